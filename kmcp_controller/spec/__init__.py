@@ -1,0 +1,16 @@
+"""The custom resource MCPServer as a frozen model. Pure: no I/O, no clock."""
+
+from .model import Deployment, Extensions, MCPServer, Platform, adapter_of, is_suite_image, repository
+from .parse import Refused, parse
+
+__all__ = [
+    "Deployment",
+    "Extensions",
+    "MCPServer",
+    "Platform",
+    "Refused",
+    "adapter_of",
+    "is_suite_image",
+    "parse",
+    "repository",
+]

@@ -1,0 +1,213 @@
+"""From a manifest to a model, or to all of its faults at once."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from kmcp_runtime.catalog import Fault, InvalidDocument, digest, documents, faults_of
+from pydantic import BaseModel, ValidationError
+
+from .model import (
+    API_VERSION,
+    KIND,
+    LAUNCHERS,
+    OURS,
+    Deployment,
+    Extensions,
+    HttpTransport,
+    MCPServer,
+    Platform,
+    Spec,
+    adapter_of,
+    is_suite_image,
+)
+
+M = TypeVar("M", bound=BaseModel)
+ANNOTATION = OURS + "extensions"
+SELECTOR_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DURATION = re.compile(r"(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)")
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_VOLUMES = ("config", "binary", "scratch")
+
+
+class Refused(InvalidDocument):
+    """A manifest that was not accepted; `reason` is that of the condition Accepted."""
+
+    @property
+    def reason(self) -> str:
+        transport = any(fault.path == ("spec", "transportType") for fault in self.faults)
+        return "UnsupportedTransport" if transport else "InvalidConfig"
+
+
+def parse(manifest: Mapping[str, Any], platform: Platform) -> MCPServer:
+    """The model of `manifest`; Refused holds every fault as `path: fault; next step`."""
+    metadata = manifest.get("metadata") or {}
+    faults = list(_identity(manifest, metadata))
+    spec = _model(Spec, manifest.get("spec") or {}, ("spec",), faults)
+    block, root = _extensions(metadata, (manifest.get("spec") or {}).get("extensions"), faults)
+    extensions = _model(Extensions, block or {}, root, faults)
+    if spec:
+        faults += _spec(spec)
+        faults += _deployment(spec.deployment, spec.transport_type, metadata.get("name", ""))
+    if extensions:
+        faults += _block(extensions, root)
+    if spec and extensions:
+        faults += _together(spec, extensions, root, platform)
+    faults += _policy(metadata, platform)
+    if faults or not spec or not extensions:
+        raise Refused(faults)
+    ours = {key: value for key, value in (metadata.get("annotations") or {}).items() if key.startswith(OURS)}
+    return MCPServer(
+        name=metadata["name"],
+        namespace=metadata.get("namespace") or "default",
+        uid=metadata.get("uid", ""),
+        generation=metadata.get("generation", 0),
+        annotations=ours,
+        transport="stdio" if spec.transport_type == "stdio" else "http",
+        timeout=_duration(spec.timeout) or 0.0,
+        timeout_text=spec.timeout,
+        http=spec.http_transport,
+        deployment=spec.deployment,
+        extensions=extensions,
+        extensions_hash=digest(block)[:19] if block else None,
+    )
+
+
+def _model(model: type[M], data: Any, root: tuple[str, ...], faults: list[Fault]) -> M | None:
+    try:
+        return model.model_validate(data, by_alias=True, by_name=False)
+    except ValidationError as error:
+        faults += faults_of(error, model, root)
+        return None
+
+
+def _identity(manifest: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterator[Fault]:
+    if (manifest.get("apiVersion"), manifest.get("kind")) != (API_VERSION, KIND):
+        yield Fault(("kind",), f"is not {KIND} of {API_VERSION}; write both")
+    name = metadata.get("name")
+    if not isinstance(name, str) or not _LABEL.fullmatch(name):
+        rule = "lower-case letters, digits and -, at most 63 characters, no dots"
+        yield Fault(("metadata", "name"), f"becomes a Service name and a label value: {rule}; rename it")
+
+
+def _extensions(
+    metadata: Mapping[str, Any], field: Any, faults: list[Fault]
+) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
+    """The block from either carrier, and where it stands."""
+    text = (metadata.get("annotations") or {}).get(ANNOTATION)
+    path = ("metadata", "annotations", ANNOTATION)
+    if text is None:
+        return (field if isinstance(field, Mapping) else None), ("spec", "extensions")
+    try:
+        found = [each.data for each in documents(text)]
+    except InvalidDocument as error:
+        faults += [Fault(path, fault.text) for fault in error.faults]
+        return None, path
+    block = found[0] if len(found) == 1 else None
+    if not isinstance(block, Mapping):
+        faults.append(Fault(path, "is no mapping; write key: value pairs"))
+        return None, path
+    if field is not None and field != block:
+        faults.append(Fault(path, "differs from spec.extensions; keep one of the two"))
+    return block, path
+
+
+def _spec(spec: Spec) -> Iterator[Fault]:
+    if spec.transport_type not in ("stdio", "http"):
+        given = f"is {spec.transport_type!r}" if spec.transport_type else "is required, it is never guessed"
+        yield Fault(("spec", "transportType"), f"{given}; write stdio or http")
+    if spec.stdio_transport:
+        yield Fault(("spec", "stdioTransport"), "takes no fields; write {}")
+    yield from _http(spec.http_transport)
+    seconds = _duration(spec.timeout)
+    if seconds is None or not 1 <= seconds <= 600:
+        yield Fault(("spec", "timeout"), f'is {spec.timeout!r}; write a duration from 1s to 10m, such as "30s"')
+
+
+def _http(http: HttpTransport) -> Iterator[Fault]:
+    if http.target_port is not None and not 0 <= http.target_port <= 65535:
+        path = ("spec", "httpTransport", "targetPort")
+        yield Fault(path, f"is {http.target_port}; write 1 to 65535, or leave it out")
+    if http.path and not http.path.startswith("/"):
+        yield Fault(("spec", "httpTransport", "path"), f"does not start with /; write /{http.path}")
+
+
+def _duration(text: str) -> float | None:
+    """Seconds of a duration as Go writes it."""
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        return None
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def _deployment(deployment: Deployment, transport: str | None, name: str) -> Iterator[Fault]:
+    def fault(field: str, text: str) -> Fault:
+        return Fault(("spec", "deployment", field), text)
+
+    if not 1 <= deployment.port <= 65535:
+        yield fault("port", f"is {deployment.port}; write 1 to 65535")
+    if not deployment.image and deployment.cmd not in LAUNCHERS:
+        yield fault("image", f"is required unless cmd is {' or '.join(LAUNCHERS)}; name the server's image")
+    if transport == "stdio" and not deployment.cmd:
+        yield fault("cmd", "is required for stdio; write the command that speaks MCP on its standard streams")
+    if deployment.service_account and deployment.service_account_name:
+        yield fault("serviceAccountName", "is given together with serviceAccount; keep one")
+    if deployment.replicas is not None and deployment.replicas < 0:
+        yield fault("replicas", f"is {deployment.replicas}; write 0 or more")
+    for label in SELECTOR_LABELS:
+        if deployment.labels.get(label, name) != name:
+            yield fault("labels", f"changes {label}, by which the pods are selected; leave it out")
+    yield from (fault("volumes", text) for text in _names(deployment.volumes, _VOLUMES, "cm-"))
+    yield from (fault("sidecars", text) for text in _names(deployment.sidecars, ("mcp-server", "copy-binary"), "\n"))
+    references = [reference.name for reference in deployment.config_map_refs]
+    yield from (fault("configMapRefs", f"{name} twice; keep one") for name in _twice(references))
+
+
+def _names(objects: Iterable[Mapping[str, Any]], ours: tuple[str, ...], prefix: str) -> Iterator[str]:
+    names = [str(each.get("name", "")) for each in objects]
+    if "" in names:
+        yield "one has no name; give it one"
+    for name in names:
+        if name in ours or name.startswith(prefix):
+            yield f"{name} is a name of ours; rename it"
+    yield from (f"{name} twice; rename one" for name in _twice(names))
+
+
+def _twice(names: list[str]) -> list[str]:
+    return sorted({name for name in names if name and names.count(name) > 1})
+
+
+def _block(extensions: Extensions, root: tuple[str, ...]) -> Iterator[Fault]:
+    if extensions.network and extensions.network.ingress_from is None and extensions.network.egress_to is None:
+        yield Fault((*root, "network"), "would forbid all traffic; give ingressFrom or egressTo")
+    if extensions.rbac != "none":
+        text = f"{extensions.rbac} is not rendered by this version; write none and use deployment.serviceAccountName"
+        yield Fault((*root, "rbac"), text)
+    for name in _twice([entry.name for entry in extensions.env]):
+        yield Fault((*root, "env"), f"{name} twice; keep one")
+    for index, entry in enumerate(extensions.env):
+        if (entry.value is None) == (entry.value_from is None):
+            yield Fault((*root, "env", str(index)), "has both or neither of value and valueFrom; give one")
+
+
+def _together(spec: Spec, extensions: Extensions, root: tuple[str, ...], platform: Platform) -> Iterator[Fault]:
+    deployment = spec.deployment
+    for entry in extensions.env:
+        if entry.name in deployment.env:
+            yield Fault((*root, "env"), f"{entry.name} is in deployment.env too; keep one")
+    suite = is_suite_image(deployment.image, platform)
+    adapter = adapter_of(spec.transport_type, deployment, extensions.stdio_adapter, platform)
+    if extensions.tools is not None and adapter == "none" and not suite:
+        yield Fault((*root, "tools"), "cannot be enforced on a foreign image; remove it, or use a suite image or stdio")
+    if extensions.read_only and not suite:
+        yield Fault((*root, "readOnly"), "cannot be enforced on a foreign image; remove it, or use a suite image")
+
+
+def _policy(metadata: Mapping[str, Any], platform: Platform) -> Iterator[Fault]:
+    path = ("metadata", "annotations", OURS + "pin")
+    pin = (metadata.get("annotations") or {}).get(OURS + "pin", "off")
+    if pin not in ("off", "warn", "block"):
+        yield Fault(path, f"is {pin!r}; write off, warn or block")
+    elif pin == "block" and not platform.allow_block:
+        yield Fault(path, "block is not allowed on this platform; write warn, or set catalog.pinning.allowBlock")

@@ -1,0 +1,72 @@
+"""The server object behind the entry point `kubernetes`, and its script."""
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from kmcp_runtime.arguments import Word
+from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.instance import Server
+from kmcp_runtime.tool import Declared, declared_in
+
+from kmcp_kubernetes import tools
+from kmcp_kubernetes.settings import KubernetesSettings
+
+INSTRUCTIONS = (
+    "Kubernetes through its API. Start with k8s_get_resources (tables, names, selectors) and narrow before asking for "
+    "yaml; k8s_describe_resource explains one object with its events; k8s_get_pod_logs previous=true after a crash. "
+    "Every change takes dry_run=true and answers with a diff."
+)
+
+
+def _tools() -> tuple[Declared, ...]:
+    names = sorted(found.name for found in pkgutil.iter_modules(tools.__path__))
+    return declared_in(*(importlib.import_module(f"{tools.__name__}.{name}") for name in names))
+
+
+def _open(settings: KubernetesSettings) -> Any:
+    from kmcp_kubernetes.client import open_backend
+
+    return open_backend(settings)
+
+
+def _context_argument(settings: KubernetesSettings) -> Mapping[str, Any]:
+    """`context`, with the names as its values, when there is a choice."""
+    from kmcp_kubernetes.client import allowed
+
+    try:
+        contexts = allowed(settings)
+    except ToolFailure:
+        return {}
+    if len(contexts.all) < 2:
+        return {}
+    names = tuple(context.name for context in contexts.all)
+    choice = Literal[names]  # type: ignore[valid-type]  # the names are known at run time only
+    return {"context": (Annotated[choice | None, Word(f"Cluster; default {contexts.current}")], None)}
+
+
+SERVER = Server(
+    name="kubernetes",
+    title="Kubernetes",
+    description="Read and change objects of a Kubernetes cluster, natively through its API.",
+    instructions=INSTRUCTIONS,
+    port=8083,
+    tools=_tools,
+    settings=KubernetesSettings,
+    open=_open,
+    extra_arguments=_context_argument,
+    category="orchestration",
+    tags=("kubernetes", "pods", "logs", "rollouts"),
+)
+
+
+def main() -> int:
+    from kmcp_runtime.cli import run_server
+
+    return run_server(SERVER)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

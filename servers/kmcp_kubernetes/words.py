@@ -1,0 +1,16 @@
+"""Words of arguments that several tools of this server take."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from kmcp_runtime.arguments import Word, check_name, check_namespace
+
+ResourceType = Annotated[str, Word("Kind, plural, short name or plural.group")]
+ResourceName = Annotated[str, AfterValidator(check_name), Word("Object name")]
+PodName = Annotated[str, AfterValidator(check_name), Word("Pod")]
+Container = Annotated[str | None, AfterValidator(lambda name: name and check_name(name)), Word("Container")]
+OptionalNamespace = Annotated[
+    str | None, AfterValidator(lambda name: name and check_namespace(name)), Word("Namespace")
+]
+Output = Literal["table", "wide", "yaml", "json", "names"]

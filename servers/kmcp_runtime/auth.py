@@ -1,0 +1,103 @@
+"""Who may call: bearer tokens from a file, JSON Web Tokens of an issuer, or both, through fastmcp's own verifiers."""
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Any
+
+from fastmcp.server.auth import AuthProvider, JWTVerifier, MultiAuth, RemoteAuthProvider, StaticTokenVerifier
+from fastmcp.server.auth.auth import AccessToken
+from fastmcp.server.dependencies import get_access_token, get_http_request
+from pydantic import AnyHttpUrl
+
+from kmcp_runtime.settings import RuntimeSettings, SettingsError
+
+
+class FileTokenVerifier(StaticTokenVerifier):
+    """Tokens of a file, one `token name [scope …]` a line; read again when the file changes, so tokens can be rotated."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stamp = _stamp(path)
+        super().__init__(tokens=_read(path))
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        stamp = _stamp(self.path)
+        if stamp != self._stamp:
+            self.tokens, self._stamp = _read(self.path), stamp
+        return await super().verify_token(token)
+
+
+def provider(settings: RuntimeSettings) -> AuthProvider | None:
+    """The configured way to authenticate; None when there is none."""
+    files = FileTokenVerifier(Path(settings.auth_tokens_file)) if settings.auth_tokens_file else None
+    tokens = _jwt(settings) if settings.jwt_issuer or settings.jwt_jwks_url or settings.jwt_audience else None
+    if files and tokens:
+        return MultiAuth(server=tokens, verifiers=[files])
+    return tokens or files
+
+
+def check_exposure(settings: RuntimeSettings, auth: AuthProvider | None) -> None:
+    """Refuse to listen beyond loopback without authentication, unless told to in so many words."""
+    if auth is not None or settings.allow_unauthenticated or is_loopback(settings.host):
+        return
+    raise SettingsError(
+        f"refusing to listen on {settings.host} without authentication: anyone who reaches the port could call every tool. "
+        "Set --auth-tokens-file or --jwt-issuer, --jwt-audience and --jwt-jwks-url, or say --allow-unauthenticated"
+    )
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def caller() -> str:
+    """Who calls, for audit and approvals: the token's subject, `anonymous` over HTTP, `local` over stdio."""
+    token = get_access_token()
+    if token is not None:
+        return str((token.claims or {}).get("sub") or token.client_id)
+    try:
+        get_http_request()
+    except RuntimeError:
+        return "local"
+    return "anonymous"
+
+
+def _jwt(settings: RuntimeSettings) -> RemoteAuthProvider:
+    needed = ("jwt_issuer", "jwt_audience", "jwt_jwks_url", "base_url")
+    missing = [name for name in needed if not getattr(settings, name)]
+    if missing:
+        raise SettingsError(f"JSON Web Tokens need {', '.join('--' + name.replace('_', '-') for name in missing)} too")
+    verifier = JWTVerifier(jwks_uri=settings.jwt_jwks_url, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+    return RemoteAuthProvider(
+        token_verifier=verifier,
+        authorization_servers=[AnyHttpUrl(settings.jwt_issuer)],
+        base_url=settings.base_url,
+    )
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        raise SettingsError(f"--auth-tokens-file {path}: {error.strerror}") from None
+    return found.st_mtime_ns, found.st_size
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    tokens: dict[str, dict[str, Any]] = {}
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if len(words) < 2:
+            raise SettingsError(f"--auth-tokens-file {path}, line {number}: write `token name [scope …]`")
+        tokens[words[0]] = {"client_id": words[1], "sub": words[1], "scopes": words[2:]}
+    if not tokens:
+        raise SettingsError(f"--auth-tokens-file {path} holds no token: nobody could call")
+    return tokens

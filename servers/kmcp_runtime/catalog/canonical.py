@@ -1,0 +1,66 @@
+"""Canonical JSON (RFC 8785) and the hashes and sizes taken over it."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+
+_EXACT = 2**53  # beyond it a JSON number is an IEEE double and loses digits
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys, no spaces and ECMAScript numbers; members whose value is null are left out."""
+    if isinstance(value, Mapping):
+        members = [
+            f"{json.dumps(k, ensure_ascii=False)}:{canonical(value[k])}"
+            for k in sorted(value, key=_utf16)
+            if value[k] is not None
+        ]
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    if value is None or isinstance(value, bool | str):
+        return json.dumps(value, ensure_ascii=False)
+    return _number(value)
+
+
+def digest(value: Any) -> str:
+    """`sha256:<hex>` of the canonical form."""
+    return "sha256:" + hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def compact(value: Any) -> str:
+    """JSON without spaces, keys in the order given: what a client puts before its model."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be")
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int) and abs(value) <= _EXACT:
+        return str(value)
+    number = float(value)
+    if not isfinite(number):
+        raise ValueError(f"{value} is no JSON number")
+    if number == 0:
+        return "0"
+    _, digits, exponent = Decimal(repr(abs(number))).normalize().as_tuple()
+    assert isinstance(exponent, int)  # only infinities and NaN have another kind
+    text = "".join(map(str, digits))
+    return ("-" if number < 0 else "") + _notation(text, len(text) + exponent)
+
+
+def _notation(digits: str, point: int) -> str:
+    """ECMAScript's Number::toString for `0.digits` times ten to the power of `point`."""
+    if len(digits) <= point <= 21:
+        return digits + "0" * (point - len(digits))
+    if 0 < point <= 21:
+        return f"{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:
+        return "0." + "0" * -point + digits
+    mantissa = digits[0] + ("." + digits[1:] if len(digits) > 1 else "")
+    return f"{mantissa}e{point - 1:+d}"

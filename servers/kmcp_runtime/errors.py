@@ -1,0 +1,86 @@
+"""The one error model of the suite: what went wrong, in the backend's words, and the next step.
+
+    ToolFailure
+     ├─ code      one of `Code`
+     ├─ message   the cause; holds the backend's own words
+     ├─ hint      the next step, as a tool call where there is one
+     ├─ backend   who said so (`kube-apiserver`, `prometheus`, …), absent when the suite itself refused
+     └─ details   further fields of the body (`plan` and `approval` of an `approval_required`)
+
+A failure is raised anywhere below a tool and becomes a tool result with `isError` at one place (`call`).
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, get_args
+
+Code = Literal[
+    "bad_argument", "not_found", "forbidden", "denied", "approval_required", "conflict", "unavailable", "timed_out",
+    "too_large", "internal",
+]  # fmt: skip
+CODES: tuple[Code, ...] = get_args(Code)
+
+
+class ToolFailure(Exception):
+    """A failure that a caller can understand and act on."""
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        hint: str | None = None,
+        *,
+        backend: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.backend = backend
+        self.details = dict(details or {})
+
+    def body(self) -> dict[str, Any]:
+        """The error as callers see it: `{code, message, hint?, backend?, …details}`."""
+        known = {"code": self.code, "message": self.message, "hint": self.hint, "backend": self.backend}
+        return {key: value for key, value in (known | self.details).items() if value is not None}
+
+
+def bad_argument(message: str, hint: str | None = None) -> ToolFailure:
+    return ToolFailure("bad_argument", message, hint)
+
+
+def not_found(message: str, hint: str | None = None, *, backend: str | None = None) -> ToolFailure:
+    return ToolFailure("not_found", message, hint, backend=backend)
+
+
+def denied(message: str, hint: str | None = None) -> ToolFailure:
+    return ToolFailure("denied", message, hint)
+
+
+def conflict(message: str, hint: str | None = None, *, backend: str | None = None) -> ToolFailure:
+    return ToolFailure("conflict", message, hint, backend=backend)
+
+
+def unavailable(message: str, hint: str | None = None, *, backend: str | None = None) -> ToolFailure:
+    return ToolFailure("unavailable", message, hint, backend=backend)
+
+
+def timed_out(message: str, hint: str | None = None, *, backend: str | None = None) -> ToolFailure:
+    return ToolFailure("timed_out", message, hint, backend=backend)
+
+
+def too_large(message: str, hint: str | None = None, *, backend: str | None = None) -> ToolFailure:
+    return ToolFailure("too_large", message, hint, backend=backend)
+
+
+def nearest(word: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """The known words closest to a misspelt one, best first; empty when none is close."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    return [by_lower[match] for match in difflib.get_close_matches(word.lower(), by_lower, n=count, cutoff=0.6)]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """`did you mean a, b?`, or None when nothing is close."""
+    close = nearest(word, known)
+    return f"did you mean {', '.join(close)}?" if close else None

@@ -1,0 +1,167 @@
+"""One request to the API server: sent with the context's credentials, answered as data or as a failure with a cause."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
+from kmcp_runtime.kube import config
+from kmcp_runtime.kube.failures import BACKEND, from_response
+
+JSON = "application/json"
+LARGEST_ANSWER = 64 * 1024 * 1024
+_READ_CHUNK = 1 << 18
+Query = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds for one request and to connect; connections kept to a server."""
+
+    request: float = 30.0
+    connect: float = 10.0
+    pool: int = 32
+
+
+class KubeApi:
+    """The API server of one context. Open it with `async with`."""
+
+    def __init__(self, contexts: config.Contexts, context: config.ContextInfo, limits: Limits) -> None:
+        self.contexts = contexts
+        self.context = context
+        self.limits = limits
+        self._session: aiohttp.ClientSession | None = None
+        self._configuration: Any = None
+        self._connecting = asyncio.Lock()
+
+    @property
+    def who(self) -> str:
+        """The identity in words, for hints: never a credential."""
+        return f"{self.context.user or 'this server'} (context {self.context.name})"
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def get(self, path: str, query: Query = (), accept: str = JSON) -> Any:
+        return await self.send("GET", path, query, accept=accept)
+
+    async def send(
+        self, method: str, path: str, query: Query = (), body: Any = None, content_type: str = JSON, accept: str = JSON
+    ) -> Any:
+        """The answer as data. `body` is sent as JSON under `content_type`."""
+        return _parsed(await self.raw(method, path, query, body, content_type, accept), path)
+
+    async def raw(
+        self, method: str, path: str, query: Query = (), body: Any = None, content_type: str = JSON, accept: str = JSON,
+        largest: int = LARGEST_ANSWER,
+    ) -> bytes:  # fmt: skip
+        """The answer as bytes; credentials that were refused are loaded anew once (a rotated token, an exec plugin)."""
+        response_status, content = await self._exchange(method, path, query, body, content_type, accept, largest)
+        if response_status == 401:
+            await self._forget()
+            response_status, content = await self._exchange(method, path, query, body, content_type, accept, largest)
+        if response_status >= 400:
+            raise from_response(response_status, content, self.who)
+        return content
+
+    async def websocket(self, path: str, query: Query, protocols: Sequence[str]) -> aiohttp.ClientWebSocketResponse:
+        session, headers = await self._connected()
+        try:
+            return await session.ws_connect(
+                self._url(path, query), protocols=protocols, headers=headers, max_msg_size=LARGEST_ANSWER
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            # The handshake's body is lost; the same request without an upgrade brings the server's own words.
+            await self._explain(error, path, query)
+            raise unavailable(f"the API server refused the stream: HTTP {error.status}", backend=BACKEND) from None
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise self._unreachable(error) from None
+
+    async def _explain(self, error: aiohttp.WSServerHandshakeError, path: str, query: Query) -> None:
+        status, content = await self._exchange("GET", path, query, None, JSON, JSON, 1 << 20)
+        if error.status >= 400:
+            raise from_response(error.status, content if status == error.status else error.message.encode(), self.who)
+
+    async def _exchange(
+        self, method: str, path: str, query: Query, body: Any, content_type: str, accept: str, largest: int
+    ) -> tuple[int, bytes]:
+        session, headers = await self._connected()
+        headers = {**headers, "Accept": accept}
+        data = None
+        if body is not None:
+            data, headers["Content-Type"] = json.dumps(body).encode(), content_type
+        try:
+            async with session.request(method, self._url(path, query), data=data, headers=headers) as response:
+                return response.status, await _read(response, largest)
+        except TimeoutError:
+            raise timed_out(
+                f"the API server at {self.context.server} did not answer within {self.limits.request:.0f} s",
+                "try again, or ask for less", backend=BACKEND,
+            ) from None  # fmt: skip
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: BaseException) -> ToolFailure:
+        detail = str(getattr(error, "os_error", None) or error) or type(error).__name__
+        hint = f"check that the cluster of context {self.context.name!r} is up and that KUBECONFIG names it"
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            hint = "the certificate authority of the kubeconfig does not vouch for this server"
+        return unavailable(f"cannot reach the API server at {self.context.server}: {detail}", hint, backend=BACKEND)
+
+    def _url(self, path: str, query: Query) -> URL:
+        base = URL(self.context.server.rstrip("/") + path, encoded=True)
+        return base.with_query(list(query)) if query else base
+
+    async def _connected(self) -> tuple[aiohttp.ClientSession, dict[str, str]]:
+        if self._session is None:
+            async with self._connecting:
+                if self._session is None:
+                    await self._connect()
+        assert self._session is not None
+        return self._session, await self._headers()
+
+    async def _connect(self) -> None:
+        self._configuration = await config.credentials(self.contexts, self.context)
+        connector = aiohttp.TCPConnector(limit=self.limits.pool, ssl=config.tls(self._configuration))
+        timeout = aiohttp.ClientTimeout(total=self.limits.request, connect=self.limits.connect)
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=timeout, auto_decompress=True, cookie_jar=aiohttp.DummyCookieJar(),
+            proxy=self._configuration.proxy or None, read_bufsize=1 << 20,
+        )  # fmt: skip
+
+    async def _headers(self) -> dict[str, str]:
+        settings = await self._configuration.auth_settings()
+        headers = {entry["key"]: entry["value"] for entry in settings.values() if entry.get("in") == "header"}
+        return {key: value for key, value in headers.items() if value} | {"User-Agent": "kmcp-suite"}
+
+    async def _forget(self) -> None:
+        async with self._connecting:
+            await self.close()
+
+
+async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
+    parts: list[bytes] = []
+    length = 0
+    async for chunk in response.content.iter_chunked(_READ_CHUNK):
+        parts.append(chunk)
+        length += len(chunk)
+        if length > largest:
+            raise too_large(f"the answer is larger than {largest >> 20} MiB", "ask for less: a selector, a name, a limit")
+    return b"".join(parts)
+
+
+def _parsed(content: bytes, path: str) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        raise unavailable(
+            f"the server answered {path} with something that is not JSON: {content[:80].decode(errors='replace')!r}",
+            "is this address a Kubernetes API server?", backend=BACKEND,
+        ) from None  # fmt: skip

@@ -1,0 +1,112 @@
+"""Commands in pods over a WebSocket: protocol v5, which can end stdin, else v4."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from kmcp_runtime.errors import bad_argument, conflict, unavailable
+from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.failures import BACKEND
+
+V5 = "v5.channel.k8s.io"
+V4 = "v4.channel.k8s.io"
+_STDIN, _STDOUT, _STDERR, _ERROR = 0, 1, 2, 3
+_CLOSE = 255
+LARGEST_STREAM = 1 << 20
+"""Bytes that are kept of each stream."""
+
+
+@dataclass
+class Execution:
+    """How a command ended. `exit_code` is None when it did not end in time."""
+
+    stdout: bytes = b""
+    stderr: bytes = b""
+    exit_code: int | None = None
+    truncated: bool = False
+    timed_out: bool = False
+    problem: str | None = None
+
+
+async def execute(
+    api: KubeApi, namespace: str, pod: str, container: str, command: Sequence[str], stdin: str | None, seconds: float
+) -> Execution:
+    """Run argv in a container and wait for its end, at most so many seconds."""
+    query = [("container", container), *(("command", word) for word in command), ("stdout", "true"), ("stderr", "true")]
+    if stdin is not None:
+        query.append(("stdin", "true"))
+    result = Execution()
+    socket = await api.websocket(f"/api/v1/namespaces/{namespace}/pods/{pod}/exec", query, (V5, V4))
+    try:
+        async with asyncio.timeout(seconds):
+            if stdin is not None:
+                await _feed(socket, stdin)
+            await _collect(socket, result)
+    except TimeoutError:
+        result.timed_out = True
+    finally:
+        await socket.close()
+    return result
+
+
+async def _feed(socket: aiohttp.ClientWebSocketResponse, stdin: str) -> None:
+    if socket.protocol != V5:
+        raise unavailable(
+            "this API server speaks exec protocol v4, which cannot end stdin", "pass the input within the command", backend=BACKEND
+        )
+    data = stdin.encode()
+    for start in range(0, len(data), 1 << 15):
+        await socket.send_bytes(bytes([_STDIN]) + data[start : start + (1 << 15)])
+    await socket.send_bytes(bytes([_CLOSE, _STDIN]))
+
+
+async def _collect(socket: aiohttp.ClientWebSocketResponse, result: Execution) -> None:
+    async for message in socket:
+        if message.type is not aiohttp.WSMsgType.BINARY or not message.data:
+            continue
+        channel, data = message.data[0], message.data[1:]
+        if channel == _STDOUT:
+            result.stdout = _kept(result, result.stdout, data)
+        elif channel == _STDERR:
+            result.stderr = _kept(result, result.stderr, data)
+        elif channel == _ERROR:
+            _ended(json.loads(data), result)
+            return
+    raise unavailable("the connection to the pod was lost before the command ended", "try again", backend=BACKEND)
+
+
+def _kept(result: Execution, so_far: bytes, data: bytes) -> bytes:
+    room = LARGEST_STREAM - len(so_far)
+    if len(data) > room:
+        result.truncated = True
+    return so_far + data[:room]
+
+
+def _ended(status: dict[str, Any], result: Execution) -> None:
+    if status.get("status") == "Success":
+        result.exit_code = 0
+        return
+    causes = (status.get("details") or {}).get("causes") or ()
+    codes = [cause.get("message") for cause in causes if cause.get("reason") == "ExitCode"]
+    if codes:
+        result.exit_code = int(codes[0])
+        return
+    _refused(str(status.get("message", "")), result)
+
+
+def _refused(message: str, result: Execution) -> None:
+    """The runtime could not start the command: for a missing or unusable binary, as a shell would say it."""
+    if "no such file or directory" in message or "executable file not found" in message:
+        result.exit_code, result.problem = 127, message
+    elif "permission denied" in message or "exec format error" in message:
+        result.exit_code, result.problem = 126, message
+    elif "container not found" in message or "not valid for pod" in message:
+        raise bad_argument(message)
+    elif "not running" in message or "is not created or running" in message:
+        raise conflict(message, backend=BACKEND)
+    else:
+        raise unavailable(f"the command could not be run: {message}", backend=BACKEND)

@@ -1,0 +1,60 @@
+"""What the API server says, as failures that a caller can act on; its own Status message always arrives."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from kmcp_runtime.errors import Code, ToolFailure
+
+BACKEND = "kube-apiserver"
+_CODES: Mapping[int, Code] = {
+    400: "bad_argument", 401: "forbidden", 403: "forbidden", 404: "not_found", 405: "bad_argument", 406: "bad_argument",
+    409: "conflict", 410: "bad_argument", 413: "too_large", 415: "bad_argument", 422: "bad_argument",
+    429: "unavailable", 503: "unavailable", 504: "timed_out",
+}  # fmt: skip
+EXPIRED = "start again without cursor"
+
+
+class StatusFailure(ToolFailure):
+    """An error answer of the API server, with its Status for those who look closer."""
+
+    def __init__(self, http_status: int, status: Mapping[str, Any], message: str, hint: str | None) -> None:
+        super().__init__(_CODES.get(http_status, "unavailable"), message, hint, backend=BACKEND)
+        self.http_status = http_status
+        self.status = status
+
+    @property
+    def reason(self) -> str:
+        return str(self.status.get("reason", ""))
+
+    @property
+    def causes(self) -> list[Mapping[str, Any]]:
+        return list((self.status.get("details") or {}).get("causes") or ())
+
+
+def from_response(http_status: int, body: bytes, who: str) -> StatusFailure:
+    """The failure behind an error answer. `who` describes the identity and server that were used."""
+    status = _status(body)
+    message = str(status.get("message") or body[:500].decode(errors="replace").strip() or f"HTTP {http_status}")
+    return StatusFailure(http_status, status, message, _hint(http_status, status, who))
+
+
+def _status(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _hint(http_status: int, status: Mapping[str, Any], who: str) -> str | None:
+    if http_status == 401:
+        return f"the credentials of {who} were not accepted: they may have expired; renew them (KUBECONFIG)"
+    if http_status == 403:
+        return f"k8s_can_i shows the rights of {who}"
+    if http_status == 410:
+        return EXPIRED
+    if http_status == 429:
+        seconds = (status.get("details") or {}).get("retryAfterSeconds")
+        return f"the API server is throttling; try again{f' in {seconds} s' if seconds else ''}"
+    return None

@@ -1,0 +1,132 @@
+"""Manifests: many YAML (or JSON) documents, read as Kubernetes reads them, every fault with its place."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from kmcp_runtime.errors import ToolFailure, bad_argument, too_large
+
+LARGEST_MANIFEST = 3 * 1024 * 1024
+"""Bytes; the API server takes 3 MiB in a request."""
+_FIRST_KINDS = ("Namespace", "CustomResourceDefinition")
+
+
+@dataclass(frozen=True)
+class Document:
+    """One object of a manifest and where it stands in it."""
+
+    number: int
+    line: int
+    content: dict[str, Any]
+
+    @property
+    def api_version(self) -> str:
+        return str(self.content["apiVersion"])
+
+    @property
+    def kind(self) -> str:
+        return str(self.content["kind"])
+
+    @property
+    def name(self) -> str:
+        return str(self.content["metadata"].get("name") or "")
+
+    @property
+    def namespace(self) -> str | None:
+        found = self.content["metadata"].get("namespace")
+        return str(found) if found else None
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML as Kubernetes reads it: dates stay texts, a key twice is a fault."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    loader.flatten_mapping(node)
+    content: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str | int | float | bool):
+            raise yaml.constructor.ConstructorError(None, None, "a key must be a plain text", key_node.start_mark)
+        name = key if isinstance(key, str) else key_node.value
+        if name in content:
+            raise yaml.constructor.ConstructorError(None, None, f"key {name!r} is there twice", key_node.start_mark)
+        content[name] = loader.construct_object(value_node, deep=True)
+    return content
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
+
+
+def parse(text: str, argument: str = "manifest") -> list[Document]:
+    """Every object of a manifest in the order of the text; nothing is returned unless all of it can be read."""
+    if len(text.encode()) > LARGEST_MANIFEST:
+        raise too_large(
+            f"{argument}: {len(text.encode()) >> 20} MiB is more than the API server takes in a request (3 MiB)",
+            "split it into several calls",
+        )
+    documents = list(_documents(text, argument))
+    if not documents:
+        raise bad_argument(f"{argument}: it holds no document", "give YAML or JSON with apiVersion, kind and metadata.name")
+    return documents
+
+
+def first_things_first(documents: list[Document]) -> list[Document]:
+    """Namespaces and CRDs before what may live in them; otherwise the order of the text."""
+    return sorted(documents, key=lambda document: document.kind not in _FIRST_KINDS)
+
+
+def parse_value(text: str, argument: str) -> Any:
+    """A single YAML or JSON value, as for patches."""
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader of our own
+    except yaml.YAMLError as error:
+        raise _broken(error, argument) from None
+
+
+def _documents(text: str, argument: str) -> Iterator[Document]:
+    loader = _Loader(text)
+    number = 0
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            content = loader.construct_document(node)
+            if content is None:
+                continue
+            for item in _items(content):
+                number += 1
+                yield _checked(item, number, node.start_mark.line + 1, argument)
+    except yaml.YAMLError as error:
+        raise _broken(error, argument, number + 1) from None
+    finally:
+        loader.dispose()
+
+
+def _items(content: Any) -> list[Any]:
+    """A List is its items, as kubectl takes it."""
+    if isinstance(content, dict) and content.get("kind") == "List" and isinstance(content.get("items"), list):
+        return content["items"]
+    return [content]
+
+
+def _checked(content: Any, number: int, line: int, argument: str) -> Document:
+    where = f"{argument}: document {number} (line {line})"
+    if not isinstance(content, dict):
+        raise bad_argument(f"{where} is no object but {type(content).__name__}", "each document needs apiVersion and kind")
+    for key in ("apiVersion", "kind"):
+        if not isinstance(content.get(key), str) or not content[key]:
+            raise bad_argument(f"{where} has no {key}", "each document needs apiVersion, kind and metadata.name")
+    metadata = content.get("metadata")
+    if not isinstance(metadata, dict) or not (metadata.get("name") or metadata.get("generateName")):
+        raise bad_argument(f"{where}, a {content['kind']}, has no metadata.name", "name the object")
+    return Document(number, line, content)
+
+
+def _broken(error: yaml.YAMLError, argument: str, number: int = 1) -> ToolFailure:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    problem = getattr(error, "problem", None) or str(error)
+    return bad_argument(f"{argument}: document {number}{place}: {problem}", "nothing was changed; correct the YAML")

@@ -1,0 +1,85 @@
+"""Single objects: read, patched, created, deleted; answered without managedFields."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.discovery import Kind
+from kmcp_runtime.output.redact import LAST_APPLIED
+
+FIELD_MANAGER = "kmcp-suite"
+PatchType = Literal["strategic", "merge", "json", "apply"]
+CONTENT_TYPES: Mapping[PatchType, str] = {
+    "strategic": "application/strategic-merge-patch+json",
+    "merge": "application/merge-patch+json",
+    "json": "application/json-patch+json",
+    "apply": "application/apply-patch+yaml",
+}
+Object = dict[str, Any]
+
+
+def slim(found: Mapping[str, Any], *, managed_fields: bool = False) -> Object:
+    """The object as people want to read it: no managedFields, no copy of itself in an annotation."""
+    metadata = dict(found.get("metadata") or {})
+    if not managed_fields:
+        metadata.pop("managedFields", None)
+    annotations = {key: value for key, value in (metadata.pop("annotations", None) or {}).items() if key != LAST_APPLIED}
+    if annotations:
+        metadata["annotations"] = annotations
+    return {key: metadata if key == "metadata" else value for key, value in found.items()}
+
+
+_SERVER_FIELDS = ("resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
+
+
+def comparable(found: Mapping[str, Any]) -> Object:
+    """The object without what the server counts up on every write: what a diff should show."""
+    kept = slim(found)
+    kept["metadata"] = {key: value for key, value in kept.get("metadata", {}).items() if key not in _SERVER_FIELDS}
+    return kept
+
+
+async def read(api: KubeApi, kind: Kind, name: str, namespace: str | None, subresource: str | None = None) -> Object:
+    found: Object = await api.get(kind.path(namespace, name, subresource))
+    return found
+
+
+async def patch(
+    api: KubeApi, kind: Kind, name: str, namespace: str | None, body: Any, patch_type: PatchType, *,
+    dry_run: bool = False, subresource: str | None = None, force: bool = False, strict: bool = True,
+    field_manager: str = FIELD_MANAGER,
+) -> Object:  # fmt: skip
+    """The patched object, or the one that would be, under a dry run of the server."""
+    query = [*write_query(dry_run, strict), ("fieldManager", field_manager)]
+    if patch_type == "apply":
+        query.append(("force", "true" if force else "false"))
+    path = kind.path(namespace, name, subresource)
+    patched: Object = await api.send("PATCH", path, query, body, CONTENT_TYPES[patch_type])
+    return patched
+
+
+async def create(api: KubeApi, kind: Kind, namespace: str | None, body: Mapping[str, Any], *, dry_run: bool = False) -> Object:
+    query = [*write_query(dry_run, strict=True), ("fieldManager", FIELD_MANAGER)]
+    created: Object = await api.send("POST", kind.path(namespace), query, dict(body))
+    return created
+
+
+async def delete(
+    api: KubeApi, kind: Kind, name: str, namespace: str | None, *, propagation: str, uid: str | None,
+    grace_period_seconds: int | None = None, dry_run: bool = False,
+) -> Object:  # fmt: skip
+    options: Object = {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "propagationPolicy": propagation.capitalize(),
+        **({"preconditions": {"uid": uid}} if uid else {}),
+        **({"gracePeriodSeconds": grace_period_seconds} if grace_period_seconds is not None else {}),
+        **({"dryRun": ["All"]} if dry_run else {}),
+    }
+    deleted: Object = await api.send("DELETE", kind.path(namespace, name), (), options)
+    return deleted
+
+
+def write_query(dry_run: bool, strict: bool) -> list[tuple[str, str]]:
+    query = [("fieldValidation", "Strict")] if strict else []
+    return [*query, ("dryRun", "All")] if dry_run else query

@@ -1,0 +1,121 @@
+"""Lists, a page at a time: the API server is asked for less, and a cut inside a page can be continued exactly."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime.kube.api import JSON, KubeApi
+from kmcp_runtime.kube.discovery import Kind
+from kmcp_runtime.kube.failures import EXPIRED, StatusFailure
+from kmcp_runtime.output import cursor as cursors
+
+Form = Literal["table", "objects", "names"]
+_ACCEPT: Mapping[Form, str] = {
+    "table": "application/json;as=Table;v=v1;g=meta.k8s.io",
+    "names": "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
+    "objects": JSON,
+}
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to list. `namespace` None means all of them (or none, for cluster-scoped kinds)."""
+
+    kind: Kind
+    namespace: str | None = None
+    selector: str | None = None
+    field_selector: str | None = None
+    limit: int = 100
+    form: Form = "table"
+    with_metadata: bool = False
+    """Table rows with name, namespace and labels: they cost ten times the bytes, so only where they are shown."""
+
+
+@dataclass
+class ListPage:
+    """One page as the server gave it, and where it ends."""
+
+    items: list[Any]
+    """Rows (`cells`, `object`), objects, or partial objects."""
+    columns: list[Mapping[str, Any]] = field(default_factory=list)
+    remaining: int | None = None
+    """How many come after this page, when the server says."""
+    resource_version: str = ""
+    next_token: str | None = None
+    token: str | None = None
+    skipped: int = 0
+    """Items of this page that an earlier answer has shown."""
+    before: int = 0
+    """Items of earlier pages."""
+
+    @property
+    def total(self) -> int | None:
+        shown = self.before + self.skipped + len(self.items)
+        if self.next_token is None:
+            return shown
+        return None if self.remaining is None else shown + self.remaining
+
+    def cursor_at(self, limit: int, arguments: Mapping[str, Any]) -> Callable[[int], str]:
+        """Where to go on after the first n items of this page."""
+
+        def at(kept: int) -> str:
+            offset = self.skipped + kept
+            if offset >= self.skipped + len(self.items) and self.next_token is not None:
+                return cursors.encode({"c": self.next_token, "l": limit, "b": self.before + offset}, arguments)
+            position = {"c": self.token, "v": self.resource_version, "l": limit, "o": offset, "b": self.before}
+            return cursors.encode({key: value for key, value in position.items() if value}, arguments)
+
+        return at
+
+    def cursor(self, limit: int, arguments: Mapping[str, Any]) -> str | None:
+        return self.cursor_at(limit, arguments)(len(self.items)) if self.next_token is not None else None
+
+
+async def fetch(api: KubeApi, query: Query, cursor: str | None, arguments: Mapping[str, Any]) -> ListPage:
+    """One page; `arguments` are what the cursor is bound to."""
+    position = cursors.decode(cursor, arguments) if cursor else {}
+    parameters = _parameters(query, position)
+    try:
+        answer = await api.get(query.kind.path(query.namespace), parameters, _ACCEPT[query.form])
+    except StatusFailure as failure:
+        raise _explained(failure, query, bool(cursor)) from None
+    return _page(answer, query, position)
+
+
+def _parameters(query: Query, position: Mapping[str, Any]) -> list[tuple[str, str]]:
+    parameters = [("limit", str(position.get("l", query.limit)))]
+    if position.get("c"):
+        parameters.append(("continue", position["c"]))
+    elif position.get("v"):
+        # The same page once more, as it was: what has changed since would shift what was left out.
+        parameters += [("resourceVersion", position["v"]), ("resourceVersionMatch", "Exact")]
+    if query.selector:
+        parameters.append(("labelSelector", query.selector))
+    if query.field_selector:
+        parameters.append(("fieldSelector", query.field_selector))
+    if query.form == "table":
+        parameters.append(("includeObject", "Metadata" if query.with_metadata else "None"))
+    return parameters
+
+
+def _page(answer: Mapping[str, Any], query: Query, position: Mapping[str, Any]) -> ListPage:
+    metadata = answer.get("metadata") or {}
+    table = answer.get("kind") == "Table"
+    items = list(answer.get("rows" if table else "items") or ())
+    offset = int(position.get("o", 0))
+    return ListPage(
+        items=items[offset:], columns=list(answer.get("columnDefinitions") or ()),
+        remaining=metadata.get("remainingItemCount"), resource_version=str(metadata.get("resourceVersion", "")),
+        next_token=metadata.get("continue") or None, token=position.get("c"), skipped=offset, before=int(position.get("b", 0)),
+    )  # fmt: skip
+
+
+def _explained(failure: StatusFailure, query: Query, continued: bool) -> ToolFailure:
+    if failure.http_status == 410 or (continued and failure.http_status == 400 and "continue" in failure.message):
+        return bad_argument(f"cursor: it has expired ({failure.message})", EXPIRED)
+    if failure.http_status == 400 and "selector" in failure.message:
+        return bad_argument(failure.message, "write key=value, key!=value, key in (a,b), !key; separated by commas")
+    if failure.http_status == 404 and failure.reason == "NotFound":
+        return bad_argument(f"{query.kind.full_name}: {failure.message}")
+    return failure

@@ -1,0 +1,142 @@
+"""The token budget of an answer: text and structured content are cut at the same place, and both say so.
+
+A token is counted as four bytes of UTF-8. The default budget is 8,000 tokens for each of the two (a client shows its
+model one of them), the hard cap 20,000.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kmcp_runtime.output import redact
+from kmcp_runtime.output.render import render
+from kmcp_runtime.output.results import Page, Rendered, Result
+
+BYTES_PER_TOKEN = 4
+DEFAULT_TOKENS = 8_000
+HARD_CAP_TOKENS = 20_000
+_SHORTENED = "… (cut)"
+_NARROW = "Cut to the token budget: ask for less (a selector, a name, fewer fields, a smaller limit)."
+
+Content = dict[str, Any]
+
+
+def finish(result: Result, tokens: int = DEFAULT_TOKENS) -> tuple[Content, str]:
+    """The structured content and the text of a result: redacted, within the budget, cut at the same place."""
+    limit = min(tokens, HARD_CAP_TOKENS) * BYTES_PER_TOKEN
+    content = plain(result)
+    text = render(content, result.untrusted)
+    if _fits(content, text, limit):
+        return content, text
+    if result.cuttable and content.get(result.cuttable):
+        content = _cut(result, content, limit)
+    if not _fits(content, render(content, result.untrusted), limit):
+        content = _shrink(content, limit, result.untrusted)
+    return content, render(content, result.untrusted)
+
+
+def plain(result: Result) -> Content:
+    """The result as redacted JSON data without its empty fields."""
+    return _without_none(redact.value(_rendered(result.model_dump(mode="python", exclude_none=True))))
+
+
+def size(content: Mapping[str, Any]) -> int:
+    """Bytes of the content as compact JSON."""
+    return len(json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def _rendered(node: Any) -> Any:
+    if isinstance(node, Rendered):
+        return node.render(redact.value)
+    if isinstance(node, dict):
+        return {key: _rendered(item) for key, item in node.items()}
+    if isinstance(node, list | tuple):
+        return [_rendered(item) for item in node]
+    return node
+
+
+def _without_none(content: Content) -> Content:
+    return {key: item for key, item in content.items() if item is not None and (key != "warnings" or item)}
+
+
+def _fits(content: Content, text: str, limit: int) -> bool:
+    return len(text.encode()) <= limit and size(content) <= limit
+
+
+def _cut(result: Result, content: Content, limit: int) -> Content:
+    """Keep as many leading items (or lines) as fit; found by bisection, since sizes only grow."""
+    assert result.cuttable is not None
+    whole = content[result.cuttable]
+    parts = whole.split("\n") if isinstance(whole, str) else list(whole)
+
+    def keeping(count: int) -> Content:
+        kept = "\n".join(parts[:count]) if isinstance(whole, str) else parts[:count]
+        return _marked(result, {**content, result.cuttable or "": kept}, count, whole)
+
+    def fits(count: int) -> bool:
+        candidate = keeping(count)
+        return _fits(candidate, render(candidate, result.untrusted), limit)
+
+    return keeping(_largest(len(parts), fits))
+
+
+def _largest(upper: int, fits: Callable[[int], bool]) -> int:
+    lower = 0
+    while lower < upper:
+        middle = (lower + upper + 1) // 2
+        if fits(middle):
+            lower = middle
+        else:
+            upper = middle - 1
+    return max(lower, 1)
+
+
+def _marked(result: Result, content: Content, kept: int, whole: Any) -> Content:
+    content = {**content, "truncated": True, "hint": _with_narrowing(content.get("hint"))}
+    if isinstance(result, Page):
+        content["returned"] = kept
+        cursor = result.cursor_after(kept)
+        if cursor:
+            content["cursor"] = cursor
+    elif "bytes_total" in type(result).model_fields and "bytes_total" not in content:
+        text = whole if isinstance(whole, str) else "\n".join(str(item) for item in whole)
+        content["bytes_total"] = len(text.encode())
+    return content
+
+
+def _with_narrowing(hint: str | None) -> str:
+    return f"{hint} {_NARROW}" if hint and _NARROW not in hint else _NARROW
+
+
+def _shrink(content: Content, limit: int, untrusted: bool) -> Content:
+    """Halve the largest text or list, again and again: for answers without one part that is made to be cut."""
+    content = json.loads(json.dumps({**content, "hint": _with_narrowing(content.get("hint"))}))
+    if "truncated" in content or "items" in content:
+        content["truncated"] = True
+    for _ in range(200):
+        if _fits(content, render(content, untrusted), limit):
+            break
+        parent, key = _largest_part(content)
+        part = parent[key]
+        if isinstance(part, list):
+            parent[key] = part[: len(part) // 2]
+        elif isinstance(part, dict):
+            parent[key] = dict(list(part.items())[: len(part) // 2])
+        else:
+            parent[key] = part[: max(len(part) // 2 - len(_SHORTENED), 0)] + _SHORTENED
+    return content
+
+
+def _largest_part(content: Content) -> tuple[Any, Any]:
+    """Where the largest leaf text, or the largest collection of small ones, is kept."""
+    parent: Any = content
+    key = max((name for name in content if name != "hint"), key=lambda name: len(json.dumps(content[name])))
+    while True:
+        node = parent[key]
+        children = list(node.items()) if isinstance(node, dict) else list(enumerate(node)) if isinstance(node, list) else []
+        if not children:
+            return parent, key
+        child, value = max(children, key=lambda pair: len(json.dumps(pair[1])))
+        if len(json.dumps(value)) * 2 < len(json.dumps(node)):
+            return parent, key
+        parent, key = node, child

@@ -1,0 +1,34 @@
+"""Cursors: opaque to callers, complete in themselves so that any replica takes them, refused with other arguments."""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from kmcp_runtime.errors import bad_argument
+
+
+def encode(position: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:
+    """A cursor for a position in the answer to these arguments."""
+    body = json.dumps({**position, "h": _fingerprint(arguments)}, separators=(",", ":"))
+    return base64.urlsafe_b64encode(body.encode()).decode().rstrip("=")
+
+
+def decode(cursor: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        body = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        fingerprint = body.pop("h")
+    except (binascii.Error, ValueError, KeyError, AttributeError, TypeError):
+        raise bad_argument("cursor: not one of this tool's", "start again without cursor") from None
+    if fingerprint != _fingerprint(arguments):
+        raise bad_argument(
+            "cursor: it belongs to other arguments", "repeat the call with the arguments of the first one, or without cursor"
+        )
+    position: dict[str, Any] = body
+    return position
+
+
+def _fingerprint(arguments: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(arguments, sort_keys=True, default=str).encode()).hexdigest()[:10]

@@ -1,0 +1,137 @@
+"""The shapes of results: plain models, lists with an envelope, changes with a diff.
+
+Every tool returns a subclass of `Result`; its JSON Schema is the tool's output schema. `Manifest` and `Diff` are fields
+that hold Kubernetes-like objects and become text only after redaction, so that no secret hides inside a string.
+"""
+
+import difflib
+from collections.abc import Callable
+from typing import Any, ClassVar, Generic, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+Item = TypeVar("Item")
+DIFF_CONTEXT_LINES = 2
+
+
+class Result(BaseModel):
+    """What a tool answers. Fields that are None are left out of the answer."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, serialize_by_alias=True)
+
+    cuttable: ClassVar[str | None] = None
+    """The field that the token budget cuts first: a list (by item) or a text (by line)."""
+
+    untrusted: ClassVar[bool] = False
+    """True when the texts in it were written by whoever can write to the cluster: logs, events, descriptions."""
+
+    warnings: list[str] | None = Field(default=None, description="What the backend warned of")
+    hint: str | None = Field(default=None, description="How to narrow, or what to try next")
+
+
+class Page(Result, Generic[Item]):
+    """A list: `items` in the backend's order, and honestly whether it is all of them."""
+
+    cuttable: ClassVar[str | None] = "items"
+
+    items: list[Item]
+    returned: int = Field(default=0, description="Items in this answer")
+    total: int | None = Field(default=None, description="Items there are; absent when unknown")
+    truncated: bool = Field(default=False, description="True when something was left out")
+    cursor: str | None = Field(default=None, description="Pass it back to go on")
+
+    _cursor_at: Callable[[int], str] | None = PrivateAttr(default=None)
+
+    def model_post_init(self, context: Any, /) -> None:
+        self.returned = len(self.items)
+
+    def continues_at(self, cursor_at: Callable[[int], str]) -> "Page[Item]":
+        """Say how a cursor for the rest is made should the budget keep only the first n items."""
+        self._cursor_at = cursor_at
+        return self
+
+    def cursor_after(self, kept: int) -> str | None:
+        return self._cursor_at(kept) if self._cursor_at else None
+
+
+class Body(Result):
+    """An answer with one large part that can be cut: `truncated` says so."""
+
+    truncated: bool = Field(default=False, description="True when something was left out")
+    bytes_total: int | None = Field(default=None, description="Size before it was cut, in bytes")
+
+
+class Rendered:
+    """A field that becomes text after redaction."""
+
+    def render(self, redact: Callable[[Any], Any]) -> str:
+        raise NotImplementedError
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.is_instance_schema(cls)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string"}
+
+
+class Manifest(Rendered):
+    """One object, answered as YAML."""
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+    def render(self, redact: Callable[[Any], Any]) -> str:
+        return to_yaml(redact(self.content))
+
+
+class Diff(Rendered):
+    """A unified diff of two objects as YAML; empty when they are equal."""
+
+    def __init__(self, before: Any, after: Any) -> None:
+        self.before = before
+        self.after = after
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.before != self.after)
+
+    def render(self, redact: Callable[[Any], Any]) -> str:
+        old = to_yaml(redact(self.before)).splitlines() if self.before is not None else []
+        new = to_yaml(redact(self.after)).splitlines() if self.after is not None else []
+        lines = list(difflib.unified_diff(old, new, "before", "after", n=DIFF_CONTEXT_LINES, lineterm=""))
+        return "\n".join(lines)
+
+
+class Change(Result):
+    """What a write did: the object's identity, whether anything changed, and the difference."""
+
+    kind: str
+    name: str
+    namespace: str | None = None
+    result: str = Field(description="What happened, in a word")
+    changed: bool
+    diff: Diff | None = Field(default=None, description="Unified diff, without managedFields")
+    resource_version: str | None = None
+    dry_run: bool | None = Field(default=None, description="True when nothing was changed")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Block style, key order kept, multi-line texts as literal blocks."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in data else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+_Dumper.ignore_aliases = lambda self, data: True  # type: ignore[method-assign]  # anchors would only puzzle a reader
+
+
+def to_yaml(content: Any) -> str:
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=1_000_000, allow_unicode=True)

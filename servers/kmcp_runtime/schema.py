@@ -1,0 +1,80 @@
+"""JSON Schemas as models read them: no references, no titles, no nullable wrappers, nothing that costs tokens in vain."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+JsonSchema = dict[str, Any]
+
+
+def input_schema(model: type[BaseModel]) -> JsonSchema:
+    """The arguments' schema: `{type: object, properties, required?, additionalProperties: false}`."""
+    schema = _tidy(_generated(model), strict=True)
+    schema.pop("description", None)
+    schema.setdefault("properties", {})
+    return {key: schema[key] for key in ("type", "properties", "required", "additionalProperties") if key in schema}
+
+
+def output_schema(model: type[BaseModel]) -> JsonSchema:
+    """A result's schema. Fields that may be absent are not required; nested objects allow what a backend adds."""
+    schema = _tidy(_generated(model), strict=False)
+    schema.pop("description", None)
+    return schema
+
+
+def _generated(model: type[BaseModel]) -> JsonSchema:
+    raw = model.model_json_schema(mode="validation", by_alias=True)
+    definitions = raw.pop("$defs", {})
+    resolved = _resolve(raw, definitions, ())
+    assert isinstance(resolved, dict)
+    return resolved
+
+
+def _resolve(node: Any, definitions: JsonSchema, open_names: tuple[str, ...]) -> Any:
+    if isinstance(node, list):
+        return [_resolve(item, definitions, open_names) for item in node]
+    if not isinstance(node, dict):
+        return node
+    reference = node.get("$ref")
+    if isinstance(reference, str):
+        name = reference.rsplit("/", 1)[-1]
+        if name in open_names:  # A type that holds itself ends here.
+            return {"type": "object"}
+        rest = {key: value for key, value in node.items() if key != "$ref"}
+        return {**_resolve(definitions[name], definitions, (*open_names, name)), **rest}
+    return {key: _resolve(value, definitions, open_names) for key, value in node.items()}
+
+
+def _tidy(node: Any, *, strict: bool, inside_properties: bool = False) -> Any:
+    if isinstance(node, list):
+        return [_tidy(item, strict=strict) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if inside_properties:
+        return {name: _tidy(item, strict=strict) for name, item in node.items()}
+    node = _without_null({key: value for key, value in node.items() if key != "title"})
+    if node.get("default", ...) in (None, False):
+        del node["default"]  # What an absent argument means anyway.
+    if not strict:
+        node.pop("default", None)
+        if node.get("additionalProperties") is False:
+            del node["additionalProperties"]
+    return {
+        key: value if key in ("default", "enum", "const", "required", "examples")
+        else _tidy(value, strict=strict, inside_properties=key == "properties")
+        for key, value in node.items()
+    }  # fmt: skip
+
+
+def _without_null(node: JsonSchema) -> JsonSchema:
+    """`anyOf [X, null]` as X: an absent argument is how a caller says null."""
+    options = node.get("anyOf")
+    if not isinstance(options, list):
+        return node
+    kept = [option for option in options if option != {"type": "null"}]
+    rest = {key: value for key, value in node.items() if key != "anyOf"}
+    if len(kept) == 1:
+        return {**{key: value for key, value in kept[0].items() if key != "title"}, **rest}
+    if all(set(option) <= {"type", "title"} for option in kept):
+        return {"type": [option["type"] for option in kept], **rest}
+    return {**rest, "anyOf": kept}

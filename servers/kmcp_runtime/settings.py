@@ -1,0 +1,143 @@
+"""Configuration: one settings class per server, filled from flags, then environment, then defaults.
+
+A field becomes the flag `--its-name` and the environment variable `KMCP_ITS_NAME`, unless it names the backend's own
+variable (`KUBECONFIG`). Secret fields have no flag: a command line can be read by every user of a machine.
+"""
+
+import argparse
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the text names it, its value's fault, and where it is set."""
+
+
+def setting(
+    default: Any, description: str, *, env: str | None = None, unit: str | None = None, required: bool = False, **limits: Any
+) -> Any:
+    """A field of a settings class. `required` means that the server has no backend without it."""
+    extra = {"env": env, "unit": unit, "required": required}
+    return Field(default=default, description=description, json_schema_extra=extra, **limits)
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RuntimeSettings(Settings):
+    """What every server has."""
+
+    transport: Literal["stdio", "http"] = setting("http", "How clients connect")
+    host: str = setting("127.0.0.1", "Address to listen on")
+    port: int = setting(0, "Port of /mcp (0: the server's own default)", ge=0, le=65535)
+    management_port: int = setting(8081, "Port of /healthz, /readyz and /metrics (0: none)", ge=0, le=65535)
+    stateful: bool = setting(False, "Keep sessions of the older protocol revision, so that its clients can be asked")
+    read_only: bool = setting(False, "Offer only what changes nothing")
+    tools: str = setting("", "Only these tools, separated by commas (empty: all)")
+    extras: bool = setting(True, "Offer the tools beyond the registry")
+    approval: Literal["plan", "ask", "off"] = setting(
+        "plan", "Who approves destruction: a person or a second call with the plan's token, only a person, or nobody"
+    )
+    state_key: SecretStr | None = setting(None, "Key that seals approvals, shared by replicas (unset: one per process)")
+    timeout: float = setting(30.0, "Deadline of a call", unit="seconds", gt=0, le=3600)
+    concurrency: int = setting(32, "Backend calls at the same time", ge=1, le=1000)
+    answer_tokens: int = setting(8000, "Budget of an answer", unit="tokens of 4 bytes", ge=500, le=20000)
+    allow_unauthenticated: bool = setting(False, "Listen beyond loopback without authentication")
+    auth_tokens_file: str = setting("", "File of bearer tokens, one `token name [scope …]` a line")
+    jwt_issuer: str = setting("", "Issuer of accepted JSON Web Tokens")
+    jwt_audience: str = setting("", "Audience that a JSON Web Token must name")
+    jwt_jwks_url: str = setting("", "Where the issuer's keys are")
+    base_url: str = setting("", "Public URL of this server, for the protected-resource metadata")
+    allowed_hosts: str = setting("", "Host headers to accept beside loopback, separated by commas")
+    allowed_origins: str = setting("", "Browser origins to accept, separated by commas")
+    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severity that is logged")
+    audit: bool = setting(True, "Write one JSON line per call to stderr")
+
+    def tool_names(self) -> tuple[str, ...]:
+        return listed(self.tools)
+
+
+def listed(text: str) -> tuple[str, ...]:
+    return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
+
+
+def variable(name: str, field: FieldInfo) -> str:
+    """The environment variable of a field."""
+    extra = field.json_schema_extra
+    own = extra.get("env") if isinstance(extra, dict) else None
+    return str(own) if own else f"KMCP_{name.upper()}"
+
+
+def flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def is_secret(field: FieldInfo) -> bool:
+    return SecretStr in (field.annotation, *get_args(field.annotation))
+
+
+def is_required(field: FieldInfo) -> bool:
+    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("required"))
+
+
+def describe(field: FieldInfo) -> str:
+    """The description with its unit and default, as help and the README show it."""
+    extra = field.json_schema_extra
+    unit = extra.get("unit") if isinstance(extra, dict) else None
+    default = "" if field.default in (None, "", False) else f"; default {str(field.default).lower()}"
+    return f"{field.description}{f' ({unit})' if unit else ''}{default}"
+
+
+def parse(
+    classes: Sequence[type[Settings]], argv: Sequence[str], environment: Mapping[str, str], program: str, about: str
+) -> dict[type[Settings], Settings]:
+    """Fill every class from the command line and the environment."""
+    parser = argparse.ArgumentParser(prog=program, description=about, allow_abbrev=False)
+    fields = {name: field for cls in classes for name, field in cls.model_fields.items()}
+    for name, field in fields.items():
+        _add(parser, name, field)
+    flags = {name: value for name, value in vars(parser.parse_args(argv)).items() if value is not None}
+    return {cls: _filled(cls, flags, environment) for cls in classes}
+
+
+def _add(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
+    about = f"{describe(field)} [{variable(name, field)}]".replace("%", "%%")
+    if is_secret(field):
+        return
+    if field.annotation is bool:
+        parser.add_argument(flag(name), dest=name, action=argparse.BooleanOptionalAction, default=None, help=about)
+    else:
+        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else None
+        metavar = None if choices else _metavar(field.annotation)
+        parser.add_argument(flag(name), dest=name, choices=choices, metavar=metavar, default=None, help=about)
+
+
+def _metavar(annotation: Any) -> str:
+    if get_origin(annotation) in (Union, types.UnionType):
+        annotation = get_args(annotation)[0]
+    return {int: "N", float: "SECONDS"}.get(annotation, "TEXT")
+
+
+def _filled(cls: type[Settings], flags: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    given: dict[str, Any] = {}
+    for name, field in cls.model_fields.items():
+        if name in flags:
+            given[name] = flags[name]
+        elif environment.get(variable(name, field)):
+            given[name] = environment[variable(name, field)]
+    try:
+        return cls.model_validate(given)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_complaint(cls, fault) for fault in error.errors(include_url=False))) from None
+
+
+def _complaint(cls: type[Settings], fault: Any) -> str:
+    name = str(fault["loc"][0]) if fault["loc"] else ""
+    field = cls.model_fields.get(name)
+    where = f"{flag(name)} / {variable(name, field)}" if field else name
+    return f"{where}: {fault['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,234 @@
+"""Declaring a tool: one annotated function, everything else derived from it.
+
+    @tool(Effect.WRITE, needs=(Rule("apps", ("deployments/scale",), ("patch",)),))
+    async def k8s_scale(name: Name, replicas: Replicas, kube: Kube = injected()) -> Change:
+        "Set how many pods a workload runs."
+
+The name is the function's, the description its docstring, the input schema its annotated signature, the output schema
+the `Result` it returns. Parameters whose default is `injected()` come from the server and are not in the schema.
+"""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import ModuleType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+from kmcp_runtime.output.results import Result
+from kmcp_runtime.schema import input_schema, output_schema
+
+Function = TypeVar("Function", bound=Callable[..., Awaitable[Result]])
+Verified = Literal["real", "agent", "cli", "stand-in"]
+_ATTRIBUTE = "__kmcp_tool__"
+DEFAULT_TIMEOUT_SECONDS = 30.0
+
+
+class Effect(StrEnum):
+    """READ changes nothing anywhere, WRITE can be repeated or undone, DESTROY loses something."""
+
+    READ = "read"
+    WRITE = "write"
+    DESTROY = "destroy"
+
+
+_STRENGTH = {Effect.READ: 0, Effect.WRITE: 1, Effect.DESTROY: 2}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One RBAC rule that a tool needs; `*` as in Kubernetes."""
+
+    group: str
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class By:
+    """Effects that depend on the value of one argument; values not named have the tool's own effect."""
+
+    argument: str
+    effects: Mapping[str, Effect]
+
+
+@dataclass(frozen=True)
+class Injected:
+    """Default value of a parameter that the server provides."""
+
+
+def injected() -> Any:
+    """Mark a parameter as provided by the server, found by its annotated type."""
+    return Injected()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """A tool as declared: what the decorator was told and what the signature says."""
+
+    function: Callable[..., Awaitable[Result]]
+    name: str
+    title: str
+    description: str
+    effect: Effect
+    by: By | None
+    needs: tuple[Rule, ...]
+    timeout: float
+    idempotent: bool
+    destructive: bool
+    open_world: bool
+    extra: bool
+    aliases: tuple[str, ...]
+    ignored: tuple[str, ...]
+    verified: Verified
+    why: str | None
+    arguments: type[BaseModel]
+    result: type[Result]
+    parameters: frozenset[str] = frozenset()
+    """Arguments that the function itself takes; a server may add others (`context`, `approval`)."""
+    injections: Mapping[str, type] = field(default_factory=dict)
+
+    def effect_of(self, arguments: Mapping[str, Any]) -> Effect:
+        if self.by is None:
+            return self.effect
+        return self.by.effects.get(str(arguments.get(self.by.argument)), self.effect)
+
+    def can_destroy(self) -> bool:
+        effects = {self.effect, *(self.by.effects.values() if self.by else ())}
+        return Effect.DESTROY in effects
+
+    def read_only(self) -> "Declared | None":
+        """The tool as a read-only server has it: nothing, itself, or only its reading values."""
+        if self.by is None:
+            return self if self.effect is Effect.READ else None
+        reading = [value for value, effect in self.by.effects.items() if effect is Effect.READ]
+        if not reading:
+            return None
+        arguments = _narrowed(self.arguments, self.by.argument, reading)
+        return replace(self, effect=Effect.READ, by=None, destructive=False, idempotent=True, arguments=arguments)
+
+    def with_arguments(self, extra: Mapping[str, Any]) -> "Declared":
+        """The tool with arguments that its server adds: name to (annotation, default)."""
+        if not extra:
+            return self
+        fields: dict[str, Any] = dict(extra)
+        return replace(self, arguments=create_model(self.arguments.__name__, __base__=self.arguments, **fields))
+
+    def input_schema(self) -> dict[str, Any]:
+        return input_schema(self.arguments)
+
+    def output_schema(self) -> dict[str, Any]:
+        return output_schema(self.result)
+
+
+def tool(
+    effect: Effect,
+    *,
+    title: str | None = None,
+    needs: tuple[Rule, ...] = (),
+    by: By | None = None,
+    timeout: float = DEFAULT_TIMEOUT_SECONDS,
+    idempotent: bool = False,
+    destructive: bool | None = None,
+    open_world: bool = True,
+    extra: bool = False,
+    aliases: tuple[str, ...] = (),
+    ignored: tuple[str, ...] = (),
+    verified: Verified = "real",
+    why: str | None = None,
+) -> Callable[[Function], Function]:
+    """Declare a function as a tool.
+
+    `timeout` is in seconds. `idempotent` says that a repeated write changes nothing more. `destructive` overrides the hint
+    (for a write that people should be asked about). `ignored` are arguments of older callers, accepted and dropped.
+    `verified` and `why` say what the tool met when it was not a real backend.
+    """
+
+    def declare(function: Function) -> Function:
+        arguments, injections = _arguments(function, needs_approval=_destroys(effect, by))
+        declared = Declared(
+            function=function, name=function.__name__, title=title or _title(function.__name__),
+            description=" ".join((inspect.getdoc(function) or "").split()),
+            effect=effect, by=by, needs=needs, timeout=timeout,
+            idempotent=idempotent or effect is Effect.READ,
+            destructive=effect is Effect.DESTROY if destructive is None else destructive,
+            open_world=open_world, extra=extra, aliases=aliases, ignored=ignored, verified=verified, why=why,
+            arguments=arguments, result=_result(function), injections=injections,
+            parameters=frozenset(arguments.model_fields) - {"approval"},
+        )  # fmt: skip
+        setattr(function, _ATTRIBUTE, declared)
+        return function
+
+    return declare
+
+
+def declared_in(*modules: ModuleType) -> tuple[Declared, ...]:
+    """Every tool that is defined in these modules, in the order of the source."""
+    return tuple(found for module in modules for found in _declared_in(module))
+
+
+def _declared_in(module: ModuleType) -> Iterator[Declared]:
+    for value in vars(module).values():
+        found = getattr(value, _ATTRIBUTE, None)
+        if isinstance(found, Declared) and value.__module__ == module.__name__:
+            yield found
+
+
+def _destroys(effect: Effect, by: By | None) -> bool:
+    return Effect.DESTROY in {effect, *(by.effects.values() if by else ())}
+
+
+def _title(name: str) -> str:
+    words = name.removesuffix("_tool").split("_")
+    return " ".join([words[0].capitalize(), *words[1:]])
+
+
+def _arguments(function: Callable[..., Any], needs_approval: bool) -> tuple[type[BaseModel], dict[str, type]]:
+    hints = get_type_hints(function, include_extras=True)
+    fields: dict[str, Any] = {}
+    injections: dict[str, type] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if isinstance(parameter.default, Injected):
+            injections[name] = hints[name]
+        else:
+            required = parameter.default is inspect.Parameter.empty
+            fields[name] = (hints[name], ... if required else parameter.default)
+    if needs_approval:
+        from kmcp_runtime.arguments import Approval
+
+        fields["approval"] = (Approval, None)
+    name = "".join(part.capitalize() for part in function.__name__.split("_")) + "Arguments"
+    return create_model(name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields), injections
+
+
+def _result(function: Callable[..., Any]) -> type[Result]:
+    returned = get_type_hints(function)["return"]
+    if not (isinstance(returned, type) and issubclass(returned, Result)):
+        raise TypeError(f"{function.__qualname__} must return a Result, not {returned!r}")
+    return returned
+
+
+def _narrowed(model: type[BaseModel], argument: str, values: list[str]) -> type[BaseModel]:
+    """The same arguments with one of them limited to some of its values."""
+    info = model.model_fields[argument]
+    default = info.default if info.default in values else ... if info.is_required() else values[0]
+    annotation: Any = Literal[tuple(values)]  # type: ignore[valid-type]  # values are known at run time only
+    description = info.description
+    narrowed = info._copy()
+    narrowed.annotation = annotation
+    narrowed.description = description
+    narrowed.default = default
+    fields: dict[str, Any] = {argument: (annotation, narrowed)}
+    return create_model(f"ReadOnly{model.__name__}", __base__=model, **fields)
+
+
+def choices(model: type[BaseModel], argument: str) -> tuple[str, ...]:
+    """The closed set of values of an argument, empty when it is open."""
+    annotation = model.model_fields[argument].annotation
+    return tuple(str(value) for value in get_args(annotation)) if get_origin(annotation) is Literal else ()
+
+
+CLOSED_NAME = re.compile(r"^[A-Za-z0-9_-]{1,64}$")

@@ -1,0 +1,72 @@
+"""Command line of the test cluster: `python -m tests.cluster build|up|down|status`."""
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+
+from tests.cluster import binaries, choice, lifetime
+from tests.cluster.model import Cluster, ClusterUnavailable
+
+NAME = "cluster"
+DOWN = "python -m tests.cluster down"
+
+
+def up() -> int:
+    started = time.monotonic()
+    cluster = choice.given() or lifetime.obtain(NAME, None, lambda text: print(text, file=sys.stderr))
+    print(f"{cluster.title} is up ({time.monotonic() - started:.0f} s)", file=sys.stderr)
+    _describe(cluster)
+    return 0
+
+
+def down() -> int:
+    if lifetime.stop(NAME):
+        print("stopped: processes, pods, mounts, interface, control groups and state directory are gone")
+    else:
+        print("no cluster is running; nothing to stop")
+    return 0
+
+
+def status() -> int:
+    cluster = lifetime.running(NAME)
+    if cluster is None:
+        print("no cluster is running")
+        return 1
+    print(f"{cluster.title} is up", file=sys.stderr)
+    _describe(cluster)
+    return 0
+
+
+def build() -> int:
+    """Build the binaries ahead of a run, unless the run will not need them."""
+    if choice.given() is None:
+        binaries.ensure(binaries.CONTROL_PLANE + binaries.NODE, print)
+    return 0
+
+
+def _describe(cluster: Cluster) -> None:
+    if not cluster.pods:
+        print(f"no pods: {cluster.why_no_pods}", file=sys.stderr)
+    variables: Mapping[str, str] = {"KUBECONFIG": str(cluster.kubeconfig), **cluster.proxy_bypass()}
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")
+    print(f"stop it with: {DOWN}", file=sys.stderr)
+
+
+COMMANDS = {"build": build, "up": up, "down": down, "status": status}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
+    parser.add_argument("command", choices=COMMANDS)
+    try:
+        return COMMANDS[parser.parse_args().command]()
+    except ClusterUnavailable as error:
+        print(f"no cluster: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

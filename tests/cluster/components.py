@@ -1,0 +1,240 @@
+"""The programs of a test cluster and their settings, as argument lists and configuration files."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cluster.images import PAUSE_IMAGE
+from tests.cluster.network import Network
+
+NODE = "kmcp-node"
+FIXED_PORTS = {"etcd": 2379, "etcd-peer": 2380, "apiserver": 6443, "controller-manager": 10257, "scheduler": 10259}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything is: `directory` for files, `address` and `ports` for listeners."""
+
+    directory: Path
+    binaries: Mapping[str, Path]
+    address: str
+    network: Network
+    cgroup: str = ""
+    ports: Mapping[str, int] = field(default_factory=lambda: FIXED_PORTS)
+
+    @property
+    def server(self) -> str:
+        return f"https://{self.address}:{self.ports['apiserver']}"
+
+    def pki(self, file: str) -> str:
+        return str(self.directory / "pki" / file)
+
+    def log(self, component: str) -> Path:
+        return self.directory / "logs" / f"{component}.log"
+
+    def argv(self, binary: str, flags: Mapping[str, object]) -> list[str]:
+        return [str(self.binaries[binary]), *(f"--{flag}={value}" for flag, value in flags.items())]
+
+
+def etcd(layout: Layout) -> list[str]:
+    client, peer = (f"https://127.0.0.1:{layout.ports[name]}" for name in ("etcd", "etcd-peer"))
+    tls = {"cert-file": "etcd.crt", "key-file": "etcd.key", "trusted-ca-file": "ca.crt"}
+    flags: dict[str, object] = {
+        "name": "etcd",
+        "data-dir": layout.directory / "etcd",
+        "listen-client-urls": client,
+        "advertise-client-urls": client,
+        "listen-peer-urls": peer,
+        "initial-advertise-peer-urls": peer,
+        "initial-cluster": f"etcd={peer}",
+        "unsafe-no-fsync": "true",
+        "log-level": "warn",
+    }
+    for prefix in ("", "peer-"):
+        flags |= {f"{prefix}{flag}": layout.pki(file) for flag, file in tls.items()}
+        flags[f"{prefix}client-cert-auth"] = "true"
+    return layout.argv("etcd", flags)
+
+
+def apiserver(layout: Layout, pods: bool) -> list[str]:
+    flags: dict[str, object] = {
+        "etcd-servers": f"https://127.0.0.1:{layout.ports['etcd']}",
+        "etcd-cafile": layout.pki("ca.crt"),
+        "etcd-certfile": layout.pki("etcd.crt"),
+        "etcd-keyfile": layout.pki("etcd.key"),
+        "secure-port": layout.ports["apiserver"],
+        "bind-address": "0.0.0.0" if pods else layout.address,
+        "advertise-address": layout.address,
+        "tls-cert-file": layout.pki("apiserver.crt"),
+        "tls-private-key-file": layout.pki("apiserver.key"),
+        "client-ca-file": layout.pki("ca.crt"),
+        "service-account-issuer": "https://kubernetes.default.svc",
+        "service-account-key-file": layout.pki("serviceaccount.pub"),
+        "service-account-signing-key-file": layout.pki("serviceaccount.key"),
+        "service-cluster-ip-range": layout.network.services,
+        "authorization-mode": "Node,RBAC",
+        "enable-admission-plugins": "NodeRestriction",
+        "kubelet-client-certificate": layout.pki("apiserver-kubelet.crt"),
+        "kubelet-client-key": layout.pki("apiserver-kubelet.key"),
+        "kubelet-certificate-authority": layout.pki("ca.crt"),
+        "kubelet-preferred-address-types": "InternalIP,Hostname",
+        "allow-privileged": "true",
+    }
+    if not pods:
+        # The endpoints of the kubernetes Service may not be loopback addresses; nobody would use them anyway.
+        flags["endpoint-reconciler-type"] = "none"
+    return layout.argv("kube-apiserver", flags)
+
+
+def controller_manager(layout: Layout) -> list[str]:
+    return layout.argv(
+        "kube-controller-manager",
+        {
+            "kubeconfig": layout.pki("controller-manager.kubeconfig"),
+            "bind-address": "127.0.0.1",
+            "secure-port": layout.ports["controller-manager"],
+            "service-account-private-key-file": layout.pki("serviceaccount.key"),
+            "root-ca-file": layout.pki("ca.crt"),
+            "cluster-signing-cert-file": layout.pki("ca.crt"),
+            "cluster-signing-key-file": layout.pki("ca.key"),
+            "use-service-account-credentials": "true",
+            "cluster-cidr": layout.network.pods,
+            "service-cluster-ip-range": layout.network.services,
+            "allocate-node-cidrs": "true",
+            "leader-elect": "false",
+            "flex-volume-plugin-dir": layout.directory / "flexvolume",
+        },
+    )
+
+
+def scheduler(layout: Layout) -> list[str]:
+    return layout.argv(
+        "kube-scheduler",
+        {
+            "kubeconfig": layout.pki("scheduler.kubeconfig"),
+            "bind-address": "127.0.0.1",
+            "secure-port": layout.ports["scheduler"],
+            "leader-elect": "false",
+        },
+    )
+
+
+def containerd(layout: Layout) -> list[str]:
+    snapshotter = "native" if _on_overlay(layout.directory) else "overlayfs"
+    root = layout.directory / "containerd"
+    config = f'''version = 3
+root = "{root}"
+state = "/run/containerd"
+disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.nri.v1.nri"]
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "{snapshotter}"
+  [plugins."io.containerd.cri.v1.images".pinned_images]
+    sandbox = "{PAUSE_IMAGE}"
+[plugins."io.containerd.cri.v1.runtime"]
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+      SystemdCgroup = false
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["{layout.binaries["bridge"].parent}"]
+    conf_dir = "{layout.directory / "cni"}"
+'''
+    (layout.directory / "containerd.toml").write_text(config)
+    _write_cni(layout)
+    return layout.argv("containerd", {"config": layout.directory / "containerd.toml"})
+
+
+def kubelet(layout: Layout) -> list[str]:
+    resolver = layout.directory / "resolv.conf"
+    resolver.write_text(f"nameserver {layout.network.dns}\n")
+    config = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "failCgroupV1": False,
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": f"/{layout.cgroup}",
+        "cgroupsPerQOS": True,
+        "enforceNodeAllocatable": [],
+        "failSwapOn": False,
+        "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": False},
+            "x509": {"clientCAFile": layout.pki("ca.crt")},
+        },
+        "authorization": {"mode": "AlwaysAllow"},
+        "tlsCertFile": layout.pki("node.crt"),
+        "tlsPrivateKeyFile": layout.pki("node.key"),
+        "clusterDNS": [layout.network.dns],
+        "clusterDomain": "cluster.local",
+        "resolvConf": str(resolver),
+        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+        "imageGCHighThresholdPercent": 100,
+        "maxPods": 250,
+        "volumePluginDir": str(layout.directory / "flexvolume"),
+    }
+    flags = {
+        "config": _write(layout.directory / "kubelet.yaml", config),
+        "kubeconfig": layout.pki("kubelet.kubeconfig"),
+        "hostname-override": NODE,
+        "node-ip": layout.address,
+        "root-dir": layout.directory / "kubelet",
+    }
+    return layout.argv("kubelet", flags)
+
+
+def kube_proxy(layout: Layout) -> list[str]:
+    config = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "nftables",
+        "clientConnection": {"kubeconfig": layout.pki("proxy.kubeconfig")},
+        "hostnameOverride": NODE,
+        "clusterCIDR": str(layout.network.pods),
+        "conntrack": {"maxPerCore": 0},
+        # Without br_netfilter, answers between two pods of the bridge pass by the translation of Service addresses.
+        "nftables": {"masqueradeAll": not Path("/proc/sys/net/bridge").exists()},
+    }
+    return layout.argv("kube-proxy", {"config": _write(layout.directory / "kube-proxy.yaml", config)})
+
+
+def _write_cni(layout: Layout) -> None:
+    directory = layout.directory / "cni"
+    directory.mkdir()
+    bridge = {
+        "type": "bridge",
+        "bridge": "kmcp0",
+        "isGateway": True,
+        "ipMasq": False,
+        "hairpinMode": True,
+        "ipam": {
+            "type": "host-local",
+            "ranges": [[{"subnet": str(layout.network.node_pods)}]],
+            "routes": [{"dst": "0.0.0.0/0"}],
+        },
+    }
+    port_mapping = {"type": "portmap", "capabilities": {"portMappings": True}}
+    configuration = {"cniVersion": "1.0.0", "name": "kmcp", "plugins": [bridge, port_mapping]}
+    (directory / "10-bridge.conflist").write_text(json.dumps(configuration))
+
+
+def _write(path: Path, config: Mapping[str, Any]) -> Path:
+    path.write_text(yaml.safe_dump(dict(config), sort_keys=False))
+    return path
+
+
+def _on_overlay(directory: Path) -> bool:
+    """Whether the file system is an overlay itself, on which the overlayfs snapshotter cannot work."""
+    device = os.stat(directory).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        mount, _, source = line.partition(" - ")
+        if mount.split()[2] == wanted:
+            return source.split()[0] == "overlay"
+    return False

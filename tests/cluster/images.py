@@ -1,0 +1,105 @@
+"""Container images without a registry: docker-archive tars, made of files of this machine and imported on the node."""
+
+import hashlib
+import io
+import json
+import platform
+import subprocess
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.cluster.model import TEST_IMAGE, Cluster
+
+PAUSE_IMAGE = "localhost/kmcp-pause:1"
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def import_image(cluster: Cluster, tar: Path) -> None:
+    """Put a docker-archive (or OCI archive) onto the node; pods use it with `imagePullPolicy` IfNotPresent or Never."""
+    if not cluster.ctr:
+        raise ValueError(f"images cannot be imported into this cluster ({cluster.kind})")
+    command = [*cluster.node, cluster.ctr, "--namespace", "k8s.io", "images", "import", "-"]
+    with tar.open("rb") as archive:
+        done = subprocess.run(command, stdin=archive, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"import of {tar.name} failed: {done.stderr.strip()}")
+
+
+def write_pause_image(pause: Path, tar: Path) -> None:
+    with _Layer() as layer:
+        layer.file("pause", pause.read_bytes(), 0o755)
+    _write_archive(tar, PAUSE_IMAGE, layer.content(), ["/pause"])
+
+
+def write_test_image(busybox: Path, tar: Path) -> None:
+    """An image whose programs are the applets of a static busybox."""
+    applets = subprocess.run([busybox, "--list"], check=True, capture_output=True, text=True).stdout.split()
+    with _Layer() as layer:
+        layer.directory("tmp", 0o1777)
+        for name in ("bin", "etc", "root", "var", "home"):
+            layer.directory(name, 0o755)
+        layer.file("bin/busybox", busybox.read_bytes(), 0o755)
+        for applet in applets:
+            layer.link(f"bin/{applet}", "busybox")
+        layer.file("etc/passwd", b"root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/tmp:/bin/sh\n", 0o644)
+        layer.file("etc/group", b"root:x:0:\nnogroup:x:65534:\n", 0o644)
+    _write_archive(tar, TEST_IMAGE, layer.content(), ["/bin/sh"])
+
+
+class _Layer:
+    """An uncompressed layer, the same bytes whenever its files are the same."""
+
+    def __init__(self) -> None:
+        self._buffer = io.BytesIO()
+        self._tar = tarfile.open(fileobj=self._buffer, mode="w")
+        self._names: set[str] = set()
+
+    def __enter__(self) -> "_Layer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tar.close()
+
+    def content(self) -> bytes:
+        return self._buffer.getvalue()
+
+    def directory(self, name: str, mode: int) -> None:
+        self._add(name, tarfile.DIRTYPE, mode)
+
+    def file(self, name: str, content: bytes, mode: int) -> None:
+        self._add(name, tarfile.REGTYPE, mode, content=content)
+
+    def link(self, name: str, target: str) -> None:
+        if name not in self._names:
+            self._add(name, tarfile.SYMTYPE, 0o777, target=target)
+
+    def _add(self, name: str, kind: bytes, mode: int, content: bytes = b"", target: str = "") -> None:
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.mode, entry.linkname, entry.size = kind, mode, target, len(content)
+        self._tar.addfile(entry, io.BytesIO(content))
+        self._names.add(name)
+
+
+def _write_archive(tar: Path, name: str, layer: bytes, command: Sequence[str]) -> None:
+    digest = hashlib.sha256(layer).hexdigest()
+    machine = platform.machine()
+    config = json.dumps(
+        {
+            "architecture": ARCHITECTURES.get(machine, machine),
+            "os": "linux",
+            "config": {"Cmd": list(command), "Env": ["PATH=/bin"]},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+        }
+    ).encode()
+    config_name = f"{hashlib.sha256(config).hexdigest()}.json"
+    manifest = json.dumps([{"Config": config_name, "RepoTags": [name], "Layers": [f"{digest}/layer.tar"]}]).encode()
+    _write_tar(tar, {config_name: config, f"{digest}/layer.tar": layer, "manifest.json": manifest})
+
+
+def _write_tar(tar: Path, files: Mapping[str, bytes]) -> None:
+    with tarfile.open(tar, "w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))

@@ -1,0 +1,46 @@
+"""Namespaces for tests: made ready for pods, deleted without waiting."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from kubernetes.client import CoreV1Api, V1Namespace, V1ObjectMeta
+from kubernetes.config import new_client_from_config
+from kubernetes.watch import Watch
+
+READY_SECONDS = 30
+
+
+class Namespaces:
+    """Creates and deletes namespaces with the credentials of a kubeconfig."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self._client = new_client_from_config(config_file=str(kubeconfig))
+        self._core = CoreV1Api(self._client)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def create(self, name: str) -> None:
+        """Create it and wait for what its controllers add and every pod needs."""
+        self._core.create_namespace(V1Namespace(metadata=V1ObjectMeta(name=name)))
+        _appeared(self._core.list_namespaced_service_account, name, "default")
+        _appeared(self._core.list_namespaced_config_map, name, "kube-root-ca.crt")
+
+    def delete(self, name: str) -> None:
+        # Pods first and at once: many programs of tests ignore SIGTERM, and would stay for their grace period.
+        self._core.delete_collection_namespaced_pod(name, grace_period_seconds=0)
+        self._core.delete_namespace(name)
+
+
+def _appeared(lister: Callable[..., Any], namespace: str, name: str) -> None:
+    selector = f"metadata.name={name}"
+    for _ in Watch().stream(lister, namespace, field_selector=selector, timeout_seconds=READY_SECONDS):
+        return
+    raise TimeoutError(f"no {name} in namespace {namespace} within {READY_SECONDS} s")

@@ -1,0 +1,65 @@
+"""Supervisor of one test cluster, a process of its own: `python -m tests.cluster.node --state DIR [--while-pid PID]`.
+
+It starts the cluster, writes `DIR/cluster.json` when all is ready, and stays until SIGTERM, the end of process PID or
+the end of a component. However it ends, it takes everything with it, `DIR` included. Its output is the progress; after
+the line of FAILED stands the reason why there is no cluster.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.cluster import choice
+from tests.cluster.model import ClusterUnavailable
+from tests.cluster.processes import end_with
+
+FAILED = "no cluster:"
+READY = "cluster.json"
+
+
+class Stopped(BaseException):
+    """SIGTERM, or the process that wanted the cluster is gone."""
+
+
+def main(directory: Path, while_pid: int | None) -> int:
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        with ExitStack() as stack:
+            stack.callback(shutil.rmtree, directory)
+            if while_pid is not None:
+                end_with(while_pid, lambda: os.kill(os.getpid(), signal.SIGTERM))
+            try:
+                _serve(directory, stack)
+            finally:
+                # Nothing may cut the cleaning short.
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    except Stopped:
+        return 0
+    except ClusterUnavailable as error:
+        print(f"{FAILED}\n{error}", flush=True)
+    return 1
+
+
+def _serve(directory: Path, stack: ExitStack) -> None:
+    running = choice.start(directory, stack, lambda text: print(text, flush=True))
+    partial = directory / f".{READY}"
+    partial.write_text(running.cluster.to_json())
+    partial.rename(directory / READY)
+    running.hold()
+
+
+def _stop(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Stopped
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--while-pid", type=int)
+    arguments = parser.parse_args()
+    sys.exit(main(arguments.state, arguments.while_pid))

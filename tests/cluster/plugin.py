@@ -1,0 +1,108 @@
+"""pytest side of the test cluster: the fixtures `cluster` and `namespace`, the markers `cluster` and `pods`.
+
+The first test that needs it starts the cluster, once for the session and for all xdist workers; it ends with the
+process that controls the run. Without a cluster those tests are skipped with the reason, or fail when `CI` is `true`.
+"""
+
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.cluster import choice, lifetime
+from tests.cluster.model import Cluster, ClusterUnavailable
+from tests.cluster.namespaces import Namespaces
+from tests.cluster.tally import ABSENT, NEEDS, TITLE, Tally
+
+RUN = "kmcp_cluster_run"
+
+_run = pytest.StashKey[tuple[str, int]]()
+"""Name of this run's cluster, and the process that it ends with."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "cluster: needs a real API server")
+    config.addinivalue_line("markers", "pods: needs a real cluster whose pods run")
+    received = _received(config)
+    config.stash[_run] = received or (f"run-{uuid.uuid4().hex[:12]}", os.getpid())
+    if not received:
+        config.pluginmanager.register(Tally())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker whose cluster it shares."""
+    node.workerinput[RUN] = node.config.stash[_run]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    if item.get_closest_marker("pods"):
+        item.user_properties.append((NEEDS, "pods"))
+    elif item.get_closest_marker("cluster") or "cluster" in fixtures:
+        item.user_properties.append((NEEDS, "api"))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not _received(config):
+        lifetime.stop(config.stash[_run][0])
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """The cluster of this run."""
+    config = request.config
+    name, pid = config.stash[_run]
+
+    def say(text: str) -> None:
+        with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+            print(f"[cluster] {text}", file=sys.stderr, flush=True)
+
+    try:
+        found = choice.given() or lifetime.obtain(name, pid, say)
+    except ClusterUnavailable as error:
+        _absent(str(error))
+    os.environ.update(found.proxy_bypass())
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _needed_cluster(request: pytest.FixtureRequest) -> None:
+    """Give tests that are only marked what the marker says."""
+    needs = dict(request.node.user_properties).get(NEEDS)
+    if needs is None:
+        return
+    found: Cluster = request.getfixturevalue("cluster")
+    request.node.user_properties.append((TITLE, found.title))
+    if needs == "pods" and not found.pods:
+        _absent(f"its pods do not run: {found.why_no_pods}")
+
+
+@pytest.fixture(scope="session")
+def _namespaces(cluster: Cluster) -> Iterator[Namespaces]:
+    with Namespaces(cluster.kubeconfig) as namespaces:
+        yield namespaces
+
+
+@pytest.fixture
+def namespace(_namespaces: Namespaces) -> Iterator[str]:
+    """A fresh namespace, ready for pods; deleted afterwards without waiting."""
+    name = f"t-{uuid.uuid4().hex[:10]}"
+    _namespaces.create(name)
+    yield name
+    _namespaces.delete(name)
+
+
+def _absent(reason: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{ABSENT}{reason}", pytrace=False)
+    pytest.skip(f"{ABSENT}{reason}")
+
+
+def _received(config: pytest.Config) -> tuple[str, int] | None:
+    """What the controlling process told this xdist worker; None in that process and without xdist."""
+    told: dict[str, Any] | None = getattr(config, "workerinput", None)
+    return None if told is None else (told[RUN][0], told[RUN][1])

@@ -1,0 +1,47 @@
+"""The Kubernetes server against the real cluster."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fastmcp import Client
+
+from kmcp_kubernetes.server import SERVER
+from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime.kube.config import load_contexts
+from kmcp_runtime.server import assemble
+from kmcp_runtime.settings import RuntimeSettings
+from tests.cluster.model import Cluster
+from tests.mcp import ToolCaller
+
+
+
+@pytest.fixture
+def settings(cluster: Cluster) -> KubernetesSettings:
+    return KubernetesSettings(kubeconfig=str(cluster.kubeconfig), probe_image=cluster.image)
+
+
+@pytest.fixture
+async def tools(settings: KubernetesSettings) -> AsyncIterator[ToolCaller]:
+    """The server as the cluster's administrator; destruction needs no approval here."""
+    async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+        yield ToolCaller(client)
+
+
+@pytest.fixture
+async def api(cluster: Cluster) -> AsyncIterator[KubeApi]:
+    """The API server itself, for making and checking what tools act on."""
+    contexts = load_contexts(str(cluster.kubeconfig))
+    found = KubeApi(contexts, contexts.named(None), Limits())
+    yield found
+    await found.close()
+
+
+def pod(name: str, image: str, *command: str, **spec: Any) -> dict[str, Any]:
+    """A pod of one container named `main`."""
+    container: dict[str, Any] = {"name": "main", "image": image, "imagePullPolicy": "IfNotPresent"}
+    if command:
+        container["command"] = list(command)
+    body = {"containers": [container], "terminationGracePeriodSeconds": 0, **spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": body}

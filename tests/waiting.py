@@ -1,0 +1,22 @@
+"""Waiting for a condition with a deadline, instead of sleeping."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+async def until(
+    look: Callable[[], Awaitable[Value]], holds: Callable[[Value], bool] = bool, seconds: float = 60, what: str = "condition"
+) -> Value:
+    """Look again and again until what is seen holds; fail with the last sight at the deadline."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = await look()
+        if holds(seen):
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not hold within {seconds} s; last seen: {seen!r}")
+        await asyncio.sleep(0.1)
