@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -55,8 +55,9 @@ class Intent:
 class Approvals:
     """Seals, opens and remembers tokens; asks people."""
 
-    def __init__(self, mode: Mode, key: str | None) -> None:
+    def __init__(self, mode: Mode, key: str | None, clock: Callable[[], float] = time.time) -> None:
         self.mode = mode
+        self._clock = clock
         self._cipher = AESGCM(hashlib.sha256(b"kmcp-suite/approval/v1:" + key.encode()).digest() if key else os.urandom(32))
         self._used: dict[str, float] = {}
 
@@ -105,19 +106,19 @@ class Approvals:
         )  # fmt: skip
 
     def _seal(self, intent: Intent) -> str:
-        body = {**vars(intent), "expires": time.time() + GOOD_FOR_SECONDS, "nonce": secrets.token_hex(8)}
+        body = {**vars(intent), "expires": self._clock() + GOOD_FOR_SECONDS, "nonce": secrets.token_hex(8)}
         nonce = os.urandom(_NONCE_BYTES)
         sealed = nonce + self._cipher.encrypt(nonce, json.dumps(body).encode(), None)
         return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
     def _redeem(self, token: str, intent: Intent, details: Any) -> None:
         body = self._open(token)
-        fault = _mismatch(body, intent) if body else "the approval token is not one of this server's"
+        fault = _mismatch(body, intent, self._clock()) if body else "the approval token is not one of this server's"
         if body and not fault and body["nonce"] in self._used:
             fault = "the approval token has been used"
         if fault or body is None:
             raise self._required(intent, details, f"{fault}; nothing was changed")
-        now = time.time()
+        now = self._clock()
         self._used = {nonce: expires for nonce, expires in self._used.items() if expires > now}
         self._used[body["nonce"]] = body["expires"]
 
@@ -150,8 +151,8 @@ def _can_be_asked(ctx: Context) -> bool:
     return capabilities is not None and capabilities.elicitation is not None
 
 
-def _mismatch(body: Mapping[str, Any], intent: Intent) -> str | None:
-    if body["expires"] < time.time():
+def _mismatch(body: Mapping[str, Any], intent: Intent, now: float) -> str | None:
+    if body["expires"] < now:
         return "the approval token has expired"
     if body["tool"] != intent.tool or body["arguments"] != intent.arguments:
         return "the approval token was given for other arguments"

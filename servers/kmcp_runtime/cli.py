@@ -63,7 +63,7 @@ def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str
         name = servers[0].full_name if len(servers) == 1 else "kmcp-suite"
         _run(run_stdio(name, instances) if runtime.transport == "stdio" else run_http(name, instances, runtime.port or port))
     except SettingsError as error:
-        return complain(str(error))
+        return complain(str(error), program)
     except KeyboardInterrupt:
         return 130
     return 0
@@ -80,8 +80,8 @@ def configured(
     return runtime, [Instance(server, parsed[server.settings], process) for server in servers]
 
 
-def complain(text: str) -> int:
-    print(f"kmcp-suite: {text}", file=sys.stderr)
+def complain(text: str, program: str = "kmcp-suite") -> int:
+    print(f"{program}: {text}", file=sys.stderr)
     return 2
 
 

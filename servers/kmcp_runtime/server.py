@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -23,6 +24,7 @@ from kmcp_runtime.instance import Instance, Process, Server, check_tool_names, u
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, listed
 from kmcp_runtime.version import VERSION
 
+log = logging.getLogger("kmcp.server")
 MCP_PATH = "/mcp"
 _SHUTDOWN_SECONDS = 5
 
@@ -107,6 +109,7 @@ async def run_http(name: str, instances: Sequence[Instance], port: int) -> None:
     if runtime.management_port:
         sockets.append(_listen(runtime.host, runtime.management_port, "--management-port / KMCP_MANAGEMENT_PORT"))
     main = _uvicorn(http_app(name, instances, authentication))
+    log.info("%s %s serves %d tools at http://%s:%d%s", name, VERSION, sum(len(i.tools) for i in instances), runtime.host, port, MCP_PATH)
     async with contextlib.AsyncExitStack() as stack:
         for instance in instances:
             await stack.enter_async_context(instance.opened())

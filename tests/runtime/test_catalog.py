@@ -1,15 +1,18 @@
 """The catalog document: strict to read, the same bytes to write, hashes, drift and client configuration."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
+
 from kmcp_runtime.catalog import (
     Catalog,
     Effect,
     EnvEntry,
-    InvalidDocument,
+    InvalidDocumentError,
     Rule,
     ServerEntry,
     ToolEntry,
@@ -25,7 +28,6 @@ from kmcp_runtime.catalog import (
     tokens_of,
     union,
 )
-from pydantic import ValidationError
 
 READ = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True, "openWorldHint": True}
 DESTROY = {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": False, "openWorldHint": True}
@@ -96,7 +98,8 @@ def test_tokens_count_bytes_of_what_a_model_reads() -> None:
 
 def test_hash_covers_contract_and_texts_only() -> None:
     assert tool().hash == tool(aliases=("Q",), needs=(Rule("", ("pods",), ("get",)),), since="1.0").hash
-    assert tool().hash.startswith("sha256:") and len(tool().hash) == 71
+    assert tool().hash.startswith("sha256:")
+    assert len(tool().hash) == 71
     for change in ({"title": "x"}, {"description": "x"}, {"output_schema": None}, {"input_schema": schema(())}):
         assert tool(**change).hash != tool().hash
 
@@ -106,7 +109,8 @@ def test_dump_and_load_are_inverse_and_deterministic() -> None:
     first = catalog(b=server(tool("z"), odd), a=server(tool("a")))
     text = dump(first)
     assert dump(load(text)) == text
-    assert "\r" not in text and text.endswith("\n")
+    assert "\r" not in text
+    assert text.endswith("\n")
     assert list(yaml.safe_load(text)["servers"]) == ["kmcp-a", "kmcp-b"]
     assert [each.name for each in load(text).servers["kmcp-b"].tools] == ["odd", "z"]
     loaded = load(text).servers["kmcp-b"].tools[0]
@@ -134,7 +138,7 @@ def test_dump_and_load_are_inverse_and_deterministic() -> None:
 def test_a_faulty_file_is_refused_with_line_and_next_step(old: str, new: str, expected: str) -> None:
     text = dump(catalog())
     assert old in text
-    with pytest.raises(InvalidDocument, match=expected) as refused:
+    with pytest.raises(InvalidDocumentError, match=expected) as refused:
         load(text.replace(old, new, 1), "catalog.yaml")
     assert str(refused.value).startswith("catalog.yaml:")
 
@@ -143,7 +147,7 @@ def test_the_line_of_a_fault_is_the_line_of_the_text() -> None:
     lines = dump(catalog()).splitlines()
     number = next(i for i, line in enumerate(lines, 1) if "annotations:" in line)
     text = "\n".join(lines).replace("annotations:", "anotations:")
-    with pytest.raises(InvalidDocument) as refused:
+    with pytest.raises(InvalidDocumentError) as refused:
         load(text, "catalog.yaml")
     path = "servers.kmcp-prometheus.tools[0]"
     report = refused.value.report()
@@ -152,7 +156,7 @@ def test_the_line_of_a_fault_is_the_line_of_the_text() -> None:
 
 
 def test_deep_nesting_is_refused_before_it_is_composed() -> None:
-    with pytest.raises(InvalidDocument, match="nested deeper"):
+    with pytest.raises(InvalidDocumentError, match="nested deeper"):
         load("a: " + "[" * 100_000)
 
 
@@ -202,8 +206,8 @@ def test_union_of_rules_is_minimal() -> None:
             Rule("", ("pods",), ("list", "get")),
             Rule("apps", ("deployments",), ("get",)),
             Rule("", ("pods",), ("watch",)),
+            Rule("", ("services",), ("get", "list", "watch")),
         ]
-        + [Rule("", ("services",), ("get", "list", "watch"))]
     )
     assert rules == (
         Rule("", ("pods", "services"), ("get", "list", "watch")),
@@ -239,8 +243,6 @@ CLOSED = {"type": "string", "enum": ["a", "b"]}
     ],
 )
 def test_narrowed_arguments_break(before: dict[str, Any], after: dict[str, Any], why: str) -> None:
-    import re
-
     drift = diff([tool(input_schema=before)], [tool(input_schema=after)])
     assert drift.changed == ("query",)
     assert [re.search(why, reason) is not None for _, reason in drift.breaking] == [True]
@@ -282,7 +284,9 @@ def test_what_a_configuration_brings_is_no_drift() -> None:
 
 def test_a_long_summary_is_cut_and_says_so() -> None:
     summary = diff([], [tool(f"tool_{number}") for number in range(200)]).summary()
-    assert len(summary) <= 1024 and summary.startswith("added 200 (tool_0, ") and " more); removed 0" in summary
+    assert len(summary) <= 1024
+    assert summary.startswith("added 200 (tool_0, ")
+    assert " more); removed 0" in summary
 
 
 ENV = (

@@ -4,7 +4,7 @@ from .canonical import canonical, compact, digest
 from .document import dump, load
 from .drift import Drift, diff
 from .exports import FORMATS, Connection, export, http_connections, short_name, stdio_connections
-from .faults import Fault, InvalidDocument, faults_of, nearest
+from .faults import Fault, InvalidDocumentError, faults_of, nearest
 from .model import (
     API_VERSION,
     TOKEN_LIMIT,
@@ -36,7 +36,7 @@ __all__ = [
     "Effect",
     "EnvEntry",
     "Fault",
-    "InvalidDocument",
+    "InvalidDocumentError",
     "Metadata",
     "Rule",
     "ServerEntry",

@@ -48,10 +48,9 @@ def _number(value: float) -> str:
         raise ValueError(f"{value} is no JSON number")
     if number == 0:
         return "0"
-    _, digits, exponent = Decimal(repr(abs(number))).normalize().as_tuple()
-    assert isinstance(exponent, int)  # only infinities and NaN have another kind
-    text = "".join(map(str, digits))
-    return ("-" if number < 0 else "") + _notation(text, len(text) + exponent)
+    shortest = Decimal(repr(abs(number))).normalize()
+    digits = "".join(map(str, shortest.as_tuple().digits))
+    return ("-" if number < 0 else "") + _notation(digits, shortest.adjusted() + 1)
 
 
 def _notation(digits: str, point: int) -> str:

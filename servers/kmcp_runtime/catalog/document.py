@@ -5,7 +5,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from .faults import InvalidDocument, faults_of
+from .faults import InvalidDocumentError, faults_of
 from .model import Catalog, to_json
 from .text import CORE_TYPES, document
 
@@ -26,12 +26,12 @@ for _tag, _pattern, _first in CORE_TYPES:
 
 
 def load(text: str, where: str = "") -> Catalog:
-    """The catalog of `text`; InvalidDocument holds every fault with its line."""
+    """The catalog of `text`; InvalidDocumentError holds every fault with its line."""
     found = document(text, where)
     try:
         return Catalog.model_validate(found.data, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise InvalidDocument(faults_of(error, Catalog), found.lines, where) from error
+        raise InvalidDocumentError(faults_of(error, Catalog), found.lines, where) from error
 
 
 def dump(catalog: Catalog) -> str:

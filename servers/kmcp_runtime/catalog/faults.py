@@ -24,7 +24,7 @@ class Fault:
         return f"{dotted(self.path)}: {self.text}"
 
 
-class InvalidDocument(ValueError):
+class InvalidDocumentError(ValueError):
     """A document that was refused, with all its faults."""
 
     def __init__(self, faults: Iterable[Fault], lines: Mapping[Path, int] | None = None, where: str = "") -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from .faults import Fault, InvalidDocument, Path
+from .faults import Fault, InvalidDocumentError, Path
 
 _DEPTH = 64
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it was built in: ten times as fast
@@ -42,28 +42,28 @@ for _tag, _pattern, _first in CORE_TYPES:
 
 
 def documents(text: str, where: str = "") -> Iterator[Document]:
-    """Each document of `text`, which came from the file `where`; InvalidDocument names the line of what is refused."""
+    """Each document of `text`, from the file `where`; InvalidDocumentError names the line of what is refused."""
     try:
         _scan(text)
         for node in yaml.compose_all(text, Loader=_CoreLoader):
             if node is not None:
                 lines: dict[Path, int] = {}
                 yield Document(_value(node, (), lines), lines)
-    except InvalidDocument as error:
-        raise InvalidDocument(error.faults, error.lines, where) from None
+    except InvalidDocumentError as error:
+        raise InvalidDocumentError(error.faults, error.lines, where) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         fault = Fault((), f"{error.problem or error.context}; correct the YAML")
-        raise InvalidDocument([fault], {(): mark.line + 1 if mark else 1}, where) from error
+        raise InvalidDocumentError([fault], {(): mark.line + 1 if mark else 1}, where) from error
     except yaml.reader.ReaderError as error:
-        raise InvalidDocument([Fault((), f"{error.reason}; remove that character")], where=where) from error
+        raise InvalidDocumentError([Fault((), f"{error.reason}; remove that character")], where=where) from error
 
 
 def document(text: str, where: str = "") -> Document:
     """The only document of `text`."""
     found = list(documents(text, where))
     if len(found) != 1:
-        raise InvalidDocument([Fault((), f"{len(found)} YAML documents; write exactly one")], where=where)
+        raise InvalidDocumentError([Fault((), f"{len(found)} YAML documents; write exactly one")], where=where)
     return found[0]
 
 
@@ -81,8 +81,8 @@ def _scan(text: str) -> None:
             raise _refused((), line, f"nested deeper than {_DEPTH}; write it flatter")
 
 
-def _refused(path: Path, line: int, text: str) -> InvalidDocument:
-    return InvalidDocument([Fault(path, text)], {path: line})
+def _refused(path: Path, line: int, text: str) -> InvalidDocumentError:
+    return InvalidDocumentError([Fault(path, text)], {path: line})
 
 
 def _value(node: yaml.Node, path: Path, lines: dict[Path, int]) -> Any:

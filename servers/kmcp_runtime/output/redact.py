@@ -39,8 +39,9 @@ _TEXT = re.compile(
     r"|(?P<known>\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}"
     r"|\bglpat-[A-Za-z0-9_-]{16,}|\bxox[abeprs]-[A-Za-z0-9-]{10,}|\bsk-[A-Za-z0-9_-]{20,}|\bglsa_[A-Za-z0-9_]{20,}"
     r"|\bAIza[A-Za-z0-9_-]{30,}|\bnpm_[A-Za-z0-9]{30,}|\bhvs\.[A-Za-z0-9_-]{20,})"
+    rf"|(?P<flag>(?<!\S)--?[a-z0-9-]*(?:{_CREDENTIAL_WORD})\s+)(?P<flagged>[^\s\"'-][^\s\"']*)"
     rf"|(?P<name>(?<![A-Za-z0-9])[A-Za-z0-9_.-]{{0,64}}?(?:{_CREDENTIAL_WORD})s?[\"']?\s*(?:=>|:=|=|:)\s*)"
-    r"(?P<value>\"(?:[^\"\\\n]|\\.)+\"|'[^'\n]+'|[^\s\"',;&|{}\[\]()<>]+)",
+    r"(?!(?:bearer|basic)\s)(?P<value>\"(?:[^\"\\\n]|\\.)+\"|'[^'\n]+'|[^\s\"',;&|{}\[\]()<>]+)",
     re.IGNORECASE | re.DOTALL,
 )
 # Escape sequences and control characters (but tab and newline), zero-width and direction marks: they hide or fake text.
@@ -70,13 +71,13 @@ def _replace(match: re.Match[str]) -> str:
             return digest(match[whole])
     if match["scheme"]:
         return match["scheme"] + digest(match["schemed"])
+    if match["flag"]:
+        return match["flag"] + digest(match["flagged"])
     if match["url"]:
         return f"{match['url']}{digest(match['userinfo'])}@"
     quote = match["value"][0] if match["value"][0] in "\"'" else ""
     value = match["value"].strip(quote) if quote else match["value"]
     if _HARMLESS.match(value):
-        return match[0]
-    if value.lower() in ("bearer", "basic"):  # `Authorization: Bearer x`: the scheme is not the secret, the rest is.
         return match[0]
     return f"{match['name']}{quote}{digest(value)}{quote}"
 
@@ -127,6 +128,8 @@ def _entry(key: Any, item: Any, secret: bool) -> Any:
             return _once(item)
         if key.endswith("-data") and len(item) > 100:
             return digest(item)
+    if isinstance(item, list) and isinstance(key, str) and looks_like_credential(key):
+        return [_once(part) if isinstance(part, str) else _walk(part, secret) for part in item]
     return _walk(item, secret)
 
 

@@ -1,0 +1,158 @@
+"""A small server of another team, built exactly like ours: it keeps books on a shelf.
+
+It exercises what every server gets from the runtime; its backend is a dictionary.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Literal
+
+from kmcp_runtime.arguments import Cursor, DryRun, Duration, Limit, Name, Word
+from kmcp_runtime.call import Call
+from kmcp_runtime.errors import ToolFailure, not_found, unavailable
+from kmcp_runtime.instance import Backend, Server
+from kmcp_runtime.output import cursor as cursors
+from kmcp_runtime.output.results import Body, Change, Diff, Page, Result
+from kmcp_runtime.settings import Settings, setting
+from kmcp_runtime.tool import By, Declared, Effect, Rule, injected, tool
+
+
+class ShelfSettings(Settings):
+    shelf_url: str = setting("memory:", "Where the shelf stands", env="SHELF_URL", required=True)
+
+
+class Shelf:
+    def __init__(self) -> None:
+        self.books: dict[str, str] = {}
+        self.waiting = 0
+        self.cancelled = 0
+
+
+class ShelfBackend(Backend):
+    def __init__(self, settings: ShelfSettings) -> None:
+        self.settings = settings
+        self.shelf = Shelf()
+
+    def provide(self, call: Call) -> Mapping[type, Any]:
+        return {Shelf: self.shelf}
+
+    async def ready(self) -> None:
+        if self.settings.shelf_url != "memory:":
+            raise unavailable(f"no shelf at {self.settings.shelf_url}", "set SHELF_URL to memory:")
+
+
+class Books(Page[dict[str, str]]):
+    """Books by name."""
+
+
+class Text(Body):
+    """A long text."""
+
+    cuttable = "text"
+    untrusted = True
+    text: str
+
+
+class Waited(Result):
+    seconds: float
+
+
+@tool(Effect.READ, needs=(Rule("", ("books",), ("list",)),))
+async def shelf_list(limit: Limit = 100, cursor: Cursor = None, shelf: Shelf = injected()) -> Books:
+    """List the books, by name."""
+    start = int(cursors.decode(cursor, {})["o"]) if cursor else 0
+    names = sorted(shelf.books)
+    shown = names[start : start + limit]
+    more = start + len(shown) < len(names)
+    page = Books(
+        items=[{"name": name, "text": shelf.books[name]} for name in shown], total=len(names), truncated=more,
+        cursor=cursors.encode({"o": start + len(shown)}, {}) if more else None,
+    )  # fmt: skip
+    page.continues_at(lambda kept: cursors.encode({"o": start + kept}, {}))
+    return page
+
+
+@tool(Effect.READ, extra=True)
+async def shelf_read(name: Name, shelf: Shelf = injected()) -> Text:
+    """Read one book."""
+    if name not in shelf.books:
+        raise not_found(f"no book {name!r}", "shelf_list names them")
+    return Text(text=shelf.books[name])
+
+
+@tool(Effect.WRITE, idempotent=True)
+async def shelf_put(
+    name: Name, text: Annotated[str, Word("Text")], dry_run: DryRun = False, shelf: Shelf = injected()
+) -> Change:
+    """Put a book on the shelf."""
+    before = shelf.books.get(name)
+    if not dry_run:
+        shelf.books[name] = text
+    diff = Diff({"text": before} if before is not None else None, {"text": text})
+    return Change(kind="Book", name=name, result="put", changed=before != text, diff=diff, dry_run=dry_run or None)
+
+
+@tool(Effect.DESTROY)
+async def shelf_burn(name: Name, dry_run: DryRun = False, shelf: Shelf = injected()) -> Change:
+    """Burn a book."""
+    if name not in shelf.books:
+        raise not_found(f"no book {name!r}", "shelf_list names them")
+    text = shelf.books[name] if dry_run else shelf.books.pop(name)
+    return Change(kind="Book", name=name, result="burnt", changed=True, diff=Diff({"text": text}, None), dry_run=dry_run or None)
+
+
+@tool(Effect.DESTROY, by=By("action", {"count": Effect.READ, "sort": Effect.WRITE}))
+async def shelf_tidy(
+    action: Annotated[Literal["count", "sort", "clear"], Word("What to do")], dry_run: DryRun = False, shelf: Shelf = injected()
+) -> Change:
+    """Count, sort or clear the shelf."""
+    found = len(shelf.books)
+    if action == "clear" and not dry_run:
+        shelf.books.clear()
+    return Change(kind="Shelf", name=f"{found} books", result=action, changed=action == "clear", dry_run=dry_run or None)
+
+
+@tool(Effect.READ, timeout=5)
+async def shelf_wait(seconds: Duration, shelf: Shelf = injected(), call: Call = injected()) -> Waited:
+    """Wait, and tell how far it is."""
+    shelf.waiting += 1
+    try:
+        await call.progress(1, 2, "half way")
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        shelf.cancelled += 1
+        raise
+    finally:
+        shelf.waiting -= 1
+    return Waited(seconds=seconds)
+
+
+@tool(Effect.READ)
+async def shelf_break(shelf: Shelf = injected()) -> Waited:
+    """Fail in a way that nobody thought of."""
+    raise RuntimeError("password=hunter2-in-a-stack-trace")
+
+
+@tool(Effect.READ)
+async def shelf_refuse(shelf: Shelf = injected()) -> Waited:
+    """Fail as a backend does."""
+    raise ToolFailure("unavailable", "cannot reach https://admin:hunter2@shelf.example/x", "token=hunter2", backend="shelf")
+
+
+TOOLS = (shelf_list, shelf_read, shelf_put, shelf_burn, shelf_tidy, shelf_wait, shelf_break, shelf_refuse)
+
+
+def _tools() -> tuple[Declared, ...]:
+    return tuple(function.__kmcp_tool__ for function in TOOLS)  # type: ignore[attr-defined]  # set by @tool
+
+
+@asynccontextmanager
+async def _open(settings: ShelfSettings) -> AsyncIterator[ShelfBackend]:
+    yield ShelfBackend(settings)
+
+
+SERVER = Server(
+    name="shelf", title="Shelf", description="Books on a shelf.", instructions="Books on a shelf.", port=8999,
+    tools=_tools, settings=ShelfSettings, open=_open,
+)  # fmt: skip

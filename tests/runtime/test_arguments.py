@@ -1,0 +1,71 @@
+"""Arguments: what is accepted, and what a caller is told when they are not."""
+
+import pytest
+
+from kmcp_runtime.arguments import seconds_of
+from tests.mcp import ToolCaller
+
+
+async def test_an_unknown_argument_is_refused_with_a_suggestion(caller: ToolCaller) -> None:
+    error = await caller.fails("shelf_list", limt=3)
+    assert error["code"] == "bad_argument"
+    assert "unknown argument 'limt'" in error["message"]
+    assert "did you mean limit?" in error["message"]
+
+
+async def test_every_fault_is_named_at_once(caller: ToolCaller) -> None:
+    error = await caller.fails("shelf_put", name="--server=http://x", txt="a")
+    assert "name: '--server=http://x' starts with '-'" in error["message"]
+    assert "text: required" in error["message"]
+    assert "'txt': did you mean text?" in error["message"]
+
+
+@pytest.mark.parametrize("name", ["", "-x", "a/b", "../x", "..", "a\nb", "a\x00b", "a b", "%2e%2e"])
+async def test_a_name_that_could_change_the_request_is_refused(caller: ToolCaller, name: str) -> None:
+    error = await caller.fails("shelf_read", name=name)
+    assert error["code"] == "bad_argument"
+    assert error["message"].startswith("name: ")
+
+
+async def test_numbers_and_booleans_of_older_callers_arrive_as_texts(caller: ToolCaller) -> None:
+    assert (await caller.ok("shelf_list", limit="7"))["items"] == []
+    result = await caller.ok("shelf_put", name="a", text="b", dry_run="true")
+    assert result["dry_run"] is True
+
+
+async def test_null_means_absent(caller: ToolCaller) -> None:
+    assert (await caller.ok("shelf_list", limit=None, cursor=None))["returned"] == 0
+
+
+async def test_a_value_outside_a_closed_set_is_answered_with_the_set(caller: ToolCaller) -> None:
+    error = await caller.fails("shelf_tidy", action="srt")
+    assert "'count', 'sort' or 'clear'" in error["message"]
+    assert "did you mean sort?" in error["message"]
+
+
+async def test_limits_are_enforced(caller: ToolCaller) -> None:
+    error = await caller.fails("shelf_list", limit=501)
+    assert error["message"].startswith("limit: ")
+
+
+async def test_a_foreign_or_broken_cursor_is_refused(caller: ToolCaller) -> None:
+    error = await caller.fails("shelf_list", cursor="bm9wZQ")
+    assert error["message"].startswith("cursor: ")
+    assert error["hint"] == "start again without cursor"
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("1h30m", 5400), ("7d", 604800), ("90", 90), ("500ms", 0.5)])
+def test_durations(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "h", "5 m", "-5m", "5x", "1h-3m"])
+async def test_what_is_no_duration_is_said(caller: ToolCaller, text: str) -> None:
+    error = await caller.fails("shelf_wait", seconds=text)
+    assert "write 30s, 5m, 2h or 7d" in error["message"]
+
+
+async def test_an_unknown_tool_is_answered_with_near_names(caller: ToolCaller) -> None:
+    error = await caller.fails("shelf_lst")
+    assert error["code"] == "bad_argument"
+    assert "shelf_list" in error["hint"]
