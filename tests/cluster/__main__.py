@@ -6,7 +6,8 @@ import sys
 import time
 from collections.abc import Mapping
 
-from tests.cluster import binaries, choice, lifetime
+from tests.cluster import binaries, lifetime
+from tests.cluster.given import given
 from tests.cluster.model import Cluster, ClusterUnavailable
 
 NAME = "cluster"
@@ -15,7 +16,7 @@ DOWN = "python -m tests.cluster down"
 
 def up() -> int:
     started = time.monotonic()
-    cluster = choice.given() or lifetime.obtain(NAME, None, lambda text: print(text, file=sys.stderr))
+    cluster = given() or lifetime.obtain(NAME, None, lambda text: print(text, file=sys.stderr))
     print(f"{cluster.title} is up ({time.monotonic() - started:.0f} s)", file=sys.stderr)
     _describe(cluster)
     return 0
@@ -41,7 +42,7 @@ def status() -> int:
 
 def build() -> int:
     """Build the binaries ahead of a run, unless the run will not need them."""
-    if choice.given() is None:
+    if given() is None:
         binaries.ensure(binaries.CONTROL_PLANE + binaries.NODE, print)
     return 0
 

@@ -16,6 +16,8 @@ from tests.cluster.model import TEST_IMAGE, Cluster, Running
 from tests.cluster.processes import Processes, entrance
 
 KIND = "own build"
+WAIT = 120.0
+"""Seconds for each step; a quiet machine needs about five for the slowest."""
 Say = Callable[[str], None]
 
 
@@ -48,7 +50,7 @@ def _start_node(directory: Path, stack: ExitStack, say: Say) -> Running:
     processes.start("kubelet", components.kubelet(layout))
     _start_controllers(layout, processes, api, say)
     processes.start("kube-proxy", components.kube_proxy(layout))
-    processes.wait("ready node", lambda: _node_ready(api), "kubelet", 60)
+    processes.wait("ready node", lambda: _node_ready(api), "kubelet", WAIT)
     say(f"node {NODE} is Ready")
     return Running(_with_version(cluster, api), processes.hold)
 
@@ -95,12 +97,12 @@ def _start_apiserver(layout: Layout, processes: Processes, stack: ExitStack, pod
 
 
 def _start_controllers(layout: Layout, processes: Processes, api: httpx2.Client, say: Say) -> None:
-    processes.wait("ready API server", lambda: _answers(api, "/readyz"), "kube-apiserver", 60)
+    processes.wait("ready API server", lambda: _answers(api, "/readyz"), "kube-apiserver", WAIT)
     say("API server is ready")
     processes.start("kube-controller-manager", components.controller_manager(layout))
     processes.start("kube-scheduler", components.scheduler(layout))
     account = "/api/v1/namespaces/default/serviceaccounts/default"
-    processes.wait("default ServiceAccount", lambda: _answers(api, account), "kube-controller-manager", 60)
+    processes.wait("default ServiceAccount", lambda: _answers(api, account), "kube-controller-manager", WAIT)
 
 
 def _import_images(cluster: Cluster, layout: Layout, processes: Processes, say: Say) -> None:
@@ -110,7 +112,7 @@ def _import_images(cluster: Cluster, layout: Layout, processes: Processes, say: 
     assert busybox is not None
     images.write_test_image(busybox, test)
     running = Path(f"/proc/{processes.pid}/root/run/containerd/containerd.sock")
-    processes.wait("containerd", running.exists, "containerd", 60)
+    processes.wait("containerd", running.exists, "containerd", WAIT)
     for tar in (pause, test):
         images.import_image(cluster, tar)
         tar.unlink()
@@ -128,14 +130,14 @@ def _cgroup(directory: Path, stack: ExitStack) -> str:
 
 def _answers(api: httpx2.Client, path: str) -> bool:
     try:
-        return api.get(path).status_code == 200
+        return api.get(path).status_code == httpx2.codes.OK
     except httpx2.TransportError:
         return False  # Not listening yet: the caller waits, with a deadline.
 
 
 def _node_ready(api: httpx2.Client) -> bool:
     response = api.get(f"/api/v1/nodes/{NODE}")
-    if response.status_code != 200:
+    if response.status_code != httpx2.codes.OK:
         return False
     node = response.json()
     ready = {"type": "Ready", "status": "True"}.items()

@@ -231,7 +231,7 @@ def _write(path: Path, config: Mapping[str, Any]) -> Path:
 
 def _on_overlay(directory: Path) -> bool:
     """Whether the file system is an overlay itself, on which the overlayfs snapshotter cannot work."""
-    device = os.stat(directory).st_dev
+    device = directory.stat().st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         mount, _, source = line.partition(" - ")

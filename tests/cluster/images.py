@@ -6,7 +6,8 @@ import json
 import platform
 import subprocess
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster.model import TEST_IMAGE, Cluster
@@ -21,21 +22,21 @@ def import_image(cluster: Cluster, tar: Path) -> None:
         raise ValueError(f"images cannot be imported into this cluster ({cluster.kind})")
     command = [*cluster.node, cluster.ctr, "--namespace", "k8s.io", "images", "import", "-"]
     with tar.open("rb") as archive:
-        done = subprocess.run(command, stdin=archive, capture_output=True, text=True)
+        done = subprocess.run(command, stdin=archive, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"import of {tar.name} failed: {done.stderr.strip()}")
 
 
 def write_pause_image(pause: Path, tar: Path) -> None:
-    with _Layer() as layer:
+    with _layer() as layer:
         layer.file("pause", pause.read_bytes(), 0o755)
     _write_archive(tar, PAUSE_IMAGE, layer.content(), ["/pause"])
 
 
 def write_test_image(busybox: Path, tar: Path) -> None:
-    """An image whose programs are the applets of a static busybox."""
+    """An image whose programs are the applets of a static busybox (`wget -T` crashes in Debian 12's: use `timeout`)."""
     applets = subprocess.run([busybox, "--list"], check=True, capture_output=True, text=True).stdout.split()
-    with _Layer() as layer:
+    with _layer() as layer:
         layer.directory("tmp", 0o1777)
         for name in ("bin", "etc", "root", "var", "home"):
             layer.directory(name, 0o755)
@@ -50,18 +51,13 @@ def write_test_image(busybox: Path, tar: Path) -> None:
 class _Layer:
     """An uncompressed layer, the same bytes whenever its files are the same."""
 
-    def __init__(self) -> None:
-        self._buffer = io.BytesIO()
-        self._tar = tarfile.open(fileobj=self._buffer, mode="w")
+    def __init__(self, buffer: io.BytesIO, tar: tarfile.TarFile) -> None:
+        self._buffer = buffer
+        self._tar = tar
         self._names: set[str] = set()
 
-    def __enter__(self) -> "_Layer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._tar.close()
-
     def content(self) -> bytes:
+        """The finished bytes, after the end of the `with` block."""
         return self._buffer.getvalue()
 
     def directory(self, name: str, mode: int) -> None:
@@ -79,6 +75,13 @@ class _Layer:
         entry.type, entry.mode, entry.linkname, entry.size = kind, mode, target, len(content)
         self._tar.addfile(entry, io.BytesIO(content))
         self._names.add(name)
+
+
+@contextmanager
+def _layer() -> Iterator[_Layer]:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        yield _Layer(buffer, tar)
 
 
 def _write_archive(tar: Path, name: str, layer: bytes, command: Sequence[str]) -> None:

@@ -7,12 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from docker.errors import DockerException  # type: ignore[import-untyped]  # the package ships no types
-from kubernetes.client import VersionApi
-from kubernetes.config import new_client_from_config
 from testcontainers.community.k3s import K3SContainer
 
 from tests.cluster import images, system
 from tests.cluster.model import TEST_IMAGE, Cluster, ClusterUnavailable, Running, forever
+from tests.cluster.namespaces import version
 
 IMAGE = "rancher/k3s:v1.36.3-k3s1"
 
@@ -28,12 +27,11 @@ def start(directory: Path, stack: ExitStack, say: Callable[[str], None]) -> Runn
     kubeconfig = directory / "admin.kubeconfig"
     kubeconfig.touch(mode=0o600)
     kubeconfig.write_text(k3s.config_yaml())
-    version = VersionApi(new_client_from_config(config_file=str(kubeconfig))).get_code().git_version
     engine = shutil.which("docker") or shutil.which("podman")
     if engine is None:
         raise ClusterUnavailable("the container engine answers, but neither docker nor podman is on PATH")
     node = (engine, "exec", "--interactive", str(k3s.get_wrapped_container().id))
-    cluster = Cluster(kubeconfig, True, None, TEST_IMAGE, "k3s", str(version), node, "ctr")
+    cluster = Cluster(kubeconfig, True, None, TEST_IMAGE, "k3s", version(kubeconfig), node, "ctr")
     _import_test_image(cluster, directory, say)
     return Running(cluster, forever)
 

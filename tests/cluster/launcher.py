@@ -35,7 +35,7 @@ class Command(TypedDict):
 
 def main(plain: bool, state: Path) -> None:
     # Read before /proc is mounted anew: this one still counts as the machine does.
-    print(os.readlink("/proc/self"), flush=True)
+    print(Path("/proc/self").readlink(), flush=True)
     if not plain:
         make_private(state)
     running = serve(["setpriv", "--pdeathsig", "KILL", "--"] if plain else [])

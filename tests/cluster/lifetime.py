@@ -1,7 +1,7 @@
 """Clusters of this user by state directory: obtain one (started once, shared by processes), ask for it, stop it.
 
-State directories stand below `$XDG_STATE_HOME/kmcp-suite` (default `~/.local/state`). The supervisor of a cluster holds a
-lock on its directory, so a directory without one is what a crash left, and the next start removes it.
+State directories stand below `$XDG_STATE_HOME/kmcp-suite` (default `~/.local/state`). The supervisor of a cluster
+holds a lock on its directory, so a directory without one is what a crash left, and the next start removes it.
 """
 
 import fcntl
@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster import cgroups
-from tests.cluster.model import Cluster, ClusterUnavailable
-from tests.cluster.node import FAILED, READY
+from tests.cluster.model import FAILED, READY, Cluster, ClusterUnavailable
 from tests.cluster.processes import CHECKOUT, TAIL
 
 OUTPUT = "supervisor.log"
@@ -25,6 +24,9 @@ PID = "supervisor.pid"
 FAILURE = "failed.txt"
 POLL = 0.1
 STOP_SECONDS = 60
+
+_supervisors: dict[int, subprocess.Popen[bytes]] = {}
+"""Those that this process started, kept so that it can collect them when they have ended."""
 
 
 def home() -> Path:
@@ -73,6 +75,8 @@ def stop(name: str) -> bool:
             raise TimeoutError(f"the supervisor (process {pid}) has not ended within {STOP_SECONDS} s")
     finally:
         os.close(descriptor)
+    if pid in _supervisors:
+        _supervisors.pop(pid).wait()
     return True
 
 
@@ -90,6 +94,7 @@ def _start(directory: Path, while_pid: int | None, say: Callable[[str], None]) -
             start_new_session=True,
         )
     os.close(lock)
+    _supervisors[supervisor.pid] = supervisor
     (directory / PID).write_text(str(supervisor.pid))
     with output.open(encoding="utf-8", errors="replace") as progress:
         return _follow(supervisor, progress.readline, directory / READY, say)

@@ -13,6 +13,10 @@ from urllib.parse import urlsplit
 import yaml
 
 TEST_IMAGE = "localhost/kmcp-test:1"
+READY = "cluster.json"
+"""File in a state directory that tells, once it is there, how to reach the running cluster."""
+FAILED = "no cluster:"
+"""Line of a supervisor's output after which the reason of its failure stands."""
 
 
 def forever() -> None:
@@ -74,7 +78,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Running:
-    """A cluster that was started, and what waits for its end: `hold` raises ClusterUnavailable when a part of it ends."""
+    """A cluster that was started; `hold` waits, and raises ClusterUnavailable when a part of it ends."""
 
     cluster: Cluster
     hold: Callable[[], None]

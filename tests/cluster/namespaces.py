@@ -1,11 +1,11 @@
-"""Namespaces for tests: made ready for pods, deleted without waiting."""
+"""Namespaces for tests, made ready for pods and deleted without waiting, and the version of the API server."""
 
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from kubernetes.client import CoreV1Api, V1Namespace, V1ObjectMeta
+from kubernetes.client import CoreV1Api, V1Namespace, V1ObjectMeta, VersionApi
 from kubernetes.config import new_client_from_config
 from kubernetes.watch import Watch
 
@@ -37,6 +37,11 @@ class Namespaces:
         # Pods first and at once: many programs of tests ignore SIGTERM, and would stay for their grace period.
         self._core.delete_collection_namespaced_pod(name, grace_period_seconds=0)
         self._core.delete_namespace(name)
+
+
+def version(kubeconfig: Path) -> str:
+    """The API server's version, as `v1.36.3`."""
+    return str(VersionApi(new_client_from_config(config_file=str(kubeconfig))).get_code().git_version)
 
 
 def _appeared(lister: Callable[..., Any], namespace: str, name: str) -> None:

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 CLUSTERS = 64
+BLOCK = 22
 
 
 class NetworkTaken(Exception):
@@ -40,7 +41,7 @@ class Network:
 
     @property
     def pods(self) -> IPv4Network:
-        return IPv4Network(f"10.244.{4 * self.number}.0/22")
+        return IPv4Network(f"10.244.{4 * self.number}.0/{BLOCK}")
 
     @property
     def node_pods(self) -> IPv4Network:
@@ -49,7 +50,7 @@ class Network:
 
     @property
     def services(self) -> IPv4Network:
-        return IPv4Network(f"10.96.{4 * self.number}.0/22")
+        return IPv4Network(f"10.96.{4 * self.number}.0/{BLOCK}")
 
     @property
     def kubernetes(self) -> str:
@@ -80,7 +81,7 @@ def detach(network: Network) -> None:
 def _claim(network: Network, pid: int) -> bool:
     """Make the veth pair; the kernel refuses a name that exists, which settles races between clusters."""
     command = ["ip", "link", "add", network.interface, "type", "veth", "peer", "name", "eth0", "netns", str(pid)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode and "File exists" not in done.stderr:
         raise OSError(f"{' '.join(command)}: {done.stderr.strip()}")
     return done.returncode == 0
@@ -108,7 +109,7 @@ def _routes() -> list[IPv4Network]:
     ).stdout
     destinations = [route["dst"] for route in json.loads(text or "[]") if route["dst"] != "default"]
     routes = [ipaddress.IPv4Network(destination, strict=False) for destination in destinations]
-    return [route for route in routes if route.prefixlen >= 22]
+    return [route for route in routes if route.prefixlen >= BLOCK]
 
 
 def _ip(*arguments: str) -> None:

@@ -2,7 +2,7 @@
 
 It starts the cluster, writes `DIR/cluster.json` when all is ready, and stays until SIGTERM, the end of process PID or
 the end of a component. However it ends, it takes everything with it, `DIR` included. Its output is the progress; after
-the line of FAILED stands the reason why there is no cluster.
+the line `no cluster:` stands the reason why there is no cluster.
 """
 
 import argparse
@@ -14,11 +14,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.cluster import choice
-from tests.cluster.model import ClusterUnavailable
+from tests.cluster.model import FAILED, READY, ClusterUnavailable
 from tests.cluster.processes import end_with
-
-FAILED = "no cluster:"
-READY = "cluster.json"
 
 
 class Stopped(BaseException):

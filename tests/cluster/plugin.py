@@ -8,14 +8,17 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster import choice, lifetime
+from tests.cluster import lifetime
+from tests.cluster.given import given
 from tests.cluster.model import Cluster, ClusterUnavailable
-from tests.cluster.namespaces import Namespaces
 from tests.cluster.tally import ABSENT, NEEDS, TITLE, Tally
+
+if TYPE_CHECKING:
+    from tests.cluster.namespaces import Namespaces
 
 RUN = "kmcp_cluster_run"
 
@@ -62,7 +65,7 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
             print(f"[cluster] {text}", file=sys.stderr, flush=True)
 
     try:
-        found = choice.given() or lifetime.obtain(name, pid, say)
+        found = given() or lifetime.obtain(name, pid, say)
     except ClusterUnavailable as error:
         _absent(str(error))
     os.environ.update(found.proxy_bypass())
@@ -82,13 +85,16 @@ def _needed_cluster(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def _namespaces(cluster: Cluster) -> Iterator[Namespaces]:
+def _namespaces(cluster: Cluster) -> "Iterator[Namespaces]":
+    # Imported here because it takes a second, which runs without a cluster need not pay.
+    from tests.cluster.namespaces import Namespaces
+
     with Namespaces(cluster.kubeconfig) as namespaces:
         yield namespaces
 
 
 @pytest.fixture
-def namespace(_namespaces: Namespaces) -> Iterator[str]:
+def namespace(_namespaces: "Namespaces") -> Iterator[str]:
     """A fresh namespace, ready for pods; deleted afterwards without waiting."""
     name = f"t-{uuid.uuid4().hex[:10]}"
     _namespaces.create(name)

@@ -1,5 +1,6 @@
 """The programs of a test cluster as the supervisor sees them: started through the launcher, watched, ended as one."""
 
+import contextlib
 import json
 import os
 import select
@@ -71,10 +72,9 @@ class Processes:
     def stop(self) -> None:
         """End everything: the launcher ends with its input, and what it holds ends with it."""
         assert self._process.stdin is not None
-        try:
+        # A launcher that has ended before has no use for what was not yet sent.
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
-        except BrokenPipeError:
-            pass  # It had ended before; what was not yet sent is of no use.
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:

@@ -47,7 +47,7 @@ def ensure_system_packages(say: Callable[[str], None], programs: Iterable[str] =
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "--yes", "--no-install-recommends", "-q", *_packages(missing).split()]
     for command in (["apt-get", "update", "-q"], install):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise ClusterUnavailable(f"{' '.join(command)} failed: {done.stderr.strip()}")
     if still := _missing(missing):
@@ -62,7 +62,7 @@ def why_no_pods() -> str | None:
         return f"the control groups at {cgroups.MOUNT} are not writable"
     probe = subprocess.run(
         ["unshare", "--mount", "--net", "--pid", "--fork", "--", "mount", "-t", "tmpfs", "tmpfs", "/run"],
-        capture_output=True, text=True,
+        capture_output=True, text=True, check=False,
     )
     return f"no leave to make namespaces: {probe.stderr.strip()}" if probe.returncode else None
 

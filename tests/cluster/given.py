@@ -1,0 +1,24 @@
+"""The cluster that a run is given by the environment, used as it is: nothing is started or stopped."""
+
+import os
+from pathlib import Path
+
+from tests.cluster.model import Cluster, ClusterUnavailable
+
+KUBECONFIG = "KMCP_TEST_KUBECONFIG"
+IMAGE = "KMCP_TEST_IMAGE"
+DEFAULT_IMAGE = "busybox:1.37"
+
+
+def given() -> Cluster | None:
+    """The cluster of `KMCP_TEST_KUBECONFIG`, or None; `KMCP_TEST_IMAGE` names an image with a shell that it has."""
+    if not (named := os.environ.get(KUBECONFIG)):
+        return None
+    kubeconfig = Path(named).expanduser().resolve()
+    if not kubeconfig.is_file():
+        raise ClusterUnavailable(f"{KUBECONFIG} names no file: {named}")
+    # Imported here because it takes a second, which runs without a given cluster need not pay.
+    from tests.cluster.namespaces import version
+
+    image = os.environ.get(IMAGE, DEFAULT_IMAGE)
+    return Cluster(kubeconfig, True, None, image, "given kubeconfig", version(kubeconfig))

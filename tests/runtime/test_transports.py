@@ -1,0 +1,174 @@
+"""The same server object over stdio and HTTP, in both protocol revisions; health, metrics, deadlines, cancellation."""
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import httpx2
+import pytest
+from fastmcp import Client
+from fastmcp.client.transports import StdioTransport
+from mcp_types.version import LATEST_PROTOCOL_VERSION
+
+from kmcp_runtime import health
+from kmcp_runtime.instance import Instance, Process
+from kmcp_runtime.server import compose, http_app
+from kmcp_runtime.settings import RuntimeSettings
+from tests.mcp import ToolCaller
+from tests.runtime import shelf
+from tests.runtime.conftest import connected, shelf_of, shelved
+from tests.serving import served
+from tests.waiting import until
+
+MODERN = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2026-07-28"}
+PROGRAM = "from tests.runtime import shelf; from kmcp_runtime.cli import run_server; raise SystemExit(run_server(shelf.SERVER))"
+
+
+def stdio(*flags: str) -> StdioTransport:
+    return StdioTransport(sys.executable, ["-c", PROGRAM, "--transport", "stdio", *flags])
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_http_and_stdio_serve_the_same_tools_in_both_revisions(mode: Any) -> None:
+    instance = shelved()
+    async with instance.opened(), served(http_app("shelf", [instance], None)) as url:
+        async with Client(f"{url}/mcp", mode=mode) as over_http, Client(stdio(), mode=mode) as over_stdio:
+            http_tools, stdio_tools = await over_http.list_tools(), await over_stdio.list_tools()
+            assert [tool.model_dump() for tool in http_tools] == [tool.model_dump() for tool in stdio_tools]
+            assert len(http_tools) == len(shelf.TOOLS)
+            for client in (over_http, over_stdio):
+                caller = ToolCaller(client)
+                await caller.ok("shelf_put", name="a", text="b")
+                assert (await caller.ok("shelf_list"))["items"] == [{"name": "a", "text": "b"}]
+                assert (await caller.fails("shelf_lst"))["code"] == "bad_argument"
+
+
+async def test_tools_come_in_one_page() -> None:
+    async with connected(shelved()) as caller:
+        page = await caller.client.list_tools_mcp()
+        assert len(page.tools) == len(shelf.TOOLS)
+        assert page.next_cursor is None
+
+
+async def test_several_servers_share_a_process_each_at_its_own_path() -> None:
+    process = Process.of(RuntimeSettings())
+    instance = shelved(process)
+    async with instance.opened(), served(http_app("suite", [instance], None)) as url:
+        for path in ("/mcp", "/shelf/mcp"):
+            async with Client(f"{url}{path}") as client:
+                assert len(await client.list_tools()) == len(shelf.TOOLS)
+
+
+async def test_a_modern_call_does_not_list_the_tools_first() -> None:
+    """Guards the schema hook: without it every tools/call runs a whole tools/list."""
+    instance = shelved()
+    mcp = compose("shelf", [instance], None)
+    listed = 0
+    list_tools = mcp.list_tools
+
+    async def counting(*args: Any, **kwargs: Any) -> Any:
+        nonlocal listed
+        listed += 1
+        return await list_tools(*args, **kwargs)
+
+    mcp.list_tools = counting  # type: ignore[method-assign]  # counts, and does what it did
+    async with served(mcp.http_app(path="/mcp", stateless_http=True)) as url, httpx2.AsyncClient() as client:
+        meta = {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
+        }  # fmt: skip
+        params = {"name": "shelf_list", "arguments": {"limit": 3}, "_meta": meta}
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        answer = await client.post(
+            f"{url}/mcp", json=body, headers=MODERN | {"Mcp-Method": "tools/call", "Mcp-Name": "shelf_list"}
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["result"]["structuredContent"]["items"] == []
+    assert listed == 0
+    assert LATEST_PROTOCOL_VERSION
+
+
+async def test_health_readiness_and_metrics() -> None:
+    process = Process.of(RuntimeSettings())
+    good = shelved(process)
+    bad = Instance(shelf.SERVER, shelf.ShelfSettings(shelf_url="nowhere"), process)
+    async with good.opened(), bad.opened(), httpx2.AsyncClient() as client:
+        async with connected(good) as caller:
+            await caller.ok("shelf_list")
+            await caller.fails("shelf_read", name="absent")
+        async with served(health.app([good], lambda: True), lifespan="off") as url:
+            assert (await client.get(f"{url}/healthz")).status_code == 200
+            assert (await client.get(f"{url}/readyz")).json()["ready"] is True
+            text = (await client.get(f"{url}/metrics")).text
+        assert 'kmcp_tool_calls_total{server="shelf",tool="shelf_list"} 1.0' in text
+        assert 'kmcp_tool_errors_total{code="not_found",server="shelf",tool="shelf_read"} 1.0' in text
+        assert 'kmcp_tool_duration_seconds_count{server="shelf",tool="shelf_list"} 1.0' in text
+        assert 'kmcp_tool_answer_bytes_count{server="shelf",tool="shelf_list"} 1.0' in text
+        assert 'kmcp_tool_in_flight{server="shelf",tool="shelf_list"} 0.0' in text
+        async with served(health.app([bad], lambda: False), lifespan="off") as url:
+            assert (await client.get(f"{url}/healthz")).status_code == 503
+            answer = await client.get(f"{url}/readyz/shelf")
+            assert answer.status_code == 503
+            assert answer.json() == {
+                "ready": False, "reason": "no shelf at nowhere", "hint": "set SHELF_URL to memory:"
+            }  # fmt: skip
+            assert (await client.get(f"{url}/readyz/other")).status_code == 404
+
+
+async def test_a_call_ends_at_its_deadline() -> None:
+    instance = shelved(timeout=1)
+    async with connected(instance) as caller:
+        error = await caller.fails("shelf_wait", seconds="60s")
+        assert error["code"] == "timed_out"
+        assert shelf_of(instance).cancelled == 1
+
+
+async def test_closing_the_request_cancels_the_call() -> None:
+    instance = shelved()
+    async with instance.opened(), served(http_app("shelf", [instance], None)) as url:
+        async with Client(f"{url}/mcp") as client:
+            call = asyncio.create_task(client.call_tool("shelf_wait", {"seconds": "4s"}))
+
+            async def waiting() -> int:
+                return shelf_of(instance).waiting
+
+            await until(waiting, what="the call to be under way")
+            call.cancel()
+        await until(lambda: _cancelled(instance), seconds=3, what="the tool to be cancelled")
+
+
+async def _cancelled(instance: Instance) -> int:
+    return shelf_of(instance).cancelled
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_progress_reaches_the_client_over_http(mode: Any) -> None:
+    told: list[tuple[float, float | None, str | None]] = []
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        told.append((done, total, message))
+
+    instance = shelved()
+    async with instance.opened(), served(http_app("shelf", [instance], None)) as url:
+        async with Client(f"{url}/mcp", mode=mode) as client:
+            await client.call_tool("shelf_wait", {"seconds": "0.1"}, progress_handler=progress)
+    assert told == [(1, 2, "half way")]
+
+
+async def test_one_audit_line_per_call_names_the_target_and_no_value(capsys: pytest.CaptureFixture[str]) -> None:
+    async with connected(shelved()) as caller:
+        await caller.ok("shelf_put", name="diary", text="password=hunter2-in-an-argument", dry_run=True)
+        await caller.fails("shelf_read", name="absent")
+        await caller.fails("shelf_nothing")
+    err = capsys.readouterr().err
+    lines = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+    assert [(line["tool"], line["outcome"], line["effect"]) for line in lines] == [
+        ("shelf_put", "ok", "write"), ("shelf_read", "not_found", "read"), ("shelf_nothing", "bad_argument", "-"),
+    ]  # fmt: skip
+    first = lines[0]
+    assert first["target"] == {"name": "diary"}
+    assert first["caller"] == "local"
+    assert first["dry_run"] is True
+    assert first["arguments"].startswith("sha256:")
+    assert first["duration_ms"] >= 0
+    assert "hunter2" not in err
