@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from kmcp_runtime.catalog import (
     API_VERSION,
     Drift,
@@ -16,7 +18,6 @@ from kmcp_runtime.catalog import (
     tokens_of,
     tool_hash,
 )
-from pydantic import ValidationError
 
 from .discovery import Listing
 

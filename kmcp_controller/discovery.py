@@ -21,7 +21,7 @@ _KINDS = ("tools", "prompts", "resources")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-class DiscoveryFailed(Exception):
+class DiscoveryError(Exception):
     """`reason` is that of the condition ToolsDiscovered."""
 
     def __init__(self, reason: str, message: str) -> None:
@@ -29,7 +29,7 @@ class DiscoveryFailed(Exception):
         self.reason = reason
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """A JSON-RPC error, or an answer to one revision that the other may not give."""
 
 
@@ -45,15 +45,15 @@ class Listing:
 
 
 async def discover(url: str, headers: Mapping[str, str], timeout: float, verify: bool = True) -> Listing:
-    """Everything the server at `url` lists; DiscoveryFailed after `timeout` seconds, at least ten."""
+    """Everything the server at `url` lists; DiscoveryError after `timeout` seconds, at least ten."""
     deadline = max(timeout, 10.0)
     try:
         async with asyncio.timeout(deadline), _Connection(url, headers, verify) as connection:
             return await connection.listing()
     except TimeoutError as error:
-        raise DiscoveryFailed("Unreachable", f"no whole answer within {deadline:.0f} s") from error
+        raise DiscoveryError("Unreachable", f"no whole answer within {deadline:.0f} s") from error
     except httpx2.TransportError as error:
-        raise DiscoveryFailed("Unreachable", f"{type(error).__name__}: {error}"[:256]) from error
+        raise DiscoveryError("Unreachable", f"{type(error).__name__}: {error}"[:256]) from error
 
 
 class _Connection:
@@ -66,17 +66,19 @@ class _Connection:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        async with self._http:
+        try:
             if self._session:
                 await self._http.delete(self._url, headers=self._head(""))
+        finally:
+            await self._http.aclose()
 
     async def listing(self) -> Listing:
         hello = await self._hello()
         capabilities = hello.get("capabilities") or {}
         try:
             found = {kind: await self._list(kind) if kind in capabilities else [] for kind in _KINDS}
-        except _Refused as error:
-            raise DiscoveryFailed("ListFailed", str(error)) from error
+        except _RefusedError as error:
+            raise DiscoveryError("ListFailed", str(error)) from error
         info = hello.get("serverInfo") or (hello.get("_meta") or {}).get(_META + "serverInfo") or {}
         info = {key: clean(str(info[key]), 128) for key in ("name", "version") if key in info}
         return Listing(self._version, info, **found)
@@ -86,14 +88,14 @@ class _Connection:
             hello = await self._ask("server/discover", {})
             if MODERN in hello.get("supportedVersions", ()):
                 return hello
-        except _Refused:  # most servers of today know the handshake only
+        except _RefusedError:  # most servers of today know the handshake only
             pass
         self._version = ""
         asked = {"protocolVersion": OLDER, "capabilities": {}, "clientInfo": _CLIENT}
         try:
             hello = await self._ask("initialize", asked)
-        except _Refused as error:
-            raise DiscoveryFailed("NotMCP", str(error)) from error
+        except _RefusedError as error:
+            raise DiscoveryError("NotMCP", str(error)) from error
         self._version = clean(str(hello.get("protocolVersion", OLDER)), 32)
         body = {"jsonrpc": "2.0", "method": "notifications/initialized"}
         await self._http.post(self._url, json=body, headers=self._head("notifications/initialized"))
@@ -107,17 +109,17 @@ class _Connection:
             page = await self._ask(f"{kind}/list", {"cursor": cursor} if cursor else {})
             listed = page.get(kind)
             if not isinstance(listed, list):
-                raise _Refused(f"{kind}/list without a list of {kind}")
+                raise _RefusedError(f"{kind}/list without a list of {kind}")
             items += [scrub(item) if isinstance(item, dict) else {} for item in listed]
             cursor = page.get("nextCursor")
             if len(items) > _ITEMS:
-                raise DiscoveryFailed("TooLarge", f"more than {_ITEMS} {kind}")
+                raise DiscoveryError("TooLarge", f"more than {_ITEMS} {kind}")
             if not cursor:
                 return items
             if cursor in seen:
-                raise _Refused(f"{kind}/list repeats its cursor")
+                raise _RefusedError(f"{kind}/list repeats its cursor")
             seen.add(cursor)
-        raise DiscoveryFailed("TooLarge", f"more than {_PAGES} pages of {kind}")
+        raise DiscoveryError("TooLarge", f"more than {_PAGES} pages of {kind}")
 
     def _head(self, method: str) -> dict[str, str]:
         head = dict(self._headers)
@@ -137,12 +139,12 @@ class _Connection:
         body = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": params}
         async with self._http.stream("POST", self._url, json=body, headers=self._head(method)) as response:
             if response.status_code in (401, 403):
-                raise DiscoveryFailed("AuthRequired", f"HTTP {response.status_code}; set extensions.headersFrom")
+                raise DiscoveryError("AuthRequired", f"HTTP {response.status_code}; set extensions.headersFrom")
             self._session = response.headers.get("mcp-session-id", self._session)
             async for message in self._messages(response):
                 if message.get("id") == self._id or "error" in message:
                     return _result(message)
-        raise _Refused(f"HTTP {response.status_code} without an answer in JSON-RPC")
+        raise _RefusedError(f"HTTP {response.status_code} without an answer in JSON-RPC")
 
     async def _messages(self, response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
         """The JSON objects of a body, be it one document or a stream of events."""
@@ -151,7 +153,7 @@ class _Connection:
         async for chunk in response.aiter_bytes():
             self._read += len(chunk)
             if self._read > _BYTES:
-                raise DiscoveryFailed("TooLarge", f"more than {_BYTES >> 20} MiB")
+                raise DiscoveryError("TooLarge", f"more than {_BYTES >> 20} MiB")
             buffer += chunk
             while stream and (end := re.search(rb"\r?\n\r?\n", buffer)):
                 event, buffer = buffer[: end.start()], buffer[end.end() :]
@@ -173,10 +175,10 @@ def _result(message: dict[str, Any]) -> dict[str, Any]:
     error = message.get("error")
     if error is not None:
         text = error.get("message", "") if isinstance(error, dict) else error
-        raise _Refused(f"the server answered: {clean(str(text), 256)}")
+        raise _RefusedError(f"the server answered: {clean(str(text), 256)}")
     result = message.get("result")
     if not isinstance(result, dict):
-        raise _Refused("the server answered without a result")
+        raise _RefusedError("the server answered without a result")
     return result
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from kmcp_runtime.catalog import FORMATS, Connection, export
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+
+from kmcp_runtime.catalog import FORMATS, Connection, export
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c1e21}"

@@ -1,6 +1,7 @@
 """One child process that is kept running: restarted with backoff, ended with everything it started."""
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -76,9 +77,8 @@ class Child:
 
     async def _forward(self, process: asyncio.subprocess.Process) -> None:
         """The child's output to our stderr, its last lines kept for the cause."""
-        assert process.stdout is not None  # asked for above
         rest = b""
-        while chunk := await process.stdout.read(65536):
+        while process.stdout and (chunk := await process.stdout.read(65536)):
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 text = line.decode(errors="replace")
@@ -104,10 +104,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):  # all of them are gone already
         os.killpg(group, number)
-    except ProcessLookupError:
-        pass  # all of them are gone already
 
 
 def _dies_with_parent() -> Callable[[], None] | None:

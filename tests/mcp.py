@@ -1,10 +1,19 @@
 """Calling tools the way users do: through an MCP client."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import mcp_types
 from fastmcp import Client
 
 from kmcp_runtime.call import ERROR_META
+
+
+def text_of(content: Sequence[mcp_types.ContentBlock]) -> str:
+    """The text of a result that has one block."""
+    (block,) = content
+    assert isinstance(block, mcp_types.TextContent)
+    return block.text
 
 
 class ToolCaller:
@@ -16,7 +25,7 @@ class ToolCaller:
     async def ok(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
         """The structured content of a call that must succeed."""
         result = await self.client.call_tool(tool, arguments, raise_on_error=False)
-        assert not result.is_error, f"{tool} {arguments}: {result.content[0].text}"
+        assert not result.is_error, f"{tool} {arguments}: {text_of(result.content)}"
         content = result.structured_content
         assert isinstance(content, dict)
         return content
@@ -24,13 +33,13 @@ class ToolCaller:
     async def text(self, tool: str, /, **arguments: Any) -> str:
         """What a model reads of a call that must succeed."""
         result = await self.client.call_tool(tool, arguments, raise_on_error=False)
-        assert not result.is_error, f"{tool} {arguments}: {result.content[0].text}"
-        return str(result.content[0].text)
+        assert not result.is_error, f"{tool} {arguments}: {text_of(result.content)}"
+        return text_of(result.content)
 
     async def fails(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
         """The error body of a call that must fail: `{code, message, hint?, …}`."""
         result = await self.client.call_tool(tool, arguments, raise_on_error=False)
-        assert result.is_error, f"{tool} {arguments} succeeded: {result.content[0].text}"
+        assert result.is_error, f"{tool} {arguments} succeeded: {text_of(result.content)}"
         assert result.structured_content is None
         body = (result.meta or {})[ERROR_META]
         assert isinstance(body, dict)

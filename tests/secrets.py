@@ -42,8 +42,19 @@ IN_TEXTS = (
 )
 
 HARMLESS = (
-    "secretName: web-tls", "token: ${TOKEN}", "password: <redacted>", "use_token=true", "tokens: 512", "secret/web created",
-    "kubectl get secrets", "image: nginx@sha256:0123456789abcdef0123456789abcdef", "https://example.com:8443/a@b",
-    "serviceAccountToken:", "automountServiceAccountToken: false", "passwordPolicy: strict", "key: password",
-    "Failed to pull image \"registry.example/app:1\": not found", "pods \"web\" is forbidden: User \"system:x\" cannot get",
-)  # fmt: skip
+    "secretName: web-tls",
+    "token: ${TOKEN}",
+    "password: <redacted>",
+    "use_token=true",
+    "tokens: 512",
+    "secret/web created",
+    "kubectl get secrets",
+    "image: nginx@sha256:0123456789abcdef0123456789abcdef",
+    "https://example.com:8443/a@b",
+    "serviceAccountToken:",
+    "automountServiceAccountToken: false",
+    "passwordPolicy: strict",
+    "key: password",
+    'Failed to pull image "registry.example/app:1": not found',
+    'pods "web" is forbidden: User "system:x" cannot get',
+)

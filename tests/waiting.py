@@ -9,7 +9,10 @@ Value = TypeVar("Value")
 
 
 async def until(
-    look: Callable[[], Awaitable[Value]], holds: Callable[[Value], bool] = bool, seconds: float = 60, what: str = "condition"
+    look: Callable[[], Awaitable[Value]],
+    holds: Callable[[Value], bool] = bool,
+    seconds: float = 60,
+    what: str = "condition",
 ) -> Value:
     """Look again and again until what is seen holds; fail with the last sight at the deadline."""
     deadline = time.monotonic() + seconds

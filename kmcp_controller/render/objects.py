@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kmcp_runtime.catalog import ServerEntry, digest
-
 from kmcp_controller.spec import MCPServer, Platform, adapter_of, is_suite_image
 from kmcp_controller.spec.model import API_VERSION, KIND, OURS, Adapter
+from kmcp_runtime.catalog import ServerEntry, digest
 
 from .pod import Workload, gateway_config, pod_template
 

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from kmcp_runtime.catalog import Fault, InvalidDocument, digest, documents, faults_of
 from pydantic import BaseModel, ValidationError
+
+from kmcp_runtime.catalog import Fault, InvalidDocumentError, digest, documents, faults_of
 
 from .model import (
     API_VERSION,
@@ -31,7 +32,7 @@ _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0
 _VOLUMES = ("config", "binary", "scratch")
 
 
-class Refused(InvalidDocument):
+class RefusedError(InvalidDocumentError):
     """A manifest that was not accepted; `reason` is that of the condition Accepted."""
 
     @property
@@ -41,7 +42,7 @@ class Refused(InvalidDocument):
 
 
 def parse(manifest: Mapping[str, Any], platform: Platform) -> MCPServer:
-    """The model of `manifest`; Refused holds every fault as `path: fault; next step`."""
+    """The model of `manifest`; RefusedError holds every fault as `path: fault; next step`."""
     metadata = manifest.get("metadata") or {}
     faults = list(_identity(manifest, metadata))
     spec = _model(Spec, manifest.get("spec") or {}, ("spec",), faults)
@@ -56,7 +57,7 @@ def parse(manifest: Mapping[str, Any], platform: Platform) -> MCPServer:
         faults += _together(spec, extensions, root, platform)
     faults += _policy(metadata, platform)
     if faults or not spec or not extensions:
-        raise Refused(faults)
+        raise RefusedError(faults)
     ours = {key: value for key, value in (metadata.get("annotations") or {}).items() if key.startswith(OURS)}
     return MCPServer(
         name=metadata["name"],
@@ -101,7 +102,7 @@ def _extensions(
         return (field if isinstance(field, Mapping) else None), ("spec", "extensions")
     try:
         found = [each.data for each in documents(text)]
-    except InvalidDocument as error:
+    except InvalidDocumentError as error:
         faults += [Fault(path, fault.text) for fault in error.faults]
         return None, path
     block = found[0] if len(found) == 1 else None

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found
 from kmcp_runtime.instance import Backend
@@ -16,8 +17,6 @@ from kmcp_runtime.kube.config import ContextInfo, Contexts
 from kmcp_runtime.kube.discovery import Discovery, Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 from kmcp_runtime.settings import listed
-
-from kmcp_kubernetes.settings import KubernetesSettings
 
 _NEIGHBOURS = 500
 _ELSEWHERE = 5

@@ -6,13 +6,12 @@ import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+from kmcp_kubernetes import tools
+from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime.arguments import Word
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.instance import Server
 from kmcp_runtime.tool import Declared, declared_in
-
-from kmcp_kubernetes import tools
-from kmcp_kubernetes.settings import KubernetesSettings
 
 INSTRUCTIONS = (
     "Kubernetes through its API. Start with k8s_get_resources (tables, names, selectors) and narrow before asking for "

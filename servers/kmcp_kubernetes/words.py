@@ -14,3 +14,4 @@ OptionalNamespace = Annotated[
     str | None, AfterValidator(lambda name: name and check_namespace(name)), Word("Namespace")
 ]
 Output = Literal["table", "wide", "yaml", "json", "names"]
+TimeoutSeconds = Annotated[int, Word("Seconds to wait", ge=1, le=600)]

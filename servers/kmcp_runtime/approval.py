@@ -1,7 +1,7 @@
 """No destruction without a yes: asked of a person where the client can, else by a plan and a sealed token.
 
-A token is bound to the tool, its arguments, the caller and the digest of the plan; it is good for ten minutes and, in the
-process that took it, once. Before acting the plan is made again and must be the same, so a token whose work is done no
+A token is bound to the tool, its arguments, the caller and the digest of the plan; it is good for ten minutes and,
+in the process that took it, once. Before acting the plan is made again and must be the same, so a token whose work is done no
 longer fits, on any replica.
 """
 
@@ -58,10 +58,14 @@ class Approvals:
     def __init__(self, mode: Mode, key: str | None, clock: Callable[[], float] = time.time) -> None:
         self.mode = mode
         self._clock = clock
-        self._cipher = AESGCM(hashlib.sha256(b"kmcp-suite/approval/v1:" + key.encode()).digest() if key else os.urandom(32))
+        self._cipher = AESGCM(
+            hashlib.sha256(b"kmcp-suite/approval/v1:" + key.encode()).digest() if key else os.urandom(32)
+        )
         self._used: dict[str, float] = {}
 
-    async def decide(self, intent: Intent, plan: str, details: Any, given: str | None, ctx: Context | None) -> "Decision":
+    async def decide(
+        self, intent: Intent, plan: str, details: Any, given: str | None, ctx: Context | None
+    ) -> "Decision":
         """Whether to act: `Decision.ask` holds the question when the client must be asked in another round."""
         if self.mode == "off":
             return Decision("off")
@@ -94,7 +98,9 @@ class Approvals:
             )
         self._redeem(ctx.request_state or "", intent, details)
         reply = responses[_QUESTION]
-        accepted = getattr(reply, "action", None) == "accept" and bool((getattr(reply, "content", None) or {}).get("ok"))
+        accepted = getattr(reply, "action", None) == "accept" and bool(
+            (getattr(reply, "content", None) or {}).get("ok")
+        )
         return _decided(accepted, intent)
 
     def _required(self, intent: Intent, details: Any, why: str) -> ToolFailure:

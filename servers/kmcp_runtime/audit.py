@@ -1,4 +1,4 @@
-"""One JSON line per call: who did what to which object, and how it ended; never an argument's value beyond the target."""
+"""One JSON line per call: who did what to which object, how it ended; no argument's value beyond the target."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ class Entry:
     target: dict[str, str] = field(default_factory=dict)
     dry_run: bool = False
     approval: str | None = None
-    """How destruction was allowed or refused: `asked`, `token`, `off`, `required`, `refused`; absent when none was due."""
+    """How destruction was allowed or refused: `asked`, `token`, `off`, `required`, `refused`."""
     outcome: str = "ok"
     duration_ms: float = 0.0
     answer_bytes: int = 0

@@ -149,7 +149,8 @@ async def _answer(
                 result = await _invoke(instance, declared, call)
     except TimeoutError:
         raise timed_out(
-            f"{declared.name} did not end within {call.deadline:.0f} s", "ask for less, or raise --timeout (KMCP_TIMEOUT)"
+            f"{declared.name} did not end within {call.deadline:.0f} s",
+            "ask for less, or raise --timeout (KMCP_TIMEOUT)",
         ) from None
     content, text = finish(result, instance.runtime.answer_tokens)
     entry.answer_bytes = size(content)

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def serve(argv: Sequence[str]) -> int:
     """`kmcp-suite serve SERVER … [flags]`: several servers in one process, each at `/<server>/mcp`, all at `/mcp`."""
-    names = [word for word in argv[: _first_flag(argv)]]
+    names = list(argv[: _first_flag(argv)])
     known = {found.name: found for found in entry_points(group=SERVERS)}
     if not names:
         names = sorted(known)
@@ -61,7 +61,11 @@ def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str
         runtime, instances = configured(servers, argv, program, about)
         logs.configure(runtime.log_level)
         name = servers[0].full_name if len(servers) == 1 else "kmcp-suite"
-        _run(run_stdio(name, instances) if runtime.transport == "stdio" else run_http(name, instances, runtime.port or port))
+        _run(
+            run_stdio(name, instances)
+            if runtime.transport == "stdio"
+            else run_http(name, instances, runtime.port or port)
+        )
     except SettingsError as error:
         return complain(str(error), program)
     except KeyboardInterrupt:

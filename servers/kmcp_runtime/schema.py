@@ -1,4 +1,4 @@
-"""JSON Schemas as models read them: no references, no titles, no nullable wrappers, nothing that costs tokens in vain."""
+"""JSON Schemas as models read them: no references, titles or nullable wrappers, nothing that costs tokens in vain."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def input_schema(model: type[BaseModel]) -> JsonSchema:
 
 def output_schema(model: type[BaseModel]) -> JsonSchema:
     """A result's schema. Fields that may be absent are not required; nested objects allow what a backend adds."""
-    schema = _tidy(_generated(model), strict=False)
+    schema: JsonSchema = _tidy(_generated(model), strict=False)
     schema.pop("description", None)
     return schema
 

@@ -50,9 +50,7 @@ class Gate(Middleware):
         return error_result(failure)
 
 
-def assemble(
-    server: Server, settings: Settings | None = None, runtime: RuntimeSettings | None = None
-) -> FastMCP[Any]:
+def assemble(server: Server, settings: Settings | None = None, runtime: RuntimeSettings | None = None) -> FastMCP[Any]:
     """One server as an MCP server object, as tests and embedders want it."""
     runtime = runtime or RuntimeSettings()
     check_tool_names([server], runtime)
@@ -74,7 +72,7 @@ def compose(name: str, instances: Sequence[Instance], authentication: AuthProvid
         mcp.add_tool(tool)
     # Without it every modern tools/call runs a whole tools/list to check headers; a test guards that it is honoured.
     schemas = {tool.name: tool.parameters for tool in tools}
-    mcp._mcp_server.get_tool_input_schema = schemas.get  # type: ignore[assignment]  # fastmcp leaves the SDK's hook unset
+    mcp._mcp_server.get_tool_input_schema = schemas.get
     return mcp
 
 
@@ -109,7 +107,15 @@ async def run_http(name: str, instances: Sequence[Instance], port: int) -> None:
     if runtime.management_port:
         sockets.append(_listen(runtime.host, runtime.management_port, "--management-port / KMCP_MANAGEMENT_PORT"))
     main = _uvicorn(http_app(name, instances, authentication))
-    log.info("%s %s serves %d tools at http://%s:%d%s", name, VERSION, sum(len(i.tools) for i in instances), runtime.host, port, MCP_PATH)
+    log.info(
+        "%s %s serves %d tools at http://%s:%d%s",
+        name,
+        VERSION,
+        sum(len(i.tools) for i in instances),
+        runtime.host,
+        port,
+        MCP_PATH,
+    )
     async with contextlib.AsyncExitStack() as stack:
         for instance in instances:
             await stack.enter_async_context(instance.opened())
@@ -186,7 +192,9 @@ async def _manage(instances: Sequence[Instance], main: uvicorn.Server, sockets: 
     if not sockets:
         return
     app = health.app(instances, serving=lambda: main.started and not main.should_exit)
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, ws="none")
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, ws="none"
+    )
     await _WithoutSignals(config).serve(sockets=sockets)
 
 

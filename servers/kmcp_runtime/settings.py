@@ -18,10 +18,16 @@ class SettingsError(Exception):
 
 
 def setting(
-    default: Any, description: str, *, env: str | None = None, unit: str | None = None, required: bool = False, **limits: Any
+    default: Any,
+    description: str,
+    *,
+    env: str | None = None,
+    unit: str | None = None,
+    required: bool = False,
+    **limits: Any,
 ) -> Any:
     """A field of a settings class. `required` means that the server has no backend without it."""
-    extra = {"env": env, "unit": unit, "required": required}
+    extra: Any = {"env": env, "unit": unit, "required": required}
     return Field(default=default, description=description, json_schema_extra=extra, **limits)
 
 

@@ -11,7 +11,7 @@ _BYTES = (256, 1_024, 4_096, 16_384, 32_768, 65_536, 131_072)
 
 
 class Metrics:
-    """One registry per process: `kmcp_tool_{calls,errors}_total`, `_duration_seconds`, `_answer_bytes`, `_in_flight`."""
+    """One registry a process: `kmcp_tool_{calls,errors}_total`, `_duration_seconds`, `_answer_bytes`, `_in_flight`."""
 
     content_type = CONTENT_TYPE_LATEST
 
@@ -20,7 +20,10 @@ class Metrics:
         labels = ("server", "tool")
         self.calls = Counter("kmcp_tool_calls_total", "Calls of a tool", labels, registry=self.registry)
         self.errors = Counter(
-            "kmcp_tool_errors_total", "Calls that ended in an error, by its code", (*labels, "code"), registry=self.registry
+            "kmcp_tool_errors_total",
+            "Calls that ended in an error, by its code",
+            (*labels, "code"),
+            registry=self.registry,
         )
         self.duration = Histogram(
             "kmcp_tool_duration_seconds", "Time of a call", labels, registry=self.registry, buckets=_SECONDS

@@ -9,42 +9,22 @@ the `Result` it returns. Parameters whose default is `injected()` come from the 
 """
 
 import inspect
-import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from types import ModuleType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
+from kmcp_runtime.catalog import Effect, Rule
 from kmcp_runtime.output.results import Result
 from kmcp_runtime.schema import input_schema, output_schema
 
 Function = TypeVar("Function", bound=Callable[..., Awaitable[Result]])
 Verified = Literal["real", "agent", "cli", "stand-in"]
+__all__ = ["By", "Declared", "Effect", "Injected", "Rule", "declared_in", "injected", "tool"]
 _ATTRIBUTE = "__kmcp_tool__"
 DEFAULT_TIMEOUT_SECONDS = 30.0
-
-
-class Effect(StrEnum):
-    """READ changes nothing anywhere, WRITE can be repeated or undone, DESTROY loses something."""
-
-    READ = "read"
-    WRITE = "write"
-    DESTROY = "destroy"
-
-
-_STRENGTH = {Effect.READ: 0, Effect.WRITE: 1, Effect.DESTROY: 2}
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One RBAC rule that a tool needs; `*` as in Kubernetes."""
-
-    group: str
-    resources: tuple[str, ...]
-    verbs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -142,8 +122,8 @@ def tool(
 ) -> Callable[[Function], Function]:
     """Declare a function as a tool.
 
-    `timeout` is in seconds. `idempotent` says that a repeated write changes nothing more. `destructive` overrides the hint
-    (for a write that people should be asked about). `ignored` are arguments of older callers, accepted and dropped.
+    `timeout` is in seconds. `idempotent` says that a repeated write changes nothing more. `destructive` overrides
+    the hint (for a write that people should be asked about). `ignored` are arguments of older callers, accepted and dropped.
     `verified` and `why` say what the tool met when it was not a real backend.
     """
 
@@ -215,7 +195,7 @@ def _narrowed(model: type[BaseModel], argument: str, values: list[str]) -> type[
     """The same arguments with one of them limited to some of its values."""
     info = model.model_fields[argument]
     default = info.default if info.default in values else ... if info.is_required() else values[0]
-    annotation: Any = Literal[tuple(values)]  # type: ignore[valid-type]  # values are known at run time only
+    annotation: Any = Literal[tuple(values)]
     description = info.description
     narrowed = info._copy()
     narrowed.annotation = annotation
@@ -223,12 +203,3 @@ def _narrowed(model: type[BaseModel], argument: str, values: list[str]) -> type[
     narrowed.default = default
     fields: dict[str, Any] = {argument: (annotation, narrowed)}
     return create_model(f"ReadOnly{model.__name__}", __base__=model, **fields)
-
-
-def choices(model: type[BaseModel], argument: str) -> tuple[str, ...]:
-    """The closed set of values of an argument, empty when it is open."""
-    annotation = model.model_fields[argument].annotation
-    return tuple(str(value) for value in get_args(annotation)) if get_origin(annotation) is Literal else ()
-
-
-CLOSED_NAME = re.compile(r"^[A-Za-z0-9_-]{1,64}$")

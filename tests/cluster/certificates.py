@@ -28,9 +28,7 @@ class Authority:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._write("ca", self._key, builder.sign(self._key, hashes.SHA256()))
 
-    def issue(
-        self, name: str, common_name: str, organizations: Sequence[str] = (), hosts: Sequence[str] = ()
-    ) -> None:
+    def issue(self, name: str, common_name: str, organizations: Sequence[str] = (), hosts: Sequence[str] = ()) -> None:
         """Write a certificate for clients and servers; `hosts` are its DNS names and IP addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])
@@ -106,8 +104,14 @@ def _builder(subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.Certif
 
 def _key_usage(authority: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
-        digital_signature=True, key_cert_sign=authority, crl_sign=authority, content_commitment=False,
-        key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False,
+        digital_signature=True,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
         decipher_only=False,
     )
 

@@ -90,7 +90,12 @@ def _start(directory: Path, while_pid: int | None, say: Callable[[str], None]) -
     with output.open("wb") as log:
         # A session of its own: Ctrl-C in the terminal is not for it.
         supervisor = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=CHECKOUT, pass_fds=(lock,),
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=CHECKOUT,
+            pass_fds=(lock,),
             start_new_session=True,
         )
     os.close(lock)

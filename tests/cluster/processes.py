@@ -32,7 +32,11 @@ class Processes:
         with self.log("launcher").open("wb") as log:
             self._process = subprocess.Popen(
                 [*(unshare if namespaces else []), *launcher, str(directory)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=CHECKOUT, text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=CHECKOUT,
+                text=True,
             )
         self.pid = self._read_pid()
         threading.Thread(target=self._watch, daemon=True).start()

@@ -62,7 +62,9 @@ def why_no_pods() -> str | None:
         return f"the control groups at {cgroups.MOUNT} are not writable"
     probe = subprocess.run(
         ["unshare", "--mount", "--net", "--pid", "--fork", "--", "mount", "-t", "tmpfs", "tmpfs", "/run"],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return f"no leave to make namespaces: {probe.stderr.strip()}" if probe.returncode else None
 

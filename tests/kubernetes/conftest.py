@@ -16,7 +16,6 @@ from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
 
 
-
 @pytest.fixture
 def settings(cluster: Cluster) -> KubernetesSettings:
     return KubernetesSettings(kubeconfig=str(cluster.kubeconfig), probe_image=cluster.image)

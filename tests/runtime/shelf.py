@@ -4,6 +4,7 @@ It exercises what every server gets from the runtime; its backend is a dictionar
 """
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from kmcp_runtime.instance import Backend, Server
 from kmcp_runtime.output import cursor as cursors
 from kmcp_runtime.output.results import Body, Change, Diff, Page, Result
 from kmcp_runtime.settings import Settings, setting
-from kmcp_runtime.tool import By, Declared, Effect, Rule, injected, tool
+from kmcp_runtime.tool import By, Declared, Effect, Rule, declared_in, injected, tool
 
 
 class ShelfSettings(Settings):
@@ -99,18 +100,24 @@ async def shelf_burn(name: Name, dry_run: DryRun = False, shelf: Shelf = injecte
     if name not in shelf.books:
         raise not_found(f"no book {name!r}", "shelf_list names them")
     text = shelf.books[name] if dry_run else shelf.books.pop(name)
-    return Change(kind="Book", name=name, result="burnt", changed=True, diff=Diff({"text": text}, None), dry_run=dry_run or None)
+    return Change(
+        kind="Book", name=name, result="burnt", changed=True, diff=Diff({"text": text}, None), dry_run=dry_run or None
+    )
 
 
 @tool(Effect.DESTROY, by=By("action", {"count": Effect.READ, "sort": Effect.WRITE}))
 async def shelf_tidy(
-    action: Annotated[Literal["count", "sort", "clear"], Word("What to do")], dry_run: DryRun = False, shelf: Shelf = injected()
+    action: Annotated[Literal["count", "sort", "clear"], Word("What to do")],
+    dry_run: DryRun = False,
+    shelf: Shelf = injected(),
 ) -> Change:
     """Count, sort or clear the shelf."""
     found = len(shelf.books)
     if action == "clear" and not dry_run:
         shelf.books.clear()
-    return Change(kind="Shelf", name=f"{found} books", result=action, changed=action == "clear", dry_run=dry_run or None)
+    return Change(
+        kind="Shelf", name=f"{found} books", result=action, changed=action == "clear", dry_run=dry_run or None
+    )
 
 
 @tool(Effect.READ, timeout=5)
@@ -137,14 +144,16 @@ async def shelf_break(shelf: Shelf = injected()) -> Waited:
 @tool(Effect.READ)
 async def shelf_refuse(shelf: Shelf = injected()) -> Waited:
     """Fail as a backend does."""
-    raise ToolFailure("unavailable", "cannot reach https://admin:hunter2@shelf.example/x", "token=hunter2", backend="shelf")
+    raise ToolFailure(
+        "unavailable", "cannot reach https://admin:hunter2@shelf.example/x", "token=hunter2", backend="shelf"
+    )
 
 
 TOOLS = (shelf_list, shelf_read, shelf_put, shelf_burn, shelf_tidy, shelf_wait, shelf_break, shelf_refuse)
 
 
 def _tools() -> tuple[Declared, ...]:
-    return tuple(function.__kmcp_tool__ for function in TOOLS)  # type: ignore[attr-defined]  # set by @tool
+    return declared_in(sys.modules[__name__])
 
 
 @asynccontextmanager

@@ -136,9 +136,10 @@ async def asked(instance: Instance, answer: Any, mode: Mode, stateful_http: bool
         return ElicitResult(action="accept", content={field: answer})
 
     if stateful_http:
-        async with served(http_app("shelf", [instance], None)) as url, Client(
-            f"{url}/mcp", mode=mode, elicitation_handler=handler
-        ) as client:
+        async with (
+            served(http_app("shelf", [instance], None)) as url,
+            Client(f"{url}/mcp", mode=mode, elicitation_handler=handler) as client,
+        ):
             yield ToolCaller(client)
     else:
         async with connected(instance, mode=mode, elicitation_handler=handler) as caller:
@@ -162,9 +163,11 @@ async def test_a_person_is_asked_in_both_revisions(mode: Mode, answer: Any, burn
 
 async def test_a_stateless_client_of_the_older_revision_gets_the_plan_and_a_token() -> None:
     instance = shelved()
-    async with instance.opened(), served(http_app("shelf", [instance], None)) as url, Client(
-        f"{url}/mcp", mode="legacy"
-    ) as client:
+    async with (
+        instance.opened(),
+        served(http_app("shelf", [instance], None)) as url,
+        Client(f"{url}/mcp", mode="legacy") as client,
+    ):
         stocked(instance)
         caller = ToolCaller(client)
         error = await caller.fails("shelf_burn", **BOOK)

@@ -54,7 +54,9 @@ async def test_a_foreign_or_broken_cursor_is_refused(caller: ToolCaller) -> None
     assert error["hint"] == "start again without cursor"
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("1h30m", 5400), ("7d", 604800), ("90", 90), ("500ms", 0.5)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30s", 30), ("1h30m", 5400), ("7d", 604800), ("90", 90), ("500ms", 0.5)]
+)
 def test_durations(text: str, seconds: float) -> None:
     assert seconds_of(text) == seconds
 

@@ -57,7 +57,9 @@ async def test_a_missing_or_forged_token_gets_a_challenge_and_no_list(tokens: Pa
     assert "shelf_" not in answer.text
 
 
-async def test_a_token_of_the_file_names_the_caller_in_the_audit(tokens: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_token_of_the_file_names_the_caller_in_the_audit(
+    tokens: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with guarded(auth_tokens_file=str(tokens)) as url, Client(f"{url}/mcp", auth="open-sesame-2") as client:
         await ToolCaller(client).ok("shelf_list")
     err = capsys.readouterr().err
@@ -74,13 +76,16 @@ async def test_a_rotated_file_is_read_again(tokens: Path) -> None:
 
 
 async def test_an_approval_of_one_caller_is_none_of_another(tokens: Path) -> None:
-    async with guarded(auth_tokens_file=str(tokens)) as url:
-        async with Client(f"{url}/mcp", auth="open-sesame-1") as one, Client(f"{url}/mcp", auth="open-sesame-2") as other:
-            await ToolCaller(one).ok("shelf_put", name="a", text="b")
-            token = (await ToolCaller(one).fails("shelf_burn", name="a"))["approval"]
-            error = await ToolCaller(other).fails("shelf_burn", name="a", approval=token)
-            assert "another caller" in error["message"]
-            await ToolCaller(one).ok("shelf_burn", name="a", approval=token)
+    async with (
+        guarded(auth_tokens_file=str(tokens)) as url,
+        Client(f"{url}/mcp", auth="open-sesame-1") as one,
+        Client(f"{url}/mcp", auth="open-sesame-2") as other,
+    ):
+        await ToolCaller(one).ok("shelf_put", name="a", text="b")
+        token = (await ToolCaller(one).fails("shelf_burn", name="a"))["approval"]
+        error = await ToolCaller(other).fails("shelf_burn", name="a", approval=token)
+        assert "another caller" in error["message"]
+        await ToolCaller(one).ok("shelf_burn", name="a", approval=token)
 
 
 @asynccontextmanager
@@ -130,7 +135,7 @@ async def test_host_and_origin_are_checked_on_loopback() -> None:
         assert (await client.post(f"{url}/mcp", json=LIST, headers=HEADERS)).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])  # noqa: S104  # refused, not bound
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
 def test_listening_beyond_loopback_needs_authentication_or_plain_words(host: str, tokens: Path) -> None:
     with pytest.raises(SettingsError, match="allow-unauthenticated"):
         auth.check_exposure(RuntimeSettings(host=host), None)

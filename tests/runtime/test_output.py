@@ -9,7 +9,7 @@ from kmcp_runtime.call import ERROR_META
 from kmcp_runtime.instance import Instance
 from kmcp_runtime.output.bound import DEFAULT_TOKENS, finish
 from kmcp_runtime.output.results import Manifest, Page, Result
-from tests.mcp import ToolCaller
+from tests.mcp import ToolCaller, text_of
 from tests.runtime.conftest import connected, shelf_of, shelved
 
 LIMIT = DEFAULT_TOKENS * 4
@@ -19,13 +19,15 @@ def _size(content: Any) -> int:
     return len(json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode())
 
 
-async def test_text_and_structure_are_cut_at_the_same_item_and_can_be_continued(caller: ToolCaller, instance: Instance) -> None:
+async def test_text_and_structure_are_cut_at_the_same_item_and_can_be_continued(
+    caller: ToolCaller, instance: Instance
+) -> None:
     shelf_of(instance).books = {f"b{number:03}": "x" * 900 for number in range(100)}
     seen: list[str] = []
     cursor = None
     for _ in range(20):
         result = await caller.client.call_tool("shelf_list", {"cursor": cursor})
-        content, text = result.structured_content, result.content[0].text
+        content, text = result.structured_content, text_of(result.content)
         assert content is not None
         assert _size(content) <= LIMIT
         assert len(text.encode()) <= LIMIT
@@ -102,7 +104,7 @@ async def test_a_failure_is_text_and_meta_and_never_structure(caller: ToolCaller
     assert result.is_error
     assert result.structured_content is None
     body = (result.meta or {})[ERROR_META]
-    assert json.loads(result.content[0].text) == body
+    assert json.loads(text_of(result.content)) == body
     assert body["code"] == "unavailable"
     assert body["backend"] == "shelf"
     assert "hunter2" not in json.dumps(body)
@@ -134,6 +136,8 @@ def test_items_of_a_secret_list_are_redacted_although_they_carry_no_kind() -> No
     class Listed(Page[dict[str, Any]]):
         kind: str
 
-    content, text = finish(Listed(kind="Secret", items=[{"metadata": {"name": "s"}, "data": {"plain": "aHVudGVyMg=="}}]))
+    content, text = finish(
+        Listed(kind="Secret", items=[{"metadata": {"name": "s"}, "data": {"plain": "aHVudGVyMg=="}}])
+    )
     assert "aHVudGVyMg" not in text + str(content)
     assert content["items"][0]["data"]["plain"].startswith("sha256:")

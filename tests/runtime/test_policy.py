@@ -1,6 +1,7 @@
 """What a server offers: read-only mode, tool filters, extras; in the list and in the call."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.runtime import shelf
 from tests.runtime.conftest import connected, shelf_of, shelved
 
 
-async def names(**runtime: object) -> set[str]:
+async def names(**runtime: Any) -> set[str]:
     async with connected(shelved(**runtime)) as caller:
         return {tool.name for tool in await caller.client.list_tools()}
 

@@ -22,7 +22,11 @@ from tests.serving import served
 from tests.waiting import until
 
 MODERN = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2026-07-28"}
-PROGRAM = "from tests.runtime import shelf; from kmcp_runtime.cli import run_server; raise SystemExit(run_server(shelf.SERVER))"
+PROGRAM = """
+from tests.runtime import shelf
+from kmcp_runtime.cli import run_server
+raise SystemExit(run_server(shelf.SERVER))
+"""
 
 
 def stdio(*flags: str) -> StdioTransport:

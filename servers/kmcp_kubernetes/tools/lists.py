@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from kmcp_kubernetes.client import Kube, Place
+from kmcp_kubernetes.words import OptionalNamespace, Output, ResourceName, ResourceType
 from kmcp_runtime.arguments import Cursor, Limit, Selector, Word
 from kmcp_runtime.errors import bad_argument, did_you_mean
 from kmcp_runtime.kube import objects, pages
@@ -13,9 +15,6 @@ from kmcp_runtime.output import cursor as cursors
 from kmcp_runtime.output import redact
 from kmcp_runtime.output.results import Page
 from kmcp_runtime.tool import Effect, Rule, injected, tool
-
-from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.words import OptionalNamespace, Output, ResourceName, ResourceType
 
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
@@ -47,7 +46,9 @@ async def k8s_get_resources(
     place = await kube.place(resource_type, namespace, all_namespaces)
     bound_to = {"context": kube.context.name, "kind": place.kind.full_name, "namespace": place.namespace, "output": output,
                 "selector": selector, "field_selector": field_selector}  # fmt: skip
-    page = await _page(kube, place, resource_name, output, _query(place, output, selector, field_selector, limit), cursor, bound_to)
+    page = await _page(
+        kube, place, resource_name, output, _query(place, output, selector, field_selector, limit), cursor, bound_to
+    )
     limit = int(cursors.decode(cursor, bound_to).get("l", limit)) if cursor else limit
     columns, items = _shown(page, output, place, fields)
     result = Resources(
@@ -69,7 +70,13 @@ def _query(place: Place, output: Output, selector: str | None, field_selector: s
 
 
 async def _page(
-    kube: Kube, place: Place, name: str | None, output: Output, query: pages.Query, cursor: str | None, bound_to: Mapping[str, Any]
+    kube: Kube,
+    place: Place,
+    name: str | None,
+    output: Output,
+    query: pages.Query,
+    cursor: str | None,
+    bound_to: Mapping[str, Any],
 ) -> pages.ListPage:
     if name is None:
         return await pages.fetch(kube.api, query, cursor, bound_to)
@@ -101,7 +108,9 @@ def _shown(
 
 
 def _rows(page: pages.ListPage, wide: bool, fields: Sequence[str] | None) -> tuple[list[str], list[list[str]]]:
-    shown = [(index, str(column["name"])) for index, column in enumerate(page.columns) if wide or not column.get("priority")]
+    shown = [
+        (index, str(column["name"])) for index, column in enumerate(page.columns) if wide or not column.get("priority")
+    ]
     if fields:
         shown = _chosen(shown, fields)
     with_namespace = any((row.get("object") or {}).get("metadata", {}).get("namespace") for row in page.items)

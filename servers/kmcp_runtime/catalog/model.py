@@ -138,12 +138,17 @@ class ToolEntry(Entry):
             raise ValueError(" / ".join(f"tool {self.name}: {fault}" for fault in faults))
         return self
 
+    def _hints_promise_too_much(self) -> bool:
+        """A write may ask clients for caution (destructiveHint); no hint may make an effect look smaller than it is."""
+        hinted, actual = effect_of(self.annotations), self.strongest_effect
+        return (hinted is Effect.READ) != (actual is Effect.READ) or _RANK[hinted] < _RANK[actual]
+
     def _faults(self) -> Iterable[str]:
         if not TOOL_NAME.fullmatch(self.name):
             yield "a name has 1 to 64 of A-Z, a-z, 0-9, _ and -; rename it"
         if (self.effect is None) == (not self.actions):
             yield "has both or neither of effect and actions; give one"
-        elif effect_of(self.annotations) != self.strongest_effect:
+        elif self._hints_promise_too_much():
             yield (
                 f"effect {self.strongest_effect} against hints that say {effect_of(self.annotations)}; "
                 "make readOnlyHint and destructiveHint agree with it"

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,7 +153,9 @@ async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
         parts.append(chunk)
         length += len(chunk)
         if length > largest:
-            raise too_large(f"the answer is larger than {largest >> 20} MiB", "ask for less: a selector, a name, a limit")
+            raise too_large(
+                f"the answer is larger than {largest >> 20} MiB", "ask for less: a selector, a name, a limit"
+            )
     return b"".join(parts)
 
 

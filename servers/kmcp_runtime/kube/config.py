@@ -75,7 +75,9 @@ def _in_cluster() -> Contexts:
     namespace = namespace_file.read_text().strip() if namespace_file.is_file() else "default"
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-    return Contexts("", IN_CLUSTER, (ContextInfo(IN_CLUSTER, IN_CLUSTER, server, namespace, "in_cluster", "service account"),))
+    return Contexts(
+        "", IN_CLUSTER, (ContextInfo(IN_CLUSTER, IN_CLUSTER, server, namespace, "in_cluster", "service account"),)
+    )
 
 
 def _from_kubeconfig(path: str) -> Contexts:
@@ -135,7 +137,9 @@ async def credentials(contexts: Contexts, context: ContextInfo) -> Any:
 
 
 def _unusable(context: ContextInfo, why: str) -> ToolFailure:
-    return unavailable(f"the credentials of context {context.name!r} cannot be used: {why}", "renew them, or choose another context")
+    return unavailable(
+        f"the credentials of context {context.name!r} cannot be used: {why}", "renew them, or choose another context"
+    )
 
 
 def tls(configuration: Any) -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""Which kinds the cluster has: aggregated discovery, cached for a short time, asked again once when a kind is missing."""
+"""Which kinds the cluster has: aggregated discovery, cached for a short time, asked again when a kind is missing."""
 
 import asyncio
 import time
@@ -87,7 +87,9 @@ class Discovery:
                 f"resource_type {resource_type!r} names no kind", "name one; k8s_get_available_api_resources lists them"
             )
         if "/" in wanted:
-            raise bad_argument(f"resource_type {resource_type!r} holds a slash", "write plural.group or plural.version.group")
+            raise bad_argument(
+                f"resource_type {resource_type!r} holds a slash", "write plural.group or plural.version.group"
+            )
         found = _matching(await self.kinds(), wanted)
         if not found:
             await self._read(older_than=1.0)
@@ -110,7 +112,9 @@ class Discovery:
         async with self._reading:
             if time.monotonic() - self._read_at < older_than:
                 return
-            core, groups = await asyncio.gather(self._api.get("/api", accept=ACCEPT), self._api.get("/apis", accept=ACCEPT))
+            core, groups = await asyncio.gather(
+                self._api.get("/api", accept=ACCEPT), self._api.get("/apis", accept=ACCEPT)
+            )
             self.warnings = []
             if core.get("kind") == "APIGroupDiscoveryList":
                 kinds = [*_aggregated(core, self.warnings), *_aggregated(groups, self.warnings)]
@@ -183,7 +187,11 @@ def _matching(kinds: Iterable[Kind], wanted: str) -> list[Kind]:
     by_group: dict[str, Kind] = {}
     for kind in kinds:
         names = set(kind.names())
-        qualified = {f"{name}.{kind.group}" for name in (kind.plural, kind.singular, kind.kind.lower())} if kind.group else set()
+        qualified = (
+            {f"{name}.{kind.group}" for name in (kind.plural, kind.singular, kind.kind.lower())}
+            if kind.group
+            else set()
+        )
         if wanted in names or wanted in qualified:
             by_group.setdefault(kind.group, kind)
     return list(by_group.values())

@@ -56,7 +56,9 @@ async def execute(
 async def _feed(socket: aiohttp.ClientWebSocketResponse, stdin: str) -> None:
     if socket.protocol != V5:
         raise unavailable(
-            "this API server speaks exec protocol v4, which cannot end stdin", "pass the input within the command", backend=BACKEND
+            "this API server speaks exec protocol v4, which cannot end stdin",
+            "pass the input within the command",
+            backend=BACKEND,
         )
     data = stdin.encode()
     for start in range(0, len(data), 1 << 15):

@@ -57,8 +57,12 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     return content
 
 
+def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
+    return str(node.value)
+
+
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
 
 
 def parse(text: str, argument: str = "manifest") -> list[Document]:
@@ -70,7 +74,9 @@ def parse(text: str, argument: str = "manifest") -> list[Document]:
         )
     documents = list(_documents(text, argument))
     if not documents:
-        raise bad_argument(f"{argument}: it holds no document", "give YAML or JSON with apiVersion, kind and metadata.name")
+        raise bad_argument(
+            f"{argument}: it holds no document", "give YAML or JSON with apiVersion, kind and metadata.name"
+        )
     return documents
 
 
@@ -93,8 +99,8 @@ def _documents(text: str, argument: str) -> Iterator[Document]:
     try:
         while loader.check_node():
             node = loader.get_node()
-            content = loader.construct_document(node)
-            if content is None:
+            content = loader.construct_document(node) if node is not None else None
+            if content is None or node is None:
                 continue
             for item in _items(content):
                 number += 1
@@ -108,14 +114,16 @@ def _documents(text: str, argument: str) -> Iterator[Document]:
 def _items(content: Any) -> list[Any]:
     """A List is its items, as kubectl takes it."""
     if isinstance(content, dict) and content.get("kind") == "List" and isinstance(content.get("items"), list):
-        return content["items"]
+        return list(content["items"])
     return [content]
 
 
 def _checked(content: Any, number: int, line: int, argument: str) -> Document:
     where = f"{argument}: document {number} (line {line})"
     if not isinstance(content, dict):
-        raise bad_argument(f"{where} is no object but {type(content).__name__}", "each document needs apiVersion and kind")
+        raise bad_argument(
+            f"{where} is no object but {type(content).__name__}", "each document needs apiVersion and kind"
+        )
     for key in ("apiVersion", "kind"):
         if not isinstance(content.get(key), str) or not content[key]:
             raise bad_argument(f"{where} has no {key}", "each document needs apiVersion, kind and metadata.name")

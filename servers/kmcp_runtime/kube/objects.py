@@ -23,7 +23,9 @@ def slim(found: Mapping[str, Any], *, managed_fields: bool = False) -> Object:
     metadata = dict(found.get("metadata") or {})
     if not managed_fields:
         metadata.pop("managedFields", None)
-    annotations = {key: value for key, value in (metadata.pop("annotations", None) or {}).items() if key != LAST_APPLIED}
+    annotations = {
+        key: value for key, value in (metadata.pop("annotations", None) or {}).items() if key != LAST_APPLIED
+    }
     if annotations:
         metadata["annotations"] = annotations
     return {key: metadata if key == "metadata" else value for key, value in found.items()}
@@ -58,7 +60,9 @@ async def patch(
     return patched
 
 
-async def create(api: KubeApi, kind: Kind, namespace: str | None, body: Mapping[str, Any], *, dry_run: bool = False) -> Object:
+async def create(
+    api: KubeApi, kind: Kind, namespace: str | None, body: Mapping[str, Any], *, dry_run: bool = False
+) -> Object:
     query = [*write_query(dry_run, strict=True), ("fieldManager", FIELD_MANAGER)]
     created: Object = await api.send("POST", kind.path(namespace), query, dict(body))
     return created

@@ -107,7 +107,8 @@ def _page(answer: Mapping[str, Any], query: Query, position: Mapping[str, Any]) 
     return ListPage(
         items=items[offset:], columns=list(answer.get("columnDefinitions") or ()),
         remaining=metadata.get("remainingItemCount"), resource_version=str(metadata.get("resourceVersion", "")),
-        next_token=metadata.get("continue") or None, token=position.get("c"), skipped=offset, before=int(position.get("b", 0)),
+        next_token=metadata.get("continue") or None, token=position.get("c"),
+        skipped=offset, before=int(position.get("b", 0)),
     )  # fmt: skip
 
 

@@ -64,13 +64,14 @@ def _fits(content: Content, text: str, limit: int) -> bool:
 
 
 def _cut(result: Result, content: Content, limit: int) -> Content:
-    """Keep as many leading items (or lines) as fit; found by bisection, since sizes only grow."""
+    """Keep as many leading items (or lines) as fit, or trailing ones; found by bisection, since sizes only grow."""
     assert result.cuttable is not None
     whole = content[result.cuttable]
     parts = whole.split("\n") if isinstance(whole, str) else list(whole)
 
     def keeping(count: int) -> Content:
-        kept = "\n".join(parts[:count]) if isinstance(whole, str) else parts[:count]
+        part = parts[len(parts) - count :] if result.keeps_end else parts[:count]
+        kept = "\n".join(part) if isinstance(whole, str) else part
         return _marked(result, {**content, result.cuttable or "": kept}, count, whole)
 
     def fits(count: int) -> bool:
@@ -133,7 +134,9 @@ def _largest_part(content: Content) -> tuple[Any, Any]:
     key = max((name for name in content if name != "hint"), key=lambda name: len(json.dumps(content[name])))
     while True:
         node = parent[key]
-        children = list(node.items()) if isinstance(node, dict) else list(enumerate(node)) if isinstance(node, list) else []
+        children = (
+            list(node.items()) if isinstance(node, dict) else list(enumerate(node)) if isinstance(node, list) else []
+        )
         if not children:
             return parent, key
         child, value = max(children, key=lambda pair: len(json.dumps(pair[1])))

@@ -24,7 +24,8 @@ def decode(cursor: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         raise bad_argument("cursor: not one of this tool's", "start again without cursor") from None
     if fingerprint != _fingerprint(arguments):
         raise bad_argument(
-            "cursor: it belongs to other arguments", "repeat the call with the arguments of the first one, or without cursor"
+            "cursor: it belongs to other arguments",
+            "repeat the call with the arguments of the first one, or without cursor",
         )
     position: dict[str, Any] = body
     return position

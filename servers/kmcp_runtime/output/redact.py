@@ -45,7 +45,9 @@ _TEXT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 # Escape sequences and control characters (but tab and newline), zero-width and direction marks: they hide or fake text.
-_CONTROL = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b[@-_]?|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(
+    "\x1b\\[[0-?]*[ -/]*[@-~]|\x1b[@-_]?|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]"
+)
 # Values that an assignment may show: they say that there is none, or point at where it is.
 _HARMLESS = re.compile(r"(?:true|false|null|none|nil|\d{1,3}|sha256:\S*|<\S*|\*+|\$\{?\S*|%\S*)$", re.IGNORECASE)
 

@@ -25,6 +25,9 @@ class Result(BaseModel):
     cuttable: ClassVar[str | None] = None
     """The field that the token budget cuts first: a list (by item) or a text (by line)."""
 
+    keeps_end: ClassVar[bool] = False
+    """True when the end of that field says more than its beginning: logs."""
+
     untrusted: ClassVar[bool] = False
     """True when the texts in it were written by whoever can write to the cluster: logs, events, descriptions."""
 

@@ -1,0 +1,52 @@
+# The only commands a person needs. Every target sets up what it needs first and says what it does meanwhile.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help up demo test check catalog lock bench cluster cluster-down
+
+help: ## List these commands
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(READY) ## Run the suite on this machine (on the cluster of KUBECONFIG); Ctrl-C ends it
+	@exec $(BIN)/kmcp-suite up $(ARGS)
+
+demo: $(READY) cluster ## Run the suite on a real single-node Kubernetes of its own
+	@KUBECONFIG=$$($(BIN)/python -m tests.cluster kubeconfig) exec $(BIN)/kmcp-suite up $(ARGS)
+
+test: $(READY) ## Run the tests, on a real Kubernetes (the first time builds it: about 10 minutes on two cores)
+	@$(BIN)/python -m tests.cluster build
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY) ## Formatting, lint, types, import contracts, generated files
+	@echo "ruff format"; $(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
+	@echo "ruff check"; $(BIN)/ruff check --quiet .
+	@echo "mypy --strict"; $(BIN)/mypy
+	@echo "import contracts"; $(BIN)/lint-imports --no-cache > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
+	@echo "generated files"; $(BIN)/kmcp-suite catalog check
+
+catalog: $(READY) ## Rewrite what is generated from the code: catalog.yaml, tables of the README, RBAC
+	@$(BIN)/kmcp-suite catalog write
+
+lock: $(READY) ## Resolve the dependencies anew into requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras --group dev \
+		--no-header pyproject.toml -o requirements.lock
+
+bench: $(READY) ## Measure against the raw API call and another server, as ratios
+	@$(BIN)/python -m bench $(ARGS)
+
+cluster: $(READY) ## Bring up the real Kubernetes of the tests and print its KUBECONFIG
+	@$(BIN)/python -m tests.cluster up
+
+cluster-down: $(READY) ## Take it down; nothing is left behind
+	@$(BIN)/python -m tests.cluster down
+
+$(READY): requirements.lock pyproject.toml
+	@echo "setting up $(VENV) (the first time takes a minute)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[0-9.]*\).*/\1/p' requirements.lock)"
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $(READY)

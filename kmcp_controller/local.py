@@ -1,0 +1,352 @@
+"""Rendered objects as local processes: what the controller does in a cluster, on this machine.
+
+The suite's own servers share one `kmcp-suite serve`; another server of a suite image runs its script. What cannot run
+here is listed with Ready=False and why. Service → loopback port, emptyDir → temporary folder, Secret → files.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from kmcp_runtime.catalog import Catalog, Drift, ServerEntry, digest, short_name
+
+from . import discovery, status
+from .catalog import LiveServer, drift
+from .process import Child
+from .render import Surroundings, render
+from .spec import MCPServer, Platform, RefusedError, adapter_of, parse, repository
+from .spec.model import API_VERSION, KIND, OURS, is_suite_image
+
+NAMESPACE = "local"
+_DISCOVERY_SECONDS = 300.0
+_TRIES = 3  # failures in a row before a listing that was good is called bad
+
+
+class PortInUseError(Exception):
+    """Says which port, and what to change."""
+
+
+class UnavailableError(Exception):
+    """Says why a server cannot run on this machine."""
+
+
+@dataclass(frozen=True)
+class Options:
+    host: str = "127.0.0.1"
+    port: int = 8080
+    management_port: int = 8081
+    catalog_port: int = 8082
+    secrets: Path | None = None
+    suite_images: tuple[str, ...] = ("kmcp",)
+    serve: tuple[str, ...] = (sys.executable, "-m", "kmcp_runtime.cli", "serve")
+    scripts: Path = field(default_factory=lambda: Path(sys.executable).parent)
+    deadline: float = 90.0  # seconds for the first handshake
+
+    @property
+    def platform(self) -> Platform:
+        return Platform(suite_images=self.suite_images)
+
+
+@dataclass
+class LocalServer:
+    """One MCPServer on this machine, and what was seen of it."""
+
+    name: str
+    namespace: str
+    spec: MCPServer | None = None
+    entry: ServerEntry | None = None
+    url: str = ""
+    management: str = ""
+    child: Child | None = None
+    unavailable: str = ""
+    refused: RefusedError | None = None
+    missing: list[tuple[str, str]] = field(default_factory=list)
+    rollout: status.Rollout = field(default_factory=status.Rollout)
+    discovered: status.Discovery = field(default_factory=lambda: status.Discovery("Pending", "not asked yet"))
+    listing: discovery.Listing | None = None
+    drift: Drift | None = None
+    failures: int = 0
+    asked: tuple[int | None, float] = (None, 0.0)  # pid and time of the last discovery
+    conditions: list[dict[str, Any]] = field(default_factory=list)
+    changed_at: str | None = None
+
+    def update(self) -> None:
+        """Conditions from what was seen."""
+        observed = status.Observed(
+            accepted="accepted"
+            + (f"; extensions {self.spec.extensions_hash}" if self.spec and self.spec.extensions_hash else ""),
+            faults=self.refused.faults if self.refused else (),
+            fault_reason=self.refused.reason if self.refused else "",
+            missing=self.missing,
+            rollout=self.rollout,
+            discovery=self.discovered,
+            drift=self.drift,
+        )
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        generation = self.spec.generation if self.spec else 0
+        self.conditions = status.merge(self.conditions, status.conditions(observed), generation, now)
+
+    def live(self) -> LiveServer:
+        spec = self.spec
+        return LiveServer(
+            namespace=self.namespace,
+            name=self.name,
+            url=self.url,
+            transport=spec.transport if spec else "",
+            image=spec.deployment.image if spec else "",
+            conditions=self.conditions,
+            adapter=_adapter(spec) if spec else "none",
+            entry_name=self.name if self.entry else None,
+            entry=self.entry,
+            listing=self.listing,
+            stale=self.listing is not None and self.discovered.reason != "Discovered",
+            changed_at=self.changed_at,
+            pin=spec.annotations.get(OURS + "pin", "off") if spec else "off",
+        )
+
+
+def _adapter(spec: MCPServer) -> str:
+    return adapter_of(spec.transport, spec.deployment, spec.extensions.stdio_adapter, Platform())
+
+
+def manifest(name: str, entry: ServerEntry, version: str) -> dict[str, Any]:
+    """The MCPServer of a catalog entry, as the chart makes it, in the namespace `local`."""
+    port = entry.transport.port
+    everywhere = "0.0.0.0"  # noqa: S104  # inside a pod; on this machine the address of `up` wins
+    args = ["--transport", "http", "--host", everywhere, "--port", str(port), "--allow-unauthenticated"]
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "transportType": "http",
+            "httpTransport": {"targetPort": port, "path": entry.transport.path},
+            "deployment": {"image": f"kmcp/{name}:{version}", "port": port, "args": args},
+        },
+    }
+
+
+class Suite:
+    """Every server of a catalog and of further manifests, and the processes they need."""
+
+    def __init__(
+        self, catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: Options, report: Callable[[str], None]
+    ) -> None:
+        self.options, self.report = options, report
+        self.servers: list[LocalServer] = []
+        self.children: list[Child] = []
+        self.scratch = Path()
+        self._own = [manifest(name, entry, catalog.version) for name, entry in catalog.servers.items()]
+        self._foreign = list(manifests)
+        self._entries = catalog.servers
+
+    def prepare(self, scratch: Path) -> None:
+        """Decide what runs and how; starts nothing."""
+        self.scratch = scratch
+        replaced = {(each.get("metadata") or {}).get("name") for each in self._foreign}
+        composed = [self._accept(each) for each in self._own if each["metadata"]["name"] not in replaced]
+        if composed:
+            self._compose(composed)
+        for each in self._foreign:
+            server = self._accept(each)
+            try:
+                if server.spec:
+                    self._alone(server, server.spec)
+            except UnavailableError as error:
+                server.unavailable = str(error)
+        for server in self.servers:
+            server.rollout = status.Rollout(cause=server.unavailable or "starting")
+            server.update()
+
+    def _accept(self, body: Mapping[str, Any]) -> LocalServer:
+        metadata = body.get("metadata") or {}
+        server = LocalServer(str(metadata.get("name", "")), str(metadata.get("namespace") or NAMESPACE))
+        server.entry = self._entries.get(server.name)
+        self.servers.append(server)
+        try:
+            server.spec = parse(body, self.options.platform)
+        except RefusedError as error:
+            server.refused, server.unavailable = error, "not accepted"
+        return server
+
+    def _compose(self, servers: Sequence[LocalServer]) -> None:
+        options, env = self.options, dict[str, str]()
+        base, management = (f"http://{options.host}:{port}" for port in (options.port, options.management_port))
+        for server in servers:
+            short = short_name(server.name)
+            server.url, server.management = f"{base}/{short}/mcp", management
+            if server.spec:
+                env |= self._environment(server, server.spec)
+        flags = ["--host", options.host, "--port", str(options.port), "--management-port", str(options.management_port)]
+        names = [short_name(server.name) for server in servers]
+        child = Child(
+            [*options.serve, *names, *flags], self._env(env, options.management_port), self._say("kmcp-suite")
+        )
+        self._start(child, servers)
+
+    def _alone(self, server: LocalServer, spec: MCPServer) -> None:
+        if spec.transport == "stdio":
+            raise UnavailableError("stdio needs the bridge, which this version does not have; run it over http")
+        image = repository(spec.deployment.image)
+        if not is_suite_image(spec.deployment.image, self.options.platform):
+            raise UnavailableError(
+                f"{image or 'it'} is no suite image (--suite-image), and images do not run without a cluster"
+            )
+        script = self.options.scripts / image.rpartition("/")[2]
+        if not script.exists():
+            raise UnavailableError(f"the script {script.name} is not installed; install the package that has it")
+        env = self._environment(server, spec)
+        port, management = _free_port(self.options.host), _free_port(self.options.host)
+        server.url = f"http://{self.options.host}:{port}{spec.path}"
+        server.management = f"http://{self.options.host}:{management}"
+        ours = ["--transport", "http", "--host", self.options.host, "--port", str(port)]
+        argv = [str(script), *spec.deployment.args, *ours, "--management-port", str(management)]
+        self._start(Child(argv, self._env(env, management), self._say(server.name)), [server])
+
+    def _start(self, child: Child, servers: Iterable[LocalServer]) -> None:
+        self.children.append(child)
+        for server in servers:
+            server.child = child
+
+    def _say(self, name: str) -> Callable[[str], None]:
+        return lambda text: self.report(f"{name}: {text}")
+
+    def _env(self, rendered: Mapping[str, str], management_port: int) -> dict[str, str]:
+        return {**os.environ, **rendered, "KMCP_MANAGEMENT_PORT": str(management_port)}
+
+    def _environment(self, server: LocalServer, spec: MCPServer) -> dict[str, str]:
+        """The environment of the rendered container; what it reads from Secrets comes from their folder."""
+        objects = render(spec, self.options.platform, Surroundings(entry=server.entry))
+        pod = next(each for each in objects if each["kind"] == "Deployment")["spec"]["template"]["spec"]
+        container = pod["containers"][0]
+        env: dict[str, str] = {}
+        for source in container.get("envFrom", ()):
+            env |= self._secret(server, source["secretRef"]["name"])
+        for entry in container.get("env", ()):
+            env[entry["name"]] = entry.get("value") or self._value(server, entry)
+        return env | ({"TMPDIR": str(self.scratch)} if env.get("TMPDIR") == "/scratch" else {})
+
+    def _value(self, server: LocalServer, entry: Mapping[str, Any]) -> str:
+        reference = entry.get("valueFrom", {}).get("secretKeyRef")
+        if "valueFrom" not in entry:
+            return ""
+        if reference is None:
+            raise UnavailableError(f"env {entry['name']}: only secretKeyRef can be read on this machine")
+        values = self._secret(server, reference["name"])
+        if reference["key"] in values or reference.get("optional"):
+            return values.get(reference["key"], "")
+        raise self._missing(server, f"key {reference['key']} of Secret {reference['name']}")
+
+    def _secret(self, server: LocalServer, name: str) -> dict[str, str]:
+        folder = self.options.secrets / Path(name).name if self.options.secrets else None
+        if folder is None or not folder.is_dir():
+            raise self._missing(server, f"Secret {name}")
+        return {file.name: file.read_text().rstrip("\n") for file in folder.iterdir() if file.is_file()}
+
+    def _missing(self, server: LocalServer, what: str) -> UnavailableError:
+        where = self.options.secrets or "the folder of --secrets"
+        server.missing.append(("SecretNotFound", f"{what} is not in {where}; write it to <folder>/<Secret>/<key>"))
+        return UnavailableError(f"{what} not found")
+
+    def document_servers(self) -> list[LiveServer]:
+        return [server.live() for server in self.servers]
+
+    async def watch(self, server: LocalServer, http: httpx2.AsyncClient) -> None:
+        """Look at one server until cancelled: at once when its process changes, else every few seconds."""
+        child = server.child
+        if child is None:
+            return
+        while True:
+            await self._look(server, child, http)
+            settled = server.asked[0] == child.pid and child.pid is not None
+            async with child.changed:
+                try:
+                    async with asyncio.timeout(5.0 if settled else 0.5):
+                        await child.changed.wait()
+                except TimeoutError:
+                    continue  # nothing changed: time for the next look
+
+    async def _look(self, server: LocalServer, child: Child, http: httpx2.AsyncClient) -> None:
+        server.rollout = await _rollout(server, child, http)
+        now = asyncio.get_running_loop().time()
+        due = server.asked[0] != child.pid or now - server.asked[1] > _DISCOVERY_SECONDS
+        if server.rollout.available and due:
+            await self._discover(server)
+            if server.discovered.reason == "Discovered":
+                server.asked = (child.pid, now)
+        server.update()
+
+    async def _discover(self, server: LocalServer) -> None:
+        spec = server.spec
+        if spec is None:
+            return
+        try:
+            listing = await discovery.discover(server.url, {}, spec.timeout)
+        except discovery.DiscoveryError as error:
+            server.failures += 1
+            if server.listing is None or server.failures >= _TRIES:
+                server.discovered = status.Discovery(error.reason, str(error))
+            return
+        server.failures = 0
+        if server.listing is None or digest(server.listing.tools) != digest(listing.tools):
+            server.changed_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        server.listing = listing
+        name = " ".join(listing.server_info.values())
+        text = f"{len(listing.tools)} tools; {listing.protocol_version}; {name}; {server.url}"
+        server.discovered = status.Discovery("Discovered", text)
+        if server.entry:
+            server.drift = drift(listing, server.entry, spec.extensions.tools, spec.extensions.read_only)
+
+
+async def _rollout(server: LocalServer, child: Child, http: httpx2.AsyncClient) -> status.Rollout:
+    if child.pid is None:
+        return status.Rollout(cause=child.cause)
+    try:
+        alive = await http.get(f"{server.management}/healthz")
+        if alive.status_code != 200:
+            return status.Rollout(replicas=1, updated=1, cause="starting")
+        ready = await http.get(f"{server.management}/readyz/{short_name(server.name)}")
+    except httpx2.TransportError as error:
+        return status.Rollout(replicas=1, updated=1, cause=f"starting: {type(error).__name__}")
+    backend = "" if ready.status_code == 200 else _backend(ready)
+    return status.Rollout(replicas=1, updated=1, available=1, backend=backend)
+
+
+def _backend(response: httpx2.Response) -> str:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        return f"/readyz answered {response.status_code}"
+    text = "; ".join(str(body[key]) for key in ("reason", "hint") if body.get(key))
+    return discovery.clean(text or f"/readyz answered {response.status_code}", 1024)
+
+
+def listen(host: str, port: int, option: str) -> socket.socket:
+    """A bound socket, or PortInUseError in one sentence."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(128)
+    except OSError as error:
+        bound.close()
+        raise PortInUseError(
+            f"port {port} on {host} cannot be used ({(error.strerror or str(error)).lower()}): "
+            f"end the program that listens there, or give another port with {option}"
+        ) from error
+    return bound
+
+
+def _free_port(host: str) -> int:
+    with listen(host, 0, "--host") as bound:
+        return int(bound.getsockname()[1])

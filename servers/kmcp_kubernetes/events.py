@@ -1,0 +1,85 @@
+"""Events of the cluster: read in pages, sorted here, since the API server keeps them in no useful order."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from kmcp_runtime.kube import pages
+from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.discovery import Discovery
+
+MOST_SCANNED = 5_000
+_PAGE = 500
+
+
+class Event(BaseModel):
+    """One event, as people read it."""
+
+    last_seen: str
+    type: str
+    reason: str
+    object: str = Field(description="Kind/name")
+    namespace: str | None = None
+    count: int
+    source: str
+    message: str
+
+
+class Scan(BaseModel):
+    """Events newest first, and whether all were looked at."""
+
+    events: list[Event]
+    complete: bool = True
+
+
+async def scan(api: KubeApi, discovery: Discovery, namespace: str | None, field_selector: str | None) -> Scan:
+    """At most 5,000 events, newest first."""
+    query = pages.Query(await discovery.resolve("events"), namespace, None, field_selector, _PAGE, "objects")
+    found: list[Mapping[str, Any]] = []
+    cursor: str | None = None
+    while len(found) < MOST_SCANNED:
+        page = await pages.fetch(api, query, cursor, {})
+        found += page.items
+        cursor = page.cursor(_PAGE, {})
+        if cursor is None:
+            break
+    return Scan(events=[_event(entry) for entry in sorted(found, key=last_seen, reverse=True)], complete=cursor is None)
+
+
+def last_seen(entry: Mapping[str, Any]) -> datetime:
+    """When it happened last, from whichever field its reporter fills in."""
+    series = entry.get("series") or {}
+    candidates = (
+        series.get("lastObservedTime"), entry.get("lastTimestamp"), entry.get("eventTime"),
+        entry.get("firstTimestamp"), entry["metadata"].get("creationTimestamp"),
+    )  # fmt: skip
+    stamp = next((found for found in candidates if found), "1970-01-01T00:00:00Z")
+    return moment(stamp)
+
+
+def moment(stamp: str) -> datetime:
+    return datetime.fromisoformat(stamp)
+
+
+def since(seconds: float) -> datetime:
+    return datetime.fromtimestamp(datetime.now(UTC).timestamp() - seconds, UTC)
+
+
+def selector(**fields: str | None) -> str | None:
+    """A field selector of the fields that are given; `_` stands for the dot."""
+    given = [f"{name.replace('_', '.')}={value}" for name, value in fields.items() if value]
+    return ",".join(given) or None
+
+
+def _event(entry: Mapping[str, Any]) -> Event:
+    involved = entry.get("involvedObject") or {}
+    source = entry.get("source") or {}
+    series = entry.get("series") or {}
+    return Event(
+        last_seen=last_seen(entry).strftime("%Y-%m-%dT%H:%M:%SZ"), type=entry.get("type") or "Normal",
+        reason=entry.get("reason") or "", object=f"{involved.get('kind', '')}/{involved.get('name', '')}",
+        namespace=involved.get("namespace"), count=series.get("count") or entry.get("count") or 1,
+        source=source.get("component") or entry.get("reportingComponent") or "", message=(entry.get("message") or "").strip(),
+    )  # fmt: skip

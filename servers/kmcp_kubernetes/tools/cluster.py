@@ -1,0 +1,141 @@
+"""Where this server is connected, and what it may do there."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.words import OptionalNamespace, ResourceName
+from kmcp_runtime.arguments import Word, check_name
+from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime.kube.config import Auth
+from kmcp_runtime.output.results import Result
+from kmcp_runtime.tool import Effect, injected, tool
+
+_REVIEWS = "/apis/authorization.k8s.io/v1"
+ANY = "*"
+
+
+class Context(BaseModel):
+    """One configured cluster, without any credential."""
+
+    name: str
+    cluster: str
+    server: str
+    namespace: str
+    auth: Auth
+
+
+class Configuration(Result):
+    """The clusters that this server can reach."""
+
+    cuttable = "contexts"
+
+    current_context: str
+    contexts: list[Context]
+    server_version: str | None = Field(default=None, description="Absent when the cluster does not answer")
+    in_cluster: bool
+
+
+@tool(Effect.READ)
+async def k8s_get_cluster_configuration(kube: Kube = injected()) -> Configuration:
+    """Show the configured contexts, the current one and its server's version; no credentials."""
+    contexts = [
+        Context(name=each.name, cluster=each.cluster, server=each.server, namespace=each.namespace, auth=each.auth)
+        for each in kube.contexts.all
+    ]
+    result = Configuration(
+        current_context=kube.context.name, contexts=contexts, in_cluster=kube.context.auth == "in_cluster"
+    )
+    try:
+        result.server_version = str((await kube.api.get("/version")).get("gitVersion"))
+    except (
+        ToolFailure
+    ) as failure:  # The configuration is what was asked for, above all when the cluster is out of reach.
+        result.warnings = [f"the cluster does not answer: {failure.message}"]
+        result.hint = failure.hint
+    return result
+
+
+class RightsRule(BaseModel):
+    """What may be done with which resources."""
+
+    verbs: list[str]
+    groups: list[str]
+    resources: list[str]
+    names: list[str] | None = Field(default=None, description="Only these objects")
+
+
+class Rights(Result):
+    """One answer, or all rules of a namespace."""
+
+    cuttable = "rules"
+
+    namespace: str | None = None
+    allowed: bool | None = None
+    reason: str | None = None
+    rules: list[RightsRule] | None = None
+
+
+@tool(Effect.READ, extra=True)
+async def k8s_can_i(
+    verb: Annotated[str | None, Word("Verb; none lists all rights")] = None,
+    resource_type: Annotated[str | None, Word("Kind, or *")] = None,
+    resource_name: ResourceName | None = None,
+    namespace: OptionalNamespace = None,
+    subresource: Annotated[
+        str | None, AfterValidator(lambda name: name and check_name(name)), Word("Such as log")
+    ] = None,
+    kube: Kube = injected(),
+) -> Rights:
+    """Check the rights of this server's identity; use it after a forbidden answer."""
+    if verb and resource_type:
+        return await _one(kube, verb.lower(), resource_type, resource_name, namespace, subresource)
+    if verb or resource_type or resource_name or subresource:
+        raise bad_argument(
+            "verb and resource_type belong together", "give both, or neither to list all rights in the namespace"
+        )
+    return await _all(kube, namespace or kube.context.namespace)
+
+
+async def _one(
+    kube: Kube, verb: str, resource_type: str, name: str | None, namespace: str | None, subresource: str | None
+) -> Rights:
+    plural, _, below = resource_type.partition("/")
+    subresource = subresource or below or None
+    attributes: dict[str, Any] = {"verb": verb, "group": ANY, "resource": ANY, "namespace": namespace}
+    if plural != ANY:
+        place = await kube.place(plural, namespace)
+        attributes |= {"group": place.kind.group, "resource": place.kind.plural, "namespace": place.namespace}
+    attributes |= {"name": name, "subresource": subresource}
+    given = {key: value for key, value in attributes.items() if value is not None}
+    status = await _review(kube, "SelfSubjectAccessReview", {"resourceAttributes": given})
+    reason = status.get("reason") or status.get("evaluationError")
+    if not reason and not status.get("allowed"):
+        reason = "no rule allows it"
+    return Rights(namespace=given.get("namespace"), allowed=bool(status.get("allowed")), reason=reason)
+
+
+async def _all(kube: Kube, namespace: str) -> Rights:
+    status = await _review(kube, "SelfSubjectRulesReview", {"namespace": namespace})
+    rules = [
+        RightsRule(
+            verbs=rule.get("verbs") or [], groups=rule.get("apiGroups") or [], resources=rule.get("resources") or [],
+            names=rule.get("resourceNames"),
+        )
+        for rule in status.get("resourceRules") or ()
+    ]  # fmt: skip
+    incomplete = status.get("incomplete")
+    warnings = (
+        [f"the list is incomplete: {status.get('evaluationError') or 'an authorizer cannot list its rules'}"]
+        if incomplete
+        else None
+    )
+    return Rights(namespace=namespace, rules=rules, warnings=warnings)
+
+
+async def _review(kube: Kube, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
+    answer = await kube.api.send("POST", f"{_REVIEWS}/{kind.lower()}s", (), body)
+    status: dict[str, Any] = answer.get("status") or {}
+    return status

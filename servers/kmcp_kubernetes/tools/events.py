@@ -1,0 +1,56 @@
+"""What happened in the cluster lately."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from kmcp_kubernetes import events
+from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.words import OptionalNamespace, ResourceName, ResourceType
+from kmcp_runtime.arguments import Duration, Limit, Word
+from kmcp_runtime.output.results import Page
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+
+class Events(Page[events.Event]):
+    """Events, newest first."""
+
+    untrusted = True
+
+
+@tool(Effect.READ, needs=(Rule("", ("events",), ("list",)),))
+async def k8s_get_events(
+    namespace: Annotated[OptionalNamespace, Word("Namespace; none = all")] = None,
+    resource_type: ResourceType | None = None,
+    resource_name: ResourceName | None = None,
+    event_type: Annotated[Literal["Normal", "Warning"] | None, Word("Severity")] = None,
+    since: Annotated[Duration | None, Word("Not older than")] = None,
+    limit: Limit = 50,
+    kube: Kube = injected(),
+) -> Events:
+    """Show events newest first: why something does not start, is evicted or fails."""
+    kind = (await kube.discovery.resolve(resource_type)).kind if resource_type else None
+    selector = events.selector(involvedObject_kind=kind, involvedObject_name=resource_name, type=event_type)
+    scan = await events.scan(kube.api, kube.discovery, namespace, selector)
+    found = _not_older(scan.events, events.since(since) if since is not None else None)
+    result = Events(
+        items=found[:limit],
+        total=len(found) if scan.complete else None,
+        truncated=len(found) > limit or not scan.complete,
+    )
+    if not scan.complete:
+        result.warnings = [f"only {events.MOST_SCANNED} events were looked at; newer ones may be missing"]
+    if result.truncated:
+        result.hint = "Narrow with namespace, resource_name, event_type=Warning or since."
+    elif not found:
+        result.hint = await _why_empty(kube, namespace)
+    return result
+
+
+def _not_older(found: list[events.Event], earliest: datetime | None) -> list[events.Event]:
+    return [event for event in found if earliest is None or events.moment(event.last_seen) >= earliest]
+
+
+async def _why_empty(kube: Kube, namespace: str | None) -> str:
+    if namespace and await kube.namespace_is_missing(namespace):
+        raise await kube.missing_namespace(namespace)
+    return "No such events: clusters keep them for an hour. k8s_describe_resource shows the state of an object."

@@ -1,0 +1,80 @@
+"""What containers write."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from kmcp_kubernetes import containers, podlogs
+from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.containers import Pod
+from kmcp_kubernetes.words import Container, PodName
+from kmcp_runtime.arguments import Duration, Namespace, Word
+from kmcp_runtime.output.results import Body
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+
+class Logs(Body):
+    """Lines of a log, the newest last."""
+
+    cuttable = "lines"
+    keeps_end = True
+    untrusted = True
+
+    pod: str
+    namespace: str
+    container: str | None = Field(default=None, description="Absent when all were asked for")
+    containers: list[str] = Field(description="All of the pod, init and ephemeral ones included")
+    previous: bool
+    lines: list[str]
+    bytes: int = Field(description="Size of what was read")
+
+
+@tool(Effect.READ, needs=(Rule("", ("pods", "pods/log"), ("get",)),))
+async def k8s_get_pod_logs(
+    pod_name: PodName,
+    namespace: Namespace = "default",
+    container: Container = None,
+    all_containers: Annotated[bool, Word("Of all, lines prefixed")] = False,
+    tail_lines: Annotated[int, Word("Newest lines", ge=1, le=2000)] = 50,
+    previous: Annotated[bool, Word("Of the run before the last restart")] = False,
+    since: Annotated[Duration | None, Word("Not older than")] = None,
+    timestamps: Annotated[bool, Word("Prefix times")] = False,
+    match: Annotated[str | None, Word("Regular expression for lines")] = None,
+    kube: Kube = injected(),
+) -> Logs:
+    """Read the newest log lines of a pod; previous=true after a crash."""
+    wanted = podlogs.Wanted(tail_lines, previous, since, timestamps, podlogs.pattern(match))
+    pod = await kube.read_kind("pods", pod_name, namespace)
+    known = containers.names(pod)
+    read = known if all_containers and not container else [containers.chosen(pod, container)]
+    logs = await asyncio.gather(*(podlogs.read(kube.api, namespace, pod_name, name, wanted) for name in read))
+    single = logs[0] if len(logs) == 1 and not all_containers else None
+    lines = single.lines if single else [f"[{log.container}] {line}" for log in logs for line in log.lines]
+    cut = list(dict.fromkeys(log.cut for log in logs if log.cut))
+    return Logs(
+        pod=pod_name, namespace=namespace, container=single.container if single else None, containers=known, previous=previous,
+        lines=lines, bytes=sum(log.bytes for log in logs), truncated=bool(cut), hint="; ".join([*cut, *_hints(pod, logs, wanted)]) or None,
+    )  # fmt: skip
+
+
+def _hints(pod: Pod, logs: Sequence[podlogs.Log], wanted: podlogs.Wanted) -> list[str]:
+    """Why a log is empty and what to ask instead."""
+    return [_why_empty(pod, log, wanted) for log in logs if not log.lines]
+
+
+def _why_empty(pod: Pod, log: podlogs.Log, wanted: podlogs.Wanted) -> str:
+    status = containers.status(pod, log.container)
+    state = containers.state_in_words(status.get("state"))
+    if wanted.previous and log.problem:
+        return f"{log.container} has no previous run ({log.problem}); leave previous out. It is {state}"
+    last = containers.last_termination(status)
+    if last and not wanted.previous:
+        return f"{log.container} wrote nothing in this run but has restarted {status.get('restartCount', 0)} times: use previous=true; last {last}"
+    if log.problem:
+        return f"{log.container} has not started: {state}; k8s_describe_resource shows its events"
+    if wanted.match:
+        return f"no line of {log.container} matches ({log.bytes} bytes searched)"
+    since = " since then" if wanted.since is not None else ""
+    return f"{log.container} wrote nothing{since}; it is {state}"

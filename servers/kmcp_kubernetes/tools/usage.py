@@ -1,0 +1,54 @@
+"""What pods and nodes use."""
+
+from typing import Annotated, Literal
+
+from kmcp_kubernetes import usage
+from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.words import OptionalNamespace
+from kmcp_runtime.arguments import Limit, Selector, Word
+from kmcp_runtime.errors import bad_argument
+from kmcp_runtime.output.results import Page
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+
+class Top(Page[usage.Usage]):
+    """Usage, the greatest first."""
+
+
+@tool(
+    Effect.READ,
+    needs=(Rule("metrics.k8s.io", ("pods", "nodes"), ("list",)), Rule("", ("pods", "nodes"), ("list",))),
+    extra=True,
+)
+async def k8s_top(
+    resource_type: Annotated[Literal["pods", "nodes"], Word("What to measure")],
+    namespace: OptionalNamespace = None,
+    all_namespaces: Annotated[bool, Word("In every namespace")] = False,
+    selector: Selector = None,
+    sort: Annotated[Literal["cpu", "memory"], Word("Greatest first by")] = "cpu",
+    limit: Limit = 50,
+    kube: Kube = injected(),
+) -> Top:
+    """Show which pods or nodes use most CPU and memory now, and of their limits."""
+    if resource_type == "nodes" and namespace:
+        raise bad_argument("Node is cluster-scoped, it has no namespace", "leave namespace out")
+    scope = (
+        None if resource_type == "nodes" or (all_namespaces and not namespace) else namespace or kube.context.namespace
+    )
+    found = await usage.measured(kube, resource_type, scope, selector)
+    found.sort(key=lambda item: item.cpu_millicores if sort == "cpu" else item.memory_bytes, reverse=True)
+    shown, warning = await usage.related(kube, resource_type, scope, selector, found[:limit])
+    result = Top(items=shown, total=len(found), truncated=len(found) > limit, warnings=[warning] if warning else None)
+    if result.truncated:
+        result.hint = "The rest uses less: raise limit, or narrow with selector or namespace."
+    elif not found:
+        result.hint = await _why_empty(kube, resource_type, scope, selector)
+    return result
+
+
+async def _why_empty(kube: Kube, resource_type: str, namespace: str | None, selector: str | None) -> str:
+    if namespace and await kube.namespace_is_missing(namespace):
+        raise await kube.missing_namespace(namespace)
+    where = f" in namespace {namespace}" if namespace else ""
+    matching = " that match the selector" if selector else ""
+    return f"There are no measurements of {resource_type}{where}{matching}; new pods have none for about a minute."

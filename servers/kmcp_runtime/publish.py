@@ -1,0 +1,211 @@
+"""What is generated from the code: `catalog.yaml`, the tables of the README, the RBAC of each server.
+
+kmcp-suite catalog write            rewrite what is generated
+kmcp-suite catalog check            fail when any of it is stale
+kmcp-suite catalog export FORMAT    client configuration: claude-code, claude-desktop, vscode, cursor
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from mcp_types.version import LATEST_HANDSHAKE_VERSION, MODERN_PROTOCOL_VERSIONS
+
+from kmcp_runtime.catalog import (
+    FORMATS,
+    Catalog,
+    EnvEntry,
+    Metadata,
+    ServerEntry,
+    ToolEntry,
+    Transport,
+    dump,
+    export,
+    http_connections,
+    stdio_connections,
+    strongest,
+    union,
+)  # fmt: skip
+from kmcp_runtime.cli import COMPOSED_PORT, SERVERS, complain
+from kmcp_runtime.instance import Server
+from kmcp_runtime.settings import RuntimeSettings, Settings, describe, flag, is_required, is_secret, variable
+from kmcp_runtime.tool import Declared, Effect
+from kmcp_runtime.version import VERSION
+
+CATALOG = Path("catalog.yaml")
+README = Path("README.md")
+RBAC = Path("charts/kmcp/files/rbac")
+_EXTRAS = "KMCP_EXTRAS is not false"
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="kmcp-suite catalog", description="The catalog of the suite.")
+    actions = parser.add_subparsers(dest="action", required=True)
+    actions.add_parser("write", help="rewrite what is generated from the code")
+    actions.add_parser("check", help="fail when any of it is stale")
+    exporting = actions.add_parser("export", help="client configuration")
+    exporting.add_argument("format", choices=sorted(FORMATS))
+    exporting.add_argument("--url", default=f"http://127.0.0.1:{COMPOSED_PORT}", help="where the suite is served")
+    exporting.add_argument("--stdio", action="store_true", help="commands instead of URLs")
+    chosen = parser.parse_args(argv)
+    if chosen.action == "export":
+        return _export(chosen.format, chosen.url, chosen.stdio)
+    return write() if chosen.action == "write" else check()
+
+
+def write() -> int:
+    for path, text in generated().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        print(f"wrote {path}")
+    return 0
+
+
+def check() -> int:
+    stale = [str(path) for path, text in generated().items() if not path.is_file() or path.read_text() != text]
+    return complain(f"stale: {', '.join(stale)}; run `make catalog`") if stale else 0
+
+
+def servers() -> list[Server]:
+    found = [cast("Server", point.load()) for point in entry_points(group=SERVERS)]
+    return sorted(found, key=lambda server: server.port)
+
+
+def catalog() -> Catalog:
+    entries = {server.full_name: entry(server) for server in servers()}
+    return Catalog(name="kmcp-suite", version=VERSION, servers=entries)
+
+
+def generated() -> dict[Path, str]:
+    """Every generated file and what it must hold."""
+    files = {CATALOG: dump(catalog()), README: _readme(README.read_text())}
+    for server in servers():
+        files[RBAC / f"{server.full_name}.yaml"] = _rbac(server)
+    return files
+
+
+def entry(server: Server) -> ServerEntry:
+    return ServerEntry(
+        title=server.title,
+        description=server.description,
+        metadata=Metadata(category=server.category, tags=server.tags, license="Apache-2.0"),
+        transport=Transport(port=server.port),
+        protocol_versions=(LATEST_HANDSHAKE_VERSION, *MODERN_PROTOCOL_VERSIONS),
+        env=tuple(_env(server.settings)),
+        egress=server.egress,
+        token_limit=server.token_limit,
+        tools=tuple(_tool(declared) for declared in server.tools()),
+    )
+
+
+def _env(settings: type[Settings]) -> list[EnvEntry]:
+    return [
+        EnvEntry(
+            name=variable(name, field),
+            description=describe(field),
+            required=is_required(field),
+            secret=is_secret(field),
+        )
+        for name, field in settings.model_fields.items()
+    ]
+
+
+def _tool(declared: Declared) -> ToolEntry:
+    actions = dict(declared.by.effects) if declared.by else None
+    if declared.by and actions is not None:
+        actions |= {value: declared.effect for value in _values(declared) if value not in actions}
+    return ToolEntry(
+        name=declared.name, title=declared.title, description=declared.description,
+        effect=None if actions else declared.effect, actions=actions, aliases=declared.aliases,
+        input_schema=declared.input_schema(), output_schema=declared.output_schema(),
+        annotations={
+            "readOnlyHint": declared.effect is Effect.READ, "destructiveHint": declared.destructive,
+            "idempotentHint": declared.idempotent, "openWorldHint": declared.open_world,
+        },
+        needs=declared.needs, verified=declared.verified, why=declared.why, when=_EXTRAS if declared.extra else None,
+    )  # fmt: skip
+
+
+def _values(declared: Declared) -> list[str]:
+    assert declared.by is not None
+    schema = declared.input_schema()["properties"][declared.by.argument]
+    return [str(value) for value in schema.get("enum", ())]
+
+
+def _rbac(server: Server) -> str:
+    """Two ClusterRoles: what the reading tools need, and what all of them need."""
+    tools = server.tools()
+    reading = [declared for declared in tools if declared.read_only() is not None]
+    roles = [_role(f"{server.full_name}-read", reading), _role(f"{server.full_name}-write", tools)]
+    return "# Generated by `make catalog` from what the tools declare; do not edit.\n" + yaml.safe_dump_all(
+        roles, sort_keys=False
+    )
+
+
+def _role(name: str, tools: Sequence[Declared]) -> dict[str, Any]:
+    rules = union(rule for declared in tools for rule in declared.needs)
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": [
+            {"apiGroups": [rule.group], "resources": [*rule.resources], "verbs": [*rule.verbs]} for rule in rules
+        ],
+    }
+
+
+def _readme(text: str) -> str:
+    for name, content in {"tools": _tool_table(), "settings": _settings_tables()}.items():
+        begin, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
+        if begin not in text or end not in text:
+            raise SystemExit(f"README.md has no place for {name}: add {begin} and {end}")
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{content}\n{end}{rest.partition(end)[2]}"
+    return text
+
+
+def _tool_table() -> str:
+    lines = ["| Server | Tool | Effect | What it does |", "|---|---|---|---|"]
+    for server in servers():
+        for declared in server.tools():
+            extra = " (extra)" if declared.extra else ""
+            lines.append(f"| {server.name} | `{declared.name}`{extra} | {_effect(declared)} | {declared.description} |")
+    return "\n".join(lines)
+
+
+def _effect(declared: Declared) -> str:
+    if declared.by is None:
+        return declared.effect.value
+    reading = [value for value, effect in declared.by.effects.items() if effect is Effect.READ]
+    strongest_effect = strongest([declared.effect, *declared.by.effects.values()])
+    return f"{strongest_effect.value} (read: {', '.join(reading)})"
+
+
+def _settings_tables() -> str:
+    tables = [_settings_table("every server", RuntimeSettings)]
+    tables += [
+        _settings_table(server.full_name, server.settings) for server in servers() if server.settings.model_fields
+    ]
+    return "\n\n".join(tables)
+
+
+def _settings_table(who: str, settings: type[Settings]) -> str:
+    lines = [f"Settings of {who}:", "", "| Variable | Flag | Meaning |", "|---|---|---|"]
+    for name, field in settings.model_fields.items():
+        option = "none: it is a secret" if is_secret(field) else f"`{flag(name)}`"
+        lines.append(f"| `{variable(name, field)}` | {option} | {describe(field)} |")
+    return "\n".join(lines)
+
+
+def _export(form: str, url: str, stdio: bool) -> int:
+    entries: Mapping[str, ServerEntry] = catalog().servers
+    own = stdio_connections(entries, lambda name: (name, "--transport", "stdio"))
+    connections = own if stdio else http_connections(entries, url)
+    json.dump(export(form, connections), sys.stdout, indent=2)
+    print()
+    return 0
