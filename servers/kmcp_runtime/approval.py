@@ -1,8 +1,8 @@
 """No destruction without a yes: asked of a person where the client can, else by a plan and a sealed token.
 
 A token is bound to the tool, its arguments, the caller and the digest of the plan; it is good for ten minutes and,
-in the process that took it, once. Before acting the plan is made again and must be the same, so a token whose work is done no
-longer fits, on any replica.
+in the process that took it, once. Before acting the plan is made again and must be the same, so a token whose work is
+done no longer fits, on any replica.
 """
 
 import base64

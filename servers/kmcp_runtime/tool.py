@@ -123,8 +123,8 @@ def tool(
     """Declare a function as a tool.
 
     `timeout` is in seconds. `idempotent` says that a repeated write changes nothing more. `destructive` overrides
-    the hint (for a write that people should be asked about). `ignored` are arguments of older callers, accepted and dropped.
-    `verified` and `why` say what the tool met when it was not a real backend.
+    the hint (for a write that people should be asked about). `ignored` are arguments of older callers,
+    accepted and dropped. `verified` and `why` say what the tool met when it was not a real backend.
     """
 
     def declare(function: Function) -> Function:

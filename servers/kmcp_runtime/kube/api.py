@@ -71,6 +71,27 @@ class KubeApi:
             raise from_response(response_status, content, self.who)
         return content
 
+    async def answer(self, path: str, query: Query = (), most: int = 1 << 16) -> tuple[int, bytes]:
+        """Status and first bytes of a GET, whatever the status: for proxied Services, whose errors are their own.
+
+        The caller bounds the time.
+        """
+        session, headers = await self._connected()
+        try:
+            # A proxied Service may answer a redirect to anywhere: it is an answer, not a place to go to.
+            async with session.get(
+                self._url(path, query), headers=headers, allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(connect=self.limits.connect),
+            ) as response:  # fmt: skip
+                content = b""
+                async for chunk in response.content.iter_chunked(most):
+                    content += chunk
+                    if len(content) >= most:
+                        break
+                return response.status, content[:most]
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._unreachable(error) from None
+
     async def websocket(self, path: str, query: Query, protocols: Sequence[str]) -> aiohttp.ClientWebSocketResponse:
         session, headers = await self._connected()
         try:

@@ -69,6 +69,7 @@ class Discovery:
     def __init__(self, api: KubeApi) -> None:
         self._api = api
         self._kinds: tuple[Kind, ...] = ()
+        self._resolved: dict[str, Kind] = {}
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
         self.warnings: list[str] = []
@@ -81,7 +82,14 @@ class Discovery:
 
     async def resolve(self, resource_type: str) -> Kind:
         """The kind that a caller means: plural, singular, short name, kind, `plural.group`, `plural.version.group`."""
+        await self._read(older_than=FRESH_SECONDS)
         wanted = resource_type.strip().lower()
+        if wanted in self._resolved:
+            return self._resolved[wanted]
+        self._resolved[wanted] = found = await self._resolve(wanted, resource_type)
+        return found
+
+    async def _resolve(self, wanted: str, resource_type: str) -> Kind:
         if wanted in ("all", "*", ""):
             raise bad_argument(
                 f"resource_type {resource_type!r} names no kind", "name one; k8s_get_available_api_resources lists them"
@@ -121,6 +129,7 @@ class Discovery:
             else:
                 kinds = await self._one_by_one(core, groups)
             self._kinds = tuple(sorted(kinds, key=lambda kind: not kind.preferred))
+            self._resolved = {}
             self._read_at = time.monotonic()
 
     async def _one_by_one(self, core: Mapping[str, Any], groups: Mapping[str, Any]) -> list[Kind]:

@@ -37,12 +37,22 @@ def finish(result: Result, tokens: int = DEFAULT_TOKENS) -> tuple[Content, str]:
 
 def plain(result: Result) -> Content:
     """The result as redacted JSON data without its empty fields."""
-    return _without_none(redact.value(_rendered(result.model_dump(mode="python", exclude_none=True))))
+    content = result.model_dump(mode="python", exclude_none=True)
+    return _without_none(redact.value(_rendered(content) if _holds_rendered(content) else content))
 
 
 def size(content: Mapping[str, Any]) -> int:
     """Bytes of the content as compact JSON."""
     return len(json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def _holds_rendered(content: Content) -> bool:
+    """Whether some field still is to become text; asked of the JSON encoder, which is faster than a walk of our own."""
+    try:
+        json.dumps(content)
+    except TypeError:
+        return True
+    return False
 
 
 def _rendered(node: Any) -> Any:

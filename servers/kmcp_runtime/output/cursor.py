@@ -4,23 +4,29 @@ import base64
 import binascii
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from kmcp_runtime.errors import bad_argument
 
+_LARGEST = 16_384
+"""Bytes that a cursor may unpack to."""
+
 
 def encode(position: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:
     """A cursor for a position in the answer to these arguments."""
     body = json.dumps({**position, "h": _fingerprint(arguments)}, separators=(",", ":"))
-    return base64.urlsafe_b64encode(body.encode()).decode().rstrip("=")
+    # Compressed: shorter, and no longer the `eyJ` that tells a token from a text.
+    return base64.urlsafe_b64encode(zlib.compress(body.encode(), 9)).decode().rstrip("=")
 
 
 def decode(cursor: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        body = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        packed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        body = json.loads(zlib.decompressobj().decompress(packed, _LARGEST))
         fingerprint = body.pop("h")
-    except (binascii.Error, ValueError, KeyError, AttributeError, TypeError):
+    except (binascii.Error, zlib.error, ValueError, KeyError, AttributeError, TypeError):
         raise bad_argument("cursor: not one of this tool's", "start again without cursor") from None
     if fingerprint != _fingerprint(arguments):
         raise bad_argument(

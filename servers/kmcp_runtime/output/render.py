@@ -116,6 +116,8 @@ def _inline(value: Any) -> str:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return value if value.isprintable() else value.translate(_CELL_BREAKS)
     if value is None:
         return ""
     if isinstance(value, Mapping | list | tuple):
