@@ -12,9 +12,10 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.fields import FieldInfo
 
 from kmcp_runtime.catalog import Effect, Rule
 from kmcp_runtime.output.results import Result
@@ -191,15 +192,22 @@ def _result(function: Callable[..., Any]) -> type[Result]:
     return returned
 
 
+_OF_CHANGES = ("dry_run", "approval")
+
+
 def _narrowed(model: type[BaseModel], argument: str, values: list[str]) -> type[BaseModel]:
-    """The same arguments with one of them limited to some of its values."""
-    info = model.model_fields[argument]
-    default = info.default if info.default in values else ... if info.is_required() else values[0]
-    annotation: Any = Literal[tuple(values)]
-    description = info.description
-    narrowed = info._copy()
-    narrowed.annotation = annotation
-    narrowed.description = description
-    narrowed.default = default
-    fields: dict[str, Any] = {argument: (annotation, narrowed)}
-    return create_model(f"ReadOnly{model.__name__}", __base__=model, **fields)
+    """The arguments with one of them limited to its reading values, and without those that only changes have."""
+    fields: dict[str, Any] = {}
+    for name, info in model.model_fields.items():
+        if name == argument:
+            default: Any = info.default if info.default in values else ... if info.is_required() else values[0]
+            fields[name] = (Annotated[Literal[tuple(values)], Field(description=info.description)], default)
+        elif name not in _OF_CHANGES:
+            fields[name] = (_annotated(info), ... if info.is_required() else info.default)
+    return create_model(f"ReadOnly{model.__name__}", __config__=model.model_config, **fields)
+
+
+def _annotated(info: FieldInfo) -> Any:
+    """The field's annotation as it was written: pydantic takes its description, limits and validators apart."""
+    extras = [*info.metadata, Field(description=info.description)]
+    return Annotated[(info.annotation, *extras)]

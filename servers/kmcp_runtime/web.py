@@ -68,10 +68,9 @@ class Web:
     ) -> None:  # fmt: skip
         self.timeouts = timeouts or Timeouts()
         self._resolve = resolve
-        limits = httpx2.Limits(max_connections=connections)
-        timeout = httpx2.Timeout(self.timeouts.read, connect=self.timeouts.connect)
-        # No proxy of the environment: it would resolve the name again, out of our sight.
-        self._client = httpx2.AsyncClient(transport=transport, timeout=timeout, limits=limits, trust_env=False)
+        self._transport = transport
+        self._connections = connections
+        self._opened: httpx2.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -79,7 +78,25 @@ class Web:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.aclose()
+        await self.close()
+
+    async def close(self) -> None:
+        if self._opened is not None:
+            await self._opened.aclose()
+            self._opened = None
+
+    @property
+    def _client(self) -> httpx2.AsyncClient:
+        """Made at first use: loading the trusted authorities takes a while that most processes need not spend."""
+        if self._opened is None:
+            self._opened = httpx2.AsyncClient(
+                transport=self._transport,
+                verify=httpx2.create_ssl_context() if self._transport is None else True,
+                timeout=httpx2.Timeout(self.timeouts.read, connect=self.timeouts.connect),
+                limits=httpx2.Limits(max_connections=self._connections),
+                trust_env=False,  # No proxy of the environment: it would resolve the name again, out of our sight.
+            )
+        return self._opened
 
     async def send(
         self,

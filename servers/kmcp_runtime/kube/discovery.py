@@ -190,7 +190,7 @@ def _listed(resources: Iterable[Mapping[str, Any]], group: str, version: str, pr
 
 def _matching(kinds: Iterable[Kind], wanted: str) -> list[Kind]:
     """Kinds under that name, one per group: the preferred version unless the version is part of the name."""
-    exact = [kind for kind in kinds if wanted == f"{kind.plural}.{kind.version}.{kind.group}"]
+    exact = [kind for kind in kinds if wanted.rstrip(".") == f"{kind.plural}.{kind.version}.{kind.group}".rstrip(".")]
     if exact:
         return exact[:1]
     by_group: dict[str, Kind] = {}

@@ -1,6 +1,7 @@
 """What the API server says, as failures that a caller can act on; its own Status message always arrives."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ _CODES: Mapping[int, Code] = {
     409: "conflict", 410: "bad_argument", 413: "too_large", 415: "bad_argument", 422: "bad_argument",
     429: "unavailable", 503: "unavailable", 504: "timed_out",
 }  # fmt: skip
+_ECHO = "Invalid value: "
+_LONGEST_ECHO = 200
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 EXPIRED = "start again without cursor"
 
 
@@ -36,7 +40,33 @@ def from_response(http_status: int, body: bytes, who: str) -> StatusFailure:
     """The failure behind an error answer. `who` describes the identity and server that were used."""
     status = _status(body)
     message = str(status.get("message") or body[:500].decode(errors="replace").strip() or f"HTTP {http_status}")
+    message = _without_echoes(message)
     return StatusFailure(http_status, status, message, _hint(http_status, status, who))
+
+
+def _without_echoes(message: str) -> str:
+    """The message without whole objects that the API server repeats in it: they are long and hold what is secret."""
+    parts = message.split(_ECHO)
+    return parts[0] + "".join(_shortened(part) for part in parts[1:])
+
+
+def _shortened(part: str) -> str:
+    length = _echoed(part)
+    whole = part[:2] in ('"{', '"[') or part.startswith('"map[')
+    if length <= _LONGEST_ECHO and not whole:
+        return _ECHO + part
+    return "Invalid value" + part[length:]
+
+
+def _echoed(part: str) -> int:
+    """How many characters of the text are the value, written as JSON or in quotes."""
+    quoted = _QUOTED.match(part)
+    if quoted:
+        return quoted.end()
+    try:
+        return json.JSONDecoder().raw_decode(part)[1] if part[:1] in "{[" else 0
+    except ValueError:
+        return len(part)
 
 
 def _status(body: bytes) -> dict[str, Any]:

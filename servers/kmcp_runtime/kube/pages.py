@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime.kube import selectors
 from kmcp_runtime.kube.api import JSON, KubeApi
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import EXPIRED, StatusFailure
@@ -112,11 +113,21 @@ def _page(answer: Mapping[str, Any], query: Query, position: Mapping[str, Any]) 
     )  # fmt: skip
 
 
+def malformed(failure: StatusFailure, selector: str | None, field_selector: str | None) -> ToolFailure:
+    """The API server's refusal of a selector, with the place that it does not tell."""
+    found = selectors.fault({"selector": selector, "field_selector": field_selector})
+    if found:
+        argument, text, position = found
+        return bad_argument(f"{argument}: {failure.message}; position {position} of {text!r}", selectors.form(argument))
+    argument = "field_selector" if "field" in failure.message else "selector"
+    return bad_argument(f"{argument}: {failure.message}", selectors.form(argument))
+
+
 def _explained(failure: StatusFailure, query: Query, continued: bool) -> ToolFailure:
     if failure.http_status == 410 or (continued and failure.http_status == 400 and "continue" in failure.message):
         return bad_argument(f"cursor: it has expired ({failure.message})", EXPIRED)
-    if failure.http_status == 400 and "selector" in failure.message:
-        return bad_argument(failure.message, "write key=value, key!=value, key in (a,b), !key; separated by commas")
+    if failure.http_status == 400 and (query.selector or query.field_selector):
+        return malformed(failure, query.selector, query.field_selector)
     if failure.http_status == 404 and failure.reason == "NotFound":
         return bad_argument(f"{query.kind.full_name}: {failure.message}")
     return failure

@@ -95,9 +95,10 @@ class Manifest(Rendered):
 class Diff(Rendered):
     """A unified diff of two objects as YAML; empty when they are equal."""
 
-    def __init__(self, before: Any, after: Any) -> None:
+    def __init__(self, before: Any, after: Any, most_lines: int | None = None) -> None:
         self.before = before
         self.after = after
+        self.most_lines = most_lines
 
     @property
     def changed(self) -> bool:
@@ -107,6 +108,8 @@ class Diff(Rendered):
         old = to_yaml(redact(self.before)).splitlines() if self.before is not None else []
         new = to_yaml(redact(self.after)).splitlines() if self.after is not None else []
         lines = list(difflib.unified_diff(old, new, "before", "after", n=DIFF_CONTEXT_LINES, lineterm=""))
+        if self.most_lines is not None and len(lines) > self.most_lines:
+            lines[self.most_lines :] = [f"… {len(lines) - self.most_lines} more lines"]
         return "\n".join(lines)
 
 

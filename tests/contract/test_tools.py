@@ -1,0 +1,134 @@
+"""What every tool of every server must be, servers of other packages included: found by their entry points."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from importlib.metadata import entry_points
+from typing import Any
+
+import pytest
+from fastmcp import Client
+
+from kmcp_runtime import publish
+from kmcp_runtime.catalog import tokens_of
+from kmcp_runtime.cli import SERVERS
+from kmcp_runtime.instance import Server
+from kmcp_runtime.server import assemble
+from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime.tool import Declared, Effect
+from tests.mcp import ToolCaller
+
+NUMBER_OR_BOOLEAN = re.compile(r"(?:true|false|yes|no|[+-]?\d+(?:\.\d+)?)", re.IGNORECASE)
+REQUIRED = {"kubernetes": 25}
+"""Tools of each of our servers, extras included."""
+
+
+def servers() -> list[Server]:
+    return [point.load() for point in entry_points(group=SERVERS)]
+
+
+def tools() -> Iterator[Any]:
+    for server in servers():
+        for declared in server.tools():
+            yield pytest.param(declared, id=declared.name)
+
+
+@pytest.fixture(params=servers(), ids=lambda server: server.name)
+def server(request: pytest.FixtureRequest) -> Server:
+    found: Server = request.param
+    return found
+
+
+@pytest.fixture
+async def caller(server: Server) -> AsyncIterator[ToolCaller]:
+    async with Client(assemble(server)) as client:
+        yield ToolCaller(client)
+
+
+async def test_the_list_is_whole_and_every_tool_of_it_is_complete(caller: ToolCaller, server: Server) -> None:
+    listed = await caller.client.list_tools()
+    assert {tool.name for tool in listed} == {declared.name for declared in server.tools()}
+    if server.name in REQUIRED:
+        assert len(listed) == REQUIRED[server.name]
+    for tool in listed:
+        hints = tool.annotations
+        assert tool.title, tool.name
+        assert hints is not None
+        given = (hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint, hints.open_world_hint)
+        assert None not in given, tool.name
+        assert not (hints.read_only_hint and hints.destructive_hint), tool.name
+        assert tool.output_schema, tool.name
+        assert tool.output_schema["type"] == "object"
+        assert tool.output_schema["properties"], tool.name
+
+
+def test_names_are_unique_in_the_suite_and_fit_the_protocol() -> None:
+    names = [declared.name for server in servers() for declared in server.tools()]
+    assert len(names) == len(set(names))
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in names)
+
+
+def test_what_a_model_reads_stays_within_the_budget(server: Server) -> None:
+    figures = {
+        declared.name: tokens_of(declared.name, declared.description, declared.input_schema()) for declared in server.tools()
+    }
+    average = sum(figures.values()) / len(figures)
+    assert average <= server.token_limit, f"{average:.0f} on average: {figures}"
+
+
+@pytest.mark.parametrize("declared", list(tools()))
+def test_every_argument_is_described_and_strictly_typed(declared: Declared) -> None:
+    schema = declared.input_schema()
+    assert schema["additionalProperties"] is False
+    assert "$ref" not in json.dumps(schema)
+    for name, argument in schema["properties"].items():
+        assert argument.get("description"), f"{declared.name}.{name} has no description"
+        assert "type" in argument or "anyOf" in argument or "enum" in argument, f"{declared.name}.{name} has no type"
+        words = [argument.get("default"), *argument.get("enum", ())]
+        for word in words:
+            assert not (isinstance(word, str) and NUMBER_OR_BOOLEAN.fullmatch(word)), f"{declared.name}.{name}: {word!r}"
+
+
+@pytest.mark.parametrize("declared", list(tools()))
+def test_the_description_says_what_it_is_for(declared: Declared) -> None:
+    assert len(declared.description) >= 20
+    assert declared.description.endswith(".")
+
+
+@pytest.mark.parametrize("declared", list(tools()))
+def test_writes_can_be_rehearsed_and_destruction_needs_approval(declared: Declared) -> None:
+    properties = declared.input_schema()["properties"]
+    if declared.effect is not Effect.READ and declared.name not in WITHOUT_DRY_RUN:
+        assert properties["dry_run"]["type"] == "boolean", declared.name
+    assert ("approval" in properties) is declared.can_destroy()
+
+
+WITHOUT_DRY_RUN: dict[str, str] = {}
+"""Writes that cannot be rehearsed, and why."""
+
+
+async def test_an_unknown_argument_is_refused_by_every_tool(caller: ToolCaller, server: Server) -> None:
+    for declared in server.tools():
+        known = next(iter(declared.input_schema()["properties"]), None)
+        wrong = f"{known}x" if known else "xyzzy"
+        error = await caller.fails(declared.name, **{wrong: "y"})
+        assert error["code"] == "bad_argument", declared.name
+        assert f"unknown argument {wrong!r}" in error["message"], declared.name
+        if known:
+            assert f"did you mean {known}" in error["message"], declared.name
+
+
+async def test_read_only_mode_offers_nothing_that_changes_anything(server: Server) -> None:
+    async with Client(assemble(server, runtime=RuntimeSettings(read_only=True))) as client:
+        offered = await client.list_tools()
+        assert offered
+        for tool in offered:
+            assert tool.annotations is not None
+            assert tool.annotations.read_only_hint is True, tool.name
+            assert "approval" not in tool.input_schema["properties"], tool.name
+            assert "dry_run" not in tool.input_schema["properties"], tool.name
+
+
+def test_the_generated_files_are_fresh() -> None:
+    stale = [path for path, text in publish.generated().items() if path.read_text() != text]
+    assert stale == []

@@ -1,0 +1,70 @@
+"""Clients that are a ServiceAccount with exactly these rights."""
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from fastmcp import Client
+
+from kmcp_kubernetes.server import SERVER
+from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.server import assemble
+from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime.tool import Rule
+from tests.mcp import ToolCaller
+
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+
+
+@asynccontextmanager
+async def holding(
+    api: KubeApi, settings: KubernetesSettings, namespace: str, rules: Iterable[Rule], folder: Path
+) -> AsyncIterator[ToolCaller]:
+    """The server as a new ServiceAccount that holds these rules in the whole cluster, and nothing else."""
+    name = f"kmcp-test-{secrets.token_hex(4)}"
+    await _grant(api, namespace, name, rules)
+    try:
+        token = await _token(api, namespace, name)
+        kubeconfig = folder / f"{name}.yaml"
+        kubeconfig.write_text(_kubeconfig(settings.kubeconfig, token))
+        own = settings.model_copy(update={"kubeconfig": str(kubeconfig)})
+        async with Client(assemble(SERVER, own, RuntimeSettings(approval="off", audit=False))) as client:
+            yield ToolCaller(client)
+    finally:
+        for kind in ("clusterrolebindings", "clusterroles"):
+            await api.send("DELETE", f"{RBAC}/{kind}/{name}")
+
+
+def without(rules: Iterable[Rule], rule: Rule, verb: str) -> list[Rule]:
+    """The same rules with one verb of one of them taken away."""
+    kept = [replace(each, verbs=tuple(v for v in each.verbs if v != verb)) if each == rule else each for each in rules]
+    return [each for each in kept if each.verbs]
+
+
+async def _grant(api: KubeApi, namespace: str, name: str, rules: Iterable[Rule]) -> None:
+    await api.send("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", (), {"metadata": {"name": name}})
+    policy = [{"apiGroups": [rule.group], "resources": [*rule.resources], "verbs": [*rule.verbs]} for rule in rules]
+    await api.send("POST", f"{RBAC}/clusterroles", (), {"metadata": {"name": name}, "rules": policy})
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+    binding = {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]}
+    await api.send("POST", f"{RBAC}/clusterrolebindings", (), binding)
+
+
+async def _token(api: KubeApi, namespace: str, name: str) -> str:
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+    answer = await api.send("POST", path, (), {"spec": {"expirationSeconds": 3600}})
+    token: str = answer["status"]["token"]
+    return token
+
+
+def _kubeconfig(admin: str, token: str) -> str:
+    document: dict[str, Any] = yaml.safe_load(Path(admin).read_text())
+    document["users"] = [{"name": user["name"], "user": {"token": token}} for user in document["users"]]
+    return json.dumps(document)
