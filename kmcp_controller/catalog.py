@@ -19,7 +19,7 @@ from kmcp_runtime.catalog import (
     tool_hash,
 )
 
-from .discovery import Listing
+from .status import Listing
 
 _META = "kmcp-suite/tool"
 _EFFECTS = ("read", "write", "destroy")

@@ -5,6 +5,7 @@ import asyncio
 import ipaddress
 import sys
 from collections.abc import Iterator, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def up(argv: Sequence[str]) -> int:
         catalog_port=given.catalog_port,
         secrets=given.secrets,
         suite_images=("kmcp", *given.suite_image),
+        installed=frozenset(found.name for found in entry_points(group="kmcp.servers")),
     )
     return start(given.catalog, given.manifests, options)
 

@@ -8,10 +8,11 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+
+from .status import Listing
 
 MODERN, OLDER = "2026-07-28", "2025-11-25"
 _CLIENT = {"name": "kmcp-controller", "version": "1"}
@@ -31,17 +32,6 @@ class DiscoveryError(Exception):
 
 class _RefusedError(Exception):
     """A JSON-RPC error, or an answer to one revision that the other may not give."""
-
-
-@dataclass(frozen=True)
-class Listing:
-    """What a server said of itself."""
-
-    protocol_version: str
-    server_info: dict[str, str]
-    tools: list[dict[str, Any]]
-    prompts: list[dict[str, Any]]
-    resources: list[dict[str, Any]]
 
 
 async def discover(url: str, headers: Mapping[str, str], timeout: float, verify: bool = True) -> Listing:

@@ -26,6 +26,7 @@ from .spec import MCPServer, Platform, RefusedError, adapter_of, parse, reposito
 from .spec.model import API_VERSION, KIND, OURS, is_suite_image
 
 NAMESPACE = "local"
+_RUN_HERE = ("Deployment", "Service", "ConfigMap")
 _DISCOVERY_SECONDS = 300.0
 _TRIES = 3  # failures in a row before a listing that was good is called bad
 
@@ -48,6 +49,7 @@ class Options:
     suite_images: tuple[str, ...] = ("kmcp",)
     serve: tuple[str, ...] = (sys.executable, "-m", "kmcp_runtime.cli", "serve")
     scripts: Path = field(default_factory=lambda: Path(sys.executable).parent)
+    installed: frozenset[str] | None = None  # what `serve` knows; None: whatever it is asked for
     deadline: float = 90.0  # seconds for the first handshake
 
     @property
@@ -62,6 +64,8 @@ class LocalServer:
     name: str
     namespace: str
     spec: MCPServer | None = None
+    objects: list[dict[str, Any]] = field(default_factory=list)
+    adapter: str = "none"
     entry: ServerEntry | None = None
     url: str = ""
     management: str = ""
@@ -71,7 +75,7 @@ class LocalServer:
     missing: list[tuple[str, str]] = field(default_factory=list)
     rollout: status.Rollout = field(default_factory=status.Rollout)
     discovered: status.Discovery = field(default_factory=lambda: status.Discovery("Pending", "not asked yet"))
-    listing: discovery.Listing | None = None
+    listing: status.Listing | None = None
     drift: Drift | None = None
     failures: int = 0
     asked: tuple[int | None, float] = (None, 0.0)  # pid and time of the last discovery
@@ -80,9 +84,11 @@ class LocalServer:
 
     def update(self) -> None:
         """Conditions from what was seen."""
+        extensions = f"; extensions {self.spec.extensions_hash}" if self.spec and self.spec.extensions_hash else ""
+        ignored = ", ".join(each["kind"] for each in self.objects if each["kind"] not in _RUN_HERE)
         observed = status.Observed(
-            accepted="accepted"
-            + (f"; extensions {self.spec.extensions_hash}" if self.spec and self.spec.extensions_hash else ""),
+            accepted=f"accepted{extensions}",
+            programmed=f"runs on this machine; ignored here: {ignored or 'nothing'}",
             faults=self.refused.faults if self.refused else (),
             fault_reason=self.refused.reason if self.refused else "",
             missing=self.missing,
@@ -103,7 +109,7 @@ class LocalServer:
             transport=spec.transport if spec else "",
             image=spec.deployment.image if spec else "",
             conditions=self.conditions,
-            adapter=_adapter(spec) if spec else "none",
+            adapter=self.adapter,
             entry_name=self.name if self.entry else None,
             entry=self.entry,
             listing=self.listing,
@@ -111,10 +117,6 @@ class LocalServer:
             changed_at=self.changed_at,
             pin=spec.annotations.get(OURS + "pin", "off") if spec else "off",
         )
-
-
-def _adapter(spec: MCPServer) -> str:
-    return adapter_of(spec.transport, spec.deployment, spec.extensions.stdio_adapter, Platform())
 
 
 def manifest(name: str, entry: ServerEntry, version: str) -> dict[str, Any]:
@@ -152,7 +154,8 @@ class Suite:
         """Decide what runs and how; starts nothing."""
         self.scratch = scratch
         replaced = {(each.get("metadata") or {}).get("name") for each in self._foreign}
-        composed = [self._accept(each) for each in self._own if each["metadata"]["name"] not in replaced]
+        accepted = [self._accept(each) for each in self._own if each["metadata"]["name"] not in replaced]
+        composed = [server for server in accepted if self._installed(server)]
         if composed:
             self._compose(composed)
         for each in self._foreign:
@@ -166,15 +169,26 @@ class Suite:
             server.rollout = status.Rollout(cause=server.unavailable or "starting")
             server.update()
 
+    def _installed(self, server: LocalServer) -> bool:
+        """One package that is absent must not keep the process of all the others from starting."""
+        if self.options.installed is None or short_name(server.name) in self.options.installed:
+            return not server.refused
+        server.unavailable = f"{server.name} is not installed; install kmcp-suite[{short_name(server.name)}]"
+        return False
+
     def _accept(self, body: Mapping[str, Any]) -> LocalServer:
         metadata = body.get("metadata") or {}
         server = LocalServer(str(metadata.get("name", "")), str(metadata.get("namespace") or NAMESPACE))
         server.entry = self._entries.get(server.name)
         self.servers.append(server)
+        platform = self.options.platform
         try:
-            server.spec = parse(body, self.options.platform)
+            server.spec = spec = parse(body, platform)
         except RefusedError as error:
             server.refused, server.unavailable = error, "not accepted"
+            return server
+        server.adapter = adapter_of(spec.transport, spec.deployment, spec.extensions.stdio_adapter, platform)
+        server.objects = render(spec, platform, Surroundings(entry=server.entry))
         return server
 
     def _compose(self, servers: Sequence[LocalServer]) -> None:
@@ -183,8 +197,7 @@ class Suite:
         for server in servers:
             short = short_name(server.name)
             server.url, server.management = f"{base}/{short}/mcp", management
-            if server.spec:
-                env |= self._environment(server, server.spec)
+            env |= self._environment(server)
         flags = ["--host", options.host, "--port", str(options.port), "--management-port", str(options.management_port)]
         names = [short_name(server.name) for server in servers]
         child = Child(
@@ -203,7 +216,7 @@ class Suite:
         script = self.options.scripts / image.rpartition("/")[2]
         if not script.exists():
             raise UnavailableError(f"the script {script.name} is not installed; install the package that has it")
-        env = self._environment(server, spec)
+        env = self._environment(server)
         port, management = _free_port(self.options.host), _free_port(self.options.host)
         server.url = f"http://{self.options.host}:{port}{spec.path}"
         server.management = f"http://{self.options.host}:{management}"
@@ -222,10 +235,9 @@ class Suite:
     def _env(self, rendered: Mapping[str, str], management_port: int) -> dict[str, str]:
         return {**os.environ, **rendered, "KMCP_MANAGEMENT_PORT": str(management_port)}
 
-    def _environment(self, server: LocalServer, spec: MCPServer) -> dict[str, str]:
+    def _environment(self, server: LocalServer) -> dict[str, str]:
         """The environment of the rendered container; what it reads from Secrets comes from their folder."""
-        objects = render(spec, self.options.platform, Surroundings(entry=server.entry))
-        pod = next(each for each in objects if each["kind"] == "Deployment")["spec"]["template"]["spec"]
+        pod = next(each for each in server.objects if each["kind"] == "Deployment")["spec"]["template"]["spec"]
         container = pod["containers"][0]
         env: dict[str, str] = {}
         for source in container.get("envFrom", ()):

@@ -33,6 +33,17 @@ class Rollout:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """What a server said of itself."""
+
+    protocol_version: str
+    server_info: dict[str, str]
+    tools: list[dict[str, Any]]
+    prompts: list[dict[str, Any]]
+    resources: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Discovery:
     """The outcome of asking a server for its tools."""
 
@@ -47,6 +58,7 @@ class Observed:
     """Everything the conditions depend on. None: not looked at, so nothing is claimed."""
 
     accepted: str = "accepted"
+    programmed: str = "every object is as rendered"
     faults: Sequence[Fault] = ()
     fault_reason: str = "InvalidConfig"
     missing: Sequence[tuple[str, str]] | None = ()  # reason, message; None: may not be read
@@ -110,7 +122,7 @@ def _programmed(observed: Observed) -> Condition:
     if observed.failed:
         message = "; ".join(text for _, text in observed.failed)
         return Condition("Programmed", "False", observed.failed[0][0], message)
-    return Condition("Programmed", "True", "Programmed", "every object is as rendered")
+    return Condition("Programmed", "True", "Programmed", observed.programmed)
 
 
 def _ready(observed: Observed, accepted: Condition, programmed: Condition) -> Condition:

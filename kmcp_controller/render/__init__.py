@@ -1,5 +1,5 @@
 """From an accepted spec to the objects that run it. Pure: the same input gives the same objects."""
 
-from .objects import Surroundings, render, tools_allowed
+from .objects import Surroundings, render
 
-__all__ = ["Surroundings", "render", "tools_allowed"]
+__all__ = ["Surroundings", "render"]

@@ -40,10 +40,6 @@ def render(server: MCPServer, platform: Platform, around: Surroundings | None = 
     return [_finish(server, each) for each in objects if each]
 
 
-def tools_allowed(server: MCPServer) -> tuple[str, ...] | None:
-    return server.extensions.tools
-
-
 def _workload(server: MCPServer, platform: Platform, around: Surroundings) -> Workload:
     suite = is_suite_image(server.deployment.image, platform)
     adapter: Adapter = adapter_of(server.transport, server.deployment, server.extensions.stdio_adapter, platform)

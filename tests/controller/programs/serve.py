@@ -52,6 +52,7 @@ async def readyz(request: Request) -> Response:
 async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="+")
+    parser.add_argument("--transport")
     parser.add_argument("--host")
     parser.add_argument("--port", type=int)
     parser.add_argument("--management-port", type=int)

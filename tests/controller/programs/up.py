@@ -18,7 +18,7 @@ if __name__ == "__main__":
         catalog_port=int(catalog_port),
         secrets=Path(folders[1]) if len(folders) > 1 else None,
         serve=(sys.executable, str(here / "serve.py")),
-        scripts=here / "scripts",
+        scripts=Path(catalog).parent / "scripts",
         deadline=60,
     )
     sys.exit(start(Path(catalog), Path(folders[0]) if folders else None, options))

@@ -1,0 +1,46 @@
+"""`kmcp-suite up` with the suite's own servers, as `make up` runs it."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from fastmcp import Client
+from fastmcp.client.transports import StdioTransport
+
+from kmcp_controller.cli import up
+from kmcp_runtime import publish
+from kmcp_runtime.catalog import dump
+from tests.controller.test_local import conditions, free_ports, running
+
+SCRIPTS = Path(sys.executable).parent
+
+
+async def test_without_a_cluster_the_suite_is_listed_with_what_to_set(tmp_path: Path) -> None:
+    catalog = tmp_path / "catalog.yaml"
+    catalog.write_text(dump(publish.catalog()))
+    ports = free_ports(3)
+    flags = zip(("--port", "--management-port", "--catalog-port"), map(str, ports), strict=True)
+    argv = [str(SCRIPTS / "kmcp-suite"), "up", "--catalog", str(catalog), *(word for pair in flags for word in pair)]
+    env = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")} | {"HOME": str(tmp_path)}
+    with running(argv, env, ports, tmp_path) as suite:
+        server = (await suite.settled())["kmcp-kubernetes"]
+        async with Client(f"http://127.0.0.1:{ports[0]}/kubernetes/mcp") as client:
+            over_http = {tool.name for tool in await client.list_tools()}
+    assert suite.process.returncode == 0, suite.errors()
+    states = conditions(server)
+    assert states["Ready"] == ("False", "NotAvailable")
+    assert "set KUBECONFIG" in server["message"]
+    assert states["CatalogMatched"] == ("True", "Matched"), server["conditions"]
+    assert {tool["name"] for tool in server["tools"]} == over_http
+    async with Client(StdioTransport(str(SCRIPTS / "kmcp-kubernetes"), ["--transport", "stdio"], env=env)) as client:
+        assert {tool.name for tool in await client.list_tools()} == over_http
+
+
+def test_up_says_what_is_wrong_with_its_catalog(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert up(["--catalog", str(tmp_path / "absent.yaml")]) == 1
+    (tmp_path / "catalog.yaml").write_text("kind: Catalogue\n")
+    assert up(["--catalog", str(tmp_path / "catalog.yaml")]) == 1
+    printed = capfd.readouterr().err
+    assert "absent.yaml" in printed
+    assert "catalog.yaml:1: kind: is none of the known values; use 'Catalog'" in printed
