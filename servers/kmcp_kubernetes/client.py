@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kmcp_kubernetes.openapi import OpenApi
 from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found
@@ -17,6 +18,7 @@ from kmcp_runtime.kube.config import ContextInfo, Contexts
 from kmcp_runtime.kube.discovery import Discovery, Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 from kmcp_runtime.settings import listed
+from kmcp_runtime.web import Web
 
 _NEIGHBOURS = 500
 _ELSEWHERE = 5
@@ -38,6 +40,8 @@ class Kube:
 
     api: KubeApi
     discovery: Discovery
+    openapi: OpenApi
+    web: Web
     contexts: Contexts
     context: ContextInfo
     settings: KubernetesSettings
@@ -70,8 +74,8 @@ class Kube:
         return await self.read(await self.place(resource_type, namespace), name)
 
     async def listed(
-        self, resource_type: str, namespace: str | None, *, selector: str | None = None, field_selector: str | None = None,
-        limit: int = 500,
+        self, resource_type: str, namespace: str | None, *, selector: str | None = None,
+        field_selector: str | None = None, limit: int = 500,
     ) -> list[objects.Object]:  # fmt: skip
         """The first objects of a built-in type, whole, in one request."""
         kind = await self.discovery.resolve(resource_type)
@@ -88,8 +92,9 @@ class Kube:
             hints.append(f"namespace {', '.join(elsewhere)} has one of that name")
         if near:
             hints.append(f"did you mean {', '.join(near)}?")
-        where = f" in namespace {place.namespace}" if place.namespace else ""
-        message = failure.message + (f" ({where.strip()})" if where and place.namespace not in failure.message else "")
+        message = failure.message
+        if place.namespace and place.namespace not in message:
+            message += f" (in namespace {place.namespace})"
         return not_found(message, "; ".join(hints) or f"k8s_get_resources lists {place.kind.plural}", backend=BACKEND)
 
     async def namespace_is_missing(self, namespace: str) -> bool:
@@ -130,13 +135,15 @@ class Kube:
 class _Cluster:
     api: KubeApi
     discovery: Discovery
+    openapi: OpenApi
 
 
 class KubernetesBackend(Backend):
     """The contexts of the kubeconfig, read again when the file changes; each cluster is connected at first use."""
 
-    def __init__(self, settings: KubernetesSettings) -> None:
+    def __init__(self, settings: KubernetesSettings, web: Web | None = None) -> None:
         self.settings = settings
+        self._web = web or Web()
         self._contexts: Contexts | None = None
         self._stamp: object = None
         self._clusters: dict[str, _Cluster] = {}
@@ -151,8 +158,10 @@ class KubernetesBackend(Backend):
         found = self._clusters.get(context.name)
         if found is None:
             api = KubeApi(contexts, context, Limits())
-            found = self._clusters[context.name] = _Cluster(api, Discovery(api))
-        return Kube(found.api, found.discovery, contexts, context, self.settings, call)
+            found = self._clusters[context.name] = _Cluster(api, Discovery(api), OpenApi(api))
+        return Kube(
+            found.api, found.discovery, found.openapi, self._web, contexts, context, self.settings, call
+        )  # fmt: skip
 
     def contexts(self) -> Contexts:
         stamp = _stamp(config.kubeconfig_path(self.settings.kubeconfig))
@@ -172,11 +181,12 @@ class KubernetesBackend(Backend):
     async def close(self) -> None:
         for api in [*self._retired, *(cluster.api for cluster in self._clusters.values())]:
             await api.close()
+        await self._web.close()
 
 
 @asynccontextmanager
-async def open_backend(settings: KubernetesSettings) -> AsyncIterator[KubernetesBackend]:
-    backend = KubernetesBackend(settings)
+async def open_backend(settings: KubernetesSettings, web: Web | None = None) -> AsyncIterator[KubernetesBackend]:
+    backend = KubernetesBackend(settings, web)
     try:
         yield backend
     finally:

@@ -45,8 +45,8 @@ def status(pod: Pod, container: str) -> Mapping[str, Any]:
 
 def state_in_words(state: Mapping[str, Any] | None) -> str:
     """`running since …`, `waiting: CrashLoopBackOff: …`, `terminated: Error, exit code 1 …`."""
-    for word, detail in (state or {}).items():
-        detail = detail or {}
+    for word, found in (state or {}).items():
+        detail = found or {}
         if word == "running":
             return f"running since {detail.get('startedAt', 'now')}"
         if word == "waiting":

@@ -81,5 +81,6 @@ def _event(entry: Mapping[str, Any]) -> Event:
         last_seen=last_seen(entry).strftime("%Y-%m-%dT%H:%M:%SZ"), type=entry.get("type") or "Normal",
         reason=entry.get("reason") or "", object=f"{involved.get('kind', '')}/{involved.get('name', '')}",
         namespace=involved.get("namespace"), count=series.get("count") or entry.get("count") or 1,
-        source=source.get("component") or entry.get("reportingComponent") or "", message=(entry.get("message") or "").strip(),
+        source=source.get("component") or entry.get("reportingComponent") or "",
+        message=(entry.get("message") or "").strip(),
     )  # fmt: skip

@@ -86,7 +86,7 @@ def _log(container: str, content: bytes, wanted: Wanted) -> Log:
         lines.pop()
     cut = None
     if len(content) >= LARGEST_LOG:
-        cut = f"{container}: its lines are so long that only the first {LARGEST_LOG >> 20} MiB of them were read; lower tail_lines"
+        cut = f"{container}: long lines, only the first {LARGEST_LOG >> 20} MiB of them were read; lower tail_lines"
     if wanted.match:
         searched = len(lines)
         lines = [line for line in lines if wanted.match.search(line[:_LONGEST_MATCHED])]

@@ -10,6 +10,7 @@ from kmcp_kubernetes.quantities import millicores, whole_bytes
 from kmcp_runtime.errors import ToolFailure, unavailable
 from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.discovery import Kind
+from kmcp_runtime.kube.failures import StatusFailure
 
 METRICS_GROUP = "metrics.k8s.io"
 _PAGE = 500
@@ -37,7 +38,12 @@ async def measured(kube: Kube, resource_type: str, namespace: str | None, select
             "metrics server is not installed: the cluster has no API group metrics.k8s.io", "install metrics-server"
         )
     query = [("labelSelector", selector)] if selector else []
-    answer = await kube.api.get(found.path(namespace), query)
+    try:
+        answer = await kube.api.get(found.path(namespace), query)
+    except StatusFailure as failure:
+        if failure.http_status == 400 and selector:
+            raise pages.malformed(failure, selector, None) from None
+        raise
     return [_usage(item) for item in answer.get("items") or ()]
 
 

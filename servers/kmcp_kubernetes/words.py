@@ -6,7 +6,7 @@ from pydantic import AfterValidator
 
 from kmcp_runtime.arguments import Word, check_name, check_namespace
 
-ResourceType = Annotated[str, Word("Kind, plural, short name or plural.group")]
+ResourceType = Annotated[str, Word("Kind, plural[.group] or short name")]
 ResourceName = Annotated[str, AfterValidator(check_name), Word("Object name")]
 PodName = Annotated[str, AfterValidator(check_name), Word("Pod")]
 Container = Annotated[str | None, AfterValidator(lambda name: name and check_name(name)), Word("Container")]

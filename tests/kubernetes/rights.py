@@ -13,6 +13,7 @@ from fastmcp import Client
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime.instance import Server
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
@@ -24,7 +25,12 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 @asynccontextmanager
 async def holding(
-    api: KubeApi, settings: KubernetesSettings, namespace: str, rules: Iterable[Rule], folder: Path
+    api: KubeApi,
+    settings: KubernetesSettings,
+    namespace: str,
+    rules: Iterable[Rule],
+    folder: Path,
+    server: Server = SERVER,
 ) -> AsyncIterator[ToolCaller]:
     """The server as a new ServiceAccount that holds these rules in the whole cluster, and nothing else."""
     name = f"kmcp-test-{secrets.token_hex(4)}"
@@ -34,7 +40,7 @@ async def holding(
         kubeconfig = folder / f"{name}.yaml"
         kubeconfig.write_text(_kubeconfig(settings.kubeconfig, token))
         own = settings.model_copy(update={"kubeconfig": str(kubeconfig)})
-        async with Client(assemble(SERVER, own, RuntimeSettings(approval="off", audit=False))) as client:
+        async with Client(assemble(server, own, RuntimeSettings(approval="off", audit=False))) as client:
             yield ToolCaller(client)
     finally:
         for kind in ("clusterrolebindings", "clusterroles"):

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.words import OptionalNamespace, ResourceName
-from kmcp_runtime.arguments import Word, check_name
+from kmcp_runtime.arguments import Name, Word
 from kmcp_runtime.errors import ToolFailure, bad_argument
 from kmcp_runtime.kube.config import Auth
 from kmcp_runtime.output.results import Result
@@ -83,9 +83,7 @@ async def k8s_can_i(
     resource_type: Annotated[str | None, Word("Kind, or *")] = None,
     resource_name: ResourceName | None = None,
     namespace: OptionalNamespace = None,
-    subresource: Annotated[
-        str | None, AfterValidator(lambda name: name and check_name(name)), Word("Such as log")
-    ] = None,
+    subresource: Annotated[Name | None, Word("Such as log")] = None,
     kube: Kube = injected(),
 ) -> Rights:
     """Check the rights of this server's identity; use it after a forbidden answer."""
@@ -125,13 +123,11 @@ async def _all(kube: Kube, namespace: str) -> Rights:
         )
         for rule in status.get("resourceRules") or ()
     ]  # fmt: skip
-    incomplete = status.get("incomplete")
-    warnings = (
-        [f"the list is incomplete: {status.get('evaluationError') or 'an authorizer cannot list its rules'}"]
-        if incomplete
-        else None
-    )
-    return Rights(namespace=namespace, rules=rules, warnings=warnings)
+    result = Rights(namespace=namespace, rules=rules)
+    if status.get("incomplete"):
+        why = status.get("evaluationError") or "an authorizer cannot list its rules"
+        result.warnings = [f"the list is incomplete: {why}"]
+    return result
 
 
 async def _review(kube: Kube, kind: str, spec: dict[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,8 @@ async def k8s_get_available_api_resources(
     shown = wanted[start : start + limit]
     more = start + limit < len(wanted)
     result = Kinds(
-        items=[_entry(kind) for kind in shown], total=len(wanted), truncated=more, cursor=cursor_at(len(shown)) if more else None,
+        items=[_entry(kind) for kind in shown], total=len(wanted), truncated=more,
+        cursor=cursor_at(len(shown)) if more else None,
         warnings=kube.discovery.warnings, hint=None if wanted else _why_empty(known, group, verb),
     )  # fmt: skip
     result.continues_at(cursor_at)

@@ -16,6 +16,8 @@ from kmcp_runtime.output import redact
 from kmcp_runtime.output.results import Page
 from kmcp_runtime.tool import Effect, Rule, injected, tool
 
+_MOST_WHOLE = 100
+"""Whole objects that are asked for at once: more never fit an answer, and would be read again for each next one."""
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 
@@ -44,16 +46,20 @@ async def k8s_get_resources(
 ) -> Resources:
     """List objects of any kind as a table, or read one; prefer a table and selectors to whole objects."""
     place = await kube.place(resource_type, namespace, all_namespaces)
-    bound_to = {"context": kube.context.name, "kind": place.kind.full_name, "namespace": place.namespace, "output": output,
-                "selector": selector, "field_selector": field_selector}  # fmt: skip
+    limit = min(limit, _MOST_WHOLE) if output in ("yaml", "json") and not fields else limit
+    bound_to = {
+        "context": kube.context.name, "kind": place.kind.full_name, "namespace": place.namespace,
+        "output": output, "selector": selector, "field_selector": field_selector,
+    }  # fmt: skip
     page = await _page(
         kube, place, resource_name, output, _query(place, output, selector, field_selector, limit), cursor, bound_to
     )
     limit = int(cursors.decode(cursor, bound_to).get("l", limit)) if cursor else limit
     columns, items = _shown(page, output, place, fields)
     result = Resources(
-        kind=place.kind.kind, api_version=place.kind.api_version, namespace=place.namespace, columns=columns, items=items,
-        total=page.total, truncated=page.next_token is not None, cursor=page.cursor(limit, bound_to),
+        kind=place.kind.kind, api_version=place.kind.api_version, namespace=place.namespace,
+        columns=columns, items=items, total=page.total, truncated=page.next_token is not None,
+        cursor=page.cursor(limit, bound_to),
     )  # fmt: skip
     if result.truncated:
         result.hint = "More exist: narrow with selector, field_selector or namespace, or pass cursor."

@@ -1,7 +1,6 @@
 """What containers write."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -53,25 +52,24 @@ async def k8s_get_pod_logs(
     single = logs[0] if len(logs) == 1 and not all_containers else None
     lines = single.lines if single else [f"[{log.container}] {line}" for log in logs for line in log.lines]
     cut = list(dict.fromkeys(log.cut for log in logs if log.cut))
+    hints = [*cut, *(_why_empty(pod, log, wanted) for log in logs if not log.lines)]
     return Logs(
-        pod=pod_name, namespace=namespace, container=single.container if single else None, containers=known, previous=previous,
-        lines=lines, bytes=sum(log.bytes for log in logs), truncated=bool(cut), hint="; ".join([*cut, *_hints(pod, logs, wanted)]) or None,
+        pod=pod_name, namespace=namespace, container=single.container if single else None, containers=known,
+        previous=previous, lines=lines, bytes=sum(log.bytes for log in logs), truncated=bool(cut),
+        hint="; ".join(hints) or None,
     )  # fmt: skip
 
 
-def _hints(pod: Pod, logs: Sequence[podlogs.Log], wanted: podlogs.Wanted) -> list[str]:
-    """Why a log is empty and what to ask instead."""
-    return [_why_empty(pod, log, wanted) for log in logs if not log.lines]
-
-
 def _why_empty(pod: Pod, log: podlogs.Log, wanted: podlogs.Wanted) -> str:
+    """Why a log is empty and what to ask instead."""
     status = containers.status(pod, log.container)
     state = containers.state_in_words(status.get("state"))
     if wanted.previous and log.problem:
         return f"{log.container} has no previous run ({log.problem}); leave previous out. It is {state}"
     last = containers.last_termination(status)
     if last and not wanted.previous:
-        return f"{log.container} wrote nothing in this run but has restarted {status.get('restartCount', 0)} times: use previous=true; last {last}"
+        times = status.get("restartCount", 0)
+        return f"{log.container} wrote nothing in this run, {times} restarts: use previous=true; it last {last}"
     if log.problem:
         return f"{log.container} has not started: {state}; k8s_describe_resource shows its events"
     if wanted.match:

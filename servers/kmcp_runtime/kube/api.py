@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -130,7 +131,9 @@ class KubeApi:
             raise self._unreachable(error) from None
 
     def _unreachable(self, error: BaseException) -> ToolFailure:
-        detail = str(getattr(error, "os_error", None) or error) or type(error).__name__
+        cause = getattr(error, "os_error", None) or error
+        number = getattr(cause, "errno", None)
+        detail = os.strerror(number) if isinstance(number, int) and number > 0 else str(cause) or type(error).__name__
         hint = f"check that the cluster of context {self.context.name!r} is up and that KUBECONFIG names it"
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
             hint = "the certificate authority of the kubeconfig does not vouch for this server"

@@ -1,0 +1,134 @@
+"""What a description is made of, and reading around an object without failing over what may not be read."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from kmcp_kubernetes.client import Kube, Place
+from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.kube.objects import Object
+
+Found = TypeVar("Found")
+Detail = dict[str, Any]
+
+
+@dataclass
+class Facts:
+    """`details` depend on the kind; `related` are other objects, each with its kind and name."""
+
+    details: Detail
+    related: list[Detail] = field(default_factory=list)
+
+
+@dataclass
+class Look:
+    """One object and how to look around it; what cannot be read becomes a warning."""
+
+    kube: Kube
+    place: Place
+    found: Object
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return str(self.found["metadata"]["name"])
+
+    @property
+    def uid(self) -> str:
+        return str(self.found["metadata"]["uid"])
+
+    @property
+    def spec(self) -> Detail:
+        return self.found.get("spec") or {}
+
+    @property
+    def status(self) -> Detail:
+        return self.found.get("status") or {}
+
+    async def listed(
+        self,
+        resource_type: str,
+        namespace: str | None,
+        *,
+        selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> list[Object]:
+        try:
+            return await self.kube.listed(resource_type, namespace, selector=selector, field_selector=field_selector)
+        except ToolFailure as failure:
+            self.warnings.append(f"{resource_type} not read: {failure.message}")
+            return []
+
+    async def attempt(self, what: str, reading: Coroutine[Any, Any, Found]) -> Found | None:
+        try:
+            return await reading
+        except ToolFailure as failure:
+            self.warnings.append(f"{what} not read: {failure.message}")
+            return None
+
+    async def owned(self, resource_type: str, selector: str | None) -> list[Object]:
+        """Objects whose controller this one is."""
+        candidates = await self.listed(resource_type, self.place.namespace, selector=selector)
+        return [item for item in candidates if self.uid in owners(item)]
+
+    async def autoscalers(self) -> list[Detail]:
+        """Autoscalers that change this object's replicas."""
+        kind = self.place.kind.kind
+        found = await self.listed("horizontalpodautoscalers.autoscaling", self.place.namespace)
+        targets = [(item, (item.get("spec") or {}).get("scaleTargetRef") or {}) for item in found]
+        return [
+            {"kind": "HorizontalPodAutoscaler", "name": item["metadata"]["name"], "state": autoscaling(item)}
+            for item, target in targets
+            if target.get("name") == self.name and target.get("kind") == kind
+        ]
+
+
+def owners(item: Mapping[str, Any]) -> set[str]:
+    return {owner["uid"] for owner in item["metadata"].get("ownerReferences") or ()}
+
+
+def autoscaling(item: Mapping[str, Any]) -> str:
+    spec, status = item.get("spec") or {}, item.get("status") or {}
+    bounds = f"{spec.get('minReplicas', 1)} to {spec.get('maxReplicas')}"
+    return f"{bounds} replicas, now {status.get('currentReplicas', 0)}, wants {status.get('desiredReplicas', 0)}"
+
+
+def selector_of(spec: Mapping[str, Any]) -> str | None:
+    """A label selector object in the words of a query; None when it is absent."""
+    selector = spec.get("selector")
+    if not selector:
+        return None
+    if "matchLabels" not in selector and "matchExpressions" not in selector:
+        return ",".join(f"{key}={value}" for key, value in selector.items())
+    parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    return ",".join([*parts, *(_expression(each) for each in selector.get("matchExpressions") or ())])
+
+
+def _expression(each: Mapping[str, Any]) -> str:
+    key, operator = each["key"], each["operator"]
+    if operator in ("Exists", "DoesNotExist"):
+        return key if operator == "Exists" else f"!{key}"
+    return f"{key} {'in' if operator == 'In' else 'notin'} ({','.join(each.get('values') or ())})"
+
+
+def without_none(detail: Mapping[str, Any]) -> Detail:
+    return {key: value for key, value in detail.items() if value not in (None, {}, [])}
+
+
+async def together(*readings: Coroutine[Any, Any, list[Detail]]) -> list[Detail]:
+    """Related objects of several readings, made at the same time."""
+    return [item for items in await asyncio.gather(*readings) for item in items]
+
+
+def pairs(mapping: Mapping[str, Any] | None) -> str | None:
+    """`a=1, b=2`."""
+    return ", ".join(f"{key}={value}" for key, value in (mapping or {}).items()) or None
+
+
+def some(items: Iterable[Detail], most: int = 20) -> list[Detail]:
+    """The first of many, and how many there are besides."""
+    whole = list(items)
+    if len(whole) <= most:
+        return whole
+    return [*whole[:most], {"kind": whole[0].get("kind", ""), "name": f"… and {len(whole) - most} more"}]

@@ -1,0 +1,86 @@
+"""Services with their endpoints, Ingresses with where they lead."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from kmcp_kubernetes import endpoints
+from kmcp_kubernetes.description.facts import Detail, Facts, Look, pairs, some, without_none
+from kmcp_kubernetes.description.pods import in_a_line
+
+
+async def service(look: Look) -> Facts:
+    spec = look.spec
+    selector = endpoints.selector(look.found)
+    slices, pods = await asyncio.gather(
+        look.listed(
+            "endpointslices.discovery.k8s.io", look.place.namespace, selector=f"{endpoints.SERVICE_LABEL}={look.name}"
+        ),
+        _pods(look, selector),
+    )
+    found = endpoints.of_slices(slices)
+    balancer = (look.status.get("loadBalancer") or {}).get("ingress") or ()
+    details = without_none(
+        {
+            "type": spec.get("type"), "cluster_ip": spec.get("clusterIP"), "external_name": spec.get("externalName"),
+            "external_ips": spec.get("externalIPs"), "selector": pairs(spec.get("selector")),
+            "load_balancer": [each.get("ip") or each.get("hostname") for each in balancer],
+            "session_affinity": spec.get("sessionAffinity"),
+            "ports": [port_in_words(port) for port in spec.get("ports") or ()],
+        }
+    )  # fmt: skip
+    details |= {"ready_endpoints": list(found.ready)[:20], "not_ready_endpoints": list(found.not_ready)[:20]}
+    if not found.ready and spec.get("type") != endpoints.EXTERNAL_NAME:
+        details["problem"] = endpoints.why_none_ready(look.found, found, pods)
+    lines = ({"kind": "Pod", "name": pod["metadata"]["name"], "state": in_a_line(pod)} for pod in pods)
+    return Facts(details, some(lines))
+
+
+async def _pods(look: Look, selector: str | None) -> list[Any]:
+    return await look.listed("pods", look.place.namespace, selector=selector) if selector else []
+
+
+def port_in_words(port: Mapping[str, Any]) -> str:
+    named = f"{port['name']} " if port.get("name") else ""
+    node = f", node port {port['nodePort']}" if port.get("nodePort") else ""
+    return f"{named}{port['port']}/{port.get('protocol', 'TCP')} to {port.get('targetPort', port['port'])}{node}"
+
+
+async def ingress(look: Look) -> Facts:
+    spec = look.spec
+    rules = [line for rule in spec.get("rules") or () for line in _rule(rule)]
+    backend = (spec.get("defaultBackend") or {}).get("service")
+    services = {path["service"] for path in rules} | ({backend["name"]} if backend else set())
+    balancer = (look.status.get("loadBalancer") or {}).get("ingress") or ()
+    details = without_none(
+        {
+            "class": spec.get("ingressClassName"),
+            "addresses": [each.get("ip") or each.get("hostname") for each in balancer],
+            "tls": spec.get("tls"), "default_backend": _target(backend) if backend else None, "rules": rules,
+        }
+    )  # fmt: skip
+    found = await look.listed("services", look.place.namespace) if services else []
+    known = {item["metadata"]["name"] for item in found}
+    state = "exists" if not look.warnings else "unknown"
+    related = [
+        {"kind": "Service", "name": name, "state": state if name in known or look.warnings else "missing"}
+        for name in sorted(services - {""})
+    ]
+    return Facts(details, related)
+
+
+def _rule(rule: Mapping[str, Any]) -> list[Detail]:
+    host = rule.get("host") or "*"
+    return [
+        {
+            "host": host, "path": path.get("path", "/"),
+            "service": ((path.get("backend") or {}).get("service") or {}).get("name", ""),
+            "to": _target((path.get("backend") or {}).get("service") or {}),
+        }
+        for path in (rule.get("http") or {}).get("paths") or ()
+    ]  # fmt: skip
+
+
+def _target(service: Mapping[str, Any]) -> str:
+    port = service.get("port") or {}
+    return f"{service.get('name', 'a resource')}:{port.get('name') or port.get('number', '')}"

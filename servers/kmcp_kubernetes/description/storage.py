@@ -1,0 +1,43 @@
+"""PersistentVolumeClaims: what was asked for, what was got, and which pods use it."""
+
+import asyncio
+from typing import Any
+
+from kmcp_kubernetes.description.facts import Detail, Facts, Look, some, without_none
+from kmcp_kubernetes.description.pods import in_a_line
+
+
+async def claim(look: Look) -> Facts:
+    spec, status = look.spec, look.status
+    details = without_none(
+        {
+            "phase": status.get("phase"), "storage_class": spec.get("storageClassName"),
+            "access_modes": spec.get("accessModes"), "volume_mode": spec.get("volumeMode"),
+            "requested": ((spec.get("resources") or {}).get("requests") or {}).get("storage"),
+            "capacity": (status.get("capacity") or {}).get("storage"), "volume": spec.get("volumeName"),
+            "data_source": spec.get("dataSource"),
+        }
+    )  # fmt: skip
+    pods, classes = await asyncio.gather(look.listed("pods", look.place.namespace), _class(look))
+    users = [pod for pod in pods if look.name in _claims(pod)]
+    lines = [{"kind": "Pod", "name": pod["metadata"]["name"], "state": in_a_line(pod)} for pod in users]
+    return Facts(details, [*classes, *some(lines)])
+
+
+def _claims(pod: dict[str, Any]) -> set[str]:
+    volumes = (pod.get("spec") or {}).get("volumes") or ()
+    return {each["persistentVolumeClaim"]["claimName"] for each in volumes if "persistentVolumeClaim" in each}
+
+
+async def _class(look: Look) -> list[Detail]:
+    """The claim's class: without it, or without its provisioner, nothing binds the claim."""
+    name = look.spec.get("storageClassName")
+    if not name:
+        return []
+    found = await look.listed("storageclasses.storage.k8s.io", None, field_selector=f"metadata.name={name}")
+    if not found:
+        return [{"kind": "StorageClass", "name": name, "state": "unknown" if look.warnings else "missing"}]
+    binding = found[0].get("volumeBindingMode", "Immediate")
+    return [
+        {"kind": "StorageClass", "name": name, "state": f"provisioner {found[0]['provisioner']}, binding {binding}"}
+    ]

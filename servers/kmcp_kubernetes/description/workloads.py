@@ -1,0 +1,145 @@
+"""Workloads: how many replicas there are and should be, what they run, their pods, revisions and autoscalers."""
+
+from typing import Any
+
+from kmcp_kubernetes.description.facts import (
+    Detail,
+    Facts,
+    Look,
+    autoscaling,
+    pairs,
+    selector_of,
+    some,
+    together,
+    without_none,
+)
+from kmcp_kubernetes.description.pods import in_a_line, template, volume
+
+REVISION = "deployment.kubernetes.io/revision"
+
+
+async def workload(look: Look) -> Facts:
+    spec = look.spec
+    selector = selector_of(spec)
+    details = without_none(
+        {
+            "replicas": _replicas(look), "paused": spec.get("paused"),
+            "strategy": _strategy(spec.get("strategy") or spec.get("updateStrategy")), "selector": selector,
+            "min_ready_seconds": spec.get("minReadySeconds"), "service_name": spec.get("serviceName"),
+            **_template(spec.get("template") or {}),
+        }
+    )  # fmt: skip
+    readings = [_pods(look, selector), look.autoscalers()]
+    if look.place.kind.kind == "Deployment":
+        readings.insert(0, _replica_sets(look, selector))
+    return Facts(details, await together(*readings))
+
+
+async def job(look: Look) -> Facts:
+    spec, status = look.spec, look.status
+    details = without_none(
+        {
+            "completions": spec.get("completions"), "parallelism": spec.get("parallelism"),
+            "backoff_limit": spec.get("backoffLimit"), "suspended": spec.get("suspend"),
+            "active": status.get("active", 0),
+            "succeeded": status.get("succeeded", 0), "failed": status.get("failed", 0),
+            "started": status.get("startTime"), "completed": status.get("completionTime"),
+            **_template(spec.get("template") or {}),
+        }
+    )  # fmt: skip
+    return Facts(details, await _pods(look, selector_of(spec)))
+
+
+async def cron_job(look: Look) -> Facts:
+    spec, status = look.spec, look.status
+    details = without_none(
+        {
+            "schedule": spec.get("schedule"), "time_zone": spec.get("timeZone"), "suspended": spec.get("suspend"),
+            "concurrency": spec.get("concurrencyPolicy"), "last_scheduled": status.get("lastScheduleTime"),
+            "last_successful": status.get("lastSuccessfulTime"), "active": len(status.get("active") or ()),
+            **_template(((spec.get("jobTemplate") or {}).get("spec") or {}).get("template") or {}),
+        }
+    )  # fmt: skip
+    jobs = await look.owned("jobs.batch", None)
+    jobs.sort(key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
+    return Facts(details, some((_job_line(item) for item in jobs), 5))
+
+
+def _job_line(item: Detail) -> Detail:
+    status = item.get("status") or {}
+    counts = ", ".join(f"{status.get(word, 0)} {word}" for word in ("active", "succeeded", "failed"))
+    return {"kind": "Job", "name": item["metadata"]["name"], "state": counts}
+
+
+async def autoscaler(look: Look) -> Facts:
+    spec, status = look.spec, look.status
+    target = spec.get("scaleTargetRef") or {}
+    details = without_none(
+        {
+            "target": f"{target.get('kind')}/{target.get('name')}", "replicas": autoscaling(look.found),
+            "metrics": spec.get("metrics"), "current_metrics": status.get("currentMetrics"),
+            "last_scaled": status.get("lastScaleTime"), "behavior": spec.get("behavior"),
+        }
+    )  # fmt: skip
+    return Facts(details, [{"kind": target.get("kind"), "name": target.get("name"), "state": "scaled by this"}])
+
+
+def _replicas(look: Look) -> Detail:
+    """What is wanted and what there is, whichever words the kind has for it."""
+    spec, status = look.spec, look.status
+    if look.place.kind.kind == "DaemonSet":
+        return {
+            "desired": status.get("desiredNumberScheduled", 0), "current": status.get("currentNumberScheduled", 0),
+            "updated": status.get("updatedNumberScheduled", 0), "ready": status.get("numberReady", 0),
+            "available": status.get("numberAvailable", 0),
+        }  # fmt: skip
+    counts = {"desired": spec.get("replicas", 1), "current": status.get("replicas", 0)}
+    if "updatedReplicas" in status or look.place.kind.kind in ("Deployment", "StatefulSet"):
+        counts["updated"] = status.get("updatedReplicas", 0)
+    return {**counts, "ready": status.get("readyReplicas", 0), "available": status.get("availableReplicas", 0)}
+
+
+def _strategy(strategy: Detail | None) -> str | None:
+    if not strategy:
+        return None
+    rolling = strategy.get("rollingUpdate") or {}
+    return f"{strategy.get('type', '')} {pairs(rolling) or ''}".strip()
+
+
+def _template(found: Detail) -> Detail:
+    spec: dict[str, Any] = found.get("spec") or {}
+    return {
+        "service_account": spec.get("serviceAccountName"), "node_selector": pairs(spec.get("nodeSelector")),
+        "containers": [
+            {"name": each["name"], "image": each["image"], **template(each)} for each in spec.get("containers") or ()
+        ],
+        "init_containers": [
+            {"name": each["name"], "image": each["image"]} for each in spec.get("initContainers") or ()
+        ],
+        "volumes": [volume(each) for each in spec.get("volumes") or ()],
+    }  # fmt: skip
+
+
+async def _pods(look: Look, selector: str | None) -> list[Detail]:
+    """Pods that belong to it, the troubled ones first."""
+    if selector is None:
+        return []
+    own, found = {look.uid}, await look.listed("pods", look.place.namespace, selector=selector)
+    if look.place.kind.kind == "Deployment":
+        sets = await look.owned("replicasets.apps", selector)
+        own |= {item["metadata"]["uid"] for item in sets}
+    mine = [item for item in found if own & {owner["uid"] for owner in item["metadata"].get("ownerReferences") or ()}]
+    lines = [{"kind": "Pod", "name": item["metadata"]["name"], "state": in_a_line(item)} for item in mine]
+    return some(sorted(lines, key=lambda line: line["state"].startswith("Running") and line["state"].count(",") == 1))
+
+
+async def _replica_sets(look: Look, selector: str | None) -> list[Detail]:
+    sets = await look.owned("replicasets.apps", selector)
+    sets.sort(key=lambda item: int((item["metadata"].get("annotations") or {}).get(REVISION, 0)), reverse=True)
+    return some((_replica_set(item) for item in sets), 5)
+
+
+def _replica_set(item: Detail) -> Detail:
+    status, revision = item.get("status") or {}, (item["metadata"].get("annotations") or {}).get(REVISION, "?")
+    state = f"revision {revision}, {status.get('readyReplicas', 0)}/{item['spec'].get('replicas', 0)} ready"
+    return {"kind": "ReplicaSet", "name": item["metadata"]["name"], "state": state}

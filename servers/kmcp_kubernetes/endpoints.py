@@ -1,0 +1,59 @@
+"""Endpoints of a Service, and why it has none that is ready."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SERVICE_LABEL = "kubernetes.io/service-name"
+EXTERNAL_NAME = "ExternalName"
+
+
+@dataclass
+class Endpoints:
+    """Addresses with the name of what answers there, each once."""
+
+    ready: dict[str, str] = field(default_factory=dict)
+    not_ready: dict[str, str] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
+    """Ports that ready endpoints serve, by the Service's name of them."""
+
+
+def of_slices(slices: Iterable[Mapping[str, Any]]) -> Endpoints:
+    found = Endpoints()
+    for piece in slices:
+        for endpoint in piece.get("endpoints") or ():
+            # Absent means ready: publishers of slices may leave the condition out.
+            ready = (endpoint.get("conditions") or {}).get("ready") is not False
+            target = (endpoint.get("targetRef") or {}).get("name", "")
+            (found.ready if ready else found.not_ready).update(dict.fromkeys(endpoint.get("addresses") or (), target))
+            if ready:
+                found.ports |= {port.get("name") or "": port.get("port") or 0 for port in piece.get("ports") or ()}
+    return found
+
+
+def selector(service: Mapping[str, Any]) -> str | None:
+    chosen = (service.get("spec") or {}).get("selector")
+    return ",".join(f"{key}={value}" for key, value in chosen.items()) if chosen else None
+
+
+def why_none_ready(service: Mapping[str, Any], found: Endpoints, pods: list[Any] | None) -> str:
+    """The reason in words; `pods` are those of the selector, None when they could not be read."""
+    wanted = selector(service)
+    if wanted is None:
+        return "the Service has no selector, and nobody has published endpoints for it"
+    if pods is None:
+        return f"no endpoint is ready ({len(found.not_ready)} not ready); its pods could not be read"
+    if not pods:
+        return f"its selector {wanted} matches no pod"
+    running = [pod for pod in pods if (pod.get("status") or {}).get("phase") == "Running"]
+    if not running:
+        phases = ", ".join(sorted({(pod.get("status") or {}).get("phase", "Unknown") for pod in pods}))
+        return f"its {len(pods)} pods do not run (phase {phases})"
+    return f"{len(found.not_ready) or len(running)} of its {len(pods)} pods run but are not ready"
+
+
+def missing_target(service: Mapping[str, Any], port: Mapping[str, Any], found: Endpoints) -> str | None:
+    """Why a port leads nowhere although endpoints are ready: a named targetPort that no container has."""
+    if not found.ready or selector(service) is None or (port.get("name") or "") in found.ports:
+        return None
+    return f"no ready pod has a container port named {port.get('targetPort')!r}, the targetPort of port {port['port']}"

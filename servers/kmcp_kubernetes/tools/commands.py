@@ -1,0 +1,123 @@
+"""Commands inside containers."""
+
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from kmcp_kubernetes import containers
+from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.words import Container, PodName, TimeoutSeconds
+from kmcp_runtime.arguments import DryRun, Namespace, Word
+from kmcp_runtime.errors import conflict
+from kmcp_runtime.kube.execution import Execution, execute
+from kmcp_runtime.kube.failures import BACKEND
+from kmcp_runtime.output.results import Body
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+_USE_A_SHELL = 'pass ["sh","-c","…"] to run it in a shell'
+_QUOTED = re.compile(r"'[^']*'|\\.")
+_SHELL_SYNTAX = re.compile(r"[|&;<>`$*\n]|(?<!\S)~|\(|\)")
+_HARMLESS_IN_DOUBLE_QUOTES = re.compile(r'"(?:[^"\\`$]|\\.)*"')
+
+
+def words(value: Any) -> Any:
+    """A command given as one text, as argv; what only a shell would understand is refused."""
+    if not isinstance(value, str):
+        return value
+    bare = _HARMLESS_IN_DOUBLE_QUOTES.sub("", _QUOTED.sub("", value))
+    found = _SHELL_SYNTAX.search(bare)
+    if found:
+        raise ValueError(f"{found[0]!r} is shell syntax and no shell reads this: {_USE_A_SHELL}")
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        raise ValueError(f"{error}: {_USE_A_SHELL}") from None
+
+
+_ARGV_SCHEMA = {"type": "array", "items": {"type": "string"}}
+Command = Annotated[
+    list[str],
+    BeforeValidator(words),
+    WithJsonSchema(_ARGV_SCHEMA),
+    Word('Words; shell: ["sh","-c","..."]', min_length=1),
+]
+
+
+class CommandOutput(Body):
+    """What a command wrote and how it ended."""
+
+    cuttable = "stdout"
+    keeps_end = True
+    untrusted = True
+
+    container: str
+    exit_code: int | None = Field(default=None, description="Absent when it did not end, or was not run")
+    stdout: str = ""
+    stderr: str = ""
+    timed_out: bool = False
+    dry_run: bool | None = None
+
+
+@tool(
+    Effect.WRITE,
+    needs=(Rule("", ("pods",), ("get",)), Rule("", ("pods/exec",), ("get", "create"))),
+    destructive=True,
+)
+async def k8s_execute_command(
+    pod_name: PodName,
+    command: Command,
+    namespace: Namespace = "default",
+    container: Container = None,
+    stdin: Annotated[str | None, Word("Input")] = None,
+    timeout_seconds: TimeoutSeconds = 30,
+    dry_run: DryRun = False,
+    kube: Kube = injected(),
+) -> CommandOutput:
+    """Run a command in a running container and get its output and exit code."""
+    pod = await kube.read_kind("pods", pod_name, namespace)
+    name = containers.chosen(pod, container)
+    _check_runs(pod, name)
+    if dry_run:
+        return CommandOutput(container=name, dry_run=True, hint=f"Would run {shlex.join(command)}.")
+    ended = await execute(kube.api, namespace, pod_name, name, command, stdin, timeout_seconds)
+    return CommandOutput(
+        container=name, exit_code=ended.exit_code, stdout=_text(ended.stdout),
+        stderr=_text(ended.stderr) or ended.problem or "", truncated=ended.truncated, timed_out=ended.timed_out,
+        hint=_hint(ended, command[0], timeout_seconds),
+    )  # fmt: skip
+
+
+def _check_runs(pod: Mapping[str, Any], container: str) -> None:
+    phase = (pod.get("status") or {}).get("phase", "Unknown")
+    name = pod["metadata"]["name"]
+    if phase in ("Succeeded", "Failed"):
+        raise conflict(
+            f"pod {name} has finished (phase {phase}): nothing runs in it",
+            "k8s_get_pod_logs shows its output",
+            backend=BACKEND,
+        )
+    state = containers.status(pod, container).get("state")
+    if "running" not in (state or {}):
+        raise conflict(
+            f"container {container} of pod {name} (phase {phase}) does not run: {containers.state_in_words(state)}",
+            f"k8s_describe_resource resource_type=pods resource_name={name} explains it", backend=BACKEND,
+        )  # fmt: skip
+
+
+def _text(output: bytes) -> str:
+    return output.decode(errors="replace")
+
+
+def _hint(ended: Execution, program: str, seconds: int) -> str | None:
+    if ended.timed_out:
+        return (
+            f"It did not end within {seconds} s and may still run; raise timeout_seconds, or bound the command itself."
+        )
+    if ended.exit_code == 127:
+        return f"The image has no {program!r}; list programs with ls /bin /usr/bin, or try another container."
+    if ended.exit_code == 126:
+        return f"{program!r} is there but cannot be executed."
+    return "More than 1 MiB was written; the rest was dropped." if ended.truncated else None

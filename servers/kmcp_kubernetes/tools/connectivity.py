@@ -1,0 +1,194 @@
+"""Whether a Service can be reached, and where it fails when not."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from kmcp_kubernetes import endpoints, probe, targets
+from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.description.network import port_in_words
+from kmcp_kubernetes.endpoints import Endpoints
+from kmcp_kubernetes.targets import Target
+from kmcp_kubernetes.words import TimeoutSeconds
+from kmcp_runtime.arguments import DryRun, Namespace, Word
+from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.kube import objects
+from kmcp_runtime.kube.failures import from_response
+from kmcp_runtime.output.results import Result
+from kmcp_runtime.tool import By, Effect, Rule, injected, tool
+
+Stage = Literal["service", "endpoints", "connect", "http"]
+_EXCERPT = 500
+_NOT_HTTP = (
+    "malformed HTTP",
+    "EOF",
+    "tls:",
+    "server gave HTTP response to HTTPS client",
+    "transport connection broken",
+)
+PortWord = Annotated[
+    str | None,
+    BeforeValidator(lambda port: str(port) if isinstance(port, int) else port),
+    WithJsonSchema({"type": "string"}),
+    Word("Name or number"),
+]
+
+
+class Connectivity(Result):
+    """How far a connection to a Service gets."""
+
+    untrusted = True
+
+    service: str
+    namespace: str
+    reachable: bool | None = Field(default=None, description="Absent in a dry run")
+    stage: Stage | None = Field(default=None, description="Where it failed")
+    reason: str | None = None
+    service_type: str
+    ports: list[str]
+    ready_endpoints: int
+    not_ready_endpoints: int
+    http_status: int | None = None
+    latency_ms: float | None = None
+    body_excerpt: str | None = None
+    dry_run: bool | None = None
+
+
+@tool(
+    Effect.WRITE,
+    by=By("mode", {"proxy": Effect.READ}),
+    needs=(
+        Rule("", ("services",), ("get",)),
+        Rule("discovery.k8s.io", ("endpointslices",), ("list",)),
+        Rule("", ("services/proxy",), ("get",)),
+        Rule("", ("pods",), ("create", "get", "delete")),
+    ),
+    idempotent=True,
+)
+async def k8s_check_service_connectivity(
+    service_name: Annotated[str, Word("name, name:port, name.namespace")],
+    namespace: Namespace = "default",
+    port: PortWord = None,
+    path: Annotated[str, Word("HTTP path")] = "/",
+    mode: Annotated[Literal["proxy", "pod"], Word("HTTP by the API server; TCP from a pod")] = "proxy",
+    timeout_seconds: TimeoutSeconds = 10,
+    dry_run: DryRun = False,
+    kube: Kube = injected(),
+) -> Connectivity:
+    """Check whether a Service answers, and if not at which stage it fails and why."""
+    target = targets.target(service_name, namespace, port)
+    service, found = await _looked_up(kube, target)
+    spec = service.get("spec") or {}
+    result = Connectivity(
+        service=target.name, namespace=target.namespace, service_type=spec.get("type", "ClusterIP"),
+        ports=[port_in_words(each) for each in spec.get("ports") or ()],
+        ready_endpoints=len(found.ready), not_ready_endpoints=len(found.not_ready), dry_run=dry_run or None,
+    )  # fmt: skip
+    if await _ends_early(kube, result, service, found, mode):
+        return result
+    chosen = _port(service, target.port)
+    lost = endpoints.missing_target(service, chosen, found)
+    if lost:
+        return _failed(result, "endpoints", lost)
+    if mode == "proxy":
+        return await _through_proxy(kube, result, chosen, path, timeout_seconds)
+    return await _from_pod(kube, result, _address(service, found, chosen), chosen, timeout_seconds)
+
+
+async def _looked_up(kube: Kube, target: Target) -> tuple[objects.Object, Endpoints]:
+    place = await kube.place("services", target.namespace)
+    selector = f"{endpoints.SERVICE_LABEL}={target.name}"
+    service, slices = await asyncio.gather(
+        kube.read(place, target.name),
+        kube.listed("endpointslices.discovery.k8s.io", target.namespace, selector=selector),
+    )
+    return service, endpoints.of_slices(slices)
+
+
+async def _ends_early(
+    kube: Kube, result: Connectivity, service: Mapping[str, Any], found: Endpoints, mode: str
+) -> bool:
+    """True when the answer is known without a connection."""
+    if result.service_type == endpoints.EXTERNAL_NAME:
+        if mode == "proxy":
+            _failed(result, "service", f"it only names {service['spec'].get('externalName')}: use mode=pod")
+        return mode == "proxy"
+    if not found.ready:
+        _failed(result, "endpoints", endpoints.why_none_ready(service, found, await _pods(kube, service)))
+        result.hint = f"k8s_describe_resource resource_type=services resource_name={result.service} lists its pods"
+    return not found.ready
+
+
+async def _pods(kube: Kube, service: Mapping[str, Any]) -> list[Any] | None:
+    """Pods of the selector, to explain why none is ready; None when this identity may not look."""
+    selector = endpoints.selector(service)
+    if selector is None:
+        return []
+    try:
+        return await kube.listed("pods", service["metadata"]["namespace"], selector=selector)
+    except ToolFailure:  # The absence of endpoints is the answer; why there are none is a nicety.
+        return None
+
+
+def _port(service: Mapping[str, Any], wanted: str | None) -> Mapping[str, Any]:
+    if (service.get("spec") or {}).get("type") == endpoints.EXTERNAL_NAME and wanted and wanted.isdecimal():
+        return {"port": int(wanted)}
+    return targets.port_of(service, wanted)
+
+
+def _address(service: Mapping[str, Any], found: Endpoints, port: Mapping[str, Any]) -> tuple[str, int]:
+    """Where a pod connects to: a headless Service has no address of its own, nor does it translate ports."""
+    spec = service["spec"]
+    if spec.get("type") == endpoints.EXTERNAL_NAME:
+        return str(spec["externalName"]), int(port["port"])
+    if spec.get("clusterIP") not in (None, "", "None"):
+        return str(spec["clusterIP"]), int(port["port"])
+    return next(iter(found.ready)), found.ports.get(port.get("name") or "") or int(port["port"])
+
+
+async def _through_proxy(
+    kube: Kube, result: Connectivity, port: Mapping[str, Any], path: str, seconds: int
+) -> Connectivity:
+    where, query = targets.proxied(result.namespace, result.service, port, path)
+    started = time.perf_counter()
+    try:
+        async with asyncio.timeout(seconds):
+            status, content = await kube.api.answer(where, query)
+    except TimeoutError:
+        return _failed(result, "connect", f"no answer within {seconds} s")
+    result.latency_ms = round((time.perf_counter() - started) * 1000, 1)
+    failure = from_response(status, content, kube.api.who) if status >= 400 else None
+    if failure and failure.status.get("kind") == "Status":
+        if failure.http_status in (401, 403):
+            raise failure
+        return _failed(
+            result, "http" if any(word in failure.message for word in _NOT_HTTP) else "connect", failure.message
+        )
+    result.reachable, result.http_status = True, status
+    result.body_excerpt = content[:_EXCERPT].decode(errors="replace") or None
+    if status >= 500:
+        result.hint = "It answers, with an error of its own: k8s_get_pod_logs of its pods may say why."
+    return result
+
+
+async def _from_pod(
+    kube: Kube, result: Connectivity, address: tuple[str, int], port: Mapping[str, Any], seconds: int
+) -> Connectivity:
+    if port.get("protocol", "TCP") != "TCP":
+        return _failed(result, "connect", f"port {port['port']} is {port['protocol']}; only TCP can be connected to")
+    host, number = address
+    outcome = await probe.connect(kube, result.namespace, host, number, seconds, bool(result.dry_run))
+    result.warnings = [outcome.warning] if outcome.warning else None
+    if result.dry_run:
+        result.hint = f"Would connect to {host}:{number} from a pod in namespace {result.namespace}; it is admitted."
+        return result
+    result.reachable = outcome.connected
+    return result if outcome.connected else _failed(result, "connect", outcome.reason or "no connection")
+
+
+def _failed(result: Connectivity, stage: Stage, reason: str) -> Connectivity:
+    result.reachable, result.stage, result.reason = False, stage, reason
+    return result

@@ -1,0 +1,108 @@
+"""One object explained: its state, what happened to it, and what belongs to it."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import Field
+
+from kmcp_kubernetes import events as happenings
+from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.description import describe
+from kmcp_kubernetes.description.facts import Detail, Look
+from kmcp_kubernetes.words import OptionalNamespace, ResourceName, ResourceType
+from kmcp_runtime.kube.objects import slim
+from kmcp_runtime.output.results import Result
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+_EVENTS = 20
+_LONGEST_ANNOTATION = 200
+_CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
+
+
+class Description(Result):
+    """An object with its surroundings."""
+
+    untrusted = True
+
+    kind: str
+    api_version: str
+    name: str
+    namespace: str | None = None
+    summary: dict[str, Any] = Field(description="Labels, annotations, owner, age")
+    conditions: list[dict[str, str]]
+    details: dict[str, Any] = Field(description="What matters for this kind")
+    events: list[happenings.Event] = Field(description="Newest first")
+    related: list[dict[str, Any]]
+    truncated: bool = False
+
+
+@tool(Effect.READ, needs=(Rule("*", ("*",), ("get", "list")),))
+async def k8s_describe_resource(
+    resource_type: ResourceType,
+    resource_name: ResourceName,
+    namespace: OptionalNamespace = None,
+    kube: Kube = injected(),
+) -> Description:
+    """Explain one object: state, conditions, related objects and its events; start here to debug."""
+    place = await kube.place(resource_type, namespace)
+    found = await kube.read(place, resource_name)
+    look = Look(kube, place, found)
+    facts, happened = await asyncio.gather(describe(look), _events(look))
+    return Description(
+        kind=place.kind.kind, api_version=place.kind.api_version, name=resource_name, namespace=place.namespace,
+        summary=_summary(found), conditions=_conditions(found), details=facts.details, events=happened,
+        related=facts.related, warnings=look.warnings,
+    )  # fmt: skip
+
+
+async def _events(look: Look) -> list[happenings.Event]:
+    # The kubelet names nodes, not their uid, in events.
+    by_name = look.place.kind.kind == "Node"
+    selector = (
+        happenings.selector(involvedObject_kind="Node", involvedObject_name=look.name)
+        if by_name
+        else happenings.selector(involvedObject_uid=look.uid)
+    )
+    namespace = None if by_name else look.place.namespace
+    scan = await look.attempt("events", happenings.scan(look.kube.api, look.kube.discovery, namespace, selector))
+    return scan.events[:_EVENTS] if scan else []
+
+
+def _summary(found: Mapping[str, Any]) -> Detail:
+    metadata = slim(found)["metadata"]
+    owners = [f"{owner['kind']}/{owner['name']}" for owner in metadata.get("ownerReferences") or ()]
+    given = {
+        "labels": metadata.get("labels"),
+        "annotations": {key: _cut(value) for key, value in (metadata.get("annotations") or {}).items()},
+        "owner": ", ".join(owners), "created": metadata.get("creationTimestamp"), "age": _age(metadata),
+        "terminating_since": metadata.get("deletionTimestamp"), "finalizers": metadata.get("finalizers"),
+        "generation": metadata.get("generation"), "resource_version": metadata.get("resourceVersion"),
+    }  # fmt: skip
+    return {key: value for key, value in given.items() if value}
+
+
+def _conditions(found: Mapping[str, Any]) -> list[dict[str, str]]:
+    status = found.get("status")
+    conditions = status.get("conditions") if isinstance(status, dict) else None
+    return [
+        {key: str(each[key]) for key in _CONDITION if each.get(key)}
+        for each in conditions or ()
+        if isinstance(each, dict)
+    ]
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= _LONGEST_ANNOTATION else value[:_LONGEST_ANNOTATION] + "…"
+
+
+def _age(metadata: Mapping[str, Any]) -> str | None:
+    created = metadata.get("creationTimestamp")
+    if not created:
+        return None
+    seconds = int((datetime.now(UTC) - happenings.moment(created)).total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size}{unit}"
+    return f"{max(seconds, 0)}s"

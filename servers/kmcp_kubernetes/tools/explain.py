@@ -1,0 +1,97 @@
+"""What fields a kind has."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.openapi import Schema, path_parts
+from kmcp_kubernetes.words import ResourceType
+from kmcp_runtime.arguments import Word
+from kmcp_runtime.errors import bad_argument, did_you_mean
+from kmcp_runtime.output.results import Result
+from kmcp_runtime.tool import Effect, injected, tool
+
+_LONGEST_FIELD = 200
+_SENTENCE = re.compile(r"(.+?[.!?])(?:\s|$)", re.DOTALL)
+
+
+class FieldEntry(BaseModel):
+    """One field; `name` is its path below the explained one."""
+
+    name: str
+    type: str
+    description: str
+    required: bool | None = None
+    enum: list[Any] | None = None
+
+
+class Explained(Result):
+    """A kind, or one of its fields, and what is in it."""
+
+    cuttable = "fields"
+    untrusted = True
+
+    kind: str
+    api_version: str
+    path: str
+    type: str
+    description: str
+    required: list[str]
+    enum: list[Any] | None = None
+    fields: list[FieldEntry]
+    truncated: bool | None = Field(default=None, description="True when fields were left out")
+
+
+@tool(Effect.READ, extra=True)
+async def k8s_explain(
+    resource_type: ResourceType,
+    field_path: Annotated[str | None, Word("As spec.template.spec")] = None,
+    depth: Annotated[int, Word("Levels of fields", ge=1, le=5)] = 1,
+    kube: Kube = injected(),
+) -> Explained:
+    """Show the fields of a kind, types and descriptions, before writing a manifest or patch."""
+    kind = await kube.discovery.resolve(resource_type)
+    whole = await kube.openapi.schema(kind)
+    parts = path_parts(field_path or "")
+    if parts and parts[0].lower() in kind.names() and parts[0] not in whole.properties:
+        parts = parts[1:]
+    schema = _at(whole, parts)
+    inside = schema.inside
+    return Explained(
+        kind=kind.kind, api_version=kind.api_version, path=".".join(parts), type=schema.type if parts else kind.kind,
+        description=schema.description or inside.description, required=inside.required, enum=schema.enum or None,
+        fields=_fields(schema, depth), hint=None if inside.properties else "This field holds no others.",
+    )  # fmt: skip
+
+
+def _at(whole: Schema, parts: list[str]) -> Schema:
+    schema, missing = whole.at(parts)
+    if not missing:
+        return schema
+    there = parts[: len(parts) - len(missing)]
+    known = list(schema.inside.properties)
+    where = f"{'.'.join(there)} ({schema.type})" if there else "this kind"
+    raise bad_argument(
+        f"field_path: {where} has no field {missing[0]!r}",
+        did_you_mean(missing[0], known) or (f"its fields: {', '.join(known[:60])}" if known else "it holds no fields"),
+    )
+
+
+def _fields(schema: Schema, depth: int) -> list[FieldEntry]:
+    return [
+        FieldEntry(
+            name=path, type=field.type, description=_short(field.description), required=required or None,
+            enum=field.enum or None,
+        )
+        for path, field, required in schema.walk(depth)
+    ]  # fmt: skip
+
+
+def _short(description: str) -> str:
+    """The first sentence: `field_path` shows the whole."""
+    text = " ".join(description.split())
+    sentence = _SENTENCE.match(text)
+    text = sentence[1] if sentence else text
+    return text if len(text) <= _LONGEST_FIELD else f"{text[:_LONGEST_FIELD]}…"

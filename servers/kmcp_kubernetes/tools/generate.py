@@ -1,0 +1,130 @@
+"""First drafts of manifests."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from kmcp_kubernetes import skeletons
+from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.faults import explained
+from kmcp_kubernetes.openapi import Schema, document_of
+from kmcp_kubernetes.skeletons import Placeholder
+from kmcp_kubernetes.wanted import Facts, facts_of
+from kmcp_runtime.arguments import Word
+from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime.kube import objects
+from kmcp_runtime.kube.discovery import Kind
+from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.output.results import Manifest, Result
+from kmcp_runtime.tool import Effect, injected, tool
+
+DryRunOutcome = Literal["passed", "failed", "not_run"]
+_CURATED = "curated example"
+
+
+class Generated(Result):
+    """A manifest to finish: `placeholders` are values that the description did not give."""
+
+    yaml: Manifest
+    placeholders: list[Placeholder]
+    schema_source: str = Field(description="What the fields were taken from")
+    server_dry_run: DryRunOutcome
+
+
+@tool(Effect.READ)
+async def k8s_generate_resource(
+    resource_type: Annotated[str, Word("Any kind, or istio_virtual_service, argo_rollout, …")],
+    resource_description: Annotated[
+        str, Word("Name, image, replicas, port, key=value, …", examples=["named web, nginx:1.27, 3 replicas, port 80"])
+    ],
+    kube: Kube = injected(),
+) -> Generated:
+    """Draft a manifest from the cluster's schema and facts in the description; nothing is created."""
+    facts = facts_of(resource_description)
+    kind, absence = await _kind(kube, resource_type)
+    if kind is None:
+        return _without_cluster(resource_type, facts, absence)
+    warnings: list[str] = []
+    schema = await _schema(kube, kind, warnings)
+    draft, source = _draft(kind, schema, facts)
+    content, placeholders = skeletons.settled(draft)
+    content["apiVersion"] = kind.api_version
+    outcome = await _rehearsed(kube, kind, content, warnings)
+    if outcome == "not_run" and schema is not None:
+        warnings += skeletons.faults(schema, content)
+    if kind.kind == "Secret":
+        warnings.append("values of a Secret are not shown: put the real ones in before it is applied")
+    return Generated(
+        yaml=Manifest(content), placeholders=placeholders, schema_source=source, server_dry_run=outcome,
+        warnings=warnings,
+    )  # fmt: skip
+
+
+async def _kind(kube: Kube, resource_type: str) -> tuple[Kind | None, ToolFailure | None]:
+    """The cluster's kind, or None with the reason when only a curated example knows it."""
+    wanted = skeletons.LEGACY.get(resource_type, resource_type)
+    try:
+        return await kube.discovery.resolve(wanted), None
+    except ToolFailure as failure:
+        if failure.code != "not_found" or not skeletons.known_skeletons(resource_type):
+            raise
+        return None, failure
+
+
+def _without_cluster(resource_type: str, facts: Facts, absence: ToolFailure | None) -> Generated:
+    keys = skeletons.known_skeletons(resource_type)
+    if len(keys) > 1:
+        names = [name for name, key in skeletons.LEGACY.items() if key in keys]
+        raise bad_argument(f"resource_type {resource_type!r} is ambiguous: {', '.join(names)}", "use one of these")
+    content, placeholders = skeletons.settled(skeletons.from_example(keys[0], facts))
+    reason = absence.message if absence else "the cluster does not have this kind"
+    return Generated(
+        yaml=Manifest(content), placeholders=placeholders, schema_source=f"{_CURATED} of {keys[0]}",
+        server_dry_run="not_run",
+        warnings=[f"{reason}: is its CustomResourceDefinition installed? Nothing was checked."],
+    )  # fmt: skip
+
+
+async def _schema(kube: Kube, kind: Kind, warnings: list[str]) -> Schema | None:
+    try:
+        return await kube.openapi.schema(kind)
+    except ToolFailure as failure:
+        warnings.append(f"without a schema: {failure.message}")
+        return None
+
+
+def _draft(kind: Kind, schema: Schema | None, facts: Facts) -> tuple[Any, str]:
+    """The draft and where its fields come from."""
+    pairs = dict(facts["given_pairs"])
+    key = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    placed: dict[str, Any] = {}
+    if kind.kind not in ("ConfigMap", "Secret"):
+        facts["given_pairs"] = skeletons.put_pairs(placed, schema, pairs)
+    draft = skeletons.from_example(key, facts)
+    source = [_CURATED] if draft is not None else []
+    if schema is not None:
+        source.append(f"/openapi/v3/{document_of(kind)}")
+    if draft is None:
+        if schema is None:
+            raise bad_argument(f"the API server publishes no schema of {kind.full_name}", "write the manifest yourself")
+        draft = skeletons.from_schema(schema, kind.api_version, kind.kind, kind.namespaced, facts)
+    skeletons.put_pairs(draft, schema, {key: value for key, value in pairs.items() if key not in facts["given_pairs"]})
+    return draft, " and ".join(source)
+
+
+async def _rehearsed(kube: Kube, kind: Kind, content: Any, warnings: list[str]) -> DryRunOutcome:
+    """Whether the API server would take it, as far as this identity may ask."""
+    place = kube.scoped(kind, content["metadata"].get("namespace") if kind.namespaced else None)
+    try:
+        await objects.create(kube.api, kind, place.namespace, content, dry_run=True)
+    except StatusFailure as failure:
+        if failure.reason == "AlreadyExists":
+            warnings.append(failure.message)
+            return "passed"
+        if failure.http_status in (403, 405):
+            warnings.append(f"the server's dry run is not permitted: {failure.message}")
+            return "not_run"
+        why = await explained(failure, kube.openapi, kind)
+        warnings.append(f"the server's dry run failed: {why.message}" + (f" ({why.hint})" if why.hint else ""))
+        return "failed"
+    return "passed"

@@ -1,0 +1,103 @@
+"""Manifests into the cluster: server-side apply, and creation."""
+
+import hashlib
+from typing import Annotated
+
+from pydantic import Field
+
+from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.manifests import Batch, Written, named
+from kmcp_kubernetes.words import OptionalNamespace
+from kmcp_runtime.arguments import DryRun, Word
+from kmcp_runtime.kube.manifests import parse
+from kmcp_runtime.kube.objects import FIELD_MANAGER
+from kmcp_runtime.output.results import Page
+from kmcp_runtime.settings import listed
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+LARGEST_REMOTE = 1 << 20
+Text = Annotated[str, Word("YAML or JSON, many documents")]
+_CREATE = (Rule("*", ("*",), ("create",)),)
+
+
+class WrittenManifest(Page[Written]):
+    """What happened to each document."""
+
+    changed: bool
+    dry_run: bool | None = Field(default=None, description="True when nothing was changed")
+
+
+class AppliedManifest(WrittenManifest):
+    """What server-side apply did to each document."""
+
+    field_manager: str
+
+
+class FetchedManifest(WrittenManifest):
+    """What was created of a manifest that was read from a URL."""
+
+    source: str
+    sha256: str
+
+
+@tool(Effect.WRITE, needs=(Rule("*", ("*",), ("get", "patch", "create")),), timeout=120, idempotent=True)
+async def k8s_apply_manifest(
+    manifest: Text,
+    namespace: OptionalNamespace = None,
+    force: Annotated[bool, Word("Take over fields that other managers own")] = False,
+    dry_run: DryRun = False,
+    kube: Kube = injected(),
+) -> AppliedManifest:
+    """Create or update objects by server-side apply; the way to change what a manifest describes."""
+    batch = Batch(kube, named(parse(manifest), "manifest"), namespace, dry_run)
+    await batch.apply(force)
+    return AppliedManifest(
+        items=batch.items, changed=batch.changed, warnings=batch.warnings,
+        dry_run=dry_run or None, field_manager=FIELD_MANAGER, hint=_failures(batch),
+    )  # fmt: skip
+
+
+@tool(Effect.WRITE, needs=_CREATE, timeout=120)
+async def k8s_create_resource(
+    yaml_content: Text, namespace: OptionalNamespace = None, dry_run: DryRun = False, kube: Kube = injected()
+) -> WrittenManifest:
+    """Create objects that must not exist yet; stops at the first failure."""
+    batch = Batch(kube, parse(yaml_content, "yaml_content"), namespace, dry_run, "yaml_content")
+    await batch.create()
+    return WrittenManifest(
+        items=batch.items,
+        changed=batch.changed,
+        warnings=batch.warnings,
+        dry_run=dry_run or None,
+        hint=_stopped(batch),
+    )
+
+
+@tool(Effect.WRITE, needs=_CREATE, timeout=120)
+async def k8s_create_resource_from_url(
+    url: Annotated[str, Word("https, on an allowed host")],
+    namespace: OptionalNamespace = None,
+    dry_run: DryRun = False,
+    kube: Kube = injected(),
+) -> FetchedManifest:
+    """Create the objects of a manifest on the web; only hosts that the server allows."""
+    hosts = listed(kube.settings.manifest_hosts)
+    text = await kube.web.fetch_text(url, hosts, LARGEST_REMOTE, setting="--manifest-hosts (KMCP_MANIFEST_HOSTS)")
+    batch = Batch(kube, parse(text, "url"), namespace, dry_run, "url")
+    await batch.create()
+    return FetchedManifest(
+        items=batch.items, changed=batch.changed, warnings=batch.warnings, dry_run=dry_run or None,
+        hint=_stopped(batch), source=url, sha256=hashlib.sha256(text.encode()).hexdigest(),
+    )  # fmt: skip
+
+
+def _failures(batch: Batch) -> str | None:
+    failed = [item for item in batch.items if item.result == "failed"]
+    return f"{len(failed)} of {len(batch.items)} documents failed; the others are done." if failed else None
+
+
+def _stopped(batch: Batch) -> str | None:
+    if batch.items[-1].result != "failed":
+        return None
+    left = len(batch.documents) - len(batch.items)
+    return f"Stopped at the first failure; {left} later documents were not tried, what is listed as created exists."

@@ -1,0 +1,106 @@
+"""Labels and annotations of any object."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from kmcp_kubernetes import metadata
+from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.metadata import Marked, Marking
+from kmcp_kubernetes.words import OptionalNamespace, ResourceName, ResourceType
+from kmcp_runtime.arguments import DryRun, Word
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+_NEEDS = (Rule("*", ("*",), ("get", "patch")),)
+Pairs = Annotated[
+    dict[str, str],
+    BeforeValidator(metadata.read_pairs),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}}),
+    Word("Keys and values", min_length=1),
+]
+Key = Annotated[str, Word("Key", min_length=1)]
+Overwrite = Annotated[bool, Word("Replace other values")]
+
+
+class WithLabels(Marked):
+    """An object and its labels."""
+
+    labels: dict[str, str]
+
+
+class WithAnnotations(Marked):
+    """An object and its annotations."""
+
+    annotations: dict[str, str]
+
+
+@tool(Effect.WRITE, needs=_NEEDS, idempotent=True)
+async def k8s_label_resource(
+    resource_type: ResourceType,
+    resource_name: ResourceName,
+    labels: Pairs,
+    namespace: OptionalNamespace = None,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    kube: Kube = injected(),
+) -> WithLabels:
+    """Set labels of one object, which selectors find it by."""
+    place = await kube.place(resource_type, namespace)
+    return _with_labels(
+        await metadata.put(kube, place, resource_name, "labels", labels, overwrite=overwrite, dry_run=dry_run)
+    )
+
+
+@tool(Effect.WRITE, needs=_NEEDS, idempotent=True)
+async def k8s_remove_label(
+    resource_type: ResourceType,
+    resource_name: ResourceName,
+    label_key: Key,
+    namespace: OptionalNamespace = None,
+    dry_run: DryRun = False,
+    kube: Kube = injected(),
+) -> WithLabels:
+    """Remove one label of an object."""
+    place = await kube.place(resource_type, namespace)
+    return _with_labels(await metadata.remove(kube, place, resource_name, "labels", label_key, dry_run=dry_run))
+
+
+@tool(Effect.WRITE, needs=_NEEDS, idempotent=True)
+async def k8s_annotate_resource(
+    resource_type: ResourceType,
+    resource_name: ResourceName,
+    annotations: Pairs,
+    namespace: OptionalNamespace = None,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    kube: Kube = injected(),
+) -> WithAnnotations:
+    """Set annotations of one object; values may hold any text."""
+    place = await kube.place(resource_type, namespace)
+    return _with_annotations(
+        await metadata.put(kube, place, resource_name, "annotations", annotations, overwrite=overwrite, dry_run=dry_run)
+    )
+
+
+@tool(Effect.WRITE, needs=_NEEDS, idempotent=True)
+async def k8s_remove_annotation(
+    resource_type: ResourceType,
+    resource_name: ResourceName,
+    annotation_key: Key,
+    namespace: OptionalNamespace = None,
+    dry_run: DryRun = False,
+    kube: Kube = injected(),
+) -> WithAnnotations:
+    """Remove one annotation of an object."""
+    place = await kube.place(resource_type, namespace)
+    return _with_annotations(
+        await metadata.remove(kube, place, resource_name, "annotations", annotation_key, dry_run=dry_run)
+    )
+
+
+def _with_labels(marking: Marking) -> WithLabels:
+    return WithLabels.model_validate({**marking.fields(), "labels": marking.shown()})
+
+
+def _with_annotations(marking: Marking) -> WithAnnotations:
+    return WithAnnotations.model_validate({**marking.fields(), "annotations": marking.shown()})

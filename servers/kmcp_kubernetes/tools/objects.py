@@ -1,0 +1,131 @@
+"""Single objects, as YAML; and their end."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from kmcp_kubernetes.client import Kube, Place
+from kmcp_kubernetes.dependents import dependents
+from kmcp_kubernetes.words import OptionalNamespace, ResourceName, ResourceType
+from kmcp_runtime.arguments import DryRun, Word
+from kmcp_runtime.errors import conflict
+from kmcp_runtime.kube import objects
+from kmcp_runtime.kube.failures import BACKEND, StatusFailure
+from kmcp_runtime.output.results import Body, Change, Manifest
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+Propagation = Literal["background", "foreground", "orphan"]
+
+
+class Yaml(Body):
+    """One object."""
+
+    cuttable = "yaml"
+    untrusted = True
+
+    kind: str
+    api_version: str
+    name: str
+    namespace: str | None = None
+    resource_version: str | None = None
+    yaml: Manifest
+
+
+@tool(Effect.READ, needs=(Rule("*", ("*",), ("get",)),))
+async def k8s_get_resource_yaml(
+    resource_type: ResourceType,
+    resource_name: ResourceName,
+    namespace: OptionalNamespace = None,
+    managed_fields: Annotated[bool, Word("With managedFields")] = False,
+    kube: Kube = injected(),
+) -> Yaml:
+    """Show one object as YAML, secrets redacted; for a summary use k8s_describe_resource."""
+    place = await kube.place(resource_type, namespace)
+    found = await kube.read(place, resource_name)
+    return Yaml(
+        kind=place.kind.kind, api_version=place.kind.api_version, name=resource_name, namespace=place.namespace,
+        resource_version=found["metadata"].get("resourceVersion"),
+        yaml=Manifest(objects.slim(found, managed_fields=managed_fields)),
+    )  # fmt: skip
+
+
+class Deletion(Change):
+    """What was deleted, and what goes with it."""
+
+    finalizers: list[str] | None = Field(default=None, description="What it waits for before it is gone")
+    dependents: dict[str, int] | None = Field(default=None, description="Objects that go with it, by kind")
+
+
+@tool(Effect.DESTROY, needs=(Rule("*", ("*",), ("get", "list", "delete")),), idempotent=True)
+async def k8s_delete_resource(
+    resource_type: ResourceType,
+    resource_name: ResourceName,
+    namespace: OptionalNamespace = None,
+    propagation: Annotated[Propagation, Word("What becomes of dependents")] = "background",
+    grace_period_seconds: Annotated[int | None, Word("Seconds to end; 0 = kill", ge=0)] = None,
+    dry_run: DryRun = False,
+    kube: Kube = injected(),
+) -> Deletion:
+    """Delete one object; dry_run=true lists what would go with it."""
+    place = await kube.place(resource_type, namespace)
+    found = await kube.read(place, resource_name)
+    warnings: list[str] = []
+    owned = await dependents(kube, place, found, warnings)
+    metadata = found["metadata"]
+    answer = await _delete(kube, place, found, propagation, grace_period_seconds, dry_run)
+    left = _foreseen(answer) if dry_run else await _left(kube, place, metadata["name"], metadata["uid"])
+    result = Deletion(
+        kind=place.kind.kind, name=resource_name, namespace=place.namespace,
+        result="terminating" if left else "deleted", changed=not metadata.get("deletionTimestamp"),
+        dry_run=dry_run or None, warnings=warnings, finalizers=(left or {}).get("metadata", {}).get("finalizers"),
+        dependents=None if propagation == "orphan" else owned,
+    )  # fmt: skip
+    result.hint = _hint(result, owned if propagation == "orphan" else {})
+    return result
+
+
+async def _delete(
+    kube: Kube, place: Place, found: Mapping[str, Any], propagation: Propagation, grace: int | None, dry_run: bool
+) -> objects.Object:
+    name, uid = found["metadata"]["name"], found["metadata"]["uid"]
+    try:
+        return await objects.delete(
+            kube.api, place.kind, name, place.namespace, propagation=propagation, uid=uid,
+            grace_period_seconds=grace, dry_run=dry_run,
+        )  # fmt: skip
+    except StatusFailure as failure:
+        if failure.http_status == 409 and "UID" in failure.message:
+            raise conflict(
+                f"{place.kind.kind} {name} was replaced meanwhile; nothing was deleted", "look again", backend=BACKEND
+            ) from None
+        if failure.http_status == 404:
+            raise await kube.absent(place, name, failure) from None
+        raise
+
+
+def _foreseen(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The object as a dry run leaves it, None when it would be gone at once."""
+    metadata = answer.get("metadata") or {}
+    waits = metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds")
+    phase = (answer.get("status") or {}).get("phase") if isinstance(answer.get("status"), dict) else None
+    return answer if waits or phase == "Terminating" else None
+
+
+async def _left(kube: Kube, place: Place, name: str, uid: str) -> Mapping[str, Any] | None:
+    """The object if it still exists."""
+    try:
+        left = await objects.read(kube.api, place.kind, name, place.namespace)
+    except StatusFailure as failure:
+        if failure.http_status == 404:
+            return None
+        raise
+    return left if left["metadata"]["uid"] == uid else None
+
+
+def _hint(result: Deletion, orphans: Mapping[str, int]) -> str | None:
+    if orphans:
+        return "Left behind: " + ", ".join(f"{count} {plural}" for plural, count in orphans.items())
+    if result.result == "terminating" and result.finalizers and not result.dry_run:
+        return "It goes when its finalizers are done; k8s_get_resources shows whether it has."
+    return None

@@ -1,0 +1,66 @@
+"""Patches of objects and of their status."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.faults import refuse_redacted
+from kmcp_kubernetes.patches import changed, chosen_type, read_patch
+from kmcp_kubernetes.words import OptionalNamespace, ResourceName, ResourceType
+from kmcp_runtime.arguments import DryRun, Word
+from kmcp_runtime.errors import bad_argument
+from kmcp_runtime.output.results import Change
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+Patch = Annotated[
+    Any,
+    BeforeValidator(read_patch),
+    WithJsonSchema({"type": ["object", "array"]}),
+    Word("What to merge, or JSON patch operations"),
+]
+StatusPatch = Annotated[
+    Any, BeforeValidator(read_patch), WithJsonSchema({"type": "object"}), Word("What to merge into the status")
+]
+
+
+@tool(Effect.WRITE, needs=(Rule("*", ("*",), ("get", "patch")),))
+async def k8s_patch_resource(
+    resource_type: ResourceType,
+    resource_name: ResourceName,
+    patch: Patch,
+    patch_type: Annotated[Literal["strategic", "merge", "json"] | None, Word("None: strategic, or what fits")] = None,
+    namespace: OptionalNamespace = None,
+    dry_run: DryRun = False,
+    kube: Kube = injected(),
+) -> Change:
+    """Change some fields of one object; k8s_apply_manifest is for whole manifests."""
+    place = await kube.place(resource_type, namespace)
+    kind_of_patch = chosen_type(patch, patch_type, place.kind)
+    refuse_redacted(patch, "patch")
+    change = await changed(kube, place, resource_name, patch, kind_of_patch, dry_run=dry_run)
+    if "status" in place.kind.subresources and isinstance(patch, dict) and "status" in patch:
+        change.warnings = ["the API server ignores status here: k8s_patch_status changes it"]
+    return change
+
+
+@tool(Effect.WRITE, needs=(Rule("*", ("*",), ("get",)), Rule("*", ("*/status",), ("patch",))))
+async def k8s_patch_status(
+    resource_type: ResourceType,
+    resource_name: ResourceName,
+    patch: StatusPatch,
+    namespace: OptionalNamespace = None,
+    dry_run: DryRun = False,
+    kube: Kube = injected(),
+) -> Change:
+    """Change the status of one object, as its controller would; to test, or to free what is stuck."""
+    place = await kube.place(resource_type, namespace)
+    if "status" not in place.kind.subresources:
+        raise bad_argument(
+            f"this kind has no status subresource: {place.kind.full_name}", "k8s_patch_resource changes its fields"
+        )
+    if not isinstance(patch, dict):
+        raise bad_argument("patch: a merge patch is an object, not a list", 'write {"status": {…}}')
+    refuse_redacted(patch, "patch")
+    whole = patch if "status" in patch else {"status": patch}
+    return await changed(kube, place, resource_name, whole, "merge", dry_run=dry_run, subresource="status")

@@ -1,0 +1,139 @@
+"""Rollouts of workloads."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from kmcp_kubernetes import rollouts
+from kmcp_kubernetes.client import Kube, Place
+from kmcp_kubernetes.manifests import written
+from kmcp_kubernetes.progress import until_done
+from kmcp_kubernetes.words import OptionalNamespace, ResourceName
+from kmcp_runtime.arguments import DryRun, Word
+from kmcp_runtime.errors import bad_argument
+from kmcp_runtime.kube import objects
+from kmcp_runtime.output.results import Diff, Result
+from kmcp_runtime.tool import By, Effect, Rule, injected, tool
+
+Action = Literal["history", "status", "pause", "resume", "restart", "undo"]
+_SPELLINGS = {"deploy": "deployment", "sts": "statefulset", "ds": "daemonset"}
+
+
+def _workload(given: Any) -> Any:
+    """Other spellings of the three kinds."""
+    if not isinstance(given, str):
+        return given
+    word = given.lower().partition(".")[0]
+    return _SPELLINGS.get(word, word.removesuffix("s") if word.endswith(("ets", "ments")) else word)
+
+
+class Rollout(Result):
+    """What a rollout action found or did; the fields depend on the action."""
+
+    kind: str
+    name: str
+    namespace: str
+    action: Action
+    items: list[rollouts.Revision] | None = Field(default=None, description="history: the newest first")
+    returned: int | None = None
+    done: bool | None = None
+    message: str | None = None
+    desired: int | None = None
+    updated: int | None = None
+    ready: int | None = None
+    available: int | None = None
+    stuck_reason: str | None = None
+    timed_out: bool | None = Field(default=None, description="True when it was not done in time")
+    result: str | None = Field(default=None, description="What a change did, in a word")
+    changed: bool | None = None
+    diff: Diff | None = Field(default=None, description="Unified diff, without managedFields")
+    dry_run: bool | None = Field(default=None, description="True when nothing was changed")
+
+
+@tool(
+    Effect.WRITE,
+    by=By("action", {"history": Effect.READ, "status": Effect.READ}),
+    needs=(
+        Rule("apps", ("deployments", "statefulsets", "daemonsets"), ("get", "patch")),
+        Rule("apps", ("replicasets", "controllerrevisions"), ("list",)),
+        Rule("", ("pods",), ("list",)),
+    ),
+)
+async def k8s_rollout(
+    action: Annotated[Action, Word("What to do")],
+    resource_type: Annotated[
+        Literal["deployment", "statefulset", "daemonset"], BeforeValidator(_workload), Word("Kind")
+    ],
+    resource_name: ResourceName,
+    namespace: OptionalNamespace = None,
+    to_revision: Annotated[int, Word("undo: 0 = the previous", ge=0)] = 0,
+    wait: Annotated[bool, Word("Until rolled out")] = False,
+    timeout_seconds: Annotated[int, Word("Longest wait", ge=1, le=3600)] = 120,
+    dry_run: DryRun = False,
+    kube: Kube = injected(),
+) -> Rollout:
+    """Follow, restart, pause, resume or undo a workload's rollout, or list its revisions."""
+    place = await kube.place(f"{resource_type}s.apps", namespace)
+    found = await kube.read(place, resource_name)
+    about = {"kind": place.kind.kind, "name": resource_name, "namespace": place.namespace, "action": action}
+    if action == "history":
+        items = rollouts.history(found, await rollouts.kept_revisions(kube, found))
+        return Rollout.model_validate({**about, "items": items, "returned": len(items)})
+    if action != "status":
+        about |= await _changed(kube, place, found, action, to_revision, dry_run)
+    if (wait and not dry_run) or action == "status":
+        about |= await _followed(kube, place, resource_name, timeout_seconds if wait else 0)
+    return Rollout.model_validate(about)
+
+
+async def _followed(kube: Kube, place: Place, name: str, seconds: int) -> dict[str, Any]:
+    seen, late = await until_done(kube, place, name, seconds)
+    return {
+        "done": seen.done, "message": seen.message, **asdict(seen.counts), "stuck_reason": seen.stuck_reason,
+        "timed_out": (late and seconds > 0) or None,
+    }  # fmt: skip
+
+
+async def _changed(
+    kube: Kube, place: Place, found: objects.Object, action: Action, to_revision: int, dry_run: bool
+) -> dict[str, Any]:
+    """Do the action; what is already so is left as it is."""
+    patch, patch_type, result = await _patch(kube, place, found, action, to_revision)
+    if patch is None:
+        return {"result": "unchanged", "changed": False, "dry_run": dry_run or None}
+    after = await objects.patch(
+        kube.api, place.kind, found["metadata"]["name"], place.namespace, patch, patch_type, dry_run=dry_run
+    )
+    diff = Diff(written(place.kind, found), written(place.kind, after))
+    return {
+        "result": result if diff.changed else "unchanged", "changed": diff.changed, "dry_run": dry_run or None,
+        "diff": diff if diff.changed else None,
+    }  # fmt: skip
+
+
+async def _patch(
+    kube: Kube, place: Place, found: objects.Object, action: Action, to_revision: int
+) -> tuple[Any, objects.PatchType, str]:
+    if action in ("pause", "resume"):
+        return _pausing(place, found, action == "pause"), "merge", f"{action}d"
+    if action == "restart":
+        rollouts.refuse_paused(found, "restarted")
+        stamp = {rollouts.RESTARTED_AT: datetime.now(UTC).isoformat(timespec="seconds")}
+        return {"spec": {"template": {"metadata": {"annotations": stamp}}}}, "strategic", "restarted"
+    rollouts.refuse_paused(found, "undone")
+    target = rollouts.target_of_undo(found, await rollouts.kept_revisions(kube, found), to_revision)
+    patch, patch_type = rollouts.undo_patch(found, target)
+    return patch, patch_type, f"rolled back to revision {target.number}"
+
+
+def _pausing(place: Place, found: Mapping[str, Any], paused: bool) -> Any:
+    if place.kind.kind != "Deployment":
+        raise bad_argument(
+            f"a {place.kind.kind} cannot be paused or resumed", "only Deployments can; a StatefulSet takes a partition"
+        )
+    if bool((found.get("spec") or {}).get("paused")) == paused:
+        return None
+    return {"spec": {"paused": paused or None}}

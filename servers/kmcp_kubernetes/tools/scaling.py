@@ -1,0 +1,59 @@
+"""The number of pods of a workload."""
+
+import asyncio
+from typing import Annotated
+
+from pydantic import Field
+
+from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.scaling import autoscaler_of, check_scalable
+from kmcp_kubernetes.words import ResourceType
+from kmcp_runtime.arguments import DryRun, Name, Namespace, Word
+from kmcp_runtime.kube import objects
+from kmcp_runtime.output.results import Change, Diff
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+
+class Scaled(Change):
+    """How many replicas there were, and how many are wanted now."""
+
+    was: int = Field(alias="from")
+    to: int
+    autoscaler: str | None = Field(default=None, description="A HorizontalPodAutoscaler that will undo it")
+
+
+@tool(
+    Effect.WRITE,
+    needs=(Rule("*", ("*/scale",), ("get", "patch")), Rule("autoscaling", ("horizontalpodautoscalers",), ("list",))),
+    idempotent=True,
+)
+async def k8s_scale(
+    name: Name,
+    replicas: Annotated[int, Word("How many", ge=0)],
+    resource_type: ResourceType = "deployment",
+    namespace: Namespace = "default",
+    dry_run: DryRun = False,
+    kube: Kube = injected(),
+) -> Scaled:
+    """Set how many pods a workload runs; 0 stops it."""
+    place = await kube.place(resource_type, namespace)
+    check_scalable(place.kind)
+    before, (autoscaler, warning) = await asyncio.gather(
+        kube.read(place, name, "scale"), autoscaler_of(kube, place, name)
+    )
+    wanted = {"spec": {"replicas": replicas}}
+    after = await objects.patch(
+        kube.api, place.kind, name, place.namespace, wanted, "merge", dry_run=dry_run, subresource="scale"
+    )
+    was, to = (int((scale.get("spec") or {}).get("replicas") or 0) for scale in (before, after))
+    if autoscaler:
+        warning = f"HorizontalPodAutoscaler {autoscaler} sets the replicas of {name} and will undo this"
+    diff = Diff({"spec": {"replicas": was}}, {"spec": {"replicas": to}})
+    fields = {
+        "kind": place.kind.kind, "name": name, "namespace": place.namespace,
+        "result": "scaled" if diff.changed else "unchanged", "changed": diff.changed,
+        "diff": diff if diff.changed else None,
+        "dry_run": dry_run or None, "from": was, "to": to, "autoscaler": autoscaler,
+        "warnings": [warning] if warning else None,
+    }  # fmt: skip
+    return Scaled.model_validate(fields)

@@ -1,0 +1,205 @@
+"""Every tool as a ServiceAccount that holds exactly what the tool declares: enough, and nothing in it to spare."""
+
+import dataclasses
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from kmcp_kubernetes.client import open_backend
+from kmcp_kubernetes.server import SERVER
+from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime.instance import Server
+from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime.kube.config import load_contexts
+from kmcp_runtime.tool import Declared, Rule
+from kmcp_runtime.web import Web
+from tests.cluster.model import Cluster
+from tests.kubernetes.making import custom_kind, make
+from tests.kubernetes.rights import holding, without
+from tests.kubernetes.scenarios import CONFIG_MAP, SCENARIOS, Scenario, filled
+from tests.mcp import ToolCaller, text_of
+from tests.waiting import until
+
+pytestmark = pytest.mark.pods
+TOOLS = {declared.name: declared for declared in SERVER.tools()}
+
+
+def declared_tools() -> list[Any]:
+    return [pytest.param(declared, id=name) for name, declared in TOOLS.items() if name in SCENARIOS]
+
+
+def declared_verbs() -> Iterator[Any]:
+    for name, declared in TOOLS.items():
+        for rule in declared.needs:
+            for verb in rule.verbs:
+                yield pytest.param(declared, rule, verb, id=f"{name}-{verb}-{','.join(rule.resources)}")
+
+
+def test_every_tool_of_the_registry_has_a_scenario() -> None:
+    assert set(TOOLS) == set(SCENARIOS)
+
+
+@pytest.fixture(scope="module")
+async def furnished(cluster: Cluster) -> AsyncIterator[dict[str, str]]:
+    """A namespace with something for every tool; the words that scenarios use for it."""
+    contexts = load_contexts(str(cluster.kubeconfig))
+    api = KubeApi(contexts, contexts.named(None), Limits())
+    namespace = f"rights-{secrets.token_hex(4)}"
+    await make(api, "/api/v1/namespaces", {"metadata": {"name": namespace}})
+    try:
+        await _workloads(api, namespace, cluster.image)
+        await _measurements(api, namespace)
+        await until(lambda: _ready_pod(api, namespace), what="a ready pod of web")
+        yield {"ns": namespace}
+    finally:
+        for plural in ("pods", "nodes"):
+            await api.send("DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.metrics.k8s.io")
+        await api.send("DELETE", f"/api/v1/namespaces/{namespace}")
+        await api.close()
+
+
+async def _workloads(api: KubeApi, namespace: str, image: str) -> None:
+    labels = {"app": "web"}
+    container = {
+        "name": "main",
+        "image": image,
+        "command": ["httpd", "-f", "-p", "8080"],
+        "imagePullPolicy": "IfNotPresent",
+    }
+    template: dict[str, Any] = {"metadata": {"labels": labels}, "spec": {"containers": [container], "terminationGracePeriodSeconds": 0}}
+    spec = {"selector": {"matchLabels": labels}, "template": template, "replicas": 1}
+    apps, core = f"/apis/apps/v1/namespaces/{namespace}", f"/api/v1/namespaces/{namespace}"
+    await make(api, f"{apps}/deployments", {"metadata": {"name": "web"}, "spec": spec})
+    idle = {**template, "metadata": {"labels": {"app": "idle"}}}
+    never = {**idle, "spec": {**template["spec"], "schedulerName": "none"}}
+    for plural, name, pods, count in (("statefulsets", "store", idle, 0), ("deployments", "stuck", never, 1)):
+        body = {"selector": {"matchLabels": {"app": "idle"}}, "template": pods, "replicas": count}
+        await make(api, f"{apps}/{plural}", {"metadata": {"name": name}, "spec": body})
+    ports = [{"port": 80, "targetPort": 8080}]
+    await make(api, f"{core}/services", {"metadata": {"name": "web"}, "spec": {"selector": labels, "ports": ports}})
+    await make(api, f"{core}/configmaps", {"metadata": {"name": "settings"}, "data": {"a": "b"}})
+
+
+async def _measurements(api: KubeApi, namespace: str) -> None:
+    """The metrics API as its two kinds of resources: what `k8s_top` reads, without a metrics server."""
+    for plural, kind, scope in (("pods", "PodMetrics", "Namespaced"), ("nodes", "NodeMetrics", "Cluster")):
+        definition = custom_kind(plural, "metrics.k8s.io", kind)
+        definition["metadata"]["annotations"] = {"api-approved.kubernetes.io": "unapproved, a stand-in for tests"}
+        definition["spec"]["scope"] = scope
+        definition["spec"]["versions"][0]["name"] = "v1beta1"
+        await make(api, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+
+    async def served() -> bool:
+        return {"pods", "nodes"} <= {
+            entry["name"] for entry in (await api.get("/apis/metrics.k8s.io/v1beta1"))["resources"]
+        }  # fmt: skip
+
+    await until(lambda: _quietly(served), what="the metrics API")
+    metrics = "/apis/metrics.k8s.io/v1beta1"
+    usage = {"cpu": "5m", "memory": "8Mi"}
+    measured = {"apiVersion": "metrics.k8s.io/v1beta1", "metadata": {"name": "web"}}
+    containers = [{"name": "main", "usage": usage}]
+    await make(api, f"{metrics}/nodes", {**measured, "kind": "NodeMetrics", "usage": usage})
+    await make(
+        api, f"{metrics}/namespaces/{namespace}/pods", {**measured, "kind": "PodMetrics", "containers": containers}
+    )
+
+
+async def _quietly(look: Any) -> bool:
+    from kmcp_runtime.errors import ToolFailure
+
+    try:
+        return bool(await look())
+    except ToolFailure:
+        return False
+
+
+async def _ready_pod(api: KubeApi, namespace: str) -> str:
+    listed = await api.get(f"/api/v1/namespaces/{namespace}/pods", (("labelSelector", "app=web"),))
+    ready = [
+        item["metadata"]["name"] for item in listed["items"]
+        if all(status.get("ready") for status in item["status"].get("containerStatuses") or [{}])
+        and not item["metadata"].get("deletionTimestamp")
+    ]  # fmt: skip
+    return ready[0] if ready else ""
+
+
+def _serving() -> Server:
+    """The server with a web whose one file creates another object each time."""
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["93.184.216.34"]
+
+    def answering(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, text=CONFIG_MAP % f"x{secrets.token_hex(4)}")
+
+    web = Web(transport=httpx2.MockTransport(answering), resolve=resolve)
+    return dataclasses.replace(SERVER, open=lambda settings: open_backend(settings, web))
+
+
+class Attempt:
+    """The calls of a scenario, each time with fresh names."""
+
+    def __init__(self, scenario: Scenario, tool: str, api: KubeApi, words: Mapping[str, str]) -> None:
+        self.scenario, self.tool, self.api, self.words = scenario, tool, api, dict(words)
+
+    async def outcome(self, caller: ToolCaller) -> str:
+        """Empty when every call succeeded without a warning; else what was said."""
+        said = []
+        for arguments in self.scenario.calls:
+            words = {**self.words, "fresh": f"x{secrets.token_hex(4)}", "pod": await self._pod()}
+            if self.scenario.before:
+                body = {"metadata": {"name": words["fresh"]}}
+                await make(self.api, f"/api/v1/namespaces/{words['ns']}/configmaps", body)
+            result = await caller.client.call_tool(self.tool, filled(arguments, words), raise_on_error=False)
+            text = text_of(result.content)
+            said += [text] if result.is_error else [line for line in text.splitlines() if _complains(line)]
+        return "\n".join(said)
+
+    async def _pod(self) -> str:
+        return await until(lambda: _ready_pod(self.api, self.words["ns"]), what="a ready pod of web")
+
+
+def _complains(line: str) -> bool:
+    return "forbidden" in line or line.startswith("warning: ")
+
+
+@pytest.mark.parametrize("declared", declared_tools())
+async def test_the_declared_rights_are_enough(
+    declared: Declared, api: KubeApi, settings: KubernetesSettings, furnished: dict[str, str], tmp_path: Path
+) -> None:
+    settings = settings.model_copy(update={"manifest_hosts": "files.example.com"})
+    attempt = Attempt(SCENARIOS[declared.name], declared.name, api, furnished)
+    async with holding(api, settings, furnished["ns"], declared.needs, tmp_path, _serving()) as caller:
+        # The authorizer learns of a new binding within moments.
+        await until(lambda: attempt.outcome(caller), lambda said: said == "", 20, f"{declared.name} to succeed")
+
+
+@pytest.mark.parametrize(("declared", "rule", "verb"), list(declared_verbs()))
+async def test_each_declared_right_is_needed(
+    declared: Declared, rule: Rule, verb: str, api: KubeApi, settings: KubernetesSettings, furnished: dict[str, str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    settings = settings.model_copy(update={"manifest_hosts": "files.example.com"})
+    attempt = Attempt(SCENARIOS[declared.name], declared.name, api, furnished)
+    rules = without(declared.needs, rule, verb)
+    async with holding(api, settings, furnished["ns"], rules, tmp_path, _serving()) as caller:
+        said = await until(
+            lambda: attempt.outcome(caller), lambda said: _names(said, rule, verb), 20, f"{verb} refused"
+        )
+        assert "forbidden" in said
+
+
+def _names(said: str, rule: Rule, verb: str) -> bool:
+    """Whether the verb is said to be missing, and nothing else; with the resource, where the rule names it."""
+    missing = [line for line in said.replace('\\"', '"').splitlines() if "cannot " in line]
+    named = [resource for resource in rule.resources if "*" not in resource]
+    return (
+        bool(missing)
+        and all(f"cannot {verb} resource" in line for line in missing)
+        and (not named or any(f'resource "{resource}"' in line for line in missing for resource in named))
+    )

@@ -1,0 +1,166 @@
+"""k8s_top: without the metrics API, and with one whose objects are kept by the real API server."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastmcp import Client
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from kmcp_kubernetes.quantities import millicores, whole_bytes
+from kmcp_kubernetes.server import SERVER
+from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.server import assemble
+from kmcp_runtime.settings import RuntimeSettings
+from tests.kubernetes.conftest import pod
+from tests.kubernetes.making import custom_kind, kubeconfig, make, pods_path
+from tests.mcp import ToolCaller
+from tests.serving import served
+from tests.waiting import until
+
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+GROUP = "metrics.k8s.io"
+APPROVAL = "api-approved.kubernetes.io"
+KINDS = (("pods", "PodMetrics", "Namespaced"), ("nodes", "NodeMetrics", "Cluster"))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "cpu", "memory"),
+    [("250m", 250, 0), ("2", 2000, 2), ("1234567n", 1, 0), ("1Gi", 2**30 * 1000, 2**30), ("1e3", 10**6, 1000),
+     ("128974848", 128974848000, 128974848), ("1.5Ki", 1536000, 1536), ("5M", 5 * 10**9, 5 * 10**6), ("odd", 0, 0)],
+)  # fmt: skip
+def test_quantities(quantity: str, cpu: int, memory: int) -> None:
+    assert (millicores(quantity), whole_bytes(quantity)) == (cpu, memory)
+
+
+@asynccontextmanager
+async def _metrics(api: KubeApi) -> AsyncIterator[None]:
+    """The metrics API as custom resources: its shapes, and the API server's own selectors and rights."""
+    own = [plural for plural, kind, scope in KINDS if await _defined(api, plural, kind, scope)]
+    try:
+        yield
+    finally:
+        for plural in own:
+            await api.send("DELETE", f"{CRDS}/{plural}.{GROUP}")
+
+
+async def _defined(api: KubeApi, plural: str, kind: str, scope: str) -> bool:
+    """False when another test has defined it, and will remove it."""
+    body = custom_kind(plural, GROUP, kind)
+    body["metadata"]["annotations"] = {APPROVAL: "unapproved, stands in for the metrics server in a test"}
+    body["spec"]["scope"] = scope
+    body["spec"]["versions"][0]["name"] = "v1beta1"
+    try:
+        await make(api, CRDS, body)
+    except StatusFailure as failure:
+        if failure.http_status != 409:
+            raise
+        return False
+    return True
+
+
+def _measured(name: str, *usage: tuple[str, str], kind: str = "PodMetrics") -> dict[str, Any]:
+    amounts = [{"cpu": cpu, "memory": memory} for cpu, memory in usage]
+    what = {"containers": [{"name": f"c{n}", "usage": each} for n, each in enumerate(amounts)]}
+    return {
+        "apiVersion": f"{GROUP}/v1beta1", "kind": kind, "metadata": {"name": name, "labels": {"app": name}},
+        **(what if kind == "PodMetrics" else {"usage": amounts[0]}),
+    }  # fmt: skip
+
+
+async def _bounded(api: KubeApi, namespace: str, name: str, resources: dict[str, Any]) -> None:
+    body = pod(name, "none", schedulerName="none")
+    body["spec"]["containers"][0]["resources"] = resources
+    await make(api, pods_path(namespace), body)
+
+
+async def _bare(request: Request) -> JSONResponse:
+    """Discovery of a cluster without any aggregated API."""
+    return JSONResponse({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": []})
+
+
+async def test_without_the_metrics_api(tmp_path: Path) -> None:
+    app = Starlette(routes=[Route("/api", _bare), Route("/apis", _bare)])
+    async with served(app) as url:
+        settings = KubernetesSettings(kubeconfig=str(kubeconfig(url, tmp_path)))
+        async with Client(assemble(SERVER, settings, RuntimeSettings())) as client:
+            refused = await ToolCaller(client).fails("k8s_top", resource_type="pods")
+    assert refused["code"] == "unavailable"
+    assert "metrics server is not installed" in refused["message"]
+
+
+@pytest.mark.cluster
+async def test_usage_of_pods_and_nodes(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
+    await _bounded(api, namespace, "limited", {"limits": {"cpu": "200m", "memory": "100Mi"}})
+    await _bounded(api, namespace, "asking", {"requests": {"cpu": "100m"}})
+    await _bounded(api, namespace, "free", {})
+    async with _metrics(api):
+        path = f"/apis/{GROUP}/v1beta1/namespaces/{namespace}/pods"
+        await _made(api, path, _measured("limited", ("50m", "20Mi"), ("50000000n", "5Mi")))
+        await _made(api, path, _measured("asking", ("150m", "1Mi")))
+        await _made(api, path, _measured("free", ("1m", "900Mi")))
+        await _check_pods(tools, namespace)
+        await _check_nodes(tools, api)
+
+
+async def _made(api: KubeApi, path: str, body: dict[str, Any]) -> None:
+    """Made as soon as the kind is served."""
+
+    async def attempt() -> bool:
+        try:
+            await make(api, path, body)
+        except StatusFailure as failure:
+            if failure.http_status != 404:
+                raise
+            return False
+        return True
+
+    await until(attempt, what="a measurement")
+
+
+async def _check_pods(tools: ToolCaller, namespace: str) -> None:
+    async def look() -> bool:
+        result = await tools.client.call_tool("k8s_top", {"resource_type": "pods"}, raise_on_error=False)
+        return not result.is_error
+
+    await until(look, seconds=90, what="discovery of the metrics API")
+    by_cpu = await tools.ok("k8s_top", resource_type="pods", namespace=namespace)
+    assert [item["name"] for item in by_cpu["items"]] == ["asking", "limited", "free"]
+    asking, limited, free = by_cpu["items"]
+    assert (limited["cpu_millicores"], limited["memory_bytes"]) == (100, 25 * 2**20)
+    assert (limited["cpu_percent"], limited["memory_percent"], limited["percent_of"]) == (50, 25, "limit")
+    assert (asking["cpu_percent"], asking["percent_of"]) == (150, "request")
+    assert "memory_percent" not in asking
+    assert "percent_of" not in free
+    by_memory = await tools.ok("k8s_top", resource_type="pods", namespace=namespace, sort="memory", limit=1)
+    assert [item["name"] for item in by_memory["items"]] == ["free"]
+    assert (by_memory["total"], by_memory["truncated"]) == (3, True)
+    selected = await tools.ok("k8s_top", resource_type="pods", namespace=namespace, selector="app=free")
+    assert [item["name"] for item in selected["items"]] == ["free"]
+    everywhere = await tools.ok("k8s_top", resource_type="pods", all_namespaces=True)
+    assert namespace in {item["namespace"] for item in everywhere["items"]}
+    nothing = await tools.ok("k8s_top", resource_type="pods", namespace="kube-system")
+    assert nothing["items"] == []
+    assert nothing["hint"]
+    malformed = await tools.fails("k8s_top", resource_type="pods", selector="=x")
+    assert malformed["code"] == "bad_argument"
+    assert "position 1" in malformed["message"]
+
+
+async def _check_nodes(tools: ToolCaller, api: KubeApi) -> None:
+    node = (await api.get("/api/v1/nodes"))["items"][0]
+    cores, memory = node["status"]["allocatable"]["cpu"], whole_bytes(node["status"]["allocatable"]["memory"])
+    half = _measured(node["metadata"]["name"], (f"{millicores(cores) // 2}m", str(memory // 4)), kind="NodeMetrics")
+    await _made(api, f"/apis/{GROUP}/v1beta1/nodes", half)
+    found = await tools.ok("k8s_top", resource_type="nodes")
+    item = next(each for each in found["items"] if each["name"] == node["metadata"]["name"])
+    assert (item["cpu_percent"], item["memory_percent"], item["percent_of"]) == (50, 25, "allocatable")
+    scoped = await tools.fails("k8s_top", resource_type="nodes", namespace="default")
+    assert scoped["code"] == "bad_argument"
