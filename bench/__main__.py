@@ -62,7 +62,15 @@ async def _bench(rounds: int) -> int:
     await populate(api, *SMALL)
     await populate(api, *LARGE)
     environment = {"KUBECONFIG": str(cluster.kubeconfig)}
-    other = [str(peer.binary(say)), "--port", "{port}", "--bind-address", "127.0.0.1", "--kubeconfig", str(cluster.kubeconfig)]
+    other = [
+        str(peer.binary(say)),
+        "--port",
+        "{port}",
+        "--bind-address",
+        "127.0.0.1",
+        "--kubeconfig",
+        str(cluster.kubeconfig),
+    ]
     with ExitStack() as stack:
         ours = stack.enter_context(running(_OURS, environment))
         theirs = stack.enter_context(running(other, environment))
@@ -179,7 +187,10 @@ def _describe(what: str, samples: dict[str, list[Sample]]) -> None:
     for name, taken in samples.items():
         times = sorted(sample.seconds * 1000 for sample in taken)
         size = statistics.median(sample.answer_bytes for sample in taken)
-        print(f"{what:14} {name:5} median {statistics.median(times):8.1f} ms  min {times[0]:8.1f}  max {times[-1]:8.1f}  {size:8.0f} bytes")
+        print(
+            f"{what:14} {name:5} median {statistics.median(times):8.1f} ms  "
+            f"min {times[0]:8.1f}  max {times[-1]:8.1f}  {size:8.0f} bytes"
+        )
 
 
 def say(text: str) -> None:

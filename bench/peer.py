@@ -17,7 +17,16 @@ def binary(say: Callable[[str], None]) -> Path:
     if not _found(folder):
         say(f"installing {PACKAGE} {VERSION} from npm (once, then cached)")
         folder.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), f"{PACKAGE}@{VERSION}"]
+        command = [
+            "npm",
+            "install",
+            "--silent",
+            "--no-audit",
+            "--no-fund",
+            "--prefix",
+            str(folder),
+            f"{PACKAGE}@{VERSION}",
+        ]
         subprocess.run(command, check=True)
     return _found(folder)[0]
 

@@ -12,7 +12,9 @@ _AT_ONCE = 32
 async def populate(api: KubeApi, namespace: str, count: int) -> None:
     """Make the namespace hold exactly so many pods, of an ordinary size."""
     await _namespace(api, namespace)
-    listed = await api.get(PODS.format(namespace), accept="application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io")
+    listed = await api.get(
+        PODS.format(namespace), accept="application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+    )
     there = {item["metadata"]["name"] for item in listed["items"] or ()}
     missing = [name for name in (f"web-{number:05}" for number in range(count)) if name not in there]
     slots = asyncio.Semaphore(_AT_ONCE)

@@ -36,6 +36,8 @@ class Progress:
     stuck_reason: str | None = None
     hopeless: bool = False
     """True when waiting longer is no use."""
+    unseen: str | None = None
+    """Why the pods could not be asked."""
 
 
 def progress(found: Object) -> Progress:
@@ -53,7 +55,10 @@ async def explained_progress(kube: Kube, found: Object) -> Progress:
     seen = progress(found)
     if seen.done:
         return seen
-    waiting = await _waiting_pods(kube, found)
+    try:
+        waiting = await _waiting_pods(kube, found)
+    except ToolFailure as failure:
+        return replace(seen, unseen=f"what the pods wait for is unknown: {failure.message}")
     if not waiting:
         return seen
     reason = "; ".join([seen.stuck_reason, waiting] if seen.stuck_reason else [waiting])
@@ -160,12 +165,9 @@ def _on_delete(counts: Counts) -> Progress:
 
 async def _waiting_pods(kube: Kube, found: Object) -> str | None:
     """Why pods of the workload wait, each reason once."""
-    try:
-        pods = await kube.listed(
-            "pods", found["metadata"]["namespace"], selector=selector_of(found.get("spec") or {}), limit=_PODS_LOOKED_AT
-        )
-    except ToolFailure as failure:  # The counts still tell how far it is.
-        return f"why the pods wait is unknown: {failure.message}"
+    namespace = found["metadata"]["namespace"]
+    selector = selector_of(found.get("spec") or {})
+    pods = await kube.listed("pods", namespace, selector=selector, limit=_PODS_LOOKED_AT)
     reasons = dict.fromkeys(reason for pod in pods for reason in _waits(pod))
     return "; ".join(list(reasons)[:3]) or None
 

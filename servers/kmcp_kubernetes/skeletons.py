@@ -25,9 +25,13 @@ LEGACY: Mapping[str, str] = {
     "gateway_api_grpc_route": "GRPCRoute.gateway.networking.k8s.io",
     "gateway_api_reference_grant": "ReferenceGrant.gateway.networking.k8s.io",
 }
+Written = tuple[Sequence[str], Any]
+"""A field's path and its value."""
 _DEEPEST = 8
 _REQUIRED = "the schema requires it, the description does not say it"
 _ABSENT = object()
+_OF_THE_OBJECT = ("name", "namespace")
+_NOT_FOR_PAIRS = ("apiVersion", "kind", "status")
 
 
 class Placeholder(BaseModel):
@@ -82,16 +86,28 @@ def from_schema(schema: Schema, api_version: str, kind: str, namespaced: bool, f
     return draft
 
 
-def put_pairs(draft: Any, schema: Schema | None, pairs: Mapping[str, str]) -> dict[str, str]:
-    """Write pairs whose key is a field's path, or a field of the spec; what is left belongs elsewhere."""
-    left = {}
+def split_pairs(schema: Schema | None, pairs: Mapping[str, str]) -> tuple[list[Written], dict[str, str]]:
+    """The pairs whose key is a field's path, or a field of the spec; and those that belong elsewhere."""
+    fields: list[Written] = []
+    left: dict[str, str] = {}
     for key, value in pairs.items():
         place = _place_of(key, schema)
         if place is None:
             left[key] = value
         else:
-            _put(draft, place[0], _typed(value, place[1]))
-    return left
+            fields.append((place[0], _typed(value, place[1])))
+    return fields, left
+
+
+def put(draft: Any, fields: Sequence[Written]) -> None:
+    """Write fields into a draft; on the way through a list, into its first item."""
+    for parts, value in fields:
+        node = draft
+        for part in parts[:-1]:
+            node = node.setdefault(part, {})
+            if isinstance(node, list):
+                node = node[0]
+        node[parts[-1]] = value
 
 
 def settled(draft: Any) -> tuple[Any, list[Placeholder]]:
@@ -122,10 +138,10 @@ def faults(schema: Schema, content: Any, path: str = "") -> Iterator[str]:
 def _derived(facts: Facts) -> Facts:
     """Mappings and lists that skeletons take, made of the pairs."""
     pairs: Mapping[str, str] = facts.get("given_pairs") or {}
-    labels = {key: value for key, value in pairs.items() if not key.isupper()}
+    labels: Facts = {key: value for key, value in pairs.items() if not key.isupper()}
     name = facts.get("name")
-    app: Facts = {"app": labels["app"]} if "app" in labels else {"app": name if name else _gap("name")}
-    made = {
+    app: Facts = {"app": labels.get("app") or name or _gap("name")}
+    made: Facts = {
         "app_label": app,
         "labels": {**labels, **app},
         "selector": labels or app,
@@ -169,7 +185,7 @@ def _value(expression: str, facts: Facts) -> Any:
 def _blank(name: str, schema: Schema, facts: Facts, depth: int) -> Any:
     """A value of this schema, with a gap wherever it had to be made up."""
     node = schema.resolved.node
-    if name in facts and schema.type in ("string", "integer", "IntOrString"):
+    if name in facts and name not in _OF_THE_OBJECT and schema.type in ("string", "integer", "IntOrString"):
         return facts[name]
     if "default" in node and node["default"] not in ({}, [], None, ""):
         return node["default"]
@@ -206,19 +222,9 @@ def _place_of(key: str, schema: Schema | None) -> tuple[list[str], Schema] | Non
         return None
     for parts in (path_parts(key), ["spec", *path_parts(key)]):
         field, missing = schema.at(parts)
-        if not missing and len(parts) > 1 and not field.properties:
+        if not missing and parts[0] not in _NOT_FOR_PAIRS and not (field.properties or field.is_map):
             return parts, field
     return None
-
-
-def _put(draft: Any, parts: Sequence[str], value: Any) -> None:
-    for part in parts[:-1]:
-        draft = draft.setdefault(part, {})
-        if isinstance(draft, list):
-            if not draft:
-                draft.append({})
-            draft = draft[0]
-    draft[parts[-1]] = value
 
 
 def _typed(value: str, schema: Schema) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 Facts = dict[str, Any]
 _PAIR = re.compile(r"""(?<![^\s,;(])([A-Za-z_][\w./-]*)=("[^"]*"|'[^']*'|[^\s,;]+)""")
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_COUNTED = "(?:replica|pod|instance|cop|cpu|core|retr|to |and )"
 _WORD = r"""["'`]?([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)["'`]?"""
 _FILLERS = frozenset(
     {
@@ -114,7 +115,7 @@ def facts_of(description: str) -> Facts:
     pairs = {key: value.strip("\"'") for key, value in _PAIR.findall(description)}
     text = _PAIR.sub(" ", description)
     for number, word in enumerate(_NUMBERS, start=1):
-        text = re.sub(rf"\b{word}\b", str(number), text, flags=re.IGNORECASE)
+        text = re.sub(rf"\b{word}(?= {_COUNTED})", str(number), text, flags=re.IGNORECASE)
     found = {name: value for name in _PATTERNS if (value := _fact(name, text)) is not None}
     found.setdefault("schedule", _spoken_schedule(text))
     if re.search(r"\bheadless\b", text, re.IGNORECASE):

@@ -33,7 +33,9 @@ async def test_without_a_cluster_the_suite_is_listed_with_what_to_set(tmp_path: 
     assert "set KUBECONFIG" in server["message"]
     assert states["CatalogMatched"] == ("True", "Matched"), server["conditions"]
     assert {tool["name"] for tool in server["tools"]} == over_http
-    async with Client(StdioTransport(str(SCRIPTS / "kmcp-kubernetes"), ["--transport", "stdio"], env=env)) as client:
+    async with Client(
+        StdioTransport(str(SCRIPTS / "kmcp-kubernetes"), ["--transport", "stdio"], env=env, keep_alive=False)
+    ) as client:
         assert {tool.name for tool in await client.list_tools()} == over_http
 
 

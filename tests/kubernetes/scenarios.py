@@ -1,12 +1,15 @@
 """What each tool is asked when it is called with exactly its own rights: one entry a tool, in a furnished namespace.
 
-The namespace holds Deployment, Service and pod `web`, a Deployment `stuck` whose pods never start, ConfigMap `settings`, and measurements in `metrics.k8s.io`.
+The namespace holds Deployment, Service and pod `web`, a Deployment `stuck` whose pods never start, ConfigMap
+`settings`, and measurements in `metrics.k8s.io`.
 `{ns}` stands for it, `{pod}` for a pod of the Deployment, `{fresh}` for a name that no object has yet.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from kmcp_runtime.tool import Declared
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\ndata: {a: b}\n"
 URL = "https://files.example.com/manifest.yaml"
@@ -65,6 +68,16 @@ SCENARIOS: dict[str, Scenario] = {
     "k8s_can_i": calls({"verb": "get", "resource_type": "pods", "namespace": "{ns}"}, {"namespace": "{ns}"}),
     "k8s_explain": calls({"resource_type": "pods"}),
 }
+
+
+def scenario_of(declared: Declared) -> Scenario:
+    """The entry of a tool; a tool that needs no argument but a namespace can do without one."""
+    if declared.name in SCENARIOS:
+        return SCENARIOS[declared.name]
+    schema = declared.input_schema()
+    if schema.get("required"):
+        raise KeyError(f"{declared.name} takes {schema['required']}: add what to call it with to SCENARIOS")
+    return calls({"namespace": "{ns}"} if "namespace" in schema["properties"] else {})
 
 
 def filled(node: Any, words: Mapping[str, str]) -> Any:

@@ -20,7 +20,7 @@ from kmcp_runtime.web import Web
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import custom_kind, make
 from tests.kubernetes.rights import holding, without
-from tests.kubernetes.scenarios import CONFIG_MAP, SCENARIOS, Scenario, filled
+from tests.kubernetes.scenarios import CONFIG_MAP, SCENARIOS, Scenario, filled, scenario_of
 from tests.mcp import ToolCaller, text_of
 from tests.waiting import until
 
@@ -29,7 +29,7 @@ TOOLS = {declared.name: declared for declared in SERVER.tools()}
 
 
 def declared_tools() -> list[Any]:
-    return [pytest.param(declared, id=name) for name, declared in TOOLS.items() if name in SCENARIOS]
+    return [pytest.param(declared, id=name) for name, declared in TOOLS.items()]
 
 
 def declared_verbs() -> Iterator[Any]:
@@ -40,7 +40,9 @@ def declared_verbs() -> Iterator[Any]:
 
 
 def test_every_tool_of_the_registry_has_a_scenario() -> None:
-    assert set(TOOLS) == set(SCENARIOS)
+    for declared in TOOLS.values():
+        assert scenario_of(declared).calls
+    assert set(SCENARIOS) <= set(TOOLS)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,10 @@ async def _workloads(api: KubeApi, namespace: str, image: str) -> None:
         "command": ["httpd", "-f", "-p", "8080"],
         "imagePullPolicy": "IfNotPresent",
     }
-    template: dict[str, Any] = {"metadata": {"labels": labels}, "spec": {"containers": [container], "terminationGracePeriodSeconds": 0}}
+    template: dict[str, Any] = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
+    }
     spec = {"selector": {"matchLabels": labels}, "template": template, "replicas": 1}
     apps, core = f"/apis/apps/v1/namespaces/{namespace}", f"/api/v1/namespaces/{namespace}"
     await make(api, f"{apps}/deployments", {"metadata": {"name": "web"}, "spec": spec})
@@ -173,7 +178,7 @@ async def test_the_declared_rights_are_enough(
     declared: Declared, api: KubeApi, settings: KubernetesSettings, furnished: dict[str, str], tmp_path: Path
 ) -> None:
     settings = settings.model_copy(update={"manifest_hosts": "files.example.com"})
-    attempt = Attempt(SCENARIOS[declared.name], declared.name, api, furnished)
+    attempt = Attempt(scenario_of(declared), declared.name, api, furnished)
     async with holding(api, settings, furnished["ns"], declared.needs, tmp_path, _serving()) as caller:
         # The authorizer learns of a new binding within moments.
         await until(lambda: attempt.outcome(caller), lambda said: said == "", 20, f"{declared.name} to succeed")
@@ -185,7 +190,7 @@ async def test_each_declared_right_is_needed(
     tmp_path: Path,
 ) -> None:  # fmt: skip
     settings = settings.model_copy(update={"manifest_hosts": "files.example.com"})
-    attempt = Attempt(SCENARIOS[declared.name], declared.name, api, furnished)
+    attempt = Attempt(scenario_of(declared), declared.name, api, furnished)
     rules = without(declared.needs, rule, verb)
     async with holding(api, settings, furnished["ns"], rules, tmp_path, _serving()) as caller:
         said = await until(

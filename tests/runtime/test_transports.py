@@ -30,7 +30,7 @@ raise SystemExit(run_server(shelf.SERVER))
 
 
 def stdio(*flags: str) -> StdioTransport:
-    return StdioTransport(sys.executable, ["-c", PROGRAM, "--transport", "stdio", *flags])
+    return StdioTransport(sys.executable, ["-c", PROGRAM, "--transport", "stdio", *flags], keep_alive=False)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])

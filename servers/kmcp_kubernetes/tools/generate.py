@@ -11,7 +11,7 @@ from kmcp_kubernetes.openapi import Schema, document_of
 from kmcp_kubernetes.skeletons import Placeholder
 from kmcp_kubernetes.wanted import Facts, facts_of
 from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime.errors import ToolFailure, bad_argument, unavailable
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
@@ -50,13 +50,16 @@ async def k8s_generate_resource(
     content, placeholders = skeletons.settled(draft)
     content["apiVersion"] = kind.api_version
     outcome = await _rehearsed(kube, kind, content, warnings)
+    hint = None
+    if outcome == "not_run":
+        hint = f"The server's dry run needs the right to create {kind.full_name}."
     if outcome == "not_run" and schema is not None:
         warnings += skeletons.faults(schema, content)
     if kind.kind == "Secret":
         warnings.append("values of a Secret are not shown: put the real ones in before it is applied")
     return Generated(
         yaml=Manifest(content), placeholders=placeholders, schema_source=source, server_dry_run=outcome,
-        warnings=warnings,
+        warnings=warnings, hint=hint,
     )  # fmt: skip
 
 
@@ -95,21 +98,19 @@ async def _schema(kube: Kube, kind: Kind, warnings: list[str]) -> Schema | None:
 
 def _draft(kind: Kind, schema: Schema | None, facts: Facts) -> tuple[Any, str]:
     """The draft and where its fields come from."""
-    pairs = dict(facts["given_pairs"])
-    key = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
-    placed: dict[str, Any] = {}
+    fields: list[skeletons.Written] = []
     if kind.kind not in ("ConfigMap", "Secret"):
-        facts["given_pairs"] = skeletons.put_pairs(placed, schema, pairs)
+        fields, facts["given_pairs"] = skeletons.split_pairs(schema, facts["given_pairs"])
+    key = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
     draft = skeletons.from_example(key, facts)
-    source = [_CURATED] if draft is not None else []
+    sources = [_CURATED] if draft is not None else []
     if schema is not None:
-        source.append(f"/openapi/v3/{document_of(kind)}")
+        sources.append(f"/openapi/v3/{document_of(kind)}")
+        draft = draft or skeletons.from_schema(schema, kind.api_version, kind.kind, kind.namespaced, facts)
     if draft is None:
-        if schema is None:
-            raise bad_argument(f"the API server publishes no schema of {kind.full_name}", "write the manifest yourself")
-        draft = skeletons.from_schema(schema, kind.api_version, kind.kind, kind.namespaced, facts)
-    skeletons.put_pairs(draft, schema, {key: value for key, value in pairs.items() if key not in facts["given_pairs"]})
-    return draft, " and ".join(source)
+        raise unavailable(f"the API server publishes no schema of {kind.full_name}", "write the manifest yourself")
+    skeletons.put(draft, fields)
+    return draft, " and ".join(sources)
 
 
 async def _rehearsed(kube: Kube, kind: Kind, content: Any, warnings: list[str]) -> DryRunOutcome:
@@ -122,7 +123,6 @@ async def _rehearsed(kube: Kube, kind: Kind, content: Any, warnings: list[str]) 
             warnings.append(failure.message)
             return "passed"
         if failure.http_status in (403, 405):
-            warnings.append(f"the server's dry run is not permitted: {failure.message}")
             return "not_run"
         why = await explained(failure, kube.openapi, kind)
         warnings.append(f"the server's dry run failed: {why.message}" + (f" ({why.hint})" if why.hint else ""))

@@ -93,7 +93,7 @@ async def _followed(kube: Kube, place: Place, name: str, seconds: int) -> dict[s
     seen, late = await until_done(kube, place, name, seconds)
     return {
         "done": seen.done, "message": seen.message, **asdict(seen.counts), "stuck_reason": seen.stuck_reason,
-        "timed_out": (late and seconds > 0) or None,
+        "timed_out": (late and seconds > 0) or None, "warnings": [seen.unseen] if seen.unseen else None,
     }  # fmt: skip
 
 

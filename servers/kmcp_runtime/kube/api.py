@@ -1,10 +1,8 @@
 """One request to the API server: sent with the context's credentials, answered as data or as a failure with a cause."""
 
-import asyncio
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -12,33 +10,23 @@ from yarl import URL
 
 from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
 from kmcp_runtime.kube import config
+from kmcp_runtime.kube.connection import Connection, Limits
 from kmcp_runtime.kube.failures import BACKEND, from_response
 
+__all__ = ["JSON", "LARGEST_ANSWER", "KubeApi", "Limits", "Query"]
 JSON = "application/json"
 LARGEST_ANSWER = 64 * 1024 * 1024
 _READ_CHUNK = 1 << 18
 Query = Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Seconds for one request and to connect; connections kept to a server."""
-
-    request: float = 30.0
-    connect: float = 10.0
-    pool: int = 32
-
-
 class KubeApi:
     """The API server of one context. Open it with `async with`."""
 
     def __init__(self, contexts: config.Contexts, context: config.ContextInfo, limits: Limits) -> None:
-        self.contexts = contexts
         self.context = context
         self.limits = limits
-        self._session: aiohttp.ClientSession | None = None
-        self._configuration: Any = None
-        self._connecting = asyncio.Lock()
+        self._connection = Connection(contexts, context, limits)
 
     @property
     def who(self) -> str:
@@ -46,9 +34,7 @@ class KubeApi:
         return f"{self.context.user or 'this server'} (context {self.context.name})"
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._connection.close()
 
     async def get(self, path: str, query: Query = (), accept: str = JSON) -> Any:
         return await self.send("GET", path, query, accept=accept)
@@ -64,12 +50,12 @@ class KubeApi:
         largest: int = LARGEST_ANSWER,
     ) -> bytes:  # fmt: skip
         """The answer as bytes; credentials that were refused are loaded anew once (a rotated token, an exec plugin)."""
-        response_status, content = await self._exchange(method, path, query, body, content_type, accept, largest)
-        if response_status == 401:
-            await self._forget()
-            response_status, content = await self._exchange(method, path, query, body, content_type, accept, largest)
-        if response_status >= 400:
-            raise from_response(response_status, content, self.who)
+        status, content, used = await self._exchange(method, path, query, body, content_type, accept, largest)
+        if status == 401:
+            await self._connection.renew(used)
+            status, content, _ = await self._exchange(method, path, query, body, content_type, accept, largest)
+        if status >= 400:
+            raise from_response(status, content, self.who)
         return content
 
     async def answer(self, path: str, query: Query = (), most: int = 1 << 16) -> tuple[int, bytes]:
@@ -77,7 +63,7 @@ class KubeApi:
 
         The caller bounds the time.
         """
-        session, headers = await self._connected()
+        session, headers, _ = await self._connection.open()
         try:
             # A proxied Service may answer a redirect to anywhere: it is an answer, not a place to go to.
             async with session.get(
@@ -94,7 +80,7 @@ class KubeApi:
             raise self._unreachable(error) from None
 
     async def websocket(self, path: str, query: Query, protocols: Sequence[str]) -> aiohttp.ClientWebSocketResponse:
-        session, headers = await self._connected()
+        session, headers, _ = await self._connection.open()
         try:
             return await session.ws_connect(
                 self._url(path, query), protocols=protocols, headers=headers, max_msg_size=LARGEST_ANSWER
@@ -107,21 +93,21 @@ class KubeApi:
             raise self._unreachable(error) from None
 
     async def _explain(self, error: aiohttp.WSServerHandshakeError, path: str, query: Query) -> None:
-        status, content = await self._exchange("GET", path, query, None, JSON, JSON, 1 << 20)
+        status, content, _ = await self._exchange("GET", path, query, None, JSON, JSON, 1 << 20)
         if error.status >= 400:
             raise from_response(error.status, content if status == error.status else error.message.encode(), self.who)
 
     async def _exchange(
         self, method: str, path: str, query: Query, body: Any, content_type: str, accept: str, largest: int
-    ) -> tuple[int, bytes]:
-        session, headers = await self._connected()
+    ) -> tuple[int, bytes, Any]:
+        session, headers, used = await self._connection.open()
         headers = {**headers, "Accept": accept}
         data = None
         if body is not None:
             data, headers["Content-Type"] = json.dumps(body).encode(), content_type
         try:
             async with session.request(method, self._url(path, query), data=data, headers=headers) as response:
-                return response.status, await _read(response, largest)
+                return response.status, await _read(response, largest), used
         except TimeoutError:
             raise timed_out(
                 f"the API server at {self.context.server} did not answer within {self.limits.request:.0f} s",
@@ -142,32 +128,6 @@ class KubeApi:
     def _url(self, path: str, query: Query) -> URL:
         base = URL(self.context.server.rstrip("/") + path, encoded=True)
         return base.with_query(list(query)) if query else base
-
-    async def _connected(self) -> tuple[aiohttp.ClientSession, dict[str, str]]:
-        if self._session is None:
-            async with self._connecting:
-                if self._session is None:
-                    await self._connect()
-        assert self._session is not None
-        return self._session, await self._headers()
-
-    async def _connect(self) -> None:
-        self._configuration = await config.credentials(self.contexts, self.context)
-        connector = aiohttp.TCPConnector(limit=self.limits.pool, ssl=config.tls(self._configuration))
-        timeout = aiohttp.ClientTimeout(total=self.limits.request, connect=self.limits.connect)
-        self._session = aiohttp.ClientSession(
-            connector=connector, timeout=timeout, auto_decompress=True, cookie_jar=aiohttp.DummyCookieJar(),
-            proxy=self._configuration.proxy or None, read_bufsize=1 << 20,
-        )  # fmt: skip
-
-    async def _headers(self) -> dict[str, str]:
-        settings = await self._configuration.auth_settings()
-        headers = {entry["key"]: entry["value"] for entry in settings.values() if entry.get("in") == "header"}
-        return {key: value for key, value in headers.items() if value} | {"User-Agent": "kmcp-suite"}
-
-    async def _forget(self) -> None:
-        async with self._connecting:
-            await self.close()
 
 
 async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:

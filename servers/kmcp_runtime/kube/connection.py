@@ -1,0 +1,74 @@
+"""Connections to one API server with the context's credentials, which can be renewed while requests are under way."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from kmcp_runtime.kube import config
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds for one request and to connect; connections kept to a server."""
+
+    request: float = 30.0
+    connect: float = 10.0
+    pool: int = 32
+
+
+class Connection:
+    """A pool of connections, made at first use."""
+
+    def __init__(self, contexts: config.Contexts, context: config.ContextInfo, limits: Limits) -> None:
+        self.contexts = contexts
+        self.context = context
+        self.limits = limits
+        self._session: aiohttp.ClientSession | None = None
+        self._configuration: Any = None
+        self._retired: list[aiohttp.ClientSession] = []
+        self._changing = asyncio.Lock()
+
+    async def open(self) -> tuple[aiohttp.ClientSession, dict[str, str], Any]:
+        """The pool, the headers of a request now, and which credentials these are."""
+        async with self._changing:
+            if self._session is None:
+                self._configuration = await config.credentials(self.contexts, self.context)
+                self._session = self._pool()
+            session, configuration = self._session, self._configuration
+        settings = await configuration.auth_settings()
+        headers = {entry["key"]: entry["value"] for entry in settings.values() if entry.get("in") == "header"}
+        return (
+            session,
+            {key: value for key, value in headers.items() if value} | {"User-Agent": "kmcp-suite"},
+            configuration,
+        )
+
+    async def renew(self, refused: Any) -> None:
+        """Load the credentials anew, once for all requests that the same ones were refused to."""
+        async with self._changing:
+            if self._session is None or refused is not self._configuration:
+                return
+            self._configuration = await config.credentials(self.contexts, self.context)
+            if _identity(refused) != _identity(self._configuration):
+                # Requests under way still use the old pool; it is closed with the connection.
+                self._retired.append(self._session)
+                self._session = self._pool()
+
+    async def close(self) -> None:
+        for session in [*self._retired, *([self._session] if self._session else [])]:
+            await session.close()
+        self._retired, self._session = [], None
+
+    def _pool(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self.limits.pool, ssl=config.tls(self._configuration)),
+            timeout=aiohttp.ClientTimeout(total=self.limits.request, connect=self.limits.connect),
+            cookie_jar=aiohttp.DummyCookieJar(), proxy=self._configuration.proxy or None, read_bufsize=1 << 20,
+        )  # fmt: skip
+
+
+def _identity(configuration: Any) -> tuple[Any, ...]:
+    """What a pool is bound to: its certificates; tokens go with each request."""
+    return configuration.cert_file, configuration.key_file, configuration.ssl_ca_cert, configuration.ca_cert_data
