@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.faults import explained, refuse_redacted
 from kmcp_kubernetes.ownership import given_up
+from kmcp_runtime.arguments import check_name, check_namespace
 from kmcp_runtime.errors import ToolFailure, bad_argument
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.discovery import Kind
@@ -68,7 +69,9 @@ class Batch:
     def __post_init__(self) -> None:
         self.documents = first_things_first(list(self.documents))
         for document in self.documents:
-            refuse_redacted(document.content, f"{self.argument}: document {document.number} ({document.kind})")
+            where = f"{self.argument}: document {document.number} ({document.kind})"
+            _check_names(document, where)
+            refuse_redacted(document.content, where)
             document.content["metadata"].pop("managedFields", None)
 
     async def apply(self, force: bool) -> None:
@@ -147,7 +150,7 @@ class Batch:
                 return self._unrehearsed(document, place, "its namespace")
             raise await explained(failure, self.kube.openapi, place.kind) from None
         item = self._item(document, place.namespace, "created", self._diff(place.kind, None, after))
-        item.name = after["metadata"].get("name") or document.content["metadata"].get("generateName", "")
+        item.name = str(after["metadata"].get("name") or document.name)
         return item
 
     async def _existing(self, place: Place, name: str) -> objects.Object | None:
@@ -206,6 +209,17 @@ class Batch:
             kind=document.kind, api_version=document.api_version, name=document.name, namespace=namespace,
             result=result, diff=shown, error=fault,
         )  # fmt: skip
+
+
+def _check_names(document: Document, where: str) -> None:
+    """Names become parts of a path: what could lead elsewhere is refused before any request."""
+    try:
+        if document.name:
+            check_name(document.name)
+        if document.namespace:
+            check_namespace(document.namespace)
+    except ValueError as error:
+        raise bad_argument(f"{where}: {error}") from None
 
 
 def written(kind: Kind, found: Mapping[str, Any]) -> objects.Object:

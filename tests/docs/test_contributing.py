@@ -25,8 +25,8 @@ def test_the_recipe_for_a_tool_gives_a_working_tool_with_one_function_and_one_te
     for _, path, text in blocks:
         (tmp_path / path).write_text(textwrap.dedent(text))
     environment = {
-        **os.environ, "PYTHONPATH": f"{tmp_path / 'servers'}:{tmp_path}", "KMCP_TEST_KUBECONFIG": str(cluster.kubeconfig),
-        "KMCP_TEST_IMAGE": cluster.image,
+        **os.environ, "PYTHONPATH": f"{tmp_path / 'servers'}:{tmp_path}",
+        "KMCP_TEST_KUBECONFIG": str(cluster.kubeconfig), "KMCP_TEST_IMAGE": cluster.image,
     }  # fmt: skip
     environment.pop("PYTEST_XDIST_WORKER", None)
     run(tmp_path, environment, "-m", "kmcp_runtime.cli", "catalog", "write")

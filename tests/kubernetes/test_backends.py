@@ -156,7 +156,8 @@ async def test_an_exec_plugin_is_asked_again_once(cluster: Cluster, tmp_path: Pa
         import json
         with open({str(counter)!r}, "a") as log: log.write("x")
         status = {{"token": "rotten", "expirationTimestamp": "2099-01-01T00:00:00Z"}}
-        print(json.dumps({{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}}))
+        answer = {{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}}
+        print(json.dumps(answer))
         """)
     )
     plugin = {
@@ -253,6 +254,7 @@ def _authority(cluster: dict[str, Any]) -> bytes:
 
 
 def test_the_kubernetes_client_is_imported_only_when_a_backend_is_opened() -> None:
-    program = "import sys, kmcp_kubernetes.server as s; print(any(m.startswith(('kubernetes', 'aiohttp')) for m in sys.modules))"
+    look = "any(name.startswith(('kubernetes', 'aiohttp')) for name in sys.modules)"
+    program = f"import sys, kmcp_kubernetes.server; print({look})"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"

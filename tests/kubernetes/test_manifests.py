@@ -205,6 +205,9 @@ async def test_a_definition_and_an_object_of_its_kind(tools: ToolCaller, api: Ku
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {}", ("document 1", "metadata.name")),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n- 1", ("document 2 (line 5)", "list")),
         ("just text", ("document 1", "str")),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a/b}", ("document 1", "'a/b'")),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '..'}", ("document 1", "'..'")),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: -b}", ("document 1", "'-b'")),
         ("# nothing", ("no document",)),
     ],
 )
