@@ -1,21 +1,16 @@
 """Logs of one container: the newest lines, never more bytes than a page of memory should hold."""
 
 import math
-import re
 from dataclasses import dataclass
 
-from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.patterns import Pattern
 
 LARGEST_LOG = 4 << 20
 """Bytes that are read of one container."""
 SEARCHED_LINES = 10_000
 """Lines that `match` looks at."""
-_LONGEST_PATTERN = 200
-_LONGEST_MATCHED = 4_000
-# `(a+)+` and its like take exponential time, and a running match cannot be stopped.
-_NESTED_REPEAT = re.compile(r"\([^()]*[+*}][^()]*\)(?:[+*]|\{\d+,)")
 
 
 @dataclass(frozen=True)
@@ -26,7 +21,7 @@ class Wanted:
     previous: bool = False
     since: float | None = None
     timestamps: bool = False
-    match: re.Pattern[str] | None = None
+    match: Pattern | None = None
 
     def query(self, container: str) -> list[tuple[str, str]]:
         # One more than wanted shows whether there are older ones.
@@ -48,23 +43,6 @@ class Log:
     cut: str | None = None
     problem: str | None = None
     """Why there is nothing to read, in the API server's words."""
-
-
-def pattern(match: str | None) -> re.Pattern[str] | None:
-    """A regular expression that is valid and cannot run forever on a long line."""
-    if not match:
-        return None
-    if len(match) > _LONGEST_PATTERN:
-        raise bad_argument(f"match: longer than {_LONGEST_PATTERN} characters", "search for a shorter part")
-    if _NESTED_REPEAT.search(match):
-        raise bad_argument("match: it repeats a group that repeats inside, which can take forever", "write (a+)+ as a+")
-    try:
-        return re.compile(match)
-    except re.error as error:
-        place = f" at position {error.pos}" if error.pos is not None else ""
-        raise bad_argument(
-            f"match: no regular expression: {error.msg}{place}", r"escape characters that are meant literally: \( \[ \*"
-        ) from None
 
 
 async def read(api: KubeApi, namespace: str, pod: str, container: str, wanted: Wanted) -> Log:
@@ -89,7 +67,7 @@ def _log(container: str, content: bytes, wanted: Wanted) -> Log:
         cut = f"{container}: long lines, only the first {LARGEST_LOG >> 20} MiB of them were read; lower tail_lines"
     if wanted.match:
         searched = len(lines)
-        lines = [line for line in lines if wanted.match.search(line[:_LONGEST_MATCHED])]
+        lines = [line for line in lines if wanted.match.found_in(line)]
         if searched >= SEARCHED_LINES:
             cut = cut or f"{container}: only its newest {SEARCHED_LINES} lines were searched; narrow with since"
     if len(lines) > wanted.tail:

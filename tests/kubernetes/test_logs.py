@@ -55,7 +55,7 @@ async def test_tails_matches_and_times(tools: ToolCaller, api: KubeApi, cluster:
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("match", ["(", "(a+)+b", "[", "x" * 300])
+@pytest.mark.parametrize("match", ["(", "(?=a)b", "[", "x" * 300])
 async def test_a_match_that_is_none_is_refused(tools: ToolCaller, match: str) -> None:
     refused = await tools.fails("k8s_get_pod_logs", pod_name="web", match=match)
     assert refused["code"] == "bad_argument"

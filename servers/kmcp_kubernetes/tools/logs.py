@@ -11,6 +11,7 @@ from kmcp_kubernetes.containers import Pod
 from kmcp_kubernetes.words import Container, PodName
 from kmcp_runtime.arguments import Duration, Namespace, Word
 from kmcp_runtime.output.results import Body
+from kmcp_runtime.patterns import pattern
 from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 
@@ -44,7 +45,7 @@ async def k8s_get_pod_logs(
     kube: Kube = injected(),
 ) -> Logs:
     """Read the newest log lines of a pod; previous=true after a crash."""
-    wanted = podlogs.Wanted(tail_lines, previous, since, timestamps, podlogs.pattern(match))
+    wanted = podlogs.Wanted(tail_lines, previous, since, timestamps, pattern(match, "match") if match else None)
     pod = await kube.read_kind("pods", pod_name, namespace)
     known = containers.names(pod)
     read = known if all_containers and not container else [containers.chosen(pod, container)]

@@ -1,0 +1,97 @@
+"""Deleting on the real cluster: nothing goes without a yes, whoever the client is."""
+
+from typing import Any
+
+import pytest
+from fastmcp import Client
+from fastmcp.client.elicitation import ElicitResult
+
+from kmcp_kubernetes.server import SERVER
+from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.server import assemble
+from kmcp_runtime.settings import RuntimeSettings
+from tests.kubernetes.making import config_map, make
+from tests.mcp import ToolCaller
+
+pytestmark = pytest.mark.cluster
+
+
+def asking(settings: KubernetesSettings, **client: Any) -> Client[Any]:
+    return Client(assemble(SERVER, settings, RuntimeSettings()), **client)
+
+
+@pytest.fixture
+async def target(api: KubeApi, namespace: str) -> dict[str, str]:
+    await make(api, f"/api/v1/namespaces/{namespace}/configmaps", config_map("precious", a="b"))
+    return {"resource_type": "configmap", "resource_name": "precious", "namespace": namespace}
+
+
+async def there(api: KubeApi, target: dict[str, str]) -> bool:
+    try:
+        await api.get(f"/api/v1/namespaces/{target['namespace']}/configmaps/{target['resource_name']}")
+    except ToolFailure as failure:
+        if failure.code != "not_found":
+            raise
+        return False
+    return True
+
+
+async def test_a_client_that_cannot_ask_needs_the_plan_and_its_token(
+    settings: KubernetesSettings, api: KubeApi, target: dict[str, str], namespace: str
+) -> None:
+    await make(api, f"/api/v1/namespaces/{namespace}/configmaps", config_map("other", a="b"))
+    async with asking(settings) as client:
+        caller = ToolCaller(client)
+        error = await caller.fails("k8s_delete_resource", **target)
+        assert error["code"] == "approval_required"
+        assert error["plan"]["name"] == "precious"
+        assert await there(api, target)
+        token = error["approval"]
+        changed = {**target, "resource_name": "other"}
+        assert "other arguments" in (await caller.fails("k8s_delete_resource", **changed, approval=token))["message"]
+        assert await there(api, changed)
+        await caller.ok("k8s_delete_resource", **target, approval=token)
+        assert not await there(api, target)
+        await make(api, f"/api/v1/namespaces/{namespace}/configmaps", config_map("precious", a="b"))
+        replayed = await caller.fails("k8s_delete_resource", **target, approval=token)
+        assert replayed["code"] == "approval_required"
+        assert await there(api, target)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.parametrize("yes", [True, False])
+async def test_a_person_is_shown_the_plan_and_decides(
+    settings: KubernetesSettings, api: KubeApi, target: dict[str, str], mode: Any, yes: bool
+) -> None:
+    questions: list[str] = []
+
+    async def handler(message: str, response_type: Any, params: Any, context: Any) -> Any:
+        questions.append(message)
+        field = next(iter(params.requested_schema["properties"]))
+        return ElicitResult(action="accept", content={field: yes})
+
+    async with asking(settings, mode=mode, elicitation_handler=handler) as client:
+        caller = ToolCaller(client)
+        if yes:
+            await caller.ok("k8s_delete_resource", **target)
+        else:
+            assert (await caller.fails("k8s_delete_resource", **target))["code"] == "denied"
+    assert await there(api, target) is not yes
+    assert "precious" in questions[0]
+
+
+async def test_what_changed_since_the_plan_is_not_deleted(
+    settings: KubernetesSettings, api: KubeApi, target: dict[str, str], namespace: str
+) -> None:
+    async with asking(settings) as client:
+        caller = ToolCaller(client)
+        token = (await caller.fails("k8s_delete_resource", **target))["approval"]
+        path = f"/api/v1/namespaces/{namespace}/configmaps/precious"
+        finalizers = {"metadata": {"finalizers": ["example.com/keep"]}}
+        await api.send("PATCH", path, (), finalizers, "application/merge-patch+json")
+        error = await caller.fails("k8s_delete_resource", **target, approval=token)
+        assert "has changed since" in error["message"]
+        assert await there(api, target)
+        await api.send("PATCH", path, (), {"metadata": {"finalizers": None}}, "application/merge-patch+json")
