@@ -18,7 +18,8 @@ from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.tool import Declared, Rule
 from kmcp_runtime.web import Web
 from tests.cluster.model import Cluster
-from tests.kubernetes.making import custom_kind, make
+from tests.kubernetes.making import make
+from tests.kubernetes.metrics import BASE, GROUP, measuring
 from tests.kubernetes.rights import holding, without
 from tests.kubernetes.scenarios import CONFIG_MAP, SCENARIOS, Scenario, filled, scenario_of
 from tests.mcp import ToolCaller, text_of
@@ -53,13 +54,12 @@ async def furnished(cluster: Cluster) -> AsyncIterator[dict[str, str]]:
     namespace = f"rights-{secrets.token_hex(4)}"
     await make(api, "/api/v1/namespaces", {"metadata": {"name": namespace}})
     try:
-        await _workloads(api, namespace, cluster.image)
-        await _measurements(api, namespace)
-        await until(lambda: _ready_pod(api, namespace), what="a ready pod of web")
-        yield {"ns": namespace}
+        async with measuring(api):
+            await _workloads(api, namespace, cluster.image)
+            await _measurements(api, namespace)
+            await until(lambda: _ready_pod(api, namespace), what="a ready pod of web")
+            yield {"ns": namespace}
     finally:
-        for plural in ("pods", "nodes"):
-            await api.send("DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.metrics.k8s.io")
         await api.send("DELETE", f"/api/v1/namespaces/{namespace}")
         await api.close()
 
@@ -90,37 +90,11 @@ async def _workloads(api: KubeApi, namespace: str, image: str) -> None:
 
 
 async def _measurements(api: KubeApi, namespace: str) -> None:
-    """The metrics API as its two kinds of resources: what `k8s_top` reads, without a metrics server."""
-    for plural, kind, scope in (("pods", "PodMetrics", "Namespaced"), ("nodes", "NodeMetrics", "Cluster")):
-        definition = custom_kind(plural, "metrics.k8s.io", kind)
-        definition["metadata"]["annotations"] = {"api-approved.kubernetes.io": "unapproved, a stand-in for tests"}
-        definition["spec"]["scope"] = scope
-        definition["spec"]["versions"][0]["name"] = "v1beta1"
-        await make(api, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
-
-    async def served() -> bool:
-        return {"pods", "nodes"} <= {
-            entry["name"] for entry in (await api.get("/apis/metrics.k8s.io/v1beta1"))["resources"]
-        }  # fmt: skip
-
-    await until(lambda: _quietly(served), what="the metrics API")
-    metrics = "/apis/metrics.k8s.io/v1beta1"
     usage = {"cpu": "5m", "memory": "8Mi"}
-    measured = {"apiVersion": "metrics.k8s.io/v1beta1", "metadata": {"name": "web"}}
+    measured = {"apiVersion": f"{GROUP}/v1beta1", "metadata": {"name": "web"}}
     containers = [{"name": "main", "usage": usage}]
-    await make(api, f"{metrics}/nodes", {**measured, "kind": "NodeMetrics", "usage": usage})
-    await make(
-        api, f"{metrics}/namespaces/{namespace}/pods", {**measured, "kind": "PodMetrics", "containers": containers}
-    )
-
-
-async def _quietly(look: Any) -> bool:
-    from kmcp_runtime.errors import ToolFailure
-
-    try:
-        return bool(await look())
-    except ToolFailure:
-        return False
+    await make(api, f"{BASE}/nodes", {**measured, "kind": "NodeMetrics", "usage": usage})
+    await make(api, f"{BASE}/namespaces/{namespace}/pods", {**measured, "kind": "PodMetrics", "containers": containers})
 
 
 async def _ready_pod(api: KubeApi, namespace: str) -> str:

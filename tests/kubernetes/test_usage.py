@@ -1,7 +1,5 @@
 """k8s_top: without the metrics API, and with one whose objects are kept by the real API server."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +18,11 @@ from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
 from tests.kubernetes.conftest import pod
-from tests.kubernetes.making import custom_kind, kubeconfig, make, pods_path
+from tests.kubernetes.making import kubeconfig, make, pods_path
+from tests.kubernetes.metrics import GROUP, measuring
 from tests.mcp import ToolCaller
 from tests.serving import served
 from tests.waiting import until
-
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-GROUP = "metrics.k8s.io"
-APPROVAL = "api-approved.kubernetes.io"
-KINDS = (("pods", "PodMetrics", "Namespaced"), ("nodes", "NodeMetrics", "Cluster"))
 
 
 @pytest.mark.parametrize(
@@ -38,32 +32,6 @@ KINDS = (("pods", "PodMetrics", "Namespaced"), ("nodes", "NodeMetrics", "Cluster
 )  # fmt: skip
 def test_quantities(quantity: str, cpu: int, memory: int) -> None:
     assert (millicores(quantity), whole_bytes(quantity)) == (cpu, memory)
-
-
-@asynccontextmanager
-async def _metrics(api: KubeApi) -> AsyncIterator[None]:
-    """The metrics API as custom resources: its shapes, and the API server's own selectors and rights."""
-    own = [plural for plural, kind, scope in KINDS if await _defined(api, plural, kind, scope)]
-    try:
-        yield
-    finally:
-        for plural in own:
-            await api.send("DELETE", f"{CRDS}/{plural}.{GROUP}")
-
-
-async def _defined(api: KubeApi, plural: str, kind: str, scope: str) -> bool:
-    """False when another test has defined it, and will remove it."""
-    body = custom_kind(plural, GROUP, kind)
-    body["metadata"]["annotations"] = {APPROVAL: "unapproved, stands in for the metrics server in a test"}
-    body["spec"]["scope"] = scope
-    body["spec"]["versions"][0]["name"] = "v1beta1"
-    try:
-        await make(api, CRDS, body)
-    except StatusFailure as failure:
-        if failure.http_status != 409:
-            raise
-        return False
-    return True
 
 
 def _measured(name: str, *usage: tuple[str, str], kind: str = "PodMetrics") -> dict[str, Any]:
@@ -101,7 +69,7 @@ async def test_usage_of_pods_and_nodes(tools: ToolCaller, api: KubeApi, namespac
     await _bounded(api, namespace, "limited", {"limits": {"cpu": "200m", "memory": "100Mi"}})
     await _bounded(api, namespace, "asking", {"requests": {"cpu": "100m"}})
     await _bounded(api, namespace, "free", {})
-    async with _metrics(api):
+    async with measuring(api):
         path = f"/apis/{GROUP}/v1beta1/namespaces/{namespace}/pods"
         await _made(api, path, _measured("limited", ("50m", "20Mi"), ("50000000n", "5Mi")))
         await _made(api, path, _measured("asking", ("150m", "1Mi")))

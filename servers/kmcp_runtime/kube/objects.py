@@ -31,6 +31,8 @@ def slim(found: Mapping[str, Any], *, managed_fields: bool = False) -> Object:
     return {key: metadata if key == "metadata" else value for key, value in found.items()}
 
 
+_REVISION = "deployment.kubernetes.io/revision"
+"""Counted up by the Deployment's controller, moments after a change of somebody else."""
 _SERVER_FIELDS = ("resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 
 
@@ -38,6 +40,9 @@ def comparable(found: Mapping[str, Any]) -> Object:
     """The object without what the server counts up on every write: what a diff should show."""
     kept = slim(found)
     kept["metadata"] = {key: value for key, value in kept.get("metadata", {}).items() if key not in _SERVER_FIELDS}
+    annotations = {key: value for key, value in kept["metadata"].pop("annotations", {}).items() if key != _REVISION}
+    if annotations:
+        kept["metadata"]["annotations"] = annotations
     return kept
 
 
