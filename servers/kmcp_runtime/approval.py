@@ -170,4 +170,4 @@ def _mismatch(body: Mapping[str, Any], intent: Intent, now: float) -> str | None
 
 
 def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:24]
