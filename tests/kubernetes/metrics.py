@@ -17,16 +17,28 @@ _KINDS = (("pods", "PodMetrics", "Namespaced"), ("nodes", "NodeMetrics", "Cluste
 
 @asynccontextmanager
 async def measuring(api: KubeApi) -> AsyncIterator[None]:
-    """A cluster that serves the metrics API until the end of the block."""
-    for plural, kind, scope in _KINDS:
-        await make(api, CRDS, _definition(plural, kind, scope))
+    """A cluster that serves the metrics API until the end of the block; other processes wait their turn."""
+    first, *others = _KINDS
+    await until(lambda: _claimed(api, *first), seconds=120, what="the turn to serve the metrics API")
     try:
+        for plural, kind, scope in others:
+            await make(api, CRDS, _definition(plural, kind, scope))
         await until(lambda: _served(api), seconds=90, what="the metrics API")
         yield
     finally:
         for plural, _, _ in _KINDS:
             await api.send("DELETE", f"{CRDS}/{plural}.{GROUP}")
         await until(lambda: _gone(api), seconds=60, what="the end of the metrics API")
+
+
+async def _claimed(api: KubeApi, plural: str, kind: str, scope: str) -> bool:
+    try:
+        await make(api, CRDS, _definition(plural, kind, scope))
+    except StatusFailure as failure:
+        if failure.http_status != 409:
+            raise
+        return False
+    return True
 
 
 def _definition(plural: str, kind: str, scope: str) -> Object:
