@@ -1,3 +1,20 @@
 """Fixtures of the whole suite; the cluster comes from `tests/cluster`."""
 
+from collections.abc import AsyncIterator
+
+import pytest
+
+from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime.kube.config import load_contexts
+from tests.cluster.model import Cluster
+
 pytest_plugins = ["tests.cluster.plugin"]
+
+
+@pytest.fixture
+async def api(cluster: Cluster) -> AsyncIterator[KubeApi]:
+    """The API server itself, for making and checking what is acted on."""
+    contexts = load_contexts(str(cluster.kubeconfig))
+    found = KubeApi(contexts, contexts.named(None), Limits())
+    yield found
+    await found.close()

@@ -20,7 +20,10 @@ PACKAGES = {
     "unshare": "util-linux",
     "nsenter": "util-linux",
     "mount": "mount",
+    "buildah": "buildah",
+    "debootstrap": "debootstrap",
 }
+NODE_PROGRAMS = tuple(program for program in PACKAGES if program not in ("buildah", "debootstrap"))
 
 
 def search_path() -> str:
@@ -36,7 +39,7 @@ def find(program: str) -> Path | None:
     return Path(found)
 
 
-def ensure_system_packages(say: Callable[[str], None], programs: Iterable[str] = tuple(PACKAGES)) -> None:
+def ensure_system_packages(say: Callable[[str], None], programs: Iterable[str] = NODE_PROGRAMS) -> None:
     """Install what is missing with apt-get, or raise ClusterUnavailable with what to install."""
     missing = _missing(programs)
     if not missing:

@@ -8,8 +8,6 @@ from fastmcp import Client
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.kube.api import KubeApi, Limits
-from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
@@ -26,15 +24,6 @@ async def tools(settings: KubernetesSettings) -> AsyncIterator[ToolCaller]:
     """The server as the cluster's administrator; destruction needs no approval here."""
     async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
         yield ToolCaller(client)
-
-
-@pytest.fixture
-async def api(cluster: Cluster) -> AsyncIterator[KubeApi]:
-    """The API server itself, for making and checking what tools act on."""
-    contexts = load_contexts(str(cluster.kubeconfig))
-    found = KubeApi(contexts, contexts.named(None), Limits())
-    yield found
-    await found.close()
 
 
 def pod(name: str, image: str, *command: str, **spec: Any) -> dict[str, Any]:

@@ -1,0 +1,129 @@
+"""Images of the suite from its one Dockerfile, without a container engine: a Debian base made here, then buildah.
+
+The base is kept in the cache by its recipe, an image by the digest of everything that goes into it, as docker-archives.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.cluster import system
+from tests.cluster.binaries import cache
+from tests.cluster.model import ClusterUnavailable
+
+ROOT = Path(__file__).parents[2]
+RELEASE = "bookworm"
+PACKAGES = "python3,python3-venv,ca-certificates"
+BASE = "localhost/kmcp-base:1"
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+SOURCES = ("Dockerfile", "requirements.lock", "pyproject.toml", "README.md", "LICENSE", "servers", "kmcp_controller")
+
+
+def why_no_images() -> str | None:
+    """Why images cannot be built on this machine, or None when they can."""
+    if os.geteuid() != 0:
+        return "not root: debootstrap and buildah's chroot isolation need it"
+    if shutil.which("apt-get") is None:
+        return "no apt-get: the base image is made of Debian's packages"
+    return None
+
+
+def reference(server: str) -> str:
+    return f"localhost/kmcp/kmcp-{server}:test"
+
+
+def suite_image(server: str, say: Callable[[str], None]) -> Path:
+    """The docker-archive of a server's image (or `controller`), built when its sources changed."""
+    tar = cache() / "images" / f"kmcp-{server}-{_digest(server)}.tar"
+    if tar.is_file():
+        return tar
+    tar.parent.mkdir(parents=True, exist_ok=True)
+    system.ensure_system_packages(say, ("buildah", "debootstrap"))
+    base = _base(say)
+    say(f"building the image of {server} (once for these sources, about half a minute)")
+    with _storage() as buildah, _sources() as context:
+        buildah("pull", "--quiet", f"docker-archive:{base}")
+        build = [
+            "--build-arg",
+            f"BASE={BASE}",
+            "--build-arg",
+            f"SERVER={server}",
+            "--tag",
+            reference(server),
+            str(context),
+        ]
+        buildah("bud", "--quiet", *build)
+        partial = tar.with_suffix(f".{os.getpid()}")
+        buildah("push", "--quiet", reference(server), f"docker-archive:{partial}:{reference(server)}")
+    for stale in tar.parent.glob(f"kmcp-{server}-*.tar"):
+        stale.unlink()
+    return partial.rename(tar)
+
+
+def _base(say: Callable[[str], None]) -> Path:
+    """A Debian with Python, and with this machine's certificate authorities for the time of the build."""
+    recipe = hashlib.sha256(f"{RELEASE} {PACKAGES} {BASE}".encode()).hexdigest()[:12]
+    tar = cache() / "images" / f"base-{recipe}.tar"
+    if tar.is_file():
+        return tar
+    say("making a Debian base image with Python (once, then cached; about a minute)")
+    with tempfile.TemporaryDirectory() as folder, _storage() as buildah:
+        root = Path(folder) / "root"
+        _run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", RELEASE, str(root)])
+        if Path(AUTHORITIES).is_file():
+            shutil.copy(AUTHORITIES, root / AUTHORITIES.lstrip("/"))
+        _run(["tar", "-C", str(root), "-cf", f"{folder}/root.tar", "."])
+        container = buildah("from", "scratch")
+        buildah("add", "--quiet", container, f"{folder}/root.tar", "/")
+        buildah("config", "--env", f"PIP_CERT={AUTHORITIES}", "--env", f"SSL_CERT_FILE={AUTHORITIES}", container)
+        buildah("commit", "--quiet", container, BASE)
+        partial = tar.with_suffix(f".{os.getpid()}")
+        buildah("push", "--quiet", BASE, f"docker-archive:{partial}:{BASE}")
+    return partial.rename(tar)
+
+
+Buildah = Callable[..., str]
+
+
+@contextmanager
+def _storage() -> Iterator[Buildah]:
+    """buildah with a store of its own that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "BUILDAH_ISOLATION": "chroot"}
+        place = ["--root", f"{folder}/root", "--runroot", f"{folder}/run", "--storage-driver", "vfs"]
+        yield lambda *arguments: _run(["buildah", *place, *arguments], environment).strip()
+
+
+@contextmanager
+def _sources() -> Iterator[Path]:
+    """What the Dockerfile copies, and nothing else of the checkout."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in SOURCES:
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(ROOT / name, Path(folder) / name)
+        yield Path(folder)
+
+
+def _digest(server: str) -> str:
+    sha = hashlib.sha256(f"{server} {RELEASE} {PACKAGES}".encode())
+    for name in SOURCES:
+        top = ROOT / name
+        files = sorted(top.rglob("*")) if top.is_dir() else [top]
+        for path in files:
+            if path.is_file() and "__pycache__" not in path.parts:
+                sha.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return sha.hexdigest()[:16]
+
+
+def _run(command: list[str], environment: dict[str, str] | None = None) -> str:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClusterUnavailable(f"{' '.join(command[:6])} … failed: {(done.stderr or done.stdout).strip()[-2000:]}")
+    return done.stdout
