@@ -1,20 +1,16 @@
 """The live catalog: what each MCPServer really offers, as one document with hashes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-from pydantic import ValidationError
 
 from kmcp_runtime.catalog import (
     API_VERSION,
     Drift,
     ServerEntry,
     ToolEntry,
-    diff,
     digest,
     effect_of,
-    server_hash,
     tokens_of,
     tool_hash,
 )
@@ -27,7 +23,7 @@ _EFFECTS = ("read", "write", "destroy")
 
 @dataclass(frozen=True)
 class LiveServer:
-    """One server with what is known of it now."""
+    """One server with what is known of it now; what `Live.update` takes."""
 
     namespace: str
     name: str
@@ -44,16 +40,28 @@ class LiveServer:
     changed_at: str | None = None
     pin: str = "off"
     problems: list[str] = field(default_factory=list)
+    drift: Drift | None = None  # for the metrics; None: nothing to compare with
+    asked_at: float | None = None  # Unix seconds of the last discovery that succeeded
 
     def condition(self, kind: str) -> dict[str, Any]:
         return next((each for each in self.conditions if each["type"] == kind), {})
 
 
-def document(servers: Iterable[LiveServer]) -> dict[str, Any]:
-    """`LiveCatalog`, servers by namespace and name; readiness and times are in no hash."""
-    listed = [describe(server) for server in sorted(servers, key=lambda each: (each.namespace, each.name))]
-    key = [[f"{each['namespace']}/{each['name']}", each["url"], each["hash"], each["match"]] for each in listed]
-    return {"apiVersion": API_VERSION, "kind": "LiveCatalog", "hash": digest(key), "servers": listed}
+def document(described: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """`LiveCatalog` of what `describe` gave, by namespace and name."""
+    listed = sorted(described, key=place)
+    return {"apiVersion": API_VERSION, "kind": "LiveCatalog", "hash": document_hash(listed), "servers": listed}
+
+
+def place(described: Mapping[str, Any]) -> tuple[str, str]:
+    return described["namespace"], described["name"]
+
+
+def document_hash(servers: Iterable[Mapping[str, Any]]) -> str:
+    """Over what was listed, where, and whether it matched; readiness and times are in no hash."""
+    return digest(
+        [[f"{each['namespace']}/{each['name']}", each["url"], each["hash"], each["match"]] for each in servers]
+    )
 
 
 def describe(server: LiveServer) -> dict[str, Any]:
@@ -78,7 +86,7 @@ def describe(server: LiveServer) -> dict[str, Any]:
         "pin": server.pin,
         "toolCount": len(tools),
         "tokens": sum(tool["tokens"] for tool in tools),
-        "hash": server_hash({tool["name"]: tool["hash"] for tool in tools}),
+        "hash": digest(sorted((tool["name"], tool["hash"]) for tool in tools)),  # pairs: a name may be there twice
         "problems": server.problems,
         "stale": server.stale,
         "changedAt": server.changed_at,
@@ -110,15 +118,15 @@ def _tool(raw: Mapping[str, Any], known: Mapping[str, ToolEntry]) -> dict[str, A
     entry = known.get(name)
     return {
         "name": name,
-        "title": raw.get("title") or annotations.get("title"),
+        "title": _text(raw.get("title")) or _text(annotations.get("title")) or None,
         "description": description,
         "inputSchema": raw.get("inputSchema"),
         "outputSchema": raw.get("outputSchema"),
         "annotations": annotations,
         "effect": declared["effect"] if stated else effect_of(annotations),
         "effectSource": "declared" if stated else "hints",
-        "actions": declared.get("actions"),
-        "needs": declared.get("needs", []),
+        "actions": _mapping(declared.get("actions")) or None,
+        "needs": declared["needs"] if _is_list(declared.get("needs")) else [],
         "verified": entry.verified if entry else None,
         "tokens": tokens_of(name, description, raw.get("inputSchema")),
         "hash": tool_hash({**raw, "annotations": annotations, "description": description}),
@@ -129,38 +137,73 @@ def _tool(raw: Mapping[str, Any], known: Mapping[str, ToolEntry]) -> dict[str, A
 def _problems(name: str, schema: Any) -> list[str]:
     problems = [] if 0 < len(name) <= 128 else ["the name is empty or longer than 128 characters"]
     if not isinstance(schema, Mapping) or schema.get("type") != "object":
-        problems.append("the input schema is no JSON Schema of an object")
-    elif not isinstance(schema.get("properties", {}), Mapping):
-        problems.append("the input schema's properties are no mapping")
-    return problems
+        return [*problems, "the input schema is no JSON Schema of an object"]
+    fault = schema_fault(schema)
+    return [*problems, f"the input schema is no JSON Schema: {fault}"] if fault else problems
 
 
-def drift(listing: Listing, reference: ServerEntry, allowed: Iterable[str] | None, read_only: bool) -> Drift:
-    """What the server offers against its entry, narrowed to the tools the manifest allows."""
-    names = None if allowed is None else set(allowed)
-    wanted = [tool for tool in reference.tools if names is None or tool.name in names]
-    if read_only:
-        wanted = [tool for tool in wanted if "read" in (tool.strongest_effect, *(tool.actions or {}).values())]
-    return diff(wanted, _entries(listing.tools, {tool.name: tool for tool in reference.tools}))
+_TYPES = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
+_NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+_COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+_BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
+_INNER = ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames")
 
 
-def _entries(raw: Iterable[Mapping[str, Any]], known: Mapping[str, ToolEntry]) -> Iterable[ToolEntry]:
-    for tool in live_tools(raw, None):
-        if tool["problems"]:
-            continue  # shown as a problem; there is no contract to compare
-        try:
-            yield ToolEntry(
-                name=tool["name"],
-                title=_text(tool["title"]),
-                description=tool["description"],
-                effect=effect_of(tool["annotations"]),
-                input_schema=tool["inputSchema"],
-                output_schema=tool["outputSchema"],
-                annotations=tool["annotations"],
-                when=known[tool["name"]].when if tool["name"] in known else None,
-            )
-        except ValidationError:
-            continue
+def schema_fault(schema: Any, where: str = "") -> str:
+    """What is wrong with the form of a JSON Schema, at its first place; empty where it can be relied on."""
+    if isinstance(schema, bool):
+        return ""
+    if not isinstance(schema, Mapping):
+        return f"{where or 'it'} is no schema"
+    for key, well_formed in _FORMS.items():
+        if key in schema and not well_formed(schema[key]):
+            return f"{where}/{key} is malformed"
+    return next((fault for at, inner in _schemas(schema) if (fault := schema_fault(inner, f"{where}/{at}"))), "")
+
+
+def _schemas(schema: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    for key in _BY_NAME:
+        yield from ((f"{key}/{name}", inner) for name, inner in schema.get(key, {}).items())
+    for key in _LISTS:
+        yield from ((f"{key}/{index}", inner) for index, inner in enumerate(schema.get(key, ())))
+    yield from ((key, schema[key]) for key in _INNER if key in schema)
+
+
+def _is_type(value: Any) -> bool:
+    return value in _TYPES if isinstance(value, str) else _is_texts(value) and _TYPES.issuperset(value)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and value >= 0
+
+
+def _is_map(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+_FORMS: Mapping[str, Callable[[Any], bool]] = {
+    "type": _is_type,
+    "required": _is_texts,
+    "enum": _is_list,
+    **dict.fromkeys(("pattern", "$ref"), lambda value: isinstance(value, str)),
+    **dict.fromkeys(_NUMBERS, _is_number),
+    **dict.fromkeys(_COUNTS, _is_count),
+    **dict.fromkeys(_BY_NAME, _is_map),
+    **dict.fromkeys(_LISTS, _is_list),
+}
 
 
 def _named(item: Mapping[str, Any]) -> dict[str, str]:

@@ -1,17 +1,20 @@
-"""The controller's subcommands of `kmcp-suite`: `up` and `plan`."""
+"""The controller's subcommands of `kmcp-suite`: `up`, `plan` and `controller`."""
 
 import argparse
 import asyncio
 import ipaddress
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
+from kmcp_runtime import settings
 from kmcp_runtime.catalog import Document, InvalidDocumentError, documents, load
+from kmcp_runtime.errors import ToolFailure
 
 from .local import Options, PortInUseError
 from .render import render
@@ -71,6 +74,25 @@ def plan(argv: Sequence[str]) -> int:
     print(_ASSUMED, file=sys.stderr)
     objects = [each for server in servers for each in render(server, platform)]
     yaml.dump_all(objects, sys.stdout, Dumper=_Plain, sort_keys=False, width=120, explicit_start=True)
+    return 0
+
+
+def controller(argv: Sequence[str]) -> int:
+    """Keep the objects of every MCPServer of a cluster, until a signal."""
+    # kopf and aiohttp are an extra, which the other subcommands do without.
+    from .incluster import configure_logs
+    from .incluster import run as run_controller
+    from .settings import ControllerSettings
+
+    try:
+        about = controller.__doc__ or ""
+        found = settings.parse([ControllerSettings], argv, os.environ, "kmcp-suite controller", about)
+        given = cast("ControllerSettings", found[ControllerSettings])
+        configure_logs(given.log_level)
+        asyncio.run(run_controller(given))
+    except (OSError, settings.SettingsError, InvalidDocumentError, ToolFailure) as error:
+        print(f"kmcp-suite controller: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -19,6 +19,8 @@ _CLIENT = {"name": "kmcp-controller", "version": "1"}
 _META = "io.modelcontextprotocol/"
 _PAGES, _ITEMS, _BYTES, _TEXT = 100, 1000, 16 * 2**20, 16 * 2**10
 _KINDS = ("tools", "prompts", "resources")
+_END = re.compile(rb"\r?\n\r?\n")
+_LARGEST_NUMBER = 2.0**1023  # about what a JSON number can be
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -34,9 +36,11 @@ class _RefusedError(Exception):
     """A JSON-RPC error, or an answer to one revision that the other may not give."""
 
 
-async def discover(url: str, headers: Mapping[str, str], timeout: float, verify: bool = True) -> Listing:
-    """Everything the server at `url` lists; DiscoveryError after `timeout` seconds, at least ten."""
-    deadline = max(timeout, 10.0)
+async def discover(
+    url: str, headers: Mapping[str, str], timeout: float, verify: bool = True, at_least: float = 10.0
+) -> Listing:
+    """Everything the server at `url` lists; DiscoveryError after `timeout` seconds, or `at_least` if that is more."""
+    deadline = max(timeout, at_least)
     try:
         async with asyncio.timeout(deadline), _Connection(url, headers, verify) as connection:
             return await connection.listing()
@@ -139,18 +143,20 @@ class _Connection:
     async def _messages(self, response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
         """The JSON objects of a body, be it one document or a stream of events."""
         stream = response.headers.get("content-type", "").startswith("text/event-stream")
-        buffer = b""
+        buffer, seen = bytearray(), 0
         async for chunk in response.aiter_bytes():
             self._read += len(chunk)
             if self._read > _BYTES:
                 raise DiscoveryError("TooLarge", f"more than {_BYTES >> 20} MiB")
             buffer += chunk
-            while stream and (end := re.search(rb"\r?\n\r?\n", buffer)):
-                event, buffer = buffer[: end.start()], buffer[end.end() :]
+            while stream and (end := _END.search(buffer, seen)):
+                event, seen = bytes(buffer[: end.start()]), 0
+                del buffer[: end.end()]
                 data = [line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")]
                 yield _object(b"\n".join(data))
+            seen = max(0, len(buffer) - 3)  # an end may have begun; what comes before is never looked at again
         if not stream:
-            yield _object(buffer)
+            yield _object(bytes(buffer))
 
 
 def _object(text: bytes) -> dict[str, Any]:
@@ -181,6 +187,8 @@ def scrub(value: Any, depth: int = 0) -> Any:
     """The value with every text cleaned, cut where it nests deeper than 64."""
     if isinstance(value, str):
         return clean(value)
+    if isinstance(value, int | float) and not -_LARGEST_NUMBER < value < _LARGEST_NUMBER:
+        return None  # NaN, infinity, or too large for the number of JSON that hashes are made of
     if depth > 64:
         return None
     if isinstance(value, dict):

@@ -1,11 +1,13 @@
 """Rendered objects as local processes: what the controller does in a cluster, on this machine.
 
-The suite's own servers share one `kmcp-suite serve`; another server of a suite image runs its script. What cannot run
-here is listed with Ready=False and why. Service → loopback port, emptyDir → temporary folder, Secret → files.
+The suite's own servers share one `kmcp-suite serve`; another server of a suite image runs its script, and the command
+of a stdio server runs behind the bridge. What cannot run here is listed with Ready=False and why. Service → loopback
+port, emptyDir → temporary folder, Secret → files.
 """
 
 import asyncio
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,14 +18,16 @@ from typing import Any
 
 import httpx2
 
-from kmcp_runtime.catalog import Catalog, Drift, ServerEntry, digest, short_name
+from kmcp_runtime.catalog import Catalog, Drift, ServerEntry, short_name
 
 from . import discovery, status
-from .catalog import LiveServer, drift
+from .catalog import LiveServer
+from .live import Live
 from .process import Child
+from .reference import Reference, entry_name, pin_mode, reference
 from .render import Surroundings, render
 from .spec import MCPServer, Platform, RefusedError, adapter_of, parse, repository
-from .spec.model import API_VERSION, KIND, OURS, is_suite_image
+from .spec.model import API_VERSION, KIND, is_suite_image
 
 NAMESPACE = "local"
 _RUN_HERE = ("Deployment", "Service", "ConfigMap")
@@ -48,6 +52,7 @@ class Options:
     secrets: Path | None = None
     suite_images: tuple[str, ...] = ("kmcp",)
     serve: tuple[str, ...] = (sys.executable, "-m", "kmcp_runtime.cli", "serve")
+    bridge: tuple[str, ...] = (sys.executable, "-m", "kmcp_bridge.program")
     scripts: Path = field(default_factory=lambda: Path(sys.executable).parent)
     installed: frozenset[str] | None = None  # what `serve` knows; None: whatever it is asked for
     deadline: float = 90.0  # seconds for the first handshake
@@ -66,6 +71,7 @@ class LocalServer:
     spec: MCPServer | None = None
     objects: list[dict[str, Any]] = field(default_factory=list)
     adapter: str = "none"
+    entry_name: str | None = None
     entry: ServerEntry | None = None
     url: str = ""
     management: str = ""
@@ -80,7 +86,7 @@ class LocalServer:
     failures: int = 0
     asked: tuple[int | None, float] = (None, 0.0)  # pid and time of the last discovery
     conditions: list[dict[str, Any]] = field(default_factory=list)
-    changed_at: str | None = None
+    reference: Reference | None = None
 
     def update(self) -> None:
         """Conditions from what was seen."""
@@ -110,12 +116,12 @@ class LocalServer:
             image=spec.deployment.image if spec else "",
             conditions=self.conditions,
             adapter=self.adapter,
-            entry_name=self.name if self.entry else None,
+            entry_name=self.entry_name,
             entry=self.entry,
             listing=self.listing,
             stale=self.listing is not None and self.discovered.reason != "Discovered",
-            changed_at=self.changed_at,
-            pin=spec.annotations.get(OURS + "pin", "off") if spec else "off",
+            pin=pin_mode(spec, self.reference) if spec else "off",
+            drift=self.drift,
         )
 
 
@@ -140,15 +146,16 @@ class Suite:
     """Every server of a catalog and of further manifests, and the processes they need."""
 
     def __init__(
-        self, catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: Options, report: Callable[[str], None]
-    ) -> None:
-        self.options, self.report = options, report
+        self, catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: Options, live: Live,
+        report: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self.options, self.live, self.report = options, live, report
         self.servers: list[LocalServer] = []
         self.children: list[Child] = []
         self.scratch = Path()
         self._own = [manifest(name, entry, catalog.version) for name, entry in catalog.servers.items()]
         self._foreign = list(manifests)
-        self._entries = catalog.servers
+        self._catalog = catalog
 
     def prepare(self, scratch: Path) -> None:
         """Decide what runs and how; starts nothing."""
@@ -167,7 +174,11 @@ class Suite:
                 server.unavailable = str(error)
         for server in self.servers:
             server.rollout = status.Rollout(cause=server.unavailable or "starting")
-            server.update()
+            self._update(server)
+
+    def _update(self, server: LocalServer) -> None:
+        server.update()
+        self.live.update(server.live())
 
     def _installed(self, server: LocalServer) -> bool:
         """One package that is absent must not keep the process of all the others from starting."""
@@ -179,7 +190,6 @@ class Suite:
     def _accept(self, body: Mapping[str, Any]) -> LocalServer:
         metadata = body.get("metadata") or {}
         server = LocalServer(str(metadata.get("name", "")), str(metadata.get("namespace") or NAMESPACE))
-        server.entry = self._entries.get(server.name)
         self.servers.append(server)
         platform = self.options.platform
         try:
@@ -187,6 +197,9 @@ class Suite:
         except RefusedError as error:
             server.refused, server.unavailable = error, "not accepted"
             return server
+        server.entry_name = entry_name(spec, self._catalog, platform)
+        server.entry = self._catalog.servers[server.entry_name] if server.entry_name else None
+        server.reference = reference(spec, self._catalog, platform, {})
         server.adapter = adapter_of(spec.transport, spec.deployment, spec.extensions.stdio_adapter, platform)
         server.objects = render(spec, platform, Surroundings(entry=server.entry))
         return server
@@ -207,7 +220,8 @@ class Suite:
 
     def _alone(self, server: LocalServer, spec: MCPServer) -> None:
         if spec.transport == "stdio":
-            raise UnavailableError("stdio needs the bridge, which this version does not have; run it over http")
+            self._bridged(server, spec)
+            return
         image = repository(spec.deployment.image)
         if not is_suite_image(spec.deployment.image, self.options.platform):
             raise UnavailableError(
@@ -222,6 +236,20 @@ class Suite:
         server.management = f"http://{self.options.host}:{management}"
         ours = ["--transport", "http", "--host", self.options.host, "--port", str(port)]
         argv = [str(script), *spec.deployment.args, *ours, "--management-port", str(management)]
+        self._start(Child(argv, self._env(env, management), self._say(server.name)), [server])
+
+    def _bridged(self, server: LocalServer, spec: MCPServer) -> None:
+        """Whatever adapter a cluster would use, and with the command as this machine has it."""
+        program = shutil.which(spec.deployment.cmd)
+        if program is None:
+            raise UnavailableError(f"the command {spec.deployment.cmd} is not on this machine; install it")
+        host, env = self.options.host, self._environment(server)
+        port, management = _free_port(host), _free_port(host)
+        server.adapter = "bridge"
+        server.url, server.management = f"http://{host}:{port}/mcp", f"http://{host}:{management}"
+        env |= {"KMCP_TOOLS": ",".join(spec.extensions.tools or ())}
+        flags = ["--host", host, "--port", str(port), "--management-port", str(management)]
+        argv = [*self.options.bridge, *flags, "--", program, *spec.deployment.args]
         self._start(Child(argv, self._env(env, management), self._say(server.name)), [server])
 
     def _start(self, child: Child, servers: Iterable[LocalServer]) -> None:
@@ -268,9 +296,6 @@ class Suite:
         server.missing.append(("SecretNotFound", f"{what} is not in {where}; write it to <folder>/<Secret>/<key>"))
         return UnavailableError(f"{what} not found")
 
-    def document_servers(self) -> list[LiveServer]:
-        return [server.live() for server in self.servers]
-
     async def watch(self, server: LocalServer, http: httpx2.AsyncClient) -> None:
         """Look at one server until cancelled: at once when its process changes, else every few seconds."""
         child = server.child
@@ -294,7 +319,7 @@ class Suite:
             await self._discover(server)
             if server.discovered.reason == "Discovered":
                 server.asked = (child.pid, now)
-        server.update()
+        self._update(server)
 
     async def _discover(self, server: LocalServer) -> None:
         spec = server.spec
@@ -308,14 +333,11 @@ class Suite:
                 server.discovered = status.Discovery(error.reason, str(error))
             return
         server.failures = 0
-        if server.listing is None or digest(server.listing.tools) != digest(listing.tools):
-            server.changed_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         server.listing = listing
         name = " ".join(listing.server_info.values())
         text = f"{len(listing.tools)} tools; {listing.protocol_version}; {name}; {server.url}"
         server.discovered = status.Discovery("Discovered", text)
-        if server.entry:
-            server.drift = drift(listing, server.entry, spec.extensions.tools, spec.extensions.read_only)
+        server.drift = server.reference.compare(listing) if server.reference else None
 
 
 async def _rollout(server: LocalServer, child: Child, http: httpx2.AsyncClient) -> status.Rollout:

@@ -1,133 +1,135 @@
-"""The catalog over HTTP, on loopback: the document, client configuration, and a page to read. No script, no asset."""
+"""The catalog as a page to read: works without script, loads nothing. What servers say is escaped."""
 
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
-
-from kmcp_runtime.catalog import FORMATS, Connection, export
-
-_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c1e21}"
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#1c1e21}"
     "table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.3rem .6rem;"
-    "border-bottom:1px solid #ddd}code,pre{font:14px/1.4 ui-monospace,monospace}"
-    "pre{background:#f4f5f7;padding:.8rem;overflow:auto}.no{color:#a3210b}.yes{color:#17682a}summary{cursor:pointer}"
+    "border-bottom:1px solid #ddd;overflow-wrap:anywhere}td:first-child{width:19rem}td:nth-child(2){white-space:nowrap}"
+    "code,pre{font:14px/1.4 ui-monospace,monospace}"
+    "pre{background:#f4f5f7;padding:.8rem;overflow:auto}.no{color:#a3210b}.yes{color:#17682a}.may{color:#6b5900}"
+    "summary{cursor:pointer}form{display:flex;flex-wrap:wrap;gap:.6rem 1rem;align-items:end;margin:1rem 0}"
+    "label{display:grid;font-size:14px}input,select,button{font:inherit;padding:.2rem .4rem}"
+    "h2{margin:1.8rem 0 .2rem}small{font-weight:normal}p{margin:.3rem 0}"
 )
-_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_HEADERS = {
+_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+HEADERS = {
     "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-Connections = Callable[[str], tuple[Connection, ...]]  # by transport: http or stdio
+_EFFECTS = ("", "read", "write", "destroy")
+_MOST = 50  # servers on one page
+_MATCHES = {"Matched": "yes", "Drift": "no", "BreakingDrift": "no", "Blocked": "no"}
+Described = Mapping[str, Any]
 
 
-def app(document: Callable[[], dict[str, Any]], connections: Connections, host: str) -> Starlette:
-    async def catalog(request: Request) -> Response:
-        found = document()
-        return _tagged(request, found, found["hash"])
+@dataclass(frozen=True)
+class Search:
+    """What a reader looks for; parts of words in any case, everything where empty."""
 
-    async def one(request: Request) -> Response:
-        wanted = request.path_params["namespace"], request.path_params["name"]
-        for server in document()["servers"]:
-            if (server["namespace"], server["name"]) == wanted:
-                return _tagged(request, server, server["hash"])
-        return PlainTextResponse("no such server\n", 404)
+    tool: str = ""
+    server: str = ""
+    effect: str = ""
 
-    async def exported(request: Request) -> Response:
-        form, transport = request.path_params["format"], request.query_params.get("transport", "http")
-        if form not in FORMATS or transport not in ("http", "stdio"):
-            return PlainTextResponse(f"formats: {', '.join(FORMATS)}; transport: http, stdio\n", 404)
-        return JSONResponse(export(form, connections(transport)), headers=_HEADERS)
+    def tools(self, server: Described) -> list[Described]:
+        words = self.tool.lower().split()
+        return [
+            tool
+            for tool in server["tools"]
+            if self.effect in ("", tool["effect"]) and all(word in _words(tool) for word in words)
+        ]
 
-    async def page(request: Request) -> Response:
-        query, effect = request.query_params.get("q", ""), request.query_params.get("effect", "")
-        return HTMLResponse(_page(document(), connections, query, effect), headers=_HEADERS)
-
-    async def healthz(request: Request) -> Response:
-        return PlainTextResponse("ok\n")
-
-    hosts = ["127.0.0.1", "localhost", "[::1]", host]  # another Host is a rebound name: a web page reading along
-    return Starlette(
-        routes=[
-            Route("/", page),
-            Route("/healthz", healthz),
-            Route("/catalog.json", catalog),
-            Route("/catalog/{namespace}/{name}.json", one),
-            Route("/export/{format}", exported),
-        ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
-    )
+    def finds(self, server: Described) -> bool:
+        if self.server.lower() not in f"{server['namespace']}/{server['name']}".lower():
+            return False
+        return bool(self.tools(server)) if self.tool or self.effect else True
 
 
-def _tagged(request: Request, body: dict[str, Any], tag: str) -> Response:
-    """With an ETag over all of the body, readiness too, so that a reader of the page is never told old news."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    etag = f'"{tag}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"'
-    if request.headers.get("if-none-match") == etag:
-        return Response(status_code=304, headers={"ETag": etag})
-    return Response(text, media_type="application/json", headers={"ETag": etag, **_HEADERS})
+def _words(tool: Described) -> str:
+    return f"{tool['name']} {tool['title']} {tool['description']}".lower()
 
 
-def _page(document: dict[str, Any], connections: Connections, query: str, effect: str) -> str:
-    options = "".join(
-        f"<option{' selected' if each == effect else ''}>{each}</option>" for each in ("", "read", "write", "destroy")
-    )
-    servers = "".join(_server(server, query.lower(), effect) for server in document["servers"])
+def page(servers: Sequence[Described], search: Search, clients: Mapping[str, Mapping[str, Any]]) -> str:
+    """`clients`: title of a client's configuration to its content."""
+    found = [server for server in servers if search.finds(server)]
+    shown = "".join(_server(server, search) for server in found[:_MOST])
+    more = f"<p>{len(found) - _MOST} more servers match; search for less." if len(found) > _MOST else ""
+    ready = sum(server["ready"] for server in servers)
+    tools = sum(server["toolCount"] for server in servers)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>kmcp-suite catalog</title>'
-        f"<style>{_STYLE}</style><h1>Catalog</h1>"
-        f'<form><label>Search <input name="q" value="{escape(query)}"></label> '
-        f'<label>Effect <select name="effect">{options}</select></label> <button>Show</button></form>'
-        f'{servers}<h2>Connect a client</h2>{_clients(connections)}<p><a href="/catalog.json">catalog.json</a>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{STYLE}</style><h1>Catalog</h1><p>{len(servers)} servers, {ready} ready, {tools} tools"
+        f"{_form(search)}{shown or '<p>Nothing matches.'}{more}<h2>Connect a client</h2>{_clients(clients)}"
+        '<p><a href="/catalog.json">catalog.json</a> · <a href="/v0.1/servers">registry</a>'
     )
 
 
-def _server(server: dict[str, Any], query: str, effect: str) -> str:
-    rows = "".join(_tool(tool) for tool in server["tools"] if _shown(server, tool, query, effect))
+def _form(search: Search) -> str:
+    options = "".join(
+        f'<option value="{each}"{" selected" if each == search.effect else ""}>{each or "any"}</option>'
+        for each in _EFFECTS
+    )
+    return (
+        f'<form><label>Tool <input name="q" value="{escape(search.tool)}"></label>'
+        f'<label>Server <input name="server" value="{escape(search.server)}"></label>'
+        f'<label>Effect <select name="effect">{options}</select></label> <button>Show</button></form>'
+    )
+
+
+def _server(server: Described, search: Search) -> str:
+    rows = "".join(_tool(tool) for tool in search.tools(server))
+    table = f"<table><tr><th>Tool<th>Effect<th>What it does{rows}</table>" if rows else ""
     state, style = ("Ready", "yes") if server["ready"] else (f"not ready: {server['reason']}", "no")
-    conditions = "".join(
+    message = "" if server["ready"] else f"<p>{escape(server['message'] or '')}"
+    match = server["match"] or "NoReference"
+    told = [f"{server['toolCount']} tools", f"{server['tokens']} tokens"]
+    told += ["listed some time ago"] if server["stale"] else []
+    told += [f"without {', '.join(server['truncated'])}: too large"] if server.get("truncated") else []
+    return (
+        f"<h2>{escape(server['name'])} <small>{escape(server['namespace'])} "
+        f'<span class="{style}">{escape(state)}</span></small></h2>{message}'
+        f"<p><code>{escape(server['url'])}</code> — {', '.join(told)}, catalog: "
+        f'<span class="{_MATCHES.get(match, "may")}">{escape(match)}</span>'
+        f"{_conditions(server)}{table}"
+    )
+
+
+def _conditions(server: Described) -> str:
+    rows = "".join(
         f"<tr><td>{escape(each['type'])}<td>{escape(each['status'])}<td>{escape(each['reason'])}"
         f"<td>{escape(each['message'])}"
         for each in server["conditions"]
     )
-    message = "" if server["ready"] else f"<p>{escape(server['message'] or '')}"
-    return (
-        f'<h2>{escape(server["name"])} <small class="{style}">{escape(state)}</small></h2>{message}'
-        f"<p><code>{escape(server['url'])}</code> — {server['toolCount']} tools, {server['tokens']} tokens"
-        f"<details><summary>Conditions</summary><table>{conditions}</table></details>"
-        f"<table><tr><th>Tool<th>Effect<th>What it does{rows}</table>"
+    problems = "".join(f'<p class="no">{escape(problem)}' for problem in server["problems"])
+    return f"{problems}<details><summary>Conditions</summary><table>{rows}</table></details>"
+
+
+def _tool(tool: Described) -> str:
+    parts = [("Arguments", tool["inputSchema"]), ("Result", tool["outputSchema"])]
+    schemas = "".join(
+        f"<details><summary>{title}</summary><pre>"
+        f"{escape(json.dumps(schema, indent=1, ensure_ascii=False))}</pre></details>"
+        for title, schema in parts
+        if schema is not None
     )
-
-
-def _shown(server: dict[str, Any], tool: dict[str, Any], query: str, effect: str) -> bool:
-    text = f"{server['name']} {tool['name']} {tool['title']} {tool['description']}".lower()
-    return query in text and effect in ("", tool["effect"])
-
-
-def _tool(tool: dict[str, Any]) -> str:
-    schema = escape(json.dumps(tool["inputSchema"], indent=1, ensure_ascii=False))
     problems = "".join(f'<p class="no">{escape(problem)}' for problem in tool["problems"])
     return (
         f"<tr><td><code>{escape(tool['name'])}</code><td>{escape(tool['effect'])}<td>{escape(tool['description'])}"
-        f"{problems}<details><summary>Arguments</summary><pre>{schema}</pre></details>"
+        f"{problems}{schemas}"
     )
 
 
-def _clients(connections: Connections) -> str:
-    shown = [(form, transport) for transport in ("http", "stdio") for form in FORMATS]
+def _clients(clients: Mapping[str, Mapping[str, Any]]) -> str:
     return "".join(
-        f"<details><summary>{form}, {transport}</summary><pre>"
-        f"{escape(json.dumps(export(form, connections(transport)), indent=2))}</pre></details>"
-        for form, transport in shown
+        f"<details><summary>{escape(title)}</summary><pre>{escape(json.dumps(body, indent=2))}</pre></details>"
+        for title, body in clients.items()
     )

@@ -67,6 +67,8 @@ class Observed:
     discovery: Discovery = field(default_factory=lambda: Discovery("Pending"))
     drift: Drift | None = None  # None: no reference
     blocked: bool = False
+    paused: bool = False
+    deleting: bool = False
 
 
 def conditions(observed: Observed) -> list[Condition]:
@@ -119,6 +121,8 @@ def _resolved(observed: Observed) -> Condition:
 def _programmed(observed: Observed) -> Condition:
     if observed.faults:
         return Condition("Programmed", "False", "NotAccepted", "no valid spec")
+    if observed.paused:
+        return Condition("Programmed", "Unknown", "Paused", "kmcp-suite/paused: the objects are left alone")
     if observed.failed:
         message = "; ".join(text for _, text in observed.failed)
         return Condition("Programmed", "False", observed.failed[0][0], message)
@@ -128,22 +132,24 @@ def _programmed(observed: Observed) -> Condition:
 def _ready(observed: Observed, accepted: Condition, programmed: Condition) -> Condition:
     if accepted.status != "True":
         return Condition("Ready", "False", "PodsNotReady", "not accepted")
-    if observed.rollout is None:
-        return Condition("Ready", "False", "PodsNotReady", "nothing runs it yet")
-    text = _unready(observed.rollout) or ("" if programmed.status == "True" else programmed.message)
+    if observed.rollout is None or observed.deleting:
+        text = "being deleted" if observed.deleting else "nothing runs it yet"
+        return Condition("Ready", "False", "PodsNotReady", text)
+    text = unready(observed.rollout) or ("" if programmed.status == "True" else programmed.message)
     if text:
         return Condition("Ready", "False", "NotAvailable", text)
     return Condition("Ready", "True", "Available", f"{observed.rollout.available} available")
 
 
-def _unready(rollout: Rollout) -> str:
+def unready(rollout: Rollout) -> str:
     """Why the declared configuration does not serve; empty when it does."""
     if rollout.wanted == 0:
         return "scaled to zero"
     if rollout.deadline_exceeded:
         return f"rollout stalled: {rollout.cause}" if rollout.cause else "rollout stalled"
     if not rollout.current or rollout.updated != rollout.replicas:
-        return f"rolling out: {rollout.updated} of {rollout.wanted} updated"
+        text = f"rolling out: {rollout.updated} of {rollout.wanted} updated"
+        return f"{text}; {rollout.cause}" if rollout.cause else text
     if rollout.available < rollout.wanted:
         text = rollout.cause or f"{rollout.available} of {rollout.wanted} available"
         return text + (f" ({rollout.terminating} terminating)" if rollout.terminating else "")

@@ -15,9 +15,9 @@ import uvicorn
 
 from kmcp_runtime.catalog import Catalog, Connection, export, http_connections, short_name, stdio_connections
 
-from . import page
-from .catalog import document
+from .live import Live
 from .local import LocalServer, Options, Suite, listen
+from .site import app
 
 
 async def up(catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: Options) -> int:
@@ -27,10 +27,11 @@ async def up(catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: 
         for port, option in ((options.port, "--port"), (options.management_port, "--management-port")):
             listen(options.host, port, option).close()
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="kmcp-"))
-        suite = Suite(catalog, manifests, options, _say)
+        live = Live()
+        suite = Suite(catalog, manifests, options, live, _say)
         suite.prepare(Path(scratch))
         stop = _signals()
-        server = _catalog_server(suite, catalog, options)
+        server = _catalog_server(live, catalog, options)
         async with httpx2.AsyncClient(trust_env=False, timeout=10) as http:
             tasks = [asyncio.create_task(child.run()) for child in suite.children]
             tasks += [asyncio.create_task(suite.watch(each, http)) for each in suite.servers]
@@ -137,13 +138,14 @@ class _Quiet(uvicorn.Server):
         yield
 
 
-def _catalog_server(suite: Suite, catalog: Catalog, options: Options) -> uvicorn.Server:
-    app = page.app(
-        lambda: document(suite.document_servers()),
-        lambda transport: connections(catalog, options, transport),
-        options.host,
+def _catalog_server(live: Live, catalog: Catalog, options: Options) -> uvicorn.Server:
+    site = app(
+        live,
+        catalog.servers,
+        hosts=["127.0.0.1", "localhost", "[::1]", options.host],  # another Host is a rebound name: a page reading along
+        commands=lambda: connections(catalog, options, "stdio"),
     )
-    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(site, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     return _Quiet(config)
 
 

@@ -2,13 +2,16 @@
 
 kmcp-suite catalog write            rewrite what is generated
 kmcp-suite catalog check            fail when any of it is stale
-kmcp-suite catalog export FORMAT    client configuration: claude-code, claude-desktop, vscode, cursor
+kmcp-suite catalog export FORMAT    client configuration: claude-code, claude-desktop, vscode, cursor;
+                                    for other catalogs: docker, server-json, toolhive, remotemcpserver
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +21,7 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION, MODERN_PROTOCOL_VERSIONS
 
 from kmcp_runtime.catalog import (
     FORMATS,
+    LISTINGS,
     Catalog,
     EnvEntry,
     Metadata,
@@ -27,6 +31,8 @@ from kmcp_runtime.catalog import (
     dump,
     export,
     http_connections,
+    listed,
+    listing,
     stdio_connections,
     strongest,
     union,
@@ -40,6 +46,9 @@ from kmcp_runtime.version import VERSION
 CATALOG = Path("catalog.yaml")
 README = Path("README.md")
 RBAC = Path("charts/kmcp/files/rbac")
+CHART_CATALOG = Path("charts/kmcp/files/catalog.yaml")
+GENERATED = "kmcp.generated"
+"""Entry points of functions that tell further generated files: path to text."""
 _EXTRAS = "KMCP_EXTRAS is not false"
 
 
@@ -48,13 +57,17 @@ def main(argv: Sequence[str]) -> int:
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("write", help="rewrite what is generated from the code")
     actions.add_parser("check", help="fail when any of it is stale")
-    exporting = actions.add_parser("export", help="client configuration")
-    exporting.add_argument("format", choices=sorted(FORMATS))
+    exporting = actions.add_parser("export", help="client configuration, or entries for other catalogs")
+    exporting.add_argument("format", choices=sorted(FORMATS | LISTINGS))
     exporting.add_argument("--url", default=f"http://127.0.0.1:{COMPOSED_PORT}", help="where the suite is served")
     exporting.add_argument("--stdio", action="store_true", help="commands instead of URLs")
+    exporting.add_argument("--images", default="kmcp", help="prefix of the images' repositories (default: %(default)s)")
     chosen = parser.parse_args(argv)
     if chosen.action == "export":
-        return _export(chosen.format, chosen.url, chosen.stdio)
+        found = _listing if chosen.format in LISTINGS else _export
+        json.dump(found(chosen), sys.stdout, indent=2)
+        print()
+        return 0
     return write() if chosen.action == "write" else check()
 
 
@@ -83,7 +96,10 @@ def catalog() -> Catalog:
 
 def generated() -> dict[Path, str]:
     """Every generated file and what it must hold."""
-    files = {CATALOG: dump(catalog()), README: _readme(README.read_text())}
+    text = dump(catalog())
+    files = {CATALOG: text, CHART_CATALOG: text, README: _readme(README.read_text())}
+    for point in entry_points(group=GENERATED):
+        files |= cast("Callable[[], dict[Path, str]]", point.load())()
     for server in servers():
         files[RBAC / f"{server.full_name}.yaml"] = _rbac(server)
     return files
@@ -202,10 +218,16 @@ def _settings_table(who: str, settings: type[Settings]) -> str:
     return "\n".join(lines)
 
 
-def _export(form: str, url: str, stdio: bool) -> int:
+def _export(chosen: argparse.Namespace) -> dict[str, Any]:
     entries: Mapping[str, ServerEntry] = catalog().servers
     own = stdio_connections(entries, lambda name: (name, "--transport", "stdio"))
-    connections = own if stdio else http_connections(entries, url)
-    json.dump(export(form, connections), sys.stdout, indent=2)
-    print()
-    return 0
+    return export(chosen.format, own if chosen.stdio else http_connections(entries, chosen.url))
+
+
+def _listing(chosen: argparse.Namespace) -> dict[str, Any]:
+    found = catalog()
+    entries = listed(found, chosen.images)
+    if chosen.format == "remotemcpserver":  # the only one that is nothing without a URL
+        urls = {each.name: each.url for each in http_connections(found.servers, chosen.url)}
+        entries = tuple(replace(each, url=urls[each.name]) for each in entries)
+    return listing(chosen.format, entries, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -107,6 +108,9 @@ async def run_http(name: str, instances: Sequence[Instance], port: int) -> None:
     if runtime.management_port:
         sockets.append(_listen(runtime.host, runtime.management_port, "--management-port / KMCP_MANAGEMENT_PORT"))
     main = _uvicorn(http_app(name, instances, authentication))
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, _end, main)
     log.info(
         "%s %s serves %d tools at http://%s:%d%s",
         name,
@@ -179,13 +183,17 @@ def _uvicorn(app: ASGIApp) -> uvicorn.Server:
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=_SHUTDOWN_SECONDS, ws="none"
     )
-    return uvicorn.Server(config)
+    return _WithoutSignals(config)
+
+
+def _end(main: uvicorn.Server) -> None:
+    main.should_exit = True
 
 
 class _WithoutSignals(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        yield  # The main server hears them; this one ends with it.
+        yield  # uvicorn raises them again once it has ended, which would cut the closing of backends short.
 
 
 async def _manage(instances: Sequence[Instance], main: uvicorn.Server, sockets: list[socket.socket]) -> None:

@@ -41,9 +41,9 @@ def status() -> int:
 
 
 def build() -> int:
-    """Build the binaries ahead of a run, unless the run will not need them."""
-    if given() is None:
-        binaries.ensure(binaries.CONTROL_PLANE + binaries.NODE, lambda text: print(text, flush=True))
+    """Build the binaries ahead of a run; a cluster that is given needs none of its own."""
+    cluster = () if given() else binaries.CONTROL_PLANE + binaries.NODE
+    binaries.ensure(cluster + binaries.HELM, lambda text: print(text, flush=True))
     return 0
 
 

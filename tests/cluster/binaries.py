@@ -86,6 +86,20 @@ NODE = (
     ),
     Component("pause", {"pause": "."}),
 )
+HELM = (
+    Component(
+        "helm",
+        {"helm": "helm.sh/helm/v3/cmd/helm"},
+        {
+            "helm.sh/helm/v3/internal/version.version": "v3.22.0",
+            # What charts are rendered for without a cluster; unstamped, helm takes 1.20.
+            "helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor": "1",
+            "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor": "36",
+            "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor": "1",
+            "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor": "36",
+        },
+    ),
+)
 
 
 def cache() -> Path:

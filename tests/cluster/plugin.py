@@ -1,4 +1,4 @@
-"""pytest side of the test cluster: the fixtures `cluster` and `namespace`, the markers `cluster` and `pods`.
+"""pytest side of the test cluster: the fixtures `cluster`, `namespace` and `helm`, the markers `cluster` and `pods`.
 
 The first test that needs it starts the cluster, once for the session and for all xdist workers; it ends with the
 process that controls the run. Without a cluster those tests are skipped with the reason, or fail when `CI` is `true`.
@@ -8,11 +8,12 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster import lifetime
+from tests.cluster import binaries, lifetime
 from tests.cluster.given import given
 from tests.cluster.model import Cluster, ClusterUnavailable
 from tests.cluster.tally import ABSENT, NEEDS, TITLE, Tally
@@ -57,15 +58,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Cluster:
     """The cluster of this run."""
-    config = request.config
-    name, pid = config.stash[_run]
-
-    def say(text: str) -> None:
-        with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-            print(f"[cluster] {text}", file=sys.stderr, flush=True)
-
+    name, pid = request.config.stash[_run]
     try:
-        found = given() or lifetime.obtain(name, pid, say)
+        found = given() or lifetime.obtain(name, pid, lambda text: _say(request.config, text))
     except ClusterUnavailable as error:
         _absent(str(error))
     os.environ.update(found.proxy_bypass())
@@ -100,6 +95,17 @@ def namespace(_namespaces: "Namespaces") -> Iterator[str]:
     _namespaces.create(name)
     yield name
     _namespaces.delete(name)
+
+
+@pytest.fixture(scope="session")
+def helm(request: pytest.FixtureRequest) -> Path:
+    """The helm binary; built if it is not yet."""
+    return binaries.ensure(binaries.HELM, lambda text: _say(request.config, text))["helm"]
+
+
+def _say(config: pytest.Config, text: str) -> None:
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(f"[cluster] {text}", file=sys.stderr, flush=True)
 
 
 def _absent(reason: str) -> None:

@@ -1,6 +1,7 @@
 """Asking a server for its tools: both revisions, JSON and streams, and every way a server can be wrong."""
 
 import asyncio
+import gzip
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -11,9 +12,17 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Route
 
+from kmcp_controller.catalog import live_tools
 from kmcp_controller.discovery import DiscoveryError, discover
 from kmcp_controller.status import Listing
 from tests.controller.programs.serve import mcp_app
@@ -34,14 +43,14 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
             await task
 
 
-async def asked(handler: Handler, **headers: str) -> Listing:
+async def asked(handler: Handler, at_least: float = 10, **headers: str) -> Listing:
     async def mcp(request: Request) -> Response:
         if request.method == "DELETE":
             return Response(status_code=204)
         return handler(json.loads(await request.body()), request)
 
     async with serving(Starlette(routes=[Route("/mcp", mcp, methods=["POST", "DELETE"])])) as base:
-        return await discover(f"{base}/mcp", headers, 1)
+        return await discover(f"{base}/mcp", headers, 1, at_least=at_least)
 
 
 def older(tools: Callable[[dict[str, Any]], dict[str, Any]]) -> Handler:
@@ -115,24 +124,90 @@ async def test_headers_are_sent() -> None:
     assert caught.value.reason == "AuthRequired"
 
 
+def endless(line: bytes) -> Handler:
+    """An answer that drips and never ends."""
+
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            yield line
+            await asyncio.sleep(0.05)
+
+    return lambda body, request: StreamingResponse(drip(), media_type="text/event-stream")
+
+
+def packed(size: int) -> Handler:
+    """A small answer that is `size` bytes when it is unpacked."""
+    text = gzip.compress(b'{"x": "' + b"x" * size + b'"}')
+    return lambda body, request: Response(text, media_type="application/json", headers={"Content-Encoding": "gzip"})
+
+
+def count(params: dict[str, Any]) -> str:
+    return str(int(params.get("cursor", 0)) + 1)
+
+
 @pytest.mark.parametrize(
-    ("handler", "reason"),
+    ("handler", "reason", "message"),
     [
-        (lambda body, request: HTMLResponse("<html>"), "NotMCP"),
-        (lambda body, request: Response(status_code=404), "NotMCP"),
-        (lambda body, request: RedirectResponse("http://127.0.0.1:1/"), "NotMCP"),
-        (lambda body, request: JSONResponse([1]), "NotMCP"),
-        (older(lambda params: {"tools": [], "nextCursor": "again"}), "ListFailed"),
-        (older(lambda params: {"tools": "none"}), "ListFailed"),
-        (older(lambda params: {"tools": [], "nextCursor": str(int(params.get("cursor", 0)) + 1)}), "TooLarge"),
-        (older(lambda params: {"tools": [tool(str(n)) for n in range(1001)]}), "TooLarge"),
-        (older(lambda params: {"tools": [{"name": "x" * 17 * 2**20}]}), "TooLarge"),
+        (lambda body, request: HTMLResponse("<html>"), "NotMCP", "without an answer"),
+        (lambda body, request: Response(status_code=404), "NotMCP", "HTTP 404"),
+        (lambda body, request: RedirectResponse("http://127.0.0.1:1/"), "NotMCP", "HTTP 307"),
+        (lambda body, request: JSONResponse([1]), "NotMCP", "without an answer"),
+        (lambda body, request: Response(status_code=401), "AuthRequired", "headersFrom"),
+        (lambda body, request: Response(status_code=403), "AuthRequired", "HTTP 403"),
+        (older(lambda params: {"tools": [], "nextCursor": "again"}), "ListFailed", "repeats its cursor"),
+        (older(lambda params: {"tools": "none"}), "ListFailed", "without a list of tools"),
+        (older(lambda params: {"tools": [], "nextCursor": count(params)}), "TooLarge", "more than 100 pages"),
+        (older(lambda params: {"tools": [tool(f"t{n}") for n in range(1001)]}), "TooLarge", "more than 1000 tools"),
+        (older(lambda params: {"tools": [{"name": "x" * 17 * 2**20}]}), "TooLarge", "more than 16 MiB"),
+        (packed(17 * 2**20), "TooLarge", "more than 16 MiB"),
+        (endless(b": still here\n\n"), "Unreachable", "no whole answer within"),
+        (endless(b"data: x"), "Unreachable", "no whole answer within"),
     ],
 )
-async def test_a_wrong_server_gets_a_reason(handler: Handler, reason: str) -> None:
+async def test_discovery_limits(handler: Handler, reason: str, message: str) -> None:
     with pytest.raises(DiscoveryError) as caught:
-        await asked(handler)
-    assert caught.value.reason == reason, str(caught.value)
+        await asked(handler, at_least=2 if message.startswith("no whole") else 10)
+    assert (caught.value.reason, message in str(caught.value)) == (reason, True), str(caught.value)
+
+
+async def test_malformed_tools_are_listed_with_their_problems() -> None:
+    def nested(depth: int) -> dict[str, Any]:
+        return {"type": "object", "properties": {"a": nested(depth - 1)}} if depth else {}
+
+    schemas: dict[str, Any] = {
+        "absent": None,
+        "array": {"type": "array"},
+        "untyped": {"type": "object", "properties": {"a": {"type": "text"}}},
+        "unnamed": {"type": "object", "required": "a"},
+        "listed": {"type": "object", "properties": ["a"]},
+        "unbranched": {"type": "object", "properties": {"a": {"anyOf": [3]}}},
+        "unnumbered": {"type": "object", "properties": {"a": {"items": {"minLength": "1"}}}},
+        "deep": nested(100),
+        "good": {"type": "object", "properties": {"a": {"type": ["string", "null"], "maxLength": 3}}},
+    }
+    wrong = [{"name": name, "inputSchema": schema} for name, schema in schemas.items()]
+    wrong += [{"name": ""}, {"description": 3}, {"name": "n" * 129, "inputSchema": {"type": "object"}}, tool("good")]
+    body = {"tools": [*wrong, "no object"]}
+    listing = await asked(older(lambda params: body))
+    assert len(listing.tools) == len(wrong) + 1
+    found = live_tools(listing.tools, None)
+    problems = [(each["name"][:10], " ".join(each["problems"])) for each in found]
+    assert [name for name, text in problems if not text] == ["good"]
+    assert dict(problems)["untyped"] == "the input schema is no JSON Schema: /properties/a/type is malformed"
+    assert dict(problems)["good"] == "this name is listed twice"
+
+
+async def test_numbers_that_json_does_not_have_cannot_be_hashed_so_they_are_left_out() -> None:
+    text = '{"jsonrpc":"2.0","id":%d,"result":{"tools":[{"name":"a","inputSchema":{"maximum":NaN,"minimum":1e999,'
+    text += '"default":%s}}]}}' % ("9" * 400)  # braces all around
+
+    def handle(body: dict[str, Any], request: Request) -> Response:
+        if body["method"] != "tools/list":
+            return older(lambda params: {})(body, request)
+        return Response(text % body["id"], media_type="application/json")
+
+    (found,) = live_tools((await asked(handle)).tools, None)
+    assert found["inputSchema"] == {"maximum": None, "minimum": None, "default": None}
 
 
 async def test_nobody_listens() -> None:

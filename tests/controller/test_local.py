@@ -250,7 +250,7 @@ def manifests(folder: Path, **servers: tuple[str, str]) -> Path:
     folder.mkdir()
     for name, (transport, image) in servers.items():
         text = FOREIGN.replace("NAME", name).replace("TRANSPORT", transport).replace("IMAGE", image)
-        (folder / f"{name}.yaml").write_text(text.replace("CMD", "run"))
+        (folder / f"{name}.yaml").write_text(text.replace("CMD", "no-such-command"))
     return folder
 
 
@@ -269,13 +269,37 @@ async def test_what_cannot_run_here_is_listed_with_the_reason(tmp_path: Path) ->
     assert ready["kmcp-present"][0] == "Available"
     assert ready["stdio"] == (
         "NotAvailable",
-        "stdio needs the bridge, which this version does not have; run it over http",
+        "the command no-such-command is not on this machine; install it",
     )
     assert ready["foreign"][0] == "NotAvailable"
     assert "example.com/b is no suite image" in ready["foreign"][1]
     assert ready["uninstalled"][1].startswith("the script kmcp-vault is not installed")
     assert conditions(servers["faulty"])["Accepted"] == ("False", "UnsupportedTransport")
     assert "becomes a Service name" in servers["over_stdio"]["conditions"][0]["message"]
+
+
+STDIO = f"""
+apiVersion: kagent.dev/v1alpha1
+kind: MCPServer
+metadata:
+  name: older
+  annotations: {{kmcp-suite/extensions: '{{tools: [two, four]}}'}}
+spec:
+  transportType: stdio
+  deployment: {{image: example.com/older:1, cmd: {sys.executable}, args: [{ROOT}/tests/bridge/programs/older.py]}}
+"""
+
+
+async def test_a_stdio_server_runs_behind_the_bridge(tmp_path: Path) -> None:
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    (folder / "older.yaml").write_text(STDIO)
+    with started(tmp_path, folder, names=("present",)) as up:
+        server = (await up.settled())["older"]
+        assert server["reason"] == "Available", up.errors()
+        assert [tool["name"] for tool in server["tools"]] == ["four", "two"]
+        async with Client(server["url"]) as client:
+            assert '"name": "four"' in str((await client.call_tool("four", {})).content)
 
 
 SCRIPT = f"""#!{sys.executable}

@@ -7,6 +7,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from kmcp_runtime.arguments import Cursor, DryRun, Duration, Limit, Name, Word
@@ -165,3 +166,15 @@ SERVER = Server(
     name="shelf", title="Shelf", description="Books on a shelf.", instructions="Books on a shelf.", port=8999,
     tools=_tools, settings=ShelfSettings, open=_open,
 )  # fmt: skip
+
+
+def telling(server: Server) -> Server:
+    """The same server, whose backend says on stdout when it is opened and closed."""
+
+    @asynccontextmanager
+    async def opened(settings: ShelfSettings) -> AsyncIterator[ShelfBackend]:
+        print("open")
+        yield ShelfBackend(settings)
+        print("closed")
+
+    return replace(server, open=opened)

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import signal
+import socket
 import sys
 from typing import Any
 
@@ -176,3 +178,18 @@ async def test_one_audit_line_per_call_names_the_target_and_no_value(capsys: pyt
     assert first["arguments"].startswith("sha256:")
     assert first["duration_ms"] >= 0
     assert "hunter2" not in err
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_the_program_after_its_backends_are_closed(signal_number: int) -> None:
+    program = PROGRAM.replace("raise", "shelf.SERVER = shelf.telling(shelf.SERVER)\nraise")
+    command = [sys.executable, "-u", "-c", program, "--port", "0", "--management-port", "0"]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        command[command.index("--port") + 1] = str(probe.getsockname()[1])
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readline(), 30) == b"open\n"
+    process.send_signal(signal_number)
+    assert await asyncio.wait_for(process.stdout.readline(), 30) == b"closed\n"
+    assert await asyncio.wait_for(process.wait(), 30) == 0

@@ -5,6 +5,7 @@ from .document import dump, load
 from .drift import Drift, diff
 from .exports import FORMATS, Connection, export, http_connections, short_name, stdio_connections
 from .faults import Fault, InvalidDocumentError, faults_of, nearest
+from .listings import LISTINGS, PUBLISHER, Listed, docker_entry, listed, listing, server_json
 from .model import (
     API_VERSION,
     TOKEN_LIMIT,
@@ -28,6 +29,8 @@ from .text import Document, documents
 __all__ = [
     "API_VERSION",
     "FORMATS",
+    "LISTINGS",
+    "PUBLISHER",
     "TOKEN_LIMIT",
     "Catalog",
     "Connection",
@@ -37,6 +40,7 @@ __all__ = [
     "EnvEntry",
     "Fault",
     "InvalidDocumentError",
+    "Listed",
     "Metadata",
     "Rule",
     "ServerEntry",
@@ -46,15 +50,19 @@ __all__ = [
     "compact",
     "diff",
     "digest",
+    "docker_entry",
     "documents",
     "dump",
     "effect_of",
     "export",
     "faults_of",
     "http_connections",
+    "listed",
+    "listing",
     "load",
     "nearest",
     "server_hash",
+    "server_json",
     "short_name",
     "stdio_connections",
     "strongest",

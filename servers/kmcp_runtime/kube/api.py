@@ -10,7 +10,7 @@ from yarl import URL
 
 from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
 from kmcp_runtime.kube import config
-from kmcp_runtime.kube.connection import Connection, Limits
+from kmcp_runtime.kube.connection import Connection, Limits, Source
 from kmcp_runtime.kube.failures import BACKEND, from_response
 
 __all__ = ["JSON", "LARGEST_ANSWER", "KubeApi", "Limits", "Query"]
@@ -23,10 +23,13 @@ Query = Sequence[tuple[str, str]]
 class KubeApi:
     """The API server of one context. Open it with `async with`."""
 
-    def __init__(self, contexts: config.Contexts, context: config.ContextInfo, limits: Limits) -> None:
+    def __init__(
+        self, contexts: config.Contexts, context: config.ContextInfo, limits: Limits,
+        source: Source = config.credentials,
+    ) -> None:  # fmt: skip
         self.context = context
         self.limits = limits
-        self._connection = Connection(contexts, context, limits)
+        self._connection = Connection(contexts, context, limits, source)
 
     @property
     def who(self) -> str:

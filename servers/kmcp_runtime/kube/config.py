@@ -16,7 +16,7 @@ from kmcp_runtime.errors import ToolFailure, unavailable
 
 Auth = Literal["token", "exec", "client_certificate", "in_cluster", "none"]
 IN_CLUSTER = "in-cluster"
-_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _WHAT_TO_SET = "set KUBECONFIG (or --kubeconfig) to a kubeconfig file, or run in a pod with a service account"
 
 
@@ -65,13 +65,13 @@ def load_contexts(setting: str) -> Contexts:
     path = kubeconfig_path(setting)
     if path:
         return _from_kubeconfig(path)
-    if (_SERVICE_ACCOUNT / "token").is_file() and os.environ.get("KUBERNETES_SERVICE_HOST"):
+    if (SERVICE_ACCOUNT / "token").is_file() and os.environ.get("KUBERNETES_SERVICE_HOST"):
         return _in_cluster()
     raise unavailable("no cluster is configured: there is no kubeconfig and this is not a pod", _WHAT_TO_SET)
 
 
 def _in_cluster() -> Contexts:
-    namespace_file = _SERVICE_ACCOUNT / "namespace"
+    namespace_file = SERVICE_ACCOUNT / "namespace"
     namespace = namespace_file.read_text().strip() if namespace_file.is_file() else "default"
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
@@ -97,15 +97,15 @@ def _from_kubeconfig(path: str) -> Contexts:
 
 def _context(document: Mapping[str, Any], entry: Mapping[str, Any]) -> ContextInfo:
     context = entry.get("context") or {}
-    cluster = _named(document, "clusters", context.get("cluster")).get("cluster") or {}
-    user = _named(document, "users", context.get("user")).get("user") or {}
+    cluster = named(document, "clusters", context.get("cluster")).get("cluster") or {}
+    user = named(document, "users", context.get("user")).get("user") or {}
     return ContextInfo(
         entry["name"], str(context.get("cluster", "")), str(cluster.get("server", "")),
         str(context.get("namespace") or "default"), _auth(user), str(context.get("user", "")),
     )  # fmt: skip
 
 
-def _named(document: Mapping[str, Any], section: str, name: Any) -> Mapping[str, Any]:
+def named(document: Mapping[str, Any], section: str, name: Any) -> Mapping[str, Any]:
     return next((entry for entry in document.get(section) or () if entry.get("name") == name), {})
 
 

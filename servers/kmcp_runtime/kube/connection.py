@@ -1,12 +1,16 @@
 """Connections to one API server with the context's credentials, which can be renewed while requests are under way."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
 from kmcp_runtime.kube import config
+
+Source = Callable[[config.Contexts, config.ContextInfo], Awaitable[Any]]
+"""Loads the credentials of a context: `config.credentials`, or `credentials.native` without the official client."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,8 @@ class Limits:
 class Connection:
     """A pool of connections, made at first use."""
 
-    def __init__(self, contexts: config.Contexts, context: config.ContextInfo, limits: Limits) -> None:
+    def __init__(self, contexts: config.Contexts, context: config.ContextInfo, limits: Limits, source: Source) -> None:
+        self._source = source
         self.contexts = contexts
         self.context = context
         self.limits = limits
@@ -34,7 +39,7 @@ class Connection:
         """The pool, the headers of a request now, and which credentials these are."""
         async with self._changing:
             if self._session is None:
-                self._configuration = await config.credentials(self.contexts, self.context)
+                self._configuration = await self._source(self.contexts, self.context)
                 self._session = self._pool()
             session, configuration = self._session, self._configuration
         settings = await configuration.auth_settings()
@@ -50,7 +55,7 @@ class Connection:
         async with self._changing:
             if self._session is None or refused is not self._configuration:
                 return
-            self._configuration = await config.credentials(self.contexts, self.context)
+            self._configuration = await self._source(self.contexts, self.context)
             if _identity(refused) != _identity(self._configuration):
                 # Requests under way still use the old pool; it is closed with the connection.
                 self._retired.append(self._session)

@@ -1,0 +1,87 @@
+{{/*
+The enabled servers: values and catalog entry as one, by the name of the MCPServer.
+{<full name>: {name, entry, rbac, readOnly, env, envFrom, deployment}}
+*/}}
+{{- define "kmcp.servers" -}}
+{{- $catalog := (.Files.Get "files/catalog.yaml" | fromYaml).servers -}}
+{{- $found := dict -}}
+{{- range $name, $given := .Values.servers -}}
+  {{- $full := printf "kmcp-%s" $name -}}
+  {{- if not (hasKey $catalog $full) -}}
+    {{- $known := keys $catalog | sortAlpha | join ", " | replace "kmcp-" "" -}}
+    {{- fail (printf "servers.%s: the catalog has no such server; there are %s" $name $known) -}}
+  {{- end -}}
+  {{- if $given.enabled -}}
+    {{- $entry := get $catalog $full -}}
+    {{- $rbac := ternary "none" (default "view" $given.rbac) (empty $entry.needs) -}}
+    {{- if and (eq $rbac "edit") (ne $name "kubernetes") -}}
+      {{- fail (printf "servers.%s.rbac: edit is for the server kubernetes; write view, full or none" $name) -}}
+    {{- end -}}
+    {{- $readOnly := eq (default "view" $given.rbac) "view" -}}
+    {{- if not (kindIs "invalid" $given.readOnly) -}}
+      {{- $readOnly = $given.readOnly -}}
+    {{- end -}}
+    {{- $env := include "kmcp.env" (dict "name" $name "entry" $entry "values" (default dict $given.values)) | fromYaml -}}
+    {{- $server := dict "name" $name "port" $entry.transport.port "path" $entry.transport.path "rbac" $rbac "readOnly" $readOnly -}}
+    {{- $_ := set $found $full (merge $server $env (dict "deployment" (default dict $given.deployment))) -}}
+  {{- end -}}
+{{- end -}}
+{{- toYaml $found -}}
+{{- end -}}
+
+{{/* Settings of one server as {env: {name: text}, envFrom: [EnvVar]}; refuses names and secrets that cannot work. */}}
+{{- define "kmcp.env" -}}
+{{- $env := dict -}}
+{{- $references := list -}}
+{{- $known := dict -}}
+{{- range .entry.env -}}
+  {{- $_ := set $known .name . -}}
+{{- end -}}
+{{- $name := .name -}}
+{{- range $variable, $value := .values -}}
+  {{- if eq $variable "KMCP_STATE_KEY" -}}
+    {{- fail (printf "servers.%s.values.KMCP_STATE_KEY: all servers share one; name its Secret in stateSecret" $name) -}}
+  {{- end -}}
+  {{- if not (or (hasKey $known $variable) (hasPrefix "KMCP_" $variable)) -}}
+    {{- fail (printf "servers.%s.values.%s: no setting of this server; there are KMCP_… and %s" $name $variable (keys $known | sortAlpha | join ", ")) -}}
+  {{- end -}}
+  {{- if kindIs "map" $value -}}
+    {{- $references = append $references (dict "name" $variable "valueFrom" $value) -}}
+  {{- else if (get $known $variable | default dict).secret -}}
+    {{- fail (printf "servers.%s.values.%s: a secret; write {secretKeyRef: {name: …, key: …}}" $name $variable) -}}
+  {{- else -}}
+    {{- $_ := set $env $variable (toString $value) -}}
+  {{- end -}}
+{{- end -}}
+{{- toYaml (dict "env" $env "envFrom" $references) -}}
+{{- end -}}
+
+{{/* spec of one MCPServer. Takes root, port, path, image, account, env, deployment; and command (composed). */}}
+{{- define "kmcp.serverSpec" -}}
+{{- $root := .root -}}
+{{- $port := toString .port -}}
+{{- $http := list "--transport" "http" "--host" "0.0.0.0" "--port" $port "--allow-unauthenticated" -}}
+{{- $deployment := dict "image" .image "imagePullPolicy" $root.Values.image.pullPolicy "port" (int .port) -}}
+{{- if .command -}}
+  {{- $_ := set $deployment "cmd" (first .command) -}}
+{{- end -}}
+{{- $_ := set $deployment "args" (concat (.command | default list | rest | default list) $http) -}}
+{{- $_ := set $deployment "secretRefs" (list (dict "name" (include "kmcp.stateSecret" $root))) -}}
+{{- with .env }}{{ $_ := set $deployment "env" . }}{{ end -}}
+{{- with .account }}{{ $_ := set $deployment "serviceAccountName" . }}{{ end -}}
+{{- with $root.Values.imagePullSecrets }}{{ $_ := set $deployment "imagePullSecrets" . }}{{ end -}}
+transportType: http
+httpTransport:
+  targetPort: {{ .port }}
+  path: {{ .path }}
+deployment:
+  {{- mergeOverwrite $deployment (deepCopy .deployment) | toYaml | nindent 2 }}
+{{- end -}}
+
+{{/* The extensions, as the text of the annotation that every CRD takes; nothing where there are none. */}}
+{{- define "kmcp.extensions" -}}
+{{- $extensions := dict -}}
+{{- if .readOnly }}{{ $_ := set $extensions "readOnly" true }}{{ end -}}
+{{- with .envFrom }}{{ $_ := set $extensions "env" . }}{{ end -}}
+{{- if $extensions }}{{ toYaml $extensions }}{{ end -}}
+{{- end -}}

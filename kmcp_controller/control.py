@@ -1,0 +1,117 @@
+"""A running controller: what its watches show goes into the store and the queue, passes take it from there."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.output import redact
+
+from .cluster import LABEL, Cluster
+from .lease import Lease
+from .queue import Queue, Urgency
+from .reconcile import Options, Reconciler
+from .store import Key, Store, keys_of
+
+WATCHED = ("MCPServer", "Deployment", "Service", "ServiceAccount", "ConfigMap", "HorizontalPodAutoscaler")
+_UNWATCHED = ("NetworkPolicy", "RemoteMCPServer")
+_UNLABELLED = ("MCPServer", "HorizontalPodAutoscaler")
+_SCHEMA_SECONDS, _AWAY_SECONDS = 600.0, 60.0
+_LOG = logging.getLogger("kmcp.controller")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where this controller works and what it is called."""
+
+    namespaces: Sequence[str] = ()  # empty: all
+    lease_namespace: str = ""  # empty: it is the only one
+    identity: str = "controller"
+    deployment: str = ""  # that runs it, with which the Lease goes away
+    workers: int = 16
+
+
+class Controller:
+    def __init__(self, cluster: Cluster, options: Options, place: Place) -> None:
+        loop = asyncio.get_running_loop()
+        self.place, self.cluster, self.store = place, cluster, Store()
+        self.reconciler = Reconciler(cluster, self.store, options, loop.time)
+        self.queue = Queue(self.reconciler.reconcile, self._failed)
+        self._lease = Lease(cluster, place.lease_namespace, place.identity, place.deployment, self._lead)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Read what there is before the first pass: one that missed an autoscaler would take its replicas."""
+        for kind in (*WATCHED, *_UNWATCHED):
+            await self._list(kind)
+        await self.reconciler.writer.learn()
+        for key in self.store.servers():
+            self.queue.add(key, Urgency.RESYNC)
+        self._tasks = [
+            asyncio.create_task(self.queue.run(self.place.workers)),
+            asyncio.create_task(self._refresh()),
+        ]
+        if self.place.lease_namespace:
+            self._tasks.append(asyncio.create_task(self._lease.run()))
+        else:
+            self.queue.allow(True)
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                _LOG.error("a task of the controller ended: %s", outcome)
+
+    def see(self, event: Mapping[str, Any]) -> None:
+        """One event of a watch. What our own writes have answered is no news."""
+        found, gone = event["object"], event["type"] == "DELETED"
+        news = self.store.drop(found) or found["kind"] != "MCPServer" if gone else self.store.put(found)
+        urgency = Urgency.SPEC if found["kind"] == "MCPServer" else Urgency.DRIFT
+        for key in keys_of(found) if news else ():
+            self.queue.add(key, urgency)
+
+    @property
+    def answering(self) -> bool:
+        """The API server has answered within the last minute."""
+        return asyncio.get_running_loop().time() - self.cluster.answered_at < _AWAY_SECONDS
+
+    async def _list(self, kind: str) -> None:
+        selector = "" if kind in _UNLABELLED else LABEL
+        try:
+            lists = [await self.cluster.all(kind, each, selector) for each in self.place.namespaces or (None,)]
+        except StatusFailure as failure:
+            if kind not in _UNWATCHED or failure.http_status not in (403, 404):
+                raise
+            return  # RemoteMCPServer: its definition is not installed; NetworkPolicy: not granted
+        if kind == "RemoteMCPServer":
+            self.reconciler.remote_served = True
+        for found in (each for one in lists for each in one):
+            self.store.put(found)
+
+    async def _refresh(self) -> None:
+        """Look again at what no watch tells: the served schema, and owned kinds that are not watched."""
+        while True:
+            await asyncio.sleep(_SCHEMA_SECONDS)
+            try:
+                await self.reconciler.writer.learn()
+                for kind in _UNWATCHED:
+                    for each in list(self.store.of_kind(kind)):
+                        self.store.forget(each)
+                    await self._list(kind)
+            except ToolFailure as failure:
+                _LOG.warning("the API server did not say what it serves: %s", redact.text(failure.message))
+
+    def _lead(self, held: bool) -> None:
+        _LOG.warning("%s the lease", "holding" if held else "not holding")
+        for key in self.store.servers() if held else ():
+            self.queue.add(key, Urgency.RESYNC)
+        self.queue.allow(held)
+
+    def _failed(self, key: Key, error: Exception) -> None:
+        text = redact.text(f"{type(error).__name__}: {error}")
+        known = isinstance(error, ToolFailure)
+        _LOG.warning(text, exc_info=None if known else error, extra={"object": "/".join(key)})

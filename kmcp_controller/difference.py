@@ -1,0 +1,61 @@
+"""Whether an object already is as rendered, whatever others have added to it. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+_KEYS = ("name", "mountPath", "uid", "containerPort", "key")  # of the API's lists of objects, most telling first
+_SUFFIXES = {
+    "n": "1e-9", "u": "1e-6", "m": "1e-3", "k": "1e3", "M": "1e6", "G": "1e9", "T": "1e12", "P": "1e15", "E": "1e18",
+    "Ki": str(2**10), "Mi": str(2**20), "Gi": str(2**30), "Ti": str(2**40), "Pi": str(2**50), "Ei": str(2**60),
+}  # fmt: skip
+
+
+def differences(rendered: Any, live: Any, path: str = "") -> Iterator[str]:
+    """Paths of what is rendered and not so in the live object."""
+    if isinstance(rendered, Mapping):
+        for key, value in rendered.items():
+            yield from differences(value, live.get(key) if isinstance(live, Mapping) else None, f"{path}.{key}")
+    elif isinstance(rendered, Sequence) and not isinstance(rendered, str):
+        yield from _of_lists(rendered, live or (), path)
+    elif not _same(rendered, live):
+        yield path.lstrip(".")
+
+
+def _of_lists(rendered: Sequence[Any], live: Sequence[Any], path: str) -> Iterator[str]:
+    key = _key(rendered)
+    if key is None:
+        if len(rendered) != len(live):
+            yield path.lstrip(".")
+            return
+        pairs = [(want, have, str(index)) for index, (want, have) in enumerate(zip(rendered, live, strict=True))]
+    else:
+        known = {each.get(key): each for each in live if isinstance(each, Mapping)}
+        pairs = [(want, known.get(want[key]), str(want[key])) for want in rendered]
+    for want, have, name in pairs:
+        yield from differences(want, have, f"{path}[{name}]")
+
+
+def _key(items: Sequence[Any]) -> str | None:
+    if not items or not all(isinstance(each, Mapping) for each in items):
+        return None
+    return next((key for key in _KEYS if all(key in each for each in items)), None)
+
+
+def _same(rendered: Any, live: Any) -> bool:
+    if rendered == live or (not rendered and live is None):
+        return True
+    if isinstance(rendered, bool) or isinstance(live, bool) or live is None:
+        return False
+    return str(rendered) == str(live) or (_quantity(rendered) is not None and _quantity(rendered) == _quantity(live))
+
+
+def _quantity(value: Any) -> Decimal | None:
+    text = str(value)
+    digits = text.rstrip("numkMGTPEi")
+    factor = _SUFFIXES.get(text[len(digits) :], "1" if digits == text else None)
+    try:
+        number = Decimal(digits)
+    except InvalidOperation:
+        return None
+    return number * Decimal(factor) if factor and number.is_finite() else None

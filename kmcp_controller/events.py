@@ -1,0 +1,123 @@
+"""Events on an MCPServer: on transitions only, the same one at most every ten minutes with a count."""
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kmcp_runtime.kube.failures import StatusFailure
+
+from .cluster import Cluster
+from .spec import MCPServer
+from .spec.model import DEFAULT_PORT
+
+_AGAIN = 600.0
+_LONGEST = 1024
+_WARNINGS = {
+    "ImageNotFound": "ImagePullFailed",
+    "SecretNotFound": "ReferenceNotFound",
+    "ConfigMapNotFound": "ReferenceNotFound",
+    "ServiceAccountNotFound": "ReferenceNotFound",
+    "ForeignObject": "ForeignObject",
+    "InvalidConfig": "InvalidConfig",
+    "UnsupportedTransport": "InvalidConfig",
+}
+
+
+@dataclass(frozen=True)
+class Notice:
+    type: str  # Normal or Warning
+    reason: str
+    message: str
+
+
+def transitions(old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]) -> Iterator[Notice]:
+    """What has become of the conditions since they were last written."""
+    before = {each["type"]: _gist(each) for each in old}
+    for each in new:
+        if before.get(each["type"]) != _gist(each):
+            yield from _notice(each)
+
+
+def _gist(condition: Mapping[str, Any]) -> tuple[str, str, str]:
+    first = condition["message"].split("\n")[0]
+    if condition["type"] == "Ready":  # counts of a rollout go by; only these two are worth an Event
+        first = next((word for word in ("CrashLoopBackOff", "rollout stalled") if word in first), "")
+    return condition["status"], condition["reason"], first
+
+
+def _notice(condition: Mapping[str, Any]) -> Iterator[Notice]:
+    kind, status, reason, message = (condition[key] for key in ("type", "status", "reason", "message"))
+    if status == "True" and kind in ("Programmed", "Ready"):
+        yield Notice("Normal", kind, message)
+    elif kind == "Ready" and "CrashLoopBackOff" in message:
+        yield Notice("Warning", "CrashLooping", message)
+    elif kind == "Ready" and "rollout stalled" in message:
+        yield Notice("Warning", "RolloutStalled", message)
+    elif kind == "Programmed" and reason.endswith("Failed"):
+        yield Notice("Warning", "ApplyFailed", message)
+    elif status == "False" and reason in _WARNINGS and kind != "Ready":
+        yield Notice("Warning", _WARNINGS[reason], message)
+
+
+def announcements(server: MCPServer) -> Iterator[Notice]:
+    """What whoever wrote this spec should know, once for each generation."""
+    port, target = server.port, server.target_port
+    if target != port and target != DEFAULT_PORT and port != DEFAULT_PORT:
+        yield Notice("Warning", "TargetPortDiffers", f"the Service's port {port} leads to the container's {target}")
+    if server.path != "/mcp":
+        yield Notice("Warning", "PathNotSeenByKagent", f"kagent dials /mcp, this server answers at {server.path}")
+
+
+class Recorder:
+    """Writes Events; counts repeats in memory, since a transition is never seen twice by a new process."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._written: dict[tuple[str, str, str], tuple[dict[str, Any], float, int]] = {}
+
+    async def write(self, server: Mapping[str, Any], notices: Iterable[Notice], now: float) -> None:
+        for notice in notices:
+            try:
+                await self._write(server, notice, now)
+            except StatusFailure as failure:
+                if failure.http_status not in (403, 404):  # the namespace goes away, or Events are not granted
+                    raise
+
+    async def _write(self, server: Mapping[str, Any], notice: Notice, now: float) -> None:
+        at = (server["metadata"]["uid"], notice.reason, notice.message.split("\n")[0])
+        event, last, count = self._written.get(at, ({}, 0.0, 0))
+        if event and now - last < _AGAIN:
+            self._written[at] = (event, last, count + 1)
+            return
+        if event:
+            await self._cluster.patch(event, {"count": count + 1, "lastTimestamp": _stamp()})
+        else:
+            event = await self._cluster.create(_event(server, notice))
+        self._written = {key: each for key, each in self._written.items() if now - each[1] < 2 * _AGAIN}
+        self._written[at] = ({key: event[key] for key in ("apiVersion", "kind", "metadata")}, now, count + 1)
+
+
+def _event(server: Mapping[str, Any], notice: Notice) -> dict[str, Any]:
+    metadata, stamp = server["metadata"], _stamp()
+    involved = {key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion")}
+    name = f"{metadata['name']}.{uuid.uuid4().hex[:16]}"
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": metadata["namespace"]},
+        "involvedObject": {"apiVersion": server["apiVersion"], "kind": server["kind"], **involved},
+        "type": notice.type,
+        "reason": notice.reason,
+        "message": notice.message[:_LONGEST],
+        "source": {"component": "kmcp-controller"},
+        "reportingComponent": "kmcp-controller",
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+        "count": 1,
+    }
+
+
+def _stamp() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

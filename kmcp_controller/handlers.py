@@ -1,0 +1,69 @@
+"""The watches, by kopf: nothing of its handling of changes, finalizers or annotations is used."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import kopf
+
+from kmcp_runtime.kube.config import ContextInfo
+from kmcp_runtime.kube.credentials import Credentials
+
+from .cluster import KINDS, LABEL
+from .control import WATCHED, Controller
+
+
+def register(controller: Controller, credentials: Credentials, context: ContextInfo) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    def login(**_: Any) -> kopf.ConnectionInfo:
+        return connection(credentials, context)
+
+    @kopf.on.startup(registry=registry)
+    async def start(**_: Any) -> None:
+        await controller.start()
+
+    @kopf.on.cleanup(registry=registry)
+    async def stop(**_: Any) -> None:
+        await controller.stop()
+
+    async def see(event: Mapping[str, Any], **_: Any) -> None:
+        controller.see(event)
+
+    for kind in WATCHED:
+        found = KINDS[kind]
+        kopf.on.event(found.group, found.version, found.plural, id=found.plural, registry=registry)(see)
+    return registry
+
+
+def settings() -> kopf.OperatorSettings:
+    found = kopf.OperatorSettings()
+    found.peering.standalone = True
+    found.scanning.disabled = True
+    found.posting.enabled = False
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    for kind in WATCHED:
+        if kind not in ("MCPServer", "HorizontalPodAutoscaler"):
+            found.watching.label_selectors[KINDS[kind].group, KINDS[kind].plural] = LABEL
+    return found
+
+
+def connection(credentials: Credentials, context: ContextInfo) -> kopf.ConnectionInfo:
+    return kopf.ConnectionInfo(
+        server=context.server,
+        ca_path=credentials.ssl_ca_cert,
+        insecure=not credentials.verify_ssl,
+        token=credentials.bearer(),
+        certificate_path=credentials.cert_file,
+        private_key_path=credentials.key_file,
+        proxy_url=credentials.proxy,
+    )
+
+
+async def run(controller: Controller, credentials: Credentials, context: ContextInfo, **flags: Any) -> None:
+    """Until a signal, or until `stop_flag` is set."""
+    namespaces = controller.place.namespaces
+    where = {"namespaces": namespaces} if namespaces else {"clusterwide": True}
+    registry = register(controller, credentials, context)
+    await kopf.operator(registry=registry, settings=settings(), **where, **flags)

@@ -1,0 +1,116 @@
+"""The controller as a process: settings, logs, health, and the watches until a signal."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from kmcp_runtime.catalog import load
+from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime.kube.config import load_contexts
+from kmcp_runtime.kube.credentials import native
+from kmcp_runtime.output import redact
+from kmcp_runtime.settings import listed
+
+from . import handlers
+from .cluster import Cluster
+from .control import Controller, Place
+from .reconcile import Options
+from .settings import ControllerSettings
+
+
+async def run(settings: ControllerSettings) -> None:
+    contexts = load_contexts(settings.kubeconfig)
+    context = contexts.named(None)
+    api = KubeApi(contexts, context, Limits(pool=settings.workers * 2), native)
+    place = Place(
+        namespaces=listed(settings.watch_namespaces),
+        lease_namespace=settings.controller_namespace if settings.leader_election else "",
+        identity=settings.controller_pod or f"controller-{uuid.uuid4().hex[:8]}",
+        deployment=settings.controller_deployment,
+        workers=settings.workers,
+    )
+    controller = Controller(Cluster(api, settings.requests_per_second), options(settings), place)
+    serving = asyncio.create_task(_health(controller, settings.health_address))
+    try:
+        await handlers.run(controller, await native(contexts, context), context)
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        await api.close()
+
+
+def options(settings: ControllerSettings) -> Options:
+    file = settings.catalog_file
+    return Options(
+        platform=settings.platform(),
+        entries=load(Path(file).read_text(), file).servers if file else {},
+        former_managers=listed(settings.former_managers),
+        read_secrets=settings.reference_secrets != "none",
+    )
+
+
+def health(controller: Controller) -> Starlette:
+    """`/healthz`: the process runs. `/readyz`: the API server has answered lately; a restart would not help it."""
+
+    async def healthz(request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(request: Request) -> Response:
+        if controller.answering:
+            return PlainTextResponse("ok\n")
+        return PlainTextResponse("the API server has not answered for a minute\n", 503)
+
+    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz)])
+
+
+class _WithoutSignals(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _health(controller: Controller, address: str) -> None:
+    if not address:
+        return
+    host, _, port = address.rpartition(":")
+    config = uvicorn.Config(
+        health(controller), host=host or "0.0.0.0", port=int(port),  # noqa: S104 - kubelet asks the pod's address
+        log_level="warning", access_log=False, lifespan="off",
+    )  # fmt: skip
+    await _WithoutSignals(config).serve()
+
+
+class JSONLines(logging.Formatter):
+    """One JSON object a line; `object` is the `namespace/name` that it concerns."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self.formatTime(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "object": getattr(record, "object", None),
+            "message": redact.text(record.getMessage()),
+            "error": redact.text(self.formatException(record.exc_info)) if record.exc_info else None,
+        }
+        return json.dumps({key: value for key, value in line.items() if value is not None}, ensure_ascii=False)
+
+
+def configure_logs(level: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JSONLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in ("httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,92 @@
+"""Keys that await a pass: one entry each, debounced, urgent ones first, never two passes of one key at a time."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from enum import IntEnum
+
+from .store import Key
+
+DEBOUNCE = 0.2
+_FIRST_BACKOFF, _LONGEST_BACKOFF = 1.0, 300.0
+
+
+class Urgency(IntEnum):
+    SPEC = 0
+    DRIFT = 1
+    RESYNC = 2
+
+
+class Queue:
+    """Times are seconds of the loop's clock. `work` answers after how many seconds to look again, or None."""
+
+    def __init__(
+        self, work: Callable[[Key], Awaitable[float | None]], failed: Callable[[Key, Exception], None]
+    ) -> None:
+        self._work, self._failed = work, failed
+        self._due: dict[Key, tuple[Urgency, float]] = {}
+        self._running: set[Key] = set()
+        self._failures: dict[Key, int] = {}
+        self._changed = asyncio.Event()
+        self._open = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def add(self, key: Key, urgency: Urgency, delay: float = DEBOUNCE) -> None:
+        """Ask for a pass; the earlier time and the higher urgency of two requests count."""
+        at = asyncio.get_running_loop().time() + delay
+        known = self._due.get(key, (urgency, at))
+        self._due[key] = (min(known[0], urgency), min(known[1], at))
+        if urgency is Urgency.SPEC:
+            self._failures.pop(key, None)
+        self._changed.set()
+
+    def allow(self, working: bool) -> None:
+        """Passes start only while this is so; requests are kept meanwhile."""
+        (self._open.set if working else self._open.clear)()
+
+    async def run(self, workers: int) -> None:
+        """Until cancelled."""
+        slots = asyncio.Semaphore(workers)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await slots.acquire()
+                group.create_task(self._one(await self._next(), slots))
+
+    async def _one(self, key: Key, slots: asyncio.Semaphore) -> None:
+        try:
+            again = await self._work(key)
+        except Exception as error:
+            self._failed(key, error)
+            again = self._backoff(key)
+        else:
+            self._failures.pop(key, None)
+        self._running.discard(key)
+        if again is not None:
+            self.add(key, Urgency.RESYNC, again)
+        self._changed.set()
+        slots.release()
+
+    async def _next(self) -> Key:
+        while True:
+            await self._open.wait()
+            now = asyncio.get_running_loop().time()
+            idle = [(urgency, at, key) for key, (urgency, at) in self._due.items() if key not in self._running]
+            ready = min((each for each in idle if each[1] <= now), default=None)
+            if ready:
+                del self._due[ready[2]]
+                self._running.add(ready[2])
+                return ready[2]
+            self._changed.clear()
+            soonest = min((at for _, at, _ in idle), default=now + 60)
+            try:
+                async with asyncio.timeout(max(soonest - now, 0.01)):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue  # the soonest entry is due
+
+    def _backoff(self, key: Key) -> float:
+        count = self._failures[key] = self._failures.get(key, 0) + 1
+        pause = min(_FIRST_BACKOFF * 2.0 ** min(count - 1, 10), _LONGEST_BACKOFF)
+        return pause * random.uniform(0.8, 1.2)  # noqa: S311 - spread over time

@@ -1,0 +1,140 @@
+"""The program: `kmcp-bridge --port P -- cmd args…`, its two listeners and its end."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+
+import uvicorn
+from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from kmcp_runtime import logs
+from kmcp_runtime.settings import SettingsError, listed, parse
+from kmcp_runtime.version import VERSION
+
+from .child import Child
+from .children import Children
+from .endpoint import Endpoint
+from .metrics import Metrics
+from .settings import BridgeSettings, child_environment
+
+log = logging.getLogger("kmcp.bridge")
+MCP_PATH = "/mcp"
+_ABOUT = "Serve a stdio MCP server over streamable HTTP: kmcp-bridge --port P -- command arguments…"
+_LARGEST_BODY = 16 * 1024 * 1024
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    given = list(sys.argv[1:] if argv is None else argv)
+    flags, command = given, list[str]()
+    if "--" in given:
+        cut = given.index("--")
+        flags, command = given[:cut], given[cut + 1 :]
+    try:
+        settings = parse([BridgeSettings], flags, os.environ, "kmcp-bridge", _ABOUT)[BridgeSettings]
+        assert isinstance(settings, BridgeSettings)
+        if not command:
+            raise SettingsError("no command; give that of the server after --, as in: kmcp-bridge --port 3000 -- uvx …")
+    except SettingsError as error:
+        print(f"kmcp-bridge: {error}", file=sys.stderr)
+        return 2
+    logs.configure(settings.log_level)
+    return asyncio.run(serve(settings, command, os.environ))
+
+
+async def serve(settings: BridgeSettings, command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Until a signal: the listeners close first, calls under way get their time, then the process ends."""
+    env = child_environment(environment)
+
+    def make() -> Child:
+        return Child(command, env, settings.handshake, settings.patience)
+
+    children = Children(make, settings.isolation == "session", settings.most_sessions, settings.session_idle)
+    shared = children.shared
+    metrics = Metrics(lambda: shared.ready, lambda: len(children.all()), lambda: shared.starts)
+    host = settings.address(environment)
+    app = mcp_app(settings, host, children, metrics)
+    main_server = _WithoutSignals(_config(app, host, settings.port, graceful=5))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, setattr, main_server, "should_exit", True)
+    async with children:
+        log.info("kmcp-bridge %s listens at http://%s:%d%s", VERSION, host, settings.port, MCP_PATH)
+        management = asyncio.create_task(_manage(settings, host, shared, metrics))
+        try:
+            await main_server.serve()
+        finally:
+            management.cancel()
+            await asyncio.gather(management, return_exceptions=True)
+    return 0 if main_server.started else 1
+
+
+def mcp_app(settings: BridgeSettings, host: str, children: Children, metrics: Metrics) -> ASGIApp:
+    endpoint = Endpoint(children, settings.tool_names(), _security(settings, host), metrics)
+    app = Starlette(routes=[Route(MCP_PATH, endpoint)])
+    return RequestBodyLimitMiddleware(app, _LARGEST_BODY)
+
+
+def management_app(child: Child, metrics: Metrics) -> Starlette:
+    async def healthz(request: Request) -> Response:
+        return PlainTextResponse("ok\n") if child.ready else PlainTextResponse(f"{child.cause}\n", 503)
+
+    async def readyz(request: Request) -> Response:
+        hint = None if child.ready else "it is started again by itself; the log of the bridge has its stderr"
+        state = {"ready": child.ready, "reason": None if child.ready else child.cause, "hint": hint}
+        return JSONResponse(state, 200 if child.ready else 503)
+
+    async def exposition(request: Request) -> Response:
+        return Response(metrics.exposition(), media_type=metrics.content_type)
+
+    routes = {"/healthz": healthz, "/readyz": readyz, "/readyz/{server}": readyz, "/metrics": exposition}
+    return Starlette(routes=[Route(path, endpoint) for path, endpoint in routes.items()])
+
+
+async def _manage(settings: BridgeSettings, host: str, child: Child, metrics: Metrics) -> None:
+    if settings.management_port:
+        app = management_app(child, metrics)
+        await _WithoutSignals(_config(app, host, settings.management_port, graceful=1)).serve()
+
+
+def _security(settings: BridgeSettings, host: str) -> TransportSecuritySettings:
+    """As of servers: on loopback a page of a browser must not get in under a name of its own."""
+    local = host.startswith("127.") or host in ("localhost", "::1")
+    hosts, origins = listed(settings.allowed_hosts), listed(settings.allowed_origins)
+    names = [*_LOOPBACK, *hosts]
+    return TransportSecuritySettings(
+        enable_dns_rebinding_protection=local or bool(hosts or origins),
+        allowed_hosts=[*names, *(f"{name}:*" for name in names)],
+        allowed_origins=[*(f"http://{name}:*" for name in _LOOPBACK), *origins],
+    )
+
+
+def _config(app: ASGIApp, host: str, port: int, graceful: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host,
+        port,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=graceful,
+        ws="none",
+    )
+
+
+class _WithoutSignals(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # uvicorn would raise the signal again once it has closed, and the process would be left to itself.
+
+
+if __name__ == "__main__":
+    sys.exit(main())

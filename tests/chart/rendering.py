@@ -1,0 +1,117 @@
+"""helm on the chart of this checkout: values in, objects or complaints out."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Object = dict[str, Any]
+CHART = Path("charts/kmcp")
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+CATALOG_ROLES = ("-read", "-write")
+VALUES: dict[str, Object] = {
+    "default": {},
+    "namespaced": {
+        "rbac": {"namespaces": ["team-a", "team-b"]},
+        "controller": {"references": {"secrets": "none"}, "appProtocol": "", "metrics": {"enabled": False}},
+        "remoteMCPServers": "never",
+        "discovery": {"enabled": False},
+        "catalog": {"http": {"enabled": False}},
+        "servers": {"kubernetes": {"rbac": "none", "deployment": {"serviceAccountName": "mine"}}},
+    },
+    "everything": {
+        "image": {
+            "repository": "registry.example.com:5000/tools/kmcp-controller",
+            "tag": "1.4.0",
+            "pullPolicy": "Always",
+        },
+        "imagePullSecrets": [{"name": "registry"}],
+        "controller": {
+            "replicaCount": 2,
+            "metrics": {"secureServing": True, "certSecret": "metrics-certificate", "alerts": True},
+            "references": {"secrets": "watch"},
+            "env": [{"name": "TRANSPORT_ADAPTER_VERSION", "value": "1.0.0-musl"}],
+        },
+        "catalog": {"http": {"auth": "kubernetes"}, "pinning": {"allowBlock": True}},
+        "rbac": {"serverRoles": "bind"},
+        "serviceAccount": {"annotations": {"example.com/role": "tools"}},
+        "podAnnotations": {"example.com/scrape": "true"},
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"key": "tools", "operator": "Exists"}],
+        "servers": {
+            "kubernetes": {
+                "rbac": "full",
+                "values": {
+                    "KMCP_CONTEXTS": "here",
+                    "KMCP_TIMEOUT": 60,
+                    "KMCP_PROBE_IMAGE": {"configMapKeyRef": {"name": "images", "key": "probe"}},
+                },
+                "deployment": {"replicas": 2, "resources": {"limits": {"memory": "256Mi"}}},
+            }
+        },
+        "composed": {"enabled": True},
+    },
+    "edit": {
+        "fullnameOverride": "tools",
+        "stateSecret": "kept-elsewhere",
+        "controller": {"healthProbe": {"bindAddress": ""}, "leaderElection": {"enabled": False}},
+        "serviceAccount": {"create": False, "name": "given"},
+        "rbac": {
+            "serverRoles": "derive",
+            "grantableRules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}],
+        },
+        "servers": {"kubernetes": {"rbac": "edit"}},
+        "composed": {"enabled": True, "name": "all", "port": 9000},
+    },
+}
+
+
+class HelmError(Exception):
+    """What helm complained of."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    helm: Path
+
+    def run(self, *arguments: str, **variables: str) -> str:
+        command, environment = [str(self.helm), *arguments], {**os.environ, **variables}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise HelmError(done.stdout + done.stderr)
+        return done.stdout
+
+    def rendered(self, values: Object, namespace: str = "kmcp-system", release: str = "kmcp") -> list[Object]:
+        # JSON is YAML, so values need no file.
+        sets = [argument for key, value in values.items() for argument in ("--set-json", f"{key}={json.dumps(value)}")]
+        text = self.run("template", release, str(CHART), "--namespace", namespace, *sets)
+        return [document for document in yaml.safe_load_all(text) if document]
+
+    def refused(self, values: Object) -> str:
+        try:
+            self.rendered(values)
+        except HelmError as error:
+            return str(error)
+        raise AssertionError(f"helm took {values}")
+
+
+def of_kind(objects: list[Object], kind: str) -> dict[str, Object]:
+    return {found["metadata"]["name"]: found for found in objects if found["kind"] == kind}
+
+
+def snapshot(objects: list[Object]) -> str:
+    """The objects as text, without what is random or a copy of another generated file."""
+    for found in objects:
+        if found["kind"] == "Secret":
+            found["data"] = dict.fromkeys(found["data"], "generated")
+        if found["kind"] == "ConfigMap":
+            found["data"] = dict.fromkeys(found["data"], "a copy")
+        if found["kind"] == "ClusterRole" and found["metadata"]["name"].endswith(CATALOG_ROLES):
+            found["rules"] = []
+        if found["kind"] == "Deployment":
+            found["spec"]["template"]["metadata"]["annotations"]["kmcp-suite/shipped-catalog"] = "a hash"
+    return yaml.safe_dump_all(objects, sort_keys=False, width=120)

@@ -1,0 +1,73 @@
+"""The image of the Dockerfile under the chart's own server: a real pod, as restricted as the namespace demands."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kmcp_controller.render import render
+from kmcp_controller.spec import Platform, parse
+from kmcp_runtime.kube.api import KubeApi
+from tests.chart.rendering import Chart
+from tests.chart.test_release import path_of, release
+from tests.cluster import suite_images
+from tests.cluster.images import import_image
+from tests.cluster.model import Cluster
+from tests.mcpservers import APPLY
+from tests.waiting import until
+
+IMAGE = suite_images.reference("kubernetes")
+PREFIX, _, TAG = IMAGE.partition("kubernetes:")
+PLATFORM = Platform(suite_images=(PREFIX.removesuffix("-"),))
+SETS = ("controller.replicaCount=0", f"image.repository={PREFIX}controller", f"image.tag={TAG}")
+
+
+@pytest.fixture
+def image(cluster: Cluster) -> str:
+    """The image of the Kubernetes server, on the node."""
+    if reason := suite_images.why_no_images() or (None if cluster.ctr else f"no way into the node of {cluster.kind}"):
+        pytest.skip(f"images of the suite: {reason}")
+    import_image(cluster, suite_images.suite_image("kubernetes", print))
+    return IMAGE
+
+
+@pytest.mark.pods
+@pytest.mark.timeout(600)
+async def test_the_kubernetes_server_runs_and_answers(
+    image: str, api: KubeApi, cluster: Cluster, namespace: str, chart: Chart, tmp_path: Path
+) -> None:
+    label = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    await api.send("PATCH", f"/api/v1/namespaces/{namespace}", (), label, "application/merge-patch+json")
+    async with release(chart, cluster, namespace, tmp_path, *SETS):
+        manifest = await api.get(f"/apis/kagent.dev/v1alpha1/namespaces/{namespace}/mcpservers/kmcp-kubernetes")
+        assert manifest["spec"]["deployment"]["image"] == image
+        for found in render(parse(manifest, PLATFORM), PLATFORM):
+            query = (("fieldManager", "kmcp-tests"), ("fieldValidation", "Strict"))
+            await api.send("PATCH", path_of(found, namespace), query, found, APPLY)
+        await until(
+            lambda: _status(api, namespace), lambda status: status.get("availableReplicas") == 1, 120, "the pod"
+        )
+        answer = await asyncio.wait_for(_call(api, namespace, "k8s_get_resources", {"resource_type": "pods"}), 60)
+        assert answer["isError"] is False
+        assert "kmcp-kubernetes-" in answer["content"][0]["text"]
+        secrets = await _call(api, namespace, "k8s_get_resources", {"resource_type": "secrets"})
+        assert json.loads(secrets["content"][0]["text"])["code"] == "forbidden"
+
+
+async def _status(api: KubeApi, namespace: str) -> dict[str, Any]:
+    found = await api.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/kmcp-kubernetes")
+    return dict(found.get("status", {}))
+
+
+async def _call(api: KubeApi, namespace: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """One stateless call through the API server's proxy of the Service."""
+    path = f"/api/v1/namespaces/{namespace}/services/kmcp-kubernetes:http/proxy/mcp"
+    params = {"name": tool, "arguments": {**arguments, "namespace": namespace}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    text = (await api.raw("POST", path, (), body, accept="application/json, text/event-stream")).decode()
+    event = re.search(r"^data: (.*)$", text, re.MULTILINE)
+    answer = json.loads(event[1] if event else text)
+    return dict(answer["result"])

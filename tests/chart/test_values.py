@@ -1,0 +1,149 @@
+"""Values of the chart: what they become, and what is refused with the way out."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kmcp_controller.spec import Platform, is_suite_image, parse
+from tests.chart.rendering import CHART, SNAPSHOTS, VALUES, Chart, Object, of_kind, snapshot
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_lint_is_silent(name: str, chart: Chart, tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump(VALUES[name]))
+    assert "[WARNING]" not in chart.run("lint", str(CHART), "--strict", "--values", str(values))
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_objects_are_those_of_the_snapshot(name: str, chart: Chart) -> None:
+    rendered = snapshot(chart.rendered(VALUES[name]))
+    assert rendered == (SNAPSHOTS / f"{name}.yaml").read_text(), "if meant: python -m tests.chart"
+
+
+def test_copies_of_generated_files_are_fresh(chart: Chart) -> None:
+    catalog = Path("catalog.yaml").read_text()
+    assert (CHART / "files/catalog.yaml").read_text() == catalog
+    shipped = of_kind(chart.rendered({}), "ConfigMap")["kmcp-shipped-catalog"]["data"]["catalog.yaml"]
+    assert yaml.safe_load(shipped) == yaml.safe_load(catalog)
+
+
+def test_roles_of_the_catalog_are_unchanged_but_for_the_release(chart: Chart) -> None:
+    roles = of_kind(chart.rendered({"rbac": {"serverRoles": "bind"}}, release="rel"), "ClusterRole")
+    shipped = [role for file in (CHART / "files/rbac").iterdir() for role in yaml.safe_load_all(file.read_text())]
+    assert shipped
+    for role in shipped:
+        assert roles[f"rel-{role['metadata']['name']}"]["rules"] == role["rules"]
+
+
+def test_defaults_are_those_of_the_code(chart: Chart) -> None:
+    environment = controller_env(chart.rendered({}))
+    platform = Platform()
+    assert environment["KMCP_ADAPTER_IMAGE"] == platform.adapter_image
+    assert environment["KMCP_APP_PROTOCOL"] == platform.app_protocol
+    assert environment["KMCP_REMOTE_MCP_SERVERS"] == platform.remote
+    assert platform.default_images == {name: environment[f"KMCP_{name.upper()}_IMAGE"] for name in ("uvx", "npx")}
+
+
+def test_alerts_ask_for_metrics_that_the_controller_has(chart: Chart) -> None:
+    rule = of_kind(chart.rendered({"controller": {"metrics": {"alerts": True}}}), "PrometheusRule")["kmcp"]
+    asked = {name for found in rule["spec"]["groups"][0]["rules"] for name in re.findall(r"kmcp_\w+", found["expr"])}
+    source = Path("kmcp_controller/metrics.py").read_text()
+    # The client adds _total to counters; the controller's own prefix is written once.
+    bare = {name.removeprefix("kmcp_controller_").removesuffix("_total") for name in asked}
+    assert {name for name in bare if f'"{name}"' not in source} == set()
+
+
+@pytest.mark.parametrize("repository", ["kmcp/kmcp-controller", "host:5000/tools/kmcp-controller", "kmcp-controller"])
+def test_the_suites_own_servers_are_suite_images(chart: Chart, repository: str) -> None:
+    objects = chart.rendered({"image": {"repository": repository}, "composed": {"enabled": True}})
+    platform = Platform(suite_images=(controller_env(objects)["KMCP_SUITE_IMAGES"],))
+    for server in of_kind(objects, "MCPServer").values():
+        parsed = parse(server, platform)
+        assert is_suite_image(parsed.deployment.image, platform)
+        assert parsed.port == parsed.target_port
+        assert parsed.extensions.read_only
+    prefix = repository.removesuffix("kmcp-controller")
+    assert not is_suite_image(f"{prefix}other:1", platform)
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "read_only", "bound"),
+    [
+        ({}, True, {"view", "kmcp-kmcp-kubernetes-cluster"}),
+        ({"readOnly": False}, False, {"view", "kmcp-kmcp-kubernetes-cluster"}),
+        ({"rbac": "edit"}, False, {"edit", "kmcp-kmcp-kubernetes-cluster"}),
+        ({"rbac": "full"}, False, {"kmcp-kmcp-kubernetes-write"}),
+        ({"rbac": "full", "readOnly": True}, True, {"kmcp-kmcp-kubernetes-write"}),
+        ({"rbac": "none"}, False, set()),
+    ],
+)
+def test_rights_of_the_kubernetes_server(chart: Chart, kubernetes: Object, read_only: bool, bound: set[str]) -> None:
+    objects = chart.rendered({"servers": {"kubernetes": kubernetes}, "composed": {"enabled": True}})
+    holders: dict[str, set[str]] = {}
+    for binding in of_kind(objects, "ClusterRoleBinding").values():
+        for subject in binding["subjects"]:
+            holders.setdefault(subject["name"], set()).add(binding["roleRef"]["name"])
+    for name in ("kmcp-kubernetes", "kagent-tools"):
+        assert holders.get(name, set()) == bound
+        server = parse(of_kind(objects, "MCPServer")[name], Platform(suite_images=("kmcp/kmcp",)))
+        assert server.extensions.read_only is read_only
+    assert bound - {"view", "edit"} <= of_kind(objects, "ClusterRole").keys()
+
+
+REFUSED: list[tuple[Object, str]] = [
+    ({"controler": {}}, "additional properties 'controler' not allowed"),
+    ({"servers": {"kubernetes": {"rbac": "admin"}}}, "value must be one of 'view', 'edit', 'full', 'none'"),
+    ({"servers": {"kubernetes": {"readonly": True}}}, "additional properties 'readonly' not allowed"),
+    ({"servers": {"kubernets": {"enabled": True}}}, "servers.kubernets: the catalog has no such server; there are"),
+    ({"servers": {"kubernetes": {"values": {"KUBECONFI": "x"}}}}, "KUBECONFI: no setting of this server; there are"),
+    ({"servers": {"kubernetes": {"values": {"KMCP_STATE_KEY": "x"}}}}, "all servers share one; name its Secret in"),
+    ({"servers": {"kubernetes": {"values": {"KUBECONFIG": {"secret": {}}}}}}, "/servers/kubernetes/values/KUBECONFIG"),
+    ({"servers": {"kubernetes": {"deployment": {"port": 1}}}}, "/servers/kubernetes/deployment"),
+    ({"controller": {"references": {"secrets": "all"}}}, "/controller/references/secrets"),
+    ({"controller": {"workers": "16"}}, "/controller/workers"),
+    ({"controller": {"replicaCount": 2, "leaderElection": {"enabled": False}}}, "false is for one replica; several"),
+    ({"controller": {"metrics": {"secureServing": True}}}, "certSecret: required with secureServing; name a Secret"),
+    ({"serviceAccount": {"create": False}}, "serviceAccount.name: required when serviceAccount.create is false"),
+    ({"rbac": {"serverRoles": "all"}}, "/rbac/serverRoles"),
+    ({"rbac": {"namespaces": ["A.b"]}}, "/rbac/namespaces/0"),
+    ({"composed": {"enabled": True}, "servers": {"kubernetes": {"enabled": False}}}, "no server is enabled below"),
+    ({"catalog": {"http": {"port": 0}}}, "/catalog/http/port"),
+]
+
+
+@pytest.mark.parametrize(("values", "complaint"), REFUSED)
+def test_values_that_cannot_work_are_refused(chart: Chart, values: Object, complaint: str) -> None:
+    assert complaint in chart.refused(values)
+
+
+def test_every_value_is_documented_and_checked() -> None:
+    lines = (CHART / "values.yaml").read_text().splitlines()
+    top = [number for number, line in enumerate(lines) if line and not line.startswith((" ", "#"))]
+    # Settings of pods are Kubernetes' own words.
+    plain = {"podAnnotations", "podSecurityContext", "securityContext", "resources", "nodeSelector", "tolerations",
+             "affinity"}  # fmt: skip
+    for start, end in zip(top, [*top[1:], len(lines)], strict=True):
+        comments = [line for line in lines[max(0, start - 1) : end] if line.lstrip().startswith("#")]
+        assert comments or lines[start].partition(":")[0] in plain, lines[start]
+    schema = yaml.safe_load((CHART / "values.schema.json").read_text())
+    assert unchecked(yaml.safe_load("\n".join(lines)), schema) == []
+
+
+def unchecked(values: Any, schema: Any, path: str = "") -> list[str]:
+    """Paths of values that the schema does not know."""
+    if not isinstance(values, dict) or "properties" not in schema:
+        return []
+    known = schema["properties"]
+    missing = [f"{path}.{name}" for name in values if name not in known]
+    inner = [unchecked(value, known[name], f"{path}.{name}") for name, value in values.items() if name in known]
+    return missing + [each for found in inner for each in found]
+
+
+def controller_env(objects: list[Object]) -> dict[str, str]:
+    (deployment,) = of_kind(objects, "Deployment").values()
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return {entry["name"]: entry.get("value", "") for entry in container["env"]}

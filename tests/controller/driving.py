@@ -1,0 +1,192 @@
+"""What tests of the controller do: make MCPServers, run controllers, look at what became of it."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from kmcp_controller import handlers
+from kmcp_controller.cluster import KINDS, Cluster
+from kmcp_controller.control import Controller, Place
+from kmcp_controller.reconcile import Options, Reconciler
+from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime.kube.config import load_contexts
+from kmcp_runtime.kube.credentials import native
+from kmcp_runtime.kube.failures import StatusFailure
+from tests.cluster.model import Cluster as Given
+from tests.controller.manifests import PLATFORM
+from tests.waiting import until
+
+Object = dict[str, Any]
+OPTIONS = Options(platform=PLATFORM, references_seconds=1.0, unready_seconds=(0.5, 1.0))
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+
+
+class AuditedApi(KubeApi):
+    """Keeps the writes that it sends."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.writes: list[tuple[str, str]] = []
+
+    async def send(self, method: str, path: str, *rest: Any, **named: Any) -> Any:
+        if method != "GET":
+            self.writes.append((method, path))
+        return await super().send(method, path, *rest, **named)
+
+
+class Running:
+    """A controller in a thread of its own: kopf ends every task of the loop that it runs in."""
+
+    def __init__(self, kubeconfig: str, options: Options, place: Place) -> None:
+        self._given = kubeconfig, options, place
+        self.stop, self.ready = threading.Event(), threading.Event()
+        self.writes: list[tuple[str, str]] = []
+        self.reconciler: Reconciler | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+        self._thread.start()
+
+    async def _run(self) -> None:
+        kubeconfig, options, place = self._given
+        contexts = load_contexts(kubeconfig)
+        context = contexts.named(None)
+        api = AuditedApi(contexts, context, Limits(), native)
+        api.writes = self.writes
+        controller = Controller(Cluster(api), options, place)
+        self.reconciler = controller.reconciler
+        credentials = await native(contexts, context)
+        try:
+            await handlers.run(controller, credentials, context, stop_flag=self.stop, ready_flag=self.ready)
+        finally:
+            await api.close()
+
+    async def end(self) -> None:
+        self.stop.set()
+        await asyncio.to_thread(self._thread.join)
+
+
+class Driver:
+    def __init__(self, api: KubeApi, namespace: str, given: Given) -> None:
+        self.api, self.namespace, self.given = api, namespace, given
+        self._running: list[Running] = []
+
+    async def start(self, options: Options = OPTIONS, **place: Any) -> Running:
+        where = replace(Place(namespaces=(self.namespace,)), **place)
+        running = Running(str(self.given.kubeconfig), options, where)
+        self._running.append(running)
+        assert await asyncio.to_thread(running.ready.wait, 60)
+        return running
+
+    async def close(self) -> None:
+        for each in self._running:
+            await each.end()
+
+    def path(self, kind: str, name: str = "") -> str:
+        return KINDS[kind].path(self.namespace, name or None)
+
+    async def server(self, deployment: Mapping[str, Any], name: str = "time", **spec: Any) -> Object:
+        """Make or change an MCPServer; `annotations` go to its metadata."""
+        annotations = spec.pop("annotations", {})
+        body = {
+            "apiVersion": "kagent.dev/v1alpha1",
+            "kind": "MCPServer",
+            "metadata": {"name": name, "namespace": self.namespace, "annotations": annotations},
+            "spec": {"transportType": "http", "deployment": deployment, **spec},
+        }
+        return await self.apply(body)
+
+    async def apply(self, body: Mapping[str, Any], manager: str = "user", path: str = "") -> Object:
+        at = path or self.path(body["kind"], body["metadata"]["name"])
+        found: Object = await self.api.send("PATCH", at, [("fieldManager", manager), ("force", "true")], body, APPLY)
+        return found
+
+    async def create(self, kind: str, name: str, **body: Any) -> Object:
+        metadata = {"name": name, "namespace": self.namespace, **body.pop("metadata", {})}
+        whole = {"apiVersion": KINDS[kind].api_version, "kind": kind, "metadata": metadata, **body}
+        made: Object = await self.api.send("POST", self.path(kind), [("fieldManager", "manager")], whole)
+        return made
+
+    async def merge(self, kind: str, name: str, body: Object, subresource: str = "") -> Object:
+        at = self.path(kind, name) + subresource
+        found: Object = await self.api.send("PATCH", at, [("fieldManager", "other")], body, MERGE)
+        return found
+
+    async def delete(self, kind: str, name: str) -> None:
+        await self.api.send("DELETE", self.path(kind, name))
+
+    async def get(self, kind: str, name: str = "time") -> Object | None:
+        try:
+            found: Object = await self.api.get(self.path(kind, name))
+        except StatusFailure as failure:
+            if failure.http_status == 404:
+                return None
+            raise
+        return found
+
+    async def when(
+        self, kind: str, holds: Callable[[Object], Any], what: str, name: str = "time", seconds: float = 30
+    ) -> Object:
+        """The object once it exists and that holds."""
+
+        async def look() -> Object | None:
+            return await self.get(kind, name)
+
+        found = await until(look, lambda seen: bool(seen and holds(seen)), seconds, what)
+        assert found is not None
+        return found
+
+    async def when_gone(self, kind: str, name: str) -> None:
+        async def gone() -> bool:
+            return await self.get(kind, name) is None
+
+        await until(gone, what=f"{kind} {name} to be gone")
+
+    async def condition(
+        self, type_: str, status: str, reason: str = "", name: str = "time", seconds: float = 30
+    ) -> Object:
+        """The condition once it is so."""
+
+        def so(found: Object) -> bool:
+            each = condition(found, type_)
+            return each.get("status") == status and reason in ("", each.get("reason"))
+
+        found = await self.when("MCPServer", so, f"{type_}={status} {reason}", name, seconds)
+        return condition(found, type_)
+
+    async def events(self, name: str = "time") -> list[Object]:
+        found = await self.api.get(self.path("Event"), [("fieldSelector", f"involvedObject.name={name}")])
+        return list(found["items"])
+
+    async def noticed(self, *reasons: str, name: str = "time") -> None:
+        """Events of all these reasons are there, or soon will be: they follow the status."""
+
+        async def look() -> set[str]:
+            return {each["reason"] for each in await self.events(name)}
+
+        await until(look, lambda seen: seen >= set(reasons), 10, f"Events {reasons}")
+
+    async def quiet(self, running: Running, seconds: float = 1.5) -> None:
+        """Until the controller has sent no write for a while."""
+        async with asyncio.timeout(30):
+            while True:
+                before = len(running.writes)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(_more(running, before), seconds)
+                if len(running.writes) == before:
+                    return
+
+
+async def _more(running: Running, than: int) -> None:
+    while len(running.writes) == than:
+        await asyncio.sleep(0.1)
+
+
+def condition(found: Object, type_: str) -> Object:
+    each: Object
+    for each in (found.get("status") or {}).get("conditions") or ():
+        if each["type"] == type_:
+            return each
+    return {}

@@ -1,0 +1,164 @@
+"""The catalog's ConfigMaps in a real API server: written, read while they change, restored."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from kmcp_controller.catalog import LiveServer
+from kmcp_controller.cluster import Cluster
+from kmcp_controller.live import Live
+from kmcp_controller.metrics import Metrics
+from kmcp_controller.publisher import Pins, Publisher
+from kmcp_controller.publishing import LABEL, InconsistentError
+from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime.kube.config import load_contexts
+from tests.cluster.model import Cluster as Given
+from tests.controller.listings import server, tool
+from tests.waiting import until
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture
+async def kube(cluster: Given) -> AsyncIterator[Cluster]:
+    contexts = load_contexts(str(cluster.kubeconfig))
+    api = KubeApi(contexts, contexts.named(None), Limits())
+    yield Cluster(api)
+    await api.close()
+
+
+def of(number: int, count: int = 20, **changes: Any) -> LiveServer:
+    """A server whose tools do not compress away."""
+    words = [f"{number * 1000 + each} {hash((number, each)):x}" for each in range(count)]
+    return server(f"s{number:03d}", *(tool(f"t{n}", description=word) for n, word in enumerate(words)), **changes)
+
+
+def publisher(live: Live, kube: Cluster, namespace: str, **options: Any) -> Publisher:
+    return Publisher(live, kube, namespace, Metrics(live, "1"), **options)
+
+
+async def shards(kube: Cluster, namespace: str) -> set[str]:
+    found = await kube.all("ConfigMap", namespace, f"{LABEL}=shard")
+    return {each["metadata"]["name"] for each in found}
+
+
+async def test_catalog_shards(kube: Cluster, namespace: str) -> None:
+    """Whoever reads while 500 servers change sees one document, whole, that was published."""
+    live = Live()
+    for number in range(500):
+        live.update(of(number))
+    writer = publisher(live, kube, namespace, largest=160 * 1024)
+    published = {live.document()["hash"]}
+    await writer.publish()
+    assert len(await shards(kube, namespace)) > 3
+    done = asyncio.Event()
+    seen: list[str] = []
+
+    async def watch() -> None:
+        reader = publisher(Live(), kube, namespace)
+        while not done.is_set():
+            found = await reader.load()
+            assert found is not None
+            assert found["hash"] in published
+            assert len(found["servers"]) == 500
+            assert all(len(each["tools"]) == each["toolCount"] == 20 for each in found["servers"])
+            seen.append(found["hash"])
+
+    watching = asyncio.create_task(watch())
+    for turn in range(4):
+        for number in range(turn, 500, 25):
+            live.update(of(number, url=f"http://{turn}.{number}"))
+        published.add(live.document()["hash"])
+        assert await writer.publish()
+        await until(partial(answered, seen, len(seen)), what="a reader")
+    done.set()
+    await watching
+    assert len(set(seen)) > 2, "the reader saw the catalog change"
+    assert seen[-1] == live.document()["hash"]
+
+
+async def answered(seen: list[str], count: int) -> bool:
+    return len(seen) > count
+
+
+async def test_a_restart_writes_nothing_and_the_last_shards_go(kube: Cluster, namespace: str) -> None:
+    live = Live()
+    for number in range(30):
+        live.update(of(number))
+    first = publisher(live, kube, namespace, largest=8 * 1024)
+    assert await first.publish()
+    assert not await first.publish()
+    index = await kube.read("ConfigMap", namespace, "kmcp-catalog")
+    again = Live()
+    second = publisher(again, kube, namespace, largest=8 * 1024)
+    await second.restore()
+    for number in range(30):
+        again.update(of(number, listing=None))
+        again.update(of(number))
+    again.keep([("tools", f"s{number:03d}") for number in range(30)])
+    assert again.document() == live.document()
+    assert not await second.publish()
+    assert await kube.read("ConfigMap", namespace, "kmcp-catalog") == index
+    for number in range(29):
+        again.remove("tools", f"s{number:03d}")
+    assert await second.publish()
+    assert await shards(kube, namespace) == set()
+    assert ((await second.load()) or {})["servers"] == again.document()["servers"]
+
+
+async def test_changes_are_published_together_and_followed(kube: Cluster, namespace: str) -> None:
+    live, shown = Live(), Live()
+    writer = publisher(live, kube, namespace, debounce=0.2, interval=0.4)
+    follower = publisher(shown, kube, namespace, interval=0.1)
+    tasks = [asyncio.create_task(each) for each in (writer.run(), follower.follow())]
+    try:
+        for number in range(5):
+            live.update(of(number))
+
+        async def same() -> bool:
+            return bool(shown.document()["hash"] == live.document()["hash"])
+
+        await until(same, seconds=20, what="the follower's document")
+        index = await kube.read("ConfigMap", namespace, "kmcp-catalog")
+        assert index is not None
+        assert index["metadata"]["managedFields"][0]["manager"] == "kmcp-controller"
+        live.remove("tools", "s000")
+        await until(same, seconds=20, what="the follower's document")
+        assert [each["name"] for each in shown.removed()] == ["s000"]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_damaged_catalog_is_not_restored(kube: Cluster, namespace: str) -> None:
+    live = Live()
+    for number in range(30):
+        live.update(of(number))
+    await publisher(live, kube, namespace, largest=8 * 1024).publish()
+    lost = (await kube.all("ConfigMap", namespace, f"{LABEL}=shard"))[0]
+    await kube.delete(lost)
+    fresh = Live()
+    reader = publisher(fresh, kube, namespace, largest=8 * 1024)
+    with pytest.raises(InconsistentError):
+        await reader.load()
+    await reader.restore()
+    assert fresh.document()["servers"] == []
+    fresh.follow(live.document())
+    fresh.update(of(99))
+    assert await reader.publish()
+    assert ((await reader.load()) or {})["hash"] == fresh.document()["hash"]
+
+
+async def test_pins_outlive_a_restart(kube: Cluster, namespace: str) -> None:
+    pins = Pins(kube, namespace)
+    await pins.load()
+    assert pins.data == {}
+    await asyncio.gather(*(pins.keep(f"u{number}", "{}") for number in range(5)))
+    await pins.forget("u3")
+    again = Pins(kube, namespace)
+    await again.load()
+    assert sorted(again.data) == ["u0", "u1", "u2", "u4"]

@@ -1,0 +1,135 @@
+"""Whose objects are touched: refusal, adoption, takeover from upstream, replicas that others set."""
+
+from typing import Any
+
+import pytest
+
+from kmcp_controller.cluster import LABEL
+from tests.controller.driving import Driver
+from tests.controller.test_reconcile import IMAGE, container, programmed
+
+PODS = {"app.kubernetes.io/name": "time", "app.kubernetes.io/instance": "time"}
+
+
+def deployment(labels: dict[str, str], **extra: Any) -> dict[str, Any]:
+    pod = {"containers": [{"name": "mcp-server", "image": "localhost/theirs:1", **extra}]}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    return {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+
+
+@pytest.mark.cluster
+async def test_foreign_objects_are_refused(driver: Driver) -> None:
+    theirs = await driver.create("Deployment", "time", spec=deployment(PODS))
+    account = await driver.create("ServiceAccount", "time")
+    await driver.start()
+    await driver.server(IMAGE)
+    refused = await driver.condition("Programmed", "False", "ForeignObject")
+    assert "Deployment time" in refused["message"]
+    assert "serviceAccountName" in refused["message"]
+    await driver.condition("Ready", "False", "PodsNotReady")
+    assert await driver.get("Service")
+    assert await driver.get("ServiceAccount") == account
+    found = await driver.get("Deployment")
+    assert found
+    assert found["spec"] == theirs["spec"]
+    assert LABEL not in found["metadata"].get("labels", {})
+    await driver.noticed("ForeignObject")
+    for kind in ("Deployment", "ServiceAccount"):
+        await driver.merge(kind, "time", {"metadata": {"annotations": {"kmcp-suite/adopt": "time"}}})
+    await programmed(driver)
+    found = await driver.get("Deployment")
+    assert found
+    assert found["metadata"]["uid"] == theirs["metadata"]["uid"]
+    assert container(found)["image"] == IMAGE["image"]
+
+
+@pytest.mark.cluster
+async def test_another_selector_is_refused(driver: Driver) -> None:
+    consent = {"annotations": {"kmcp-suite/adopt": "time"}}
+    theirs = await driver.create("Deployment", "time", metadata=consent, spec=deployment({"app": "time"}))
+    await driver.start()
+    await driver.server(IMAGE)
+    refused = await driver.condition("Programmed", "False", "ForeignObject")
+    assert "selects other pods" in refused["message"]
+    found = await driver.get("Deployment")
+    assert found
+    assert found["spec"] == theirs["spec"]
+
+
+@pytest.mark.cluster
+async def test_takeover_from_upstream(driver: Driver) -> None:
+    made = await driver.server(IMAGE)
+    owner = {key: made[key] for key in ("apiVersion", "kind")} | {"name": "time", "uid": made["metadata"]["uid"]}
+    metadata = {"ownerReferences": [owner]}
+    stale = {"command": ["/old"], "env": [{"name": "OLD", "value": "1"}]}
+    spec = deployment(PODS, volumeMounts=[{"name": "config", "mountPath": "/config"}], **stale)
+    spec["template"]["spec"]["volumes"] = [{"name": "config", "configMap": {"name": "time"}}]
+    old = await driver.create("Deployment", "time", metadata=metadata, spec=spec)
+    ports = [{"name": "http", "port": 3000, "targetPort": 3000}]
+    service = await driver.create("Service", "time", metadata=metadata, spec={"selector": PODS, "ports": ports})
+    await driver.create("ServiceAccount", "time", metadata=metadata)
+    await driver.create("ConfigMap", "time", metadata=metadata, data={})
+    await driver.server({**IMAGE, "replicas": 0}, httpTransport={"targetPort": 8084})
+    await driver.start()
+    await programmed(driver)
+    found = await driver.get("Deployment")
+    assert found
+    assert found["metadata"]["uid"] == old["metadata"]["uid"]
+    assert "command" not in container(found)
+    assert "env" not in container(found)
+    assert "volumes" not in found["spec"]["template"]["spec"]
+    now = await driver.get("Service")
+    assert now
+    assert now["metadata"]["uid"] == service["metadata"]["uid"]
+    assert now["spec"]["clusterIP"] == service["spec"]["clusterIP"]
+    assert now["spec"]["ports"][0]["targetPort"] == 8084
+    await driver.noticed("Adopted")
+    labelled = await driver.get("ConfigMap")
+    assert labelled
+    assert labelled["metadata"]["labels"][LABEL] == "time"
+
+
+@pytest.mark.cluster
+async def test_orphans_of_a_recreated_server_are_adopted(driver: Driver) -> None:
+    running = await driver.start()
+    await driver.server(IMAGE)
+    await programmed(driver)
+    first = await driver.get("Deployment")
+    assert first
+    await running.end()
+    options = {"propagationPolicy": "Orphan", "apiVersion": "v1", "kind": "DeleteOptions"}
+    await driver.api.send("DELETE", driver.path("MCPServer", "time"), (), options)
+    await driver.when_gone("MCPServer", "time")
+    made = await driver.server(IMAGE)
+    await driver.start()
+    await programmed(driver)
+    found = await driver.get("Deployment")
+    assert found
+    assert found["metadata"]["uid"] == first["metadata"]["uid"]
+    assert [each["uid"] for each in found["metadata"]["ownerReferences"]] == [made["metadata"]["uid"]]
+
+
+@pytest.mark.cluster
+async def test_hpa_takes_and_returns_replicas(driver: Driver) -> None:
+    await driver.start()
+    await driver.server({**IMAGE, "replicas": 3})
+    await programmed(driver)
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "time"}
+    spec = {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 9}
+    await driver.create("HorizontalPodAutoscaler", "time", spec=spec)
+    await driver.when("Deployment", lambda seen: not _ours(seen), "replicas to be released")
+    await driver.merge("Deployment", "time", {"spec": {"replicas": 5}}, "/scale")
+    await driver.server({**IMAGE, "replicas": 3, "args": ["x"]})
+    scaled = await driver.when("Deployment", lambda seen: container(seen).get("args") == ["x"], "an apply")
+    assert scaled["spec"]["replicas"] == 5
+    await driver.delete("HorizontalPodAutoscaler", "time")
+    await driver.when("Deployment", lambda seen: _ours(seen) and seen["spec"]["replicas"] == 3, "replicas to return")
+    await driver.server({**IMAGE, "replicas": 3}, extensions={"scaling": "external"})
+    left = await driver.when("Deployment", lambda seen: not _ours(seen), "external scaling")
+    assert left["spec"]["replicas"] == 3
+    await driver.noticed("ReplicasReleased", "ReplicasOwned")
+
+
+def _ours(found: dict[str, Any]) -> bool:
+    entries = [each for each in found["metadata"]["managedFields"] if each["manager"] == "kmcp-controller"]
+    return any("f:replicas" in each["fieldsV1"].get("f:spec", {}) for each in entries)

@@ -1,0 +1,82 @@
+"""Controllers as processes: one of two writes, and what a kill leaves behind is completed."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from kmcp_controller.cluster import KINDS
+from tests.controller.driving import Driver
+from tests.controller.test_reconcile import IMAGE, OWNED, programmed
+from tests.waiting import until
+
+Start = Callable[[str], Awaitable[asyncio.subprocess.Process]]
+_PROGRAM = "import sys; from kmcp_controller.cli import controller; sys.exit(controller(sys.argv[1:]))"
+
+
+@pytest.fixture
+async def start(driver: Driver) -> AsyncIterator[Start]:
+    """Starts a controller under a name of its own."""
+    processes: list[asyncio.subprocess.Process] = []
+
+    async def begin(name: str) -> asyncio.subprocess.Process:
+        flags = ["--kubeconfig", str(driver.given.kubeconfig), "--watch-namespaces", driver.namespace]
+        flags += ["--controller-namespace", driver.namespace, "--controller-pod", name, "--health-address", ""]
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", _PROGRAM, *flags, env=dict(os.environ))
+        processes.append(process)
+        return process
+
+    yield begin
+    for each in processes:
+        with suppress(ProcessLookupError):
+            each.kill()
+        await each.wait()
+
+
+async def holder(driver: Driver) -> str:
+    found = await driver.get("Lease", "kmcp-controller")
+    return str(found["spec"]["holderIdentity"]) if found else ""
+
+
+@pytest.mark.cluster
+async def test_two_controllers_one_writer(driver: Driver, start: Start) -> None:
+    first = await start("one")
+    await until(lambda: holder(driver), lambda seen: seen == "one", what="one to hold the lease")
+    second = await start("two")
+    await driver.server(IMAGE)
+    await programmed(driver)
+    assert await holder(driver) == "one"
+    first.kill()
+    await until(lambda: holder(driver), lambda seen: seen == "two", 20, "two to take over")
+    await driver.delete("Service", "time")
+    await driver.when("Service", bool, "the Service to return")
+    second.send_signal(signal.SIGTERM)
+    await second.wait()
+    assert await holder(driver) == ""
+
+
+@pytest.mark.cluster
+async def test_a_kill_between_writes_is_completed(driver: Driver, start: Start) -> None:
+    process = await start("one")
+    await until(lambda: holder(driver), lambda seen: seen == "one", what="one to hold the lease")
+    names = [f"s{number}" for number in range(12)]
+    await asyncio.gather(*(driver.server(IMAGE, name) for name in names))
+    await driver.when("ServiceAccount", bool, "the first writes", names[0])
+    process.kill()
+    await process.wait()
+    await driver.delete("Lease", "kmcp-controller")
+    await start("two")
+    for name in names:
+        await programmed(driver, name)
+    for kind in OWNED:
+        assert await listed(driver, kind) >= set(names)
+
+
+async def listed(driver: Driver, kind: str) -> set[str]:
+    found: dict[str, Any] = await driver.api.get(KINDS[kind].path(driver.namespace))
+    return {each["metadata"]["name"] for each in found["items"]}

@@ -1,0 +1,27 @@
+"""The kind MCPServer on a test cluster. It stays there: tests of other workers use it too, at the same time."""
+
+from kmcp_controller.crd import definition
+from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.failures import StatusFailure
+from tests.waiting import until
+
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+APPLY = "application/apply-patch+yaml"
+
+
+async def serve_mcpservers(api: KubeApi) -> None:
+    """Install our CRD, and wait until the API server serves the kind."""
+    wanted = definition()
+    path = f"{_CRDS}/{wanted['metadata']['name']}"
+    await api.send("PATCH", path, (("fieldManager", "kmcp-tests"), ("force", "true")), wanted, APPLY)
+
+    async def served() -> bool:
+        try:
+            await api.get("/apis/kagent.dev/v1alpha1/mcpservers")
+        except StatusFailure as failure:
+            if failure.http_status not in (404, 503):
+                raise
+            return False
+        return True
+
+    await until(served, seconds=30, what="the kind MCPServer")
