@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.failures import StatusFailure
@@ -21,6 +21,14 @@ _UNWATCHED = ("NetworkPolicy", "RemoteMCPServer")
 _UNLABELLED = ("MCPServer", "HorizontalPodAutoscaler")
 _SCHEMA_SECONDS, _AWAY_SECONDS = 600.0, 60.0
 _LOG = logging.getLogger("kmcp.controller")
+
+
+class Companion(Protocol):
+    """What lives and acts with a controller: the live catalog."""
+
+    async def start(self) -> None: ...
+    def lead(self, held: bool) -> None: ...
+    async def stop(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -42,12 +50,15 @@ class Controller:
         self.queue = Queue(self.reconciler.reconcile, self._failed)
         self._lease = Lease(cluster, place.lease_namespace, place.identity, place.deployment, self._lead)
         self._tasks: list[asyncio.Task[None]] = []
+        self.companion: Companion | None = None
 
     async def start(self) -> None:
         """Read what there is before the first pass: one that missed an autoscaler would take its replicas."""
         for kind in (*WATCHED, *_UNWATCHED):
             await self._list(kind)
         await self.reconciler.writer.learn()
+        if self.companion:
+            await self.companion.start()
         for key in self.store.servers():
             self.queue.add(key, Urgency.RESYNC)
         self._tasks = [
@@ -57,9 +68,11 @@ class Controller:
         if self.place.lease_namespace:
             self._tasks.append(asyncio.create_task(self._lease.run()))
         else:
-            self.queue.allow(True)
+            self._allow(True)
 
     async def stop(self) -> None:
+        if self.companion:
+            await self.companion.stop()
         for task in self._tasks:
             task.cancel()
         for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
@@ -109,7 +122,12 @@ class Controller:
         _LOG.warning("%s the lease", "holding" if held else "not holding")
         for key in self.store.servers() if held else ():
             self.queue.add(key, Urgency.RESYNC)
+        self._allow(held)
+
+    def _allow(self, held: bool) -> None:
         self.queue.allow(held)
+        if self.companion:
+            self.companion.lead(held)
 
     def _failed(self, key: Key, error: Exception) -> None:
         text = redact.text(f"{type(error).__name__}: {error}")

@@ -15,18 +15,21 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from kmcp_runtime.catalog import load
+from kmcp_runtime.catalog import Catalog, load
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.credentials import native
 from kmcp_runtime.output import redact
 from kmcp_runtime.settings import listed
+from kmcp_runtime.version import VERSION
 
 from . import handlers
+from .cataloguing import Catalogue
 from .cluster import Cluster
 from .control import Controller, Place
 from .reconcile import Options
 from .settings import ControllerSettings
+from .site import app
 
 
 async def run(settings: ControllerSettings) -> None:
@@ -40,8 +43,17 @@ async def run(settings: ControllerSettings) -> None:
         deployment=settings.controller_deployment,
         workers=settings.workers,
     )
-    controller = Controller(Cluster(api, settings.requests_per_second), options(settings), place)
-    serving = asyncio.create_task(_health(controller, settings.health_address))
+    cluster = Cluster(api, settings.requests_per_second)
+    controller = Controller(cluster, options(settings), place)
+    shipped = _shipped(settings)
+    catalogue = Catalogue(
+        controller, cluster, settings.controller_namespace, shipped, settings.platform(), version=VERSION
+    )
+    pages = app(catalogue.live, shipped.servers if shipped else {}, registry_namespace=settings.registry_namespace)
+    serving = asyncio.gather(
+        _serve(health(controller), settings.health_address),
+        _serve(pages, f":{settings.catalog_port}" if settings.catalog_port else ""),
+    )
     try:
         await handlers.run(controller, await native(contexts, context), context)
     finally:
@@ -51,13 +63,18 @@ async def run(settings: ControllerSettings) -> None:
 
 
 def options(settings: ControllerSettings) -> Options:
-    file = settings.catalog_file
+    shipped = _shipped(settings)
     return Options(
         platform=settings.platform(),
-        entries=load(Path(file).read_text(), file).servers if file else {},
+        entries=shipped.servers if shipped else {},
         former_managers=listed(settings.former_managers),
         read_secrets=settings.reference_secrets != "none",
     )
+
+
+def _shipped(settings: ControllerSettings) -> Catalog | None:
+    file = settings.catalog_file
+    return load(Path(file).read_text(), file) if file else None
 
 
 def health(controller: Controller) -> Starlette:
@@ -80,12 +97,12 @@ class _WithoutSignals(uvicorn.Server):
         yield
 
 
-async def _health(controller: Controller, address: str) -> None:
+async def _serve(app: Starlette, address: str) -> None:
     if not address:
         return
     host, _, port = address.rpartition(":")
     config = uvicorn.Config(
-        health(controller), host=host or "0.0.0.0", port=int(port),  # noqa: S104 - kubelet asks the pod's address
+        app, host=host or "0.0.0.0", port=int(port),  # noqa: S104 - other pods ask the pod's address
         log_level="warning", access_log=False, lifespan="off",
     )  # fmt: skip
     await _WithoutSignals(config).serve()

@@ -28,6 +28,8 @@ class ControllerSettings(Settings):
     requests_per_second: int = setting(500, "Budget of requests to the API server", ge=1, le=10000)
     former_managers: str = setting("manager", "Field managers of earlier controllers, separated by commas")
     leader_election: bool = setting(True, "Hold a Lease: needed with more than one replica")
+    catalog_port: int = setting(8082, "Port of the catalog's pages (0: none)", ge=0, le=65535)
+    registry_namespace: str = setting("local.cluster", "Namespace of servers' names in the registry API")
     health_address: str = setting(":8081", "Where /healthz and /readyz are served (empty: nowhere)")
     remote_mcp_servers: Literal["never", "requested", "always"] = setting("requested", "Make RemoteMCPServers")
     allow_block: bool = setting(False, "Allow the annotation kmcp-suite/pin: block")

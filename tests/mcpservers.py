@@ -19,7 +19,7 @@ async def serve_mcpservers(api: KubeApi) -> None:
         try:
             await api.get("/apis/kagent.dev/v1alpha1/mcpservers")
         except StatusFailure as failure:
-            if failure.http_status not in (404, 503):
+            if failure.http_status not in (404, 429, 503):  # 429: its storage is being made
                 raise
             return False
         return True

@@ -41,8 +41,15 @@ class AuditedApi(KubeApi):
 class Running:
     """A controller in a thread of its own: kopf ends every task of the loop that it runs in."""
 
-    def __init__(self, kubeconfig: str, options: Options, place: Place) -> None:
+    def __init__(
+        self,
+        kubeconfig: str,
+        options: Options,
+        place: Place,
+        prepare: Callable[[Controller, Cluster], object] | None = None,
+    ) -> None:
         self._given = kubeconfig, options, place
+        self._prepare = prepare
         self.stop, self.ready = threading.Event(), threading.Event()
         self.writes: list[tuple[str, str]] = []
         self.reconciler: Reconciler | None = None
@@ -55,7 +62,10 @@ class Running:
         context = contexts.named(None)
         api = AuditedApi(contexts, context, Limits(), native)
         api.writes = self.writes
-        controller = Controller(Cluster(api), options, place)
+        cluster = Cluster(api)
+        controller = Controller(cluster, options, place)
+        if self._prepare:
+            self._prepare(controller, cluster)
         self.reconciler = controller.reconciler
         credentials = await native(contexts, context)
         try:

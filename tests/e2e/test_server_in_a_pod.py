@@ -1,34 +1,16 @@
 """The Kubernetes server's image as a pod: its service account, its Service, its probes' pages, its filesystem."""
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from fastmcp import Client
 
 from kmcp_runtime.kube.api import KubeApi
-from tests.cluster import suite_images
-from tests.cluster.images import import_image
-from tests.cluster.model import Cluster
 from tests.kubernetes.making import make, pod_when
 from tests.mcp import ToolCaller
 
 pytestmark = [pytest.mark.pods, pytest.mark.timeout(600)]
 ARGUMENTS = ["--host", "0.0.0.0", "--port", "8083", "--allow-unauthenticated", "--read-only"]
-
-
-@pytest.fixture(scope="module")
-def image(cluster: Cluster) -> str:
-    """The image of the Kubernetes server, present on the node."""
-    why_not = suite_images.why_no_images() or (None if cluster.ctr else f"no way into the node of {cluster.kind}")
-    if why_not:
-        pytest.skip(f"images of the suite: {why_not}")
-    tar: Path = suite_images.suite_image(
-        "kubernetes", lambda text: print(f"[images] {text}", file=sys.stderr, flush=True)
-    )
-    import_image(cluster, tar)
-    return suite_images.reference("kubernetes")
 
 
 def restricted(image: str) -> dict[str, Any]:

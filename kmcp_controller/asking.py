@@ -1,0 +1,148 @@
+"""Asks ready servers for their tools and remembers the answer, for the status and the live catalog.
+
+A server is asked when it turns ready, when its pods change, and every five minutes; eight at a time. Nothing is ever
+called.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from kmcp_runtime.catalog import Catalog, Drift
+
+from . import status
+from .catalog import LiveServer, live_tools
+from .discovery import DiscoveryError, discover
+from .live import Live
+from .metrics import Metrics
+from .publisher import Pins
+from .reconcile import Findings, Seen
+from .reference import first_sight, pin_mode, reference, tools_hash, wants_first_sight
+from .spec import MCPServer, Platform
+from .spec.model import OURS
+from .store import Key
+
+DISABLED = OURS + "discovery"
+FAILURES_THAT_COUNT = 3
+
+
+@dataclass
+class _Known:
+    """What was heard of one server."""
+
+    discovery: status.Discovery = field(default_factory=lambda: status.Discovery("Pending", "not asked yet"))
+    listing: status.Listing | None = None
+    drift: Drift | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    template: str = ""
+    asked_at: float | None = None
+    due: float = 0.0
+    failures: int = 0
+    task: asyncio.Task[None] | None = None
+
+
+class Asker:
+    """`observed` is the reconciler's listener; `again` is told which server has news."""
+
+    def __init__(
+        self, live: Live, metrics: Metrics, catalog: Catalog | None, platform: Platform, pins: Pins,
+        again: Callable[[Key], None], *, interval: float = 300.0, at_once: int = 8,
+        ask: Callable[[MCPServer], Coroutine[Any, Any, status.Listing]] | None = None,
+    ) -> None:  # fmt: skip
+        self._live, self._metrics, self._pins, self._again = live, metrics, pins, again
+        self._catalog, self._platform, self._interval = catalog, platform, interval
+        self._slots = asyncio.Semaphore(at_once)
+        self._ask = ask or (lambda server: discover(server.url, {}, server.timeout))
+        self._known: dict[Key, _Known] = {}
+
+    def observed(self, key: Key, seen: Seen | None) -> Findings | None:
+        """What is known of a server's tools now; starts asking when it is time to."""
+        if seen is None:
+            self._forget(key)
+            return None
+        known = self._known.setdefault(key, _Known())
+        if seen.server.annotations.get(DISABLED) == "disabled":
+            found = replace(known.discovery, reason="Disabled")
+        elif seen.ready.status != "True":
+            found = replace(known.discovery, reason="NotReady")
+        else:
+            self._perhaps_ask(key, known, seen)
+            found = known.discovery
+        self._publish(known, seen, found)
+        return Findings(found, known.drift, fields=known.fields)
+
+    async def stop(self) -> None:
+        tasks = [known.task for known in self._known.values() if known.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _perhaps_ask(self, key: Key, known: _Known, seen: Seen) -> None:
+        if known.task is not None:
+            return
+        if seen.template != known.template or time.monotonic() >= known.due:
+            known.template = seen.template
+            known.task = asyncio.create_task(self._discover(key, known, seen.server))
+
+    async def _discover(self, key: Key, known: _Known, server: MCPServer) -> None:
+        started = time.monotonic()
+        try:
+            async with self._slots:
+                listing = await self._ask(server)
+            await self._learn(known, server, listing)
+        except DiscoveryError as error:
+            known.failures += 1
+            if known.listing is None or known.failures >= FAILURES_THAT_COUNT:
+                known.discovery = status.Discovery(error.reason, str(error))
+        finally:
+            known.task = None
+            known.due = time.monotonic() + self._interval
+            self._metrics.discovery_duration.observe(time.monotonic() - started)
+        self._metrics.discoveries.labels(known.discovery.reason).inc()
+        self._again(key)
+
+    async def _learn(self, known: _Known, server: MCPServer, listing: status.Listing) -> None:
+        known.listing, known.failures, known.asked_at = listing, 0, time.time()
+        hashed, info = tools_hash(listing), listing.server_info
+        about = f"{info.get('name', '')} {info.get('version', '')}".strip()
+        text = f"{len(listing.tools)} tools; {hashed}; {listing.protocol_version}; {about}; {server.url}"
+        known.discovery = status.Discovery("Discovered", text)
+        tokens = sum(tool["tokens"] for tool in live_tools(listing.tools, None))
+        said = {name: info[name] for name in ("name", "version") if name in info}
+        known.fields = {
+            "tools": {"count": len(listing.tools), "hash": hashed, "tokens": tokens},
+            "serverInfo": {**said, "protocolVersion": listing.protocol_version},
+        }
+        known.drift = await self._compared(server, listing)
+
+    async def _compared(self, server: MCPServer, listing: status.Listing) -> Drift | None:
+        if self._catalog is None:
+            return None
+        found = reference(server, self._catalog, self._platform, self._pins.data)
+        if wants_first_sight(server, found):
+            await self._pins.keep(server.uid, first_sight(listing))
+            found = reference(server, self._catalog, self._platform, self._pins.data)
+        return found.compare(listing) if found else None
+
+    def _publish(self, known: _Known, seen: Seen, found: status.Discovery) -> None:
+        server = seen.server
+        against = reference(server, self._catalog, self._platform, self._pins.data) if self._catalog else None
+        asked = status.conditions(status.Observed(discovery=found, drift=known.drift))
+        told = {"ToolsDiscovered", "CatalogMatched"}
+        conditions = [asdict(each) for each in (seen.ready, *(each for each in asked if each.type in told))]
+        self._live.update(
+            LiveServer(
+                server.namespace, server.name, server.url, server.transport, seen.image, conditions, server.uid,
+                seen.adapter, against.entry_name if against else None, seen.entry, known.listing,
+                stale=found.reason != "Discovered", pin=pin_mode(server, against), drift=known.drift,
+                asked_at=known.asked_at,
+            )
+        )  # fmt: skip
+
+    def _forget(self, key: Key) -> None:
+        known = self._known.pop(key, None)
+        if known is not None and known.task is not None:
+            known.task.cancel()
+        self._live.remove(*key)

@@ -1,0 +1,58 @@
+"""The live catalog of a controller in the cluster: who acts asks and publishes, the other replicas follow."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from kmcp_runtime.catalog import Catalog
+
+from . import status
+from .asking import Asker
+from .cluster import Cluster
+from .control import Controller
+from .live import Live
+from .metrics import Metrics
+from .publisher import Pins, Publisher
+from .queue import Urgency
+from .spec import MCPServer, Platform
+from .store import Key
+
+Ask = Callable[[MCPServer], Coroutine[Any, Any, status.Listing]]
+
+
+class Catalogue:
+    """Made beside a controller; from then on its passes ask for tools and its lease decides who publishes."""
+
+    def __init__(
+        self, controller: Controller, cluster: Cluster, namespace: str, catalog: Catalog | None, platform: Platform, *,
+        version: str = "", ask: Ask | None = None, debounce: float = 2.0, interval: float = 10.0,
+    ) -> None:  # fmt: skip
+        self.live = Live()
+        self.metrics = Metrics(self.live, version)
+        self._pins = Pins(cluster, namespace)
+        self._publisher = Publisher(self.live, cluster, namespace, self.metrics, debounce=debounce, interval=interval)
+        self._asker = Asker(self.live, self.metrics, catalog, platform, self._pins, self._again, ask=ask)
+        self._queue, self._store = controller.queue, controller.store
+        self._task: asyncio.Task[None] | None = None
+        controller.reconciler.on_observed = self._asker.observed
+        controller.companion = self
+
+    async def start(self) -> None:
+        """After the first list: what was published before stands until each server is asked again."""
+        await self._pins.load()
+        await self._publisher.restore()
+        self.live.keep(self._store.servers())
+
+    def lead(self, held: bool) -> None:
+        if self._task:
+            self._task.cancel()
+        self._task = asyncio.create_task(self._publisher.run() if held else self._publisher.follow())
+
+    def _again(self, key: Key) -> None:
+        self._queue.add(key, Urgency.RESYNC, 0)
+
+    async def stop(self) -> None:
+        await self._asker.stop()
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
