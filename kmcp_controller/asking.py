@@ -19,7 +19,7 @@ from .live import Live
 from .metrics import Metrics
 from .publisher import Pins
 from .reconcile import Findings, Seen
-from .reference import first_sight, pin_mode, reference, tools_hash, wants_first_sight
+from .reference import Pin, first_sight, pin_mode, reference, tools_hash, wants_first_sight
 from .spec import MCPServer, Platform
 from .spec.model import OURS
 from .store import Key
@@ -48,11 +48,13 @@ class Asker:
 
     def __init__(
         self, live: Live, metrics: Metrics, catalog: Catalog | None, platform: Platform, pins: Pins,
-        again: Callable[[Key], None], *, interval: float = 300.0, at_once: int = 8,
+        again: Callable[[Key], None], *, interval: float = 300.0, at_once: int = 8, pin: Pin = "warn",
+        enabled: bool = True,
         ask: Callable[[MCPServer], Coroutine[Any, Any, status.Listing]] | None = None,
     ) -> None:  # fmt: skip
         self._live, self._metrics, self._pins, self._again = live, metrics, pins, again
         self._catalog, self._platform, self._interval = catalog, platform, interval
+        self._pin, self._enabled = pin, enabled
         self._slots = asyncio.Semaphore(at_once)
         self._ask = ask or (lambda server: discover(server.url, {}, server.timeout))
         self._known: dict[Key, _Known] = {}
@@ -63,7 +65,7 @@ class Asker:
             self._forget(key)
             return None
         known = self._known.setdefault(key, _Known())
-        if seen.server.annotations.get(DISABLED) == "disabled":
+        if not self._enabled or seen.server.annotations.get(DISABLED) == "disabled":
             found = replace(known.discovery, reason="Disabled")
         elif seen.ready.status != "True":
             found = replace(known.discovery, reason="NotReady")
@@ -136,7 +138,7 @@ class Asker:
             LiveServer(
                 server.namespace, server.name, server.url, server.transport, seen.image, conditions, server.uid,
                 seen.adapter, against.entry_name if against else None, seen.entry, known.listing,
-                stale=found.reason != "Discovered", pin=pin_mode(server, against), drift=known.drift,
+                stale=found.reason != "Discovered", pin=pin_mode(server, against, self._pin), drift=known.drift,
                 asked_at=known.asked_at,
             )
         )  # fmt: skip

@@ -14,6 +14,7 @@ from .live import Live
 from .metrics import Metrics
 from .publisher import Pins, Publisher
 from .queue import Urgency
+from .reference import Pin
 from .spec import MCPServer, Platform
 from .store import Key
 
@@ -26,12 +27,16 @@ class Catalogue:
     def __init__(
         self, controller: Controller, cluster: Cluster, namespace: str, catalog: Catalog | None, platform: Platform, *,
         version: str = "", ask: Ask | None = None, debounce: float = 2.0, interval: float = 10.0,
+        ask_interval: float = 300.0, pin: Pin = "warn", discovery: bool = True,
     ) -> None:  # fmt: skip
         self.live = Live()
         self.metrics = Metrics(self.live, version)
         self._pins = Pins(cluster, namespace)
         self._publisher = Publisher(self.live, cluster, namespace, self.metrics, debounce=debounce, interval=interval)
-        self._asker = Asker(self.live, self.metrics, catalog, platform, self._pins, self._again, ask=ask)
+        self._asker = Asker(
+            self.live, self.metrics, catalog, platform, self._pins, self._again, ask=ask, interval=ask_interval,
+            pin=pin, enabled=discovery,
+        )  # fmt: skip
         self._queue, self._store = controller.queue, controller.store
         self._task: asyncio.Task[None] | None = None
         controller.reconciler.on_observed = self._asker.observed

@@ -47,7 +47,15 @@ async def run(settings: ControllerSettings) -> None:
     controller = Controller(cluster, options(settings), place)
     shipped = _shipped(settings)
     catalogue = Catalogue(
-        controller, cluster, settings.controller_namespace, shipped, settings.platform(), version=VERSION
+        controller,
+        cluster,
+        settings.controller_namespace,
+        shipped,
+        settings.platform(),
+        version=VERSION,
+        ask_interval=settings.discovery_interval,
+        pin=settings.pin,
+        discovery=settings.discovery,
     )
     pages = app(catalogue.live, shipped.servers if shipped else {}, registry_namespace=settings.registry_namespace)
     serving = asyncio.gather(

@@ -72,10 +72,19 @@ class Running:
             await handlers.run(controller, credentials, context, stop_flag=self.stop, ready_flag=self.ready)
         finally:
             await api.close()
+            await _silence(asyncio.get_running_loop())
 
     async def end(self) -> None:
         self.stop.set()
         await asyncio.to_thread(self._thread.join)
+
+
+async def _silence(loop: asyncio.AbstractEventLoop) -> None:
+    """Let connections end before their loop does; what is left of the selector then is the loop's own pipe."""
+    selector = getattr(loop, "_selector", None)
+    deadline = loop.time() + 2
+    while selector is not None and len(selector.get_map()) > 1 and loop.time() < deadline:
+        await asyncio.sleep(0.01)
 
 
 class Driver:
