@@ -1,12 +1,10 @@
 """The image of the Dockerfile under the chart's own server: a real pod, as restricted as the namespace demands."""
 
-import asyncio
-import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastmcp import Client
 
 from kmcp_controller.render import render
 from kmcp_controller.spec import Platform, parse
@@ -16,6 +14,7 @@ from tests.chart.test_release import path_of, release
 from tests.cluster import suite_images
 from tests.cluster.images import import_image
 from tests.cluster.model import Cluster
+from tests.mcp import ToolCaller
 from tests.mcpservers import APPLY
 from tests.waiting import until
 
@@ -50,24 +49,16 @@ async def test_the_kubernetes_server_runs_and_answers(
         await until(
             lambda: _status(api, namespace), lambda status: status.get("availableReplicas") == 1, 120, "the pod"
         )
-        answer = await asyncio.wait_for(_call(api, namespace, "k8s_get_resources", {"resource_type": "pods"}), 60)
-        assert answer["isError"] is False
-        assert "kmcp-kubernetes-" in answer["content"][0]["text"]
-        secrets = await _call(api, namespace, "k8s_get_resources", {"resource_type": "secrets"})
-        assert json.loads(secrets["content"][0]["text"])["code"] == "forbidden"
+        service = await api.get(f"/api/v1/namespaces/{namespace}/services/kmcp-kubernetes")
+        address = f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}/mcp"
+        async with Client(address) as client:
+            caller = ToolCaller(client)
+            pods = await caller.ok("k8s_get_resources", resource_type="pods", namespace=namespace, output="names")
+            assert [name.startswith("kmcp-kubernetes-") for name in pods["items"]] == [True]
+            secrets = await caller.fails("k8s_get_resources", resource_type="secrets", namespace=namespace)
+            assert secrets["code"] == "forbidden"
 
 
 async def _status(api: KubeApi, namespace: str) -> dict[str, Any]:
     found = await api.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/kmcp-kubernetes")
     return dict(found.get("status", {}))
-
-
-async def _call(api: KubeApi, namespace: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """One stateless call through the API server's proxy of the Service."""
-    path = f"/api/v1/namespaces/{namespace}/services/kmcp-kubernetes:http/proxy/mcp"
-    params = {"name": tool, "arguments": {**arguments, "namespace": namespace}}
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-    text = (await api.raw("POST", path, (), body, accept="application/json, text/event-stream")).decode()
-    event = re.search(r"^data: (.*)$", text, re.MULTILINE)
-    answer = json.loads(event[1] if event else text)
-    return dict(answer["result"])

@@ -61,7 +61,8 @@ def suite_image(server: str, say: Callable[[str], None]) -> Path:
         partial = tar.with_suffix(f".{os.getpid()}")
         buildah("push", "--quiet", reference(server), f"docker-archive:{partial}:{reference(server)}")
     for stale in tar.parent.glob(f"kmcp-{server}-*.tar"):
-        stale.unlink()
+        if stale != tar:  # Another worker may have built the same one meanwhile, and be reading it.
+            stale.unlink(missing_ok=True)
     return partial.rename(tar)
 
 
