@@ -78,8 +78,7 @@ class Declared:
         return self.by.effects.get(str(arguments.get(self.by.argument)), self.effect)
 
     def can_destroy(self) -> bool:
-        effects = {self.effect, *(self.by.effects.values() if self.by else ())}
-        return Effect.DESTROY in effects
+        return _destroys(self.effect, self.by)
 
     def read_only(self) -> "Declared | None":
         """The tool as a read-only server has it: nothing, itself, or only its reading values."""

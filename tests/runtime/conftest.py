@@ -1,6 +1,6 @@
 """The sample server of `shelf`, put together in the ways that tests need."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -40,6 +40,3 @@ async def instance() -> Instance:
 async def caller(instance: Instance) -> AsyncIterator[ToolCaller]:
     async with connected(instance) as found:
         yield found
-
-
-Answer = Callable[..., Any]
