@@ -23,3 +23,17 @@ async def until(
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not hold within {seconds} s; last seen: {seen!r}")
         await asyncio.sleep(0.1)
+
+
+async def listening(host: str, port: int) -> None:
+    """Wait until connections are taken there: a node forwards to a Service's pods a moment after they are ready."""
+
+    async def connects() -> bool:
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    await until(connects, seconds=60, what=f"a listener at {host}:{port}")

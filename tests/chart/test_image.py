@@ -16,7 +16,7 @@ from tests.cluster.images import import_image
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
 from tests.mcpservers import APPLY
-from tests.waiting import until
+from tests.waiting import listening, until
 
 IMAGE = suite_images.reference("kubernetes")
 PREFIX, _, TAG = IMAGE.partition("kubernetes:")
@@ -50,8 +50,9 @@ async def test_the_kubernetes_server_runs_and_answers(
             lambda: _status(api, namespace), lambda status: status.get("availableReplicas") == 1, 120, "the pod"
         )
         service = await api.get(f"/api/v1/namespaces/{namespace}/services/kmcp-kubernetes")
-        address = f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}/mcp"
-        async with Client(address) as client:
+        host, port = service["spec"]["clusterIP"], service["spec"]["ports"][0]["port"]
+        await listening(host, port)
+        async with Client(f"http://{host}:{port}/mcp") as client:
             caller = ToolCaller(client)
             pods = await caller.ok("k8s_get_resources", resource_type="pods", namespace=namespace, output="names")
             assert [name.startswith("kmcp-kubernetes-") for name in pods["items"]] == [True]

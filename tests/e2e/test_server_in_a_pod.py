@@ -8,6 +8,7 @@ from fastmcp import Client
 from kmcp_runtime.kube.api import KubeApi
 from tests.kubernetes.making import make, pod_when
 from tests.mcp import ToolCaller
+from tests.waiting import listening
 
 pytestmark = [pytest.mark.pods, pytest.mark.timeout(600)]
 ARGUMENTS = ["--host", "0.0.0.0", "--port", "8083", "--allow-unauthenticated", "--read-only"]
@@ -45,6 +46,7 @@ async def test_the_image_serves_the_cluster_that_it_runs_in(image: str, api: Kub
     }
     address = (await make(api, f"{core}/services", service))["spec"]["clusterIP"]
     await pod_when(api, namespace, "kmcp", _ready, "readiness")
+    await listening(address, 3000)
     async with Client(f"http://{address}:3000/mcp") as client:
         caller = ToolCaller(client)
         pods = await caller.ok("k8s_get_resources", resource_type="pods", output="names")
