@@ -4,12 +4,10 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from kmcp_kubernetes import tools
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.instance import Server
 from kmcp_runtime.tool import Declared, declared_in
 
@@ -32,18 +30,9 @@ def _open(settings: KubernetesSettings) -> Any:
 
 
 def _context_argument(settings: KubernetesSettings) -> Mapping[str, Any]:
-    """`context`, with the names as its values, when there is a choice."""
-    from kmcp_kubernetes.client import allowed
+    from kmcp_runtime.kube.clusters import context_argument
 
-    try:
-        contexts = allowed(settings)
-    except ToolFailure:
-        return {}
-    if len(contexts.all) < 2:
-        return {}
-    names = tuple(context.name for context in contexts.all)
-    choice = Literal[names]  # type: ignore[valid-type]  # the names are known at run time only
-    return {"context": (Annotated[choice | None, Word(f"Cluster; default {contexts.current}")], None)}
+    return context_argument(settings)
 
 
 SERVER = Server(

@@ -1,13 +1,10 @@
 """Configuration of the Kubernetes server."""
 
-from kmcp_runtime.settings import Settings, setting
+from kmcp_runtime.kube.settings import ClusterSettings
+from kmcp_runtime.settings import setting
 
 
-class KubernetesSettings(Settings):
-    kubeconfig: str = setting(
-        "", "Path of the kubeconfig (unset: ~/.kube/config, or the pod's service account)", env="KUBECONFIG"
-    )
-    contexts: str = setting("", "Only these contexts of the kubeconfig, separated by commas; the first is the default")
+class KubernetesSettings(ClusterSettings):
     manifest_hosts: str = setting(
         "", "Hosts that k8s_create_resource_from_url may read, separated by commas (none: no host)"
     )

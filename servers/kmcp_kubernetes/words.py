@@ -4,14 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from kmcp_runtime.arguments import Word, check_name, check_namespace
+from kmcp_runtime.arguments import Word, check_name
 
 ResourceType = Annotated[str, Word("Kind, plural[.group] or short name")]
 ResourceName = Annotated[str, AfterValidator(check_name), Word("Object name")]
 PodName = Annotated[str, AfterValidator(check_name), Word("Pod")]
 Container = Annotated[str | None, AfterValidator(lambda name: name and check_name(name)), Word("Container")]
-OptionalNamespace = Annotated[
-    str | None, AfterValidator(lambda name: name and check_namespace(name)), Word("Namespace")
-]
 Output = Literal["table", "wide", "yaml", "json", "names"]
-TimeoutSeconds = Annotated[int, Word("Seconds to wait", ge=1, le=600)]

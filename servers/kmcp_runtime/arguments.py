@@ -49,6 +49,11 @@ def Word(description: str, **limits: Any) -> Any:
 
 Namespace = Annotated[str, AfterValidator(check_namespace), Word("Namespace")]
 Name = Annotated[str, AfterValidator(check_name), Word("Object name")]
+OptionalNamespace = Annotated[
+    str | None, AfterValidator(lambda name: name and check_namespace(name)), Word("Namespace")
+]
+AllNamespaces = Annotated[bool, Word("In every namespace")]
+TimeoutSeconds = Annotated[int, Word("Seconds to wait", ge=1, le=600)]
 Selector = Annotated[str | None, Word("Label selector")]
 Limit = Annotated[int, Word("Most items", ge=1, le=500)]
 Cursor = Annotated[str | None, Word("From the previous answer")]

@@ -43,7 +43,8 @@ def status() -> int:
 def build() -> int:
     """Build the binaries ahead of a run; a cluster that is given needs none of its own."""
     cluster = () if given() else binaries.CONTROL_PLANE + binaries.NODE
-    binaries.ensure(cluster + binaries.HELM, lambda text: print(text, flush=True))
+    later = tuple(binaries.LATER.values()) if binaries.full() else ()
+    binaries.ensure(cluster + binaries.HELM + later, lambda text: print(text, flush=True))
     return 0
 
 

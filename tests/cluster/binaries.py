@@ -31,10 +31,13 @@ class Component:
     packages: Mapping[str, str]
     variables: Mapping[str, str] = field(default_factory=dict)
     """Linker variables (`-X`): binaries that are not stamped report a development version."""
+    tags: str = ""
 
     def flags(self) -> list[str]:
-        stamped = "".join(f" -X {key}={value}" for key, value in sorted(self.variables.items()))
-        return ["-trimpath", "-buildvcs=false", f"-ldflags={LINKER_FLAGS}{stamped}"]
+        pairs = (f"{key}={value}" for key, value in sorted(self.variables.items()))
+        stamped = "".join(f" -X '{pair}'" if " " in pair else f" -X {pair}" for pair in pairs)
+        tags = [f"-tags={self.tags}"] if self.tags else []
+        return ["-trimpath", "-buildvcs=false", *tags, f"-ldflags={LINKER_FLAGS}{stamped}"]
 
     def digest(self) -> str:
         sha = hashlib.sha256(repr((sorted(self.packages.items()), self.flags())).encode())
@@ -100,6 +103,61 @@ HELM = (
         },
     ),
 )
+
+_CILIUM = "github.com/cilium/cilium"
+_ROLLOUTS = "github.com/argoproj/argo-rollouts"
+_PROMETHEUS = "github.com/prometheus/prometheus/cmd"
+LATER = {
+    component.name: component
+    for component in (
+        Component(
+            "prometheus",
+            {"prometheus": f"{_PROMETHEUS}/prometheus", "promtool": f"{_PROMETHEUS}/promtool"},
+            {"github.com/prometheus/common/version.Version": "3.15.0"},
+            tags="netgo,builtinassets,remove_all_sd",
+        ),
+        Component("coredns", {"coredns": "github.com/coredns/coredns"}),
+        Component(
+            "rollouts",
+            {
+                "rollouts-controller": f"{_ROLLOUTS}/cmd/rollouts-controller",
+                "kubectl-argo-rollouts": f"{_ROLLOUTS}/cmd/kubectl-argo-rollouts",
+            },
+            {f"{_ROLLOUTS}/utils/version.version": "v1.9.0", f"{_ROLLOUTS}/utils/version.gitTag": "v1.9.0"},
+        ),
+        Component(
+            "istio",
+            {
+                "pilot-discovery": "istio.io/istio/pilot/cmd/pilot-discovery",
+                "istioctl": "istio.io/istio/istioctl/cmd/istioctl",
+            },
+            {"istio.io/istio/pkg/version.buildVersion": "1.31.0"},
+        ),
+        Component(
+            "cilium",
+            {
+                "cilium-dbg": f"{_CILIUM}/cilium-dbg",
+                "cilium-agent": f"{_CILIUM}/daemon",
+                "cilium-health": f"{_CILIUM}/cilium-health",
+                "cilium-cni": f"{_CILIUM}/plugins/cilium-cni",
+                "hubble": f"{_CILIUM}/hubble",
+            },
+            # Version, revision and date: with fewer than three words `cilium-dbg version` fails.
+            {f"{_CILIUM}/pkg/version.ciliumVersion": "1.19.5 0000000 2026-06-01T00:00:00+00:00"},
+        ),
+    )
+}
+"""Backends of single servers, which take long to build: used where they are cached or asked for (`FULL=1`, in CI)."""
+
+
+def full() -> bool:
+    return os.environ.get("FULL") == "1" or os.environ.get("CI") == "true"
+
+
+def left_out() -> str | None:
+    """The backends that this run does without, and how to include them; None when there is none."""
+    missing = [component.name for component in LATER.values() if not component.built()]
+    return f"{', '.join(missing)} (not built: FULL=1 make test builds them)" if missing else None
 
 
 def cache() -> Path:

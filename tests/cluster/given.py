@@ -3,7 +3,10 @@
 import os
 from pathlib import Path
 
+from tests.cluster import lifetime
 from tests.cluster.model import Cluster, ClusterUnavailable
+
+NAME = "KMCP_TEST_CLUSTER"
 
 KUBECONFIG = "KMCP_TEST_KUBECONFIG"
 IMAGE = "KMCP_TEST_IMAGE"
@@ -11,7 +14,15 @@ DEFAULT_IMAGE = "busybox:1.37"
 
 
 def given() -> Cluster | None:
-    """The cluster of `KMCP_TEST_KUBECONFIG`, or None; `KMCP_TEST_IMAGE` names an image with a shell that it has."""
+    """The cluster of `KMCP_TEST_KUBECONFIG`, or None; `KMCP_TEST_IMAGE` names an image with a shell that it has.
+
+    `KMCP_TEST_CLUSTER=cluster` is the one that `make cluster` started: it spares each run the start of its own.
+    """
+    if name := os.environ.get(NAME):
+        found = lifetime.running(name)
+        if found is None:
+            raise ClusterUnavailable(f"{NAME}={name}: none of that name is running; see make cluster")
+        return found
     if not (named := os.environ.get(KUBECONFIG)):
         return None
     kubeconfig = Path(named).expanduser().resolve()

@@ -7,7 +7,7 @@ process that controls the run. Without a cluster those tests are skipped with th
 import os
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ import pytest
 from tests.cluster import binaries, lifetime
 from tests.cluster.given import given
 from tests.cluster.model import Cluster, ClusterUnavailable
-from tests.cluster.tally import ABSENT, NEEDS, TITLE, Tally
+from tests.cluster.tally import ABSENT, NEEDS, TITLE, Tally, left_out
 
 if TYPE_CHECKING:
     from tests.cluster.namespaces import Namespaces
@@ -33,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     received = _received(config)
     config.stash[_run] = received or (f"run-{uuid.uuid4().hex[:12]}", os.getpid())
     if not received:
+        left_out.append(binaries.left_out)
         config.pluginmanager.register(Tally())
 
 
@@ -101,6 +102,19 @@ def namespace(_namespaces: "Namespaces") -> Iterator[str]:
 def helm(request: pytest.FixtureRequest) -> Path:
     """The helm binary; built if it is not yet."""
     return binaries.ensure(binaries.HELM, lambda text: _say(request.config, text))["helm"]
+
+
+@pytest.fixture(scope="session")
+def backend(request: pytest.FixtureRequest) -> Callable[[str], Mapping[str, Path]]:
+    """The binaries of a backend of `binaries.LATER`; skips where it is neither cached nor asked for."""
+
+    def built(name: str) -> Mapping[str, Path]:
+        component = binaries.LATER[name]
+        if not component.built() and not binaries.full():
+            pytest.skip(f"{name} is not built; FULL=1 make test builds it")
+        return binaries.ensure((component,), lambda text: _say(request.config, text))
+
+    return built
 
 
 def _say(config: pytest.Config, text: str) -> None:

@@ -12,8 +12,7 @@ from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.description.network import port_in_words
 from kmcp_kubernetes.endpoints import Endpoints
 from kmcp_kubernetes.targets import Target
-from kmcp_kubernetes.words import TimeoutSeconds
-from kmcp_runtime.arguments import DryRun, Namespace, Word
+from kmcp_runtime.arguments import DryRun, Namespace, TimeoutSeconds, Word
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import from_response

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from kmcp_kubernetes import events
 from kmcp_kubernetes.client import Kube
-from kmcp_kubernetes.words import OptionalNamespace, ResourceName, ResourceType
-from kmcp_runtime.arguments import Duration, Limit, Word
+from kmcp_kubernetes.words import ResourceName, ResourceType
+from kmcp_runtime.arguments import Duration, Limit, OptionalNamespace, Word
 from kmcp_runtime.output.results import Page
 from kmcp_runtime.tool import Effect, Rule, injected, tool
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.words import OptionalNamespace, Output, ResourceName, ResourceType
-from kmcp_runtime.arguments import Cursor, Limit, Selector, Word
+from kmcp_kubernetes.words import Output, ResourceName, ResourceType
+from kmcp_runtime.arguments import AllNamespaces, Cursor, Limit, OptionalNamespace, Selector, Word
 from kmcp_runtime.errors import bad_argument, did_you_mean
 from kmcp_runtime.kube import objects, pages
 from kmcp_runtime.kube.failures import StatusFailure
@@ -35,7 +35,7 @@ async def k8s_get_resources(
     resource_type: ResourceType,
     resource_name: ResourceName | None = None,
     namespace: OptionalNamespace = None,
-    all_namespaces: Annotated[bool, Word("In every namespace")] = False,
+    all_namespaces: AllNamespaces = False,
     selector: Selector = None,
     field_selector: Annotated[str | None, Word("Field selector")] = None,
     output: Annotated[Output, Word("Shape")] = "table",

@@ -7,8 +7,7 @@ from pydantic import Field
 
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.manifests import Batch, Written, named
-from kmcp_kubernetes.words import OptionalNamespace
-from kmcp_runtime.arguments import DryRun, Word
+from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word
 from kmcp_runtime.kube.manifests import parse
 from kmcp_runtime.kube.objects import FIELD_MANAGER
 from kmcp_runtime.output.results import Page

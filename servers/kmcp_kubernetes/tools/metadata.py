@@ -7,8 +7,8 @@ from pydantic import BeforeValidator, WithJsonSchema
 from kmcp_kubernetes import metadata
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.metadata import Marked, Marking
-from kmcp_kubernetes.words import OptionalNamespace, ResourceName, ResourceType
-from kmcp_runtime.arguments import DryRun, Word
+from kmcp_kubernetes.words import ResourceName, ResourceType
+from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word
 from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 _NEEDS = (Rule("*", ("*",), ("get", "patch")),)

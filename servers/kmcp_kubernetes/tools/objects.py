@@ -7,8 +7,8 @@ from pydantic import Field
 
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.dependents import dependents
-from kmcp_kubernetes.words import OptionalNamespace, ResourceName, ResourceType
-from kmcp_runtime.arguments import DryRun, Word
+from kmcp_kubernetes.words import ResourceName, ResourceType
+from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word
 from kmcp_runtime.errors import conflict
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure

@@ -11,8 +11,8 @@ from kmcp_kubernetes import rollouts
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.manifests import written
 from kmcp_kubernetes.progress import until_done
-from kmcp_kubernetes.words import OptionalNamespace, ResourceName
-from kmcp_runtime.arguments import DryRun, Word
+from kmcp_kubernetes.words import ResourceName
+from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word
 from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.kube import objects
 from kmcp_runtime.output.results import Diff, Result

@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from kmcp_kubernetes import usage
 from kmcp_kubernetes.client import Kube
-from kmcp_kubernetes.words import OptionalNamespace
-from kmcp_runtime.arguments import Limit, Selector, Word
+from kmcp_runtime.arguments import AllNamespaces, Limit, OptionalNamespace, Selector, Word
 from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.output.results import Page
 from kmcp_runtime.tool import Effect, Rule, injected, tool
@@ -25,7 +24,7 @@ class Top(Page[usage.Usage]):
 async def k8s_top(
     resource_type: Annotated[Literal["pods", "nodes"], Word("What to measure")],
     namespace: OptionalNamespace = None,
-    all_namespaces: Annotated[bool, Word("In every namespace")] = False,
+    all_namespaces: AllNamespaces = False,
     selector: Selector = None,
     sort: Annotated[Literal["cpu", "memory"], Word("Greatest first by")] = "cpu",
     limit: Limit = 50,

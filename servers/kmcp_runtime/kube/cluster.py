@@ -1,0 +1,120 @@
+"""One cluster as tools see it: kinds resolved, namespaces defaulted, absences explained."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from kmcp_runtime.call import Call
+from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found
+from kmcp_runtime.kube import objects, pages
+from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.config import ContextInfo, Contexts
+from kmcp_runtime.kube.discovery import Discovery, Kind
+from kmcp_runtime.kube.failures import BACKEND, StatusFailure
+
+_NEIGHBOURS = 500
+_ELSEWHERE = 5
+
+
+@dataclass(frozen=True)
+class Place:
+    """A kind and where its objects are; `namespace` is None for cluster-scoped kinds and for all namespaces."""
+
+    kind: Kind
+    namespace: str | None
+    defaulted: bool = False
+    """True when the caller named no namespace and the context's default was taken."""
+
+
+@dataclass
+class Cluster:
+    """One cluster for one call."""
+
+    api: KubeApi
+    discovery: Discovery
+    contexts: Contexts
+    context: ContextInfo
+    call: Call
+
+    async def place(self, resource_type: str, namespace: str | None, all_namespaces: bool = False) -> Place:
+        """Where objects of a type are. A namespace for a cluster-scoped kind is refused."""
+        return self.scoped(await self.discovery.resolve(resource_type), namespace, all_namespaces)
+
+    def scoped(self, kind: Kind, namespace: str | None, all_namespaces: bool = False) -> Place:
+        if not kind.namespaced:
+            if namespace:
+                raise bad_argument(f"{kind.kind} is cluster-scoped, it has no namespace", "leave namespace out")
+            return Place(kind, None)
+        if namespace or all_namespaces:
+            return Place(kind, namespace)
+        return Place(kind, self.context.namespace, defaulted=True)
+
+    async def read(self, place: Place, name: str, subresource: str | None = None) -> objects.Object:
+        """The object; an absent one is answered with near names and the namespaces that do have it."""
+        try:
+            return await objects.read(self.api, place.kind, name, place.namespace, subresource)
+        except StatusFailure as failure:
+            if failure.http_status == 404:
+                raise await self.absent(place, name, failure) from None
+            raise
+
+    async def read_kind(self, resource_type: str, name: str, namespace: str | None) -> objects.Object:
+        """`read` for a built-in type whose name needs no checking."""
+        return await self.read(await self.place(resource_type, namespace), name)
+
+    async def listed(
+        self, resource_type: str, namespace: str | None, *, selector: str | None = None,
+        field_selector: str | None = None, limit: int = 500,
+    ) -> list[objects.Object]:  # fmt: skip
+        """The first objects of a built-in type, whole, in one request."""
+        kind = await self.discovery.resolve(resource_type)
+        query = pages.Query(kind, namespace, selector, field_selector, limit, "objects")
+        return (await pages.fetch(self.api, query, None, {})).items
+
+    async def absent(self, place: Place, name: str, failure: StatusFailure) -> ToolFailure:
+        """Why an object is not there, as far as this identity may look."""
+        if place.namespace and await self.namespace_is_missing(place.namespace):
+            return await self.missing_namespace(place.namespace)
+        near, elsewhere = await asyncio.gather(self._near_names(place, name), self._elsewhere(place, name))
+        hints = []
+        if elsewhere:
+            hints.append(f"namespace {', '.join(elsewhere)} has one of that name")
+        if near:
+            hints.append(f"did you mean {', '.join(near)}?")
+        message = failure.message
+        if place.namespace and place.namespace not in message:
+            message += f" (in namespace {place.namespace})"
+        return not_found(message, "; ".join(hints) or f"k8s_get_resources lists {place.kind.plural}", backend=BACKEND)
+
+    async def namespace_is_missing(self, namespace: str) -> bool:
+        """True only when the API server says so; an identity that may not ask does not know."""
+        try:
+            await self.api.get(f"/api/v1/namespaces/{namespace}")
+        except StatusFailure as failure:
+            return failure.http_status == 404
+        return False
+
+    async def missing_namespace(self, namespace: str) -> ToolFailure:
+        names = await self._names(Place(await self.discovery.resolve("namespaces"), None))
+        near = nearest(namespace, names)
+        hint = f"did you mean {', '.join(near)}?" if near else "k8s_get_resources resource_type=namespaces lists them"
+        return not_found(f"namespace {namespace!r} does not exist", hint, backend=BACKEND)
+
+    async def _near_names(self, place: Place, name: str) -> list[str]:
+        return nearest(name, await self._names(place))
+
+    async def _names(self, place: Place) -> list[str]:
+        query = pages.Query(place.kind, place.namespace, limit=_NEIGHBOURS, form="names")
+        return [item["metadata"]["name"] for item in await self._permitted(query)]
+
+    async def _elsewhere(self, place: Place, name: str) -> list[str]:
+        if not place.namespace:
+            return []
+        query = pages.Query(place.kind, None, field_selector=f"metadata.name={name}", limit=_ELSEWHERE, form="names")
+        return [item["metadata"]["namespace"] for item in await self._permitted(query)]
+
+    async def _permitted(self, query: pages.Query) -> list[Any]:
+        try:
+            return (await pages.fetch(self.api, query, None, {})).items
+        except ToolFailure:  # A hint that this identity may not have; the failure that it would explain is reported.
+            return []

@@ -1,0 +1,92 @@
+"""The clusters of a configuration: the contexts that a server may use, each connected at first use."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from kmcp_runtime.arguments import Word
+from kmcp_runtime.call import Call
+from kmcp_runtime.errors import ToolFailure, not_found
+from kmcp_runtime.kube import config
+from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime.kube.cluster import Cluster
+from kmcp_runtime.kube.config import ContextInfo, Contexts
+from kmcp_runtime.kube.discovery import Discovery
+from kmcp_runtime.kube.settings import ClusterSettings
+from kmcp_runtime.settings import listed
+
+
+class Clusters:
+    """The contexts of the kubeconfig, read again when the file changes; each cluster is connected at first use."""
+
+    def __init__(self, settings: ClusterSettings) -> None:
+        self.settings = settings
+        self._contexts: Contexts | None = None
+        self._stamp: object = None
+        self._connected: dict[str, tuple[KubeApi, Discovery]] = {}
+        self._retired: list[KubeApi] = []
+
+    def cluster(self, call: Call, context: str | None = None) -> Cluster:
+        """The cluster of the call's argument `context`, or of the context that is named."""
+        contexts = self.contexts()
+        chosen = contexts.named(context or call.arguments.get("context"))
+        api, discovery = self._connection(contexts, chosen)
+        return Cluster(api, discovery, contexts, chosen, call)
+
+    def contexts(self) -> Contexts:
+        stamp = _stamp(config.kubeconfig_path(self.settings.kubeconfig))
+        if self._contexts is None or stamp != self._stamp:
+            self._contexts, self._stamp = allowed(self.settings), stamp
+            self._retired += [api for api, _ in self._connected.values()]
+            self._connected = {}
+        return self._contexts
+
+    async def ready(self) -> None:
+        """Return when the default cluster answers as a Kubernetes API server does."""
+        cluster = self.cluster(Call("ready", "readyz", "readyz", {}, 5.0))
+        version = await cluster.api.get("/version")
+        if not isinstance(version, dict) or "gitVersion" not in version:
+            raise not_found(f"{cluster.context.server} is no Kubernetes API server")
+
+    async def close(self) -> None:
+        for api in [*self._retired, *(api for api, _ in self._connected.values())]:
+            await api.close()
+
+    def _connection(self, contexts: Contexts, context: ContextInfo) -> tuple[KubeApi, Discovery]:
+        found = self._connected.get(context.name)
+        if found is None:
+            api = KubeApi(contexts, context, Limits())
+            found = self._connected[context.name] = (api, Discovery(api))
+        return found
+
+
+def allowed(settings: ClusterSettings) -> Contexts:
+    """The configured contexts, narrowed to those this server may use."""
+    contexts = config.load_contexts(settings.kubeconfig)
+    names = listed(settings.contexts)
+    if not names:
+        return contexts
+    kept = tuple(contexts.named(name) for name in names)
+    return replace(contexts, all=kept, current=kept[0].name)
+
+
+def context_argument(settings: ClusterSettings) -> Mapping[str, Any]:
+    """`context`, with the names as its values, when there is a choice."""
+    try:
+        contexts = allowed(settings)
+    except ToolFailure:
+        return {}
+    if len(contexts.all) < 2:
+        return {}
+    names = tuple(context.name for context in contexts.all)
+    choice = Literal[names]  # type: ignore[valid-type]  # the names are known at run time only
+    return {"context": (Annotated[choice | None, Word(f"Cluster; default {contexts.current}")], None)}
+
+
+def _stamp(path: str) -> object:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return path, found.st_mtime_ns, found.st_size
