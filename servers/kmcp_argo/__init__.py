@@ -1,1 +1,1 @@
-"""The Argo Rollouts server: rollouts and experiments as the kubectl plugin shows and steers them, through the API alone."""
+"""The Argo Rollouts server: rollouts and experiments through the API alone, as the kubectl plugin shows them."""

@@ -57,11 +57,11 @@ def analysis_run(found: Object) -> AnalysisRun:
 def experiment(found: Object, now: datetime) -> Experiment:
     metadata, seen = found["metadata"], found.get("status") or {}
     duration = (found.get("spec") or {}).get("duration")
-    remaining = _remaining(duration, seen, now)
+    remaining, age = _remaining(duration, seen, now), _since(metadata["creationTimestamp"], now)
     return Experiment(
         name=metadata["name"], namespace=metadata["namespace"], status=str(seen.get("phase") or "Pending"),
         message=seen.get("message") or None, duration=duration,
-        remaining=None if remaining is None else in_words(remaining), age=in_words(_since(metadata["creationTimestamp"], now)),
+        remaining=None if remaining is None else in_words(remaining), age=in_words(age),
     )  # fmt: skip
 
 

@@ -32,4 +32,3 @@ async def outcome(argo: Argo, before: objects.Object, after: objects.Object, dry
         "message": message or None, "changed": diff.changed, "diff": diff if diff.changed else None,
         "dry_run": dry_run or None, "warnings": [warning] if warning else None,
     }  # fmt: skip
-

@@ -1,11 +1,11 @@
-"""The cluster as this server's tools see it: rollouts read with their absence explained, patches sent as the plugin does."""
+"""The cluster as this server's tools see it: absences explained, patches sent as the plugin does."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from kmcp_argo.controller import Found, find_controllers
+from kmcp_argo.controller import find_controllers
 from kmcp_argo.settings import ArgoSettings
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, not_found, unavailable

@@ -41,7 +41,11 @@ def _found(deployment: Object) -> Found:
     image = next((each["image"] for each in containers if each["name"] == CONTAINER), containers[0]["image"])
     metadata = deployment["metadata"]
     return Found(
-        metadata["name"], metadata["namespace"], image, int(spec.get("replicas", 1)), int(status.get("availableReplicas") or 0)
+        metadata["name"],
+        metadata["namespace"],
+        image,
+        int(spec.get("replicas", 1)),
+        int(status.get("availableReplicas") or 0),
     )
 
 

@@ -79,7 +79,7 @@ class Loading:
 
 
 def loading(log: Iterable[str], plugin: str) -> Loading:
-    """The story of a plugin; the line that tells of a finished download names no plugin, it follows the one that does."""
+    """The story of a plugin; that a download is complete is told without its name, after the line that names it."""
     seen, current = Loading(), False
     for line in log:
         started = re.search(r"Downloading plugin (\S+) from: ([^\s\"]+)", line)

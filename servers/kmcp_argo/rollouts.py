@@ -53,7 +53,9 @@ def phase(found: Object) -> tuple[str, str]:
 
 def strategy(found: Object) -> str:
     spec = spec_of(found).get("strategy") or {}
-    return "Canary" if spec.get("canary") is not None else "BlueGreen" if spec.get("blueGreen") is not None else "unknown"
+    return (
+        "Canary" if spec.get("canary") is not None else "BlueGreen" if spec.get("blueGreen") is not None else "unknown"
+    )
 
 
 def steps(found: Object) -> list[Mapping[str, Any]]:

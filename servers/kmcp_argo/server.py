@@ -7,16 +7,12 @@ from typing import Any
 from kmcp_argo import tools
 from kmcp_argo.settings import ArgoSettings
 from kmcp_runtime.instance import Server
-from kmcp_runtime.tool import Declared, declared_below
+from kmcp_runtime.tool import declared_below
 
 INSTRUCTIONS = (
     "Argo Rollouts through its API, no kubectl plugin needed. argo_rollouts_list shows status, step and weight; "
     "argo_get_rollout explains one; argo_promote_rollout goes on, argo_rollout_action aborts, retries, undoes."
 )
-
-
-def _tools() -> tuple[Declared, ...]:
-    return declared_below(tools)
 
 
 def _open(settings: ArgoSettings) -> Any:
@@ -37,7 +33,7 @@ SERVER = Server(
     description="Follow, promote, pause, abort and undo rollouts of Argo Rollouts, natively through the API.",
     instructions=INSTRUCTIONS,
     port=8087,
-    tools=_tools,
+    tools=lambda: declared_below(tools),
     settings=ArgoSettings,
     open=_open,
     extra_arguments=_context_argument,

@@ -155,4 +155,6 @@ async def _experiment_again(argo: Argo, name: str, namespace: str, dry_run: bool
     after = await argo.patch("experiments", name, namespace, patch, dry_run=dry_run)
     answer = await outcome(argo, before, after, dry_run)
     state = str((after.get("status") or {}).get("phase") or "Pending")
-    return Acted(**{**answer, "status": state, "message": None}, action="retry_experiment", result="retried", patch=patch)
+    return Acted(
+        **{**answer, "status": state, "message": None}, action="retry_experiment", result="retried", patch=patch
+    )

@@ -135,4 +135,4 @@ async def _plugin() -> Plugin:
     if path is None:
         return Plugin(installed=False)
     ended = await command.run([path, "version", "--short"], env={}, seconds=_VERSION_SECONDS)
-    return Plugin(installed=True, version=ended.stdout.decode(errors="replace").strip().rpartition(" ")[2] or None)
+    return Plugin(installed=True, version=ended.stdout.strip().rpartition(" ")[2] or None)

@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from kmcp_argo import images, rollouts
+from kmcp_argo import rollouts
 from kmcp_argo.changes import outcome
 from kmcp_argo.client import Argo
+from kmcp_argo.images import ImageChange, assignment, changes
 from kmcp_argo.words import RolloutName, Written
 from kmcp_runtime.arguments import DryRun, Namespace, Word
 from kmcp_runtime.errors import ToolFailure, bad_argument
@@ -21,7 +22,7 @@ class ImageSet(Written):
     """Which images were set, and where."""
 
     target: Literal["rollout", "workload_ref"]
-    images: list[images.ImageChange] = Field(description="Containers whose image changes")
+    images: list[ImageChange] = Field(description="Containers whose image changes")
 
 
 @tool(
@@ -68,19 +69,19 @@ async def _target(argo: Argo, rollout: objects.Object) -> tuple[Place, str]:
 
 async def _set(
     argo: Argo, place: Place, name: str, container_image: str, dry_run: bool
-) -> tuple[objects.Object, objects.Object, list[images.ImageChange]]:
+) -> tuple[objects.Object, objects.Object, list[ImageChange]]:
     """Patch the object as it was read; when somebody else was faster, as it is then."""
     attempt = 0
     while True:
         attempt += 1
         before = await argo.read(place, name)
-        container, image = images.assignment(container_image, before)
-        changed, patch = images.changes(before, container, image)
+        container, image = assignment(container_image, before)
+        changed, patch = changes(before, container, image)
         if not patch:
             return before, before, changed
         try:
             after = await objects.patch(argo.api, place.kind, name, place.namespace, patch, "json", dry_run=dry_run)
             return before, after, changed
         except ToolFailure as failure:
-            if attempt >= _ATTEMPTS or "test operation" not in failure.message and failure.code != "conflict":
+            if attempt >= _ATTEMPTS or ("test operation" not in failure.message and failure.code != "conflict"):
                 raise

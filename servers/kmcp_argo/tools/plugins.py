@@ -118,7 +118,7 @@ async def argo_verify_gateway_plugin(
         configured=_gateway_entry(known if dry_run else wanted) is not None, location=location or None,
         version=plugins.version_of(location), architecture=plugins.architecture_of(location), loaded=loaded,
         changed=changed, diff=Diff(known, wanted) if changed else None, dry_run=dry_run or None,
-        restart_needed=changed and not restart_controller or (entry is not None and loaded is False),
+        restart_needed=(changed and not restart_controller) or (entry is not None and loaded is False),
         problems=problems + _problems(entry, loaded), hint=_next_step(entry, loaded, namespace),
     )  # fmt: skip
 
@@ -173,8 +173,8 @@ def _age(pod: objects.Object) -> float:
 
 def _why_not_found(plugin: str, pod: objects.Object) -> str:
     return (
-        f"The log of {pod['metadata']['name']} does not mention {plugin}: it is not configured, or was configured after "
-        "the controller started; argo_verify_gateway_plugin shows the configuration."
+        f"The log of {pod['metadata']['name']} does not mention {plugin}: it is not configured, or was "
+        "configured after the controller started; argo_verify_gateway_plugin shows the configuration."
     )
 
 
