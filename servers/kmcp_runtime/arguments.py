@@ -42,6 +42,14 @@ def seconds_of(value: Any) -> Any:
     return value
 
 
+def signed_seconds_of(value: Any) -> Any:
+    """A duration with a sign, in seconds: `-36h`, `+7d`; without one it is positive."""
+    if isinstance(value, str) and value[:1] in ("-", "+"):
+        seconds = seconds_of(value[1:])
+        return -seconds if value[0] == "-" else seconds
+    return seconds_of(value)
+
+
 def Word(description: str, **limits: Any) -> Any:
     """The description (and limits) of an argument."""
     return Field(description=description, **limits)
@@ -59,8 +67,17 @@ Limit = Annotated[int, Word("Most items", ge=1, le=500)]
 Cursor = Annotated[str | None, Word("From the previous answer")]
 DryRun = Annotated[bool, Word("Change nothing, show the diff")]
 Approval = Annotated[str | None, Word("Token of approval_required")]
+
+
+def _duration(description: str, example: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "description": description, "examples": [example]})
+
+
 Duration = Annotated[
-    float, BeforeValidator(seconds_of), WithJsonSchema({"type": "string", "examples": ["5m"]}), Word("Duration")
+    float, BeforeValidator(seconds_of), _duration("Duration", "5m"), Word("Duration", ge=0, allow_inf_nan=False)
+]
+SignedDuration = Annotated[
+    float, BeforeValidator(signed_seconds_of), _duration("From now", "-36h"), Word("From now", allow_inf_nan=False)
 ]
 
 

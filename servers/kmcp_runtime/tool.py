@@ -8,7 +8,9 @@ The name is the function's, the description its docstring, the input schema its 
 the `Result` it returns. Parameters whose default is `injected()` come from the server and are not in the schema.
 """
 
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
@@ -23,7 +25,7 @@ from kmcp_runtime.schema import input_schema, output_schema
 
 Function = TypeVar("Function", bound=Callable[..., Awaitable[Result]])
 Verified = Literal["real", "agent", "cli", "stand-in"]
-__all__ = ["By", "Declared", "Effect", "Injected", "Rule", "declared_in", "injected", "tool"]
+__all__ = ["By", "Declared", "Effect", "Injected", "Rule", "declared_below", "declared_in", "injected", "tool"]
 _ATTRIBUTE = "__kmcp_tool__"
 DEFAULT_TIMEOUT_SECONDS = 30.0
 
@@ -148,6 +150,12 @@ def tool(
 def declared_in(*modules: ModuleType) -> tuple[Declared, ...]:
     """Every tool that is defined in these modules, in the order of the source."""
     return tuple(found for module in modules for found in _declared_in(module))
+
+
+def declared_below(package: ModuleType) -> tuple[Declared, ...]:
+    """Every tool of a package of tool modules, file by file; what a server of several subjects has."""
+    names = sorted(found.name for found in pkgutil.iter_modules(package.__path__))
+    return declared_in(*(importlib.import_module(f"{package.__name__}.{name}") for name in names))
 
 
 def _declared_in(module: ModuleType) -> Iterator[Declared]:

@@ -114,7 +114,7 @@ LATER = {
             "prometheus",
             {"prometheus": f"{_PROMETHEUS}/prometheus", "promtool": f"{_PROMETHEUS}/promtool"},
             {"github.com/prometheus/common/version.Version": "3.15.0"},
-            tags="netgo,builtinassets,remove_all_sd",
+            tags="remove_all_sd",
         ),
         Component("coredns", {"coredns": "github.com/coredns/coredns"}),
         Component(

@@ -28,6 +28,7 @@ REGISTRY = {
         "k8s_rollout", "k8s_label_resource", "k8s_remove_label", "k8s_annotate_resource", "k8s_remove_annotation",
         "k8s_top", "k8s_can_i", "k8s_explain",
     },
+    "clock": {"datetime_get_current_time"},
 }  # fmt: skip
 """The names that agents know our servers' tools by, extras included: they are the contract."""
 

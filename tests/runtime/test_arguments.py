@@ -2,7 +2,7 @@
 
 import pytest
 
-from kmcp_runtime.arguments import seconds_of
+from kmcp_runtime.arguments import seconds_of, signed_seconds_of
 from tests.mcp import ToolCaller
 
 
@@ -65,6 +65,18 @@ def test_durations(text: str, seconds: float) -> None:
 async def test_what_is_no_duration_is_said(caller: ToolCaller, text: str) -> None:
     error = await caller.fails("shelf_wait", seconds=text)
     assert "write 30s, 5m, 2h or 7d" in error["message"]
+
+
+@pytest.mark.parametrize("seconds", [-5, 1e999])
+async def test_a_number_that_is_no_duration_is_refused(caller: ToolCaller, seconds: float) -> None:
+    error = await caller.fails("shelf_wait", seconds=seconds)
+    assert error["code"] == "bad_argument"
+    assert error["message"].startswith("seconds: ")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("-36h", -129_600), ("+7d", 604_800), ("5m", 300), ("-1h30m", -5_400)])
+def test_signed_durations(text: str, seconds: float) -> None:
+    assert signed_seconds_of(text) == seconds
 
 
 async def test_an_unknown_tool_is_answered_with_near_names(caller: ToolCaller) -> None:
