@@ -78,7 +78,7 @@ class _Stream:
         async for message in self._socket:
             if message.type is not aiohttp.WSMsgType.BINARY or not message.data:
                 continue
-            channel, data = message.data[0], message.data[1:]
+            channel, data = message.data[0], bytes(message.data[1:])
             if channel not in self._announced:  # Each channel begins with the number of its port.
                 self._announced.add(channel)
                 data = data[struct.calcsize("<H") :]
