@@ -151,6 +151,8 @@ def _tool(declared: Declared) -> ToolEntry:
 def _values(declared: Declared) -> list[str]:
     assert declared.by is not None
     schema = declared.input_schema()["properties"][declared.by.argument]
+    if schema.get("type") == "boolean":
+        return [declared.by.key(False), declared.by.key(True)]
     return [str(value) for value in schema.get("enum", ())]
 
 

@@ -37,6 +37,15 @@ class By:
     argument: str
     effects: Mapping[str, Effect]
 
+    @classmethod
+    def switch(cls, argument: str) -> "By":
+        """A tool that only reads while this boolean argument is false."""
+        return cls(argument, {f"{argument}=false": Effect.READ})
+
+    def key(self, value: Any) -> str:
+        """The value as `effects` names it: itself, or `argument=false` of a switch."""
+        return f"{self.argument}={str(value).lower()}" if isinstance(value, bool) else str(value)
+
 
 @dataclass(frozen=True)
 class Injected:
@@ -78,7 +87,7 @@ class Declared:
     def effect_of(self, arguments: Mapping[str, Any]) -> Effect:
         if self.by is None:
             return self.effect
-        return self.by.effects.get(str(arguments.get(self.by.argument)), self.effect)
+        return self.by.effects.get(self.by.key(arguments.get(self.by.argument)), self.effect)
 
     def can_destroy(self) -> bool:
         return _destroys(self.effect, self.by)
@@ -206,9 +215,14 @@ _OF_CHANGES = ("dry_run", "approval")
 
 
 def _narrowed(model: type[BaseModel], argument: str, values: list[str]) -> type[BaseModel]:
-    """The arguments with one of them limited to its reading values, and without those that only changes have."""
+    """The arguments with one of them limited to its reading values, and without those that only changes have.
+
+    A switch has one reading value, its default: there the argument itself goes.
+    """
     fields: dict[str, Any] = {}
     for name, info in model.model_fields.items():
+        if name == argument and info.annotation is bool:
+            continue
         if name == argument:
             default: Any = info.default if info.default in values else ... if info.is_required() else values[0]
             fields[name] = (Annotated[Literal[tuple(values)], Field(description=info.description)], default)

@@ -20,6 +20,11 @@ from tests.mcp import ToolCaller
 
 NUMBER_OR_BOOLEAN = re.compile(r"(?:true|false|yes|no|[+-]?\d+(?:\.\d+)?)", re.IGNORECASE)
 REGISTRY = {
+    "argo": {
+        "argo_verify_argo_rollouts_controller_install", "argo_verify_kubectl_plugin_install", "argo_rollouts_list",
+        "argo_check_plugin_logs", "argo_promote_rollout", "argo_pause_rollout", "argo_set_rollout_image",
+        "argo_verify_gateway_plugin", "argo_get_rollout", "argo_rollout_action",
+    },
     "kubernetes": {
         "k8s_get_resources", "k8s_get_pod_logs", "k8s_get_events", "k8s_get_available_api_resources",
         "k8s_get_cluster_configuration", "k8s_get_resource_yaml", "k8s_describe_resource", "k8s_generate_resource",
