@@ -1,7 +1,5 @@
 """The server object behind the entry point `cilium`, and its script."""
 
-import importlib
-import pkgutil
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 from kmcp_cilium import tools
 from kmcp_cilium.settings import CiliumSettings
 from kmcp_runtime.instance import Server
-from kmcp_runtime.tool import Declared, declared_in
+from kmcp_runtime.tool import declared_below
 
 INSTRUCTIONS = (
     "Cilium through its agents' own command line, custom resources and chart. Start with cilium_status_and_version. "
@@ -17,11 +15,6 @@ INSTRUCTIONS = (
     "`unreachable`. Endpoints are numbers of one node or namespace/pod. For dropped traffic: cilium_hubble_observe "
     "verdict=DROPPED, then cilium_get_endpoint_details and cilium_display_policy_node_information."
 )
-
-
-def _tools() -> tuple[Declared, ...]:
-    names = sorted(found.name for found in pkgutil.iter_modules(tools.__path__))
-    return declared_in(*(importlib.import_module(f"{tools.__name__}.{name}") for name in names))
 
 
 def _open(settings: CiliumSettings) -> Any:
@@ -42,7 +35,7 @@ SERVER = Server(
     description="Inspect and operate Cilium: agents, endpoints, identities, policies, services, BPF maps, mesh.",
     instructions=INSTRUCTIONS,
     port=8089,
-    tools=_tools,
+    tools=lambda: declared_below(tools),
     settings=CiliumSettings,
     open=_open,
     extra_arguments=_context_argument,

@@ -1,4 +1,4 @@
-"""The one door to child processes: argument lists only, each child in a process group of its own.
+"""Processes that live on beside this one.
 
 On Linux a child dies with its parent, kill -9 of the parent included. `stop` is graceful, then final, for the whole
 group. Output that nobody parses goes line by line to a callback. Raises OSError when a program cannot be started.
