@@ -37,6 +37,15 @@ class By:
     argument: str
     effects: Mapping[str, Effect]
 
+    @classmethod
+    def switch(cls, argument: str) -> "By":
+        """A tool that only reads while this boolean argument is false."""
+        return cls(argument, {f"{argument}=false": Effect.READ})
+
+    def key(self, value: Any) -> str:
+        """The value as `effects` names it: itself, or `argument=false` of a switch."""
+        return f"{self.argument}={str(value).lower()}" if isinstance(value, bool) else str(value)
+
 
 @dataclass(frozen=True)
 class Injected:
@@ -68,6 +77,7 @@ class Declared:
     ignored: tuple[str, ...]
     verified: Verified
     why: str | None
+    when: str | None
     arguments: type[BaseModel]
     result: type[Result]
     parameters: frozenset[str] = frozenset()
@@ -77,7 +87,7 @@ class Declared:
     def effect_of(self, arguments: Mapping[str, Any]) -> Effect:
         if self.by is None:
             return self.effect
-        return self.by.effects.get(str(arguments.get(self.by.argument)), self.effect)
+        return self.by.effects.get(self.by.key(arguments.get(self.by.argument)), self.effect)
 
     def can_destroy(self) -> bool:
         return _destroys(self.effect, self.by)
@@ -121,12 +131,14 @@ def tool(
     ignored: tuple[str, ...] = (),
     verified: Verified = "real",
     why: str | None = None,
+    when: str | None = None,
 ) -> Callable[[Function], Function]:
     """Declare a function as a tool.
 
     `timeout` is in seconds. `idempotent` says that a repeated write changes nothing more. `destructive` overrides
     the hint (for a write that people should be asked about). `ignored` are arguments of older callers,
-    accepted and dropped. `verified` and `why` say what the tool met when it was not a real backend.
+    accepted and dropped. `verified` and `why` say what the tool met when it was not a real backend. `when` names the
+    configuration that a tool exists under, if the server's `left_out` leaves it out under others.
     """
 
     def declare(function: Function) -> Function:
@@ -137,7 +149,7 @@ def tool(
             effect=effect, by=by, needs=needs, timeout=timeout,
             idempotent=idempotent or effect is Effect.READ,
             destructive=effect is Effect.DESTROY if destructive is None else destructive,
-            open_world=open_world, extra=extra, aliases=aliases, ignored=ignored, verified=verified, why=why,
+            open_world=open_world, extra=extra, aliases=aliases, ignored=ignored, verified=verified, why=why, when=when,
             arguments=arguments, result=_result(function), injections=injections,
             parameters=frozenset(arguments.model_fields) - {"approval"},
         )  # fmt: skip
@@ -203,9 +215,14 @@ _OF_CHANGES = ("dry_run", "approval")
 
 
 def _narrowed(model: type[BaseModel], argument: str, values: list[str]) -> type[BaseModel]:
-    """The arguments with one of them limited to its reading values, and without those that only changes have."""
+    """The arguments with one of them limited to its reading values, and without those that only changes have.
+
+    A switch has one reading value, its default: there the argument itself goes.
+    """
     fields: dict[str, Any] = {}
     for name, info in model.model_fields.items():
+        if name == argument and info.annotation is bool:
+            continue
         if name == argument:
             default: Any = info.default if info.default in values else ... if info.is_required() else values[0]
             fields[name] = (Annotated[Literal[tuple(values)], Field(description=info.description)], default)
