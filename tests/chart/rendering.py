@@ -121,4 +121,4 @@ def snapshot(objects: list[Object]) -> str:
 
 
 def _is_catalog_role(found: Object) -> bool:
-    return found["kind"] == "ClusterRole" and found["metadata"]["name"].endswith(CATALOG_ROLES)
+    return bool(found["kind"] == "ClusterRole" and found["metadata"]["name"].endswith(CATALOG_ROLES))
