@@ -68,7 +68,11 @@ def test_a_path_that_is_none_is_refused(path: str) -> None:
 def test_values_are_read_from_yaml() -> None:
     assert values.parsed("a: {b: [1, two]}\n") == {"a": {"b": [1, "two"]}}
     assert values.parsed("") == {}
-    for text, why in [("a: [", "line 1, column 5"), ("- 1", "not an object but list"), ("a: !!python/object:os.x {}", "line 1")]:
+    for text, why in [
+        ("a: [", "line 1, column 5"),
+        ("- 1", "not an object but list"),
+        ("a: !!python/object:os.x {}", "line 1"),
+    ]:
         with pytest.raises(ToolFailure) as caught:
             values.parsed(text)
         assert caught.value.code == "bad_argument"
