@@ -48,7 +48,7 @@ def test_single_values_are_set_by_path(path: str, expected: dict[str, Any]) -> N
 
 
 def test_a_list_is_set_in_place() -> None:
-    given = {"servers": [{"host": "a", "port": 1}, {"host": "b"}]}
+    given: dict[str, Any] = {"servers": [{"host": "a", "port": 1}, {"host": "b"}]}
     assert values.with_set(given, {"servers[0].port": 2, "servers[1]": None}) == {
         "servers": [{"host": "a", "port": 2}, None]
     }
