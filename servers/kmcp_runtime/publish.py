@@ -143,7 +143,8 @@ def _tool(declared: Declared) -> ToolEntry:
             "readOnlyHint": declared.effect is Effect.READ, "destructiveHint": declared.destructive,
             "idempotentHint": declared.idempotent, "openWorldHint": declared.open_world,
         },
-        needs=declared.needs, verified=declared.verified, why=declared.why, when=_EXTRAS if declared.extra else None,
+        needs=declared.needs, verified=declared.verified, why=declared.why,
+        when=declared.when or (_EXTRAS if declared.extra else None),
     )  # fmt: skip
 
 

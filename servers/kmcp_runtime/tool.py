@@ -77,6 +77,7 @@ class Declared:
     ignored: tuple[str, ...]
     verified: Verified
     why: str | None
+    when: str | None
     arguments: type[BaseModel]
     result: type[Result]
     parameters: frozenset[str] = frozenset()
@@ -130,12 +131,14 @@ def tool(
     ignored: tuple[str, ...] = (),
     verified: Verified = "real",
     why: str | None = None,
+    when: str | None = None,
 ) -> Callable[[Function], Function]:
     """Declare a function as a tool.
 
     `timeout` is in seconds. `idempotent` says that a repeated write changes nothing more. `destructive` overrides
     the hint (for a write that people should be asked about). `ignored` are arguments of older callers,
-    accepted and dropped. `verified` and `why` say what the tool met when it was not a real backend.
+    accepted and dropped. `verified` and `why` say what the tool met when it was not a real backend. `when` names the
+    configuration that a tool exists under, if the server's `left_out` leaves it out under others.
     """
 
     def declare(function: Function) -> Function:
@@ -146,7 +149,7 @@ def tool(
             effect=effect, by=by, needs=needs, timeout=timeout,
             idempotent=idempotent or effect is Effect.READ,
             destructive=effect is Effect.DESTROY if destructive is None else destructive,
-            open_world=open_world, extra=extra, aliases=aliases, ignored=ignored, verified=verified, why=why,
+            open_world=open_world, extra=extra, aliases=aliases, ignored=ignored, verified=verified, why=why, when=when,
             arguments=arguments, result=_result(function), injections=injections,
             parameters=frozenset(arguments.model_fields) - {"approval"},
         )  # fmt: skip
