@@ -1,4 +1,4 @@
-"""The real controller of Argo Rollouts on the test cluster, from its own manifest; its image is made of the built binary."""
+"""The real controller of Argo Rollouts on the test cluster: its own manifest, an image made of the built binary."""
 
 import subprocess
 from collections.abc import Mapping
@@ -49,9 +49,7 @@ async def install(api: KubeApi) -> None:
     """Apply it and wait until the controller runs. It stays: tests of other workers use it at the same time."""
     await apply(api, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     for found in manifests():
-        if found["kind"] == "Deployment":
-            found = deployment(found)
-        await apply(api, found, NAMESPACE)
+        await apply(api, deployment(found) if found["kind"] == "Deployment" else found, NAMESPACE)
     await available(api, NAMESPACE)
 
 

@@ -59,6 +59,7 @@ def api_server(*groups: dict[str, Any]) -> Starlette:
             Route("/apis", discovery),
             Route("/apis/argoproj.io/v1alpha1/namespaces/default/rollouts/web", one, methods=["GET", "PATCH"]),
             Route("/apis/apps/v1/deployments", none),
+            Route("/apis/apps/v1/namespaces/argo-rollouts/deployments", none),
         ]
     )
 
