@@ -1,6 +1,7 @@
 """The custom kinds of Istio and of the Gateway API on a test cluster. They stay there: other workers use them too."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -30,7 +31,7 @@ async def serve_mesh_kinds(api: KubeApi) -> None:
             path = f"{_CRDS}/{definition['metadata']['name']}"
             await api.send("PATCH", path, (("fieldManager", "kmcp-tests"), ("force", "true")), definition, _APPLY)
     for definition in wanted:
-        await until(lambda one=definition: _served(api, one), seconds=60, what=definition["metadata"]["name"])
+        await until(partial(_served, api, definition), seconds=60, what=definition["metadata"]["name"])
 
 
 def _definitions() -> Iterator[Object]:
