@@ -36,6 +36,10 @@ REGISTRY = {
     "cilium": {
         "cilium_list_cluster_nodes", "cilium_list_node_ids",
     },
+    "istio": {
+        "istio_list_waypoints", "istio_generate_waypoint", "istio_waypoint_status", "istio_apply_waypoint",
+        "istio_delete_waypoint",
+    },
     "clock": {"datetime_get_current_time"},
 }  # fmt: skip
 """The names that agents know our servers' tools by, extras included: they are the contract."""
