@@ -79,7 +79,7 @@ class Agent:
         ended = await self.run(PROGRAM, *words, seconds=seconds)
         stdout = ended.stdout.decode(errors="replace")
         if ended.exit_code != 0:
-            raise self._failed(words, ended, stdout)
+            raise self.failure(words, ended)
         if faults.is_help(stdout):
             raise faults.misunderstood(self._shown(words))
         return stdout
@@ -134,8 +134,9 @@ class Agent:
             raise too_large(f"`{program} {words[0]}` answered more than {LARGEST >> 20} MiB {self.where}")
         return ended
 
-    def _failed(self, words: tuple[str, ...], ended: Execution, stdout: str) -> ToolFailure:
-        stderr = ended.stderr.decode(errors="replace")
+    def failure(self, words: tuple[str, ...], ended: Execution) -> ToolFailure:
+        """What a command that ended with an error says, as a failure."""
+        stdout, stderr = (stream.decode(errors="replace") for stream in (ended.stdout, ended.stderr))
         return faults.failed(self._shown(words), stdout, stderr, ended.exit_code, self.where, self.look)
 
     def _shown(self, words: tuple[str, ...]) -> str:

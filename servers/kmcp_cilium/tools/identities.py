@@ -1,12 +1,13 @@
 """Security identities: the sets of labels that policies speak of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from kmcp_cilium.client import Agent, Cilium
 from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.labels import matching
 from kmcp_cilium.words import AnyNode, Elements
 from kmcp_runtime.arguments import Cursor, Limit, Word
 from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
@@ -48,13 +49,6 @@ class IdentityDetail(Result):
     labels: list[str]
     endpoints: list[Bearer] = Field(description="Addresses that have it")
     endpoints_total: int
-
-
-def matching(labels: Iterable[str], wanted: Iterable[str]) -> bool:
-    """Whether every wanted label is there; one without a source (`app=web`) means any source."""
-    there = set(labels)
-    there |= {label.partition(":")[2] for label in there}
-    return all(label in there for label in wanted)
 
 
 @agent_tool(Effect.READ)

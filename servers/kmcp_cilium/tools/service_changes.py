@@ -10,7 +10,7 @@ from kmcp_cilium.client import Agent, Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.services import Service, check_frontend
 from kmcp_cilium.words import OneNode, split
-from kmcp_runtime.arguments import DryRun, Word
+from kmcp_runtime.arguments import DryRun, Word, unpublished
 from kmcp_runtime.errors import bad_argument, not_found
 from kmcp_runtime.tool import Effect, injected
 
@@ -35,7 +35,7 @@ class ServiceDeletion(AgentChange):
     total: int
 
 
-@agent_tool(Effect.WRITE, verified="stand-in", why=_OLD, ignored=("protocol",))
+@agent_tool(Effect.WRITE, verified="stand-in", why=_OLD)
 async def cilium_update_service(
     id: Annotated[int, Word("Number", ge=1)],
     frontend: Annotated[str, AfterValidator(check_frontend), Word("IP:PORT[/PROTO]")],
@@ -50,6 +50,7 @@ async def cilium_update_service(
     k8s_node_port: Annotated[bool, Word("NodePort")] = False,
     k8s_cluster_internal: Annotated[bool, Word("Internal scope")] = False,
     local_redirect: Annotated[bool, Word("LocalRedirect")] = False,
+    protocol: Annotated[str | None, unpublished("Where frontend names none")] = None,
     node_name: OneNode = None,
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
@@ -59,6 +60,7 @@ async def cilium_update_service(
         "--k8s-external": k8s_external, "--k8s-host-port": k8s_host_port, "--k8s-load-balancer": k8s_load_balancer,
         "--k8s-node-port": k8s_node_port, "--local-redirect": local_redirect,
     }  # fmt: skip
+    frontend = f"{frontend}/{protocol.upper()}" if protocol and "/" not in frontend else frontend
     _check_lengths(backends, backend_weights, states, kinds)
     agent = await cilium.one_agent(node_name)
     await _refuse_removed(agent, "update", str(id), frontend)
