@@ -34,6 +34,10 @@ class Result(BaseModel):
     warnings: list[str] | None = Field(default=None, description="What the backend warned of")
     hint: str | None = Field(default=None, description="How to narrow, or what to try next")
 
+    def continued(self, kept: int) -> dict[str, Any]:
+        """What the answer says of itself when only the first so many of its items are kept."""
+        return {}
+
 
 class Page(Result, Generic[Item]):
     """A list: `items` in the backend's order, and honestly whether it is all of them."""
@@ -56,8 +60,8 @@ class Page(Result, Generic[Item]):
         self._cursor_at = cursor_at
         return self
 
-    def cursor_after(self, kept: int) -> str | None:
-        return self._cursor_at(kept) if self._cursor_at else None
+    def continued(self, kept: int) -> dict[str, Any]:
+        return {"returned": kept, **({"cursor": self._cursor_at(kept)} if self._cursor_at else {})}
 
 
 class Body(Result):
