@@ -3,7 +3,6 @@
 from kmcp_grafana.changes import changed, deleted, merged
 from kmcp_grafana.client import Grafana, Request, at
 from kmcp_grafana.listing import explained, limited
-from kmcp_grafana.moments import millis
 from kmcp_grafana.results import Answer, Row, brief
 from kmcp_grafana.specs import Millis, Spec, Text, optional, required
 from kmcp_grafana.table import Action, Table
@@ -27,7 +26,7 @@ async def get(
     panel_id: int | None = None,
 ) -> Answer:  # fmt: skip
     wanted = {
-        "from": millis(start), "to": millis(end), "type": type, "dashboardUID": dashboard_uid, "panelId": panel_id,
+        "from": _millis(start), "to": _millis(end), "type": type, "dashboardUID": dashboard_uid, "panelId": panel_id,
         "limit": limit + 1,
     }  # fmt: skip
     params = [(name, value) for name, value in wanted.items() if value is not None]
@@ -58,6 +57,10 @@ async def delete(grafana: Grafana, annotation_id: int) -> Answer:
 async def _read(grafana: Grafana, annotation_id: int) -> Row:
     found: Row = await grafana.read(_one(annotation_id))
     return found
+
+
+def _millis(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
 
 
 def _one(annotation_id: int) -> str:

@@ -5,9 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import quote
-
-import httpx2
+from urllib.parse import quote, urlencode, urlsplit
 
 from kmcp_grafana.failures import BACKEND, explain, lacks_endpoint, needs_administrator
 from kmcp_grafana.served import Served
@@ -36,7 +34,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def shown(self) -> str:
-        query = str(httpx2.QueryParams(self.params)) if self.params else ""
+        query = urlencode(self.params)
         return f"{self.method} {self.path}{'?' if query else ''}{query}"
 
 
@@ -95,7 +93,7 @@ class Grafana:
     def link(self, path: str) -> str:
         """The address of a page; `path` may be what Grafana answered, with or without its own path prefix."""
         base = (self.settings.grafana_public_url or self._upstream.address).rstrip("/")
-        prefix = httpx2.URL(base).path.rstrip("/")
+        prefix = urlsplit(base).path.rstrip("/")
         return base + (path.removeprefix(prefix) if prefix and path.startswith(prefix + "/") else path)
 
     async def _told(self, refused: Refused, method: str, path: str) -> ToolFailure:
@@ -111,14 +109,14 @@ class Grafana:
 class GrafanaBackend(Backend):
     """The Grafana of the configuration."""
 
-    def __init__(self, settings: GrafanaSettings, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, settings: GrafanaSettings) -> None:
         self.settings = settings
         access = _access(settings)
-        self._upstream = Upstream(BACKEND, access, explain, transport=transport)
+        self._upstream = Upstream(BACKEND, access, explain)
         self._administrator: Upstream | None = None
         if settings.grafana_username:
             basic = replace(access, token=None, token_file="")
-            self._administrator = Upstream(BACKEND, basic, explain, transport=transport)
+            self._administrator = Upstream(BACKEND, basic, explain)
         self._served = Served(self._upstream, settings)
 
     def provide(self, call: Call) -> Mapping[type, Any]:
@@ -136,10 +134,8 @@ class GrafanaBackend(Backend):
 
 
 @asynccontextmanager
-async def open_backend(
-    settings: GrafanaSettings, transport: httpx2.AsyncBaseTransport | None = None
-) -> AsyncIterator[GrafanaBackend]:
-    backend = GrafanaBackend(settings, transport)
+async def open_backend(settings: GrafanaSettings) -> AsyncIterator[GrafanaBackend]:
+    backend = GrafanaBackend(settings)
     try:
         yield backend
     finally:

@@ -3,20 +3,19 @@
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
-import httpx2
 from pydantic import AfterValidator
 
 from kmcp_grafana.client import Grafana, at
-from kmcp_grafana.moments import moment
-from kmcp_runtime.arguments import Word
+from kmcp_runtime.arguments import Word, moment_of
 
 
 def _link_time(value: str | None) -> str | None:
     """Relative times stay relative: the page then follows the clock."""
     if value is None:
         return None
-    seconds = moment(value)
+    seconds = moment_of(value)
     text = value.strip()
     if text.startswith(("+", "-")):
         return f"now{text}"
@@ -48,4 +47,4 @@ def explore(grafana: Grafana, datasource: str, query: str | None, start: str | N
 def _query(grafana: Grafana, query: list[tuple[str, str]]) -> str:
     organisation = grafana.settings.grafana_org_id
     query = [("orgId", str(organisation)), *query] if organisation else query
-    return f"?{httpx2.QueryParams(query)}" if query else ""
+    return f"?{urlencode(query)}" if query else ""

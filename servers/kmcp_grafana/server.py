@@ -1,25 +1,18 @@
 """The server object behind the entry point `grafana`, and its script."""
 
-import importlib
-import pkgutil
 import sys
 from typing import Any
 
 from kmcp_grafana import tools
 from kmcp_grafana.settings import GrafanaSettings
 from kmcp_runtime.instance import Server
-from kmcp_runtime.tool import Declared, declared_in
+from kmcp_runtime.tool import declared_below
 
 INSTRUCTIONS = (
     "Grafana through its API. Each tool has actions; the description of action says what each takes. Find a uid with "
     "action=search or list first. Dashboards: get answers an outline, path reads a part of the model, update takes "
     "JSON patch operations. Every change takes dry_run=true and answers with a diff."
 )
-
-
-def _tools() -> tuple[Declared, ...]:
-    names = sorted(found.name for found in pkgutil.iter_modules(tools.__path__))
-    return declared_in(*(importlib.import_module(f"{tools.__name__}.{name}") for name in names))
 
 
 def _open(settings: GrafanaSettings) -> Any:
@@ -34,7 +27,7 @@ SERVER = Server(
     description="Read and change dashboards, alerts, data sources and the administration of a Grafana.",
     instructions=INSTRUCTIONS,
     port=8088,
-    tools=_tools,
+    tools=lambda: declared_below(tools),
     settings=GrafanaSettings,
     open=_open,
     token_limit=450,

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from kmcp_runtime.arguments import Word, check_name
+from kmcp_runtime.arguments import Time, Word, check_name
 
 
 def identifier(value: str | None) -> str | None:
@@ -21,6 +21,8 @@ def _named(value: str | None) -> str | None:
 OrgId = Annotated[int | None, Word("Organisation", ge=1)]
 UserId = Annotated[int | None, Word("User", ge=1)]
 Uid = Annotated[str | None, AfterValidator(identifier), Word("uid")]
+Start = Annotated[Time | None, Word("From")]
+End = Annotated[Time | None, Word("Until")]
 TeamId = Annotated[str | None, AfterValidator(identifier), Word("Team (numeric id)")]
 MaxPoints = Annotated[int, Word("Points a series", ge=1, le=5000)]
 FolderUid = Annotated[str | None, AfterValidator(identifier), Word("Folder uid")]

@@ -27,10 +27,12 @@ def import_image(cluster: Cluster, tar: Path) -> None:
         raise RuntimeError(f"import of {tar.name} failed: {done.stderr.strip()}")
 
 
-def write_pause_image(pause: Path, tar: Path) -> None:
+def write_program_image(program: Path, image: str, tar: Path) -> None:
+    """An image that holds one static program, and runs it."""
     with _layer() as layer:
-        layer.file("pause", pause.read_bytes(), 0o755)
-    _write_archive(tar, PAUSE_IMAGE, layer.content(), ["/pause"])
+        layer.directory("tmp", 0o1777)
+        layer.file(program.name, program.read_bytes(), 0o755)
+    _write_archive(tar, image, layer.content(), [f"/{program.name}"])
 
 
 def write_test_image(busybox: Path, tar: Path) -> None:

@@ -6,10 +6,9 @@ from pydantic import Field
 
 from kmcp_grafana import datasources, queries
 from kmcp_grafana.client import Grafana
-from kmcp_grafana.moments import End, Start
 from kmcp_grafana.results import Row
 from kmcp_grafana.tools import STAND_IN
-from kmcp_grafana.words import MaxPoints
+from kmcp_grafana.words import End, MaxPoints, Start
 from kmcp_runtime.arguments import Limit, Word
 from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.output.results import Page

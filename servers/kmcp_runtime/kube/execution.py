@@ -3,29 +3,30 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
-from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, unavailable
+from kmcp_runtime.errors import bad_argument, conflict, unavailable
+from kmcp_runtime.kube import podstreams
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.kube.failures import BACKEND, StatusFailure
+from kmcp_runtime.kube.failures import BACKEND
 
 V5 = "v5.channel.k8s.io"
 V4 = "v4.channel.k8s.io"
 _STDIN, _STDOUT, _STDERR, _ERROR = 0, 1, 2, 3
 _CLOSE = 255
 LARGEST_STREAM = 1 << 20
-"""Bytes that are kept of each stream."""
+"""Bytes that are kept of each stream, unless the caller says otherwise."""
 
 
 @dataclass
 class Execution:
     """How a command ended. `exit_code` is None when it did not end in time."""
 
-    stdout: bytes = b""
-    stderr: bytes = b""
+    stdout: bytearray = field(default_factory=bytearray)
+    stderr: bytearray = field(default_factory=bytearray)
     exit_code: int | None = None
     truncated: bool = False
     timed_out: bool = False
@@ -33,44 +34,25 @@ class Execution:
 
 
 async def execute(
-    api: KubeApi, namespace: str, pod: str, container: str, command: Sequence[str], stdin: str | None, seconds: float
-) -> Execution:
-    """Run argv in a container and wait for its end, at most so many seconds."""
+    api: KubeApi, namespace: str, pod: str, container: str, command: Sequence[str], stdin: str | None, seconds: float,
+    largest: int = LARGEST_STREAM,
+) -> Execution:  # fmt: skip
+    """Run argv in a container and wait for its end, at most so many seconds; keep `largest` bytes of each stream."""
     query = [("container", container), *(("command", word) for word in command), ("stdout", "true"), ("stderr", "true")]
     if stdin is not None:
         query.append(("stdin", "true"))
     result = Execution()
-    socket = await _opened(api, namespace, pod, query)
+    socket = await podstreams.connect(api, namespace, pod, "exec", query, (V5, V4))
     try:
         async with asyncio.timeout(seconds):
             if stdin is not None:
                 await _feed(socket, stdin)
-            await _collect(socket, result)
+            await _collect(socket, result, largest)
     except TimeoutError:
         result.timed_out = True
     finally:
         await socket.close()
     return result
-
-
-async def _opened(
-    api: KubeApi, namespace: str, pod: str, query: Sequence[tuple[str, str]]
-) -> aiohttp.ClientWebSocketResponse:
-    try:
-        return await api.websocket(f"/api/v1/namespaces/{namespace}/pods/{pod}/exec", query, (V5, V4))
-    except StatusFailure as failure:
-        if failure.http_status == 403 and "cannot " not in failure.message:
-            # `get` let the request in; the second check of the upgrade, since 1.35, does not say what it missed.
-            failure.message += f'cannot create resource "pods/exec" in API group "" in the namespace "{namespace}"'
-        raise
-
-
-def _unnamed_right(failure: StatusFailure, namespace: str) -> ToolFailure:
-    """The API server checks the second right of exec, `create`, without saying which one was missing."""
-    if failure.http_status != 403 or "cannot" in failure.message:
-        return failure
-    right = f'cannot create resource "pods/exec" in API group "" in the namespace "{namespace}"'
-    return ToolFailure("forbidden", f"{failure.message.rstrip(': ')}: {right}", failure.hint, backend=BACKEND)
 
 
 async def _feed(socket: aiohttp.ClientWebSocketResponse, stdin: str) -> None:
@@ -86,26 +68,19 @@ async def _feed(socket: aiohttp.ClientWebSocketResponse, stdin: str) -> None:
     await socket.send_bytes(bytes([_CLOSE, _STDIN]))
 
 
-async def _collect(socket: aiohttp.ClientWebSocketResponse, result: Execution) -> None:
+async def _collect(socket: aiohttp.ClientWebSocketResponse, result: Execution, largest: int) -> None:
     async for message in socket:
         if message.type is not aiohttp.WSMsgType.BINARY or not message.data:
             continue
         channel, data = message.data[0], message.data[1:]
-        if channel == _STDOUT:
-            result.stdout = _kept(result, result.stdout, data)
-        elif channel == _STDERR:
-            result.stderr = _kept(result, result.stderr, data)
+        if channel in (_STDOUT, _STDERR):
+            stream = result.stdout if channel == _STDOUT else result.stderr
+            result.truncated |= len(stream) + len(data) > largest
+            stream += data[: largest - len(stream)]
         elif channel == _ERROR:
             _ended(json.loads(data), result)
             return
     raise unavailable("the connection to the pod was lost before the command ended", "try again", backend=BACKEND)
-
-
-def _kept(result: Execution, so_far: bytes, data: bytes) -> bytes:
-    room = LARGEST_STREAM - len(so_far)
-    if len(data) > room:
-        result.truncated = True
-    return so_far + data[:room]
 
 
 def _ended(status: dict[str, Any], result: Execution) -> None:
