@@ -12,7 +12,7 @@ from kmcp_grafana.listing import Numbered, explained, numbered
 from kmcp_grafana.outline import outline
 from kmcp_grafana.patches import Operation, applied
 from kmcp_grafana.results import Answer, Row, brief
-from kmcp_grafana.specs import Spec, Text, optional, required
+from kmcp_grafana.specs import Spec, optional, required
 from kmcp_grafana.table import Action, Table
 from kmcp_runtime.errors import bad_argument, conflict
 from kmcp_runtime.output.results import Manifest

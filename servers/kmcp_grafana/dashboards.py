@@ -131,7 +131,8 @@ def _of_object(found: Row, group: Group) -> Dashboard:
     metadata, spec = found["metadata"], found["spec"]
     uid = str(metadata["name"])
     meta: Row = {
-        "created": metadata.get("creationTimestamp"), "updated": objects.annotation(found, "grafana.app/updatedTimestamp"),
+        "created": metadata.get("creationTimestamp"),
+        "updated": objects.annotation(found, "grafana.app/updatedTimestamp"),
         "createdBy": objects.annotation(found, "grafana.app/createdBy"),
         "updatedBy": objects.annotation(found, "grafana.app/updatedBy"),
     }  # fmt: skip

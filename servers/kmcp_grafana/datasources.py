@@ -18,8 +18,10 @@ from kmcp_runtime.upstream import Refused
 
 _PATH = "/api/datasources"
 _ROW = ("uid", "name", "type", "url", "isDefault", "readOnly", "database")
-_SENT = ("name", "type", "access", "url", "user", "database", "basicAuth", "basicAuthUser", "withCredentials", "isDefault",
-         "jsonData", "uid", "version")  # fmt: skip
+_SENT = (
+    "name", "type", "access", "url", "user", "database", "basicAuth", "basicAuthUser", "withCredentials", "isDefault",
+    "jsonData", "uid", "version",
+)  # fmt: skip
 """What a PUT takes of what a GET shows."""
 _MOST_SEARCHED = 100
 _AT_ONCE = 6

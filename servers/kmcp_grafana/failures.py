@@ -1,4 +1,4 @@
-"""Grafana's failures in the words of the suite: whose right is missing, what manages a thing, which version lacks what."""
+"""Grafana's failures in the words of the suite: whose right is missing, what manages a thing, what a version lacks."""
 
 import json
 from typing import Any

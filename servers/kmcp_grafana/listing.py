@@ -65,7 +65,7 @@ async def tokened(
 ) -> Answer:  # fmt: skip
     """A list that Grafana continues by a token of its own, or by how many there were before.
 
-    `fetch` takes how many items, that token and the number of items before, and answers items, token, whether more exist.
+    `fetch` takes how many items, that token and how many there were, and answers items, token, whether more exist.
     """
     at = _position(grafana, cursor)
     size, token, before, skip = at.get("l", limit), at.get("t"), at.get("b", 0), at.get("k", 0)

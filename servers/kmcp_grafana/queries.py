@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from kmcp_grafana.client import Grafana
@@ -14,10 +15,10 @@ from kmcp_runtime.upstream import Refused
 
 _HOUR = 3600.0
 _READING = frozenset({
-    "prometheus", "loki", "tempo", "jaeger", "zipkin", "graphite", "opentsdb", "elasticsearch", "grafana-opensearch-datasource",
-    "cloudwatch", "stackdriver", "grafana-azure-monitor-datasource", "grafana-pyroscope-datasource", "parca",
-    "grafana-testdata-datasource", "testdata", "alertmanager", "grafana-amazonprometheus-datasource",
-    "grafana-azureprometheus-datasource", "datasource", "grafana",
+    "prometheus", "loki", "tempo", "jaeger", "zipkin", "graphite", "opentsdb", "elasticsearch",
+    "grafana-opensearch-datasource", "cloudwatch", "stackdriver", "grafana-azure-monitor-datasource",
+    "grafana-pyroscope-datasource", "parca", "grafana-testdata-datasource", "testdata", "alertmanager",
+    "grafana-amazonprometheus-datasource", "grafana-azureprometheus-datasource", "datasource", "grafana",
 })  # fmt: skip
 """Plugins whose queries can only read; in the language of any other a statement may write."""
 _MARKS = {"NaN": math.nan, "Inf": math.inf, "NegInf": -math.inf}
@@ -162,12 +163,11 @@ def readable(points: Sequence[Sequence[Any]]) -> list[list[Any]]:
 def _frame(raw: Row) -> Frame:
     schema, data = raw.get("schema") or {}, raw.get("data") or {}
     values, entities = data.get("values") or [], data.get("entities") or []
+    columns = zip_longest(schema.get("fields") or (), values, entities)
     fields = [
-        Field(
-            str(field.get("name") or ""), str(field.get("type") or "other"), field.get("labels") or {},
-            _restored(values[number] if number < len(values) else [], entities[number] if number < len(entities) else None),
-        )
-        for number, field in enumerate(schema.get("fields") or ())
+        Field(str(field.get("name") or ""), str(field.get("type") or "other"), field.get("labels") or {},
+              _restored(column or [], marks))
+        for field, column, marks in columns if field
     ]  # fmt: skip
     return Frame(str(schema.get("name") or ""), fields, schema.get("meta") or {})
 

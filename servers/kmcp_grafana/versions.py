@@ -21,7 +21,7 @@ async def get_versions(grafana: Grafana, uid: str, limit: int, cursor: str | Non
     path = at("/api/dashboards/uid/{}/versions", uid)
 
     async def fetch(size: int, token: str | None, before: int) -> tuple[list[Row], str | None, bool]:
-        """Newer versions continue by a token, older ones by how many there were; they tell no end, so one more is asked."""
+        """By a token, or by how many there were before: then nothing tells the end, so one more is asked for."""
         on: list[tuple[str, str | int]] = [("continueToken", token)] if token else [("start", before)] if before else []
         answered = await grafana.read(path, [("limit", size + 1), *on])
         rows = answered["versions"] if isinstance(answered, dict) else answered
@@ -48,9 +48,10 @@ async def restore_version(grafana: Grafana, uid: str, version: int) -> Answer:
     dashboards.refuse_managed(current)
     wanted = await _read(grafana, uid, version)
     request = Request(method="POST", path=at("/api/dashboards/uid/{}/restore", uid), body={"version": version})
+    about = {"uid": uid, "title": current.title, "from": current.version}
+    after = dashboards.without_own(wanted["data"])
     return await changed(
-        grafana, request, f"restored version {version}", before=current.plain,
-        after=dashboards.without_own(wanted["data"]), about={"uid": uid, "title": current.title, "from": current.version},
+        grafana, request, f"restored version {version}", before=current.plain, after=after, about=about,
         reply=("version",), link=current.link,
     )  # fmt: skip
 

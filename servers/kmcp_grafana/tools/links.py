@@ -32,7 +32,7 @@ async def grafana_generate_deeplink(
     grafana: Grafana = injected(),
 ) -> Link:
     """Make a link to a dashboard, a panel or Explore, to hand to a person; sends no request."""
-    needed = {
+    needed: dict[str, dict[str, object]] = {
         "dashboard": {"uid": uid},
         "panel": {"uid": uid, "panel_id": panel_id},
         "explore": {"datasource": datasource},
