@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from kmcp_runtime.arguments import faults
 from kmcp_runtime.errors import bad_argument
 
-_MOST_TOLD = 12
+_MOST_TOLD = 16
 
 Text = Annotated[str, Field(min_length=1)]
 """A text that may not be empty."""
