@@ -1,4 +1,4 @@
-"""Each of the 91 actions is sent as published and accepted, rehearsed without a change, and hidden when only reading."""
+"""Each of the 91 actions is sent as published and accepted, rehearsed unsent, and hidden where it may only read."""
 
 import json
 from collections.abc import AsyncIterator
@@ -38,9 +38,10 @@ def test_no_action_is_left_out() -> None:
 @pytest.fixture(scope="session")
 async def both(address: str) -> AsyncIterator[dict[bool, ToolCaller]]:
     """A server for each version, since it asks once which APIs there are."""
-    switching = {"grafana_switch_org": True}  # The one action that is off by default.
-    async with connected(address, **switching) as current, connected(address, **switching) as older:
-        yield {False: current, True: older}
+    # To switch the organisation is the one action that is off by default.
+    async with connected(address, grafana_switch_org=True) as current:
+        async with connected(address, grafana_switch_org=True) as older:
+            yield {False: current, True: older}
 
 
 @pytest.fixture
