@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
-from kmcp_runtime.output.results import Diff, Manifest, Result
+from kmcp_runtime.output.results import Continued, Diff, Manifest, Result
 
 Row = dict[str, Any]
 
 
-class Answer(Result):
+class Answer(Result, Continued):
     """The fields depend on the action: `items` of a list, `item` of one thing, `result` of a change."""
 
     cuttable: ClassVar[str | None] = "items"
@@ -30,16 +30,6 @@ class Answer(Result):
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
 
     _cursor_at: Callable[[int], str] | None = PrivateAttr(default=None)
-
-    def continues_at(self, cursor_at: Callable[[int], str]) -> "Answer":
-        """Say how a cursor for the rest is made should the budget keep only the first n items."""
-        self._cursor_at = cursor_at
-        return self
-
-    def continued(self, kept: int) -> dict[str, Any]:
-        if self.items is None:
-            return {}
-        return {"returned": kept, **({"cursor": self._cursor_at(kept)} if self._cursor_at else {})}
 
 
 class Difference(Answer):

@@ -42,6 +42,8 @@ class By:
     effects: Mapping[str, Effect]
     usage: Mapping[str, str] = field(default_factory=dict)
     takes: Mapping[str, Collection[str]] = field(default_factory=dict)
+    needs: tuple[Rule, ...] | None = None
+    """What the reading values need; by default what the tool needs to get, list and watch."""
 
     def reading(self) -> list[str]:
         return [value for value, effect in self.effects.items() if effect is Effect.READ]
@@ -117,7 +119,10 @@ class Declared:
         if not reading:
             return None
         arguments = _narrowed(self.arguments, self.by, reading)
-        return replace(self, effect=Effect.READ, by=None, destructive=False, idempotent=True, arguments=arguments)
+        needs = tuple(_reading(self.needs)) if self.by.needs is None else self.by.needs
+        return replace(
+            self, effect=Effect.READ, by=None, destructive=False, idempotent=True, arguments=arguments, needs=needs
+        )
 
     def with_arguments(self, extra: Mapping[str, Any]) -> "Declared":
         """The tool with arguments that its server adds: name to (annotation, default)."""
@@ -229,6 +234,14 @@ def _result(function: Callable[..., Any]) -> type[Result]:
 
 
 _OF_CHANGES = ("dry_run", "approval")
+_READING_VERBS = ("get", "list", "watch")
+
+
+def _reading(needs: Iterable[Rule]) -> Iterator[Rule]:
+    for rule in needs:
+        verbs = tuple(verb for verb in rule.verbs if verb in _READING_VERBS)
+        if verbs:
+            yield replace(rule, verbs=verbs)
 
 
 def _narrowed(model: type[BaseModel], by: By, values: list[str]) -> type[BaseModel]:
