@@ -7,7 +7,7 @@ alone; their interfaces stand in network namespaces of their own inside the agen
 import asyncio
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -36,16 +36,20 @@ PATH = f"{PROGRAMS}:/usr/lib/llvm-19/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 RANGE = "10.245.0.0/24"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
+CONFIG_MAP = "cilium-config"
 MODULE = "github.com/cilium/cilium"
-FLAGS = {
+CONFIGURATION = {
     "enable-ipv6": "false", "kube-proxy-replacement": "false", "routing-mode": "native",
     "ipv4-native-routing-cidr": "10.245.0.0/16", "ipam": "cluster-pool", "identity-allocation-mode": "crd",
     "enable-l7-proxy": "true", "external-envoy-proxy": "true", "enable-hubble": "true", "devices": "cil0",
     "enable-health-checking": "true", "enable-endpoint-health-checking": "false",
     "bpf-map-dynamic-size-ratio": "0.0025", "preallocate-bpf-maps": "false", "write-cni-conf-when-ready": "",
     "lib-dir": "/var/lib/cilium", "enable-xdp-prefilter": "true", "enable-local-redirect-policy": "true",
-    "bpf-map-event-buffers": "cilium_ipcache_v2=enabled_256_0", "enable-node-port": "false",
+    "bpf-map-event-buffers": "cilium_ipcache_v2=enabled_256_0", "cluster-name": "default", "cluster-id": "0",
 }  # fmt: skip
+"""What the chart would write into ConfigMap cilium-config."""
+PORT = 8080
+KNOWN_NAME = "shop.example.test"
 NAMES = ("web", "client", "stranger", "resolver", "spare", "victim")
 """Endpoints: `client` may talk to `web`, `stranger` may not, `resolver` answers for names."""
 Say = Callable[[str], None]
@@ -177,6 +181,8 @@ async def _place(api: KubeApi, programs: Path, bpf: Path) -> None:
         "spec": {"ipam": {"podCIDRs": [RANGE]}},
     }  # fmt: skip
     await apply(api, f"/apis/cilium.io/v2/ciliumnodes/{NODE}", node)
+    configuration = {"metadata": {"name": CONFIG_MAP}, "data": CONFIGURATION}
+    await api.send("POST", f"/api/v1/namespaces/{NAMESPACE}/configmaps", (), configuration)
     await api.send("POST", f"/api/v1/namespaces/{NAMESPACE}/pods", (), _pod(programs, bpf))
 
 
@@ -197,23 +203,27 @@ async def _made_namespace(api: KubeApi, name: str) -> bool:
 
 def _pod(programs: Path, bpf: Path) -> dict[str, Any]:
     script = (Path(__file__).parent / "start.sh").read_text()
-    flags = [f"--{name}={value}" for name, value in FLAGS.items()]
-    volumes = {"programs": (PROGRAMS, programs), "bpf": ("/opt/bpf", bpf)}
+    mounts = {"programs": PROGRAMS, "bpf": "/opt/bpf", "configuration": "/opt/configuration"}
+    volumes = [
+        {"name": "programs", "hostPath": {"path": str(programs)}},
+        {"name": "bpf", "hostPath": {"path": str(bpf)}},
+        {"name": "configuration", "configMap": {"name": CONFIG_MAP}},
+    ]
     container = {
         "name": CONTAINER, "image": IMAGE, "imagePullPolicy": "Never", "securityContext": {"privileged": True},
-        "command": ["sh", "-c", script, "start", *flags],
+        "command": ["sh", "-c", script],
         "env": [
             {"name": "K8S_NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
             {"name": "CILIUM_K8S_NAMESPACE", "value": NAMESPACE},
         ],
-        "volumeMounts": [{"name": name, "mountPath": path, "readOnly": True} for name, (path, _) in volumes.items()],
+        "volumeMounts": [{"name": name, "mountPath": path, "readOnly": True} for name, path in mounts.items()],
         "readinessProbe": {"exec": {"command": ["test", "-S", "/var/run/cilium/cilium.sock"]}, "periodSeconds": 2},
     }  # fmt: skip
     return {
         "metadata": {"name": POD, "labels": {"k8s-app": "cilium"}},
         "spec": {
             "nodeName": NODE, "containers": [container], "restartPolicy": "Never", "terminationGracePeriodSeconds": 0,
-            "volumes": [{"name": name, "hostPath": {"path": str(path)}} for name, (_, path) in volumes.items()],
+            "volumes": volumes,
         },
     }  # fmt: skip
 
@@ -242,6 +252,64 @@ async def _log(api: KubeApi) -> str:
 async def _furnish(agent: Agent) -> None:
     for name in NAMES:
         await add_endpoint(agent, name)
+    await agent.shell(f"setsid ip netns exec web busybox httpd -f -p {PORT} -h /srv > /dev/null 2>&1 &")
+    answers = f"--address=/{KNOWN_NAME}/{agent.addresses['web']} --no-daemon --no-resolv --no-hosts --user=root"
+    await agent.shell(f"setsid ip netns exec resolver dnsmasq {answers} > /dev/null 2>&1 &")
+    for path, body in objects(agent.addresses):
+        await apply(agent.api, path, body)
+    await until(lambda: _policies_are_in_force(agent), seconds=120, what="the policies in the agent")
+    await until(lambda: agent.inside("client", get("web", agent)), seconds=60, what="traffic that a policy allows")
+
+
+def objects(addresses: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Policies, a Service and a redirect that the agent carries out: path and body of each."""
+    base = f"namespaces/{PODS}"
+    web, client, resolver = ({"matchLabels": {"app": name}} for name in ("web", "client", "resolver"))
+    port = {"ports": [{"port": str(PORT), "protocol": "TCP"}]}
+    names = {"ports": [{"port": "53", "protocol": "UDP"}], "rules": {"dns": [{"matchPattern": "*"}]}}
+    only_clients = {"endpointSelector": web, "ingress": [{"fromEndpoints": [client], "toPorts": [port]}]}
+    egress = [
+        {"toEndpoints": [resolver], "toPorts": [names]}, {"toEndpoints": [web], "toPorts": [port]},
+        {"toFQDNs": [{"matchName": KNOWN_NAME}]},
+    ]  # fmt: skip
+    for name, spec in (("only-clients", only_clients), ("names", {"endpointSelector": client, "egress": egress})):
+        body = {"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy", "metadata": {"name": name}, "spec": spec}
+        yield f"/apis/cilium.io/v2/{base}/ciliumnetworkpolicies/{name}", body
+    ports = [{"name": "http", "port": 80, "targetPort": PORT, "protocol": "TCP"}]
+    yield f"/api/v1/{base}/services/web", {
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"ports": ports},
+    }  # fmt: skip
+    yield f"/apis/discovery.k8s.io/v1/{base}/endpointslices/web-1", {
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"name": "web-1", "labels": {"kubernetes.io/service-name": "web"}},
+        "endpoints": [{"addresses": [addresses["web"]], "conditions": {"ready": True}, "nodeName": NODE}],
+        "ports": [{"name": "http", "port": PORT, "protocol": "TCP"}],
+    }  # fmt: skip
+    yield f"/apis/cilium.io/v2/{base}/ciliumlocalredirectpolicies/metadata", {
+        "apiVersion": "cilium.io/v2", "kind": "CiliumLocalRedirectPolicy", "metadata": {"name": "metadata"},
+        "spec": {
+            "redirectFrontend": {
+                "addressMatcher": {"ip": "169.254.169.254", "toPorts": [{"port": "80", "protocol": "TCP"}]}
+            },
+            "redirectBackend": {"localEndpointSelector": web, "toPorts": [{"port": str(PORT), "protocol": "TCP"}]},
+        },
+    }  # fmt: skip
+
+
+def get(name: str, agent: Agent) -> str:
+    """A command that asks an endpoint for its page, and fails when it gets none."""
+    return f"timeout 3 busybox wget -q -O /dev/null http://{agent.addresses[name]}:{PORT}/start"
+
+
+async def _policies_are_in_force(agent: Agent) -> bool:
+    by_pod = {
+        each["status"]["external-identifiers"].get("k8s-pod-name"): each["status"]
+        for each in await agent.document("endpoint", "list")
+    }
+    enabled = {name: by_pod[name]["policy"]["realized"].get("policy-enabled") for name in ("web", "client")}
+    return enabled == {"web": "ingress", "client": "egress"} and all(
+        status["state"] == "ready" for status in by_pod.values()
+    )
 
 
 async def add_endpoint(agent: Agent, name: str) -> str:
@@ -250,7 +318,12 @@ async def add_endpoint(agent: Agent, name: str) -> str:
         "metadata": {"name": name, "labels": {"app": name}},
         "spec": {
             "nodeName": NODE, "terminationGracePeriodSeconds": 0, "tolerations": [{"operator": "Exists"}],
-            "containers": [{"name": "main", "image": IMAGE, "imagePullPolicy": "Never"}],
+            "containers": [
+                {
+                    "name": "main", "image": IMAGE, "imagePullPolicy": "Never",
+                    "volumeMounts": [{"name": "never", "mountPath": "/never"}],
+                }
+            ],
             "volumes": [{"name": "never", "secret": {"secretName": "never"}}],
         },
     }  # fmt: skip
@@ -265,6 +338,7 @@ async def add_endpoint(agent: Agent, name: str) -> str:
     connect = f"echo {shlex.quote(configuration)} | env {settings} cilium-cni"
     told = json.loads(await agent.shell(f"ip netns add {name}; {connect}", 120))
     address = str(told["ips"][0]["address"]).partition("/")[0]
-    await agent.shell(f"ip netns exec {name} ip link set lo up")
+    quiet = "ip link set lo up; echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6"
+    await agent.shell(f"ip netns exec {name} sh -c {shlex.quote(quiet)}")
     agent.addresses[name] = address
     return address

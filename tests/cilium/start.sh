@@ -15,11 +15,12 @@ mount -t cgroup2 none /run/cgroup2
 cluster=$(sed -n 's,^[0-9]*:[^:]*:/\([^/]*\)/kubepods.*,\1,p' /proc/self/cgroup | head -n 1)
 mkdir -p "/run/cgroup2/$cluster/cilium"
 
-mkdir -p /var/lib/cilium
+mkdir -p /var/lib/cilium /srv
+echo welcome > /srv/start
 cp -r /opt/bpf /var/lib/cilium/bpf
 ip link add cil0 type veth peer name cil1
 ip address add 192.0.2.1/24 dev cil0
 ip link set cil0 up
 ip link set cil1 up
 
-exec cilium-agent --cgroup-root="/run/cgroup2/$cluster/cilium" "$@"
+exec cilium-agent --config-dir=/opt/configuration --cgroup-root="/run/cgroup2/$cluster/cilium"
