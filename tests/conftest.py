@@ -8,7 +8,7 @@ from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from tests.cluster.model import Cluster
 
-pytest_plugins = ["tests.cluster.plugin"]
+pytest_plugins = ["tests.cluster.plugin", "tests.cilium.plugin"]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.labels import of_its_own, policy_of, selector
 from kmcp_cilium.words import as_text, check_operand
 from kmcp_runtime.arguments import Word
 from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
@@ -110,11 +111,13 @@ async def _elsewhere(cilium: Cilium, asked: Agent, endpoint_id: str, word: str) 
     return not_found(f"endpoint {endpoint_id!r} is not on node {asked.node}", hint)
 
 
-class PolicyRule(BaseModel):
-    """What a policy lets through, and the rules that say so."""
+class RealisedRule(BaseModel):
+    """What the datapath of an endpoint lets through."""
 
-    rule: Any
-    derived_from: list[str] = Field(description="Labels of the policies")
+    ports: str
+    peers: list[str]
+    l7: list[Any] | None = None
+    policies: list[str] = Field(description="Objects that say so")
 
 
 class Controller(BaseModel):
@@ -182,16 +185,16 @@ def entry(node: str, endpoint: Mapping[str, Any]) -> Endpoint:
     status, address = part(endpoint, "status"), address_of(endpoint)
     identity = part(status, "identity")
     namespace, pod = pod_of(endpoint)
-    ingress, egress = policy_of(status)
+    ingress, egress = enforcement_of(status)
     return Endpoint(
         node=node, id=endpoint["id"], identity=identity.get("id"), namespace=namespace, pod=pod,
         state=status.get("state"), ipv4=address.get("ipv4") or None, ipv6=address.get("ipv6") or None,
         policy_ingress=ingress, policy_egress=egress, health=part(status, "health").get("overallHealth"),
-        labels=sorted(identity.get("labels") or ()),
+        labels=of_its_own(identity.get("labels") or ()) or None,
     )  # fmt: skip
 
 
-def policy_of(status: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def enforcement_of(status: Mapping[str, Any]) -> tuple[str | None, str | None]:
     enabled = str(part(status, "policy", "realized").get("policy-enabled"))
     return _POLICY.get(enabled, (None, None))
 
@@ -208,8 +211,8 @@ class Detail(Endpoint):
     allowed_egress_identities: list[int] | None = None
     denied_ingress_identities: list[int] | None = None
     denied_egress_identities: list[int] | None = None
-    ingress_rules: list[PolicyRule] | None = None
-    egress_rules: list[PolicyRule] | None = None
+    ingress_rules: list[RealisedRule] | None = None
+    egress_rules: list[RealisedRule] | None = None
     named_ports: list[dict[str, Any]] | None = None
     options: dict[str, str] | None = None
     failing_controllers: list[Controller] | None = None
@@ -221,8 +224,9 @@ def detail(node: str, endpoint: Mapping[str, Any]) -> Detail:
     status = part(endpoint, "status")
     realized, networking = part(status, "policy", "realized"), part(status, "networking")
     rules = part(realized, "l4")
+    listed = entry(node, endpoint).model_dump() | {"labels": sorted(part(status, "identity").get("labels") or ())}
     return Detail(
-        **entry(node, endpoint).model_dump(),
+        **listed,
         mac=networking.get("mac"), interface=networking.get("interface-name"),
         disabled_labels=part(status, "labels").get("disabled") or None,
         policy_revision=realized.get("policy-revision"),
@@ -252,21 +256,17 @@ def log_entry(change: Mapping[str, Any]) -> LogEntry:
     return LogEntry(**{name: str(change.get(name) or "") for name in LogEntry.model_fields})
 
 
-def _rules(found: Any) -> list[PolicyRule] | None:
-    rules = [
-        PolicyRule(rule=_document(each.get("rule")), derived_from=_origins(each.get("derived-from-rules") or ()))
-        for each in found or ()
-    ]
-    return rules or None
+def _rules(found: Any) -> list[RealisedRule] | None:
+    return [_rule(each) for each in found or ()] or None
 
 
-def _origins(labels_of_rules: Any) -> list[str]:
-    return sorted({label for labels in labels_of_rules for label in labels})
-
-
-def _document(text: Any) -> Any:
-    """A rule, which the agent gives as JSON within a text."""
-    try:
-        return json.loads(text)
-    except (TypeError, ValueError):
-        return text
+def _rule(each: Mapping[str, Any]) -> RealisedRule:
+    """A rule, which the agent gives as JSON within a text: a port, and for each selector of peers its L7 rules."""
+    told = json.loads(each.get("rule") or "{}")
+    by_peer = [pair for entry in told.get("l7-rules") or () for pair in entry.items()]
+    origins = {label_policy for rule in each.get("derived-from-rules") or () if (label_policy := policy_of(rule))}
+    return RealisedRule(
+        ports=f"{told.get('port', 0) or 'any'}/{told.get('protocol', 'ANY')}",
+        peers=[selector(peer) for peer, _ in by_peer] or ["*"], l7=[l7 for _, l7 in by_peer if l7] or None,
+        policies=sorted(origins),
+    )  # fmt: skip

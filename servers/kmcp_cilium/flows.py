@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from kmcp_cilium import faults
 from kmcp_cilium.client import Agent
 from kmcp_cilium.endpoints import part
+from kmcp_cilium.labels import of_its_own
 from kmcp_runtime.errors import ToolFailure, unavailable
 
 _PROGRAM = "hubble"
@@ -128,9 +129,10 @@ def _flow(flow: Mapping[str, Any], document: Mapping[str, Any]) -> Flow:
 
 
 def _peer(end: Mapping[str, Any], ip: str | None, port: int | None, names: list[str] | None) -> Peer:
+    labels = of_its_own(end.get("labels") or ())[:_MOST_LABELS]
     return Peer(
         namespace=end.get("namespace") or None, pod=end.get("pod_name") or None, ip=ip, port=port,
-        identity=end.get("identity"), names=names or None, labels=list(end.get("labels") or ())[:_MOST_LABELS] or None,
+        identity=end.get("identity"), names=names or None, labels=labels or None,
     )  # fmt: skip
 
 

@@ -91,8 +91,9 @@ class DaemonStatus(BaseModel):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is shown beyond the summary."""
+    """What is shown: nothing but the agent's own state, or what of everything beyond the summary."""
 
+    brief: bool = False
     controllers: bool = False
     nodes: bool = False
     addresses: bool = False
@@ -101,11 +102,10 @@ class Wanted:
 
 
 def daemon_status(node: str, told: Mapping[str, Any], wanted: Wanted) -> DaemonStatus:
-    """An agent's answer, typed; a brief one holds nothing but the agent's own state."""
+    """An agent's answer, typed."""
     cilium = part(told, "cilium")
-    brief = set(told) <= {"cilium", "stale"}
     state = DaemonStatus(node=node, state=cilium.get("state") or "Unknown", message=cilium.get("msg"))
-    return state if brief else state.model_copy(update=_whole(told, wanted))
+    return state if wanted.brief else state.model_copy(update=_whole(told, wanted))
 
 
 def _whole(told: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:

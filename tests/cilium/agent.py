@@ -123,7 +123,7 @@ async def stop(api: KubeApi) -> None:
         await _gone(api, f"/api/v1/namespaces/{namespace}")
     await _gone(api, f"{RBAC}/clusterrolebindings/{NAMESPACE}")
     definitions = await api.get(CRDS, accept="application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io")
-    for item in definitions["items"]:
+    for item in definitions["items"] or ():
         if item["metadata"]["name"].endswith(".cilium.io"):
             await _gone(api, f"{CRDS}/{item['metadata']['name']}")
 

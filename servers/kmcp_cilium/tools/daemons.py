@@ -89,7 +89,9 @@ async def cilium_get_daemon_status(
     cilium: Cilium = injected(),
 ) -> DaemonStatuses:
     """Show the state of agents: Kubernetes, addresses, failing controllers, proxy, Hubble, mesh, encryption."""
-    wanted = Wanted(show_all_controllers, show_all_nodes, show_all_addresses, show_all_redirects, show_all_clusters)
+    wanted = Wanted(
+        brief, show_all_controllers, show_all_nodes, show_all_addresses, show_all_redirects, show_all_clusters
+    )
     words = ("status", *(("--brief",) if brief else ()), _NO_KUBERNETES)
 
     async def ask(agent: Agent) -> DaemonStatus:
@@ -98,6 +100,8 @@ async def cilium_get_daemon_status(
 
     answers = await cilium.everywhere(node_name, ask)
     items = [told for _, told in answers]
+    if len(items) > 1:  # Twenty lines an agent, the same on all.
+        items = [told.model_copy(update={"bpf_maps": None}) for told in items]
     return DaemonStatuses(items=items, total=len(items), unreachable=answers.unreachable)
 
 

@@ -10,6 +10,7 @@ from kmcp_cilium.answers import SpreadPage
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.endpoints import PODS, Detail, Endpoint, EndpointId, LogEntry, part
+from kmcp_cilium.labels import of_its_own
 from kmcp_cilium.words import Elements, EveryNode, OneNode
 from kmcp_runtime.arguments import Cursor, Limit, OptionalNamespace, Word
 from kmcp_runtime.errors import bad_argument
@@ -154,5 +155,5 @@ def _row(item: Mapping[str, Any], addresses: Mapping[str, str]) -> Endpoint:
     return Endpoint(
         node=addresses.get(host, host), id=status.get("id") or 0, identity=identity.get("id"),
         namespace=metadata["namespace"], pod=metadata["name"], state=status.get("state"),
-        ipv4=address.get("ipv4"), ipv6=address.get("ipv6"), labels=sorted(identity.get("labels") or ()),
+        ipv4=address.get("ipv4"), ipv6=address.get("ipv6"), labels=of_its_own(identity.get("labels") or ()) or None,
     )  # fmt: skip

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from kmcp_cilium.answers import SpreadPage
 from kmcp_cilium.client import Agent, Cilium, parsed
 from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.labels import selector
 from kmcp_cilium.words import EveryNode, as_text, check_operand
 from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
 from kmcp_runtime.errors import bad_argument
@@ -99,7 +100,7 @@ async def cilium_show_dns_names(
 
     answers = await cilium.everywhere(node_name, ask)
     selectors = [
-        Selector(node=node, selector=each.get("selectorString", ""), regex=each.get("regexString", ""))
+        Selector(node=node, selector=selector(each.get("selectorString", "")), regex=each.get("regexString", ""))
         for node, told in answers
         for each in told.get("FQDNPolicySelectors") or ()
     ]

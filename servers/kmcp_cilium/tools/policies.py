@@ -2,16 +2,17 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from kmcp_cilium import policies
+from kmcp_cilium import policies, rules
 from kmcp_cilium.answers import SpreadPage
 from kmcp_cilium.client import Agent, Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.labels import matching
+from kmcp_cilium.labels import matching, policy_of, selector, written
+from kmcp_cilium.rules import PolicyRule
 from kmcp_cilium.words import AnyNode, Elements, EveryNode, OneNode
 from kmcp_runtime.arguments import Cursor, Limit, Word
 from kmcp_runtime.output.results import Page, Result
@@ -21,21 +22,8 @@ VALIDATION_SECONDS = 120.0
 POLICY_OBJECTS = Rule("cilium.io", ("ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies"), ("list",))
 
 
-class PolicyEntry(BaseModel):
-    """A rule in an agent's policy repository."""
-
-    node: str
-    labels: list[str]
-    endpoint_selector: Any = None
-    ingress: Any = None
-    ingress_deny: Any = None
-    egress: Any = None
-    egress_deny: Any = None
-    description: str | None = None
-
-
-class PolicyEntries(SpreadPage[PolicyEntry]):
-    """Rules, by node and labels."""
+class PolicyRules(SpreadPage[PolicyRule]):
+    """Rules, by node, policy and direction."""
 
     revisions: dict[str, int]
 
@@ -44,7 +32,7 @@ class Selection(BaseModel):
     """A selector of policies, and the identities that it means now."""
 
     selector: str
-    labels: list[str]
+    policy: str | None = Field(default=None, description="The first that uses it")
     users: int
     identities: list[int]
 
@@ -83,19 +71,17 @@ async def cilium_display_policy_node_information(
     limit: Limit = 50,
     cursor: Cursor = None,
     cilium: Cilium = injected(),
-) -> PolicyEntries:
+) -> PolicyRules:
     """Show the policy rules that agents enforce, as they understood them, to compare with the policy objects."""
     answers = await cilium.everywhere(node_name, lambda agent: agent.json("policy", "get"))
-    entries = [entry for node, told in answers for entry in _entries(node, told)]
-    kept = [entry for entry in entries if matching(entry.labels, labels or ())]
-    kept.sort(key=lambda entry: (entry.node, entry.labels))
+    found = [rule for node, told in answers for rule in rules.entries(node, json.loads(told.get("policy") or "[]"))]
+    kept = [rule for rule in found if matching([*(rule.labels or ()), rule.policy or ""], labels or ())]
+    kept.sort(key=lambda rule: (rule.node, rule.policy or "", rule.direction))
     revisions = {node: told.get("revision", 0) for node, told in answers}
     hint = None
     if not kept:
-        hint = "No rule has these labels." if entries else "No policy applies: all traffic is allowed."
-    return cilium.page(
-        PolicyEntries, kept, limit, cursor, hint, revisions=revisions, unreachable=answers.unreachable
-    )  # fmt: skip
+        hint = "No rule has these labels." if found else "No policy applies: all traffic is allowed."
+    return cilium.page(PolicyRules, kept, limit, cursor, hint, revisions=revisions, unreachable=answers.unreachable)
 
 
 @agent_tool(Effect.READ)
@@ -131,24 +117,9 @@ async def cilium_validate_cilium_network_policies(
     return Validation(valid=valid, items=items, total=len(items), hint=hint)
 
 
-def _entries(node: str, told: Mapping[str, Any]) -> Iterator[PolicyEntry]:
-    for rule in json.loads(told.get("policy") or "[]") or ():
-        yield PolicyEntry(
-            node=node, labels=sorted(_label(each) for each in rule.get("labels") or ()),
-            endpoint_selector=rule.get("endpointSelector") or rule.get("nodeSelector"), ingress=rule.get("ingress"),
-            ingress_deny=rule.get("ingressDeny"), egress=rule.get("egress"), egress_deny=rule.get("egressDeny"),
-            description=rule.get("description") or None,
-        )  # fmt: skip
-
-
-def _label(each: Mapping[str, Any]) -> str:
-    value = f"={each['value']}" if each.get("value") else ""
-    return f"{each.get('source', '')}:{each.get('key', '')}{value}".removeprefix(":")
-
-
 def _selection(each: Mapping[str, Any]) -> Selection:
     return Selection(
-        selector=each.get("selector", ""), labels=sorted(_label(label) for label in each.get("labels") or ()),
+        selector=selector(each.get("selector", "")), policy=policy_of(map(written, each.get("labels") or ())),
         users=each.get("users", 0), identities=sorted(each.get("identities") or ()),
     )  # fmt: skip
 
