@@ -95,7 +95,6 @@ class Wanted:
 
     brief: bool = False
     controllers: bool = False
-    nodes: bool = False
     addresses: bool = False
     redirects: bool = False
     clusters: bool = False
@@ -120,7 +119,6 @@ def _whole(told: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
         "kube_proxy_replacement": part(told, "kube-proxy-replacement").get("mode"),
         "cluster_mesh": remotes(told, ready_too=wanted.clusters),
         "bpf_maps": {each["name"]: each.get("size", 0) for each in part(told, "bpf-maps").get("maps") or ()},
-        "nodes": [each["name"] for each in part(told, "cluster").get("nodes") or ()] if wanted.nodes else None,
     }  # fmt: skip
 
 

@@ -106,8 +106,14 @@ async def start(cluster: Cluster, api: KubeApi, programs: Mapping[str, Path], sa
     return agent
 
 
-async def attach(api: KubeApi) -> Agent:
-    """The agent that another process of this run has started."""
+async def attach(api: KubeApi) -> Agent | None:
+    """The agent that another process of this run has started; None when it is no longer there."""
+    try:
+        await api.get(f"/api/v1/namespaces/{NAMESPACE}/pods/{POD}")
+    except StatusFailure as failure:
+        if failure.http_status != 404:
+            raise
+        return None
     agent = Agent(api)
     for endpoint in await agent.document("endpoint", "list"):
         name = endpoint["status"]["external-identifiers"].get("k8s-pod-name")

@@ -60,9 +60,10 @@ async def obtain(mine: Holder, api: KubeApi, start: Callable[[], Awaitable[Agent
     while True:
         async with _locked(file):
             holder = _holder(file)
-            if holder == mine:
-                return await agent.attach(api)
-            if holder is None or not holder.alive:
+            running = await agent.attach(api) if holder == mine else None
+            if running is not None:
+                return running
+            if holder is None or holder == mine or not holder.alive:
                 await agent.stop(api)
                 found = await start()
                 file.write_text(json.dumps(asdict(mine)))

@@ -89,14 +89,14 @@ async def cilium_get_daemon_status(
     cilium: Cilium = injected(),
 ) -> DaemonStatuses:
     """Show the state of agents: Kubernetes, addresses, failing controllers, proxy, Hubble, mesh, encryption."""
-    wanted = Wanted(
-        brief, show_all_controllers, show_all_nodes, show_all_addresses, show_all_redirects, show_all_clusters
-    )
+    wanted = Wanted(brief, show_all_controllers, show_all_addresses, show_all_redirects, show_all_clusters)
     words = ("status", *(("--brief",) if brief else ()), _NO_KUBERNETES)
 
     async def ask(agent: Agent) -> DaemonStatus:
         told = status.daemon_status(agent.node, await agent.json(*words), wanted)
-        return told.model_copy(update={"reachability": await _health(agent)}) if show_health else told
+        told.reachability = await _health(agent) if show_health else None
+        told.nodes = [each["name"] for each in await agent.json("node", "list")] if show_all_nodes else None
+        return told
 
     answers = await cilium.everywhere(node_name, ask)
     items = [told for _, told in answers]
@@ -130,7 +130,7 @@ async def cilium_request_debugging_information(
     if not sections:
         found.hint = "Name sections to read them."
         return found
-    return _page(found, {name: told.get(name) for name in sections}, cursor, [agent.node, *sections])
+    return _page(found, {name: _steady(told.get(name)) for name in sections}, cursor, [agent.node, *sections])
 
 
 async def _health(agent: Agent) -> list[status.Reachability]:
@@ -139,6 +139,12 @@ async def _health(agent: Agent) -> list[status.Reachability]:
         said = ended.stderr.decode(errors="replace").strip()
         raise ToolFailure("unavailable", f"health {agent.where}: {said}", "is health checking switched on?")
     return status.reachability(parsed(ended.stdout.decode(errors="replace"), "cilium-health status"))
+
+
+def _steady(section: Any) -> Any:
+    """The section in an order that does not change from call to call, where it is a list of texts."""
+    is_texts = isinstance(section, list) and all(isinstance(each, str) for each in section)
+    return sorted(section) if is_texts else section
 
 
 def _page(found: DebugInformation, asked: Mapping[str, Any], cursor: str | None, bound: list[str]) -> DebugInformation:

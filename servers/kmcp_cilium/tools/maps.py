@@ -46,7 +46,7 @@ class MapEntries(Page[MapEntry]):
     """Entries, by key."""
 
     node: str
-    path: str
+    path: str | None = None
     cached: bool = Field(description="Whether the agent keeps a copy")
 
 
@@ -93,7 +93,7 @@ async def cilium_get_bpf_map(
     hint = None
     if cache is None:
         hint = "The agent keeps no copy of this map; its content is in the kernel alone."
-    path, cached = told.get("path", ""), cache is not None
+    path, cached = told.get("path"), cache is not None
     return cilium.page(MapEntries, entries, limit, cursor, hint, node=agent.node, path=path, cached=cached)
 
 
@@ -118,7 +118,10 @@ async def _maps(agent: Agent) -> list[BpfMap]:
 
 
 async def _told(agent: Agent, map_name: str, command: str) -> Any:
-    """The answer about a map; an unknown one is answered with near names."""
+    """The answer about a map; an unknown one is answered with near names.
+
+    The agent does not find maps either that it has open and keeps no copy of.
+    """
     try:
         if command == "get":
             return await agent.json("map", "get", "--", map_name)
@@ -126,7 +129,10 @@ async def _told(agent: Agent, map_name: str, command: str) -> Any:
     except ToolFailure as failure:
         if failure.code != "not_found":
             raise
-        near = nearest(map_name, [each.name for each in await _maps(agent)])
+        names = [each.name for each in await _maps(agent)]
+        if map_name in names:
+            return {} if command == "get" else []
+        near = nearest(map_name, names)
         hint = f"did you mean {', '.join(near)}?" if near else "cilium_list_bpf_maps lists them"
         raise not_found(f"map_name: the agent {agent.where} has no map {map_name!r} open", hint) from None
 
