@@ -33,6 +33,9 @@ REGISTRY = {
         "k8s_rollout", "k8s_label_resource", "k8s_remove_label", "k8s_annotate_resource", "k8s_remove_annotation",
         "k8s_top", "k8s_can_i", "k8s_explain",
     },
+    "cilium": {
+        "cilium_list_cluster_nodes", "cilium_list_node_ids",
+    },
     "clock": {"datetime_get_current_time"},
 }  # fmt: skip
 """The names that agents know our servers' tools by, extras included: they are the contract."""
