@@ -9,7 +9,7 @@ _ASCIIDOC = re.compile(r"^()(include)::([^\s\[]+)\[([^\]]*)\][ \t]*$", re.MULTIL
 _LANGUAGE = re.compile(r":language:[ \t]*(\S+)")
 FORMATS = {"restructured": _RST, "asciidoc": _ASCIIDOC}
 _DEEPEST = 4
-_LARGEST = 64 * 1024
+_LARGEST = 1024 * 1024
 
 
 def put_in(text: str, file: Path, root: Path, form: str) -> tuple[str, set[Path]]:
