@@ -2,6 +2,8 @@
 
 import sqlite3
 
+from kmcp_querydoc.index.stemming import TOKENIZER
+
 FORMAT = "1"
 """Of the tables below; an index of another format is made anew."""
 APPLICATION = 0x4B4D4350
@@ -25,12 +27,15 @@ CREATE TABLE chunks (
 CREATE INDEX chunks_by_page ON chunks (page, position);
 """
 SEARCH = {
-    "words": "fts5 (title, headings, body, content='', tokenize='porter unicode61 remove_diacritics 2')",
-    "code_words": "fts5 (path, body, content='', tokenize='unicode61 remove_diacritics 2')",
-    "names": "fts5 (name, tokenize='trigram')",
-    "frequencies": "fts5vocab ('words', 'row')",
+    "words": "VIRTUAL TABLE words USING fts5 (title, headings, body, content='', tokenize='{tokenizer}')",
+    "code_words": "VIRTUAL TABLE code_words USING fts5 (path, body, content='', tokenize='{tokenizer}')",
+    "names": "VIRTUAL TABLE names USING fts5 (name, tokenize='trigram')",
+    "stems": "TABLE stems (chunk INTEGER PRIMARY KEY, title TEXT, headings TEXT, body TEXT)",
+    "frequencies": "TABLE frequencies (stem TEXT, product INTEGER, chunks INTEGER, PRIMARY KEY (stem, product)) WITHOUT ROWID",
+    "lengths": "TABLE lengths (title REAL, headings REAL, body REAL)",
 }
-"""Derived from the chunks: words of documents and of code, names to find misspelt ones by, how frequent a word is."""
+"""Derived from the chunks: words of documents and of code, names to find misspelt ones by, the stems of each chunk, in
+how many chunks of a product a stem is, and how many stems a chunk has on average."""
 SEPARATOR = "\x1f"
 """Between the headings of a chunk."""
 
@@ -44,5 +49,5 @@ def create_search(connection: sqlite3.Connection) -> None:
     """Empty search tables in the place of those that there are."""
     for table in reversed(SEARCH):
         connection.execute(f"DROP TABLE IF EXISTS {table}")
-    for table, module in SEARCH.items():
-        connection.execute(f"CREATE VIRTUAL TABLE {table} USING {module}")
+    for definition in SEARCH.values():
+        connection.execute(f"CREATE {definition.format(tokenizer=TOKENIZER)}")

@@ -3,15 +3,20 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from kmcp_querydoc.index import layout, terms
 from kmcp_querydoc.index.layout import PER_PRODUCT, SEPARATOR
 from kmcp_querydoc.index.seal import seal
+from kmcp_querydoc.index.stemming import Stemmer, joined
 from kmcp_querydoc.parsing.chunks import Chunk
 from kmcp_querydoc.sources.page import Page
+
+_CHUNKS_AT_ONCE = 500
 
 
 class Writer:
@@ -102,23 +107,15 @@ class Writer:
         """The search tables, made of all chunks that there are."""
         self.begin()
         layout.create_search(self._db)
-        known: set[str] = set()
+        deriving = _Deriving(self._db)
         rows = self._db.execute(
-            "SELECT c.id, p.title, p.path, p.code, c.headings, c.content FROM chunks c JOIN pages p ON p.id = c.page"
+            "SELECT c.id, p.product, p.title, p.path, p.code, c.headings, c.content"
+            " FROM chunks c JOIN pages p ON p.id = c.page ORDER BY c.id"
         )
-        words, code = [], []
-        for number, title, path, is_code, headings, content in rows:
-            if is_code:
-                code.append((number, " ".join(terms.parts_of(path)), terms.searchable(content)))
-                continue
-            shown = headings.replace(SEPARATOR, " ")
-            words.append((number, _title(title, path), terms.searchable(shown), terms.searchable(content)))
-            known.update(terms.names(f"{title} {shown} {content}"))
-        self._db.executemany("INSERT INTO words (rowid, title, headings, body) VALUES (?,?,?,?)", words)
-        self._db.executemany("INSERT INTO code_words (rowid, path, body) VALUES (?,?,?)", code)
-        self._db.executemany("INSERT INTO names (name) VALUES (?)", [(name,) for name in sorted(known)])
-        for table in ("words", "code_words", "names"):
-            self._db.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
+        while batch := rows.fetchmany(_CHUNKS_AT_ONCE):
+            deriving.add([row for row in batch if not row[4]])
+            deriving.add_code([row for row in batch if row[4]])
+        deriving.finish()
         self.commit()
 
     def publish(self, target: Path) -> None:
@@ -129,6 +126,51 @@ class Writer:
         seal(fresh)
         fresh.chmod(0o644)
         os.replace(fresh, target)
+
+
+class _Deriving:
+    """The search tables while they are filled."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+        self._stemmer = Stemmer()
+        self._names: set[str] = set()
+        self._frequencies: Counter[tuple[str, int]] = Counter()
+        self._lengths = [0, 0, 0]
+        self._count = 0
+
+    def add(self, rows: Sequence[Any]) -> None:
+        """Chunks of documents."""
+        fields = []
+        for _, _, title, path, _, headings, content in rows:
+            shown = headings.replace(SEPARATOR, " ")
+            fields += [_title(title, path), terms.searchable(shown), terms.searchable(content)]
+            self._names.update(terms.names(f"{title} {shown} {content}"))
+        stems = self._stemmer.stems(fields)
+        for at, (number, product, *_) in enumerate(rows):
+            texts, found = fields[3 * at : 3 * at + 3], stems[3 * at : 3 * at + 3]
+            self._db.execute("INSERT INTO words (rowid, title, headings, body) VALUES (?,?,?,?)", (number, *texts))
+            self._db.execute("INSERT INTO stems VALUES (?,?,?,?)", (number, *map(joined, found)))
+            self._frequencies.update((stem, product) for stem in {stem for each in found for stem in each})
+            self._lengths = [total + len(each) for total, each in zip(self._lengths, found, strict=True)]
+        self._count += len(rows)
+
+    def add_code(self, rows: Sequence[Any]) -> None:
+        """Chunks of source code."""
+        self._db.executemany(
+            "INSERT INTO code_words (rowid, path, body) VALUES (?,?,?)",
+            [(row[0], " ".join(terms.parts_of(row[3])), terms.searchable(row[6])) for row in rows],
+        )
+
+    def finish(self) -> None:
+        self._stemmer.close()
+        self._db.executemany("INSERT INTO names (name) VALUES (?)", [(name,) for name in sorted(self._names)])
+        rows = [(stem, product, count) for (stem, product), count in sorted(self._frequencies.items())]
+        self._db.executemany("INSERT INTO frequencies VALUES (?,?,?)", rows)
+        average = [total / max(self._count, 1) for total in self._lengths]
+        self._db.execute("INSERT INTO lengths VALUES (?,?,?)", average)
+        for table in ("words", "code_words", "names"):
+            self._db.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")  # noqa: S608  # names of ours
 
 
 def _title(title: str, path: str) -> str:
