@@ -1,20 +1,18 @@
 """The controller as a process: settings, logs, health, and the watches until a signal."""
 
 import asyncio
-import contextlib
 import json
 import logging
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from kmcp_runtime import serving
 from kmcp_runtime.catalog import Catalog, load
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
@@ -99,21 +97,11 @@ def health(controller: Controller) -> Starlette:
     return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz)])
 
 
-class _WithoutSignals(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 async def _serve(app: Starlette, address: str) -> None:
     if not address:
         return
     host, _, port = address.rpartition(":")
-    config = uvicorn.Config(
-        app, host=host or "0.0.0.0", port=int(port),  # noqa: S104 - other pods ask the pod's address
-        log_level="warning", access_log=False, lifespan="off",
-    )  # fmt: skip
-    await _WithoutSignals(config).serve()
+    await serving.server(app, host or "0.0.0.0", int(port)).serve()  # noqa: S104 - other pods ask the pod's address
 
 
 class JSONLines(logging.Formatter):
