@@ -100,7 +100,7 @@ def management_app(child: Child, metrics: Metrics) -> Starlette:
 async def _manage(settings: BridgeSettings, host: str, child: Child, metrics: Metrics) -> None:
     if settings.management_port:
         app = management_app(child, metrics)
-        await serving.server(app, host, settings.management_port).serve()
+        await serving.run(serving.server(app, host, settings.management_port))
 
 
 def _security(settings: BridgeSettings, host: str) -> TransportSecuritySettings:

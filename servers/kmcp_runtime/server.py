@@ -188,7 +188,7 @@ async def _manage(instances: Sequence[Instance], main: uvicorn.Server, sockets: 
     if not sockets:
         return
     app = health.app(instances, serving=lambda: main.started and not main.should_exit)
-    await serving.server(app).serve(sockets=sockets)
+    await serving.run(serving.server(app), sockets)
 
 
 def _listen(host: str, port: int, where: str) -> socket.socket:
