@@ -20,7 +20,7 @@ from kmcp_querydoc.parsing import chunks
 from kmcp_querydoc.parsing.chunks import Chunk
 from kmcp_querydoc.sources.definitions import Source
 from kmcp_querydoc.sources.gathering import Gathered, gather
-from kmcp_querydoc.sources.page import Kept, Page, Skipped, Workshop
+from kmcp_querydoc.sources.page import Page, Skipped, Workshop
 from kmcp_runtime.errors import ToolFailure, conflict
 
 FACTS = {"format": layout.FORMAT, "parsing": str(parsing.REVISION)}
@@ -53,8 +53,8 @@ async def build(sources: Sequence[Source], index: Path, workshop: Workshop) -> l
     index.parent.mkdir(parents=True, exist_ok=True)
     with _alone(index), _work(index, workshop) as writer:
         outcomes = [await _attempt(source, writer, workshop) for source in sources]
-        if any(outcome.changed or outcome.removed for outcome in outcomes) or not index.is_file() or fault(index):
-            finish(writer, index, workshop)
+        if any(outcome.changed or outcome.removed for outcome in outcomes) or not _is_sound(index):
+            _finish(writer, index, workshop)
     return outcomes
 
 
@@ -63,23 +63,32 @@ def remove(names: Iterable[tuple[str, str | None]], index: Path, workshop: Works
     with _alone(index), _work(index, workshop) as writer:
         removed = sum(writer.remove_product(name, version) for name, version in names)
         if removed:
-            finish(writer, index, workshop)
+            _finish(writer, index, workshop)
     return removed
 
 
-async def in_memory(source: Source, workshop: Workshop) -> Writer:
+def in_memory(source: Source, pages: Iterable[Page]) -> Writer:
     """An index that lives only in this process."""
     writer = Writer(":memory:")
     writer.create(FACTS)
-    await _update(source, writer, workshop, Outcome(source))
+    product = writer.product(source.product, source.version)
+    writer.begin()
+    for page in pages:
+        _put(page, product, writer, {})
+    writer.complete(product, source.model_dump_json(), "", _now(), source.aliases)
+    writer.commit()
     writer.derive()
     return writer
 
 
-def finish(writer: Writer, index: Path, workshop: Workshop) -> None:
+def _finish(writer: Writer, index: Path, workshop: Workshop) -> None:
     workshop.say("writing the index")
     writer.derive()
     writer.publish(index)
+
+
+def _is_sound(index: Path) -> bool:
+    return index.is_file() and fault(index) is None
 
 
 @contextmanager
@@ -152,17 +161,18 @@ async def _update(source: Source, writer: Writer, workshop: Workshop, outcome: O
         return
     seen = await _pages(gathered, product, writer, workshop, outcome)
     gone = set(writer.digests(product)) - seen
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     writer.begin()
     writer.remove_pages(product, gone)
-    writer.complete(product, told, gathered.revision, now, source.aliases)
+    writer.complete(product, told, gathered.revision, _now(), source.aliases)
     writer.commit()
     outcome.removed = len(gone)
 
 
-async def _pages(
-    gathered: Gathered, product: int, writer: Writer, workshop: Workshop, outcome: Outcome
-) -> set[str]:
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def _pages(gathered: Gathered, product: int, writer: Writer, workshop: Workshop, outcome: Outcome) -> set[str]:
     known = writer.digests(product)
     seen: set[str] = set()
     writer.begin()
@@ -204,6 +214,3 @@ def _code(text: str) -> Iterator[tuple[Chunk, int]]:
         window = "\n".join(lines[start : start + _LINES_A_CHUNK]).rstrip()
         if window.strip():
             yield Chunk((), "", window), start + 1
-
-
-__all__ = ["Kept", "Outcome", "build", "in_memory", "remove"]

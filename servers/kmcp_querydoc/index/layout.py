@@ -31,7 +31,8 @@ SEARCH = {
     "code_words": "VIRTUAL TABLE code_words USING fts5 (path, body, content='', tokenize='{tokenizer}')",
     "names": "VIRTUAL TABLE names USING fts5 (name, tokenize='trigram')",
     "stems": "TABLE stems (chunk INTEGER PRIMARY KEY, title TEXT, headings TEXT, body TEXT)",
-    "frequencies": "TABLE frequencies (stem TEXT, product INTEGER, chunks INTEGER, PRIMARY KEY (stem, product)) WITHOUT ROWID",
+    "frequencies": "TABLE frequencies (stem TEXT, product INTEGER, chunks INTEGER, PRIMARY KEY (stem, product))"
+    " WITHOUT ROWID",
     "lengths": "TABLE lengths (title REAL, headings REAL, body REAL)",
 }
 """Derived from the chunks: words of documents and of code, names to find misspelt ones by, the stems of each chunk, in

@@ -1,4 +1,9 @@
-"""An index as servers read it."""
+"""An index as servers read it.
+
+Statements are put together of parts of ours and of marks for values; no value is ever part of a statement.
+"""
+
+# ruff: noqa: S608
 
 import json
 import sqlite3
@@ -22,6 +27,15 @@ class Product:
     pages: int
     chunks: int
     code: bool
+
+
+@dataclass(frozen=True)
+class Held:
+    """A page that the index has."""
+
+    number: int
+    product: int
+    chunks: int
 
 
 @dataclass(frozen=True)
@@ -52,8 +66,32 @@ class Stemmed:
     fields: tuple[str, str, str]
 
 
+@dataclass(frozen=True)
+class Within:
+    """The pages that are searched: those below an address, with one of some suffixes."""
+
+    prefix: str = ""
+    suffixes: tuple[str, ...] = ()
+
+    def condition(self) -> tuple[str, list[str]]:
+        """For chunks by `rowid`, and its values; the prefix is of a URL, of its path, or of a path in the source."""
+        terms, values = [], []
+        if self.prefix:
+            like, path = f"{_literally(self.prefix)}%", f"{_literally(self.prefix.lstrip('/'))}%"
+            terms.append("(" + " OR ".join(f"p.{column} LIKE ? ESCAPE '!'" for column in ("url", "path", "url")) + ")")
+            values += [like, path, f"http%://%/{path}"]
+        if self.suffixes:
+            terms.append("(" + " OR ".join("p.path LIKE ? ESCAPE '!'" for _ in self.suffixes) + ")")
+            values += [f"%.{_literally(suffix.lstrip('.'))}" for suffix in self.suffixes]
+        if not terms:
+            return "", []
+        chunks = "SELECT c.id FROM chunks c JOIN pages p ON p.id = c.page WHERE"
+        return f" AND rowid IN ({chunks} {' AND '.join(terms)})", values
+
+
 _PASSAGE = """
-SELECT c.id, p.product, p.id, p.path, p.url, p.title, p.chunks, c.position, c.headings, c.anchor, c.first_line, c.content
+SELECT c.id, p.product, p.id, p.path, p.url, p.title, p.chunks,
+  c.position, c.headings, c.anchor, c.first_line, c.content
 FROM chunks c JOIN pages p ON p.id = c.page"""
 
 
@@ -79,30 +117,31 @@ class Index:
         """In how many chunks of these products each stem is; 0 where in none."""
         wanted = list(dict.fromkeys(stems))
         rows = self._db.execute(
-            f"SELECT stem, sum(chunks) FROM frequencies WHERE stem IN ({_marks(wanted)})"  # noqa: S608  # marks only
+            f"SELECT stem, sum(chunks) FROM frequencies WHERE stem IN ({_marks(wanted)})"
             f" AND product IN ({_marks(products)}) GROUP BY stem",
             (*wanted, *(product.number for product in products)),
         )
         return dict.fromkeys(wanted, 0) | dict(rows.fetchall())
 
-    def candidates(self, table: str, match: str, products: Sequence[Product], most: int, below: str = "") -> list[int]:
-        """The chunks that the full-text index puts first, of these products and below that address."""
+    def candidates(
+        self, table: str, match: str, products: Sequence[Product], most: int, within: "Within | None" = None
+    ) -> list[int]:
+        """The chunks that the full-text index puts first, of these products and pages."""
         weights = "3, 5, 1" if table == "words" else "2, 1"
         ranges = " OR ".join("rowid BETWEEN ? AND ?" for _ in products)
         bounds = [edge for product in products for edge in _range(product)]
-        within = " AND rowid IN (SELECT c.id FROM chunks c JOIN pages p ON p.id = c.page WHERE {})" if below else ""
-        where, values = _below(below)
+        where, values = within.condition() if within else ("", [])
         rows = self._db.execute(
-            f"SELECT rowid FROM {table} WHERE {table} MATCH ? AND ({ranges}){within.format(where)}"  # noqa: S608
+            f"SELECT rowid FROM {table} WHERE {table} MATCH ? AND ({ranges}){where}"
             f" ORDER BY bm25({table}, {weights}) LIMIT ?",
-            (match, *bounds, *(values if below else ()), most),
+            (match, *bounds, *values, most),
         )
         return [number for (number,) in rows]
 
     def stemmed(self, numbers: Sequence[int]) -> list[Stemmed]:
         rows = self._db.execute(
             "SELECT s.chunk, c.page, s.title, s.headings, s.body FROM stems s JOIN chunks c ON c.id = s.chunk"
-            f" WHERE s.chunk IN ({_marks(numbers)})",  # noqa: S608
+            f" WHERE s.chunk IN ({_marks(numbers)})",
             [*numbers],
         )
         return [Stemmed(number, page, (title, headings, body)) for number, page, title, headings, body in rows]
@@ -115,17 +154,19 @@ class Index:
 
     def page(self, page: int, start: int, end: int) -> list[Passage]:
         """Chunks of a page from one position to another, both included."""
-        rows = self._db.execute(f"{_PASSAGE} WHERE c.page = ? AND c.position BETWEEN ? AND ? ORDER BY c.position", (page, start, end))
+        rows = self._db.execute(
+            f"{_PASSAGE} WHERE c.page = ? AND c.position BETWEEN ? AND ? ORDER BY c.position", (page, start, end)
+        )
         return [_passage(row) for row in rows]
 
-    def pages_at(self, address: str, products: Sequence[Product]) -> list[tuple[int, int, str, str, str, int]]:
-        """Number, product, path, url, title and chunks of the pages with that URL or path."""
+    def pages_at(self, address: str, products: Sequence[Product]) -> list["Held"]:
+        """The pages with that URL or path, with or without a slash at the end."""
         rows = self._db.execute(
-            "SELECT id, product, path, url, title, chunks FROM pages WHERE (url = ? OR path = ? OR rtrim(url, '/') = rtrim(?, '/'))"
-            f" AND product IN ({_marks(products)})",
-            (address, address, address, *(product.number for product in products)),
+            "SELECT id, product, chunks FROM pages WHERE ? IN (url, path, rtrim(url, '/')) AND chunks > 0"
+            f" AND product IN ({_marks(products)}) ORDER BY id",
+            (address.rstrip("/") or address, *(product.number for product in products)),
         )
-        return rows.fetchall()
+        return [Held(*row) for row in rows]
 
     def addresses(self, products: Sequence[Product]) -> list[str]:
         rows = self._db.execute(
@@ -172,12 +213,8 @@ def _passage(row: Sequence[object]) -> Passage:
     )  # fmt: skip
 
 
-def _below(prefix: str) -> tuple[str, list[str]]:
-    """Pages whose URL, path of the URL or path in the source begins like this."""
-    like = prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    path = like.lstrip("/")
-    terms = ["p.url LIKE ? ESCAPE '\\'", "p.path LIKE ? ESCAPE '\\'", "p.url LIKE ? ESCAPE '\\'"]
-    return f"({' OR '.join(terms)})", [like, path, f"http%://%/{path}"]
+def _literally(text: str) -> str:
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
 def _range(product: Product) -> tuple[int, int]:

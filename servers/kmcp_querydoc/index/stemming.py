@@ -40,7 +40,9 @@ class Stemmer:
         found: list[list[tuple[int, str]]] = [[] for _ in rows]
         self._db.execute("DELETE FROM texts")
         first = 1
-        self._db.executemany("INSERT INTO texts (rowid, text) VALUES (?, ?)", [(first + at, row[0]) for at, row in enumerate(rows)])
+        self._db.executemany(
+            "INSERT INTO texts (rowid, text) VALUES (?, ?)", [(first + at, row[0]) for at, row in enumerate(rows)]
+        )
         for term, number, offset in self._db.execute("SELECT term, doc, offset FROM terms"):
             found[number - first].append((offset, term))
         return [[term for _, term in sorted(each)] for each in found]

@@ -23,7 +23,7 @@ class Writer:
     """One index, open for writing. What is put in is durable after `commit`."""
 
     def __init__(self, database: str | Path) -> None:
-        self._db = sqlite3.connect(database, isolation_level=None)
+        self._db = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA synchronous = NORMAL")
 
@@ -53,7 +53,9 @@ class Writer:
         if found:
             return int(found[0])
         row = (name, version, "[]", "", "", "", 0)
-        insert = "INSERT INTO products (name, version, aliases, source, revision, built, next_chunk) VALUES (?,?,?,?,?,?,?)"
+        insert = (
+            "INSERT INTO products (name, version, aliases, source, revision, built, next_chunk) VALUES (?,?,?,?,?,?,?)"
+        )
         number = int(self._db.execute(insert, row).lastrowid or 0)
         self._db.execute("UPDATE products SET next_chunk = ? WHERE id = ?", (number * PER_PRODUCT, number))
         return number
@@ -99,9 +101,7 @@ class Writer:
         self._db.execute("UPDATE pages SET stamp = ? WHERE (product, path) = (?, ?)", (stamp, product, path))
 
     def remove_pages(self, product: int, paths: Iterable[str]) -> None:
-        self._db.executemany(
-            "DELETE FROM pages WHERE (product, path) = (?, ?)", [(product, path) for path in paths]
-        )
+        self._db.executemany("DELETE FROM pages WHERE (product, path) = (?, ?)", [(product, path) for path in paths])
 
     def derive(self) -> None:
         """The search tables, made of all chunks that there are."""

@@ -45,8 +45,10 @@ class _Reader(HTMLParser):
             self._in_title = True
         elif tag == self._wanted:
             self._inside += 1
-        if not self._reads:
-            return
+        if self._reads:
+            self._begin(tag, found)
+
+    def _begin(self, tag: str, found: dict[str, str | None]) -> None:
         if tag in _HEADINGS:
             self._flush()
             self._heading, self._anchor = [], found.get("id")

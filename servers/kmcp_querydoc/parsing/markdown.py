@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -47,7 +48,7 @@ def _without_front_matter(text: str) -> tuple[str, str]:
 
 def _headings(tokens: list[Token]) -> Iterator[tuple[int, int, int, str]]:
     """First line, line after it, rank and text of every heading that is not inside a list or quotation."""
-    for token, inline in zip(tokens, tokens[1:], strict=False):
+    for token, inline in pairwise(tokens):
         if token.type == "heading_open" and token.level == 0 and token.map:
             yield token.map[0], token.map[1], int(token.tag[1]), inline.content
 

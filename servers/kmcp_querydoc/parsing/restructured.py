@@ -67,9 +67,9 @@ def _title(lines: list[str], number: int) -> tuple[str, str, int] | None:
     if _ADORNMENT.match(line) and number + 2 < len(lines) and below.strip() and _same(line, lines[number + 2]):
         return f"over{line[0]}", below.strip(), number + 3
     blank_before = number == 0 or not lines[number - 1].strip() or _COMMENT.match(lines[number - 1])
-    if line.strip() and not line[0].isspace() and blank_before and not _ADORNMENT.match(line):
-        if _ADORNMENT.match(below) and len(below.rstrip()) >= min(len(line.rstrip()), 4):
-            return below[0], line.strip(), number + 2
+    may_be_title = line.strip() and not line[0].isspace() and blank_before and not _ADORNMENT.match(line)
+    if may_be_title and _ADORNMENT.match(below) and len(below.rstrip()) >= min(len(line.rstrip()), 4):
+        return below[0], line.strip(), number + 2
     return None
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from itertools import pairwise
 
 from kmcp_querydoc.index.stemming import Stemmer
 
@@ -23,14 +24,14 @@ STOP_WORDS = frozenset(
     """a an the of to in on at for from by with and or not is are was were be been it its this that these those i me my
     we our you your he she they them do does did how what when where which who why can could should would will shall may
     might must have has had get gets got as if then than so no yes there here into out up down over under again any some
-    all each am im s t re ve themselves itself yourself himself cannot please""".split()
+    all each am im s t re ve themselves itself yourself himself cannot please""".split()  # noqa: SIM905  # a list of words reads as words
 )
 WEAK_WORDS = frozenset(
     """keep keeps find see put take use want need go goes come make makes happen happens tried look know tell say think
     work give let help thing things something anything way really still always never often only just also even more most
     much many too very few lot bit now already once later before after while during until since without within between
     instead other another different same certain own whole first last next new old good bad wrong right big small huge
-    long short fast quickly someone everybody people wont""".split()
+    long short fast quickly someone everybody people wont""".split()  # noqa: SIM905
 )
 
 
@@ -48,13 +49,18 @@ class Sought:
     """Made here of two words: of no weight where documentation never writes it."""
 
     def with_forms(self, forms: Mapping[str, float]) -> "Sought":
-        known = {" ".join(_PARTS.findall(form)): share for form, share in forms.items()}
+        known = {" ".join(parts(form)): share for form, share in forms.items()}
         return replace(self, forms={**known, **self.forms})
 
 
 def words(question: str) -> list[str]:
     """Words and names, in lower case; every sign of the full-text syntax is only what stands between them."""
     return [found.lower() for found in _WORD.findall(question)][:MOST_WORDS]
+
+
+def parts(name: str) -> list[str]:
+    """The words of a name, as the full-text index has them."""
+    return _PARTS.findall(name)
 
 
 class Vocabulary:
@@ -72,18 +78,18 @@ class Vocabulary:
         found = words(question)
         telling = [word for word in found if word not in STOP_WORDS] or found
         things = {thing.text: thing for word in telling for thing in self._things(word)}
-        for one, other in zip(telling, telling[1:], strict=False):
+        for one, other in pairwise(telling):
             joined = f"{one}{other}"
             things.setdefault(joined, Sought(joined, joined, JOINED, self._forms(joined), is_guess=True))
         return list(things.values())
 
     def _things(self, word: str) -> Iterable[Sought]:
-        parts = _PARTS.findall(word)
-        main = " ".join(parts)
+        pieces = parts(word)
+        main = " ".join(pieces)
         weight = WEAK if self._stem(word) in self._weak else 1.0
         yield Sought(word, main, weight, self._forms(main))
-        if len(parts) > 1:
-            yield from (Sought(part, part, PART, self._forms(part)) for part in parts if part not in STOP_WORDS)
+        if len(pieces) > 1:
+            yield from (Sought(part, part, PART, self._forms(part)) for part in pieces if part not in STOP_WORDS)
 
     def _forms(self, text: str) -> Mapping[str, float]:
         own = self._stem(text)

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from kmcp_querydoc.index.reading import Index, Product, Stemmed
-from kmcp_querydoc.search.question import Sought, Vocabulary
+from kmcp_querydoc.index.reading import Index, Product, Stemmed, Within
 from kmcp_querydoc.index.stemming import Stemmer, joined
+from kmcp_querydoc.search.question import Sought, Vocabulary
 
 FIELD_WEIGHTS = (3.0, 5.0, 1.0)
 LENGTH_INFLUENCE = (0.5, 0.5, 0.5)
@@ -53,7 +53,12 @@ class _Term:
 
 
 def ranked(
-    index: Index, vocabulary: Vocabulary, question: str, products: Sequence[Product], most: int, below: str = ""
+    index: Index,
+    vocabulary: Vocabulary,
+    question: str,
+    products: Sequence[Product],
+    most: int,
+    within: Within | None = None,
 ) -> list[Ranked]:
     """The best chunks of these products, best first."""
     stemmer = vocabulary.stemmer
@@ -64,7 +69,7 @@ def ranked(
     match = _match(things, stems, frequencies, size)
     if not match:
         return []
-    found = index.stemmed(index.candidates("words", match, products, CANDIDATES, below))
+    found = index.stemmed(index.candidates("words", match, products, CANDIDATES, within))
     own = {stem for name in _own_name(products) for stem in stemmer.stems([name])[0]}
     terms = [term for thing in things if (term := _term(thing, stems, frequencies, size, own))]
     return _best(found, terms, index.average, most)
@@ -85,9 +90,7 @@ def _rarity(stems: Sequence[str], frequencies: Mapping[str, int]) -> int:
     return min((frequencies.get(stem, 0) for stem in stems), default=0)
 
 
-def _match(
-    things: Sequence[Sought], stems: Mapping[str, list[str]], frequencies: Mapping[str, int], size: int
-) -> str:
+def _match(things: Sequence[Sought], stems: Mapping[str, list[str]], frequencies: Mapping[str, int], size: int) -> str:
     """The query for candidates: any of the forms that are there, without those that nearly every chunk has."""
     counts = {form: _rarity(stems[form], frequencies) for thing in things for form in thing.forms}
     there = sorted((count, form) for form, count in counts.items() if count)
@@ -111,9 +114,7 @@ def _term(
     return _Term(weight, {joined(stems[form]): share for form, share in known.items()})
 
 
-def _best(
-    found: Sequence[Stemmed], terms: Sequence[_Term], average: Sequence[float], most: int
-) -> list[Ranked]:
+def _best(found: Sequence[Stemmed], terms: Sequence[_Term], average: Sequence[float], most: int) -> list[Ranked]:
     possible = sum(term.weight for term in terms) * (1 + PAGE_SHARE)
     parts = {each.number: [_part(each, term, average) for term in terms] for each in found}
     pages: dict[int, list[float]] = {}

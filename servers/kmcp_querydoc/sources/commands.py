@@ -137,13 +137,16 @@ def _read(body: list[Token], constants: Mapping[str, str]) -> Function:
         if token.value == "Command" and _is(body, number + 1, "{"):
             found.commands.append(_fields(body[number + 2 : _closing(body, number + 1)], constants))
         elif token.value == "AddCommand" and _is(body, number + 1, "("):
-            inside = body[number + 2 : _closing(body, number + 1)]
-            found.children += [each.value for at, each in enumerate(inside) if each.kind == "name" and _is(inside, at + 1, "(")]
+            found.children += _called(body[number + 2 : _closing(body, number + 1)])
         elif _FLAG.fullmatch(token.value) and _is(body, number - 1, ".") and _is(body, number + 1, "("):
             found.flags += _flag(token.value, body[number + 2 : _closing(body, number + 1)], constants)
         elif _is(body, number + 1, "(") and not _is(body, number - 1, "."):
             found.calls.append(token.value)
     return found
+
+
+def _called(inside: list[Token]) -> list[str]:
+    return [token.value for at, token in enumerate(inside) if token.kind == "name" and _is(inside, at + 1, "(")]
 
 
 def _fields(inside: list[Token], constants: Mapping[str, str]) -> dict[str, str]:
@@ -165,7 +168,7 @@ def _fields(inside: list[Token], constants: Mapping[str, str]) -> dict[str, str]
 
 
 def _flag(function: str, inside: list[Token], constants: Mapping[str, str]) -> Iterator[Flag]:
-    """A call that adds a flag: its name is the first text, with P the second is its letter, the last says what it does."""
+    """What a call adds: the first text is its name, with P the second its letter, the last says what it does."""
     texts: list[str] = []
     for argument in _arguments(inside):
         value, _ = _text(argument, 0, constants)

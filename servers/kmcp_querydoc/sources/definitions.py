@@ -49,7 +49,9 @@ class Source(BaseModel):
     exclude: tuple[str, ...] = Field(default=(), description="Paths that are left out, as globs")
     commands: tuple[str, ...] = Field(default=(), description="Folders of Go commands whose help is documentation")
     code: tuple[str, ...] = Field(default=(), description="Index source code of these suffixes instead of documents")
-    url: str = Field(default="", description="Address of a page: {path}, {stem} (no suffix, no index), {name}, {version}")
+    url: str = Field(
+        default="", description="Address of a page: {path}, {stem} (no suffix, no index), {name}, {version}"
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Source":
@@ -89,7 +91,9 @@ def read(path: Path) -> list[Source]:
         raise bad_argument(f"{path}: no YAML: {' '.join(str(error).split())}") from None
     entries = content.get("sources") if isinstance(content, dict) else content
     if not isinstance(entries, list) or not entries:
-        raise bad_argument(f"{path}: it lists no sources", "write a list of {product, version, folder|git|module|sitemap}")
+        raise bad_argument(
+            f"{path}: it lists no sources", "write a list of {product, version, folder|git|module|sitemap}"
+        )
     found = [_source(path, number, entry) for number, entry in enumerate(entries, 1)]
     return _without_doubles(path, found)
 
@@ -108,10 +112,11 @@ def _source(path: Path, number: int, entry: Any) -> Source:
         source = Source.model_validate(entry)
     except ValidationError as error:
         raise _refusal(f"{path}: source {number}", error) from None
-    if source.folder and not Path(source.folder).is_absolute():
-        # A file of sources means folders beside itself, wherever it is read from.
-        return source.model_copy(update={"folder": str((path.parent / source.folder).resolve())})
-    return source
+    if source.folder is None:
+        return source
+    # A file of sources means folders beside itself, wherever it is read from.
+    folder = (path.parent / Path(source.folder).expanduser()).resolve()
+    return source.model_copy(update={"folder": str(folder)})
 
 
 def _refusal(where: str, error: ValidationError) -> ToolFailure:
@@ -120,6 +125,8 @@ def _refusal(where: str, error: ValidationError) -> ToolFailure:
         name = ".".join(str(part) for part in fault["loc"])
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
-            message = did_you_mean(name, Source.model_fields) or f"no such field; there are {', '.join(Source.model_fields)}"
+            message = (
+                did_you_mean(name, Source.model_fields) or f"no such field; there are {', '.join(Source.model_fields)}"
+            )
         faults.append(f"{name}: {message}" if name else message)
     return bad_argument(f"{where}: {'; '.join(faults)}")

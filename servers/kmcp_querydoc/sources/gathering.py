@@ -25,7 +25,7 @@ async def gather(source: Source, workshop: Workshop, known: Mapping[str, str]) -
     if source.suite:
         return Gathered("", _each(suite.pages(suite.root())))
     if source.folder:
-        return Gathered("", _each(_files(source, Path(source.folder).expanduser(), "")))
+        return Gathered("", _each(_files(source, Path(source.folder), "")))
     fetched = await (programs.repository if source.git else programs.module)(source, workshop)
     return Gathered(fetched.revision, _each(_files(source, fetched.root, fetched.address)))
 

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_RST = re.compile(r"^([ \t]*)\.\.[ \t]+(include|literalinclude)::[ \t]*(\S+)[ \t]*$\n?((?:\1[ \t]+:[^\n]*\n?)*)", re.MULTILINE)
+_RST = re.compile(
+    r"^([ \t]*)\.\.[ \t]+(include|literalinclude)::[ \t]*(\S+)[ \t]*$\n?((?:\1[ \t]+:[^\n]*\n?)*)", re.MULTILINE
+)
 _ASCIIDOC = re.compile(r"^()(include)::([^\s\[]+)\[([^\]]*)\][ \t]*$", re.MULTILINE)
 _LANGUAGE = re.compile(r":language:[ \t]*(\S+)")
 FORMATS = {"restructured": _RST, "asciidoc": _ASCIIDOC}
@@ -34,7 +36,7 @@ def _expanded(text: str, file: Path, root: Path, form: str, used: set[Path], dep
 
 
 def _target(name: str, file: Path, root: Path) -> Path | None:
-    """The included file; a path that starts with / is below the documentation's root, which is one of the folders above."""
+    """The included file; a path that starts with / is below the documentation's root, one of the folders above."""
     bases = [file.parent, *file.parent.parents] if name.startswith("/") else [file.parent]
     candidates = ((base / name.lstrip("/")).resolve() for base in bases)
     inside = (target for target in candidates if target.is_relative_to(root) and target.is_file())

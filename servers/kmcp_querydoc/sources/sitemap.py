@@ -2,13 +2,11 @@
 
 import asyncio
 import fnmatch
-import gzip
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from urllib.parse import SplitResult, urljoin, urlsplit
 from xml.etree import ElementTree
-
-import httpx2
 
 from kmcp_querydoc.sources.definitions import Source
 from kmcp_querydoc.sources.page import Kept, Page, Skipped, Workshop
@@ -34,7 +32,7 @@ async def pages(source: Source, workshop: Workshop, known: Mapping[str, str]) ->
     """Every page below the sitemap; `known` are the stamps of what is indexed, by path."""
     assert source.sitemap is not None
     start = _checked(source, source.sitemap)
-    entries = [entry async for entry in _entries(source, workshop, str(start), 0)]
+    entries = [entry async for entry in _entries(source, workshop, source.sitemap, 0)]
     wanted = list({entry.url: entry for entry in entries if _wanted(source, start, entry.url)}.values())
     if not wanted:
         raise unavailable(f"{source.title}: the sitemap lists no page that is wanted", "check `under` and `exclude`")
@@ -44,21 +42,21 @@ async def pages(source: Source, workshop: Workshop, known: Mapping[str, str]) ->
             yield found
 
 
-def _checked(source: Source, url: str) -> httpx2.URL:
+def _checked(source: Source, url: str) -> SplitResult:
     try:
-        found = httpx2.URL(url)
-    except (httpx2.InvalidURL, ValueError) as error:
+        found = urlsplit(url)
+    except ValueError as error:
         raise bad_argument(f"{source.title}: sitemap: {error}", "give https://host/sitemap.xml") from None
-    if found.scheme not in ("https", "http") or not found.host:
+    if found.scheme not in ("https", "http") or not found.hostname:
         raise bad_argument(f"{source.title}: sitemap: {url!r} is no web address", "give https://host/sitemap.xml")
     return found
 
 
-def _wanted(source: Source, start: httpx2.URL, url: str) -> bool:
+def _wanted(source: Source, start: SplitResult, url: str) -> bool:
     """Of the same site, below the wanted paths: a sitemap may name any address, and only the site itself is asked."""
     try:
-        target = httpx2.URL(url)
-    except (httpx2.InvalidURL, ValueError):
+        target = urlsplit(url)
+    except ValueError:
         return False
     if (target.scheme, target.netloc) != (start.scheme, start.netloc):
         return False
@@ -74,7 +72,7 @@ async def _entries(source: Source, workshop: Workshop, url: str, depth: int) -> 
     for element in root:
         location = (element.findtext("{*}loc") or "").strip()
         if root.tag.endswith("sitemapindex") and depth < 3:
-            if _wanted(source.model_copy(update={"under": ()}), httpx2.URL(url), location):
+            if _wanted(source.model_copy(update={"under": ()}), urlsplit(url), location):
                 async for entry in _entries(source, workshop, location, depth + 1):
                     yield entry
         elif location:
@@ -96,7 +94,7 @@ def _unpacked(source: Source, url: str, content: bytes) -> bytes:
     reader = zlib.decompressobj(wbits=31)
     try:
         unpacked = reader.decompress(content, _LARGEST)
-    except (zlib.error, gzip.BadGzipFile) as error:
+    except zlib.error as error:
         raise bad_argument(f"{source.title}: {url}: {error}") from None
     if reader.unconsumed_tail:
         raise bad_argument(f"{source.title}: {url} unpacks to more than {_LARGEST >> 20} MiB")
@@ -104,7 +102,7 @@ def _unpacked(source: Source, url: str, content: bytes) -> bytes:
 
 
 async def _page(source: Source, workshop: Workshop, entry: _Entry, known: Mapping[str, str]) -> Page | Kept | Skipped:
-    path = httpx2.URL(entry.url).path
+    path = urlsplit(entry.url).path
     stamp = known.get(path, "")
     if entry.changed and stamp == f"changed {entry.changed}":
         return Kept(path)
@@ -126,13 +124,13 @@ async def _page(source: Source, workshop: Workshop, entry: _Entry, known: Mappin
 
 async def _get(workshop: Workshop, url: str, headers: Mapping[str, str]) -> Answer:
     """The answer behind redirects within the site."""
-    target = httpx2.URL(url)
+    target = url
     for _ in range(_MOST_REDIRECTS + 1):
         answer = await workshop.web.send("GET", target, largest_bytes=_LARGEST, headers={**_AGENT, **headers})
         if answer.status not in _REDIRECTS:
             return answer
-        following = target.join(answer.headers.get("location", ""))
-        if following.host != target.host:
-            raise unavailable(f"{url} redirects to another host, {following.host}", "give the final address")
+        following = urljoin(target, answer.headers.get("location", ""))
+        if urlsplit(following).netloc != urlsplit(url).netloc:
+            raise unavailable(f"{url} redirects to another host, {following}", "give the final address")
         target = following
     raise unavailable(f"{url} redirects more than {_MOST_REDIRECTS} times")
