@@ -48,7 +48,8 @@ def _order(version: str) -> tuple[tuple[int, int, str], ...]:
     parts = re.findall(r"\d+|[a-z]+", version.lower().removeprefix("v"))
     if not parts or not parts[0].isdigit():
         return ((2, 0, version),)
-    return tuple((1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts)
+    # What follows a release's numbers comes before the release: 1.10.0-rc.1, then 1.10.0, then 1.10.0.1.
+    return (*((1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts), (1, -1, ""))
 
 
 def is_version(there: str, wanted: str) -> bool:

@@ -10,6 +10,7 @@ MOST_CHARACTERS = 1_600
 """About 400 tokens: four of them, the default answer, stay far below the budget."""
 FEWEST_CHARACTERS = 120
 """An introduction that is shorter goes to the first section below it."""
+_TABLE_RULE = re.compile(r"\|?(?:\s*:?-+:?\s*\|)+(?:\s*:?-+:?\s*)?")
 _FENCE = re.compile(r"\s*(```+|~~~+)")
 
 
@@ -78,7 +79,7 @@ def _blocks(text: str) -> Iterator[str]:
 
 
 def _shortened(block: str, most: int) -> Iterator[str]:
-    """A block by itself, or by lines when it is too long; code stays code in each part."""
+    """A block by itself, or by lines when it is too long; code stays code in each part, and a table keeps its head."""
     if len(block) <= most:
         yield block
         return
@@ -87,6 +88,8 @@ def _shortened(block: str, most: int) -> Iterator[str]:
     opening, closing = (lines[0], mark[1]) if mark else ("", "")
     if mark:
         lines = [line for number, line in enumerate(lines) if number and line.strip() != closing]
+    elif len(lines) > 2 and _TABLE_RULE.fullmatch(lines[1].strip()) and len(lines[0]) < most // 4:
+        opening, lines = f"{lines[0]}\n{lines[1]}", lines[2:]
     part: list[str] = []
     for line in (short for long in lines for short in _pieces(long, most // 2)):
         if part and sum(map(len, part)) + len(part) + len(line) > most - len(opening) - len(closing) - 4:
@@ -98,7 +101,7 @@ def _shortened(block: str, most: int) -> Iterator[str]:
 
 
 def _wrapped(lines: list[str], opening: str, closing: str) -> str:
-    return "\n".join([opening, *lines, closing] if opening else lines)
+    return "\n".join([*([opening] if opening else []), *lines, *([closing] if closing else [])])
 
 
 def _pieces(line: str, most: int) -> Iterator[str]:

@@ -31,6 +31,8 @@ MOST_MATCHES = 8_000
 """Matches that are looked through for candidates, those of rare forms first: what bounds the time of a question."""
 OWN_NAME = 0.3
 """What the name of the only product that is searched counts: every page of it has that."""
+UNKNOWN = 0.5
+"""What a word counts that no chunk has, in any form: the less is answered without it."""
 LEAST = 0.15
 """Of the score that a chunk with every word of the question could have: below it, a chunk is no answer."""
 _CLOSE = 0.75
@@ -50,6 +52,8 @@ class _Term:
     weight: float
     forms: Mapping[str, float]
     """Stems as they are in a candidate's fields, and what the form counts."""
+    is_name: bool
+    """Of several words, which may be there without being anywhere side by side."""
 
 
 def ranked(
@@ -111,10 +115,13 @@ def _term(
     weight = thing.weight * math.log(1 + (size - count + 0.5) / (count + 0.5))
     if own.issuperset(stems[thing.main]):
         weight *= OWN_NAME
-    return _Term(weight, {joined(stems[form]): share for form, share in known.items()})
+    weight *= 1.0 if known else UNKNOWN
+    is_name = len(stems[thing.main]) > 1
+    return _Term(weight, {joined(stems[form]): share for form, share in known.items()}, is_name)
 
 
 def _best(found: Sequence[Stemmed], terms: Sequence[_Term], average: Sequence[float], most: int) -> list[Ranked]:
+    terms = [term for term in terms if not term.is_name or any(_part(each, term, average) for each in found)]
     possible = sum(term.weight for term in terms) * (1 + PAGE_SHARE)
     parts = {each.number: [_part(each, term, average) for term in terms] for each in found}
     pages: dict[int, list[float]] = {}
