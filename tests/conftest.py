@@ -1,11 +1,13 @@
 """Fixtures of the whole suite; the cluster comes from `tests/cluster`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 
 import pytest
 
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
+from tests.cluster.dns import serve_dns, serves_dns
 from tests.cluster.model import Cluster
 
 pytest_plugins = ["tests.cluster.plugin"]
@@ -18,3 +20,10 @@ async def api(cluster: Cluster) -> AsyncIterator[KubeApi]:
     found = KubeApi(contexts, contexts.named(None), Limits())
     yield found
     await found.close()
+
+
+@pytest.fixture
+async def dns(api: KubeApi, cluster: Cluster, backend: Callable[[str], Mapping[str, Path]]) -> None:
+    """Names of Services resolve in pods."""
+    if not await serves_dns(api):
+        await serve_dns(api, cluster, backend("coredns")["coredns"])

@@ -9,13 +9,13 @@ from fastmcp import Client
 from kmcp_controller.render import render
 from kmcp_controller.spec import Platform, parse
 from kmcp_runtime.kube.api import KubeApi
+from tests.applying import apply
 from tests.chart.rendering import Chart
-from tests.chart.test_release import path_of, release
+from tests.chart.test_release import release
 from tests.cluster import suite_images
 from tests.cluster.images import import_image
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
-from tests.mcpservers import APPLY
 from tests.waiting import listening, until
 
 IMAGE = suite_images.reference("kubernetes")
@@ -44,8 +44,7 @@ async def test_the_kubernetes_server_runs_and_answers(
         manifest = await api.get(f"/apis/kagent.dev/v1alpha1/namespaces/{namespace}/mcpservers/kmcp-kubernetes")
         assert manifest["spec"]["deployment"]["image"] == image
         for found in render(parse(manifest, PLATFORM), PLATFORM):
-            query = (("fieldManager", "kmcp-tests"), ("fieldValidation", "Strict"))
-            await api.send("PATCH", path_of(found, namespace), query, found, APPLY)
+            await apply(api, found, namespace)
         await until(
             lambda: _status(api, namespace), lambda status: status.get("availableReplicas") == 1, 120, "the pod"
         )
