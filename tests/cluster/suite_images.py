@@ -34,7 +34,8 @@ def why_no_images() -> str | None:
 
 
 def reference(server: str) -> str:
-    return f"localhost/kmcp/kmcp-{server}:test"
+    """Its tag tells the sources, so that runs of different checkouts can share a node."""
+    return f"localhost/kmcp/kmcp-{server}:{_digest(server)}"
 
 
 def suite_image(server: str, say: Callable[[str], None]) -> Path:
@@ -96,8 +97,16 @@ def _storage() -> Iterator[Buildah]:
     """buildah with a store of its own that is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "BUILDAH_ISOLATION": "chroot"}
-        place = ["--root", f"{folder}/root", "--runroot", f"{folder}/run", "--storage-driver", "vfs"]
-        yield lambda *arguments: _run(["buildah", *place, *arguments], environment).strip()
+        driver = "vfs" if system.on_overlay(Path(folder)) else "overlay"
+        place = ["--root", f"{folder}/root", "--runroot", f"{folder}/run", "--storage-driver", driver]
+
+        def buildah(*arguments: str) -> str:
+            return _run(["buildah", *place, *arguments], environment).strip()
+
+        try:
+            yield buildah
+        finally:
+            buildah("rm", "--all")
 
 
 @contextmanager
