@@ -132,7 +132,9 @@ def _reading(tool: ToolEntry) -> ToolEntry | None:
 
 
 def _reading_schema(schema: Mapping[str, Any], values: set[str], reading: list[str]) -> dict[str, Any]:
-    properties = {name: each for name, each in schema.get("properties", {}).items() if name not in _OF_CHANGES}
+    switches = {value.removesuffix("=false") for value in reading if value.endswith("=false")}
+    gone = {*_OF_CHANGES, *switches}
+    properties = {name: each for name, each in schema.get("properties", {}).items() if name not in gone}
     for name, each in properties.items():
         if set(each.get("enum", ())) == values:
             kept = {key: item for key, item in each.items() if key != "enum"}

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.description.facts import selector_of
 from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.kube.selectors import selector_of
 
 _POLL_SECONDS = 0.5
 _PODS_LOOKED_AT = 100

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from kmcp_kubernetes.client import Kube
-from kmcp_kubernetes.description.facts import selector_of
 from kmcp_runtime.errors import conflict, not_found
 from kmcp_runtime.kube.objects import PatchType
+from kmcp_runtime.kube.selectors import selector_of
 
 REVISION = "deployment.kubernetes.io/revision"
 CHANGE_CAUSE = "kubernetes.io/change-cause"

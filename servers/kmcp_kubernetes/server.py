@@ -1,7 +1,5 @@
 """The server object behind the entry point `kubernetes`, and its script."""
 
-import importlib
-import pkgutil
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -9,18 +7,13 @@ from typing import Any
 from kmcp_kubernetes import tools
 from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime.instance import Server
-from kmcp_runtime.tool import Declared, declared_in
+from kmcp_runtime.tool import declared_below
 
 INSTRUCTIONS = (
     "Kubernetes through its API. Start with k8s_get_resources (tables, names, selectors) and narrow before asking for "
     "yaml; k8s_describe_resource explains one object with its events; k8s_get_pod_logs previous=true after a crash. "
     "Every change takes dry_run=true and answers with a diff."
 )
-
-
-def _tools() -> tuple[Declared, ...]:
-    names = sorted(found.name for found in pkgutil.iter_modules(tools.__path__))
-    return declared_in(*(importlib.import_module(f"{tools.__name__}.{name}") for name in names))
 
 
 def _open(settings: KubernetesSettings) -> Any:
@@ -41,7 +34,7 @@ SERVER = Server(
     description="Read and change objects of a Kubernetes cluster, natively through its API.",
     instructions=INSTRUCTIONS,
     port=8083,
-    tools=_tools,
+    tools=lambda: declared_below(tools),
     settings=KubernetesSettings,
     open=_open,
     extra_arguments=_context_argument,

@@ -1,12 +1,15 @@
 """The words of arguments, declared once for every server, and how arguments of a call become checked values."""
 
 import re
+import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from kmcp_runtime.errors import ToolFailure, bad_argument, did_you_mean
+from kmcp_runtime.schema import UNPUBLISHED, published
 
 _NAME_BREAKERS = re.compile(r"[/\x00-\x1f\x7f\s]")
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)(ms|s|m|h|d|w|y))")
@@ -42,6 +45,57 @@ def seconds_of(value: Any) -> Any:
     return value
 
 
+def signed_seconds_of(value: Any) -> Any:
+    """A duration with a sign, in seconds: `-36h`, `+7d`; without one it is positive."""
+    if isinstance(value, str) and value[:1] in ("-", "+"):
+        seconds = seconds_of(value[1:])
+        return -seconds if value[0] == "-" else seconds
+    return seconds_of(value)
+
+
+def moment_of(value: Any) -> Any:
+    """Seconds since 1970: a number, RFC 3339, `now`, or relative to this machine's clock (`now-1h`, `-15m`)."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _epoch(value)
+    text = value.strip() if isinstance(value, str) else repr(value)
+    if re.fullmatch(r"\d+(?:\.\d+)?", text):
+        return _epoch(float(text))
+    if re.match(r"\d{4}-\d\d-\d\dT", text, re.IGNORECASE):
+        return _stamp(text)
+    offset = text.removeprefix("now").replace(" ", "")
+    if text != "now" and offset[:1] not in ("-", "+"):
+        raise ValueError(f"{text!r} is no time: {_NO_MOMENT}")
+    return round(time.time() + (signed_seconds_of(offset) if offset else 0), 3)
+
+
+_NO_MOMENT = "write now, now-1h, -15m, 2026-11-25T09:00:00Z or seconds since 1970"
+_FIRST_MILLISECONDS = 1e11
+"""Seconds until the year 5138: a larger number counts milliseconds."""
+
+
+def _epoch(seconds: float) -> float:
+    if seconds >= _FIRST_MILLISECONDS:
+        raise ValueError(f"{seconds:.0f} looks like milliseconds of the epoch: give seconds")
+    if not seconds >= 0:
+        raise ValueError("before the epoch: give seconds since 1970")
+    return seconds
+
+
+def _stamp(text: str) -> float:
+    try:
+        found = datetime.fromisoformat(text.upper())
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no time ({error}): {_NO_MOMENT}") from None
+    if found.tzinfo is None:
+        raise ValueError(f"{text!r} names no zone: end it with Z for UTC, or with an offset as +01:00")
+    return found.timestamp()
+
+
+def moment(text: str) -> Any:
+    """A default of a `Time` that is read anew for each call."""
+    return text
+
+
 def Word(description: str, **limits: Any) -> Any:
     """The description (and limits) of an argument."""
     return Field(description=description, **limits)
@@ -59,9 +113,31 @@ Limit = Annotated[int, Word("Most items", ge=1, le=500)]
 Cursor = Annotated[str | None, Word("From the previous answer")]
 DryRun = Annotated[bool, Word("Change nothing, show the diff")]
 Approval = Annotated[str | None, Word("Token of approval_required")]
+
+
+def _duration(description: str, example: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "description": description, "examples": [example]})
+
+
 Duration = Annotated[
-    float, BeforeValidator(seconds_of), WithJsonSchema({"type": "string", "examples": ["5m"]}), Word("Duration")
+    float, BeforeValidator(seconds_of), _duration("Duration", "5m"), Word("Duration", ge=0, allow_inf_nan=False)
 ]
+SignedDuration = Annotated[
+    float, BeforeValidator(signed_seconds_of), _duration("From now", "-36h"), Word("From now", allow_inf_nan=False)
+]
+
+
+Time = Annotated[
+    float,
+    BeforeValidator(moment_of),
+    WithJsonSchema({"type": ["string", "number"], "description": "Time", "examples": ["now-1h"]}),
+    Word("Time", validate_default=True),
+]
+
+
+def unpublished(description: str) -> Any:
+    """The mark of an argument that is taken from older callers and that no schema shows."""
+    return Field(description=description, json_schema_extra={UNPUBLISHED: True})
 
 
 def checked(model: type[BaseModel], given: Mapping[str, Any], ignored: tuple[str, ...] = ()) -> BaseModel:
@@ -77,14 +153,14 @@ def checked(model: type[BaseModel], given: Mapping[str, Any], ignored: tuple[str
 
 def _refusal(model: type[BaseModel], error: ValidationError) -> ToolFailure:
     faults = [_fault(model, fault) for fault in error.errors(include_url=False, include_context=True)]
-    hint = f"arguments: {', '.join(model.model_fields) or 'none'}"
+    hint = f"arguments: {', '.join(published(model)) or 'none'}"
     return bad_argument("; ".join(faults), hint)
 
 
 def _fault(model: type[BaseModel], fault: Any) -> str:
     path = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        suggestion = did_you_mean(path, model.model_fields)
+        suggestion = did_you_mean(path, published(model))
         return f"unknown argument {path!r}" + (f": {suggestion}" if suggestion else "")
     if fault["type"] == "missing":
         return f"{path}: required"

@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +44,8 @@ class Server:
     open: Opener
     extra_arguments: Callable[[Any], Mapping[str, Any]] = lambda settings: {}
     """Arguments that exist only under a configuration (`context`), for every tool: name to (annotation, default)."""
+    left_out: Callable[[Any], Collection[str]] = lambda settings: ()
+    """Tools that a configuration has no use for; `when` of the tool says which one has."""
     token_limit: int = 150
     category: str = "operations"
     tags: tuple[str, ...] = ()
@@ -80,7 +82,10 @@ class Instance:
         self.approvals = process.approvals
         self._all = {declared.name: declared for declared in server.tools()}
         extra = server.extra_arguments(settings)
-        self.tools = {found.name: found.with_arguments(extra) for found in _offered(self._all.values(), self.runtime)}
+        left_out = server.left_out(settings)
+        kept = [declared for name, declared in self._all.items() if name not in left_out]
+        self.tools = {found.name: found.with_arguments(extra) for found in _offered(kept, self.runtime)}
+        self._left_out = left_out
         self._slots = asyncio.Semaphore(self.runtime.concurrency)
         self._backend: Backend | None = None
         self._users = 0
@@ -122,6 +127,8 @@ class Instance:
             return None
         if self.runtime.read_only and self._all[tool].read_only() is None:
             return denied(f"{tool} changes something and this server is read-only (KMCP_READ_ONLY)")
+        if tool in self._left_out:
+            return unavailable(f"{tool} exists only when {self._all[tool].when}")
         return denied(f"{tool} is switched off on this server (KMCP_TOOLS, KMCP_EXTRAS)")
 
 

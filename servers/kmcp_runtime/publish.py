@@ -143,13 +143,16 @@ def _tool(declared: Declared) -> ToolEntry:
             "readOnlyHint": declared.effect is Effect.READ, "destructiveHint": declared.destructive,
             "idempotentHint": declared.idempotent, "openWorldHint": declared.open_world,
         },
-        needs=declared.needs, verified=declared.verified, why=declared.why, when=_EXTRAS if declared.extra else None,
+        needs=declared.needs, verified=declared.verified, why=declared.why,
+        when=declared.when or (_EXTRAS if declared.extra else None),
     )  # fmt: skip
 
 
 def _values(declared: Declared) -> list[str]:
     assert declared.by is not None
     schema = declared.input_schema()["properties"][declared.by.argument]
+    if schema.get("type") == "boolean":
+        return [declared.by.key(False), declared.by.key(True)]
     return [str(value) for value in schema.get("enum", ())]
 
 

@@ -3,15 +3,28 @@
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 JsonSchema = dict[str, Any]
+UNPUBLISHED = "kmcp-unpublished"
+"""Marks an argument that is accepted and not shown."""
+
+
+def published(model: type[BaseModel]) -> list[str]:
+    """The arguments that a caller is told of."""
+    return [name for name, field in model.model_fields.items() if not _is_hidden(field)]
+
+
+def _is_hidden(field: FieldInfo) -> bool:
+    return isinstance(field.json_schema_extra, dict) and UNPUBLISHED in field.json_schema_extra
 
 
 def input_schema(model: type[BaseModel]) -> JsonSchema:
     """The arguments' schema: `{type: object, properties, required?, additionalProperties: false}`."""
     schema = _tidy(_generated(model), strict=True)
     schema.pop("description", None)
-    schema.setdefault("properties", {})
+    shown = published(model)
+    schema["properties"] = {name: value for name, value in schema.get("properties", {}).items() if name in shown}
     return {key: schema[key] for key in ("type", "properties", "required", "additionalProperties") if key in schema}
 
 

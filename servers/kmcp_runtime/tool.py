@@ -8,7 +8,9 @@ The name is the function's, the description its docstring, the input schema its 
 the `Result` it returns. Parameters whose default is `injected()` come from the server and are not in the schema.
 """
 
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
@@ -23,7 +25,7 @@ from kmcp_runtime.schema import input_schema, output_schema
 
 Function = TypeVar("Function", bound=Callable[..., Awaitable[Result]])
 Verified = Literal["real", "agent", "cli", "stand-in"]
-__all__ = ["By", "Declared", "Effect", "Injected", "Rule", "declared_in", "injected", "tool"]
+__all__ = ["By", "Declared", "Effect", "Injected", "Rule", "declared_below", "declared_in", "injected", "tool"]
 _ATTRIBUTE = "__kmcp_tool__"
 DEFAULT_TIMEOUT_SECONDS = 30.0
 
@@ -34,6 +36,15 @@ class By:
 
     argument: str
     effects: Mapping[str, Effect]
+
+    @classmethod
+    def switch(cls, argument: str) -> "By":
+        """A tool that only reads while this boolean argument is false."""
+        return cls(argument, {f"{argument}=false": Effect.READ})
+
+    def key(self, value: Any) -> str:
+        """The value as `effects` names it: itself, or `argument=false` of a switch."""
+        return f"{self.argument}={str(value).lower()}" if isinstance(value, bool) else str(value)
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,7 @@ class Declared:
     ignored: tuple[str, ...]
     verified: Verified
     why: str | None
+    when: str | None
     arguments: type[BaseModel]
     result: type[Result]
     parameters: frozenset[str] = frozenset()
@@ -75,7 +87,7 @@ class Declared:
     def effect_of(self, arguments: Mapping[str, Any]) -> Effect:
         if self.by is None:
             return self.effect
-        return self.by.effects.get(str(arguments.get(self.by.argument)), self.effect)
+        return self.by.effects.get(self.by.key(arguments.get(self.by.argument)), self.effect)
 
     def can_destroy(self) -> bool:
         return _destroys(self.effect, self.by)
@@ -119,12 +131,14 @@ def tool(
     ignored: tuple[str, ...] = (),
     verified: Verified = "real",
     why: str | None = None,
+    when: str | None = None,
 ) -> Callable[[Function], Function]:
     """Declare a function as a tool.
 
     `timeout` is in seconds. `idempotent` says that a repeated write changes nothing more. `destructive` overrides
     the hint (for a write that people should be asked about). `ignored` are arguments of older callers,
-    accepted and dropped. `verified` and `why` say what the tool met when it was not a real backend.
+    accepted and dropped. `verified` and `why` say what the tool met when it was not a real backend. `when` names the
+    configuration that a tool exists under, if the server's `left_out` leaves it out under others.
     """
 
     def declare(function: Function) -> Function:
@@ -135,7 +149,7 @@ def tool(
             effect=effect, by=by, needs=needs, timeout=timeout,
             idempotent=idempotent or effect is Effect.READ,
             destructive=effect is Effect.DESTROY if destructive is None else destructive,
-            open_world=open_world, extra=extra, aliases=aliases, ignored=ignored, verified=verified, why=why,
+            open_world=open_world, extra=extra, aliases=aliases, ignored=ignored, verified=verified, why=why, when=when,
             arguments=arguments, result=_result(function), injections=injections,
             parameters=frozenset(arguments.model_fields) - {"approval"},
         )  # fmt: skip
@@ -148,6 +162,12 @@ def tool(
 def declared_in(*modules: ModuleType) -> tuple[Declared, ...]:
     """Every tool that is defined in these modules, in the order of the source."""
     return tuple(found for module in modules for found in _declared_in(module))
+
+
+def declared_below(package: ModuleType) -> tuple[Declared, ...]:
+    """Every tool of a package of tool modules, file by file; what a server of several subjects has."""
+    names = sorted(found.name for found in pkgutil.iter_modules(package.__path__))
+    return declared_in(*(importlib.import_module(f"{package.__name__}.{name}") for name in names))
 
 
 def _declared_in(module: ModuleType) -> Iterator[Declared]:
@@ -195,9 +215,14 @@ _OF_CHANGES = ("dry_run", "approval")
 
 
 def _narrowed(model: type[BaseModel], argument: str, values: list[str]) -> type[BaseModel]:
-    """The arguments with one of them limited to its reading values, and without those that only changes have."""
+    """The arguments with one of them limited to its reading values, and without those that only changes have.
+
+    A switch has one reading value, its default: there the argument itself goes.
+    """
     fields: dict[str, Any] = {}
     for name, info in model.model_fields.items():
+        if name == argument and info.annotation is bool:
+            continue
         if name == argument:
             default: Any = info.default if info.default in values else ... if info.is_required() else values[0]
             fields[name] = (Annotated[Literal[tuple(values)], Field(description=info.description)], default)

@@ -8,10 +8,11 @@ address that was checked, so that a name that resolves anew cannot lead inside.
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx2
 
@@ -30,6 +31,18 @@ _TRANSLATED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96
 # All of it is for protocols; some Python versions think that only its first addresses are.
 _PROTOCOLS = ipaddress.ip_network("192.0.0.0/24")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+Trouble = Literal["address", "refused", "name", "certificate", "cut", "network"]
+"""Why there is no answer: the address is none, nobody listens, the host is unknown, …"""
+
+
+class Unreachable(ToolFailure):
+    """No answer, or only the beginning of one."""
+
+    def __init__(self, trouble: Trouble, message: str, *, backend: str | None = None) -> None:
+        super().__init__("unavailable", message, backend=backend)
+        self.trouble = trouble
 
 
 @dataclass(frozen=True)
@@ -60,13 +73,18 @@ async def system_resolver(host: str, port: int) -> list[str]:
 
 
 class Web:
-    """The client. Open it with `async with`; `transport` and `resolve` are what tests put in place of the network."""
+    """The client. Open it with `async with`; `transport` and `resolve` are what tests put in place of the network.
+
+    `tls` makes what verifies servers and proves who this client is; by default the public authorities are trusted.
+    """
 
     def __init__(
         self, timeouts: Timeouts | None = None, *, transport: httpx2.AsyncBaseTransport | None = None,
         resolve: Resolve = system_resolver, connections: int = 32,
+        tls: Callable[[], ssl.SSLContext] = httpx2.create_ssl_context,
     ) -> None:  # fmt: skip
         self.timeouts = timeouts or Timeouts()
+        self._tls = tls
         self._resolve = resolve
         self._transport = transport
         self._connections = connections
@@ -91,7 +109,7 @@ class Web:
         if self._opened is None:
             self._opened = httpx2.AsyncClient(
                 transport=self._transport,
-                verify=httpx2.create_ssl_context() if self._transport is None else True,
+                verify=self._tls() if self._transport is None else True,
                 timeout=httpx2.Timeout(self.timeouts.read, connect=self.timeouts.connect),
                 limits=httpx2.Limits(max_connections=self._connections),
                 trust_env=False,  # No proxy of the environment: it would resolve the name again, out of our sight.
@@ -107,18 +125,24 @@ class Web:
         shown_as: str | None = None,
         **request: Any,
     ) -> Answer:
-        """One request; what httpx2 takes (`headers`, `params`, `json`, `data`, `extensions`) is passed on."""
+        """One request; what httpx2 takes (`headers`, `params`, `json`, `data`, `extensions`) is passed on.
+
+        Errors: `Unreachable`, `timed_out`, `too_large`. `shown_as` is what they call the place.
+        """
         place = shown_as or httpx2.URL(url).host
         try:
             async with asyncio.timeout(self.timeouts.whole):
                 async with self._client.stream(method, url, follow_redirects=False, **request) as response:
                     content = await _bounded(response, largest_bytes, place)
                     return Answer(response.status_code, response.headers, content)
+        except (httpx2.ConnectTimeout, httpx2.PoolTimeout):
+            told = f"cannot reach {place}: no connection within {self.timeouts.connect:.0f} s"
+            raise Unreachable("network", told, backend=place) from None
         except (TimeoutError, httpx2.TimeoutException):
             seconds = f"{self.timeouts.whole:.0f} s"
             raise timed_out(f"{place} did not answer within {seconds}", "try again", backend=place) from None
         except httpx2.RequestError as error:
-            raise unavailable(f"cannot reach {place}: {error or type(error).__name__}", backend=place) from None
+            raise _unreachable(error, place) from None
 
     async def fetch_text(
         self, url: str, allowed_hosts: Iterable[str], largest_bytes: int, *, setting: str = "the allowlist"
@@ -178,6 +202,40 @@ class Web:
                     "only public addresses are read: give the content itself instead",
                 )
         return found
+
+
+def _unreachable(error: httpx2.RequestError, place: str) -> Unreachable:
+    trouble, cause = _trouble(error)
+    what = f"{place} answered only half" if trouble == "cut" else f"cannot reach {place}"
+    return Unreachable(trouble, f"{what}: {cause}", backend=place)
+
+
+def _trouble(error: httpx2.RequestError) -> tuple[Trouble, str]:
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return "certificate", f"its certificate is not trusted: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError):
+            return "certificate", f"no TLS connection: {cause.reason or cause}"
+        if isinstance(cause, socket.gaierror):
+            return "name", f"the host name is unknown ({cause.strerror})"
+        if isinstance(cause, ConnectionRefusedError):
+            return "refused", "connection refused, nothing listens there"
+    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
+        return "address", str(error)
+    if isinstance(error, httpx2.RemoteProtocolError | httpx2.DecodingError | httpx2.ReadError):
+        return "cut", str(error) or "the connection ended"
+    return "network", str(error) or type(error).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it was raised for, and so on; groups are entered, since a host may have several addresses."""
+    if isinstance(error, BaseExceptionGroup):
+        for member in error.exceptions:
+            yield from _causes(member)
+    yield error
+    following = error.__cause__ or error.__context__
+    if following is not None:
+        yield from _causes(following)
 
 
 def is_public(address: str) -> bool:

@@ -6,6 +6,7 @@ Every folder below `modules/` is a Go module of ours whose `go.mod` and `go.sum`
 """
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -172,6 +173,15 @@ def ensure(components: tuple[Component, ...], say: Callable[[str], None]) -> dic
             _build(component, say)
         found |= {binary: component.folder() / binary for binary in component.packages}
     return found
+
+
+def source(component: Component, module: str) -> Path:
+    """Where the files of a module that the component pins are: manifests, charts, test data of the real thing."""
+    command = [_go(print), "mod", "download", "-json", module]
+    environment = {**os.environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
+    folder = MODULES / component.name
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 def _build(component: Component, say: Callable[[str], None]) -> None:

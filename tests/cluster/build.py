@@ -107,7 +107,7 @@ def _start_controllers(layout: Layout, processes: Processes, api: httpx2.Client,
 
 def _import_images(cluster: Cluster, layout: Layout, processes: Processes, say: Say) -> None:
     pause, test = layout.directory / "pause.tar", layout.directory / "test.tar"
-    images.write_program_image(layout.binaries["pause"], pause, images.PAUSE_IMAGE)
+    images.write_program_image(layout.binaries["pause"], images.PAUSE_IMAGE, pause)
     busybox = system.find("busybox")
     assert busybox is not None
     images.write_test_image(busybox, test)

@@ -44,7 +44,7 @@ async def serve_dns(api: KubeApi, cluster: Cluster, coredns: Path) -> None:
     """Run coredns in the cluster, and wait until it is ready."""
     with tempfile.TemporaryDirectory() as folder:
         tar = Path(folder) / "coredns.tar"
-        write_program_image(coredns, tar, IMAGE)
+        write_program_image(coredns, IMAGE, tar)
         import_image(cluster, tar)
     for found in _objects(await _address(api)):
         await apply(api, found, NAMESPACE)
@@ -83,7 +83,7 @@ def _deployment() -> dict[str, Any]:
         "name": "coredns",
         "image": IMAGE,
         "imagePullPolicy": "Never",
-        "args": ["-conf", "/etc/coredns/Corefile"],
+        "command": ["/coredns", "-conf", "/etc/coredns/Corefile"],
         "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}, "periodSeconds": 1},
         "volumeMounts": [{"name": "settings", "mountPath": "/etc/coredns"}],
     }

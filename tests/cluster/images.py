@@ -27,11 +27,12 @@ def import_image(cluster: Cluster, tar: Path) -> None:
         raise RuntimeError(f"import of {tar.name} failed: {done.stderr.strip()}")
 
 
-def write_program_image(program: Path, tar: Path, image: str) -> None:
-    """An image that holds one static program, its entry point."""
+def write_program_image(program: Path, image: str, tar: Path) -> None:
+    """An image that holds one static program, and runs it."""
     with _layer() as layer:
+        layer.directory("tmp", 0o1777)
         layer.file(program.name, program.read_bytes(), 0o755)
-    _write_archive(tar, image, layer.content(), entrypoint=[f"/{program.name}"])
+    _write_archive(tar, image, layer.content(), [f"/{program.name}"])
 
 
 def write_test_image(busybox: Path, tar: Path) -> None:
@@ -46,7 +47,7 @@ def write_test_image(busybox: Path, tar: Path) -> None:
             layer.link(f"bin/{applet}", "busybox")
         layer.file("etc/passwd", b"root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/tmp:/bin/sh\n", 0o644)
         layer.file("etc/group", b"root:x:0:\nnogroup:x:65534:\n", 0o644)
-    _write_archive(tar, TEST_IMAGE, layer.content(), command=["/bin/sh"])
+    _write_archive(tar, TEST_IMAGE, layer.content(), ["/bin/sh"])
 
 
 class _Layer:
@@ -85,16 +86,14 @@ def _layer() -> Iterator[_Layer]:
         yield _Layer(buffer, tar)
 
 
-def _write_archive(
-    tar: Path, name: str, layer: bytes, entrypoint: Sequence[str] = (), command: Sequence[str] = ()
-) -> None:
+def _write_archive(tar: Path, name: str, layer: bytes, command: Sequence[str]) -> None:
     digest = hashlib.sha256(layer).hexdigest()
     machine = platform.machine()
     config = json.dumps(
         {
             "architecture": ARCHITECTURES.get(machine, machine),
             "os": "linux",
-            "config": {"Entrypoint": list(entrypoint), "Cmd": list(command), "Env": ["PATH=/bin"]},
+            "config": {"Cmd": list(command), "Env": ["PATH=/bin"]},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
         }
     ).encode()

@@ -10,12 +10,13 @@ import pytest
 import yaml
 
 from kmcp_kubernetes import skeletons
+from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_kubernetes.wanted import facts_of
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
-from tests.kubernetes.rights import holding
 from tests.mcp import ToolCaller
+from tests.rights import holding
 from tests.waiting import until
 
 BUILT_IN = [
@@ -193,7 +194,7 @@ async def test_custom_kinds(tools: ToolCaller, definition: str) -> None:
 async def test_without_the_right_to_create(
     api: KubeApi, settings: KubernetesSettings, namespace: str, tmp_path: Path
 ) -> None:
-    async with holding(api, settings, namespace, (), tmp_path) as reading:
+    async with holding(api, SERVER, settings, namespace, (), tmp_path) as reading:
         _, told = await drafted(reading, "deployment", f"named web namespace {namespace} image nginx:1")
         assert told["server_dry_run"] == "not_run"
         assert "right to create deployments.apps" in told["hint"]

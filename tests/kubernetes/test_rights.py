@@ -20,9 +20,9 @@ from kmcp_runtime.web import Web
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
 from tests.kubernetes.metrics import BASE, GROUP, measuring
-from tests.kubernetes.rights import holding, without
 from tests.kubernetes.scenarios import CONFIG_MAP, SCENARIOS, Scenario, filled, scenario_of
 from tests.mcp import ToolCaller, text_of
+from tests.rights import holding, without
 from tests.waiting import until
 
 pytestmark = pytest.mark.pods
@@ -165,7 +165,7 @@ async def test_the_declared_rights_are_enough(
 ) -> None:
     settings = settings.model_copy(update={"manifest_hosts": "files.example.com"})
     attempt = Attempt(scenario_of(declared), declared.name, api, equipped)
-    async with holding(api, settings, equipped["ns"], declared.needs, tmp_path, _serving()) as caller:
+    async with holding(api, _serving(), settings, equipped["ns"], declared.needs, tmp_path) as caller:
         # The authorizer learns of a new binding within moments.
         await until(lambda: attempt.outcome(caller), lambda said: said == "", 20, f"{declared.name} to succeed")
 
@@ -178,7 +178,7 @@ async def test_each_declared_right_is_needed(
     settings = settings.model_copy(update={"manifest_hosts": "files.example.com"})
     attempt = Attempt(scenario_of(declared), declared.name, api, equipped)
     rules = without(declared.needs, rule, verb)
-    async with holding(api, settings, equipped["ns"], rules, tmp_path, _serving()) as caller:
+    async with holding(api, _serving(), settings, equipped["ns"], rules, tmp_path) as caller:
         said = await until(
             lambda: attempt.outcome(caller), lambda said: _names(said, rule, verb), 20, f"{verb} refused"
         )

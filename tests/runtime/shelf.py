@@ -10,7 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from kmcp_runtime.arguments import Cursor, DryRun, Duration, Limit, Name, Word
+from pydantic import AfterValidator
+
+from kmcp_runtime.arguments import Cursor, DryRun, Duration, Limit, Name, Time, Word, moment, unpublished
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, not_found, unavailable
 from kmcp_runtime.instance import Backend, Server
@@ -137,6 +139,20 @@ async def shelf_wait(seconds: Duration, shelf: Shelf = injected(), call: Call = 
 
 
 @tool(Effect.READ)
+async def shelf_since(
+    start: Annotated[Time, Word("Not before", validate_default=True)] = moment("now-1h"), shelf: Shelf = injected()
+) -> Waited:
+    """Tell which moment was meant."""
+    return Waited(seconds=start)
+
+
+@tool(Effect.READ, when="the shelf is tall")
+async def shelf_ladder(shelf: Shelf = injected()) -> Waited:
+    """Fetch the ladder."""
+    return Waited(seconds=1)
+
+
+@tool(Effect.READ)
 async def shelf_break(shelf: Shelf = injected()) -> Waited:
     """Fail in a way that nobody thought of."""
     raise RuntimeError("password=hunter2-in-a-stack-trace")
@@ -150,7 +166,19 @@ async def shelf_refuse(shelf: Shelf = injected()) -> Waited:
     )
 
 
-TOOLS = (shelf_list, shelf_read, shelf_put, shelf_burn, shelf_tidy, shelf_wait, shelf_break, shelf_refuse)
+TOOLS = (
+    shelf_list, shelf_read, shelf_put, shelf_burn, shelf_tidy, shelf_wait, shelf_since, shelf_break, shelf_refuse
+)  # fmt: skip
+"""What a shelf of usual height offers."""
+
+
+def _this_room(room: str | None) -> str | None:
+    if room not in (None, "library"):
+        raise ValueError("only the library has a shelf")
+    return room
+
+
+ROOM = (Annotated[str | None, AfterValidator(_this_room), unpublished("Where older callers say the shelf is")], None)
 
 
 def _tools() -> tuple[Declared, ...]:
@@ -164,7 +192,8 @@ async def _open(settings: ShelfSettings) -> AsyncIterator[ShelfBackend]:
 
 SERVER = Server(
     name="shelf", title="Shelf", description="Books on a shelf.", instructions="Books on a shelf.", port=8999,
-    tools=_tools, settings=ShelfSettings, open=_open,
+    tools=_tools, settings=ShelfSettings, open=_open, extra_arguments=lambda settings: {"room": ROOM},
+    left_out=lambda settings: () if settings.shelf_url == "tall:" else ("shelf_ladder",),
 )  # fmt: skip
 
 

@@ -1,8 +1,10 @@
 """Arguments: what is accepted, and what a caller is told when they are not."""
 
+import time
+
 import pytest
 
-from kmcp_runtime.arguments import seconds_of
+from kmcp_runtime.arguments import seconds_of, signed_seconds_of
 from tests.mcp import ToolCaller
 
 
@@ -67,7 +69,76 @@ async def test_what_is_no_duration_is_said(caller: ToolCaller, text: str) -> Non
     assert "write 30s, 5m, 2h or 7d" in error["message"]
 
 
+@pytest.mark.parametrize("seconds", [-5, 1e999])
+async def test_a_number_that_is_no_duration_is_refused(caller: ToolCaller, seconds: float) -> None:
+    error = await caller.fails("shelf_wait", seconds=seconds)
+    assert error["code"] == "bad_argument"
+    assert error["message"].startswith("seconds: ")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("-36h", -129_600), ("+7d", 604_800), ("5m", 300), ("-1h30m", -5_400)])
+def test_signed_durations(text: str, seconds: float) -> None:
+    assert signed_seconds_of(text) == seconds
+
+
 async def test_an_unknown_tool_is_answered_with_near_names(caller: ToolCaller) -> None:
     error = await caller.fails("shelf_lst")
     assert error["code"] == "bad_argument"
     assert "shelf_list" in error["hint"]
+
+
+@pytest.mark.parametrize(
+    ("text", "ago"), [("now", 0), ("now-1h", 3600), ("-15m", 900), ("now - 1h30m", 5400), ("+1m", -60), (None, 3600)]
+)
+async def test_a_time_relative_to_now_is_read_at_each_call(caller: ToolCaller, text: str | None, ago: float) -> None:
+    before = time.time() - ago
+    found = (await caller.ok("shelf_since", start=text))["seconds"]
+    assert before - 0.001 <= found <= time.time() - ago + 0.001
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["2026-11-25T09:00:00Z", "2026-11-25T10:00:00+01:00", "2026-11-25t09:00:00.0z", 1795597200, "1795597200.0"],
+)
+async def test_a_time_that_is_fixed(caller: ToolCaller, given: object) -> None:
+    assert (await caller.ok("shelf_since", start=given))["seconds"] == 1795597200
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("yesterday", "write now, now-1h"),
+        ("nowadays", "write now, now-1h"),
+        ("now-1x", "is no duration"),
+        ("2026-11-25", "write now, now-1h"),
+        ("2026-11-25T09:00:00", "names no zone"),
+        ("2026-13-25T09:00:00Z", "month must be in 1..12"),
+        (1795597200000, "give seconds"),
+        (-5, "before the epoch"),
+        ("nan", "write now, now-1h"),
+        (True, "write now, now-1h"),
+    ],
+)
+async def test_what_is_no_time_is_said(caller: ToolCaller, given: object, why: str) -> None:
+    error = await caller.fails("shelf_since", start=given)
+    assert error["code"] == "bad_argument"
+    assert why in error["message"]
+
+
+async def test_a_time_is_a_text_or_a_number_to_a_model(caller: ToolCaller) -> None:
+    tools = {tool.name: tool for tool in await caller.client.list_tools()}
+    assert tools["shelf_since"].input_schema["properties"] == {
+        "start": {
+            "type": ["string", "number"],
+            "description": "Not before",
+            "default": "now-1h",
+            "examples": ["now-1h"],
+        }
+    }
+
+
+async def test_an_unpublished_argument_is_taken_and_checked_and_nowhere_named(caller: ToolCaller) -> None:
+    assert (await caller.ok("shelf_list", room="library"))["items"] == []
+    assert "only the library has a shelf" in (await caller.fails("shelf_list", room="kitchen"))["message"]
+    error = await caller.fails("shelf_list", rom="library")
+    assert "room" not in str(error)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime.instance import check_tool_names
+from kmcp_runtime.instance import Instance, Process, check_tool_names
 from kmcp_runtime.settings import RuntimeSettings, SettingsError
 from tests.runtime import shelf
 from tests.runtime.conftest import connected, shelf_of, shelved
@@ -18,7 +18,7 @@ async def names(**runtime: Any) -> set[str]:
 
 async def test_read_only_leaves_only_what_changes_nothing() -> None:
     assert await names(read_only=True) == {
-        "shelf_list", "shelf_read", "shelf_tidy", "shelf_wait", "shelf_break", "shelf_refuse"
+        "shelf_list", "shelf_read", "shelf_tidy", "shelf_wait", "shelf_since", "shelf_break", "shelf_refuse"
     }  # fmt: skip
 
 
@@ -79,3 +79,13 @@ async def test_approval_is_an_argument_only_where_something_can_be_destroyed() -
             assert ("approval" in tool.input_schema["properties"]) is expected, tool.name
             assert "$ref" not in json.dumps(tool.input_schema)
             assert tool.input_schema["additionalProperties"] is False
+
+
+async def test_a_tool_of_another_configuration_says_which_one() -> None:
+    async with connected(shelved()) as caller:
+        error = await caller.fails("shelf_ladder")
+        assert error["code"] == "unavailable"
+        assert "exists only when the shelf is tall" in error["message"]
+    tall = Instance(shelf.SERVER, shelf.ShelfSettings(shelf_url="tall:"), Process.of(RuntimeSettings()))
+    async with connected(tall) as caller:
+        assert (await caller.ok("shelf_ladder"))["seconds"] == 1

@@ -3,17 +3,14 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.web import Resolve, Timeouts, Web, is_public
+from tests.misbehaving import tls
 
 PUBLIC = "93.184.216.34"
 HOSTS = ("example.com", "files.example.com:8443")
@@ -211,7 +208,7 @@ class Rerouted(httpx2.AsyncHTTPTransport):
 
 
 async def test_the_certificate_must_be_of_the_name_although_the_address_is_pinned(tmp_path: Path) -> None:
-    trust, own = _tls(tmp_path, "example.com")
+    trust, own = tls(tmp_path, "example.com")
     asked: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -230,27 +227,3 @@ async def test_the_certificate_must_be_of_the_name_although_the_address_is_pinne
     assert len(asked) == 1
     assert caught.value.code == "unavailable"
     assert "certificate" in caught.value.message.lower()
-
-
-def _tls(directory: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A client context that trusts, and a server context that has, a certificate of this name."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    bundle = directory / "server.pem"
-    bundle.write_bytes(private + pem)
-    own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    own.load_cert_chain(bundle)
-    return ssl.create_default_context(cadata=pem.decode()), own

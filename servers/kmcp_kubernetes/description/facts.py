@@ -94,24 +94,6 @@ def autoscaling(item: Mapping[str, Any]) -> str:
     return f"{bounds} replicas, now {status.get('currentReplicas', 0)}, wants {status.get('desiredReplicas', 0)}"
 
 
-def selector_of(spec: Mapping[str, Any]) -> str | None:
-    """A label selector object in the words of a query; None when it is absent."""
-    selector = spec.get("selector")
-    if not selector:
-        return None
-    if "matchLabels" not in selector and "matchExpressions" not in selector:
-        return ",".join(f"{key}={value}" for key, value in selector.items())
-    parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    return ",".join([*parts, *(_expression(each) for each in selector.get("matchExpressions") or ())])
-
-
-def _expression(each: Mapping[str, Any]) -> str:
-    key, operator = each["key"], each["operator"]
-    if operator in ("Exists", "DoesNotExist"):
-        return key if operator == "Exists" else f"!{key}"
-    return f"{key} {'in' if operator == 'In' else 'notin'} ({','.join(each.get('values') or ())})"
-
-
 def without_none(detail: Mapping[str, Any]) -> Detail:
     return {key: value for key, value in detail.items() if value not in (None, {}, [])}
 

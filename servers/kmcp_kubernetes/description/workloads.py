@@ -8,12 +8,12 @@ from kmcp_kubernetes.description.facts import (
     Look,
     autoscaling,
     pairs,
-    selector_of,
     some,
     together,
     without_none,
 )
 from kmcp_kubernetes.description.pods import in_a_line, template, volume
+from kmcp_runtime.kube.selectors import selector_of
 
 REVISION = "deployment.kubernetes.io/revision"
 

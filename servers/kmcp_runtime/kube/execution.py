@@ -8,9 +8,10 @@ from typing import Any
 
 import aiohttp
 
-from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, unavailable
+from kmcp_runtime.errors import bad_argument, conflict, unavailable
+from kmcp_runtime.kube import podstreams
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.kube.failures import BACKEND, StatusFailure
+from kmcp_runtime.kube.failures import BACKEND
 
 V5 = "v5.channel.k8s.io"
 V4 = "v4.channel.k8s.io"
@@ -40,7 +41,7 @@ async def execute(
     if stdin is not None:
         query.append(("stdin", "true"))
     result = Execution()
-    socket = await _opened(api, namespace, pod, query)
+    socket = await podstreams.connect(api, namespace, pod, "exec", query, (V5, V4))
     try:
         async with asyncio.timeout(seconds):
             if stdin is not None:
@@ -51,26 +52,6 @@ async def execute(
     finally:
         await socket.close()
     return result
-
-
-async def _opened(
-    api: KubeApi, namespace: str, pod: str, query: Sequence[tuple[str, str]]
-) -> aiohttp.ClientWebSocketResponse:
-    try:
-        return await api.websocket(f"/api/v1/namespaces/{namespace}/pods/{pod}/exec", query, (V5, V4))
-    except StatusFailure as failure:
-        if failure.http_status == 403 and "cannot " not in failure.message:
-            # `get` let the request in; the second check of the upgrade, since 1.35, does not say what it missed.
-            failure.message += f'cannot create resource "pods/exec" in API group "" in the namespace "{namespace}"'
-        raise
-
-
-def _unnamed_right(failure: StatusFailure, namespace: str) -> ToolFailure:
-    """The API server checks the second right of exec, `create`, without saying which one was missing."""
-    if failure.http_status != 403 or "cannot" in failure.message:
-        return failure
-    right = f'cannot create resource "pods/exec" in API group "" in the namespace "{namespace}"'
-    return ToolFailure("forbidden", f"{failure.message.rstrip(': ')}: {right}", failure.hint, backend=BACKEND)
 
 
 async def _feed(socket: aiohttp.ClientWebSocketResponse, stdin: str) -> None:

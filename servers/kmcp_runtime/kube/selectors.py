@@ -1,7 +1,11 @@
-"""Where a selector is malformed: the API server says what it expected, but not at which character."""
+"""Selectors: an object's own in the words of a query, and where a given one is malformed.
+
+The API server says what it expected, but not at which character.
+"""
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 _TOKEN = re.compile(r"\s*(==|!=|[=,()!<>]|[^\s=,()!<>]+)")
 _COMPARISONS = ("=", "==", "!=", "<", ">")
@@ -11,6 +15,24 @@ _FORM = {
     "field_selector": "write field=value or field!=value, separated by commas; metadata.name and metadata.namespace "
     "work for every kind",
 }
+
+
+def selector_of(spec: Mapping[str, Any]) -> str | None:
+    """A label selector object in the words of a query; None when it is absent."""
+    selector = spec.get("selector")
+    if not selector:
+        return None
+    if "matchLabels" not in selector and "matchExpressions" not in selector:
+        return ",".join(f"{key}={value}" for key, value in selector.items())
+    parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    return ",".join([*parts, *(_expression(each) for each in selector.get("matchExpressions") or ())])
+
+
+def _expression(each: Mapping[str, Any]) -> str:
+    key, operator = each["key"], each["operator"]
+    if operator in ("Exists", "DoesNotExist"):
+        return key if operator == "Exists" else f"!{key}"
+    return f"{key} {'in' if operator == 'In' else 'notin'} ({','.join(each.get('values') or ())})"
 
 
 def fault(selectors: Mapping[str, str | None]) -> tuple[str, str, int] | None:

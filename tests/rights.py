@@ -11,10 +11,9 @@ from typing import Any
 import yaml
 from fastmcp import Client
 
-from kmcp_kubernetes.server import SERVER
-from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime.instance import Server
 from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.settings import ClusterSettings
 from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
 from kmcp_runtime.tool import Rule
@@ -25,14 +24,9 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 @asynccontextmanager
 async def holding(
-    api: KubeApi,
-    settings: KubernetesSettings,
-    namespace: str,
-    rules: Iterable[Rule],
-    folder: Path,
-    server: Server = SERVER,
+    api: KubeApi, server: Server, settings: ClusterSettings, namespace: str, rules: Iterable[Rule], folder: Path
 ) -> AsyncIterator[ToolCaller]:
-    """The server as a new ServiceAccount that holds these rules in the whole cluster, and nothing else."""
+    """A server as a new ServiceAccount that holds these rules in the whole cluster, and nothing else."""
     name = f"kmcp-test-{secrets.token_hex(4)}"
     await _grant(api, namespace, name, rules)
     try:

@@ -1,0 +1,93 @@
+"""Analysis runs and experiments: phase, message, and what each metric measured. Pure."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from kmcp_runtime.arguments import seconds_of
+
+Object = Mapping[str, Any]
+_ENDED = ("Successful", "Failed", "Error", "Inconclusive")
+
+
+class MetricResult(BaseModel):
+    """How often a metric was measured, by outcome."""
+
+    name: str
+    phase: str
+    successful: int = 0
+    failed: int = 0
+    inconclusive: int = 0
+    error: int = 0
+    last_value: str | None = None
+    message: str | None = None
+
+
+class AnalysisRun(BaseModel):
+    """A run of an analysis."""
+
+    name: str
+    phase: str
+    message: str | None = None
+    metrics: list[MetricResult] = Field(default_factory=list)
+
+
+class Experiment(BaseModel):
+    """An Experiment in a list."""
+
+    name: str
+    namespace: str
+    status: str
+    message: str | None = None
+    duration: str | None = None
+    remaining: str | None = None
+    age: str
+
+
+def analysis_run(found: Object) -> AnalysisRun:
+    seen = found.get("status") or {}
+    return AnalysisRun(
+        name=found["metadata"]["name"], phase=str(seen.get("phase") or "Pending"), message=seen.get("message") or None,
+        metrics=[_metric(each) for each in seen.get("metricResults") or ()],
+    )  # fmt: skip
+
+
+def experiment(found: Object, now: datetime) -> Experiment:
+    metadata, seen = found["metadata"], found.get("status") or {}
+    duration = (found.get("spec") or {}).get("duration")
+    remaining, age = _remaining(duration, seen, now), _since(metadata["creationTimestamp"], now)
+    return Experiment(
+        name=metadata["name"], namespace=metadata["namespace"], status=str(seen.get("phase") or "Pending"),
+        message=seen.get("message") or None, duration=duration,
+        remaining=None if remaining is None else in_words(remaining), age=in_words(age),
+    )  # fmt: skip
+
+
+def in_words(seconds: float) -> str:
+    """`45s`, `12m`, `5h`, `3d`: the largest unit that fits."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{max(int(seconds), 0)}s"
+
+
+def _remaining(duration: str | None, seen: Mapping[str, Any], now: datetime) -> float | None:
+    if not duration or seen.get("phase") in _ENDED or not seen.get("availableAt"):
+        return None
+    left = float(seconds_of(duration)) - _since(seen["availableAt"], now)
+    return left if left > 0 else None
+
+
+def _since(stamp: str, now: datetime) -> float:
+    return (now - datetime.fromisoformat(stamp.replace("Z", "+00:00")).astimezone(UTC)).total_seconds()
+
+
+def _metric(each: Mapping[str, Any]) -> MetricResult:
+    last = (each.get("measurements") or [{}])[-1]
+    counts = {name: int(each.get(name) or 0) for name in ("successful", "failed", "inconclusive", "error")}
+    return MetricResult(
+        name=str(each.get("name")), phase=str(each.get("phase")), **counts, last_value=last.get("value"),
+        message=each.get("message") or last.get("message"),
+    )  # fmt: skip

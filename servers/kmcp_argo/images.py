@@ -1,0 +1,63 @@
+"""Setting images: which containers change, and the patch that changes only them. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from kmcp_runtime.errors import bad_argument
+
+ALL = "*"
+_LISTS = ("initContainers", "containers", "ephemeralContainers")
+Object = Mapping[str, Any]
+
+
+class ImageChange(BaseModel):
+    """An image before and after."""
+
+    container: str
+    was: str = Field(serialization_alias="from", validation_alias="from")
+    to: str
+
+
+@dataclass(frozen=True)
+class _Place:
+    pointer: str
+    name: str
+    image: str
+
+
+def assignment(text: str, found: Object) -> tuple[str, str]:
+    """`container=image` taken apart; `bad_argument` names the containers there are."""
+    container, separator, image = text.partition("=")
+    if not separator or not container or not image or image != image.strip():
+        raise bad_argument(
+            f"container_image: {text!r} is not container=image",
+            f"containers: {_names(found)}; *=image sets all of them",
+        )
+    return container, image
+
+
+def changes(found: Object, container: str, image: str) -> tuple[list[ImageChange], list[dict[str, Any]]]:
+    """What changes and the JSON patch for it, which fails when the object has changed meanwhile."""
+    places = [place for place in _places(found) if container in (ALL, place.name)]
+    if not places:
+        raise bad_argument(f"container_image: no container {container!r}", f"containers: {_names(found)}")
+    changed = [place for place in places if place.image != image]
+    tests = [{"op": "test", "path": f"{place.pointer}/name", "value": place.name} for place in changed]
+    writes = [{"op": "replace", "path": f"{place.pointer}/image", "value": image} for place in changed]
+    version = {"op": "test", "path": "/metadata/resourceVersion", "value": found["metadata"]["resourceVersion"]}
+    told = [ImageChange.model_validate({"container": each.name, "from": each.image, "to": image}) for each in changed]
+    return told, [version, *tests, *writes] if changed else []
+
+
+def _places(found: Object) -> Iterator[_Place]:
+    spec = ((found.get("spec") or {}).get("template") or {}).get("spec") or {}
+    for field in _LISTS:
+        for index, each in enumerate(spec.get(field) or ()):
+            yield _Place(f"/spec/template/spec/{field}/{index}", str(each.get("name")), str(each.get("image", "")))
+
+
+def _names(found: Object) -> str:
+    return ", ".join(place.name for place in _places(found)) or "none"

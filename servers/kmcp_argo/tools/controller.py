@@ -1,0 +1,138 @@
+"""Whether Argo Rollouts is installed and works."""
+
+import asyncio
+import shutil
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from kmcp_argo.client import GROUP, Argo
+from kmcp_argo.controller import LABEL, NAMESPACE, Found, find_controllers
+from kmcp_runtime import command
+from kmcp_runtime.arguments import Namespace, Word
+from kmcp_runtime.kube import objects
+from kmcp_runtime.output.results import Result
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+PLUGIN = "kubectl-argo-rollouts"
+KINDS = ("rollouts", "experiments", "analysisruns", "analysistemplates", "clusteranalysistemplates")
+_VERSION_SECONDS = 10.0
+
+
+class ControllerPod(BaseModel):
+    """A pod of the controller."""
+
+    name: str
+    phase: str
+    ready: bool
+    restarts: int
+
+
+class Definition(BaseModel):
+    """A kind of Argo Rollouts that the cluster serves."""
+
+    name: str
+    versions: list[str]
+
+
+class ControllerInstall(Result):
+    """Whether a controller is there and works."""
+
+    installed: bool
+    healthy: bool
+    namespace: str | None = Field(default=None, description="Where it was found")
+    version: str | None = Field(default=None, description="Tag of its image")
+    pods: list[ControllerPod]
+    crds: list[Definition]
+    problems: list[str]
+
+
+class Plugin(BaseModel):
+    """The optional binary on this server's PATH."""
+
+    installed: bool
+    version: str | None = None
+
+
+class PluginInstall(Result):
+    """What stands in for the kubectl plugin."""
+
+    required: bool = Field(default=False, description="These tools need no plugin")
+    plugin: Plugin
+    api: dict[str, bool] = Field(description="Kinds that the cluster serves")
+    controller_version: str | None = None
+
+
+@tool(
+    Effect.READ,
+    needs=(Rule("apps", ("deployments",), ("list",)), Rule("", ("pods",), ("list",))),
+    ignored=("timeout",),
+)
+async def argo_verify_argo_rollouts_controller_install(
+    namespace: Namespace = NAMESPACE,
+    label: Annotated[str, Word("Label of Deployment and pods")] = LABEL,
+    argo: Argo = injected(),
+) -> ControllerInstall:
+    """Check that the Argo Rollouts controller is installed and runs; use it when rollouts do not move."""
+    crds = await _definitions(argo)
+    found = await find_controllers(argo, label, namespace) or await find_controllers(argo, label)
+    problems = [] if any(each.name == "rollouts" for each in crds) else [f"the cluster serves no rollouts.{GROUP}"]
+    if not found:
+        problems.append(f"no Deployment with label {label}, neither in {namespace} nor elsewhere")
+        return ControllerInstall(installed=False, healthy=False, pods=[], crds=crds, problems=problems)
+    chosen = found[0]
+    pods = [_pod(each) for each in await argo.listed("pods", chosen.namespace, selector=label)]
+    problems += _problems(chosen, found, pods, namespace)
+    return ControllerInstall(
+        installed=bool(crds), healthy=bool(crds) and chosen.available > 0, namespace=chosen.namespace,
+        version=chosen.version, pods=pods, crds=crds, problems=problems,
+    )  # fmt: skip
+
+
+@tool(Effect.READ, needs=(Rule("apps", ("deployments",), ("list",)),))
+async def argo_verify_kubectl_plugin_install(argo: Argo = injected()) -> PluginInstall:
+    """Say what can be done with rollouts here; these tools need no kubectl plugin."""
+    crds, found, plugin = await asyncio.gather(_definitions(argo), find_controllers(argo), _plugin())
+    served = {each.name for each in crds}
+    return PluginInstall(
+        plugin=plugin, api={name: name in served for name in KINDS},
+        controller_version=found[0].version if found else None,
+    )  # fmt: skip
+
+
+async def _definitions(argo: Argo) -> list[Definition]:
+    versions: dict[str, list[str]] = {}
+    for kind in await argo.discovery.kinds():
+        if kind.group == GROUP and kind.plural in KINDS:
+            versions.setdefault(kind.plural, []).append(kind.version)
+    return [Definition(name=name, versions=found) for name, found in versions.items()]
+
+
+def _pod(found: objects.Object) -> ControllerPod:
+    seen = found.get("status") or {}
+    statuses = seen.get("containerStatuses") or []
+    return ControllerPod(
+        name=found["metadata"]["name"], phase=str(seen.get("phase")),
+        ready=bool(statuses) and all(each.get("ready") for each in statuses),
+        restarts=sum(int(each.get("restartCount") or 0) for each in statuses),
+    )  # fmt: skip
+
+
+def _problems(chosen: Found, found: list[Found], pods: list[ControllerPod], namespace: str) -> list[str]:
+    problems = []
+    if chosen.namespace != namespace:
+        problems.append(f"it is not in namespace {namespace} but in {chosen.namespace}")
+    if chosen.available == 0:
+        problems.append(f"no pod of Deployment {chosen.name} is available ({chosen.desired} wanted)")
+    problems += [f"pod {pod.name} is {pod.phase} and not ready" for pod in pods if not pod.ready]
+    if len(found) > 1:
+        problems.append("several controllers: " + ", ".join(f"{each.namespace}/{each.name}" for each in found))
+    return problems
+
+
+async def _plugin() -> Plugin:
+    path = shutil.which(PLUGIN)
+    if path is None:
+        return Plugin(installed=False)
+    ended = await command.run([path, "version", "--short"], env={}, seconds=_VERSION_SECONDS)
+    return Plugin(installed=True, version=ended.stdout.strip().rpartition(" ")[2] or None)

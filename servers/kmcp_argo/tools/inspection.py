@@ -1,0 +1,119 @@
+"""One rollout, explained."""
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from kmcp_argo import analysis, revisions, rollouts
+from kmcp_argo.client import Argo
+from kmcp_argo.words import RolloutName
+from kmcp_runtime.arguments import Namespace, TimeoutSeconds, Word
+from kmcp_runtime.kube import objects
+from kmcp_runtime.output.results import Result
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+_POLL_SECONDS = 0.5
+_ENDS = ("Healthy", "Degraded")
+
+
+class Step(BaseModel):
+    """A step of a canary."""
+
+    step: str
+    current: bool | None = None
+
+
+class Condition(BaseModel):
+    """A condition of the rollout."""
+
+    type: str
+    status: str
+    reason: str | None = None
+    message: str | None = None
+
+
+class RolloutDetails(Result):
+    """A rollout with its steps, revisions and analysis runs."""
+
+    cuttable = "replica_sets"
+    untrusted = True
+
+    rollout: rollouts.Row
+    timed_out: bool | None = Field(default=None, description="True when it was neither healthy nor degraded in time")
+    paused: bool | None = Field(default=None, description="spec.paused")
+    aborted: bool | None = None
+    pause_conditions: list[str] | None = None
+    steps: list[Step] | None = None
+    replica_sets: list[revisions.Revision] = Field(description="Revisions, the newest first")
+    analysis_runs: list[analysis.AnalysisRun] | None = None
+    conditions: list[Condition] | None = None
+
+
+@tool(
+    Effect.READ,
+    needs=(
+        Rule("argoproj.io", ("rollouts",), ("get",)),
+        Rule("argoproj.io", ("analysisruns",), ("list",)),
+        Rule("apps", ("replicasets",), ("list",)),
+    ),
+    extra=True,
+)
+async def argo_get_rollout(
+    rollout_name: RolloutName,
+    namespace: Namespace = "default",
+    wait: Annotated[bool, Word("Until healthy or degraded")] = False,
+    timeout_seconds: TimeoutSeconds = 60,
+    argo: Argo = injected(),
+) -> RolloutDetails:
+    """Explain one rollout: step, why it is paused, stable and canary sets, analysis results."""
+    found, late = await _settled(argo, rollout_name, namespace, timeout_seconds if wait else 0)
+    owned, runs = await asyncio.gather(
+        argo.owned("replicasets.apps", found), argo.owned("analysisruns.argoproj.io", found)
+    )
+    seen, spec = rollouts.status_of(found), rollouts.spec_of(found)
+    newest_first = sorted(runs, key=lambda each: str(each["metadata"]["creationTimestamp"]), reverse=True)
+    return RolloutDetails(
+        rollout=rollouts.row(found), timed_out=(wait and late) or None, paused=bool(spec.get("paused")) or None,
+        aborted=bool(seen.get("abort")) or None,
+        pause_conditions=[f"{each['reason']} since {each['startTime']}" for each in seen.get("pauseConditions") or ()]
+        or None,
+        steps=_steps(found) or None, replica_sets=revisions.revisions(found, owned),
+        analysis_runs=[analysis.analysis_run(each) for each in newest_first] or None,
+        conditions=[_condition(each) for each in seen.get("conditions") or ()] or None, hint=_next_step(found),
+    )  # fmt: skip
+
+
+async def _settled(argo: Argo, name: str, namespace: str, seconds: float) -> tuple[objects.Object, bool]:
+    """The rollout once it is healthy or degraded; True when the time was up before."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = await argo.rollout(name, namespace)
+        state, message = rollouts.phase(found)
+        if state in _ENDS or time.monotonic() >= deadline:
+            return found, state not in _ENDS
+        await argo.call.progress(rollouts.row(found).available, rollouts.desired(found), f"{state}: {message}")
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def _steps(found: objects.Object) -> list[Step]:
+    current = rollouts.step_index(found)
+    return [
+        Step(step=rollouts.step_in_words(each), current=True if index == current else None)
+        for index, each in enumerate(rollouts.steps(found))
+    ]
+
+
+def _condition(each: dict[str, Any]) -> Condition:
+    return Condition.model_validate({name: each.get(name) for name in ("type", "status", "reason", "message")})
+
+
+def _next_step(found: objects.Object) -> str | None:
+    name = found["metadata"]["name"]
+    state, _ = rollouts.phase(found)
+    if rollouts.status_of(found).get("abort"):
+        return f"Aborted: argo_rollout_action rollout_name={name} action=retry, or action=undo."
+    if state == "Paused":
+        return f"argo_promote_rollout rollout_name={name} goes on; argo_rollout_action action=abort goes back."
+    return None

@@ -1,0 +1,64 @@
+"""Promoting and pausing."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from kmcp_argo import rollouts
+from kmcp_argo.changes import apply, outcome
+from kmcp_argo.client import Argo
+from kmcp_argo.promotion import promotion
+from kmcp_argo.words import RolloutName, Written
+from kmcp_runtime.arguments import DryRun, Namespace, Word
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+_NEEDS = (
+    Rule("argoproj.io", ("rollouts",), ("get", "patch")),
+    Rule("argoproj.io", ("rollouts/status",), ("patch",)),
+    Rule("apps", ("deployments",), ("list",)),
+)
+
+
+class Promoted(Written):
+    """How far a promotion went."""
+
+    from_step: str | None = None
+    to_step: str | None = None
+    patches: list[dict[str, Any]] = Field(description="What was sent: to the status, then to the object")
+
+
+class Paused(Written):
+    """Whether the rollout is paused now."""
+
+    paused: bool
+
+
+@tool(Effect.WRITE, needs=_NEEDS)
+async def argo_promote_rollout(
+    rollout_name: RolloutName,
+    namespace: Namespace = "default",
+    full: Annotated[bool, Word("Skip all steps, pauses and analysis")] = False,
+    dry_run: DryRun = False,
+    argo: Argo = injected(),
+) -> Promoted:
+    """Let a paused rollout go on with its next step, or with full=true to the end."""
+    before = await argo.rollout(rollout_name, namespace)
+    wanted = promotion(before, full)
+    after = await apply(argo, before, wanted, dry_run)
+    answer = await outcome(argo, before, after, dry_run)
+    return Promoted(
+        **answer, from_step=rollouts.step(before), to_step=rollouts.step(after),
+        patches=[dict(patch) for patch in wanted.patches], hint=wanted.why_nothing,
+    )  # fmt: skip
+
+
+@tool(Effect.WRITE, needs=(_NEEDS[0], _NEEDS[2]), idempotent=True)
+async def argo_pause_rollout(
+    rollout_name: RolloutName, namespace: Namespace = "default", dry_run: DryRun = False, argo: Argo = injected()
+) -> Paused:
+    """Hold a rollout where it is until argo_promote_rollout, or action=resume of argo_rollout_action."""
+    before = await argo.rollout(rollout_name, namespace)
+    after = before
+    if not rollouts.spec_of(before).get("paused"):
+        after = await argo.patch("rollouts", rollout_name, namespace, {"spec": {"paused": True}}, dry_run=dry_run)
+    return Paused(**await outcome(argo, before, after, dry_run), paused=True)

@@ -1,0 +1,22 @@
+"""Words of arguments and shapes of results that several tools of this server have."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from kmcp_runtime.arguments import Word, check_name
+from kmcp_runtime.output.results import Diff, Result
+
+RolloutName = Annotated[str, AfterValidator(check_name), Word("Rollout")]
+
+
+class Written(Result):
+    """What a change of a Rollout did."""
+
+    name: str
+    namespace: str
+    status: str = Field(description="Of the Rollout afterwards")
+    message: str | None = None
+    changed: bool
+    diff: Diff | None = Field(default=None, description="Unified diff, without managedFields")
+    dry_run: bool | None = Field(default=None, description="True when nothing was changed")

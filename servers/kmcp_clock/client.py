@@ -1,0 +1,73 @@
+"""This machine's clock, and the time zones that it knows."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from kmcp_runtime.call import Call
+from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, unavailable
+from kmcp_runtime.instance import Backend
+from kmcp_runtime.settings import Settings
+
+_OFFSET = re.compile(r"(?:UTC|GMT|Z)?([+-])(\d{1,2})(?::?(\d\d))?", re.IGNORECASE)
+_FURTHEST_ETC_HOURS = {"+": 14, "-": 12}
+
+
+class Clock(Backend):
+    """Answers from the operating system's clock; zones are IANA's."""
+
+    @cached_property
+    def zones(self) -> Mapping[str, str]:
+        """The known names by their lower case; read once, it takes a tenth of a second."""
+        return {name.lower(): name for name in sorted(available_timezones())}
+
+    def provide(self, call: Call) -> Mapping[type, Any]:
+        return {Clock: self}
+
+    async def ready(self) -> None:
+        if not self.zones:
+            raise unavailable("this machine has no time zone data", "install the package tzdata")
+
+    def now(self, zone: ZoneInfo, offset_seconds: float) -> datetime:
+        """The moment that many elapsed seconds from now, as a clock in the zone shows it."""
+        try:
+            return (datetime.now(UTC) + timedelta(seconds=offset_seconds)).astimezone(zone)
+        except OverflowError:
+            raise bad_argument("offset: it leads out of the years 1 to 9999", "give a shorter one") from None
+
+    def zone(self, name: str) -> ZoneInfo:
+        known = self.zones.get(name.strip().lower())
+        if known is None:
+            raise self._unknown(name)
+        return ZoneInfo(known)
+
+    def _unknown(self, name: str) -> ToolFailure:
+        near = self._near(name)
+        hint = f"did you mean {', '.join(near)}?" if near else "give an IANA name: Europe/Berlin, America/New_York, UTC"
+        return bad_argument(f"timezone: {name!r} is no IANA time zone", hint)
+
+    def _near(self, name: str) -> list[str]:
+        """Zones of that fixed offset, of a city of that name, then those spelt alike."""
+        offset = _OFFSET.fullmatch(name.strip())
+        if offset:
+            return _fixed(*offset.groups())
+        wanted = name.strip().replace(" ", "_")
+        cities = {known.rpartition("/")[2].lower(): known for known in self.zones.values()}
+        close = [cities[city] for city in nearest(wanted.rpartition("/")[2], cities)]
+        return list(dict.fromkeys([*close, *nearest(wanted, self.zones.values())]))[:4]
+
+
+def _fixed(sign: str, hours: str, minutes: str | None) -> list[str]:
+    """`Etc` zones are named the other way round: Etc/GMT-2 is two hours ahead of UTC."""
+    if int(minutes or 0) or int(hours) > _FURTHEST_ETC_HOURS[sign]:
+        return []
+    return [f"Etc/GMT{'-' if sign == '+' else '+'}{int(hours)}"]
+
+
+@asynccontextmanager
+async def open_clock(settings: Settings) -> AsyncIterator[Clock]:
+    yield Clock()

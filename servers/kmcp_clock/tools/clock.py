@@ -1,0 +1,37 @@
+"""What time it is."""
+
+import math
+from typing import Annotated
+
+from pydantic import Field
+
+from kmcp_clock.client import Clock
+from kmcp_runtime.arguments import SignedDuration, Word
+from kmcp_runtime.output.results import Result
+from kmcp_runtime.tool import Effect, injected, tool
+
+
+class Moment(Result):
+    """A moment, and how a clock in the zone shows it."""
+
+    iso8601: str = Field(description="Local time with its offset from UTC")
+    unix: int = Field(description="Seconds since 1970-01-01 UTC")
+    timezone: str
+    utc_offset: str = Field(description="As +02:00")
+    weekday: str
+
+
+@tool(Effect.READ, open_world=False)
+async def datetime_get_current_time(
+    timezone: Annotated[str, Word("IANA name")] = "UTC",
+    offset: SignedDuration | None = None,
+    clock: Clock = injected(),
+) -> Moment:
+    """Tell the time now, or before or after now, in a time zone; use it before writing any date or time range."""
+    zone = clock.zone(timezone)
+    moment = clock.now(zone, offset or 0)
+    text = moment.isoformat(timespec="seconds")
+    return Moment(
+        iso8601=text, unix=math.floor(moment.timestamp()), timezone=zone.key,
+        utc_offset=text[len("1970-01-01T00:00:00") :], weekday=moment.strftime("%A"),
+    )  # fmt: skip

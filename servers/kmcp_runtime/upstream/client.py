@@ -1,0 +1,96 @@
+"""Requests to one API, and its failures told."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx2
+
+from kmcp_runtime.errors import ToolFailure, timed_out
+from kmcp_runtime.upstream import failures
+from kmcp_runtime.upstream.access import Access
+from kmcp_runtime.upstream.failures import Refused
+from kmcp_runtime.web import LARGEST_ANSWER, Answer, Timeouts, Unreachable, Web
+
+Explain = Callable[[Refused], ToolFailure]
+"""Tells an error answer better than its status does; answers the failure itself where it knows nothing better."""
+
+
+class Upstream:
+    """One API, called `backend` in errors (`prometheus`); `transport` is what tests put in place of the network."""
+
+    def __init__(
+        self,
+        backend: str,
+        access: Access,
+        explain: Explain = lambda refused: refused,
+        *,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.backend = backend
+        self.access = access
+        self._explain = explain
+        timeouts = Timeouts(connect=min(5.0, access.seconds), read=access.seconds, whole=access.seconds)
+        self._web = Web(timeouts, transport=transport, tls=access.tls)
+
+    async def close(self) -> None:
+        await self._web.close()
+
+    @property
+    def address(self) -> str:
+        """The configured address as it may be shown."""
+        return str(self.access.base())
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        largest_bytes: int = LARGEST_ANSWER,
+        headers: Mapping[str, str] | None = None,
+        **request: Any,
+    ) -> Answer:
+        """One request below the base address; `path` is percent-encoded and starts with `/`.
+
+        `request` is `params`, `data` (a form) or `json` as httpx2 takes them. An answer of status 300 or more is a
+        failure: `Refused`, or what `explain` makes of it.
+        """
+        url = self._at(path)
+        place = str(url.copy_with(query=None))
+        sent = {"User-Agent": "kmcp-suite", **self.access.headers, **self.access.authorization(), **(headers or {})}
+        try:
+            answer = await self._web.send(
+                method, url, largest_bytes=largest_bytes, shown_as=place, headers=sent, **request
+            )
+        except ToolFailure as failure:
+            raise self._told(failure, place) from None
+        if answer.status >= 300:
+            raise self._scrubbed(self._explain(failures.refused(answer, place, self.access, self.backend)))
+        return answer
+
+    async def read(self, method: str, path: str, **request: Any) -> Any:
+        """The parsed JSON of an answer."""
+        answer = await self.send(method, path, **request)
+        try:
+            return json.loads(answer.content)
+        except ValueError as error:
+            place = str(self._at(path).copy_with(query=None))
+            raise self._scrubbed(failures.no_json(answer, place, self.access, self.backend, error)) from None
+
+    def _at(self, path: str) -> httpx2.URL:
+        base = self.access.base()
+        return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + path.encode("ascii"))
+
+    def _told(self, failure: ToolFailure, place: str) -> ToolFailure:
+        """A failure of the door with the next step that this API's configuration knows."""
+        failure.backend = self.backend
+        if isinstance(failure, Unreachable):
+            failure.hint = failures.no_answer(failure.trouble, self.access)
+        elif failure.code == "timed_out":
+            hint = f"ask for less, or raise {self.access.set_in.timeout}"
+            return timed_out(failure.message, hint, backend=self.backend)
+        return self._scrubbed(failure)
+
+    def _scrubbed(self, failure: ToolFailure) -> ToolFailure:
+        failure.message = self.access.scrubbed(failure.message)
+        return failure
