@@ -31,8 +31,11 @@ class Catalogue:
     ) -> None:  # fmt: skip
         self.live = Live()
         self.metrics = Metrics(self.live, version)
-        self._pins = Pins(cluster, namespace)
-        self._publisher = Publisher(self.live, cluster, namespace, self.metrics, debounce=debounce, interval=interval)
+        deployment = controller.place.deployment
+        self._pins = Pins(cluster, namespace, deployment)
+        self._publisher = Publisher(
+            self.live, cluster, namespace, self.metrics, deployment=deployment, debounce=debounce, interval=interval
+        )
         self._asker = Asker(
             self.live, self.metrics, catalog, platform, self._pins, self._again, ask=ask, interval=ask_interval,
             pin=pin, enabled=discovery,

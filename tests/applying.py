@@ -1,13 +1,25 @@
-"""Objects as manifests hold them, applied to the API server."""
+"""The API server of a test cluster, and objects as manifests hold them applied to it."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
-from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime.kube.config import load_contexts
+from tests.cluster.model import Cluster
 
 APPLY = "application/apply-patch+yaml"
 CLUSTER_WIDE = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition")
 _PLURALS = {"NetworkPolicy": "networkpolicies"}
+
+
+@asynccontextmanager
+async def connected(cluster: Cluster) -> AsyncIterator[KubeApi]:
+    """Its API server, with the administrator's credentials."""
+    contexts = load_contexts(str(cluster.kubeconfig))
+    found = KubeApi(contexts, contexts.named(None), Limits())
+    yield found
+    await found.close()
 
 
 def path_of(found: Mapping[str, Any], namespace: str) -> str:
