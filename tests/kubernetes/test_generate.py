@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from fastmcp import Client
 
 from kmcp_kubernetes import skeletons
 from kmcp_kubernetes.server import SERVER
@@ -15,6 +16,9 @@ from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_kubernetes.wanted import facts_of
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.server import assemble
+from kmcp_runtime.settings import RuntimeSettings
+from tests.hiding import without_groups
 from tests.mcp import ToolCaller
 from tests.rights import holding
 from tests.waiting import until
@@ -110,10 +114,20 @@ async def test_what_exists_is_no_fault(tools: ToolCaller, namespace: str) -> Non
     assert "already exists" in told["warnings"][0]
 
 
+@pytest.fixture
+async def undefined(api: KubeApi, tmp_path: Path) -> AsyncIterator[ToolCaller]:
+    """The server where Istio, Argo Rollouts and the Gateway API are not installed."""
+    groups = {full_name.partition(".")[2] for full_name in skeletons.LEGACY.values()}
+    async with without_groups(api, tmp_path, *groups) as kubeconfig:
+        server = assemble(SERVER, KubernetesSettings(kubeconfig=str(kubeconfig)), RuntimeSettings(approval="off"))
+        async with Client(server) as client:
+            yield ToolCaller(client)
+
+
 @pytest.mark.cluster
 @pytest.mark.parametrize("resource_type", skeletons.LEGACY)
-async def test_legacy_types_without_their_definitions(tools: ToolCaller, resource_type: str) -> None:
-    found, told = await drafted(tools, resource_type, "named web")
+async def test_legacy_types_without_their_definitions(undefined: ToolCaller, resource_type: str) -> None:
+    found, told = await drafted(undefined, resource_type, "named web")
     kind, _, group = skeletons.LEGACY[resource_type].partition(".")
     assert found["kind"] == kind
     assert found["apiVersion"].startswith(f"{group}/")
@@ -124,15 +138,15 @@ async def test_legacy_types_without_their_definitions(tools: ToolCaller, resourc
 
 
 @pytest.mark.cluster
-async def test_absent_kinds(tools: ToolCaller) -> None:
-    found, _ = await drafted(tools, "virtualservice", "host a.example.com to reviews:9080")
+async def test_absent_kinds(undefined: ToolCaller) -> None:
+    found, _ = await drafted(undefined, "virtualservice", "host a.example.com to reviews:9080")
     assert found["spec"]["hosts"] == ["a.example.com"]
     destination = found["spec"]["http"][0]["route"][0]["destination"]
     assert destination == {"host": "reviews", "port": {"number": 9080}}
-    ambiguous = await tools.fails("k8s_generate_resource", resource_type="gateway", resource_description="x")
+    ambiguous = await undefined.fails("k8s_generate_resource", resource_type="gateway", resource_description="x")
     assert ambiguous["code"] == "bad_argument"
     assert "istio_gateway" in ambiguous["message"]
-    unknown = await tools.fails("k8s_generate_resource", resource_type="deploymnt", resource_description="x")
+    unknown = await undefined.fails("k8s_generate_resource", resource_type="deploymnt", resource_description="x")
     assert unknown["code"] == "not_found"
     assert "deployments" in unknown["hint"]
 

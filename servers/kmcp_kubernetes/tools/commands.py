@@ -107,7 +107,7 @@ def _check_runs(pod: Mapping[str, Any], container: str) -> None:
         )  # fmt: skip
 
 
-def _text(output: bytes) -> str:
+def _text(output: bytearray) -> str:
     return output.decode(errors="replace")
 
 

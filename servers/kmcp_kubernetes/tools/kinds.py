@@ -8,8 +8,8 @@ from kmcp_kubernetes.client import Kube
 from kmcp_runtime.arguments import Cursor, Limit, Word
 from kmcp_runtime.errors import did_you_mean
 from kmcp_runtime.kube.discovery import Kind
-from kmcp_runtime.output import cursor as cursors
 from kmcp_runtime.output.results import Page
+from kmcp_runtime.output.slices import sliced
 from kmcp_runtime.tool import Effect, injected, tool
 
 CORE = "core"
@@ -44,20 +44,8 @@ async def k8s_get_available_api_resources(
     known = _one_version(await kube.discovery.kinds())
     wanted = [kind for kind in known if _is_wanted(kind, group, verb, namespaced, match)]
     bound_to = {"context": kube.context.name, "group": group, "verb": verb, "namespaced": namespaced, "match": match}
-    start = int(cursors.decode(cursor, bound_to).get("o", 0)) if cursor else 0
-
-    def cursor_at(kept: int) -> str:
-        return cursors.encode({"o": start + kept}, bound_to)
-
-    shown = wanted[start : start + limit]
-    more = start + limit < len(wanted)
-    result = Kinds(
-        items=[_entry(kind) for kind in shown], total=len(wanted), truncated=more,
-        cursor=cursor_at(len(shown)) if more else None,
-        warnings=kube.discovery.warnings, hint=None if wanted else _why_empty(known, group, verb),
-    )  # fmt: skip
-    result.continues_at(cursor_at)
-    return result
+    hint = None if wanted else _why_empty(known, group, verb)
+    return sliced(Kinds, [_entry(kind) for kind in wanted], limit, cursor, bound_to, kube.discovery.warnings, hint)
 
 
 def _one_version(kinds: tuple[Kind, ...]) -> list[Kind]:

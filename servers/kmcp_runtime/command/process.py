@@ -99,14 +99,23 @@ class _Protocol(asyncio.subprocess.SubprocessStreamProtocol):
 
 
 async def start(
-    argv: Sequence[str], *, env: Mapping[str, str], line: Callable[[str], None], dialogue: bool = False
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    line: Callable[[str], None],
+    dialogue: bool = False,
+    directory: str | None = None,
 ) -> Running:
-    """Start `argv`; with a dialogue only its stderr goes to `line`, else stdout too, and its stdin is empty."""
+    """Start `argv`; with a dialogue only its stderr goes to `line`, else stdout too, and its stdin is empty.
+
+    `directory` is where it works; this process's own where it is None.
+    """
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.subprocess_exec(
         lambda: _Protocol(loop),
         *argv,
         env=dict(env),
+        cwd=directory,
         stdin=asyncio.subprocess.PIPE if dialogue else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE if dialogue else asyncio.subprocess.STDOUT,

@@ -40,16 +40,17 @@ async def run(
     largest_bytes: int = LARGEST_OUTPUT,
     line: Callable[[str], None] | None = None,
     missing: str | None = None,
+    directory: str | None = None,
 ) -> Ended:
     """Run `argv` to its end; the environment is `env` and nothing else.
 
-    `line` sees each line of stderr as it comes. At the deadline, and when the caller is cancelled, the process and its
-    group get SIGTERM, and SIGKILL some seconds later. Errors: `unavailable` when there is no such program (`missing`
-    is the hint: what to install or set) or it cannot be started, `timed_out` at the deadline. An exit code is no error
-    here: what it means, the program's own door knows.
+    It works in `directory`. `line` sees each line of stderr as it comes. At the deadline, and when the caller is
+    cancelled, the process and its group get SIGTERM, and SIGKILL some seconds later. Errors: `unavailable` when there
+    is no such program (`missing` is the hint: what to install or set) or it cannot be started, `timed_out` at the
+    deadline. An exit code is no error here: what it means, the program's own door knows.
     """
     output, errors = _Output(largest_bytes), _Errors(line)
-    running = await _started(argv, env, errors, missing)
+    running = await _started(argv, env, errors, missing, directory)
     reading = asyncio.create_task(output.read(running.stdout))
     with anyio.move_on_after(seconds) as deadline:
         try:
@@ -103,7 +104,11 @@ class _Errors:
 
 
 async def _started(
-    argv: Sequence[str], env: Mapping[str, str], errors: Callable[[str], None], missing: str | None
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    errors: Callable[[str], None],
+    missing: str | None,
+    directory: str | None,
 ) -> Running:
     if any("\0" in each for each in argv):
         raise bad_argument("a NUL character cannot be given to a program")
@@ -114,7 +119,7 @@ async def _started(
             f"the program {argv[0]} is not there, or is no executable file", missing or _to_install(argv[0])
         )
     try:
-        return await start([program, *argv[1:]], env=env, line=errors, dialogue=True)
+        return await start([program, *argv[1:]], env=env, line=errors, dialogue=True, directory=directory)
     except OSError as error:
         raise unavailable(f"cannot start {program}: {error.strerror or error}") from None
 

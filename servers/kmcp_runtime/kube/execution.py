@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -18,15 +18,15 @@ V4 = "v4.channel.k8s.io"
 _STDIN, _STDOUT, _STDERR, _ERROR = 0, 1, 2, 3
 _CLOSE = 255
 LARGEST_STREAM = 1 << 20
-"""Bytes that are kept of each stream."""
+"""Bytes that are kept of each stream, unless the caller says otherwise."""
 
 
 @dataclass
 class Execution:
     """How a command ended. `exit_code` is None when it did not end in time."""
 
-    stdout: bytes = b""
-    stderr: bytes = b""
+    stdout: bytearray = field(default_factory=bytearray)
+    stderr: bytearray = field(default_factory=bytearray)
     exit_code: int | None = None
     truncated: bool = False
     timed_out: bool = False
@@ -34,9 +34,10 @@ class Execution:
 
 
 async def execute(
-    api: KubeApi, namespace: str, pod: str, container: str, command: Sequence[str], stdin: str | None, seconds: float
-) -> Execution:
-    """Run argv in a container and wait for its end, at most so many seconds."""
+    api: KubeApi, namespace: str, pod: str, container: str, command: Sequence[str], stdin: str | None, seconds: float,
+    largest: int = LARGEST_STREAM,
+) -> Execution:  # fmt: skip
+    """Run argv in a container and wait for its end, at most so many seconds; keep `largest` bytes of each stream."""
     query = [("container", container), *(("command", word) for word in command), ("stdout", "true"), ("stderr", "true")]
     if stdin is not None:
         query.append(("stdin", "true"))
@@ -46,7 +47,7 @@ async def execute(
         async with asyncio.timeout(seconds):
             if stdin is not None:
                 await _feed(socket, stdin)
-            await _collect(socket, result)
+            await _collect(socket, result, largest)
     except TimeoutError:
         result.timed_out = True
     finally:
@@ -67,26 +68,19 @@ async def _feed(socket: aiohttp.ClientWebSocketResponse, stdin: str) -> None:
     await socket.send_bytes(bytes([_CLOSE, _STDIN]))
 
 
-async def _collect(socket: aiohttp.ClientWebSocketResponse, result: Execution) -> None:
+async def _collect(socket: aiohttp.ClientWebSocketResponse, result: Execution, largest: int) -> None:
     async for message in socket:
         if message.type is not aiohttp.WSMsgType.BINARY or not message.data:
             continue
         channel, data = message.data[0], message.data[1:]
-        if channel == _STDOUT:
-            result.stdout = _kept(result, result.stdout, data)
-        elif channel == _STDERR:
-            result.stderr = _kept(result, result.stderr, data)
+        if channel in (_STDOUT, _STDERR):
+            stream = result.stdout if channel == _STDOUT else result.stderr
+            result.truncated |= len(stream) + len(data) > largest
+            stream += data[: largest - len(stream)]
         elif channel == _ERROR:
             _ended(json.loads(data), result)
             return
     raise unavailable("the connection to the pod was lost before the command ended", "try again", backend=BACKEND)
-
-
-def _kept(result: Execution, so_far: bytes, data: bytes) -> bytes:
-    room = LARGEST_STREAM - len(so_far)
-    if len(data) > room:
-        result.truncated = True
-    return so_far + data[:room]
 
 
 def _ended(status: dict[str, Any], result: Execution) -> None:

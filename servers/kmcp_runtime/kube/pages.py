@@ -12,11 +12,12 @@ from kmcp_runtime.kube.failures import EXPIRED, StatusFailure
 from kmcp_runtime.output import cursor as cursors
 
 Form = Literal["table", "objects", "names"]
-_ACCEPT: Mapping[Form, str] = {
+FORMS: Mapping[Form, str] = {
     "table": "application/json;as=Table;v=v1;g=meta.k8s.io",
     "names": "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
     "objects": JSON,
 }
+"""What a list of each form is asked for as, in the header Accept."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ async def fetch(api: KubeApi, query: Query, cursor: str | None, arguments: Mappi
     position = cursors.decode(cursor, arguments) if cursor else {}
     parameters = _parameters(query, position)
     try:
-        answer = await api.get(query.kind.path(query.namespace), parameters, _ACCEPT[query.form])
+        answer = await api.get(query.kind.path(query.namespace), parameters, FORMS[query.form])
     except StatusFailure as failure:
         raise _explained(failure, query, bool(cursor)) from None
     return _page(answer, query, position)

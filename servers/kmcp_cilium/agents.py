@@ -1,0 +1,117 @@
+"""Which agents a cluster has: the pods `k8s-app=cilium`, read as a table, and which of them a call means."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found, unavailable
+from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.pages import FORMS
+
+SELECTOR = "k8s-app=cilium"
+CONTAINER = "cilium-agent"
+USUAL_NAMESPACE = "kube-system"
+_NAMED = 10
+"""Nodes that a hint names."""
+
+
+@dataclass(frozen=True)
+class AgentPod:
+    """One agent's pod as the API server's table shows it."""
+
+    node: str
+    namespace: str
+    name: str
+    state: str
+    """The pod's status in a word, with its ready containers: `Running 1/1`."""
+    restarts: str
+
+    @property
+    def ready(self) -> bool:
+        phase, _, containers = self.state.partition(" ")
+        ready, _, all_of_them = containers.partition("/")
+        return phase == "Running" and ready == all_of_them
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Changes with every start of the agent."""
+        return self.namespace, self.name, self.restarts
+
+
+async def home(api: KubeApi) -> str:
+    """The namespace that agents run in."""
+    query = (("labelSelector", SELECTOR), ("limit", "50"))
+    found = await api.get("/api/v1/pods", query, FORMS["names"])
+    namespaces = sorted({item["metadata"]["namespace"] for item in found["items"]})
+    if USUAL_NAMESPACE in namespaces or not namespaces:
+        return USUAL_NAMESPACE
+    if len(namespaces) > 1:
+        raise unavailable(
+            f"agents of Cilium run in several namespaces: {', '.join(namespaces)}",
+            "set KMCP_CILIUM_NAMESPACE to the one that is meant",
+        )
+    return str(namespaces[0])
+
+
+async def listed(api: KubeApi, namespace: str) -> list[AgentPod]:
+    """Every agent's pod, by node."""
+    query = (("labelSelector", SELECTOR), ("includeObject", "None"), ("resourceVersion", "0"))
+    table = await api.get(f"/api/v1/namespaces/{namespace}/pods", query, FORMS["table"])
+    columns = [column["name"].lower() for column in table.get("columnDefinitions") or ()]
+    rows = [dict(zip(columns, row["cells"], strict=False)) for row in table.get("rows") or ()]
+    return sorted((_pod(namespace, row) for row in rows), key=lambda pod: (pod.node, not pod.ready, pod.name))
+
+
+def _pod(namespace: str, row: Mapping[str, Any]) -> AgentPod:
+    return AgentPod(
+        node=row["node"], namespace=namespace, name=row["name"], state=f"{row['status']} {row['ready']}",
+        restarts=str(row["restarts"]).split(" ")[0],
+    )  # fmt: skip
+
+
+def on_node(pods: Sequence[AgentPod], node: str) -> AgentPod:
+    """The Ready agent of a node."""
+    there = [pod for pod in pods if pod.node == node]
+    if not there:
+        names = sorted({pod.node for pod in pods})
+        near = nearest(node, names)
+        hint = f"did you mean {', '.join(near)}?" if near else f"agents run on {_some(names)}"
+        raise not_found(f"node_name: no agent of Cilium on a node {node!r}", hint)
+    if not there[0].ready:
+        raise not_ready(there[0])
+    return there[0]
+
+
+def first_ready(pods: Sequence[AgentPod]) -> AgentPod:
+    ready = [pod for pod in pods if pod.ready]
+    if not ready:
+        raise not_ready(pods[0])
+    return ready[0]
+
+
+def only(pods: Sequence[AgentPod]) -> AgentPod:
+    """The one agent there is; with several the caller must say which node is meant."""
+    if len({pod.node for pod in pods}) > 1:
+        raise bad_argument(
+            f"node_name: required, {len(pods)} nodes run an agent", f"nodes: {_some(sorted({p.node for p in pods}))}"
+        )
+    return first_ready(pods)
+
+
+def not_ready(pod: AgentPod) -> ToolFailure:
+    return unavailable(
+        f"the agent on node {pod.node} (pod {pod.namespace}/{pod.name}) is not ready: {pod.state}",
+        f"k8s_get_pod_logs pod_name={pod.name} namespace={pod.namespace} container={CONTAINER}",
+    )
+
+
+def absent(namespace: str) -> ToolFailure:
+    return unavailable(
+        f"Cilium is not installed: no pod {SELECTOR} in namespace {namespace}",
+        "cilium_install_cilium installs it; KMCP_CILIUM_NAMESPACE says where it runs",
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

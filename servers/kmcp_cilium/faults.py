@@ -1,0 +1,55 @@
+"""What `cilium-dbg` says when it fails, as failures that a caller can act on."""
+
+import re
+
+from kmcp_runtime.errors import Code, ToolFailure, unavailable
+
+BACKEND = "cilium-agent"
+_HELP = re.compile(r"^Usage:\n\s+cilium(?:-dbg)?\b", re.MULTILINE)
+_DOWN = (
+    "Is the agent running?", "daemon unreachable", "cilium.sock", "Cilium API client timeout exceeded", "shell.sock",
+)  # fmt: skip
+_HTTP_STATUS = re.compile(r"\[(?:GET|PUT|POST|PATCH|DELETE) /[^\]]*\]\[(\d{3})\]")
+_CODES: dict[int, Code] = {400: "bad_argument", 404: "not_found", 409: "conflict", 422: "bad_argument"}
+_LONGEST = 600
+
+
+def is_help(text: str) -> bool:
+    """Whether a text is the help of a command: what an unknown subcommand answers, with exit code 0."""
+    return _HELP.search(text) is not None
+
+
+def misunderstood(command: str) -> ToolFailure:
+    """The agent's program does not know the command, although its version should."""
+    return ToolFailure(
+        "internal", f"`{command}` answered with its help text instead of a result: this version has no such command",
+        "cilium_status_and_version shows the versions; please report this one", backend=BACKEND,
+    )  # fmt: skip
+
+
+def unreadable(command: str, text: str) -> ToolFailure:
+    return ToolFailure(
+        "internal", f"`{command}` answered something that is not JSON: {text.strip()[:200]!r}",
+        "cilium_status_and_version shows the versions; please report this one", backend=BACKEND,
+    )  # fmt: skip
+
+
+def failed(command: str, stdout: str, stderr: str, code: int | None, where: str, look: str) -> ToolFailure:
+    """A command that ended with an error: `where` names the agent, `look` is the call that shows its log."""
+    said = spoken(stderr) or spoken(stdout)
+    if any(sign in said for sign in _DOWN):
+        return unavailable(f"the agent {where} does not answer: {said}", look, backend=BACKEND)
+    if is_help(stdout):
+        return misunderstood(command)
+    status = _HTTP_STATUS.search(said)
+    told = _CODES.get(int(status[1])) if status else None
+    message = said or f"`{command}` ended with exit code {code} and said nothing"
+    return ToolFailure(told or "unavailable", f"{message} ({where})", backend=BACKEND)
+
+
+def spoken(text: str) -> str:
+    """The message in what a program wrote, on one line and without its usage."""
+    said = _HELP.split(text)[0]
+    lines = [line.strip().removeprefix("Error: ") for line in said.splitlines()]
+    joined = " ".join(line for line in lines if line)
+    return joined if len(joined) <= _LONGEST else f"{joined[:_LONGEST]}…"

@@ -1,0 +1,85 @@
+"""Nodes as agents know them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.client import Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.words import AnyNode, EveryNode
+from kmcp_runtime.arguments import Cursor, Limit
+from kmcp_runtime.output.results import Page
+from kmcp_runtime.tool import Effect, injected
+
+
+class ClusterNode(BaseModel):
+    """A node of the cluster, or of a connected one (`cluster/name`)."""
+
+    name: str
+    ipv4: str | None = None
+    pod_cidr_v4: str | None = None
+    ipv6: str | None = None
+    pod_cidr_v6: str | None = None
+    health_ip: str | None = None
+    ingress_ip: str | None = None
+    source: str | None = Field(default=None, description="How the agent learned of it")
+
+
+class ClusterNodes(Page[ClusterNode]):
+    """Nodes, by name."""
+
+
+class NodeId(BaseModel):
+    """The number that a node's agent gives a node, by which its datapath knows it."""
+
+    node: str = Field(description="Whose agent says so")
+    id: int
+    id_hex: str
+    ips: list[str]
+
+
+class NodeIds(SpreadPage[NodeId]):
+    """Node identifiers, by node and number."""
+
+
+@agent_tool(Effect.READ)
+async def cilium_list_cluster_nodes(
+    node_name: AnyNode = None, limit: Limit = 100, cursor: Cursor = None, cilium: Cilium = injected()
+) -> ClusterNodes:
+    """List the nodes that Cilium knows with their addresses and pod ranges, those of connected clusters too."""
+    agent = await cilium.any_agent(node_name)
+    nodes = sorted((_node(entry) for entry in await agent.json("node", "list")), key=lambda node: node.name)
+    return cilium.page(ClusterNodes, nodes, limit, cursor)
+
+
+@agent_tool(Effect.READ)
+async def cilium_list_node_ids(
+    node_name: EveryNode = None, limit: Limit = 200, cursor: Cursor = None, cilium: Cilium = injected()
+) -> NodeIds:
+    """List the numbers that each agent gives to node addresses, as encryption and BPF maps show them."""
+    answers = await cilium.everywhere(node_name, lambda agent: agent.json("nodeid", "list"))
+    ids = [
+        NodeId(node=node, id=entry["id"], id_hex=hex(entry["id"]), ips=sorted(entry["ips"] or ()))
+        for node, entries in answers
+        for entry in sorted(entries or (), key=lambda entry: int(entry["id"]))
+    ]
+    hint = None if ids else "No agent has numbered another node; a cluster of one node has none."
+    return cilium.page(NodeIds, ids, limit, cursor, hint, unreachable=answers.unreachable)
+
+
+def _node(entry: Mapping[str, Any]) -> ClusterNode:
+    primary, health, ingress = (
+        entry.get(key) or {} for key in ("primary-address", "health-endpoint-address", "ingress-address")
+    )
+    ipv4, ipv6 = primary.get("ipv4") or {}, primary.get("ipv6") or {}
+    return ClusterNode(
+        name=entry["name"], source=entry.get("source"), ipv4=ipv4.get("ip"), pod_cidr_v4=ipv4.get("alloc-range"),
+        ipv6=ipv6.get("ip"), pod_cidr_v6=ipv6.get("alloc-range"), health_ip=_ip(health), ingress_ip=_ip(ingress),
+    )  # fmt: skip
+
+
+def _ip(addressing: Mapping[str, Any]) -> str | None:
+    found = (addressing.get("ipv4") or addressing.get("ipv6") or {}).get("ip")
+    return str(found) if found else None

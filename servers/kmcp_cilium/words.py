@@ -1,0 +1,55 @@
+"""Words of arguments that several tools of this server take."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from kmcp_runtime.arguments import Word, check_name
+
+_SEPARATORS = re.compile(r"[\s,]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+LONGEST = 1024
+
+
+def check_operand(value: str) -> str:
+    """Refuse what a command line could take for something else: nothing, a flag, control characters."""
+    if not value.strip():
+        raise ValueError("must not be empty")
+    if value.startswith("-"):
+        raise ValueError(f"{value!r} starts with '-': it is a value, it cannot be an option")
+    if _UNPRINTABLE.search(value):
+        raise ValueError("holds a control character")
+    if len(value) > LONGEST:
+        raise ValueError(f"is longer than {LONGEST} characters")
+    return value
+
+
+def check_element(value: str) -> str:
+    """An element of a list that a command line joins with commas."""
+    if "," in value:
+        raise ValueError(f"{value!r} holds a comma: give the list's elements one by one")
+    return check_operand(value)
+
+
+def split(value: Any) -> Any:
+    """A list that an older caller gives as one text, separated by blanks or commas."""
+    return [part for part in _SEPARATORS.split(value) if part] if isinstance(value, str) else value
+
+
+def as_text(value: Any) -> Any:
+    """A number where a text is meant, as callers write the identifiers of endpoints."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _optional_name(name: str | None) -> str | None:
+    return name and check_name(name)
+
+
+Operand = Annotated[str, AfterValidator(check_operand)]
+Element = Annotated[str, AfterValidator(check_element)]
+Elements = Annotated[list[Element], BeforeValidator(split), Field(max_length=200)]
+
+EveryNode = Annotated[str | None, AfterValidator(_optional_name), Word("Node; default all")]
+AnyNode = Annotated[str | None, AfterValidator(_optional_name), Word("Node; default any")]
+OneNode = Annotated[str | None, AfterValidator(_optional_name), Word("Node")]

@@ -1,0 +1,105 @@
+"""The helm binary: argument lists, flags first, then `--`, then operands; values and credentials in private files."""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kmcp_runtime import command
+from kmcp_runtime.call import Call
+from kmcp_runtime.errors import bad_argument, unavailable
+from kmcp_runtime.helm import faults, home, values
+from kmcp_runtime.helm.home import Home
+from kmcp_runtime.kube import kubeconfig
+from kmcp_runtime.kube.cluster import Cluster
+
+MISSING = "install helm 3 or 4, or set KMCP_HELM (--helm) to its path"
+_SECONDS = 60.0
+_MOST_BYTES = 32 * 1024 * 1024
+
+
+class Binary:
+    """The program with its directories."""
+
+    def __init__(self, program: str, directories: Home) -> None:
+        self.program = program
+        self.home = directories
+        self._major: int | None = None
+
+    async def major(self, call: Call) -> int:
+        """3 or 4: some flags have other names."""
+        if self._major is None:
+            printed = await self.run(call, ("version",), flags=("--short",))
+            found = re.match(r"v(\d+)\.", printed)
+            if found is None:
+                raise unavailable(f"{self.program} is no helm binary: it answers {printed[:80]!r}", MISSING)
+            self._major = int(found[1])
+        return self._major
+
+    async def run(
+        self,
+        call: Call,
+        words: Sequence[str],
+        operands: Sequence[str] = (),
+        *,
+        flags: Sequence[str] = (),
+        given: Mapping[str, Any] | None = None,
+        cluster: Cluster | None = None,
+        seconds: float = _SECONDS,
+    ) -> str:
+        """What it prints. `words` are the subcommand, `flags` written `--name=value`, `given` values.
+
+        With a cluster it acts on that one, as this server's identity; without, it has none. Every failure of the
+        binary is raised with its own words.
+        """
+        for operand in operands:
+            _check(operand)
+        with self.home.run() as run:
+            files = await self._files(run, given, cluster)
+            argv = [self.program, *words, *flags, *files, "--", *operands]
+            config = run / "kubeconfig" if cluster is not None else None
+            ended = await self._ended(call, argv, run, self.home.environment(run, config), seconds)
+        if ended.code != 0:
+            raise faults.failure(ended)
+        if ended.truncated:
+            raise unavailable(f"helm printed more than {_MOST_BYTES >> 20} MiB", "ask for less")
+        return ended.stdout
+
+    async def _files(self, run: Path, given: Mapping[str, Any] | None, cluster: Cluster | None) -> list[str]:
+        if cluster is not None:
+            document = await kubeconfig.document(cluster.contexts, cluster.context)
+            home.private_file(run / "kubeconfig", json.dumps(document))
+        if not given:
+            return []
+        return [f"--values={home.private_file(run / 'values.json', values.as_json(given))}"]
+
+    async def _ended(
+        self, call: Call, argv: Sequence[str], run: Path, environment: Mapping[str, str], seconds: float
+    ) -> command.Ended:
+        lines: asyncio.Queue[str] = asyncio.Queue()
+        telling = asyncio.create_task(_tell(lines, call))
+        try:
+            return await command.run(
+                argv, env=environment, seconds=seconds, largest_bytes=_MOST_BYTES, line=lines.put_nowait,
+                missing=MISSING, directory=str(self.home.nowhere),
+            )  # fmt: skip
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+
+
+async def _tell(lines: asyncio.Queue[str], call: Call) -> None:
+    """Helm's report of its work as progress, each step once."""
+    last = ""
+    while True:
+        step = faults.step(await lines.get())
+        if step and step != last:
+            last = step
+            await call.step(step)
+
+
+def _check(operand: str) -> None:
+    if not operand or operand.startswith("-") or not operand.isprintable():
+        raise bad_argument(f"{operand!r} cannot be given to helm", "no leading '-', no control characters")

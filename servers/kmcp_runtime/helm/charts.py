@@ -1,0 +1,75 @@
+"""Charts: what a reference may be, and that it comes from where it may."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from kmcp_runtime.call import Call
+from kmcp_runtime.errors import ToolFailure, bad_argument, denied
+from kmcp_runtime.helm.repositories import Repositories
+
+_IN_REPOSITORY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)/([A-Za-z0-9][A-Za-z0-9._-]*)")
+_VERSION = re.compile(r"[A-Za-z0-9^~<>=*][A-Za-z0-9.+~^<>=*|, -]{0,99}")
+_FORMS = "repository/name, oci://…, an https archive"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart as the binary takes it."""
+
+    operand: str
+    flags: tuple[str, ...] = ()
+    local: bool = False
+    """True for what is on this machine."""
+
+
+class Charts:
+    """Turns references into operands; everything that is not allowed ends here."""
+
+    def __init__(self, repositories: Repositories, directory: str) -> None:
+        self.repositories = repositories
+        self._directory = Path(directory).resolve() if directory else None
+
+    async def resolve(self, call: Call, reference: str, version: str | None) -> Chart:
+        """Errors: `bad_argument` (no reference, no version), `denied` (not allowed), `not_found` (not there)."""
+        if version is not None and not _VERSION.fullmatch(version):
+            raise bad_argument(f"version: {version!r} is no version", "write 1.2.3 or a range such as ^1.2")
+        flags = (f"--version={version}",) if version else ()
+        if "://" in reference:
+            plain = await self.repositories.origins.admit(reference, "chart")
+            is_plain_registry = plain and reference.startswith("oci:")
+            return Chart(reference, (*flags, "--plain-http") if is_plain_registry else flags)
+        match = _IN_REPOSITORY.fullmatch(reference)
+        repository = self.repositories.named(match[1]) if match else None
+        if match and repository is not None:
+            await self._check_sources(call, match[1], match[2], version)
+            return Chart(reference, flags)
+        local = self._local(reference)
+        if local is not None and version is not None:
+            raise bad_argument(f"version: the chart at {local} is what it is", "leave version out for local charts")
+        if local is not None:
+            return Chart(str(local), local=True)
+        raise self._refusal(reference)
+
+    async def _check_sources(self, call: Call, repository: str, chart: str, version: str | None) -> None:
+        """An index may point anywhere: to other hosts only as far as they are allowed, too."""
+        found = await self.repositories.sources(call, repository, chart, version)
+        for url in dict.fromkeys(found):
+            if "://" in url:
+                await self.repositories.admit_source(repository, url)
+
+    def _local(self, reference: str) -> Path | None:
+        """The chart below the configured directory, links followed; None when it is not there."""
+        if self._directory is None or "\0" in reference:
+            return None
+        path = (self._directory / reference).resolve()
+        inside = path != self._directory and path.is_relative_to(self._directory)
+        return path if inside and path.exists() else None
+
+    def _refusal(self, reference: str) -> ToolFailure:
+        names = ", ".join(repository.name for repository in self.repositories.all()) or "none"
+        known = f"repositories: {names}; allowed hosts: {self.repositories.origins}"
+        if self._directory is not None:
+            known += f"; local charts below {self._directory}"
+        message = f"chart: {reference!r} is in no configured repository and no allowed place ({known})"
+        return denied(message, f"give {_FORMS}; helm_repo_add adds a repository of an allowed host")

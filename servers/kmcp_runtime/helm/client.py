@@ -1,0 +1,162 @@
+"""Helm as servers use it: releases changed through the binary, charts shown and rendered."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from json import loads
+from typing import Any, Literal
+
+from kmcp_runtime.call import Call
+from kmcp_runtime.errors import unavailable
+from kmcp_runtime.helm import home
+from kmcp_runtime.helm.binary import Binary
+from kmcp_runtime.helm.charts import Chart, Charts
+from kmcp_runtime.helm.release import Release
+from kmcp_runtime.helm.releases import Releases
+from kmcp_runtime.helm.repositories import Repositories
+from kmcp_runtime.helm.settings import HelmSettings
+from kmcp_runtime.helm.waiting import Waiting
+from kmcp_runtime.kube.cluster import Cluster
+
+ValuesMode = Literal["default", "reset", "reuse", "reset_then_reuse"]
+Cascade = Literal["background", "orphan", "foreground"]
+Shown = Literal["values", "chart", "readme", "crds"]
+_SLACK_SECONDS = 8.0
+"""What the binary gets beyond its own timeout: to record that it failed."""
+_FETCH_SECONDS = 120.0
+_FLAGS: Mapping[ValuesMode, tuple[str, ...]] = {
+    "default": (),
+    "reset": ("--reset-values",),
+    "reuse": ("--reuse-values",),
+    "reset_then_reuse": ("--reset-then-reuse-values",),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upgrade:
+    """An install or upgrade as wanted."""
+
+    name: str
+    namespace: str
+    chart: str
+    version: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    values_mode: ValuesMode = "default"
+    install: bool = False
+    create_namespace: bool = False
+    atomic: bool = False
+    wait: bool = False
+    timeout_seconds: int = 300
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Helm:
+    """The binary with its repositories, for all calls of a server."""
+
+    settings: HelmSettings
+    binary: Binary
+    repositories: Repositories
+    charts: Charts
+
+    def releases(self, cluster: Cluster) -> Releases:
+        return Releases(cluster, self.settings.helm_driver)
+
+    async def upgrade(self, cluster: Cluster, wanted: Upgrade) -> Release:
+        """The new revision, or, in a dry run, the one that would be: rendered, and checked by the API server."""
+        chart = await self.charts.resolve(cluster.call, wanted.chart, wanted.version)
+        atomic = "--atomic" if await self.binary.major(cluster.call) == 3 else "--rollback-on-failure"
+        flags = [
+            f"--namespace={wanted.namespace}", "--output=json", "--debug", f"--timeout={wanted.timeout_seconds}s",
+            *chart.flags, *_FLAGS[wanted.values_mode],
+            *(["--install"] if wanted.install else []), *(["--create-namespace"] if wanted.create_namespace else []),
+            *(["--wait"] if wanted.wait else []), *([atomic] if wanted.atomic else []),
+            *(["--dry-run=server"] if wanted.dry_run else []),
+        ]  # fmt: skip
+        waits = (wanted.wait or wanted.atomic) and not wanted.dry_run
+        async with self._following(cluster, wanted.namespace, wanted.name, waits):
+            printed = await self.binary.run(
+                cluster.call, ("upgrade",), (wanted.name, chart.operand), flags=flags, given=wanted.values,
+                cluster=cluster, seconds=wanted.timeout_seconds + _SLACK_SECONDS,
+            )  # fmt: skip
+        return _release(printed)
+
+    async def uninstall(
+        self, cluster: Cluster, namespace: str, name: str, *, keep_history: bool = False,
+        cascade: Cascade = "background", wait: bool = False, timeout_seconds: int = 300,
+    ) -> None:  # fmt: skip
+        flags = [
+            f"--namespace={namespace}", "--debug", f"--cascade={cascade}", f"--timeout={timeout_seconds}s",
+            *(["--keep-history"] if keep_history else []), *(["--wait"] if wait else []),
+        ]  # fmt: skip
+        await self.binary.run(
+            cluster.call, ("uninstall",), (name,), flags=flags, cluster=cluster,
+            seconds=timeout_seconds + _SLACK_SECONDS,
+        )  # fmt: skip
+
+    async def rollback(
+        self, cluster: Cluster, namespace: str, name: str, revision: int, *, wait: bool = False,
+        timeout_seconds: int = 300,
+    ) -> None:  # fmt: skip
+        """Make a revision the newest again; 0 is the one before."""
+        flags = [
+            f"--namespace={namespace}", "--debug", f"--timeout={timeout_seconds}s", *(["--wait"] if wait else []),
+        ]  # fmt: skip
+        async with self._following(cluster, namespace, name, wait):
+            await self.binary.run(
+                cluster.call, ("rollback",), (name, str(revision)), flags=flags, cluster=cluster,
+                seconds=timeout_seconds + _SLACK_SECONDS,
+            )  # fmt: skip
+
+    def _following(self, cluster: Cluster, namespace: str, name: str, waits: bool) -> AbstractAsyncContextManager[None]:
+        if not waits:
+            return nullcontext()
+        return Waiting(cluster, self.releases(cluster), namespace, name).following()
+
+    @asynccontextmanager
+    async def fetched(self, call: Call, reference: str, version: str | None = None) -> AsyncIterator[Chart]:
+        """The chart on this machine while this is open: fetched once, however often it is looked at."""
+        chart = await self.charts.resolve(call, reference, version)
+        if chart.local:
+            yield chart
+            return
+        with self.binary.home.run() as directory:
+            flags = [f"--destination={directory}", *chart.flags]
+            await self.binary.run(call, ("pull",), (chart.operand,), flags=flags, seconds=_FETCH_SECONDS)
+            archive = next(directory.glob("*.tgz"), None)
+            if archive is None:
+                raise unavailable(f"helm fetched no archive of {reference}", "check the chart's reference")
+            yield Chart(str(archive), local=True)
+
+    async def template(
+        self, call: Call, chart: Chart, *, name: str = "release", namespace: str = "default",
+        values: Mapping[str, Any] | None = None, crds: bool = False, kube_version: str | None = None,
+        api_versions: tuple[str, ...] = (),
+    ) -> str:  # fmt: skip
+        """The manifest that a chart (of `fetched`) renders to; no cluster is asked."""
+        flags = [
+            f"--namespace={namespace}", *chart.flags, *(["--include-crds"] if crds else []),
+            *([f"--kube-version={kube_version}"] if kube_version else []),
+            *(f"--api-versions={each}" for each in api_versions),
+        ]  # fmt: skip
+        return await self.binary.run(call, ("template",), (name, chart.operand), flags=flags, given=values)
+
+    async def show(self, call: Call, chart: Chart, what: Shown) -> str:
+        """The values.yaml, Chart.yaml, README or CRDs of a chart (of `fetched`)."""
+        return await self.binary.run(call, ("show", what), (chart.operand,), flags=chart.flags)
+
+
+@contextmanager
+def opened(settings: HelmSettings) -> Iterator[Helm]:
+    """Helm for the life of a server. Needs neither the binary nor a cluster to be there."""
+    with home.opened(settings) as directories:
+        binary = Binary(settings.helm, directories)
+        known = Repositories(binary, settings)
+        yield Helm(settings, binary, known, Charts(known, settings.chart_directory))
+
+
+def _release(printed: str) -> Release:
+    try:
+        return Release.of(loads(printed))
+    except (ValueError, AttributeError, TypeError):
+        raise unavailable(f"helm printed no release: {printed[:200]!r}", "is KMCP_HELM a helm binary?") from None

@@ -1,0 +1,118 @@
+"""What the helm binary says, as failures that a caller can act on; its own words always arrive."""
+
+import re
+from dataclasses import dataclass
+
+from kmcp_runtime import command
+from kmcp_runtime.errors import Code, ToolFailure
+
+BACKEND = "helm"
+_LONGEST = 3_000
+_DEBUG = re.compile(r"^(?:\w+\.go:\d+: |time=\S+ level=|level=[A-Z]+ )")
+# `helm.go` repeats the error itself.
+_STEP = re.compile(r"^(?:(?!helm\.go)\w+\.go:\d+: .*?\[debug\] |(?:time=\S+ )?level=[A-Z]+ msg=)(?P<step>.+)$")
+_OF_NO_INTEREST = re.compile(
+    r"CHART PATH|Original chart|getting history|Error received|Retry|Ignoring delete failure", re.I
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What helm says when something is wrong, what that is, and the next step."""
+
+    pattern: re.Pattern[str]
+    code: Code
+    hint: str
+
+
+def _rule(pattern: str, code: Code, hint: str) -> Rule:
+    return Rule(re.compile(pattern, re.IGNORECASE | re.DOTALL), code, hint)
+
+
+# The first that matches counts: the words of one cause can appear within another.
+RULES = (
+    _rule(r"kubernetes cluster unreachable", "unavailable", "check that the cluster is up and KUBECONFIG names it"),
+    _rule(r"is forbidden: User|forbidden: User|cannot \w+ resource", "forbidden", "k8s_can_i shows the rights"),
+    _rule(r"Unauthorized|must be logged in", "forbidden", "the credentials were not accepted: renew them (KUBECONFIG)"),
+    _rule(
+        r"another operation \(install/upgrade/rollback\) is in progress",
+        "conflict",
+        "helm_history shows since when; helm_rollback to the last deployed revision is the way out",
+    ),
+    _rule(r"has no deployed releases", "not_found", "install=true installs it"),
+    _rule(r"release: not found|Release not loaded", "not_found", "helm_list_releases lists them"),
+    _rule(r"cannot re-use a name that is still in use", "conflict", "helm_list_releases all=true shows it"),
+    _rule(
+        r"invalid ownership metadata|cannot be imported into the current release|cannot be owned",
+        "conflict",
+        "another release or person owns that object: take another release name, or give the object to this one",
+    ),
+    _rule(
+        r"don't meet the specifications of the schema|values don't meet",
+        "bad_argument",
+        "helm_show what=values shows what the chart takes",
+    ),
+    _rule(
+        r"template: |parse error (?:in|at) \(|execution error (?:in|at) \(|YAML parse error on|error calling \w+",
+        "bad_argument",
+        "the place in the chart is named; helm_show what=template renders it with other values",
+    ),
+    _rule(
+        r"no chart version found|chart .* not found in|no chart name found|: not found$|failed to fetch .* : 404",
+        "not_found",
+        "check the chart's name and version; helm_repo_update refreshes what is known of repositories",
+    ),
+    _rule(r"repo \S+ not found|no repositories", "denied", "helm_repo_add adds a repository of an allowed host"),
+    _rule(r"requires kubeVersion", "bad_argument", "take a version of the chart that fits the cluster"),
+    _rule(r"namespaces .* not found", "not_found", "create_namespace=true makes it, together with install=true"),
+    _rule(r"no matches for kind", "bad_argument", "the chart needs kinds that the cluster does not have: install them"),
+    _rule(r"is invalid:|ValidationError|unknown field|strict decoding", "bad_argument", "change the values"),
+    _rule(
+        r"timed out waiting|context deadline exceeded|not ready\. status|DeadlineExceeded",
+        "timed_out",
+        "k8s_describe_resource explains what does not become ready; a longer timeout_seconds may do",
+    ),
+    _rule(
+        r"is not a valid chart repository|could not find protocol handler|cannot be reached",
+        "unavailable",
+        "check the URL: its index.yaml must be there",
+    ),
+    _rule(
+        r"no such host|connection refused|i/o timeout|dial tcp|TLS handshake|certificate|EOF|unexpected status",
+        "unavailable",
+        "check that the host of the chart answers",
+    ),
+    _rule(r"release has no \d+ version|Release name is invalid", "bad_argument", "helm_history lists the revisions"),
+    _rule(r"already exists", "conflict", "change the name, or replace what is there"),
+)
+
+
+def failure(ended: command.Ended) -> ToolFailure:
+    """Why it failed."""
+    message = told(ended.stderr) or f"helm ended with {command.ended(ended.code)}"
+    rule = next((rule for rule in RULES if rule.pattern.search(message)), None)
+    code: Code = rule.code if rule else "conflict"
+    return ToolFailure(code, message, rule.hint if rule else None, backend=BACKEND)
+
+
+def told(stderr: str) -> str:
+    """The error itself, without debug lines, stack traces and the word Error."""
+    lines = stderr.split("\n")
+    start = next((number for number, line in enumerate(lines) if line.startswith("Error: ")), None)
+    if start is None:
+        kept = [line for line in lines if line.strip() and not _DEBUG.match(line)]
+        return "\n".join(kept[-5:])[:_LONGEST]
+    kept = []
+    for line in lines[start:]:
+        if _DEBUG.match(line):
+            break
+        kept.append(line)
+    return "\n".join(kept).removeprefix("Error: ").strip()[:_LONGEST]
+
+
+def step(line: str) -> str | None:
+    """What a line of helm's own report says of its work, None for what tells nobody anything."""
+    found = _STEP.match(line)
+    if found is None or _OF_NO_INTEREST.search(found["step"]):
+        return None
+    return found["step"].strip()

@@ -1,0 +1,90 @@
+"""Directories of the helm binary: its own HOME, configuration and caches, and a private one for each run."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kmcp_runtime.errors import unavailable
+from kmcp_runtime.helm.settings import HelmSettings
+
+# What a program needs of this process: where programs are, and whom to trust. No proxy: it would resolve names again.
+_PASSED_ON = ("PATH", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where helm keeps what it keeps. `state` outlives the process when it is configured, `private` never does."""
+
+    state: Path
+    private: Path
+    driver: str
+    registries: str
+
+    @property
+    def repositories(self) -> Path:
+        return self.state / "config" / "repositories.yaml"
+
+    @property
+    def indexes(self) -> Path:
+        return self.state / "cache" / "repository"
+
+    @property
+    def nowhere(self) -> Path:
+        """An empty directory to work in: helm takes a chart that lies where it works for the one that is meant."""
+        return made(self.private / "nowhere")
+
+    @contextmanager
+    def run(self) -> Iterator[Path]:
+        """A private directory for the files of one run: credentials and values."""
+        path = Path(tempfile.mkdtemp(prefix="run-", dir=self.private))
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def environment(self, run: Path, kubeconfig: Path | None) -> dict[str, str]:
+        """All that the binary sees; without a kubeconfig it has no cluster to talk to."""
+        return {
+            **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            "HOME": str(run),
+            "TMPDIR": str(run),
+            "HELM_CONFIG_HOME": str(self.state / "config"),
+            "HELM_CACHE_HOME": str(self.state / "cache"),
+            "HELM_DATA_HOME": str(self.state / "data"),
+            "HELM_PLUGINS": str(self.private / "no-plugins"),
+            "HELM_DRIVER": self.driver,
+            "KUBECONFIG": str(kubeconfig or run / "no-cluster"),
+            **({"HELM_REGISTRY_CONFIG": self.registries} if self.registries else {}),
+        }
+
+
+@contextmanager
+def opened(settings: HelmSettings) -> Iterator[Home]:
+    private = Path(tempfile.mkdtemp(prefix="kmcp-helm-"))
+    state = Path(settings.helm_home).absolute() if settings.helm_home else private / "state"
+    registries = str(Path(settings.helm_registries).absolute()) if settings.helm_registries else ""
+    try:
+        yield Home(state, private, settings.helm_driver, registries)
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def made(path: Path) -> Path:
+    """The directory, made if need be."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise unavailable(f"cannot make {path}: {error.strerror}", "KMCP_HELM_HOME names it") from None
+    return path
+
+
+def private_file(path: Path, text: str) -> Path:
+    """A file that only this user can read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    return path

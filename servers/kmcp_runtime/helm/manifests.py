@@ -1,0 +1,168 @@
+"""The objects of a rendered manifest, and what differs between two manifests; texts only after redaction."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import yaml
+
+from kmcp_runtime.output import redact as redaction
+from kmcp_runtime.output.results import DIFF_CONTEXT_LINES, Rendered, to_yaml
+
+How = Literal["added", "changed", "removed"]
+_SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
+_SOURCE = re.compile(r"^# Source: (.+)$", re.MULTILINE)
+KEEP = "helm.sh/resource-policy"
+Identity = tuple[str, str, str, str]
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML as Helm reads it: dates and a lone `=` stay texts."""
+
+
+def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
+    return str(node.value)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
+_Loader.add_constructor("tag:yaml.org,2002:value", _text)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One object, as rendered and as data; `content` is empty when the text is no object."""
+
+    text: str
+    content: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        return str(self.content.get("kind") or "")
+
+    @property
+    def api_version(self) -> str:
+        return str(self.content.get("apiVersion") or "")
+
+    @property
+    def name(self) -> str:
+        return str(self._metadata().get("name") or "")
+
+    @property
+    def namespace(self) -> str | None:
+        """As the manifest says; None where it leaves it to the release."""
+        found = self._metadata().get("namespace")
+        return str(found) if found else None
+
+    @property
+    def identity(self) -> Identity:
+        return self.api_version.rpartition("/")[0], self.kind, self.namespace or "", self.name
+
+    @property
+    def kept(self) -> bool:
+        """Whether an uninstall leaves it where it is."""
+        annotations = self._metadata().get("annotations")
+        return isinstance(annotations, dict) and annotations.get(KEEP) == "keep"
+
+    def _metadata(self) -> dict[str, Any]:
+        found = self.content.get("metadata")
+        return found if isinstance(found, dict) else {}
+
+
+def parts(manifest: str) -> list[Part]:
+    """Every document of a manifest that holds something, in its order."""
+    texts = (text.strip("\n") for text in _SEPARATOR.split(manifest))
+    return [found for text in texts for found in _part(text)]
+
+
+def objects(manifest: str) -> list[Part]:
+    """Every object of a manifest; the items of a List one by one."""
+    return [each for part in parts(manifest) for each in _items(part) if each.kind]
+
+
+@dataclass(frozen=True)
+class Change:
+    """An object that differs between two manifests."""
+
+    how: How
+    before: Part | None
+    after: Part | None
+
+    @property
+    def part(self) -> Part:
+        found = self.after or self.before
+        assert found is not None
+        return found
+
+
+def changes(before: str, after: str) -> list[Change]:
+    """What differs, in the order of the later manifest; what is gone comes last."""
+    old = {part.identity: part for part in objects(before)}
+    new = {part.identity: part for part in objects(after)}
+    found = [
+        Change("changed" if key in old else "added", old.get(key), part)
+        for key, part in new.items()
+        if key not in old or old[key].content != part.content
+    ]
+    return found + [Change("removed", part, None) for key, part in old.items() if key not in new]
+
+
+class Text(Rendered):
+    """A manifest as it was rendered, but for the objects that hold secrets: those are written anew, redacted."""
+
+    def __init__(self, manifest: str) -> None:
+        self.manifest = manifest
+
+    def render(self, redact: Callable[[Any], Any]) -> str:
+        return "\n".join(f"---\n{_shown(part, redact)}" for part in parts(self.manifest))
+
+
+class Difference(Rendered):
+    """A unified diff for each object that changes."""
+
+    def __init__(self, found: Sequence[Change]) -> None:
+        self.changes = found
+
+    def render(self, redact: Callable[[Any], Any]) -> str:
+        return "\n".join(line for change in self.changes for line in _diff(change, redact))
+
+
+def _part(text: str) -> Iterator[Part]:
+    if not text.strip():
+        return
+    try:
+        content = yaml.load(text, _Loader)  # noqa: S506  # the loader is a safe one
+    except yaml.YAMLError:
+        content = {}
+    if content is None:  # Only comments: a template that rendered to nothing.
+        return
+    yield Part(text, content if isinstance(content, dict) else {})
+
+
+def _items(part: Part) -> Iterable[Part]:
+    items = part.content.get("items")
+    if part.kind.endswith("List") and isinstance(items, list):
+        return [Part(to_yaml(item), item) for item in items if isinstance(item, dict)]
+    return [part]
+
+
+def _shown(part: Part, redact: Callable[[Any], Any]) -> str:
+    if not part.content:
+        return redaction.text(part.text)
+    clean = redact(part.content)
+    if clean == part.content:
+        return redaction.text(part.text)
+    source = _SOURCE.search(part.text)
+    return (f"# Source: {source[1]}\n" if source else "") + to_yaml(clean).rstrip("\n")
+
+
+def _diff(change: Change, redact: Callable[[Any], Any]) -> list[str]:
+    part = change.part
+    name = f"{part.kind} {part.namespace + '/' if part.namespace else ''}{part.name}"
+    old, new = (
+        to_yaml(redact(side.content)).splitlines() if side is not None else [] for side in (change.before, change.after)
+    )
+    return list(
+        difflib.unified_diff(old, new, f"{name} (before)", f"{name} (after)", n=DIFF_CONTEXT_LINES, lineterm="")
+    )

@@ -1,0 +1,100 @@
+"""Where charts may come from: the configured hosts, and no address inside unless it is named in full."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from kmcp_runtime.errors import ToolFailure, bad_argument, denied, unavailable
+from kmcp_runtime.web import Resolve, is_public, system_resolver
+
+_PORTS = {"https": 443, "http": 80}
+_SETTING = "KMCP_CHART_HOSTS (--chart-hosts) lists the allowed hosts"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Scheme, host and port; a registry is an origin of https."""
+
+    scheme: str
+    place: str
+
+    @classmethod
+    def of(cls, parts: SplitResult, scheme: str | None = None) -> "Origin":
+        found = scheme or ("https" if parts.scheme == "oci" else parts.scheme)
+        host = (parts.hostname or "").rstrip(".")
+        port = parts.port
+        return cls(found, host if port in (None, _PORTS.get(found)) else f"{host}:{port}")
+
+
+class Origins:
+    """The allowlist. A bare host is https at public addresses; an origin with its scheme is trusted as it stands."""
+
+    def __init__(self, entries: Iterable[str], resolve: Resolve = system_resolver) -> None:
+        written = [entry.strip().lower().rstrip("/") for entry in entries]
+        self._whole = {Origin.of(urlsplit(entry)) for entry in written if "://" in entry}
+        self._public = {Origin.of(urlsplit(f"https://{entry}")).place for entry in written if "://" not in entry}
+        self._resolve = resolve
+
+    def __str__(self) -> str:
+        named = sorted({*self._public, *(f"{origin.scheme}://{origin.place}" for origin in self._whole)})
+        return ", ".join(named) or "none"
+
+    async def admit(self, url: str, argument: str) -> bool:
+        """Whether it is to be fetched over plain HTTP; refuses a URL that no entry allows.
+
+        Errors: `bad_argument` (no URL), `denied` (scheme, host, credentials, address), `unavailable` (no address).
+        """
+        parts = _split(url, argument)
+        origin = Origin.of(parts)
+        if origin in self._whole:
+            return origin.scheme == "http"
+        if parts.scheme == "oci" and Origin.of(parts, "http") in self._whole:
+            return True
+        if origin.scheme != "https":
+            raise denied(f"{argument}: only https and oci are fetched, not {parts.scheme}", _SETTING)
+        if origin.place not in self._public:
+            raise denied(
+                f"{argument}: {origin.place} is not among the hosts that charts may come from ({self})", _SETTING
+            )
+        await self._check_addresses(parts, argument)
+        return False
+
+    async def _check_addresses(self, parts: SplitResult, argument: str) -> None:
+        host = parts.hostname or ""
+        try:
+            found = await self._resolve(host, parts.port or 443)
+        except OSError as error:
+            raise unavailable(f"the name {host} cannot be resolved: {error}", "check the host name") from None
+        private = next((address for address in found if not is_public(address)), None)
+        if private is not None:
+            raise denied(
+                f"{argument}: {host} resolves to {private}, which is not a public address",
+                f"to allow it, name it with its scheme: KMCP_CHART_HOSTS=https://{Origin.of(parts).place}",
+            )
+
+
+def _split(url: str, argument: str) -> SplitResult:
+    fault = _fault(url, argument)
+    if fault:
+        raise fault
+    return urlsplit(url)
+
+
+def _fault(url: str, argument: str) -> ToolFailure | None:
+    form = "give https://host/path or oci://host/path"
+    if not url.isprintable() or " " in url:
+        return bad_argument(f"{argument}: {url!r} holds blanks or control characters", form)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        return bad_argument(f"{argument}: {error}", form)
+    if parts.scheme not in ("https", "http", "oci"):
+        return denied(f"{argument}: only https and oci are fetched, not {parts.scheme}", _SETTING)
+    if not parts.hostname:
+        return bad_argument(f"{argument}: {url!r} names no host", form)
+    if parts.username is not None or parts.password is not None:
+        return denied(
+            f"{argument}: it holds credentials", "leave them out: KMCP_HELM_REPOSITORIES and KMCP_HELM_REGISTRIES"
+        )
+    return None

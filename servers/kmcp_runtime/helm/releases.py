@@ -1,0 +1,179 @@
+"""Releases in the cluster, read without the binary: names and states by labels, a payload only where it is shown."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from kmcp_runtime.errors import ToolFailure, nearest, not_found, unavailable
+from kmcp_runtime.helm import payload
+from kmcp_runtime.helm.release import Release
+from kmcp_runtime.kube import pages
+from kmcp_runtime.kube.cluster import Cluster
+from kmcp_runtime.kube.discovery import Kind
+from kmcp_runtime.kube.failures import BACKEND, StatusFailure
+
+Driver = Literal["secret", "configmap", "sql"]
+PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
+_OWNED = "owner=helm"
+_PAGE = 5_000
+_MOST_LOOKED_INTO = 50
+"""Releases that are decoded to see whether a name is that of their chart."""
+_DECODED_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Head:
+    """A revision as its labels tell it."""
+
+    name: str
+    namespace: str
+    revision: int
+    status: str
+    key: str
+    """Name of the Secret or ConfigMap that holds it."""
+    created: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+class Releases:
+    """The releases of one cluster."""
+
+    def __init__(self, cluster: Cluster, driver: Driver = "secret") -> None:
+        if driver == "sql":
+            raise unavailable(
+                "releases are stored in an SQL database (HELM_DRIVER=sql), which cannot be read through the cluster",
+                "use the helm binary where the database is reachable, or move to the secret driver",
+            )
+        self.cluster = cluster
+        self._plural = "secrets" if driver == "secret" else "configmaps"
+        self._decode = payload.of_secret if driver == "secret" else payload.of_configmap
+
+    async def latest(
+        self, namespace: str | None, selector: str | None = None, *, superseded: bool = False
+    ) -> list[Head]:
+        """The latest revision of each release, by name, then namespace; None is every namespace.
+
+        `selector` is applied to that revision. Superseded revisions are asked for on demand only: the latest is one of
+        them only after somebody deleted its successor by hand, and they are nine tenths of all.
+        """
+        scope = _OWNED if superseded else f"{_OWNED},status!=superseded"
+        found = newest(await self._heads(namespace, scope))
+        if selector:
+            keys = {(head.namespace, head.key) for head in await self._heads(namespace, f"{selector},{scope}")}
+            found = [head for head in found if (head.namespace, head.key) in keys]
+        return found
+
+    async def revisions(self, namespace: str, name: str) -> list[Head]:
+        """Every stored revision, newest first; `not_found` when there is none."""
+        heads = await self._heads(namespace, f"{_OWNED},name={name}")
+        if not heads:
+            raise await self.absent(namespace, name)
+        return sorted(heads, key=lambda head: head.revision, reverse=True)
+
+    async def head(self, namespace: str, name: str, revision: int = 0) -> Head:
+        """One revision; 0 is the latest."""
+        heads = await self.revisions(namespace, name)
+        wanted = [head for head in heads if revision in (0, head.revision)]
+        if not wanted:
+            kept = ", ".join(str(head.revision) for head in heads)
+            raise not_found(f"release {name} has no revision {revision}", f"stored revisions: {kept}", backend=BACKEND)
+        return wanted[0]
+
+    async def read(self, head: Head) -> Release:
+        """The revision decoded. Raises `payload.Undecodable`, and `not_found` when it is gone meanwhile."""
+        found = await self.cluster.api.get(_path(self._plural, head.namespace, head.key))
+        body = self._decode(str((found.get("data") or {}).get("release") or ""))
+        return Release.of(body)
+
+    async def current(self, namespace: str, name: str, revision: int = 0) -> Release:
+        """One revision decoded; 0 is the latest."""
+        return await self.decoded(await self.head(namespace, name, revision))
+
+    async def decoded(self, head: Head) -> Release:
+        """`read` for where nothing can be done without it: an undecodable revision is `unavailable`."""
+        try:
+            return await self.read(head)
+        except payload.Undecodable as error:
+            raise unavailable(
+                f"revision {head.revision} of release {head.name} cannot be read: {error}", "try another revision"
+            ) from None
+
+    async def find(self, namespace: str, name: str) -> Release | None:
+        """The latest revision decoded, None when there is no such release."""
+        heads = newest(await self._heads(namespace, f"{_OWNED},name={name}"))
+        return await self.read(heads[0]) if heads else None
+
+    async def absent(self, namespace: str, name: str) -> ToolFailure:
+        """Why there is no such release, as far as this identity may look."""
+        if await self.cluster.namespace_is_missing(namespace):
+            return await self.cluster.missing_namespace(namespace)
+        here = newest(await self._permitted(namespace, _OWNED))
+        elsewhere = sorted({head.namespace for head in await self._permitted(None, f"{_OWNED},name={name}")})
+        hints = [f"namespace {', '.join(elsewhere)} has one of that name"] if elsewhere else []
+        of_chart = await self._of_chart(name, here[:_MOST_LOOKED_INTO])
+        if of_chart:
+            hints.append(f"{name} is the chart of release {', '.join(of_chart)}: give the release's name")
+        near = nearest(name, [head.name for head in here])
+        if near and not of_chart:
+            hints.append(f"did you mean {', '.join(near)}?")
+        message = f"no release {name!r} in namespace {namespace}"
+        return not_found(message, "; ".join(hints) or "helm_list_releases lists them", backend=BACKEND)
+
+    async def _of_chart(self, chart: str, heads: Iterable[Head]) -> list[str]:
+        names = []
+        for head in heads:
+            try:
+                release = await self.read(head)
+            except (payload.Undecodable, ToolFailure):  # It only would have made a better hint.
+                continue
+            if release.chart_name == chart:
+                names.append(release.name)
+        return names
+
+    async def _heads(self, namespace: str | None, selector: str) -> list[Head]:
+        kind, heads, cursor = _kind(self._plural), [], None
+        query = pages.Query(kind, namespace, selector, limit=_PAGE, form="names")
+        while True:
+            page = await pages.fetch(self.cluster.api, query, cursor, {})
+            heads += [head for head in map(_head, page.items) if head is not None]
+            cursor = page.cursor(_PAGE, {})
+            if cursor is None:
+                return heads
+
+    async def _permitted(self, namespace: str | None, selector: str) -> list[Head]:
+        try:
+            return await self._heads(namespace, selector)
+        except StatusFailure:  # A hint that this identity may not have.
+            return []
+
+
+def newest(heads: Iterable[Head]) -> list[Head]:
+    """The highest revision of each release, by name, then namespace."""
+    found: dict[tuple[str, str], Head] = {}
+    for head in heads:
+        known = found.get((head.name, head.namespace))
+        if known is None or head.revision > known.revision:
+            found[head.name, head.namespace] = head
+    return [found[key] for key in sorted(found)]
+
+
+def _head(item: Mapping[str, Any]) -> Head | None:
+    metadata = item["metadata"]
+    labels = metadata.get("labels") or {}
+    name, version = labels.get("name"), str(labels.get("version", ""))
+    if not name or not version.isdigit():
+        return None  # Owned by Helm, but no release: a test's or a tool's own object.
+    return Head(
+        name, metadata["namespace"], int(version), labels.get("status", "unknown"), metadata["name"],
+        metadata.get("creationTimestamp") or "", labels,
+    )  # fmt: skip
+
+
+def _kind(plural: str) -> Kind:
+    """Core kinds need no discovery."""
+    kind = {"secrets": "Secret", "configmaps": "ConfigMap"}[plural]
+    return Kind("", "v1", kind, plural, kind.lower(), (), True, ("get", "list"), frozenset(), True)
+
+
+def _path(plural: str, namespace: str, name: str) -> str:
+    return _kind(plural).path(namespace, name)

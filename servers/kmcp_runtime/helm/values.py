@@ -1,0 +1,98 @@
+"""Values: given as data or YAML text, single ones by path, merged as Helm merges them."""
+
+import copy
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from kmcp_runtime.errors import bad_argument
+
+Values = dict[str, Any]
+_MOST_ITEMS = 1_000
+_STEP = re.compile(r"((?:\\.|[^\\.\[\]=,{}\s])+)((?:\[\d+\])*)")
+
+
+def merged(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Values:
+    """`given` over a chart's `defaults`: maps are merged, all else is replaced, a null takes a default away."""
+    kept = {key: value for key, value in given.items() if value is not None or key not in defaults}
+    return _tables(kept, {key: value for key, value in defaults.items() if key not in given or key in kept})
+
+
+def _tables(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Values:
+    result: Values = {}
+    for key, value in given.items():
+        default = defaults.get(key)
+        if value is None and default is not None:
+            continue
+        if isinstance(value, Mapping) and isinstance(default, Mapping):
+            result[key] = _tables(value, default)
+        else:
+            result[key] = copy.deepcopy(value)
+    return result | {key: copy.deepcopy(value) for key, value in defaults.items() if key not in given}
+
+
+def parsed(text: str, argument: str = "values") -> Values:
+    """Values written as YAML or JSON."""
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise bad_argument(f"{argument}: no YAML{place}: {getattr(error, 'problem', None) or error}") from None
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise bad_argument(f"{argument}: not an object but {type(found).__name__}", "give keys and values")
+    return found
+
+
+def with_set(given: Mapping[str, Any], changes: Mapping[str, Any]) -> Values:
+    """The values with single ones set: `image.tag`, `servers[0].port`, `annotations.example\\.com/a`.
+
+    What `--set-json` does; done here, so that no value appears in a list of processes.
+    """
+    result: Any = copy.deepcopy(dict(given))
+    for path, value in changes.items():
+        result = _placed(result, _steps(path), value, path)
+    found: Values = result
+    return found
+
+
+def as_json(given: Mapping[str, Any]) -> str:
+    return json.dumps(given, ensure_ascii=False, allow_nan=False)
+
+
+def _steps(path: str) -> list[str | int]:
+    steps: list[str | int] = []
+    at = 0
+    while at < len(path) or not steps:
+        match = _STEP.match(path, at)
+        if match is None or (match.end() < len(path) and path[match.end()] != "."):
+            raise bad_argument(
+                f"set: {path!r} is no path to a value",
+                r"write image.tag, servers[0].port, or a\.b for a key with a dot; lists and objects go into values",
+            )
+        steps.append(re.sub(r"\\(.)", r"\1", match[1]))
+        steps += [int(index) for index in re.findall(r"\d+", match[2])]
+        at = match.end() + 1
+        if at == len(path):
+            raise bad_argument(f"set: {path!r} ends with a dot", "name a value")
+    return steps
+
+
+def _placed(node: Any, steps: list[str | int], value: Any, path: str) -> Any:
+    if not steps:
+        return value
+    step, rest = steps[0], steps[1:]
+    if isinstance(step, str):
+        table = node if isinstance(node, dict) else {}
+        return {**table, step: _placed(table.get(step), rest, value, path)}
+    if step >= _MOST_ITEMS:
+        raise bad_argument(f"set: {path!r} has an index over {_MOST_ITEMS - 1}", "give the whole list in values")
+    items = list(node) if isinstance(node, list) else []
+    items += [None] * (step + 1 - len(items))
+    items[step] = _placed(items[step], rest, value, path)
+    return items

@@ -1,0 +1,22 @@
+"""The Cilium server: against real agents, and against stand-ins where no agent can show it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastmcp import Client
+
+from kmcp_cilium.server import SERVER
+from kmcp_cilium.settings import CiliumSettings
+from kmcp_runtime.server import assemble
+from kmcp_runtime.settings import RuntimeSettings
+from tests.mcp import ToolCaller
+
+
+@asynccontextmanager
+async def calling(kubeconfig: Path, namespace: str = "", **runtime: Any) -> AsyncIterator[ToolCaller]:
+    """The server on a cluster; destruction needs no approval unless the caller says so."""
+    settings = CiliumSettings(kubeconfig=str(kubeconfig), namespace=namespace)
+    async with Client(assemble(SERVER, settings, RuntimeSettings(**{"approval": "off", **runtime}))) as client:
+        yield ToolCaller(client)

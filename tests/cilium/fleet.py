@@ -1,0 +1,123 @@
+"""Many agents without a cluster: a loopback HTTP server that lists pods and runs commands as the API server does.
+
+For what one machine cannot have: several nodes, nodes that are away, agents of several versions at once.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from tests.kubernetes.making import kubeconfig
+
+NAMESPACE = "kube-system"
+VERSION = {"Client": {"Version": "1.19.5"}, "Daemon": {"Version": "1.19.5"}}
+Argv = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Output:
+    """How a command ends."""
+
+    stdout: str = ""
+    stderr: str = ""
+    code: int = 0
+    """127 as the container runtime reports a program that the image does not have."""
+    hangs: bool = False
+
+
+def document(content: Any) -> Output:
+    return Output(json.dumps(content))
+
+
+@dataclass
+class FakeAgent:
+    """One node's agent: what it answers to each command line, and which ones it was asked."""
+
+    node: str
+    answer: Callable[[Argv], Output]
+    ready: bool = True
+    asked: list[Argv] = field(default_factory=list)
+
+    @property
+    def pod(self) -> str:
+        return f"cilium-{self.node}"
+
+    def row(self) -> list[Any]:
+        state = ("1/1", "Running") if self.ready else ("0/1", "CrashLoopBackOff")
+        return [self.pod, *state, "0", "5m", "10.0.0.1", self.node, "<none>", "<none>"]
+
+    def run(self, argv: Argv) -> Output:
+        self.asked.append(argv)
+        if argv == ("cilium-dbg", "version", "-o", "json"):
+            return document(VERSION)
+        return self.answer(argv)
+
+
+_AGENTS = web.AppKey("agents", dict[str, FakeAgent])
+
+
+@asynccontextmanager
+async def fleet(folder: Path, agents: list[FakeAgent]) -> AsyncIterator[Path]:
+    """A kubeconfig of a cluster that has these agents."""
+    app = web.Application()
+    app[_AGENTS] = {agent.pod: agent for agent in agents}
+    app.router.add_get(f"/api/v1/namespaces/{NAMESPACE}/pods", _table)
+    app.router.add_get("/api/v1/pods", _names)
+    app.router.add_get(f"/api/v1/namespaces/{NAMESPACE}/pods/{{pod}}/exec", _exec)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield kubeconfig(str(site.name), folder)
+    finally:
+        await runner.cleanup()
+
+
+def _agents(request: web.Request) -> dict[str, FakeAgent]:
+    return request.app[_AGENTS]
+
+
+async def _table(request: web.Request) -> web.Response:
+    names = ("Name", "Ready", "Status", "Restarts", "Age", "IP", "Node", "Nominated Node", "Readiness Gates")
+    rows = [{"cells": agent.row()} for agent in _agents(request).values()]
+    columns = [{"name": name} for name in names]
+    return web.json_response({"kind": "Table", "metadata": {}, "columnDefinitions": columns, "rows": rows})
+
+
+async def _names(request: web.Request) -> web.Response:
+    items = [{"metadata": {"name": pod, "namespace": NAMESPACE}} for pod in _agents(request)]
+    return web.json_response({"kind": "PartialObjectMetadataList", "metadata": {}, "items": items})
+
+
+async def _exec(request: web.Request) -> web.WebSocketResponse:
+    socket = web.WebSocketResponse(protocols=("v5.channel.k8s.io",))
+    await socket.prepare(request)
+    output = _agents(request)[request.match_info["pod"]].run(tuple(request.query.getall("command")))
+    if output.hangs:
+        await socket.receive()  # the client leaving
+        return socket
+    for frame in _frames(output):
+        await socket.send_bytes(frame)
+    await socket.close()
+    return socket
+
+
+def _frames(output: Output) -> Iterator[bytes]:
+    for channel, text in ((1, output.stdout), (2, output.stderr)):
+        if text:
+            yield bytes([channel]) + text.encode()
+    yield bytes([3]) + json.dumps(_status(output.code)).encode()
+
+
+def _status(code: int) -> dict[str, Any]:
+    if not code:
+        return {"status": "Success"}
+    if code == 127:
+        return {"status": "Failure", "message": "error executing command: executable file not found in $PATH"}
+    return {"status": "Failure", "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]}}

@@ -1,0 +1,61 @@
+"""The cluster's API server as one that lacks some API groups: their definitions may be there for other tests."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.failures import StatusFailure
+from tests.kubernetes.making import kubeconfig
+from tests.serving import served
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@asynccontextmanager
+async def without_groups(api: KubeApi, folder: Path, *groups: str) -> AsyncIterator[Path]:
+    """A kubeconfig of it, for as long as the block lasts; every request is the administrator's."""
+
+    async def answer(request: Request) -> Response:
+        path = request.scope["raw_path"].decode()
+        if _is_of(path, groups):
+            return Response(json.dumps({"kind": "Status", "message": "404 page not found"}), 404)
+        status, content = await _passed_on(api, request, path)
+        return Response(_hidden(path, content, groups), status, media_type="application/json")
+
+    async with served(Starlette(routes=[Route("/{path:path}", answer, methods=_METHODS)])) as url:
+        yield kubeconfig(url, folder)
+
+
+async def _passed_on(api: KubeApi, request: Request, path: str) -> tuple[int, bytes]:
+    body = await request.body()
+    try:
+        return 200, await api.raw(
+            request.method, path, list(request.query_params.multi_items()), json.loads(body) if body else None,
+            request.headers.get("content-type", ""), request.headers.get("accept", ""),
+        )  # fmt: skip
+    except StatusFailure as failure:
+        return failure.http_status, json.dumps(failure.status).encode()
+
+
+def _hidden(path: str, content: bytes, groups: tuple[str, ...]) -> bytes:
+    """What names groups, without these."""
+    if path == "/apis":
+        found = json.loads(content)
+        found["items"] = [item for item in found["items"] if item["metadata"]["name"] not in groups]
+        return json.dumps(found).encode()
+    if path == "/openapi/v3":
+        found = json.loads(content)
+        found["paths"] = {key: value for key, value in found["paths"].items() if not _is_of(key, groups)}
+        return json.dumps(found).encode()
+    return content
+
+
+def _is_of(path: str, groups: tuple[str, ...]) -> bool:
+    return any(part in groups for part in path.split("/"))
