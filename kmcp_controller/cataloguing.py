@@ -43,6 +43,7 @@ class Catalogue:
         self._queue, self._store = controller.queue, controller.store
         self._task: asyncio.Task[None] | None = None
         controller.reconciler.on_observed = self._asker.observed
+        controller.reconciler.on_reported = self._asker.reported
         controller.companion = self
 
     async def start(self) -> None:

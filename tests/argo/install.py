@@ -13,7 +13,7 @@ from kmcp_runtime.kube.discovery import Discovery
 from kmcp_runtime.kube.failures import StatusFailure
 from tests.cluster import binaries, images, system
 from tests.cluster.model import Cluster
-from tests.mcpservers import APPLY
+from tests.applying import APPLY
 from tests.waiting import until
 
 NAMESPACE = "argo-rollouts"
