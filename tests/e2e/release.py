@@ -117,6 +117,7 @@ class Release:
         await self.api.send("POST", self.path("v1/pods"), (), {"metadata": {"name": name}, "spec": spec})
         done = await until(lambda: self.get("v1/pods", name), _ended, PATIENCE, f"the end of pod {name}")
         text = (await self.api.raw("GET", self.path("v1/pods", name) + "/log")).decode()
+        await self.api.send("DELETE", self.path("v1/pods", name))
         assert done["status"]["phase"] == "Succeeded", text
         return json.loads(text.splitlines()[-1])
 
