@@ -46,12 +46,12 @@ class Page(Result, Generic[Item]):
     truncated: bool = Field(default=False, description="True when something was left out")
     cursor: str | None = Field(default=None, description="Pass it back to go on")
 
-    _cursor_at: Callable[[int], str] | None = PrivateAttr(default=None)
+    _cursor_at: Callable[[int], str | None] | None = PrivateAttr(default=None)
 
     def model_post_init(self, context: Any, /) -> None:
         self.returned = len(self.items)
 
-    def continues_at(self, cursor_at: Callable[[int], str]) -> "Page[Item]":
+    def continues_at(self, cursor_at: Callable[[int], str | None]) -> "Page[Item]":
         """Say how a cursor for the rest is made should the budget keep only the first n items."""
         self._cursor_at = cursor_at
         return self
