@@ -7,7 +7,7 @@ from typing import Any
 
 from kmcp_runtime.kube.failures import StatusFailure
 
-from .cluster import HANDOVER, LABEL, MANAGER, OWNED, Cluster, identity
+from .cluster import HANDOVER, LABEL, OWNED, Cluster, identity
 from .difference import differences
 from .events import Notice
 from .ownership import judge, owns_replicas, strangers, taken_over
@@ -65,45 +65,33 @@ class Applier:
         return outcome
 
     async def _one(self, server: MCPServer, rendered: Object, outcome: Outcome, now: float) -> Object:
+        metadata = rendered["metadata"]
+        place = (rendered["kind"], metadata["namespace"], metadata["name"])
         try:
-            return await self._once(server, rendered, outcome, now)
+            return await self._once(server, rendered, self._store.get(*place), outcome, now)
         except StatusFailure as failure:
             if failure.http_status != 409:
                 raise
-            # What is stored is stale: look at the object itself, one time.
+            # What is stored is stale, or somebody else's object is in the place: look at it, one time.
             self._store.forget(rendered)
-            return await self._once(server, rendered, outcome, now)
+            return await self._once(server, rendered, await self._cluster.read(*place), outcome, now)
 
-    async def _once(self, server: MCPServer, rendered: Object, outcome: Outcome, now: float) -> Object:
-        kind, metadata = rendered["kind"], rendered["metadata"]
-        place = (kind, metadata["namespace"], metadata["name"])
-        live = self._store.get(*place) or await self._cluster.read(*place)
+    async def _once(
+        self, server: MCPServer, rendered: Object, live: Object | None, outcome: Outcome, now: float
+    ) -> Object:
+        if live is None:
+            return self._keep(await self._cluster.create_by_apply(rendered))
         verdict = judge(live, rendered, server.name, server.uid)
         if verdict.action == "refuse":
             raise ForeignError(verdict.why)
         if verdict.action == "wait":
             self._store.forget(rendered)
             raise WaitError(verdict.why)
-        if live is None:
-            return await self._create(rendered)
         if verdict.action == "adopt":
             live = await self._adopt(server, live, outcome)
         elif self._is_so(rendered, live) or not await self._may_repair(rendered, live, outcome, now):
             return live
         return await self._force(rendered, live, outcome)
-
-    async def _create(self, rendered: Object) -> Object:
-        try:
-            made = await self._cluster.apply(rendered, force=False)
-        except StatusFailure as failure:
-            if failure.http_status == 409 and failure.causes:
-                raise ForeignError(f"{rendered['kind']} {rendered['metadata']['name']}: {failure.message}") from None
-            raise
-        others = strangers(made)
-        if others:  # somebody created it between our look and our apply
-            await self._cluster.withdraw(identity(made), MANAGER)
-            raise ForeignError(f"{made['kind']} {made['metadata']['name']} was made by {', '.join(others)}")
-        return self._keep(made)
 
     async def _force(self, rendered: Object, live: Object, outcome: Outcome) -> Object:
         if rendered["kind"] == "Deployment":

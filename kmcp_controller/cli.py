@@ -80,6 +80,8 @@ def plan(argv: Sequence[str]) -> int:
 def controller(argv: Sequence[str]) -> int:
     """Keep the objects of every MCPServer of a cluster, until a signal."""
     # kopf and aiohttp are an extra, which the other subcommands do without.
+    import uvloop
+
     from .incluster import configure_logs
     from .incluster import run as run_controller
     from .settings import ControllerSettings
@@ -89,7 +91,8 @@ def controller(argv: Sequence[str]) -> int:
         found = settings.parse([ControllerSettings], argv, os.environ, "kmcp-suite controller", about)
         given = cast("ControllerSettings", found[ControllerSettings])
         configure_logs(given.log_level)
-        asyncio.run(run_controller(given))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run_controller(given))
     except (OSError, settings.SettingsError, InvalidDocumentError, ToolFailure) as error:
         print(f"kmcp-suite controller: {error}", file=sys.stderr)
         return 1

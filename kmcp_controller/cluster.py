@@ -76,8 +76,13 @@ class Cluster:
         return dict(found["metadata"].get("labels") or {})
 
     async def status_fields(self) -> frozenset[str] | None:
-        """Fields of an MCPServer's status that the served schema declares; None: it takes any."""
-        document = await self._send("GET", "/openapi/v3/apis/kagent.dev/v1alpha1")
+        """Fields of an MCPServer's status that the served schema declares; None: it takes any, or is not out yet."""
+        try:
+            document = await self._send("GET", "/openapi/v3/apis/kagent.dev/v1alpha1")
+        except StatusFailure as failure:
+            if failure.http_status != 404:
+                raise
+            return None  # published some seconds after the definition; a status that is refused asks again
         for schema in (document.get("components") or {}).get("schemas", {}).values():
             kinds = {each.get("kind") for each in schema.get("x-kubernetes-group-version-kind") or ()}
             if "MCPServer" in kinds:
@@ -92,6 +97,10 @@ class Cluster:
         path = KINDS[manifest["kind"]].path(metadata["namespace"], metadata["name"], subresource)
         query = [("fieldManager", manager), ("force", str(force).lower()), ("fieldValidation", "Strict")]
         return await self._send("PATCH", path, query, manifest, "application/apply-patch+yaml")
+
+    async def create_by_apply(self, manifest: Mapping[str, Any]) -> Object:
+        """An apply that only creates: any object in the place has another version, and the answer is a conflict."""
+        return await self.apply({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": "1"}}, force=False)
 
     async def withdraw(self, found: Mapping[str, Any], manager: str) -> Object:
         """Give up every field that `manager` owns of an object."""

@@ -1,6 +1,6 @@
 """Whether an object already is as rendered, whatever others have added to it. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -13,10 +13,10 @@ _SUFFIXES = {
 
 def differences(rendered: Any, live: Any, path: str = "") -> Iterator[str]:
     """Paths of what is rendered and not so in the live object."""
-    if isinstance(rendered, Mapping):
+    if isinstance(rendered, dict):
         for key, value in rendered.items():
-            yield from differences(value, live.get(key) if isinstance(live, Mapping) else None, f"{path}.{key}")
-    elif isinstance(rendered, Sequence) and not isinstance(rendered, str):
+            yield from differences(value, live.get(key) if isinstance(live, dict) else None, f"{path}.{key}")
+    elif isinstance(rendered, list | tuple):
         yield from _of_lists(rendered, live or (), path)
     elif not _same(rendered, live):
         yield path.lstrip(".")
@@ -30,14 +30,14 @@ def _of_lists(rendered: Sequence[Any], live: Sequence[Any], path: str) -> Iterat
             return
         pairs = [(want, have, str(index)) for index, (want, have) in enumerate(zip(rendered, live, strict=True))]
     else:
-        known = {each.get(key): each for each in live if isinstance(each, Mapping)}
+        known = {each.get(key): each for each in live if isinstance(each, dict)}
         pairs = [(want, known.get(want[key]), str(want[key])) for want in rendered]
     for want, have, name in pairs:
         yield from differences(want, have, f"{path}[{name}]")
 
 
 def _key(items: Sequence[Any]) -> str | None:
-    if not items or not all(isinstance(each, Mapping) for each in items):
+    if not items or not all(isinstance(each, dict) for each in items):
         return None
     return next((key for key in _KEYS if all(key in each for each in items)), None)
 

@@ -37,8 +37,42 @@ def register(controller: Controller, credentials: Credentials, context: ContextI
     return registry
 
 
+class NoBase(kopf.DiffBaseStorage):
+    """No last state to compare an event's object with: for that kopf would copy each of them, three times."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        pass
+
+
+class NoProgress(kopf.ProgressStorage):
+    """Handlers of events are not repeated, so there is no progress to keep."""
+
+    def fetch(self, *, key: Any, body: kopf.Body) -> None:
+        return None
+
+    def store(self, *, key: Any, record: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        pass
+
+    def purge(self, *, key: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        pass
+
+    def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: str | None) -> None:
+        pass
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        return essence
+
+
 def settings() -> kopf.OperatorSettings:
     found = kopf.OperatorSettings()
+    found.persistence.diffbase_storage, found.persistence.progress_storage = NoBase(), NoProgress()
+    found.queueing.idle_timeout = 1.0  # seconds that the task of a quiet object is kept
     found.peering.standalone = True
     found.scanning.disabled = True
     found.posting.enabled = False

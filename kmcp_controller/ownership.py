@@ -14,14 +14,12 @@ _WAYS_OUT = f"use another name, annotate it {ADOPT}: <name>, or delete it"
 
 @dataclass(frozen=True)
 class Verdict:
-    action: Literal["create", "apply", "adopt", "refuse", "wait"]
+    action: Literal["apply", "adopt", "refuse", "wait"]
     why: str = ""
 
 
-def judge(live: Mapping[str, Any] | None, rendered: Mapping[str, Any], name: str, uid: str) -> Verdict:
+def judge(live: Mapping[str, Any], rendered: Mapping[str, Any], name: str, uid: str) -> Verdict:
     """What to do about the object in the place of `rendered`, on behalf of the MCPServer `name`."""
-    if live is None:
-        return Verdict("create")
     metadata = live["metadata"]
     if metadata.get("deletionTimestamp"):
         return Verdict("wait", f"{_named(live)} is being deleted")

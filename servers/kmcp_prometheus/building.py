@@ -102,7 +102,7 @@ async def _pairs(site: Site) -> AsyncIterator[tuple[tuple[str, Any], tuple[str, 
         telling = await _telling(site, total.name)
         own = list(site.wish.matchers)
         if telling:
-            yield (total.name, [*own, telling]), (total.name, own), f"{printing.selector('', [telling])[1:-1]} tells"
+            yield (total.name, [*own, telling]), (total.name, own), f"{printing.matcher(telling)} tells"
     for bad in stock.best(
         [metric for metric in counters if _BAD_WORDS.search(metric.name)], site.wish, "counter", count=1
     ):

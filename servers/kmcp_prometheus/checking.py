@@ -80,7 +80,7 @@ async def formatted(prometheus: Prometheus, query: str, tree: Node) -> str:
 def parts(tree: Node) -> Parts:
     nodes = list(trees.walk(tree))
     selectors = trees.selectors(tree)
-    texts = [_written(matcher) for selector in selectors for matcher in selector.matchers]
+    texts = [printing.matcher(matcher) for selector in selectors for matcher in selector.matchers]
     ranges = [duration(node["range"]) for node in nodes if node["type"] in ("matrixSelector", "subquery")]
     return Parts(
         functions=_unique(node["func"]["name"] for node in nodes if node["type"] == "call"),
@@ -116,7 +116,7 @@ async def _unknown_labels(prometheus: Prometheus, selector: Selector) -> list[Un
         ]
         if not any(matching.holds(matcher, value) for value in values):
             near = names.nearest(matcher["value"], values, _SHOWN_VALUES) or values[:_SHOWN_VALUES]
-            found.append(UnknownLabel(metric=selector.metric, matcher=_written(matcher), values=near))
+            found.append(UnknownLabel(metric=selector.metric, matcher=printing.matcher(matcher), values=near))
     return found
 
 
@@ -130,10 +130,6 @@ def _fault(message: str, query: str) -> Fault:
         return Fault(message=message)
     line, column = int(match[1]), int(match[2])
     return Fault(message=message, position=f"{line}:{column}", shown=pointed(query, line, column) or None)
-
-
-def _written(matcher: matching.Matcher) -> str:
-    return printing.selector("", [dict(matcher)])[1:-1]
 
 
 def _unique(found: Any) -> list[str]:

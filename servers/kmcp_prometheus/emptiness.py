@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kmcp_prometheus import names
 from kmcp_prometheus.client import Prometheus
-from kmcp_prometheus.promql import matching, trees
+from kmcp_prometheus.promql import matching, printing, trees
 from kmcp_prometheus.promql.parser import Node
 from kmcp_prometheus.promql.trees import Selector
 
@@ -22,6 +22,11 @@ async def why_empty(prometheus: Prometheus, tree: Node | None, when: str) -> str
         return " ".join(told)
     if tree and any(node["type"] == "binaryExpr" and node["op"] in _COMPARISONS for node in trees.walk(tree)):
         return f"The series exist; no value {when} passes the comparison. Leave it out to see the values."
+    if tree and any(node.get("matching") for node in trees.walk(tree)):
+        return (
+            f"The metrics exist; either one side has no sample {when}, or the two sides share no set of labels: ask "
+            "for each side alone, and match on(…) what they have in common."
+        )
     if found:
         return (
             f"Metrics and label values exist, but no series has all of these labels and a sample {when}: "
@@ -63,5 +68,5 @@ async def _missing_label(
     if any(matching.holds(matcher, value) for value in values):
         return None
     near = names.nearest(str(matcher["value"]), values) or values[:_MOST_NAMED]
-    told = f"{label}{matcher['type']}{matcher['value']!r}"
+    told = printing.matcher(matcher)
     return f"No value of label {label} of {of} matches {told}; there are {len(values)}, near: {', '.join(near)}."

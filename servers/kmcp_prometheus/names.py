@@ -12,6 +12,7 @@ from kmcp_prometheus.promql.selectors import NAME
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _CANDIDATES = 200
 _CLOSE_ENOUGH = 0.55
+_SHARE_OF_BEST = 0.75
 
 
 async def metrics(prometheus: Prometheus) -> list[str]:
@@ -38,7 +39,8 @@ def nearest(name: str, known: Iterable[str], count: int = 5) -> list[str]:
 
     candidates = heapq.nlargest(_CANDIDATES, known, key=shared)
     scored = [(_ratio(name, candidate) + shared(candidate), candidate) for candidate in candidates]
-    good = [(score, candidate) for score, candidate in scored if score >= _CLOSE_ENOUGH]
+    least = max(_CLOSE_ENOUGH, _SHARE_OF_BEST * max((score for score, _ in scored), default=0))
+    good = [(score, candidate) for score, candidate in scored if score >= least]
     return [candidate for _, candidate in heapq.nlargest(count, good)]
 
 

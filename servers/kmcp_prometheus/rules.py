@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from kmcp_prometheus import alerts as active
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.promql import given, matching
+from kmcp_prometheus.samples import Number, plain
 from kmcp_runtime.output import cursor as cursors
 
 _TYPES = {"alerting": "alert", "recording": "record"}
@@ -24,11 +25,11 @@ class Rule(BaseModel):
     name: str
     type: str = Field(description="alert or record")
     query: str
-    duration_seconds: float | None = Field(default=None, description="How long it must hold before it fires")
+    duration_seconds: Number | None = Field(default=None, description="How long it must hold before it fires")
     state: str | None = Field(default=None, description="firing, pending or inactive")
     health: str
     last_error: str | None = None
-    evaluation_seconds: float | None = None
+    evaluation_seconds: Number | None = None
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
     alerts: list[active.Alert] | None = None
@@ -105,18 +106,22 @@ async def _page(prometheus: Prometheus, wanted: Wanted, limit: int, position: di
     return Found([rule for rule in rules if wanted.takes(rule)], reply.warnings, position, after)
 
 
-def cursor_at(found: Found, kept: int, arguments: dict[str, Any]) -> str | None:
-    """Where the rest begins when only so many rules of these groups are shown."""
+def cursor_at(found: Found, kept: int, arguments: dict[str, Any]) -> str:
+    """Where the rest begins when only so many rules of these groups are shown; empty when nothing is left."""
     skipped = int(found.position.get("rules", 0))
     if kept + skipped < len(found.rules):
         return cursors.encode({**found.position, "rules": kept + skipped}, arguments)
-    return cursors.encode(found.following, arguments) if found.following else None
+    return cursors.encode(found.following, arguments) if found.following else ""
+
+
+def _plain(value: Any) -> Number | None:
+    return None if value is None else plain(value)
 
 
 def _rule(group: dict[str, Any], entry: dict[str, Any], alerts: bool) -> Rule:
     return Rule(
         group=group["name"], file=group["file"], name=entry["name"], type=_TYPES.get(entry["type"], entry["type"]),
-        query=entry["query"], duration_seconds=entry.get("duration"), state=entry.get("state"),
+        query=entry["query"], duration_seconds=_plain(entry.get("duration")), state=entry.get("state"),
         health=entry["health"], last_error=entry.get("lastError") or None,
         evaluation_seconds=entry.get("evaluationTime"), labels=entry.get("labels") or None,
         annotations=entry.get("annotations") or None,

@@ -1,11 +1,13 @@
 """Samples as answers hold them: numbers where JSON has them, and a note where it has none."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, WithJsonSchema, model_serializer
 
 Number = int | float
+Value = Annotated[Number | None, WithJsonSchema({"type": ["number", "null"]})]
+"""A number, or null where there is none: an absent value would be another thing."""
 _NOT_NUMBERS = {"NaN": "NaN", "+Inf": "+Inf", "Inf": "+Inf", "-Inf": "-Inf"}
 _MOST_NOTED = 5
 # How Prometheus tells which ends of a bucket belong to it.
@@ -24,7 +26,7 @@ class Sample(BaseModel):
     """One series at one moment."""
 
     metric: dict[str, str] = Field(description="Labels; the name is __name__")
-    value: Number | None = Field(default=None, description="null where it is no number: see note")
+    value: Value = Field(default=None, description="null where it is no number: see note")
     timestamp: Number = Field(default=0, description="Seconds since 1970")
     note: str | None = Field(default=None, description="NaN, +Inf or -Inf")
     histogram: Histogram | None = Field(default=None, description="In place of a value")
@@ -41,7 +43,7 @@ class RawSamples(BaseModel):
     """The raw samples of one series, as a range selector answers them."""
 
     metric: dict[str, str]
-    values: list[tuple[Number, Number | None]] | None = Field(default=None, description="[timestamp, value]")
+    values: list[tuple[Number, Value]] | None = Field(default=None, description="[timestamp, value]")
     histograms: list[tuple[Number, Histogram]] | None = None
     note: str | None = Field(default=None, description="Which values are NaN, +Inf or -Inf")
 

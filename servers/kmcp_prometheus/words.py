@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from kmcp_runtime.arguments import Duration, Time, Word, moment
+from kmcp_runtime.arguments import Duration, OptionalTime, Time, Word, moment
 from kmcp_runtime.errors import bad_argument
 
 _CLOCK_SKEW_SECONDS = 60.0
@@ -21,8 +21,8 @@ Match = Annotated[list[str], BeforeValidator(_one_is_a_list), Word("Selectors, a
 OptionalMatch = Annotated[list[str] | None, BeforeValidator(_one_is_a_list), Word("Selectors, any may match")]
 Start = Annotated[Time, Word("Start", validate_default=True)]
 End = Annotated[Time, Word("End", validate_default=True)]
-OptionalStart = Annotated[Time | None, Word("Start")]
-OptionalEnd = Annotated[Time | None, Word("End")]
+OptionalStart = Annotated[OptionalTime, Word("Start")]
+OptionalEnd = Annotated[OptionalTime, Word("End")]
 Timeout = Annotated[Duration | None, Word("Deadline")]
 NOW = moment("now")
 HOUR_AGO = moment("now-1h")

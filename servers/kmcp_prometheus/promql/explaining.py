@@ -42,9 +42,10 @@ _OVER_TIME = {
 }  # fmt: skip
 _AGGREGATIONS = {
     "sum": "sum", "avg": "mean", "min": "least", "max": "greatest", "count": "number of series",
-    "group": "1 for each group", "topk": "series with the greatest values", "bottomk": "series with the least values", "quantile": "quantile",
-    "stddev": "standard deviation", "stdvar": "variance", "count_values": "number of series by value",
-    "limitk": "any series, so many", "limit_ratio": "any series, that share",
+    "group": "1 for each group", "topk": "series with the greatest values", "bottomk": "series with the least values",
+    "quantile": "quantile", "stddev": "standard deviation", "stdvar": "variance",
+    "count_values": "number of series by value", "limitk": "any series, so many",
+    "limit_ratio": "any series, that share",
 }  # fmt: skip
 _OPERATORS = {
     "+": "sum of both sides", "-": "left less right", "*": "product", "/": "left divided by right",

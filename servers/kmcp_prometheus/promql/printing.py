@@ -1,6 +1,7 @@
 """Expressions written out, as Prometheus' `/format_query` writes short ones."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from kmcp_prometheus.promql.lexer import quoted
@@ -19,7 +20,7 @@ def written(node: Node) -> str:
 
 def selector(metric: str, matchers: list[dict[str, Any]]) -> str:
     """A selector of a metric, which may have any name, or of none."""
-    shown = sorted(_matcher(matcher) for matcher in matchers)
+    shown = sorted(map(matcher, matchers))
     if metric and not re.fullmatch(r"[a-zA-Z_:][a-zA-Z0-9_:]*", metric):
         metric, shown = "", [quoted(metric), *shown]
     return metric + (f"{{{','.join(shown)}}}" if shown or not metric else "")
@@ -29,15 +30,15 @@ def labels(names: list[str]) -> str:
     return ", ".join(name if _PLAIN_LABEL.fullmatch(name) else quoted(name) for name in names)
 
 
-def _matcher(matcher: dict[str, Any]) -> str:
-    return f"{labels([matcher['name']])}{matcher['type']}{quoted(matcher['value'])}"
+def matcher(given: Mapping[str, Any]) -> str:
+    return f"{labels([given['name']])}{given['type']}{quoted(given['value'])}"
 
 
 def _selected(node: Node) -> str:
     own = (
-        matcher
-        for matcher in node["matchers"]
-        if (matcher["name"], matcher["type"], matcher["value"]) != (NAME, "=", node["name"])
+        given
+        for given in node["matchers"]
+        if (given["name"], given["type"], given["value"]) != (NAME, "=", node["name"])
     )
     length = f"[{duration(node['range'])}]" if node["type"] == "matrixSelector" else ""
     return selector(node["name"], list(own)) + length + _moment(node)

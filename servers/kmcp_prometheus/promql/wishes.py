@@ -57,9 +57,8 @@ def read(description: str) -> Wish:
     matched = [(match[1], match[2], match[3].strip("\"'")) for match in _MATCHER.finditer(description)]
     text = _MATCHER.sub(" ", description)
     lowered = text.lower()
-    found = _GROUPING.search(lowered)
-    labels = [label for label in re.split(r"\s*(?:,|and)\s*", found[1]) if label not in _NOT_LABELS] if found else []
-    bare = _GROUPING.sub(" ", lowered) if labels else lowered
+    labels = [label for match in _GROUPING.finditer(lowered) for label in _labels(match[1])]
+    bare = _GROUPING.sub(lambda match: " " if _labels(match[1]) else match[0], lowered)
     intents = tuple(intent for intent, words in _INTENTS.items() if re.search(words, bare))
     words = frozenset(_stem(word) for word in re.findall(r"[a-z]+\d*[a-z]*", bare.replace("_", " ")))
     return Wish(
@@ -68,6 +67,10 @@ def read(description: str) -> Wish:
         matchers=tuple({"name": name, "type": op, "value": value} for name, op, value in matched),
         quantile=_quantile(lowered), objective=_objective(lowered),
     )  # fmt: skip
+
+
+def _labels(text: str) -> list[str]:
+    return [label for label in re.split(r"\s*,\s*|\s+and\s+", text) if label not in _NOT_LABELS]
 
 
 def _stem(word: str) -> str:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from kmcp_prometheus import administration
 from kmcp_prometheus.client import Prometheus, stamp
 from kmcp_prometheus.promql import given
+from kmcp_prometheus.samples import Number, plain
 from kmcp_prometheus.words import Match, check_span
 from kmcp_runtime.arguments import DryRun, Time, Word
 from kmcp_runtime.output.results import Result
@@ -32,8 +33,8 @@ class Deletion(Result):
     more: bool | None = Field(default=None, description="True when there are more than were counted")
     metrics: dict[str, int] = Field(description="Series by metric")
     deleted: bool
-    start: float | None = None
-    end: float | None = None
+    start: Number | None = None
+    end: Number | None = None
     note: str | None = None
     dry_run: bool | None = None
 
@@ -92,7 +93,7 @@ async def prometheus_delete_series_tool(
     await prometheus.command(
         "/admin/tsdb/delete_series", [("match[]", match), ("start", stamp(start)), ("end", stamp(end))]
     )
-    result.deleted, result.note, result.start, result.end = True, _ON_DISK, start, end
+    result.deleted, result.note, result.start, result.end = True, _ON_DISK, plain(start), plain(end)
     return result
 
 

@@ -49,7 +49,7 @@ async def prometheus_rules_tool(
     shown = found.rules[int(found.position.get("rules", 0)) :]
     result = Rules(
         items=shown, truncated=found.following is not None, warnings=found.warnings,
-        cursor=rules.cursor_at(found, len(shown), arguments),
+        cursor=rules.cursor_at(found, len(shown), arguments) or None,
     )  # fmt: skip
     result.continues_at(lambda kept: rules.cursor_at(found, kept, arguments))
     if not shown:

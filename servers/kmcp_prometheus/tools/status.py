@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kmcp_prometheus import backends, configuration
 from kmcp_prometheus.backends import Kind
 from kmcp_prometheus.client import Prometheus
+from kmcp_prometheus.samples import Number, plain
 from kmcp_runtime.arguments import Word
 from kmcp_runtime.output.results import Body, Page, Result
 from kmcp_runtime.tool import Effect, injected, tool
@@ -71,8 +72,8 @@ class Block(BaseModel):
     """One block of the storage; times in seconds since 1970."""
 
     ulid: str
-    min_time: float
-    max_time: float
+    min_time: Number
+    max_time: Number
     level: int | None = None
     stats: dict[str, int]
 
@@ -180,7 +181,7 @@ async def prometheus_wal_replay_tool(prometheus: Prometheus = injected()) -> Wal
 
 def _block(entry: dict[str, Any]) -> Block:
     return Block(
-        ulid=entry["ulid"], min_time=entry["minTime"] / 1000, max_time=entry["maxTime"] / 1000,
+        ulid=entry["ulid"], min_time=plain(entry["minTime"] / 1000), max_time=plain(entry["maxTime"] / 1000),
         level=(entry.get("compaction") or {}).get("level"), stats=entry.get("stats") or {},
     )  # fmt: skip
 

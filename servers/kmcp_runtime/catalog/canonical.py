@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from json.encoder import encode_basestring
 from math import isfinite
 from typing import Any
 
@@ -11,18 +12,22 @@ _EXACT = 2**53  # beyond it a JSON number is an IEEE double and loses digits
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys, no spaces and ECMAScript numbers; members whose value is null are left out."""
-    if isinstance(value, Mapping):
-        members = [
-            f"{json.dumps(k, ensure_ascii=False)}:{canonical(value[k])}"
-            for k in sorted(value, key=_utf16)
-            if value[k] is not None
-        ]
-        return "{" + ",".join(members) + "}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    """JSON with sorted keys, no spaces and ECMAScript numbers; members whose value is null are left out.
+
+    Texts and the plain types are asked for first: the controller hashes every object of every pass.
+    """
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(canonical, value)) + "]"
-    if value is None or isinstance(value, bool | str):
-        return json.dumps(value, ensure_ascii=False)
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, (dict, Mapping)):
+        keys = sorted(value, key=_utf16)
+        members = [f"{encode_basestring(key)}:{canonical(value[key])}" for key in keys if value[key] is not None]
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, Sequence):
+        return canonical(list(value))
     return _number(value)
 
 

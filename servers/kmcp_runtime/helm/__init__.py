@@ -3,6 +3,8 @@
 - `releases`: which releases there are, their revisions, one of them decoded (`payload`, `release`);
 - `manifests`: the objects of a release, and what differs between two of them;
 - `values`: values as data, merged as Helm merges them;
+- `client`: what servers use: `opened` gives a `Helm` (upgrade, uninstall, rollback, template, show);
+- `readiness`, `waiting`: what of a release is not ready, while helm waits for it;
 - `binary`: the helm binary as argument lists, in directories of its own, with a private kubeconfig (`home`);
 - `charts`, `origins`, `repositories`: what a chart reference may be, and where charts may come from;
 - `faults`: what the binary says, as failures with a cause and a next step.

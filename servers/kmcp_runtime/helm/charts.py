@@ -19,6 +19,8 @@ class Chart:
 
     operand: str
     flags: tuple[str, ...] = ()
+    local: bool = False
+    """True for what is on this machine."""
 
 
 class Charts:
@@ -43,8 +45,10 @@ class Charts:
             await self._check_sources(call, match[1], match[2], version)
             return Chart(reference, flags)
         local = self._local(reference)
+        if local is not None and version is not None:
+            raise bad_argument(f"version: the chart at {local} is what it is", "leave version out for local charts")
         if local is not None:
-            return Chart(str(local), flags)
+            return Chart(str(local), local=True)
         raise self._refusal(reference)
 
     async def _check_sources(self, call: Call, repository: str, chart: str, version: str | None) -> None:

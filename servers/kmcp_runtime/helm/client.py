@@ -1,7 +1,7 @@
 """Helm as servers use it: releases changed through the binary, charts shown and rendered."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from json import loads
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from kmcp_runtime.helm.release import Release
 from kmcp_runtime.helm.releases import Releases
 from kmcp_runtime.helm.repositories import Repositories
 from kmcp_runtime.helm.settings import HelmSettings
+from kmcp_runtime.helm.waiting import Waiting
 from kmcp_runtime.kube.cluster import Cluster
 
 ValuesMode = Literal["default", "reset", "reuse", "reset_then_reuse"]
@@ -22,6 +23,7 @@ Cascade = Literal["background", "orphan", "foreground"]
 Shown = Literal["values", "chart", "readme", "crds"]
 _SLACK_SECONDS = 8.0
 """What the binary gets beyond its own timeout: to record that it failed."""
+_FETCH_SECONDS = 120.0
 _FLAGS: Mapping[ValuesMode, tuple[str, ...]] = {
     "default": (),
     "reset": ("--reset-values",),
@@ -71,10 +73,12 @@ class Helm:
             *(["--wait"] if wanted.wait else []), *([atomic] if wanted.atomic else []),
             *(["--dry-run=server"] if wanted.dry_run else []),
         ]  # fmt: skip
-        printed = await self.binary.run(
-            cluster.call, ("upgrade",), (wanted.name, chart.operand), flags=flags, given=wanted.values,
-            cluster=cluster, seconds=wanted.timeout_seconds + _SLACK_SECONDS,
-        )  # fmt: skip
+        waits = (wanted.wait or wanted.atomic) and not wanted.dry_run
+        async with self._following(cluster, wanted.namespace, wanted.name, waits):
+            printed = await self.binary.run(
+                cluster.call, ("upgrade",), (wanted.name, chart.operand), flags=flags, given=wanted.values,
+                cluster=cluster, seconds=wanted.timeout_seconds + _SLACK_SECONDS,
+            )  # fmt: skip
         return _release(printed)
 
     async def uninstall(
@@ -98,18 +102,38 @@ class Helm:
         flags = [
             f"--namespace={namespace}", "--debug", f"--timeout={timeout_seconds}s", *(["--wait"] if wait else []),
         ]  # fmt: skip
-        await self.binary.run(
-            cluster.call, ("rollback",), (name, str(revision)), flags=flags, cluster=cluster,
-            seconds=timeout_seconds + _SLACK_SECONDS,
-        )  # fmt: skip
+        async with self._following(cluster, namespace, name, wait):
+            await self.binary.run(
+                cluster.call, ("rollback",), (name, str(revision)), flags=flags, cluster=cluster,
+                seconds=timeout_seconds + _SLACK_SECONDS,
+            )  # fmt: skip
+
+    def _following(self, cluster: Cluster, namespace: str, name: str, waits: bool) -> AbstractAsyncContextManager[None]:
+        if not waits:
+            return nullcontext()
+        return Waiting(cluster, self.releases(cluster), namespace, name).following()
+
+    @asynccontextmanager
+    async def fetched(self, call: Call, reference: str, version: str | None = None) -> AsyncIterator[Chart]:
+        """The chart on this machine while this is open: fetched once, however often it is looked at."""
+        chart = await self.charts.resolve(call, reference, version)
+        if chart.local:
+            yield chart
+            return
+        with self.binary.home.run() as directory:
+            flags = [f"--destination={directory}", *chart.flags]
+            await self.binary.run(call, ("pull",), (chart.operand,), flags=flags, seconds=_FETCH_SECONDS)
+            archive = next(directory.glob("*.tgz"), None)
+            if archive is None:
+                raise unavailable(f"helm fetched no archive of {reference}", "check the chart's reference")
+            yield Chart(str(archive), local=True)
 
     async def template(
-        self, call: Call, reference: str, *, name: str = "release", namespace: str = "default",
-        version: str | None = None, values: Mapping[str, Any] | None = None, crds: bool = False,
-        kube_version: str | None = None, api_versions: tuple[str, ...] = (),
+        self, call: Call, chart: Chart, *, name: str = "release", namespace: str = "default",
+        values: Mapping[str, Any] | None = None, crds: bool = False, kube_version: str | None = None,
+        api_versions: tuple[str, ...] = (),
     ) -> str:  # fmt: skip
-        """The manifest that a chart renders to; no cluster is asked."""
-        chart = await self.charts.resolve(call, reference, version)
+        """The manifest that a chart (of `fetched`) renders to; no cluster is asked."""
         flags = [
             f"--namespace={namespace}", *chart.flags, *(["--include-crds"] if crds else []),
             *([f"--kube-version={kube_version}"] if kube_version else []),
@@ -117,9 +141,8 @@ class Helm:
         ]  # fmt: skip
         return await self.binary.run(call, ("template",), (name, chart.operand), flags=flags, given=values)
 
-    async def show(self, call: Call, reference: str, what: Shown, version: str | None = None) -> str:
-        """A chart's values.yaml, Chart.yaml, README or CRDs."""
-        chart: Chart = await self.charts.resolve(call, reference, version)
+    async def show(self, call: Call, chart: Chart, what: Shown) -> str:
+        """The values.yaml, Chart.yaml, README or CRDs of a chart (of `fetched`)."""
         return await self.binary.run(call, ("show", what), (chart.operand,), flags=chart.flags)
 
 

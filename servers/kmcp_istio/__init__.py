@@ -1,0 +1,1 @@
+"""The Istio server: the mesh as istiod, Envoy, ztunnel and the API server tell of it."""

@@ -1,0 +1,61 @@
+"""The cluster as this server's tools see it."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from kmcp_istio.settings import IstioSettings
+from kmcp_runtime.call import Call
+from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.instance import Backend
+from kmcp_runtime.kube import pages
+from kmcp_runtime.kube.cluster import Cluster, Place
+from kmcp_runtime.kube.clusters import Clusters
+
+__all__ = ["Mesh", "MeshBackend", "Place", "open_backend"]
+_MOST_LABELLED = 500
+Object = Mapping[str, Any]
+
+
+@dataclass
+class Mesh(Cluster):
+    """One cluster for one call."""
+
+    settings: IstioSettings
+
+    async def labelled(self, resource_type: str, namespace: str | None, selector: str) -> list[Object]:
+        """Objects under a label, metadata only; `namespace` None means all of them."""
+        kind = await self.discovery.resolve(resource_type)
+        query = pages.Query(kind, namespace, selector, limit=_MOST_LABELLED, form="names")
+        return (await pages.fetch(self.api, query, None, {})).items
+
+    async def if_permitted(self, resource_type: str, name: str) -> Object | None:
+        """A cluster-scoped object for a hint; None where it is absent, or where this identity may not look."""
+        try:
+            return await self.read_kind(resource_type, name, None)
+        except ToolFailure:
+            return None
+
+
+class MeshBackend(Backend):
+    """The clusters of the kubeconfig."""
+
+    def __init__(self, settings: IstioSettings) -> None:
+        self.settings = settings
+        self.clusters = Clusters(settings)
+
+    def provide(self, call: Call) -> Mapping[type, Any]:
+        return {Mesh: Mesh(**vars(self.clusters.cluster(call)), settings=self.settings)}
+
+    async def ready(self) -> None:
+        await self.clusters.ready()
+
+
+@asynccontextmanager
+async def open_backend(settings: IstioSettings) -> AsyncIterator[MeshBackend]:
+    backend = MeshBackend(settings)
+    try:
+        yield backend
+    finally:
+        await backend.clusters.close()

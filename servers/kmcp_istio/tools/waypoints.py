@@ -1,0 +1,101 @@
+"""Waypoints seen and drafted: what changes nothing."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from kmcp_istio import waypoints
+from kmcp_istio.client import Mesh
+from kmcp_istio.words import Revision, TrafficType, WaypointName
+from kmcp_runtime.arguments import AllNamespaces, Namespace, OptionalNamespace, TimeoutSeconds, Word
+from kmcp_runtime.output.results import Manifest, Page, Result
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+_GATEWAYS = Rule(waypoints.GROUP, ("gateways",), ("list",))
+
+
+class Waypoint(BaseModel):
+    """One waypoint and who uses it."""
+
+    namespace: str
+    name: str
+    revision: str | None = Field(default=None, description="Absent: the default one")
+    traffic_type: str | None = Field(default=None, description="Absent: istiod's default, service")
+    programmed: bool
+    enrolled: list[str] = Field(description="Namespaces and Services labelled to use it")
+
+
+class Waypoints(Page[Waypoint]):
+    """Waypoints by namespace and name."""
+
+
+@tool(Effect.READ, needs=(_GATEWAYS, Rule("", ("namespaces", "services"), ("list",))))
+async def istio_list_waypoints(
+    namespace: OptionalNamespace = None, all_namespaces: AllNamespaces = True, mesh: Mesh = injected()
+) -> Waypoints:
+    """List waypoints, whether they are programmed, and which namespaces and Services use them."""
+    place = await waypoints.gateways(mesh, namespace or (None if all_namespaces else mesh.context.namespace))
+    found = [each for each in await waypoints.listed(mesh, place) if waypoints.is_waypoint(each)]
+    users = await waypoints.users(mesh, ("namespaces", "services")) if found else []
+    return Waypoints(
+        items=[_row(each, users) for each in found],
+        total=len(found),
+        hint=None if found else _why_empty(place.namespace),
+    )
+
+
+def _row(gateway: Any, users: list[waypoints.User]) -> Waypoint:
+    namespace, name = identity = waypoints.identity(gateway)
+    labels = gateway["metadata"].get("labels") or {}
+    return Waypoint(
+        namespace=namespace, name=name, revision=labels.get(waypoints.REVISION),
+        traffic_type=labels.get(waypoints.WAYPOINT_FOR), programmed=waypoints.is_programmed(gateway),
+        enrolled=[user.title for user in users if user.waypoint == identity],
+    )  # fmt: skip
+
+
+def _why_empty(namespace: str | None) -> str:
+    where = f"Namespace {namespace} has" if namespace else "The cluster has"
+    return f"{where} no waypoint; istio_apply_waypoint makes one."
+
+
+class Draft(Result):
+    """A waypoint as it would be applied."""
+
+    yaml: Manifest
+    object: dict[str, Any]
+
+
+@tool(Effect.READ)
+async def istio_generate_waypoint(
+    namespace: Namespace,
+    name: WaypointName = "waypoint",
+    traffic_type: TrafficType = None,
+    revision: Revision = None,
+) -> Draft:
+    """Draft a waypoint's manifest to review or keep; istio_apply_waypoint creates it."""
+    drafted = waypoints.manifest(f"{waypoints.GROUP}/v1", namespace, name, traffic_type, revision)
+    return Draft(yaml=Manifest(drafted), object=drafted)
+
+
+class WaypointStates(Page[waypoints.State]):
+    """How far the waypoints of a namespace are."""
+
+    timed_out: bool | None = Field(default=None, description="True when some were not programmed in time")
+
+
+@tool(Effect.READ, needs=(_GATEWAYS, Rule("apps", ("deployments",), ("list",))))
+async def istio_waypoint_status(
+    namespace: Namespace,
+    name: WaypointName | None = None,
+    wait: Annotated[bool, Word("Until programmed")] = False,
+    timeout_seconds: TimeoutSeconds = 90,
+    mesh: Mesh = injected(),
+) -> WaypointStates:
+    """Show whether a namespace's waypoints are accepted and programmed, and if not why."""
+    seen, late = await waypoints.followed(
+        mesh, lambda: waypoints.states(mesh, namespace, name), timeout_seconds if wait else 0
+    )
+    return WaypointStates(
+        items=seen, total=len(seen), timed_out=(late and wait) or None, hint=None if seen else _why_empty(namespace)
+    )

@@ -1,0 +1,171 @@
+"""Waypoints: Gateways of the class `istio-waypoint`, who uses them, and how far they are."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from kmcp_istio.client import Mesh, Object, Place
+from kmcp_runtime.errors import ToolFailure, bad_argument, did_you_mean, not_found, unavailable
+
+GROUP = "gateway.networking.k8s.io"
+CLASS = "istio-waypoint"
+WAYPOINT_FOR = "istio.io/waypoint-for"
+REVISION = "istio.io/rev"
+USE = "istio.io/use-waypoint"
+MODE = "istio.io/dataplane-mode"
+_USE_IN = "istio.io/use-waypoint-namespace"
+_GATEWAY_NAME = f"{GROUP}/gateway-name"
+_INSTALL = "install the standard CRDs of the Kubernetes Gateway API (standard-install.yaml of a release) first"
+_PAUSE_SECONDS = 1.0
+
+
+class State(BaseModel):
+    """How far one waypoint is."""
+
+    namespace: str
+    name: str
+    programmed: bool
+    accepted: bool
+    reason: str | None = None
+    message: str | None = None
+    addresses: list[str] = []
+    deployment_ready: bool | None = Field(default=None, description="Absent when it has no Deployment yet")
+    attached_routes: int = 0
+
+
+@dataclass(frozen=True)
+class User:
+    """An object whose traffic is to go through a waypoint."""
+
+    title: str
+    """`namespace/shop`, `service/shop/reviews`, `pod/shop/web-1`."""
+    waypoint: tuple[str, str]
+    """Namespace and name."""
+
+
+def manifest(
+    api_version: str, namespace: str, name: str, traffic_type: str | None, revision: str | None
+) -> dict[str, Any]:
+    """A waypoint as a Gateway. Without a traffic type there is no label, and istiod decides."""
+    labels = {WAYPOINT_FOR: traffic_type, REVISION: revision}
+    given = {key: value for key, value in labels.items() if value}
+    return {
+        "apiVersion": api_version,
+        "kind": "Gateway",
+        "metadata": {"name": name, "namespace": namespace, **({"labels": given} if given else {})},
+        "spec": {
+            "gatewayClassName": CLASS,
+            "listeners": [{"name": "mesh", "port": 15008, "protocol": "HBONE"}],
+        },
+    }
+
+
+async def gateways(mesh: Mesh, namespace: str | None) -> Place:
+    """Where Gateways are; `unavailable` where their kind is not installed."""
+    try:
+        return await mesh.place(f"gateways.{GROUP}", namespace, all_namespaces=True)
+    except ToolFailure as failure:
+        if failure.code != "not_found":
+            raise
+        raise unavailable("the Gateway API is not installed: the cluster has no kind Gateway", _INSTALL) from None
+
+
+async def listed(mesh: Mesh, place: Place) -> list[Object]:
+    """Every Gateway there, of whatever class, by namespace and name."""
+    found: list[Object] = (await mesh.api.get(place.kind.path(place.namespace)))["items"]
+    return sorted(found, key=lambda gateway: (gateway["metadata"]["namespace"], gateway["metadata"]["name"]))
+
+
+def is_waypoint(gateway: Object) -> bool:
+    return bool(gateway["spec"].get("gatewayClassName") == CLASS)
+
+
+def check_class(gateway: Object) -> None:
+    if not is_waypoint(gateway):
+        name, found = gateway["metadata"]["name"], gateway["spec"].get("gatewayClassName")
+        raise bad_argument(
+            f"Gateway {name} is no waypoint: its class is {found}, not {CLASS}",
+            "choose another name; istio_list_waypoints shows the waypoints",
+        )
+
+
+def named(found: Sequence[Object], name: str, namespace: str) -> Object:
+    """The waypoint of that name."""
+    by_name = {gateway["metadata"]["name"]: gateway for gateway in found}
+    if name in by_name:
+        check_class(by_name[name])
+        return by_name[name]
+    near = did_you_mean(name, [each for each, gateway in by_name.items() if is_waypoint(gateway)])
+    raise not_found(f"namespace {namespace} has no waypoint {name!r}", near or "istio_list_waypoints shows them")
+
+
+async def users(mesh: Mesh, kinds: Iterable[str]) -> list[User]:
+    """Who is labelled to use which waypoint: a label on a namespace, a Service or a pod."""
+    kinds = list(kinds)
+    found = await asyncio.gather(*(mesh.labelled(kind, None, USE) for kind in kinds))
+    return [_user(kind, each["metadata"]) for kind, items in zip(kinds, found, strict=True) for each in items]
+
+
+def _user(kind: str, metadata: Mapping[str, Any]) -> User:
+    labels, name = metadata["labels"], metadata["name"]
+    home = metadata.get("namespace") or name
+    title = f"namespace/{name}" if kind == "namespaces" else f"{kind.removesuffix('s')}/{home}/{name}"
+    return User(title, (labels.get(_USE_IN) or home, labels[USE]))
+
+
+def identity(gateway: Object) -> tuple[str, str]:
+    return gateway["metadata"]["namespace"], gateway["metadata"]["name"]
+
+
+def is_programmed(gateway: Object) -> bool:
+    return bool(_condition(gateway, "Programmed").get("status") == "True")
+
+
+async def states(mesh: Mesh, namespace: str, name: str | None) -> list[State]:
+    """The waypoints of a namespace, or the one of that name."""
+    found = await listed(mesh, await gateways(mesh, namespace))
+    wanted = [named(found, name, namespace)] if name else [each for each in found if is_waypoint(each)]
+    deployments = await mesh.listed("deployments.apps", namespace, selector=_GATEWAY_NAME) if wanted else []
+    return [_state(each, deployments) for each in wanted]
+
+
+def _state(gateway: Object, deployments: Iterable[Object]) -> State:
+    namespace, name = identity(gateway)
+    programmed, accepted = _condition(gateway, "Programmed"), _condition(gateway, "Accepted")
+    telling = accepted if accepted.get("status") == "False" or not programmed else programmed
+    status = gateway.get("status") or {}
+    own = [each for each in deployments if each["metadata"]["labels"].get(_GATEWAY_NAME) == name]
+    return State(
+        namespace=namespace, name=name, programmed=is_programmed(gateway), accepted=accepted.get("status") == "True",
+        reason=telling.get("reason"), message=telling.get("message"),
+        addresses=[str(each.get("value")) for each in status.get("addresses") or ()],
+        deployment_ready=all(_is_ready(each) for each in own) if own else None,
+        attached_routes=sum(each.get("attachedRoutes") or 0 for each in status.get("listeners") or ()),
+    )  # fmt: skip
+
+
+def _condition(gateway: Object, name: str) -> Mapping[str, Any]:
+    conditions: list[Mapping[str, Any]] = (gateway.get("status") or {}).get("conditions") or []
+    return next((each for each in conditions if each.get("type") == name), {})
+
+
+def _is_ready(deployment: Object) -> bool:
+    wanted = (deployment.get("spec") or {}).get("replicas", 1)
+    return bool(((deployment.get("status") or {}).get("readyReplicas") or 0) >= wanted)
+
+
+async def followed(mesh: Mesh, look: Callable[[], Awaitable[list[State]]], seconds: float) -> tuple[list[State], bool]:
+    """Look again until all are programmed, at most so long; True when some were not at the end."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = await look()
+        late = [each for each in seen if not each.programmed]
+        if not late or time.monotonic() >= deadline:
+            return seen, bool(late)
+        told = ", ".join(f"{each.name}: {each.reason or 'no condition yet'}" for each in late)
+        await mesh.call.progress(len(seen) - len(late), len(seen), f"waiting for {told}")
+        await asyncio.sleep(_PAUSE_SECONDS)

@@ -1,0 +1,37 @@
+"""The Istio server against the real cluster."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from fastmcp import Client
+
+from kmcp_istio.server import SERVER
+from kmcp_istio.settings import IstioSettings
+from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime.kube.config import load_contexts
+from kmcp_runtime.server import assemble
+from kmcp_runtime.settings import RuntimeSettings
+from tests.cluster.model import Cluster
+from tests.istio.definitions import serve_mesh_kinds
+from tests.mcp import ToolCaller
+
+
+@pytest.fixture(scope="session")
+async def mesh_kinds(cluster: Cluster) -> None:
+    """A cluster that serves the kinds of Istio and of the Gateway API."""
+    contexts = load_contexts(str(cluster.kubeconfig))
+    api = KubeApi(contexts, contexts.named(None), Limits())
+    await serve_mesh_kinds(api)
+    await api.close()
+
+
+@pytest.fixture
+def settings(cluster: Cluster, mesh_kinds: None) -> IstioSettings:
+    return IstioSettings(kubeconfig=str(cluster.kubeconfig))
+
+
+@pytest.fixture
+async def tools(settings: IstioSettings) -> AsyncIterator[ToolCaller]:
+    """The server as the cluster's administrator; destruction needs no approval here."""
+    async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+        yield ToolCaller(client)
