@@ -95,6 +95,10 @@ class Prometheus:
         ]  # fmt: skip
         return await self._asked("/query_range", query, parameters)
 
+    async def exemplars(self, query: str, start: float, end: float) -> Reply:
+        parameters = [("query", query), ("start", stamp(start)), ("end", stamp(end))]
+        return await self._asked("/query_exemplars", query, parameters)
+
     async def label_values(
         self, name: str, match: Sequence[str] = (), start: float | None = None, end: float | None = None,
         limit: int | None = None,

@@ -1,5 +1,6 @@
 """The Prometheus server against a real Prometheus that holds the data of `known`."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from kmcp_prometheus.settings import PrometheusSettings
 from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
 from tests.mcp import ToolCaller
-from tests.prometheus import exporter, program
+from tests.prometheus import exporter, otlp, program
 
 Binaries = Mapping[str, Path]
 
@@ -35,6 +36,12 @@ def prometheus(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> 
         configuration = program.SCRAPING.format(rules=rules, exporter=target)
         with program.running(binaries, directory, configuration, *flags) as url:
             yield url
+
+
+@pytest.fixture(scope="session")
+def histogram(prometheus: str) -> otlp.Pushed:
+    """A native histogram of known figures."""
+    return otlp.push(prometheus, int(time.time()))
 
 
 @pytest.fixture(scope="session")

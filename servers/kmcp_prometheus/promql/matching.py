@@ -15,12 +15,14 @@ def holds(matcher: Matcher, value: str) -> bool:
     operator, wanted = matcher["type"], matcher["value"]
     if operator in ("=", "!="):
         return (value == wanted) is (operator == "=")
-    return _whole(wanted, matcher["name"]).found_in(value) is (operator == "=~")
+    return expression(wanted, matcher["name"]).found_in(value) is (operator == "=~")
 
 
 def match(labels: Mapping[str, str], matchers: Iterable[Matcher]) -> bool:
     return all(holds(matcher, labels.get(matcher["name"], "")) for matcher in matchers)
 
 
-def _whole(expression: str, label: str) -> Pattern:
-    return pattern(f"^(?s:{expression})$", label, LONGEST_EXPRESSION)
+def expression(text: str, label: str) -> Pattern:
+    """A regular expression of a matcher, which the whole value must fit."""
+    pattern(text, label, LONGEST_EXPRESSION)  # First as it was given, so that a fault is told of that.
+    return pattern(f"^(?s:{text})$", label, LONGEST_EXPRESSION + len("^(?s:)$"))

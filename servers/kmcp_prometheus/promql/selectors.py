@@ -4,6 +4,7 @@ from typing import Any
 
 from kmcp_prometheus.promql import matching
 from kmcp_prometheus.promql.lexer import SyntaxFault, Token, unquoted
+from kmcp_runtime.errors import ToolFailure
 
 NAME = "__name__"
 _OPERATORS = ("=", "!=", "=~", "!~")
@@ -107,4 +108,13 @@ class Selectors(Words):
         operator = self.take().text
         if self.token.kind != "string":
             raise self.unexpected("a quoted value")
-        return {"name": name, "value": unquoted(self.take().text), "type": operator}
+        value = self.take()
+        if operator in ("=~", "!~"):
+            self.check_expression(unquoted(value.text), name, value.at)
+        return {"name": name, "value": unquoted(value.text), "type": operator}
+
+    def check_expression(self, text: str, label: str, at: int) -> None:
+        try:
+            matching.expression(text, label)
+        except ToolFailure as failure:
+            raise self.fault(failure.message, at) from None

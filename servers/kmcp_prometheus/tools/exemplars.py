@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel
 
 from kmcp_prometheus import emptiness
-from kmcp_prometheus.client import Prometheus, stamp
+from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.promql import given
 from kmcp_prometheus.samples import Number, number, plain
 from kmcp_prometheus.words import HOUR_AGO, NOW, End, Query, Start, check_span
@@ -45,8 +45,7 @@ async def prometheus_query_exemplars_tool(
     """Find traces behind a metric: exemplars of the series in an expression."""
     tree = given.query(query)
     check_span(start, end)
-    parameters = [("query", query), ("start", stamp(start)), ("end", stamp(end))]
-    reply = await prometheus.post("/query_exemplars", parameters)
+    reply = await prometheus.exemplars(query, start, end)
     found = [_series(entry) for entry in reply.data or ()]
     shown, left = _first(found, limit)
     result = Exemplars(items=shown, truncated=left > 0, total=len(found), warnings=reply.warnings)
