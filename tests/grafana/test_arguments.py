@@ -111,7 +111,7 @@ async def test_an_identifier_of_another_action_is_told_apart(
         (DASHBOARD, {"action": "get", "uid": "-x"}, "starts with '-'"),
         (ORG, {"action": "get_org", "org_id": 0}, "greater than or equal to 1"),
         (ORG, {"action": "update_user", "user_id": 2, "role": "Owner"}, "'Owner' is not one of"),
-        (ORG, {"action": "create_org", "spec": {"name": ""}}, "spec.name is wrong: string should have at least 1 character"),
+        (ORG, {"action": "create_org", "spec": {"name": ""}}, "spec.name is wrong: string should have at least"),
         (ORG, {"action": "create_org", "spec": {"name": 7}}, "spec.name is wrong: input should be a valid string"),
         ("grafana_user_management", {"action": "create_user", "spec": {"password": "long-enough"}},
          "create_user needs login or email"),
