@@ -127,11 +127,10 @@ SignedDuration = Annotated[
 ]
 
 
-Time = Annotated[
-    float,
-    BeforeValidator(moment_of),
-    WithJsonSchema({"type": ["string", "number"], "description": "Time", "examples": ["now-1h"]}),
-    Word("Time", validate_default=True),
+_TIME_SCHEMA = WithJsonSchema({"type": ["string", "number"], "description": "Time", "examples": ["now-1h"]})
+Time = Annotated[float, BeforeValidator(moment_of), _TIME_SCHEMA, Word("Time", validate_default=True)]
+OptionalTime = Annotated[
+    float | None, BeforeValidator(lambda given: None if given is None else moment_of(given)), _TIME_SCHEMA, Word("Time")
 ]
 
 
