@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
+from kmcp_istio.pods import WORKLOADS
 from kmcp_runtime.arguments import Word, check_name
 
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
@@ -29,9 +30,19 @@ def each(given: Any) -> Any:
     return [part for part in _NEXT.split(given.strip()) if part] if isinstance(given, str) else given
 
 
+def check_pod(value: str) -> str:
+    """`name`, `name.namespace`, or a workload whose pod is meant."""
+    prefix, slash, name = value.rpartition("/")
+    if slash and prefix not in ("pod", *WORKLOADS):
+        raise ValueError(f"{value!r}: before the slash stands pod, {', '.join(WORKLOADS)}")
+    check_name(name)
+    return value
+
+
 Revision = Annotated[str | None, AfterValidator(check_revision), Word("Istio revision")]
 TrafficType = Annotated[Literal["service", "workload", "all", "none"] | None, Word("What goes through it")]
 WaypointName = Annotated[str, AfterValidator(check_waypoint), Word("Waypoint")]
 WaypointNames = Annotated[
     list[Annotated[str, AfterValidator(check_waypoint)]] | None, BeforeValidator(each), Word("Waypoints")
 ]
+PodName = Annotated[str, AfterValidator(check_pod), Word("Pod, pod.namespace or deployment/x")]
