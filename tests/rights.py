@@ -1,15 +1,17 @@
-"""Clients that are a ServiceAccount with exactly these rights."""
+"""Clients that are a ServiceAccount with exactly these rights, and what tools say when one is missing."""
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from fastmcp import Client
+from fastmcp.client.client import CallToolResult
 
 from kmcp_runtime.instance import Server
 from kmcp_runtime.kube.api import KubeApi
@@ -17,7 +19,7 @@ from kmcp_runtime.kube.settings import ClusterSettings
 from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
 from kmcp_runtime.tool import Rule
-from tests.mcp import ToolCaller
+from tests.mcp import ToolCaller, text_of
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
@@ -45,6 +47,40 @@ def without(rules: Iterable[Rule], rule: Rule, verb: str) -> list[Rule]:
     """The same rules with one verb of one of them taken away."""
     kept = [replace(each, verbs=tuple(v for v in each.verbs if v != verb)) if each == rule else each for each in rules]
     return [each for each in kept if each.verbs]
+
+
+def each_tool(server: Server) -> list[Any]:
+    """Parameters `declared`: every tool."""
+    return [pytest.param(declared, id=declared.name) for declared in server.tools()]
+
+
+def each_verb(server: Server) -> Iterator[Any]:
+    """Parameters `declared, rule, verb`: every verb of every rule that a tool declares."""
+    for declared in server.tools():
+        for rule in declared.needs:
+            for verb in rule.verbs:
+                yield pytest.param(declared, rule, verb, id=f"{declared.name}-{verb}-{','.join(rule.resources)}")
+
+
+def complaints(result: CallToolResult) -> list[str]:
+    """What a call says that went wrong: the error, or the lines of an answer that tell of a missing right."""
+    text = text_of(result.content)
+    return [text] if result.is_error else [line for line in text.splitlines() if _complains(line)]
+
+
+def names_only(said: str, rule: Rule, verb: str) -> bool:
+    """Whether the verb is said to be missing, and nothing else; with the resource, where the rule names it."""
+    missing = [line for line in said.replace('\\"', '"').splitlines() if "cannot " in line]
+    named = [resource for resource in rule.resources if "*" not in resource]
+    return (
+        bool(missing)
+        and all(f"cannot {verb} resource" in line for line in missing)
+        and (not named or any(f'resource "{resource}"' in line for line in missing for resource in named))
+    )
+
+
+def _complains(line: str) -> bool:
+    return "forbidden" in line or line.startswith("warning: ")
 
 
 async def _grant(api: KubeApi, namespace: str, name: str, rules: Iterable[Rule]) -> None:

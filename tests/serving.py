@@ -1,4 +1,4 @@
-"""A server over real HTTP on a free loopback port, in this process."""
+"""A server over real HTTP on a free port, in this process."""
 
 import asyncio
 import contextlib
@@ -12,10 +12,10 @@ from starlette.types import ASGIApp
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, lifespan: Literal["on", "off"] = "on") -> AsyncIterator[str]:
+async def served(app: ASGIApp, lifespan: Literal["on", "off"] = "on", host: str = "127.0.0.1") -> AsyncIterator[str]:
     """The base URL of the app while it is served."""
     listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener.bind((host, 0))
     listener.listen(128)
     config: Any = uvicorn.Config(
         app,
@@ -32,7 +32,7 @@ async def served(app: ASGIApp, lifespan: Literal["on", "off"] = "on") -> AsyncIt
             if task.done():
                 task.result()
             await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http://{host}:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await task

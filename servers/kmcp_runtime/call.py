@@ -46,11 +46,17 @@ class Call:
     deadline: float
     """Seconds that the whole call may take."""
     ctx: Context | None = None
+    steps: int = 0
 
     async def progress(self, done: float, total: float | None, message: str) -> None:
         """Tell the client how far it is; silent when the client did not ask."""
         if self.ctx is not None:
             await self.ctx.report_progress(done, total, redact.text(message))
+
+    async def step(self, message: str) -> None:
+        """Progress of work whose length nobody knows: one more step, told in words."""
+        self.steps += 1
+        await self.progress(self.steps, None, message)
 
 
 class SuiteTool(Tool):

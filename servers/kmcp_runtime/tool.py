@@ -11,7 +11,7 @@ the `Result` it returns. Parameters whose default is `injected()` come from the 
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
@@ -36,6 +36,8 @@ class By:
 
     argument: str
     effects: Mapping[str, Effect]
+    needs: tuple[Rule, ...] | None = None
+    """What the reading values need; by default what the tool needs to get, list and watch."""
 
     @classmethod
     def switch(cls, argument: str) -> "By":
@@ -100,7 +102,10 @@ class Declared:
         if not reading:
             return None
         arguments = _narrowed(self.arguments, self.by.argument, reading)
-        return replace(self, effect=Effect.READ, by=None, destructive=False, idempotent=True, arguments=arguments)
+        needs = tuple(_reading(self.needs)) if self.by.needs is None else self.by.needs
+        return replace(
+            self, effect=Effect.READ, by=None, destructive=False, idempotent=True, arguments=arguments, needs=needs
+        )
 
     def with_arguments(self, extra: Mapping[str, Any]) -> "Declared":
         """The tool with arguments that its server adds: name to (annotation, default)."""
@@ -212,6 +217,14 @@ def _result(function: Callable[..., Any]) -> type[Result]:
 
 
 _OF_CHANGES = ("dry_run", "approval")
+_READING_VERBS = ("get", "list", "watch")
+
+
+def _reading(needs: Iterable[Rule]) -> Iterator[Rule]:
+    for rule in needs:
+        verbs = tuple(verb for verb in rule.verbs if verb in _READING_VERBS)
+        if verbs:
+            yield replace(rule, verbs=verbs)
 
 
 def _narrowed(model: type[BaseModel], argument: str, values: list[str]) -> type[BaseModel]:

@@ -33,6 +33,10 @@ REGISTRY = {
         "k8s_rollout", "k8s_label_resource", "k8s_remove_label", "k8s_annotate_resource", "k8s_remove_annotation",
         "k8s_top", "k8s_can_i", "k8s_explain",
     },
+    "helm": {
+        "helm_list_releases", "helm_get_release", "helm_upgrade", "helm_uninstall", "helm_repo_add", "helm_repo_update",
+        "helm_history", "helm_rollback", "helm_show",
+    },
     "cilium": {
         "cilium_list_cluster_nodes", "cilium_list_node_ids",
     },

@@ -2,7 +2,7 @@
 
 import dataclasses
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,12 @@ from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
 from tests.kubernetes.metrics import BASE, GROUP, measuring
 from tests.kubernetes.scenarios import CONFIG_MAP, SCENARIOS, Scenario, filled, scenario_of
-from tests.mcp import ToolCaller, text_of
-from tests.rights import holding, without
+from tests.mcp import ToolCaller
+from tests.rights import complaints, each_tool, each_verb, holding, names_only, without
 from tests.waiting import until
 
 pytestmark = pytest.mark.pods
 TOOLS = {declared.name: declared for declared in SERVER.tools()}
-
-
-def declared_tools() -> list[Any]:
-    return [pytest.param(declared, id=name) for name, declared in TOOLS.items()]
-
-
-def declared_verbs() -> Iterator[Any]:
-    for name, declared in TOOLS.items():
-        for rule in declared.needs:
-            for verb in rule.verbs:
-                yield pytest.param(declared, rule, verb, id=f"{name}-{verb}-{','.join(rule.resources)}")
 
 
 def test_every_tool_of_the_registry_has_a_scenario() -> None:
@@ -147,19 +136,14 @@ class Attempt:
                 body = {"metadata": {"name": words["fresh"]}}
                 await make(self.api, f"/api/v1/namespaces/{words['ns']}/configmaps", body)
             result = await caller.client.call_tool(self.tool, filled(arguments, words), raise_on_error=False)
-            text = text_of(result.content)
-            said += [text] if result.is_error else [line for line in text.splitlines() if _complains(line)]
+            said += complaints(result)
         return "\n".join(said)
 
     async def _pod(self) -> str:
         return await until(lambda: _ready_pod(self.api, self.words["ns"]), what="a ready pod of web")
 
 
-def _complains(line: str) -> bool:
-    return "forbidden" in line or line.startswith("warning: ")
-
-
-@pytest.mark.parametrize("declared", declared_tools())
+@pytest.mark.parametrize("declared", each_tool(SERVER))
 async def test_the_declared_rights_are_enough(
     declared: Declared, api: KubeApi, settings: KubernetesSettings, equipped: dict[str, str], tmp_path: Path
 ) -> None:
@@ -170,7 +154,7 @@ async def test_the_declared_rights_are_enough(
         await until(lambda: attempt.outcome(caller), lambda said: said == "", 20, f"{declared.name} to succeed")
 
 
-@pytest.mark.parametrize(("declared", "rule", "verb"), list(declared_verbs()))
+@pytest.mark.parametrize(("declared", "rule", "verb"), list(each_verb(SERVER)))
 async def test_each_declared_right_is_needed(
     declared: Declared, rule: Rule, verb: str, api: KubeApi, settings: KubernetesSettings, equipped: dict[str, str],
     tmp_path: Path,
@@ -180,17 +164,6 @@ async def test_each_declared_right_is_needed(
     rules = without(declared.needs, rule, verb)
     async with holding(api, _serving(), settings, equipped["ns"], rules, tmp_path) as caller:
         said = await until(
-            lambda: attempt.outcome(caller), lambda said: _names(said, rule, verb), 20, f"{verb} refused"
+            lambda: attempt.outcome(caller), lambda said: names_only(said, rule, verb), 20, f"{verb} refused"
         )
         assert "forbidden" in said
-
-
-def _names(said: str, rule: Rule, verb: str) -> bool:
-    """Whether the verb is said to be missing, and nothing else; with the resource, where the rule names it."""
-    missing = [line for line in said.replace('\\"', '"').splitlines() if "cannot " in line]
-    named = [resource for resource in rule.resources if "*" not in resource]
-    return (
-        bool(missing)
-        and all(f"cannot {verb} resource" in line for line in missing)
-        and (not named or any(f'resource "{resource}"' in line for line in missing for resource in named))
-    )

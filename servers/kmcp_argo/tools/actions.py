@@ -32,8 +32,8 @@ class Acted(Written):
     needs=(
         Rule("argoproj.io", ("rollouts", "experiments"), ("get", "patch")),
         Rule("argoproj.io", ("rollouts/status",), ("patch",)),
-        Rule("apps", ("replicasets",), ("list",)),
-        Rule("apps", ("deployments",), ("get", "list", "patch")),
+        Rule("apps", ("deployments", "replicasets"), ("get", "list", "patch")),
+        Rule("", ("podtemplates",), ("get", "patch")),
     ),
     extra=True,
 )

@@ -92,12 +92,12 @@ class Binary:
 
 async def _tell(lines: asyncio.Queue[str], call: Call) -> None:
     """Helm's report of its work as progress, each step once."""
-    count, last = 0, ""
+    last = ""
     while True:
         step = faults.step(await lines.get())
         if step and step != last:
-            count, last = count + 1, step
-            await call.progress(count, None, step)
+            last = step
+            await call.step(step)
 
 
 def _check(operand: str) -> None:

@@ -1,0 +1,1 @@
+"""The Argo Rollouts server against the real controller."""

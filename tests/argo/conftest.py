@@ -1,0 +1,49 @@
+"""The server against the real cluster, with the real controller where a test asks for it."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+
+import pytest
+from fastmcp import Client
+
+from kmcp_argo.server import SERVER
+from kmcp_argo.settings import ArgoSettings
+from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.server import assemble
+from kmcp_runtime.settings import RuntimeSettings
+from tests.argo import install
+from tests.cluster.model import Cluster
+from tests.mcp import ToolCaller
+
+
+@pytest.fixture
+def settings(cluster: Cluster) -> ArgoSettings:
+    return ArgoSettings(kubeconfig=str(cluster.kubeconfig))
+
+
+@pytest.fixture
+async def tools(settings: ArgoSettings) -> AsyncIterator[ToolCaller]:
+    async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+        yield ToolCaller(client)
+
+
+@pytest.fixture(scope="session")
+def programs(backend: Callable[[str], Mapping[str, Path]]) -> Mapping[str, Path]:
+    return backend("rollouts")
+
+
+@pytest.fixture(scope="session")
+def pushed(cluster: Cluster, programs: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The images, on the node."""
+    install.put_images(cluster, programs, tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture
+async def controller(api: KubeApi, pushed: None) -> None:
+    """The controller, running."""
+    await install.install(api)
+
+
+@pytest.fixture
+def plugin(programs: Mapping[str, Path], cluster: Cluster, namespace: str) -> install.Plugin:
+    return install.Plugin(programs["kubectl-argo-rollouts"], cluster, namespace)
