@@ -31,7 +31,7 @@ async def between(mesh: Mesh, istiods: Iterable[Istiod], pod: Object) -> dict[st
 
 async def _wanted(mesh: Mesh, istiods: Iterable[Istiod], pod: Object) -> Dump:
     """The dump of the one istiod that the proxy is connected to."""
-    proxy = f"{pod['metadata']['name']}.{pod['metadata']['namespace']}"
+    proxy = pods.proxy_of(pod)
     failures: list[ToolFailure] = []
     for one in istiods:
         try:

@@ -23,6 +23,11 @@ def title(pod: Object) -> str:
     return f"pod {pod['metadata']['name']} (namespace {pod['metadata']['namespace']})"
 
 
+def proxy_of(pod: Object) -> str:
+    """What istiod calls its proxy."""
+    return f"{pod['metadata']['name']}.{pod['metadata']['namespace']}"
+
+
 async def named(mesh: Mesh, pod_name: str, namespace: str) -> Object:
     """The pod of `name`, `name.namespace`, or the first running one of `deployment/name`."""
     prefix, _, name = pod_name.rpartition("/")

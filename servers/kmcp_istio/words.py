@@ -46,3 +46,4 @@ WaypointNames = Annotated[
     list[Annotated[str, AfterValidator(check_waypoint)]] | None, BeforeValidator(each), Word("Waypoints")
 ]
 PodName = Annotated[str, AfterValidator(check_pod), Word("Pod, pod.namespace or deployment/x")]
+NodeName = Annotated[str | None, AfterValidator(lambda name: name and check_name(name)), Word("Node")]

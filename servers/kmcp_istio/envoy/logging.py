@@ -18,12 +18,14 @@ class Logger(BaseModel):
 
 
 def entries(answer: str) -> list[Entry]:
+    return [Entry(row.logger, row, row.model_dump()) for row in rows(answer)]
+
+
+def rows(answer: str) -> list[Logger]:
     """The loggers of Envoy (`admin: warning`) or ztunnel (`current log level is info,hickory=warn`)."""
     if _OF_ZTUNNEL in answer:
-        found = [_directive(part) for part in answer.partition(_OF_ZTUNNEL)[2].strip().split(",")]
-    else:
-        found = [Logger(logger=name, level=level) for name, level in _ACTIVE.findall(answer)]
-    return [Entry(row.logger, row, row.model_dump()) for row in found]
+        return [_directive(part) for part in answer.partition(_OF_ZTUNNEL)[2].strip().split(",")]
+    return [Logger(logger=name, level=level) for name, level in _ACTIVE.findall(answer)]
 
 
 def _directive(part: str) -> Logger:
