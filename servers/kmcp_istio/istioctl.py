@@ -90,3 +90,16 @@ def _code(message: str) -> Code:
     if any(sign in message for sign in ("connection refused", "no such host", "timed out", "deadline exceeded")):
         return "unavailable"
     return "bad_argument"
+
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_WORDS = re.compile(r"\w{3}")
+
+
+def messages(ended: Ended) -> list[str]:
+    """The lines that say something, without colours, marks and the picture of a ship."""
+    lines = (
+        _COLOUR.sub("", part) for line in (ended.stdout + "\n" + ended.stderr).splitlines() for part in line.split("\r")
+    )
+    cleaned = (line.strip(" ✔✘-|/\\\t") for line in lines)
+    return list(dict.fromkeys(line for line in cleaned if _WORDS.search(line)))

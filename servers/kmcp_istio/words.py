@@ -10,6 +10,12 @@ from kmcp_runtime.arguments import Word, check_name
 
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _NEXT = re.compile(r"[\s,]+")
+_PATH = re.compile(r"[A-Za-z](?:[\w/-]|\\\.|\.(?=[\w\\])|\[-?\d+\])*")
+_REFUSED = {
+    "profile": "give it as the argument profile",
+    "revision": "give it as the argument revision",
+    "installPackagePath": "it names files of this server",
+}
 
 
 def check_revision(value: str | None) -> str | None:
@@ -39,6 +45,33 @@ def check_pod(value: str) -> str:
     return value
 
 
+def read_settings(given: Any) -> Any:
+    """`path=value` pairs; older callers send them as one text. Numbers and booleans are taken as they are written."""
+    if isinstance(given, str):
+        pairs = [part.partition("=") for part in each(given)]
+        given = {key: value for key, _, value in pairs}
+    if not isinstance(given, dict):
+        return given
+    return {key: _written(value) for key, value in given.items()}
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+def check_settings(given: dict[str, str] | None) -> dict[str, str] | None:
+    for key, value in (given or {}).items():
+        if not _PATH.fullmatch(key):
+            raise ValueError(f"{key!r} is no path of a setting, such as values.pilot.traceSampling")
+        if key.partition(".")[0] in _REFUSED:
+            raise ValueError(f"{key!r}: {_REFUSED[key.partition('.')[0]]}")
+        if not value.isprintable():
+            raise ValueError(f"{key}: the value holds a control character")
+    return given
+
+
 Revision = Annotated[str | None, AfterValidator(check_revision), Word("Istio revision")]
 TrafficType = Annotated[Literal["service", "workload", "all", "none"] | None, Word("What goes through it")]
 WaypointName = Annotated[str, AfterValidator(check_waypoint), Word("Waypoint")]
@@ -47,3 +80,17 @@ WaypointNames = Annotated[
 ]
 PodName = Annotated[str, AfterValidator(check_pod), Word("Pod, pod.namespace or deployment/x")]
 NodeName = Annotated[str | None, AfterValidator(lambda name: name and check_name(name)), Word("Node")]
+Profile = Annotated[
+    Literal[
+        "default", "ambient", "demo", "minimal", "empty", "openshift", "openshift-ambient", "preview", "remote",
+        "stable",
+    ],
+    Word("Profile"),
+]  # fmt: skip
+SetValues = Annotated[
+    dict[str, str] | None,
+    BeforeValidator(read_settings),
+    AfterValidator(check_settings),
+    Word("Setting paths to values"),
+]
+Kinds = Annotated[list[str] | None, BeforeValidator(each), Word("Only these kinds")]
