@@ -11,7 +11,6 @@ from .asking import Asker
 from .cluster import Cluster
 from .control import Controller
 from .live import Live
-from .metrics import Metrics
 from .publisher import Pins, Publisher
 from .queue import Urgency
 from .reference import Pin
@@ -26,11 +25,12 @@ class Catalogue:
 
     def __init__(
         self, controller: Controller, cluster: Cluster, namespace: str, catalog: Catalog | None, platform: Platform, *,
-        version: str = "", ask: Ask | None = None, debounce: float = 2.0, interval: float = 10.0,
+        ask: Ask | None = None, debounce: float = 2.0, interval: float = 10.0,
         ask_interval: float = 300.0, pin: Pin = "warn", discovery: bool = True,
     ) -> None:  # fmt: skip
         self.live = Live()
-        self.metrics = Metrics(self.live, version)
+        self.metrics = cluster.metrics
+        self.metrics.show(self.live)
         self._pins = Pins(cluster, namespace)
         self._publisher = Publisher(self.live, cluster, namespace, self.metrics, debounce=debounce, interval=interval)
         self._asker = Asker(

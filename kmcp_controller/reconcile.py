@@ -13,6 +13,7 @@ from . import references, rollout, status
 from .applying import Applier, Outcome, TerminatingError, WaitError
 from .cluster import Cluster
 from .events import Notice, Recorder, announcements, transitions
+from .logs import about
 from .readiness import Readiness
 from .render import Surroundings, render
 from .render.objects import SPEC_HASH
@@ -90,6 +91,7 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; after how many seconds to look again, None when there is nothing left to look at."""
+        about.set("/".join(key))
         source = self.store.get("MCPServer", *key)
         if source is None:
             self._unready.pop(key, None)
@@ -97,20 +99,26 @@ class Reconciler:
             self._readiness.forget(key)
             self.on_observed(key, None)
             return None
+        metrics, started, result = self.cluster.metrics, self._clock(), "error"
         try:
-            return await self._pass(key, source)
+            result, again = await self._pass(key, source)
         except WaitError:
-            return 1.0
+            result, again = "ok", 1.0
         except TerminatingError:
-            return None
+            result, again = "ok", None
+        finally:
+            metrics.reconciles.labels(result).inc()
+            metrics.reconcile_duration.observe(self._clock() - started)
+        return again
 
-    async def _pass(self, key: Key, source: Object) -> float:
+    async def _pass(self, key: Key, source: Object) -> tuple[str, float | None]:
+        """What it came to, in one word, and after how many seconds to look again."""
         try:
             server, wanted = self._accept(key, source)
         except RefusedError as error:
             observed = status.Observed(faults=error.faults, fault_reason=error.reason)
             await self._report(source, observed, {}, [])
-            return self._resync()
+            return "invalid", self._resync()
         resolved = await references.resolve(self.cluster, server.namespace, wanted, self.options.read_secrets)
         rendered = render(server, self.options.platform, await self._around(server, resolved))
         paused = server.annotations.get(PAUSED) == "true"
@@ -119,7 +127,7 @@ class Reconciler:
         observed = replace(observed, paused=paused, deleting=bool(source["metadata"].get("deletionTimestamp")))
         observed, fields = self._tell(key, source, server, rendered, observed)
         await self._report(source, observed, fields, [*outcome.notices, *self._announced(source, server)])
-        return self._again(key, observed, bool(wanted))
+        return _result(outcome), self._again(key, observed, bool(wanted))
 
     def _accept(self, key: Key, source: Object) -> tuple[MCPServer, list[references.Reference]]:
         """Parsed once for each state of spec and annotations; most passes are about the objects."""
@@ -276,6 +284,12 @@ class Reconciler:
 
     def _resync(self) -> float:
         return self.options.resync_seconds * random.uniform(0.8, 1.2)  # noqa: S311 - spread over time
+
+
+def _result(outcome: Outcome) -> str:
+    if not outcome.failed:
+        return "ok"
+    return "foreign" if all(reason == "ForeignObject" for reason, _ in outcome.failed) else "error"
 
 
 def _refs_hash(deployment: Mapping[str, Any] | None) -> str | None:

@@ -46,7 +46,23 @@ REGISTRY = {
         "istio_version", "istio_remote_clusters", "istio_ztunnel_config", "istio_generate_manifest",
         "istio_install_istio",
     },
+    "prometheus": {
+        "prometheus_query_tool", "prometheus_query_range_tool", "prometheus_series_tool", "prometheus_label_names_tool",
+        "prometheus_label_values_tool", "prometheus_metadata_tool", "prometheus_targets_tool",
+        "prometheus_target_metadata_tool", "prometheus_rules_tool", "prometheus_alerts_tool",
+        "prometheus_alertmanagers_tool", "prometheus_status_config_tool", "prometheus_status_flags_tool",
+        "prometheus_runtime_info_tool", "prometheus_build_info_tool", "prometheus_tsdb_status_tool",
+        "prometheus_wal_replay_tool", "prometheus_create_snapshot_tool", "prometheus_delete_series_tool",
+        "prometheus_clean_tombstones_tool", "prometheus_promql_tool", "prometheus_query_exemplars_tool",
+        "prometheus_list_datasources_tool",
+    },
     "clock": {"datetime_get_current_time"},
+    "grafana": {
+        "grafana_org_management", "grafana_team_management", "grafana_alert_management", "grafana_misc_management",
+        "grafana_annotation_management", "grafana_dashboard_management", "grafana_folder_management",
+        "grafana_datasource_management", "grafana_user_management", "grafana_query", "grafana_generate_deeplink",
+        "grafana_alert_state",
+    },
 }  # fmt: skip
 """The names that agents know our servers' tools by, extras included: they are the contract."""
 
