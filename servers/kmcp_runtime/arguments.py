@@ -163,7 +163,7 @@ def faults(model: type[BaseModel], error: ValidationError, word: str = "argument
 def _fault(model: type[BaseModel], fault: Any, word: str) -> str:
     path = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        suggestion = did_you_mean(path, published(model))
+        suggestion = did_you_mean(path, published(model)) if len(fault["loc"]) == 1 else None
         return f"unknown {word} {path!r}" + (f": {suggestion}" if suggestion else "")
     if fault["type"] == "missing":
         return f"{path}: required"
