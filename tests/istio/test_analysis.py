@@ -216,8 +216,4 @@ async def test_istioctl_finds_the_same(
 
 def _comparable(told: dict[str, Any]) -> set[tuple[str, str, str, str]]:
     fields = ("code", "level", "origin", "message")
-    return {
-        tuple(item[field] for field in fields)
-        for item in told["items"]
-        if item["code"] in CODES
-    }
+    return {tuple(item[field] for field in fields) for item in told["items"] if item["code"] in CODES}
