@@ -42,7 +42,9 @@ REGISTRY = {
     },
     "istio": {
         "istio_list_waypoints", "istio_generate_waypoint", "istio_waypoint_status", "istio_apply_waypoint",
-        "istio_delete_waypoint",
+        "istio_delete_waypoint", "istio_proxy_status", "istio_proxy_config", "istio_analyze_cluster_configuration",
+        "istio_version", "istio_remote_clusters", "istio_ztunnel_config", "istio_generate_manifest",
+        "istio_install_istio",
     },
     "prometheus": {
         "prometheus_query_tool", "prometheus_query_range_tool", "prometheus_series_tool", "prometheus_label_names_tool",

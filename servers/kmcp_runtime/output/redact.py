@@ -21,6 +21,7 @@ from typing import Any
 
 _KEY = os.urandom(32)
 _SECURE = ("secureJsonData", "secureSettings")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{12}")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 _CREDENTIAL_WORD = (
@@ -75,6 +76,15 @@ _HARMLESS = re.compile(r"(?:true|false|null|none|nil|\d{1,3}|sha256:\S*|<\S*|\*+
 def digest(value: str) -> str:
     """A short keyed fingerprint that stands in for a secret value."""
     return "sha256:" + hmac.new(_KEY, value.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()[:12]
+
+
+def digest_at(node: Any, path: str = "") -> str | None:
+    """Where a value that a caller sends holds what answers show in place of a secret; None where it does not."""
+    if isinstance(node, str):
+        return (path or "it") if _DIGEST.fullmatch(node) else None
+    entries = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
+    found = (digest_at(item, f"{path}.{key}" if path else str(key)) for key, item in entries)
+    return next((place for place in found if place), None)
 
 
 def looks_like_credential(name: str) -> bool:
