@@ -34,8 +34,8 @@ lock: $(READY) ## Resolve the dependencies anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras --group dev \
 		--no-header pyproject.toml -o requirements.lock
 
-docs: $(READY) ## Index the documentation of Prometheus, Argo Rollouts, Cilium and Helm for the search (needs go)
-	@$(BIN)/kmcp-suite docs build $(ARGS)
+docs: $(READY) ## Index the documentation of Prometheus, Argo Rollouts, Cilium and Helm for the search
+	@PATH="$$($(BIN)/python -m tests.cluster go):$$PATH" $(BIN)/kmcp-suite docs build $(ARGS)
 
 bench: $(READY) ## Measure against the raw API call and another server, as ratios
 	@$(BIN)/python -m bench $(ARGS)
