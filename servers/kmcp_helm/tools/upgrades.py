@@ -112,10 +112,12 @@ async def _late(client: Client, namespace: str, name: str, before: Release | Non
 class RolledBack(Body):
     """What a rollback made of a release, or would make."""
 
+    cuttable = "diff"
+
     name: str
     namespace: str
-    from_revision: int = Field(serialization_alias="from")
-    to_revision: int = Field(serialization_alias="to")
+    from_revision: int = Field(alias="from")
+    to_revision: int = Field(alias="to")
     revision: int | None = Field(default=None, description="The new one, a copy of `to`")
     status: str
     changed: bool
@@ -151,8 +153,6 @@ async def helm_rollback(
         after = await client.releases.head(namespace, name)
         about |= {"status": after.status, "revision": after.revision}
     found = manifests.changes(now.manifest, target.manifest)
-    return RolledBack(
-        name=name, namespace=namespace, from_revision=now.revision, to_revision=target.revision, changed=True,
-        changes=changed(found), dry_run=dry_run or None, diff=Difference(found) if dry_run else None,
-        warnings=[warning] if warning else None, **about,
-    )  # fmt: skip
+    about |= {"name": name, "namespace": namespace, "from": now.revision, "to": target.revision, "changed": True}
+    about |= {"changes": changed(found), "dry_run": dry_run or None, "diff": Difference(found) if dry_run else None}
+    return RolledBack.model_validate({**about, "warnings": [warning] if warning else None})

@@ -157,6 +157,7 @@ def opened(settings: HelmSettings) -> Iterator[Helm]:
 
 def _release(printed: str) -> Release:
     try:
-        return Release.of(loads(printed))
+        # Helm 4 tells first what it fetched from a registry.
+        return Release.of(loads(printed[printed.index("{") :]))
     except (ValueError, AttributeError, TypeError):
         raise unavailable(f"helm printed no release: {printed[:200]!r}", "is KMCP_HELM a helm binary?") from None

@@ -19,6 +19,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _KEY = os.urandom(32)
+# Of a Helm release: gzip in base64, as a ConfigMap holds it and, once more in base64, a Secret.
+_PAYLOADS = ("H4sI", "SDRzS")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 _CREDENTIAL_WORD = (
@@ -53,7 +55,7 @@ _CONTROL = re.compile(
 _TRIGGERS = (
     "pass", "pwd", "key", "secret", "token", "credential", "authorization", "cookie", "docker", "connection", "bearer",
     "basic", "://", "eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox",
-    "sk-", "glsa_", "aiza", "npm_", "hvs.", "last-applied", "h4si", "-data",
+    "sk-", "glsa_", "aiza", "npm_", "hvs.", "last-applied", "h4si", "sdrzs", "-data",
 )  # fmt: skip
 # Values that an assignment may show: they say that there is none, or point at where it is.
 _HARMLESS = re.compile(r"(?:true|false|null|none|nil|\d{1,3}|sha256:\S*|<\S*|\*+|\$\{?\S*|%\S*)$", re.IGNORECASE)
@@ -144,7 +146,7 @@ def _is_secret_data(node: Mapping[Any, Any]) -> bool:
 
 def _entry(key: Any, item: Any, secret: bool) -> Any:
     if isinstance(item, str) and isinstance(key, str):
-        if key == LAST_APPLIED or (key == "release" and item.startswith("H4sI")):
+        if key == LAST_APPLIED or (key == "release" and item.startswith(_PAYLOADS)):
             return digest(item)
         if looks_like_credential(key):
             return _once(item)
