@@ -152,16 +152,20 @@ def checked(model: type[BaseModel], given: Mapping[str, Any], ignored: tuple[str
 
 
 def _refusal(model: type[BaseModel], error: ValidationError) -> ToolFailure:
-    faults = [_fault(model, fault) for fault in error.errors(include_url=False, include_context=True)]
     hint = f"arguments: {', '.join(published(model)) or 'none'}"
-    return bad_argument("; ".join(faults), hint)
+    return bad_argument("; ".join(faults(model, error)), hint)
 
 
-def _fault(model: type[BaseModel], fault: Any) -> str:
+def faults(model: type[BaseModel], error: ValidationError, word: str = "argument") -> list[str]:
+    """Every fault of a validation in a sentence; `word` is what a member of the model is called."""
+    return [_fault(model, fault, word) for fault in error.errors(include_url=False, include_context=True)]
+
+
+def _fault(model: type[BaseModel], fault: Any, word: str) -> str:
     path = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         suggestion = did_you_mean(path, published(model))
-        return f"unknown argument {path!r}" + (f": {suggestion}" if suggestion else "")
+        return f"unknown {word} {path!r}" + (f": {suggestion}" if suggestion else "")
     if fault["type"] == "missing":
         return f"{path}: required"
     message = fault["msg"].removeprefix("Value error, ")

@@ -45,6 +45,12 @@ REGISTRY = {
         "istio_delete_waypoint",
     },
     "clock": {"datetime_get_current_time"},
+    "grafana": {
+        "grafana_org_management", "grafana_team_management", "grafana_alert_management", "grafana_misc_management",
+        "grafana_annotation_management", "grafana_dashboard_management", "grafana_folder_management",
+        "grafana_datasource_management", "grafana_user_management", "grafana_query", "grafana_generate_deeplink",
+        "grafana_alert_state",
+    },
 }  # fmt: skip
 """The names that agents know our servers' tools by, extras included: they are the contract."""
 

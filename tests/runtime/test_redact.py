@@ -37,6 +37,8 @@ def test_what_is_no_secret_stays(text: str) -> None:
         {"data": {"release": "H4sIplantedcGxhbnRlZA=="}},
         {"items": [{"data": {"release": "SDRzSUcGxhbnRlZAplanted"}}]},
         {"password": ["planted"], "x": "password=planted"},
+        {"jsonData": {"httpHeaderName1": "X-Key"}, "secureJsonData": {"httpHeaderValue1": "planted"}},
+        {"type": "slack", "secureSettings": {"url": "https://hooks.example/planted"}},
     ],
     ids=lambda shape: json.dumps(shape)[:40],
 )

@@ -94,7 +94,7 @@ def _upgraded(before: Release | None, after: Release, dry_run: bool, **more: Any
         chart=after.chart_name, chart_version=after.chart_version, app_version=after.app_version or None,
         result="upgraded" if before else "installed", changed=True, changes=changed(found), dry_run=dry_run or None,
         notes=after.notes or None, diff=Difference(found) if dry_run and before else None,
-        manifest=Text(after.manifest) if dry_run else None, **more,
+        manifest=Text(after.manifest) if dry_run else None, warnings=list(after.warnings), **more,
     )  # fmt: skip
 
 

@@ -12,6 +12,12 @@ _DEBUG = re.compile(r"^(?:\w+\.go:\d+: |time=\S+ level=|level=[A-Z]+ )")
 # `helm.go` repeats the error itself.
 _STEP = re.compile(r"^(?:(?!helm\.go)\w+\.go:\d+: .*?\[debug\] |(?:time=\S+ )?level=[A-Z]+ msg=)(?P<step>.+)$")
 _UNREAD = re.compile(r"Unable to get an update from [^\n]*\n\s*([^\n]+)")
+# Helm's own, those that the API server sends along, and a state that it failed to store, which is no error to it.
+_WARNING = re.compile(
+    r"^(?:WARNING: |W\d{4} \S+ +\d+ \S+\] |\w+\.go:\d+: .*?\[debug\] (?=.*Failed to store)"
+    r"|(?:time=\S+ )?level=WARN msg=)(.+)$",
+    re.MULTILINE,
+)
 _OF_NO_INTEREST = re.compile(
     r"CHART PATH|Original chart|getting history|Error received|Retry|Ignoring delete failure", re.I
 )
@@ -120,3 +126,8 @@ def step(line: str) -> str | None:
     if found is None or _OF_NO_INTEREST.search(found["step"]):
         return None
     return found["step"].strip()
+
+
+def warnings(stderr: str) -> list[str]:
+    """What a successful run warned of, each once."""
+    return list(dict.fromkeys(found.strip() for found in _WARNING.findall(stderr)))

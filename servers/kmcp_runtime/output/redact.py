@@ -5,6 +5,7 @@ reads an answer can test a guess. What counts as a secret:
 
 - `data` and `stringData` of a Kubernetes Secret, in any shape (object, list, item of a list, nested in a manifest);
 - the last-applied annotation and Helm's release payload (they repeat whole objects);
+- Grafana's `secureJsonData` and `secureSettings`, whatever their keys are called;
 - `{name, value}` pairs and mapping entries whose name looks like a credential (`DB_PASSWORD`, `api-key`, …);
 - in every text: private keys, bearer and basic credentials, JSON Web Tokens, cloud and forge tokens, userinfo in URLs,
   and `password=…` assignments.
@@ -19,6 +20,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _KEY = os.urandom(32)
+_SECURE = ("secureJsonData", "secureSettings")
 # Of a Helm release: gzip in base64, as a ConfigMap holds it and, once more in base64, a Secret.
 _PAYLOADS = ("H4sI", "SDRzS")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -55,7 +57,7 @@ _CONTROL = re.compile(
 _TRIGGERS = (
     "pass", "pwd", "key", "secret", "token", "credential", "authorization", "cookie", "docker", "connection", "bearer",
     "basic", "://", "eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox",
-    "sk-", "glsa_", "aiza", "npm_", "hvs.", "last-applied", "h4si", "sdrzs", "-data",
+    "sk-", "glsa_", "aiza", "npm_", "hvs.", "last-applied", "h4si", "sdrzs", "-data", "secure",
 )  # fmt: skip
 # Values that an assignment may show: they say that there is none, or point at where it is.
 _HARMLESS = re.compile(r"(?:true|false|null|none|nil|\d{1,3}|sha256:\S*|<\S*|\*+|\$\{?\S*|%\S*)$", re.IGNORECASE)
@@ -152,6 +154,8 @@ def _entry(key: Any, item: Any, secret: bool) -> Any:
             return _once(item)
         if key.endswith("-data") and len(item) > 100:
             return digest(item)
+    if key in _SECURE and isinstance(item, Mapping):
+        return _all(item)
     if isinstance(item, list) and isinstance(key, str) and looks_like_credential(key):
         return [_once(part) if isinstance(part, str) else _walk(part, secret) for part in item]
     return _walk(item, secret)
