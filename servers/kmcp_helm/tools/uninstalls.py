@@ -6,14 +6,14 @@ from pydantic import Field
 
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object
-from kmcp_helm.words import READS, ReleaseName, TimeoutSeconds
+from kmcp_helm.words import REMOVES, ReleaseName, TimeoutSeconds
 from kmcp_runtime.arguments import DryRun, Namespace, Word
 from kmcp_runtime.errors import conflict
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm.client import Cascade
 from kmcp_runtime.helm.release import Release
 from kmcp_runtime.output.results import Body
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime.tool import Effect, injected, tool
 
 _EVENTS = frozenset({"pre-delete", "post-delete"})
 
@@ -36,7 +36,7 @@ class Uninstalled(Body):
     objects: list[Object] = Field(description="Go")
 
 
-@tool(Effect.DESTROY, needs=(*READS, Rule("*", ("*",), ("get", "delete", "update"))))
+@tool(Effect.DESTROY, needs=REMOVES)
 async def helm_uninstall(
     name: ReleaseName,
     namespace: Namespace,

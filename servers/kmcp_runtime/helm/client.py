@@ -99,16 +99,17 @@ class Helm:
     async def rollback(
         self, cluster: Cluster, namespace: str, name: str, revision: int, *, wait: bool = False,
         timeout_seconds: int = 300,
-    ) -> None:  # fmt: skip
-        """Make a revision the newest again; 0 is the one before."""
+    ) -> list[str]:  # fmt: skip
+        """Make a revision the newest again (0 is the one before); what helm warned of."""
         flags = [
             f"--namespace={namespace}", "--debug", f"--timeout={timeout_seconds}s", *(["--wait"] if wait else []),
         ]  # fmt: skip
         async with self._following(cluster, namespace, name, wait):
-            await self.binary.run(
+            ended = await self.binary.run(
                 cluster.call, ("rollback",), (name, str(revision)), flags=flags, cluster=cluster,
                 seconds=timeout_seconds + _SLACK_SECONDS,
             )  # fmt: skip
+        return faults.warnings(ended.stderr)
 
     def _following(self, cluster: Cluster, namespace: str, name: str, waits: bool) -> AbstractAsyncContextManager[None]:
         if not waits:

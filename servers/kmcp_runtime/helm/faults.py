@@ -12,12 +12,11 @@ _DEBUG = re.compile(r"^(?:\w+\.go:\d+: |time=\S+ level=|level=[A-Z]+ )")
 # `helm.go` repeats the error itself.
 _STEP = re.compile(r"^(?:(?!helm\.go)\w+\.go:\d+: .*?\[debug\] |(?:time=\S+ )?level=[A-Z]+ msg=)(?P<step>.+)$")
 _UNREAD = re.compile(r"Unable to get an update from [^\n]*\n\s*([^\n]+)")
-# Helm's own, those that the API server sends along, and a state that it failed to store, which is no error to it.
-_WARNING = re.compile(
-    r"^(?:WARNING: |W\d{4} \S+ +\d+ \S+\] |\w+\.go:\d+: .*?\[debug\] (?=.*Failed to store)"
-    r"|(?:time=\S+ )?level=WARN msg=)(.+)$",
-    re.MULTILINE,
-)
+# Helm's own, and those that the API server sends along.
+_WARNING = re.compile(r"^(?:WARNING: |W\d{4} \S+ +\d+ \S+\] |(?:time=\S+ )?level=WARN msg=)(.+)$", re.MULTILINE)
+# What went wrong on the way and is no error to helm, or an error of which it does not tell the cause.
+_SILENT = r"failed to (?:store|record|delete|update release)|unable to get (?:obj|annot)"
+_UNTOLD = re.compile(rf"^\w+\.go:\d+: .*?\[debug\] (.*?(?:{_SILENT}).*)$", re.MULTILINE | re.IGNORECASE)
 _OF_NO_INTEREST = re.compile(
     r"CHART PATH|Original chart|getting history|Error received|Retry|Ignoring delete failure", re.I
 )
@@ -97,6 +96,8 @@ RULES = (
 def failure(ended: command.Ended) -> ToolFailure:
     """Why it failed."""
     message = told(ended.stderr) or f"helm ended with {command.ended(ended.code)}"
+    untold = [cause for cause in _UNTOLD.findall(ended.stderr) if cause not in message]
+    message = "; ".join([message, *untold])[:_LONGEST]
     unread = _UNREAD.search(ended.stdout)
     if unread:  # Of a repository that cannot be read the cause alone is on stdout.
         message += f": {' '.join(unread[1].split())}"
@@ -130,4 +131,4 @@ def step(line: str) -> str | None:
 
 def warnings(stderr: str) -> list[str]:
     """What a successful run warned of, each once."""
-    return list(dict.fromkeys(found.strip() for found in _WARNING.findall(stderr)))
+    return list(dict.fromkeys([*_WARNING.findall(stderr), *_UNTOLD.findall(stderr)]))
