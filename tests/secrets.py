@@ -42,6 +42,8 @@ IN_TEXTS = (
 )
 
 HARMLESS = (
+    "it needs basic authentication of an administrator",
+    "bearer authorization is missing",
     "secretName: web-tls",
     "token: ${TOKEN}",
     "password: <redacted>",

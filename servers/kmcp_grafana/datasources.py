@@ -104,7 +104,7 @@ async def query(
     source = await read(grafana, uid)
     queries.refuse_writing(grafana, source)
     frames = await queries.asked(grafana, source, spec, queries.span(start, end, max_points))
-    items: list[Row | str] = [queries.table_of(frame) for frame in frames]
+    items: list[Row | str] = [*queries.rows_of(frames)]
     found = Answer(item=brief(source, "uid", "name", "type"), items=items, returned=len(items), truncated=False)
     return explained(found, "The query found nothing: widen start and end, or check it in Explore.")
 

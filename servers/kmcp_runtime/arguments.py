@@ -127,11 +127,10 @@ SignedDuration = Annotated[
 ]
 
 
-Time = Annotated[
-    float,
-    BeforeValidator(moment_of),
-    WithJsonSchema({"type": ["string", "number"], "description": "Time", "examples": ["now-1h"]}),
-    Word("Time", validate_default=True),
+_TIME_SCHEMA = WithJsonSchema({"type": ["string", "number"], "description": "Time", "examples": ["now-1h"]})
+Time = Annotated[float, BeforeValidator(moment_of), _TIME_SCHEMA, Word("Time", validate_default=True)]
+OptionalTime = Annotated[
+    float | None, BeforeValidator(lambda given: None if given is None else moment_of(given)), _TIME_SCHEMA, Word("Time")
 ]
 
 
@@ -164,7 +163,7 @@ def faults(model: type[BaseModel], error: ValidationError, word: str = "argument
 def _fault(model: type[BaseModel], fault: Any, word: str) -> str:
     path = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        suggestion = did_you_mean(path, published(model))
+        suggestion = did_you_mean(path, published(model)) if len(fault["loc"]) == 1 else None
         return f"unknown {word} {path!r}" + (f": {suggestion}" if suggestion else "")
     if fault["type"] == "missing":
         return f"{path}: required"

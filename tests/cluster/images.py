@@ -27,6 +27,12 @@ def import_image(cluster: Cluster, tar: Path) -> None:
         raise RuntimeError(f"import of {tar.name} failed: {done.stderr.strip()}")
 
 
+def present(cluster: Cluster, image: str) -> bool:
+    """Whether the node has an image of that name."""
+    command = [*cluster.node, cluster.ctr, "--namespace", "k8s.io", "images", "list", "--quiet", f"name=={image}"]
+    return bool(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+
+
 def write_program_image(program: Path, image: str, tar: Path) -> None:
     """An image that holds one static program, and runs it."""
     with _layer() as layer:

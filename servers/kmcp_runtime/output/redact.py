@@ -38,7 +38,7 @@ _GLUED_NAME = re.compile(r"(?:password|passwd|secret|token|apikey)$", re.IGNOREC
 _TEXT = re.compile(
     r"(?P<pem>-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))"
     r"|(?P<jwt>\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?)"
-    r"|(?P<scheme>\b(?:bearer|basic)\s+)(?P<schemed>[A-Za-z0-9._~+/-]{8,}=*)"
+    r"|(?P<scheme>\b(?:bearer|basic)\s+)(?P<schemed>(?!auth(?:entication|orization)\b|credentials?\b)[A-Za-z0-9._~+/-]{8,}=*)"
     r"|(?P<url>\b[a-z][a-z0-9+.-]*://)(?P<userinfo>[^\s/@\"'<>]*:[^\s/@\"'<>]*|[^\s/@:\"'<>]{16,})@"
     r"|(?P<known>\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}"
     r"|\bglpat-[A-Za-z0-9_-]{16,}|\bxox[abeprs]-[A-Za-z0-9-]{10,}|\bsk-[A-Za-z0-9_-]{20,}|\bglsa_[A-Za-z0-9_]{20,}"
