@@ -59,4 +59,11 @@ HARMLESS = (
     "key: password",
     'Failed to pull image "registry.example/app:1": not found',
     'pods "web" is forbidden: User "system:x" cannot get',
+    "supports TLS, basic authentication, bearer authorization and OAuth2",
+    "the basic building-blocks, basic documentation",
+    "--token string  Bearer token for authentication",
+    "use the --hide-secret flag. Then",
+    "set hubble.tls.server.existingSecret=hubble-server-certs",
+    "existingSecret: web-credentials",
+    "Save it as a secret:\n\n```yaml\nkind: Secret\n```",
 )
