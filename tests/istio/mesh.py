@@ -73,8 +73,17 @@ async def installed(api: KubeApi, cluster: Cluster, istioctl: Path, image: str) 
     try:
         yield mesh
     finally:
-        await mesh.istioctl("uninstall", f"--revision={name}", "--skip-confirmation")
         await api.send("DELETE", f"/api/v1/namespaces/{name}")
+        await _remove_roles(api, name)
+
+
+async def _remove_roles(api: KubeApi, mesh: str) -> None:
+    """What the installation made outside its namespace. `istioctl uninstall` finds no revision without webhooks."""
+    for kind in ("clusterrolebindings", "clusterroles"):
+        path = f"/apis/rbac.authorization.k8s.io/v1/{kind}"
+        for role in (await api.get(path))["items"]:
+            if role["metadata"]["name"].endswith(f"-{mesh}"):
+                await api.send("DELETE", f"{path}/{role['metadata']['name']}")
 
 
 async def member(api: KubeApi, mesh: Mesh) -> str:

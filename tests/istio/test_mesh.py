@@ -82,7 +82,9 @@ async def test_the_installation(mesh: Mesh) -> None:
 
 
 async def test_the_status_is_what_istioctl_prints(tools: ToolCaller, mesh: Mesh, place: str) -> None:
-    printed = await mesh.istioctl("proxy-status", "--verbosity=1", f"--namespace={place}")
+    printed = await mesh.istioctl(
+        "proxy-status", "--verbosity=1", f"--namespace={place}", f"--revision={mesh.revision}"
+    )
     titles = ("NAME", "CLUSTER", "CDS", "LDS", "EDS", "RDS", "ECDS", "ISTIOD", "VERSION")
     shown = sorted(titles, key=printed.splitlines()[0].index)
     expected = [{key: re.sub(r" \(.*\)", "", value) for key, value in row.items()} for row in table(printed, *shown)]
@@ -162,7 +164,14 @@ async def test_versions(tools: ToolCaller, mesh: Mesh, place: str) -> None:
 
 async def test_remote_clusters_are_what_istioctl_prints(tools: ToolCaller, mesh: Mesh) -> None:
     told = await tools.ok("istio_remote_clusters", revision=mesh.revision)
-    printed = table(await mesh.istioctl("remote-clusters"), "NAME", "SECRET", "STATUS", "ISTIOD", "REVISION")
+    printed = table(
+        await mesh.istioctl("remote-clusters", f"--revision={mesh.revision}"),
+        "NAME",
+        "SECRET",
+        "STATUS",
+        "ISTIOD",
+        "REVISION",
+    )
     assert [(each["cluster"], each["status"], each["istiod"], each["revision"]) for each in told["items"]] == [
         (each["NAME"], each["STATUS"], each["ISTIOD"], each["REVISION"]) for each in printed
     ]
