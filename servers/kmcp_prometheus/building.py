@@ -114,7 +114,7 @@ async def _pairs(site: Site) -> AsyncIterator[tuple[tuple[str, Any], tuple[str, 
 async def _telling(site: Site, metric: str) -> dict[str, str] | None:
     """The matcher that keeps the bad events of a counter, by the values that its labels have."""
     for label in _STATUS_LABELS:
-        values = [str(value) for value in (await site.prometheus.label_values(label, [names.named(metric)])).data or ()]
+        values = (await site.prometheus.label_values(label, [names.named(metric)])).texts()
         if any(_SERVER_ERROR.fullmatch(value) for value in values):
             return {"name": label, "type": "=~", "value": "5.."}
         bad = sorted(value for value in values if _BAD_WORDS.search(value))
