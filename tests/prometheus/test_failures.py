@@ -105,7 +105,7 @@ async def test_422_with_a_position_gets_a_caret() -> None:
         (422, "execution", "expanding series: context deadline exceeded", "timed_out", "recording rule"),
         (503, "timeout", "query timed out in query execution", "timed_out", "shorter range"),
         (422, "execution", "unavailable with Prometheus Agent", "unavailable", "an agent stores nothing"),
-        (422, "execution", "many-to-one matching must be explicit (group_left/group_right)", "bad_argument", "group_left()"),
+        (422, "execution", "matching must be explicit (group_left/group_right)", "bad_argument", "group_left()"),
         (400, "bad_data", "exceeded maximum resolution of 11,000 points per timeseries", "bad_argument", "step"),
         (499, "canceled", "query was canceled", "unavailable", ""),
         (500, "internal", "open block: input/output error", "unavailable", "try again"),
