@@ -24,8 +24,9 @@ from kmcp_controller.cluster import KINDS, MANAGER
 from kmcp_controller.render import render
 from kmcp_controller.spec import Platform, parse
 from kmcp_runtime.kube.api import KubeApi
+from tests.applying import APPLY
 from tests.cluster.model import Cluster
-from tests.mcpservers import APPLY, serve_mcpservers
+from tests.mcpservers import serve_mcpservers
 from tests.waiting import until
 
 WORKERS = 16
