@@ -31,8 +31,11 @@ class Catalogue:
         self.live = Live()
         self.metrics = cluster.metrics
         self.metrics.show(self.live)
-        self._pins = Pins(cluster, namespace)
-        self._publisher = Publisher(self.live, cluster, namespace, self.metrics, debounce=debounce, interval=interval)
+        deployment = controller.place.deployment
+        self._pins = Pins(cluster, namespace, deployment)
+        self._publisher = Publisher(
+            self.live, cluster, namespace, self.metrics, deployment=deployment, debounce=debounce, interval=interval
+        )
         self._asker = Asker(
             self.live, self.metrics, catalog, platform, self._pins, self._again, ask=ask, interval=ask_interval,
             pin=pin, enabled=discovery,
@@ -40,6 +43,7 @@ class Catalogue:
         self._queue, self._store = controller.queue, controller.store
         self._task: asyncio.Task[None] | None = None
         controller.reconciler.on_observed = self._asker.observed
+        controller.reconciler.on_reported = self._asker.reported
         controller.companion = self
 
     async def start(self) -> None:

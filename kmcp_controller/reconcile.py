@@ -64,11 +64,12 @@ class Findings:
 
 
 OnObserved = Callable[[Key, Seen | None], Findings | None]
+OnReported = Callable[[Key, list[Object]], None]
+"""Is told the conditions that a server's status now has."""
 
 
-def nothing(key: Key, seen: Seen | None) -> Findings | None:
+def nothing(*_: Any) -> None:
     """The listener of a controller that catalogues nothing."""
-    return None
 
 
 class Reconciler:
@@ -80,6 +81,7 @@ class Reconciler:
     ) -> None:  # fmt: skip
         self.cluster, self.store, self.options, self._clock = cluster, store, options, clock
         self.on_observed = on_observed
+        self.on_reported: OnReported = nothing
         self.remote_served = False
         self.writer = StatusWriter(cluster, store)
         self._applier = Applier(cluster, store, options.former_managers)
@@ -259,6 +261,7 @@ class Reconciler:
         new = await self.writer.write(source, observed, fields, now)
         if new is None:
             return  # the resource is gone
+        self.on_reported((source["metadata"]["namespace"], source["metadata"]["name"]), new)
         await self._recorder.write(source, [*notices, *transitions(old, new)], self._clock())
 
     def _announced(self, source: Object, server: MCPServer) -> list[Notice]:

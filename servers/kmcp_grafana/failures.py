@@ -44,8 +44,9 @@ def explain(refused: Refused) -> ToolFailure:
 
 
 def _is_managed(words: str) -> bool:
+    """Whether it is refused for what keeps the thing; a lacking permission may be of provisioning, too."""
     lowered = words.lower()
-    return any(word in lowered for word in _MANAGED_WORDS)
+    return "permissions needed" not in lowered and any(word in lowered for word in _MANAGED_WORDS)
 
 
 def _kept(refused: Refused, code: Any, hint: str) -> Refused:

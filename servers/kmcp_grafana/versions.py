@@ -7,10 +7,10 @@ from kmcp_grafana.changes import changed
 from kmcp_grafana.client import Grafana, Request, at
 from kmcp_grafana.listing import tokened
 from kmcp_grafana.outline import outline
-from kmcp_grafana.results import Answer, Difference, Row, brief
+from kmcp_grafana.results import Answer, Difference, Row, brief, whole
 from kmcp_grafana.specs import Spec, Text, optional
 from kmcp_runtime.errors import not_found
-from kmcp_runtime.output.results import Diff, Manifest
+from kmcp_runtime.output.results import Diff
 from kmcp_runtime.upstream import Refused
 
 _VERSION = ("version", "created", "createdBy", "message", "parentVersion", "restoredFrom")
@@ -39,8 +39,8 @@ async def get_versions(grafana: Grafana, uid: str, limit: int, cursor: str | Non
 async def get_version(grafana: Grafana, uid: str, version: int, path: str | None = None) -> Answer:
     found = await _read(grafana, uid, version)
     if path is not None:
-        return Answer(item=Manifest(pointers.found_at(found["data"], pointers.parts(path))))
-    return Answer(item={**brief(found, *_VERSION), **outline(found["data"])})
+        return whole(pointers.found_at(found["data"], pointers.parts(path)))
+    return Answer(item={**brief(found, *_VERSION), **outline(found["data"])}, truncated=False)
 
 
 async def restore_version(grafana: Grafana, uid: str, version: int) -> Answer:
@@ -48,7 +48,7 @@ async def restore_version(grafana: Grafana, uid: str, version: int) -> Answer:
     dashboards.refuse_managed(current)
     wanted = await _read(grafana, uid, version)
     request = Request(method="POST", path=at("/api/dashboards/uid/{}/restore", uid), body={"version": version})
-    about = {"uid": uid, "title": current.title, "from": current.version}
+    about = {"uid": uid, "title": current.title, "version_before": current.version}
     after = dashboards.without_own(wanted["data"])
     return await changed(
         grafana, request, f"restored version {version}", before=current.plain, after=after, about=about,
