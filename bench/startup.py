@@ -44,9 +44,8 @@ def main() -> int:
     print(f"import of fastmcp alone: {base:.2f} s (median of {rounds})")
     ratios = {method: statistics.median(seconds) / base for method, seconds in answers.items()}
     for method, ratio in ratios.items():
-        print(
-            f"start to the answer of {method:16} {ratio:.2f} times   goal <= {GOAL}   {'met' if ratio <= GOAL else 'NOT MET'}"
-        )
+        verdict = "met" if ratio <= GOAL else "NOT MET"
+        print(f"start to the answer of {method:16} {ratio:.2f} times   goal <= {GOAL}   {verdict}")
     return int(any(ratio > GOAL for ratio in ratios.values()))
 
 
