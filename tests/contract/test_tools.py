@@ -57,6 +57,7 @@ REGISTRY = {
         "prometheus_list_datasources_tool",
     },
     "clock": {"datetime_get_current_time"},
+    "querydoc": {"query_documentation", "list_products", "get_chunks", "query_code"},
     "grafana": {
         "grafana_org_management", "grafana_team_management", "grafana_alert_management", "grafana_misc_management",
         "grafana_annotation_management", "grafana_dashboard_management", "grafana_folder_management",
