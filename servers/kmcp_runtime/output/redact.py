@@ -45,7 +45,9 @@ _TEXT = re.compile(
     r"|\bglpat-[A-Za-z0-9_-]{16,}|\bxox[abeprs]-[A-Za-z0-9-]{10,}|\bsk-[A-Za-z0-9_-]{20,}|\bglsa_[A-Za-z0-9_]{20,}"
     r"|\bAIza[A-Za-z0-9_-]{30,}|\bnpm_[A-Za-z0-9]{30,}|\bhvs\.[A-Za-z0-9_-]{20,})"
     rf"|(?P<flag>(?<!\S)--?[a-z0-9-]*(?:{_CREDENTIAL_WORD})\s+)(?P<flagged>[^\s\"'-][^\s\"']*)"
-    rf"|(?P<name>(?<![A-Za-z0-9])[A-Za-z0-9_.-]{{0,64}}?(?:{_CREDENTIAL_WORD})s?[\"']?\s*(?:=>|:=|=|:)\s*)"
+    rf"|(?P<name>(?<![A-Za-z0-9])[A-Za-z0-9_.-]{{0,64}}?(?:{_CREDENTIAL_WORD})s?[\"']?\s*(?:=>|:=|=|:)"
+    # The next line may be a key of its own: `serviceAccountToken:` has fields, not a value.
+    r"(?!\s*\n\s*(?:-\s+)?[\w./-]+:(?:\s|$))\s*)"
     r"(?!(?:bearer|basic)\s)(?P<value>\"(?:[^\"\\\n]|\\.)+\"|'[^'\n]+'|[^\s\"',;&|{}\[\]()<>]+)",
     re.IGNORECASE | re.DOTALL,
 )
