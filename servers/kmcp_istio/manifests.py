@@ -1,26 +1,24 @@
-"""Istio's manifests, as istioctl renders them: which objects, and what applying them would change."""
+"""The objects of an installation of Istio, and what applying them would change."""
 
 import asyncio
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from kmcp_istio import istioctl
 from kmcp_istio.client import Mesh
 from kmcp_runtime.errors import ToolFailure, bad_argument
-from kmcp_runtime.kube import manifests, objects
+from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.manifests import Document
+from kmcp_runtime.output.results import Rendered, to_yaml
 
-FIELD_MANAGER = "istio-operator"
+_FIELD_MANAGER = "istio-operator"
 """What istioctl applies as: a rehearsal must own the same fields."""
-_SECONDS = 60.0
+_ADDED_LABELS = ("operator.istio.io/", "install.operator.istio.io/", "istio.io/rev")
 _AT_ONCE = 8
-_DEFAULT_NAMESPACE = "istio-system"
-_NOTICE = re.compile(r"^(?:[!⚠]\S*|WARNING:|warning:)\s*(.+)$", re.IGNORECASE)
+SEPARATOR = "---\n"
 Outcome = Literal["created", "configured", "unchanged", "failed"]
 
 
@@ -33,38 +31,11 @@ class Named(BaseModel):
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """A rendered manifest and what istioctl remarked on it."""
+class Drafted:
+    """A rendered manifest, and what there is to say about it."""
 
     documents: Sequence[Document]
     warnings: list[str]
-
-
-def flags(mesh: Mesh, profile: str, settings: Mapping[str, str], revision: str | None) -> list[str]:
-    """What both rendering and installing are told. The control plane's namespace is the one that is configured."""
-    namespace = mesh.settings.istio_namespace
-    placed = (
-        {} if namespace == _DEFAULT_NAMESPACE else {"namespace": namespace, "values.global.istioNamespace": namespace}
-    )
-    pairs = {"profile": profile, **placed, **settings}
-    return [
-        *(f"--set={key}={value}" for key, value in pairs.items()),
-        *([f"--revision={revision}"] if revision else []),
-    ]
-
-
-async def rendered(mesh: Mesh, profile: str, settings: Mapping[str, str], revision: str | None) -> Rendered:
-    """The objects of an installation. Nothing is asked of the cluster."""
-    given = flags(mesh, profile, settings, revision)
-    ended = await istioctl.run(mesh, ("manifest", "generate"), given, seconds=_SECONDS, cluster=False)
-    if ended.code != 0:
-        raise istioctl.failure(ended)
-    return Rendered(manifests.parse(ended.stdout, "the manifest of istioctl"), notices(ended.stderr))
-
-
-def notices(text: str) -> list[str]:
-    found = (_NOTICE.match(line.strip()) for line in text.splitlines())
-    return [match[1].strip() for match in found if match]
 
 
 def named(document: Document) -> Named:
@@ -79,6 +50,16 @@ def of_kinds(documents: Sequence[Document], kinds: Sequence[str]) -> list[Docume
             raise bad_argument(f"kinds: the manifest has no {kind!r}", f"kinds: {', '.join(sorted(present.values()))}")
     wanted = {kind.lower() for kind in kinds}
     return [document for document in documents if not kinds or document.kind.lower() in wanted]
+
+
+class Yaml(Rendered):
+    """Objects as the documents of one YAML text."""
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self.documents = documents
+
+    def render(self, redact: Callable[[Any], Any]) -> str:
+        return SEPARATOR.join(to_yaml(redact(document.content)) for document in self.documents)
 
 
 class Rehearsed(BaseModel):
@@ -114,7 +95,7 @@ async def _rehearsed(mesh: Mesh, document: Document) -> tuple[Outcome, str | Non
         before = await _present(mesh, document, kind)
         after = await objects.patch(
             mesh.api, kind, document.name, document.namespace, document.content, "apply", dry_run=True, force=True,
-            strict=False, field_manager=FIELD_MANAGER,
+            strict=False, field_manager=_FIELD_MANAGER,
         )  # fmt: skip
     except ToolFailure as failure:
         if failure.code == "not_found":  # Its kind, or its namespace, comes with this very manifest.
@@ -135,4 +116,8 @@ async def _present(mesh: Mesh, document: Document, kind: Any) -> Any:
 
 
 def _written(found: Mapping[str, Any]) -> Any:
-    return {key: value for key, value in objects.comparable(found).items() if key != "status"}
+    """The object without its status, and without the labels that istioctl adds while it installs."""
+    kept = {key: value for key, value in objects.comparable(found).items() if key != "status"}
+    labels = kept["metadata"].get("labels") or {}
+    own = {key: value for key, value in labels.items() if not key.startswith(_ADDED_LABELS)}
+    return {**kept, "metadata": {**kept["metadata"], "labels": own}}

@@ -49,6 +49,8 @@ def read_settings(given: Any) -> Any:
     """`path=value` pairs; older callers send them as one text. Numbers and booleans are taken as they are written."""
     if isinstance(given, str):
         pairs = [part.partition("=") for part in each(given)]
+        if not all(separator for _, separator, _ in pairs):
+            raise ValueError(f"{given!r} is no path=value: give an object of paths and values")
         given = {key: value for key, _, value in pairs}
     if not isinstance(given, dict):
         return given

@@ -22,6 +22,8 @@ from typing import Any
 _KEY = os.urandom(32)
 _SECURE = ("secureJsonData", "secureSettings")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{12}")
+# Of a Helm release: gzip in base64, as a ConfigMap holds it and, once more in base64, a Secret.
+_PAYLOADS = ("H4sI", "SDRzS")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 _CREDENTIAL_WORD = (
@@ -43,7 +45,9 @@ _TEXT = re.compile(
     r"|\bglpat-[A-Za-z0-9_-]{16,}|\bxox[abeprs]-[A-Za-z0-9-]{10,}|\bsk-[A-Za-z0-9_-]{20,}|\bglsa_[A-Za-z0-9_]{20,}"
     r"|\bAIza[A-Za-z0-9_-]{30,}|\bnpm_[A-Za-z0-9]{30,}|\bhvs\.[A-Za-z0-9_-]{20,})"
     rf"|(?P<flag>(?<!\S)--?[a-z0-9-]*(?:{_CREDENTIAL_WORD})\s+)(?P<flagged>[^\s\"'-][^\s\"']*)"
-    rf"|(?P<name>(?<![A-Za-z0-9])[A-Za-z0-9_.-]{{0,64}}?(?:{_CREDENTIAL_WORD})s?[\"']?\s*(?:=>|:=|=|:)\s*)"
+    rf"|(?P<name>(?<![A-Za-z0-9])[A-Za-z0-9_.-]{{0,64}}?(?:{_CREDENTIAL_WORD})s?[\"']?\s*(?:=>|:=|=|:)"
+    # The next line may be a key of its own: `serviceAccountToken:` has fields, not a value.
+    r"(?!\s*\n\s*(?:-\s+)?[\w./-]+:(?:\s|$))\s*)"
     r"(?!(?:bearer|basic)\s)(?P<value>\"(?:[^\"\\\n]|\\.)+\"|'[^'\n]+'|[^\s\"',;&|{}\[\]()<>]+)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -56,7 +60,7 @@ _CONTROL = re.compile(
 _TRIGGERS = (
     "pass", "pwd", "key", "secret", "token", "credential", "authorization", "cookie", "docker", "connection", "bearer",
     "basic", "://", "eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox",
-    "sk-", "glsa_", "aiza", "npm_", "hvs.", "last-applied", "h4si", "-data", "secure",
+    "sk-", "glsa_", "aiza", "npm_", "hvs.", "last-applied", "h4si", "sdrzs", "-data", "secure",
 )  # fmt: skip
 # What stands in prose and help texts where a credential could stand.
 _PROSE = re.compile(
@@ -168,7 +172,7 @@ def _is_secret_data(node: Mapping[Any, Any]) -> bool:
 
 def _entry(key: Any, item: Any, secret: bool) -> Any:
     if isinstance(item, str) and isinstance(key, str):
-        if key == LAST_APPLIED or (key == "release" and item.startswith("H4sI")):
+        if key == LAST_APPLIED or (key == "release" and item.startswith(_PAYLOADS)):
             return digest(item)
         if looks_like_credential(key):
             return _once(item)
