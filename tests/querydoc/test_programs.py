@@ -110,6 +110,16 @@ async def test_a_commit_that_is_indexed_is_not_read_again(repository: Path, tmp_
     assert await content(tmp_path / "i.sqlite", "docs/a.md") == "third"
 
 
+async def test_credentials_of_an_address_do_not_get_into_the_index(repository: Path, tmp_path: Path) -> None:
+    source = Source(product="depot", git=f"file://user:hunter22@localhost{repository}", ref="main")
+    (outcome,) = await build(tmp_path / "i.sqlite", source)
+    assert (outcome.pages, outcome.failure) == (1, None)
+    assert b"hunter22" not in (tmp_path / "i.sqlite").read_bytes()
+    assert b"file://localhost" in (tmp_path / "i.sqlite").read_bytes()
+    (again,) = await build(tmp_path / "i.sqlite", source)
+    assert again.changed == 0
+
+
 async def test_another_definition_of_the_same_source_is_read_again(repository: Path, tmp_path: Path) -> None:
     source = Source(product="depot", git=str(repository), ref="main")
     await build(tmp_path / "i.sqlite", source)
