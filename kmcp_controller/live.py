@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .catalog import LiveServer, describe, document, place
+from .catalog import LiveServer, describe, document, place, told
 
 Key = tuple[str, str]  # namespace and name
 _LISTED = ("protocolVersion", "serverInfo", "toolCount", "tokens", "hash", "tools", "prompts", "resources", "truncated")
@@ -48,6 +48,12 @@ class Live:
         if found != before:
             self._put(key, found)
 
+    def report(self, key: Key, conditions: list[dict[str, Any]]) -> None:
+        """Take over the conditions that a server's status now has; an unknown server is no error."""
+        before = self._described.get(key)
+        if before and before["conditions"] != conditions:
+            self._put(key, before | told(conditions))
+
     def remove(self, namespace: str, name: str) -> None:
         """Forget a server; unknown ones are no error."""
         self._servers.pop((namespace, name), None)
@@ -82,6 +88,10 @@ class Live:
         if self._document is None:
             self._document = document(self._described.values())
         return self._document
+
+    def described(self) -> Iterable[dict[str, Any]]:
+        """The servers as the document has them, in no order and without its hash."""
+        return self._described.values()
 
     def get(self, namespace: str, name: str) -> dict[str, Any] | None:
         """A server as the document has it."""

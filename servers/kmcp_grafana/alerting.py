@@ -8,10 +8,9 @@ from kmcp_grafana import provenance, receivers
 from kmcp_grafana.changes import changed, deleted, merged
 from kmcp_grafana.client import Grafana, Request, at
 from kmcp_grafana.listing import explained, sliced
-from kmcp_grafana.results import Answer, Row, brief
+from kmcp_grafana.results import Answer, Row, brief, whole
 from kmcp_grafana.specs import Spec, Text, optional, required
 from kmcp_grafana.table import Action, Table
-from kmcp_runtime.output.results import Manifest
 from kmcp_runtime.tool import Effect
 
 _RULES = "/api/v1/provisioning/alert-rules"
@@ -64,7 +63,7 @@ async def get_rules(
 
 async def get_rule(grafana: Grafana, uid: str) -> Answer:
     rule = await _rule(grafana, uid)
-    return Answer(item=Manifest(rule), url=grafana.link(_link(uid)))
+    return whole(rule, grafana.link(_link(uid)))
 
 
 async def create_rule(grafana: Grafana, spec: Row) -> Answer:
@@ -102,7 +101,7 @@ async def get_rule_group(grafana: Grafana, folder_uid: str, group: str) -> Answe
 
 
 async def get_notification_policies(grafana: Grafana) -> Answer:
-    return Answer(item=Manifest(await grafana.read(_POLICIES)))
+    return whole(await grafana.read(_POLICIES))
 
 
 async def update_notification_policies(grafana: Grafana, spec: Row) -> Answer:
@@ -122,7 +121,7 @@ async def get_mute_timings(grafana: Grafana, limit: int, cursor: str | None = No
 
 
 async def get_mute_timing(grafana: Grafana, name: str) -> Answer:
-    return Answer(item=Manifest(await grafana.read(_timing_path(name))))
+    return whole(await grafana.read(_timing_path(name)))
 
 
 async def create_mute_timing(grafana: Grafana, spec: Row) -> Answer:

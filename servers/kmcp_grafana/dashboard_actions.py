@@ -11,11 +11,10 @@ from kmcp_grafana.dashboards import Dashboard
 from kmcp_grafana.listing import Numbered, explained, numbered
 from kmcp_grafana.outline import outline
 from kmcp_grafana.patches import Operation, applied
-from kmcp_grafana.results import Answer, Row, brief
+from kmcp_grafana.results import Answer, Row, brief, whole
 from kmcp_grafana.specs import Spec, optional, required
 from kmcp_grafana.table import Action, Table
 from kmcp_runtime.errors import bad_argument, conflict
-from kmcp_runtime.output.results import Manifest
 from kmcp_runtime.tool import Effect
 from kmcp_runtime.upstream import Refused
 
@@ -48,12 +47,13 @@ async def get(grafana: Grafana, uid: str, path: str | None = None) -> Answer:
     """An outline, or what is at a path: the whole model is rarely needed and long."""
     found = await dashboards.load(grafana, uid)
     if path is not None:
-        return Answer(item=Manifest(pointers.found_at(found.model, pointers.parts(path))), url=grafana.link(found.link))
+        return whole(pointers.found_at(found.model, pointers.parts(path)), grafana.link(found.link))
     told = {"uid": uid, "version": found.version, **({"folderUid": found.folder_uid} if found.folder_uid else {})}
     hint = "path=/panels/0 (or $ for all of it) shows the model itself."
     return Answer(
-        item={**told, **brief(found.meta, *_META), **outline(found.model)}, url=grafana.link(found.link), hint=hint
-    )
+        item={**told, **brief(found.meta, *_META), **outline(found.model)}, truncated=False,
+        url=grafana.link(found.link), hint=hint,
+    )  # fmt: skip
 
 
 async def create(grafana: Grafana, spec: Row) -> Answer:
@@ -101,7 +101,7 @@ async def update_permissions(grafana: Grafana, uid: str, spec: Row) -> Answer:
 
 
 async def _saved(grafana: Grafana, request: Request, found: Dashboard, seen: int, before: Row, after: Row) -> Answer:
-    about = {"uid": found.uid, "title": str(after["dashboard"].get("title", found.title)), "from": seen}
+    about = {"uid": found.uid, "title": str(after["dashboard"].get("title", found.title)), "version_before": seen}
     try:
         answer = await changed(
             grafana, request, "updated", before=before, after=after, about=about, reply=("version", "metadata"),

@@ -23,6 +23,7 @@ _READING = frozenset({
 """Plugins whose queries can only read; in the language of any other a statement may write."""
 _MARKS = {"NaN": math.nan, "Inf": math.inf, "NegInf": -math.inf}
 _MOST_ROWS = 200
+_MOST_SINGLE = 5000
 
 
 @dataclass(frozen=True)
@@ -103,15 +104,25 @@ def _result_of(failure: ToolFailure) -> Row | None:
     return result if isinstance(result, dict) else None
 
 
-def table_of(frame: Frame) -> Row:
+def table_of(frame: Frame, most: int = _MOST_ROWS) -> Row:
     """A frame as columns and rows."""
     count = max((len(field.values) for field in frame.fields), default=0)
-    shown = min(count, _MOST_ROWS)
+    shown = min(count, most)
     rows = [[_cell(field, number) for field in frame.fields] for number in range(shown)]
     told: Row = {"name": frame.name} if frame.name else {}
     columns = [field.name + (_labelled(field.labels) if field.labels else "") for field in frame.fields]
     told |= {"columns": columns, "rows": rows}
     return {**told, **({"rows_total": count} if count > shown else {})}
+
+
+def rows_of(frames: Sequence[Frame]) -> list[Row]:
+    """One frame as its rows, several as a table each."""
+    if len(frames) != 1:
+        return [table_of(frame) for frame in frames]
+    table = table_of(frames[0], most=_MOST_SINGLE)
+    if len(set(table["columns"])) < len(table["columns"]):
+        return [table]
+    return [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
 
 
 def series_of(frames: Sequence[Frame]) -> Iterator[tuple[str, Row, list[list[Any]]]]:

@@ -28,8 +28,20 @@ class Answer(Result, Continued):
     request: str | None = Field(default=None, description="What would be sent")
     diff: Diff | None = Field(default=None, description="Unified diff, secrets redacted")
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
+    bytes_total: int | None = Field(default=None, description="Size before it was cut, in bytes")
 
     _cursor_at: Callable[[int], str] | None = PrivateAttr(default=None)
+
+
+class Whole(Answer):
+    """One thing as it is, as YAML; where it is too long, its lines are cut."""
+
+    cuttable: ClassVar[str | None] = "item"
+
+
+def whole(value: Any, url: str | None = None) -> Whole:
+    """A part of a model: objects and lists as YAML, a single value as it is."""
+    return Whole(item=Manifest(value) if isinstance(value, dict | list) else {"value": value}, url=url)
 
 
 class Difference(Answer):

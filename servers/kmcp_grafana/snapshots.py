@@ -37,7 +37,9 @@ async def get_snapshot(grafana: Grafana, key: str) -> Answer:
     found = await grafana.read(_path(key))
     meta = brief(found.get("meta") or {}, "created", "expires", "isSnapshot", "folderTitle")
     return Answer(
-        item={**meta, **outline(found.get("dashboard") or {})}, url=grafana.link(at("/dashboard/snapshot/{}", key))
+        item={**meta, **outline(found.get("dashboard") or {})},
+        truncated=False,
+        url=grafana.link(at("/dashboard/snapshot/{}", key)),
     )
 
 

@@ -7,14 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from kmcp_runtime.arguments import faults
 from kmcp_runtime.errors import bad_argument
+from kmcp_runtime.output import redact
 
 _MOST_TOLD = 16
+_MISSING = ": required"
 
 Text = Annotated[str, Field(min_length=1)]
 """A text that may not be empty."""
 Role = Literal["Viewer", "Editor", "Admin", "None"]
-Millis = Annotated[int, Field(ge=0)]
-"""A moment in milliseconds since 1970, as Grafana's annotations count."""
 
 
 class Spec:
@@ -48,15 +48,30 @@ class Spec:
         hint = f"{action} takes spec{self.whole()}"
         if not isinstance(given, Mapping):
             raise bad_argument(f"spec: {action} needs it", hint)
+        covered = redact.digest_at(given)
+        if covered:
+            raise bad_argument(
+                f"spec: {covered} is not the real value but what answers show in place of a secret",
+                "leave it out: what is not named stays as it is",
+            )
         try:
             self.model.model_validate(dict(given))
         except ValidationError as error:
-            told = (f"spec.{fault}" if ": " in fault and not fault.startswith("unknown") else f"spec: {fault}"
-                    for fault in faults(self.model, error, "field"))  # fmt: skip
-            raise bad_argument("; ".join(told), hint) from None
+            raise bad_argument(self._told(faults(self.model, error, "field")), hint) from None
         if self.either and not any(given.get(name) is not None for name in self.either):
             raise bad_argument(f"spec: {action} needs {' or '.join(self.either)}", hint)
         return dict(given)
+
+    def _told(self, found: list[str]) -> str:
+        """Never `field: …`: with a field called password that would read as one, and be covered."""
+        lacking = [fault.removesuffix(_MISSING) for fault in found if fault.endswith(_MISSING)]
+        wrong = [fault for fault in found if not fault.endswith(_MISSING)]
+        told = [f"spec lacks {', '.join(lacking)}"] if lacking else []
+        for fault in wrong:
+            name, separator, why = fault.partition(": ")
+            unknown = fault.startswith("unknown field") or not separator
+            told.append(f"spec has {fault}" if unknown else f"spec.{name} is wrong: {why}")
+        return "; ".join(told)
 
     def _marked(self, name: str) -> str:
         return name if name in self.required else f"{name}?"

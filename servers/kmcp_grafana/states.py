@@ -47,8 +47,8 @@ async def create_silence(grafana: Grafana, matchers: list[str], end: float, comm
     if not parsed:
         raise bad_argument("matchers: a silence needs one", 'matchers=["alertname=HighLoad"]')
     body = {
-        "matchers": parsed, "startsAt": starts.isoformat(), "endsAt": ends.isoformat(), "createdBy": _OURS,
-        "comment": comment,
+        "matchers": parsed, "createdBy": _OURS, "comment": comment,
+        "startsAt": starts.isoformat(timespec="seconds"), "endsAt": ends.isoformat(timespec="seconds"),
     }  # fmt: skip
     shown = {"matchers": [_written(matcher) for matcher in parsed], "endsAt": body["endsAt"], "comment": comment}
     request = Request(method="POST", path=f"{_ALERTMANAGER}/silences", body=body)

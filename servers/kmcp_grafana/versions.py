@@ -4,13 +4,13 @@ from typing import Any
 
 from kmcp_grafana import dashboards, pointers
 from kmcp_grafana.changes import changed
-from kmcp_grafana.client import Grafana, Request, at
+from kmcp_grafana.client import Grafana, Params, Request, at
 from kmcp_grafana.listing import tokened
 from kmcp_grafana.outline import outline
-from kmcp_grafana.results import Answer, Difference, Row, brief
+from kmcp_grafana.results import Answer, Difference, Row, brief, whole
 from kmcp_grafana.specs import Spec, Text, optional
-from kmcp_runtime.errors import not_found
-from kmcp_runtime.output.results import Diff, Manifest
+from kmcp_runtime.errors import ToolFailure, not_found
+from kmcp_runtime.output.results import Diff
 from kmcp_runtime.upstream import Refused
 
 _VERSION = ("version", "created", "createdBy", "message", "parentVersion", "restoredFrom")
@@ -21,26 +21,28 @@ async def get_versions(grafana: Grafana, uid: str, limit: int, cursor: str | Non
     path = at("/api/dashboards/uid/{}/versions", uid)
 
     async def fetch(size: int, token: str | None, before: int) -> tuple[list[Row], str | None, bool]:
-        """By a token, or by how many there were before: then nothing tells the end, so one more is asked for."""
-        on: list[tuple[str, str | int]] = [("continueToken", token)] if token else [("start", before)] if before else []
-        answered = await grafana.read(path, [("limit", size + 1), *on])
-        rows = answered["versions"] if isinstance(answered, dict) else answered
-        following = answered.get("continueToken") or None if isinstance(answered, dict) else None
-        if following:
-            return rows, following, True
-        return rows[:size], None, len(rows) > size
+        """Newer versions of Grafana go on by a token, older ones by how many there were."""
+        on: Params = [("continueToken", token)] if token else [("start", before)] if before else []
+        rows, following = _listed(await grafana.read(path, [("limit", size), *on]))
+        if following or len(rows) < size:
+            return rows, following, following is not None
+        # Neither tells the end after a full page. Where `start` is not read, the newest version comes again.
+        after, _ = _listed(await grafana.read(path, [("limit", 1), ("start", before + size)]))
+        return rows, None, bool(after) and after[0]["version"] < rows[-1]["version"]
 
     try:
         return await tokened(grafana, fetch, lambda row: brief(row, *_VERSION), limit, cursor)
     except Refused as refused:
-        raise await _explained(refused, grafana, uid) from None
+        if refused.status != 404:
+            raise
+        raise await _without_versions(grafana, uid) from None
 
 
 async def get_version(grafana: Grafana, uid: str, version: int, path: str | None = None) -> Answer:
     found = await _read(grafana, uid, version)
     if path is not None:
-        return Answer(item=Manifest(pointers.found_at(found["data"], pointers.parts(path))))
-    return Answer(item={**brief(found, *_VERSION), **outline(found["data"])})
+        return whole(pointers.found_at(found["data"], pointers.parts(path)))
+    return Answer(item={**brief(found, *_VERSION), **outline(found["data"])}, truncated=False)
 
 
 async def restore_version(grafana: Grafana, uid: str, version: int) -> Answer:
@@ -48,7 +50,7 @@ async def restore_version(grafana: Grafana, uid: str, version: int) -> Answer:
     dashboards.refuse_managed(current)
     wanted = await _read(grafana, uid, version)
     request = Request(method="POST", path=at("/api/dashboards/uid/{}/restore", uid), body={"version": version})
-    about = {"uid": uid, "title": current.title, "from": current.version}
+    about = {"uid": uid, "title": current.title, "version_before": current.version}
     after = dashboards.without_own(wanted["data"])
     return await changed(
         grafana, request, f"restored version {version}", before=current.plain, after=after, about=about,
@@ -75,14 +77,19 @@ async def _read(grafana: Grafana, uid: str, version: int) -> Row:
     except Refused as refused:
         if refused.status != 404:
             raise
-        raise await _explained(refused, grafana, uid, version) from None
+        raise await _without_version(grafana, uid, version) from None
     return found
 
 
-async def _explained(refused: Refused, grafana: Grafana, uid: str, version: int | None = None) -> Any:
-    """Which of the two is absent: the dashboard or its version."""
-    if refused.status != 404 or version is None:
-        return refused if refused.status != 404 else await _absence(grafana, uid)
+def _listed(answered: Any) -> tuple[list[Row], str | None]:
+    """The versions, and the token that goes on; an older Grafana answers a plain list."""
+    if isinstance(answered, dict):
+        return answered["versions"], answered.get("continueToken") or None
+    return answered, None
+
+
+async def _without_version(grafana: Grafana, uid: str, version: int) -> ToolFailure:
+    """Which of the two is absent: the dashboard (then reading it says so), or its version."""
     current = await dashboards.load(grafana, uid)
     return not_found(
         f"dashboard {uid} has no version {version}; it is at version {current.version}",
@@ -90,6 +97,6 @@ async def _explained(refused: Refused, grafana: Grafana, uid: str, version: int 
     )  # fmt: skip
 
 
-async def _absence(grafana: Grafana, uid: str) -> Any:
+async def _without_versions(grafana: Grafana, uid: str) -> ToolFailure:
     current = await dashboards.load(grafana, uid)
     return not_found(f"dashboard {uid} keeps no versions; it is at version {current.version}", backend="grafana")

@@ -42,9 +42,22 @@ REGISTRY = {
     },
     "istio": {
         "istio_list_waypoints", "istio_generate_waypoint", "istio_waypoint_status", "istio_apply_waypoint",
-        "istio_delete_waypoint",
+        "istio_delete_waypoint", "istio_proxy_status", "istio_proxy_config", "istio_analyze_cluster_configuration",
+        "istio_version", "istio_remote_clusters", "istio_ztunnel_config", "istio_generate_manifest",
+        "istio_install_istio",
+    },
+    "prometheus": {
+        "prometheus_query_tool", "prometheus_query_range_tool", "prometheus_series_tool", "prometheus_label_names_tool",
+        "prometheus_label_values_tool", "prometheus_metadata_tool", "prometheus_targets_tool",
+        "prometheus_target_metadata_tool", "prometheus_rules_tool", "prometheus_alerts_tool",
+        "prometheus_alertmanagers_tool", "prometheus_status_config_tool", "prometheus_status_flags_tool",
+        "prometheus_runtime_info_tool", "prometheus_build_info_tool", "prometheus_tsdb_status_tool",
+        "prometheus_wal_replay_tool", "prometheus_create_snapshot_tool", "prometheus_delete_series_tool",
+        "prometheus_clean_tombstones_tool", "prometheus_promql_tool", "prometheus_query_exemplars_tool",
+        "prometheus_list_datasources_tool",
     },
     "clock": {"datetime_get_current_time"},
+    "querydoc": {"query_documentation", "list_products", "get_chunks", "query_code"},
     "grafana": {
         "grafana_org_management", "grafana_team_management", "grafana_alert_management", "grafana_misc_management",
         "grafana_annotation_management", "grafana_dashboard_management", "grafana_folder_management",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.grafana.standin.state import State
 from tests.grafana.world import MODEL, RULE, World
 
 ORG, TEAM, ALERT = "grafana_org_management", "grafana_team_management", "grafana_alert_management"
@@ -204,3 +205,10 @@ def _users(world: World) -> tuple[Case, ...]:
             USER, "update_password", f"PUT {admin}/password", {**user, "spec": {"password": "planted-grafana-secret-2"}}
         ),
     )
+
+
+CASES_OF_ADMINISTRATORS = tuple(
+    case for case in cases(World(State()))
+    if case.request.split()[1].startswith(("/api/orgs", "/api/users", "/api/admin/users"))
+)  # fmt: skip
+"""What only a server administrator may do."""

@@ -26,5 +26,5 @@ async def grafana_annotation_management(
     dry_run: DryRun = False,
     grafana: Grafana = injected(),
 ) -> Answer:
-    """Read and make marks on graphs: deployments, incidents, state changes of alerts. Times of spec: milliseconds."""
+    """Read and make marks on graphs: deployments, incidents, state changes of alerts."""
     return await TABLE.perform(grafana)
