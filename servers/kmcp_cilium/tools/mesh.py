@@ -17,7 +17,6 @@ from kmcp_runtime.errors import bad_argument, conflict, not_found
 from kmcp_runtime.output.results import Result
 from kmcp_runtime.tool import Effect, injected, tool
 
-_WHY = "one cluster is at hand: its two contexts meet the real chart and its real refusals, agents connect to no other"
 RemoteName = Annotated[str, AfterValidator(check_cluster_name), Word("The remote cluster's name")]
 RemoteContext = Annotated[str | None, Word("The remote cluster's kube context")]
 SourceContext = Annotated[str | None, Word("This cluster's kube context")]
@@ -43,7 +42,7 @@ class Connection(Result):
     dry_run: bool | None = None
 
 
-@tool(Effect.WRITE, needs=(CHART_OBJECTS, ROLES), timeout=2 * releases.SECONDS, verified="cli", why=_WHY)
+@tool(Effect.WRITE, needs=(CHART_OBJECTS, ROLES), timeout=2 * releases.SECONDS)
 async def cilium_connect_to_remote_cluster(
     cluster_name: RemoteName,
     context: RemoteContext = None,
@@ -66,7 +65,7 @@ async def cilium_connect_to_remote_cluster(
     return await _changed(wanted, "connected", dry_run, ca_match=match, warnings=warnings or None)
 
 
-@tool(Effect.DESTROY, needs=(CHART_OBJECTS, ROLES), timeout=2 * releases.SECONDS, verified="cli", why=_WHY)
+@tool(Effect.DESTROY, needs=(CHART_OBJECTS, ROLES), timeout=2 * releases.SECONDS)
 async def cilium_disconnect_remote_cluster(
     cluster_name: RemoteName,
     context: RemoteContext = None,
