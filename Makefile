@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check catalog lock bench cluster cluster-down
+.PHONY: help up demo test check catalog lock docs bench cluster cluster-down
 
 help: ## List these commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ catalog: $(READY) ## Rewrite what is generated from the code: catalog.yaml, tabl
 lock: $(READY) ## Resolve the dependencies anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras --group dev \
 		--no-header pyproject.toml -o requirements.lock
+
+docs: $(READY) ## Index the documentation of Prometheus, Argo Rollouts, Cilium and Helm for the search (needs go)
+	@$(BIN)/kmcp-suite docs build $(ARGS)
 
 bench: $(READY) ## Measure against the raw API call and another server, as ratios
 	@$(BIN)/python -m bench $(ARGS)

@@ -55,12 +55,14 @@ class Applier:
             try:
                 outcome.live[kind] = await self._one(server, each, outcome, now)
             except ForeignError as error:
+                self._count(kind, "refused")
                 outcome.failed.append(("ForeignObject", str(error)))
             except StatusFailure as failure:
                 if _terminating(failure):
                     raise TerminatingError from None
                 if failure.http_status not in _REFUSALS and "not declared in schema" not in failure.message:
                     raise
+                self._count(kind, "failed")
                 outcome.failed.append((f"{kind}Failed", f"{kind} {each['metadata']['name']}: {failure.message}"))
         return outcome
 
@@ -80,7 +82,7 @@ class Applier:
         self, server: MCPServer, rendered: Object, live: Object | None, outcome: Outcome, now: float
     ) -> Object:
         if live is None:
-            return self._keep(await self._cluster.create_by_apply(rendered))
+            return self._keep(await self._cluster.create_by_apply(rendered), "created")
         verdict = judge(live, rendered, server.name, server.uid)
         if verdict.action == "refuse":
             raise ForeignError(verdict.why)
@@ -89,9 +91,11 @@ class Applier:
             raise WaitError(verdict.why)
         if verdict.action == "adopt":
             live = await self._adopt(server, live, outcome)
-        elif self._is_so(rendered, live) or not await self._may_repair(rendered, live, outcome, now):
+            return self._keep(await self._force(rendered, live, outcome), "adopted")
+        if self._is_so(rendered, live) or not await self._may_repair(rendered, live, outcome, now):
+            self._count(rendered["kind"], "unchanged")
             return live
-        return await self._force(rendered, live, outcome)
+        return self._keep(await self._force(rendered, live, outcome), "changed")
 
     async def _force(self, rendered: Object, live: Object, outcome: Outcome) -> Object:
         if rendered["kind"] == "Deployment":
@@ -104,7 +108,7 @@ class Applier:
             outcome.notices.append(Notice("Normal", "ReplicasOwned", f"replicas: {rendered['spec']['replicas']}"))
         if done["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]:
             self._settled[live["metadata"]["uid"]] = (live["metadata"]["resourceVersion"], _hash(rendered))
-        return self._keep(done)
+        return done
 
     async def _release_replicas(self, rendered: Object, live: Object, outcome: Outcome) -> None:
         """Hand the field to another manager first: dropping an owned field resets it to one."""
@@ -163,9 +167,13 @@ class Applier:
         outcome.notices.append(Notice("Normal", "DriftRepaired", f"{live['kind']} {metadata['name']}: {paths}"))
         return True
 
-    def _keep(self, found: Object) -> Object:
+    def _keep(self, found: Object, result: str) -> Object:
         self._store.put(found)
+        self._count(found["kind"], result)
         return found
+
+    def _count(self, kind: str, result: str) -> None:
+        self._cluster.metrics.applies.labels(kind, result).inc()
 
     async def prune(self, server: MCPServer, rendered: Sequence[Object]) -> list[str]:
         """Delete what carries our label and owner and is no longer rendered; their names."""
@@ -177,6 +185,7 @@ class Applier:
                 if each and (kind, name) not in kept and _owned(each, server):
                     await self._cluster.delete(each)
                     self._store.drop(each)
+                    self._cluster.metrics.pruned.labels(kind).inc()
                     gone.append(f"{kind} {name}")
         return gone
 

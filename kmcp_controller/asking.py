@@ -7,7 +7,7 @@ called.
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kmcp_runtime.catalog import Catalog, Drift
@@ -72,8 +72,12 @@ class Asker:
         else:
             self._perhaps_ask(key, known, seen)
             found = known.discovery
-        self._publish(known, seen, found)
+        self._list(known, seen, found)
         return Findings(found, known.drift, fields=known.fields)
+
+    def reported(self, key: Key, conditions: list[dict[str, Any]]) -> None:
+        """The catalog tells what the status tells."""
+        self._live.report(key, conditions)
 
     async def stop(self) -> None:
         tasks = [known.task for known in self._known.values() if known.task]
@@ -128,12 +132,10 @@ class Asker:
             found = reference(server, self._catalog, self._platform, self._pins.data)
         return found.compare(listing) if found else None
 
-    def _publish(self, known: _Known, seen: Seen, found: status.Discovery) -> None:
+    def _list(self, known: _Known, seen: Seen, found: status.Discovery) -> None:
         server = seen.server
         against = reference(server, self._catalog, self._platform, self._pins.data) if self._catalog else None
-        asked = status.conditions(status.Observed(discovery=found, drift=known.drift))
-        told = {"ToolsDiscovered", "CatalogMatched"}
-        conditions = [asdict(each) for each in (seen.ready, *(each for each in asked if each.type in told))]
+        conditions = list((seen.source.get("status") or {}).get("conditions") or ())
         self._live.update(
             LiveServer(
                 server.namespace, server.name, server.url, server.transport, seen.image, conditions, server.uid,

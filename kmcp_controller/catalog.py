@@ -67,7 +67,6 @@ def document_hash(servers: Iterable[Mapping[str, Any]]) -> str:
 def describe(server: LiveServer) -> dict[str, Any]:
     listing = server.listing or Listing("", {}, [], [], [])
     tools = live_tools(listing.tools, server.entry)
-    ready = server.condition("Ready")
     return {
         "namespace": server.namespace,
         "name": server.name,
@@ -76,13 +75,10 @@ def describe(server: LiveServer) -> dict[str, Any]:
         "transport": server.transport,
         "adapter": server.adapter,
         "image": server.image,
-        "ready": ready.get("status") == "True",
-        "reason": ready.get("reason"),
-        "message": ready.get("message"),
+        **told(server.conditions),
         "protocolVersion": listing.protocol_version or None,
         "serverInfo": listing.server_info,
         "entry": server.entry_name,
-        "match": server.condition("CatalogMatched").get("reason"),
         "pin": server.pin,
         "toolCount": len(tools),
         "tokens": sum(tool["tokens"] for tool in tools),
@@ -90,10 +86,22 @@ def describe(server: LiveServer) -> dict[str, Any]:
         "problems": server.problems,
         "stale": server.stale,
         "changedAt": server.changed_at,
-        "conditions": server.conditions,
         "tools": tools,
         "prompts": [_named(prompt) for prompt in listing.prompts],
         "resources": [_named(resource) for resource in listing.resources],
+    }
+
+
+def told(conditions: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the conditions of a server say of it."""
+    by_type = {each["type"]: each for each in conditions}
+    ready, matched = by_type.get("Ready", {}), by_type.get("CatalogMatched", {})
+    return {
+        "ready": ready.get("status") == "True",
+        "reason": ready.get("reason"),
+        "message": ready.get("message"),
+        "match": matched.get("reason"),
+        "conditions": conditions,
     }
 
 

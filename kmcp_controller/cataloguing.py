@@ -11,7 +11,6 @@ from .asking import Asker
 from .cluster import Cluster
 from .control import Controller
 from .live import Live
-from .metrics import Metrics
 from .publisher import Pins, Publisher
 from .queue import Urgency
 from .reference import Pin
@@ -26,13 +25,17 @@ class Catalogue:
 
     def __init__(
         self, controller: Controller, cluster: Cluster, namespace: str, catalog: Catalog | None, platform: Platform, *,
-        version: str = "", ask: Ask | None = None, debounce: float = 2.0, interval: float = 10.0,
+        ask: Ask | None = None, debounce: float = 2.0, interval: float = 10.0,
         ask_interval: float = 300.0, pin: Pin = "warn", discovery: bool = True,
     ) -> None:  # fmt: skip
         self.live = Live()
-        self.metrics = Metrics(self.live, version)
-        self._pins = Pins(cluster, namespace)
-        self._publisher = Publisher(self.live, cluster, namespace, self.metrics, debounce=debounce, interval=interval)
+        self.metrics = cluster.metrics
+        self.metrics.show(self.live)
+        deployment = controller.place.deployment
+        self._pins = Pins(cluster, namespace, deployment)
+        self._publisher = Publisher(
+            self.live, cluster, namespace, self.metrics, deployment=deployment, debounce=debounce, interval=interval
+        )
         self._asker = Asker(
             self.live, self.metrics, catalog, platform, self._pins, self._again, ask=ask, interval=ask_interval,
             pin=pin, enabled=discovery,
@@ -40,6 +43,7 @@ class Catalogue:
         self._queue, self._store = controller.queue, controller.store
         self._task: asyncio.Task[None] | None = None
         controller.reconciler.on_observed = self._asker.observed
+        controller.reconciler.on_reported = self._asker.reported
         controller.companion = self
 
     async def start(self) -> None:

@@ -82,7 +82,7 @@ def controller(argv: Sequence[str]) -> int:
     # kopf and aiohttp are an extra, which the other subcommands do without.
     import uvloop
 
-    from .incluster import configure_logs
+    from . import logs
     from .incluster import run as run_controller
     from .settings import ControllerSettings
 
@@ -90,7 +90,7 @@ def controller(argv: Sequence[str]) -> int:
         about = controller.__doc__ or ""
         found = settings.parse([ControllerSettings], argv, os.environ, "kmcp-suite controller", about)
         given = cast("ControllerSettings", found[ControllerSettings])
-        configure_logs(given.log_level)
+        logs.configure(given.log_level)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run_controller(given))
     except (OSError, settings.SettingsError, InvalidDocumentError, ToolFailure) as error:

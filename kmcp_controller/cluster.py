@@ -4,6 +4,7 @@ Objects are dicts. Requests share one budget per second; a 429 is obeyed and rep
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
 
+from .metrics import Metrics
 from .spec.model import OURS
 
 Object = dict[str, Any]
@@ -49,8 +51,9 @@ OWNED = ("ServiceAccount", "ConfigMap", "NetworkPolicy", "Service", "Deployment"
 class Cluster:
     """One API server, as the controller uses it."""
 
-    def __init__(self, api: KubeApi, requests_per_second: int = 500) -> None:
+    def __init__(self, api: KubeApi, requests_per_second: int = 500, metrics: Metrics | None = None) -> None:
         self._api = api
+        self.metrics = metrics or Metrics()
         self._interval = 1 / requests_per_second
         self._next = 0.0
         self.answered_at = asyncio.get_running_loop().time()
@@ -74,6 +77,13 @@ class Cluster:
     async def namespace_labels(self, name: str) -> Mapping[str, str]:
         found = await self._send("GET", f"/api/v1/namespaces/{name}")
         return dict(found["metadata"].get("labels") or {})
+
+    async def owners(self, namespace: str, deployment: str) -> list[Object]:
+        """The ownerReferences of what goes away with that Deployment; none where there is no such Deployment."""
+        found = await self.read("Deployment", namespace, deployment) if deployment else None
+        if found is None:
+            return []
+        return [{"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment, "uid": found["metadata"]["uid"]}]
 
     async def status_fields(self) -> frozenset[str] | None:
         """Fields of an MCPServer's status that the served schema declares; None: it takes any, or is not out yet."""
@@ -129,6 +139,10 @@ class Cluster:
         path = KINDS[body["kind"]].path(body["metadata"]["namespace"])
         return await self._send("POST", path, [("fieldManager", MANAGER)], body)
 
+    async def review(self, path: str, spec: Mapping[str, Any]) -> Object:
+        """A question to the API server; nothing is stored."""
+        return await self._send("POST", path, (), {"spec": spec})
+
     async def replace(self, body: Mapping[str, Any]) -> Object:
         metadata = body["metadata"]
         path = KINDS[body["kind"]].path(metadata["namespace"], metadata["name"])
@@ -138,16 +152,29 @@ class Cluster:
         for attempt in range(_THROTTLED + 1):
             await self._turn()
             try:
-                answer: Object = await self._api.send(method, path, query, body, content or "application/json")
+                return await self._timed(method, path, query, body, content or "application/json")
             except StatusFailure as failure:
-                self.answered_at = asyncio.get_running_loop().time()
                 if failure.http_status != 429 or attempt == _THROTTLED:
                     raise
                 await asyncio.sleep((failure.status.get("details") or {}).get("retryAfterSeconds") or 1)
-                continue
-            self.answered_at = asyncio.get_running_loop().time()
-            return answer
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _timed(self, method: str, path: str, query: Any, body: Any, content: str) -> Object:
+        resource, started, code = resource_of(path), time.monotonic(), "none"  # none: no answer
+        try:
+            answer: Object = await self._api.send(method, path, query, body, content)
+            code = "200"
+        except StatusFailure as failure:
+            code = str(failure.http_status)
+            raise
+        else:
+            return answer
+        finally:
+            if code != "none":
+                self.answered_at = asyncio.get_running_loop().time()
+                self.metrics.api_success.set_to_current_time()
+            self.metrics.api_requests.labels(method, resource, code).inc()
+            self.metrics.api_duration.labels(method, resource).observe(time.monotonic() - started)
 
     async def _turn(self) -> None:
         """Wait for this request's place in the budget."""
@@ -155,6 +182,16 @@ class Cluster:
         self._next = max(self._next + self._interval, now - 0.1)
         if self._next > now:
             await asyncio.sleep(self._next - now)
+
+
+def resource_of(path: str) -> str:
+    """`pods`, `mcpservers/status`: what a request's path is about, without names."""
+    parts = path.strip("/").split("/")
+    if parts[0] not in ("api", "apis"):
+        return parts[0]
+    rest = parts[2:] if parts[0] == "api" else parts[3:]
+    rest = rest[2:] if rest[0] == "namespaces" and len(rest) > 2 else rest
+    return "/".join((rest[0], *rest[2:3]))
 
 
 def identity(found: Mapping[str, Any]) -> Object:

@@ -47,7 +47,8 @@ class Controller:
         loop = asyncio.get_running_loop()
         self.place, self.cluster, self.store = place, cluster, Store()
         self.reconciler = Reconciler(cluster, self.store, options, loop.time)
-        self.queue = Queue(self.reconciler.reconcile, self._failed)
+        self.queue = Queue(self.reconciler.reconcile, self._failed, cluster.metrics.queue_wait.observe)
+        cluster.metrics.queue_items.set_function(lambda: len(self.queue))
         self._lease = Lease(cluster, place.lease_namespace, place.identity, place.deployment, self._lead)
         self._tasks: list[asyncio.Task[None]] = []
         self.companion: Companion | None = None
@@ -126,10 +127,11 @@ class Controller:
 
     def _allow(self, held: bool) -> None:
         self.queue.allow(held)
+        self.cluster.metrics.leader.set(held)
         if self.companion:
             self.companion.lead(held)
 
     def _failed(self, key: Key, error: Exception) -> None:
         text = redact.text(f"{type(error).__name__}: {error}")
         known = isinstance(error, ToolFailure)
-        _LOG.warning(text, exc_info=None if known else error, extra={"object": "/".join(key)})
+        _LOG.warning(text, exc_info=None if known else error)

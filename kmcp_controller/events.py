@@ -1,5 +1,6 @@
 """Events on an MCPServer: on transitions only, the same one at most every ten minutes with a count."""
 
+import logging
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from .cluster import Cluster
 from .spec import MCPServer
 from .spec.model import DEFAULT_PORT
 
+_LOG = logging.getLogger("kmcp.controller")
 _AGAIN = 600.0
 _LONGEST = 1024
 _WARNINGS = {
@@ -79,6 +81,8 @@ class Recorder:
 
     async def write(self, server: Mapping[str, Any], notices: Iterable[Notice], now: float) -> None:
         for notice in notices:
+            level = logging.WARNING if notice.type == "Warning" else logging.INFO
+            _LOG.log(level, "%s: %s", notice.reason, notice.message)
             try:
                 await self._write(server, notice, now)
             except StatusFailure as failure:
@@ -95,6 +99,7 @@ class Recorder:
             await self._cluster.patch(event, {"count": count + 1, "lastTimestamp": _stamp()})
         else:
             event = await self._cluster.create(_event(server, notice))
+        self._cluster.metrics.events.labels(notice.type, notice.reason).inc()
         self._written = {key: each for key, each in self._written.items() if now - each[1] < 2 * _AGAIN}
         self._written[at] = ({key: event[key] for key in ("apiVersion", "kind", "metadata")}, now, count + 1)
 

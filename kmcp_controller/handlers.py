@@ -98,6 +98,7 @@ def connection(credentials: Credentials, context: ContextInfo) -> kopf.Connectio
 async def run(controller: Controller, credentials: Credentials, context: ContextInfo, **flags: Any) -> None:
     """Until a signal, or until `stop_flag` is set."""
     namespaces = controller.place.namespaces
-    where = {"namespaces": namespaces} if namespaces else {"clusterwide": True}
+    where: dict[str, Any] = {"namespaces": namespaces} if namespaces else {"clusterwide": True}
+    where["identity"] = controller.place.identity  # else kopf asks for the user's name, and a pod's user has none
     registry = register(controller, credentials, context)
     await kopf.operator(registry=registry, settings=settings(), **where, **flags)

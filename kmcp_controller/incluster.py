@@ -1,32 +1,21 @@
-"""The controller as a process: settings, logs, health, and the watches until a signal."""
+"""The controller as a process: settings, what it serves, and the watches until a signal."""
 
 import asyncio
-import contextlib
-import json
-import logging
-import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
-
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from kmcp_runtime.catalog import Catalog, load
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.credentials import native
-from kmcp_runtime.output import redact
 from kmcp_runtime.settings import listed
-from kmcp_runtime.version import VERSION
 
 from . import handlers
+from .access import Access
 from .cataloguing import Catalogue
 from .cluster import Cluster
 from .control import Controller, Place
+from .management import exposition, health, serve
 from .reconcile import Options
 from .settings import ControllerSettings
 from .site import app
@@ -36,31 +25,29 @@ async def run(settings: ControllerSettings) -> None:
     contexts = load_contexts(settings.kubeconfig)
     context = contexts.named(None)
     api = KubeApi(contexts, context, Limits(pool=settings.workers * 2), native)
-    place = Place(
-        namespaces=listed(settings.watch_namespaces),
-        lease_namespace=settings.controller_namespace if settings.leader_election else "",
-        identity=settings.controller_pod or f"controller-{uuid.uuid4().hex[:8]}",
-        deployment=settings.controller_deployment,
-        workers=settings.workers,
-    )
+    shipped = _shipped(settings.catalog_file)
     cluster = Cluster(api, settings.requests_per_second)
-    controller = Controller(cluster, options(settings), place)
-    shipped = _shipped(settings)
+    controller = Controller(cluster, options(settings, shipped), place(settings))
     catalogue = Catalogue(
         controller,
         cluster,
         settings.controller_namespace,
         shipped,
         settings.platform(),
-        version=VERSION,
         ask_interval=settings.discovery_interval,
         pin=settings.pin,
         discovery=settings.discovery,
     )
-    pages = app(catalogue.live, shipped.servers if shipped else {}, registry_namespace=settings.registry_namespace)
+    entries = shipped.servers if shipped else {}
+    pages = app(catalogue.live, entries, registry_namespace=settings.registry_namespace)
     serving = asyncio.gather(
-        _serve(health(controller), settings.health_address),
-        _serve(pages, f":{settings.catalog_port}" if settings.catalog_port else ""),
+        serve(health(lambda: controller.answering), settings.health_address),
+        serve(pages, f":{settings.catalog_port}" if settings.catalog_port else ""),
+        serve(
+            exposition(cluster.metrics, Access(cluster) if settings.metrics_certificate else None),
+            settings.metrics_address,
+            settings.metrics_certificate,
+        ),
     )
     try:
         await handlers.run(controller, await native(contexts, context), context)
@@ -70,72 +57,24 @@ async def run(settings: ControllerSettings) -> None:
         await api.close()
 
 
-def options(settings: ControllerSettings) -> Options:
-    shipped = _shipped(settings)
+def place(settings: ControllerSettings) -> Place:
+    return Place(
+        namespaces=listed(settings.watch_namespaces),
+        lease_namespace=settings.controller_namespace if settings.leader_election else "",
+        identity=settings.controller_pod or f"controller-{uuid.uuid4().hex[:8]}",
+        deployment=settings.controller_deployment,
+        workers=settings.workers,
+    )
+
+
+def _shipped(file: str) -> Catalog | None:
+    return load(Path(file).read_text(), file) if file else None
+
+
+def options(settings: ControllerSettings, shipped: Catalog | None) -> Options:
     return Options(
         platform=settings.platform(),
         entries=shipped.servers if shipped else {},
         former_managers=listed(settings.former_managers),
         read_secrets=settings.reference_secrets != "none",
     )
-
-
-def _shipped(settings: ControllerSettings) -> Catalog | None:
-    file = settings.catalog_file
-    return load(Path(file).read_text(), file) if file else None
-
-
-def health(controller: Controller) -> Starlette:
-    """`/healthz`: the process runs. `/readyz`: the API server has answered lately; a restart would not help it."""
-
-    async def healthz(request: Request) -> Response:
-        return PlainTextResponse("ok\n")
-
-    async def readyz(request: Request) -> Response:
-        if controller.answering:
-            return PlainTextResponse("ok\n")
-        return PlainTextResponse("the API server has not answered for a minute\n", 503)
-
-    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz)])
-
-
-class _WithoutSignals(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def _serve(app: Starlette, address: str) -> None:
-    if not address:
-        return
-    host, _, port = address.rpartition(":")
-    config = uvicorn.Config(
-        app, host=host or "0.0.0.0", port=int(port),  # noqa: S104 - other pods ask the pod's address
-        log_level="warning", access_log=False, lifespan="off",
-    )  # fmt: skip
-    await _WithoutSignals(config).serve()
-
-
-class JSONLines(logging.Formatter):
-    """One JSON object a line; `object` is the `namespace/name` that it concerns."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "time": self.formatTime(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "object": getattr(record, "object", None),
-            "message": redact.text(record.getMessage()),
-            "error": redact.text(self.formatException(record.exc_info)) if record.exc_info else None,
-        }
-        return json.dumps({key: value for key, value in line.items() if value is not None}, ensure_ascii=False)
-
-
-def configure_logs(level: str) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JSONLines())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    for name in ("httpx2", "httpcore2"):
-        logging.getLogger(name).setLevel(logging.WARNING)

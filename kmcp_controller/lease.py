@@ -15,6 +15,8 @@ _SECONDS, _RENEW, _GIVE_UP = 15, 5.0, 10.0
 
 
 class Lease:
+    """`deployment` is the controller's own: an uninstall takes the Lease along."""
+
     def __init__(
         self, cluster: Cluster, namespace: str, identity: str, deployment: str, held: Callable[[bool], None]
     ) -> None:
@@ -49,7 +51,7 @@ class Lease:
         found = await self._cluster.read("Lease", self._namespace, NAME)
         try:
             if found is None:
-                owners = await self._owners()
+                owners = await self._cluster.owners(self._namespace, self._deployment)
                 metadata = {"name": NAME, "namespace": self._namespace, "ownerReferences": owners}
                 await self._cluster.create(self._body(metadata, 0))
                 return True
@@ -62,14 +64,6 @@ class Lease:
                 return False
             raise
         return True
-
-    async def _owners(self) -> list[dict[str, Any]]:
-        """The controller's Deployment: an uninstall takes the Lease along."""
-        name = self._deployment
-        found = await self._cluster.read("Deployment", self._namespace, name) if name else None
-        if found is None:
-            return []
-        return [{"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": found["metadata"]["uid"]}]
 
     def _free(self, found: Mapping[str, Any], now: float) -> bool:
         """Mine, nobody's, or unchanged for its whole length by my own clock: clocks of machines differ."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .catalog import LiveServer, describe, document, place
+from .catalog import LiveServer, describe, document, place, told
 
 Key = tuple[str, str]  # namespace and name
 _LISTED = ("protocolVersion", "serverInfo", "toolCount", "tokens", "hash", "tools", "prompts", "resources", "truncated")
@@ -47,6 +47,12 @@ class Live:
         self._removed.pop(key, None)
         if found != before:
             self._put(key, found)
+
+    def report(self, key: Key, conditions: list[dict[str, Any]]) -> None:
+        """Take over the conditions that a server's status now has; an unknown server is no error."""
+        before = self._described.get(key)
+        if before and before["conditions"] != conditions:
+            self._put(key, before | told(conditions))
 
     def remove(self, namespace: str, name: str) -> None:
         """Forget a server; unknown ones are no error."""

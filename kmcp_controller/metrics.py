@@ -8,6 +8,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from kmcp_runtime.version import VERSION
+
 from .live import Live
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -16,16 +18,19 @@ _CLASSES = ("added", "removed", "changed", "breaking")
 
 
 class Metrics:
-    """One registry a process. What is known of servers is taken from `live` when it is asked for."""
+    """One registry a process."""
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self, live: Live, version: str) -> None:
+    def __init__(self, version: str = VERSION) -> None:
         self.registry = CollectorRegistry()
         self._define_controller()
         self._define_catalog()
-        self.registry.register(_Servers(live))
         self._gauge("build_info", "Version of the controller", "version").labels(version).set(1)
+
+    def show(self, live: Live) -> None:
+        """What is known of servers, taken from `live` when it is asked for."""
+        self.registry.register(_Servers(live))
 
     def exposition(self) -> bytes:
         return generate_latest(self.registry)
@@ -34,7 +39,7 @@ class Metrics:
         self.reconciles = self._counter("reconciles", "Passes over a server: ok, invalid, foreign, error", "result")
         self.reconcile_duration = self._histogram("reconcile_duration_seconds", "Time of a pass")
         self.queue_items = self._gauge("queue_items", "Servers that wait for a pass")
-        self.queue_wait = self._histogram("queue_wait_seconds", "Time from wish to pass")
+        self.queue_wait = self._histogram("queue_wait_seconds", "Time that a due pass waited for its turn")
         self.api_requests = self._counter("api_requests", "Requests to the API server", "verb", "resource", "code")
         self.api_duration = self._histogram("api_request_duration_seconds", "Time of a request", "verb", "resource")
         self.api_success = self._gauge("last_api_success_timestamp_seconds", "When the API server last answered")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from kmcp_runtime.errors import ToolFailure
 
+from .catalog import place
 from .live import Live
 from .metrics import Metrics
 from .publishing import LABEL, LARGEST, NAME, InconsistentError, publication, read, shard_names
@@ -25,18 +26,23 @@ class ConfigMaps(Protocol):
     async def all(self, kind: str, namespace: str | None, selector: str = "") -> list[Object]: ...
     async def apply(self, manifest: Mapping[str, Any], *, force: bool) -> Object: ...
     async def delete(self, found: Mapping[str, Any]) -> None: ...
+    async def owners(self, namespace: str, deployment: str) -> list[Object]: ...
 
 
 class Publisher:
-    """One process publishes (`run`), the others show what it published (`follow`)."""
+    """One process publishes (`run`), the others show what it published (`follow`).
+
+    What is published goes away with `deployment`, the controller's own.
+    """
 
     def __init__(
-        self, live: Live, cluster: ConfigMaps, namespace: str, metrics: Metrics, *, debounce: float = 2.0,
-        interval: float = 10.0, largest: int = LARGEST,
+        self, live: Live, cluster: ConfigMaps, namespace: str, metrics: Metrics, *, deployment: str = "",
+        debounce: float = 2.0, interval: float = 10.0, largest: int = LARGEST,
     ) -> None:  # fmt: skip
         self._live, self._cluster, self._namespace, self._metrics = live, cluster, namespace, metrics
+        self._deployment = deployment
         self._debounce, self._interval, self._largest = debounce, interval, largest
-        self._published = ""  # hash of what was read or written last
+        self._published: object = None  # state of what was read or written last
 
     async def restore(self) -> None:
         """Once at the start, before any server is updated."""
@@ -47,7 +53,7 @@ class Publisher:
             return
         if document:
             self._live.restore(document)
-            self._published = document["hash"]
+            self._published = _state(document)
 
     async def run(self) -> None:
         """Publish what changed, until cancelled; a write that fails is repeated."""
@@ -64,16 +70,18 @@ class Publisher:
             await asyncio.sleep(self._interval - self._debounce)
 
     async def publish(self) -> bool:
-        """Write the document if its hash is not the published one; whether it was written."""
+        """Write the document if it lists other tools or another readiness than the published one; whether it did."""
         document = self._live.document()
-        if document["hash"] == self._published:
+        if _state(document) == self._published:
             return False
         index = await self._cluster.read("ConfigMap", self._namespace, NAME)
         # Packing takes a second where there are hundreds of servers.
         found = await asyncio.to_thread(publication, document, self._namespace, index, self._largest)
+        owners = await self._cluster.owners(self._namespace, self._deployment)
         for each in (*found.shards, found.index):
+            each["metadata"]["ownerReferences"] = owners
             await self._cluster.apply(each, force=True)
-        self._published = document["hash"]
+        self._published = _state(document)
         self._metrics.catalog_publishes.labels("configmap", "ok").inc()
         self._metrics.catalog_size.labels("configmap").set(found.size)
         named = {each["metadata"]["name"] for each in found.shards}
@@ -87,9 +95,9 @@ class Publisher:
         while True:
             with contextlib.suppress(ToolFailure, InconsistentError):  # what was shown before stays until the next look
                 document = await self.load()
-                if document and document["hash"] != self._published:
+                if document and _state(document) != self._published:
                     self._live.follow(document)
-                    self._published = document["hash"]
+                    self._published = _state(document)
             await asyncio.sleep(self._interval)
 
     async def load(self) -> dict[str, Any] | None:
@@ -108,11 +116,16 @@ class Publisher:
         return None
 
 
-class Pins:
-    """The ConfigMap of first sights: `data` by UID of the MCPServer."""
+def _state(document: Mapping[str, Any]) -> object:
+    """What makes it worth publishing: its hash, in which readiness is not, and who is ready."""
+    return document["hash"], [(*place(server), server["ready"], server["reason"]) for server in document["servers"]]
 
-    def __init__(self, cluster: ConfigMaps, namespace: str) -> None:
-        self._cluster, self._namespace = cluster, namespace
+
+class Pins:
+    """The ConfigMap of first sights: `data` by UID of the MCPServer. It goes away with `deployment`."""
+
+    def __init__(self, cluster: ConfigMaps, namespace: str, deployment: str = "") -> None:
+        self._cluster, self._namespace, self._deployment = cluster, namespace, deployment
         self.data: dict[str, str] = {}
         self._turn = asyncio.Lock()  # each write holds all of them
 
@@ -131,7 +144,13 @@ class Pins:
                 await self._write({key: value for key, value in self.data.items() if key != uid})
 
     async def _write(self, data: dict[str, str]) -> None:
-        metadata = {"name": PINS, "namespace": self._namespace, "labels": {"app.kubernetes.io/managed-by": "kmcp"}}
+        owners = await self._cluster.owners(self._namespace, self._deployment)
+        metadata = {
+            "name": PINS,
+            "namespace": self._namespace,
+            "labels": {"app.kubernetes.io/managed-by": "kmcp"},
+            "ownerReferences": owners,
+        }
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
         await self._cluster.apply(body, force=True)
         self.data = data

@@ -21,9 +21,10 @@ class Queue:
     """Times are seconds of the loop's clock. `work` answers after how many seconds to look again, or None."""
 
     def __init__(
-        self, work: Callable[[Key], Awaitable[float | None]], failed: Callable[[Key, Exception], None]
-    ) -> None:
-        self._work, self._failed = work, failed
+        self, work: Callable[[Key], Awaitable[float | None]], failed: Callable[[Key, Exception], None],
+        waited: Callable[[float], object] = lambda seconds: None,
+    ) -> None:  # fmt: skip
+        self._work, self._failed, self._waited = work, failed, waited
         self._due: dict[Key, tuple[Urgency, float]] = {}
         self._running: set[Key] = set()
         self._failures: dict[Key, int] = {}
@@ -77,6 +78,7 @@ class Queue:
             if ready:
                 del self._due[ready[2]]
                 self._running.add(ready[2])
+                self._waited(now - ready[1])
                 return ready[2]
             self._changed.clear()
             soonest = min((at for _, at, _ in idle), default=now + 60)

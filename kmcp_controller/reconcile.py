@@ -13,6 +13,7 @@ from . import references, rollout, status
 from .applying import Applier, Outcome, TerminatingError, WaitError
 from .cluster import Cluster
 from .events import Notice, Recorder, announcements, transitions
+from .logs import about
 from .readiness import Readiness
 from .render import Surroundings, render
 from .render.objects import SPEC_HASH
@@ -63,11 +64,12 @@ class Findings:
 
 
 OnObserved = Callable[[Key, Seen | None], Findings | None]
+OnReported = Callable[[Key, list[Object]], None]
+"""Is told the conditions that a server's status now has."""
 
 
-def nothing(key: Key, seen: Seen | None) -> Findings | None:
+def nothing(*_: Any) -> None:
     """The listener of a controller that catalogues nothing."""
-    return None
 
 
 class Reconciler:
@@ -79,6 +81,7 @@ class Reconciler:
     ) -> None:  # fmt: skip
         self.cluster, self.store, self.options, self._clock = cluster, store, options, clock
         self.on_observed = on_observed
+        self.on_reported: OnReported = nothing
         self.remote_served = False
         self.writer = StatusWriter(cluster, store)
         self._applier = Applier(cluster, store, options.former_managers)
@@ -90,6 +93,7 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; after how many seconds to look again, None when there is nothing left to look at."""
+        about.set("/".join(key))
         source = self.store.get("MCPServer", *key)
         if source is None:
             self._unready.pop(key, None)
@@ -97,20 +101,26 @@ class Reconciler:
             self._readiness.forget(key)
             self.on_observed(key, None)
             return None
+        metrics, started, result = self.cluster.metrics, self._clock(), "error"
         try:
-            return await self._pass(key, source)
+            result, again = await self._pass(key, source)
         except WaitError:
-            return 1.0
+            result, again = "ok", 1.0
         except TerminatingError:
-            return None
+            result, again = "ok", None
+        finally:
+            metrics.reconciles.labels(result).inc()
+            metrics.reconcile_duration.observe(self._clock() - started)
+        return again
 
-    async def _pass(self, key: Key, source: Object) -> float:
+    async def _pass(self, key: Key, source: Object) -> tuple[str, float | None]:
+        """What it came to, in one word, and after how many seconds to look again."""
         try:
             server, wanted = self._accept(key, source)
         except RefusedError as error:
             observed = status.Observed(faults=error.faults, fault_reason=error.reason)
             await self._report(source, observed, {}, [])
-            return self._resync()
+            return "invalid", self._resync()
         resolved = await references.resolve(self.cluster, server.namespace, wanted, self.options.read_secrets)
         rendered = render(server, self.options.platform, await self._around(server, resolved))
         paused = server.annotations.get(PAUSED) == "true"
@@ -119,7 +129,7 @@ class Reconciler:
         observed = replace(observed, paused=paused, deleting=bool(source["metadata"].get("deletionTimestamp")))
         observed, fields = self._tell(key, source, server, rendered, observed)
         await self._report(source, observed, fields, [*outcome.notices, *self._announced(source, server)])
-        return self._again(key, observed, bool(wanted))
+        return _result(outcome), self._again(key, observed, bool(wanted))
 
     def _accept(self, key: Key, source: Object) -> tuple[MCPServer, list[references.Reference]]:
         """Parsed once for each state of spec and annotations; most passes are about the objects."""
@@ -251,6 +261,7 @@ class Reconciler:
         new = await self.writer.write(source, observed, fields, now)
         if new is None:
             return  # the resource is gone
+        self.on_reported((source["metadata"]["namespace"], source["metadata"]["name"]), new)
         await self._recorder.write(source, [*notices, *transitions(old, new)], self._clock())
 
     def _announced(self, source: Object, server: MCPServer) -> list[Notice]:
@@ -276,6 +287,12 @@ class Reconciler:
 
     def _resync(self) -> float:
         return self.options.resync_seconds * random.uniform(0.8, 1.2)  # noqa: S311 - spread over time
+
+
+def _result(outcome: Outcome) -> str:
+    if not outcome.failed:
+        return "ok"
+    return "foreign" if all(reason == "ForeignObject" for reason, _ in outcome.failed) else "error"
 
 
 def _refs_hash(deployment: Mapping[str, Any] | None) -> str | None:

@@ -34,6 +34,10 @@ class ControllerSettings(Settings):
     catalog_port: int = setting(8082, "Port of the catalog's pages (0: none)", ge=0, le=65535)
     registry_namespace: str = setting("local.cluster", "Namespace of servers' names in the registry API")
     health_address: str = setting(":8081", "Where /healthz and /readyz are served (empty: nowhere)")
+    metrics_address: str = setting("", "Where /metrics is served (empty: nowhere)")
+    metrics_certificate: str = setting(
+        "", "Folder of tls.crt and tls.key: /metrics over TLS, for who may get that path"
+    )
     remote_mcp_servers: Literal["never", "requested", "always"] = setting("requested", "Make RemoteMCPServers")
     allow_block: bool = setting(False, "Allow the annotation kmcp-suite/pin: block")
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severity that is logged")

@@ -6,13 +6,14 @@ import json
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import uvicorn
 
+from kmcp_runtime import serving
 from kmcp_runtime.catalog import Catalog, Connection, export, http_connections, short_name, stdio_connections
 
 from .live import Live
@@ -130,14 +131,6 @@ def _greeting(catalog: Catalog, options: Options) -> str:
     )
 
 
-class _Quiet(uvicorn.Server):
-    """Leaves the signals to us."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 def _catalog_server(live: Live, catalog: Catalog, options: Options) -> uvicorn.Server:
     site = app(
         live,
@@ -145,8 +138,7 @@ def _catalog_server(live: Live, catalog: Catalog, options: Options) -> uvicorn.S
         hosts=["127.0.0.1", "localhost", "[::1]", options.host],  # another Host is a rebound name: a page reading along
         commands=lambda: connections(catalog, options, "stdio"),
     )
-    config = uvicorn.Config(site, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
-    return _Quiet(config)
+    return serving.server(site)
 
 
 def _say(text: str) -> None:

@@ -1,11 +1,13 @@
 """Fixtures of the whole suite; the cluster comes from `tests/cluster`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 
 import pytest
 
-from kmcp_runtime.kube.api import KubeApi, Limits
-from kmcp_runtime.kube.config import load_contexts
+from kmcp_runtime.kube.api import KubeApi
+from tests.applying import connected
+from tests.cluster.dns import serve_dns, serves_dns
 from tests.cluster.model import Cluster
 
 pytest_plugins = ["tests.cluster.plugin"]
@@ -14,7 +16,13 @@ pytest_plugins = ["tests.cluster.plugin"]
 @pytest.fixture
 async def api(cluster: Cluster) -> AsyncIterator[KubeApi]:
     """The API server itself, for making and checking what is acted on."""
-    contexts = load_contexts(str(cluster.kubeconfig))
-    found = KubeApi(contexts, contexts.named(None), Limits())
-    yield found
-    await found.close()
+    async with connected(cluster) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+async def dns(cluster: Cluster, backend: Callable[[str], Mapping[str, Path]]) -> None:
+    """Names of Services resolve in pods."""
+    async with connected(cluster) as api:
+        if not await serves_dns(api):
+            await serve_dns(api, cluster, backend("coredns")["coredns"])

@@ -3,17 +3,13 @@
 from kmcp_controller.crd import definition
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
+from tests.applying import apply
 from tests.waiting import until
-
-_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-APPLY = "application/apply-patch+yaml"
 
 
 async def serve_mcpservers(api: KubeApi) -> None:
     """Install our CRD, and wait until the API server serves the kind."""
-    wanted = definition()
-    path = f"{_CRDS}/{wanted['metadata']['name']}"
-    await api.send("PATCH", path, (("fieldManager", "kmcp-tests"), ("force", "true")), wanted, APPLY)
+    await apply(api, definition())
 
     async def served() -> bool:
         try:

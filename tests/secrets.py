@@ -28,6 +28,7 @@ IN_TEXTS = (
     Planted("redis://:planted-redis@cache:6379/0", "planted-redis"),
     Planted("DB_PASSWORD=planted-assignment-1 LOG_LEVEL=debug", "planted-assignment-1"),
     Planted("password: planted-yaml-2", "planted-yaml-2"),
+    Planted("password:\n  planted-next-line", "planted-next-line"),
     Planted('{"apiKey": "planted-json-3", "user": "bob"}', "planted-json-3"),
     Planted("client_secret='planted quoted 4'", "planted quoted 4"),
     Planted("aws AKIAPLANTEDKEY123456 used", "AKIAPLANTEDKEY123456"),
@@ -42,6 +43,8 @@ IN_TEXTS = (
 )
 
 HARMLESS = (
+    "it needs basic authentication of an administrator",
+    "bearer authorization is missing",
     "secretName: web-tls",
     "token: ${TOKEN}",
     "password: <redacted>",
@@ -52,9 +55,18 @@ HARMLESS = (
     "image: nginx@sha256:0123456789abcdef0123456789abcdef",
     "https://example.com:8443/a@b",
     "serviceAccountToken:",
+    "sources:\n- serviceAccountToken:\n    expirationSeconds: 3607\n    path: token\n",
+    "credentials:\n  - name: web\n    path: a",
     "automountServiceAccountToken: false",
     "passwordPolicy: strict",
     "key: password",
     'Failed to pull image "registry.example/app:1": not found',
     'pods "web" is forbidden: User "system:x" cannot get',
+    "supports TLS, basic authentication, bearer authorization and OAuth2",
+    "the basic building-blocks, basic documentation",
+    "--token string  Bearer token for authentication",
+    "use the --hide-secret flag. Then",
+    "set hubble.tls.server.existingSecret=hubble-server-certs",
+    "existingSecret: web-credentials",
+    "Save it as a secret:\n\n```yaml\nkind: Secret\n```",
 )

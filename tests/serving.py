@@ -1,14 +1,14 @@
 """A server over real HTTP on a free port, in this process."""
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Literal
 
-import uvicorn
 from starlette.types import ASGIApp
+
+from kmcp_runtime import serving
 
 
 @asynccontextmanager
@@ -17,15 +17,7 @@ async def served(app: ASGIApp, lifespan: Literal["on", "off"] = "on", host: str 
     listener = socket.socket()
     listener.bind((host, 0))
     listener.listen(128)
-    config: Any = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan=lifespan,
-        timeout_graceful_shutdown=1,
-        ws="none",
-    )
-    server = _Quiet(config)
+    server = serving.server(app, lifespan=lifespan)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         while not server.started:
@@ -37,9 +29,3 @@ async def served(app: ASGIApp, lifespan: Literal["on", "off"] = "on", host: str 
         server.should_exit = True
         await task
         listener.close()
-
-
-class _Quiet(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield

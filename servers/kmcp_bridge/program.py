@@ -1,14 +1,12 @@
 """The program: `kmcp-bridge --port P -- cmd args…`, its two listeners and its end."""
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import uvicorn
 from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -16,7 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from kmcp_runtime import logs
+from kmcp_runtime import logs, serving
 from kmcp_runtime.settings import SettingsError, listed, parse
 from kmcp_runtime.version import VERSION
 
@@ -63,7 +61,7 @@ async def serve(settings: BridgeSettings, command: Sequence[str], environment: M
     metrics = Metrics(lambda: shared.ready, lambda: len(children.all()), lambda: shared.starts)
     host = settings.address(environment)
     app = mcp_app(settings, host, children, metrics)
-    main_server = _WithoutSignals(_config(app, host, settings.port, graceful=5))
+    main_server = serving.server(app, host, settings.port, grace=5)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, setattr, main_server, "should_exit", True)
     async with children:
@@ -102,7 +100,7 @@ def management_app(child: Child, metrics: Metrics) -> Starlette:
 async def _manage(settings: BridgeSettings, host: str, child: Child, metrics: Metrics) -> None:
     if settings.management_port:
         app = management_app(child, metrics)
-        await _WithoutSignals(_config(app, host, settings.management_port, graceful=1)).serve()
+        await serving.run(serving.server(app, host, settings.management_port))
 
 
 def _security(settings: BridgeSettings, host: str) -> TransportSecuritySettings:
@@ -115,25 +113,6 @@ def _security(settings: BridgeSettings, host: str) -> TransportSecuritySettings:
         allowed_hosts=[*names, *(f"{name}:*" for name in names)],
         allowed_origins=[*(f"http://{name}:*" for name in _LOOPBACK), *origins],
     )
-
-
-def _config(app: ASGIApp, host: str, port: int, graceful: int) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        host,
-        port,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=graceful,
-        ws="none",
-    )
-
-
-class _WithoutSignals(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield  # uvicorn would raise the signal again once it has closed, and the process would be left to itself.
 
 
 if __name__ == "__main__":

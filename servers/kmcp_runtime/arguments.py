@@ -127,11 +127,10 @@ SignedDuration = Annotated[
 ]
 
 
-Time = Annotated[
-    float,
-    BeforeValidator(moment_of),
-    WithJsonSchema({"type": ["string", "number"], "description": "Time", "examples": ["now-1h"]}),
-    Word("Time", validate_default=True),
+_TIME_SCHEMA = WithJsonSchema({"type": ["string", "number"], "description": "Time", "examples": ["now-1h"]})
+Time = Annotated[float, BeforeValidator(moment_of), _TIME_SCHEMA, Word("Time", validate_default=True)]
+OptionalTime = Annotated[
+    float | None, BeforeValidator(lambda given: None if given is None else moment_of(given)), _TIME_SCHEMA, Word("Time")
 ]
 
 
@@ -140,8 +139,14 @@ def unpublished(description: str) -> Any:
     return Field(description=description, json_schema_extra={UNPUBLISHED: True})
 
 
-def checked(model: type[BaseModel], given: Mapping[str, Any], ignored: tuple[str, ...] = ()) -> BaseModel:
+def checked(
+    model: type[BaseModel],
+    given: Mapping[str, Any],
+    ignored: tuple[str, ...] = (),
+    renamed: Mapping[str, str] | None = None,
+) -> BaseModel:
     """Validated arguments, or `bad_argument` that names every fault and what the argument takes."""
+    given = _in_current_words(given, {old: new for old, new in (renamed or {}).items() if new in model.model_fields})
     given = {name: value for name, value in given.items() if name not in ignored or name in model.model_fields}
     # Absent and null mean the same: clients fill in null for what they leave out.
     given = {name: value for name, value in given.items() if value is not None or name not in model.model_fields}
@@ -151,17 +156,31 @@ def checked(model: type[BaseModel], given: Mapping[str, Any], ignored: tuple[str
         raise _refusal(model, error) from None
 
 
+def _in_current_words(given: Mapping[str, Any], renamed: Mapping[str, str]) -> Mapping[str, Any]:
+    """Arguments of older callers under the names that they have now."""
+    current = dict(given)
+    for old in renamed.keys() & given.keys():
+        new, value = renamed[old], current.pop(old)
+        if value is not None and current.setdefault(new, value) != value:
+            raise bad_argument(f"{old} is another name of {new}, and both are given", f"give {new} alone")
+    return current
+
+
 def _refusal(model: type[BaseModel], error: ValidationError) -> ToolFailure:
-    faults = [_fault(model, fault) for fault in error.errors(include_url=False, include_context=True)]
     hint = f"arguments: {', '.join(published(model)) or 'none'}"
-    return bad_argument("; ".join(faults), hint)
+    return bad_argument("; ".join(faults(model, error)), hint)
 
 
-def _fault(model: type[BaseModel], fault: Any) -> str:
+def faults(model: type[BaseModel], error: ValidationError, word: str = "argument") -> list[str]:
+    """Every fault of a validation in a sentence; `word` is what a member of the model is called."""
+    return [_fault(model, fault, word) for fault in error.errors(include_url=False, include_context=True)]
+
+
+def _fault(model: type[BaseModel], fault: Any, word: str) -> str:
     path = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        suggestion = did_you_mean(path, published(model))
-        return f"unknown argument {path!r}" + (f": {suggestion}" if suggestion else "")
+        suggestion = did_you_mean(path, published(model)) if len(fault["loc"]) == 1 else None
+        return f"unknown {word} {path!r}" + (f": {suggestion}" if suggestion else "")
     if fault["type"] == "missing":
         return f"{path}: required"
     message = fault["msg"].removeprefix("Value error, ")

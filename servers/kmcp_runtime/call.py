@@ -6,7 +6,7 @@ import secrets
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -46,11 +46,21 @@ class Call:
     deadline: float
     """Seconds that the whole call may take."""
     ctx: Context | None = None
+    given: frozenset[str] = frozenset()
+    """Arguments with another value than their default."""
+    read_only: bool = False
+    """True when this server must not change anything."""
+    steps: int = 0
 
     async def progress(self, done: float, total: float | None, message: str) -> None:
         """Tell the client how far it is; silent when the client did not ask."""
         if self.ctx is not None:
             await self.ctx.report_progress(done, total, redact.text(message))
+
+    async def step(self, message: str) -> None:
+        """Progress of work whose length nobody knows: one more step, told in words."""
+        self.steps += 1
+        await self.progress(self.steps, None, message)
 
 
 class SuiteTool(Tool):
@@ -134,9 +144,13 @@ def _internal(request: str) -> ToolFailure:
 async def _answer(
     instance: "Instance", declared: Declared, arguments: Mapping[str, Any], entry: audit.Entry
 ) -> ToolResult:
-    values = checked(declared.arguments, arguments, declared.ignored)
+    values = checked(declared.arguments, arguments, declared.ignored, declared.renamed)
     named = {name: getattr(values, name) for name in declared.arguments.model_fields}
-    call = Call(entry.request, declared.name, entry.caller, named, _deadline(instance, declared, named), _context())
+    given = frozenset(name for name, field in declared.arguments.model_fields.items() if named[name] != field.default)
+    call = Call(
+        entry.request, declared.name, entry.caller, named, _deadline(instance, declared, named), _context(), given,
+        instance.runtime.read_only,
+    )  # fmt: skip
     effect = declared.effect_of(named)
     entry.effect = effect.value
     try:
@@ -164,7 +178,7 @@ async def _approved(
     instance: "Instance", declared: Declared, call: Call, arguments: Mapping[str, Any], entry: audit.Entry
 ) -> ToolResult | None:
     """None when the call may go on; a result when the client must be asked first."""
-    rehearsal = Call(call.id, call.tool, call.caller, {**call.arguments, "dry_run": True}, call.deadline, call.ctx)
+    rehearsal = replace(call, arguments={**call.arguments, "dry_run": True})
     plan = plain(await _invoke(instance, declared, rehearsal))
     given = {name: value for name, value in arguments.items() if value is not None}
     intent = Intent.of(declared.name, given, call.caller, plan)

@@ -54,6 +54,10 @@ def not_found(message: str, hint: str | None = None, *, backend: str | None = No
     return ToolFailure("not_found", message, hint, backend=backend)
 
 
+def forbidden(message: str, hint: str | None = None, *, backend: str | None = None) -> ToolFailure:
+    return ToolFailure("forbidden", message, hint, backend=backend)
+
+
 def denied(message: str, hint: str | None = None) -> ToolFailure:
     return ToolFailure("denied", message, hint)
 

@@ -20,10 +20,10 @@ class Pattern:
         return self._compiled.search(text) is not None
 
 
-def pattern(expression: str, argument: str) -> Pattern:
+def pattern(expression: str, argument: str, longest: int = LONGEST) -> Pattern:
     """The expression of an argument; `bad_argument` says what is wrong with it."""
-    if len(expression) > LONGEST:
-        raise bad_argument(f"{argument}: longer than {LONGEST} characters", "search for a shorter part")
+    if len(expression) > longest:
+        raise bad_argument(f"{argument}: longer than {longest} characters", "search for a shorter part")
     options = re2.Options()
     options.log_errors = False
     try:

@@ -68,6 +68,8 @@ def _tidy(node: Any, *, strict: bool, inside_properties: bool = False) -> Any:
     node = _without_null({key: value for key, value in node.items() if key != "title"})
     if node.get("default", ...) in (None, False):
         del node["default"]  # What an absent argument means anyway.
+    if node.get("additionalProperties") is True:
+        del node["additionalProperties"]  # As above.
     if not strict:
         node.pop("default", None)
         if node.get("additionalProperties") is False:

@@ -6,7 +6,7 @@ import logging
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from fastmcp.tools import ToolResult
 from mcp.server.request_state import RequestStateSecurity
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kmcp_runtime import audit, auth, health
+from kmcp_runtime import audit, auth, health, serving
 from kmcp_runtime.call import SuiteTool, error_result
 from kmcp_runtime.instance import Instance, Process, Server, check_tool_names, unknown_tool
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, listed
@@ -107,7 +107,8 @@ async def run_http(name: str, instances: Sequence[Instance], port: int) -> None:
     sockets = [_listen(runtime.host, port, "--port / KMCP_PORT")]
     if runtime.management_port:
         sockets.append(_listen(runtime.host, runtime.management_port, "--management-port / KMCP_MANAGEMENT_PORT"))
-    main = _uvicorn(http_app(name, instances, authentication))
+    app = http_app(name, instances, authentication)
+    main = serving.server(app, lifespan="on", grace=_SHUTDOWN_SECONDS)
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signal_number, _end, main)
@@ -179,31 +180,15 @@ class Paths:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _uvicorn(app: ASGIApp) -> uvicorn.Server:
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=_SHUTDOWN_SECONDS, ws="none"
-    )
-    return _WithoutSignals(config)
-
-
 def _end(main: uvicorn.Server) -> None:
     main.should_exit = True
-
-
-class _WithoutSignals(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield  # uvicorn raises them again once it has ended, which would cut the closing of backends short.
 
 
 async def _manage(instances: Sequence[Instance], main: uvicorn.Server, sockets: list[socket.socket]) -> None:
     if not sockets:
         return
     app = health.app(instances, serving=lambda: main.started and not main.should_exit)
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, ws="none"
-    )
-    await _WithoutSignals(config).serve(sockets=sockets)
+    await serving.run(serving.server(app), sockets)
 
 
 def _listen(host: str, port: int, where: str) -> socket.socket:

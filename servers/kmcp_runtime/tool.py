@@ -11,7 +11,7 @@ the `Result` it returns. Parameters whose default is `injected()` come from the 
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
@@ -32,12 +32,29 @@ DEFAULT_TIMEOUT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class By:
-    """Effects that depend on the value of one argument; values not named have the tool's own effect."""
+    """Effects that depend on the value of one argument; values not named have the tool's own effect.
+
+    `usage` tells how each value is used, in its argument's description; `takes` names the other arguments that each
+    value takes. A read-only server tells of its own values alone, and has no argument that none of them takes.
+    """
 
     argument: str
     effects: Mapping[str, Effect]
+    usage: Mapping[str, str] = field(default_factory=dict)
+    takes: Mapping[str, Collection[str]] = field(default_factory=dict)
     needs: tuple[Rule, ...] | None = None
     """What the reading values need; by default what the tool needs to get, list and watch."""
+
+    def reading(self) -> list[str]:
+        return [value for value, effect in self.effects.items() if effect is Effect.READ]
+
+    def told(self, values: Iterable[str]) -> str | None:
+        """The description of the argument for these values; None when there is none but its own."""
+        return " ".join(self.usage[value] for value in values if value in self.usage) or None
+
+    def taken(self, values: Iterable[str]) -> frozenset[str] | None:
+        """The arguments that some of these values take; None when it is not told."""
+        return frozenset(name for value in values for name in self.takes.get(value, ())) if self.takes else None
 
     @classmethod
     def switch(cls, argument: str) -> "By":
@@ -77,6 +94,7 @@ class Declared:
     extra: bool
     aliases: tuple[str, ...]
     ignored: tuple[str, ...]
+    renamed: Mapping[str, str]
     verified: Verified
     why: str | None
     when: str | None
@@ -98,10 +116,10 @@ class Declared:
         """The tool as a read-only server has it: nothing, itself, or only its reading values."""
         if self.by is None:
             return self if self.effect is Effect.READ else None
-        reading = [value for value, effect in self.by.effects.items() if effect is Effect.READ]
+        reading = self.by.reading()
         if not reading:
             return None
-        arguments = _narrowed(self.arguments, self.by.argument, reading)
+        arguments = _narrowed(self.arguments, self.by, reading)
         needs = tuple(_reading(self.needs)) if self.by.needs is None else self.by.needs
         return replace(
             self, effect=Effect.READ, by=None, destructive=False, idempotent=True, arguments=arguments, needs=needs
@@ -134,6 +152,7 @@ def tool(
     extra: bool = False,
     aliases: tuple[str, ...] = (),
     ignored: tuple[str, ...] = (),
+    renamed: Mapping[str, str] | None = None,
     verified: Verified = "real",
     why: str | None = None,
     when: str | None = None,
@@ -142,8 +161,10 @@ def tool(
 
     `timeout` is in seconds. `idempotent` says that a repeated write changes nothing more. `destructive` overrides
     the hint (for a write that people should be asked about). `ignored` are arguments of older callers,
-    accepted and dropped. `verified` and `why` say what the tool met when it was not a real backend. `when` names the
-    configuration that a tool exists under, if the server's `left_out` leaves it out under others.
+    accepted and dropped; `renamed` tells what other names of arguments are called here (those of arguments that this
+    tool does not have are passed over, so that tools may share a table). `verified` and `why` say what the tool met
+    when it was not a real backend. `when` names the configuration that a tool exists under, if the server's `left_out`
+    leaves it out under others.
     """
 
     def declare(function: Function) -> Function:
@@ -154,7 +175,8 @@ def tool(
             effect=effect, by=by, needs=needs, timeout=timeout,
             idempotent=idempotent or effect is Effect.READ,
             destructive=effect is Effect.DESTROY if destructive is None else destructive,
-            open_world=open_world, extra=extra, aliases=aliases, ignored=ignored, verified=verified, why=why, when=when,
+            open_world=open_world, extra=extra, aliases=aliases, ignored=ignored,
+            renamed=renamed or {}, verified=verified, why=why, when=when,
             arguments=arguments, result=_result(function), injections=injections,
             parameters=frozenset(arguments.model_fields) - {"approval"},
         )  # fmt: skip
@@ -227,19 +249,21 @@ def _reading(needs: Iterable[Rule]) -> Iterator[Rule]:
             yield replace(rule, verbs=verbs)
 
 
-def _narrowed(model: type[BaseModel], argument: str, values: list[str]) -> type[BaseModel]:
+def _narrowed(model: type[BaseModel], by: By, values: list[str]) -> type[BaseModel]:
     """The arguments with one of them limited to its reading values, and without those that only changes have.
 
     A switch has one reading value, its default: there the argument itself goes.
     """
     fields: dict[str, Any] = {}
+    taken = by.taken(values)
     for name, info in model.model_fields.items():
-        if name == argument and info.annotation is bool:
+        if name == by.argument and info.annotation is bool:
             continue
-        if name == argument:
+        if name == by.argument:
             default: Any = info.default if info.default in values else ... if info.is_required() else values[0]
-            fields[name] = (Annotated[Literal[tuple(values)], Field(description=info.description)], default)
-        elif name not in _OF_CHANGES:
+            described = Field(description=by.told(values) or info.description)
+            fields[name] = (Annotated[Literal[tuple(values)], described], default)
+        elif name not in _OF_CHANGES and (taken is None or name in taken or info.is_required()):
             fields[name] = (_annotated(info), ... if info.is_required() else info.default)
     return create_model(f"ReadOnly{model.__name__}", __config__=model.model_config, **fields)
 

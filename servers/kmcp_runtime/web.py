@@ -123,23 +123,28 @@ class Web:
         *,
         largest_bytes: int = LARGEST_ANSWER,
         shown_as: str | None = None,
+        timeouts: Timeouts | None = None,
         **request: Any,
     ) -> Answer:
         """One request; what httpx2 takes (`headers`, `params`, `json`, `data`, `extensions`) is passed on.
 
-        Errors: `Unreachable`, `timed_out`, `too_large`. `shown_as` is what they call the place.
+        Errors: `Unreachable`, `timed_out`, `too_large`. `shown_as` is what they call the place; `timeouts` replace
+        those of the client.
         """
         place = shown_as or httpx2.URL(url).host
+        limits = timeouts or self.timeouts
+        if timeouts is not None:
+            request["timeout"] = httpx2.Timeout(limits.read, connect=limits.connect)
         try:
-            async with asyncio.timeout(self.timeouts.whole):
+            async with asyncio.timeout(limits.whole):
                 async with self._client.stream(method, url, follow_redirects=False, **request) as response:
                     content = await _bounded(response, largest_bytes, place)
                     return Answer(response.status_code, response.headers, content)
         except (httpx2.ConnectTimeout, httpx2.PoolTimeout):
-            told = f"cannot reach {place}: no connection within {self.timeouts.connect:.0f} s"
+            told = f"cannot reach {place}: no connection within {limits.connect:.0f} s"
             raise Unreachable("network", told, backend=place) from None
         except (TimeoutError, httpx2.TimeoutException):
-            seconds = f"{self.timeouts.whole:.0f} s"
+            seconds = f"{limits.whole:.0f} s"
             raise timed_out(f"{place} did not answer within {seconds}", "try again", backend=place) from None
         except httpx2.RequestError as error:
             raise _unreachable(error, place) from None

@@ -11,9 +11,9 @@ import yaml
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.discovery import Discovery
 from kmcp_runtime.kube.failures import StatusFailure
+from tests.applying import APPLY
 from tests.cluster import binaries, images, system
 from tests.cluster.model import Cluster
-from tests.mcpservers import APPLY
 from tests.waiting import until
 
 NAMESPACE = "argo-rollouts"

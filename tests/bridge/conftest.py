@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.ports import free_ports
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -83,11 +83,3 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def program(name: str, *arguments: str) -> tuple[str, ...]:
     return sys.executable, str(PROGRAMS / f"{name}.py"), *arguments
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

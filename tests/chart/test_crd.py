@@ -10,10 +10,10 @@ import yaml
 from kmcp_controller.crd import FILE, definition, generated
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
+from tests.applying import APPLY
 from tests.chart.rendering import VALUES, Chart, of_kind
 from tests.controller.manifests import manifest, prometheus
 from tests.controller.test_spec import BAD, FOREIGN, STDIO
-from tests.mcpservers import APPLY
 
 SCHEMA_REFUSES = {
     "other transport", "port text", "env number", "unknown key", "pull policy", "two accounts", "extension type",

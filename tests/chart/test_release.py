@@ -10,13 +10,11 @@ import pytest
 
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
+from tests.applying import CLUSTER_WIDE, apply
 from tests.chart.rendering import CHART, VALUES, Chart, Object, of_kind
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
-from tests.mcpservers import APPLY
 
-_PLURALS = {"NetworkPolicy": "networkpolicies"}
-_CLUSTER_WIDE = ("ClusterRole", "ClusterRoleBinding")
 _LEFT = ("v1/secrets", "v1/serviceaccounts", "v1/services", "v1/configmaps", "apps/v1/deployments",
          "kagent.dev/v1alpha1/mcpservers", "rbac.authorization.k8s.io/v1/roles")  # fmt: skip
 
@@ -41,14 +39,6 @@ ROLES = dict.fromkeys(
     (("rbac.authorization.k8s.io", "roles"), ("rbac.authorization.k8s.io", "rolebindings")),
     "get list create patch delete",
 )
-
-
-def path_of(found: Object, namespace: str) -> str:
-    group = found["apiVersion"]
-    base = f"/api/{group}" if "/" not in group else f"/apis/{group}"
-    plural = _PLURALS.get(found["kind"], found["kind"].lower() + "s")
-    scope = "" if found["kind"] in _CLUSTER_WIDE else f"/namespaces/{namespace}"
-    return f"{base}{scope}/{plural}/{found['metadata']['name']}"
 
 
 def rights(rules: Iterable[Object]) -> dict[tuple[str, str], str]:
@@ -95,20 +85,19 @@ def test_named_namespaces_get_a_role_each_and_nothing_is_read_elsewhere(chart: C
     roles = [found for found in objects if found["kind"] == "Role"]
     assert {role["metadata"]["namespace"] for role in roles} == {"a", "b", "kmcp-system"}
     assert all(rights(role["rules"]) == CONTRACT for role in roles if role["metadata"]["namespace"] in ("a", "b"))
-    assert not [found for found in objects if found["kind"] in _CLUSTER_WIDE]
+    assert not [found for found in objects if found["kind"] in CLUSTER_WIDE]
 
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("name", VALUES)
 async def test_the_api_server_takes_every_object(api: KubeApi, namespace: str, chart: Chart, name: str) -> None:
-    query = (("dryRun", "All"), ("fieldManager", "kmcp-tests"), ("fieldValidation", "Strict"))
     for found in chart.rendered(VALUES[name], namespace, namespace):
         elsewhere = "namespace" in found["metadata"] and found["metadata"]["namespace"] != namespace
         if elsewhere:
             found["metadata"]["namespace"] = namespace
         if found["kind"] == "PrometheusRule":
             continue  # no Prometheus operator defines it here
-        await api.send("PATCH", path_of(found, namespace), query, found, APPLY)
+        await apply(api, found, namespace, ("dryRun", "All"))
 
 
 @pytest.mark.cluster

@@ -134,6 +134,7 @@ LATER = {
             },
             {"istio.io/istio/pkg/version.buildVersion": "1.31.0"},
         ),
+        Component("proxy", {"mesh-proxy": "."}),
         Component(
             "cilium",
             {

@@ -1,7 +1,6 @@
 """The programs of a test cluster and their settings, as argument lists and configuration files."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ import yaml
 
 from tests.cluster.images import PAUSE_IMAGE
 from tests.cluster.network import Network
+from tests.cluster.system import on_overlay
 
 NODE = "kmcp-node"
 FIXED_PORTS = {"etcd": 2379, "etcd-peer": 2380, "apiserver": 6443, "controller-manager": 10257, "scheduler": 10259}
@@ -125,7 +125,7 @@ def scheduler(layout: Layout) -> list[str]:
 
 
 def containerd(layout: Layout) -> list[str]:
-    snapshotter = "native" if _on_overlay(layout.directory) else "overlayfs"
+    snapshotter = "native" if on_overlay(layout.directory) else "overlayfs"
     root = layout.directory / "containerd"
     config = f'''version = 3
 root = "{root}"
@@ -227,14 +227,3 @@ def _write_cni(layout: Layout) -> None:
 def _write(path: Path, config: Mapping[str, Any]) -> Path:
     path.write_text(yaml.safe_dump(dict(config), sort_keys=False))
     return path
-
-
-def _on_overlay(directory: Path) -> bool:
-    """Whether the file system is an overlay itself, on which the overlayfs snapshotter cannot work."""
-    device = directory.stat().st_dev
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        mount, _, source = line.partition(" - ")
-        if mount.split()[2] == wanted:
-            return source.split()[0] == "overlay"
-    return False

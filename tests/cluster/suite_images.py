@@ -3,25 +3,31 @@
 The base is kept in the cache by its recipe, an image by the digest of everything that goes into it, as docker-archives.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
-from tests.cluster import system
-from tests.cluster.binaries import cache
+from tests.cluster import binaries, system
 from tests.cluster.model import ClusterUnavailable
 
 ROOT = Path(__file__).parents[2]
 RELEASE = "bookworm"
 PACKAGES = "python3,python3-venv,ca-certificates"
+REGISTRY = "localhost/kmcp/"
+KEPT = 3  # images of a server, for as many checkouts
 BASE = "localhost/kmcp-base:1"
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
-SOURCES = ("Dockerfile", "requirements.lock", "pyproject.toml", "README.md", "LICENSE", "servers", "kmcp_controller")
+SOURCES = (
+    "Dockerfile", "requirements.lock", "pyproject.toml", "README.md", "CONTRIBUTING.md", "catalog.yaml", "LICENSE",
+    "charts/kmcp/values.yaml", "servers", "kmcp_controller",
+)  # fmt: skip
 
 
 def why_no_images() -> str | None:
@@ -34,15 +40,18 @@ def why_no_images() -> str | None:
 
 
 def reference(server: str) -> str:
-    return f"localhost/kmcp/kmcp-{server}:test"
+    return f"{REGISTRY}kmcp-{server}:{tag()}"
 
 
 def suite_image(server: str, say: Callable[[str], None]) -> Path:
     """The docker-archive of a server's image (or `controller`), built when its sources changed."""
-    tar = cache() / "images" / f"kmcp-{server}-{_digest(server)}.tar"
-    if tar.is_file():
-        return tar
+    tar = binaries.cache() / "images" / f"kmcp-{server}-{tag()}.tar"
     tar.parent.mkdir(parents=True, exist_ok=True)
+    with _turn(tar.parent / "build.lock"):
+        return tar if tar.is_file() else _build(server, tar, say)
+
+
+def _build(server: str, tar: Path, say: Callable[[str], None]) -> Path:
     system.ensure_system_packages(say, ("buildah", "debootstrap"))
     base = _base(say)
     say(f"building the image of {server} (once for these sources, about half a minute)")
@@ -60,16 +69,19 @@ def suite_image(server: str, say: Callable[[str], None]) -> Path:
         buildah("bud", "--quiet", *build)
         partial = tar.with_suffix(f".{os.getpid()}")
         buildah("push", "--quiet", reference(server), f"docker-archive:{partial}:{reference(server)}")
-    for stale in tar.parent.glob(f"kmcp-{server}-*.tar"):
-        if stale != tar:  # Another worker may have built the same one meanwhile, and be reading it.
-            stale.unlink(missing_ok=True)
+    for stale in _by_age(tar.parent.glob(f"kmcp-{server}-*.tar"))[KEPT - 1 :]:
+        stale.unlink()
     return partial.rename(tar)
+
+
+def _by_age(files: Iterable[Path]) -> list[Path]:
+    return sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)
 
 
 def _base(say: Callable[[str], None]) -> Path:
     """A Debian with Python, and with this machine's certificate authorities for the time of the build."""
     recipe = hashlib.sha256(f"{RELEASE} {PACKAGES} {BASE}".encode()).hexdigest()[:12]
-    tar = cache() / "images" / f"base-{recipe}.tar"
+    tar = binaries.cache() / "images" / f"base-{recipe}.tar"
     if tar.is_file():
         return tar
     say("making a Debian base image with Python (once, then cached; about a minute)")
@@ -88,6 +100,14 @@ def _base(say: Callable[[str], None]) -> Path:
     return partial.rename(tar)
 
 
+@contextmanager
+def _turn(lock: Path) -> Iterator[None]:
+    """One process at a time: two that build the same take twice as long."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 Buildah = Callable[..., str]
 
 
@@ -96,8 +116,16 @@ def _storage() -> Iterator[Buildah]:
     """buildah with a store of its own that is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "BUILDAH_ISOLATION": "chroot"}
-        place = ["--root", f"{folder}/root", "--runroot", f"{folder}/run", "--storage-driver", "vfs"]
-        yield lambda *arguments: _run(["buildah", *place, *arguments], environment).strip()
+        driver = "vfs" if system.on_overlay(Path(folder)) else "overlay"
+        place = ["--root", f"{folder}/root", "--runroot", f"{folder}/run", "--storage-driver", driver]
+
+        def buildah(*arguments: str) -> str:
+            return _run(["buildah", *place, *arguments], environment).strip()
+
+        try:
+            yield buildah
+        finally:
+            buildah("rm", "--all")
 
 
 @contextmanager
@@ -105,6 +133,7 @@ def _sources() -> Iterator[Path]:
     """What the Dockerfile copies, and nothing else of the checkout."""
     with tempfile.TemporaryDirectory() as folder:
         for name in SOURCES:
+            (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / name).is_dir():
                 shutil.copytree(ROOT / name, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
@@ -112,8 +141,10 @@ def _sources() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _digest(server: str) -> str:
-    sha = hashlib.sha256(f"{server} {RELEASE} {PACKAGES}".encode())
+@cache
+def tag() -> str:
+    """Of all images made of these sources: runs of different checkouts can share a node."""
+    sha = hashlib.sha256(f"{RELEASE} {PACKAGES}".encode())
     for name in SOURCES:
         top = ROOT / name
         files = sorted(top.rglob("*")) if top.is_dir() else [top]

@@ -77,6 +77,17 @@ def require_linux() -> None:
         raise ClusterUnavailable(f"our own build of Kubernetes runs on Linux only, not on {sys.platform}")
 
 
+def on_overlay(directory: Path) -> bool:
+    """Whether the file system is an overlay itself, on which another one cannot be mounted."""
+    device = directory.stat().st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        mount, _, source = line.partition(" - ")
+        if mount.split()[2] == wanted:
+            return source.split()[0] == "overlay"
+    return False
+
+
 def _missing(programs: Iterable[str]) -> list[str]:
     return [program for program in programs if find(program) is None]
 

@@ -44,6 +44,7 @@ def test_a_server_has_an_extra_a_script_and_a_place_in_the_wheel(project: dict[s
         ("importlinter:contract:server-layers", "containers"),
         ("importlinter:contract:door-kubernetes", "source_modules"),
         ("importlinter:contract:door-kopf", "source_modules"),
+        ("importlinter:contract:door-http", "source_modules"),
     ],
 )
 @pytest.mark.parametrize("name", OWN)

@@ -33,14 +33,37 @@ REGISTRY = {
         "k8s_rollout", "k8s_label_resource", "k8s_remove_label", "k8s_annotate_resource", "k8s_remove_annotation",
         "k8s_top", "k8s_can_i", "k8s_explain",
     },
+    "helm": {
+        "helm_list_releases", "helm_get_release", "helm_upgrade", "helm_uninstall", "helm_repo_add", "helm_repo_update",
+        "helm_history", "helm_rollback", "helm_show",
+    },
     "cilium": {
         "cilium_list_cluster_nodes", "cilium_list_node_ids",
     },
     "istio": {
         "istio_list_waypoints", "istio_generate_waypoint", "istio_waypoint_status", "istio_apply_waypoint",
-        "istio_delete_waypoint",
+        "istio_delete_waypoint", "istio_proxy_status", "istio_proxy_config", "istio_analyze_cluster_configuration",
+        "istio_version", "istio_remote_clusters", "istio_ztunnel_config", "istio_generate_manifest",
+        "istio_install_istio",
+    },
+    "prometheus": {
+        "prometheus_query_tool", "prometheus_query_range_tool", "prometheus_series_tool", "prometheus_label_names_tool",
+        "prometheus_label_values_tool", "prometheus_metadata_tool", "prometheus_targets_tool",
+        "prometheus_target_metadata_tool", "prometheus_rules_tool", "prometheus_alerts_tool",
+        "prometheus_alertmanagers_tool", "prometheus_status_config_tool", "prometheus_status_flags_tool",
+        "prometheus_runtime_info_tool", "prometheus_build_info_tool", "prometheus_tsdb_status_tool",
+        "prometheus_wal_replay_tool", "prometheus_create_snapshot_tool", "prometheus_delete_series_tool",
+        "prometheus_clean_tombstones_tool", "prometheus_promql_tool", "prometheus_query_exemplars_tool",
+        "prometheus_list_datasources_tool",
     },
     "clock": {"datetime_get_current_time"},
+    "querydoc": {"query_documentation", "list_products", "get_chunks", "query_code"},
+    "grafana": {
+        "grafana_org_management", "grafana_team_management", "grafana_alert_management", "grafana_misc_management",
+        "grafana_annotation_management", "grafana_dashboard_management", "grafana_folder_management",
+        "grafana_datasource_management", "grafana_user_management", "grafana_query", "grafana_generate_deeplink",
+        "grafana_alert_state",
+    },
 }  # fmt: skip
 """The names that agents know our servers' tools by, extras included: they are the contract."""
 

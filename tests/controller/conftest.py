@@ -1,6 +1,12 @@
 """The controller against the real API server, one namespace for each test."""
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -10,6 +16,36 @@ from kmcp_runtime.kube.credentials import native
 from tests.cluster.model import Cluster as Given
 from tests.controller.driving import Driver
 from tests.mcpservers import serve_mcpservers
+
+PROGRAM = "import sys; from kmcp_controller.cli import controller; sys.exit(controller(sys.argv[1:]))"
+
+
+class Start(Protocol):
+    """Starts a controller of the test's namespace as a process; its log goes to `<name>.log` in the test's folder."""
+
+    async def __call__(self, name: str, *flags: str) -> asyncio.subprocess.Process: ...
+
+
+@pytest.fixture
+async def start(driver: Driver, tmp_path: Path) -> AsyncIterator[Start]:
+    processes: list[asyncio.subprocess.Process] = []
+
+    async def begin(name: str, *more: str) -> asyncio.subprocess.Process:
+        flags = ["--kubeconfig", str(driver.given.kubeconfig), "--watch-namespaces", driver.namespace]
+        flags += ["--controller-namespace", driver.namespace, "--controller-pod", name]
+        flags += ["--health-address", "", "--catalog-port", "0", *more]
+        with (tmp_path / f"{name}.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", PROGRAM, *flags, env=dict(os.environ), stderr=log
+            )
+        processes.append(process)
+        return process
+
+    yield begin
+    for each in processes:
+        with suppress(ProcessLookupError):
+            each.kill()
+        await each.wait()
 
 
 @pytest.fixture

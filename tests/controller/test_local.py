@@ -17,6 +17,7 @@ import pytest
 from fastmcp import Client
 
 from kmcp_runtime.catalog import Catalog, Effect, ServerEntry, ToolEntry, Transport, dump
+from tests.ports import free_ports
 from tests.waiting import until
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -45,14 +46,6 @@ def catalog_of(*names: str) -> str:
         return ServerEntry(title=name, description=name, transport=Transport(port=9000), tools=(tool,))
 
     return dump(Catalog(name="test", version="1.0.0", servers={f"kmcp-{name}": entry(name) for name in names}))
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 @dataclass

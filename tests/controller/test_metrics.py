@@ -35,7 +35,8 @@ NAMES = {
 
 def filled() -> tuple[Live, Metrics]:
     live = Live()
-    metrics = Metrics(live, "1.4.0")
+    metrics = Metrics("1.4.0")
+    metrics.show(live)
     live.update(server("a", asked_at=1.7e9))
     live.update(server("b", tool("secret_tool"), tool("other")))
     live.update(server("c", conditions=ready("False", "NotAvailable"), drift=Drift(added=("x", "y"))))

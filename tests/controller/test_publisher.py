@@ -37,7 +37,7 @@ def of(number: int, count: int = 20, **changes: Any) -> LiveServer:
 
 
 def publisher(live: Live, kube: Cluster, namespace: str, **options: Any) -> Publisher:
-    return Publisher(live, kube, namespace, Metrics(live, "1"), **options)
+    return Publisher(live, kube, namespace, Metrics(), **options)
 
 
 async def shards(kube: Cluster, namespace: str) -> set[str]:

@@ -1,41 +1,16 @@
 """Controllers as processes: one of two writes, and what a kill leaves behind is completed."""
 
 import asyncio
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from kmcp_controller.cluster import KINDS
+from tests.controller.conftest import Start
 from tests.controller.driving import Driver
 from tests.controller.test_reconcile import IMAGE, OWNED, programmed
 from tests.waiting import until
-
-Start = Callable[[str], Awaitable[asyncio.subprocess.Process]]
-_PROGRAM = "import sys; from kmcp_controller.cli import controller; sys.exit(controller(sys.argv[1:]))"
-
-
-@pytest.fixture
-async def start(driver: Driver) -> AsyncIterator[Start]:
-    """Starts a controller under a name of its own."""
-    processes: list[asyncio.subprocess.Process] = []
-
-    async def begin(name: str) -> asyncio.subprocess.Process:
-        flags = ["--kubeconfig", str(driver.given.kubeconfig), "--watch-namespaces", driver.namespace]
-        flags += ["--controller-namespace", driver.namespace, "--controller-pod", name, "--health-address", ""]
-        process = await asyncio.create_subprocess_exec(sys.executable, "-c", _PROGRAM, *flags, env=dict(os.environ))
-        processes.append(process)
-        return process
-
-    yield begin
-    for each in processes:
-        with suppress(ProcessLookupError):
-            each.kill()
-        await each.wait()
 
 
 async def holder(driver: Driver) -> str:

@@ -11,7 +11,8 @@ from fastmcp.client.transports import StdioTransport
 from kmcp_controller.cli import up
 from kmcp_runtime import publish
 from kmcp_runtime.catalog import dump
-from tests.controller.test_local import conditions, free_ports, running
+from tests.controller.test_local import conditions, running
+from tests.ports import free_ports
 
 SCRIPTS = Path(sys.executable).parent
 

@@ -62,7 +62,7 @@ class Waited(Result):
     seconds: float
 
 
-@tool(Effect.READ, needs=(Rule("", ("books",), ("list",)),))
+@tool(Effect.READ, needs=(Rule("", ("books",), ("list",)),), renamed={"maxItems": "limit", "bookName": "name"})
 async def shelf_list(limit: Limit = 100, cursor: Cursor = None, shelf: Shelf = injected()) -> Books:
     """List the books, by name."""
     start = int(cursors.decode(cursor, {})["o"]) if cursor else 0
@@ -108,9 +108,18 @@ async def shelf_burn(name: Name, dry_run: DryRun = False, shelf: Shelf = injecte
     )
 
 
-@tool(Effect.DESTROY, by=By("action", {"count": Effect.READ, "sort": Effect.WRITE}))
+TIDYING = By(
+    "action",
+    {"count": Effect.READ, "sort": Effect.WRITE},
+    usage={"count": "count()", "sort": "sort(order)", "clear": "clear()"},
+    takes={"sort": ("order",)},
+)
+
+
+@tool(Effect.DESTROY, by=TIDYING)
 async def shelf_tidy(
-    action: Annotated[Literal["count", "sort", "clear"], Word("What to do")],
+    action: Annotated[Literal["count", "sort", "clear"], Word(TIDYING.told(TIDYING.usage) or "")],
+    order: Annotated[Literal["name", "length"], Word("Order")] = "name",
     dry_run: DryRun = False,
     shelf: Shelf = injected(),
 ) -> Change:

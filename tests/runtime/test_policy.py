@@ -29,6 +29,8 @@ async def test_read_only_narrows_a_mixed_tool_to_its_reading_values() -> None:
         tidy = next(tool for tool in await caller.client.list_tools() if tool.name == "shelf_tidy")
         schema = tidy.input_schema["properties"]["action"]
         assert schema.get("enum", [schema.get("const")]) == ["count"]
+        assert schema["description"] == "count()"
+        assert "order" not in tidy.input_schema["properties"], "an argument that no reading value takes"
         assert tidy.annotations is not None
         assert tidy.annotations.read_only_hint is True
         assert tidy.annotations.destructive_hint is False

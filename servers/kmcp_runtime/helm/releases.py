@@ -86,13 +86,16 @@ class Releases:
         return Release.of(body)
 
     async def current(self, namespace: str, name: str, revision: int = 0) -> Release:
-        """One revision decoded; an undecodable one is `unavailable`."""
-        head = await self.head(namespace, name, revision)
+        """One revision decoded; 0 is the latest."""
+        return await self.decoded(await self.head(namespace, name, revision))
+
+    async def decoded(self, head: Head) -> Release:
+        """`read` for where nothing can be done without it: an undecodable revision is `unavailable`."""
         try:
             return await self.read(head)
         except payload.Undecodable as error:
             raise unavailable(
-                f"revision {head.revision} of release {name} cannot be read: {error}", "try another revision"
+                f"revision {head.revision} of release {head.name} cannot be read: {error}", "try another revision"
             ) from None
 
     async def find(self, namespace: str, name: str) -> Release | None:

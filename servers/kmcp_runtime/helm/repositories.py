@@ -59,8 +59,13 @@ class Repositories:
     def named(self, name: str) -> Repository | None:
         return next((found for found in self.all() if found.name == name), None)
 
-    async def add(self, call: Call, name: str, url: str, *, force: bool = False) -> Repository:
-        """Add it, after a look whether its host is allowed; its index is read at once."""
+    @property
+    def lasting(self) -> bool:
+        """Whether what is added outlives this process."""
+        return bool(self._settings.helm_home)
+
+    async def check(self, name: str, url: str, *, force: bool = False) -> None:
+        """Refuse a repository that may not be added: its name, its host, or one of that name at another URL."""
         if not _NAME.fullmatch(name):
             raise bad_argument(f"name: {name!r} is no name of a repository", "letters, digits, '-', '_' and '.'")
         await self.origins.admit(url, "url")
@@ -69,9 +74,12 @@ class Repositories:
         known = self.named(name)
         if known is not None and known.url.rstrip("/") != url.rstrip("/") and not force:
             raise conflict(f"repository {name} is {known.url}", "take another name, or force_update=true")
-        await self.binary.run(
-            call, ("repo", "add"), (name, url), flags=["--force-update"] if force else [], seconds=_SECONDS
-        )
+
+    async def add(self, call: Call, name: str, url: str, *, force: bool = False) -> Repository:
+        """Add it, or have it as it is; its index is read at once."""
+        await self.check(name, url, force=force)
+        flags = ["--force-update"] if force else []
+        await self.binary.run(call, ("repo", "add"), (name, url), flags=flags, seconds=_SECONDS)
         return Repository(name, url)
 
     async def update(self, call: Call, name: str) -> None:
@@ -84,6 +92,11 @@ class Repositories:
         """Names of its charts, as far as the index has been read."""
         path = self.binary.home.indexes / f"{name}-charts.txt"
         return path.read_text().split() if path.is_file() else []
+
+    def read_at(self, name: str) -> float | None:
+        """When its index was read last, in seconds since 1970."""
+        path = self.binary.home.indexes / f"{name}-index.yaml"
+        return path.stat().st_mtime if path.is_file() else None
 
     async def versions(self, call: Call, name: str, chart: str, version: str | None) -> list[Entry]:
         """The index's entries of a chart, newest first; it is read anew when the chart or version is not in it."""

@@ -39,20 +39,18 @@ class Waiting:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _follow(self) -> None:
-        looks = 0
         while True:
             await asyncio.sleep(_EVERY_SECONDS)
             with contextlib.suppress(ToolFailure, payload.Undecodable):  # helm itself tells what is wrong
                 if await self._look():
-                    looks += 1
-                    await self._cluster.call.progress(looks, None, f"waiting: {self._in_words()}")
+                    await self._cluster.call.step(f"waiting: {self._in_words()}")
 
     async def _look(self) -> bool:
         """Whether there is something to wait for: a revision under way with an object that is not ready."""
         head = await self._releases.head(self._namespace, self._name)
-        if head.status not in PENDING:
-            return False
-        if head.revision != self._revision:
+        if head.status not in PENDING or self._revision not in (0, head.revision):
+            return False  # Not the one that was waited for: atomic makes another when it rolls back.
+        if not self._revision:
             self._manifest, self._revision = (await self._releases.read(head)).manifest, head.revision
         self.not_ready = await unready(self._cluster, self._namespace, self._manifest)
         return bool(self.not_ready)

@@ -10,7 +10,7 @@ from typing import Any
 
 from kmcp_runtime.output import redact
 from kmcp_runtime.output.render import render
-from kmcp_runtime.output.results import Page, Rendered, Result
+from kmcp_runtime.output.results import Continued, Rendered, Result
 
 BYTES_PER_TOKEN = 4
 DEFAULT_TOKENS = 8_000
@@ -104,11 +104,11 @@ def _largest(upper: int, fits: Callable[[int], bool]) -> int:
 
 def _marked(result: Result, content: Content, kept: int, whole: Any) -> Content:
     content = {**content, "truncated": True, "hint": _with_narrowing(content.get("hint"))}
-    if isinstance(result, Page):
+    cursor = result.cursor_after(kept) if isinstance(result, Continued) else None
+    if cursor:
+        content["cursor"] = cursor
+    if "returned" in content:
         content["returned"] = kept
-        cursor = result.cursor_after(kept)
-        if cursor:
-            content["cursor"] = cursor
     elif "bytes_total" in type(result).model_fields and "bytes_total" not in content:
         text = whole if isinstance(whole, str) else "\n".join(str(item) for item in whole)
         content["bytes_total"] = len(text.encode())

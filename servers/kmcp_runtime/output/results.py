@@ -6,7 +6,7 @@ that hold Kubernetes-like objects and become text only after redaction, so that 
 
 import difflib
 from collections.abc import Callable
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr
@@ -35,7 +35,21 @@ class Result(BaseModel):
     hint: str | None = Field(default=None, description="How to narrow, or what to try next")
 
 
-class Page(Result, Generic[Item]):
+class Continued:
+    """An answer that may be cut, and gone on with where it ended."""
+
+    _cursor_at: Callable[[int], str] | None
+
+    def continues_at(self, cursor_at: Callable[[int], str]) -> Self:
+        """Say how a cursor for the rest is made should the budget keep only the first n items (or lines)."""
+        self._cursor_at = cursor_at
+        return self
+
+    def cursor_after(self, kept: int) -> str | None:
+        return self._cursor_at(kept) if self._cursor_at else None
+
+
+class Page(Result, Continued, Generic[Item]):
     """A list: `items` in the backend's order, and honestly whether it is all of them."""
 
     cuttable: ClassVar[str | None] = "items"
@@ -51,20 +65,15 @@ class Page(Result, Generic[Item]):
     def model_post_init(self, context: Any, /) -> None:
         self.returned = len(self.items)
 
-    def continues_at(self, cursor_at: Callable[[int], str]) -> "Page[Item]":
-        """Say how a cursor for the rest is made should the budget keep only the first n items."""
-        self._cursor_at = cursor_at
-        return self
 
-    def cursor_after(self, kept: int) -> str | None:
-        return self._cursor_at(kept) if self._cursor_at else None
-
-
-class Body(Result):
-    """An answer with one large part that can be cut: `truncated` says so."""
+class Body(Result, Continued):
+    """An answer with one large part that can be cut, a text at a line: `truncated` says so."""
 
     truncated: bool = Field(default=False, description="True when something was left out")
     bytes_total: int | None = Field(default=None, description="Size before it was cut, in bytes")
+    cursor: str | None = Field(default=None, description="Pass it back to go on")
+
+    _cursor_at: Callable[[int], str] | None = PrivateAttr(default=None)
 
 
 class Rendered:
@@ -80,6 +89,17 @@ class Rendered:
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"type": "string"}
+
+
+class Rest(Rendered):
+    """What follows the first lines of a field that becomes text: where an answer goes on."""
+
+    def __init__(self, whole: Rendered, skipped_lines: int) -> None:
+        self.whole = whole
+        self.skipped_lines = skipped_lines
+
+    def render(self, redact: Callable[[Any], Any]) -> str:
+        return "\n".join(self.whole.render(redact).split("\n")[self.skipped_lines :])
 
 
 class Manifest(Rendered):

@@ -30,8 +30,7 @@ class Upstream:
         self.backend = backend
         self.access = access
         self._explain = explain
-        timeouts = Timeouts(connect=min(5.0, access.seconds), read=access.seconds, whole=access.seconds)
-        self._web = Web(timeouts, transport=transport, tls=access.tls)
+        self._web = Web(_timeouts(access.seconds), transport=transport, tls=access.tls)
 
     async def close(self) -> None:
         await self._web.close()
@@ -47,20 +46,27 @@ class Upstream:
         path: str,
         *,
         largest_bytes: int = LARGEST_ANSWER,
+        seconds: float | None = None,
         headers: Mapping[str, str] | None = None,
         **request: Any,
     ) -> Answer:
         """One request below the base address; `path` is percent-encoded and starts with `/`.
 
         `request` is `params`, `data` (a form) or `json` as httpx2 takes them. An answer of status 300 or more is a
-        failure: `Refused`, or what `explain` makes of it.
+        failure: `Refused`, or what `explain` makes of it. `seconds` is a deadline of its own for slow work.
         """
         url = self._at(path)
         place = str(url.copy_with(query=None))
         sent = {"User-Agent": "kmcp-suite", **self.access.headers, **self.access.authorization(), **(headers or {})}
         try:
             answer = await self._web.send(
-                method, url, largest_bytes=largest_bytes, shown_as=place, headers=sent, **request
+                method,
+                url,
+                largest_bytes=largest_bytes,
+                shown_as=place,
+                headers=sent,
+                timeouts=_timeouts(seconds) if seconds else None,
+                **request,
             )
         except ToolFailure as failure:
             raise self._told(failure, place) from None
@@ -94,3 +100,7 @@ class Upstream:
     def _scrubbed(self, failure: ToolFailure) -> ToolFailure:
         failure.message = self.access.scrubbed(failure.message)
         return failure
+
+
+def _timeouts(seconds: float) -> Timeouts:
+    return Timeouts(connect=min(5.0, seconds), read=seconds, whole=seconds)

@@ -22,9 +22,13 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 class Refused(ToolFailure):
     """An answer of status 300 or more, kept for a server that knows its API's errors better."""
 
-    def __init__(self, answer: Answer, code: Code, message: str, hint: str | None, backend: str) -> None:
+    def __init__(
+        self, answer: Answer, place: str, code: Code, message: str, hint: str | None, backend: str
+    ) -> None:  # fmt: skip
         super().__init__(code, message, hint, backend=backend)
         self.answer = answer
+        self.place = place
+        """The address that was asked, without userinfo and query."""
 
     @property
     def status(self) -> int:
@@ -38,7 +42,7 @@ def refused(answer: Answer, place: str, access: Access, backend: str) -> Refused
     fallback: Code = "unavailable" if answer.status >= 500 else "bad_argument"
     words = said(answer)
     message = f"{place} answered HTTP {answer.status}" + (f": {words}" if words else "")
-    return Refused(answer, _CODES.get(answer.status, fallback), message, _hint(answer, access), backend)
+    return Refused(answer, place, _CODES.get(answer.status, fallback), message, _hint(answer, access), backend)
 
 
 def said(answer: Answer) -> str:
@@ -96,7 +100,7 @@ def no_answer(trouble: Trouble, access: Access) -> str:
 def _redirected(answer: Answer, place: str, access: Access, backend: str) -> Refused:
     told = f"{place} answered HTTP {answer.status}, a redirect to {_target(answer)}, which is not followed"
     hint = f"set {access.set_in.url} to the final address; a redirect to a login page wants {access.set_in.credentials}"
-    return Refused(answer, "unavailable", told, hint, backend)
+    return Refused(answer, place, "unavailable", told, hint, backend)
 
 
 def _target(answer: Answer) -> str:

@@ -1,0 +1,47 @@
+"""The server object behind the entry point `grafana`, and its script."""
+
+import sys
+from typing import Any
+
+from kmcp_grafana import tools
+from kmcp_grafana.settings import GrafanaSettings
+from kmcp_runtime.instance import Server
+from kmcp_runtime.tool import declared_below
+
+INSTRUCTIONS = (
+    "Grafana through its API. Each tool has actions; the description of action says what each takes. Find a uid with "
+    "action=search or list first. Dashboards: get answers an outline, path reads a part of the model, update takes "
+    "JSON patch operations. Every change takes dry_run=true and answers with a diff."
+)
+
+
+def _open(settings: GrafanaSettings) -> Any:
+    from kmcp_grafana.client import open_backend
+
+    return open_backend(settings)
+
+
+SERVER = Server(
+    name="grafana",
+    title="Grafana",
+    description="Read and change dashboards, alerts, data sources and the administration of a Grafana.",
+    instructions=INSTRUCTIONS,
+    port=8088,
+    tools=lambda: declared_below(tools),
+    settings=GrafanaSettings,
+    open=_open,
+    token_limit=450,
+    egress=("{GRAFANA_URL}",),
+    category="observability",
+    tags=("grafana", "dashboards", "alerts"),
+)
+
+
+def main() -> int:
+    from kmcp_runtime.cli import run_server
+
+    return run_server(SERVER)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Versions of a dashboard: listed, shown, compared, restored."""
+
+from typing import Any
+
+from kmcp_grafana import dashboards, pointers
+from kmcp_grafana.changes import changed
+from kmcp_grafana.client import Grafana, Request, at
+from kmcp_grafana.listing import tokened
+from kmcp_grafana.outline import outline
+from kmcp_grafana.results import Answer, Difference, Row, brief, whole
+from kmcp_grafana.specs import Spec, Text, optional
+from kmcp_runtime.errors import not_found
+from kmcp_runtime.output.results import Diff
+from kmcp_runtime.upstream import Refused
+
+_VERSION = ("version", "created", "createdBy", "message", "parentVersion", "restoredFrom")
+OTHER = Spec(uid=optional(Text), version=optional(int))
+
+
+async def get_versions(grafana: Grafana, uid: str, limit: int, cursor: str | None = None) -> Answer:
+    path = at("/api/dashboards/uid/{}/versions", uid)
+
+    async def fetch(size: int, token: str | None, before: int) -> tuple[list[Row], str | None, bool]:
+        """By a token, or by how many there were before: then nothing tells the end, so one more is asked for."""
+        on: list[tuple[str, str | int]] = [("continueToken", token)] if token else [("start", before)] if before else []
+        answered = await grafana.read(path, [("limit", size + 1), *on])
+        rows = answered["versions"] if isinstance(answered, dict) else answered
+        following = answered.get("continueToken") or None if isinstance(answered, dict) else None
+        if following:
+            return rows, following, True
+        return rows[:size], None, len(rows) > size
+
+    try:
+        return await tokened(grafana, fetch, lambda row: brief(row, *_VERSION), limit, cursor)
+    except Refused as refused:
+        raise await _explained(refused, grafana, uid) from None
+
+
+async def get_version(grafana: Grafana, uid: str, version: int, path: str | None = None) -> Answer:
+    found = await _read(grafana, uid, version)
+    if path is not None:
+        return whole(pointers.found_at(found["data"], pointers.parts(path)))
+    return Answer(item={**brief(found, *_VERSION), **outline(found["data"])}, truncated=False)
+
+
+async def restore_version(grafana: Grafana, uid: str, version: int) -> Answer:
+    current = await dashboards.load(grafana, uid)
+    dashboards.refuse_managed(current)
+    wanted = await _read(grafana, uid, version)
+    request = Request(method="POST", path=at("/api/dashboards/uid/{}/restore", uid), body={"version": version})
+    about = {"uid": uid, "title": current.title, "version_before": current.version}
+    after = dashboards.without_own(wanted["data"])
+    return await changed(
+        grafana, request, f"restored version {version}", before=current.plain, after=after, about=about,
+        reply=("version",), link=current.link,
+    )  # fmt: skip
+
+
+async def calculate_diff(grafana: Grafana, uid: str, version: int, spec: Row | None = None) -> Answer:
+    """From `version` to the other one; both are read, since Grafana's own comparison is gone."""
+    other_uid = str((spec or {}).get("uid") or uid)
+    other = (spec or {}).get("version")
+    if other is None:
+        other = (await dashboards.load(grafana, other_uid)).version
+    base, compared = await _read(grafana, uid, version), await _read(grafana, other_uid, int(other))
+    diff = Diff(dashboards.without_own(base["data"]), dashboards.without_own(compared["data"]))
+    told = {"base": f"{uid} version {version}", "other": f"{other_uid} version {other}"}
+    hint = None if diff.changed else "They are the same."
+    return Difference(item=told, changed=diff.changed, diff=diff if diff.changed else None, hint=hint)
+
+
+async def _read(grafana: Grafana, uid: str, version: int) -> Row:
+    try:
+        found: Row = await grafana.read(at("/api/dashboards/uid/{}/versions/{}", uid, version))
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        raise await _explained(refused, grafana, uid, version) from None
+    return found
+
+
+async def _explained(refused: Refused, grafana: Grafana, uid: str, version: int | None = None) -> Any:
+    """Which of the two is absent: the dashboard or its version."""
+    if refused.status != 404 or version is None:
+        return refused if refused.status != 404 else await _absence(grafana, uid)
+    current = await dashboards.load(grafana, uid)
+    return not_found(
+        f"dashboard {uid} has no version {version}; it is at version {current.version}",
+        f"grafana_dashboard_management action=get_versions uid={uid} lists them", backend="grafana",
+    )  # fmt: skip
+
+
+async def _absence(grafana: Grafana, uid: str) -> Any:
+    current = await dashboards.load(grafana, uid)
+    return not_found(f"dashboard {uid} keeps no versions; it is at version {current.version}", backend="grafana")

@@ -1,0 +1,1 @@
+"""Helm: releases read natively, charts installed and shown through the helm binary."""

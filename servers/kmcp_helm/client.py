@@ -1,0 +1,60 @@
+"""Helm and the cluster as this server's tools see them."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from kmcp_runtime.call import Call
+from kmcp_runtime.helm import client as door
+from kmcp_runtime.helm.client import Helm
+from kmcp_runtime.helm.releases import Releases
+from kmcp_runtime.helm.settings import HelmSettings
+from kmcp_runtime.instance import Backend
+from kmcp_runtime.kube.cluster import Cluster
+from kmcp_runtime.kube.clusters import Clusters
+
+__all__ = ["Client", "HelmBackend", "open_backend"]
+
+
+@dataclass
+class Client:
+    """Helm for one call. The cluster is looked for when it is needed: repositories and charts need none."""
+
+    helm: Helm
+    call: Call
+    clusters: Clusters
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        return self.clusters.cluster(self.call)
+
+    @cached_property
+    def releases(self) -> Releases:
+        return self.helm.releases(self.cluster)
+
+
+class HelmBackend(Backend):
+    """The clusters of the kubeconfig, and the helm binary."""
+
+    def __init__(self, helm: Helm, clusters: Clusters) -> None:
+        self.helm = helm
+        self._clusters = clusters
+
+    def provide(self, call: Call) -> Mapping[type, Any]:
+        return {Client: Client(self.helm, call, self._clusters)}
+
+    async def ready(self) -> None:
+        await self._clusters.ready()
+        await self.helm.binary.major(Call("ready", "readyz", "readyz", {}, 5.0))
+
+
+@asynccontextmanager
+async def open_backend(settings: HelmSettings) -> AsyncIterator[HelmBackend]:
+    clusters = Clusters(settings)
+    try:
+        with door.opened(settings) as helm:
+            yield HelmBackend(helm, clusters)
+    finally:
+        await clusters.close()

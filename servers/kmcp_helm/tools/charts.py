@@ -1,0 +1,78 @@
+"""Charts looked at before they are installed."""
+
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field
+
+from kmcp_helm.client import Client
+from kmcp_helm.shapes import Object, objects_of
+from kmcp_helm.words import ChartReference, ReleaseName, Values, Version
+from kmcp_runtime.arguments import Cursor, Word
+from kmcp_runtime.errors import bad_argument
+from kmcp_runtime.helm.charts import Chart
+from kmcp_runtime.helm.manifests import Text
+from kmcp_runtime.output import cursor as cursors
+from kmcp_runtime.output.results import Body, Rendered, Rest
+from kmcp_runtime.tool import Effect, injected, tool
+
+What = Literal["values", "chart", "readme", "crds", "template"]
+
+
+class ShownChart(Body):
+    """A part of a chart."""
+
+    cuttable = "content"
+    untrusted = True
+
+    chart: str
+    version: str
+    app_version: str | None = None
+    objects: list[Object] | None = Field(default=None, description="template: what it renders to")
+    content: Rendered = Field(description="The text of it; of template the manifest")
+
+
+class _Plain(Rendered):
+    """A text as it is."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def render(self, redact: Any) -> str:
+        found: str = redact(self.text)
+        return found
+
+
+@tool(Effect.READ, extra=True, timeout=150)
+async def helm_show(
+    chart: ChartReference,
+    version: Version = None,
+    what: Annotated[What, Word("Part")] = "values",
+    values: Annotated[Values, Word("For template")] = None,
+    name: Annotated[ReleaseName, Word("For template")] = "release",
+    cursor: Cursor = None,
+    client: Client = injected(),
+) -> ShownChart:
+    """Show a chart's default values, README or CRDs, or what it renders to; before an upgrade."""
+    if values and what != "template":
+        raise bad_argument(f"values: they change nothing about {what}", "what=template renders with them")
+    async with client.helm.fetched(client.call, chart, version) as found:
+        about = await client.helm.show(client.call, found, "chart")
+        text = about if what == "chart" else await _text(client, found, what, values, name)
+    metadata = yaml.safe_load(about)
+    bound_to = {"chart": chart, "version": version, "what": what, "values": values, "name": name}
+    skipped = int(cursors.decode(cursor, bound_to).get("l", 0)) if cursor else 0
+    result = ShownChart(
+        chart=str(metadata.get("name")), version=str(metadata.get("version")),
+        app_version=str(metadata["appVersion"]) if metadata.get("appVersion") else None,
+        objects=objects_of(text) if what == "template" and not cursor else None,
+        content=Rest(Text(text) if what in ("template", "crds") else _Plain(text), skipped),
+        hint=None if text.strip() else f"The chart has no {what}.",
+    )  # fmt: skip
+    return result.continues_at(lambda kept: cursors.encode({"l": skipped + kept}, bound_to))
+
+
+async def _text(client: Client, chart: Chart, what: What, values: dict[str, Any] | None, name: str) -> str:
+    if what == "template":
+        return await client.helm.template(client.call, chart, name=name, values=values)
+    return await client.helm.show(client.call, chart, what)

@@ -1,0 +1,72 @@
+"""Releases uninstalled, by the helm binary; the plan is made of what is stored."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from kmcp_helm.client import Client
+from kmcp_helm.shapes import Object
+from kmcp_helm.words import REMOVES, ReleaseName, TimeoutSeconds
+from kmcp_runtime.arguments import DryRun, Namespace, Word
+from kmcp_runtime.errors import conflict
+from kmcp_runtime.helm import manifests
+from kmcp_runtime.helm.client import Cascade
+from kmcp_runtime.helm.release import Release
+from kmcp_runtime.output.results import Body
+from kmcp_runtime.tool import Effect, injected, tool
+
+_EVENTS = frozenset({"pre-delete", "post-delete"})
+
+
+class Uninstalled(Body):
+    """What was taken away, or would be."""
+
+    cuttable = "objects"
+
+    name: str
+    namespace: str
+    revision: int
+    chart: str
+    result: str = Field(description="What happened, in a word")
+    changed: bool
+    dry_run: bool | None = Field(default=None, description="True when nothing was changed")
+    history: str = Field(description="kept or deleted")
+    hooks: list[str] | None = Field(default=None, description="What runs before or after")
+    kept: list[Object] | None = Field(default=None, description="Stay: their resource policy is keep")
+    objects: list[Object] = Field(description="Go")
+
+
+@tool(Effect.DESTROY, needs=REMOVES)
+async def helm_uninstall(
+    name: ReleaseName,
+    namespace: Namespace,
+    keep_history: Annotated[bool, Word("Revisions stay")] = False,
+    cascade: Annotated[Cascade, Word("Dependents")] = "background",
+    wait: Annotated[bool, Word("Until gone")] = False,
+    timeout_seconds: TimeoutSeconds = 300,
+    dry_run: DryRun = False,
+    client: Client = injected(),
+) -> Uninstalled:
+    """Uninstall a release with all its objects; dry_run=true lists them."""
+    release = await client.releases.current(namespace, name)
+    if release.status == "uninstalled" and keep_history:
+        raise conflict(f"release {name} is uninstalled already", "keep_history=false deletes its history, too")
+    warnings: list[str] = []
+    if not dry_run:
+        warnings = await client.helm.uninstall(
+            client.cluster, namespace, name, keep_history=keep_history, cascade=cascade, wait=wait,
+            timeout_seconds=timeout_seconds,
+        )  # fmt: skip
+    return _uninstalled(release, keep_history, dry_run, warnings)
+
+
+def _uninstalled(release: Release, keep_history: bool, dry_run: bool, warnings: list[str]) -> Uninstalled:
+    parts = manifests.objects(release.manifest) if release.status != "uninstalled" else []
+    hooks = [hook for hook in release.hooks if _EVENTS & {*(hook.get("events") or ())}]
+    return Uninstalled(
+        name=release.name, namespace=release.namespace, revision=release.revision, chart=release.chart_name,
+        result="uninstalled", changed=True, dry_run=dry_run or None, history="kept" if keep_history else "deleted",
+        hooks=[f"{hook.get('kind')} {hook.get('name')}" for hook in hooks] or None,
+        kept=[Object.of(part) for part in parts if part.kept] or None,
+        objects=[Object.of(part) for part in parts if not part.kept], warnings=warnings,
+    )  # fmt: skip

@@ -1,0 +1,168 @@
+"""Releases installed, upgraded and rolled back, by the helm binary."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from kmcp_helm import states
+from kmcp_helm.client import Client
+from kmcp_helm.shapes import ChangedObject, changed
+from kmcp_helm.words import (
+    WRITES,
+    ChartReference,
+    EarlierRevision,
+    ReleaseName,
+    Set,
+    TimeoutSeconds,
+    Values,
+    Version,
+    Wait,
+)
+from kmcp_runtime.arguments import DryRun, Namespace, Word
+from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.helm import manifests
+from kmcp_runtime.helm import values as merging
+from kmcp_runtime.helm.client import Upgrade, ValuesMode
+from kmcp_runtime.helm.manifests import Difference, Text
+from kmcp_runtime.helm.release import Release
+from kmcp_runtime.output.results import Body
+from kmcp_runtime.tool import Effect, injected, tool
+
+
+class Upgraded(Body):
+    """The new revision, or the one that would be."""
+
+    cuttable = "manifest"
+
+    name: str
+    namespace: str
+    revision: int
+    status: str
+    chart: str
+    chart_version: str
+    app_version: str | None = None
+    result: str = Field(description="What happened, in a word")
+    changed: bool
+    changes: list[ChangedObject] = Field(description="Objects that differ from the revision before")
+    timed_out: bool | None = Field(default=None, description="True when it was not ready in time")
+    not_ready: list[str] | None = Field(default=None, description="What was not, and why")
+    dry_run: bool | None = Field(default=None, description="True when nothing was changed")
+    diff: Difference | None = Field(default=None, description="Unified diff of the manifests, secrets redacted")
+    notes: str | None = None
+    manifest: Text | None = Field(default=None, description="Dry run: what would be, secrets redacted")
+
+
+@tool(Effect.WRITE, needs=WRITES)
+async def helm_upgrade(
+    name: ReleaseName,
+    chart: ChartReference,
+    namespace: Namespace = "default",
+    version: Version = None,
+    values: Values = None,
+    set: Set = None,
+    values_mode: Annotated[ValuesMode, Word("Earlier values")] = "default",
+    install: Annotated[bool, Word("If absent")] = False,
+    create_namespace: Annotated[bool, Word("If absent")] = False,
+    atomic: Annotated[bool, Word("Undo on failure")] = False,
+    wait: Wait = False,
+    timeout_seconds: TimeoutSeconds = 300,
+    dry_run: DryRun = False,
+    client: Client = injected(),
+) -> Upgraded:
+    """Upgrade a release, or install it (install=true); dry_run=true shows the diff."""
+    before = await states.before_upgrade(client.releases, namespace, name, install)
+    given = merging.with_set(values or {}, set or {})
+    wanted = Upgrade(
+        name=name, namespace=namespace, chart=chart, version=version, values=given, values_mode=values_mode,
+        install=install, create_namespace=create_namespace, atomic=atomic, wait=wait,
+        timeout_seconds=timeout_seconds, dry_run=dry_run,
+    )  # fmt: skip
+    try:
+        after = await client.helm.upgrade(client.cluster, wanted)
+    except ToolFailure as failure:
+        if failure.code != "timed_out" or atomic or dry_run:
+            raise
+        return await _late(client, namespace, name, before, failure)
+    return _upgraded(before, after, dry_run)
+
+
+def _upgraded(before: Release | None, after: Release, dry_run: bool, **more: Any) -> Upgraded:
+    found = manifests.changes(before.manifest if before else "", after.manifest)
+    return Upgraded(
+        name=after.name, namespace=after.namespace, revision=after.revision, status=after.status,
+        chart=after.chart_name, chart_version=after.chart_version, app_version=after.app_version or None,
+        result="upgraded" if before else "installed", changed=True, changes=changed(found), dry_run=dry_run or None,
+        notes=after.notes or None, diff=Difference(found) if dry_run and before else None,
+        manifest=Text(after.manifest) if dry_run else None, warnings=list(after.warnings), **more,
+    )  # fmt: skip
+
+
+async def _late(client: Client, namespace: str, name: str, before: Release | None, failure: ToolFailure) -> Upgraded:
+    """The state at the deadline: what was applied stays, the revision is marked as failed."""
+    after = await client.releases.find(namespace, name)
+    if after is None or (before is not None and after.revision == before.revision):
+        raise failure
+    hint = f"{failure.message}. Revision {after.revision} is applied and marked {after.status}: "
+    hint += "correct the values and upgrade again, or helm_rollback"
+    not_ready: Sequence[str] = failure.details.get("not_ready") or ()
+    return _upgraded(before, after, False, timed_out=True, not_ready=list(not_ready) or None, hint=hint)
+
+
+class RolledBack(Body):
+    """What a rollback made of a release, or would make."""
+
+    cuttable = "diff"
+
+    name: str
+    namespace: str
+    from_revision: int = Field(alias="from")
+    to_revision: int = Field(alias="to")
+    revision: int | None = Field(default=None, description="The new one, a copy of `to`")
+    status: str
+    changed: bool
+    changes: list[ChangedObject]
+    timed_out: bool | None = Field(default=None, description="True when it was not ready in time")
+    not_ready: list[str] | None = Field(default=None, description="What was not, and why")
+    dry_run: bool | None = Field(default=None, description="True when nothing was changed")
+    diff: Difference | None = Field(default=None, description="Unified diff of the manifests, secrets redacted")
+
+
+@tool(Effect.WRITE, needs=WRITES, extra=True)
+async def helm_rollback(
+    name: ReleaseName,
+    namespace: Namespace,
+    revision: EarlierRevision = 0,
+    wait: Wait = False,
+    timeout_seconds: TimeoutSeconds = 300,
+    dry_run: DryRun = False,
+    client: Client = injected(),
+) -> RolledBack:
+    """Make an earlier revision the newest again, also to leave a pending state."""
+    plan = await states.before_rollback(client.releases, namespace, name, revision)
+    done = {} if dry_run else await _rolled_back(client, plan, wait, timeout_seconds)
+    found = manifests.changes(plan.now.manifest, plan.target.manifest)
+    return RolledBack.model_validate(
+        {
+            "name": name, "namespace": namespace, "from": plan.now.revision, "to": plan.target.revision,
+            "status": plan.now.status, "changed": True, "changes": changed(found), "dry_run": dry_run or None,
+            "diff": Difference(found) if dry_run else None, **done,
+            "warnings": [*plan.warnings, *done.get("warnings", ())],
+        }
+    )  # fmt: skip
+
+
+async def _rolled_back(client: Client, plan: states.Rollback, wait: bool, seconds: int) -> dict[str, Any]:
+    """What came of it; at the deadline the state so far."""
+    namespace, name, revision = plan.now.namespace, plan.now.name, plan.target.revision
+    about: dict[str, Any] = {}
+    try:
+        about["warnings"] = await client.helm.rollback(
+            client.cluster, namespace, name, revision, wait=wait, timeout_seconds=seconds
+        )
+    except ToolFailure as failure:
+        if failure.code != "timed_out":
+            raise
+        about = {"timed_out": True, "not_ready": failure.details.get("not_ready"), "hint": failure.message}
+    after = await client.releases.head(namespace, name)
+    return {**about, "status": after.status, "revision": after.revision}

@@ -1,0 +1,207 @@
+"""One Prometheus as this server's tools see it: its HTTP API v1, bounded, with its own words when it refuses."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from kmcp_prometheus.datasources import API, Datasource, chosen, configured
+from kmcp_prometheus.failures import BACKEND, ApiFailure, explain
+from kmcp_prometheus.promql.position import located
+from kmcp_prometheus.settings import PrometheusSettings
+from kmcp_runtime.call import Call
+from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime.instance import Backend
+from kmcp_runtime.upstream import Upstream
+from kmcp_runtime.web import LARGEST_ANSWER
+
+__all__ = ["Parameters", "Prometheus", "PrometheusBackend", "Reply", "open_backend"]
+LARGEST_SERIES_BYTES = 8 * 1024 * 1024
+"""Of an answer that holds series: what backends send that do not know `limit` must not fill the memory."""
+ADMINISTRATION_SECONDS = 240.0
+_CUT = "results truncated due to limit"
+_METHOD_NOT_ALLOWED = 405
+_PLAIN_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+Parameters = Iterable[tuple[str, Any]]
+"""Names and values; those that are None are not sent, lists are sent as repeated parameters."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The `data` of an answer, with what the backend remarked on it."""
+
+    data: Any
+    warnings: list[str]
+    infos: list[str]
+    cut: bool
+    """True when the backend says that it held back what is beyond `limit`."""
+
+
+class Prometheus:
+    """One data source for one call."""
+
+    def __init__(self, source: Datasource, upstream: Upstream, settings: PrometheusSettings) -> None:
+        self.source = source
+        self.settings = settings
+        self._upstream = upstream
+
+    @property
+    def address(self) -> str:
+        return self._upstream.address
+
+    async def get(self, path: str, parameters: Parameters = (), *, largest_bytes: int = LARGEST_ANSWER) -> Reply:
+        pairs = _pairs(parameters)
+        return _reply(await self._upstream.read("GET", API + path, params=pairs, largest_bytes=largest_bytes))
+
+    async def post(self, path: str, parameters: Parameters, *, largest_bytes: int = LARGEST_SERIES_BYTES) -> Reply:
+        """As a form, since queries may be long; as a URL where a backend or a proxy takes no POST."""
+        pairs = _pairs(parameters)
+        try:
+            body = await self._upstream.read("POST", API + path, data=_form(pairs), largest_bytes=largest_bytes)
+        except ApiFailure as failure:
+            if failure.status != _METHOD_NOT_ALLOWED:
+                raise
+            return await self.get(path, pairs, largest_bytes=largest_bytes)
+        return _reply(body)
+
+    async def command(self, path: str, parameters: Parameters = ()) -> Any:
+        """An administrative request, which may take long; its `data`, None where it is answered without a body."""
+        form = _form(_pairs(parameters))
+        answer = await self._upstream.send("POST", API + path, data=form, seconds=ADMINISTRATION_SECONDS)
+        return _reply(json.loads(answer.content)).data if answer.content else None
+
+    async def query(
+        self, query: str, at: float, *, limit: int | None = None, timeout: float | None = None,
+        lookback: float | None = None,
+    ) -> Reply:  # fmt: skip
+        """The value of an expression at one moment."""
+        parameters = [
+            ("query", query), ("time", stamp(at)), ("limit", limit), ("timeout", self._deadline(timeout)),
+            ("lookback_delta", lookback and f"{lookback:.3f}"),
+        ]  # fmt: skip
+        return await self._asked("/query", query, parameters)
+
+    async def query_range(
+        self, query: str, start: float, end: float, step: float, *, limit: int | None = None,
+        timeout: float | None = None,
+    ) -> Reply:  # fmt: skip
+        """Its values at every step."""
+        parameters = [
+            ("query", query), ("start", stamp(start)), ("end", stamp(end)), ("step", f"{step:.3f}"),
+            ("limit", limit), ("timeout", self._deadline(timeout)),
+        ]  # fmt: skip
+        return await self._asked("/query_range", query, parameters)
+
+    async def exemplars(self, query: str, start: float, end: float) -> Reply:
+        parameters = [("query", query), ("start", stamp(start)), ("end", stamp(end))]
+        return await self._asked("/query_exemplars", query, parameters)
+
+    async def label_values(
+        self, name: str, match: Sequence[str] = (), start: float | None = None, end: float | None = None,
+        limit: int | None = None,
+    ) -> Reply:  # fmt: skip
+        parameters = [("match[]", match), ("start", stamp(start)), ("end", stamp(end)), ("limit", limit)]
+        return await self.get(f"/label/{path_of_label(name)}/values", parameters)
+
+    async def _asked(self, path: str, query: str, parameters: Parameters) -> Reply:
+        try:
+            return await self.post(path, parameters)
+        except ApiFailure as failure:
+            raise located(failure, query) from None
+
+    def _deadline(self, asked: float | None) -> str:
+        """The backend gives up when we do, and does not go on working for nobody."""
+        return f"{min(asked or self.source.seconds, self.source.seconds):.3f}"
+
+
+def stamp(moment: float | None) -> str | None:
+    return None if moment is None else f"{moment:.3f}"
+
+
+def path_of_label(name: str) -> str:
+    """A label's name as a part of a path: what is no plain name goes as `U__`, other characters in hexadecimal."""
+    if _PLAIN_NAME.fullmatch(name) and not name.startswith("U__"):
+        return name
+    return "U__" + "".join(_escaped(character) for character in name)
+
+
+def _escaped(character: str) -> str:
+    if character == "_":
+        return "__"
+    return character if character.isascii() and character.isalnum() else f"_{ord(character):x}_"
+
+
+def _pairs(parameters: Parameters) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for name, value in parameters:
+        if isinstance(value, list | tuple):
+            pairs += [(name, str(item)) for item in value]
+        elif value is not None:
+            pairs.append((name, str(value)))
+    return pairs
+
+
+def _form(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    form: dict[str, list[str]] = {}
+    for name, value in pairs:
+        form.setdefault(name, []).append(value)
+    return form
+
+
+def _reply(body: Any) -> Reply:
+    if not isinstance(body, dict) or body.get("status") != "success":
+        raise unavailable(
+            f"the answer is none of Prometheus' API: {str(body)[:100]}",
+            "check PROMETHEUS_URL: what is there is another service",
+            backend=BACKEND,
+        )
+    warnings = [str(text) for text in body.get("warnings") or ()]
+    kept = [text for text in warnings if text != _CUT]
+    infos = [str(text) for text in body.get("infos") or ()]
+    return Reply(body.get("data"), kept, infos, cut=len(kept) < len(warnings))
+
+
+class PrometheusBackend(Backend):
+    """The data sources of the configuration, each connected at first use."""
+
+    def __init__(self, settings: PrometheusSettings) -> None:
+        self.settings = settings
+        self._sources: tuple[Datasource, ...] = ()
+        self._upstreams: dict[str, Upstream] = {}
+
+    def provide(self, call: Call) -> Mapping[type, Any]:
+        return {Prometheus: self.reach(chosen(self.sources(), call.arguments)), PrometheusBackend: self}
+
+    def sources(self) -> tuple[Datasource, ...]:
+        if not self._sources:
+            self._sources = configured(self.settings)
+        return self._sources
+
+    def reach(self, source: Datasource) -> Prometheus:
+        if source.name not in self._upstreams:
+            self._upstreams[source.name] = Upstream(BACKEND, source.access, explain)
+        return Prometheus(source, self._upstreams[source.name], self.settings)
+
+    async def ready(self) -> None:
+        """Return when the default data source answers a query: that proves address, credentials and tenant."""
+        await self.reach(self.sources()[0]).post("/query", [("query", "1")])
+
+    async def close(self) -> None:
+        for upstream in self._upstreams.values():
+            await upstream.close()
+
+
+@asynccontextmanager
+async def open_backend(settings: PrometheusSettings) -> AsyncIterator[PrometheusBackend]:
+    backend = PrometheusBackend(settings)
+    try:
+        yield backend
+    finally:
+        await backend.close()
+
+
+def is_not_served(failure: ToolFailure) -> bool:
+    return isinstance(failure, ApiFailure) and failure.status in (404, _METHOD_NOT_ALLOWED) and not failure.kind

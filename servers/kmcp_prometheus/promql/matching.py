@@ -1,0 +1,28 @@
+"""Whether labels match, as Prometheus decides it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kmcp_runtime.patterns import Pattern, pattern
+
+LONGEST_EXPRESSION = 4096
+Matcher = Mapping[str, Any]
+"""`{name, value, type}` with a type of `=`, `!=`, `=~` or `!~`."""
+
+
+def holds(matcher: Matcher, value: str) -> bool:
+    """Whether a label with this value (empty: there is none) fits; `bad_argument` for a wrong regular expression."""
+    operator, wanted = matcher["type"], matcher["value"]
+    if operator in ("=", "!="):
+        return (value == wanted) is (operator == "=")
+    return expression(wanted, matcher["name"]).found_in(value) is (operator == "=~")
+
+
+def match(labels: Mapping[str, str], matchers: Iterable[Matcher]) -> bool:
+    return all(holds(matcher, labels.get(matcher["name"], "")) for matcher in matchers)
+
+
+def expression(text: str, label: str) -> Pattern:
+    """A regular expression of a matcher, which the whole value must fit."""
+    pattern(text, label, LONGEST_EXPRESSION)  # First as it was given, so that a fault is told of that.
+    return pattern(f"^(?s:{text})$", label, LONGEST_EXPRESSION + len("^(?s:)$"))

@@ -1,0 +1,60 @@
+"""The server object behind the entry point `prometheus`, and its script."""
+
+import sys
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from kmcp_prometheus import tools
+from kmcp_prometheus.settings import PrometheusSettings
+from kmcp_runtime.instance import Server
+from kmcp_runtime.tool import declared_below
+
+INSTRUCTIONS = (
+    "Prometheus through its HTTP API. Find metrics with prometheus_metadata_tool or prometheus_label_values_tool "
+    "label_name=__name__; aggregate in PromQL instead of reading many series; prometheus_query_range_tool mode=summary "
+    "for long ranges. Times may be relative: now-1h. prometheus_promql_tool checks and builds expressions."
+)
+
+
+def _open(settings: PrometheusSettings) -> Any:
+    from kmcp_prometheus.client import open_backend
+
+    return open_backend(settings)
+
+
+def _arguments(settings: PrometheusSettings) -> Mapping[str, Any]:
+    from kmcp_prometheus.datasources import arguments
+
+    return arguments(settings)
+
+
+def _left_out(settings: PrometheusSettings) -> Collection[str]:
+    from kmcp_prometheus.datasources import known
+
+    return () if len(known(settings)) > 1 else ("prometheus_list_datasources_tool",)
+
+
+SERVER = Server(
+    name="prometheus",
+    title="Prometheus",
+    description="Query metrics, alerts, rules and targets of Prometheus and of what speaks its API.",
+    instructions=INSTRUCTIONS,
+    port=8084,
+    tools=lambda: declared_below(tools),
+    settings=PrometheusSettings,
+    open=_open,
+    extra_arguments=_arguments,
+    left_out=_left_out,
+    category="observability",
+    tags=("prometheus", "metrics", "promql", "alerts"),
+)
+
+
+def main() -> int:
+    from kmcp_runtime.cli import run_server
+
+    return run_server(SERVER)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

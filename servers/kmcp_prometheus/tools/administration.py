@@ -1,0 +1,109 @@
+"""Snapshots, deletion of series, and freeing what deletion left behind."""
+
+import time
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from kmcp_prometheus import administration
+from kmcp_prometheus.client import Prometheus, stamp
+from kmcp_prometheus.promql import given
+from kmcp_prometheus.samples import Number, plain
+from kmcp_prometheus.words import Match, check_span
+from kmcp_runtime.arguments import DryRun, Time, Word
+from kmcp_runtime.output.results import Result
+from kmcp_runtime.tool import Effect, injected, tool
+
+_ON_DISK = "the data stays on disk until prometheus_clean_tombstones_tool or the next compaction"
+
+
+class Snapshot(Result):
+    """A copy of the storage, below Prometheus' data directory."""
+
+    name: str | None = None
+    directory: str | None = Field(default=None, description="Relative to the data directory")
+    dry_run: bool | None = None
+
+
+class Deletion(Result):
+    """What goes, or went."""
+
+    match: list[str]
+    matched_series: int = Field(description="With samples in that time; counted before")
+    more: bool | None = Field(default=None, description="True when there are more than were counted")
+    metrics: dict[str, int] = Field(description="Series by metric")
+    deleted: bool
+    start: Number | None = None
+    end: Number | None = None
+    note: str | None = None
+    dry_run: bool | None = None
+
+
+class Tombstones(BaseModel):
+    """A block that holds deleted data."""
+
+    ulid: str
+    tombstones: int
+
+
+class Cleaning(Result):
+    """What was freed."""
+
+    blocks: list[Tombstones] = Field(description="Blocks with deleted data, before")
+    cleaned: bool
+    duration_ms: float | None = None
+    dry_run: bool | None = None
+
+
+@tool(Effect.WRITE, timeout=300)
+async def prometheus_create_snapshot_tool(
+    skip_head: Annotated[bool, Word("Without the newest hours")] = False,
+    dry_run: DryRun = False,
+    prometheus: Prometheus = injected(),
+) -> Snapshot:
+    """Copy Prometheus' storage to its own disk, as a backup before a deletion."""
+    await administration.check_allowed(prometheus)
+    if dry_run:
+        return Snapshot(dry_run=True, hint="It would be made in snapshots/ of the data directory.")
+    made = await prometheus.command("/admin/tsdb/snapshot", [("skip_head", str(skip_head).lower())])
+    name = str(made["name"])
+    return Snapshot(name=name, directory=f"snapshots/{name}")
+
+
+@tool(Effect.DESTROY, timeout=120)
+async def prometheus_delete_series_tool(
+    match: Match,
+    start: Annotated[Time, Word("Start")],
+    end: Annotated[Time, Word("End")],
+    dry_run: DryRun = False,
+    prometheus: Prometheus = injected(),
+) -> Deletion:
+    """Delete samples of series between start and end; dry_run=true counts them first."""
+    given.selectors(match)
+    check_span(start, end)
+    await administration.check_allowed(prometheus)
+    metrics, more = await administration.matched(prometheus, match, start, end)
+    count = sum(metrics.values())
+    result = Deletion(match=match, matched_series=count, more=more or None, metrics=metrics, deleted=False)
+    if not count:
+        result.hint = "No series has samples there; nothing is deleted."
+    if dry_run or not count:
+        result.dry_run = dry_run or None
+        return result
+    await prometheus.command(
+        "/admin/tsdb/delete_series", [("match[]", match), ("start", stamp(start)), ("end", stamp(end))]
+    )
+    result.deleted, result.note, result.start, result.end = True, _ON_DISK, plain(start), plain(end)
+    return result
+
+
+@tool(Effect.DESTROY, timeout=300, idempotent=True)
+async def prometheus_clean_tombstones_tool(dry_run: DryRun = False, prometheus: Prometheus = injected()) -> Cleaning:
+    """Free the disk of deleted series; they cannot be recovered then."""
+    await administration.check_allowed(prometheus)
+    blocks = [Tombstones(**block) for block in await administration.tombstoned(prometheus)]
+    if dry_run:
+        return Cleaning(blocks=blocks, cleaned=False, dry_run=True)
+    started = time.perf_counter()
+    await prometheus.command("/admin/tsdb/clean_tombstones")
+    return Cleaning(blocks=blocks, cleaned=True, duration_ms=round((time.perf_counter() - started) * 1000, 1))

@@ -1,0 +1,83 @@
+"""Alerts that fire or are about to, and where they are sent."""
+
+from collections import Counter
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from kmcp_prometheus import alerts
+from kmcp_prometheus.client import Prometheus
+from kmcp_prometheus.promql import given, matching
+from kmcp_runtime.arguments import Limit, Word
+from kmcp_runtime.output.results import Page, Result
+from kmcp_runtime.tool import Effect, injected, tool
+
+
+class Alerts(Page[alerts.Alert]):
+    """Alerts, firing ones first, the oldest of them first."""
+
+    untrusted = True
+    counts: dict[str, dict[str, int]] = Field(default_factory=dict, description="By state and name, of all that fit")
+
+
+class Alertmanagers(Result):
+    """Where alerts are sent."""
+
+    active: list[str]
+    dropped: list[str]
+
+
+@tool(Effect.READ)
+async def prometheus_alerts_tool(
+    state: Annotated[Literal["firing", "pending"] | None, Word("Only these")] = None,
+    match: Annotated[
+        list[str] | None,
+        BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+        Word("Label matchers, all must hold"),
+    ] = None,
+    limit: Limit = 100,
+    prometheus: Prometheus = injected(),
+) -> Alerts:
+    """Show active alerts; what fires now and since when."""
+    matchers = [matcher for text in match or () for matcher in given.matchers(text)]
+    reply = await prometheus.get("/alerts")
+    active = [alerts.of(entry) for entry in reply.data.get("alerts") or ()]
+    found = [one for one in active if state in (None, one.state) and matching.match(one.all_labels(), matchers)]
+    found.sort(key=lambda one: (one.state != "firing", one.active_at or ""))
+    result = Alerts(
+        items=found[:limit], total=len(found), truncated=len(found) > limit, counts=_counts(found),
+        warnings=reply.warnings,
+    )  # fmt: skip
+    if result.truncated:
+        result.hint = "Narrow with state or match."
+    elif active and not found:
+        result.hint = f"None of {len(active)} active alerts fits state and match."
+    elif not found:
+        result.hint = "No alert is pending or firing; prometheus_rules_tool type=alert shows the rules."
+    return result
+
+
+@tool(Effect.READ)
+async def prometheus_alertmanagers_tool(prometheus: Prometheus = injected()) -> Alertmanagers:
+    """Show which Alertmanagers get the alerts, and which were dropped."""
+    reply = await prometheus.get("/alertmanagers")
+    active, dropped = (_urls(reply.data.get(key)) for key in ("activeAlertmanagers", "droppedAlertmanagers"))
+    result = Alertmanagers(active=active, dropped=dropped, warnings=reply.warnings)
+    if not active:
+        result.hint = "Alerts are sent nowhere; prometheus_status_config_tool section=alerting shows the configuration."
+    return result
+
+
+def _counts(found: list[alerts.Alert]) -> dict[str, dict[str, int]]:
+    states = Counter(one.state for one in found)
+    return {state: dict(Counter(one.name for one in found if one.state == state).most_common()) for state in states}
+
+
+def _urls(entries: Any) -> list[str]:
+    return [_without_userinfo(str(entry["url"])) for entry in entries or ()]
+
+
+def _without_userinfo(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"

@@ -1,0 +1,38 @@
+"""The data sources that are configured."""
+
+import asyncio
+
+from pydantic import BaseModel
+
+from kmcp_prometheus import backends
+from kmcp_prometheus.backends import Kind
+from kmcp_prometheus.client import PrometheusBackend
+from kmcp_prometheus.datasources import Datasource
+from kmcp_runtime.output.results import Page
+from kmcp_runtime.tool import Effect, injected, tool
+
+
+class Known(BaseModel):
+    """One data source and whether it answers."""
+
+    name: str
+    url: str | None = None
+    ready: bool
+    backend: Kind | None = None
+    version: str | None = None
+    error: str | None = None
+
+
+class Datasources(Page[Known]):
+    """Data sources, the default first."""
+
+
+@tool(Effect.READ, extra=True, when="several data sources are configured")
+async def prometheus_list_datasources_tool(backend: PrometheusBackend = injected()) -> Datasources:
+    """List the configured data sources, the values of datasource, and whether they answer."""
+    found = await asyncio.gather(*(_known(backend, source) for source in backend.sources()))
+    return Datasources(items=list(found), total=len(found))
+
+
+async def _known(backend: PrometheusBackend, source: Datasource) -> Known:
+    return Known(name=source.name, **await backends.state(backend.reach(source)))

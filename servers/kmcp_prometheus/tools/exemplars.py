@@ -1,0 +1,84 @@
+"""Exemplars: single requests behind the figures, most with the id of a trace."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel
+
+from kmcp_prometheus import emptiness
+from kmcp_prometheus.client import Prometheus
+from kmcp_prometheus.promql import given
+from kmcp_prometheus.samples import Number, number, plain
+from kmcp_prometheus.words import HOUR_AGO, NOW, End, Query, Start, check_span
+from kmcp_runtime.arguments import Limit, Word
+from kmcp_runtime.output.results import Page
+from kmcp_runtime.tool import Effect, injected, tool
+
+
+class Exemplar(BaseModel):
+    labels: dict[str, str]
+    value: Number | None = None
+    note: str | None = None
+    timestamp: Number
+
+
+class Exemplified(BaseModel):
+    """One series and its exemplars, the newest first."""
+
+    series: dict[str, str]
+    exemplars: list[Exemplar]
+
+
+class Exemplars(Page[Exemplified]):
+    """Series that have exemplars."""
+
+    untrusted = True
+
+
+@tool(Effect.READ, extra=True)
+async def prometheus_query_exemplars_tool(
+    query: Query,
+    start: Start = HOUR_AGO,
+    end: End = NOW,
+    limit: Annotated[Limit, Word("Most exemplars", ge=1, le=500)] = 50,
+    prometheus: Prometheus = injected(),
+) -> Exemplars:
+    """Find traces behind a metric: exemplars of the series in an expression."""
+    tree = given.query(query)
+    check_span(start, end)
+    reply = await prometheus.exemplars(query, start, end)
+    found = [_series(entry) for entry in reply.data or ()]
+    shown, left = _first(found, limit)
+    result = Exemplars(items=shown, truncated=left > 0, total=len(found), warnings=reply.warnings)
+    if left:
+        result.hint = f"{left} more exemplars: raise limit, shorten the range or add label matchers."
+    elif not found:
+        result.hint = f"{await emptiness.why_empty(prometheus, tree, 'in that time')} {_STORAGE}"
+    return result
+
+
+_STORAGE = "Exemplars are kept only with --enable-feature=exemplar-storage, for OpenMetrics targets that expose them."
+
+
+def _series(entry: dict[str, Any]) -> Exemplified:
+    exemplars = [_exemplar(one) for one in entry.get("exemplars") or ()]
+    exemplars.sort(key=lambda one: one.timestamp, reverse=True)
+    return Exemplified(series=entry["seriesLabels"], exemplars=exemplars)
+
+
+def _exemplar(one: dict[str, Any]) -> Exemplar:
+    value, note = number(one["value"])
+    return Exemplar(labels=one["labels"], value=value, note=note, timestamp=plain(one["timestamp"]))
+
+
+def _first(found: list[Exemplified], limit: int) -> tuple[list[Exemplified], int]:
+    """So many exemplars, taken from every series in turn, and how many are left."""
+    counts = dict.fromkeys(range(len(found)), 0)
+    room = min(limit, sum(len(series.exemplars) for series in found))
+    left = sum(len(series.exemplars) for series in found) - room
+    while room:
+        for index, series in enumerate(found):
+            if room and counts[index] < len(series.exemplars):
+                counts[index] += 1
+                room -= 1
+    taken = (Exemplified(series=one.series, exemplars=one.exemplars[: counts[i]]) for i, one in enumerate(found))
+    return [series for series in taken if series.exemplars], left

@@ -1,0 +1,115 @@
+"""What metrics mean: type, help text and unit, as their targets tell them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from kmcp_prometheus import emptiness, names
+from kmcp_prometheus.client import Prometheus
+from kmcp_prometheus.promql import given
+from kmcp_runtime.arguments import Limit, Word
+from kmcp_runtime.output.results import Page
+from kmcp_runtime.tool import Effect, injected, tool
+
+MetricType = Literal["counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset", "unknown"]
+
+
+class Metric(BaseModel):
+    """A metric as one kind of target describes it."""
+
+    metric: str
+    type: str
+    help: str | None = None
+    unit: str | None = None
+
+
+class Metrics(Page[Metric]):
+    """Metrics, sorted by name."""
+
+    untrusted = True
+
+
+class TargetMetric(Metric):
+    target: dict[str, str] = Field(description="The target's labels")
+
+
+class TargetMetrics(Page[TargetMetric]):
+    """Metrics by target."""
+
+    untrusted = True
+
+
+@tool(Effect.READ)
+async def prometheus_metadata_tool(
+    metric: Annotated[str | None, Word("Exact name")] = None,
+    search: Annotated[str | None, Word("In name or help")] = None,
+    type: Annotated[MetricType | None, Word("Type")] = None,
+    limit: Limit = 100,
+    limit_per_metric: Annotated[int, Word("Descriptions of each", ge=1, le=100)] = 1,
+    prometheus: Prometheus = injected(),
+) -> Metrics:
+    """Find metrics by what they are about, with type, help and unit."""
+    reply = await prometheus.get("/metadata", [("metric", metric)])
+    known = reply.data or {}
+    found = [
+        entry
+        for name in sorted(known)
+        for entry in [_metric(name, told) for told in known[name][:limit_per_metric]]
+        if _fits(entry, metric, search, type)
+    ]
+    result = Metrics(items=found[:limit], total=len(found), truncated=len(found) > limit, warnings=reply.warnings)
+    if result.truncated:
+        result.hint = "Narrow with search or type."
+    elif not found:
+        result.hint = await _why_none(prometheus, metric, len(known))
+    return result
+
+
+@tool(Effect.READ)
+async def prometheus_target_metadata_tool(
+    match_target: Annotated[str | None, Word("Matchers of target labels")] = None,
+    metric: Annotated[str | None, Word("Exact name")] = None,
+    limit: Limit = 100,
+    prometheus: Prometheus = injected(),
+) -> TargetMetrics:
+    """Show which targets expose a metric, or what a target exposes."""
+    matchers = given.matchers(match_target, "match_target") if match_target else []
+    selector = f"{{{match_target}}}" if match_target and "{" not in match_target else match_target
+    reply = await prometheus.get(
+        "/targets/metadata", [("match_target", selector if matchers else None), ("metric", metric)]
+    )
+    found = [
+        TargetMetric(target=entry["target"], **_described(entry.get("metric") or metric or "", entry))
+        for entry in reply.data or ()
+    ]
+    found.sort(key=lambda entry: (entry.metric, sorted(entry.target.items())))
+    result = TargetMetrics(items=found[:limit], total=len(found), truncated=len(found) > limit, warnings=reply.warnings)
+    if result.truncated:
+        result.hint = "Narrow with metric or match_target."
+    elif not found:
+        result.hint = "No active target fits; prometheus_targets_tool lists them with their labels."
+    return result
+
+
+def _metric(name: str, told: dict[str, Any]) -> Metric:
+    return Metric(**_described(name, told))
+
+
+def _described(name: str, told: dict[str, Any]) -> dict[str, Any]:
+    return {"metric": name, "type": told["type"], "help": told.get("help") or None, "unit": told.get("unit") or None}
+
+
+def _fits(entry: Metric, metric: str | None, search: str | None, type_: str | None) -> bool:
+    words = (search or "").lower().split()
+    text = f"{entry.metric} {entry.help or ''}".lower()
+    return metric in (None, entry.metric) and type_ in (None, entry.type) and all(word in text for word in words)
+
+
+async def _why_none(prometheus: Prometheus, metric: str | None, known: int) -> str:
+    if metric and not await names.exists(prometheus, metric):
+        return await emptiness.missing_metric(prometheus, metric)
+    if metric:
+        return f"{metric} exists, but no active target describes it: it is recorded by a rule, or its target is gone."
+    if known:
+        return f"None of {known} described metrics fits; prometheus_label_values_tool lists names, also of rules."
+    return "No active target describes its metrics; prometheus_label_values_tool label_name=__name__ lists names."

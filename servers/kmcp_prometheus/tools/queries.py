@@ -1,0 +1,109 @@
+"""The value of expressions, now and over time."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from kmcp_prometheus import cardinality, emptiness, steps
+from kmcp_prometheus.client import Prometheus
+from kmcp_prometheus.promql import given
+from kmcp_prometheus.samples import Number, RawSamples, Sample, plain, raw, sample
+from kmcp_prometheus.summaries import Summary, summary
+from kmcp_prometheus.words import HOUR_AGO, NOW, End, Query, Start, Timeout, check_past, check_span
+from kmcp_runtime.arguments import Duration, Limit, Time, Word
+from kmcp_runtime.output.results import Page
+from kmcp_runtime.tool import Effect, injected, tool
+
+_MANY_POINTS = 1_500
+"""Points from which on the default budget cannot hold an answer."""
+
+
+class Instant(Page[Sample | RawSamples]):
+    """Series and their values at one moment."""
+
+    untrusted = True
+    result_type: Literal["vector", "scalar", "matrix", "string"] = Field(description="matrix: raw samples")
+    text: str | None = Field(default=None, description="A string result")
+    infos: list[str] | None = None
+
+
+class Range(Page[RawSamples | Summary]):
+    """Series and their values at every step, or summaries."""
+
+    untrusted = True
+    step_seconds: Number
+    start: Number
+    end: Number
+    infos: list[str] | None = None
+
+
+@tool(Effect.READ)
+async def prometheus_query_tool(
+    query: Query,
+    time: Annotated[Time, Word("When", validate_default=True)] = NOW,
+    timeout: Timeout = None,
+    limit: Limit = 100,
+    lookback: Annotated[Duration | None, Word("Oldest sample that counts")] = None,
+    prometheus: Prometheus = injected(),
+) -> Instant:
+    """Evaluate PromQL at one moment; prefer aggregations. An empty answer explains itself."""
+    tree = given.query(query)
+    check_past(time, "time")
+    reply = await cardinality.asked(prometheus, query, time, limit, timeout, lookback)
+    kind, found = reply.data["resultType"], reply.data["result"]
+    items, text = _items(kind, found)
+    result = Instant(
+        result_type=kind, items=items[:limit], text=text, truncated=reply.cut or len(items) > limit,
+        warnings=reply.warnings, infos=reply.infos or None,
+    )  # fmt: skip
+    if result.truncated:
+        result.total = await cardinality.counted(prometheus, query, time)
+        result.hint = cardinality.narrower(query, limit, [item.metric for item in result.items])
+    elif kind == "matrix":
+        result.hint = "Raw samples; rate(…) or avg_over_time(…) makes one value of each series."
+    elif not items and text is None:
+        result.hint = await emptiness.why_empty(prometheus, tree, f"at {plain(time)}")
+    return result
+
+
+@tool(Effect.READ)
+async def prometheus_query_range_tool(
+    query: Query,
+    start: Start = HOUR_AGO,
+    end: End = NOW,
+    step: Annotated[Duration | None, Word("Chosen to fit max_points")] = None,
+    max_points: Annotated[int, Word("Per series", ge=2, le=1000)] = 200,
+    mode: Annotated[Literal["points", "summary"], Word("summary: min, max, avg, p95 …")] = "points",
+    limit: Annotated[int, Word("Most series", ge=1, le=500)] = 20,
+    timeout: Timeout = None,
+    prometheus: Prometheus = injected(),
+) -> Range:
+    """Evaluate PromQL over time; mode=summary first, points to see the course."""
+    tree = given.query(query)
+    check_span(start, end)
+    step = steps.chosen(end - start, max_points) if step is None else steps.checked(step, end - start)
+    reply = await cardinality.asked_range(prometheus, query, (start, end, step), limit, timeout)
+    series = [raw(item) for item in reply.data["result"]]
+    result = Range(
+        step_seconds=plain(step), start=plain(start), end=plain(end), truncated=reply.cut or len(series) > limit,
+        items=[summary(one) if mode == "summary" else one for one in series[:limit]],
+        warnings=reply.warnings, infos=reply.infos or None,
+    )  # fmt: skip
+    if result.truncated:
+        result.total = await cardinality.counted_over(prometheus, query, start, end, step)
+        result.hint = cardinality.narrower(query, limit, [one.metric for one in series[:limit]])
+    elif not series:
+        result.hint = await emptiness.why_empty(prometheus, tree, f"between {plain(start)} and {plain(end)}")
+    elif mode == "points" and sum(len(one.values or ()) for one in series) > _MANY_POINTS:
+        result.hint = "mode=summary says it in a line for each series; max_points thins it out."
+    return result
+
+
+def _items(kind: str, found: Any) -> tuple[list[Sample | RawSamples], str | None]:
+    if kind == "vector":
+        return [sample(item) for item in found], None
+    if kind == "matrix":
+        return [raw(item) for item in found], None
+    if kind == "string":
+        return [], str(found[1])
+    return [sample({"metric": {}, "value": found})], None

@@ -1,0 +1,60 @@
+"""Alerting and recording rules."""
+
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
+
+from kmcp_prometheus import rules
+from kmcp_prometheus.client import Prometheus
+from kmcp_prometheus.promql import given
+from kmcp_prometheus.words import OptionalMatch
+from kmcp_runtime.arguments import Cursor, Limit, Word
+from kmcp_runtime.output import cursor as cursors
+from kmcp_runtime.output.results import Page
+from kmcp_runtime.tool import Effect, injected, tool
+
+Exactly = Annotated[
+    list[str] | None, BeforeValidator(lambda value: [value] if isinstance(value, str) else value), Word("Exact")
+]
+
+
+class Rules(Page[rules.Rule]):
+    """Rules in the order of their groups."""
+
+    untrusted = True
+
+
+@tool(Effect.READ)
+async def prometheus_rules_tool(
+    type: Annotated[Literal["alert", "record"] | None, Word("Only these")] = None,
+    rule_name: Exactly = None,
+    rule_group: Exactly = None,
+    file: Exactly = None,
+    match: OptionalMatch = None,
+    state: Annotated[Literal["firing", "pending", "inactive"] | None, Word("Of alerts")] = None,
+    health: Annotated[Literal["ok", "err", "unknown"] | None, Word("Of evaluation")] = None,
+    alerts: Annotated[bool, Word("With active alerts")] = False,
+    limit: Annotated[Limit, Word("Most groups", ge=1, le=500)] = 50,
+    cursor: Cursor = None,
+    prometheus: Prometheus = injected(),
+) -> Rules:
+    """Show alerting and recording rules with state; health=err finds rules that fail."""
+    if match is not None:
+        given.selectors(match)
+    wanted = rules.Wanted(type, rule_name or (), rule_group or (), file or (), match or (), state, health, alerts)
+    arguments = {**asdict(wanted), "limit": limit}
+    position = cursors.decode(cursor, arguments) if cursor else {}
+    found = await rules.read(prometheus, wanted, limit, position)
+    shown = found.rules[int(found.position.get("rules", 0)) :]
+    result = Rules(
+        items=shown, truncated=found.following is not None, warnings=found.warnings,
+        cursor=rules.cursor_at(found, len(shown), arguments) or None,
+    )  # fmt: skip
+    result.continues_at(lambda kept: rules.cursor_at(found, kept, arguments))
+    if not shown:
+        result.hint = (
+            "No rule fits; leave filters out." if arguments != {**asdict(rules.Wanted()), "limit": limit}
+            else "No rules are loaded; prometheus_status_config_tool section=rule_files shows where they are read."
+        )  # fmt: skip
+    return result

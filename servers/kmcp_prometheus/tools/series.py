@@ -1,0 +1,125 @@
+"""Series, the names of their labels, and the values of one label."""
+
+from collections import Counter
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from kmcp_prometheus import emptiness
+from kmcp_prometheus.client import Prometheus, stamp
+from kmcp_prometheus.paging import page
+from kmcp_prometheus.promql import given
+from kmcp_prometheus.promql.selectors import NAME
+from kmcp_prometheus.words import Match, OptionalEnd, OptionalMatch, OptionalStart, check_span
+from kmcp_runtime.arguments import Cursor, Limit, Word
+from kmcp_runtime.output.results import Page
+from kmcp_runtime.patterns import pattern
+from kmcp_runtime.tool import Effect, injected, tool
+
+
+def _not_empty(name: str) -> str:
+    if not name:
+        raise ValueError("must not be empty; __name__ lists the metrics")
+    return name
+
+
+class SeriesList(Page[dict[str, str]]):
+    """Series as their labels."""
+
+    untrusted = True
+    metrics: dict[str, int] = Field(default_factory=dict, description="Series of this answer by metric")
+
+
+class Names(Page[str]):
+    """Names or values, sorted."""
+
+    untrusted = True
+
+
+@tool(Effect.READ)
+async def prometheus_series_tool(
+    match: Match,
+    start: OptionalStart = None,
+    end: OptionalEnd = None,
+    limit: Limit = 100,
+    prometheus: Prometheus = injected(),
+) -> SeriesList:
+    """List series with all their labels, to see what a selector matches."""
+    given.selectors(match)
+    check_span(start, end)
+    reply = await prometheus.post(
+        "/series", [("match[]", match), ("start", stamp(start)), ("end", stamp(end)), ("limit", limit + 1)]
+    )
+    found = reply.data or []
+    shown = found[:limit]
+    result = SeriesList(
+        items=shown, truncated=reply.cut or len(found) > limit, warnings=reply.warnings,
+        metrics=dict(Counter(labels.get(NAME, "") for labels in shown).most_common()),
+    )  # fmt: skip
+    if result.truncated:
+        result.hint = f"prometheus_query_tool query='count({match[0]})' counts them; narrow with label matchers."
+    elif not found:
+        result.hint = await emptiness.why_empty(prometheus, given.tree(match[0]), "in that time")
+    return result
+
+
+@tool(Effect.READ)
+async def prometheus_label_names_tool(
+    match: OptionalMatch = None,
+    start: OptionalStart = None,
+    end: OptionalEnd = None,
+    limit: Limit = 200,
+    prometheus: Prometheus = injected(),
+) -> Names:
+    """List the names of labels, of all series or of those that match."""
+    _check(match, start, end)
+    reply = await prometheus.post(
+        "/labels", [("match[]", match), ("start", stamp(start)), ("end", stamp(end)), ("limit", limit)]
+    )
+    found = [str(name) for name in reply.data or ()]
+    result = Names(items=found[:limit], truncated=reply.cut or len(found) > limit, warnings=reply.warnings)
+    if result.truncated:
+        result.hint = "Narrow with match."
+    elif not found:
+        result.hint = await _why_no_labels(prometheus, match)
+    return result
+
+
+@tool(Effect.READ)
+async def prometheus_label_values_tool(
+    label_name: Annotated[str, AfterValidator(_not_empty), Word("__name__ for metrics")],
+    match: OptionalMatch = None,
+    start: OptionalStart = None,
+    end: OptionalEnd = None,
+    filter: Annotated[str | None, Word("Regular expression")] = None,
+    limit: Limit = 200,
+    cursor: Cursor = None,
+    prometheus: Prometheus = injected(),
+) -> Names:
+    """List the values of a label; label_name=__name__ with filter finds metrics by name."""
+    _check(match, start, end)
+    wanted = pattern(filter, "filter") if filter else None
+    reply = await prometheus.label_values(label_name, match or (), start, end)
+    values = [str(value) for value in reply.data or ()]
+    found = [value for value in values if wanted is None or wanted.found_in(value)]
+    arguments = {"label": label_name, "match": match, "filter": filter}
+    result = page(Names, found, limit, cursor, arguments, warnings=reply.warnings)
+    if not found:
+        result.hint = (
+            f"None of the {len(values)} values of {label_name} matches filter."
+            if values
+            else f"No series has a label {label_name}; prometheus_label_names_tool lists the labels."
+        )
+    return result
+
+
+def _check(match: list[str] | None, start: float | None, end: float | None) -> None:
+    if match is not None:
+        given.selectors(match)
+    check_span(start, end)
+
+
+async def _why_no_labels(prometheus: Prometheus, match: list[str] | None) -> str:
+    if not match:
+        return "There are no series in that time."
+    return await emptiness.why_empty(prometheus, given.tree(match[0]), "in that time")

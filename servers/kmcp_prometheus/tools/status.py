@@ -1,0 +1,190 @@
+"""Prometheus itself: its configuration, flags, version and storage."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kmcp_prometheus import backends, configuration
+from kmcp_prometheus.backends import Kind
+from kmcp_prometheus.client import Prometheus
+from kmcp_prometheus.samples import Number, plain
+from kmcp_runtime.arguments import Word
+from kmcp_runtime.output.results import Body, Page, Result
+from kmcp_runtime.tool import Effect, injected, tool
+
+Section = Literal[
+    "global", "scrape_configs", "rule_files", "alerting", "remote_write", "remote_read", "storage", "all"
+]  # fmt: skip
+
+
+class Configuration(Body):
+    """The loaded configuration."""
+
+    cuttable = "yaml"
+    section: str
+    yaml: str
+
+
+class Flag(BaseModel):
+    name: str
+    value: str
+
+
+class Flags(Page[Flag]):
+    """Flags of the command line."""
+
+    features: dict[str, list[str]] | None = Field(default=None, description="What is switched on, by area")
+
+
+class RuntimeInfo(Result):
+    """The backend's own fields."""
+
+    model_config = ConfigDict(extra="allow")
+
+    startTime: str | None = None  # noqa: N815  # the backend's spelling, here and below
+    serverTime: str | None = None  # noqa: N815
+    reloadConfigSuccess: bool | None = None  # noqa: N815
+    lastConfigTime: str | None = None  # noqa: N815
+    corruptionCount: int | None = None  # noqa: N815
+    goroutineCount: int | None = None  # noqa: N815
+    GOMAXPROCS: int | None = None
+    GOMEMLIMIT: int | None = None
+    storageRetention: str | None = None  # noqa: N815
+
+
+class BuildInfo(Result):
+    """Version, and which implementation of the API it is."""
+
+    backend: Kind
+    version: str | None = None
+    revision: str | None = None
+    branch: str | None = None
+    goVersion: str | None = None  # noqa: N815  # the backend's spelling
+    buildDate: str | None = None  # noqa: N815
+
+
+class Statistic(BaseModel):
+    name: str
+    value: int
+
+
+class Block(BaseModel):
+    """One block of the storage; times in seconds since 1970."""
+
+    ulid: str
+    min_time: Number
+    max_time: Number
+    level: int | None = None
+    stats: dict[str, int]
+
+
+class TsdbStatus(Result):
+    """What fills the storage."""
+
+    head_stats: dict[str, int] | None = Field(default=None, description="Of the newest hours, in memory")
+    series_by_metric: list[Statistic] | None = None
+    label_values_by_name: list[Statistic] | None = None
+    memory_by_label: list[Statistic] | None = Field(default=None, description="Bytes")
+    series_by_pair: list[Statistic] | None = None
+    blocks: list[Block] | None = None
+
+
+class WalReplay(Result):
+    """How far the replay of the write-ahead log is, in segments."""
+
+    min: int
+    max: int
+    current: int
+    percent: float
+    done: bool
+
+
+@tool(Effect.READ)
+async def prometheus_status_config_tool(
+    section: Annotated[Section, Word("Part")] = "all",
+    job: Annotated[str | None, Word("Of scrape_configs")] = None,
+    prometheus: Prometheus = injected(),
+) -> Configuration:
+    """Show the loaded configuration, or one section or job of it; secrets are masked."""
+    configuration.check(section, job)
+    reply = await prometheus.get("/status/config")
+    text = str(reply.data["yaml"])
+    if job is not None:
+        section, shown = "scrape_configs", configuration.job(text, job)
+    else:
+        shown = text if section == "all" else configuration.section(text, section)
+    result = Configuration(section=section, yaml=shown, warnings=reply.warnings)
+    if not shown:
+        result.hint = f"{section} is not configured."
+    return result
+
+
+@tool(Effect.READ)
+async def prometheus_status_flags_tool(
+    filter: Annotated[str | None, Word("Part of the name")] = None, prometheus: Prometheus = injected()
+) -> Flags:
+    """Show command-line flags and features: retention, limits, what is enabled."""
+    wanted = (filter or "").lower()
+    reply = await prometheus.get("/status/flags")
+    flags = [Flag(name=name, value=str(value)) for name, value in sorted(reply.data.items()) if wanted in name.lower()]
+    features = await backends.features(prometheus, wanted)
+    result = Flags(items=flags, total=len(flags), features=features or None, warnings=reply.warnings)
+    if not flags and not features:
+        result.hint = f"None of {len(reply.data)} flags has {filter!r} in its name."
+    return result
+
+
+@tool(Effect.READ)
+async def prometheus_runtime_info_tool(prometheus: Prometheus = injected()) -> RuntimeInfo:
+    """Show when Prometheus started, whether its configuration loaded, retention and corruption."""
+    reply = await prometheus.get("/status/runtimeinfo")
+    return RuntimeInfo.model_validate({**reply.data, "warnings": reply.warnings or None})
+
+
+@tool(Effect.READ)
+async def prometheus_build_info_tool(prometheus: Prometheus = injected()) -> BuildInfo:
+    """Show the version, and whether it is Prometheus, Thanos, Mimir or VictoriaMetrics."""
+    told = await backends.build_info(prometheus)
+    fields = {name: told.get(name) or None for name in ("version", "revision", "branch", "goVersion", "buildDate")}
+    return BuildInfo.model_validate({"backend": backends.kind_of(told), **fields})
+
+
+@tool(Effect.READ)
+async def prometheus_tsdb_status_tool(
+    limit: Annotated[int, Word("Of each list", ge=1, le=10_000)] = 10,
+    view: Annotated[Literal["head", "blocks"], Word("In memory or on disk")] = "head",
+    prometheus: Prometheus = injected(),
+) -> TsdbStatus:
+    """Show which metrics and labels have most series (cardinality), or the blocks on disk."""
+    if view == "blocks":
+        reply = await prometheus.get("/status/tsdb/blocks")
+        blocks = [_block(entry) for entry in reply.data.get("blocks") or ()]
+        return TsdbStatus(blocks=blocks, hint=None if blocks else "No block has been written to disk yet.")
+    data = (await prometheus.get("/status/tsdb", [("limit", limit)])).data
+    return TsdbStatus(
+        head_stats={name: int(value) for name, value in (data.get("headStats") or {}).items()} or None,
+        series_by_metric=_statistics(data.get("seriesCountByMetricName"), limit),
+        label_values_by_name=_statistics(data.get("labelValueCountByLabelName"), limit),
+        memory_by_label=_statistics(data.get("memoryInBytesByLabelName"), limit),
+        series_by_pair=_statistics(data.get("seriesCountByLabelValuePair"), limit),
+    )
+
+
+@tool(Effect.READ)
+async def prometheus_wal_replay_tool(prometheus: Prometheus = injected()) -> WalReplay:
+    """Show how far a starting Prometheus is; it answers before Prometheus is ready."""
+    data = (await prometheus.get("/status/walreplay")).data
+    least, most, current = (int(data.get(name) or 0) for name in ("min", "max", "current"))
+    share = 1.0 if most <= least else (current - least) / (most - least)
+    return WalReplay(min=least, max=most, current=current, percent=round(share * 100, 1), done=current >= most)
+
+
+def _block(entry: dict[str, Any]) -> Block:
+    return Block(
+        ulid=entry["ulid"], min_time=plain(entry["minTime"] / 1000), max_time=plain(entry["maxTime"] / 1000),
+        level=(entry.get("compaction") or {}).get("level"), stats=entry.get("stats") or {},
+    )  # fmt: skip
+
+
+def _statistics(entries: Any, limit: int) -> list[Statistic] | None:
+    return [Statistic(name=entry["name"], value=int(entry["value"])) for entry in (entries or ())[:limit]] or None

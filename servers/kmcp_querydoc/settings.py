@@ -1,0 +1,20 @@
+"""Configuration of the documentation server."""
+
+import os
+from pathlib import Path
+
+from kmcp_runtime.settings import Settings, setting
+
+
+class QuerydocSettings(Settings):
+    docs_index: str = setting(
+        "",
+        "Index made by `kmcp-suite docs build` (unset: at its default place, or else the suite's own pages)",
+    )
+    docs_rerank: bool = setting(False, "Order the best matches by meaning too (needs kmcp-suite[rerank])")
+
+
+def default_index() -> Path:
+    """Where `kmcp-suite docs build` puts an index, and where the server looks for it."""
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "kmcp-suite" / "docs.sqlite"

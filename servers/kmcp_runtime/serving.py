@@ -1,0 +1,40 @@
+"""An ASGI application behind a port: uvicorn without its signals, its access log and its own log configuration."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import uvicorn
+from starlette.types import ASGIApp
+
+
+def server(
+    app: ASGIApp, host: str = "127.0.0.1", port: int = 0, *, lifespan: Literal["on", "off"] = "off", grace: int = 1,
+    certificate: Path | None = None,
+) -> uvicorn.Server:  # fmt: skip
+    """Not yet serving. `grace`: seconds for requests under way at the end; `certificate`: TLS by a folder's files."""
+    chain, key = (certificate and certificate / name for name in ("tls.crt", "tls.key"))
+    config = uvicorn.Config(
+        app, host, port, log_config=None, access_log=False, lifespan=lifespan, timeout_graceful_shutdown=grace,
+        ws="none", ssl_certfile=chain, ssl_keyfile=key,
+    )  # fmt: skip
+    return _WithoutSignals(config)
+
+
+async def run(served: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
+    """Until it ends by itself, or is cancelled: uvicorn alone would then leave its sockets open."""
+    serving = asyncio.create_task(served.serve(sockets))
+    try:
+        await asyncio.shield(serving)
+    finally:
+        served.should_exit = True
+        await serving
+
+
+class _WithoutSignals(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # uvicorn raises them again once it has ended, which would cut the closing of everything else short.

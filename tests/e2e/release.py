@@ -1,0 +1,130 @@
+"""A release of the chart on real pods: its life, its MCPServers, and clients inside the cluster."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.kube.api import KubeApi
+from tests.applying import apply
+from tests.chart.rendering import CHART, Chart
+from tests.cluster import suite_images
+from tests.cluster.model import Cluster
+from tests.waiting import until
+
+Object = dict[str, Any]
+PATIENCE = 180.0
+"""Seconds for pods to start on a busy machine; a quiet one needs fifteen."""
+IMAGE = suite_images.reference("kubernetes")
+VALUES: Object = {
+    "image": {"repository": f"{suite_images.REGISTRY}kmcp-controller", "tag": suite_images.tag()},
+    "controller": {
+        "replicaCount": 2,
+        "healthProbe": {"readinessProbe": {"initialDelaySeconds": 1, "periodSeconds": 2}},
+    },
+    "discovery": {"intervalSeconds": 10},
+    "resources": {"limits": {"cpu": None}},
+}
+
+
+class Release:
+    """In a namespace of its own, which is all that its controllers watch: other tests use the cluster too."""
+
+    def __init__(self, api: KubeApi, cluster: Cluster, helm: Path, home: Path) -> None:
+        self.api, self.cluster, self.chart, self._home = api, cluster, Chart(helm), home
+        self.namespace = f"e2e-{secrets.token_hex(4)}"
+        self._lives = False
+
+    async def installed(self) -> None:
+        if self._lives:
+            return
+        self._lives = True
+        await self.api.send("POST", "/api/v1/namespaces", (), {"metadata": {"name": self.namespace}})
+        values = self._home / "values.json"
+        values.write_text(json.dumps({**VALUES, "rbac": {"namespaces": [self.namespace]}}))
+        await self._helm("install", self.namespace, str(CHART), "-n", self.namespace, "--values", str(values))
+
+    async def uninstalled(self) -> None:
+        await self._helm("uninstall", self.namespace, "-n", self.namespace, "--wait")
+
+    async def end(self) -> None:
+        if self._lives:
+            await self._helm("uninstall", self.namespace, "-n", self.namespace, "--ignore-not-found")
+            await self.api.send("DELETE", f"/api/v1/namespaces/{self.namespace}")
+
+    async def _helm(self, *arguments: str) -> None:
+        variables = {"KUBECONFIG": str(self.cluster.kubeconfig), "HOME": str(self._home)}
+        await asyncio.to_thread(self.chart.run, *arguments, **variables)
+
+    def path(self, collection: str, name: str = "") -> str:
+        """`collection` is `v1/pods`, `apps/v1/deployments` and the like."""
+        group, _, plural = collection.rpartition("/")
+        root = "api" if group == "v1" else "apis"
+        return f"/{root}/{group}/namespaces/{self.namespace}/{plural}/{name}".rstrip("/")
+
+    async def get(self, collection: str, name: str) -> Object:
+        """Empty where there is none."""
+        try:
+            found: Object = await self.api.get(self.path(collection, name))
+        except ToolFailure as failure:
+            if failure.code != "not_found":
+                raise
+            return {}
+        return found
+
+    async def list(self, collection: str, selector: str = "") -> list[Object]:
+        found = await self.api.get(self.path(collection), [("labelSelector", selector)] if selector else ())
+        return list(found["items"])
+
+    async def server(self, name: str, spec: Mapping[str, Any], **annotations: str) -> None:
+        """Make or change an MCPServer; annotations are ours, `_` for `-`."""
+        ours = {f"kmcp-suite/{key.replace('_', '-')}": value for key, value in annotations.items()}
+        metadata = {"name": name, "annotations": ours}
+        body = {"apiVersion": "kagent.dev/v1alpha1", "kind": "MCPServer", "metadata": metadata, "spec": dict(spec)}
+        await apply(self.api, body, self.namespace)
+
+    async def when(self, name: str, holds: Callable[[Object], Any], what: str, seconds: float = PATIENCE) -> Object:
+        """The MCPServer once it is so."""
+        path = self.path("kagent.dev/v1alpha1/mcpservers", name)
+
+        async def look() -> Object:
+            found: Object = await self.api.get(path)
+            return found
+
+        return await until(look, holds, seconds, f"{what} of MCPServer {name}")
+
+    async def condition(self, name: str, type_: str, status: str, reason: str = "") -> str:
+        """The message of the condition once it is so."""
+
+        def so(found: Object) -> bool:
+            each = conditions(found).get(type_) or {}
+            return each.get("status") == status and reason in ("", each.get("reason"))
+
+        found = await self.when(name, so, f"{type_}={status} {reason}")
+        return str(conditions(found)[type_]["message"])
+
+    async def ran(self, script: str, *arguments: str) -> Any:
+        """What a Python program printed as JSON, in a pod of the suite's image without rights."""
+        name = f"client-{secrets.token_hex(4)}"
+        container = {
+            "name": "client", "image": IMAGE, "imagePullPolicy": "Never",
+            "command": ["python", "-c", script, *arguments], "env": [{"name": "HOME", "value": "/tmp"}],
+        }  # fmt: skip
+        spec = {"containers": [container], "restartPolicy": "Never", "automountServiceAccountToken": False}
+        await self.api.send("POST", self.path("v1/pods"), (), {"metadata": {"name": name}, "spec": spec})
+        done = await until(lambda: self.get("v1/pods", name), _ended, PATIENCE, f"the end of pod {name}")
+        text = (await self.api.raw("GET", self.path("v1/pods", name) + "/log")).decode()
+        await self.api.send("DELETE", self.path("v1/pods", name))
+        assert done["status"]["phase"] == "Succeeded", text
+        return json.loads(text.splitlines()[-1])
+
+
+def conditions(found: Mapping[str, Any]) -> dict[str, Object]:
+    return {each["type"]: each for each in (found.get("status") or {}).get("conditions") or ()}
+
+
+def _ended(pod: Object) -> bool:
+    return pod["status"].get("phase") in ("Succeeded", "Failed")

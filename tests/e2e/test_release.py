@@ -1,0 +1,132 @@
+"""From `helm install` to a tool call inside the cluster and back to nothing."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kmcp_runtime.catalog import load
+from tests.e2e.release import PATIENCE, Release, conditions
+from tests.waiting import until
+
+pytestmark = [pytest.mark.pods, pytest.mark.timeout(900)]
+CATALOG = load((Path(__file__).parents[2] / "catalog.yaml").read_text())
+ENTRY = CATALOG.servers["kmcp-kubernetes"]
+CLIENT = """
+import asyncio, json, sys, urllib.request
+from fastmcp import Client
+
+async def main(mcp, catalog):
+    document = {}
+    while not [server for server in document.get("servers", ()) if server["ready"]]:  # replicas follow in seconds
+        await asyncio.sleep(0.5)
+        with urllib.request.urlopen(catalog) as answer:
+            document = json.load(answer)
+    async with Client(mcp) as client:
+        tools = [tool.name for tool in await client.list_tools()]
+        result = await client.call_tool("k8s_get_resources", {"resource_type": "services", "output": "names"})
+    print(json.dumps({"tools": tools, "called": result.structured_content, "catalog": document}))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+OF_A_NAMESPACE = {"default", "kube-root-ca.crt"}
+LEFT = ("v1/secrets", "v1/serviceaccounts", "v1/services", "v1/configmaps", "apps/v1/deployments", "v1/pods",
+        "kagent.dev/v1alpha1/mcpservers", "coordination.k8s.io/v1/leases", "rbac.authorization.k8s.io/v1/roles",
+        "rbac.authorization.k8s.io/v1/rolebindings")  # fmt: skip
+
+
+async def test_a_client_in_the_cluster_calls_a_tool_and_all_tell_the_same(release: Release) -> None:
+    found = await release.when("kmcp-kubernetes", _catalogued, "readiness")
+    reasons = {kind: (each["status"], each["reason"]) for kind, each in conditions(found).items()}
+    assert reasons == {
+        "Accepted": ("True", "Accepted"), "ResolvedRefs": ("True", "ResolvedRefs"),
+        "Programmed": ("True", "Programmed"), "Ready": ("True", "Available"),
+        "ToolsDiscovered": ("True", "Discovered"), "CatalogMatched": ("True", "Matched"),
+    }  # fmt: skip
+    told = found["status"]
+    published = await until(lambda: _published(release), _lists_a_ready_server, PATIENCE, "the published catalog")
+    space = release.namespace
+    seen = await release.ran(
+        CLIENT, f"http://kmcp-kubernetes.{space}:8083/mcp", f"http://kmcp-catalog.{space}:8082/catalog.json"
+    )
+    assert "kmcp-kubernetes" in seen["called"]["items"]
+    (listed,) = seen["catalog"]["servers"]
+    assert {tool["name"] for tool in listed["tools"]} == set(seen["tools"])
+    assert (listed["ready"], listed["match"], listed["url"]) == (True, "Matched", told["url"])
+    assert listed["hash"] == published["servers"][0]["hash"] == told["tools"]["hash"]
+    assert len(seen["tools"]) == told["tools"]["count"] == listed["toolCount"]
+    assert told["serverInfo"]["name"] == "kmcp-kubernetes"
+    shown = await _table(release)
+    assert shown["kmcp-kubernetes"] == ["True", "Available", told["tools"]["count"], told["url"]]
+
+
+async def test_two_controllers_run_and_one_acts(release: Release) -> None:
+    pods = await until(
+        lambda: release.list("v1/pods", "app.kubernetes.io/name=kmcp"), _both_ready, PATIENCE, "two controllers"
+    )
+    lease = await release.get("coordination.k8s.io/v1/leases", "kmcp-controller")
+    names = {pod["metadata"]["name"] for pod in pods}
+    holder = lease["spec"]["holderIdentity"]
+    assert holder in names
+    await release.when("kmcp-kubernetes", _catalogued, "readiness")
+    await release.api.send("DELETE", release.path("v1/pods", holder))
+    await release.api.send("DELETE", release.path("v1/services", "kmcp-kubernetes"))
+    await until(lambda: release.get("v1/services", "kmcp-kubernetes"), bool, PATIENCE, "the Service again")
+    after = await until(lambda: _holder(release), lambda now: now not in ("", holder), PATIENCE, "another holder")
+    assert after != holder
+
+
+async def test_an_uninstall_leaves_nothing_but_the_definition(release: Release) -> None:
+    await release.when("kmcp-kubernetes", _catalogued, "readiness")
+    await release.uninstalled()
+    for collection in LEFT:
+        await until(partial(_names, release, collection), OF_A_NAMESPACE.issuperset, PATIENCE, f"no {collection}")
+    for kind in ("clusterroles", "clusterrolebindings"):
+        found = await release.api.get(f"/apis/rbac.authorization.k8s.io/v1/{kind}")
+        assert not [each for each in found["items"] if each["metadata"]["name"].startswith(release.namespace)]
+    await release.api.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mcpservers.kagent.dev")
+
+
+def _catalogued(found: dict[str, Any]) -> bool:
+    states = {kind: each["status"] for kind, each in conditions(found).items()}
+    return states.get("Ready") == states.get("CatalogMatched") == "True"
+
+
+async def _published(release: Release) -> dict[str, Any]:
+    found = await release.get("v1/configmaps", "kmcp-catalog")
+    document: dict[str, Any] = json.loads(found["data"]["catalog.json"]) if found else {}
+    return document
+
+
+def _lists_a_ready_server(document: dict[str, Any]) -> bool:
+    return [each["ready"] for each in document.get("servers") or ()] == [True]
+
+
+async def _table(release: Release) -> dict[str, list[Any]]:
+    """What `kubectl get mcpservers -o wide` shows: Ready, Reason, Tools, URL by name."""
+    path = release.path("kagent.dev/v1alpha1/mcpservers")
+    table = await release.api.get(path, accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+    names = [each["name"] for each in table["columnDefinitions"]]
+    rows = [dict(zip(names, row["cells"], strict=True)) for row in table["rows"]]
+    return {row["Name"]: [row[name] for name in ("Ready", "Reason", "Tools", "URL")] for row in rows}
+
+
+def _both_ready(pods: list[dict[str, Any]]) -> bool:
+    ready = [
+        each["status"] == "True"
+        for pod in pods
+        for each in pod["status"].get("conditions") or ()
+        if each["type"] == "Ready"
+    ]
+    return ready == [True, True]
+
+
+async def _holder(release: Release) -> str:
+    lease = await release.get("coordination.k8s.io/v1/leases", "kmcp-controller")
+    return str(lease["spec"].get("holderIdentity") or "")
+
+
+async def _names(release: Release, collection: str) -> set[str]:
+    return {each["metadata"]["name"] for each in await release.list(collection)}

@@ -1,0 +1,140 @@
+"""Alert rules, contact points and policies; states and silences."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.grafana.every_action import ALERT
+from tests.grafana.standin import StandIn
+from tests.grafana.world import SECRET, World
+from tests.mcp import ToolCaller
+
+STATE = "grafana_alert_state"
+
+
+async def test_a_rule_is_made_with_defaults_and_changed_over_what_it_is(tools: ToolCaller, world: World) -> None:
+    query = {"refId": "A", "datasourceUid": "prom", "relativeTimeRange": {"from": 600, "to": 0}, "model": {"expr": "x"}}
+    spec = {"title": "New", "folderUID": "ops", "ruleGroup": "web", "condition": "A", "data": [query]}
+    uid = (await tools.ok(ALERT, action="create_rule", spec=spec))["item"]["uid"]
+    made = world.main.rules[uid]
+    assert (made["noDataState"], made["execErrState"], made["for"], made["orgID"]) == ("NoData", "Error", "5m", 1)
+    answer = await tools.ok(ALERT, action="update_rule", uid=uid, spec={"for": "1m", "labels": {"team": "web"}})
+    assert "-for: 5m\n+for: 1m" in answer["diff"]
+    assert {**made, **world.main.rules[uid]} == {**world.main.rules[uid]}
+    assert world.main.rules[uid]["data"] == [query]
+    again = await tools.ok(ALERT, action="update_rule", uid=uid, spec={"for": "1m"})
+    assert again["changed"] is False
+    group = await tools.ok(ALERT, action="get_rule_group", folder_uid="ops", group="web")
+    assert {rule["title"] for rule in group["items"]} == {"New", "High error rate"}
+    assert [rule["title"] for rule in (await tools.ok(ALERT, action="get_rules", name="high"))["items"]] == [
+        "High error rate"
+    ]
+    assert "No rule is like that" in (await tools.ok(ALERT, action="get_rules", group="none"))["hint"]
+
+
+async def test_a_secure_setting_stays_when_it_is_not_named_and_is_never_shown(tools: ToolCaller, world: World) -> None:
+    answer = await tools.ok(ALERT, action="update_contact_point", uid="hook", spec={"settings": {"recipient": "#web"}})
+    stored = world.main.points["hook"]["settings"]
+    assert stored == {"url": f"https://hooks.example/{SECRET}", "recipient": "#web"}
+    assert "-  recipient: '#ops'\n+  recipient: '#web'" in answer["diff"]
+    new = {"settings": {"url": f"https://hooks.example/{SECRET}-2"}}
+    answer = await tools.ok(ALERT, action="update_contact_point", uid="hook", spec=new)
+    assert world.main.points["hook"]["settings"]["url"].endswith("-2")
+    assert SECRET not in str(answer)
+    assert "+  url: sha256:" in answer["diff"]
+    shown = await tools.ok(ALERT, action="get_contact_points")
+    assert shown["items"][0]["settings"]["url"] == "[REDACTED]"
+
+
+async def test_the_policy_tree_is_replaced_and_the_difference_told(tools: ToolCaller, world: World) -> None:
+    routes = [{"receiver": "On call", "object_matchers": [["severity", "=", "critical"]]}]
+    answer = await tools.ok(ALERT, action="update_notification_policies", spec={
+        "receiver": "grafana-default-email", "group_by": ["alertname"], "routes": routes})  # fmt: skip
+    assert "+routes:" in answer["diff"]
+    assert world.main.policies["routes"] == routes
+    in_use = await tools.fails(ALERT, action="delete_contact_point", uid="hook")
+    assert (in_use["code"], "used by a notification policy" in in_use["message"]) == ("conflict", True)
+
+
+async def test_a_mute_timing_is_deleted_at_the_version_that_was_read(
+    tools: ToolCaller, grafana: StandIn, world: World
+) -> None:
+    def somebody_changes(method: str, path: str) -> None:
+        if method == "DELETE":
+            world.main.timings["nights"]["version"] = "v2"
+
+    grafana.arriving = somebody_changes
+    error = await tools.fails(ALERT, action="delete_mute_timing", name="nights")
+    assert error["code"] == "conflict"
+    assert "nights" in world.main.timings
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ({"state": "firing", "alerts": [{"state": "Alerting", "activeAt": "2026-11-25T09:00:00Z"}]}, "firing"),
+        ({"state": "pending"}, "pending"), ({}, "normal"), ({"health": "nodata"}, "nodata"),
+        ({"health": "error", "lastError": "timed out"}, "error"),
+    ],
+)  # fmt: skip
+async def test_rules_are_told_by_state(told: dict[str, object], state: str, tools: ToolCaller, world: World) -> None:
+    world.main.states["errors"] = told
+    found = await tools.ok(STATE, action="rules", state=state)
+    assert [(row["name"], row["state"]) for row in found["items"]] == [("High error rate", state)]
+    if state == "firing":
+        assert (found["items"][0]["instances"], found["items"][0]["since"]) == (1, "2026-11-25T09:00:00Z")
+    other = "normal" if state != "normal" else "firing"
+    assert f"1 rules, none of them {other}" in (await tools.ok(STATE, action="rules", state=other))["hint"]
+    assert (await tools.ok(STATE, action="rules", folder_uid="inner"))["items"] == []
+
+
+async def test_alerts_are_filtered_and_silenced(tools: ToolCaller, world: World) -> None:
+    for name in ("HighLoad", "DiskFull"):
+        world.main.alerts.append({
+            "labels": {"alertname": name, "severity": "critical"}, "annotations": {"summary": f"{name}!"},
+            "startsAt": "2026-11-25T09:00:00Z", "status": {"state": "active", "silencedBy": []}, "fingerprint": name,
+        })  # fmt: skip
+    found = await tools.ok(STATE, action="alerts", matchers=["alertname=DiskFull"])
+    assert found["items"] == [
+        {"alert": "DiskFull", "state": "active", "startsAt": "2026-11-25T09:00:00Z", "labels": {"severity": "critical"},
+         "summary": "DiskFull!"}
+    ]  # fmt: skip
+    matchers = ["alertname=DiskFull", 'severity=~"crit.*"', "team!=web"]
+    made = await tools.ok(STATE, action="create_silence", matchers=matchers, end="now+2h", comment="disks are on order")
+    silence = world.main.silences[made["item"]["silenceID"]]
+    assert silence["matchers"] == [
+        {"name": "alertname", "value": "DiskFull", "isRegex": False, "isEqual": True},
+        {"name": "severity", "value": "crit.*", "isRegex": True, "isEqual": True},
+        {"name": "team", "value": "web", "isRegex": False, "isEqual": False},
+    ]
+    assert datetime.fromisoformat(silence["endsAt"]) > datetime.now(UTC)
+    listed = await tools.ok(STATE, action="silences")
+    assert {row["id"] for row in listed["items"]} == {"quiet", made["item"]["silenceID"]}
+    await tools.ok(STATE, action="expire_silence", silence_id="quiet")
+    assert world.main.silences["quiet"]["status"] == {"state": "expired"}
+    again = await tools.ok(STATE, action="expire_silence", silence_id="quiet")
+    assert again["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"matchers": ["alertname"], "end": "now+1h", "comment": "x"}, "'alertname' is none"),
+        ({"matchers": [], "end": "now+1h", "comment": "x"}, "a silence needs one"),
+        ({"matchers": ["a=b"], "end": "now-1h", "comment": "x"}, "end: it is not in the future"),
+        ({"matchers": ["a=b"], "end": "now+1h"}, "create_silence needs comment"),
+    ],
+)
+async def test_a_silence_that_would_not_work_is_refused(
+    arguments: dict[str, object], told: str, tools: ToolCaller, grafana: StandIn, world: World
+) -> None:
+    error = await tools.fails(STATE, action="create_silence", **arguments)
+    assert (error["code"], told in error["message"]) == ("bad_argument", True)
+    assert grafana.wrote() == []
+
+
+async def test_a_silence_is_rehearsed(tools: ToolCaller, grafana: StandIn, world: World) -> None:
+    for arguments in ({"action": "create_silence", "matchers": ["a=b"], "end": "now+1h", "comment": "x"},
+                      {"action": "expire_silence", "silence_id": "quiet"}):  # fmt: skip
+        assert (await tools.ok(STATE, dry_run=True, **arguments))["dry_run"] is True
+    assert grafana.wrote() == []

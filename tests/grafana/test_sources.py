@@ -1,0 +1,134 @@
+"""Data sources and queries."""
+
+from typing import Any
+
+import pytest
+
+from tests.grafana.conftest import connected
+from tests.grafana.every_action import SOURCE
+from tests.grafana.standin import StandIn
+from tests.grafana.world import SECRET, World
+from tests.mcp import ToolCaller
+
+QUERY = "grafana_query"
+
+
+async def test_an_update_keeps_what_is_not_named_secure_fields_too(tools: ToolCaller, world: World) -> None:
+    answer = await tools.ok(SOURCE, action="update", uid="prom", spec={"jsonData": {"timeInterval": "30s"}})
+    after = world.main.datasources["prom"]
+    assert after["jsonData"] == {"httpMethod": "POST", "timeInterval": "30s"}
+    assert after["secureJsonData"] == {"httpHeaderValue1": f"{SECRET}-header"}
+    assert (after["url"], after["isDefault"], after["version"]) == ("http://prom:9090", True, 2)
+    assert "+  timeInterval: 30s" in answer["diff"]
+    secret = {"secureJsonData": {"basicAuthPassword": f"{SECRET}-new"}, "basicAuth": True, "basicAuthUser": "reader"}
+    answer = await tools.ok(SOURCE, action="update", uid="prom", spec=secret)
+    assert SECRET not in str(answer)
+    assert "basicAuthPassword: sha256:" in answer["diff"]
+    shown = (await tools.ok(SOURCE, action="get", uid="prom"))["item"]
+    assert shown["secure_fields_set"] == ["basicAuthPassword", "httpHeaderValue1"]
+    again = await tools.ok(SOURCE, action="update", uid="prom", spec={"basicAuthUser": "reader"})
+    assert again["changed"] is False
+
+
+async def test_somebody_else_saves_a_data_source(tools: ToolCaller, grafana: StandIn, world: World) -> None:
+    def somebody_saves(method: str, path: str) -> None:
+        if method == "PUT":
+            world.main.datasources["prom"]["version"] = 5
+
+    grafana.arriving = somebody_saves
+    error = await tools.fails(SOURCE, action="update", uid="prom", spec={"url": "http://x"})
+    assert (error["code"], "already been updated" in error["message"]) == ("conflict", True)
+
+
+async def test_one_is_made_tested_and_told_what_uses_it_before_it_goes(tools: ToolCaller, world: World) -> None:
+    made = await tools.ok(SOURCE, action="create", spec={"name": "M", "type": "prometheus", "url": "http://m:9090"})
+    uid = made["item"]["uid"]
+    assert f"action=test uid={uid}" in made["hint"]
+    assert (await tools.ok(SOURCE, action="test", uid=uid))["item"]["status"] == "OK"
+    bad = (await tools.ok(SOURCE, action="test", uid="sql"))["item"]
+    assert bad == {"status": "ERROR", "message": "connection refused"}
+    plan = await tools.ok(SOURCE, action="delete", uid="prom", dry_run=True)
+    assert plan["item"]["takes_along"] == {"alert_rules_using_it": 1, "dashboards_using_it": 1}
+    unused = await tools.ok(SOURCE, action="delete", uid=uid, dry_run=True)
+    assert unused["item"]["takes_along"] == {"alert_rules_using_it": 0, "dashboards_using_it": 0}
+
+
+async def test_what_cannot_be_counted_is_no_obstacle_to_deleting(address: str, grafana: StandIn, world: World) -> None:
+    grafana.lacks = frozenset({"/api/v1/provisioning/alert-rules"})
+    async with connected(address) as caller:
+        plan = await caller.ok(SOURCE, action="delete", uid="prom", dry_run=True)
+    assert plan["item"]["takes_along"] == {"dashboards_using_it": 1}
+
+
+async def test_series_come_as_points_or_in_summary(tools: ToolCaller, grafana: StandIn, world: World) -> None:
+    found = await tools.ok(QUERY, query="up", start="2026-11-25T09:00:00Z", end="2026-11-25T10:00:00Z")
+    assert (found["datasource"], found["datasource_type"], found["total"]) == ("Prometheus", "prometheus", 3)
+    first = found["items"][0]
+    assert (first["name"], first["labels"]) == ("up", {"instance": "node-0"})
+    assert first["values"] == [[1795597200, 1.0], [1795598100, 2.0], [1795599000, "NaN"], [1795599900, 4.0]]
+    short = await tools.ok(QUERY, query="up", mode="summary", limit=2)
+    assert short["items"][1] == {
+        "name": "up", "labels": {"instance": "node-1"}, "points": 4, "not_numbers": 1, "min": 2.0, "max": 5.0,
+        "avg": 10 / 3, "last": 5.0,
+    }  # fmt: skip
+    assert (short["truncated"], short["returned"], short["total"]) == (True, 2, 3)
+    assert "topk" in short["hint"]
+
+
+async def test_log_lines_come_as_lines(tools: ToolCaller, world: World) -> None:
+    found = await tools.ok(QUERY, query='{app="web"}', datasource="Loki", limit=3)
+    assert [row["line"] for row in found["items"]] == ["line 0", "line 1", "line 2"]
+    assert (found["truncated"], found["items"][0]["labels"]) == (True, {"app": "web"})
+    assert "data, not instructions" in await tools.text(QUERY, query='{app="web"}', datasource="loki")
+
+
+async def test_an_empty_answer_is_explained(tools: ToolCaller, world: World) -> None:
+    assert "Nothing matches" in (await tools.ok(QUERY, query="nothing"))["hint"]
+    empty = await tools.ok(SOURCE, action="query", uid="prom", spec={"expr": "nothing"})
+    assert "found nothing" in empty["hint"]
+
+
+async def test_what_the_data_source_says_against_a_query_reaches_the_caller(tools: ToolCaller, world: World) -> None:
+    for tool, arguments in ((QUERY, {"query": "broken("}),
+                            (SOURCE, {"action": "query", "uid": "prom", "spec": {"expr": "broken("}})):  # fmt: skip
+        error = await tools.fails(tool, **arguments)
+        assert (error["code"], error["backend"]) == ("bad_argument", "prometheus")
+        assert "1:8: parse error" in error["message"]
+
+
+async def test_other_plugins_are_queried_in_their_own_fields(tools: ToolCaller, world: World) -> None:
+    rows = await tools.ok(SOURCE, action="query", uid="sql", spec={"rawSql": "select 1", "format": "table"})
+    assert rows["items"] == [{"id": 1, "who": "a"}, {"id": 2, "who": "b"}]
+    frames = await tools.ok(SOURCE, action="query", uid="prom", spec={"expr": "up", "range": True})
+    assert frames["returned"] == 3
+    assert frames["items"][0]["columns"] == ["Time", "Value{__name__=up, instance=node-0}"]
+    error = await tools.fails(QUERY, query="select 1", datasource="Billing")
+    assert error["code"] == "bad_argument"
+    assert "action=query uid=sql" in error["hint"]
+
+
+async def test_a_language_that_can_write_is_not_spoken_in_read_only_mode(
+    address: str, grafana: StandIn, world: World
+) -> None:
+    async with connected(address, {"read_only": True}) as caller:
+        error = await caller.fails(SOURCE, action="query", uid="sql", spec={"rawSql": "drop table x"})
+        assert (error["code"], "POST /api/ds/query" in grafana.accepted) == ("denied", False)
+        assert (await caller.ok(SOURCE, action="query", uid="prom", spec={"expr": "up"}))["returned"] == 3
+        assert (await caller.ok(QUERY, query="up"))["returned"] == 3
+
+
+@pytest.mark.parametrize(
+    ("frame", "items"),
+    [
+        ({"schema": {"fields": [{"name": "v", "type": "number"}]}, "data": {"values": [[None, 0]],
+         "entities": [{"Inf": [0]}]}}, [{"v": "+Inf"}, {"v": 0}]),
+        ({"schema": {"fields": [{"name": "v", "type": "number"}, {"name": "v", "type": "number"}]},
+          "data": {"values": [[1], [2]]}}, [{"columns": ["v", "v"], "rows": [[1, 2]]}]),
+        ({"schema": {"fields": []}, "data": {"values": []}}, []),
+    ],
+)  # fmt: skip
+def test_frames_become_rows(frame: dict[str, Any], items: list[Any]) -> None:
+    from kmcp_grafana import queries
+
+    found = queries.rows_of([queries._frame(frame)])
+    assert found == items or (items == [] and found == [])

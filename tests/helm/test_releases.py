@@ -1,0 +1,277 @@
+"""What is read natively equals what the helm binary prints of the same release."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.output import redact
+from tests.helm.conftest import CHARTS, Cli
+from tests.mcp import ToolCaller
+
+pytestmark = pytest.mark.cluster
+WEB = str(CHARTS / "web")
+
+
+@pytest.fixture
+def values(tmp_path: Any) -> str:
+    path = tmp_path / "values.yaml"
+    path.write_text(
+        "greeting: bye\nsettings: {nested: {deep: 2, gone: null}}\nservers: [{host: b.example, port: 81}, {host: c}]\n"
+        "auth: {password: planted-given-password}\n"
+    )
+    return str(path)
+
+
+@pytest.fixture
+def release(cli: Cli, namespace: str, values: str) -> str:
+    """A release of two revisions that the binary has made."""
+    cli("install", "-n", namespace, "one", WEB)
+    cli("upgrade", "-n", namespace, "-f", values, "one", WEB)
+    return "one"
+
+
+async def test_lists_equal_those_of_the_binary(tools: ToolCaller, cli: Cli, namespace: str, release: str) -> None:
+    cli("install", "-n", namespace, "two", WEB, "--labels", "team=a")
+    cli("uninstall", "-n", namespace, "--keep-history", "two")
+    for arguments, flags in (
+        ({}, []),
+        ({"all": True}, ["--all"]),
+        ({"uninstalled": True}, ["--uninstalled"]),
+        ({"deployed": True, "uninstalled": True}, ["--deployed", "--uninstalled"]),
+        ({"failed": True}, ["--failed"]),
+        ({"filter": "^t"}, ["--filter", "^t"]),
+        ({"all": True, "filter": "o$"}, ["--all", "--filter", "o$"]),
+        ({"all": True, "selector": "team=a"}, ["--all", "--selector", "team=a"]),
+        ({"selector": "team=b"}, ["--selector", "team=b"]),
+    ):
+        answer = await tools.ok("helm_list_releases", namespace=namespace, **arguments)
+        printed = cli.json("list", "-n", namespace, *flags)
+        assert [_listed(item) for item in answer["items"]] == [_printed(item) for item in printed], arguments
+        assert answer["total"] == len(printed)
+        assert answer["truncated"] is False
+
+
+def _listed(item: dict[str, Any]) -> tuple[str, ...]:
+    chart = f"{item['chart']}-{item['chart_version']}"
+    return (item["name"], item["namespace"], str(item["revision"]), item["status"], chart, item["app_version"])
+
+
+def _printed(item: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(item[key] for key in ("name", "namespace", "revision", "status", "chart", "app_version"))
+
+
+async def test_all_namespaces_are_listed(tools: ToolCaller, cli: Cli, namespace: str, release: str) -> None:
+    items, cursor = [], None
+    while True:
+        page = await tools.ok("helm_list_releases", all_namespaces=True, limit=2, cursor=cursor)
+        items += page["items"]
+        cursor = page.get("cursor")
+        if cursor is None:
+            break
+    assert {(item["name"], item["namespace"]) for item in items} >= {(release, namespace)}
+    assert items == sorted(items, key=lambda item: (item["name"], item["namespace"]))
+
+
+async def test_pages_go_on_where_they_ended(tools: ToolCaller, cli: Cli, namespace: str) -> None:
+    for name in "abc":
+        cli("install", "-n", namespace, name, WEB)
+    first = await tools.ok("helm_list_releases", namespace=namespace, limit=2)
+    assert [item["name"] for item in first["items"]] == ["a", "b"]
+    assert (first["truncated"], first["total"]) == (True, 3)
+    second = await tools.ok("helm_list_releases", namespace=namespace, limit=2, cursor=first["cursor"])
+    assert [item["name"] for item in second["items"]] == ["c"]
+    assert second["truncated"] is False
+    assert "cursor" not in second
+    error = await tools.fails("helm_list_releases", namespace=namespace, filter="a", cursor=first["cursor"])
+    assert error["code"] == "bad_argument"
+
+
+async def test_values_equal_those_of_the_binary(tools: ToolCaller, cli: Cli, namespace: str, release: str) -> None:
+    about = {"name": release, "namespace": namespace}
+    for revision in (0, 1, 2):
+        flags = ["-n", namespace, *(["--revision", str(revision)] if revision else []), release]
+        given = await tools.ok("helm_get_release", **about, resource="values", revision=revision)
+        assert given["values"] == redact.value(cli.json("get", "values", *flags) or {})
+        whole = await tools.ok("helm_get_release", **about, resource="values_all", revision=revision)
+        assert whole["values_all"] == redact.value(cli.json("get", "values", "--all", *flags))
+    assert "gone" not in whole["values_all"]["settings"]["nested"]
+    assert whole["values_all"]["servers"] == [{"host": "b.example", "port": 81}, {"host": "c"}]
+
+
+async def test_the_manifest_equals_that_of_the_binary(
+    tools: ToolCaller, cli: Cli, namespace: str, release: str
+) -> None:
+    for revision in (1, 2):
+        answer = await tools.ok(
+            "helm_get_release", name=release, namespace=namespace, resource="manifest", revision=revision
+        )
+        printed = cli("get", "manifest", "-n", namespace, "--revision", str(revision), release)
+        assert _documents(answer["manifest"]) == redact.value(_documents(printed))
+        assert [(item["kind"], item["name"]) for item in answer["objects"]] == [
+            (each["kind"], each["metadata"]["name"]) for each in _documents(printed)
+        ]
+    # Where nothing is secret the text is as it was rendered, comments included.
+    assert "# said to everybody" in answer["manifest"]
+    assert "# Source: web/templates/objects.yaml" in answer["manifest"]
+
+
+def _documents(text: str) -> list[Any]:
+    return [each for each in yaml.safe_load_all(text) if each]
+
+
+async def test_hooks_and_notes_equal_those_of_the_binary(
+    tools: ToolCaller, cli: Cli, namespace: str, release: str
+) -> None:
+    about = {"name": release, "namespace": namespace}
+    hooks = await tools.ok("helm_get_release", **about, resource="hooks")
+    printed = _documents(cli("get", "hooks", "-n", namespace, release))
+    assert _documents(hooks["manifest"]) == redact.value(printed)
+    (hook,) = hooks["hooks"]
+    assert hook == {
+        "name": "one-hook", "kind": "Secret", "events": ["pre-install", "pre-upgrade"], "weight": 5,
+        "delete_policies": ["before-hook-creation"], "last_run": "Succeeded",
+    }  # fmt: skip
+    notes = await tools.ok("helm_get_release", **about, resource="notes")
+    assert notes["notes"].splitlines()[0] in cli("get", "notes", "-n", namespace, release)
+    assert notes["notes"].startswith(f"web 1.2.3 says bye in {namespace}.")
+
+
+async def test_metadata_and_history_equal_those_of_the_binary(
+    tools: ToolCaller, cli: Cli, namespace: str, release: str
+) -> None:
+    metadata = await tools.ok("helm_get_release", name=release, namespace=namespace, resource="metadata")
+    printed = cli.json("get", "metadata", "-n", namespace, release)
+    assert (metadata["chart"], metadata["chart_version"], metadata["app_version"], metadata["revision"]) == (
+        printed["chart"], printed["version"], printed["appVersion"], printed["revision"],
+    )  # fmt: skip
+    assert "manifest" not in metadata
+    history = await tools.ok("helm_history", name=release, namespace=namespace)
+    lines = cli.json("history", "-n", namespace, release)
+    assert [_past(item) for item in history["items"]] == [
+        (line["revision"], line["status"], line["chart"], line["app_version"], line["description"])
+        for line in reversed(lines)
+    ]
+    assert (history["total"], history["chart"]) == (2, "web")
+    newest = await tools.ok("helm_history", name=release, namespace=namespace, limit=1)
+    assert [item["revision"] for item in newest["items"]] == [2]
+    assert newest["truncated"] is True
+
+
+def _past(item: dict[str, Any]) -> tuple[Any, ...]:
+    chart = f"web-{item['chart_version']}"
+    return (item["revision"], item["status"], chart, item["app_version"], item["description"])
+
+
+async def test_all_of_a_release_is_in_one_answer_without_its_secrets(
+    tools: ToolCaller, namespace: str, release: str
+) -> None:
+    text = await tools.text("helm_get_release", name=release, namespace=namespace)
+    for part in ("greeting: bye", "kind: Deployment", "one-hook", "web 1.2.3 says bye"):
+        assert part in text
+    for secret in ("planted-given-password", "planted-hook-value", "planted-default-password"):
+        assert secret not in text
+    whole = await tools.text("helm_get_release", name=release, namespace=namespace, resource="values_all")
+    assert "planted" not in whole
+    first = await tools.text("helm_get_release", name=release, namespace=namespace, revision=1)
+    assert "planted-default-password" not in first
+
+
+async def test_a_long_manifest_is_read_on_with_its_cursor(tools: ToolCaller, cli: Cli, namespace: str) -> None:
+    cli("install", "-n", namespace, "long", WEB, "--set", "extraObjects=150")
+    text, cursor, answers = "", None, 0
+    while True:
+        answer = await tools.ok(
+            "helm_get_release", name="long", namespace=namespace, resource="manifest", cursor=cursor
+        )
+        text += answer["manifest"] + "\n"
+        answers += 1
+        cursor = answer.get("cursor")
+        if cursor is None:
+            break
+        assert answer["truncated"] is True
+    assert answers > 1
+    printed = cli("get", "manifest", "-n", namespace, "long")
+    assert _documents(text) == redact.value(_documents(printed))
+
+
+async def test_unknown_names_are_told_with_near_ones_and_where_they_are(
+    tools: ToolCaller, cli: Cli, namespace: str, release: str
+) -> None:
+    error = await tools.fails("helm_get_release", name="onee", namespace=namespace)
+    assert (error["code"], "did you mean one?" in error["hint"]) == ("not_found", True)
+    error = await tools.fails("helm_history", name="web", namespace=namespace)
+    assert "web is the chart of release one" in error["hint"]
+    error = await tools.fails("helm_get_release", name=release, namespace="default")
+    assert f"namespace {namespace} has one of that name" in error["hint"]
+    error = await tools.fails("helm_get_release", name=release, namespace="no-such-namespace")
+    assert "namespace 'no-such-namespace' does not exist" in error["message"]
+    error = await tools.fails("helm_get_release", name=release, namespace=namespace, revision=9)
+    assert (error["code"], "2, 1" in error["hint"]) == ("not_found", True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"name": "--kube-apiserver=https://evil"}, "no release name"),
+        ({"name": "-x"}, "no release name"),
+        ({"name": "a" * 54}, "longer than 53"),
+        ({"name": "A"}, "no release name"),
+        ({"name": "a/b"}, "no release name"),
+        ({"name": "a\nb"}, "no release name"),
+        ({"name": "a,owner!=helm"}, "no release name"),
+        ({"name": ""}, "no release name"),
+        ({"name": "a", "namespace": "-n"}, "starts with '-'"),
+        ({"name": "a", "namespace": "*"}, "not a namespace"),
+        ({"name": "a", "revision": -1}, "count from 1"),
+        ({"name": "a", "resource": "value"}, "did you mean values"),
+    ],
+)
+async def test_bad_arguments_are_refused_before_any_request(
+    tools: ToolCaller, arguments: dict[str, Any], why: str
+) -> None:
+    error = await tools.fails("helm_get_release", **{"namespace": "default", **arguments})
+    assert error["code"] == "bad_argument"
+    assert why in error["message"]
+
+
+async def test_bad_filters_and_selectors_are_refused(tools: ToolCaller, namespace: str) -> None:
+    error = await tools.fails("helm_list_releases", namespace=namespace, filter="(")
+    assert (error["code"], "filter: no regular expression" in error["message"]) == ("bad_argument", True)
+    error = await tools.fails("helm_list_releases", namespace=namespace, selector="a=b=c")
+    assert (error["code"], "position 4" in error["message"]) == ("bad_argument", True)
+
+
+async def test_an_empty_list_says_why(tools: ToolCaller, cli: Cli, namespace: str) -> None:
+    answer = await tools.ok("helm_list_releases", namespace=namespace)
+    assert (answer["items"], "all_namespaces=true" in answer["hint"]) == ([], True)
+    cli("install", "-n", namespace, "old", WEB)
+    cli("uninstall", "-n", namespace, "--keep-history", "old")
+    answer = await tools.ok("helm_list_releases", namespace=namespace)
+    assert "1 releases" in answer["hint"]
+    assert "all=true" in answer["hint"]
+    answer = await tools.ok("helm_list_releases", namespace=namespace, filter="x")
+    assert "matches" in answer["hint"]
+    error = await tools.fails("helm_list_releases", namespace="no-such-namespace")
+    assert error["code"] == "not_found"
+
+
+async def test_data_that_does_not_decode_harms_no_other(
+    tools: ToolCaller, cli: Cli, api: KubeApi, namespace: str, release: str
+) -> None:
+    labels = {"owner": "helm", "name": "broken", "status": "deployed", "version": "1"}
+    body = {
+        "type": "helm.sh/release.v1",
+        "metadata": {"name": "sh.helm.release.v1.broken.v1", "labels": labels},
+        "stringData": {"release": "no release"},
+    }
+    await api.send("POST", f"/api/v1/namespaces/{namespace}/secrets", (), body)
+    answer = await tools.ok("helm_list_releases", namespace=namespace)
+    broken, good = answer["items"]
+    assert (broken["name"], "not base64" in broken["error"]) == ("broken", True)
+    assert (good["name"], good["chart"]) == (release, "web")
+    history = await tools.ok("helm_history", name="broken", namespace=namespace)
+    assert "not base64" in history["items"][0]["error"]
+    error = await tools.fails("helm_get_release", name="broken", namespace=namespace)
+    assert (error["code"], "cannot be read" in error["message"]) == ("unavailable", True)
