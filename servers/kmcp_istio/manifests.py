@@ -16,6 +16,7 @@ from kmcp_runtime.output.results import Rendered, to_yaml
 
 _FIELD_MANAGER = "istio-operator"
 """What istioctl applies as: a rehearsal must own the same fields."""
+_ADDED_LABELS = ("operator.istio.io/", "install.operator.istio.io/", "istio.io/rev")
 _AT_ONCE = 8
 SEPARATOR = "---\n"
 Outcome = Literal["created", "configured", "unchanged", "failed"]
@@ -115,4 +116,8 @@ async def _present(mesh: Mesh, document: Document, kind: Any) -> Any:
 
 
 def _written(found: Mapping[str, Any]) -> Any:
-    return {key: value for key, value in objects.comparable(found).items() if key != "status"}
+    """The object without its status, and without the labels that istioctl adds while it installs."""
+    kept = {key: value for key, value in objects.comparable(found).items() if key != "status"}
+    labels = kept["metadata"].get("labels") or {}
+    own = {key: value for key, value in labels.items() if not key.startswith(_ADDED_LABELS)}
+    return {**kept, "metadata": {**kept["metadata"], "labels": own}}

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 Status = Literal["SYNCED", "NOT SENT", "STALE", "ERROR"]
+_NO_VERSION = "65536.65536.65536"
 _ENVOY = "type.googleapis.com/envoy."
 TYPES = {
     "cds": (f"{_ENVOY}config.cluster.v3.Cluster", "cluster"),
@@ -34,8 +35,13 @@ class ProxyStatus(BaseModel):
     last_error: str | None = Field(default=None, description="Why the proxy rejected what was sent")
 
 
-def rows(proxies: Iterable[Mapping[str, Any]], istiod: str) -> list[ProxyStatus]:
-    return [_row(proxy, istiod) for proxy in proxies]
+def proxies(connected: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Without the clients that are no proxies, such as istioctl while it asks: they tell no version."""
+    return [one for one in connected if one.get("istio_version") != _NO_VERSION]
+
+
+def rows(connected: Iterable[Mapping[str, Any]], istiod: str) -> list[ProxyStatus]:
+    return [_row(proxy, istiod) for proxy in proxies(connected)]
 
 
 def _row(proxy: Mapping[str, Any], istiod: str) -> ProxyStatus:

@@ -155,7 +155,7 @@ async def _attempt(source: Source, writer: Writer, workshop: Workshop) -> Outcom
 async def _update(source: Source, writer: Writer, workshop: Workshop, outcome: Outcome) -> None:
     product = writer.product(source.product, source.version)
     gathered = await gather(source, workshop, writer.stamps(product))
-    told = source.model_dump_json()
+    told = source.public().model_dump_json()
     if gathered.revision and writer.origin(product) == (told, gathered.revision):
         outcome.pages = len(writer.digests(product))
         return

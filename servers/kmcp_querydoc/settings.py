@@ -17,4 +17,9 @@ class QuerydocSettings(Settings):
 def default_index() -> Path:
     """Where `kmcp-suite docs build` puts an index, and where the server looks for it."""
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(base).expanduser() / "kmcp-suite" / "docs.sqlite"
+    return home_path(base) / "kmcp-suite" / "docs.sqlite"
+
+
+def home_path(text: str) -> Path:
+    """With the user's home for a leading ~; left as it is for a user without one, as a container's may be."""
+    return Path(os.path.expanduser(text))  # Path.expanduser raises there

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kmcp_querydoc.index.reading import Index, open_file
 from kmcp_querydoc.index.seal import fault
-from kmcp_querydoc.settings import QuerydocSettings, default_index
+from kmcp_querydoc.settings import QuerydocSettings, default_index, home_path
 from kmcp_runtime.errors import ToolFailure, unavailable
 
 _Version = tuple[int, int, int]
@@ -16,7 +16,7 @@ _Version = tuple[int, int, int]
 def chosen(settings: QuerydocSettings) -> Path | None:
     """The file to read; None: the suite's own pages."""
     if settings.docs_index:
-        return Path(settings.docs_index).expanduser()
+        return home_path(settings.docs_index)
     default = default_index()
     return default if default.is_file() else None
 

@@ -97,7 +97,7 @@ async def test_a_dry_run_shows_the_diff_and_changes_nothing(
 ) -> None:
     about = {"name": "web", "namespace": namespace, "chart": "web"}
     first = await tools.ok("helm_upgrade", **about, install=True, dry_run=True)
-    assert (first["dry_run"], first["revision"]) == (True, 1)
+    assert (first["dry_run"], first["revision"], first["status"]) == (True, 1, "not installed")
     assert "kind: Deployment" in first["manifest"]
     assert "planted-default-password" not in str(first)
     assert cli.json("list", "-n", namespace, "--all") == []

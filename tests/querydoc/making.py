@@ -99,8 +99,9 @@ def workshop(place: Path, web: Web | None = None) -> Workshop:
     return made
 
 
-async def build(index: Path, *sources: Source, web: Web | None = None) -> list[Outcome]:
-    return await building.build(sources, index, workshop(index.parent, web))
+async def build(index: Path, *sources: Source) -> list[Outcome]:
+    async with Web() as web:
+        return await building.build(sources, index, workshop(index.parent, web))
 
 
 @asynccontextmanager

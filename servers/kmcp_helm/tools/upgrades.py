@@ -89,8 +89,11 @@ async def helm_upgrade(
 
 def _upgraded(before: Release | None, after: Release, dry_run: bool, **more: Any) -> Upgraded:
     found = manifests.changes(before.manifest if before else "", after.manifest)
+    # A rehearsal is pending to helm, while the release is what it was.
+    unchanged = before.status if before else "not installed"
     return Upgraded(
-        name=after.name, namespace=after.namespace, revision=after.revision, status=after.status,
+        name=after.name, namespace=after.namespace, revision=after.revision,
+        status=unchanged if dry_run else after.status,
         chart=after.chart_name, chart_version=after.chart_version, app_version=after.app_version or None,
         result="upgraded" if before else "installed", changed=True, changes=changed(found), dry_run=dry_run or None,
         notes=after.notes or None, diff=Difference(found) if dry_run and before else None,

@@ -4,7 +4,7 @@ import asyncio
 
 from pydantic import BaseModel, Field
 
-from kmcp_istio import istioctl, istiod, versions
+from kmcp_istio import istioctl, istiod, sync, versions
 from kmcp_istio.client import Mesh
 from kmcp_istio.rights import FORWARD
 from kmcp_istio.words import Revision
@@ -30,7 +30,7 @@ async def istio_version(revision: Revision = None, mesh: Mesh = injected()) -> V
     control_plane, answers, binary = await asyncio.gather(
         versions.of_istiods(mesh, istiods), istiod.ask_all(mesh, istiods, "/debug/syncz"), istioctl.version(mesh)
     )
-    proxies = [proxy for _, found in answers.given for proxy in found]
+    proxies = [proxy for _, connected in answers.given for proxy in sync.proxies(connected)]
     return Versions(
         control_plane=control_plane, data_plane=versions.of_proxies(proxies), istioctl=binary,
         unreachable=answers.unreachable or None, warnings=versions.mismatch(binary, control_plane),

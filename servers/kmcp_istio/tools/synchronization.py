@@ -43,7 +43,7 @@ async def istio_proxy_status(
     answers = await istiod.ask_all(
         mesh, istiods, f"/debug/syncz{f'?namespace={quote(namespace)}' if namespace else ''}"
     )
-    every = [row for one, proxies in answers.given for row in sync.rows(proxies, one.pod)]
+    every = [row for one, connected in answers.given for row in sync.rows(connected, one.pod)]
     found = sorted(_chosen(every, pod_name, namespace, pod), key=lambda row: (row.proxy, row.istiod))
     bound_to = {"context": mesh.context.name, "pod": pod_name, "namespace": namespace, "revision": revision}
     return sliced(

@@ -64,6 +64,7 @@ class Stemmed:
     number: int
     page: int
     fields: tuple[str, str, str]
+    whole: str
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,10 @@ class Index:
             f" WHERE s.chunk IN ({_marks(numbers)})",
             [*numbers],
         )
-        return [Stemmed(number, page, (title, headings, body)) for number, page, title, headings, body in rows]
+        return [
+            Stemmed(number, page, (title, headings, body), f"{title}{headings}{body}")
+            for number, page, title, headings, body in rows
+        ]
 
     def passages(self, numbers: Sequence[int]) -> list[Passage]:
         """These chunks, in the order asked for."""

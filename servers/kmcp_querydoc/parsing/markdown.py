@@ -22,7 +22,7 @@ _EMPHASIS = re.compile(r"(?<![\w*])(\*\*|__|\*)(?=\S)(.+?)(?<=\S)\1(?![\w*])")
 def parse(text: str) -> Document:
     text, title = _without_front_matter(text.replace("\r\n", "\n").removeprefix("\ufeff"))
     lines = text.split("\n")
-    tokens = MarkdownIt("commonmark").parse(text)
+    tokens = MarkdownIt("commonmark").disable("inline").parse(text)  # what is inside a paragraph stays as written
     code = {line for token in tokens if token.type in ("fence", "code_block") for line in _lines_of(token)}
     outline = Outline()
     if title:

@@ -24,10 +24,10 @@ PAGE_SHARE = 0.3
 """What the rest of the page adds."""
 NEXT_OF_PAGE = 0.7
 """What a chunk counts after each one of its page that is before it."""
-CANDIDATES = 100
+CANDIDATES = 60
 COMMON = 0.3
 """A form in more than this share of the chunks finds no candidates; it still counts in their scores."""
-MOST_MATCHES = 8_000
+MOST_MATCHES = 6_000
 """Matches that are looked through for candidates, those of rare forms first: what bounds the time of a question."""
 OWN_NAME = 0.3
 """What the name of the only product that is searched counts: every page of it has that."""
@@ -139,9 +139,12 @@ def _best(found: Sequence[Stemmed], terms: Sequence[_Term], average: Sequence[fl
 
 
 def _part(each: Stemmed, term: _Term, average: Sequence[float]) -> float:
+    present = [(form, share) for form, share in term.forms.items() if form in each.whole]
+    if not present:  # most words are in few candidates
+        return 0.0
     matches = 0.0
     for field, weight, influence, usual in zip(each.fields, FIELD_WEIGHTS, LENGTH_INFLUENCE, average, strict=True):
-        count = sum(field.count(form) * share for form, share in term.forms.items())
+        count = sum(field.count(form) * share for form, share in present)
         if count:
             matches += weight * count / (1 - influence + influence * field.count(" ") / 2 / max(usual, 1.0))
     return term.weight * matches / (SATURATION + matches)

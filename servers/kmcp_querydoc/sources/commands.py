@@ -131,11 +131,13 @@ def _closing(file: list[Token], start: int) -> int:
 
 def _read(body: list[Token], constants: Mapping[str, str]) -> Function:
     found = Function()
+    end = 0
     for number, token in enumerate(body):
-        if token.kind != "name":
+        if token.kind != "name" or number < end:
             continue
         if token.value == "Command" and _is(body, number + 1, "{"):
-            found.commands.append(_fields(body[number + 2 : _closing(body, number + 1)], constants))
+            end = _closing(body, number + 1)  # what runs when the command runs declares none
+            found.commands.append(_fields(body[number + 2 : end], constants))
         elif token.value == "AddCommand" and _is(body, number + 1, "("):
             found.children += _called(body[number + 2 : _closing(body, number + 1)])
         elif _FLAG.fullmatch(token.value) and _is(body, number - 1, ".") and _is(body, number + 1, "("):

@@ -11,6 +11,7 @@ from kmcp_runtime.errors import ToolFailure, bad_argument, did_you_mean
 
 OWN = "kmcp-suite"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+_USERINFO = re.compile(r"^(\w[\w+.-]*://)[^/@]*@")
 Kind = Literal["folder", "git", "module", "sitemap", "suite"]
 _KINDS: tuple[Kind, ...] = ("folder", "git", "module", "sitemap", "suite")
 
@@ -69,6 +70,11 @@ class Source(BaseModel):
     @property
     def title(self) -> str:
         return f"{self.product} {self.version}"
+
+    def public(self) -> "Source":
+        """The source as an index may hold it: without user and password of an address."""
+        given = {name: _USERINFO.sub(r"\1", value) for name in ("git", "sitemap") if (value := getattr(self, name))}
+        return self.model_copy(update=given)
 
     def address(self, path: str, fallback: str = "") -> str:
         """The URL of a page by the template; without one the fallback, or the path itself."""

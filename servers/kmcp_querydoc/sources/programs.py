@@ -46,7 +46,7 @@ async def repository(source: Source, workshop: Workshop) -> Fetched:
     await _git(source, workshop, *at, "fetch", "--quiet", "--depth", "1", "--no-tags", "--", source.git, source.ref)
     await _git(source, workshop, *at, "checkout", "--quiet", "--force", "--detach", "FETCH_HEAD")
     revision = (await _git(source, workshop, *at, "rev-parse", "HEAD")).strip()
-    web = source.git.removesuffix(".git").rstrip("/")
+    web = str(source.public().git).removesuffix(".git").rstrip("/")
     ref = revision if source.ref == "HEAD" else source.ref
     return Fetched(clone, revision, f"{web}/blob/{ref}/{{path}}" if web.startswith("https://") else "")
 

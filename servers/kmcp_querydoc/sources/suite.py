@@ -14,6 +14,8 @@ from kmcp_runtime.version import VERSION
 _TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md")
 _CATALOG = "catalog.yaml"
 _VALUES = "charts/kmcp/values.yaml"
+_EVERYWHERE = ("approval", "cursor", "dry_run")
+"""Arguments that mean the same in every tool: the README says what, and each page would seem to answer for them."""
 _KEY = re.compile(r"^([A-Za-z]\w*):", re.MULTILINE)
 
 
@@ -69,8 +71,9 @@ def _tools(server: Mapping[str, Any]) -> str:
         parts += [f"## {tool['name']}", f"{tool['description']} ({_effect(tool)})"]
         arguments = tool["inputSchema"].get("properties") or {}
         required = tool["inputSchema"].get("required") or ()
-        if arguments:
-            parts.append("\n".join(_argument(name, each, name in required) for name, each in arguments.items()))
+        own = {name: each for name, each in arguments.items() if name not in _EVERYWHERE}
+        if own:
+            parts.append("\n".join(_argument(name, each, name in required) for name, each in own.items()))
     return "\n\n".join(parts)
 
 

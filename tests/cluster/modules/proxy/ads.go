@@ -101,7 +101,9 @@ func (s *state) stream(istiod string, hold, refuse map[string]bool) error {
 		if err != nil {
 			return err
 		}
-		s.keep(response)
+		if !refuse[short(response.TypeUrl)] {
+			s.keep(response)
+		}
 		if err := acknowledge(ads, requests[response.TypeUrl], response, hold, refuse); err != nil {
 			return err
 		}
@@ -117,6 +119,15 @@ func (s *state) stream(istiod string, hold, refuse map[string]bool) error {
 	}
 }
 
+func short(url string) string {
+	for name, each := range urls {
+		if each == url {
+			return name
+		}
+	}
+	return url
+}
+
 func (s *state) keep(response *discovery.DiscoveryResponse) {
 	s.Lock()
 	defer s.Unlock()
@@ -127,18 +138,14 @@ func acknowledge(
 	ads discovery.AggregatedDiscoveryService_StreamAggregatedResourcesClient, request *discovery.DiscoveryRequest,
 	response *discovery.DiscoveryResponse, hold, refuse map[string]bool,
 ) error {
-	for name, url := range urls {
-		if url != response.TypeUrl {
-			continue
-		}
-		if hold[name] {
-			return nil
-		}
-		if refuse[name] {
-			request.ErrorDetail = &status.Status{Code: 13, Message: "refused by this proxy"}
-		} else {
-			request.VersionInfo = response.VersionInfo
-		}
+	name := short(response.TypeUrl)
+	if hold[name] {
+		return nil
+	}
+	if refuse[name] {
+		request.ErrorDetail = &status.Status{Code: 13, Message: "refused by this proxy"}
+	} else {
+		request.VersionInfo = response.VersionInfo
 	}
 	request.ResponseNonce = response.Nonce
 	return ads.Send(request)

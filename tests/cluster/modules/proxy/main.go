@@ -8,6 +8,8 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -37,14 +39,20 @@ func set(words string) map[string]bool {
 	return found
 }
 
-// recorded answers GET and POST alike with the file of that path.
+// recorded answers GET and POST alike with the file of that path; a file `path.401` is an answer of that status.
 func recorded(directory string) http.Handler {
 	return http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
-		content, err := os.ReadFile(directory + "/" + strings.ReplaceAll(request.URL.Path[1:], "/", "_"))
-		if err != nil {
-			http.NotFound(answer, request)
-			return
+		name := directory + "/" + strings.ReplaceAll(request.URL.Path[1:], "/", "_")
+		for _, status := range []int{http.StatusOK, http.StatusUnauthorized, http.StatusInternalServerError} {
+			if status != http.StatusOK {
+				name = strings.TrimSuffix(name, filepath.Ext(name)) + "." + strconv.Itoa(status)
+			}
+			if content, err := os.ReadFile(name); err == nil {
+				answer.WriteHeader(status)
+				answer.Write(content)
+				return
+			}
 		}
-		answer.Write(content)
+		http.NotFound(answer, request)
 	})
 }
