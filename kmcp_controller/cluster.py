@@ -67,6 +67,9 @@ class Cluster:
                 return None
             raise
 
+    async def ping(self) -> None:
+        await self._send("GET", "/version")
+
     async def all(self, kind: str, namespace: str | None, selector: str = "") -> list[Object]:
         """From the API server's memory, whole."""
         query = [("resourceVersion", "0"), *([("labelSelector", selector)] if selector else [])]
