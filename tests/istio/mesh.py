@@ -34,6 +34,7 @@ class Mesh:
     revision: str
     address: str
     """Of istiod's Service."""
+    image: str
     settings: IstioSettings
     installed: dict[str, Any]
     """What the tool answered that installed it."""
@@ -69,7 +70,7 @@ async def installed(api: KubeApi, cluster: Cluster, istioctl: Path, image: str) 
             "istio_install_istio", profile="minimal", revision=name, set=settings_of(name, image), timeout_seconds=300
         )
     service = await api.get(f"/api/v1/namespaces/{name}/services/istiod-{name}")
-    mesh = Mesh(name, name, service["spec"]["clusterIP"], settings, told)
+    mesh = Mesh(name, name, service["spec"]["clusterIP"], image, settings, told)
     try:
         yield mesh
     finally:

@@ -1,7 +1,9 @@
 """A real istiod with connected proxies: what the tools answer is what istioctl prints."""
 
 import re
+import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from tests.istio.proxies import proxy_pod
 from tests.istio.recordings import table
 from tests.kubernetes.making import make, running
 from tests.mcp import ToolCaller
+from tests.rights import holding, without
 from tests.waiting import until
 
 pytestmark = [pytest.mark.pods, pytest.mark.timeout(600)]
@@ -78,7 +81,24 @@ async def test_the_installation(mesh: Mesh) -> None:
     told = mesh.installed
     assert (told["engine"], told["installed"], told["version"]) == ("istioctl", True, "1.31.0")
     assert told["components"] == [{"name": f"istiod-{mesh.revision}", "ready": True, "pods": "1/1"}]
-    assert any("Istiod installed" in message for message in told["messages"])
+    assert told["messages"] == [
+        "Istio core installed", "Istiod installed", "Pruning removed resources", "Installation complete",
+    ]  # fmt: skip
+
+
+async def test_the_rights_of_an_installation(mesh: Mesh, admin: KubeApi, tmp_path: Path) -> None:
+    """Enough to do it all again; without one of them istioctl says which."""
+    needs = next(declared.needs for declared in SERVER.tools() if declared.name == "istio_install_istio")
+    every, roles = needs
+    again = {"profile": "minimal", "revision": mesh.revision, "set": settings_of(mesh.namespace, mesh.image)}
+    async with holding(admin, SERVER, mesh.settings, mesh.namespace, needs, tmp_path) as caller:
+        assert (await caller.ok("istio_install_istio", **again))["installed"] is True
+    for rule, verb, says in ((every, "get", "cannot get"), (every, "list", "cannot list"), (roles, "bind", "cluster")):
+        rules = without(needs, rule, verb)
+        async with holding(admin, SERVER, mesh.settings, mesh.namespace, rules, tmp_path) as caller:
+            refused = await caller.fails("istio_install_istio", **{**again, "revision": f"x-{secrets.token_hex(3)}"})
+        assert refused["code"] == "forbidden", refused
+        assert says in refused["message"]
 
 
 async def test_the_status_is_what_istioctl_prints(tools: ToolCaller, mesh: Mesh, place: str) -> None:
