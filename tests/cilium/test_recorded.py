@@ -201,11 +201,14 @@ ENVOY = {
         {"name": "egress", "added_via_api": True, "circuit_breakers": {"thresholds": []}, "host_statuses": [
             {"address": {"socket_address": {"address": "10.0.0.7", "port_value": 80}},
              "health_status": {"eds_health_status": "HEALTHY"}}]}, {"name": "admin"}]},
-    "envoy admin listeners -o json": {"listener_statuses": [{"name": "web", "local_address": {"pipe": {"path": "/x"}}}]},
+    "envoy admin listeners -o json": {
+        "listener_statuses": [{"name": "web", "local_address": {"pipe": {"path": "/x"}}}]
+    },
     "envoy admin certs": {"certificates": [{"ca_cert": [], "cert_chain": [{"path": "a.pem"}]}]},
     "envoy admin serverinfo": {"version": "1.35", "state": "LIVE"},
     "envoy admin logging list": "active loggers:\n  admin: info\n  config: debug\n",
-    "envoy admin metrics -f %5Eenvoy_": '# TYPE envoy_a counter\nenvoy_a{le="0.5",q="x\\"y"} 3\nenvoy_b 1e3\nenvoy_c +Inf\n',
+    "envoy admin metrics -f %5Eenvoy_":
+        '# TYPE envoy_a counter\nenvoy_a{le="0.5",q="x\\"y"} 3\nenvoy_b 1e3\nenvoy_c +Inf\n',
     "envoy admin config routes -n web": {"configs": [
         {"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump.DynamicRouteConfig", "version_info": "1",
          "route_config": {"name": "web-route"}}]},
@@ -223,7 +226,10 @@ ENVOY = {
                 {"address": "10.0.0.7:80", "health": {"eds_health_status": "HEALTHY"}}]}}]),
         ({"resource_name": "listeners"}, [{"name": "web", "content": {"local_address": {"pipe": {"path": "/x"}}}}]),
         ({"resource_name": "certs"}, [{"content": {"ca_cert": [], "cert_chain": [{"path": "a.pem"}]}}]),
-        ({"resource_name": "serverinfo"}, [{"name": "state", "content": "LIVE"}, {"name": "version", "content": "1.35"}]),
+        (
+            {"resource_name": "serverinfo"},
+            [{"name": "state", "content": "LIVE"}, {"name": "version", "content": "1.35"}],
+        ),
         ({"resource_name": "logging"}, [{"name": "admin", "value": "info"}, {"name": "config", "value": "debug"}]),
         ({"resource_name": "metrics", "filter": "^envoy_"}, [
             {"name": "envoy_a", "labels": {"le": "0.5", "q": 'x"y'}, "value": 3.0},
@@ -332,7 +338,9 @@ MESH_OBJECTS: dict[str, Any] = {
         "spec": {"type": "LoadBalancer", "ports": [{"port": 2379}]},
         "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.3"}]}},
     },
-    f"/api/v1/namespaces/{NAMESPACE}/secrets/cilium-clustermesh": {"data": {"two": "eA==", "two.etcd-client.key": "eA=="}},
+    f"/api/v1/namespaces/{NAMESPACE}/secrets/cilium-clustermesh": {
+        "data": {"two": "eA==", "two.etcd-client.key": "eA=="}
+    },
     f"/apis/apps/v1/namespaces/{NAMESPACE}/daemonsets": [],
     f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments": [
         {"metadata": {"name": "clustermesh-apiserver"}, "spec": {"replicas": 1}, "status": {"readyReplicas": 1}}
@@ -385,8 +393,13 @@ async def test_the_overview_names_what_is_not_well(tmp_path: Path) -> None:
     ]
     base = f"/apis/apps/v1/namespaces/{NAMESPACE}"
     objects = {
-        f"{base}/daemonsets": [workload("cilium", "quay.io/cilium/cilium:v1.19.5@sha256:1", desiredNumberScheduled=3, numberReady=2)],
-        f"{base}/deployments": [workload("cilium-operator", "quay.io/cilium/operator:v1.19.4", readyReplicas=2), workload("other", "x")],
+        f"{base}/daemonsets": [
+            workload("cilium", "quay.io/cilium/cilium:v1.19.5@sha256:1", desiredNumberScheduled=3, numberReady=2)
+        ],
+        f"{base}/deployments": [
+            workload("cilium-operator", "quay.io/cilium/operator:v1.19.4", readyReplicas=2),
+            workload("other", "x"),
+        ],
         f"/api/v1/namespaces/{NAMESPACE}/configmaps/cilium-config": {"data": {
             "routing-mode": "tunnel", "tunnel-protocol": "geneve", "enable-wireguard": "true", "ipam": "cluster-pool",
             "cluster-name": "one", "cluster-id": "1", "kube-proxy-replacement": "true"}},
@@ -408,7 +421,8 @@ async def test_the_overview_names_what_is_not_well(tmp_path: Path) -> None:
     }  # fmt: skip
     assert found["endpoints"] == {"managed": 1, "pods": 3}
     assert found["problems"] == [
-        "the agent on b, c is not well", "cilium: 2 of 3 ready", "2 running pods are not in Cilium's care: make them anew",
+        "the agent on b, c is not well", "cilium: 2 of 3 ready",
+        "2 running pods are not in Cilium's care: make them anew",
     ]  # fmt: skip
 
 
@@ -419,7 +433,8 @@ async def test_features_that_nodes_do_not_share_and_those_of_the_operator(tmp_pa
     unused = {"name": "cilium_feature_srv6", "labels": {}, "value": 0}
     operator = FakeAgent("op", answering({metrics: [rare]}), label="io.cilium/app=operator")
     agents = [
-        FakeAgent("a", answering({metrics: [common, rare, unused]})), FakeAgent("b", answering({metrics: [common]})), operator,
+        FakeAgent("a", answering({metrics: [common, rare, unused]})),
+        FakeAgent("b", answering({metrics: [common]})), operator,
     ]  # fmt: skip
     container = {"name": "cilium-operator", "command": ["cilium-operator-generic"], "args": ["--debug"]}
     objects = {
@@ -498,8 +513,9 @@ async def test_flows_of_several_nodes_are_merged_by_time(tmp_path: Path) -> None
         )
 
     lost = json.dumps({"lost_events": {"source": "PERF_EVENT_RING_BUFFER", "num_events_lost": "12"}})
+    first = "\n".join([flow("2026-01-01T00:00:01Z", "a"), lost, flow("2026-01-01T00:00:03Z", "a")])
     agents = [
-        FakeAgent("a", lambda argv: Output("\n".join([flow("2026-01-01T00:00:01Z", "a"), lost, flow("2026-01-01T00:00:03Z", "a")]))),
+        FakeAgent("a", lambda argv: Output(first)),
         FakeAgent("b", lambda argv: Output(flow("2026-01-01T00:00:02Z", "b", "DROPPED"))),
         FakeAgent("c", lambda argv: Output(stderr="failed to connect to 'unix:///var/run/cilium/hubble.sock'", code=1)),
     ]  # fmt: skip
