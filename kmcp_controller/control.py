@@ -18,7 +18,7 @@ from .reconcile import Options, Reconciler
 from .store import Key, Store, keys_of
 
 WATCHED = ("MCPServer", "Deployment", "Service", "ServiceAccount", "ConfigMap", "HorizontalPodAutoscaler")
-_UNWATCHED = ("NetworkPolicy", "RemoteMCPServer")
+_UNWATCHED = ("NetworkPolicy", "RemoteMCPServer", "Role", "RoleBinding")
 _UNLABELLED = ("MCPServer", "HorizontalPodAutoscaler")
 _PING_SECONDS, _LOOK_SECONDS, _AWAY_SECONDS = 5.0, 600.0, 60.0
 _DRAIN_SECONDS = 2.0  # for Events that wait to be written when the controller ends
@@ -106,7 +106,7 @@ class Controller:
         except StatusFailure as failure:
             if kind not in _UNWATCHED or failure.http_status not in (403, 404):
                 raise
-            return  # RemoteMCPServer: its definition is not installed; NetworkPolicy: not granted
+            return  # RemoteMCPServer: its definition is not installed; the others: not granted
         if kind == "RemoteMCPServer":
             self.reconciler.remote_served = True
         found = [each for one in lists for each in one]

@@ -117,12 +117,12 @@ class Reconciler:
         """What it came to, in one word, and after how many seconds to look again."""
         try:
             server, wanted = self._accept(key, source)
+            resolved = await references.resolve(self.cluster, server.namespace, wanted, self.options.read_secrets)
+            rendered = render(server, self.options.platform, await self._around(server, resolved))
         except RefusedError as error:
             observed = status.Observed(faults=error.faults, fault_reason=error.reason)
             await self._report(source, observed, {}, [])
             return "invalid", self._resync()
-        resolved = await references.resolve(self.cluster, server.namespace, wanted, self.options.read_secrets)
-        rendered = render(server, self.options.platform, await self._around(server, resolved))
         paused = server.annotations.get(PAUSED) == "true"
         outcome = Outcome() if paused else await self._apply(server, rendered)
         observed = await self._observe(key, server, rendered, outcome, resolved)

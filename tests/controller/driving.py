@@ -103,9 +103,9 @@ class Driver:
         self.api, self.namespace, self.given = api, namespace, given
         self._running: list[Running] = []
 
-    async def start(self, options: Options = OPTIONS, **place: Any) -> Running:
+    async def start(self, options: Options = OPTIONS, kubeconfig: str = "", **place: Any) -> Running:
         where = replace(Place(namespaces=(self.namespace,)), **place)
-        running = Running(str(self.given.kubeconfig), options, where)
+        running = Running(kubeconfig or str(self.given.kubeconfig), options, where)
         self._running.append(running)
         assert await asyncio.to_thread(running.ready.wait, 60)
         return running
