@@ -64,7 +64,7 @@ async def test_a_client_in_the_cluster_calls_a_tool_and_all_tell_the_same(releas
 
 async def test_two_controllers_run_and_one_acts(release: Release) -> None:
     pods = await until(
-        lambda: release.list("v1/pods", "app.kubernetes.io/name=kmcp"), _both_ready, PATIENCE, "two controllers"
+        lambda: release.all("v1/pods", "app.kubernetes.io/name=kmcp"), _both_ready, PATIENCE, "two controllers"
     )
     lease = await release.get("coordination.k8s.io/v1/leases", "kmcp-controller")
     names = {pod["metadata"]["name"] for pod in pods}
@@ -129,4 +129,4 @@ async def _holder(release: Release) -> str:
 
 
 async def _names(release: Release, collection: str) -> set[str]:
-    return {each["metadata"]["name"] for each in await release.list(collection)}
+    return {each["metadata"]["name"] for each in await release.all(collection)}
