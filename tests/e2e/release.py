@@ -21,6 +21,7 @@ PATIENCE = 180.0
 """Seconds for pods to start on a busy machine; a quiet one needs fifteen."""
 PROGRAM = Path(__file__).parent / "programs/words.py"
 IMAGE = suite_images.reference("kubernetes")
+ADDED = {"app.kubernetes.io/managed-by": "kmcp-tests"}
 VALUES: Object = {
     "image": {"repository": f"{suite_images.REGISTRY}kmcp-controller", "tag": suite_images.tag()},
     "controller": {
@@ -38,25 +39,35 @@ class Release:
 
     def __init__(self, api: KubeApi, cluster: Cluster, helm: Path, home: Path) -> None:
         self.api, self.cluster, self.chart, self._home = api, cluster, Chart(helm), home
-        self.namespace = f"e2e-{secrets.token_hex(4)}"
+        self.namespace = ""
         self._lives = False
+        self._namespaces: list[str] = []
 
     async def installed(self) -> None:
         if self._lives:
             return
-        self._lives = True
+        self.namespace, self._lives = f"e2e-{secrets.token_hex(4)}", True
+        self._namespaces.append(self.namespace)
         await self.api.send("POST", "/api/v1/namespaces", (), {"metadata": {"name": self.namespace}})
         values = self._home / "values.json"
         values.write_text(json.dumps({**VALUES, "rbac": {"namespaces": [self.namespace]}}))
         await self._helm("install", self.namespace, str(CHART), "-n", self.namespace, "--values", str(values))
 
     async def uninstalled(self) -> None:
+        self._lives = False
         await self._helm("uninstall", self.namespace, "-n", self.namespace, "--wait")
+
+    async def tidied(self) -> None:
+        """Without what tests have added."""
+        for collection in ("kagent.dev/v1alpha1/mcpservers", "v1/configmaps"):
+            selector = [("labelSelector", "app.kubernetes.io/managed-by=kmcp-tests")]
+            await self.api.send("DELETE", self.path(collection), selector)
 
     async def end(self) -> None:
         if self._lives:
-            await self._helm("uninstall", self.namespace, "-n", self.namespace, "--ignore-not-found")
-            await self.api.send("DELETE", f"/api/v1/namespaces/{self.namespace}")
+            await self.uninstalled()
+        for name in self._namespaces:
+            await self.api.send("DELETE", f"/api/v1/namespaces/{name}")
 
     async def _helm(self, *arguments: str) -> None:
         variables = {"KUBECONFIG": str(self.cluster.kubeconfig), "HOME": str(self._home)}
@@ -85,7 +96,7 @@ class Release:
     async def server(self, name: str, spec: Mapping[str, Any], **annotations: str) -> None:
         """Make or change an MCPServer; annotations are ours, `_` for `-`."""
         ours = {f"kmcp-suite/{key.replace('_', '-')}": value for key, value in annotations.items()}
-        metadata = {"name": name, "annotations": ours}
+        metadata = {"name": name, "annotations": ours, "labels": ADDED}
         body = {"apiVersion": "kagent.dev/v1alpha1", "kind": "MCPServer", "metadata": metadata, "spec": dict(spec)}
         await apply(self.api, body, self.namespace)
 
@@ -102,7 +113,8 @@ class Release:
         await self.server(name, {"transportType": "stdio", "deployment": deployment}, **annotations)
 
     async def config_map(self, name: str, data: Mapping[str, str]) -> None:
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": dict(data)}
+        metadata = {"name": name, "labels": ADDED}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(data)}
         await apply(self.api, body, self.namespace)
 
     async def url(self, name: str) -> str:
