@@ -1,12 +1,32 @@
 # One image a server: --build-arg SERVER=<extra of pyproject.toml>, `controller` for the controller.
 # BASE is an argument so that a mirror, or a test without a registry, can put its own Python (>= 3.11, with venv) there.
 ARG BASE=python:3.13-slim
+# Where the programs come from that a server calls (helm for SERVER=helm, istio and cilium): `none`, `built` from Go
+# packages, or `given`, which takes the executables in programs/ of the build context.
+ARG PROGRAMS=none
+ARG GO=golang:1.26
+
+FROM ${BASE} AS none
+RUN mkdir /programs
+
+FROM ${BASE} AS given
+COPY programs /programs
+
+FROM ${GO} AS built
+# Unstamped, helm renders charts for Kubernetes 1.20 where no cluster tells otherwise.
+ARG GO_PACKAGES=helm.sh/helm/v3/cmd/helm@v3.22.0
+ARG GO_VARIABLES="-X helm.sh/helm/v3/internal/version.version=v3.22.0 \
+-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=36"
+RUN CGO_ENABLED=0 GOBIN=/programs go install -trimpath -ldflags="-s -w ${GO_VARIABLES}" ${GO_PACKAGES}
+
+FROM ${PROGRAMS} AS programs
 
 FROM ${BASE} AS build
 ARG SERVER
 WORKDIR /src
 RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.8
-COPY requirements.lock pyproject.toml README.md LICENSE ./
+COPY requirements.lock pyproject.toml README.md CONTRIBUTING.md catalog.yaml LICENSE ./
+COPY charts/kmcp/values.yaml charts/kmcp/values.yaml
 COPY servers servers
 COPY kmcp_controller kmcp_controller
 # Versions are those of the lock; what only other servers or the tests need is not installed.
@@ -17,6 +37,7 @@ RUN python3 -m venv --without-pip /opt/kmcp \
 FROM ${BASE}
 ARG SERVER
 COPY --from=build /opt/kmcp /opt/kmcp
+COPY --from=programs /programs /usr/local/bin
 RUN ln -s "kmcp-${SERVER}" /opt/kmcp/bin/entry
 ENV PATH=/opt/kmcp/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check catalog lock bench cluster cluster-down
+.PHONY: help up demo test check catalog lock docs bench bench-docs cluster cluster-down
 
 help: ## List these commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,8 +34,14 @@ lock: $(READY) ## Resolve the dependencies anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras --group dev \
 		--no-header pyproject.toml -o requirements.lock
 
+docs: $(READY) ## Index the documentation of Prometheus, Argo Rollouts, Cilium and Helm for the search
+	@PATH="$$($(BIN)/python -m tests.cluster go):$$PATH" $(BIN)/kmcp-suite docs build $(ARGS)
+
 bench: $(READY) ## Measure against the raw API call and another server, as ratios
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-docs: $(READY) ## Measure documentation search on labelled questions: recall, MRR, time
+	@PATH="$$($(BIN)/python -m tests.cluster go):$$PATH" $(BIN)/python -m bench.documentation $(ARGS)
 
 cluster: $(READY) ## Bring up the real Kubernetes of the tests and print its KUBECONFIG
 	@$(BIN)/python -m tests.cluster up

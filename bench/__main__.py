@@ -11,7 +11,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from bench import peer
+from bench import controller, peer
+from bench.goal import Goal
 from bench.population import PODS, populate
 from bench.programs import Program, running
 from bench.session import Session
@@ -19,6 +20,7 @@ from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from tests.cluster import lifetime
 from tests.cluster.given import given
+from tests.cluster.model import Cluster
 
 SMALL, LARGE = ("bench-small", 20), ("bench-large", 2000)
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
@@ -30,19 +32,6 @@ Measured = Callable[[], Awaitable[int]]
 
 
 @dataclass
-class Goal:
-    """What is compared, the ratio that was measured, and the ratio that is wanted."""
-
-    what: str
-    measured: float
-    wanted: float
-
-    def line(self) -> str:
-        verdict = "met" if self.measured <= self.wanted else "NOT MET"
-        return f"{self.what:66} {self.measured:9.4f}   goal <= {self.wanted:.4f}   {verdict}"
-
-
-@dataclass
 class Sample:
     seconds: float
     answer_bytes: int
@@ -50,34 +39,38 @@ class Sample:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("part", nargs="?", choices=("servers", "controller"), default="servers", help="what to measure")
     parser.add_argument("--rounds", type=int, default=30, help="rounds of every comparison (default %(default)s)")
-    return asyncio.run(_bench(parser.parse_args().rounds))
+    parser.add_argument("--count", type=int, default=500, help="MCPServers for the controller (default %(default)s)")
+    return asyncio.run(_bench(parser.parse_args()))
 
 
-async def _bench(rounds: int) -> int:
+async def _bench(options: argparse.Namespace) -> int:
     cluster = given() or lifetime.obtain("cluster", None, say)
     contexts = load_contexts(str(cluster.kubeconfig))
     api = KubeApi(contexts, contexts.named(None), Limits())
+    try:
+        if options.part == "controller":
+            goals = await controller.measure(api, cluster, options.count)
+        else:
+            goals = await _servers(api, cluster, options.rounds)
+    finally:
+        await api.close()
+    print(*(goal.line() for goal in goals), sep="\n")
+    return 0
+
+
+async def _servers(api: KubeApi, cluster: Cluster, rounds: int) -> list[Goal]:
     say(f"{cluster.title}: {SMALL[1]} and {LARGE[1]} pods")
     await populate(api, *SMALL)
     await populate(api, *LARGE)
     environment = {"KUBECONFIG": str(cluster.kubeconfig)}
-    other = [
-        str(peer.binary(say)),
-        "--port",
-        "{port}",
-        "--bind-address",
-        "127.0.0.1",
-        "--kubeconfig",
-        str(cluster.kubeconfig),
-    ]
+    flags = ["--port", "{port}", "--bind-address", "127.0.0.1", "--kubeconfig", str(cluster.kubeconfig)]
     with ExitStack() as stack:
         ours = stack.enter_context(running(_OURS, environment))
-        theirs = stack.enter_context(running(other, environment))
+        theirs = stack.enter_context(running([str(peer.binary(say)), *flags], environment))
         shelf = stack.enter_context(running(_RUNTIME, environment))
-        goals = await _compare(api, ours, theirs, shelf, rounds)
-    await api.close()
-    return 0 if goals else 1
+        return await _compare(api, ours, theirs, shelf, rounds)
 
 
 async def _compare(api: KubeApi, ours: Program, theirs: Program, shelf: Program, rounds: int) -> list[Goal]:
@@ -100,7 +93,6 @@ async def _compare(api: KubeApi, ours: Program, theirs: Program, shelf: Program,
         _describe(name, samples)
     print(f"revision: ours {one.protocol}, peer {two.protocol}")
     print(f"memory: ours {ours.memory_mib():.0f} MiB, peer {theirs.memory_mib():.0f} MiB\n")
-    print(*(goal.line() for goal in goals), sep="\n")
     await one.close()
     await two.close()
     return goals

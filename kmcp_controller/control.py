@@ -19,7 +19,7 @@ from .store import Key, Store, keys_of
 WATCHED = ("MCPServer", "Deployment", "Service", "ServiceAccount", "ConfigMap", "HorizontalPodAutoscaler")
 _UNWATCHED = ("NetworkPolicy", "RemoteMCPServer")
 _UNLABELLED = ("MCPServer", "HorizontalPodAutoscaler")
-_SCHEMA_SECONDS, _AWAY_SECONDS = 600.0, 60.0
+_PING_SECONDS, _LOOK_SECONDS, _AWAY_SECONDS = 5.0, 600.0, 60.0
 _LOG = logging.getLogger("kmcp.controller")
 
 
@@ -84,9 +84,8 @@ class Controller:
         """One event of a watch. What our own writes have answered is no news."""
         found, gone = event["object"], event["type"] == "DELETED"
         news = self.store.drop(found) or found["kind"] != "MCPServer" if gone else self.store.put(found)
-        urgency = Urgency.SPEC if found["kind"] == "MCPServer" else Urgency.DRIFT
-        for key in keys_of(found) if news else ():
-            self.queue.add(key, urgency)
+        if news:
+            self._news(found)
 
     @property
     def answering(self) -> bool:
@@ -94,6 +93,7 @@ class Controller:
         return asyncio.get_running_loop().time() - self.cluster.answered_at < _AWAY_SECONDS
 
     async def _list(self, kind: str) -> None:
+        """All objects of a kind; what has come, changed or gone since is news."""
         selector = "" if kind in _UNLABELLED else LABEL
         try:
             lists = [await self.cluster.all(kind, each, selector) for each in self.place.namespaces or (None,)]
@@ -103,21 +103,38 @@ class Controller:
             return  # RemoteMCPServer: its definition is not installed; NetworkPolicy: not granted
         if kind == "RemoteMCPServer":
             self.reconciler.remote_served = True
-        for found in (each for one in lists for each in one):
-            self.store.put(found)
+        found = [each for one in lists for each in one]
+        there = {each["metadata"]["uid"] for each in found}
+        for each in [each for each in self.store.of_kind(kind) if each["metadata"]["uid"] not in there]:
+            self.store.forget(each)
+            self._news(each)
+        for each in found:
+            if self.store.put(each):
+                self._news(each)
+
+    def _news(self, found: Mapping[str, Any]) -> None:
+        urgency = Urgency.SPEC if found["kind"] == "MCPServer" else Urgency.DRIFT
+        for key in keys_of(found):
+            self.queue.add(key, urgency)
 
     async def _refresh(self) -> None:
-        """Look again at what no watch tells: the served schema, and owned kinds that are not watched."""
+        """Look again at what no watch tells: what went while the API server was away, kinds that are not watched."""
+        loop = asyncio.get_running_loop()
+        looked, away = loop.time(), False
         while True:
-            await asyncio.sleep(_SCHEMA_SECONDS)
+            await asyncio.sleep(_PING_SECONDS)
             try:
+                await self.cluster.ping()
+                if not away and loop.time() - looked < _LOOK_SECONDS:
+                    continue
                 await self.reconciler.writer.learn()
-                for kind in _UNWATCHED:
-                    for each in list(self.store.of_kind(kind)):
-                        self.store.forget(each)
+                for kind in (*WATCHED, *_UNWATCHED):
                     await self._list(kind)
+                looked, away = loop.time(), False
             except ToolFailure as failure:
-                _LOG.warning("the API server did not say what it serves: %s", redact.text(failure.message))
+                if not away:
+                    _LOG.warning("the API server is away: %s", redact.text(failure.message))
+                away = True
 
     def _lead(self, held: bool) -> None:
         _LOG.warning("%s the lease", "holding" if held else "not holding")

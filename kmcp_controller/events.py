@@ -16,6 +16,7 @@ from .spec.model import DEFAULT_PORT
 _LOG = logging.getLogger("kmcp.controller")
 _AGAIN = 600.0
 _LONGEST = 1024
+_MANY = 1000
 _WARNINGS = {
     "ImageNotFound": "ImagePullFailed",
     "SecretNotFound": "ReferenceNotFound",
@@ -88,6 +89,7 @@ class Recorder:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._written: dict[tuple[str, str, str], tuple[dict[str, Any], float, int]] = {}
+        self._full = _MANY  # so many are remembered before old ones are looked for
 
     async def write(self, server: Mapping[str, Any], notices: Iterable[Notice], now: float) -> None:
         for notice in notices:
@@ -110,7 +112,9 @@ class Recorder:
         else:
             event = await self._cluster.create(_event(server, notice))
         self._cluster.metrics.events.labels(notice.type, notice.reason).inc()
-        self._written = {key: each for key, each in self._written.items() if now - each[1] < 2 * _AGAIN}
+        if len(self._written) >= self._full:
+            self._written = {key: each for key, each in self._written.items() if now - each[1] < 2 * _AGAIN}
+            self._full = max(_MANY, 2 * len(self._written))
         self._written[at] = ({key: event[key] for key in ("apiVersion", "kind", "metadata")}, now, count + 1)
 
 

@@ -89,6 +89,10 @@ class Live:
             self._document = document(self._described.values())
         return self._document
 
+    def described(self) -> Iterable[dict[str, Any]]:
+        """The servers as the document has them, in no order and without its hash."""
+        return self._described.values()
+
     def get(self, namespace: str, name: str) -> dict[str, Any] | None:
         """A server as the document has it."""
         return self._described.get((namespace, name))

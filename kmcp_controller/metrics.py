@@ -76,7 +76,7 @@ class _Servers(Collector):
         self._live = live
 
     def collect(self) -> Iterator[Metric]:
-        servers = self._live.document()["servers"]
+        servers = list(self._live.described())
         states = GaugeMetricFamily("kmcp_mcpservers", "MCPServers by condition Ready", labels=("ready", "reason"))
         for (ready, reason), count in Tally((each["ready"], each["reason"]) for each in servers).items():
             states.add_metric((str(ready).lower(), reason or ""), count)

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
+from heapq import heappop, heappush
 
 from .store import Key
 
@@ -26,6 +27,8 @@ class Queue:
     ) -> None:  # fmt: skip
         self._work, self._failed, self._waited = work, failed, waited
         self._due: dict[Key, tuple[Urgency, float]] = {}
+        self._timers: list[tuple[float, Key]] = []  # heaps; entries that are not as in `_due` any more are void
+        self._ripe: list[tuple[Urgency, float, Key]] = []
         self._running: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._changed = asyncio.Event()
@@ -38,9 +41,13 @@ class Queue:
         """Ask for a pass; the earlier time and the higher urgency of two requests count."""
         at = asyncio.get_running_loop().time() + delay
         known = self._due.get(key, (urgency, at))
-        self._due[key] = (min(known[0], urgency), min(known[1], at))
+        self._schedule(key, min(known[0], urgency), min(known[1], at))
         if urgency is Urgency.SPEC:
             self._failures.pop(key, None)
+
+    def _schedule(self, key: Key, urgency: Urgency, at: float) -> None:
+        self._due[key] = urgency, at
+        heappush(self._timers, (at, key))
         self._changed.set()
 
     def allow(self, working: bool) -> None:
@@ -66,27 +73,40 @@ class Queue:
         self._running.discard(key)
         if again is not None:
             self.add(key, Urgency.RESYNC, again)
-        self._changed.set()
+        if key in self._due:  # what became due meanwhile was passed over
+            self._schedule(key, *self._due[key])
         slots.release()
 
     async def _next(self) -> Key:
         while True:
             await self._open.wait()
             now = asyncio.get_running_loop().time()
-            idle = [(urgency, at, key) for key, (urgency, at) in self._due.items() if key not in self._running]
-            ready = min((each for each in idle if each[1] <= now), default=None)
-            if ready:
-                del self._due[ready[2]]
-                self._running.add(ready[2])
-                self._waited(now - ready[1])
-                return ready[2]
+            key = self._take(now)
+            if key:
+                return key
             self._changed.clear()
-            soonest = min((at for _, at, _ in idle), default=now + 60)
+            soonest = self._timers[0][0] if self._timers else now + 60
             try:
                 async with asyncio.timeout(max(soonest - now, 0.01)):
                     await self._changed.wait()
             except TimeoutError:
                 continue  # the soonest entry is due
+
+    def _take(self, now: float) -> Key | None:
+        """The most urgent key that is due, and of those the one that has waited longest."""
+        while self._timers and self._timers[0][0] <= now:
+            at, key = heappop(self._timers)
+            urgency, due = self._due.get(key, (Urgency.RESYNC, -1.0))
+            if due == at and key not in self._running:
+                heappush(self._ripe, (urgency, at, key))
+        while self._ripe:
+            urgency, at, key = heappop(self._ripe)
+            if self._due.get(key) == (urgency, at) and key not in self._running:
+                del self._due[key]
+                self._running.add(key)
+                self._waited(now - at)
+                return key
+        return None
 
     def _backoff(self, key: Key) -> float:
         count = self._failures[key] = self._failures.get(key, 0) + 1

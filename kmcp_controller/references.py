@@ -12,7 +12,7 @@ from kmcp_runtime.catalog import digest
 from kmcp_runtime.kube.failures import StatusFailure
 
 from .cluster import Cluster
-from .render import render
+from .render import pod
 from .spec import MCPServer, Platform
 
 _REASON = {
@@ -40,8 +40,7 @@ class Resolved:
 
 def wanted(server: MCPServer, platform: Platform) -> list[Reference]:
     """All of them, once each; what the server's own objects provide is left out."""
-    deployment = next(each for each in render(server, platform) if each["kind"] == "Deployment")
-    spec = deployment["spec"]["template"]["spec"]
+    spec = pod(server, platform)
     own = Reference("ConfigMap", server.name)
     found = [each for each in _of_pod(spec) if each != own or server.transport == "http"]
     if server.deployment.service_account_name:

@@ -10,7 +10,7 @@ from tests.applying import connected
 from tests.cluster.dns import serve_dns, serves_dns
 from tests.cluster.model import Cluster
 
-pytest_plugins = ["tests.cluster.plugin"]
+pytest_plugins = ["tests.cluster.plugin", "tests.cilium.plugin"]
 
 
 @pytest.fixture

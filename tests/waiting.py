@@ -13,6 +13,7 @@ async def until(
     holds: Callable[[Value], bool] = bool,
     seconds: float = 60,
     what: str = "condition",
+    pause: float = 0.1,
 ) -> Value:
     """Look again and again until what is seen holds; fail with the last sight at the deadline."""
     deadline = time.monotonic() + seconds
@@ -22,7 +23,7 @@ async def until(
             return seen
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not hold within {seconds} s; last seen: {seen!r}")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(pause)
 
 
 async def listening(host: str, port: int) -> None:

@@ -40,6 +40,12 @@ def render(server: MCPServer, platform: Platform, around: Surroundings | None = 
     return [_finish(server, each) for each in objects if each]
 
 
+def pod(server: MCPServer, platform: Platform) -> Manifest:
+    """The pod's spec alone, wherever it is to run."""
+    spec: Manifest = pod_template(_workload(server, platform, Surroundings()), None)["spec"]
+    return spec
+
+
 def _workload(server: MCPServer, platform: Platform, around: Surroundings) -> Workload:
     suite = is_suite_image(server.deployment.image, platform)
     adapter: Adapter = adapter_of(server.transport, server.deployment, server.extensions.stdio_adapter, platform)

@@ -25,6 +25,8 @@ class AgentPod:
     state: str
     """The pod's status in a word, with its ready containers: `Running 1/1`."""
     restarts: str
+    ip: str
+    """The node's address too: agents use the node's own network."""
 
     @property
     def ready(self) -> bool:
@@ -65,7 +67,7 @@ async def listed(api: KubeApi, namespace: str) -> list[AgentPod]:
 def _pod(namespace: str, row: Mapping[str, Any]) -> AgentPod:
     return AgentPod(
         node=row["node"], namespace=namespace, name=row["name"], state=f"{row['status']} {row['ready']}",
-        restarts=str(row["restarts"]).split(" ")[0],
+        restarts=str(row["restarts"]).split(" ")[0], ip=row["ip"],
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from kmcp_cilium.agents import CONTAINER, AgentPod
 from kmcp_cilium.answers import Answers
 from kmcp_cilium.settings import CiliumSettings
 from kmcp_runtime.call import Call
-from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
+from kmcp_runtime.errors import Code, ToolFailure, timed_out, too_large, unavailable
 from kmcp_runtime.instance import Backend
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.cluster import Cluster
@@ -62,6 +62,15 @@ class Agent:
         words = (*words[:at], "-o", "json", *words[at:])
         return parsed(await self.text(*words), self._shown(words))
 
+    async def json_or(self, codes: tuple[Code, ...], otherwise: Any, *words: str) -> Any:
+        """The document, or `otherwise` where the agent fails with one of these codes: absence is an answer."""
+        try:
+            return await self.json(*words)
+        except ToolFailure as failure:
+            if failure.code not in codes:
+                raise
+            return otherwise
+
     async def text(self, *words: str, seconds: float = SECONDS) -> str:
         """What a command writes to its standard output."""
         gone = await self.removed(*words)
@@ -70,7 +79,7 @@ class Agent:
         ended = await self.run(PROGRAM, *words, seconds=seconds)
         stdout = ended.stdout.decode(errors="replace")
         if ended.exit_code != 0:
-            raise self._failed(words, ended, stdout)
+            raise self.failure(words, ended)
         if faults.is_help(stdout):
             raise faults.misunderstood(self._shown(words))
         return stdout
@@ -125,8 +134,9 @@ class Agent:
             raise too_large(f"`{program} {words[0]}` answered more than {LARGEST >> 20} MiB {self.where}")
         return ended
 
-    def _failed(self, words: tuple[str, ...], ended: Execution, stdout: str) -> ToolFailure:
-        stderr = ended.stderr.decode(errors="replace")
+    def failure(self, words: tuple[str, ...], ended: Execution) -> ToolFailure:
+        """What a command that ended with an error says, as a failure."""
+        stdout, stderr = (stream.decode(errors="replace") for stream in (ended.stdout, ended.stderr))
         return faults.failed(self._shown(words), stdout, stderr, ended.exit_code, self.where, self.look)
 
     def _shown(self, words: tuple[str, ...]) -> str:
@@ -175,6 +185,10 @@ class Cilium(Cluster):
         pods = await self.pods()
         return self._agent(agents.on_node(pods, node) if node else agents.only(pods))
 
+    async def ready_agents(self, most: int) -> list[Agent]:
+        """The first Ready agents, one a node."""
+        return [self._agent(pod) for pod in _one_a_node(await self.pods()) if pod.ready][:most]
+
     async def everywhere(self, node: str | None, ask: Callable[[Agent], Awaitable[Value]]) -> Answers[Value]:
         """What the agent of that node, or each of them at once, answers; a partial answer is an answer.
 
@@ -182,8 +196,15 @@ class Cilium(Cluster):
         """
         pods = await self.pods()
         chosen = [agents.on_node(pods, node)] if node else _one_a_node(pods)
-        failures = {pod.node: agents.not_ready(pod) for pod in chosen if not pod.ready}
-        tasks = {pod.node: asyncio.create_task(_asked(ask(self._agent(pod)))) for pod in chosen if pod.ready}
+        answers = await self.asked([self._agent(pod) for pod in chosen if pod.ready], ask)
+        failures = {**answers.failures, **{pod.node: agents.not_ready(pod) for pod in chosen if not pod.ready}}
+        if not answers.by_node:
+            raise failures[min(failures)]
+        return Answers(answers.by_node, failures)
+
+    async def asked(self, chosen: Sequence[Agent], ask: Callable[[Agent], Awaitable[Value]]) -> Answers[Value]:
+        """What these agents answer, asked at once; those that fail or are late stand under `failures`."""
+        tasks = {agent.node: asyncio.create_task(_outcome(ask(agent))) for agent in chosen}
         try:
             if tasks:
                 await asyncio.wait(tasks.values(), timeout=self.call.deadline - MARGIN_SECONDS)
@@ -191,11 +212,10 @@ class Cilium(Cluster):
         finally:
             for task in tasks.values():
                 task.cancel()
-        failures |= {node: outcome for node, outcome in outcomes.items() if isinstance(outcome, ToolFailure)}
-        answers = {node: outcome for node, outcome in outcomes.items() if not isinstance(outcome, ToolFailure)}
-        if not answers:
-            raise failures[min(failures)]
-        return Answers(answers, failures)
+        return Answers(
+            {node: outcome for node, outcome in outcomes.items() if not isinstance(outcome, ToolFailure)},
+            {node: outcome for node, outcome in outcomes.items() if isinstance(outcome, ToolFailure)},
+        )
 
     def page(
         self, kind: type[Paged], rows: Sequence[Any], limit: int, cursor: str | None, hint: str | None = None,
@@ -217,7 +237,7 @@ def _one_a_node(pods: list[AgentPod]) -> list[AgentPod]:
     return list(by_node.values())
 
 
-async def _asked(answer: Awaitable[Value]) -> Value | ToolFailure:
+async def _outcome(answer: Awaitable[Value]) -> Value | ToolFailure:
     try:
         return await answer
     except ToolFailure as failure:  # reported beside the other nodes' answers

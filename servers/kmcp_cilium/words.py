@@ -26,9 +26,9 @@ def check_operand(value: str) -> str:
 
 
 def check_element(value: str) -> str:
-    """An element of a list that a command line joins with commas."""
-    if "," in value:
-        raise ValueError(f"{value!r} holds a comma: give the list's elements one by one")
+    """An element of a list that a command line joins with commas, and takes apart as CSV."""
+    if "," in value or '"' in value:
+        raise ValueError(f"{value!r} holds a comma or a quotation mark: give the list's elements one by one")
     return check_operand(value)
 
 

@@ -8,7 +8,7 @@ from kmcp_runtime.upstream import Refused
 
 BACKEND = "grafana"
 NEEDS_ADMINISTRATOR = "it needs basic authentication of a server administrator: GRAFANA_USERNAME and GRAFANA_PASSWORD"
-_NO_ROUTE = ("not found", "404 page not found", "404 page not found.")
+_NO_ROUTE = ("not found", "404 page not found", "the server could not find the requested resource")
 _MANAGED_WORDS = ("provision", "provenance", "read-only", "managed by", "read only")
 
 
@@ -29,7 +29,9 @@ def lacks_endpoint(refused: Refused) -> bool:
     """Whether this 404 means that the server has no such route, and not that a thing is absent."""
     if refused.status != 404:
         return False
-    return words_of(refused).lower() in _NO_ROUTE or "html" in refused.answer.headers.get("content-type", "")
+    return words_of(refused).lower().rstrip(".") in _NO_ROUTE or "html" in refused.answer.headers.get(
+        "content-type", ""
+    )
 
 
 def explain(refused: Refused) -> ToolFailure:
@@ -44,8 +46,9 @@ def explain(refused: Refused) -> ToolFailure:
 
 
 def _is_managed(words: str) -> bool:
+    """Whether it is refused for what keeps the thing; a lacking permission may be of provisioning, too."""
     lowered = words.lower()
-    return any(word in lowered for word in _MANAGED_WORDS)
+    return "permissions needed" not in lowered and any(word in lowered for word in _MANAGED_WORDS)
 
 
 def _kept(refused: Refused, code: Any, hint: str) -> Refused:

@@ -88,7 +88,10 @@ async def update(grafana: Grafana, uid: str, spec: Row) -> Answer:
     except Refused as refused:
         if not dashboards.is_version_conflict(refused):
             raise
-        raise _changed_meanwhile(await load(grafana, uid), seen) from None
+        now = await load(grafana, uid)
+        if now.version == seen:  # It was refused for another reason, which Grafana tells.
+            raise
+        raise _changed_meanwhile(now, seen) from None
 
 
 async def delete(grafana: Grafana, uid: str, force_delete_rules: bool = False) -> Answer:

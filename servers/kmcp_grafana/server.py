@@ -31,6 +31,7 @@ SERVER = Server(
     settings=GrafanaSettings,
     open=_open,
     token_limit=450,
+    egress=("{GRAFANA_URL}",),
     category="observability",
     tags=("grafana", "dashboards", "alerts"),
 )

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from kmcp_runtime.arguments import faults
 from kmcp_runtime.errors import bad_argument
+from kmcp_runtime.output import redact
 
 _MOST_TOLD = 16
 _MISSING = ": required"
@@ -47,6 +48,12 @@ class Spec:
         hint = f"{action} takes spec{self.whole()}"
         if not isinstance(given, Mapping):
             raise bad_argument(f"spec: {action} needs it", hint)
+        covered = redact.digest_at(given)
+        if covered:
+            raise bad_argument(
+                f"spec: {covered} is not the real value but what answers show in place of a secret",
+                "leave it out: what is not named stays as it is",
+            )
         try:
             self.model.model_validate(dict(given))
         except ValidationError as error:

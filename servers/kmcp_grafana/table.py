@@ -61,7 +61,7 @@ class Action:
 
     def arguments(self, given: Mapping[str, Any], named: Collection[str]) -> dict[str, Any]:
         """The function's arguments; `bad_argument` when one is missing or belongs to another action."""
-        hint = f"it is {self.told()}"
+        hint = f"use {self.told()}"
         missing = [name for name in self.needs if given.get(name) is None]
         foreign = [name for name in named if name not in (*self.takes, *_EVERYWHERE)]
         if foreign:

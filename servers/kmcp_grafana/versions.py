@@ -4,12 +4,12 @@ from typing import Any
 
 from kmcp_grafana import dashboards, pointers
 from kmcp_grafana.changes import changed
-from kmcp_grafana.client import Grafana, Request, at
+from kmcp_grafana.client import Grafana, Params, Request, at
 from kmcp_grafana.listing import tokened
 from kmcp_grafana.outline import outline
 from kmcp_grafana.results import Answer, Difference, Row, brief, whole
 from kmcp_grafana.specs import Spec, Text, optional
-from kmcp_runtime.errors import not_found
+from kmcp_runtime.errors import ToolFailure, not_found
 from kmcp_runtime.output.results import Diff
 from kmcp_runtime.upstream import Refused
 
@@ -21,19 +21,21 @@ async def get_versions(grafana: Grafana, uid: str, limit: int, cursor: str | Non
     path = at("/api/dashboards/uid/{}/versions", uid)
 
     async def fetch(size: int, token: str | None, before: int) -> tuple[list[Row], str | None, bool]:
-        """By a token, or by how many there were before: then nothing tells the end, so one more is asked for."""
-        on: list[tuple[str, str | int]] = [("continueToken", token)] if token else [("start", before)] if before else []
-        answered = await grafana.read(path, [("limit", size + 1), *on])
-        rows = answered["versions"] if isinstance(answered, dict) else answered
-        following = answered.get("continueToken") or None if isinstance(answered, dict) else None
-        if following:
-            return rows, following, True
-        return rows[:size], None, len(rows) > size
+        """Newer versions of Grafana go on by a token, older ones by how many there were."""
+        on: Params = [("continueToken", token)] if token else [("start", before)] if before else []
+        rows, following = _listed(await grafana.read(path, [("limit", size), *on]))
+        if following or len(rows) < size:
+            return rows, following, following is not None
+        # Neither tells the end after a full page. Where `start` is not read, the newest version comes again.
+        after, _ = _listed(await grafana.read(path, [("limit", 1), ("start", before + size)]))
+        return rows, None, bool(after) and after[0]["version"] < rows[-1]["version"]
 
     try:
         return await tokened(grafana, fetch, lambda row: brief(row, *_VERSION), limit, cursor)
     except Refused as refused:
-        raise await _explained(refused, grafana, uid) from None
+        if refused.status != 404:
+            raise
+        raise await _without_versions(grafana, uid) from None
 
 
 async def get_version(grafana: Grafana, uid: str, version: int, path: str | None = None) -> Answer:
@@ -75,14 +77,19 @@ async def _read(grafana: Grafana, uid: str, version: int) -> Row:
     except Refused as refused:
         if refused.status != 404:
             raise
-        raise await _explained(refused, grafana, uid, version) from None
+        raise await _without_version(grafana, uid, version) from None
     return found
 
 
-async def _explained(refused: Refused, grafana: Grafana, uid: str, version: int | None = None) -> Any:
-    """Which of the two is absent: the dashboard or its version."""
-    if refused.status != 404 or version is None:
-        return refused if refused.status != 404 else await _absence(grafana, uid)
+def _listed(answered: Any) -> tuple[list[Row], str | None]:
+    """The versions, and the token that goes on; an older Grafana answers a plain list."""
+    if isinstance(answered, dict):
+        return answered["versions"], answered.get("continueToken") or None
+    return answered, None
+
+
+async def _without_version(grafana: Grafana, uid: str, version: int) -> ToolFailure:
+    """Which of the two is absent: the dashboard (then reading it says so), or its version."""
     current = await dashboards.load(grafana, uid)
     return not_found(
         f"dashboard {uid} has no version {version}; it is at version {current.version}",
@@ -90,6 +97,6 @@ async def _explained(refused: Refused, grafana: Grafana, uid: str, version: int 
     )  # fmt: skip
 
 
-async def _absence(grafana: Grafana, uid: str) -> Any:
+async def _without_versions(grafana: Grafana, uid: str) -> ToolFailure:
     current = await dashboards.load(grafana, uid)
     return not_found(f"dashboard {uid} keeps no versions; it is at version {current.version}", backend="grafana")

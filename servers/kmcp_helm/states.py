@@ -1,5 +1,6 @@
 """What a release must be in before something is done to it, and what its states mean for that."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from kmcp_runtime.errors import ToolFailure, conflict, not_found
@@ -29,10 +30,17 @@ async def before_upgrade(releases: Releases, namespace: str, name: str, install:
     return await _deployed(releases, heads)
 
 
-async def before_rollback(
-    releases: Releases, namespace: str, name: str, revision: int
-) -> tuple[Release, Release, str | None]:
-    """The latest revision, the one to go back to, and what there is to say about that one."""
+@dataclass(frozen=True)
+class Rollback:
+    """The latest revision, the one to go back to, and what there is to say about that."""
+
+    now: Release
+    target: Release
+    warnings: tuple[str, ...]
+
+
+async def before_rollback(releases: Releases, namespace: str, name: str, revision: int) -> Rollback:
+    """Both ends of a rollback; revision 0 is the one before the latest. `not_found` when it is not stored."""
     heads = await releases.revisions(namespace, name)
     wanted = revision or heads[0].revision - 1
     target = next((head for head in heads if head.revision == wanted), None)
@@ -40,8 +48,8 @@ async def before_rollback(
         kept = ", ".join(str(head.revision) for head in heads)
         raise not_found(f"release {name} has no revision {wanted} to go back to", f"stored: {kept}", backend=BACKEND)
     doubt = target.status not in ("superseded", "deployed", "uninstalled")
-    warning = f"revision {target.revision} is {target.status}: helm_history shows which ones worked" if doubt else None
-    return await releases.decoded(heads[0]), await releases.decoded(target), warning
+    warning = f"revision {target.revision} is {target.status}: helm_history shows which ones worked"
+    return Rollback(await releases.decoded(heads[0]), await releases.decoded(target), (warning,) if doubt else ())
 
 
 async def _deployed(releases: Releases, heads: list[Head]) -> Release | None:

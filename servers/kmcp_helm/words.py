@@ -13,7 +13,9 @@ from kmcp_runtime.tool import Rule
 
 READS = (Rule("", ("secrets",), ("get", "list")),)
 WRITES = (Rule("*", ("*",), ("get", "list", "watch", "create", "update", "patch", "delete")),)
-"""A chart may hold objects of any kind."""
+"""A chart may hold objects of any kind; what hooks run is watched."""
+REMOVES = (Rule("*", ("*",), ("get", "list", "watch", "create", "update", "delete")),)
+"""An uninstall, too, runs hooks: it makes objects before it takes them away."""
 _RELEASE = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 _LONGEST_RELEASE = 53
 _LONGEST_CHART = 500

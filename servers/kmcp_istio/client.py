@@ -8,6 +8,8 @@ from typing import Any
 from kmcp_istio.settings import IstioSettings
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.helm import client as door
+from kmcp_runtime.helm.client import Helm
 from kmcp_runtime.instance import Backend
 from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.cluster import Cluster, Place
@@ -23,6 +25,7 @@ class Mesh(Cluster):
     """One cluster for one call."""
 
     settings: IstioSettings
+    helm: Helm
 
     async def labelled(self, resource_type: str, namespace: str | None, selector: str) -> list[Object]:
         """Objects under a label, metadata only; `namespace` None means all of them."""
@@ -41,12 +44,13 @@ class Mesh(Cluster):
 class MeshBackend(Backend):
     """The clusters of the kubeconfig."""
 
-    def __init__(self, settings: IstioSettings) -> None:
+    def __init__(self, settings: IstioSettings, helm: Helm) -> None:
         self.settings = settings
         self.clusters = Clusters(settings)
+        self._helm = helm
 
     def provide(self, call: Call) -> Mapping[type, Any]:
-        return {Mesh: Mesh(**vars(self.clusters.cluster(call)), settings=self.settings)}
+        return {Mesh: Mesh(**vars(self.clusters.cluster(call)), settings=self.settings, helm=self._helm)}
 
     async def ready(self) -> None:
         await self.clusters.ready()
@@ -54,8 +58,9 @@ class MeshBackend(Backend):
 
 @asynccontextmanager
 async def open_backend(settings: IstioSettings) -> AsyncIterator[MeshBackend]:
-    backend = MeshBackend(settings)
-    try:
-        yield backend
-    finally:
-        await backend.clusters.close()
+    with door.opened(settings) as helm:
+        backend = MeshBackend(settings, helm)
+        try:
+            yield backend
+        finally:
+            await backend.clusters.close()

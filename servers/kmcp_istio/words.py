@@ -5,10 +5,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
+from kmcp_istio.pods import WORKLOADS
 from kmcp_runtime.arguments import Word, check_name
 
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _NEXT = re.compile(r"[\s,]+")
+_PATH = re.compile(r"[A-Za-z](?:[\w/-]|\\\.|\.(?=[\w\\])|\[-?\d+\])*")
+_REFUSED = {
+    "profile": "give it as the argument profile",
+    "revision": "give it as the argument revision",
+    "installPackagePath": "it names files of this server",
+}
 
 
 def check_revision(value: str | None) -> str | None:
@@ -29,9 +36,63 @@ def each(given: Any) -> Any:
     return [part for part in _NEXT.split(given.strip()) if part] if isinstance(given, str) else given
 
 
+def check_pod(value: str) -> str:
+    """`name`, `name.namespace`, or a workload whose pod is meant."""
+    prefix, slash, name = value.rpartition("/")
+    if slash and prefix not in ("pod", *WORKLOADS):
+        raise ValueError(f"{value!r}: before the slash stands pod, {', '.join(WORKLOADS)}")
+    check_name(name)
+    return value
+
+
+def read_settings(given: Any) -> Any:
+    """`path=value` pairs; older callers send them as one text. Numbers and booleans are taken as they are written."""
+    if isinstance(given, str):
+        pairs = [part.partition("=") for part in each(given)]
+        if not all(separator for _, separator, _ in pairs):
+            raise ValueError(f"{given!r} is no path=value: give an object of paths and values")
+        given = {key: value for key, _, value in pairs}
+    if not isinstance(given, dict):
+        return given
+    return {key: _written(value) for key, value in given.items()}
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+def check_settings(given: dict[str, str] | None) -> dict[str, str] | None:
+    for key, value in (given or {}).items():
+        if not _PATH.fullmatch(key):
+            raise ValueError(f"{key!r} is no path of a setting, such as values.pilot.traceSampling")
+        if key.partition(".")[0] in _REFUSED:
+            raise ValueError(f"{key!r}: {_REFUSED[key.partition('.')[0]]}")
+        if not value.isprintable():
+            raise ValueError(f"{key}: the value holds a control character")
+    return given
+
+
 Revision = Annotated[str | None, AfterValidator(check_revision), Word("Istio revision")]
 TrafficType = Annotated[Literal["service", "workload", "all", "none"] | None, Word("What goes through it")]
 WaypointName = Annotated[str, AfterValidator(check_waypoint), Word("Waypoint")]
 WaypointNames = Annotated[
     list[Annotated[str, AfterValidator(check_waypoint)]] | None, BeforeValidator(each), Word("Waypoints")
 ]
+PodName = Annotated[str, AfterValidator(check_pod), Word("Pod, pod.namespace or deployment/x")]
+NodeName = Annotated[str | None, AfterValidator(lambda name: name and check_name(name)), Word("Node")]
+Profile = Annotated[
+    Literal[
+        "default", "ambient", "demo", "minimal", "empty", "openshift", "openshift-ambient", "preview", "remote",
+        "stable",
+    ],
+    Word("Profile"),
+]  # fmt: skip
+SetValues = Annotated[
+    dict[str, str] | None,
+    BeforeValidator(read_settings),
+    AfterValidator(check_settings),
+    Word("Setting paths to values"),
+]
+Kinds = Annotated[list[str] | None, BeforeValidator(each), Word("Only these kinds")]

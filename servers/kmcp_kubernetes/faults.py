@@ -8,11 +8,11 @@ from kmcp_kubernetes.openapi import OpenApi, path_parts
 from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, did_you_mean
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
+from kmcp_runtime.output import redact
 
 _UNKNOWN_FIELD = re.compile(r'unknown field "([^"]+)"|(\.\S+): field not declared in schema')
 _UNTYPED = "failed to create typed patch object"
 _NAMELESS = re.compile(r'^\s*"" is invalid: patch: ')
-_REDACTED = re.compile(r"sha256:[0-9a-f]{12}")
 
 
 async def explained(failure: StatusFailure, openapi: OpenApi, kind: Kind) -> ToolFailure:
@@ -35,20 +35,12 @@ async def explained(failure: StatusFailure, openapi: OpenApi, kind: Kind) -> Too
 
 def refuse_redacted(content: Any, argument: str) -> None:
     """Refuse an object that holds what answers show in place of secrets: writing it would destroy the real value."""
-    path = _redacted_at(content, "")
+    path = redact.digest_at(content)
     if path:
         raise bad_argument(
             f"{argument}: {path} is not the real value but what answers show in place of a secret",
             "leave the field out, or change the other fields with k8s_patch_resource",
         )
-
-
-def _redacted_at(node: Any, path: str) -> str | None:
-    if isinstance(node, str):
-        return (path or "it") if _REDACTED.fullmatch(node) else None
-    entries = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
-    found = (_redacted_at(item, f"{path}.{key}" if path else str(key)) for key, item in entries)
-    return next((place for place in found if place), None)
 
 
 def _bad(message: str, hint: str | None) -> ToolFailure:

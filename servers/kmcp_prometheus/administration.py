@@ -20,7 +20,7 @@ async def check_allowed(prometheus: Prometheus) -> None:
             f"set PROMETHEUS_ADMIN=true; Prometheus itself needs --{_FLAG}, too",
         )
     try:
-        flags = (await prometheus.get("/status/flags")).data or {}
+        flags = (await prometheus.get("/status/flags")).mapping()
     except ToolFailure as failure:
         if is_not_served(failure):
             return  # Then the request itself will tell.
@@ -35,18 +35,19 @@ async def matched(
     """The series with samples in that time, counted by metric, and whether there are more than were counted."""
     parameters = [("match[]", match), ("start", stamp(start)), ("end", stamp(end)), ("limit", MOST_COUNTED)]
     reply = await prometheus.post("/series", parameters)
-    found = (reply.data or [])[:MOST_COUNTED]
-    more = reply.cut or len(reply.data or ()) > MOST_COUNTED
-    return dict(Counter(labels.get(NAME, "") for labels in found).most_common()), more
+    found = reply.read(lambda data: [labels.get(NAME, "") for labels in data or ()])
+    return dict(Counter(found[:MOST_COUNTED]).most_common()), reply.cut or len(found) > MOST_COUNTED
 
 
 async def tombstoned(prometheus: Prometheus) -> list[dict[str, Any]]:
     """The blocks that hold data which is deleted but still on disk."""
     try:
-        blocks = (await prometheus.get("/status/tsdb/blocks")).data.get("blocks") or []
+        reply = await prometheus.get("/status/tsdb/blocks")
     except ToolFailure as failure:
         if is_not_served(failure):
             return []
         raise
-    counted = ((block["ulid"], (block.get("stats") or {}).get("numTombstones", 0)) for block in blocks)
-    return [{"ulid": ulid, "tombstones": count} for ulid, count in counted if count]
+    blocks = reply.read(
+        lambda data: [(block["ulid"], block["stats"].get("numTombstones", 0)) for block in data["blocks"]]
+    )
+    return [{"ulid": ulid, "tombstones": count} for ulid, count in blocks if count]

@@ -11,7 +11,7 @@ _VICTORIA = {"version"}
 
 
 async def build_info(prometheus: Prometheus) -> dict[str, Any]:
-    return dict((await prometheus.get("/status/buildinfo")).data or {})
+    return (await prometheus.get("/status/buildinfo")).mapping()
 
 
 def kind_of(told: dict[str, Any]) -> Kind:
@@ -29,7 +29,7 @@ def kind_of(told: dict[str, Any]) -> Kind:
 async def features(prometheus: Prometheus, wanted: str) -> dict[str, list[str]]:
     """What is switched on, by area; empty where the backend does not tell."""
     try:
-        data = (await prometheus.get("/features")).data or {}
+        data = (await prometheus.get("/features")).mapping()
     except ToolFailure as failure:
         if is_not_served(failure):
             return {}

@@ -1,8 +1,9 @@
 """Expressions built from a description: its words choose the template, the metrics that exist fill it in."""
 
 import re
+import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,6 +15,7 @@ from kmcp_prometheus.promql.wishes import Wish
 from kmcp_prometheus.stock import Metric
 
 _MOST = 6
+_PROBED = 3
 _BAD_WORDS = re.compile(r"error|fail|5xx|abort|reject|timeout|exception", re.IGNORECASE)
 _SERVER_ERROR = re.compile(r"5\d\d")
 _STATUS_LABELS = (
@@ -62,21 +64,37 @@ async def built(prometheus: Prometheus, description: str) -> tuple[list[Candidat
 
 
 async def _rates(site: Site) -> AsyncIterator[Candidate]:
-    wish = site.wish
-    for metric in stock.best(site.stock, wish, "counter"):
-        query = templates.rate(metric.name, wish.matchers, wish.window, wish.grouping)
-        yield Candidate(query=query, why=f"{metric.name} is a counter: its rate per second over {wish.window}")
+    for metric in stock.best(site.stock, site.wish, "counter"):
+        yield _rate(site.wish, metric)
+
+
+def _rate(wish: Wish, metric: Metric) -> Candidate:
+    query = templates.rate(metric.name, wish.matchers, wish.window, wish.grouping)
+    return Candidate(query=query, why=f"{metric.name} is a counter: its rate per second over {wish.window}")
 
 
 async def _quantiles(site: Site) -> AsyncIterator[Candidate]:
-    wish = site.wish
-    for metric in stock.best(site.stock, wish, "classic", "native"):
-        write = templates.native_quantile if metric.kind == "native" else templates.classic_quantile
-        query = write(wish.quantile, metric.name, wish.matchers, wish.window, wish.grouping)
-        yield Candidate(query=query, why=f"{metric.name} is a {metric.kind} histogram: its {wish.quantile:g} quantile")
-    for metric in stock.best(site.stock, wish, "classic", "summary", count=1):
-        query = templates.mean(metric.name, wish.matchers, wish.window, wish.grouping)
-        yield Candidate(query=query, why=f"mean of {metric.name} over {wish.window}")
+    for metric in stock.best(site.stock, site.wish, "classic", "native"):
+        yield _quantile(site.wish, metric)
+    for metric in stock.best(site.stock, site.wish, "classic", "summary", count=1):
+        query = templates.mean(metric.name, site.wish.matchers, site.wish.window, site.wish.grouping)
+        yield Candidate(query=query, why=f"mean of {metric.name} over {site.wish.window}")
+    for metric in stock.best(site.stock, site.wish, "gauge", count=_PROBED):
+        if await _is_native(site.prometheus, metric.name):
+            yield _quantile(site.wish, replace(metric, kind="native"))
+
+
+def _quantile(wish: Wish, metric: Metric) -> Candidate:
+    write = templates.native_quantile if metric.kind == "native" else templates.classic_quantile
+    query = write(wish.quantile, metric.name, wish.matchers, wish.window, wish.grouping)
+    return Candidate(query=query, why=f"{metric.name} is a {metric.kind} histogram: its {wish.quantile:g} quantile")
+
+
+async def _is_native(prometheus: Prometheus, metric: str) -> bool:
+    """Whether it holds histograms although nobody says so: what is pushed has no metadata."""
+    selector = printing.selector(metric, [])
+    reply = await prometheus.query(f"histogram_count(last_over_time({selector}[1d]))", time.time(), limit=1)
+    return reply.read(lambda data: bool(data["result"]))
 
 
 async def _errors(site: Site) -> AsyncIterator[Candidate]:
@@ -114,7 +132,7 @@ async def _pairs(site: Site) -> AsyncIterator[tuple[tuple[str, Any], tuple[str, 
 async def _telling(site: Site, metric: str) -> dict[str, str] | None:
     """The matcher that keeps the bad events of a counter, by the values that its labels have."""
     for label in _STATUS_LABELS:
-        values = [str(value) for value in (await site.prometheus.label_values(label, [names.named(metric)])).data or ()]
+        values = (await site.prometheus.label_values(label, [names.named(metric)])).texts()
         if any(_SERVER_ERROR.fullmatch(value) for value in values):
             return {"name": label, "type": "=~", "value": "5.."}
         bad = sorted(value for value in values if _BAD_WORDS.search(value))
@@ -172,15 +190,16 @@ async def _absences(site: Site) -> AsyncIterator[Candidate]:
 
 
 async def _any(site: Site) -> AsyncIterator[Candidate]:
-    """By the type of the metrics that fit, when the words name no purpose."""
-    async for candidate in _rates(site):
-        yield candidate
-    async for candidate in _quantiles(site):
-        yield candidate
+    """By the type of the metrics that fit best, when the words name no purpose."""
     wish = site.wish
-    for metric in stock.best(site.stock, wish, "gauge", "other"):
-        query = templates.by("sum", wish.grouping, printing.selector(metric.name, list(wish.matchers)))
-        yield Candidate(query=query, why=f"{metric.name} is a gauge: its values, summed")
+    for metric in stock.best(site.stock, wish, "counter", "gauge", "classic", "native", "summary", "other"):
+        if metric.kind == "counter":
+            yield _rate(wish, metric)
+        elif metric.kind in ("classic", "native"):
+            yield _quantile(wish, metric)
+        else:
+            query = templates.by("sum", wish.grouping, printing.selector(metric.name, list(wish.matchers)))
+            yield Candidate(query=query, why=f"values of {metric.name}, a {metric.kind}, summed")
 
 
 _BUILDERS: dict[str, Callable[[Site], AsyncIterator[Candidate]]] = {

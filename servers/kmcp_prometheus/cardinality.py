@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
-from kmcp_prometheus.client import Prometheus, Reply
+from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.failures import ApiFailure
 from kmcp_prometheus.promql.selectors import NAME
+from kmcp_prometheus.replies import Reply
 from kmcp_runtime.errors import ToolFailure, too_large
 
 _SHOWN_FORMS = 400
@@ -16,11 +17,10 @@ _SHOWN_FORMS = 400
 async def counted(prometheus: Prometheus, query: str, at: float) -> int | None:
     """The number of series of an expression; None where the backend does not say."""
     try:
-        found = (await prometheus.query(f"count(\n{query}\n)", at)).data
+        reply = await prometheus.query(f"count(\n{query}\n)", at)
+        return reply.read(lambda data: int(float(data["result"][0]["value"][1])) if data["result"] else 0)
     except ToolFailure:
         return None
-    result = found.get("result") or []
-    return int(float(result[0]["value"][1])) if result and "value" in result[0] else 0
 
 
 async def counted_over(prometheus: Prometheus, query: str, start: float, end: float, step: float) -> int | None:

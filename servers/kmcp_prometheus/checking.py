@@ -56,7 +56,7 @@ class UnknownLabel(BaseModel):
 async def parsed(prometheus: Prometheus, query: str) -> tuple[Node | None, Fault | None]:
     """The tree by the backend's own parser, by ours where it has none; or the fault."""
     try:
-        return (await prometheus.post("/parse_query", [("query", query)])).data, None
+        return (await prometheus.post("/parse_query", [("query", query)])).mapping(), None
     except ToolFailure as failure:
         if not is_not_served(failure):
             if failure.code != "bad_argument":
@@ -110,10 +110,7 @@ async def _unknown_labels(prometheus: Prometheus, selector: Selector) -> list[Un
     for matcher in selector.matchers:
         if matching.holds(matcher, ""):
             continue
-        values = [
-            str(value)
-            for value in (await prometheus.label_values(matcher["name"], [names.named(selector.metric)])).data
-        ]
+        values = (await prometheus.label_values(matcher["name"], [names.named(selector.metric)])).texts()
         if not any(matching.holds(matcher, value) for value in values):
             near = names.nearest(matcher["value"], values, _SHOWN_VALUES) or values[:_SHOWN_VALUES]
             found.append(UnknownLabel(metric=selector.metric, matcher=printing.matcher(matcher), values=near))

@@ -4,15 +4,15 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from kmcp_prometheus.datasources import API, Datasource, chosen, configured
 from kmcp_prometheus.failures import BACKEND, ApiFailure, explain
 from kmcp_prometheus.promql.position import located
+from kmcp_prometheus.replies import Reply, reply
 from kmcp_prometheus.settings import PrometheusSettings
 from kmcp_runtime.call import Call
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.instance import Backend
 from kmcp_runtime.upstream import Upstream
 from kmcp_runtime.web import LARGEST_ANSWER
@@ -21,23 +21,11 @@ __all__ = ["Parameters", "Prometheus", "PrometheusBackend", "Reply", "open_backe
 LARGEST_SERIES_BYTES = 8 * 1024 * 1024
 """Of an answer that holds series: what backends send that do not know `limit` must not fill the memory."""
 ADMINISTRATION_SECONDS = 240.0
-_CUT = "results truncated due to limit"
 _METHOD_NOT_ALLOWED = 405
 _PLAIN_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 Parameters = Iterable[tuple[str, Any]]
 """Names and values; those that are None are not sent, lists are sent as repeated parameters."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """The `data` of an answer, with what the backend remarked on it."""
-
-    data: Any
-    warnings: list[str]
-    infos: list[str]
-    cut: bool
-    """True when the backend says that it held back what is beyond `limit`."""
 
 
 class Prometheus:
@@ -54,7 +42,7 @@ class Prometheus:
 
     async def get(self, path: str, parameters: Parameters = (), *, largest_bytes: int = LARGEST_ANSWER) -> Reply:
         pairs = _pairs(parameters)
-        return _reply(await self._upstream.read("GET", API + path, params=pairs, largest_bytes=largest_bytes))
+        return reply(await self._upstream.read("GET", API + path, params=pairs, largest_bytes=largest_bytes))
 
     async def post(self, path: str, parameters: Parameters, *, largest_bytes: int = LARGEST_SERIES_BYTES) -> Reply:
         """As a form, since queries may be long; as a URL where a backend or a proxy takes no POST."""
@@ -65,13 +53,13 @@ class Prometheus:
             if failure.status != _METHOD_NOT_ALLOWED:
                 raise
             return await self.get(path, pairs, largest_bytes=largest_bytes)
-        return _reply(body)
+        return reply(body)
 
     async def command(self, path: str, parameters: Parameters = ()) -> Any:
         """An administrative request, which may take long; its `data`, None where it is answered without a body."""
         form = _form(_pairs(parameters))
         answer = await self._upstream.send("POST", API + path, data=form, seconds=ADMINISTRATION_SECONDS)
-        return _reply(json.loads(answer.content)).data if answer.content else None
+        return reply(json.loads(answer.content)).data if answer.content else None
 
     async def query(
         self, query: str, at: float, *, limit: int | None = None, timeout: float | None = None,
@@ -149,19 +137,6 @@ def _form(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
     for name, value in pairs:
         form.setdefault(name, []).append(value)
     return form
-
-
-def _reply(body: Any) -> Reply:
-    if not isinstance(body, dict) or body.get("status") != "success":
-        raise unavailable(
-            f"the answer is none of Prometheus' API: {str(body)[:100]}",
-            "check PROMETHEUS_URL: what is there is another service",
-            backend=BACKEND,
-        )
-    warnings = [str(text) for text in body.get("warnings") or ()]
-    kept = [text for text in warnings if text != _CUT]
-    infos = [str(text) for text in body.get("infos") or ()]
-    return Reply(body.get("data"), kept, infos, cut=len(kept) < len(warnings))
 
 
 class PrometheusBackend(Backend):

@@ -59,11 +59,11 @@ async def _missing_label(
     if matching.holds(matcher, ""):
         return None  # Series without the label pass, too.
     label = str(matcher["name"])
-    values = [str(value) for value in (await prometheus.label_values(label, scope)).data or ()]
+    values = (await prometheus.label_values(label, scope)).texts()
     of = metric or "any series"
     if not values:
-        known = (await prometheus.post("/labels", [("match[]", scope)])).data or ()
-        near = names.nearest(label, known) or list(known)[:_MOST_NAMED]
+        known = (await prometheus.post("/labels", [("match[]", scope)])).texts()
+        near = names.nearest(label, known) or known[:_MOST_NAMED]
         return f"{of} has no label {label}; it has {', '.join(near)}."
     if any(matching.holds(matcher, value) for value in values):
         return None

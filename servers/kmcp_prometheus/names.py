@@ -17,11 +17,11 @@ _SHARE_OF_BEST = 0.75
 
 async def metrics(prometheus: Prometheus) -> list[str]:
     """Every metric that the backend knows."""
-    return [str(name) for name in (await prometheus.label_values(NAME)).data or ()]
+    return (await prometheus.label_values(NAME)).texts()
 
 
 async def exists(prometheus: Prometheus, metric: str) -> bool:
-    return bool((await prometheus.label_values(NAME, [named(metric)], limit=1)).data)
+    return bool((await prometheus.label_values(NAME, [named(metric)], limit=1)).texts())
 
 
 def named(metric: str) -> str:

@@ -96,13 +96,14 @@ async def _page(prometheus: Prometheus, wanted: Wanted, limit: int, position: di
     token, skipped = position.get("token"), int(position.get("groups", 0))
     parameters = [*wanted.parameters(), ("group_limit", limit), ("group_next_token", token)]
     reply = await prometheus.get("/rules", parameters)
-    groups = reply.data.get("groups") or []
-    following = reply.data.get("groupNextToken") or None
+    data = reply.mapping()
+    groups = data.get("groups") or []
+    following = data.get("groupNextToken") or None
     after: dict[str, Any] | None = {"token": following} if following else None
     if len(groups) > limit:  # No pages there: they are made here.
         after = {"groups": skipped + limit} if len(groups) > skipped + limit else None
         groups = groups[skipped : skipped + limit]
-    rules = [_rule(group, entry, wanted.alerts) for group in groups for entry in group["rules"]]
+    rules = reply.read(lambda _: [_rule(group, entry, wanted.alerts) for group in groups for entry in group["rules"]])
     return Found([rule for rule in rules if wanted.takes(rule)], reply.warnings, position, after)
 
 

@@ -53,7 +53,7 @@ def best(stock: list[Metric], wish: Wish, *kinds: Kind, count: int = 2) -> list[
 
 async def _metadata(prometheus: Prometheus) -> dict[str, Any]:
     try:
-        return dict((await prometheus.get("/metadata", [("limit_per_metric", 1)])).data or {})
+        return (await prometheus.get("/metadata", [("limit_per_metric", 1)])).mapping()
     except ToolFailure as failure:
         if is_not_served(failure):
             return {}

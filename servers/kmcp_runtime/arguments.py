@@ -139,8 +139,14 @@ def unpublished(description: str) -> Any:
     return Field(description=description, json_schema_extra={UNPUBLISHED: True})
 
 
-def checked(model: type[BaseModel], given: Mapping[str, Any], ignored: tuple[str, ...] = ()) -> BaseModel:
+def checked(
+    model: type[BaseModel],
+    given: Mapping[str, Any],
+    ignored: tuple[str, ...] = (),
+    renamed: Mapping[str, str] | None = None,
+) -> BaseModel:
     """Validated arguments, or `bad_argument` that names every fault and what the argument takes."""
+    given = _in_current_words(given, {old: new for old, new in (renamed or {}).items() if new in model.model_fields})
     given = {name: value for name, value in given.items() if name not in ignored or name in model.model_fields}
     # Absent and null mean the same: clients fill in null for what they leave out.
     given = {name: value for name, value in given.items() if value is not None or name not in model.model_fields}
@@ -148,6 +154,16 @@ def checked(model: type[BaseModel], given: Mapping[str, Any], ignored: tuple[str
         return model.model_validate(given)
     except ValidationError as error:
         raise _refusal(model, error) from None
+
+
+def _in_current_words(given: Mapping[str, Any], renamed: Mapping[str, str]) -> Mapping[str, Any]:
+    """Arguments of older callers under the names that they have now."""
+    current = dict(given)
+    for old in renamed.keys() & given.keys():
+        new, value = renamed[old], current.pop(old)
+        if value is not None and current.setdefault(new, value) != value:
+            raise bad_argument(f"{old} is another name of {new}, and both are given", f"give {new} alone")
+    return current
 
 
 def _refusal(model: type[BaseModel], error: ValidationError) -> ToolFailure:

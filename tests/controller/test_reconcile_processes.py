@@ -2,14 +2,18 @@
 
 import asyncio
 import signal
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from kmcp_controller.cluster import KINDS
+from tests.controller.away import wire
 from tests.controller.conftest import Start
 from tests.controller.driving import Driver
 from tests.controller.test_reconcile import IMAGE, OWNED, programmed
+from tests.ports import free_ports
 from tests.waiting import until
 
 
@@ -55,3 +59,43 @@ async def test_a_kill_between_writes_is_completed(driver: Driver, start: Start) 
 async def listed(driver: Driver, kind: str) -> set[str]:
     found: dict[str, Any] = await driver.api.get(KINDS[kind].path(driver.namespace))
     return {each["metadata"]["name"] for each in found["items"]}
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(400)
+async def test_api_server_restart(driver: Driver, start: Start, tmp_path: Path) -> None:
+    """Away for more than a minute, with a deletion inside."""
+    (port,) = free_ports(1)
+    async with wire(driver.given.kubeconfig, tmp_path) as line:
+        flags = ["--kubeconfig", str(line.kubeconfig), "--health-address", f"127.0.0.1:{port}"]
+        process = await start("one", *flags)
+        await driver.server(IMAGE)
+        await programmed(driver)
+        before = await driver.get("MCPServer")
+
+        async def ready() -> int | None:
+            return await status(f"http://127.0.0.1:{port}/readyz")
+
+        await until(ready, lambda code: code == 200, what="readiness")
+        await line.cut()
+        await driver.delete("Service", "time")
+        await until(ready, lambda code: code == 503, 120, "no readiness")
+        assert await status(f"http://127.0.0.1:{port}/healthz") == 200  # a restart would not help
+        assert process.returncode is None
+        assert await driver.get("MCPServer") == before
+        assert await driver.get("Service") is None
+        await line.connect()
+        await driver.when("Service", bool, "the Service to return", seconds=60)
+        await until(ready, lambda code: code == 200, what="readiness")
+    found = await driver.get("MCPServer")
+    assert before
+    assert found
+    assert found["status"] == before["status"]
+
+
+async def status(url: str) -> int | None:
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        try:
+            return (await http.get(url)).status_code
+        except httpx2.ConnectError:
+            return None

@@ -99,7 +99,7 @@ async def test_an_identifier_of_another_action_is_told_apart(
     error = await tools.fails(tool, **arguments)
     assert error["code"] == "bad_argument"
     assert told in error["message"]
-    assert f"it is {arguments['action']}(" in error["hint"]
+    assert f"use {arguments['action']}(" in error["hint"]
     assert grafana.accepted == []
 
 

@@ -185,12 +185,15 @@ async def test_versions_go_on_by_cursor(older: bool, tools: ToolCaller, world: W
     cursor = None
     for _ in range(5):
         page = await tools.ok(DASHBOARD, action="get_versions", uid="web", limit=3, cursor=cursor)
+        assert page["returned"] == len(page["items"]) <= 3
         seen += [row["version"] for row in page["items"]]
         cursor = page.get("cursor")
         assert page["truncated"] is (cursor is not None)
         if cursor is None:
             break
     assert seen == [7, 6, 5, 4, 3, 2, 1]
+    exactly = await tools.ok(DASHBOARD, action="get_versions", uid="web", limit=7)
+    assert (exactly["returned"], exactly["truncated"]) == (7, False)
 
 
 async def test_two_dashboards_are_compared(tools: ToolCaller, world: World) -> None:

@@ -51,6 +51,22 @@ async def test_a_missing_permission_is_named(address: str, world: World) -> None
     assert error["hint"].endswith("the permission: teams:create")
 
 
+async def test_a_permission_of_provisioning_is_no_sign_of_a_provisioned_thing(
+    address: str, grafana: StandIn, world: World
+) -> None:
+    async with connected(address, **as_service_account(VIEWER_TOKEN)) as caller:
+        error = await caller.fails(ALERT, action="delete_rule", uid="errors")
+    assert error["hint"] == "give the identity of this server the permission: alert.provisioning:write"
+
+
+async def test_what_stands_in_for_a_secret_is_never_written(tools: ToolCaller, grafana: StandIn, world: World) -> None:
+    spec = {"secureJsonData": {"password": "sha256:0123456789ab"}}
+    error = await tools.fails(SOURCE, action="update", uid="prom", spec=spec)
+    assert error["code"] == "bad_argument"
+    assert "secureJsonData.password is not the real value" in error["message"]
+    assert grafana.accepted == []
+
+
 async def test_a_wrong_token_says_what_to_renew(address: str, world: World) -> None:
     async with connected(address, **as_service_account("glsa_wrong-planted-token-000000")) as caller:
         error = await caller.fails(DASHBOARD, action="search")

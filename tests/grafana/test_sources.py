@@ -53,6 +53,13 @@ async def test_one_is_made_tested_and_told_what_uses_it_before_it_goes(tools: To
     assert unused["item"]["takes_along"] == {"alert_rules_using_it": 0, "dashboards_using_it": 0}
 
 
+async def test_what_cannot_be_counted_is_no_obstacle_to_deleting(address: str, grafana: StandIn, world: World) -> None:
+    grafana.lacks = frozenset({"/api/v1/provisioning/alert-rules"})
+    async with connected(address) as caller:
+        plan = await caller.ok(SOURCE, action="delete", uid="prom", dry_run=True)
+    assert plan["item"]["takes_along"] == {"dashboards_using_it": 1}
+
+
 async def test_series_come_as_points_or_in_summary(tools: ToolCaller, grafana: StandIn, world: World) -> None:
     found = await tools.ok(QUERY, query="up", start="2026-11-25T09:00:00Z", end="2026-11-25T10:00:00Z")
     assert (found["datasource"], found["datasource_type"], found["total"]) == ("Prometheus", "prometheus", 3)

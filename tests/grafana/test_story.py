@@ -49,35 +49,51 @@ async def teller(place: str, grafana: StandIn) -> AsyncIterator[ToolCaller]:
 
 async def test_create_search_patch_conflict_delete(teller: ToolCaller) -> None:
     folder = (await teller.ok(FOLDER, action="create", spec={"title": "Payments team"}))["item"]["uid"]
-    made = await teller.ok(
-        DASHBOARD, action="create", spec={"dashboard": {**MODEL, "title": "Payments"}, "folderUid": folder}
-    )
+    uid, version = await _made_and_found(teller, folder)
+    await _patched(teller, folder, uid, version)
+    await _fought_over(teller, uid, version)
+    await _looked_back_on(teller, uid, version)
+    await teller.ok(DASHBOARD, action="delete", uid=uid)
+    assert (await teller.fails(DASHBOARD, action="get", uid=uid))["code"] == "not_found"
+    await teller.ok(FOLDER, action="delete", uid=folder)
+    assert (await teller.fails(FOLDER, action="get", uid=folder))["code"] == "not_found"
+
+
+async def _made_and_found(teller: ToolCaller, folder: str) -> tuple[str, int]:
+    model = {**MODEL, "title": "Payments"}
+    made = await teller.ok(DASHBOARD, action="create", spec={"dashboard": model, "folderUid": folder})
     uid, version = made["item"]["uid"], made["item"]["version"]
     assert f"/d/{uid}" in made["url"]
-
     found = await teller.ok(DASHBOARD, action="search", query="payments", folder_uids=[folder])
     assert [hit["uid"] for hit in found["items"]] == [uid]
     outline = (await teller.ok(DASHBOARD, action="get", uid=uid))["item"]
     assert outline["version"] == version
     assert [panel["title"] for panel in outline["panels"]] == ["Requests", "Latency", "p99"]
+    refused = await teller.fails(DASHBOARD, action="create", spec={"dashboard": {**MODEL, "uid": uid}})
+    assert refused["code"] == "conflict"
+    return uid, version
 
+
+async def _patched(teller: ToolCaller, folder: str, uid: str, version: int) -> None:
     rehearsed = await teller.ok(DASHBOARD, action="update", uid=uid, spec=RENAME, dry_run=True)
     assert "+  title: Payments, renamed" in rehearsed["diff"]
     assert (await teller.ok(DASHBOARD, action="get", uid=uid, path="/title"))["item"] == {"value": "Payments"}
     patched = await teller.ok(DASHBOARD, action="update", uid=uid, spec=RENAME)
     assert (patched["changed"], patched["item"]["version"]) == (True, version + 1)
     assert (await teller.ok(DASHBOARD, action="get", uid=uid))["item"]["folderUid"] == folder
-
     again = await teller.ok(DASHBOARD, action="update", uid=uid, spec=RENAME)
     assert (again["changed"], again["result"]) == (False, "unchanged")
 
-    conflict = await teller.fails(DASHBOARD, action="update", uid=uid, version=version, spec={
-        "operations": [{"op": "remove", "path": "/links/0"}]})  # fmt: skip
+
+async def _fought_over(teller: ToolCaller, uid: str, version: int) -> None:
+    spec = {"operations": [{"op": "remove", "path": "/links/0"}]}
+    conflict = await teller.fails(DASHBOARD, action="update", uid=uid, version=version, spec=spec)
     assert conflict["code"] == "conflict"
-    assert f"version {version + 1}" in conflict["message"]
-    assert f"version {version}" in conflict["message"]
+    assert f"it is at version {version + 1}, and you saw version {version}" in conflict["message"]
     assert "overwrite" in conflict["hint"]
 
+
+async def _looked_back_on(teller: ToolCaller, uid: str, version: int) -> None:
     history = (await teller.ok(DASHBOARD, action="get_versions", uid=uid))["items"]
     assert [row["version"] for row in history] == [version + 1, version]
     assert history[0]["message"] == "a better name"
@@ -85,10 +101,3 @@ async def test_create_search_patch_conflict_delete(teller: ToolCaller) -> None:
     assert "+title: Payments, renamed" in difference["diff"]
     await teller.ok(DASHBOARD, action="restore_version", uid=uid, version=version)
     assert (await teller.ok(DASHBOARD, action="get", uid=uid, path="/title"))["item"] == {"value": "Payments"}
-
-    refused = await teller.fails(DASHBOARD, action="create", spec={"dashboard": {**MODEL, "uid": uid}})
-    assert refused["code"] == "conflict"
-    await teller.ok(DASHBOARD, action="delete", uid=uid)
-    assert (await teller.fails(DASHBOARD, action="get", uid=uid))["code"] == "not_found"
-    await teller.ok(FOLDER, action="delete", uid=folder)
-    assert (await teller.fails(FOLDER, action="get", uid=folder))["code"] == "not_found"

@@ -1,6 +1,7 @@
 """The Istio server against the real cluster."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 
 import pytest
 from fastmcp import Client
@@ -13,6 +14,7 @@ from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
 from tests.istio.definitions import serve_mesh_kinds
+from tests.istio.images import program_image
 from tests.mcp import ToolCaller
 
 
@@ -35,3 +37,12 @@ async def tools(settings: IstioSettings) -> AsyncIterator[ToolCaller]:
     """The server as the cluster's administrator; destruction needs no approval here."""
     async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
         yield ToolCaller(client)
+
+
+Backend = Callable[[str], Mapping[str, Path]]
+
+
+@pytest.fixture(scope="session")
+def proxy_image(cluster: Cluster, backend: Backend) -> str:
+    """An image of what looks like a proxy from outside."""
+    return program_image(cluster, backend("proxy")["mesh-proxy"])

@@ -62,7 +62,7 @@ class Waited(Result):
     seconds: float
 
 
-@tool(Effect.READ, needs=(Rule("", ("books",), ("list",)),))
+@tool(Effect.READ, needs=(Rule("", ("books",), ("list",)),), renamed={"maxItems": "limit", "bookName": "name"})
 async def shelf_list(limit: Limit = 100, cursor: Cursor = None, shelf: Shelf = injected()) -> Books:
     """List the books, by name."""
     start = int(cursors.decode(cursor, {})["o"]) if cursor else 0

@@ -35,6 +35,26 @@ async def test_numbers_and_booleans_of_older_callers_arrive_as_texts(caller: Too
     assert result["dry_run"] is True
 
 
+async def test_arguments_of_older_callers_arrive_under_their_new_names(caller: ToolCaller) -> None:
+    for name in ("a", "b"):
+        await caller.ok("shelf_put", name=name, text="x")
+    assert (await caller.ok("shelf_list", maxItems=1))["returned"] == 1
+    assert (await caller.ok("shelf_list", maxItems=1, limit=1))["returned"] == 1
+    assert (await caller.ok("shelf_list", maxItems=None, limit=2))["returned"] == 2
+    both = await caller.fails("shelf_list", maxItems=1, limit=2)
+    assert both["message"] == "maxItems is another name of limit, and both are given"
+    assert (await caller.fails("shelf_list", maxItems=501))["message"].startswith("limit: ")
+
+
+async def test_an_older_name_of_an_argument_that_the_tool_does_not_have_is_refused(caller: ToolCaller) -> None:
+    assert "unknown argument 'bookName'" in (await caller.fails("shelf_list", bookName="a"))["message"]
+
+
+async def test_older_names_are_not_published(caller: ToolCaller) -> None:
+    listed = {tool.name: tool for tool in await caller.client.list_tools()}
+    assert set(listed["shelf_list"].input_schema["properties"]) == {"limit", "cursor"}
+
+
 async def test_null_means_absent(caller: ToolCaller) -> None:
     assert (await caller.ok("shelf_list", limit=None, cursor=None))["returned"] == 0
 

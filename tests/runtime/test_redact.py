@@ -35,6 +35,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
         {"users": [{"user": {"client-key-data": "cGxhbnRlZA==", "token": "planted"}}]},
         {"metadata": {"annotations": {redact.LAST_APPLIED: '{"data":{"k":"cGxhbnRlZA=="}}'}}},
         {"data": {"release": "H4sIplantedcGxhbnRlZA=="}},
+        {"items": [{"data": {"release": "SDRzSUcGxhbnRlZAplanted"}}]},
         {"password": ["planted"], "x": "password=planted"},
         {"jsonData": {"httpHeaderName1": "X-Key"}, "secureJsonData": {"httpHeaderValue1": "planted"}},
         {"type": "slack", "secureSettings": {"url": "https://hooks.example/planted"}},

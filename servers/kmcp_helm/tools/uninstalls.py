@@ -6,14 +6,14 @@ from pydantic import Field
 
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object
-from kmcp_helm.words import READS, ReleaseName, TimeoutSeconds
+from kmcp_helm.words import REMOVES, ReleaseName, TimeoutSeconds
 from kmcp_runtime.arguments import DryRun, Namespace, Word
 from kmcp_runtime.errors import conflict
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm.client import Cascade
 from kmcp_runtime.helm.release import Release
 from kmcp_runtime.output.results import Body
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime.tool import Effect, injected, tool
 
 _EVENTS = frozenset({"pre-delete", "post-delete"})
 
@@ -36,7 +36,7 @@ class Uninstalled(Body):
     objects: list[Object] = Field(description="Go")
 
 
-@tool(Effect.DESTROY, needs=(*READS, Rule("*", ("*",), ("get", "delete", "update"))))
+@tool(Effect.DESTROY, needs=REMOVES)
 async def helm_uninstall(
     name: ReleaseName,
     namespace: Namespace,
@@ -51,15 +51,16 @@ async def helm_uninstall(
     release = await client.releases.current(namespace, name)
     if release.status == "uninstalled" and keep_history:
         raise conflict(f"release {name} is uninstalled already", "keep_history=false deletes its history, too")
+    warnings: list[str] = []
     if not dry_run:
-        await client.helm.uninstall(
+        warnings = await client.helm.uninstall(
             client.cluster, namespace, name, keep_history=keep_history, cascade=cascade, wait=wait,
             timeout_seconds=timeout_seconds,
         )  # fmt: skip
-    return _uninstalled(release, keep_history, dry_run)
+    return _uninstalled(release, keep_history, dry_run, warnings)
 
 
-def _uninstalled(release: Release, keep_history: bool, dry_run: bool) -> Uninstalled:
+def _uninstalled(release: Release, keep_history: bool, dry_run: bool, warnings: list[str]) -> Uninstalled:
     parts = manifests.objects(release.manifest) if release.status != "uninstalled" else []
     hooks = [hook for hook in release.hooks if _EVENTS & {*(hook.get("events") or ())}]
     return Uninstalled(
@@ -67,5 +68,5 @@ def _uninstalled(release: Release, keep_history: bool, dry_run: bool) -> Uninsta
         result="uninstalled", changed=True, dry_run=dry_run or None, history="kept" if keep_history else "deleted",
         hooks=[f"{hook.get('kind')} {hook.get('name')}" for hook in hooks] or None,
         kept=[Object.of(part) for part in parts if part.kept] or None,
-        objects=[Object.of(part) for part in parts if not part.kept],
+        objects=[Object.of(part) for part in parts if not part.kept], warnings=warnings,
     )  # fmt: skip

@@ -89,12 +89,15 @@ async def helm_upgrade(
 
 def _upgraded(before: Release | None, after: Release, dry_run: bool, **more: Any) -> Upgraded:
     found = manifests.changes(before.manifest if before else "", after.manifest)
+    # A rehearsal is pending to helm, while the release is what it was.
+    unchanged = before.status if before else "not installed"
     return Upgraded(
-        name=after.name, namespace=after.namespace, revision=after.revision, status=after.status,
+        name=after.name, namespace=after.namespace, revision=after.revision,
+        status=unchanged if dry_run else after.status,
         chart=after.chart_name, chart_version=after.chart_version, app_version=after.app_version or None,
         result="upgraded" if before else "installed", changed=True, changes=changed(found), dry_run=dry_run or None,
         notes=after.notes or None, diff=Difference(found) if dry_run and before else None,
-        manifest=Text(after.manifest) if dry_run else None, **more,
+        manifest=Text(after.manifest) if dry_run else None, warnings=list(after.warnings), **more,
     )  # fmt: skip
 
 
@@ -112,10 +115,12 @@ async def _late(client: Client, namespace: str, name: str, before: Release | Non
 class RolledBack(Body):
     """What a rollback made of a release, or would make."""
 
+    cuttable = "diff"
+
     name: str
     namespace: str
-    from_revision: int = Field(serialization_alias="from")
-    to_revision: int = Field(serialization_alias="to")
+    from_revision: int = Field(alias="from")
+    to_revision: int = Field(alias="to")
     revision: int | None = Field(default=None, description="The new one, a copy of `to`")
     status: str
     changed: bool
@@ -137,22 +142,30 @@ async def helm_rollback(
     client: Client = injected(),
 ) -> RolledBack:
     """Make an earlier revision the newest again, also to leave a pending state."""
-    now, target, warning = await states.before_rollback(client.releases, namespace, name, revision)
-    about: dict[str, Any] = {"status": now.status}
-    if not dry_run:
-        try:
-            await client.helm.rollback(
-                client.cluster, namespace, name, target.revision, wait=wait, timeout_seconds=timeout_seconds
-            )
-        except ToolFailure as failure:
-            if failure.code != "timed_out":
-                raise
-            about = {"timed_out": True, "not_ready": failure.details.get("not_ready"), "hint": failure.message}
-        after = await client.releases.head(namespace, name)
-        about |= {"status": after.status, "revision": after.revision}
-    found = manifests.changes(now.manifest, target.manifest)
-    return RolledBack(
-        name=name, namespace=namespace, from_revision=now.revision, to_revision=target.revision, changed=True,
-        changes=changed(found), dry_run=dry_run or None, diff=Difference(found) if dry_run else None,
-        warnings=[warning] if warning else None, **about,
+    plan = await states.before_rollback(client.releases, namespace, name, revision)
+    done = {} if dry_run else await _rolled_back(client, plan, wait, timeout_seconds)
+    found = manifests.changes(plan.now.manifest, plan.target.manifest)
+    return RolledBack.model_validate(
+        {
+            "name": name, "namespace": namespace, "from": plan.now.revision, "to": plan.target.revision,
+            "status": plan.now.status, "changed": True, "changes": changed(found), "dry_run": dry_run or None,
+            "diff": Difference(found) if dry_run else None, **done,
+            "warnings": [*plan.warnings, *done.get("warnings", ())],
+        }
     )  # fmt: skip
+
+
+async def _rolled_back(client: Client, plan: states.Rollback, wait: bool, seconds: int) -> dict[str, Any]:
+    """What came of it; at the deadline the state so far."""
+    namespace, name, revision = plan.now.namespace, plan.now.name, plan.target.revision
+    about: dict[str, Any] = {}
+    try:
+        about["warnings"] = await client.helm.rollback(
+            client.cluster, namespace, name, revision, wait=wait, timeout_seconds=seconds
+        )
+    except ToolFailure as failure:
+        if failure.code != "timed_out":
+            raise
+        about = {"timed_out": True, "not_ready": failure.details.get("not_ready"), "hint": failure.message}
+    after = await client.releases.head(namespace, name)
+    return {**about, "status": after.status, "revision": after.revision}

@@ -162,15 +162,18 @@ class _Parser(Selectors):
 
     def modified(self, node: Node) -> Node:
         """The ranges, offsets and `@` behind an expression."""
+        moved: set[str] = set()
         while True:
             at = self.token.at
             if self.token.text == "[":
                 node = self.ranged(node)
+                moved = set()
             elif self.accept_word("offset"):
-                target = self.moved(node, "offset", at)
-                target["offset"] = milliseconds(self.duration(signed=True))
+                self.check_moved(node, "offset", moved, at)
+                node["offset"] = milliseconds(self.duration(signed=True))
             elif self.accept("@"):
-                self.pinned(self.moved(node, "@", at))
+                self.check_moved(node, "@", moved, at)
+                self.pinned(node)
             else:
                 return node
 
@@ -188,13 +191,13 @@ class _Parser(Selectors):
             raise self.fault("ranges only allowed for vector selectors", opening.at)
         return {**node, "type": "matrixSelector", "range": length}
 
-    def moved(self, node: Node, what: str, at: int) -> Node:
+    def check_moved(self, node: Node, what: str, moved: set[str], at: int) -> None:
         if node["type"] not in ("vectorSelector", "matrixSelector", "subquery"):
-            told = (
-                f"{what} modifier must be preceded by an instant vector selector or range vector selector or a subquery"
-            )
-            raise self.fault(told, at)
-        return node
+            told = "modifier must be preceded by an instant vector selector or range vector selector or a subquery"
+            raise self.fault(f"{what} {told}", at)
+        if what in moved:
+            raise self.fault(f"{what} may not be set multiple times", at)
+        moved.add(what)
 
     def pinned(self, node: Node) -> None:
         if self.is_word("start", "end"):

@@ -41,7 +41,7 @@ async def prometheus_alerts_tool(
     """Show active alerts; what fires now and since when."""
     matchers = [matcher for text in match or () for matcher in given.matchers(text)]
     reply = await prometheus.get("/alerts")
-    active = [alerts.of(entry) for entry in reply.data.get("alerts") or ()]
+    active = reply.read(lambda data: [alerts.of(entry) for entry in data["alerts"] or ()])
     found = [one for one in active if state in (None, one.state) and matching.match(one.all_labels(), matchers)]
     found.sort(key=lambda one: (one.state != "firing", one.active_at or ""))
     result = Alerts(
@@ -61,7 +61,8 @@ async def prometheus_alerts_tool(
 async def prometheus_alertmanagers_tool(prometheus: Prometheus = injected()) -> Alertmanagers:
     """Show which Alertmanagers get the alerts, and which were dropped."""
     reply = await prometheus.get("/alertmanagers")
-    active, dropped = (_urls(reply.data.get(key)) for key in ("activeAlertmanagers", "droppedAlertmanagers"))
+    active = reply.read(lambda data: _urls(data["activeAlertmanagers"]))
+    dropped = reply.read(lambda data: _urls(data.get("droppedAlertmanagers")))
     result = Alertmanagers(active=active, dropped=dropped, warnings=reply.warnings)
     if not active:
         result.hint = "Alerts are sent nowhere; prometheus_status_config_tool section=alerting shows the configuration."

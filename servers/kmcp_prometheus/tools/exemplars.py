@@ -46,7 +46,7 @@ async def prometheus_query_exemplars_tool(
     tree = given.query(query)
     check_span(start, end)
     reply = await prometheus.exemplars(query, start, end)
-    found = [_series(entry) for entry in reply.data or ()]
+    found = reply.read(lambda data: [_series(entry) for entry in data or ()])
     shown, left = _first(found, limit)
     result = Exemplars(items=shown, truncated=left > 0, total=len(found), warnings=reply.warnings)
     if left:

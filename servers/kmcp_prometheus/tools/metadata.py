@@ -50,13 +50,11 @@ async def prometheus_metadata_tool(
 ) -> Metrics:
     """Find metrics by what they are about, with type, help and unit."""
     reply = await prometheus.get("/metadata", [("metric", metric)])
-    known = reply.data or {}
-    found = [
-        entry
-        for name in sorted(known)
-        for entry in [_metric(name, told) for told in known[name][:limit_per_metric]]
-        if _fits(entry, metric, search, type)
-    ]
+    known = reply.mapping()
+    described = reply.read(
+        lambda data: [_metric(name, told) for name in sorted(known) for told in data[name][:limit_per_metric]]
+    )
+    found = [entry for entry in described if _fits(entry, metric, search, type)]
     result = Metrics(items=found[:limit], total=len(found), truncated=len(found) > limit, warnings=reply.warnings)
     if result.truncated:
         result.hint = "Narrow with search or type."
@@ -78,10 +76,7 @@ async def prometheus_target_metadata_tool(
     reply = await prometheus.get(
         "/targets/metadata", [("match_target", selector if matchers else None), ("metric", metric)]
     )
-    found = [
-        TargetMetric(target=entry["target"], **_described(entry.get("metric") or metric or "", entry))
-        for entry in reply.data or ()
-    ]
+    found = reply.read(lambda data: [_of_target(entry, metric) for entry in data or ()])
     found.sort(key=lambda entry: (entry.metric, sorted(entry.target.items())))
     result = TargetMetrics(items=found[:limit], total=len(found), truncated=len(found) > limit, warnings=reply.warnings)
     if result.truncated:
@@ -89,6 +84,10 @@ async def prometheus_target_metadata_tool(
     elif not found:
         result.hint = "No active target fits; prometheus_targets_tool lists them with their labels."
     return result
+
+
+def _of_target(entry: dict[str, Any], metric: str | None) -> TargetMetric:
+    return TargetMetric(target=entry["target"], **_described(entry.get("metric") or metric or "", entry))
 
 
 def _metric(name: str, told: dict[str, Any]) -> Metric:

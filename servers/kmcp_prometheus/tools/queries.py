@@ -50,8 +50,7 @@ async def prometheus_query_tool(
     tree = given.query(query)
     check_past(time, "time")
     reply = await cardinality.asked(prometheus, query, time, limit, timeout, lookback)
-    kind, found = reply.data["resultType"], reply.data["result"]
-    items, text = _items(kind, found)
+    kind, items, text = reply.read(_items)
     result = Instant(
         result_type=kind, items=items[:limit], text=text, truncated=reply.cut or len(items) > limit,
         warnings=reply.warnings, infos=reply.infos or None,
@@ -83,7 +82,7 @@ async def prometheus_query_range_tool(
     check_span(start, end)
     step = steps.chosen(end - start, max_points) if step is None else steps.checked(step, end - start)
     reply = await cardinality.asked_range(prometheus, query, (start, end, step), limit, timeout)
-    series = [raw(item) for item in reply.data["result"]]
+    series = reply.read(lambda data: [raw(item) for item in data["result"]])
     result = Range(
         step_seconds=plain(step), start=plain(start), end=plain(end), truncated=reply.cut or len(series) > limit,
         items=[summary(one) if mode == "summary" else one for one in series[:limit]],
@@ -99,11 +98,13 @@ async def prometheus_query_range_tool(
     return result
 
 
-def _items(kind: str, found: Any) -> tuple[list[Sample | RawSamples], str | None]:
+def _items(data: Any) -> tuple[Any, list[Sample | RawSamples], str | None]:
+    """The type of a result, its series, and its text when it is one."""
+    kind, found = data["resultType"], data["result"]
     if kind == "vector":
-        return [sample(item) for item in found], None
+        return kind, [sample(item) for item in found], None
     if kind == "matrix":
-        return [raw(item) for item in found], None
+        return kind, [raw(item) for item in found], None
     if kind == "string":
-        return [], str(found[1])
-    return [sample({"metric": {}, "value": found})], None
+        return kind, [], str(found[1])
+    return "scalar", [sample({"metric": {}, "value": found})], None

@@ -50,7 +50,7 @@ async def prometheus_series_tool(
     reply = await prometheus.post(
         "/series", [("match[]", match), ("start", stamp(start)), ("end", stamp(end)), ("limit", limit + 1)]
     )
-    found = reply.data or []
+    found = reply.read(lambda data: [dict(labels) for labels in data or ()])
     shown = found[:limit]
     result = SeriesList(
         items=shown, truncated=reply.cut or len(found) > limit, warnings=reply.warnings,
@@ -76,7 +76,7 @@ async def prometheus_label_names_tool(
     reply = await prometheus.post(
         "/labels", [("match[]", match), ("start", stamp(start)), ("end", stamp(end)), ("limit", limit)]
     )
-    found = [str(name) for name in reply.data or ()]
+    found = reply.texts()
     result = Names(items=found[:limit], truncated=reply.cut or len(found) > limit, warnings=reply.warnings)
     if result.truncated:
         result.hint = "Narrow with match."
@@ -100,7 +100,7 @@ async def prometheus_label_values_tool(
     _check(match, start, end)
     wanted = pattern(filter, "filter") if filter else None
     reply = await prometheus.label_values(label_name, match or (), start, end)
-    values = [str(value) for value in reply.data or ()]
+    values = reply.texts()
     found = [value for value in values if wanted is None or wanted.found_in(value)]
     arguments = {"label": label_name, "match": match, "filter": filter}
     result = page(Names, found, limit, cursor, arguments, warnings=reply.warnings)

@@ -108,7 +108,7 @@ async def prometheus_status_config_tool(
     """Show the loaded configuration, or one section or job of it; secrets are masked."""
     configuration.check(section, job)
     reply = await prometheus.get("/status/config")
-    text = str(reply.data["yaml"])
+    text = reply.read(lambda data: str(data["yaml"]))
     if job is not None:
         section, shown = "scrape_configs", configuration.job(text, job)
     else:
@@ -126,11 +126,12 @@ async def prometheus_status_flags_tool(
     """Show command-line flags and features: retention, limits, what is enabled."""
     wanted = (filter or "").lower()
     reply = await prometheus.get("/status/flags")
-    flags = [Flag(name=name, value=str(value)) for name, value in sorted(reply.data.items()) if wanted in name.lower()]
+    known = sorted(reply.mapping().items())
+    flags = [Flag(name=name, value=str(value)) for name, value in known if wanted in name.lower()]
     features = await backends.features(prometheus, wanted)
     result = Flags(items=flags, total=len(flags), features=features or None, warnings=reply.warnings)
     if not flags and not features:
-        result.hint = f"None of {len(reply.data)} flags has {filter!r} in its name."
+        result.hint = f"None of {len(known)} flags has {filter!r} in its name."
     return result
 
 
@@ -138,7 +139,7 @@ async def prometheus_status_flags_tool(
 async def prometheus_runtime_info_tool(prometheus: Prometheus = injected()) -> RuntimeInfo:
     """Show when Prometheus started, whether its configuration loaded, retention and corruption."""
     reply = await prometheus.get("/status/runtimeinfo")
-    return RuntimeInfo.model_validate({**reply.data, "warnings": reply.warnings or None})
+    return RuntimeInfo.model_validate({**reply.mapping(), "warnings": reply.warnings or None})
 
 
 @tool(Effect.READ)
@@ -158,9 +159,22 @@ async def prometheus_tsdb_status_tool(
     """Show which metrics and labels have most series (cardinality), or the blocks on disk."""
     if view == "blocks":
         reply = await prometheus.get("/status/tsdb/blocks")
-        blocks = [_block(entry) for entry in reply.data.get("blocks") or ()]
+        blocks = reply.read(lambda data: [_block(entry) for entry in data["blocks"] or ()])
         return TsdbStatus(blocks=blocks, hint=None if blocks else "No block has been written to disk yet.")
-    data = (await prometheus.get("/status/tsdb", [("limit", limit)])).data
+    reply = await prometheus.get("/status/tsdb", [("limit", limit)])
+    return reply.read(lambda data: _head(data, limit))
+
+
+@tool(Effect.READ)
+async def prometheus_wal_replay_tool(prometheus: Prometheus = injected()) -> WalReplay:
+    """Show how far a starting Prometheus is; it answers before Prometheus is ready."""
+    reply = await prometheus.get("/status/walreplay")
+    least, most, current = reply.read(lambda data: [int(data.get(name) or 0) for name in ("min", "max", "current")])
+    share = 1.0 if most <= least else (current - least) / (most - least)
+    return WalReplay(min=least, max=most, current=current, percent=round(share * 100, 1), done=current >= most)
+
+
+def _head(data: dict[str, Any], limit: int) -> TsdbStatus:
     return TsdbStatus(
         head_stats={name: int(value) for name, value in (data.get("headStats") or {}).items()} or None,
         series_by_metric=_statistics(data.get("seriesCountByMetricName"), limit),
@@ -168,15 +182,6 @@ async def prometheus_tsdb_status_tool(
         memory_by_label=_statistics(data.get("memoryInBytesByLabelName"), limit),
         series_by_pair=_statistics(data.get("seriesCountByLabelValuePair"), limit),
     )
-
-
-@tool(Effect.READ)
-async def prometheus_wal_replay_tool(prometheus: Prometheus = injected()) -> WalReplay:
-    """Show how far a starting Prometheus is; it answers before Prometheus is ready."""
-    data = (await prometheus.get("/status/walreplay")).data
-    least, most, current = (int(data.get(name) or 0) for name in ("min", "max", "current"))
-    share = 1.0 if most <= least else (current - least) / (most - least)
-    return WalReplay(min=least, max=most, current=current, percent=round(share * 100, 1), done=current >= most)
 
 
 def _block(entry: dict[str, Any]) -> Block:

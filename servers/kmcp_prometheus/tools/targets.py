@@ -58,8 +58,9 @@ async def prometheus_targets_tool(
 ) -> Targets:
     """Show scrape targets with health and last error; health=down finds what is not scraped."""
     reply = await prometheus.get("/targets", [("state", state), ("scrapePool", scrape_pool)])
-    found = [target for target in _targets(reply.data, state) if scrape_pool in (None, target.scrape_pool)]
-    pools = _pools(found, reply.data.get("droppedTargetCounts") or {}, scrape_pool)
+    known = reply.read(lambda data: _targets(data, state))
+    found = [target for target in known if scrape_pool in (None, target.scrape_pool)]
+    pools = _pools(found, reply.mapping().get("droppedTargetCounts") or {}, scrape_pool)
     shown = [target for target in found if health in (None, target.health)]
     shown.sort(key=lambda target: (target.health != "down", target.scrape_pool, target.scrape_url or ""))
     arguments = {"state": state, "pool": scrape_pool, "health": health}
@@ -109,5 +110,6 @@ async def _why_none(prometheus: Prometheus, scrape_pool: str | None, found: int)
         return f"None of {found} targets has that health."
     if scrape_pool is None:
         return "There are no targets in that state; prometheus_status_config_tool section=scrape_configs shows why."
-    pools = {target.scrape_pool for target in _targets((await prometheus.get("/targets")).data, "any")}
+    reply = await prometheus.get("/targets")
+    pools = {target.scrape_pool for target in reply.read(lambda data: _targets(data, "any"))}
     return did_you_mean(scrape_pool, pools) or f"No target in pool {scrape_pool}; pools: {', '.join(sorted(pools))}."

@@ -31,10 +31,10 @@ class Binary:
     async def major(self, call: Call) -> int:
         """3 or 4: some flags have other names."""
         if self._major is None:
-            printed = await self.run(call, ("version",), flags=("--short",))
-            found = re.match(r"v(\d+)\.", printed)
+            ended = await self.run(call, ("version",), flags=("--short",))
+            found = re.match(r"v(\d+)\.", ended.stdout)
             if found is None:
-                raise unavailable(f"{self.program} is no helm binary: it answers {printed[:80]!r}", MISSING)
+                raise unavailable(f"{self.program} is no helm binary: it answers {ended.stdout[:80]!r}", MISSING)
             self._major = int(found[1])
         return self._major
 
@@ -48,8 +48,8 @@ class Binary:
         given: Mapping[str, Any] | None = None,
         cluster: Cluster | None = None,
         seconds: float = _SECONDS,
-    ) -> str:
-        """What it prints. `words` are the subcommand, `flags` written `--name=value`, `given` values.
+    ) -> command.Ended:
+        """What it printed. `words` are the subcommand, `flags` written `--name=value`, `given` values.
 
         With a cluster it acts on that one, as this server's identity; without, it has none. Every failure of the
         binary is raised with its own words.
@@ -65,7 +65,7 @@ class Binary:
             raise faults.failure(ended)
         if ended.truncated:
             raise unavailable(f"helm printed more than {_MOST_BYTES >> 20} MiB", "ask for less")
-        return ended.stdout
+        return ended
 
     async def _files(self, run: Path, given: Mapping[str, Any] | None, cluster: Cluster | None) -> list[str]:
         if cluster is not None:

@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from json import loads
 from typing import Any, Literal
 
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import unavailable
-from kmcp_runtime.helm import home
+from kmcp_runtime.helm import faults, home
 from kmcp_runtime.helm.binary import Binary
 from kmcp_runtime.helm.charts import Chart, Charts
 from kmcp_runtime.helm.release import Release
@@ -75,38 +75,41 @@ class Helm:
         ]  # fmt: skip
         waits = (wanted.wait or wanted.atomic) and not wanted.dry_run
         async with self._following(cluster, wanted.namespace, wanted.name, waits):
-            printed = await self.binary.run(
+            ended = await self.binary.run(
                 cluster.call, ("upgrade",), (wanted.name, chart.operand), flags=flags, given=wanted.values,
                 cluster=cluster, seconds=wanted.timeout_seconds + _SLACK_SECONDS,
             )  # fmt: skip
-        return _release(printed)
+        return replace(_release(ended.stdout), warnings=faults.warnings(ended.stderr))
 
     async def uninstall(
         self, cluster: Cluster, namespace: str, name: str, *, keep_history: bool = False,
         cascade: Cascade = "background", wait: bool = False, timeout_seconds: int = 300,
-    ) -> None:  # fmt: skip
+    ) -> list[str]:  # fmt: skip
+        """What helm warned of."""
         flags = [
             f"--namespace={namespace}", "--debug", f"--cascade={cascade}", f"--timeout={timeout_seconds}s",
             *(["--keep-history"] if keep_history else []), *(["--wait"] if wait else []),
         ]  # fmt: skip
-        await self.binary.run(
+        ended = await self.binary.run(
             cluster.call, ("uninstall",), (name,), flags=flags, cluster=cluster,
             seconds=timeout_seconds + _SLACK_SECONDS,
         )  # fmt: skip
+        return faults.warnings(ended.stderr)
 
     async def rollback(
         self, cluster: Cluster, namespace: str, name: str, revision: int, *, wait: bool = False,
         timeout_seconds: int = 300,
-    ) -> None:  # fmt: skip
-        """Make a revision the newest again; 0 is the one before."""
+    ) -> list[str]:  # fmt: skip
+        """Make a revision the newest again (0 is the one before); what helm warned of."""
         flags = [
             f"--namespace={namespace}", "--debug", f"--timeout={timeout_seconds}s", *(["--wait"] if wait else []),
         ]  # fmt: skip
         async with self._following(cluster, namespace, name, wait):
-            await self.binary.run(
+            ended = await self.binary.run(
                 cluster.call, ("rollback",), (name, str(revision)), flags=flags, cluster=cluster,
                 seconds=timeout_seconds + _SLACK_SECONDS,
             )  # fmt: skip
+        return faults.warnings(ended.stderr)
 
     def _following(self, cluster: Cluster, namespace: str, name: str, waits: bool) -> AbstractAsyncContextManager[None]:
         if not waits:
@@ -139,11 +142,11 @@ class Helm:
             *([f"--kube-version={kube_version}"] if kube_version else []),
             *(f"--api-versions={each}" for each in api_versions),
         ]  # fmt: skip
-        return await self.binary.run(call, ("template",), (name, chart.operand), flags=flags, given=values)
+        return (await self.binary.run(call, ("template",), (name, chart.operand), flags=flags, given=values)).stdout
 
     async def show(self, call: Call, chart: Chart, what: Shown) -> str:
         """The values.yaml, Chart.yaml, README or CRDs of a chart (of `fetched`)."""
-        return await self.binary.run(call, ("show", what), (chart.operand,), flags=chart.flags)
+        return (await self.binary.run(call, ("show", what), (chart.operand,), flags=chart.flags)).stdout
 
 
 @contextmanager
@@ -157,6 +160,7 @@ def opened(settings: HelmSettings) -> Iterator[Helm]:
 
 def _release(printed: str) -> Release:
     try:
-        return Release.of(loads(printed))
+        # Helm 4 tells first what it fetched from a registry.
+        return Release.of(loads(printed[printed.index("{") :]))
     except (ValueError, AttributeError, TypeError):
         raise unavailable(f"helm printed no release: {printed[:200]!r}", "is KMCP_HELM a helm binary?") from None

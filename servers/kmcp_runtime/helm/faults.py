@@ -11,6 +11,12 @@ _LONGEST = 3_000
 _DEBUG = re.compile(r"^(?:\w+\.go:\d+: |time=\S+ level=|level=[A-Z]+ )")
 # `helm.go` repeats the error itself.
 _STEP = re.compile(r"^(?:(?!helm\.go)\w+\.go:\d+: .*?\[debug\] |(?:time=\S+ )?level=[A-Z]+ msg=)(?P<step>.+)$")
+_UNREAD = re.compile(r"Unable to get an update from [^\n]*\n\s*([^\n]+)")
+# Helm's own, and those that the API server sends along.
+_WARNING = re.compile(r"^(?:WARNING: |W\d{4} \S+ +\d+ \S+\] |(?:time=\S+ )?level=WARN msg=)(.+)$", re.MULTILINE)
+# What went wrong on the way and is no error to helm, or an error of which it does not tell the cause.
+_SILENT = r"failed to (?:store|record|delete|update release)|unable to get (?:obj|annot)"
+_UNTOLD = re.compile(rf"^\w+\.go:\d+: .*?\[debug\] (.*?(?:{_SILENT}).*)$", re.MULTILINE | re.IGNORECASE)
 _OF_NO_INTEREST = re.compile(
     r"CHART PATH|Original chart|getting history|Error received|Retry|Ignoring delete failure", re.I
 )
@@ -58,6 +64,11 @@ RULES = (
         "the place in the chart is named; helm_show what=template renders it with other values",
     ),
     _rule(
+        r"is not a valid chart repository|could not find protocol handler|cannot be reached|Failed to update",
+        "unavailable",
+        "check the URL: its index.yaml must be there",
+    ),
+    _rule(
         r"no chart version found|chart .* not found in|no chart name found|: not found$|failed to fetch .* : 404",
         "not_found",
         "check the chart's name and version; helm_repo_update refreshes what is known of repositories",
@@ -73,11 +84,6 @@ RULES = (
         "k8s_describe_resource explains what does not become ready; a longer timeout_seconds may do",
     ),
     _rule(
-        r"is not a valid chart repository|could not find protocol handler|cannot be reached",
-        "unavailable",
-        "check the URL: its index.yaml must be there",
-    ),
-    _rule(
         r"no such host|connection refused|i/o timeout|dial tcp|TLS handshake|certificate|EOF|unexpected status",
         "unavailable",
         "check that the host of the chart answers",
@@ -90,6 +96,11 @@ RULES = (
 def failure(ended: command.Ended) -> ToolFailure:
     """Why it failed."""
     message = told(ended.stderr) or f"helm ended with {command.ended(ended.code)}"
+    untold = [cause for cause in _UNTOLD.findall(ended.stderr) if cause not in message]
+    message = "; ".join([message, *untold])[:_LONGEST]
+    unread = _UNREAD.search(ended.stdout)
+    if unread:  # Of a repository that cannot be read the cause alone is on stdout.
+        message += f": {' '.join(unread[1].split())}"
     rule = next((rule for rule in RULES if rule.pattern.search(message)), None)
     code: Code = rule.code if rule else "conflict"
     return ToolFailure(code, message, rule.hint if rule else None, backend=BACKEND)
@@ -116,3 +127,8 @@ def step(line: str) -> str | None:
     if found is None or _OF_NO_INTEREST.search(found["step"]):
         return None
     return found["step"].strip()
+
+
+def warnings(stderr: str) -> list[str]:
+    """What a successful run warned of, each once."""
+    return list(dict.fromkeys([*_WARNING.findall(stderr), *_UNTOLD.findall(stderr)]))

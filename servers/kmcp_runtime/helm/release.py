@@ -32,6 +32,8 @@ class Release:
     hooks: Sequence[Body] = ()
     apply_method: str = ""
     """Helm 4: `ssa` or `csa`."""
+    warnings: Sequence[str] = ()
+    """What helm, or the API server, warned of when it made this revision; not stored."""
 
     @property
     def chart_name(self) -> str:

@@ -21,6 +21,9 @@ from typing import Any
 
 _KEY = os.urandom(32)
 _SECURE = ("secureJsonData", "secureSettings")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{12}")
+# Of a Helm release: gzip in base64, as a ConfigMap holds it and, once more in base64, a Secret.
+_PAYLOADS = ("H4sI", "SDRzS")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 _CREDENTIAL_WORD = (
@@ -42,7 +45,9 @@ _TEXT = re.compile(
     r"|\bglpat-[A-Za-z0-9_-]{16,}|\bxox[abeprs]-[A-Za-z0-9-]{10,}|\bsk-[A-Za-z0-9_-]{20,}|\bglsa_[A-Za-z0-9_]{20,}"
     r"|\bAIza[A-Za-z0-9_-]{30,}|\bnpm_[A-Za-z0-9]{30,}|\bhvs\.[A-Za-z0-9_-]{20,})"
     rf"|(?P<flag>(?<!\S)--?[a-z0-9-]*(?:{_CREDENTIAL_WORD})\s+)(?P<flagged>[^\s\"'-][^\s\"']*)"
-    rf"|(?P<name>(?<![A-Za-z0-9])[A-Za-z0-9_.-]{{0,64}}?(?:{_CREDENTIAL_WORD})s?[\"']?\s*(?:=>|:=|=|:)\s*)"
+    rf"|(?P<name>(?<![A-Za-z0-9])[A-Za-z0-9_.-]{{0,64}}?(?:{_CREDENTIAL_WORD})s?[\"']?\s*(?:=>|:=|=|:)"
+    # The next line may be a key of its own: `serviceAccountToken:` has fields, not a value.
+    r"(?!\s*\n\s*(?:-\s+)?[\w./-]+:(?:\s|$))\s*)"
     r"(?!(?:bearer|basic)\s)(?P<value>\"(?:[^\"\\\n]|\\.)+\"|'[^'\n]+'|[^\s\"',;&|{}\[\]()<>]+)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -55,8 +60,19 @@ _CONTROL = re.compile(
 _TRIGGERS = (
     "pass", "pwd", "key", "secret", "token", "credential", "authorization", "cookie", "docker", "connection", "bearer",
     "basic", "://", "eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox",
-    "sk-", "glsa_", "aiza", "npm_", "hvs.", "last-applied", "h4si", "-data", "secure",
+    "sk-", "glsa_", "aiza", "npm_", "hvs.", "last-applied", "h4si", "sdrzs", "-data", "secure",
 )  # fmt: skip
+# What stands in prose and help texts where a credential could stand.
+_PROSE = re.compile(
+    r"(?:authentication|authorization|auth|building-blocks|concepts|configuration|documentation|functionality|information"
+    r"|knowledge|operations|principles|requirements|structure|understanding)\W*$",
+    re.IGNORECASE,
+)
+_PLACEHOLDER = re.compile(
+    r"(?:bool|boolean|duration|file|flags?|int|name|options?|path|strings?|value)\W*$", re.IGNORECASE
+)
+# Names whose value is the name of a Secret, which says where the secret is.
+_REFERENCE = re.compile(r"existing[-_.]?secret[\"'\s:=>]*$", re.IGNORECASE)
 # Values that an assignment may show: they say that there is none, or point at where it is.
 _HARMLESS = re.compile(r"(?:true|false|null|none|nil|\d{1,3}|sha256:\S*|<\S*|\*+|\$\{?\S*|%\S*)$", re.IGNORECASE)
 
@@ -66,8 +82,17 @@ def digest(value: str) -> str:
     return "sha256:" + hmac.new(_KEY, value.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()[:12]
 
 
+def digest_at(node: Any, path: str = "") -> str | None:
+    """Where a value that a caller sends holds what answers show in place of a secret; None where it does not."""
+    if isinstance(node, str):
+        return (path or "it") if _DIGEST.fullmatch(node) else None
+    entries = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
+    found = (digest_at(item, f"{path}.{key}" if path else str(key)) for key, item in entries)
+    return next((place for place in found if place), None)
+
+
 def looks_like_credential(name: str) -> bool:
-    return bool(_CREDENTIAL_NAME.search(name) or _GLUED_NAME.search(name))
+    return bool(_CREDENTIAL_NAME.search(name) or _GLUED_NAME.search(name)) and not _REFERENCE.search(name)
 
 
 def text(value: str) -> str:
@@ -85,14 +110,15 @@ def _replace(match: re.Match[str]) -> str:
         if match[whole]:
             return digest(match[whole])
     if match["scheme"]:
-        return match["scheme"] + digest(match["schemed"])
+        return match[0] if _PROSE.match(match["schemed"]) else match["scheme"] + digest(match["schemed"])
     if match["flag"]:
-        return match["flag"] + digest(match["flagged"])
+        return match[0] if _PLACEHOLDER.match(match["flagged"]) else match["flag"] + digest(match["flagged"])
     if match["url"]:
         return f"{match['url']}{digest(match['userinfo'])}@"
     quote = match["value"][0] if match["value"][0] in "\"'" else ""
     value = match["value"].strip(quote) if quote else match["value"]
-    if _HARMLESS.match(value):
+    # Markup or a comment on the next line belongs to the text, not to the name before it.
+    if _HARMLESS.match(value) or _REFERENCE.search(match["name"]) or ("\n" in match["name"] and value[0] in "`#*-"):
         return match[0]
     return f"{match['name']}{quote}{digest(value)}{quote}"
 
@@ -146,7 +172,7 @@ def _is_secret_data(node: Mapping[Any, Any]) -> bool:
 
 def _entry(key: Any, item: Any, secret: bool) -> Any:
     if isinstance(item, str) and isinstance(key, str):
-        if key == LAST_APPLIED or (key == "release" and item.startswith("H4sI")):
+        if key == LAST_APPLIED or (key == "release" and item.startswith(_PAYLOADS)):
             return digest(item)
         if looks_like_credential(key):
             return _once(item)

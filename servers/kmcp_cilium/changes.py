@@ -1,0 +1,75 @@
+"""What a change in agents is answered with, and its option values as people write them and as agents show them."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, Field
+
+from kmcp_runtime.errors import ToolFailure, bad_argument, did_you_mean
+from kmcp_runtime.output.results import Result
+
+LEVELS = ("none", "low", "medium", "max")
+ENFORCEMENT = ("default", "always", "never")
+AGGREGATION = "MonitorAggregationLevel"
+POLICY_ENFORCEMENT = "PolicyEnforcement"
+_ON = ("true", "enabled", "enable", "on", "1", "yes")
+_OFF = ("false", "disabled", "disable", "off", "0", "no")
+_AGGREGATION_NUMBERS = {"0": "none", "1": "lowest", "2": "low", "3": "medium", "4": "max", "disabled": "none"}
+
+
+class AgentChange(Result):
+    """What became of one thing on one node."""
+
+    node: str
+    result: str = Field(description="What happened, in a word")
+    changed: bool
+    dry_run: bool | None = Field(default=None, description="True when nothing was changed")
+
+
+class OptionChange(BaseModel):
+    """An option's value before and after."""
+
+    option: str
+    before: str | None = None
+    after: str
+
+
+def wanted(option: str, value: str) -> str:
+    """The value as the command line takes it; `bad_argument` says what the option takes."""
+    given = value.strip().lower()
+    if option == AGGREGATION:
+        return _among(option, value, LEVELS)
+    if option == POLICY_ENFORCEMENT:
+        return _among(option, value, ENFORCEMENT)
+    if given in _ON or given in _OFF:
+        return "true" if given in _ON else "false"
+    raise bad_argument(f"value: {option} is on or off, not {value!r}", "write true or false")
+
+
+def shown(option: str, value: object) -> str:
+    """The value of an agent's answer in the words that are written: true, false, a level."""
+    told = str(value).lower()
+    if option == AGGREGATION:
+        return _AGGREGATION_NUMBERS.get(told, told)
+    return "true" if told in _ON else "false" if told in _OFF else told
+
+
+def differences(options: Mapping[str, str], before: Mapping[str, object]) -> list[OptionChange]:
+    """Which options would get, or got, another value."""
+    old = {option: shown(option, before[option]) if option in before else None for option in options}
+    return [
+        OptionChange(option=option, before=old[option], after=after)
+        for option, after in options.items()
+        if old[option] != after
+    ]
+
+
+def _among(option: str, value: str, known: tuple[str, ...]) -> str:
+    if value.lower() not in known:
+        hint = did_you_mean(value, known) or f"it takes {', '.join(known)}"
+        raise bad_argument(f"value: {option} has no {value!r}", hint)
+    return value.lower()
+
+
+def unknown_option(option: str, known: tuple[str, ...], argument: str) -> ToolFailure:
+    hint = did_you_mean(option, known) or f"options: {', '.join(known)}"
+    return bad_argument(f"{argument}: no option {option!r}", hint)

@@ -1,0 +1,81 @@
+"""Addresses and the identities behind them: the IP cache."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel
+
+from kmcp_cilium.client import Cilium, parsed
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.prefixes import prefix
+from kmcp_cilium.words import AnyNode, Elements
+from kmcp_runtime.arguments import Cursor, Limit, Word
+from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
+from kmcp_runtime.output.results import Page
+from kmcp_runtime.tool import Effect, injected
+
+
+class Address(BaseModel):
+    """An address or range, and whose it is."""
+
+    cidr: str
+    identity: int | None = None
+    host_ip: str | None = None
+    encrypt_key: int | None = None
+    namespace: str | None = None
+    pod: str | None = None
+    source: str | None = None
+
+
+class Addresses(Page[Address]):
+    """Addresses, by cidr."""
+
+
+@agent_tool(Effect.READ)
+async def cilium_list_ip_addresses(
+    node_name: AnyNode = None, limit: Limit = 200, cursor: Cursor = None, cilium: Cilium = injected()
+) -> Addresses:
+    """List the IP cache: every address Cilium knows, its identity, pod and host."""
+    agent = await cilium.any_agent(node_name)
+    found = [_address(entry) for entry in await agent.json("ip", "list")]
+    return cilium.page(Addresses, found, limit, cursor)
+
+
+@agent_tool(Effect.READ)
+async def cilium_show_ip_cache_information(
+    cidr: Annotated[str | None, AfterValidator(lambda text: text and prefix(text)), Word("Address or range")] = None,
+    labels: Annotated[Elements | None, Word("Or exactly an identity's labels")] = None,
+    node_name: AnyNode = None,
+    cilium: Cilium = injected(),
+) -> Addresses:
+    """Show whose an address is, or which addresses the identity with these labels has."""
+    if (cidr is None) == (not labels):
+        raise bad_argument("exactly one of cidr and labels is needed", "cilium_list_ip_addresses lists all")
+    agent = await cilium.any_agent(node_name)
+    words = ("-l", ",".join(labels)) if labels else (str(cidr),)
+    try:
+        told = await agent.text("ip", "get", *words, "-o", "json")
+    except ToolFailure as failure:
+        if failure.code != "not_found":
+            raise
+        what = f"the labels {', '.join(labels)}" if labels else f"{cidr}"
+        raise not_found(f"the IP cache of node {agent.node} has nothing for {what}", _NEARBY) from None
+    found = [_address(entry) for entry in parsed(_without_header(told), "cilium-dbg ip get")]
+    return Addresses(items=found, total=len(found))
+
+
+_NEARBY = "the range must be one of its entries exactly; cilium_list_ip_addresses lists them"
+
+
+def _without_header(text: str) -> str:
+    """With labels the command prints them, framed by lines of `=`, before its JSON."""
+    return text.rpartition("=\n")[2]
+
+
+def _address(entry: Mapping[str, Any]) -> Address:
+    metadata = entry.get("metadata") or {}
+    return Address(
+        cidr=entry["cidr"], identity=entry.get("identity"), host_ip=entry.get("hostIP") or None,
+        encrypt_key=entry.get("encryptKey"), namespace=metadata.get("namespace"), pod=metadata.get("name"),
+        source=metadata.get("source"),
+    )  # fmt: skip

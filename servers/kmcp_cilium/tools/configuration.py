@@ -1,0 +1,157 @@
+"""The agents' own configuration while they run."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from kmcp_cilium import changes
+from kmcp_cilium.answers import Spread
+from kmcp_cilium.changes import POLICY_ENFORCEMENT
+from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.words import OneNode, as_text
+from kmcp_runtime.arguments import DryRun, Word
+from kmcp_runtime.errors import bad_argument
+from kmcp_runtime.tool import Effect, injected
+
+Option = Literal[
+    "ConntrackAccounting", "Debug", "DebugLB", "DebugPolicy", "DebugTagged", "DropNotification",
+    "MonitorAggregationLevel", "PolicyAccounting", "PolicyAuditMode", "PolicyEnforcement",
+    "PolicyVerdictNotification", "SourceIPVerification", "TraceNotification",
+]  # fmt: skip
+ALL = "all"
+_LOST_AT_RESTART = (
+    "It is lost when the agent restarts: lasting changes are values of the chart (cilium_upgrade_cilium) or a "
+    "CiliumNodeConfig."
+)
+
+
+class Difference(BaseModel):
+    """An option that has not the same value on all nodes."""
+
+    key: str
+    values: dict[str, Any] = Field(description="By node")
+
+
+class Configuration(Spread):
+    """Options and their values."""
+
+    node: str = Field(description="Whose they are")
+    options: dict[str, Any]
+    differs: list[Difference] | None = Field(default=None, description="With node_name=all")
+
+
+class Toggled(BaseModel):
+    """An option on one node."""
+
+    node: str
+    before: str | None
+    after: str
+    changed: bool
+
+
+class OptionToggle(Spread):
+    """An option before and after, by node."""
+
+    option: str
+    nodes: list[Toggled]
+    changed: bool
+    persistent: bool = Field(default=False, description="It lasts until the agent restarts")
+    dry_run: bool | None = None
+
+
+@agent_tool(Effect.READ)
+async def cilium_show_configuration_options(
+    list_all: Annotated[bool, Word("Read-only ones too")] = False,
+    list_read_only: Annotated[bool, Word("Only read-only ones")] = False,
+    list_options: Annotated[bool, Word("What each changeable one means")] = False,
+    match: Annotated[str | None, Word("Part of the name")] = None,
+    node_name: Annotated[OneNode, Word("Node; all compares")] = None,
+    cilium: Cilium = injected(),
+) -> Configuration:
+    """Show how agents are configured, or with node_name=all where nodes differ."""
+    if sum((list_all, list_read_only, list_options)) > 1:
+        raise bad_argument("only one of list_all, list_read_only and list_options", "list_all holds the read-only ones")
+    if list_options:
+        agent = await cilium.any_agent(None if node_name == ALL else node_name)
+        return _shown(agent.node, _explained(await agent.text("config", "--list-options")), match)
+    flag = ("-a",) if list_all else ("-r",) if list_read_only else ()
+    if node_name != ALL:
+        agent = await cilium.any_agent(node_name)
+        return _shown(agent.node, _flat(await agent.json("config", *flag)), match)
+    answers = await cilium.everywhere(None, lambda agent: agent.json("config", *flag))
+    by_node = {node: _flat(told) for node, told in answers}
+    first = next(iter(by_node))
+    shown = _shown(first, by_node[first], match)
+    return shown.model_copy(update={"differs": _differing(by_node, match), "unreachable": answers.unreachable})
+
+
+@agent_tool(Effect.WRITE, idempotent=True)
+async def cilium_toggle_configuration_option(
+    option: Annotated[Option, Word("Option")],
+    value: Annotated[str, BeforeValidator(as_text), Word("true, false; none to max; default, always, never")],
+    node_name: OneNode = None,
+    all_nodes: Annotated[bool, Word("On every node")] = False,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> OptionToggle:
+    """Change an agent's option until it restarts, as to debug or to audit policies instead of enforcing them."""
+    if all_nodes and node_name:
+        raise bad_argument("only one of node_name and all_nodes", "all_nodes means every node")
+    wanted = changes.wanted(option, value)
+    node = node_name if all_nodes else (await cilium.one_agent(node_name)).node
+    answers = await cilium.everywhere(node, lambda agent: _toggle(agent, option, wanted, dry_run))
+    nodes = [toggled for _, toggled in answers]
+    changed = any(toggled.changed for toggled in nodes)
+    return OptionToggle(
+        option=option, nodes=nodes, changed=changed, unreachable=answers.unreachable, dry_run=dry_run or None,
+        hint=_LOST_AT_RESTART if changed else None,
+    )  # fmt: skip
+
+
+async def _toggle(agent: Agent, option: str, wanted: str, dry_run: bool) -> Toggled:
+    before = await _value(agent, option)
+    after = wanted
+    if before != wanted and not dry_run:
+        await agent.text("config", f"{option}={wanted}")
+        after = await _value(agent, option) or "absent"
+    return Toggled(node=agent.node, before=before, after=after, changed=before != after)
+
+
+async def _value(agent: Agent, option: str) -> str | None:
+    told = _flat(await agent.json("config", "-a")).get(option)
+    return None if told is None else changes.shown(option, told)
+
+
+def _flat(told: Mapping[str, Any]) -> dict[str, Any]:
+    """All options side by side; the command nests the changeable ones below `options`."""
+    flat = {**told, **(told.get("options") or {})} if isinstance(told.get("options"), Mapping) else dict(told)
+    flat.pop("options", None)
+    if "policy-enforcement" in flat:
+        flat[POLICY_ENFORCEMENT] = flat.pop("policy-enforcement")
+    return dict(sorted(flat.items()))
+
+
+def _explained(text: str) -> dict[str, str]:
+    """`Name   what it means`, one a line."""
+    pairs = [line.split(None, 1) for line in text.splitlines() if line.strip()]
+    return dict(sorted((pair[0], pair[1] if len(pair) > 1 else "") for pair in pairs))
+
+
+def _shown(node: str, options: Mapping[str, Any], match: str | None) -> Configuration:
+    kept = {key: value for key, value in options.items() if _matches(key, match)}
+    hint = None
+    if not kept:
+        hint = f"No option's name holds {match!r}; list_all shows the read-only ones too."
+    return Configuration(node=node, options=kept, hint=hint)
+
+
+def _differing(by_node: Mapping[str, Mapping[str, Any]], match: str | None) -> list[Difference]:
+    keys = sorted({key for options in by_node.values() for key in options if _matches(key, match)})
+    rows = [Difference(key=key, values={node: told.get(key) for node, told in by_node.items()}) for key in keys]
+    return [row for row in rows if len({repr(value) for value in row.values.values()}) > 1]
+
+
+def _matches(key: str, match: str | None) -> bool:
+    return match is None or match.lower() in key.lower()

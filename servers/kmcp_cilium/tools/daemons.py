@@ -1,0 +1,188 @@
+"""Agents: their own state, the load of their nodes, what to send with a bug report."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from kmcp_cilium import status
+from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.client import Agent, Cilium, parsed
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.status import DaemonStatus, Wanted
+from kmcp_cilium.words import EveryNode, OneNode
+from kmcp_runtime.arguments import Cursor, Word
+from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime.output import cursor as cursors
+from kmcp_runtime.output.results import Body
+from kmcp_runtime.tool import Effect, injected
+
+_NO_KUBERNETES = "--require-k8s-connectivity=false"
+Section = Literal[
+    "cilium-version", "kernel-version", "cilium-status", "environment-variables", "endpoint-list", "service-list",
+    "policy", "cilium-memory-map", "subsystem", "encryption",
+]  # fmt: skip
+_PAGE_BYTES = 14_000
+
+
+class DaemonStatuses(SpreadPage[DaemonStatus]):
+    """Agents, by node."""
+
+
+class Process(BaseModel):
+    """A process of the node that uses much CPU."""
+
+    name: str
+    cpu_percent: float
+    memory_percent: float
+
+
+class Usage(BaseModel):
+    """Megabytes of memory."""
+
+    total: int
+    used: int
+    free: int
+
+
+class Load(BaseModel):
+    """The load of one node."""
+
+    node: str
+    load: list[float] = Field(description="Over 1, 5 and 15 minutes")
+    memory: Usage | None = None
+    swap: Usage | None = None
+    processes: list[Process] = Field(description="Those over 1 % CPU")
+
+
+class Loads(SpreadPage[Load]):
+    """Nodes, by name."""
+
+
+class DebugInformation(Body):
+    """Parts of an agent's debugging information; `content` holds the asked sections as JSON, cut into pages."""
+
+    cuttable = "content"
+    untrusted = True
+
+    node: str
+    version: str
+    kernel: str
+    sizes: dict[str, int] = Field(description="Bytes of each section")
+    content: str | None = None
+    bytes_returned: int | None = None
+    cursor: str | None = Field(default=None, description="Pass it back to go on")
+
+
+@agent_tool(Effect.READ)
+async def cilium_get_daemon_status(
+    node_name: EveryNode = None,
+    brief: Annotated[bool, Word("Only whether it is well")] = False,
+    show_health: Annotated[bool, Word("Reachability of other nodes")] = False,
+    show_all_controllers: Annotated[bool, Word("Not only failing")] = False,
+    show_all_nodes: Annotated[bool, Word("Names")] = False,
+    show_all_addresses: Annotated[bool, Word("Owners")] = False,
+    show_all_redirects: Annotated[bool, Word("Proxy's")] = False,
+    show_all_clusters: Annotated[bool, Word("Not only faulty")] = False,
+    cilium: Cilium = injected(),
+) -> DaemonStatuses:
+    """Show the state of agents: Kubernetes, addresses, failing controllers, proxy, Hubble, mesh, encryption."""
+    wanted = Wanted(brief, show_all_controllers, show_all_addresses, show_all_redirects, show_all_clusters)
+    words = ("status", *(("--brief",) if brief else ()), _NO_KUBERNETES)
+
+    async def ask(agent: Agent) -> DaemonStatus:
+        told = status.daemon_status(agent.node, await agent.json(*words), wanted)
+        told.reachability = await _health(agent) if show_health else None
+        told.nodes = [each["name"] for each in await agent.json("node", "list")] if show_all_nodes else None
+        return told
+
+    answers = await cilium.everywhere(node_name, ask)
+    items = [told for _, told in answers]
+    if len(items) > 1:  # Twenty lines an agent, the same on all.
+        items = [told.model_copy(update={"bpf_maps": None}) for told in items]
+    return DaemonStatuses(items=items, total=len(items), unreachable=answers.unreachable)
+
+
+@agent_tool(Effect.READ)
+async def cilium_show_load_information(node_name: EveryNode = None, cilium: Cilium = injected()) -> Loads:
+    """Show load, memory and the busiest processes of nodes, when an agent is slow."""
+    answers = await cilium.everywhere(node_name, lambda agent: agent.text("loadinfo"))
+    items = [_load(node, text) for node, text in answers]
+    return Loads(items=items, total=len(items), unreachable=answers.unreachable)
+
+
+@agent_tool(Effect.READ)
+async def cilium_request_debugging_information(
+    sections: Annotated[list[Section] | None, Word("None: only their sizes")] = None,
+    node_name: OneNode = None,
+    cursor: Cursor = None,
+    cilium: Cilium = injected(),
+) -> DebugInformation:
+    """Read an agent's debugging information by section; without sections their sizes, since all are megabytes."""
+    agent = await cilium.one_agent(node_name)
+    told = parsed(await agent.text("debuginfo", "--output", "json"), "cilium-dbg debuginfo")
+    found = DebugInformation(
+        node=agent.node, version=told.get("cilium-version", ""), kernel=told.get("kernel-version", ""),
+        sizes={name: len(json.dumps(content)) for name, content in sorted(told.items())},
+    )  # fmt: skip
+    if not sections:
+        found.hint = "Name sections to read them."
+        return found
+    return _page(found, {name: _steady(told.get(name)) for name in sections}, cursor, [agent.node, *sections])
+
+
+async def _health(agent: Agent) -> list[status.Reachability]:
+    ended = await agent.run("cilium-health", "status", "-o", "json")
+    if ended.exit_code:
+        said = ended.stderr.decode(errors="replace").strip()
+        raise ToolFailure("unavailable", f"health {agent.where}: {said}", "is health checking switched on?")
+    return status.reachability(parsed(ended.stdout.decode(errors="replace"), "cilium-health status"))
+
+
+def _steady(section: Any) -> Any:
+    """The section in an order that does not change from call to call, where it is a list of texts."""
+    is_texts = isinstance(section, list) and all(isinstance(each, str) for each in section)
+    return sorted(section) if is_texts else section
+
+
+def _page(found: DebugInformation, asked: Mapping[str, Any], cursor: str | None, bound: list[str]) -> DebugInformation:
+    """Lines of the asked sections from the cursor on."""
+    bound_to = {"sections": bound}
+    lines = json.dumps(asked, indent=1).splitlines()
+    start = int(cursors.decode(cursor, bound_to).get("o", 0)) if cursor else 0
+    if start >= len(lines):
+        raise bad_argument("cursor: it is beyond the end", "the agent's answer became shorter; start without cursor")
+    end, length = start, 0
+    while end < len(lines) and (end == start or length + len(lines[end]) < _PAGE_BYTES):
+        length += len(lines[end]) + 1
+        end += 1
+    found.content = "\n".join(lines[start:end])
+    found.bytes_total, found.bytes_returned = sum(len(line) + 1 for line in lines), length
+    found.truncated = end < len(lines)
+    found.cursor = cursors.encode({"o": end}, bound_to) if found.truncated else None
+    return found
+
+
+_LOAD = re.compile(r"Load 1-min: ([\d.]+) 5-min: ([\d.]+) 15min: ([\d.]+)")
+_USAGE = re.compile(r"^(Memory|Swap): Total: (\d+) Used: (\d+) \([^)]*\) Free: (\d+)", re.MULTILINE)
+# Command lines follow `CMDLINE:` and may hold anything, so names are looked for before it only.
+_PROCESS = re.compile(r"^NAME (.*?) STATUS \S+ PID \d+ CPU: ([\d.]+)% MEM: ([\d.]+)%", re.MULTILINE)
+
+
+def _load(node: str, text: str) -> Load:
+    averages = _LOAD.search(text)
+    usage = {
+        kind: Usage(total=int(total), used=int(used), free=int(free))
+        for kind, total, used, free in _USAGE.findall(text)
+    }
+    processes = [
+        Process(name=name, cpu_percent=float(cpu), memory_percent=float(memory))
+        for name, cpu, memory in _PROCESS.findall(text)
+    ]
+    return Load(
+        node=node, load=[float(number) for number in averages.groups()] if averages else [],
+        memory=usage.get("Memory"), swap=usage.get("Swap"),
+        processes=sorted(processes, key=lambda process: -process.cpu_percent),
+    )  # fmt: skip

@@ -1,0 +1,131 @@
+"""Encryption between nodes."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.changes import AgentChange
+from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.endpoints import part
+from kmcp_cilium.words import EveryNode, OneNode
+from kmcp_runtime.arguments import DryRun, Word
+from kmcp_runtime.errors import bad_argument, unavailable
+from kmcp_runtime.tool import Effect, injected
+
+IPSEC = "IPsec"
+_LARGEST_SPI = 15
+_PLAIN = "Traffic between pods of different nodes may pass unencrypted, or be dropped, until the keys are there again."
+_NODE_ID = re.compile(r"[1-9]\d{0,4}|0x0*[1-9a-fA-F][0-9a-fA-F]{0,3}")
+
+
+class Interface(BaseModel):
+    """A WireGuard interface."""
+
+    name: str
+    public_key: str | None = None
+    listen_port: int | None = None
+    peers: int
+
+
+class Encryption(BaseModel):
+    """What one node encrypts with."""
+
+    node: str
+    mode: str
+    keys_in_use: int | None = Field(default=None, description="Of IPsec; more than one while keys rotate")
+    max_seq_number: str | None = None
+    errors: int | None = None
+    error_counts: dict[str, int] | None = None
+    interfaces: list[Interface] | None = None
+    message: str | None = None
+
+
+class Encryptions(SpreadPage[Encryption]):
+    """Encryption by node."""
+
+    consistent: bool = Field(description="Whether all nodes do the same")
+
+
+class Flush(AgentChange):
+    """What was taken out of the kernel; the numbers are absent when all of it was."""
+
+    deleted_states: int | None = None
+    deleted_policies: int | None = None
+
+
+def _check_node_id(value: str | None) -> str | None:
+    if value is not None and not _NODE_ID.fullmatch(value):
+        raise ValueError(f"{value!r} is no node ID: 1 to 65535, or hexadecimal as 0xa1")
+    return value
+
+
+@agent_tool(Effect.READ)
+async def cilium_display_encryption_state(node_name: EveryNode = None, cilium: Cilium = injected()) -> Encryptions:
+    """Show whether and how each node encrypts traffic: IPsec keys and errors, WireGuard peers."""
+    answers = await cilium.everywhere(node_name, _state)
+    items = [state for _, state in answers]
+    same = len({(state.mode, state.keys_in_use) for state in items}) == 1
+    return Encryptions(items=items, total=len(items), consistent=same, unreachable=answers.unreachable)
+
+
+@agent_tool(
+    Effect.DESTROY, verified="cli",
+    why="IPsec is off on the agent of the tests: the refusal is the real agent's, the flush a stand-in's",
+)  # fmt: skip
+async def cilium_flush_ipsec_state(
+    node_name: OneNode = None,
+    spi: Annotated[int | None, Word("Only this key", ge=1, le=_LARGEST_SPI)] = None,
+    node_id: Annotated[str | None, AfterValidator(_check_node_id), Word("Only this node: 7 or 0x7")] = None,
+    stale: Annotated[bool, Word("Only what belongs to nodes that are gone")] = False,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> Flush:
+    """Remove a node's IPsec states and policies, such as those of nodes that are gone (stale)."""
+    if stale and (spi is not None or node_id is not None):
+        raise bad_argument("stale cannot be combined with spi or node_id", "call twice")
+    agent = await cilium.one_agent(node_name)
+    state = await _state(agent)
+    if state.mode != IPSEC:
+        raise unavailable(
+            f"encryption is {state.mode} {agent.where}: there is no IPsec state to flush",
+            "the chart's values encryption.enabled=true and encryption.type=ipsec switch IPsec on",
+        )
+    if dry_run:
+        return Flush(node=agent.node, changed=False, dry_run=True, result="would be flushed", warnings=[_PLAIN])
+    words = [*(("--spi", str(spi)) if spi else ()), *(("--node-id", node_id) if node_id else ())]
+    told = await agent.text("encrypt", "flush", "-f", *words, *(("--stale",) if stale else ()))
+    states, policies = _count("states", told), _count("policies", told)
+    if states is None and "have been deleted" not in told:
+        return Flush(node=agent.node, changed=False, result=told.strip(), deleted_states=0, deleted_policies=0)
+    return Flush(
+        node=agent.node, changed=states is None or bool(states or policies), result="flushed", deleted_states=states,
+        deleted_policies=policies, warnings=[_PLAIN],
+    )  # fmt: skip
+
+
+async def _state(agent: Agent) -> Encryption:
+    told = await agent.json("encrypt", "status")
+    if set(told) <= {"msg"}:
+        raise unavailable(f"the agent {agent.where} does not tell its encryption: {told.get('msg')}", agent.look)
+    ipsec, wireguard = part(told, "ipsec"), part(told, "wireguard")
+    return Encryption(
+        node=agent.node, mode=told["mode"], message=told.get("msg"), keys_in_use=ipsec.get("keys-in-use"),
+        max_seq_number=ipsec.get("max-seq-number"), errors=ipsec.get("error-count", 0) if ipsec else None,
+        error_counts=ipsec.get("xfrm-errors") or None,
+        interfaces=[_interface(each) for each in wireguard.get("interfaces") or ()] or None,
+    )  # fmt: skip
+
+
+def _interface(each: dict[str, Any]) -> Interface:
+    return Interface(
+        name=each.get("name", ""), public_key=each.get("public-key"), listen_port=each.get("listen-port"),
+        peers=each.get("peer-count", 0),
+    )  # fmt: skip
+
+
+def _count(what: str, told: str) -> int | None:
+    found = re.search(rf"Deleted (\d+) XFRM {what}", told)
+    return int(found[1]) if found else None

@@ -1,0 +1,155 @@
+"""Changes of one endpoint: labels, options, its connection."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from kmcp_cilium import changes, endpoints
+from kmcp_cilium.changes import AgentChange, OptionChange
+from kmcp_cilium.client import Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.endpoints import PODS, EndpointId, Located, part
+from kmcp_cilium.words import Elements, OneNode
+from kmcp_runtime.arguments import DryRun, Word
+from kmcp_runtime.tool import Effect, injected
+
+OPTIONS = (
+    "ConntrackAccounting", "PolicyAccounting", "Debug", "DebugLB", "DebugPolicy", "DropNotification",
+    "TraceNotification", "PolicyVerdictNotification", "PolicyAuditMode", "MonitorAggregationLevel",
+    "SourceIPVerification",
+)  # fmt: skip
+_NEW_IDENTITY = "The endpoint has another identity now, until its pod is made anew: policies may treat it differently."
+_CUT_OFF = "The pod loses its network, and gets it back only when it is made anew."
+
+
+class LabelsChange(AgentChange):
+    """The labels of an endpoint after the change."""
+
+    id: int
+    pod: str | None = None
+    enabled: list[str]
+    disabled: list[str]
+
+
+class ConfigChange(AgentChange):
+    """The options of an endpoint after the change."""
+
+    id: int
+    pod: str | None = None
+    realized: dict[str, str]
+    changes: list[OptionChange] = Field(default_factory=list)
+
+
+class Disconnection(AgentChange):
+    """An endpoint that was cut off."""
+
+    id: int
+    pod: str | None = None
+    disconnected: bool
+
+
+def _values_as_text(config: Any) -> Any:
+    if not isinstance(config, Mapping):
+        return config
+    return {name: str(value).lower() if isinstance(value, bool | int) else value for name, value in config.items()}
+
+
+@agent_tool(Effect.WRITE, PODS, idempotent=True)
+async def cilium_manage_endpoint_labels(
+    endpoint_id: EndpointId,
+    labels: Annotated[Elements, Word("As k8s:app=web", min_length=1)],
+    action: Annotated[Literal["add", "delete"], Word("What to do")] = "add",
+    node_name: OneNode = None,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> LabelsChange:
+    """Add or disable labels of an endpoint; its identity changes with them until the pod is made anew."""
+    located = await endpoints.locate(cilium, endpoint_id, node_name)
+    before = _labels_of(located.found)
+    if dry_run:
+        after = _predicted(before, labels, action)
+    else:
+        after = _listed(await located.agent.text("endpoint", "labels", located.id, f"--{action}", ",".join(labels)))
+    changed = after != before
+    return LabelsChange(
+        node=located.agent.node, id=int(located.id), pod=located.pod, changed=changed, dry_run=dry_run or None,
+        result="labels changed" if changed else "unchanged", enabled=sorted(after[0]), disabled=sorted(after[1]),
+        warnings=[_NEW_IDENTITY] if changed else None,
+    )  # fmt: skip
+
+
+@agent_tool(Effect.WRITE, PODS, idempotent=True)
+async def cilium_manage_endpoint_config(
+    endpoint_id: EndpointId,
+    config: Annotated[dict[str, str], BeforeValidator(_values_as_text), Word("Option: value; {} shows them")],
+    node_name: OneNode = None,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> ConfigChange:
+    """Set options of one endpoint such as Debug, PolicyAuditMode or DropNotification; {} shows them."""
+    options = {_option(name): changes.wanted(name, value) for name, value in config.items()}
+    located = await endpoints.locate(cilium, endpoint_id, node_name)
+    before = await _options_of(located)
+    differing = changes.differences(options, before)
+    if differing and not dry_run:
+        words = [f"{each.option}={each.after}" for each in differing]
+        await located.agent.text("endpoint", "config", located.id, *words)
+        after = await _options_of(located)
+        differing = changes.differences({each.option: after[each.option] for each in differing}, before)
+        before = after
+    return ConfigChange(
+        node=located.agent.node, id=int(located.id), pod=located.pod, changed=bool(differing), changes=differing,
+        result="options changed" if differing else "unchanged", realized=before, dry_run=dry_run or None,
+    )  # fmt: skip
+
+
+@agent_tool(Effect.DESTROY, PODS)
+async def cilium_disconnect_endpoint(
+    endpoint_id: EndpointId, node_name: OneNode = None, dry_run: DryRun = False, cilium: Cilium = injected()
+) -> Disconnection:
+    """Cut an endpoint off: its pod loses the network until it is made anew."""
+    located = await endpoints.locate(cilium, endpoint_id, node_name)
+    if not dry_run:
+        await located.agent.text("endpoint", "disconnect", located.id)
+    return Disconnection(
+        node=located.agent.node, id=int(located.id), pod=located.pod, changed=not dry_run, disconnected=not dry_run,
+        result="disconnected" if not dry_run else "would be disconnected", dry_run=dry_run or None,
+        warnings=[_CUT_OFF],
+    )  # fmt: skip
+
+
+Labels = tuple[frozenset[str], frozenset[str]]
+"""Enabled and disabled ones."""
+
+
+def _labels_of(endpoint: Mapping[str, Any]) -> Labels:
+    labels = part(endpoint, "status", "labels")
+    return frozenset(labels.get("security-relevant") or ()), frozenset(labels.get("disabled") or ())
+
+
+def _listed(text: str) -> Labels:
+    """Labels as the command prints them: `label  Enabled`, one a line."""
+    rows = [line.rsplit(None, 1) for line in text.splitlines() if line.strip()]
+    enabled, disabled = ([row[0] for row in rows if row[-1] == state] for state in ("Enabled", "Disabled"))
+    return frozenset(enabled), frozenset(disabled)
+
+
+def _predicted(before: Labels, labels: list[str], action: str) -> Labels:
+    given = frozenset(label if ":" in label else f"unspec:{label}" for label in labels)
+    enabled, disabled = before
+    if action == "add":
+        return enabled | given, disabled - given
+    return enabled - given, disabled | (enabled & given)
+
+
+def _option(name: str) -> str:
+    if name not in OPTIONS:
+        raise changes.unknown_option(name, OPTIONS, "config")
+    return name
+
+
+async def _options_of(located: Located) -> dict[str, str]:
+    told = await located.agent.json("endpoint", "config", located.id)
+    options = part(told, "realized", "options")
+    return {name: changes.shown(name, value) for name, value in sorted(options.items())}

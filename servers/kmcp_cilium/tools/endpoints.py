@@ -1,0 +1,159 @@
+"""Endpoints: what Cilium knows of pods on its nodes."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from kmcp_cilium import endpoints
+from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.client import Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.endpoints import PODS, Detail, Endpoint, EndpointId, LogEntry, part
+from kmcp_cilium.labels import of_its_own
+from kmcp_cilium.words import Elements, EveryNode, OneNode
+from kmcp_runtime.arguments import Cursor, Limit, OptionalNamespace, Word
+from kmcp_runtime.errors import bad_argument
+from kmcp_runtime.kube.pages import Query, fetch
+from kmcp_runtime.output.results import Page, Result
+from kmcp_runtime.tool import Effect, Rule, injected
+
+State = Literal[
+    "ready", "not-ready", "waiting-for-identity", "waiting-to-regenerate", "regenerating", "restoring",
+    "disconnecting", "disconnected", "invalid",
+]  # fmt: skip
+_CUSTOM_RESOURCE = "ciliumendpoints.cilium.io"
+_PER_NODE = "Policy, health and the host's endpoint are known to the node's agent: add node_name."
+_FEW = 32
+"""Agents that are asked one by one when the cluster has no custom resources of endpoints."""
+
+
+class Endpoints(SpreadPage[Endpoint]):
+    """Endpoints, by node and number, or by namespace and pod."""
+
+
+class Details(SpreadPage[Detail]):
+    """The endpoints that were meant."""
+
+
+class Log(Page[LogEntry]):
+    """Changes of an endpoint's state, the newest first."""
+
+    node: str
+    id: int
+
+
+class Health(Result):
+    """What works of an endpoint."""
+
+    node: str
+    id: int
+    pod: str | None = None
+    overall: str
+    bpf: str
+    policy: str
+    connected: bool = Field(description="Whether the agent manages its network")
+
+
+@agent_tool(Effect.READ, Rule("cilium.io", ("ciliumendpoints",), ("list",)))
+async def cilium_get_endpoints_list(
+    node_name: EveryNode = None,
+    namespace: OptionalNamespace = None,
+    state: Annotated[State | None, Word("Only in this state")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    cilium: Cilium = injected(),
+) -> Endpoints:
+    """List endpoints (pods as Cilium sees them) with identity, state and policy; start here for a pod's network."""
+    agents = 1 if node_name else len(await cilium.pods())
+    if agents > 1:
+        found = await _from_objects(cilium, namespace, state, limit, cursor)
+        if found.items or cursor or agents > _FEW:
+            return found
+    answers = await cilium.everywhere(node_name, lambda agent: agent.json("endpoint", "list"))
+    rows = [endpoints.entry(node, each) for node, listed in answers for each in listed]
+    kept = [row for row in rows if (not namespace or row.namespace == namespace) and (not state or row.state == state)]
+    kept.sort(key=lambda row: (row.node, row.id))
+    hint = None if kept else "None matches; without namespace and state all are listed."
+    return cilium.page(Endpoints, kept, limit, cursor, hint, unreachable=answers.unreachable)
+
+
+@agent_tool(Effect.READ, PODS)
+async def cilium_get_endpoint_details(
+    endpoint_id: EndpointId | None = None,
+    labels: Annotated[Elements | None, Word("Instead of endpoint_id: k8s:app=web")] = None,
+    node_name: OneNode = None,
+    cilium: Cilium = injected(),
+) -> Details:
+    """Show one endpoint whole: identity, addresses, realised policy, health, controllers, newest state changes."""
+    if (endpoint_id is None) == (not labels):
+        raise bad_argument("exactly one of endpoint_id and labels is needed", "cilium_get_endpoints_list lists them")
+    if endpoint_id is not None:
+        located = await endpoints.locate(cilium, endpoint_id, node_name)
+        return Details(items=[endpoints.detail(located.agent.node, located.found)], total=1)
+    words = ("endpoint", "get", "-l", ",".join(labels or ()))
+    answers = await cilium.everywhere(node_name, lambda agent: agent.json_or(("not_found",), [], *words))
+    found = [endpoints.detail(node, each) for node, listed in answers for each in listed]
+    hint = None if found else "No endpoint has these labels; cilium_get_endpoints_list shows labels."
+    return Details(items=found, total=len(found), unreachable=answers.unreachable, hint=hint)
+
+
+@agent_tool(Effect.READ, PODS)
+async def cilium_get_endpoint_logs(
+    endpoint_id: EndpointId,
+    node_name: OneNode = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    cilium: Cilium = injected(),
+) -> Log:
+    """Show the state changes of an endpoint, newest first: why it is not ready or regenerates."""
+    located = await endpoints.locate(cilium, endpoint_id, node_name)
+    entries = [endpoints.log_entry(change) for change in await located.agent.json("endpoint", "log", located.id)]
+    return cilium.page(Log, entries, limit, cursor, node=located.agent.node, id=int(located.id))
+
+
+@agent_tool(Effect.READ, PODS)
+async def cilium_get_endpoint_health(
+    endpoint_id: EndpointId, node_name: OneNode = None, cilium: Cilium = injected()
+) -> Health:
+    """Show whether an endpoint's BPF programs, policy and connection are well."""
+    located = await endpoints.locate(cilium, endpoint_id, node_name)
+    told = await located.agent.json("endpoint", "health", located.id)
+    return Health(
+        node=located.agent.node, id=int(located.id), pod=located.pod, overall=told["overallHealth"], bpf=told["bpf"],
+        policy=told["policy"], connected=told.get("connected", False),
+    )  # fmt: skip
+
+
+async def _from_objects(
+    cilium: Cilium, namespace: str | None, state: str | None, limit: int, cursor: str | None
+) -> Endpoints:
+    """A page of the custom resources, which hold every pod's endpoint of the cluster."""
+    kind = await cilium.discovery.resolve(_CUSTOM_RESOURCE)
+    bound_to = {"context": cilium.context.name, "namespace": namespace, "state": state}
+    addresses = {pod.ip: pod.node for pod in await cilium.pods()}
+    while True:
+        page = await fetch(cilium.api, Query(kind, namespace, limit=limit, form="objects"), cursor, bound_to)
+        rows = [_row(item, addresses) for item in page.items]
+        places = [place for place, row in enumerate(rows) if not state or row.state == state]
+        cursor = page.cursor(limit, bound_to)
+        if places or cursor is None:
+            break
+    found = Endpoints(
+        items=[rows[place] for place in places], total=None if state else page.total, truncated=cursor is not None,
+        cursor=cursor, hint=_PER_NODE,
+    )  # fmt: skip
+    found.continues_at(lambda kept: page.cursor_at(limit, bound_to)(places[kept - 1] + 1))
+    return found
+
+
+def _row(item: Mapping[str, Any], addresses: Mapping[str, str]) -> Endpoint:
+    metadata, status = item["metadata"], part(item, "status")
+    identity, networking = part(status, "identity"), part(status, "networking")
+    address = (networking.get("addressing") or [{}])[0]
+    host = str(networking.get("node") or "")
+    return Endpoint(
+        node=addresses.get(host, host), id=status.get("id") or 0, identity=identity.get("id"),
+        namespace=metadata["namespace"], pod=metadata["name"], state=status.get("state"),
+        ipv4=address.get("ipv4"), ipv6=address.get("ipv6"), labels=of_its_own(identity.get("labels") or ()) or None,
+    )  # fmt: skip

@@ -1,0 +1,74 @@
+"""Envoy, the L7 proxy of a node."""
+
+from typing import Annotated, Literal
+from urllib.parse import quote
+
+from kmcp_cilium import envoy
+from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.envoy import EnvoyItem
+from kmcp_cilium.words import OneNode
+from kmcp_runtime.arguments import Cursor, Limit, Word
+from kmcp_runtime.errors import ToolFailure, bad_argument, unavailable
+from kmcp_runtime.output.results import Page
+from kmcp_runtime.patterns import pattern
+from kmcp_runtime.tool import Effect, injected
+
+Resource = Literal["certs", "clusters", "config", "listeners", "logging", "metrics", "serverinfo"]
+Section = Literal["all", "clusters", "endpoints", "listeners", "networkpolicies", "routes", "secrets"]
+_NO_SOCKET = "admin.sock"
+
+
+class EnvoyItems(Page[EnvoyItem]):
+    """What Envoy answered."""
+
+    node: str
+
+
+@agent_tool(
+    Effect.READ, verified="cli",
+    why="no Envoy can be had for the tests: the real command line asks a server that answers as Envoy does",
+)  # fmt: skip
+async def cilium_list_envoy_config(
+    resource_name: Annotated[Resource, Word("What")],
+    section: Annotated[Section, Word("Of config")] = "all",
+    filter: Annotated[str | None, Word("Expression for the name")] = None,
+    node_name: OneNode = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    cilium: Cilium = injected(),
+) -> EnvoyItems:
+    """Read a node's Envoy (L7 policies, Gateway API): clusters, listeners, routes, policies, metrics, log levels."""
+    if section != "all" and resource_name != "config":
+        raise bad_argument("section goes with resource_name=config only", "leave section out")
+    named = pattern(filter, "filter") if filter else None
+    agent = await cilium.one_agent(node_name)
+    text = await _told(agent, _words(resource_name, section, filter))
+    found = envoy.items(resource_name, text)
+    kept = [item for item in found if named is None or item.name is None or named.found_in(item.name)]
+    hint = None if kept else "Envoy has none of these" + (" that the filter matches." if filter else ".")
+    return cilium.page(EnvoyItems, kept, limit, cursor, hint, node=agent.node)
+
+
+def _words(resource: str, section: str, filter: str | None) -> tuple[str, ...]:
+    # The command line puts the expression into a URL as it is.
+    named = quote(filter, safe="") if filter else None
+    if resource == "config":
+        return ("config", section, *(("-n", named) if named else ()))
+    if resource == "metrics":
+        return ("metrics", *(("-f", named) if named else ()))
+    if resource == "logging":
+        return ("logging", "list")
+    return (resource, "-o", "json") if resource in ("clusters", "listeners") else (resource,)
+
+
+async def _told(agent: Agent, words: tuple[str, ...]) -> str:
+    try:
+        return await agent.text("envoy", "admin", *words)
+    except ToolFailure as failure:
+        if _NO_SOCKET not in failure.message:
+            raise
+        raise unavailable(
+            f"no Envoy runs {agent.where}: {failure.message}",
+            "it runs for L7 policies, Ingress and the Gateway API: the chart's values l7Proxy and envoy.enabled",
+        ) from None

@@ -1,0 +1,201 @@
+"""XDP filters: ranges whose packets a node drops before anything else looks at them."""
+
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from kmcp_cilium.answers import Answers, Spread, SpreadPage
+from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.endpoints import part
+from kmcp_cilium.prefixes import completed, prefix
+from kmcp_cilium.words import Element, EveryNode, OneNode, split
+from kmcp_runtime.arguments import DryRun, Word
+from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, unavailable
+from kmcp_runtime.tool import Effect, injected
+
+_OFF = "prefilter is not enabled"
+_STALE = "Latest revision is"
+_ENABLE = (
+    "The prefilter is off: the agent's option enable-xdp-prefilter switches it on; the chart has no value of its own "
+    "for it, extraConfig takes it."
+)
+Prefixes = Annotated[list[Element], BeforeValidator(split), Word("As 192.0.2.0/24", min_length=1, max_length=500)]
+Revision = Annotated[int | None, Word("The filters' revision that is known", ge=0)]
+AllNodes = Annotated[bool, Word("On every node")]
+
+
+class NodeFilters(BaseModel):
+    """The filters of one node."""
+
+    node: str
+    enabled: bool
+    revision: int | None = None
+    deny: list[str]
+
+
+class Filters(SpreadPage[NodeFilters]):
+    """Filters by node."""
+
+
+class FilterChange(BaseModel):
+    """What changed on one node."""
+
+    node: str
+    added: list[str] | None = None
+    removed: list[str] | None = None
+    revision: int
+
+
+class FilterChanges(Spread):
+    """What changed, by node."""
+
+    nodes: list[FilterChange]
+    result: str = Field(description="What happened, in a word")
+    changed: bool
+    dry_run: bool | None = None
+
+
+@agent_tool(Effect.READ)
+async def cilium_list_xdp_cidr_filters(node_name: EveryNode = None, cilium: Cilium = injected()) -> Filters:
+    """List the address ranges whose packets nodes drop at once (XDP prefilter)."""
+    answers = await cilium.everywhere(node_name, _filters)
+    items = [filters for _, filters in answers]
+    hint = None if any(filters.enabled for filters in items) else _ENABLE
+    return Filters(items=items, total=len(items), unreachable=answers.unreachable, hint=hint)
+
+
+@agent_tool(Effect.WRITE, idempotent=True, destructive=True)
+async def cilium_update_xdp_cidr_filters(
+    cidr_prefixes: Prefixes,
+    revision: Revision = None,
+    node_name: OneNode = None,
+    all_nodes: AllNodes = False,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> FilterChanges:
+    """Drop all packets from these address ranges on one node, or with all_nodes on every one."""
+    prefixes = _ranges(cidr_prefixes)
+    await _refuse_own(cilium, prefixes)
+
+    async def update(agent: Agent) -> FilterChange:
+        before = await _enabled(agent)
+        added = [each for each in prefixes if each not in before.deny]
+        if added and not dry_run:
+            await _changed(agent, "update", added, revision)
+            before = await _filters(agent)
+        return FilterChange(node=agent.node, added=added, revision=before.revision or 0)
+
+    answers = await cilium.everywhere(await _scope(cilium, node_name, all_nodes), update)
+    return _result(answers, "filtered", completed(cidr_prefixes, prefixes), dry_run)
+
+
+@agent_tool(Effect.DESTROY)
+async def cilium_delete_xdp_cidr_filters(
+    cidr_prefixes: Prefixes,
+    revision: Revision = None,
+    node_name: OneNode = None,
+    all_nodes: AllNodes = False,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> FilterChanges:
+    """Let packets from these address ranges through again on one node, or with all_nodes on every one."""
+    prefixes = _ranges(cidr_prefixes)
+
+    async def delete(agent: Agent) -> FilterChange:
+        before = await _enabled(agent)
+        removed = [each for each in prefixes if each in before.deny]
+        if removed and not dry_run:
+            await _changed(agent, "delete", removed, revision)
+            before = await _filters(agent)
+        return FilterChange(node=agent.node, removed=removed, revision=before.revision or 0)
+
+    answers = await cilium.everywhere(await _scope(cilium, node_name, all_nodes), delete)
+    return _result(answers, "let through", completed(cidr_prefixes, prefixes), dry_run)
+
+
+async def _scope(cilium: Cilium, node_name: str | None, all_nodes: bool) -> str | None:
+    """The node that a change is for; None for all of them, which must be said."""
+    if all_nodes and node_name:
+        raise bad_argument("only one of node_name and all_nodes", "all_nodes means every node")
+    return None if all_nodes else (await cilium.one_agent(node_name)).node
+
+
+def _ranges(given: list[str]) -> list[str]:
+    try:
+        return [prefix(each) for each in given]
+    except ValueError as error:
+        raise bad_argument(f"cidr_prefixes: {error}", "write ranges as 192.0.2.0/24") from None
+
+
+async def _filters(agent: Agent) -> NodeFilters:
+    try:
+        told = await agent.json("prefilter", "list")
+    except ToolFailure as failure:
+        if _OFF not in failure.message:
+            raise
+        return NodeFilters(node=agent.node, enabled=False, deny=[])
+    realized = part(told, "status", "realized") or part(told, "spec")
+    return NodeFilters(
+        node=agent.node, enabled=True, revision=realized.get("revision", 0), deny=sorted(realized.get("deny") or ())
+    )
+
+
+async def _enabled(agent: Agent) -> NodeFilters:
+    filters = await _filters(agent)
+    if not filters.enabled:
+        raise unavailable(f"the prefilter is off {agent.where}", _ENABLE)
+    return filters
+
+
+async def _changed(agent: Agent, command: str, prefixes: list[str], revision: int | None) -> None:
+    words = ["--cidr", ",".join(prefixes), *(("--revision", str(revision)) if revision else ())]
+    try:
+        await agent.text("prefilter", command, *words)
+    except ToolFailure as failure:
+        if _STALE not in failure.message:
+            raise
+        current = (await _filters(agent)).revision
+        raise conflict(
+            f"revision: the filters have changed meanwhile, they are at revision {current} ({failure.message})",
+            f"look at them with cilium_list_xdp_cidr_filters, then repeat with revision={current}",
+        ) from None
+
+
+async def _refuse_own(cilium: Cilium, prefixes: list[str]) -> None:
+    """Refuse ranges that would cut the cluster off: those with a node or the API server in them."""
+    agent = await cilium.any_agent(None)
+    own = {str(urlsplit(cilium.api.context.server).hostname): "the API server"}
+    for node in await agent.json("node", "list"):
+        own |= dict.fromkeys(_addresses(node), f"node {node['name']}")
+    for network in map(ip_network, prefixes):
+        for address, whose in own.items():
+            if _is_in(address, network):
+                raise bad_argument(f"cidr_prefixes: {network} holds {address}, {whose}", "name a narrower range")
+
+
+def _addresses(node: Mapping[str, Any]) -> list[str]:
+    primary = part(node, "primary-address")
+    families = [primary.get(family) or {} for family in ("ipv4", "ipv6")]
+    others = node.get("secondary-addresses") or []
+    return [str(each["ip"]) for each in [*families, *others] if each.get("ip")]
+
+
+def _is_in(address: str, network: IPv4Network | IPv6Network) -> bool:
+    try:
+        return ip_address(address) in network
+    except ValueError:  # a name
+        return False
+
+
+def _result(answers: Answers[FilterChange], result: str, warnings: list[str] | None, dry_run: bool) -> FilterChanges:
+    nodes = [change for _, change in answers]
+    differs = any(change.added or change.removed for change in nodes)
+    told = f"would be {result}" if dry_run and differs else result if differs else "unchanged"
+    return FilterChanges(
+        nodes=nodes, result=told, changed=differs and not dry_run, dry_run=dry_run or None, warnings=warnings,
+        unreachable=answers.unreachable,
+    )  # fmt: skip

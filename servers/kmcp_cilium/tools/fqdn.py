@@ -1,0 +1,128 @@
+"""Names in policies: what DNS answers the agents have seen, and which names policies select."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.client import Agent, Cilium, parsed
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.labels import selector
+from kmcp_cilium.words import EveryNode, as_text, check_operand
+from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
+from kmcp_runtime.errors import bad_argument
+from kmcp_runtime.tool import By, Effect, injected
+
+
+def _check_number(value: str | None) -> str | None:
+    if value is not None and not value.isdigit():
+        raise ValueError(f"{value!r} is no endpoint's number; cilium_get_endpoints_list shows them")
+    return value
+
+
+class Lookup(BaseModel):
+    """A name and its addresses, as one endpoint asked for it."""
+
+    node: str
+    endpoint_id: int
+    source: str | None = Field(default=None, description="lookup: a DNS answer; connection: still in use")
+    fqdn: str
+    ips: list[str]
+    ttl: int
+    expires: str | None = None
+
+
+class FqdnCache(SpreadPage[Lookup]):
+    """Cached names; after a cleaning those that were in the cache before."""
+
+    cleared: bool | None = Field(default=None, description="True when they were removed")
+    dry_run: bool | None = None
+
+
+class Selector(BaseModel):
+    """A name or pattern of policies, and the expression that names must match."""
+
+    node: str
+    selector: str
+    regex: str
+
+
+class DnsNames(SpreadPage[Selector]):
+    """Names that policies select, by node."""
+
+    names: list[str] = Field(description="Names that are asked for regularly")
+
+
+@agent_tool(Effect.WRITE, by=By("command", {"list": Effect.READ}))
+async def cilium_fqdn_cache(
+    command: Annotated[Literal["list", "clean"], Word("What to do")],
+    match_pattern: Annotated[str | None, AfterValidator(lambda v: v and check_operand(v)), Word("As *.example.com")] = (
+        None
+    ),
+    endpoint_id: Annotated[
+        str | None, BeforeValidator(as_text), AfterValidator(_check_number), Word("Only list this endpoint's")
+    ] = None,
+    source: Annotated[Literal["lookup", "connection"] | None, Word("Only list these")] = None,
+    node_name: EveryNode = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> FqdnCache:
+    """List which addresses pods were told for names (what toFQDNs policies allow), or clean one node's cache."""
+    pattern = ("-p", match_pattern) if match_pattern else ()
+    if command == "list":
+        narrowed = (*(("-e", endpoint_id) if endpoint_id else ()), *(("-s", source) if source else ()))
+        return await _listed(cilium, node_name, (*pattern, *narrowed), limit, cursor)
+    if endpoint_id or source:
+        raise bad_argument("clean takes match_pattern alone", "leave endpoint_id and source out")
+    agent = await cilium.one_agent(node_name)
+    found = await _listed(cilium, agent.node, pattern, limit, cursor)
+    if not dry_run:
+        await agent.text("fqdn", "cache", "clean", "-f", *pattern)
+    return found.model_copy(update={"cleared": not dry_run, "dry_run": dry_run or None})
+
+
+@agent_tool(Effect.READ)
+async def cilium_show_dns_names(
+    node_name: EveryNode = None,
+    match: Annotated[str | None, Word("Part of the name")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    cilium: Cilium = injected(),
+) -> DnsNames:
+    """Show the names and patterns that toFQDNs rules of policies select, as each agent sees them."""
+
+    async def ask(agent: Agent) -> Mapping[str, Any]:
+        told: Mapping[str, Any] = parsed(await agent.text("fqdn", "names"), "cilium-dbg fqdn names")
+        return told
+
+    answers = await cilium.everywhere(node_name, ask)
+    selectors = [
+        Selector(node=node, selector=selector(each.get("selectorString", "")), regex=each.get("regexString", ""))
+        for node, told in answers
+        for each in told.get("FQDNPolicySelectors") or ()
+    ]
+    kept = [each for each in selectors if match is None or match.lower() in each.selector.lower()]
+    kept.sort(key=lambda each: (each.node, each.selector))
+    polled = {name for _, told in answers for name in told.get("DNSPollNames") or ()}
+    hint = None if kept else "No policy with toFQDNs selects such a name."
+    return cilium.page(DnsNames, kept, limit, cursor, hint, names=sorted(polled), unreachable=answers.unreachable)
+
+
+async def _listed(
+    cilium: Cilium, node: str | None, words: tuple[str, ...], limit: int, cursor: str | None
+) -> FqdnCache:
+    answers = await cilium.everywhere(node, lambda agent: agent.json("fqdn", "cache", "list", *words))
+    found = [_lookup(name, each) for name, told in answers for each in told or ()]
+    found.sort(key=lambda each: (each.node, each.fqdn, each.endpoint_id, each.source or ""))
+    hint = None if found else "Nothing is cached: names are learned from DNS answers that a policy sends by the proxy."
+    return cilium.page(FqdnCache, found, limit, cursor, hint, unreachable=answers.unreachable)
+
+
+def _lookup(node: str, each: Mapping[str, Any]) -> Lookup:
+    return Lookup(
+        node=node, endpoint_id=each.get("endpoint-id", 0), source=each.get("source"), fqdn=each.get("fqdn", ""),
+        ips=sorted(each.get("ips") or ()), ttl=each.get("ttl", 0), expires=each.get("expiration-time"),
+    )  # fmt: skip

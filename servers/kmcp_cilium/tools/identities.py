@@ -1,0 +1,117 @@
+"""Security identities: the sets of labels that policies speak of."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.labels import matching
+from kmcp_cilium.words import AnyNode, Elements
+from kmcp_runtime.arguments import Cursor, Limit, Word
+from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
+from kmcp_runtime.output.results import Page, Result
+from kmcp_runtime.tool import Effect, injected
+
+Kind = Literal["cluster", "reserved", "cidr", "remote_node"]
+_LAST_RESERVED = 255
+_SCOPE_BITS = 24
+_SCOPES: dict[int, Kind] = {0: "cluster", 1: "cidr", 2: "remote_node"}
+_MOST_ENDPOINTS = 100
+
+
+class Identity(BaseModel):
+    """An identity and its labels."""
+
+    id: int
+    labels: list[str]
+    ref_count: int | None = Field(default=None, description="Endpoints of that node that have it")
+
+
+class Identities(Page[Identity]):
+    """Identities, by number."""
+
+
+class Bearer(BaseModel):
+    """An address that has an identity."""
+
+    ip: str
+    namespace: str | None = None
+    pod: str | None = None
+
+
+class IdentityDetail(Result):
+    """One identity."""
+
+    id: int
+    kind: Kind
+    labels: list[str]
+    endpoints: list[Bearer] = Field(description="Addresses that have it")
+    endpoints_total: int
+
+
+@agent_tool(Effect.READ)
+async def cilium_list_identities(
+    labels: Annotated[Elements | None, Word("Having all of these: k8s:app=web")] = None,
+    endpoints: Annotated[bool, Word("Only those of the node's endpoints")] = False,
+    node_name: AnyNode = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    cilium: Cilium = injected(),
+) -> Identities:
+    """List identities with their labels: the numbers in policies, flows and BPF maps."""
+    agent = await cilium.any_agent(node_name)
+    told = await agent.json("identity", "list", *(("--endpoints",) if endpoints else ()))
+    found = sorted((_identity(each) for each in told), key=lambda identity: identity.id)
+    kept = [identity for identity in found if matching(identity.labels, labels or ())]
+    hint = None if kept else "No identity has these labels; write them with their source, as k8s:app=web."
+    return cilium.page(Identities, kept, limit, cursor, hint)
+
+
+@agent_tool(Effect.READ)
+async def cilium_get_identity_details(
+    identity_id: Annotated[int | None, Word("Number", ge=0, le=(1 << 32) - 1)] = None,
+    labels: Annotated[Elements | None, Word("Or exactly its labels")] = None,
+    node_name: AnyNode = None,
+    cilium: Cilium = injected(),
+) -> IdentityDetail:
+    """Show what an identity's number means: its labels, its kind and who has it."""
+    if (identity_id is None) == (not labels):
+        raise bad_argument("exactly one of identity_id and labels is needed", "cilium_list_identities lists them")
+    agent = await cilium.any_agent(node_name)
+    identity = _identity(await _found(agent, identity_id, labels or []))
+    bearers = [_bearer(each) for each in await agent.json("ip", "list") if each.get("identity") == identity.id]
+    return IdentityDetail(
+        id=identity.id, kind=_kind(identity.id), labels=identity.labels, endpoints=bearers[:_MOST_ENDPOINTS],
+        endpoints_total=len(bearers),
+    )  # fmt: skip
+
+
+async def _found(agent: Agent, identity_id: int | None, labels: list[str]) -> Mapping[str, Any]:
+    words = [str(identity_id)] if identity_id is not None else ["--label", ",".join(labels)]
+    what = f"identity {identity_id}" if identity_id is not None else f"identity with exactly {', '.join(labels)}"
+    hint = "cilium_list_identities lists them; with labels= it finds those that have some labels"
+    try:
+        found: list[dict[str, Any]] = await agent.json("identity", "get", *words)
+    except ToolFailure as failure:
+        if failure.code != "not_found":
+            raise
+        raise not_found(f"no {what}", hint) from None
+    if not found:
+        raise not_found(f"no {what}", hint)
+    return found[0]
+
+
+def _identity(each: Mapping[str, Any]) -> Identity:
+    inner = each.get("identity") or each
+    return Identity(id=inner.get("id", 0), labels=sorted(inner.get("labels") or ()), ref_count=each.get("refCount"))
+
+
+def _kind(number: int) -> Kind:
+    return "reserved" if number <= _LAST_RESERVED else _SCOPES.get(number >> _SCOPE_BITS, "cluster")
+
+
+def _bearer(entry: Mapping[str, Any]) -> Bearer:
+    metadata = entry.get("metadata") or {}
+    return Bearer(ip=entry["cidr"], namespace=metadata.get("namespace"), pod=metadata.get("name"))

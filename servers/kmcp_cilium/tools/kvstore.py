@@ -1,0 +1,164 @@
+"""The key-value store, where Cilium has one."""
+
+import base64
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel
+
+from kmcp_cilium.changes import AgentChange
+from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.words import AnyNode, check_operand
+from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
+from kmcp_runtime.errors import ToolFailure, bad_argument, not_found, unavailable
+from kmcp_runtime.output.results import Page
+from kmcp_runtime.tool import Effect, injected
+
+_WHY = (
+    "the agent of the tests has no key-value store, as by default: its command line and refusal are real, the "
+    "contents a stand-in's"
+)
+_SAFE_PREFIX = "cilium/state/"
+_NONE = re.compile(r"unknown key-value store type|unsupported key-value store", re.IGNORECASE)
+Key = Annotated[str, AfterValidator(check_operand), Word("As cilium/state/nodes/v1/…")]
+
+
+class Pair(BaseModel):
+    """A key and its value."""
+
+    key: str
+    value: str
+
+
+class Pairs(Page[Pair]):
+    """Keys with their values, by key."""
+
+
+class KeyChange(AgentChange):
+    """A key that was written."""
+
+    key: str
+    written: bool
+
+
+class KeyDeletion(AgentChange):
+    """Keys that were deleted."""
+
+    key: str
+    deleted: bool
+    count: int
+    keys: list[str]
+
+
+@agent_tool(Effect.READ, verified="cli", why=_WHY)
+async def cilium_get_kv_store_key(
+    key: Key,
+    recursive: Annotated[bool, Word("All below it")] = False,
+    node_name: AnyNode = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    cilium: Cilium = injected(),
+) -> Pairs:
+    """Read a key of Cilium's key-value store; by default there is none, and custom resources hold the state."""
+    agent = await cilium.any_agent(node_name)
+    if recursive:
+        pairs = await _below(agent, key)
+    else:
+        value = await _value(agent, key)
+        if value is None:
+            raise not_found(f"the key {key!r} is not there", "recursive=true lists what is below a prefix")
+        pairs = [Pair(key=key, value=value)]
+    hint = None if pairs else f"Nothing is below {key!r}."
+    return cilium.page(Pairs, pairs, limit, cursor, hint)
+
+
+@agent_tool(Effect.WRITE, verified="cli", why=_WHY, idempotent=True)
+async def cilium_set_kv_store_key(
+    key: Key,
+    value: Annotated[str, Word("Value", max_length=65_536)],
+    node_name: AnyNode = None,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> KeyChange:
+    """Write a key of Cilium's key-value store."""
+    agent = await cilium.any_agent(node_name)
+    before = await _value(agent, key)
+    if before == value:
+        return KeyChange(node=agent.node, key=key, result="unchanged", changed=False, written=False)
+    if dry_run:
+        result = "would be created" if before is None else "would be changed"
+        return KeyChange(node=agent.node, key=key, result=result, changed=False, written=False, dry_run=True)
+    await _text(agent, "set", f"--key={key}", f"--value={value}")
+    written = await _value(agent, key) == value
+    result = "created" if before is None else "changed"
+    return KeyChange(node=agent.node, key=key, result=result, changed=written, written=written)
+
+
+@agent_tool(Effect.DESTROY, verified="cli", why=_WHY)
+async def cilium_delete_key_from_kv_store(
+    key: Key,
+    recursive: Annotated[bool, Word("All below it")] = False,
+    node_name: AnyNode = None,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> KeyDeletion:
+    """Delete a key, or all below a prefix, from Cilium's key-value store."""
+    if recursive and not (key.startswith(_SAFE_PREFIX) and len(key) > len(_SAFE_PREFIX)):
+        raise bad_argument(
+            f"key: {key!r} is too short a prefix to delete all below it", f"name something below {_SAFE_PREFIX}"
+        )
+    agent = await cilium.any_agent(node_name)
+    keys = [pair.key for pair in await _below(agent, key)] if recursive else [key]
+    if not recursive and await _value(agent, key) is None:
+        raise not_found(f"the key {key!r} is not there", "recursive=true deletes what is below a prefix")
+    if not dry_run and keys:
+        await _text(agent, "delete", *(("--recursive",) if recursive else ()), "--", key)
+    return KeyDeletion(
+        node=agent.node, key=key, result="would be deleted" if dry_run else "deleted", deleted=not dry_run,
+        changed=bool(keys) and not dry_run, count=len(keys), keys=keys[:100], dry_run=dry_run or None,
+    )  # fmt: skip
+
+
+async def _value(agent: Agent, key: str) -> str | None:
+    """The value of a key; None when it is not there."""
+    try:
+        value: str = await _json(agent, "get", "--", key)
+    except ToolFailure as failure:
+        if "is not found" not in failure.message:
+            raise
+        return None
+    return value
+
+
+async def _below(agent: Agent, key: str) -> list[Pair]:
+    found = await _json(agent, "get", "--recursive", "--", key) or {}
+    return [Pair(key=name, value=_decoded(value)) for name, value in sorted(found.items())]
+
+
+def _decoded(value: Any) -> str:
+    """A listed value is an object: its bytes, as base64, and revisions."""
+    return base64.b64decode(value.get("Data") or "").decode(errors="replace")
+
+
+async def _json(agent: Agent, *words: str) -> Any:
+    try:
+        return await agent.json("kvstore", *words)
+    except ToolFailure as failure:
+        raise _explained(failure) from None
+
+
+async def _text(agent: Agent, *words: str) -> str:
+    try:
+        return await agent.text("kvstore", *words)
+    except ToolFailure as failure:
+        raise _explained(failure) from None
+
+
+def _explained(failure: ToolFailure) -> ToolFailure:
+    if not _NONE.search(failure.message):
+        return failure
+    return unavailable(
+        f"this Cilium has no key-value store ({failure.message})",
+        "identities and nodes are in CiliumIdentity and CiliumNode: k8s_get_resources resource_type=ciliumidentities",
+    )

@@ -1,0 +1,174 @@
+"""BPF maps as the agent keeps them."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from kmcp_cilium import faults
+from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.words import OneNode, check_operand
+from kmcp_runtime.arguments import Cursor, Limit, Word, check_name
+from kmcp_runtime.errors import ToolFailure, nearest, not_found
+from kmcp_runtime.output.results import Page
+from kmcp_runtime.tool import Effect, injected
+
+MapName = Annotated[str, AfterValidator(check_name), AfterValidator(check_operand), Word("As cilium_ipcache_v2")]
+
+
+class BpfMap(BaseModel):
+    """A map that the agent has open."""
+
+    name: str
+    entries: int | None = Field(default=None, description="Absent when the agent keeps no copy")
+    errors: int
+    cache_enabled: bool
+
+
+class BpfMaps(Page[BpfMap]):
+    """Maps, by name."""
+
+    node: str
+
+
+class MapEntry(BaseModel):
+    """An entry of the agent's copy."""
+
+    key: str
+    value: str
+    desired_action: str | None = None
+    last_error: str | None = None
+
+
+class MapEntries(Page[MapEntry]):
+    """Entries, by key."""
+
+    node: str
+    path: str | None = None
+    cached: bool = Field(description="Whether the agent keeps a copy")
+
+
+class MapEvent(BaseModel):
+    """A change of a map."""
+
+    timestamp: str | None = None
+    key: str = ""
+    value: str = ""
+    action: str | None = None
+    desired_action: str | None = None
+    last_error: str | None = None
+
+
+class MapEvents(Page[MapEvent]):
+    """Changes, the newest last."""
+
+    node: str
+
+
+@agent_tool(Effect.READ)
+async def cilium_list_bpf_maps(
+    node_name: OneNode = None, limit: Limit = 200, cursor: Cursor = None, cilium: Cilium = injected()
+) -> BpfMaps:
+    """List an agent's BPF maps with their number of entries and errors."""
+    agent = await cilium.one_agent(node_name)
+    maps = sorted(await _maps(agent), key=lambda each: each.name)
+    return cilium.page(BpfMaps, maps, limit, cursor, node=agent.node)
+
+
+@agent_tool(Effect.READ)
+async def cilium_get_bpf_map(
+    map_name: MapName,
+    node_name: OneNode = None,
+    limit: Limit = 200,
+    cursor: Cursor = None,
+    cilium: Cilium = injected(),
+) -> MapEntries:
+    """Show the entries of a BPF map as the agent wants them, and those that it could not write."""
+    agent = await cilium.one_agent(node_name)
+    told = await _told(agent, map_name, "get")
+    cache = told.get("cache")
+    entries = sorted((_entry(each) for each in cache or () if each), key=lambda entry: entry.key)
+    hint = None
+    if cache is None:
+        hint = "The agent keeps no copy of this map; its content is in the kernel alone."
+    path, cached = told.get("path"), cache is not None
+    return cilium.page(MapEntries, entries, limit, cursor, hint, node=agent.node, path=path, cached=cached)
+
+
+@agent_tool(Effect.READ)
+async def cilium_list_bpf_map_events(
+    map_name: MapName, node_name: OneNode = None, limit: Limit = 100, cilium: Cilium = injected()
+) -> MapEvents:
+    """Show the newest changes of a BPF map: what was written to it, when, and what failed."""
+    agent = await cilium.one_agent(node_name)
+    events = [_event(each) for each in await _told(agent, map_name, "events")]
+    hint = None
+    if not events:
+        hint = "No events: they are kept for maps that the agent's option bpf-map-event-buffers names."
+    shown = events[-limit:]
+    more = len(events) > limit
+    hint = "Older events are left out: raise limit." if more else hint
+    return MapEvents(items=shown, total=len(events), truncated=more, node=agent.node, hint=hint)
+
+
+async def _maps(agent: Agent) -> list[BpfMap]:
+    return [_map(each) for each in (await agent.json("map", "list")).get("maps") or ()]
+
+
+async def _told(agent: Agent, map_name: str, command: str) -> Any:
+    """The answer about a map; an unknown one is answered with near names.
+
+    The agent does not find maps either that it has open and keeps no copy of.
+    """
+    try:
+        if command == "get":
+            return await agent.json("map", "get", "--", map_name)
+        return list(_documents(await agent.text("map", "events", "-o", "json", "--", map_name)))
+    except ToolFailure as failure:
+        if failure.code != "not_found":
+            raise
+        names = [each.name for each in await _maps(agent)]
+        if map_name in names:
+            return {} if command == "get" else []
+        near = nearest(map_name, names)
+        hint = f"did you mean {', '.join(near)}?" if near else "cilium_list_bpf_maps lists them"
+        raise not_found(f"map_name: the agent {agent.where} has no map {map_name!r} open", hint) from None
+
+
+def _documents(text: str) -> Iterator[Mapping[str, Any]]:
+    """Each of the JSON documents that follow one another."""
+    decoder, position = json.JSONDecoder(), 0
+    while text[position:].strip():
+        position += len(text[position:]) - len(text[position:].lstrip())
+        try:
+            found, position = decoder.raw_decode(text, position)
+        except ValueError:
+            raise faults.unreadable("cilium-dbg map events", text[position:]) from None
+        yield found
+
+
+def _map(each: Mapping[str, Any]) -> BpfMap:
+    cache = each.get("cache")
+    entries = [entry for entry in cache or () if entry]
+    return BpfMap(
+        name=str(each.get("path", "")).rpartition("/")[2], cache_enabled=cache is not None,
+        entries=len(entries) if cache is not None else None,
+        errors=sum(1 for entry in entries if entry.get("last-error")),
+    )  # fmt: skip
+
+
+def _entry(each: Mapping[str, Any]) -> MapEntry:
+    return MapEntry(
+        key=each.get("key", ""), value=each.get("value", ""), desired_action=each.get("desired-action"),
+        last_error=each.get("last-error"),
+    )  # fmt: skip
+
+
+def _event(each: Mapping[str, Any]) -> MapEvent:
+    return MapEvent(**{name: each[name.replace("_", "-")] for name in MapEvent.model_fields if _is_there(each, name)})
+
+
+def _is_there(each: Mapping[str, Any], name: str) -> bool:
+    return name.replace("_", "-") in each

@@ -1,0 +1,54 @@
+"""Metrics of one agent."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from kmcp_cilium.client import Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.words import OneNode, check_operand
+from kmcp_runtime.arguments import Cursor, Limit, Word
+from kmcp_runtime.output.results import Page
+from kmcp_runtime.tool import Effect, injected
+
+
+def check_pattern(pattern: str | None) -> str | None:
+    """Refuse what would end the quotes that the agent's own shell puts around a pattern."""
+    if pattern is None:
+        return None
+    if "'" in pattern:
+        raise ValueError("holds a quotation mark, which no metric's name has")
+    return check_operand(pattern)
+
+
+class Metric(BaseModel):
+    """One value."""
+
+    name: str
+    labels: dict[str, str] = Field(default_factory=dict)
+    value: float
+
+
+class Metrics(Page[Metric]):
+    """Metrics, by name and labels."""
+
+    node: str
+
+
+@agent_tool(Effect.READ)
+async def cilium_list_metrics(
+    match_pattern: Annotated[str | None, AfterValidator(check_pattern), Word("Expression for the name")] = None,
+    node_name: OneNode = None,
+    limit: Limit = 200,
+    cursor: Cursor = None,
+    cilium: Cilium = injected(),
+) -> Metrics:
+    """Read an agent's own metrics; narrow them, as with match_pattern=drop for dropped packets by reason."""
+    agent = await cilium.one_agent(node_name)
+    told = await agent.json("metrics", "list", *(("-p", match_pattern) if match_pattern else ()))
+    metrics = [
+        Metric(name=each["name"], labels=each.get("labels") or {}, value=each.get("value", 0)) for each in told or ()
+    ]
+    metrics.sort(key=lambda metric: (metric.name, sorted(metric.labels.items())))
+    hint = None if metrics else "No metric's name matches; without match_pattern all are listed."
+    return cilium.page(Metrics, metrics, limit, cursor, hint, node=agent.node)

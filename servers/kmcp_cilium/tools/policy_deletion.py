@@ -1,0 +1,120 @@
+"""Deleting policies, which exist as objects only."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from kmcp_cilium import policies
+from kmcp_cilium.client import Cilium
+from kmcp_cilium.policies import PolicyKind
+from kmcp_cilium.words import Elements, OneNode
+from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word, check_name, unpublished
+from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime.kube import objects
+from kmcp_runtime.kube.cluster import Place
+from kmcp_runtime.output.results import Result
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+_OPEN = "Without a policy that selects them, endpoints take and send all traffic."
+
+
+class DeletedPolicy(BaseModel):
+    """A policy that was, or would be, deleted."""
+
+    kind: str
+    namespace: str | None = None
+    name: str
+    result: str
+    endpoints_affected: int | None = Field(default=None, description="Absent when it cannot be told")
+
+
+class PolicyDeletion(Result):
+    """Policies that were deleted."""
+
+    items: list[DeletedPolicy]
+    changed: bool
+    dry_run: bool | None = None
+
+
+@tool(
+    Effect.DESTROY,
+    needs=(
+        Rule("cilium.io", ("ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies"), ("get", "list", "delete")),
+        Rule("networking.k8s.io", ("networkpolicies",), ("get", "list", "delete")),
+        Rule("cilium.io", ("ciliumendpoints",), ("list",)),
+    ),
+)
+async def cilium_delete_policy_rules(
+    kind: Annotated[PolicyKind, Word("Kind")] = "CiliumNetworkPolicy",
+    namespace: OptionalNamespace = None,
+    name: Annotated[str | None, Word("One policy")] = None,
+    labels: Annotated[Elements | None, Word("Objects with all of these: app=web")] = None,
+    all: Annotated[bool, Word("All of the namespace, or of the cluster-wide kind")] = False,
+    node_name: Annotated[OneNode, unpublished("Policies are not of one node")] = None,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> PolicyDeletion:
+    """Delete network policies by name or labels; dry_run=true tells which, and how many endpoints each is about."""
+    if sum((name is not None, bool(labels), all)) != 1:
+        raise bad_argument("exactly one of name, labels and all is needed", "cilium_display_policy_node_information")
+    place = await _place(cilium, kind, namespace, all)
+    found = await _meant(cilium, place, name, labels)
+    endpoints = await _endpoints(cilium, place.namespace)
+    items = [await _deleted(cilium, kind, place, policy, endpoints, dry_run) for policy in found]
+    return PolicyDeletion(
+        items=items, changed=bool(items) and not dry_run, dry_run=dry_run or None,
+        warnings=[_OPEN] if items else None, hint=None if items else "No policy matches: nothing was deleted.",
+    )  # fmt: skip
+
+
+async def _place(cilium: Cilium, kind: str, namespace: str | None, all: bool) -> Place:
+    resolved = await cilium.discovery.resolve(policies.RESOURCES[kind])
+    if resolved.namespaced and all and not namespace:
+        raise bad_argument("all needs a namespace", "name the namespace whose policies are to go")
+    return cilium.scoped(resolved, namespace)
+
+
+async def _meant(cilium: Cilium, place: Place, name: str | None, labels: list[str] | None) -> list[dict[str, Any]]:
+    if name is not None:
+        return [await cilium.read(place, _checked(name))]
+    selector = ",".join(_without_source(label) for label in labels) if labels else None
+    return await policies.objects(cilium, place.kind, place.namespace, selector)
+
+
+def _checked(name: str) -> str:
+    try:
+        return check_name(name)
+    except ValueError as error:
+        raise bad_argument(f"name: {error}") from None
+
+
+def _without_source(label: str) -> str:
+    return label.removeprefix("k8s:").removeprefix("any:")
+
+
+async def _endpoints(cilium: Cilium, namespace: str | None) -> list[dict[str, Any]] | None:
+    """The endpoints that policies may be about; None where the cluster keeps no such objects."""
+    try:
+        kind = await cilium.discovery.resolve("ciliumendpoints.cilium.io")
+    except ToolFailure as failure:
+        if failure.code != "not_found":
+            raise
+        return None
+    return await policies.objects(cilium, kind, namespace)
+
+
+async def _deleted(
+    cilium: Cilium, kind: str, place: Place, policy: Mapping[str, Any], endpoints: list[dict[str, Any]] | None,
+    dry_run: bool,
+) -> DeletedPolicy:  # fmt: skip
+    metadata = policy["metadata"]
+    await objects.delete(
+        cilium.api, place.kind, metadata["name"], place.namespace, propagation="background", uid=metadata["uid"],
+        dry_run=dry_run,
+    )  # fmt: skip
+    return DeletedPolicy(
+        kind=kind, namespace=metadata.get("namespace"), name=metadata["name"],
+        result="would be deleted" if dry_run else "deleted",
+        endpoints_affected=None if endpoints is None else policies.affected(kind, policy, endpoints),
+    )  # fmt: skip

@@ -1,0 +1,165 @@
+"""Packet recorders, which agents up to 1.18 have."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from kmcp_cilium import faults
+from kmcp_cilium.changes import AgentChange
+from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.prefixes import prefix
+from kmcp_cilium.words import OneNode
+from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
+from kmcp_runtime.errors import ToolFailure, not_found
+from kmcp_runtime.output.results import Page, Result
+from kmcp_runtime.tool import Effect, injected
+
+_OLD = "removed in 1.19: the real agent shows the refusal, a stand-in that answers as 1.18.4 does the command itself"
+_PROTOCOLS = ("TCP", "UDP", "ANY")
+_PARTS = 5
+_PORT = re.compile(r"\d{1,5}")
+
+
+def check_filter(text: str) -> str:
+    """`srcCIDR srcPort dstCIDR dstPort proto`, one value of the command line."""
+    words = text.split()
+    if len(words) != _PARTS:
+        raise ValueError(f"{text!r} is no filter: write srcCIDR srcPort dstCIDR dstPort proto")
+    source, source_port, target, target_port, protocol = words
+    if protocol.upper() not in _PROTOCOLS:
+        raise ValueError(f"{text!r}: the protocol is one of {', '.join(_PROTOCOLS)}")
+    if not _PORT.fullmatch(source_port) or not _PORT.fullmatch(target_port):
+        raise ValueError(f"{text!r}: a port is a number, 0 for any")
+    return " ".join((prefix(source), source_port, prefix(target), target_port, protocol.upper()))
+
+
+def _at_commas(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+RecorderId = Annotated[int, Word("Number", ge=1)]
+
+
+class Recorder(BaseModel):
+    """A recorder and what it captures."""
+
+    id: int
+    capture_length: int = Field(description="Bytes of each packet; 0 is all")
+    filters: list[str] = Field(description="srcCIDR srcPort dstCIDR dstPort proto")
+
+
+class Recorders(Page[Recorder]):
+    """Recorders, by number."""
+
+    node: str
+
+
+class RecorderInformation(Result):
+    """One recorder."""
+
+    node: str
+    recorder: Recorder
+
+
+class RecorderChange(AgentChange):
+    """A recorder that was made, changed or removed."""
+
+    id: int
+    created: bool | None = None
+    deleted: bool | None = None
+    filters: list[str] | None = None
+
+
+@agent_tool(Effect.READ, verified="stand-in", why=_OLD)
+async def cilium_list_pcap_recorders(
+    node_name: OneNode = None, limit: Limit = 100, cursor: Cursor = None, cilium: Cilium = injected()
+) -> Recorders:
+    """List the packet recorders of an agent up to 1.18; for flows use cilium_hubble_observe."""
+    agent = await cilium.one_agent(node_name)
+    return cilium.page(Recorders, await _listed(agent), limit, cursor, node=agent.node)
+
+
+@agent_tool(Effect.READ, verified="stand-in", why=_OLD)
+async def cilium_get_pcap_recorder(
+    recorder_id: RecorderId, node_name: OneNode = None, cilium: Cilium = injected()
+) -> RecorderInformation:
+    """Show one packet recorder of an agent up to 1.18."""
+    agent = await cilium.one_agent(node_name)
+    found = await _found(agent, recorder_id)
+    if found is None:
+        raise _unknown(agent, recorder_id)
+    return RecorderInformation(node=agent.node, recorder=found)
+
+
+@agent_tool(Effect.WRITE, verified="stand-in", why=_OLD, ignored=("id",), idempotent=True)
+async def cilium_update_pcap_recorder(
+    recorder_id: RecorderId,
+    filters: Annotated[
+        list[Annotated[str, AfterValidator(check_filter)]], BeforeValidator(_at_commas),
+        Word("srcCIDR srcPort dstCIDR dstPort proto", min_length=1),
+    ],
+    caplen: Annotated[int, Word("Bytes of a packet; 0 all", ge=0, le=65_535)] = 0,
+    node_name: OneNode = None,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> RecorderChange:  # fmt: skip
+    """Make or change a packet recorder of an agent up to 1.18."""
+    agent = await cilium.one_agent(node_name)
+    before = await _found(agent, recorder_id)
+    if not dry_run:
+        joined = ",".join(filters)
+        words = ("--id", str(recorder_id), "--caplen", str(caplen), "--filters", joined)
+        await agent.text("recorder", "update", *words)
+    same = before is not None and (before.capture_length, before.filters) == (caplen, filters)
+    result = "updated" if before else "created"
+    return RecorderChange(
+        node=agent.node, id=recorder_id, created=before is None, filters=filters, dry_run=dry_run or None,
+        result=f"would be {result}" if dry_run else result, changed=not dry_run and not same,
+    )  # fmt: skip
+
+
+@agent_tool(Effect.DESTROY, verified="stand-in", why=_OLD)
+async def cilium_delete_pcap_recorder(
+    recorder_id: RecorderId, node_name: OneNode = None, dry_run: DryRun = False, cilium: Cilium = injected()
+) -> RecorderChange:
+    """Remove a packet recorder of an agent up to 1.18."""
+    agent = await cilium.one_agent(node_name)
+    before = await _found(agent, recorder_id)
+    if before is None:
+        raise _unknown(agent, recorder_id)
+    if not dry_run:
+        await agent.text("recorder", "delete", str(recorder_id))
+    return RecorderChange(
+        node=agent.node, id=recorder_id, deleted=not dry_run, filters=before.filters, changed=not dry_run,
+        result="would be deleted" if dry_run else "deleted", dry_run=dry_run or None,
+    )  # fmt: skip
+
+
+async def _listed(agent: Agent) -> list[Recorder]:
+    text = await agent.text("recorder", "list", "-o", "json")
+    try:
+        # A second document follows: the masks that the filters add up to.
+        told, _ = json.JSONDecoder().raw_decode(text.lstrip())
+    except ValueError:
+        raise faults.unreadable("cilium-dbg recorder list", text) from None
+    return sorted((_recorder(each) for each in told or ()), key=lambda recorder: recorder.id)
+
+
+async def _found(agent: Agent, number: int) -> Recorder | None:
+    told = await agent.json_or(("not_found",), None, "recorder", "get", str(number))
+    return _recorder(told) if told else None
+
+
+def _recorder(each: Mapping[str, Any]) -> Recorder:
+    spec = (each.get("status") or {}).get("realized") or each.get("spec") or {}
+    names = ("src-prefix", "src-port", "dst-prefix", "dst-port", "protocol")
+    filters = [" ".join(str(given.get(name) or "0") for name in names) for given in spec.get("filters") or ()]
+    return Recorder(id=spec["id"], capture_length=spec.get("capture-length", 0), filters=filters)
+
+
+def _unknown(agent: Agent, number: int) -> ToolFailure:
+    return not_found(f"recorder_id: no recorder {number} {agent.where}", "cilium_list_pcap_recorders lists them")

@@ -1,0 +1,155 @@
+"""Changes of the load balancer by hand, which agents up to 1.17 take."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator
+
+from kmcp_cilium import services
+from kmcp_cilium.changes import AgentChange
+from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.services import Service, check_frontend
+from kmcp_cilium.words import OneNode, split
+from kmcp_runtime.arguments import DryRun, Word, unpublished
+from kmcp_runtime.errors import bad_argument, not_found
+from kmcp_runtime.tool import Effect, injected
+
+Policy = Literal["Cluster", "Local"]
+State = Literal["active", "terminating", "quarantined", "maintenance"]
+Backend = Annotated[str, AfterValidator(check_frontend)]
+_OLD = "removed in 1.18: the real agent shows the refusal, a stand-in that answers as 1.17.6 does the command itself"
+_OVERWRITTEN = "The agent writes it anew when the Service or its endpoints change."
+
+
+class ServiceUpdate(AgentChange):
+    """A service before and after."""
+
+    before: Service | None = None
+    after: Service | None = None
+
+
+class ServiceDeletion(AgentChange):
+    """Services that were taken out of a node's load balancer."""
+
+    deleted: list[Service]
+    total: int
+
+
+@agent_tool(Effect.WRITE, verified="stand-in", why=_OLD)
+async def cilium_update_service(
+    id: Annotated[int, Word("Number", ge=1)],
+    frontend: Annotated[str, AfterValidator(check_frontend), Word("IP:PORT[/PROTO]")],
+    backends: Annotated[list[Backend], BeforeValidator(split), Word("IP:PORT each", min_length=1)],
+    backend_weights: Annotated[list[int] | None, Word("One a backend")] = None,
+    states: Annotated[list[State] | None, Word("One, or one a backend")] = None,
+    k8s_ext_traffic_policy: Annotated[Policy, Word("External")] = "Cluster",
+    k8s_int_traffic_policy: Annotated[Policy, Word("Internal")] = "Cluster",
+    k8s_external: Annotated[bool, Word("ExternalIPs")] = False,
+    k8s_host_port: Annotated[bool, Word("HostPort")] = False,
+    k8s_load_balancer: Annotated[bool, Word("LoadBalancer")] = False,
+    k8s_node_port: Annotated[bool, Word("NodePort")] = False,
+    k8s_cluster_internal: Annotated[bool, Word("Internal scope")] = False,
+    local_redirect: Annotated[bool, Word("LocalRedirect")] = False,
+    protocol: Annotated[str | None, unpublished("Where frontend names none")] = None,
+    node_name: OneNode = None,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> ServiceUpdate:
+    """Write a service into the load balancer of an agent up to 1.17; later ones follow Services alone."""
+    kinds = {
+        "--k8s-external": k8s_external, "--k8s-host-port": k8s_host_port, "--k8s-load-balancer": k8s_load_balancer,
+        "--k8s-node-port": k8s_node_port, "--local-redirect": local_redirect,
+    }  # fmt: skip
+    frontend = f"{frontend}/{protocol.upper()}" if protocol and "/" not in frontend else frontend
+    _check_lengths(backends, backend_weights, states, kinds)
+    agent = await cilium.one_agent(node_name)
+    await _refuse_removed(agent, "update", str(id), frontend)
+    before = await _there(agent, id)
+    words = [
+        "--id", str(id), "--frontend", frontend.partition("/")[0],
+        "--backends", ",".join(backend.partition("/")[0] for backend in backends),
+        *_protocol(frontend), *_joined("--backend-weights", backend_weights), *_joined("--states", states),
+        "--k8s-ext-traffic-policy", k8s_ext_traffic_policy, "--k8s-int-traffic-policy", k8s_int_traffic_policy,
+        *(flag for flag, given in kinds.items() if given),
+        *(("--k8s-cluster-internal",) if k8s_cluster_internal else ()),
+    ]  # fmt: skip
+    if dry_run:
+        result = f"would be {'updated' if before else 'created'}"
+        return ServiceUpdate(node=agent.node, result=result, changed=False, before=before, dry_run=True)
+    await agent.text("service", "update", *words)
+    after = await _there(agent, id)
+    return ServiceUpdate(
+        node=agent.node, result="updated" if before else "created", changed=before != after, before=before,
+        after=after, warnings=[_OVERWRITTEN],
+    )  # fmt: skip
+
+
+@agent_tool(Effect.DESTROY, verified="stand-in", why=_OLD)
+async def cilium_delete_service(
+    service_id: Annotated[int | None, Word("Number", ge=1)] = None,
+    all: Annotated[bool, Word("Every service")] = False,
+    node_name: OneNode = None,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> ServiceDeletion:
+    """Take services out of the load balancer of an agent up to 1.17; later ones follow Services alone."""
+    if (service_id is None) == (not all):
+        raise bad_argument("exactly one of service_id and all is needed", "cilium_list_services shows numbers")
+    agent = await cilium.one_agent(node_name)
+    await _refuse_removed(agent, "delete", str(service_id) if service_id else None)
+    there = await services.listed(agent)
+    meant = [service for service in there if all or service.id == service_id]
+    if not meant and not all:
+        raise not_found(f"no service {service_id} {agent.where}", "cilium_list_services shows numbers")
+    if not dry_run:
+        await agent.text("service", "delete", *(("--all",) if all else (str(service_id),)))
+    return ServiceDeletion(
+        node=agent.node, result="would be deleted" if dry_run else "deleted", changed=bool(meant) and not dry_run,
+        deleted=meant, total=len(meant), dry_run=dry_run or None, warnings=[_OVERWRITTEN],
+    )  # fmt: skip
+
+
+def _check_lengths(
+    backends: list[str], weights: list[int] | None, states: list[State] | None, kinds: dict[str, bool]
+) -> None:
+    if weights and len(weights) != len(backends):
+        raise bad_argument(f"backend_weights: {len(weights)} for {len(backends)} backends", "give one for each")
+    if states and len(states) not in (1, len(backends)):
+        raise bad_argument(f"states: {len(states)} for {len(backends)} backends", "give one, or one for each")
+    if sum(kinds.values()) > 1:
+        names = ", ".join(flag.removeprefix("--").replace("-", "_") for flag, given in kinds.items() if given)
+        raise bad_argument(f"only one of {names}", "a service has one type")
+
+
+async def _refuse_removed(agent: Agent, command: str, *meant: str | None) -> None:
+    """Where the version no longer has the command: say so, and name the Service behind the frontend."""
+    gone = await agent.removed("service", command)
+    if gone is None:
+        return
+    behind = [
+        service
+        for service in await services.listed(agent)
+        if service.name and any(each and services.is_meant(service, each) for each in meant)
+    ]
+    hint = None
+    if behind:
+        service = behind[0]
+        hint = (
+            f"it belongs to Service {service.namespace}/{service.name}: k8s_patch_resource resource_type=services "
+            f"resource_name={service.name} namespace={service.namespace}"
+        )
+    raise gone.failure(await agent.version(), hint)
+
+
+async def _there(agent: Agent, number: int) -> Service | None:
+    return next((service for service in await services.listed(agent) if service.id == number), None)
+
+
+def _protocol(frontend: str) -> tuple[str, ...]:
+    """TCP is what the command takes without being told."""
+    protocol = frontend.partition("/")[2].lower()
+    return ("--protocol", protocol) if protocol not in ("", "tcp") else ()
+
+
+def _joined(flag: str, values: list[int] | list[State] | None) -> tuple[str, ...]:
+    return (flag, ",".join(str(value) for value in values)) if values else ()

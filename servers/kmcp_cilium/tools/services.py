@@ -1,0 +1,69 @@
+"""The load balancer's services of one node."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator
+
+from kmcp_cilium import services
+from kmcp_cilium.client import Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.services import Service, check_service_id
+from kmcp_cilium.words import OneNode, as_text
+from kmcp_runtime.arguments import Cursor, Limit, Word, check_name
+from kmcp_runtime.output.results import Page, Result
+from kmcp_runtime.tool import Effect, injected
+
+
+def _check_object(value: str | None) -> str | None:
+    if value is None:
+        return None
+    namespace, _, name = value.partition("/")
+    if not name:
+        raise ValueError(f"{value!r} is no Service: write namespace/name")
+    return f"{check_name(namespace)}/{check_name(name)}"
+
+
+ServiceId = Annotated[
+    str, BeforeValidator(as_text), AfterValidator(check_service_id), Word("Number, or IP:PORT[/PROTO]")
+]
+
+
+class Services(Page[Service]):
+    """Services, by number."""
+
+    node: str
+
+
+class ServiceInformation(Result):
+    """One service."""
+
+    node: str
+    service: Service
+
+
+@agent_tool(Effect.READ)
+async def cilium_list_services(
+    show_cluster_mesh_affinity: Annotated[bool, Word("Mark preferred backends")] = False,
+    node_name: OneNode = None,
+    service: Annotated[str | None, AfterValidator(_check_object), Word("Only of namespace/name")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    cilium: Cilium = injected(),
+) -> Services:
+    """List a node's load balancer: each frontend and where its traffic goes; compare with EndpointSlices."""
+    agent = await cilium.one_agent(node_name)
+    found = await services.listed(agent, show_cluster_mesh_affinity)
+    hint = None
+    if service:
+        found = services.of_object(found, *service.split("/"))
+        hint = None if found else "Not in the load balancer: is the Service there, and no headless one?"
+    return cilium.page(Services, found, limit, cursor, hint, node=agent.node)
+
+
+@agent_tool(Effect.READ)
+async def cilium_get_service_information(
+    service_id: ServiceId, node_name: OneNode = None, cilium: Cilium = injected()
+) -> ServiceInformation:
+    """Show one service of a node's load balancer with its backends and their states."""
+    agent = await cilium.one_agent(node_name)
+    return ServiceInformation(node=agent.node, service=await services.found(agent, service_id))

@@ -1,0 +1,83 @@
+"""The objects that our checks look at, read once."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kmcp_istio.client import Mesh, Object
+from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime.kube import pages
+
+NETWORKING = "networking.istio.io"
+_BUILT_IN = {"namespaces": "Namespace", "services": "Service", "pods": "Pod"}
+_OWN = {
+    "virtualservices": "VirtualService", "destinationrules": "DestinationRule", "gateways": "Gateway",
+    "serviceentries": "ServiceEntry",
+}  # fmt: skip
+_PAGE = 500
+_MOST = 5_000
+
+
+@dataclass
+class Snapshot:
+    """Every object of each kind; `cut` names the kinds that were too many to read whole."""
+
+    istio_namespace: str
+    found: Mapping[str, Sequence[Object]]
+    cut: list[str] = field(default_factory=list)
+
+    @property
+    def kinds(self) -> Iterable[tuple[str, str]]:
+        """Plural and kind of each."""
+        return (_BUILT_IN | _OWN).items()
+
+    def of(self, kind: str) -> Sequence[Object]:
+        return self.found[kind]
+
+
+async def taken(mesh: Mesh) -> Snapshot:
+    names = (*_BUILT_IN, *(f"{plural}.{NETWORKING}" for plural in _OWN))
+    listed = await asyncio.gather(*(_all(mesh, name) for name in names))
+    by_kind = dict(zip((*_BUILT_IN, *_OWN), listed, strict=True))
+    cut = [kind for kind, (_, whole) in by_kind.items() if not whole]
+    return Snapshot(mesh.settings.istio_namespace, {kind: objects for kind, (objects, _) in by_kind.items()}, cut)
+
+
+async def _all(mesh: Mesh, resource_type: str) -> tuple[list[Object], bool]:
+    """The objects, and whether it is all of them."""
+    try:
+        kind = await mesh.discovery.resolve(resource_type)
+    except ToolFailure as failure:
+        if failure.code != "not_found":
+            raise
+        raise unavailable(
+            f"Istio is not installed: the cluster has no kind {resource_type}", "istio_install_istio installs it"
+        ) from None
+    query = pages.Query(kind, limit=_PAGE, form="objects")
+    objects: list[Any] = []
+    cursor: str | None = None
+    while len(objects) < _MOST:
+        page = await pages.fetch(mesh.api, query, cursor, {})
+        objects += page.items
+        cursor = page.cursor(_PAGE, {})
+        if cursor is None:
+            return objects, True
+    return objects, False
+
+
+def identity(found: Object) -> tuple[str, str]:
+    """Namespace and name."""
+    return found["metadata"].get("namespace", ""), found["metadata"]["name"]
+
+
+def labels(found: Object) -> Mapping[str, str]:
+    return found["metadata"].get("labels") or {}
+
+
+def spec(found: Object) -> Mapping[str, Any]:
+    return found.get("spec") or {}
+
+
+def selects(selector: Mapping[str, str], marked: Mapping[str, str]) -> bool:
+    return all(marked.get(key) == value for key, value in selector.items())

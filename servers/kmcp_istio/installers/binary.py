@@ -1,0 +1,59 @@
+"""Installation by istioctl."""
+
+import re
+
+from kmcp_istio import istioctl, versions
+from kmcp_istio.installers.order import Done, Installer, Order
+from kmcp_istio.manifests import Drafted
+from kmcp_runtime.command import Ended
+from kmcp_runtime.errors import ToolFailure, timed_out
+from kmcp_runtime.kube import manifests
+
+_RENDER_SECONDS = 60.0
+_GRACE_SECONDS = 60.0
+_DEFAULT_NAMESPACE = "istio-system"
+_NOTICE = re.compile(r"(?:[!⚠]\S*|WARNING:)\s*(.+)", re.IGNORECASE)
+
+
+class ByIstioctl(Installer):
+    title = "istioctl"
+
+    async def rendered(self, order: Order) -> Drafted:
+        ended = await istioctl.run(
+            self.mesh, ("manifest", "generate"), self._flags(order), seconds=_RENDER_SECONDS, cluster=False
+        )
+        if ended.code != 0:
+            raise istioctl.failure(ended)
+        return Drafted(manifests.parse(ended.stdout, "the manifest of istioctl"), _notices(ended.stderr))
+
+    async def install(self, order: Order, verify: bool, seconds: int) -> Done:
+        given = [
+            *self._flags(order), "--skip-confirmation", f"--readiness-timeout={seconds}s",
+            *(["--verify"] if verify else []),
+        ]  # fmt: skip
+        ended = await istioctl.run(self.mesh, ("install",), given, seconds=seconds + _GRACE_SECONDS)
+        if ended.code != 0:
+            raise self._failure(ended)
+        return Done(istioctl.messages(ended), await istioctl.version(self.mesh))
+
+    async def warnings(self, order: Order) -> list[str]:
+        return await versions.warnings(self.mesh, order.revision)
+
+    def _flags(self, order: Order) -> list[str]:
+        namespace = self.mesh.settings.istio_namespace
+        placed = {"namespace": namespace, "values.global.istioNamespace": namespace}
+        pairs = {"profile": order.profile, **(placed if namespace != _DEFAULT_NAMESPACE else {}), **order.settings}
+        revision = [f"--revision={order.revision}"] if order.revision else []
+        return [*(f"--set={key}={value}" for key, value in pairs.items()), *revision]
+
+    def _failure(self, ended: Ended) -> ToolFailure:
+        failure = istioctl.failure(ended)
+        if "failed to wait" in failure.message or "timed out" in failure.message:
+            hint = "k8s_describe_resource of what is not ready tells why"
+            return timed_out(failure.message, hint, backend=istioctl.BACKEND)
+        return failure
+
+
+def _notices(text: str) -> list[str]:
+    found = (_NOTICE.fullmatch(line.strip()) for line in text.splitlines())
+    return [match[1].strip() for match in found if match]

@@ -1,0 +1,99 @@
+"""Installation by Istio's Helm charts."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from kmcp_istio.installers.order import Done, Installer, Order
+from kmcp_istio.manifests import Drafted
+from kmcp_runtime.errors import bad_argument
+from kmcp_runtime.helm.client import Upgrade
+from kmcp_runtime.helm.values import with_set
+from kmcp_runtime.kube import manifests
+
+_AMBIENT = ("ambient", "openshift-ambient")
+_LITERAL = re.compile(r"true|false|null|-?(?:0|[1-9]\d*)")
+_OF_ALL = {"hub": "global.hub", "tag": "global.tag"}
+_PROFILES: Mapping[str, Mapping[str, str]] = {
+    "openshift": {"platform": "openshift"},
+    "openshift-ambient": {"profile": "ambient", "platform": "openshift"},
+}
+"""Profiles that the charts know under another name; `default`, `minimal` and `empty` they do not know at all."""
+
+
+class ByCharts(Installer):
+    title = "helm"
+
+    async def rendered(self, order: Order) -> Drafted:
+        texts = []
+        for name, chart in self._charts(order).items():
+            async with self.mesh.helm.fetched(self.mesh.call, self._reference(chart)) as fetched:
+                text = await self.mesh.helm.template(
+                    self.mesh.call, fetched, name=name, namespace=self.mesh.settings.istio_namespace,
+                    values=_values(order, self.mesh.settings.istio_namespace), crds=True,
+                )  # fmt: skip
+                texts.append(text)
+        documents = [one for text in texts for one in manifests.parse(text, "the manifest of a chart")]
+        return Drafted(documents, self._limits(order))
+
+    async def install(self, order: Order, verify: bool, seconds: int) -> Done:
+        told = []
+        for name, chart in self._charts(order).items():
+            await self.mesh.call.step(f"chart {chart}")
+            release = await self.mesh.helm.upgrade(self.mesh, Upgrade(
+                name=name, namespace=self.mesh.settings.istio_namespace, chart=self._reference(chart), install=True,
+                values=_values(order, self.mesh.settings.istio_namespace), create_namespace=True, wait=True,
+                timeout_seconds=seconds,
+            ))  # fmt: skip
+            told.append(f"release {name} of chart {release.chart} is at revision {release.revision}")
+        return Done(told, None)
+
+    async def warnings(self, order: Order) -> list[str]:
+        return self._limits(order)
+
+    def _reference(self, chart: str) -> str:
+        return f"{self.mesh.settings.istio_charts}/{chart}"
+
+    def _charts(self, order: Order) -> dict[str, str]:
+        """Charts by the name of their release, in the order that they depend on each other."""
+        if order.profile == "empty":
+            return {}
+        control = f"istiod-{order.revision}" if order.revision and order.revision != "default" else "istiod"
+        nodes = {"istio-cni": "cni", "ztunnel": "ztunnel"} if order.profile in _AMBIENT else {}
+        return {"istio-base": "base", control: "istiod", **nodes}
+
+    def _limits(self, order: Order) -> list[str]:
+        told = [f"istioctl is not on this server: Istio's Helm charts of {self.mesh.settings.istio_charts} are used"]
+        if order.profile in ("default", "demo", "openshift", "preview"):
+            told.append("the charts bring no gateway: install one with the chart gateway, or as a Gateway object")
+        return told
+
+
+def _values(order: Order, namespace: str) -> dict[str, Any]:
+    """istioctl's settings as values of the charts; what only istioctl's own operator knows is refused."""
+    named = order.profile not in ("default", "minimal", "empty", *_PROFILES)
+    found: dict[str, Any] = {**_PROFILES.get(order.profile, {}), **({"profile": order.profile} if named else {})}
+    if order.revision:
+        found["revision"] = order.revision
+    placed = {"global.istioNamespace": namespace}
+    return with_set(found, {**placed, **{_path(key): _typed(value) for key, value in order.settings.items()}})
+
+
+def _path(setting: str) -> str:
+    head, _, rest = setting.partition(".")
+    if head == "values" and rest:
+        return rest
+    if head == "meshConfig" and rest:
+        return setting
+    if setting in _OF_ALL:
+        return _OF_ALL[setting]
+    raise bad_argument(
+        f"set: {setting} is no value of Istio's Helm charts",
+        "give values.…, meshConfig.…, hub or tag; or install istioctl",
+    )
+
+
+def _typed(value: str) -> Any:
+    """A value as Helm's --set reads it: true, false, null and numbers are what they look like."""
+    return json.loads(value) if _LITERAL.fullmatch(value) else value

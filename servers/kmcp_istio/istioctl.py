@@ -1,0 +1,105 @@
+"""The istioctl binary: argument lists, every value behind its `--flag=`, a kubeconfig of its own for each run."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from kmcp_istio.client import Mesh
+from kmcp_istio.settings import IstioSettings
+from kmcp_runtime import command
+from kmcp_runtime.command import Ended
+from kmcp_runtime.errors import Code, ToolFailure, unavailable
+from kmcp_runtime.kube import kubeconfig
+
+MISSING = "install the istioctl of the mesh's version, or set KMCP_ISTIOCTL (--istioctl) to its path"
+BACKEND = "istioctl"
+# What a program needs of this process: where programs are, and whom to trust. No proxy: it talks to the cluster.
+_PASSED_ON = ("PATH", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_VERSION_SECONDS = 20.0
+
+
+def present(settings: IstioSettings) -> bool:
+    return shutil.which(settings.istioctl) is not None
+
+
+async def run(
+    mesh: Mesh, words: Sequence[str], flags: Sequence[str] = (), *, seconds: float, cluster: bool = True
+) -> Ended:
+    """Run a subcommand to its end, on this call's cluster or on none; what its exit code means is the caller's."""
+    with _home() as home:
+        config = home / "kubeconfig"
+        if cluster:
+            document = await kubeconfig.document(mesh.contexts, mesh.context)
+            _write_private(config, json.dumps(document))
+            flags = [*flags, f"--istioNamespace={mesh.settings.istio_namespace}"]
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        environment |= {"HOME": str(home), "TMPDIR": str(home), "KUBECONFIG": str(config)}
+        return await command.run(
+            [mesh.settings.istioctl, *words, *flags], env=environment, seconds=seconds, missing=MISSING,
+            directory=str(home),
+        )  # fmt: skip
+
+
+async def version(mesh: Mesh) -> str | None:
+    """Of the binary; None where there is none."""
+    if not present(mesh.settings):
+        return None
+    ended = await run(mesh, ("version",), ("--remote=false", "--output=json"), seconds=_VERSION_SECONDS, cluster=False)
+    try:
+        return str(json.loads(ended.stdout)["clientVersion"]["version"])
+    except (ValueError, KeyError, TypeError):
+        raise unavailable(
+            f"{mesh.settings.istioctl} is no istioctl: it answers {ended.stdout[:80]!r}", MISSING
+        ) from None
+
+
+def minor(text: str) -> str | None:
+    """`1.31` of `1.31.0-alpha`."""
+    found = re.match(r"v?(\d+\.\d+)", text)
+    return found[1] if found else None
+
+
+@contextmanager
+def _home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="kmcp-istioctl-") as folder:
+        yield Path(folder)
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+
+
+def failure(ended: Ended) -> ToolFailure:
+    """What it said when it could not do what it was asked."""
+    told = [line.strip() for line in ended.stderr.splitlines() if line.strip()]
+    errors = [line for line in told if line.startswith("Error:")]
+    message = (errors[-1] if errors else " ".join(told[-3:])).removeprefix("Error:").strip()
+    return ToolFailure(_code(message), message or f"istioctl ended with {command.ended(ended.code)}", backend=BACKEND)
+
+
+def _code(message: str) -> Code:
+    if "forbidden" in message.lower():
+        return "forbidden"
+    if any(sign in message for sign in ("connection refused", "no such host", "timed out", "deadline exceeded")):
+        return "unavailable"
+    return "bad_argument"
+
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_WORDS = re.compile(r"\w{3}")
+
+
+def messages(ended: Ended) -> list[str]:
+    """The lines that say something, without colours, marks and the picture of a ship."""
+    lines = (
+        _COLOUR.sub("", part) for line in (ended.stdout + "\n" + ended.stderr).splitlines() for part in line.split("\r")
+    )
+    cleaned = (line.strip(" ✔✘-|/\\\t") for line in lines)
+    return list(dict.fromkeys(line for line in cleaned if _WORDS.search(line)))

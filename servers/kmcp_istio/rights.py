@@ -1,0 +1,7 @@
+"""Rights that several tools need."""
+
+from kmcp_runtime.tool import Rule
+
+PODS = Rule("", ("pods",), ("get", "list"))
+FORWARD = Rule("", ("pods/portforward",), ("get", "create"))
+WORKLOADS = Rule("apps", ("deployments", "statefulsets", "daemonsets"), ("get",))

@@ -1,0 +1,79 @@
+"""The control plane: its versions, and the clusters that it reads."""
+
+import asyncio
+
+from pydantic import BaseModel, Field
+
+from kmcp_istio import istioctl, istiod, sync, versions
+from kmcp_istio.client import Mesh
+from kmcp_istio.rights import FORWARD
+from kmcp_istio.words import Revision
+from kmcp_runtime.output.results import Page, Result
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+_ISTIODS = Rule("", ("pods",), ("list",))
+
+
+class Versions(Result):
+    """What runs in which version."""
+
+    control_plane: list[versions.ControlPlane]
+    data_plane: list[versions.DataPlane]
+    istioctl: str | None = Field(default=None, description="Of the binary on this server; absent when there is none")
+    unreachable: list[istiod.Unreachable] | None = Field(default=None, description="Each istiod that did not answer")
+
+
+@tool(Effect.READ, needs=(_ISTIODS, FORWARD), ignored=("short",))
+async def istio_version(revision: Revision = None, mesh: Mesh = injected()) -> Versions:
+    """Show the versions of istiod, of the connected proxies and of istioctl, and whether they fit."""
+    istiods = await istiod.all_of(mesh, revision)
+    control_plane, answers, binary = await asyncio.gather(
+        versions.of_istiods(mesh, istiods), istiod.ask_all(mesh, istiods, "/debug/syncz"), istioctl.version(mesh)
+    )
+    proxies = [proxy for _, connected in answers.given for proxy in sync.proxies(connected)]
+    return Versions(
+        control_plane=control_plane, data_plane=versions.of_proxies(proxies), istioctl=binary,
+        unreachable=answers.unreachable or None, warnings=versions.mismatch(binary, control_plane),
+    )  # fmt: skip
+
+
+class SecretName(BaseModel):
+    """Which Secret holds the kubeconfig of a remote cluster."""
+
+    namespace: str
+    name: str
+
+
+class RemoteCluster(BaseModel):
+    """One cluster as one istiod reads it."""
+
+    cluster: str
+    secret: SecretName | None = None
+    status: str = Field(description="synced, or why not")
+    istiod: str
+    revision: str
+
+
+class RemoteClusters(Page[RemoteCluster]):
+    """Clusters by istiod, the istiod's own included."""
+
+    unreachable: list[istiod.Unreachable] | None = Field(default=None, description="Each istiod that did not answer")
+
+
+@tool(Effect.READ, needs=(_ISTIODS, FORWARD))
+async def istio_remote_clusters(revision: Revision = None, mesh: Mesh = injected()) -> RemoteClusters:
+    """List the clusters that istiod reads endpoints from, and whether it is in sync with them."""
+    answers = await istiod.ask_all(mesh, await istiod.all_of(mesh, revision), "/debug/clusterz")
+    items = [_row(cluster, one) for one, clusters in answers.given for cluster in clusters or ()]
+    return RemoteClusters(
+        items=items, total=len(items), unreachable=answers.unreachable or None,
+        hint=None if items else "istiod reads no remote cluster: this mesh has one cluster.",
+    )  # fmt: skip
+
+
+def _row(cluster: dict[str, str], one: istiod.Istiod) -> RemoteCluster:
+    namespace, _, name = (cluster.get("secretName") or "").rpartition("/")
+    return RemoteCluster(
+        cluster=cluster["id"], status=cluster.get("syncStatus", ""), istiod=one.pod, revision=one.revision,
+        secret=SecretName(namespace=namespace, name=name) if name else None,
+    )  # fmt: skip

@@ -1,0 +1,128 @@
+"""Istio itself: its manifests, and its installation."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from kmcp_istio import istioctl, manifests
+from kmcp_istio.client import Mesh
+from kmcp_istio.components import Component, installed
+from kmcp_istio.installers.choice import installer
+from kmcp_istio.installers.order import Installer, Order
+from kmcp_istio.words import Kinds, Profile, Revision, SetValues
+from kmcp_runtime.arguments import Cursor, DryRun, TimeoutSeconds, Word
+from kmcp_runtime.output import cursor as cursors
+from kmcp_runtime.output.results import Body, Result, to_yaml
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+_PART_BYTES = 20_000
+"""YAML in one answer: with the list of objects beside it, it stays within the usual budget."""
+
+
+class GeneratedManifest(Body):
+    """The objects of an installation."""
+
+    cuttable = "yaml"
+
+    objects: list[manifests.Named] = Field(description="Of the summary, or of this part of the YAML")
+    yaml: manifests.Yaml | None = None
+    bytes_returned: int | None = None
+    cursor: str | None = Field(default=None, description="Pass it back for the rest of the YAML")
+
+
+@tool(Effect.READ, timeout=90)
+async def istio_generate_manifest(
+    profile: Profile = "default",
+    set: SetValues = None,
+    kinds: Kinds = None,
+    output: Annotated[Literal["summary", "yaml"], Word("Shape")] = "summary",
+    revision: Revision = None,
+    cursor: Cursor = None,
+    mesh: Mesh = injected(),
+) -> GeneratedManifest:
+    """Render Istio's installation without touching the cluster: the objects, or their YAML, all or of some kinds."""
+    found = await installer(mesh).rendered(Order(profile, set or {}, revision))
+    chosen = manifests.of_kinds(found.documents, kinds or ())
+    if output == "summary":
+        hint = (
+            "output=yaml with kinds shows the objects themselves; istio_install_istio dry_run=true what would change."
+        )
+        named = [manifests.named(document) for document in chosen]
+        return GeneratedManifest(objects=named, warnings=found.warnings, hint=hint)
+    bound_to = {"profile": profile, "set": set, "kinds": kinds, "revision": revision}
+    start = int(cursors.decode(cursor, bound_to).get("o", 0)) if cursor else 0
+    sizes = [len((manifests.SEPARATOR + to_yaml(document.content)).encode()) for document in chosen]
+    end = _end(sizes, start)
+    more = end < len(chosen)
+    return GeneratedManifest(
+        objects=[manifests.named(document) for document in chosen[start:end]], truncated=more,
+        yaml=manifests.Yaml(chosen[start:end]),
+        bytes_total=sum(sizes) if more or start else None,
+        bytes_returned=sum(sizes[start:end]) if more or start else None,
+        cursor=cursors.encode({"o": end}, bound_to) if more else None, warnings=found.warnings,
+        hint="More objects follow: pass cursor, or choose kinds." if more else None,
+    )  # fmt: skip
+
+
+def _end(sizes: list[int], start: int) -> int:
+    """After how many documents a part ends; it has one at least."""
+    end, length = start, 0
+    while end < len(sizes) and (end == start or length + sizes[end] <= _PART_BYTES):
+        length += sizes[end]
+        end += 1
+    return end
+
+
+class Installation(Result):
+    """What an installation did, or would do."""
+
+    engine: str = Field(description="istioctl, or helm")
+    installed: bool
+    components: list[Component] = Field(description="Workloads of the control plane's namespace")
+    version: str | None = Field(default=None, description="Of istioctl, and so of what it installs")
+    messages: list[str] | None = Field(default=None, description="What istioctl told")
+    objects: list[manifests.Named] | None = Field(default=None, description="dry_run: what is applied")
+    changes: list[manifests.Rehearsed] | None = Field(default=None, description="dry_run: outcomes by kind")
+    dry_run: bool | None = Field(default=None, description="True when nothing was changed")
+
+
+@tool(
+    Effect.WRITE,
+    needs=(
+        Rule("*", ("*",), ("get", "list", "watch", "create", "update", "patch", "delete")),
+        Rule("rbac.authorization.k8s.io", ("clusterroles", "roles"), ("escalate", "bind")),
+    ),
+    timeout=90,
+    idempotent=True,
+    destructive=True,
+)
+async def istio_install_istio(
+    profile: Profile = "default",
+    set: SetValues = None,
+    verify: Annotated[bool, Word("Check the installation after")] = False,
+    revision: Revision = None,
+    timeout_seconds: TimeoutSeconds = 300,
+    dry_run: DryRun = False,
+    mesh: Mesh = injected(),
+) -> Installation:
+    """Install, upgrade or reconfigure Istio; look at dry_run=true first, it shows what would change."""
+    way, order = installer(mesh), Order(profile, set or {}, revision)
+    if dry_run:
+        return await _plan(mesh, way, order)
+    warnings = await way.warnings(order)
+    done = await way.install(order, verify, timeout_seconds)
+    return Installation(
+        engine=way.title, installed=True, components=await installed(mesh), version=done.version,
+        messages=done.messages, warnings=warnings,
+    )  # fmt: skip
+
+
+async def _plan(mesh: Mesh, way: Installer, order: Order) -> Installation:
+    found = await way.rendered(order)
+    changes, refused = await manifests.rehearsed(mesh, found.documents)
+    warnings = dict.fromkeys([*found.warnings, *await way.warnings(order), *refused])
+    return Installation(
+        engine=way.title, installed=False, components=await installed(mesh), version=await istioctl.version(mesh),
+        objects=[manifests.named(document) for document in found.documents], changes=changes, dry_run=True,
+        warnings=[*warnings],
+    )  # fmt: skip

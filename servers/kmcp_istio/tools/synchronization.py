@@ -1,0 +1,87 @@
+"""Whether proxies have what istiod sent them."""
+
+from collections.abc import Sequence
+from typing import Annotated
+from urllib.parse import quote
+
+from pydantic import Field
+
+from kmcp_istio import differences, istiod, pods, sync
+from kmcp_istio.client import Mesh, Object
+from kmcp_istio.rights import FORWARD, PODS, WORKLOADS
+from kmcp_istio.words import PodName, Revision
+from kmcp_runtime.arguments import Cursor, Limit, OptionalNamespace, Word
+from kmcp_runtime.errors import bad_argument, did_you_mean, not_found
+from kmcp_runtime.output.results import Page
+from kmcp_runtime.output.slices import sliced
+from kmcp_runtime.tool import Effect, injected, tool
+
+
+class ProxyStatuses(Page[sync.ProxyStatus]):
+    """Proxies by name, as every istiod sees them."""
+
+    counts: dict[str, int] = Field(description="Proxies, and how many are synced, stale, in error")
+    unreachable: list[istiod.Unreachable] | None = Field(default=None, description="Each istiod that did not answer")
+    diff: dict[str, differences.Difference] | None = Field(default=None, description="Names that only one side has")
+
+
+@tool(Effect.READ, needs=(PODS, WORKLOADS, FORWARD))
+async def istio_proxy_status(
+    pod_name: PodName | None = None,
+    namespace: OptionalNamespace = None,
+    diff: Annotated[bool, Word("Compare names with the pod's proxy")] = False,
+    revision: Revision = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    mesh: Mesh = injected(),
+) -> ProxyStatuses:
+    """Show whether proxies have the configuration that istiod sent; start here when a change has no effect."""
+    if diff and not pod_name:
+        raise bad_argument("diff: it compares one proxy", "name it with pod_name")
+    istiods = await istiod.all_of(mesh, revision)
+    pod = await _pod(mesh, pod_name, namespace, diff)
+    answers = await istiod.ask_all(
+        mesh, istiods, f"/debug/syncz{f'?namespace={quote(namespace)}' if namespace else ''}"
+    )
+    every = [row for one, connected in answers.given for row in sync.rows(connected, one.pod)]
+    found = sorted(_chosen(every, pod_name, namespace, pod), key=lambda row: (row.proxy, row.istiod))
+    bound_to = {"context": mesh.context.name, "pod": pod_name, "namespace": namespace, "revision": revision}
+    return sliced(
+        ProxyStatuses, found, limit, cursor, bound_to, counts=sync.counts(found),
+        unreachable=answers.unreachable or None, hint=None if found else _why_no_proxies(namespace),
+        diff=await differences.between(mesh, istiods, pod) if diff and pod else None,
+    )  # fmt: skip
+
+
+async def _pod(mesh: Mesh, pod_name: str | None, namespace: str | None, diff: bool) -> Object | None:
+    """The pod itself, where its name alone does not do."""
+    if not pod_name or not (diff or "/" in pod_name):
+        return None
+    pod = await pods.named(mesh, pod_name, namespace or "default")
+    if diff:
+        await pods.check_envoy(mesh, pod)
+    return pod
+
+
+def _chosen(
+    every: Sequence[sync.ProxyStatus], pod_name: str | None, namespace: str | None, pod: Object | None
+) -> list[sync.ProxyStatus]:
+    wanted = pods.proxy_of(pod) if pod else pod_name
+    found = [row for row in every if _is_wanted(row.proxy, wanted, namespace)]
+    if wanted and not found:
+        near = did_you_mean(wanted, [row.proxy for row in every] + [row.proxy.rpartition(".")[0] for row in every])
+        explains = f"istio_proxy_config pod_name={wanted} tells whether it has a proxy at all"
+        raise not_found(f"no istiod knows a proxy {wanted!r}", near or explains)
+    return found
+
+
+def _is_wanted(proxy: str, wanted: str | None, namespace: str | None) -> bool:
+    name, _, home = proxy.rpartition(".")
+    if namespace and home != namespace and proxy != wanted:
+        return False
+    return wanted is None or wanted in (proxy, name)
+
+
+def _why_no_proxies(namespace: str | None) -> str:
+    where = f"from namespace {namespace} " if namespace else ""
+    return f"No proxy {where}is connected to istiod: are pods injected, or is the mesh ambient (istio_ztunnel_config)?"

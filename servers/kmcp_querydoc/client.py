@@ -1,0 +1,62 @@
+"""The index as this server's tools see it: every question is answered in a thread, one after the other."""
+
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import anyio.to_thread
+
+from kmcp_querydoc.index.reading import Index
+from kmcp_querydoc.index.stemming import Stemmer
+from kmcp_querydoc.search.question import Vocabulary
+from kmcp_querydoc.search.reranking import Reranker
+from kmcp_querydoc.settings import QuerydocSettings
+from kmcp_querydoc.shelf import Shelf
+from kmcp_runtime.call import Call
+from kmcp_runtime.instance import Backend
+
+Answer = TypeVar("Answer")
+
+
+class Documentation(Backend):
+    """The shelf with what is needed to search it."""
+
+    def __init__(self, settings: QuerydocSettings) -> None:
+        self._shelf = Shelf(settings)
+        self._lock = threading.Lock()
+        self.vocabulary = Vocabulary(Stemmer())
+        self.reranker = Reranker() if settings.docs_rerank else None
+
+    def provide(self, call: Call) -> Mapping[type, Any]:
+        return {Documentation: self}
+
+    async def ready(self) -> None:
+        await self.asked(lambda index: None)
+        if self.reranker is not None:
+            await anyio.to_thread.run_sync(self.reranker.load)
+
+    async def asked(self, question: Callable[[Index], Answer]) -> Answer:
+        """What the question gets of the index, which is opened, and opened anew, when it is needed."""
+        return await anyio.to_thread.run_sync(self._asked, question)
+
+    def _asked(self, question: Callable[[Index], Answer]) -> Answer:
+        with self._lock:
+            try:
+                return question(self._shelf.index())
+            except sqlite3.DatabaseError as error:
+                raise self._shelf.broken(error) from None
+
+    def close(self) -> None:
+        self._shelf.close()
+        self.vocabulary.stemmer.close()
+
+
+@asynccontextmanager
+async def open_documentation(settings: QuerydocSettings) -> AsyncIterator[Documentation]:
+    documentation = Documentation(settings)
+    try:
+        yield documentation
+    finally:
+        documentation.close()

@@ -1,0 +1,25 @@
+"""Configuration of the documentation server."""
+
+import os
+from pathlib import Path
+
+from kmcp_runtime.settings import Settings, setting
+
+
+class QuerydocSettings(Settings):
+    docs_index: str = setting(
+        "",
+        "Index made by `kmcp-suite docs build` (unset: at its default place, or else the suite's own pages)",
+    )
+    docs_rerank: bool = setting(False, "Order the best matches by meaning too (needs kmcp-suite[rerank])")
+
+
+def default_index() -> Path:
+    """Where `kmcp-suite docs build` puts an index, and where the server looks for it."""
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return home_path(base) / "kmcp-suite" / "docs.sqlite"
+
+
+def home_path(text: str) -> Path:
+    """With the user's home for a leading ~; left as it is for a user without one, as a container's may be."""
+    return Path(os.path.expanduser(text))  # Path.expanduser raises there

@@ -1,0 +1,1 @@
+"""The tools, a file for each subject; the server finds every function here that is declared with `@tool`."""

@@ -1,0 +1,122 @@
+"""More of a page than a search shows."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from kmcp_querydoc.client import Documentation
+from kmcp_querydoc.index.reading import Index, Passage, Product
+from kmcp_querydoc.scope import is_version, scope
+from kmcp_querydoc.words import OLD_NAMES, ProductName, Version
+from kmcp_runtime.arguments import Word
+from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
+from kmcp_runtime.output.results import Result
+from kmcp_runtime.tool import Effect, injected, tool
+
+USUAL = 12
+"""Chunks of an answer that does not say where it ends: about 5,000 tokens."""
+MOST = 50
+_CITATION = re.compile(r"([a-z0-9][\w.-]*)@([^:/\s]+):(.+)", re.DOTALL)
+
+
+class Chunk(BaseModel):
+    index: int
+    heading_path: str
+    content: str
+
+
+class Chunks(Result):
+    """Consecutive chunks of one page."""
+
+    cuttable = "chunks"
+    untrusted = True
+
+    url: str
+    title: str
+    product: str
+    version: str
+    of: int = Field(description="Chunks of the page")
+    truncated: bool = Field(default=False, description="True when chunks follow")
+    chunks: list[Chunk]
+
+
+@tool(Effect.READ, open_world=False, extra=True, renamed=OLD_NAMES)
+async def get_chunks(
+    url: Annotated[str, Word("URL, path or citation", min_length=1, max_length=1000)],
+    product_name: ProductName = None,
+    version: Version = None,
+    start_index: Annotated[int, Word("First chunk", ge=0)] = 0,
+    end_index: Annotated[int | None, Word("Last chunk", ge=0)] = None,
+    docs: Documentation = injected(),
+) -> Chunks:
+    """Read consecutive chunks of a page, to go on where query_documentation found something."""
+    if end_index is not None and end_index < start_index:
+        raise bad_argument(f"end_index: {end_index} is before start_index {start_index}", "give both in order, from 0")
+    return await docs.asked(lambda index: _chunks(index, url, product_name, version, start_index, end_index))
+
+
+def _chunks(
+    index: Index, url: str, product_name: str | None, version: str | None, start: int, end: int | None
+) -> Chunks:
+    place, product_name, version = _place(url.strip(), product_name, version)
+    products = {each.number: each for each in _everything(index, product_name, version)}
+    number, product, of = _page(index, place, [*products.values()])
+    if start >= of:
+        raise bad_argument(f"start_index: the page has {of} chunks, 0 to {of - 1}", "start_index=0 is its beginning")
+    last = min(end if end is not None else start + USUAL - 1, start + MOST - 1, of - 1)
+    found = index.page(number, start, last)
+    more = last < of - 1 and (end is None or last < end)
+    return Chunks(
+        url=found[0].url, title=found[0].title, product=products[product].name, version=products[product].version,
+        of=of, chunks=[_chunk(each) for each in found], truncated=more,
+        hint=f"start_index={last + 1} goes on." if more else None,
+    )  # fmt: skip
+
+
+def _chunk(passage: Passage) -> Chunk:
+    return Chunk(index=passage.position, heading_path=" > ".join(passage.headings), content=passage.content)
+
+
+def _place(url: str, product_name: str | None, version: str | None) -> tuple[str, str | None, str | None]:
+    """Path or URL, product and version; a citation names all three."""
+    cited = _CITATION.fullmatch(url)
+    if cited and "://" not in url:
+        url, product_name, version = cited[3], product_name or cited[1], version or cited[2]
+    return url.partition("#")[0], product_name, version
+
+
+def _everything(index: Index, product_name: str | None, version: str | None) -> list[Product]:
+    """Every version unless one is named: an address mostly tells the version by itself."""
+    newest = scope(index, product_name, version)
+    names = {product.name for product in newest} if product_name else {product.name for product in index.products}
+    return [
+        each for each in index.products
+        if each.name in names and (version is None or is_version(each.version, version))
+    ]  # fmt: skip
+
+
+def _page(index: Index, place: str, products: Sequence[Product]) -> tuple[int, int, int]:
+    """Number, product and chunks of the page, of its newest version."""
+    found = index.pages_at(place, products)
+    if not found:
+        raise _unknown(index, place, products)
+    names = {product.number: product.name for product in products}
+    held = sorted({names[page.product] for page in found})
+    if len(held) > 1:
+        raise bad_argument(f"url: {place!r} is a page of {', '.join(held)}", f"give product_name: {held[0]}")
+    newest = scope(index, held[0], None)[0].number
+    page = next((page for page in found if page.product == newest), found[-1])
+    return page.number, page.product, page.chunks
+
+
+def _unknown(index: Index, place: str, products: Sequence[Product]) -> ToolFailure:
+    known = index.addresses(products)
+    near = difflib.get_close_matches(place, known, n=3, cutoff=0.6)
+    near = near or [url for url in known if place.strip("/").rpartition("/")[2] in url][:3]
+    return not_found(
+        f"no page {place!r} in this index",
+        f"did you mean {', '.join(near)}?" if near else "query_documentation(query=…) answers with urls and citations",
+    )

@@ -1,0 +1,31 @@
+"""Words of arguments that several tools of this server take."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from kmcp_runtime.arguments import Word, check_name
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+def _name(value: str | None) -> str | None:
+    """A product's name, which is looked up and never opened; blanks are no fault of it, a path is."""
+    if value is not None:
+        check_name(value.strip().replace(" ", "-"))
+    return value
+
+
+Query = Annotated[str, AfterValidator(_text), Word("Question or keywords", max_length=1000)]
+ProductName = Annotated[str | None, AfterValidator(_name), Word("Product; none = all")]
+Version = Annotated[str | None, Word("None = newest", max_length=100)]
+OLD_NAMES = {
+    "queryText": "query", "productName": "product_name", "dbName": "product_name", "urlPathPrefix": "url_prefix",
+    "filePath": "url", "file_path": "url", "filePathPrefix": "path_prefix", "startIndex": "start_index",
+    "endIndex": "end_index",
+}  # fmt: skip
+"""Arguments as older servers of documentation call them."""

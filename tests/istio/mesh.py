@@ -1,0 +1,93 @@
+"""A real istiod of one run: a revision of its own that sees only namespaces labelled for it, without webhooks.
+
+So several runs may have theirs on one cluster, and none touches what is not its own.
+"""
+
+import asyncio
+import secrets
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastmcp import Client
+
+from kmcp_istio.server import SERVER
+from kmcp_istio.settings import IstioSettings
+from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.server import assemble
+from kmcp_runtime.settings import RuntimeSettings
+from tests.cluster.model import Cluster
+from tests.kubernetes.making import make
+from tests.mcp import ToolCaller
+
+LABEL = "kmcp-mesh"
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """The control plane, and how istioctl is asked about it."""
+
+    namespace: str
+    revision: str
+    address: str
+    """Of istiod's Service."""
+    settings: IstioSettings
+    installed: dict[str, Any]
+    """What the tool answered that installed it."""
+
+    async def istioctl(self, *words: str) -> str:
+        """What istioctl prints."""
+        argv = [
+            self.settings.istioctl, *words, f"--kubeconfig={self.settings.kubeconfig}",
+            f"--istioNamespace={self.namespace}",
+        ]  # fmt: skip
+        done = await asyncio.to_thread(subprocess.run, argv, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def settings_of(mesh: str, image: str) -> dict[str, str]:
+    """The installation's settings: small, and blind for all other namespaces."""
+    return {
+        "values.pilot.image": image, "values.pilot.autoscaleEnabled": "false",
+        "values.pilot.resources.requests.cpu": "10m", "values.pilot.resources.requests.memory": "64Mi",
+        "values.global.imagePullPolicy": "IfNotPresent", "values.global.operatorManageWebhooks": "true",
+        "values.global.configValidation": "false", f"meshConfig.discoverySelectors[0].matchLabels.{LABEL}": mesh,
+    }  # fmt: skip
+
+
+@asynccontextmanager
+async def installed(api: KubeApi, cluster: Cluster, istioctl: Path, image: str) -> AsyncIterator[Mesh]:
+    name = f"mesh-{secrets.token_hex(4)}"
+    settings = IstioSettings(kubeconfig=str(cluster.kubeconfig), istioctl=str(istioctl), istio_namespace=name)
+    await make(api, "/api/v1/namespaces", {"metadata": {"name": name, "labels": {LABEL: name}}})
+    async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+        told = await ToolCaller(client).ok(
+            "istio_install_istio", profile="minimal", revision=name, set=settings_of(name, image), timeout_seconds=300
+        )
+    service = await api.get(f"/api/v1/namespaces/{name}/services/istiod-{name}")
+    mesh = Mesh(name, name, service["spec"]["clusterIP"], settings, told)
+    try:
+        yield mesh
+    finally:
+        await api.send("DELETE", f"/api/v1/namespaces/{name}")
+        await _remove_roles(api, name)
+
+
+async def _remove_roles(api: KubeApi, mesh: str) -> None:
+    """What the installation made outside its namespace. `istioctl uninstall` finds no revision without webhooks."""
+    for kind in ("clusterrolebindings", "clusterroles"):
+        path = f"/apis/rbac.authorization.k8s.io/v1/{kind}"
+        for role in (await api.get(path))["items"]:
+            if role["metadata"]["name"].endswith(f"-{mesh}"):
+                await api.send("DELETE", f"{path}/{role['metadata']['name']}")
+
+
+async def member(api: KubeApi, mesh: Mesh) -> str:
+    """A new namespace that the mesh sees."""
+    labels = {LABEL: mesh.namespace}
+    made = await make(api, "/api/v1/namespaces", {"metadata": {"generateName": "istio-member-", "labels": labels}})
+    return str(made["metadata"]["name"])

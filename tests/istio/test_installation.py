@@ -1,0 +1,154 @@
+"""Istio's installation: rendered, rehearsed on the real API server; by istioctl, by charts, or by neither."""
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from fastmcp import Client
+
+from kmcp_istio.server import SERVER
+from kmcp_istio.settings import IstioSettings
+from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.server import assemble
+from kmcp_runtime.settings import RuntimeSettings
+from tests.istio.conftest import Backend
+from tests.istio.definitions import module
+from tests.mcp import ToolCaller
+
+pytestmark = pytest.mark.cluster
+CHARTS = {
+    "base": "base", "istiod": "istio-control/istio-discovery", "cni": "istio-cni", "ztunnel": "ztunnel",
+}  # fmt: skip
+
+
+async def serving(settings: IstioSettings) -> AsyncIterator[ToolCaller]:
+    async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+        yield ToolCaller(client)
+
+
+@pytest.fixture
+async def by_istioctl(settings: IstioSettings, backend: Backend, namespace: str) -> AsyncIterator[ToolCaller]:
+    """The server of a machine with istioctl; its control plane would be in a namespace of the test."""
+    update = {"istioctl": str(backend("istio")["istioctl"]), "istio_namespace": namespace}
+    async for caller in serving(settings.model_copy(update=update)):
+        yield caller
+
+
+@pytest.fixture
+async def by_charts(settings: IstioSettings, helm: Path, namespace: str, tmp_path: Path) -> AsyncIterator[ToolCaller]:
+    """The server of a machine without istioctl, but with helm and Istio's charts."""
+    folder = tmp_path / "charts" / "istio"
+    folder.mkdir(parents=True)
+    for name, path in CHARTS.items():
+        shutil.copytree(
+            module("istio.io/istio") / "manifests/charts" / path, folder / name, copy_function=shutil.copyfile
+        )
+    update = {
+        "istioctl": "/nowhere/istioctl", "helm": str(helm), "chart_directory": str(folder.parent),
+        "istio_charts": "istio", "istio_namespace": namespace,
+    }  # fmt: skip
+    async for caller in serving(settings.model_copy(update=update)):
+        yield caller
+
+
+@pytest.fixture
+async def unaided(settings: IstioSettings) -> AsyncIterator[ToolCaller]:
+    async for caller in serving(settings.model_copy(update={"istioctl": "/nowhere/istioctl"})):
+        yield caller
+
+
+async def test_with_neither(unaided: ToolCaller) -> None:
+    for tool, arguments in (
+        ("istio_generate_manifest", {}),
+        ("istio_install_istio", {}),
+        ("istio_install_istio", {"dry_run": True}),
+    ):
+        absent = await unaided.fails(tool, **arguments)
+        assert absent["code"] == "unavailable"
+        assert "/nowhere/istioctl" in absent["message"]
+        assert "KMCP_ISTIOCTL" in absent["hint"]
+        assert "KMCP_ISTIO_CHARTS" in absent["hint"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"profile": "ambiente"}, "did you mean ambient"),
+        ({"set": {"--manifests": "/etc"}}, "no path of a setting"),
+        ({"set": {"-f": "/etc/passwd"}}, "no path of a setting"),
+        ({"set": {"a=b": "c"}}, "no path of a setting"),
+        ({"set": {"values.a b": "c"}}, "no path of a setting"),
+        ({"set": {"values..x": "c"}}, "no path of a setting"),
+        ({"set": {"installPackagePath": "/etc"}}, "names files of this server"),
+        ({"set": {"profile": "demo"}}, "argument profile"),
+        ({"set": {"revision": "x"}}, "argument revision"),
+        ({"set": {"hub": "a\nb"}}, "control character"),
+        ({"set": "nonsense"}, "no path=value"),
+        ({"revision": "-x"}, "revision"),
+    ],
+)
+async def test_arguments_that_cannot_be_meant(unaided: ToolCaller, arguments: dict[str, Any], says: str) -> None:
+    for tool in ("istio_generate_manifest", "istio_install_istio"):
+        refused = await unaided.fails(tool, **arguments)
+        assert refused["code"] == "bad_argument"
+        assert says in refused["message"]
+
+
+async def test_rendered_by_charts(by_charts: ToolCaller, namespace: str) -> None:
+    told = await by_charts.ok("istio_generate_manifest", profile="minimal", revision="canary")
+    names = {(each["kind"], each["name"]) for each in told["objects"]}
+    assert ("Deployment", "istiod-canary") in names
+    assert ("CustomResourceDefinition", "virtualservices.networking.istio.io") in names
+    assert "istioctl is not on this server" in told["warnings"][0]
+    assert "yaml" not in told
+    shown = await by_charts.ok(
+        "istio_generate_manifest", profile="minimal", kinds=["deployment"], output="yaml",
+        set={"values.pilot.traceSampling": "7.5", "hub": "registry.example/istio", "tag": 1},
+    )  # fmt: skip
+    (deployment,) = list(yaml.safe_load_all(shown["yaml"]))
+    assert deployment["metadata"]["namespace"] == namespace
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "registry.example/istio/pilot:1"
+    assert {"name": "PILOT_TRACE_SAMPLING", "value": "7.5"} in container["env"]
+    ambient = await by_charts.ok("istio_generate_manifest", profile="ambient", kinds=["DaemonSet"])
+    assert {each["name"] for each in ambient["objects"]} == {"istio-cni-node", "ztunnel"}
+    assert (await by_charts.ok("istio_generate_manifest", profile="empty"))["objects"] == []
+    other = await by_charts.fails("istio_generate_manifest", set={"components.cni.enabled": "true"})
+    assert other["code"] == "bad_argument"
+    assert "components.cni.enabled" in other["message"]
+    unknown = await by_charts.fails("istio_generate_manifest", kinds=["Deploymnt"])
+    assert unknown["code"] == "bad_argument"
+    assert "Deployment" in unknown["hint"]
+
+
+async def test_the_parts_of_a_long_manifest(by_charts: ToolCaller) -> None:
+    whole = await by_charts.ok("istio_generate_manifest", profile="minimal", kinds=["ClusterRole", "ConfigMap"])
+    seen: list[dict[str, Any]] = []
+    cursor = None
+    while True:
+        part = await by_charts.ok(
+            "istio_generate_manifest", profile="minimal", kinds=["ClusterRole", "ConfigMap"], output="yaml",
+            cursor=cursor,
+        )  # fmt: skip
+        seen += part["objects"]
+        cursor = part.get("cursor")
+        if cursor is None:
+            break
+        assert part["truncated"] is True
+        assert 0 < part["bytes_returned"] < part["bytes_total"]
+    assert seen == whole["objects"]
+    assert (await by_charts.fails("istio_generate_manifest", output="yaml", cursor="x"))["code"] == "bad_argument"
+
+
+async def test_a_plan_by_charts(by_charts: ToolCaller, api: KubeApi, namespace: str) -> None:
+    before = await api.get(f"/apis/apps/v1/namespaces/{namespace}/deployments")
+    plan = await by_charts.ok("istio_install_istio", profile="minimal", revision="canary", dry_run=True)
+    assert (plan["engine"], plan["installed"], plan["dry_run"]) == ("helm", False, True)
+    changes = {each["kind"]: each for each in plan["changes"]}
+    assert changes["Deployment"] == {"kind": "Deployment", "created": 1, "configured": 0, "unchanged": 0, "failed": 0}
+    assert changes["CustomResourceDefinition"]["created"] == 0  # They are there, and are made anew by none.
+    assert sum(sum(v for k, v in each.items() if k != "kind") for each in plan["changes"]) == len(plan["objects"])
+    assert (await api.get(f"/apis/apps/v1/namespaces/{namespace}/deployments"))["items"] == before["items"]

@@ -1,0 +1,197 @@
+"""A real istiod with connected proxies: what the tools answer is what istioctl prints."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fastmcp import Client
+
+from kmcp_istio.server import SERVER
+from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime.kube.config import load_contexts
+from kmcp_runtime.server import assemble
+from kmcp_runtime.settings import RuntimeSettings
+from tests.cluster.model import Cluster
+from tests.istio.conftest import Backend
+from tests.istio.images import program_image
+from tests.istio.mesh import Mesh, installed, member, settings_of
+from tests.istio.proxies import proxy_pod
+from tests.istio.recordings import table
+from tests.kubernetes.making import make, running
+from tests.mcp import ToolCaller
+from tests.waiting import until
+
+pytestmark = [pytest.mark.pods, pytest.mark.timeout(600)]
+PROXIES = {"synced": [], "stale": ["-hold=cds"], "wrong": ["-refuse=lds"]}
+
+
+@pytest.fixture(scope="module")
+async def admin(cluster: Cluster) -> AsyncIterator[KubeApi]:
+    contexts = load_contexts(str(cluster.kubeconfig))
+    api = KubeApi(contexts, contexts.named(None), Limits())
+    yield api
+    await api.close()
+
+
+@pytest.fixture(scope="module")
+async def mesh(admin: KubeApi, cluster: Cluster, backend: Backend, mesh_kinds: None) -> AsyncIterator[Mesh]:
+    programs = backend("istio")
+    image = program_image(cluster, programs["pilot-discovery"], user="1337")
+    async with installed(admin, cluster, programs["istioctl"], image) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+async def tools(mesh: Mesh) -> AsyncIterator[ToolCaller]:
+    async with Client(assemble(SERVER, mesh.settings, RuntimeSettings(approval="off"))) as client:
+        yield ToolCaller(client)
+
+
+@pytest.fixture(scope="module")
+async def place(admin: KubeApi, mesh: Mesh, proxy_image: str, tools: ToolCaller) -> AsyncIterator[str]:
+    """A namespace of the mesh with a Service, and proxies that istiod has served."""
+    namespace = await member(admin, mesh)
+    await until(lambda: _has_account(admin, namespace), what="the default ServiceAccount")
+    spec = {"selector": {"app": "synced"}, "ports": [{"name": "http", "port": 9080}]}
+    await make(admin, f"/api/v1/namespaces/{namespace}/services", {"metadata": {"name": "reviews"}, "spec": spec})
+    for name, arguments in PROXIES.items():
+        body = proxy_pod(name, proxy_image, f"-istiod={mesh.address}:15010", *arguments)
+        await running(admin, namespace, body)
+
+    async def settled() -> bool:
+        told = await tools.ok("istio_proxy_status", namespace=namespace)
+        counts: dict[str, int] = told["counts"]
+        return counts == {"proxies": 3, "synced": 1, "stale": 1, "error": 1}
+
+    await until(settled, seconds=90, what="proxies that are synced, stale and in error")
+    yield namespace
+    await admin.send("DELETE", f"/api/v1/namespaces/{namespace}")
+
+
+async def _has_account(api: KubeApi, namespace: str) -> bool:
+    listed = await api.get(f"/api/v1/namespaces/{namespace}/serviceaccounts")
+    return any(item["metadata"]["name"] == "default" for item in listed["items"])
+
+
+async def test_the_installation(mesh: Mesh) -> None:
+    told = mesh.installed
+    assert (told["engine"], told["installed"], told["version"]) == ("istioctl", True, "1.31.0")
+    assert told["components"] == [{"name": f"istiod-{mesh.revision}", "ready": True, "pods": "1/1"}]
+    assert any("Istiod installed" in message for message in told["messages"])
+
+
+async def test_the_status_is_what_istioctl_prints(tools: ToolCaller, mesh: Mesh, place: str) -> None:
+    printed = await mesh.istioctl(
+        "proxy-status", "--verbosity=1", f"--namespace={place}", f"--revision={mesh.revision}"
+    )
+    titles = ("NAME", "CLUSTER", "CDS", "LDS", "EDS", "RDS", "ECDS", "ISTIOD", "VERSION")
+    shown = sorted(titles, key=printed.splitlines()[0].index)
+    expected = [{key: re.sub(r" \(.*\)", "", value) for key, value in row.items()} for row in table(printed, *shown)]
+    told = await tools.ok("istio_proxy_status", namespace=place)
+    assert [
+        {
+            "NAME": row["proxy"], "CLUSTER": row["cluster"], "ISTIOD": row["istiod"], "VERSION": row["version"],
+            **{name.upper(): row.get(name, "IGNORED") for name in ("cds", "lds", "eds", "rds", "ecds")},
+        }
+        for row in told["items"]
+    ] == [{title: row[title] for title in (*titles[:2], *titles[7:], *titles[2:7])} for row in expected]  # fmt: skip
+    assert "refused by this proxy" in told["items"][-1]["last_error"]
+
+
+async def test_one_proxy(tools: ToolCaller, mesh: Mesh, place: str) -> None:
+    for name, more in (("synced", {"namespace": place}), (f"synced.{place}", {}), ("synced", {})):
+        told = await tools.ok("istio_proxy_status", pod_name=name, **more)
+        assert [row["proxy"] for row in told["items"]] == [f"synced.{place}"]
+    same = await tools.ok("istio_proxy_status", pod_name=f"synced.{place}", diff=True)
+    assert all(each == {"only_istiod": [], "only_proxy": []} for each in same["diff"].values())
+    wrong = await tools.ok("istio_proxy_status", pod_name=f"wrong.{place}", diff=True)
+    assert {"virtualInbound", "virtualOutbound"} <= set(wrong["diff"]["lds"]["only_istiod"])
+    assert wrong["diff"]["cds"] == {"only_istiod": [], "only_proxy": []}
+    near = await tools.fails("istio_proxy_status", pod_name="synce")
+    assert (near["code"], near["hint"]) == ("not_found", "did you mean synced?")
+    alone = await tools.fails("istio_proxy_status", diff=True)
+    assert alone["code"] == "bad_argument"
+    page = await tools.ok("istio_proxy_status", namespace=place, limit=2)
+    rest = await tools.ok("istio_proxy_status", namespace=place, limit=2, cursor=page["cursor"])
+    assert [row["proxy"] for row in [*page["items"], *rest["items"]]] == [f"{name}.{place}" for name in sorted(PROXIES)]
+    nobody = await tools.ok("istio_proxy_status", namespace="default")
+    assert (nobody["items"], nobody["counts"]["proxies"]) == ([], 0)
+    assert "No proxy from namespace default" in nobody["hint"]
+
+
+async def test_configuration_is_what_istioctl_prints(tools: ToolCaller, mesh: Mesh, place: str) -> None:
+    async def rows(config_type: str) -> list[dict[str, Any]]:
+        told = await tools.ok("istio_proxy_config", pod_name=f"synced.{place}", config_type=config_type, limit=500)
+        found: list[dict[str, Any]] = told["items"]
+        return found
+
+    async def printed(config_type: str, *titles: str) -> list[tuple[str, ...]]:
+        text = await mesh.istioctl("proxy-config", config_type, f"synced.{place}")
+        return sorted(tuple(row.values()) for row in table(text, *titles))
+
+    assert sorted(
+        (each["fqdn"], str(each.get("port", "-")), each.get("subset", "-"), each.get("direction", "-"), each["type"])
+        for each in await rows("cluster")
+    ) == [each[:5] for each in await printed(
+        "cluster", "SERVICE FQDN", "PORT", "SUBSET", "DIRECTION", "TYPE", "DESTINATION RULE"
+    )]  # fmt: skip
+    assert sorted(
+        (each["address"], str(each.get("port", 0)), each["match"], each["destination"])
+        for each in await rows("listener")
+    ) == await printed("listener", "ADDRESSES", "PORT", "MATCH", "DESTINATION")
+    assert sorted(
+        (each["name"], each["domains"], each["match"], each.get("virtual_service", "")) for each in await rows("route")
+    ) == [
+        (each[0], *each[2:])
+        for each in await printed("route", "NAME", "VHOST NAME", "DOMAINS", "MATCH", "VIRTUAL SERVICE")
+    ]
+    assert sorted(
+        (each["address"], each["status"], each["outlier"], each["cluster"]) for each in await rows("endpoint")
+    ) == await printed("endpoint", "ENDPOINT", "STATUS", "OUTLIER CHECK", "CLUSTER")
+    (started,) = await rows("bootstrap")
+    assert started["istio_version"] == "1.31.0"
+
+
+async def test_versions(tools: ToolCaller, mesh: Mesh, place: str) -> None:
+    told = await tools.ok("istio_version", short="true")
+    (control_plane,) = told["control_plane"]
+    assert (control_plane["revision"], control_plane["version"]) == (mesh.revision, "1.31.0")
+    assert told["data_plane"] == [{"version": "1.31.0", "proxies": 3}]
+    assert told["istioctl"] == "1.31.0"
+    assert "warnings" not in told
+
+
+async def test_remote_clusters_are_what_istioctl_prints(tools: ToolCaller, mesh: Mesh) -> None:
+    told = await tools.ok("istio_remote_clusters", revision=mesh.revision)
+    printed = table(
+        await mesh.istioctl("remote-clusters", f"--revision={mesh.revision}"),
+        "NAME",
+        "SECRET",
+        "STATUS",
+        "ISTIOD",
+        "REVISION",
+    )
+    assert [(each["cluster"], each["status"], each["istiod"], each["revision"]) for each in told["items"]] == [
+        (each["NAME"], each["STATUS"], each["ISTIOD"], each["REVISION"]) for each in printed
+    ]
+    unknown = await tools.fails("istio_remote_clusters", revision="mash")
+    assert unknown["code"] == "not_found"
+    assert mesh.revision in unknown["hint"]
+
+
+async def test_a_plan_of_the_same_installation(tools: ToolCaller, mesh: Mesh, cluster: Cluster) -> None:
+    images = await tools.ok("istio_generate_manifest", profile="minimal", kinds=["Deployment"], revision=mesh.revision)
+    assert images["objects"] == [{"kind": "Deployment", "name": f"istiod-{mesh.revision}", "namespace": mesh.namespace}]
+    plan = await tools.ok(
+        "istio_install_istio", profile="minimal", revision=mesh.revision, dry_run=True,
+        set=settings_of(mesh.namespace, "localhost/other:1"),
+    )  # fmt: skip
+    assert (plan["engine"], plan["installed"], plan["dry_run"]) == ("istioctl", False, True)
+    changes = {each["kind"]: each for each in plan["changes"]}
+    assert (changes["Deployment"]["configured"], changes["Deployment"]["created"]) == (1, 0)
+    assert changes["ServiceAccount"]["configured"] == 0
+    wrong = await tools.fails("istio_install_istio", profile="minimal", set={"values.nonsense.x": "1", "nonsense": "1"})
+    assert wrong["code"] == "bad_argument"
+    assert "nonsense" in wrong["message"]
+    assert wrong["backend"] == "istioctl"
