@@ -56,7 +56,7 @@ def _offered(server: Mapping[str, Any]) -> str:
     conditions = _conditions(server)
     matched, discovered = (conditions.get(each) or {} for each in ("CatalogMatched", "ToolsDiscovered"))
     if matched.get("reason") == "Blocked":
-        return _HASH.findall(matched["message"])[-1]
+        return str(_HASH.findall(matched["message"])[-1])
     found = _HASH.search(discovered.get("message", ""))
     if found is None:
         why = f"{discovered.get('reason', 'Pending')}: {discovered.get('message', 'not asked yet')}"
