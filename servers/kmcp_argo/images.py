@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from kmcp_runtime.errors import bad_argument
 
@@ -16,8 +16,10 @@ Object = Mapping[str, Any]
 class ImageChange(BaseModel):
     """An image before and after."""
 
+    model_config = ConfigDict(serialize_by_alias=True)
+
     container: str
-    was: str = Field(serialization_alias="from", validation_alias="from")
+    was: str = Field(alias="from")
     to: str
 
 

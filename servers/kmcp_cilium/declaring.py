@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from kmcp_cilium.rights import AGENTS
 from kmcp_runtime.tool import Effect, Function, Rule, Verified, tool
-
-AGENTS = (Rule("", ("pods",), ("list",)), Rule("", ("pods/exec",), ("get", "create")))
-"""What finding agents and running their command line takes."""
 
 
 def agent_tool(

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.agent import Agent
+from kmcp_cilium.client import Cilium
 from kmcp_cilium.labels import of_its_own, policy_of, selector
 from kmcp_cilium.words import as_text, check_operand
 from kmcp_runtime.arguments import Word
 from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
-from kmcp_runtime.tool import Rule
 
 PREFIXES = (
     "cep-name", "pod-name", "ipv4", "ipv6", "cni-attachment-id", "container-id", "container-name", "cilium-local",
@@ -24,9 +24,6 @@ _POD = re.compile(r"([a-z0-9.-]+)[/:]([a-z0-9.-]+)")
 MOST_ASKED = 32
 """Other agents that are asked where an endpoint is, when it is not on the node that was named."""
 _LOG_TAIL = 10
-
-PODS = Rule("", ("pods",), ("get",))
-"""What finding the node of `namespace/pod` takes."""
 
 
 def check_endpoint_id(value: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from kmcp_cilium import faults
-from kmcp_cilium.client import Agent
+from kmcp_cilium.agent import Agent
 from kmcp_cilium.endpoints import part
 from kmcp_cilium.labels import of_its_own
 from kmcp_runtime.errors import ToolFailure, unavailable

@@ -15,6 +15,7 @@ RESOURCES: Mapping[str, str] = {
     "CiliumClusterwideNetworkPolicy": "ciliumclusterwidenetworkpolicies.cilium.io",
     "NetworkPolicy": "networkpolicies.networking.k8s.io",
 }
+CUSTOM: tuple[PolicyKind, ...] = ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy")
 NAMESPACE_LABEL = "k8s:io.kubernetes.pod.namespace"
 _PAGE = 500
 

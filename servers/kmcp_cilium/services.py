@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium.client import Agent
+from kmcp_cilium.agent import Agent
 from kmcp_cilium.endpoints import part
 from kmcp_runtime.errors import not_found
 

@@ -1,8 +1,13 @@
 """Configuration of the Cilium server."""
 
-from kmcp_runtime.kube.settings import ClusterSettings
+from kmcp_runtime.helm.settings import HelmSettings
 from kmcp_runtime.settings import setting
 
 
-class CiliumSettings(ClusterSettings):
-    namespace: str = setting("", "Namespace of Cilium (unset: where its agents are found)", env="KMCP_CILIUM_NAMESPACE")
+class CiliumSettings(HelmSettings):
+    cilium_namespace: str = setting("", "Namespace of Cilium (unset: where its agents are found, else kube-system)")
+    cilium_chart: str = setting("cilium/cilium", "Cilium's chart: repository/name, oci://…, or below the directory")
+    chart_repositories: str = setting(
+        "cilium=https://helm.cilium.io",
+        "Repositories that are always there, as name=URL separated by commas; their hosts are allowed",
+    )

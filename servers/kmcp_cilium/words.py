@@ -9,6 +9,7 @@ from kmcp_runtime.arguments import Word, check_name
 
 _SEPARATORS = re.compile(r"[\s,]+")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+_CLUSTER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 LONGEST = 1024
 
 
@@ -42,6 +43,13 @@ def as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def check_cluster_name(name: str | None) -> str | None:
+    """What Cilium takes as the name of a cluster."""
+    if name is not None and not _CLUSTER_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no cluster's name: up to 32 lower case letters, digits and '-', not at the ends")
+    return name
+
+
 def _optional_name(name: str | None) -> str | None:
     return name and check_name(name)
 
@@ -53,3 +61,4 @@ Elements = Annotated[list[Element], BeforeValidator(split), Field(max_length=200
 EveryNode = Annotated[str | None, AfterValidator(_optional_name), Word("Node; default all")]
 AnyNode = Annotated[str | None, AfterValidator(_optional_name), Word("Node; default any")]
 OneNode = Annotated[str | None, AfterValidator(_optional_name), Word("Node")]
+ClusterName = Annotated[str | None, AfterValidator(check_cluster_name), Word("Name in a mesh")]

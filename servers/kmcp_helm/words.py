@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator
 
 from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.helm import values
 from kmcp_runtime.tool import Rule
 
@@ -51,16 +50,6 @@ def check_timeout(value: int) -> int:
     return value
 
 
-def values_of(given: Any) -> Any:
-    """Values as an object, also where they come as YAML text."""
-    if not isinstance(given, str):
-        return given
-    try:
-        return values.parsed(given)
-    except ToolFailure as failure:
-        raise ValueError(failure.message.removeprefix("values: ")) from None
-
-
 def changes_of(given: Any) -> Any:
     """Paths to values, also as older callers write them: `a=1,b.c=two`."""
     if not isinstance(given, str):
@@ -81,7 +70,7 @@ def _typed(value: str) -> Any:
 ReleaseName = Annotated[str, AfterValidator(check_release), Word("Release")]
 ChartReference = Annotated[str, AfterValidator(check_chart), Word("repo/name, oci://, https")]
 Version = Annotated[str | None, Word("Chart version")]
-Values = Annotated[dict[str, Any] | None, BeforeValidator(values_of), Word("Over the chart's")]
+Values = Annotated[dict[str, Any] | None, BeforeValidator(values.read), Word("Over the chart's")]
 Set = Annotated[Mapping[str, Any] | None, BeforeValidator(changes_of), Word("By path")]
 Revision = Annotated[int, AfterValidator(check_revision), Word("0 = latest")]
 EarlierRevision = Annotated[int, AfterValidator(check_revision), Word("0 = previous")]

@@ -21,6 +21,13 @@ BACKEND = "istioctl"
 # What a program needs of this process: where programs are, and whom to trust. No proxy: it talks to the cluster.
 _PASSED_ON = ("PATH", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _VERSION_SECONDS = 20.0
+_LONGEST_MESSAGE = 2_000
+_LAST_LINES = 3
+_STEP = "Processing resources"
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_MARKS = re.compile(r"^[\s✔✘|/\\*-]+|[^\w\s.,:;)\]}'\"]+$")
+_ERROR = re.compile(r"^Error:|encountered an error:")
+_WORD = re.compile(r"[A-Za-z]{2}")
 
 
 def present(settings: IstioSettings) -> bool:
@@ -77,11 +84,12 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def failure(ended: Ended) -> ToolFailure:
-    """What it said when it could not do what it was asked."""
-    told = [line.strip() for line in ended.stderr.splitlines() if line.strip()]
-    errors = [line for line in told if line.startswith("Error:")]
-    message = (errors[-1] if errors else " ".join(told[-3:])).removeprefix("Error:").strip()
-    return ToolFailure(_code(message), message or f"istioctl ended with {command.ended(ended.code)}", backend=BACKEND)
+    """What it said when it could not do what it was asked: all from its first error on."""
+    told = _lines(ended.stderr)
+    begin = next((index for index, line in enumerate(told) if _ERROR.search(line)), -_LAST_LINES)
+    message = " ".join(told[begin:]).removeprefix("Error:").strip()
+    message = message[:_LONGEST_MESSAGE] or f"istioctl ended with {command.ended(ended.code)}"
+    return ToolFailure(_code(message), message, backend=BACKEND)
 
 
 def _code(message: str) -> Code:
@@ -92,14 +100,14 @@ def _code(message: str) -> Code:
     return "bad_argument"
 
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_WORDS = re.compile(r"\w{3}")
-
-
 def messages(ended: Ended) -> list[str]:
-    """The lines that say something, without colours, marks and the picture of a ship."""
-    lines = (
-        _COLOUR.sub("", part) for line in (ended.stdout + "\n" + ended.stderr).splitlines() for part in line.split("\r")
-    )
-    cleaned = (line.strip(" ✔✘-|/\\\t") for line in lines)
-    return list(dict.fromkeys(line for line in cleaned if _WORDS.search(line)))
+    """What it reports as done; without the steps on the way, and the picture of a ship."""
+    told = _lines(f"{ended.stdout}\n{ended.stderr}")
+    return [line for line in dict.fromkeys(told) if not line.startswith(_STEP)]
+
+
+def _lines(text: str) -> list[str]:
+    """The lines that hold words, each as it was overwritten last, without colours and marks."""
+    parts = (_COLOUR.sub("", part) for line in text.splitlines() for part in line.split("\r"))
+    cleaned = (_MARKS.sub("", part).strip() for part in parts)
+    return [line for line in cleaned if _WORD.search(line)]

@@ -29,7 +29,7 @@ _TENANT_HEADER = "X-Scope-OrgID"
 _OWN = SetIn(
     url="PROMETHEUS_URL",
     credentials="PROMETHEUS_TOKEN, or PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD",
-    tls="PROMETHEUS_CA_FILE or PROMETHEUS_CERTIFICATE_FILE",
+    tls="PROMETHEUS_CA_FILE or PROMETHEUS_CERT_FILE",
     timeout="PROMETHEUS_TIMEOUT",
 )
 
@@ -124,7 +124,7 @@ def _own(settings: PrometheusSettings) -> Datasource:
         url=_plain(settings.prometheus_url), set_in=_OWN, token=settings.prometheus_token,
         token_file=settings.prometheus_token_file, username=settings.prometheus_username,
         password=settings.prometheus_password, headers=_tenant(settings.prometheus_tenant),
-        ca_file=settings.prometheus_ca_file, certificate_file=settings.prometheus_certificate_file,
+        ca_file=settings.prometheus_ca_file, certificate_file=settings.prometheus_cert_file,
         key_file=settings.prometheus_key_file, insecure=settings.prometheus_insecure,
         seconds=settings.prometheus_timeout + _GRACE_SECONDS,
     )  # fmt: skip

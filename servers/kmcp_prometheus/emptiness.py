@@ -7,6 +7,7 @@ from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.promql import matching, printing, trees
 from kmcp_prometheus.promql.parser import Node
 from kmcp_prometheus.promql.trees import Selector
+from kmcp_runtime.errors import ToolFailure
 
 _MOST_EXAMINED = 3
 _MOST_NAMED = 8
@@ -16,7 +17,10 @@ _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 async def why_empty(prometheus: Prometheus, tree: Node | None, when: str) -> str:
     """A hint; `when` says which moments were looked at, as in `at 17:00` or `between …`."""
     found = trees.selectors(tree) if tree else []
-    reasons = [await _why(prometheus, selector) for selector in found[:_MOST_EXAMINED]]
+    try:
+        reasons = [await _why(prometheus, selector) for selector in found[:_MOST_EXAMINED]]
+    except ToolFailure as failure:  # The answer stands, whether or not it can be explained.
+        return f"Nothing {when}; whether the names exist could not be looked up: {failure.message}"
     told = [reason for reason in reasons if reason]
     if told:
         return " ".join(told)

@@ -17,9 +17,7 @@ class PrometheusSettings(Settings):
     prometheus_password: SecretStr | None = setting(None, "Password of that user", env="PROMETHEUS_PASSWORD")
     prometheus_tenant: str = setting("", "Tenant, sent as X-Scope-OrgID (Mimir, Thanos)", env="PROMETHEUS_TENANT")
     prometheus_ca_file: str = setting("", "PEM file of the authorities to trust", env="PROMETHEUS_CA_FILE")
-    prometheus_certificate_file: str = setting(
-        "", "PEM file of the client certificate", env="PROMETHEUS_CERTIFICATE_FILE"
-    )
+    prometheus_cert_file: str = setting("", "PEM file of the client certificate", env="PROMETHEUS_CERT_FILE")
     prometheus_key_file: str = setting("", "PEM file of its key", env="PROMETHEUS_KEY_FILE")
     prometheus_insecure: bool = setting(False, "Trust any certificate", env="PROMETHEUS_INSECURE")
     prometheus_timeout: float = setting(

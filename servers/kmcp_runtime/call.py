@@ -17,7 +17,7 @@ from fastmcp.tools import Tool, ToolResult
 from fastmcp.tools.base import InputRequiredToolResult
 from pydantic import PrivateAttr
 
-from kmcp_runtime import audit, auth
+from kmcp_runtime import audit, auth, notices
 from kmcp_runtime.approval import Intent
 from kmcp_runtime.arguments import checked
 from kmcp_runtime.errors import ToolFailure, timed_out
@@ -160,12 +160,15 @@ async def _answer(
                     ask = await _approved(instance, declared, call, arguments, entry)
                     if ask is not None:
                         return ask
-                result = await _invoke(instance, declared, call)
+                with notices.gathered() as heard:
+                    result = await _invoke(instance, declared, call)
     except TimeoutError:
         raise timed_out(
             f"{declared.name} did not end within {call.deadline:.0f} s",
             "ask for less, or raise --timeout (KMCP_TIMEOUT)",
         ) from None
+    if heard:
+        result.warnings = list(dict.fromkeys([*(result.warnings or ()), *heard]))
     content, text = finish(result, instance.runtime.answer_tokens)
     entry.answer_bytes = size(content)
     return ToolResult(content=text, structured_content=content)

@@ -126,10 +126,10 @@ class Declared:
         )
 
     def with_arguments(self, extra: Mapping[str, Any]) -> "Declared":
-        """The tool with arguments that its server adds: name to (annotation, default)."""
-        if not extra:
+        """The tool with arguments that its server adds: name to (annotation, default). Its own ones stay its own."""
+        fields: dict[str, Any] = {name: added for name, added in extra.items() if name not in self.parameters}
+        if not fields:
             return self
-        fields: dict[str, Any] = dict(extra)
         return replace(self, arguments=create_model(self.arguments.__name__, __base__=self.arguments, **fields))
 
     def input_schema(self) -> dict[str, Any]:

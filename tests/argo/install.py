@@ -57,7 +57,8 @@ def deployment(found: Object) -> Object:
     """The controller's Deployment with our image, asked at once whether it is ready."""
     spec = found["spec"]["template"]["spec"]
     container = spec["containers"][0]
-    container |= {"image": IMAGE, "imagePullPolicy": "IfNotPresent"}
+    container |= {"image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": ["/rollouts-controller"]}
+    container["workingDir"] = "/home/argo-rollouts"  # Its image's own; plugins are put below it.
     container["readinessProbe"] |= {"initialDelaySeconds": 1, "periodSeconds": 1}
     spec["securityContext"]["runAsUser"] = 65532
     spec["terminationGracePeriodSeconds"] = 0

@@ -98,7 +98,7 @@ async def start(cluster: Cluster, api: KubeApi, programs: Mapping[str, Path], sa
     component = binaries.LATER["cilium"]
     source = await asyncio.to_thread(binaries.source, component, MODULE)
     await asyncio.to_thread(_import, cluster, say)
-    await _define_kinds(api, source)
+    await define_kinds(api, source)
     await _place(api, programs["cilium-agent"].parent, source / "bpf")
     agent = Agent(api)
     await until(lambda: _host_is_ready(agent), seconds=240, what="the host endpoint of the Cilium agent")
@@ -147,7 +147,7 @@ def _import(cluster: Cluster, say: Say) -> None:
     import_image(cluster, debian.image(IMAGE, PACKAGES, environment, say))
 
 
-async def _define_kinds(api: KubeApi, source: Path) -> None:
+async def define_kinds(api: KubeApi, source: Path) -> None:
     folder = source / "pkg/k8s/apis/cilium.io/client/crds"
     for path in sorted(folder.glob("v2*/*.yaml")):
         definition = yaml.safe_load(path.read_text())

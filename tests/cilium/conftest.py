@@ -27,6 +27,6 @@ async def tools(agent: Agent, cluster: Cluster) -> AsyncIterator[ToolCaller]:
 @asynccontextmanager
 async def calling(kubeconfig: Path, namespace: str = "", **runtime: Any) -> AsyncIterator[ToolCaller]:
     """The server on a cluster; destruction needs no approval unless the caller says so."""
-    settings = CiliumSettings(kubeconfig=str(kubeconfig), namespace=namespace)
+    settings = CiliumSettings(kubeconfig=str(kubeconfig), cilium_namespace=namespace)
     async with Client(assemble(SERVER, settings, RuntimeSettings(**{"approval": "off", **runtime}))) as client:
         yield ToolCaller(client)

@@ -4,7 +4,7 @@ For what one machine cannot have: several nodes, nodes that are away, agents of 
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +41,8 @@ class FakeAgent:
     node: str
     answer: Callable[[Argv], Output]
     ready: bool = True
+    label: str = "k8s-app=cilium"
+    ip: str = "10.0.0.1"
     asked: list[Argv] = field(default_factory=list)
 
     @property
@@ -49,7 +51,7 @@ class FakeAgent:
 
     def row(self) -> list[Any]:
         state = ("1/1", "Running") if self.ready else ("0/1", "CrashLoopBackOff")
-        return [self.pod, *state, "0", "5m", "10.0.0.1", self.node, "<none>", "<none>"]
+        return [self.pod, *state, "0", "5m", self.ip, self.node, "<none>", "<none>"]
 
     def run(self, argv: Argv) -> Output:
         self.asked.append(argv)
@@ -59,16 +61,31 @@ class FakeAgent:
 
 
 _AGENTS = web.AppKey("agents", dict[str, FakeAgent])
+_OBJECTS = web.AppKey("objects", Mapping[str, Any])
+KINDS = {
+    "": {"pods": "Pod", "services": "Service", "secrets": "Secret", "configmaps": "ConfigMap", "nodes": "Node"},
+    "apps": {"daemonsets": "DaemonSet", "deployments": "Deployment"},
+    "cilium.io": {
+        "ciliumendpoints": "CiliumEndpoint", "ciliumbgpnodeconfigs": "CiliumBGPNodeConfig",
+        "ciliumnetworkpolicies": "CiliumNetworkPolicy",
+    },
+}  # fmt: skip
+"""Kinds that the API server knows, by group and plural."""
+_CLUSTER_SCOPED = ("nodes", "ciliumbgpnodeconfigs")
 
 
 @asynccontextmanager
-async def fleet(folder: Path, agents: list[FakeAgent]) -> AsyncIterator[Path]:
-    """A kubeconfig of a cluster that has these agents."""
+async def fleet(folder: Path, agents: list[FakeAgent], objects: Mapping[str, Any] | None = None) -> AsyncIterator[Path]:
+    """A kubeconfig of a cluster that has these agents, and at these paths these objects (or lists of them)."""
     app = web.Application()
     app[_AGENTS] = {agent.pod: agent for agent in agents}
+    app[_OBJECTS] = objects or {}
     app.router.add_get(f"/api/v1/namespaces/{NAMESPACE}/pods", _table)
     app.router.add_get("/api/v1/pods", _names)
     app.router.add_get(f"/api/v1/namespaces/{NAMESPACE}/pods/{{pod}}/exec", _exec)
+    app.router.add_get("/api", _discovery)
+    app.router.add_get("/apis", _discovery)
+    app.router.add_get("/{path:.*}", _object)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
     await runner.setup()
     try:
@@ -79,18 +96,57 @@ async def fleet(folder: Path, agents: list[FakeAgent]) -> AsyncIterator[Path]:
         await runner.cleanup()
 
 
+async def _discovery(request: web.Request) -> web.Response:
+    core = request.path == "/api"
+    groups = {group: kinds for group, kinds in KINDS.items() if (group == "") is core}
+    items = [_group(group, kinds) for group, kinds in groups.items()]
+    return web.json_response({"kind": "APIGroupDiscoveryList", "items": items})
+
+
+def _group(group: str, kinds: Mapping[str, str]) -> dict[str, Any]:
+    version = "v2" if group == "cilium.io" else "v1"
+    resources = [
+        {
+            "resource": plural, "singularResource": kind.lower(), "verbs": ["get", "list"],
+            "scope": "Cluster" if plural in _CLUSTER_SCOPED else "Namespaced",
+            "responseKind": {"group": group, "version": version, "kind": kind},
+        }
+        for plural, kind in kinds.items()
+    ]  # fmt: skip
+    return {"metadata": {"name": group}, "versions": [{"version": version, "resources": resources}]}
+
+
+async def _object(request: web.Request) -> web.Response:
+    """An object, or a page of a list; the continue token is the number of items that went before."""
+    found = request.app[_OBJECTS].get(request.path)
+    if found is None:
+        return web.json_response({"kind": "Status", "message": f"{request.path} not found"}, status=404)
+    if not isinstance(found, list):
+        return web.json_response(found)
+    start, limit = int(request.query.get("continue", 0)), int(request.query.get("limit", 500))
+    more = str(start + limit) if start + limit < len(found) else ""
+    body = {"kind": "List", "metadata": {"continue": more}, "items": found[start : start + limit]}
+    rows = [{"cells": [item["metadata"]["name"]]} for item in found]
+    return web.json_response({**body, "rows": rows} if "as=Table" in request.headers["Accept"] else body)
+
+
 def _agents(request: web.Request) -> dict[str, FakeAgent]:
     return request.app[_AGENTS]
 
 
 async def _table(request: web.Request) -> web.Response:
     names = ("Name", "Ready", "Status", "Restarts", "Age", "IP", "Node", "Nominated Node", "Readiness Gates")
-    rows = [{"cells": agent.row()} for agent in _agents(request).values()]
+    label = request.query.get("labelSelector", "")
+    rows = [{"cells": agent.row()} for agent in _agents(request).values() if agent.label == label]
     columns = [{"name": name} for name in names]
     return web.json_response({"kind": "Table", "metadata": {}, "columnDefinitions": columns, "rows": rows})
 
 
 async def _names(request: web.Request) -> web.Response:
+    if "as=Table" in request.headers["Accept"]:
+        return web.json_response(
+            {"kind": "Table", "rows": [{"cells": agent.row()} for agent in _agents(request).values()]}
+        )
     items = [{"metadata": {"name": pod, "namespace": NAMESPACE}} for pod in _agents(request)]
     return web.json_response({"kind": "PartialObjectMetadataList", "metadata": {}, "items": items})
 

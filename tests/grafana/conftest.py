@@ -76,7 +76,13 @@ def as_service_account(token: str) -> dict[str, Any]:
     return {"grafana_username": "", "grafana_password": None, "grafana_token": SecretStr(token)}
 
 
+@pytest.fixture(scope="session")
+async def shared(address: str) -> AsyncIterator[dict[bool, ToolCaller]]:
+    """A server for all tests of each version, since it asks once which APIs there are."""
+    async with connected(address) as current, connected(address) as older:
+        yield {False: current, True: older}
+
+
 @pytest.fixture
-async def tools(address: str, grafana: StandIn) -> AsyncIterator[ToolCaller]:
-    async with connected(address) as caller:
-        yield caller
+def tools(shared: dict[bool, ToolCaller], grafana: StandIn, older: bool) -> ToolCaller:
+    return shared[older]

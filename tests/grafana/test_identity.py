@@ -7,7 +7,6 @@ from tests.grafana.every_action import DASHBOARD
 from tests.grafana.standin import StandIn
 from tests.grafana.standin.identity import ADMIN_TOKEN, EDITOR_TOKEN
 from tests.grafana.world import World
-from tests.mcp import ToolCaller
 
 
 async def test_a_token_comes_from_a_file_and_is_read_anew(
@@ -30,7 +29,8 @@ async def test_the_organisation_is_sent_with_each_request(address: str, grafana:
         assert (await caller.fails(DASHBOARD, action="search"))["code"] == "forbidden"
 
 
-async def test_the_newer_api_is_asked_for_once(tools: ToolCaller, grafana: StandIn, world: World) -> None:
-    for _ in range(3):
-        await tools.ok(DASHBOARD, action="get", uid="web")
+async def test_the_newer_api_is_asked_for_once(address: str, grafana: StandIn, world: World) -> None:
+    async with connected(address) as caller:
+        for _ in range(3):
+            await caller.ok(DASHBOARD, action="get", uid="web")
     assert grafana.accepted.count("GET /apis") == 1

@@ -12,7 +12,9 @@ from tests.cluster import binaries
 from tests.kubernetes.making import Object
 from tests.waiting import until
 
-_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+CRDS = "manifests/charts/base/files/crd-all.gen.yaml"
+"""Istio's own, in its module."""
 _APPLY = "application/apply-patch+yaml"
 
 
@@ -23,12 +25,12 @@ def module(name: str) -> Path:
 
 async def serve_mesh_kinds(api: KubeApi) -> None:
     """Install what is missing, and wait until the API server serves it."""
-    listed = await api.get(_CRDS, accept="application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io")
+    listed = await api.get(_DEFINITIONS, accept="application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io")
     present = {item["metadata"]["name"] for item in listed["items"]}
     wanted = list(_definitions())
     for definition in wanted:
         if definition["metadata"]["name"] not in present:
-            path = f"{_CRDS}/{definition['metadata']['name']}"
+            path = f"{_DEFINITIONS}/{definition['metadata']['name']}"
             await api.send("PATCH", path, (("fieldManager", "kmcp-tests"), ("force", "true")), definition, _APPLY)
     for definition in wanted:
         await until(partial(_served, api, definition), seconds=60, what=definition["metadata"]["name"])
@@ -38,7 +40,7 @@ def _definitions() -> Iterator[Object]:
     folder = module("sigs.k8s.io/gateway-api") / "config/crd/standard"
     files = [
         *sorted(folder.glob("gateway.*.yaml")),
-        module("istio.io/istio") / "manifests/charts/base/files/crd-all.gen.yaml",
+        module("istio.io/istio") / CRDS,
     ]
     for file in files:
         for document in yaml.load_all(file.read_text(), yaml.CSafeLoader):

@@ -5,6 +5,7 @@ So several runs may have theirs on one cluster, and none touches what is not its
 
 import asyncio
 import secrets
+import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
+from tests.istio.definitions import module
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
 
@@ -34,6 +36,7 @@ class Mesh:
     revision: str
     address: str
     """Of istiod's Service."""
+    image: str
     settings: IstioSettings
     installed: dict[str, Any]
     """What the tool answered that installed it."""
@@ -69,16 +72,16 @@ async def installed(api: KubeApi, cluster: Cluster, istioctl: Path, image: str) 
             "istio_install_istio", profile="minimal", revision=name, set=settings_of(name, image), timeout_seconds=300
         )
     service = await api.get(f"/api/v1/namespaces/{name}/services/istiod-{name}")
-    mesh = Mesh(name, name, service["spec"]["clusterIP"], settings, told)
+    mesh = Mesh(name, name, service["spec"]["clusterIP"], image, settings, told)
     try:
         yield mesh
     finally:
-        await api.send("DELETE", f"/api/v1/namespaces/{name}")
-        await _remove_roles(api, name)
+        await remove(api, name)
 
 
-async def _remove_roles(api: KubeApi, mesh: str) -> None:
-    """What the installation made outside its namespace. `istioctl uninstall` finds no revision without webhooks."""
+async def remove(api: KubeApi, mesh: str) -> None:
+    """A control plane with its namespace. `istioctl uninstall` finds no revision without webhooks."""
+    await api.send("DELETE", f"/api/v1/namespaces/{mesh}")
     for kind in ("clusterrolebindings", "clusterroles"):
         path = f"/apis/rbac.authorization.k8s.io/v1/{kind}"
         for role in (await api.get(path))["items"]:
@@ -91,3 +94,21 @@ async def member(api: KubeApi, mesh: Mesh) -> str:
     labels = {LABEL: mesh.namespace}
     made = await make(api, "/api/v1/namespaces", {"metadata": {"generateName": "istio-member-", "labels": labels}})
     return str(made["metadata"]["name"])
+
+
+CHARTS = {
+    "base": "base", "istiod": "istio-control/istio-discovery", "cni": "istio-cni", "ztunnel": "ztunnel",
+}  # fmt: skip
+
+
+def chart_settings(settings: IstioSettings, helm: Path, folder: Path, namespace: str) -> IstioSettings:
+    """Of a machine without istioctl, but with helm and Istio's charts."""
+    charts = folder / "charts" / "istio"
+    for name, path in CHARTS.items():
+        source = module("istio.io/istio") / "manifests/charts" / path
+        shutil.copytree(source, charts / name, copy_function=shutil.copyfile)
+    update = {
+        "istioctl": "/nowhere/istioctl", "helm": str(helm), "chart_directory": str(charts.parent),
+        "istio_charts": "istio", "istio_namespace": namespace,
+    }  # fmt: skip
+    return settings.model_copy(update=update)

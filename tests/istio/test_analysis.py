@@ -135,7 +135,7 @@ async def test_our_own_checks(unaided: ToolCaller, faulty: str) -> None:
     told = await unaided.ok("istio_analyze_cluster_configuration", namespace=faulty)
     assert found(told, faulty) == EXPECTED
     assert told["engine"] == "built-in checks"
-    assert "istioctl is not on this server" in told["warnings"][0]
+    assert "it is not on this server" in told["warnings"][0]
     assert "KMCP_ISTIOCTL" in told["warnings"][0]
     assert [item["level"] for item in told["items"]] == sorted(
         (item["level"] for item in told["items"]), key=["Error", "Warning", "Info"].index

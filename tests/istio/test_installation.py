@@ -1,6 +1,5 @@
 """Istio's installation: rendered, rehearsed on the real API server; by istioctl, by charts, or by neither."""
 
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,10 @@ from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
 from tests.istio.conftest import Backend
-from tests.istio.definitions import module
+from tests.istio.mesh import chart_settings
 from tests.mcp import ToolCaller
 
 pytestmark = pytest.mark.cluster
-CHARTS = {
-    "base": "base", "istiod": "istio-control/istio-discovery", "cni": "istio-cni", "ztunnel": "ztunnel",
-}  # fmt: skip
 
 
 async def serving(settings: IstioSettings) -> AsyncIterator[ToolCaller]:
@@ -40,17 +36,7 @@ async def by_istioctl(settings: IstioSettings, backend: Backend, namespace: str)
 @pytest.fixture
 async def by_charts(settings: IstioSettings, helm: Path, namespace: str, tmp_path: Path) -> AsyncIterator[ToolCaller]:
     """The server of a machine without istioctl, but with helm and Istio's charts."""
-    folder = tmp_path / "charts" / "istio"
-    folder.mkdir(parents=True)
-    for name, path in CHARTS.items():
-        shutil.copytree(
-            module("istio.io/istio") / "manifests/charts" / path, folder / name, copy_function=shutil.copyfile
-        )
-    update = {
-        "istioctl": "/nowhere/istioctl", "helm": str(helm), "chart_directory": str(folder.parent),
-        "istio_charts": "istio", "istio_namespace": namespace,
-    }  # fmt: skip
-    async for caller in serving(settings.model_copy(update=update)):
+    async for caller in serving(chart_settings(settings, helm, tmp_path, namespace)):
         yield caller
 
 

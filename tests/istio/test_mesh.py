@@ -1,10 +1,13 @@
 """A real istiod with connected proxies: what the tools answer is what istioctl prints."""
 
 import re
+import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from fastmcp import Client
 
 from kmcp_istio.server import SERVER
@@ -14,12 +17,14 @@ from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
 from tests.istio.conftest import Backend
+from tests.istio.definitions import CRDS, module
 from tests.istio.images import program_image
-from tests.istio.mesh import Mesh, installed, member, settings_of
+from tests.istio.mesh import LABEL, Mesh, chart_settings, installed, member, remove, settings_of
 from tests.istio.proxies import proxy_pod
 from tests.istio.recordings import table
 from tests.kubernetes.making import make, running
 from tests.mcp import ToolCaller
+from tests.rights import holding, without
 from tests.waiting import until
 
 pytestmark = [pytest.mark.pods, pytest.mark.timeout(600)]
@@ -78,7 +83,51 @@ async def test_the_installation(mesh: Mesh) -> None:
     told = mesh.installed
     assert (told["engine"], told["installed"], told["version"]) == ("istioctl", True, "1.31.0")
     assert told["components"] == [{"name": f"istiod-{mesh.revision}", "ready": True, "pods": "1/1"}]
-    assert any("Istiod installed" in message for message in told["messages"])
+    assert told["messages"] == [
+        "Istio core installed", "Istiod installed", "Pruning removed resources", "Installation complete",
+    ]  # fmt: skip
+
+
+async def test_the_rights_of_an_installation(mesh: Mesh, admin: KubeApi, tmp_path: Path) -> None:
+    """Enough to do it all again; without one of them istioctl says which."""
+    needs = next(declared.needs for declared in SERVER.tools() if declared.name == "istio_install_istio")
+    every, roles = needs
+    again = {"profile": "minimal", "revision": mesh.revision, "set": settings_of(mesh.namespace, mesh.image)}
+    async with holding(admin, SERVER, mesh.settings, mesh.namespace, needs, tmp_path) as caller:
+        assert (await caller.ok("istio_install_istio", **again))["installed"] is True
+    for rule, verb, says in ((every, "get", "cannot get"), (every, "list", "cannot list"), (roles, "bind", "cluster")):
+        rules = without(needs, rule, verb)
+        async with holding(admin, SERVER, mesh.settings, mesh.namespace, rules, tmp_path) as caller:
+            refused = await caller.fails("istio_install_istio", **{**again, "revision": f"x-{secrets.token_hex(3)}"})
+        assert refused["code"] == "forbidden", refused
+        assert says in refused["message"]
+
+
+async def test_an_installation_by_charts(mesh: Mesh, admin: KubeApi, helm: Path, tmp_path: Path) -> None:
+    """Without istioctl, on a machine with helm and Istio's charts: a second revision beside the first."""
+    name = f"mesh-{secrets.token_hex(4)}"
+    await make(admin, "/api/v1/namespaces", {"metadata": {"name": name, "labels": {LABEL: name}}})
+    settings = chart_settings(mesh.settings, helm, tmp_path, name)
+    # The custom kinds are there already, and belong to no release of Helm's.
+    kinds = yaml.safe_load_all((module("istio.io/istio") / CRDS).read_text())
+    excluded = {
+        f"values.base.excludedCRDs[{at}]": kind["metadata"]["name"] for at, kind in enumerate(filter(None, kinds))
+    }
+    given = settings_of(name, mesh.image) | excluded | {"values.defaultRevision": ""}
+    try:
+        async with Client(assemble(SERVER, settings, RuntimeSettings())) as client:
+            caller = ToolCaller(client)
+            told = await caller.ok(
+                "istio_install_istio", profile="minimal", revision=name, set=given, timeout_seconds=300
+            )
+            status = await caller.ok("istio_version")
+    finally:
+        await remove(admin, name)
+    assert (told["engine"], told["installed"]) == ("helm", True)
+    assert told["components"] == [{"name": f"istiod-{name}", "ready": True, "pods": "1/1"}]
+    assert f"release istiod-{name} of chart istiod" in told["messages"][1]
+    assert [each["revision"] for each in status["control_plane"]] == [name]
+    assert "istioctl" not in status
 
 
 async def test_the_status_is_what_istioctl_prints(tools: ToolCaller, mesh: Mesh, place: str) -> None:

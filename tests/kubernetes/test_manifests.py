@@ -20,6 +20,7 @@ from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
 from kmcp_runtime.web import Web
+from tests.kubernetes.conftest import pod
 from tests.mcp import ToolCaller
 
 pytestmark = pytest.mark.cluster
@@ -381,3 +382,15 @@ async def test_create_from_url_refusals(web_tools: ToolCaller, tools: ToolCaller
     failed = await tools.fails("k8s_create_resource_from_url", url=f"{base}/one.yaml", namespace=namespace)
     assert failed["code"] == "denied"
     assert "KMCP_MANIFEST_HOSTS" in failed["hint"]
+
+
+async def test_what_the_api_server_warns_of_is_passed_on(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
+    label = {"metadata": {"labels": {"pod-security.kubernetes.io/warn": "restricted"}}}
+    await api.send("PATCH", f"/api/v1/namespaces/{namespace}", (), label, "application/merge-patch+json")
+    manifest = yaml.safe_dump(pod("loose", "none", schedulerName="none"))
+    answer = await tools.ok("k8s_apply_manifest", manifest=manifest, namespace=namespace)
+    assert any("would violate PodSecurity" in warning for warning in answer["warnings"])
+    old = await tools.ok("k8s_get_resources", resource_type="endpoints", namespace=namespace)
+    assert any("v1 Endpoints is deprecated" in warning for warning in old["warnings"])
+    quiet = await tools.ok("k8s_get_resources", resource_type="configmaps", namespace=namespace)
+    assert "warnings" not in quiet

@@ -44,6 +44,16 @@ async def test_a_backend_that_takes_no_posts_is_asked_by_get() -> None:
         assert (await caller.ok("prometheus_label_names_tool"))["items"] == ["job"]
 
 
+async def test_an_empty_answer_stands_where_it_cannot_be_explained() -> None:
+    async with (
+        served(relatives.relative({"/query": relatives.vector(0)})) as url,
+        connected(prometheus_url=url) as caller,
+    ):
+        answer = await caller.ok("prometheus_query_tool", query="up")
+    assert answer["items"] == []
+    assert "could not be looked up: this backend does not serve /label/__name__/values" in answer["hint"]
+
+
 async def test_limits_are_applied_here_where_they_are_ignored() -> None:
     answers = {
         "/query": relatives.vector(30), "/series": [{"n": str(n)} for n in range(30)],
@@ -52,7 +62,7 @@ async def test_limits_are_applied_here_where_they_are_ignored() -> None:
     }  # fmt: skip
     async with served(relatives.relative(answers)) as url, connected(prometheus_url=url) as caller:
         answer = await caller.ok("prometheus_query_tool", query="up", limit=10)
-        assert (answer["returned"], answer["truncated"]) == (10, True)
+        assert (answer["returned"], answer["total"], answer["truncated"]) == (10, 30, True)
         assert "topk(10, up)" in answer["hint"]
         calls: list[tuple[str, dict[str, Any]]] = [
             ("prometheus_series_tool", {"match": ["up"]}),

@@ -94,6 +94,8 @@ def test_a_release_without_its_optional_parts_is_one() -> None:
         (in_secret(base64.b64encode(b"{}").decode()), "no object"),
         ("", "not JSON"),
     ],
+    # The data holds the time of its packing, and names of tests must be the same in every process.
+    ids=["text", "text in a Secret", "gzip", "cut", "text inside", "list", "empty object", "nothing"],
 )
 def test_data_that_is_no_release_says_at_which_layer(data: str, why: str) -> None:
     with pytest.raises(payload.Undecodable, match=why):

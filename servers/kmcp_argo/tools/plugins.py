@@ -146,21 +146,29 @@ async def _loading(argo: Argo, pod: objects.Object, plugin: str, seconds: float)
     deadline = time.monotonic() + max(0.0, seconds - _age(pod))
     while True:
         seen = plugins.loading(await _log(argo, pod), plugin)
+        if not seen.found and _restarts(pod):
+            # A plugin that cannot be loaded ends the controller: the run before tells why.
+            seen = plugins.loading(await _log(argo, pod, previous=True), plugin)
         if seen.loaded or seen.errors or time.monotonic() >= deadline:
             return seen
         await argo.call.progress(0, None, f"{plugin} is not loaded yet")
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _log(argo: Argo, pod: objects.Object) -> list[str]:
+async def _log(argo: Argo, pod: objects.Object, previous: bool = False) -> list[str]:
     """From the container's start: plugins are loaded there, and the newest lines no longer tell of it."""
     containers = [each["name"] for each in pod["spec"]["containers"]]
     container = CONTAINER if CONTAINER in containers else containers[0]
     metadata = pod["metadata"]
     path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/log"
-    query = (("container", container), ("limitBytes", str(LARGEST_LOG)))
+    query = [("container", container), ("limitBytes", str(LARGEST_LOG))]
+    query += [("previous", "true")] if previous else []
     content = await argo.api.raw("GET", path, query, accept="*/*")
     return content.decode(errors="replace").splitlines()
+
+
+def _restarts(pod: objects.Object) -> bool:
+    return any(each.get("restartCount") for each in (pod.get("status") or {}).get("containerStatuses") or ())
 
 
 def _age(pod: objects.Object) -> float:

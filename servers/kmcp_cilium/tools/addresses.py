@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel
 
-from kmcp_cilium.client import Cilium, parsed
+from kmcp_cilium.agent import parsed
+from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import prefix
 from kmcp_cilium.words import AnyNode, Elements

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from kmcp_cilium import routes
+from kmcp_cilium.agent import Agent, parsed
 from kmcp_cilium.answers import SpreadPage
-from kmcp_cilium.client import Agent, Cilium, parsed
+from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.endpoints import part
 from kmcp_cilium.prefixes import address

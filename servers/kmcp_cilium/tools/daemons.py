@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from kmcp_cilium import status
+from kmcp_cilium.agent import Agent, parsed
 from kmcp_cilium.answers import SpreadPage
-from kmcp_cilium.client import Agent, Cilium, parsed
+from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.status import DaemonStatus, Wanted
 from kmcp_cilium.words import EveryNode, OneNode

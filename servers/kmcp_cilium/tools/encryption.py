@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from kmcp_cilium.agent import Agent
 from kmcp_cilium.answers import SpreadPage
 from kmcp_cilium.changes import AgentChange
-from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.endpoints import part
 from kmcp_cilium.words import EveryNode, OneNode

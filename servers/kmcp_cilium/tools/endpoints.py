@@ -9,8 +9,9 @@ from kmcp_cilium import endpoints
 from kmcp_cilium.answers import SpreadPage
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import PODS, Detail, Endpoint, EndpointId, LogEntry, part
+from kmcp_cilium.endpoints import Detail, Endpoint, EndpointId, LogEntry, part
 from kmcp_cilium.labels import of_its_own
+from kmcp_cilium.rights import PODS
 from kmcp_cilium.words import Elements, EveryNode, OneNode
 from kmcp_runtime.arguments import Cursor, Limit, OptionalNamespace, Word
 from kmcp_runtime.errors import bad_argument
@@ -65,7 +66,7 @@ async def cilium_get_endpoints_list(
     cilium: Cilium = injected(),
 ) -> Endpoints:
     """List endpoints (pods as Cilium sees them) with identity, state and policy; start here for a pod's network."""
-    agents = 1 if node_name else len(await cilium.pods())
+    agents = 1 if node_name else len(await cilium.agent_pods())
     if agents > 1:
         found = await _from_objects(cilium, namespace, state, limit, cursor)
         if found.items or cursor or agents > _FEW:
@@ -131,7 +132,7 @@ async def _from_objects(
     """A page of the custom resources, which hold every pod's endpoint of the cluster."""
     kind = await cilium.discovery.resolve(_CUSTOM_RESOURCE)
     bound_to = {"context": cilium.context.name, "namespace": namespace, "state": state}
-    addresses = {pod.ip: pod.node for pod in await cilium.pods()}
+    addresses = {pod.ip: pod.node for pod in await cilium.agent_pods()}
     while True:
         page = await fetch(cilium.api, Query(kind, namespace, limit=limit, form="objects"), cursor, bound_to)
         rows = [_row(item, addresses) for item in page.items]

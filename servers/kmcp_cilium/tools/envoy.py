@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 from urllib.parse import quote
 
 from kmcp_cilium import envoy
-from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.agent import Agent
+from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.envoy import EnvoyItem
 from kmcp_cilium.words import OneNode

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from kmcp_cilium.agent import Agent
 from kmcp_cilium.answers import Answers, Spread, SpreadPage
-from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.endpoints import part
 from kmcp_cilium.prefixes import completed, prefix

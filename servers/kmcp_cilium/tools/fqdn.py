@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
+from kmcp_cilium.agent import Agent, parsed
 from kmcp_cilium.answers import SpreadPage
-from kmcp_cilium.client import Agent, Cilium, parsed
+from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.labels import selector
 from kmcp_cilium.words import EveryNode, as_text, check_operand

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.agent import Agent
+from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.labels import matching
 from kmcp_cilium.words import AnyNode, Elements

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel
 
+from kmcp_cilium.agent import Agent
 from kmcp_cilium.changes import AgentChange
-from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.words import AnyNode, check_operand
 from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word

@@ -1,25 +1,23 @@
 """Network policies as agents carry them out."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium import policies, rules
+from kmcp_cilium import rules, validation
 from kmcp_cilium.answers import SpreadPage
-from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.labels import matching, policy_of, selector, written
+from kmcp_cilium.rights import POLICIES
 from kmcp_cilium.rules import PolicyRule
+from kmcp_cilium.validation import Verdict
 from kmcp_cilium.words import AnyNode, Elements, EveryNode, OneNode
 from kmcp_runtime.arguments import Cursor, Limit, Word
 from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, Rule, injected
-
-VALIDATION_SECONDS = 120.0
-POLICY_OBJECTS = Rule("cilium.io", ("ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies"), ("list",))
+from kmcp_runtime.tool import Effect, injected
 
 
 class PolicyRules(SpreadPage[PolicyRule]):
@@ -41,16 +39,6 @@ class Selections(Page[Selection]):
     """Selectors, by their text."""
 
     node: str
-
-
-class Verdict(BaseModel):
-    """Whether a policy is valid."""
-
-    kind: str
-    namespace: str | None = None
-    name: str
-    valid: bool
-    error: str | None = None
 
 
 class Validation(Result):
@@ -99,7 +87,7 @@ async def cilium_display_selectors(
     return cilium.page(Selections, found, limit, cursor, node=agent.node)
 
 
-@agent_tool(Effect.READ, POLICY_OBJECTS, timeout=VALIDATION_SECONDS)
+@agent_tool(Effect.READ, POLICIES, timeout=validation.SECONDS)
 async def cilium_validate_cilium_network_policies(
     node_name: AnyNode = None,
     enable_k8s_api_discovery: Annotated[bool, Word("Ask the API server for its capabilities")] = False,
@@ -107,11 +95,7 @@ async def cilium_validate_cilium_network_policies(
 ) -> Validation:
     """Check all Cilium policies of the cluster against the agent's version; do this before an upgrade."""
     agent = await cilium.any_agent(node_name)
-    verdicts = await _validated(agent, enable_k8s_api_discovery)
-    for kind, resource in list(policies.RESOURCES.items())[:2]:
-        for policy in await policies.all_of(cilium, resource):
-            _add_condition(verdicts, kind, policy)
-    items = sorted(verdicts.values(), key=lambda each: (each.valid, each.kind, each.namespace or "", each.name))
+    items = await validation.verdicts(cilium, agent, enable_k8s_api_discovery)
     valid = all(each.valid for each in items)
     hint = None if items else "There are no Cilium policies."
     return Validation(valid=valid, items=items, total=len(items), hint=hint)
@@ -122,46 +106,3 @@ def _selection(each: Mapping[str, Any]) -> Selection:
         selector=selector(each.get("selector", "")), policy=policy_of(map(written, each.get("labels") or ())),
         users=each.get("users", 0), identities=sorted(each.get("identities") or ()),
     )  # fmt: skip
-
-
-_LINE = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
-Verdicts = dict[tuple[str, str | None, str], Verdict]
-
-
-async def _validated(agent: Agent, discovery: bool) -> Verdicts:
-    """The verdicts among the lines of the command's log; its exit code only says whether all are valid."""
-    words = ["preflight", "validate-cnp", *(("--enable-k8s-api-discovery",) if discovery else ())]
-    ended = await agent.run("cilium-dbg", *words, seconds=VALIDATION_SECONDS - 10)
-    text = ended.stderr.decode(errors="replace") + ended.stdout.decode(errors="replace")
-    found: Verdicts = {}
-    for line in text.splitlines():
-        fields = {key.lower(): _unquoted(value) for key, value in _LINE.findall(line)}
-        if fields.get("msg", "").startswith("Validation OK") or "validation error" in fields.get("msg", ""):
-            verdict = _verdict(fields)
-            found[verdict.kind, verdict.namespace, verdict.name] = verdict
-    if ended.exit_code and not any(not each.valid for each in found.values()):
-        raise agent.failure(tuple(words), ended)
-    return found
-
-
-def _verdict(fields: Mapping[str, str]) -> Verdict:
-    namespace, _, name = fields.get("name", "").rpartition("/")
-    valid = fields["msg"].startswith("Validation OK")
-    return Verdict(
-        kind=fields.get("type", ""), namespace=namespace or None, name=name, valid=valid,
-        error=None if valid else fields.get("error"),
-    )  # fmt: skip
-
-
-def _unquoted(value: str) -> str:
-    return str(json.loads(value)) if value.startswith('"') else value
-
-
-def _add_condition(verdicts: Verdicts, kind: str, policy: Mapping[str, Any]) -> None:
-    """What the cluster's own condition says of a policy that the command found nothing wrong with."""
-    told = policies.invalid_because(policy)
-    metadata = policy["metadata"]
-    key = (kind, metadata.get("namespace"), metadata["name"])
-    known = verdicts.get(key)
-    if told and (known is None or known.valid):
-        verdicts[key] = Verdict(kind=kind, namespace=key[1], name=key[2], valid=False, error=told)

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from kmcp_cilium import faults
+from kmcp_cilium.agent import Agent
 from kmcp_cilium.changes import AgentChange
-from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import prefix
 from kmcp_cilium.words import OneNode

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator
 
 from kmcp_cilium import services
+from kmcp_cilium.agent import Agent
 from kmcp_cilium.changes import AgentChange
-from kmcp_cilium.client import Agent, Cilium
+from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.services import Service, check_frontend
 from kmcp_cilium.words import OneNode, split

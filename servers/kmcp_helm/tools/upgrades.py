@@ -78,13 +78,18 @@ async def helm_upgrade(
         install=install, create_namespace=create_namespace, atomic=atomic, wait=wait,
         timeout_seconds=timeout_seconds, dry_run=dry_run,
     )  # fmt: skip
+    return await _upgrade(client, before, wanted)
+
+
+async def _upgrade(client: Client, before: Release | None, wanted: Upgrade) -> Upgraded:
+    """Helm's answer; where its wait ended too early, the state so far, which helm leaves as it is."""
     try:
         after = await client.helm.upgrade(client.cluster, wanted)
     except ToolFailure as failure:
-        if failure.code != "timed_out" or atomic or dry_run:
+        if failure.code != "timed_out" or wanted.atomic or wanted.dry_run:
             raise
-        return await _late(client, namespace, name, before, failure)
-    return _upgraded(before, after, dry_run)
+        return await _late(client, wanted.namespace, wanted.name, before, failure)
+    return _upgraded(before, after, wanted.dry_run)
 
 
 def _upgraded(before: Release | None, after: Release, dry_run: bool, **more: Any) -> Upgraded:

@@ -46,7 +46,7 @@ class ByCharts(Installer):
                 values=_values(order, self.mesh.settings.istio_namespace), create_namespace=True, wait=True,
                 timeout_seconds=seconds,
             ))  # fmt: skip
-            told.append(f"release {name} of chart {release.chart} is at revision {release.revision}")
+            told.append(f"release {name} of chart {chart} {release.chart_version} is at revision {release.revision}")
         return Done(told, None)
 
     async def warnings(self, order: Order) -> list[str]:

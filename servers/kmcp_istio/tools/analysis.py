@@ -8,16 +8,15 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from kmcp_istio import istioctl, versions
-from kmcp_istio.analysis import checks, snapshot
+from kmcp_istio.analysis import checks, rights, snapshot
 from kmcp_istio.analysis.findings import Finding, Level, at_least, counts, spelled
-from kmcp_istio.analysis.snapshot import NETWORKING
 from kmcp_istio.client import Mesh
 from kmcp_istio.rights import FORWARD
 from kmcp_istio.words import Revision
 from kmcp_runtime.arguments import AllNamespaces, OptionalNamespace, TimeoutSeconds, Word
 from kmcp_runtime.errors import unavailable
 from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime.tool import Effect, injected, tool
 
 _SUPPRESSION = re.compile(r"(IST\d{4})=([A-Za-z*]+ [^\s=,]+)")
 _GRACE_SECONDS = 10.0
@@ -48,14 +47,7 @@ class Analysis(Page[Finding]):
     engine: Literal["istioctl", "built-in checks"]
 
 
-@tool(
-    Effect.READ,
-    needs=(
-        Rule("", ("namespaces", "services", "pods"), ("list",)),
-        Rule(NETWORKING, ("virtualservices", "destinationrules", "gateways", "serviceentries"), ("list",)),
-        FORWARD,
-    ),
-)
+@tool(Effect.READ, needs=(*rights.NEEDED, FORWARD))
 async def istio_analyze_cluster_configuration(
     namespace: OptionalNamespace = None,
     all_namespaces: AllNamespaces = True,
@@ -69,9 +61,13 @@ async def istio_analyze_cluster_configuration(
     place = namespace or (None if all_namespaces else mesh.context.namespace)
     if place and await mesh.namespace_is_missing(place):
         raise await mesh.missing_namespace(place)
-    if istioctl.present(mesh.settings):
-        return await _by_istioctl(mesh, place, suppress or (), level, revision, timeout_seconds)
-    return await _by_own_checks(mesh, place, suppress or (), level)
+    if not istioctl.present(mesh.settings):
+        return await _by_own_checks(mesh, place, suppress or (), level, "it is not on this server", istioctl.MISSING)
+    lacking = await rights.missing(mesh)
+    if lacking:
+        hint = f"grant {mesh.api.who} what it needs"
+        return await _by_own_checks(mesh, place, suppress or (), level, f"this identity {lacking[0]}", hint)
+    return await _by_istioctl(mesh, place, suppress or (), level, revision, timeout_seconds)
 
 
 async def _by_istioctl(
@@ -93,12 +89,14 @@ async def _by_istioctl(
     return _answer(findings, level, "istioctl", warnings, _hint(findings, namespace))
 
 
-async def _by_own_checks(mesh: Mesh, namespace: str | None, suppress: Sequence[str], level: Level) -> Analysis:
+async def _by_own_checks(
+    mesh: Mesh, namespace: str | None, suppress: Sequence[str], level: Level, why: str, remedy: str
+) -> Analysis:
     seen = await snapshot.taken(mesh)
     findings = at_least(checks.found(seen, namespace, suppress), level)
     warnings = [
-        f"istioctl is not on this server: only the most frequent faults were looked for ({', '.join(checks.CODES)}); "
-        f"for all of them {istioctl.MISSING}",
+        f"istioctl did not run: {why}; only the most frequent faults were looked for ({', '.join(checks.CODES)}), for "
+        f"all of them {remedy}",
         *(f"only the first of many {kind} were looked at" for kind in seen.cut),
     ]
     return _answer(findings, level, "built-in checks", warnings, _hint(findings, namespace))

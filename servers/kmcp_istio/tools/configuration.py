@@ -54,7 +54,12 @@ class ProxyConfig(Page[Shown]):
     config_type: str
 
 
-@tool(Effect.READ, needs=(PODS, WORKLOADS, FORWARD))
+@tool(
+    Effect.READ,
+    needs=(PODS, WORKLOADS, FORWARD),
+    verified="stand-in",
+    why="no Envoy could be had: recorded dumps of two versions, and configuration of a real istiod shown as Envoy does",
+)
 async def istio_proxy_config(
     pod_name: PodName,
     namespace: Namespace = "default",
@@ -144,6 +149,7 @@ def _hint(config_type: str, found: Mapping[str, Sequence[Entry]], shown: bool, o
     if config_type == "all":
         return "Choose a config_type for its rows; log and stats are further ones."
     if shown:
-        return None if output == "json" else "output=json shows the whole objects; narrow with name first."
+        whole = output == "json" or config_type in ("log", "stats")
+        return None if whole else "output=json shows the whole objects; narrow with name first."
     present = sum(len(entries) for entries in found.values())
     return f"None of {present} match the filters." if present else f"The proxy has no {config_type}."

@@ -89,7 +89,8 @@ class Installation(Result):
 @tool(
     Effect.WRITE,
     needs=(
-        Rule("*", ("*",), ("get", "list", "watch", "create", "update", "patch", "delete")),
+        # update is for the records of Helm's releases, delete for what a new configuration no longer has.
+        Rule("*", ("*",), ("get", "list", "create", "update", "patch", "delete")),
         Rule("rbac.authorization.k8s.io", ("clusterroles", "roles"), ("escalate", "bind")),
     ),
     timeout=90,

@@ -40,7 +40,12 @@ class ZtunnelConfig(Page[Row]):
     config_type: str
 
 
-@tool(Effect.READ, needs=(PODS, WORKLOADS, FORWARD))
+@tool(
+    Effect.READ,
+    needs=(PODS, WORKLOADS, FORWARD),
+    verified="stand-in",
+    why="no ztunnel could be had: recorded dumps of one, served on the loopback of a real pod",
+)
 async def istio_ztunnel_config(
     config_type: Annotated[
         Literal["all", "workload", "service", "policy", "certificate", "connections", "log"], Word("What")

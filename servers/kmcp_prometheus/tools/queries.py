@@ -56,7 +56,7 @@ async def prometheus_query_tool(
         warnings=reply.warnings, infos=reply.infos or None,
     )  # fmt: skip
     if result.truncated:
-        result.total = await cardinality.counted(prometheus, query, time)
+        result.total = await cardinality.counted(prometheus, query, time) if reply.cut else len(items)
         result.hint = cardinality.narrower(query, limit, [item.metric for item in result.items])
     elif kind == "matrix":
         result.hint = "Raw samples; rate(…) or avg_over_time(…) makes one value of each series."
@@ -89,7 +89,7 @@ async def prometheus_query_range_tool(
         warnings=reply.warnings, infos=reply.infos or None,
     )  # fmt: skip
     if result.truncated:
-        result.total = await cardinality.counted_over(prometheus, query, start, end, step)
+        result.total = await cardinality.counted_over(prometheus, query, start, end, step) if reply.cut else len(series)
         result.hint = cardinality.narrower(query, limit, [one.metric for one in series[:limit]])
     elif not series:
         result.hint = await emptiness.why_empty(prometheus, tree, f"between {plain(start)} and {plain(end)}")

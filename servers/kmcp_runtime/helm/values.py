@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime.errors import ToolFailure, bad_argument
 
 Values = dict[str, Any]
 _MOST_ITEMS = 1_000
@@ -47,6 +47,16 @@ def parsed(text: str, argument: str = "values") -> Values:
     if not isinstance(found, dict):
         raise bad_argument(f"{argument}: not an object but {type(found).__name__}", "give keys and values")
     return found
+
+
+def read(given: Any) -> Any:
+    """An argument's values as an object, also where a caller gives them as YAML text."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return parsed(given)
+    except ToolFailure as failure:
+        raise ValueError(failure.message.removeprefix("values: ")) from None
 
 
 def with_set(given: Mapping[str, Any], changes: Mapping[str, Any]) -> Values:

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
+from kmcp_runtime import notices
 from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
 from kmcp_runtime.kube import config
 from kmcp_runtime.kube.connection import Connection, Limits, Source
@@ -17,6 +19,8 @@ __all__ = ["JSON", "LARGEST_ANSWER", "KubeApi", "Limits", "Query"]
 JSON = "application/json"
 LARGEST_ANSWER = 64 * 1024 * 1024
 _READ_CHUNK = 1 << 18
+# `299 - "v1 Endpoints is deprecated in v1.33+"`, as RFC 7234 writes it.
+_WARNING = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')
 Query = Sequence[tuple[str, str]]
 
 
@@ -110,6 +114,8 @@ class KubeApi:
             data, headers["Content-Type"] = json.dumps(body).encode(), content_type
         try:
             async with session.request(method, self._url(path, query), data=data, headers=headers) as response:
+                for header in response.headers.getall("Warning", []):
+                    _hear(header)
                 return response.status, await _read(response, largest), used
         except TimeoutError:
             raise timed_out(
@@ -131,6 +137,12 @@ class KubeApi:
     def _url(self, path: str, query: Query) -> URL:
         base = URL(self.context.server.rstrip("/") + path, encoded=True)
         return base.with_query(list(query)) if query else base
+
+
+def _hear(header: str) -> None:
+    """Warnings of the API server: deprecated versions, fields that it does not know, settings that do nothing."""
+    for text in _WARNING.findall(header):
+        notices.hear(text.replace('\\"', '"').replace("\\\\", "\\"))
 
 
 async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:

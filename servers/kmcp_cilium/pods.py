@@ -40,12 +40,14 @@ class AgentPod:
         return self.namespace, self.name, self.restarts
 
 
-async def home(api: KubeApi) -> str:
-    """The namespace that agents run in."""
+async def home(api: KubeApi) -> str | None:
+    """The namespace that agents run in; None when there are none."""
     query = (("labelSelector", SELECTOR), ("limit", "50"))
     found = await api.get("/api/v1/pods", query, FORMS["names"])
     namespaces = sorted({item["metadata"]["namespace"] for item in found["items"]})
-    if USUAL_NAMESPACE in namespaces or not namespaces:
+    if not namespaces:
+        return None
+    if USUAL_NAMESPACE in namespaces:
         return USUAL_NAMESPACE
     if len(namespaces) > 1:
         raise unavailable(
@@ -55,9 +57,9 @@ async def home(api: KubeApi) -> str:
     return str(namespaces[0])
 
 
-async def listed(api: KubeApi, namespace: str) -> list[AgentPod]:
-    """Every agent's pod, by node."""
-    query = (("labelSelector", SELECTOR), ("includeObject", "None"), ("resourceVersion", "0"))
+async def listed(api: KubeApi, namespace: str, selector: str = SELECTOR) -> list[AgentPod]:
+    """Every agent's pod (or those of a companion), by node."""
+    query = (("labelSelector", selector), ("includeObject", "None"), ("resourceVersion", "0"))
     table = await api.get(f"/api/v1/namespaces/{namespace}/pods", query, FORMS["table"])
     columns = [column["name"].lower() for column in table.get("columnDefinitions") or ()]
     rows = [dict(zip(columns, row["cells"], strict=False)) for row in table.get("rows") or ()]

@@ -1,0 +1,100 @@
+"""Which features are in use, as metrics of agents and operator tell."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from kmcp_cilium import policies
+from kmcp_cilium.agent import parsed
+from kmcp_cilium.answers import Answers, SpreadPage
+from kmcp_cilium.client import Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.rights import PODS
+from kmcp_cilium.words import EveryNode
+from kmcp_runtime.arguments import Cursor, Limit, Word
+from kmcp_runtime.tool import Effect, Rule, injected
+
+_PATTERN = "cilium_.*feature"
+_OPERATOR = "io.cilium/app=operator"
+_OPERATOR_CONTAINER = "cilium-operator"
+_BESIDE = ("kube-proxy", "node-local-dns")
+Series = Iterable[Mapping[str, Any]]
+
+
+class Feature(BaseModel):
+    """A feature and where it is in use."""
+
+    feature: str
+    labels: dict[str, str]
+    nodes: int = Field(description="Agents that use it; 1 for what the operator tells")
+    mixed: bool = Field(description="True when not all agents do")
+    of: str = Field(description="agent, or operator")
+
+
+class Features(SpreadPage[Feature]):
+    """Features in use, by name."""
+
+    beside: dict[str, bool] = Field(description="Whether kube-proxy and node-local-dns run")
+
+
+@agent_tool(Effect.READ, PODS, Rule("apps", ("daemonsets",), ("list",)))
+async def cilium_show_features_status(
+    node_name: EveryNode = None,
+    match: Annotated[str | None, Word("Part of the name or a label")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    cilium: Cilium = injected(),
+) -> Features:
+    """Show which of Cilium's features are in use, and where nodes differ."""
+    answers = await cilium.everywhere(node_name, lambda agent: agent.json("metrics", "list", "-p", _PATTERN))
+    found = [*_of_agents(answers), *_of_operator(await _operator(cilium))]
+    kept = [each for each in found if match is None or match.lower() in f"{each.feature} {each.labels}".lower()]
+    kept.sort(key=lambda each: (each.of, each.feature, sorted(each.labels.items())))
+    sets = await policies.objects(cilium, await cilium.discovery.resolve("daemonsets.apps"), None)
+    names = {each["metadata"]["name"] for each in sets}
+    hint = None if kept else "No feature's name holds that." if match else "The agents tell of no feature."
+    return cilium.page(
+        Features, kept, limit, cursor, hint, beside={name: name in names for name in _BESIDE},
+        unreachable=answers.unreachable,
+    )  # fmt: skip
+
+
+def _of_agents(answers: Answers[Any]) -> list[Feature]:
+    nodes: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
+    for _, series in answers:
+        for key in _in_use(series):
+            nodes[key] = nodes.get(key, 0) + 1
+    return [
+        Feature(feature=name, labels=dict(labels), nodes=count, mixed=count < len(answers.by_node), of="agent")
+        for (name, labels), count in nodes.items()
+    ]
+
+
+def _of_operator(series: Series) -> list[Feature]:
+    return [
+        Feature(feature=name, labels=dict(labels), nodes=1, mixed=False, of="operator")
+        for name, labels in _in_use(series)
+    ]
+
+
+def _in_use(series: Series | None) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+    """Name and labels of each feature whose metric is not 0."""
+    return [
+        (each["name"], tuple(sorted((each.get("labels") or {}).items()))) for each in series or () if each.get("value")
+    ]
+
+
+async def _operator(cilium: Cilium) -> Series:
+    """The same metrics of the operator, asked with its own program: the first word of its command."""
+    operator = await cilium.companion(_OPERATOR, _OPERATOR_CONTAINER)
+    if operator is None:
+        return []
+    pod = await cilium.read_kind("pods", operator.pod.name, operator.pod.namespace)
+    container = next(each for each in pod["spec"]["containers"] if each["name"] == _OPERATOR_CONTAINER)
+    program = (container.get("command") or [_OPERATOR_CONTAINER])[0]
+    ended = await operator.run(program, "metrics", "list", "-p", _PATTERN, "-o", "json")
+    if ended.exit_code:
+        raise operator.failure((program, "metrics", "list"), ended)
+    found: Series = parsed(ended.stdout.decode(errors="replace"), f"{program} metrics list") or []
+    return found

@@ -1,0 +1,239 @@
+"""Cilium installed, upgraded and uninstalled, as a release of its chart."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from kmcp_cilium import modes, policies, releases, validation
+from kmcp_cilium.client import Cilium
+from kmcp_cilium.modes import Mode
+from kmcp_cilium.releases import ReleaseChange
+from kmcp_cilium.rights import CHART_OBJECTS, ROLES
+from kmcp_cilium.words import ClusterName
+from kmcp_runtime.arguments import DryRun, TimeoutSeconds, Word, unpublished
+from kmcp_runtime.errors import ToolFailure, bad_argument, conflict
+from kmcp_runtime.helm import manifests
+from kmcp_runtime.helm import values as merging
+from kmcp_runtime.helm.release import Release
+from kmcp_runtime.kube import objects
+from kmcp_runtime.output.results import Body
+from kmcp_runtime.tool import Effect, Rule, injected, tool
+
+Values = Annotated[dict[str, Any] | None, BeforeValidator(merging.read), Word("Over the chart's")]
+Version = Annotated[str | None, Word("Of the chart; default newest")]
+DatapathMode = Annotated[Mode | None, Word("How packets travel")]
+Wait = Annotated[bool, Word("Until ready")]
+ClusterId = Annotated[int | None, Word("In a mesh: 1-255", ge=0, le=255)]
+_GROUP = "cilium.io"
+_CHART_VERSION = re.compile(r"v?(\d+)\.(\d+)")
+_WITHOUT_NETWORK = (
+    "Pods lose their network, and new ones do not start, until another network is installed and they are made anew."
+)
+_DEFINITIONS = Rule("apiextensions.k8s.io", ("customresourcedefinitions",), ("list", "delete"))
+
+
+class Uninstalled(Body):
+    """What was taken away, or would be."""
+
+    cuttable = "objects"
+
+    name: str
+    namespace: str
+    result: str = Field(description="What happened, in a word")
+    changed: bool
+    dry_run: bool | None = None
+    objects: list["Gone"]
+    kinds: list[str] = Field(description="Custom kinds that go, with every object of them")
+    consequences: list[str]
+
+
+class Gone(BaseModel):
+    """An object that was deleted."""
+
+    kind: str
+    name: str
+
+
+@tool(Effect.WRITE, needs=(CHART_OBJECTS, ROLES), timeout=releases.SECONDS, destructive=True)
+async def cilium_install_cilium(
+    cluster_name: ClusterName = None,
+    cluster_id: ClusterId = None,
+    datapath_mode: DatapathMode = None,
+    version: Version = None,
+    values: Values = None,
+    wait: Wait = False,
+    timeout_seconds: TimeoutSeconds = 300,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> ReleaseChange:
+    """Install Cilium into a cluster that has no network yet; look at dry_run=true first."""
+    given = values or {}
+    wanted = merging.merged(given, _identity(cluster_name, cluster_id))
+    if datapath_mode:
+        wanted = merging.merged(wanted, modes.values_of(datapath_mode, given))
+    await _refuse_occupied(cilium, wanted)
+    order = await releases.order(
+        cilium, None, wanted, version=version, dry_run=dry_run, wait=wait, timeout_seconds=timeout_seconds
+    )
+    try:
+        after = await cilium.helm.upgrade(cilium, order)
+    except ToolFailure as failure:
+        return await _late(cilium, None, wanted, failure)
+    return releases.answer(None, after, releases.differing({}, wanted), dry_run)
+
+
+@tool(
+    Effect.WRITE,
+    needs=(CHART_OBJECTS, ROLES, Rule("", ("pods/exec",), ("get", "create"))),
+    timeout=releases.SECONDS, destructive=True,
+)  # fmt: skip
+async def cilium_upgrade_cilium(
+    version: Version = None,
+    datapath_mode: DatapathMode = None,
+    values: Values = None,
+    cluster_name: Annotated[str | None, unpublished("The running cluster's")] = None,
+    wait: Wait = False,
+    timeout_seconds: TimeoutSeconds = 600,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> ReleaseChange:
+    """Upgrade Cilium or change its values; one minor version at a time, and dry_run=true first."""
+    before = await releases.current(cilium)
+    given = values or {}
+    _refuse_rename(before, cluster_name or releases.value_at(given, "cluster.name"))
+    wanted = merging.merged(given, modes.values_of(datapath_mode, given) if datapath_mode else {})
+    if version and _minor(version) != _minor(before.chart_version):
+        wanted = merging.merged(wanted, _compatible(before))
+    order = await releases.order(
+        cilium, before, wanted, version=version, dry_run=dry_run, wait=wait, timeout_seconds=timeout_seconds
+    )
+    warnings = await _preflight(cilium)
+    try:
+        after = await cilium.helm.upgrade(cilium, order)
+    except ToolFailure as failure:
+        return await _late(cilium, before, wanted, failure)
+    warnings += _skipped(before.chart_version, after.chart_version)
+    changed = releases.differing(before.values(), wanted)
+    changed += releases.differing({"version": before.chart_version}, {"version": after.chart_version})
+    return releases.answer(before, after, changed, dry_run, warnings=warnings or None)
+
+
+@tool(Effect.DESTROY, needs=(CHART_OBJECTS, ROLES, _DEFINITIONS), timeout=releases.SECONDS)
+async def cilium_uninstall_cilium(
+    keep_crds: Annotated[bool, Word("Keep custom kinds, policies too")] = True,
+    timeout_seconds: TimeoutSeconds = 300,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> Uninstalled:
+    """Uninstall Cilium: pods lose their network until there is another; dry_run=true lists what goes."""
+    release = await releases.current(cilium)
+    kinds = [] if keep_crds else await _kinds(cilium)
+    if not dry_run:
+        await _without_relay(cilium, release)
+        await cilium.helm.uninstall(cilium, release.namespace, release.name, timeout_seconds=timeout_seconds)
+        for kind in kinds:
+            await _delete_kind(cilium, kind)
+    gone = [Gone(kind=part.kind, name=part.name) for part in manifests.objects(release.manifest) if not part.kept]
+    consequences = [_WITHOUT_NETWORK]
+    consequences += ["Policies and all other objects of Cilium's kinds are deleted."] if kinds else []
+    return Uninstalled(
+        name=release.name, namespace=release.namespace, changed=not dry_run, dry_run=dry_run or None, objects=gone,
+        result="would be uninstalled" if dry_run else "uninstalled", kinds=kinds, consequences=consequences,
+    )  # fmt: skip
+
+
+def _identity(name: str | None, number: int | None) -> dict[str, Any]:
+    pairs = {"cluster.name": name, "cluster.id": number}
+    return releases.nested({path: value for path, value in pairs.items() if value is not None})
+
+
+async def _refuse_occupied(cilium: Cilium, values: Mapping[str, Any]) -> None:
+    """Refuse to install beside a release, agents or another network, which would both own the pods' interfaces."""
+    release = await releases.found(cilium)
+    if release is not None and release.status != "uninstalled":
+        raise conflict(
+            f"Cilium {release.chart_version} is installed already (release {release.name}, namespace "
+            f"{release.namespace}, {release.status})",
+            "cilium_upgrade_cilium changes its version or values",
+        )
+    chained = releases.value_at(values, "cni.chainingMode") not in (None, "none")
+    sets = await policies.objects(cilium, await cilium.discovery.resolve("daemonsets.apps"), None)
+    names = [each["metadata"]["name"] for each in sets]
+    others = [] if chained else modes.in_the_way(names)
+    if others:
+        raise conflict(
+            f"this cluster has a network already: {', '.join(others)}",
+            "remove it first, or chain Cilium to it: values.cni.chainingMode",
+        )
+
+
+def _refuse_rename(before: Release, wanted: Any) -> None:
+    running = releases.value_at(before.values(), "cluster.name")
+    if wanted and wanted != running:
+        raise bad_argument(
+            f"cluster_name: the running cluster is {running!r}, and that cannot be changed while it runs",
+            "identities hold the name: install anew for another one",
+        )
+
+
+def _compatible(before: Release) -> dict[str, Any]:
+    """Keeps defaults of the version that was installed first, as upgrades between minor versions need."""
+    kept = releases.value_at(before.config, "upgradeCompatibility")
+    minor = _minor(before.chart_version)
+    return {} if kept or minor is None else {"upgradeCompatibility": f"{minor[0]}.{minor[1]}"}
+
+
+def _minor(version: str) -> tuple[int, int] | None:
+    found = _CHART_VERSION.match(version)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _skipped(before: str, after: str) -> list[str]:
+    old, new = _minor(before), _minor(after)
+    if old is None or new is None or old[0] != new[0] or 0 <= new[1] - old[1] <= 1:
+        return []
+    return [f"From {before} to {after} is not one minor version up: upstream supports one at a time."]
+
+
+async def _preflight(cilium: Cilium) -> list[str]:
+    """Warnings of policies that are not valid, or could not be looked at."""
+    try:
+        verdicts = await validation.verdicts(cilium, await cilium.any_agent(None))
+    except ToolFailure as failure:  # An upgrade may be what brings the agents back.
+        return [f"The policies could not be checked: {failure.message}"]
+    invalid = [each for each in verdicts if not each.valid]
+    return [f"Invalid {each.kind} {each.namespace or ''}/{each.name}: {each.error}" for each in invalid]
+
+
+async def _late(
+    cilium: Cilium, before: Release | None, wanted: Mapping[str, Any], failure: ToolFailure
+) -> ReleaseChange:
+    """The state at the deadline, where the new revision is applied; else the failure."""
+    after = await releases.found(cilium) if failure.code == "timed_out" else None
+    if after is None or not releases.late(failure, before, after):
+        raise failure
+    changed = releases.differing(before.values() if before else {}, wanted)
+    return releases.answer(before, after, changed, False, timed_out=True, hint=failure.message)
+
+
+async def _without_relay(cilium: Cilium, release: Release) -> None:
+    """Relay and UI stand in the pods' network: they must end while the agents still run, or they never do."""
+    values = release.values()
+    running = [name for name in ("relay", "ui") if releases.value_at(values, f"hubble.{name}.enabled")]
+    if running:
+        off = releases.nested({f"hubble.{name}.enabled": False for name in running})
+        await releases.with_values(cilium, release, off, dry_run=False)
+
+
+async def _kinds(cilium: Cilium) -> list[str]:
+    found = await policies.objects(
+        cilium, await cilium.discovery.resolve("customresourcedefinitions.apiextensions.k8s.io"), None
+    )
+    return sorted(each["metadata"]["name"] for each in found if each["spec"]["group"] == _GROUP)
+
+
+async def _delete_kind(cilium: Cilium, name: str) -> None:
+    kind = await cilium.discovery.resolve("customresourcedefinitions.apiextensions.k8s.io")
+    await objects.delete(cilium.api, kind, name, None, propagation="background", uid=None)

@@ -1,0 +1,157 @@
+"""Clusters connected to one another."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from kmcp_cilium import mesh, releases
+from kmcp_cilium.client import Cilium
+from kmcp_cilium.mesh import Side
+from kmcp_cilium.releases import ChangedValue, ReleaseChange
+from kmcp_cilium.rights import CHART_OBJECTS, ROLES
+from kmcp_cilium.services import check_frontend
+from kmcp_cilium.words import check_cluster_name, split
+from kmcp_runtime.arguments import DryRun, Word
+from kmcp_runtime.errors import bad_argument, conflict, not_found
+from kmcp_runtime.output.results import Result
+from kmcp_runtime.tool import Effect, injected, tool
+
+RemoteName = Annotated[str, AfterValidator(check_cluster_name), Word("The remote cluster's name")]
+RemoteContext = Annotated[str | None, Word("The remote cluster's kube context")]
+SourceContext = Annotated[str | None, Word("This cluster's kube context")]
+
+
+class SideChange(BaseModel):
+    """What changed in one cluster's release."""
+
+    cluster: str
+    context: str
+    values: list[ChangedValue]
+    revision: int
+    changed: bool
+
+
+class Connection(Result):
+    """Both sides of a connection."""
+
+    sides: list[SideChange]
+    result: str = Field(description="What happened, in a word")
+    changed: bool
+    ca_match: bool | None = Field(default=None, description="Whether both trust the same authority")
+    dry_run: bool | None = None
+
+
+@tool(Effect.WRITE, needs=(CHART_OBJECTS, ROLES), timeout=2 * releases.SECONDS)
+async def cilium_connect_to_remote_cluster(
+    cluster_name: RemoteName,
+    context: RemoteContext = None,
+    source_context: SourceContext = None,
+    endpoints: Annotated[
+        list[Annotated[str, AfterValidator(check_frontend)]] | None, BeforeValidator(split), Word("IP:PORT it has")
+    ] = None,
+    mode: Annotated[Literal["unicast", "bidirectional"], Word("This side, or both")] = "bidirectional",
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> Connection:
+    """Connect this cluster's mesh with another one's; both must have cluster mesh switched on."""
+    here, there = await _sides(cilium, context)
+    mesh.check(here, there, cluster_name)
+    match = await mesh.same_authority(here.cilium, there.cilium)
+    wanted = [(here, mesh.added(here, there.name, await mesh.entry(there, endpoints, match)))]
+    if mode == "bidirectional":
+        wanted.append((there, mesh.added(there, here.name, await mesh.entry(here, None, match))))
+    warnings = [] if match else ["The clusters have different authorities: certificates were put into the values."]
+    return await _changed(wanted, "connected", dry_run, ca_match=match, warnings=warnings or None)
+
+
+@tool(Effect.DESTROY, needs=(CHART_OBJECTS, ROLES), timeout=2 * releases.SECONDS)
+async def cilium_disconnect_remote_cluster(
+    cluster_name: RemoteName,
+    context: RemoteContext = None,
+    source_context: SourceContext = None,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> Connection:
+    """Disconnect another cluster from this one's mesh; with its context on both sides."""
+    here = await mesh.side(cilium)
+    if cluster_name not in here.connected():
+        connected = ", ".join(here.connected()) or "none"
+        raise not_found(f"cluster_name: {cluster_name!r} is not connected to {here.name}", f"connected: {connected}")
+    wanted = [(here, mesh.removed(here, cluster_name))]
+    if context:
+        there = await mesh.side(cilium.remote(context))
+        if here.name in there.connected():
+            wanted.append((there, mesh.removed(there, here.name)))
+    hint = None if context else "The other cluster still knows this one: give its context to disconnect both sides."
+    return await _changed(wanted, "disconnected", dry_run, hint=hint)
+
+
+@tool(Effect.WRITE, needs=(CHART_OBJECTS, ROLES), timeout=releases.SECONDS, idempotent=True)
+async def cilium_toggle_cluster_mesh(
+    enable: Annotated[bool, Word("On or off")] = True,
+    service_type: Annotated[Literal["LoadBalancer", "NodePort", "ClusterIP"] | None, Word("For other clusters")] = None,
+    kvstoremesh: Annotated[bool, Word("Cache what they tell")] = True,
+    force: Annotated[bool, Word("Off though clusters are connected")] = False,
+    dry_run: DryRun = False,
+    cilium: Cilium = injected(),
+) -> ReleaseChange:
+    """Switch cluster mesh on or off: the API server that other clusters read this one's state from."""
+    here = await mesh.side(cilium)
+    if not enable and here.connected() and not force:
+        raise conflict(
+            f"clusters are connected: {', '.join(here.connected())}",
+            "cilium_disconnect_remote_cluster first, or force=true",
+        )
+    if enable and service_type is None and not releases.value_at(here.release.config, "clustermesh.apiserver.service"):
+        raise bad_argument(
+            "service_type: how do other clusters reach this one?", "LoadBalancer, NodePort, or ClusterIP within a VPN"
+        )
+    values: dict[str, Any] = {"clustermesh.useAPIServer": enable}
+    settings = {
+        "clustermesh.apiserver.service.type": service_type, "clustermesh.apiserver.kvstoremesh.enabled": kvstoremesh,
+        "clustermesh.apiserver.tls.auto.method": "cronJob",
+    }  # fmt: skip
+    values |= {path: value for path, value in settings.items() if enable and value is not None}
+    return await releases.with_values(cilium, here.release, releases.nested(values), dry_run)
+
+
+async def _sides(cilium: Cilium, context: str | None) -> tuple[Side, Side]:
+    others = [each.name for each in cilium.contexts.all if each.name != cilium.context.name]
+    if context is None:
+        raise bad_argument("context: required, the remote cluster's", f"contexts: {', '.join(others) or 'none other'}")
+    if context == cilium.context.name:
+        raise bad_argument(f"context: {context!r} is this cluster itself", f"contexts: {', '.join(others) or 'none'}")
+    return await mesh.side(cilium), await mesh.side(cilium.remote(context))
+
+
+async def _changed(wanted: list[tuple[Side, dict[str, Any]]], done: str, dry_run: bool, **more: Any) -> Connection:
+    sides = []
+    for side, values in wanted:
+        change = await releases.with_values(side.cilium, side.release, values, dry_run)
+        sides.append(
+            SideChange(
+                cluster=side.name, context=side.cilium.context.name, revision=change.revision,
+                changed=change.result != "unchanged", values=[_without_keys(value) for value in change.values],
+            )
+        )  # fmt: skip
+    changed = any(side.changed for side in sides)
+    result = f"would be {done}" if dry_run and changed else done if changed else "unchanged"
+    return Connection(sides=sides, result=result, changed=changed and not dry_run, dry_run=dry_run or None, **more)
+
+
+def _without_keys(value: ChangedValue) -> ChangedValue:
+    """Certificates and keys are no part of an answer."""
+    is_tls = ".tls." in value.path
+    shown = {side: _shown(getattr(value, side), is_tls) for side in ("before", "after")}
+    return value.model_copy(update=shown)
+
+
+def _shown(node: Any, is_tls: bool) -> Any:
+    if is_tls:
+        return "given" if node else None
+    if isinstance(node, list):
+        return [_shown(each, False) for each in node]
+    if isinstance(node, Mapping):
+        return {key: _shown(each, key == "tls") for key, each in node.items()}
+    return node

@@ -1,0 +1,155 @@
+"""How connected clusters are doing."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from kmcp_cilium import mesh, status, workloads
+from kmcp_cilium.agent import Agent, parsed
+from kmcp_cilium.answers import Answers, Spread
+from kmcp_cilium.client import Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.endpoints import part
+from kmcp_cilium.status import Remote
+from kmcp_cilium.workloads import Component
+from kmcp_runtime.arguments import TimeoutSeconds, Word
+from kmcp_runtime.tool import Effect, Rule, injected
+
+_WHY = "no cluster is connected in the tests: real agents answer that there is none, a stand-in with connected ones"
+_SELECTOR = "k8s-app=clustermesh-apiserver"
+_CONTAINER = "kvstoremesh"
+_EVERY_SECONDS = 2.0
+_NO_MESH = "Cluster mesh is off: cilium_toggle_cluster_mesh switches it on."
+
+
+class Connected(BaseModel):
+    """A remote cluster as this one's agents see it."""
+
+    name: str
+    connected: bool
+    ready_nodes: int
+    total_nodes: int
+    nodes: int
+    endpoints: int
+    services: int
+    last_failure: str | None = None
+
+
+class MeshService(BaseModel):
+    """Where other clusters reach this one."""
+
+    type: str
+    addresses: list[str]
+    port: int | None = None
+
+
+class MeshStatus(Spread):
+    """The mesh as seen from this cluster."""
+
+    enabled: bool
+    service: MeshService | None = None
+    apiserver: Component | None = None
+    kvstoremesh: list[Remote] | None = Field(default=None, description="Clusters as the cache sees them")
+    clusters: list[Connected]
+    configured: list[str] = Field(description="Clusters that agents have settings for")
+    problems: list[str]
+    timed_out: bool | None = None
+
+
+@agent_tool(
+    Effect.READ,
+    Rule("apps", ("daemonsets", "deployments"), ("list",)), Rule("", ("services", "secrets"), ("get",)),
+    verified="cli", why=_WHY, timeout=60.0,
+)  # fmt: skip
+async def cilium_show_cluster_mesh_status(
+    wait: Annotated[bool, Word("Until all are connected")] = False,
+    timeout_seconds: TimeoutSeconds = 60,
+    cilium: Cilium = injected(),
+) -> MeshStatus:
+    """Show whether connected clusters are reachable from every node, and what is known of them."""
+    found = await _look(cilium)
+    if not wait:
+        return found
+    deadline = asyncio.get_running_loop().time() + timeout_seconds
+    while found.problems and asyncio.get_running_loop().time() < deadline:
+        await cilium.call.step("; ".join(found.problems))
+        await asyncio.sleep(_EVERY_SECONDS)
+        found = await _look(cilium)
+    return found.model_copy(update={"timed_out": True}) if found.problems else found
+
+
+async def _look(cilium: Cilium) -> MeshStatus:
+    service = await mesh.service(cilium)
+    components = {each.name: each for each in await workloads.components(cilium)}
+    answers = await cilium.everywhere(None, _remotes)
+    clusters, configured = _connected(answers), await mesh.secret_names(cilium)
+    apiserver = components.get(mesh.APISERVER)
+    enabled = service is not None or bool(clusters)
+    return MeshStatus(
+        enabled=enabled, service=_service(service), apiserver=apiserver, kvstoremesh=await _cache(cilium),
+        clusters=clusters, configured=configured, unreachable=answers.unreachable,
+        problems=_problems(apiserver, clusters, configured), hint=None if enabled else _NO_MESH,
+    )  # fmt: skip
+
+
+async def _remotes(agent: Agent) -> list[Remote]:
+    return status.remotes(await agent.json("status", "--require-k8s-connectivity=false"))
+
+
+def _connected(answers: Answers[list[Remote]]) -> list[Connected]:
+    by_name: dict[str, list[Remote]] = {}
+    for _, remotes in answers:
+        for remote in remotes:
+            by_name.setdefault(remote.name, []).append(remote)
+    return [_summary(name, seen, len(answers.by_node)) for name, seen in sorted(by_name.items())]
+
+
+def _summary(name: str, seen: list[Remote], total: int) -> Connected:
+    ready = sum(1 for each in seen if each.ready)
+    failing = next((each for each in seen if not each.ready), None)
+    return Connected(
+        name=name, connected=all(each.connected for each in seen), ready_nodes=ready, total_nodes=total,
+        nodes=max(each.nodes for each in seen), endpoints=max(each.endpoints for each in seen),
+        services=max(each.services for each in seen), last_failure=failing.status if failing else None,
+    )  # fmt: skip
+
+
+async def _cache(cilium: Cilium) -> list[Remote] | None:
+    """What kvstoremesh says, which reads remote clusters once for all agents; None where it does not run."""
+    pod = await cilium.companion(_SELECTOR, _CONTAINER)
+    if pod is None:
+        return None
+    ended = await pod.run(mesh.APISERVER, "kvstoremesh-dbg", "status", "-o", "json")
+    if ended.exit_code:
+        raise pod.failure((mesh.APISERVER, "kvstoremesh-dbg", "status"), ended)
+    told = parsed(ended.stdout.decode(errors="replace"), "kvstoremesh-dbg status")
+    clusters = told.get("clusters") if isinstance(told, dict) else told
+    return status.remotes({"cluster-mesh": {"clusters": clusters or []}})
+
+
+def _service(service: Any) -> MeshService | None:
+    if service is None:
+        return None
+    ingress = part(service, "status", "loadBalancer").get("ingress") or ()
+    spec = part(service, "spec")
+    port: dict[str, Any] = next(iter(spec.get("ports") or ()), {})
+    return MeshService(
+        type=spec.get("type", "ClusterIP"), port=port.get("nodePort") or port.get("port"),
+        addresses=[each.get("ip") or each.get("hostname", "") for each in ingress],
+    )  # fmt: skip
+
+
+def _problems(apiserver: Component | None, clusters: Iterable[Connected], configured: list[str]) -> list[str]:
+    clusters = list(clusters)
+    told = []
+    if apiserver is not None and apiserver.ready < apiserver.desired:
+        told.append(f"{apiserver.name}: {apiserver.ready} of {apiserver.desired} ready")
+    told += [
+        f"{each.name}: ready on {each.ready_nodes} of {each.total_nodes} nodes"
+        for each in clusters
+        if each.ready_nodes < each.total_nodes
+    ]
+    unknown = sorted(set(configured) - {each.name for each in clusters})
+    return told + [f"{name}: configured, and no agent knows it yet" for name in unknown]

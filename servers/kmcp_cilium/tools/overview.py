@@ -1,0 +1,92 @@
+"""Cilium as a whole: start here."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from kmcp_cilium import workloads
+from kmcp_cilium.agent import Agent
+from kmcp_cilium.answers import Answers
+from kmcp_cilium.client import Cilium
+from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.endpoints import part
+from kmcp_cilium.workloads import Component, Coverage
+from kmcp_runtime.arguments import Word
+from kmcp_runtime.output.results import Result
+from kmcp_runtime.tool import Effect, Rule, injected
+
+_STATUS = ("status", "--brief", "--require-k8s-connectivity=false")
+_WELL = "Ok"
+_MOST = 50
+
+
+class AgentState(BaseModel):
+    """One agent."""
+
+    node: str
+    state: str
+    message: str | None = None
+
+
+class Overview(Result):
+    """Whether Cilium is well, and what it is."""
+
+    healthy: bool
+    version: dict[str, str] = Field(description="Of agents, operator, envoy, relay")
+    components: list[Component]
+    agents: list[AgentState] = Field(description="Those that are not well; with verbose all")
+    agents_total: int
+    endpoints: Coverage
+    features: dict[str, str]
+    problems: list[str]
+
+
+@agent_tool(
+    Effect.READ,
+    Rule("apps", ("daemonsets", "deployments"), ("list",)), Rule("", ("configmaps",), ("get",)),
+    Rule("cilium.io", ("ciliumendpoints",), ("list",)),
+)  # fmt: skip
+async def cilium_status_and_version(
+    verbose: Annotated[bool, Word("Every agent")] = False, cilium: Cilium = injected()
+) -> Overview:
+    """Tell whether Cilium is well: versions, components, agents, managed pods, features; start here."""
+    answers = await cilium.everywhere(None, _state)
+    states = {node: state for node, (state, _) in answers}
+    versions = Counter(version for _, (_, version) in answers)
+    components, coverage = await workloads.components(cilium), await workloads.coverage(cilium)
+    states |= {
+        node: AgentState(node=node, state="unreachable", message=failure.message)
+        for node, failure in answers.failures.items()
+    }
+    problems = [*_of_agents(states, answers, versions), *_of_components(components, coverage)]
+    shown = [state for _, state in sorted(states.items()) if verbose or state.state != _WELL]
+    return Overview(
+        healthy=not problems, problems=problems, components=components, agents=shown[:_MOST], endpoints=coverage,
+        version={"agents": ", ".join(sorted(versions)), **workloads.versions(components)}, agents_total=len(states),
+        features=workloads.features(await workloads.configuration(cilium)),
+    )  # fmt: skip
+
+
+async def _state(agent: Agent) -> tuple[AgentState, str]:
+    told = part(await agent.json(*_STATUS), "cilium")
+    state = AgentState(node=agent.node, state=told.get("state") or "Unknown", message=told.get("msg"))
+    return state, await agent.version()
+
+
+def _of_agents(
+    states: Mapping[str, AgentState], answers: Answers[tuple[AgentState, str]], versions: Counter[str]
+) -> list[str]:
+    ill = [node for node, state in sorted(states.items()) if state.state != _WELL]
+    told = [f"the agent on {', '.join(ill[:5])} is not well"] if ill else []
+    if len(versions) > 1:
+        told.append("agents run several versions: " + ", ".join(f"{v} on {n}" for v, n in sorted(versions.items())))
+    return told
+
+
+def _of_components(components: list[Component], coverage: Coverage) -> list[str]:
+    told = [f"{each.name}: {each.ready} of {each.desired} ready" for each in components if each.ready < each.desired]
+    if coverage.managed < coverage.pods:
+        told.append(f"{coverage.pods - coverage.managed} running pods are not in Cilium's care: make them anew")
+    return told
