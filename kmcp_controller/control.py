@@ -1,6 +1,7 @@
 """A running controller: what its watches show goes into the store and the queue, passes take it from there."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ from .reconcile import Options, Reconciler
 from .store import Key, Store, keys_of
 
 WATCHED = ("MCPServer", "Deployment", "Service", "ServiceAccount", "ConfigMap", "HorizontalPodAutoscaler")
-_UNWATCHED = ("NetworkPolicy", "RemoteMCPServer")
+_UNWATCHED = ("NetworkPolicy", "RemoteMCPServer", "Role", "RoleBinding")
 _UNLABELLED = ("MCPServer", "HorizontalPodAutoscaler")
 _PING_SECONDS, _LOOK_SECONDS, _AWAY_SECONDS = 5.0, 600.0, 60.0
+_DRAIN_SECONDS = 2.0  # for Events that wait to be written when the controller ends
 _LOG = logging.getLogger("kmcp.controller")
 
 
@@ -64,6 +66,7 @@ class Controller:
             self.queue.add(key, Urgency.RESYNC)
         self._tasks = [
             asyncio.create_task(self.queue.run(self.place.workers)),
+            asyncio.create_task(self.reconciler.recorder.run()),
             asyncio.create_task(self._refresh()),
         ]
         if self.place.lease_namespace:
@@ -74,6 +77,9 @@ class Controller:
     async def stop(self) -> None:
         if self.companion:
             await self.companion.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await self.reconciler.recorder.drained()
         for task in self._tasks:
             task.cancel()
         for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
@@ -100,7 +106,7 @@ class Controller:
         except StatusFailure as failure:
             if kind not in _UNWATCHED or failure.http_status not in (403, 404):
                 raise
-            return  # RemoteMCPServer: its definition is not installed; NetworkPolicy: not granted
+            return  # RemoteMCPServer: its definition is not installed; the others: not granted
         if kind == "RemoteMCPServer":
             self.reconciler.remote_served = True
         found = [each for one in lists for each in one]

@@ -1,5 +1,6 @@
 """Events on an MCPServer: on transitions only, the same one at most every ten minutes with a count."""
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,9 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.output import redact
 
 from .cluster import Cluster
+from .logs import about
 from .spec import MCPServer
 from .spec.model import DEFAULT_PORT
 
@@ -84,22 +88,40 @@ def announcements(server: MCPServer) -> Iterator[Notice]:
 
 
 class Recorder:
-    """Writes Events; counts repeats in memory, since a transition is never seen twice by a new process."""
+    """Writes Events, one after the other: statuses of hundreds of servers do not wait for them, nor fail with them.
+
+    Repeats are counted in memory, since a transition is never seen twice by a new process.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self._waiting: asyncio.Queue[tuple[Mapping[str, Any], Notice, float]] = asyncio.Queue()
         self._written: dict[tuple[str, str, str], tuple[dict[str, Any], float, int]] = {}
         self._full = _MANY  # so many are remembered before old ones are looked for
 
-    async def write(self, server: Mapping[str, Any], notices: Iterable[Notice], now: float) -> None:
+    def tell(self, server: Mapping[str, Any], notices: Iterable[Notice], now: float) -> None:
         for notice in notices:
             level = logging.WARNING if notice.type == "Warning" else logging.INFO
             _LOG.log(level, "%s: %s", notice.reason, notice.message)
+            self._waiting.put_nowait((server, notice, now))
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            server, notice, now = await self._waiting.get()
+            about.set("{namespace}/{name}".format_map(server["metadata"]))
             try:
                 await self._write(server, notice, now)
-            except StatusFailure as failure:
-                if failure.http_status not in (403, 404):  # the namespace goes away, or Events are not granted
-                    raise
+            except ToolFailure as failure:
+                # Forbidden or not found: the namespace goes away, or Events are not granted.
+                if not isinstance(failure, StatusFailure) or failure.http_status not in (403, 404):
+                    _LOG.warning("the Event %s was not written: %s", notice.reason, redact.text(failure.message))
+            finally:
+                self._waiting.task_done()
+
+    async def drained(self) -> None:
+        """Once everything that was told is written."""
+        await self._waiting.join()
 
     async def _write(self, server: Mapping[str, Any], notice: Notice, now: float) -> None:
         at = (server["metadata"]["uid"], notice.reason, notice.message.split("\n")[0])

@@ -88,7 +88,7 @@ class Reconciler:
         self.remote_served = False
         self.writer = StatusWriter(cluster, store)
         self._applier = Applier(cluster, store, options.former_managers)
-        self._recorder = Recorder(cluster)
+        self.recorder = Recorder(cluster)
         self._readiness = Readiness(clock)
         self._namespaces: dict[str, tuple[float, bool]] = {}
         self._unready: dict[Key, int] = {}
@@ -120,12 +120,12 @@ class Reconciler:
         """What it came to, in one word, and after how many seconds to look again."""
         try:
             server, wanted = self._accept(key, source)
+            resolved = await references.resolve(self.cluster, server.namespace, wanted, self.options.read_secrets)
+            rendered = render(server, self.options.platform, await self._around(server, resolved))
         except RefusedError as error:
             observed = status.Observed(faults=error.faults, fault_reason=error.reason)
             await self._report(source, observed, {}, [])
             return "invalid", self._resync()
-        resolved = await references.resolve(self.cluster, server.namespace, wanted, self.options.read_secrets)
-        rendered = render(server, self.options.platform, await self._around(server, resolved))
         paused = server.annotations.get(PAUSED) == "true"
         outcome = Outcome() if paused else await self._apply(server, rendered)
         observed = await self._observe(key, server, rendered, outcome, resolved)
@@ -211,7 +211,7 @@ class Reconciler:
         image = rollout.unpulled(deployment, pods)
         if image and missing is not None:
             missing = (*missing, ("ImageNotFound", image))
-        if not status.unready(found) and not outcome.failed and server.annotations.get(PAUSED) != "true":
+        if found.complete and not outcome.failed and server.annotations.get(PAUSED) != "true":
             await self._applier.prune(server, rendered)
         return replace(observed, rollout=found, missing=missing)
 
@@ -265,7 +265,7 @@ class Reconciler:
         if new is None:
             return  # the resource is gone
         self.on_reported((source["metadata"]["namespace"], source["metadata"]["name"]), new)
-        await self._recorder.write(source, [*notices, *transitions(old, new)], self._clock())
+        self.recorder.tell(source, [*notices, *transitions(old, new)], self._clock())
 
     def _announced(self, source: Object, server: MCPServer) -> list[Notice]:
         seen = (source.get("status") or {}).get("observedGeneration")

@@ -42,6 +42,8 @@ class ControllerSettings(Settings):
         "", "Folder of tls.crt and tls.key: /metrics over TLS, for who may get that path"
     )
     remote_mcp_servers: Literal["never", "requested", "always"] = setting("requested", "Make RemoteMCPServers")
+    server_roles: Literal["none", "bind", "derive"] = setting("none", "What the extension rbac may ask for")
+    role_prefix: str = setting("kmcp", "Prefix of the ClusterRoles of the catalog")
     allow_block: bool = setting(False, "Allow the annotation kmcp-suite/pin: block")
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severity that is logged")
 
@@ -60,4 +62,6 @@ class ControllerSettings(Settings):
             default_images={"uvx": self.uvx_image, "npx": self.npx_image},
             remote=self.remote_mcp_servers,
             allow_block=self.allow_block,
+            server_roles=() if self.server_roles == "none" else (self.server_roles,),
+            role_prefix=self.role_prefix,
         )

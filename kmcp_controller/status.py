@@ -32,6 +32,11 @@ class Rollout:
     cause: str = ""  # why a container fails, redacted
     backend: str = ""  # body of /readyz when it was not 200: what is absent and what to set
 
+    @property
+    def complete(self) -> bool:
+        """No pod of an earlier template is left, also when there is none at all."""
+        return self.current and self.updated == self.replicas == self.available
+
 
 @dataclass(frozen=True)
 class Listing:

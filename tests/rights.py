@@ -29,18 +29,37 @@ async def holding(
     api: KubeApi, server: Server, settings: ClusterSettings, namespace: str, rules: Iterable[Rule], folder: Path
 ) -> AsyncIterator[ToolCaller]:
     """A server as a new ServiceAccount that holds these rules in the whole cluster, and nothing else."""
+    async with granted(api, namespace, rules) as name, acting(api, server, settings, namespace, name, folder) as caller:
+        yield caller
+
+
+@asynccontextmanager
+async def granted(api: KubeApi, namespace: str, rules: Iterable[Rule]) -> AsyncIterator[str]:
+    """The name of a new ServiceAccount that holds these rules in the whole cluster, and nothing else."""
     name = f"kmcp-test-{secrets.token_hex(4)}"
     await _grant(api, namespace, name, rules)
     try:
-        token = await _token(api, namespace, name)
-        kubeconfig = folder / f"{name}.yaml"
-        kubeconfig.write_text(_kubeconfig(settings.kubeconfig, token))
-        own = settings.model_copy(update={"kubeconfig": str(kubeconfig)})
-        async with Client(assemble(server, own, RuntimeSettings(approval="off", audit=False))) as client:
-            yield ToolCaller(client)
+        yield name
     finally:
         for kind in ("clusterrolebindings", "clusterroles"):
             await api.send("DELETE", f"{RBAC}/{kind}/{name}")
+
+
+@asynccontextmanager
+async def acting(
+    api: KubeApi, server: Server, settings: ClusterSettings, namespace: str, account: str, folder: Path
+) -> AsyncIterator[ToolCaller]:
+    """A server as a ServiceAccount that exists."""
+    own = settings.model_copy(update={"kubeconfig": str(await kubeconfig(api, settings, namespace, account, folder))})
+    async with Client(assemble(server, own, RuntimeSettings(approval="off", audit=False))) as client:
+        yield ToolCaller(client)
+
+
+async def kubeconfig(api: KubeApi, settings: ClusterSettings, namespace: str, account: str, folder: Path) -> Path:
+    """That of a ServiceAccount, with the cluster of the settings' own."""
+    found = folder / f"{account}.yaml"
+    found.write_text(_kubeconfig(settings.kubeconfig, await _token(api, namespace, account)))
+    return found
 
 
 def without(rules: Iterable[Rule], rule: Rule, verb: str) -> list[Rule]:

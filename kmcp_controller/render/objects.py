@@ -9,6 +9,7 @@ from kmcp_controller.spec.model import API_VERSION, KIND, OURS, Adapter
 from kmcp_runtime.catalog import ServerEntry, digest
 
 from .pod import Workload, gateway_config, pod_template
+from .roles import roles
 
 Manifest = dict[str, Any]
 SPEC_HASH = OURS + "spec-hash"
@@ -29,8 +30,10 @@ class Surroundings:
 def render(server: MCPServer, platform: Platform, around: Surroundings | None = None) -> list[Manifest]:
     around = around or Surroundings()
     workload = _workload(server, platform, around)
+    account = server.deployment.service_account_name or account_name(server)
     objects = [
         _service_account(server),
+        *roles(server, platform, around.entry, account),
         _config_map(server, workload),
         _network_policy(server, workload, platform),
         _service(server, workload, platform),

@@ -212,6 +212,8 @@ class Platform:
     )
     remote: Literal["never", "requested", "always"] = "requested"
     allow_block: bool = False
+    server_roles: tuple[Literal["bind", "derive"], ...] = ()  # what the extension rbac may be, beside none
+    role_prefix: str = "kmcp"  # of the ClusterRoles of the catalog: the name of the chart's release
 
 
 def repository(image: str) -> str:

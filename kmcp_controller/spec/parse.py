@@ -183,9 +183,6 @@ def _twice(names: list[str]) -> list[str]:
 def _block(extensions: Extensions, root: tuple[str, ...]) -> Iterator[Fault]:
     if extensions.network and extensions.network.ingress_from is None and extensions.network.egress_to is None:
         yield Fault((*root, "network"), "would forbid all traffic; give ingressFrom or egressTo")
-    if extensions.rbac != "none":
-        text = f"{extensions.rbac} is not rendered by this version; write none and use deployment.serviceAccountName"
-        yield Fault((*root, "rbac"), text)
     for name in _twice([entry.name for entry in extensions.env]):
         yield Fault((*root, "env"), f"{name} twice; keep one")
     given: dict[str, list[tuple[str | None, object]]] = {
@@ -210,6 +207,12 @@ def _together(spec: Spec, extensions: Extensions, root: tuple[str, ...], platfor
     adapter = adapter_of(spec.transport_type, deployment, extensions.stdio_adapter, platform)
     if extensions.tools is not None and adapter == "none" and not suite:
         yield Fault((*root, "tools"), "cannot be enforced on a foreign image; remove it, or use a suite image or stdio")
+    if extensions.rbac != "none" and not suite:
+        text = "what a foreign image needs is not known; remove it and use deployment.serviceAccountName"
+        yield Fault((*root, "rbac"), text)
+    elif extensions.rbac != "none" and extensions.rbac not in platform.server_roles:
+        text = f"{extensions.rbac} is not allowed on this platform; write none, or set rbac.serverRoles"
+        yield Fault((*root, "rbac"), text)
     if extensions.read_only and not suite:
         yield Fault((*root, "readOnly"), "cannot be enforced on a foreign image; remove it, or use a suite image")
 

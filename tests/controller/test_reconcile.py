@@ -278,3 +278,4 @@ async def test_what_is_no_longer_rendered_is_deleted(driver: Driver) -> None:
     await driver.server({**served, "serviceAccountName": "default"}, transportType="http")
     await programmed(driver)
     await driver.when("Deployment", lambda seen: "volumes" not in seen["spec"]["template"]["spec"], "the new template")
+    await driver.when_gone("ConfigMap", "time")
