@@ -40,6 +40,7 @@ class Outcome:
     live: dict[str, Object] = field(default_factory=dict)
     failed: list[tuple[str, str]] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    waiting: bool = False
 
 
 class Applier:

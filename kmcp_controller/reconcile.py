@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from kmcp_runtime.catalog import ServerEntry
 from kmcp_runtime.kube.failures import StatusFailure
@@ -20,6 +20,7 @@ from .render.objects import SPEC_HASH
 from .spec import MCPServer, Platform, RefusedError, adapter_of, is_suite_image, parse, repository
 from .spec.model import OURS
 from .store import Key, Store
+from .turns import Turns
 from .writing import StatusWriter
 
 Object = dict[str, Any]
@@ -34,7 +35,8 @@ class Options:
     platform: Platform = field(default_factory=Platform)
     entries: Mapping[str, ServerEntry] = field(default_factory=dict)
     former_managers: Sequence[str] = ("manager",)
-    read_secrets: bool = True
+    secrets: Literal["get", "watch", "none"] = "get"
+    max_rollouts: int = 10
     resync_seconds: float = 600.0
     references_seconds: float = 45.0
     unready_seconds: tuple[float, float] = (5.0, 30.0)  # the first look at pods, and the slowest
@@ -84,6 +86,8 @@ class Reconciler:
         self.on_reported: OnReported = nothing
         self.remote_served = False
         self.writer = StatusWriter(cluster, store)
+        self.turns = Turns(store, options.max_rollouts)
+        self._applied: set[Key] = set()
         self._applier = Applier(cluster, store, options.former_managers)
         self.recorder = Recorder(cluster)
         self._readiness = Readiness(clock)
@@ -98,6 +102,8 @@ class Reconciler:
         if source is None:
             self._unready.pop(key, None)
             self._accepted.pop(key, None)
+            self._applied.discard(key)
+            self.turns.forget(key)
             self._readiness.forget(key)
             self.on_observed(key, None)
             return None
@@ -113,20 +119,28 @@ class Reconciler:
             metrics.reconcile_duration.observe(self._clock() - started)
         return again
 
+    def readers(self, namespace: str, secret: str) -> list[Key]:
+        """The servers that refer to a Secret."""
+        return [
+            key for key, (_, _, wanted) in self._accepted.items()
+            if key[0] == namespace and any((each.kind, each.name) == ("Secret", secret) for each in wanted)
+        ]  # fmt: skip
+
     async def _pass(self, key: Key, source: Object) -> tuple[str, float | None]:
         """What it came to, in one word, and after how many seconds to look again."""
         try:
             server, wanted = self._accept(key, source)
-            resolved = await references.resolve(self.cluster, server.namespace, wanted, self.options.read_secrets)
+            resolved = await references.resolve(self.cluster, server.namespace, wanted, self.options.secrets != "none")
             rendered = render(server, self.options.platform, await self._around(server, resolved))
         except RefusedError as error:
             observed = status.Observed(faults=error.faults, fault_reason=error.reason)
             await self._report(source, observed, {}, [])
             return "invalid", self._resync()
         paused = server.annotations.get(PAUSED) == "true"
-        outcome = Outcome() if paused else await self._apply(server, rendered)
+        outcome = Outcome() if paused else await self._apply(key, source, server, rendered)
         observed = await self._observe(key, server, rendered, outcome, resolved)
-        observed = replace(observed, paused=paused, deleting=bool(source["metadata"].get("deletionTimestamp")))
+        observed = replace(observed, paused=paused, waiting=outcome.waiting)
+        observed = replace(observed, deleting=bool(source["metadata"].get("deletionTimestamp")))
         observed, fields = self._tell(key, source, server, rendered, observed)
         await self._report(source, observed, fields, [*outcome.notices, *self._announced(source, server)])
         return _result(outcome), self._again(key, observed, bool(wanted))
@@ -141,13 +155,30 @@ class Reconciler:
             known = self._accepted[key] = (state, server, references.wanted(server, self.options.platform))
         return known[1], known[2]
 
-    async def _apply(self, server: MCPServer, rendered: Sequence[Object]) -> Outcome:
+    async def _apply(self, key: Key, source: Object, server: MCPServer, rendered: Sequence[Object]) -> Outcome:
         before = _refs_hash(self.store.get("Deployment", server.namespace, server.name))
-        outcome = await self._applier.apply(server, rendered, self._clock())
+        with self.turns.turn(key, self._by_version(key, source, server, rendered)) as mine:
+            todo = [each for each in rendered if mine or each["kind"] != "Deployment"]
+            outcome = await self._applier.apply(server, todo, self._clock())
+        outcome.waiting = not mine
+        if mine:
+            self._applied.add(key)
         after = _refs_hash(outcome.live.get("Deployment"))
         if before and after and before != after:
             outcome.notices.append(Notice("Normal", "ReferenceChanged", "a Secret or ConfigMap changed: pods roll"))
         return outcome
+
+    def _by_version(self, key: Key, source: Object, server: MCPServer, rendered: Sequence[Object]) -> bool:
+        """Whether nothing but a new version of the controller asks for another Deployment than there is.
+
+        A process has one version: what changes after its first look at a server is asked for by something else.
+        """
+        live = self.store.get("Deployment", *key)
+        if live is None or key in self._applied:
+            return False
+        wanted = next(each for each in rendered if each["kind"] == "Deployment")
+        hashes = [(each["metadata"].get("annotations") or {}).get(SPEC_HASH) for each in (live, wanted)]
+        return hashes[0] != hashes[1] and _refs_hash(live) in (None, _refs_hash(wanted)) and _seen(source, server)
 
     async def _around(self, server: MCPServer, resolved: references.Resolved) -> Surroundings:
         refs_hash = resolved.hash
@@ -293,6 +324,15 @@ def _result(outcome: Outcome) -> str:
     if not outcome.failed:
         return "ok"
     return "foreign" if all(reason == "ForeignObject" for reason, _ in outcome.failed) else "error"
+
+
+def _seen(source: Object, server: MCPServer) -> bool:
+    """Whether the status that is there was written for this spec and these extensions."""
+    told = source.get("status") or {}
+    accepted: Object = next((each for each in told.get("conditions") or () if each["type"] == "Accepted"), {})
+    extensions = str(accepted.get("message", "")).partition("extensions ")[2]
+    same = told.get("observedGeneration") == source["metadata"].get("generation")
+    return same and extensions == (server.extensions_hash or "")
 
 
 def _refs_hash(deployment: Mapping[str, Any] | None) -> str | None:
