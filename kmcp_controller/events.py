@@ -41,10 +41,18 @@ class Notice:
 
 def transitions(old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]) -> Iterator[Notice]:
     """What has become of the conditions since they were last written."""
-    before = {each["type"]: _gist(each) for each in old}
+    before = {each["type"]: each for each in old}
     for each in new:
-        if before.get(each["type"]) != _gist(each):
+        last = before.get(each["type"])
+        if last is None or _gist(last) != _gist(each):
             yield from _notice(each)
+        if each["type"] == "ToolsDiscovered" and last and "" != _listed(last) != _listed(each) != "":
+            yield Notice("Normal", "ToolsChanged", each["message"])
+
+
+def _listed(condition: Mapping[str, Any]) -> str:
+    """Hash of the last good listing, which the message tells in any state: `21 tools; sha256:…; …`."""
+    return next((part for part in condition["message"].split("; ") if part.startswith("sha256:")), "")
 
 
 def _gist(condition: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -64,6 +72,8 @@ def _notice(condition: Mapping[str, Any]) -> Iterator[Notice]:
         yield Notice("Warning", "RolloutStalled", message)
     elif kind == "Programmed" and reason.endswith("Failed"):
         yield Notice("Warning", "ApplyFailed", message)
+    elif status == "False" and kind == "CatalogMatched":
+        yield Notice("Warning", "CatalogDrift", f"{reason}: {message}")
     elif status == "False" and reason in _WARNINGS and kind != "Ready":
         yield Notice("Warning", _WARNINGS[reason], message)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from kmcp_runtime.catalog import ServerEntry
+from kmcp_runtime.catalog import Drift, ServerEntry
 from kmcp_runtime.kube.failures import StatusFailure
 
 from . import references, rollout, status
@@ -60,9 +60,12 @@ class Findings:
     """What a listener knows of a server's tools; `fields` are those of the status."""
 
     discovery: status.Discovery
-    drift: Any = None
-    blocked: bool = False
+    drift: Drift | None = None
+    blocked: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
+    notices: Sequence[Notice] = ()
+    again: float | None = None
+    """Seconds after which the listener wants to look again."""
 
 
 OnObserved = Callable[[Key, Seen | None], Findings | None]
@@ -141,9 +144,11 @@ class Reconciler:
         observed = await self._observe(key, server, rendered, outcome, resolved)
         observed = replace(observed, paused=paused, waiting=outcome.waiting)
         observed = replace(observed, deleting=bool(source["metadata"].get("deletionTimestamp")))
-        observed, fields = self._tell(key, source, server, rendered, observed)
-        await self._report(source, observed, fields, [*outcome.notices, *self._announced(source, server)])
-        return _result(outcome), self._again(key, observed, bool(wanted))
+        observed, findings = self._tell(key, source, server, rendered, observed)
+        notices = [*outcome.notices, *self._announced(source, server), *findings.notices]
+        await self._report(source, observed, findings.fields, notices)
+        again = self._again(key, observed, bool(wanted))
+        return _result(outcome), min(again, findings.again or again)
 
     def _accept(self, key: Key, source: Object) -> tuple[MCPServer, list[references.Reference]]:
         """Parsed once for each state of spec and annotations; most passes are about the objects."""
@@ -264,7 +269,7 @@ class Reconciler:
 
     def _tell(
         self, key: Key, source: Object, server: MCPServer, rendered: Sequence[Object], observed: status.Observed
-    ) -> tuple[status.Observed, dict[str, Any]]:
+    ) -> tuple[status.Observed, Findings]:
         """Tell the listener, and take what it knows of the tools into the status."""
         extensions = server.extensions
         adapter = adapter_of(server.transport, server.deployment, extensions.stdio_adapter, self.options.platform)
@@ -273,16 +278,14 @@ class Reconciler:
         image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
         template = deployment["metadata"]["annotations"][SPEC_HASH]
         seen = Seen(server, source, self._entry(server), adapter, image, ready, template)
-        findings = self.on_observed(key, seen)
+        findings = self.on_observed(key, seen) or Findings(observed.discovery)
         fields: dict[str, Any] = {"url": server.url}
         if adapter != "none":
             fields["adapter"] = adapter
         if server.extensions_hash:
             fields["extensionsHash"] = server.extensions_hash
-        if findings is None:
-            return observed, fields
         found = replace(observed, discovery=findings.discovery, drift=findings.drift, blocked=findings.blocked)
-        return found, {**fields, **findings.fields}
+        return found, replace(findings, fields={**fields, **findings.fields})
 
     async def _report(
         self, source: Object, observed: status.Observed, fields: Mapping[str, Any], notices: Sequence[Notice]

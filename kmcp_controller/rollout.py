@@ -6,6 +6,7 @@ from typing import Any
 from kmcp_runtime.output import redact
 
 from .render.objects import SPEC_HASH
+from .render.pod import GATE
 from .status import Rollout
 
 Object = Mapping[str, Any]
@@ -86,6 +87,9 @@ def _failures(pod: Object) -> Iterator[str]:
         text = _failure(status)
         if text:
             yield _clean(f"container {status['name']}: {text}")
+    gate = _condition(pod.get("status") or {}, GATE)
+    if gate.get("status") == "False":
+        yield _clean(f"pod {pod['metadata']['name']} gets no traffic, its tools changed: {gate.get('message', '')}")
     scheduled = _condition(pod.get("status") or {}, "PodScheduled")
     if scheduled.get("status") == "False":
         yield _clean(f"{scheduled.get('reason')}: {scheduled.get('message', '')}")

@@ -35,6 +35,9 @@ class ControllerSettings(Settings):
     discovery_interval: int = setting(300, "How often a ready server is asked again", unit="seconds", ge=5)
     pin: Literal["off", "warn"] = setting("warn", "What drift does where an MCPServer does not say")
     catalog_port: int = setting(8082, "Port of the catalog's pages (0: none)", ge=0, le=65535)
+    catalog_auth: Literal["none", "kubernetes"] = setting(
+        "none", "Who sees the catalog: anyone, or by token and rights"
+    )
     registry_namespace: str = setting("local.cluster", "Namespace of servers' names in the registry API")
     health_address: str = setting(":8081", "Where /healthz and /readyz are served (empty: nowhere)")
     metrics_address: str = setting("", "Where /metrics is served (empty: nowhere)")

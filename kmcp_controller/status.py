@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from kmcp_runtime.catalog import Drift, Fault
 
+_SUMMARY = 900  # characters of the drift in a message of 1,024
 Status = Literal["True", "False", "Unknown"]
 
 
@@ -71,7 +72,7 @@ class Observed:
     rollout: Rollout | None = None
     discovery: Discovery = field(default_factory=lambda: Discovery("Pending"))
     drift: Drift | None = None  # None: no reference
-    blocked: bool = False
+    blocked: str = ""  # hash of what pods offer that are held back for it
     paused: bool = False
     waiting: bool = False  # the Deployment is not applied yet: so many others roll
     deleting: bool = False
@@ -175,11 +176,14 @@ def _discovered(discovery: Discovery) -> Condition:
 
 
 def _matched(observed: Observed, discovered: Condition) -> Condition:
+    if observed.blocked and observed.drift:
+        text = f"{observed.drift.summary(_SUMMARY)}; offered {observed.blocked}"
+        return Condition("CatalogMatched", "False", "Blocked", text)
     if discovered.status != "True":
         return Condition("CatalogMatched", "Unknown", "NotDiscovered", "no tools were listed yet")
     if observed.drift is None:
         return Condition("CatalogMatched", "Unknown", "NoReference", "nothing to compare with")
     if not observed.drift:
         return Condition("CatalogMatched", "True", "Matched", "equal to the reference")
-    reason = "Blocked" if observed.blocked else "BreakingDrift" if observed.drift.breaking else "Drift"
+    reason = "BreakingDrift" if observed.drift.breaking else "Drift"
     return Condition("CatalogMatched", "False", reason, observed.drift.summary())

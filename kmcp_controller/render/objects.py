@@ -128,6 +128,9 @@ def _deployment(server: MCPServer, workload: Workload, around: Surroundings) -> 
             template["spec"]["terminationGracePeriodSeconds"] = grace
         if strategy:
             spec["strategy"] = strategy
+    if server.blocks:  # old pods go on until new ones are matched
+        given = spec.get("strategy", {}).get("rollingUpdate") or {}
+        spec["strategy"] = {"type": "RollingUpdate", "rollingUpdate": {**given, "maxUnavailable": 0}}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "spec": spec}
 
 
@@ -143,7 +146,8 @@ def _remote(server: MCPServer, platform: Platform, around: Surroundings) -> Mani
         "timeout": server.timeout_text,
     }
     if server.extensions.headers_from:
-        spec["headersFrom"] = list(server.extensions.headers_from)
+        headers = server.extensions.headers_from
+        spec["headersFrom"] = [each.model_dump(by_alias=True, exclude_none=True) for each in headers]
     if server.transport == "http" and server.http.tls:
         spec["tls"] = server.http.tls.model_dump(by_alias=True, exclude_none=True)
     if remote.allowed_namespaces:

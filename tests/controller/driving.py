@@ -222,3 +222,11 @@ def condition(found: Object, type_: str) -> Object:
         if each["type"] == type_:
             return each
     return {}
+
+
+async def token(api: KubeApi, namespace: str, name: str) -> str:
+    """Of a new ServiceAccount."""
+    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    await api.send("POST", accounts, (), {"metadata": {"name": name}})
+    answer = await api.send("POST", f"{accounts}/{name}/token", (), {"spec": {"expirationSeconds": 3600}})
+    return str(answer["status"]["token"])
