@@ -41,8 +41,13 @@ async def test_the_state_shows_more_on_demand(tools: ToolCaller) -> None:
     assert all_of_it["nodes"] == [NODE]
     assert f"{PODS}/web" in " ".join(all_of_it["ipam"]["allocations"].values())
     assert (isinstance(all_of_it["proxy"]["redirect_list"], list), all_of_it["cluster_mesh"]) == (True, [])
-    (health,) = (await tools.ok("cilium_get_daemon_status", brief=True, show_health=True))["items"]
-    assert [each["name"] for each in health["reachability"]] == [NODE]
+
+    async def reached() -> list[str]:
+        (health,) = (await tools.ok("cilium_get_daemon_status", brief=True, show_health=True))["items"]
+        return [each["name"] for each in health["reachability"]]
+
+    # The agent probes its nodes every minute.
+    await until(reached, lambda names: names == [NODE], seconds=150, what="a probe of the node")
 
 
 async def test_load_without_command_lines(tools: ToolCaller) -> None:

@@ -287,7 +287,8 @@ async def test_custom_kinds_go_only_when_asked(installed: ToolCaller, bare_api: 
         names = [item["metadata"]["name"] for item in found["items"] or ()]
         return [name for name in names if name.endswith(".cilium.io")]
 
-    await until(left, lambda names: names == [], what="the end of Cilium's kinds")
+    # The API server ends kinds one after the other, and tries again after pauses that grow.
+    await until(left, lambda names: names == [], seconds=240, what="the end of Cilium's kinds")
 
 
 @pytest.fixture
