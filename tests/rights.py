@@ -29,15 +29,23 @@ async def holding(
     api: KubeApi, server: Server, settings: ClusterSettings, namespace: str, rules: Iterable[Rule], folder: Path
 ) -> AsyncIterator[ToolCaller]:
     """A server as a new ServiceAccount that holds these rules in the whole cluster, and nothing else."""
-    name = f"kmcp-test-{secrets.token_hex(4)}"
-    await _grant(api, namespace, name, rules)
-    try:
-        token = await _token(api, namespace, name)
-        kubeconfig = folder / f"{name}.yaml"
-        kubeconfig.write_text(_kubeconfig(settings.kubeconfig, token))
+    async with identity(api, Path(settings.kubeconfig), namespace, rules, folder) as kubeconfig:
         own = settings.model_copy(update={"kubeconfig": str(kubeconfig)})
         async with Client(assemble(server, own, RuntimeSettings(approval="off", audit=False))) as client:
             yield ToolCaller(client)
+
+
+@asynccontextmanager
+async def identity(
+    api: KubeApi, admin: Path, namespace: str, rules: Iterable[Rule], folder: Path
+) -> AsyncIterator[Path]:
+    """The kubeconfig of a new ServiceAccount that holds these rules in the whole cluster, and nothing else."""
+    name = f"kmcp-test-{secrets.token_hex(4)}"
+    await _grant(api, namespace, name, rules)
+    try:
+        kubeconfig = folder / f"{name}.yaml"
+        kubeconfig.write_text(_kubeconfig(admin, await _token(api, namespace, name)))
+        yield kubeconfig
     finally:
         for kind in ("clusterrolebindings", "clusterroles"):
             await api.send("DELETE", f"{RBAC}/{kind}/{name}")
@@ -100,7 +108,7 @@ async def _token(api: KubeApi, namespace: str, name: str) -> str:
     return token
 
 
-def _kubeconfig(admin: str, token: str) -> str:
-    document: dict[str, Any] = yaml.safe_load(Path(admin).read_text())
+def _kubeconfig(admin: Path, token: str) -> str:
+    document: dict[str, Any] = yaml.safe_load(admin.read_text())
     document["users"] = [{"name": user["name"], "user": {"token": token}} for user in document["users"]]
     return json.dumps(document)
