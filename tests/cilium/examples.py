@@ -22,10 +22,14 @@ class Example:
     more: Sequence[Mapping[str, Any]] = ()
     """Other arguments that are answered so, and need other rights."""
 
-    def calls(self, namespace: str) -> list[dict[str, Any]]:
-        """Arguments; `{ns}` is a namespace that holds a policy of each kind."""
+    def calls(self, words: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Arguments with what words stand for: `{ns}`, a namespace with a policy of each kind, `{web}`, a Service."""
         every = (self.arguments, *self.more)
-        return [{name: namespace if value == "{ns}" else value for name, value in each.items()} for each in every]
+        return [{name: _meant(value, words) for name, value in each.items()} for each in every]
+
+
+def _meant(value: Any, words: Mapping[str, str]) -> Any:
+    return words.get(value, value) if isinstance(value, str) else value
 
 
 def _absent(says: str, **arguments: Any) -> Example:
@@ -92,7 +96,7 @@ EXAMPLES: Mapping[str, Example] = {
     "cilium_delete_xdp_cidr_filters": Example("unchanged", _RANGE),
     "cilium_validate_cilium_network_policies": Example("only-clients"),
     "cilium_list_services": Example("ClusterIP"),
-    "cilium_get_service_information": Example("frontend", {"service_id": 1}),
+    "cilium_get_service_information": Example("frontend", {"service_id": "{web}"}),
     "cilium_update_service": _removed("1.18", id=1, frontend="10.96.0.1:80", backends=["10.0.0.1:80"], dry_run=True),
     "cilium_delete_service": _removed("1.18", service_id=1, dry_run=True),
     "cilium_list_pcap_recorders": _removed("1.19"),

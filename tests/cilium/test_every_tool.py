@@ -5,7 +5,7 @@ Those that change the release of Cilium's chart are called so in `tests/cilium/c
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from kmcp_cilium.server import SERVER
 from kmcp_cilium.settings import CiliumSettings
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.tool import Declared, Rule
-from tests.cilium.agent import NAMESPACE, Agent
+from tests.cilium.agent import NAMESPACE, PODS, Agent
 from tests.cilium.examples import EXAMPLES
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
@@ -66,22 +66,23 @@ def settings(cluster: Cluster, agent: Agent) -> CiliumSettings:
 
 
 @pytest.fixture
-async def furnished(api: KubeApi, agent: Agent, namespace: str) -> str:
-    """A namespace with a policy of each kind, about no pod."""
+async def words(api: KubeApi, agent: Agent, namespace: str) -> dict[str, str]:
+    """What words of examples stand for; the namespace has a policy of each kind, about no pod."""
     selector = {"matchLabels": {"app": "nobody"}}
     base = f"/apis/cilium.io/v2/namespaces/{namespace}/ciliumnetworkpolicies"
     body = {"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy", "metadata": {"name": "odd"}}
     await make(api, base, {**body, "spec": {"endpointSelector": selector, "ingress": [{"fromEntities": ["world"]}]}})
     base = f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies"
     await make(api, base, {"metadata": {"name": "odd"}, "spec": {"podSelector": selector}})
-    return namespace
+    web = await api.get(f"/api/v1/namespaces/{PODS}/services/web")
+    return {"{ns}": namespace, "{web}": f"{web['spec']['clusterIP']}:80"}
 
 
-async def said(caller: ToolCaller, tool: str, namespace: str) -> str:
+async def said(caller: ToolCaller, tool: str, words: Mapping[str, str]) -> str:
     """The answers to the tool's example that are not the expected ones."""
     example = EXAMPLES[tool]
     unexpected = []
-    for arguments in example.calls(namespace):
+    for arguments in example.calls(words):
         answer = await caller.client.call_tool(tool, arguments, raise_on_error=False)
         text = text_of(answer.content)
         if answer.is_error is not (example.code is not None) or example.says not in text or "forbidden" in text:
@@ -91,24 +92,35 @@ async def said(caller: ToolCaller, tool: str, namespace: str) -> str:
 
 @pytest.mark.parametrize(("needs", "tools"), groups())
 async def test_tools_answer_with_the_rights_they_declare(
-    needs: Sequence[Rule], tools: list[Declared], api: KubeApi, settings: CiliumSettings, furnished: str, tmp_path: Path
+    needs: Sequence[Rule],
+    tools: list[Declared],
+    api: KubeApi,
+    settings: CiliumSettings,
+    words: dict[str, str],
+    tmp_path: Path,
 ) -> None:
     async def all_of_them() -> list[str]:
-        answers = await asyncio.gather(*(said(caller, declared.name, furnished) for declared in tools))
+        answers = await asyncio.gather(*(said(caller, declared.name, words) for declared in tools))
         return [answer for answer in answers if answer]
 
-    async with holding(api, SERVER, settings, furnished, needs, tmp_path) as caller:
+    async with holding(api, SERVER, settings, words["{ns}"], needs, tmp_path) as caller:
         # The authorizer learns of a new binding within moments.
         await until(all_of_them, lambda unexpected: unexpected == [], 60, "answers as expected")
 
 
 @pytest.mark.parametrize(("declared", "rule", "verb"), verbs())
 async def test_each_declared_right_is_needed(
-    declared: Declared, rule: Rule, verb: str, api: KubeApi, settings: CiliumSettings, furnished: str, tmp_path: Path
+    declared: Declared,
+    rule: Rule,
+    verb: str,
+    api: KubeApi,
+    settings: CiliumSettings,
+    words: dict[str, str],
+    tmp_path: Path,
 ) -> None:
     rules = without(declared.needs, rule, verb)
-    async with holding(api, SERVER, settings, furnished, rules, tmp_path) as caller:
+    async with holding(api, SERVER, settings, words["{ns}"], rules, tmp_path) as caller:
         await until(
-            lambda: said(caller, declared.name, furnished), lambda text: names_only(text, rule, verb), 60,
+            lambda: said(caller, declared.name, words), lambda text: names_only(text, rule, verb), 60,
             f"{verb} refused",
         )  # fmt: skip
