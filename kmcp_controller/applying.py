@@ -17,6 +17,7 @@ from .store import Store
 
 Object = dict[str, Any]
 _REFUSALS = (400, 403, 404, 409, 413, 422)
+_TOLD_AS = {"RoleBinding": "Role"}
 _CONTEST = (3, 60.0, 600.0)  # repairs, within seconds, then seconds of rest
 
 
@@ -39,6 +40,7 @@ class Outcome:
     live: dict[str, Object] = field(default_factory=dict)
     failed: list[tuple[str, str]] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    waiting: bool = False
 
 
 class Applier:
@@ -63,7 +65,8 @@ class Applier:
                 if failure.http_status not in _REFUSALS and "not declared in schema" not in failure.message:
                     raise
                 self._count(kind, "failed")
-                outcome.failed.append((f"{kind}Failed", f"{kind} {each['metadata']['name']}: {failure.message}"))
+                reason = f"{_TOLD_AS.get(kind, kind)}Failed"
+                outcome.failed.append((reason, f"{kind} {each['metadata']['name']}: {failure.message}"))
         return outcome
 
     async def _one(self, server: MCPServer, rendered: Object, outcome: Outcome, now: float) -> Object:
@@ -92,6 +95,10 @@ class Applier:
         if verdict.action == "adopt":
             live = await self._adopt(server, live, outcome)
             return self._keep(await self._force(rendered, live, outcome), "adopted")
+        if rendered["kind"] == "RoleBinding" and live["roleRef"] != rendered["roleRef"]:  # which cannot be changed
+            await self._cluster.delete(live)
+            self._store.forget(live)
+            return self._keep(await self._cluster.create_by_apply(rendered), "changed")
         if self._is_so(rendered, live) or not await self._may_repair(rendered, live, outcome, now):
             self._count(rendered["kind"], "unchanged")
             return live

@@ -6,17 +6,21 @@ called.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kmcp_runtime.catalog import Catalog, Drift
 
 from . import status
+from .calling import call
 from .catalog import LiveServer, live_tools
-from .discovery import DiscoveryError, discover
+from .cluster import Cluster
+from .collisions import Collisions
+from .discovery import DiscoveryError
+from .events import Notice
+from .gates import Gatekeeper
 from .live import Live
-from .metrics import Metrics
 from .publisher import Pins
 from .reconcile import Findings, Seen
 from .reference import Pin, first_sight, pin_mode, reference, tools_hash, wants_first_sight
@@ -26,6 +30,7 @@ from .store import Key
 
 DISABLED = OURS + "discovery"
 FAILURES_THAT_COUNT = 3
+_HELD_SECONDS = 5.0  # between looks at pods that wait for their gate
 
 
 @dataclass
@@ -41,22 +46,23 @@ class _Known:
     due: float = 0.0
     failures: int = 0
     task: asyncio.Task[None] | None = None
+    shared: list[str] = field(default_factory=list)
 
 
 class Asker:
     """`observed` is the reconciler's listener; `again` is told which server has news."""
 
     def __init__(
-        self, live: Live, metrics: Metrics, catalog: Catalog | None, platform: Platform, pins: Pins,
+        self, live: Live, cluster: Cluster, catalog: Catalog | None, platform: Platform, pins: Pins,
         again: Callable[[Key], None], *, interval: float = 300.0, at_once: int = 8, pin: Pin = "warn",
         enabled: bool = True,
-        ask: Callable[[MCPServer], Coroutine[Any, Any, status.Listing]] | None = None,
     ) -> None:  # fmt: skip
-        self._live, self._metrics, self._pins, self._again = live, metrics, pins, again
-        self._catalog, self._platform, self._interval = catalog, platform, interval
-        self._pin, self._enabled = pin, enabled
+        self._live, self._cluster, self._pins, self._again = live, cluster, pins, again
+        self._catalog = catalog or Catalog(name="none", version="0", servers={})
+        self._platform, self._interval, self._pin, self._enabled = platform, interval, pin, enabled
         self._slots = asyncio.Semaphore(at_once)
-        self._ask = ask or (lambda server: discover(server.url, {}, server.timeout))
+        self._gates = Gatekeeper(cluster, self._ask, self._compared, again, interval)
+        self._collisions = Collisions()
         self._known: dict[Key, _Known] = {}
 
     def observed(self, key: Key, seen: Seen | None) -> Findings | None:
@@ -72,14 +78,23 @@ class Asker:
         else:
             self._perhaps_ask(key, known, seen)
             found = known.discovery
-        self._list(known, seen, found)
-        return Findings(found, known.drift, fields=known.fields)
+        held = self._gates.look(key, seen.server) if seen.server.blocks else None
+        drift = held.drift if held else known.drift
+        shared = self._collisions.of(key)
+        self._list(known, seen, found, drift, shared)
+        notices = [Notice("Warning", "ToolNameCollision", text) for text in shared if text not in known.shared]
+        known.shared = shared
+        waiting = seen.server.blocks and seen.ready.status != "True"
+        return Findings(
+            found, drift, held.hash if held else "", known.fields, notices, _HELD_SECONDS if waiting else self._interval
+        )
 
     def reported(self, key: Key, conditions: list[dict[str, Any]]) -> None:
         """The catalog tells what the status tells."""
         self._live.report(key, conditions)
 
     async def stop(self) -> None:
+        await self._gates.stop()
         tasks = [known.task for known in self._known.values() if known.task]
         for task in tasks:
             task.cancel()
@@ -90,14 +105,20 @@ class Asker:
             return
         if seen.template != known.template or time.monotonic() >= known.due:
             known.template = seen.template
-            known.task = asyncio.create_task(self._discover(key, known, seen.server))
+            created = seen.source["metadata"]["creationTimestamp"]
+            known.task = asyncio.create_task(self._discover(key, known, seen.server, created))
 
-    async def _discover(self, key: Key, known: _Known, server: MCPServer) -> None:
+    async def _ask(self, server: MCPServer, url: str) -> status.Listing:
+        return await call(self._cluster, server, url)
+
+    async def _discover(self, key: Key, known: _Known, server: MCPServer, created: str) -> None:
         started = time.monotonic()
         try:
             async with self._slots:
-                listing = await self._ask(server)
+                listing = await self._ask(server, server.url)
             await self._learn(known, server, listing)
+            for each in self._collisions.learn(key, created, (str(tool.get("name")) for tool in listing.tools)):
+                self._again(each)
         except DiscoveryError as error:
             known.failures += 1
             if known.listing is None or known.failures >= FAILURES_THAT_COUNT:
@@ -105,8 +126,8 @@ class Asker:
         finally:
             known.task = None
             known.due = time.monotonic() + self._interval
-            self._metrics.discovery_duration.observe(time.monotonic() - started)
-        self._metrics.discoveries.labels(known.discovery.reason).inc()
+            self._cluster.metrics.discovery_duration.observe(time.monotonic() - started)
+        self._cluster.metrics.discoveries.labels(known.discovery.reason).inc()
         self._again(key)
 
     async def _learn(self, known: _Known, server: MCPServer, listing: status.Listing) -> None:
@@ -124,24 +145,24 @@ class Asker:
         known.drift = await self._compared(server, listing)
 
     async def _compared(self, server: MCPServer, listing: status.Listing) -> Drift | None:
-        if self._catalog is None:
-            return None
         found = reference(server, self._catalog, self._platform, self._pins.data)
         if wants_first_sight(server, found):
             await self._pins.keep(server.uid, first_sight(listing))
             found = reference(server, self._catalog, self._platform, self._pins.data)
         return found.compare(listing) if found else None
 
-    def _list(self, known: _Known, seen: Seen, found: status.Discovery) -> None:
+    def _list(
+        self, known: _Known, seen: Seen, found: status.Discovery, drift: Drift | None, problems: list[str]
+    ) -> None:
         server = seen.server
-        against = reference(server, self._catalog, self._platform, self._pins.data) if self._catalog else None
+        against = reference(server, self._catalog, self._platform, self._pins.data)
         conditions = list((seen.source.get("status") or {}).get("conditions") or ())
         self._live.update(
             LiveServer(
                 server.namespace, server.name, server.url, server.transport, seen.image, conditions, server.uid,
                 seen.adapter, against.entry_name if against else None, seen.entry, known.listing,
-                stale=found.reason != "Discovered", pin=pin_mode(server, against, self._pin), drift=known.drift,
-                asked_at=known.asked_at,
+                stale=found.reason != "Discovered", pin=pin_mode(server, against, self._pin), drift=drift,
+                problems=problems, asked_at=known.asked_at,
             )
         )  # fmt: skip
 
@@ -149,4 +170,7 @@ class Asker:
         known = self._known.pop(key, None)
         if known is not None and known.task is not None:
             known.task.cancel()
+        self._gates.forget(key)
+        for each in self._collisions.forget(key):
+            self._again(each)
         self._live.remove(*key)

@@ -1,12 +1,9 @@
 """The live catalog of a controller in the cluster: who acts asks and publishes, the other replicas follow."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 from kmcp_runtime.catalog import Catalog
 
-from . import status
 from .asking import Asker
 from .cluster import Cluster
 from .control import Controller
@@ -14,10 +11,8 @@ from .live import Live
 from .publisher import Pins, Publisher
 from .queue import Urgency
 from .reference import Pin
-from .spec import MCPServer, Platform
+from .spec import Platform
 from .store import Key
-
-Ask = Callable[[MCPServer], Coroutine[Any, Any, status.Listing]]
 
 
 class Catalogue:
@@ -25,7 +20,7 @@ class Catalogue:
 
     def __init__(
         self, controller: Controller, cluster: Cluster, namespace: str, catalog: Catalog | None, platform: Platform, *,
-        ask: Ask | None = None, debounce: float = 2.0, interval: float = 10.0,
+        debounce: float = 2.0, interval: float = 10.0,
         ask_interval: float = 300.0, pin: Pin = "warn", discovery: bool = True,
     ) -> None:  # fmt: skip
         self.live = Live()
@@ -37,8 +32,8 @@ class Catalogue:
             self.live, cluster, namespace, self.metrics, deployment=deployment, debounce=debounce, interval=interval
         )
         self._asker = Asker(
-            self.live, self.metrics, catalog, platform, self._pins, self._again, ask=ask, interval=ask_interval,
-            pin=pin, enabled=discovery,
+            self.live, cluster, catalog, platform, self._pins, self._again, interval=ask_interval, pin=pin,
+            enabled=discovery,
         )  # fmt: skip
         self._queue, self._store = controller.queue, controller.store
         self._task: asyncio.Task[None] | None = None

@@ -66,7 +66,7 @@ def plan(argv: Sequence[str]) -> int:
     parser.add_argument("-f", "--filename", type=Path, required=True, help="file of MCPServer manifests")
     _suite_image(parser)
     given = parser.parse_args(argv)
-    platform = Platform(suite_images=("kmcp", *given.suite_image))
+    platform = Platform(suite_images=("kmcp", *given.suite_image), server_roles=("bind", "derive"))
     try:
         servers = _parsed(given.filename, platform)
     except (OSError, InvalidDocumentError) as error:

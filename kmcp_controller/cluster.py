@@ -33,6 +33,8 @@ KINDS = {
     for kind in (
         _kind("kagent.dev/v1alpha1", "MCPServer", "mcpservers"),
         _kind("v1", "ServiceAccount", "serviceaccounts"),
+        _kind("rbac.authorization.k8s.io/v1", "Role", "roles"),
+        _kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
         _kind("v1", "ConfigMap", "configmaps"),
         _kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
         _kind("v1", "Service", "services"),
@@ -45,7 +47,9 @@ KINDS = {
         _kind("coordination.k8s.io/v1", "Lease", "leases"),
     )
 }
-OWNED = ("ServiceAccount", "ConfigMap", "NetworkPolicy", "Service", "Deployment", "RemoteMCPServer")
+OWNED = (
+    "ServiceAccount", "Role", "RoleBinding", "ConfigMap", "NetworkPolicy", "Service", "Deployment", "RemoteMCPServer",
+)  # fmt: skip
 
 
 class Cluster:

@@ -52,7 +52,7 @@ _TEXTS = {
     "podSecurityContext": "Security context of the pods; wins over the defaults field by field.",
     "port": "Port of the Service, and of the container unless httpTransport.targetPort says otherwise.",
     "probes": "Probes that replace the default ones; {} removes one.",
-    "rbac": "Rights in the namespace that are derived from the tools.",
+    "rbac": "Rights in the namespace for what the tools need: bind (a role of the catalog), derive (its own).",
     "readOnly": "Offer only the tools that change nothing (images of the suite).",
     "remote": "A RemoteMCPServer of kagent for other namespaces.",
     "replicas": "How many pods; absent, whoever scales the Deployment decides.",

@@ -5,8 +5,10 @@ What a server says is untrusted: control characters are stripped, lone surrogate
 """
 
 import asyncio
+import contextlib
 import json
 import re
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -37,12 +39,16 @@ class _RefusedError(Exception):
 
 
 async def discover(
-    url: str, headers: Mapping[str, str], timeout: float, verify: bool = True, at_least: float = 10.0
-) -> Listing:
-    """Everything the server at `url` lists; DiscoveryError after `timeout` seconds, or `at_least` if that is more."""
+    url: str, headers: Mapping[str, str], timeout: float, verify: ssl.SSLContext | bool = True, at_least: float = 10.0,
+    host: str = "",
+) -> Listing:  # fmt: skip
+    """Everything the server at `url` lists; DiscoveryError after `timeout` seconds, or `at_least` if that is more.
+
+    `host`: its name and port, where `url` has an address instead.
+    """
     deadline = max(timeout, at_least)
     try:
-        async with asyncio.timeout(deadline), _Connection(url, headers, verify) as connection:
+        async with asyncio.timeout(deadline), _Connection(url, headers, verify, host) as connection:
             return await connection.listing()
     except TimeoutError as error:
         raise DiscoveryError("Unreachable", f"no whole answer within {deadline:.0f} s") from error
@@ -51,9 +57,11 @@ async def discover(
 
 
 class _Connection:
-    def __init__(self, url: str, headers: Mapping[str, str], verify: bool) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], verify: ssl.SSLContext | bool, host: str) -> None:
         self._url, self._version, self._session, self._id, self._read = url, MODERN, "", 0, 0
-        self._headers = {"Accept": "application/json, text/event-stream", **headers}
+        named = {"Host": host} if host else {}
+        self._headers = {**headers, "Accept": "application/json, text/event-stream", **named}
+        self._certified = {"sni_hostname": host.rpartition(":")[0]} if host else {}
         self._http = httpx2.AsyncClient(verify=verify, trust_env=False, follow_redirects=False, timeout=10)
 
     async def __aenter__(self) -> "_Connection":
@@ -62,7 +70,8 @@ class _Connection:
     async def __aexit__(self, *_: object) -> None:
         try:
             if self._session:
-                await self._http.delete(self._url, headers=self._head(""))
+                with contextlib.suppress(httpx2.TransportError):  # a server may not care for the end of a session
+                    await self._http.delete(self._url, headers=self._head(""), extensions=self._certified)
         finally:
             await self._http.aclose()
 
@@ -92,7 +101,8 @@ class _Connection:
             raise DiscoveryError("NotMCP", str(error)) from error
         self._version = clean(str(hello.get("protocolVersion", OLDER)), 32)
         body = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-        await self._http.post(self._url, json=body, headers=self._head("notifications/initialized"))
+        head = self._head("notifications/initialized")
+        await self._http.post(self._url, json=body, headers=head, extensions=self._certified)
         return hello
 
     async def _list(self, kind: str) -> list[dict[str, Any]]:
@@ -131,7 +141,10 @@ class _Connection:
             envelope = {"protocolVersion": MODERN, "clientCapabilities": {}, "clientInfo": _CLIENT}
             params = params | {"_meta": {_META + key: value for key, value in envelope.items()}}
         body = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": params}
-        async with self._http.stream("POST", self._url, json=body, headers=self._head(method)) as response:
+        head = self._head(method)
+        async with self._http.stream(
+            "POST", self._url, json=body, headers=head, extensions=self._certified
+        ) as response:
             if response.status_code in (401, 403):
                 raise DiscoveryError("AuthRequired", f"HTTP {response.status_code}; set extensions.headersFrom")
             self._session = response.headers.get("mcp-session-id", self._session)

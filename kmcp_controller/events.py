@@ -1,5 +1,6 @@
 """Events on an MCPServer: on transitions only, the same one at most every ten minutes with a count."""
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,9 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.output import redact
 
 from .cluster import Cluster
+from .logs import about
 from .spec import MCPServer
 from .spec.model import DEFAULT_PORT
 
@@ -37,10 +41,18 @@ class Notice:
 
 def transitions(old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]) -> Iterator[Notice]:
     """What has become of the conditions since they were last written."""
-    before = {each["type"]: _gist(each) for each in old}
+    before = {each["type"]: each for each in old}
     for each in new:
-        if before.get(each["type"]) != _gist(each):
+        last = before.get(each["type"])
+        if last is None or _gist(last) != _gist(each):
             yield from _notice(each)
+        if each["type"] == "ToolsDiscovered" and last and "" != _listed(last) != _listed(each) != "":
+            yield Notice("Normal", "ToolsChanged", each["message"])
+
+
+def _listed(condition: Mapping[str, Any]) -> str:
+    """Hash of the last good listing, which the message tells in any state: `21 tools; sha256:…; …`."""
+    return next((part for part in condition["message"].split("; ") if part.startswith("sha256:")), "")
 
 
 def _gist(condition: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -60,6 +72,8 @@ def _notice(condition: Mapping[str, Any]) -> Iterator[Notice]:
         yield Notice("Warning", "RolloutStalled", message)
     elif kind == "Programmed" and reason.endswith("Failed"):
         yield Notice("Warning", "ApplyFailed", message)
+    elif status == "False" and kind == "CatalogMatched":
+        yield Notice("Warning", "CatalogDrift", f"{reason}: {message}")
     elif status == "False" and reason in _WARNINGS and kind != "Ready":
         yield Notice("Warning", _WARNINGS[reason], message)
 
@@ -74,22 +88,40 @@ def announcements(server: MCPServer) -> Iterator[Notice]:
 
 
 class Recorder:
-    """Writes Events; counts repeats in memory, since a transition is never seen twice by a new process."""
+    """Writes Events, one after the other: statuses of hundreds of servers do not wait for them, nor fail with them.
+
+    Repeats are counted in memory, since a transition is never seen twice by a new process.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self._waiting: asyncio.Queue[tuple[Mapping[str, Any], Notice, float]] = asyncio.Queue()
         self._written: dict[tuple[str, str, str], tuple[dict[str, Any], float, int]] = {}
         self._full = _MANY  # so many are remembered before old ones are looked for
 
-    async def write(self, server: Mapping[str, Any], notices: Iterable[Notice], now: float) -> None:
+    def tell(self, server: Mapping[str, Any], notices: Iterable[Notice], now: float) -> None:
         for notice in notices:
             level = logging.WARNING if notice.type == "Warning" else logging.INFO
             _LOG.log(level, "%s: %s", notice.reason, notice.message)
+            self._waiting.put_nowait((server, notice, now))
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            server, notice, now = await self._waiting.get()
+            about.set("{namespace}/{name}".format_map(server["metadata"]))
             try:
                 await self._write(server, notice, now)
-            except StatusFailure as failure:
-                if failure.http_status not in (403, 404):  # the namespace goes away, or Events are not granted
-                    raise
+            except ToolFailure as failure:
+                # Forbidden or not found: the namespace goes away, or Events are not granted.
+                if not isinstance(failure, StatusFailure) or failure.http_status not in (403, 404):
+                    _LOG.warning("the Event %s was not written: %s", notice.reason, redact.text(failure.message))
+            finally:
+                self._waiting.task_done()
+
+    async def drained(self) -> None:
+        """Once everything that was told is written."""
+        await self._waiting.join()
 
     async def _write(self, server: Mapping[str, Any], notice: Notice, now: float) -> None:
         at = (server["metadata"]["uid"], notice.reason, notice.message.split("\n")[0])

@@ -12,6 +12,7 @@ from kmcp_runtime.settings import listed
 
 from . import handlers
 from .access import Access
+from .audience import Audience
 from .cataloguing import Catalogue
 from .cluster import Cluster
 from .control import Controller, Place
@@ -39,12 +40,19 @@ async def run(settings: ControllerSettings) -> None:
         discovery=settings.discovery,
     )
     entries = shipped.servers if shipped else {}
-    pages = app(catalogue.live, entries, registry_namespace=settings.registry_namespace)
+    access = Access(cluster)
+    pages = app(
+        catalogue.live,
+        entries,
+        registry_namespace=settings.registry_namespace,
+        sized=cluster.metrics.catalog_size.labels("http").set,
+        audience=Audience(access) if settings.catalog_auth == "kubernetes" else None,
+    )
     serving = asyncio.gather(
         serve(health(lambda: controller.answering), settings.health_address),
         serve(pages, f":{settings.catalog_port}" if settings.catalog_port else ""),
         serve(
-            exposition(cluster.metrics, Access(cluster) if settings.metrics_certificate else None),
+            exposition(cluster.metrics, access if settings.metrics_certificate else None),
             settings.metrics_address,
             settings.metrics_certificate,
         ),
@@ -76,5 +84,6 @@ def options(settings: ControllerSettings, shipped: Catalog | None) -> Options:
         platform=settings.platform(),
         entries=shipped.servers if shipped else {},
         former_managers=listed(settings.former_managers),
-        read_secrets=settings.reference_secrets != "none",
+        secrets=settings.reference_secrets,
+        max_rollouts=settings.max_concurrent_rollouts,
     )

@@ -11,7 +11,7 @@ from kmcp_runtime.kube.failures import StatusFailure
 from .cluster import Cluster
 
 NAME = "kmcp-controller"
-_SECONDS, _RENEW, _GIVE_UP = 15, 5.0, 10.0
+_SECONDS, _RENEW, _GIVE_UP, _LOOK = 15, 5.0, 10.0, 1.0
 
 
 class Lease:
@@ -38,7 +38,7 @@ class Lease:
                 except (ToolFailure, TimeoutError):  # the API server is away: the lease is mine until it runs out
                     mine = self.held and now - renewed < _GIVE_UP
                 self._set(mine)
-                await asyncio.sleep(_RENEW if mine else _RENEW / 2)
+                await asyncio.sleep(_RENEW if mine else _LOOK)
         finally:
             await asyncio.shield(self._release())
 

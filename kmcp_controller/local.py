@@ -59,7 +59,7 @@ class Options:
 
     @property
     def platform(self) -> Platform:
-        return Platform(suite_images=self.suite_images)
+        return Platform(suite_images=self.suite_images, server_roles=("bind", "derive"))
 
 
 @dataclass
@@ -194,15 +194,17 @@ class Suite:
         platform = self.options.platform
         try:
             server.spec = spec = parse(body, platform)
+            self._place(server, spec, platform)
         except RefusedError as error:
             server.refused, server.unavailable = error, "not accepted"
-            return server
+        return server
+
+    def _place(self, server: LocalServer, spec: MCPServer, platform: Platform) -> None:
         server.entry_name = entry_name(spec, self._catalog, platform)
         server.entry = self._catalog.servers[server.entry_name] if server.entry_name else None
         server.reference = reference(spec, self._catalog, platform, {})
         server.adapter = adapter_of(spec.transport, spec.deployment, spec.extensions.stdio_adapter, platform)
         server.objects = render(spec, platform, Surroundings(entry=server.entry))
-        return server
 
     def _compose(self, servers: Sequence[LocalServer]) -> None:
         options, env = self.options, dict[str, str]()

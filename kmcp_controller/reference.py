@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from kmcp_runtime.catalog import Catalog, Drift, Effect, ServerEntry, ToolEntry, diff, digest, effect_of, strongest
+from kmcp_runtime.catalog import Catalog, Drift, Effect, ToolEntry, diff, digest, effect_of, strongest
 
 from .catalog import live_tools, schema_fault
+from .narrowing import narrowed
 from .spec import MCPServer, Platform, is_suite_image, repository
 from .spec.model import OURS
 from .status import Listing
@@ -19,7 +20,6 @@ from .status import Listing
 PIN, TOOLS_HASH, CATALOG_ENTRY = OURS + "pin", OURS + "tools-hash", OURS + "catalog-entry"
 PINS = "kmcp-catalog-pins"  # name of the ConfigMap: `first_sight` of a server under its UID
 Pin = Literal["off", "warn", "block"]
-_OF_CHANGES = ("dry_run", "approval")  # arguments that a tool loses where it can only read
 _SHORT = 12  # hexadecimal digits of a tool's hash that a pin keeps: 500 servers must fit into one ConfigMap
 
 
@@ -102,48 +102,6 @@ def first_sight(listing: Listing) -> str:
 def tools_hash(listing: Listing) -> str:
     """The server's hash, as the catalog states it and TOOLS_HASH takes it."""
     return digest(sorted((tool["name"], tool["hash"]) for tool in live_tools(listing.tools, None)))
-
-
-def narrowed(entry: ServerEntry, allowed: Iterable[str] | None, read_only: bool) -> tuple[ToolEntry, ...]:
-    """The entry's tools as a server offers them under the manifest's `tools` and `readOnly`."""
-    names = None if allowed is None else set(allowed)
-    tools = (tool for tool in entry.tools if names is None or tool.name in names)
-    if not read_only:
-        return tuple(tools)
-    return tuple(found for tool in tools if (found := _reading(tool)) is not None)
-
-
-def _reading(tool: ToolEntry) -> ToolEntry | None:
-    """The tool as a read-only server has it: itself, only its reading values, or nothing."""
-    if not tool.actions:
-        return tool if tool.effect is Effect.READ else None
-    reading = [value for value, effect in tool.actions.items() if effect is Effect.READ]
-    if not reading:
-        return None
-    hints = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True}
-    changes = {
-        "effect": Effect.READ,
-        "actions": None,
-        "annotations": {**tool.annotations, **hints},
-        "input_schema": _reading_schema(tool.input_schema, set(tool.actions), reading),
-    }
-    kept = {name: getattr(tool, name) for name in ToolEntry.model_fields}
-    return ToolEntry.model_construct(**kept | changes)
-
-
-def _reading_schema(schema: Mapping[str, Any], values: set[str], reading: list[str]) -> dict[str, Any]:
-    switches = {value.removesuffix("=false") for value in reading if value.endswith("=false")}
-    gone = {*_OF_CHANGES, *switches}
-    properties = {name: each for name, each in schema.get("properties", {}).items() if name not in gone}
-    for name, each in properties.items():
-        if set(each.get("enum", ())) == values:
-            kept = {key: item for key, item in each.items() if key != "enum"}
-            ordered = [value for value in each["enum"] if value in reading]
-            only = {"const": ordered[0]} if len(ordered) == 1 else {"enum": ordered}
-            if "default" in kept and kept["default"] not in ordered:
-                kept["default"] = ordered[0]
-            properties[name] = {**kept, **only}
-    return {**schema, "properties": properties}
 
 
 def _since(seen: Mapping[str, str], listing: Listing) -> Drift:

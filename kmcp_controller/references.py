@@ -47,6 +47,9 @@ def wanted(server: MCPServer, platform: Platform) -> list[Reference]:
         found.append(Reference("ServiceAccount", server.deployment.service_account_name, rolls=False))
     if server.http.tls and server.http.tls.secret_ref:
         found.append(Reference("Secret", server.http.tls.secret_ref, rolls=False))
+    for header in server.extensions.headers_from:
+        if (source := header.value_from) is not None:
+            found.append(Reference(source.type, source.name, source.key, rolls=False))
     return list(dict.fromkeys(found))
 
 

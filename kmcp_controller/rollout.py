@@ -6,10 +6,12 @@ from typing import Any
 from kmcp_runtime.output import redact
 
 from .render.objects import SPEC_HASH
+from .render.pod import GATE
 from .status import Rollout
 
 Object = Mapping[str, Any]
 IMAGE_REASONS = ("InvalidImageName", "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull")
+_ROLLING = ("NewReplicaSetCreated", "FoundNewReplicaSet", "ReplicaSetUpdated")
 _MESSAGE = 256
 
 
@@ -29,6 +31,14 @@ def rollout(deployment: Object, spec_hash: str, wanted: int, pods: Sequence[Obje
         cause=cause(deployment, pods),
         backend=backend,
     )
+
+
+def under_way(deployment: Object) -> bool:
+    """Whether pods are being exchanged; no longer once that is complete or was given up."""
+    metadata, status = deployment["metadata"], deployment.get("status") or {}
+    if status.get("observedGeneration", 0) < metadata["generation"]:
+        return True
+    return _condition(status, "Progressing").get("reason") in _ROLLING
 
 
 def cause(deployment: Object, pods: Sequence[Object]) -> str:
@@ -77,6 +87,9 @@ def _failures(pod: Object) -> Iterator[str]:
         text = _failure(status)
         if text:
             yield _clean(f"container {status['name']}: {text}")
+    gate = _condition(pod.get("status") or {}, GATE)
+    if gate.get("status") == "False":
+        yield _clean(f"pod {pod['metadata']['name']} gets no traffic, its tools changed: {gate.get('message', '')}")
     scheduled = _condition(pod.get("status") or {}, "PodScheduled")
     if scheduled.get("status") == "False":
         yield _clean(f"{scheduled.get('reason')}: {scheduled.get('message', '')}")

@@ -23,15 +23,21 @@ class ControllerSettings(Settings):
     npx_image: str = setting("node:24-alpine3.21", "Image for npx behind agentgateway")
     app_protocol: str | None = setting(None, "appProtocol of Services (empty: none)")
     disable_app_protocol: bool = setting(False, "No appProtocol", env="DISABLE_KGATEWAY_MCP_APP_PROTOCOL")
-    reference_secrets: Literal["get", "watch", "none"] = setting("get", "How Secrets are read: none leaves them alone")
+    reference_secrets: Literal["get", "watch", "none"] = setting(
+        "get", "How Secrets are read: polled, watched, or not at all"
+    )
     workers: int = setting(16, "Passes at the same time", ge=1, le=256)
     requests_per_second: int = setting(500, "Budget of requests to the API server", ge=1, le=10000)
+    max_concurrent_rollouts: int = setting(10, "Servers that a new version of the controller rolls at a time", ge=1)
     former_managers: str = setting("manager", "Field managers of earlier controllers, separated by commas")
     leader_election: bool = setting(True, "Hold a Lease: needed with more than one replica")
     discovery: bool = setting(True, "Ask ready servers for their tools")
     discovery_interval: int = setting(300, "How often a ready server is asked again", unit="seconds", ge=5)
     pin: Literal["off", "warn"] = setting("warn", "What drift does where an MCPServer does not say")
     catalog_port: int = setting(8082, "Port of the catalog's pages (0: none)", ge=0, le=65535)
+    catalog_auth: Literal["none", "kubernetes"] = setting(
+        "none", "Who sees the catalog: anyone, or by token and rights"
+    )
     registry_namespace: str = setting("local.cluster", "Namespace of servers' names in the registry API")
     health_address: str = setting(":8081", "Where /healthz and /readyz are served (empty: nowhere)")
     metrics_address: str = setting("", "Where /metrics is served (empty: nowhere)")
@@ -39,6 +45,8 @@ class ControllerSettings(Settings):
         "", "Folder of tls.crt and tls.key: /metrics over TLS, for who may get that path"
     )
     remote_mcp_servers: Literal["never", "requested", "always"] = setting("requested", "Make RemoteMCPServers")
+    server_roles: Literal["none", "bind", "derive"] = setting("none", "What the extension rbac may ask for")
+    role_prefix: str = setting("kmcp", "Prefix of the ClusterRoles of the catalog")
     allow_block: bool = setting(False, "Allow the annotation kmcp-suite/pin: block")
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severity that is logged")
 
@@ -57,4 +65,6 @@ class ControllerSettings(Settings):
             default_images={"uvx": self.uvx_image, "npx": self.npx_image},
             remote=self.remote_mcp_servers,
             allow_block=self.allow_block,
+            server_roles=() if self.server_roles == "none" else (self.server_roles,),
+            role_prefix=self.role_prefix,
         )

@@ -27,11 +27,14 @@ from kmcp_runtime.catalog import (
     server_json,
 )  # fmt: skip
 
+from .audience import Audience, TurnedAwayError
+from .catalog import document as view
 from .live import Live, now
 from .page import HEADERS, Search, page
 from .registry import Query, QueryError, Registry, live_listed
 
 _ONE = {"docker": docker_entry, "server-json": server_json}  # what a single server is in these formats
+_VIEWS = 32  # of one state of the catalog: by the namespaces that callers may see
 _PUBLISHING = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -49,10 +52,12 @@ class Site:
     def __init__(
         self, live: Live, entries: Mapping[str, ServerEntry], registry_namespace: str,
         commands: Callable[[], tuple[Connection, ...]] | None, sized: Callable[[int], None] | None,
+        audience: Audience | None,
     ) -> None:  # fmt: skip
         self._live, self._entries, self._registry_namespace = live, entries, registry_namespace
-        self._commands, self._sized = commands, sized
-        self._made: _Body | None = None
+        self._commands, self._sized, self._audience = commands, sized, audience
+        self._document: Mapping[str, Any] = {}
+        self._made: dict[frozenset[str] | None, _Body] = {}
 
     def routes(self) -> list[Route]:
         servers = "/v0.1/servers"
@@ -69,24 +74,42 @@ class Site:
             Route(servers + "{rest:path}", _read_only, methods=[*_PUBLISHING]),
         ]
 
-    def _body(self) -> _Body:
-        """Made once for each state of the catalog: hundreds of servers take a second."""
-        document = self._live.document()
-        if self._made is None or self._made.document is not document:
-            text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-            registry = Registry(document, self._live.removed(), self._entries, self._registry_namespace)
-            self._made = _Body(document, text, gzip.compress(text, 5, mtime=0), registry)
-            if self._sized:
-                self._sized(len(text))
-        return self._made
+    async def _body(self, request: Request) -> _Body:
+        """What the caller may see; made once for each state of the catalog, as hundreds of servers take a second."""
+        seen = await self._seen(request)
+        if self._document is not (document := self._live.document()):
+            self._document, self._made = document, {}
+        if seen not in self._made:
+            if len(self._made) >= _VIEWS:
+                self._made.clear()
+            self._made[seen] = self._view(document, seen)
+        return self._made[seen]
+
+    async def _seen(self, request: Request) -> frozenset[str] | None:
+        """Namespaces; None: all."""
+        if self._audience is None:
+            return None
+        listed = (*self._live.document()["servers"], *self._live.removed())
+        return await self._audience.namespaces(request.headers, (each["namespace"] for each in listed))
+
+    def _view(self, document: Mapping[str, Any], seen: frozenset[str] | None) -> _Body:
+        removed = [each for each in self._live.removed() if seen is None or each["namespace"] in seen]
+        if seen is not None:
+            document = view(each for each in document["servers"] if each["namespace"] in seen)
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        registry = Registry(document, removed, self._entries, self._registry_namespace)
+        if self._sized and seen is None:
+            self._sized(len(text))
+        return _Body(document, text, gzip.compress(text, 5, mtime=0), registry)
 
     async def _catalog(self, request: Request) -> Response:
-        body = self._body()
+        body = await self._body(request)
         return _tagged(request, body.text, body.document["hash"], body.packed)
 
     async def _one(self, request: Request) -> Response:
-        found = self._live.get(request.path_params["namespace"], request.path_params["name"])
-        if found is None:
+        given = request.path_params
+        seen, found = await self._seen(request), self._live.get(given["namespace"], given["name"])
+        if found is None or (seen is not None and found["namespace"] not in seen):
             return PlainTextResponse("no such server\n", 404)
         return _tagged(request, json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode(), found["hash"])
 
@@ -96,7 +119,8 @@ class Site:
             known = ", ".join(FORMATS | LISTINGS)
             return PlainTextResponse(f"formats: {known}; transport: http, stdio\n", 404)
         wanted = request.query_params.get("server")  # <namespace>/<name>
-        servers = [each for each in self._live.document()["servers"] if wanted in (None, _path(each))]
+        document = (await self._body(request)).document
+        servers = [each for each in document["servers"] if wanted in (None, _path(each))]
         if wanted and not servers:
             return PlainTextResponse("no such server; server: <namespace>/<name>\n", 404)
         if form in FORMATS:
@@ -108,7 +132,7 @@ class Site:
     async def _page(self, request: Request) -> Response:
         given = request.query_params
         search = Search(given.get("q", ""), given.get("server", ""), given.get("effect", ""))
-        servers = self._live.document()["servers"]
+        servers = (await self._body(request)).document["servers"]
         found = [server for server in servers if search.finds(server)]
         transports = ("http", "stdio") if self._commands else ("http",)
         clients = {
@@ -130,30 +154,33 @@ class Site:
 
     async def _servers(self, request: Request) -> Response:
         try:
-            return JSONResponse(self._body().registry.servers(Query.of(request.query_params)))
+            query = Query.of(request.query_params)
+            return JSONResponse((await self._body(request)).registry.servers(query))
         except QueryError as error:
             return _problem(400, str(error))
 
     async def _versions(self, request: Request) -> Response:
-        return _found(self._body().registry.versions(request.path_params["name"]))
+        return _found((await self._body(request)).registry.versions(request.path_params["name"]))
 
     async def _version(self, request: Request) -> Response:
         given = request.path_params
-        return _found(self._body().registry.version(given["name"], given["version"]))
+        return _found((await self._body(request)).registry.version(given["name"], given["version"]))
 
 
 def app(
     live: Live, entries: Mapping[str, ServerEntry], *, hosts: Iterable[str] | None = None,
     registry_namespace: str = "local.cluster", commands: Callable[[], tuple[Connection, ...]] | None = None,
-    sized: Callable[[int], None] | None = None,
+    sized: Callable[[int], None] | None = None, audience: Audience | None = None,
 ) -> Starlette:  # fmt: skip
     """`hosts`: the only names it answers to, any where None. `commands`: the servers a client could start itself.
 
-    `sized` is told the bytes of each new catalog.json.
+    `sized` is told the bytes of each new catalog.json. `audience` decides who sees what; None: everybody everything.
     """
-    site = Site(live, entries, registry_namespace, commands, sized)
+    site = Site(live, entries, registry_namespace, commands, sized, audience)
     checks = [] if hosts is None else [Middleware(TrustedHostMiddleware, allowed_hosts=[*hosts], www_redirect=False)]
-    return Starlette(routes=site.routes(), middleware=[*checks, Middleware(GZipMiddleware, minimum_size=1024)])
+    packing = Middleware(GZipMiddleware, minimum_size=1024)
+    handlers = {TurnedAwayError: _turned_away}
+    return Starlette(routes=site.routes(), middleware=[*checks, packing], exception_handlers=handlers)
 
 
 def _tagged(request: Request, text: bytes, tag: str, packed: bytes | None = None) -> Response:
@@ -162,7 +189,7 @@ def _tagged(request: Request, text: bytes, tag: str, packed: bytes | None = None
     Who asks with the bare hash wants to know of tools only.
     """
     etag = f'"{tag}-{hashlib.sha256(text).hexdigest()[:12]}"'
-    headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding", **HEADERS}
+    headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding, Authorization", **HEADERS}
     known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
     if {etag, f'"{tag}"'} & set(known):
         return Response(status_code=304, headers=headers)
@@ -173,6 +200,12 @@ def _tagged(request: Request, text: bytes, tag: str, packed: bytes | None = None
 
 async def _healthz(request: Request) -> Response:
     return PlainTextResponse("ok\n")
+
+
+async def _turned_away(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TurnedAwayError)
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    return PlainTextResponse(f"{error}\n", error.status, headers)
 
 
 async def _read_only(request: Request) -> Response:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from kmcp_runtime.catalog import Drift, Fault
 
+_SUMMARY = 900  # characters of the drift in a message of 1,024
 Status = Literal["True", "False", "Unknown"]
 
 
@@ -30,6 +31,11 @@ class Rollout:
     deadline_exceeded: bool = False
     cause: str = ""  # why a container fails, redacted
     backend: str = ""  # body of /readyz when it was not 200: what is absent and what to set
+
+    @property
+    def complete(self) -> bool:
+        """No pod of an earlier template is left, also when there is none at all."""
+        return self.current and self.updated == self.replicas == self.available
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,9 @@ class Observed:
     rollout: Rollout | None = None
     discovery: Discovery = field(default_factory=lambda: Discovery("Pending"))
     drift: Drift | None = None  # None: no reference
-    blocked: bool = False
+    blocked: str = ""  # hash of what pods offer that are held back for it
     paused: bool = False
+    waiting: bool = False  # the Deployment is not applied yet: so many others roll
     deleting: bool = False
 
 
@@ -123,6 +130,8 @@ def _programmed(observed: Observed) -> Condition:
         return Condition("Programmed", "False", "NotAccepted", "no valid spec")
     if observed.paused:
         return Condition("Programmed", "Unknown", "Paused", "kmcp-suite/paused: the objects are left alone")
+    if observed.waiting:
+        return Condition("Programmed", "Unknown", "Waiting", "the Deployment waits until others have rolled")
     if observed.failed:
         message = "; ".join(text for _, text in observed.failed)
         return Condition("Programmed", "False", observed.failed[0][0], message)
@@ -135,7 +144,8 @@ def _ready(observed: Observed, accepted: Condition, programmed: Condition) -> Co
     if observed.rollout is None or observed.deleting:
         text = "being deleted" if observed.deleting else "nothing runs it yet"
         return Condition("Ready", "False", "PodsNotReady", text)
-    text = unready(observed.rollout) or ("" if programmed.status == "True" else programmed.message)
+    rolling = "" if observed.waiting else unready(observed.rollout)
+    text = rolling or ("" if programmed.status == "True" else programmed.message)
     if text:
         return Condition("Ready", "False", "NotAvailable", text)
     return Condition("Ready", "True", "Available", f"{observed.rollout.available} available")
@@ -166,11 +176,14 @@ def _discovered(discovery: Discovery) -> Condition:
 
 
 def _matched(observed: Observed, discovered: Condition) -> Condition:
+    if observed.blocked and observed.drift:
+        text = f"{observed.drift.summary(_SUMMARY)}; offered {observed.blocked}"
+        return Condition("CatalogMatched", "False", "Blocked", text)
     if discovered.status != "True":
         return Condition("CatalogMatched", "Unknown", "NotDiscovered", "no tools were listed yet")
     if observed.drift is None:
         return Condition("CatalogMatched", "Unknown", "NoReference", "nothing to compare with")
     if not observed.drift:
         return Condition("CatalogMatched", "True", "Matched", "equal to the reference")
-    reason = "Blocked" if observed.blocked else "BreakingDrift" if observed.drift.breaking else "Drift"
+    reason = "BreakingDrift" if observed.drift.breaking else "Drift"
     return Condition("CatalogMatched", "False", reason, observed.drift.summary())

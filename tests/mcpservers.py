@@ -10,8 +10,11 @@ from tests.waiting import until
 async def serve_mcpservers(api: KubeApi) -> None:
     """Install our CRD, and wait until the API server serves the kind."""
     await apply(api, definition())
+    await served(api)
 
-    async def served() -> bool:
+
+async def served(api: KubeApi) -> None:
+    async def answers() -> bool:
         try:
             await api.get("/apis/kagent.dev/v1alpha1/mcpservers")
         except StatusFailure as failure:
@@ -20,4 +23,4 @@ async def serve_mcpservers(api: KubeApi) -> None:
             return False
         return True
 
-    await until(served, seconds=30, what="the kind MCPServer")
+    await until(answers, seconds=30, what="the kind MCPServer")

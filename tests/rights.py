@@ -29,26 +29,37 @@ async def holding(
     api: KubeApi, server: Server, settings: ClusterSettings, namespace: str, rules: Iterable[Rule], folder: Path
 ) -> AsyncIterator[ToolCaller]:
     """A server as a new ServiceAccount that holds these rules in the whole cluster, and nothing else."""
-    async with identity(api, Path(settings.kubeconfig), namespace, rules, folder) as kubeconfig:
-        own = settings.model_copy(update={"kubeconfig": str(kubeconfig)})
-        async with Client(assemble(server, own, RuntimeSettings(approval="off", audit=False))) as client:
-            yield ToolCaller(client)
+    async with granted(api, namespace, rules) as name, acting(api, server, settings, namespace, name, folder) as caller:
+        yield caller
 
 
 @asynccontextmanager
-async def identity(
-    api: KubeApi, admin: Path, namespace: str, rules: Iterable[Rule], folder: Path
-) -> AsyncIterator[Path]:
-    """The kubeconfig of a new ServiceAccount that holds these rules in the whole cluster, and nothing else."""
+async def granted(api: KubeApi, namespace: str, rules: Iterable[Rule]) -> AsyncIterator[str]:
+    """The name of a new ServiceAccount that holds these rules in the whole cluster, and nothing else."""
     name = f"kmcp-test-{secrets.token_hex(4)}"
     await _grant(api, namespace, name, rules)
     try:
-        kubeconfig = folder / f"{name}.yaml"
-        kubeconfig.write_text(_kubeconfig(admin, await _token(api, namespace, name)))
-        yield kubeconfig
+        yield name
     finally:
         for kind in ("clusterrolebindings", "clusterroles"):
             await api.send("DELETE", f"{RBAC}/{kind}/{name}")
+
+
+@asynccontextmanager
+async def acting(
+    api: KubeApi, server: Server, settings: ClusterSettings, namespace: str, account: str, folder: Path
+) -> AsyncIterator[ToolCaller]:
+    """A server as a ServiceAccount that exists."""
+    own = settings.model_copy(update={"kubeconfig": str(await kubeconfig(api, settings, namespace, account, folder))})
+    async with Client(assemble(server, own, RuntimeSettings(approval="off", audit=False))) as client:
+        yield ToolCaller(client)
+
+
+async def kubeconfig(api: KubeApi, settings: ClusterSettings, namespace: str, account: str, folder: Path) -> Path:
+    """That of a ServiceAccount, with the cluster of the settings' own."""
+    found = folder / f"{account}.yaml"
+    found.write_text(_kubeconfig(settings.kubeconfig, await _token(api, namespace, account)))
+    return found
 
 
 def without(rules: Iterable[Rule], rule: Rule, verb: str) -> list[Rule]:
@@ -108,7 +119,7 @@ async def _token(api: KubeApi, namespace: str, name: str) -> str:
     return token
 
 
-def _kubeconfig(admin: Path, token: str) -> str:
-    document: dict[str, Any] = yaml.safe_load(admin.read_text())
+def _kubeconfig(admin: str, token: str) -> str:
+    document: dict[str, Any] = yaml.safe_load(Path(admin).read_text())
     document["users"] = [{"name": user["name"], "user": {"token": token}} for user in document["users"]]
     return json.dumps(document)

@@ -9,6 +9,7 @@ from kmcp_controller.spec.model import API_VERSION, KIND, OURS, Adapter
 from kmcp_runtime.catalog import ServerEntry, digest
 
 from .pod import Workload, gateway_config, pod_template
+from .roles import roles
 
 Manifest = dict[str, Any]
 SPEC_HASH = OURS + "spec-hash"
@@ -29,8 +30,10 @@ class Surroundings:
 def render(server: MCPServer, platform: Platform, around: Surroundings | None = None) -> list[Manifest]:
     around = around or Surroundings()
     workload = _workload(server, platform, around)
+    account = server.deployment.service_account_name or account_name(server)
     objects = [
         _service_account(server),
+        *roles(server, platform, around.entry, account),
         _config_map(server, workload),
         _network_policy(server, workload, platform),
         _service(server, workload, platform),
@@ -125,6 +128,9 @@ def _deployment(server: MCPServer, workload: Workload, around: Surroundings) -> 
             template["spec"]["terminationGracePeriodSeconds"] = grace
         if strategy:
             spec["strategy"] = strategy
+    if server.blocks:  # old pods go on until new ones are matched
+        given = spec.get("strategy", {}).get("rollingUpdate") or {}
+        spec["strategy"] = {"type": "RollingUpdate", "rollingUpdate": {**given, "maxUnavailable": 0}}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "spec": spec}
 
 
@@ -140,7 +146,8 @@ def _remote(server: MCPServer, platform: Platform, around: Surroundings) -> Mani
         "timeout": server.timeout_text,
     }
     if server.extensions.headers_from:
-        spec["headersFrom"] = list(server.extensions.headers_from)
+        headers = server.extensions.headers_from
+        spec["headersFrom"] = [each.model_dump(by_alias=True, exclude_none=True) for each in headers]
     if server.transport == "http" and server.http.tls:
         spec["tls"] = server.http.tls.model_dump(by_alias=True, exclude_none=True)
     if remote.allowed_namespaces:

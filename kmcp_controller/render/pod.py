@@ -12,6 +12,8 @@ from kmcp_controller.spec import MCPServer, Platform
 from kmcp_controller.spec.model import OURS, Adapter
 
 Manifest = dict[str, Any]
+GATE = OURS + "catalog-matched"  # of pods pinned with `block`: a condition that the controller sets
+_LEAVING_SECONDS, _GRACE_SECONDS = 5, 30  # the second is the API's default
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUFFIX = {"uvx": "-uv", "npx": "-node"}
 _HEALTHZ = {"httpGet": {"path": "/healthz", "port": "management"}}
@@ -76,6 +78,7 @@ def _pod_spec(workload: Workload) -> Manifest:
     optional = {
         "securityContext": security,
         "volumes": _volumes(workload),
+        "readinessGates": [{"conditionType": GATE}] if workload.server.blocks else [],
         "tolerations": list(deployment.tolerations),
         "affinity": deployment.affinity,
         "nodeSelector": deployment.node_selector,
@@ -99,6 +102,7 @@ def _container(workload: Workload) -> Manifest:
         "resources": deployment.resources,
         "securityContext": {**_container_security(workload, workload.ours), **deployment.security_context},
         **_probes(workload),
+        "lifecycle": _lifecycle(workload.server),
         "volumeMounts": _mounts(workload),
     }
     return container | {key: value for key, value in optional.items() if value}
@@ -146,6 +150,14 @@ def _probes(workload: Workload) -> dict[str, Manifest]:
     probes = _SUITE_PROBES if workload.ours else _FOREIGN_PROBES
     given = workload.server.extensions.probes.model_dump(exclude_none=True)
     return {f"{kind}Probe": probe for kind, probe in {**probes, **given}.items()}
+
+
+def _lifecycle(server: MCPServer) -> Manifest:
+    """Nodes learn a moment late that a pod leaves its Service: until then it goes on serving."""
+    strategy = server.extensions.update_strategy
+    grace = strategy.grace_period_seconds if strategy else None
+    seconds = min(_LEAVING_SECONDS, (_GRACE_SECONDS if grace is None else grace) // 2)
+    return {"preStop": {"sleep": {"seconds": seconds}}} if seconds else {}
 
 
 def _pod_security(level: str) -> Manifest:

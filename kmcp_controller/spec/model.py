@@ -114,6 +114,20 @@ class Remote(Model):
     allowed_namespaces: Object | None = None
 
 
+class HeaderSource(Model):
+    type: Literal["Secret", "ConfigMap"]
+    name: str
+    key: str
+
+
+class Header(Model):
+    """As of a RemoteMCPServer, which takes a copy."""
+
+    name: str
+    value: str | None = None
+    value_from: HeaderSource | None = None
+
+
 class Extensions(Model):
     """What upstream's resource has no field for: one block, in `spec.extensions` or in an annotation."""
 
@@ -127,7 +141,7 @@ class Extensions(Model):
     network: Network | None = None
     rbac: Literal["none", "bind", "derive"] = "none"
     remote: Remote = Field(default_factory=Remote)
-    headers_from: tuple[Object, ...] = ()
+    headers_from: tuple[Header, ...] = ()
     stdio_adapter: Literal["agentgateway", "bridge"] | None = None
 
 
@@ -161,9 +175,26 @@ class MCPServer:
         return (self.http.path if self.transport == "http" else None) or "/mcp"
 
     @property
+    def host(self) -> str:
+        return f"{self.name}.{self.namespace}.svc"
+
+    @property
     def url(self) -> str:
-        scheme = "https" if self.transport == "http" and self.http.tls else "http"
-        return f"{scheme}://{self.name}.{self.namespace}.svc:{self.port}{self.path}"
+        return f"{self._scheme}://{self.host}:{self.port}{self.path}"
+
+    def url_at(self, address: str) -> str:
+        """Where one pod listens."""
+        host = f"[{address}]" if ":" in address else address
+        return f"{self._scheme}://{host}:{self.target_port}{self.path}"
+
+    @property
+    def blocks(self) -> bool:
+        """Pods with other tools than the reference get no traffic."""
+        return self.annotations.get(OURS + "pin") == "block"
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.transport == "http" and self.http.tls else "http"
 
 
 @dataclass(frozen=True)
@@ -181,6 +212,8 @@ class Platform:
     )
     remote: Literal["never", "requested", "always"] = "requested"
     allow_block: bool = False
+    server_roles: tuple[Literal["bind", "derive"], ...] = ()  # what the extension rbac may be, beside none
+    role_prefix: str = "kmcp"  # of the ClusterRoles of the catalog: the name of the chart's release
 
 
 def repository(image: str) -> str:

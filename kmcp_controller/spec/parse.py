@@ -27,6 +27,7 @@ M = TypeVar("M", bound=BaseModel)
 ANNOTATION = OURS + "extensions"
 SELECTOR_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _DURATION = re.compile(r"(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _VOLUMES = ("config", "binary", "scratch")
@@ -55,7 +56,7 @@ def parse(manifest: Mapping[str, Any], platform: Platform) -> MCPServer:
         faults += _block(extensions, root)
     if spec and extensions:
         faults += _together(spec, extensions, root, platform)
-    faults += _policy(metadata, platform)
+    faults += _policy(metadata, extensions, platform)
     if faults or not spec or not extensions:
         raise RefusedError(faults)
     ours = {key: value for key, value in (metadata.get("annotations") or {}).items() if key.startswith(OURS)}
@@ -182,14 +183,19 @@ def _twice(names: list[str]) -> list[str]:
 def _block(extensions: Extensions, root: tuple[str, ...]) -> Iterator[Fault]:
     if extensions.network and extensions.network.ingress_from is None and extensions.network.egress_to is None:
         yield Fault((*root, "network"), "would forbid all traffic; give ingressFrom or egressTo")
-    if extensions.rbac != "none":
-        text = f"{extensions.rbac} is not rendered by this version; write none and use deployment.serviceAccountName"
-        yield Fault((*root, "rbac"), text)
     for name in _twice([entry.name for entry in extensions.env]):
         yield Fault((*root, "env"), f"{name} twice; keep one")
-    for index, entry in enumerate(extensions.env):
-        if (entry.value is None) == (entry.value_from is None):
-            yield Fault((*root, "env", str(index)), "has both or neither of value and valueFrom; give one")
+    given: dict[str, list[tuple[str | None, object]]] = {
+        "env": [(each.value, each.value_from) for each in extensions.env],
+        "headersFrom": [(each.value, each.value_from) for each in extensions.headers_from],
+    }
+    for field, entries in given.items():
+        for index, (value, source) in enumerate(entries):
+            if (value is None) == (source is None):
+                yield Fault((*root, field, str(index)), "has both or neither of value and valueFrom; give one")
+    for index, header in enumerate(extensions.headers_from):
+        if not _HEADER.fullmatch(header.name):
+            yield Fault((*root, "headersFrom", str(index), "name"), f"is {header.name!r}; write the name of a header")
 
 
 def _together(spec: Spec, extensions: Extensions, root: tuple[str, ...], platform: Platform) -> Iterator[Fault]:
@@ -201,14 +207,25 @@ def _together(spec: Spec, extensions: Extensions, root: tuple[str, ...], platfor
     adapter = adapter_of(spec.transport_type, deployment, extensions.stdio_adapter, platform)
     if extensions.tools is not None and adapter == "none" and not suite:
         yield Fault((*root, "tools"), "cannot be enforced on a foreign image; remove it, or use a suite image or stdio")
+    if extensions.rbac != "none" and not suite:
+        text = "what a foreign image needs is not known; remove it and use deployment.serviceAccountName"
+        yield Fault((*root, "rbac"), text)
+    elif extensions.rbac != "none" and extensions.rbac not in platform.server_roles:
+        text = f"{extensions.rbac} is not allowed on this platform; write none, or set rbac.serverRoles"
+        yield Fault((*root, "rbac"), text)
     if extensions.read_only and not suite:
         yield Fault((*root, "readOnly"), "cannot be enforced on a foreign image; remove it, or use a suite image")
 
 
-def _policy(metadata: Mapping[str, Any], platform: Platform) -> Iterator[Fault]:
+def _policy(metadata: Mapping[str, Any], extensions: Extensions | None, platform: Platform) -> Iterator[Fault]:
     path = ("metadata", "annotations", OURS + "pin")
     pin = (metadata.get("annotations") or {}).get(OURS + "pin", "off")
     if pin not in ("off", "warn", "block"):
         yield Fault(path, f"is {pin!r}; write off, warn or block")
     elif pin == "block" and not platform.allow_block:
         yield Fault(path, "block is not allowed on this platform; write warn, or set catalog.pinning.allowBlock")
+    strategy = extensions.update_strategy if extensions else None
+    if pin == "block" and strategy and strategy.type == "Recreate":
+        yield Fault(
+            path, "block keeps old pods until new ones are matched, updateStrategy Recreate ends them; keep one"
+        )

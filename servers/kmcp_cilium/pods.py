@@ -44,7 +44,7 @@ async def home(api: KubeApi) -> str | None:
     """The namespace that agents run in; None when there are none."""
     query = (("labelSelector", SELECTOR), ("limit", "50"))
     found = await api.get("/api/v1/pods", query, FORMS["names"])
-    namespaces = sorted({item["metadata"]["namespace"] for item in found["items"]})
+    namespaces = sorted({item["metadata"]["namespace"] for item in found["items"] or ()})
     if not namespaces:
         return None
     if USUAL_NAMESPACE in namespaces:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kmcp_istio.client import Mesh
 from kmcp_istio.settings import IstioSettings
-from kmcp_runtime import command
+from kmcp_runtime import command, scratch
 from kmcp_runtime.command import Ended
 from kmcp_runtime.errors import Code, ToolFailure, unavailable
 from kmcp_runtime.kube import kubeconfig
@@ -73,7 +73,7 @@ def minor(text: str) -> str | None:
 
 @contextmanager
 def _home() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="kmcp-istioctl-") as folder:
+    with tempfile.TemporaryDirectory(prefix="istioctl-", dir=scratch.folder()) as folder:
         yield Path(folder)
 
 

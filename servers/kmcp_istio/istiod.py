@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,11 @@ class Unreachable(BaseModel):
     pod: str
     code: str
     message: str
+    hint: str | None = None
+
+
+Reading = Callable[[PodAnswer, Istiod], Any]
+"""What an answer says."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Answers:
 
     given: Sequence[tuple[Istiod, Any]]
     unreachable: list[Unreachable]
+    failures: Sequence[ToolFailure]
 
 
 async def all_of(mesh: Mesh, revision: str | None) -> list[Istiod]:
@@ -84,21 +90,39 @@ async def _not_installed(mesh: Mesh, namespace: str) -> ToolFailure:
     return unavailable(f"Istio is not installed in namespace {namespace}: no pod with {_APP}", hint)
 
 
-async def ask_all(mesh: Mesh, istiods: Sequence[Istiod], target: str) -> Answers:
-    """The JSON answers of every istiod; a failure only when none answers."""
-    outcomes = await asyncio.gather(*(_attempt(mesh, each, target) for each in istiods))
-    failures = [(each, found) for each, found in zip(istiods, outcomes, strict=True) if isinstance(found, ToolFailure)]
-    if len(failures) == len(istiods):
-        raise failures[0][1]
+def read_json(answer: PodAnswer, istiod: Istiod) -> Any:
+    try:
+        if answer.status == _OK:
+            return json.loads(answer.content)
+    except ValueError:
+        pass
+    told = answer.content[:200].decode(errors="replace").strip()
+    raise unavailable(f"istiod {istiod.pod} answered with HTTP {answer.status}, which is not understood: {told}")
+
+
+async def ask_all(mesh: Mesh, istiods: Sequence[Istiod], target: str, read: Reading = read_json) -> Answers:
+    """What every istiod answers, as JSON or as `read` makes of it; a failure only when none answers."""
+    answers = await ask_each(mesh, istiods, target, read)
+    if not answers.given:
+        raise answers.failures[0]
+    return answers
+
+
+async def ask_each(mesh: Mesh, istiods: Sequence[Istiod], target: str, read: Reading = read_json) -> Answers:
+    """`ask_all` for where the answers of none are worth telling, too."""
+    outcomes = await asyncio.gather(*(_attempt(mesh, each, target, read) for each in istiods))
+    both = list(zip(istiods, outcomes, strict=True))
+    failures = [(each, found) for each, found in both if isinstance(found, ToolFailure)]
     return Answers(
-        [(each, found) for each, found in zip(istiods, outcomes, strict=True) if not isinstance(found, ToolFailure)],
-        [Unreachable(pod=each.pod, code=failure.code, message=failure.message) for each, failure in failures],
+        [(each, found) for each, found in both if not isinstance(found, ToolFailure)],
+        [Unreachable(pod=each.pod, code=one.code, message=one.message, hint=one.hint) for each, one in failures],
+        [failure for _, failure in failures],
     )
 
 
-async def _attempt(mesh: Mesh, istiod: Istiod, target: str) -> Any:
+async def _attempt(mesh: Mesh, istiod: Istiod, target: str, read: Reading) -> Any:
     try:
-        return read_json(await debug(mesh, istiod, target), istiod)
+        return read(await debug(mesh, istiod, target), istiod)
     except ToolFailure as failure:
         return failure
 
@@ -109,7 +133,8 @@ async def debug(mesh: Mesh, istiod: Istiod, target: str) -> PodAnswer:
     if answer.status in (_UNAUTHORIZED, _FORBIDDEN):
         raise unavailable(
             f"istiod {istiod.pod} refuses {target} (HTTP {answer.status}): its debug interface demands credentials",
-            "it answers its loopback without them: is another server on its monitoring port?",
+            "it answers its loopback without them: is another server on its monitoring port? Else set "
+            "ENABLE_DEBUG_ENDPOINT_AUTH=false for istiod",
         )
     if answer.status == _NOT_FOUND and _is_missing_page(answer):
         raise unavailable(
@@ -122,13 +147,3 @@ async def debug(mesh: Mesh, istiod: Istiod, target: str) -> PodAnswer:
 def _is_missing_page(answer: PodAnswer) -> bool:
     """Whether there is no such page at all; a page may answer 404 itself, in words of its own."""
     return answer.content.strip() in (b"", b"404 page not found")
-
-
-def read_json(answer: PodAnswer, istiod: Istiod) -> Any:
-    try:
-        if answer.status == _OK:
-            return json.loads(answer.content)
-    except ValueError:
-        pass
-    told = answer.content[:200].decode(errors="replace").strip()
-    raise unavailable(f"istiod {istiod.pod} answered with HTTP {answer.status}, which is not understood: {told}")

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -13,6 +13,7 @@ from kmcp_istio.istiod import Istiod
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.portforward import PodAnswer
 
+_OK = 200
 _PRINTED = re.compile(r"(?P<version>.+?)-[0-9A-Za-z]+(?:-dirty)?-[0-9A-Za-z]+")
 """`1.31.0-<git revision>-Clean`, as the monitoring port prints it."""
 
@@ -32,16 +33,16 @@ class DataPlane(BaseModel):
     proxies: int = Field(description="How many are connected")
 
 
-async def of_istiods(mesh: Mesh, istiods: Iterable[Istiod]) -> list[ControlPlane]:
-    found = []
-    for one in istiods:
-        version = read(await istiod.debug(mesh, one, "/version"))
-        found.append(ControlPlane(pod=one.pod, revision=one.revision, version=version))
-    return found
+async def of_istiods(mesh: Mesh, istiods: Sequence[Istiod]) -> list[ControlPlane]:
+    """Those that answer; a failure only when none does."""
+    answers = await istiod.ask_all(mesh, istiods, "/version", _version)
+    return [ControlPlane(pod=one.pod, revision=one.revision, version=version) for one, version in answers.given]
 
 
-def read(answer: PodAnswer) -> str:
-    """The version of an answer of `/version`, which is JSON or plain text."""
+def _version(answer: PodAnswer, one: Istiod) -> str:
+    """What `/version` answers, which is JSON or plain text."""
+    if answer.status != _OK:
+        return str(istiod.read_json(answer, one))
     told = answer.content.decode(errors="replace").strip()
     try:
         document: Mapping[str, Any] = json.loads(told)

@@ -4,6 +4,8 @@ kmcp-suite catalog write            rewrite what is generated
 kmcp-suite catalog check            fail when any of it is stale
 kmcp-suite catalog export FORMAT    client configuration: claude-code, claude-desktop, vscode, cursor;
                                     for other catalogs: docker, server-json, toolhive, remotemcpserver
+
+Other packages add actions by the entry points `kmcp.catalog`.
 """
 
 import argparse
@@ -49,10 +51,15 @@ RBAC = Path("charts/kmcp/files/rbac")
 CHART_CATALOG = Path("charts/kmcp/files/catalog.yaml")
 GENERATED = "kmcp.generated"
 """Entry points of functions that tell further generated files: path to text."""
+ACTIONS = "kmcp.catalog"
+"""Entry points of further actions: a function of their arguments."""
 _EXTRAS = "KMCP_EXTRAS is not false"
 
 
 def main(argv: Sequence[str]) -> int:
+    added = {found.name: found for found in entry_points(group=ACTIONS)}
+    if argv and argv[0] in added:
+        return cast("Callable[[Sequence[str]], int]", added[argv[0]].load())(argv[1:])
     parser = argparse.ArgumentParser(prog="kmcp-suite catalog", description="The catalog of the suite.")
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("write", help="rewrite what is generated from the code")
@@ -62,6 +69,8 @@ def main(argv: Sequence[str]) -> int:
     exporting.add_argument("--url", default=f"http://127.0.0.1:{COMPOSED_PORT}", help="where the suite is served")
     exporting.add_argument("--stdio", action="store_true", help="commands instead of URLs")
     exporting.add_argument("--images", default="kmcp", help="prefix of the images' repositories (default: %(default)s)")
+    for name in added:
+        actions.add_parser(name, help=f"see kmcp-suite catalog {name} --help")
     chosen = parser.parse_args(argv)
     if chosen.action == "export":
         found = _listing if chosen.format in LISTINGS else _export

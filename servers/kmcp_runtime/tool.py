@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
-from kmcp_runtime.catalog import Effect, Rule
+from kmcp_runtime.catalog import Effect, Rule, reading_only
 from kmcp_runtime.output.results import Result
 from kmcp_runtime.schema import input_schema, output_schema
 
@@ -120,7 +120,7 @@ class Declared:
         if not reading:
             return None
         arguments = _narrowed(self.arguments, self.by, reading)
-        needs = tuple(_reading(self.needs)) if self.by.needs is None else self.by.needs
+        needs = reading_only(self.needs) if self.by.needs is None else self.by.needs
         return replace(
             self, effect=Effect.READ, by=None, destructive=False, idempotent=True, arguments=arguments, needs=needs
         )
@@ -239,14 +239,6 @@ def _result(function: Callable[..., Any]) -> type[Result]:
 
 
 _OF_CHANGES = ("dry_run", "approval")
-_READING_VERBS = ("get", "list", "watch")
-
-
-def _reading(needs: Iterable[Rule]) -> Iterator[Rule]:
-    for rule in needs:
-        verbs = tuple(verb for verb in rule.verbs if verb in _READING_VERBS)
-        if verbs:
-            yield replace(rule, verbs=verbs)
 
 
 def _narrowed(model: type[BaseModel], by: By, values: list[str]) -> type[BaseModel]:

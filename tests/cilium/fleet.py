@@ -163,7 +163,8 @@ async def _names(request: web.Request) -> web.Response:
             {"kind": "Table", "rows": [{"cells": agent.row()} for agent in _agents(request).values()]}
         )
     items = [{"metadata": {"name": pod, "namespace": NAMESPACE}} for pod in _agents(request)]
-    return web.json_response({"kind": "PartialObjectMetadataList", "metadata": {}, "items": items})
+    # The API server writes null where there is none.
+    return web.json_response({"kind": "PartialObjectMetadataList", "metadata": {}, "items": items or None})
 
 
 async def _exec(request: web.Request) -> web.WebSocketResponse:

@@ -59,7 +59,7 @@ def _start_control_plane_alone(directory: Path, stack: ExitStack, why_no_pods: s
     found = binaries.ensure(binaries.CONTROL_PLANE, say)
     processes = Processes(directory, namespaces=False)
     stack.callback(processes.stop)
-    ports = _free_ports(tuple(components.FIXED_PORTS))
+    ports = free_ports(tuple(components.FIXED_PORTS))
     layout = Layout(directory, found, "127.0.0.1", network.Network(), ports=ports)
     kubeconfig = issue_certificates(layout)
     api = _start_apiserver(layout, processes, stack, pods=False)
@@ -150,7 +150,7 @@ def _with_version(cluster: Cluster, api: httpx2.Client) -> Cluster:
     return cluster.with_version(str(api.get("/version").raise_for_status().json()["gitVersion"]))
 
 
-def _free_ports(names: tuple[str, ...]) -> dict[str, int]:
+def free_ports(names: tuple[str, ...]) -> dict[str, int]:
     """Ports that were free a moment ago, all different because all are held at once."""
     with ExitStack() as stack:
         sockets = {name: stack.enter_context(socket.socket()) for name in names}

@@ -8,6 +8,7 @@ import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,10 +93,23 @@ def _namespaces(cluster: Cluster) -> "Iterator[Namespaces]":
 @pytest.fixture
 def namespace(_namespaces: "Namespaces") -> Iterator[str]:
     """A fresh namespace, ready for pods; deleted afterwards without waiting."""
+    with _fresh(_namespaces) as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def shared_namespace(_namespaces: "Namespaces") -> Iterator[str]:
+    """The same for all tests of a file: for what is made once and then only looked at."""
+    with _fresh(_namespaces) as name:
+        yield name
+
+
+@contextmanager
+def _fresh(namespaces: "Namespaces") -> Iterator[str]:
     name = f"t-{uuid.uuid4().hex[:10]}"
-    _namespaces.create(name)
+    namespaces.create(name)
     yield name
-    _namespaces.delete(name)
+    namespaces.delete(name)
 
 
 @pytest.fixture(scope="session")

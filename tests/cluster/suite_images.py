@@ -57,16 +57,10 @@ def _build(server: str, tar: Path, say: Callable[[str], None]) -> Path:
     say(f"building the image of {server} (once for these sources, about half a minute)")
     with _storage() as buildah, _sources() as context:
         buildah("pull", "--quiet", f"docker-archive:{base}")
-        build = [
-            "--build-arg",
-            f"BASE={BASE}",
-            "--build-arg",
-            f"SERVER={server}",
-            "--tag",
-            reference(server),
-            str(context),
-        ]
-        buildah("bud", "--quiet", *build)
+        # Without PROGRAMS this buildah leaves out the stage that is its default.
+        given = {"BASE": BASE, "SERVER": server, "PROGRAMS": "none"}
+        arguments = [f"--build-arg={name}={value}" for name, value in given.items()]
+        buildah("bud", "--quiet", *arguments, "--tag", reference(server), str(context))
         partial = tar.with_suffix(f".{os.getpid()}")
         buildah("push", "--quiet", reference(server), f"docker-archive:{partial}:{reference(server)}")
     for stale in _by_age(tar.parent.glob(f"kmcp-{server}-*.tar"))[KEPT - 1 :]:

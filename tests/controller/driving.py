@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -26,16 +27,22 @@ MERGE = "application/merge-patch+json"
 
 
 class AuditedApi(KubeApi):
-    """Keeps the writes that it sends."""
+    """Keeps the writes that it sends, and those that were refused."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.writes: list[tuple[str, str]] = []
+        self.refused: list[str] = []
 
     async def send(self, method: str, path: str, *rest: Any, **named: Any) -> Any:
         if method != "GET":
             self.writes.append((method, path))
-        return await super().send(method, path, *rest, **named)
+        try:
+            return await super().send(method, path, *rest, **named)
+        except StatusFailure as failure:
+            if method != "GET":
+                self.refused.append(f"{method} {path}: {failure.message}")
+            raise
 
 
 class Running:
@@ -52,6 +59,7 @@ class Running:
         self._prepare = prepare
         self.stop, self.ready = threading.Event(), threading.Event()
         self.writes: list[tuple[str, str]] = []
+        self.refused: list[str] = []
         self.reconciler: Reconciler | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
         self._thread.start()
@@ -61,7 +69,7 @@ class Running:
         contexts = load_contexts(kubeconfig)
         context = contexts.named(None)
         api = AuditedApi(contexts, context, Limits(), native)
-        api.writes = self.writes
+        api.writes, api.refused = self.writes, self.refused
         cluster = Cluster(api)
         controller = Controller(cluster, options, place)
         if self._prepare:
@@ -88,13 +96,16 @@ async def _silence(loop: asyncio.AbstractEventLoop) -> None:
 
 
 class Driver:
+    portable = False
+    """Whether extensions go into the annotation, as upstream's definition needs it."""
+
     def __init__(self, api: KubeApi, namespace: str, given: Given) -> None:
         self.api, self.namespace, self.given = api, namespace, given
         self._running: list[Running] = []
 
-    async def start(self, options: Options = OPTIONS, **place: Any) -> Running:
+    async def start(self, options: Options = OPTIONS, kubeconfig: str = "", **place: Any) -> Running:
         where = replace(Place(namespaces=(self.namespace,)), **place)
-        running = Running(str(self.given.kubeconfig), options, where)
+        running = Running(kubeconfig or str(self.given.kubeconfig), options, where)
         self._running.append(running)
         assert await asyncio.to_thread(running.ready.wait, 60)
         return running
@@ -109,6 +120,8 @@ class Driver:
     async def server(self, deployment: Mapping[str, Any], name: str = "time", **spec: Any) -> Object:
         """Make or change an MCPServer; `annotations` go to its metadata."""
         annotations = spec.pop("annotations", {})
+        if self.portable and "extensions" in spec:
+            annotations = {**annotations, "kmcp-suite/extensions": json.dumps(spec.pop("extensions"))}
         body = {
             "apiVersion": "kagent.dev/v1alpha1",
             "kind": "MCPServer",
@@ -209,3 +222,11 @@ def condition(found: Object, type_: str) -> Object:
         if each["type"] == type_:
             return each
     return {}
+
+
+async def token(api: KubeApi, namespace: str, name: str) -> str:
+    """Of a new ServiceAccount."""
+    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    await api.send("POST", accounts, (), {"metadata": {"name": name}})
+    answer = await api.send("POST", f"{accounts}/{name}/token", (), {"spec": {"expirationSeconds": 3600}})
+    return str(answer["status"]["token"])

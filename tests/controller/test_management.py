@@ -19,7 +19,7 @@ from kmcp_controller.metrics import Metrics
 from kmcp_runtime.kube.api import KubeApi
 from tests.cluster.certificates import Authority
 from tests.controller.conftest import Start
-from tests.controller.driving import Driver
+from tests.controller.driving import Driver, token
 from tests.controller.test_reconcile import IMAGE, programmed
 from tests.ports import free_ports
 from tests.waiting import until
@@ -83,13 +83,6 @@ def certified(folder: Path) -> ssl.SSLContext:
     authority = Authority(folder)
     authority.issue("tls", "kmcp-metrics", hosts=["127.0.0.1"])
     return ssl.create_default_context(cafile=folder / "ca.crt")
-
-
-async def token(api: KubeApi, namespace: str, name: str) -> str:
-    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
-    await api.send("POST", accounts, (), {"metadata": {"name": name}})
-    answer = await api.send("POST", f"{accounts}/{name}/token", (), {"spec": {"expirationSeconds": 3600}})
-    return str(answer["status"]["token"])
 
 
 @pytest.mark.cluster

@@ -7,10 +7,10 @@ import pytest
 from fastmcp import Client
 
 from kmcp_controller import status
+from kmcp_controller.narrowing import narrowed
 from kmcp_controller.reference import (
     entry_name,
     first_sight,
-    narrowed,
     pin_mode,
     reference,
     tools_hash,

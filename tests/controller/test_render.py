@@ -47,6 +47,7 @@ CONTAINER = {
     "startupProbe": {**HEALTHZ, "periodSeconds": 1, "failureThreshold": 60},
     "readinessProbe": {**HEALTHZ, "periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 3},
     "livenessProbe": {**HEALTHZ, "periodSeconds": 20, "timeoutSeconds": 2, "failureThreshold": 3},
+    "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
     "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
 }
 GOLDEN: list[dict[str, Any]] = [
@@ -323,6 +324,32 @@ def test_update_strategy_and_grace_period() -> None:
     ]
     assert spec["strategy"] == {"type": "Recreate"}
     assert spec["template"]["spec"]["terminationGracePeriodSeconds"] == 5
+
+
+@pytest.mark.parametrize(("grace", "seconds"), [(None, 5), (60, 5), (5, 2), (1, None), (0, None)])
+def test_a_pod_serves_on_while_nodes_learn_that_it_leaves(grace: int | None, seconds: int | None) -> None:
+    """The API refuses a sleep as long as the grace period, and half of that is for the end itself."""
+    given = manifest(FOREIGN) if grace is None else manifest(FOREIGN, updateStrategy={"gracePeriodSeconds": grace})
+    found = container(given)
+    assert found.get("lifecycle") == (seconds and {"preStop": {"sleep": {"seconds": seconds}}})
+
+
+def test_block_gates_the_pods_and_keeps_old_ones() -> None:
+    body = manifest(FOREIGN, updateStrategy={"rollingUpdate": {"maxUnavailable": 1, "maxSurge": 2}})
+    body["metadata"]["annotations"] = {"kmcp-suite/pin": "block"}
+    spec = rendered(body, Platform(allow_block=True))["Deployment"]["spec"]
+    assert spec["template"]["spec"]["readinessGates"] == [{"conditionType": "kmcp-suite/catalog-matched"}]
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 2}}
+    body["metadata"]["annotations"] = {"kmcp-suite/pin": "warn"}
+    spec = rendered(body, Platform(allow_block=True))["Deployment"]["spec"]
+    assert "readinessGates" not in spec["template"]["spec"]
+
+
+def test_headers_go_to_the_remote_server_as_they_are() -> None:
+    source = {"type": "Secret", "name": "token", "key": "header"}
+    headers = [{"name": "Authorization", "valueFrom": source}, {"name": "X-Team", "value": "a"}]
+    found = rendered(manifest(FOREIGN, remote={"enabled": True}, headersFrom=headers))["RemoteMCPServer"]
+    assert found["spec"]["headersFrom"] == headers
 
 
 def test_a_users_value_of_our_variables_wins() -> None:

@@ -86,7 +86,12 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("extension key", manifest(FOREIGN, tool=["a"]), 'spec.extensions.tool: unknown key; did you mean "tools"?'),
     ("extension type", manifest(FOREIGN, tools="a"), "spec.extensions.tools: is no list; write [a, b]"),
     ("network", manifest(FOREIGN, network={}), "spec.extensions.network: would forbid all traffic"),
-    ("rbac", manifest(FOREIGN, rbac="derive"), "spec.extensions.rbac: derive is not rendered by this version"),
+    ("foreign rbac", manifest(FOREIGN, rbac="derive"), "spec.extensions.rbac: what a foreign image needs is not known"),
+    (
+        "rbac",
+        manifest({"image": "registry.example.com/kmcp/kmcp-helm:1"}, rbac="derive"),
+        "spec.extensions.rbac: derive is not allowed on this platform; write none, or set rbac.serverRoles",
+    ),
     (
         "env twice",
         manifest({**FOREIGN, "env": {"A": "1"}}, env=[{"name": "A", "value": "2"}]),

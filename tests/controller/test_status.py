@@ -80,17 +80,25 @@ def test_discovery(reason: str, status: str) -> None:
 @pytest.mark.parametrize(
     ("drift", "blocked", "status", "reason"),
     [
-        (None, False, "Unknown", "NoReference"),
-        (Drift(), False, "True", "Matched"),
-        (Drift(added=("a",)), False, "False", "Drift"),
-        (Drift(removed=("a",), breaking=(("a", "removed"),)), False, "False", "BreakingDrift"),
-        (Drift(added=("a",)), True, "False", "Blocked"),
+        (None, "", "Unknown", "NoReference"),
+        (Drift(), "", "True", "Matched"),
+        (Drift(added=("a",)), "", "False", "Drift"),
+        (Drift(removed=("a",), breaking=(("a", "removed"),)), "", "False", "BreakingDrift"),
+        (Drift(added=("a",)), "sha256:1", "False", "Blocked"),
     ],
 )
-def test_catalog(drift: Drift | None, blocked: bool, status: str, reason: str) -> None:
+def test_catalog(drift: Drift | None, blocked: str, status: str, reason: str) -> None:
     state = found(Observed(discovery=LISTED, drift=drift, blocked=blocked))["CatalogMatched"]
     assert (state.status, state.reason) == (status, reason)
     assert found(Observed(drift=drift))["CatalogMatched"].reason == "NotDiscovered"
+
+
+def test_blocked_is_told_while_nothing_is_ready_and_says_what_is_offered() -> None:
+    drift = Drift(added=tuple(f"tool_{number}" for number in range(500)))
+    held = found(Observed(drift=drift, blocked="sha256:" + "a" * 64))["CatalogMatched"]
+    assert (held.status, held.reason) == ("False", "Blocked")
+    assert held.message.endswith("; offered sha256:" + "a" * 64)
+    assert len(held.message) <= 1024
 
 
 def test_a_transition_is_a_change_of_status() -> None:

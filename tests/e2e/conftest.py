@@ -50,7 +50,8 @@ async def shared(
 
 
 @pytest.fixture
-async def release(shared: Release) -> Release:
+async def release(shared: Release) -> AsyncIterator[Release]:
     """The chart as a release with two running controllers and the Kubernetes server."""
     await shared.installed()
-    return shared
+    yield shared
+    await shared.tidied()

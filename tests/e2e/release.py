@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from tests.applying import apply
 from tests.chart.rendering import CHART, Chart
 from tests.cluster import suite_images
 from tests.cluster.model import Cluster
-from tests.waiting import until
+from tests.waiting import listening, until
 
 Object = dict[str, Any]
 PATIENCE = 180.0
 """Seconds for pods to start on a busy machine; a quiet one needs fifteen."""
+PROGRAM = Path(__file__).parent / "programs/words.py"
 IMAGE = suite_images.reference("kubernetes")
+ADDED = {"app.kubernetes.io/managed-by": "kmcp-tests"}
 VALUES: Object = {
     "image": {"repository": f"{suite_images.REGISTRY}kmcp-controller", "tag": suite_images.tag()},
     "controller": {
@@ -26,6 +29,7 @@ VALUES: Object = {
         "healthProbe": {"readinessProbe": {"initialDelaySeconds": 1, "periodSeconds": 2}},
     },
     "discovery": {"intervalSeconds": 10},
+    "catalog": {"pinning": {"allowBlock": True}},
     "resources": {"limits": {"cpu": None}},
 }
 
@@ -35,25 +39,35 @@ class Release:
 
     def __init__(self, api: KubeApi, cluster: Cluster, helm: Path, home: Path) -> None:
         self.api, self.cluster, self.chart, self._home = api, cluster, Chart(helm), home
-        self.namespace = f"e2e-{secrets.token_hex(4)}"
+        self.namespace = ""
         self._lives = False
+        self._namespaces: list[str] = []
 
     async def installed(self) -> None:
         if self._lives:
             return
-        self._lives = True
+        self.namespace, self._lives = f"e2e-{secrets.token_hex(4)}", True
+        self._namespaces.append(self.namespace)
         await self.api.send("POST", "/api/v1/namespaces", (), {"metadata": {"name": self.namespace}})
         values = self._home / "values.json"
         values.write_text(json.dumps({**VALUES, "rbac": {"namespaces": [self.namespace]}}))
         await self._helm("install", self.namespace, str(CHART), "-n", self.namespace, "--values", str(values))
 
     async def uninstalled(self) -> None:
+        self._lives = False
         await self._helm("uninstall", self.namespace, "-n", self.namespace, "--wait")
+
+    async def tidied(self) -> None:
+        """Without what tests have added."""
+        for collection in ("kagent.dev/v1alpha1/mcpservers", "v1/configmaps"):
+            selector = [("labelSelector", "app.kubernetes.io/managed-by=kmcp-tests")]
+            await self.api.send("DELETE", self.path(collection), selector)
 
     async def end(self) -> None:
         if self._lives:
-            await self._helm("uninstall", self.namespace, "-n", self.namespace, "--ignore-not-found")
-            await self.api.send("DELETE", f"/api/v1/namespaces/{self.namespace}")
+            await self.uninstalled()
+        for name in self._namespaces:
+            await self.api.send("DELETE", f"/api/v1/namespaces/{name}")
 
     async def _helm(self, *arguments: str) -> None:
         variables = {"KUBECONFIG": str(self.cluster.kubeconfig), "HOME": str(self._home)}
@@ -75,16 +89,63 @@ class Release:
             return {}
         return found
 
-    async def list(self, collection: str, selector: str = "") -> list[Object]:
+    async def all(self, collection: str, selector: str = "") -> list[Object]:
         found = await self.api.get(self.path(collection), [("labelSelector", selector)] if selector else ())
         return list(found["items"])
 
     async def server(self, name: str, spec: Mapping[str, Any], **annotations: str) -> None:
         """Make or change an MCPServer; annotations are ours, `_` for `-`."""
         ours = {f"kmcp-suite/{key.replace('_', '-')}": value for key, value in annotations.items()}
-        metadata = {"name": name, "annotations": ours}
+        metadata = {"name": name, "annotations": ours, "labels": ADDED}
         body = {"apiVersion": "kagent.dev/v1alpha1", "kind": "MCPServer", "metadata": metadata, "spec": dict(spec)}
         await apply(self.api, body, self.namespace)
+
+    async def words(self, name: str, about: str = "Say a word again.", **annotations: str) -> None:
+        """An MCPServer of the stdio program words.py."""
+        await self.config_map("words", {PROGRAM.name: PROGRAM.read_text()})
+        deployment = {
+            "image": IMAGE,
+            "cmd": "python",
+            "args": [f"/configmaps/words/{PROGRAM.name}"],
+            "env": {"ABOUT": about},
+            "configMapRefs": [{"name": "words"}],
+        }
+        await self.server(name, {"transportType": "stdio", "deployment": deployment}, **annotations)
+
+    async def config_map(self, name: str, data: Mapping[str, str]) -> None:
+        metadata = {"name": name, "labels": ADDED}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(data)}
+        await apply(self.api, body, self.namespace)
+
+    async def url(self, name: str) -> str:
+        """Of a server's Service, once this machine gets through to it."""
+        spec = (await self.get("v1/services", name))["spec"]
+        host, port = spec["clusterIP"], spec["ports"][0]["port"]
+        await listening(host, port)
+        return f"http://{host}:{port}/mcp"
+
+    async def pods(self, name: str) -> list[Object]:
+        """Those of a server that stay."""
+        found = await self.all("v1/pods", f"kmcp-suite/server={name}")
+        return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
+
+    async def endpoints(self, name: str) -> set[str]:
+        """Addresses that get the traffic of a server's Service."""
+        slices = await self.all("discovery.k8s.io/v1/endpointslices", f"kubernetes.io/service-name={name}")
+        found = [endpoint for each in slices for endpoint in each.get("endpoints") or ()]
+        return {address for each in found if each["conditions"].get("ready") for address in each["addresses"]}
+
+    async def events(self, name: str) -> set[str]:
+        """Reasons of the Events on an MCPServer."""
+        found = await self.all("v1/events")
+        return {each["reason"] for each in found if each["involvedObject"]["name"] == name}
+
+    def tagged_anew(self, image: str) -> str:
+        """The same image under another name, as a new release has it."""
+        other = f"{image}-{secrets.token_hex(4)}"
+        tag = [*self.cluster.node, self.cluster.ctr, "--namespace", "k8s.io", "images", "tag", image, other]
+        subprocess.run(tag, check=True, capture_output=True)
+        return other
 
     async def when(self, name: str, holds: Callable[[Object], Any], what: str, seconds: float = PATIENCE) -> Object:
         """The MCPServer once it is so."""

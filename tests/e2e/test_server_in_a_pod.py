@@ -6,6 +6,7 @@ import pytest
 from fastmcp import Client
 
 from kmcp_runtime.kube.api import KubeApi
+from tests.e2e.conftest import Images
 from tests.kubernetes.making import make, pod_when
 from tests.mcp import ToolCaller
 from tests.waiting import listening
@@ -30,7 +31,7 @@ def restricted(image: str) -> dict[str, Any]:
     return {"metadata": {"name": "kmcp", "labels": {"app": "kmcp"}}, "spec": {**spec, "serviceAccountName": "viewer"}}
 
 
-async def test_the_image_serves_the_cluster_that_it_runs_in(image: str, api: KubeApi, namespace: str) -> None:
+async def test_the_image_serves_the_cluster_that_it_runs_in(images: Images, api: KubeApi, namespace: str) -> None:
     core = f"/api/v1/namespaces/{namespace}"
     enforced = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
     await api.send("PATCH", f"/api/v1/namespaces/{namespace}", (), enforced, "application/merge-patch+json")
@@ -39,7 +40,7 @@ async def test_the_image_serves_the_cluster_that_it_runs_in(image: str, api: Kub
     subject = {"kind": "ServiceAccount", "name": "viewer", "namespace": namespace}
     bindings = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"
     await make(api, bindings, {"metadata": {"name": "viewer"}, "roleRef": role, "subjects": [subject]})
-    await make(api, f"{core}/pods", restricted(image))
+    await make(api, f"{core}/pods", restricted(images("kubernetes")))
     service = {
         "metadata": {"name": "kmcp"},
         "spec": {"selector": {"app": "kmcp"}, "ports": [{"port": 3000, "targetPort": 8083}]},

@@ -19,8 +19,6 @@ from tests.waiting import until
 
 pytestmark = [pytest.mark.pods, pytest.mark.timeout(300)]
 READING = ("helm_list_releases", "helm_get_release", "helm_history")
-READERS = READING[1:]
-"""They hold the rights of helm_list_releases, which is called without each of them."""
 RUNNING_HOOKS = ("helm_upgrade", "helm_uninstall")
 UNSEEN = {"watch": "Helm 3 lists again where it may not watch; Helm 4 gives up"}
 """Verbs that this version of helm can do without, and why they are declared."""
@@ -73,18 +71,13 @@ def needed() -> list[Any]:
     cases = [(case, case.values[0].name, case.values[2]) for case in each_verb(SERVER)]
     return [
         case for case, tool, verb in cases
-        if verb not in UNSEEN and tool not in READERS and verb in SHOWN.get(tool, (verb,))
+        if verb not in UNSEEN and verb in SHOWN.get(tool, (verb,))
     ]  # fmt: skip
 
 
 def with_needs() -> list[Any]:
     """The others are called where there is no cluster at all."""
-    return [case for case in each_tool(SERVER) if case.values[0].needs and case.values[0].name not in READERS]
-
-
-def test_the_readers_hold_the_same_rights() -> None:
-    needs = {declared.name: declared.needs for declared in SERVER.tools()}
-    assert len({needs[name] for name in READING}) == 1
+    return [case for case in each_tool(SERVER) if case.values[0].needs]
 
 
 @pytest.mark.parametrize("declared", with_needs())

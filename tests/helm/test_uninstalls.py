@@ -20,6 +20,13 @@ def release(cli: Cli, namespace: str) -> str:
     return "web"
 
 
+@pytest.fixture
+def bare(cli: Cli, namespace: str) -> str:
+    """A release without objects, for what its history is about."""
+    cli("install", "-n", namespace, "bare", str(CHARTS / "bare"))
+    return "bare"
+
+
 async def names(api: KubeApi, namespace: str, plural: str) -> set[str]:
     listed = await api.get(f"/api/v1/namespaces/{namespace}/{plural}")
     return {item["metadata"]["name"] for item in listed["items"]}
@@ -61,10 +68,10 @@ async def test_history_is_kept_when_asked_for(tools: ToolCaller, cli: Cli, names
     assert cli.json("list", "-n", namespace, "--all") == []
 
 
-async def test_a_kept_release_can_be_installed_again(tools: ToolCaller, cli: Cli, namespace: str, release: str) -> None:
-    about = {"name": release, "namespace": namespace}
+async def test_a_kept_release_can_be_installed_again(tools: ToolCaller, cli: Cli, namespace: str, bare: str) -> None:
+    about = {"name": bare, "namespace": namespace}
     await tools.ok("helm_uninstall", **about, keep_history=True)
-    again = await tools.ok("helm_upgrade", **about, chart="web", install=True)
+    again = await tools.ok("helm_upgrade", **about, chart="bare", install=True)
     assert (again["revision"], again["status"], again["result"]) == (2, "deployed", "installed")
 
 

@@ -1,5 +1,6 @@
 """Releases installed, upgraded and rolled back on the real cluster, and every way in which that fails."""
 
+import asyncio
 from typing import Any
 
 import mcp_types
@@ -18,6 +19,7 @@ from tests.helm.storing import restate
 from tests.mcp import ToolCaller
 
 pytestmark = pytest.mark.cluster
+BARE = str(CHARTS / "bare")
 NESTED = {
     "settings": {"level": "debug", "nested": {"deep": {"deeper": [1, "two, three", {"four": None}]}}},
     "servers": [{"host": "a,b=c", "port": 1}, {"host": "d", "port": 2}],
@@ -48,7 +50,7 @@ async def test_nested_values_and_lists_arrive_as_they_were_given(
 
 
 async def test_values_as_text_and_single_values_by_path(tools: ToolCaller, cli: Cli, namespace: str) -> None:
-    about = {"name": "web", "namespace": namespace, "chart": "web"}
+    about = {"name": "web", "namespace": namespace, "chart": "bare"}
     await tools.ok(
         "helm_upgrade", **about, install=True, values="servers: [{host: a, port: 1}, {host: b}]\n",
         set={"servers[1].port": 2, "settings.nested.deep": None, r"notes.a\.b/c": "x=1,y"},
@@ -78,16 +80,16 @@ async def test_each_values_mode_does_what_helm_does(
     tools: ToolCaller, cli: Cli, namespace: str, mode: str, flag: str | None
 ) -> None:
     for name in ("ours", "theirs"):
-        cli("install", "-n", namespace, name, str(CHARTS / "web"), "--set", "greeting=first,settings.level=debug")
+        cli("install", "-n", namespace, name, BARE, "--set", "greeting=first,settings.level=debug")
     second = {"settings": {"nested": {"deep": 9}}}
-    await tools.ok("helm_upgrade", name="ours", namespace=namespace, chart="web", values=second, values_mode=mode)
+    await tools.ok("helm_upgrade", name="ours", namespace=namespace, chart="bare", values=second, values_mode=mode)
     flags = [flag] if flag else []
-    cli("upgrade", "-n", namespace, "theirs", str(CHARTS / "web"), *flags, "--set", "settings.nested.deep=9")
+    cli("upgrade", "-n", namespace, "theirs", BARE, *flags, "--set", "settings.nested.deep=9")
     ours, theirs = (cli.json("get", "values", "--all", "-n", namespace, name) for name in ("ours", "theirs"))
     assert ours == theirs
     # Without new values Helm keeps the earlier ones in default mode.
-    await tools.ok("helm_upgrade", name="ours", namespace=namespace, chart="web", values_mode=mode)
-    cli("upgrade", "-n", namespace, "theirs", str(CHARTS / "web"), *flags)
+    await tools.ok("helm_upgrade", name="ours", namespace=namespace, chart="bare", values_mode=mode)
+    cli("upgrade", "-n", namespace, "theirs", BARE, *flags)
     ours, theirs = (cli.json("get", "values", "-n", namespace, name) for name in ("ours", "theirs"))
     assert ours == theirs
 
@@ -149,8 +151,8 @@ async def test_a_failing_upgrade_is_told_and_rolled_back(
 
 
 async def test_a_release_that_is_not_there_needs_install(tools: ToolCaller, cli: Cli, namespace: str) -> None:
-    cli("install", "-n", namespace, "shop", str(CHARTS / "web"))
-    error = await tools.fails("helm_upgrade", name="shoop", namespace=namespace, chart="web")
+    cli("install", "-n", namespace, "shop", BARE)
+    error = await tools.fails("helm_upgrade", name="shoop", namespace=namespace, chart="bare")
     assert error["code"] == "not_found"
     assert "install=true" in error["hint"]
     assert "did you mean shop?" in error["hint"]
@@ -161,10 +163,10 @@ async def test_a_pending_release_is_a_conflict_with_the_way_out(
 ) -> None:
     about = {"name": "web", "namespace": namespace}
     for _ in range(2):
-        await tools.ok("helm_upgrade", **about, chart="web", install=True)
+        await tools.ok("helm_upgrade", **about, chart="bare", install=True)
     await restate(api, namespace, "web", 2, "pending-upgrade")
     await restate(api, namespace, "web", 1, "deployed")
-    error = await tools.fails("helm_upgrade", **about, chart="web")
+    error = await tools.fails("helm_upgrade", **about, chart="bare")
     assert error["code"] == "conflict"
     assert "pending-upgrade (revision 2, since " in error["message"]
     assert "helm_rollback revision=1" in error["hint"]
@@ -178,9 +180,9 @@ async def test_a_first_install_that_was_cut_off_is_freed_by_uninstall(
     tools: ToolCaller, api: KubeApi, namespace: str
 ) -> None:
     about = {"name": "web", "namespace": namespace}
-    await tools.ok("helm_upgrade", **about, chart="web", install=True)
+    await tools.ok("helm_upgrade", **about, chart="bare", install=True)
     await restate(api, namespace, "web", 1, "pending-install")
-    error = await tools.fails("helm_upgrade", **about, chart="web", install=True)
+    error = await tools.fails("helm_upgrade", **about, chart="bare", install=True)
     assert "helm_uninstall" in error["hint"]
     await tools.ok("helm_uninstall", **about)
 
@@ -205,7 +207,7 @@ async def test_objects_of_others_are_not_taken_over(tools: ToolCaller, api: Kube
 
 
 async def test_a_namespace_is_made_when_asked_for(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
-    about = {"name": "web", "namespace": f"{namespace}-own", "chart": "web", "install": True}
+    about = {"name": "web", "namespace": f"{namespace}-own", "chart": "bare", "install": True}
     error = await tools.fails("helm_upgrade", **about)
     assert error["code"] == "not_found"
     try:
@@ -215,24 +217,23 @@ async def test_a_namespace_is_made_when_asked_for(tools: ToolCaller, api: KubeAp
         await api.send("DELETE", f"/api/v1/namespaces/{namespace}-own")
 
 
-async def test_a_wait_that_ends_too_soon_says_what_is_not_ready(tools: ToolCaller, cli: Cli, namespace: str) -> None:
-    about = {"name": "web", "namespace": namespace, "chart": "web", "timeout_seconds": 8}
-    await tools.ok("helm_upgrade", **about, install=True)
-    late = await tools.ok("helm_upgrade", **about, values={"replicas": 1}, wait=True)
+async def test_a_wait_that_ends_too_soon(tools: ToolCaller, cli: Cli, namespace: str) -> None:
+    """It says what is not ready; with atomic it also leaves the release as it was."""
+    plain, atomic = ({"name": name, "namespace": namespace, "chart": "web"} for name in ("plain", "atomic"))
+    for about in (plain, atomic):
+        await tools.ok("helm_upgrade", **about, install=True)
+    more = {"values": {"replicas": 1}, "timeout_seconds": 8}
+    late, error = await asyncio.gather(
+        tools.ok("helm_upgrade", **plain, **more, wait=True), tools.fails("helm_upgrade", **atomic, **more, atomic=True)
+    )
     assert (late["timed_out"], late["status"], late["revision"]) == (True, "failed", 2)
-    assert late["not_ready"][0].startswith("Deployment web: 0 of 1 pods ready")
+    assert late["not_ready"][0].startswith("Deployment plain: 0 of 1 pods ready")
     assert "helm_rollback" in late["hint"]
-    assert cli.json("status", "-n", namespace, "web")["info"]["status"] == "failed"
-
-
-async def test_atomic_leaves_the_release_as_it_was(tools: ToolCaller, cli: Cli, namespace: str) -> None:
-    about = {"name": "web", "namespace": namespace, "chart": "web", "timeout_seconds": 8}
-    await tools.ok("helm_upgrade", **about, install=True)
-    error = await tools.fails("helm_upgrade", **about, values={"replicas": 1}, atomic=True)
+    assert cli.json("status", "-n", namespace, "plain")["info"]["status"] == "failed"
     assert error["code"] == "timed_out"
     assert "rolled back" in error["message"]
-    assert error["not_ready"][0].startswith("Deployment web: 0 of 1 pods ready")
-    printed = [(line["revision"], line["status"]) for line in cli.json("history", "-n", namespace, "web")]
+    assert error["not_ready"][0].startswith("Deployment atomic: 0 of 1 pods ready")
+    printed = [(line["revision"], line["status"]) for line in cli.json("history", "-n", namespace, "atomic")]
     assert printed == [(1, "superseded"), (2, "failed"), (3, "deployed")]
 
 

@@ -26,7 +26,7 @@ def module(name: str) -> Path:
 async def serve_mesh_kinds(api: KubeApi) -> None:
     """Install what is missing, and wait until the API server serves it."""
     listed = await api.get(_DEFINITIONS, accept="application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io")
-    present = {item["metadata"]["name"] for item in listed["items"]}
+    present = {item["metadata"]["name"] for item in listed["items"] or ()}  # null where there is none
     wanted = list(_definitions())
     for definition in wanted:
         if definition["metadata"]["name"] not in present:

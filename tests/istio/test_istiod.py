@@ -11,6 +11,7 @@ from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
+from tests.istio.conftest import Backend
 from tests.istio.proxies import proxy_pod, recorded
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
@@ -71,6 +72,12 @@ async def test_a_debug_interface_that_is_off(tools: ToolCaller, api: KubeApi, na
     assert off["code"] == "unavailable"
     assert "/debug/syncz" in off["message"]
     assert "ENABLE_DEBUG_ON_HTTP" in off["hint"]
+    told = await tools.ok("istio_version")
+    assert told["control_plane"] == [{"pod": "quiet", "revision": "default", "version": "1.31.0"}]
+    assert told["data_plane"] == []
+    (silent,) = told["unreachable"]
+    assert "/debug/syncz" in silent["message"]
+    assert "ENABLE_DEBUG_ON_HTTP" in silent["hint"]
 
 
 async def test_several_istiods_of_which_one_refuses(
@@ -79,7 +86,8 @@ async def test_several_istiods_of_which_one_refuses(
     revision = {"istio.io/rev": "old"}
     answers = {"debug_syncz": SYNC, "version": '{"clientVersion": {"version": "1.20.3"}}', "debug_clusterz": "[]"}
     await istiod(api, namespace, proxy_image, "a-good", answers, **revision)
-    await istiod(api, namespace, proxy_image, "b-closed", {"debug_syncz.401": "", "debug_clusterz.500": "boom"})
+    closed = {"debug_syncz.401": "", "debug_clusterz.500": "boom", "version": "1.31.0-abc-Clean"}
+    await istiod(api, namespace, proxy_image, "b-closed", closed)
     told = await tools.ok("istio_proxy_status")
     assert told["items"] == [
         {
@@ -88,16 +96,39 @@ async def test_several_istiods_of_which_one_refuses(
         }
     ]  # fmt: skip
     assert told["counts"] == {"proxies": 1, "synced": 0, "stale": 1, "error": 0}
-    (closed,) = told["unreachable"]
-    assert (closed["pod"], closed["code"]) == ("b-closed", "unavailable")
-    assert "HTTP 401" in closed["message"]
+    (refusing,) = told["unreachable"]
+    assert (refusing["pod"], refusing["code"]) == ("b-closed", "unavailable")
+    assert "HTTP 401" in refusing["message"]
     clusters = await tools.ok("istio_remote_clusters")
     assert "boom" in clusters["unreachable"][0]["message"]
     assert "one cluster" in clusters["hint"]
     version = await tools.ok("istio_version", revision="old")
     assert version["control_plane"] == [{"pod": "a-good", "revision": "old", "version": "1.20.3"}]
     assert "istioctl" not in version
+    every = await tools.ok("istio_version")
+    assert [(each["pod"], each["revision"]) for each in every["control_plane"]] == [
+        ("a-good", "old"), ("b-closed", "default"),
+    ]  # fmt: skip
     refused = await tools.fails("istio_proxy_status", revision="default")
     assert "HTTP 401" in refused["message"]
+    assert "ENABLE_DEBUG_ENDPOINT_AUTH" in refused["hint"]
     unknown = await tools.fails("istio_proxy_status", revision="odl")
     assert (unknown["code"], unknown["hint"]) == ("not_found", "did you mean old?")
+
+
+async def test_an_istioctl_of_another_minor_version(
+    settings: IstioSettings, api: KubeApi, namespace: str, proxy_image: str, backend: Backend
+) -> None:
+    await istiod(api, namespace, proxy_image, "old", {"version": "1.20.3-abc-Clean", "debug_syncz": "[]"})
+    own = settings.model_copy(update={"istioctl": str(backend("istio")["istioctl"])})
+    async with Client(assemble(SERVER, own, RuntimeSettings())) as client:
+        tools = ToolCaller(client)
+        for tool, arguments in (
+            ("istio_version", {}),
+            ("istio_analyze_cluster_configuration", {"namespace": namespace}),
+            ("istio_install_istio", {"profile": "empty", "dry_run": True}),
+        ):
+            told = await tools.ok(tool, **arguments)
+            (warning,) = [each for each in told["warnings"] if "minor version" in each]
+            assert "istioctl is 1.31.0" in warning, tool
+            assert "istiod is 1.20.3" in warning, tool

@@ -197,9 +197,10 @@ async def test_what_is_not_there(tools: ToolCaller, namespace: str) -> None:
     near = await tools.fails("istio_waypoint_status", namespace=namespace, name="fron")
     assert near["code"] == "not_found"
     assert "did you mean front?" in near["hint"]
-    nowhere = await tools.fails("istio_apply_waypoint", namespace=f"{namespace}x")
-    assert nowhere["code"] == "not_found"
-    assert f"{namespace}x" in nowhere["message"]
+    for tool in ("istio_apply_waypoint", "istio_waypoint_status", "istio_list_waypoints"):
+        nowhere = await tools.fails(tool, namespace=f"{namespace}x")
+        assert nowhere["code"] == "not_found", tool
+        assert f"{namespace}x" in nowhere["message"]
 
 
 @pytest.fixture

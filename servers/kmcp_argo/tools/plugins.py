@@ -102,8 +102,10 @@ async def argo_verify_gateway_plugin(
     wanted, pod, problems = known, None, list[str]()
     try:
         pod = await _controller_pod(argo, namespace)
-    except ToolFailure as failure:  # Without a controller the configuration is still worth telling.
-        problems.append(failure.message)
+    except ToolFailure as failure:
+        if failure.code != "unavailable":
+            raise
+        problems.append(failure.message)  # Without a controller the configuration is still worth telling.
     if should_install:
         entry = await _wanted(argo, pod, version, sha256)
         wanted = plugins.with_entry(known, entry)

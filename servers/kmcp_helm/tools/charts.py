@@ -43,7 +43,10 @@ class _Plain(Rendered):
         return found
 
 
-@tool(Effect.READ, extra=True, timeout=150)
+@tool(
+    Effect.READ, extra=True, timeout=150,
+    why="helm 3 and repositories are real; the registry of an oci:// chart is a stand-in on loopback",
+)  # fmt: skip
 async def helm_show(
     chart: ChartReference,
     version: Version = None,

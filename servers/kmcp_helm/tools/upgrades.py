@@ -53,7 +53,10 @@ class Upgraded(Body):
     manifest: Text | None = Field(default=None, description="Dry run: what would be, secrets redacted")
 
 
-@tool(Effect.WRITE, needs=WRITES)
+@tool(
+    Effect.WRITE, needs=WRITES,
+    why="helm 3 and the cluster are real; of helm 4 the tests only check the flags that it is given",
+)  # fmt: skip
 async def helm_upgrade(
     name: ReleaseName,
     chart: ChartReference,

@@ -24,7 +24,9 @@ class ByIstioctl(Installer):
         )
         if ended.code != 0:
             raise istioctl.failure(ended)
-        return Drafted(manifests.parse(ended.stdout, "the manifest of istioctl"), _notices(ended.stderr))
+        text = ended.stdout.strip()  # The profile empty installs nothing.
+        documents = manifests.parse(text, "the manifest of istioctl") if text else []
+        return Drafted(documents, _notices(ended.stderr))
 
     async def install(self, order: Order, verify: bool, seconds: int) -> Done:
         given = [

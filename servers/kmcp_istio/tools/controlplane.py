@@ -28,7 +28,7 @@ async def istio_version(revision: Revision = None, mesh: Mesh = injected()) -> V
     """Show the versions of istiod, of the connected proxies and of istioctl, and whether they fit."""
     istiods = await istiod.all_of(mesh, revision)
     control_plane, answers, binary = await asyncio.gather(
-        versions.of_istiods(mesh, istiods), istiod.ask_all(mesh, istiods, "/debug/syncz"), istioctl.version(mesh)
+        versions.of_istiods(mesh, istiods), istiod.ask_each(mesh, istiods, "/debug/syncz"), istioctl.version(mesh)
     )
     proxies = [proxy for _, connected in answers.given for proxy in sync.proxies(connected)]
     return Versions(
@@ -60,7 +60,11 @@ class RemoteClusters(Page[RemoteCluster]):
     unreachable: list[istiod.Unreachable] | None = Field(default=None, description="Each istiod that did not answer")
 
 
-@tool(Effect.READ, needs=(_ISTIODS, FORWARD))
+@tool(
+    Effect.READ,
+    needs=(_ISTIODS, FORWARD),
+    why="istiod is real; in a mesh of one cluster",
+)
 async def istio_remote_clusters(revision: Revision = None, mesh: Mesh = injected()) -> RemoteClusters:
     """List the clusters that istiod reads endpoints from, and whether it is in sync with them."""
     answers = await istiod.ask_all(mesh, await istiod.all_of(mesh, revision), "/debug/clusterz")

@@ -40,7 +40,7 @@ async def istio_list_waypoints(
     return Waypoints(
         items=[_row(each, users) for each in found],
         total=len(found),
-        hint=None if found else _why_empty(place.namespace),
+        hint=None if found else await _why_empty(mesh, place.namespace),
     )
 
 
@@ -54,7 +54,9 @@ def _row(gateway: Any, users: list[waypoints.User]) -> Waypoint:
     )  # fmt: skip
 
 
-def _why_empty(namespace: str | None) -> str:
+async def _why_empty(mesh: Mesh, namespace: str | None) -> str:
+    if namespace and await mesh.namespace_is_missing(namespace):
+        raise await mesh.missing_namespace(namespace)
     where = f"Namespace {namespace} has" if namespace else "The cluster has"
     return f"{where} no waypoint; istio_apply_waypoint makes one."
 
@@ -84,7 +86,11 @@ class WaypointStates(Page[waypoints.State]):
     timed_out: bool | None = Field(default=None, description="True when some were not programmed in time")
 
 
-@tool(Effect.READ, needs=(_GATEWAYS, Rule("apps", ("deployments",), ("list",))))
+@tool(
+    Effect.READ,
+    needs=(_GATEWAYS, Rule("apps", ("deployments",), ("list",))),
+    why="the API server is real; what a controller reports of a waypoint that runs is written by the tests",
+)
 async def istio_waypoint_status(
     namespace: Namespace,
     name: WaypointName | None = None,
@@ -97,5 +103,8 @@ async def istio_waypoint_status(
         mesh, lambda: waypoints.states(mesh, namespace, name), timeout_seconds if wait else 0
     )
     return WaypointStates(
-        items=seen, total=len(seen), timed_out=(late and wait) or None, hint=None if seen else _why_empty(namespace)
+        items=seen,
+        total=len(seen),
+        timed_out=(late and wait) or None,
+        hint=None if seen else await _why_empty(mesh, namespace),
     )

@@ -36,6 +36,7 @@ class Effect(StrEnum):
     DESTROY = "destroy"
 
 
+_READING_VERBS = ("get", "list", "watch")
 _RANK = {effect: rank for rank, effect in enumerate(Effect)}
 
 
@@ -69,6 +70,12 @@ def union(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     for (group, resource), allowed in sorted(verbs.items()):
         resources.setdefault((group, tuple(sorted(allowed))), []).append(resource)
     return tuple(Rule(group, tuple(names), allowed) for (group, allowed), names in sorted(resources.items()))
+
+
+def reading_only(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """What is left of rules where nothing may be changed."""
+    kept = ((rule, tuple(verb for verb in rule.verbs if verb in _READING_VERBS)) for rule in rules)
+    return tuple(Rule(rule.group, rule.resources, verbs) for rule, verbs in kept if verbs)
 
 
 class Entry(BaseModel):

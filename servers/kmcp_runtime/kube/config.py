@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
+from kmcp_runtime import scratch
 from kmcp_runtime.errors import ToolFailure, unavailable
 
 Auth = Literal["token", "exec", "client_certificate", "in_cluster", "none"]
@@ -130,7 +131,10 @@ async def credentials(contexts: Contexts, context: ContextInfo) -> Any:
         if context.auth == "in_cluster":
             load_incluster_config(client_configuration=configuration)
         else:
-            await load_kube_config(contexts.path, context.name, configuration, persist_config=False)
+            await load_kube_config(
+                contexts.path, context.name, configuration, persist_config=False,
+                temp_file_path=str(scratch.folder()),
+            )  # fmt: skip
     except (ConfigException, OSError, ValueError) as error:
         raise _unusable(context, str(error)) from None
     return configuration

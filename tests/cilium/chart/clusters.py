@@ -6,7 +6,7 @@ The objects are real, and select a node that does not exist: no image of Cilium 
 import asyncio
 import json
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,11 @@ import yaml
 from kmcp_cilium.rights import RELEASE
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.kube.settings import ClusterSettings
+from kmcp_runtime.tool import Rule
 from tests.cilium.turns import connected
-from tests.rights import identity
+from tests.cluster.model import Cluster
+from tests.rights import granted, kubeconfig
 from tests.waiting import until
 
 NAMESPACE = "kmcp-mesh"
@@ -47,7 +50,7 @@ class Chart:
     helm: Path
     folder: Path
 
-    async def put(self, kubeconfig: Path, api: KubeApi, **values: Any) -> None:
+    async def put(self, cluster: Cluster, api: KubeApi, **values: Any) -> None:
         """A release with these values alone, whatever was there before."""
         await until(lambda: _is_settled(api), seconds=90, what="the end of the release before")
         given = json.dumps({**VALUES, **values})
@@ -55,23 +58,31 @@ class Chart:
             kubeconfig, "upgrade", "--install", "--reset-values", "--values=-", "cilium", str(self.folder), given=given
         )
 
-    async def take_away(self, kubeconfig: Path, api: KubeApi) -> None:
+    async def take_away(self, cluster: Cluster, api: KubeApi) -> None:
         """No release, and nothing left of one."""
-        await self._run(kubeconfig, "uninstall", "cilium", "--ignore-not-found")
+        await self._run(cluster, "uninstall", "cilium", "--ignore-not-found")
         await until(lambda: absent(api), seconds=90, what="the end of the release")
 
-    async def _run(self, kubeconfig: Path, *words: str, given: str = "") -> None:
-        argv = [str(self.helm), *words, f"--kubeconfig={kubeconfig}", f"--namespace={NAMESPACE}"]
+    async def _run(self, cluster: Cluster, *words: str, given: str = "") -> None:
+        argv = [str(self.helm), *words, f"--kubeconfig={cluster.kubeconfig}", f"--namespace={NAMESPACE}"]
         ended = await asyncio.to_thread(subprocess.run, argv, input=given, capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stderr
 
 
 @asynccontextmanager
-async def operator(api: KubeApi, admin: Path, folder: Path) -> AsyncIterator[Path]:
-    """The kubeconfig of an identity that holds what the tools of the chart declare, and nothing else."""
-    async with identity(api, admin, NAMESPACE, RELEASE, folder) as kubeconfig, connected(str(kubeconfig)) as own:
+async def identity(api: KubeApi, cluster: Cluster, rules: Iterable[Rule], folder: Path) -> AsyncIterator[Path]:
+    """The kubeconfig of an identity that holds these rules in the cluster, and nothing else."""
+    settings = ClusterSettings(kubeconfig=str(cluster.kubeconfig))
+    async with granted(api, NAMESPACE, rules) as account:
+        yield await kubeconfig(api, settings, NAMESPACE, account, folder)
+
+
+@asynccontextmanager
+async def operator(api: KubeApi, cluster: Cluster, folder: Path) -> AsyncIterator[Path]:
+    """The kubeconfig of an identity that holds what the tools of the chart declare."""
+    async with identity(api, cluster, RELEASE, folder) as path, connected(str(path)) as own:
         await until(lambda: _may_escalate(own), what="the rights of the identity")
-        yield kubeconfig
+        yield path
 
 
 async def _may_escalate(api: KubeApi) -> bool:

@@ -69,7 +69,7 @@ async def bare_operator(
     bare: Cluster, bare_api: KubeApi, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Path]:
     """The kubeconfig that the tools are called with."""
-    async with operator(bare_api, bare.kubeconfig, tmp_path_factory.mktemp("identity")) as kubeconfig:
+    async with operator(bare_api, bare, tmp_path_factory.mktemp("identity")) as kubeconfig:
         yield kubeconfig
 
 
@@ -99,20 +99,20 @@ async def chart(charts: Path, helm: Path, bare: Cluster, bare_api: KubeApi) -> A
     """What puts the chart in place for a test; nothing of it is left in the end."""
     found = Chart(helm, charts / "cilium")
     yield found
-    await found.take_away(bare.kubeconfig, bare_api)
+    await found.take_away(bare, bare_api)
 
 
 @pytest.fixture
 async def vacant(chart: Chart, bare: Cluster, bare_api: KubeApi, tools: ToolCaller) -> ToolCaller:
     """The server on a cluster without a release."""
-    await chart.take_away(bare.kubeconfig, bare_api)
+    await chart.take_away(bare, bare_api)
     return tools
 
 
 @pytest.fixture
 async def installed(chart: Chart, bare: Cluster, bare_api: KubeApi, tools: ToolCaller) -> ToolCaller:
     """The server on a cluster with a release named `one`, number 1."""
-    await chart.put(bare.kubeconfig, bare_api, cluster={"name": "one", "id": 1})
+    await chart.put(bare, bare_api, cluster={"name": "one", "id": 1})
     return tools
 
 
@@ -124,10 +124,10 @@ async def other(
     async with connected(str(cluster.kubeconfig)) as api:
         await until(lambda: claimed(api), seconds=300, what="the turn to install Cilium on the shared cluster")
         try:
-            async with operator(api, cluster.kubeconfig, tmp_path_factory.mktemp("other")) as kubeconfig:
+            async with operator(api, cluster, tmp_path_factory.mktemp("other")) as kubeconfig:
                 yield kubeconfig, api
         finally:
-            await chart.take_away(cluster.kubeconfig, api)
+            await chart.take_away(cluster, api)
             await api.send("DELETE", f"/api/v1/namespaces/{NAMESPACE}")
 
 
@@ -140,8 +140,8 @@ async def two(
     kubeconfig, api = other
     await forget_authority(api)
     await asyncio.gather(
-        chart.put(bare.kubeconfig, bare_api, cluster={"name": "one", "id": 1}, clustermesh=MESH),
-        chart.put(cluster.kubeconfig, api, cluster={"name": "two", "id": 2}, clustermesh=MESH),
+        chart.put(bare, bare_api, cluster={"name": "one", "id": 1}, clustermesh=MESH),
+        chart.put(cluster, api, cluster={"name": "two", "id": 2}, clustermesh=MESH),
     )
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(both({"one": bare_operator, "two": kubeconfig})))

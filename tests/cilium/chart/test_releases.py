@@ -19,13 +19,14 @@ from tests.cilium.chart.clusters import (
     VALUES,
     absent,
     configuration,
+    identity,
     known_clusters,
     share_authority,
 )  # fmt: skip
 from tests.cilium.chart.conftest import Callers
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
-from tests.rights import identity, without
+from tests.rights import without
 from tests.waiting import until
 
 pytestmark = [pytest.mark.pods, pytest.mark.timeout(600)]
@@ -201,7 +202,7 @@ async def test_the_rights_of_cilium_itself_are_given_with_the_verbs_for_it_alone
 ) -> None:
     """The other verbs are those of any chart: tests of Helm's tools show that they are needed."""
     rules = without(RELEASE, ROLES, verb)
-    async with identity(bare_api, bare.kubeconfig, NAMESPACE, rules, tmp_path) as kubeconfig:
+    async with identity(bare_api, bare, rules, tmp_path) as kubeconfig:
         caller = await on(kubeconfig=kubeconfig)
 
         async def refused() -> dict[str, Any]:
