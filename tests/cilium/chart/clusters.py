@@ -50,7 +50,7 @@ class Chart:
     helm: Path
     folder: Path
 
-    async def put(self, cluster: Cluster, api: KubeApi, **values: Any) -> None:
+    async def put(self, cluster: Cluster, api: KubeApi, /, **values: Any) -> None:
         """A release with these values alone, whatever was there before."""
         await until(lambda: _is_settled(api), seconds=90, what="the end of the release before")
         given = json.dumps({**VALUES, **values})
