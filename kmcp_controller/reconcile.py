@@ -14,10 +14,11 @@ from .applying import Applier, Outcome, TerminatingError, WaitError
 from .cluster import Cluster
 from .events import Notice, Recorder, announcements, transitions
 from .logs import about
+from .narrowing import entry_of
 from .readiness import Readiness
 from .render import Surroundings, render
 from .render.objects import SPEC_HASH
-from .spec import MCPServer, Platform, RefusedError, adapter_of, is_suite_image, parse, repository
+from .spec import MCPServer, Platform, RefusedError, adapter_of, parse
 from .spec.model import OURS
 from .store import Key, Store
 from .turns import Turns
@@ -133,8 +134,7 @@ class Reconciler:
         """What it came to, in one word, and after how many seconds to look again."""
         try:
             server, wanted = self._accept(key, source)
-            resolved = await references.resolve(self.cluster, server.namespace, wanted, self.options.secrets != "none")
-            rendered = render(server, self.options.platform, await self._around(server, resolved))
+            rendered, resolved = await self._render(server, wanted)
         except RefusedError as error:
             observed = status.Observed(faults=error.faults, fault_reason=error.reason)
             await self._report(source, observed, {}, [])
@@ -149,6 +149,16 @@ class Reconciler:
         await self._report(source, observed, findings.fields, notices)
         again = self._again(key, observed, bool(wanted))
         return _result(outcome), min(again, findings.again or again)
+
+    async def rendered(self, server: MCPServer) -> list[Object]:
+        """What its objects are to be, as things are now."""
+        return (await self._render(server, references.wanted(server, self.options.platform)))[0]
+
+    async def _render(
+        self, server: MCPServer, wanted: Sequence[references.Reference]
+    ) -> tuple[list[Object], references.Resolved]:
+        resolved = await references.resolve(self.cluster, server.namespace, wanted, self.options.secrets != "none")
+        return render(server, self.options.platform, await self._around(server, resolved)), resolved
 
     def _accept(self, key: Key, source: Object) -> tuple[MCPServer, list[references.Reference]]:
         """Parsed once for each state of spec and annotations; most passes are about the objects."""
@@ -198,9 +208,7 @@ class Reconciler:
         )
 
     def _entry(self, server: MCPServer) -> ServerEntry | None:
-        image = server.deployment.image
-        suite = is_suite_image(image, self.options.platform)
-        return self.options.entries.get(repository(image).rpartition("/")[2]) if suite else None
+        return entry_of(server, self.options.entries, self.options.platform)
 
     async def _restricted(self, namespace: str) -> bool:
         now = self._clock()
