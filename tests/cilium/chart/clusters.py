@@ -55,7 +55,7 @@ class Chart:
         await until(lambda: _is_settled(api), seconds=90, what="the end of the release before")
         given = json.dumps({**VALUES, **values})
         await self._run(
-            kubeconfig, "upgrade", "--install", "--reset-values", "--values=-", "cilium", str(self.folder), given=given
+            cluster, "upgrade", "--install", "--reset-values", "--values=-", "cilium", str(self.folder), given=given
         )
 
     async def take_away(self, cluster: Cluster, api: KubeApi) -> None:
