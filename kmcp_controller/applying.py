@@ -10,7 +10,7 @@ from kmcp_runtime.kube.failures import StatusFailure
 from .cluster import HANDOVER, LABEL, OWNED, Cluster, identity
 from .difference import differences
 from .events import Notice
-from .ownership import judge, owns_replicas, strangers, taken_over
+from .ownership import is_ours, judge, owns_replicas, strangers, taken_over
 from .render.objects import SPEC_HASH, account_name
 from .spec import MCPServer
 from .store import Store
@@ -40,6 +40,7 @@ class Outcome:
     live: dict[str, Object] = field(default_factory=dict)
     failed: list[tuple[str, str]] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    waiting: bool = False
 
 
 class Applier:
@@ -188,19 +189,12 @@ class Applier:
         for kind in OWNED:
             for name in {server.name, account_name(server)}:
                 each = self._store.get(kind, server.namespace, name)
-                if each and (kind, name) not in kept and _owned(each, server):
+                if each and (kind, name) not in kept and is_ours(each, server.name, server.uid):
                     await self._cluster.delete(each)
                     self._store.drop(each)
                     self._cluster.metrics.pruned.labels(kind).inc()
                     gone.append(f"{kind} {name}")
         return gone
-
-
-def _owned(found: Mapping[str, Any], server: MCPServer) -> bool:
-    metadata = found["metadata"]
-    owners = metadata.get("ownerReferences") or ()
-    labelled = (metadata.get("labels") or {}).get(LABEL) == server.name
-    return labelled and any(each["uid"] == server.uid for each in owners)
 
 
 def _hash(found: Mapping[str, Any]) -> str:

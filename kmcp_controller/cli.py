@@ -1,4 +1,4 @@
-"""The controller's subcommands of `kmcp-suite`: `up`, `plan` and `controller`."""
+"""The controller's subcommands of `kmcp-suite`: `up`, `plan`, `preflight` and `controller`."""
 
 import argparse
 import asyncio
@@ -18,8 +18,12 @@ from kmcp_runtime.catalog import Document, InvalidDocumentError, documents, load
 from kmcp_runtime.errors import ToolFailure
 
 from .local import Options, PortInUseError
-from .render import render
-from .spec import Platform, RefusedError, parse
+from .narrowing import entry_of
+from .planning import Planner, opened
+from .preflight import findings
+from .reconcile import Options as Reconciling
+from .render import Surroundings, render
+from .spec import MCPServer, Platform, RefusedError, parse
 from .spec.model import KIND
 from .up import up as run
 
@@ -61,20 +65,56 @@ def start(catalog: Path, folder: Path | None, options: Options) -> int:
 
 
 def plan(argv: Sequence[str]) -> int:
-    """Print the objects that a manifest becomes, without a cluster."""
+    """Print the objects that a manifest becomes, without a cluster; or also what they would change in one."""
     parser = argparse.ArgumentParser("kmcp-suite plan", description=plan.__doc__)
     parser.add_argument("-f", "--filename", type=Path, required=True, help="file of MCPServer manifests")
-    _suite_image(parser)
+    parser.add_argument("--diff", action="store_true", help="compare with a cluster, by dry runs: nothing is stored")
+    _cluster(parser)
     given = parser.parse_args(argv)
-    platform = Platform(suite_images=("kmcp", *given.suite_image), server_roles=("bind", "derive"))
     try:
-        servers = _parsed(given.filename, platform)
-    except (OSError, InvalidDocumentError) as error:
+        options = _options(given)
+        servers = _parsed(given.filename, options.platform)
+        objects = [each for server in servers for each in _rendered(server, options)]
+        print(_ASSUMED, file=sys.stderr)
+        yaml.dump_all(objects, sys.stdout, Dumper=_Plain, sort_keys=False, width=120, explicit_start=True)
+        return asyncio.run(_differences(servers, options, given)) if given.diff else 0
+    except (OSError, InvalidDocumentError, ToolFailure) as error:
         print(error, file=sys.stderr)
         return 1
-    print(_ASSUMED, file=sys.stderr)
-    objects = [each for server in servers for each in render(server, platform)]
-    yaml.dump_all(objects, sys.stdout, Dumper=_Plain, sort_keys=False, width=120, explicit_start=True)
+
+
+async def _differences(servers: Sequence[MCPServer], options: Reconciling, given: argparse.Namespace) -> int:
+    """As comments, so that what is printed stays YAML; 1 when something would be refused."""
+    refused = False
+    async with opened(given.kubeconfig, given.context) as cluster:
+        planner = Planner(cluster, options)
+        for server in servers:
+            async for line in planner.changes(await planner.server(server)):
+                print(f"# {line}")
+                refused = refused or line.startswith("!")
+    return int(refused)
+
+
+def preflight(argv: Sequence[str]) -> int:
+    """List what taking over the MCPServers of a cluster would meet and change; it only reads."""
+    parser = argparse.ArgumentParser("kmcp-suite preflight", description=preflight.__doc__)
+    parser.add_argument("--namespace", action="append", default=[], help="may be repeated (default: all)")
+    _cluster(parser)
+    given = parser.parse_args(argv)
+    try:
+        return asyncio.run(_preflight(given, _options(given)))
+    except (OSError, InvalidDocumentError, ToolFailure) as error:
+        print(f"kmcp-suite preflight: {error}", file=sys.stderr)
+        return 1
+
+
+async def _preflight(given: argparse.Namespace, options: Reconciling) -> int:
+    count = 0
+    async with opened(given.kubeconfig, given.context) as cluster:
+        async for line in findings(cluster, options, given.namespace or [None]):
+            print(line)
+            count += 1
+    print(f"{count} findings; tools of images that are not the suite's are not known before", file=sys.stderr)
     return 0
 
 
@@ -132,6 +172,28 @@ def _files(folder: Path) -> Iterator[Path]:
 class _Plain(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+def _cluster(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kubeconfig", default=os.environ.get("KUBECONFIG", ""), help="default: KUBECONFIG")
+    parser.add_argument("--context", help="of the kubeconfig (default: its current one)")
+    text = "the catalog, for what the suite's images need (default: catalog.yaml where that exists)"
+    parser.add_argument("--catalog", type=Path, help=text)
+    _suite_image(parser)
+
+
+def _options(given: argparse.Namespace) -> Reconciling:
+    """A controller's, as far as the command line knows them; what a platform may forbid is allowed."""
+    platform = Platform(suite_images=("kmcp", *given.suite_image), server_roles=("bind", "derive"), allow_block=True)
+    file = given.catalog or Path("catalog.yaml")
+    if given.catalog is None and not file.is_file():
+        return Reconciling(platform=platform)
+    return Reconciling(platform=platform, entries=load(file.read_text(), str(file)).servers)
+
+
+def _rendered(server: MCPServer, options: Reconciling) -> list[dict[str, Any]]:
+    entry = entry_of(server, options.entries, options.platform)
+    return render(server, options.platform, Surroundings(entry=entry))
 
 
 def _suite_image(parser: argparse.ArgumentParser) -> None:

@@ -85,6 +85,10 @@ class Cluster:
         found = await self._send("GET", f"/api/v1/namespaces/{name}")
         return dict(found["metadata"].get("labels") or {})
 
+    async def definition(self) -> Object:
+        """Of the kind MCPServer."""
+        return await self._send("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mcpservers.kagent.dev")
+
     async def owners(self, namespace: str, deployment: str) -> list[Object]:
         """The ownerReferences of what goes away with that Deployment; none where there is no such Deployment."""
         found = await self.read("Deployment", namespace, deployment) if deployment else None
@@ -108,12 +112,14 @@ class Cluster:
         return None
 
     async def apply(
-        self, manifest: Mapping[str, Any], *, force: bool, manager: str = MANAGER, subresource: str | None = None
-    ) -> Object:
+        self, manifest: Mapping[str, Any], *, force: bool, manager: str = MANAGER, subresource: str | None = None,
+        dry_run: bool = False,
+    ) -> Object:  # fmt: skip
         metadata = manifest["metadata"]
         path = KINDS[manifest["kind"]].path(metadata["namespace"], metadata["name"], subresource)
         # An apply refuses unknown fields by itself; asking for that once more costs the API server a third of its work.
         query = [("fieldManager", manager), ("force", str(force).lower()), ("fieldValidation", "Ignore")]
+        query += [("dryRun", "All")] if dry_run else []
         return await self._send("PATCH", path, query, manifest, "application/apply-patch+yaml")
 
     async def create_by_apply(self, manifest: Mapping[str, Any]) -> Object:

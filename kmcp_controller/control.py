@@ -17,7 +17,7 @@ from .queue import Queue, Urgency
 from .reconcile import Options, Reconciler
 from .store import Key, Store, keys_of
 
-WATCHED = ("MCPServer", "Deployment", "Service", "ServiceAccount", "ConfigMap", "HorizontalPodAutoscaler")
+_WATCHED = ("MCPServer", "Deployment", "Service", "ServiceAccount", "ConfigMap", "HorizontalPodAutoscaler")
 _UNWATCHED = ("NetworkPolicy", "RemoteMCPServer", "Role", "RoleBinding")
 _UNLABELLED = ("MCPServer", "HorizontalPodAutoscaler")
 _PING_SECONDS, _LOOK_SECONDS, _AWAY_SECONDS = 5.0, 600.0, 60.0
@@ -48,6 +48,7 @@ class Controller:
     def __init__(self, cluster: Cluster, options: Options, place: Place) -> None:
         loop = asyncio.get_running_loop()
         self.place, self.cluster, self.store = place, cluster, Store()
+        self.watched = (*_WATCHED, "Secret") if options.secrets == "watch" else _WATCHED
         self.reconciler = Reconciler(cluster, self.store, options, loop.time)
         self.queue = Queue(self.reconciler.reconcile, self._failed, cluster.metrics.queue_wait.observe)
         cluster.metrics.queue_items.set_function(lambda: len(self.queue))
@@ -57,7 +58,7 @@ class Controller:
 
     async def start(self) -> None:
         """Read what there is before the first pass: one that missed an autoscaler would take its replicas."""
-        for kind in (*WATCHED, *_UNWATCHED):
+        for kind in (*_WATCHED, *_UNWATCHED):
             await self._list(kind)
         await self.reconciler.writer.learn()
         if self.companion:
@@ -89,6 +90,10 @@ class Controller:
     def see(self, event: Mapping[str, Any]) -> None:
         """One event of a watch. What our own writes have answered is no news."""
         found, gone = event["object"], event["type"] == "DELETED"
+        if found["kind"] == "Secret":  # which are not stored
+            for key in self.reconciler.readers(found["metadata"]["namespace"], found["metadata"]["name"]):
+                self.queue.add(key, Urgency.DRIFT)
+            return
         news = self.store.drop(found) or found["kind"] != "MCPServer" if gone else self.store.put(found)
         if news:
             self._news(found)
@@ -122,6 +127,9 @@ class Controller:
         urgency = Urgency.SPEC if found["kind"] == "MCPServer" else Urgency.DRIFT
         for key in keys_of(found):
             self.queue.add(key, urgency)
+        if found["kind"] == "Deployment":  # perhaps it has rolled
+            for key in self.reconciler.turns.next():
+                self.queue.add(key, Urgency.RESYNC)
 
     async def _refresh(self) -> None:
         """Look again at what no watch tells: what went while the API server was away, kinds that are not watched."""
@@ -134,7 +142,7 @@ class Controller:
                 if not away and loop.time() - looked < _LOOK_SECONDS:
                     continue
                 await self.reconciler.writer.learn()
-                for kind in (*WATCHED, *_UNWATCHED):
+                for kind in (*_WATCHED, *_UNWATCHED):
                     await self._list(kind)
                 looked, away = loop.time(), False
             except ToolFailure as failure:

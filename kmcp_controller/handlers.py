@@ -1,7 +1,7 @@
 """The watches, by kopf: nothing of its handling of changes, finalizers or annotations is used."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import kopf
@@ -10,7 +10,7 @@ from kmcp_runtime.kube.config import ContextInfo
 from kmcp_runtime.kube.credentials import Credentials
 
 from .cluster import KINDS, LABEL
-from .control import WATCHED, Controller
+from .control import Controller
 
 
 def register(controller: Controller, credentials: Credentials, context: ContextInfo) -> kopf.OperatorRegistry:
@@ -31,7 +31,7 @@ def register(controller: Controller, credentials: Credentials, context: ContextI
     async def see(event: Mapping[str, Any], **_: Any) -> None:
         controller.see(event)
 
-    for kind in WATCHED:
+    for kind in controller.watched:
         found = KINDS[kind]
         kopf.on.event(found.group, found.version, found.plural, id=found.plural, registry=registry)(see)
     return registry
@@ -69,7 +69,7 @@ class NoProgress(kopf.ProgressStorage):
         return essence
 
 
-def settings() -> kopf.OperatorSettings:
+def settings(watched: Iterable[str]) -> kopf.OperatorSettings:
     found = kopf.OperatorSettings()
     found.persistence.diffbase_storage, found.persistence.progress_storage = NoBase(), NoProgress()
     found.queueing.idle_timeout = 1.0  # seconds that the task of a quiet object is kept
@@ -77,8 +77,8 @@ def settings() -> kopf.OperatorSettings:
     found.scanning.disabled = True
     found.posting.enabled = False
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
-    for kind in WATCHED:
-        if kind not in ("MCPServer", "HorizontalPodAutoscaler"):
+    for kind in watched:
+        if kind not in ("MCPServer", "HorizontalPodAutoscaler", "Secret"):
             found.watching.label_selectors[KINDS[kind].group, KINDS[kind].plural] = LABEL
     return found
 
@@ -101,4 +101,4 @@ async def run(controller: Controller, credentials: Credentials, context: Context
     where: dict[str, Any] = {"namespaces": namespaces} if namespaces else {"clusterwide": True}
     where["identity"] = controller.place.identity  # else kopf asks for the user's name, and a pod's user has none
     registry = register(controller, credentials, context)
-    await kopf.operator(registry=registry, settings=settings(), **where, **flags)
+    await kopf.operator(registry=registry, settings=settings(controller.watched), **where, **flags)

@@ -84,5 +84,6 @@ def options(settings: ControllerSettings, shipped: Catalog | None) -> Options:
         platform=settings.platform(),
         entries=shipped.servers if shipped else {},
         former_managers=listed(settings.former_managers),
-        read_secrets=settings.reference_secrets != "none",
+        secrets=settings.reference_secrets,
+        max_rollouts=settings.max_concurrent_rollouts,
     )

@@ -1,11 +1,17 @@
-"""What a catalog entry comes to under a manifest's `tools` and `readOnly`. Pure."""
+"""The catalog's entry of a suite image, and what it comes to under a manifest's `tools` and `readOnly`. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kmcp_controller.spec import MCPServer, Platform, is_suite_image, repository
 from kmcp_runtime.catalog import Effect, ServerEntry, ToolEntry, reading_only
 
 _OF_CHANGES = ("dry_run", "approval")  # arguments that a tool loses where it can only read
+
+
+def entry_of(server: MCPServer, entries: Mapping[str, ServerEntry], platform: Platform) -> ServerEntry | None:
+    image = server.deployment.image
+    return entries.get(repository(image).rpartition("/")[2]) if is_suite_image(image, platform) else None
 
 
 def narrowed(entry: ServerEntry, allowed: Iterable[str] | None, read_only: bool) -> tuple[ToolEntry, ...]:

@@ -52,6 +52,13 @@ def _may_adopt(
     return labelled or (metadata.get("annotations") or {}).get(ADOPT) == name
 
 
+def is_ours(live: Mapping[str, Any], name: str, uid: str) -> bool:
+    """Made for the MCPServer `name`: it may be deleted when it is no longer rendered."""
+    metadata = live["metadata"]
+    labelled = (metadata.get("labels") or {}).get(LABEL) == name
+    return labelled and any(each["uid"] == uid for each in metadata.get("ownerReferences") or ())
+
+
 def taken_over(fields: Collection[Mapping[str, Any]], former: Collection[str]) -> list[Object] | None:
     """managedFields with the updates of `former` managers made our applied ones; None: there are none."""
     mine = [each for each in fields if _is(each, (MANAGER,), "Apply")]

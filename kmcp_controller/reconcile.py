@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from kmcp_runtime.catalog import Drift, ServerEntry
 from kmcp_runtime.kube.failures import StatusFailure
@@ -14,12 +14,14 @@ from .applying import Applier, Outcome, TerminatingError, WaitError
 from .cluster import Cluster
 from .events import Notice, Recorder, announcements, transitions
 from .logs import about
+from .narrowing import entry_of
 from .readiness import Readiness
 from .render import Surroundings, render
 from .render.objects import SPEC_HASH
-from .spec import MCPServer, Platform, RefusedError, adapter_of, is_suite_image, parse, repository
+from .spec import MCPServer, Platform, RefusedError, adapter_of, parse
 from .spec.model import OURS
 from .store import Key, Store
+from .turns import Turns
 from .writing import StatusWriter
 
 Object = dict[str, Any]
@@ -34,7 +36,8 @@ class Options:
     platform: Platform = field(default_factory=Platform)
     entries: Mapping[str, ServerEntry] = field(default_factory=dict)
     former_managers: Sequence[str] = ("manager",)
-    read_secrets: bool = True
+    secrets: Literal["get", "watch", "none"] = "get"
+    max_rollouts: int = 10
     resync_seconds: float = 600.0
     references_seconds: float = 45.0
     unready_seconds: tuple[float, float] = (5.0, 30.0)  # the first look at pods, and the slowest
@@ -87,6 +90,8 @@ class Reconciler:
         self.on_reported: OnReported = nothing
         self.remote_served = False
         self.writer = StatusWriter(cluster, store)
+        self.turns = Turns(store, options.max_rollouts)
+        self._applied: set[Key] = set()
         self._applier = Applier(cluster, store, options.former_managers)
         self.recorder = Recorder(cluster)
         self._readiness = Readiness(clock)
@@ -101,6 +106,8 @@ class Reconciler:
         if source is None:
             self._unready.pop(key, None)
             self._accepted.pop(key, None)
+            self._applied.discard(key)
+            self.turns.forget(key)
             self._readiness.forget(key)
             self.on_observed(key, None)
             return None
@@ -116,25 +123,42 @@ class Reconciler:
             metrics.reconcile_duration.observe(self._clock() - started)
         return again
 
+    def readers(self, namespace: str, secret: str) -> list[Key]:
+        """The servers that refer to a Secret."""
+        return [
+            key for key, (_, _, wanted) in self._accepted.items()
+            if key[0] == namespace and any((each.kind, each.name) == ("Secret", secret) for each in wanted)
+        ]  # fmt: skip
+
     async def _pass(self, key: Key, source: Object) -> tuple[str, float | None]:
         """What it came to, in one word, and after how many seconds to look again."""
         try:
             server, wanted = self._accept(key, source)
-            resolved = await references.resolve(self.cluster, server.namespace, wanted, self.options.read_secrets)
-            rendered = render(server, self.options.platform, await self._around(server, resolved))
+            rendered, resolved = await self._render(server, wanted)
         except RefusedError as error:
             observed = status.Observed(faults=error.faults, fault_reason=error.reason)
             await self._report(source, observed, {}, [])
             return "invalid", self._resync()
         paused = server.annotations.get(PAUSED) == "true"
-        outcome = Outcome() if paused else await self._apply(server, rendered)
+        outcome = Outcome() if paused else await self._apply(key, source, server, rendered)
         observed = await self._observe(key, server, rendered, outcome, resolved)
-        observed = replace(observed, paused=paused, deleting=bool(source["metadata"].get("deletionTimestamp")))
+        observed = replace(observed, paused=paused, waiting=outcome.waiting)
+        observed = replace(observed, deleting=bool(source["metadata"].get("deletionTimestamp")))
         observed, findings = self._tell(key, source, server, rendered, observed)
         notices = [*outcome.notices, *self._announced(source, server), *findings.notices]
         await self._report(source, observed, findings.fields, notices)
         again = self._again(key, observed, bool(wanted))
         return _result(outcome), min(again, findings.again or again)
+
+    async def rendered(self, server: MCPServer) -> list[Object]:
+        """What its objects are to be, as things are now."""
+        return (await self._render(server, references.wanted(server, self.options.platform)))[0]
+
+    async def _render(
+        self, server: MCPServer, wanted: Sequence[references.Reference]
+    ) -> tuple[list[Object], references.Resolved]:
+        resolved = await references.resolve(self.cluster, server.namespace, wanted, self.options.secrets != "none")
+        return render(server, self.options.platform, await self._around(server, resolved)), resolved
 
     def _accept(self, key: Key, source: Object) -> tuple[MCPServer, list[references.Reference]]:
         """Parsed once for each state of spec and annotations; most passes are about the objects."""
@@ -146,13 +170,30 @@ class Reconciler:
             known = self._accepted[key] = (state, server, references.wanted(server, self.options.platform))
         return known[1], known[2]
 
-    async def _apply(self, server: MCPServer, rendered: Sequence[Object]) -> Outcome:
+    async def _apply(self, key: Key, source: Object, server: MCPServer, rendered: Sequence[Object]) -> Outcome:
         before = _refs_hash(self.store.get("Deployment", server.namespace, server.name))
-        outcome = await self._applier.apply(server, rendered, self._clock())
+        with self.turns.turn(key, self._by_version(key, source, server, rendered)) as mine:
+            todo = [each for each in rendered if mine or each["kind"] != "Deployment"]
+            outcome = await self._applier.apply(server, todo, self._clock())
+        outcome.waiting = not mine
+        if mine:
+            self._applied.add(key)
         after = _refs_hash(outcome.live.get("Deployment"))
         if before and after and before != after:
             outcome.notices.append(Notice("Normal", "ReferenceChanged", "a Secret or ConfigMap changed: pods roll"))
         return outcome
+
+    def _by_version(self, key: Key, source: Object, server: MCPServer, rendered: Sequence[Object]) -> bool:
+        """Whether nothing but a new version of the controller asks for another Deployment than there is.
+
+        A process has one version: what changes after its first look at a server is asked for by something else.
+        """
+        live = self.store.get("Deployment", *key)
+        if live is None or key in self._applied:
+            return False
+        wanted = next(each for each in rendered if each["kind"] == "Deployment")
+        hashes = [(each["metadata"].get("annotations") or {}).get(SPEC_HASH) for each in (live, wanted)]
+        return hashes[0] != hashes[1] and _refs_hash(live) in (None, _refs_hash(wanted)) and _seen(source, server)
 
     async def _around(self, server: MCPServer, resolved: references.Resolved) -> Surroundings:
         refs_hash = resolved.hash
@@ -167,9 +208,7 @@ class Reconciler:
         )
 
     def _entry(self, server: MCPServer) -> ServerEntry | None:
-        image = server.deployment.image
-        suite = is_suite_image(image, self.options.platform)
-        return self.options.entries.get(repository(image).rpartition("/")[2]) if suite else None
+        return entry_of(server, self.options.entries, self.options.platform)
 
     async def _restricted(self, namespace: str) -> bool:
         now = self._clock()
@@ -296,6 +335,15 @@ def _result(outcome: Outcome) -> str:
     if not outcome.failed:
         return "ok"
     return "foreign" if all(reason == "ForeignObject" for reason, _ in outcome.failed) else "error"
+
+
+def _seen(source: Object, server: MCPServer) -> bool:
+    """Whether the status that is there was written for this spec and these extensions."""
+    told = source.get("status") or {}
+    accepted: Object = next((each for each in told.get("conditions") or () if each["type"] == "Accepted"), {})
+    extensions = str(accepted.get("message", "")).partition("extensions ")[2]
+    same = told.get("observedGeneration") == source["metadata"].get("generation")
+    return same and extensions == (server.extensions_hash or "")
 
 
 def _refs_hash(deployment: Mapping[str, Any] | None) -> str | None:

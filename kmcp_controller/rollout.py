@@ -11,6 +11,7 @@ from .status import Rollout
 
 Object = Mapping[str, Any]
 IMAGE_REASONS = ("InvalidImageName", "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull")
+_ROLLING = ("NewReplicaSetCreated", "FoundNewReplicaSet", "ReplicaSetUpdated")
 _MESSAGE = 256
 
 
@@ -30,6 +31,14 @@ def rollout(deployment: Object, spec_hash: str, wanted: int, pods: Sequence[Obje
         cause=cause(deployment, pods),
         backend=backend,
     )
+
+
+def under_way(deployment: Object) -> bool:
+    """Whether pods are being exchanged; no longer once that is complete or was given up."""
+    metadata, status = deployment["metadata"], deployment.get("status") or {}
+    if status.get("observedGeneration", 0) < metadata["generation"]:
+        return True
+    return _condition(status, "Progressing").get("reason") in _ROLLING
 
 
 def cause(deployment: Object, pods: Sequence[Object]) -> str:

@@ -23,9 +23,12 @@ class ControllerSettings(Settings):
     npx_image: str = setting("node:24-alpine3.21", "Image for npx behind agentgateway")
     app_protocol: str | None = setting(None, "appProtocol of Services (empty: none)")
     disable_app_protocol: bool = setting(False, "No appProtocol", env="DISABLE_KGATEWAY_MCP_APP_PROTOCOL")
-    reference_secrets: Literal["get", "watch", "none"] = setting("get", "How Secrets are read: none leaves them alone")
+    reference_secrets: Literal["get", "watch", "none"] = setting(
+        "get", "How Secrets are read: polled, watched, or not at all"
+    )
     workers: int = setting(16, "Passes at the same time", ge=1, le=256)
     requests_per_second: int = setting(500, "Budget of requests to the API server", ge=1, le=10000)
+    max_concurrent_rollouts: int = setting(10, "Servers that a new version of the controller rolls at a time", ge=1)
     former_managers: str = setting("manager", "Field managers of earlier controllers, separated by commas")
     leader_election: bool = setting(True, "Hold a Lease: needed with more than one replica")
     discovery: bool = setting(True, "Ask ready servers for their tools")

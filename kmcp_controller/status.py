@@ -74,6 +74,7 @@ class Observed:
     drift: Drift | None = None  # None: no reference
     blocked: str = ""  # hash of what pods offer that are held back for it
     paused: bool = False
+    waiting: bool = False  # the Deployment is not applied yet: so many others roll
     deleting: bool = False
 
 
@@ -129,6 +130,8 @@ def _programmed(observed: Observed) -> Condition:
         return Condition("Programmed", "False", "NotAccepted", "no valid spec")
     if observed.paused:
         return Condition("Programmed", "Unknown", "Paused", "kmcp-suite/paused: the objects are left alone")
+    if observed.waiting:
+        return Condition("Programmed", "Unknown", "Waiting", "the Deployment waits until others have rolled")
     if observed.failed:
         message = "; ".join(text for _, text in observed.failed)
         return Condition("Programmed", "False", observed.failed[0][0], message)
@@ -141,7 +144,8 @@ def _ready(observed: Observed, accepted: Condition, programmed: Condition) -> Co
     if observed.rollout is None or observed.deleting:
         text = "being deleted" if observed.deleting else "nothing runs it yet"
         return Condition("Ready", "False", "PodsNotReady", text)
-    text = unready(observed.rollout) or ("" if programmed.status == "True" else programmed.message)
+    rolling = "" if observed.waiting else unready(observed.rollout)
+    text = rolling or ("" if programmed.status == "True" else programmed.message)
     if text:
         return Condition("Ready", "False", "NotAvailable", text)
     return Condition("Ready", "True", "Available", f"{observed.rollout.available} available")

@@ -1,12 +1,16 @@
 """`kmcp-suite plan`: objects on stdout, faults with their line on stderr."""
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from kmcp_controller.cli import plan
-from tests.controller.manifests import prometheus
+from tests.controller.driving import Driver
+from tests.controller.manifests import manifest, prometheus
+from tests.controller.test_reconcile import IMAGE
 
 
 def test_plan_prints_the_objects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,3 +42,52 @@ def test_plan_of_no_file_or_no_yaml(tmp_path: Path, capsys: pytest.CaptureFixtur
     file.write_text("a: [")
     assert plan(["-f", str(file)]) == 1
     assert "correct the YAML" in capsys.readouterr().err
+
+
+@pytest.mark.cluster
+async def test_plan_shows_what_would_change(driver: Driver, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    await driver.start()
+    network: dict[str, Any] = {"ingressFrom": [{"podSelector": {}}]}
+    made = await driver.server({**IMAGE, "env": {"OLD": "1"}}, extensions={"network": network})
+    await driver.condition("Programmed", "True")
+    file = tmp_path / "server.yaml"
+    body = {key: made[key] for key in ("apiVersion", "kind")}
+    deployment = {**IMAGE, "env": {"NEW": "2"}}
+    metadata = {"name": "time", "namespace": driver.namespace}
+    new = {"name": "new", "namespace": driver.namespace}
+    servers = [
+        {**body, "metadata": metadata, "spec": {"transportType": "http", "deployment": deployment}},
+        {**body, "metadata": new, "spec": {"transportType": "http", "deployment": IMAGE}},
+    ]
+    file.write_text(yaml.safe_dump_all(servers))
+    before = [await driver.get(kind) for kind in ("Deployment", "Service")]
+    flags = ["-f", str(file), "--diff", "--kubeconfig", str(driver.given.kubeconfig)]
+    assert await asyncio.to_thread(plan, flags) == 0
+    printed = capsys.readouterr().out
+    assert [each["kind"] for each in yaml.safe_load_all(printed)] == ["ServiceAccount", "Service", "Deployment"] * 2
+    lines = [line.removeprefix("# ") for line in printed.splitlines() if line.startswith("# ")]
+    where = driver.namespace
+    assert f"= Service {where}/time" in lines
+    assert f"~ Deployment {where}/time" in lines
+    assert [line.strip()[1:].strip() for line in lines if "- name: " in line] == ["- name: OLD", "- name: NEW"]
+    assert f"- NetworkPolicy {where}/time" in lines
+    assert f"+ Deployment {where}/new" in lines
+    assert [await driver.get(kind) for kind in ("Deployment", "Service")] == before
+    assert await driver.get("Deployment", "new") is None
+
+
+@pytest.mark.cluster
+async def test_plan_tells_what_would_be_refused(
+    driver: Driver, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await driver.create("ServiceAccount", "time")
+    file = tmp_path / "server.yaml"
+    sidecar = {"name": "side", "image": "x", "imagee": "y"}
+    body = manifest({**IMAGE, "sidecars": [sidecar]})
+    file.write_text(yaml.safe_dump({**body, "metadata": {"name": "time", "namespace": driver.namespace}}))
+    flags = ["-f", str(file), "--diff", "--kubeconfig", str(driver.given.kubeconfig)]
+    assert await asyncio.to_thread(plan, flags) == 1
+    printed = capsys.readouterr().out
+    assert "# ! ServiceAccount" in printed
+    assert "exists and is not of this MCPServer" in printed
+    assert "imagee" in printed.partition("# ! Deployment")[2]

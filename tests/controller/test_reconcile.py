@@ -1,6 +1,7 @@
 """MCPServers become objects: upstream's contract and the defects that it had."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -128,6 +129,23 @@ async def test_secret_rotation_rolls_pods(driver: Driver) -> None:
     assert rolled
     assert rolled["metadata"]["generation"] == first["metadata"]["generation"] + 1
     await driver.noticed("ReferenceChanged")
+
+
+@pytest.mark.cluster
+async def test_watched_secrets_count_at_once(driver: Driver) -> None:
+    """Nothing polls here."""
+    await driver.create("Secret", "login", stringData={"TOKEN": "one"})
+    running = await driver.start(replace(OPTIONS, secrets="watch", references_seconds=3600.0))
+    await driver.server({**IMAGE, "secretRefs": [{"name": "login"}]})
+    await programmed(driver)
+    await driver.quiet(running)
+    first = await driver.get("Deployment")
+    assert first
+    await driver.merge("Secret", "login", {"stringData": {"TOKEN": "two"}})
+    await driver.when("Deployment", lambda seen: _refs(seen) != _refs(first), "a new hash")
+    await driver.quiet(running)
+    await driver.delete("Secret", "login")
+    await driver.condition("ResolvedRefs", "False", "SecretNotFound")
 
 
 def _refs(deployment: dict[str, Any]) -> str:

@@ -103,7 +103,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("body", "expected"), [pytest.param(body, text, id=name) for name, body, text in BAD])
-def test_a_fault_is_named_with_path_and_next_step(body: dict[str, Any], expected: str) -> None:
+def test_bad_manifests_name_all_faults(body: dict[str, Any], expected: str) -> None:
     error = refused(body)
     assert expected in str(error)
     assert all("; " in fault.text or "?" in fault.text for fault in error.faults)
