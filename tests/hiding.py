@@ -1,7 +1,7 @@
-"""The cluster's API server as one that lacks some API groups: their definitions may be there for other tests."""
+"""The cluster's API server as one that lacks API groups or objects, which may be there for other tests."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -29,6 +29,26 @@ async def without_groups(api: KubeApi, folder: Path, *groups: str) -> AsyncItera
         status, content = await _passed_on(api, request, path)
         return Response(_hidden(path, content, groups), status, media_type="application/json")
 
+    async with _answering(answer, folder) as config:
+        yield config
+
+
+@asynccontextmanager
+async def without_labelled(api: KubeApi, folder: Path, selector: str) -> AsyncIterator[Path]:
+    """`without_groups` for the objects that this label selector finds, in every namespace."""
+
+    async def answer(request: Request) -> Response:
+        status, content = await _passed_on(api, request, request.scope["raw_path"].decode())
+        if request.query_params.get("labelSelector") == selector:
+            content = json.dumps({**json.loads(content), "items": None}).encode()
+        return Response(content, status, media_type="application/json")
+
+    async with _answering(answer, folder) as config:
+        yield config
+
+
+@asynccontextmanager
+async def _answering(answer: Callable[[Request], Awaitable[Response]], folder: Path) -> AsyncIterator[Path]:
     async with served(Starlette(routes=[Route("/{path:path}", answer, methods=_METHODS)])) as url:
         yield kubeconfig(url, folder)
 

@@ -1,13 +1,19 @@
 """istio_ztunnel_config of pods with a recording of a real ztunnel: every part, and which ztunnel is asked."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from fastmcp import Client
 
+from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
 from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.server import assemble
+from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
+from tests.hiding import without_labelled
 from tests.istio import recordings
 from tests.istio.proxies import proxy_pod, recorded
 from tests.kubernetes.conftest import pod
@@ -142,6 +148,17 @@ async def test_an_answer_that_is_no_dump(tools: ToolCaller, api: KubeApi, namesp
     broken = await tools.fails("istio_ztunnel_config", config_type="workload")
     assert broken["code"] == "unavailable"
     assert "no config dump" in broken["message"]
+
+
+async def test_a_cluster_without_ztunnel(api: KubeApi, tmp_path: Path) -> None:
+    async with without_labelled(api, tmp_path, "app=ztunnel") as kubeconfig:
+        settings = IstioSettings(kubeconfig=str(kubeconfig))
+        async with Client(assemble(SERVER, settings, RuntimeSettings())) as client:
+            absent = await ToolCaller(client).fails("istio_ztunnel_config")
+    assert absent["code"] == "unavailable"
+    assert "no ztunnel runs in this cluster" in absent["message"]
+    assert "istio_install_istio profile=ambient" in absent["hint"]
+    assert "istio_proxy_config" in absent["hint"]
 
 
 @pytest.mark.parametrize("arguments", [{"config_type": "ztunnel"}, {"node_name": "-x"}, {"pod_name": "x/y"}])
