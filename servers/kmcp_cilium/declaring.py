@@ -1,10 +1,12 @@
-"""How this server's tools are declared: those that ask agents need the same rights and met the same agent."""
+"""How this server's tools are declared: those of a kind need the same rights and met the same in the tests."""
 
 from collections.abc import Callable
 from typing import Any
 
-from kmcp_cilium.rights import AGENTS
+from kmcp_cilium.rights import AGENTS, RELEASE
 from kmcp_runtime.tool import Effect, Function, Rule, Verified, tool
+
+_NO_IMAGES = "the chart, Helm and the cluster are real; its pods never run, since the tests can have no image of Cilium"
 
 
 def agent_tool(
@@ -12,3 +14,8 @@ def agent_tool(
 ) -> Callable[[Function], Function]:
     """Declare a tool that asks agents; `also` are the rights that it needs beyond that."""
     return tool(effect, needs=(*AGENTS, *also), verified=verified, why=why, **declared)
+
+
+def chart_tool(effect: Effect, **declared: Any) -> Callable[[Function], Function]:
+    """Declare a tool that changes the release of Cilium's chart."""
+    return tool(effect, needs=RELEASE, why=_NO_IMAGES, **declared)

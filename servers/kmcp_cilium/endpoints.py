@@ -203,7 +203,7 @@ class Detail(Endpoint):
     interface: str | None = None
     disabled_labels: list[str] | None = None
     policy_revision: int | None = None
-    policy_revision_wanted: int | None = None
+    policy_revision_wanted: int | None = Field(default=None, description="While it is not yet realised")
     allowed_ingress_identities: list[int] | None = None
     allowed_egress_identities: list[int] | None = None
     denied_ingress_identities: list[int] | None = None
@@ -221,13 +221,13 @@ def detail(node: str, endpoint: Mapping[str, Any]) -> Detail:
     status = part(endpoint, "status")
     realized, networking = part(status, "policy", "realized"), part(status, "networking")
     rules = part(realized, "l4")
+    revision, wanted = realized.get("policy-revision"), part(status, "policy", "spec").get("policy-revision")
     listed = entry(node, endpoint).model_dump() | {"labels": sorted(part(status, "identity").get("labels") or ())}
     return Detail(
         **listed,
         mac=networking.get("mac"), interface=networking.get("interface-name"),
         disabled_labels=part(status, "labels").get("disabled") or None,
-        policy_revision=realized.get("policy-revision"),
-        policy_revision_wanted=part(status, "policy", "spec").get("policy-revision"),
+        policy_revision=revision, policy_revision_wanted=wanted if (wanted or 0) > (revision or 0) else None,
         **{f"{kind.replace('-', '_')}": realized.get(kind) or None for kind in _IDENTITIES},
         ingress_rules=_rules(rules.get("ingress")), egress_rules=_rules(rules.get("egress")),
         named_ports=status.get("namedPorts") or None, options=part(endpoint, "spec", "options") or None,

@@ -8,7 +8,7 @@ def prefix(text: str) -> str:
     try:
         return str(ip_network(text.strip(), strict=True))
     except ValueError as error:
-        raise ValueError(f"{text!r} is no address or range: {error}") from None
+        raise ValueError(str(error)) from None
 
 
 def address(text: str) -> str:

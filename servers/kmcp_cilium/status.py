@@ -142,7 +142,7 @@ def _ipam(ipam: Mapping[str, Any], addresses: bool) -> Ipam | None:
     if not ipam:
         return None
     return Ipam(
-        status=ipam.get("status"), allocated_ipv4=len(ipam.get("ipv4") or ()),
+        status=str(ipam.get("status") or "").rstrip(", ") or None, allocated_ipv4=len(ipam.get("ipv4") or ()),
         allocated_ipv6=len(ipam.get("ipv6") or ()), allocations=ipam.get("allocations") if addresses else None,
     )  # fmt: skip
 

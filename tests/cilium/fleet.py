@@ -60,6 +60,21 @@ class FakeAgent:
         return self.answer(argv)
 
 
+NOT_RECORDED = Output(stderr="Error: not recorded", code=1)
+
+
+def answering(answers: Mapping[str, Any]) -> Callable[[Argv], Output]:
+    """An agent that knows these command lines, without the program's name; a text is printed, all else is JSON."""
+
+    def answer(argv: Argv) -> Output:
+        found = answers.get(" ".join(argv[1:]), NOT_RECORDED)
+        if isinstance(found, Output):
+            return found
+        return Output(found) if isinstance(found, str) else document(found)
+
+    return answer
+
+
 _AGENTS = web.AppKey("agents", dict[str, FakeAgent])
 _OBJECTS = web.AppKey("objects", Mapping[str, Any])
 KINDS = {

@@ -83,6 +83,7 @@ async def test_labels_change_the_identity(tools: ToolCaller, agent: Agent) -> No
     (before,) = (await tools.ok("cilium_get_endpoint_details", **endpoint))["items"]
     plan = await tools.ok("cilium_manage_endpoint_labels", **endpoint, labels=["k8s:color=red"], dry_run=True)
     assert (plan["dry_run"], "k8s:color=red" in plan["enabled"]) == (True, True)
+    assert (plan["changed"], plan["result"]) == (False, "would be changed")
     added = await tools.ok("cilium_manage_endpoint_labels", **endpoint, labels=["k8s:color=red", "k8s:size=s"])
     assert added["changed"] is True
     assert {"k8s:color=red", "k8s:size=s", "k8s:app=spare"} <= set(added["enabled"])
@@ -107,6 +108,7 @@ async def test_options_of_an_endpoint(tools: ToolCaller, agent: Agent) -> None:
     assert (shown["changed"], shown["changes"], shown["realized"]["Debug"]) == (False, [], "false")
     plan = await tools.ok("cilium_manage_endpoint_config", **endpoint, config={"Debug": True}, dry_run=True)
     assert plan["changes"] == [{"option": "Debug", "before": "false", "after": "true"}]
+    assert (plan["changed"], plan["result"]) == (False, "would be changed")
     done = await tools.ok(
         "cilium_manage_endpoint_config", **endpoint, config={"Debug": "true", "MonitorAggregationLevel": "medium"}
     )

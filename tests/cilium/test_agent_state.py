@@ -6,12 +6,32 @@ from typing import Any
 
 import pytest
 
-from tests.cilium.agent import NAMESPACE, POD, PODS, RANGE, Agent
+from tests.cilium.agent import NAMES, NAMESPACE, POD, PODS, RANGE, Agent
 from tests.cluster.components import NODE
 from tests.mcp import ToolCaller
 from tests.waiting import until
 
 pytestmark = [pytest.mark.pods, pytest.mark.timeout(900)]
+
+
+async def test_cilium_as_a_whole(tools: ToolCaller) -> None:
+    whole = await tools.ok("cilium_status_and_version", verbose=True)
+    assert whole["agents"] == [{"node": NODE, "state": "Ok", "message": "1.19.5 (v1.19.5-0000000)"}]
+    assert (whole["version"], whole["components"], whole["agents_total"]) == ({"agents": "1.19.5"}, [], 1)
+    assert (whole["features"]["ipam"], whole["features"]["routing"], whole["features"]["hubble"]) == (
+        "cluster-pool", "native", "on",
+    )  # fmt: skip
+    assert whole["endpoints"]["managed"] >= len(NAMES) - 1  # One of them may be away for a moment.
+    features = await tools.ok("cilium_show_features_status", match="controlplane_ipam")
+    assert features["items"] == [
+        {
+            "feature": "cilium_feature_controlplane_ipam", "labels": {"mode": "cluster-pool"}, "nodes": 1,
+            "mixed": False, "of": "agent",
+        }
+    ]  # fmt: skip
+    mesh = await tools.ok("cilium_show_cluster_mesh_status", wait=True)
+    assert (mesh["enabled"], mesh["clusters"], mesh["problems"]) == (False, [], [])
+    assert "cilium_toggle_cluster_mesh" in mesh["hint"]
 
 
 async def test_the_state_of_agents(tools: ToolCaller, agent: Agent) -> None:
@@ -41,13 +61,6 @@ async def test_the_state_shows_more_on_demand(tools: ToolCaller) -> None:
     assert all_of_it["nodes"] == [NODE]
     assert f"{PODS}/web" in " ".join(all_of_it["ipam"]["allocations"].values())
     assert (isinstance(all_of_it["proxy"]["redirect_list"], list), all_of_it["cluster_mesh"]) == (True, [])
-
-    async def reached() -> list[str]:
-        (health,) = (await tools.ok("cilium_get_daemon_status", brief=True, show_health=True))["items"]
-        return [each["name"] for each in health["reachability"]]
-
-    # The agent probes its nodes every minute.
-    await until(reached, lambda names: names == [NODE], seconds=150, what="a probe of the node")
 
 
 async def test_load_without_command_lines(tools: ToolCaller) -> None:
@@ -105,6 +118,7 @@ async def test_configuration(tools: ToolCaller, agent: Agent) -> None:
 async def test_an_option_is_changed_and_read_back(tools: ToolCaller, option: str, value: str, back: str) -> None:
     plan = await tools.ok("cilium_toggle_configuration_option", option=option, value=value, dry_run=True)
     assert plan["nodes"] == [{"node": NODE, "before": back, "after": value, "changed": True}]
+    assert (plan["changed"], plan["dry_run"]) == (False, True)
     done = await tools.ok("cilium_toggle_configuration_option", option=option, value=value, all_nodes=True)
     assert (done["changed"], done["persistent"], done["nodes"][0]["after"]) == (True, False, value)
     assert "lost when the agent restarts" in done["hint"]
@@ -229,6 +243,8 @@ async def test_metrics(tools: ToolCaller) -> None:
     states = {item["labels"]["endpoint_state"]: item["value"] for item in found["items"]}
     assert states["ready"] >= 6
     assert (await tools.ok("cilium_list_metrics", limit=1))["truncated"] is True
+    broken = await tools.fails("cilium_list_metrics", match_pattern="(")
+    assert (broken["code"], "no regular expression" in broken["message"]) == ("bad_argument", True)
     none = await tools.ok("cilium_list_metrics", match_pattern="no_such_metric")
     assert (none["items"], "No metric" in none["hint"]) == ([], True)
 
@@ -275,6 +291,11 @@ async def test_filters_never_cut_the_cluster_off(tools: ToolCaller) -> None:
     (node,) = (await tools.ok("cilium_list_cluster_nodes"))["items"]
     error = await tools.fails("cilium_update_xdp_cidr_filters", cidr_prefixes=[node["ipv4"]])
     assert (error["code"], f"node {NODE}" in error["message"]) == ("bad_argument", True)
+    for given, words in (("300.0.0.0/8", "does not appear to be"), ("192.0.2.1/24", "has host bits set")):
+        error = await tools.fails("cilium_update_xdp_cidr_filters", cidr_prefixes=[given])
+        assert (error["code"], given in error["message"], words in error["message"]) == (
+            "bad_argument", True, True,
+        )  # fmt: skip
 
 
 async def test_an_agent_that_is_down(tools: ToolCaller, agent: Agent) -> None:
@@ -294,3 +315,14 @@ async def test_an_agent_that_is_down(tools: ToolCaller, agent: Agent) -> None:
         ] is True
 
     await until(ready, what="the agent's pod ready again")
+
+
+async def test_nodes_are_probed(tools: ToolCaller) -> None:
+    """The last of these tests, since an agent probes for the first time up to a minute after its start."""
+
+    async def reached() -> list[str]:
+        (health,) = (await tools.ok("cilium_get_daemon_status", brief=True, show_health=True))["items"]
+        return [each["name"] for each in health["reachability"]]
+
+    # The agent probes its nodes every minute.
+    await until(reached, lambda names: names == [NODE], seconds=150, what="a probe of the node")

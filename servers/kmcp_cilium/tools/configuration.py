@@ -49,7 +49,7 @@ class Toggled(BaseModel):
     node: str
     before: str | None
     after: str
-    changed: bool
+    changed: bool = Field(description="With dry_run: whether it would be")
 
 
 class OptionToggle(Spread):
@@ -106,8 +106,8 @@ async def cilium_toggle_configuration_option(
     nodes = [toggled for _, toggled in answers]
     changed = any(toggled.changed for toggled in nodes)
     return OptionToggle(
-        option=option, nodes=nodes, changed=changed, unreachable=answers.unreachable, dry_run=dry_run or None,
-        hint=_LOST_AT_RESTART if changed else None,
+        option=option, nodes=nodes, changed=changed and not dry_run, dry_run=dry_run or None,
+        hint=_LOST_AT_RESTART if changed else None, unreachable=answers.unreachable,
     )  # fmt: skip
 
 

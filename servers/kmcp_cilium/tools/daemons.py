@@ -103,7 +103,9 @@ async def cilium_get_daemon_status(
     items = [told for _, told in answers]
     if len(items) > 1:  # Twenty lines an agent, the same on all.
         items = [told.model_copy(update={"bpf_maps": None}) for told in items]
-    return DaemonStatuses(items=items, total=len(items), unreachable=answers.unreachable)
+    unprobed = any(told.reachability == [] for told in items)
+    hint = "An agent has probed no node yet: it does so about once a minute." if unprobed else None
+    return DaemonStatuses(items=items, total=len(items), unreachable=answers.unreachable, hint=hint)
 
 
 @agent_tool(Effect.READ)

@@ -63,7 +63,7 @@ def _check_node_id(value: str | None) -> str | None:
     return value
 
 
-@agent_tool(Effect.READ)
+@agent_tool(Effect.READ, why="the real agent encrypts nothing; keys of IPsec and peers of WireGuard are a stand-in's")
 async def cilium_display_encryption_state(node_name: EveryNode = None, cilium: Cilium = injected()) -> Encryptions:
     """Show whether and how each node encrypts traffic: IPsec keys and errors, WireGuard peers."""
     answers = await cilium.everywhere(node_name, _state)

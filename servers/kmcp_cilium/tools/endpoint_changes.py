@@ -74,9 +74,9 @@ async def cilium_manage_endpoint_labels(
         after = _listed(await located.agent.text("endpoint", "labels", located.id, f"--{action}", ",".join(labels)))
     changed = after != before
     return LabelsChange(
-        node=located.agent.node, id=int(located.id), pod=located.pod, changed=changed, dry_run=dry_run or None,
-        result="labels changed" if changed else "unchanged", enabled=sorted(after[0]), disabled=sorted(after[1]),
-        warnings=[_NEW_IDENTITY] if changed else None,
+        node=located.agent.node, id=int(located.id), pod=located.pod, changed=changed and not dry_run,
+        result=_result("changed", changed, dry_run), enabled=sorted(after[0]), disabled=sorted(after[1]),
+        warnings=[_NEW_IDENTITY] if changed else None, dry_run=dry_run or None,
     )  # fmt: skip
 
 
@@ -100,8 +100,9 @@ async def cilium_manage_endpoint_config(
         differing = changes.differences({each.option: after[each.option] for each in differing}, before)
         before = after
     return ConfigChange(
-        node=located.agent.node, id=int(located.id), pod=located.pod, changed=bool(differing), changes=differing,
-        result="options changed" if differing else "unchanged", realized=before, dry_run=dry_run or None,
+        node=located.agent.node, id=int(located.id), pod=located.pod, changed=bool(differing) and not dry_run,
+        result=_result("changed", bool(differing), dry_run), changes=differing, realized=before,
+        dry_run=dry_run or None,
     )  # fmt: skip
 
 
@@ -115,9 +116,13 @@ async def cilium_disconnect_endpoint(
         await located.agent.text("endpoint", "disconnect", located.id)
     return Disconnection(
         node=located.agent.node, id=int(located.id), pod=located.pod, changed=not dry_run, disconnected=not dry_run,
-        result="disconnected" if not dry_run else "would be disconnected", dry_run=dry_run or None,
+        result=_result("disconnected", True, dry_run), dry_run=dry_run or None,
         warnings=[_CUT_OFF],
     )  # fmt: skip
+
+
+def _result(done: str, differs: bool, dry_run: bool) -> str:
+    return "unchanged" if not differs else f"would be {done}" if dry_run else done
 
 
 Labels = tuple[frozenset[str], frozenset[str]]

@@ -38,7 +38,10 @@ class Features(SpreadPage[Feature]):
     beside: dict[str, bool] = Field(description="Whether kube-proxy and node-local-dns run")
 
 
-@agent_tool(Effect.READ, PODS, Rule("apps", ("daemonsets",), ("list",)))
+@agent_tool(
+    Effect.READ, PODS, Rule("apps", ("daemonsets",), ("list",)),
+    why="the agent is real; the operator, of which the tests can have no image, is a stand-in",
+)  # fmt: skip
 async def cilium_show_features_status(
     node_name: EveryNode = None,
     match: Annotated[str | None, Word("Part of the name or a label")] = None,

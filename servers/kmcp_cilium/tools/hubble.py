@@ -4,14 +4,14 @@ from typing import Annotated
 
 from kmcp_cilium import releases
 from kmcp_cilium.client import Cilium
+from kmcp_cilium.declaring import chart_tool
 from kmcp_cilium.releases import ReleaseChange
-from kmcp_cilium.rights import CHART_OBJECTS, ROLES
 from kmcp_runtime.arguments import DryRun, Word
 from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime.tool import Effect, injected
 
 
-@tool(Effect.WRITE, needs=(CHART_OBJECTS, ROLES), timeout=releases.SECONDS, idempotent=True)
+@chart_tool(Effect.WRITE, timeout=releases.SECONDS, idempotent=True)
 async def cilium_toggle_hubble(
     enable: Annotated[bool, Word("On or off")] = True,
     relay: Annotated[bool, Word("Flows of all nodes in one place")] = True,

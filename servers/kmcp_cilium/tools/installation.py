@@ -8,9 +8,9 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from kmcp_cilium import modes, policies, releases, validation
 from kmcp_cilium.client import Cilium
+from kmcp_cilium.declaring import chart_tool
 from kmcp_cilium.modes import Mode
 from kmcp_cilium.releases import ReleaseChange
-from kmcp_cilium.rights import CHART_OBJECTS, ROLES
 from kmcp_cilium.words import ClusterName
 from kmcp_runtime.arguments import DryRun, TimeoutSeconds, Word, unpublished
 from kmcp_runtime.errors import ToolFailure, bad_argument, conflict
@@ -19,7 +19,7 @@ from kmcp_runtime.helm import values as merging
 from kmcp_runtime.helm.release import Release
 from kmcp_runtime.kube import objects
 from kmcp_runtime.output.results import Body
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime.tool import Effect, injected
 
 Values = Annotated[dict[str, Any] | None, BeforeValidator(merging.read), Word("Over the chart's")]
 Version = Annotated[str | None, Word("Of the chart; default newest")]
@@ -31,7 +31,6 @@ _CHART_VERSION = re.compile(r"v?(\d+)\.(\d+)")
 _WITHOUT_NETWORK = (
     "Pods lose their network, and new ones do not start, until another network is installed and they are made anew."
 )
-_DEFINITIONS = Rule("apiextensions.k8s.io", ("customresourcedefinitions",), ("list", "delete"))
 
 
 class Uninstalled(Body):
@@ -56,7 +55,7 @@ class Gone(BaseModel):
     name: str
 
 
-@tool(Effect.WRITE, needs=(CHART_OBJECTS, ROLES), timeout=releases.SECONDS, destructive=True)
+@chart_tool(Effect.WRITE, timeout=releases.SECONDS, destructive=True)
 async def cilium_install_cilium(
     cluster_name: ClusterName = None,
     cluster_id: ClusterId = None,
@@ -84,11 +83,7 @@ async def cilium_install_cilium(
     return releases.answer(None, after, releases.differing({}, wanted), dry_run)
 
 
-@tool(
-    Effect.WRITE,
-    needs=(CHART_OBJECTS, ROLES, Rule("", ("pods/exec",), ("get", "create"))),
-    timeout=releases.SECONDS, destructive=True,
-)  # fmt: skip
+@chart_tool(Effect.WRITE, timeout=releases.SECONDS, destructive=True)
 async def cilium_upgrade_cilium(
     version: Version = None,
     datapath_mode: DatapathMode = None,
@@ -120,7 +115,7 @@ async def cilium_upgrade_cilium(
     return releases.answer(before, after, changed, dry_run, warnings=warnings or None)
 
 
-@tool(Effect.DESTROY, needs=(CHART_OBJECTS, ROLES, _DEFINITIONS), timeout=releases.SECONDS)
+@chart_tool(Effect.DESTROY, timeout=releases.SECONDS)
 async def cilium_uninstall_cilium(
     keep_crds: Annotated[bool, Word("Keep custom kinds, policies too")] = True,
     timeout_seconds: TimeoutSeconds = 300,
@@ -151,17 +146,22 @@ def _identity(name: str | None, number: int | None) -> dict[str, Any]:
 
 async def _refuse_occupied(cilium: Cilium, values: Mapping[str, Any]) -> None:
     """Refuse to install beside a release, agents or another network, which would both own the pods' interfaces."""
-    release = await releases.found(cilium)
+    release, namespace = await releases.found(cilium), await cilium.namespace()
     if release is not None and release.status != "uninstalled":
         raise conflict(
-            f"Cilium {release.chart_version} is installed already (release {release.name}, namespace "
-            f"{release.namespace}, {release.status})",
+            f"Cilium {release.chart_version} is installed already (release {release.name}, namespace {namespace}, "
+            f"{release.status})",
             "cilium_upgrade_cilium changes its version or values",
         )
-    chained = releases.value_at(values, "cni.chainingMode") not in (None, "none")
     sets = await policies.objects(cilium, await cilium.discovery.resolve("daemonsets.apps"), None)
-    names = [each["metadata"]["name"] for each in sets]
-    others = [] if chained else modes.in_the_way(names)
+    places = {each["metadata"]["name"]: each["metadata"]["namespace"] for each in sets}
+    if releases.NAME in places:
+        raise conflict(
+            f"Cilium runs already, in namespace {places[releases.NAME]}, and no release of {namespace} is what runs",
+            "KMCP_CILIUM_NAMESPACE names the namespace of its release; what is not Helm's must be removed first",
+        )
+    chained = releases.value_at(values, "cni.chainingMode") not in (None, "none")
+    others = [] if chained else modes.in_the_way(places)
     if others:
         raise conflict(
             f"this cluster has a network already: {', '.join(others)}",

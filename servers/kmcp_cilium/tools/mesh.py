@@ -7,15 +7,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from kmcp_cilium import mesh, releases
 from kmcp_cilium.client import Cilium
+from kmcp_cilium.declaring import chart_tool
 from kmcp_cilium.mesh import Side
 from kmcp_cilium.releases import ChangedValue, ReleaseChange
-from kmcp_cilium.rights import CHART_OBJECTS, ROLES
 from kmcp_cilium.services import check_frontend
 from kmcp_cilium.words import check_cluster_name, split
 from kmcp_runtime.arguments import DryRun, Word
 from kmcp_runtime.errors import bad_argument, conflict, not_found
 from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime.tool import Effect, injected
 
 RemoteName = Annotated[str, AfterValidator(check_cluster_name), Word("The remote cluster's name")]
 RemoteContext = Annotated[str | None, Word("The remote cluster's kube context")]
@@ -42,7 +42,7 @@ class Connection(Result):
     dry_run: bool | None = None
 
 
-@tool(Effect.WRITE, needs=(CHART_OBJECTS, ROLES), timeout=2 * releases.SECONDS)
+@chart_tool(Effect.WRITE, timeout=2 * releases.SECONDS)
 async def cilium_connect_to_remote_cluster(
     cluster_name: RemoteName,
     context: RemoteContext = None,
@@ -65,7 +65,7 @@ async def cilium_connect_to_remote_cluster(
     return await _changed(wanted, "connected", dry_run, ca_match=match, warnings=warnings or None)
 
 
-@tool(Effect.DESTROY, needs=(CHART_OBJECTS, ROLES), timeout=2 * releases.SECONDS)
+@chart_tool(Effect.DESTROY, timeout=2 * releases.SECONDS)
 async def cilium_disconnect_remote_cluster(
     cluster_name: RemoteName,
     context: RemoteContext = None,
@@ -87,7 +87,7 @@ async def cilium_disconnect_remote_cluster(
     return await _changed(wanted, "disconnected", dry_run, hint=hint)
 
 
-@tool(Effect.WRITE, needs=(CHART_OBJECTS, ROLES), timeout=releases.SECONDS, idempotent=True)
+@chart_tool(Effect.WRITE, timeout=releases.SECONDS, idempotent=True)
 async def cilium_toggle_cluster_mesh(
     enable: Annotated[bool, Word("On or off")] = True,
     service_type: Annotated[Literal["LoadBalancer", "NodePort", "ClusterIP"] | None, Word("For other clusters")] = None,

@@ -9,6 +9,7 @@ from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.words import OneNode, check_operand
 from kmcp_runtime.arguments import Cursor, Limit, Word
 from kmcp_runtime.output.results import Page
+from kmcp_runtime.patterns import pattern
 from kmcp_runtime.tool import Effect, injected
 
 
@@ -44,6 +45,8 @@ async def cilium_list_metrics(
     cilium: Cilium = injected(),
 ) -> Metrics:
     """Read an agent's own metrics; narrow them, as with match_pattern=drop for dropped packets by reason."""
+    if match_pattern:
+        pattern(match_pattern, "match_pattern")
     agent = await cilium.one_agent(node_name)
     told = await agent.json("metrics", "list", *(("-p", match_pattern) if match_pattern else ()))
     metrics = [

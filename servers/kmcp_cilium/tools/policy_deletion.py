@@ -44,6 +44,7 @@ class PolicyDeletion(Result):
         Rule("networking.k8s.io", ("networkpolicies",), ("get", "list", "delete")),
         Rule("cilium.io", ("ciliumendpoints",), ("list",)),
     ),
+    verified="agent",
 )
 async def cilium_delete_policy_rules(
     kind: Annotated[PolicyKind, Word("Kind")] = "CiliumNetworkPolicy",

@@ -61,28 +61,16 @@ async def cilium_update_service(
         "--k8s-external": k8s_external, "--k8s-host-port": k8s_host_port, "--k8s-load-balancer": k8s_load_balancer,
         "--k8s-node-port": k8s_node_port, "--local-redirect": local_redirect,
     }  # fmt: skip
-    frontend = f"{frontend}/{protocol.upper()}" if protocol and "/" not in frontend else frontend
     _check_lengths(backends, backend_weights, states, kinds)
+    frontend = f"{frontend}/{protocol.upper()}" if protocol and "/" not in frontend else frontend
     agent = await cilium.one_agent(node_name)
     await _refuse_removed(agent, "update", str(id), frontend)
-    before = await _there(agent, id)
-    words = [
-        "--id", str(id), "--frontend", frontend.partition("/")[0],
-        "--backends", ",".join(backend.partition("/")[0] for backend in backends),
-        *_protocol(frontend), *_joined("--backend-weights", backend_weights), *_joined("--states", states),
+    words = (
+        *_addresses(frontend, backends), *_joined("--backend-weights", backend_weights), *_joined("--states", states),
         "--k8s-ext-traffic-policy", k8s_ext_traffic_policy, "--k8s-int-traffic-policy", k8s_int_traffic_policy,
-        *(flag for flag, given in kinds.items() if given),
-        *(("--k8s-cluster-internal",) if k8s_cluster_internal else ()),
-    ]  # fmt: skip
-    if dry_run:
-        result = f"would be {'updated' if before else 'created'}"
-        return ServiceUpdate(node=agent.node, result=result, changed=False, before=before, dry_run=True)
-    await agent.text("service", "update", *words)
-    after = await _there(agent, id)
-    return ServiceUpdate(
-        node=agent.node, result="updated" if before else "created", changed=before != after, before=before,
-        after=after, warnings=[_OVERWRITTEN],
+        *_given({**kinds, "--k8s-cluster-internal": k8s_cluster_internal}),
     )  # fmt: skip
+    return await _updated(agent, id, words, dry_run)
 
 
 @agent_tool(Effect.DESTROY, verified="stand-in", why=_OLD)
@@ -107,6 +95,19 @@ async def cilium_delete_service(
     return ServiceDeletion(
         node=agent.node, result="would be deleted" if dry_run else "deleted", changed=bool(meant) and not dry_run,
         deleted=meant, total=len(meant), dry_run=dry_run or None, warnings=[_OVERWRITTEN],
+    )  # fmt: skip
+
+
+async def _updated(agent: Agent, number: int, words: tuple[str, ...], dry_run: bool) -> ServiceUpdate:
+    before = await _there(agent, number)
+    if dry_run:
+        result = f"would be {'updated' if before else 'created'}"
+        return ServiceUpdate(node=agent.node, result=result, changed=False, before=before, dry_run=True)
+    await agent.text("service", "update", "--id", str(number), *words)
+    after = await _there(agent, number)
+    return ServiceUpdate(
+        node=agent.node, result="updated" if before else "created", changed=before != after, before=before,
+        after=after, warnings=[_OVERWRITTEN],
     )  # fmt: skip
 
 
@@ -146,11 +147,17 @@ async def _there(agent: Agent, number: int) -> Service | None:
     return next((service for service in await services.listed(agent) if service.id == number), None)
 
 
-def _protocol(frontend: str) -> tuple[str, ...]:
-    """TCP is what the command takes without being told."""
-    protocol = frontend.partition("/")[2].lower()
-    return ("--protocol", protocol) if protocol not in ("", "tcp") else ()
+def _addresses(frontend: str, backends: list[str]) -> tuple[str, ...]:
+    """Frontend and backends; the protocol only where it is not TCP, which the command takes without being told."""
+    address, _, protocol = frontend.partition("/")
+    targets = ",".join(backend.partition("/")[0] for backend in backends)
+    named = ("--protocol", protocol.lower()) if protocol.lower() not in ("", "tcp") else ()
+    return ("--frontend", address, "--backends", targets, *named)
 
 
 def _joined(flag: str, values: list[int] | list[State] | None) -> tuple[str, ...]:
     return (flag, ",".join(str(value) for value in values)) if values else ()
+
+
+def _given(flags: dict[str, bool]) -> list[str]:
+    return [flag for flag, given in flags.items() if given]
