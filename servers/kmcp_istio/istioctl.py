@@ -42,7 +42,7 @@ async def run(
         config = home / "kubeconfig"
         if cluster:
             document = await kubeconfig.document(mesh.contexts, mesh.context)
-            _write_private(config, json.dumps(document))
+            scratch.private_file(config, json.dumps(document))
             flags = [*flags, f"--istioNamespace={mesh.settings.istio_namespace}"]
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         environment |= {"HOME": str(home), "TMPDIR": str(home), "KUBECONFIG": str(config)}
@@ -75,12 +75,6 @@ def minor(text: str) -> str | None:
 def _home() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="istioctl-", dir=scratch.folder()) as folder:
         yield Path(folder)
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
 
 
 def failure(ended: Ended) -> ToolFailure:

@@ -81,11 +81,3 @@ def made(path: Path) -> Path:
     except OSError as error:
         raise unavailable(f"cannot make {path}: {error.strerror}", "KMCP_HELM_HOME names it") from None
     return path
-
-
-def private_file(path: Path, text: str) -> Path:
-    """A file that only this user can read."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    return path
