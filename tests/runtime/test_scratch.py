@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.waiting import until
+
 PROGRAM = """
 import sys
 from kmcp_runtime import scratch
@@ -56,3 +58,34 @@ async def test_what_only_has_the_name_is_left_alone(tmp_path: Path) -> None:
         assert {path.name for path in tmp_path.iterdir()} == {
             own.name, "outside", "kmcp-private-link", "kmcp-private-file",
         }  # fmt: skip
+
+
+@asynccontextmanager
+async def helm_server(temporary: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The Helm server over stdio; it ends at the end of its input."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "kmcp_helm.server", "--transport", "stdio", stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(temporary), "KUBECONFIG": "/no/cluster"},
+    )  # fmt: skip
+    assert process.stdin is not None
+    try:
+        yield process
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+async def test_a_server_removes_what_its_killed_predecessor_left(tmp_path: Path) -> None:
+    async def helm_homes() -> list[Path]:
+        return list(tmp_path.glob("kmcp-private-*/helm-*"))
+
+    async with helm_server(tmp_path) as first:
+        (left,) = await until(helm_homes, what="the home of the first server's helm")
+        first.kill()
+    assert left.is_dir()
+    async with helm_server(tmp_path):
+        (own,) = await until(
+            helm_homes, lambda found: len(found) == 1 and found != [left], what="the home of the second's"
+        )
+        assert own.parent != left.parent
+    assert list(tmp_path.iterdir()) == []
