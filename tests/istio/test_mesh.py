@@ -11,8 +11,7 @@ import yaml
 from fastmcp import Client
 
 from kmcp_istio.server import SERVER
-from kmcp_runtime.kube.api import KubeApi, Limits
-from kmcp_runtime.kube.config import load_contexts
+from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
@@ -29,14 +28,6 @@ from tests.waiting import until
 
 pytestmark = [pytest.mark.pods, pytest.mark.timeout(600)]
 PROXIES = {"synced": [], "stale": ["-hold=cds"], "wrong": ["-refuse=lds"]}
-
-
-@pytest.fixture(scope="module")
-async def admin(cluster: Cluster) -> AsyncIterator[KubeApi]:
-    contexts = load_contexts(str(cluster.kubeconfig))
-    api = KubeApi(contexts, contexts.named(None), Limits())
-    yield api
-    await api.close()
 
 
 @pytest.fixture(scope="module")
