@@ -147,7 +147,7 @@ def _access(settings: GrafanaSettings) -> Access:
     return Access(
         url=settings.grafana_url, token=settings.grafana_token, token_file=settings.grafana_token_file,
         username=settings.grafana_username, password=settings.grafana_password, headers=organisation,
-        ca_file=settings.grafana_ca_file, certificate_file=settings.grafana_cert_file,
+        ca_file=settings.grafana_ca_file, cert_file=settings.grafana_cert_file,
         key_file=settings.grafana_key_file, insecure=settings.grafana_insecure, seconds=settings.grafana_timeout,
         set_in=SetIn(
             url="GRAFANA_URL", credentials="GRAFANA_SERVICE_ACCOUNT_TOKEN (or GRAFANA_USERNAME and GRAFANA_PASSWORD)",

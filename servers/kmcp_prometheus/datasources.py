@@ -5,7 +5,7 @@
   token_file: /run/secrets/eu         # or token; or username and password
   tenant: team-a                      # X-Scope-OrgID
   headers: {X-Extra: value}
-  ca_file: /etc/ssl/eu.pem            # certificate_file, key_file, insecure
+  ca_file: /etc/ssl/eu.pem            # cert_file, key_file, insecure
 """
 
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ class _Entry(BaseModel):
     tenant: str = ""
     headers: dict[str, str] = Field(default_factory=dict)
     ca_file: str = ""
-    certificate_file: str = ""
+    cert_file: str = ""
     key_file: str = ""
     insecure: bool = False
 
@@ -124,7 +124,7 @@ def _own(settings: PrometheusSettings) -> Datasource:
         url=_plain(settings.prometheus_url), set_in=_OWN, token=settings.prometheus_token,
         token_file=settings.prometheus_token_file, username=settings.prometheus_username,
         password=settings.prometheus_password, headers=_tenant(settings.prometheus_tenant),
-        ca_file=settings.prometheus_ca_file, certificate_file=settings.prometheus_cert_file,
+        ca_file=settings.prometheus_ca_file, cert_file=settings.prometheus_cert_file,
         key_file=settings.prometheus_key_file, insecure=settings.prometheus_insecure,
         seconds=settings.prometheus_timeout + _GRACE_SECONDS,
     )  # fmt: skip
@@ -149,7 +149,7 @@ def _named(entry: _Entry, settings: PrometheusSettings) -> Datasource:
     where = f"of data source {entry.name} in {settings.prometheus_datasources_file}"
     set_in = SetIn(
         url=f"url {where}", credentials=f"token, or username and password, {where}",
-        tls=f"ca_file or certificate_file {where}", timeout="PROMETHEUS_TIMEOUT",
+        tls=f"ca_file or cert_file {where}", timeout="PROMETHEUS_TIMEOUT",
     )  # fmt: skip
     fields = entry.model_dump(exclude={"name", "url", "tenant", "headers"})
     headers = {**entry.headers, **_tenant(entry.tenant)}

@@ -188,13 +188,32 @@ def _role(name: str, tools: Sequence[Declared]) -> dict[str, Any]:
 
 
 def _readme(text: str) -> str:
-    for name, content in {"tools": _tool_table(), "settings": _settings_tables()}.items():
+    parts = {"servers": _server_table(), "tools": _tool_table(), "settings": _settings_tables()}
+    for name, content in parts.items():
         begin, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
         if begin not in text or end not in text:
             raise SystemExit(f"README.md has no place for {name}: add {begin} and {end}")
         before, _, rest = text.partition(begin)
         text = f"{before}{begin}\n{content}\n{end}{rest.partition(end)[2]}"
     return text
+
+
+def _server_table() -> str:
+    lines = ["| Server | What | Tools | Port | Needs |", "|---|---|---|---|---|"]
+    for server in servers():
+        tools = server.tools()
+        extras = sum(declared.extra for declared in tools)
+        counted = f"{len(tools) - extras} + {extras}" if extras else str(len(tools))
+        lines.append(f"| {server.name} | {server.description} | {counted} | {server.port} | {_needed(server)} |")
+    return "\n".join(lines)
+
+
+def _needed(server: Server) -> str:
+    fields = server.settings.model_fields
+    required = [variable(name, field) for name, field in fields.items() if is_required(field)]
+    if "kubeconfig" in fields:
+        required.insert(0, variable("kubeconfig", fields["kubeconfig"]) + ", or a pod's service account")
+    return ", ".join(required) or "nothing"
 
 
 def _tool_table() -> str:

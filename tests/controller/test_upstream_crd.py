@@ -17,7 +17,7 @@ from tests.applying import apply
 from tests.cluster.model import Cluster
 from tests.cluster.namespaces import Namespaces
 from tests.cluster.plane import Plane, plane
-from tests.controller import test_reconcile, test_reconcile_ownership
+from tests.controller import test_reconcile, test_reconcile_ownership, test_roles
 from tests.controller.away import wire
 from tests.controller.conftest import Start
 from tests.controller.driving import Driver
@@ -28,6 +28,7 @@ from tests.waiting import until
 
 for module in (test_reconcile, test_reconcile_ownership):
     globals().update({name: test for name, test in vars(module).items() if name.startswith("test_")})
+test_roles_follow_the_annotation = test_roles.test_bound_role_is_what_the_tools_amount_to
 
 
 @pytest.fixture(scope="module")

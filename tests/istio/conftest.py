@@ -8,10 +8,10 @@ from fastmcp import Client
 
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
-from kmcp_runtime.kube.api import KubeApi, Limits
-from kmcp_runtime.kube.config import load_contexts
+from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
+from tests.applying import connected
 from tests.cluster.model import Cluster
 from tests.istio.definitions import serve_mesh_kinds
 from tests.istio.images import program_image
@@ -21,10 +21,15 @@ from tests.mcp import ToolCaller
 @pytest.fixture(scope="session")
 async def mesh_kinds(cluster: Cluster) -> None:
     """A cluster that serves the kinds of Istio and of the Gateway API."""
-    contexts = load_contexts(str(cluster.kubeconfig))
-    api = KubeApi(contexts, contexts.named(None), Limits())
-    await serve_mesh_kinds(api)
-    await api.close()
+    async with connected(cluster) as api:
+        await serve_mesh_kinds(api)
+
+
+@pytest.fixture(scope="module")
+async def admin(cluster: Cluster) -> AsyncIterator[KubeApi]:
+    """The API server, for what the tests of a file share."""
+    async with connected(cluster) as api:
+        yield api
 
 
 @pytest.fixture

@@ -58,7 +58,8 @@ def settings_of(mesh: str, image: str) -> dict[str, str]:
         "values.pilot.image": image, "values.pilot.autoscaleEnabled": "false",
         "values.pilot.resources.requests.cpu": "10m", "values.pilot.resources.requests.memory": "64Mi",
         "values.global.imagePullPolicy": "IfNotPresent", "values.global.operatorManageWebhooks": "true",
-        "values.global.configValidation": "false", f"meshConfig.discoverySelectors[0].matchLabels.{LABEL}": mesh,
+        "values.global.configValidation": "false", "values.pilot.env.PILOT_ENABLE_AMBIENT": "true",
+        f"meshConfig.discoverySelectors[0].matchLabels.{LABEL}": mesh,
     }  # fmt: skip
 
 

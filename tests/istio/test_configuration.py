@@ -1,20 +1,17 @@
 """istio_proxy_config of pods whose admin port has recordings of real Envoys: every section, filters, refusals."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from kmcp_runtime.kube.api import KubeApi, Limits
-from kmcp_runtime.kube.config import load_contexts
+from kmcp_runtime.kube.api import KubeApi
 from tests.cluster.model import Cluster
 from tests.istio import recordings
 from tests.istio.proxies import proxy_pod, recorded
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import make, running
 from tests.mcp import ToolCaller
-from tests.waiting import until
 
 pytestmark = pytest.mark.pods
 GOLDEN = "proxyconfig/testdata/config_dump_summary.txt"
@@ -22,28 +19,16 @@ LOGGING = "writer/envoy/logging/testdata/logging.txt"
 
 
 @pytest.fixture(scope="module")
-async def place(cluster: Cluster, proxy_image: str) -> AsyncIterator[str]:
+async def place(admin: KubeApi, proxy_image: str, shared_namespace: str) -> str:
     """A namespace with pods `whole` (Istio 1.21) and `mixed` (1.10 to 1.20), and one whose answers are nonsense."""
-    contexts = load_contexts(str(cluster.kubeconfig))
-    api = KubeApi(contexts, contexts.named(None), Limits())
-    made = await make(api, "/api/v1/namespaces", {"metadata": {"generateName": "istio-config-"}})
-    namespace: str = made["metadata"]["name"]
-    await until(lambda: _has_account(api, namespace), what="the default ServiceAccount")
     common = {"clusters": recordings.CLUSTERS, "logging": recordings.text(LOGGING), "stats": recordings.STATS}
     for name, files in (
         ("whole", {"config_dump": recordings.whole(), **common}),
         ("mixed", {"config_dump": recordings.mixed(), **common}),
         ("nonsense", {"config_dump": "<html>", "clusters": "<html>", "stats": "{}"}),
     ):
-        await recorded(api, namespace, proxy_pod(name, proxy_image), files)
-    yield namespace
-    await api.send("DELETE", f"/api/v1/namespaces/{namespace}")
-    await api.close()
-
-
-async def _has_account(api: KubeApi, namespace: str) -> bool:
-    listed = await api.get(f"/api/v1/namespaces/{namespace}/serviceaccounts")
-    return any(item["metadata"]["name"] == "default" for item in listed["items"])
+        await recorded(admin, shared_namespace, proxy_pod(name, proxy_image), files)
+    return shared_namespace
 
 
 async def rows(tools: ToolCaller, pod_name: str, place: str, config_type: str, **more: Any) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ istiod, the sidecar and the ztunnel are pods with recorded answers: what is aske
 """
 
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,7 @@ import pytest
 
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
-from kmcp_runtime.kube.api import KubeApi, Limits
-from kmcp_runtime.kube.config import load_contexts
-from tests.cluster.model import Cluster
+from kmcp_runtime.kube.api import KubeApi
 from tests.istio import recordings
 from tests.istio.conftest import Backend
 from tests.istio.proxies import proxy_pod, recorded
@@ -55,14 +53,11 @@ CALLS: dict[str, Calls] = {
 
 
 @pytest.fixture(scope="module")
-async def furnished(cluster: Cluster, mesh_kinds: None, proxy_image: str) -> AsyncIterator[str]:
-    """A namespace with an istiod, a sidecar, a ztunnel, and a pod of neither."""
-    contexts = load_contexts(str(cluster.kubeconfig))
-    api = KubeApi(contexts, contexts.named(None), Limits())
-    labels = {"istio.io/dataplane-mode": "ambient"}
-    made = await make(api, "/api/v1/namespaces", {"metadata": {"generateName": "istio-rights-", "labels": labels}})
-    namespace: str = made["metadata"]["name"]
-    await until(lambda: _has_account(api, namespace), what="the default ServiceAccount")
+async def furnished(admin: KubeApi, mesh_kinds: None, proxy_image: str, shared_namespace: str) -> str:
+    """A namespace of the ambient mesh with an istiod, a sidecar, a ztunnel, and a pod of neither."""
+    api, namespace = admin, shared_namespace
+    ambient = {"metadata": {"labels": {"istio.io/dataplane-mode": "ambient"}}}
+    await api.send("PATCH", f"/api/v1/namespaces/{namespace}", (), ambient, "application/merge-patch+json")
     sync = f'[{{"proxy": "web.{namespace}", "istio_version": "1.31.0"}}]'
     istiod = proxy_pod("istiod", proxy_image)
     istiod["metadata"] |= {"labels": {"app": "istiod"}, "annotations": {"prometheus.io/port": "15000"}}
@@ -91,14 +86,7 @@ async def furnished(cluster: Cluster, mesh_kinds: None, proxy_image: str) -> Asy
         body = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
         await make(api, f"/apis/apps/v1/namespaces/{namespace}/deployments", {"metadata": {"name": name}, "spec": body})
     await make(api, f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/gateways", _waypoint("kept"))
-    yield namespace
-    await api.send("DELETE", f"/api/v1/namespaces/{namespace}")
-    await api.close()
-
-
-async def _has_account(api: KubeApi, namespace: str) -> bool:
-    listed = await api.get(f"/api/v1/namespaces/{namespace}/serviceaccounts")
-    return any(item["metadata"]["name"] == "default" for item in listed["items"])
+    return namespace
 
 
 def _waypoint(name: str) -> dict[str, Any]:

@@ -251,13 +251,13 @@ async def test_a_client_certificate_is_shown(tmp_path: Path) -> None:
     own.load_verify_locations(tmp_path / "client.test.pem")
     async with serving(answering(200, b'"known"'), own) as url:
         trusting = {"ca_file": str(tmp_path / "127.0.0.1.pem")}
-        upstream = Upstream("api", access(url, **trusting, certificate_file=str(tmp_path / "client.test.pem")))
+        upstream = Upstream("api", access(url, **trusting, cert_file=str(tmp_path / "client.test.pem")))
         assert await upstream.read("GET", "/") == "known"
         await upstream.close()
         assert (await failure(access(url, **trusting))).code == "unavailable"
 
 
-@pytest.mark.parametrize("field", ["ca_file", "certificate_file"])
+@pytest.mark.parametrize("field", ["ca_file", "cert_file"])
 @pytest.mark.parametrize("content", [None, "no certificate"])
 async def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, field: str, content: str | None) -> None:
     file = tmp_path / "x.pem"

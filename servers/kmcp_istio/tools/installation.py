@@ -81,8 +81,8 @@ class Installation(Result):
     components: list[Component] = Field(description="Workloads of the control plane's namespace")
     version: str | None = Field(default=None, description="Of istioctl, and so of what it installs")
     messages: list[str] | None = Field(default=None, description="What istioctl told")
-    objects: list[manifests.Named] | None = Field(default=None, description="dry_run: what is applied")
     changes: list[manifests.Rehearsed] | None = Field(default=None, description="dry_run: outcomes by kind")
+    objects: list[manifests.Named] | None = Field(default=None, description="dry_run: what is applied")
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
 
 

@@ -89,7 +89,7 @@ class WaypointStates(Page[waypoints.State]):
 @tool(
     Effect.READ,
     needs=(_GATEWAYS, Rule("apps", ("deployments",), ("list",))),
-    why="the API server is real; what a controller reports of a waypoint that runs is written by the tests",
+    why="istiod is real, and programs the waypoint; no Envoy could be had to run it",
 )
 async def istio_waypoint_status(
     namespace: Namespace,

@@ -39,7 +39,7 @@ class Access:
     password: SecretStr | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     ca_file: str = ""
-    certificate_file: str = ""
+    cert_file: str = ""
     key_file: str = ""
     insecure: bool = False
     """Trust any certificate."""
@@ -78,11 +78,11 @@ class Access:
             context.verify_mode = ssl.CERT_NONE
         else:
             context = self._trusting()
-        if self.certificate_file:
+        if self.cert_file:
             try:
-                context.load_cert_chain(self.certificate_file, self.key_file or None)
+                context.load_cert_chain(self.cert_file, self.key_file or None)
             except OSError as error:  # An SSLError is one, too.
-                raise self._unreadable(f"{self.certificate_file} with its key", error) from None
+                raise self._unreadable(f"{self.cert_file} with its key", error) from None
         return context
 
     def scrubbed(self, text: str) -> str:
