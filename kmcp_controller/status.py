@@ -130,11 +130,11 @@ def _programmed(observed: Observed) -> Condition:
         return Condition("Programmed", "False", "NotAccepted", "no valid spec")
     if observed.paused:
         return Condition("Programmed", "Unknown", "Paused", "kmcp-suite/paused: the objects are left alone")
-    if observed.waiting:
-        return Condition("Programmed", "Unknown", "Waiting", "the Deployment waits until others have rolled")
     if observed.failed:
         message = "; ".join(text for _, text in observed.failed)
         return Condition("Programmed", "False", observed.failed[0][0], message)
+    if observed.waiting:
+        return Condition("Programmed", "Unknown", "Waiting", "the Deployment waits until others have rolled")
     return Condition("Programmed", "True", "Programmed", observed.programmed)
 
 
@@ -144,7 +144,7 @@ def _ready(observed: Observed, accepted: Condition, programmed: Condition) -> Co
     if observed.rollout is None or observed.deleting:
         text = "being deleted" if observed.deleting else "nothing runs it yet"
         return Condition("Ready", "False", "PodsNotReady", text)
-    rolling = "" if observed.waiting else unready(observed.rollout)
+    rolling = observed.rollout.cause if observed.waiting else unready(observed.rollout)
     text = rolling or ("" if programmed.status == "True" else programmed.message)
     if text:
         return Condition("Ready", "False", "NotAvailable", text)

@@ -46,9 +46,11 @@ CONFIGURATION = {
     "bpf-map-dynamic-size-ratio": "0.0025", "preallocate-bpf-maps": "false", "write-cni-conf-when-ready": "",
     "lib-dir": "/var/lib/cilium", "enable-xdp-prefilter": "true", "enable-local-redirect-policy": "true",
     "bpf-map-event-buffers": "cilium_ipcache_v2=enabled_256_0", "cluster-name": "default", "cluster-id": "0",
+    "enable-bgp-control-plane": "true",
 }  # fmt: skip
 """What the chart would write into ConfigMap cilium-config."""
 PORT = 8080
+BGP_PEER = "192.0.2.2"
 KNOWN_NAME = "shop.example.test"
 NAMES = ("web", "client", "stranger", "resolver", "spare", "victim")
 """Endpoints: `client` may talk to `web`, `stranger` may not, `resolver` answers for names."""
@@ -261,7 +263,7 @@ async def _furnish(agent: Agent) -> None:
     await agent.shell(f"setsid ip netns exec web busybox httpd -f -p {PORT} -h /srv > /dev/null 2>&1 &")
     answers = f"--address=/{KNOWN_NAME}/{agent.addresses['web']} --no-daemon --no-resolv --no-hosts --user=root"
     await agent.shell(f"setsid ip netns exec resolver dnsmasq {answers} > /dev/null 2>&1 &")
-    for path, body in objects(agent.addresses):
+    for path, body in (*objects(agent.addresses), *routing()):
         await apply(agent.api, path, body)
     await until(lambda: _policies_are_in_force(agent), seconds=120, what="the policies in the agent")
     await until(lambda: agent.inside("client", get("web", agent)), seconds=60, what="traffic that a policy allows")
@@ -300,6 +302,22 @@ def objects(addresses: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]
             "redirectBackend": {"localEndpointSelector": web, "toPorts": [{"port": str(PORT), "protocol": "TCP"}]},
         },
     }  # fmt: skip
+
+
+def routing() -> Iterator[tuple[str, dict[str, Any]]]:
+    """BGP with a peer that never answers, whom the node would tell its pods' range: path and body of each object."""
+    label = {"advertise": "pods"}
+    family = {"afi": "ipv4", "safi": "unicast", "advertisements": {"matchLabels": label}}
+    peer = {"name": "top", "peerASN": 65002, "peerAddress": BGP_PEER, "peerConfigRef": {"name": "top"}}
+    instance = {"name": "main", "localASN": 65001, "peers": [peer]}
+    for kind, plural, metadata, spec in (
+        ("Advertisement", "advertisements", {"name": "pods", "labels": label},
+         {"advertisements": [{"advertisementType": "PodCIDR"}]}),
+        ("PeerConfig", "peerconfigs", {"name": "top"}, {"families": [family]}),
+        ("NodeConfig", "nodeconfigs", {"name": NODE}, {"bgpInstances": [instance]}),
+    ):  # fmt: skip
+        body = {"apiVersion": "cilium.io/v2", "kind": f"CiliumBGP{kind}", "metadata": metadata, "spec": spec}
+        yield f"/apis/cilium.io/v2/ciliumbgp{plural}/{metadata['name']}", body
 
 
 def get(name: str, agent: Agent) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tests.cilium.agent import PODS
+from tests.cilium.agent import BGP_PEER, PODS, RANGE
 
 Met = Literal["agent", "cli", "stand-in"]
 
@@ -55,8 +55,8 @@ EXAMPLES: Mapping[str, Example] = {
     "cilium_status_and_version": Example("agents_total"),
     "cilium_show_features_status": Example("cilium_feature_"),
     "cilium_show_cluster_mesh_status": Example("Cluster mesh is off", met="cli"),
-    "cilium_list_bgp_peers": Example("bgpControlPlane.enabled=true", met="cli"),
-    "cilium_list_bgp_routes": Example("bgpControlPlane.enabled=true", met="cli"),
+    "cilium_list_bgp_peers": Example(BGP_PEER),
+    "cilium_list_bgp_routes": Example(RANGE),
     "cilium_get_daemon_status": Example("controllers"),
     "cilium_show_load_information": Example("memory"),
     "cilium_request_debugging_information": Example("endpoint-list"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cilium.agent import NAMES, NAMESPACE, POD, PODS, RANGE, Agent
+from tests.cilium.agent import BGP_PEER, NAMES, NAMESPACE, POD, PODS, RANGE, Agent
 from tests.cluster.components import NODE
 from tests.mcp import ToolCaller
 from tests.waiting import until
@@ -152,10 +152,6 @@ async def test_no_encryption_and_nothing_to_flush(tools: ToolCaller) -> None:
 
 
 async def test_what_the_agent_does_not_have_meets_its_own_words(tools: ToolCaller) -> None:
-    for tool in ("cilium_list_bgp_peers", "cilium_list_bgp_routes"):
-        found = await tools.ok(tool)
-        assert (found["enabled"], found["items"]) == (False, []), tool
-        assert "bgpControlPlane.enabled=true" in found["hint"]
     key = {"key": "cilium/state/nodes/v1/x"}
     writes: list[tuple[str, dict[str, Any]]] = [
         ("cilium_get_kv_store_key", {}), ("cilium_get_kv_store_key", {"recursive": True}),
@@ -255,6 +251,34 @@ async def test_nodes_and_their_numbers(tools: ToolCaller, agent: Agent) -> None:
     (number,) = (await tools.ok("cilium_list_node_ids"))["items"]
     assert (number["node"], number["id_hex"]) == (NODE, hex(number["id"]))
     assert node["ipv4"] in number["ips"]
+
+
+async def test_bgp(tools: ToolCaller) -> None:
+    """With a peer that never answers."""
+
+    async def peers() -> list[dict[str, Any]]:
+        found = await tools.ok("cilium_list_bgp_peers")
+        assert found["enabled"] is True
+        return list(found["items"])
+
+    def tried(peers: list[dict[str, Any]]) -> bool:
+        return peers[0]["session_state"] in ("idle", "connect", "active")
+
+    (peer,) = await until(peers, tried, what="a session that is tried")
+    assert (peer["node"], peer["local_asn"], peer["peer_asn"], peer["peer_address"]) == (NODE, 65001, 65002, BGP_PEER)
+    assert peer["families"] == [{"afi": "ipv4", "safi": "unicast", "received": 0, "accepted": 0, "advertised": 0}]
+    (route,) = (await tools.ok("cilium_list_bgp_routes", vrouter_asn=65001))["items"]
+    assert (route["node"], route["prefix"], route["next_hops"], route["best"]) == (NODE, RANGE, ["0.0.0.0"], True)
+    told = await tools.ok("cilium_list_bgp_routes", table="advertised", peer=BGP_PEER)
+    assert (told["enabled"], told["items"], told["hint"]) == (True, [], "No advertised routes of this family.")
+    unknown: list[tuple[dict[str, Any], str]] = [
+        ({"vrouter_asn": 65009}, "65009 does not exist"),
+        ({"table": "advertised", "peer": "192.0.2.9"}, "192.0.2.9 doesn't exist"),
+    ]
+    for arguments, words in unknown:
+        error = await tools.fails("cilium_list_bgp_routes", **arguments)
+        assert (error["code"], words in error["message"]) == ("not_found", True)
+        assert "cilium_list_bgp_peers" in error["hint"]
 
 
 @pytest.fixture

@@ -81,6 +81,8 @@ def release(run: str) -> None:
             file.unlink()
             if Path(holder.kubeconfig).is_file():  # Else the cluster is gone, and all that was in it.
                 asyncio.run(_stop(holder.kubeconfig))
+            if lifetime.home() / run in Path(holder.kubeconfig).parents:  # A given cluster has other runs too.
+                file.with_suffix(".lock").unlink()
 
 
 async def _stop(kubeconfig: str) -> None:

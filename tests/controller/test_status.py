@@ -1,5 +1,7 @@
 """Conditions: a table of what was observed and what it means."""
 
+from dataclasses import replace
+
 import pytest
 
 from kmcp_controller.status import Condition, Discovery, Observed, Rollout, conditions, merge
@@ -60,6 +62,22 @@ def test_not_ready_while_an_object_is_not_applied() -> None:
     states = found(Observed(rollout=UP, failed=(("ServiceFailed", "Service: no"), ("RoleFailed", "Role: no"))))
     assert (states["Programmed"].reason, states["Programmed"].message) == ("ServiceFailed", "Service: no; Role: no")
     assert states["Ready"].status == "False"
+
+
+@pytest.mark.parametrize(
+    ("cause", "failed", "reason", "ready"),
+    [
+        ("", (), "Waiting", "the Deployment waits until others have rolled"),
+        ("exit code 1", (), "Waiting", "exit code 1"),
+        ("", (("ServiceFailed", "Service: no"),), "ServiceFailed", "Service: no"),
+    ],
+)
+def test_while_a_rollout_waits_for_its_turn(
+    cause: str, failed: tuple[tuple[str, str], ...], reason: str, ready: str
+) -> None:
+    states = found(Observed(rollout=replace(UP, current=False, cause=cause), failed=failed, waiting=True))
+    assert states["Programmed"].reason == reason
+    assert (states["Ready"].status, states["Ready"].message) == ("False", ready)
 
 
 def test_references() -> None:

@@ -1,5 +1,6 @@
 """The BGP control plane: peers and routes."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -14,10 +15,11 @@ from kmcp_cilium.endpoints import part
 from kmcp_cilium.prefixes import address
 from kmcp_cilium.words import EveryNode
 from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
 from kmcp_runtime.tool import Effect, Rule, injected
 
-_WHY = "the agent of the tests has no BGP peers: its command line and answer are real, sessions and routes a stand-in's"
+_WHY = "the real agent's peer never answers: an established session, and what it advertises, is a stand-in's"
+_UNKNOWN = re.compile(r"(?:virtual router|neighbor) [^\"]*(?:does not|doesn't) exist")
 _OFF = "BGP Control Plane is disabled"
 _ENABLE = "The BGP control plane is off: the chart's value bgpControlPlane.enabled=true switches it on."
 _WANTED = "ciliumbgpnodeconfigs.cilium.io"
@@ -70,7 +72,7 @@ class Routes(SpreadPage[Route]):
     enabled: bool = Field(description="Whether an agent runs BGP")
 
 
-@agent_tool(Effect.READ, Rule("cilium.io", ("ciliumbgpnodeconfigs",), ("list",)), verified="cli", why=_WHY)
+@agent_tool(Effect.READ, Rule("cilium.io", ("ciliumbgpnodeconfigs",), ("list",)), why=_WHY)
 async def cilium_list_bgp_peers(
     node_name: EveryNode = None, limit: Limit = 100, cursor: Cursor = None, cilium: Cilium = injected()
 ) -> Peers:
@@ -84,7 +86,7 @@ async def cilium_list_bgp_peers(
     return cilium.page(Peers, found, limit, cursor, hint, enabled=bool(running), unreachable=answers.unreachable)
 
 
-@agent_tool(Effect.READ, verified="cli", why=_WHY)
+@agent_tool(Effect.READ, why=_WHY)
 async def cilium_list_bgp_routes(
     node_name: EveryNode = None,
     table: Annotated[Literal["available", "advertised"], Word("Known, or told to peers")] = "available",
@@ -112,7 +114,13 @@ async def cilium_list_bgp_routes(
 
 async def _told(agent: Agent, *words: str) -> list[Mapping[str, Any]] | None:
     """The answer as data; None where BGP is off, which the command says in a sentence."""
-    text = await agent.text("bgp", *words, "-o", "json")
+    try:
+        text = await agent.text("bgp", *words, "-o", "json")
+    except ToolFailure as failure:
+        unknown = _UNKNOWN.search(failure.message)
+        if unknown is None:
+            raise
+        raise not_found(f"{unknown[0]} {agent.where}", "cilium_list_bgp_peers shows local ASNs and peers") from None
     if _OFF in text:
         return None
     return list(parsed(text, f"cilium-dbg bgp {words[0]}") or ())
