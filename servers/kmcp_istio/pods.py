@@ -91,8 +91,8 @@ async def _why_no_proxy(mesh: Mesh, pod: Object) -> str:
         where = f"pod_name={metadata['name']}.{metadata['namespace']}"
         return f"it is in the ambient mesh, where the ztunnel of its node serves it: istio_ztunnel_config {where}"
     return (
-        f"it is not in the mesh: label namespace {metadata['namespace']} with istio-injection=enabled (or "
-        f"{_MODE}=ambient) and restart the pod"
+        f"it is not in the mesh: label namespace {metadata['namespace']} with istio-injection=enabled (of a revision: "
+        f"istio.io/rev=<revision>; ambient: {_MODE}=ambient) and restart the pod"
     )
 
 
