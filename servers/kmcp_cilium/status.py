@@ -87,6 +87,7 @@ class DaemonStatus(BaseModel):
     bpf_maps: dict[str, int] | None = Field(default=None, description="Sizes")
     nodes: list[str] | None = None
     reachability: list[Reachability] | None = None
+    reachability_error: str | None = Field(default=None, description="Why reachability could not be read")
 
 
 @dataclass(frozen=True)

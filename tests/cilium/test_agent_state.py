@@ -341,12 +341,21 @@ async def test_an_agent_that_is_down(tools: ToolCaller, agent: Agent) -> None:
     await until(ready, what="the agent's pod ready again")
 
 
-async def test_nodes_are_probed(tools: ToolCaller) -> None:
+async def test_nodes_are_probed(tools: ToolCaller, agent: Agent) -> None:
     """The last of these tests, since an agent probes for the first time up to a minute after its start."""
 
     async def reached() -> list[str]:
         (health,) = (await tools.ok("cilium_get_daemon_status", brief=True, show_health=True))["items"]
-        return [each["name"] for each in health["reachability"]]
+        return [each["name"] for each in health.get("reachability", [])]
 
     # The agent probes its nodes every minute.
     await until(reached, lambda names: names == [NODE], seconds=150, what="a probe of the node")
+    await agent.shell("mv /var/run/cilium/health.sock /var/run/cilium/health.away")
+    try:
+        told = await tools.ok("cilium_get_daemon_status", brief=True, show_health=True)
+    finally:
+        await agent.shell("mv /var/run/cilium/health.away /var/run/cilium/health.sock")
+    (state,) = told["items"]
+    assert (state["node"], "reachability" in state) == (NODE, False)
+    assert "health.sock: connect: no such file" in state["reachability_error"]
+    assert "enable-health-checking" in told["hint"]

@@ -15,7 +15,7 @@ from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.status import DaemonStatus, Wanted
 from kmcp_cilium.words import EveryNode, OneNode
 from kmcp_runtime.arguments import Cursor, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.output import cursor as cursors
 from kmcp_runtime.output.results import Body
 from kmcp_runtime.tool import Effect, injected
@@ -95,7 +95,8 @@ async def cilium_get_daemon_status(
 
     async def ask(agent: Agent) -> DaemonStatus:
         told = status.daemon_status(agent.node, await agent.json(*words), wanted)
-        told.reachability = await _health(agent) if show_health else None
+        if show_health:
+            await _add_health(told, agent)
         told.nodes = [each["name"] for each in await agent.json("node", "list")] if show_all_nodes else None
         return told
 
@@ -103,8 +104,7 @@ async def cilium_get_daemon_status(
     items = [told for _, told in answers]
     if len(items) > 1:  # Twenty lines an agent, the same on all.
         items = [told.model_copy(update={"bpf_maps": None}) for told in items]
-    unprobed = any(told.reachability == [] for told in items)
-    hint = "An agent has probed no node yet: it does so about once a minute." if unprobed else None
+    hint = _health_hint(items)
     return DaemonStatuses(items=items, total=len(items), unreachable=answers.unreachable, hint=hint)
 
 
@@ -136,12 +136,22 @@ async def cilium_request_debugging_information(
     return _page(found, {name: _steady(told.get(name)) for name in sections}, cursor, [agent.node, *sections])
 
 
-async def _health(agent: Agent) -> list[status.Reachability]:
+async def _add_health(told: DaemonStatus, agent: Agent) -> None:
+    """The prober is a server of its own: the agent's state is told even while that one is away."""
     ended = await agent.run("cilium-health", "status", "-o", "json")
     if ended.exit_code:
-        said = ended.stderr.decode(errors="replace").strip()
-        raise ToolFailure("unavailable", f"health {agent.where}: {said}", "is health checking switched on?")
-    return status.reachability(parsed(ended.stdout.decode(errors="replace"), "cilium-health status"))
+        told.reachability_error = ended.stderr.decode(errors="replace").strip()
+    else:
+        answer = parsed(ended.stdout.decode(errors="replace"), "cilium-health status")
+        told.reachability = status.reachability(answer)
+
+
+def _health_hint(items: list[DaemonStatus]) -> str | None:
+    if any(told.reachability_error for told in items):
+        return "Health could not be asked: is health checking on (enable-health-checking), or its server just starting?"
+    if any(told.reachability == [] for told in items):
+        return "An agent has probed no node yet: it does so about once a minute."
+    return None
 
 
 def _steady(section: Any) -> Any:
