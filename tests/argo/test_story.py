@@ -1,5 +1,6 @@
 """A canary from image to image with these tools only; every state is what the plugin prints."""
 
+import time
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ STEPS: tuple[dict[str, Any], ...] = (
     {"analysis": {"templates": [{"templateName": "works"}]}},
     {"pause": {}},
 )
+NUDGE_SECONDS = 15
 COLUMNS = {
     "STRATEGY": "strategy", "STATUS": "status", "STEP": "step", "SET-WEIGHT": "set_weight", "DESIRED": "desired",
     "READY": "ready", "UP-TO-DATE": "up_to_date", "AVAILABLE": "available",
@@ -27,8 +29,9 @@ COLUMNS = {
 class Watched:
     """A rollout, looked at through the server and through the plugin."""
 
-    def __init__(self, tools: ToolCaller, plugin: Plugin, namespace: str, name: str) -> None:
-        self.tools, self.plugin, self.namespace, self.name = tools, plugin, namespace, name
+    def __init__(self, tools: ToolCaller, plugin: Plugin, api: KubeApi, namespace: str, name: str) -> None:
+        self.tools, self.plugin, self._api, self.namespace, self.name = tools, plugin, api, namespace, name
+        self._patience = time.monotonic() + NUDGE_SECONDS
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         return await self.tools.ok(tool, rollout_name=self.name, namespace=self.namespace, **arguments)
@@ -46,7 +49,19 @@ class Watched:
         row["READY"] = row["READY"].partition("/")[0]
         theirs = (row, self.plugin.status(self.name))
         details = await self.call("argo_get_rollout")
+        await self._nudge(details["rollout"].get("message", ""))
         return details, self._ours(details["rollout"]), theirs
+
+    async def _nudge(self, message: str) -> None:
+        """The controller (1.9) may write an older state over a newer one in its cache, and then wait for a change."""
+        now = time.monotonic()
+        if message != "waiting for rollout spec update to be observed":
+            self._patience = now + NUDGE_SECONDS
+        elif now > self._patience:
+            self._patience = now + NUDGE_SECONDS
+            body = {"metadata": {"annotations": {"nudged": str(now)}}}
+            path = rollouts_path(self.namespace, self.name)
+            await self._api.send("PATCH", path, (), body, content_type="application/merge-patch+json")
 
     def _ours(self, row: dict[str, Any]) -> tuple[dict[str, str], str]:
         ended = row["status"] in ("Healthy", "Degraded")
@@ -56,8 +71,8 @@ class Watched:
 
 
 @pytest.fixture
-def web(tools: ToolCaller, plugin: Plugin, namespace: str, controller: None) -> Watched:
-    return Watched(tools, plugin, namespace, "web")
+def web(tools: ToolCaller, plugin: Plugin, api: KubeApi, namespace: str, controller: None) -> Watched:
+    return Watched(tools, plugin, api, namespace, "web")
 
 
 async def test_a_canary_is_promoted_step_by_step_aborted_retried_and_undone(

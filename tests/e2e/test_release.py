@@ -20,7 +20,7 @@ from fastmcp import Client
 
 async def main(mcp, catalog):
     listed = {}
-    while not listed.get("ready"):  # the replica that does not act follows in seconds
+    while not (listed.get("ready") and listed["tools"]):  # the replica that does not act follows in seconds
         await asyncio.sleep(0.5)
         with urllib.request.urlopen(catalog) as answer:
             servers = json.load(answer)["servers"]
@@ -47,7 +47,7 @@ async def test_a_client_in_the_cluster_calls_a_tool_and_all_tell_the_same(releas
         "ToolsDiscovered": ("True", "Discovered"), "CatalogMatched": ("True", "Matched"),
     }  # fmt: skip
     told = found["status"]
-    published = await until(lambda: _published(release), lambda seen: bool(seen.get("ready")), PATIENCE, "the catalog")
+    published = await until(lambda: _published(release), _listed, PATIENCE, "the tools in the catalog")
     space = release.namespace
     seen = await release.ran(
         CLIENT, f"http://kmcp-kubernetes.{space}:8083/mcp", f"http://kmcp-catalog.{space}:8082/catalog.json"
@@ -93,6 +93,11 @@ async def test_an_uninstall_leaves_nothing_but_the_definition(release: Release) 
 def _catalogued(found: dict[str, Any]) -> bool:
     states = {kind: each["status"] for kind, each in conditions(found).items()}
     return states.get("Ready") == states.get("CatalogMatched") == "True"
+
+
+def _listed(seen: dict[str, Any]) -> bool:
+    """A server may be published as ready a moment before it has told its tools."""
+    return bool(seen.get("ready") and seen["tools"])
 
 
 async def _published(release: Release) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.portforward import Door, ask
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import Object, make, running
+from tests.waiting import until
 
 BINARY = "/mesh-proxy"
 _FIELDS = {"POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace", "POD_IP": "status.podIP"}
@@ -30,4 +33,15 @@ async def recorded(api: KubeApi, namespace: str, body: Object, files: Mapping[st
     only["command"] = [BINARY, "-files=/recorded"]
     only["volumeMounts"] = [{"name": "recorded", "mountPath": "/recorded"}]
     body["spec"]["volumes"] = [{"name": "recorded", "configMap": {"name": name}}]
-    return await running(api, namespace, body)
+    found = await running(api, namespace, body)
+    door = Door(namespace, name, 15000)
+
+    async def listens() -> bool:
+        try:
+            await ask(api, door, "/")
+        except ToolFailure:
+            return False
+        return True
+
+    await until(listens, what=f"the admin interface of pod {name}")
+    return found

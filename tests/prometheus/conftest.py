@@ -15,6 +15,7 @@ from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
 from tests.mcp import ToolCaller
 from tests.prometheus import exporter, otlp, program
+from tests.waiting import until
 
 Binaries = Mapping[str, Path]
 
@@ -63,3 +64,14 @@ async def connected(runtime: RuntimeSettings | None = None, **settings: Any) -> 
 async def tools(prometheus: str) -> AsyncIterator[ToolCaller]:
     async with connected(prometheus_url=prometheus, prometheus_admin=True) as caller:
         yield caller
+
+
+@pytest.fixture
+async def scraped(tools: ToolCaller) -> ToolCaller:
+    """The same, once Prometheus has what the exporter tells."""
+
+    async def look() -> dict[str, Any]:
+        return await tools.ok("prometheus_query_tool", query='{"shop.orders"}')
+
+    await until(look, lambda seen: bool(seen["items"]), what="the exporter scraped")
+    return tools

@@ -1,22 +1,10 @@
 """What targets say of their metrics."""
 
-from typing import Any
-
 import pytest
 
 from tests.mcp import ToolCaller
-from tests.waiting import until
 
 METADATA, OF_TARGETS = "prometheus_metadata_tool", "prometheus_target_metadata_tool"
-
-
-@pytest.fixture
-async def scraped(tools: ToolCaller) -> ToolCaller:
-    async def look() -> dict[str, Any]:
-        return await tools.ok(METADATA)
-
-    await until(look, lambda seen: bool(seen["items"]), what="metadata of the exporter")
-    return tools
 
 
 async def test_types_help_and_units(scraped: ToolCaller) -> None:

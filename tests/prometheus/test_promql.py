@@ -10,7 +10,6 @@ from kmcp_prometheus.promql.lexer import SyntaxFault
 from kmcp_prometheus.promql.parser import parse
 from tests.mcp import ToolCaller
 from tests.prometheus import expressions, known, otlp
-from tests.waiting import until
 
 PROMQL, QUERY = "prometheus_promql_tool", "prometheus_query_tool"
 
@@ -137,7 +136,7 @@ BUILT = [
 
 @pytest.mark.parametrize(("description", "expected"), BUILT)
 async def test_expressions_are_built_from_words(
-    tools: ToolCaller, histogram: otlp.Pushed, scraped: None, description: str, expected: str
+    tools: ToolCaller, histogram: otlp.Pushed, scraped: ToolCaller, description: str, expected: str
 ) -> None:
     answer = await tools.ok(PROMQL, query_description=description)
     candidates = [candidate["query"] for candidate in answer["candidates"]]
@@ -179,12 +178,3 @@ async def test_words_that_fit_nothing_are_said(tools: ToolCaller) -> None:
     assert answer["candidates"] == []
     assert "capacitor flux" in answer["hint"]
     assert "prometheus_metadata_tool" in answer["hint"]
-
-
-@pytest.fixture
-async def scraped(tools: ToolCaller) -> None:
-    async def look() -> list[Any]:
-        found: list[Any] = (await tools.ok("prometheus_metadata_tool"))["items"]
-        return found
-
-    await until(look, what="metadata of the exporter")

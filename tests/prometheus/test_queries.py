@@ -7,7 +7,6 @@ import pytest
 
 from tests.mcp import ToolCaller
 from tests.prometheus import exporter, known, otlp
-from tests.waiting import until
 
 QUERY = "prometheus_query_tool"
 
@@ -63,11 +62,8 @@ async def test_scalars_texts_and_raw_samples(tools: ToolCaller) -> None:
     assert "rate(" in raw["hint"]
 
 
-async def test_names_of_any_characters(tools: ToolCaller) -> None:
-    async def look() -> dict[str, Any]:
-        return await tools.ok(QUERY, query='{"shop.orders","service.name"="a/b c"}')
-
-    answer = await until(look, lambda seen: bool(seen["items"]), what="the exporter scraped")
+async def test_names_of_any_characters(scraped: ToolCaller) -> None:
+    answer = await scraped.ok(QUERY, query='{"shop.orders","service.name"="a/b c"}')
     assert by(answer, "service.name") == {"a/b c": exporter.ORDERS}
 
 

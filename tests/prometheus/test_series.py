@@ -63,10 +63,10 @@ async def test_a_selector_that_is_none_or_takes_everything(
     assert message in error["message"]
 
 
-async def test_names_of_labels(tools: ToolCaller) -> None:
+async def test_names_of_labels(tools: ToolCaller, scraped: ToolCaller) -> None:
     answer = await tools.ok(LABELS, match=["shop_requests_total"])
     assert answer["items"] == ["__name__", "code", "instance", "job"]
-    answer = await tools.ok(LABELS)
+    answer = await scraped.ok(LABELS)
     assert {"service.name", "room", "shard"} <= set(answer["items"])
     answer = await tools.ok(LABELS, limit=2)
     assert (answer["returned"], answer["truncated"]) == (2, True)
@@ -130,8 +130,8 @@ def test_any_name_has_a_path(name: str, path: str) -> None:
     assert path_of_label(name) == path
 
 
-async def test_a_label_of_any_name(tools: ToolCaller) -> None:
-    assert (await tools.ok(VALUES, label_name="service.name"))["items"] == ["a/b c"]
+async def test_a_label_of_any_name(tools: ToolCaller, scraped: ToolCaller) -> None:
+    assert (await scraped.ok(VALUES, label_name="service.name"))["items"] == ["a/b c"]
     for name in ("no/such label", "ünit", "U__", "😀"):
         answer = await tools.ok(VALUES, label_name=name)
         assert answer["items"] == []
