@@ -18,7 +18,7 @@ demo: $(READY) cluster ## Run the suite on a real single-node Kubernetes of its 
 
 test: $(READY) ## Run the tests, on a real Kubernetes (the first time builds it: about 10 minutes on two cores)
 	@$(BIN)/python -m tests.cluster build
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Formatting, lint, types, import contracts, generated files
 	@echo "ruff format"; $(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }

@@ -11,6 +11,15 @@ from tests.cluster.dns import serve_dns, serves_dns
 from tests.cluster.model import Cluster
 
 pytest_plugins = ["tests.cluster.plugin", "tests.cilium.plugin"]
+LONG = ("e2e", "controller", "cilium", "argo", "istio", "bridge", "helm")
+"""Folders whose tests wait for pods and processes, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits goes first, or one worker would end with it while the other has nothing left."""
+    rank = {folder: number for number, folder in enumerate(LONG)}
+    here = Path(__file__).parent
+    items.sort(key=lambda item: rank.get(item.path.relative_to(here).parts[0], len(LONG)))
 
 
 @pytest.fixture
