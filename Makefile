@@ -3,9 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SERVER ?= all
+ENGINE ?= $(firstword $(shell command -v docker podman))
+TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check catalog lock docs bench bench-docs cluster cluster-down
+.PHONY: help up demo test check catalog lock docs bench bench-docs image cluster cluster-down
 
 help: ## List these commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +45,10 @@ bench: $(READY) ## Measure against the raw API call and another server, as ratio
 
 bench-docs: $(READY) ## Measure documentation search on labelled questions: recall, MRR, time
 	@PATH="$$($(BIN)/python -m tests.cluster go):$$PATH" $(BIN)/python -m bench.documentation $(ARGS)
+
+image: ## Build the image of SERVER (a server, controller, bridge; default: all) with docker or podman
+	@test -n "$(ENGINE)" || { echo "make image: neither docker nor podman is here; install one, or name it as ENGINE"; exit 2; }
+	$(ENGINE) build --build-arg SERVER=$(SERVER) --tag kmcp/kmcp-$(SERVER):$(TAG) $(ARGS) .
 
 cluster: $(READY) ## Bring up the real Kubernetes of the tests and print its KUBECONFIG
 	@$(BIN)/python -m tests.cluster up

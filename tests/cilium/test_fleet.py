@@ -1,7 +1,10 @@
 """Which agents are asked, and what is answered when some of them are not there."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from tests.cilium.conftest import calling
 from tests.cilium.fleet import FakeAgent, Output, document, fleet
@@ -136,3 +139,35 @@ async def test_a_page_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
     assert (first["total"], last["truncated"]) == (5, False)
     assert refused["code"] == "bad_argument"
     assert json.dumps(last).count("cursor") == 0
+
+
+@dataclass
+class Regenerating:
+    """An agent whose endpoint shows its options only when it was asked for them so many times after a change."""
+
+    late: int
+    looks: int = 0
+    given: tuple[str, ...] = ()
+
+    def answer(self, argv: tuple[str, ...]) -> Output:
+        if argv[1:3] == ("endpoint", "get"):
+            return document([{"id": 7, "status": {"state": "ready"}}])
+        if len(argv) > 4 and argv[4] != "-o":
+            self.given = argv[4:]
+            return Output()
+        self.looks += bool(self.given)
+        shown = "Enabled" if self.looks > self.late else "Disabled"
+        return document({"realized": {"options": {"Debug": shown, "DropNotification": "Enabled"}}})
+
+
+@pytest.mark.parametrize(
+    ("late", "told"),
+    [(2, ("changed", True, "true", False)), (10**6, ("pending", False, "false", True))],
+)
+async def test_an_endpoint_that_takes_its_time(tmp_path: Path, late: int, told: tuple[str, bool, str, bool]) -> None:
+    """An agent answers before the endpoint is regenerated; what is not so yet is not said to be."""
+    agent = Regenerating(late)
+    async with fleet(tmp_path, [FakeAgent("a", agent.answer)]) as kubeconfig, calling(kubeconfig) as tools:
+        done = await tools.ok("cilium_manage_endpoint_config", endpoint_id="7", config={"Debug": True})
+    assert agent.given == ("Debug=true",)
+    assert (done["result"], done["changed"], done["realized"]["Debug"], "hint" in done) == told

@@ -1,5 +1,6 @@
 """Changes of one endpoint: labels, options, its connection."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,8 @@ OPTIONS = (
     "SourceIPVerification",
 )  # fmt: skip
 _NEW_IDENTITY = "The endpoint has another identity now, until its pod is made anew: policies may treat it differently."
+_PENDING = "The agent has accepted it, and the endpoint does not show all of it yet; look again with config={}."
+_REGENERATION_SECONDS = 5.0
 _CUT_OFF = "The pod loses its network, and gets it back only when it is made anew."
 
 
@@ -93,16 +96,18 @@ async def cilium_manage_endpoint_config(
     located = await endpoints.locate(cilium, endpoint_id, node_name)
     before = await _options_of(located)
     differing = changes.differences(options, before)
+    pending = False
     if differing and not dry_run:
         words = [f"{each.option}={each.after}" for each in differing]
         await located.agent.text("endpoint", "config", located.id, *words)
-        after = await _options_of(located)
+        after = await _taken_over(located, {each.option: each.after for each in differing})
+        pending = any(after[each.option] != each.after for each in differing)
         differing = changes.differences({each.option: after[each.option] for each in differing}, before)
         before = after
     return ConfigChange(
         node=located.agent.node, id=int(located.id), pod=located.pod, changed=bool(differing) and not dry_run,
-        result=_result("changed", bool(differing), dry_run), changes=differing, realized=before,
-        dry_run=dry_run or None,
+        result="pending" if pending else _result("changed", bool(differing), dry_run), changes=differing,
+        realized=before, dry_run=dry_run or None, hint=_PENDING if pending else None,
     )  # fmt: skip
 
 
@@ -153,6 +158,16 @@ def _option(name: str) -> str:
     if name not in OPTIONS:
         raise changes.unknown_option(name, OPTIONS, "config")
     return name
+
+
+async def _taken_over(located: Located, options: Mapping[str, str]) -> dict[str, str]:
+    """The endpoint's options, once it has these: an agent may answer before it has regenerated the endpoint."""
+    deadline = asyncio.get_running_loop().time() + _REGENERATION_SECONDS
+    while True:
+        found = await _options_of(located)
+        if options.items() <= found.items() or asyncio.get_running_loop().time() > deadline:
+            return found
+        await asyncio.sleep(0.3)
 
 
 async def _options_of(located: Located) -> dict[str, str]:

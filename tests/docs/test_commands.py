@@ -1,0 +1,35 @@
+"""The commands of the Makefile that need programs which a test machine may lack, with a stand-in for the program."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def image(engine: str, *given: str) -> "subprocess.CompletedProcess[str]":
+    command = ["make", "--no-print-directory", "image", f"ENGINE={engine}", *given]
+    return subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("given", "built"),
+    [
+        ((), "SERVER=all --tag kmcp/kmcp-all:0.1.0 ."),
+        (("SERVER=clock",), "SERVER=clock --tag kmcp/kmcp-clock:0.1.0 ."),
+        (
+            ("SERVER=bridge", "TAG=1-uv", "ARGS=--build-arg BASE=uv"),
+            "SERVER=bridge --tag kmcp/kmcp-bridge:1-uv --build-arg BASE=uv .",
+        ),
+    ],
+)
+def test_an_image_is_built_by_the_engine_that_is_here(given: tuple[str, ...], built: str) -> None:
+    ended = image("echo", *given)
+    assert ended.stdout.splitlines()[-1] == f"build --build-arg {built}"
+
+
+def test_without_an_engine_it_says_so() -> None:
+    ended = image("")
+    assert ended.returncode == 2
+    assert "neither docker nor podman is here" in ended.stdout
