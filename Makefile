@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# One more than there are cores, since tests wait for pods and processes.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 SERVER ?= all
 ENGINE ?= $(firstword $(shell command -v docker podman))
 TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
@@ -21,7 +23,7 @@ demo: $(READY) cluster ## Run the suite on a real single-node Kubernetes of its 
 
 test: $(READY) ## Run the tests, on a real Kubernetes (the first time builds it: about 10 minutes on two cores)
 	@$(BIN)/python -m tests.cluster build
-	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Formatting, lint, types, import contracts, generated files
 	@echo "ruff format"; $(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }

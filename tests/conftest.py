@@ -13,13 +13,19 @@ from tests.cluster.model import Cluster
 pytest_plugins = ["tests.cluster.plugin", "tests.cilium.plugin"]
 LONG = ("e2e", "controller", "cilium", "argo", "istio", "bridge", "helm")
 """Folders whose tests wait for pods and processes, the longest first."""
+TOGETHER = ("e2e",)
+"""Folders whose files share what takes long to make."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits goes first, or one worker would end with it while the other has nothing left."""
+    """A file's tests run in one worker; what waits goes first, or one worker would end alone with it."""
     rank = {folder: number for number, folder in enumerate(LONG)}
     here = Path(__file__).parent
     items.sort(key=lambda item: rank.get(item.path.relative_to(here).parts[0], len(LONG)))
+    for item in items:
+        folder, *_ = path = item.path.relative_to(here).parts
+        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else "/".join(path)))
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The commands of the Makefile that need programs which a test machine may lack, with a stand-in for the program."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,9 @@ ROOT = Path(__file__).parents[2]
 
 def image(engine: str, *given: str) -> "subprocess.CompletedProcess[str]":
     command = ["make", "--no-print-directory", "image", f"ENGINE={engine}", *given]
-    return subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    # These tests may have been started by make, which hands its own variables on.
+    clean = {name: value for name, value in os.environ.items() if name not in ("ARGS", "MAKEFLAGS", "MFLAGS")}
+    return subprocess.run(command, check=False, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize(
