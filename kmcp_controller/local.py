@@ -51,7 +51,7 @@ class Options:
     catalog_port: int = 8082
     secrets: Path | None = None
     suite_images: tuple[str, ...] = ("kmcp",)
-    serve: tuple[str, ...] = (sys.executable, "-m", "kmcp_runtime.cli", "serve")
+    serve: tuple[str, ...] = (sys.executable, "-m", "kmcp_runtime.commands", "serve")
     bridge: tuple[str, ...] = (sys.executable, "-m", "kmcp_bridge.program")
     scripts: Path = field(default_factory=lambda: Path(sys.executable).parent)
     installed: frozenset[str] | None = None  # what `serve` knows; None: whatever it is asked for

@@ -1,38 +1,21 @@
-"""The script `kmcp-suite` and the script of each server.
-
-`kmcp-suite` finds its subcommands in the entry points `kmcp.commands`, its servers in `kmcp.servers`.
-"""
+"""`kmcp-suite serve` and the script of each server. Servers are found in the entry points `kmcp.servers`."""
 
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import cast
 
 from kmcp_runtime import logs
+from kmcp_runtime.commands import complain
 from kmcp_runtime.errors import did_you_mean
 from kmcp_runtime.instance import Instance, Process, Server, check_tool_names
 from kmcp_runtime.server import run_http, run_stdio
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, parse
 
 COMPOSED_PORT = 8080
-COMMANDS = "kmcp.commands"
 SERVERS = "kmcp.servers"
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """`kmcp-suite COMMAND …`."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    commands = {found.name: found for found in entry_points(group=COMMANDS)}
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: kmcp-suite COMMAND …\n\ncommands:", *sorted(commands), sep="\n  ")
-        return 0
-    if arguments[0] not in commands:
-        suggestion = did_you_mean(arguments[0], commands)
-        return complain(f"no command {arguments[0]!r}" + (f": {suggestion}" if suggestion else ""))
-    command = cast("Callable[[Sequence[str]], int]", commands[arguments[0]].load())
-    return command(arguments[1:])
 
 
 def serve(argv: Sequence[str]) -> int:
@@ -84,11 +67,6 @@ def configured(
     return runtime, [Instance(server, parsed[server.settings], process) for server in servers]
 
 
-def complain(text: str, program: str = "kmcp-suite") -> int:
-    print(f"{program}: {text}", file=sys.stderr)
-    return 2
-
-
 def _run(work: "object") -> None:
     import uvloop
 
@@ -98,7 +76,3 @@ def _run(work: "object") -> None:
 
 def _first_flag(argv: Sequence[str]) -> int:
     return next((index for index, word in enumerate(argv) if word.startswith("-")), len(argv))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

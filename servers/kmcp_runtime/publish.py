@@ -39,7 +39,8 @@ from kmcp_runtime.catalog import (
     strongest,
     union,
 )  # fmt: skip
-from kmcp_runtime.cli import COMPOSED_PORT, SERVERS, complain
+from kmcp_runtime.cli import COMPOSED_PORT, SERVERS
+from kmcp_runtime.commands import complain
 from kmcp_runtime.instance import Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, describe, flag, is_required, is_secret, variable
 from kmcp_runtime.tool import Declared, Effect

@@ -29,7 +29,7 @@ def test_the_recipe_for_a_tool_gives_a_working_tool_with_one_function_and_one_te
         "KMCP_TEST_KUBECONFIG": str(cluster.kubeconfig), "KMCP_TEST_IMAGE": cluster.image,
     }  # fmt: skip
     environment.pop("PYTEST_XDIST_WORKER", None)
-    run(tmp_path, environment, "-m", "kmcp_runtime.cli", "catalog", "write")
+    run(tmp_path, environment, "-m", "kmcp_runtime.commands", "catalog", "write")
     assert "| kubernetes | `k8s_count_pods` | read |" in (tmp_path / "README.md").read_text()
     chosen = "counting or contract or count_pods or scenario"
     files = ["tests/kubernetes/test_counting.py", "tests/contract", "tests/kubernetes/test_rights.py"]

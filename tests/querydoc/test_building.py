@@ -181,7 +181,7 @@ async def test_a_build_that_was_killed_goes_on(site: Site, tmp_path: Path) -> No
     """kill -9 in the middle: what was committed is used, the old index is there all the while."""
     sources = tmp_path / "sources.yaml"
     sources.write_text(f"- {{product: site, sitemap: '{site.url}/sitemap.xml'}}\n")
-    command = [sys.executable, "-m", "kmcp_runtime.cli", "docs", "build", str(sources), "--only", "site"]
+    command = [sys.executable, "-m", "kmcp_runtime.commands", "docs", "build", str(sources), "--only", "site"]
     command += ["--index", str(tmp_path / "i.sqlite")]
     site.hold_from(101)
     killed = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, env=dict(os.environ))

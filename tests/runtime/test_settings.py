@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from kmcp_runtime import cli
+from kmcp_runtime import cli, commands
 from kmcp_runtime.settings import RuntimeSettings, SettingsError, describe, flag, is_secret, parse, variable
 from tests.runtime import shelf
 
@@ -74,7 +74,7 @@ def test_help_lists_every_setting_with_unit_and_default(capsys: pytest.CaptureFi
     ],
 )  # fmt: skip
 def test_a_server_that_cannot_start_says_why_in_one_line(argv: list[str], told: str) -> None:
-    command = [sys.executable, "-m", "kmcp_runtime.cli", "serve", *argv]
+    command = [sys.executable, "-m", "kmcp_runtime.commands", "serve", *argv]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 2
     assert told in ended.stderr
@@ -82,7 +82,7 @@ def test_a_server_that_cannot_start_says_why_in_one_line(argv: list[str], told: 
 
 
 def test_an_unknown_command_is_answered_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["srve"]) == 2
+    assert commands.main(["srve"]) == 2
     assert "did you mean serve?" in capsys.readouterr().err
-    assert cli.main([]) == 0
+    assert commands.main([]) == 0
     assert "serve" in capsys.readouterr().out
