@@ -39,11 +39,10 @@ async def run(settings: ControllerSettings) -> None:
         pin=settings.pin,
         discovery=settings.discovery,
     )
-    entries = shipped.servers if shipped else {}
     access = Access(cluster)
     pages = app(
         catalogue.live,
-        entries,
+        shipped.servers if shipped else {},
         registry_namespace=settings.registry_namespace,
         sized=cluster.metrics.catalog_size.labels("http").set,
         audience=Audience(access) if settings.catalog_auth == "kubernetes" else None,

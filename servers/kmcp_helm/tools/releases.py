@@ -61,10 +61,8 @@ async def helm_list_releases(
     matching = pattern(filter, "filter") if filter else None
     wanted = _states(all, deployed, failed, pending, uninstalled, uninstalling)
     known = await client.releases.latest(where, selector, superseded=all)
-    found = [
-        head for head in known
-        if (wanted is None or head.status in wanted) and (matching is None or matching.found_in(head.name))
-    ]  # fmt: skip
+    of_state = [head for head in known if wanted is None or head.status in wanted]
+    found = [head for head in of_state if matching is None or matching.found_in(head.name)]
     bound_to = {
         "context": client.cluster.context.name, "namespace": where, "filter": filter, "selector": selector,
         "states": sorted(wanted or ()),
