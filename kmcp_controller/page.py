@@ -11,12 +11,15 @@ from typing import Any
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#1c1e21}"
     "table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.3rem .6rem;"
-    "border-bottom:1px solid #ddd;overflow-wrap:anywhere}td:first-child{width:19rem}td:nth-child(2){white-space:nowrap}"
+    "border-bottom:1px solid #ddd;overflow-wrap:anywhere}td:first-child{width:19rem}"
+    "th,td:nth-child(2){white-space:nowrap}"
     "code,pre{font:14px/1.4 ui-monospace,monospace}"
     "pre{background:#f4f5f7;padding:.8rem;overflow:auto}.no{color:#a3210b}.yes{color:#17682a}.may{color:#6b5900}"
     "summary{cursor:pointer}form{display:flex;flex-wrap:wrap;gap:.6rem 1rem;align-items:end;margin:1rem 0}"
     "label{display:grid;font-size:14px}input,select,button{font:inherit;padding:.2rem .4rem}"
     "h2{margin:1.8rem 0 .2rem}small{font-weight:normal}p{margin:.3rem 0}"
+    "@media(max-width:44rem){table,tbody,tr,td{display:block}th{display:none}td,td:first-child{width:auto;border:0;"
+    "padding:.1rem 0}tr{border-bottom:1px solid #ddd;padding:.4rem 0}}"
 )
 _HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 HEADERS = {
@@ -48,7 +51,7 @@ class Search:
         ]
 
     def finds(self, server: Described) -> bool:
-        if self.server.lower() not in f"{server['namespace']}/{server['name']}".lower():
+        if self.server.lower() not in _place(server).lower():
             return False
         return bool(self.tools(server)) if self.tool or self.effect else True
 
@@ -68,7 +71,8 @@ def page(servers: Sequence[Described], search: Search, clients: Mapping[str, Map
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>kmcp-suite catalog</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{STYLE}</style><h1>Catalog</h1><p>{len(servers)} servers, {ready} ready, {tools} tools"
-        f"{_form(search)}{shown or '<p>Nothing matches.'}{more}<h2>Connect a client</h2>{_clients(clients)}"
+        f"{_form(search)}{_overview(found[:_MOST])}{shown or '<p>Nothing matches.'}{more}"
+        f"<h2>Connect a client</h2>{_clients(clients)}"
         '<p><a href="/catalog.json">catalog.json</a> · <a href="/v0.1/servers">registry</a>'
     )
 
@@ -85,18 +89,36 @@ def _form(search: Search) -> str:
     )
 
 
+def _overview(servers: Sequence[Described]) -> str:
+    """Which of several are not well, before all that they offer."""
+    rows = "".join(
+        f'<tr><td><a href="#{escape(_place(server))}">{escape(server["name"])}</a> {escape(server["namespace"])}'
+        f"<td>{_state(server)}<td>{server['toolCount']} tools"
+        for server in servers
+    )
+    return f"<table>{rows}</table>" if len(servers) > 1 else ""
+
+
+def _place(server: Described) -> str:
+    return f"{server['namespace']}/{server['name']}"
+
+
+def _state(server: Described) -> str:
+    state, style = ("Ready", "yes") if server["ready"] else (f"not ready: {server['reason']}", "no")
+    return f'<span class="{style}">{escape(state)}</span>'
+
+
 def _server(server: Described, search: Search) -> str:
     rows = "".join(_tool(tool) for tool in search.tools(server))
     table = f"<table><tr><th>Tool<th>Effect<th>What it does{rows}</table>" if rows else ""
-    state, style = ("Ready", "yes") if server["ready"] else (f"not ready: {server['reason']}", "no")
     message = "" if server["ready"] else f"<p>{escape(server['message'] or '')}"
     match = server["match"] or "NoReference"
     told = [f"{server['toolCount']} tools", f"{server['tokens']} tokens"]
     told += ["listed some time ago"] if server["stale"] else []
     told += [f"without {', '.join(server['truncated'])}: too large"] if server.get("truncated") else []
     return (
-        f"<h2>{escape(server['name'])} <small>{escape(server['namespace'])} "
-        f'<span class="{style}">{escape(state)}</span></small></h2>{message}'
+        f'<h2 id="{escape(_place(server))}">{escape(server["name"])} <small>{escape(server["namespace"])} '
+        f"{_state(server)}</small></h2>{message}"
         f"<p><code>{escape(server['url'])}</code> — {', '.join(told)}, catalog: "
         f'<span class="{_MATCHES.get(match, "may")}">{escape(match)}</span>'
         f"{_conditions(server)}{table}"

@@ -195,11 +195,13 @@ async def test_the_page_finds_by_tool_server_and_effect_without_script() -> None
         async def shown(**query: str) -> set[str]:
             answer = await http.get("/", params=query)
             listed = answer.text.partition("Connect a client")[0]
-            return {name for name in ("kmcp-prometheus", "writing", "down") if f"<h2>{name}" in listed}
+            return {name for name in ("kmcp-prometheus", "writing", "down") if f'<h2 id="tools/{name}">' in listed}
 
         assert await shown() == {"kmcp-prometheus", "writing", "down"}
         assert await shown(q="QUERY evaluate") == {"kmcp-prometheus", "down"}
         assert await shown(server="tools/w") == {"writing"}
+        overview = (await http.get("/")).text.partition("<h2")[0]
+        assert '<a href="#tools/down">down</a> tools<td><span class="no">not ready: ' in overview
         assert await shown(effect="destroy") == {"writing"}
         assert await shown(q="nothing") == set()
         page = await http.get("/", params={"q": EVIL, "server": EVIL, "effect": EVIL})
@@ -216,7 +218,7 @@ async def test_the_page_finds_by_tool_server_and_effect_without_script() -> None
 async def test_hundreds_of_servers_are_one_short_page() -> None:
     async with site(*(server(f"s{n:03d}") for n in range(120))) as (live, http):
         page = (await http.get("/")).text
-        assert page.count("<h2>s") == 50
+        assert page.count('<h2 id="tools/s') == page.count('<a href="#tools/s') == 50
         assert "70 more servers match" in page
         answer = await http.get("/catalog.json")
         packed = gzip.compress(json.dumps(live.document()).encode())
