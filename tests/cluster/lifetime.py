@@ -4,6 +4,7 @@ State directories stand below `$XDG_STATE_HOME/kmcp-suite` (default `~/.local/st
 holds a lock on its directory, so a directory without one is what a crash left, and the next start removes it.
 """
 
+import atexit
 import fcntl
 import os
 import select
@@ -27,6 +28,13 @@ STOP_SECONDS = 60
 
 _supervisors: dict[int, subprocess.Popen[bytes]] = {}
 """Those that this process started, kept so that it can collect them when they have ended."""
+
+
+@atexit.register
+def _let_go() -> None:
+    """A supervisor outlives the worker that started it; Python would complain of that."""
+    for supervisor in _supervisors.values():
+        supervisor.returncode = 0
 
 
 def home() -> Path:
