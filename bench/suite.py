@@ -1,7 +1,7 @@
 """How soon the whole suite of `make up` is ready on this machine, and what memory its processes hold.
 
-`python -m bench.suite`, with KUBECONFIG set for servers that talk to a cluster. Beside the seconds stands what importing
-fastmcp alone takes here. Memory is the proportional set size: pages that processes share count once.
+`python -m bench.suite`, with KUBECONFIG set for servers that talk to a cluster. Beside the seconds stands what
+importing fastmcp alone takes here. Memory is the proportional set size: pages that processes share count once.
 """
 
 import argparse
