@@ -23,7 +23,7 @@ demo: $(READY) cluster ## Run the suite on a real single-node Kubernetes of its 
 
 test: $(READY) ## Run the tests, on a real Kubernetes (the first time builds it: about 10 minutes on two cores)
 	@$(BIN)/python -m tests.cluster build
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Formatting, lint, types, import contracts, generated files
 	@echo "ruff format"; $(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }

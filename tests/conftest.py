@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from kmcp_runtime.kube.api import KubeApi
 from tests.applying import connected
@@ -17,15 +19,24 @@ TOGETHER = ("e2e",)
 """Folders whose files share what takes long to make."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """The tests of a file, or of a whole folder that belongs together, run in one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = nodeid.removeprefix("tests/").partition("/")[0]
+        return folder if folder in TOGETHER else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests run in one worker; what waits goes first, or one worker would end alone with it."""
+    """What waits goes first, or one worker would end alone with it."""
     rank = {folder: number for number, folder in enumerate(LONG)}
     here = Path(__file__).parent
     items.sort(key=lambda item: rank.get(item.path.relative_to(here).parts[0], len(LONG)))
-    for item in items:
-        folder, *_ = path = item.path.relative_to(here).parts
-        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else "/".join(path)))
 
 
 @pytest.fixture
