@@ -57,6 +57,7 @@ async def test_hand_deleted_service_returns(driver: Driver) -> None:
     assert first
     await driver.delete("Service", "time")
     await driver.when("Service", lambda seen: seen["metadata"]["uid"] != first["metadata"]["uid"], "return", seconds=5)
+    await driver.noticed("DriftRepaired")
 
 
 @pytest.mark.cluster
