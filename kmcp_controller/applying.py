@@ -13,7 +13,7 @@ from .events import Notice
 from .ownership import is_ours, judge, owns_replicas, strangers, taken_over
 from .render.objects import SPEC_HASH, account_name
 from .spec import MCPServer
-from .store import Store
+from .store import Key, Store
 
 Object = dict[str, Any]
 _REFUSALS = (400, 403, 404, 409, 413, 422)
@@ -48,6 +48,7 @@ class Applier:
         self._cluster, self._store, self._former = cluster, store, former
         self._settled: dict[str, tuple[str, str]] = {}  # by UID: resourceVersion and hash that an apply left unchanged
         self._repairs: dict[str, deque[float]] = {}
+        self._there: dict[Key, set[str]] = {}  # by server: kinds of the objects that it had
 
     async def apply(self, server: MCPServer, rendered: Sequence[Object], now: float) -> Outcome:
         """All objects in order; one that is refused does not keep the others from being applied."""
@@ -56,6 +57,7 @@ class Applier:
             kind = each["kind"]
             try:
                 outcome.live[kind] = await self._one(server, each, outcome, now)
+                self._there.setdefault((server.namespace, server.name), set()).add(kind)
             except ForeignError as error:
                 self._count(kind, "refused")
                 outcome.failed.append(("ForeignObject", str(error)))
@@ -85,7 +87,11 @@ class Applier:
         self, server: MCPServer, rendered: Object, live: Object | None, outcome: Outcome, now: float
     ) -> Object:
         if live is None:
-            return self._keep(await self._cluster.create_by_apply(rendered), "created")
+            made = self._keep(await self._cluster.create_by_apply(rendered), "created")
+            if made["kind"] in self._there.get((server.namespace, server.name), ()):
+                text = f"{made['kind']} {made['metadata']['name']}: it was gone"
+                outcome.notices.append(Notice("Normal", "DriftRepaired", text))
+            return made
         verdict = judge(live, rendered, server.name, server.uid)
         if verdict.action == "refuse":
             raise ForeignError(verdict.why)
@@ -174,6 +180,10 @@ class Applier:
         outcome.notices.append(Notice("Normal", "DriftRepaired", f"{live['kind']} {metadata['name']}: {paths}"))
         return True
 
+    def forget(self, key: Key) -> None:
+        """That server is gone, and its objects with it."""
+        self._there.pop(key, None)
+
     def _keep(self, found: Object, result: str) -> Object:
         self._store.put(found)
         self._count(found["kind"], result)
@@ -192,6 +202,7 @@ class Applier:
                 if each and (kind, name) not in kept and is_ours(each, server.name, server.uid):
                     await self._cluster.delete(each)
                     self._store.drop(each)
+                    self._there.get((server.namespace, server.name), set()).discard(kind)
                     self._cluster.metrics.pruned.labels(kind).inc()
                     gone.append(f"{kind} {name}")
         return gone

@@ -109,6 +109,7 @@ class Reconciler:
             self._applied.discard(key)
             self.turns.forget(key)
             self._readiness.forget(key)
+            self._applier.forget(key)
             self.on_observed(key, None)
             return None
         metrics, started, result = self.cluster.metrics, self._clock(), "error"

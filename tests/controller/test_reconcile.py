@@ -57,6 +57,7 @@ async def test_hand_deleted_service_returns(driver: Driver) -> None:
     assert first
     await driver.delete("Service", "time")
     await driver.when("Service", lambda seen: seen["metadata"]["uid"] != first["metadata"]["uid"], "return", seconds=5)
+    await driver.noticed("DriftRepaired")
 
 
 @pytest.mark.cluster
@@ -100,8 +101,9 @@ async def test_foreign_fields_survive(driver: Driver) -> None:
     await driver.merge("ServiceAccount", "time", {"imagePullSecrets": [{"name": "pull"}]})
     restarted = {"kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z"}
     await driver.merge("Deployment", "time", {"spec": {"template": {"metadata": {"annotations": restarted}}}})
-    for step in range(3):  # each a changed spec, hence an apply of the Deployment
-        await driver.server({**IMAGE, "args": [f"{step}"]})
+    for step in range(3):  # each a changed spec, hence an apply of every object
+        changed = {"args": [f"{step}"], "port": 4000 + step, "serviceAccount": {"labels": {"step": f"{step}"}}}
+        await driver.server({**IMAGE, **changed})
         await driver.when("Deployment", has_args(f"{step}"), "args")
     for kind in OWNED:
         found = await driver.get(kind)
@@ -117,18 +119,28 @@ async def test_foreign_fields_survive(driver: Driver) -> None:
 @pytest.mark.cluster
 async def test_secret_rotation_rolls_pods(driver: Driver) -> None:
     await driver.create("Secret", "login", stringData={"TOKEN": "one"})
-    await driver.start()
+    running = await driver.start()
     await driver.server({**IMAGE, "secretRefs": [{"name": "login"}]})
     await programmed(driver)
+    await driver.quiet(running)  # nothing but a look at the references, one each second, tells what follows
     first = await driver.get("Deployment")
     assert first
     await driver.merge("Secret", "login", {"metadata": {"labels": {"a": "b"}}})
+    await driver.quiet(running)
+    same = await driver.get("Deployment")
+    assert same
+    assert same["metadata"]["generation"] == first["metadata"]["generation"]
     await driver.merge("Secret", "login", {"stringData": {"TOKEN": "two"}})
     await driver.when("Deployment", lambda seen: _refs(seen) != _refs(first), "a new hash")
     rolled = await driver.get("Deployment")
     assert rolled
     assert rolled["metadata"]["generation"] == first["metadata"]["generation"] + 1
     await driver.noticed("ReferenceChanged")
+    await running.end()
+    await driver.delete("Secret", "login")
+    await driver.create("Secret", "login", stringData={"TOKEN": "two"})
+    await driver.start()
+    await driver.when("Deployment", lambda seen: _refs(seen) != _refs(rolled), "a hash that is not of the value alone")
 
 
 @pytest.mark.cluster
@@ -154,18 +166,20 @@ def _refs(deployment: dict[str, Any]) -> str:
 
 @pytest.mark.cluster
 async def test_missing_secret_then_created(driver: Driver) -> None:
-    await driver.start()
+    running = await driver.start()
     env = [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "login", "key": "token"}}}]
     await driver.server(IMAGE, extensions={"env": env})
     missing = await driver.condition("ResolvedRefs", "False", "SecretNotFound")
     assert "Secret login does not exist" in missing["message"]
     assert await driver.get("Deployment")
+    await driver.quiet(running)  # the Deployment's own news is over: what follows is seen by looking again
     await driver.create("Secret", "login", stringData={"other": "x"})
 
     def names_the_key(seen: dict[str, Any]) -> bool:
         return "no key token" in condition(seen, "ResolvedRefs")["message"]
 
     await driver.when("MCPServer", names_the_key, "the key to be named")
+    await driver.quiet(running)
     await driver.merge("Secret", "login", {"stringData": {"token": "s3cr3t-value"}})
     await driver.condition("ResolvedRefs", "True")
     found = await driver.get("MCPServer")
@@ -278,7 +292,14 @@ async def test_namespace_deletion_is_quiet(driver: Driver, caplog: pytest.LogCap
     try:
         await other.server(IMAGE)
         await programmed(other)
+        held = ["example.com/held"]  # so that its objects are gone first, and cannot come back
+        await other.merge("MCPServer", "time", {"metadata": {"finalizers": held}})
         await other.api.send("DELETE", f"/api/v1/namespaces/{name}")
+        for kind in OWNED:
+            await other.when_gone(kind, "time")
+        await other.quiet(running)
+        assert running.refused
+        await other.merge("MCPServer", "time", {"metadata": {"finalizers": None}})
         await other.when_gone("MCPServer", "time")
         await other.quiet(running)
     finally:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kmcp_controller.cluster import LABEL
+from kmcp_controller.cluster import LABEL, MANAGER
 from tests.controller.driving import Driver
 from tests.controller.test_reconcile import IMAGE, container, programmed
 
@@ -117,19 +117,23 @@ async def test_hpa_takes_and_returns_replicas(driver: Driver) -> None:
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "time"}
     spec = {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 9}
     await driver.create("HorizontalPodAutoscaler", "time", spec=spec)
-    await driver.when("Deployment", lambda seen: not _ours(seen), "replicas to be released")
+    await driver.when("Deployment", lambda seen: MANAGER not in _owners(seen), "replicas to be released")
     await driver.merge("Deployment", "time", {"spec": {"replicas": 5}}, "/scale")
     await driver.server({**IMAGE, "replicas": 3, "args": ["x"]})
     scaled = await driver.when("Deployment", lambda seen: container(seen).get("args") == ["x"], "an apply")
     assert scaled["spec"]["replicas"] == 5
     await driver.delete("HorizontalPodAutoscaler", "time")
-    await driver.when("Deployment", lambda seen: _ours(seen) and seen["spec"]["replicas"] == 3, "replicas to return")
+    returned = await driver.when("Deployment", lambda seen: _owners(seen) == {MANAGER}, "replicas to return")
+    assert returned["spec"]["replicas"] == 3
     await driver.server({**IMAGE, "replicas": 3}, extensions={"scaling": "external"})
-    left = await driver.when("Deployment", lambda seen: not _ours(seen), "external scaling")
+    left = await driver.when("Deployment", lambda seen: MANAGER not in _owners(seen), "external scaling")
     assert left["spec"]["replicas"] == 3
+    await driver.server({**IMAGE, "replicas": 3})  # nobody has scaled meanwhile
+    await driver.when("Deployment", lambda seen: _owners(seen) == {MANAGER}, "replicas to be ours alone")
     await driver.noticed("ReplicasReleased", "ReplicasOwned")
 
 
-def _ours(found: dict[str, Any]) -> bool:
-    entries = [each for each in found["metadata"]["managedFields"] if each["manager"] == "kmcp-controller"]
-    return any("f:replicas" in each["fieldsV1"].get("f:spec", {}) for each in entries)
+def _owners(found: dict[str, Any]) -> set[str]:
+    """Managers that the replicas belong to."""
+    fields = found["metadata"]["managedFields"]
+    return {each["manager"] for each in fields if "f:replicas" in each["fieldsV1"].get("f:spec", {})}

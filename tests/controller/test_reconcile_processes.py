@@ -24,12 +24,17 @@ async def test_two_controllers_one_writer(driver: Driver, start: Start) -> None:
     first = await start("one")
     await until(lambda: holder(driver), lambda seen: seen == "one", what="one to hold the lease")
     second = await start("two")
+    idle = await driver.start(lease_namespace=driver.namespace, identity="three")
     await driver.server(IMAGE)
     await programmed(driver)
-    assert await holder(driver) == "one"
     first.kill()
-    await until(lambda: holder(driver), lambda seen: seen == "two", 60, "two to take over")
     await driver.delete("Service", "time")
+    await driver.quiet(idle)
+    assert idle.writes == []  # nor one to the Lease
+    assert await holder(driver) == "one"
+    assert await driver.get("Service") is None  # the Lease has not run out
+    await idle.end()
+    await until(lambda: holder(driver), lambda seen: seen == "two", 60, "two to take over")
     await driver.when("Service", bool, "the Service to return")
     second.send_signal(signal.SIGTERM)
     await second.wait()

@@ -12,6 +12,7 @@ from kmcp_controller.reconcile import Options
 from kmcp_controller.spec import Platform
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime.catalog import union
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.publish import entry
 from kmcp_runtime.tool import Rule
@@ -49,6 +50,9 @@ async def test_derived_role_is_enough_and_needed(driver: Driver, api: KubeApi, t
     await programmed(driver)
     await furnish(driver)
     needs = TOOLS[tool].needs
+    derived = await driver.get("Role")
+    assert derived
+    assert derived["rules"] == policy(union(needs))  # hence nothing that no tool needs
     settings = KubernetesSettings(kubeconfig=str(driver.given.kubeconfig))
     async with acting(api, SERVER, settings, driver.namespace, "time", tmp_path) as caller:
 

@@ -54,6 +54,12 @@ def test_both_carriers_of_extensions_may_be_equal() -> None:
     assert "differs from spec.extensions" in str(refused(body))
 
 
+def http(**transport: Any) -> dict[str, Any]:
+    body = manifest(FOREIGN)
+    body["spec"]["httpTransport"] = transport
+    return body
+
+
 BAD: list[tuple[str, dict[str, Any], str]] = [
     ("no image", manifest({}), "spec.deployment.image: is required unless cmd is uvx or npx"),
     ("no command", manifest(FOREIGN, "stdio"), "spec.deployment.cmd: is required for stdio"),
@@ -98,6 +104,12 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         "spec.extensions.env: A is in deployment.env too; keep one",
     ),
     ("env without value", manifest(FOREIGN, env=[{"name": "A"}]), "has both or neither of value and valueFrom"),
+    ("env twice in the block", manifest(FOREIGN, env=[{"name": "A", "value": "1"}] * 2), "env: A twice; keep one"),
+    ("sidecar twice", manifest({**FOREIGN, "sidecars": [{"name": "a"}] * 2}), "sidecars: a twice; rename one"),
+    ("header", manifest(FOREIGN, headersFrom=[{"name": "a b", "value": "x"}]), "is 'a b'; write the name of a header"),
+    ("no cmd", manifest(FOREIGN, "stdio"), "spec.deployment.cmd: is required for stdio; write the command"),
+    ("target port", http(targetPort=70000), "spec.httpTransport.targetPort: is 70000; write 1 to 65535"),
+    ("path", http(path="tools"), "spec.httpTransport.path: does not start with /; write /tools"),
     ("refs twice", manifest({**FOREIGN, "configMapRefs": [{"name": "a"}] * 2}), "configMapRefs: a twice; keep one"),
 ]
 
@@ -140,12 +152,25 @@ def test_block_pinning_needs_the_platform() -> None:
     assert "catalog.pinning.allowBlock" in str(refused(body))
     allowed = Platform(suite_images=PLATFORM.suite_images, allow_block=True)
     assert parse(body, allowed).annotations["kmcp-suite/pin"] == "block"
+    recreated = manifest(FOREIGN, updateStrategy={"type": "Recreate"})
+    recreated["metadata"]["annotations"] = {"kmcp-suite/pin": "block"}
+    with pytest.raises(RefusedError, match="updateStrategy Recreate ends them"):
+        parse(recreated, allowed)
 
 
 def test_a_bad_annotation_names_the_annotation() -> None:
     body = prometheus()
     body["metadata"]["annotations"]["kmcp-suite/extensions"] = "tools: [a\n"
     assert "metadata.annotations.kmcp-suite/extensions: " in str(refused(body))
+    body["metadata"]["annotations"]["kmcp-suite/extensions"] = "- tools"
+    assert "metadata.annotations.kmcp-suite/extensions: is no mapping" in str(refused(body))
+
+
+def test_another_kind_and_fields_of_stdio() -> None:
+    assert "is not MCPServer of kagent.dev/v1alpha1" in str(refused({**manifest(FOREIGN), "kind": "Deployment"}))
+    body = manifest(STDIO, "stdio")
+    body["spec"]["stdioTransport"] = {"cmd": "x"}
+    assert "spec.stdioTransport: takes no fields; write {}" in str(refused(body))
 
 
 def test_images_of_the_suite() -> None:

@@ -14,6 +14,8 @@ import pytest
 from kmcp_controller.crd import definition as our_definition
 from kmcp_runtime.kube.api import KubeApi
 from tests.applying import apply
+from tests.chart.rendering import VALUES, Chart, of_kind
+from tests.chart.test_crd import create
 from tests.cluster.model import Cluster
 from tests.cluster.namespaces import Namespaces
 from tests.cluster.plane import Plane, plane
@@ -99,6 +101,14 @@ async def test_upstream_crd(driver: Driver) -> None:
     assert deployment
     assert deployment["spec"]["template"]["spec"]["containers"][0]["env"] == env
     assert running.refused == []  # no write, of a status or else, was
+
+
+@pytest.mark.cluster
+async def test_every_sample_is_valid(definition: None, api: KubeApi, namespace: str, helm: Path) -> None:
+    """What the chart makes may meet upstream's definition, which helm leaves as it is."""
+    for values in VALUES.values():
+        for sample in of_kind(Chart(helm).rendered(values), "MCPServer").values():
+            await create(api, namespace, sample)
 
 
 @pytest.mark.cluster
