@@ -158,6 +158,10 @@ class Driver:
             raise
         return found
 
+    async def wanted(self, *kinds: str) -> list[Object | None]:
+        """The objects `time` without what the cluster's own controllers may add at any moment."""
+        return [_without_news(await self.get(kind)) for kind in kinds]
+
     async def when(
         self, kind: str, holds: Callable[[Object], Any], what: str, name: str = "time", seconds: float = 30
     ) -> Object:
@@ -230,3 +234,15 @@ async def token(api: KubeApi, namespace: str, name: str) -> str:
     await api.send("POST", accounts, (), {"metadata": {"name": name}})
     answer = await api.send("POST", f"{accounts}/{name}/token", (), {"spec": {"expirationSeconds": 3600}})
     return str(answer["status"]["token"])
+
+
+def _without_news(found: Object | None) -> Object | None:
+    if found is None:
+        return None
+    metadata = {key: value for key, value in found["metadata"].items() if key != "resourceVersion"}
+    metadata["managedFields"] = [
+        entry for entry in metadata.get("managedFields", ()) if entry["manager"] != "kube-controller-manager"
+    ]
+    annotations = metadata.get("annotations", {})
+    metadata["annotations"] = {key: annotations[key] for key in annotations if not key.startswith("deployment.")}
+    return {**found, "metadata": metadata, "status": None}

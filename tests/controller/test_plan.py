@@ -60,7 +60,7 @@ async def test_plan_shows_what_would_change(driver: Driver, tmp_path: Path, caps
         {**body, "metadata": new, "spec": {"transportType": "http", "deployment": IMAGE}},
     ]
     file.write_text(yaml.safe_dump_all(servers))
-    before = [await driver.get(kind) for kind in ("Deployment", "Service")]
+    before = await driver.wanted("Deployment", "Service")
     flags = ["-f", str(file), "--diff", "--kubeconfig", str(driver.given.kubeconfig)]
     assert await asyncio.to_thread(plan, flags) == 0
     printed = capsys.readouterr().out
@@ -72,7 +72,7 @@ async def test_plan_shows_what_would_change(driver: Driver, tmp_path: Path, caps
     assert [line.strip()[1:].strip() for line in lines if "- name: " in line] == ["- name: OLD", "- name: NEW"]
     assert f"- NetworkPolicy {where}/time" in lines
     assert f"+ Deployment {where}/new" in lines
-    assert [await driver.get(kind) for kind in ("Deployment", "Service")] == before
+    assert await driver.wanted("Deployment", "Service") == before
     assert await driver.get("Deployment", "new") is None
 
 

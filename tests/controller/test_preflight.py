@@ -29,7 +29,7 @@ async def test_preflight_lists_what_a_takeover_meets(driver: Driver, capsys: pyt
     ports = [{"name": "http", "port": 3000, "targetPort": 3000}]
     await driver.create("Service", "time", metadata=await owned(driver), spec={"selector": PODS, "ports": ports})
     await driver.create("ConfigMap", "time", metadata=await owned(driver), data={})
-    before = [await driver.get(kind) for kind in ("MCPServer", "Deployment", "Service", "ConfigMap")]
+    before = await driver.wanted("MCPServer", "Deployment", "Service", "ConfigMap")
     found = await told(driver, capsys)
     for text in (
         "with.dots: will not be accepted: metadata.name: becomes a Service name",
@@ -39,7 +39,7 @@ async def test_preflight_lists_what_a_takeover_meets(driver: Driver, capsys: pyt
         "time: ConfigMap time is deleted once no pod mounts it",
     ):
         assert [line for line in found if line.startswith(text)], (text, found)
-    assert [await driver.get(kind) for kind in ("MCPServer", "Deployment", "Service", "ConfigMap")] == before
+    assert await driver.wanted("MCPServer", "Deployment", "Service", "ConfigMap") == before
 
 
 async def owned(driver: Driver) -> dict[str, Any]:
