@@ -1,9 +1,11 @@
 """Lists, images, referenced workloads and experiments."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from kmcp_runtime.call import ERROR_META
 from kmcp_runtime.kube.api import KubeApi
 from tests.argo.install import SLEEPER
 from tests.argo.making import canary, experiment, rollout, rollouts_path, template
@@ -39,6 +41,30 @@ async def test_an_empty_list_says_where_it_looked(tools: ToolCaller, namespace: 
     answer = await tools.ok("argo_rollouts_list", namespace=namespace)
     assert answer["items"] == []
     assert f"No rollouts in namespace {namespace}" in answer["hint"]
+
+
+async def test_an_image_is_set_while_others_change_the_rollout(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
+    """As controllers do at any moment: another write in between is met with another attempt, or told as a conflict."""
+    path = rollouts_path(namespace)
+    await make(api, path, rollout("web", canary({"setWeight": 20}), replicas=0))
+
+    async def disturb() -> None:
+        for number in range(10_000):
+            body = {"metadata": {"annotations": {"disturbed": str(number)}}}
+            await api.send("PATCH", f"{path}/web", (), body, content_type="application/merge-patch+json")
+
+    disturbing = asyncio.create_task(disturb())
+    codes = set()
+    for number in range(20):
+        arguments = {"rollout_name": "web", "namespace": namespace, "container_image": f"main=app:{number}"}
+        result = await tools.client.call_tool(
+            "argo_set_rollout_image", {**arguments, "dry_run": True}, raise_on_error=False
+        )
+        codes.add((result.meta or {})[ERROR_META]["code"] if result.is_error else "ok")
+    disturbing.cancel()
+    await asyncio.gather(disturbing, return_exceptions=True)
+    assert codes <= {"ok", "conflict"}
+    assert "ok" in codes
 
 
 async def test_images_are_set_by_container_and_unknown_ones_are_listed(

@@ -83,5 +83,5 @@ async def _set(
             after = await objects.patch(argo.api, place.kind, name, place.namespace, patch, "json", dry_run=dry_run)
             return before, after, changed
         except ToolFailure as failure:
-            if attempt >= _ATTEMPTS or ("test operation" not in failure.message and failure.code != "conflict"):
+            if attempt >= _ATTEMPTS or failure.code != "conflict":
                 raise

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.discovery import Kind
+from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.output.redact import LAST_APPLIED
 
 FIELD_MANAGER = "kmcp-suite"
@@ -16,6 +18,8 @@ CONTENT_TYPES: Mapping[PatchType, str] = {
     "apply": "application/apply-patch+yaml",
 }
 Object = dict[str, Any]
+_UNSPOKEN = "the server rejected our request due to an error in our request"
+"""All that the API server says of a JSON patch that cannot be applied."""
 
 
 def slim(found: Mapping[str, Any], *, managed_fields: bool = False) -> Object:
@@ -61,7 +65,16 @@ async def patch(
     if patch_type == "apply":
         query.append(("force", "true" if force else "false"))
     path = kind.path(namespace, name, subresource)
-    patched: Object = await api.send("PATCH", path, query, body, CONTENT_TYPES[patch_type])
+    try:
+        patched: Object = await api.send("PATCH", path, query, body, CONTENT_TYPES[patch_type])
+    except StatusFailure as failure:
+        if patch_type == "json" and failure.http_status == 422 and failure.message.startswith(_UNSPOKEN):
+            raise bad_argument(
+                f"the operations do not fit {kind.kind} {name} as it is: a path to remove, replace or test is not "
+                "there, or a test does not hold",
+                "read the object, then correct the paths",
+            ) from None
+        raise
     return patched
 
 
