@@ -15,8 +15,8 @@ from tests.cluster.model import Cluster
 pytest_plugins = ["tests.cluster.plugin", "tests.cilium.plugin"]
 LONG = ("e2e", "controller", "cilium", "argo", "istio", "bridge", "helm")
 """Folders whose tests wait for pods and processes, the longest first."""
-TOGETHER = ("e2e",)
-"""Folders whose files share what takes long to make."""
+TOGETHER = ("e2e", "cilium")
+"""Folders whose files share what takes long to make, and what one test changes under another: a release, an agent."""
 
 
 class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types

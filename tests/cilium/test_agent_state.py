@@ -349,7 +349,7 @@ async def test_nodes_are_probed(tools: ToolCaller, agent: Agent) -> None:
         return [each["name"] for each in health.get("reachability", [])]
 
     # The agent probes its nodes every minute.
-    await until(reached, lambda names: names == [NODE], seconds=150, what="a probe of the node")
+    await until(reached, lambda names: names == [NODE], seconds=300, what="a probe of the node")
     await agent.shell("mv /var/run/cilium/health.sock /var/run/cilium/health.away")
     try:
         told = await tools.ok("cilium_get_daemon_status", brief=True, show_health=True)

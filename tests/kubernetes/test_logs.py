@@ -125,20 +125,24 @@ async def test_a_container_without_a_previous_run_or_without_any(
     assert "has not started: waiting" in waiting["hint"]
 
 
+FLOOD = 60000
+"""Lines: more than are read at once, and less than the 10 MB at which the kubelet begins another file."""
+
+
 async def test_a_flood_keeps_the_budget_and_its_end(
     tools: ToolCaller, api: KubeApi, cluster: Cluster, namespace: str
 ) -> None:
     line = "of the flood, a line that is long enough to fill a log of many megabytes"
-    script = f"seq -w 1 90000 | sed 's/$/ {line}/'; sleep 3600"
+    script = f"seq -w 1 {FLOOD} | sed 's/$/ {line}/'; sleep 3600"
     await running(api, namespace, pod("flood", cluster.image, "sh", "-c", script))
     where = {"pod_name": "flood", "namespace": namespace}
     last = await _flooded(tools, where)
-    assert last.startswith("90000 ")
+    assert last.startswith(f"{FLOOD} ")
     text = await tools.text("k8s_get_pod_logs", **where, tail_lines=2000)
     assert len(text.encode()) <= BUDGET_BYTES
     cut = await tools.ok("k8s_get_pod_logs", **where, tail_lines=2000)
     assert cut["truncated"] is True
-    assert cut["lines"][-1].startswith("90000 ")
+    assert cut["lines"][-1].startswith(f"{FLOOD} ")
     assert cut["bytes_total"] > BUDGET_BYTES
     assert cut["bytes"] <= podlogs.LARGEST_LOG
     searched = await tools.ok("k8s_get_pod_logs", **where, match="^00001 ")
@@ -151,7 +155,7 @@ async def _flooded(tools: ToolCaller, where: dict[str, str]) -> str:
     async def look() -> str:
         return str(([*(await tools.ok("k8s_get_pod_logs", **where, tail_lines=1))["lines"], ""])[0])
 
-    return await until(look, lambda line: line.startswith("90000 "), 60, "the last line")
+    return await until(look, lambda line: line.startswith(f"{FLOOD} "), 60, "the last line")
 
 
 @pytest.mark.cluster
