@@ -343,7 +343,6 @@ async def test_an_agent_that_is_down(tools: ToolCaller, agent: Agent) -> None:
 
 async def test_nodes_are_probed(tools: ToolCaller, agent: Agent) -> None:
     """The last of these tests, since an agent probes for the first time up to a minute after its start."""
-
     told = await tools.ok("cilium_get_daemon_status", brief=True, show_health=True)
     (state,) = told["items"]
     # An agent probes every minute; on a busy machine its health server may be away, or have probed nothing, for long.
