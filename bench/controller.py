@@ -160,10 +160,11 @@ def _command(cluster: Cluster, namespace: str) -> list[str]:
 async def _check(api: KubeApi, namespace: str, count: int) -> None:
     found = await api.get(KINDS["MCPServer"].path(namespace))
     programmed = [
-        each for each in found["items"]
+        each
+        for each in found["items"]
         for condition in each["status"]["conditions"]
         if (condition["type"], condition["status"]) == ("Programmed", "True")
-    ]  # fmt: skip
+    ]
     if len(programmed) != count:
         raise RuntimeError(f"{len(programmed)} of {count} MCPServers are Programmed")
 

@@ -48,9 +48,11 @@ def _started() -> tuple[float, float]:
     ports = [word for flag, port in zip(flags, free_ports(3), strict=True) for word in (flag, str(port))]
     started = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, "-m", "kmcp_runtime.commands", "up", *ports], stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True,
-    ) as process:  # fmt: skip
+        [sys.executable, "-m", "kmcp_runtime.commands", "up", *ports],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith(_GREETING):

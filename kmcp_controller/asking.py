@@ -53,10 +53,19 @@ class Asker:
     """`observed` is the reconciler's listener; `again` is told which server has news."""
 
     def __init__(
-        self, live: Live, cluster: Cluster, catalog: Catalog | None, platform: Platform, pins: Pins,
-        again: Callable[[Key], None], *, interval: float = 300.0, at_once: int = 8, pin: Pin = "warn",
+        self,
+        live: Live,
+        cluster: Cluster,
+        catalog: Catalog | None,
+        platform: Platform,
+        pins: Pins,
+        again: Callable[[Key], None],
+        *,
+        interval: float = 300.0,
+        at_once: int = 8,
+        pin: Pin = "warn",
         enabled: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._live, self._cluster, self._pins, self._again = live, cluster, pins, again
         self._catalog = catalog or Catalog(name="none", version="0", servers={})
         self._platform, self._interval, self._pin, self._enabled = platform, interval, pin, enabled
@@ -159,12 +168,24 @@ class Asker:
         conditions = list((seen.source.get("status") or {}).get("conditions") or ())
         self._live.update(
             LiveServer(
-                server.namespace, server.name, server.url, server.transport, seen.image, conditions, server.uid,
-                seen.adapter, against.entry_name if against else None, seen.entry, known.listing,
-                stale=found.reason != "Discovered", pin=pin_mode(server, against, self._pin), drift=drift,
-                problems=problems, asked_at=known.asked_at,
+                server.namespace,
+                server.name,
+                server.url,
+                server.transport,
+                seen.image,
+                conditions,
+                server.uid,
+                seen.adapter,
+                against.entry_name if against else None,
+                seen.entry,
+                known.listing,
+                stale=found.reason != "Discovered",
+                pin=pin_mode(server, against, self._pin),
+                drift=drift,
+                problems=problems,
+                asked_at=known.asked_at,
             )
-        )  # fmt: skip
+        )
 
     def _forget(self, key: Key) -> None:
         known = self._known.pop(key, None)

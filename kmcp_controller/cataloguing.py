@@ -19,10 +19,19 @@ class Catalogue:
     """Made beside a controller; from then on its passes ask for tools and its lease decides who publishes."""
 
     def __init__(
-        self, controller: Controller, cluster: Cluster, namespace: str, catalog: Catalog | None, platform: Platform, *,
-        debounce: float = 2.0, interval: float = 10.0,
-        ask_interval: float = 300.0, pin: Pin = "warn", discovery: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        controller: Controller,
+        cluster: Cluster,
+        namespace: str,
+        catalog: Catalog | None,
+        platform: Platform,
+        *,
+        debounce: float = 2.0,
+        interval: float = 10.0,
+        ask_interval: float = 300.0,
+        pin: Pin = "warn",
+        discovery: bool = True,
+    ) -> None:
         self.live = Live()
         self.metrics = cluster.metrics
         self.metrics.show(self.live)
@@ -32,9 +41,16 @@ class Catalogue:
             self.live, cluster, namespace, self.metrics, deployment=deployment, debounce=debounce, interval=interval
         )
         self._asker = Asker(
-            self.live, cluster, catalog, platform, self._pins, self._again, interval=ask_interval, pin=pin,
+            self.live,
+            cluster,
+            catalog,
+            platform,
+            self._pins,
+            self._again,
+            interval=ask_interval,
+            pin=pin,
             enabled=discovery,
-        )  # fmt: skip
+        )
         self._queue, self._store = controller.queue, controller.store
         self._task: asyncio.Task[None] | None = None
         controller.reconciler.on_observed = self._asker.observed

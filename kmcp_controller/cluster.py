@@ -48,8 +48,15 @@ KINDS = {
     )
 }
 OWNED = (
-    "ServiceAccount", "Role", "RoleBinding", "ConfigMap", "NetworkPolicy", "Service", "Deployment", "RemoteMCPServer",
-)  # fmt: skip
+    "ServiceAccount",
+    "Role",
+    "RoleBinding",
+    "ConfigMap",
+    "NetworkPolicy",
+    "Service",
+    "Deployment",
+    "RemoteMCPServer",
+)
 
 
 class Cluster:
@@ -112,9 +119,14 @@ class Cluster:
         return None
 
     async def apply(
-        self, manifest: Mapping[str, Any], *, force: bool, manager: str = MANAGER, subresource: str | None = None,
+        self,
+        manifest: Mapping[str, Any],
+        *,
+        force: bool,
+        manager: str = MANAGER,
+        subresource: str | None = None,
         dry_run: bool = False,
-    ) -> Object:  # fmt: skip
+    ) -> Object:
         metadata = manifest["metadata"]
         path = KINDS[manifest["kind"]].path(metadata["namespace"], metadata["name"], subresource)
         # An apply refuses unknown fields by itself; asking for that once more costs the API server a third of its work.

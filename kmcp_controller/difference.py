@@ -6,9 +6,22 @@ from typing import Any
 
 _KEYS = ("name", "mountPath", "uid", "containerPort", "key")  # of the API's lists of objects, most telling first
 _SUFFIXES = {
-    "n": "1e-9", "u": "1e-6", "m": "1e-3", "k": "1e3", "M": "1e6", "G": "1e9", "T": "1e12", "P": "1e15", "E": "1e18",
-    "Ki": str(2**10), "Mi": str(2**20), "Gi": str(2**30), "Ti": str(2**40), "Pi": str(2**50), "Ei": str(2**60),
-}  # fmt: skip
+    "n": "1e-9",
+    "u": "1e-6",
+    "m": "1e-3",
+    "k": "1e3",
+    "M": "1e6",
+    "G": "1e9",
+    "T": "1e12",
+    "P": "1e15",
+    "E": "1e18",
+    "Ki": str(2**10),
+    "Mi": str(2**20),
+    "Gi": str(2**30),
+    "Ti": str(2**40),
+    "Pi": str(2**50),
+    "Ei": str(2**60),
+}
 
 
 def differences(rendered: Any, live: Any, path: str = "") -> Iterator[str]:

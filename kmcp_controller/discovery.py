@@ -39,9 +39,13 @@ class _RefusedError(Exception):
 
 
 async def discover(
-    url: str, headers: Mapping[str, str], timeout: float, verify: ssl.SSLContext | bool = True, at_least: float = 10.0,
+    url: str,
+    headers: Mapping[str, str],
+    timeout: float,
+    verify: ssl.SSLContext | bool = True,
+    at_least: float = 10.0,
     host: str = "",
-) -> Listing:  # fmt: skip
+) -> Listing:
     """Everything the server at `url` lists; DiscoveryError after `timeout` seconds, or `at_least` if that is more.
 
     `host`: its name and port, where `url` has an address instead.

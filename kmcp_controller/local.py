@@ -146,9 +146,13 @@ class Suite:
     """Every server of a catalog and of further manifests, and the processes they need."""
 
     def __init__(
-        self, catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: Options, live: Live,
+        self,
+        catalog: Catalog,
+        manifests: Iterable[Mapping[str, Any]],
+        options: Options,
+        live: Live,
         report: Callable[[str], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.options, self.live, self.report = options, live, report
         self.servers: list[LocalServer] = []
         self.children: list[Child] = []

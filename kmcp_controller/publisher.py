@@ -36,9 +36,17 @@ class Publisher:
     """
 
     def __init__(
-        self, live: Live, cluster: ConfigMaps, namespace: str, metrics: Metrics, *, deployment: str = "",
-        debounce: float = 2.0, interval: float = 10.0, largest: int = LARGEST,
-    ) -> None:  # fmt: skip
+        self,
+        live: Live,
+        cluster: ConfigMaps,
+        namespace: str,
+        metrics: Metrics,
+        *,
+        deployment: str = "",
+        debounce: float = 2.0,
+        interval: float = 10.0,
+        largest: int = LARGEST,
+    ) -> None:
         self._live, self._cluster, self._namespace, self._metrics = live, cluster, namespace, metrics
         self._deployment = deployment
         self._debounce, self._interval, self._largest = debounce, interval, largest

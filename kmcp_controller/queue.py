@@ -22,9 +22,11 @@ class Queue:
     """Times are seconds of the loop's clock. `work` answers after how many seconds to look again, or None."""
 
     def __init__(
-        self, work: Callable[[Key], Awaitable[float | None]], failed: Callable[[Key, Exception], None],
+        self,
+        work: Callable[[Key], Awaitable[float | None]],
+        failed: Callable[[Key, Exception], None],
         waited: Callable[[float], object] = lambda seconds: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._work, self._failed, self._waited = work, failed, waited
         self._due: dict[Key, tuple[Urgency, float]] = {}
         self._timers: list[tuple[float, Key]] = []  # heaps; entries that are not as in `_due` any more are void

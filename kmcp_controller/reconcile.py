@@ -82,9 +82,13 @@ class Reconciler:
     """Runs passes; `clock` gives seconds that only grow."""
 
     def __init__(
-        self, cluster: Cluster, store: Store, options: Options, clock: Callable[[], float],
+        self,
+        cluster: Cluster,
+        store: Store,
+        options: Options,
+        clock: Callable[[], float],
         on_observed: OnObserved = nothing,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.cluster, self.store, self.options, self._clock = cluster, store, options, clock
         self.on_observed = on_observed
         self.on_reported: OnReported = nothing
@@ -127,9 +131,10 @@ class Reconciler:
     def readers(self, namespace: str, secret: str) -> list[Key]:
         """The servers that refer to a Secret."""
         return [
-            key for key, (_, _, wanted) in self._accepted.items()
+            key
+            for key, (_, _, wanted) in self._accepted.items()
             if key[0] == namespace and any((each.kind, each.name) == ("Secret", secret) for each in wanted)
-        ]  # fmt: skip
+        ]
 
     async def _pass(self, key: Key, source: Object) -> tuple[str, float | None]:
         """What it came to, in one word, and after how many seconds to look again."""

@@ -56,9 +56,12 @@ class Registry:
     """The entries of a document, by name; a server that is gone is an entry with the status deleted."""
 
     def __init__(
-        self, document: Mapping[str, Any], removed: Iterable[Mapping[str, Any]], entries: Mapping[str, ServerEntry],
+        self,
+        document: Mapping[str, Any],
+        removed: Iterable[Mapping[str, Any]],
+        entries: Mapping[str, ServerEntry],
         namespace: str = "local.cluster",
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._entries, self._namespace = entries, namespace
         living = document["servers"]
         shared = Counter(self._entry_name(server) for server in living)

@@ -25,7 +25,7 @@ from kmcp_runtime.catalog import (
     export,
     listing,
     server_json,
-)  # fmt: skip
+)
 
 from .audience import Audience, TurnedAwayError
 from .catalog import document as view
@@ -50,10 +50,14 @@ class Site:
     """What the routes share."""
 
     def __init__(
-        self, live: Live, entries: Mapping[str, ServerEntry], registry_namespace: str,
-        commands: Callable[[], tuple[Connection, ...]] | None, sized: Callable[[int], None] | None,
+        self,
+        live: Live,
+        entries: Mapping[str, ServerEntry],
+        registry_namespace: str,
+        commands: Callable[[], tuple[Connection, ...]] | None,
+        sized: Callable[[int], None] | None,
         audience: Audience | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._live, self._entries, self._registry_namespace = live, entries, registry_namespace
         self._commands, self._sized, self._audience = commands, sized, audience
         self._document: Mapping[str, Any] = {}
@@ -168,10 +172,15 @@ class Site:
 
 
 def app(
-    live: Live, entries: Mapping[str, ServerEntry], *, hosts: Iterable[str] | None = None,
-    registry_namespace: str = "local.cluster", commands: Callable[[], tuple[Connection, ...]] | None = None,
-    sized: Callable[[int], None] | None = None, audience: Audience | None = None,
-) -> Starlette:  # fmt: skip
+    live: Live,
+    entries: Mapping[str, ServerEntry],
+    *,
+    hosts: Iterable[str] | None = None,
+    registry_namespace: str = "local.cluster",
+    commands: Callable[[], tuple[Connection, ...]] | None = None,
+    sized: Callable[[int], None] | None = None,
+    audience: Audience | None = None,
+) -> Starlette:
     """`hosts`: the only names it answers to, any where None. `commands`: the servers a client could start itself.
 
     `sized` is told the bytes of each new catalog.json. `audience` decides who sees what; None: everybody everything.

@@ -57,9 +57,13 @@ async def _passed_on(api: KubeApi, request: Request, path: str) -> tuple[int, by
     body = await request.body()
     try:
         return 200, await api.raw(
-            request.method, path, list(request.query_params.multi_items()), json.loads(body) if body else None,
-            request.headers.get("content-type", ""), request.headers.get("accept", ""),
-        )  # fmt: skip
+            request.method,
+            path,
+            list(request.query_params.multi_items()),
+            json.loads(body) if body else None,
+            request.headers.get("content-type", ""),
+            request.headers.get("accept", ""),
+        )
     except StatusFailure as failure:
         return failure.http_status, json.dumps(failure.status).encode()
 

@@ -49,9 +49,11 @@ class Experiment(BaseModel):
 def analysis_run(found: Object) -> AnalysisRun:
     seen = found.get("status") or {}
     return AnalysisRun(
-        name=found["metadata"]["name"], phase=str(seen.get("phase") or "Pending"), message=seen.get("message") or None,
+        name=found["metadata"]["name"],
+        phase=str(seen.get("phase") or "Pending"),
+        message=seen.get("message") or None,
         metrics=[_metric(each) for each in seen.get("metricResults") or ()],
-    )  # fmt: skip
+    )
 
 
 def experiment(found: Object, now: datetime) -> Experiment:
@@ -59,10 +61,14 @@ def experiment(found: Object, now: datetime) -> Experiment:
     duration = (found.get("spec") or {}).get("duration")
     remaining, age = _remaining(duration, seen, now), _since(metadata["creationTimestamp"], now)
     return Experiment(
-        name=metadata["name"], namespace=metadata["namespace"], status=str(seen.get("phase") or "Pending"),
-        message=seen.get("message") or None, duration=duration,
-        remaining=None if remaining is None else in_words(remaining), age=in_words(age),
-    )  # fmt: skip
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        status=str(seen.get("phase") or "Pending"),
+        message=seen.get("message") or None,
+        duration=duration,
+        remaining=None if remaining is None else in_words(remaining),
+        age=in_words(age),
+    )
 
 
 def in_words(seconds: float) -> str:
@@ -88,6 +94,9 @@ def _metric(each: Mapping[str, Any]) -> MetricResult:
     last = (each.get("measurements") or [{}])[-1]
     counts = {name: int(each.get(name) or 0) for name in ("successful", "failed", "inconclusive", "error")}
     return MetricResult(
-        name=str(each.get("name")), phase=str(each.get("phase")), **counts, last_value=last.get("value"),
+        name=str(each.get("name")),
+        phase=str(each.get("phase")),
+        **counts,
+        last_value=last.get("value"),
         message=each.get("message") or last.get("message"),
-    )  # fmt: skip
+    )

@@ -28,7 +28,12 @@ async def outcome(argo: Argo, before: objects.Object, after: objects.Object, dry
     state, message = rollouts.phase(after)
     warning = await argo.controller_warning() if diff.changed and not dry_run else None
     return {
-        "name": before["metadata"]["name"], "namespace": before["metadata"]["namespace"], "status": state,
-        "message": message or None, "changed": diff.changed, "diff": diff if diff.changed else None,
-        "dry_run": dry_run or None, "warnings": [warning] if warning else None,
-    }  # fmt: skip
+        "name": before["metadata"]["name"],
+        "namespace": before["metadata"]["namespace"],
+        "status": state,
+        "message": message or None,
+        "changed": diff.changed,
+        "diff": diff if diff.changed else None,
+        "dry_run": dry_run or None,
+        "warnings": [warning] if warning else None,
+    }

@@ -48,16 +48,30 @@ class Argo(Cluster):
             raise await self._explained(failure, name, namespace) from None
 
     async def patch(
-        self, plural: str, name: str, namespace: str, body: Any, *, dry_run: bool, status: bool = False,
+        self,
+        plural: str,
+        name: str,
+        namespace: str,
+        body: Any,
+        *,
+        dry_run: bool,
+        status: bool = False,
         patch_type: objects.PatchType = "merge",
-    ) -> objects.Object:  # fmt: skip
+    ) -> objects.Object:
         """The patched object. Rollouts before 0.10 have no status subresource: there the object itself is patched."""
         place = await self.argo_place(plural, namespace)
         try:
             return await objects.patch(
-                self.api, place.kind, name, namespace, body, patch_type, dry_run=dry_run,
-                subresource="status" if status else None, strict=False,
-            )  # fmt: skip
+                self.api,
+                place.kind,
+                name,
+                namespace,
+                body,
+                patch_type,
+                dry_run=dry_run,
+                subresource="status" if status else None,
+                strict=False,
+            )
         except StatusFailure as failure:
             if not status or failure.http_status != 404:
                 raise

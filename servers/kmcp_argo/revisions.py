@@ -74,7 +74,11 @@ def _revision(found: Object, replica_set: Object) -> Revision:
     metadata, seen = replica_set["metadata"], replica_set.get("status") or {}
     images = [str(each.get("image")) for each in rollouts.containers_of(replica_set["spec"]["template"])]
     return Revision(
-        revision=number(replica_set), name=metadata["name"], role=role(found, replica_set), images=images,
-        replicas=int(seen.get("replicas") or 0), ready=int(seen.get("readyReplicas") or 0),
+        revision=number(replica_set),
+        name=metadata["name"],
+        role=role(found, replica_set),
+        images=images,
+        replicas=int(seen.get("replicas") or 0),
+        ready=int(seen.get("readyReplicas") or 0),
         created=str(metadata.get("creationTimestamp", "")),
-    )  # fmt: skip
+    )

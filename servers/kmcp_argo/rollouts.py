@@ -31,11 +31,19 @@ def row(found: Object) -> Row:
     state, message = phase(found)
     images = [str(each.get("image")) for each in containers_of(template_of(found))]
     return Row(
-        name=metadata["name"], namespace=metadata["namespace"], strategy=strategy(found), status=state,
-        message=message or None, step=step(found), set_weight=set_weight(found), ready=_count(seen, "readyReplicas"),
-        desired=desired(found), up_to_date=_count(seen, "updatedReplicas"), available=_count(seen, "availableReplicas"),
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        strategy=strategy(found),
+        status=state,
+        message=message or None,
+        step=step(found),
+        set_weight=set_weight(found),
+        ready=_count(seen, "readyReplicas"),
+        desired=desired(found),
+        up_to_date=_count(seen, "updatedReplicas"),
+        available=_count(seen, "availableReplicas"),
         images=images or None,
-    )  # fmt: skip
+    )
 
 
 def phase(found: Object) -> tuple[str, str]:

@@ -21,17 +21,26 @@ class BridgeSettings(Settings):
         32, "Isolated sessions at a time; the longest idle one ends for a new one", env="KMCP_BRIDGE_SESSIONS", ge=1
     )
     session_idle: float = setting(
-        1800, "Time without a request after which an isolated session ends", unit="seconds",
-        env="KMCP_BRIDGE_SESSION_IDLE", gt=0,
-    )  # fmt: skip
+        1800,
+        "Time without a request after which an isolated session ends",
+        unit="seconds",
+        env="KMCP_BRIDGE_SESSION_IDLE",
+        gt=0,
+    )
     handshake: float = setting(
-        120, "Time for the process to answer its handshake, download included", unit="seconds",
-        env="KMCP_BRIDGE_HANDSHAKE", gt=0,
-    )  # fmt: skip
+        120,
+        "Time for the process to answer its handshake, download included",
+        unit="seconds",
+        env="KMCP_BRIDGE_HANDSHAKE",
+        gt=0,
+    )
     patience: float = setting(
-        20, "How long a request waits for a process that is starting", unit="seconds",
-        env="KMCP_BRIDGE_PATIENCE", gt=0,
-    )  # fmt: skip
+        20,
+        "How long a request waits for a process that is starting",
+        unit="seconds",
+        env="KMCP_BRIDGE_PATIENCE",
+        gt=0,
+    )
     allowed_hosts: str = setting("", "Host headers to accept beside loopback, separated by commas")
     allowed_origins: str = setting("", "Browser origins to accept, separated by commas")
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severity that is logged")

@@ -116,9 +116,10 @@ class Agent:
             ended = await execute(self.api, namespace, name, self.container, (program, *words), None, seconds, LARGEST)
         if ended.timed_out:
             raise timed_out(
-                f"`{program} {words[0]}` did not end within {seconds:.0f} s {self.where}", self.look,
+                f"`{program} {words[0]}` did not end within {seconds:.0f} s {self.where}",
+                self.look,
                 backend=faults.BACKEND,
-            )  # fmt: skip
+            )
         if ended.truncated:
             raise too_large(f"`{program} {words[0]}` answered more than {LARGEST >> 20} MiB {self.where}")
         return ended

@@ -102,9 +102,14 @@ class Cilium(Cluster):
         )
 
     def page(
-        self, kind: type[Paged], rows: Sequence[Any], limit: int, cursor: str | None, hint: str | None = None,
+        self,
+        kind: type[Paged],
+        rows: Sequence[Any],
+        limit: int,
+        cursor: str | None,
+        hint: str | None = None,
         **fields: Any,
-    ) -> Paged:  # fmt: skip
+    ) -> Paged:
         """One page of rows in their order; agents always give all of them."""
         bound_to = {name: given for name, given in self.call.arguments.items() if name not in ("limit", "cursor")}
         return sliced(kind, rows, limit, cursor, {**bound_to, "context": self.context.name}, hint=hint, **fields)

@@ -16,8 +16,15 @@ from kmcp_runtime.arguments import Word
 from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
 
 PREFIXES = (
-    "cep-name", "pod-name", "ipv4", "ipv6", "cni-attachment-id", "container-id", "container-name", "cilium-local",
-)  # fmt: skip
+    "cep-name",
+    "pod-name",
+    "ipv4",
+    "ipv6",
+    "cni-attachment-id",
+    "container-id",
+    "container-name",
+    "cilium-local",
+)
 _OF_A_POD = ("cep-name", "pod-name")
 _FORMS = "a number, namespace/pod, or cep-name:, pod-name:, ipv4:, ipv6:, cni-attachment-id: with a value"
 _POD = re.compile(r"([a-z0-9.-]+)[/:]([a-z0-9.-]+)")
@@ -152,10 +159,14 @@ class Endpoint(BaseModel):
 
 
 _POLICY = {
-    "none": ("disabled", "disabled"), "both": ("enabled", "enabled"), "ingress": ("enabled", "disabled"),
-    "egress": ("disabled", "enabled"), "audit-both": ("audit", "audit"), "audit-ingress": ("audit", "disabled"),
+    "none": ("disabled", "disabled"),
+    "both": ("enabled", "enabled"),
+    "ingress": ("enabled", "disabled"),
+    "egress": ("disabled", "enabled"),
+    "audit-both": ("audit", "audit"),
+    "audit-ingress": ("audit", "disabled"),
     "audit-egress": ("disabled", "audit"),
-}  # fmt: skip
+}
 
 
 def part(content: Mapping[str, Any], *path: str) -> dict[str, Any]:
@@ -184,11 +195,19 @@ def entry(node: str, endpoint: Mapping[str, Any]) -> Endpoint:
     namespace, pod = pod_of(endpoint)
     ingress, egress = enforcement_of(status)
     return Endpoint(
-        node=node, id=endpoint["id"], identity=identity.get("id"), namespace=namespace, pod=pod,
-        state=status.get("state"), ipv4=address.get("ipv4") or None, ipv6=address.get("ipv6") or None,
-        policy_ingress=ingress, policy_egress=egress, health=part(status, "health").get("overallHealth"),
+        node=node,
+        id=endpoint["id"],
+        identity=identity.get("id"),
+        namespace=namespace,
+        pod=pod,
+        state=status.get("state"),
+        ipv4=address.get("ipv4") or None,
+        ipv6=address.get("ipv6") or None,
+        policy_ingress=ingress,
+        policy_egress=egress,
+        health=part(status, "health").get("overallHealth"),
         labels=of_its_own(identity.get("labels") or ()) or None,
-    )  # fmt: skip
+    )
 
 
 def enforcement_of(status: Mapping[str, Any]) -> tuple[str | None, str | None]:
@@ -225,15 +244,19 @@ def detail(node: str, endpoint: Mapping[str, Any]) -> Detail:
     listed = entry(node, endpoint).model_dump() | {"labels": sorted(part(status, "identity").get("labels") or ())}
     return Detail(
         **listed,
-        mac=networking.get("mac"), interface=networking.get("interface-name"),
+        mac=networking.get("mac"),
+        interface=networking.get("interface-name"),
         disabled_labels=part(status, "labels").get("disabled") or None,
-        policy_revision=revision, policy_revision_wanted=wanted if (wanted or 0) > (revision or 0) else None,
+        policy_revision=revision,
+        policy_revision_wanted=wanted if (wanted or 0) > (revision or 0) else None,
         **{f"{kind.replace('-', '_')}": realized.get(kind) or None for kind in _IDENTITIES},
-        ingress_rules=_rules(rules.get("ingress")), egress_rules=_rules(rules.get("egress")),
-        named_ports=status.get("namedPorts") or None, options=part(endpoint, "spec", "options") or None,
+        ingress_rules=_rules(rules.get("ingress")),
+        egress_rules=_rules(rules.get("egress")),
+        named_ports=status.get("namedPorts") or None,
+        options=part(endpoint, "spec", "options") or None,
         failing_controllers=failing(status.get("controllers") or ()) or None,
         log=[log_entry(change) for change in (status.get("log") or ())[:_LOG_TAIL]] or None,
-    )  # fmt: skip
+    )
 
 
 _IDENTITIES = tuple(f"{verdict}-{way}-identities" for verdict in ("allowed", "denied") for way in ("ingress", "egress"))
@@ -264,6 +287,7 @@ def _rule(each: Mapping[str, Any]) -> RealisedRule:
     origins = {label_policy for rule in each.get("derived-from-rules") or () if (label_policy := policy_of(rule))}
     return RealisedRule(
         ports=f"{told.get('port', 0) or 'any'}/{told.get('protocol', 'ANY')}",
-        peers=[selector(peer) for peer, _ in by_peer] or ["*"], l7=[l7 for _, l7 in by_peer if l7] or None,
+        peers=[selector(peer) for peer, _ in by_peer] or ["*"],
+        l7=[l7 for _, l7 in by_peer if l7] or None,
         policies=sorted(origins),
-    )  # fmt: skip
+    )

@@ -7,8 +7,12 @@ from kmcp_runtime.errors import Code, ToolFailure, unavailable
 BACKEND = "cilium-agent"
 _HELP = re.compile(r"^Usage:\n\s+cilium(?:-dbg)?\b", re.MULTILINE)
 _DOWN = (
-    "Is the agent running?", "daemon unreachable", "cilium.sock", "Cilium API client timeout exceeded", "shell.sock",
-)  # fmt: skip
+    "Is the agent running?",
+    "daemon unreachable",
+    "cilium.sock",
+    "Cilium API client timeout exceeded",
+    "shell.sock",
+)
 _HTTP_STATUS = re.compile(r"\[(?:GET|PUT|POST|PATCH|DELETE) /[^\]]*\]\[(\d{3})\]")
 _CODES: dict[int, Code] = {400: "bad_argument", 404: "not_found", 409: "conflict", 422: "bad_argument"}
 _LONGEST = 600
@@ -22,16 +26,20 @@ def is_help(text: str) -> bool:
 def misunderstood(command: str) -> ToolFailure:
     """The agent's program does not know the command, although its version should."""
     return ToolFailure(
-        "internal", f"`{command}` answered with its help text instead of a result: this version has no such command",
-        "cilium_status_and_version shows the versions; please report this one", backend=BACKEND,
-    )  # fmt: skip
+        "internal",
+        f"`{command}` answered with its help text instead of a result: this version has no such command",
+        "cilium_status_and_version shows the versions; please report this one",
+        backend=BACKEND,
+    )
 
 
 def unreadable(command: str, text: str) -> ToolFailure:
     return ToolFailure(
-        "internal", f"`{command}` answered something that is not JSON: {text.strip()[:200]!r}",
-        "cilium_status_and_version shows the versions; please report this one", backend=BACKEND,
-    )  # fmt: skip
+        "internal",
+        f"`{command}` answered something that is not JSON: {text.strip()[:200]!r}",
+        "cilium_status_and_version shows the versions; please report this one",
+        backend=BACKEND,
+    )
 
 
 def failed(command: str, stdout: str, stderr: str, code: int | None, where: str, look: str) -> ToolFailure:

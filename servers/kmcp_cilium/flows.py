@@ -116,24 +116,35 @@ def _flow(flow: Mapping[str, Any], document: Mapping[str, Any]) -> Flow:
     dropped = flow.get("verdict") == "DROPPED"
     return Flow(
         time=str(flow.get("time") or document.get("time") or ""),
-        node=flow.get("node_name") or document.get("node_name"), verdict=str(flow.get("verdict") or "UNKNOWN"),
+        node=flow.get("node_name") or document.get("node_name"),
+        verdict=str(flow.get("verdict") or "UNKNOWN"),
         drop_reason=str(flow.get("drop_reason_desc") or "unknown reason") if dropped else None,
-        direction=flow.get("traffic_direction"), protocol=protocol, reply=flow.get("is_reply"), l7=flow.get("l7"),
+        direction=flow.get("traffic_direction"),
+        protocol=protocol,
+        reply=flow.get("is_reply"),
+        l7=flow.get("l7"),
         source=_peer(part(flow, "source"), ip.get("source"), ports.get("source_port"), flow.get("source_names")),
         destination=_peer(
-            part(flow, "destination"), ip.get("destination"), ports.get("destination_port"),
+            part(flow, "destination"),
+            ip.get("destination"),
+            ports.get("destination_port"),
             flow.get("destination_names"),
         ),
         policy=_policies(flow) or None,
-    )  # fmt: skip
+    )
 
 
 def _peer(end: Mapping[str, Any], ip: str | None, port: int | None, names: list[str] | None) -> Peer:
     labels = of_its_own(end.get("labels") or ())[:_MOST_LABELS]
     return Peer(
-        namespace=end.get("namespace") or None, pod=end.get("pod_name") or None, ip=ip, port=port,
-        identity=end.get("identity"), names=names or None, labels=labels or None,
-    )  # fmt: skip
+        namespace=end.get("namespace") or None,
+        pod=end.get("pod_name") or None,
+        ip=ip,
+        port=port,
+        identity=end.get("identity"),
+        names=names or None,
+        labels=labels or None,
+    )
 
 
 def _policies(flow: Mapping[str, Any]) -> list[str]:

@@ -11,18 +11,29 @@ _VALUES: Mapping[Mode, Mapping[str, Any]] = {
     "tunnel": {"routingMode": "tunnel", "tunnelProtocol": "vxlan"},
     "native": {"routingMode": "native"},
     "aws-eni": {
-        "ipam.mode": "eni", "eni.enabled": True, "enableIPv4Masquerade": False, "routingMode": "native",
+        "ipam.mode": "eni",
+        "eni.enabled": True,
+        "enableIPv4Masquerade": False,
+        "routingMode": "native",
     },
     "gke": {"ipam.mode": "kubernetes", "gke.enabled": True},
     "azure": {"ipam.mode": "azure", "azure.enabled": True},
     "aks-byocni": {"aksbyocni.enabled": True},
-}  # fmt: skip
+}
 _DIRECT = ("ipv4NativeRoutingCIDR", "autoDirectNodeRoutes")
 _AZURE = ("azure.subscriptionID", "azure.tenantID", "azure.clientID", "azure.clientSecret")
 OTHERS = (
-    "aws-node", "antrea-agent", "calico-node", "canal", "kindnet", "kube-flannel", "kube-flannel-ds", "kube-router",
-    "ovnkube-node", "weave-net",
-)  # fmt: skip
+    "aws-node",
+    "antrea-agent",
+    "calico-node",
+    "canal",
+    "kindnet",
+    "kube-flannel",
+    "kube-flannel-ds",
+    "kube-router",
+    "ovnkube-node",
+    "weave-net",
+)
 """DaemonSets of other networks."""
 
 

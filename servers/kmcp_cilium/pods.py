@@ -68,9 +68,13 @@ async def listed(api: KubeApi, namespace: str, selector: str = SELECTOR) -> list
 
 def _pod(namespace: str, row: Mapping[str, Any]) -> AgentPod:
     return AgentPod(
-        node=row["node"], namespace=namespace, name=row["name"], state=f"{row['status']} {row['ready']}",
-        restarts=str(row["restarts"]).split(" ")[0], ip=row["ip"],
-    )  # fmt: skip
+        node=row["node"],
+        namespace=namespace,
+        name=row["name"],
+        state=f"{row['status']} {row['ready']}",
+        restarts=str(row["restarts"]).split(" ")[0],
+        ip=row["ip"],
+    )
 
 
 def on_node(pods: Sequence[AgentPod], node: str) -> AgentPod:

@@ -85,16 +85,29 @@ async def with_values(cilium: Cilium, release: Release, values: Mapping[str, Any
 
 
 async def order(
-    cilium: Cilium, before: Release | None, values: Mapping[str, Any], *, version: str | None, dry_run: bool,
-    wait: bool = False, timeout_seconds: int = HELM_SECONDS,
-) -> Upgrade:  # fmt: skip
+    cilium: Cilium,
+    before: Release | None,
+    values: Mapping[str, Any],
+    *,
+    version: str | None,
+    dry_run: bool,
+    wait: bool = False,
+    timeout_seconds: int = HELM_SECONDS,
+) -> Upgrade:
     """An upgrade that keeps the values that were given before, or an installation."""
     mode: ValuesMode = "reset_then_reuse" if before else "default"
     return Upgrade(
-        name=NAME, namespace=await cilium.namespace(), chart=cilium.settings.cilium_chart, version=version,
-        values=values, values_mode=mode, install=before is None, wait=wait, timeout_seconds=timeout_seconds,
+        name=NAME,
+        namespace=await cilium.namespace(),
+        chart=cilium.settings.cilium_chart,
+        version=version,
+        values=values,
+        values_mode=mode,
+        install=before is None,
+        wait=wait,
+        timeout_seconds=timeout_seconds,
         dry_run=dry_run,
-    )  # fmt: skip
+    )
 
 
 def answer(
@@ -104,20 +117,36 @@ def answer(
     objects = [ChangedObject(kind=each.part.kind, name=each.part.name, change=each.how) for each in differences]
     done = "upgraded" if before else "installed"
     return ReleaseChange(
-        namespace=after.namespace, revision=after.revision, status=after.status, chart_version=after.chart_version,
-        app_version=after.app_version or None, result=f"would be {done}" if dry_run else done, changed=not dry_run,
-        values=changed, objects=objects[:_MOST_OBJECTS], truncated=len(objects) > _MOST_OBJECTS,
+        namespace=after.namespace,
+        revision=after.revision,
+        status=after.status,
+        chart_version=after.chart_version,
+        app_version=after.app_version or None,
+        result=f"would be {done}" if dry_run else done,
+        changed=not dry_run,
+        values=changed,
+        objects=objects[:_MOST_OBJECTS],
+        truncated=len(objects) > _MOST_OBJECTS,
         restarts_agents=any(each.kind == "DaemonSet" and each.name == NAME for each in objects),
-        dry_run=dry_run or None, diff=Difference(differences) if dry_run and before else None, **more,
-    )  # fmt: skip
+        dry_run=dry_run or None,
+        diff=Difference(differences) if dry_run and before else None,
+        **more,
+    )
 
 
 def _unchanged(release: Release, dry_run: bool) -> ReleaseChange:
     return ReleaseChange(
-        namespace=release.namespace, revision=release.revision, status=release.status,
-        chart_version=release.chart_version, app_version=release.app_version or None, result="unchanged",
-        changed=False, values=[], objects=[], dry_run=dry_run or None,
-    )  # fmt: skip
+        namespace=release.namespace,
+        revision=release.revision,
+        status=release.status,
+        chart_version=release.chart_version,
+        app_version=release.app_version or None,
+        result="unchanged",
+        changed=False,
+        values=[],
+        objects=[],
+        dry_run=dry_run or None,
+    )
 
 
 async def _same_version(cilium: Cilium, release: Release) -> str | None:

@@ -44,10 +44,12 @@ REMOVALS = (
     Removal(("service", "delete"), (1, 18), *_SERVICES),
     Removal(("recorder",), (1, 19), *_RECORDER),
     Removal(
-        ("policy", "delete"), (1, 19), "policies exist only as objects",
+        ("policy", "delete"),
+        (1, 19),
+        "policies exist only as objects",
         "cilium_delete_policy_rules deletes the objects",
     ),
-)  # fmt: skip
+)
 
 
 def removal_of(words: Sequence[str]) -> Removal | None:

@@ -34,24 +34,33 @@ def entries(node: str, told: Any) -> Iterator[PolicyRule]:
 
 def _flat(node: str, rule: Mapping[str, Any]) -> Iterator[PolicyRule]:
     yield PolicyRule(
-        **_origin(node, rule.get("Labels")), subject=labels.selector(rule.get("Subject")),
-        direction="ingress" if rule.get("Ingress") else "egress", verdict=_VERDICTS[rule.get("Verdict", 0)],
-        peers=[labels.selector(each) for each in rule.get("L3") or ()], **_ports(rule.get("L4")),
-    )  # fmt: skip
+        **_origin(node, rule.get("Labels")),
+        subject=labels.selector(rule.get("Subject")),
+        direction="ingress" if rule.get("Ingress") else "egress",
+        verdict=_VERDICTS[rule.get("Verdict", 0)],
+        peers=[labels.selector(each) for each in rule.get("L3") or ()],
+        **_ports(rule.get("L4")),
+    )
 
 
 def _nested(node: str, rule: Mapping[str, Any]) -> Iterator[PolicyRule]:
     subject = labels.selector(rule.get("endpointSelector") or rule.get("nodeSelector"))
     ways: tuple[tuple[str, Way, str], ...] = (
-        ("ingress", "ingress", "allow"), ("ingressDeny", "ingress", "deny"), ("egress", "egress", "allow"),
+        ("ingress", "ingress", "allow"),
+        ("ingressDeny", "ingress", "deny"),
+        ("egress", "egress", "allow"),
         ("egressDeny", "egress", "deny"),
-    )  # fmt: skip
+    )
     for key, way, verdict in ways:
         for each in rule.get(key) or ():
             yield PolicyRule(
-                **_origin(node, rule.get("labels")), subject=subject, direction=way, verdict=verdict,
-                peers=_peers(each), **_ports(each.get("toPorts")),
-            )  # fmt: skip
+                **_origin(node, rule.get("labels")),
+                subject=subject,
+                direction=way,
+                verdict=verdict,
+                peers=_peers(each),
+                **_ports(each.get("toPorts")),
+            )
 
 
 def _origin(node: str, given: Any) -> dict[str, Any]:

@@ -104,14 +104,21 @@ def _service(each: Mapping[str, Any], with_affinity: bool) -> Service:
         if flags.get(key)
     }
     return Service(
-        id=spec.get("id", 0), frontend=address(part(spec, "frontend-address")), type=flags.get("type"),
-        namespace=flags.get("namespace"), name=flags.get("name"), policies=policies or None,
+        id=spec.get("id", 0),
+        frontend=address(part(spec, "frontend-address")),
+        type=flags.get("type"),
+        namespace=flags.get("namespace"),
+        name=flags.get("name"),
+        policies=policies or None,
         backends=[_backend(backend, with_affinity) for backend in spec.get("backend-addresses") or ()],
-    )  # fmt: skip
+    )
 
 
 def _backend(model: Mapping[str, Any], with_affinity: bool) -> BackendAddress:
     return BackendAddress(
-        address=address(model), node=model.get("nodeName"), state=model.get("state"), weight=model.get("weight"),
+        address=address(model),
+        node=model.get("nodeName"),
+        state=model.get("state"),
+        weight=model.get("weight"),
         preferred=bool(model.get("preferred")) if with_affinity else None,
-    )  # fmt: skip
+    )

@@ -111,8 +111,11 @@ def daemon_status(node: str, told: Mapping[str, Any], wanted: Wanted) -> DaemonS
 def _whole(told: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
     controllers = told.get("controllers") or []
     return {
-        "kubernetes": _part(told, "kubernetes"), "kvstore": _part(told, "kvstore"), "hubble": _part(told, "hubble"),
-        "ipam": _ipam(part(told, "ipam"), wanted.addresses), "proxy": _proxy(part(told, "proxy"), wanted.redirects),
+        "kubernetes": _part(told, "kubernetes"),
+        "kvstore": _part(told, "kvstore"),
+        "hubble": _part(told, "hubble"),
+        "ipam": _ipam(part(told, "ipam"), wanted.addresses),
+        "proxy": _proxy(part(told, "proxy"), wanted.redirects),
         "controllers": failing(controllers),
         "controllers_all": [_controller(each) for each in controllers] if wanted.controllers else None,
         "masquerading": _masquerading(part(told, "masquerading")),
@@ -120,7 +123,7 @@ def _whole(told: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
         "kube_proxy_replacement": part(told, "kube-proxy-replacement").get("mode"),
         "cluster_mesh": remotes(told, ready_too=wanted.clusters),
         "bpf_maps": {each["name"]: each.get("size", 0) for each in part(told, "bpf-maps").get("maps") or ()},
-    }  # fmt: skip
+    }
 
 
 def remotes(told: Mapping[str, Any], ready_too: bool = True) -> list[Remote]:
@@ -143,18 +146,22 @@ def _ipam(ipam: Mapping[str, Any], addresses: bool) -> Ipam | None:
     if not ipam:
         return None
     return Ipam(
-        status=str(ipam.get("status") or "").rstrip(", ") or None, allocated_ipv4=len(ipam.get("ipv4") or ()),
-        allocated_ipv6=len(ipam.get("ipv6") or ()), allocations=ipam.get("allocations") if addresses else None,
-    )  # fmt: skip
+        status=str(ipam.get("status") or "").rstrip(", ") or None,
+        allocated_ipv4=len(ipam.get("ipv4") or ()),
+        allocated_ipv6=len(ipam.get("ipv6") or ()),
+        allocations=ipam.get("allocations") if addresses else None,
+    )
 
 
 def _proxy(proxy: Mapping[str, Any], redirects: bool) -> Proxy | None:
     if not proxy:
         return None
     return Proxy(
-        mode=proxy.get("envoy-deployment-mode"), port_range=proxy.get("port-range"),
-        redirects=proxy.get("total-redirects", 0), redirect_list=(proxy.get("redirects") or []) if redirects else None,
-    )  # fmt: skip
+        mode=proxy.get("envoy-deployment-mode"),
+        port_range=proxy.get("port-range"),
+        redirects=proxy.get("total-redirects", 0),
+        redirect_list=(proxy.get("redirects") or []) if redirects else None,
+    )
 
 
 def _masquerading(told: Mapping[str, Any]) -> Masquerading | None:
@@ -163,9 +170,12 @@ def _masquerading(told: Mapping[str, Any]) -> Masquerading | None:
     protocols = part(told, "enabledProtocols")
     not_for = told.get("snat-exclusion-cidr-v4") or told.get("snat-exclusion-cidr")
     return Masquerading(
-        enabled=told.get("enabled", False), mode=told.get("mode"), ipv4=protocols.get("ipv4", False),
-        ipv6=protocols.get("ipv6", False), not_for=not_for,
-    )  # fmt: skip
+        enabled=told.get("enabled", False),
+        mode=told.get("mode"),
+        ipv4=protocols.get("ipv4", False),
+        ipv6=protocols.get("ipv6", False),
+        not_for=not_for,
+    )
 
 
 def _controller(each: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,9 +187,13 @@ def _controller(each: Mapping[str, Any]) -> dict[str, Any]:
 def _remote(each: Mapping[str, Any]) -> Remote:
     counts = {name: each.get(f"num-{name}", 0) for name in ("nodes", "endpoints", "identities", "failures")}
     return Remote(
-        name=each["name"], connected=each.get("connected", False), ready=each.get("ready", False),
-        status=each.get("status"), services=each.get("num-shared-services", 0), **counts,
-    )  # fmt: skip
+        name=each["name"],
+        connected=each.get("connected", False),
+        ready=each.get("ready", False),
+        status=each.get("status"),
+        services=each.get("num-shared-services", 0),
+        **counts,
+    )
 
 
 def _reached(each: Mapping[str, Any]) -> Reachability:
@@ -187,9 +201,11 @@ def _reached(each: Mapping[str, Any]) -> Reachability:
     endpoint = part(each, "health-endpoint", "primary-address") or part(each, "endpoint")
     latency = part(host, "http").get("latency") or part(host, "icmp").get("latency")
     return Reachability(
-        name=each.get("name") or "", host=_path(host), endpoint=_path(endpoint),
+        name=each.get("name") or "",
+        host=_path(host),
+        endpoint=_path(endpoint),
         latency_ms=round(latency / 1e6, 2) if latency else None,
-    )  # fmt: skip
+    )
 
 
 def _path(path: Mapping[str, Any]) -> str:

@@ -58,9 +58,12 @@ def _verdict(fields: Mapping[str, str]) -> Verdict:
     namespace, _, name = fields.get("name", "").rpartition("/")
     valid = fields["msg"].startswith("Validation OK")
     return Verdict(
-        kind=fields.get("type", ""), namespace=namespace or None, name=name, valid=valid,
+        kind=fields.get("type", ""),
+        namespace=namespace or None,
+        name=name,
+        valid=valid,
         error=None if valid else fields.get("error"),
-    )  # fmt: skip
+    )
 
 
 def _unquoted(value: str) -> str:

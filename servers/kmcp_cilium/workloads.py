@@ -64,11 +64,13 @@ async def configuration(cilium: Cilium) -> dict[str, str]:
 def features(configuration: Mapping[str, str]) -> dict[str, str]:
     """What is switched on, as the configuration says."""
     told = {
-        "ipam": configuration.get("ipam"), "routing": _routing(configuration),
+        "ipam": configuration.get("ipam"),
+        "routing": _routing(configuration),
         "kube_proxy_replacement": configuration.get("kube-proxy-replacement"),
-        "encryption": _encryption(configuration), "hubble": _switch(configuration.get("enable-hubble")),
+        "encryption": _encryption(configuration),
+        "hubble": _switch(configuration.get("enable-hubble")),
         "cluster_mesh": f"{configuration.get('cluster-name', 'default')} (id {configuration.get('cluster-id', '0')})",
-    }  # fmt: skip
+    }
     return {name: value for name, value in told.items() if value}
 
 
@@ -93,16 +95,20 @@ async def _rows(api: KubeApi, path: str, query: tuple[tuple[str, str], ...] = ()
 def _of_set(found: Mapping[str, Any]) -> Component:
     status = part(found, "status")
     return Component(
-        name=found["metadata"]["name"], desired=status.get("desiredNumberScheduled", 0),
-        ready=status.get("numberReady", 0), image=_image(found),
-    )  # fmt: skip
+        name=found["metadata"]["name"],
+        desired=status.get("desiredNumberScheduled", 0),
+        ready=status.get("numberReady", 0),
+        image=_image(found),
+    )
 
 
 def _of_deployment(found: Mapping[str, Any]) -> Component:
     return Component(
-        name=found["metadata"]["name"], desired=part(found, "spec").get("replicas", 1),
-        ready=part(found, "status").get("readyReplicas", 0), image=_image(found),
-    )  # fmt: skip
+        name=found["metadata"]["name"],
+        desired=part(found, "spec").get("replicas", 1),
+        ready=part(found, "status").get("readyReplicas", 0),
+        image=_image(found),
+    )
 
 
 def _image(found: Mapping[str, Any]) -> str | None:

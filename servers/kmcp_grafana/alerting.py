@@ -26,37 +26,60 @@ _ERROR = Literal["OK", "Alerting", "Error"]
 _TITLE = Annotated[str, Field(min_length=1, max_length=190)]
 _QUERIES = Annotated[list[dict[str, Any]], Field(min_length=1)]
 _OF_RULES: dict[str, Any] = {
-    "noDataState": optional(_NO_DATA), "execErrState": optional(_ERROR), "for": optional(Text),
-    "annotations": optional(dict[str, str]), "labels": optional(dict[str, str]), "isPaused": optional(bool),
-    "notification_settings": optional(dict[str, Any] | None), "keep_firing_for": optional(Text),
-    "missingSeriesEvalsToResolve": optional(int | None), "record": optional(dict[str, Any]),
-}  # fmt: skip
+    "noDataState": optional(_NO_DATA),
+    "execErrState": optional(_ERROR),
+    "for": optional(Text),
+    "annotations": optional(dict[str, str]),
+    "labels": optional(dict[str, str]),
+    "isPaused": optional(bool),
+    "notification_settings": optional(dict[str, Any] | None),
+    "keep_firing_for": optional(Text),
+    "missingSeriesEvalsToResolve": optional(int | None),
+    "record": optional(dict[str, Any]),
+}
 _NEW_RULE = Spec(
-    title=required(_TITLE), folderUID=required(Text), ruleGroup=required(_TITLE), condition=required(Text),
-    data=required(_QUERIES), uid=optional(Text), **_OF_RULES,
-)  # fmt: skip
+    title=required(_TITLE),
+    folderUID=required(Text),
+    ruleGroup=required(_TITLE),
+    condition=required(Text),
+    data=required(_QUERIES),
+    uid=optional(Text),
+    **_OF_RULES,
+)
 _RULE = Spec(
-    title=optional(_TITLE), folderUID=optional(Text), ruleGroup=optional(_TITLE), condition=optional(Text),
-    data=optional(_QUERIES), **_OF_RULES,
-)  # fmt: skip
+    title=optional(_TITLE),
+    folderUID=optional(Text),
+    ruleGroup=optional(_TITLE),
+    condition=optional(Text),
+    data=optional(_QUERIES),
+    **_OF_RULES,
+)
 _ROUTE = Spec(
-    receiver=required(Text), group_by=optional(list[str]), routes=optional(list[dict[str, Any]]),
-    group_wait=optional(Text), group_interval=optional(Text), repeat_interval=optional(Text),
-)  # fmt: skip
-_TIMING = Spec(
-    name=required(Text), time_intervals=required(Annotated[list[dict[str, Any]], Field(min_length=1)])
-)  # fmt: skip
+    receiver=required(Text),
+    group_by=optional(list[str]),
+    routes=optional(list[dict[str, Any]]),
+    group_wait=optional(Text),
+    group_interval=optional(Text),
+    repeat_interval=optional(Text),
+)
+_TIMING = Spec(name=required(Text), time_intervals=required(Annotated[list[dict[str, Any]], Field(min_length=1)]))
 
 
 async def get_rules(
-    grafana: Grafana, limit: int, folder_uid: str | None = None, group: str | None = None, name: str | None = None,
+    grafana: Grafana,
+    limit: int,
+    folder_uid: str | None = None,
+    group: str | None = None,
+    name: str | None = None,
     cursor: str | None = None,
-) -> Answer:  # fmt: skip
+) -> Answer:
     rows = [
-        rule for rule in await grafana.read(_RULES)
-        if folder_uid in (None, rule.get("folderUID")) and group in (None, rule.get("ruleGroup"))
+        rule
+        for rule in await grafana.read(_RULES)
+        if folder_uid in (None, rule.get("folderUID"))
+        and group in (None, rule.get("ruleGroup"))
         and (name is None or name.lower() in str(rule.get("title", "")).lower())
-    ]  # fmt: skip
+    ]
     found = sliced(grafana, rows, lambda rule: brief(rule, *_BRIEF), limit, cursor)
     return explained(found, "No rule is like that; data source managed rules are in the data source, not here.")
 
@@ -79,9 +102,14 @@ async def update_rule(grafana: Grafana, uid: str, spec: Row) -> Answer:
     after = {**merged(_without(before, *_SERVER_SIDE), spec), **_whole(spec, "data", "labels", "annotations")}
     request = Request(method="PUT", path=_rule_path(uid), body=after, headers=provenance.headers(grafana, kept))
     return await changed(
-        grafana, request, "updated", before=_without(before, *_SERVER_SIDE), after=after,
-        about={"uid": uid, "title": after["title"]}, link=_link(uid),
-    )  # fmt: skip
+        grafana,
+        request,
+        "updated",
+        before=_without(before, *_SERVER_SIDE),
+        after=after,
+        about={"uid": uid, "title": after["title"]},
+        link=_link(uid),
+    )
 
 
 async def delete_rule(grafana: Grafana, uid: str) -> Answer:
@@ -96,8 +124,9 @@ async def get_rule_group(grafana: Grafana, folder_uid: str, group: str) -> Answe
     return Answer(
         item=brief(found, "title", "folderUid", "interval"),
         items=[brief(rule, *_BRIEF, "condition", "annotations") for rule in found.get("rules") or ()],
-        returned=len(found.get("rules") or ()), truncated=False,
-    )  # fmt: skip
+        returned=len(found.get("rules") or ()),
+        truncated=False,
+    )
 
 
 async def get_notification_policies(grafana: Grafana) -> Answer:

@@ -20,23 +20,36 @@ _ROW = ("id", "time", "timeEnd", "text", "tags", "dashboardUID", "panelId", "ale
 _CHANGEABLE = ("text", "tags", "time", "timeEnd")
 _Moment = Annotated[int | str, Field(description="Milliseconds since 1970, RFC 3339, or relative")]
 _NEW = Spec(
-    text=required(Text), time=optional(_Moment), timeEnd=optional(_Moment), tags=optional(list[str]),
-    dashboardUID=optional(Text), panelId=optional(int),
-)  # fmt: skip
+    text=required(Text),
+    time=optional(_Moment),
+    timeEnd=optional(_Moment),
+    tags=optional(list[str]),
+    dashboardUID=optional(Text),
+    panelId=optional(int),
+)
 _CHANGED = Spec(
     text=optional(Text), tags=optional(list[str]), time=optional(_Moment), timeEnd=optional(_Moment), either=_CHANGEABLE
 )
 
 
 async def get(
-    grafana: Grafana, limit: int, start: float | None = None, end: float | None = None,
-    tags: list[str] | None = None, type: str | None = None, dashboard_uid: str | None = None,
+    grafana: Grafana,
+    limit: int,
+    start: float | None = None,
+    end: float | None = None,
+    tags: list[str] | None = None,
+    type: str | None = None,
+    dashboard_uid: str | None = None,
     panel_id: int | None = None,
-) -> Answer:  # fmt: skip
+) -> Answer:
     wanted = {
-        "from": _millis(start), "to": _millis(end), "type": type, "dashboardUID": dashboard_uid, "panelId": panel_id,
+        "from": _millis(start),
+        "to": _millis(end),
+        "type": type,
+        "dashboardUID": dashboard_uid,
+        "panelId": panel_id,
         "limit": limit + 1,
-    }  # fmt: skip
+    }
     params = [(name, value) for name, value in wanted.items() if value is not None]
     rows = await grafana.read(_PATH, [*params, *(("tags", tag) for tag in tags or ())])
     found = limited(rows, _row, limit, "narrow start and end, or name tags or a dashboard_uid")
@@ -56,9 +69,13 @@ async def update(grafana: Grafana, annotation_id: int, spec: Row) -> Answer:
     body = {**spec, **_times(spec)}
     request = Request(method="PATCH", path=_one(annotation_id), body=body)
     return await changed(
-        grafana, request, "updated", before=_readable(before), after=_readable({**before, **body}),
+        grafana,
+        request,
+        "updated",
+        before=_readable(before),
+        after=_readable({**before, **body}),
         about=brief(found, "id", "dashboardUID", "panelId"),
-    )  # fmt: skip
+    )
 
 
 async def delete(grafana: Grafana, annotation_id: int) -> Answer:

@@ -27,9 +27,12 @@ async def changed(
     """
     diff = Diff(before, after, most_lines=_MOST_LINES)
     answer = Answer(
-        item=about, result=result if diff.changed else "unchanged", changed=diff.changed,
-        diff=diff if diff.changed else None, url=grafana.link(link) if link else None,
-    )  # fmt: skip
+        item=about,
+        result=result if diff.changed else "unchanged",
+        changed=diff.changed,
+        diff=diff if diff.changed else None,
+        url=grafana.link(link) if link else None,
+    )
     if grafana.dry_run:
         answer.dry_run = True
         answer.request = request.shown() if diff.changed else None

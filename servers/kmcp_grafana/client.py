@@ -42,9 +42,13 @@ class Grafana:
     """The one door to Grafana's API: what reads goes through `read`, what changes through `send`."""
 
     def __init__(
-        self, upstream: Upstream, served: Served, settings: GrafanaSettings, call: Call,
+        self,
+        upstream: Upstream,
+        served: Served,
+        settings: GrafanaSettings,
+        call: Call,
         administrator: Upstream | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._upstream = upstream
         self._administrator = administrator
         self.served = served
@@ -102,8 +106,9 @@ class Grafana:
         version = await self.served.version()
         return unavailable(
             f"Grafana {version} has no {method} {path}",
-            "this version is too old or too new for it, or the feature is off", backend=BACKEND,
-        )  # fmt: skip
+            "this version is too old or too new for it, or the feature is off",
+            backend=BACKEND,
+        )
 
 
 class GrafanaBackend(Backend):
@@ -145,12 +150,21 @@ async def open_backend(settings: GrafanaSettings) -> AsyncIterator[GrafanaBacken
 def _access(settings: GrafanaSettings) -> Access:
     organisation = {"X-Grafana-Org-Id": str(settings.grafana_org_id)} if settings.grafana_org_id else {}
     return Access(
-        url=settings.grafana_url, token=settings.grafana_token, token_file=settings.grafana_token_file,
-        username=settings.grafana_username, password=settings.grafana_password, headers=organisation,
-        ca_file=settings.grafana_ca_file, cert_file=settings.grafana_cert_file,
-        key_file=settings.grafana_key_file, insecure=settings.grafana_insecure, seconds=settings.grafana_timeout,
+        url=settings.grafana_url,
+        token=settings.grafana_token,
+        token_file=settings.grafana_token_file,
+        username=settings.grafana_username,
+        password=settings.grafana_password,
+        headers=organisation,
+        ca_file=settings.grafana_ca_file,
+        cert_file=settings.grafana_cert_file,
+        key_file=settings.grafana_key_file,
+        insecure=settings.grafana_insecure,
+        seconds=settings.grafana_timeout,
         set_in=SetIn(
-            url="GRAFANA_URL", credentials="GRAFANA_SERVICE_ACCOUNT_TOKEN (or GRAFANA_USERNAME and GRAFANA_PASSWORD)",
-            tls="GRAFANA_CA_FILE, GRAFANA_CERT_FILE, GRAFANA_KEY_FILE", timeout="GRAFANA_TIMEOUT",
+            url="GRAFANA_URL",
+            credentials="GRAFANA_SERVICE_ACCOUNT_TOKEN (or GRAFANA_USERNAME and GRAFANA_PASSWORD)",
+            tls="GRAFANA_CA_FILE, GRAFANA_CERT_FILE, GRAFANA_KEY_FILE",
+            timeout="GRAFANA_TIMEOUT",
         ),
-    )  # fmt: skip
+    )

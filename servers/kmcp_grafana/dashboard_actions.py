@@ -23,16 +23,24 @@ _META = ("created", "createdBy", "updated", "updatedBy", "folderTitle", "provisi
 _MODEL = dict[str, object]
 _NEW = Spec(dashboard=required(_MODEL), folderUid=optional(str), message=optional(str))
 _CHANGED = Spec(
-    operations=optional(Annotated[list[Operation], Field(min_length=1)]), dashboard=optional(_MODEL),
-    folderUid=optional(str), message=optional(str), overwrite=optional(bool),
+    operations=optional(Annotated[list[Operation], Field(min_length=1)]),
+    dashboard=optional(_MODEL),
+    folderUid=optional(str),
+    message=optional(str),
+    overwrite=optional(bool),
     either=("operations", "dashboard", "folderUid"),
-)  # fmt: skip
+)
 
 
 async def search(
-    grafana: Grafana, limit: int, query: str | None = None, tags: list[str] | None = None,
-    folder_uids: list[str] | None = None, starred: bool | None = None, cursor: str | None = None,
-) -> Answer:  # fmt: skip
+    grafana: Grafana,
+    limit: int,
+    query: str | None = None,
+    tags: list[str] | None = None,
+    folder_uids: list[str] | None = None,
+    starred: bool | None = None,
+    cursor: str | None = None,
+) -> Answer:
     params: list[tuple[str, str | int]] = [("type", "dash-db")]
     params += [("query", query)] if query else []
     params += [("tag", tag) for tag in tags or ()]
@@ -51,9 +59,11 @@ async def get(grafana: Grafana, uid: str, path: str | None = None) -> Answer:
     told = {"uid": uid, "version": found.version, **({"folderUid": found.folder_uid} if found.folder_uid else {})}
     hint = "path=/panels/0 (or $ for all of it) shows the model itself."
     return Answer(
-        item={**told, **brief(found.meta, *_META), **outline(found.model)}, truncated=False,
-        url=grafana.link(found.link), hint=hint,
-    )  # fmt: skip
+        item={**told, **brief(found.meta, *_META), **outline(found.model)},
+        truncated=False,
+        url=grafana.link(found.link),
+        hint=hint,
+    )
 
 
 async def create(grafana: Grafana, spec: Row) -> Answer:
@@ -104,9 +114,15 @@ async def _saved(grafana: Grafana, request: Request, found: Dashboard, seen: int
     about = {"uid": found.uid, "title": str(after["dashboard"].get("title", found.title)), "version_before": seen}
     try:
         answer = await changed(
-            grafana, request, "updated", before=before, after=after, about=about, reply=("version", "metadata"),
+            grafana,
+            request,
+            "updated",
+            before=before,
+            after=after,
+            about=about,
+            reply=("version", "metadata"),
             link=found.link,
-        )  # fmt: skip
+        )
     except Refused as refused:
         if not dashboards.is_version_conflict(refused):
             raise
@@ -132,8 +148,9 @@ async def _refuse_existing(grafana: Grafana, model: Row) -> None:
     if there:
         raise conflict(
             f"a dashboard with uid {there.uid!r} exists: {there.title!r}, version {there.version}",
-            "action=update changes it; another uid, or none, makes a new one", backend="grafana",
-        )  # fmt: skip
+            "action=update changes it; another uid, or none, makes a new one",
+            backend="grafana",
+        )
 
 
 def _identified(grafana: Grafana, answer: Answer) -> Answer:

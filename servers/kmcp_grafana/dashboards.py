@@ -72,9 +72,13 @@ async def creation(grafana: Grafana, model: Row, folder_uid: str | None, message
         return Request(method="POST", path="/api/dashboards/db", body=body)
     version = next((v for v in _V2 if v in group.versions), None) if "elements" in model else None
     made = objects.new(
-        group, "Dashboard", without_own(model), name=model.get("uid") or None,
-        annotations=_annotations(folder_uid, message), version=version,
-    )  # fmt: skip
+        group,
+        "Dashboard",
+        without_own(model),
+        name=model.get("uid") or None,
+        annotations=_annotations(folder_uid, message),
+        version=version,
+    )
     return Request(method="POST", path=group.path("dashboards", version), body=made)
 
 
@@ -135,7 +139,7 @@ def _of_object(found: Row, group: Group) -> Dashboard:
         "updated": objects.annotation(found, "grafana.app/updatedTimestamp"),
         "createdBy": objects.annotation(found, "grafana.app/createdBy"),
         "updatedBy": objects.annotation(found, "grafana.app/updatedBy"),
-    }  # fmt: skip
+    }
     version = int(metadata.get("generation") or 0)
     folder = objects.annotation(found, objects.FOLDER)
     return Dashboard(uid, spec, version, folder, at("/d/{}", uid), meta, group, found)
@@ -173,5 +177,6 @@ async def like(grafana: Grafana, uid: str, noun: str, kind: str, tool: str) -> T
     action = "search" if noun == "dashboard" else "list"
     return not_found(
         f"no {noun} has uid {uid!r}" + (f"; with it in the title: {named}" if named else ""),
-        f"{tool} action={action} finds them", backend="grafana",
-    )  # fmt: skip
+        f"{tool} action={action} finds them",
+        backend="grafana",
+    )

@@ -19,17 +19,35 @@ from kmcp_runtime.upstream import Refused
 _PATH = "/api/datasources"
 _ROW = ("uid", "name", "type", "url", "isDefault", "readOnly", "database")
 _SENT = (
-    "name", "type", "access", "url", "user", "database", "basicAuth", "basicAuthUser", "withCredentials", "isDefault",
-    "jsonData", "uid", "version",
-)  # fmt: skip
+    "name",
+    "type",
+    "access",
+    "url",
+    "user",
+    "database",
+    "basicAuth",
+    "basicAuthUser",
+    "withCredentials",
+    "isDefault",
+    "jsonData",
+    "uid",
+    "version",
+)
 """What a PUT takes of what a GET shows."""
 _MOST_SEARCHED = 100
 _AT_ONCE = 6
 _FIELDS: dict[str, Any] = {
-    "url": optional(str), "access": optional(Literal["proxy", "direct"]), "isDefault": optional(bool),
-    "basicAuth": optional(bool), "basicAuthUser": optional(str), "database": optional(str), "user": optional(str),
-    "jsonData": optional(dict[str, Any]), "secureJsonData": optional(dict[str, str]), "withCredentials": optional(bool),
-}  # fmt: skip
+    "url": optional(str),
+    "access": optional(Literal["proxy", "direct"]),
+    "isDefault": optional(bool),
+    "basicAuth": optional(bool),
+    "basicAuthUser": optional(str),
+    "database": optional(str),
+    "user": optional(str),
+    "jsonData": optional(dict[str, Any]),
+    "secureJsonData": optional(dict[str, str]),
+    "withCredentials": optional(bool),
+}
 _NEW = Spec(name=required(Text), type=required(Text), uid=optional(Text), **_FIELDS)
 _CHANGED = Spec(name=optional(Text), type=optional(Text), **_FIELDS)
 _QUERY = Spec(free=True)
@@ -74,9 +92,14 @@ async def update(grafana: Grafana, uid: str, spec: Row) -> Answer:
     request = Request(method="PUT", path=_one(uid), body=after)
     shown = {field: value for field, value in before.items() if field != "version"}
     return await changed(
-        grafana, request, "updated", before=shown, after={field: after[field] for field in after if field != "version"},
-        about=brief(found, "uid", "name", "type"), link=_link(uid),
-    )  # fmt: skip
+        grafana,
+        request,
+        "updated",
+        before=shown,
+        after={field: after[field] for field in after if field != "version"},
+        about=brief(found, "uid", "name", "type"),
+        link=_link(uid),
+    )
 
 
 async def delete(grafana: Grafana, uid: str) -> Answer:
@@ -172,9 +195,11 @@ async def _absent(refused: Refused, grafana: Grafana, wanted: str) -> ToolFailur
 
 def _unknown(wanted: str, rows: list[Row]) -> ToolFailure:
     by_name = next((row for row in rows if row["name"] == wanted), None)
-    suggestion = f"its uid is {by_name['uid']}" if by_name else did_you_mean(
-        wanted, [str(word) for row in rows for word in (row["uid"], row["name"])]
-    )  # fmt: skip
+    suggestion = (
+        f"its uid is {by_name['uid']}"
+        if by_name
+        else did_you_mean(wanted, [str(word) for row in rows for word in (row["uid"], row["name"])])
+    )
     told = f"no data source is called {wanted!r}" + (f": {suggestion}" if suggestion else "")
     return not_found(told, f"there are {_named(rows)}", backend="grafana")
 

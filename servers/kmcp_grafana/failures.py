@@ -68,6 +68,7 @@ def managed(kind: str, name: str, manager: str) -> ToolFailure:
 
 def needs_administrator(action: str) -> ToolFailure:
     return forbidden(
-        f"{action} is server administration, which a service account token cannot do", NEEDS_ADMINISTRATOR,
+        f"{action} is server administration, which a service account token cannot do",
+        NEEDS_ADMINISTRATOR,
         backend=BACKEND,
-    )  # fmt: skip
+    )

@@ -22,9 +22,13 @@ _GROUP = "folder.grafana.app"
 _ROW = ("uid", "title", "parentUid", "managedBy")
 _NEW = Spec(title=required(Text), uid=optional(Text), parentUid=optional(str), description=optional(str))
 _CHANGED = Spec(
-    title=optional(Text), description=optional(str), parentUid=optional(str), version=optional(int),
-    overwrite=optional(bool), either=("title", "description", "parentUid"),
-)  # fmt: skip
+    title=optional(Text),
+    description=optional(str),
+    parentUid=optional(str),
+    version=optional(int),
+    overwrite=optional(bool),
+    either=("title", "description", "parentUid"),
+)
 
 
 @dataclass(frozen=True)
@@ -128,9 +132,15 @@ async def load(grafana: Grafana, uid: str) -> Folder:
         raise await dashboards.like(grafana, uid, "folder", "dash-folder", "grafana_folder_management") from None
     link = found.get("url") or at("/dashboards/f/{}", uid)
     return Folder(
-        uid, found["title"], found.get("description") or "", found.get("parentUid") or "",
-        int(found.get("version") or 0), link, None, found,
-    )  # fmt: skip
+        uid,
+        found["title"],
+        found.get("description") or "",
+        found.get("parentUid") or "",
+        int(found.get("version") or 0),
+        link,
+        None,
+        found,
+    )
 
 
 async def _replaced(grafana: Grafana, found: Folder, group: Group, before: Row, after: Row, overwrite: bool) -> Answer:
@@ -183,8 +193,9 @@ def _refuse_managed(folder: Folder) -> None:
 def _changed_meanwhile(now: Folder, seen: int) -> Exception:
     return conflict(
         f"folder {now.uid} has changed: it is at version {now.version}, and you saw version {seen}",
-        "read it again (action=get), or give spec.overwrite=true", backend="grafana",
-    )  # fmt: skip
+        "read it again (action=get), or give spec.overwrite=true",
+        backend="grafana",
+    )
 
 
 def _identified(grafana: Grafana, answer: Answer) -> Answer:

@@ -60,9 +60,12 @@ def limited(rows: Sequence[Row], shape: Shape, limit: int, narrow: str) -> Answe
 
 
 async def tokened(
-    grafana: Grafana, fetch: Callable[[int, str | None, int], Awaitable[tuple[list[Row], str | None, bool]]],
-    shape: Shape, limit: int, cursor: str | None,
-) -> Answer:  # fmt: skip
+    grafana: Grafana,
+    fetch: Callable[[int, str | None, int], Awaitable[tuple[list[Row], str | None, bool]]],
+    shape: Shape,
+    limit: int,
+    cursor: str | None,
+) -> Answer:
     """A list that Grafana continues by a token of its own, or by how many there were before.
 
     `fetch` takes how many items, that token and how many there were, and answers items, token, whether more exist.

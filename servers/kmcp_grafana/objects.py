@@ -12,14 +12,22 @@ MESSAGE = "grafana.app/message"
 _PAGE = 500
 _MOST_PAGES = 20
 _BY_GRAFANA = (
-    "grafana.app/createdBy", "grafana.app/updatedBy", "grafana.app/updatedTimestamp", "grafana.app/createdTimestamp",
-    "grafana.app/saved-from-ui", MESSAGE,
-)  # fmt: skip
+    "grafana.app/createdBy",
+    "grafana.app/updatedBy",
+    "grafana.app/updatedTimestamp",
+    "grafana.app/createdTimestamp",
+    "grafana.app/saved-from-ui",
+    MESSAGE,
+)
 """Annotations that Grafana writes itself, or that belong to one version alone."""
 _MANAGERS = {
-    "repo": "a Git repository", "terraform": "Terraform", "kubectl": "kubectl", "plugin": "a plugin",
-    "classic-file-provisioning": "provisioning files", "grafana": "Grafana",
-}  # fmt: skip
+    "repo": "a Git repository",
+    "terraform": "Terraform",
+    "kubectl": "kubectl",
+    "plugin": "a plugin",
+    "classic-file-provisioning": "provisioning files",
+    "grafana": "Grafana",
+}
 
 
 async def read(grafana: Grafana, group: Group, resource: str, name: str, version: str | None = None) -> Row:
@@ -42,9 +50,14 @@ async def every(grafana: Grafana, group: Group, resource: str) -> list[Row]:
 
 
 def new(
-    group: Group, kind: str, spec: Any, *, name: str | None = None, annotations: Row | None = None,
+    group: Group,
+    kind: str,
+    spec: Any,
+    *,
+    name: str | None = None,
+    annotations: Row | None = None,
     version: str | None = None,
-) -> Row:  # fmt: skip
+) -> Row:
     """A new object; without a name Grafana makes one."""
     metadata: Row = {"name": name} if name else {"generateName": kind[0].lower()}
     if annotations:

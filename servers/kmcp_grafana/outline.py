@@ -72,10 +72,11 @@ def _element(name: str, element: Row) -> Row:
     queries = [((query.get("spec") or {}).get("query") or {}) for query in group]
     texts = [text for query in queries if (text := _text(query.get("spec") or {}))]
     return {
-        "element": name, **brief(spec, "id", "title"),
+        "element": name,
+        **brief(spec, "id", "title"),
         **({"type": visual.get("group") or visual.get("kind")} if visual else {}),
         **({"queries": texts} if texts else {}),
-    }  # fmt: skip
+    }
 
 
 def _text(target: Row) -> str | None:

@@ -8,9 +8,12 @@ from kmcp_grafana.results import Answer, Row
 from kmcp_grafana.specs import Spec, optional
 
 SPEC = Spec(
-    theme=optional(Literal["light", "dark"]), homeDashboardUID=optional(str), timezone=optional(str),
-    weekStart=optional(Literal["", "saturday", "sunday", "monday", "browser"]), language=optional(str),
-)  # fmt: skip
+    theme=optional(Literal["light", "dark"]),
+    homeDashboardUID=optional(str),
+    timezone=optional(str),
+    weekStart=optional(Literal["", "saturday", "sunday", "monday", "browser"]),
+    language=optional(str),
+)
 
 
 async def read(grafana: Grafana, path: str) -> Answer:

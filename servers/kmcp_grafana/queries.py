@@ -14,12 +14,31 @@ from kmcp_runtime.errors import ToolFailure, bad_argument, denied
 from kmcp_runtime.upstream import Refused
 
 _HOUR = 3600.0
-_READING = frozenset({
-    "prometheus", "loki", "tempo", "jaeger", "zipkin", "graphite", "opentsdb", "elasticsearch",
-    "grafana-opensearch-datasource", "cloudwatch", "stackdriver", "grafana-azure-monitor-datasource",
-    "grafana-pyroscope-datasource", "parca", "grafana-testdata-datasource", "testdata", "alertmanager",
-    "grafana-amazonprometheus-datasource", "grafana-azureprometheus-datasource", "datasource", "grafana",
-})  # fmt: skip
+_READING = frozenset(
+    {
+        "prometheus",
+        "loki",
+        "tempo",
+        "jaeger",
+        "zipkin",
+        "graphite",
+        "opentsdb",
+        "elasticsearch",
+        "grafana-opensearch-datasource",
+        "cloudwatch",
+        "stackdriver",
+        "grafana-azure-monitor-datasource",
+        "grafana-pyroscope-datasource",
+        "parca",
+        "grafana-testdata-datasource",
+        "testdata",
+        "alertmanager",
+        "grafana-amazonprometheus-datasource",
+        "grafana-azureprometheus-datasource",
+        "datasource",
+        "grafana",
+    }
+)
 """Plugins whose queries can only read; in the language of any other a statement may write."""
 _MARKS = {"NaN": math.nan, "Inf": math.inf, "NegInf": -math.inf}
 _MOST_ROWS = 200
@@ -90,9 +109,11 @@ async def asked(grafana: Grafana, source: Row, query: Row, over: Span) -> list[F
     result = (answered.get("results") or {}).get("A") or {}
     if result.get("error"):
         raise ToolFailure(
-            "bad_argument" if int(result.get("status") or 400) < 500 else "unavailable", str(result["error"]),
-            f"the query was sent to {source['name']} ({source['type']}) as it is", backend=str(source["type"]),
-        )  # fmt: skip
+            "bad_argument" if int(result.get("status") or 400) < 500 else "unavailable",
+            str(result["error"]),
+            f"the query was sent to {source['name']} ({source['type']}) as it is",
+            backend=str(source["type"]),
+        )
     return [_frame(frame) for frame in result.get("frames") or ()]
 
 
@@ -135,9 +156,11 @@ def series_of(frames: Sequence[Frame]) -> Iterator[tuple[str, Row, list[list[Any
             if field.kind == "number":
                 name = str(field.labels.get("__name__") or frame.name or field.name)
                 labels = {key: value for key, value in field.labels.items() if key != "__name__"}
-                yield name, labels, [
-                    [_seconds(moment), value] for moment, value in zip(times.values, field.values, strict=False)
-                ]  # fmt: skip
+                yield (
+                    name,
+                    labels,
+                    [[_seconds(moment), value] for moment, value in zip(times.values, field.values, strict=False)],
+                )
 
 
 def lines_of(frames: Sequence[Frame]) -> Iterator[Row]:
@@ -176,10 +199,15 @@ def _frame(raw: Row) -> Frame:
     values, entities = data.get("values") or [], data.get("entities") or []
     columns = zip_longest(schema.get("fields") or (), values, entities)
     fields = [
-        Field(str(field.get("name") or ""), str(field.get("type") or "other"), field.get("labels") or {},
-              _restored(column or [], marks))
-        for field, column, marks in columns if field
-    ]  # fmt: skip
+        Field(
+            str(field.get("name") or ""),
+            str(field.get("type") or "other"),
+            field.get("labels") or {},
+            _restored(column or [], marks),
+        )
+        for field, column, marks in columns
+        if field
+    ]
     return Frame(str(schema.get("name") or ""), fields, schema.get("meta") or {})
 
 

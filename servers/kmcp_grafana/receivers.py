@@ -15,20 +15,62 @@ _PATH = "/api/v1/provisioning/contact-points"
 _REDACTED = "[REDACTED]"
 """What Grafana shows instead of a secure setting, and takes back as unchanged."""
 
-_OPEN = frozenset({
-    "addresses", "singleEmail", "subject", "message", "title", "text", "httpMethod", "recipient", "username",
-    "channel", "severity", "class", "component", "group", "color", "maxAlerts", "priority", "sound", "description",
-    "parse_mode", "disable_notifications", "disable_web_page_preview", "mentionUsers", "mentionGroups",
-    "mentionChannel", "icon_emoji", "icon_url", "sendTagsAs", "autoClose", "overridePriority", "entity", "check",
-    "handler", "namespace", "to_user", "kafkaTopic", "apiVersion", "kafkaClusterId", "msgType", "messageType",
-    "client", "client_url", "use_discord_username",
-})  # fmt: skip
+_OPEN = frozenset(
+    {
+        "addresses",
+        "singleEmail",
+        "subject",
+        "message",
+        "title",
+        "text",
+        "httpMethod",
+        "recipient",
+        "username",
+        "channel",
+        "severity",
+        "class",
+        "component",
+        "group",
+        "color",
+        "maxAlerts",
+        "priority",
+        "sound",
+        "description",
+        "parse_mode",
+        "disable_notifications",
+        "disable_web_page_preview",
+        "mentionUsers",
+        "mentionGroups",
+        "mentionChannel",
+        "icon_emoji",
+        "icon_url",
+        "sendTagsAs",
+        "autoClose",
+        "overridePriority",
+        "entity",
+        "check",
+        "handler",
+        "namespace",
+        "to_user",
+        "kafkaTopic",
+        "apiVersion",
+        "kafkaClusterId",
+        "msgType",
+        "messageType",
+        "client",
+        "client_url",
+        "use_discord_username",
+    }
+)
 """Settings that are secure in no kind of contact point; any other may be (a webhook's address, for one)."""
 
 NEW = Spec(
-    name=required(Text), type=required(Text), settings=required(dict[str, Any]), disableResolveMessage=optional(bool),
+    name=required(Text),
+    type=required(Text),
+    settings=required(dict[str, Any]),
+    disableResolveMessage=optional(bool),
     uid=optional(Text),
-)  # fmt: skip
+)
 CHANGED = Spec(
     name=optional(Text), type=optional(Text), settings=optional(dict[str, Any]), disableResolveMessage=optional(bool)
 )

@@ -10,17 +10,21 @@ from kmcp_runtime.errors import bad_argument, denied
 
 _HOUR = 3600
 SPEC = Spec(
-    dashboard=optional(dict[str, object]), uid=optional(Text), name=optional(Text), expires=optional(int),
-    external=optional(bool), either=("dashboard", "uid"),
-)  # fmt: skip
+    dashboard=optional(dict[str, object]),
+    uid=optional(Text),
+    name=optional(Text),
+    expires=optional(int),
+    external=optional(bool),
+    either=("dashboard", "uid"),
+)
 
 
 async def create_snapshot(grafana: Grafana, spec: Row) -> Answer:
     if spec.get("external") and not grafana.settings.grafana_external_snapshots:
         raise denied(
-            "external=true would publish the dashboard outside of this Grafana", "leave it out; an operator allows it "
-            "with GRAFANA_EXTERNAL_SNAPSHOTS",
-        )  # fmt: skip
+            "external=true would publish the dashboard outside of this Grafana",
+            "leave it out; an operator allows it with GRAFANA_EXTERNAL_SNAPSHOTS",
+        )
     if spec.get("dashboard") is not None and spec.get("uid") is not None:
         raise bad_argument("spec: dashboard and uid are two ways to say the same", "give one of them")
     model = spec.get("dashboard") or (await dashboards.load(grafana, str(spec["uid"]))).model

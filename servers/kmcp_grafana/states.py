@@ -21,9 +21,11 @@ _OURS = "kmcp-grafana"
 async def rules(grafana: Grafana, limit: int, state: str | None = None, folder_uid: str | None = None) -> Answer:
     answered = await grafana.read(_RULES)
     rows = [
-        _rule(group, rule) for group in (answered.get("data") or {}).get("groups") or ()
-        if folder_uid in (None, group.get("folderUid")) for rule in group.get("rules") or ()
-    ]  # fmt: skip
+        _rule(group, rule)
+        for group in (answered.get("data") or {}).get("groups") or ()
+        if folder_uid in (None, group.get("folderUid"))
+        for rule in group.get("rules") or ()
+    ]
     found = limited([row for row in rows if state in (None, row["state"])], lambda row: row, limit, _NARROW)
     return explained(found, f"{len(rows)} rules, none of them {state or 'there'}.")
 
@@ -47,9 +49,12 @@ async def create_silence(grafana: Grafana, matchers: list[str], end: float, comm
     if not parsed:
         raise bad_argument("matchers: a silence needs one", 'matchers=["alertname=HighLoad"]')
     body = {
-        "matchers": parsed, "createdBy": _OURS, "comment": comment,
-        "startsAt": starts.isoformat(timespec="seconds"), "endsAt": ends.isoformat(timespec="seconds"),
-    }  # fmt: skip
+        "matchers": parsed,
+        "createdBy": _OURS,
+        "comment": comment,
+        "startsAt": starts.isoformat(timespec="seconds"),
+        "endsAt": ends.isoformat(timespec="seconds"),
+    }
     shown = {"matchers": [_written(matcher) for matcher in parsed], "endsAt": body["endsAt"], "comment": comment}
     request = Request(method="POST", path=f"{_ALERTMANAGER}/silences", body=body)
     return await changed(grafana, request, "created", before=None, after=shown, reply=("silenceID",))

@@ -14,12 +14,20 @@ _USER = ("id", "uid", "login", "name", "email", "orgId", "isAdmin", "isGrafanaAd
 _PROFILE = ("name", "email", "login", "theme")
 _PREFERENCES = "/api/user/preferences"
 _CHANGED = Spec(
-    name=optional(str), email=optional(str), login=optional(str), theme=optional(str), either=_PROFILE,
-)  # fmt: skip
+    name=optional(str),
+    email=optional(str),
+    login=optional(str),
+    theme=optional(str),
+    either=_PROFILE,
+)
 _NEW = Spec(
-    login=optional(Text), email=optional(Text), name=optional(str), password=required(Text), orgId=optional(int),
+    login=optional(Text),
+    email=optional(Text),
+    name=optional(str),
+    password=required(Text),
+    orgId=optional(int),
     either=("login", "email"),
-)  # fmt: skip
+)
 _PASSWORD = Spec(password=required(Text))
 
 

@@ -53,9 +53,15 @@ async def restore_version(grafana: Grafana, uid: str, version: int) -> Answer:
     about = {"uid": uid, "title": current.title, "version_before": current.version}
     after = dashboards.without_own(wanted["data"])
     return await changed(
-        grafana, request, f"restored version {version}", before=current.plain, after=after, about=about,
-        reply=("version",), link=current.link,
-    )  # fmt: skip
+        grafana,
+        request,
+        f"restored version {version}",
+        before=current.plain,
+        after=after,
+        about=about,
+        reply=("version",),
+        link=current.link,
+    )
 
 
 async def calculate_diff(grafana: Grafana, uid: str, version: int, spec: Row | None = None) -> Answer:
@@ -93,8 +99,9 @@ async def _without_version(grafana: Grafana, uid: str, version: int) -> ToolFail
     current = await dashboards.load(grafana, uid)
     return not_found(
         f"dashboard {uid} has no version {version}; it is at version {current.version}",
-        f"grafana_dashboard_management action=get_versions uid={uid} lists them", backend="grafana",
-    )  # fmt: skip
+        f"grafana_dashboard_management action=get_versions uid={uid} lists them",
+        backend="grafana",
+    )
 
 
 async def _without_versions(grafana: Grafana, uid: str) -> ToolFailure:

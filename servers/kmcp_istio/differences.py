@@ -44,9 +44,10 @@ async def _wanted(mesh: Mesh, istiods: Iterable[Istiod], pod: Object) -> Dump:
     if failures:
         raise failures[0]
     raise unavailable(
-        f"{pods.title(pod)} is connected to no istiod", f"k8s_get_pod_logs pod_name={pod['metadata']['name']} "
+        f"{pods.title(pod)} is connected to no istiod",
+        f"k8s_get_pod_logs pod_name={pod['metadata']['name']} "
         f"namespace={pod['metadata']['namespace']} container={pods.PROXY} tells why",
-    )  # fmt: skip
+    )
 
 
 def _difference(wanted: set[str], present: set[str]) -> Difference:

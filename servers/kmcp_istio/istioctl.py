@@ -47,9 +47,12 @@ async def run(
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         environment |= {"HOME": str(home), "TMPDIR": str(home), "KUBECONFIG": str(config)}
         return await command.run(
-            [mesh.settings.istioctl, *words, *flags], env=environment, seconds=seconds, missing=MISSING,
+            [mesh.settings.istioctl, *words, *flags],
+            env=environment,
+            seconds=seconds,
+            missing=MISSING,
             directory=str(home),
-        )  # fmt: skip
+        )
 
 
 async def version(mesh: Mesh) -> str | None:

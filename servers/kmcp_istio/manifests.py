@@ -94,9 +94,17 @@ async def _rehearsed(mesh: Mesh, document: Document) -> tuple[Outcome, str | Non
         kind = await mesh.discovery.of(document.api_version, document.kind)
         before = await _present(mesh, document, kind)
         after = await objects.patch(
-            mesh.api, kind, document.name, document.namespace, document.content, "apply", dry_run=True, force=True,
-            strict=False, field_manager=_FIELD_MANAGER,
-        )  # fmt: skip
+            mesh.api,
+            kind,
+            document.name,
+            document.namespace,
+            document.content,
+            "apply",
+            dry_run=True,
+            force=True,
+            strict=False,
+            field_manager=_FIELD_MANAGER,
+        )
     except ToolFailure as failure:
         if failure.code == "not_found":  # Its kind, or its namespace, comes with this very manifest.
             return "created", None

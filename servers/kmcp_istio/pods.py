@@ -10,9 +10,13 @@ from kmcp_runtime.kube.selectors import selector_of
 ADMIN_PORT = 15000
 PROXY = "istio-proxy"
 WORKLOADS = {
-    "deployment": "deployments.apps", "deploy": "deployments.apps", "statefulset": "statefulsets.apps",
-    "sts": "statefulsets.apps", "daemonset": "daemonsets.apps", "ds": "daemonsets.apps",
-}  # fmt: skip
+    "deployment": "deployments.apps",
+    "deploy": "deployments.apps",
+    "statefulset": "statefulsets.apps",
+    "sts": "statefulsets.apps",
+    "daemonset": "daemonsets.apps",
+    "ds": "daemonsets.apps",
+}
 """Prefixes of `workload/name` beside `pod/name`."""
 _REDIRECTED = "ambient.istio.io/redirection"
 _MODE = "istio.io/dataplane-mode"

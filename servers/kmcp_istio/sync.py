@@ -51,10 +51,15 @@ def _row(proxy: Mapping[str, Any], istiod: str) -> ProxyStatus:
     errors = [resource["lastError"] for resource in resources.values() if resource.get("lastError")]
     others = {name: status for name, status in sorted(by_name.items()) if name not in TYPES}
     return ProxyStatus(
-        proxy=str(proxy.get("proxy", "")), type=proxy.get("proxy_type"), cluster=proxy.get("cluster_id"),
-        istiod=istiod, version=proxy.get("istio_version"), others=others or None,
-        last_error=errors[0] if errors else None, **{name: by_name.get(name) for name in TYPES},
-    )  # fmt: skip
+        proxy=str(proxy.get("proxy", "")),
+        type=proxy.get("proxy_type"),
+        cluster=proxy.get("cluster_id"),
+        istiod=istiod,
+        version=proxy.get("istio_version"),
+        others=others or None,
+        last_error=errors[0] if errors else None,
+        **{name: by_name.get(name) for name in TYPES},
+    )
 
 
 def _older(proxy: Mapping[str, Any]) -> dict[str, Mapping[str, str]]:

@@ -140,12 +140,16 @@ def _state(gateway: Object, deployments: Iterable[Object]) -> State:
     status = gateway.get("status") or {}
     own = [each for each in deployments if each["metadata"]["labels"].get(_GATEWAY_NAME) == name]
     return State(
-        namespace=namespace, name=name, programmed=is_programmed(gateway), accepted=accepted.get("status") == "True",
-        reason=telling.get("reason"), message=telling.get("message"),
+        namespace=namespace,
+        name=name,
+        programmed=is_programmed(gateway),
+        accepted=accepted.get("status") == "True",
+        reason=telling.get("reason"),
+        message=telling.get("message"),
         addresses=[str(each.get("value")) for each in status.get("addresses") or ()],
         deployment_ready=all(_is_ready(each) for each in own) if own else None,
         attached_routes=sum(each.get("attachedRoutes") or 0 for each in status.get("listeners") or ()),
-    )  # fmt: skip
+    )
 
 
 def _condition(gateway: Object, name: str) -> Mapping[str, Any]:

@@ -84,11 +84,19 @@ PodName = Annotated[str, AfterValidator(check_pod), Word("Pod, pod.namespace or 
 NodeName = Annotated[str | None, AfterValidator(lambda name: name and check_name(name)), Word("Node")]
 Profile = Annotated[
     Literal[
-        "default", "ambient", "demo", "minimal", "empty", "openshift", "openshift-ambient", "preview", "remote",
+        "default",
+        "ambient",
+        "demo",
+        "minimal",
+        "empty",
+        "openshift",
+        "openshift-ambient",
+        "preview",
+        "remote",
         "stable",
     ],
     Word("Profile"),
-]  # fmt: skip
+]
 SetValues = Annotated[
     dict[str, str] | None,
     BeforeValidator(read_settings),

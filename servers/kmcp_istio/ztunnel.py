@@ -106,10 +106,13 @@ def _workloads(dump: Dump) -> list[Shown]:
 
 def _workload(one: Item, services: Sequence[Item]) -> Workload:
     return Workload(
-        name=one["name"], namespace=one["namespace"],
+        name=one["name"],
+        namespace=one["namespace"],
         ip=", ".join(one.get("workloadIps") or ()) or str(one.get("hostname") or ""),
-        node=one.get("node") or None, waypoint=_waypoint(one, services), protocol=one.get("protocol"),
-    )  # fmt: skip
+        node=one.get("node") or None,
+        waypoint=_waypoint(one, services),
+        protocol=one.get("protocol"),
+    )
 
 
 def _services(dump: Dump) -> list[Shown]:
@@ -123,10 +126,12 @@ def _service(one: Item, services: Sequence[Item], healthy: set[Any]) -> Service:
     members = list(endpoints.values()) if isinstance(endpoints, dict) else list(endpoints)
     well = sum(member.get("workloadUid") in healthy for member in members)
     return Service(
-        name=one["name"], namespace=one["namespace"],
-        vips=", ".join(_ip(vip) for vip in one.get("vips") or ()), waypoint=_waypoint(one, services),
+        name=one["name"],
+        namespace=one["namespace"],
+        vips=", ".join(_ip(vip) for vip in one.get("vips") or ()),
+        waypoint=_waypoint(one, services),
         endpoints=f"{well}/{len(members)}",
-    )  # fmt: skip
+    )
 
 
 def _waypoint(one: Item, services: Iterable[Item]) -> str | None:
@@ -135,9 +140,10 @@ def _waypoint(one: Item, services: Iterable[Item]) -> str | None:
     if not destination:
         return None
     known = (
-        each["name"] for each in services
+        each["name"]
+        for each in services
         if destination in (f"{each['namespace']}/{each['hostname']}", *(each.get("vips") or ()))
-    )  # fmt: skip
+    )
     return next(known, str(destination))
 
 
@@ -179,11 +185,15 @@ def _chain(one: Item) -> list[Certificate]:
     titled = [*zip(chain, kinds, strict=True), *((root, "Root") for root in roots)]
     return [
         Certificate(
-            identity=identity, state=state, type=kind, valid=_is_valid(certificate),
-            serial=_hexadecimal(certificate.get("serialNumber")), not_after=certificate.get("expirationTime"),
+            identity=identity,
+            state=state,
+            type=kind,
+            valid=_is_valid(certificate),
+            serial=_hexadecimal(certificate.get("serialNumber")),
+            not_after=certificate.get("expirationTime"),
         )
         for certificate, kind in titled
-    ]  # fmt: skip
+    ]
 
 
 def _hexadecimal(serial: Any) -> str | None:
@@ -212,10 +222,13 @@ def _of_workload(state: Item, names: Mapping[str, str]) -> list[Shown]:
         for one in connections.get(direction) or ():
             target = one.get("originalDst")
             row = Connection(
-                workload=workload, direction=direction, src=_named(one["src"], names),
-                dst=_named(one["actualDst"], names), target=_named(target, names) if target else None,
+                workload=workload,
+                direction=direction,
+                src=_named(one["src"], names),
+                dst=_named(one["actualDst"], names),
+                target=_named(target, names) if target else None,
                 protocol=one["protocol"],
-            )  # fmt: skip
+            )
             found.append(Shown(row, info["namespace"], info["name"]))
     return found
 
@@ -237,7 +250,10 @@ def _named(address: str, names: Mapping[str, str]) -> str:
 
 
 _ROWS: Mapping[str, Callable[[Dump], list[Shown]]] = {
-    "workload": _workloads, "service": _services, "policy": _policies, "certificate": _certificates,
+    "workload": _workloads,
+    "service": _services,
+    "policy": _policies,
+    "certificate": _certificates,
     "connections": _connections,
-}  # fmt: skip
+}
 KINDS = tuple(_ROWS)

@@ -22,9 +22,19 @@ _OWNED: Mapping[str, tuple[str, ...]] = {
     "services": ("endpointslices.discovery.k8s.io",),
 }
 _COMMONLY_OWNED = (
-    "deployments.apps", "statefulsets.apps", "daemonsets.apps", "replicasets.apps", "controllerrevisions.apps",
-    "jobs.batch", "cronjobs.batch", "pods", "services", "configmaps", "secrets", "persistentvolumeclaims",
-)  # fmt: skip
+    "deployments.apps",
+    "statefulsets.apps",
+    "daemonsets.apps",
+    "replicasets.apps",
+    "controllerrevisions.apps",
+    "jobs.batch",
+    "cronjobs.batch",
+    "pods",
+    "services",
+    "configmaps",
+    "secrets",
+    "persistentvolumeclaims",
+)
 _CHILDLESS = frozenset(
     {"pods", "configmaps", "secrets", "serviceaccounts", "events", "endpointslices.discovery.k8s.io"}
 )

@@ -52,9 +52,12 @@ def last_seen(entry: Mapping[str, Any]) -> datetime:
     """When it happened last, from whichever field its reporter fills in."""
     series = entry.get("series") or {}
     candidates = (
-        series.get("lastObservedTime"), entry.get("lastTimestamp"), entry.get("eventTime"),
-        entry.get("firstTimestamp"), entry["metadata"].get("creationTimestamp"),
-    )  # fmt: skip
+        series.get("lastObservedTime"),
+        entry.get("lastTimestamp"),
+        entry.get("eventTime"),
+        entry.get("firstTimestamp"),
+        entry["metadata"].get("creationTimestamp"),
+    )
     stamp = next((found for found in candidates if found), "1970-01-01T00:00:00Z")
     return moment(stamp)
 
@@ -78,9 +81,12 @@ def _event(entry: Mapping[str, Any]) -> Event:
     source = entry.get("source") or {}
     series = entry.get("series") or {}
     return Event(
-        last_seen=last_seen(entry).strftime("%Y-%m-%dT%H:%M:%SZ"), type=entry.get("type") or "Normal",
-        reason=entry.get("reason") or "", object=f"{involved.get('kind', '')}/{involved.get('name', '')}",
-        namespace=involved.get("namespace"), count=series.get("count") or entry.get("count") or 1,
+        last_seen=last_seen(entry).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        type=entry.get("type") or "Normal",
+        reason=entry.get("reason") or "",
+        object=f"{involved.get('kind', '')}/{involved.get('name', '')}",
+        namespace=involved.get("namespace"),
+        count=series.get("count") or entry.get("count") or 1,
         source=source.get("component") or entry.get("reportingComponent") or "",
         message=(entry.get("message") or "").strip(),
-    )  # fmt: skip
+    )

@@ -52,8 +52,9 @@ def _conflict(failure: StatusFailure, causes: list[Mapping[str, Any]]) -> ToolFa
     fields = "; ".join(f"{path} ({owner})" for path, owner in owners)
     return conflict(
         f"other field managers own what the manifest sets: {fields}",
-        "leave these fields out, or repeat with force=true, which takes them over", backend=BACKEND,
-    )  # fmt: skip
+        "leave these fields out, or repeat with force=true, which takes them over",
+        backend=BACKEND,
+    )
 
 
 async def _suggestions(openapi: OpenApi, kind: Kind, paths: list[str]) -> str:

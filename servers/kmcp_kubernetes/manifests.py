@@ -133,9 +133,15 @@ class Batch:
 
     async def _patched(self, place: Place, document: Document, force: bool) -> objects.Object:
         return await objects.patch(
-            self.kube.api, place.kind, document.name, place.namespace, document.content, "apply",
-            dry_run=self.dry_run, force=force,
-        )  # fmt: skip
+            self.kube.api,
+            place.kind,
+            document.name,
+            place.namespace,
+            document.content,
+            "apply",
+            dry_run=self.dry_run,
+            force=force,
+        )
 
     async def _created(self, document: Document) -> Written:
         place = await self._place(document)
@@ -144,7 +150,7 @@ class Batch:
         try:
             after = await objects.create(
                 self.kube.api, place.kind, place.namespace, document.content, dry_run=self.dry_run
-            )  # fmt: skip
+            )
         except StatusFailure as failure:
             if self._lacks_its_namespace(failure, place):
                 return self._unrehearsed(document, place, "its namespace")
@@ -200,15 +206,24 @@ class Batch:
         return Diff(before, after, most_lines=max((DIFF_LINES - _LINES_OF_AN_ITEM * count) // count, 0))
 
     def _item(
-        self, document: Document, namespace: str | None, result: Any, diff: Diff | None = None,
+        self,
+        document: Document,
+        namespace: str | None,
+        result: Any,
+        diff: Diff | None = None,
         error: ToolFailure | None = None,
-    ) -> Written:  # fmt: skip
+    ) -> Written:
         fault = error and Fault(code=error.code, message=error.message, hint=error.hint)
         shown = diff if diff is not None and diff.changed and diff.most_lines != 0 else None
         return Written(
-            kind=document.kind, api_version=document.api_version, name=document.name, namespace=namespace,
-            result=result, diff=shown, error=fault,
-        )  # fmt: skip
+            kind=document.kind,
+            api_version=document.api_version,
+            name=document.name,
+            namespace=namespace,
+            result=result,
+            diff=shown,
+            error=fault,
+        )
 
 
 def _check_names(document: Document, where: str) -> None:

@@ -78,11 +78,15 @@ class Marking:
         """The fields of `Marked`."""
         keys = [key for key in {**self.before, **self.after} if self.before.get(key) != self.after.get(key)]
         return {
-            "kind": self.place.kind.kind, "name": self.name, "namespace": self.place.namespace,
-            "result": "changed" if keys else "unchanged", "changed": [self._difference(key) for key in keys],
+            "kind": self.place.kind.kind,
+            "name": self.name,
+            "namespace": self.place.namespace,
+            "result": "changed" if keys else "unchanged",
+            "changed": [self._difference(key) for key in keys],
             "diff": Diff({self.what: dict(self.before)}, {self.what: dict(self.after)}) if keys else None,
-            "resource_version": self.resource_version, "dry_run": self.dry_run or None,
-        }  # fmt: skip
+            "resource_version": self.resource_version,
+            "dry_run": self.dry_run or None,
+        }
 
     def _difference(self, key: str) -> Difference:
         was, to = self.before.get(key), self.after.get(key)

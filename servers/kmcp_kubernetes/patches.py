@@ -39,9 +39,15 @@ def chosen_type(patch: Any, wanted: PatchType | None, kind: Kind) -> PatchType:
 
 
 async def changed(
-    kube: Kube, place: Place, name: str, patch: Any, patch_type: PatchType, *, dry_run: bool,
+    kube: Kube,
+    place: Place,
+    name: str,
+    patch: Any,
+    patch_type: PatchType,
+    *,
+    dry_run: bool,
     subresource: str | None = None,
-) -> Change:  # fmt: skip
+) -> Change:
     """Patch an object and tell the difference to what it was before."""
     before = await kube.read(place, name)
     try:
@@ -54,9 +60,14 @@ async def changed(
 
 
 def told(
-    place: Place, before: Mapping[str, Any], after: Mapping[str, Any], dry_run: bool, *, whole: bool = False,
+    place: Place,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    dry_run: bool,
+    *,
+    whole: bool = False,
     result: str = "patched",
-) -> Change:  # fmt: skip
+) -> Change:
     """The change between two states; the status counts only when `whole`, since controllers write it at any time."""
     if whole:
         diff = Diff(objects.comparable(before), objects.comparable(after))
@@ -64,10 +75,15 @@ def told(
         diff = Diff(written(place.kind, before), written(place.kind, after))
     metadata = after.get("metadata") or {}
     return Change(
-        kind=place.kind.kind, name=str(metadata.get("name", "")), namespace=place.namespace,
-        result=result if diff.changed else "unchanged", changed=diff.changed, diff=diff if diff.changed else None,
-        resource_version=metadata.get("resourceVersion"), dry_run=dry_run or None,
-    )  # fmt: skip
+        kind=place.kind.kind,
+        name=str(metadata.get("name", "")),
+        namespace=place.namespace,
+        result=result if diff.changed else "unchanged",
+        changed=diff.changed,
+        diff=diff if diff.changed else None,
+        resource_version=metadata.get("resourceVersion"),
+        dry_run=dry_run or None,
+    )
 
 
 def _check_operations(patch: Any) -> None:

@@ -38,23 +38,33 @@ class Outcome:
 def manifest(image: str, host: str, port: int, seconds: int) -> dict[str, Any]:
     """A pod that the restricted pod security standard admits, that has no token, and ends by itself."""
     container = {
-        "name": "probe", "image": image, "imagePullPolicy": "IfNotPresent",
+        "name": "probe",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
         # Connected, nc hands over to `true`: its exit code is that of the connection.
         "command": ["nc", "-w", str(seconds), host, str(port), "-e", "true"],
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "100m", "memory": "32Mi"}},
         "securityContext": {
-            "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
         },
-    }  # fmt: skip
+    }
     spec = {
-        "restartPolicy": "Never", "activeDeadlineSeconds": seconds + START_SECONDS, "terminationGracePeriodSeconds": 0,
-        "automountServiceAccountToken": False, "enableServiceLinks": False,
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": seconds + START_SECONDS,
+        "terminationGracePeriodSeconds": 0,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
         "securityContext": {
-            "runAsNonRoot": True, "runAsUser": 65534, "runAsGroup": 65534, "seccompProfile": {"type": "RuntimeDefault"},
+            "runAsNonRoot": True,
+            "runAsUser": 65534,
+            "runAsGroup": 65534,
+            "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [container],
-    }  # fmt: skip
+    }
     name = f"kmcp-probe-{secrets.token_hex(5)}"
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {LABEL: "true"}}, "spec": spec}
 
@@ -132,5 +142,6 @@ def _cannot_run(pod: Mapping[str, Any], why: str) -> ToolFailure:
     image = pod["spec"]["containers"][0]["image"]
     return unavailable(
         f"the probe pod could not run: {why}",
-        f"use mode=proxy, or set --probe-image (KMCP_PROBE_IMAGE) to an image with nc; it is {image}", backend=BACKEND,
-    )  # fmt: skip
+        f"use mode=proxy, or set --probe-image (KMCP_PROBE_IMAGE) to an image with nc; it is {image}",
+        backend=BACKEND,
+    )

@@ -5,10 +5,14 @@ from decimal import Decimal, InvalidOperation
 
 _QUANTITY = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?\d+)?)([numkKMGTPE]?i?)")
 _FACTORS = {
-    "": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "k": Decimal(1000),
+    "": Decimal(1),
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
+    "k": Decimal(1000),
     **{unit: Decimal(1000) ** power for power, unit in enumerate("MGTPE", 2)},
     **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)},
-}  # fmt: skip
+}
 
 
 def number(quantity: object) -> Decimal:

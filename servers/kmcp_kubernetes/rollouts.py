@@ -55,12 +55,14 @@ def history(found: Object, kept: Sequence[Kept]) -> list[Revision]:
     current = _current(found, kept)
     return [
         Revision(
-            revision=item.number, created=str(item.owner["metadata"].get("creationTimestamp", "")),
+            revision=item.number,
+            created=str(item.owner["metadata"].get("creationTimestamp", "")),
             change_cause=(item.owner["metadata"].get("annotations") or {}).get(CHANGE_CAUSE),
-            images=_images(item.template), current=item is current or None,
+            images=_images(item.template),
+            current=item is current or None,
         )
         for item in kept
-    ]  # fmt: skip
+    ]
 
 
 def target_of_undo(found: Object, kept: Sequence[Kept], to_revision: int) -> Kept:

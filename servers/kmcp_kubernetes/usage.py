@@ -56,10 +56,11 @@ def _usage(item: Mapping[str, Any]) -> Usage:
         [container["usage"] for container in item["containers"]] if "containers" in item else [item.get("usage") or {}]
     )
     return Usage(
-        name=item["metadata"]["name"], namespace=item["metadata"].get("namespace"),
+        name=item["metadata"]["name"],
+        namespace=item["metadata"].get("namespace"),
         cpu_millicores=sum(millicores(part.get("cpu", 0)) for part in parts),
         memory_bytes=sum(whole_bytes(part.get("memory", 0)) for part in parts),
-    )  # fmt: skip
+    )
 
 
 async def related(

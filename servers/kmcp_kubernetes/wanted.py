@@ -11,11 +11,47 @@ _COUNTED = "(?:replica|pod|instance|cop|cpu|core|retr|to |and )"
 _WORD = r"""["'`]?([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)["'`]?"""
 _FILLERS = frozenset(
     {
-        "a", "an", "the", "of", "in", "on", "at", "to", "for", "from", "with", "and", "or", "that", "which", "is", "it",
-        "its", "this", "by", "as", "named", "called", "using", "port", "account", "type", "image", "replicas",
-        "namespace", "service", "deployment", "running", "runs", "container", "docker", "my", "ingress", "new",
+        "a",
+        "an",
+        "the",
+        "of",
+        "in",
+        "on",
+        "at",
+        "to",
+        "for",
+        "from",
+        "with",
+        "and",
+        "or",
+        "that",
+        "which",
+        "is",
+        "it",
+        "its",
+        "this",
+        "by",
+        "as",
+        "named",
+        "called",
+        "using",
+        "port",
+        "account",
+        "type",
+        "image",
+        "replicas",
+        "namespace",
+        "service",
+        "deployment",
+        "running",
+        "runs",
+        "container",
+        "docker",
+        "my",
+        "ingress",
+        "new",
     }
-)  # fmt: skip
+)
 _KNOWN_IMAGES = "nginx|httpd|redis|postgres|mysql|mariadb|mongo|rabbitmq|memcached|busybox|alpine|python|node|traefik"
 _DIGEST = "@sha256:[0-9a-f]{64}"
 _METHOD = "GET|POST|PUT|DELETE|PATCH|HEAD"
@@ -34,25 +70,35 @@ _PATTERNS: Mapping[str, Sequence[str]] = {
     ),
     "replicas": (r"\b(\d+) (?:replicas?|pods|instances|copies)\b", r"\breplicas?:?\s+(\d+)"),
     "min": (
-        r"\bmin(?:imum)?(?: of)?(?: replicas)?:?\s+(\d+)", r"\bbetween (\d+) and \d+", r"\b(\d+)\s*(?:-|to)\s*\d+ rep",
+        r"\bmin(?:imum)?(?: of)?(?: replicas)?:?\s+(\d+)",
+        r"\bbetween (\d+) and \d+",
+        r"\b(\d+)\s*(?:-|to)\s*\d+ rep",
         r"\bat least (\d+)",
     ),
     "max": (
-        r"\bmax(?:imum)?(?: of)?(?: replicas)?:?\s+(\d+)", r"\bbetween \d+ and (\d+)", r"\b\d+\s*(?:-|to)\s*(\d+) rep",
+        r"\bmax(?:imum)?(?: of)?(?: replicas)?:?\s+(\d+)",
+        r"\bbetween \d+ and (\d+)",
+        r"\b\d+\s*(?:-|to)\s*(\d+) rep",
         r"\bat most (\d+)",
     ),
     "port": (
-        r"(?<!target )(?<!container )\bports?:?\s+(\d{1,5})\b", r"(?<!\S)(\d{1,5}):\d{1,5}\b",
-        r"\b(\d{1,5})/(?:tcp|udp)\b", r"\b(?:to|backend|service) (?:the )?[a-z][\w.-]*:(\d{1,5})\b",
+        r"(?<!target )(?<!container )\bports?:?\s+(\d{1,5})\b",
+        r"(?<!\S)(\d{1,5}):\d{1,5}\b",
+        r"\b(\d{1,5})/(?:tcp|udp)\b",
+        r"\b(?:to|backend|service) (?:the )?[a-z][\w.-]*:(\d{1,5})\b",
     ),
     "target_port": (
-        r"\b(?:target|container) ?port:?\s+(\d{1,5})\b", r"\bport:?\s+\d{1,5}\s*(?:to|->|→|:)\s*(\d{1,5})\b",
-        r"(?<!\S)\d{1,5}:(\d{1,5})\b", r"\blisten(?:s|ing)? on (?:port )?(\d{1,5})\b",
+        r"\b(?:target|container) ?port:?\s+(\d{1,5})\b",
+        r"\bport:?\s+\d{1,5}\s*(?:to|->|→|:)\s*(\d{1,5})\b",
+        r"(?<!\S)\d{1,5}:(\d{1,5})\b",
+        r"\blisten(?:s|ing)? on (?:port )?(\d{1,5})\b",
     ),
     "protocol": (r"\b(udp|sctp)\b",),
     "service_type": (r"\b(node ?port|load ?balancer|cluster ?ip)\b",),
     "service": (
-        rf"\bservice:?\s+(?!account){_WORD}", rf"\bbackend:?\s+{_WORD}", rf"\bto (?:the )?{_WORD}:\d+",
+        rf"\bservice:?\s+(?!account){_WORD}",
+        rf"\bbackend:?\s+{_WORD}",
+        rf"\bto (?:the )?{_WORD}:\d+",
         rf"\bto (?:the )?{_WORD} service\b",
     ),
     "host": (
@@ -81,19 +127,31 @@ _PATTERNS: Mapping[str, Sequence[str]] = {
     "duration": (r"\b(\d+(?:s|m|h))\b(?! cpu)",),
     "retries": (r"\b(\d+) retries\b",),
     "url": (r"\b(https?://[^\s,;]+)",),
-}  # fmt: skip
+}
 _SPELLINGS: Mapping[str, str] = {
-    word.lower(): word for word in (
-        "NodePort", "LoadBalancer", "ClusterIP", "ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany", "Deployment",
-        "StatefulSet", "Rollout", "ClusterRole",
+    word.lower(): word
+    for word in (
+        "NodePort",
+        "LoadBalancer",
+        "ClusterIP",
+        "ReadWriteOnce",
+        "ReadWriteMany",
+        "ReadOnlyMany",
+        "Deployment",
+        "StatefulSet",
+        "Rollout",
+        "ClusterRole",
     )
-} | {"rwo": "ReadWriteOnce", "rwx": "ReadWriteMany", "rox": "ReadOnlyMany", "denies": "DENY"}  # fmt: skip
+} | {"rwo": "ReadWriteOnce", "rwx": "ReadWriteMany", "rox": "ReadOnlyMany", "denies": "DENY"}
 _SPOKEN_SCHEDULES = (
-    (r"\bevery (\d+) min(?:ute)?s?\b", "*/{} * * * *"), (r"\bevery minute\b", "* * * * *"),
-    (r"\bevery (\d+) hours?\b", "0 */{} * * *"), (r"\b(?:hourly|every hour)\b", "0 * * * *"),
-    (r"\b(?:daily|nightly|every day|every night)\b", "0 0 * * *"), (r"\b(?:weekly|every week)\b", "0 0 * * 0"),
+    (r"\bevery (\d+) min(?:ute)?s?\b", "*/{} * * * *"),
+    (r"\bevery minute\b", "* * * * *"),
+    (r"\bevery (\d+) hours?\b", "0 */{} * * *"),
+    (r"\b(?:hourly|every hour)\b", "0 * * * *"),
+    (r"\b(?:daily|nightly|every day|every night)\b", "0 0 * * *"),
+    (r"\b(?:weekly|every week)\b", "0 0 * * 0"),
     (r"\b(?:monthly|every month)\b", "0 0 1 * *"),
-)  # fmt: skip
+)
 
 
 def _spelled(text: str) -> str:

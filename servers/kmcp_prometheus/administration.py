@@ -31,7 +31,7 @@ async def check_allowed(prometheus: Prometheus) -> None:
 
 async def matched(
     prometheus: Prometheus, match: Sequence[str], start: float, end: float
-) -> tuple[dict[str, int], bool]:  # fmt: skip
+) -> tuple[dict[str, int], bool]:
     """The series with samples in that time, counted by metric, and whether there are more than were counted."""
     parameters = [("match[]", match), ("start", stamp(start)), ("end", stamp(end)), ("limit", MOST_COUNTED)]
     reply = await prometheus.post("/series", parameters)

@@ -29,6 +29,11 @@ def of(entry: dict[str, Any]) -> Alert:
     value, note = number(entry["value"]) if entry.get("value") not in (None, "") else (None, None)
     labels = dict(entry["labels"])
     return Alert(
-        name=labels.pop(ALERT_NAME, ""), state=entry["state"], labels=labels,
-        annotations=entry.get("annotations") or {}, active_at=entry.get("activeAt"), value=value, note=note,
-    )  # fmt: skip
+        name=labels.pop(ALERT_NAME, ""),
+        state=entry["state"],
+        labels=labels,
+        annotations=entry.get("annotations") or {},
+        active_at=entry.get("activeAt"),
+        value=value,
+        note=note,
+    )

@@ -62,25 +62,43 @@ class Prometheus:
         return reply(json.loads(answer.content)).data if answer.content else None
 
     async def query(
-        self, query: str, at: float, *, limit: int | None = None, timeout: float | None = None,
+        self,
+        query: str,
+        at: float,
+        *,
+        limit: int | None = None,
+        timeout: float | None = None,
         lookback: float | None = None,
-    ) -> Reply:  # fmt: skip
+    ) -> Reply:
         """The value of an expression at one moment."""
         parameters = [
-            ("query", query), ("time", stamp(at)), ("limit", limit), ("timeout", self._deadline(timeout)),
+            ("query", query),
+            ("time", stamp(at)),
+            ("limit", limit),
+            ("timeout", self._deadline(timeout)),
             ("lookback_delta", lookback and f"{lookback:.3f}"),
-        ]  # fmt: skip
+        ]
         return await self._asked("/query", query, parameters)
 
     async def query_range(
-        self, query: str, start: float, end: float, step: float, *, limit: int | None = None,
+        self,
+        query: str,
+        start: float,
+        end: float,
+        step: float,
+        *,
+        limit: int | None = None,
         timeout: float | None = None,
-    ) -> Reply:  # fmt: skip
+    ) -> Reply:
         """Its values at every step."""
         parameters = [
-            ("query", query), ("start", stamp(start)), ("end", stamp(end)), ("step", f"{step:.3f}"),
-            ("limit", limit), ("timeout", self._deadline(timeout)),
-        ]  # fmt: skip
+            ("query", query),
+            ("start", stamp(start)),
+            ("end", stamp(end)),
+            ("step", f"{step:.3f}"),
+            ("limit", limit),
+            ("timeout", self._deadline(timeout)),
+        ]
         return await self._asked("/query_range", query, parameters)
 
     async def exemplars(self, query: str, start: float, end: float) -> Reply:
@@ -88,9 +106,13 @@ class Prometheus:
         return await self._asked("/query_exemplars", query, parameters)
 
     async def label_values(
-        self, name: str, match: Sequence[str] = (), start: float | None = None, end: float | None = None,
+        self,
+        name: str,
+        match: Sequence[str] = (),
+        start: float | None = None,
+        end: float | None = None,
         limit: int | None = None,
-    ) -> Reply:  # fmt: skip
+    ) -> Reply:
         parameters = [("match[]", match), ("start", stamp(start)), ("end", stamp(end)), ("limit", limit)]
         return await self.get(f"/label/{path_of_label(name)}/values", parameters)
 

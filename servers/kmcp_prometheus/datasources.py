@@ -121,13 +121,19 @@ def _plain(url: str) -> str:
 
 def _own(settings: PrometheusSettings) -> Datasource:
     access = Access(
-        url=_plain(settings.prometheus_url), set_in=_OWN, token=settings.prometheus_token,
-        token_file=settings.prometheus_token_file, username=settings.prometheus_username,
-        password=settings.prometheus_password, headers=_tenant(settings.prometheus_tenant),
-        ca_file=settings.prometheus_ca_file, cert_file=settings.prometheus_cert_file,
-        key_file=settings.prometheus_key_file, insecure=settings.prometheus_insecure,
+        url=_plain(settings.prometheus_url),
+        set_in=_OWN,
+        token=settings.prometheus_token,
+        token_file=settings.prometheus_token_file,
+        username=settings.prometheus_username,
+        password=settings.prometheus_password,
+        headers=_tenant(settings.prometheus_tenant),
+        ca_file=settings.prometheus_ca_file,
+        cert_file=settings.prometheus_cert_file,
+        key_file=settings.prometheus_key_file,
+        insecure=settings.prometheus_insecure,
         seconds=settings.prometheus_timeout + _GRACE_SECONDS,
-    )  # fmt: skip
+    )
     return Datasource(DEFAULT, access, settings.prometheus_timeout)
 
 
@@ -148,9 +154,11 @@ def _of_file(settings: PrometheusSettings) -> list[Datasource]:
 def _named(entry: _Entry, settings: PrometheusSettings) -> Datasource:
     where = f"of data source {entry.name} in {settings.prometheus_datasources_file}"
     set_in = SetIn(
-        url=f"url {where}", credentials=f"token, or username and password, {where}",
-        tls=f"ca_file or cert_file {where}", timeout="PROMETHEUS_TIMEOUT",
-    )  # fmt: skip
+        url=f"url {where}",
+        credentials=f"token, or username and password, {where}",
+        tls=f"ca_file or cert_file {where}",
+        timeout="PROMETHEUS_TIMEOUT",
+    )
     fields = entry.model_dump(exclude={"name", "url", "tenant", "headers"})
     headers = {**entry.headers, **_tenant(entry.tenant)}
     seconds = settings.prometheus_timeout

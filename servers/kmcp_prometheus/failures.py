@@ -10,9 +10,14 @@ from kmcp_runtime.upstream.failures import is_page
 
 BACKEND = "prometheus"
 _CODES: dict[str, Code] = {
-    "bad_data": "bad_argument", "execution": "bad_argument", "timeout": "timed_out", "not_found": "not_found",
-    "canceled": "unavailable", "internal": "unavailable", "unavailable": "unavailable",
-}  # fmt: skip
+    "bad_data": "bad_argument",
+    "execution": "bad_argument",
+    "timeout": "timed_out",
+    "not_found": "not_found",
+    "canceled": "unavailable",
+    "internal": "unavailable",
+    "unavailable": "unavailable",
+}
 _NARROWER = (
     "ask for a shorter range or a larger step, add label matchers, or let a recording rule work it out beforehand"
 )
@@ -32,7 +37,7 @@ _HINTS: tuple[tuple[str, Code | None, str], ...] = (
     ("many-to-many matching", None, "aggregate one side (sum by (…)), or match on(…) labels that are unique there"),
     ("group_left", None, "say on which labels, and which side has many: on(…) group_left()"),
     ("duplicate series", None, "aggregate first, or match on(…) more labels"),
-)  # fmt: skip
+)
 
 
 class ApiFailure(ToolFailure):
@@ -85,10 +90,13 @@ def _said(refused: Refused) -> tuple[str, str]:
 def _not_served(refused: Refused) -> ApiFailure:
     path = refused.place.partition("/api/v1")[2] or refused.place
     return ApiFailure(
-        404, "", "unavailable", f"this backend does not serve {path}: {refused.message}",
+        404,
+        "",
+        "unavailable",
+        f"this backend does not serve {path}: {refused.message}",
         "Thanos, Mimir and VictoriaMetrics serve a part of Prometheus' API (prometheus_build_info_tool tells which); "
         "if nothing works, the address may lack a path prefix such as /prometheus",
-    )  # fmt: skip
+    )
 
 
 def _not_ready(refused: Refused) -> ApiFailure:

@@ -20,8 +20,6 @@ def page(
     def at(kept: int) -> str:
         return cursors.encode({"o": start + kept}, arguments)
 
-    result = kind(
-        items=shown, total=len(found), truncated=left, cursor=at(len(shown)) if left else None, **more
-    )  # fmt: skip
+    result = kind(items=shown, total=len(found), truncated=left, cursor=at(len(shown)) if left else None, **more)
     result.continues_at(at)
     return result

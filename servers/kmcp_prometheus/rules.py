@@ -50,9 +50,13 @@ class Wanted:
 
     def parameters(self) -> list[tuple[str, Any]]:
         return [
-            ("type", self.type), ("rule_name[]", self.rule_name), ("rule_group[]", self.rule_group),
-            ("file[]", self.file), ("match[]", self.match), ("exclude_alerts", str(not self.alerts).lower()),
-        ]  # fmt: skip
+            ("type", self.type),
+            ("rule_name[]", self.rule_name),
+            ("rule_group[]", self.rule_group),
+            ("file[]", self.file),
+            ("match[]", self.match),
+            ("exclude_alerts", str(not self.alerts).lower()),
+        ]
 
     def takes(self, rule: Rule) -> bool:
         """Asked again here: backends ignore parameters that they do not know."""
@@ -121,10 +125,17 @@ def _plain(value: Any) -> Number | None:
 
 def _rule(group: dict[str, Any], entry: dict[str, Any], alerts: bool) -> Rule:
     return Rule(
-        group=group["name"], file=group["file"], name=entry["name"], type=_TYPES.get(entry["type"], entry["type"]),
-        query=entry["query"], duration_seconds=_plain(entry.get("duration")), state=entry.get("state"),
-        health=entry["health"], last_error=entry.get("lastError") or None,
-        evaluation_seconds=entry.get("evaluationTime"), labels=entry.get("labels") or None,
+        group=group["name"],
+        file=group["file"],
+        name=entry["name"],
+        type=_TYPES.get(entry["type"], entry["type"]),
+        query=entry["query"],
+        duration_seconds=_plain(entry.get("duration")),
+        state=entry.get("state"),
+        health=entry["health"],
+        last_error=entry.get("lastError") or None,
+        evaluation_seconds=entry.get("evaluationTime"),
+        labels=entry.get("labels") or None,
         annotations=entry.get("annotations") or None,
         alerts=[active.of(one) for one in entry.get("alerts") or ()] if alerts and "alerts" in entry else None,
-    )  # fmt: skip
+    )

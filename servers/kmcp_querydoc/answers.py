@@ -49,9 +49,15 @@ class Search:
     """One search, as `query_documentation` asks for it."""
 
     def __init__(
-        self, docs: Documentation, query: str, product: str | None, version: str | None, prefix: str | None,
-        neighbours: int, limit: int,
-    ) -> None:  # fmt: skip
+        self,
+        docs: Documentation,
+        query: str,
+        product: str | None,
+        version: str | None,
+        prefix: str | None,
+        neighbours: int,
+        limit: int,
+    ) -> None:
         self._docs, self._query, self._limit, self._neighbours = docs, query, limit, neighbours
         self._product, self._version = product, version
         self._within = Within(prefix) if prefix else None
@@ -81,11 +87,17 @@ class Search:
 
     def _answer(self, index: Index, one: Ranked, passage: Passage, product: Product) -> Answer:
         return Answer(
-            title=passage.title, heading_path=" > ".join(passage.headings), url=address(passage),
-            product=product.name, version=product.version, score=one.score, citation=citation(passage, product),
+            title=passage.title,
+            heading_path=" > ".join(passage.headings),
+            url=address(passage),
+            product=product.name,
+            version=product.version,
+            score=one.score,
+            citation=citation(passage, product),
             chunk=ChunkPlace(id=identity(passage, product), index=passage.position, of=passage.of),
-            content=passage.content, neighbours=self._around(index, passage) or None,
-        )  # fmt: skip
+            content=passage.content,
+            neighbours=self._around(index, passage) or None,
+        )
 
     def _around(self, index: Index, passage: Passage) -> list[Neighbour]:
         if not self._neighbours:

@@ -7,9 +7,15 @@ from kmcp_querydoc.index.reading import Index, Product
 from kmcp_runtime.errors import ToolFailure, nearest, not_found
 
 _USUAL = {
-    "k8s": "kubernetes", "otel-collector": "otel", "opentelemetry": "otel", "argo": "argo-rollouts",
-    "rollouts": "argo-rollouts", "prom": "prometheus", "gatewayapi": "gateway-api", "ztunnel": "ambient",
-}  # fmt: skip
+    "k8s": "kubernetes",
+    "otel-collector": "otel",
+    "opentelemetry": "otel",
+    "argo": "argo-rollouts",
+    "rollouts": "argo-rollouts",
+    "prom": "prometheus",
+    "gatewayapi": "gateway-api",
+    "ztunnel": "ambient",
+}
 """Other names of products, beside those that an index brings."""
 _MOST_NAMED = 20
 

@@ -24,8 +24,14 @@ Query = Annotated[str, AfterValidator(_text), Word("Question or keywords", max_l
 ProductName = Annotated[str | None, AfterValidator(_name), Word("Product; none = all")]
 Version = Annotated[str | None, Word("None = newest", max_length=100)]
 OLD_NAMES = {
-    "queryText": "query", "productName": "product_name", "dbName": "product_name", "urlPathPrefix": "url_prefix",
-    "filePath": "url", "file_path": "url", "filePathPrefix": "path_prefix", "startIndex": "start_index",
+    "queryText": "query",
+    "productName": "product_name",
+    "dbName": "product_name",
+    "urlPathPrefix": "url_prefix",
+    "filePath": "url",
+    "file_path": "url",
+    "filePathPrefix": "path_prefix",
+    "startIndex": "start_index",
     "endIndex": "end_index",
-}  # fmt: skip
+}
 """Arguments as older servers of documentation call them."""

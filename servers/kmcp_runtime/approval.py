@@ -105,11 +105,12 @@ class Approvals:
 
     def _required(self, intent: Intent, details: Any, why: str) -> ToolFailure:
         return ToolFailure(
-            "approval_required", why,
+            "approval_required",
+            why,
             f"show the plan to whoever decides, then repeat the call with the same arguments and approval=<the token>; "
             f"good for {GOOD_FOR_SECONDS // 60} minutes",
             details={"plan": details, "approval": self._seal(intent)},
-        )  # fmt: skip
+        )
 
     def _seal(self, intent: Intent) -> str:
         body = {**vars(intent), "expires": self._clock() + GOOD_FOR_SECONDS, "nonce": secrets.token_hex(8)}

@@ -10,9 +10,25 @@ from typing import Any, TextIO
 from kmcp_runtime.output import redact
 
 _TARGET_WORDS = (
-    "context", "datasource", "namespace", "resource_type", "resource_name", "name", "pod_name", "service_name",
-    "container", "action", "url", "uid", "user_id", "org_id", "team_id", "annotation_id", "folder_uid", "group",
-)  # fmt: skip
+    "context",
+    "datasource",
+    "namespace",
+    "resource_type",
+    "resource_name",
+    "name",
+    "pod_name",
+    "service_name",
+    "container",
+    "action",
+    "url",
+    "uid",
+    "user_id",
+    "org_id",
+    "team_id",
+    "annotation_id",
+    "folder_uid",
+    "group",
+)
 _LONGEST = 128
 
 

@@ -72,14 +72,19 @@ class SuiteTool(Tool):
     @classmethod
     def of(cls, declared: Declared, instance: "Instance") -> "SuiteTool":
         tool = cls(
-            name=declared.name, title=declared.title, description=declared.description,
-            parameters=declared.input_schema(), output_schema=declared.output_schema(),
+            name=declared.name,
+            title=declared.title,
+            description=declared.description,
+            parameters=declared.input_schema(),
+            output_schema=declared.output_schema(),
             annotations=mcp_types.ToolAnnotations(
-                read_only_hint=declared.effect is Effect.READ, destructive_hint=declared.destructive,
-                idempotent_hint=declared.idempotent, open_world_hint=declared.open_world,
+                read_only_hint=declared.effect is Effect.READ,
+                destructive_hint=declared.destructive,
+                idempotent_hint=declared.idempotent,
+                open_world_hint=declared.open_world,
             ),
             meta={"kmcp-suite/tool": tool_meta(declared)},
-        )  # fmt: skip
+        )
         tool._declared = declared
         tool._instance = instance
         return tool
@@ -98,9 +103,12 @@ def tool_meta(declared: Declared) -> dict[str, Any]:
 async def run(instance: "Instance", declared: Declared, arguments: Mapping[str, Any]) -> ToolResult:
     """Answer a call; every failure becomes a result, and exactly one audit line says how it went."""
     entry = audit.Entry(
-        request=secrets.token_hex(6), server=instance.name, tool=declared.name,
-        effect=declared.effect_of(arguments).value, caller=auth.caller(),
-    )  # fmt: skip
+        request=secrets.token_hex(6),
+        server=instance.name,
+        tool=declared.name,
+        effect=declared.effect_of(arguments).value,
+        caller=auth.caller(),
+    )
     entry.describe(arguments)
     started = time.perf_counter()
     with instance.metrics.under_way(instance.name, declared.name):
@@ -148,9 +156,15 @@ async def _answer(
     named = {name: getattr(values, name) for name in declared.arguments.model_fields}
     given = frozenset(name for name, field in declared.arguments.model_fields.items() if named[name] != field.default)
     call = Call(
-        entry.request, declared.name, entry.caller, named, _deadline(instance, declared, named), _context(), given,
+        entry.request,
+        declared.name,
+        entry.caller,
+        named,
+        _deadline(instance, declared, named),
+        _context(),
+        given,
         instance.runtime.read_only,
-    )  # fmt: skip
+    )
     effect = declared.effect_of(named)
     entry.effect = effect.value
     try:

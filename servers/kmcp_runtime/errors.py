@@ -15,9 +15,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
 Code = Literal[
-    "bad_argument", "not_found", "forbidden", "denied", "approval_required", "conflict", "unavailable", "timed_out",
-    "too_large", "internal",
-]  # fmt: skip
+    "bad_argument",
+    "not_found",
+    "forbidden",
+    "denied",
+    "approval_required",
+    "conflict",
+    "unavailable",
+    "timed_out",
+    "too_large",
+    "internal",
+]
 CODES: tuple[Code, ...] = get_args(Code)
 
 

@@ -38,7 +38,7 @@ from kmcp_runtime.catalog import (
     stdio_connections,
     strongest,
     union,
-)  # fmt: skip
+)
 from kmcp_runtime.cli import COMPOSED_PORT, SERVERS
 from kmcp_runtime.commands import complain
 from kmcp_runtime.instance import Server
@@ -146,16 +146,25 @@ def _tool(declared: Declared) -> ToolEntry:
     if declared.by and actions is not None:
         actions |= {value: declared.effect for value in _values(declared) if value not in actions}
     return ToolEntry(
-        name=declared.name, title=declared.title, description=declared.description,
-        effect=None if actions else declared.effect, actions=actions, aliases=declared.aliases,
-        input_schema=declared.input_schema(), output_schema=declared.output_schema(),
+        name=declared.name,
+        title=declared.title,
+        description=declared.description,
+        effect=None if actions else declared.effect,
+        actions=actions,
+        aliases=declared.aliases,
+        input_schema=declared.input_schema(),
+        output_schema=declared.output_schema(),
         annotations={
-            "readOnlyHint": declared.effect is Effect.READ, "destructiveHint": declared.destructive,
-            "idempotentHint": declared.idempotent, "openWorldHint": declared.open_world,
+            "readOnlyHint": declared.effect is Effect.READ,
+            "destructiveHint": declared.destructive,
+            "idempotentHint": declared.idempotent,
+            "openWorldHint": declared.open_world,
         },
-        needs=declared.needs, verified=declared.verified, why=declared.why,
+        needs=declared.needs,
+        verified=declared.verified,
+        why=declared.why,
         when=declared.when or (_EXTRAS if declared.extra else None),
-    )  # fmt: skip
+    )
 
 
 def _values(declared: Declared) -> list[str]:

@@ -75,10 +75,11 @@ def _tidy(node: Any, *, strict: bool, inside_properties: bool = False) -> Any:
         if node.get("additionalProperties") is False:
             del node["additionalProperties"]
     return {
-        key: value if key in ("default", "enum", "const", "required", "examples")
+        key: value
+        if key in ("default", "enum", "const", "required", "examples")
         else _tidy(value, strict=strict, inside_properties=key == "properties")
         for key, value in node.items()
-    }  # fmt: skip
+    }
 
 
 def _without_null(node: JsonSchema) -> JsonSchema:

@@ -65,10 +65,17 @@ def compose(name: str, instances: Sequence[Instance], authentication: AuthProvid
     tools = [SuiteTool.of(declared, instance) for instance in instances for declared in instance.tools.values()]
     key = runtime.state_key.get_secret_value() if runtime.state_key else secrets.token_hex(32)
     mcp: FastMCP[Any] = FastMCP(
-        name, _instructions(instances), version=VERSION, auth=authentication, middleware=[Gate(instances)],
-        lifespan=_lifespan(instances), mask_error_details=True, on_duplicate="error", dereference_schemas=False,
+        name,
+        _instructions(instances),
+        version=VERSION,
+        auth=authentication,
+        middleware=[Gate(instances)],
+        lifespan=_lifespan(instances),
+        mask_error_details=True,
+        on_duplicate="error",
+        dereference_schemas=False,
         request_state_security=RequestStateSecurity(keys=[key.encode().ljust(32, b"\0")]),
-    )  # fmt: skip
+    )
     for tool in tools:
         mcp.add_tool(tool)
     # Without it every modern tools/call runs a whole tools/list to check headers; a test guards that it is honoured.
@@ -146,9 +153,13 @@ def _one_app(mcp: FastMCP[Any], path: str, runtime: RuntimeSettings) -> Any:
     local = auth.is_loopback(runtime.host)
     hosts = [*listed(runtime.allowed_hosts), *([runtime.host] if local else [])]
     return mcp.http_app(
-        path=path, json_response=False, stateless_http=not runtime.stateful, host_origin_protection="auto",
-        allowed_hosts=hosts or None, allowed_origins=list(listed(runtime.allowed_origins)) or None,
-    )  # fmt: skip
+        path=path,
+        json_response=False,
+        stateless_http=not runtime.stateful,
+        host_origin_protection="auto",
+        allowed_hosts=hosts or None,
+        allowed_origins=list(listed(runtime.allowed_origins)) or None,
+    )
 
 
 class Paths:

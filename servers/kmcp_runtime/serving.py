@@ -12,15 +12,28 @@ from starlette.types import ASGIApp
 
 
 def server(
-    app: ASGIApp, host: str = "127.0.0.1", port: int = 0, *, lifespan: Literal["on", "off"] = "off", grace: int = 1,
+    app: ASGIApp,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    lifespan: Literal["on", "off"] = "off",
+    grace: int = 1,
     certificate: Path | None = None,
-) -> uvicorn.Server:  # fmt: skip
+) -> uvicorn.Server:
     """Not yet serving. `grace`: seconds for requests under way at the end; `certificate`: TLS by a folder's files."""
     chain, key = (certificate and certificate / name for name in ("tls.crt", "tls.key"))
     config = uvicorn.Config(
-        app, host, port, log_config=None, access_log=False, lifespan=lifespan, timeout_graceful_shutdown=grace,
-        ws="none", ssl_certfile=chain, ssl_keyfile=key,
-    )  # fmt: skip
+        app,
+        host,
+        port,
+        log_config=None,
+        access_log=False,
+        lifespan=lifespan,
+        timeout_graceful_shutdown=grace,
+        ws="none",
+        ssl_certfile=chain,
+        ssl_keyfile=key,
+    )
     return _WithoutSignals(config)
 
 

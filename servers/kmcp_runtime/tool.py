@@ -170,16 +170,29 @@ def tool(
     def declare(function: Function) -> Function:
         arguments, injections = _arguments(function, needs_approval=_destroys(effect, by))
         declared = Declared(
-            function=function, name=function.__name__, title=title or _title(function.__name__),
+            function=function,
+            name=function.__name__,
+            title=title or _title(function.__name__),
             description=" ".join((inspect.getdoc(function) or "").split()),
-            effect=effect, by=by, needs=needs, timeout=timeout,
+            effect=effect,
+            by=by,
+            needs=needs,
+            timeout=timeout,
             idempotent=idempotent or effect is Effect.READ,
             destructive=effect is Effect.DESTROY if destructive is None else destructive,
-            open_world=open_world, extra=extra, aliases=aliases, ignored=ignored,
-            renamed=renamed or {}, verified=verified, why=why, when=when,
-            arguments=arguments, result=_result(function), injections=injections,
+            open_world=open_world,
+            extra=extra,
+            aliases=aliases,
+            ignored=ignored,
+            renamed=renamed or {},
+            verified=verified,
+            why=why,
+            when=when,
+            arguments=arguments,
+            result=_result(function),
+            injections=injections,
             parameters=frozenset(arguments.model_fields) - {"approval"},
-        )  # fmt: skip
+        )
         setattr(function, _ATTRIBUTE, declared)
         return function
 

@@ -79,10 +79,14 @@ class Web:
     """
 
     def __init__(
-        self, timeouts: Timeouts | None = None, *, transport: httpx2.AsyncBaseTransport | None = None,
-        resolve: Resolve = system_resolver, connections: int = 32,
+        self,
+        timeouts: Timeouts | None = None,
+        *,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        resolve: Resolve = system_resolver,
+        connections: int = 32,
         tls: Callable[[], ssl.SSLContext] = httpx2.create_ssl_context,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.timeouts = timeouts or Timeouts()
         self._tls = tls
         self._resolve = resolve

@@ -15,18 +15,22 @@ def rollouts_path(namespace: str, name: str = "", plural: str = "rollouts") -> s
 
 def template(name: str, version: str = "1") -> Object:
     container = {
-        "name": "main", "image": f"{SLEEPER}:{version}", "imagePullPolicy": "IfNotPresent",
+        "name": "main",
+        "image": f"{SLEEPER}:{version}",
+        "imagePullPolicy": "IfNotPresent",
         "command": ["/busybox", "sleep", "3600"],
-    }  # fmt: skip
+    }
     spec = {"containers": [container], "terminationGracePeriodSeconds": 0}
     return {"metadata": {"labels": {"app": name}}, "spec": spec}
 
 
 def rollout(name: str, strategy: Mapping[str, Any], replicas: int = 2) -> Object:
     spec = {
-        "replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template(name),
+        "replicas": replicas,
+        "selector": {"matchLabels": {"app": name}},
+        "template": template(name),
         "strategy": dict(strategy),
-    }  # fmt: skip
+    }
     return {"apiVersion": API, "kind": "Rollout", "metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
 
 
@@ -45,9 +49,11 @@ def analysis(name: str, command: Sequence[str]) -> Object:
 def experiment(name: str, duration: str) -> Object:
     one = {"name": "one", "selector": {"matchLabels": {"app": name}}, "template": template(name)}
     return {
-        "apiVersion": API, "kind": "Experiment", "metadata": {"name": name},
+        "apiVersion": API,
+        "kind": "Experiment",
+        "metadata": {"name": name},
         "spec": {"duration": duration, "templates": [one]},
-    }  # fmt: skip
+    }
 
 
 def service(name: str) -> Object:

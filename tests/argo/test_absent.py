@@ -26,9 +26,12 @@ VERBS = ["get", "list", "patch"]
 
 def group(name: str, version: str, resource: str, kind: str) -> dict[str, Any]:
     about = {
-        "resource": resource, "responseKind": {"kind": kind}, "scope": "Namespaced", "verbs": VERBS,
+        "resource": resource,
+        "responseKind": {"kind": kind},
+        "scope": "Namespaced",
+        "verbs": VERBS,
         "singularResource": kind.lower(),
-    }  # fmt: skip
+    }
     return {
         "metadata": {"name": name},
         "versions": [{"version": version, "resources": [about], "freshness": "Current"}],

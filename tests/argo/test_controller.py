@@ -48,9 +48,12 @@ async def own_controller(api: KubeApi, namespace: str, controller: None) -> str:
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "argo-rollouts"}
     subject = {"kind": "ServiceAccount", "name": "argo-rollouts", "namespace": namespace}
     binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "argo-rollouts"},
-        "roleRef": role, "subjects": [subject],
-    }  # fmt: skip
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "argo-rollouts"},
+        "roleRef": role,
+        "subjects": [subject],
+    }
     (found,) = [each for each in install.manifests() if each["kind"] == "Deployment"]
     found = install.deployment(found)
     found["spec"]["template"]["spec"]["containers"][0]["args"] = ["--namespaced"]

@@ -26,8 +26,11 @@ pytestmark = [pytest.mark.pods, pytest.mark.usefixtures("controller"), pytest.ma
 IGNORED = {"argo-rollouts.argoproj.io/controller-instance-id": "none"}
 MERGE = "application/merge-patch+json"
 REFERENCED = {"Deployment": "apps/v1", "ReplicaSet": "apps/v1", "PodTemplate": "v1"}
-PATHS = {"Deployment": "/apis/apps/v1/{ns}/deployments", "ReplicaSet": "/apis/apps/v1/{ns}/replicasets",
-         "PodTemplate": "/api/v1/{ns}/podtemplates"}  # fmt: skip
+PATHS = {
+    "Deployment": "/apis/apps/v1/{ns}/deployments",
+    "ReplicaSet": "/apis/apps/v1/{ns}/replicasets",
+    "PodTemplate": "/api/v1/{ns}/podtemplates",
+}
 _GATEWAY = {"namespace": "{ns}", "should_install": True, "restart_controller": True}
 CALLS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "argo_verify_argo_rollouts_controller_install": ({},),
@@ -83,13 +86,19 @@ class Stage:
         body["spec"]["workloadRef"] = {"apiVersion": version, "kind": kind, "name": name}
         owner = await self._ignored("rollouts", body)
         reference = {
-            "apiVersion": API, "kind": "Rollout", "name": name, "uid": owner["metadata"]["uid"], "controller": True,
-        }  # fmt: skip
+            "apiVersion": API,
+            "kind": "Rollout",
+            "name": name,
+            "uid": owner["metadata"]["uid"],
+            "controller": True,
+        }
         for revision in ("1", "2"):
             replica_set = self._workload("ReplicaSet", name, version=revision, hash=f"{name}-{revision}")
             replica_set["metadata"] |= {
-                "name": f"{name}-r{revision}", "annotations": {REVISION: revision}, "ownerReferences": [reference],
-            }  # fmt: skip
+                "name": f"{name}-r{revision}",
+                "annotations": {REVISION: revision},
+                "ownerReferences": [reference],
+            }
             await make(self.api, self._path("ReplicaSet"), replica_set)
 
     def _workload(self, kind: str, name: str, version: str = "2", hash: str | None = None) -> dict[str, Any]:
@@ -121,9 +130,12 @@ class Stage:
 
     async def reset(self) -> None:
         status = {
-            "abort": False, "promoteFull": False, "currentPodHash": "b", "stableRS": "a",
+            "abort": False,
+            "promoteFull": False,
+            "currentPodHash": "b",
+            "stableRS": "a",
             "pauseConditions": [{"reason": "CanaryPauseStep", "startTime": "2026-01-01T00:00:00Z"}],
-        }  # fmt: skip
+        }
         await self._patch(rollouts_path(self.namespace, "web"), {"spec": {"paused": True}})
         await self._patch(rollouts_path(self.namespace, "web") + "/status", {"status": status})
         await self._patch(rollouts_path(self.namespace, "calm"), {"spec": {"paused": False}})
@@ -196,7 +208,9 @@ async def test_each_declared_right_is_needed(
     rules = without(declared.needs, rule, verb)
     async with holding(api, SERVER, settings, furnished.namespace, rules, tmp_path) as caller:
         said = await until(
-            lambda: furnished.outcome(caller, declared.name), lambda said: names_only(said, rule, verb), 30,
+            lambda: furnished.outcome(caller, declared.name),
+            lambda said: names_only(said, rule, verb),
+            30,
             f"{verb} refused",
-        )  # fmt: skip
+        )
         assert "forbidden" in said

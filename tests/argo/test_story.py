@@ -21,9 +21,15 @@ STEPS: tuple[dict[str, Any], ...] = (
 )
 NUDGE_SECONDS = 15
 COLUMNS = {
-    "STRATEGY": "strategy", "STATUS": "status", "STEP": "step", "SET-WEIGHT": "set_weight", "DESIRED": "desired",
-    "READY": "ready", "UP-TO-DATE": "up_to_date", "AVAILABLE": "available",
-}  # fmt: skip
+    "STRATEGY": "strategy",
+    "STATUS": "status",
+    "STEP": "step",
+    "SET-WEIGHT": "set_weight",
+    "DESIRED": "desired",
+    "READY": "ready",
+    "UP-TO-DATE": "up_to_date",
+    "AVAILABLE": "available",
+}
 
 
 class Watched:
@@ -39,9 +45,15 @@ class Watched:
     async def reaches(self, status: str, step: str | None = None) -> dict[str, Any]:
         """Its details once it is there for server and plugin alike."""
         seen = await until(
-            self._look, lambda seen: seen[0]["rollout"]["status"] == status and seen[1] == seen[2]
-            and step in (None, seen[0]["rollout"].get("step")), 120, f"{status} at step {step}, as the plugin has it",
-        )  # fmt: skip
+            self._look,
+            lambda seen: (
+                seen[0]["rollout"]["status"] == status
+                and seen[1] == seen[2]
+                and step in (None, seen[0]["rollout"].get("step"))
+            ),
+            120,
+            f"{status} at step {step}, as the plugin has it",
+        )
         return seen[0]
 
     async def _look(self) -> tuple[dict[str, Any], Any, Any]:
@@ -98,8 +110,9 @@ async def _promoted_to_the_end(web: Watched) -> None:
     assert paused["pause_conditions"][0].startswith("CanaryPauseStep since ")
     assert [step.get("current", False) for step in paused["steps"]] == [False, True, False, False]
     assert {each["role"]: each["images"] for each in paused["replica_sets"]} == {
-        "canary": [f"{SLEEPER}:2"], "stable": [f"{SLEEPER}:1"],
-    }  # fmt: skip
+        "canary": [f"{SLEEPER}:2"],
+        "stable": [f"{SLEEPER}:1"],
+    }
     rehearsed = await web.call("argo_promote_rollout", dry_run=True)
     assert rehearsed["dry_run"] is True
     assert rehearsed["patches"] == [{"status": {"pauseConditions": None}}]
@@ -187,8 +200,9 @@ async def test_blue_green_tells_active_from_preview(web: Watched, api: KubeApi, 
     await web.call("argo_set_rollout_image", container_image=f"main={SLEEPER}:2")
     paused = await web.reaches("Paused")
     assert {each["role"]: each["images"] for each in paused["replica_sets"]} == {
-        "preview": [f"{SLEEPER}:2"], "active": [f"{SLEEPER}:1"],
-    }  # fmt: skip
+        "preview": [f"{SLEEPER}:2"],
+        "active": [f"{SLEEPER}:1"],
+    }
     assert paused["rollout"]["strategy"] == "BlueGreen"
     assert "set_weight" not in paused["rollout"]
     await web.call("argo_promote_rollout")

@@ -16,8 +16,14 @@ from tests.controller.manifests import manifest, prometheus
 from tests.controller.test_spec import BAD, FOREIGN, STDIO
 
 SCHEMA_REFUSES = {
-    "other transport", "port text", "env number", "unknown key", "pull policy", "two accounts", "extension type",
-}  # fmt: skip
+    "other transport",
+    "port text",
+    "env number",
+    "unknown key",
+    "pull policy",
+    "two accounts",
+    "extension type",
+}
 """The bad manifests that never reach the controller; all others it refuses by itself, as upstream's CRD lets them."""
 
 
@@ -114,14 +120,22 @@ async def test_defaults_are_upstreams_but_for_replicas(api: KubeApi, namespace: 
 async def test_status_takes_what_the_controller_writes_and_shows_it(api: KubeApi, namespace: str) -> None:
     await create(api, namespace, manifest(FOREIGN), dry_run=False)
     ready = {
-        "type": "Ready", "status": "False", "reason": "NotAvailable", "message": "scaled to zero",
-        "observedGeneration": 1, "lastTransitionTime": "2026-01-01T00:00:00Z",
-    }  # fmt: skip
+        "type": "Ready",
+        "status": "False",
+        "reason": "NotAvailable",
+        "message": "scaled to zero",
+        "observedGeneration": 1,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
     status = {
-        "conditions": [ready], "observedGeneration": 1, "url": "http://time.tools.svc:3000/mcp", "adapter": "none",
-        "tools": {"count": 2, "hash": "sha256:x", "tokens": 9}, "extensionsHash": "sha256:y",
+        "conditions": [ready],
+        "observedGeneration": 1,
+        "url": "http://time.tools.svc:3000/mcp",
+        "adapter": "none",
+        "tools": {"count": 2, "hash": "sha256:x", "tokens": 9},
+        "extensionsHash": "sha256:y",
         "serverInfo": {"name": "time", "version": "1", "protocolVersion": "2026-07-28"},
-    }  # fmt: skip
+    }
     body = {"apiVersion": "kagent.dev/v1alpha1", "kind": "MCPServer", "metadata": {"name": "time"}, "status": status}
     path = path_of(namespace, "time")
     query = (("fieldManager", "kmcp-controller"), ("fieldValidation", "Strict"))
@@ -129,8 +143,11 @@ async def test_status_takes_what_the_controller_writes_and_shows_it(api: KubeApi
     table = await api.get(path, accept="application/json;as=Table;v=v1;g=meta.k8s.io")
     shown = dict(zip((each["name"] for each in table["columnDefinitions"]), table["rows"][0]["cells"], strict=True))
     assert {key: shown[key] for key in ("Ready", "Reason", "Tools", "URL")} == {
-        "Ready": "False", "Reason": "NotAvailable", "Tools": 2, "URL": status["url"],
-    }  # fmt: skip
+        "Ready": "False",
+        "Reason": "NotAvailable",
+        "Tools": 2,
+        "URL": status["url"],
+    }
     served = await api.get("/apis/kagent.dev/v1alpha1")
     kind = next(each for each in served["resources"] if each["name"] == "mcpservers")
     assert (set(kind["shortNames"]), kind["categories"]) == ({"mcps", "mcp"}, ["kagent"])

@@ -15,8 +15,15 @@ from tests.chart.rendering import CHART, VALUES, Chart, Object, of_kind
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
 
-_LEFT = ("v1/secrets", "v1/serviceaccounts", "v1/services", "v1/configmaps", "apps/v1/deployments",
-         "kagent.dev/v1alpha1/mcpservers", "rbac.authorization.k8s.io/v1/roles")  # fmt: skip
+_LEFT = (
+    "v1/secrets",
+    "v1/serviceaccounts",
+    "v1/services",
+    "v1/configmaps",
+    "apps/v1/deployments",
+    "kagent.dev/v1alpha1/mcpservers",
+    "rbac.authorization.k8s.io/v1/roles",
+)
 
 CONTRACT: dict[tuple[str, str], str] = {
     ("kagent.dev", "mcpservers"): "get list watch",
@@ -121,8 +128,19 @@ async def test_a_release_lives_and_leaves(
     async with release(chart, cluster, namespace, tmp_path, "controller.replicaCount=0"):
         secret = await api.get(f"/api/v1/namespaces/{namespace}/secrets/{namespace}-kmcp-state")
         assert secret["data"]["KMCP_STATE_KEY"]
-        await helm(chart, cluster, tmp_path, "upgrade", namespace, str(CHART), "-n", namespace, "--reuse-values",
-                   "--set", "servers.kubernetes.values.KMCP_TIMEOUT=60")  # fmt: skip
+        await helm(
+            chart,
+            cluster,
+            tmp_path,
+            "upgrade",
+            namespace,
+            str(CHART),
+            "-n",
+            namespace,
+            "--reuse-values",
+            "--set",
+            "servers.kubernetes.values.KMCP_TIMEOUT=60",
+        )
         after = await api.get(f"/api/v1/namespaces/{namespace}/secrets/{namespace}-kmcp-state")
         assert after["data"] == secret["data"]
         server = await api.get(f"/apis/kagent.dev/v1alpha1/namespaces/{namespace}/mcpservers/kmcp-kubernetes")
@@ -144,18 +162,27 @@ async def rights_hold(api: KubeApi, namespace: str) -> None:
     server = f"system:serviceaccount:{namespace}:kmcp-kubernetes"
     controller = f"system:serviceaccount:{namespace}:{namespace}-kmcp"
     granted = [
-        (server, "list", "", "pods"), (server, "get", "", "pods/log"), (server, "list", "", "nodes"),
+        (server, "list", "", "pods"),
+        (server, "get", "", "pods/log"),
+        (server, "list", "", "nodes"),
         (server, "list", "apiextensions.k8s.io", "customresourcedefinitions"),
         (server, "list", "metrics.k8s.io", "pods"),
-        (controller, "watch", "kagent.dev", "mcpservers"), (controller, "patch", "kagent.dev", "mcpservers/status"),
-        (controller, "create", "apps", "deployments"), (controller, "update", "coordination.k8s.io", "leases"),
-    ]  # fmt: skip
+        (controller, "watch", "kagent.dev", "mcpservers"),
+        (controller, "patch", "kagent.dev", "mcpservers/status"),
+        (controller, "create", "apps", "deployments"),
+        (controller, "update", "coordination.k8s.io", "leases"),
+    ]
     withheld = [
-        (server, "get", "", "secrets"), (server, "create", "", "pods"), (server, "create", "", "pods/exec"),
-        (server, "patch", "apps", "deployments"), (controller, "create", "kagent.dev", "mcpservers"),
-        (controller, "delete", "kagent.dev", "mcpservers"), (controller, "list", "", "secrets"),
-        (controller, "create", "rbac.authorization.k8s.io", "roles"), (controller, "update", "apps", "deployments"),
-    ]  # fmt: skip
+        (server, "get", "", "secrets"),
+        (server, "create", "", "pods"),
+        (server, "create", "", "pods/exec"),
+        (server, "patch", "apps", "deployments"),
+        (controller, "create", "kagent.dev", "mcpservers"),
+        (controller, "delete", "kagent.dev", "mcpservers"),
+        (controller, "list", "", "secrets"),
+        (controller, "create", "rbac.authorization.k8s.io", "roles"),
+        (controller, "update", "apps", "deployments"),
+    ]
     answers = {ask: await allowed(api, namespace, *ask) for ask in granted + withheld}
     assert [ask for ask in granted if not answers[ask]] == []
     assert [ask for ask in withheld if answers[ask]] == []

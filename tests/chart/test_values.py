@@ -124,8 +124,15 @@ def test_every_value_is_documented_and_checked() -> None:
     lines = (CHART / "values.yaml").read_text().splitlines()
     top = [number for number, line in enumerate(lines) if line and not line.startswith((" ", "#"))]
     # Settings of pods are Kubernetes' own words.
-    plain = {"podAnnotations", "podSecurityContext", "securityContext", "resources", "nodeSelector", "tolerations",
-             "affinity"}  # fmt: skip
+    plain = {
+        "podAnnotations",
+        "podSecurityContext",
+        "securityContext",
+        "resources",
+        "nodeSelector",
+        "tolerations",
+        "affinity",
+    }
     for start, end in zip(top, [*top[1:], len(lines)], strict=True):
         comments = [line for line in lines[max(0, start - 1) : end] if line.lstrip().startswith("#")]
         assert comments or lines[start].partition(":")[0] in plain, lines[start]

@@ -39,15 +39,29 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1"
 CONFIG_MAP = "cilium-config"
 MODULE = "github.com/cilium/cilium"
 CONFIGURATION = {
-    "enable-ipv6": "false", "kube-proxy-replacement": "false", "routing-mode": "native",
-    "ipv4-native-routing-cidr": "10.245.0.0/16", "ipam": "cluster-pool", "identity-allocation-mode": "crd",
-    "enable-l7-proxy": "true", "external-envoy-proxy": "true", "enable-hubble": "true", "devices": "cil0",
-    "enable-health-checking": "true", "enable-endpoint-health-checking": "false",
-    "bpf-map-dynamic-size-ratio": "0.0025", "preallocate-bpf-maps": "false", "write-cni-conf-when-ready": "",
-    "lib-dir": "/var/lib/cilium", "enable-xdp-prefilter": "true", "enable-local-redirect-policy": "true",
-    "bpf-map-event-buffers": "cilium_ipcache_v2=enabled_256_0", "cluster-name": "default", "cluster-id": "0",
+    "enable-ipv6": "false",
+    "kube-proxy-replacement": "false",
+    "routing-mode": "native",
+    "ipv4-native-routing-cidr": "10.245.0.0/16",
+    "ipam": "cluster-pool",
+    "identity-allocation-mode": "crd",
+    "enable-l7-proxy": "true",
+    "external-envoy-proxy": "true",
+    "enable-hubble": "true",
+    "devices": "cil0",
+    "enable-health-checking": "true",
+    "enable-endpoint-health-checking": "false",
+    "bpf-map-dynamic-size-ratio": "0.0025",
+    "preallocate-bpf-maps": "false",
+    "write-cni-conf-when-ready": "",
+    "lib-dir": "/var/lib/cilium",
+    "enable-xdp-prefilter": "true",
+    "enable-local-redirect-policy": "true",
+    "bpf-map-event-buffers": "cilium_ipcache_v2=enabled_256_0",
+    "cluster-name": "default",
+    "cluster-id": "0",
     "enable-bgp-control-plane": "true",
-}  # fmt: skip
+}
 """What the chart would write into ConfigMap cilium-config."""
 PORT = 8080
 BGP_PEER = "192.0.2.2"
@@ -180,14 +194,19 @@ async def _place(api: KubeApi, programs: Path, bpf: Path) -> None:
     subject = {"kind": "ServiceAccount", "name": "default", "namespace": NAMESPACE}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
     binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": NAMESPACE},
-        "roleRef": role, "subjects": [subject],
-    }  # fmt: skip
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": NAMESPACE},
+        "roleRef": role,
+        "subjects": [subject],
+    }
     await apply(api, f"{RBAC}/clusterrolebindings/{NAMESPACE}", binding)
     node = {
-        "apiVersion": "cilium.io/v2", "kind": "CiliumNode", "metadata": {"name": NODE},
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumNode",
+        "metadata": {"name": NODE},
         "spec": {"ipam": {"podCIDRs": [RANGE]}},
-    }  # fmt: skip
+    }
     await apply(api, f"/apis/cilium.io/v2/ciliumnodes/{NODE}", node)
     configuration = {"metadata": {"name": CONFIG_MAP}, "data": CONFIGURATION}
     await api.send("POST", f"/api/v1/namespaces/{NAMESPACE}/configmaps", (), configuration)
@@ -218,7 +237,10 @@ def _pod(programs: Path, bpf: Path) -> dict[str, Any]:
         {"name": "configuration", "configMap": {"name": CONFIG_MAP}},
     ]
     container = {
-        "name": CONTAINER, "image": IMAGE, "imagePullPolicy": "Never", "securityContext": {"privileged": True},
+        "name": CONTAINER,
+        "image": IMAGE,
+        "imagePullPolicy": "Never",
+        "securityContext": {"privileged": True},
         "command": ["sh", "-c", script],
         "env": [
             {"name": "K8S_NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
@@ -226,14 +248,17 @@ def _pod(programs: Path, bpf: Path) -> dict[str, Any]:
         ],
         "volumeMounts": [{"name": name, "mountPath": path, "readOnly": True} for name, path in mounts.items()],
         "readinessProbe": {"exec": {"command": ["test", "-S", "/var/run/cilium/cilium.sock"]}, "periodSeconds": 2},
-    }  # fmt: skip
+    }
     return {
         "metadata": {"name": POD, "labels": {"k8s-app": "cilium"}},
         "spec": {
-            "nodeName": NODE, "containers": [container], "restartPolicy": "Never", "terminationGracePeriodSeconds": 0,
+            "nodeName": NODE,
+            "containers": [container],
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 0,
             "volumes": volumes,
         },
-    }  # fmt: skip
+    }
 
 
 async def _host_is_ready(agent: Agent) -> bool:
@@ -277,31 +302,48 @@ def objects(addresses: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]
     names = {"ports": [{"port": "53", "protocol": "UDP"}], "rules": {"dns": [{"matchPattern": "*"}]}}
     only_clients = {"endpointSelector": web, "ingress": [{"fromEndpoints": [client], "toPorts": [port]}]}
     egress = [
-        {"toEndpoints": [resolver], "toPorts": [names]}, {"toEndpoints": [web], "toPorts": [port]},
+        {"toEndpoints": [resolver], "toPorts": [names]},
+        {"toEndpoints": [web], "toPorts": [port]},
         {"toFQDNs": [{"matchName": KNOWN_NAME}]},
-    ]  # fmt: skip
+    ]
     for name, spec in (("only-clients", only_clients), ("names", {"endpointSelector": client, "egress": egress})):
         body = {"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy", "metadata": {"name": name}, "spec": spec}
         yield f"/apis/cilium.io/v2/{base}/ciliumnetworkpolicies/{name}", body
     ports = [{"name": "http", "port": 80, "targetPort": PORT, "protocol": "TCP"}]
-    yield f"/api/v1/{base}/services/web", {
-        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"ports": ports},
-    }  # fmt: skip
-    yield f"/apis/discovery.k8s.io/v1/{base}/endpointslices/web-1", {
-        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-        "metadata": {"name": "web-1", "labels": {"kubernetes.io/service-name": "web"}},
-        "endpoints": [{"addresses": [addresses["web"]], "conditions": {"ready": True}, "nodeName": NODE}],
-        "ports": [{"name": "http", "port": PORT, "protocol": "TCP"}],
-    }  # fmt: skip
-    yield f"/apis/cilium.io/v2/{base}/ciliumlocalredirectpolicies/metadata", {
-        "apiVersion": "cilium.io/v2", "kind": "CiliumLocalRedirectPolicy", "metadata": {"name": "metadata"},
-        "spec": {
-            "redirectFrontend": {
-                "addressMatcher": {"ip": "169.254.169.254", "toPorts": [{"port": "80", "protocol": "TCP"}]}
-            },
-            "redirectBackend": {"localEndpointSelector": web, "toPorts": [{"port": str(PORT), "protocol": "TCP"}]},
+    yield (
+        f"/api/v1/{base}/services/web",
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "web"},
+            "spec": {"ports": ports},
         },
-    }  # fmt: skip
+    )
+    yield (
+        f"/apis/discovery.k8s.io/v1/{base}/endpointslices/web-1",
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "addressType": "IPv4",
+            "metadata": {"name": "web-1", "labels": {"kubernetes.io/service-name": "web"}},
+            "endpoints": [{"addresses": [addresses["web"]], "conditions": {"ready": True}, "nodeName": NODE}],
+            "ports": [{"name": "http", "port": PORT, "protocol": "TCP"}],
+        },
+    )
+    yield (
+        f"/apis/cilium.io/v2/{base}/ciliumlocalredirectpolicies/metadata",
+        {
+            "apiVersion": "cilium.io/v2",
+            "kind": "CiliumLocalRedirectPolicy",
+            "metadata": {"name": "metadata"},
+            "spec": {
+                "redirectFrontend": {
+                    "addressMatcher": {"ip": "169.254.169.254", "toPorts": [{"port": "80", "protocol": "TCP"}]}
+                },
+                "redirectBackend": {"localEndpointSelector": web, "toPorts": [{"port": str(PORT), "protocol": "TCP"}]},
+            },
+        },
+    )
 
 
 def routing() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -311,11 +353,15 @@ def routing() -> Iterator[tuple[str, dict[str, Any]]]:
     peer = {"name": "top", "peerASN": 65002, "peerAddress": BGP_PEER, "peerConfigRef": {"name": "top"}}
     instance = {"name": "main", "localASN": 65001, "peers": [peer]}
     for kind, plural, metadata, spec in (
-        ("Advertisement", "advertisements", {"name": "pods", "labels": label},
-         {"advertisements": [{"advertisementType": "PodCIDR"}]}),
+        (
+            "Advertisement",
+            "advertisements",
+            {"name": "pods", "labels": label},
+            {"advertisements": [{"advertisementType": "PodCIDR"}]},
+        ),
         ("PeerConfig", "peerconfigs", {"name": "top"}, {"families": [family]}),
         ("NodeConfig", "nodeconfigs", {"name": NODE}, {"bgpInstances": [instance]}),
-    ):  # fmt: skip
+    ):
         body = {"apiVersion": "cilium.io/v2", "kind": f"CiliumBGP{kind}", "metadata": metadata, "spec": spec}
         yield f"/apis/cilium.io/v2/ciliumbgp{plural}/{metadata['name']}", body
 
@@ -341,23 +387,30 @@ async def add_endpoint(agent: Agent, name: str) -> str:
     pod = {
         "metadata": {"name": name, "labels": {"app": name}},
         "spec": {
-            "nodeName": NODE, "terminationGracePeriodSeconds": 0, "tolerations": [{"operator": "Exists"}],
+            "nodeName": NODE,
+            "terminationGracePeriodSeconds": 0,
+            "tolerations": [{"operator": "Exists"}],
             "containers": [
                 {
-                    "name": "main", "image": IMAGE, "imagePullPolicy": "Never",
+                    "name": "main",
+                    "image": IMAGE,
+                    "imagePullPolicy": "Never",
                     "volumeMounts": [{"name": "never", "mountPath": "/never"}],
                 }
             ],
             "volumes": [{"name": "never", "secret": {"secretName": "never"}}],
         },
-    }  # fmt: skip
+    }
     await agent.api.send("POST", f"/api/v1/namespaces/{PODS}/pods", (), pod)
     configuration = json.dumps({"cniVersion": "1.0.0", "name": "cilium", "type": "cilium-cni"})
     environment = {
-        "CNI_COMMAND": "ADD", "CNI_CONTAINERID": f"{name:0<12}", "CNI_NETNS": f"/var/run/netns/{name}",
-        "CNI_IFNAME": "eth0", "CNI_PATH": PROGRAMS,
+        "CNI_COMMAND": "ADD",
+        "CNI_CONTAINERID": f"{name:0<12}",
+        "CNI_NETNS": f"/var/run/netns/{name}",
+        "CNI_IFNAME": "eth0",
+        "CNI_PATH": PROGRAMS,
         "CNI_ARGS": f"K8S_POD_NAMESPACE={PODS};K8S_POD_NAME={name};IgnoreUnknown=1",
-    }  # fmt: skip
+    }
     settings = " ".join(f"{key}={shlex.quote(value)}" for key, value in environment.items())
     connect = f"echo {shlex.quote(configuration)} | env {settings} cilium-cni"
     told = json.loads(await agent.shell(f"ip netns add {name}; {connect}", 120))

@@ -81,10 +81,11 @@ KINDS = {
     "": {"pods": "Pod", "services": "Service", "secrets": "Secret", "configmaps": "ConfigMap", "nodes": "Node"},
     "apps": {"daemonsets": "DaemonSet", "deployments": "Deployment"},
     "cilium.io": {
-        "ciliumendpoints": "CiliumEndpoint", "ciliumbgpnodeconfigs": "CiliumBGPNodeConfig",
+        "ciliumendpoints": "CiliumEndpoint",
+        "ciliumbgpnodeconfigs": "CiliumBGPNodeConfig",
         "ciliumnetworkpolicies": "CiliumNetworkPolicy",
     },
-}  # fmt: skip
+}
 """Kinds that the API server knows, by group and plural."""
 _CLUSTER_SCOPED = ("nodes", "ciliumbgpnodeconfigs")
 
@@ -122,12 +123,14 @@ def _group(group: str, kinds: Mapping[str, str]) -> dict[str, Any]:
     version = "v2" if group == "cilium.io" else "v1"
     resources = [
         {
-            "resource": plural, "singularResource": kind.lower(), "verbs": ["get", "list"],
+            "resource": plural,
+            "singularResource": kind.lower(),
+            "verbs": ["get", "list"],
             "scope": "Cluster" if plural in _CLUSTER_SCOPED else "Namespaced",
             "responseKind": {"group": group, "version": version, "kind": kind},
         }
         for plural, kind in kinds.items()
-    ]  # fmt: skip
+    ]
     return {"metadata": {"name": group}, "versions": [{"version": version, "resources": resources}]}
 
 

@@ -68,20 +68,28 @@ def _script(answers: Sequence[Answer]) -> str:
         if answer.after:
             condition += f" && tr '\\n' ' ' < {_NOTES} | grep -q -- {shlex.quote(answer.after)}"
         lines += [
-            f"if {condition}; then", f"  printf %s {shlex.quote(answer.stdout)}",
-            f"  printf %s {shlex.quote(answer.stderr)} >&2", f"  exit {answer.code}", "fi",
-        ]  # fmt: skip
+            f"if {condition}; then",
+            f"  printf %s {shlex.quote(answer.stdout)}",
+            f"  printf %s {shlex.quote(answer.stderr)} >&2",
+            f"  exit {answer.code}",
+            "fi",
+        ]
     return "\n".join([*lines, 'echo "Error: not recorded: $*" >&2', "exit 1", ""])
 
 
 def _pod(name: str, image: str) -> dict[str, Any]:
     container = {
-        "name": "cilium-agent", "image": image, "imagePullPolicy": "IfNotPresent", "command": ["sleep", "86400"],
+        "name": "cilium-agent",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sleep", "86400"],
         "env": [{"name": "PATH", "value": f"{FOLDER}:/bin"}],
         "volumeMounts": [{"name": "program", "mountPath": FOLDER}],
-    }  # fmt: skip
+    }
     volume = {"name": "program", "configMap": {"name": name, "defaultMode": 0o755}}
     return {
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"k8s-app": "cilium"}},
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"k8s-app": "cilium"}},
         "spec": {"containers": [container], "volumes": [volume], "terminationGracePeriodSeconds": 0},
-    }  # fmt: skip
+    }

@@ -34,9 +34,13 @@ async def test_the_list_is_narrowed_by_namespace_and_state(tools: ToolCaller) ->
 async def test_an_endpoint_is_found_under_each_of_its_names(tools: ToolCaller, agent: Agent) -> None:
     (by_pod,) = (await tools.ok("cilium_get_endpoint_details", endpoint_id=f"{PODS}/web"))["items"]
     names = (
-        by_pod["id"], str(by_pod["id"]), f"cep-name:{PODS}/web", f"pod-name:{PODS}/web",
-        f"ipv4:{agent.addresses['web']}", f"cilium-local:{by_pod['id']}",
-    )  # fmt: skip
+        by_pod["id"],
+        str(by_pod["id"]),
+        f"cep-name:{PODS}/web",
+        f"pod-name:{PODS}/web",
+        f"ipv4:{agent.addresses['web']}",
+        f"cilium-local:{by_pod['id']}",
+    )
     for name in names:
         (found,) = (await tools.ok("cilium_get_endpoint_details", endpoint_id=name))["items"]
         assert found["id"] == by_pod["id"], name

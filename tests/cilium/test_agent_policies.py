@@ -41,9 +41,15 @@ async def test_flows_are_narrowed_to_what_was_asked(tools: ToolCaller, agent: Ag
 
     async def allowed() -> dict[str, Any]:
         return await tools.ok(
-            "cilium_hubble_observe", from_pod=f"{PODS}/client", to_pod=f"{PODS}/web", verdict="FORWARDED",
-            protocol="tcp", port=8080, since="10m", limit=5,
-        )  # fmt: skip
+            "cilium_hubble_observe",
+            from_pod=f"{PODS}/client",
+            to_pod=f"{PODS}/web",
+            verdict="FORWARDED",
+            protocol="tcp",
+            port=8080,
+            since="10m",
+            limit=5,
+        )
 
     found = await until(allowed, lambda seen: bool(seen["items"]), what="the allowed flow")
     assert len(found["items"]) <= 5
@@ -129,8 +135,11 @@ async def test_valid_and_invalid_policies_are_told_apart(tools: ToolCaller, agen
     validation = await tools.ok("cilium_validate_cilium_network_policies")
     verdicts = {item["name"]: item for item in validation["items"]}
     assert verdicts["only-clients"] == {
-        "kind": "CiliumNetworkPolicy", "namespace": PODS, "name": "only-clients", "valid": True,
-    }  # fmt: skip
+        "kind": "CiliumNetworkPolicy",
+        "namespace": PODS,
+        "name": "only-clients",
+        "valid": True,
+    }
     spec = {"endpointSelector": {}, "ingress": [{"fromCIDR": ["10.0.0.0/8"], "fromEntities": ["world"]}]}
     body = {"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy", "metadata": {"name": "odd"}, "spec": spec}
     await apply(agent.api, f"{CNP}/odd", body)
@@ -152,10 +161,11 @@ async def spare_policies(agent: Agent, cluster: Cluster) -> AsyncIterator[KubeAp
     selector = {"matchLabels": {"app": "spare"}}
     for name, tier in (("one", "a"), ("two", "a"), ("three", "b")):
         body = {
-            "apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy",
+            "apiVersion": "cilium.io/v2",
+            "kind": "CiliumNetworkPolicy",
             "metadata": {"name": name, "labels": {"tier": tier}},
             "spec": {"endpointSelector": selector, "ingress": [{"fromEndpoints": [{}]}]},
-        }  # fmt: skip
+        }
         await apply(agent.api, f"{CNP}/{name}", body)
     yield agent.api
     await agent.api.send("DELETE", CNP, (("labelSelector", "tier"),))
@@ -166,10 +176,13 @@ async def test_policies_are_deleted_by_name_and_labels(tools: ToolCaller, spare_
     plan = await tools.ok("cilium_delete_policy_rules", **by_name, dry_run=True)
     assert plan["items"] == [
         {
-            "kind": "CiliumNetworkPolicy", "namespace": PODS, "name": "three", "result": "would be deleted",
+            "kind": "CiliumNetworkPolicy",
+            "namespace": PODS,
+            "name": "three",
+            "result": "would be deleted",
             "endpoints_affected": 1,
         }
-    ]  # fmt: skip
+    ]
     assert (plan["changed"], plan["dry_run"]) == (False, True)
     assert (await tools.ok("cilium_delete_policy_rules", **by_name))["changed"] is True
     gone = await tools.fails("cilium_delete_policy_rules", **by_name)
@@ -186,9 +199,11 @@ async def test_policies_of_the_other_kinds(tools: ToolCaller, agent: Agent) -> N
     name = "kmcp-test-everywhere"
     selector = {"matchLabels": {"k8s:app": "spare"}}
     body = {
-        "apiVersion": "cilium.io/v2", "kind": "CiliumClusterwideNetworkPolicy", "metadata": {"name": name},
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumClusterwideNetworkPolicy",
+        "metadata": {"name": name},
         "spec": {"endpointSelector": selector, "ingress": [{"fromEntities": ["all"]}]},
-    }  # fmt: skip
+    }
     await apply(agent.api, f"{CCNP}/{name}", body)
     done = await tools.ok("cilium_delete_policy_rules", kind="CiliumClusterwideNetworkPolicy", name=name)
     assert done["items"][0]["endpoints_affected"] == 1

@@ -19,16 +19,21 @@ async def test_cilium_as_a_whole(tools: ToolCaller) -> None:
     assert whole["agents"] == [{"node": NODE, "state": "Ok", "message": "1.19.5 (v1.19.5-0000000)"}]
     assert (whole["version"], whole["components"], whole["agents_total"]) == ({"agents": "1.19.5"}, [], 1)
     assert (whole["features"]["ipam"], whole["features"]["routing"], whole["features"]["hubble"]) == (
-        "cluster-pool", "native", "on",
-    )  # fmt: skip
+        "cluster-pool",
+        "native",
+        "on",
+    )
     assert whole["endpoints"]["managed"] >= len(NAMES) - 1  # One of them may be away for a moment.
     features = await tools.ok("cilium_show_features_status", match="controlplane_ipam")
     assert features["items"] == [
         {
-            "feature": "cilium_feature_controlplane_ipam", "labels": {"mode": "cluster-pool"}, "nodes": 1,
-            "mixed": False, "of": "agent",
+            "feature": "cilium_feature_controlplane_ipam",
+            "labels": {"mode": "cluster-pool"},
+            "nodes": 1,
+            "mixed": False,
+            "of": "agent",
         }
-    ]  # fmt: skip
+    ]
     mesh = await tools.ok("cilium_show_cluster_mesh_status", wait=True)
     assert (mesh["enabled"], mesh["clusters"], mesh["problems"]) == (False, [], [])
     assert "cilium_toggle_cluster_mesh" in mesh["hint"]
@@ -154,10 +159,12 @@ async def test_no_encryption_and_nothing_to_flush(tools: ToolCaller) -> None:
 async def test_what_the_agent_does_not_have_meets_its_own_words(tools: ToolCaller) -> None:
     key = {"key": "cilium/state/nodes/v1/x"}
     writes: list[tuple[str, dict[str, Any]]] = [
-        ("cilium_get_kv_store_key", {}), ("cilium_get_kv_store_key", {"recursive": True}),
-        ("cilium_set_kv_store_key", {"value": "v"}), ("cilium_delete_key_from_kv_store", {}),
+        ("cilium_get_kv_store_key", {}),
+        ("cilium_get_kv_store_key", {"recursive": True}),
+        ("cilium_set_kv_store_key", {"value": "v"}),
+        ("cilium_delete_key_from_kv_store", {}),
         ("cilium_delete_key_from_kv_store", {"recursive": True}),
-    ]  # fmt: skip
+    ]
     for tool, more in writes:
         error = await tools.fails(tool, **key, **more)
         assert (error["code"], "unknown key-value store" in error["message"]) == ("unavailable", True), tool
@@ -172,10 +179,13 @@ async def test_commands_that_this_version_no_longer_has(tools: ToolCaller) -> No
     update = {"id": 4_000_000, "frontend": "203.0.113.9:80", "backends": ["10.0.0.1:80"]}
     recorder = {"recorder_id": 1, "filters": ["10.0.0.0/8 0 10.1.0.0/16 80 TCP"]}
     calls: list[tuple[str, dict[str, Any], str]] = [
-        ("cilium_update_service", update, "1.18"), ("cilium_delete_service", {"all": True}, "1.18"),
-        ("cilium_list_pcap_recorders", {}, "1.19"), ("cilium_get_pcap_recorder", {"recorder_id": 1}, "1.19"),
-        ("cilium_update_pcap_recorder", recorder, "1.19"), ("cilium_delete_pcap_recorder", {"recorder_id": 1}, "1.19"),
-    ]  # fmt: skip
+        ("cilium_update_service", update, "1.18"),
+        ("cilium_delete_service", {"all": True}, "1.18"),
+        ("cilium_list_pcap_recorders", {}, "1.19"),
+        ("cilium_get_pcap_recorder", {"recorder_id": 1}, "1.19"),
+        ("cilium_update_pcap_recorder", recorder, "1.19"),
+        ("cilium_delete_pcap_recorder", {"recorder_id": 1}, "1.19"),
+    ]
     for tool, arguments, since in calls:
         error = await tools.fails(tool, **arguments)
         assert error["code"] == "unavailable", tool
@@ -318,8 +328,10 @@ async def test_filters_never_cut_the_cluster_off(tools: ToolCaller) -> None:
     for given, words in (("300.0.0.0/8", "does not appear to be"), ("192.0.2.1/24", "has host bits set")):
         error = await tools.fails("cilium_update_xdp_cidr_filters", cidr_prefixes=[given])
         assert (error["code"], given in error["message"], words in error["message"]) == (
-            "bad_argument", True, True,
-        )  # fmt: skip
+            "bad_argument",
+            True,
+            True,
+        )
 
 
 async def test_an_agent_that_is_down(tools: ToolCaller, agent: Agent) -> None:

@@ -121,6 +121,8 @@ async def test_each_declared_right_is_needed(
     rules = without(declared.needs, rule, verb)
     async with holding(api, SERVER, settings, words["{ns}"], rules, tmp_path) as caller:
         await until(
-            lambda: said(caller, declared.name, words), lambda text: names_only(text, rule, verb), 60,
+            lambda: said(caller, declared.name, words),
+            lambda text: names_only(text, rule, verb),
+            60,
             f"{verb} refused",
-        )  # fmt: skip
+        )

@@ -58,8 +58,10 @@ async def test_nodes_that_do_not_answer_are_named_beside_the_answers_of_the_othe
     assert [item["node"] for item in found["items"]] == ["well"]
     by_node = {entry["node"]: entry for entry in found["unreachable"]}
     assert {node: entry["code"] for node, entry in by_node.items()} == {
-        "down": "unavailable", "late": "timed_out", "unready": "unavailable",
-    }  # fmt: skip
+        "down": "unavailable",
+        "late": "timed_out",
+        "unready": "unavailable",
+    }
     assert "Is the agent running?" in by_node["down"]["message"]
     assert "CrashLoopBackOff 0/1" in by_node["unready"]["message"]
 
@@ -134,8 +136,10 @@ async def test_a_page_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
         last = await tools.ok("cilium_list_node_ids", limit=2, cursor=second["cursor"])
         refused = await tools.fails("cilium_list_node_ids", node_name="n1", cursor=first["cursor"])
     assert [[item["node"] for item in page["items"]] for page in (first, second, last)] == [
-        ["n0", "n1"], ["n2", "n3"], ["n4"],
-    ]  # fmt: skip
+        ["n0", "n1"],
+        ["n2", "n3"],
+        ["n4"],
+    ]
     assert (first["total"], last["truncated"]) == (5, False)
     assert refused["code"] == "bad_argument"
     assert json.dumps(last).count("cursor") == 0

@@ -32,9 +32,15 @@ async def test_endpoints_of_many_nodes_come_from_their_objects(tmp_path: Path) -
         busy = await tools.ok("cilium_get_endpoints_list", limit=2, state="regenerating")
     assert [item["pod"] for item in [*first["items"], *second["items"]]] == [f"web-{n}" for n in range(1, 6)]
     assert first["items"][0] == {
-        "node": "n2", "id": 1, "identity": 1001, "namespace": "shop", "pod": "web-1", "state": "ready",
-        "ipv4": "10.1.0.1", "labels": ["k8s:app=web-1"],
-    }  # fmt: skip
+        "node": "n2",
+        "id": 1,
+        "identity": 1001,
+        "namespace": "shop",
+        "pod": "web-1",
+        "state": "ready",
+        "ipv4": "10.1.0.1",
+        "labels": ["k8s:app=web-1"],
+    }
     assert (first["truncated"], second["truncated"]) == (True, False)
     assert "add node_name" in first["hint"]
     assert [item["pod"] for item in busy["items"]] == ["web-4"]
@@ -57,9 +63,10 @@ async def test_an_endpoint_is_looked_for_on_the_node_of_its_pod(tmp_path: Path) 
     agents = [FakeAgent("a", lambda argv: missing), FakeAgent("b", answering(known)), FakeAgent("c", answering(known))]
     pods = "/api/v1/namespaces/shop/pods"
     objects = {
-        f"{pods}/web": {"spec": {"nodeName": "b"}}, f"{pods}/waiting": {"spec": {}},
+        f"{pods}/web": {"spec": {"nodeName": "b"}},
+        f"{pods}/waiting": {"spec": {}},
         f"{pods}/host": {"spec": {"nodeName": "b", "hostNetwork": True}},
-    }  # fmt: skip
+    }
     async with fleet(tmp_path, agents, objects) as kubeconfig, calling(kubeconfig) as tools:
         (found,) = (await tools.ok("cilium_get_endpoint_details", endpoint_id="shop/web"))["items"]
         assert (found["node"], found["id"]) == ("b", 7)
@@ -74,9 +81,16 @@ async def test_an_endpoint_is_looked_for_on_the_node_of_its_pod(tmp_path: Path) 
 
 
 REMOTE = {
-    "name": "two", "connected": True, "ready": True, "num-nodes": 3, "num-endpoints": 20, "num-shared-services": 2,
-    "num-identities": 9, "num-failures": 0, "status": "ready",
-}  # fmt: skip
+    "name": "two",
+    "connected": True,
+    "ready": True,
+    "num-nodes": 3,
+    "num-endpoints": 20,
+    "num-shared-services": 2,
+    "num-identities": 9,
+    "num-failures": 0,
+    "status": "ready",
+}
 STATUS = "status --require-k8s-connectivity=false -o json"
 
 
@@ -96,24 +110,31 @@ MESH_OBJECTS: dict[str, Any] = {
     f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments": [
         {"metadata": {"name": "clustermesh-apiserver"}, "spec": {"replicas": 1}, "status": {"readyReplicas": 1}}
     ],
-}  # fmt: skip
+}
 
 
 async def test_a_mesh_that_one_node_does_not_reach(tmp_path: Path) -> None:
     cache = answering({"kvstoremesh-dbg status -o json": [REMOTE]})
     agents = [
-        FakeAgent("a", meshed()), FakeAgent("b", meshed(connected=False, ready=False, status="not reachable")),
+        FakeAgent("a", meshed()),
+        FakeAgent("b", meshed(connected=False, ready=False, status="not reachable")),
         FakeAgent("mesh", cache, label="k8s-app=clustermesh-apiserver"),
-    ]  # fmt: skip
+    ]
     async with fleet(tmp_path, agents, MESH_OBJECTS) as kubeconfig, calling(kubeconfig) as tools:
         found = await tools.ok("cilium_show_cluster_mesh_status")
         waited = await tools.ok("cilium_show_cluster_mesh_status", wait=True, timeout_seconds=1)
     assert found["clusters"] == [
         {
-            "name": "two", "connected": False, "ready_nodes": 1, "total_nodes": 2, "nodes": 3, "endpoints": 20,
-            "services": 2, "last_failure": "not reachable",
+            "name": "two",
+            "connected": False,
+            "ready_nodes": 1,
+            "total_nodes": 2,
+            "nodes": 3,
+            "endpoints": 20,
+            "services": 2,
+            "last_failure": "not reachable",
         }
-    ]  # fmt: skip
+    ]
     assert (found["enabled"], found["configured"]) == (True, ["two"])
     assert found["service"] == {"type": "LoadBalancer", "addresses": ["192.0.2.3"], "port": 2379}
     assert (found["apiserver"]["ready"], found["kvstoremesh"][0]["name"]) == (1, "two")
@@ -151,11 +172,19 @@ async def test_the_overview_names_what_is_not_well(tmp_path: Path) -> None:
             workload("cilium-operator", "quay.io/cilium/operator:v1.19.4", readyReplicas=2),
             workload("other", "x"),
         ],
-        f"/api/v1/namespaces/{NAMESPACE}/configmaps/cilium-config": {"data": {
-            "routing-mode": "tunnel", "tunnel-protocol": "geneve", "enable-wireguard": "true", "ipam": "cluster-pool",
-            "cluster-name": "one", "cluster-id": "1", "kube-proxy-replacement": "true"}},
+        f"/api/v1/namespaces/{NAMESPACE}/configmaps/cilium-config": {
+            "data": {
+                "routing-mode": "tunnel",
+                "tunnel-protocol": "geneve",
+                "enable-wireguard": "true",
+                "ipam": "cluster-pool",
+                "cluster-name": "one",
+                "cluster-id": "1",
+                "kube-proxy-replacement": "true",
+            }
+        },
         "/apis/cilium.io/v2/ciliumendpoints": [endpoint("shop", "web", 1, "10.0.0.1")],
-    }  # fmt: skip
+    }
     async with fleet(tmp_path, agents, objects) as kubeconfig, calling(kubeconfig) as tools:
         found = await tools.ok("cilium_status_and_version")
         verbose = await tools.ok("cilium_status_and_version", verbose=True)
@@ -164,17 +193,23 @@ async def test_the_overview_names_what_is_not_well(tmp_path: Path) -> None:
     assert [each["node"] for each in verbose["agents"]] == ["a", "b", "c"]
     assert found["version"] == {"agents": "1.19.5", "operator": "v1.19.4"}
     assert [(each["name"], each["desired"], each["ready"]) for each in found["components"]] == [
-        ("cilium", 3, 2), ("cilium-operator", 2, 2),
-    ]  # fmt: skip
+        ("cilium", 3, 2),
+        ("cilium-operator", 2, 2),
+    ]
     assert found["features"] == {
-        "ipam": "cluster-pool", "routing": "tunnel (geneve)", "kube_proxy_replacement": "true",
-        "encryption": "WireGuard", "hubble": "off", "cluster_mesh": "one (id 1)",
-    }  # fmt: skip
+        "ipam": "cluster-pool",
+        "routing": "tunnel (geneve)",
+        "kube_proxy_replacement": "true",
+        "encryption": "WireGuard",
+        "hubble": "off",
+        "cluster_mesh": "one (id 1)",
+    }
     assert found["endpoints"] == {"managed": 1, "pods": 3}
     assert found["problems"] == [
-        "the agent on b, c is not well", "cilium: 2 of 3 ready",
+        "the agent on b, c is not well",
+        "cilium: 2 of 3 ready",
         "2 running pods are not in Cilium's care: make them anew",
-    ]  # fmt: skip
+    ]
 
 
 async def test_features_that_nodes_do_not_share_and_those_of_the_operator(tmp_path: Path) -> None:
@@ -185,8 +220,9 @@ async def test_features_that_nodes_do_not_share_and_those_of_the_operator(tmp_pa
     operator = FakeAgent("op", answering({metrics: [rare]}), label="io.cilium/app=operator")
     agents = [
         FakeAgent("a", answering({metrics: [common, rare, unused]})),
-        FakeAgent("b", answering({metrics: [common]})), operator,
-    ]  # fmt: skip
+        FakeAgent("b", answering({metrics: [common]})),
+        operator,
+    ]
     container = {"name": "cilium-operator", "command": ["cilium-operator-generic"], "args": ["--debug"]}
     objects = {
         f"/api/v1/namespaces/{NAMESPACE}/pods/{operator.pod}": {"spec": {"containers": [container]}},
@@ -196,9 +232,10 @@ async def test_features_that_nodes_do_not_share_and_those_of_the_operator(tmp_pa
         found = await tools.ok("cilium_show_features_status")
         matched = await tools.ok("cilium_show_features_status", match="CRD")
     assert [(item["of"], item["feature"], item["nodes"], item["mixed"]) for item in found["items"]] == [
-        ("agent", "cilium_feature_bgp", 1, True), ("agent", "cilium_feature_ipam", 2, False),
+        ("agent", "cilium_feature_bgp", 1, True),
+        ("agent", "cilium_feature_ipam", 2, False),
         ("operator", "cilium_feature_bgp", 1, False),
-    ]  # fmt: skip
+    ]
     assert found["beside"] == {"kube-proxy": True, "node-local-dns": False}
     assert [item["feature"] for item in matched["items"]] == ["cilium_feature_ipam"]
     assert set(operator.asked) == {("cilium-operator-generic", *metrics.split())}
@@ -221,12 +258,17 @@ async def test_rules_of_agents_up_to_1_18_have_the_same_shape(tmp_path: Path) ->
     ]
     port = {"ports": [{"port": "80", "endPort": 90, "protocol": "TCP"}], "rules": {"http": [{"method": "GET"}]}}
     rule = {
-        "endpointSelector": {"matchLabels": {"any:app": "web"}, "matchExpressions": [
-            {"key": "any:tier", "operator": "In", "values": ["a", "b"]}, {"key": "any:x", "operator": "DoesNotExist"}]},
+        "endpointSelector": {
+            "matchLabels": {"any:app": "web"},
+            "matchExpressions": [
+                {"key": "any:tier", "operator": "In", "values": ["a", "b"]},
+                {"key": "any:x", "operator": "DoesNotExist"},
+            ],
+        },
         "ingress": [{"fromEndpoints": [{"matchLabels": {"any:app": "client"}}], "toPorts": [port]}, {}],
         "egressDeny": [{"toCIDRSet": [{"cidr": "10.0.0.0/8"}], "toFQDNs": [{"matchPattern": "*.test"}]}],
         "labels": labels,
-    }  # fmt: skip
+    }
     told = {"revision": 9, "policy": json.dumps([rule])}
     agent = FakeAgent("a", answering({"policy get -o json": told}))
     async with fleet(tmp_path, [agent]) as kubeconfig, calling(kubeconfig) as tools:
@@ -234,10 +276,16 @@ async def test_rules_of_agents_up_to_1_18_have_the_same_shape(tmp_path: Path) ->
     origin = {"node": "a", "policy": "CiliumNetworkPolicy shop/web", "subject": "any:app=web,any:tier in (a,b),!any:x"}
     assert found["items"] == [
         {**origin, "direction": "egress", "verdict": "deny", "peers": ["10.0.0.0/8", "*.test"]},
-        {**origin, "direction": "ingress", "verdict": "allow", "peers": ["any:app=client"], "ports": ["80-90/TCP"],
-         "l7": [{"http": [{"method": "GET"}]}]},
+        {
+            **origin,
+            "direction": "ingress",
+            "verdict": "allow",
+            "peers": ["any:app=client"],
+            "ports": ["80-90/TCP"],
+            "l7": [{"http": [{"method": "GET"}]}],
+        },
         {**origin, "direction": "ingress", "verdict": "allow", "peers": ["*"]},
-    ]  # fmt: skip
+    ]
 
 
 async def test_a_node_local_change_needs_the_node(tmp_path: Path) -> None:
@@ -269,7 +317,7 @@ async def test_flows_of_several_nodes_are_merged_by_time(tmp_path: Path) -> None
         FakeAgent("a", lambda argv: Output(first)),
         FakeAgent("b", lambda argv: Output(flow("2026-01-01T00:00:02Z", "b", "DROPPED"))),
         FakeAgent("c", lambda argv: Output(stderr="failed to connect to 'unix:///var/run/cilium/hubble.sock'", code=1)),
-    ]  # fmt: skip
+    ]
     async with fleet(tmp_path, agents) as kubeconfig, calling(kubeconfig) as tools:
         found = await tools.ok("cilium_hubble_observe", namespace="shop", pod="web", since="90s", limit=2)
         off = await tools.fails("cilium_hubble_observe", node_name="c")
@@ -278,6 +326,16 @@ async def test_flows_of_several_nodes_are_merged_by_time(tmp_path: Path) -> None
     assert (found["truncated"], found["lost_events"], found["counts"]["DROPPED"]) == (True, 12, 1)
     assert [each["node"] for each in found["unreachable"]] == ["c"]
     assert agents[0].asked[0] == (
-        "hubble", "observe", "flows", "--pod", "shop/web", "--since", "90s", "--last", "2", "-o", "json",
-    )  # fmt: skip
+        "hubble",
+        "observe",
+        "flows",
+        "--pod",
+        "shop/web",
+        "--since",
+        "90s",
+        "--last",
+        "2",
+        "-o",
+        "json",
+    )
     assert (off["code"], "cilium_toggle_hubble" in off["hint"], both["code"]) == ("unavailable", True, "bad_argument")

@@ -60,9 +60,13 @@ OF_1_18 = (
 
 async def test_services_are_written_by_hand_up_to_1_17(api: KubeApi, cluster: Cluster, namespace: str) -> None:
     update = {
-        "id": 7, "frontend": "10.96.0.1:80/udp", "backends": ["10.0.0.2:80", "10.0.0.3:80"],
-        "states": ["active", "maintenance"], "k8s_ext_traffic_policy": "Local", "k8s_node_port": True,
-    }  # fmt: skip
+        "id": 7,
+        "frontend": "10.96.0.1:80/udp",
+        "backends": ["10.0.0.2:80", "10.0.0.3:80"],
+        "states": ["active", "maintenance"],
+        "k8s_ext_traffic_policy": "Local",
+        "k8s_node_port": True,
+    }
     async with (
         agent_of(api, cluster, namespace, "1.17.6", OF_1_17) as agent,
         calling(cluster.kubeconfig, namespace) as tools,
@@ -89,9 +93,15 @@ async def test_what_older_callers_send_for_services_is_taken(api: KubeApi, clust
         calling(cluster.kubeconfig, namespace) as tools,
     ):
         await tools.ok(
-            "cilium_update_service", id="7", frontend="10.96.0.1:80", backends="10.0.0.2:80 10.0.0.3:80",
-            states=["active", "maintenance"], k8s_ext_traffic_policy="Local", k8s_node_port="true", protocol="udp",
-        )  # fmt: skip
+            "cilium_update_service",
+            id="7",
+            frontend="10.96.0.1:80",
+            backends="10.0.0.2:80 10.0.0.3:80",
+            states=["active", "maintenance"],
+            k8s_ext_traffic_policy="Local",
+            k8s_node_port="true",
+            protocol="udp",
+        )
         assert ["service", "update"] in [call[:2] for call in await agent.calls()]
 
 

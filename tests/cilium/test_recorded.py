@@ -9,27 +9,37 @@ from tests.cilium.conftest import calling
 from tests.cilium.fleet import Argv, FakeAgent, Output, answering, document, fleet
 
 PEER = {
-    "local-asn": 65001, "peer-asn": 65002, "peer-address": "192.0.2.1", "session-state": "established",
+    "local-asn": 65001,
+    "peer-asn": 65002,
+    "peer-address": "192.0.2.1",
+    "session-state": "established",
     "uptime-nanoseconds": 90_000_000_000,
     "families": [{"afi": "ipv4", "safi": "unicast", "received": 3, "accepted": 2, "advertised": 1}],
-}  # fmt: skip
+}
 NEXT_HOP = "QAMECgAAAQ=="  # flags, type 3, length 4, 10.0.0.1
 MP_REACH = "kA4AGAACARAgAQ24AAAAAAAAAAAAAAABAA=="  # extended length, type 14, IPv6 unicast, 2001:db8::1
 ROUTE = {
-    "prefix": "10.1.0.0/24", "router-asn": 65001, "neighbor": "192.0.2.1",
+    "prefix": "10.1.0.0/24",
+    "router-asn": 65001,
+    "neighbor": "192.0.2.1",
     "paths": [
         {
-            "best": True, "age-nanoseconds": 5_000_000_000,
+            "best": True,
+            "age-nanoseconds": 5_000_000_000,
             "path-attributes": [{"base64": NEXT_HOP}, {"base64": MP_REACH}, {"base64": "%%"}, {"base64": ""}],
         }
     ],
-}  # fmt: skip
+}
 
 
 async def test_bgp_peers_with_those_that_are_configured_only(tmp_path: Path) -> None:
-    instance = {"localASN": 65001, "peers": [
-        {"name": "a", "peerASN": 65002, "peerAddress": "192.0.2.1"}, {"name": "b", "peerASN": 65003,
-        "peerAddress": "192.0.2.9"}]}  # fmt: skip
+    instance = {
+        "localASN": 65001,
+        "peers": [
+            {"name": "a", "peerASN": 65002, "peerAddress": "192.0.2.1"},
+            {"name": "b", "peerASN": 65003, "peerAddress": "192.0.2.9"},
+        ],
+    }
     config = {"metadata": {"name": "one"}, "spec": {"bgpInstances": [instance]}}
     agents = [
         FakeAgent("one", answering({"bgp peers -o json": [PEER]})),
@@ -43,10 +53,14 @@ async def test_bgp_peers_with_those_that_are_configured_only(tmp_path: Path) -> 
     assert found["enabled"] is True
     established, missing = found["items"]
     assert established == {
-        "node": "one", "local_asn": 65001, "peer_asn": 65002, "peer_address": "192.0.2.1",
-        "session_state": "established", "uptime_seconds": 90,
+        "node": "one",
+        "local_asn": 65001,
+        "peer_asn": 65002,
+        "peer_address": "192.0.2.1",
+        "session_state": "established",
+        "uptime_seconds": 90,
         "families": [{"afi": "ipv4", "safi": "unicast", "received": 3, "accepted": 2, "advertised": 1}],
-    }  # fmt: skip
+    }
     assert (missing["peer_address"], missing["session_state"]) == ("192.0.2.9", "configured only")
 
 
@@ -60,10 +74,15 @@ async def test_bgp_routes_and_the_command_lines_that_ask_for_them(tmp_path: Path
         words = await tools.fails("cilium_list_bgp_routes", table="advertised", peer="router-1")
     assert found["items"] == [
         {
-            "node": "one", "vrouter_asn": 65001, "neighbor": "192.0.2.1", "prefix": "10.1.0.0/24",
-            "next_hops": ["10.0.0.1", "2001:db8::1"], "age_seconds": 5, "best": True,
+            "node": "one",
+            "vrouter_asn": 65001,
+            "neighbor": "192.0.2.1",
+            "prefix": "10.1.0.0/24",
+            "next_hops": ["10.0.0.1", "2001:db8::1"],
+            "age_seconds": 5,
+            "best": True,
         }
-    ]  # fmt: skip
+    ]
     assert [" ".join(argv[1:]) for argv in agent.asked] == [
         "bgp routes available ipv4 unicast -o json",
         "bgp routes advertised ipv6 unicast vrouter 65001 peer 2001:db8::1 -o json",
@@ -71,10 +90,14 @@ async def test_bgp_routes_and_the_command_lines_that_ask_for_them(tmp_path: Path
     assert (error["code"], words["code"]) == ("bad_argument", "bad_argument")
 
 
-IPSEC = {"mode": "IPsec", "ipsec": {"keys-in-use": 1, "max-seq-number": "0x1/0xff", "error-count": 2,
-         "xfrm-errors": {"XfrmInNoStates": 2}}}  # fmt: skip
-WIREGUARD = {"mode": "Wireguard", "wireguard": {"interfaces": [
-    {"name": "cilium_wg0", "public-key": "abc=", "listen-port": 51871, "peer-count": 2}]}}  # fmt: skip
+IPSEC = {
+    "mode": "IPsec",
+    "ipsec": {"keys-in-use": 1, "max-seq-number": "0x1/0xff", "error-count": 2, "xfrm-errors": {"XfrmInNoStates": 2}},
+}
+WIREGUARD = {
+    "mode": "Wireguard",
+    "wireguard": {"interfaces": [{"name": "cilium_wg0", "public-key": "abc=", "listen-port": 51871, "peer-count": 2}]},
+}
 
 
 async def test_encryption_differs_between_nodes(tmp_path: Path) -> None:
@@ -95,12 +118,14 @@ async def test_encryption_differs_between_nodes(tmp_path: Path) -> None:
     [
         ({}, "encrypt flush -f", "All XFRM states and policies have been deleted.\n", (True, None, None)),
         (
-            {"spi": 3, "node_id": "0x2a"}, "encrypt flush -f --spi 3 --node-id 0x2a",
-            "Deleted 4 XFRM states.\nDeleted 6 XFRM policies.\n", (True, 4, 6),
+            {"spi": 3, "node_id": "0x2a"},
+            "encrypt flush -f --spi 3 --node-id 0x2a",
+            "Deleted 4 XFRM states.\nDeleted 6 XFRM policies.\n",
+            (True, 4, 6),
         ),
         ({"stale": True}, "encrypt flush -f --stale", "No stale XFRM states or policies found.", (False, 0, 0)),
     ],
-)  # fmt: skip
+)
 async def test_ipsec_is_flushed(
     tmp_path: Path, arguments: dict[str, Any], command: str, told: str, expected: tuple[bool, int | None, int | None]
 ) -> None:
@@ -180,33 +205,64 @@ async def test_keys_of_a_key_value_store(tmp_path: Path) -> None:
 
 
 ENVOY = {
-    "envoy admin clusters -o json": {"cluster_statuses": [
-        {"name": "egress", "added_via_api": True, "circuit_breakers": {"thresholds": []}, "host_statuses": [
-            {"address": {"socket_address": {"address": "10.0.0.7", "port_value": 80}},
-             "health_status": {"eds_health_status": "HEALTHY"}}]}, {"name": "admin"}]},
+    "envoy admin clusters -o json": {
+        "cluster_statuses": [
+            {
+                "name": "egress",
+                "added_via_api": True,
+                "circuit_breakers": {"thresholds": []},
+                "host_statuses": [
+                    {
+                        "address": {"socket_address": {"address": "10.0.0.7", "port_value": 80}},
+                        "health_status": {"eds_health_status": "HEALTHY"},
+                    }
+                ],
+            },
+            {"name": "admin"},
+        ]
+    },
     "envoy admin listeners -o json": {
         "listener_statuses": [{"name": "web", "local_address": {"pipe": {"path": "/x"}}}]
     },
     "envoy admin certs": {"certificates": [{"ca_cert": [], "cert_chain": [{"path": "a.pem"}]}]},
     "envoy admin serverinfo": {"version": "1.35", "state": "LIVE"},
     "envoy admin logging list": "active loggers:\n  admin: info\n  config: debug\n",
-    "envoy admin metrics -f %5Eenvoy_":
-        '# TYPE envoy_a counter\nenvoy_a{le="0.5",q="x\\"y"} 3\nenvoy_b 1e3\nenvoy_c +Inf\n',
-    "envoy admin config routes -n web": {"configs": [
-        {"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump.DynamicRouteConfig", "version_info": "1",
-         "route_config": {"name": "web-route"}}]},
-    "envoy admin config all": {"configs": [
-        {"@type": "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump", "bootstrap": {"node": {}}},
-        {"@type": "type.googleapis.com/envoy.admin.v3.ListenersConfigDump", "dynamic_listeners": [{"name": "web"}]}]},
-}  # fmt: skip
+    "envoy admin metrics -f %5Eenvoy_": (
+        '# TYPE envoy_a counter\nenvoy_a{le="0.5",q="x\\"y"} 3\nenvoy_b 1e3\nenvoy_c +Inf\n'
+    ),
+    "envoy admin config routes -n web": {
+        "configs": [
+            {
+                "@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump.DynamicRouteConfig",
+                "version_info": "1",
+                "route_config": {"name": "web-route"},
+            }
+        ]
+    },
+    "envoy admin config all": {
+        "configs": [
+            {"@type": "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump", "bootstrap": {"node": {}}},
+            {"@type": "type.googleapis.com/envoy.admin.v3.ListenersConfigDump", "dynamic_listeners": [{"name": "web"}]},
+        ]
+    },
+}
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({"resource_name": "clusters", "filter": "^egress$"}, [
-            {"name": "egress", "content": {"added_via_api": True, "hosts": [
-                {"address": "10.0.0.7:80", "health": {"eds_health_status": "HEALTHY"}}]}}]),
+        (
+            {"resource_name": "clusters", "filter": "^egress$"},
+            [
+                {
+                    "name": "egress",
+                    "content": {
+                        "added_via_api": True,
+                        "hosts": [{"address": "10.0.0.7:80", "health": {"eds_health_status": "HEALTHY"}}],
+                    },
+                }
+            ],
+        ),
         ({"resource_name": "listeners"}, [{"name": "web", "content": {"local_address": {"pipe": {"path": "/x"}}}}]),
         ({"resource_name": "certs"}, [{"content": {"ca_cert": [], "cert_chain": [{"path": "a.pem"}]}}]),
         (
@@ -214,17 +270,33 @@ ENVOY = {
             [{"name": "state", "content": "LIVE"}, {"name": "version", "content": "1.35"}],
         ),
         ({"resource_name": "logging"}, [{"name": "admin", "value": "info"}, {"name": "config", "value": "debug"}]),
-        ({"resource_name": "metrics", "filter": "^envoy_"}, [
-            {"name": "envoy_a", "labels": {"le": "0.5", "q": 'x"y'}, "value": 3.0},
-            {"name": "envoy_b", "value": 1000.0}, {"name": "envoy_c", "value": "+Inf"}]),
-        ({"resource_name": "config", "section": "routes", "filter": "web"}, [
-            {"kind": "DynamicRouteConfig", "name": "web-route",
-             "content": {"version_info": "1", "route_config": {"name": "web-route"}}}]),
-        ({"resource_name": "config"}, [
-            {"kind": "BootstrapConfigDump", "content": {"bootstrap": {"node": {}}}},
-            {"kind": "dynamic_listeners", "name": "web", "content": {"name": "web"}}]),
+        (
+            {"resource_name": "metrics", "filter": "^envoy_"},
+            [
+                {"name": "envoy_a", "labels": {"le": "0.5", "q": 'x"y'}, "value": 3.0},
+                {"name": "envoy_b", "value": 1000.0},
+                {"name": "envoy_c", "value": "+Inf"},
+            ],
+        ),
+        (
+            {"resource_name": "config", "section": "routes", "filter": "web"},
+            [
+                {
+                    "kind": "DynamicRouteConfig",
+                    "name": "web-route",
+                    "content": {"version_info": "1", "route_config": {"name": "web-route"}},
+                }
+            ],
+        ),
+        (
+            {"resource_name": "config"},
+            [
+                {"kind": "BootstrapConfigDump", "content": {"bootstrap": {"node": {}}}},
+                {"kind": "dynamic_listeners", "name": "web", "content": {"name": "web"}},
+            ],
+        ),
     ],
-)  # fmt: skip
+)
 async def test_envoy(tmp_path: Path, arguments: dict[str, Any], expected: list[dict[str, Any]]) -> None:
     async with fleet(tmp_path, [FakeAgent("a", answering(ENVOY))]) as kubeconfig, calling(kubeconfig) as tools:
         found = await tools.ok("cilium_list_envoy_config", **arguments)

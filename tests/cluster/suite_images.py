@@ -25,9 +25,17 @@ KEPT = 3  # images of a server, for as many checkouts
 BASE = "localhost/kmcp-base:1"
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 SOURCES = (
-    "Dockerfile", "requirements.lock", "pyproject.toml", "README.md", "CONTRIBUTING.md", "catalog.yaml", "LICENSE",
-    "charts/kmcp/values.yaml", "servers", "kmcp_controller",
-)  # fmt: skip
+    "Dockerfile",
+    "requirements.lock",
+    "pyproject.toml",
+    "README.md",
+    "CONTRIBUTING.md",
+    "catalog.yaml",
+    "LICENSE",
+    "charts/kmcp/values.yaml",
+    "servers",
+    "kmcp_controller",
+)
 
 
 def why_no_images() -> str | None:

@@ -23,8 +23,14 @@ from tests.serving import served
 pytestmark = pytest.mark.cluster
 RBAC = "rbac.authorization.k8s.io"
 GET_SERVERS = [{"apiGroups": ["kagent.dev"], "resources": ["mcpservers"], "verbs": ["get"]}]
-PLACES = ("/", "/catalog.json", "/catalog/elsewhere/theirs.json", "/export/claude-code", "/v0.1/servers",
-          "/v0.1/servers/local.cluster%2Felsewhere.theirs/versions/latest")  # fmt: skip
+PLACES = (
+    "/",
+    "/catalog.json",
+    "/catalog/elsewhere/theirs.json",
+    "/export/claude-code",
+    "/v0.1/servers",
+    "/v0.1/servers/local.cluster%2Felsewhere.theirs/versions/latest",
+)
 
 
 def site(api: KubeApi, namespace: str) -> Any:

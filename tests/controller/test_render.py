@@ -358,9 +358,15 @@ def test_a_users_value_of_our_variables_wins() -> None:
     assert {"name": "KMCP_READ_ONLY", "value": "true"} in found["env"]
 
 
-@pytest.mark.parametrize(("setting", "asked", "present"), [
-    ("never", True, False), ("requested", False, False), ("requested", True, True), ("always", False, True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("setting", "asked", "present"),
+    [
+        ("never", True, False),
+        ("requested", False, False),
+        ("requested", True, True),
+        ("always", False, True),
+    ],
+)
 def test_remote_mcp_servers(setting: Any, asked: bool, present: bool) -> None:
     platform = Platform(remote=setting)
     body = manifest(FOREIGN, remote={"enabled": asked})

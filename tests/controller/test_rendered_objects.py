@@ -33,9 +33,14 @@ STRICT = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restric
     ],
 )
 async def test_rendered_objects(
-    driver: Driver, api: KubeApi, deployment: dict[str, Any], transport: str, extensions: dict[str, Any],
-    labelled: bool, passes: bool,
-) -> None:  # fmt: skip
+    driver: Driver,
+    api: KubeApi,
+    deployment: dict[str, Any],
+    transport: str,
+    extensions: dict[str, Any],
+    labelled: bool,
+    passes: bool,
+) -> None:
     """`labelled`: the controller knows that the namespace enforces `restricted`, which it does in any case here."""
     await api.send("PATCH", f"/api/v1/namespaces/{driver.namespace}", (), STRICT, "application/merge-patch+json")
     await driver.create("ServiceAccount", "time")

@@ -28,9 +28,16 @@ BINDING = Platform(suite_images=("localhost/kmcp",), server_roles=("bind", "deri
 ENTRIES = {"kmcp-kubernetes": entry(SERVER)}
 TOOLS = {declared.name: declared for declared in SERVER.tools()}
 NAMESPACED = (
-    "k8s_get_resource_yaml", "k8s_get_resources", "k8s_get_events", "k8s_describe_resource", "k8s_patch_resource",
-    "k8s_delete_resource", "k8s_scale", "k8s_label_resource", "k8s_annotate_resource",
-)  # fmt: skip
+    "k8s_get_resource_yaml",
+    "k8s_get_resources",
+    "k8s_get_events",
+    "k8s_describe_resource",
+    "k8s_patch_resource",
+    "k8s_delete_resource",
+    "k8s_scale",
+    "k8s_label_resource",
+    "k8s_annotate_resource",
+)
 """Tools that need no running pod and nothing outside of a namespace."""
 
 

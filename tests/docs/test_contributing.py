@@ -25,9 +25,11 @@ def test_the_recipe_for_a_tool_gives_a_working_tool_with_one_function_and_one_te
     for _, path, text in blocks:
         (tmp_path / path).write_text(textwrap.dedent(text))
     environment = {
-        **os.environ, "PYTHONPATH": f"{tmp_path / 'servers'}:{tmp_path}",
-        "KMCP_TEST_KUBECONFIG": str(cluster.kubeconfig), "KMCP_TEST_IMAGE": cluster.image,
-    }  # fmt: skip
+        **os.environ,
+        "PYTHONPATH": f"{tmp_path / 'servers'}:{tmp_path}",
+        "KMCP_TEST_KUBECONFIG": str(cluster.kubeconfig),
+        "KMCP_TEST_IMAGE": cluster.image,
+    }
     environment.pop("PYTEST_XDIST_WORKER", None)
     run(tmp_path, environment, "-m", "kmcp_runtime.commands", "catalog", "write")
     assert "| kubernetes | `k8s_count_pods` | read |" in (tmp_path / "README.md").read_text()

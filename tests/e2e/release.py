@@ -171,9 +171,12 @@ class Release:
         """What a Python program printed as JSON, in a pod of the suite's image without rights."""
         name = f"client-{secrets.token_hex(4)}"
         container = {
-            "name": "client", "image": IMAGE, "imagePullPolicy": "Never",
-            "command": ["python", "-c", script, *arguments], "env": [{"name": "HOME", "value": "/tmp"}],
-        }  # fmt: skip
+            "name": "client",
+            "image": IMAGE,
+            "imagePullPolicy": "Never",
+            "command": ["python", "-c", script, *arguments],
+            "env": [{"name": "HOME", "value": "/tmp"}],
+        }
         spec = {"containers": [container], "restartPolicy": "Never", "automountServiceAccountToken": False}
         await self.api.send("POST", self.path("v1/pods"), (), {"metadata": {"name": name}, "spec": spec})
         done = await until(lambda: self.get("v1/pods", name), _ended, PATIENCE, f"the end of pod {name}")

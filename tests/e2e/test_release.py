@@ -33,19 +33,31 @@ async def main(mcp, catalog):
 asyncio.run(main(*sys.argv[1:]))
 """
 OF_A_NAMESPACE = {"default", "kube-root-ca.crt"}
-LEFT = ("v1/secrets", "v1/serviceaccounts", "v1/services", "v1/configmaps", "apps/v1/deployments", "v1/pods",
-        "kagent.dev/v1alpha1/mcpservers", "coordination.k8s.io/v1/leases", "rbac.authorization.k8s.io/v1/roles",
-        "rbac.authorization.k8s.io/v1/rolebindings")  # fmt: skip
+LEFT = (
+    "v1/secrets",
+    "v1/serviceaccounts",
+    "v1/services",
+    "v1/configmaps",
+    "apps/v1/deployments",
+    "v1/pods",
+    "kagent.dev/v1alpha1/mcpservers",
+    "coordination.k8s.io/v1/leases",
+    "rbac.authorization.k8s.io/v1/roles",
+    "rbac.authorization.k8s.io/v1/rolebindings",
+)
 
 
 async def test_a_client_in_the_cluster_calls_a_tool_and_all_tell_the_same(release: Release) -> None:
     found = await release.when("kmcp-kubernetes", _catalogued, "readiness")
     reasons = {kind: (each["status"], each["reason"]) for kind, each in conditions(found).items()}
     assert reasons == {
-        "Accepted": ("True", "Accepted"), "ResolvedRefs": ("True", "ResolvedRefs"),
-        "Programmed": ("True", "Programmed"), "Ready": ("True", "Available"),
-        "ToolsDiscovered": ("True", "Discovered"), "CatalogMatched": ("True", "Matched"),
-    }  # fmt: skip
+        "Accepted": ("True", "Accepted"),
+        "ResolvedRefs": ("True", "ResolvedRefs"),
+        "Programmed": ("True", "Programmed"),
+        "Ready": ("True", "Available"),
+        "ToolsDiscovered": ("True", "Discovered"),
+        "CatalogMatched": ("True", "Matched"),
+    }
     told = found["status"]
     published = await until(lambda: _published(release), _listed, PATIENCE, "the tools in the catalog")
     space = release.namespace

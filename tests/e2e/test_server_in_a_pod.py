@@ -19,13 +19,19 @@ def restricted(image: str) -> dict[str, Any]:
     """A pod as the controller makes them: nothing writable but a scratch volume, no privilege."""
     probe = {"httpGet": {"path": "/healthz", "port": 8081}, "periodSeconds": 1, "failureThreshold": 60}
     container = {
-        "name": "mcp-server", "image": image, "imagePullPolicy": "Never", "args": ARGUMENTS, "readinessProbe": probe,
+        "name": "mcp-server",
+        "image": image,
+        "imagePullPolicy": "Never",
+        "args": ARGUMENTS,
+        "readinessProbe": probe,
         "securityContext": {
-            "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
         },
         "env": [{"name": "TMPDIR", "value": "/scratch"}],
         "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
-    }  # fmt: skip
+    }
     security = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     spec = {"containers": [container], "securityContext": security, "volumes": [{"name": "scratch", "emptyDir": {}}]}
     return {"metadata": {"name": "kmcp", "labels": {"app": "kmcp"}}, "spec": {**spec, "serviceAccountName": "viewer"}}

@@ -31,9 +31,16 @@ class Case:
 
 def cases(world: World) -> tuple[Case, ...]:
     return (
-        *_organisations(world), *_teams(world), *_alerts(), *_annotations(world), *_misc(), *_dashboards(), *_folders(),
-        *_sources(), *_users(world),
-    )  # fmt: skip
+        *_organisations(world),
+        *_teams(world),
+        *_alerts(),
+        *_annotations(world),
+        *_misc(),
+        *_dashboards(),
+        *_folders(),
+        *_sources(),
+        *_users(world),
+    )
 
 
 def _organisations(world: World) -> tuple[Case, ...]:
@@ -81,22 +88,38 @@ def _alerts() -> tuple[Case, ...]:
         Case(ALERT, "create_rule", f"POST {_V1}/alert-rules", {"spec": {**rule, "title": "Another"}}),
         Case(ALERT, "update_rule", f"PUT {_V1}/alert-rules/{{UID}}", {"uid": "errors", "spec": {"for": "10m"}}),
         Case(ALERT, "delete_rule", f"DELETE {_V1}/alert-rules/{{UID}}", {"uid": "errors"}),
-        Case(ALERT, "get_rule_group", f"GET {_V1}/folder/{{FolderUID}}/rule-groups/{{Group}}",
-             {"folder_uid": "ops", "group": "web"}),
+        Case(
+            ALERT,
+            "get_rule_group",
+            f"GET {_V1}/folder/{{FolderUID}}/rule-groups/{{Group}}",
+            {"folder_uid": "ops", "group": "web"},
+        ),
         Case(ALERT, "get_contact_points", f"GET {_V1}/contact-points", {"name": "On call"}),
         Case(ALERT, "create_contact_point", f"POST {_V1}/contact-points", {"spec": point}),
-        Case(ALERT, "update_contact_point", f"PUT {_V1}/contact-points/{{UID}}",
-             {"uid": "hook", "spec": {"settings": {"recipient": "#web"}}}),
+        Case(
+            ALERT,
+            "update_contact_point",
+            f"PUT {_V1}/contact-points/{{UID}}",
+            {"uid": "hook", "spec": {"settings": {"recipient": "#web"}}},
+        ),
         Case(ALERT, "delete_contact_point", f"DELETE {_V1}/contact-points/{{UID}}", {"uid": "hook"}),
         Case(ALERT, "get_notification_policies", f"GET {_V1}/policies"),
-        Case(ALERT, "update_notification_policies", f"PUT {_V1}/policies",
-             {"spec": {"receiver": "On call", "group_by": ["alertname", "cluster"]}}),
+        Case(
+            ALERT,
+            "update_notification_policies",
+            f"PUT {_V1}/policies",
+            {"spec": {"receiver": "On call", "group_by": ["alertname", "cluster"]}},
+        ),
         Case(ALERT, "get_mute_timings", f"GET {_V1}/mute-timings"),
         Case(ALERT, "get_mute_timing", f"GET {_V1}/mute-timings/{{name}}", {"name": "nights"}),
-        Case(ALERT, "create_mute_timing", f"POST {_V1}/mute-timings",
-             {"spec": {"name": "week ends", "time_intervals": interval}}),
+        Case(
+            ALERT,
+            "create_mute_timing",
+            f"POST {_V1}/mute-timings",
+            {"spec": {"name": "week ends", "time_intervals": interval}},
+        ),
         Case(ALERT, "delete_mute_timing", f"DELETE {_V1}/mute-timings/{{name}}", {"name": "nights"}),
-    )  # fmt: skip
+    )
 
 
 def _annotations(world: World) -> tuple[Case, ...]:
@@ -125,10 +148,15 @@ def _misc() -> tuple[Case, ...]:
         Case(MISC, "get_playlists", "GET /api/playlists", {"query": "wall"}, f"GET {_OBJECTS}"),
         Case(MISC, "get_playlist", "GET /api/playlists/{uid}", {"uid": "wall"}, f"GET {_OBJECT}"),
         Case(MISC, "create_playlist", "POST /api/playlists", {"spec": new}, f"POST {_OBJECTS}"),
-        Case(MISC, "update_playlist", "PUT /api/playlists/{uid}", {"uid": "wall", "spec": {"interval": "1m"}},
-             f"PUT {_OBJECT}"),
+        Case(
+            MISC,
+            "update_playlist",
+            "PUT /api/playlists/{uid}",
+            {"uid": "wall", "spec": {"interval": "1m"}},
+            f"PUT {_OBJECT}",
+        ),
         Case(MISC, "delete_playlist", "DELETE /api/playlists/{uid}", {"uid": "wall"}, f"DELETE {_OBJECT}"),
-    )  # fmt: skip
+    )
 
 
 def _dashboards() -> tuple[Case, ...]:
@@ -138,11 +166,20 @@ def _dashboards() -> tuple[Case, ...]:
     return (
         Case(DASHBOARD, "search", "GET /api/search", {"query": "web", "tags": ["prod"]}),
         Case(DASHBOARD, "get", f"GET {one}", web, f"GET {_OBJECT}"),
-        Case(DASHBOARD, "create", "POST /api/dashboards/db",
-             {"spec": {"dashboard": {**MODEL, "title": "New"}, "folderUid": "ops", "message": "first"}},
-             f"POST {_OBJECTS}"),
-        Case(DASHBOARD, "update", "POST /api/dashboards/db", {**web, "spec": {"operations": patch, "message": "why"}},
-             f"PUT {_OBJECT}"),
+        Case(
+            DASHBOARD,
+            "create",
+            "POST /api/dashboards/db",
+            {"spec": {"dashboard": {**MODEL, "title": "New"}, "folderUid": "ops", "message": "first"}},
+            f"POST {_OBJECTS}",
+        ),
+        Case(
+            DASHBOARD,
+            "update",
+            "POST /api/dashboards/db",
+            {**web, "spec": {"operations": patch, "message": "why"}},
+            f"PUT {_OBJECT}",
+        ),
         Case(DASHBOARD, "delete", f"DELETE {one}", web, f"DELETE {_OBJECT}"),
         Case(DASHBOARD, "get_versions", f"GET {one}/versions", web),
         Case(DASHBOARD, "get_version", f"GET {one}/versions/{{version}}", {**web, "version": 1}),
@@ -150,7 +187,7 @@ def _dashboards() -> tuple[Case, ...]:
         Case(DASHBOARD, "get_permissions", f"GET {one}/permissions", web),
         Case(DASHBOARD, "update_permissions", f"POST {one}/permissions", {**web, "spec": {"items": items}}),
         Case(DASHBOARD, "calculate_diff", f"GET {one}/versions/{{version}}", {**web, "version": 1}),
-    )  # fmt: skip
+    )
 
 
 def _folders() -> tuple[Case, ...]:
@@ -158,14 +195,23 @@ def _folders() -> tuple[Case, ...]:
     return (
         Case(FOLDER, "list", "GET /api/folders"),
         Case(FOLDER, "get", f"GET {one}", ops, f"GET {_OBJECT}"),
-        Case(FOLDER, "create", "POST /api/folders", {"spec": {"title": "Data", "uid": "data", "parentUid": "ops"}},
-             f"POST {_OBJECTS}"),
+        Case(
+            FOLDER,
+            "create",
+            "POST /api/folders",
+            {"spec": {"title": "Data", "uid": "data", "parentUid": "ops"}},
+            f"POST {_OBJECTS}",
+        ),
         Case(FOLDER, "update", f"PUT {one}", {**ops, "spec": {"title": "Ops"}}, f"PUT {_OBJECT}"),
         Case(FOLDER, "delete", f"DELETE {one}", {**ops, "force_delete_rules": True}),
         Case(FOLDER, "get_permissions", f"GET {one}/permissions", ops),
-        Case(FOLDER, "update_permissions", f"POST {one}/permissions",
-             {**ops, "spec": {"items": [{"userId": 2, "permission": 1}]}}),
-    )  # fmt: skip
+        Case(
+            FOLDER,
+            "update_permissions",
+            f"POST {one}/permissions",
+            {**ops, "spec": {"items": [{"userId": 2, "permission": 1}]}},
+        ),
+    )
 
 
 def _sources() -> tuple[Case, ...]:
@@ -208,7 +254,8 @@ def _users(world: World) -> tuple[Case, ...]:
 
 
 CASES_OF_ADMINISTRATORS = tuple(
-    case for case in cases(World(State()))
+    case
+    for case in cases(World(State()))
     if case.request.split()[1].startswith(("/api/orgs", "/api/users", "/api/admin/users"))
-)  # fmt: skip
+)
 """What only a server administrator may do."""

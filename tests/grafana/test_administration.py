@@ -73,9 +73,11 @@ async def test_doing_again_what_is_so_changes_nothing(tools: ToolCaller, grafana
         ("grafana_user_management", {"action": "enable_user", "user_id": 2}),
         ("grafana_folder_management", {"action": "update", "uid": "ops", "spec": {"title": "Operations"}}),
         ("grafana_misc_management", {"action": "update_playlist", "uid": "wall", "spec": {"interval": "5m"}}),
-        (DASHBOARD, {"action": "update_permissions", "uid": "web", "spec": {
-            "items": [{"role": "Viewer", "permission": 1}]}}),
-    ]  # fmt: skip
+        (
+            DASHBOARD,
+            {"action": "update_permissions", "uid": "web", "spec": {"items": [{"role": "Viewer", "permission": 1}]}},
+        ),
+    ]
     for tool, arguments in again:
         answer = await tools.ok(tool, **arguments)
         assert (answer["changed"], answer["result"]) == (False, "unchanged"), arguments

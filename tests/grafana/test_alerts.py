@@ -48,8 +48,11 @@ async def test_a_secure_setting_stays_when_it_is_not_named_and_is_never_shown(to
 
 async def test_the_policy_tree_is_replaced_and_the_difference_told(tools: ToolCaller, world: World) -> None:
     routes = [{"receiver": "On call", "object_matchers": [["severity", "=", "critical"]]}]
-    answer = await tools.ok(ALERT, action="update_notification_policies", spec={
-        "receiver": "grafana-default-email", "group_by": ["alertname"], "routes": routes})  # fmt: skip
+    answer = await tools.ok(
+        ALERT,
+        action="update_notification_policies",
+        spec={"receiver": "grafana-default-email", "group_by": ["alertname"], "routes": routes},
+    )
     assert "+routes:" in answer["diff"]
     assert world.main.policies["routes"] == routes
     in_use = await tools.fails(ALERT, action="delete_contact_point", uid="hook")
@@ -73,10 +76,12 @@ async def test_a_mute_timing_is_deleted_at_the_version_that_was_read(
     ("told", "state"),
     [
         ({"state": "firing", "alerts": [{"state": "Alerting", "activeAt": "2026-11-25T09:00:00Z"}]}, "firing"),
-        ({"state": "pending"}, "pending"), ({}, "normal"), ({"health": "nodata"}, "nodata"),
+        ({"state": "pending"}, "pending"),
+        ({}, "normal"),
+        ({"health": "nodata"}, "nodata"),
         ({"health": "error", "lastError": "timed out"}, "error"),
     ],
-)  # fmt: skip
+)
 async def test_rules_are_told_by_state(told: dict[str, object], state: str, tools: ToolCaller, world: World) -> None:
     world.main.states["errors"] = told
     found = await tools.ok(STATE, action="rules", state=state)
@@ -90,15 +95,25 @@ async def test_rules_are_told_by_state(told: dict[str, object], state: str, tool
 
 async def test_alerts_are_filtered_and_silenced(tools: ToolCaller, world: World) -> None:
     for name in ("HighLoad", "DiskFull"):
-        world.main.alerts.append({
-            "labels": {"alertname": name, "severity": "critical"}, "annotations": {"summary": f"{name}!"},
-            "startsAt": "2026-11-25T09:00:00Z", "status": {"state": "active", "silencedBy": []}, "fingerprint": name,
-        })  # fmt: skip
+        world.main.alerts.append(
+            {
+                "labels": {"alertname": name, "severity": "critical"},
+                "annotations": {"summary": f"{name}!"},
+                "startsAt": "2026-11-25T09:00:00Z",
+                "status": {"state": "active", "silencedBy": []},
+                "fingerprint": name,
+            }
+        )
     found = await tools.ok(STATE, action="alerts", matchers=["alertname=DiskFull"])
     assert found["items"] == [
-        {"alert": "DiskFull", "state": "active", "startsAt": "2026-11-25T09:00:00Z", "labels": {"severity": "critical"},
-         "summary": "DiskFull!"}
-    ]  # fmt: skip
+        {
+            "alert": "DiskFull",
+            "state": "active",
+            "startsAt": "2026-11-25T09:00:00Z",
+            "labels": {"severity": "critical"},
+            "summary": "DiskFull!",
+        }
+    ]
     matchers = ["alertname=DiskFull", 'severity=~"crit.*"', "team!=web"]
     made = await tools.ok(STATE, action="create_silence", matchers=matchers, end="now+2h", comment="disks are on order")
     silence = world.main.silences[made["item"]["silenceID"]]
@@ -134,7 +149,9 @@ async def test_a_silence_that_would_not_work_is_refused(
 
 
 async def test_a_silence_is_rehearsed(tools: ToolCaller, grafana: StandIn, world: World) -> None:
-    for arguments in ({"action": "create_silence", "matchers": ["a=b"], "end": "now+1h", "comment": "x"},
-                      {"action": "expire_silence", "silence_id": "quiet"}):  # fmt: skip
+    for arguments in (
+        {"action": "create_silence", "matchers": ["a=b"], "end": "now+1h", "comment": "x"},
+        {"action": "expire_silence", "silence_id": "quiet"},
+    ):
         assert (await tools.ok(STATE, dry_run=True, **arguments))["dry_run"] is True
     assert grafana.wrote() == []

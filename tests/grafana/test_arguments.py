@@ -15,7 +15,7 @@ from kmcp_grafana import (
     states,
     teams,
     users,
-)  # fmt: skip
+)
 from kmcp_grafana.table import Action, Table
 from tests.grafana.every_action import DASHBOARD, ORG, SOURCE, Case
 from tests.grafana.standin import StandIn
@@ -24,12 +24,16 @@ from tests.grafana.world import World
 from tests.mcp import ToolCaller
 
 TABLES: dict[str, Table] = {
-    "grafana_org_management": organisations.TABLE, "grafana_team_management": teams.TABLE,
-    "grafana_alert_management": alerting.TABLE, "grafana_annotation_management": annotations.TABLE,
-    "grafana_misc_management": miscellany.TABLE, "grafana_dashboard_management": dashboard_actions.TABLE,
-    "grafana_folder_management": folders.TABLE, "grafana_datasource_management": datasources.TABLE,
+    "grafana_org_management": organisations.TABLE,
+    "grafana_team_management": teams.TABLE,
+    "grafana_alert_management": alerting.TABLE,
+    "grafana_annotation_management": annotations.TABLE,
+    "grafana_misc_management": miscellany.TABLE,
+    "grafana_dashboard_management": dashboard_actions.TABLE,
+    "grafana_folder_management": folders.TABLE,
+    "grafana_datasource_management": datasources.TABLE,
     "grafana_user_management": users.TABLE,
-}  # fmt: skip
+}
 
 
 def action_of(case: Case) -> Action:
@@ -113,29 +117,58 @@ async def test_an_identifier_of_another_action_is_told_apart(
         (ORG, {"action": "update_user", "user_id": 2, "role": "Owner"}, "'Owner' is not one of"),
         (ORG, {"action": "create_org", "spec": {"name": ""}}, "spec.name is wrong: string should have at least"),
         (ORG, {"action": "create_org", "spec": {"name": 7}}, "spec.name is wrong: input should be a valid string"),
-        ("grafana_user_management", {"action": "create_user", "spec": {"password": "long-enough"}},
-         "create_user needs login or email"),
+        (
+            "grafana_user_management",
+            {"action": "create_user", "spec": {"password": "long-enough"}},
+            "create_user needs login or email",
+        ),
         ("grafana_annotation_management", {"action": "get", "start": "yesterday"}, "'yesterday' is no time"),
-        ("grafana_annotation_management", {"action": "create", "spec": {"text": "x", "time": "soon"}},
-         "spec.time: 'soon' is no time"),
-        (SOURCE, {"action": "query", "uid": "prom", "start": "now", "end": "now-1h", "spec": {}},
-         "start: it is not before end"),
-        ("grafana_misc_management", {"action": "create_playlist", "spec": {"name": "x", "interval": "5m", "items": []}},
-         "spec.items is wrong: list should have at least 1 item"),
-        ("grafana_misc_management",
-         {"action": "create_playlist", "spec": {"name": "x", "interval": "5m", "items": [{"type": "x", "value": "y"}]}},
-         "spec.items.0.type is wrong: 'x' is not one of"),
-        ("grafana_misc_management", {"action": "create_snapshot", "spec": {"uid": "web", "dashboard": {"title": "x"}}},
-         "two ways to say the same"),
+        (
+            "grafana_annotation_management",
+            {"action": "create", "spec": {"text": "x", "time": "soon"}},
+            "spec.time: 'soon' is no time",
+        ),
+        (
+            SOURCE,
+            {"action": "query", "uid": "prom", "start": "now", "end": "now-1h", "spec": {}},
+            "start: it is not before end",
+        ),
+        (
+            "grafana_misc_management",
+            {"action": "create_playlist", "spec": {"name": "x", "interval": "5m", "items": []}},
+            "spec.items is wrong: list should have at least 1 item",
+        ),
+        (
+            "grafana_misc_management",
+            {
+                "action": "create_playlist",
+                "spec": {"name": "x", "interval": "5m", "items": [{"type": "x", "value": "y"}]},
+            },
+            "spec.items.0.type is wrong: 'x' is not one of",
+        ),
+        (
+            "grafana_misc_management",
+            {"action": "create_snapshot", "spec": {"uid": "web", "dashboard": {"title": "x"}}},
+            "two ways to say the same",
+        ),
         (DASHBOARD, {"action": "update", "uid": "web", "spec": {"message": "x"}}, "needs operations or dashboard"),
-        (DASHBOARD, {"action": "create", "spec": {"dashboard": {"id": 3, "title": "x"}}},
-         "id is of an existing dashboard"),
-        (DASHBOARD, {"action": "update_permissions", "uid": "web", "spec": {"items": [{"permission": 1}]}},
-         "exactly one of role, teamId, userId"),
-        (DASHBOARD, {"action": "update_permissions", "uid": "web", "spec": {"items": [{"userId": 1, "permission": 3}]}},
-         "'3' is not one of 1, 2 or 4"),
+        (
+            DASHBOARD,
+            {"action": "create", "spec": {"dashboard": {"id": 3, "title": "x"}}},
+            "id is of an existing dashboard",
+        ),
+        (
+            DASHBOARD,
+            {"action": "update_permissions", "uid": "web", "spec": {"items": [{"permission": 1}]}},
+            "exactly one of role, teamId, userId",
+        ),
+        (
+            DASHBOARD,
+            {"action": "update_permissions", "uid": "web", "spec": {"items": [{"userId": 1, "permission": 3}]}},
+            "'3' is not one of 1, 2 or 4",
+        ),
     ],
-)  # fmt: skip
+)
 async def test_what_cannot_be_meant_is_refused(
     tool: str, arguments: dict[str, Any], told: str, tools: ToolCaller, grafana: StandIn, world: World
 ) -> None:

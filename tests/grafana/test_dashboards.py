@@ -22,16 +22,21 @@ def operations(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
 async def test_only_what_the_operations_name_changes(
     older: bool, tools: ToolCaller, grafana: StandIn, world: World
 ) -> None:
-    answer = await tools.ok(DASHBOARD, action="update", uid="web", spec=operations(
-        {"op": "test", "path": "/panels/0/title", "value": "Requests"},
-        {"op": "replace", "path": "/panels/0/targets/0/expr", "value": "up"},
-        {"op": "add", "path": "/tags/-", "value": "new"},
-        {"op": "add", "path": "/panels/0", "value": {"id": 9, "title": "First"}},
-        {"op": "move", "from": "/links/0", "path": "/panels/1/link"},
-        {"op": "copy", "from": "/refresh", "path": "/timezone"},
-        {"op": "remove", "path": "/time"},
-        {"op": "add", "path": "/panels/2/panels/0/a~1b", "value": None},
-    ))  # fmt: skip
+    answer = await tools.ok(
+        DASHBOARD,
+        action="update",
+        uid="web",
+        spec=operations(
+            {"op": "test", "path": "/panels/0/title", "value": "Requests"},
+            {"op": "replace", "path": "/panels/0/targets/0/expr", "value": "up"},
+            {"op": "add", "path": "/tags/-", "value": "new"},
+            {"op": "add", "path": "/panels/0", "value": {"id": 9, "title": "First"}},
+            {"op": "move", "from": "/links/0", "path": "/panels/1/link"},
+            {"op": "copy", "from": "/refresh", "path": "/timezone"},
+            {"op": "remove", "path": "/time"},
+            {"op": "add", "path": "/panels/2/panels/0/a~1b", "value": None},
+        ),
+    )
     assert answer["item"]["version"] == 3
     spec = world.main.dashboards["web"].spec
     assert [panel["id"] for panel in spec["panels"]] == [9, 1, 2]
@@ -59,7 +64,7 @@ async def test_only_what_the_operations_name_changes(
         ({"op": "replace", "path": "title", "value": 3}, "spec.operations.0.path is wrong"),
         ({"op": "replace", "path": "/title", "vaule": 3}, "unknown field 'operations.0.vaule'"),
     ],
-)  # fmt: skip
+)
 async def test_an_operation_that_cannot_be_done_changes_nothing_and_says_which(
     step: dict[str, Any], told: str, tools: ToolCaller, grafana: StandIn, world: World
 ) -> None:
@@ -99,8 +104,9 @@ async def test_a_whole_model_of_an_old_version_is_a_conflict(
     assert grafana.wrote() == []
     await tools.ok(DASHBOARD, action="update", uid="web", spec={"dashboard": {**model, "version": 2}})
     assert world.main.dashboards["web"].spec["title"] == "Whole"
-    both = await tools.fails(DASHBOARD, action="update", uid="web", spec={"dashboard": model, "operations": [
-        {"op": "remove", "path": "/x"}]})  # fmt: skip
+    both = await tools.fails(
+        DASHBOARD, action="update", uid="web", spec={"dashboard": model, "operations": [{"op": "remove", "path": "/x"}]}
+    )
     assert "two ways to say the same" in both["message"]
 
 
@@ -118,14 +124,30 @@ async def test_a_dashboard_of_the_newer_schema_is_read_and_patched_as_it_is_stor
     tools: ToolCaller, grafana: StandIn, world: World
 ) -> None:
     spec = {
-        "title": "New schema", "tags": ["v2"], "links": [], "timeSettings": {"from": "now-1h", "to": "now"},
+        "title": "New schema",
+        "tags": ["v2"],
+        "links": [],
+        "timeSettings": {"from": "now-1h", "to": "now"},
         "variables": [{"kind": "QueryVariable", "spec": {"name": "env", "query": {"spec": {"query": "l(up)"}}}}],
-        "elements": {"panel-1": {"kind": "Panel", "spec": {
-            "id": 1, "title": "CPU", "vizConfig": {"kind": "VizConfig", "group": "timeseries"},
-            "data": {"kind": "QueryGroup", "spec": {"queries": [
-                {"kind": "PanelQuery", "spec": {"refId": "A", "query": {"spec": {"expr": "cpu"}}}}]}},
-        }}},
-    }  # fmt: skip
+        "elements": {
+            "panel-1": {
+                "kind": "Panel",
+                "spec": {
+                    "id": 1,
+                    "title": "CPU",
+                    "vizConfig": {"kind": "VizConfig", "group": "timeseries"},
+                    "data": {
+                        "kind": "QueryGroup",
+                        "spec": {
+                            "queries": [
+                                {"kind": "PanelQuery", "spec": {"refId": "A", "query": {"spec": {"expr": "cpu"}}}}
+                            ]
+                        },
+                    },
+                },
+            }
+        },
+    }
     world.main.dashboards["v2"] = Dashboard("v2", spec, "", 77, stored="v2")
     outline = (await tools.ok(DASHBOARD, action="get", uid="v2"))["item"]
     assert outline["panels"] == [
@@ -143,11 +165,14 @@ async def test_a_dashboard_of_the_newer_schema_is_read_and_patched_as_it_is_stor
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("/panels/0/title", {"value": "Requests"}), ("$.panels[0].title", {"value": "Requests"}),
-        ("panels[1].panels[0].id", {"value": 3}), ("$['panels'][0]['id']", {"value": 1}),
-        ("$.panels[*].id", "- 1\n- 2\n"), ("/tags", "- web\n- prod\n"),
+        ("/panels/0/title", {"value": "Requests"}),
+        ("$.panels[0].title", {"value": "Requests"}),
+        ("panels[1].panels[0].id", {"value": 3}),
+        ("$['panels'][0]['id']", {"value": 1}),
+        ("$.panels[*].id", "- 1\n- 2\n"),
+        ("/tags", "- web\n- prod\n"),
     ],
-)  # fmt: skip
+)
 async def test_a_part_is_read_by_either_kind_of_path(path: str, value: Any, tools: ToolCaller, world: World) -> None:
     assert (await tools.ok(DASHBOARD, action="get", uid="web", path=path))["item"] == value
     assert (await tools.ok(DASHBOARD, action="get_version", uid="web", version=2, path=path))["item"] == value
@@ -160,9 +185,15 @@ async def test_a_path_that_is_none_is_refused(tools: ToolCaller, world: World) -
 
 async def test_a_huge_dashboard_answers_within_the_budget(tools: ToolCaller, grafana: StandIn, world: World) -> None:
     panels = [
-        {"id": number, "type": "timeseries", "title": f"Panel {number}", "description": "x" * 400,
-         "targets": [{"refId": "A", "expr": f"rate(metric_{number}[5m])"}]} for number in range(400)
-    ]  # fmt: skip
+        {
+            "id": number,
+            "type": "timeseries",
+            "title": f"Panel {number}",
+            "description": "x" * 400,
+            "targets": [{"refId": "A", "expr": f"rate(metric_{number}[5m])"}],
+        }
+        for number in range(400)
+    ]
     world.main.dashboards["web"].spec = {**MODEL, "panels": panels}
     outline = await tools.ok(DASHBOARD, action="get", uid="web")
     assert outline["truncated"] is True
@@ -179,8 +210,12 @@ async def test_a_huge_dashboard_answers_within_the_budget(tools: ToolCaller, gra
 @VERSIONS
 async def test_versions_go_on_by_cursor(older: bool, tools: ToolCaller, world: World) -> None:
     for number in range(5):
-        await tools.ok(DASHBOARD, action="update", uid="web", spec=operations(
-            {"op": "replace", "path": "/title", "value": f"Title {number}"}))  # fmt: skip
+        await tools.ok(
+            DASHBOARD,
+            action="update",
+            uid="web",
+            spec=operations({"op": "replace", "path": "/title", "value": f"Title {number}"}),
+        )
     seen: list[int] = []
     cursor = None
     for _ in range(5):

@@ -205,13 +205,21 @@ async def test_an_endpoint_that_this_version_lacks_is_told_with_the_version(
         (USER, {"action": "create_user", "spec": {"login": "eve", "password": "long"}}, "conflict", "already exists"),
         (USER, {"action": "create_user", "spec": {"login": "x", "password": "abc"}}, "bad_argument", "too short"),
         (FOLDER, {"action": "create", "spec": {"title": "x", "uid": "ops"}}, "conflict", "exists"),
-        (ALERT, {"action": "update_notification_policies", "spec": {"receiver": "nobody"}}, "bad_argument",
-         "receiver 'nobody' does not exist"),
-        (ALERT, {"action": "create_contact_point", "spec": {"name": "x", "type": "slack", "settings": {"a": 1}}},
-         "bad_argument", "required field 'url' is not specified"),
+        (
+            ALERT,
+            {"action": "update_notification_policies", "spec": {"receiver": "nobody"}},
+            "bad_argument",
+            "receiver 'nobody' does not exist",
+        ),
+        (
+            ALERT,
+            {"action": "create_contact_point", "spec": {"name": "x", "type": "slack", "settings": {"a": 1}}},
+            "bad_argument",
+            "required field 'url' is not specified",
+        ),
         (DASHBOARD, {"action": "create", "spec": {"dashboard": {"panels": []}}}, "bad_argument", "title cannot be"),
     ],
-)  # fmt: skip
+)
 async def test_grafanas_own_words_reach_the_caller(
     tool: str, arguments: dict[str, Any], code: str, told: str, tools: ToolCaller, world: World
 ) -> None:

@@ -19,12 +19,25 @@ LINK = "grafana_generate_deeplink"
     ("arguments", "path", "query"),
     [
         ({"target": "dashboard", "uid": "web"}, "/d/web", {}),
-        ({"target": "panel", "uid": "web", "panel_id": 3, "start": "now-6h", "end": "now", "variables": {"env": "a b"}},
-         "/d/web", {"viewPanel": ["3"], "from": ["now-6h"], "to": ["now"], "var-env": ["a b"]}),
-        ({"target": "dashboard", "uid": "web", "start": "2026-11-25T09:00:00Z", "end": "-15m"}, "/d/web",
-         {"from": ["1795597200000"], "to": ["now-15m"]}),
+        (
+            {
+                "target": "panel",
+                "uid": "web",
+                "panel_id": 3,
+                "start": "now-6h",
+                "end": "now",
+                "variables": {"env": "a b"},
+            },
+            "/d/web",
+            {"viewPanel": ["3"], "from": ["now-6h"], "to": ["now"], "var-env": ["a b"]},
+        ),
+        (
+            {"target": "dashboard", "uid": "web", "start": "2026-11-25T09:00:00Z", "end": "-15m"},
+            "/d/web",
+            {"from": ["1795597200000"], "to": ["now-15m"]},
+        ),
     ],
-)  # fmt: skip
+)
 async def test_links_to_dashboards(
     arguments: dict[str, Any], path: str, query: dict[str, list[str]], tools: ToolCaller, grafana: StandIn
 ) -> None:

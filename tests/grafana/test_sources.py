@@ -68,9 +68,15 @@ async def test_series_come_as_points_or_in_summary(tools: ToolCaller, grafana: S
     assert first["values"] == [[1795597200, 1.0], [1795598100, 2.0], [1795599000, "NaN"], [1795599900, 4.0]]
     short = await tools.ok(QUERY, query="up", mode="summary", limit=2)
     assert short["items"][1] == {
-        "name": "up", "labels": {"instance": "node-1"}, "points": 4, "not_numbers": 1, "min": 2.0, "max": 5.0,
-        "avg": 10 / 3, "last": 5.0,
-    }  # fmt: skip
+        "name": "up",
+        "labels": {"instance": "node-1"},
+        "points": 4,
+        "not_numbers": 1,
+        "min": 2.0,
+        "max": 5.0,
+        "avg": 10 / 3,
+        "last": 5.0,
+    }
     assert (short["truncated"], short["returned"], short["total"]) == (True, 2, 3)
     assert "topk" in short["hint"]
 
@@ -89,8 +95,10 @@ async def test_an_empty_answer_is_explained(tools: ToolCaller, world: World) -> 
 
 
 async def test_what_the_data_source_says_against_a_query_reaches_the_caller(tools: ToolCaller, world: World) -> None:
-    for tool, arguments in ((QUERY, {"query": "broken("}),
-                            (SOURCE, {"action": "query", "uid": "prom", "spec": {"expr": "broken("}})):  # fmt: skip
+    for tool, arguments in (
+        (QUERY, {"query": "broken("}),
+        (SOURCE, {"action": "query", "uid": "prom", "spec": {"expr": "broken("}}),
+    ):
         error = await tools.fails(tool, **arguments)
         assert (error["code"], error["backend"]) == ("bad_argument", "prometheus")
         assert "1:8: parse error" in error["message"]
@@ -120,13 +128,23 @@ async def test_a_language_that_can_write_is_not_spoken_in_read_only_mode(
 @pytest.mark.parametrize(
     ("frame", "items"),
     [
-        ({"schema": {"fields": [{"name": "v", "type": "number"}]}, "data": {"values": [[None, 0]],
-         "entities": [{"Inf": [0]}]}}, [{"v": "+Inf"}, {"v": 0}]),
-        ({"schema": {"fields": [{"name": "v", "type": "number"}, {"name": "v", "type": "number"}]},
-          "data": {"values": [[1], [2]]}}, [{"columns": ["v", "v"], "rows": [[1, 2]]}]),
+        (
+            {
+                "schema": {"fields": [{"name": "v", "type": "number"}]},
+                "data": {"values": [[None, 0]], "entities": [{"Inf": [0]}]},
+            },
+            [{"v": "+Inf"}, {"v": 0}],
+        ),
+        (
+            {
+                "schema": {"fields": [{"name": "v", "type": "number"}, {"name": "v", "type": "number"}]},
+                "data": {"values": [[1], [2]]},
+            },
+            [{"columns": ["v", "v"], "rows": [[1, 2]]}],
+        ),
         ({"schema": {"fields": []}, "data": {"values": []}}, []),
     ],
-)  # fmt: skip
+)
 def test_frames_become_rows(frame: dict[str, Any], items: list[Any]) -> None:
     from kmcp_grafana import queries
 

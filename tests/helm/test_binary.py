@@ -62,10 +62,18 @@ async def test_flags_come_first_and_operands_after_two_dashes(cluster: Cluster, 
     recorder = Recorder(tmp_path, "v3.22.0")
     async with caller(cluster, recorder.program) as tools:
         await tools.ok(
-            "helm_upgrade", name="web", namespace=namespace, chart="web", install=True, atomic=True, wait=True,
-            values={"auth": {"password": "planted-value"}}, set={"auth.token": "planted-set"},
-            values_mode="reset_then_reuse", timeout_seconds=60,
-        )  # fmt: skip
+            "helm_upgrade",
+            name="web",
+            namespace=namespace,
+            chart="web",
+            install=True,
+            atomic=True,
+            wait=True,
+            values={"auth": {"password": "planted-value"}},
+            set={"auth.token": "planted-set"},
+            values_mode="reset_then_reuse",
+            timeout_seconds=60,
+        )
     seen = recorder.seen()
     split = seen["argv"].index("--")
     flags, operands = seen["argv"][1:split], seen["argv"][split + 1 :]
@@ -73,9 +81,14 @@ async def test_flags_come_first_and_operands_after_two_dashes(cluster: Cluster, 
     assert operands == ["web", str(CHARTS / "web")]
     assert all(flag.startswith("--") for flag in flags)
     for wanted in (
-        f"--namespace={namespace}", "--output=json", "--timeout=60s", "--reset-then-reuse-values", "--install",
-        "--wait", "--atomic",
-    ):  # fmt: skip
+        f"--namespace={namespace}",
+        "--output=json",
+        "--timeout=60s",
+        "--reset-then-reuse-values",
+        "--install",
+        "--wait",
+        "--atomic",
+    ):
         assert wanted in flags
     assert "--create-namespace" not in flags
 
@@ -87,9 +100,14 @@ async def test_values_and_credentials_are_in_private_files_that_go_away(
     recorder = Recorder(tmp_path, "v3.22.0")
     async with caller(cluster, recorder.program) as tools:
         await tools.ok(
-            "helm_upgrade", name="web", namespace=namespace, chart="web", install=True,
-            values={"auth": {"password": "planted-value"}}, set={"auth.token": "planted-set"},
-        )  # fmt: skip
+            "helm_upgrade",
+            name="web",
+            namespace=namespace,
+            chart="web",
+            install=True,
+            values={"auth": {"password": "planted-value"}},
+            set={"auth.token": "planted-set"},
+        )
         seen = recorder.seen()
         assert "planted" not in json.dumps([seen["argv"], seen["environment"]])
         kubeconfig = seen["environment"]["KUBECONFIG"]

@@ -127,9 +127,13 @@ async def test_hooks_and_notes_equal_those_of_the_binary(tools: ToolCaller, cli:
     assert _documents(hooks["manifest"]) == redact.value(printed)
     (hook,) = hooks["hooks"]
     assert hook == {
-        "name": "one-hook", "kind": "Secret", "events": ["pre-install", "pre-upgrade"], "weight": 5,
-        "delete_policies": ["before-hook-creation"], "last_run": "Succeeded",
-    }  # fmt: skip
+        "name": "one-hook",
+        "kind": "Secret",
+        "events": ["pre-install", "pre-upgrade"],
+        "weight": 5,
+        "delete_policies": ["before-hook-creation"],
+        "last_run": "Succeeded",
+    }
     notes = await tools.ok("helm_get_release", **about, resource="notes")
     assert notes["notes"].splitlines()[0] in cli("get", "notes", "-n", shop, RELEASE)
     assert notes["notes"].startswith(f"web 1.2.3 says bye in {shop}.")
@@ -139,8 +143,11 @@ async def test_metadata_and_history_equal_those_of_the_binary(tools: ToolCaller,
     metadata = await tools.ok("helm_get_release", name=RELEASE, namespace=shop, resource="metadata")
     printed = cli.json("get", "metadata", "-n", shop, RELEASE)
     assert (metadata["chart"], metadata["chart_version"], metadata["app_version"], metadata["revision"]) == (
-        printed["chart"], printed["version"], printed["appVersion"], printed["revision"],
-    )  # fmt: skip
+        printed["chart"],
+        printed["version"],
+        printed["appVersion"],
+        printed["revision"],
+    )
     assert "manifest" not in metadata
     history = await tools.ok("helm_history", name=RELEASE, namespace=shop)
     lines = cli.json("history", "-n", shop, RELEASE)

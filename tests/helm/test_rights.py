@@ -69,10 +69,7 @@ class Stage:
 
 def needed() -> list[Any]:
     cases = [(case, case.values[0].name, case.values[2]) for case in each_verb(SERVER)]
-    return [
-        case for case, tool, verb in cases
-        if verb not in UNSEEN and verb in SHOWN.get(tool, (verb,))
-    ]  # fmt: skip
+    return [case for case, tool, verb in cases if verb not in UNSEEN and verb in SHOWN.get(tool, (verb,))]
 
 
 def with_needs() -> list[Any]:
@@ -92,9 +89,16 @@ async def test_the_declared_rights_are_enough(
 
 @pytest.mark.parametrize(("declared", "rule", "verb"), needed())
 async def test_each_declared_right_is_needed(
-    declared: Declared, rule: Rule, verb: str, api: KubeApi, cluster: Cluster, cli: Cli, settings: HelmSettings,
-    namespace: str, tmp_path: Path,
-) -> None:  # fmt: skip
+    declared: Declared,
+    rule: Rule,
+    verb: str,
+    api: KubeApi,
+    cluster: Cluster,
+    cli: Cli,
+    settings: HelmSettings,
+    namespace: str,
+    tmp_path: Path,
+) -> None:
     # What an uninstall makes is what its hooks run.
     job = cluster.image if (declared.name, verb) == ("helm_uninstall", "create") else None
     stage = Stage(cli, namespace, declared.name, job)

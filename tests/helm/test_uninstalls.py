@@ -38,8 +38,10 @@ async def test_an_uninstall_takes_what_it_said_it_would(
     about = {"name": release, "namespace": namespace}
     plan = await tools.ok("helm_uninstall", **about, dry_run=True)
     assert {(item["kind"], item["name"]) for item in plan["objects"]} == {
-        ("ConfigMap", "web"), ("Secret", "web"), ("Deployment", "web"),
-    }  # fmt: skip
+        ("ConfigMap", "web"),
+        ("Secret", "web"),
+        ("Deployment", "web"),
+    }
     assert [(item["kind"], item["name"]) for item in plan["kept"]] == [("ConfigMap", "web-kept")]
     assert (plan["dry_run"], plan["history"]) == (True, "deleted")
     assert "web" in await names(api, namespace, "configmaps")

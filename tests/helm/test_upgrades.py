@@ -40,9 +40,11 @@ async def test_nested_values_and_lists_arrive_as_they_were_given(
     assert (made["revision"], made["status"], made["result"], made["changed"]) == (1, "deployed", "installed", True)
     assert (made["chart"], made["chart_version"], made["app_version"]) == ("web", "1.2.3", "4.5")
     assert {(item["kind"], item["name"], item["change"]) for item in made["changes"]} == {
-        ("ConfigMap", "web", "added"), ("Secret", "web", "added"), ("Deployment", "web", "added"),
+        ("ConfigMap", "web", "added"),
+        ("Secret", "web", "added"),
+        ("Deployment", "web", "added"),
         ("ConfigMap", "web-kept", "added"),
-    }  # fmt: skip
+    }
     assert made["notes"].startswith("web 1.2.3 says hello")
     assert cli.json("get", "values", "-n", namespace, "web") == NESTED
     data = await data_of(api, namespace, "web")
@@ -53,17 +55,23 @@ async def test_nested_values_and_lists_arrive_as_they_were_given(
 async def test_values_as_text_and_single_values_by_path(tools: ToolCaller, cli: Cli, namespace: str) -> None:
     about = {"name": "web", "namespace": namespace, "chart": "bare"}
     await tools.ok(
-        "helm_upgrade", **about, install=True, values="servers: [{host: a, port: 1}, {host: b}]\n",
+        "helm_upgrade",
+        **about,
+        install=True,
+        values="servers: [{host: a, port: 1}, {host: b}]\n",
         set={"servers[1].port": 2, "settings.nested.deep": None, r"notes.a\.b/c": "x=1,y"},
-    )  # fmt: skip
+    )
     assert cli.json("get", "values", "-n", namespace, "web") == {
         "servers": [{"host": "a", "port": 1}, {"host": "b", "port": 2}],
-        "settings": {"nested": {"deep": None}}, "notes": {"a.b/c": "x=1,y"},
-    }  # fmt: skip
+        "settings": {"nested": {"deep": None}},
+        "notes": {"a.b/c": "x=1,y"},
+    }
     await tools.ok("helm_upgrade", **about, set="greeting=hi,replicas=0,settings.level=error")
     assert cli.json("get", "values", "-n", namespace, "web") == {
-        "greeting": "hi", "replicas": 0, "settings": {"level": "error"},
-    }  # fmt: skip
+        "greeting": "hi",
+        "replicas": 0,
+        "settings": {"level": "error"},
+    }
     error = await tools.fails("helm_upgrade", **about, set={"a[": 1})
     assert (error["code"], "no path" in error["message"]) == ("bad_argument", True)
     error = await tools.fails("helm_upgrade", **about, values="a: [")
@@ -73,10 +81,12 @@ async def test_values_as_text_and_single_values_by_path(tools: ToolCaller, cli: 
 @pytest.mark.parametrize(
     ("mode", "flag"),
     [
-        ("default", None), ("reset", "--reset-values"), ("reuse", "--reuse-values"),
+        ("default", None),
+        ("reset", "--reset-values"),
+        ("reuse", "--reuse-values"),
         ("reset_then_reuse", "--reset-then-reuse-values"),
     ],
-)  # fmt: skip
+)
 async def test_each_values_mode_does_what_helm_does(
     tools: ToolCaller, cli: Cli, namespace: str, mode: str, flag: str | None
 ) -> None:
@@ -108,8 +118,11 @@ async def test_a_dry_run_shows_the_diff_and_changes_nothing(
     values = {"greeting": "bye", "auth": {"password": "planted-new-password"}, "extraObjects": 1}
     plan = await tools.ok("helm_upgrade", **about, values=values, dry_run=True)
     assert [(item["name"], item["change"]) for item in plan["changes"]] == [
-        ("web", "changed"), ("web", "changed"), ("web-extra-0", "added"), ("web", "changed"),
-    ]  # fmt: skip
+        ("web", "changed"),
+        ("web", "changed"),
+        ("web-extra-0", "added"),
+        ("web", "changed"),
+    ]
     assert "-  greeting: hello" in plan["diff"]
     assert "+  greeting: bye" in plan["diff"]
     assert "planted" not in str(plan)
@@ -135,8 +148,9 @@ async def test_a_failing_upgrade_is_told_and_rolled_back(
     assert (plan["from"], plan["to"], plan["dry_run"]) == (2, 1, True)
     assert "revision" not in plan
     assert [(item["name"], item["change"]) for item in plan["changes"]] == [
-        ("web", "changed"), ("web-broken", "removed"),
-    ]  # fmt: skip
+        ("web", "changed"),
+        ("web-broken", "removed"),
+    ]
     assert "+  greeting: hello" in plan["diff"]
     back = await tools.ok("helm_rollback", **about)
     assert (back["from"], back["to"], back["revision"], back["status"]) == (2, 1, 3, "deployed")

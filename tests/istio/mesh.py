@@ -44,9 +44,11 @@ class Mesh:
     async def istioctl(self, *words: str) -> str:
         """What istioctl prints."""
         argv = [
-            self.settings.istioctl, *words, f"--kubeconfig={self.settings.kubeconfig}",
+            self.settings.istioctl,
+            *words,
+            f"--kubeconfig={self.settings.kubeconfig}",
             f"--istioNamespace={self.namespace}",
-        ]  # fmt: skip
+        ]
         done = await asyncio.to_thread(subprocess.run, argv, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -55,12 +57,16 @@ class Mesh:
 def settings_of(mesh: str, image: str) -> dict[str, str]:
     """The installation's settings: small, and blind for all other namespaces."""
     return {
-        "values.pilot.image": image, "values.pilot.autoscaleEnabled": "false",
-        "values.pilot.resources.requests.cpu": "10m", "values.pilot.resources.requests.memory": "64Mi",
-        "values.global.imagePullPolicy": "IfNotPresent", "values.global.operatorManageWebhooks": "true",
-        "values.global.configValidation": "false", "values.pilot.env.PILOT_ENABLE_AMBIENT": "true",
+        "values.pilot.image": image,
+        "values.pilot.autoscaleEnabled": "false",
+        "values.pilot.resources.requests.cpu": "10m",
+        "values.pilot.resources.requests.memory": "64Mi",
+        "values.global.imagePullPolicy": "IfNotPresent",
+        "values.global.operatorManageWebhooks": "true",
+        "values.global.configValidation": "false",
+        "values.pilot.env.PILOT_ENABLE_AMBIENT": "true",
         f"meshConfig.discoverySelectors[0].matchLabels.{LABEL}": mesh,
-    }  # fmt: skip
+    }
 
 
 @asynccontextmanager
@@ -98,8 +104,11 @@ async def member(api: KubeApi, mesh: Mesh) -> str:
 
 
 CHARTS = {
-    "base": "base", "istiod": "istio-control/istio-discovery", "cni": "istio-cni", "ztunnel": "ztunnel",
-}  # fmt: skip
+    "base": "base",
+    "istiod": "istio-control/istio-discovery",
+    "cni": "istio-cni",
+    "ztunnel": "ztunnel",
+}
 
 
 def chart_settings(settings: IstioSettings, helm: Path, folder: Path, namespace: str) -> IstioSettings:
@@ -109,7 +118,10 @@ def chart_settings(settings: IstioSettings, helm: Path, folder: Path, namespace:
         source = module("istio.io/istio") / "manifests/charts" / path
         shutil.copytree(source, charts / name, copy_function=shutil.copyfile)
     update = {
-        "istioctl": "/nowhere/istioctl", "helm": str(helm), "chart_directory": str(charts.parent),
-        "istio_charts": "istio", "istio_namespace": namespace,
-    }  # fmt: skip
+        "istioctl": "/nowhere/istioctl",
+        "helm": str(helm),
+        "chart_directory": str(charts.parent),
+        "istio_charts": "istio",
+        "istio_namespace": namespace,
+    }
     return settings.model_copy(update=update)

@@ -10,11 +10,13 @@ CLUSTERS = json.dumps(
     {
         "cluster_statuses": [
             {
-                "name": "outbound|9080|v1|reviews.shop.svc.cluster.local", "added_via_api": True,
+                "name": "outbound|9080|v1|reviews.shop.svc.cluster.local",
+                "added_via_api": True,
                 "host_statuses": [
                     {
                         "address": {"socket_address": {"address": "10.1.0.2", "port_value": 9080}},
-                        "health_status": {"eds_health_status": "HEALTHY"}, "weight": 1,
+                        "health_status": {"eds_health_status": "HEALTHY"},
+                        "weight": 1,
                     },
                     {
                         "address": {"socket_address": {"address": "10.1.0.1", "port_value": 9080}},
@@ -32,7 +34,8 @@ CLUSTERS = json.dumps(
                     {
                         "address": {
                             "envoy_internal_address": {
-                                "server_listener_name": "connect_originate", "endpoint_id": "10.1.0.3:80",
+                                "server_listener_name": "connect_originate",
+                                "endpoint_id": "10.1.0.3:80",
                             }
                         },
                         "health_status": {"eds_health_status": "DRAINING"},
@@ -42,16 +45,18 @@ CLUSTERS = json.dumps(
             {"name": "empty"},
         ]
     }
-)  # fmt: skip
+)
 """An answer of `/clusters?format=json` by Envoy's protocol: of this one the module has no recording."""
 STATS = json.dumps(
     {
         "stats": [
-            {"name": "server.uptime", "value": 7}, {"name": "server.live", "value": 1},
-            {"name": "control_plane.identifier", "value": "istiod"}, {"histograms": {"supported_quantiles": [50]}},
+            {"name": "server.uptime", "value": 7},
+            {"name": "server.live", "value": 1},
+            {"name": "control_plane.identifier", "value": "istiod"},
+            {"histograms": {"supported_quantiles": [50]}},
         ]
     }
-)  # fmt: skip
+)
 
 
 def data() -> Path:
@@ -71,10 +76,13 @@ def mixed() -> str:
     """Sections of proxies of Istio 1.10 to 1.20, as one dump; the kind of some comes several times."""
     folder = "writer/envoy/configdump/testdata"
     parts = (
-        f"{folder}/configdump.json", "writer/compare/testdata/configdump.json", f"{folder}/endpoint/configdump.json",
-        f"{folder}/ecds/configdump.json", f"{folder}/routes/k8s-gateway-http-route-path-prefix/configdump.json",
+        f"{folder}/configdump.json",
+        "writer/compare/testdata/configdump.json",
+        f"{folder}/endpoint/configdump.json",
+        f"{folder}/ecds/configdump.json",
+        f"{folder}/routes/k8s-gateway-http-route-path-prefix/configdump.json",
         f"{folder}/secret/spire/config_dump.json",
-    )  # fmt: skip
+    )
     return json.dumps({"configs": [section for part in parts for section in json.loads(text(part))["configs"]]})
 
 

@@ -94,10 +94,15 @@ metadata: {name: accepted, annotations: {galley.istio.io/analyze-suppress: IST01
 spec: {hosts: [accepted], http: [{route: [{destination: {host: missing}}]}]}
 """
 EXPECTED = {
-    ("IST0118", "Service", "reviews"), ("IST0162", "Gateway", "edge"), ("IST0101", "Gateway", "lonely"),
-    ("IST0101", "VirtualService", "lost"), ("IST0132", "VirtualService", "lost"),
-    ("IST0109", "VirtualService", "first"), ("IST0109", "VirtualService", "second"), ("IST0103", "Pod", "plain"),
-}  # fmt: skip
+    ("IST0118", "Service", "reviews"),
+    ("IST0162", "Gateway", "edge"),
+    ("IST0101", "Gateway", "lonely"),
+    ("IST0101", "VirtualService", "lost"),
+    ("IST0132", "VirtualService", "lost"),
+    ("IST0109", "VirtualService", "first"),
+    ("IST0109", "VirtualService", "second"),
+    ("IST0103", "Pod", "plain"),
+}
 
 
 @pytest.fixture
@@ -152,12 +157,15 @@ async def test_what_a_caller_does_not_want_to_see(unaided: ToolCaller, faulty: s
     worst = await unaided.ok("istio_analyze_cluster_configuration", namespace=faulty, level="Error")
     assert {item["level"] for item in worst["items"]} == {"Error"}
     suppressed = await unaided.ok(
-        "istio_analyze_cluster_configuration", namespace=faulty,
+        "istio_analyze_cluster_configuration",
+        namespace=faulty,
         suppress=[f"IST0103=Pod plain.{faulty}", f"IST0109=VirtualService *.{faulty}", f"IST0118=Service {faulty}/*"],
-    )  # fmt: skip
+    )
     assert {code for code, _, _ in EXPECTED} - {code for code, _, _ in found(suppressed, faulty)} == {
-        "IST0103", "IST0109", "IST0118",
-    }  # fmt: skip
+        "IST0103",
+        "IST0109",
+        "IST0118",
+    }
     body = {"metadata": {"labels": {"istio-injection": None}}}
     await api.send("PATCH", f"/api/v1/namespaces/{faulty}", (), body, "application/merge-patch+json")
     outside = await unaided.ok("istio_analyze_cluster_configuration", namespace=faulty)

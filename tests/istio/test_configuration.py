@@ -50,11 +50,14 @@ async def test_rows_are_what_istioctl_prints(tools: ToolCaller, place: str) -> N
         for each in await rows(tools, "whole", place, "cluster")
     ] == [
         (
-            each["SERVICE FQDN"].removeprefix("cluster/"), int(each["PORT"]) if each["PORT"] != "-" else None,
-            each["SUBSET"].strip("-") or None, each["DIRECTION"].strip("-") or None, each["TYPE"],
+            each["SERVICE FQDN"].removeprefix("cluster/"),
+            int(each["PORT"]) if each["PORT"] != "-" else None,
+            each["SUBSET"].strip("-") or None,
+            each["DIRECTION"].strip("-") or None,
+            each["TYPE"],
         )
         for each in clusters
-    ]  # fmt: skip
+    ]
     listeners = recordings.table(printed, "NAME", "ADDRESSES", "PORT", "MATCH", "DESTINATION")
     found = await rows(tools, "whole", place, "listener")
     assert {(each["name"], each.get("port", 0), each["destination"]) for each in found} == {
@@ -62,8 +65,10 @@ async def test_rows_are_what_istioctl_prints(tools: ToolCaller, place: str) -> N
     }
     # Where istioctl prints ALL for each chain of a waypoint's listener, the rows say which connections it takes.
     assert {each["match"] for each in found} >= {
-        "ALL", "ip=10.104.171.68 -> port=8000", "ip=192.168.195.248 -> application-protocol='http/1.1'",
-    }  # fmt: skip
+        "ALL",
+        "ip=10.104.171.68 -> port=8000",
+        "ip=192.168.195.248 -> application-protocol='http/1.1'",
+    }
     routes = recordings.table(printed, "NAME", "VHOST NAME", "DOMAINS", "MATCH", "VIRTUAL SERVICE")
     assert [
         (each["name"], each["domains"], each["match"], each.get("virtual_service", ""))
@@ -78,11 +83,14 @@ async def test_rows_are_what_istioctl_prints(tools: ToolCaller, place: str) -> N
         for each in await rows(tools, "whole", place, "secret")
     ] == [
         (
-            each["RESOURCE NAME"].removeprefix("secret/"), each["TYPE"], each["STATUS"], each["VALID CERT"],
+            each["RESOURCE NAME"].removeprefix("secret/"),
+            each["TYPE"],
+            each["STATUS"],
+            each["VALID CERT"],
             each["SERIAL NUMBER"],
         )
         for each in secrets
-    ]  # fmt: skip
+    ]
 
 
 async def test_sections_of_older_proxies(tools: ToolCaller, place: str) -> None:
@@ -103,9 +111,16 @@ async def test_sections_of_older_proxies(tools: ToolCaller, place: str) -> None:
     }
     secrets = await rows(tools, "mixed", place, "secret")
     printed = recordings.table(
-        recordings.text(f"{folder}/secret/spire/output"), "RESOURCE NAME", "TYPE", "STATUS", "VALID CERT",
-        "SERIAL NUMBER", "NOT AFTER", "NOT BEFORE", "TRUST DOMAIN",
-    )  # fmt: skip
+        recordings.text(f"{folder}/secret/spire/output"),
+        "RESOURCE NAME",
+        "TYPE",
+        "STATUS",
+        "VALID CERT",
+        "SERIAL NUMBER",
+        "NOT AFTER",
+        "NOT BEFORE",
+        "TRUST DOMAIN",
+    )
     assert [(each["name"], each["type"], each["serial"], each["expiry"], each["trust_domain"]) for each in secrets] == [
         (each["RESOURCE NAME"], each["TYPE"], each["SERIAL NUMBER"], each["NOT AFTER"], each["TRUST DOMAIN"])
         for each in printed
@@ -119,22 +134,30 @@ async def test_endpoints_loggers_and_statistics(tools: ToolCaller, place: str) -
     endpoints = await rows(tools, "whole", place, "endpoint")
     assert endpoints == [
         {
-            "address": "10.1.0.1:9080", "status": "UNHEALTHY", "outlier": "FAILED",
+            "address": "10.1.0.1:9080",
+            "status": "UNHEALTHY",
+            "outlier": "FAILED",
             "cluster": "outbound|9080|v1|reviews.shop.svc.cluster.local",
         },
         {
-            "address": "10.1.0.2:9080", "status": "HEALTHY", "outlier": "OK",
+            "address": "10.1.0.2:9080",
+            "status": "HEALTHY",
+            "outlier": "OK",
             "cluster": "outbound|9080|v1|reviews.shop.svc.cluster.local",
         },
         {
-            "address": "envoy://connect_originate/10.1.0.3:80", "status": "DRAINING", "outlier": "OK",
+            "address": "envoy://connect_originate/10.1.0.3:80",
+            "status": "DRAINING",
+            "outlier": "OK",
             "cluster": "inbound-vip|80|http|web.shop.svc.cluster.local",
         },
         {
-            "address": "unix://./var/run/secrets/workload-spiffe-uds/socket", "status": "UNKNOWN", "outlier": "OK",
+            "address": "unix://./var/run/secrets/workload-spiffe-uds/socket",
+            "status": "UNKNOWN",
+            "outlier": "OK",
             "cluster": "sds-grpc",
         },
-    ]  # fmt: skip
+    ]
     assert len(await rows(tools, "whole", place, "endpoint", port=9080)) == 2
     assert len(await rows(tools, "whole", place, "endpoint", fqdn="web.shop")) == 1
     loggers = await rows(tools, "whole", place, "log")
@@ -142,8 +165,9 @@ async def test_endpoints_loggers_and_statistics(tools: ToolCaller, place: str) -
     assert loggers[0] == {"logger": "admin", "level": "warning"}
     assert [each["logger"] for each in await rows(tools, "whole", place, "log", name="http")] == ["http", "http2"]
     assert await rows(tools, "whole", place, "stats", name="server") == [
-        {"name": "server.uptime", "value": 7}, {"name": "server.live", "value": 1},
-    ]  # fmt: skip
+        {"name": "server.uptime", "value": 7},
+        {"name": "server.live", "value": 1},
+    ]
 
 
 async def test_the_overview_counts_everything(tools: ToolCaller, place: str) -> None:
@@ -151,10 +175,14 @@ async def test_the_overview_counts_everything(tools: ToolCaller, place: str) -> 
     dump = {each["@type"].rpartition(".")[2]: each for each in json.loads(recordings.whole())["configs"]}
     clusters, listeners = dump["ClustersConfigDump"], dump["ListenersConfigDump"]
     assert overview == {
-        "bootstrap": 1, "cluster": len(clusters["static_clusters"]) + len(clusters["dynamic_active_clusters"]),
+        "bootstrap": 1,
+        "cluster": len(clusters["static_clusters"]) + len(clusters["dynamic_active_clusters"]),
         "listener": len(listeners["static_listeners"]) + len(listeners["dynamic_listeners"]),
-        "route": 1, "secret": 2, "ecds": 0, "endpoint": 4,
-    }  # fmt: skip
+        "route": 1,
+        "secret": 2,
+        "ecds": 0,
+        "endpoint": 4,
+    }
     narrowed = {each["type"]: each["count"] for each in await rows(tools, "whole", place, "all", fqdn="httpbin")}
     assert narrowed["cluster"] == 1
 
@@ -173,9 +201,13 @@ async def test_objects_as_envoy_has_them(tools: ToolCaller, place: str) -> None:
     first = await tools.ok("istio_proxy_config", pod_name="mixed", namespace=place, config_type="listener", limit=1)
     assert (first["returned"], first["truncated"]) == (1, True)
     rest = await tools.ok(
-        "istio_proxy_config", pod_name="mixed", namespace=place, config_type="listener", limit=500,
+        "istio_proxy_config",
+        pod_name="mixed",
+        namespace=place,
+        config_type="listener",
+        limit=500,
         cursor=first["cursor"],
-    )  # fmt: skip
+    )
     every = await rows(tools, "mixed", place, "listener")
     assert [*first["items"], *rest["items"]] == every
     nothing = await tools.ok(

@@ -91,9 +91,12 @@ async def test_rendered_by_charts(by_charts: ToolCaller, namespace: str) -> None
     assert "istioctl is not on this server" in told["warnings"][0]
     assert "yaml" not in told
     shown = await by_charts.ok(
-        "istio_generate_manifest", profile="minimal", kinds=["deployment"], output="yaml",
+        "istio_generate_manifest",
+        profile="minimal",
+        kinds=["deployment"],
+        output="yaml",
         set={"values.pilot.traceSampling": "7.5", "hub": "registry.example/istio", "tag": 1},
-    )  # fmt: skip
+    )
     (deployment,) = list(yaml.safe_load_all(shown["yaml"]))
     assert deployment["metadata"]["namespace"] == namespace
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -116,9 +119,12 @@ async def test_the_parts_of_a_long_manifest(by_charts: ToolCaller) -> None:
     cursor = None
     while True:
         part = await by_charts.ok(
-            "istio_generate_manifest", profile="minimal", kinds=["ConfigMap"], output="yaml",
+            "istio_generate_manifest",
+            profile="minimal",
+            kinds=["ConfigMap"],
+            output="yaml",
             cursor=cursor,
-        )  # fmt: skip
+        )
         seen += part["objects"]
         cursor = part.get("cursor")
         if cursor is None:

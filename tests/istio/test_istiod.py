@@ -34,8 +34,9 @@ async def istiod(
 ) -> dict[str, Any]:
     body = proxy_pod(name, image)
     body["metadata"] |= {
-        "labels": {"app": "istiod", **labels}, "annotations": {"prometheus.io/port": "15000"},
-    }  # fmt: skip
+        "labels": {"app": "istiod", **labels},
+        "annotations": {"prometheus.io/port": "15000"},
+    }
     found: dict[str, Any] = await recorded(api, namespace, body, files)
     return found
 
@@ -91,10 +92,18 @@ async def test_several_istiods_of_which_one_refuses(
     told = await tools.ok("istio_proxy_status")
     assert told["items"] == [
         {
-            "proxy": "old.shop", "type": "sidecar", "cluster": "Kubernetes", "istiod": "a-good", "version": "1.20.3",
-            "cds": "SYNCED", "lds": "STALE", "eds": "NOT SENT", "rds": "NOT SENT", "ecds": "NOT SENT",
+            "proxy": "old.shop",
+            "type": "sidecar",
+            "cluster": "Kubernetes",
+            "istiod": "a-good",
+            "version": "1.20.3",
+            "cds": "SYNCED",
+            "lds": "STALE",
+            "eds": "NOT SENT",
+            "rds": "NOT SENT",
+            "ecds": "NOT SENT",
         }
-    ]  # fmt: skip
+    ]
     assert told["counts"] == {"proxies": 1, "synced": 0, "stale": 1, "error": 0}
     (refusing,) = told["unreachable"]
     assert (refusing["pod"], refusing["code"]) == ("b-closed", "unavailable")
@@ -107,8 +116,9 @@ async def test_several_istiods_of_which_one_refuses(
     assert "istioctl" not in version
     every = await tools.ok("istio_version")
     assert [(each["pod"], each["revision"]) for each in every["control_plane"]] == [
-        ("a-good", "old"), ("b-closed", "default"),
-    ]  # fmt: skip
+        ("a-good", "old"),
+        ("b-closed", "default"),
+    ]
     refused = await tools.fails("istio_proxy_status", revision="default")
     assert "HTTP 401" in refused["message"]
     assert "ENABLE_DEBUG_ENDPOINT_AUTH" in refused["hint"]

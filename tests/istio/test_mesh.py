@@ -75,8 +75,11 @@ async def test_the_installation(mesh: Mesh) -> None:
     assert (told["engine"], told["installed"], told["version"]) == ("istioctl", True, "1.31.0")
     assert told["components"] == [{"name": f"istiod-{mesh.revision}", "ready": True, "pods": "1/1"}]
     assert told["messages"] == [
-        "Istio core installed", "Istiod installed", "Pruning removed resources", "Installation complete",
-    ]  # fmt: skip
+        "Istio core installed",
+        "Istiod installed",
+        "Pruning removed resources",
+        "Installation complete",
+    ]
 
 
 async def test_the_rights_of_an_installation(mesh: Mesh, admin: KubeApi, tmp_path: Path) -> None:
@@ -131,11 +134,14 @@ async def test_the_status_is_what_istioctl_prints(tools: ToolCaller, mesh: Mesh,
     told = await tools.ok("istio_proxy_status", namespace=place)
     assert [
         {
-            "NAME": row["proxy"], "CLUSTER": row["cluster"], "ISTIOD": row["istiod"], "VERSION": row["version"],
+            "NAME": row["proxy"],
+            "CLUSTER": row["cluster"],
+            "ISTIOD": row["istiod"],
+            "VERSION": row["version"],
             **{name.upper(): row.get(name, "IGNORED") for name in ("cds", "lds", "eds", "rds", "ecds")},
         }
         for row in told["items"]
-    ] == [{title: row[title] for title in (*titles[:2], *titles[7:], *titles[2:7])} for row in expected]  # fmt: skip
+    ] == [{title: row[title] for title in (*titles[:2], *titles[7:], *titles[2:7])} for row in expected]
     assert "refused by this proxy" in told["items"][-1]["last_error"]
 
 
@@ -173,9 +179,10 @@ async def test_configuration_is_what_istioctl_prints(tools: ToolCaller, mesh: Me
     assert sorted(
         (each["fqdn"], str(each.get("port", "-")), each.get("subset", "-"), each.get("direction", "-"), each["type"])
         for each in await rows("cluster")
-    ) == [each[:5] for each in await printed(
-        "cluster", "SERVICE FQDN", "PORT", "SUBSET", "DIRECTION", "TYPE", "DESTINATION RULE"
-    )]  # fmt: skip
+    ) == [
+        each[:5]
+        for each in await printed("cluster", "SERVICE FQDN", "PORT", "SUBSET", "DIRECTION", "TYPE", "DESTINATION RULE")
+    ]
     assert sorted(
         # istioctl prints nothing as the address of a listener within Envoy.
         (each["address"].replace("internal", ""), str(each.get("port", 0)), each["match"], each["destination"])
@@ -237,8 +244,12 @@ async def test_a_waypoint_is_what_istioctl_makes_and_prints(tools: ToolCaller, m
         await mesh.istioctl("waypoint", "status", f"--namespace={place}"), "NAME", "STATUS", "TYPE", "REASON", "MESSAGE"
     )
     assert tuple(row.values()) == (
-        state["name"], str(state["programmed"]), "Programmed", state["reason"], state["message"],
-    )  # fmt: skip
+        state["name"],
+        str(state["programmed"]),
+        "Programmed",
+        state["reason"],
+        state["message"],
+    )
     (listed,) = (await tools.ok("istio_list_waypoints", namespace=place))["items"]
     (row,) = table(
         await mesh.istioctl("waypoint", "list", f"--namespace={place}"),
@@ -248,8 +259,11 @@ async def test_a_waypoint_is_what_istioctl_makes_and_prints(tools: ToolCaller, m
         "PROGRAMMED",
     )
     assert tuple(row.values()) == (
-        listed["name"], listed["revision"], listed["traffic_type"], str(listed["programmed"]),
-    )  # fmt: skip
+        listed["name"],
+        listed["revision"],
+        listed["traffic_type"],
+        str(listed["programmed"]),
+    )
     gone = await tools.ok("istio_delete_waypoint", namespace=place, all=True)
     assert gone["items"] == [{"name": "waypoint", "result": "deleted"}]
     assert "No waypoints found" in await mesh.istioctl("waypoint", "list", f"--namespace={place}")
@@ -259,9 +273,12 @@ async def test_a_plan_of_the_same_installation(tools: ToolCaller, mesh: Mesh, cl
     images = await tools.ok("istio_generate_manifest", profile="minimal", kinds=["Deployment"], revision=mesh.revision)
     assert images["objects"] == [{"kind": "Deployment", "name": f"istiod-{mesh.revision}", "namespace": mesh.namespace}]
     plan = await tools.ok(
-        "istio_install_istio", profile="minimal", revision=mesh.revision, dry_run=True,
+        "istio_install_istio",
+        profile="minimal",
+        revision=mesh.revision,
+        dry_run=True,
         set=settings_of(mesh.namespace, "localhost/other:1"),
-    )  # fmt: skip
+    )
     assert (plan["engine"], plan["installed"], plan["dry_run"]) == ("istioctl", False, True)
     changes = {each["kind"]: each for each in plan["changes"]}
     assert (changes["Deployment"]["configured"], changes["Deployment"]["created"]) == (1, 0)

@@ -92,9 +92,11 @@ async def furnished(admin: KubeApi, mesh_kinds: None, proxy_image: str, shared_n
 def _waypoint(name: str) -> dict[str, Any]:
     listener = {"name": "mesh", "port": 15008, "protocol": "HBONE"}
     return {
-        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": name},
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": name},
         "spec": {"gatewayClassName": "istio-waypoint", "listeners": [listener]},
-    }  # fmt: skip
+    }
 
 
 async def outcome(caller: ToolCaller, tool: str, api: KubeApi, namespace: str) -> str:
@@ -141,7 +143,9 @@ async def test_declared_rights_are_enough_and_needed(
 
 def test_what_is_not_asked_here_needs_no_right_or_istioctl() -> None:
     assert set(TOOLS) - set(CALLS) == {
-        "istio_generate_waypoint", "istio_generate_manifest", "istio_install_istio",
-    }  # fmt: skip
+        "istio_generate_waypoint",
+        "istio_generate_manifest",
+        "istio_install_istio",
+    }
     assert not TOOLS["istio_generate_waypoint"].needs
     assert not TOOLS["istio_generate_manifest"].needs

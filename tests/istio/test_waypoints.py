@@ -75,18 +75,25 @@ async def test_a_waypoint_goes_round(tools: ToolCaller, api: KubeApi, namespace:
     done = await tools.ok("istio_waypoint_status", namespace=namespace, name="waypoint", wait=True)
     assert done["items"] == [
         {
-            "namespace": namespace, "name": "waypoint", "programmed": True, "accepted": True, "reason": "Programmed",
-            "message": "", "addresses": ["10.0.0.1"], "attached_routes": 2,
+            "namespace": namespace,
+            "name": "waypoint",
+            "programmed": True,
+            "accepted": True,
+            "reason": "Programmed",
+            "message": "",
+            "addresses": ["10.0.0.1"],
+            "attached_routes": 2,
         }
-    ]  # fmt: skip
+    ]
     assert "timed_out" not in done
     rehearsed = await tools.ok("istio_delete_waypoint", namespace=namespace, names=["waypoint"], dry_run=True)
     assert rehearsed["items"] == [{"name": "waypoint", "result": "deleted"}]
     assert len((await api.get(path))["items"]) == 1
     deleted = await tools.ok("istio_delete_waypoint", namespace=namespace, names=["waypoint", "other"])
     assert deleted["items"] == [
-        {"name": "waypoint", "result": "deleted"}, {"name": "other", "result": "not_found"},
-    ]  # fmt: skip
+        {"name": "waypoint", "result": "deleted"},
+        {"name": "other", "result": "not_found"},
+    ]
     assert (await api.get(path))["items"] == []
 
 
@@ -104,10 +111,12 @@ async def test_who_uses_a_waypoint(tools: ToolCaller, api: KubeApi, namespace: s
     listed = await tools.ok("istio_list_waypoints", namespace=namespace)
     assert listed["items"] == [
         {
-            "namespace": namespace, "name": "waypoint", "programmed": False,
+            "namespace": namespace,
+            "name": "waypoint",
+            "programmed": False,
             "enrolled": [f"namespace/{namespace}", f"service/{namespace}/reviews"],
         }
-    ]  # fmt: skip
+    ]
     everywhere = await tools.ok("istio_list_waypoints")
     assert listed["items"][0] in everywhere["items"]
     refused = await tools.fails("istio_apply_waypoint", namespace=namespace, name="second", enroll_namespace=True)

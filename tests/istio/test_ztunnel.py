@@ -68,13 +68,15 @@ async def test_rows_are_what_istioctl_prints(tools: ToolCaller, tunnel: str) -> 
     titles = ("CERTIFICATE NAME", "TYPE", "STATUS", "VALID CERT", "SERIAL NUMBER", "NOT AFTER")
     assert [
         (
-            each["identity"], each.get("type", "NA"), each["state"], str(each["valid"]).lower(),
-            each.get("serial", "NA"), each.get("not_after", "NA"),
+            each["identity"],
+            each.get("type", "NA"),
+            each["state"],
+            str(each["valid"]).lower(),
+            each.get("serial", "NA"),
+            each.get("not_after", "NA"),
         )
         for each in await rows(tools, "certificate")
-    ] == [
-        (*list(each.values())[:5], each["NOT AFTER"].split()[0]) for each in printed(*titles)
-    ]  # fmt: skip
+    ] == [(*list(each.values())[:5], each["NOT AFTER"].split()[0]) for each in printed(*titles)]
 
 
 async def test_connections_are_what_istioctl_prints(tools: ToolCaller, tunnel: str) -> None:

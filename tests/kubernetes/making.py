@@ -59,10 +59,12 @@ def custom_kind(plural: str, group: str, kind: str) -> Object:
         "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{plural}.{group}"},
         "spec": {
-            "group": group, "scope": "Namespaced", "versions": [version],
+            "group": group,
+            "scope": "Namespaced",
+            "versions": [version],
             "names": {"plural": plural, "singular": plural.removesuffix("s"), "kind": kind},
         },
-    }  # fmt: skip
+    }
 
 
 def kubeconfig(server: str, directory: Path) -> Path:

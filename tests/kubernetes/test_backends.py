@@ -161,9 +161,11 @@ async def test_an_exec_plugin_is_asked_again_once(cluster: Cluster, tmp_path: Pa
         """)
     )
     plugin = {
-        "apiVersion": "client.authentication.k8s.io/v1", "command": sys.executable, "args": [str(program)],
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": sys.executable,
+        "args": [str(program)],
         "interactiveMode": "Never",
-    }  # fmt: skip
+    }
     path = kubeconfig(tmp_path, where.pop("server"), {"exec": plugin}, **where)
     async with on(path) as caller:
         error = await caller.fails("k8s_get_resources", **PODS)

@@ -36,8 +36,10 @@ async def test_an_unreachable_cluster_is_a_warning(tmp_path: Path) -> None:
     context = {"name": "lost", "context": {"cluster": "c", "user": "u", "namespace": "here"}}
     content = {
         "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
-        "users": [{"name": "u", "user": {"token": "hunter2hunter2"}}], "contexts": [context], "current-context": "lost",
-    }  # fmt: skip
+        "users": [{"name": "u", "user": {"token": "hunter2hunter2"}}],
+        "contexts": [context],
+        "current-context": "lost",
+    }
     path.write_text(yaml.safe_dump(content))
     async with Client(assemble(SERVER, KubernetesSettings(kubeconfig=str(path)), RuntimeSettings())) as client:
         found = await ToolCaller(client).ok("k8s_get_cluster_configuration")

@@ -17,11 +17,18 @@ def _event(
 ) -> dict[str, Any]:
     stamp = (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
-        "apiVersion": "v1", "kind": "Event", "metadata": {"name": f"{name}.{minutes}", "namespace": namespace},
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{name}.{minutes}", "namespace": namespace},
         "involvedObject": {"kind": kind, "name": name, "namespace": namespace, "apiVersion": "v1"},
-        "type": type_, "reason": "Tested", "message": f"{name} \x1b[31m{minutes} minutes ago", "count": count,
-        "source": {"component": "test"}, "firstTimestamp": stamp, "lastTimestamp": stamp,
-    }  # fmt: skip
+        "type": type_,
+        "reason": "Tested",
+        "message": f"{name} \x1b[31m{minutes} minutes ago",
+        "count": count,
+        "source": {"component": "test"},
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+    }
 
 
 def _micro(minutes: int) -> str:
@@ -34,14 +41,23 @@ async def eventful(api: KubeApi, namespace: str) -> str:
     series = _event(namespace, "b", 50)
     # Reporters of the newer API leave the old stamps empty.
     series |= {
-        "lastTimestamp": None, "firstTimestamp": None, "count": None, "source": {}, "reportingComponent": "newer",
-        "reportingInstance": "x", "action": "Tests", "eventTime": _micro(50),
+        "lastTimestamp": None,
+        "firstTimestamp": None,
+        "count": None,
+        "source": {},
+        "reportingComponent": "newer",
+        "reportingInstance": "x",
+        "action": "Tests",
+        "eventTime": _micro(50),
         "series": {"count": 7, "lastObservedTime": _micro(1)},
-    }  # fmt: skip
+    }
     bodies = [
-        _event(namespace, "a", 30), _event(namespace, "a", 10, type_="Warning", count=4), _event(namespace, "b", 20),
-        series, _event(namespace, "c", 5, kind="ConfigMap"),
-    ]  # fmt: skip
+        _event(namespace, "a", 30),
+        _event(namespace, "a", 10, type_="Warning", count=4),
+        _event(namespace, "b", 20),
+        series,
+        _event(namespace, "c", 5, kind="ConfigMap"),
+    ]
     await make_many(api, f"/api/v1/namespaces/{namespace}/events", bodies)
     return namespace
 

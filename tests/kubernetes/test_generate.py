@@ -24,10 +24,28 @@ from tests.rights import holding
 from tests.waiting import until
 
 BUILT_IN = [
-    "pod", "deployment", "statefulset", "daemonset", "job", "cronjob", "service", "configmap", "secret", "ns", "sa",
-    "pvc", "resourcequota", "ingress", "networkpolicy", "hpa", "pdb", "role", "clusterrole", "rolebinding",
+    "pod",
+    "deployment",
+    "statefulset",
+    "daemonset",
+    "job",
+    "cronjob",
+    "service",
+    "configmap",
+    "secret",
+    "ns",
+    "sa",
+    "pvc",
+    "resourcequota",
+    "ingress",
+    "networkpolicy",
+    "hpa",
+    "pdb",
+    "role",
+    "clusterrole",
+    "rolebinding",
     "clusterrolebinding",
-]  # fmt: skip
+]
 
 
 async def drafted(tools: ToolCaller, resource_type: str, description: str) -> tuple[Any, dict[str, Any]]:
@@ -39,10 +57,11 @@ async def drafted(tools: ToolCaller, resource_type: str, description: str) -> tu
 @pytest.mark.cluster
 async def test_facts_reach_their_fields(tools: ToolCaller) -> None:
     found, told = await drafted(
-        tools, "deployment",
+        tools,
+        "deployment",
         "A deployment named web in namespace default running nginx:1.27 with three replicas, listening on port 8080, "
         "256Mi of memory, 200m cpu, tier=front LOG_LEVEL=debug, spec.minReadySeconds=5",
-    )  # fmt: skip
+    )
     assert told["placeholders"] == []
     assert told["server_dry_run"] == "passed"
     assert told["schema_source"] == "curated example and /openapi/v3/apis/apps/v1"
@@ -84,8 +103,11 @@ async def test_placeholders_say_where_and_why(tools: ToolCaller) -> None:
 async def test_kinds_without_an_example_come_from_the_schema(tools: ToolCaller) -> None:
     found, told = await drafted(tools, "priorityclass", "named high value=1000")
     assert found == {
-        "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"}, "value": 1000,
-    }  # fmt: skip
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": {"name": "high"},
+        "value": 1000,
+    }
     assert told["server_dry_run"] == "passed"
     found, told = await drafted(tools, "endpointslices", "named e")
     assert found["addressType"] in ("IPv4", "IPv6", "FQDN")
@@ -156,24 +178,28 @@ async def definition(api: KubeApi) -> AsyncIterator[str]:
     """A custom kind with required fields; its group."""
     group = f"g{uuid.uuid4().hex[:8]}.example.com"
     spec = {
-        "type": "object", "required": ["size", "mode", "parts"],
+        "type": "object",
+        "required": ["size", "mode", "parts"],
         "properties": {
-            "size": {"type": "integer", "minimum": 3}, "mode": {"type": "string", "enum": ["slow", "fast"]},
+            "size": {"type": "integer", "minimum": 3},
+            "mode": {"type": "string", "enum": ["slow", "fast"]},
             "colour": {"type": "string"},
             "parts": {
-                "type": "array", "minItems": 1,
+                "type": "array",
+                "minItems": 1,
                 "items": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
             },
         },
-    }  # fmt: skip
+    }
     schema = {"type": "object", "properties": {"spec": spec}}
     version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
     names = {"plural": "gizmos", "singular": "gizmo", "kind": "Gizmo", "listKind": "GizmoList"}
     body = {
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
         "metadata": {"name": f"gizmos.{group}"},
         "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [version]},
-    }  # fmt: skip
+    }
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     await api.send("POST", path, (), body)
     await until(lambda: published(api, group), what="the schema is published")
@@ -197,8 +223,10 @@ async def test_custom_kinds(tools: ToolCaller, definition: str) -> None:
     assert found["metadata"] == {"name": "one", "labels": {"team": "blue"}}
     assert found["spec"] == {"mode": "slow", "parts": [{"name": "example"}], "size": 3, "colour": "red"}
     assert {placeholder["path"] for placeholder in told["placeholders"]} == {
-        "spec.mode", "spec.parts[0].name", "spec.size",
-    }  # fmt: skip
+        "spec.mode",
+        "spec.parts[0].name",
+        "spec.size",
+    }
     assert told["server_dry_run"] == "passed"
     explained = await tools.ok("k8s_explain", resource_type=f"gizmos.{definition}", field_path="spec")
     assert explained["required"] == ["size", "mode", "parts"]

@@ -74,9 +74,13 @@ async def test_whole_objects_are_slim_and_their_secrets_hidden(tools: ToolCaller
     assert "managedFields" not in alpha["metadata"]
     assert gamma["data"]["token"].startswith("sha256:")
     chosen = await tools.ok(
-        "k8s_get_resources", resource_type="cm", namespace=maps, output=output, selector="app=gamma",
+        "k8s_get_resources",
+        resource_type="cm",
+        namespace=maps,
+        output=output,
+        selector="app=gamma",
         fields=["metadata.name", "data.token"],
-    )  # fmt: skip
+    )
     assert chosen["items"] == [{"metadata.name": "gamma", "data.token": gamma["data"]["token"]}]
 
 
@@ -287,8 +291,14 @@ async def test_a_cursor_that_does_not_fit_is_refused(tools: ToolCaller, maps: st
 
 async def test_a_cursor_that_the_api_server_does_not_take_says_start_again(tools: ToolCaller, maps: str) -> None:
     first = await tools.ok("k8s_get_resources", resource_type="cm", namespace=maps, limit=1)
-    bound_to = {"context": (await tools.ok("k8s_get_cluster_configuration"))["current_context"], "kind": "configmaps",
-                "namespace": maps, "output": "table", "selector": None, "field_selector": None}  # fmt: skip
+    bound_to = {
+        "context": (await tools.ok("k8s_get_cluster_configuration"))["current_context"],
+        "kind": "configmaps",
+        "namespace": maps,
+        "output": "table",
+        "selector": None,
+        "field_selector": None,
+    }
     position = cursors.decode(first["cursor"], bound_to)
     broken = cursors.encode({**position, "c": "bm90LWEtdG9rZW4"}, bound_to)
     refused = await tools.fails("k8s_get_resources", resource_type="cm", namespace=maps, limit=1, cursor=broken)

@@ -62,9 +62,13 @@ async def test_apply_creates_configures_and_leaves_alone(tools: ToolCaller, api:
     assert done["field_manager"] == "kmcp-suite"
     assert done["returned"] == 2
     assert done["items"][0] == {
-        "kind": "ConfigMap", "api_version": "v1", "name": "one", "namespace": namespace, "result": "created",
+        "kind": "ConfigMap",
+        "api_version": "v1",
+        "name": "one",
+        "namespace": namespace,
+        "result": "created",
         "diff": done["items"][0]["diff"],
-    }  # fmt: skip
+    }
     assert "+  a: '1'" in done["items"][0]["diff"]
     assert "managedFields" not in json.dumps(done)
 
@@ -149,8 +153,9 @@ async def test_namespaces_go_first_and_are_rehearsed_as_far_as_possible(tools: T
         for tool, argument in (("k8s_apply_manifest", "manifest"), ("k8s_create_resource", "yaml_content")):
             rehearsed = await tools.ok(tool, **{argument: manifest}, dry_run=True)
             assert [(item["kind"], item["result"]) for item in rehearsed["items"]] == [
-                ("Namespace", "created"), ("ConfigMap", "created"),
-            ]  # fmt: skip
+                ("Namespace", "created"),
+                ("ConfigMap", "created"),
+            ]
             assert len(rehearsed["warnings"]) == 1
             assert "inside could not be rehearsed: its namespace" in rehearsed["warnings"][0]
         done = await tools.ok("k8s_apply_manifest", manifest=manifest)
@@ -167,10 +172,11 @@ async def test_a_definition_and_an_object_of_its_kind(tools: ToolCaller, api: Ku
     version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
     names = {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"}
     definition = {
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
         "metadata": {"name": f"widgets.{group}"},
         "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [version]},
-    }  # fmt: skip
+    }
     widget = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 1}}
     manifest = text(widget, definition)
     try:
@@ -179,8 +185,9 @@ async def test_a_definition_and_an_object_of_its_kind(tools: ToolCaller, api: Ku
         assert "w could not be rehearsed: its kind" in rehearsed["warnings"][0]
         done = await tools.ok("k8s_apply_manifest", manifest=manifest, namespace=namespace)
         assert [(item["kind"], item["result"]) for item in done["items"]] == [
-            ("CustomResourceDefinition", "created"), ("Widget", "created"),
-        ]  # fmt: skip
+            ("CustomResourceDefinition", "created"),
+            ("Widget", "created"),
+        ]
         widget["spec"] = {"siez": 2}
         failed = await tools.fails("k8s_apply_manifest", manifest=text(widget), namespace=namespace)
         assert failed["code"] == "bad_argument"
@@ -255,11 +262,13 @@ async def test_unknown_kinds_and_namespaces(tools: ToolCaller, namespace: str) -
 
 async def test_a_huge_manifest_is_refused_before_any_request(tmp_path: Path) -> None:
     config = {
-        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
         "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
         "users": [{"name": "u", "user": {}}],
-    }  # fmt: skip
+    }
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
     unreachable = KubernetesSettings(kubeconfig=str(tmp_path / "kubeconfig"))
     manifest = text(config_map("big", a="x" * (5 << 20)))

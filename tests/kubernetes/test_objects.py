@@ -124,12 +124,15 @@ def _deployment(name: str, replicas: int) -> dict[str, Any]:
     labels = {"app": name}
     spec = pod(name, "none", schedulerName="none")["spec"]
     return {
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
         "spec": {
-            "replicas": replicas, "selector": {"matchLabels": labels},
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": spec},
         },
-    }  # fmt: skip
+    }
 
 
 async def _with_pods(api: KubeApi, namespace: str, name: str, count: int) -> None:

@@ -32,9 +32,11 @@ async def gadgets(api: KubeApi) -> AsyncIterator[str]:
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
     definition = {
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name},
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": name},
         "spec": {"group": group, "scope": "Cluster", "names": names, "versions": [version]},
-    }  # fmt: skip
+    }
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     await api.send("POST", path, (), definition)
     yield group
@@ -169,9 +171,11 @@ async def until_served(api: KubeApi, path: str) -> None:
 
 async def test_status(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
     pod = {
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p"},
         "spec": {"containers": [{"name": "main", "image": "nowhere.invalid/app:1"}], "nodeSelector": {"no": "where"}},
-    }  # fmt: skip
+    }
     await api.send("POST", f"/api/v1/namespaces/{namespace}/pods", (), pod)
     target = {"resource_type": "pod", "resource_name": "p", "namespace": namespace}
     rehearsed = await tools.ok("k8s_patch_status", **target, patch={"status": {"reason": "Tested"}}, dry_run=True)

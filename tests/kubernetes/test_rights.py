@@ -101,10 +101,11 @@ async def _measurements(api: KubeApi, namespace: str) -> None:
 async def _ready_pod(api: KubeApi, namespace: str) -> str:
     listed = await api.get(f"/api/v1/namespaces/{namespace}/pods", (("labelSelector", "app=web"),))
     ready = [
-        item["metadata"]["name"] for item in listed["items"]
+        item["metadata"]["name"]
+        for item in listed["items"]
         if all(status.get("ready") for status in item["status"].get("containerStatuses") or [{}])
         and not item["metadata"].get("deletionTimestamp")
-    ]  # fmt: skip
+    ]
     return ready[0] if ready else ""
 
 
@@ -156,9 +157,14 @@ async def test_the_declared_rights_are_enough(
 
 @pytest.mark.parametrize(("declared", "rule", "verb"), list(each_verb(SERVER)))
 async def test_each_declared_right_is_needed(
-    declared: Declared, rule: Rule, verb: str, api: KubeApi, settings: KubernetesSettings, equipped: dict[str, str],
+    declared: Declared,
+    rule: Rule,
+    verb: str,
+    api: KubeApi,
+    settings: KubernetesSettings,
+    equipped: dict[str, str],
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     settings = settings.model_copy(update={"manifest_hosts": "files.example.com"})
     attempt = Attempt(scenario_of(declared), declared.name, api, equipped)
     rules = without(declared.needs, rule, verb)

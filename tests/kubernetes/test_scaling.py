@@ -31,9 +31,11 @@ async def test_scale_names_the_autoscaler(tools: ToolCaller, api: KubeApi, names
     await api.send("POST", f"/apis/apps/v1/namespaces/{namespace}/deployments", (), deployment("web"))
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
     autoscaler = {
-        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "by-load"},
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "by-load"},
         "spec": {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 2},
-    }  # fmt: skip
+    }
     await api.send("POST", f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers", (), autoscaler)
     done = await tools.ok("k8s_scale", name="web", replicas=5, namespace=namespace, dry_run=True)
     assert done["autoscaler"] == "by-load"

@@ -76,8 +76,10 @@ def calls(namespace: str) -> list[tuple[str, dict[str, Any]]]:
     ]
     found: list[tuple[str, dict[str, Any]]] = []
     for kind, one in named:
-        found += [("k8s_get_resources", {"resource_type": kind, "output": output, **there}) for output in
-                  ("table", "wide", "yaml", "json", "names")]  # fmt: skip
+        found += [
+            ("k8s_get_resources", {"resource_type": kind, "output": output, **there})
+            for output in ("table", "wide", "yaml", "json", "names")
+        ]
         found += [
             ("k8s_get_resources", {**one, "output": "yaml"}),
             (
@@ -110,18 +112,34 @@ def calls(namespace: str) -> list[tuple[str, dict[str, Any]]]:
         ("k8s_apply_manifest", {"manifest": yaml.safe_dump(broken), **there}),
         ("k8s_create_resource", {"yaml_content": yaml.safe_dump(fresh), **there}),
         ("k8s_create_resource", {"yaml_content": yaml.safe_dump(broken), **there}),
-        ("k8s_patch_resource", {"resource_type": "secret", "resource_name": "planted",
-                                "patch": {"stringData": {"plain": ARGUMENT}}, **there}),
-        ("k8s_patch_resource", {"resource_type": "configmap", "resource_name": "planted",
-                                "patch": {"data": {"password": ARGUMENT}}, **there}),
-        ("k8s_patch_resource", {"resource_type": "pod", "resource_name": "planted", "patch": f"token: {ARGUMENT}: x",
-                                **there}),
+        (
+            "k8s_patch_resource",
+            {
+                "resource_type": "secret",
+                "resource_name": "planted",
+                "patch": {"stringData": {"plain": ARGUMENT}},
+                **there,
+            },
+        ),
+        (
+            "k8s_patch_resource",
+            {
+                "resource_type": "configmap",
+                "resource_name": "planted",
+                "patch": {"data": {"password": ARGUMENT}},
+                **there,
+            },
+        ),
+        (
+            "k8s_patch_resource",
+            {"resource_type": "pod", "resource_name": "planted", "patch": f"token: {ARGUMENT}: x", **there},
+        ),
         ("k8s_generate_resource", {"resource_type": "secret", "resource_description": f"password={ARGUMENT}"}),
         ("k8s_create_resource_from_url", {"url": f"https://user:{ARGUMENT}@files.example.com/x?token={ARGUMENT}"}),
         ("k8s_get_cluster_configuration", {}),
         ("k8s_get_resources", {"resource_type": f"token={ARGUMENT}"}),
         ("k8s_get_resources", {"resource_type": "pods", "resource_name": f"password={ARGUMENT}", **there}),
-    ]  # fmt: skip
+    ]
 
 
 async def test_no_planted_secret_comes_out_of_anything(

@@ -27,9 +27,18 @@ from tests.waiting import until
 
 @pytest.mark.parametrize(
     ("quantity", "cpu", "memory"),
-    [("250m", 250, 0), ("2", 2000, 2), ("1234567n", 1, 0), ("1Gi", 2**30 * 1000, 2**30), ("1e3", 10**6, 1000),
-     ("128974848", 128974848000, 128974848), ("1.5Ki", 1536000, 1536), ("5M", 5 * 10**9, 5 * 10**6), ("odd", 0, 0)],
-)  # fmt: skip
+    [
+        ("250m", 250, 0),
+        ("2", 2000, 2),
+        ("1234567n", 1, 0),
+        ("1Gi", 2**30 * 1000, 2**30),
+        ("1e3", 10**6, 1000),
+        ("128974848", 128974848000, 128974848),
+        ("1.5Ki", 1536000, 1536),
+        ("5M", 5 * 10**9, 5 * 10**6),
+        ("odd", 0, 0),
+    ],
+)
 def test_quantities(quantity: str, cpu: int, memory: int) -> None:
     assert (millicores(quantity), whole_bytes(quantity)) == (cpu, memory)
 
@@ -38,9 +47,11 @@ def _measured(name: str, *usage: tuple[str, str], kind: str = "PodMetrics") -> d
     amounts = [{"cpu": cpu, "memory": memory} for cpu, memory in usage]
     what = {"containers": [{"name": f"c{n}", "usage": each} for n, each in enumerate(amounts)]}
     return {
-        "apiVersion": f"{GROUP}/v1beta1", "kind": kind, "metadata": {"name": name, "labels": {"app": name}},
+        "apiVersion": f"{GROUP}/v1beta1",
+        "kind": kind,
+        "metadata": {"name": name, "labels": {"app": name}},
         **(what if kind == "PodMetrics" else {"usage": amounts[0]}),
-    }  # fmt: skip
+    }
 
 
 async def _bounded(api: KubeApi, namespace: str, name: str, resources: dict[str, Any]) -> None:

@@ -29,10 +29,14 @@ def push(url: str, now: int) -> Pushed:
 
 def _metrics(times: int, moment: int) -> dict[str, Any]:
     point = {
-        "startTimeUnixNano": str((moment - 600) * 10**9), "timeUnixNano": str(moment * 10**9),
-        "count": str(COUNT * times), "sum": SUM * times, "scale": 0, "zeroCount": str(times),
+        "startTimeUnixNano": str((moment - 600) * 10**9),
+        "timeUnixNano": str(moment * 10**9),
+        "count": str(COUNT * times),
+        "sum": SUM * times,
+        "scale": 0,
+        "zeroCount": str(times),
         "positive": {"offset": 0, "bucketCounts": [str(times), str(2 * times), str(3 * times)]},
-    }  # fmt: skip
+    }
     metric = {"name": NAME, "exponentialHistogram": {"aggregationTemporality": 2, "dataPoints": [point]}}
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "otel"}}]}
     return {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"scope": {}, "metrics": [metric]}]}]}

@@ -69,9 +69,13 @@ def running(binaries: Mapping[str, Path], directory: Path, configuration: str, *
     file, log = directory / "prometheus.yaml", directory / "prometheus.log"
     file.write_text(configuration)
     argv = [
-        str(binaries["prometheus"]), f"--config.file={file}", f"--storage.tsdb.path={directory / 'data'}",
-        "--web.listen-address=127.0.0.1:0", "--storage.tsdb.retention.time=30d", *flags,
-    ]  # fmt: skip
+        str(binaries["prometheus"]),
+        f"--config.file={file}",
+        f"--storage.tsdb.path={directory / 'data'}",
+        "--web.listen-address=127.0.0.1:0",
+        "--storage.tsdb.retention.time=30d",
+        *flags,
+    ]
     with log.open("wb") as output, subprocess.Popen(argv, stdout=output, stderr=output) as process:
         try:
             address = _address(process, log)

@@ -42,13 +42,22 @@ def groups(count: int) -> dict[str, Any]:
     return {
         "groups": [
             {
-                "name": f"g{n}", "file": f"f{n}.yaml",
+                "name": f"g{n}",
+                "file": f"f{n}.yaml",
                 "rules": [
                     {"name": f"r{n}", "query": "up", "health": "ok", "type": "recording", "labels": {"n": str(n)}},
-                    {"name": f"a{n}", "query": "up", "health": "ok", "type": "alerting", "state": "firing",
-                     "duration": 0, "labels": {}, "annotations": {}},
+                    {
+                        "name": f"a{n}",
+                        "query": "up",
+                        "health": "ok",
+                        "type": "alerting",
+                        "state": "firing",
+                        "duration": 0,
+                        "labels": {},
+                        "annotations": {},
+                    },
                 ],
             }
             for n in range(count)
         ]
-    }  # fmt: skip
+    }

@@ -12,8 +12,10 @@ from tests.prometheus import known, program
 from tests.prometheus.conftest import Binaries, connected
 
 SNAPSHOT, DELETE, CLEAN = (
-    "prometheus_create_snapshot_tool", "prometheus_delete_series_tool", "prometheus_clean_tombstones_tool"
-)  # fmt: skip
+    "prometheus_create_snapshot_tool",
+    "prometheus_delete_series_tool",
+    "prometheus_clean_tombstones_tool",
+)
 SPAN = {"start": known.BEGIN, "end": known.END}
 
 

@@ -33,9 +33,10 @@ async def readiness(**settings: Any) -> dict[str, Any]:
 async def test_without_an_address_the_server_starts_and_says_what_to_set() -> None:
     state = await readiness()
     assert state == {
-        "ready": False, "reason": "no Prometheus is configured",
+        "ready": False,
+        "reason": "no Prometheus is configured",
         "hint": "set PROMETHEUS_URL to its address (http://prometheus:9090), or PROMETHEUS_DATASOURCES_FILE",
-    }  # fmt: skip
+    }
     async with connected() as caller:
         assert len(await caller.client.list_tools()) == 22
         error = await caller.fails(QUERY, query="up")

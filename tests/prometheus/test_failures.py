@@ -111,7 +111,7 @@ async def test_422_with_a_position_gets_a_caret() -> None:
         (500, "internal", "open block: input/output error", "unavailable", "try again"),
         (400, "bad_data", "something new", "bad_argument", ""),
     ],
-)  # fmt: skip
+)
 async def test_prometheus_own_words_arrive(status: int, kind: str, error: str, code: str, hint: str) -> None:
     found = await answered(answering(status, refusing(kind, error), JSON))
     assert found["code"] == code

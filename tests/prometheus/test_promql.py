@@ -66,9 +66,12 @@ async def test_an_expression_is_checked_and_explained(tools: ToolCaller) -> None
     assert (answer["mode"], answer["valid"]) == ("check", True)
     assert answer["formatted"] == 'sum by (code) (rate(shop_requests_total{code=~"5.."}[5m])) > 0.5'
     assert answer["ast_summary"] == {
-        "functions": ["rate"], "aggregations": ["sum"], "metrics": ["shop_requests_total"],
-        "matchers": ['code=~"5.."'], "ranges": ["5m"],
-    }  # fmt: skip
+        "functions": ["rate"],
+        "aggregations": ["sum"],
+        "metrics": ["shop_requests_total"],
+        "matchers": ['code=~"5.."'],
+        "ranges": ["5m"],
+    }
     assert answer["explanation"].split("\n") == [
         ">: only series where it holds, with the value on the left, of",
         "  sum: sum for each code, of",

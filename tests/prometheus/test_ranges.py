@@ -48,8 +48,9 @@ async def test_native_histograms_over_time(tools: ToolCaller, histogram: otlp.Pu
     span = {"start": histogram.first, "end": histogram.second, "step": "60s"}
     (series,) = (await tools.ok(RANGE, query=otlp.NAME, **span))["items"]
     assert [(at, found["count"]) for at, found in series["histograms"]] == [
-        (histogram.first, otlp.COUNT), (histogram.second, 2 * otlp.COUNT)
-    ]  # fmt: skip
+        (histogram.first, otlp.COUNT),
+        (histogram.second, 2 * otlp.COUNT),
+    ]
     (summary,) = (await tools.ok(RANGE, query=otlp.NAME, mode="summary", **span))["items"]
     assert summary["samples"] == 2
     assert summary["last_histogram"]["sum"] == 2 * otlp.SUM

@@ -56,10 +56,12 @@ async def test_an_empty_answer_stands_where_it_cannot_be_explained() -> None:
 
 async def test_limits_are_applied_here_where_they_are_ignored() -> None:
     answers = {
-        "/query": relatives.vector(30), "/series": [{"n": str(n)} for n in range(30)],
-        "/labels": [f"l{n}" for n in range(30)], "/label/n/values": [str(n) for n in range(30)],
+        "/query": relatives.vector(30),
+        "/series": [{"n": str(n)} for n in range(30)],
+        "/labels": [f"l{n}" for n in range(30)],
+        "/label/n/values": [str(n) for n in range(30)],
         "/status/tsdb": {"headStats": {"numSeries": 3}, "seriesCountByMetricName": [{"name": "a", "value": 1}] * 30},
-    }  # fmt: skip
+    }
     async with served(relatives.relative(answers)) as url, connected(prometheus_url=url) as caller:
         answer = await caller.ok("prometheus_query_tool", query="up", limit=10)
         assert (answer["returned"], answer["total"], answer["truncated"]) == (10, 30, True)
@@ -100,9 +102,14 @@ async def test_filters_of_rules_are_applied_here_where_they_are_ignored() -> Non
 
 async def test_states_of_targets_are_applied_here_where_they_are_ignored() -> None:
     active = {
-        "labels": {"job": "a"}, "scrapePool": "a", "scrapeUrl": "http://a", "health": "up", "lastError": "",
-        "lastScrape": "2026-01-01T00:00:00Z", "lastScrapeDuration": 0.1,
-    }  # fmt: skip
+        "labels": {"job": "a"},
+        "scrapePool": "a",
+        "scrapeUrl": "http://a",
+        "health": "up",
+        "lastError": "",
+        "lastScrape": "2026-01-01T00:00:00Z",
+        "lastScrapeDuration": 0.1,
+    }
     data = {"activeTargets": [active], "droppedTargets": [{"discoveredLabels": {"job": "b"}}]}
     async with served(relatives.relative({"/targets": data})) as url, connected(prometheus_url=url) as caller:
         assert [t["scrape_pool"] for t in (await caller.ok("prometheus_targets_tool"))["items"]] == ["a"]

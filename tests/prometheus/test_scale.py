@@ -64,8 +64,15 @@ async def test_a_backend_that_sends_more_than_can_be_read() -> None:
 def program(prometheus: str) -> Iterator[Program]:
     """The server as a process of its own."""
     command = [
-        sys.executable, "-m", "kmcp_prometheus.server", "--port", "{port}", "--management-port", "0", "--no-audit"
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "kmcp_prometheus.server",
+        "--port",
+        "{port}",
+        "--management-port",
+        "0",
+        "--no-audit",
+    ]
     with running(command, {"PROMETHEUS_URL": prometheus}) as found:
         yield found
 

@@ -6,9 +6,7 @@ from kmcp_prometheus.client import path_of_label
 from tests.mcp import ToolCaller
 from tests.prometheus import known
 
-SERIES, LABELS, VALUES = (
-    "prometheus_series_tool", "prometheus_label_names_tool", "prometheus_label_values_tool"
-)  # fmt: skip
+SERIES, LABELS, VALUES = ("prometheus_series_tool", "prometheus_label_names_tool", "prometheus_label_values_tool")
 PAST = {"start": known.BEGIN, "end": known.END}
 
 
@@ -122,10 +120,17 @@ async def test_the_budget_cuts_where_the_cursor_goes_on(tools: ToolCaller) -> No
 @pytest.mark.parametrize(
     ("name", "path"),
     [
-        ("job", "job"), ("__name__", "__name__"), ("service.name", "U__service_2e_name"), ("a/b_c", "U__a_2f_b__c"),
-        ("ünit", "U___fc_nit"), ("U__x", "U__U____x"), ("a:b", "U__a_3a_b"), ("😀", "U___1f600_"), ("0", "U__0"),
+        ("job", "job"),
+        ("__name__", "__name__"),
+        ("service.name", "U__service_2e_name"),
+        ("a/b_c", "U__a_2f_b__c"),
+        ("ünit", "U___fc_nit"),
+        ("U__x", "U__U____x"),
+        ("a:b", "U__a_3a_b"),
+        ("😀", "U___1f600_"),
+        ("0", "U__0"),
     ],
-)  # fmt: skip
+)
 def test_any_name_has_a_path(name: str, path: str) -> None:
     assert path_of_label(name) == path
 

@@ -33,8 +33,10 @@ async def test_targets_that_are_down_come_first(scraped: ToolCaller) -> None:
 async def test_pools_are_counted_whatever_is_shown(scraped: ToolCaller) -> None:
     answer = await scraped.ok(TARGETS, state="any", limit=1)
     assert {pool["pool"]: (pool["up"], pool["down"], pool["dropped"]) for pool in answer["pools"]} == {
-        "dead": (0, 1, 0), "dropped": (0, 0, 1), "exporter": (1, 0, 0)
-    }  # fmt: skip
+        "dead": (0, 1, 0),
+        "dropped": (0, 0, 1),
+        "exporter": (1, 0, 0),
+    }
     assert (answer["returned"], answer["total"], answer["truncated"]) == (1, 3, True)
     rest = await scraped.ok(TARGETS, state="any", limit=5, cursor=answer["cursor"])
     assert [item["scrape_pool"] for item in rest["items"]] == ["dropped", "exporter"]

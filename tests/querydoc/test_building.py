@@ -110,9 +110,13 @@ def unsealed(index: Path) -> None:
 
 
 DAMAGE = {
-    flip: "its checksum is wrong", cut: "its checksum is wrong", empty: "no SQLite file", foreign: "no index of",
-    no_database: "no SQLite file", unsealed: "its build did not come to an end",
-}  # fmt: skip
+    flip: "its checksum is wrong",
+    cut: "its checksum is wrong",
+    empty: "no SQLite file",
+    foreign: "no index of",
+    no_database: "no SQLite file",
+    unsealed: "its build did not come to an end",
+}
 
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__)

@@ -15,10 +15,11 @@ LONG = "\n".join(f"line_{number} = {number}" for number in range(1, 200)) + "\nd
 @pytest.fixture
 async def index(tmp_path: Path) -> Path:
     files = {
-        "zoo/feeding.py": LONG, "zoo/keeper.go": "func FeedTheCrocodile() {}\n",
+        "zoo/feeding.py": LONG,
+        "zoo/keeper.go": "func FeedTheCrocodile() {}\n",
         "lib/feeding.go": "// feed\nfunc feed() {}\n",
         "zoo/notes.md": "# Notes\n\nThe crocodile.\n",
-    }  # fmt: skip
+    }
     root = write(tmp_path / "code", files)
     await build(tmp_path / "i.sqlite", source(root, "zoo-code", "2", code=("py", ".go")), source(root, "zoo", "2"))
     return tmp_path / "i.sqlite"
@@ -112,5 +113,6 @@ async def test_without_code_there_is_no_such_tool(tmp_path: Path) -> None:
         assert TOOL not in {tool.name for tool in await tools.client.list_tools()}
         error = await tools.fails(TOOL, query="x")
         assert (error["code"], error["message"]) == (
-            "unavailable", "query_code exists only when the index holds source code",
-        )  # fmt: skip
+            "unavailable",
+            "query_code exists only when the index holds source code",
+        )

@@ -20,12 +20,20 @@ async def test_documents_are_taken_and_what_is_none_is_left_out(tmp_path: Path) 
     root = write(
         tmp_path / "pages",
         {
-            "a.md": "# A\n\nword", "b/c.rst": "C\n=\n\nword", "d.adoc": "= D\n\nword", "e.HTML": "<h1>E</h1><p>word",
-            "_index.md": "# Front\n\nword", "f.txt": "word", "g.py": "# word", ".hidden.md": "# H\n\nword",
-            "_static/h.md": "# H\n\nword", "node_modules/i.md": "# I\n\nword", ".git/j.md": "# J\n\nword",
+            "a.md": "# A\n\nword",
+            "b/c.rst": "C\n=\n\nword",
+            "d.adoc": "= D\n\nword",
+            "e.HTML": "<h1>E</h1><p>word",
+            "_index.md": "# Front\n\nword",
+            "f.txt": "word",
+            "g.py": "# word",
+            ".hidden.md": "# H\n\nword",
+            "_static/h.md": "# H\n\nword",
+            "node_modules/i.md": "# I\n\nword",
+            ".git/j.md": "# J\n\nword",
             "left/k.md": "# K\n\nword",
         },
-    )  # fmt: skip
+    )
     (root / "binary.md").write_bytes(b"# B\n\nword \x00\x01")
     (root / "latin.md").write_bytes("# L\n\nword é".encode("latin-1"))
     (root / "large.md").write_text("word\n" * 900_000)
@@ -64,11 +72,13 @@ async def test_what_a_page_includes_is_part_of_it_and_no_page_itself(tmp_path: P
             ".. note::\n\n   .. include:: /note.rst\n\n"
             ".. literalinclude:: ../examples/policy.yaml\n   :language: yaml\n\n.. include:: ../../../secret.rst\n"
             ".. include:: gone.rst\n",
-            "parts/intro.rst": "the introduction\n", "docs/note.rst": "the notice\n",
+            "parts/intro.rst": "the introduction\n",
+            "docs/note.rst": "the notice\n",
             "examples/policy.yaml": "kind: Policy\n",
-            "docs/page.adoc": "= Page\n\ninclude::../parts/part.adoc[]\n", "parts/part.adoc": "the portion\n",
+            "docs/page.adoc": "= Page\n\ninclude::../parts/part.adoc[]\n",
+            "parts/part.adoc": "the portion\n",
         },
-    )  # fmt: skip
+    )
     write(tmp_path, {"secret.rst": "the secret word\n"})
     (outcome,) = await build(tmp_path / "i.sqlite", source(root))
     assert outcome.pages == 2

@@ -108,8 +108,11 @@ Everything.
 def test_restructured_text_by_its_sections_and_directives() -> None:
     found = outline("restructured", RST)
     assert [(title, anchor) for title, anchor, _ in found] == [
-        ("Policy", ""), ("Policy > Deny", "deny"), ("Policy > Deny > Limits", "limits"), ("Policy > Allow", "allow"),
-    ]  # fmt: skip
+        ("Policy", ""),
+        ("Policy > Deny", "deny"),
+        ("Policy > Deny > Limits", "limits"),
+        ("Policy > Allow", "allow"),
+    ]
     assert found[0][2] == (
         "Who may talk, see other page, more and the site (https://depot.test).\nUse `--deny` and VERSION.\n\n\n"
         "Note:\n\nApplies to pods."

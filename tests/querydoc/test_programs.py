@@ -202,10 +202,14 @@ async def test_documents_and_commands_of_a_module(tmp_path: Path) -> None:
         told = "\n".join(chunk["content"] for chunk in page["chunks"])
         assert page["title"] == "depot store"
         for part in (
-            "store a file", "depot store FILE", "Store a file in the depot.", "See also 'depot list'.",
-            "- `--force` (`-f`): overwrite what is there", "- `--wait-for`: how long to wait",
+            "store a file",
+            "depot store FILE",
+            "Store a file in the depot.",
+            "See also 'depot list'.",
+            "- `--force` (`-f`): overwrite what is there",
+            "- `--wait-for`: how long to wait",
             "- `--output`: how the answer",
-        ):  # fmt: skip
+        ):
             assert part in told
         assert "not a command" not in told
         listed = await tools.ok("query_documentation", query="list", limit=20)

@@ -88,10 +88,21 @@ async def test_a_page_does_not_fill_the_answer_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        '"', '"snapshot', "snapshot AND", "NEAR(snapshot", "title:snapshot", "snapshot*", "-snapshot", "(snapshot))",
-        "snapshot OR NOT ^data", "{title body}: snapshot", "sna'pshot; DROP TABLE", "snapshot \x00 data", "%_!",
+        '"',
+        '"snapshot',
+        "snapshot AND",
+        "NEAR(snapshot",
+        "title:snapshot",
+        "snapshot*",
+        "-snapshot",
+        "(snapshot))",
+        "snapshot OR NOT ^data",
+        "{title body}: snapshot",
+        "sna'pshot; DROP TABLE",
+        "snapshot \x00 data",
+        "%_!",
     ],
-)  # fmt: skip
+)
 async def test_signs_of_the_full_text_syntax_are_words(tools: ToolCaller, query: str) -> None:
     answer = await tools.ok(TOOL, query=query)
     if "snapshot" in query:

@@ -70,9 +70,11 @@ async def shelf_list(limit: Limit = 100, cursor: Cursor = None, shelf: Shelf = i
     shown = names[start : start + limit]
     more = start + len(shown) < len(names)
     page = Books(
-        items=[{"name": name, "text": shelf.books[name]} for name in shown], total=len(names), truncated=more,
+        items=[{"name": name, "text": shelf.books[name]} for name in shown],
+        total=len(names),
+        truncated=more,
         cursor=cursors.encode({"o": start + len(shown)}, {}) if more else None,
-    )  # fmt: skip
+    )
     page.continues_at(lambda kept: cursors.encode({"o": start + kept}, {}))
     return page
 
@@ -175,9 +177,7 @@ async def shelf_refuse(shelf: Shelf = injected()) -> Waited:
     )
 
 
-TOOLS = (
-    shelf_list, shelf_read, shelf_put, shelf_burn, shelf_tidy, shelf_wait, shelf_since, shelf_break, shelf_refuse
-)  # fmt: skip
+TOOLS = (shelf_list, shelf_read, shelf_put, shelf_burn, shelf_tidy, shelf_wait, shelf_since, shelf_break, shelf_refuse)
 """What a shelf of usual height offers."""
 
 
@@ -200,10 +200,17 @@ async def _open(settings: ShelfSettings) -> AsyncIterator[ShelfBackend]:
 
 
 SERVER = Server(
-    name="shelf", title="Shelf", description="Books on a shelf.", instructions="Books on a shelf.", port=8999,
-    tools=_tools, settings=ShelfSettings, open=_open, extra_arguments=lambda settings: {"room": ROOM},
+    name="shelf",
+    title="Shelf",
+    description="Books on a shelf.",
+    instructions="Books on a shelf.",
+    port=8999,
+    tools=_tools,
+    settings=ShelfSettings,
+    open=_open,
+    extra_arguments=lambda settings: {"room": ROOM},
     left_out=lambda settings: () if settings.shelf_url == "tall:" else ("shelf_ladder",),
-)  # fmt: skip
+)
 
 
 def telling(server: Server) -> Server:

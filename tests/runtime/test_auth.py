@@ -113,9 +113,11 @@ async def test_json_web_tokens_of_the_issuer_for_this_audience_are_taken_and_no_
     ):
         assert (await post(url, token())).status_code == 200
         bad = {
-            "wrong audience": token(audience="another"), "wrong issuer": token(issuer="https://other.example"),
-            "forged": token(foreign), "expired": token(expires_in_seconds=-60),
-        }  # fmt: skip
+            "wrong audience": token(audience="another"),
+            "wrong issuer": token(issuer="https://other.example"),
+            "forged": token(foreign),
+            "expired": token(expires_in_seconds=-60),
+        }
         for why, wrong in bad.items():
             answer = await post(url, wrong)
             assert answer.status_code == 401, why

@@ -82,9 +82,12 @@ async def test_every_answer_fits_its_declared_schema(caller: ToolCaller, instanc
     shelf_of(instance).books = {"a": "1"}
     schemas = {tool.name: tool.output_schema for tool in await caller.client.list_tools()}
     for name, arguments in {
-        "shelf_list": {}, "shelf_read": {"name": "a"}, "shelf_put": {"name": "b", "text": "c"},
-        "shelf_tidy": {"action": "count"}, "shelf_wait": {"seconds": "0"},
-    }.items():  # fmt: skip
+        "shelf_list": {},
+        "shelf_read": {"name": "a"},
+        "shelf_put": {"name": "b", "text": "c"},
+        "shelf_tidy": {"action": "count"},
+        "shelf_wait": {"seconds": "0"},
+    }.items():
         schema = schemas[name]
         assert schema is not None
         jsonschema.validate(await caller.ok(name, **arguments), schema)

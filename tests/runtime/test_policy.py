@@ -18,8 +18,14 @@ async def names(**runtime: Any) -> set[str]:
 
 async def test_read_only_leaves_only_what_changes_nothing() -> None:
     assert await names(read_only=True) == {
-        "shelf_list", "shelf_read", "shelf_tidy", "shelf_wait", "shelf_since", "shelf_break", "shelf_refuse"
-    }  # fmt: skip
+        "shelf_list",
+        "shelf_read",
+        "shelf_tidy",
+        "shelf_wait",
+        "shelf_since",
+        "shelf_break",
+        "shelf_refuse",
+    }
 
 
 async def test_read_only_narrows_a_mixed_tool_to_its_reading_values() -> None:
@@ -62,9 +68,11 @@ async def test_hints_and_meta_tell_the_truth() -> None:
     async with connected(shelved()) as caller:
         tools = {tool.name: tool for tool in await caller.client.list_tools()}
     for name, (reads, destroys, repeats) in {
-        "shelf_list": (True, False, True), "shelf_put": (False, False, True), "shelf_burn": (False, True, False),
+        "shelf_list": (True, False, True),
+        "shelf_put": (False, False, True),
+        "shelf_burn": (False, True, False),
         "shelf_tidy": (False, True, False),
-    }.items():  # fmt: skip
+    }.items():
         hints = tools[name].annotations
         assert hints is not None
         assert (hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint) == (reads, destroys, repeats), name

@@ -62,8 +62,10 @@ def test_redacting_twice_changes_nothing_more() -> None:
 
 def test_names_of_kubernetes_fields_are_not_credentials() -> None:
     spec = {
-        "imagePullSecrets": [{"name": "regcred"}], "volumes": [{"secret": {"secretName": "tls"}}],
+        "imagePullSecrets": [{"name": "regcred"}],
+        "volumes": [{"secret": {"secretName": "tls"}}],
         "env": [{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}],
-        "serviceAccountName": "web", "tokenExpirationSeconds": 3600,
-    }  # fmt: skip
+        "serviceAccountName": "web",
+        "tokenExpirationSeconds": 3600,
+    }
     assert redact.value(spec) == spec

@@ -24,9 +24,13 @@ sys.stdin.read()
 async def program(temporary: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, Path]]:
     """A process with a file in its directory; it ends at the end of its input."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        sys.executable,
+        "-c",
+        PROGRAM,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "TMPDIR": str(temporary)},
-    )  # fmt: skip
+    )
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -56,17 +60,26 @@ async def test_what_only_has_the_name_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "kmcp-private-file").write_text("")
     async with program(tmp_path) as (_, own):
         assert {path.name for path in tmp_path.iterdir()} == {
-            own.name, "outside", "kmcp-private-link", "kmcp-private-file",
-        }  # fmt: skip
+            own.name,
+            "outside",
+            "kmcp-private-link",
+            "kmcp-private-file",
+        }
 
 
 @asynccontextmanager
 async def helm_server(temporary: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """The Helm server over stdio; it ends at the end of its input."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "kmcp_helm.server", "--transport", "stdio", stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(temporary), "KUBECONFIG": "/no/cluster"},
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "kmcp_helm.server",
+        "--transport",
+        "stdio",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(temporary), "KUBECONFIG": "/no/cluster"},
+    )
     assert process.stdin is not None
     try:
         yield process

@@ -69,10 +69,12 @@ def test_help_lists_every_setting_with_unit_and_default(capsys: pytest.CaptureFi
         (["kubernetes", "--host", "0.0.0.0"], "--allow-unauthenticated"),
         (["kubernets"], "did you mean kubernetes?"),
         (["kubernetes", "--tools", "k8s_get_resorces"], "did you mean k8s_get_resources"),
-        (["kubernetes", "--port", "1", "--management-port", "0", "--host", "192.0.2.77", "--allow-unauthenticated"],
-         "cannot listen on 192.0.2.77:1"),
+        (
+            ["kubernetes", "--port", "1", "--management-port", "0", "--host", "192.0.2.77", "--allow-unauthenticated"],
+            "cannot listen on 192.0.2.77:1",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_server_that_cannot_start_says_why_in_one_line(argv: list[str], told: str) -> None:
     command = [sys.executable, "-m", "kmcp_runtime.commands", "serve", *argv]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)

@@ -81,8 +81,9 @@ async def test_a_modern_call_does_not_list_the_tools_first() -> None:
     mcp.list_tools = counting  # type: ignore[method-assign]  # counts, and does what it did
     async with served(mcp.http_app(path="/mcp", stateless_http=True)) as url, httpx2.AsyncClient() as client:
         meta = {
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
-        }  # fmt: skip
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
         params = {"name": "shelf_list", "arguments": {"limit": 3}, "_meta": meta}
         body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
         answer = await client.post(
@@ -116,8 +117,10 @@ async def test_health_readiness_and_metrics() -> None:
             answer = await client.get(f"{url}/readyz/shelf")
             assert answer.status_code == 503
             assert answer.json() == {
-                "ready": False, "reason": "no shelf at nowhere", "hint": "set SHELF_URL to memory:"
-            }  # fmt: skip
+                "ready": False,
+                "reason": "no shelf at nowhere",
+                "hint": "set SHELF_URL to memory:",
+            }
             assert (await client.get(f"{url}/readyz/other")).status_code == 404
 
 
@@ -169,8 +172,10 @@ async def test_one_audit_line_per_call_names_the_target_and_no_value(capsys: pyt
     err = capsys.readouterr().err
     lines = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
     assert [(line["tool"], line["outcome"], line["effect"]) for line in lines] == [
-        ("shelf_put", "ok", "write"), ("shelf_read", "not_found", "read"), ("shelf_nothing", "bad_argument", "-"),
-    ]  # fmt: skip
+        ("shelf_put", "ok", "write"),
+        ("shelf_read", "not_found", "read"),
+        ("shelf_nothing", "bad_argument", "-"),
+    ]
     first = lines[0]
     assert first["target"] == {"name": "diary"}
     assert first["caller"] == "local"

@@ -84,9 +84,14 @@ async def argo_verify_argo_rollouts_controller_install(
     pods = [_pod(each) for each in await argo.listed("pods", chosen.namespace, selector=label)]
     problems += _problems(chosen, found, pods, namespace)
     return ControllerInstall(
-        installed=bool(crds), healthy=bool(crds) and chosen.available > 0, namespace=chosen.namespace,
-        version=chosen.version, pods=pods, crds=crds, problems=problems,
-    )  # fmt: skip
+        installed=bool(crds),
+        healthy=bool(crds) and chosen.available > 0,
+        namespace=chosen.namespace,
+        version=chosen.version,
+        pods=pods,
+        crds=crds,
+        problems=problems,
+    )
 
 
 @tool(Effect.READ, needs=(Rule("apps", ("deployments",), ("list",)),))
@@ -95,9 +100,10 @@ async def argo_verify_kubectl_plugin_install(argo: Argo = injected()) -> PluginI
     crds, found, plugin = await asyncio.gather(_definitions(argo), find_controllers(argo), _plugin())
     served = {each.name for each in crds}
     return PluginInstall(
-        plugin=plugin, api={name: name in served for name in KINDS},
+        plugin=plugin,
+        api={name: name in served for name in KINDS},
         controller_version=found[0].version if found else None,
-    )  # fmt: skip
+    )
 
 
 async def _definitions(argo: Argo) -> list[Definition]:
@@ -112,10 +118,11 @@ def _pod(found: objects.Object) -> ControllerPod:
     seen = found.get("status") or {}
     statuses = seen.get("containerStatuses") or []
     return ControllerPod(
-        name=found["metadata"]["name"], phase=str(seen.get("phase")),
+        name=found["metadata"]["name"],
+        phase=str(seen.get("phase")),
         ready=bool(statuses) and all(each.get("ready") for each in statuses),
         restarts=sum(int(each.get("restartCount") or 0) for each in statuses),
-    )  # fmt: skip
+    )
 
 
 def _problems(chosen: Found, found: list[Found], pods: list[ControllerPod], namespace: str) -> list[str]:

@@ -49,8 +49,9 @@ async def argo_set_rollout_image(
     state, message = rollouts.phase(current)
     return ImageSet(
         **{**answer, "name": rollout_name, "status": state, "message": message or None},
-        target="rollout" if place.kind.kind == "Rollout" else "workload_ref", images=changed,
-    )  # fmt: skip
+        target="rollout" if place.kind.kind == "Rollout" else "workload_ref",
+        images=changed,
+    )
 
 
 async def _target(argo: Argo, rollout: objects.Object) -> tuple[Place, str]:

@@ -75,14 +75,18 @@ async def argo_get_rollout(
     seen, spec = rollouts.status_of(found), rollouts.spec_of(found)
     newest_first = sorted(runs, key=lambda each: str(each["metadata"]["creationTimestamp"]), reverse=True)
     return RolloutDetails(
-        rollout=rollouts.row(found), timed_out=(wait and late) or None, paused=bool(spec.get("paused")) or None,
+        rollout=rollouts.row(found),
+        timed_out=(wait and late) or None,
+        paused=bool(spec.get("paused")) or None,
         aborted=bool(seen.get("abort")) or None,
         pause_conditions=[f"{each['reason']} since {each['startTime']}" for each in seen.get("pauseConditions") or ()]
         or None,
-        steps=_steps(found) or None, replica_sets=revisions.revisions(found, owned),
+        steps=_steps(found) or None,
+        replica_sets=revisions.revisions(found, owned),
         analysis_runs=[analysis.analysis_run(each) for each in newest_first] or None,
-        conditions=[_condition(each) for each in seen.get("conditions") or ()] or None, hint=_next_step(found),
-    )  # fmt: skip
+        conditions=[_condition(each) for each in seen.get("conditions") or ()] or None,
+        hint=_next_step(found),
+    )
 
 
 async def _settled(argo: Argo, name: str, namespace: str, seconds: float) -> tuple[objects.Object, bool]:

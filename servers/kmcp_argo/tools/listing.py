@@ -35,9 +35,11 @@ async def argo_rollouts_list(
     now = datetime.now(UTC)
     result = Rollouts(
         items=[rollouts.row(each) if type == "rollouts" else analysis.experiment(each, now) for each in page.items],
-        total=page.total, truncated=page.next_token is not None, cursor=page.cursor(limit, bound_to),
+        total=page.total,
+        truncated=page.next_token is not None,
+        cursor=page.cursor(limit, bound_to),
         hint=None if page.items or page.before else _why_empty(type, place.namespace, selector),
-    )  # fmt: skip
+    )
     result.continues_at(page.cursor_at(limit, bound_to))
     return result
 

@@ -73,19 +73,30 @@ async def argo_check_plugin_logs(
     seen = await _loading(argo, pod, plugin, timeout_seconds)
     source = seen.source or ""
     return PluginLogs(
-        plugin=plugin, pod=pod["metadata"]["name"], found=seen.found, loaded=seen.loaded, source=seen.source,
-        version=plugins.version_of(source), architecture=plugins.architecture_of(source),
-        download_seconds=seen.seconds, errors=seen.errors, lines=seen.lines,
+        plugin=plugin,
+        pod=pod["metadata"]["name"],
+        found=seen.found,
+        loaded=seen.loaded,
+        source=seen.source,
+        version=plugins.version_of(source),
+        architecture=plugins.architecture_of(source),
+        download_seconds=seen.seconds,
+        errors=seen.errors,
+        lines=seen.lines,
         hint=None if seen.found else _why_not_found(plugin, pod),
-    )  # fmt: skip
+    )
 
 
 @tool(
     Effect.WRITE,
     by=By.switch("should_install"),
-    needs=(*_LOGS, Rule("", ("configmaps",), ("get", "create", "patch")), Rule("", ("nodes",), ("get",)),
-           Rule("apps", ("deployments",), ("patch",))),
-)  # fmt: skip
+    needs=(
+        *_LOGS,
+        Rule("", ("configmaps",), ("get", "create", "patch")),
+        Rule("", ("nodes",), ("get",)),
+        Rule("apps", ("deployments",), ("patch",)),
+    ),
+)
 async def argo_verify_gateway_plugin(
     namespace: Namespace = NAMESPACE,
     version: Annotated[str | None, Word("Release to install")] = None,
@@ -117,12 +128,18 @@ async def argo_verify_gateway_plugin(
     loaded = (await _loading(argo, pod, plugins.GATEWAY_API, 0)).loaded if pod else None
     location = str((entry or {}).get("location") or "")
     return GatewayPlugin(
-        configured=_gateway_entry(known if dry_run else wanted) is not None, location=location or None,
-        version=plugins.version_of(location), architecture=plugins.architecture_of(location), loaded=loaded,
-        changed=changed, diff=Diff(known, wanted) if changed else None, dry_run=dry_run or None,
+        configured=_gateway_entry(known if dry_run else wanted) is not None,
+        location=location or None,
+        version=plugins.version_of(location),
+        architecture=plugins.architecture_of(location),
+        loaded=loaded,
+        changed=changed,
+        diff=Diff(known, wanted) if changed else None,
+        dry_run=dry_run or None,
         restart_needed=(changed and not restart_controller) or (entry is not None and loaded is False),
-        problems=problems + _problems(entry, loaded), hint=_next_step(entry, loaded, namespace),
-    )  # fmt: skip
+        problems=problems + _problems(entry, loaded),
+        hint=_next_step(entry, loaded, namespace),
+    )
 
 
 async def _controller_pod(argo: Argo, namespace: str) -> objects.Object:

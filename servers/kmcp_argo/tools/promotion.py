@@ -47,9 +47,12 @@ async def argo_promote_rollout(
     after = await apply(argo, before, wanted, dry_run)
     answer = await outcome(argo, before, after, dry_run)
     return Promoted(
-        **answer, from_step=rollouts.step(before), to_step=rollouts.step(after),
-        patches=[dict(patch) for patch in wanted.patches], hint=wanted.why_nothing,
-    )  # fmt: skip
+        **answer,
+        from_step=rollouts.step(before),
+        to_step=rollouts.step(after),
+        patches=[dict(patch) for patch in wanted.patches],
+        hint=wanted.why_nothing,
+    )
 
 
 @tool(Effect.WRITE, needs=(_NEEDS[0], _NEEDS[2]), idempotent=True)

@@ -76,7 +76,11 @@ def _without_header(text: str) -> str:
 def _address(entry: Mapping[str, Any]) -> Address:
     metadata = entry.get("metadata") or {}
     return Address(
-        cidr=entry["cidr"], identity=entry.get("identity"), host_ip=entry.get("hostIP") or None,
-        encrypt_key=entry.get("encryptKey"), namespace=metadata.get("namespace"), pod=metadata.get("name"),
+        cidr=entry["cidr"],
+        identity=entry.get("identity"),
+        host_ip=entry.get("hostIP") or None,
+        encrypt_key=entry.get("encryptKey"),
+        namespace=metadata.get("namespace"),
+        pod=metadata.get("name"),
         source=metadata.get("source"),
-    )  # fmt: skip
+    )

@@ -142,12 +142,15 @@ async def _missing(cilium: Cilium, found: list[Peer], node_name: str | None) -> 
 def _configured(config: Mapping[str, Any]) -> list[Peer]:
     return [
         Peer(
-            node=config["metadata"]["name"], local_asn=instance.get("localASN"), peer_asn=peer.get("peerASN"),
-            peer_address=peer.get("peerAddress") or peer.get("name", ""), session_state="configured only",
+            node=config["metadata"]["name"],
+            local_asn=instance.get("localASN"),
+            peer_asn=peer.get("peerASN"),
+            peer_address=peer.get("peerAddress") or peer.get("name", ""),
+            session_state="configured only",
         )
         for instance in part(config, "spec").get("bgpInstances") or ()
         for peer in instance.get("peers") or ()
-    ]  # fmt: skip
+    ]
 
 
 def _peer(node: str, each: Mapping[str, Any]) -> Peer:
@@ -158,18 +161,26 @@ def _peer(node: str, each: Mapping[str, Any]) -> Peer:
     ]
     uptime = each.get("uptime-nanoseconds")
     return Peer(
-        node=node, local_asn=each.get("local-asn"), peer_asn=each.get("peer-asn"),
-        peer_address=each.get("peer-address", ""), session_state=each.get("session-state", "unknown"),
-        uptime_seconds=uptime // _NANOSECONDS if uptime else None, families=families or None,
-    )  # fmt: skip
+        node=node,
+        local_asn=each.get("local-asn"),
+        peer_asn=each.get("peer-asn"),
+        peer_address=each.get("peer-address", ""),
+        session_state=each.get("session-state", "unknown"),
+        uptime_seconds=uptime // _NANOSECONDS if uptime else None,
+        families=families or None,
+    )
 
 
 def _routes(node: str, each: Mapping[str, Any]) -> list[Route]:
     return [
         Route(
-            node=node, vrouter_asn=each.get("router-asn", 0), neighbor=each.get("neighbor") or None,
-            prefix=each.get("prefix", ""), next_hops=routes.next_hops(path.get("path-attributes") or ()),
-            age_seconds=path.get("age-nanoseconds", 0) // _NANOSECONDS, best=bool(path.get("best")),
+            node=node,
+            vrouter_asn=each.get("router-asn", 0),
+            neighbor=each.get("neighbor") or None,
+            prefix=each.get("prefix", ""),
+            next_hops=routes.next_hops(path.get("path-attributes") or ()),
+            age_seconds=path.get("age-nanoseconds", 0) // _NANOSECONDS,
+            best=bool(path.get("best")),
         )
         for path in each.get("paths") or ()
-    ]  # fmt: skip
+    ]

@@ -17,10 +17,20 @@ from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.tool import Effect, injected
 
 Option = Literal[
-    "ConntrackAccounting", "Debug", "DebugLB", "DebugPolicy", "DebugTagged", "DropNotification",
-    "MonitorAggregationLevel", "PolicyAccounting", "PolicyAuditMode", "PolicyEnforcement",
-    "PolicyVerdictNotification", "SourceIPVerification", "TraceNotification",
-]  # fmt: skip
+    "ConntrackAccounting",
+    "Debug",
+    "DebugLB",
+    "DebugPolicy",
+    "DebugTagged",
+    "DropNotification",
+    "MonitorAggregationLevel",
+    "PolicyAccounting",
+    "PolicyAuditMode",
+    "PolicyEnforcement",
+    "PolicyVerdictNotification",
+    "SourceIPVerification",
+    "TraceNotification",
+]
 ALL = "all"
 _LOST_AT_RESTART = (
     "It is lost when the agent restarts: lasting changes are values of the chart (cilium_upgrade_cilium) or a "
@@ -106,9 +116,13 @@ async def cilium_toggle_configuration_option(
     nodes = [toggled for _, toggled in answers]
     changed = any(toggled.changed for toggled in nodes)
     return OptionToggle(
-        option=option, nodes=nodes, changed=changed and not dry_run, dry_run=dry_run or None,
-        hint=_LOST_AT_RESTART if changed else None, unreachable=answers.unreachable,
-    )  # fmt: skip
+        option=option,
+        nodes=nodes,
+        changed=changed and not dry_run,
+        dry_run=dry_run or None,
+        hint=_LOST_AT_RESTART if changed else None,
+        unreachable=answers.unreachable,
+    )
 
 
 async def _toggle(agent: Agent, option: str, wanted: str, dry_run: bool) -> Toggled:

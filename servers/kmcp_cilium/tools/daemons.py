@@ -22,9 +22,17 @@ from kmcp_runtime.tool import Effect, injected
 
 _NO_KUBERNETES = "--require-k8s-connectivity=false"
 Section = Literal[
-    "cilium-version", "kernel-version", "cilium-status", "environment-variables", "endpoint-list", "service-list",
-    "policy", "cilium-memory-map", "subsystem", "encryption",
-]  # fmt: skip
+    "cilium-version",
+    "kernel-version",
+    "cilium-status",
+    "environment-variables",
+    "endpoint-list",
+    "service-list",
+    "policy",
+    "cilium-memory-map",
+    "subsystem",
+    "encryption",
+]
 _PAGE_BYTES = 14_000
 
 
@@ -127,9 +135,11 @@ async def cilium_request_debugging_information(
     agent = await cilium.one_agent(node_name)
     told = parsed(await agent.text("debuginfo", "--output", "json"), "cilium-dbg debuginfo")
     found = DebugInformation(
-        node=agent.node, version=told.get("cilium-version", ""), kernel=told.get("kernel-version", ""),
+        node=agent.node,
+        version=told.get("cilium-version", ""),
+        kernel=told.get("kernel-version", ""),
         sizes={name: len(json.dumps(content)) for name, content in sorted(told.items())},
-    )  # fmt: skip
+    )
     if not sections:
         found.hint = "Name sections to read them."
         return found
@@ -195,7 +205,9 @@ def _load(node: str, text: str) -> Load:
         for name, cpu, memory in _PROCESS.findall(text)
     ]
     return Load(
-        node=node, load=[float(number) for number in averages.groups()] if averages else [],
-        memory=usage.get("Memory"), swap=usage.get("Swap"),
+        node=node,
+        load=[float(number) for number in averages.groups()] if averages else [],
+        memory=usage.get("Memory"),
+        swap=usage.get("Swap"),
         processes=sorted(processes, key=lambda process: -process.cpu_percent),
-    )  # fmt: skip
+    )

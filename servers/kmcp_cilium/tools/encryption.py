@@ -73,9 +73,10 @@ async def cilium_display_encryption_state(node_name: EveryNode = None, cilium: C
 
 
 @agent_tool(
-    Effect.DESTROY, verified="cli",
+    Effect.DESTROY,
+    verified="cli",
     why="IPsec is off on the agent of the tests: the refusal is the real agent's, the flush a stand-in's",
-)  # fmt: skip
+)
 async def cilium_flush_ipsec_state(
     node_name: OneNode = None,
     spi: Annotated[int | None, Word("Only this key", ge=1, le=_LARGEST_SPI)] = None,
@@ -102,9 +103,13 @@ async def cilium_flush_ipsec_state(
     if states is None and "have been deleted" not in told:
         return Flush(node=agent.node, changed=False, result=told.strip(), deleted_states=0, deleted_policies=0)
     return Flush(
-        node=agent.node, changed=states is None or bool(states or policies), result="flushed", deleted_states=states,
-        deleted_policies=policies, warnings=[_PLAIN],
-    )  # fmt: skip
+        node=agent.node,
+        changed=states is None or bool(states or policies),
+        result="flushed",
+        deleted_states=states,
+        deleted_policies=policies,
+        warnings=[_PLAIN],
+    )
 
 
 async def _state(agent: Agent) -> Encryption:
@@ -113,18 +118,24 @@ async def _state(agent: Agent) -> Encryption:
         raise unavailable(f"the agent {agent.where} does not tell its encryption: {told.get('msg')}", agent.look)
     ipsec, wireguard = part(told, "ipsec"), part(told, "wireguard")
     return Encryption(
-        node=agent.node, mode=told["mode"], message=told.get("msg"), keys_in_use=ipsec.get("keys-in-use"),
-        max_seq_number=ipsec.get("max-seq-number"), errors=ipsec.get("error-count", 0) if ipsec else None,
+        node=agent.node,
+        mode=told["mode"],
+        message=told.get("msg"),
+        keys_in_use=ipsec.get("keys-in-use"),
+        max_seq_number=ipsec.get("max-seq-number"),
+        errors=ipsec.get("error-count", 0) if ipsec else None,
         error_counts=ipsec.get("xfrm-errors") or None,
         interfaces=[_interface(each) for each in wireguard.get("interfaces") or ()] or None,
-    )  # fmt: skip
+    )
 
 
 def _interface(each: dict[str, Any]) -> Interface:
     return Interface(
-        name=each.get("name", ""), public_key=each.get("public-key"), listen_port=each.get("listen-port"),
+        name=each.get("name", ""),
+        public_key=each.get("public-key"),
+        listen_port=each.get("listen-port"),
         peers=each.get("peer-count", 0),
-    )  # fmt: skip
+    )
 
 
 def _count(what: str, told: str) -> int | None:

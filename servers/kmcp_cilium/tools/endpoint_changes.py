@@ -17,10 +17,18 @@ from kmcp_runtime.arguments import DryRun, Word
 from kmcp_runtime.tool import Effect, injected
 
 OPTIONS = (
-    "ConntrackAccounting", "PolicyAccounting", "Debug", "DebugLB", "DebugPolicy", "DropNotification",
-    "TraceNotification", "PolicyVerdictNotification", "PolicyAuditMode", "MonitorAggregationLevel",
+    "ConntrackAccounting",
+    "PolicyAccounting",
+    "Debug",
+    "DebugLB",
+    "DebugPolicy",
+    "DropNotification",
+    "TraceNotification",
+    "PolicyVerdictNotification",
+    "PolicyAuditMode",
+    "MonitorAggregationLevel",
     "SourceIPVerification",
-)  # fmt: skip
+)
 _NEW_IDENTITY = "The endpoint has another identity now, until its pod is made anew: policies may treat it differently."
 _PENDING = "The agent has accepted it, and the endpoint does not show all of it yet; look again with config={}."
 _REGENERATION_SECONDS = 5.0
@@ -77,10 +85,16 @@ async def cilium_manage_endpoint_labels(
         after = _listed(await located.agent.text("endpoint", "labels", located.id, f"--{action}", ",".join(labels)))
     changed = after != before
     return LabelsChange(
-        node=located.agent.node, id=int(located.id), pod=located.pod, changed=changed and not dry_run,
-        result=_result("changed", changed, dry_run), enabled=sorted(after[0]), disabled=sorted(after[1]),
-        warnings=[_NEW_IDENTITY] if changed else None, dry_run=dry_run or None,
-    )  # fmt: skip
+        node=located.agent.node,
+        id=int(located.id),
+        pod=located.pod,
+        changed=changed and not dry_run,
+        result=_result("changed", changed, dry_run),
+        enabled=sorted(after[0]),
+        disabled=sorted(after[1]),
+        warnings=[_NEW_IDENTITY] if changed else None,
+        dry_run=dry_run or None,
+    )
 
 
 @agent_tool(Effect.WRITE, PODS, idempotent=True)
@@ -105,10 +119,16 @@ async def cilium_manage_endpoint_config(
         differing = changes.differences({each.option: after[each.option] for each in differing}, before)
         before = after
     return ConfigChange(
-        node=located.agent.node, id=int(located.id), pod=located.pod, changed=bool(differing) and not dry_run,
-        result="pending" if pending else _result("changed", bool(differing), dry_run), changes=differing,
-        realized=before, dry_run=dry_run or None, hint=_PENDING if pending else None,
-    )  # fmt: skip
+        node=located.agent.node,
+        id=int(located.id),
+        pod=located.pod,
+        changed=bool(differing) and not dry_run,
+        result="pending" if pending else _result("changed", bool(differing), dry_run),
+        changes=differing,
+        realized=before,
+        dry_run=dry_run or None,
+        hint=_PENDING if pending else None,
+    )
 
 
 @agent_tool(Effect.DESTROY, PODS)
@@ -120,10 +140,15 @@ async def cilium_disconnect_endpoint(
     if not dry_run:
         await located.agent.text("endpoint", "disconnect", located.id)
     return Disconnection(
-        node=located.agent.node, id=int(located.id), pod=located.pod, changed=not dry_run, disconnected=not dry_run,
-        result=_result("disconnected", True, dry_run), dry_run=dry_run or None,
+        node=located.agent.node,
+        id=int(located.id),
+        pod=located.pod,
+        changed=not dry_run,
+        disconnected=not dry_run,
+        result=_result("disconnected", True, dry_run),
+        dry_run=dry_run or None,
         warnings=[_CUT_OFF],
-    )  # fmt: skip
+    )
 
 
 def _result(done: str, differs: bool, dry_run: bool) -> str:

@@ -20,9 +20,16 @@ from kmcp_runtime.output.results import Page, Result
 from kmcp_runtime.tool import Effect, Rule, injected
 
 State = Literal[
-    "ready", "not-ready", "waiting-for-identity", "waiting-to-regenerate", "regenerating", "restoring",
-    "disconnecting", "disconnected", "invalid",
-]  # fmt: skip
+    "ready",
+    "not-ready",
+    "waiting-for-identity",
+    "waiting-to-regenerate",
+    "regenerating",
+    "restoring",
+    "disconnecting",
+    "disconnected",
+    "invalid",
+]
 _CUSTOM_RESOURCE = "ciliumendpoints.cilium.io"
 _PER_NODE = "Policy, health and the host's endpoint are known to the node's agent: add node_name."
 _FEW = 32
@@ -121,9 +128,14 @@ async def cilium_get_endpoint_health(
     located = await endpoints.locate(cilium, endpoint_id, node_name)
     told = await located.agent.json("endpoint", "health", located.id)
     return Health(
-        node=located.agent.node, id=int(located.id), pod=located.pod, overall=told["overallHealth"], bpf=told["bpf"],
-        policy=told["policy"], connected=told.get("connected", False),
-    )  # fmt: skip
+        node=located.agent.node,
+        id=int(located.id),
+        pod=located.pod,
+        overall=told["overallHealth"],
+        bpf=told["bpf"],
+        policy=told["policy"],
+        connected=told.get("connected", False),
+    )
 
 
 async def _from_objects(
@@ -141,9 +153,12 @@ async def _from_objects(
         if places or cursor is None:
             break
     found = Endpoints(
-        items=[rows[place] for place in places], total=None if state else page.total, truncated=cursor is not None,
-        cursor=cursor, hint=_PER_NODE,
-    )  # fmt: skip
+        items=[rows[place] for place in places],
+        total=None if state else page.total,
+        truncated=cursor is not None,
+        cursor=cursor,
+        hint=_PER_NODE,
+    )
     found.continues_at(lambda kept: page.cursor_at(limit, bound_to)(places[kept - 1] + 1))
     return found
 
@@ -154,7 +169,13 @@ def _row(item: Mapping[str, Any], addresses: Mapping[str, str]) -> Endpoint:
     address = (networking.get("addressing") or [{}])[0]
     host = str(networking.get("node") or "")
     return Endpoint(
-        node=addresses.get(host, host), id=status.get("id") or 0, identity=identity.get("id"),
-        namespace=metadata["namespace"], pod=metadata["name"], state=status.get("state"),
-        ipv4=address.get("ipv4"), ipv6=address.get("ipv6"), labels=of_its_own(identity.get("labels") or ()) or None,
-    )  # fmt: skip
+        node=addresses.get(host, host),
+        id=status.get("id") or 0,
+        identity=identity.get("id"),
+        namespace=metadata["namespace"],
+        pod=metadata["name"],
+        state=status.get("state"),
+        ipv4=address.get("ipv4"),
+        ipv6=address.get("ipv6"),
+        labels=of_its_own(identity.get("labels") or ()) or None,
+    )

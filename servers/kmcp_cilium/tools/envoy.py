@@ -27,9 +27,10 @@ class EnvoyItems(Page[EnvoyItem]):
 
 
 @agent_tool(
-    Effect.READ, verified="cli",
+    Effect.READ,
+    verified="cli",
     why="no Envoy can be had for the tests: the real command line asks a server that answers as Envoy does",
-)  # fmt: skip
+)
 async def cilium_list_envoy_config(
     resource_name: Annotated[Resource, Word("What")],
     section: Annotated[Section, Word("Of config")] = "all",

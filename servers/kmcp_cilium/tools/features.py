@@ -39,9 +39,11 @@ class Features(SpreadPage[Feature]):
 
 
 @agent_tool(
-    Effect.READ, PODS, Rule("apps", ("daemonsets",), ("list",)),
+    Effect.READ,
+    PODS,
+    Rule("apps", ("daemonsets",), ("list",)),
     why="the agent is real; the operator, of which the tests can have no image, is a stand-in",
-)  # fmt: skip
+)
 async def cilium_show_features_status(
     node_name: EveryNode = None,
     match: Annotated[str | None, Word("Part of the name or a label")] = None,
@@ -58,9 +60,14 @@ async def cilium_show_features_status(
     names = {each["metadata"]["name"] for each in sets}
     hint = None if kept else "No feature's name holds that." if match else "The agents tell of no feature."
     return cilium.page(
-        Features, kept, limit, cursor, hint, beside={name: name in names for name in _BESIDE},
+        Features,
+        kept,
+        limit,
+        cursor,
+        hint,
+        beside={name: name in names for name in _BESIDE},
         unreachable=answers.unreachable,
-    )  # fmt: skip
+    )
 
 
 def _of_agents(answers: Answers[Any]) -> list[Feature]:

@@ -197,6 +197,10 @@ def _result(answers: Answers[FilterChange], result: str, warnings: list[str] | N
     differs = any(change.added or change.removed for change in nodes)
     told = f"would be {result}" if dry_run and differs else result if differs else "unchanged"
     return FilterChanges(
-        nodes=nodes, result=told, changed=differs and not dry_run, dry_run=dry_run or None, warnings=warnings,
+        nodes=nodes,
+        result=told,
+        changed=differs and not dry_run,
+        dry_run=dry_run or None,
+        warnings=warnings,
         unreachable=answers.unreachable,
-    )  # fmt: skip
+    )

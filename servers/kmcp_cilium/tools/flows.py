@@ -71,6 +71,10 @@ def _merged(seen: list[Seen], limit: int) -> Flows:
     lost = sum(each.lost for each in seen)
     hint = None if merged else "No such flow: raise since, or drop a filter; Hubble keeps the newest few thousand."
     return Flows(
-        items=merged[-limit:], returned=min(limit, len(merged)), truncated=len(merged) > limit,
-        counts=flows.counts(merged), lost_events=lost or None, hint=hint,
-    )  # fmt: skip
+        items=merged[-limit:],
+        returned=min(limit, len(merged)),
+        truncated=len(merged) > limit,
+        counts=flows.counts(merged),
+        lost_events=lost or None,
+        hint=hint,
+    )

@@ -125,6 +125,11 @@ async def _listed(
 
 def _lookup(node: str, each: Mapping[str, Any]) -> Lookup:
     return Lookup(
-        node=node, endpoint_id=each.get("endpoint-id", 0), source=each.get("source"), fqdn=each.get("fqdn", ""),
-        ips=sorted(each.get("ips") or ()), ttl=each.get("ttl", 0), expires=each.get("expiration-time"),
-    )  # fmt: skip
+        node=node,
+        endpoint_id=each.get("endpoint-id", 0),
+        source=each.get("source"),
+        fqdn=each.get("fqdn", ""),
+        ips=sorted(each.get("ips") or ()),
+        ttl=each.get("ttl", 0),
+        expires=each.get("expiration-time"),
+    )

@@ -84,9 +84,12 @@ async def cilium_get_identity_details(
     identity = _identity(await _found(agent, identity_id, labels or []))
     bearers = [_bearer(each) for each in await agent.json("ip", "list") if each.get("identity") == identity.id]
     return IdentityDetail(
-        id=identity.id, kind=_kind(identity.id), labels=identity.labels, endpoints=bearers[:_MOST_ENDPOINTS],
+        id=identity.id,
+        kind=_kind(identity.id),
+        labels=identity.labels,
+        endpoints=bearers[:_MOST_ENDPOINTS],
         endpoints_total=len(bearers),
-    )  # fmt: skip
+    )
 
 
 async def _found(agent: Agent, identity_id: int | None, labels: list[str]) -> Mapping[str, Any]:

@@ -134,9 +134,15 @@ async def cilium_uninstall_cilium(
     consequences = [_WITHOUT_NETWORK]
     consequences += ["Policies and all other objects of Cilium's kinds are deleted."] if kinds else []
     return Uninstalled(
-        name=release.name, namespace=release.namespace, changed=not dry_run, dry_run=dry_run or None, objects=gone,
-        result="would be uninstalled" if dry_run else "uninstalled", kinds=kinds, consequences=consequences,
-    )  # fmt: skip
+        name=release.name,
+        namespace=release.namespace,
+        changed=not dry_run,
+        dry_run=dry_run or None,
+        objects=gone,
+        result="would be uninstalled" if dry_run else "uninstalled",
+        kinds=kinds,
+        consequences=consequences,
+    )
 
 
 def _identity(name: str | None, number: int | None) -> dict[str, Any]:

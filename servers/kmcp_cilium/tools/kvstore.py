@@ -116,9 +116,15 @@ async def cilium_delete_key_from_kv_store(
     if not dry_run and keys:
         await _text(agent, "delete", *(("--recursive",) if recursive else ()), "--", key)
     return KeyDeletion(
-        node=agent.node, key=key, result="would be deleted" if dry_run else "deleted", deleted=not dry_run,
-        changed=bool(keys) and not dry_run, count=len(keys), keys=keys[:100], dry_run=dry_run or None,
-    )  # fmt: skip
+        node=agent.node,
+        key=key,
+        result="would be deleted" if dry_run else "deleted",
+        deleted=not dry_run,
+        changed=bool(keys) and not dry_run,
+        count=len(keys),
+        keys=keys[:100],
+        dry_run=dry_run or None,
+    )
 
 
 async def _value(agent: Agent, key: str) -> str | None:

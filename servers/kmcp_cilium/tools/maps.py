@@ -154,17 +154,20 @@ def _map(each: Mapping[str, Any]) -> BpfMap:
     cache = each.get("cache")
     entries = [entry for entry in cache or () if entry]
     return BpfMap(
-        name=str(each.get("path", "")).rpartition("/")[2], cache_enabled=cache is not None,
+        name=str(each.get("path", "")).rpartition("/")[2],
+        cache_enabled=cache is not None,
         entries=len(entries) if cache is not None else None,
         errors=sum(1 for entry in entries if entry.get("last-error")),
-    )  # fmt: skip
+    )
 
 
 def _entry(each: Mapping[str, Any]) -> MapEntry:
     return MapEntry(
-        key=each.get("key", ""), value=each.get("value", ""), desired_action=each.get("desired-action"),
+        key=each.get("key", ""),
+        value=each.get("value", ""),
+        desired_action=each.get("desired-action"),
         last_error=each.get("last-error"),
-    )  # fmt: skip
+    )
 
 
 def _event(each: Mapping[str, Any]) -> MapEvent:

@@ -109,9 +109,10 @@ async def cilium_toggle_cluster_mesh(
         )
     values: dict[str, Any] = {"clustermesh.useAPIServer": enable}
     settings = {
-        "clustermesh.apiserver.service.type": service_type, "clustermesh.apiserver.kvstoremesh.enabled": kvstoremesh,
+        "clustermesh.apiserver.service.type": service_type,
+        "clustermesh.apiserver.kvstoremesh.enabled": kvstoremesh,
         "clustermesh.apiserver.tls.auto.method": "cronJob",
-    }  # fmt: skip
+    }
     values |= {path: value for path, value in settings.items() if enable and value is not None}
     return await releases.with_values(cilium, here.release, releases.nested(values), dry_run)
 
@@ -131,10 +132,13 @@ async def _changed(wanted: list[tuple[Side, dict[str, Any]]], done: str, dry_run
         change = await releases.with_values(side.cilium, side.release, values, dry_run)
         sides.append(
             SideChange(
-                cluster=side.name, context=side.cilium.context.name, revision=change.revision,
-                changed=change.result != "unchanged", values=[_without_keys(value) for value in change.values],
+                cluster=side.name,
+                context=side.cilium.context.name,
+                revision=change.revision,
+                changed=change.result != "unchanged",
+                values=[_without_keys(value) for value in change.values],
             )
-        )  # fmt: skip
+        )
     changed = any(side.changed for side in sides)
     result = f"would be {done}" if dry_run and changed else done if changed else "unchanged"
     return Connection(sides=sides, result=result, changed=changed and not dry_run, dry_run=dry_run or None, **more)

@@ -60,9 +60,12 @@ class MeshStatus(Spread):
 
 @agent_tool(
     Effect.READ,
-    Rule("apps", ("daemonsets", "deployments"), ("list",)), Rule("", ("services", "secrets"), ("get",)),
-    verified="cli", why=_WHY, timeout=60.0,
-)  # fmt: skip
+    Rule("apps", ("daemonsets", "deployments"), ("list",)),
+    Rule("", ("services", "secrets"), ("get",)),
+    verified="cli",
+    why=_WHY,
+    timeout=60.0,
+)
 async def cilium_show_cluster_mesh_status(
     wait: Annotated[bool, Word("Until all are connected")] = False,
     timeout_seconds: TimeoutSeconds = 60,
@@ -88,10 +91,16 @@ async def _look(cilium: Cilium) -> MeshStatus:
     apiserver = components.get(mesh.APISERVER)
     enabled = service is not None or bool(clusters)
     return MeshStatus(
-        enabled=enabled, service=_service(service), apiserver=apiserver, kvstoremesh=await _cache(cilium),
-        clusters=clusters, configured=configured, unreachable=answers.unreachable,
-        problems=_problems(apiserver, clusters, configured), hint=None if enabled else _NO_MESH,
-    )  # fmt: skip
+        enabled=enabled,
+        service=_service(service),
+        apiserver=apiserver,
+        kvstoremesh=await _cache(cilium),
+        clusters=clusters,
+        configured=configured,
+        unreachable=answers.unreachable,
+        problems=_problems(apiserver, clusters, configured),
+        hint=None if enabled else _NO_MESH,
+    )
 
 
 async def _remotes(agent: Agent) -> list[Remote]:
@@ -110,10 +119,15 @@ def _summary(name: str, seen: list[Remote], total: int) -> Connected:
     ready = sum(1 for each in seen if each.ready)
     failing = next((each for each in seen if not each.ready), None)
     return Connected(
-        name=name, connected=all(each.connected for each in seen), ready_nodes=ready, total_nodes=total,
-        nodes=max(each.nodes for each in seen), endpoints=max(each.endpoints for each in seen),
-        services=max(each.services for each in seen), last_failure=failing.status if failing else None,
-    )  # fmt: skip
+        name=name,
+        connected=all(each.connected for each in seen),
+        ready_nodes=ready,
+        total_nodes=total,
+        nodes=max(each.nodes for each in seen),
+        endpoints=max(each.endpoints for each in seen),
+        services=max(each.services for each in seen),
+        last_failure=failing.status if failing else None,
+    )
 
 
 async def _cache(cilium: Cilium) -> list[Remote] | None:
@@ -136,9 +150,10 @@ def _service(service: Any) -> MeshService | None:
     spec = part(service, "spec")
     port: dict[str, Any] = next(iter(spec.get("ports") or ()), {})
     return MeshService(
-        type=spec.get("type", "ClusterIP"), port=port.get("nodePort") or port.get("port"),
+        type=spec.get("type", "ClusterIP"),
+        port=port.get("nodePort") or port.get("port"),
         addresses=[each.get("ip") or each.get("hostname", "") for each in ingress],
-    )  # fmt: skip
+    )
 
 
 def _problems(apiserver: Component | None, clusters: Iterable[Connected], configured: list[str]) -> list[str]:

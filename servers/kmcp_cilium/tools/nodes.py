@@ -75,9 +75,15 @@ def _node(entry: Mapping[str, Any]) -> ClusterNode:
     )
     ipv4, ipv6 = primary.get("ipv4") or {}, primary.get("ipv6") or {}
     return ClusterNode(
-        name=entry["name"], source=entry.get("source"), ipv4=ipv4.get("ip"), pod_cidr_v4=ipv4.get("alloc-range"),
-        ipv6=ipv6.get("ip"), pod_cidr_v6=ipv6.get("alloc-range"), health_ip=_ip(health), ingress_ip=_ip(ingress),
-    )  # fmt: skip
+        name=entry["name"],
+        source=entry.get("source"),
+        ipv4=ipv4.get("ip"),
+        pod_cidr_v4=ipv4.get("alloc-range"),
+        ipv6=ipv6.get("ip"),
+        pod_cidr_v6=ipv6.get("alloc-range"),
+        health_ip=_ip(health),
+        ingress_ip=_ip(ingress),
+    )
 
 
 def _ip(addressing: Mapping[str, Any]) -> str | None:

@@ -45,9 +45,10 @@ class Overview(Result):
 
 @agent_tool(
     Effect.READ,
-    Rule("apps", ("daemonsets", "deployments"), ("list",)), Rule("", ("configmaps",), ("get",)),
+    Rule("apps", ("daemonsets", "deployments"), ("list",)),
+    Rule("", ("configmaps",), ("get",)),
     Rule("cilium.io", ("ciliumendpoints",), ("list",)),
-)  # fmt: skip
+)
 async def cilium_status_and_version(
     verbose: Annotated[bool, Word("Every agent")] = False, cilium: Cilium = injected()
 ) -> Overview:
@@ -63,10 +64,15 @@ async def cilium_status_and_version(
     problems = [*_of_agents(states, answers, versions), *_of_components(components, coverage)]
     shown = [state for _, state in sorted(states.items()) if verbose or state.state != _WELL]
     return Overview(
-        healthy=not problems, problems=problems, components=components, agents=shown[:_MOST], endpoints=coverage,
-        version={"agents": ", ".join(sorted(versions)), **workloads.versions(components)}, agents_total=len(states),
+        healthy=not problems,
+        problems=problems,
+        components=components,
+        agents=shown[:_MOST],
+        endpoints=coverage,
+        version={"agents": ", ".join(sorted(versions)), **workloads.versions(components)},
+        agents_total=len(states),
         features=workloads.features(await workloads.configuration(cilium)),
-    )  # fmt: skip
+    )
 
 
 async def _state(agent: Agent) -> tuple[AgentState, str]:

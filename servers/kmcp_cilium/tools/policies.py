@@ -103,6 +103,8 @@ async def cilium_validate_cilium_network_policies(
 
 def _selection(each: Mapping[str, Any]) -> Selection:
     return Selection(
-        selector=selector(each.get("selector", "")), policy=policy_of(map(written, each.get("labels") or ())),
-        users=each.get("users", 0), identities=sorted(each.get("identities") or ()),
-    )  # fmt: skip
+        selector=selector(each.get("selector", "")),
+        policy=policy_of(map(written, each.get("labels") or ())),
+        users=each.get("users", 0),
+        identities=sorted(each.get("identities") or ()),
+    )

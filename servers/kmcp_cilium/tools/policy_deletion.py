@@ -64,9 +64,12 @@ async def cilium_delete_policy_rules(
     endpoints = await _endpoints(cilium, place.namespace)
     items = [await _deleted(cilium, kind, place, policy, endpoints, dry_run) for policy in found]
     return PolicyDeletion(
-        items=items, changed=bool(items) and not dry_run, dry_run=dry_run or None,
-        warnings=[_OPEN] if items else None, hint=None if items else "No policy matches: nothing was deleted.",
-    )  # fmt: skip
+        items=items,
+        changed=bool(items) and not dry_run,
+        dry_run=dry_run or None,
+        warnings=[_OPEN] if items else None,
+        hint=None if items else "No policy matches: nothing was deleted.",
+    )
 
 
 async def _place(cilium: Cilium, kind: str, namespace: str | None, all: bool) -> Place:
@@ -106,16 +109,27 @@ async def _endpoints(cilium: Cilium, namespace: str | None) -> list[dict[str, An
 
 
 async def _deleted(
-    cilium: Cilium, kind: str, place: Place, policy: Mapping[str, Any], endpoints: list[dict[str, Any]] | None,
+    cilium: Cilium,
+    kind: str,
+    place: Place,
+    policy: Mapping[str, Any],
+    endpoints: list[dict[str, Any]] | None,
     dry_run: bool,
-) -> DeletedPolicy:  # fmt: skip
+) -> DeletedPolicy:
     metadata = policy["metadata"]
     await objects.delete(
-        cilium.api, place.kind, metadata["name"], place.namespace, propagation="background", uid=metadata["uid"],
+        cilium.api,
+        place.kind,
+        metadata["name"],
+        place.namespace,
+        propagation="background",
+        uid=metadata["uid"],
         dry_run=dry_run,
-    )  # fmt: skip
+    )
     return DeletedPolicy(
-        kind=kind, namespace=metadata.get("namespace"), name=metadata["name"],
+        kind=kind,
+        namespace=metadata.get("namespace"),
+        name=metadata["name"],
         result="would be deleted" if dry_run else "deleted",
         endpoints_affected=None if endpoints is None else policies.affected(kind, policy, endpoints),
-    )  # fmt: skip
+    )

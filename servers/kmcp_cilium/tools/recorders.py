@@ -100,14 +100,15 @@ async def cilium_get_pcap_recorder(
 async def cilium_update_pcap_recorder(
     recorder_id: RecorderId,
     filters: Annotated[
-        list[Annotated[str, AfterValidator(check_filter)]], BeforeValidator(_at_commas),
+        list[Annotated[str, AfterValidator(check_filter)]],
+        BeforeValidator(_at_commas),
         Word("srcCIDR srcPort dstCIDR dstPort proto", min_length=1),
     ],
     caplen: Annotated[int, Word("Bytes of a packet; 0 all", ge=0, le=65_535)] = 0,
     node_name: OneNode = None,
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
-) -> RecorderChange:  # fmt: skip
+) -> RecorderChange:
     """Make or change a packet recorder of an agent up to 1.18."""
     agent = await cilium.one_agent(node_name)
     before = await _found(agent, recorder_id)
@@ -118,9 +119,14 @@ async def cilium_update_pcap_recorder(
     same = before is not None and (before.capture_length, before.filters) == (caplen, filters)
     result = "updated" if before else "created"
     return RecorderChange(
-        node=agent.node, id=recorder_id, created=before is None, filters=filters, dry_run=dry_run or None,
-        result=f"would be {result}" if dry_run else result, changed=not dry_run and not same,
-    )  # fmt: skip
+        node=agent.node,
+        id=recorder_id,
+        created=before is None,
+        filters=filters,
+        dry_run=dry_run or None,
+        result=f"would be {result}" if dry_run else result,
+        changed=not dry_run and not same,
+    )
 
 
 @agent_tool(Effect.DESTROY, verified="stand-in", why=_OLD)
@@ -135,9 +141,14 @@ async def cilium_delete_pcap_recorder(
     if not dry_run:
         await agent.text("recorder", "delete", str(recorder_id))
     return RecorderChange(
-        node=agent.node, id=recorder_id, deleted=not dry_run, filters=before.filters, changed=not dry_run,
-        result="would be deleted" if dry_run else "deleted", dry_run=dry_run or None,
-    )  # fmt: skip
+        node=agent.node,
+        id=recorder_id,
+        deleted=not dry_run,
+        filters=before.filters,
+        changed=not dry_run,
+        result="would be deleted" if dry_run else "deleted",
+        dry_run=dry_run or None,
+    )
 
 
 async def _listed(agent: Agent) -> list[Recorder]:

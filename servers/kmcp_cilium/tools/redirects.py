@@ -57,10 +57,14 @@ async def cilium_list_local_redirect_policies(
 
 def _policy(node: str, each: Mapping[str, Any]) -> RedirectPolicy:
     return RedirectPolicy(
-        node=node, namespace=each.get("namespace", ""), name=each.get("name", ""), type=each.get("lrp-type"),
-        frontend_type=each.get("frontend-type"), service=each.get("service-id") or None,
+        node=node,
+        namespace=each.get("namespace", ""),
+        name=each.get("name", ""),
+        type=each.get("lrp-type"),
+        frontend_type=each.get("frontend-type"),
+        service=each.get("service-id") or None,
         frontends=[_redirected(mapping) for mapping in each.get("frontend-mappings") or ()],
-    )  # fmt: skip
+    )
 
 
 def _redirected(mapping: Mapping[str, Any]) -> Redirected:

@@ -58,18 +58,26 @@ async def cilium_update_service(
 ) -> ServiceUpdate:
     """Write a service into the load balancer of an agent up to 1.17; later ones follow Services alone."""
     kinds = {
-        "--k8s-external": k8s_external, "--k8s-host-port": k8s_host_port, "--k8s-load-balancer": k8s_load_balancer,
-        "--k8s-node-port": k8s_node_port, "--local-redirect": local_redirect,
-    }  # fmt: skip
+        "--k8s-external": k8s_external,
+        "--k8s-host-port": k8s_host_port,
+        "--k8s-load-balancer": k8s_load_balancer,
+        "--k8s-node-port": k8s_node_port,
+        "--local-redirect": local_redirect,
+    }
     _check_lengths(backends, backend_weights, states, kinds)
     frontend = f"{frontend}/{protocol.upper()}" if protocol and "/" not in frontend else frontend
     agent = await cilium.one_agent(node_name)
     await _refuse_removed(agent, "update", str(id), frontend)
     words = (
-        *_addresses(frontend, backends), *_joined("--backend-weights", backend_weights), *_joined("--states", states),
-        "--k8s-ext-traffic-policy", k8s_ext_traffic_policy, "--k8s-int-traffic-policy", k8s_int_traffic_policy,
+        *_addresses(frontend, backends),
+        *_joined("--backend-weights", backend_weights),
+        *_joined("--states", states),
+        "--k8s-ext-traffic-policy",
+        k8s_ext_traffic_policy,
+        "--k8s-int-traffic-policy",
+        k8s_int_traffic_policy,
         *_given({**kinds, "--k8s-cluster-internal": k8s_cluster_internal}),
-    )  # fmt: skip
+    )
     return await _updated(agent, id, words, dry_run)
 
 
@@ -93,9 +101,14 @@ async def cilium_delete_service(
     if not dry_run:
         await agent.text("service", "delete", *(("--all",) if all else (str(service_id),)))
     return ServiceDeletion(
-        node=agent.node, result="would be deleted" if dry_run else "deleted", changed=bool(meant) and not dry_run,
-        deleted=meant, total=len(meant), dry_run=dry_run or None, warnings=[_OVERWRITTEN],
-    )  # fmt: skip
+        node=agent.node,
+        result="would be deleted" if dry_run else "deleted",
+        changed=bool(meant) and not dry_run,
+        deleted=meant,
+        total=len(meant),
+        dry_run=dry_run or None,
+        warnings=[_OVERWRITTEN],
+    )
 
 
 async def _updated(agent: Agent, number: int, words: tuple[str, ...], dry_run: bool) -> ServiceUpdate:
@@ -106,9 +119,13 @@ async def _updated(agent: Agent, number: int, words: tuple[str, ...], dry_run: b
     await agent.text("service", "update", "--id", str(number), *words)
     after = await _there(agent, number)
     return ServiceUpdate(
-        node=agent.node, result="updated" if before else "created", changed=before != after, before=before,
-        after=after, warnings=[_OVERWRITTEN],
-    )  # fmt: skip
+        node=agent.node,
+        result="updated" if before else "created",
+        changed=before != after,
+        before=before,
+        after=after,
+        warnings=[_OVERWRITTEN],
+    )
 
 
 def _check_lengths(

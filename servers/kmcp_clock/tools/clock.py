@@ -32,6 +32,9 @@ async def datetime_get_current_time(
     moment = clock.now(zone, offset or 0)
     text = moment.isoformat(timespec="seconds")
     return Moment(
-        iso8601=text, unix=math.floor(moment.timestamp()), timezone=zone.key,
-        utc_offset=text[len("1970-01-01T00:00:00") :], weekday=moment.strftime("%A"),
-    )  # fmt: skip
+        iso8601=text,
+        unix=math.floor(moment.timestamp()),
+        timezone=zone.key,
+        utc_offset=text[len("1970-01-01T00:00:00") :],
+        weekday=moment.strftime("%A"),
+    )

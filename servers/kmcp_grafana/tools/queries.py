@@ -45,9 +45,12 @@ async def grafana_query(
     lines = list(queries.lines_of(frames))
     rows = lines or [_series(name, labels, points, mode) for name, labels, points in queries.series_of(frames)]
     found = Found(
-        items=rows[:limit], total=len(rows), truncated=len(rows) > limit, datasource=str(source["name"]),
+        items=rows[:limit],
+        total=len(rows),
+        truncated=len(rows) > limit,
+        datasource=str(source["name"]),
         datasource_type=str(source["type"]),
-    )  # fmt: skip
+    )
     if found.truncated:
         found.hint = "More match: narrow the query (labels, topk), or raise limit."
     if not rows:

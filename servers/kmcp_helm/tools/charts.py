@@ -44,9 +44,11 @@ class _Plain(Rendered):
 
 
 @tool(
-    Effect.READ, extra=True, timeout=150,
+    Effect.READ,
+    extra=True,
+    timeout=150,
     why="helm 3 and repositories are real; the registry of an oci:// chart is a stand-in on loopback",
-)  # fmt: skip
+)
 async def helm_show(
     chart: ChartReference,
     version: Version = None,
@@ -66,12 +68,13 @@ async def helm_show(
     bound_to = {"chart": chart, "version": version, "what": what, "values": values, "name": name}
     skipped = int(cursors.decode(cursor, bound_to).get("l", 0)) if cursor else 0
     result = ShownChart(
-        chart=str(metadata.get("name")), version=str(metadata.get("version")),
+        chart=str(metadata.get("name")),
+        version=str(metadata.get("version")),
         app_version=str(metadata["appVersion"]) if metadata.get("appVersion") else None,
         objects=objects_of(text) if what == "template" and not cursor else None,
         content=Rest(Text(text) if what in ("template", "crds") else _Plain(text), skipped),
         hint=None if text.strip() else f"The chart has no {what}.",
-    )  # fmt: skip
+    )
     return result.continues_at(lambda kept: cursors.encode({"l": skipped + kept}, bound_to))
 
 

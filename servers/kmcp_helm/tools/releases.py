@@ -64,9 +64,12 @@ async def helm_list_releases(
     of_state = [head for head in known if wanted is None or head.status in wanted]
     found = [head for head in of_state if matching is None or matching.found_in(head.name)]
     bound_to = {
-        "context": client.cluster.context.name, "namespace": where, "filter": filter, "selector": selector,
+        "context": client.cluster.context.name,
+        "namespace": where,
+        "filter": filter,
+        "selector": selector,
         "states": sorted(wanted or ()),
-    }  # fmt: skip
+    }
     left = _after(found, cursors.decode(cursor, bound_to)) if cursor else found
     shown = left[:limit]
     page = ListedReleases(
@@ -89,9 +92,12 @@ def _states(
     if all:
         return None
     chosen = {
-        "deployed": deployed, "failed": failed, "uninstalled": uninstalled, "uninstalling": uninstalling,
+        "deployed": deployed,
+        "failed": failed,
+        "uninstalled": uninstalled,
+        "uninstalling": uninstalling,
         **dict.fromkeys(PENDING, pending),
-    }  # fmt: skip
+    }
     return {state for state, wanted in chosen.items() if wanted} or {"deployed", "failed"}
 
 
@@ -116,9 +122,12 @@ async def _decoded(releases: Releases, heads: Sequence[Head]) -> list[ListedRele
                     raise
                 return ListedRelease(**about, error="gone meanwhile")
         return ListedRelease(
-            **about, updated=release.last_deployed, chart=release.chart_name, chart_version=release.chart_version,
+            **about,
+            updated=release.last_deployed,
+            chart=release.chart_name,
+            chart_version=release.chart_version,
             app_version=release.app_version,
-        )  # fmt: skip
+        )
 
     return list(await asyncio.gather(*(one(head) for head in heads)))
 

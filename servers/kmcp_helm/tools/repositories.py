@@ -47,9 +47,13 @@ async def helm_repo_add(
     if not dry_run:
         await known.add(client.call, name, url, force=force_update)
     return AddedRepository(
-        name=name, url=url, charts=None if dry_run else len(known.charts(name)), changed=changed,
-        dry_run=dry_run or None, hint=None if known.lasting else _LASTING,
-    )  # fmt: skip
+        name=name,
+        url=url,
+        charts=None if dry_run else len(known.charts(name)),
+        changed=changed,
+        dry_run=dry_run or None,
+        hint=None if known.lasting else _LASTING,
+    )
 
 
 class RefreshedRepository(BaseModel):
@@ -91,6 +95,9 @@ async def _refreshed(client: Client, repository: Repository) -> RefreshedReposit
         error = failure.message
     read = known.read_at(repository.name)
     return RefreshedRepository(
-        name=repository.name, url=repository.url, charts=len(known.charts(repository.name)), error=error,
+        name=repository.name,
+        url=repository.url,
+        charts=len(known.charts(repository.name)),
+        error=error,
         updated=datetime.fromtimestamp(read, UTC).isoformat(timespec="seconds") if read is not None else None,
-    )  # fmt: skip
+    )

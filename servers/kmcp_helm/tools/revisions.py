@@ -65,16 +65,26 @@ async def helm_get_release(
     """Show values, manifest, hooks or notes of a release; ask for one part."""
     release = await client.releases.current(namespace, name, revision)
     bound_to = {
-        "context": client.cluster.context.name, "namespace": namespace, "name": name, "resource": resource,
+        "context": client.cluster.context.name,
+        "namespace": namespace,
+        "name": name,
+        "resource": resource,
         "revision": release.revision,
-    }  # fmt: skip
+    }
     skipped = int(cursors.decode(cursor, bound_to).get("l", 0)) if cursor else 0
     result = ReleaseParts(
-        name=release.name, namespace=release.namespace, revision=release.revision, status=release.status,
-        chart=release.chart_name, chart_version=release.chart_version, app_version=release.app_version or None,
-        updated=release.last_deployed or None, description=release.description or None,
-        **({} if cursor else _parts(release, resource)), manifest=_text(release, resource, skipped),
-    )  # fmt: skip
+        name=release.name,
+        namespace=release.namespace,
+        revision=release.revision,
+        status=release.status,
+        chart=release.chart_name,
+        chart_version=release.chart_version,
+        app_version=release.app_version or None,
+        updated=release.last_deployed or None,
+        description=release.description or None,
+        **({} if cursor else _parts(release, resource)),
+        manifest=_text(release, resource, skipped),
+    )
     return result.continues_at(lambda kept: cursors.encode({"l": skipped + kept}, bound_to))
 
 
@@ -105,10 +115,13 @@ def _text(release: Release, resource: Part, skipped: int) -> Rendered | None:
 
 def _hook(body: Any) -> Hook:
     return Hook(
-        name=str(body.get("name", "")), kind=str(body.get("kind", "")), events=list(body.get("events") or ()),
-        weight=body.get("weight"), delete_policies=body.get("delete_policies"),
+        name=str(body.get("name", "")),
+        kind=str(body.get("kind", "")),
+        events=list(body.get("events") or ()),
+        weight=body.get("weight"),
+        delete_policies=body.get("delete_policies"),
         last_run=(body.get("last_run") or {}).get("phase") or None,
-    )  # fmt: skip
+    )
 
 
 class PastRevision(BaseModel):
@@ -147,13 +160,22 @@ async def helm_history(
         charts.append(release.chart_name)
         items.append(_past(release))
     return History(
-        items=items, name=name, namespace=namespace, chart=charts[0] if charts else None, total=len(heads),
-        truncated=len(heads) > limit, hint="Older ones exist: raise limit." if len(heads) > limit else None,
-    )  # fmt: skip
+        items=items,
+        name=name,
+        namespace=namespace,
+        chart=charts[0] if charts else None,
+        total=len(heads),
+        truncated=len(heads) > limit,
+        hint="Older ones exist: raise limit." if len(heads) > limit else None,
+    )
 
 
 def _past(release: Release) -> PastRevision:
     return PastRevision(
-        revision=release.revision, updated=release.last_deployed, status=release.status,
-        chart_version=release.chart_version, app_version=release.app_version, description=release.description,
-    )  # fmt: skip
+        revision=release.revision,
+        updated=release.last_deployed,
+        status=release.status,
+        chart_version=release.chart_version,
+        app_version=release.app_version,
+        description=release.description,
+    )

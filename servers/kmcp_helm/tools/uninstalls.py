@@ -54,9 +54,14 @@ async def helm_uninstall(
     warnings: list[str] = []
     if not dry_run:
         warnings = await client.helm.uninstall(
-            client.cluster, namespace, name, keep_history=keep_history, cascade=cascade, wait=wait,
+            client.cluster,
+            namespace,
+            name,
+            keep_history=keep_history,
+            cascade=cascade,
+            wait=wait,
             timeout_seconds=timeout_seconds,
-        )  # fmt: skip
+        )
     return _uninstalled(release, keep_history, dry_run, warnings)
 
 
@@ -64,9 +69,16 @@ def _uninstalled(release: Release, keep_history: bool, dry_run: bool, warnings: 
     parts = manifests.objects(release.manifest) if release.status != "uninstalled" else []
     hooks = [hook for hook in release.hooks if _EVENTS & {*(hook.get("events") or ())}]
     return Uninstalled(
-        name=release.name, namespace=release.namespace, revision=release.revision, chart=release.chart_name,
-        result="uninstalled", changed=True, dry_run=dry_run or None, history="kept" if keep_history else "deleted",
+        name=release.name,
+        namespace=release.namespace,
+        revision=release.revision,
+        chart=release.chart_name,
+        result="uninstalled",
+        changed=True,
+        dry_run=dry_run or None,
+        history="kept" if keep_history else "deleted",
         hooks=[f"{hook.get('kind')} {hook.get('name')}" for hook in hooks] or None,
         kept=[Object.of(part) for part in parts if part.kept] or None,
-        objects=[Object.of(part) for part in parts if not part.kept], warnings=warnings,
-    )  # fmt: skip
+        objects=[Object.of(part) for part in parts if not part.kept],
+        warnings=warnings,
+    )

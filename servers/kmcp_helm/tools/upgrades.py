@@ -54,9 +54,10 @@ class Upgraded(Body):
 
 
 @tool(
-    Effect.WRITE, needs=WRITES,
+    Effect.WRITE,
+    needs=WRITES,
     why="helm 3 and the cluster are real; of helm 4 the tests only check the flags that it is given",
-)  # fmt: skip
+)
 async def helm_upgrade(
     name: ReleaseName,
     chart: ChartReference,
@@ -77,10 +78,19 @@ async def helm_upgrade(
     before = await states.before_upgrade(client.releases, namespace, name, install)
     given = merging.with_set(values or {}, set or {})
     wanted = Upgrade(
-        name=name, namespace=namespace, chart=chart, version=version, values=given, values_mode=values_mode,
-        install=install, create_namespace=create_namespace, atomic=atomic, wait=wait,
-        timeout_seconds=timeout_seconds, dry_run=dry_run,
-    )  # fmt: skip
+        name=name,
+        namespace=namespace,
+        chart=chart,
+        version=version,
+        values=given,
+        values_mode=values_mode,
+        install=install,
+        create_namespace=create_namespace,
+        atomic=atomic,
+        wait=wait,
+        timeout_seconds=timeout_seconds,
+        dry_run=dry_run,
+    )
     return await _upgrade(client, before, wanted)
 
 
@@ -100,13 +110,23 @@ def _upgraded(before: Release | None, after: Release, dry_run: bool, **more: Any
     # A rehearsal is pending to helm, while the release is what it was.
     unchanged = before.status if before else "not installed"
     return Upgraded(
-        name=after.name, namespace=after.namespace, revision=after.revision,
+        name=after.name,
+        namespace=after.namespace,
+        revision=after.revision,
         status=unchanged if dry_run else after.status,
-        chart=after.chart_name, chart_version=after.chart_version, app_version=after.app_version or None,
-        result="upgraded" if before else "installed", changed=True, changes=changed(found), dry_run=dry_run or None,
-        notes=after.notes or None, diff=Difference(found) if dry_run and before else None,
-        manifest=Text(after.manifest) if dry_run else None, warnings=list(after.warnings), **more,
-    )  # fmt: skip
+        chart=after.chart_name,
+        chart_version=after.chart_version,
+        app_version=after.app_version or None,
+        result="upgraded" if before else "installed",
+        changed=True,
+        changes=changed(found),
+        dry_run=dry_run or None,
+        notes=after.notes or None,
+        diff=Difference(found) if dry_run and before else None,
+        manifest=Text(after.manifest) if dry_run else None,
+        warnings=list(after.warnings),
+        **more,
+    )
 
 
 async def _late(client: Client, namespace: str, name: str, before: Release | None, failure: ToolFailure) -> Upgraded:
@@ -155,12 +175,19 @@ async def helm_rollback(
     found = manifests.changes(plan.now.manifest, plan.target.manifest)
     return RolledBack.model_validate(
         {
-            "name": name, "namespace": namespace, "from": plan.now.revision, "to": plan.target.revision,
-            "status": plan.now.status, "changed": True, "changes": changed(found), "dry_run": dry_run or None,
-            "diff": Difference(found) if dry_run else None, **done,
+            "name": name,
+            "namespace": namespace,
+            "from": plan.now.revision,
+            "to": plan.target.revision,
+            "status": plan.now.status,
+            "changed": True,
+            "changes": changed(found),
+            "dry_run": dry_run or None,
+            "diff": Difference(found) if dry_run else None,
+            **done,
             "warnings": [*plan.warnings, *done.get("warnings", ())],
         }
-    )  # fmt: skip
+    )
 
 
 async def _rolled_back(client: Client, plan: states.Rollback, wait: bool, seconds: int) -> dict[str, Any]:

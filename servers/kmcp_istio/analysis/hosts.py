@@ -62,12 +62,14 @@ def destinations(virtual_service: Mapping[str, Any]) -> list[tuple[str, Mapping[
     """Where a VirtualService sends or mirrors traffic to: what it is called in messages, and the destination."""
     found = [
         ("host", route.get("destination") or {})
-        for protocol in ("tcp", "tls", "http") for rule in virtual_service.get(protocol) or ()
+        for protocol in ("tcp", "tls", "http")
+        for rule in virtual_service.get(protocol) or ()
         for route in rule.get("route") or ()
-    ]  # fmt: skip
+    ]
     for rule in virtual_service.get("http") or ():
-        mirrors = [*([rule["mirror"]] if rule.get("mirror") else []), *(
-            each.get("destination") or {} for each in rule.get("mirrors") or ()
-        )]  # fmt: skip
+        mirrors = [
+            *([rule["mirror"]] if rule.get("mirror") else []),
+            *(each.get("destination") or {} for each in rule.get("mirrors") or ()),
+        ]
         found += [("mirror", mirror) for mirror in mirrors]
     return found

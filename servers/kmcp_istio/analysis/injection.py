@@ -13,9 +13,7 @@ _REVISION = "istio.io/rev"
 _MODE = "istio.io/dataplane-mode"
 _SIDECAR = "sidecar.istio.io/inject"
 _MANAGED = "gateway.istio.io/managed"
-_PROTOCOLS = frozenset(
-    {"tcp", "udp", "grpc", "http", "http_proxy", "http2", "https", "tls", "mongo", "redis", "mysql"}
-)  # fmt: skip
+_PROTOCOLS = frozenset({"tcp", "udp", "grpc", "http", "http_proxy", "http2", "https", "tls", "mongo", "redis", "mysql"})
 _STANDARD = frozenset({"kubernetes.io/h2c", "kubernetes.io/ws", "kubernetes.io/wss"})
 _KNOWN_PORTS = frozenset({25, 53, 3306, 27017})
 """Ports whose protocol Istio takes for TCP without being told."""
@@ -36,10 +34,13 @@ def _of_namespace(namespace: Object, snapshot: Snapshot) -> Iterator[Found]:
         return
     if not marked.get(_INJECTION) and _REVISION not in marked:
         yield finding(
-            "IST0102", "Info", Origin("Namespace", "", name), "The namespace is not enabled for Istio injection. Run "
+            "IST0102",
+            "Info",
+            Origin("Namespace", "", name),
+            "The namespace is not enabled for Istio injection. Run "
             f"'kubectl label namespace {name} istio-injection=enabled' to enable it, or 'kubectl label namespace "
             f"{name} istio-injection=disabled' to explicitly mark it as not needing injection.",
-        )  # fmt: skip
+        )
     elif marked.get(_INJECTION) == "enabled":
         yield from (found for pod in snapshot.of("pods") if identity(pod)[0] == name for found in _of_pod(pod))
 
@@ -52,9 +53,12 @@ def _of_pod(pod: Object) -> Iterator[Found]:
     if not proxied and wanted.lower() != "false" and not spec(pod).get("hostNetwork"):
         namespace, name = identity(pod)
         yield finding(
-            "IST0103", "Warning", Origin("Pod", namespace, name), f"The pod {namespace}/{name} is missing the Istio "
+            "IST0103",
+            "Warning",
+            Origin("Pod", namespace, name),
+            f"The pod {namespace}/{name} is missing the Istio "
             "proxy. This can often be resolved by restarting or redeploying the workload.",
-        )  # fmt: skip
+        )
 
 
 def _ports_of(service: Object) -> Iterator[Found]:
@@ -64,16 +68,22 @@ def _ports_of(service: Object) -> Iterator[Found]:
     for port in spec(service).get("ports") or ():
         if spec(service).get("type") != "ExternalName" and not _is_told(port):
             yield finding(
-                "IST0118", "Info", Origin("Service", namespace, name), f"Port name {port.get('name', '')} (port: "
+                "IST0118",
+                "Info",
+                Origin("Service", namespace, name),
+                f"Port name {port.get('name', '')} (port: "
                 f"{port['port']}, targetPort: {port.get('targetPort', 0)}) doesn't follow the naming convention of "
                 "Istio port.",
-            )  # fmt: skip
+            )
 
 
 def _is_told(port: Mapping[str, Any]) -> bool:
     """Whether the port says its protocol, in its name or its appProtocol, or has one that is known anyway."""
     given = str(port.get("appProtocol") or port.get("name") or "").lower()
     return (
-        port.get("protocol") == "UDP" or port.get("appProtocol") in _STANDARD or given.startswith("grpc-web")
-        or given.partition("-")[0] in _PROTOCOLS or port["port"] in _KNOWN_PORTS
-    )  # fmt: skip
+        port.get("protocol") == "UDP"
+        or port.get("appProtocol") in _STANDARD
+        or given.startswith("grpc-web")
+        or given.partition("-")[0] in _PROTOCOLS
+        or port["port"] in _KNOWN_PORTS
+    )

@@ -20,10 +20,14 @@ NEEDED = (
     *(
         Rule(group, ("*",), _FOLLOWED)
         for group in (
-            NETWORKING, "security.istio.io", "telemetry.istio.io", "extensions.istio.io", "gateway.networking.k8s.io",
+            NETWORKING,
+            "security.istio.io",
+            "telemetry.istio.io",
+            "extensions.istio.io",
+            "gateway.networking.k8s.io",
         )
     ),
-)  # fmt: skip
+)
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
@@ -41,7 +45,8 @@ async def missing(mesh: Mesh) -> list[str]:
 async def _allowed(mesh: Mesh, group: str, resource: str, verb: str) -> bool:
     wanted = {"group": group, "resource": resource, "verb": verb}
     review = {
-        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
         "spec": {"resourceAttributes": wanted},
-    }  # fmt: skip
+    }
     return bool((await mesh.api.send("POST", _REVIEWS, (), review))["status"]["allowed"])

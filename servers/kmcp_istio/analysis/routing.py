@@ -41,9 +41,12 @@ def _gateways_of(
         hosts = list(wanted.get("hosts") or ())
         if not _served(gateways.get(key, {}), key[0], hosts, origin.namespace):
             yield finding(
-                "IST0132", "Warning", origin, f"one or more host [{' '.join(hosts)}] defined in VirtualService "
+                "IST0132",
+                "Warning",
+                origin,
+                f"one or more host [{' '.join(hosts)}] defined in VirtualService "
                 f"{origin.namespace}/{origin.name} not found in Gateway {'/'.join(key)}.",
-            )  # fmt: skip
+            )
 
 
 def _served(gateway: Mapping[str, Any], home: str, hosts: list[str], namespace: str) -> bool:
@@ -92,10 +95,13 @@ def _claims(snapshot: Snapshot) -> Iterator[Found]:
             if origin not in reported:
                 reported.add(origin)
                 yield finding(
-                    "IST0109", "Error", origin, f"The VirtualServices {names} associated with mesh gateway define the "
+                    "IST0109",
+                    "Error",
+                    origin,
+                    f"The VirtualServices {names} associated with mesh gateway define the "
                     f"same host {scope}/{host} which can lead to undefined behavior. This can be fixed by merging the "
                     "conflicting VirtualServices into a single resource.",
-                )  # fmt: skip
+                )
 
 
 def _workloads_of(origin: Origin, wanted: Mapping[str, Any], snapshot: Snapshot) -> Iterator[Found]:
@@ -110,10 +116,13 @@ def _workloads_of(origin: Origin, wanted: Mapping[str, Any], snapshot: Snapshot)
         port = (server.get("port") or {}).get("number")
         if port and port not in open_ports:
             yield finding(
-                "IST0162", "Warning", origin, f"The gateway is listening on a target port (port {port}) that is not "
+                "IST0162",
+                "Warning",
+                origin,
+                f"The gateway is listening on a target port (port {port}) that is not "
                 f"defined in the Service associated with its workload instances (Pod selector {shown}). If you need to "
                 "access the gateway port through the gateway Service, it will not be available.",
-            )  # fmt: skip
+            )
 
 
 def _ports_before(pods: list[Any], snapshot: Snapshot) -> set[int]:

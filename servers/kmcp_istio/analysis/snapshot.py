@@ -12,9 +12,11 @@ from kmcp_runtime.kube import pages
 NETWORKING = "networking.istio.io"
 _BUILT_IN = {"namespaces": "Namespace", "services": "Service", "pods": "Pod"}
 _OWN = {
-    "virtualservices": "VirtualService", "destinationrules": "DestinationRule", "gateways": "Gateway",
+    "virtualservices": "VirtualService",
+    "destinationrules": "DestinationRule",
+    "gateways": "Gateway",
     "serviceentries": "ServiceEntry",
-}  # fmt: skip
+}
 _PAGE = 500
 _MOST = 5_000
 

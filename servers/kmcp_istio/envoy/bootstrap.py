@@ -25,11 +25,12 @@ def entries(section: Section) -> list[Entry]:
         return []
     metadata = at(found, "node", "metadata")
     row = Bootstrap(
-        node=text(found, "node", "id"), istio_version=text(metadata, "ISTIO_VERSION") or None,
+        node=text(found, "node", "id"),
+        istio_version=text(metadata, "ISTIO_VERSION") or None,
         envoy_version=_version(at(found, "node", "user_agent_build_version")),
         cluster_id=text(metadata, "CLUSTER_ID") or None,
         discovery=text(metadata, "PROXY_CONFIG", "discoveryAddress") or None,
-    )  # fmt: skip
+    )
     return [Entry(row.node, row, found)]
 
 

@@ -60,9 +60,13 @@ def _entry(cluster: Any) -> Entry:
     name = text(cluster, "name")
     direction, subset, host, port = parts_of(name)
     row = Cluster(
-        fqdn=host, port=port, subset=subset or None, direction=direction or None, type=_type(cluster),
+        fqdn=host,
+        port=port,
+        subset=subset or None,
+        direction=direction or None,
+        type=_type(cluster),
         destination_rule=managed_by(at(cluster, "metadata")),
-    )  # fmt: skip
+    )
     return Entry(name, row, cluster, frozenset({port} if port else ()), host)
 
 

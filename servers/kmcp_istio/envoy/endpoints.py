@@ -34,8 +34,10 @@ def _entry(cluster: Any, host: Any) -> Entry:
     name, where = text(cluster, "name"), address(at(host, "address"))
     health = at(host, "health_status")
     row = Endpoint(
-        address=where, status=text(health, "eds_health_status") or "UNKNOWN",
-        outlier="FAILED" if at(health, "failed_outlier_check") else "OK", cluster=name,
-    )  # fmt: skip
+        address=where,
+        status=text(health, "eds_health_status") or "UNKNOWN",
+        outlier="FAILED" if at(health, "failed_outlier_check") else "OK",
+        cluster=name,
+    )
     port = number(host, "address", "socket_address", "port_value")
     return Entry(f"{where} {name}", row, {"cluster": name, **host}, frozenset({port} - {0}), parts_of(name)[2])

@@ -49,8 +49,12 @@ def _entries(listener: Any) -> Iterator[Entry]:
     for chain in [*each(listener, "filter_chains"), *([default] if default is not None else [])]:
         for match in matchers.of(listener, chain):
             row = Listener(
-                address=where, port=port or None, match=match, destination=_destination(chain), name=name,
-            )  # fmt: skip
+                address=where,
+                port=port or None,
+                match=match,
+                destination=_destination(chain),
+                name=name,
+            )
             yield Entry(name, row, listener, frozenset({port} - {0}), f"{row.match} {row.destination}")
 
 

@@ -51,9 +51,16 @@ def _entries(route: Any) -> Iterator[Entry]:
         routes = [one for one in each(host, "routes") if text(one, "route", "cluster") != _PASSTHROUGH]
         for one in routes:
             managed = managed_by(at(one, "metadata"))
-            yield _entry(route, domains, Route(
-                name=text(route, "name"), domains=shown, match=match_of(at(one, "match")), virtual_service=managed,
-            ))  # fmt: skip
+            yield _entry(
+                route,
+                domains,
+                Route(
+                    name=text(route, "name"),
+                    domains=shown,
+                    match=match_of(at(one, "match")),
+                    virtual_service=managed,
+                ),
+            )
         if not each(host, "routes"):
             row = Route(name=text(route, "name"), domains=shown, match="/*", virtual_service="404")
             yield _entry(route, domains, row)

@@ -57,12 +57,14 @@ def _row(name: str, state: str, encoded: str, trust_domain: str | None) -> Secre
         return Secret(name=name, state=state, valid=False, trust_domain=trust_domain)
     now = datetime.now(UTC)
     return Secret(
-        name=name, state=state, type="CA" if _is_authority(certificate) else "Cert Chain",
+        name=name,
+        state=state,
+        type="CA" if _is_authority(certificate) else "Cert Chain",
         valid=certificate.not_valid_before_utc < now < certificate.not_valid_after_utc,
         serial=f"{certificate.serial_number:032x}",
         expiry=certificate.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
         trust_domain=trust_domain or _trust_domain(certificate),
-    )  # fmt: skip
+    )
 
 
 def _first(encoded: str) -> x509.Certificate | None:

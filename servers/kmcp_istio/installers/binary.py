@@ -30,9 +30,11 @@ class ByIstioctl(Installer):
 
     async def install(self, order: Order, verify: bool, seconds: int) -> Done:
         given = [
-            *self._flags(order), "--skip-confirmation", f"--readiness-timeout={seconds}s",
+            *self._flags(order),
+            "--skip-confirmation",
+            f"--readiness-timeout={seconds}s",
             *(["--verify"] if verify else []),
-        ]  # fmt: skip
+        ]
         ended = await istioctl.run(self.mesh, ("install",), given, seconds=seconds + _GRACE_SECONDS)
         if ended.code != 0:
             raise self._failure(ended)

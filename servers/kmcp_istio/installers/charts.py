@@ -30,9 +30,13 @@ class ByCharts(Installer):
         for name, chart in self._charts(order).items():
             async with self.mesh.helm.fetched(self.mesh.call, self._reference(chart)) as fetched:
                 text = await self.mesh.helm.template(
-                    self.mesh.call, fetched, name=name, namespace=self.mesh.settings.istio_namespace,
-                    values=_values(order, self.mesh.settings.istio_namespace), crds=True,
-                )  # fmt: skip
+                    self.mesh.call,
+                    fetched,
+                    name=name,
+                    namespace=self.mesh.settings.istio_namespace,
+                    values=_values(order, self.mesh.settings.istio_namespace),
+                    crds=True,
+                )
                 texts.append(text)
         documents = [one for text in texts for one in manifests.parse(text, "the manifest of a chart")]
         return Drafted(documents, self._limits(order))
@@ -41,11 +45,19 @@ class ByCharts(Installer):
         told = []
         for name, chart in self._charts(order).items():
             await self.mesh.call.step(f"chart {chart}")
-            release = await self.mesh.helm.upgrade(self.mesh, Upgrade(
-                name=name, namespace=self.mesh.settings.istio_namespace, chart=self._reference(chart), install=True,
-                values=_values(order, self.mesh.settings.istio_namespace), create_namespace=True, wait=True,
-                timeout_seconds=seconds,
-            ))  # fmt: skip
+            release = await self.mesh.helm.upgrade(
+                self.mesh,
+                Upgrade(
+                    name=name,
+                    namespace=self.mesh.settings.istio_namespace,
+                    chart=self._reference(chart),
+                    install=True,
+                    values=_values(order, self.mesh.settings.istio_namespace),
+                    create_namespace=True,
+                    wait=True,
+                    timeout_seconds=seconds,
+                ),
+            )
             told.append(f"release {name} of chart {chart} {release.chart_version} is at revision {release.revision}")
         return Done(told, None)
 

@@ -74,10 +74,13 @@ async def _by_istioctl(
     mesh: Mesh, namespace: str | None, suppress: Sequence[str], level: Level, revision: str | None, seconds: int
 ) -> Analysis:
     flags = [
-        "--output=json", f"--namespace={namespace}" if namespace else "--all-namespaces", f"--timeout={seconds}s",
-        f"--output-threshold={level}", *(f"--suppress={spelling}" for each in suppress for spelling in spelled(each)),
+        "--output=json",
+        f"--namespace={namespace}" if namespace else "--all-namespaces",
+        f"--timeout={seconds}s",
+        f"--output-threshold={level}",
+        *(f"--suppress={spelling}" for each in suppress for spelling in spelled(each)),
         *([f"--revision={revision}"] if revision else []),
-    ]  # fmt: skip
+    ]
     ended = await istioctl.run(mesh, ("analyze",), flags, seconds=seconds + _GRACE_SECONDS)
     if ended.code != 0:
         raise istioctl.failure(ended)
@@ -103,13 +106,14 @@ async def _by_own_checks(
 
 
 def _answer(
-    findings: Sequence[Finding], level: Level, engine: Literal["istioctl", "built-in checks"], warnings: list[str],
+    findings: Sequence[Finding],
+    level: Level,
+    engine: Literal["istioctl", "built-in checks"],
+    warnings: list[str],
     hint: str | None,
-) -> Analysis:  # fmt: skip
+) -> Analysis:
     shown = at_least(findings, level)
-    return Analysis(
-        items=shown, total=len(shown), counts=counts(shown), engine=engine, warnings=warnings, hint=hint
-    )  # fmt: skip
+    return Analysis(items=shown, total=len(shown), counts=counts(shown), engine=engine, warnings=warnings, hint=hint)
 
 
 def _hint(findings: Sequence[Finding], namespace: str | None) -> str | None:

@@ -35,9 +35,17 @@ class Overview(BaseModel):
 
 
 Row = (
-    Overview | bootstrap.Bootstrap | clusters.Cluster | extensions.Extension | endpoints.Endpoint
-    | listeners.Listener | logging.Logger | routes.Route | secrets.Secret | statistics.Statistic
-)  # fmt: skip
+    Overview
+    | bootstrap.Bootstrap
+    | clusters.Cluster
+    | extensions.Extension
+    | endpoints.Endpoint
+    | listeners.Listener
+    | logging.Logger
+    | routes.Route
+    | secrets.Secret
+    | statistics.Statistic
+)
 
 
 # Left to right: an object of Envoy must never be taken for a row that happens to have its fields.
@@ -83,14 +91,25 @@ async def istio_proxy_config(
     if config_type == "all":
         items = [_overview(kind, wanted.of(entries)) for kind, entries in found.items()]
     bound_to = {
-        "context": mesh.context.name, "pod": pods.proxy_of(pod), "type": config_type, "name": name, "port": port,
-        "fqdn": fqdn, "output": output,
-    }  # fmt: skip
+        "context": mesh.context.name,
+        "pod": pods.proxy_of(pod),
+        "type": config_type,
+        "name": name,
+        "port": port,
+        "fqdn": fqdn,
+        "output": output,
+    }
     return sliced(
-        ProxyConfig, items, limit, cursor, bound_to, pod=pod["metadata"]["name"],
-        namespace=pod["metadata"]["namespace"], config_type=config_type,
+        ProxyConfig,
+        items,
+        limit,
+        cursor,
+        bound_to,
+        pod=pod["metadata"]["name"],
+        namespace=pod["metadata"]["namespace"],
+        config_type=config_type,
         hint=_hint(config_type, found, bool(items), output),
-    )  # fmt: skip
+    )
 
 
 def _check_filters(config_type: str, port: int | None, fqdn: str | None, output: str) -> None:
@@ -105,10 +124,13 @@ def _check_filters(config_type: str, port: int | None, fqdn: str | None, output:
 
 
 _SECTIONS: Mapping[str, tuple[str, Callable[[Section], list[Entry]]]] = {
-    "bootstrap": ("Bootstrap", bootstrap.entries), "cluster": ("Clusters", clusters.entries),
-    "listener": ("Listeners", listeners.entries), "route": ("Routes", routes.entries),
-    "secret": ("Secrets", secrets.entries), "ecds": ("Ecds", extensions.entries),
-}  # fmt: skip
+    "bootstrap": ("Bootstrap", bootstrap.entries),
+    "cluster": ("Clusters", clusters.entries),
+    "listener": ("Listeners", listeners.entries),
+    "route": ("Routes", routes.entries),
+    "secret": ("Secrets", secrets.entries),
+    "ecds": ("Ecds", extensions.entries),
+}
 
 
 async def _entries(mesh: Mesh, pod: Object, config_type: str, wanted: Filter) -> dict[str, list[Entry]]:

@@ -32,9 +32,12 @@ async def istio_version(revision: Revision = None, mesh: Mesh = injected()) -> V
     )
     proxies = [proxy for _, connected in answers.given for proxy in sync.proxies(connected)]
     return Versions(
-        control_plane=control_plane, data_plane=versions.of_proxies(proxies), istioctl=binary,
-        unreachable=answers.unreachable or None, warnings=versions.mismatch(binary, control_plane),
-    )  # fmt: skip
+        control_plane=control_plane,
+        data_plane=versions.of_proxies(proxies),
+        istioctl=binary,
+        unreachable=answers.unreachable or None,
+        warnings=versions.mismatch(binary, control_plane),
+    )
 
 
 class SecretName(BaseModel):
@@ -70,14 +73,19 @@ async def istio_remote_clusters(revision: Revision = None, mesh: Mesh = injected
     answers = await istiod.ask_all(mesh, await istiod.all_of(mesh, revision), "/debug/clusterz")
     items = [_row(cluster, one) for one, clusters in answers.given for cluster in clusters or ()]
     return RemoteClusters(
-        items=items, total=len(items), unreachable=answers.unreachable or None,
+        items=items,
+        total=len(items),
+        unreachable=answers.unreachable or None,
         hint=None if items else "istiod reads no remote cluster: this mesh has one cluster.",
-    )  # fmt: skip
+    )
 
 
 def _row(cluster: dict[str, str], one: istiod.Istiod) -> RemoteCluster:
     namespace, _, name = (cluster.get("secretName") or "").rpartition("/")
     return RemoteCluster(
-        cluster=cluster["id"], status=cluster.get("syncStatus", ""), istiod=one.pod, revision=one.revision,
+        cluster=cluster["id"],
+        status=cluster.get("syncStatus", ""),
+        istiod=one.pod,
+        revision=one.revision,
         secret=SecretName(namespace=namespace, name=name) if name else None,
-    )  # fmt: skip
+    )

@@ -70,11 +70,17 @@ async def istio_apply_waypoint(
         programmed = state.programmed
     diff = Diff(_written(before, labels), _written(after, labelled))
     return AppliedWaypoint(
-        name=name, namespace=namespace, result=_result(before, diff), changed=diff.changed, programmed=programmed,
-        enrolled=labelled.get(waypoints.USE) == name, diff=diff if diff.changed else None,
-        timed_out=(wait and not dry_run and not programmed) or None, dry_run=dry_run or None,
+        name=name,
+        namespace=namespace,
+        result=_result(before, diff),
+        changed=diff.changed,
+        programmed=programmed,
+        enrolled=labelled.get(waypoints.USE) == name,
+        diff=diff if diff.changed else None,
+        timed_out=(wait and not dry_run and not programmed) or None,
+        dry_run=dry_run or None,
         warnings=_warnings(namespace, labels),
-    )  # fmt: skip
+    )
 
 
 def _check_enrolment(namespace: str, name: str, labels: Mapping[str, str], overwrite: bool) -> None:
@@ -100,9 +106,16 @@ async def _existing(mesh: Mesh, place: Place, name: str) -> Object | None:
 async def _applied(mesh: Mesh, place: Place, wanted: Object, force: bool, dry_run: bool) -> Object:
     try:
         return await objects.patch(
-            mesh.api, place.kind, wanted["metadata"]["name"], place.namespace, wanted, "apply",
-            dry_run=dry_run, force=force, field_manager=FIELD_MANAGER,
-        )  # fmt: skip
+            mesh.api,
+            place.kind,
+            wanted["metadata"]["name"],
+            place.namespace,
+            wanted,
+            "apply",
+            dry_run=dry_run,
+            force=force,
+            field_manager=FIELD_MANAGER,
+        )
     except StatusFailure as failure:
         if failure.http_status != 409:
             raise
@@ -187,9 +200,12 @@ async def istio_delete_waypoint(
     dangling = [user.title for user in users if user.waypoint in {(namespace, name) for name in gone}]
     return DeletedWaypoints(
         items=[Deletion(name=name, result="deleted" if name in gone else "not_found") for name in chosen],
-        namespace=namespace, changed=bool(gone), dangling=dangling, dry_run=dry_run or None,
+        namespace=namespace,
+        changed=bool(gone),
+        dangling=dangling,
+        dry_run=dry_run or None,
         hint=_after_deletion(namespace, chosen, dangling),
-    )  # fmt: skip
+    )
 
 
 async def _deleted(mesh: Mesh, place: Place, gateway: Object, dry_run: bool) -> bool:
@@ -197,9 +213,14 @@ async def _deleted(mesh: Mesh, place: Place, gateway: Object, dry_run: bool) -> 
     metadata = gateway["metadata"]
     try:
         await objects.delete(
-            mesh.api, place.kind, metadata["name"], place.namespace, propagation="background", uid=metadata["uid"],
+            mesh.api,
+            place.kind,
+            metadata["name"],
+            place.namespace,
+            propagation="background",
+            uid=metadata["uid"],
             dry_run=dry_run,
-        )  # fmt: skip
+        )
     except StatusFailure as failure:
         if failure.http_status == 404:
             return False

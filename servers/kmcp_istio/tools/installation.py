@@ -55,13 +55,15 @@ async def istio_generate_manifest(
     end = _end(sizes, start)
     more = end < len(chosen)
     return GeneratedManifest(
-        objects=[manifests.named(document) for document in chosen[start:end]], truncated=more,
+        objects=[manifests.named(document) for document in chosen[start:end]],
+        truncated=more,
         yaml=manifests.Yaml(chosen[start:end]),
         bytes_total=sum(sizes) if more or start else None,
         bytes_returned=sum(sizes[start:end]) if more or start else None,
-        cursor=cursors.encode({"o": end}, bound_to) if more else None, warnings=found.warnings,
+        cursor=cursors.encode({"o": end}, bound_to) if more else None,
+        warnings=found.warnings,
         hint="More objects follow: pass cursor, or choose kinds." if more else None,
-    )  # fmt: skip
+    )
 
 
 def _end(sizes: list[int], start: int) -> int:
@@ -113,9 +115,13 @@ async def istio_install_istio(
     warnings = await way.warnings(order)
     done = await way.install(order, verify, timeout_seconds)
     return Installation(
-        engine=way.title, installed=True, components=await installed(mesh), version=done.version,
-        messages=done.messages, warnings=warnings,
-    )  # fmt: skip
+        engine=way.title,
+        installed=True,
+        components=await installed(mesh),
+        version=done.version,
+        messages=done.messages,
+        warnings=warnings,
+    )
 
 
 async def _plan(mesh: Mesh, way: Installer, order: Order) -> Installation:
@@ -123,7 +129,12 @@ async def _plan(mesh: Mesh, way: Installer, order: Order) -> Installation:
     changes, refused = await manifests.rehearsed(mesh, found.documents)
     warnings = dict.fromkeys([*found.warnings, *await way.warnings(order), *refused])
     return Installation(
-        engine=way.title, installed=False, components=await installed(mesh), version=await istioctl.version(mesh),
-        objects=[manifests.named(document) for document in found.documents], changes=changes, dry_run=True,
+        engine=way.title,
+        installed=False,
+        components=await installed(mesh),
+        version=await istioctl.version(mesh),
+        objects=[manifests.named(document) for document in found.documents],
+        changes=changes,
+        dry_run=True,
         warnings=[*warnings],
-    )  # fmt: skip
+    )

@@ -47,10 +47,16 @@ async def istio_proxy_status(
     found = sorted(_chosen(every, pod_name, namespace, pod), key=lambda row: (row.proxy, row.istiod))
     bound_to = {"context": mesh.context.name, "pod": pod_name, "namespace": namespace, "revision": revision}
     return sliced(
-        ProxyStatuses, found, limit, cursor, bound_to, counts=sync.counts(found),
-        unreachable=answers.unreachable or None, hint=None if found else _why_no_proxies(namespace),
+        ProxyStatuses,
+        found,
+        limit,
+        cursor,
+        bound_to,
+        counts=sync.counts(found),
+        unreachable=answers.unreachable or None,
+        hint=None if found else _why_no_proxies(namespace),
         diff=await differences.between(mesh, istiods, pod) if diff and pod else None,
-    )  # fmt: skip
+    )
 
 
 async def _pod(mesh: Mesh, pod_name: str | None, namespace: str | None, diff: bool) -> Object | None:

@@ -48,10 +48,13 @@ def _row(gateway: Any, users: list[waypoints.User]) -> Waypoint:
     namespace, name = identity = waypoints.identity(gateway)
     labels = gateway["metadata"].get("labels") or {}
     return Waypoint(
-        namespace=namespace, name=name, revision=labels.get(waypoints.REVISION),
-        traffic_type=labels.get(waypoints.WAYPOINT_FOR), programmed=waypoints.is_programmed(gateway),
+        namespace=namespace,
+        name=name,
+        revision=labels.get(waypoints.REVISION),
+        traffic_type=labels.get(waypoints.WAYPOINT_FOR),
+        programmed=waypoints.is_programmed(gateway),
         enrolled=[user.title for user in users if user.waypoint == identity],
-    )  # fmt: skip
+    )
 
 
 async def _why_empty(mesh: Mesh, namespace: str | None) -> str:

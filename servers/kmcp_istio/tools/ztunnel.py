@@ -64,13 +64,23 @@ async def istio_ztunnel_config(
     rows = await _rows(mesh, pod, config_type, namespace, target)
     node = pod["spec"].get("nodeName", "")
     bound_to = {
-        "context": mesh.context.name, "type": config_type, "pod": pod["metadata"]["name"], "namespace": namespace,
+        "context": mesh.context.name,
+        "type": config_type,
+        "pod": pod["metadata"]["name"],
+        "namespace": namespace,
         "target": target and pods.proxy_of(target),
-    }  # fmt: skip
+    }
     return sliced(
-        ZtunnelConfig, rows, limit, cursor, bound_to, pod=pod["metadata"]["name"], node=node, config_type=config_type,
+        ZtunnelConfig,
+        rows,
+        limit,
+        cursor,
+        bound_to,
+        pod=pod["metadata"]["name"],
+        node=node,
+        config_type=config_type,
         hint=_hint(config_type, namespace, target, bool(rows)),
-    )  # fmt: skip
+    )
 
 
 async def _tunnels(mesh: Mesh) -> list[Object]:
@@ -86,9 +96,13 @@ async def _tunnels(mesh: Mesh) -> list[Object]:
 
 
 async def _chosen(
-    mesh: Mesh, tunnels: Sequence[Object], pod_name: str | None, node_name: str | None, namespace: str | None,
+    mesh: Mesh,
+    tunnels: Sequence[Object],
+    pod_name: str | None,
+    node_name: str | None,
+    namespace: str | None,
     config_type: str,
-) -> tuple[Object, Object | None]:  # fmt: skip
+) -> tuple[Object, Object | None]:
     """The ztunnel to ask, and the workload pod that a caller named."""
     if pod_name:
         named = {name: pod for pod in tunnels for name in (pod["metadata"]["name"], pods.proxy_of(pod))}

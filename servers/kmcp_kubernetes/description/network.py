@@ -22,13 +22,16 @@ async def service(look: Look) -> Facts:
     balancer = (look.status.get("loadBalancer") or {}).get("ingress") or ()
     details = without_none(
         {
-            "type": spec.get("type"), "cluster_ip": spec.get("clusterIP"), "external_name": spec.get("externalName"),
-            "external_ips": spec.get("externalIPs"), "selector": pairs(spec.get("selector")),
+            "type": spec.get("type"),
+            "cluster_ip": spec.get("clusterIP"),
+            "external_name": spec.get("externalName"),
+            "external_ips": spec.get("externalIPs"),
+            "selector": pairs(spec.get("selector")),
             "load_balancer": [each.get("ip") or each.get("hostname") for each in balancer],
             "session_affinity": spec.get("sessionAffinity"),
             "ports": [port_in_words(port) for port in spec.get("ports") or ()],
         }
-    )  # fmt: skip
+    )
     details |= {"ready_endpoints": list(found.ready)[:20], "not_ready_endpoints": list(found.not_ready)[:20]}
     if not found.ready and spec.get("type") != endpoints.EXTERNAL_NAME:
         details["problem"] = endpoints.why_none_ready(look.found, found, pods)
@@ -56,9 +59,11 @@ async def ingress(look: Look) -> Facts:
         {
             "class": spec.get("ingressClassName"),
             "addresses": [each.get("ip") or each.get("hostname") for each in balancer],
-            "tls": spec.get("tls"), "default_backend": _target(backend) if backend else None, "rules": rules,
+            "tls": spec.get("tls"),
+            "default_backend": _target(backend) if backend else None,
+            "rules": rules,
         }
-    )  # fmt: skip
+    )
     found = await look.listed("services", look.place.namespace) if services else []
     known = {item["metadata"]["name"] for item in found}
     state = "exists" if not look.warnings else "unknown"
@@ -73,12 +78,13 @@ def _rule(rule: Mapping[str, Any]) -> list[Detail]:
     host = rule.get("host") or "*"
     return [
         {
-            "host": host, "path": path.get("path", "/"),
+            "host": host,
+            "path": path.get("path", "/"),
             "service": ((path.get("backend") or {}).get("service") or {}).get("name", ""),
             "to": _target((path.get("backend") or {}).get("service") or {}),
         }
         for path in (rule.get("http") or {}).get("paths") or ()
-    ]  # fmt: skip
+    ]
 
 
 def _target(service: Mapping[str, Any]) -> str:

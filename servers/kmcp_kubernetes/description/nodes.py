@@ -20,14 +20,18 @@ async def node(look: Look) -> Facts:
             "unschedulable": look.spec.get("unschedulable"),
             "taints": [_taint(taint) for taint in look.spec.get("taints") or ()],
             "addresses": [f"{each['type']} {each['address']}" for each in status.get("addresses") or ()],
-            "kubelet": info.get("kubeletVersion"), "runtime": info.get("containerRuntimeVersion"),
+            "kubelet": info.get("kubeletVersion"),
+            "runtime": info.get("containerRuntimeVersion"),
             "os": f"{info.get('osImage', '')}, kernel {info.get('kernelVersion', '')}, {info.get('architecture', '')}",
-            "pod_cidr": look.spec.get("podCIDR"), "capacity": status.get("capacity"), "allocatable": allocatable,
+            "pod_cidr": look.spec.get("podCIDR"),
+            "capacity": status.get("capacity"),
+            "allocatable": allocatable,
         }
-    )  # fmt: skip
+    )
     details["allocated"] = {
-        "pods": f"{len(running)} of {allocatable.get('pods', '?')}", **_allocated(running, allocatable)
-    }  # fmt: skip
+        "pods": f"{len(running)} of {allocatable.get('pods', '?')}",
+        **_allocated(running, allocatable),
+    }
     lines = ({"kind": "Pod", "name": _full_name(pod), "state": in_a_line(pod)} for pod in running)
     return Facts(details, some(lines))
 
@@ -48,8 +52,9 @@ def _allocated(pods: list[Any], allocatable: Mapping[str, Any]) -> Detail:
     for word in ("requests", "limits"):
         amounts = [
             (container.get("resources") or {}).get(word) or {}
-            for pod in pods for container in (pod.get("spec") or {}).get("containers") or ()
-        ]  # fmt: skip
+            for pod in pods
+            for container in (pod.get("spec") or {}).get("containers") or ()
+        ]
         cpu = sum(millicores(each.get("cpu", 0)) for each in amounts)
         memory = sum(whole_bytes(each.get("memory", 0)) for each in amounts)
         found[f"cpu_{word}"] = f"{cpu}m{_share(cpu, total_cpu)}"

@@ -13,16 +13,22 @@ async def pod(look: Look) -> Facts:
     spec, status = look.spec, look.status
     details = without_none(
         {
-            "phase": status.get("phase"), "reason": status.get("reason"), "message": status.get("message"),
-            "node": spec.get("nodeName"), "ip": status.get("podIP"), "qos": status.get("qosClass"),
-            "service_account": spec.get("serviceAccountName"), "restart_policy": spec.get("restartPolicy"),
-            "priority_class": spec.get("priorityClassName"), "node_selector": pairs(spec.get("nodeSelector")),
+            "phase": status.get("phase"),
+            "reason": status.get("reason"),
+            "message": status.get("message"),
+            "node": spec.get("nodeName"),
+            "ip": status.get("podIP"),
+            "qos": status.get("qosClass"),
+            "service_account": spec.get("serviceAccountName"),
+            "restart_policy": spec.get("restartPolicy"),
+            "priority_class": spec.get("priorityClassName"),
+            "node_selector": pairs(spec.get("nodeSelector")),
             "containers": [_container(look.found, each) for each in spec.get("containers") or ()],
             "init_containers": [_container(look.found, each) for each in spec.get("initContainers") or ()],
             "ephemeral_containers": [_container(look.found, each) for each in spec.get("ephemeralContainers") or ()],
             "volumes": [volume(each) for each in spec.get("volumes") or ()],
         }
-    )  # fmt: skip
+    )
     claims = [
         each["persistentVolumeClaim"]["claimName"]
         for each in spec.get("volumes") or ()
@@ -39,12 +45,15 @@ def _container(found: Mapping[str, Any], container: Mapping[str, Any]) -> Detail
     status = containers.status(found, container["name"])
     return without_none(
         {
-            "name": container["name"], "image": container["image"],
-            "state": containers.state_in_words(status.get("state")), "ready": status.get("ready"),
-            "restarts": status.get("restartCount"), "last_termination": containers.last_termination(status),
+            "name": container["name"],
+            "image": container["image"],
+            "state": containers.state_in_words(status.get("state")),
+            "ready": status.get("ready"),
+            "restarts": status.get("restartCount"),
+            "last_termination": containers.last_termination(status),
             **template(container),
         }
-    )  # fmt: skip
+    )
 
 
 def template(container: Mapping[str, Any]) -> Detail:
@@ -54,12 +63,13 @@ def template(container: Mapping[str, Any]) -> Detail:
         {
             "command": [*(container.get("command") or ()), *(container.get("args") or ())],
             "ports": [_port(port) for port in container.get("ports") or ()],
-            "requests": pairs(resources.get("requests")), "limits": pairs(resources.get("limits")),
+            "requests": pairs(resources.get("requests")),
+            "limits": pairs(resources.get("limits")),
             "env": [_variable(each) for each in container.get("env") or ()],
             "probes": {name: _probe(container[name]) for name in _PROBES if name in container},
             "mounts": [f"{mount['mountPath']} from {mount['name']}" for mount in container.get("volumeMounts") or ()],
         }
-    )  # fmt: skip
+    )
 
 
 def _port(port: Mapping[str, Any]) -> str:

@@ -11,13 +11,16 @@ async def claim(look: Look) -> Facts:
     spec, status = look.spec, look.status
     details = without_none(
         {
-            "phase": status.get("phase"), "storage_class": spec.get("storageClassName"),
-            "access_modes": spec.get("accessModes"), "volume_mode": spec.get("volumeMode"),
+            "phase": status.get("phase"),
+            "storage_class": spec.get("storageClassName"),
+            "access_modes": spec.get("accessModes"),
+            "volume_mode": spec.get("volumeMode"),
             "requested": ((spec.get("resources") or {}).get("requests") or {}).get("storage"),
-            "capacity": (status.get("capacity") or {}).get("storage"), "volume": spec.get("volumeName"),
+            "capacity": (status.get("capacity") or {}).get("storage"),
+            "volume": spec.get("volumeName"),
             "data_source": spec.get("dataSource"),
         }
-    )  # fmt: skip
+    )
     pods, classes = await asyncio.gather(look.listed("pods", look.place.namespace), _class(look))
     users = [pod for pod in pods if look.name in _claims(pod)]
     lines = [{"kind": "Pod", "name": pod["metadata"]["name"], "state": in_a_line(pod)} for pod in users]

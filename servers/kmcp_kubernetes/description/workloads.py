@@ -23,12 +23,15 @@ async def workload(look: Look) -> Facts:
     selector = selector_of(spec)
     details = without_none(
         {
-            "replicas": _replicas(look), "paused": spec.get("paused"),
-            "strategy": _strategy(spec.get("strategy") or spec.get("updateStrategy")), "selector": selector,
-            "min_ready_seconds": spec.get("minReadySeconds"), "service_name": spec.get("serviceName"),
+            "replicas": _replicas(look),
+            "paused": spec.get("paused"),
+            "strategy": _strategy(spec.get("strategy") or spec.get("updateStrategy")),
+            "selector": selector,
+            "min_ready_seconds": spec.get("minReadySeconds"),
+            "service_name": spec.get("serviceName"),
             **_template(spec.get("template") or {}),
         }
-    )  # fmt: skip
+    )
     readings = [_pods(look, selector), look.autoscalers()]
     if look.place.kind.kind == "Deployment":
         readings.insert(0, _replica_sets(look, selector))
@@ -39,14 +42,18 @@ async def job(look: Look) -> Facts:
     spec, status = look.spec, look.status
     details = without_none(
         {
-            "completions": spec.get("completions"), "parallelism": spec.get("parallelism"),
-            "backoff_limit": spec.get("backoffLimit"), "suspended": spec.get("suspend"),
+            "completions": spec.get("completions"),
+            "parallelism": spec.get("parallelism"),
+            "backoff_limit": spec.get("backoffLimit"),
+            "suspended": spec.get("suspend"),
             "active": status.get("active", 0),
-            "succeeded": status.get("succeeded", 0), "failed": status.get("failed", 0),
-            "started": status.get("startTime"), "completed": status.get("completionTime"),
+            "succeeded": status.get("succeeded", 0),
+            "failed": status.get("failed", 0),
+            "started": status.get("startTime"),
+            "completed": status.get("completionTime"),
             **_template(spec.get("template") or {}),
         }
-    )  # fmt: skip
+    )
     return Facts(details, await _pods(look, selector_of(spec)))
 
 
@@ -54,12 +61,16 @@ async def cron_job(look: Look) -> Facts:
     spec, status = look.spec, look.status
     details = without_none(
         {
-            "schedule": spec.get("schedule"), "time_zone": spec.get("timeZone"), "suspended": spec.get("suspend"),
-            "concurrency": spec.get("concurrencyPolicy"), "last_scheduled": status.get("lastScheduleTime"),
-            "last_successful": status.get("lastSuccessfulTime"), "active": len(status.get("active") or ()),
+            "schedule": spec.get("schedule"),
+            "time_zone": spec.get("timeZone"),
+            "suspended": spec.get("suspend"),
+            "concurrency": spec.get("concurrencyPolicy"),
+            "last_scheduled": status.get("lastScheduleTime"),
+            "last_successful": status.get("lastSuccessfulTime"),
+            "active": len(status.get("active") or ()),
             **_template(((spec.get("jobTemplate") or {}).get("spec") or {}).get("template") or {}),
         }
-    )  # fmt: skip
+    )
     jobs = await look.owned("jobs.batch", None)
     jobs.sort(key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
     return Facts(details, some((_job_line(item) for item in jobs), 5))
@@ -76,11 +87,14 @@ async def autoscaler(look: Look) -> Facts:
     target = spec.get("scaleTargetRef") or {}
     details = without_none(
         {
-            "target": f"{target.get('kind')}/{target.get('name')}", "replicas": autoscaling(look.found),
-            "metrics": spec.get("metrics"), "current_metrics": status.get("currentMetrics"),
-            "last_scaled": status.get("lastScaleTime"), "behavior": spec.get("behavior"),
+            "target": f"{target.get('kind')}/{target.get('name')}",
+            "replicas": autoscaling(look.found),
+            "metrics": spec.get("metrics"),
+            "current_metrics": status.get("currentMetrics"),
+            "last_scaled": status.get("lastScaleTime"),
+            "behavior": spec.get("behavior"),
         }
-    )  # fmt: skip
+    )
     return Facts(details, [{"kind": target.get("kind"), "name": target.get("name"), "state": "scaled by this"}])
 
 
@@ -89,10 +103,12 @@ def _replicas(look: Look) -> Detail:
     spec, status = look.spec, look.status
     if look.place.kind.kind == "DaemonSet":
         return {
-            "desired": status.get("desiredNumberScheduled", 0), "current": status.get("currentNumberScheduled", 0),
-            "updated": status.get("updatedNumberScheduled", 0), "ready": status.get("numberReady", 0),
+            "desired": status.get("desiredNumberScheduled", 0),
+            "current": status.get("currentNumberScheduled", 0),
+            "updated": status.get("updatedNumberScheduled", 0),
+            "ready": status.get("numberReady", 0),
             "available": status.get("numberAvailable", 0),
-        }  # fmt: skip
+        }
     counts = {"desired": spec.get("replicas", 1), "current": status.get("replicas", 0)}
     if "updatedReplicas" in status or look.place.kind.kind in ("Deployment", "StatefulSet"):
         counts["updated"] = status.get("updatedReplicas", 0)
@@ -109,7 +125,8 @@ def _strategy(strategy: Detail | None) -> str | None:
 def _template(found: Detail) -> Detail:
     spec: dict[str, Any] = found.get("spec") or {}
     return {
-        "service_account": spec.get("serviceAccountName"), "node_selector": pairs(spec.get("nodeSelector")),
+        "service_account": spec.get("serviceAccountName"),
+        "node_selector": pairs(spec.get("nodeSelector")),
         "containers": [
             {"name": each["name"], "image": each["image"], **template(each)} for each in spec.get("containers") or ()
         ],
@@ -117,7 +134,7 @@ def _template(found: Detail) -> Detail:
             {"name": each["name"], "image": each["image"]} for each in spec.get("initContainers") or ()
         ],
         "volumes": [volume(each) for each in spec.get("volumes") or ()],
-    }  # fmt: skip
+    }
 
 
 async def _pods(look: Look, selector: str | None) -> list[Detail]:

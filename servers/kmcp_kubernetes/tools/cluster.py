@@ -118,11 +118,13 @@ async def _all(kube: Kube, namespace: str) -> Rights:
     status = await _review(kube, "SelfSubjectRulesReview", {"namespace": namespace})
     rules = [
         RightsRule(
-            verbs=rule.get("verbs") or [], groups=rule.get("apiGroups") or [], resources=rule.get("resources") or [],
+            verbs=rule.get("verbs") or [],
+            groups=rule.get("apiGroups") or [],
+            resources=rule.get("resources") or [],
             names=rule.get("resourceNames"),
         )
         for rule in status.get("resourceRules") or ()
-    ]  # fmt: skip
+    ]
     result = Rights(namespace=namespace, rules=rules)
     if status.get("incomplete"):
         why = status.get("evaluationError") or "an authorizer cannot list its rules"

@@ -84,10 +84,14 @@ async def k8s_execute_command(
         return CommandOutput(container=name, dry_run=True, hint=f"Would run {shlex.join(command)}.")
     ended = await execute(kube.api, namespace, pod_name, name, command, stdin, timeout_seconds)
     return CommandOutput(
-        container=name, exit_code=ended.exit_code, stdout=_text(ended.stdout),
-        stderr=_text(ended.stderr) or ended.problem or "", truncated=ended.truncated, timed_out=ended.timed_out,
+        container=name,
+        exit_code=ended.exit_code,
+        stdout=_text(ended.stdout),
+        stderr=_text(ended.stderr) or ended.problem or "",
+        truncated=ended.truncated,
+        timed_out=ended.timed_out,
         hint=_hint(ended, command[0], timeout_seconds),
-    )  # fmt: skip
+    )
 
 
 def _check_runs(pod: Mapping[str, Any], container: str) -> None:
@@ -103,8 +107,9 @@ def _check_runs(pod: Mapping[str, Any], container: str) -> None:
     if "running" not in (state or {}):
         raise conflict(
             f"container {container} of pod {name} (phase {phase}) does not run: {containers.state_in_words(state)}",
-            f"k8s_describe_resource resource_type=pods resource_name={name} explains it", backend=BACKEND,
-        )  # fmt: skip
+            f"k8s_describe_resource resource_type=pods resource_name={name} explains it",
+            backend=BACKEND,
+        )
 
 
 def _text(output: bytearray) -> str:

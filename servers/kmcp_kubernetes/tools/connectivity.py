@@ -82,10 +82,14 @@ async def k8s_check_service_connectivity(
     service, found = await _looked_up(kube, target)
     spec = service.get("spec") or {}
     result = Connectivity(
-        service=target.name, namespace=target.namespace, service_type=spec.get("type", "ClusterIP"),
+        service=target.name,
+        namespace=target.namespace,
+        service_type=spec.get("type", "ClusterIP"),
         ports=[port_in_words(each) for each in spec.get("ports") or ()],
-        ready_endpoints=len(found.ready), not_ready_endpoints=len(found.not_ready), dry_run=dry_run or None,
-    )  # fmt: skip
+        ready_endpoints=len(found.ready),
+        not_ready_endpoints=len(found.not_ready),
+        dry_run=dry_run or None,
+    )
     if await _ends_early(kube, result, service, found, mode):
         return result
     chosen = _port(service, target.port)

@@ -52,10 +52,17 @@ async def k8s_describe_resource(
     look = Look(kube, place, found)
     facts, happened = await asyncio.gather(describe(look), _events(look))
     return Description(
-        kind=place.kind.kind, api_version=place.kind.api_version, name=resource_name, namespace=place.namespace,
-        summary=_summary(found), conditions=_conditions(found), details=facts.details, events=happened,
-        related=facts.related, warnings=look.warnings,
-    )  # fmt: skip
+        kind=place.kind.kind,
+        api_version=place.kind.api_version,
+        name=resource_name,
+        namespace=place.namespace,
+        summary=_summary(found),
+        conditions=_conditions(found),
+        details=facts.details,
+        events=happened,
+        related=facts.related,
+        warnings=look.warnings,
+    )
 
 
 async def _events(look: Look) -> list[happenings.Event]:
@@ -77,10 +84,14 @@ def _summary(found: Mapping[str, Any]) -> Detail:
     given = {
         "labels": metadata.get("labels"),
         "annotations": {key: _cut(value) for key, value in (metadata.get("annotations") or {}).items()},
-        "owner": ", ".join(owners), "created": metadata.get("creationTimestamp"), "age": _age(metadata),
-        "terminating_since": metadata.get("deletionTimestamp"), "finalizers": metadata.get("finalizers"),
-        "generation": metadata.get("generation"), "resource_version": metadata.get("resourceVersion"),
-    }  # fmt: skip
+        "owner": ", ".join(owners),
+        "created": metadata.get("creationTimestamp"),
+        "age": _age(metadata),
+        "terminating_since": metadata.get("deletionTimestamp"),
+        "finalizers": metadata.get("finalizers"),
+        "generation": metadata.get("generation"),
+        "resource_version": metadata.get("resourceVersion"),
+    }
     return {key: value for key, value in given.items() if value}
 
 

@@ -60,10 +60,16 @@ async def k8s_explain(
     schema = _at(whole, parts)
     inside = schema.inside
     return Explained(
-        kind=kind.kind, api_version=kind.api_version, path=".".join(parts), type=schema.type if parts else kind.kind,
-        description=schema.description or inside.description, required=inside.required, enum=schema.enum or None,
-        fields=_fields(schema, depth), hint=None if inside.properties else "This field holds no others.",
-    )  # fmt: skip
+        kind=kind.kind,
+        api_version=kind.api_version,
+        path=".".join(parts),
+        type=schema.type if parts else kind.kind,
+        description=schema.description or inside.description,
+        required=inside.required,
+        enum=schema.enum or None,
+        fields=_fields(schema, depth),
+        hint=None if inside.properties else "This field holds no others.",
+    )
 
 
 def _at(whole: Schema, parts: list[str]) -> Schema:
@@ -82,11 +88,14 @@ def _at(whole: Schema, parts: list[str]) -> Schema:
 def _fields(schema: Schema, depth: int) -> list[FieldEntry]:
     return [
         FieldEntry(
-            name=path, type=field.type, description=_short(field.description), required=required or None,
+            name=path,
+            type=field.type,
+            description=_short(field.description),
+            required=required or None,
             enum=field.enum or None,
         )
         for path, field, required in schema.walk(depth)
-    ]  # fmt: skip
+    ]
 
 
 def _short(description: str) -> str:

@@ -58,9 +58,13 @@ async def k8s_generate_resource(
     if kind.kind == "Secret":
         warnings.append("values of a Secret are not shown: put the real ones in before it is applied")
     return Generated(
-        yaml=Manifest(content), placeholders=placeholders, schema_source=source, server_dry_run=outcome,
-        warnings=warnings, hint=hint,
-    )  # fmt: skip
+        yaml=Manifest(content),
+        placeholders=placeholders,
+        schema_source=source,
+        server_dry_run=outcome,
+        warnings=warnings,
+        hint=hint,
+    )
 
 
 async def _kind(kube: Kube, resource_type: str) -> tuple[Kind | None, ToolFailure | None]:
@@ -82,10 +86,12 @@ def _without_cluster(resource_type: str, facts: Facts, absence: ToolFailure | No
     content, placeholders = skeletons.settled(skeletons.from_example(keys[0], facts))
     reason = absence.message if absence else "the cluster does not have this kind"
     return Generated(
-        yaml=Manifest(content), placeholders=placeholders, schema_source=f"{_CURATED} of {keys[0]}",
+        yaml=Manifest(content),
+        placeholders=placeholders,
+        schema_source=f"{_CURATED} of {keys[0]}",
         server_dry_run="not_run",
         warnings=[f"{reason}: is its CustomResourceDefinition installed? Nothing was checked."],
-    )  # fmt: skip
+    )
 
 
 async def _schema(kube: Kube, kind: Kind, warnings: list[str]) -> Schema | None:

@@ -67,9 +67,13 @@ def _is_wanted(kind: Kind, group: str | None, verb: str | None, namespaced: bool
 
 def _entry(kind: Kind) -> KindEntry:
     return KindEntry(
-        name=kind.plural, short_names=list(kind.short_names), api_version=kind.api_version, namespaced=kind.namespaced,
-        kind=kind.kind, verbs=list(kind.verbs),
-    )  # fmt: skip
+        name=kind.plural,
+        short_names=list(kind.short_names),
+        api_version=kind.api_version,
+        namespaced=kind.namespaced,
+        kind=kind.kind,
+        verbs=list(kind.verbs),
+    )
 
 
 def _why_empty(known: list[Kind], group: str | None, verb: str | None) -> str:

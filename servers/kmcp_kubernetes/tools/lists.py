@@ -48,19 +48,28 @@ async def k8s_get_resources(
     place = await kube.place(resource_type, namespace, all_namespaces)
     limit = min(limit, _MOST_WHOLE) if output in ("yaml", "json") and not fields else limit
     bound_to = {
-        "context": kube.context.name, "kind": place.kind.full_name, "namespace": place.namespace,
-        "output": output, "selector": selector, "field_selector": field_selector,
-    }  # fmt: skip
+        "context": kube.context.name,
+        "kind": place.kind.full_name,
+        "namespace": place.namespace,
+        "output": output,
+        "selector": selector,
+        "field_selector": field_selector,
+    }
     page = await _page(
         kube, place, resource_name, output, _query(place, output, selector, field_selector, limit), cursor, bound_to
     )
     limit = int(cursors.decode(cursor, bound_to).get("l", limit)) if cursor else limit
     columns, items = _shown(page, output, place, fields)
     result = Resources(
-        kind=place.kind.kind, api_version=place.kind.api_version, namespace=place.namespace,
-        columns=columns, items=items, total=page.total, truncated=page.next_token is not None,
+        kind=place.kind.kind,
+        api_version=place.kind.api_version,
+        namespace=place.namespace,
+        columns=columns,
+        items=items,
+        total=page.total,
+        truncated=page.next_token is not None,
         cursor=page.cursor(limit, bound_to),
-    )  # fmt: skip
+    )
     if result.truncated:
         result.hint = "More exist: narrow with selector, field_selector or namespace, or pass cursor."
     if not items and not page.before:

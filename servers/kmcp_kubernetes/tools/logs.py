@@ -55,10 +55,16 @@ async def k8s_get_pod_logs(
     cut = list(dict.fromkeys(log.cut for log in logs if log.cut))
     hints = [*cut, *(_why_empty(pod, log, wanted) for log in logs if not log.lines)]
     return Logs(
-        pod=pod_name, namespace=namespace, container=single.container if single else None, containers=known,
-        previous=previous, lines=lines, bytes=sum(log.bytes for log in logs), truncated=bool(cut),
+        pod=pod_name,
+        namespace=namespace,
+        container=single.container if single else None,
+        containers=known,
+        previous=previous,
+        lines=lines,
+        bytes=sum(log.bytes for log in logs),
+        truncated=bool(cut),
         hint="; ".join(hints) or None,
-    )  # fmt: skip
+    )
 
 
 def _why_empty(pod: Pod, log: podlogs.Log, wanted: podlogs.Wanted) -> str:

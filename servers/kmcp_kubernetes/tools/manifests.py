@@ -51,9 +51,13 @@ async def k8s_apply_manifest(
     batch = Batch(kube, named(parse(manifest), "manifest"), namespace, dry_run)
     await batch.apply(force)
     return AppliedManifest(
-        items=batch.items, changed=batch.changed, warnings=batch.warnings,
-        dry_run=dry_run or None, field_manager=FIELD_MANAGER, hint=_failures(batch),
-    )  # fmt: skip
+        items=batch.items,
+        changed=batch.changed,
+        warnings=batch.warnings,
+        dry_run=dry_run or None,
+        field_manager=FIELD_MANAGER,
+        hint=_failures(batch),
+    )
 
 
 @tool(Effect.WRITE, needs=_CREATE, timeout=120)
@@ -85,9 +89,14 @@ async def k8s_create_resource_from_url(
     batch = Batch(kube, parse(text, "url"), namespace, dry_run, "url")
     await batch.create()
     return FetchedManifest(
-        items=batch.items, changed=batch.changed, warnings=batch.warnings, dry_run=dry_run or None,
-        hint=_stopped(batch), source=url, sha256=hashlib.sha256(text.encode()).hexdigest(),
-    )  # fmt: skip
+        items=batch.items,
+        changed=batch.changed,
+        warnings=batch.warnings,
+        dry_run=dry_run or None,
+        hint=_stopped(batch),
+        source=url,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+    )
 
 
 def _failures(batch: Batch) -> str | None:

@@ -44,10 +44,13 @@ async def k8s_get_resource_yaml(
     place = await kube.place(resource_type, namespace)
     found = await kube.read(place, resource_name)
     return Yaml(
-        kind=place.kind.kind, api_version=place.kind.api_version, name=resource_name, namespace=place.namespace,
+        kind=place.kind.kind,
+        api_version=place.kind.api_version,
+        name=resource_name,
+        namespace=place.namespace,
         resource_version=found["metadata"].get("resourceVersion"),
         yaml=Manifest(objects.slim(found, managed_fields=managed_fields)),
-    )  # fmt: skip
+    )
 
 
 class Deletion(Change):
@@ -76,11 +79,16 @@ async def k8s_delete_resource(
     answer = await _delete(kube, place, found, propagation, grace_period_seconds, dry_run)
     left = _foreseen(answer) if dry_run else await _left(kube, place, metadata["name"], metadata["uid"])
     result = Deletion(
-        kind=place.kind.kind, name=resource_name, namespace=place.namespace,
-        result="terminating" if left else "deleted", changed=not metadata.get("deletionTimestamp"),
-        dry_run=dry_run or None, warnings=warnings, finalizers=(left or {}).get("metadata", {}).get("finalizers"),
+        kind=place.kind.kind,
+        name=resource_name,
+        namespace=place.namespace,
+        result="terminating" if left else "deleted",
+        changed=not metadata.get("deletionTimestamp"),
+        dry_run=dry_run or None,
+        warnings=warnings,
+        finalizers=(left or {}).get("metadata", {}).get("finalizers"),
         dependents=None if propagation == "orphan" else owned,
-    )  # fmt: skip
+    )
     result.hint = _hint(result, owned if propagation == "orphan" else {})
     return result
 
@@ -91,9 +99,15 @@ async def _delete(
     name, uid = found["metadata"]["name"], found["metadata"]["uid"]
     try:
         return await objects.delete(
-            kube.api, place.kind, name, place.namespace, propagation=propagation, uid=uid,
-            grace_period_seconds=grace, dry_run=dry_run,
-        )  # fmt: skip
+            kube.api,
+            place.kind,
+            name,
+            place.namespace,
+            propagation=propagation,
+            uid=uid,
+            grace_period_seconds=grace,
+            dry_run=dry_run,
+        )
     except StatusFailure as failure:
         if failure.http_status == 409 and "UID" in failure.message:
             raise conflict(

@@ -92,9 +92,13 @@ async def k8s_rollout(
 async def _followed(kube: Kube, place: Place, name: str, seconds: int) -> dict[str, Any]:
     seen, late = await until_done(kube, place, name, seconds)
     return {
-        "done": seen.done, "message": seen.message, **asdict(seen.counts), "stuck_reason": seen.stuck_reason,
-        "timed_out": (late and seconds > 0) or None, "warnings": [seen.unseen] if seen.unseen else None,
-    }  # fmt: skip
+        "done": seen.done,
+        "message": seen.message,
+        **asdict(seen.counts),
+        "stuck_reason": seen.stuck_reason,
+        "timed_out": (late and seconds > 0) or None,
+        "warnings": [seen.unseen] if seen.unseen else None,
+    }
 
 
 async def _changed(
@@ -109,9 +113,11 @@ async def _changed(
     )
     diff = Diff(written(place.kind, found), written(place.kind, after))
     return {
-        "result": result if diff.changed else "unchanged", "changed": diff.changed, "dry_run": dry_run or None,
+        "result": result if diff.changed else "unchanged",
+        "changed": diff.changed,
+        "dry_run": dry_run or None,
         "diff": diff if diff.changed else None,
-    }  # fmt: skip
+    }
 
 
 async def _patch(

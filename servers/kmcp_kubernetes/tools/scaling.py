@@ -50,10 +50,16 @@ async def k8s_scale(
         warning = f"HorizontalPodAutoscaler {autoscaler} sets the replicas of {name} and will undo this"
     diff = Diff({"spec": {"replicas": was}}, {"spec": {"replicas": to}})
     fields = {
-        "kind": place.kind.kind, "name": name, "namespace": place.namespace,
-        "result": "scaled" if diff.changed else "unchanged", "changed": diff.changed,
+        "kind": place.kind.kind,
+        "name": name,
+        "namespace": place.namespace,
+        "result": "scaled" if diff.changed else "unchanged",
+        "changed": diff.changed,
         "diff": diff if diff.changed else None,
-        "dry_run": dry_run or None, "from": was, "to": to, "autoscaler": autoscaler,
+        "dry_run": dry_run or None,
+        "from": was,
+        "to": to,
+        "autoscaler": autoscaler,
         "warnings": [warning] if warning else None,
-    }  # fmt: skip
+    }
     return Scaled.model_validate(fields)

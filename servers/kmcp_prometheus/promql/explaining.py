@@ -36,23 +36,47 @@ _FUNCTIONS = {
     "sort_desc": "in descending order",
 }
 _OVER_TIME = {
-    "avg": "mean", "min": "least", "max": "greatest", "sum": "sum", "count": "number", "last": "last", "first": "first",
-    "quantile": "quantile", "stddev": "standard deviation", "stdvar": "variance", "present": "presence",
+    "avg": "mean",
+    "min": "least",
+    "max": "greatest",
+    "sum": "sum",
+    "count": "number",
+    "last": "last",
+    "first": "first",
+    "quantile": "quantile",
+    "stddev": "standard deviation",
+    "stdvar": "variance",
+    "present": "presence",
     "mad": "median absolute deviation",
-}  # fmt: skip
+}
 _AGGREGATIONS = {
-    "sum": "sum", "avg": "mean", "min": "least", "max": "greatest", "count": "number of series",
-    "group": "1 for each group", "topk": "series with the greatest values", "bottomk": "series with the least values",
-    "quantile": "quantile", "stddev": "standard deviation", "stdvar": "variance",
-    "count_values": "number of series by value", "limitk": "any series, so many",
+    "sum": "sum",
+    "avg": "mean",
+    "min": "least",
+    "max": "greatest",
+    "count": "number of series",
+    "group": "1 for each group",
+    "topk": "series with the greatest values",
+    "bottomk": "series with the least values",
+    "quantile": "quantile",
+    "stddev": "standard deviation",
+    "stdvar": "variance",
+    "count_values": "number of series by value",
+    "limitk": "any series, so many",
     "limit_ratio": "any series, that share",
-}  # fmt: skip
+}
 _OPERATORS = {
-    "+": "sum of both sides", "-": "left less right", "*": "product", "/": "left divided by right",
-    "%": "remainder of left by right", "^": "left to the power of right", "atan2": "angle of left and right",
-    "and": "left where right has the same labels", "or": "left, and right where left has nothing",
+    "+": "sum of both sides",
+    "-": "left less right",
+    "*": "product",
+    "/": "left divided by right",
+    "%": "remainder of left by right",
+    "^": "left to the power of right",
+    "atan2": "angle of left and right",
+    "and": "left where right has the same labels",
+    "or": "left, and right where left has nothing",
     "unless": "left where right has nothing with the same labels",
-}  # fmt: skip
+}
 
 
 def explained(node: Node, depth: int = 0) -> list[str]:

@@ -6,10 +6,24 @@ from dataclasses import dataclass
 
 from kmcp_prometheus.promql.position import place, pointed
 
-AGGREGATIONS = frozenset([
-    "sum", "avg", "count", "min", "max", "group", "stddev", "stdvar", "topk", "bottomk", "count_values", "quantile",
-    "limitk", "limit_ratio",
-])  # fmt: skip
+AGGREGATIONS = frozenset(
+    [
+        "sum",
+        "avg",
+        "count",
+        "min",
+        "max",
+        "group",
+        "stddev",
+        "stdvar",
+        "topk",
+        "bottomk",
+        "count_values",
+        "quantile",
+        "limitk",
+        "limit_ratio",
+    ]
+)
 _UNITS = r"(?:ms|[smhdwy])"
 _DURATION = rf"(?:\d+(?:\.\d+)?{_UNITS})(?:\d+{_UNITS})*"
 _TOKEN = re.compile(

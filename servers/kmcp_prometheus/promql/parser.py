@@ -17,9 +17,18 @@ Node = dict[str, Any]
 DEEPEST = 100
 _COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
 _STRENGTH = {
-    "or": 1, "and": 2, "unless": 2, **dict.fromkeys(_COMPARISONS, 3), "+": 4, "-": 4, "*": 5, "/": 5, "%": 5,
-    "atan2": 5, "^": 6,
-}  # fmt: skip
+    "or": 1,
+    "and": 2,
+    "unless": 2,
+    **dict.fromkeys(_COMPARISONS, 3),
+    "+": 4,
+    "-": 4,
+    "*": 5,
+    "/": 5,
+    "%": 5,
+    "atan2": 5,
+    "^": 6,
+}
 _SETS = ("and", "or", "unless")
 _CONSTANTS = ("inf", "nan")
 _GROUPS = {"group_left": "many-to-one", "group_right": "one-to-many"}
@@ -60,15 +69,23 @@ class _Parser(Selectors):
         matching = self.matching(op)
         right = self.expression(strength - 1 if op == "^" else strength)
         node = {
-            "type": "binaryExpr", "op": op, "lhs": left, "rhs": right, "matching": matching, "bool": returns_bool,
-        }  # fmt: skip
+            "type": "binaryExpr",
+            "op": op,
+            "lhs": left,
+            "rhs": right,
+            "matching": matching,
+            "bool": returns_bool,
+        }
         valuetypes.check_binary(node, lambda message: self.fault(message, operator.at))
         return node
 
     def matching(self, op: str) -> Node:
         found: Node = {
-            "card": "many-to-many" if op in _SETS else "one-to-one", "labels": [], "on": False, "include": [],
-        }  # fmt: skip
+            "card": "many-to-many" if op in _SETS else "one-to-one",
+            "labels": [],
+            "on": False,
+            "include": [],
+        }
         if self.is_word("on", "ignoring"):
             found["on"] = self.take().text.lower() == "on"
             found["labels"] = self.label_list()
@@ -127,9 +144,13 @@ class _Parser(Selectors):
             grouping, without = self.grouping()
         parameter = valuetypes.check_aggregation(op, arguments, lambda message: self.fault(message, token.at))
         return {
-            "type": "aggregation", "op": op, "expr": arguments[-1], "param": parameter,
-            "grouping": grouping, "without": without,
-        }  # fmt: skip
+            "type": "aggregation",
+            "op": op,
+            "expr": arguments[-1],
+            "param": parameter,
+            "grouping": grouping,
+            "without": without,
+        }
 
     def grouping(self) -> tuple[list[str], bool]:
         if not self.is_word("by", "without"):
@@ -145,9 +166,11 @@ class _Parser(Selectors):
         arguments = self.arguments()
         valuetypes.check_call(function, arguments, lambda message: self.fault(message, token.at))
         signature = {
-            "name": function.name, "argTypes": list(function.arguments), "variadic": function.variadic,
+            "name": function.name,
+            "argTypes": list(function.arguments),
+            "variadic": function.variadic,
             "returnType": function.returns,
-        }  # fmt: skip
+        }
         return {"type": "call", "func": signature, "args": arguments}
 
     def arguments(self) -> list[Node]:

@@ -19,9 +19,7 @@ def rate(metric: str, matchers: Matchers, window: str, grouping: Sequence[str]) 
     return by("sum", grouping, _rate(metric, matchers, window))
 
 
-def ratio(
-    bad: tuple[str, Matchers], total: tuple[str, Matchers], window: str, grouping: Sequence[str]
-) -> str:  # fmt: skip
+def ratio(bad: tuple[str, Matchers], total: tuple[str, Matchers], window: str, grouping: Sequence[str]) -> str:
     """The share of bad events among all, between 0 and 1."""
     return f"{rate(*bad, window, grouping)} / {rate(*total, window, grouping)}"
 

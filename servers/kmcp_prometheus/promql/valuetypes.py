@@ -9,9 +9,13 @@ Node = dict[str, Any]
 Fault = Callable[[str], Exception]
 _WORDS = {"vector": "instant vector", "matrix": "range vector", "scalar": "scalar", "string": "string"}
 _OF_NODES = {
-    "aggregation": "vector", "vectorSelector": "vector", "matrixSelector": "matrix", "subquery": "matrix",
-    "numberLiteral": "scalar", "stringLiteral": "string",
-}  # fmt: skip
+    "aggregation": "vector",
+    "vectorSelector": "vector",
+    "matrixSelector": "matrix",
+    "subquery": "matrix",
+    "numberLiteral": "scalar",
+    "stringLiteral": "string",
+}
 _COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
 _SETS = ("and", "or", "unless")
 

@@ -14,9 +14,22 @@ _INTENTS = {
     "rate": r"\brate|per second|throughput|\bqps\b|\brps\b|traffic|requests?\b|how many",
 }
 _UNITS = {
-    "second": "s", "sec": "s", "s": "s", "minute": "m", "min": "m", "m": "m", "hour": "h", "h": "h", "day": "d",
-    "d": "d", "week": "w", "w": "w", "year": "y", "y": "y", "ms": "ms",
-}  # fmt: skip
+    "second": "s",
+    "sec": "s",
+    "s": "s",
+    "minute": "m",
+    "min": "m",
+    "m": "m",
+    "hour": "h",
+    "h": "h",
+    "day": "d",
+    "d": "d",
+    "week": "w",
+    "w": "w",
+    "year": "y",
+    "y": "y",
+    "ms": "ms",
+}
 _SPAN = re.compile(
     r"\b(?:(?P<count>\d+)\s*)?(?P<unit>ms|seconds?|secs?|minutes?|mins?|hours?|days?|weeks?|years?|[smhdwy])\b"
 )
@@ -28,11 +41,49 @@ _QUANTILE = re.compile(r"\bp(\d{1,2}(?:\.?\d+)?)\b|\b(\d{1,2}(?:\.\d+)?)(?:th|st
 _OBJECTIVE = re.compile(r"\b(\d{2}(?:\.\d+)?)\s*%")
 _STOP_WORDS = frozenset(
     {
-        "a", "an", "and", "are", "as", "at", "by", "count", "each", "for", "from", "get", "give", "how", "in", "is",
-        "it", "last", "many", "me", "my", "of", "on", "over", "past", "per", "query", "ratio", "rate", "second", "show",
-        "than", "that", "the", "to", "total", "was", "what", "where", "which", "with",
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "by",
+        "count",
+        "each",
+        "for",
+        "from",
+        "get",
+        "give",
+        "how",
+        "in",
+        "is",
+        "it",
+        "last",
+        "many",
+        "me",
+        "my",
+        "of",
+        "on",
+        "over",
+        "past",
+        "per",
+        "query",
+        "ratio",
+        "rate",
+        "second",
+        "show",
+        "than",
+        "that",
+        "the",
+        "to",
+        "total",
+        "was",
+        "what",
+        "where",
+        "which",
+        "with",
     }
-)  # fmt: skip
+)
 DEFAULT_WINDOW = "5m"
 
 
@@ -62,11 +113,15 @@ def read(description: str) -> Wish:
     intents = tuple(intent for intent, words in _INTENTS.items() if re.search(words, bare))
     words = frozenset(_stem(word) for word in re.findall(r"[a-z]+\d*[a-z]*", bare.replace("_", " ")))
     return Wish(
-        intents=intents, words=words - _STOP_WORDS, named=tuple(re.findall(r"\b[a-zA-Z_:]\w*_\w+\b", text)),
-        window=_window(lowered), grouping=tuple(labels),
+        intents=intents,
+        words=words - _STOP_WORDS,
+        named=tuple(re.findall(r"\b[a-zA-Z_:]\w*_\w+\b", text)),
+        window=_window(lowered),
+        grouping=tuple(labels),
         matchers=tuple({"name": name, "type": op, "value": value} for name, op, value in matched),
-        quantile=_quantile(lowered), objective=_objective(lowered),
-    )  # fmt: skip
+        quantile=_quantile(lowered),
+        objective=_objective(lowered),
+    )
 
 
 def _labels(text: str) -> list[str]:

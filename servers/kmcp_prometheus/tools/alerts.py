@@ -45,9 +45,12 @@ async def prometheus_alerts_tool(
     found = [one for one in active if state in (None, one.state) and matching.match(one.all_labels(), matchers)]
     found.sort(key=lambda one: (one.state != "firing", one.active_at or ""))
     result = Alerts(
-        items=found[:limit], total=len(found), truncated=len(found) > limit, counts=_counts(found),
+        items=found[:limit],
+        total=len(found),
+        truncated=len(found) > limit,
+        counts=_counts(found),
         warnings=reply.warnings,
-    )  # fmt: skip
+    )
     if result.truncated:
         result.hint = "Narrow with state or match."
     elif active and not found:

@@ -47,10 +47,14 @@ async def _check(prometheus: Prometheus, query: str) -> Promql:
         return Promql(mode="check", valid=False, error=fault)
     metrics, labels = await checking.unknown(prometheus, tree)
     result = Promql(
-        mode="check", valid=True, formatted=await checking.formatted(prometheus, query, tree),
-        explanation=checking.in_words(tree), ast_summary=checking.parts(tree),
-        unknown_metrics=metrics or None, unknown_labels=labels or None,
-    )  # fmt: skip
+        mode="check",
+        valid=True,
+        formatted=await checking.formatted(prometheus, query, tree),
+        explanation=checking.in_words(tree),
+        ast_summary=checking.parts(tree),
+        unknown_metrics=metrics or None,
+        unknown_labels=labels or None,
+    )
     if metrics or labels:
         result.hint = "It is valid, but what is unknown matches nothing: the answer will be empty or partial."
     return result

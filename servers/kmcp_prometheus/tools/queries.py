@@ -52,9 +52,13 @@ async def prometheus_query_tool(
     reply = await cardinality.asked(prometheus, query, time, limit, timeout, lookback)
     kind, items, text = reply.read(_items)
     result = Instant(
-        result_type=kind, items=items[:limit], text=text, truncated=reply.cut or len(items) > limit,
-        warnings=reply.warnings, infos=reply.infos or None,
-    )  # fmt: skip
+        result_type=kind,
+        items=items[:limit],
+        text=text,
+        truncated=reply.cut or len(items) > limit,
+        warnings=reply.warnings,
+        infos=reply.infos or None,
+    )
     if result.truncated:
         result.total = await cardinality.counted(prometheus, query, time) if reply.cut else len(items)
         result.hint = cardinality.narrower(query, limit, [item.metric for item in result.items])
@@ -84,10 +88,14 @@ async def prometheus_query_range_tool(
     reply = await cardinality.asked_range(prometheus, query, (start, end, step), limit, timeout)
     series = reply.read(lambda data: [raw(item) for item in data["result"]])
     result = Range(
-        step_seconds=plain(step), start=plain(start), end=plain(end), truncated=reply.cut or len(series) > limit,
+        step_seconds=plain(step),
+        start=plain(start),
+        end=plain(end),
+        truncated=reply.cut or len(series) > limit,
         items=[summary(one) if mode == "summary" else one for one in series[:limit]],
-        warnings=reply.warnings, infos=reply.infos or None,
-    )  # fmt: skip
+        warnings=reply.warnings,
+        infos=reply.infos or None,
+    )
     if result.truncated:
         result.total = await cardinality.counted_over(prometheus, query, start, end, step) if reply.cut else len(series)
         result.hint = cardinality.narrower(query, limit, [one.metric for one in series[:limit]])

@@ -48,13 +48,16 @@ async def prometheus_rules_tool(
     found = await rules.read(prometheus, wanted, limit, position)
     shown = found.rules[int(found.position.get("rules", 0)) :]
     result = Rules(
-        items=shown, truncated=found.following is not None, warnings=found.warnings,
+        items=shown,
+        truncated=found.following is not None,
+        warnings=found.warnings,
         cursor=rules.cursor_at(found, len(shown), arguments) or None,
-    )  # fmt: skip
+    )
     result.continues_at(lambda kept: rules.cursor_at(found, kept, arguments))
     if not shown:
         result.hint = (
-            "No rule fits; leave filters out." if arguments != {**asdict(rules.Wanted()), "limit": limit}
+            "No rule fits; leave filters out."
+            if arguments != {**asdict(rules.Wanted()), "limit": limit}
             else "No rules are loaded; prometheus_status_config_tool section=rule_files shows where they are read."
-        )  # fmt: skip
+        )
     return result

@@ -53,9 +53,11 @@ async def prometheus_series_tool(
     found = reply.read(lambda data: [dict(labels) for labels in data or ()])
     shown = found[:limit]
     result = SeriesList(
-        items=shown, truncated=reply.cut or len(found) > limit, warnings=reply.warnings,
+        items=shown,
+        truncated=reply.cut or len(found) > limit,
+        warnings=reply.warnings,
         metrics=dict(Counter(labels.get(NAME, "") for labels in shown).most_common()),
-    )  # fmt: skip
+    )
     if result.truncated:
         result.hint = f"prometheus_query_tool query='count({match[0]})' counts them; narrow with label matchers."
     elif not found:

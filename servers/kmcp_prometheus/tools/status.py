@@ -12,9 +12,7 @@ from kmcp_runtime.arguments import Word
 from kmcp_runtime.output.results import Body, Page, Result
 from kmcp_runtime.tool import Effect, injected, tool
 
-Section = Literal[
-    "global", "scrape_configs", "rule_files", "alerting", "remote_write", "remote_read", "storage", "all"
-]  # fmt: skip
+Section = Literal["global", "scrape_configs", "rule_files", "alerting", "remote_write", "remote_read", "storage", "all"]
 
 
 class Configuration(Body):
@@ -186,9 +184,12 @@ def _head(data: dict[str, Any], limit: int) -> TsdbStatus:
 
 def _block(entry: dict[str, Any]) -> Block:
     return Block(
-        ulid=entry["ulid"], min_time=plain(entry["minTime"] / 1000), max_time=plain(entry["maxTime"] / 1000),
-        level=(entry.get("compaction") or {}).get("level"), stats=entry.get("stats") or {},
-    )  # fmt: skip
+        ulid=entry["ulid"],
+        min_time=plain(entry["minTime"] / 1000),
+        max_time=plain(entry["maxTime"] / 1000),
+        level=(entry.get("compaction") or {}).get("level"),
+        stats=entry.get("stats") or {},
+    )
 
 
 def _statistics(entries: Any, limit: int) -> list[Statistic] | None:

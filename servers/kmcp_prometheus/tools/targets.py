@@ -81,10 +81,14 @@ def _targets(data: dict[str, Any], state: State) -> list[Target]:
 
 def _active(entry: dict[str, Any]) -> Target:
     return Target(
-        labels=entry["labels"], scrape_pool=entry["scrapePool"], scrape_url=entry["scrapeUrl"], health=entry["health"],
-        last_error=entry["lastError"] or None, last_scrape=entry["lastScrape"],
+        labels=entry["labels"],
+        scrape_pool=entry["scrapePool"],
+        scrape_url=entry["scrapeUrl"],
+        health=entry["health"],
+        last_error=entry["lastError"] or None,
+        last_scrape=entry["lastScrape"],
         scrape_duration_seconds=plain(entry["lastScrapeDuration"]),
-    )  # fmt: skip
+    )
 
 
 def _dropped(entry: dict[str, Any]) -> Target:

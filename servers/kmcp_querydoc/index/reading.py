@@ -212,9 +212,19 @@ class Index:
 def _passage(row: Sequence[object]) -> Passage:
     number, product, page, path, url, title, of, position, headings, anchor, line, content = row
     return Passage(
-        number, product, page, path, url, title, of, position,  # type: ignore[arg-type]  # as the tables have it
-        tuple(part for part in str(headings).split(SEPARATOR) if part), str(anchor), line, str(content),  # type: ignore[arg-type]
-    )  # fmt: skip
+        number,
+        product,
+        page,
+        path,
+        url,
+        title,
+        of,
+        position,  # type: ignore[arg-type]  # as the tables have it
+        tuple(part for part in str(headings).split(SEPARATOR) if part),
+        str(anchor),
+        line,
+        str(content),  # type: ignore[arg-type]
+    )
 
 
 def _literally(text: str) -> str:

@@ -12,9 +12,15 @@ FORMATS: Mapping[str, Callable[[str], Document]] = {
     "html": html.parse,
 }
 SUFFIXES: Mapping[str, str] = {
-    ".md": "markdown", ".mdx": "markdown", ".markdown": "markdown", ".rst": "restructured", ".adoc": "asciidoc",
-    ".asciidoc": "asciidoc", ".html": "html", ".htm": "html",
-}  # fmt: skip
+    ".md": "markdown",
+    ".mdx": "markdown",
+    ".markdown": "markdown",
+    ".rst": "restructured",
+    ".adoc": "asciidoc",
+    ".asciidoc": "asciidoc",
+    ".html": "html",
+    ".htm": "html",
+}
 """The format of a file by the end of its name."""
 
 REVISION = 1

@@ -6,9 +6,21 @@ from html.parser import HTMLParser
 from kmcp_querydoc.parsing.document import Document, Outline
 
 _AROUND = {
-    "nav", "header", "footer", "aside", "script", "style", "noscript", "form", "button", "svg", "template", "iframe",
-    "select", "dialog",
-}  # fmt: skip
+    "nav",
+    "header",
+    "footer",
+    "aside",
+    "script",
+    "style",
+    "noscript",
+    "form",
+    "button",
+    "svg",
+    "template",
+    "iframe",
+    "select",
+    "dialog",
+}
 _BREAKS = {"p", "div", "section", "ul", "ol", "dl", "dd", "dt", "table", "tr", "blockquote", "br", "hr", "figure"}
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 _VOID = {"br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "source", "track", "wbr"}

@@ -23,14 +23,43 @@ _SUBSTITUTION = re.compile(r"\|([A-Z][\w -]*)\|_{0,2}")
 # What rendered pages never show, such as a warning that they are not rendered.
 _NOT_HTML = re.compile(r"not\b.*\bhtml\b")
 _DROPPED = {
-    "toctree", "image", "figure", "contents", "index", "meta", "raw", "highlight", "role", "default-role", "include",
-    "sectnum", "rst-class", "class", "openapi", "ifconfig", "graphviz", "mermaid", "replace", "unicode",
-}  # fmt: skip
+    "toctree",
+    "image",
+    "figure",
+    "contents",
+    "index",
+    "meta",
+    "raw",
+    "highlight",
+    "role",
+    "default-role",
+    "include",
+    "sectnum",
+    "rst-class",
+    "class",
+    "openapi",
+    "ifconfig",
+    "graphviz",
+    "mermaid",
+    "replace",
+    "unicode",
+}
 _CODE = {"code-block", "code", "sourcecode", "parsed-literal", "literalinclude", "prompt", "command-output"}
 _SPOKEN = {
-    "note", "warning", "tip", "important", "attention", "danger", "caution", "hint", "error", "seealso", "deprecated",
-    "versionadded", "versionchanged",
-}  # fmt: skip
+    "note",
+    "warning",
+    "tip",
+    "important",
+    "attention",
+    "danger",
+    "caution",
+    "hint",
+    "error",
+    "seealso",
+    "deprecated",
+    "versionadded",
+    "versionchanged",
+}
 _SILENT = {"tabs", "only", "container", "list-table", "csv-table", "table", "glossary"}
 
 

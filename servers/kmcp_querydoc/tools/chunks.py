@@ -70,10 +70,15 @@ def _chunks(
     found = index.page(number, start, last)
     more = last < of - 1 and (end is None or last < end)
     return Chunks(
-        url=found[0].url, title=found[0].title, product=products[product].name, version=products[product].version,
-        of=of, chunks=[_chunk(each) for each in found], truncated=more,
+        url=found[0].url,
+        title=found[0].title,
+        product=products[product].name,
+        version=products[product].version,
+        of=of,
+        chunks=[_chunk(each) for each in found],
+        truncated=more,
         hint=f"start_index={last + 1} goes on." if more else None,
-    )  # fmt: skip
+    )
 
 
 def _chunk(passage: Passage) -> Chunk:
@@ -93,9 +98,8 @@ def _everything(index: Index, product_name: str | None, version: str | None) -> 
     newest = scope(index, product_name, version)
     names = {product.name for product in newest} if product_name else {product.name for product in index.products}
     return [
-        each for each in index.products
-        if each.name in names and (version is None or is_version(each.version, version))
-    ]  # fmt: skip
+        each for each in index.products if each.name in names and (version is None or is_version(each.version, version))
+    ]
 
 
 def _page(index: Index, place: str, products: Sequence[Product]) -> tuple[int, int, int]:

@@ -59,9 +59,10 @@ def _products(index: Index, product_name: str | None, repo: str | None, branch: 
     named = {each.name for each in scope(index, product_name, None, code=True)}
     there = [each for each in index.products if each.code and each.name in named]
     found = [
-        each for each in there
+        each
+        for each in there
         if (repo is None or _is_repo(_origin(each)[0], repo)) and branch in (None, _origin(each)[1])
-    ]  # fmt: skip
+    ]
     if not found:
         known = "; ".join(sorted({" ".join(_origin(each)) for each in there})) or "none"
         raise not_found(
@@ -104,6 +105,11 @@ def _item(score: float, passage: Passage, product: Product) -> Code:
     repo, branch = _origin(product)
     last = passage.first_line + passage.content.count("\n")
     return Code(
-        path=passage.path, repo=repo, branch=branch, lines=f"{passage.first_line}-{last}", url=passage.url,
-        score=score, content=passage.content,
-    )  # fmt: skip
+        path=passage.path,
+        repo=repo,
+        branch=branch,
+        lines=f"{passage.first_line}-{last}",
+        url=passage.url,
+        score=score,
+        content=passage.content,
+    )

@@ -82,9 +82,14 @@ class Binary:
         telling = asyncio.create_task(_tell(lines, call))
         try:
             return await command.run(
-                argv, env=environment, seconds=seconds, largest_bytes=_MOST_BYTES, line=lines.put_nowait,
-                missing=MISSING, directory=str(self.home.nowhere),
-            )  # fmt: skip
+                argv,
+                env=environment,
+                seconds=seconds,
+                largest_bytes=_MOST_BYTES,
+                line=lines.put_nowait,
+                missing=MISSING,
+                directory=str(self.home.nowhere),
+            )
         finally:
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)

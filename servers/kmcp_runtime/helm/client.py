@@ -67,48 +67,87 @@ class Helm:
         chart = await self.charts.resolve(cluster.call, wanted.chart, wanted.version)
         atomic = "--atomic" if await self.binary.major(cluster.call) == 3 else "--rollback-on-failure"
         flags = [
-            f"--namespace={wanted.namespace}", "--output=json", "--debug", f"--timeout={wanted.timeout_seconds}s",
-            *chart.flags, *_FLAGS[wanted.values_mode],
-            *(["--install"] if wanted.install else []), *(["--create-namespace"] if wanted.create_namespace else []),
-            *(["--wait"] if wanted.wait else []), *([atomic] if wanted.atomic else []),
+            f"--namespace={wanted.namespace}",
+            "--output=json",
+            "--debug",
+            f"--timeout={wanted.timeout_seconds}s",
+            *chart.flags,
+            *_FLAGS[wanted.values_mode],
+            *(["--install"] if wanted.install else []),
+            *(["--create-namespace"] if wanted.create_namespace else []),
+            *(["--wait"] if wanted.wait else []),
+            *([atomic] if wanted.atomic else []),
             *(["--dry-run=server"] if wanted.dry_run else []),
-        ]  # fmt: skip
+        ]
         waits = (wanted.wait or wanted.atomic) and not wanted.dry_run
         async with self._following(cluster, wanted.namespace, wanted.name, waits):
             ended = await self.binary.run(
-                cluster.call, ("upgrade",), (wanted.name, chart.operand), flags=flags, given=wanted.values,
-                cluster=cluster, seconds=wanted.timeout_seconds + _SLACK_SECONDS,
-            )  # fmt: skip
+                cluster.call,
+                ("upgrade",),
+                (wanted.name, chart.operand),
+                flags=flags,
+                given=wanted.values,
+                cluster=cluster,
+                seconds=wanted.timeout_seconds + _SLACK_SECONDS,
+            )
         return replace(_release(ended.stdout), warnings=faults.warnings(ended.stderr))
 
     async def uninstall(
-        self, cluster: Cluster, namespace: str, name: str, *, keep_history: bool = False,
-        cascade: Cascade = "background", wait: bool = False, timeout_seconds: int = 300,
-    ) -> list[str]:  # fmt: skip
+        self,
+        cluster: Cluster,
+        namespace: str,
+        name: str,
+        *,
+        keep_history: bool = False,
+        cascade: Cascade = "background",
+        wait: bool = False,
+        timeout_seconds: int = 300,
+    ) -> list[str]:
         """What helm warned of."""
         flags = [
-            f"--namespace={namespace}", "--debug", f"--cascade={cascade}", f"--timeout={timeout_seconds}s",
-            *(["--keep-history"] if keep_history else []), *(["--wait"] if wait else []),
-        ]  # fmt: skip
+            f"--namespace={namespace}",
+            "--debug",
+            f"--cascade={cascade}",
+            f"--timeout={timeout_seconds}s",
+            *(["--keep-history"] if keep_history else []),
+            *(["--wait"] if wait else []),
+        ]
         ended = await self.binary.run(
-            cluster.call, ("uninstall",), (name,), flags=flags, cluster=cluster,
+            cluster.call,
+            ("uninstall",),
+            (name,),
+            flags=flags,
+            cluster=cluster,
             seconds=timeout_seconds + _SLACK_SECONDS,
-        )  # fmt: skip
+        )
         return faults.warnings(ended.stderr)
 
     async def rollback(
-        self, cluster: Cluster, namespace: str, name: str, revision: int, *, wait: bool = False,
+        self,
+        cluster: Cluster,
+        namespace: str,
+        name: str,
+        revision: int,
+        *,
+        wait: bool = False,
         timeout_seconds: int = 300,
-    ) -> list[str]:  # fmt: skip
+    ) -> list[str]:
         """Make a revision the newest again (0 is the one before); what helm warned of."""
         flags = [
-            f"--namespace={namespace}", "--debug", f"--timeout={timeout_seconds}s", *(["--wait"] if wait else []),
-        ]  # fmt: skip
+            f"--namespace={namespace}",
+            "--debug",
+            f"--timeout={timeout_seconds}s",
+            *(["--wait"] if wait else []),
+        ]
         async with self._following(cluster, namespace, name, wait):
             ended = await self.binary.run(
-                cluster.call, ("rollback",), (name, str(revision)), flags=flags, cluster=cluster,
+                cluster.call,
+                ("rollback",),
+                (name, str(revision)),
+                flags=flags,
+                cluster=cluster,
                 seconds=timeout_seconds + _SLACK_SECONDS,
-            )  # fmt: skip
+            )
         return faults.warnings(ended.stderr)
 
     def _following(self, cluster: Cluster, namespace: str, name: str, waits: bool) -> AbstractAsyncContextManager[None]:
@@ -132,16 +171,25 @@ class Helm:
             yield Chart(str(archive), local=True)
 
     async def template(
-        self, call: Call, chart: Chart, *, name: str = "release", namespace: str = "default",
-        values: Mapping[str, Any] | None = None, crds: bool = False, kube_version: str | None = None,
+        self,
+        call: Call,
+        chart: Chart,
+        *,
+        name: str = "release",
+        namespace: str = "default",
+        values: Mapping[str, Any] | None = None,
+        crds: bool = False,
+        kube_version: str | None = None,
         api_versions: tuple[str, ...] = (),
-    ) -> str:  # fmt: skip
+    ) -> str:
         """The manifest that a chart (of `fetched`) renders to; no cluster is asked."""
         flags = [
-            f"--namespace={namespace}", *chart.flags, *(["--include-crds"] if crds else []),
+            f"--namespace={namespace}",
+            *chart.flags,
+            *(["--include-crds"] if crds else []),
             *([f"--kube-version={kube_version}"] if kube_version else []),
             *(f"--api-versions={each}" for each in api_versions),
-        ]  # fmt: skip
+        ]
         return (await self.binary.run(call, ("template",), (name, chart.operand), flags=flags, given=values)).stdout
 
     async def show(self, call: Call, chart: Chart, what: Shown) -> str:

@@ -56,11 +56,19 @@ class Release:
         """From what is stored, or from what the binary prints with `-o json`."""
         info, chart = body.get("info") or {}, body.get("chart") or {}
         return cls(
-            name=str(body.get("name", "")), namespace=str(body.get("namespace", "")),
-            revision=int(body.get("version") or 0), status=str(info.get("status") or "unknown"),
-            description=str(info.get("description") or ""), first_deployed=str(info.get("first_deployed") or ""),
-            last_deployed=str(info.get("last_deployed") or ""), deleted=str(info.get("deleted") or ""),
-            notes=str(info.get("notes") or ""), chart=chart.get("metadata") or {}, defaults=chart.get("values") or {},
-            config=body.get("config") or {}, manifest=str(body.get("manifest") or ""),
-            hooks=tuple(body.get("hooks") or ()), apply_method=str(body.get("apply_method") or ""),
-        )  # fmt: skip
+            name=str(body.get("name", "")),
+            namespace=str(body.get("namespace", "")),
+            revision=int(body.get("version") or 0),
+            status=str(info.get("status") or "unknown"),
+            description=str(info.get("description") or ""),
+            first_deployed=str(info.get("first_deployed") or ""),
+            last_deployed=str(info.get("last_deployed") or ""),
+            deleted=str(info.get("deleted") or ""),
+            notes=str(info.get("notes") or ""),
+            chart=chart.get("metadata") or {},
+            defaults=chart.get("values") or {},
+            config=body.get("config") or {},
+            manifest=str(body.get("manifest") or ""),
+            hooks=tuple(body.get("hooks") or ()),
+            apply_method=str(body.get("apply_method") or ""),
+        )

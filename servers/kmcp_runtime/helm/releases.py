@@ -164,9 +164,14 @@ def _head(item: Mapping[str, Any]) -> Head | None:
     if not name or not version.isdigit():
         return None  # Owned by Helm, but no release: a test's or a tool's own object.
     return Head(
-        name, metadata["namespace"], int(version), labels.get("status", "unknown"), metadata["name"],
-        metadata.get("creationTimestamp") or "", labels,
-    )  # fmt: skip
+        name,
+        metadata["namespace"],
+        int(version),
+        labels.get("status", "unknown"),
+        metadata["name"],
+        metadata.get("creationTimestamp") or "",
+        labels,
+    )
 
 
 def _kind(plural: str) -> Kind:

@@ -63,6 +63,9 @@ class Waiting:
         if not self.not_ready:
             return failure
         return ToolFailure(
-            failure.code, f"{failure.message}; not ready: {self._in_words()}", failure.hint, backend=failure.backend,
+            failure.code,
+            f"{failure.message}; not ready: {self._in_words()}",
+            failure.hint,
+            backend=failure.backend,
             details={"not_ready": self.not_ready},
-        )  # fmt: skip
+        )

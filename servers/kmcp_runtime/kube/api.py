@@ -28,9 +28,12 @@ class KubeApi:
     """The API server of one context. Open it with `async with`."""
 
     def __init__(
-        self, contexts: config.Contexts, context: config.ContextInfo, limits: Limits,
+        self,
+        contexts: config.Contexts,
+        context: config.ContextInfo,
+        limits: Limits,
         source: Source = config.credentials,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.context = context
         self.limits = limits
         self._connection = Connection(contexts, context, limits, source)
@@ -53,9 +56,15 @@ class KubeApi:
         return _parsed(await self.raw(method, path, query, body, content_type, accept), path)
 
     async def raw(
-        self, method: str, path: str, query: Query = (), body: Any = None, content_type: str = JSON, accept: str = JSON,
+        self,
+        method: str,
+        path: str,
+        query: Query = (),
+        body: Any = None,
+        content_type: str = JSON,
+        accept: str = JSON,
         largest: int = LARGEST_ANSWER,
-    ) -> bytes:  # fmt: skip
+    ) -> bytes:
         """The answer as bytes; credentials that were refused are loaded anew once (a rotated token, an exec plugin)."""
         status, content, used = await self._exchange(method, path, query, body, content_type, accept, largest)
         if status == 401:
@@ -74,9 +83,11 @@ class KubeApi:
         try:
             # A proxied Service may answer a redirect to anywhere: it is an answer, not a place to go to.
             async with session.get(
-                self._url(path, query), headers=headers, allow_redirects=False,
+                self._url(path, query),
+                headers=headers,
+                allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(connect=self.limits.connect),
-            ) as response:  # fmt: skip
+            ) as response:
                 content = b""
                 async for chunk in response.content.iter_chunked(most):
                     content += chunk
@@ -120,8 +131,9 @@ class KubeApi:
         except TimeoutError:
             raise timed_out(
                 f"the API server at {self.context.server} did not answer within {self.limits.request:.0f} s",
-                "try again, or ask for less", backend=BACKEND,
-            ) from None  # fmt: skip
+                "try again, or ask for less",
+                backend=BACKEND,
+            ) from None
         except (aiohttp.ClientError, OSError) as error:
             raise self._unreachable(error) from None
 
@@ -164,5 +176,6 @@ def _parsed(content: bytes, path: str) -> Any:
     except ValueError:
         raise unavailable(
             f"the server answered {path} with something that is not JSON: {content[:80].decode(errors='replace')!r}",
-            "is this address a Kubernetes API server?", backend=BACKEND,
-        ) from None  # fmt: skip
+            "is this address a Kubernetes API server?",
+            backend=BACKEND,
+        ) from None

@@ -63,9 +63,14 @@ class Cluster:
         return await self.read(await self.place(resource_type, namespace), name)
 
     async def listed(
-        self, resource_type: str, namespace: str | None, *, selector: str | None = None,
-        field_selector: str | None = None, limit: int = 500,
-    ) -> list[objects.Object]:  # fmt: skip
+        self,
+        resource_type: str,
+        namespace: str | None,
+        *,
+        selector: str | None = None,
+        field_selector: str | None = None,
+        limit: int = 500,
+    ) -> list[objects.Object]:
         """The first objects of a built-in type, whole, in one request."""
         kind = await self.discovery.resolve(resource_type)
         query = pages.Query(kind, namespace, selector, field_selector, limit, "objects")

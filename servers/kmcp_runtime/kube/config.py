@@ -101,9 +101,13 @@ def _context(document: Mapping[str, Any], entry: Mapping[str, Any]) -> ContextIn
     cluster = named(document, "clusters", context.get("cluster")).get("cluster") or {}
     user = named(document, "users", context.get("user")).get("user") or {}
     return ContextInfo(
-        entry["name"], str(context.get("cluster", "")), str(cluster.get("server", "")),
-        str(context.get("namespace") or "default"), _auth(user), str(context.get("user", "")),
-    )  # fmt: skip
+        entry["name"],
+        str(context.get("cluster", "")),
+        str(cluster.get("server", "")),
+        str(context.get("namespace") or "default"),
+        _auth(user),
+        str(context.get("user", "")),
+    )
 
 
 def named(document: Mapping[str, Any], section: str, name: Any) -> Mapping[str, Any]:
@@ -132,9 +136,12 @@ async def credentials(contexts: Contexts, context: ContextInfo) -> Any:
             load_incluster_config(client_configuration=configuration)
         else:
             await load_kube_config(
-                contexts.path, context.name, configuration, persist_config=False,
+                contexts.path,
+                context.name,
+                configuration,
+                persist_config=False,
                 temp_file_path=str(scratch.folder()),
-            )  # fmt: skip
+            )
     except (ConfigException, OSError, ValueError) as error:
         raise _unusable(context, str(error)) from None
     return configuration

@@ -70,8 +70,10 @@ class Connection:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self.limits.pool, ssl=config.tls(self._configuration)),
             timeout=aiohttp.ClientTimeout(total=self.limits.request, connect=self.limits.connect),
-            cookie_jar=aiohttp.DummyCookieJar(), proxy=self._configuration.proxy or None, read_bufsize=1 << 20,
-        )  # fmt: skip
+            cookie_jar=aiohttp.DummyCookieJar(),
+            proxy=self._configuration.proxy or None,
+            read_bufsize=1 << 20,
+        )
 
 
 def _identity(configuration: Any) -> tuple[Any, ...]:

@@ -14,13 +14,31 @@ ACCEPT = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,a
 FRESH_SECONDS = 60.0
 _BUILT_IN_GROUPS = frozenset(
     {
-        "", "apps", "batch", "autoscaling", "policy", "admissionregistration.k8s.io", "apiextensions.k8s.io",
-        "apiregistration.k8s.io", "authentication.k8s.io", "authorization.k8s.io", "certificates.k8s.io",
-        "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io", "flowcontrol.apiserver.k8s.io",
-        "internal.apiserver.k8s.io", "networking.k8s.io", "node.k8s.io", "rbac.authorization.k8s.io", "resource.k8s.io",
-        "scheduling.k8s.io", "storage.k8s.io", "storagemigration.k8s.io",
+        "",
+        "apps",
+        "batch",
+        "autoscaling",
+        "policy",
+        "admissionregistration.k8s.io",
+        "apiextensions.k8s.io",
+        "apiregistration.k8s.io",
+        "authentication.k8s.io",
+        "authorization.k8s.io",
+        "certificates.k8s.io",
+        "coordination.k8s.io",
+        "discovery.k8s.io",
+        "events.k8s.io",
+        "flowcontrol.apiserver.k8s.io",
+        "internal.apiserver.k8s.io",
+        "networking.k8s.io",
+        "node.k8s.io",
+        "rbac.authorization.k8s.io",
+        "resource.k8s.io",
+        "scheduling.k8s.io",
+        "storage.k8s.io",
+        "storagemigration.k8s.io",
     }
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -168,10 +186,17 @@ def _aggregated(document: Mapping[str, Any], warnings: list[str]) -> Iterator[Ki
 def _kind(entry: Mapping[str, Any], group: str, version: str, preferred: bool) -> Kind:
     answer = entry.get("responseKind") or {}
     return Kind(
-        group, version, answer.get("kind", ""), entry["resource"], entry.get("singularResource") or "",
-        tuple(entry.get("shortNames") or ()), entry.get("scope") == "Namespaced", tuple(entry.get("verbs") or ()),
-        frozenset(sub["subresource"] for sub in entry.get("subresources") or ()), preferred,
-    )  # fmt: skip
+        group,
+        version,
+        answer.get("kind", ""),
+        entry["resource"],
+        entry.get("singularResource") or "",
+        tuple(entry.get("shortNames") or ()),
+        entry.get("scope") == "Namespaced",
+        tuple(entry.get("verbs") or ()),
+        frozenset(sub["subresource"] for sub in entry.get("subresources") or ()),
+        preferred,
+    )
 
 
 def _listed(resources: Iterable[Mapping[str, Any]], group: str, version: str, preferred: bool) -> Iterator[Kind]:
@@ -182,10 +207,17 @@ def _listed(resources: Iterable[Mapping[str, Any]], group: str, version: str, pr
             continue
         subresources = {other["name"].split("/", 1)[1] for other in resources if other["name"].startswith(f"{name}/")}
         yield Kind(
-            group, version, entry["kind"], name, entry.get("singularName") or entry["kind"].lower(),
-            tuple(entry.get("shortNames") or ()), bool(entry.get("namespaced")), tuple(entry.get("verbs") or ()),
-            frozenset(subresources), preferred,
-        )  # fmt: skip
+            group,
+            version,
+            entry["kind"],
+            name,
+            entry.get("singularName") or entry["kind"].lower(),
+            tuple(entry.get("shortNames") or ()),
+            bool(entry.get("namespaced")),
+            tuple(entry.get("verbs") or ()),
+            frozenset(subresources),
+            preferred,
+        )
 
 
 def _matching(kinds: Iterable[Kind], wanted: str) -> list[Kind]:
@@ -222,9 +254,9 @@ def _unknown(kinds: Iterable[Kind], wanted: str) -> Kind:
     name, _, group = wanted.partition(".")
     if group and not any(kind.group == group or f"{kind.version}.{kind.group}" == group for kind in known):
         raise not_found(
-            f"the cluster has no API group {group!r}", "is its CustomResourceDefinition installed? "
-            "k8s_get_available_api_resources lists what there is",
-        )  # fmt: skip
+            f"the cluster has no API group {group!r}",
+            "is its CustomResourceDefinition installed? k8s_get_available_api_resources lists what there is",
+        )
     near = nearest(name, {candidate for kind in known for candidate in kind.names() if len(candidate) > 2})
     plurals = list(dict.fromkeys(kind.full_name for word in near for kind in known if word in kind.names()))[:3]
     hint = f"did you mean {', '.join(plurals)}?" if plurals else "k8s_get_available_api_resources lists what there is"

@@ -34,9 +34,15 @@ class Execution:
 
 
 async def execute(
-    api: KubeApi, namespace: str, pod: str, container: str, command: Sequence[str], stdin: str | None, seconds: float,
+    api: KubeApi,
+    namespace: str,
+    pod: str,
+    container: str,
+    command: Sequence[str],
+    stdin: str | None,
+    seconds: float,
     largest: int = LARGEST_STREAM,
-) -> Execution:  # fmt: skip
+) -> Execution:
     """Run argv in a container and wait for its end, at most so many seconds; keep `largest` bytes of each stream."""
     query = [("container", container), *(("command", word) for word in command), ("stdout", "true"), ("stderr", "true")]
     if stdin is not None:

@@ -9,10 +9,21 @@ from kmcp_runtime.errors import Code, ToolFailure
 
 BACKEND = "kube-apiserver"
 _CODES: Mapping[int, Code] = {
-    400: "bad_argument", 401: "forbidden", 403: "forbidden", 404: "not_found", 405: "bad_argument", 406: "bad_argument",
-    409: "conflict", 410: "bad_argument", 413: "too_large", 415: "bad_argument", 422: "bad_argument",
-    429: "unavailable", 503: "unavailable", 504: "timed_out",
-}  # fmt: skip
+    400: "bad_argument",
+    401: "forbidden",
+    403: "forbidden",
+    404: "not_found",
+    405: "bad_argument",
+    406: "bad_argument",
+    409: "conflict",
+    410: "bad_argument",
+    413: "too_large",
+    415: "bad_argument",
+    422: "bad_argument",
+    429: "unavailable",
+    503: "unavailable",
+    504: "timed_out",
+}
 _ECHO = "Invalid value: "
 _LONGEST_ECHO = 200
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)

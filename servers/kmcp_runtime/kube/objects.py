@@ -56,10 +56,19 @@ async def read(api: KubeApi, kind: Kind, name: str, namespace: str | None, subre
 
 
 async def patch(
-    api: KubeApi, kind: Kind, name: str, namespace: str | None, body: Any, patch_type: PatchType, *,
-    dry_run: bool = False, subresource: str | None = None, force: bool = False, strict: bool = True,
+    api: KubeApi,
+    kind: Kind,
+    name: str,
+    namespace: str | None,
+    body: Any,
+    patch_type: PatchType,
+    *,
+    dry_run: bool = False,
+    subresource: str | None = None,
+    force: bool = False,
+    strict: bool = True,
     field_manager: str = FIELD_MANAGER,
-) -> Object:  # fmt: skip
+) -> Object:
     """The patched object, or the one that would be, under a dry run of the server."""
     query = [*write_query(dry_run, strict), ("fieldManager", field_manager)]
     if patch_type == "apply":
@@ -87,9 +96,16 @@ async def create(
 
 
 async def delete(
-    api: KubeApi, kind: Kind, name: str, namespace: str | None, *, propagation: str, uid: str | None,
-    grace_period_seconds: int | None = None, dry_run: bool = False,
-) -> Object:  # fmt: skip
+    api: KubeApi,
+    kind: Kind,
+    name: str,
+    namespace: str | None,
+    *,
+    propagation: str,
+    uid: str | None,
+    grace_period_seconds: int | None = None,
+    dry_run: bool = False,
+) -> Object:
     options: Object = {
         "apiVersion": "v1",
         "kind": "DeleteOptions",

@@ -107,11 +107,15 @@ def _page(answer: Mapping[str, Any], query: Query, position: Mapping[str, Any]) 
     items = list(answer.get("rows" if table else "items") or ())
     offset = int(position.get("o", 0))
     return ListPage(
-        items=items[offset:], columns=list(answer.get("columnDefinitions") or ()),
-        remaining=metadata.get("remainingItemCount"), resource_version=str(metadata.get("resourceVersion", "")),
-        next_token=metadata.get("continue") or None, token=position.get("c"),
-        skipped=offset, before=int(position.get("b", 0)),
-    )  # fmt: skip
+        items=items[offset:],
+        columns=list(answer.get("columnDefinitions") or ()),
+        remaining=metadata.get("remainingItemCount"),
+        resource_version=str(metadata.get("resourceVersion", "")),
+        next_token=metadata.get("continue") or None,
+        token=position.get("c"),
+        skipped=offset,
+        before=int(position.get("b", 0)),
+    )
 
 
 def malformed(failure: StatusFailure, selector: str | None, field_selector: str | None) -> ToolFailure:

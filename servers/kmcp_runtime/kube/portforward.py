@@ -43,9 +43,14 @@ class PodAnswer:
 
 
 async def ask(
-    api: KubeApi, door: Door, target: str, method: str = "GET", *, seconds: float = SECONDS,
+    api: KubeApi,
+    door: Door,
+    target: str,
+    method: str = "GET",
+    *,
+    seconds: float = SECONDS,
     largest: int = LARGEST_ANSWER,
-) -> PodAnswer:  # fmt: skip
+) -> PodAnswer:
     """Send one request without a body; `target` is path and query, already quoted.
 
     Errors: `unavailable` when nothing listens there, the stream breaks or what answers is no HTTP; `timed_out`;

@@ -10,9 +10,15 @@ Paged = TypeVar("Paged", bound=Page[Any])
 
 
 def sliced(
-    kind: type[Paged], items: Sequence[Any], limit: int, cursor: str | None, bound_to: Mapping[str, Any],
-    warnings: list[str] | None = None, hint: str | None = None, **fields: Any,
-) -> Paged:  # fmt: skip
+    kind: type[Paged],
+    items: Sequence[Any],
+    limit: int,
+    cursor: str | None,
+    bound_to: Mapping[str, Any],
+    warnings: list[str] | None = None,
+    hint: str | None = None,
+    **fields: Any,
+) -> Paged:
     """At most `limit` of the items from the cursor on; `bound_to` are the arguments that a cursor belongs to.
 
     The backend must give its list in an order that does not change by itself.
@@ -25,8 +31,13 @@ def sliced(
     shown = items[start : start + limit]
     more = start + limit < len(items)
     page = kind(
-        items=shown, total=len(items), truncated=more, cursor=cursor_at(len(shown)) if more else None,
-        warnings=warnings, hint=hint, **fields,
-    )  # fmt: skip
+        items=shown,
+        total=len(items),
+        truncated=more,
+        cursor=cursor_at(len(shown)) if more else None,
+        warnings=warnings,
+        hint=hint,
+        **fields,
+    )
     page.continues_at(cursor_at)
     return page

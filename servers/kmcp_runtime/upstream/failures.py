@@ -11,9 +11,17 @@ from kmcp_runtime.upstream.access import Access
 from kmcp_runtime.web import Answer, Trouble
 
 _CODES: dict[int, Code] = {
-    401: "forbidden", 403: "forbidden", 404: "not_found", 408: "timed_out", 409: "conflict", 410: "not_found",
-    412: "conflict", 413: "too_large", 429: "unavailable", 504: "timed_out",
-}  # fmt: skip
+    401: "forbidden",
+    403: "forbidden",
+    404: "not_found",
+    408: "timed_out",
+    409: "conflict",
+    410: "not_found",
+    412: "conflict",
+    413: "too_large",
+    429: "unavailable",
+    504: "timed_out",
+}
 _WORDS = ("message", "error", "detail", "reason", "title")
 _LONGEST = 500
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
@@ -22,9 +30,7 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 class Refused(ToolFailure):
     """An answer of status 300 or more, kept for a server that knows its API's errors better."""
 
-    def __init__(
-        self, answer: Answer, place: str, code: Code, message: str, hint: str | None, backend: str
-    ) -> None:  # fmt: skip
+    def __init__(self, answer: Answer, place: str, code: Code, message: str, hint: str | None, backend: str) -> None:
         super().__init__(code, message, hint, backend=backend)
         self.answer = answer
         self.place = place

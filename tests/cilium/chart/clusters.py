@@ -29,16 +29,22 @@ CONFIG = f"/api/v1/namespaces/{NAMESPACE}/configmaps/cilium-config"
 SECRETS = "/api/v1/namespaces/cilium-secrets"
 NOWHERE = {"kubernetes.io/hostname": "nowhere"}
 VALUES: dict[str, Any] = {
-    "nodeSelector": NOWHERE, "operator": {"nodeSelector": NOWHERE}, "envoy": {"nodeSelector": NOWHERE},
+    "nodeSelector": NOWHERE,
+    "operator": {"nodeSelector": NOWHERE},
+    "envoy": {"nodeSelector": NOWHERE},
     "hubble": {"relay": {"nodeSelector": NOWHERE}, "ui": {"nodeSelector": NOWHERE}},
-    "clustermesh": {"apiserver": {"nodeSelector": NOWHERE}}, "certgen": {"nodeSelector": NOWHERE},
-}  # fmt: skip
+    "clustermesh": {"apiserver": {"nodeSelector": NOWHERE}},
+    "certgen": {"nodeSelector": NOWHERE},
+}
 MESH = {
-    "useAPIServer": True, "apiserver": {
-        "nodeSelector": NOWHERE, "service": {"type": "NodePort"}, "kvstoremesh": {"enabled": False},
+    "useAPIServer": True,
+    "apiserver": {
+        "nodeSelector": NOWHERE,
+        "service": {"type": "NodePort"},
+        "kvstoremesh": {"enabled": False},
         "tls": {"auto": {"method": "cronJob"}},
     },
-}  # fmt: skip
+}
 """Values `clustermesh` of a cluster that others can connect to."""
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 

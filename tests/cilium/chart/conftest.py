@@ -80,9 +80,12 @@ async def on(bare_operator: Path, charts: Path, helm: Path) -> AsyncIterator[Cal
 
         async def caller(chart: str = "cilium", kubeconfig: Path | None = None) -> ToolCaller:
             settings = CiliumSettings(
-                kubeconfig=str(kubeconfig or bare_operator), cilium_namespace=NAMESPACE, helm=str(helm),
-                chart_directory=str(charts), cilium_chart=chart,
-            )  # fmt: skip
+                kubeconfig=str(kubeconfig or bare_operator),
+                cilium_namespace=NAMESPACE,
+                helm=str(helm),
+                chart_directory=str(charts),
+                cilium_chart=chart,
+            )
             client = Client(assemble(SERVER, settings, RuntimeSettings(approval="off")))
             return ToolCaller(await stack.enter_async_context(client))
 
@@ -133,9 +136,15 @@ async def other(
 
 @pytest.fixture
 async def two(
-    chart: Chart, bare: Cluster, bare_api: KubeApi, bare_operator: Path, other: tuple[Path, KubeApi], cluster: Cluster,
-    on: Callers, tmp_path: Path,
-) -> tuple[ToolCaller, KubeApi]:  # fmt: skip
+    chart: Chart,
+    bare: Cluster,
+    bare_api: KubeApi,
+    bare_operator: Path,
+    other: tuple[Path, KubeApi],
+    cluster: Cluster,
+    on: Callers,
+    tmp_path: Path,
+) -> tuple[ToolCaller, KubeApi]:
     """The contexts `one` (the bare cluster) and `two` (the other), each with mesh on and an authority of its own."""
     kubeconfig, api = other
     await forget_authority(api)

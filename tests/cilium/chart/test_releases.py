@@ -22,7 +22,7 @@ from tests.cilium.chart.clusters import (
     identity,
     known_clusters,
     share_authority,
-)  # fmt: skip
+)
 from tests.cilium.chart.conftest import Callers
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
@@ -104,8 +104,10 @@ async def test_ways_of_forwarding(
 )
 async def test_another_network_stands_in_the_way(name: str, words: str, vacant: ToolCaller, bare_api: KubeApi) -> None:
     labels = {"app": name}
-    template = {"metadata": {"labels": labels}, "spec": {"nodeSelector": NOWHERE, "containers": [
-        {"name": "main", "image": "none"}]}}  # fmt: skip
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"nodeSelector": NOWHERE, "containers": [{"name": "main", "image": "none"}]},
+    }
     body = {"metadata": {"name": name}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
     path = f"/apis/apps/v1/namespaces/{NAMESPACE}/daemonsets"
     await bare_api.send("POST", path, (), body)
@@ -163,8 +165,9 @@ async def test_upgrades(on: Callers, installed: ToolCaller, bare_api: KubeApi) -
     assert not any("one minor version" in warning for warning in plan["warnings"])
     done = await (await on("next")).ok("cilium_upgrade_cilium")
     assert {value["path"]: (value["before"], value["after"]) for value in done["values"]}["version"] == (
-        "1.19.5", "1.20.0",
-    )  # fmt: skip
+        "1.19.5",
+        "1.20.0",
+    )
     config = await configuration(bare_api)
     assert (config["debug"], config["cluster-name"], config["cluster-id"]) == ("true", "one", "1")
     other = await installed.fails("cilium_toggle_hubble", relay=True)

@@ -37,10 +37,18 @@ def _renamed(exchange: Exchange, found: Organisation) -> Answered:
 def _members(exchange: Exchange, found: Organisation) -> list[Row]:
     users = exchange.state.users
     return [
-        {"orgId": found.id, "userId": number, "login": users[number].login, "email": users[number].email,
-         "name": users[number].name, "role": role, "isDisabled": users[number].is_disabled, "lastSeenAtAge": "1h"}
+        {
+            "orgId": found.id,
+            "userId": number,
+            "login": users[number].login,
+            "email": users[number].email,
+            "name": users[number].name,
+            "role": role,
+            "isDisabled": users[number].is_disabled,
+            "lastSeenAtAge": "1h",
+        }
         for number, role in found.members.items()
-    ]  # fmt: skip
+    ]
 
 
 def get_org(exchange: Exchange) -> Answered:
@@ -142,9 +150,10 @@ def _told(team: Row) -> Row:
 def search_teams(exchange: Exchange) -> Answered:
     query, name = exchange.first("query").lower(), exchange.first("name")
     rows = [
-        _told(team) for team in exchange.organisation.teams.values()
+        _told(team)
+        for team in exchange.organisation.teams.values()
         if query in team["name"].lower() and name in ("", team["name"])
-    ]  # fmt: skip
+    ]
     shown = page(rows, exchange, "perpage", 1000)
     return 200, {"totalCount": len(rows), "teams": shown, "page": exchange.count("page", 1), "perPage": len(shown)}
 
@@ -181,10 +190,18 @@ def delete_team(exchange: Exchange) -> Answered:
 def get_team_members(exchange: Exchange) -> Answered:
     team, users = _team(exchange), exchange.state.users
     return 200, [
-        {"orgId": exchange.organisation.id, "teamId": team["id"], "userId": number, "login": users[number].login,
-         "email": users[number].email, "name": users[number].name, "permission": 0, "labels": []}
+        {
+            "orgId": exchange.organisation.id,
+            "teamId": team["id"],
+            "userId": number,
+            "login": users[number].login,
+            "email": users[number].email,
+            "name": users[number].name,
+            "permission": 0,
+            "labels": [],
+        }
         for number in team["members"]
-    ]  # fmt: skip
+    ]
 
 
 def add_team_member(exchange: Exchange) -> Answered:
@@ -207,9 +224,16 @@ def delete_team_member(exchange: Exchange) -> Answered:
 
 def _profile(user: User) -> Row:
     return {
-        "id": user.id, "uid": user.uid, "login": user.login, "email": user.email, "name": user.name,
-        "theme": user.theme, "orgId": user.org_id, "isGrafanaAdmin": user.is_admin, "isDisabled": user.is_disabled,
-    }  # fmt: skip
+        "id": user.id,
+        "uid": user.uid,
+        "login": user.login,
+        "email": user.email,
+        "name": user.name,
+        "theme": user.theme,
+        "orgId": user.org_id,
+        "isGrafanaAdmin": user.is_admin,
+        "isDisabled": user.is_disabled,
+    }
 
 
 def _self(exchange: Exchange) -> User:
@@ -267,9 +291,10 @@ def use_org(exchange: Exchange) -> Answered:
 def search_users(exchange: Exchange) -> Answered:
     query = exchange.first("query").lower()
     rows = [
-        {**_profile(u), "isAdmin": u.is_admin, "lastSeenAtAge": "1h"} for u in exchange.state.users.values()
+        {**_profile(u), "isAdmin": u.is_admin, "lastSeenAtAge": "1h"}
+        for u in exchange.state.users.values()
         if query in f"{u.login} {u.email} {u.name}".lower()
-    ]  # fmt: skip
+    ]
     shown = page(rows, exchange, "perpage", 1000)
     return 200, {"totalCount": len(rows), "users": shown, "page": exchange.count("page", 1), "perPage": len(shown)}
 

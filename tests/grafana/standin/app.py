@@ -16,8 +16,12 @@ from tests.grafana.standin.shapes import Route, faults_of, published
 from tests.grafana.standin.state import Refusal, State, new_state
 
 HANDLERS: dict[str, Handler] = {
-    **administration.HANDLERS, **alerting.HANDLERS, **boards.HANDLERS, **sources.HANDLERS, **objects.HANDLERS
-}  # fmt: skip
+    **administration.HANDLERS,
+    **alerting.HANDLERS,
+    **boards.HANDLERS,
+    **sources.HANDLERS,
+    **objects.HANDLERS,
+}
 
 
 @dataclass

@@ -28,11 +28,20 @@ def folder(organisation: Organisation, uid: str) -> Folder:
 def saved(found: Dashboard, spec: Row, message: str, by: str, restored: int = 0) -> None:
     """Put a new version in place."""
     found.spec = {key: value for key, value in copy.deepcopy(spec).items() if key not in _OWN}
-    found.versions.append({
-        "id": len(found.versions) + 1, "uid": found.uid, "dashboardId": found.id, "version": found.version,
-        "parentVersion": found.version - 1, "restoredFrom": restored, "created": NOW, "createdBy": by,
-        "message": message, "data": copy.deepcopy(found.spec),
-    })  # fmt: skip
+    found.versions.append(
+        {
+            "id": len(found.versions) + 1,
+            "uid": found.uid,
+            "dashboardId": found.id,
+            "version": found.version,
+            "parentVersion": found.version - 1,
+            "restoredFrom": restored,
+            "created": NOW,
+            "createdBy": by,
+            "message": message,
+            "data": copy.deepcopy(found.spec),
+        }
+    )
 
 
 def made(exchange: Exchange, uid: str, spec: Row, folder_uid: str, message: str) -> Dashboard:
@@ -67,11 +76,20 @@ def get_dashboard(exchange: Exchange) -> Answered:
         raise Refusal(406, "dashboard api version not supported, use /apis/dashboard.grafana.app/v2 instead")
     inside = exchange.organisation.folders.get(found.folder)
     meta = {
-        "slug": _slug(found), "url": _url(found), "version": found.version, "folderUid": found.folder,
-        "folderTitle": inside.title if inside else "General", "created": NOW, "updated": NOW, "createdBy": "admin",
-        "updatedBy": "admin", "provisioned": found.manager is not None, "canSave": True, "isFolder": False,
+        "slug": _slug(found),
+        "url": _url(found),
+        "version": found.version,
+        "folderUid": found.folder,
+        "folderTitle": inside.title if inside else "General",
+        "created": NOW,
+        "updated": NOW,
+        "createdBy": "admin",
+        "updatedBy": "admin",
+        "provisioned": found.manager is not None,
+        "canSave": True,
+        "isFolder": False,
         "provisionedExternalId": "boards/main.json" if found.manager else "",
-    }  # fmt: skip
+    }
     return 200, {"meta": meta, "dashboard": {**found.spec, "id": found.id, "uid": found.uid, "version": found.version}}
 
 
@@ -145,9 +163,14 @@ def restore(exchange: Exchange) -> Answered:
 
 def _outcome(found: Dashboard) -> Row:
     return {
-        "id": found.id, "uid": found.uid, "url": _url(found), "status": "success", "version": found.version,
-        "slug": _slug(found), "folderUid": found.folder,
-    }  # fmt: skip
+        "id": found.id,
+        "uid": found.uid,
+        "url": _url(found),
+        "status": "success",
+        "version": found.version,
+        "slug": _slug(found),
+        "folderUid": found.folder,
+    }
 
 
 def _slug(found: Dashboard) -> str:
@@ -199,9 +222,15 @@ def _hit(organisation: Organisation, found: Dashboard) -> Row:
     inside = organisation.folders.get(found.folder)
     place = {"folderUid": found.folder, "folderTitle": inside.title} if inside else {}
     return {
-        "id": found.id, "uid": found.uid, "title": found.spec["title"], "url": _url(found), "type": "dash-db",
-        "tags": found.spec.get("tags") or [], "isStarred": False, **place,
-    }  # fmt: skip
+        "id": found.id,
+        "uid": found.uid,
+        "title": found.spec["title"],
+        "url": _url(found),
+        "type": "dash-db",
+        "tags": found.spec.get("tags") or [],
+        "isStarred": False,
+        **place,
+    }
 
 
 def get_folders(exchange: Exchange) -> Answered:
@@ -210,17 +239,25 @@ def get_folders(exchange: Exchange) -> Answered:
         folder(exchange.organisation, parent)
     rows = [
         {"id": found.id, "uid": found.uid, "title": found.title, "parentUid": found.parent}
-        for found in exchange.organisation.folders.values() if found.parent == parent
-    ]  # fmt: skip
+        for found in exchange.organisation.folders.values()
+        if found.parent == parent
+    ]
     return 200, page(rows, exchange, "limit", 1000)
 
 
 def shown_folder(found: Folder) -> Row:
     return {
-        "id": found.id, "uid": found.uid, "title": found.title, "url": f"/dashboards/f/{found.uid}/x",
-        "version": found.version, "parentUid": found.parent, "created": NOW, "updated": NOW, "createdBy": "admin",
+        "id": found.id,
+        "uid": found.uid,
+        "title": found.title,
+        "url": f"/dashboards/f/{found.uid}/x",
+        "version": found.version,
+        "parentUid": found.parent,
+        "created": NOW,
+        "updated": NOW,
+        "createdBy": "admin",
         **({"managedBy": found.manager} if found.manager else {}),
-    }  # fmt: skip
+    }
 
 
 def create_folder(exchange: Exchange) -> Answered:

@@ -38,10 +38,13 @@ ROUTES = (
 
 def groups(exchange: Exchange) -> Answered:
     found = [
-        {"name": name, "preferredVersion": {"groupVersion": f"{name}/{versions[0]}", "version": versions[0]},
-         "versions": [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]}
+        {
+            "name": name,
+            "preferredVersion": {"groupVersion": f"{name}/{versions[0]}", "version": versions[0]},
+            "versions": [{"groupVersion": f"{name}/{version}", "version": version} for version in versions],
+        }
         for name, (_, _, versions) in _SERVED.items()
-    ]  # fmt: skip
+    ]
     return 200, {"kind": "APIGroupList", "apiVersion": "v1", "groups": found}
 
 
@@ -51,9 +54,14 @@ class _Refused(Refusal):
     def __init__(self, code: int, reason: str, message: str) -> None:
         super().__init__(code, message)
         self.body = {
-            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
-            "reason": reason, "code": code,
-        }  # fmt: skip
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": message,
+            "reason": reason,
+            "code": code,
+        }
 
 
 def _kind(exchange: Exchange) -> str:
@@ -74,10 +82,15 @@ def _absent(exchange: Exchange) -> _Refused:
 
 def _wrapped(exchange: Exchange, kind: str, name: str, generation: int, annotations: Row, spec: Row) -> Row:
     metadata = {
-        "name": name, "namespace": exchange.param("namespace"), "uid": f"uid-{name}", "generation": generation,
-        "resourceVersion": str(1_000_000 + generation), "creationTimestamp": NOW, "labels": {"grafana.app/x": "1"},
+        "name": name,
+        "namespace": exchange.param("namespace"),
+        "uid": f"uid-{name}",
+        "generation": generation,
+        "resourceVersion": str(1_000_000 + generation),
+        "creationTimestamp": NOW,
+        "labels": {"grafana.app/x": "1"},
         "annotations": {"grafana.app/createdBy": "user:u000001", **annotations},
-    }  # fmt: skip
+    }
     version = f"{exchange.param('group')}/{exchange.param('version')}"
     return {"kind": kind, "apiVersion": version, "metadata": metadata, "spec": spec}
 
@@ -202,8 +215,10 @@ def _refuse_managed(exchange: Exchange, found: Dashboard) -> None:
 def _all(exchange: Exchange, kind: str) -> dict[str, Any]:
     organisation = exchange.organisation
     tables: dict[str, dict[str, Any]] = {
-        "Dashboard": organisation.dashboards, "Folder": organisation.folders, "Playlist": organisation.playlists
-    }  # fmt: skip
+        "Dashboard": organisation.dashboards,
+        "Folder": organisation.folders,
+        "Playlist": organisation.playlists,
+    }
     return tables[kind]
 
 

@@ -107,6 +107,12 @@ def _route(key: str, told: Mapping[str, Any]) -> Route:
     method, template = key.split(" ")
     pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(template))
     return Route(
-        method, template, tuple(told.get("query", ())), tuple(told.get("headers", ())), told.get("body"),
-        told.get("role", "Viewer"), told.get("needs", ""), re.compile(pattern),
-    )  # fmt: skip
+        method,
+        template,
+        tuple(told.get("query", ())),
+        tuple(told.get("headers", ())),
+        told.get("body"),
+        told.get("role", "Viewer"),
+        told.get("needs", ""),
+        re.compile(pattern),
+    )

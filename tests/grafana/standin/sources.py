@@ -143,14 +143,20 @@ def _series(name: str, number: int, start: int, step: int) -> Row:
 
 def _lines(count: int, start: int) -> Row:
     fields = [
-        {"name": "labels", "type": "other"}, {"name": "Time", "type": "time"}, {"name": "Line", "type": "string"},
-        {"name": "tsNs", "type": "string"}, {"name": "id", "type": "string"},
-    ]  # fmt: skip
+        {"name": "labels", "type": "other"},
+        {"name": "Time", "type": "time"},
+        {"name": "Line", "type": "string"},
+        {"name": "tsNs", "type": "string"},
+        {"name": "id", "type": "string"},
+    ]
     kept = range(min(count, 5))
     values: list[list[Any]] = [
-        [{"app": "web"} for _ in kept], [start + 1000 * index for index in kept], [f"line {index}" for index in kept],
-        [str(index) for index in kept], [f"id{index}" for index in kept],
-    ]  # fmt: skip
+        [{"app": "web"} for _ in kept],
+        [start + 1000 * index for index in kept],
+        [f"line {index}" for index in kept],
+        [str(index) for index in kept],
+        [f"id{index}" for index in kept],
+    ]
     return {"schema": {"refId": "A", "fields": fields, "meta": {"type": "log-lines"}}, "data": {"values": values}}
 
 
@@ -158,12 +164,14 @@ def get_annotations(exchange: Exchange) -> Answered:
     start, end = exchange.count("from", 0), exchange.count("to", 0)
     tags, kind = exchange.query.get("tags", []), exchange.first("type")
     rows = [
-        row for row in exchange.organisation.annotations.values()
-        if (not end or start <= row["time"] <= end) and all(tag in row["tags"] for tag in tags)
+        row
+        for row in exchange.organisation.annotations.values()
+        if (not end or start <= row["time"] <= end)
+        and all(tag in row["tags"] for tag in tags)
         and exchange.first("dashboardUID") in ("", row.get("dashboardUID"))
         and exchange.first("panelId") in ("", str(row.get("panelId")))
         and (kind != "alert" or row.get("alertName"))
-    ]  # fmt: skip
+    ]
     return 200, rows[: exchange.count("limit", 100)]
 
 
