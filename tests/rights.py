@@ -13,7 +13,7 @@ import yaml
 from fastmcp import Client
 from fastmcp.client.client import CallToolResult
 
-from kmcp_runtime.instance import Server
+from kmcp_runtime.configured import Server
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.settings import ClusterSettings
 from kmcp_runtime.server import assemble

@@ -6,8 +6,8 @@ from typing import Any
 
 from kmcp_argo import tools
 from kmcp_argo.settings import ArgoSettings
-from kmcp_runtime.instance import Server
-from kmcp_runtime.tool import declared_below
+from kmcp_runtime.configured import Server
+from kmcp_runtime.tool import tools_below
 
 INSTRUCTIONS = (
     "Argo Rollouts through its API, no kubectl plugin needed. argo_rollouts_list shows status, step and weight; "
@@ -33,7 +33,7 @@ SERVER = Server(
     description="Follow, promote, pause, abort and undo rollouts of Argo Rollouts, natively through the API.",
     instructions=INSTRUCTIONS,
     port=8087,
-    tools=lambda: declared_below(tools),
+    tools=lambda: tools_below(tools),
     settings=ArgoSettings,
     open=_open,
     extra_arguments=_context_argument,

@@ -6,8 +6,8 @@ from typing import Any
 
 from kmcp_cilium import tools
 from kmcp_cilium.settings import CiliumSettings
-from kmcp_runtime.instance import Server
-from kmcp_runtime.tool import declared_below
+from kmcp_runtime.configured import Server
+from kmcp_runtime.tool import tools_below
 
 INSTRUCTIONS = (
     "Cilium through its agents' own command line, custom resources and chart. Start with cilium_status_and_version. "
@@ -35,7 +35,7 @@ SERVER = Server(
     description="Inspect and operate Cilium: agents, endpoints, identities, policies, services, BPF maps, mesh.",
     instructions=INSTRUCTIONS,
     port=8089,
-    tools=lambda: declared_below(tools),
+    tools=lambda: tools_below(tools),
     settings=CiliumSettings,
     open=_open,
     extra_arguments=_context_argument,

@@ -9,8 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from kmcp_runtime.call import Call
+from kmcp_runtime.configured import Backend
 from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, unavailable
-from kmcp_runtime.instance import Backend
 from kmcp_runtime.settings import Settings
 
 _OFFSET = re.compile(r"(?:UTC|GMT|Z)?([+-])(\d{1,2})(?::?(\d\d))?", re.IGNORECASE)

@@ -4,9 +4,9 @@ import sys
 from typing import Any
 
 from kmcp_clock import tools
-from kmcp_runtime.instance import Server
+from kmcp_runtime.configured import Server
 from kmcp_runtime.settings import Settings
-from kmcp_runtime.tool import declared_below
+from kmcp_runtime.tool import tools_below
 
 
 def _open(settings: Settings) -> Any:
@@ -21,7 +21,7 @@ SERVER = Server(
     description="The time now, and before or after now, in any time zone.",
     instructions="datetime_get_current_time tells the time: ask it before writing dates or time ranges.",
     port=8091,
-    tools=lambda: declared_below(tools),
+    tools=lambda: tools_below(tools),
     settings=Settings,
     open=_open,
     category="utilities",

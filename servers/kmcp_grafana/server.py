@@ -5,8 +5,8 @@ from typing import Any
 
 from kmcp_grafana import tools
 from kmcp_grafana.settings import GrafanaSettings
-from kmcp_runtime.instance import Server
-from kmcp_runtime.tool import declared_below
+from kmcp_runtime.configured import Server
+from kmcp_runtime.tool import tools_below
 
 INSTRUCTIONS = (
     "Grafana through its API. Each tool has actions; the description of action says what each takes. Find a uid with "
@@ -27,7 +27,7 @@ SERVER = Server(
     description="Read and change dashboards, alerts, data sources and the administration of a Grafana.",
     instructions=INSTRUCTIONS,
     port=8088,
-    tools=lambda: declared_below(tools),
+    tools=lambda: tools_below(tools),
     settings=GrafanaSettings,
     open=_open,
     token_limit=450,

@@ -18,7 +18,7 @@ from kmcp_grafana.results import Answer
 from kmcp_grafana.specs import Spec
 from kmcp_runtime.arguments import Word
 from kmcp_runtime.errors import bad_argument, did_you_mean
-from kmcp_runtime.tool import By, Effect
+from kmcp_runtime.tool import Effect, EffectByArgument
 from kmcp_runtime.upstream import Refused
 
 _EVERYWHERE = ("action", "dry_run", "approval")
@@ -91,8 +91,8 @@ class Table:
         self.actions = {action.name: action for action in actions}
         self.find = find
 
-    def by(self) -> By:
-        return By(
+    def by(self) -> EffectByArgument:
+        return EffectByArgument(
             "action",
             {name: action.effect for name, action in self.actions.items()},
             usage={name: action.told() for name, action in self.actions.items()},

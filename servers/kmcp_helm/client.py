@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import Any
 
 from kmcp_runtime.call import Call
+from kmcp_runtime.configured import Backend
 from kmcp_runtime.helm import client as door
 from kmcp_runtime.helm.client import Helm
 from kmcp_runtime.helm.releases import Releases
 from kmcp_runtime.helm.settings import HelmSettings
-from kmcp_runtime.instance import Backend
 from kmcp_runtime.kube.cluster import Cluster
 from kmcp_runtime.kube.clusters import Clusters
 

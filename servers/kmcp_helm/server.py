@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from kmcp_helm import tools
+from kmcp_runtime.configured import Server
 from kmcp_runtime.helm.settings import HelmSettings
-from kmcp_runtime.instance import Server
-from kmcp_runtime.tool import declared_below
+from kmcp_runtime.tool import tools_below
 
 INSTRUCTIONS = (
     "Helm releases and charts. helm_list_releases finds releases, helm_get_release shows values, manifest or notes of "
@@ -34,7 +34,7 @@ SERVER = Server(
     description="Read Helm releases natively, install, upgrade and roll them back, look at charts.",
     instructions=INSTRUCTIONS,
     port=8085,
-    tools=lambda: declared_below(tools),
+    tools=lambda: tools_below(tools),
     settings=HelmSettings,
     open=_open,
     extra_arguments=_context_argument,

@@ -7,10 +7,10 @@ from typing import Any
 
 from kmcp_istio.settings import IstioSettings
 from kmcp_runtime.call import Call
+from kmcp_runtime.configured import Backend
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.helm import client as door
 from kmcp_runtime.helm.client import Helm
-from kmcp_runtime.instance import Backend
 from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.cluster import Cluster, Place
 from kmcp_runtime.kube.clusters import Clusters

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kmcp_istio.client import Mesh
 from kmcp_istio.settings import IstioSettings
-from kmcp_runtime import command, scratch
+from kmcp_runtime import command, private_files
 from kmcp_runtime.command import Ended
 from kmcp_runtime.errors import Code, ToolFailure, unavailable
 from kmcp_runtime.kube import kubeconfig
@@ -42,7 +42,7 @@ async def run(
         config = home / "kubeconfig"
         if cluster:
             document = await kubeconfig.document(mesh.contexts, mesh.context)
-            scratch.private_file(config, json.dumps(document))
+            private_files.write(config, json.dumps(document))
             flags = [*flags, f"--istioNamespace={mesh.settings.istio_namespace}"]
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         environment |= {"HOME": str(home), "TMPDIR": str(home), "KUBECONFIG": str(config)}
@@ -76,7 +76,7 @@ def minor(text: str) -> str | None:
 
 @contextmanager
 def _home() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="istioctl-", dir=scratch.folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix="istioctl-", dir=private_files.folder()) as folder:
         yield Path(folder)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from kmcp_istio import tools
 from kmcp_istio.settings import IstioSettings
-from kmcp_runtime.instance import Server
-from kmcp_runtime.tool import Declared, declared_below
+from kmcp_runtime.configured import Server
+from kmcp_runtime.tool import ToolSpec, tools_below
 
 INSTRUCTIONS = (
     "Istio. istio_proxy_status shows which proxies lag behind istiod; istio_proxy_config what one Envoy really has "
@@ -16,8 +16,8 @@ INSTRUCTIONS = (
 )
 
 
-def _tools() -> tuple[Declared, ...]:
-    return declared_below(tools)
+def _tools() -> tuple[ToolSpec, ...]:
+    return tools_below(tools)
 
 
 def _open(settings: IstioSettings) -> Any:

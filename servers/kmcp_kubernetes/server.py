@@ -6,8 +6,8 @@ from typing import Any
 
 from kmcp_kubernetes import tools
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.instance import Server
-from kmcp_runtime.tool import declared_below
+from kmcp_runtime.configured import Server
+from kmcp_runtime.tool import tools_below
 
 INSTRUCTIONS = (
     "Kubernetes through its API. Start with k8s_get_resources (tables, names, selectors) and narrow before asking for "
@@ -34,7 +34,7 @@ SERVER = Server(
     description="Read and change objects of a Kubernetes cluster, natively through its API.",
     instructions=INSTRUCTIONS,
     port=8083,
-    tools=lambda: declared_below(tools),
+    tools=lambda: tools_below(tools),
     settings=KubernetesSettings,
     open=_open,
     extra_arguments=_context_argument,

@@ -6,8 +6,8 @@ from typing import Any
 
 from kmcp_prometheus import tools
 from kmcp_prometheus.settings import PrometheusSettings
-from kmcp_runtime.instance import Server
-from kmcp_runtime.tool import declared_below
+from kmcp_runtime.configured import Server
+from kmcp_runtime.tool import tools_below
 
 INSTRUCTIONS = (
     "Prometheus through its HTTP API. Find metrics with prometheus_metadata_tool or prometheus_label_values_tool "
@@ -40,7 +40,7 @@ SERVER = Server(
     description="Query metrics, alerts, rules and targets of Prometheus and of what speaks its API.",
     instructions=INSTRUCTIONS,
     port=8084,
-    tools=lambda: declared_below(tools),
+    tools=lambda: tools_below(tools),
     settings=PrometheusSettings,
     open=_open,
     extra_arguments=_arguments,

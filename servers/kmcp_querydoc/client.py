@@ -15,7 +15,7 @@ from kmcp_querydoc.search.reranking import Reranker
 from kmcp_querydoc.settings import QuerydocSettings
 from kmcp_querydoc.shelf import Shelf
 from kmcp_runtime.call import Call
-from kmcp_runtime.instance import Backend
+from kmcp_runtime.configured import Backend
 
 Answer = TypeVar("Answer")
 

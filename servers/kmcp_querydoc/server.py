@@ -6,8 +6,8 @@ from typing import Any
 
 from kmcp_querydoc import tools
 from kmcp_querydoc.settings import QuerydocSettings
-from kmcp_runtime.instance import Server
-from kmcp_runtime.tool import declared_below
+from kmcp_runtime.configured import Server
+from kmcp_runtime.tool import tools_below
 
 INSTRUCTIONS = (
     "Documentation of products, searched offline. query_documentation finds the chunks that answer a question, each "
@@ -33,7 +33,7 @@ SERVER = Server(
     description="Search product documentation in an embedded index, offline and without a key.",
     instructions=INSTRUCTIONS,
     port=8090,
-    tools=lambda: declared_below(tools),
+    tools=lambda: tools_below(tools),
     settings=QuerydocSettings,
     open=_open,
     left_out=_left_out,

@@ -17,17 +17,17 @@ from fastmcp.tools import Tool, ToolResult
 from fastmcp.tools.base import InputRequiredToolResult
 from pydantic import PrivateAttr
 
-from kmcp_runtime import audit, auth, notices
+from kmcp_runtime import audit, auth, warnings
 from kmcp_runtime.approval import Intent
 from kmcp_runtime.arguments import checked
 from kmcp_runtime.errors import ToolFailure, timed_out
 from kmcp_runtime.output import redact
 from kmcp_runtime.output.bound import finish, plain, size
 from kmcp_runtime.output.render import render
-from kmcp_runtime.tool import DEFAULT_TIMEOUT_SECONDS, Declared, Effect
+from kmcp_runtime.tool import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
 
 if TYPE_CHECKING:
-    from kmcp_runtime.instance import Instance
+    from kmcp_runtime.configured import ConfiguredServer
 
 log = logging.getLogger("kmcp.call")
 ERROR_META = "kmcp-suite/error"
@@ -66,11 +66,11 @@ class Call:
 class SuiteTool(Tool):
     """A declared tool as fastmcp serves it."""
 
-    _declared: Declared = PrivateAttr()
-    _instance: "Instance" = PrivateAttr()
+    _declared: ToolSpec = PrivateAttr()
+    _instance: "ConfiguredServer" = PrivateAttr()
 
     @classmethod
-    def of(cls, declared: Declared, instance: "Instance") -> "SuiteTool":
+    def of(cls, declared: ToolSpec, instance: "ConfiguredServer") -> "SuiteTool":
         tool = cls(
             name=declared.name,
             title=declared.title,
@@ -93,14 +93,14 @@ class SuiteTool(Tool):
         return await run(self._instance, self._declared, arguments)
 
 
-def tool_meta(declared: Declared) -> dict[str, Any]:
+def tool_meta(declared: ToolSpec) -> dict[str, Any]:
     """What a catalog cannot learn from the schema: effect and needs."""
     needs = [{"group": rule.group, "resources": [*rule.resources], "verbs": [*rule.verbs]} for rule in declared.needs]
     by = {"actions": dict(declared.by.effects)} if declared.by else {}
     return {"effect": declared.effect.value, **by, "needs": needs}
 
 
-async def run(instance: "Instance", declared: Declared, arguments: Mapping[str, Any]) -> ToolResult:
+async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> ToolResult:
     """Answer a call; every failure becomes a result, and exactly one audit line says how it went."""
     entry = audit.Entry(
         request=secrets.token_hex(6),
@@ -135,7 +135,7 @@ def error_result(failure: ToolFailure) -> ToolResult:
     return ToolResult(content=text, meta={ERROR_META: body}, is_error=True)
 
 
-def _record(instance: "Instance", entry: audit.Entry, seconds: float) -> None:
+def _record(instance: "ConfiguredServer", entry: audit.Entry, seconds: float) -> None:
     entry.duration_ms = round(seconds * 1000, 1)
     code = None if entry.outcome == "ok" else entry.outcome
     instance.metrics.ended(instance.name, entry.tool, code, seconds, entry.answer_bytes)
@@ -150,7 +150,7 @@ def _internal(request: str) -> ToolFailure:
 
 
 async def _answer(
-    instance: "Instance", declared: Declared, arguments: Mapping[str, Any], entry: audit.Entry
+    instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], entry: audit.Entry
 ) -> ToolResult:
     values = checked(declared.arguments, arguments, declared.ignored, declared.renamed)
     named = {name: getattr(values, name) for name in declared.arguments.model_fields}
@@ -174,7 +174,7 @@ async def _answer(
                     ask = await _approved(instance, declared, call, arguments, entry)
                     if ask is not None:
                         return ask
-                with notices.gathered() as heard:
+                with warnings.gathered() as heard:
                     result = await _invoke(instance, declared, call)
     except TimeoutError:
         raise timed_out(
@@ -189,7 +189,7 @@ async def _answer(
 
 
 async def _approved(
-    instance: "Instance", declared: Declared, call: Call, arguments: Mapping[str, Any], entry: audit.Entry
+    instance: "ConfiguredServer", declared: ToolSpec, call: Call, arguments: Mapping[str, Any], entry: audit.Entry
 ) -> ToolResult | None:
     """None when the call may go on; a result when the client must be asked first."""
     rehearsal = replace(call, arguments={**call.arguments, "dry_run": True})
@@ -208,12 +208,12 @@ async def _approved(
     return InputRequiredToolResult(decision.ask)
 
 
-async def _invoke(instance: "Instance", declared: Declared, call: Call) -> Any:
+async def _invoke(instance: "ConfiguredServer", declared: ToolSpec, call: Call) -> Any:
     own = {name: value for name, value in call.arguments.items() if name in declared.parameters}
     return await declared.function(**own, **instance.injected(declared.injections, call))
 
 
-def _deadline(instance: "Instance", declared: Declared, named: Mapping[str, Any]) -> float:
+def _deadline(instance: "ConfiguredServer", declared: ToolSpec, named: Mapping[str, Any]) -> float:
     """The tool's own deadline, stretched by what the caller asked to wait for."""
     asked = named.get("timeout_seconds")
     base = declared.timeout if declared.timeout != DEFAULT_TIMEOUT_SECONDS else instance.runtime.timeout

@@ -9,8 +9,8 @@ from typing import cast
 
 from kmcp_runtime import logs
 from kmcp_runtime.commands import complain
+from kmcp_runtime.configured import ConfiguredServer, Process, Server, check_tool_names
 from kmcp_runtime.errors import did_you_mean
-from kmcp_runtime.instance import Instance, Process, Server, check_tool_names
 from kmcp_runtime.server import run_http, run_stdio
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, parse
 
@@ -58,13 +58,13 @@ def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str
 
 def configured(
     servers: Sequence[Server], argv: Sequence[str], program: str, about: str
-) -> tuple[RuntimeSettings, list[Instance]]:
+) -> tuple[RuntimeSettings, list[ConfiguredServer]]:
     classes: list[type[Settings]] = [RuntimeSettings, *dict.fromkeys(server.settings for server in servers)]
     parsed = parse(classes, argv, os.environ, program, about)
     runtime = cast("RuntimeSettings", parsed[RuntimeSettings])
     check_tool_names(servers, runtime)
     process = Process.of(runtime)
-    return runtime, [Instance(server, parsed[server.settings], process) for server in servers]
+    return runtime, [ConfiguredServer(server, parsed[server.settings], process) for server in servers]
 
 
 def _run(work: "object") -> None:

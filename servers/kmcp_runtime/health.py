@@ -9,14 +9,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from kmcp_runtime.configured import ConfiguredServer
 from kmcp_runtime.errors import ToolFailure
-from kmcp_runtime.instance import Instance
 from kmcp_runtime.output import redact
 
 READY_SECONDS = 5.0
 
 
-def app(instances: Sequence[Instance], serving: Callable[[], bool]) -> Starlette:
+def app(instances: Sequence[ConfiguredServer], serving: Callable[[], bool]) -> Starlette:
     by_name = {instance.name: instance for instance in instances}
 
     async def healthz(request: Request) -> Response:
@@ -48,7 +48,7 @@ def app(instances: Sequence[Instance], serving: Callable[[], bool]) -> Starlette
     )
 
 
-async def readiness(instance: Instance) -> dict[str, Any]:
+async def readiness(instance: ConfiguredServer) -> dict[str, Any]:
     """`{ready, reason, hint}` of one server's backend, asked now."""
     try:
         async with asyncio.timeout(READY_SECONDS):

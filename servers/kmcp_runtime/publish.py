@@ -41,9 +41,9 @@ from kmcp_runtime.catalog import (
 )
 from kmcp_runtime.cli import COMPOSED_PORT, SERVERS
 from kmcp_runtime.commands import complain
-from kmcp_runtime.instance import Server
+from kmcp_runtime.configured import Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, describe, flag, is_required, is_secret, variable
-from kmcp_runtime.tool import Declared, Effect
+from kmcp_runtime.tool import Effect, ToolSpec
 from kmcp_runtime.version import VERSION
 
 CATALOG = Path("catalog.yaml")
@@ -141,7 +141,7 @@ def _env(settings: type[Settings]) -> list[EnvEntry]:
     ]
 
 
-def _tool(declared: Declared) -> ToolEntry:
+def _tool(declared: ToolSpec) -> ToolEntry:
     actions = dict(declared.by.effects) if declared.by else None
     if declared.by and actions is not None:
         actions |= {value: declared.effect for value in _values(declared) if value not in actions}
@@ -167,7 +167,7 @@ def _tool(declared: Declared) -> ToolEntry:
     )
 
 
-def _values(declared: Declared) -> list[str]:
+def _values(declared: ToolSpec) -> list[str]:
     assert declared.by is not None
     schema = declared.input_schema()["properties"][declared.by.argument]
     if schema.get("type") == "boolean":
@@ -185,7 +185,7 @@ def _rbac(server: Server) -> str:
     )
 
 
-def _role(name: str, tools: Sequence[Declared]) -> dict[str, Any]:
+def _role(name: str, tools: Sequence[ToolSpec]) -> dict[str, Any]:
     rules = union(rule for declared in tools for rule in declared.needs)
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -235,7 +235,7 @@ def _tool_table() -> str:
     return "\n".join(lines)
 
 
-def _effect(declared: Declared) -> str:
+def _effect(declared: ToolSpec) -> str:
     if declared.by is None:
         return declared.effect.value
     reading = [value for value, effect in declared.by.effects.items() if effect is Effect.READ]

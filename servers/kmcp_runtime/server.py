@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kmcp_runtime import audit, auth, health, serving
 from kmcp_runtime.call import SuiteTool, error_result
-from kmcp_runtime.instance import Instance, Process, Server, check_tool_names, unknown_tool
+from kmcp_runtime.configured import ConfiguredServer, Process, Server, check_tool_names, unknown_tool
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, listed
 from kmcp_runtime.version import VERSION
 
@@ -33,7 +33,7 @@ _SHUTDOWN_SECONDS = 5
 class Gate(Middleware):
     """Answers calls of tools that are not offered, in the suite's own error model and audit."""
 
-    def __init__(self, instances: Sequence[Instance]) -> None:
+    def __init__(self, instances: Sequence[ConfiguredServer]) -> None:
         self.instances = instances
 
     async def on_call_tool(
@@ -55,11 +55,11 @@ def assemble(server: Server, settings: Settings | None = None, runtime: RuntimeS
     """One server as an MCP server object, as tests and embedders want it."""
     runtime = runtime or RuntimeSettings()
     check_tool_names([server], runtime)
-    instance = Instance(server, settings or server.settings(), Process.of(runtime))
+    instance = ConfiguredServer(server, settings or server.settings(), Process.of(runtime))
     return compose(server.full_name, [instance], auth.provider(runtime))
 
 
-def compose(name: str, instances: Sequence[Instance], authentication: AuthProvider | None) -> FastMCP[Any]:
+def compose(name: str, instances: Sequence[ConfiguredServer], authentication: AuthProvider | None) -> FastMCP[Any]:
     """The tools of one or several instances behind one MCP server object."""
     runtime = instances[0].runtime
     tools = [SuiteTool.of(declared, instance) for instance in instances for declared in instance.tools.values()]
@@ -84,14 +84,14 @@ def compose(name: str, instances: Sequence[Instance], authentication: AuthProvid
     return mcp
 
 
-def _instructions(instances: Sequence[Instance]) -> str:
+def _instructions(instances: Sequence[ConfiguredServer]) -> str:
     lines = [instance.server.instructions for instance in instances]
     if any(instance.runtime.read_only for instance in instances):
         lines.append("This server is read-only.")
     return "\n".join(lines)
 
 
-def _lifespan(instances: Sequence[Instance]) -> Any:
+def _lifespan(instances: Sequence[ConfiguredServer]) -> Any:
     @asynccontextmanager
     async def lifespan(mcp: FastMCP[Any]) -> AsyncIterator[dict[str, Any]]:
         async with contextlib.AsyncExitStack() as stack:
@@ -102,11 +102,11 @@ def _lifespan(instances: Sequence[Instance]) -> Any:
     return lifespan
 
 
-async def run_stdio(name: str, instances: Sequence[Instance]) -> None:
+async def run_stdio(name: str, instances: Sequence[ConfiguredServer]) -> None:
     await compose(name, instances, None).run_stdio_async(show_banner=False, log_level="ERROR")
 
 
-async def run_http(name: str, instances: Sequence[Instance], port: int) -> None:
+async def run_http(name: str, instances: Sequence[ConfiguredServer], port: int) -> None:
     """Serve until a signal: every instance at `/<server>/mcp` when there are several, all of them at `/mcp`."""
     runtime = instances[0].runtime
     authentication = auth.provider(runtime)
@@ -139,7 +139,7 @@ async def run_http(name: str, instances: Sequence[Instance], port: int) -> None:
             await asyncio.gather(management, return_exceptions=True)
 
 
-def http_app(name: str, instances: Sequence[Instance], authentication: AuthProvider | None) -> ASGIApp:
+def http_app(name: str, instances: Sequence[ConfiguredServer], authentication: AuthProvider | None) -> ASGIApp:
     """The ASGI application of `/mcp`, and of `/<server>/mcp` when several servers share the process."""
     runtime = instances[0].runtime
     apps = {MCP_PATH: _one_app(compose(name, instances, authentication), MCP_PATH, runtime)}
@@ -195,7 +195,7 @@ def _end(main: uvicorn.Server) -> None:
     main.should_exit = True
 
 
-async def _manage(instances: Sequence[Instance], main: uvicorn.Server, sockets: list[socket.socket]) -> None:
+async def _manage(instances: Sequence[ConfiguredServer], main: uvicorn.Server, sockets: list[socket.socket]) -> None:
     if not sockets:
         return
     app = health.app(instances, serving=lambda: main.started and not main.should_exit)

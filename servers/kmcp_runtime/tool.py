@@ -25,13 +25,13 @@ from kmcp_runtime.schema import input_schema, output_schema
 
 Function = TypeVar("Function", bound=Callable[..., Awaitable[Result]])
 Verified = Literal["real", "agent", "cli", "stand-in"]
-__all__ = ["By", "Declared", "Effect", "Injected", "Rule", "declared_below", "declared_in", "injected", "tool"]
+__all__ = ["Effect", "EffectByArgument", "Injected", "Rule", "ToolSpec", "injected", "tool", "tools_below", "tools_in"]
 _ATTRIBUTE = "__kmcp_tool__"
 DEFAULT_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class By:
+class EffectByArgument:
     """Effects that depend on the value of one argument; values not named have the tool's own effect.
 
     `usage` tells how each value is used, in its argument's description; `takes` names the other arguments that each
@@ -57,7 +57,7 @@ class By:
         return frozenset(name for value in values for name in self.takes.get(value, ())) if self.takes else None
 
     @classmethod
-    def switch(cls, argument: str) -> "By":
+    def switch(cls, argument: str) -> "EffectByArgument":
         """A tool that only reads while this boolean argument is false."""
         return cls(argument, {f"{argument}=false": Effect.READ})
 
@@ -77,7 +77,7 @@ def injected() -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Declared:
+class ToolSpec:
     """A tool as declared: what the decorator was told and what the signature says."""
 
     function: Callable[..., Awaitable[Result]]
@@ -85,7 +85,7 @@ class Declared:
     title: str
     description: str
     effect: Effect
-    by: By | None
+    by: EffectByArgument | None
     needs: tuple[Rule, ...]
     timeout: float
     idempotent: bool
@@ -112,7 +112,7 @@ class Declared:
     def can_destroy(self) -> bool:
         return _destroys(self.effect, self.by)
 
-    def read_only(self) -> "Declared | None":
+    def read_only(self) -> "ToolSpec | None":
         """The tool as a read-only server has it: nothing, itself, or only its reading values."""
         if self.by is None:
             return self if self.effect is Effect.READ else None
@@ -125,7 +125,7 @@ class Declared:
             self, effect=Effect.READ, by=None, destructive=False, idempotent=True, arguments=arguments, needs=needs
         )
 
-    def with_arguments(self, extra: Mapping[str, Any]) -> "Declared":
+    def with_arguments(self, extra: Mapping[str, Any]) -> "ToolSpec":
         """The tool with arguments that its server adds: name to (annotation, default). Its own ones stay its own."""
         fields: dict[str, Any] = {name: added for name, added in extra.items() if name not in self.parameters}
         if not fields:
@@ -144,7 +144,7 @@ def tool(
     *,
     title: str | None = None,
     needs: tuple[Rule, ...] = (),
-    by: By | None = None,
+    by: EffectByArgument | None = None,
     timeout: float = DEFAULT_TIMEOUT_SECONDS,
     idempotent: bool = False,
     destructive: bool | None = None,
@@ -169,7 +169,7 @@ def tool(
 
     def declare(function: Function) -> Function:
         arguments, injections = _arguments(function, needs_approval=_destroys(effect, by))
-        declared = Declared(
+        declared = ToolSpec(
             function=function,
             name=function.__name__,
             title=title or _title(function.__name__),
@@ -199,25 +199,25 @@ def tool(
     return declare
 
 
-def declared_in(*modules: ModuleType) -> tuple[Declared, ...]:
+def tools_in(*modules: ModuleType) -> tuple[ToolSpec, ...]:
     """Every tool that is defined in these modules, in the order of the source."""
     return tuple(found for module in modules for found in _declared_in(module))
 
 
-def declared_below(package: ModuleType) -> tuple[Declared, ...]:
+def tools_below(package: ModuleType) -> tuple[ToolSpec, ...]:
     """Every tool of a package of tool modules, file by file; what a server of several subjects has."""
     names = sorted(found.name for found in pkgutil.iter_modules(package.__path__))
-    return declared_in(*(importlib.import_module(f"{package.__name__}.{name}") for name in names))
+    return tools_in(*(importlib.import_module(f"{package.__name__}.{name}") for name in names))
 
 
-def _declared_in(module: ModuleType) -> Iterator[Declared]:
+def _declared_in(module: ModuleType) -> Iterator[ToolSpec]:
     for value in vars(module).values():
         found = getattr(value, _ATTRIBUTE, None)
-        if isinstance(found, Declared) and value.__module__ == module.__name__:
+        if isinstance(found, ToolSpec) and value.__module__ == module.__name__:
             yield found
 
 
-def _destroys(effect: Effect, by: By | None) -> bool:
+def _destroys(effect: Effect, by: EffectByArgument | None) -> bool:
     return Effect.DESTROY in {effect, *(by.effects.values() if by else ())}
 
 
@@ -254,7 +254,7 @@ def _result(function: Callable[..., Any]) -> type[Result]:
 _OF_CHANGES = ("dry_run", "approval")
 
 
-def _narrowed(model: type[BaseModel], by: By, values: list[str]) -> type[BaseModel]:
+def _narrowed(model: type[BaseModel], by: EffectByArgument, values: list[str]) -> type[BaseModel]:
     """The arguments with one of them limited to its reading values, and without those that only changes have.
 
     A switch has one reading value, its default: there the argument itself goes.

@@ -13,7 +13,7 @@ from kmcp_argo.settings import ArgoSettings
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.tool import Declared, Rule
+from kmcp_runtime.tool import Rule, ToolSpec
 from tests.argo.making import API, canary, experiment, rollout, rollouts_path, template
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
@@ -194,7 +194,7 @@ async def furnished(stage: Stage, controller: None) -> Stage:
 
 @pytest.mark.parametrize("declared", each_tool(SERVER))
 async def test_the_declared_rights_are_enough(
-    declared: Declared, api: KubeApi, settings: ArgoSettings, furnished: Stage, tmp_path: Path
+    declared: ToolSpec, api: KubeApi, settings: ArgoSettings, furnished: Stage, tmp_path: Path
 ) -> None:
     async with holding(api, SERVER, settings, furnished.namespace, declared.needs, tmp_path) as caller:
         # The authorizer learns of a new binding within moments.
@@ -203,7 +203,7 @@ async def test_the_declared_rights_are_enough(
 
 @pytest.mark.parametrize(("declared", "rule", "verb"), list(each_verb(SERVER)))
 async def test_each_declared_right_is_needed(
-    declared: Declared, rule: Rule, verb: str, api: KubeApi, settings: ArgoSettings, furnished: Stage, tmp_path: Path
+    declared: ToolSpec, rule: Rule, verb: str, api: KubeApi, settings: ArgoSettings, furnished: Stage, tmp_path: Path
 ) -> None:
     rules = without(declared.needs, rule, verb)
     async with holding(api, SERVER, settings, furnished.namespace, rules, tmp_path) as caller:

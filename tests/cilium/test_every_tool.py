@@ -15,7 +15,7 @@ from kmcp_cilium.rights import RELEASE
 from kmcp_cilium.server import SERVER
 from kmcp_cilium.settings import CiliumSettings
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.tool import Declared, Rule
+from kmcp_runtime.tool import Rule, ToolSpec
 from tests.cilium.agent import NAMESPACE, PODS, Agent
 from tests.cilium.examples import EXAMPLES
 from tests.cluster.model import Cluster
@@ -32,7 +32,7 @@ UNSEEN = ("ciliumendpoints", "cilium_get_endpoints_list")
 
 def groups() -> list[Any]:
     """Tools that need the same."""
-    found: defaultdict[tuple[Rule, ...], list[Declared]] = defaultdict(list)
+    found: defaultdict[tuple[Rule, ...], list[ToolSpec]] = defaultdict(list)
     for declared in TOOLS:
         found[declared.needs].append(declared)
     return [pytest.param(needs, tools, id=tools[0].name) for needs, tools in found.items()]
@@ -40,7 +40,7 @@ def groups() -> list[Any]:
 
 def verbs() -> list[Any]:
     """Each verb of each rule, once, with a tool that has the fewest other rights."""
-    found: dict[tuple[Rule, str], Declared] = {}
+    found: dict[tuple[Rule, str], ToolSpec] = {}
     for declared in sorted(TOOLS, key=lambda declared: -len(declared.needs)):
         for rule in declared.needs:
             if (*rule.resources, declared.name) != UNSEEN:
@@ -93,7 +93,7 @@ async def said(caller: ToolCaller, tool: str, words: Mapping[str, str]) -> str:
 @pytest.mark.parametrize(("needs", "tools"), groups())
 async def test_tools_answer_with_the_rights_they_declare(
     needs: Sequence[Rule],
-    tools: list[Declared],
+    tools: list[ToolSpec],
     api: KubeApi,
     settings: CiliumSettings,
     words: dict[str, str],
@@ -110,7 +110,7 @@ async def test_tools_answer_with_the_rights_they_declare(
 
 @pytest.mark.parametrize(("declared", "rule", "verb"), verbs())
 async def test_each_declared_right_is_needed(
-    declared: Declared,
+    declared: ToolSpec,
     rule: Rule,
     verb: str,
     api: KubeApi,

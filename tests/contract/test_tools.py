@@ -12,10 +12,10 @@ from fastmcp import Client
 from kmcp_runtime import publish
 from kmcp_runtime.catalog import tokens_of
 from kmcp_runtime.cli import SERVERS
-from kmcp_runtime.instance import Server
+from kmcp_runtime.configured import Server
 from kmcp_runtime.server import assemble
 from kmcp_runtime.settings import RuntimeSettings
-from kmcp_runtime.tool import Declared, Effect
+from kmcp_runtime.tool import Effect, ToolSpec
 from tests.mcp import ToolCaller
 
 NUMBER_OR_BOOLEAN = re.compile(r"(?:true|false|yes|no|[+-]?\d+(?:\.\d+)?)", re.IGNORECASE)
@@ -246,7 +246,7 @@ def test_what_a_model_reads_stays_within_the_budget(server: Server) -> None:
 
 
 @pytest.mark.parametrize("declared", list(tools()))
-def test_every_argument_is_described_and_strictly_typed(declared: Declared) -> None:
+def test_every_argument_is_described_and_strictly_typed(declared: ToolSpec) -> None:
     schema = declared.input_schema()
     assert schema["additionalProperties"] is False
     assert "$ref" not in json.dumps(schema)
@@ -261,13 +261,13 @@ def test_every_argument_is_described_and_strictly_typed(declared: Declared) -> N
 
 
 @pytest.mark.parametrize("declared", list(tools()))
-def test_the_description_says_what_it_is_for(declared: Declared) -> None:
+def test_the_description_says_what_it_is_for(declared: ToolSpec) -> None:
     assert len(declared.description) >= 20
     assert declared.description.endswith(".")
 
 
 @pytest.mark.parametrize("declared", list(tools()))
-def test_writes_can_be_rehearsed_and_destruction_needs_approval(declared: Declared) -> None:
+def test_writes_can_be_rehearsed_and_destruction_needs_approval(declared: ToolSpec) -> None:
     properties = declared.input_schema()["properties"]
     if declared.effect is not Effect.READ and declared.name not in WITHOUT_DRY_RUN:
         assert properties["dry_run"]["type"] == "boolean", declared.name
@@ -289,7 +289,7 @@ async def test_an_unknown_argument_is_refused_by_every_tool(caller: ToolCaller, 
             assert f"did you mean {known}" in error["message"], declared.name
 
 
-def _offered(server: Server) -> list[Declared]:
+def _offered(server: Server) -> list[ToolSpec]:
     left_out = server.left_out(server.settings())
     return [declared for declared in server.tools() if declared.name not in left_out]
 

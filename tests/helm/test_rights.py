@@ -10,7 +10,7 @@ import pytest
 from kmcp_helm.server import SERVER
 from kmcp_runtime.helm.settings import HelmSettings
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.tool import Declared, Rule
+from kmcp_runtime.tool import Rule, ToolSpec
 from tests.cluster.model import Cluster
 from tests.helm.conftest import CHARTS, Cli
 from tests.mcp import ToolCaller
@@ -79,7 +79,7 @@ def with_needs() -> list[Any]:
 
 @pytest.mark.parametrize("declared", with_needs())
 async def test_the_declared_rights_are_enough(
-    declared: Declared, api: KubeApi, cluster: Cluster, cli: Cli, settings: HelmSettings, namespace: str, tmp_path: Path
+    declared: ToolSpec, api: KubeApi, cluster: Cluster, cli: Cli, settings: HelmSettings, namespace: str, tmp_path: Path
 ) -> None:
     stage = Stage(cli, namespace, declared.name, cluster.image if declared.name in RUNNING_HOOKS else None)
     async with holding(api, SERVER, settings, namespace, declared.needs, tmp_path) as caller:
@@ -89,7 +89,7 @@ async def test_the_declared_rights_are_enough(
 
 @pytest.mark.parametrize(("declared", "rule", "verb"), needed())
 async def test_each_declared_right_is_needed(
-    declared: Declared,
+    declared: ToolSpec,
     rule: Rule,
     verb: str,
     api: KubeApi,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kmcp_runtime.tool import Declared
+from kmcp_runtime.tool import ToolSpec
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\ndata: {a: b}\n"
 URL = "https://files.example.com/manifest.yaml"
@@ -70,7 +70,7 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
-def scenario_of(declared: Declared) -> Scenario:
+def scenario_of(declared: ToolSpec) -> Scenario:
     """The entry of a tool; a tool that needs no argument but a namespace can do without one."""
     if declared.name in SCENARIOS:
         return SCENARIOS[declared.name]

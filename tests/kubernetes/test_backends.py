@@ -18,8 +18,8 @@ from fastmcp.client.transports import StdioTransport
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime.configured import ConfiguredServer, Process
 from kmcp_runtime.errors import ToolFailure
-from kmcp_runtime.instance import Instance, Process
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.server import assemble, http_app
 from kmcp_runtime.settings import RuntimeSettings
@@ -53,7 +53,7 @@ async def on(path: Path | str, **runtime: Any) -> AsyncIterator[ToolCaller]:
 
 
 async def readiness(path: Path | str) -> ToolFailure:
-    instance = Instance(SERVER, KubernetesSettings(kubeconfig=str(path)), Process.of(RuntimeSettings()))
+    instance = ConfiguredServer(SERVER, KubernetesSettings(kubeconfig=str(path)), Process.of(RuntimeSettings()))
     async with instance.opened():
         with pytest.raises(ToolFailure) as caught:
             await instance.backend.ready()
@@ -201,7 +201,7 @@ async def test_a_context_is_an_argument_only_where_there_are_several(
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_the_server_lists_25_tools_over_http_and_stdio_and_reads_the_cluster(cluster: Cluster, mode: Any) -> None:
     settings = KubernetesSettings(kubeconfig=str(cluster.kubeconfig))
-    instance = Instance(SERVER, settings, Process.of(RuntimeSettings()))
+    instance = ConfiguredServer(SERVER, settings, Process.of(RuntimeSettings()))
     flags = ["-m", "kmcp_kubernetes.server", "--transport", "stdio", "--kubeconfig", str(cluster.kubeconfig)]
     stdio = StdioTransport(sys.executable, flags, keep_alive=False)
     async with instance.opened(), served(http_app("kmcp-kubernetes", [instance], None)) as url:

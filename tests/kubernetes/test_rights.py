@@ -12,10 +12,10 @@ import pytest
 from kmcp_kubernetes.client import open_backend
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.instance import Server
+from kmcp_runtime.configured import Server
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
-from kmcp_runtime.tool import Declared, Rule
+from kmcp_runtime.tool import Rule, ToolSpec
 from kmcp_runtime.web import Web
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
@@ -81,7 +81,7 @@ async def equipped(
     request: pytest.FixtureRequest, api: KubeApi, furnished: dict[str, str]
 ) -> AsyncIterator[dict[str, str]]:
     """The furnished namespace, with the metrics API for the one tool that reads it."""
-    declared: Declared = request.node.callspec.params["declared"]
+    declared: ToolSpec = request.node.callspec.params["declared"]
     if declared.name != "k8s_top":
         yield furnished
         return
@@ -146,7 +146,7 @@ class Attempt:
 
 @pytest.mark.parametrize("declared", each_tool(SERVER))
 async def test_the_declared_rights_are_enough(
-    declared: Declared, api: KubeApi, settings: KubernetesSettings, equipped: dict[str, str], tmp_path: Path
+    declared: ToolSpec, api: KubeApi, settings: KubernetesSettings, equipped: dict[str, str], tmp_path: Path
 ) -> None:
     settings = settings.model_copy(update={"manifest_hosts": "files.example.com"})
     attempt = Attempt(scenario_of(declared), declared.name, api, equipped)
@@ -157,7 +157,7 @@ async def test_the_declared_rights_are_enough(
 
 @pytest.mark.parametrize(("declared", "rule", "verb"), list(each_verb(SERVER)))
 async def test_each_declared_right_is_needed(
-    declared: Declared,
+    declared: ToolSpec,
     rule: Rule,
     verb: str,
     api: KubeApi,

@@ -11,7 +11,7 @@ from fastmcp import Client
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.instance import Instance, Process
+from kmcp_runtime.configured import ConfiguredServer, Process
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.output.redact import LAST_APPLIED
 from kmcp_runtime.server import compose
@@ -146,7 +146,7 @@ async def test_no_planted_secret_comes_out_of_anything(
     planted: str, settings: KubernetesSettings, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     process = Process.of(RuntimeSettings(approval="off"))
-    instance = Instance(SERVER, settings, process)
+    instance = ConfiguredServer(SERVER, settings, process)
     called: set[str] = set()
     async with Client(compose("kmcp-kubernetes", [instance], None)) as client:
         for tool, arguments in calls(planted):
@@ -166,7 +166,7 @@ async def test_no_planted_secret_comes_out_of_anything(
 
 
 async def test_what_is_no_secret_stays_readable(planted: str, settings: KubernetesSettings) -> None:
-    instance = Instance(SERVER, settings, Process.of(RuntimeSettings()))
+    instance = ConfiguredServer(SERVER, settings, Process.of(RuntimeSettings()))
     async with Client(compose("kmcp-kubernetes", [instance], None)) as client:
         one = {"resource_type": "secret", "resource_name": "planted", "namespace": planted}
         result = await client.call_tool("k8s_get_resource_yaml", one)

@@ -9,7 +9,7 @@ import yaml
 from kmcp_prometheus.server import SERVER
 from kmcp_prometheus.settings import PrometheusSettings
 from kmcp_runtime import health
-from kmcp_runtime.instance import Instance, Process
+from kmcp_runtime.configured import ConfiguredServer, Process
 from kmcp_runtime.settings import RuntimeSettings
 from tests.misbehaving import nobody
 from tests.prometheus import known
@@ -25,7 +25,7 @@ def file(directory: Path, *entries: dict[str, Any]) -> str:
 
 
 async def readiness(**settings: Any) -> dict[str, Any]:
-    instance = Instance(SERVER, PrometheusSettings(**settings), Process.of(RuntimeSettings()))
+    instance = ConfiguredServer(SERVER, PrometheusSettings(**settings), Process.of(RuntimeSettings()))
     async with instance.opened():
         return await health.readiness(instance)
 

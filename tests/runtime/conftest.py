@@ -7,36 +7,36 @@ from typing import Any
 import pytest
 from fastmcp import Client
 
-from kmcp_runtime.instance import Instance, Process
+from kmcp_runtime.configured import ConfiguredServer, Process
 from kmcp_runtime.server import compose
 from kmcp_runtime.settings import RuntimeSettings
 from tests.mcp import ToolCaller
 from tests.runtime import shelf
 
 
-def shelved(process: Process | None = None, **runtime: Any) -> Instance:
+def shelved(process: Process | None = None, **runtime: Any) -> ConfiguredServer:
     """An instance of the sample server under these runtime settings."""
-    return Instance(shelf.SERVER, shelf.ShelfSettings(), process or Process.of(RuntimeSettings(**runtime)))
+    return ConfiguredServer(shelf.SERVER, shelf.ShelfSettings(), process or Process.of(RuntimeSettings(**runtime)))
 
 
-def shelf_of(instance: Instance) -> shelf.Shelf:
+def shelf_of(instance: ConfiguredServer) -> shelf.Shelf:
     backend = instance.backend
     assert isinstance(backend, shelf.ShelfBackend)
     return backend.shelf
 
 
 @asynccontextmanager
-async def connected(instance: Instance, **client: Any) -> AsyncIterator[ToolCaller]:
+async def connected(instance: ConfiguredServer, **client: Any) -> AsyncIterator[ToolCaller]:
     async with Client(compose("shelf", [instance], None), **client) as found:
         yield ToolCaller(found)
 
 
 @pytest.fixture
-async def instance() -> Instance:
+async def instance() -> ConfiguredServer:
     return shelved()
 
 
 @pytest.fixture
-async def caller(instance: Instance) -> AsyncIterator[ToolCaller]:
+async def caller(instance: ConfiguredServer) -> AsyncIterator[ToolCaller]:
     async with connected(instance) as found:
         yield found

@@ -14,12 +14,12 @@ from pydantic import AfterValidator
 
 from kmcp_runtime.arguments import Cursor, DryRun, Duration, Limit, Name, Time, Word, moment, unpublished
 from kmcp_runtime.call import Call
+from kmcp_runtime.configured import Backend, Server
 from kmcp_runtime.errors import ToolFailure, not_found, unavailable
-from kmcp_runtime.instance import Backend, Server
 from kmcp_runtime.output import cursor as cursors
 from kmcp_runtime.output.results import Body, Change, Diff, Page, Result
 from kmcp_runtime.settings import Settings, setting
-from kmcp_runtime.tool import By, Declared, Effect, Rule, declared_in, injected, tool
+from kmcp_runtime.tool import Effect, EffectByArgument, Rule, ToolSpec, injected, tool, tools_in
 
 
 class ShelfSettings(Settings):
@@ -110,7 +110,7 @@ async def shelf_burn(name: Name, dry_run: DryRun = False, shelf: Shelf = injecte
     )
 
 
-TIDYING = By(
+TIDYING = EffectByArgument(
     "action",
     {"count": Effect.READ, "sort": Effect.WRITE},
     usage={"count": "count()", "sort": "sort(order)", "clear": "clear()"},
@@ -190,8 +190,8 @@ def _this_room(room: str | None) -> str | None:
 ROOM = (Annotated[str | None, AfterValidator(_this_room), unpublished("Where older callers say the shelf is")], None)
 
 
-def _tools() -> tuple[Declared, ...]:
-    return declared_in(sys.modules[__name__])
+def _tools() -> tuple[ToolSpec, ...]:
+    return tools_in(sys.modules[__name__])
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from fastmcp import Client
 from fastmcp.client.elicitation import ElicitResult
 
 from kmcp_runtime.approval import GOOD_FOR_SECONDS, Approvals
-from kmcp_runtime.instance import Instance, Process
+from kmcp_runtime.configured import ConfiguredServer, Process
 from kmcp_runtime.server import http_app
 from kmcp_runtime.settings import RuntimeSettings
 from kmcp_runtime.telemetry import Metrics
@@ -21,7 +21,7 @@ BOOK = {"name": "moby"}
 Mode = Any
 
 
-def stocked(instance: Instance) -> dict[str, str]:
+def stocked(instance: ConfiguredServer) -> dict[str, str]:
     shelf_of(instance).books = {"moby": "dick", "emma": "woodhouse"}
     return shelf_of(instance).books
 
@@ -124,7 +124,9 @@ async def test_another_replica_takes_the_token_only_under_a_shared_key() -> None
 
 
 @asynccontextmanager
-async def asked(instance: Instance, answer: Any, mode: Mode, stateful_http: bool = False) -> AsyncIterator[ToolCaller]:
+async def asked(
+    instance: ConfiguredServer, answer: Any, mode: Mode, stateful_http: bool = False
+) -> AsyncIterator[ToolCaller]:
     """A client that can be asked, in memory (as stdio) or over stateful HTTP."""
     questions: list[str] = []
 

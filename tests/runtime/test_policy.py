@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime.instance import Instance, Process, check_tool_names
+from kmcp_runtime.configured import ConfiguredServer, Process, check_tool_names
 from kmcp_runtime.settings import RuntimeSettings, SettingsError
 from tests.runtime import shelf
 from tests.runtime.conftest import connected, shelf_of, shelved
@@ -96,6 +96,6 @@ async def test_a_tool_of_another_configuration_says_which_one() -> None:
         error = await caller.fails("shelf_ladder")
         assert error["code"] == "unavailable"
         assert "exists only when the shelf is tall" in error["message"]
-    tall = Instance(shelf.SERVER, shelf.ShelfSettings(shelf_url="tall:"), Process.of(RuntimeSettings()))
+    tall = ConfiguredServer(shelf.SERVER, shelf.ShelfSettings(shelf_url="tall:"), Process.of(RuntimeSettings()))
     async with connected(tall) as caller:
         assert (await caller.ok("shelf_ladder"))["seconds"] == 1

@@ -14,7 +14,7 @@ from fastmcp.client.transports import StdioTransport
 from mcp_types.version import LATEST_PROTOCOL_VERSION
 
 from kmcp_runtime import health
-from kmcp_runtime.instance import Instance, Process
+from kmcp_runtime.configured import ConfiguredServer, Process
 from kmcp_runtime.server import compose, http_app
 from kmcp_runtime.settings import RuntimeSettings
 from tests.mcp import ToolCaller
@@ -98,7 +98,7 @@ async def test_a_modern_call_does_not_list_the_tools_first() -> None:
 async def test_health_readiness_and_metrics() -> None:
     process = Process.of(RuntimeSettings())
     good = shelved(process)
-    bad = Instance(shelf.SERVER, shelf.ShelfSettings(shelf_url="nowhere"), process)
+    bad = ConfiguredServer(shelf.SERVER, shelf.ShelfSettings(shelf_url="nowhere"), process)
     async with good.opened(), bad.opened(), httpx2.AsyncClient() as client:
         async with connected(good) as caller:
             await caller.ok("shelf_list")
@@ -146,7 +146,7 @@ async def test_closing_the_request_cancels_the_call() -> None:
         await until(lambda: _cancelled(instance), seconds=3, what="the tool to be cancelled")
 
 
-async def _cancelled(instance: Instance) -> int:
+async def _cancelled(instance: ConfiguredServer) -> int:
     return shelf_of(instance).cancelled
 
 

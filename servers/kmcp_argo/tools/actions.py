@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from kmcp_argo import revisions, rollouts
+from kmcp_argo.arguments import RolloutName, Written
 from kmcp_argo.changes import outcome
 from kmcp_argo.client import Argo
-from kmcp_argo.words import RolloutName, Written
 from kmcp_runtime.arguments import DryRun, Namespace, Word
 from kmcp_runtime.errors import bad_argument, conflict
 from kmcp_runtime.kube import objects

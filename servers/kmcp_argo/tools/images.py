@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from kmcp_argo import rollouts
+from kmcp_argo.arguments import RolloutName, Written
 from kmcp_argo.changes import outcome
 from kmcp_argo.client import Argo
 from kmcp_argo.images import ImageChange, assignment, changes
-from kmcp_argo.words import RolloutName, Written
 from kmcp_runtime.arguments import DryRun, Namespace, Word
 from kmcp_runtime.errors import ToolFailure, bad_argument
 from kmcp_runtime.kube import objects

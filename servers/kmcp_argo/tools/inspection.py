@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from kmcp_argo import analysis, revisions, rollouts
+from kmcp_argo.arguments import RolloutName
 from kmcp_argo.client import Argo
-from kmcp_argo.words import RolloutName
 from kmcp_runtime.arguments import Namespace, TimeoutSeconds, Word
 from kmcp_runtime.kube import objects
 from kmcp_runtime.output.results import Result

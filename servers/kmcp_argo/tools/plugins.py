@@ -16,7 +16,7 @@ from kmcp_runtime.errors import ToolFailure, bad_argument, unavailable
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.output.results import Diff, Result
-from kmcp_runtime.tool import By, Effect, Rule, injected, tool
+from kmcp_runtime.tool import Effect, EffectByArgument, Rule, injected, tool
 
 LARGEST_LOG = 4 << 20
 _POLL_SECONDS = 1.0
@@ -89,7 +89,7 @@ async def argo_check_plugin_logs(
 
 @tool(
     Effect.WRITE,
-    by=By.switch("should_install"),
+    by=EffectByArgument.switch("should_install"),
     needs=(
         *_LOGS,
         Rule("", ("configmaps",), ("get", "create", "patch")),

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kmcp_argo import rollouts
+from kmcp_argo.arguments import RolloutName, Written
 from kmcp_argo.changes import apply, outcome
 from kmcp_argo.client import Argo
 from kmcp_argo.promotion import promotion
-from kmcp_argo.words import RolloutName, Written
 from kmcp_runtime.arguments import DryRun, Namespace, Word
 from kmcp_runtime.tool import Effect, Rule, injected, tool
 

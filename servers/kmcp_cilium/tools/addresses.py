@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel
 
 from kmcp_cilium.agent import parsed
+from kmcp_cilium.arguments import AnyNode, Elements
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import prefix
-from kmcp_cilium.words import AnyNode, Elements
 from kmcp_runtime.arguments import Cursor, Limit, Word
 from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
 from kmcp_runtime.output.results import Page

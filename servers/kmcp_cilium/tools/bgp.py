@@ -9,11 +9,11 @@ from pydantic import AfterValidator, BaseModel, Field
 from kmcp_cilium import routes
 from kmcp_cilium.agent import Agent, parsed
 from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.arguments import EveryNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.endpoints import part
 from kmcp_cilium.prefixes import address
-from kmcp_cilium.words import EveryNode
 from kmcp_runtime.arguments import Cursor, Limit, Word
 from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
 from kmcp_runtime.tool import Effect, Rule, injected

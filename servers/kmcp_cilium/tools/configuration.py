@@ -8,10 +8,10 @@ from pydantic import BaseModel, BeforeValidator, Field
 from kmcp_cilium import changes
 from kmcp_cilium.agent import Agent
 from kmcp_cilium.answers import Spread
+from kmcp_cilium.arguments import OneNode, as_text
 from kmcp_cilium.changes import POLICY_ENFORCEMENT
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.words import OneNode, as_text
 from kmcp_runtime.arguments import DryRun, Word
 from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.tool import Effect, injected

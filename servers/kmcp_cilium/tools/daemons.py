@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 from kmcp_cilium import status
 from kmcp_cilium.agent import Agent, parsed
 from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.arguments import EveryNode, OneNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.status import DaemonStatus, Wanted
-from kmcp_cilium.words import EveryNode, OneNode
 from kmcp_runtime.arguments import Cursor, Word
 from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.output import cursor as cursors

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from kmcp_cilium import changes, endpoints
+from kmcp_cilium.arguments import Elements, OneNode
 from kmcp_cilium.changes import AgentChange, OptionChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.endpoints import EndpointId, Located, part
 from kmcp_cilium.rights import PODS
-from kmcp_cilium.words import Elements, OneNode
 from kmcp_runtime.arguments import DryRun, Word
 from kmcp_runtime.tool import Effect, injected
 

@@ -7,12 +7,12 @@ from pydantic import Field
 
 from kmcp_cilium import endpoints
 from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.arguments import Elements, EveryNode, OneNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.endpoints import Detail, Endpoint, EndpointId, LogEntry, part
 from kmcp_cilium.labels import of_its_own
 from kmcp_cilium.rights import PODS
-from kmcp_cilium.words import Elements, EveryNode, OneNode
 from kmcp_runtime.arguments import Cursor, Limit, OptionalNamespace, Word
 from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.kube.pages import Query, fetch

@@ -5,10 +5,10 @@ from urllib.parse import quote
 
 from kmcp_cilium import envoy
 from kmcp_cilium.agent import Agent
+from kmcp_cilium.arguments import OneNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.envoy import EnvoyItem
-from kmcp_cilium.words import OneNode
 from kmcp_runtime.arguments import Cursor, Limit, Word
 from kmcp_runtime.errors import ToolFailure, bad_argument, unavailable
 from kmcp_runtime.output.results import Page

@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field
 from kmcp_cilium import policies
 from kmcp_cilium.agent import parsed
 from kmcp_cilium.answers import Answers, SpreadPage
+from kmcp_cilium.arguments import EveryNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.rights import PODS
-from kmcp_cilium.words import EveryNode
 from kmcp_runtime.arguments import Cursor, Limit, Word
 from kmcp_runtime.tool import Effect, Rule, injected
 

@@ -6,10 +6,10 @@ from pydantic import AfterValidator, Field
 
 from kmcp_cilium import flows
 from kmcp_cilium.answers import Spread
+from kmcp_cilium.arguments import EveryNode, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.flows import Flow, Seen
-from kmcp_cilium.words import EveryNode, check_operand
 from kmcp_runtime.arguments import Duration, OptionalNamespace, Word
 from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.tool import Effect, injected

@@ -7,14 +7,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from kmcp_cilium.agent import Agent, parsed
 from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.arguments import EveryNode, as_text, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.labels import selector
 from kmcp_cilium.rights import AGENTS
-from kmcp_cilium.words import EveryNode, as_text, check_operand
 from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
 from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import By, Effect, injected
+from kmcp_runtime.tool import Effect, EffectByArgument, injected
 
 
 def _check_number(value: str | None) -> str | None:
@@ -56,7 +56,7 @@ class DnsNames(SpreadPage[Selector]):
     names: list[str] = Field(description="Names that are asked for regularly")
 
 
-@agent_tool(Effect.WRITE, by=By("command", {"list": Effect.READ}, needs=AGENTS))
+@agent_tool(Effect.WRITE, by=EffectByArgument("command", {"list": Effect.READ}, needs=AGENTS))
 async def cilium_fqdn_cache(
     command: Annotated[Literal["list", "clean"], Word("What to do")],
     match_pattern: Annotated[str | None, AfterValidator(lambda v: v and check_operand(v)), Word("As *.example.com")] = (

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field
 
 from kmcp_cilium import modes, policies, releases, validation
+from kmcp_cilium.arguments import ClusterName
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
 from kmcp_cilium.modes import Mode
 from kmcp_cilium.releases import ReleaseChange
-from kmcp_cilium.words import ClusterName
 from kmcp_runtime.arguments import DryRun, TimeoutSeconds, Word, unpublished
 from kmcp_runtime.errors import ToolFailure, bad_argument, conflict
 from kmcp_runtime.helm import manifests

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel
 
 from kmcp_cilium.agent import Agent
+from kmcp_cilium.arguments import AnyNode, check_operand
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.words import AnyNode, check_operand
 from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
 from kmcp_runtime.errors import ToolFailure, bad_argument, not_found, unavailable
 from kmcp_runtime.output.results import Page

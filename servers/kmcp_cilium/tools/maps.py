@@ -8,9 +8,9 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from kmcp_cilium import faults
 from kmcp_cilium.agent import Agent
+from kmcp_cilium.arguments import OneNode, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.words import OneNode, check_operand
 from kmcp_runtime.arguments import Cursor, Limit, Word, check_name
 from kmcp_runtime.errors import ToolFailure, nearest, not_found
 from kmcp_runtime.output.results import Page

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from kmcp_cilium import mesh, releases
+from kmcp_cilium.arguments import check_cluster_name, split
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
 from kmcp_cilium.mesh import Side
 from kmcp_cilium.releases import ChangedValue, ReleaseChange
 from kmcp_cilium.services import check_frontend
-from kmcp_cilium.words import check_cluster_name, split
 from kmcp_runtime.arguments import DryRun, Word
 from kmcp_runtime.errors import bad_argument, conflict, not_found
 from kmcp_runtime.output.results import Result

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from kmcp_cilium.arguments import OneNode, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.words import OneNode, check_operand
 from kmcp_runtime.arguments import Cursor, Limit, Word
 from kmcp_runtime.output.results import Page
 from kmcp_runtime.patterns import pattern

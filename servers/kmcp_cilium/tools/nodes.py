@@ -6,9 +6,9 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.arguments import AnyNode, EveryNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.words import AnyNode, EveryNode
 from kmcp_runtime.arguments import Cursor, Limit
 from kmcp_runtime.output.results import Page
 from kmcp_runtime.tool import Effect, injected

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from kmcp_cilium import policies
+from kmcp_cilium.arguments import Elements, OneNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.policies import PolicyKind
-from kmcp_cilium.words import Elements, OneNode
 from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word, check_name, unpublished
 from kmcp_runtime.errors import ToolFailure, bad_argument
 from kmcp_runtime.kube import objects

@@ -9,11 +9,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from kmcp_cilium import faults
 from kmcp_cilium.agent import Agent
+from kmcp_cilium.arguments import OneNode
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import prefix
-from kmcp_cilium.words import OneNode
 from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
 from kmcp_runtime.errors import ToolFailure, not_found
 from kmcp_runtime.output.results import Page, Result

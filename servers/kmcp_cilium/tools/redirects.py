@@ -7,10 +7,10 @@ from pydantic import BaseModel
 
 from kmcp_cilium import services
 from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.arguments import EveryNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.endpoints import part
-from kmcp_cilium.words import EveryNode
 from kmcp_runtime.arguments import Cursor, Limit
 from kmcp_runtime.tool import Effect, injected
 

@@ -6,11 +6,11 @@ from pydantic import AfterValidator, BeforeValidator
 
 from kmcp_cilium import services
 from kmcp_cilium.agent import Agent
+from kmcp_cilium.arguments import OneNode, split
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.services import Service, check_frontend
-from kmcp_cilium.words import OneNode, split
 from kmcp_runtime.arguments import DryRun, Word, unpublished
 from kmcp_runtime.errors import bad_argument, not_found
 from kmcp_runtime.tool import Effect, injected

@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator
 
 from kmcp_cilium import services
+from kmcp_cilium.arguments import OneNode, as_text
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.services import Service, check_service_id
-from kmcp_cilium.words import OneNode, as_text
 from kmcp_runtime.arguments import Cursor, Limit, Word, check_name
 from kmcp_runtime.output.results import Page, Result
 from kmcp_runtime.tool import Effect, injected

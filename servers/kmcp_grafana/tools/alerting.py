@@ -3,10 +3,10 @@
 from typing import Annotated
 
 from kmcp_grafana.alerting import TABLE
+from kmcp_grafana.arguments import FolderUid, Name, Spec, Uid
 from kmcp_grafana.client import Grafana
 from kmcp_grafana.results import Answer
 from kmcp_grafana.tools import STAND_IN
-from kmcp_grafana.words import FolderUid, Name, Spec, Uid
 from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
 from kmcp_runtime.tool import Effect, injected, tool
 

@@ -3,10 +3,10 @@
 from typing import Annotated, Literal
 
 from kmcp_grafana.annotations import TABLE
+from kmcp_grafana.arguments import End, Spec, Start, Tags, Uid
 from kmcp_grafana.client import Grafana
 from kmcp_grafana.results import Answer
 from kmcp_grafana.tools import STAND_IN
-from kmcp_grafana.words import End, Spec, Start, Tags, Uid
 from kmcp_runtime.arguments import DryRun, Limit, Word
 from kmcp_runtime.tool import Effect, injected, tool
 

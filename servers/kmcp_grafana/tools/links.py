@@ -3,10 +3,10 @@
 from typing import Annotated, Literal
 
 from kmcp_grafana import links
+from kmcp_grafana.arguments import Uid
 from kmcp_grafana.client import Grafana
 from kmcp_grafana.links import LinkEnd, LinkStart
 from kmcp_grafana.tools import STAND_IN
-from kmcp_grafana.words import Uid
 from kmcp_runtime.arguments import Word
 from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.output.results import Result

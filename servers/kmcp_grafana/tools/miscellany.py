@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
+from kmcp_grafana.arguments import Query, Spec, Uid
 from kmcp_grafana.client import Grafana
 from kmcp_grafana.miscellany import TABLE
 from kmcp_grafana.results import Answer
 from kmcp_grafana.tools import STAND_IN
-from kmcp_grafana.words import Query, Spec, Uid
 from kmcp_runtime.arguments import DryRun, Limit, Word
 from kmcp_runtime.tool import Effect, injected, tool
 

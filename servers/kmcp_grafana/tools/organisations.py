@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
+from kmcp_grafana.arguments import Name, OrgId, Query, Spec, UserId
 from kmcp_grafana.client import Grafana
 from kmcp_grafana.organisations import TABLE
 from kmcp_grafana.results import Answer
 from kmcp_grafana.specs import Role
 from kmcp_grafana.tools import STAND_IN
-from kmcp_grafana.words import Name, OrgId, Query, Spec, UserId
 from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
 from kmcp_runtime.tool import Effect, injected, tool
 

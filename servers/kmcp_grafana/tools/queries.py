@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from kmcp_grafana import datasources, queries
+from kmcp_grafana.arguments import End, MaxPoints, Start
 from kmcp_grafana.client import Grafana
 from kmcp_grafana.results import Row
 from kmcp_grafana.tools import STAND_IN
-from kmcp_grafana.words import End, MaxPoints, Start
 from kmcp_runtime.arguments import Limit, Word
 from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.output.results import Page

@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
+from kmcp_grafana.arguments import End, FolderUid, identifier
 from kmcp_grafana.client import Grafana
 from kmcp_grafana.results import Answer
 from kmcp_grafana.states import TABLE
 from kmcp_grafana.tools import STAND_IN
-from kmcp_grafana.words import End, FolderUid, identifier
 from kmcp_runtime.arguments import DryRun, Limit, Word
 from kmcp_runtime.tool import Effect, injected, tool
 

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
+from kmcp_grafana.arguments import OrgId, Query, Spec, UserId
 from kmcp_grafana.client import Grafana
 from kmcp_grafana.results import Answer
 from kmcp_grafana.tools import STAND_IN
 from kmcp_grafana.users import TABLE
-from kmcp_grafana.words import OrgId, Query, Spec, UserId
 from kmcp_runtime.arguments import Cursor, DryRun, Limit
 from kmcp_runtime.tool import Effect, injected, tool
 

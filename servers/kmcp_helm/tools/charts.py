@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field
 
+from kmcp_helm.arguments import ChartReference, ReleaseName, Values, Version
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object, objects_of
-from kmcp_helm.words import ChartReference, ReleaseName, Values, Version
 from kmcp_runtime.arguments import Cursor, Word
 from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.helm.charts import Chart

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from kmcp_helm.arguments import READS
 from kmcp_helm.client import Client
-from kmcp_helm.words import READS
 from kmcp_runtime.arguments import AllNamespaces, Cursor, Limit, OptionalNamespace, Selector, Word
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.helm import payload

@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from kmcp_helm.arguments import READS, ReleaseName, Revision
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object, objects_of
-from kmcp_helm.words import READS, ReleaseName, Revision
 from kmcp_runtime.arguments import Cursor, Limit, Namespace, Word
 from kmcp_runtime.helm import manifests, payload
 from kmcp_runtime.helm.release import Release

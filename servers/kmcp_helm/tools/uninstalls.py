@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from kmcp_helm.arguments import REMOVES, ReleaseName, TimeoutSeconds
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object
-from kmcp_helm.words import REMOVES, ReleaseName, TimeoutSeconds
 from kmcp_runtime.arguments import DryRun, Namespace, Word
 from kmcp_runtime.errors import conflict
 from kmcp_runtime.helm import manifests

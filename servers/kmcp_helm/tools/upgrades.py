@@ -6,9 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kmcp_helm import states
-from kmcp_helm.client import Client
-from kmcp_helm.shapes import ChangedObject, changed
-from kmcp_helm.words import (
+from kmcp_helm.arguments import (
     WRITES,
     ChartReference,
     EarlierRevision,
@@ -19,6 +17,8 @@ from kmcp_helm.words import (
     Version,
     Wait,
 )
+from kmcp_helm.client import Client
+from kmcp_helm.shapes import ChangedObject, changed
 from kmcp_runtime.arguments import DryRun, Namespace, Word
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.helm import manifests

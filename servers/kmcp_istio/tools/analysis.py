@@ -10,9 +10,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from kmcp_istio import istioctl, versions
 from kmcp_istio.analysis import checks, rights, snapshot
 from kmcp_istio.analysis.findings import Finding, Level, at_least, counts, spelled
+from kmcp_istio.arguments import Revision
 from kmcp_istio.client import Mesh
 from kmcp_istio.rights import FORWARD
-from kmcp_istio.words import Revision
 from kmcp_runtime.arguments import AllNamespaces, OptionalNamespace, TimeoutSeconds, Word
 from kmcp_runtime.errors import unavailable
 from kmcp_runtime.output.results import Page

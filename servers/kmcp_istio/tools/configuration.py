@@ -9,12 +9,12 @@ from urllib.parse import quote
 from pydantic import BaseModel, Field
 
 from kmcp_istio import pods
+from kmcp_istio.arguments import PodName
 from kmcp_istio.client import Mesh, Object
 from kmcp_istio.envoy import bootstrap, clusters, endpoints, extensions, listeners, logging, routes, secrets, statistics
 from kmcp_istio.envoy.dump import Dump, Section
 from kmcp_istio.envoy.entries import Entry, Filter, objects
 from kmcp_istio.rights import FORWARD, PODS, WORKLOADS
-from kmcp_istio.words import PodName
 from kmcp_runtime.arguments import Cursor, Limit, Namespace, Word
 from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.output.results import Page

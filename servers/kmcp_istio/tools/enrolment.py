@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from kmcp_istio import waypoints
+from kmcp_istio.arguments import Revision, TrafficType, WaypointName, WaypointNames
 from kmcp_istio.client import Mesh, Object, Place
-from kmcp_istio.words import Revision, TrafficType, WaypointName, WaypointNames
 from kmcp_runtime.arguments import DryRun, Namespace, TimeoutSeconds, Word
 from kmcp_runtime.errors import bad_argument, conflict
 from kmcp_runtime.kube import objects

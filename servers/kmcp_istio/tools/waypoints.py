@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from kmcp_istio import waypoints
+from kmcp_istio.arguments import Revision, TrafficType, WaypointName
 from kmcp_istio.client import Mesh
-from kmcp_istio.words import Revision, TrafficType, WaypointName
 from kmcp_runtime.arguments import AllNamespaces, Namespace, OptionalNamespace, TimeoutSeconds, Word
 from kmcp_runtime.output.results import Manifest, Page, Result
 from kmcp_runtime.tool import Effect, Rule, injected, tool

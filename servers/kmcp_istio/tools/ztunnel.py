@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from kmcp_istio import pods, ztunnel
+from kmcp_istio.arguments import NodeName, PodName
 from kmcp_istio.client import Mesh, Object
 from kmcp_istio.envoy import logging
 from kmcp_istio.rights import FORWARD, PODS, WORKLOADS
-from kmcp_istio.words import NodeName, PodName
 from kmcp_runtime.arguments import Cursor, Limit, OptionalNamespace, Word
 from kmcp_runtime.errors import bad_argument, did_you_mean, not_found, unavailable
 from kmcp_runtime.output.results import Page

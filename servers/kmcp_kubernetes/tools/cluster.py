@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from kmcp_kubernetes.arguments import ResourceName
 from kmcp_kubernetes.client import Kube
-from kmcp_kubernetes.words import ResourceName
 from kmcp_runtime.arguments import Name, OptionalNamespace, Word
 from kmcp_runtime.errors import ToolFailure, bad_argument
 from kmcp_runtime.kube.config import Auth

@@ -17,7 +17,7 @@ from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import from_response
 from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import By, Effect, Rule, injected, tool
+from kmcp_runtime.tool import Effect, EffectByArgument, Rule, injected, tool
 
 Stage = Literal["service", "endpoints", "connect", "http"]
 _EXCERPT = 500
@@ -58,7 +58,7 @@ class Connectivity(Result):
 
 @tool(
     Effect.WRITE,
-    by=By("mode", {"proxy": Effect.READ}),
+    by=EffectByArgument("mode", {"proxy": Effect.READ}),
     needs=(
         Rule("", ("services",), ("get",)),
         Rule("discovery.k8s.io", ("endpointslices",), ("list",)),

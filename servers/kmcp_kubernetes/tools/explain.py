@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from kmcp_kubernetes.arguments import ResourceType
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.openapi import Schema, path_parts
-from kmcp_kubernetes.words import ResourceType
 from kmcp_runtime.arguments import Word
 from kmcp_runtime.errors import bad_argument, did_you_mean
 from kmcp_runtime.output.results import Result

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from kmcp_kubernetes.arguments import Output, ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.words import Output, ResourceName, ResourceType
 from kmcp_runtime.arguments import AllNamespaces, Cursor, Limit, OptionalNamespace, Selector, Word
 from kmcp_runtime.errors import bad_argument, did_you_mean
 from kmcp_runtime.kube import objects, pages

@@ -6,9 +6,9 @@ from typing import Annotated
 from pydantic import Field
 
 from kmcp_kubernetes import containers, podlogs
+from kmcp_kubernetes.arguments import Container, PodName
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.containers import Pod
-from kmcp_kubernetes.words import Container, PodName
 from kmcp_runtime.arguments import Duration, Namespace, Word
 from kmcp_runtime.output.results import Body
 from kmcp_runtime.patterns import pattern

@@ -5,9 +5,9 @@ from typing import Annotated
 from pydantic import BeforeValidator, WithJsonSchema
 
 from kmcp_kubernetes import metadata
+from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.metadata import Marked, Marking
-from kmcp_kubernetes.words import ResourceName, ResourceType
 from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word
 from kmcp_runtime.tool import Effect, Rule, injected, tool
 

@@ -8,15 +8,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from kmcp_kubernetes import rollouts
+from kmcp_kubernetes.arguments import ResourceName
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.manifests import written
 from kmcp_kubernetes.progress import until_done
-from kmcp_kubernetes.words import ResourceName
 from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word
 from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.kube import objects
 from kmcp_runtime.output.results import Diff, Result
-from kmcp_runtime.tool import By, Effect, Rule, injected, tool
+from kmcp_runtime.tool import Effect, EffectByArgument, Rule, injected, tool
 
 Action = Literal["history", "status", "pause", "resume", "restart", "undo"]
 _SPELLINGS = {"deploy": "deployment", "sts": "statefulset", "ds": "daemonset"}
@@ -55,7 +55,7 @@ class Rollout(Result):
 
 @tool(
     Effect.WRITE,
-    by=By("action", {"history": Effect.READ, "status": Effect.READ}),
+    by=EffectByArgument("action", {"history": Effect.READ, "status": Effect.READ}),
     needs=(
         Rule("apps", ("deployments", "statefulsets", "daemonsets"), ("get", "patch")),
         Rule("apps", ("replicasets", "controllerrevisions"), ("list",)),

@@ -6,10 +6,10 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from kmcp_prometheus import administration
+from kmcp_prometheus.arguments import Match, check_span
 from kmcp_prometheus.client import Prometheus, stamp
 from kmcp_prometheus.promql import given
 from kmcp_prometheus.samples import Number, plain
-from kmcp_prometheus.words import Match, check_span
 from kmcp_runtime.arguments import DryRun, Time, Word
 from kmcp_runtime.output.results import Result
 from kmcp_runtime.tool import Effect, injected, tool

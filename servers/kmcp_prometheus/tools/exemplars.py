@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel
 
 from kmcp_prometheus import emptiness
+from kmcp_prometheus.arguments import HOUR_AGO, NOW, End, Query, Start, check_span
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.promql import given
 from kmcp_prometheus.samples import Number, number, plain
-from kmcp_prometheus.words import HOUR_AGO, NOW, End, Query, Start, check_span
 from kmcp_runtime.arguments import Limit, Word
 from kmcp_runtime.output.results import Page
 from kmcp_runtime.tool import Effect, injected, tool

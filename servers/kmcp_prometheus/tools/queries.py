@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from kmcp_prometheus import cardinality, emptiness, steps
+from kmcp_prometheus.arguments import HOUR_AGO, NOW, End, Query, Start, Timeout, check_past, check_span
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.promql import given
 from kmcp_prometheus.samples import Number, RawSamples, Sample, plain, raw, sample
 from kmcp_prometheus.summaries import Summary, summary
-from kmcp_prometheus.words import HOUR_AGO, NOW, End, Query, Start, Timeout, check_past, check_span
 from kmcp_runtime.arguments import Duration, Limit, Time, Word
 from kmcp_runtime.output.results import Page
 from kmcp_runtime.tool import Effect, injected, tool

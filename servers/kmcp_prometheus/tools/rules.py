@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 
 from kmcp_prometheus import rules
+from kmcp_prometheus.arguments import OptionalMatch
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.promql import given
-from kmcp_prometheus.words import OptionalMatch
 from kmcp_runtime.arguments import Cursor, Limit, Word
 from kmcp_runtime.output import cursor as cursors
 from kmcp_runtime.output.results import Page

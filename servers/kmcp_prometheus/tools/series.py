@@ -6,11 +6,11 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from kmcp_prometheus import emptiness
+from kmcp_prometheus.arguments import Match, OptionalEnd, OptionalMatch, OptionalStart, check_span
 from kmcp_prometheus.client import Prometheus, stamp
 from kmcp_prometheus.paging import page
 from kmcp_prometheus.promql import given
 from kmcp_prometheus.promql.selectors import NAME
-from kmcp_prometheus.words import Match, OptionalEnd, OptionalMatch, OptionalStart, check_span
 from kmcp_runtime.arguments import Cursor, Limit, Word
 from kmcp_runtime.output.results import Page
 from kmcp_runtime.patterns import pattern

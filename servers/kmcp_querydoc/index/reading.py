@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kmcp_querydoc.index.layout import PER_PRODUCT, SEPARATOR
 
@@ -209,7 +210,8 @@ class Index:
         return (float(row[0]), float(row[1]), float(row[2]))
 
 
-def _passage(row: Sequence[object]) -> Passage:
+def _passage(row: Sequence[Any]) -> Passage:
+    """A row as the tables hold it: SQLite's types are those of the schema."""
     number, product, page, path, url, title, of, position, headings, anchor, line, content = row
     return Passage(
         number,
@@ -219,11 +221,11 @@ def _passage(row: Sequence[object]) -> Passage:
         url,
         title,
         of,
-        position,  # type: ignore[arg-type]  # as the tables have it
+        position,
         tuple(part for part in str(headings).split(SEPARATOR) if part),
         str(anchor),
         line,
-        str(content),  # type: ignore[arg-type]
+        str(content),
     )
 
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from kmcp_querydoc.arguments import OLD_NAMES, ProductName, Version
 from kmcp_querydoc.client import Documentation
 from kmcp_querydoc.index.reading import Index, Passage, Product
 from kmcp_querydoc.scope import is_version, scope
-from kmcp_querydoc.words import OLD_NAMES, ProductName, Version
 from kmcp_runtime.arguments import Word
 from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
 from kmcp_runtime.output.results import Result

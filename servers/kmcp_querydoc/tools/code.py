@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from kmcp_querydoc.arguments import OLD_NAMES, ProductName, Query
 from kmcp_querydoc.client import Documentation
 from kmcp_querydoc.index.reading import Index, Passage, Product, Within
 from kmcp_querydoc.scope import scope
 from kmcp_querydoc.search import question
-from kmcp_querydoc.words import OLD_NAMES, ProductName, Query
 from kmcp_runtime.arguments import Word
 from kmcp_runtime.errors import not_found
 from kmcp_runtime.output.results import Page

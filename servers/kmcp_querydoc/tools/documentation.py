@@ -3,8 +3,8 @@
 from typing import Annotated
 
 from kmcp_querydoc.answers import Answers, Search
+from kmcp_querydoc.arguments import OLD_NAMES, ProductName, Query, Version
 from kmcp_querydoc.client import Documentation
-from kmcp_querydoc.words import OLD_NAMES, ProductName, Query, Version
 from kmcp_runtime.arguments import Word
 from kmcp_runtime.tool import Effect, injected, tool
 

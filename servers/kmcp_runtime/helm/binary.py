@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kmcp_runtime import command, scratch
+from kmcp_runtime import command, private_files
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import bad_argument, unavailable
 from kmcp_runtime.helm import faults, values
@@ -70,10 +70,10 @@ class Binary:
     async def _files(self, run: Path, given: Mapping[str, Any] | None, cluster: Cluster | None) -> list[str]:
         if cluster is not None:
             document = await kubeconfig.document(cluster.contexts, cluster.context)
-            scratch.private_file(run / "kubeconfig", json.dumps(document))
+            private_files.write(run / "kubeconfig", json.dumps(document))
         if not given:
             return []
-        return [f"--values={scratch.private_file(run / 'values.json', values.as_json(given))}"]
+        return [f"--values={private_files.write(run / 'values.json', values.as_json(given))}"]
 
     async def _ended(
         self, call: Call, argv: Sequence[str], run: Path, environment: Mapping[str, str], seconds: float

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kmcp_runtime import scratch
+from kmcp_runtime import private_files
 from kmcp_runtime.errors import unavailable
 from kmcp_runtime.helm.settings import HelmSettings
 
@@ -65,7 +65,7 @@ class Home:
 
 @contextmanager
 def opened(settings: HelmSettings) -> Iterator[Home]:
-    private = Path(tempfile.mkdtemp(prefix="helm-", dir=scratch.folder()))
+    private = Path(tempfile.mkdtemp(prefix="helm-", dir=private_files.folder()))
     state = Path(settings.helm_home).absolute() if settings.helm_home else private / "state"
     registries = str(Path(settings.helm_registries).absolute()) if settings.helm_registries else ""
     try:

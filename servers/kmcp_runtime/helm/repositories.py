@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from kmcp_runtime import scratch
+from kmcp_runtime import private_files
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, did_you_mean, not_found, unavailable
 from kmcp_runtime.helm import home
@@ -163,7 +163,7 @@ def _repositories(path: Path) -> list[Entry]:
 
 def _write(path: Path, entries: Sequence[Entry]) -> None:
     home.made(path.parent)
-    beside = scratch.private_file(path.with_name(f".{path.name}.{os.getpid()}"), yaml.safe_dump(_document(entries)))
+    beside = private_files.write(path.with_name(f".{path.name}.{os.getpid()}"), yaml.safe_dump(_document(entries)))
     beside.replace(path)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from kmcp_runtime import notices
+from kmcp_runtime import warnings
 from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
 from kmcp_runtime.kube import config
 from kmcp_runtime.kube.connection import Connection, Limits, Source
@@ -154,7 +154,7 @@ class KubeApi:
 def _hear(header: str) -> None:
     """Warnings of the API server: deprecated versions, fields that it does not know, settings that do nothing."""
     for text in _WARNING.findall(header):
-        notices.hear(text.replace('\\"', '"').replace("\\\\", "\\"))
+        warnings.hear(text.replace('\\"', '"').replace("\\\\", "\\"))
 
 
 async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
-from kmcp_runtime import scratch
+from kmcp_runtime import private_files
 from kmcp_runtime.errors import ToolFailure, unavailable
 
 Auth = Literal["token", "exec", "client_certificate", "in_cluster", "none"]
@@ -140,7 +140,7 @@ async def credentials(contexts: Contexts, context: ContextInfo) -> Any:
                 context.name,
                 configuration,
                 persist_config=False,
-                temp_file_path=str(scratch.folder()),
+                temp_file_path=str(private_files.folder()),
             )
     except (ConfigException, OSError, ValueError) as error:
         raise _unusable(context, str(error)) from None

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from kmcp_runtime import scratch
+from kmcp_runtime import private_files
 from kmcp_runtime.errors import unavailable
 from kmcp_runtime.kube.config import SERVICE_ACCOUNT, ContextInfo, Contexts, named
 
@@ -75,7 +75,7 @@ def _file(entry: Entry, name: str, folder: Path, owner: Credentials) -> str | No
     data = entry.get(f"{name}-data")
     if not data:
         return str(folder / entry[name]) if entry.get(name) else None
-    descriptor, path = tempfile.mkstemp(dir=scratch.folder())  # TLS loads a key from a path only; mode 0600
+    descriptor, path = tempfile.mkstemp(dir=private_files.folder())  # TLS loads a key from a path only; mode 0600
     with os.fdopen(descriptor, "wb") as file:
         file.write(base64.b64decode(data))
     weakref.finalize(owner, Path(path).unlink, missing_ok=True)

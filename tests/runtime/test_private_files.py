@@ -13,9 +13,9 @@ from tests.waiting import until
 
 PROGRAM = """
 import sys
-from kmcp_runtime import scratch
-(scratch.folder() / "kubeconfig").write_text("token: planted")
-print(scratch.folder(), flush=True)
+from kmcp_runtime import private_files
+(private_files.folder() / "kubeconfig").write_text("token: planted")
+print(private_files.folder(), flush=True)
 sys.stdin.read()
 """
 

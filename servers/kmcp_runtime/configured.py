@@ -12,7 +12,7 @@ from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, bad_argument, denied, did_you_mean, unavailable
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError
 from kmcp_runtime.telemetry import Metrics
-from kmcp_runtime.tool import Declared
+from kmcp_runtime.tool import ToolSpec
 
 
 class Backend(ABC):
@@ -39,7 +39,7 @@ class Server:
     description: str
     instructions: str
     port: int
-    tools: Callable[[], tuple[Declared, ...]]
+    tools: Callable[[], tuple[ToolSpec, ...]]
     settings: type[Settings]
     open: Opener
     extra_arguments: Callable[[Any], Mapping[str, Any]] = lambda settings: {}
@@ -70,7 +70,7 @@ class Process:
         return cls(runtime, Metrics(), Approvals(runtime.approval, key))
 
 
-class Instance:
+class ConfiguredServer:
     """A server that can be called."""
 
     def __init__(self, server: Server, settings: Settings, process: Process) -> None:
@@ -93,7 +93,7 @@ class Instance:
         self._opening = asyncio.Lock()
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator["Instance"]:
+    async def opened(self) -> AsyncIterator["ConfiguredServer"]:
         """Hold the backend open; several servers of a process may share one instance."""
         async with self._opening:
             if self._users == 0:
@@ -132,7 +132,7 @@ class Instance:
         return denied(f"{tool} is switched off on this server (KMCP_TOOLS, KMCP_EXTRAS)")
 
 
-def _offered(tools: Iterable[Declared], runtime: RuntimeSettings) -> list[Declared]:
+def _offered(tools: Iterable[ToolSpec], runtime: RuntimeSettings) -> list[ToolSpec]:
     names = runtime.tool_names()
     kept = [found for found in tools if (not names or found.name in names) and (runtime.extras or not found.extra)]
     if not runtime.read_only:
@@ -149,7 +149,7 @@ def check_tool_names(servers: Iterable[Server], runtime: RuntimeSettings) -> Non
             raise SettingsError(f"--tools / KMCP_TOOLS: no tool {name!r}" + (f": {suggestion}" if suggestion else ""))
 
 
-def unknown_tool(name: str, instances: Iterable[Instance]) -> ToolFailure:
+def unknown_tool(name: str, instances: Iterable[ConfiguredServer]) -> ToolFailure:
     refusals = (instance.refusal(name) for instance in instances)
     refusal = next((found for found in refusals if found is not None), None)
     if refusal is not None:

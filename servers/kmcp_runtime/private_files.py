@@ -26,7 +26,7 @@ def folder() -> Path:
     return path
 
 
-def private_file(path: Path, text: str) -> Path:
+def write(path: Path, text: str) -> Path:
     """A new file that only this user can read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
