@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_istio import istioctl, istiod
+from kmcp_istio import istioctl
 from kmcp_istio.client import Mesh
-from kmcp_istio.istiod import Istiod
+from kmcp_istio.control_plane import istiod
+from kmcp_istio.control_plane.istiod import Istiod
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.portforward import PodAnswer
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_argo import rollouts
+from kmcp_argo.rollouts import rollout_status
 from kmcp_runtime.errors import not_found
 
 REVISION = "rollout.argoproj.io/revision"
@@ -61,8 +61,8 @@ def template_of(replica_set: Object) -> dict[str, Any]:
 
 def role(found: Object, replica_set: Object) -> str | None:
     own = str((replica_set["metadata"].get("labels") or {}).get(HASH, ""))
-    seen = rollouts.status_of(found)
-    if rollouts.strategy(found) == "BlueGreen":
+    seen = rollout_status.status_of(found)
+    if rollout_status.strategy(found) == "BlueGreen":
         selectors = seen.get("blueGreen") or {}
         roles = [(selectors.get("activeSelector"), "active"), (selectors.get("previewSelector"), "preview")]
     else:
@@ -72,7 +72,7 @@ def role(found: Object, replica_set: Object) -> str | None:
 
 def _revision(found: Object, replica_set: Object) -> Revision:
     metadata, seen = replica_set["metadata"], replica_set.get("status") or {}
-    images = [str(each.get("image")) for each in rollouts.containers_of(replica_set["spec"]["template"])]
+    images = [str(each.get("image")) for each in rollout_status.containers_of(replica_set["spec"]["template"])]
     return Revision(
         revision=number(replica_set),
         name=metadata["name"],

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from kmcp_cilium import faults
-from kmcp_cilium.agent import Agent
-from kmcp_cilium.endpoints import part
-from kmcp_cilium.labels import of_its_own
+from kmcp_cilium.agents import failures
+from kmcp_cilium.agents.agent import Agent
+from kmcp_cilium.state.endpoint_state import part
+from kmcp_cilium.state.labels import of_its_own
 from kmcp_runtime.errors import ToolFailure, unavailable
 
 _PROGRAM = "hubble"
@@ -69,7 +69,7 @@ async def observed(agent: Agent, argv: list[str]) -> Seen:
     ended = await agent.run(_PROGRAM, *argv)
     stdout, stderr = (stream.decode(errors="replace") for stream in (ended.stdout, ended.stderr))
     if ended.exit_code:
-        said = faults.spoken(stderr) or faults.spoken(stdout)
+        said = failures.spoken(stderr) or failures.spoken(stdout)
         if any(sign in said for sign in _OFF):
             raise unavailable(f"Hubble does not answer {agent.where}: {said}", _ENABLE, backend=_PROGRAM)
         raise ToolFailure("bad_argument", f"hubble: {said} ({agent.where})", backend=_PROGRAM)
@@ -97,7 +97,7 @@ def _document(line: str) -> Mapping[str, Any]:
     try:
         found = json.loads(line)
     except ValueError:
-        raise faults.unreadable("hubble observe", line) from None
+        raise failures.unreadable("hubble observe", line) from None
     return found if isinstance(found, Mapping) else {}
 
 

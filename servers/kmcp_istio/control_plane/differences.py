@@ -7,11 +7,12 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from kmcp_istio import istiod, pods
+from kmcp_istio import pods
 from kmcp_istio.client import Mesh, Object
+from kmcp_istio.control_plane import istiod
+from kmcp_istio.control_plane.istiod import Istiod
 from kmcp_istio.envoy.dump import Dump, Section
 from kmcp_istio.envoy.fields import at, each, text
-from kmcp_istio.istiod import Istiod
 from kmcp_runtime.errors import ToolFailure, unavailable
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium import labels
+from kmcp_cilium.state import labels
 
 Way = Literal["ingress", "egress"]
 _VERDICTS = ("allow", "deny", "pass")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from kmcp_cilium.releases import nested, value_at
+from kmcp_cilium.chart.releases import nested, value_at
 from kmcp_runtime.errors import bad_argument
 
 Mode = Literal["tunnel", "native", "aws-eni", "gke", "azure", "aks-byocni"]

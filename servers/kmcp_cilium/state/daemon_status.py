@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium.endpoints import Controller, failing, part
+from kmcp_cilium.state.endpoint_state import Controller, failing, part
 
 
 class Part(BaseModel):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kmcp_argo import rollouts
+from kmcp_argo.rollouts import rollout_status
 from kmcp_runtime.errors import conflict
 
 Object = Mapping[str, Any]
@@ -32,10 +32,10 @@ class Promotion:
 
 def promotion(found: Object, full: bool) -> Promotion:
     """`conflict` for an aborted Rollout: promoting it would do nothing that lasts."""
-    name, seen = found["metadata"]["name"], rollouts.status_of(found)
+    name, seen = found["metadata"]["name"], rollout_status.status_of(found)
     if seen.get("abort"):
         raise conflict(f"{name} is aborted", f"argo_rollout_action rollout_name={name} action=retry starts it anew")
-    main = UNPAUSE if rollouts.spec_of(found).get("paused") else None
+    main = UNPAUSE if rollout_status.spec_of(found).get("paused") else None
     status = _full(found) if full else _next(found)
     if status is None and main is None:
         return Promotion(why_nothing=_why_nothing(found, full))
@@ -43,21 +43,21 @@ def promotion(found: Object, full: bool) -> Promotion:
 
 
 def _full(found: Object) -> dict[str, Any] | None:
-    seen = rollouts.status_of(found)
+    seen = rollout_status.status_of(found)
     return {"promoteFull": True} if seen.get("currentPodHash") != seen.get("stableRS") else None
 
 
 def _next(found: Object) -> dict[str, Any] | None:
-    seen = rollouts.status_of(found)
+    seen = rollout_status.status_of(found)
     paused = bool(seen.get("pauseConditions"))
-    if rollouts.is_fully_promoted(found) and not paused:
+    if rollout_status.is_fully_promoted(found) and not paused:
         return None
-    following = min(rollouts.step_index(found) + 1, len(rollouts.steps(found)))
-    if paused and seen.get("controllerPause") and rollouts.steps(found) and _is_inconclusive(seen):
+    following = min(rollout_status.step_index(found) + 1, len(rollout_status.steps(found)))
+    if paused and seen.get("controllerPause") and rollout_status.steps(found) and _is_inconclusive(seen):
         return {"pauseConditions": None, "controllerPause": False, "currentStepIndex": following}
     if paused:
         return {"pauseConditions": None}
-    return {"pauseConditions": None, "currentStepIndex": following} if rollouts.steps(found) else None
+    return {"pauseConditions": None, "currentStepIndex": following} if rollout_status.steps(found) else None
 
 
 def _is_inconclusive(seen: Mapping[str, Any]) -> bool:
@@ -66,9 +66,9 @@ def _is_inconclusive(seen: Mapping[str, Any]) -> bool:
 
 
 def _why_nothing(found: Object, full: bool) -> str:
-    if rollouts.is_fully_promoted(found):
+    if rollout_status.is_fully_promoted(found):
         return "nothing to promote: the stable version is the current one"
-    state, message = rollouts.phase(found)
+    state, message = rollout_status.phase(found)
     told = f"{state}: {message}" if message else state
     way = "" if full else "; full=true skips what it waits for"
     return f"nothing to promote: it waits for no one ({told}){way}"

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from kmcp_cilium import policies
-from kmcp_cilium.agent import Agent
+from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.client import Cilium
+from kmcp_cilium.policy import policy_objects
 
 SECONDS = 120.0
 _MARGIN_SECONDS = 10.0
@@ -28,8 +28,8 @@ class Verdict(BaseModel):
 async def verdicts(cilium: Cilium, agent: Agent, discovery: bool = False) -> list[Verdict]:
     """Every Cilium policy of the cluster, invalid ones first."""
     found = await _validated(agent, discovery)
-    for kind in policies.CUSTOM:
-        for policy in await policies.all_of(cilium, policies.RESOURCES[kind]):
+    for kind in policy_objects.CUSTOM:
+        for policy in await policy_objects.all_of(cilium, policy_objects.RESOURCES[kind]):
             _add_condition(found, kind, policy)
     return sorted(found.values(), key=lambda each: (each.valid, each.kind, each.namespace or "", each.name))
 
@@ -72,7 +72,7 @@ def _unquoted(value: str) -> str:
 
 def _add_condition(verdicts: Verdicts, kind: str, policy: Mapping[str, Any]) -> None:
     """What the cluster's own condition says of a policy that the command found nothing wrong with."""
-    told = policies.invalid_because(policy)
+    told = policy_objects.invalid_because(policy)
     metadata = policy["metadata"]
     key = (kind, metadata.get("namespace"), metadata["name"])
     known = verdicts.get(key)

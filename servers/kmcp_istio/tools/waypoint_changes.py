@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from kmcp_istio import waypoints
+from kmcp_istio.ambient import waypoint_gateways
 from kmcp_istio.arguments import Revision, TrafficType, WaypointName, WaypointNames
 from kmcp_istio.client import Mesh, Object, Place
 from kmcp_runtime.arguments import DryRun, Namespace, TimeoutSeconds, Word
@@ -36,7 +36,7 @@ class AppliedWaypoint(Result):
 @tool(
     Effect.WRITE,
     needs=(
-        Rule(waypoints.GROUP, ("gateways",), ("get", "list", "create", "patch")),
+        Rule(waypoint_gateways.GROUP, ("gateways",), ("get", "list", "create", "patch")),
         Rule("apps", ("deployments",), ("list",)),
         Rule("", ("namespaces",), ("get", "patch")),
     ),
@@ -55,18 +55,20 @@ async def istio_apply_waypoint(
     mesh: Mesh = injected(),
 ) -> AppliedWaypoint:
     """Create or update a namespace's waypoint, and let the namespace use it."""
-    place = await waypoints.gateways(mesh, namespace)
+    place = await waypoint_gateways.gateways(mesh, namespace)
     home = await mesh.read_kind("namespaces", namespace, None)
     labels = dict(home["metadata"].get("labels") or {})
     if enroll_namespace:
         _check_enrolment(namespace, name, labels, overwrite)
     before = await _existing(mesh, place, name)
-    wanted = waypoints.manifest(place.kind.api_version, namespace, name, traffic_type, revision)
+    wanted = waypoint_gateways.manifest(place.kind.api_version, namespace, name, traffic_type, revision)
     after = await _applied(mesh, place, wanted, overwrite, dry_run)
     labelled = await _enrolled(mesh, namespace, name, labels, dry_run) if enroll_namespace else labels
-    programmed = waypoints.is_programmed(after)
+    programmed = waypoint_gateways.is_programmed(after)
     if wait and not dry_run:
-        (state,), _ = await waypoints.followed(mesh, lambda: waypoints.states(mesh, namespace, name), timeout_seconds)
+        (state,), _ = await waypoint_gateways.followed(
+            mesh, lambda: waypoint_gateways.states(mesh, namespace, name), timeout_seconds
+        )
         programmed = state.programmed
     diff = Diff(_written(before, labels), _written(after, labelled))
     return AppliedWaypoint(
@@ -75,7 +77,7 @@ async def istio_apply_waypoint(
         result=_result(before, diff),
         changed=diff.changed,
         programmed=programmed,
-        enrolled=labelled.get(waypoints.USE) == name,
+        enrolled=labelled.get(waypoint_gateways.USE) == name,
         diff=diff if diff.changed else None,
         timed_out=(wait and not dry_run and not programmed) or None,
         dry_run=dry_run or None,
@@ -84,7 +86,7 @@ async def istio_apply_waypoint(
 
 
 def _check_enrolment(namespace: str, name: str, labels: Mapping[str, str], overwrite: bool) -> None:
-    present = labels.get(waypoints.USE)
+    present = labels.get(waypoint_gateways.USE)
     if present not in (None, name) and not overwrite:
         raise conflict(
             f"namespace {namespace} already uses waypoint {present!r}; nothing was changed",
@@ -99,7 +101,7 @@ async def _existing(mesh: Mesh, place: Place, name: str) -> Object | None:
         if failure.http_status == 404:
             return None
         raise
-    waypoints.check_class(found)
+    waypoint_gateways.check_class(found)
     return found
 
 
@@ -124,10 +126,10 @@ async def _applied(mesh: Mesh, place: Place, wanted: Object, force: bool, dry_ru
 
 async def _enrolled(mesh: Mesh, namespace: str, name: str, labels: dict[str, str], dry_run: bool) -> dict[str, str]:
     """The namespace's labels with the one that makes its traffic go through the waypoint."""
-    if labels.get(waypoints.USE) == name:
+    if labels.get(waypoint_gateways.USE) == name:
         return labels
     kind = await mesh.discovery.resolve("namespaces")
-    body = {"metadata": {"labels": {waypoints.USE: name}}}
+    body = {"metadata": {"labels": {waypoint_gateways.USE: name}}}
     after = await objects.patch(
         mesh.api, kind, namespace, None, body, "merge", dry_run=dry_run, field_manager=FIELD_MANAGER
     )
@@ -147,11 +149,11 @@ def _result(before: Object | None, diff: Diff) -> Literal["created", "configured
 
 
 def _warnings(namespace: str, labels: Mapping[str, str]) -> list[str] | None:
-    if labels.get(waypoints.MODE) == _AMBIENT:
+    if labels.get(waypoint_gateways.MODE) == _AMBIENT:
         return None
     return [
-        f"namespace {namespace} is not in the ambient mesh (no label {waypoints.MODE}={_AMBIENT}): only pods and "
-        "Services that are labelled themselves will use the waypoint"
+        f"namespace {namespace} is not in the ambient mesh (no label {waypoint_gateways.MODE}={_AMBIENT}): "
+        "only pods and Services that are labelled themselves will use the waypoint"
     ]
 
 
@@ -174,7 +176,7 @@ class DeletedWaypoints(Page[Deletion]):
 @tool(
     Effect.DESTROY,
     needs=(
-        Rule(waypoints.GROUP, ("gateways",), ("list", "delete")),
+        Rule(waypoint_gateways.GROUP, ("gateways",), ("list", "delete")),
         Rule("", ("namespaces", "services", "pods"), ("list",)),
     ),
     idempotent=True,
@@ -189,13 +191,13 @@ async def istio_delete_waypoint(
     """Delete waypoints by name, or all of a namespace; says who still points at them."""
     if bool(names) == all:
         raise bad_argument("give either names or all=true", "istio_list_waypoints shows the names")
-    place = await waypoints.gateways(mesh, namespace)
-    present = {each["metadata"]["name"]: each for each in await waypoints.listed(mesh, place)}
-    chosen = names or [name for name, each in present.items() if waypoints.is_waypoint(each)]
+    place = await waypoint_gateways.gateways(mesh, namespace)
+    present = {each["metadata"]["name"]: each for each in await waypoint_gateways.listed(mesh, place)}
+    chosen = names or [name for name, each in present.items() if waypoint_gateways.is_waypoint(each)]
     found = [present[name] for name in dict.fromkeys(chosen) if name in present]
     for each in found:
-        waypoints.check_class(each)
-    users = await waypoints.users(mesh, ("namespaces", "services", "pods")) if found else []
+        waypoint_gateways.check_class(each)
+    users = await waypoint_gateways.users(mesh, ("namespaces", "services", "pods")) if found else []
     gone = [each["metadata"]["name"] for each in found if await _deleted(mesh, place, each, dry_run)]
     dangling = [user.title for user in users if user.waypoint in {(namespace, name) for name in gone}]
     return DeletedWaypoints(
@@ -232,5 +234,5 @@ def _after_deletion(namespace: str, chosen: list[str], dangling: list[str]) -> s
     if not chosen:
         return f"Namespace {namespace} has no waypoint."
     if dangling:
-        return f"What is listed as dangling has no working waypoint then: remove its label {waypoints.USE}."
+        return f"What is listed as dangling has no working waypoint then: remove its label {waypoint_gateways.USE}."
     return None

@@ -5,8 +5,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from kmcp_cilium import faults, removals
-from kmcp_cilium.pods import CONTAINER, AgentPod
+from kmcp_cilium.agents import failures, removals
+from kmcp_cilium.agents.pods import CONTAINER, AgentPod
 from kmcp_runtime.errors import Code, ToolFailure, timed_out, too_large, unavailable
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.execution import Execution, execute
@@ -69,8 +69,8 @@ class Agent:
         stdout = ended.stdout.decode(errors="replace")
         if ended.exit_code != 0:
             raise self.failure(words, ended)
-        if faults.is_help(stdout):
-            raise faults.misunderstood(self._shown(words))
+        if failures.is_help(stdout):
+            raise failures.misunderstood(self._shown(words))
         return stdout
 
     async def removed(self, *words: str) -> removals.Removal | None:
@@ -118,7 +118,7 @@ class Agent:
             raise timed_out(
                 f"`{program} {words[0]}` did not end within {seconds:.0f} s {self.where}",
                 self.look,
-                backend=faults.BACKEND,
+                backend=failures.BACKEND,
             )
         if ended.truncated:
             raise too_large(f"`{program} {words[0]}` answered more than {LARGEST >> 20} MiB {self.where}")
@@ -127,7 +127,7 @@ class Agent:
     def failure(self, words: tuple[str, ...], ended: Execution) -> ToolFailure:
         """What a command that ended with an error says, as a failure."""
         stdout, stderr = (stream.decode(errors="replace") for stream in (ended.stdout, ended.stderr))
-        return faults.failed(self._shown(words), stdout, stderr, ended.exit_code, self.where, self.look)
+        return failures.failed(self._shown(words), stdout, stderr, ended.exit_code, self.where, self.look)
 
     def _shown(self, words: tuple[str, ...]) -> str:
         return " ".join((PROGRAM, *words[:2]))
@@ -138,4 +138,4 @@ def parsed(text: str, command: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise faults.unreadable(command, text) from None
+        raise failures.unreadable(command, text) from None

@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from kmcp_istio import istioctl, versions
-from kmcp_istio.analysis import checks, rights, snapshot
+from kmcp_istio import istioctl
+from kmcp_istio.analysis import checks, permissions, snapshot
 from kmcp_istio.analysis.findings import Finding, Level, at_least, counts, spelled
 from kmcp_istio.arguments import Revision
 from kmcp_istio.client import Mesh
+from kmcp_istio.control_plane import versions
 from kmcp_istio.rights import FORWARD
 from kmcp_runtime.arguments import AllNamespaces, OptionalNamespace, TimeoutSeconds, Word
 from kmcp_runtime.errors import unavailable
@@ -47,7 +48,7 @@ class Analysis(Page[Finding]):
     engine: Literal["istioctl", "built-in checks"]
 
 
-@tool(Effect.READ, needs=(*rights.NEEDED, FORWARD))
+@tool(Effect.READ, needs=(*permissions.NEEDED, FORWARD))
 async def istio_analyze_cluster_configuration(
     namespace: OptionalNamespace = None,
     all_namespaces: AllNamespaces = True,
@@ -63,7 +64,7 @@ async def istio_analyze_cluster_configuration(
         raise await mesh.missing_namespace(place)
     if not istioctl.present(mesh.settings):
         return await _by_own_checks(mesh, place, suppress or (), level, "it is not on this server", istioctl.MISSING)
-    lacking = await rights.missing(mesh)
+    lacking = await permissions.missing(mesh)
     if lacking:
         hint = f"grant {mesh.api.who} what it needs"
         return await _by_own_checks(mesh, place, suppress or (), level, f"this identity {lacking[0]}", hint)
