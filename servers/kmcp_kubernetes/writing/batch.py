@@ -13,8 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.faults import explained, refuse_redacted
-from kmcp_kubernetes.ownership import given_up
+from kmcp_kubernetes.writing.field_ownership import given_up
+from kmcp_kubernetes.writing.refusals import explained, refuse_redacted
 from kmcp_runtime.arguments import check_name, check_namespace
 from kmcp_runtime.errors import ToolFailure, bad_argument
 from kmcp_runtime.kube import objects
