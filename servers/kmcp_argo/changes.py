@@ -22,11 +22,11 @@ async def apply(argo: Argo, before: objects.Object, wanted: Promotion, dry_run: 
     return after
 
 
-async def outcome(argo: Argo, before: objects.Object, after: objects.Object, dry_run: bool) -> dict[str, Any]:
+async def describe_change(argo: Argo, before: objects.Object, after: objects.Object, dry_run: bool) -> dict[str, Any]:
     """The fields that every answer to a change has."""
     diff = Diff(objects.comparable(before), objects.comparable(after))
     state, message = rollout_status.phase(after)
-    warning = await argo.controller_warning() if diff.changed and not dry_run else None
+    warning = await argo.warn_without_controller() if diff.changed and not dry_run else None
     return {
         "name": before["metadata"]["name"],
         "namespace": before["metadata"]["namespace"],

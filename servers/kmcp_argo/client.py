@@ -28,7 +28,7 @@ class Argo(Cluster):
 
     settings: ArgoSettings
 
-    async def argo_place(self, plural: str, namespace: str | None, all_namespaces: bool = False) -> Place:
+    async def resolve_place(self, plural: str, namespace: str | None, all_namespaces: bool = False) -> Place:
         """Where objects of a kind of Argo Rollouts are; `unavailable` where it is not installed."""
         try:
             return await self.place(f"{plural}.{GROUP}", namespace, all_namespaces)
@@ -37,15 +37,15 @@ class Argo(Cluster):
                 raise unavailable(_NOT_INSTALLED, _INSTALL) from None
             raise
 
-    async def rollout(self, name: str, namespace: str) -> objects.Object:
+    async def read_rollout(self, name: str, namespace: str) -> objects.Object:
         """The Rollout; of one that is absent, near names are told, and a Deployment of that name."""
-        place = await self.argo_place("rollouts", namespace)
+        place = await self.resolve_place("rollouts", namespace)
         try:
             return await self.read(place, name)
         except ToolFailure as failure:
             if failure.code != "not_found" or "namespace" in failure.message.split("(")[0]:
                 raise
-            raise await self._explained(failure, name, namespace) from None
+            raise await self._explain_absence(failure, name, namespace) from None
 
     async def patch(
         self,
@@ -59,7 +59,7 @@ class Argo(Cluster):
         patch_type: objects.PatchType = "merge",
     ) -> objects.Object:
         """The patched object. Rollouts before 0.10 have no status subresource: there the object itself is patched."""
-        place = await self.argo_place(plural, namespace)
+        place = await self.resolve_place(plural, namespace)
         try:
             return await objects.patch(
                 self.api,
@@ -77,7 +77,7 @@ class Argo(Cluster):
                 raise
         return await objects.patch(self.api, place.kind, name, namespace, body, patch_type, dry_run=dry_run)
 
-    async def controller_warning(self) -> str | None:
+    async def warn_without_controller(self) -> str | None:
         """Why nothing will act on a change, or None when a controller runs."""
         try:
             found = await find_controllers(self)
@@ -89,14 +89,14 @@ class Argo(Cluster):
         state = f"no pod of the controller is available ({names})" if found else "no controller was found"
         return f"{state}: nothing will act on this until one runs"
 
-    async def owned(self, resource: str, owner: Object) -> list[objects.Object]:
+    async def list_owned(self, resource: str, owner: Object) -> list[objects.Object]:
         """Objects of a type in the owner's namespace that the owner controls."""
         metadata = owner["metadata"]
         selector = selector_of(owner.get("spec") or {}) if resource == "replicasets.apps" else None
         listed = await self.listed(resource, metadata["namespace"], selector=selector)
         return [item for item in listed if _controlled_by(item, str(metadata["uid"]))]
 
-    async def _explained(self, failure: ToolFailure, name: str, namespace: str) -> ToolFailure:
+    async def _explain_absence(self, failure: ToolFailure, name: str, namespace: str) -> ToolFailure:
         try:
             await self.read_kind("deployments.apps", name, namespace)
         except ToolFailure:  # Absent, or not to be seen: nothing to add to the hint.

@@ -55,7 +55,7 @@ async def run(
         )
 
 
-async def version(mesh: Mesh) -> str | None:
+async def read_version(mesh: Mesh) -> str | None:
     """Of the binary; None where there is none."""
     if not present(mesh.settings):
         return None

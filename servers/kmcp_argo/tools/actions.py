@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from kmcp_argo.arguments import RolloutName, Written
-from kmcp_argo.changes import outcome
+from kmcp_argo.changes import describe_change
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import revisions, rollout_status
 from kmcp_runtime.arguments import DryRun, Namespace, Word
@@ -47,15 +47,15 @@ async def argo_rollout_action(
 ) -> Acted:
     """Abort, retry, resume, restart or undo a rollout, or start an ended experiment (by its name) anew."""
     if action == "retry_experiment":
-        return await _experiment_again(argo, rollout_name, namespace, dry_run)
-    found = await argo.rollout(rollout_name, namespace)
+        return await _retry_experiment(argo, rollout_name, namespace, dry_run)
+    found = await argo.read_rollout(rollout_name, namespace)
     if action == "undo":
-        return await _undone(argo, found, to_revision, dry_run)
+        return await _undo(argo, found, to_revision, dry_run)
     result, patch, on_status = _ACTIONS[action](found)
     after = found
     if patch is not None:
         after = await argo.patch("rollouts", rollout_name, namespace, patch, dry_run=dry_run, status=on_status)
-    answer = await outcome(argo, found, after, dry_run)
+    answer = await describe_change(argo, found, after, dry_run)
     return Acted(**answer, action=action, result=result, patch=patch)
 
 
@@ -92,21 +92,21 @@ def _restart(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:
 _ACTIONS = {"abort": _abort, "retry": _retry, "resume": _resume, "restart": _restart}
 
 
-async def _undone(argo: Argo, found: objects.Object, to_revision: int, dry_run: bool) -> Acted:
+async def _undo(argo: Argo, found: objects.Object, to_revision: int, dry_run: bool) -> Acted:
     """Bring a revision's template back: into the Rollout, or into the workload that it references."""
-    owned = await argo.owned("replicasets.apps", found)
+    owned = await argo.list_owned("replicasets.apps", found)
     target = revisions.target_of_undo(found, owned, to_revision)
     number, template = revisions.number(target), revisions.template_of(target)
-    holder, place = await _holder(argo, found)
+    holder, place = await _read_template_holder(argo, found)
     if _same(holder["spec"]["template"] if "spec" in holder else holder["template"], template):
-        answer = await outcome(argo, holder, holder, dry_run)
+        answer = await describe_change(argo, holder, holder, dry_run)
         return Acted(**_of_rollout(answer, found), action="undo", result=f"unchanged: it is revision {number} already")
     pointer = "/template" if place.kind.kind == "PodTemplate" else "/spec/template"
     patch = [{"op": "replace", "path": pointer, "value": template}]
     after = await objects.patch(
         argo.api, place.kind, holder["metadata"]["name"], place.namespace, patch, "json", dry_run=dry_run
     )
-    answer = await outcome(argo, holder, after, dry_run)
+    answer = await describe_change(argo, holder, after, dry_run)
     return Acted(**_of_rollout(answer, found), action="undo", result=f"rolled back to revision {number}", patch=patch)
 
 
@@ -116,12 +116,12 @@ def _of_rollout(answer: Mapping[str, Any], found: objects.Object) -> dict[str, A
     return {**answer, "name": found["metadata"]["name"], "status": state, "message": message or None}
 
 
-async def _holder(argo: Argo, found: objects.Object) -> tuple[objects.Object, Any]:
+async def _read_template_holder(argo: Argo, found: objects.Object) -> tuple[objects.Object, Any]:
     """The object that holds the pod template."""
     reference = rollout_status.spec_of(found).get("workloadRef")
     namespace = found["metadata"]["namespace"]
     if not reference:
-        return found, await argo.argo_place("rollouts", namespace)
+        return found, await argo.resolve_place("rollouts", namespace)
     resource = _REFERENCED.get(str(reference.get("kind")))
     if resource is None:
         raise bad_argument(f"spec.workloadRef is a {reference.get('kind')}: its template cannot be rolled back here")
@@ -148,12 +148,12 @@ def _alike(value: Any, other: Any) -> bool:
     return bool(value == other)
 
 
-async def _experiment_again(argo: Argo, name: str, namespace: str, dry_run: bool) -> Acted:
-    place = await argo.argo_place("experiments", namespace)
+async def _retry_experiment(argo: Argo, name: str, namespace: str, dry_run: bool) -> Acted:
+    place = await argo.resolve_place("experiments", namespace)
     before = await argo.read(place, name)
     patch: dict[str, Any] = {"status": None}
     after = await argo.patch("experiments", name, namespace, patch, dry_run=dry_run)
-    answer = await outcome(argo, before, after, dry_run)
+    answer = await describe_change(argo, before, after, dry_run)
     state = str((after.get("status") or {}).get("phase") or "Pending")
     return Acted(
         **{**answer, "status": state, "message": None}, action="retry_experiment", result="retried", patch=patch

@@ -74,7 +74,7 @@ async def argo_verify_argo_rollouts_controller_install(
     argo: Argo = injected(),
 ) -> ControllerInstall:
     """Check that the Argo Rollouts controller is installed and runs; use it when rollouts do not move."""
-    crds = await _definitions(argo)
+    crds = await _list_definitions(argo)
     found = await find_controllers(argo, label, namespace) or await find_controllers(argo, label)
     problems = [] if any(each.name == "rollouts" for each in crds) else [f"the cluster serves no rollouts.{GROUP}"]
     if not found:
@@ -97,7 +97,7 @@ async def argo_verify_argo_rollouts_controller_install(
 @tool(Effect.READ, needs=(Rule("apps", ("deployments",), ("list",)),))
 async def argo_verify_kubectl_plugin_install(argo: Argo = injected()) -> PluginInstall:
     """Say what can be done with rollouts here; these tools need no kubectl plugin."""
-    crds, found, plugin = await asyncio.gather(_definitions(argo), find_controllers(argo), _plugin())
+    crds, found, plugin = await asyncio.gather(_list_definitions(argo), find_controllers(argo), _find_plugin())
     served = {each.name for each in crds}
     return PluginInstall(
         plugin=plugin,
@@ -106,7 +106,7 @@ async def argo_verify_kubectl_plugin_install(argo: Argo = injected()) -> PluginI
     )
 
 
-async def _definitions(argo: Argo) -> list[Definition]:
+async def _list_definitions(argo: Argo) -> list[Definition]:
     versions: dict[str, list[str]] = {}
     for kind in await argo.discovery.kinds():
         if kind.group == GROUP and kind.plural in KINDS:
@@ -137,7 +137,7 @@ def _problems(chosen: Found, found: list[Found], pods: list[ControllerPod], name
     return problems
 
 
-async def _plugin() -> Plugin:
+async def _find_plugin() -> Plugin:
     path = shutil.which(PLUGIN)
     if path is None:
         return Plugin(installed=False)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from kmcp_argo.arguments import RolloutName, Written
-from kmcp_argo.changes import outcome
+from kmcp_argo.changes import describe_change
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import rollout_status
 from kmcp_argo.rollouts.image_patch import ImageChange, assignment, changes
@@ -41,10 +41,10 @@ async def argo_set_rollout_image(
     argo: Argo = injected(),
 ) -> ImageSet:
     """Set images of a rollout, which starts its canary or preview."""
-    rollout = await argo.rollout(rollout_name, namespace)
-    place, name = await _target(argo, rollout)
-    before, after, changed = await _set(argo, place, name, container_image, dry_run)
-    answer = await outcome(argo, before, after, dry_run)
+    rollout = await argo.read_rollout(rollout_name, namespace)
+    place, name = await _find_target(argo, rollout)
+    before, after, changed = await _set_image(argo, place, name, container_image, dry_run)
+    answer = await describe_change(argo, before, after, dry_run)
     current = after if place.kind.kind == "Rollout" else rollout
     state, message = rollout_status.phase(current)
     return ImageSet(
@@ -54,12 +54,12 @@ async def argo_set_rollout_image(
     )
 
 
-async def _target(argo: Argo, rollout: objects.Object) -> tuple[Place, str]:
+async def _find_target(argo: Argo, rollout: objects.Object) -> tuple[Place, str]:
     """Where the containers are: the Rollout itself, or the Deployment that it references."""
     reference = rollout_status.spec_of(rollout).get("workloadRef")
     namespace = rollout["metadata"]["namespace"]
     if not reference:
-        return await argo.argo_place("rollouts", namespace), rollout["metadata"]["name"]
+        return await argo.resolve_place("rollouts", namespace), rollout["metadata"]["name"]
     if reference.get("kind") != "Deployment":
         raise bad_argument(
             f"the rollout references a {reference.get('kind')}: only images of a referenced Deployment can be set",
@@ -68,7 +68,7 @@ async def _target(argo: Argo, rollout: objects.Object) -> tuple[Place, str]:
     return await argo.place("deployments.apps", namespace), str(reference["name"])
 
 
-async def _set(
+async def _set_image(
     argo: Argo, place: Place, name: str, container_image: str, dry_run: bool
 ) -> tuple[objects.Object, objects.Object, list[ImageChange]]:
     """Patch the object as it was read; when somebody else was faster, as it is then."""

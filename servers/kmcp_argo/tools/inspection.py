@@ -68,9 +68,9 @@ async def argo_get_rollout(
     argo: Argo = injected(),
 ) -> RolloutDetails:
     """Explain one rollout: step, why it is paused, stable and canary sets, analysis results."""
-    found, late = await _settled(argo, rollout_name, namespace, timeout_seconds if wait else 0)
+    found, late = await _wait_until_settled(argo, rollout_name, namespace, timeout_seconds if wait else 0)
     owned, runs = await asyncio.gather(
-        argo.owned("replicasets.apps", found), argo.owned("analysisruns.argoproj.io", found)
+        argo.list_owned("replicasets.apps", found), argo.list_owned("analysisruns.argoproj.io", found)
     )
     seen, spec = rollout_status.status_of(found), rollout_status.spec_of(found)
     newest_first = sorted(runs, key=lambda each: str(each["metadata"]["creationTimestamp"]), reverse=True)
@@ -89,11 +89,11 @@ async def argo_get_rollout(
     )
 
 
-async def _settled(argo: Argo, name: str, namespace: str, seconds: float) -> tuple[objects.Object, bool]:
+async def _wait_until_settled(argo: Argo, name: str, namespace: str, seconds: float) -> tuple[objects.Object, bool]:
     """The rollout once it is healthy or degraded; True when the time was up before."""
     deadline = time.monotonic() + seconds
     while True:
-        found = await argo.rollout(name, namespace)
+        found = await argo.read_rollout(name, namespace)
         state, message = rollout_status.phase(found)
         if state in _ENDS or time.monotonic() >= deadline:
             return found, state not in _ENDS

@@ -27,7 +27,7 @@ async def argo_rollouts_list(
     argo: Argo = injected(),
 ) -> Rollouts:
     """List rollouts with status, step, weight and pods, or experiments; start here."""
-    place = await argo.argo_place(type, namespace, all_namespaces)
+    place = await argo.resolve_place(type, namespace, all_namespaces)
     bound_to = {"context": argo.context.name, "type": type, "namespace": place.namespace, "selector": selector}
     query = pages.Query(place.kind, place.namespace, selector, None, limit, "objects")
     page = await pages.fetch(argo.api, query, cursor, bound_to)

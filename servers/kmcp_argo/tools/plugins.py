@@ -69,8 +69,8 @@ async def argo_check_plugin_logs(
     argo: Argo = injected(),
 ) -> PluginLogs:
     """Read in the controller's log whether it has loaded a traffic router plugin, and if not why."""
-    pod = await _controller_pod(argo, namespace)
-    seen = await _loading(argo, pod, plugin, timeout_seconds)
+    pod = await _find_controller_pod(argo, namespace)
+    seen = await _wait_for_loading(argo, pod, plugin, timeout_seconds)
     source = seen.source or ""
     return PluginLogs(
         plugin=plugin,
@@ -107,25 +107,25 @@ async def argo_verify_gateway_plugin(
     argo: Argo = injected(),
 ) -> GatewayPlugin:
     """Check that the Gateway API plugin is configured and loaded; should_install=true configures it."""
-    config = await _config(argo, namespace)
+    config = await _read_config(argo, namespace)
     known = router_plugins.entries(config)
     entry = _gateway_entry(known)
     wanted, pod, problems = known, None, list[str]()
     try:
-        pod = await _controller_pod(argo, namespace)
+        pod = await _find_controller_pod(argo, namespace)
     except ToolFailure as failure:
         if failure.code != "unavailable":
             raise
         problems.append(failure.message)  # Without a controller the configuration is still worth telling.
     if should_install:
-        entry = await _wanted(argo, pod, version, sha256)
+        entry = await _build_entry(argo, pod, version, sha256)
         wanted = router_plugins.with_entry(known, entry)
         if wanted != known:
             await _configure(argo, namespace, config, wanted, dry_run)
             if restart_controller and not dry_run:
                 await _restart(argo, namespace)
     changed = wanted != known
-    loaded = (await _loading(argo, pod, router_plugins.GATEWAY_API, 0)).loaded if pod else None
+    loaded = (await _wait_for_loading(argo, pod, router_plugins.GATEWAY_API, 0)).loaded if pod else None
     location = str((entry or {}).get("location") or "")
     return GatewayPlugin(
         configured=_gateway_entry(known if dry_run else wanted) is not None,
@@ -142,7 +142,7 @@ async def argo_verify_gateway_plugin(
     )
 
 
-async def _controller_pod(argo: Argo, namespace: str) -> objects.Object:
+async def _find_controller_pod(argo: Argo, namespace: str) -> objects.Object:
     """The newest running pod of the controller; where its namespace is another, there."""
     found = await find_controllers(argo, LABEL, namespace) or await find_controllers(argo, LABEL)
     if not found:
@@ -160,21 +160,21 @@ async def _controller_pod(argo: Argo, namespace: str) -> objects.Object:
     return max(running, key=lambda each: str(each["status"].get("startTime", "")))
 
 
-async def _loading(argo: Argo, pod: objects.Object, plugin: str, seconds: float) -> router_plugins.Loading:
+async def _wait_for_loading(argo: Argo, pod: objects.Object, plugin: str, seconds: float) -> router_plugins.Loading:
     """The story of a plugin; a controller that has just started is given time to write it."""
     deadline = time.monotonic() + max(0.0, seconds - _age(pod))
     while True:
-        seen = router_plugins.loading(await _log(argo, pod), plugin)
+        seen = router_plugins.loading(await _read_log(argo, pod), plugin)
         if not seen.found and _restarts(pod):
             # A plugin that cannot be loaded ends the controller: the run before tells why.
-            seen = router_plugins.loading(await _log(argo, pod, previous=True), plugin)
+            seen = router_plugins.loading(await _read_log(argo, pod, previous=True), plugin)
         if seen.loaded or seen.errors or time.monotonic() >= deadline:
             return seen
         await argo.call.progress(0, None, f"{plugin} is not loaded yet")
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _log(argo: Argo, pod: objects.Object, previous: bool = False) -> list[str]:
+async def _read_log(argo: Argo, pod: objects.Object, previous: bool = False) -> list[str]:
     """From the container's start: plugins are loaded there, and the newest lines no longer tell of it."""
     containers = [each["name"] for each in pod["spec"]["containers"]]
     container = CONTAINER if CONTAINER in containers else containers[0]
@@ -205,7 +205,7 @@ def _why_not_found(plugin: str, pod: objects.Object) -> str:
     )
 
 
-async def _config(argo: Argo, namespace: str) -> objects.Object | None:
+async def _read_config(argo: Argo, namespace: str) -> objects.Object | None:
     place = await argo.place("configmaps", namespace)
     try:
         return await objects.read(argo.api, place.kind, router_plugins.CONFIG_MAP, namespace)
@@ -219,7 +219,7 @@ def _gateway_entry(known: list[router_plugins.Entry]) -> router_plugins.Entry | 
     return next((each for each in known if each["name"] == router_plugins.GATEWAY_API), None)
 
 
-async def _wanted(
+async def _build_entry(
     argo: Argo, pod: objects.Object | None, version: str | None, sha256: str | None
 ) -> router_plugins.Entry:
     """The entry for a release, for the platform of the node that the controller runs on."""

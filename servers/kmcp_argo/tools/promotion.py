@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kmcp_argo.arguments import RolloutName, Written
-from kmcp_argo.changes import apply, outcome
+from kmcp_argo.changes import apply, describe_change
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import rollout_status
 from kmcp_argo.rollouts.promotion_patch import promotion
@@ -42,10 +42,10 @@ async def argo_promote_rollout(
     argo: Argo = injected(),
 ) -> Promoted:
     """Let a paused rollout go on with its next step, or with full=true to the end."""
-    before = await argo.rollout(rollout_name, namespace)
+    before = await argo.read_rollout(rollout_name, namespace)
     wanted = promotion(before, full)
     after = await apply(argo, before, wanted, dry_run)
-    answer = await outcome(argo, before, after, dry_run)
+    answer = await describe_change(argo, before, after, dry_run)
     return Promoted(
         **answer,
         from_step=rollout_status.step(before),
@@ -60,8 +60,8 @@ async def argo_pause_rollout(
     rollout_name: RolloutName, namespace: Namespace = "default", dry_run: DryRun = False, argo: Argo = injected()
 ) -> Paused:
     """Hold a rollout where it is until argo_promote_rollout, or action=resume of argo_rollout_action."""
-    before = await argo.rollout(rollout_name, namespace)
+    before = await argo.read_rollout(rollout_name, namespace)
     after = before
     if not rollout_status.spec_of(before).get("paused"):
         after = await argo.patch("rollouts", rollout_name, namespace, {"spec": {"paused": True}}, dry_run=dry_run)
-    return Paused(**await outcome(argo, before, after, dry_run), paused=True)
+    return Paused(**await describe_change(argo, before, after, dry_run), paused=True)

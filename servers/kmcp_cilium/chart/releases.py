@@ -58,33 +58,33 @@ class ReleaseChange(Body):
     diff: Difference | None = Field(default=None, description="Dry run: unified diff, secrets redacted")
 
 
-async def found(cilium: Cilium) -> Release | None:
+async def find_release(cilium: Cilium) -> Release | None:
     """The release, None when Cilium was not installed with Helm here."""
-    namespace = await cilium.namespace()
+    namespace = await cilium.find_namespace()
     return await cilium.helm.releases(cilium).find(namespace, NAME)
 
 
-async def current(cilium: Cilium) -> Release:
+async def read_release(cilium: Cilium) -> Release:
     """The release; `unavailable` when Cilium was not installed with Helm."""
-    release = await found(cilium)
+    release = await find_release(cilium)
     if release is None or release.status == "uninstalled":
         raise unavailable(
-            f"no release {NAME} in namespace {await cilium.namespace()}: Cilium was not installed with Helm there",
+            f"no release {NAME} in namespace {await cilium.find_namespace()}: Cilium was not installed with Helm there",
             "cilium_install_cilium installs it; KMCP_CILIUM_NAMESPACE says where it is",
         )
     return release
 
 
-async def with_values(cilium: Cilium, release: Release, values: Mapping[str, Any], dry_run: bool) -> ReleaseChange:
+async def change_values(cilium: Cilium, release: Release, values: Mapping[str, Any], dry_run: bool) -> ReleaseChange:
     """The same chart with some values changed; nothing is run where they are as wanted already."""
     changed = differing(release.values(), values)
     if not changed:
         return _unchanged(release, dry_run)
-    wanted = await order(cilium, release, values, version=await _same_version(cilium, release), dry_run=dry_run)
+    wanted = await plan_upgrade(cilium, release, values, version=await _keep_version(cilium, release), dry_run=dry_run)
     return answer(release, await cilium.helm.upgrade(cilium, wanted), changed, dry_run)
 
 
-async def order(
+async def plan_upgrade(
     cilium: Cilium,
     before: Release | None,
     values: Mapping[str, Any],
@@ -98,7 +98,7 @@ async def order(
     mode: ValuesMode = "reset_then_reuse" if before else "default"
     return Upgrade(
         name=NAME,
-        namespace=await cilium.namespace(),
+        namespace=await cilium.find_namespace(),
         chart=cilium.settings.cilium_chart,
         version=version,
         values=values,
@@ -149,7 +149,7 @@ def _unchanged(release: Release, dry_run: bool) -> ReleaseChange:
     )
 
 
-async def _same_version(cilium: Cilium, release: Release) -> str | None:
+async def _keep_version(cilium: Cilium, release: Release) -> str | None:
     """The version to ask for so that only values change; a chart on this machine must be that one."""
     chart = await cilium.helm.charts.resolve(cilium.call, cilium.settings.cilium_chart, None)
     if not chart.local:

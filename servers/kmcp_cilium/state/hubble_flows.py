@@ -64,7 +64,7 @@ def words(pods: Mapping[str, str | None], namespace: str | None) -> list[str]:
     return ["observe", "flows", *(word for pair in named for word in pair)]
 
 
-async def observed(agent: Agent, argv: list[str]) -> Seen:
+async def observe(agent: Agent, argv: list[str]) -> Seen:
     """The flows of one agent; `unavailable` where Hubble is off."""
     ended = await agent.run(_PROGRAM, *argv)
     stdout, stderr = (stream.decode(errors="replace") for stream in (ended.stdout, ended.stderr))

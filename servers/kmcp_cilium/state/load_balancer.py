@@ -58,16 +58,16 @@ def check_service_id(text: str) -> str:
     return text if text.isdigit() else check_frontend(text)
 
 
-async def listed(agent: Agent, with_affinity: bool = False) -> list[Service]:
+async def list_services(agent: Agent, with_affinity: bool = False) -> list[Service]:
     """Every service of an agent, by number."""
-    told = await agent.json("service", "list")
+    told = await agent.call_json("service", "list")
     found = (_service(each, with_affinity) for each in told or ())
     return sorted(found, key=lambda service: (service.id, service.frontend))
 
 
-async def found(agent: Agent, service_id: str) -> Service:
+async def find_service(agent: Agent, service_id: str) -> Service:
     """The one with this number or frontend; a frontend without a protocol means any."""
-    services = await listed(agent)
+    services = await list_services(agent)
     for service in services:
         if is_meant(service, service_id):
             return service

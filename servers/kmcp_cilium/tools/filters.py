@@ -63,7 +63,7 @@ class FilterChanges(Spread):
 @agent_tool(Effect.READ)
 async def cilium_list_xdp_cidr_filters(node_name: EveryNode = None, cilium: Cilium = injected()) -> Filters:
     """List the address ranges whose packets nodes drop at once (XDP prefilter)."""
-    answers = await cilium.everywhere(node_name, _filters)
+    answers = await cilium.ask_agents(node_name, _read_filters)
     items = [filters for _, filters in answers]
     hint = None if any(filters.enabled for filters in items) else _ENABLE
     return Filters(items=items, total=len(items), unreachable=answers.unreachable, hint=hint)
@@ -83,14 +83,14 @@ async def cilium_update_xdp_cidr_filters(
     await _refuse_own(cilium, prefixes)
 
     async def update(agent: Agent) -> FilterChange:
-        before = await _enabled(agent)
+        before = await _read_enabled(agent)
         added = [each for each in prefixes if each not in before.deny]
         if added and not dry_run:
-            await _changed(agent, "update", added, revision)
-            before = await _filters(agent)
+            await _change(agent, "update", added, revision)
+            before = await _read_filters(agent)
         return FilterChange(node=agent.node, added=added, revision=before.revision or 0)
 
-    answers = await cilium.everywhere(await _scope(cilium, node_name, all_nodes), update)
+    answers = await cilium.ask_agents(await _choose_node(cilium, node_name, all_nodes), update)
     return _result(answers, "filtered", completed(cidr_prefixes, prefixes), dry_run)
 
 
@@ -107,22 +107,22 @@ async def cilium_delete_xdp_cidr_filters(
     prefixes = _ranges(cidr_prefixes)
 
     async def delete(agent: Agent) -> FilterChange:
-        before = await _enabled(agent)
+        before = await _read_enabled(agent)
         removed = [each for each in prefixes if each in before.deny]
         if removed and not dry_run:
-            await _changed(agent, "delete", removed, revision)
-            before = await _filters(agent)
+            await _change(agent, "delete", removed, revision)
+            before = await _read_filters(agent)
         return FilterChange(node=agent.node, removed=removed, revision=before.revision or 0)
 
-    answers = await cilium.everywhere(await _scope(cilium, node_name, all_nodes), delete)
+    answers = await cilium.ask_agents(await _choose_node(cilium, node_name, all_nodes), delete)
     return _result(answers, "let through", completed(cidr_prefixes, prefixes), dry_run)
 
 
-async def _scope(cilium: Cilium, node_name: str | None, all_nodes: bool) -> str | None:
+async def _choose_node(cilium: Cilium, node_name: str | None, all_nodes: bool) -> str | None:
     """The node that a change is for; None for all of them, which must be said."""
     if all_nodes and node_name:
         raise bad_argument("only one of node_name and all_nodes", "all_nodes means every node")
-    return None if all_nodes else (await cilium.one_agent(node_name)).node
+    return None if all_nodes else (await cilium.find_one_agent(node_name)).node
 
 
 def _ranges(given: list[str]) -> list[str]:
@@ -132,9 +132,9 @@ def _ranges(given: list[str]) -> list[str]:
         raise bad_argument(f"cidr_prefixes: {error}", "write ranges as 192.0.2.0/24") from None
 
 
-async def _filters(agent: Agent) -> NodeFilters:
+async def _read_filters(agent: Agent) -> NodeFilters:
     try:
-        told = await agent.json("prefilter", "list")
+        told = await agent.call_json("prefilter", "list")
     except ToolFailure as failure:
         if _OFF not in failure.message:
             raise
@@ -145,21 +145,21 @@ async def _filters(agent: Agent) -> NodeFilters:
     )
 
 
-async def _enabled(agent: Agent) -> NodeFilters:
-    filters = await _filters(agent)
+async def _read_enabled(agent: Agent) -> NodeFilters:
+    filters = await _read_filters(agent)
     if not filters.enabled:
         raise unavailable(f"the prefilter is off {agent.where}", _ENABLE)
     return filters
 
 
-async def _changed(agent: Agent, command: str, prefixes: list[str], revision: int | None) -> None:
+async def _change(agent: Agent, command: str, prefixes: list[str], revision: int | None) -> None:
     words = ["--cidr", ",".join(prefixes), *(("--revision", str(revision)) if revision else ())]
     try:
-        await agent.text("prefilter", command, *words)
+        await agent.call("prefilter", command, *words)
     except ToolFailure as failure:
         if _STALE not in failure.message:
             raise
-        current = (await _filters(agent)).revision
+        current = (await _read_filters(agent)).revision
         raise conflict(
             f"revision: the filters have changed meanwhile, they are at revision {current} ({failure.message})",
             f"look at them with cilium_list_xdp_cidr_filters, then repeat with revision={current}",
@@ -168,9 +168,9 @@ async def _changed(agent: Agent, command: str, prefixes: list[str], revision: in
 
 async def _refuse_own(cilium: Cilium, prefixes: list[str]) -> None:
     """Refuse ranges that would cut the cluster off: those with a node or the API server in them."""
-    agent = await cilium.any_agent(None)
+    agent = await cilium.find_any_agent(None)
     own = {str(urlsplit(cilium.api.context.server).hostname): "the API server"}
-    for node in await agent.json("node", "list"):
+    for node in await agent.call_json("node", "list"):
         own |= dict.fromkeys(_addresses(node), f"node {node['name']}")
     for network in map(ip_network, prefixes):
         for address, whose in own.items():

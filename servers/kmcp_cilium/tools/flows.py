@@ -62,7 +62,7 @@ async def cilium_hubble_observe(
     given = {"--verdict": verdict, "--protocol": protocol, "--port": port and str(port), "--fqdn": fqdn}
     words += [word for flag, value in given.items() if value for word in (flag, value)]
     words += ["--since", f"{max(1, round(since))}s", "--last", str(limit), "-o", "json"]
-    answers = await cilium.everywhere(node_name, lambda agent: hubble_flows.observed(agent, words))
+    answers = await cilium.ask_agents(node_name, lambda agent: hubble_flows.observe(agent, words))
     return _merged([seen for _, seen in answers], limit).model_copy(update={"unreachable": answers.unreachable})
 
 

@@ -22,6 +22,6 @@ async def cilium_toggle_hubble(
     """Switch Hubble (flow visibility) on or off; agents restart for it."""
     if ui and not (enable and relay):
         raise bad_argument("ui needs enable and relay", "the page reads its flows from the relay")
-    release = await releases.current(cilium)
+    release = await releases.read_release(cilium)
     values = {"hubble.enabled": enable, "hubble.relay.enabled": enable and relay, "hubble.ui.enabled": enable and ui}
-    return await releases.with_values(cilium, release, releases.nested(values), dry_run)
+    return await releases.change_values(cilium, release, releases.nested(values), dry_run)

@@ -47,8 +47,8 @@ async def cilium_list_metrics(
     """Read an agent's own metrics; narrow them, as with match_pattern=drop for dropped packets by reason."""
     if match_pattern:
         pattern(match_pattern, "match_pattern")
-    agent = await cilium.one_agent(node_name)
-    told = await agent.json("metrics", "list", *(("-p", match_pattern) if match_pattern else ()))
+    agent = await cilium.find_one_agent(node_name)
+    told = await agent.call_json("metrics", "list", *(("-p", match_pattern) if match_pattern else ()))
     metrics = [
         Metric(name=each["name"], labels=each.get("labels") or {}, value=each.get("value", 0)) for each in told or ()
     ]

@@ -43,7 +43,7 @@ async def cilium_list_local_redirect_policies(
     node_name: EveryNode = None, limit: Limit = 100, cursor: Cursor = None, cilium: Cilium = injected()
 ) -> RedirectPolicies:
     """List local redirect policies as each node carries them out: which addresses stay on the node."""
-    answers = await cilium.everywhere(node_name, lambda agent: agent.json("lrp", "list"))
+    answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("lrp", "list"))
     found = [_policy(node, each) for node, told in answers for each in told or ()]
     found.sort(key=lambda policy: (policy.node, policy.namespace, policy.name))
     hint = None

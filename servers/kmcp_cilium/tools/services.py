@@ -51,8 +51,8 @@ async def cilium_list_services(
     cilium: Cilium = injected(),
 ) -> Services:
     """List a node's load balancer: each frontend and where its traffic goes; compare with EndpointSlices."""
-    agent = await cilium.one_agent(node_name)
-    found = await load_balancer.listed(agent, show_cluster_mesh_affinity)
+    agent = await cilium.find_one_agent(node_name)
+    found = await load_balancer.list_services(agent, show_cluster_mesh_affinity)
     hint = None
     if service:
         found = load_balancer.of_object(found, *service.split("/"))
@@ -65,5 +65,5 @@ async def cilium_get_service_information(
     service_id: ServiceId, node_name: OneNode = None, cilium: Cilium = injected()
 ) -> ServiceInformation:
     """Show one service of a node's load balancer with its backends and their states."""
-    agent = await cilium.one_agent(node_name)
-    return ServiceInformation(node=agent.node, service=await load_balancer.found(agent, service_id))
+    agent = await cilium.find_one_agent(node_name)
+    return ServiceInformation(node=agent.node, service=await load_balancer.find_service(agent, service_id))

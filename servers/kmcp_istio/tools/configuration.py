@@ -82,10 +82,10 @@ async def istio_proxy_config(
 ) -> ProxyConfig:
     """Show what a pod's Envoy really has; all counts each type, then narrow by type, name, port or fqdn."""
     _check_filters(config_type, port, fqdn, output)
-    pod = await pods.named(mesh, pod_name, namespace)
+    pod = await pods.find_pod(mesh, pod_name, namespace)
     await pods.check_envoy(mesh, pod)
     wanted = Filter(name, port, fqdn)
-    found = await _entries(mesh, pod, config_type, wanted)
+    found = await _read_entries(mesh, pod, config_type, wanted)
     kept = [entry for entries in found.values() for entry in wanted.of(entries)]
     items = objects(kept) if output == "json" else [entry.row for entry in kept]
     if config_type == "all":
@@ -133,28 +133,28 @@ _SECTIONS: Mapping[str, tuple[str, Callable[[Section], list[Entry]]]] = {
 }
 
 
-async def _entries(mesh: Mesh, pod: Object, config_type: str, wanted: Filter) -> dict[str, list[Entry]]:
+async def _read_entries(mesh: Mesh, pod: Object, config_type: str, wanted: Filter) -> dict[str, list[Entry]]:
     """Every entry by type: of the one that is asked for, or of each that has entries of interest."""
     source = f"the proxy of {pods.title(pod)}"
     if config_type == "log":
-        return {"log": logging.entries((await pods.admin(mesh, pod, "/logging", "POST")).decode(errors="replace"))}
+        return {"log": logging.entries((await pods.ask_admin(mesh, pod, "/logging", "POST")).decode(errors="replace"))}
     if config_type == "stats":
         part = f"&filter={quote(re.escape(wanted.name))}" if wanted.name else ""
-        return {"stats": statistics.entries(await pods.admin(mesh, pod, f"/stats?format=json{part}"), source)}
+        return {"stats": statistics.entries(await pods.ask_admin(mesh, pod, f"/stats?format=json{part}"), source)}
     if config_type == "endpoint":
-        return {"endpoint": await _endpoints(mesh, pod, source)}
+        return {"endpoint": await _read_endpoints(mesh, pod, source)}
     if config_type in _SECTIONS:
-        dump = Dump(await pods.admin(mesh, pod, "/config_dump?include_eds"), source)
+        dump = Dump(await pods.ask_admin(mesh, pod, "/config_dump?include_eds"), source)
         return {config_type: _read(dump, config_type)}
     content, found = await asyncio.gather(
-        pods.admin(mesh, pod, "/config_dump?include_eds"), _endpoints(mesh, pod, source)
+        pods.ask_admin(mesh, pod, "/config_dump?include_eds"), _read_endpoints(mesh, pod, source)
     )
     dump = Dump(content, source)
     return {**{kind: _read(dump, kind) for kind in _SECTIONS}, "endpoint": found}
 
 
-async def _endpoints(mesh: Mesh, pod: Object, source: str) -> list[Entry]:
-    return endpoints.entries(await pods.admin(mesh, pod, "/clusters?format=json"), source)
+async def _read_endpoints(mesh: Mesh, pod: Object, source: str) -> list[Entry]:
+    return endpoints.entries(await pods.ask_admin(mesh, pod, "/clusters?format=json"), source)
 
 
 def _read(dump: Dump, kind: str) -> list[Entry]:
