@@ -9,14 +9,14 @@ from pydantic import Field
 from kmcp_argo.arguments import RolloutName, Written
 from kmcp_argo.changes import describe_change
 from kmcp_argo.client import Argo
-from kmcp_argo.rollouts import revisions, rollout_status
+from kmcp_argo.rollouts import rollout_status
+from kmcp_argo.undo import undo
 from kmcp_runtime.arguments import DryRun, Namespace, Word
-from kmcp_runtime.errors import bad_argument, conflict
+from kmcp_runtime.errors import conflict
 from kmcp_runtime.kube import objects
 from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 Action = Literal["abort", "retry", "resume", "restart", "undo", "retry_experiment"]
-_REFERENCED = {"Deployment": "deployments.apps", "ReplicaSet": "replicasets.apps", "PodTemplate": "podtemplates"}
 
 
 class Acted(Written):
@@ -50,7 +50,9 @@ async def argo_rollout_action(
         return await _retry_experiment(argo, rollout_name, namespace, dry_run)
     found = await argo.read_rollout(rollout_name, namespace)
     if action == "undo":
-        return await _undo(argo, found, to_revision, dry_run)
+        done = await undo(argo, found, to_revision, dry_run)
+        answer = await describe_change(argo, done.before, done.after, dry_run)
+        return Acted(**_of_rollout(answer, found), action="undo", result=done.result, patch=done.patch)
     result, patch, on_status = _ACTIONS[action](found)
     after = found
     if patch is not None:
@@ -92,60 +94,10 @@ def _restart(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:
 _ACTIONS = {"abort": _abort, "retry": _retry, "resume": _resume, "restart": _restart}
 
 
-async def _undo(argo: Argo, found: objects.Object, to_revision: int, dry_run: bool) -> Acted:
-    """Bring a revision's template back: into the Rollout, or into the workload that it references."""
-    owned = await argo.list_owned("replicasets.apps", found)
-    target = revisions.target_of_undo(found, owned, to_revision)
-    number, template = revisions.number(target), revisions.template_of(target)
-    holder, place = await _read_template_holder(argo, found)
-    if _same(holder["spec"]["template"] if "spec" in holder else holder["template"], template):
-        answer = await describe_change(argo, holder, holder, dry_run)
-        return Acted(**_of_rollout(answer, found), action="undo", result=f"unchanged: it is revision {number} already")
-    pointer = "/template" if place.kind.kind == "PodTemplate" else "/spec/template"
-    patch = [{"op": "replace", "path": pointer, "value": template}]
-    after = await objects.patch(
-        argo.api, place.kind, holder["metadata"]["name"], place.namespace, patch, "json", dry_run=dry_run
-    )
-    answer = await describe_change(argo, holder, after, dry_run)
-    return Acted(**_of_rollout(answer, found), action="undo", result=f"rolled back to revision {number}", patch=patch)
-
-
 def _of_rollout(answer: Mapping[str, Any], found: objects.Object) -> dict[str, Any]:
     """The answer under the Rollout's name and status, where a referenced workload was what changed."""
     state, message = rollout_status.phase(found)
     return {**answer, "name": found["metadata"]["name"], "status": state, "message": message or None}
-
-
-async def _read_template_holder(argo: Argo, found: objects.Object) -> tuple[objects.Object, Any]:
-    """The object that holds the pod template."""
-    reference = rollout_status.spec_of(found).get("workloadRef")
-    namespace = found["metadata"]["namespace"]
-    if not reference:
-        return found, await argo.resolve_place("rollouts", namespace)
-    resource = _REFERENCED.get(str(reference.get("kind")))
-    if resource is None:
-        raise bad_argument(f"spec.workloadRef is a {reference.get('kind')}: its template cannot be rolled back here")
-    place = await argo.place(resource, namespace)
-    return await argo.read(place, str(reference.get("name"))), place
-
-
-def _same(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    """Whether all that is set in ours stands in theirs, which holds defaults besides."""
-    return all(
-        (isinstance(value, Mapping) and isinstance(theirs.get(key), Mapping) and _same(value, theirs[key]))
-        or _alike(value, theirs.get(key))
-        for key, value in ours.items()
-        if value not in (None, {}, [])
-    )
-
-
-def _alike(value: Any, other: Any) -> bool:
-    if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
-        return all(
-            _same(one, two) if isinstance(one, Mapping) and isinstance(two, Mapping) else one == two
-            for one, two in zip(value, other, strict=True)
-        )
-    return bool(value == other)
 
 
 async def _retry_experiment(argo: Argo, name: str, namespace: str, dry_run: bool) -> Acted:

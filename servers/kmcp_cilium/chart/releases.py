@@ -117,11 +117,7 @@ def answer(
     objects = [ChangedObject(kind=each.part.kind, name=each.part.name, change=each.how) for each in differences]
     done = "upgraded" if before else "installed"
     return ReleaseChange(
-        namespace=after.namespace,
-        revision=after.revision,
-        status=after.status,
-        chart_version=after.chart_version,
-        app_version=after.app_version or None,
+        **_description(after),
         result=f"would be {done}" if dry_run else done,
         changed=not dry_run,
         values=changed,
@@ -136,17 +132,18 @@ def answer(
 
 def _unchanged(release: Release, dry_run: bool) -> ReleaseChange:
     return ReleaseChange(
-        namespace=release.namespace,
-        revision=release.revision,
-        status=release.status,
-        chart_version=release.chart_version,
-        app_version=release.app_version or None,
-        result="unchanged",
-        changed=False,
-        values=[],
-        objects=[],
-        dry_run=dry_run or None,
+        **_description(release), result="unchanged", changed=False, values=[], objects=[], dry_run=dry_run or None
     )
+
+
+def _description(release: Release) -> dict[str, Any]:
+    return {
+        "namespace": release.namespace,
+        "revision": release.revision,
+        "status": release.status,
+        "chart_version": release.chart_version,
+        "app_version": release.app_version or None,
+    }
 
 
 async def _keep_version(cilium: Cilium, release: Release) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from kmcp_cilium.client import Cilium
-from kmcp_cilium.state.endpoint_state import part
+from kmcp_cilium.state.fields import part
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.pages import FORMS

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from kmcp_cilium.client import Cilium
-from kmcp_cilium.state.endpoint_state import part
+from kmcp_cilium.state.fields import part
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.discovery import Kind

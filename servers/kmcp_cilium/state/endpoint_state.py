@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import as_text, check_operand
 from kmcp_cilium.client import Cilium
+from kmcp_cilium.state.fields import part
 from kmcp_cilium.state.labels import of_its_own, policy_of, selector
 from kmcp_runtime.arguments import Word
 from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
@@ -167,14 +168,6 @@ _POLICY = {
     "audit-ingress": ("audit", "disabled"),
     "audit-egress": ("disabled", "audit"),
 }
-
-
-def part(content: Mapping[str, Any], *path: str) -> dict[str, Any]:
-    """An object inside of an answer, empty where any step to it is absent."""
-    node: Any = content
-    for name in path:
-        node = (node or {}).get(name)
-    return dict(node or {})
 
 
 def pod_of(endpoint: Mapping[str, Any]) -> tuple[str | None, str | None]:

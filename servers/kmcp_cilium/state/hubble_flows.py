@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from kmcp_cilium.agents import failures
 from kmcp_cilium.agents.agent import Agent
-from kmcp_cilium.state.endpoint_state import part
+from kmcp_cilium.state.fields import part
 from kmcp_cilium.state.labels import of_its_own
 from kmcp_runtime.errors import ToolFailure, unavailable
 

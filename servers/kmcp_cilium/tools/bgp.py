@@ -13,7 +13,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import address
 from kmcp_cilium.state import bgp_routes
-from kmcp_cilium.state.endpoint_state import part
+from kmcp_cilium.state.fields import part
 from kmcp_runtime.arguments import Cursor, Limit, Word
 from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
 from kmcp_runtime.tool import Effect, Rule, injected

@@ -13,7 +13,8 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.rights import PODS
 from kmcp_cilium.state import endpoint_state
-from kmcp_cilium.state.endpoint_state import EndpointId, Located, part
+from kmcp_cilium.state.endpoint_state import EndpointId, Located
+from kmcp_cilium.state.fields import part
 from kmcp_runtime.arguments import DryRun, Word
 from kmcp_runtime.tool import Effect, injected
 

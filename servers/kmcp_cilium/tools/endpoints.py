@@ -11,7 +11,8 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.rights import PODS
 from kmcp_cilium.state import endpoint_state
-from kmcp_cilium.state.endpoint_state import Detail, Endpoint, EndpointId, LogEntry, part
+from kmcp_cilium.state.endpoint_state import Detail, Endpoint, EndpointId, LogEntry
+from kmcp_cilium.state.fields import part
 from kmcp_cilium.state.labels import of_its_own
 from kmcp_runtime.arguments import Cursor, Limit, OptionalNamespace, Word
 from kmcp_runtime.errors import bad_argument

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field
@@ -13,7 +13,7 @@ from kmcp_cilium.arguments import Element, EveryNode, OneNode, split
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import completed, prefix
-from kmcp_cilium.state.endpoint_state import part
+from kmcp_cilium.state.fields import part
 from kmcp_runtime.arguments import DryRun, Word
 from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, unavailable
 from kmcp_runtime.tool import Effect, injected
@@ -26,6 +26,7 @@ _ENABLE = (
 )
 Prefixes = Annotated[list[Element], BeforeValidator(split), Word("As 192.0.2.0/24", min_length=1, max_length=500)]
 Revision = Annotated[int | None, Word("The filters' revision that is known", ge=0)]
+Command = Literal["update", "delete"]
 AllNodes = Annotated[bool, Word("On every node")]
 
 
@@ -79,19 +80,9 @@ async def cilium_update_xdp_cidr_filters(
     cilium: Cilium = injected(),
 ) -> FilterChanges:
     """Drop all packets from these address ranges on one node, or with all_nodes on every one."""
-    prefixes = _ranges(cidr_prefixes)
-    await _refuse_own(cilium, prefixes)
-
-    async def update(agent: Agent) -> FilterChange:
-        before = await _read_enabled(agent)
-        added = [each for each in prefixes if each not in before.deny]
-        if added and not dry_run:
-            await _change(agent, "update", added, revision)
-            before = await _read_filters(agent)
-        return FilterChange(node=agent.node, added=added, revision=before.revision or 0)
-
-    answers = await cilium.ask_agents(await _choose_node(cilium, node_name, all_nodes), update)
-    return _result(answers, "filtered", completed(cidr_prefixes, prefixes), dry_run)
+    await _refuse_own(cilium, _ranges(cidr_prefixes))
+    node = await _choose_node(cilium, node_name, all_nodes)
+    return await _change_filters(cilium, node, "update", cidr_prefixes, revision, dry_run)
 
 
 @agent_tool(Effect.DESTROY)
@@ -104,18 +95,27 @@ async def cilium_delete_xdp_cidr_filters(
     cilium: Cilium = injected(),
 ) -> FilterChanges:
     """Let packets from these address ranges through again on one node, or with all_nodes on every one."""
-    prefixes = _ranges(cidr_prefixes)
+    node = await _choose_node(cilium, node_name, all_nodes)
+    return await _change_filters(cilium, node, "delete", cidr_prefixes, revision, dry_run)
 
-    async def delete(agent: Agent) -> FilterChange:
-        before = await _read_enabled(agent)
-        removed = [each for each in prefixes if each in before.deny]
-        if removed and not dry_run:
-            await _change(agent, "delete", removed, revision)
-            before = await _read_filters(agent)
-        return FilterChange(node=agent.node, removed=removed, revision=before.revision or 0)
 
-    answers = await cilium.ask_agents(await _choose_node(cilium, node_name, all_nodes), delete)
-    return _result(answers, "let through", completed(cidr_prefixes, prefixes), dry_run)
+async def _change_filters(
+    cilium: Cilium, node: str | None, command: Command, given: list[str], revision: int | None, dry_run: bool
+) -> FilterChanges:
+    """Bring ranges into the filters of one node, or of all, or take them out; what is so already is left alone."""
+    prefixes, is_update = _ranges(given), command == "update"
+
+    async def change(agent: Agent) -> FilterChange:
+        filters = await _read_enabled(agent)
+        differing = [each for each in prefixes if (each in filters.deny) is not is_update]
+        if differing and not dry_run:
+            await _send(agent, command, differing, revision)
+            filters = await _read_filters(agent)
+        changed = {"added" if is_update else "removed": differing}
+        return FilterChange(node=agent.node, revision=filters.revision or 0, **changed)
+
+    answers = await cilium.ask_agents(node, change)
+    return _result(answers, "filtered" if is_update else "let through", completed(given, prefixes), dry_run)
 
 
 async def _choose_node(cilium: Cilium, node_name: str | None, all_nodes: bool) -> str | None:
@@ -152,7 +152,7 @@ async def _read_enabled(agent: Agent) -> NodeFilters:
     return filters
 
 
-async def _change(agent: Agent, command: str, prefixes: list[str], revision: int | None) -> None:
+async def _send(agent: Agent, command: Command, prefixes: list[str], revision: int | None) -> None:
     words = ["--cidr", ",".join(prefixes), *(("--revision", str(revision)) if revision else ())]
     try:
         await agent.call("prefilter", command, *words)

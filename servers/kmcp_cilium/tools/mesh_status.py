@@ -14,7 +14,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import daemon_status
 from kmcp_cilium.state.daemon_status import Remote
-from kmcp_cilium.state.endpoint_state import part
+from kmcp_cilium.state.fields import part
 from kmcp_runtime.arguments import TimeoutSeconds, Word
 from kmcp_runtime.tool import Effect, Rule, injected
 

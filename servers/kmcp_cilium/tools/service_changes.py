@@ -72,10 +72,7 @@ async def cilium_update_service(
         *_addresses(frontend, backends),
         *_joined("--backend-weights", backend_weights),
         *_joined("--states", states),
-        "--k8s-ext-traffic-policy",
-        k8s_ext_traffic_policy,
-        "--k8s-int-traffic-policy",
-        k8s_int_traffic_policy,
+        *_traffic_policies(k8s_ext_traffic_policy, k8s_int_traffic_policy),
         *_given({**kinds, "--k8s-cluster-internal": k8s_cluster_internal}),
     )
     return await _update(agent, id, words, dry_run)
@@ -170,6 +167,10 @@ def _addresses(frontend: str, backends: list[str]) -> tuple[str, ...]:
     targets = ",".join(backend.partition("/")[0] for backend in backends)
     named = ("--protocol", protocol.lower()) if protocol.lower() not in ("", "tcp") else ()
     return ("--frontend", address, "--backends", targets, *named)
+
+
+def _traffic_policies(external: Policy, internal: Policy) -> tuple[str, ...]:
+    return ("--k8s-ext-traffic-policy", external, "--k8s-int-traffic-policy", internal)
 
 
 def _joined(flag: str, values: list[int] | list[State] | None) -> tuple[str, ...]:

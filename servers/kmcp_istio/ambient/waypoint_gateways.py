@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,15 +163,15 @@ def _is_ready(deployment: Object) -> bool:
 
 
 async def wait_until_programmed(
-    mesh: Mesh, look: Callable[[], Awaitable[list[State]]], seconds: float
+    mesh: Mesh, namespace: str, name: str | None, seconds: float
 ) -> tuple[list[State], bool]:
-    """Look again until all are programmed, at most so long; True when some were not at the end."""
+    """Read the states until all are programmed, for `seconds` at most; True when some were not at the end."""
     deadline = time.monotonic() + seconds
     while True:
-        seen = await look()
+        seen = await read_states(mesh, namespace, name)
         late = [each for each in seen if not each.programmed]
         if not late or time.monotonic() >= deadline:
             return seen, bool(late)
-        told = ", ".join(f"{each.name}: {each.reason or 'no condition yet'}" for each in late)
-        await mesh.call.progress(len(seen) - len(late), len(seen), f"waiting for {told}")
+        reasons = ", ".join(f"{each.name}: {each.reason or 'no condition yet'}" for each in late)
+        await mesh.call.progress(len(seen) - len(late), len(seen), f"waiting for {reasons}")
         await asyncio.sleep(_PAUSE_SECONDS)

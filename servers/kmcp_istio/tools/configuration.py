@@ -86,10 +86,7 @@ async def istio_proxy_config(
     await pods.check_envoy(mesh, pod)
     wanted = Filter(name, port, fqdn)
     found = await _read_entries(mesh, pod, config_type, wanted)
-    kept = [entry for entries in found.values() for entry in wanted.of(entries)]
-    items = objects(kept) if output == "json" else [entry.row for entry in kept]
-    if config_type == "all":
-        items = [_overview(kind, wanted.of(entries)) for kind, entries in found.items()]
+    items = _items(config_type, found, wanted, output)
     bound_to = {
         "context": mesh.context.name,
         "pod": pods.proxy_of(pod),
@@ -110,6 +107,16 @@ async def istio_proxy_config(
         config_type=config_type,
         hint=_hint(config_type, found, bool(items), output),
     )
+
+
+def _items(
+    config_type: str, found: Mapping[str, Sequence[Entry]], wanted: Filter, output: str
+) -> Sequence[BaseModel | Mapping[str, Any]]:
+    """What is listed: a count of each type, Envoy's own objects, or a row for each entry."""
+    if config_type == "all":
+        return [_overview(kind, wanted.of(entries)) for kind, entries in found.items()]
+    kept = [entry for entries in found.values() for entry in wanted.of(entries)]
+    return objects(kept) if output == "json" else [entry.row for entry in kept]
 
 
 def _check_filters(config_type: str, port: int | None, fqdn: str | None, output: str) -> None:

@@ -66,9 +66,7 @@ async def istio_apply_waypoint(
     labelled = await _enroll(mesh, namespace, name, labels, dry_run) if enroll_namespace else labels
     programmed = waypoint_gateways.is_programmed(after)
     if wait and not dry_run:
-        (state,), _ = await waypoint_gateways.wait_until_programmed(
-            mesh, lambda: waypoint_gateways.read_states(mesh, namespace, name), timeout_seconds
-        )
+        (state,), _ = await waypoint_gateways.wait_until_programmed(mesh, namespace, name, timeout_seconds)
         programmed = state.programmed
     diff = Diff(_written(before, labels), _written(after, labelled))
     return AppliedWaypoint(

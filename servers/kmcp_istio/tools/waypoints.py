@@ -104,9 +104,7 @@ async def istio_waypoint_status(
     mesh: Mesh = injected(),
 ) -> WaypointStates:
     """Show whether a namespace's waypoints are accepted and programmed, and if not why."""
-    seen, late = await waypoint_gateways.wait_until_programmed(
-        mesh, lambda: waypoint_gateways.read_states(mesh, namespace, name), timeout_seconds if wait else 0
-    )
+    seen, late = await waypoint_gateways.wait_until_programmed(mesh, namespace, name, timeout_seconds if wait else 0)
     return WaypointStates(
         items=seen,
         total=len(seen),
