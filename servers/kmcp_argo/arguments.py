@@ -1,4 +1,4 @@
-"""Words of arguments and shapes of results that several tools of this server have."""
+"""Arguments and results that several tools of this server share."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ class Written(Result):
 
     name: str
     namespace: str
-    status: str = Field(description="Of the Rollout afterwards")
+    status: str = Field(description="Of the Rollout after the change")
     message: str | None = None
     changed: bool
     diff: Diff | None = Field(default=None, description="Unified diff, without managedFields")

@@ -11,7 +11,7 @@ from kmcp_runtime.tool import tools_below
 
 INSTRUCTIONS = (
     "Argo Rollouts through its API, no kubectl plugin needed. argo_rollouts_list shows status, step and weight; "
-    "argo_get_rollout explains one; argo_promote_rollout goes on, argo_rollout_action aborts, retries, undoes."
+    "argo_get_rollout explains one; argo_promote_rollout continues it, argo_rollout_action aborts, retries, undoes."
 )
 
 

@@ -54,7 +54,7 @@ async def _read_template_holder(argo: Argo, found: objects.Object) -> tuple[obje
 
 
 def _same(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    """Whether all that is set in ours stands in theirs, which holds defaults besides."""
+    """Whether everything that is set in ours is also in theirs, which the API server has completed with defaults."""
     return all(
         (isinstance(value, Mapping) and isinstance(theirs.get(key), Mapping) and _same(value, theirs[key]))
         or _alike(value, theirs.get(key))

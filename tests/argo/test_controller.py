@@ -79,7 +79,7 @@ async def test_a_controller_elsewhere_is_found_and_none_is_said(
     assert any(f"not in namespace {namespace}" in problem for problem in elsewhere["problems"])
     none = await tools.ok("argo_verify_argo_rollouts_controller_install", label="app.kubernetes.io/name=other")
     assert (none["installed"], none["healthy"]) == (False, False)
-    assert "no Deployment with label" in none["problems"][0]
+    assert "no Deployment has the label" in none["problems"][0]
 
 
 async def test_no_plugin_of_kubectl_is_needed(

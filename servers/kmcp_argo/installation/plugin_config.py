@@ -32,17 +32,21 @@ def gateway_entry(known: list[router_plugins.Entry]) -> router_plugins.Entry | N
 async def build_entry(
     argo: Argo, pod: objects.Object | None, version: str | None, sha256: str | None
 ) -> router_plugins.Entry:
-    """The entry for a release, for the platform of the node that the controller runs on."""
+    """The entry for a release, built for the platform of the controller's node."""
     if not version:
         raise bad_argument(
-            "version: required with should_install=true; nothing looks up the latest release for you",
+            "version: required with should_install=true; the latest release is not looked up",
             "give a release such as version=v0.5.0",
         )
     if pod is None:
-        raise unavailable("the platform of the controller's node is unknown: no controller runs", "start it first")
+        raise unavailable(
+            "the platform of the controller's node is unknown: no controller is running", "start the controller first"
+        )
     node = await argo.read_kind("nodes", str(pod["spec"].get("nodeName")), None)
     info = node["status"]["nodeInfo"]
+    # The releases are tagged with a v.
     release = version if version.startswith("v") else f"v{version}"
+    # The names of the files of a release of rollouts-plugin-trafficrouter-gatewayapi.
     file = f"gatewayapi-plugin-{info['operatingSystem']}-{info['architecture']}"
     location = f"{argo.settings.gateway_plugin_url.rstrip('/')}/{release}/{file}"
     return {"name": router_plugins.GATEWAY_API, "location": location, **({"sha256": sha256.lower()} if sha256 else {})}
@@ -53,11 +57,12 @@ async def write_config(
 ) -> None:
     data = {"data": {router_plugins.KEY: router_plugins.written(wanted)}}
     place = await argo.place("configmaps", namespace)
+    # Created rather than applied: two callers at once must not overwrite each other unseen.
     if config is None:
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": router_plugins.CONFIG_MAP}, **data}
         await objects.create(argo.api, place.kind, namespace, body, dry_run=dry_run)
         return
-    # Refused when somebody else has changed it since it was read.
+    # With its version the patch is refused when someone has changed the ConfigMap since it was read.
     patch = {"metadata": {"resourceVersion": config["metadata"]["resourceVersion"]}, **data}
     await objects.patch(argo.api, place.kind, router_plugins.CONFIG_MAP, namespace, patch, "merge", dry_run=dry_run)
 

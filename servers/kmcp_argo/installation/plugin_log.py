@@ -21,7 +21,7 @@ _UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs"
 
 @dataclass
 class Loading:
-    """What a controller's log says of one plugin."""
+    """What a controller's log says about one plugin."""
 
     found: bool = False
     loaded: bool = False
@@ -32,7 +32,8 @@ class Loading:
 
 
 def loading(log: Iterable[str], plugin: str) -> Loading:
-    """The story of a plugin; that a download is complete is told without its name, after the line that names it."""
+    """What the lines of a log say about one plugin; they are those of argo-rollouts, utils/plugin/downloader.go."""
+    # "Download complete" does not name the plugin; it belongs to the last "Downloading plugin" before it.
     seen, current = Loading(), False
     for line in log:
         started = re.search(r"Downloading plugin (\S+) from: ([^\s\"]+)", line)
@@ -45,6 +46,7 @@ def loading(log: Iterable[str], plugin: str) -> Loading:
         elif "Copied plugin from" in line and line.rstrip('" ').endswith(plugin):
             seen.found = seen.loaded = True
             seen.source = line.partition("Copied plugin from ")[2].partition(" to ")[0]
+        # "lugin" matches both "plugin" and "Plugin"; the messages use either.
         elif "failed to" in line and "lugin" in line and (current or plugin in line):
             seen.found, seen.loaded = True, False
             seen.errors.append(line)
@@ -58,36 +60,38 @@ def loading(log: Iterable[str], plugin: str) -> Loading:
 def seconds_of(duration: str) -> float | None:
     """Seconds of a Go duration such as `734.5ms` or `1m2.3s`."""
     parts = _DURATION.findall(duration)
+    # Go joins the parts without spaces; a rest that is none of them means another format.
     if not parts or "".join(number + unit for number, unit in parts) != duration:
         return None
     return round(sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts), 6)
 
 
 async def find_controller_pod(argo: Argo, namespace: str) -> objects.Object:
-    """The newest running pod of the controller; where its namespace is another, there."""
+    """The newest running pod of the controller, from another namespace where it is not in this one."""
     found = await find_controllers(argo, LABEL, namespace) or await find_controllers(argo, LABEL)
     if not found:
         raise unavailable(
             f"no controller of Argo Rollouts runs in {namespace} or elsewhere",
-            "argo_verify_argo_rollouts_controller_install tells what is missing",
+            "argo_verify_argo_rollouts_controller_install shows what is missing",
         )
     pods = await argo.listed("pods", found[0].namespace, selector=LABEL)
     running = [each for each in pods if (each.get("status") or {}).get("phase") == "Running"]
     if not running:
         raise unavailable(
-            f"no pod of the controller {found[0].namespace}/{found[0].name} runs",
-            "argo_verify_argo_rollouts_controller_install tells why",
+            f"no pod of the controller {found[0].namespace}/{found[0].name} is running",
+            "argo_verify_argo_rollouts_controller_install shows why",
         )
+    # During a rollout of the controller the newest pod is the one that stays.
     return max(running, key=lambda each: str(each["status"].get("startTime", "")))
 
 
 async def wait_for_loading(argo: Argo, pod: objects.Object, plugin: str, seconds: float) -> Loading:
-    """The story of a plugin; a controller that has just started is given time to write it."""
+    """What the log says about a plugin; a controller that has just started gets `seconds` from its start to say it."""
     deadline = time.monotonic() + max(0.0, seconds - _age(pod))
     while True:
         seen = loading(await _read_log(argo, pod), plugin)
         if not seen.found and _restarts(pod):
-            # A plugin that cannot be loaded ends the controller: the run before tells why.
+            # A plugin that cannot be loaded ends the controller, so the reason is in the log of the run before.
             seen = loading(await _read_log(argo, pod, previous=True), plugin)
         if seen.loaded or seen.errors or time.monotonic() >= deadline:
             return seen
@@ -96,11 +100,12 @@ async def wait_for_loading(argo: Argo, pod: objects.Object, plugin: str, seconds
 
 
 async def _read_log(argo: Argo, pod: objects.Object, previous: bool = False) -> list[str]:
-    """From the container's start: plugins are loaded there, and the newest lines no longer tell of it."""
+    """The lines from the container's start."""
     containers = [each["name"] for each in pod["spec"]["containers"]]
     container = CONTAINER if CONTAINER in containers else containers[0]
     metadata = pod["metadata"]
     path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/log"
+    # limitBytes counts from the beginning. tailLines would cut off just that part, where plugins are loaded.
     query = [("container", container), ("limitBytes", str(LARGEST_LOG))]
     query += [("previous", "true")] if previous else []
     content = await argo.api.raw("GET", path, query, accept="*/*")

@@ -19,19 +19,19 @@ _PLATFORM = re.compile(r"-(linux|darwin|windows)-([a-z0-9]+)(?:\.exe)?$")
 
 
 def entries(config: Object | None) -> list[Entry]:
-    """The configured plugins; `conflict` when what is there cannot be read."""
+    """The configured plugins; `conflict` when the configuration cannot be read."""
     text = ((config or {}).get("data") or {}).get(KEY) or ""
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        problem = getattr(error, "problem", None) or "no valid YAML"
+        problem = getattr(error, "problem", None) or "it is not valid YAML"
         raise _malformed(f"{problem}{place}") from None
     if found is None:
         return []
     if not isinstance(found, list) or not all(isinstance(each, dict) and each.get("name") for each in found):
-        raise _malformed("it is no list of entries with a name")
+        raise _malformed("it is not a list of entries that have a name")
     return found
 
 
@@ -40,25 +40,29 @@ def with_entry(known: Iterable[Entry], wanted: Entry) -> list[Entry]:
     kept = list(known)
     for index, each in enumerate(kept):
         if each["name"] == wanted["name"]:
+            # Arguments that someone has added to the entry are kept.
             merged = {**each, **wanted}
             if wanted["location"] != each.get("location") and "sha256" not in wanted:
-                merged.pop("sha256", None)  # The checksum of another file.
+                merged.pop(
+                    "sha256", None
+                )  # The old checksum belongs to another file: the controller would refuse the new one.
             return [*kept[:index], merged, *kept[index + 1 :]]
     return [*kept, wanted]
 
 
 def written(known: list[Entry]) -> str:
+    # In the order of the keys: people keep name and location first, and a diff stays small.
     return yaml.safe_dump(known, sort_keys=False)
 
 
 def version_of(location: str) -> str | None:
-    """`v0.5.0` of a release's address."""
+    """The release in a download URL, such as `v0.5.0`."""
     found = _RELEASE.search(location)
     return found[1] if found else None
 
 
 def architecture_of(location: str) -> str | None:
-    """`linux-amd64` of a release's file."""
+    """The platform at the end of a download URL, such as `linux-amd64`."""
     found = _PLATFORM.search(location)
     return f"{found[1]}-{found[2]}" if found else None
 
@@ -66,5 +70,5 @@ def architecture_of(location: str) -> str | None:
 def _malformed(why: str) -> ToolFailure:
     return conflict(
         f"{KEY} of ConfigMap {CONFIG_MAP} cannot be read: {why}; nothing was changed",
-        "correct it with k8s_patch_resource; the controller does not load plugins from it either",
+        "correct it with k8s_patch_resource; the controller cannot load plugins from it either",
     )

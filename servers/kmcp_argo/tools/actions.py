@@ -1,4 +1,4 @@
-"""What else is done to a rollout, and to an experiment."""
+"""Aborting, retrying, resuming, restarting and undoing a rollout, and retrying an experiment."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ class Acted(Written):
     """What an action did."""
 
     action: Action
-    result: str = Field(description="In a word")
+    result: str = Field(description="What happened")
     patch: dict[str, Any] | list[dict[str, Any]] | None = Field(default=None, description="What was sent")
 
 
@@ -45,7 +45,7 @@ async def argo_rollout_action(
     dry_run: DryRun = False,
     argo: Argo = injected(),
 ) -> Acted:
-    """Abort, retry, resume, restart or undo a rollout, or start an ended experiment (by its name) anew."""
+    """Abort, retry, resume, restart or undo a rollout, or retry an ended experiment (by its name)."""
     if action == "retry_experiment":
         return await _retry_experiment(argo, rollout_name, namespace, dry_run)
     found = await argo.read_rollout(rollout_name, namespace)
@@ -53,6 +53,7 @@ async def argo_rollout_action(
         done = await undo(argo, found, to_revision, dry_run)
         answer = await describe_change(argo, done.before, done.after, dry_run)
         return Acted(**_of_rollout(answer, found), action="undo", result=done.result, patch=done.patch)
+    # Abort and retry are flags in the status, resume and restart fields of the spec.
     result, patch, on_status = _ACTIONS[action](found)
     after = found
     if patch is not None:
@@ -63,17 +64,19 @@ async def argo_rollout_action(
 
 def _abort(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:
     if rollout_status.status_of(found).get("abort"):
-        return "unchanged: it is aborted already", None, True
+        return "unchanged: it is already aborted", None, True
     if rollout_status.is_fully_promoted(found):
         name = found["metadata"]["name"]
-        raise conflict(f"{name} is fully promoted: there is nothing to abort", "action=undo goes back to a revision")
+        raise conflict(
+            f"{name} is fully promoted: there is nothing to abort", "action=undo goes back to an earlier revision"
+        )
     return "aborted", {"status": {"abort": True}}, True
 
 
 def _retry(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:
     if not rollout_status.status_of(found).get("abort"):
         name = found["metadata"]["name"]
-        raise conflict(f"{name} is not aborted: there is nothing to retry", "argo_promote_rollout lets it go on")
+        raise conflict(f"{name} is not aborted: there is nothing to retry", "argo_promote_rollout continues it")
     return "retried", {"status": {"abort": False}}, True
 
 
@@ -82,11 +85,14 @@ def _resume(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:
         return "resumed", {"spec": {"paused": False}}, False
     if rollout_status.status_of(found).get("pauseConditions"):
         name = found["metadata"]["name"]
-        raise conflict(f"{name} is paused by one of its steps", f"argo_promote_rollout rollout_name={name} goes on")
+        raise conflict(
+            f"{name} is paused by one of its steps", f"argo_promote_rollout rollout_name={name} continues it"
+        )
     return "unchanged: it is not paused", None, False
 
 
 def _restart(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:
+    # The plugin writes the current time: the controller restarts every pod that is older than restartAt.
     stamp = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return "restarted", {"spec": {"restartAt": stamp}}, False
 
@@ -95,7 +101,7 @@ _ACTIONS = {"abort": _abort, "retry": _retry, "resume": _resume, "restart": _res
 
 
 def _of_rollout(answer: Mapping[str, Any], found: objects.Object) -> dict[str, Any]:
-    """The answer under the Rollout's name and status, where a referenced workload was what changed."""
+    """The answer with the Rollout's name and status, also where a referenced workload is what changed."""
     state, message = rollout_status.phase(found)
     return {**answer, "name": found["metadata"]["name"], "status": state, "message": message or None}
 
@@ -103,6 +109,7 @@ def _of_rollout(answer: Mapping[str, Any], found: objects.Object) -> dict[str, A
 async def _retry_experiment(argo: Argo, name: str, namespace: str, dry_run: bool) -> Acted:
     place = await argo.resolve_place("experiments", namespace)
     before = await argo.read(place, name)
+    # An Experiment has no field to start it again; without a status the controller runs it from the beginning.
     patch: dict[str, Any] = {"status": None}
     after = await argo.patch("experiments", name, namespace, patch, dry_run=dry_run)
     answer = await describe_change(argo, before, after, dry_run)

@@ -1,4 +1,4 @@
-"""Setting images."""
+"""Setting the images of a rollout."""
 
 from typing import Annotated, Literal
 
@@ -15,11 +15,12 @@ from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.cluster import Place
 from kmcp_runtime.tool import Effect, Rule, injected, tool
 
+# Each attempt needs another writer between a read and a patch, so more than a few point to a loop.
 _ATTEMPTS = 5
 
 
 class ImageSet(Written):
-    """Which images were set, and where."""
+    """Which images were set, and in which object."""
 
     target: Literal["rollout", "workload_ref"]
     images: list[ImageChange] = Field(description="Containers whose image changes")
@@ -45,6 +46,7 @@ async def argo_set_rollout_image(
     place, name = await _find_target(argo, rollout)
     before, after, changed = await _set_image(argo, place, name, container_image, dry_run)
     answer = await describe_change(argo, before, after, dry_run)
+    # A referenced Deployment has no rollout status of its own.
     current = after if place.kind.kind == "Rollout" else rollout
     state, message = rollout_status.phase(current)
     return ImageSet(
@@ -55,15 +57,15 @@ async def argo_set_rollout_image(
 
 
 async def _find_target(argo: Argo, rollout: objects.Object) -> tuple[Place, str]:
-    """Where the containers are: the Rollout itself, or the Deployment that it references."""
+    """The object that holds the containers: the Rollout itself, or the Deployment that it references."""
     reference = rollout_status.spec_of(rollout).get("workloadRef")
     namespace = rollout["metadata"]["namespace"]
     if not reference:
         return await argo.resolve_place("rollouts", namespace), rollout["metadata"]["name"]
     if reference.get("kind") != "Deployment":
         raise bad_argument(
-            f"the rollout references a {reference.get('kind')}: only images of a referenced Deployment can be set",
-            "k8s_patch_resource changes other kinds",
+            f"the rollout references a {reference.get('kind')}; images can be set for a referenced Deployment only",
+            "use k8s_patch_resource for other kinds",
         )
     return await argo.place("deployments.apps", namespace), str(reference["name"])
 
@@ -71,11 +73,12 @@ async def _find_target(argo: Argo, rollout: objects.Object) -> tuple[Place, str]
 async def _set_image(
     argo: Argo, place: Place, name: str, container_image: str, dry_run: bool
 ) -> tuple[objects.Object, objects.Object, list[ImageChange]]:
-    """Patch the object as it was read; when somebody else was faster, as it is then."""
+    """Patch the object as it was read, and again as it is then when someone else has changed it meanwhile."""
     attempt = 0
     while True:
         attempt += 1
         before = await argo.read(place, name)
+        # Read inside the loop: another writer may have added or removed the container.
         container, image = assignment(container_image, before)
         changed, patch = changes(before, container, image)
         if not patch:

@@ -1,4 +1,4 @@
-"""Traffic router plugins of the controller, above all the Gateway API one."""
+"""Traffic router plugins of the controller, in particular the Gateway API plugin."""
 
 from typing import Annotated
 
@@ -22,7 +22,7 @@ _LOGS = (
 
 
 class PluginLogs(Result):
-    """What the controller's log says of a plugin."""
+    """What the controller's log says about a plugin."""
 
     cuttable = "lines"
     untrusted = True
@@ -36,7 +36,7 @@ class PluginLogs(Result):
     architecture: str | None = None
     download_seconds: float | None = None
     errors: list[str]
-    lines: list[str] = Field(description="The evidence")
+    lines: list[str] = Field(description="The lines of the log that mention it")
 
 
 class GatewayPlugin(Result):
@@ -46,7 +46,7 @@ class GatewayPlugin(Result):
     location: str | None = None
     version: str | None = None
     architecture: str | None = None
-    loaded: bool | None = Field(default=None, description="As the controller's log says")
+    loaded: bool | None = Field(default=None, description="According to the controller's log")
     changed: bool = False
     diff: Diff | None = None
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
@@ -57,11 +57,11 @@ class GatewayPlugin(Result):
 @tool(Effect.READ, needs=_LOGS)
 async def argo_check_plugin_logs(
     namespace: Namespace = NAMESPACE,
-    plugin: Annotated[str, Word("As in trafficRouterPlugins")] = router_plugins.GATEWAY_API,
+    plugin: Annotated[str, Word("Name in trafficRouterPlugins")] = router_plugins.GATEWAY_API,
     timeout_seconds: TimeoutSeconds = 30,
     argo: Argo = injected(),
 ) -> PluginLogs:
-    """Read in the controller's log whether it has loaded a traffic router plugin, and if not why."""
+    """Read the controller's log: has it loaded a traffic router plugin, and if not, why?"""
     pod = await find_controller_pod(argo, namespace)
     seen = await wait_for_loading(argo, pod, plugin, timeout_seconds)
     source = seen.source or ""
@@ -93,9 +93,9 @@ async def argo_check_plugin_logs(
 async def argo_verify_gateway_plugin(
     namespace: Namespace = NAMESPACE,
     version: Annotated[str | None, Word("Release to install")] = None,
-    should_install: Annotated[bool, Word("Configure it where it is missing")] = False,
+    should_install: Annotated[bool, Word("Configure it if it is missing")] = False,
     sha256: Annotated[str | None, Word("Checksum of the file", pattern=r"^[0-9a-fA-F]{64}$")] = None,
-    restart_controller: Annotated[bool, Word("So that it is loaded")] = False,
+    restart_controller: Annotated[bool, Word("To load it")] = False,
     dry_run: DryRun = False,
     argo: Argo = injected(),
 ) -> GatewayPlugin:
@@ -112,9 +112,11 @@ async def argo_verify_gateway_plugin(
             if restart_controller and not dry_run:
                 await plugin_config.restart_controller(argo, namespace)
     changed = wanted != known
+    # Without waiting: a controller that has just been restarted is reported as not having loaded it yet.
     loaded = (await wait_for_loading(argo, pod, router_plugins.GATEWAY_API, 0)).loaded if pod else None
     location = str((entry or {}).get("location") or "")
     return GatewayPlugin(
+        # A dry run shows in its diff what would be configured, not here.
         configured=plugin_config.gateway_entry(known if dry_run else wanted) is not None,
         location=location or None,
         version=router_plugins.version_of(location),
@@ -156,5 +158,5 @@ def _next_step(entry: router_plugins.Entry | None, loaded: bool | None, namespac
     if entry is None:
         return "argo_verify_gateway_plugin should_install=true version=<release> configures it."
     if loaded is False:
-        return f"argo_check_plugin_logs namespace={namespace} tells why; it is loaded when the controller starts."
+        return f"argo_check_plugin_logs namespace={namespace} shows why; plugins are loaded when the controller starts."
     return None

@@ -1,4 +1,4 @@
-"""Promoting and pausing."""
+"""Promoting and pausing a rollout."""
 
 from typing import Annotated, Any
 
@@ -20,11 +20,11 @@ _NEEDS = (
 
 
 class Promoted(Written):
-    """How far a promotion went."""
+    """From which step to which a promotion went."""
 
     from_step: str | None = None
     to_step: str | None = None
-    patches: list[dict[str, Any]] = Field(description="What was sent: to the status, then to the object")
+    patches: list[dict[str, Any]] = Field(description="What was sent, to the status first, then to the object")
 
 
 class Paused(Written):
@@ -41,7 +41,7 @@ async def argo_promote_rollout(
     dry_run: DryRun = False,
     argo: Argo = injected(),
 ) -> Promoted:
-    """Let a paused rollout go on with its next step, or with full=true to the end."""
+    """Continue a paused rollout with its next step, or with full=true to the end."""
     before = await argo.read_rollout(rollout_name, namespace)
     wanted = promotion(before, full)
     after = await apply(argo, before, wanted, dry_run)
@@ -59,7 +59,7 @@ async def argo_promote_rollout(
 async def argo_pause_rollout(
     rollout_name: RolloutName, namespace: Namespace = "default", dry_run: DryRun = False, argo: Argo = injected()
 ) -> Paused:
-    """Hold a rollout where it is until argo_promote_rollout, or action=resume of argo_rollout_action."""
+    """Pause a rollout until argo_promote_rollout or argo_rollout_action action=resume continues it."""
     before = await argo.read_rollout(rollout_name, namespace)
     after = before
     if not rollout_status.spec_of(before).get("paused"):
