@@ -61,7 +61,7 @@ async def argo_check_plugin_logs(
     timeout_seconds: TimeoutSeconds = 30,
     argo: Argo = injected(),
 ) -> PluginLogs:
-    """Read the controller's log: has it loaded a traffic router plugin, and if not, why?"""
+    """Show from the controller's log whether it has loaded a traffic router plugin, and if not, why."""
     pod = await find_controller_pod(argo, namespace)
     seen = await wait_for_loading(argo, pod, plugin, timeout_seconds)
     source = seen.source or ""
