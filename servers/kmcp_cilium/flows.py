@@ -12,7 +12,7 @@ from kmcp_cilium import faults
 from kmcp_cilium.agent import Agent
 from kmcp_cilium.endpoints import part
 from kmcp_cilium.labels import of_its_own
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, unavailable
 
 _PROGRAM = "hubble"
 _OFF = ("hubble.sock", "connection refused", "failed to connect", "context deadline exceeded")

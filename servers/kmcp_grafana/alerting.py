@@ -11,7 +11,7 @@ from kmcp_grafana.listing import explained, sliced
 from kmcp_grafana.results import Answer, Row, brief, whole
 from kmcp_grafana.specs import Spec, Text, optional, required
 from kmcp_grafana.table import Action, Table
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect
 
 _RULES = "/api/v1/provisioning/alert-rules"
 _POLICIES = "/api/v1/provisioning/policies"

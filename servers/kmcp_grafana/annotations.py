@@ -11,9 +11,7 @@ from kmcp_grafana.listing import explained, limited
 from kmcp_grafana.results import Answer, Row, brief
 from kmcp_grafana.specs import Spec, Text, optional, required
 from kmcp_grafana.table import Action, Table
-from kmcp_runtime.arguments import moment_of
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect, bad_argument, moment_of
 
 _PATH = "/api/annotations"
 _ROW = ("id", "time", "timeEnd", "text", "tags", "dashboardUID", "panelId", "alertName", "newState", "login")

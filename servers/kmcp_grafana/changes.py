@@ -4,7 +4,7 @@ from typing import Any
 
 from kmcp_grafana.client import Grafana, Request
 from kmcp_grafana.results import Answer, Row
-from kmcp_runtime.output.results import Diff
+from kmcp_runtime import Diff
 
 _MOST_LINES = 200
 

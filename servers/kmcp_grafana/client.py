@@ -10,9 +10,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from kmcp_grafana.failures import BACKEND, explain, lacks_endpoint, needs_administrator
 from kmcp_grafana.served import Served
 from kmcp_grafana.settings import GrafanaSettings
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import Backend, Call, ToolFailure, unavailable
 from kmcp_runtime.upstream import Access, Refused, SetIn, Upstream
 
 Params = Sequence[tuple[str, str | int]]

@@ -14,8 +14,7 @@ from kmcp_grafana.patches import Operation, applied
 from kmcp_grafana.results import Answer, Row, brief, whole
 from kmcp_grafana.specs import Spec, optional, required
 from kmcp_grafana.table import Action, Table
-from kmcp_runtime.errors import bad_argument, conflict
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect, bad_argument, conflict
 from kmcp_runtime.upstream import Refused
 
 _HIT = ("uid", "title", "folderUid", "folderTitle", "tags", "isStarred")

@@ -8,7 +8,7 @@ from kmcp_grafana.client import Grafana, Request, at
 from kmcp_grafana.failures import managed
 from kmcp_grafana.results import Row
 from kmcp_grafana.served import Group
-from kmcp_runtime.errors import ToolFailure, conflict, not_found
+from kmcp_runtime import ToolFailure, conflict, not_found
 from kmcp_runtime.upstream import Refused
 
 _GROUP = "dashboard.grafana.app"

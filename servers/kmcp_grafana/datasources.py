@@ -12,8 +12,7 @@ from kmcp_grafana.listing import explained, limited
 from kmcp_grafana.results import Answer, Row, brief
 from kmcp_grafana.specs import Spec, Text, optional, required
 from kmcp_grafana.table import Action, Table
-from kmcp_runtime.errors import ToolFailure, did_you_mean, not_found
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect, ToolFailure, did_you_mean, not_found
 from kmcp_runtime.upstream import Refused
 
 _PATH = "/api/datasources"

@@ -14,8 +14,7 @@ from kmcp_grafana.results import Answer, Row, brief
 from kmcp_grafana.served import Group
 from kmcp_grafana.specs import Spec, Text, optional, required
 from kmcp_grafana.table import Action, Table
-from kmcp_runtime.errors import conflict
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect, conflict
 from kmcp_runtime.upstream import Refused
 
 _GROUP = "folder.grafana.app"

@@ -4,7 +4,7 @@ from kmcp_grafana import playlists, snapshots
 from kmcp_grafana.client import Grafana
 from kmcp_grafana.results import Answer, brief
 from kmcp_grafana.table import Action, Table
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect
 
 
 async def get_health(grafana: Grafana) -> Answer:

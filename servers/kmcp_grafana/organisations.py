@@ -7,8 +7,7 @@ from kmcp_grafana.listing import Numbered, explained, numbered, sliced
 from kmcp_grafana.results import Answer, Row, brief
 from kmcp_grafana.specs import Role, Spec, Text, required
 from kmcp_grafana.table import Action, Table
-from kmcp_runtime.errors import not_found
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect, not_found
 
 _MEMBER = ("userId", "login", "name", "email", "role", "lastSeenAtAge", "isDisabled")
 _PREFERENCES = "/api/org/preferences"

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kmcp_grafana import pointers
 from kmcp_grafana.results import Row
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import bad_argument
 
 _VALUED = ("add", "replace", "test")
 _FROM = ("move", "copy")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from kmcp_runtime.errors import ToolFailure, bad_argument, did_you_mean
+from kmcp_runtime import ToolFailure, bad_argument, did_you_mean
 
 _JSONPATH = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+|\*)\]|\[['\"]([^'\"]+)['\"]\]")
 _ALL = "*"

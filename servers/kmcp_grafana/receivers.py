@@ -8,8 +8,7 @@ from kmcp_grafana.client import Grafana, Request, at
 from kmcp_grafana.listing import explained, sliced
 from kmcp_grafana.results import Answer, Row, brief
 from kmcp_grafana.specs import Spec, Text, optional, required
-from kmcp_runtime.errors import not_found
-from kmcp_runtime.output import redact
+from kmcp_runtime import not_found, redact
 
 _PATH = "/api/v1/provisioning/contact-points"
 _REDACTED = "[REDACTED]"

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
-from kmcp_runtime.output.results import Continued, Diff, Manifest, Result
+from kmcp_runtime import Continued, Diff, Manifest, Result
 
 Row = dict[str, Any]
 

@@ -6,7 +6,7 @@ from kmcp_grafana.client import Grafana, Request, at
 from kmcp_grafana.outline import outline
 from kmcp_grafana.results import Answer, Row, brief
 from kmcp_grafana.specs import Spec, Text, optional
-from kmcp_runtime.errors import bad_argument, denied
+from kmcp_runtime import bad_argument, denied
 
 _HOUR = 3600
 SPEC = Spec(

@@ -8,8 +8,7 @@ from kmcp_grafana.client import Grafana, Request, at
 from kmcp_grafana.listing import explained, limited
 from kmcp_grafana.results import Answer, Row, brief
 from kmcp_grafana.table import Action, Table
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect, bad_argument
 
 _RULES = "/api/prometheus/grafana/api/v1/rules"
 _ALERTMANAGER = "/api/alertmanager/grafana/api/v2"

@@ -6,8 +6,7 @@ from kmcp_grafana.listing import Numbered, explained, numbered
 from kmcp_grafana.results import Answer, Row, brief
 from kmcp_grafana.specs import Spec, Text, optional, required
 from kmcp_grafana.table import Action, Table
-from kmcp_runtime.errors import not_found
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect, not_found
 
 _TEAM = ("id", "uid", "name", "email", "memberCount", "isProvisioned")
 _MEMBER = ("userId", "login", "name", "email", "permission")

@@ -7,8 +7,7 @@ from kmcp_grafana.listing import Numbered, explained, numbered, sliced
 from kmcp_grafana.results import Answer, Row, brief
 from kmcp_grafana.specs import Spec, Text, optional, required
 from kmcp_grafana.table import Action, Table
-from kmcp_runtime.errors import denied
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect, denied
 
 _USER = ("id", "uid", "login", "name", "email", "orgId", "isAdmin", "isGrafanaAdmin", "isDisabled", "lastSeenAtAge")
 _PROFILE = ("name", "email", "login", "theme")

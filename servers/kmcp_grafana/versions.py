@@ -9,8 +9,7 @@ from kmcp_grafana.listing import tokened
 from kmcp_grafana.outline import outline
 from kmcp_grafana.results import Answer, Difference, Row, brief, whole
 from kmcp_grafana.specs import Spec, Text, optional
-from kmcp_runtime.errors import ToolFailure, not_found
-from kmcp_runtime.output.results import Diff
+from kmcp_runtime import Diff, ToolFailure, not_found
 from kmcp_runtime.upstream import Refused
 
 _VERSION = ("version", "created", "createdBy", "message", "parentVersion", "restoredFrom")

@@ -12,7 +12,7 @@ from kmcp_istio.client import Mesh, Object
 from kmcp_istio.envoy.dump import Dump, Section
 from kmcp_istio.envoy.fields import at, each, text
 from kmcp_istio.istiod import Istiod
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, unavailable
 
 
 class Difference(BaseModel):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from kmcp_istio import istioctl, istiod
 from kmcp_istio.client import Mesh
 from kmcp_istio.istiod import Istiod
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube.portforward import PodAnswer
 
 _OK = 200

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.quantities import millicores, whole_bytes
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, unavailable
 from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure

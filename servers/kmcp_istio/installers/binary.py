@@ -5,8 +5,8 @@ import re
 from kmcp_istio import istioctl, versions
 from kmcp_istio.installers.order import Done, Installer, Order
 from kmcp_istio.manifests import Drafted
+from kmcp_runtime import ToolFailure, timed_out
 from kmcp_runtime.command import Ended
-from kmcp_runtime.errors import ToolFailure, timed_out
 from kmcp_runtime.kube import manifests
 
 _RENDER_SECONDS = 60.0
