@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from kmcp_prometheus.answers.paging import page
+from kmcp_prometheus.answers.samples import Number, plain
 from kmcp_prometheus.client import Prometheus
-from kmcp_prometheus.paging import page
-from kmcp_prometheus.samples import Number, plain
 from kmcp_runtime.arguments import Cursor, Limit, Word
 from kmcp_runtime.errors import did_you_mean
 from kmcp_runtime.output.results import Page

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_prometheus import names
 from kmcp_prometheus.client import Prometheus, is_not_served
+from kmcp_prometheus.guidance import names
 from kmcp_prometheus.promql import matching, printing, trees
 from kmcp_prometheus.promql.explaining import explained
 from kmcp_prometheus.promql.lexer import SyntaxFault

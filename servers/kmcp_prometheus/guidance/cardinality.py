@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
+from kmcp_prometheus.api.failures import ApiFailure
+from kmcp_prometheus.api.replies import Reply
 from kmcp_prometheus.client import Prometheus
-from kmcp_prometheus.failures import ApiFailure
 from kmcp_prometheus.promql.selectors import NAME
-from kmcp_prometheus.replies import Reply
 from kmcp_runtime.errors import ToolFailure, too_large
 
 _SHOWN_FORMS = 400

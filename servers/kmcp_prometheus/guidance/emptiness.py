@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from kmcp_prometheus import names
 from kmcp_prometheus.client import Prometheus
+from kmcp_prometheus.guidance import names
 from kmcp_prometheus.promql import matching, printing, trees
 from kmcp_prometheus.promql.parser import Node
 from kmcp_prometheus.promql.trees import Selector

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kmcp_prometheus import names
 from kmcp_prometheus.client import Prometheus, is_not_served
-from kmcp_prometheus.promql.wishes import Wish
+from kmcp_prometheus.guidance import names
+from kmcp_prometheus.promql.intent import Wish
 from kmcp_runtime.errors import ToolFailure
 
 Kind = Literal["counter", "gauge", "classic", "native", "summary", "other"]

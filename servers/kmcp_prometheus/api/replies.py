@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from kmcp_prometheus.failures import BACKEND
+from kmcp_prometheus.api.failures import BACKEND
 from kmcp_runtime.errors import ToolFailure, unavailable
 
 Found = TypeVar("Found")
