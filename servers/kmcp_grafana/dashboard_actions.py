@@ -4,17 +4,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from kmcp_grafana import dashboards, permissions, pointers, versions
+from kmcp_grafana import dashboards, permissions, versions
 from kmcp_grafana.changes import changed, deleted
 from kmcp_grafana.client import Grafana, Request, at
 from kmcp_grafana.dashboards import Dashboard
 from kmcp_grafana.listing import Numbered, explained, numbered
+from kmcp_grafana.model_paths import read_path
 from kmcp_grafana.outline import outline
-from kmcp_grafana.patches import Operation, applied
 from kmcp_grafana.results import Answer, Row, brief, whole
 from kmcp_grafana.specs import Spec, optional, required
 from kmcp_grafana.table import Action, Table
 from kmcp_runtime.errors import bad_argument, conflict
+from kmcp_runtime.json_patch import Operation, apply_patch
 from kmcp_runtime.tool import Effect
 from kmcp_runtime.upstream import Refused
 
@@ -55,7 +56,7 @@ async def get(grafana: Grafana, uid: str, path: str | None = None) -> Answer:
     """An outline, or what is at a path: the whole model is rarely needed and long."""
     found = await dashboards.load(grafana, uid)
     if path is not None:
-        return whole(pointers.found_at(found.model, pointers.parts(path)), grafana.link(found.link))
+        return whole(read_path(found.model, path), grafana.link(found.link))
     told = {"uid": uid, "version": found.version, **({"folderUid": found.folder_uid} if found.folder_uid else {})}
     hint = "path=/panels/0 (or $ for all of it) shows the model itself."
     return Answer(
@@ -137,7 +138,10 @@ def _wanted(found: Dashboard, spec: Row) -> Row:
     if spec.get("dashboard") is not None and spec.get("operations") is not None:
         raise bad_argument("spec: dashboard and operations are two ways to say the same", "give one of them")
     if spec.get("operations") is not None:
-        return applied(found.model, spec["operations"])
+        model = apply_patch(found.model, spec["operations"])
+        if not isinstance(model, dict):
+            raise bad_argument("operations: what they leave is not a model", "a model is a JSON object")
+        return model
     return spec.get("dashboard") or found.model
 
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from kmcp_grafana import dashboards, pointers
+from kmcp_grafana import dashboards
 from kmcp_grafana.changes import changed
 from kmcp_grafana.client import Grafana, Params, Request, at
 from kmcp_grafana.listing import tokened
+from kmcp_grafana.model_paths import read_path
 from kmcp_grafana.outline import outline
 from kmcp_grafana.results import Answer, Difference, Row, brief, whole
 from kmcp_grafana.specs import Spec, Text, optional
@@ -41,7 +42,7 @@ async def get_versions(grafana: Grafana, uid: str, limit: int, cursor: str | Non
 async def get_version(grafana: Grafana, uid: str, version: int, path: str | None = None) -> Answer:
     found = await _read(grafana, uid, version)
     if path is not None:
-        return whole(pointers.found_at(found["data"], pointers.parts(path)))
+        return whole(read_path(found["data"], path))
     return Answer(item={**brief(found, *_VERSION), **outline(found["data"])}, truncated=False)
 
 

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from kmcp_argo import analysis, rollouts
 from kmcp_argo.client import Argo
+from kmcp_argo.rollouts import analysis, rollout_status
 from kmcp_runtime.arguments import AllNamespaces, Cursor, Limit, OptionalNamespace, Selector, Word
 from kmcp_runtime.kube import pages
 from kmcp_runtime.output import cursor as cursors
@@ -12,7 +12,7 @@ from kmcp_runtime.output.results import Page
 from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 
-class Rollouts(Page[rollouts.Row | analysis.Experiment]):
+class Rollouts(Page[rollout_status.Row | analysis.Experiment]):
     """Rollouts or experiments, by namespace and name."""
 
 
@@ -34,7 +34,9 @@ async def argo_rollouts_list(
     limit = int(cursors.decode(cursor, bound_to).get("l", limit)) if cursor else limit
     now = datetime.now(UTC)
     result = Rollouts(
-        items=[rollouts.row(each) if type == "rollouts" else analysis.experiment(each, now) for each in page.items],
+        items=[
+            rollout_status.row(each) if type == "rollouts" else analysis.experiment(each, now) for each in page.items
+        ],
         total=page.total,
         truncated=page.next_token is not None,
         cursor=page.cursor(limit, bound_to),

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from kmcp_cilium import releases
+from kmcp_cilium.chart import releases
+from kmcp_cilium.chart.releases import ReleaseChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
-from kmcp_cilium.releases import ReleaseChange
 from kmcp_runtime.arguments import DryRun, Word
 from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.tool import Effect, injected

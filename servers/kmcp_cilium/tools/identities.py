@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium.agent import Agent
+from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import AnyNode, Elements
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.labels import matching
+from kmcp_cilium.state.labels import matching
 from kmcp_runtime.arguments import Cursor, Limit, Word
 from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
 from kmcp_runtime.output.results import Page, Result
