@@ -16,7 +16,7 @@ INSTRUCTIONS = (
 
 
 def _open(settings: GrafanaSettings) -> Any:
-    from kmcp_grafana.client import open_backend
+    from kmcp_grafana.client.backend import open_backend
 
     return open_backend(settings)
 
