@@ -29,7 +29,8 @@ check: $(READY) ## Formatting, lint, types, import contracts, generated files
 	@echo "ruff format"; $(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
 	@echo "ruff check"; $(BIN)/ruff check --quiet .
 	@echo "mypy --strict"; $(BIN)/mypy
-	@echo "import contracts"; $(BIN)/lint-imports --no-cache > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
+	@echo "import contracts"; $(BIN)/python -m checks --contracts $(VENV)/contracts.ini; \
+		$(BIN)/lint-imports --no-cache --config $(VENV)/contracts.ini > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 	@echo "generated files"; $(BIN)/kmcp-suite catalog check
 
 catalog: $(READY) ## Rewrite what is generated from the code: catalog.yaml, tables of the README, RBAC

@@ -1,6 +1,6 @@
 """The kind MCPServer on a test cluster. It stays there: tests of other workers use it too, at the same time."""
 
-from kmcp_controller.crd import definition
+from kmcp_controller.spec.crd import definition
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
 from tests.applying import apply

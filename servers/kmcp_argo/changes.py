@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from kmcp_argo import rollouts
 from kmcp_argo.client import Argo
-from kmcp_argo.promotion import Promotion
+from kmcp_argo.rollouts import rollout_status
+from kmcp_argo.rollouts.promotion_patch import Promotion
 from kmcp_runtime import Diff
 from kmcp_runtime.kube import objects
 
@@ -25,7 +25,7 @@ async def apply(argo: Argo, before: objects.Object, wanted: Promotion, dry_run: 
 async def outcome(argo: Argo, before: objects.Object, after: objects.Object, dry_run: bool) -> dict[str, Any]:
     """The fields that every answer to a change has."""
     diff = Diff(objects.comparable(before), objects.comparable(after))
-    state, message = rollouts.phase(after)
+    state, message = rollout_status.phase(after)
     warning = await argo.controller_warning() if diff.changed and not dry_run else None
     return {
         "name": before["metadata"]["name"],

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from kmcp_argo.controller import find_controllers
+from kmcp_argo.installation.deployments import find_controllers
 from kmcp_argo.settings import ArgoSettings
 from kmcp_runtime import Backend, Call, ToolFailure, not_found, unavailable
 from kmcp_runtime.kube import objects

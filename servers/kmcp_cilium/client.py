@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from kmcp_cilium import pods
-from kmcp_cilium.agent import Agent, Memory
-from kmcp_cilium.answers import Answers
-from kmcp_cilium.pods import AgentPod
+from kmcp_cilium.agents import pods
+from kmcp_cilium.agents.agent import Agent, Memory
+from kmcp_cilium.agents.answers import Answers
+from kmcp_cilium.agents.pods import AgentPod
 from kmcp_cilium.settings import CiliumSettings
 from kmcp_runtime import Backend, Call, Paged, ToolFailure, sliced, timed_out
 from kmcp_runtime.helm import client as door

@@ -1,6 +1,7 @@
 """The server object behind the entry point `grafana`, and its script."""
 
 import sys
+from typing import Any
 
 from kmcp_grafana.settings import GrafanaSettings
 from kmcp_runtime import Server
@@ -12,6 +13,12 @@ INSTRUCTIONS = (
 )
 
 
+def _open(settings: GrafanaSettings) -> Any:
+    from kmcp_grafana.client.backend import open_backend
+
+    return open_backend(settings)
+
+
 SERVER = Server(
     package=__package__,
     name="grafana",
@@ -20,6 +27,7 @@ SERVER = Server(
     instructions=INSTRUCTIONS,
     port=8088,
     settings=GrafanaSettings,
+    open=_open,
     token_limit=450,
     egress=("{GRAFANA_URL}",),
     category="observability",

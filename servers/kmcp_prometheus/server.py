@@ -15,13 +15,13 @@ INSTRUCTIONS = (
 
 
 def _arguments(settings: PrometheusSettings) -> Mapping[str, Any]:
-    from kmcp_prometheus.datasources import arguments
+    from kmcp_prometheus.api.sources import arguments
 
     return arguments(settings)
 
 
 def _left_out(settings: PrometheusSettings) -> Collection[str]:
-    from kmcp_prometheus.datasources import known
+    from kmcp_prometheus.api.sources import known
 
     return () if len(known(settings)) > 1 else ("prometheus_list_datasources_tool",)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kmcp_argo.revisions import HASH, REVISION
+from kmcp_argo.rollouts.revisions import HASH, REVISION
 from kmcp_argo.server import SERVER
 from kmcp_argo.settings import ArgoSettings
 from kmcp_runtime import Rule, ToolSpec

@@ -17,7 +17,7 @@ from tests.cluster.model import Cluster as Given
 from tests.controller.driving import Driver
 from tests.mcpservers import serve_mcpservers
 
-PROGRAM = "import sys; from kmcp_controller.cli import controller; sys.exit(controller(sys.argv[1:]))"
+PROGRAM = "import sys; from kmcp_controller.cli.commands import controller; sys.exit(controller(sys.argv[1:]))"
 
 
 class Start(Protocol):

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kmcp_controller import handlers
-from kmcp_controller.cluster import KINDS, Cluster
-from kmcp_controller.control import Controller, Place
-from kmcp_controller.reconcile import Options, Reconciler
+from kmcp_controller.cluster import watches
+from kmcp_controller.cluster.client import KINDS, Cluster
+from kmcp_controller.program.controller import Controller, Place
+from kmcp_controller.reconcile.reconciler import Options, Reconciler
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.credentials import native
@@ -77,7 +77,7 @@ class Running:
         self.reconciler = controller.reconciler
         credentials = await native(contexts, context)
         try:
-            await handlers.run(controller, credentials, context, stop_flag=self.stop, ready_flag=self.ready)
+            await watches.run(controller, credentials, context, stop_flag=self.stop, ready_flag=self.ready)
         finally:
             await api.close()
             await _silence(asyncio.get_running_loop())

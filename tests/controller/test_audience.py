@@ -8,11 +8,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from kmcp_controller.access import Access
-from kmcp_controller.audience import Audience
-from kmcp_controller.cluster import Cluster
-from kmcp_controller.live import Live
-from kmcp_controller.site import app
+from kmcp_controller.catalog.audience import Audience
+from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.site import app
+from kmcp_controller.cluster.access import Access
+from kmcp_controller.cluster.client import Cluster
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from tests.controller.driving import token

@@ -11,11 +11,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from kmcp_controller import logs
-from kmcp_controller.access import Access
-from kmcp_controller.cluster import Cluster, resource_of
-from kmcp_controller.management import exposition, health, serve
-from kmcp_controller.metrics import Metrics
+from kmcp_controller.cluster.access import Access
+from kmcp_controller.cluster.client import Cluster, resource_of
+from kmcp_controller.program.management import exposition, health, serve
+from kmcp_controller.telemetry import logs
+from kmcp_controller.telemetry.metrics import Metrics
 from kmcp_runtime.kube.api import KubeApi
 from tests.cluster.certificates import Authority
 from tests.controller.conftest import Start

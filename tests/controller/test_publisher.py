@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from kmcp_controller.catalog import LiveServer
-from kmcp_controller.cluster import Cluster
-from kmcp_controller.live import Live
-from kmcp_controller.metrics import Metrics
-from kmcp_controller.publisher import Pins, Publisher
-from kmcp_controller.publishing import LABEL, InconsistentError
+from kmcp_controller.catalog.configmaps import LABEL, InconsistentError
+from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.live_server import LiveServer
+from kmcp_controller.catalog.publisher import Pins, Publisher
+from kmcp_controller.cluster.client import Cluster
+from kmcp_controller.telemetry.metrics import Metrics
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from tests.cluster.model import Cluster as Given

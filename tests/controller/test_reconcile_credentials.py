@@ -39,5 +39,5 @@ async def test_a_plugin_is_refused_with_the_reason(tmp_path: Path) -> None:
 
 
 def test_the_controller_needs_no_kubernetes_package() -> None:
-    program = "import sys; sys.modules['kubernetes'] = None; import kmcp_controller.incluster"
+    program = "import sys; sys.modules['kubernetes'] = None; import kmcp_controller.program.run"
     subprocess.run([sys.executable, "-c", program], check=True)

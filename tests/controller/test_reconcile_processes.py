@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kmcp_controller.cluster import KINDS
+from kmcp_controller.cluster.client import KINDS
 from tests.controller.conftest import Start
 from tests.controller.driving import Driver, condition
 from tests.controller.test_reconcile import IMAGE, OWNED, programmed

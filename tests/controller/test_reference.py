@@ -7,8 +7,7 @@ import pytest
 from fastmcp import Client
 
 from kmcp_controller import status
-from kmcp_controller.narrowing import narrowed
-from kmcp_controller.reference import (
+from kmcp_controller.discovery.pins import (
     entry_name,
     first_sight,
     pin_mode,
@@ -17,6 +16,7 @@ from kmcp_controller.reference import (
     wants_first_sight,
 )
 from kmcp_controller.spec import MCPServer, parse
+from kmcp_controller.spec.catalog_entry import narrowed
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime import RuntimeSettings, publish

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from kmcp_controller.crd import definition as our_definition
+from kmcp_controller.spec.crd import definition as our_definition
 from kmcp_runtime.kube.api import KubeApi
 from tests.applying import apply
 from tests.chart.rendering import VALUES, Chart, of_kind

@@ -10,7 +10,7 @@ from fastmcp import Client
 
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
-from kmcp_istio.tools.enrolment import FIELD_MANAGER
+from kmcp_istio.tools.waypoint_changes import FIELD_MANAGER
 from kmcp_runtime import RuntimeSettings
 from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kmcp_argo import revisions, rollouts
 from kmcp_argo.arguments import RolloutName, Written
 from kmcp_argo.changes import outcome
 from kmcp_argo.client import Argo
+from kmcp_argo.rollouts import revisions, rollout_status
 from kmcp_runtime import DryRun, Effect, Namespace, Rule, Word, bad_argument, conflict, injected, tool
 from kmcp_runtime.kube import objects
 
@@ -58,25 +58,25 @@ async def argo_rollout_action(
 
 
 def _abort(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:
-    if rollouts.status_of(found).get("abort"):
+    if rollout_status.status_of(found).get("abort"):
         return "unchanged: it is aborted already", None, True
-    if rollouts.is_fully_promoted(found):
+    if rollout_status.is_fully_promoted(found):
         name = found["metadata"]["name"]
         raise conflict(f"{name} is fully promoted: there is nothing to abort", "action=undo goes back to a revision")
     return "aborted", {"status": {"abort": True}}, True
 
 
 def _retry(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:
-    if not rollouts.status_of(found).get("abort"):
+    if not rollout_status.status_of(found).get("abort"):
         name = found["metadata"]["name"]
         raise conflict(f"{name} is not aborted: there is nothing to retry", "argo_promote_rollout lets it go on")
     return "retried", {"status": {"abort": False}}, True
 
 
 def _resume(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:
-    if rollouts.spec_of(found).get("paused"):
+    if rollout_status.spec_of(found).get("paused"):
         return "resumed", {"spec": {"paused": False}}, False
-    if rollouts.status_of(found).get("pauseConditions"):
+    if rollout_status.status_of(found).get("pauseConditions"):
         name = found["metadata"]["name"]
         raise conflict(f"{name} is paused by one of its steps", f"argo_promote_rollout rollout_name={name} goes on")
     return "unchanged: it is not paused", None, False
@@ -110,13 +110,13 @@ async def _undone(argo: Argo, found: objects.Object, to_revision: int, dry_run: 
 
 def _of_rollout(answer: Mapping[str, Any], found: objects.Object) -> dict[str, Any]:
     """The answer under the Rollout's name and status, where a referenced workload was what changed."""
-    state, message = rollouts.phase(found)
+    state, message = rollout_status.phase(found)
     return {**answer, "name": found["metadata"]["name"], "status": state, "message": message or None}
 
 
 async def _holder(argo: Argo, found: objects.Object) -> tuple[objects.Object, Any]:
     """The object that holds the pod template."""
-    reference = rollouts.spec_of(found).get("workloadRef")
+    reference = rollout_status.spec_of(found).get("workloadRef")
     namespace = found["metadata"]["namespace"]
     if not reference:
         return found, await argo.argo_place("rollouts", namespace)

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from kmcp_argo.client import GROUP, Argo
-from kmcp_argo.controller import LABEL, NAMESPACE, Found, find_controllers
+from kmcp_argo.installation.deployments import LABEL, NAMESPACE, Found, find_controllers
 from kmcp_runtime import Effect, Namespace, Result, Rule, Word, command, injected, tool
 from kmcp_runtime.kube import objects
 

@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from kmcp_argo import rollouts
 from kmcp_argo.arguments import RolloutName, Written
 from kmcp_argo.changes import outcome
 from kmcp_argo.client import Argo
-from kmcp_argo.images import ImageChange, assignment, changes
+from kmcp_argo.rollouts import rollout_status
+from kmcp_argo.rollouts.image_patch import ImageChange, assignment, changes
 from kmcp_runtime import DryRun, Effect, Namespace, Rule, ToolFailure, Word, bad_argument, injected, tool
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.cluster import Place
@@ -44,7 +44,7 @@ async def argo_set_rollout_image(
     before, after, changed = await _set(argo, place, name, container_image, dry_run)
     answer = await outcome(argo, before, after, dry_run)
     current = after if place.kind.kind == "Rollout" else rollout
-    state, message = rollouts.phase(current)
+    state, message = rollout_status.phase(current)
     return ImageSet(
         **{**answer, "name": rollout_name, "status": state, "message": message or None},
         target="rollout" if place.kind.kind == "Rollout" else "workload_ref",
@@ -54,7 +54,7 @@ async def argo_set_rollout_image(
 
 async def _target(argo: Argo, rollout: objects.Object) -> tuple[Place, str]:
     """Where the containers are: the Rollout itself, or the Deployment that it references."""
-    reference = rollouts.spec_of(rollout).get("workloadRef")
+    reference = rollout_status.spec_of(rollout).get("workloadRef")
     namespace = rollout["metadata"]["namespace"]
     if not reference:
         return await argo.argo_place("rollouts", namespace), rollout["metadata"]["name"]

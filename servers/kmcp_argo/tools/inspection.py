@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_argo import analysis, revisions, rollouts
 from kmcp_argo.arguments import RolloutName
 from kmcp_argo.client import Argo
+from kmcp_argo.rollouts import analysis, revisions, rollout_status
 from kmcp_runtime import Effect, Namespace, Result, Rule, TimeoutSeconds, Word, injected, tool
 from kmcp_runtime.kube import objects
 
@@ -38,7 +38,7 @@ class RolloutDetails(Result):
     cuttable = "replica_sets"
     untrusted = True
 
-    rollout: rollouts.Row
+    rollout: rollout_status.Row
     timed_out: bool | None = Field(default=None, description="True when it was neither healthy nor degraded in time")
     paused: bool | None = Field(default=None, description="spec.paused")
     aborted: bool | None = None
@@ -70,10 +70,10 @@ async def argo_get_rollout(
     owned, runs = await asyncio.gather(
         argo.owned("replicasets.apps", found), argo.owned("analysisruns.argoproj.io", found)
     )
-    seen, spec = rollouts.status_of(found), rollouts.spec_of(found)
+    seen, spec = rollout_status.status_of(found), rollout_status.spec_of(found)
     newest_first = sorted(runs, key=lambda each: str(each["metadata"]["creationTimestamp"]), reverse=True)
     return RolloutDetails(
-        rollout=rollouts.row(found),
+        rollout=rollout_status.row(found),
         timed_out=(wait and late) or None,
         paused=bool(spec.get("paused")) or None,
         aborted=bool(seen.get("abort")) or None,
@@ -92,18 +92,20 @@ async def _settled(argo: Argo, name: str, namespace: str, seconds: float) -> tup
     deadline = time.monotonic() + seconds
     while True:
         found = await argo.rollout(name, namespace)
-        state, message = rollouts.phase(found)
+        state, message = rollout_status.phase(found)
         if state in _ENDS or time.monotonic() >= deadline:
             return found, state not in _ENDS
-        await argo.call.progress(rollouts.row(found).available, rollouts.desired(found), f"{state}: {message}")
+        await argo.call.progress(
+            rollout_status.row(found).available, rollout_status.desired(found), f"{state}: {message}"
+        )
         await asyncio.sleep(_POLL_SECONDS)
 
 
 def _steps(found: objects.Object) -> list[Step]:
-    current = rollouts.step_index(found)
+    current = rollout_status.step_index(found)
     return [
-        Step(step=rollouts.step_in_words(each), current=True if index == current else None)
-        for index, each in enumerate(rollouts.steps(found))
+        Step(step=rollout_status.step_in_words(each), current=True if index == current else None)
+        for index, each in enumerate(rollout_status.steps(found))
     ]
 
 
@@ -113,8 +115,8 @@ def _condition(each: dict[str, Any]) -> Condition:
 
 def _next_step(found: objects.Object) -> str | None:
     name = found["metadata"]["name"]
-    state, _ = rollouts.phase(found)
-    if rollouts.status_of(found).get("abort"):
+    state, _ = rollout_status.phase(found)
+    if rollout_status.status_of(found).get("abort"):
         return f"Aborted: argo_rollout_action rollout_name={name} action=retry, or action=undo."
     if state == "Paused":
         return f"argo_promote_rollout rollout_name={name} goes on; argo_rollout_action action=abort goes back."

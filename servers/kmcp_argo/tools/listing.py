@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from kmcp_argo import analysis, rollouts
 from kmcp_argo.client import Argo
+from kmcp_argo.rollouts import analysis, rollout_status
 from kmcp_runtime import (
     AllNamespaces,
     Cursor,
@@ -22,7 +22,7 @@ from kmcp_runtime import (
 from kmcp_runtime.kube import pages
 
 
-class Rollouts(Page[rollouts.Row | analysis.Experiment]):
+class Rollouts(Page[rollout_status.Row | analysis.Experiment]):
     """Rollouts or experiments, by namespace and name."""
 
 
@@ -44,7 +44,9 @@ async def argo_rollouts_list(
     limit = int(cursors.decode(cursor, bound_to).get("l", limit)) if cursor else limit
     now = datetime.now(UTC)
     result = Rollouts(
-        items=[rollouts.row(each) if type == "rollouts" else analysis.experiment(each, now) for each in page.items],
+        items=[
+            rollout_status.row(each) if type == "rollouts" else analysis.experiment(each, now) for each in page.items
+        ],
         total=page.total,
         truncated=page.next_token is not None,
         cursor=page.cursor(limit, bound_to),

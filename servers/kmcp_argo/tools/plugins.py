@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kmcp_argo import plugins
 from kmcp_argo.client import Argo
-from kmcp_argo.controller import CONTAINER, LABEL, NAMESPACE, find_controllers
+from kmcp_argo.installation import router_plugins
+from kmcp_argo.installation.deployments import CONTAINER, LABEL, NAMESPACE, find_controllers
 from kmcp_runtime import (
     Diff,
     DryRun,
@@ -76,7 +76,7 @@ class GatewayPlugin(Result):
 @tool(Effect.READ, needs=_LOGS)
 async def argo_check_plugin_logs(
     namespace: Namespace = NAMESPACE,
-    plugin: Annotated[str, Word("As in trafficRouterPlugins")] = plugins.GATEWAY_API,
+    plugin: Annotated[str, Word("As in trafficRouterPlugins")] = router_plugins.GATEWAY_API,
     timeout_seconds: TimeoutSeconds = 30,
     argo: Argo = injected(),
 ) -> PluginLogs:
@@ -90,8 +90,8 @@ async def argo_check_plugin_logs(
         found=seen.found,
         loaded=seen.loaded,
         source=seen.source,
-        version=plugins.version_of(source),
-        architecture=plugins.architecture_of(source),
+        version=router_plugins.version_of(source),
+        architecture=router_plugins.architecture_of(source),
         download_seconds=seen.seconds,
         errors=seen.errors,
         lines=seen.lines,
@@ -120,7 +120,7 @@ async def argo_verify_gateway_plugin(
 ) -> GatewayPlugin:
     """Check that the Gateway API plugin is configured and loaded; should_install=true configures it."""
     config = await _config(argo, namespace)
-    known = plugins.entries(config)
+    known = router_plugins.entries(config)
     entry = _gateway_entry(known)
     wanted, pod, problems = known, None, list[str]()
     try:
@@ -131,19 +131,19 @@ async def argo_verify_gateway_plugin(
         problems.append(failure.message)  # Without a controller the configuration is still worth telling.
     if should_install:
         entry = await _wanted(argo, pod, version, sha256)
-        wanted = plugins.with_entry(known, entry)
+        wanted = router_plugins.with_entry(known, entry)
         if wanted != known:
             await _configure(argo, namespace, config, wanted, dry_run)
             if restart_controller and not dry_run:
                 await _restart(argo, namespace)
     changed = wanted != known
-    loaded = (await _loading(argo, pod, plugins.GATEWAY_API, 0)).loaded if pod else None
+    loaded = (await _loading(argo, pod, router_plugins.GATEWAY_API, 0)).loaded if pod else None
     location = str((entry or {}).get("location") or "")
     return GatewayPlugin(
         configured=_gateway_entry(known if dry_run else wanted) is not None,
         location=location or None,
-        version=plugins.version_of(location),
-        architecture=plugins.architecture_of(location),
+        version=router_plugins.version_of(location),
+        architecture=router_plugins.architecture_of(location),
         loaded=loaded,
         changed=changed,
         diff=Diff(known, wanted) if changed else None,
@@ -172,14 +172,14 @@ async def _controller_pod(argo: Argo, namespace: str) -> objects.Object:
     return max(running, key=lambda each: str(each["status"].get("startTime", "")))
 
 
-async def _loading(argo: Argo, pod: objects.Object, plugin: str, seconds: float) -> plugins.Loading:
+async def _loading(argo: Argo, pod: objects.Object, plugin: str, seconds: float) -> router_plugins.Loading:
     """The story of a plugin; a controller that has just started is given time to write it."""
     deadline = time.monotonic() + max(0.0, seconds - _age(pod))
     while True:
-        seen = plugins.loading(await _log(argo, pod), plugin)
+        seen = router_plugins.loading(await _log(argo, pod), plugin)
         if not seen.found and _restarts(pod):
             # A plugin that cannot be loaded ends the controller: the run before tells why.
-            seen = plugins.loading(await _log(argo, pod, previous=True), plugin)
+            seen = router_plugins.loading(await _log(argo, pod, previous=True), plugin)
         if seen.loaded or seen.errors or time.monotonic() >= deadline:
             return seen
         await argo.call.progress(0, None, f"{plugin} is not loaded yet")
@@ -220,18 +220,20 @@ def _why_not_found(plugin: str, pod: objects.Object) -> str:
 async def _config(argo: Argo, namespace: str) -> objects.Object | None:
     place = await argo.place("configmaps", namespace)
     try:
-        return await objects.read(argo.api, place.kind, plugins.CONFIG_MAP, namespace)
+        return await objects.read(argo.api, place.kind, router_plugins.CONFIG_MAP, namespace)
     except StatusFailure as failure:
         if failure.http_status != 404:
             raise
         return None
 
 
-def _gateway_entry(known: list[plugins.Entry]) -> plugins.Entry | None:
-    return next((each for each in known if each["name"] == plugins.GATEWAY_API), None)
+def _gateway_entry(known: list[router_plugins.Entry]) -> router_plugins.Entry | None:
+    return next((each for each in known if each["name"] == router_plugins.GATEWAY_API), None)
 
 
-async def _wanted(argo: Argo, pod: objects.Object | None, version: str | None, sha256: str | None) -> plugins.Entry:
+async def _wanted(
+    argo: Argo, pod: objects.Object | None, version: str | None, sha256: str | None
+) -> router_plugins.Entry:
     """The entry for a release, for the platform of the node that the controller runs on."""
     if not version:
         raise bad_argument(
@@ -245,21 +247,21 @@ async def _wanted(argo: Argo, pod: objects.Object | None, version: str | None, s
     release = version if version.startswith("v") else f"v{version}"
     file = f"gatewayapi-plugin-{info['operatingSystem']}-{info['architecture']}"
     location = f"{argo.settings.gateway_plugin_url.rstrip('/')}/{release}/{file}"
-    return {"name": plugins.GATEWAY_API, "location": location, **({"sha256": sha256.lower()} if sha256 else {})}
+    return {"name": router_plugins.GATEWAY_API, "location": location, **({"sha256": sha256.lower()} if sha256 else {})}
 
 
 async def _configure(
-    argo: Argo, namespace: str, config: Mapping[str, Any] | None, wanted: list[plugins.Entry], dry_run: bool
+    argo: Argo, namespace: str, config: Mapping[str, Any] | None, wanted: list[router_plugins.Entry], dry_run: bool
 ) -> None:
-    data = {"data": {plugins.KEY: plugins.written(wanted)}}
+    data = {"data": {router_plugins.KEY: router_plugins.written(wanted)}}
     place = await argo.place("configmaps", namespace)
     if config is None:
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": plugins.CONFIG_MAP}, **data}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": router_plugins.CONFIG_MAP}, **data}
         await objects.create(argo.api, place.kind, namespace, body, dry_run=dry_run)
         return
     # Refused when somebody else has changed it since it was read.
     patch = {"metadata": {"resourceVersion": config["metadata"]["resourceVersion"]}, **data}
-    await objects.patch(argo.api, place.kind, plugins.CONFIG_MAP, namespace, patch, "merge", dry_run=dry_run)
+    await objects.patch(argo.api, place.kind, router_plugins.CONFIG_MAP, namespace, patch, "merge", dry_run=dry_run)
 
 
 async def _restart(argo: Argo, namespace: str) -> None:
@@ -270,13 +272,13 @@ async def _restart(argo: Argo, namespace: str) -> None:
     await objects.patch(argo.api, place.kind, found[0].name, found[0].namespace, patch, "strategic")
 
 
-def _problems(entry: plugins.Entry | None, loaded: bool | None) -> list[str]:
+def _problems(entry: router_plugins.Entry | None, loaded: bool | None) -> list[str]:
     if entry is None:
-        return [f"{plugins.GATEWAY_API} is not configured"]
-    return [f"the running controller has not loaded {plugins.GATEWAY_API}"] if loaded is False else []
+        return [f"{router_plugins.GATEWAY_API} is not configured"]
+    return [f"the running controller has not loaded {router_plugins.GATEWAY_API}"] if loaded is False else []
 
 
-def _next_step(entry: plugins.Entry | None, loaded: bool | None, namespace: str) -> str | None:
+def _next_step(entry: router_plugins.Entry | None, loaded: bool | None, namespace: str) -> str | None:
     if entry is None:
         return "argo_verify_gateway_plugin should_install=true version=<release> configures it."
     if loaded is False:

@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kmcp_argo import rollouts
 from kmcp_argo.arguments import RolloutName, Written
 from kmcp_argo.changes import apply, outcome
 from kmcp_argo.client import Argo
-from kmcp_argo.promotion import promotion
+from kmcp_argo.rollouts import rollout_status
+from kmcp_argo.rollouts.promotion_patch import promotion
 from kmcp_runtime import DryRun, Effect, Namespace, Rule, Word, injected, tool
 
 _NEEDS = (
@@ -47,8 +47,8 @@ async def argo_promote_rollout(
     answer = await outcome(argo, before, after, dry_run)
     return Promoted(
         **answer,
-        from_step=rollouts.step(before),
-        to_step=rollouts.step(after),
+        from_step=rollout_status.step(before),
+        to_step=rollout_status.step(after),
         patches=[dict(patch) for patch in wanted.patches],
         hint=wanted.why_nothing,
     )
@@ -61,6 +61,6 @@ async def argo_pause_rollout(
     """Hold a rollout where it is until argo_promote_rollout, or action=resume of argo_rollout_action."""
     before = await argo.rollout(rollout_name, namespace)
     after = before
-    if not rollouts.spec_of(before).get("paused"):
+    if not rollout_status.spec_of(before).get("paused"):
         after = await argo.patch("rollouts", rollout_name, namespace, {"spec": {"paused": True}}, dry_run=dry_run)
     return Paused(**await outcome(argo, before, after, dry_run), paused=True)

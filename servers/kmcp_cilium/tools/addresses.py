@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel
 
-from kmcp_cilium.agent import parsed
+from kmcp_cilium.agents.agent import parsed
 from kmcp_cilium.arguments import AnyNode, Elements
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool

@@ -6,14 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from kmcp_cilium import routes
-from kmcp_cilium.agent import Agent, parsed
-from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.agents.agent import Agent, parsed
+from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import EveryNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import part
 from kmcp_cilium.prefixes import address
+from kmcp_cilium.state import bgp_routes
+from kmcp_cilium.state.endpoint_state import part
 from kmcp_runtime import Cursor, Effect, Limit, Rule, ToolFailure, Word, bad_argument, injected, not_found
 
 _WHY = "the real agent's peer never answers: an established session, and what it advertises, is a stand-in's"
@@ -176,7 +176,7 @@ def _routes(node: str, each: Mapping[str, Any]) -> list[Route]:
             vrouter_asn=each.get("router-asn", 0),
             neighbor=each.get("neighbor") or None,
             prefix=each.get("prefix", ""),
-            next_hops=routes.next_hops(path.get("path-attributes") or ()),
+            next_hops=bgp_routes.next_hops(path.get("path-attributes") or ()),
             age_seconds=path.get("age-nanoseconds", 0) // _NANOSECONDS,
             best=bool(path.get("best")),
         )

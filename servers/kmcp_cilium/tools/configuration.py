@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 
 from kmcp_cilium import changes
-from kmcp_cilium.agent import Agent
-from kmcp_cilium.answers import Spread
+from kmcp_cilium.agents.agent import Agent
+from kmcp_cilium.agents.answers import Spread
 from kmcp_cilium.arguments import OneNode, as_text
 from kmcp_cilium.changes import POLICY_ENFORCEMENT
 from kmcp_cilium.client import Cilium

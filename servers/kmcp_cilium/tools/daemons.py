@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium import status
-from kmcp_cilium.agent import Agent, parsed
-from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.agents.agent import Agent, parsed
+from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import EveryNode, OneNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.status import DaemonStatus, Wanted
+from kmcp_cilium.state import daemon_status
+from kmcp_cilium.state.daemon_status import DaemonStatus, Wanted
 from kmcp_runtime import Body, Cursor, Effect, Word, bad_argument, cursors, injected
 
 _NO_KUBERNETES = "--require-k8s-connectivity=false"
@@ -98,7 +98,7 @@ async def cilium_get_daemon_status(
     words = ("status", *(("--brief",) if brief else ()), _NO_KUBERNETES)
 
     async def ask(agent: Agent) -> DaemonStatus:
-        told = status.daemon_status(agent.node, await agent.json(*words), wanted)
+        told = daemon_status.daemon_status(agent.node, await agent.json(*words), wanted)
         if show_health:
             await _add_health(told, agent)
         told.nodes = [each["name"] for each in await agent.json("node", "list")] if show_all_nodes else None
@@ -149,7 +149,7 @@ async def _add_health(told: DaemonStatus, agent: Agent) -> None:
         told.reachability_error = ended.stderr.decode(errors="replace").strip()
     else:
         answer = parsed(ended.stdout.decode(errors="replace"), "cilium-health status")
-        told.reachability = status.reachability(answer)
+        told.reachability = daemon_status.reachability(answer)
 
 
 def _health_hint(items: list[DaemonStatus]) -> str | None:

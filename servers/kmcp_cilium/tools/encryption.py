@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from kmcp_cilium.agent import Agent
-from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.agents.agent import Agent
+from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import EveryNode, OneNode
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import part
+from kmcp_cilium.state.endpoint_state import part
 from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected, unavailable
 
 IPSEC = "IPsec"

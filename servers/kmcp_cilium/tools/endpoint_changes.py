@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from kmcp_cilium import changes, endpoints
+from kmcp_cilium import changes
 from kmcp_cilium.arguments import Elements, OneNode
 from kmcp_cilium.changes import AgentChange, OptionChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import EndpointId, Located, part
 from kmcp_cilium.rights import PODS
+from kmcp_cilium.state import endpoint_state
+from kmcp_cilium.state.endpoint_state import EndpointId, Located, part
 from kmcp_runtime import DryRun, Effect, Word, injected
 
 OPTIONS = (
@@ -76,7 +77,7 @@ async def cilium_manage_endpoint_labels(
     cilium: Cilium = injected(),
 ) -> LabelsChange:
     """Add or disable labels of an endpoint; its identity changes with them until the pod is made anew."""
-    located = await endpoints.locate(cilium, endpoint_id, node_name)
+    located = await endpoint_state.locate(cilium, endpoint_id, node_name)
     before = _labels_of(located.found)
     if dry_run:
         after = _predicted(before, labels, action)
@@ -106,7 +107,7 @@ async def cilium_manage_endpoint_config(
 ) -> ConfigChange:
     """Set options of one endpoint such as Debug, PolicyAuditMode or DropNotification; {} shows them."""
     options = {_option(name): changes.wanted(name, value) for name, value in config.items()}
-    located = await endpoints.locate(cilium, endpoint_id, node_name)
+    located = await endpoint_state.locate(cilium, endpoint_id, node_name)
     before = await _options_of(located)
     differing = changes.differences(options, before)
     pending = False
@@ -135,7 +136,7 @@ async def cilium_disconnect_endpoint(
     endpoint_id: EndpointId, node_name: OneNode = None, dry_run: DryRun = False, cilium: Cilium = injected()
 ) -> Disconnection:
     """Cut an endpoint off: its pod loses the network until it is made anew."""
-    located = await endpoints.locate(cilium, endpoint_id, node_name)
+    located = await endpoint_state.locate(cilium, endpoint_id, node_name)
     if not dry_run:
         await located.agent.text("endpoint", "disconnect", located.id)
     return Disconnection(

@@ -5,14 +5,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kmcp_cilium import endpoints
-from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import Elements, EveryNode, OneNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import Detail, Endpoint, EndpointId, LogEntry, part
-from kmcp_cilium.labels import of_its_own
 from kmcp_cilium.rights import PODS
+from kmcp_cilium.state import endpoint_state
+from kmcp_cilium.state.endpoint_state import Detail, Endpoint, EndpointId, LogEntry, part
+from kmcp_cilium.state.labels import of_its_own
 from kmcp_runtime import Cursor, Effect, Limit, OptionalNamespace, Page, Result, Rule, Word, bad_argument, injected
 from kmcp_runtime.kube.pages import Query, fetch
 
@@ -76,7 +76,7 @@ async def cilium_get_endpoints_list(
         if found.items or cursor or agents > _FEW:
             return found
     answers = await cilium.everywhere(node_name, lambda agent: agent.json("endpoint", "list"))
-    rows = [endpoints.entry(node, each) for node, listed in answers for each in listed]
+    rows = [endpoint_state.entry(node, each) for node, listed in answers for each in listed]
     kept = [row for row in rows if (not namespace or row.namespace == namespace) and (not state or row.state == state)]
     kept.sort(key=lambda row: (row.node, row.id))
     hint = None if kept else "None matches; without namespace and state all are listed."
@@ -94,11 +94,11 @@ async def cilium_get_endpoint_details(
     if (endpoint_id is None) == (not labels):
         raise bad_argument("exactly one of endpoint_id and labels is needed", "cilium_get_endpoints_list lists them")
     if endpoint_id is not None:
-        located = await endpoints.locate(cilium, endpoint_id, node_name)
-        return Details(items=[endpoints.detail(located.agent.node, located.found)], total=1)
+        located = await endpoint_state.locate(cilium, endpoint_id, node_name)
+        return Details(items=[endpoint_state.detail(located.agent.node, located.found)], total=1)
     words = ("endpoint", "get", "-l", ",".join(labels or ()))
     answers = await cilium.everywhere(node_name, lambda agent: agent.json_or(("not_found",), [], *words))
-    found = [endpoints.detail(node, each) for node, listed in answers for each in listed]
+    found = [endpoint_state.detail(node, each) for node, listed in answers for each in listed]
     hint = None if found else "No endpoint has these labels; cilium_get_endpoints_list shows labels."
     return Details(items=found, total=len(found), unreachable=answers.unreachable, hint=hint)
 
@@ -112,8 +112,8 @@ async def cilium_get_endpoint_logs(
     cilium: Cilium = injected(),
 ) -> Log:
     """Show the state changes of an endpoint, newest first: why it is not ready or regenerates."""
-    located = await endpoints.locate(cilium, endpoint_id, node_name)
-    entries = [endpoints.log_entry(change) for change in await located.agent.json("endpoint", "log", located.id)]
+    located = await endpoint_state.locate(cilium, endpoint_id, node_name)
+    entries = [endpoint_state.log_entry(change) for change in await located.agent.json("endpoint", "log", located.id)]
     return cilium.page(Log, entries, limit, cursor, node=located.agent.node, id=int(located.id))
 
 
@@ -122,7 +122,7 @@ async def cilium_get_endpoint_health(
     endpoint_id: EndpointId, node_name: OneNode = None, cilium: Cilium = injected()
 ) -> Health:
     """Show whether an endpoint's BPF programs, policy and connection are well."""
-    located = await endpoints.locate(cilium, endpoint_id, node_name)
+    located = await endpoint_state.locate(cilium, endpoint_id, node_name)
     told = await located.agent.json("endpoint", "health", located.id)
     return Health(
         node=located.agent.node,

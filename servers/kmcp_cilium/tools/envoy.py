@@ -3,12 +3,12 @@
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from kmcp_cilium import envoy
-from kmcp_cilium.agent import Agent
+from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import OneNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.envoy import EnvoyItem
+from kmcp_cilium.state import envoy_items
+from kmcp_cilium.state.envoy_items import EnvoyItem
 from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, Word, bad_argument, injected, pattern, unavailable
 
 Resource = Literal["certs", "clusters", "config", "listeners", "logging", "metrics", "serverinfo"]
@@ -42,7 +42,7 @@ async def cilium_list_envoy_config(
     named = pattern(filter, "filter") if filter else None
     agent = await cilium.one_agent(node_name)
     text = await _told(agent, _words(resource_name, section, filter))
-    found = envoy.items(resource_name, text)
+    found = envoy_items.items(resource_name, text)
     kept = [item for item in found if named is None or item.name is None or named.found_in(item.name)]
     hint = None if kept else "Envoy has none of these" + (" that the filter matches." if filter else ".")
     return cilium.page(EnvoyItems, kept, limit, cursor, hint, node=agent.node)

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium import policies
-from kmcp_cilium.agent import parsed
-from kmcp_cilium.answers import Answers, SpreadPage
+from kmcp_cilium.agents.agent import parsed
+from kmcp_cilium.agents.answers import Answers, SpreadPage
 from kmcp_cilium.arguments import EveryNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.policy import policy_objects
 from kmcp_cilium.rights import PODS
 from kmcp_runtime import Cursor, Effect, Limit, Rule, Word, injected
 
@@ -55,7 +55,7 @@ async def cilium_show_features_status(
     found = [*_of_agents(answers), *_of_operator(await _operator(cilium))]
     kept = [each for each in found if match is None or match.lower() in f"{each.feature} {each.labels}".lower()]
     kept.sort(key=lambda each: (each.of, each.feature, sorted(each.labels.items())))
-    sets = await policies.objects(cilium, await cilium.discovery.resolve("daemonsets.apps"), None)
+    sets = await policy_objects.objects(cilium, await cilium.discovery.resolve("daemonsets.apps"), None)
     names = {each["metadata"]["name"] for each in sets}
     hint = None if kept else "No feature's name holds that." if match else "The agents tell of no feature."
     return cilium.page(

@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from kmcp_cilium.agent import Agent
-from kmcp_cilium.answers import Answers, Spread, SpreadPage
+from kmcp_cilium.agents.agent import Agent
+from kmcp_cilium.agents.answers import Answers, Spread, SpreadPage
 from kmcp_cilium.arguments import Element, EveryNode, OneNode, split
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import part
 from kmcp_cilium.prefixes import completed, prefix
+from kmcp_cilium.state.endpoint_state import part
 from kmcp_runtime import DryRun, Effect, ToolFailure, Word, bad_argument, conflict, injected, unavailable
 
 _OFF = "prefilter is not enabled"

@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from kmcp_cilium import flows
-from kmcp_cilium.answers import Spread
+from kmcp_cilium.agents.answers import Spread
 from kmcp_cilium.arguments import EveryNode, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.flows import Flow, Seen
+from kmcp_cilium.state import hubble_flows
+from kmcp_cilium.state.hubble_flows import Flow, Seen
 from kmcp_runtime import Duration, Effect, OptionalNamespace, Word, bad_argument, injected
 
 Verdict = Literal["FORWARDED", "DROPPED", "AUDIT", "REDIRECTED", "ERROR", "TRACED", "TRANSLATED"]
@@ -56,11 +56,11 @@ async def cilium_hubble_observe(
     if pod and (from_pod or to_pod):
         raise bad_argument("pod means either end: not together with from_pod or to_pod", "leave pod out")
     named = {"--pod": pod, "--from-pod": from_pod, "--to-pod": to_pod}
-    words = flows.words(named, namespace)
+    words = hubble_flows.words(named, namespace)
     given = {"--verdict": verdict, "--protocol": protocol, "--port": port and str(port), "--fqdn": fqdn}
     words += [word for flag, value in given.items() if value for word in (flag, value)]
     words += ["--since", f"{max(1, round(since))}s", "--last", str(limit), "-o", "json"]
-    answers = await cilium.everywhere(node_name, lambda agent: flows.observed(agent, words))
+    answers = await cilium.everywhere(node_name, lambda agent: hubble_flows.observed(agent, words))
     return _merged([seen for _, seen in answers], limit).model_copy(update={"unreachable": answers.unreachable})
 
 
@@ -72,7 +72,7 @@ def _merged(seen: list[Seen], limit: int) -> Flows:
         items=merged[-limit:],
         returned=min(limit, len(merged)),
         truncated=len(merged) > limit,
-        counts=flows.counts(merged),
+        counts=hubble_flows.counts(merged),
         lost_events=lost or None,
         hint=hint,
     )

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from kmcp_cilium import releases
+from kmcp_cilium.chart import releases
+from kmcp_cilium.chart.releases import ReleaseChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
-from kmcp_cilium.releases import ReleaseChange
 from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected
 
 

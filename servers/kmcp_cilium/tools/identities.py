@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium.agent import Agent
+from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import AnyNode, Elements
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.labels import matching
+from kmcp_cilium.state.labels import matching
 from kmcp_runtime import Cursor, Effect, Limit, Page, Result, ToolFailure, Word, bad_argument, injected, not_found
 
 Kind = Literal["cluster", "reserved", "cidr", "remote_node"]

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from kmcp_cilium import modes, policies, releases, validation
 from kmcp_cilium.arguments import ClusterName
+from kmcp_cilium.chart import modes, releases
+from kmcp_cilium.chart.modes import Mode
+from kmcp_cilium.chart.releases import ReleaseChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
-from kmcp_cilium.modes import Mode
-from kmcp_cilium.releases import ReleaseChange
+from kmcp_cilium.policy import policy_objects, validation
 from kmcp_runtime import (
     Body,
     DryRun,
@@ -167,7 +168,7 @@ async def _refuse_occupied(cilium: Cilium, values: Mapping[str, Any]) -> None:
             f"{release.status})",
             "cilium_upgrade_cilium changes its version or values",
         )
-    sets = await policies.objects(cilium, await cilium.discovery.resolve("daemonsets.apps"), None)
+    sets = await policy_objects.objects(cilium, await cilium.discovery.resolve("daemonsets.apps"), None)
     places = {each["metadata"]["name"]: each["metadata"]["namespace"] for each in sets}
     if releases.NAME in places:
         raise conflict(
@@ -242,7 +243,7 @@ async def _without_relay(cilium: Cilium, release: Release) -> None:
 
 
 async def _kinds(cilium: Cilium) -> list[str]:
-    found = await policies.objects(
+    found = await policy_objects.objects(
         cilium, await cilium.discovery.resolve("customresourcedefinitions.apiextensions.k8s.io"), None
     )
     return sorted(each["metadata"]["name"] for each in found if each["spec"]["group"] == _GROUP)

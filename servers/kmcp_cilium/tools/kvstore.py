@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel
 
-from kmcp_cilium.agent import Agent
+from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import AnyNode, check_operand
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium

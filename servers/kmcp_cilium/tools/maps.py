@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from kmcp_cilium import faults
-from kmcp_cilium.agent import Agent
+from kmcp_cilium.agents import failures
+from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import OneNode, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
@@ -143,7 +143,7 @@ def _documents(text: str) -> Iterator[Mapping[str, Any]]:
         try:
             found, position = decoder.raw_decode(text, position)
         except ValueError:
-            raise faults.unreadable("cilium-dbg map events", text[position:]) from None
+            raise failures.unreadable("cilium-dbg map events", text[position:]) from None
         yield found
 
 

@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from kmcp_cilium import mesh, releases
 from kmcp_cilium.arguments import check_cluster_name, split
+from kmcp_cilium.chart import cluster_mesh, releases
+from kmcp_cilium.chart.cluster_mesh import Side
+from kmcp_cilium.chart.releases import ChangedValue, ReleaseChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
-from kmcp_cilium.mesh import Side
-from kmcp_cilium.releases import ChangedValue, ReleaseChange
-from kmcp_cilium.services import check_frontend
+from kmcp_cilium.state.load_balancer import check_frontend
 from kmcp_runtime import DryRun, Effect, Result, Word, bad_argument, conflict, injected, not_found
 
 RemoteName = Annotated[str, AfterValidator(check_cluster_name), Word("The remote cluster's name")]
@@ -53,11 +53,11 @@ async def cilium_connect_to_remote_cluster(
 ) -> Connection:
     """Connect this cluster's mesh with another one's; both must have cluster mesh switched on."""
     here, there = await _sides(cilium, context)
-    mesh.check(here, there, cluster_name)
-    match = await mesh.same_authority(here.cilium, there.cilium)
-    wanted = [(here, mesh.added(here, there.name, await mesh.entry(there, endpoints, match)))]
+    cluster_mesh.check(here, there, cluster_name)
+    match = await cluster_mesh.same_authority(here.cilium, there.cilium)
+    wanted = [(here, cluster_mesh.added(here, there.name, await cluster_mesh.entry(there, endpoints, match)))]
     if mode == "bidirectional":
-        wanted.append((there, mesh.added(there, here.name, await mesh.entry(here, None, match))))
+        wanted.append((there, cluster_mesh.added(there, here.name, await cluster_mesh.entry(here, None, match))))
     warnings = [] if match else ["The clusters have different authorities: certificates were put into the values."]
     return await _changed(wanted, "connected", dry_run, ca_match=match, warnings=warnings or None)
 
@@ -71,15 +71,15 @@ async def cilium_disconnect_remote_cluster(
     cilium: Cilium = injected(),
 ) -> Connection:
     """Disconnect another cluster from this one's mesh; with its context on both sides."""
-    here = await mesh.side(cilium)
+    here = await cluster_mesh.side(cilium)
     if cluster_name not in here.connected():
         connected = ", ".join(here.connected()) or "none"
         raise not_found(f"cluster_name: {cluster_name!r} is not connected to {here.name}", f"connected: {connected}")
-    wanted = [(here, mesh.removed(here, cluster_name))]
+    wanted = [(here, cluster_mesh.removed(here, cluster_name))]
     if context:
-        there = await mesh.side(cilium.remote(context))
+        there = await cluster_mesh.side(cilium.remote(context))
         if here.name in there.connected():
-            wanted.append((there, mesh.removed(there, here.name)))
+            wanted.append((there, cluster_mesh.removed(there, here.name)))
     hint = None if context else "The other cluster still knows this one: give its context to disconnect both sides."
     return await _changed(wanted, "disconnected", dry_run, hint=hint)
 
@@ -94,7 +94,7 @@ async def cilium_toggle_cluster_mesh(
     cilium: Cilium = injected(),
 ) -> ReleaseChange:
     """Switch cluster mesh on or off: the API server that other clusters read this one's state from."""
-    here = await mesh.side(cilium)
+    here = await cluster_mesh.side(cilium)
     if not enable and here.connected() and not force:
         raise conflict(
             f"clusters are connected: {', '.join(here.connected())}",
@@ -120,7 +120,7 @@ async def _sides(cilium: Cilium, context: str | None) -> tuple[Side, Side]:
         raise bad_argument("context: required, the remote cluster's", f"contexts: {', '.join(others) or 'none other'}")
     if context == cilium.context.name:
         raise bad_argument(f"context: {context!r} is this cluster itself", f"contexts: {', '.join(others) or 'none'}")
-    return await mesh.side(cilium), await mesh.side(cilium.remote(context))
+    return await cluster_mesh.side(cilium), await cluster_mesh.side(cilium.remote(context))
 
 
 async def _changed(wanted: list[tuple[Side, dict[str, Any]]], done: str, dry_run: bool, **more: Any) -> Connection:

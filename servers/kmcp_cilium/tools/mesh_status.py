@@ -6,14 +6,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium import mesh, status, workloads
-from kmcp_cilium.agent import Agent, parsed
-from kmcp_cilium.answers import Answers, Spread
+from kmcp_cilium.agents.agent import Agent, parsed
+from kmcp_cilium.agents.answers import Answers, Spread
+from kmcp_cilium.chart import cluster_mesh, workloads
+from kmcp_cilium.chart.workloads import Component
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import part
-from kmcp_cilium.status import Remote
-from kmcp_cilium.workloads import Component
+from kmcp_cilium.state import daemon_status
+from kmcp_cilium.state.daemon_status import Remote
+from kmcp_cilium.state.endpoint_state import part
 from kmcp_runtime import Effect, Rule, TimeoutSeconds, Word, injected
 
 _WHY = "no cluster is connected in the tests: real agents answer that there is none, a stand-in with connected ones"
@@ -83,11 +84,11 @@ async def cilium_show_cluster_mesh_status(
 
 
 async def _look(cilium: Cilium) -> MeshStatus:
-    service = await mesh.service(cilium)
+    service = await cluster_mesh.service(cilium)
     components = {each.name: each for each in await workloads.components(cilium)}
     answers = await cilium.everywhere(None, _remotes)
-    clusters, configured = _connected(answers), await mesh.secret_names(cilium)
-    apiserver = components.get(mesh.APISERVER)
+    clusters, configured = _connected(answers), await cluster_mesh.secret_names(cilium)
+    apiserver = components.get(cluster_mesh.APISERVER)
     enabled = service is not None or bool(clusters)
     return MeshStatus(
         enabled=enabled,
@@ -103,7 +104,7 @@ async def _look(cilium: Cilium) -> MeshStatus:
 
 
 async def _remotes(agent: Agent) -> list[Remote]:
-    return status.remotes(await agent.json("status", "--require-k8s-connectivity=false"))
+    return daemon_status.remotes(await agent.json("status", "--require-k8s-connectivity=false"))
 
 
 def _connected(answers: Answers[list[Remote]]) -> list[Connected]:
@@ -134,12 +135,12 @@ async def _cache(cilium: Cilium) -> list[Remote] | None:
     pod = await cilium.companion(_SELECTOR, _CONTAINER)
     if pod is None:
         return None
-    ended = await pod.run(mesh.APISERVER, "kvstoremesh-dbg", "status", "-o", "json")
+    ended = await pod.run(cluster_mesh.APISERVER, "kvstoremesh-dbg", "status", "-o", "json")
     if ended.exit_code:
-        raise pod.failure((mesh.APISERVER, "kvstoremesh-dbg", "status"), ended)
+        raise pod.failure((cluster_mesh.APISERVER, "kvstoremesh-dbg", "status"), ended)
     told = parsed(ended.stdout.decode(errors="replace"), "kvstoremesh-dbg status")
     clusters = told.get("clusters") if isinstance(told, dict) else told
-    return status.remotes({"cluster-mesh": {"clusters": clusters or []}})
+    return daemon_status.remotes({"cluster-mesh": {"clusters": clusters or []}})
 
 
 def _service(service: Any) -> MeshService | None:

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium import workloads
-from kmcp_cilium.agent import Agent
-from kmcp_cilium.answers import Answers
+from kmcp_cilium.agents.agent import Agent
+from kmcp_cilium.agents.answers import Answers
+from kmcp_cilium.chart import workloads
+from kmcp_cilium.chart.workloads import Component, Coverage
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import part
-from kmcp_cilium.workloads import Component, Coverage
+from kmcp_cilium.state.endpoint_state import part
 from kmcp_runtime import Effect, Result, Rule, Word, injected
 
 _STATUS = ("status", "--brief", "--require-k8s-connectivity=false")

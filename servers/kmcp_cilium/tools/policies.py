@@ -6,15 +6,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium import rules, validation
-from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import AnyNode, Elements, EveryNode, OneNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.labels import matching, policy_of, selector, written
+from kmcp_cilium.policy import rules, validation
+from kmcp_cilium.policy.rules import PolicyRule
+from kmcp_cilium.policy.validation import Verdict
 from kmcp_cilium.rights import POLICIES
-from kmcp_cilium.rules import PolicyRule
-from kmcp_cilium.validation import Verdict
+from kmcp_cilium.state.labels import matching, policy_of, selector, written
 from kmcp_runtime import Cursor, Effect, Limit, Page, Result, Word, injected
 
 

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium import policies
 from kmcp_cilium.arguments import Elements, OneNode
 from kmcp_cilium.client import Cilium
-from kmcp_cilium.policies import PolicyKind
+from kmcp_cilium.policy import policy_objects
+from kmcp_cilium.policy.policy_objects import PolicyKind
 from kmcp_runtime import (
     DryRun,
     Effect,
@@ -83,7 +83,7 @@ async def cilium_delete_policy_rules(
 
 
 async def _place(cilium: Cilium, kind: str, namespace: str | None, all: bool) -> Place:
-    resolved = await cilium.discovery.resolve(policies.RESOURCES[kind])
+    resolved = await cilium.discovery.resolve(policy_objects.RESOURCES[kind])
     if resolved.namespaced and all and not namespace:
         raise bad_argument("all needs a namespace", "name the namespace whose policies are to go")
     return cilium.scoped(resolved, namespace)
@@ -93,7 +93,7 @@ async def _meant(cilium: Cilium, place: Place, name: str | None, labels: list[st
     if name is not None:
         return [await cilium.read(place, _checked(name))]
     selector = ",".join(_without_source(label) for label in labels) if labels else None
-    return await policies.objects(cilium, place.kind, place.namespace, selector)
+    return await policy_objects.objects(cilium, place.kind, place.namespace, selector)
 
 
 def _checked(name: str) -> str:
@@ -115,7 +115,7 @@ async def _endpoints(cilium: Cilium, namespace: str | None) -> list[dict[str, An
         if failure.code != "not_found":
             raise
         return None
-    return await policies.objects(cilium, kind, namespace)
+    return await policy_objects.objects(cilium, kind, namespace)
 
 
 async def _deleted(
@@ -141,5 +141,5 @@ async def _deleted(
         namespace=metadata.get("namespace"),
         name=metadata["name"],
         result="would be deleted" if dry_run else "deleted",
-        endpoints_affected=None if endpoints is None else policies.affected(kind, policy, endpoints),
+        endpoints_affected=None if endpoints is None else policy_objects.affected(kind, policy, endpoints),
     )

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from kmcp_cilium import faults
-from kmcp_cilium.agent import Agent
+from kmcp_cilium.agents import failures
+from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import OneNode
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
@@ -154,7 +154,7 @@ async def _listed(agent: Agent) -> list[Recorder]:
         # A second document follows: the masks that the filters add up to.
         told, _ = json.JSONDecoder().raw_decode(text.lstrip())
     except ValueError:
-        raise faults.unreadable("cilium-dbg recorder list", text) from None
+        raise failures.unreadable("cilium-dbg recorder list", text) from None
     return sorted((_recorder(each) for each in told or ()), key=lambda recorder: recorder.id)
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from kmcp_cilium import services
-from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import EveryNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import part
+from kmcp_cilium.state import load_balancer
+from kmcp_cilium.state.endpoint_state import part
 from kmcp_runtime import Cursor, Effect, Limit, injected
 
 
@@ -68,8 +68,8 @@ def _policy(node: str, each: Mapping[str, Any]) -> RedirectPolicy:
 
 def _redirected(mapping: Mapping[str, Any]) -> Redirected:
     backends = [
-        services.address(part(backend, "backend-address"))
+        load_balancer.address(part(backend, "backend-address"))
         + (f" ({backend['pod-id']})" if backend.get("pod-id") else "")
         for backend in mapping.get("backends") or ()
     ]
-    return Redirected(address=services.address(part(mapping, "frontend-address")), backends=backends)
+    return Redirected(address=load_balancer.address(part(mapping, "frontend-address")), backends=backends)

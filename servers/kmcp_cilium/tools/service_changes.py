@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
-from kmcp_cilium import services
-from kmcp_cilium.agent import Agent
+from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import OneNode, split
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.services import Service, check_frontend
+from kmcp_cilium.state import load_balancer
+from kmcp_cilium.state.load_balancer import Service, check_frontend
 from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected, not_found, unpublished
 
 Policy = Literal["Cluster", "Local"]
@@ -92,7 +92,7 @@ async def cilium_delete_service(
         raise bad_argument("exactly one of service_id and all is needed", "cilium_list_services shows numbers")
     agent = await cilium.one_agent(node_name)
     await _refuse_removed(agent, "delete", str(service_id) if service_id else None)
-    there = await services.listed(agent)
+    there = await load_balancer.listed(agent)
     meant = [service for service in there if all or service.id == service_id]
     if not meant and not all:
         raise not_found(f"no service {service_id} {agent.where}", "cilium_list_services shows numbers")
@@ -145,8 +145,8 @@ async def _refuse_removed(agent: Agent, command: str, *meant: str | None) -> Non
         return
     behind = [
         service
-        for service in await services.listed(agent)
-        if service.name and any(each and services.is_meant(service, each) for each in meant)
+        for service in await load_balancer.listed(agent)
+        if service.name and any(each and load_balancer.is_meant(service, each) for each in meant)
     ]
     hint = None
     if behind:
@@ -159,7 +159,7 @@ async def _refuse_removed(agent: Agent, command: str, *meant: str | None) -> Non
 
 
 async def _there(agent: Agent, number: int) -> Service | None:
-    return next((service for service in await services.listed(agent) if service.id == number), None)
+    return next((service for service in await load_balancer.listed(agent) if service.id == number), None)
 
 
 def _addresses(frontend: str, backends: list[str]) -> tuple[str, ...]:

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from kmcp_cilium import services
 from kmcp_cilium.arguments import OneNode, as_text
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.services import Service, check_service_id
+from kmcp_cilium.state import load_balancer
+from kmcp_cilium.state.load_balancer import Service, check_service_id
 from kmcp_runtime import Cursor, Effect, Limit, Page, Result, Word, check_name, injected
 
 
@@ -50,10 +50,10 @@ async def cilium_list_services(
 ) -> Services:
     """List a node's load balancer: each frontend and where its traffic goes; compare with EndpointSlices."""
     agent = await cilium.one_agent(node_name)
-    found = await services.listed(agent, show_cluster_mesh_affinity)
+    found = await load_balancer.listed(agent, show_cluster_mesh_affinity)
     hint = None
     if service:
-        found = services.of_object(found, *service.split("/"))
+        found = load_balancer.of_object(found, *service.split("/"))
         hint = None if found else "Not in the load balancer: is the Service there, and no headless one?"
     return cilium.page(Services, found, limit, cursor, hint, node=agent.node)
 
@@ -64,4 +64,4 @@ async def cilium_get_service_information(
 ) -> ServiceInformation:
     """Show one service of a node's load balancer with its backends and their states."""
     agent = await cilium.one_agent(node_name)
-    return ServiceInformation(node=agent.node, service=await services.found(agent, service_id))
+    return ServiceInformation(node=agent.node, service=await load_balancer.found(agent, service_id))

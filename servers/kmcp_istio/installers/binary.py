@@ -2,9 +2,10 @@
 
 import re
 
-from kmcp_istio import istioctl, versions
+from kmcp_istio import istioctl
+from kmcp_istio.control_plane import versions
+from kmcp_istio.installers.manifests import Drafted
 from kmcp_istio.installers.order import Done, Installer, Order
-from kmcp_istio.manifests import Drafted
 from kmcp_runtime import ToolFailure, timed_out
 from kmcp_runtime.command import Ended
 from kmcp_runtime.kube import manifests

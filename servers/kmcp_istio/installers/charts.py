@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from kmcp_istio.installers.manifests import Drafted
 from kmcp_istio.installers.order import Done, Installer, Order
-from kmcp_istio.manifests import Drafted
 from kmcp_runtime import bad_argument
 from kmcp_runtime.helm.client import Upgrade
 from kmcp_runtime.helm.values import with_set

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kmcp_istio.client import Mesh
-from kmcp_istio.manifests import Drafted
+from kmcp_istio.installers.manifests import Drafted
 
 
 @dataclass(frozen=True)

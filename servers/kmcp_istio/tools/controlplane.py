@@ -4,9 +4,10 @@ import asyncio
 
 from pydantic import BaseModel, Field
 
-from kmcp_istio import istioctl, istiod, sync, versions
+from kmcp_istio import istioctl
 from kmcp_istio.arguments import Revision
 from kmcp_istio.client import Mesh
+from kmcp_istio.control_plane import istiod, sync, versions
 from kmcp_istio.rights import FORWARD
 from kmcp_runtime import Effect, Page, Result, Rule, injected, tool
 

@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from kmcp_istio import istioctl, manifests
+from kmcp_istio import istioctl
 from kmcp_istio.arguments import Kinds, Profile, Revision, SetValues
 from kmcp_istio.client import Mesh
-from kmcp_istio.components import Component, installed
+from kmcp_istio.installers import manifests
 from kmcp_istio.installers.choice import installer
+from kmcp_istio.installers.components import Component, installed
 from kmcp_istio.installers.order import Installer, Order
 from kmcp_runtime import (
     Body,

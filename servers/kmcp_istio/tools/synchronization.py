@@ -6,9 +6,10 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from kmcp_istio import differences, istiod, pods, sync
+from kmcp_istio import pods
 from kmcp_istio.arguments import PodName, Revision
 from kmcp_istio.client import Mesh, Object
+from kmcp_istio.control_plane import differences, istiod, sync
 from kmcp_istio.rights import FORWARD, PODS, WORKLOADS
 from kmcp_runtime import (
     Cursor,

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_istio import waypoints
+from kmcp_istio.ambient import waypoint_gateways
 from kmcp_istio.arguments import Revision, TrafficType, WaypointName
 from kmcp_istio.client import Mesh
 from kmcp_runtime import (
@@ -22,7 +22,7 @@ from kmcp_runtime import (
     tool,
 )
 
-_GATEWAYS = Rule(waypoints.GROUP, ("gateways",), ("list",))
+_GATEWAYS = Rule(waypoint_gateways.GROUP, ("gateways",), ("list",))
 
 
 class Waypoint(BaseModel):
@@ -45,9 +45,9 @@ async def istio_list_waypoints(
     namespace: OptionalNamespace = None, all_namespaces: AllNamespaces = True, mesh: Mesh = injected()
 ) -> Waypoints:
     """List waypoints, whether they are programmed, and which namespaces and Services use them."""
-    place = await waypoints.gateways(mesh, namespace or (None if all_namespaces else mesh.context.namespace))
-    found = [each for each in await waypoints.listed(mesh, place) if waypoints.is_waypoint(each)]
-    users = await waypoints.users(mesh, ("namespaces", "services")) if found else []
+    place = await waypoint_gateways.gateways(mesh, namespace or (None if all_namespaces else mesh.context.namespace))
+    found = [each for each in await waypoint_gateways.listed(mesh, place) if waypoint_gateways.is_waypoint(each)]
+    users = await waypoint_gateways.users(mesh, ("namespaces", "services")) if found else []
     return Waypoints(
         items=[_row(each, users) for each in found],
         total=len(found),
@@ -55,15 +55,15 @@ async def istio_list_waypoints(
     )
 
 
-def _row(gateway: Any, users: list[waypoints.User]) -> Waypoint:
-    namespace, name = identity = waypoints.identity(gateway)
+def _row(gateway: Any, users: list[waypoint_gateways.User]) -> Waypoint:
+    namespace, name = identity = waypoint_gateways.identity(gateway)
     labels = gateway["metadata"].get("labels") or {}
     return Waypoint(
         namespace=namespace,
         name=name,
-        revision=labels.get(waypoints.REVISION),
-        traffic_type=labels.get(waypoints.WAYPOINT_FOR),
-        programmed=waypoints.is_programmed(gateway),
+        revision=labels.get(waypoint_gateways.REVISION),
+        traffic_type=labels.get(waypoint_gateways.WAYPOINT_FOR),
+        programmed=waypoint_gateways.is_programmed(gateway),
         enrolled=[user.title for user in users if user.waypoint == identity],
     )
 
@@ -90,11 +90,11 @@ async def istio_generate_waypoint(
     revision: Revision = None,
 ) -> Draft:
     """Draft a waypoint's manifest to review or keep; istio_apply_waypoint creates it."""
-    drafted = waypoints.manifest(f"{waypoints.GROUP}/v1", namespace, name, traffic_type, revision)
+    drafted = waypoint_gateways.manifest(f"{waypoint_gateways.GROUP}/v1", namespace, name, traffic_type, revision)
     return Draft(yaml=Manifest(drafted), object=drafted)
 
 
-class WaypointStates(Page[waypoints.State]):
+class WaypointStates(Page[waypoint_gateways.State]):
     """How far the waypoints of a namespace are."""
 
     timed_out: bool | None = Field(default=None, description="True when some were not programmed in time")
@@ -113,8 +113,8 @@ async def istio_waypoint_status(
     mesh: Mesh = injected(),
 ) -> WaypointStates:
     """Show whether a namespace's waypoints are accepted and programmed, and if not why."""
-    seen, late = await waypoints.followed(
-        mesh, lambda: waypoints.states(mesh, namespace, name), timeout_seconds if wait else 0
+    seen, late = await waypoint_gateways.followed(
+        mesh, lambda: waypoint_gateways.states(mesh, namespace, name), timeout_seconds if wait else 0
     )
     return WaypointStates(
         items=seen,

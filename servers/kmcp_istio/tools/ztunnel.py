@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from kmcp_istio import pods, ztunnel
+from kmcp_istio import pods
+from kmcp_istio.ambient import ztunnel_dump
 from kmcp_istio.arguments import NodeName, PodName
 from kmcp_istio.client import Mesh, Object
 from kmcp_istio.envoy import logging
@@ -37,7 +38,7 @@ class ZtunnelOverview(BaseModel):
     count: int
 
 
-Row = ZtunnelOverview | ztunnel.Row | logging.Logger
+Row = ZtunnelOverview | ztunnel_dump.Row | logging.Logger
 
 
 class ZtunnelConfig(Page[Row]):
@@ -145,15 +146,15 @@ async def _rows(mesh: Mesh, pod: Object, config_type: str, namespace: str | None
     if config_type == "log":
         answer = await pods.admin(mesh, pod, "/logging", "POST")
         return [*logging.rows(answer.decode(errors="replace"))]
-    dump = ztunnel.Dump(await pods.admin(mesh, pod, "/config_dump"), f"the ztunnel of {pods.title(pod)}")
-    kinds = ztunnel.KINDS if config_type == "all" else (config_type,)
+    dump = ztunnel_dump.Dump(await pods.admin(mesh, pod, "/config_dump"), f"the ztunnel of {pods.title(pod)}")
+    kinds = ztunnel_dump.KINDS if config_type == "all" else (config_type,)
     kept = {kind: [shown.row for shown in dump.rows(kind) if _keeps(shown, kind, namespace, target)] for kind in kinds}
     if config_type == "all":
         return [ZtunnelOverview(type=kind, count=len(rows)) for kind, rows in kept.items()]
     return [*kept[config_type]]
 
 
-def _keeps(shown: ztunnel.Shown, kind: str, namespace: str | None, target: Object | None) -> bool:
+def _keeps(shown: ztunnel_dump.Shown, kind: str, namespace: str | None, target: Object | None) -> bool:
     if target is not None and kind in _OF_A_WORKLOAD:
         metadata = target["metadata"]
         return (shown.workload, shown.namespace) == (metadata["name"], metadata["namespace"])

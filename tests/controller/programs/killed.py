@@ -6,10 +6,10 @@ import os
 import signal
 from typing import Any
 
-from kmcp_controller import handlers
-from kmcp_controller.cluster import Cluster
-from kmcp_controller.control import Controller, Place
-from kmcp_controller.reconcile import Options
+from kmcp_controller.cluster import watches
+from kmcp_controller.cluster.client import Cluster
+from kmcp_controller.program.controller import Controller, Place
+from kmcp_controller.reconcile.reconciler import Options
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.credentials import native
@@ -31,7 +31,7 @@ async def main(kubeconfig: str, namespace: str) -> None:
     controller = Controller(Cluster(api), Options(), Place(namespaces=(namespace,)))
     ready = asyncio.Event()
     telling = asyncio.create_task(tell(ready))
-    await handlers.run(controller, await native(contexts, context), context, ready_flag=ready)
+    await watches.run(controller, await native(contexts, context), context, ready_flag=ready)
     await telling
 
 

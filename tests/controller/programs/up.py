@@ -6,8 +6,8 @@ usage: up.py CATALOG PORT MANAGEMENT_PORT CATALOG_PORT [MANIFESTS [SECRETS]]
 import sys
 from pathlib import Path
 
-from kmcp_controller.cli import start
-from kmcp_controller.local import Options
+from kmcp_controller.cli.commands import start
+from kmcp_controller.local.suite import Options
 
 if __name__ == "__main__":
     catalog, port, management_port, catalog_port, *folders = sys.argv[1:]

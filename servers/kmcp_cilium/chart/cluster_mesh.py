@@ -1,0 +1,175 @@
+"""Cluster mesh as values of the chart: which clusters are connected, and how one is added or taken away."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kmcp_cilium.chart import releases
+from kmcp_cilium.client import Cilium
+from kmcp_runtime import bad_argument, conflict, unavailable
+from kmcp_runtime.helm.release import Release
+from kmcp_runtime.kube.cluster import Place
+from kmcp_runtime.kube.failures import StatusFailure
+
+APISERVER = "clustermesh-apiserver"
+SECRET = "cilium-clustermesh"  # noqa: S105  # the name of an object
+_CLUSTERS = "clustermesh.config.clusters"
+_AUTHORITY = "cilium-ca"
+_CERTIFICATE = "clustermesh-apiserver-remote-cert"
+_PORT = 2379
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One cluster of a mesh, as its release tells it."""
+
+    cilium: Cilium
+    release: Release
+
+    @property
+    def name(self) -> str:
+        return str(releases.value_at(self.release.values(), "cluster.name") or "default")
+
+    @property
+    def id(self) -> int:
+        return int(releases.value_at(self.release.values(), "cluster.id") or 0)
+
+    @property
+    def clusters(self) -> Any:
+        """The connected clusters: a map by name, or a list, as they were written."""
+        return releases.value_at(self.release.config, _CLUSTERS) or {}
+
+    def connected(self) -> list[str]:
+        return names(self.clusters)
+
+
+async def side(cilium: Cilium) -> Side:
+    return Side(cilium, await releases.current(cilium))
+
+
+def names(clusters: Any) -> list[str]:
+    """Names of connected clusters, however they are written."""
+    if isinstance(clusters, Mapping):
+        return sorted(clusters)
+    return sorted(str(each.get("name")) for each in clusters or ())
+
+
+def added(side: Side, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with one more cluster; a list stays a list."""
+    if isinstance(side.clusters, list):
+        others = [each for each in side.clusters if each.get("name") != name]
+        clusters: Any = [*others, {"name": name, **entry}]
+    else:
+        clusters = {name: dict(entry)}
+    return {"clustermesh": {"config": {"enabled": True, "clusters": clusters}}}
+
+
+def removed(side: Side, name: str) -> dict[str, Any]:
+    """Values without a cluster: null takes an entry of a map away."""
+    if isinstance(side.clusters, list):
+        clusters: Any = [each for each in side.clusters if each.get("name") != name]
+    else:
+        clusters = {name: None}
+    return {"clustermesh": {"config": {"clusters": clusters}}}
+
+
+def check(here: Side, there: Side, name: str) -> None:
+    """Refuse what cannot be one mesh, with everything that stands in the way."""
+    if there.name != name:
+        raise bad_argument(
+            f"cluster_name: the cluster of that context calls itself {there.name!r}", f"cluster_name={there.name}"
+        )
+    faults = []
+    if here.name == there.name:
+        faults.append(f"both clusters are called {here.name!r}: cluster.name must differ")
+    if here.id == there.id or 0 in (here.id, there.id):
+        faults.append(f"cluster.id is {here.id} here and {there.id} there: they must differ and not be 0")
+    most = [releases.value_at(each.release.values(), "clustermesh.maxConnectedClusters") for each in (here, there)]
+    if most[0] != most[1]:
+        faults.append(f"clustermesh.maxConnectedClusters is {most[0]} here and {most[1]} there: they must be the same")
+    for each in (here, there):
+        if not releases.value_at(each.release.values(), "clustermesh.useAPIServer"):
+            faults.append(f"cluster mesh is off in {each.name}: cilium_toggle_cluster_mesh switches it on")
+    if faults:
+        raise conflict("; ".join(faults), "names and numbers are given at installation: cilium_install_cilium")
+
+
+async def entry(there: Side, endpoints: list[str] | None, same_authority: bool) -> dict[str, Any]:
+    """How to reach a cluster's API server for the mesh: its addresses, and certificates where they are needed."""
+    addresses = endpoints or await _addresses(there)
+    pairs = [address.partition("/")[0].rsplit(":", 1) for address in addresses]
+    hosts, ports = zip(*pairs, strict=True)
+    if len(set(ports)) > 1:
+        raise bad_argument(f"endpoints: all need the same port, not {', '.join(sorted(set(ports)))}")
+    found: dict[str, Any] = {"ips": [host.strip("[]") for host in hosts], "port": int(ports[0])}
+    if not same_authority:
+        data = await _secret(there.cilium, _CERTIFICATE) or {}
+        if not data:
+            raise unavailable(
+                f"the clusters have different authorities, and {there.name} has no Secret {_CERTIFICATE}",
+                f"copy Secret {_AUTHORITY} from one cluster to the other before cluster mesh is switched on",
+            )
+        found["tls"] = {"caCert": data.get("ca.crt"), "cert": data.get("tls.crt"), "key": data.get("tls.key")}
+    return found
+
+
+async def same_authority(here: Cilium, there: Cilium) -> bool:
+    """Whether both clusters trust the same certificate authority."""
+    own, other = await _secret(here, _AUTHORITY), await _secret(there, _AUTHORITY)
+    return bool(own and other) and (own or {}).get("ca.crt") == (other or {}).get("ca.crt")
+
+
+async def secret_names(cilium: Cilium) -> list[str]:
+    """Clusters that the agents have connection settings for."""
+    data = await _secret(cilium, SECRET) or {}
+    return sorted(key for key in data if "." not in key)
+
+
+async def service(cilium: Cilium) -> Object | None:
+    """The Service of the mesh's API server, None where mesh is off."""
+    return await _object(cilium, "services", APISERVER)
+
+
+async def _addresses(there: Side) -> list[str]:
+    found = await service(there.cilium)
+    if found is None:
+        raise unavailable(f"{there.name} has no Service {APISERVER}", "cilium_toggle_cluster_mesh switches mesh on")
+    spec = found.get("spec") or {}
+    port: Object = next(iter(spec.get("ports") or ()), {})
+    ingress = ((found.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    if spec.get("type") == "LoadBalancer" and ingress:
+        return [f"{each['ip']}:{port.get('port', _PORT)}" for each in ingress if each.get("ip")] or _ask(there)
+    if spec.get("type") == "NodePort":
+        nodes = await there.cilium.listed("nodes", None)
+        own = [_internal(node) for node in nodes]
+        return [f"{address}:{port['nodePort']}" for address in own if address][:3] or _ask(there)
+    return _ask(there)
+
+
+def _ask(there: Side) -> list[str]:
+    raise unavailable(
+        f"the Service {APISERVER} of {there.name} has no address that another cluster can reach",
+        'give endpoints=["ip:port"], or wait until its load balancer has an address',
+    )
+
+
+def _internal(node: Object) -> str | None:
+    addresses = (node.get("status") or {}).get("addresses") or ()
+    return next((each["address"] for each in addresses if each.get("type") == "InternalIP"), None)
+
+
+async def _secret(cilium: Cilium, name: str) -> Object | None:
+    found = await _object(cilium, "secrets", name)
+    return None if found is None else found.get("data") or {}
+
+
+async def _object(cilium: Cilium, resource: str, name: str) -> Object | None:
+    place = Place(await cilium.discovery.resolve(resource), await cilium.namespace())
+    try:
+        found: Object = await cilium.api.get(place.kind.path(place.namespace, name))
+    except StatusFailure as failure:
+        if failure.http_status != 404:
+            raise
+        return None
+    return found

@@ -1,0 +1,80 @@
+"""Whether the cluster's policies are valid for an agent's version: its own check, and what the cluster says of them."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from kmcp_cilium.agents.agent import Agent
+from kmcp_cilium.client import Cilium
+from kmcp_cilium.policy import policy_objects
+
+SECONDS = 120.0
+_MARGIN_SECONDS = 10.0
+
+
+class Verdict(BaseModel):
+    """Whether a policy is valid."""
+
+    kind: str
+    namespace: str | None = None
+    name: str
+    valid: bool
+    error: str | None = None
+
+
+async def verdicts(cilium: Cilium, agent: Agent, discovery: bool = False) -> list[Verdict]:
+    """Every Cilium policy of the cluster, invalid ones first."""
+    found = await _validated(agent, discovery)
+    for kind in policy_objects.CUSTOM:
+        for policy in await policy_objects.all_of(cilium, policy_objects.RESOURCES[kind]):
+            _add_condition(found, kind, policy)
+    return sorted(found.values(), key=lambda each: (each.valid, each.kind, each.namespace or "", each.name))
+
+
+_LINE = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
+Verdicts = dict[tuple[str, str | None, str], Verdict]
+
+
+async def _validated(agent: Agent, discovery: bool) -> Verdicts:
+    """The verdicts among the lines of the command's log; its exit code only says whether all are valid."""
+    words = ["preflight", "validate-cnp", *(("--enable-k8s-api-discovery",) if discovery else ())]
+    ended = await agent.run("cilium-dbg", *words, seconds=SECONDS - _MARGIN_SECONDS)
+    text = ended.stderr.decode(errors="replace") + ended.stdout.decode(errors="replace")
+    found: Verdicts = {}
+    for line in text.splitlines():
+        fields = {key.lower(): _unquoted(value) for key, value in _LINE.findall(line)}
+        if fields.get("msg", "").startswith("Validation OK") or "validation error" in fields.get("msg", ""):
+            verdict = _verdict(fields)
+            found[verdict.kind, verdict.namespace, verdict.name] = verdict
+    if ended.exit_code and not any(not each.valid for each in found.values()):
+        raise agent.failure(tuple(words), ended)
+    return found
+
+
+def _verdict(fields: Mapping[str, str]) -> Verdict:
+    namespace, _, name = fields.get("name", "").rpartition("/")
+    valid = fields["msg"].startswith("Validation OK")
+    return Verdict(
+        kind=fields.get("type", ""),
+        namespace=namespace or None,
+        name=name,
+        valid=valid,
+        error=None if valid else fields.get("error"),
+    )
+
+
+def _unquoted(value: str) -> str:
+    return str(json.loads(value)) if value.startswith('"') else value
+
+
+def _add_condition(verdicts: Verdicts, kind: str, policy: Mapping[str, Any]) -> None:
+    """What the cluster's own condition says of a policy that the command found nothing wrong with."""
+    told = policy_objects.invalid_because(policy)
+    metadata = policy["metadata"]
+    key = (kind, metadata.get("namespace"), metadata["name"])
+    known = verdicts.get(key)
+    if told and (known is None or known.valid):
+        verdicts[key] = Verdict(kind=kind, namespace=key[1], name=key[2], valid=False, error=told)

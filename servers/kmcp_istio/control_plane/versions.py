@@ -1,0 +1,80 @@
+"""Versions of the control plane, of the proxies, and of istioctl, and whether they fit."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from kmcp_istio import istioctl
+from kmcp_istio.client import Mesh
+from kmcp_istio.control_plane import istiod
+from kmcp_istio.control_plane.istiod import Istiod
+from kmcp_runtime import ToolFailure
+from kmcp_runtime.kube.portforward import PodAnswer
+
+_OK = 200
+_PRINTED = re.compile(r"(?P<version>.+?)-[0-9A-Za-z]+(?:-dirty)?-[0-9A-Za-z]+")
+"""`1.31.0-<git revision>-Clean`, as the monitoring port prints it."""
+
+
+class ControlPlane(BaseModel):
+    """One istiod."""
+
+    pod: str
+    revision: str
+    version: str
+
+
+class DataPlane(BaseModel):
+    """Proxies of one version."""
+
+    version: str
+    proxies: int = Field(description="How many are connected")
+
+
+async def of_istiods(mesh: Mesh, istiods: Sequence[Istiod]) -> list[ControlPlane]:
+    """Those that answer; a failure only when none does."""
+    answers = await istiod.ask_all(mesh, istiods, "/version", _version)
+    return [ControlPlane(pod=one.pod, revision=one.revision, version=version) for one, version in answers.given]
+
+
+def _version(answer: PodAnswer, one: Istiod) -> str:
+    """What `/version` answers, which is JSON or plain text."""
+    if answer.status != _OK:
+        return str(istiod.read_json(answer, one))
+    told = answer.content.decode(errors="replace").strip()
+    try:
+        document: Mapping[str, Any] = json.loads(told)
+        return str((document.get("clientVersion") or document)["version"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        found = _PRINTED.fullmatch(told)
+        return found["version"] if found else told
+
+
+def of_proxies(proxies: Iterable[Mapping[str, Any]]) -> list[DataPlane]:
+    versions = [str(proxy.get("istio_version") or "unknown") for proxy in proxies]
+    return [DataPlane(version=each, proxies=versions.count(each)) for each in sorted(set(versions))]
+
+
+def mismatch(binary: str | None, control_planes: Iterable[ControlPlane]) -> list[str]:
+    """A warning for each version of istiod whose minor version is not that of istioctl."""
+    others = sorted({each.version for each in control_planes})
+    own = istioctl.minor(binary or "")
+    return [
+        f"istioctl is {binary} and istiod is {each}: use an istioctl of the same minor version"
+        for each in others
+        if own and istioctl.minor(each) not in (None, own)
+    ]
+
+
+async def warnings(mesh: Mesh, revision: str | None) -> list[str]:
+    """Whether istioctl fits the control plane that runs; that there is none is no fault here."""
+    binary = await istioctl.version(mesh)
+    try:
+        return mismatch(binary, await of_istiods(mesh, await istiod.all_of(mesh, revision)))
+    except ToolFailure as failure:
+        if failure.code in ("unavailable", "not_found"):
+            return []
+        return [f"the versions of istioctl and istiod were not compared: {failure.message}"]
