@@ -6,7 +6,7 @@ from typing import Any
 
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import revisions, rollout_status
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import bad_argument
 from kmcp_runtime.kube import objects
 
 # The kinds that spec.workloadRef may name (argo-rollouts, utils/unstructured: TemplateRef).

@@ -19,10 +19,9 @@ from kmcp_controller.spec import MCPServer, parse
 from kmcp_controller.spec.catalog_entry import narrowed
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime import publish
+from kmcp_runtime import RuntimeSettings, publish
 from kmcp_runtime.catalog import Catalog, Drift, Effect, ServerEntry, ToolEntry, Transport
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime.engine.assembly import assemble
 from tests.controller.listings import DESTROY, READ, listing, tool
 from tests.controller.manifests import PLATFORM, manifest, prometheus
 

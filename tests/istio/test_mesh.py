@@ -11,9 +11,9 @@ import yaml
 from fastmcp import Client
 
 from kmcp_istio.server import SERVER
+from kmcp_runtime import RuntimeSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
 from tests.istio.conftest import Backend
 from tests.istio.definitions import CRDS, module

@@ -14,10 +14,10 @@ from kmcp_kubernetes import skeletons
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_kubernetes.wanted import facts_of
+from kmcp_runtime import RuntimeSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.hiding import without_groups
 from tests.mcp import ToolCaller
 from tests.rights import holding

@@ -12,11 +12,11 @@ from starlette.routing import Route
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime import RuntimeSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.quantities import millicores, whole_bytes
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import kubeconfig, make, pods_path
 from tests.kubernetes.metrics import GROUP, measuring

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime import RuntimeSettings
 from tests.mcp import ToolCaller
 from tests.prometheus import known, program
 from tests.prometheus.conftest import Binaries, connected

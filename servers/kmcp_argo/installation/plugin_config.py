@@ -7,7 +7,7 @@ from typing import Any
 from kmcp_argo.client import Argo
 from kmcp_argo.installation import router_plugins
 from kmcp_argo.installation.deployments import LABEL, find_controllers
-from kmcp_runtime.errors import bad_argument, unavailable
+from kmcp_runtime import bad_argument, unavailable
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import StatusFailure
 

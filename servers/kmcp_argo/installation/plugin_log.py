@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from kmcp_argo.client import Argo
 from kmcp_argo.installation.deployments import CONTAINER, LABEL, find_controllers
-from kmcp_runtime.errors import unavailable
+from kmcp_runtime import unavailable
 from kmcp_runtime.kube import objects
 
 LARGEST_LOG = 4 << 20

@@ -11,10 +11,8 @@ from kmcp_argo.changes import describe_change
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import rollout_status
 from kmcp_argo.undo import undo
-from kmcp_runtime.arguments import DryRun, Namespace, Word
-from kmcp_runtime.errors import conflict
+from kmcp_runtime import DryRun, Effect, Namespace, Rule, Word, conflict, injected, tool
 from kmcp_runtime.kube import objects
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 Action = Literal["abort", "retry", "resume", "restart", "undo", "retry_experiment"]
 

@@ -8,11 +8,21 @@ from kmcp_argo.client import Argo
 from kmcp_argo.installation import plugin_config, router_plugins
 from kmcp_argo.installation.deployments import NAMESPACE
 from kmcp_argo.installation.plugin_log import find_controller_pod, wait_for_loading
-from kmcp_runtime.arguments import DryRun, Namespace, TimeoutSeconds, Word
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import (
+    Diff,
+    DryRun,
+    Effect,
+    EffectByArgument,
+    Namespace,
+    Result,
+    Rule,
+    TimeoutSeconds,
+    ToolFailure,
+    Word,
+    injected,
+    tool,
+)
 from kmcp_runtime.kube import objects
-from kmcp_runtime.output.results import Diff, Result
-from kmcp_runtime.tool import Effect, EffectByArgument, Rule, injected, tool
 
 _LOGS = (
     Rule("apps", ("deployments",), ("list",)),

@@ -16,9 +16,7 @@ from kmcp_grafana.actions.results import Answer
 from kmcp_grafana.actions.specs import Spec
 from kmcp_grafana.client.failures import NEEDS_ADMINISTRATOR
 from kmcp_grafana.client.grafana import Grafana
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import bad_argument, did_you_mean
-from kmcp_runtime.tool import Effect, EffectByArgument
+from kmcp_runtime import Effect, EffectByArgument, Word, bad_argument, did_you_mean
 from kmcp_runtime.upstream import Refused
 
 _EVERYWHERE = ("action", "dry_run", "approval")

@@ -4,7 +4,7 @@ from kmcp_grafana.actions.results import Answer, brief
 from kmcp_grafana.actions.table import Action, Table
 from kmcp_grafana.client.grafana import Grafana
 from kmcp_grafana.dashboards import playlists, snapshots
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect
 
 
 async def get_health(grafana: Grafana) -> Answer:

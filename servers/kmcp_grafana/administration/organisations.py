@@ -7,8 +7,7 @@ from kmcp_grafana.actions.specs import Role, Spec, Text, required
 from kmcp_grafana.actions.table import Action, Table
 from kmcp_grafana.administration import preferences
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.errors import not_found
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect, not_found
 
 _MEMBER = ("userId", "login", "name", "email", "role", "lastSeenAtAge", "isDisabled")
 _PREFERENCES = "/api/org/preferences"

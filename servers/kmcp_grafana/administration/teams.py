@@ -6,8 +6,7 @@ from kmcp_grafana.actions.results import Answer, brief
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.actions.table import Action, Table
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.errors import not_found
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect, not_found
 
 _TEAM = ("id", "uid", "name", "email", "memberCount", "isProvisioned")
 _MEMBER = ("userId", "login", "name", "email", "permission")

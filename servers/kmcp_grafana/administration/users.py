@@ -7,8 +7,7 @@ from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.actions.table import Action, Table
 from kmcp_grafana.administration import preferences
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.errors import denied
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect, denied
 
 _USER = ("id", "uid", "login", "name", "email", "orgId", "isAdmin", "isGrafanaAdmin", "isDisabled", "lastSeenAtAge")
 _PROFILE = ("name", "email", "login", "theme")

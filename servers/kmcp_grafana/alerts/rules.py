@@ -11,7 +11,7 @@ from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.actions.table import Action, Table
 from kmcp_grafana.alerts import contact_points, provenance
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect
 
 _RULES = "/api/v1/provisioning/alert-rules"
 _POLICIES = "/api/v1/provisioning/policies"

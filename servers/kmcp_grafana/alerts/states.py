@@ -8,8 +8,7 @@ from kmcp_grafana.actions.listing import explained, limited
 from kmcp_grafana.actions.results import Answer, brief
 from kmcp_grafana.actions.table import Action, Table
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect, bad_argument
 
 _RULES = "/api/prometheus/grafana/api/v1/rules"
 _ALERTMANAGER = "/api/alertmanager/grafana/api/v2"

@@ -11,9 +11,7 @@ from kmcp_grafana.actions.results import Answer, brief
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.actions.table import Action, Table
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.arguments import moment_of
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect, bad_argument, moment_of
 
 _PATH = "/api/annotations"
 _ROW = ("id", "time", "timeEnd", "text", "tags", "dashboardUID", "panelId", "alertName", "newState", "login")

@@ -14,9 +14,8 @@ from kmcp_grafana.dashboards import permissions, storage, versions
 from kmcp_grafana.dashboards.model_paths import read_path
 from kmcp_grafana.dashboards.outline import outline
 from kmcp_grafana.dashboards.storage import Dashboard
-from kmcp_runtime.errors import bad_argument, conflict
+from kmcp_runtime import Effect, bad_argument, conflict
 from kmcp_runtime.json_patch import Operation, apply_patch
-from kmcp_runtime.tool import Effect
 from kmcp_runtime.upstream import Refused
 
 _HIT = ("uid", "title", "folderUid", "folderTitle", "tags", "isStarred")

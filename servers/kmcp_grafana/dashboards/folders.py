@@ -15,8 +15,7 @@ from kmcp_grafana.client.api_groups import Group
 from kmcp_grafana.client.failures import managed
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_grafana.dashboards import permissions, storage
-from kmcp_runtime.errors import conflict
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect, conflict
 from kmcp_runtime.upstream import Refused
 
 _GROUP = "folder.grafana.app"

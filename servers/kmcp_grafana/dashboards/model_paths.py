@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import bad_argument
 from kmcp_runtime.json_patch import read_steps, split_pointer
 
 # RFC 9535, 2.3.3: an index is ASCII digits without leading zeros (`\d` would match those of every script).

@@ -6,7 +6,7 @@ from kmcp_grafana.actions.specs import Spec, Text, optional
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_grafana.dashboards import storage
 from kmcp_grafana.dashboards.outline import outline
-from kmcp_runtime.errors import bad_argument, denied
+from kmcp_runtime import bad_argument, denied
 
 _HOUR = 3600
 SPEC = Spec(

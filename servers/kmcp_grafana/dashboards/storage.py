@@ -7,7 +7,7 @@ from kmcp_grafana.client import objects
 from kmcp_grafana.client.api_groups import Group
 from kmcp_grafana.client.failures import managed
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.errors import ToolFailure, conflict, not_found
+from kmcp_runtime import ToolFailure, conflict, not_found
 from kmcp_runtime.upstream import Refused
 
 _GROUP = "dashboard.grafana.app"

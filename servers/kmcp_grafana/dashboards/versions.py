@@ -10,8 +10,7 @@ from kmcp_grafana.client.grafana import Grafana, Params, Request, Row, at
 from kmcp_grafana.dashboards import storage
 from kmcp_grafana.dashboards.model_paths import read_path
 from kmcp_grafana.dashboards.outline import outline
-from kmcp_runtime.errors import ToolFailure, not_found
-from kmcp_runtime.output.results import Diff
+from kmcp_runtime import Diff, ToolFailure, not_found
 from kmcp_runtime.upstream import Refused
 
 _VERSION = ("version", "created", "createdBy", "message", "parentVersion", "restoredFrom")

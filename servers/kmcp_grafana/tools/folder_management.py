@@ -7,8 +7,7 @@ from kmcp_grafana.actions.results import Answer
 from kmcp_grafana.client.grafana import Grafana
 from kmcp_grafana.dashboards.folders import TABLE
 from kmcp_grafana.tools import STAND_IN
-from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Cursor, DryRun, Effect, Limit, Word, injected, tool
 
 
 @tool(Effect.DESTROY, by=TABLE.by(), verified="stand-in", why=STAND_IN)

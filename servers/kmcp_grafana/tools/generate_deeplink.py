@@ -7,10 +7,7 @@ from kmcp_grafana.client.grafana import Grafana
 from kmcp_grafana.dashboards import links
 from kmcp_grafana.dashboards.links import LinkEnd, LinkStart
 from kmcp_grafana.tools import STAND_IN
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Result, Word, bad_argument, injected, tool
 
 
 class Link(Result):
