@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from kmcp_runtime import RuntimeSettings
 from kmcp_runtime.kube.api import Limits
-from kmcp_runtime.settings import RuntimeSettings
 from tests.slowness import scaled
 
 

@@ -13,11 +13,10 @@ import yaml
 from fastmcp import Client
 from fastmcp.client.client import CallToolResult
 
-from kmcp_runtime.configured import Server
+from kmcp_runtime import Rule, Server
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.settings import ClusterSettings
-from kmcp_runtime.server import assemble
-from kmcp_runtime.tool import Rule
 from tests.mcp import ToolCaller, text_of
 from tests.patience import patient
 

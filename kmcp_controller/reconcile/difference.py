@@ -1,27 +1,12 @@
 """Whether an object already is as rendered, whatever others have added to it. Pure."""
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from kmcp_runtime.kube import quantities
+
 _KEYS = ("name", "mountPath", "uid", "containerPort", "key")  # of the API's lists of objects, most telling first
-_SUFFIXES = {
-    "n": "1e-9",
-    "u": "1e-6",
-    "m": "1e-3",
-    "k": "1e3",
-    "M": "1e6",
-    "G": "1e9",
-    "T": "1e12",
-    "P": "1e15",
-    "E": "1e18",
-    "Ki": str(2**10),
-    "Mi": str(2**20),
-    "Gi": str(2**30),
-    "Ti": str(2**40),
-    "Pi": str(2**50),
-    "Ei": str(2**60),
-}
 
 
 def differences(rendered: Any, live: Any, path: str = "") -> Iterator[str]:
@@ -64,11 +49,7 @@ def _same(rendered: Any, live: Any) -> bool:
 
 
 def _quantity(value: Any) -> Decimal | None:
-    text = str(value)
-    digits = text.rstrip("numkMGTPEi")
-    factor = _SUFFIXES.get(text[len(digits) :], "1" if digits == text else None)
     try:
-        number = Decimal(digits)
-    except InvalidOperation:
+        return quantities.parse(value)
+    except ValueError:
         return None
-    return number * Decimal(factor) if factor and number.is_finite() else None

@@ -4,8 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from kmcp_runtime.arguments import Word, check_name
-from kmcp_runtime.output.results import Diff, Result
+from kmcp_runtime import Diff, Result, Word, check_name
 
 RolloutName = Annotated[str, AfterValidator(check_name), Word("Rollout")]
 

@@ -5,8 +5,8 @@ from typing import Any
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import rollout_status
 from kmcp_argo.rollouts.promotion_patch import Promotion
+from kmcp_runtime import Diff
 from kmcp_runtime.kube import objects
-from kmcp_runtime.output.results import Diff
 
 
 async def apply(argo: Argo, before: objects.Object, wanted: Promotion, dry_run: bool) -> objects.Object:

@@ -7,9 +7,7 @@ from typing import Any
 
 from kmcp_argo.installation.deployments import find_controllers
 from kmcp_argo.settings import ArgoSettings
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend
-from kmcp_runtime.errors import ToolFailure, not_found, unavailable
+from kmcp_runtime import Backend, Call, ToolFailure, not_found, unavailable
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.cluster import Cluster, Place
 from kmcp_runtime.kube.clusters import Clusters

@@ -11,14 +11,11 @@ from kmcp_cilium.agents.agent import Agent, Memory
 from kmcp_cilium.agents.answers import Answers
 from kmcp_cilium.agents.pods import AgentPod
 from kmcp_cilium.settings import CiliumSettings
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend
-from kmcp_runtime.errors import ToolFailure, timed_out
+from kmcp_runtime import Backend, Call, Paged, ToolFailure, sliced, timed_out
 from kmcp_runtime.helm import client as door
 from kmcp_runtime.helm.client import Helm
 from kmcp_runtime.kube.cluster import Cluster
 from kmcp_runtime.kube.clusters import Clusters
-from kmcp_runtime.output.slices import Paged, sliced
 
 Value = TypeVar("Value")
 MARGIN_SECONDS = 3.0

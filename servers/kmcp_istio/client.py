@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kmcp_istio.settings import IstioSettings
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import Backend, Call, ToolFailure
 from kmcp_runtime.helm import client as door
 from kmcp_runtime.helm.client import Helm
 from kmcp_runtime.kube import pages

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from kmcp_istio.client import Mesh, Object
-from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, not_found, unavailable
+from kmcp_runtime import ToolFailure, bad_argument, conflict, not_found, unavailable
 from kmcp_runtime.kube.portforward import Door, ask
 from kmcp_runtime.kube.selectors import selector_of
 

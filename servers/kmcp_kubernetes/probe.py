@@ -11,8 +11,8 @@ import anyio
 
 from kmcp_kubernetes import containers
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime.errors import ToolFailure, unavailable
-from kmcp_runtime.kube import objects
+from kmcp_runtime import ToolFailure, unavailable
+from kmcp_runtime.kube import objects, workloads
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 
@@ -21,9 +21,6 @@ START_SECONDS = 10
 """What a pod may take beyond the connect test itself: scheduling, pulling the image, starting."""
 _CLEANUP_SECONDS = 10
 _POLL_SECONDS = 0.25
-_HOPELESS = frozenset(
-    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerError"}
-)
 
 
 @dataclass
@@ -127,11 +124,11 @@ def _outcome(pod: Mapping[str, Any]) -> Outcome | None:
     ended = _state(pod).get("terminated")
     phase = (pod.get("status") or {}).get("phase")
     waiting = (_state(pod).get("waiting") or {}).get("reason")
-    if waiting in _HOPELESS:
+    if waiting in workloads.IMAGE_REASONS | workloads.CONTAINER_REASONS:
         raise _cannot_run(pod, containers.state_in_words(_state(pod)))
     if phase not in ("Succeeded", "Failed"):
         return None
-    if not ended or ended.get("reason") in ("StartError", "ContainerCannotRun"):
+    if not ended or ended.get("reason") in workloads.NEVER_STARTED_REASONS:
         raise _cannot_run(pod, (ended or pod["status"]).get("message") or f"phase {phase}")
     if ended.get("exitCode") == 0:
         return Outcome(True)

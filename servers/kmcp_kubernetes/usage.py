@@ -6,11 +6,11 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from kmcp_kubernetes.client import Kube
-from kmcp_kubernetes.quantities import millicores, whole_bytes
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, unavailable
 from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.kube.quantities import millicores, whole_bytes
 
 METRICS_GROUP = "metrics.k8s.io"
 _PAGE = 500

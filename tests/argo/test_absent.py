@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from kmcp_argo.server import SERVER
 from kmcp_argo.settings import ArgoSettings
-from kmcp_runtime.server import assemble
+from kmcp_runtime.engine.assembly import assemble
 from tests.argo.making import canary, rollout
 from tests.kubernetes.making import kubeconfig
 from tests.mcp import ToolCaller

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime.call import ERROR_META
+from kmcp_runtime import ERROR_META
 from kmcp_runtime.kube.api import KubeApi
 from tests.argo.install import SLEEPER
 from tests.argo.making import canary, experiment, rollout, rollouts_path, template

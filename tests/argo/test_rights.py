@@ -10,10 +10,10 @@ import pytest
 from kmcp_argo.rollouts.revisions import HASH, REVISION
 from kmcp_argo.server import SERVER
 from kmcp_argo.settings import ArgoSettings
+from kmcp_runtime import Rule, ToolSpec
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.tool import Rule, ToolSpec
 from tests.argo.making import API, canary, experiment, rollout, rollouts_path, template
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make

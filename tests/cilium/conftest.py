@@ -10,7 +10,7 @@ from fastmcp import Client
 
 from kmcp_cilium.server import SERVER
 from kmcp_cilium.settings import CiliumSettings
-from kmcp_runtime.server import assemble
+from kmcp_runtime.engine.assembly import assemble
 from tests.cilium.agent import NAMESPACE, Agent
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller

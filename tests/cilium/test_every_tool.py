@@ -14,8 +14,8 @@ import pytest
 from kmcp_cilium.rights import RELEASE
 from kmcp_cilium.server import SERVER
 from kmcp_cilium.settings import CiliumSettings
+from kmcp_runtime import Rule, ToolSpec
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.tool import Rule, ToolSpec
 from tests.cilium.agent import NAMESPACE, PODS, Agent
 from tests.cilium.examples import EXAMPLES
 from tests.cluster.model import Cluster

@@ -21,7 +21,7 @@ from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime import publish
 from kmcp_runtime.catalog import Catalog, Drift, Effect, ServerEntry, ToolEntry, Transport
-from kmcp_runtime.server import assemble
+from kmcp_runtime.engine.assembly import assemble
 from tests.controller.listings import DESTROY, READ, listing, tool
 from tests.controller.manifests import PLATFORM, manifest, prometheus
 from tests.patience import patient

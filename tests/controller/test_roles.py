@@ -12,10 +12,10 @@ from kmcp_controller.reconcile.reconciler import Options
 from kmcp_controller.spec import Platform
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime import Rule
 from kmcp_runtime.catalog import union
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.publish import entry
-from kmcp_runtime.tool import Rule
 from tests.controller.driving import OPTIONS, Driver
 from tests.controller.test_reconcile import programmed
 from tests.kubernetes.scenarios import filled, scenario_of

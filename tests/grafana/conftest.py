@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from kmcp_grafana.server import SERVER
 from kmcp_grafana.settings import GrafanaSettings
-from kmcp_runtime.server import assemble
+from kmcp_runtime.engine.assembly import assemble
 from tests.grafana.standin import StandIn
 from tests.grafana.world import World, populated
 from tests.mcp import ToolCaller

@@ -12,8 +12,8 @@ import pytest
 from fastmcp import Client
 
 from kmcp_helm.server import SERVER
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.helm.settings import HelmSettings
-from kmcp_runtime.server import assemble
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
 from tests.patience import patient

@@ -12,8 +12,8 @@ import yaml
 from fastmcp import Client
 
 from kmcp_helm.server import SERVER
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.helm.settings import HelmSettings
-from kmcp_runtime.server import assemble
 from tests.cluster.model import Cluster
 from tests.helm.conftest import CHARTS
 from tests.mcp import ToolCaller

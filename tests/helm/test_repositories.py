@@ -10,8 +10,8 @@ import yaml
 from fastmcp import Client
 
 from kmcp_helm.server import SERVER
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.helm.settings import HelmSettings
-from kmcp_runtime.server import assemble
 from tests.helm.conftest import Cli
 from tests.helm.serving import package, registry, repository
 from tests.mcp import ToolCaller

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from kmcp_helm.server import SERVER
+from kmcp_runtime import Rule, ToolSpec
 from kmcp_runtime.helm.settings import HelmSettings
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.tool import Rule, ToolSpec
 from tests.cluster.model import Cluster
 from tests.helm.conftest import CHARTS, Cli
 from tests.mcp import ToolCaller

@@ -4,9 +4,9 @@ import pytest
 from fastmcp import Client
 
 from kmcp_helm.server import SERVER
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.helm.settings import HelmSettings
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
 from tests.helm.conftest import CHARTS, Cli
 from tests.mcp import ToolCaller
 from tests.patience import patient

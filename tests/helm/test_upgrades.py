@@ -10,9 +10,9 @@ import yaml
 from fastmcp import Client
 
 from kmcp_helm.server import SERVER
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.helm.settings import HelmSettings
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
 from tests.cluster.model import Cluster
 from tests.helm.conftest import CHARTS, Cli
 from tests.helm.storing import restate
@@ -239,7 +239,7 @@ async def test_a_wait_that_ends_too_soon(tools: ToolCaller, cli: Cli, namespace:
         await tools.ok("helm_upgrade", **about, install=True)
     more = {"values": {"replicas": 1}, "timeout_seconds": 8}
     # On a busy machine the Deployment's controller may be late itself.
-    unready = "0 of 1 pods ready|its controller has not seen it yet"
+    unready = "0 of 1 (new|updated) replicas|the controller has not yet seen the latest change"
     late, error = await asyncio.gather(
         tools.ok("helm_upgrade", **plain, **more, wait=True), tools.fails("helm_upgrade", **atomic, **more, atomic=True)
     )

@@ -17,8 +17,8 @@ from fastmcp import Client
 
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
 from tests.cluster.model import Cluster
 from tests.istio.definitions import module
 from tests.kubernetes.making import make

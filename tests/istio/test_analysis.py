@@ -12,8 +12,8 @@ from kmcp_istio.analysis.checks import CODES
 from kmcp_istio.analysis.snapshot import NETWORKING
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
 from tests.hiding import without_groups
 from tests.istio.conftest import Backend
 from tests.kubernetes.conftest import pod

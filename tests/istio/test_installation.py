@@ -10,8 +10,8 @@ from fastmcp import Client
 
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
 from tests.istio.conftest import Backend
 from tests.istio.mesh import chart_settings
 from tests.mcp import ToolCaller

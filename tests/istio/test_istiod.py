@@ -7,8 +7,8 @@ from fastmcp import Client
 
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
 from tests.cluster.model import Cluster
 from tests.istio.conftest import Backend
 from tests.istio.proxies import proxy_pod, recorded

@@ -11,8 +11,8 @@ import yaml
 from fastmcp import Client
 
 from kmcp_istio.server import SERVER
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
 from tests.cluster.model import Cluster
 from tests.istio.conftest import Backend
 from tests.istio.definitions import CRDS, module

@@ -11,8 +11,8 @@ from fastmcp import Client
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
 from kmcp_istio.tools.waypoint_changes import FIELD_MANAGER
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
 from tests.hiding import without_groups
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller

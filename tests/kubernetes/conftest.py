@@ -8,7 +8,7 @@ from fastmcp import Client
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.server import assemble
+from kmcp_runtime.engine.assembly import assemble
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
 from tests.patience import patient

@@ -8,9 +8,9 @@ from fastmcp.client.elicitation import ElicitResult
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
 from tests.kubernetes.making import config_map, make
 from tests.mcp import ToolCaller
 from tests.patience import patient

@@ -18,10 +18,10 @@ from fastmcp.client.transports import StdioTransport
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.configured import ConfiguredServer, Process
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
+from kmcp_runtime.engine.assembly import assemble, http_app
+from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble, http_app
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
 from tests.patience import patient

@@ -14,9 +14,9 @@ from kmcp_kubernetes import skeletons
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_kubernetes.wanted import facts_of
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.server import assemble
 from tests.hiding import without_groups
 from tests.mcp import ToolCaller
 from tests.patience import patient

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from kmcp_runtime import cursors
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
-from kmcp_runtime.output import cursor as cursors
 from tests.cluster.model import Cluster
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import config_map, custom_kind, make, make_many, pods_path

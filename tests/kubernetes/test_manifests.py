@@ -16,8 +16,8 @@ from fastmcp import Client
 from kmcp_kubernetes.client import open_backend
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
 from kmcp_runtime.web import Web
 from tests.kubernetes.conftest import pod
 from tests.mcp import ToolCaller

@@ -8,12 +8,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure, cursors
 from kmcp_runtime.kube import pages, selectors
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.discovery import Kind
-from kmcp_runtime.output import cursor as cursors
 from tests.kubernetes.making import kubeconfig
 from tests.patience import limits
 from tests.serving import served

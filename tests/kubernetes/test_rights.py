@@ -12,10 +12,9 @@ import pytest
 from kmcp_kubernetes.client import open_backend
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.configured import Server
+from kmcp_runtime import Rule, Server, ToolSpec
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
-from kmcp_runtime.tool import Rule, ToolSpec
 from kmcp_runtime.web import Web
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make

@@ -11,10 +11,10 @@ from fastmcp import Client
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.configured import ConfiguredServer, Process
+from kmcp_runtime.engine.assembly import compose
+from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.output.redact import LAST_APPLIED
-from kmcp_runtime.server import compose
 from tests.cluster.model import Cluster
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import make, pod_when

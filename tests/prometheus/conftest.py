@@ -11,8 +11,8 @@ from fastmcp import Client
 
 from kmcp_prometheus.server import SERVER
 from kmcp_prometheus.settings import PrometheusSettings
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime import RuntimeSettings
+from kmcp_runtime.engine.assembly import assemble
 from tests.mcp import ToolCaller
 from tests.patience import patient
 from tests.prometheus import exporter, otlp, program

@@ -8,8 +8,8 @@ import yaml
 
 from kmcp_prometheus.server import SERVER
 from kmcp_prometheus.settings import PrometheusSettings
-from kmcp_runtime import health
-from kmcp_runtime.configured import ConfiguredServer, Process
+from kmcp_runtime.engine import health
+from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from tests.misbehaving import nobody
 from tests.patience import patient
 from tests.prometheus import known

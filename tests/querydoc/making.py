@@ -14,7 +14,7 @@ from kmcp_querydoc.server import SERVER
 from kmcp_querydoc.settings import QuerydocSettings
 from kmcp_querydoc.sources.definitions import Source
 from kmcp_querydoc.sources.page import Workshop
-from kmcp_runtime.server import assemble
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.web import Web
 from tests.mcp import ToolCaller
 from tests.patience import patient

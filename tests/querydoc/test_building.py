@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kmcp_querydoc import building, parsing
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from tests.mcp import ToolCaller
 from tests.querydoc.making import asking, build, places, source, workshop, write
 from tests.querydoc.sites import Site

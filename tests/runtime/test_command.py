@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.command import Ended, run
-from kmcp_runtime.errors import ToolFailure
 from tests.slowness import scaled
 from tests.waiting import until
 

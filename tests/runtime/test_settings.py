@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from kmcp_runtime import cli, commands
-from kmcp_runtime.settings import RuntimeSettings, SettingsError, describe, flag, is_secret, parse, variable
+from kmcp_runtime import RuntimeSettings, SettingsError, commands
+from kmcp_runtime.engine import cli
+from kmcp_runtime.settings import describe, flag, is_secret, parse, variable
 from tests.runtime import shelf
 from tests.slowness import scaled
 

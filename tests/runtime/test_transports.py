@@ -13,10 +13,10 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 from mcp_types.version import LATEST_PROTOCOL_VERSION
 
-from kmcp_runtime import health
-from kmcp_runtime.configured import ConfiguredServer, Process
-from kmcp_runtime.server import compose, http_app
-from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime import RuntimeSettings
+from kmcp_runtime.engine import health
+from kmcp_runtime.engine.assembly import compose, http_app
+from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from tests.mcp import ToolCaller
 from tests.runtime import shelf
 from tests.runtime.conftest import connected, shelf_of, shelved
@@ -27,8 +27,7 @@ from tests.waiting import until
 MODERN = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2026-07-28"}
 PROGRAM = """
 from tests.runtime import shelf
-from kmcp_runtime.cli import run_server
-raise SystemExit(run_server(shelf.SERVER))
+raise SystemExit(shelf.SERVER.main())
 """
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from kmcp_runtime.errors import ToolFailure, conflict
+from kmcp_runtime import ToolFailure, conflict
 
 CONFIG_MAP = "argo-rollouts-config"
 KEY = "trafficRouterPlugins"

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_runtime.arguments import seconds_of
+from kmcp_runtime import seconds_of
 
 Object = Mapping[str, Any]
 _ENDED = ("Successful", "Failed", "Error", "Inconclusive")

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import bad_argument
 
 ALL = "*"
 _LISTS = ("initContainers", "containers", "ephemeralContainers")

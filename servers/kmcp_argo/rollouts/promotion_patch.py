@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kmcp_argo.rollouts import rollout_status
-from kmcp_runtime.errors import conflict
+from kmcp_runtime import conflict
 
 Object = Mapping[str, Any]
 UNPAUSE = {"spec": {"paused": False}}

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from kmcp_argo.rollouts import rollout_status
-from kmcp_runtime.errors import not_found
+from kmcp_runtime import not_found
 
 REVISION = "rollout.argoproj.io/revision"
 HASH = "rollouts-pod-template-hash"

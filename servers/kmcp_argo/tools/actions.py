@@ -10,10 +10,8 @@ from kmcp_argo.arguments import RolloutName, Written
 from kmcp_argo.changes import outcome
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import revisions, rollout_status
-from kmcp_runtime.arguments import DryRun, Namespace, Word
-from kmcp_runtime.errors import bad_argument, conflict
+from kmcp_runtime import DryRun, Effect, Namespace, Rule, Word, bad_argument, conflict, injected, tool
 from kmcp_runtime.kube import objects
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 Action = Literal["abort", "retry", "resume", "restart", "undo", "retry_experiment"]
 _REFERENCED = {"Deployment": "deployments.apps", "ReplicaSet": "replicasets.apps", "PodTemplate": "podtemplates"}

@@ -8,11 +8,8 @@ from pydantic import BaseModel, Field
 
 from kmcp_argo.client import GROUP, Argo
 from kmcp_argo.installation.deployments import LABEL, NAMESPACE, Found, find_controllers
-from kmcp_runtime import command
-from kmcp_runtime.arguments import Namespace, Word
+from kmcp_runtime import Effect, Namespace, Result, Rule, Word, command, injected, tool
 from kmcp_runtime.kube import objects
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 PLUGIN = "kubectl-argo-rollouts"
 KINDS = ("rollouts", "experiments", "analysisruns", "analysistemplates", "clusteranalysistemplates")

@@ -9,11 +9,9 @@ from kmcp_argo.changes import outcome
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import rollout_status
 from kmcp_argo.rollouts.image_patch import ImageChange, assignment, changes
-from kmcp_runtime.arguments import DryRun, Namespace, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime import DryRun, Effect, Namespace, Rule, ToolFailure, Word, bad_argument, injected, tool
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.cluster import Place
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 _ATTEMPTS = 5
 

@@ -9,10 +9,8 @@ from pydantic import BaseModel, Field
 from kmcp_argo.arguments import RolloutName
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import analysis, revisions, rollout_status
-from kmcp_runtime.arguments import Namespace, TimeoutSeconds, Word
+from kmcp_runtime import Effect, Namespace, Result, Rule, TimeoutSeconds, Word, injected, tool
 from kmcp_runtime.kube import objects
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 _POLL_SECONDS = 0.5
 _ENDS = ("Healthy", "Degraded")

@@ -5,11 +5,21 @@ from typing import Annotated, Literal
 
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import analysis, rollout_status
-from kmcp_runtime.arguments import AllNamespaces, Cursor, Limit, OptionalNamespace, Selector, Word
+from kmcp_runtime import (
+    AllNamespaces,
+    Cursor,
+    Effect,
+    Limit,
+    OptionalNamespace,
+    Page,
+    Rule,
+    Selector,
+    Word,
+    cursors,
+    injected,
+    tool,
+)
 from kmcp_runtime.kube import pages
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 
 class Rollouts(Page[rollout_status.Row | analysis.Experiment]):

@@ -11,12 +11,24 @@ from pydantic import Field
 from kmcp_argo.client import Argo
 from kmcp_argo.installation import router_plugins
 from kmcp_argo.installation.deployments import CONTAINER, LABEL, NAMESPACE, find_controllers
-from kmcp_runtime.arguments import DryRun, Namespace, TimeoutSeconds, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, unavailable
+from kmcp_runtime import (
+    Diff,
+    DryRun,
+    Effect,
+    EffectByArgument,
+    Namespace,
+    Result,
+    Rule,
+    TimeoutSeconds,
+    ToolFailure,
+    Word,
+    bad_argument,
+    injected,
+    tool,
+    unavailable,
+)
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.output.results import Diff, Result
-from kmcp_runtime.tool import Effect, EffectByArgument, Rule, injected, tool
 
 LARGEST_LOG = 4 << 20
 _POLL_SECONDS = 1.0

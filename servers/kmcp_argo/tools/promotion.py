@@ -9,8 +9,7 @@ from kmcp_argo.changes import apply, outcome
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import rollout_status
 from kmcp_argo.rollouts.promotion_patch import promotion
-from kmcp_runtime.arguments import DryRun, Namespace, Word
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime import DryRun, Effect, Namespace, Rule, Word, injected, tool
 
 _NEEDS = (
     Rule("argoproj.io", ("rollouts",), ("get", "patch")),

@@ -7,7 +7,7 @@ from typing import Any
 
 from kmcp_cilium.agents import failures, removals
 from kmcp_cilium.agents.pods import CONTAINER, AgentPod
-from kmcp_runtime.errors import Code, ToolFailure, timed_out, too_large, unavailable
+from kmcp_runtime import Code, ToolFailure, timed_out, too_large, unavailable
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.execution import Execution, execute
 

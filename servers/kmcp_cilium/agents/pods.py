@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found, unavailable
+from kmcp_runtime import ToolFailure, bad_argument, nearest, not_found, unavailable
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.pages import FORMS
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from kmcp_cilium.chart import releases
 from kmcp_cilium.client import Cilium
-from kmcp_runtime.errors import bad_argument, conflict, unavailable
+from kmcp_runtime import bad_argument, conflict, unavailable
 from kmcp_runtime.helm.release import Release
 from kmcp_runtime.kube.cluster import Place
 from kmcp_runtime.kube.failures import StatusFailure

@@ -7,12 +7,11 @@ import yaml
 from pydantic import BaseModel, Field
 
 from kmcp_cilium.client import Cilium
-from kmcp_runtime.errors import ToolFailure, conflict, unavailable
+from kmcp_runtime import Body, ToolFailure, conflict, unavailable
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm.client import Upgrade, ValuesMode
 from kmcp_runtime.helm.manifests import Difference, How
 from kmcp_runtime.helm.release import Release
-from kmcp_runtime.output.results import Body
 
 NAME = "cilium"
 SECONDS = 150.0

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.state.endpoint_state import part
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.discovery import Kind
 

@@ -12,8 +12,7 @@ from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import as_text, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.state.labels import of_its_own, policy_of, selector
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
+from kmcp_runtime import ToolFailure, Word, bad_argument, not_found
 
 PREFIXES = (
     "cep-name",

@@ -12,7 +12,7 @@ from kmcp_cilium.agents import failures
 from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.state.endpoint_state import part
 from kmcp_cilium.state.labels import of_its_own
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, unavailable
 
 _PROGRAM = "hubble"
 _OFF = ("hubble.sock", "connection refused", "failed to connect", "context deadline exceeded")

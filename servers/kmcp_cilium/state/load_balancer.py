@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.state.endpoint_state import part
-from kmcp_runtime.errors import not_found
+from kmcp_runtime import not_found
 
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[\d.]+):(?P<port>\d{1,5})(?:/(?P<protocol>[A-Za-z]+))?(?:/[a-z])?")
 PROTOCOLS = ("TCP", "UDP", "SCTP")

@@ -14,9 +14,7 @@ from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import address
 from kmcp_cilium.state import bgp_routes
 from kmcp_cilium.state.endpoint_state import part
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
-from kmcp_runtime.tool import Effect, Rule, injected
+from kmcp_runtime import Cursor, Effect, Limit, Rule, ToolFailure, Word, bad_argument, injected, not_found
 
 _WHY = "the real agent's peer never answers: an established session, and what it advertises, is a stand-in's"
 _UNKNOWN = re.compile(r"(?:virtual router|neighbor) [^\"]*(?:does not|doesn't) exist")

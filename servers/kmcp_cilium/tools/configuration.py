@@ -12,9 +12,7 @@ from kmcp_cilium.arguments import OneNode, as_text
 from kmcp_cilium.changes import POLICY_ENFORCEMENT
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected
 
 Option = Literal[
     "ConntrackAccounting",

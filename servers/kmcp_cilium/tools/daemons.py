@@ -14,11 +14,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import daemon_status
 from kmcp_cilium.state.daemon_status import DaemonStatus, Wanted
-from kmcp_runtime.arguments import Cursor, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Body
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Body, Cursor, Effect, Word, bad_argument, cursors, injected
 
 _NO_KUBERNETES = "--require-k8s-connectivity=false"
 Section = Literal[

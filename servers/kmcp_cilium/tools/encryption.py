@@ -12,9 +12,7 @@ from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state.endpoint_state import part
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.errors import bad_argument, unavailable
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected, unavailable
 
 IPSEC = "IPsec"
 _LARGEST_SPI = 15

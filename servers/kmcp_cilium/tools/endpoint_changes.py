@@ -14,8 +14,7 @@ from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.rights import PODS
 from kmcp_cilium.state import endpoint_state
 from kmcp_cilium.state.endpoint_state import EndpointId, Located, part
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import DryRun, Effect, Word, injected
 
 OPTIONS = (
     "ConntrackAccounting",

@@ -13,11 +13,8 @@ from kmcp_cilium.rights import PODS
 from kmcp_cilium.state import endpoint_state
 from kmcp_cilium.state.endpoint_state import Detail, Endpoint, EndpointId, LogEntry, part
 from kmcp_cilium.state.labels import of_its_own
-from kmcp_runtime.arguments import Cursor, Limit, OptionalNamespace, Word
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import Cursor, Effect, Limit, OptionalNamespace, Page, Result, Rule, Word, bad_argument, injected
 from kmcp_runtime.kube.pages import Query, fetch
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, Rule, injected
 
 State = Literal[
     "ready",

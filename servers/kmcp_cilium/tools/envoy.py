@@ -9,11 +9,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import envoy_items
 from kmcp_cilium.state.envoy_items import EnvoyItem
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, unavailable
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.patterns import pattern
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, Word, bad_argument, injected, pattern, unavailable
 
 Resource = Literal["certs", "clusters", "config", "listeners", "logging", "metrics", "serverinfo"]
 Section = Literal["all", "clusters", "endpoints", "listeners", "networkpolicies", "routes", "secrets"]

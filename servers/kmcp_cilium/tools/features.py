@@ -12,8 +12,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.policy import policy_objects
 from kmcp_cilium.rights import PODS
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.tool import Effect, Rule, injected
+from kmcp_runtime import Cursor, Effect, Limit, Rule, Word, injected
 
 _PATTERN = "cilium_.*feature"
 _OPERATOR = "io.cilium/app=operator"

@@ -14,9 +14,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import completed, prefix
 from kmcp_cilium.state.endpoint_state import part
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, unavailable
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import DryRun, Effect, ToolFailure, Word, bad_argument, conflict, injected, unavailable
 
 _OFF = "prefilter is not enabled"
 _STALE = "Latest revision is"

@@ -10,9 +10,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import hubble_flows
 from kmcp_cilium.state.hubble_flows import Flow, Seen
-from kmcp_runtime.arguments import Duration, OptionalNamespace, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Duration, Effect, OptionalNamespace, Word, bad_argument, injected
 
 Verdict = Literal["FORWARDED", "DROPPED", "AUDIT", "REDIRECTED", "ERROR", "TRACED", "TRANSLATED"]
 

@@ -12,9 +12,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.rights import AGENTS
 from kmcp_cilium.state.labels import selector
-from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect, EffectByArgument, injected
+from kmcp_runtime import Cursor, DryRun, Effect, EffectByArgument, Limit, Word, bad_argument, injected
 
 
 def _check_number(value: str | None) -> str | None:

@@ -6,9 +6,7 @@ from kmcp_cilium.chart import releases
 from kmcp_cilium.chart.releases import ReleaseChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected
 
 
 @chart_tool(Effect.WRITE, timeout=releases.SECONDS, idempotent=True)

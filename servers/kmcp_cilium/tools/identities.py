@@ -10,10 +10,7 @@ from kmcp_cilium.arguments import AnyNode, Elements
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state.labels import matching
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, Result, ToolFailure, Word, bad_argument, injected, not_found
 
 Kind = Literal["cluster", "reserved", "cidr", "remote_node"]
 _LAST_RESERVED = 255

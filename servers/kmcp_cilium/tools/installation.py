@@ -13,14 +13,22 @@ from kmcp_cilium.chart.releases import ReleaseChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
 from kmcp_cilium.policy import policy_objects, validation
-from kmcp_runtime.arguments import DryRun, TimeoutSeconds, Word, unpublished
-from kmcp_runtime.errors import ToolFailure, bad_argument, conflict
+from kmcp_runtime import (
+    Body,
+    DryRun,
+    Effect,
+    TimeoutSeconds,
+    ToolFailure,
+    Word,
+    bad_argument,
+    conflict,
+    injected,
+    unpublished,
+)
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm import values as merging
 from kmcp_runtime.helm.release import Release
 from kmcp_runtime.kube import objects
-from kmcp_runtime.output.results import Body
-from kmcp_runtime.tool import Effect, injected
 
 Values = Annotated[dict[str, Any] | None, BeforeValidator(merging.read), Word("Over the chart's")]
 Version = Annotated[str | None, Word("Of the chart; default newest")]

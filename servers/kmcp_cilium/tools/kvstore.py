@@ -11,10 +11,19 @@ from kmcp_cilium.arguments import AnyNode, check_operand
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, not_found, unavailable
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import (
+    Cursor,
+    DryRun,
+    Effect,
+    Limit,
+    Page,
+    ToolFailure,
+    Word,
+    bad_argument,
+    injected,
+    not_found,
+    unavailable,
+)
 
 _WHY = (
     "the agent of the tests has no key-value store, as by default: its command line and refusal are real, the "

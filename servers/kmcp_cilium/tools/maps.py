@@ -11,10 +11,7 @@ from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import OneNode, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime.arguments import Cursor, Limit, Word, check_name
-from kmcp_runtime.errors import ToolFailure, nearest, not_found
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, Word, check_name, injected, nearest, not_found
 
 MapName = Annotated[str, AfterValidator(check_name), AfterValidator(check_operand), Word("As cilium_ipcache_v2")]
 

@@ -12,10 +12,7 @@ from kmcp_cilium.chart.releases import ChangedValue, ReleaseChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
 from kmcp_cilium.state.load_balancer import check_frontend
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.errors import bad_argument, conflict, not_found
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import DryRun, Effect, Result, Word, bad_argument, conflict, injected, not_found
 
 RemoteName = Annotated[str, AfterValidator(check_cluster_name), Word("The remote cluster's name")]
 RemoteContext = Annotated[str | None, Word("The remote cluster's kube context")]

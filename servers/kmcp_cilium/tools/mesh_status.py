@@ -15,8 +15,7 @@ from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import daemon_status
 from kmcp_cilium.state.daemon_status import Remote
 from kmcp_cilium.state.endpoint_state import part
-from kmcp_runtime.arguments import TimeoutSeconds, Word
-from kmcp_runtime.tool import Effect, Rule, injected
+from kmcp_runtime import Effect, Rule, TimeoutSeconds, Word, injected
 
 _WHY = "no cluster is connected in the tests: real agents answer that there is none, a stand-in with connected ones"
 _SELECTOR = "k8s-app=clustermesh-apiserver"

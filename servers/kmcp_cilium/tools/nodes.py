@@ -9,9 +9,7 @@ from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import AnyNode, EveryNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime.arguments import Cursor, Limit
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, injected
 
 
 class ClusterNode(BaseModel):

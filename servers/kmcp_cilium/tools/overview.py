@@ -13,9 +13,7 @@ from kmcp_cilium.chart.workloads import Component, Coverage
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state.endpoint_state import part
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, Rule, injected
+from kmcp_runtime import Effect, Result, Rule, Word, injected
 
 _STATUS = ("status", "--brief", "--require-k8s-connectivity=false")
 _WELL = "Ok"

@@ -15,9 +15,7 @@ from kmcp_cilium.policy.rules import PolicyRule
 from kmcp_cilium.policy.validation import Verdict
 from kmcp_cilium.rights import POLICIES
 from kmcp_cilium.state.labels import matching, policy_of, selector, written
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, Result, Word, injected
 
 
 class PolicyRules(SpreadPage[PolicyRule]):

@@ -9,12 +9,22 @@ from kmcp_cilium.arguments import Elements, OneNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.policy import policy_objects
 from kmcp_cilium.policy.policy_objects import PolicyKind
-from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word, check_name, unpublished
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime import (
+    DryRun,
+    Effect,
+    OptionalNamespace,
+    Result,
+    Rule,
+    ToolFailure,
+    Word,
+    bad_argument,
+    check_name,
+    injected,
+    tool,
+    unpublished,
+)
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.cluster import Place
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 _OPEN = "Without a policy that selects them, endpoints take and send all traffic."
 

@@ -14,10 +14,7 @@ from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import prefix
-from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
-from kmcp_runtime.errors import ToolFailure, not_found
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, DryRun, Effect, Limit, Page, Result, ToolFailure, Word, injected, not_found
 
 _OLD = "removed in 1.19: the real agent shows the refusal, a stand-in that answers as 1.18.4 does the command itself"
 _PROTOCOLS = ("TCP", "UDP", "ANY")

@@ -11,8 +11,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import load_balancer
 from kmcp_cilium.state.endpoint_state import part
-from kmcp_runtime.arguments import Cursor, Limit
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, Effect, Limit, injected
 
 
 class Redirected(BaseModel):

@@ -11,9 +11,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import load_balancer
 from kmcp_cilium.state.load_balancer import Service, check_frontend
-from kmcp_runtime.arguments import DryRun, Word, unpublished
-from kmcp_runtime.errors import bad_argument, not_found
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected, not_found, unpublished
 
 Policy = Literal["Cluster", "Local"]
 State = Literal["active", "terminating", "quarantined", "maintenance"]

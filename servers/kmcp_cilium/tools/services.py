@@ -9,9 +9,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import load_balancer
 from kmcp_cilium.state.load_balancer import Service, check_service_id
-from kmcp_runtime.arguments import Cursor, Limit, Word, check_name
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, Result, Word, check_name, injected
 
 
 def _check_object(value: str | None) -> str | None:

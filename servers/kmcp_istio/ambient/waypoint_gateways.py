@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from kmcp_istio.client import Mesh, Object, Place
-from kmcp_runtime.errors import ToolFailure, bad_argument, did_you_mean, not_found, unavailable
+from kmcp_runtime import ToolFailure, bad_argument, did_you_mean, not_found, unavailable
 
 GROUP = "gateway.networking.k8s.io"
 CLASS = "istio-waypoint"

@@ -4,7 +4,7 @@ import asyncio
 
 from kmcp_istio.analysis.snapshot import NETWORKING
 from kmcp_istio.client import Mesh
-from kmcp_runtime.tool import Rule
+from kmcp_runtime import Rule
 
 _FOLLOWED = ("list", "watch")
 NEEDED = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kmcp_istio.client import Mesh, Object
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, unavailable
 from kmcp_runtime.kube import pages
 
 NETWORKING = "networking.istio.io"

@@ -13,7 +13,7 @@ from kmcp_istio.control_plane import istiod
 from kmcp_istio.control_plane.istiod import Istiod
 from kmcp_istio.envoy.dump import Dump, Section
 from kmcp_istio.envoy.fields import at, each, text
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, unavailable
 
 
 class Difference(BaseModel):

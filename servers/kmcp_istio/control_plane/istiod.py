@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from kmcp_istio.client import Mesh, Object
-from kmcp_runtime.errors import ToolFailure, did_you_mean, not_found, unavailable
+from kmcp_runtime import ToolFailure, did_you_mean, not_found, unavailable
 from kmcp_runtime.kube.portforward import Door, PodAnswer, ask
 
 REVISION = "istio.io/rev"

@@ -11,7 +11,7 @@ from kmcp_istio import istioctl
 from kmcp_istio.client import Mesh
 from kmcp_istio.control_plane import istiod
 from kmcp_istio.control_plane.istiod import Istiod
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube.portforward import PodAnswer
 
 _OK = 200

@@ -6,8 +6,8 @@ from kmcp_istio import istioctl
 from kmcp_istio.control_plane import versions
 from kmcp_istio.installers.manifests import Drafted
 from kmcp_istio.installers.order import Done, Installer, Order
+from kmcp_runtime import ToolFailure, timed_out
 from kmcp_runtime.command import Ended
-from kmcp_runtime.errors import ToolFailure, timed_out
 from kmcp_runtime.kube import manifests
 
 _RENDER_SECONDS = 60.0

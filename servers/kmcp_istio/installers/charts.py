@@ -7,7 +7,7 @@ from typing import Any
 
 from kmcp_istio.installers.manifests import Drafted
 from kmcp_istio.installers.order import Done, Installer, Order
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import bad_argument
 from kmcp_runtime.helm.client import Upgrade
 from kmcp_runtime.helm.values import with_set
 from kmcp_runtime.kube import manifests

@@ -8,11 +8,10 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from kmcp_istio.client import Mesh
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime import Rendered, ToolFailure, bad_argument, to_yaml
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.manifests import Document
-from kmcp_runtime.output.results import Rendered, to_yaml
 
 _FIELD_MANAGER = "istio-operator"
 """What istioctl applies as: a rehearsal must own the same fields."""

@@ -14,10 +14,17 @@ from kmcp_istio.arguments import Revision
 from kmcp_istio.client import Mesh
 from kmcp_istio.control_plane import versions
 from kmcp_istio.rights import FORWARD
-from kmcp_runtime.arguments import AllNamespaces, OptionalNamespace, TimeoutSeconds, Word
-from kmcp_runtime.errors import unavailable
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import (
+    AllNamespaces,
+    Effect,
+    OptionalNamespace,
+    Page,
+    TimeoutSeconds,
+    Word,
+    injected,
+    tool,
+    unavailable,
+)
 
 _SUPPRESSION = re.compile(r"(IST\d{4})=([A-Za-z*]+ [^\s=,]+)")
 _GRACE_SECONDS = 10.0

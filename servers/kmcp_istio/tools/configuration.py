@@ -15,11 +15,7 @@ from kmcp_istio.envoy import bootstrap, clusters, endpoints, extensions, listene
 from kmcp_istio.envoy.dump import Dump, Section
 from kmcp_istio.envoy.entries import Entry, Filter, objects
 from kmcp_istio.rights import FORWARD, PODS, WORKLOADS
-from kmcp_runtime.arguments import Cursor, Limit, Namespace, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.output.slices import sliced
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Cursor, Effect, Limit, Namespace, Page, Word, bad_argument, injected, sliced, tool
 
 ConfigType = Literal["all", "bootstrap", "cluster", "ecds", "endpoint", "listener", "log", "route", "secret", "stats"]
 _WITH_PORTS = ("all", "cluster", "endpoint", "listener", "route")

@@ -9,8 +9,7 @@ from kmcp_istio.arguments import Revision
 from kmcp_istio.client import Mesh
 from kmcp_istio.control_plane import istiod, sync, versions
 from kmcp_istio.rights import FORWARD
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime import Effect, Page, Result, Rule, injected, tool
 
 _ISTIODS = Rule("", ("pods",), ("list",))
 

@@ -11,10 +11,20 @@ from kmcp_istio.installers import manifests
 from kmcp_istio.installers.choice import installer
 from kmcp_istio.installers.components import Component, installed
 from kmcp_istio.installers.order import Installer, Order
-from kmcp_runtime.arguments import Cursor, DryRun, TimeoutSeconds, Word
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Body, Result, to_yaml
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime import (
+    Body,
+    Cursor,
+    DryRun,
+    Effect,
+    Result,
+    Rule,
+    TimeoutSeconds,
+    Word,
+    cursors,
+    injected,
+    to_yaml,
+    tool,
+)
 
 _PART_BYTES = 20_000
 """YAML in one answer: with the list of objects beside it, it stays within the usual budget."""

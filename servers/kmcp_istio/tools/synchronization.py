@@ -11,11 +11,20 @@ from kmcp_istio.arguments import PodName, Revision
 from kmcp_istio.client import Mesh, Object
 from kmcp_istio.control_plane import differences, istiod, sync
 from kmcp_istio.rights import FORWARD, PODS, WORKLOADS
-from kmcp_runtime.arguments import Cursor, Limit, OptionalNamespace, Word
-from kmcp_runtime.errors import bad_argument, did_you_mean, not_found
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.output.slices import sliced
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import (
+    Cursor,
+    Effect,
+    Limit,
+    OptionalNamespace,
+    Page,
+    Word,
+    bad_argument,
+    did_you_mean,
+    injected,
+    not_found,
+    sliced,
+    tool,
+)
 
 
 class ProxyStatuses(Page[sync.ProxyStatus]):

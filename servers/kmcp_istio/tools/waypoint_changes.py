@@ -8,12 +8,23 @@ from pydantic import BaseModel, Field
 from kmcp_istio.ambient import waypoint_gateways
 from kmcp_istio.arguments import Revision, TrafficType, WaypointName, WaypointNames
 from kmcp_istio.client import Mesh, Object, Place
-from kmcp_runtime.arguments import DryRun, Namespace, TimeoutSeconds, Word
-from kmcp_runtime.errors import bad_argument, conflict
+from kmcp_runtime import (
+    Diff,
+    DryRun,
+    Effect,
+    Namespace,
+    Page,
+    Result,
+    Rule,
+    TimeoutSeconds,
+    Word,
+    bad_argument,
+    conflict,
+    injected,
+    tool,
+)
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
-from kmcp_runtime.output.results import Diff, Page, Result
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 FIELD_MANAGER = "kmcp-istio"
 _AMBIENT = "ambient"

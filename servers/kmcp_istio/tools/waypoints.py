@@ -7,9 +7,20 @@ from pydantic import BaseModel, Field
 from kmcp_istio.ambient import waypoint_gateways
 from kmcp_istio.arguments import Revision, TrafficType, WaypointName
 from kmcp_istio.client import Mesh
-from kmcp_runtime.arguments import AllNamespaces, Namespace, OptionalNamespace, TimeoutSeconds, Word
-from kmcp_runtime.output.results import Manifest, Page, Result
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime import (
+    AllNamespaces,
+    Effect,
+    Manifest,
+    Namespace,
+    OptionalNamespace,
+    Page,
+    Result,
+    Rule,
+    TimeoutSeconds,
+    Word,
+    injected,
+    tool,
+)
 
 _GATEWAYS = Rule(waypoint_gateways.GROUP, ("gateways",), ("list",))
 

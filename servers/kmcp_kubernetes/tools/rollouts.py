@@ -11,12 +11,21 @@ from kmcp_kubernetes import rollouts
 from kmcp_kubernetes.arguments import ResourceName
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.manifests import written
-from kmcp_kubernetes.progress import until_done
-from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word
-from kmcp_runtime.errors import bad_argument
+from kmcp_kubernetes.progress import wait_until_done
+from kmcp_runtime import (
+    Diff,
+    DryRun,
+    Effect,
+    EffectByArgument,
+    OptionalNamespace,
+    Result,
+    Rule,
+    Word,
+    bad_argument,
+    injected,
+    tool,
+)
 from kmcp_runtime.kube import objects
-from kmcp_runtime.output.results import Diff, Result
-from kmcp_runtime.tool import Effect, EffectByArgument, Rule, injected, tool
 
 Action = Literal["history", "status", "pause", "resume", "restart", "undo"]
 _SPELLINGS = {"deploy": "deployment", "sts": "statefulset", "ds": "daemonset"}
@@ -85,19 +94,20 @@ async def k8s_rollout(
     if action != "status":
         about |= await _changed(kube, place, found, action, to_revision, dry_run)
     if (wait and not dry_run) or action == "status":
-        about |= await _followed(kube, place, resource_name, timeout_seconds if wait else 0)
+        about |= await _follow(kube, place, resource_name, timeout_seconds if wait else 0)
     return Rollout.model_validate(about)
 
 
-async def _followed(kube: Kube, place: Place, name: str, seconds: int) -> dict[str, Any]:
-    seen, late = await until_done(kube, place, name, seconds)
+async def _follow(kube: Kube, place: Place, name: str, seconds: int) -> dict[str, Any]:
+    outcome = await wait_until_done(kube, place, name, seconds)
+    progress = outcome.progress
     return {
-        "done": seen.done,
-        "message": seen.message,
-        **asdict(seen.counts),
-        "stuck_reason": seen.stuck_reason,
-        "timed_out": (late and seconds > 0) or None,
-        "warnings": [seen.unseen] if seen.unseen else None,
+        "done": progress.done,
+        "message": progress.message,
+        **asdict(progress.counts),
+        "stuck_reason": progress.stuck_reason,
+        "timed_out": (outcome.late and seconds > 0) or None,
+        "warnings": [outcome.unseen] if outcome.unseen else None,
     }
 
 

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJson
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from kmcp_runtime.json_patch import same_json
+
 Item = TypeVar("Item")
 DIFF_CONTEXT_LINES = 2
 
@@ -122,7 +124,7 @@ class Diff(Rendered):
 
     @property
     def changed(self) -> bool:
-        return bool(self.before != self.after)
+        return not same_json(self.before, self.after)
 
     def render(self, redact: Callable[[Any], Any]) -> str:
         old = to_yaml(redact(self.before)).splitlines() if self.before is not None else []

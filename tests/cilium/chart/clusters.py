@@ -15,10 +15,10 @@ from typing import Any
 import yaml
 
 from kmcp_cilium.rights import RELEASE
+from kmcp_runtime import Rule
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.settings import ClusterSettings
-from kmcp_runtime.tool import Rule
 from tests.cilium.turns import connected
 from tests.cluster.model import Cluster
 from tests.rights import granted, kubeconfig

@@ -12,8 +12,8 @@ from fastmcp import Client
 
 from kmcp_cilium.server import SERVER
 from kmcp_cilium.settings import CiliumSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
 from tests.cilium.agent import MODULE
 from tests.cilium.chart.clusters import MESH, NAMESPACE, Chart, both, claimed, forget_authority, operator
 from tests.cilium.turns import connected
