@@ -12,13 +12,13 @@ from starlette.routing import Route
 
 from kmcp_argo.server import SERVER
 from kmcp_argo.settings import ArgoSettings
-from kmcp_runtime import RuntimeSettings
 from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
 from tests.argo import install
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
+from tests.patience import patient
 from tests.serving import served
 from tests.waiting import until
 
@@ -99,7 +99,7 @@ async def test_the_gateway_plugin_is_configured_downloaded_and_loaded(
 ) -> None:
     settings = settings.model_copy(update={"gateway_plugin_url": releases})
     about = {"namespace": own_controller, "version": "0.5.0", "should_install": True}
-    async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+    async with Client(assemble(SERVER, settings, patient(approval="off"))) as client:
         tools = ToolCaller(client)
         before = await tools.ok("argo_verify_gateway_plugin", namespace=own_controller)
         assert (before["configured"], before["changed"]) == (False, False)
