@@ -4,19 +4,11 @@ from typing import Any
 
 import pytest
 
-from kmcp_grafana import (
-    alerting,
-    annotations,
-    dashboard_actions,
-    datasources,
-    folders,
-    miscellany,
-    organisations,
-    states,
-    teams,
-    users,
-)
-from kmcp_grafana.table import Action, Table
+from kmcp_grafana.actions.table import Action, Table
+from kmcp_grafana.administration import health, organisations, teams, users
+from kmcp_grafana.alerts import rules, states
+from kmcp_grafana.dashboards import annotations, editing, folders
+from kmcp_grafana.datasources import sources
 from tests.grafana.every_action import DASHBOARD, ORG, SOURCE, Case
 from tests.grafana.standin import StandIn
 from tests.grafana.test_every_action import CASES, NINE
@@ -26,12 +18,12 @@ from tests.mcp import ToolCaller
 TABLES: dict[str, Table] = {
     "grafana_org_management": organisations.TABLE,
     "grafana_team_management": teams.TABLE,
-    "grafana_alert_management": alerting.TABLE,
+    "grafana_alert_management": rules.TABLE,
     "grafana_annotation_management": annotations.TABLE,
-    "grafana_misc_management": miscellany.TABLE,
-    "grafana_dashboard_management": dashboard_actions.TABLE,
+    "grafana_misc_management": health.TABLE,
+    "grafana_dashboard_management": editing.TABLE,
     "grafana_folder_management": folders.TABLE,
-    "grafana_datasource_management": datasources.TABLE,
+    "grafana_datasource_management": sources.TABLE,
     "grafana_user_management": users.TABLE,
 }
 

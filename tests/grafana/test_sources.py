@@ -146,7 +146,7 @@ async def test_a_language_that_can_write_is_not_spoken_in_read_only_mode(
     ],
 )
 def test_frames_become_rows(frame: dict[str, Any], items: list[Any]) -> None:
-    from kmcp_grafana import queries
+    from kmcp_grafana.datasources import queries
 
     found = queries.rows_of([queries._frame(frame)])
     assert found == items or (items == [] and found == [])

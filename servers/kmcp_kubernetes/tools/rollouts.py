@@ -12,11 +12,20 @@ from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.rollout import revisions
 from kmcp_kubernetes.rollout.progress import wait_until_done
 from kmcp_kubernetes.writing.batch import written
-from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import (
+    Diff,
+    DryRun,
+    Effect,
+    EffectByArgument,
+    OptionalNamespace,
+    Result,
+    Rule,
+    Word,
+    bad_argument,
+    injected,
+    tool,
+)
 from kmcp_runtime.kube import objects
-from kmcp_runtime.output.results import Diff, Result
-from kmcp_runtime.tool import Effect, EffectByArgument, Rule, injected, tool
 
 Action = Literal["history", "status", "pause", "resume", "restart", "undo"]
 _SPELLINGS = {"deploy": "deployment", "sts": "statefulset", "ds": "daemonset"}

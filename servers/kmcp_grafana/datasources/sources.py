@@ -1,0 +1,237 @@
+"""Data sources: read, made, changed, tested, queried."""
+
+import asyncio
+import json
+from typing import Any, Literal
+
+from kmcp_grafana.actions.changes import changed, deleted, merged
+from kmcp_grafana.actions.listing import explained, limited
+from kmcp_grafana.actions.results import Answer, brief
+from kmcp_grafana.actions.specs import Spec, Text, optional, required
+from kmcp_grafana.actions.table import Action, Table
+from kmcp_grafana.client.failures import body_of, managed
+from kmcp_grafana.client.grafana import Grafana, Request, Row, at
+from kmcp_grafana.dashboards import storage
+from kmcp_grafana.datasources import queries
+from kmcp_runtime import Effect, ToolFailure, did_you_mean, not_found
+from kmcp_runtime.upstream import Refused
+
+_PATH = "/api/datasources"
+_ROW = ("uid", "name", "type", "url", "isDefault", "readOnly", "database")
+_SENT = (
+    "name",
+    "type",
+    "access",
+    "url",
+    "user",
+    "database",
+    "basicAuth",
+    "basicAuthUser",
+    "withCredentials",
+    "isDefault",
+    "jsonData",
+    "uid",
+    "version",
+)
+"""What a PUT takes of what a GET shows."""
+_MOST_SEARCHED = 100
+_AT_ONCE = 6
+_FIELDS: dict[str, Any] = {
+    "url": optional(str),
+    "access": optional(Literal["proxy", "direct"]),
+    "isDefault": optional(bool),
+    "basicAuth": optional(bool),
+    "basicAuthUser": optional(str),
+    "database": optional(str),
+    "user": optional(str),
+    "jsonData": optional(dict[str, Any]),
+    "secureJsonData": optional(dict[str, str]),
+    "withCredentials": optional(bool),
+}
+_NEW = Spec(name=required(Text), type=required(Text), uid=optional(Text), **_FIELDS)
+_CHANGED = Spec(name=optional(Text), type=optional(Text), **_FIELDS)
+_QUERY = Spec(free=True)
+
+
+async def list_(grafana: Grafana, limit: int, name: str | None = None) -> Answer:
+    rows = [row for row in await every(grafana) if name is None or name.lower() in row["name"].lower()]
+    found = limited(rows, lambda row: brief(row, *_ROW), limit, "give name, or a larger limit")
+    return explained(found, "No data source is named like that." if name else "There are no data sources.")
+
+
+async def get(grafana: Grafana, uid: str) -> Answer:
+    found = await read(grafana, uid)
+    return Answer(item=_shown(found), url=grafana.link(_link(uid)))
+
+
+async def get_by_name(grafana: Grafana, name: str) -> Answer:
+    try:
+        found = await grafana.read(at(_PATH + "/name/{}", name))
+    except Refused as refused:
+        raise await _absent(refused, grafana, name) from None
+    return Answer(item=_shown(found), url=grafana.link(_link(found["uid"])))
+
+
+async def create(grafana: Grafana, spec: Row) -> Answer:
+    body = {"access": "proxy", **spec}
+    request = Request(method="POST", path=_PATH, body=body)
+    answer = await changed(grafana, request, "created", before=None, after=body, reply=("datasource",))
+    if isinstance(answer.item, dict) and "datasource" in answer.item:
+        made = answer.item["datasource"]
+        answer.item = brief(made, "uid", "name", "type")
+        answer.url = grafana.link(_link(made["uid"]))
+        answer.hint = f"action=test uid={made['uid']} checks that it answers."
+    return answer
+
+
+async def update(grafana: Grafana, uid: str, spec: Row) -> Answer:
+    """PUT replaces all but the secure fields, which stay unless they are named."""
+    found = await _changeable(grafana, uid)
+    before = {field: found[field] for field in _SENT if field in found}
+    after = merged(before, spec)
+    request = Request(method="PUT", path=_one(uid), body=after)
+    shown = {field: value for field, value in before.items() if field != "version"}
+    return await changed(
+        grafana,
+        request,
+        "updated",
+        before=shown,
+        after={field: after[field] for field in after if field != "version"},
+        about=brief(found, "uid", "name", "type"),
+        link=_link(uid),
+    )
+
+
+async def delete(grafana: Grafana, uid: str) -> Answer:
+    found = await _changeable(grafana, uid)
+    along = await _users_of(grafana, uid)
+    return await deleted(
+        grafana, Request(method="DELETE", path=_one(uid)), about=brief(found, *_ROW), takes_along=along
+    )
+
+
+async def test(grafana: Grafana, uid: str) -> Answer:
+    """What the plugin says of its backend; a bad state is an answer, too."""
+    try:
+        found = await grafana.read(f"{_one(uid)}/health")
+    except Refused as refused:
+        found = body_of(refused)
+        if refused.status == 404 or "status" not in found:
+            raise await _absent(refused, grafana, uid) from None
+    return Answer(item=brief(found, "status", "message", "details"), url=grafana.link(_link(uid)))
+
+
+async def query(
+    grafana: Grafana, uid: str, spec: Row, start: float | None = None, end: float | None = None, max_points: int = 200
+) -> Answer:
+    source = await read(grafana, uid)
+    queries.refuse_writing(grafana, source)
+    frames = await queries.asked(grafana, source, spec, queries.span(start, end, max_points))
+    items: list[Row | str] = [*queries.rows_of(frames)]
+    found = Answer(item=brief(source, "uid", "name", "type"), items=items, returned=len(items), truncated=False)
+    return explained(found, "The query found nothing: widen start and end, or check it in Explore.")
+
+
+async def every(grafana: Grafana) -> list[Row]:
+    rows: list[Row] = await grafana.read(_PATH)
+    return rows
+
+
+async def read(grafana: Grafana, uid: str) -> Row:
+    try:
+        found: Row = await grafana.read(_one(uid))
+    except Refused as refused:
+        raise await _absent(refused, grafana, uid) from None
+    return found
+
+
+async def chosen(grafana: Grafana, wanted: str | None) -> Row:
+    """By uid or name; the default one when nothing is wanted."""
+    rows = await every(grafana)
+    found = [row for row in rows if (row.get("isDefault") if wanted is None else wanted in (row["uid"], row["name"]))]
+    if found:
+        return found[0]
+    if wanted is None:
+        raise not_found("no data source is the default one", f"name one of {_named(rows)}")
+    raise _unknown(wanted, rows)
+
+
+async def _changeable(grafana: Grafana, uid: str) -> Row:
+    found = await read(grafana, uid)
+    if found.get("readOnly"):
+        raise managed("data source", f"{found['name']} ({uid})", "provisioning files")
+    return found
+
+
+async def _users_of(grafana: Grafana, uid: str) -> Row:
+    """How many alert rules and dashboards ask this data source, of those that this server's identity may see."""
+    try:
+        rules = await grafana.read("/api/v1/provisioning/alert-rules")
+        found = {"alert_rules_using_it": sum(_asks(rule, uid) for rule in rules)}
+    except ToolFailure as failure:
+        if failure.code not in ("forbidden", "unavailable"):
+            raise
+        found = {}  # Not to be seen is no reason not to delete: the dashboards are told all the same.
+    hits = await grafana.read("/api/search", [("type", "dash-db"), ("limit", _MOST_SEARCHED)])
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def asks(found: str) -> bool:
+        async with slots:
+            dashboard = await storage.exists(grafana, found)
+        return dashboard is not None and f'"{uid}"' in json.dumps(dashboard.model)
+
+    using = sum(await asyncio.gather(*(asks(hit["uid"]) for hit in hits)))
+    more = {"of_the_first": _MOST_SEARCHED} if len(hits) >= _MOST_SEARCHED else {}
+    return {**found, "dashboards_using_it": using, **more}
+
+
+def _asks(rule: Row, uid: str) -> bool:
+    return any(query.get("datasourceUid") == uid for query in rule.get("data") or ())
+
+
+async def _absent(refused: Refused, grafana: Grafana, wanted: str) -> ToolFailure:
+    return refused if refused.status != 404 else _unknown(wanted, await every(grafana))
+
+
+def _unknown(wanted: str, rows: list[Row]) -> ToolFailure:
+    by_name = next((row for row in rows if row["name"] == wanted), None)
+    suggestion = (
+        f"its uid is {by_name['uid']}"
+        if by_name
+        else did_you_mean(wanted, [str(word) for row in rows for word in (row["uid"], row["name"])])
+    )
+    told = f"no data source is called {wanted!r}" + (f": {suggestion}" if suggestion else "")
+    return not_found(told, f"there are {_named(rows)}", backend="grafana")
+
+
+def _named(rows: list[Row]) -> str:
+    told = ", ".join(f"{row['name']} (uid {row['uid']})" for row in rows[:10])
+    return (told + (", …" if len(rows) > 10 else "")) or "none"
+
+
+def _shown(found: Row) -> Row:
+    secure = sorted(name for name, is_set in (found.get("secureJsonFields") or {}).items() if is_set)
+    told = brief(found, *_ROW, "access", "basicAuth", "basicAuthUser", "user", "withCredentials", "version")
+    settings = {"jsonData": found["jsonData"]} if found.get("jsonData") else {}
+    return {**told, **settings, **({"secure_fields_set": secure} if secure else {})}
+
+
+def _one(uid: str) -> str:
+    return at(_PATH + "/uid/{}", uid)
+
+
+def _link(uid: str) -> str:
+    return at("/connections/datasources/edit/{}", uid)
+
+
+TABLE = Table(
+    Action(list_, Effect.READ),
+    Action(get, Effect.READ),
+    Action(get_by_name, Effect.READ),
+    Action(create, Effect.WRITE, _NEW),
+    Action(update, Effect.WRITE, _CHANGED),
+    Action(delete, Effect.DESTROY),
+    Action(test, Effect.READ),
+    Action(query, Effect.READ, _QUERY),
+    find="grafana_datasource_management action=list",
+)
