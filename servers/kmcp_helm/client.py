@@ -46,7 +46,7 @@ class HelmBackend(Backend):
 
     async def ready(self) -> None:
         await self._clusters.ready()
-        await self.helm.binary.major(Call("ready", "readyz", "readyz", {}, 5.0))
+        await self.helm.binary.read_major(Call("ready", "readyz", "readyz", {}, 5.0))
 
 
 @asynccontextmanager

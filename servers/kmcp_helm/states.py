@@ -12,13 +12,13 @@ from kmcp_runtime.kube.failures import BACKEND
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
-async def before_upgrade(releases: Releases, namespace: str, name: str, install: bool) -> Release | None:
+async def check_before_upgrade(releases: Releases, namespace: str, name: str, install: bool) -> Release | None:
     """The revision that an upgrade starts from; None when the release is new.
 
     Errors: `not_found` without `install`, `conflict` while another operation is, or seems, under way.
     """
     try:
-        heads = await releases.revisions(namespace, name)
+        heads = await releases.list_revisions(namespace, name)
     except ToolFailure as failure:
         if failure.code != "not_found":
             raise
@@ -27,7 +27,7 @@ async def before_upgrade(releases: Releases, namespace: str, name: str, install:
         raise not_found(failure.message, f"install=true installs it; {failure.hint}", backend=failure.backend) from None
     if heads[0].status in PENDING:
         raise _under_way(heads)
-    return await _deployed(releases, heads)
+    return await _read_deployed(releases, heads)
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Rollback:
     warnings: tuple[str, ...]
 
 
-async def before_rollback(releases: Releases, namespace: str, name: str, revision: int) -> Rollback:
+async def plan_rollback(releases: Releases, namespace: str, name: str, revision: int) -> Rollback:
     """Both ends of a rollback; revision 0 is the one before the latest. `not_found` when it is not stored."""
-    heads = await releases.revisions(namespace, name)
+    heads = await releases.list_revisions(namespace, name)
     wanted = revision or heads[0].revision - 1
     target = next((head for head in heads if head.revision == wanted), None)
     if target is None:
@@ -49,10 +49,12 @@ async def before_rollback(releases: Releases, namespace: str, name: str, revisio
         raise not_found(f"release {name} has no revision {wanted} to go back to", f"stored: {kept}", backend=BACKEND)
     doubt = target.status not in ("superseded", "deployed", "uninstalled")
     warning = f"revision {target.revision} is {target.status}: helm_history shows which ones worked"
-    return Rollback(await releases.decoded(heads[0]), await releases.decoded(target), (warning,) if doubt else ())
+    return Rollback(
+        await releases.read_or_fail(heads[0]), await releases.read_or_fail(target), (warning,) if doubt else ()
+    )
 
 
-async def _deployed(releases: Releases, heads: list[Head]) -> Release | None:
+async def _read_deployed(releases: Releases, heads: list[Head]) -> Release | None:
     """As Helm chooses it: the deployed one, else the latest unless that is uninstalled."""
     deployed = newest(head for head in heads if head.status == "deployed")
     if not deployed and heads[0].status == "uninstalled":

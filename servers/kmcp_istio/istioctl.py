@@ -40,7 +40,7 @@ async def run(
     with _home() as home:
         config = home / "kubeconfig"
         if cluster:
-            document = await kubeconfig.document(mesh.contexts, mesh.context)
+            document = await kubeconfig.load_document(mesh.contexts, mesh.context)
             private_files.write(config, json.dumps(document))
             flags = [*flags, f"--istioNamespace={mesh.settings.istio_namespace}"]
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}

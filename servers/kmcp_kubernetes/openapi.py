@@ -109,15 +109,15 @@ class OpenApi:
         self._api = api
         self._documents: OrderedDict[str, Definitions] = OrderedDict()
 
-    async def schema(self, kind: Kind) -> Schema:
-        definitions = await self._definitions(kind)
+    async def read_schema(self, kind: Kind) -> Schema:
+        definitions = await self._read_definitions(kind)
         wanted = {"group": kind.group, "version": kind.version, "kind": kind.kind}
         for node in definitions.values():
             if wanted in (node.get(_KINDS) or ()):
                 return Schema(node, definitions)
         raise not_found(f"the API server publishes no schema of {kind.kind} in {kind.api_version}")
 
-    async def _definitions(self, kind: Kind) -> Definitions:
+    async def _read_definitions(self, kind: Kind) -> Definitions:
         index = await self._api.get("/openapi/v3")
         entry = (index.get("paths") or {}).get(document_of(kind))
         if entry is None:

@@ -57,9 +57,9 @@ async def helm_show(
     """Show a chart's default values, README or CRDs, or what it renders to; before an upgrade."""
     if values and what != "template":
         raise bad_argument(f"values: they change nothing about {what}", "what=template renders with them")
-    async with client.helm.fetched(client.call, chart, version) as found:
+    async with client.helm.fetch_chart(client.call, chart, version) as found:
         about = await client.helm.show(client.call, found, "chart")
-        text = about if what == "chart" else await _text(client, found, what, values, name)
+        text = about if what == "chart" else await _read_part(client, found, what, values, name)
     metadata = yaml.safe_load(about)
     bound_to = {"chart": chart, "version": version, "what": what, "values": values, "name": name}
     skipped = int(cursors.decode(cursor, bound_to).get("l", 0)) if cursor else 0
@@ -74,7 +74,7 @@ async def helm_show(
     return result.continues_at(lambda kept: cursors.encode({"l": skipped + kept}, bound_to))
 
 
-async def _text(client: Client, chart: Chart, what: What, values: dict[str, Any] | None, name: str) -> str:
+async def _read_part(client: Client, chart: Chart, what: What, values: dict[str, Any] | None, name: str) -> str:
     if what == "template":
         return await client.helm.template(client.call, chart, name=name, values=values)
     return await client.helm.show(client.call, chart, what)

@@ -78,12 +78,12 @@ async def helm_repo_update(
         if client.helm.repositories.named(name) is None:
             raise absent(name, known)
     wanted = [repository for repository in known if not names or repository.name in names]
-    items = await asyncio.gather(*(_refreshed(client, repository) for repository in wanted))
+    items = await asyncio.gather(*(_refresh(client, repository) for repository in wanted))
     hint = None if items else "No repository is configured; helm_repo_add adds one of an allowed host."
     return RefreshedRepositories(items=list(items), total=len(items), hint=hint)
 
 
-async def _refreshed(client: Client, repository: Repository) -> RefreshedRepository:
+async def _refresh(client: Client, repository: Repository) -> RefreshedRepository:
     known = client.helm.repositories
     error = None
     try:

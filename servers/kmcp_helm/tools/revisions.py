@@ -60,7 +60,7 @@ async def helm_get_release(
     client: Client = injected(),
 ) -> ReleaseParts:
     """Show values, manifest, hooks or notes of a release; ask for one part."""
-    release = await client.releases.current(namespace, name, revision)
+    release = await client.releases.read_current(namespace, name, revision)
     bound_to = {
         "context": client.cluster.context.name,
         "namespace": namespace,
@@ -146,7 +146,7 @@ async def helm_history(
     name: ReleaseName, namespace: Namespace, limit: Limit = 20, client: Client = injected()
 ) -> History:
     """List a release's revisions, newest first, and what was done."""
-    heads = await client.releases.revisions(namespace, name)
+    heads = await client.releases.list_revisions(namespace, name)
     items, charts = [], []
     for head in heads[:limit]:
         try:

@@ -45,7 +45,7 @@ async def helm_uninstall(
     client: Client = injected(),
 ) -> Uninstalled:
     """Uninstall a release with all its objects; dry_run=true lists them."""
-    release = await client.releases.current(namespace, name)
+    release = await client.releases.read_current(namespace, name)
     if release.status == "uninstalled" and keep_history:
         raise conflict(f"release {name} is uninstalled already", "keep_history=false deletes its history, too")
     warnings: list[str] = []

@@ -72,7 +72,7 @@ async def helm_upgrade(
     client: Client = injected(),
 ) -> Upgraded:
     """Upgrade a release, or install it (install=true); dry_run=true shows the diff."""
-    before = await states.before_upgrade(client.releases, namespace, name, install)
+    before = await states.check_before_upgrade(client.releases, namespace, name, install)
     given = merging.with_set(values or {}, set or {})
     wanted = Upgrade(
         name=name,
@@ -98,7 +98,7 @@ async def _upgrade(client: Client, before: Release | None, wanted: Upgrade) -> U
     except ToolFailure as failure:
         if failure.code != "timed_out" or wanted.atomic or wanted.dry_run:
             raise
-        return await _late(client, wanted.namespace, wanted.name, before, failure)
+        return await _read_late_state(client, wanted.namespace, wanted.name, before, failure)
     return _upgraded(before, after, wanted.dry_run)
 
 
@@ -126,7 +126,9 @@ def _upgraded(before: Release | None, after: Release, dry_run: bool, **more: Any
     )
 
 
-async def _late(client: Client, namespace: str, name: str, before: Release | None, failure: ToolFailure) -> Upgraded:
+async def _read_late_state(
+    client: Client, namespace: str, name: str, before: Release | None, failure: ToolFailure
+) -> Upgraded:
     """The state at the deadline: what was applied stays, the revision is marked as failed."""
     after = await client.releases.find(namespace, name)
     if after is None or (before is not None and after.revision == before.revision):
@@ -167,8 +169,8 @@ async def helm_rollback(
     client: Client = injected(),
 ) -> RolledBack:
     """Make an earlier revision the newest again, also to leave a pending state."""
-    plan = await states.before_rollback(client.releases, namespace, name, revision)
-    done = {} if dry_run else await _rolled_back(client, plan, wait, timeout_seconds)
+    plan = await states.plan_rollback(client.releases, namespace, name, revision)
+    done = {} if dry_run else await _roll_back(client, plan, wait, timeout_seconds)
     found = manifests.changes(plan.now.manifest, plan.target.manifest)
     return RolledBack.model_validate(
         {
@@ -187,7 +189,7 @@ async def helm_rollback(
     )
 
 
-async def _rolled_back(client: Client, plan: states.Rollback, wait: bool, seconds: int) -> dict[str, Any]:
+async def _roll_back(client: Client, plan: states.Rollback, wait: bool, seconds: int) -> dict[str, Any]:
     """What came of it; at the deadline the state so far."""
     namespace, name, revision = plan.now.namespace, plan.now.name, plan.target.revision
     about: dict[str, Any] = {}
@@ -199,5 +201,5 @@ async def _rolled_back(client: Client, plan: states.Rollback, wait: bool, second
         if failure.code != "timed_out":
             raise
         about = {"timed_out": True, "not_ready": failure.details.get("not_ready"), "hint": failure.message}
-    after = await client.releases.head(namespace, name)
+    after = await client.releases.read_head(namespace, name)
     return {**about, "status": after.status, "revision": after.revision}

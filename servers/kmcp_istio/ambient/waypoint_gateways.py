@@ -129,7 +129,7 @@ async def read_states(mesh: Mesh, namespace: str, name: str | None) -> list[Stat
     """The waypoints of a namespace, or the one of that name."""
     found = await list_gateways(mesh, await resolve_gateways(mesh, namespace))
     wanted = [named(found, name, namespace)] if name else [each for each in found if is_waypoint(each)]
-    deployments = await mesh.listed("deployments.apps", namespace, selector=_GATEWAY_NAME) if wanted else []
+    deployments = await mesh.list_objects("deployments.apps", namespace, selector=_GATEWAY_NAME) if wanted else []
     return [_state(each, deployments) for each in wanted]
 
 

@@ -54,7 +54,7 @@ class Answers:
 async def list_istiods(mesh: Mesh, revision: str | None) -> list[Istiod]:
     """Every running istiod, of one revision or of all; `unavailable` where there is none."""
     namespace = mesh.settings.istio_namespace
-    pods = await mesh.listed("pods", namespace, selector=_APP, field_selector="status.phase=Running")
+    pods = await mesh.list_objects("pods", namespace, selector=_APP, field_selector="status.phase=Running")
     if not pods:
         raise await _explain_absence(mesh, namespace)
     found = sorted((_istiod(pod) for pod in pods), key=lambda each: each.pod)

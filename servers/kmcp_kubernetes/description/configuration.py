@@ -9,7 +9,7 @@ from kmcp_runtime.kube.objects import slim
 _TOLD_ELSEWHERE = ("apiVersion", "kind", "metadata")
 
 
-async def keys(look: Look) -> Facts:
+async def describe_keys(look: Look) -> Facts:
     """Keys with the size of their values: values are read with k8s_get_resource_yaml."""
     secret = look.place.kind.kind == "Secret"
     sizes = {key: _size(value, secret) for key, value in (look.found.get("data") or {}).items()}
@@ -27,7 +27,7 @@ def _size(value: str, encoded: bool) -> int:
         return len(value)
 
 
-async def anything(look: Look) -> Facts:
+async def describe_anything(look: Look) -> Facts:
     details = {key: value for key, value in slim(look.found).items() if key not in _TOLD_ELSEWHERE}
     status = details.get("status")
     if isinstance(status, dict):

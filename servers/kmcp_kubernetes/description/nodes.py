@@ -10,9 +10,9 @@ from kmcp_runtime.kube.quantities import millicores, readable_bytes, whole_bytes
 _ENDED = ("Succeeded", "Failed")
 
 
-async def node(look: Look) -> Facts:
+async def describe_node(look: Look) -> Facts:
     status, info = look.status, look.status.get("nodeInfo") or {}
-    pods = await look.listed("pods", None, field_selector=f"spec.nodeName={look.name}")
+    pods = await look.list_objects("pods", None, field_selector=f"spec.nodeName={look.name}")
     running = [pod for pod in pods if (pod.get("status") or {}).get("phase") not in _ENDED]
     allocatable = status.get("allocatable") or {}
     details = without_none(

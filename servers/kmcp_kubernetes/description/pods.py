@@ -9,7 +9,7 @@ from kmcp_kubernetes.reading import containers
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
-async def pod(look: Look) -> Facts:
+async def describe_pod(look: Look) -> Facts:
     spec, status = look.spec, look.status
     details = without_none(
         {

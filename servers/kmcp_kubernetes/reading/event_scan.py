@@ -34,7 +34,7 @@ class Scan(BaseModel):
     complete: bool = True
 
 
-async def scan(api: KubeApi, discovery: Discovery, namespace: str | None, field_selector: str | None) -> Scan:
+async def scan_events(api: KubeApi, discovery: Discovery, namespace: str | None, field_selector: str | None) -> Scan:
     """At most 5,000 events, newest first."""
     query = pages.Query(await discovery.resolve("events"), namespace, None, field_selector, _PAGE, "objects")
     found: list[Mapping[str, Any]] = []

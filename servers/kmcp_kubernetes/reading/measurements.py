@@ -30,7 +30,7 @@ class Usage(BaseModel):
     percent_of: str | None = Field(default=None, description="limit, request or allocatable")
 
 
-async def measured(kube: Kube, resource_type: str, namespace: str | None, selector: str | None) -> list[Usage]:
+async def read_measurements(kube: Kube, resource_type: str, namespace: str | None, selector: str | None) -> list[Usage]:
     """Every measurement, unsorted; `unavailable` without a metrics server."""
     found = next((kind for kind in await kube.discovery.kinds() if _measures(kind, resource_type)), None)
     if found is None:
@@ -63,13 +63,13 @@ def _usage(item: Mapping[str, Any]) -> Usage:
     )
 
 
-async def related(
+async def add_percentages(
     kube: Kube, resource_type: str, namespace: str | None, selector: str | None, items: Sequence[Usage]
 ) -> tuple[list[Usage], str | None]:
     """The items with percentages, and a warning when they could not be had."""
     wanted = {(item.namespace, item.name): item for item in items}
     try:
-        async for found in _objects(kube, resource_type, namespace, selector, len(wanted)):
+        async for found in _read_objects(kube, resource_type, namespace, selector, len(wanted)):
             key = (found["metadata"].get("namespace"), found["metadata"]["name"])
             if key in wanted:
                 wanted[key] = _with_percentages(wanted[key], found)
@@ -78,7 +78,7 @@ async def related(
     return list(wanted.values()), None
 
 
-async def _objects(kube: Kube, resource_type: str, namespace: str | None, selector: str | None, count: int) -> Any:
+async def _read_objects(kube: Kube, resource_type: str, namespace: str | None, selector: str | None, count: int) -> Any:
     if not count:
         return
     kind = await kube.discovery.resolve(resource_type)

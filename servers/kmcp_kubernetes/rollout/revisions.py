@@ -40,12 +40,12 @@ class Kept:
     template: Mapping[str, Any]
 
 
-async def kept_revisions(kube: Kube, found: Object) -> list[Kept]:
+async def list_revisions(kube: Kube, found: Object) -> list[Kept]:
     """Every kept revision of a workload, the newest first."""
     deployment = found.get("kind") == "Deployment"
     resource = "replicasets.apps" if deployment else "controllerrevisions.apps"
     metadata = found["metadata"]
-    listed = await kube.listed(resource, metadata["namespace"], selector=selector_of(found.get("spec") or {}))
+    listed = await kube.list_objects(resource, metadata["namespace"], selector=selector_of(found.get("spec") or {}))
     owned = [item for item in listed if _is_owned(item, str(metadata["uid"]))]
     kept = [_of_replica_set(item) if deployment else _of_controller_revision(item) for item in owned]
     return sorted((item for item in kept if item.number), key=lambda item: -item.number)

@@ -79,7 +79,7 @@ async def connect(kube: Kube, namespace: str, host: str, port: int, seconds: int
         # Not interruptible: a pod whose creation nobody waited for could appear after its deletion.
         with anyio.CancelScope(shield=True):
             await objects.create(kube.api, kind, namespace, pod)
-        outcome = await _ended(kube, kind, namespace, name, seconds)
+        outcome = await _wait_for_end(kube, kind, namespace, name, seconds)
     finally:
         with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
             left = await asyncio.shield(_delete(kube, kind, namespace, name))
@@ -100,7 +100,7 @@ async def _delete(kube: Kube, kind: Kind, namespace: str, name: str) -> list[str
     return []
 
 
-async def _ended(kube: Kube, kind: Kind, namespace: str, name: str, seconds: int) -> Outcome:
+async def _wait_for_end(kube: Kube, kind: Kind, namespace: str, name: str, seconds: int) -> Outcome:
     started, total = time.monotonic(), seconds + START_SECONDS
     while True:
         pod = await objects.read(kube.api, kind, name, namespace)

@@ -50,7 +50,7 @@ async def k8s_explain(
 ) -> Explained:
     """Show the fields of a kind, types and descriptions, before writing a manifest or patch."""
     kind = await kube.discovery.resolve(resource_type)
-    whole = await kube.openapi.schema(kind)
+    whole = await kube.openapi.read_schema(kind)
     parts = path_parts(field_path or "")
     if parts and parts[0].lower() in kind.names() and parts[0] not in whole.properties:
         parts = parts[1:]

@@ -66,7 +66,7 @@ async def k8s_get_resources(
         "selector": selector,
         "field_selector": field_selector,
     }
-    page = await _page(
+    page = await _fetch_page(
         kube, place, resource_name, output, _query(place, output, selector, field_selector, limit), cursor, bound_to
     )
     limit = int(cursors.decode(cursor, bound_to).get("l", limit)) if cursor else limit
@@ -84,7 +84,7 @@ async def k8s_get_resources(
     if result.truncated:
         result.hint = "More exist: narrow with selector, field_selector or namespace, or pass cursor."
     if not items and not page.before:
-        result.hint = await _why_empty(kube, place, bool(selector or field_selector))
+        result.hint = await _explain_empty(kube, place, bool(selector or field_selector))
     result.continues_at(page.cursor_at(limit, bound_to))
     return result
 
@@ -95,7 +95,7 @@ def _query(place: Place, output: Output, selector: str | None, field_selector: s
     return pages.Query(place.kind, place.namespace, selector, field_selector, limit, form, with_metadata=everywhere)
 
 
-async def _page(
+async def _fetch_page(
     kube: Kube,
     place: Place,
     name: str | None,
@@ -114,7 +114,7 @@ async def _page(
     except StatusFailure as failure:
         if failure.http_status != 404:
             raise
-        raise await kube.absent(place, name, failure) from None
+        raise await kube.explain_absence(place, name, failure) from None
     return pages.ListPage(items=table["rows"], columns=table["columnDefinitions"])
 
 
@@ -191,9 +191,9 @@ def _parts(path: str) -> list[str]:
     return parts
 
 
-async def _why_empty(kube: Kube, place: Place, selected: bool) -> str:
+async def _explain_empty(kube: Kube, place: Place, selected: bool) -> str:
     if place.namespace and await kube.namespace_is_missing(place.namespace):
-        raise await kube.missing_namespace(place.namespace)
+        raise await kube.explain_missing_namespace(place.namespace)
     where = f"namespace {place.namespace}" if place.namespace else "the cluster"
     if place.defaulted:
         where += " (the context's default; name another, or all_namespaces=true)"

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.writing.dependents import dependents
+from kmcp_kubernetes.writing.dependents import count_dependents
 from kmcp_runtime import Body, Change, DryRun, Effect, Manifest, OptionalNamespace, Rule, Word, conflict, injected, tool
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
@@ -71,10 +71,10 @@ async def k8s_delete_resource(
     place = await kube.place(resource_type, namespace)
     found = await kube.read(place, resource_name)
     warnings: list[str] = []
-    owned = await dependents(kube, place, found, warnings)
+    owned = await count_dependents(kube, place, found, warnings)
     metadata = found["metadata"]
     answer = await _delete(kube, place, found, propagation, grace_period_seconds, dry_run)
-    left = _foreseen(answer) if dry_run else await _left(kube, place, metadata["name"], metadata["uid"])
+    left = _foreseen(answer) if dry_run else await _read_left(kube, place, metadata["name"], metadata["uid"])
     result = Deletion(
         kind=place.kind.kind,
         name=resource_name,
@@ -111,7 +111,7 @@ async def _delete(
                 f"{place.kind.kind} {name} was replaced meanwhile; nothing was deleted", "look again", backend=BACKEND
             ) from None
         if failure.http_status == 404:
-            raise await kube.absent(place, name, failure) from None
+            raise await kube.explain_absence(place, name, failure) from None
         raise
 
 
@@ -123,7 +123,7 @@ def _foreseen(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return answer if waits or phase == "Terminating" else None
 
 
-async def _left(kube: Kube, place: Place, name: str, uid: str) -> Mapping[str, Any] | None:
+async def _read_left(kube: Kube, place: Place, name: str, uid: str) -> Mapping[str, Any] | None:
     """The object if it still exists."""
     try:
         left = await objects.read(kube.api, place.kind, name, place.namespace)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.writing.field_ownership import given_up
-from kmcp_kubernetes.writing.refusals import explained, refuse_redacted
+from kmcp_kubernetes.writing.refusals import explain_refusal, refuse_redacted
 from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.discovery import Kind
@@ -77,7 +77,7 @@ class Batch:
         for done, document in enumerate(self.documents):
             await self.kube.call.progress(done, len(self.documents), f"{document.kind} {document.name}")
             try:
-                item = await self._applied(document, force)
+                item = await self._apply_one(document, force)
             except ToolFailure as failure:
                 if len(self.documents) == 1:
                     raise
@@ -89,7 +89,7 @@ class Batch:
         for done, document in enumerate(self.documents):
             await self.kube.call.progress(done, len(self.documents), f"{document.kind} {document.name}")
             try:
-                item = await self._created(document)
+                item = await self._create_one(document)
             except ToolFailure as failure:
                 if not self.items:
                     raise
@@ -111,17 +111,17 @@ class Batch:
             spec = document.content.get("spec") or {}
             self._made.add(("Kind", f"{spec.get('group')}/{(spec.get('names') or {}).get('kind')}"))
 
-    async def _applied(self, document: Document, force: bool) -> Written:
-        place = await self._place(document)
+    async def _apply_one(self, document: Document, force: bool) -> Written:
+        place = await self._find_place(document)
         if place is None:
             return self._unrehearsed(document, None, "its kind")
-        before = await self._existing(place, document.name)
+        before = await self._read_existing(place, document.name)
         try:
-            after = await self._patched(place, document, force)
+            after = await self._send_patch(place, document, force)
         except StatusFailure as failure:
             if self._lacks_its_namespace(failure, place):
                 return self._unrehearsed(document, place, "its namespace")
-            raise await explained(failure, self.kube.openapi, place.kind) from None
+            raise await explain_refusal(failure, self.kube.openapi, place.kind) from None
         warning = given_up(before, after)
         if warning:
             self.warnings.append(warning)
@@ -129,7 +129,7 @@ class Batch:
         result = "created" if before is None else "configured" if diff.changed else "unchanged"
         return self._item(document, place.namespace, result, diff)
 
-    async def _patched(self, place: Place, document: Document, force: bool) -> objects.Object:
+    async def _send_patch(self, place: Place, document: Document, force: bool) -> objects.Object:
         return await objects.patch(
             self.kube.api,
             place.kind,
@@ -141,8 +141,8 @@ class Batch:
             force=force,
         )
 
-    async def _created(self, document: Document) -> Written:
-        place = await self._place(document)
+    async def _create_one(self, document: Document) -> Written:
+        place = await self._find_place(document)
         if place is None:
             return self._unrehearsed(document, None, "its kind")
         try:
@@ -152,12 +152,12 @@ class Batch:
         except StatusFailure as failure:
             if self._lacks_its_namespace(failure, place):
                 return self._unrehearsed(document, place, "its namespace")
-            raise await explained(failure, self.kube.openapi, place.kind) from None
+            raise await explain_refusal(failure, self.kube.openapi, place.kind) from None
         item = self._item(document, place.namespace, "created", self._diff(place.kind, None, after))
         item.name = str(after["metadata"].get("name") or document.name)
         return item
 
-    async def _existing(self, place: Place, name: str) -> objects.Object | None:
+    async def _read_existing(self, place: Place, name: str) -> objects.Object | None:
         try:
             return await objects.read(self.kube.api, place.kind, name, place.namespace)
         except StatusFailure as failure:
@@ -165,13 +165,13 @@ class Batch:
                 return None
             raise
 
-    async def _place(self, document: Document) -> Place | None:
+    async def _find_place(self, document: Document) -> Place | None:
         """Where the document goes; None when its kind will be there only after the real run."""
         deadline = time.monotonic() + _ESTABLISHED_SECONDS
         made = ("Kind", f"{document.api_version.rpartition('/')[0]}/{document.kind}") in self._made
         while True:
             try:
-                kind = await self.kube.discovery.of(document.api_version, document.kind)
+                kind = await self.kube.discovery.find_kind(document.api_version, document.kind)
                 return self.kube.scoped(kind, self._namespace_of(document) if kind.namespaced else None)
             except ToolFailure as failure:
                 if failure.code != "not_found" or not made or time.monotonic() > deadline:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.writing.refusals import explained
+from kmcp_kubernetes.writing.refusals import explain_refusal
 from kmcp_runtime import Diff, Result, conflict, redact
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.objects import CONTENT_TYPES, FIELD_MANAGER, write_query
@@ -116,7 +116,7 @@ async def _read(kube: Kube, place: Place, name: str) -> dict[str, Any]:
         found: dict[str, Any] = await kube.api.get(place.kind.path(place.namespace, name), accept=_ALONE)
     except StatusFailure as failure:
         if failure.http_status == 404:
-            raise await kube.absent(place, name, failure) from None
+            raise await kube.explain_absence(place, name, failure) from None
         raise
     return found
 
@@ -129,7 +129,7 @@ async def _write(
     try:
         after = await kube.api.send("PATCH", path, query, {"metadata": {what: patch}}, CONTENT_TYPES["merge"], _ALONE)
     except StatusFailure as failure:
-        raise await explained(failure, kube.openapi, place.kind) from None
+        raise await explain_refusal(failure, kube.openapi, place.kind) from None
     version = str(after["metadata"].get("resourceVersion", ""))
     return Marking(place, name, what, before, _pairs(after, what), version, dry_run)
 

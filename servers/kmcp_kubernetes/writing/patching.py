@@ -5,7 +5,7 @@ from typing import Any
 
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.writing.batch import written
-from kmcp_kubernetes.writing.refusals import explained
+from kmcp_kubernetes.writing.refusals import explain_refusal
 from kmcp_runtime import Change, Diff, ToolFailure, bad_argument
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.discovery import Kind
@@ -37,7 +37,7 @@ def chosen_type(patch: Any, wanted: PatchType | None, kind: Kind) -> PatchType:
     return wanted
 
 
-async def changed(
+async def patch_object(
     kube: Kube,
     place: Place,
     name: str,
@@ -54,7 +54,7 @@ async def changed(
             kube.api, place.kind, name, place.namespace, patch, patch_type, dry_run=dry_run, subresource=subresource
         )
     except StatusFailure as failure:
-        raise await _explained(failure, kube, place.kind, patch_type) from None
+        raise await _explain(failure, kube, place.kind, patch_type) from None
     return told(place, before, after, dry_run, whole=subresource is not None)
 
 
@@ -110,7 +110,7 @@ def _fault(operation: Any) -> str | None:
     return None
 
 
-async def _explained(failure: StatusFailure, kube: Kube, kind: Kind, patch_type: PatchType) -> ToolFailure:
+async def _explain(failure: StatusFailure, kube: Kube, kind: Kind, patch_type: PatchType) -> ToolFailure:
     if failure.http_status == 415:
         return ToolFailure("bad_argument", failure.message, "use patch_type merge or json", backend=BACKEND)
     if failure.http_status == 404 and failure.reason != "NotFound":
@@ -118,4 +118,4 @@ async def _explained(failure: StatusFailure, kube: Kube, kind: Kind, patch_type:
     if patch_type == "json" and failure.http_status == 422 and not failure.causes:
         hint = "a path does not exist, or a test did not hold: read the object with k8s_get_resource_yaml"
         return ToolFailure("bad_argument", failure.message, hint, backend=BACKEND)
-    return await explained(failure, kube.openapi, kind)
+    return await explain_refusal(failure, kube.openapi, kind)

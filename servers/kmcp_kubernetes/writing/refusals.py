@@ -14,7 +14,7 @@ _UNTYPED = "failed to create typed patch object"
 _NAMELESS = re.compile(r'^\s*"" is invalid: patch: ')
 
 
-async def explained(failure: StatusFailure, openapi: OpenApi, kind: Kind) -> ToolFailure:
+async def explain_refusal(failure: StatusFailure, openapi: OpenApi, kind: Kind) -> ToolFailure:
     """The failure of a write with its cause in the caller's terms; one that needs no words is returned as it is."""
     causes = [cause for cause in failure.causes if cause.get("reason") == "FieldManagerConflict"]
     if causes:
@@ -22,7 +22,7 @@ async def explained(failure: StatusFailure, openapi: OpenApi, kind: Kind) -> Too
     message = _NAMELESS.sub(f"{kind.kind}: ", failure.message)
     unknown = [first or second for first, second in _UNKNOWN_FIELD.findall(message)]
     if unknown:
-        return _bad(message, await _suggestions(openapi, kind, unknown))
+        return _bad(message, await _suggest_fields(openapi, kind, unknown))
     if _UNTYPED in message:
         return _bad(message, f"k8s_explain resource_type={kind.full_name} shows the types")
     if failure.http_status == 409 and failure.reason == "AlreadyExists":
@@ -56,10 +56,10 @@ def _conflict(failure: StatusFailure, causes: list[Mapping[str, Any]]) -> ToolFa
     )
 
 
-async def _suggestions(openapi: OpenApi, kind: Kind, paths: list[str]) -> str:
+async def _suggest_fields(openapi: OpenApi, kind: Kind, paths: list[str]) -> str:
     explain = f"k8s_explain resource_type={kind.full_name} lists the fields"
     try:
-        schema = await openapi.schema(kind)
+        schema = await openapi.read_schema(kind)
     except ToolFailure:  # Without a schema the path alone must do.
         return explain
     hints = []

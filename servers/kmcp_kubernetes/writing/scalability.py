@@ -22,10 +22,10 @@ def check_scalable(kind: Kind) -> None:
         raise bad_argument(f"{kind.kind} cannot be scaled: it {reason}", hint)
 
 
-async def autoscaler_of(kube: Kube, place: Place, name: str) -> tuple[str | None, str | None]:
+async def find_autoscaler(kube: Kube, place: Place, name: str) -> tuple[str | None, str | None]:
     """The HorizontalPodAutoscaler of a workload, and a warning when this identity may not look."""
     try:
-        found = await kube.listed("horizontalpodautoscalers.autoscaling", place.namespace)
+        found = await kube.list_objects("horizontalpodautoscalers.autoscaling", place.namespace)
     except ToolFailure as failure:
         return None, f"whether an autoscaler will undo this is unknown: {failure.message}"
     for autoscaler in found:

@@ -28,7 +28,7 @@ class Binary:
         self.home = directories
         self._major: int | None = None
 
-    async def major(self, call: Call) -> int:
+    async def read_major(self, call: Call) -> int:
         """3 or 4: some flags have other names."""
         if self._major is None:
             ended = await self.run(call, ("version",), flags=("--short",))
@@ -57,29 +57,29 @@ class Binary:
         for operand in operands:
             _check(operand)
         with self.home.run() as run:
-            files = await self._files(run, given, cluster)
+            files = await self._write_files(run, given, cluster)
             argv = [self.program, *words, *flags, *files, "--", *operands]
             config = run / "kubeconfig" if cluster is not None else None
-            ended = await self._ended(call, argv, run, self.home.environment(run, config), seconds)
+            ended = await self._run_to_end(call, argv, run, self.home.environment(run, config), seconds)
         if ended.code != 0:
             raise faults.failure(ended)
         if ended.truncated:
             raise unavailable(f"helm printed more than {_MOST_BYTES >> 20} MiB", "ask for less")
         return ended
 
-    async def _files(self, run: Path, given: Mapping[str, Any] | None, cluster: Cluster | None) -> list[str]:
+    async def _write_files(self, run: Path, given: Mapping[str, Any] | None, cluster: Cluster | None) -> list[str]:
         if cluster is not None:
-            document = await kubeconfig.document(cluster.contexts, cluster.context)
+            document = await kubeconfig.load_document(cluster.contexts, cluster.context)
             private_files.write(run / "kubeconfig", json.dumps(document))
         if not given:
             return []
         return [f"--values={private_files.write(run / 'values.json', values.as_json(given))}"]
 
-    async def _ended(
+    async def _run_to_end(
         self, call: Call, argv: Sequence[str], run: Path, environment: Mapping[str, str], seconds: float
     ) -> command.Ended:
         lines: asyncio.Queue[str] = asyncio.Queue()
-        telling = asyncio.create_task(_tell(lines, call))
+        telling = asyncio.create_task(_report_steps(lines, call))
         try:
             return await command.run(
                 argv,
@@ -95,7 +95,7 @@ class Binary:
             await asyncio.gather(telling, return_exceptions=True)
 
 
-async def _tell(lines: asyncio.Queue[str], call: Call) -> None:
+async def _report_steps(lines: asyncio.Queue[str], call: Call) -> None:
     """Helm's report of its work as progress, each step once."""
     last = ""
     while True:

@@ -53,7 +53,7 @@ class Charts:
 
     async def _check_sources(self, call: Call, repository: str, chart: str, version: str | None) -> None:
         """An index may point anywhere: to other hosts only as far as they are allowed, too."""
-        found = await self.repositories.sources(call, repository, chart, version)
+        found = await self.repositories.list_sources(call, repository, chart, version)
         for url in dict.fromkeys(found):
             if "://" in url:
                 await self.repositories.admit_source(repository, url)

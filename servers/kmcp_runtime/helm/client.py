@@ -65,7 +65,7 @@ class Helm:
     async def upgrade(self, cluster: Cluster, wanted: Upgrade) -> Release:
         """The new revision, or, in a dry run, the one that would be: rendered, and checked by the API server."""
         chart = await self.charts.resolve(cluster.call, wanted.chart, wanted.version)
-        atomic = "--atomic" if await self.binary.major(cluster.call) == 3 else "--rollback-on-failure"
+        atomic = "--atomic" if await self.binary.read_major(cluster.call) == 3 else "--rollback-on-failure"
         flags = [
             f"--namespace={wanted.namespace}",
             "--output=json",
@@ -80,7 +80,7 @@ class Helm:
             *(["--dry-run=server"] if wanted.dry_run else []),
         ]
         waits = (wanted.wait or wanted.atomic) and not wanted.dry_run
-        async with self._following(cluster, wanted.namespace, wanted.name, waits):
+        async with self._watch(cluster, wanted.namespace, wanted.name, waits):
             ended = await self.binary.run(
                 cluster.call,
                 ("upgrade",),
@@ -139,7 +139,7 @@ class Helm:
             f"--timeout={timeout_seconds}s",
             *(["--wait"] if wait else []),
         ]
-        async with self._following(cluster, namespace, name, wait):
+        async with self._watch(cluster, namespace, name, wait):
             ended = await self.binary.run(
                 cluster.call,
                 ("rollback",),
@@ -150,13 +150,13 @@ class Helm:
             )
         return faults.warnings(ended.stderr)
 
-    def _following(self, cluster: Cluster, namespace: str, name: str, waits: bool) -> AbstractAsyncContextManager[None]:
+    def _watch(self, cluster: Cluster, namespace: str, name: str, waits: bool) -> AbstractAsyncContextManager[None]:
         if not waits:
             return nullcontext()
-        return Waiting(cluster, self.releases(cluster), namespace, name).following()
+        return Waiting(cluster, self.releases(cluster), namespace, name).watch()
 
     @asynccontextmanager
-    async def fetched(self, call: Call, reference: str, version: str | None = None) -> AsyncIterator[Chart]:
+    async def fetch_chart(self, call: Call, reference: str, version: str | None = None) -> AsyncIterator[Chart]:
         """The chart on this machine while this is open: fetched once, however often it is looked at."""
         chart = await self.charts.resolve(call, reference, version)
         if chart.local:

@@ -86,7 +86,7 @@ class Repositories:
     async def update(self, call: Call, name: str) -> None:
         """Read its index anew."""
         self.all()
-        flags = ["--fail-on-repo-update-fail"] if await self.binary.major(call) == 3 else []
+        flags = ["--fail-on-repo-update-fail"] if await self.binary.read_major(call) == 3 else []
         await self.binary.run(call, ("repo", "update"), (name,), flags=flags, seconds=_SECONDS)
 
     def charts(self, name: str) -> list[str]:
@@ -99,7 +99,7 @@ class Repositories:
         path = self.binary.home.indexes / f"{name}-index.yaml"
         return path.stat().st_mtime if path.is_file() else None
 
-    async def versions(self, call: Call, name: str, chart: str, version: str | None) -> list[Entry]:
+    async def list_versions(self, call: Call, name: str, chart: str, version: str | None) -> list[Entry]:
         """The index's entries of a chart, newest first; it is read anew when the chart or version is not in it."""
         path = self.binary.home.indexes / f"{name}-index.yaml"
         found = _section(path, chart)
@@ -113,9 +113,9 @@ class Repositories:
             )
         return sorted(found, key=_rank, reverse=True)
 
-    async def sources(self, call: Call, name: str, chart: str, version: str | None) -> list[str]:
+    async def list_sources(self, call: Call, name: str, chart: str, version: str | None) -> list[str]:
         """The URLs that the chart in this version (any, without one) would come from, as the index has them."""
-        entries = await self.versions(call, name, chart, version)
+        entries = await self.list_versions(call, name, chart, version)
         if version and _RELEASE.fullmatch(version):
             exact = _of_version(entries, version)
             if not exact:

@@ -25,7 +25,7 @@ class Waiting:
         self.not_ready: list[str] = []
 
     @asynccontextmanager
-    async def following(self) -> AsyncIterator[None]:
+    async def watch(self) -> AsyncIterator[None]:
         """While this is open the cluster is looked at; a `timed_out` that passes through is told what was not ready."""
         task = asyncio.create_task(self._follow())
         try:
@@ -47,7 +47,7 @@ class Waiting:
 
     async def _look(self) -> bool:
         """Whether there is something to wait for: a revision under way with an object that is not ready."""
-        head = await self._releases.head(self._namespace, self._name)
+        head = await self._releases.read_head(self._namespace, self._name)
         if head.status not in PENDING or self._revision not in (0, head.revision):
             return False  # Not the one that was waited for: atomic makes another when it rolls back.
         if not self._revision:

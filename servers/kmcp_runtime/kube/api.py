@@ -32,7 +32,7 @@ class KubeApi:
         contexts: config.Contexts,
         context: config.ContextInfo,
         limits: Limits,
-        source: Source = config.credentials,
+        source: Source = config.load_credentials,
     ) -> None:
         self.context = context
         self.limits = limits
@@ -74,7 +74,7 @@ class KubeApi:
             raise from_response(status, content, self.who)
         return content
 
-    async def answer(self, path: str, query: Query = (), most: int = 1 << 16) -> tuple[int, bytes]:
+    async def fetch_answer(self, path: str, query: Query = (), most: int = 1 << 16) -> tuple[int, bytes]:
         """Status and first bytes of a GET, whatever the status: for proxied Services, whose errors are their own.
 
         The caller bounds the time.
@@ -97,7 +97,9 @@ class KubeApi:
         except (aiohttp.ClientError, OSError) as error:
             raise self._unreachable(error) from None
 
-    async def websocket(self, path: str, query: Query, protocols: Sequence[str]) -> aiohttp.ClientWebSocketResponse:
+    async def open_websocket(
+        self, path: str, query: Query, protocols: Sequence[str]
+    ) -> aiohttp.ClientWebSocketResponse:
         session, headers, _ = await self._connection.open()
         try:
             return await session.ws_connect(

@@ -55,14 +55,14 @@ class Cluster:
             return await objects.read(self.api, place.kind, name, place.namespace, subresource)
         except StatusFailure as failure:
             if failure.http_status == 404:
-                raise await self.absent(place, name, failure) from None
+                raise await self.explain_absence(place, name, failure) from None
             raise
 
     async def read_kind(self, resource_type: str, name: str, namespace: str | None) -> objects.Object:
         """`read` for a built-in type whose name needs no checking."""
         return await self.read(await self.place(resource_type, namespace), name)
 
-    async def listed(
+    async def list_objects(
         self,
         resource_type: str,
         namespace: str | None,
@@ -76,11 +76,11 @@ class Cluster:
         query = pages.Query(kind, namespace, selector, field_selector, limit, "objects")
         return (await pages.fetch(self.api, query, None, {})).items
 
-    async def absent(self, place: Place, name: str, failure: StatusFailure) -> ToolFailure:
+    async def explain_absence(self, place: Place, name: str, failure: StatusFailure) -> ToolFailure:
         """Why an object is not there, as far as this identity may look."""
         if place.namespace and await self.namespace_is_missing(place.namespace):
-            return await self.missing_namespace(place.namespace)
-        near, elsewhere = await asyncio.gather(self._near_names(place, name), self._elsewhere(place, name))
+            return await self.explain_missing_namespace(place.namespace)
+        near, elsewhere = await asyncio.gather(self._find_near_names(place, name), self._find_elsewhere(place, name))
         hints = []
         if elsewhere:
             hints.append(f"namespace {', '.join(elsewhere)} has one of that name")
@@ -99,26 +99,26 @@ class Cluster:
             return failure.http_status == 404
         return False
 
-    async def missing_namespace(self, namespace: str) -> ToolFailure:
-        names = await self._names(Place(await self.discovery.resolve("namespaces"), None))
+    async def explain_missing_namespace(self, namespace: str) -> ToolFailure:
+        names = await self._list_names(Place(await self.discovery.resolve("namespaces"), None))
         near = nearest(namespace, names)
         hint = f"did you mean {', '.join(near)}?" if near else "k8s_get_resources resource_type=namespaces lists them"
         return not_found(f"namespace {namespace!r} does not exist", hint, backend=BACKEND)
 
-    async def _near_names(self, place: Place, name: str) -> list[str]:
-        return nearest(name, await self._names(place))
+    async def _find_near_names(self, place: Place, name: str) -> list[str]:
+        return nearest(name, await self._list_names(place))
 
-    async def _names(self, place: Place) -> list[str]:
+    async def _list_names(self, place: Place) -> list[str]:
         query = pages.Query(place.kind, place.namespace, limit=_NEIGHBOURS, form="names")
-        return [item["metadata"]["name"] for item in await self._permitted(query)]
+        return [item["metadata"]["name"] for item in await self._list_if_permitted(query)]
 
-    async def _elsewhere(self, place: Place, name: str) -> list[str]:
+    async def _find_elsewhere(self, place: Place, name: str) -> list[str]:
         if not place.namespace:
             return []
         query = pages.Query(place.kind, None, field_selector=f"metadata.name={name}", limit=_ELSEWHERE, form="names")
-        return [item["metadata"]["namespace"] for item in await self._permitted(query)]
+        return [item["metadata"]["namespace"] for item in await self._list_if_permitted(query)]
 
-    async def _permitted(self, query: pages.Query) -> list[Any]:
+    async def _list_if_permitted(self, query: pages.Query) -> list[Any]:
         try:
             return (await pages.fetch(self.api, query, None, {})).items
         except ToolFailure:  # A hint that this identity may not have; the failure that it would explain is reported.

@@ -124,7 +124,7 @@ def _auth(user: Mapping[str, Any]) -> Auth:
     return "none"
 
 
-async def credentials(contexts: Contexts, context: ContextInfo) -> Any:
+async def load_credentials(contexts: Contexts, context: ContextInfo) -> Any:
     """The official client's Configuration of a context, tokens and certificates loaded."""
     from kubernetes.aio.client.configuration import Configuration
     from kubernetes.aio.config import load_incluster_config, load_kube_config

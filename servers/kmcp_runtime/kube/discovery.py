@@ -122,7 +122,7 @@ class Discovery:
             found = _matching(self._kinds, wanted)
         return _single(found, resource_type) or _unknown(self._kinds, wanted)
 
-    async def of(self, api_version: str, kind: str) -> Kind:
+    async def find_kind(self, api_version: str, kind: str) -> Kind:
         """The kind that a manifest names."""
         for older_than in (FRESH_SECONDS, 1.0):
             await self._read(older_than)
@@ -145,12 +145,12 @@ class Discovery:
             if core.get("kind") == "APIGroupDiscoveryList":
                 kinds = [*_aggregated(core, self.warnings), *_aggregated(groups, self.warnings)]
             else:
-                kinds = await self._one_by_one(core, groups)
+                kinds = await self._read_one_by_one(core, groups)
             self._kinds = tuple(sorted(kinds, key=lambda kind: not kind.preferred))
             self._resolved = {}
             self._read_at = time.monotonic()
 
-    async def _one_by_one(self, core: Mapping[str, Any], groups: Mapping[str, Any]) -> list[Kind]:
+    async def _read_one_by_one(self, core: Mapping[str, Any], groups: Mapping[str, Any]) -> list[Kind]:
         """Discovery of servers that do not aggregate: one request per group and version."""
         paths = [(f"/api/{version}", "", version, True) for version in core.get("versions") or ()]
         for group in groups.get("groups") or ():

@@ -11,7 +11,7 @@ async def connect(
 ) -> aiohttp.ClientWebSocketResponse:
     """Open the stream of a subresource (`exec`, `portforward`)."""
     try:
-        return await api.websocket(f"/api/v1/namespaces/{namespace}/pods/{pod}/{subresource}", query, protocols)
+        return await api.open_websocket(f"/api/v1/namespaces/{namespace}/pods/{pod}/{subresource}", query, protocols)
     except StatusFailure as failure:
         if failure.http_status == 403 and "cannot " not in failure.message:
             # `get` let the request in; the second check of the upgrade, since 1.35, does not say what it missed.

@@ -57,7 +57,7 @@ async def ask(
     `too_large`; and those of the API server.
     """
     try:
-        async with asyncio.timeout(seconds), _forwarded(api, door) as stream:
+        async with asyncio.timeout(seconds), _forward(api, door) as stream:
             return await _exchange(stream, target, method, largest)
     except TimeoutError:
         raise timed_out(f"{door} did not answer within {seconds:.0f} s", "try again") from None
@@ -95,7 +95,7 @@ class _Stream:
 
 
 @asynccontextmanager
-async def _forwarded(api: KubeApi, door: Door) -> AsyncIterator[_Stream]:
+async def _forward(api: KubeApi, door: Door) -> AsyncIterator[_Stream]:
     query = [("ports", str(door.port))]
     socket = await podstreams.connect(api, door.namespace, door.pod, "portforward", query, (PROTOCOL,))
     try:
