@@ -41,7 +41,7 @@ _CHILDLESS = frozenset(
 # They come and go by themselves: a plan that counted them would never be the same twice.
 _FLEETING = frozenset({"events", "events.events.k8s.io", "leases.coordination.k8s.io"})
 _PAGE = 500
-_MOST_PAGES = 10
+_MOST_CANDIDATES = 5_000
 
 
 async def count_dependents(kube: Kube, place: Place, found: Mapping[str, Any], warnings: list[str]) -> dict[str, int]:
@@ -95,19 +95,14 @@ async def _count(kube: Kube, kind: Kind, namespace: str | None, warnings: list[s
 
 
 async def _list_all(kube: Kube, kind: Kind, namespace: str | None, warnings: list[str]) -> list[Mapping[str, Any]]:
-    items: list[Mapping[str, Any]] = []
-    cursor: str | None = None
+    query = pages.Query(kind, namespace, limit=_PAGE, form="names")
     try:
-        for _ in range(_MOST_PAGES):
-            page = await pages.fetch(kube.api, pages.Query(kind, namespace, limit=_PAGE, form="names"), cursor, {})
-            items += page.items
-            cursor = page.cursor(_PAGE, {})
-            if cursor is None:
-                return items
+        items, complete = await pages.fetch_all(kube.api, query, _MOST_CANDIDATES)
     except ToolFailure as failure:
         warnings.append(f"{kind.full_name} not counted: {failure.message}")
         return []
-    warnings.append(f"only the first {len(items)} {kind.plural} were looked at for dependents")
+    if not complete:
+        warnings.append(f"only the first {len(items)} {kind.plural} were looked at for dependents")
     return items
 
 

@@ -131,14 +131,9 @@ class Releases:
         return names
 
     async def _list_heads(self, namespace: str | None, selector: str) -> list[Head]:
-        kind, heads, cursor = _kind(self._plural), [], None
-        query = pages.Query(kind, namespace, selector, limit=_PAGE, form="names")
-        while True:
-            page = await pages.fetch(self.cluster.api, query, cursor, {})
-            heads += [head for head in map(_head, page.items) if head is not None]
-            cursor = page.cursor(_PAGE, {})
-            if cursor is None:
-                return heads
+        query = pages.Query(_kind(self._plural), namespace, selector, limit=_PAGE, form="names")
+        items, _ = await pages.fetch_all(self.cluster.api, query)
+        return [head for head in map(_head, items) if head is not None]
 
     async def _list_if_permitted(self, namespace: str | None, selector: str) -> list[Head]:
         try:

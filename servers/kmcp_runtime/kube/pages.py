@@ -1,5 +1,6 @@
 """Lists, a page at a time: the API server is asked for less, and a cut inside a page can be continued exactly."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -83,6 +84,22 @@ async def fetch(api: KubeApi, query: Query, cursor: str | None, arguments: Mappi
     except StatusFailure as failure:
         raise _explained(failure, query, bool(cursor)) from None
     return _page(answer, query, position)
+
+
+async def fetch_all(api: KubeApi, query: Query, most: float = math.inf) -> tuple[list[Any], bool]:
+    """Every item, `query.limit` at a time, and True; or the first pages, with `most` items at least, and False.
+
+    Items are as in `ListPage`. A list that changes meanwhile is read as it was at the first page.
+    """
+    items: list[Any] = []
+    cursor: str | None = None
+    while len(items) < most:
+        page = await fetch(api, query, cursor, {})
+        items += page.items
+        cursor = page.cursor(query.limit, {})
+        if cursor is None:
+            return items, True
+    return items, False
 
 
 def _parameters(query: Query, position: Mapping[str, Any]) -> list[tuple[str, str]]:
