@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from kmcp_kubernetes.client import Kube
 from kmcp_runtime import conflict, not_found
+from kmcp_runtime.json_patch import join_pointer
 from kmcp_runtime.kube.objects import PatchType
 from kmcp_runtime.kube.selectors import selector_of
 
@@ -86,7 +87,7 @@ def undo_patch(found: Object, target: Kept) -> tuple[Any, PatchType]:
     if found.get("kind") != "Deployment":
         return target.owner["data"], "strategic"
     operations = [{"op": "replace", "path": "/spec/template", "value": target.template}]
-    pointer = "/metadata/annotations/" + CHANGE_CAUSE.replace("/", "~1")
+    pointer = join_pointer(["metadata", "annotations", CHANGE_CAUSE])
     cause = (target.owner["metadata"].get("annotations") or {}).get(CHANGE_CAUSE)
     present = CHANGE_CAUSE in (found["metadata"].get("annotations") or {})
     if cause is not None and found["metadata"].get("annotations"):

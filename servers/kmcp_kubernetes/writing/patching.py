@@ -7,14 +7,12 @@ from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.writing.batch import written
 from kmcp_kubernetes.writing.refusals import explain_refusal
 from kmcp_runtime import Change, Diff, ToolFailure, bad_argument
+from kmcp_runtime.json_patch import check_operations
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 from kmcp_runtime.kube.manifests import parse_value
 from kmcp_runtime.kube.objects import PatchType
-
-_OPERATIONS = ("add", "remove", "replace", "move", "copy", "test")
-_VALUED = ("add", "replace", "test")
 
 
 def read_patch(patch: Any) -> Any:
@@ -31,7 +29,7 @@ def chosen_type(patch: Any, wanted: PatchType | None, kind: Kind) -> PatchType:
     if wanted is None:
         wanted = "json" if isinstance(patch, list) else "strategic" if kind.built_in else "merge"
     if wanted == "json":
-        _check_operations(patch)
+        check_operations(patch, "patch")
     elif not isinstance(patch, dict):
         raise bad_argument(f"patch: a {wanted} patch is an object, not a list", "patch_type=json takes a list")
     return wanted
@@ -83,31 +81,6 @@ def told(
         resource_version=metadata.get("resourceVersion"),
         dry_run=dry_run or None,
     )
-
-
-def _check_operations(patch: Any) -> None:
-    hint = 'write [{"op": "replace", "path": "/spec/replicas", "value": 2}]'
-    if not isinstance(patch, list):
-        raise bad_argument("patch: a json patch is a list of operations, not an object", hint)
-    for number, operation in enumerate(patch):
-        fault = _fault(operation)
-        if fault:
-            raise bad_argument(f"patch: operation {number} {fault}", hint)
-
-
-def _fault(operation: Any) -> str | None:
-    if not isinstance(operation, dict):
-        return "is no object"
-    kind, path = operation.get("op"), operation.get("path")
-    if kind not in _OPERATIONS:
-        return f"has op {kind!r}, not one of {', '.join(_OPERATIONS)}"
-    if not isinstance(path, str) or (path and not path.startswith("/")):
-        return f"has path {path!r}: a path starts with '/', and '/' in a key is written ~1"
-    if kind in _VALUED and "value" not in operation:
-        return f"has no value to {kind}"
-    if kind in ("move", "copy") and not isinstance(operation.get("from"), str):
-        return f"has no from to {kind}"
-    return None
 
 
 async def _explain(failure: StatusFailure, kube: Kube, kind: Kind, patch_type: PatchType) -> ToolFailure:
