@@ -79,21 +79,27 @@ async def helm_list_releases(
         "selector": selector,
         "states": sorted(wanted or ()),
     }
+    page = await _cut(client, found, limit, cursor, bound_to)
+    page.namespace = where
+    if not found:
+        page.hint = await _explain_none(client, where, known, bool(filter or selector))
+    return page
+
+
+async def _cut(
+    client: Client, found: Sequence[Head], limit: int, cursor: str | None, bound_to: dict[str, Any]
+) -> ListedReleases:
+    """The releases after the cursor, at most `limit` of them: only their payloads are read."""
     left = _after(found, cursors.decode(cursor, bound_to)) if cursor else found
     shown = left[:limit]
     page = ListedReleases(
-        items=await _read_payloads(client.releases, shown),
-        namespace=where,
-        total=len(found),
-        truncated=len(left) > limit,
+        items=await _read_payloads(client.releases, shown), total=len(found), truncated=len(left) > limit
     )
 
     def cursor_at(kept: int) -> str:
         return cursors.encode({"n": shown[kept - 1].name, "s": shown[kept - 1].namespace}, bound_to)
 
     page.cursor = cursor_at(len(shown)) if page.truncated else None
-    if not found:
-        page.hint = await _explain_none(client, where, known, bool(filter or selector))
     return page.continues_at(cursor_at)
 
 
