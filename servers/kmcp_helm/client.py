@@ -19,7 +19,7 @@ __all__ = ["Client", "HelmBackend", "open_backend"]
 
 @dataclass
 class Client:
-    """Helm for one call. The cluster is looked for when it is needed: repositories and charts need none."""
+    """Helm for one call. The cluster is connected when it is needed: repositories and charts need none."""
 
     helm: Helm
     call: Call

@@ -1,4 +1,4 @@
-"""Charts looked at before they are installed."""
+"""Charts, shown before they are installed."""
 
 from typing import Annotated, Any, Literal
 
@@ -24,8 +24,8 @@ class ShownChart(Body):
     chart: str
     version: str
     app_version: str | None = None
-    objects: list[Object] | None = Field(default=None, description="template: what it renders to")
-    content: Rendered = Field(description="The text of it; of template the manifest")
+    objects: list[Object] | None = Field(default=None, description="template: the objects it renders to")
+    content: Rendered = Field(description="Its text; for template the manifest")
 
 
 class _Plain(Rendered):
@@ -56,7 +56,7 @@ async def helm_show(
 ) -> ShownChart:
     """Show a chart's default values, README or CRDs, or what it renders to; before an upgrade."""
     if values and what != "template":
-        raise bad_argument(f"values: they change nothing about {what}", "what=template renders with them")
+        raise bad_argument(f"values: they do not change {what}", "what=template renders the chart with them")
     async with client.helm.fetch_chart(client.call, chart, version) as found:
         about = await client.helm.show(client.call, found, "chart")
         text = about if what == "chart" else await _read_part(client, found, what, values, name)

@@ -54,11 +54,11 @@ async def helm_list_releases(
     namespace: OptionalNamespace = None,
     all_namespaces: AllNamespaces = False,
     all: Annotated[bool, Word("Any state")] = False,
-    deployed: Annotated[bool, Word("Those")] = False,
-    failed: Annotated[bool, Word("Those")] = False,
-    pending: Annotated[bool, Word("Those")] = False,
-    uninstalled: Annotated[bool, Word("Those")] = False,
-    uninstalling: Annotated[bool, Word("Those")] = False,
+    deployed: Annotated[bool, Word("Include")] = False,
+    failed: Annotated[bool, Word("Include")] = False,
+    pending: Annotated[bool, Word("Include")] = False,
+    uninstalled: Annotated[bool, Word("Include")] = False,
+    uninstalling: Annotated[bool, Word("Include")] = False,
     filter: Annotated[str | None, Word("Name regex")] = None,
     selector: Selector = None,
     limit: Limit = 100,
@@ -125,7 +125,7 @@ def _after(heads: Sequence[Head], position: dict[str, Any]) -> list[Head]:
 
 
 async def _read_payloads(releases: Releases, heads: Sequence[Head]) -> list[ListedRelease]:
-    """Their payloads, some at a time; one that cannot be read harms no other."""
+    """Releases with what their payloads say, read several at a time; one that cannot be read fails alone."""
     slots = asyncio.Semaphore(_READ_AT_ONCE)
 
     async def read_one(head: Head) -> ListedRelease:
@@ -138,7 +138,7 @@ async def _read_payloads(releases: Releases, heads: Sequence[Head]) -> list[List
             except ToolFailure as failure:
                 if failure.code != "not_found":
                     raise
-                return ListedRelease(**about, error="gone meanwhile")
+                return ListedRelease(**about, error="deleted while it was being read")
         return ListedRelease(
             **about,
             updated=release.last_deployed,
@@ -158,5 +158,5 @@ async def _explain_none(client: Client, namespace: str | None, known: Sequence[H
         return f"No release in {where} matches; leave filter or selector out, or use all_namespaces=true."
     if known:
         states = ", ".join(sorted({head.status for head in known}))
-        return f"{len(known)} releases in {where} are in other states ({states}): all=true shows them."
-    return f"No release in {where}" + ("; all_namespaces=true looks everywhere." if namespace else ".")
+        return f"{len(known)} releases in {where} are in other states ({states}): all=true lists them."
+    return f"No release in {where}" + ("; all_namespaces=true lists all of them." if namespace else ".")

@@ -1,4 +1,7 @@
-"""What is worth telling of one object, by kind: `describe` picks the family, each family reads what belongs to it."""
+"""Descriptions of one object, by kind: `describe` chooses the function, which reads what belongs to the object.
+
+How lists are shown is not decided here but in `reading.list_shapes`.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""What a description is made of, and reading around an object without failing over what may not be read."""
+"""What a description is made of, and how related objects are read: what may not be read becomes a warning."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
@@ -23,7 +23,7 @@ class Facts:
 
 @dataclass
 class Look:
-    """One object and how to look around it; what cannot be read becomes a warning."""
+    """One object and the reading of what belongs to it; what cannot be read becomes a warning."""
 
     kube: Kube
     place: Place
@@ -101,7 +101,7 @@ def without_none(detail: Mapping[str, Any]) -> Detail:
 
 
 async def gather_details(*readings: Coroutine[Any, Any, list[Detail]]) -> list[Detail]:
-    """Related objects of several readings, made at the same time."""
+    """The related objects of several reads, made at the same time."""
     return [item for items in await asyncio.gather(*readings) for item in items]
 
 
@@ -111,7 +111,7 @@ def pairs(mapping: Mapping[str, Any] | None) -> str | None:
 
 
 def some(items: Iterable[Detail], most: int = 20) -> list[Detail]:
-    """The first of many, and how many there are besides."""
+    """The first of many, and how many more there are."""
     whole = list(items)
     if len(whole) <= most:
         return whole

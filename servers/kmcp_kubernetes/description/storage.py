@@ -1,4 +1,4 @@
-"""PersistentVolumeClaims: what was asked for, what was got, and which pods use it."""
+"""PersistentVolumeClaims: what was requested, what was bound, and which pods use it."""
 
 import asyncio
 from typing import Any
@@ -33,7 +33,7 @@ def _claims(pod: dict[str, Any]) -> set[str]:
 
 
 async def _read_class(look: Look) -> list[Detail]:
-    """The claim's class: without it, or without its provisioner, nothing binds the claim."""
+    """The claim's StorageClass: without it, or without its provisioner, nothing binds the claim."""
     name = look.spec.get("storageClassName")
     if not name:
         return []

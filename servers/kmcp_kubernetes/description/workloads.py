@@ -99,7 +99,7 @@ async def describe_autoscaler(look: Look) -> Facts:
 
 
 def _replicas(look: Look) -> Detail:
-    """What is wanted and what there is, whichever words the kind has for it."""
+    """Desired and actual replicas, whichever fields the kind has for them."""
     spec, status = look.spec, look.status
     if look.place.kind.kind == "DaemonSet":
         return {
@@ -138,7 +138,7 @@ def _template(found: Detail) -> Detail:
 
 
 async def _list_pods(look: Look, selector: str | None) -> list[Detail]:
-    """Pods that belong to it, the troubled ones first."""
+    """Pods that belong to the workload, those with problems first."""
     if selector is None:
         return []
     own, found = {look.uid}, await look.list_objects("pods", look.place.namespace, selector=selector)

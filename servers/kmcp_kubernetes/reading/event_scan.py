@@ -1,4 +1,4 @@
-"""Events of the cluster: read in pages, sorted here, since the API server keeps them in no useful order."""
+"""Events of the cluster: read in pages and sorted here, since the API server does not list them by time."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ class Event(BaseModel):
 
 
 class Scan(BaseModel):
-    """Events newest first, and whether all were looked at."""
+    """Events, newest first, and whether all of them were read."""
 
     events: list[Event]
     complete: bool = True
@@ -42,7 +42,7 @@ async def scan_events(api: KubeApi, discovery: Discovery, namespace: str | None,
 
 
 def last_seen(entry: Mapping[str, Any]) -> datetime:
-    """When it happened last, from whichever field its reporter fills in."""
+    """When it last happened, from whichever field its reporter fills in."""
     series = entry.get("series") or {}
     candidates = (
         series.get("lastObservedTime"),
@@ -64,7 +64,7 @@ def since(seconds: float) -> datetime:
 
 
 def selector(**fields: str | None) -> str | None:
-    """A field selector of the fields that are given; `_` stands for the dot."""
+    """A field selector from the given fields; `_` stands for the dot."""
     given = [f"{name.replace('_', '.')}={value}" for name, value in fields.items() if value]
     return ",".join(given) or None
 

@@ -1,4 +1,4 @@
-"""Measurements of the metrics API, related to what containers may use and what nodes have."""
+"""Measurements of the metrics API, compared with the limits of containers and the capacity of nodes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -66,7 +66,7 @@ def _usage(item: Mapping[str, Any]) -> Usage:
 async def add_percentages(
     kube: Kube, resource_type: str, namespace: str | None, selector: str | None, items: Sequence[Usage]
 ) -> tuple[list[Usage], str | None]:
-    """The items with percentages, and a warning when they could not be had."""
+    """The items with percentages, and a warning when these could not be computed."""
     wanted = {(item.namespace, item.name): item for item in items}
     try:
         for found in await _read_objects(kube, resource_type, namespace, selector) if wanted else ():
@@ -99,7 +99,7 @@ def _with_percentages(item: Usage, found: Mapping[str, Any]) -> Usage:
 
 
 def _bounds(found: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, int | None]]]:
-    """What the usage can be compared with, the strictest first: amounts by resource."""
+    """Amounts by resource that the usage can be compared with, the strictest first."""
     allocatable = (found.get("status") or {}).get("allocatable")
     if allocatable:
         yield "allocatable", {name: measure(allocatable.get(name, 0)) for name, measure in _MEASURES.items()}

@@ -1,4 +1,4 @@
-"""Revisions of Deployments, StatefulSets and DaemonSets: what there were, and the way back to one.
+"""Revisions of Deployments, StatefulSets and DaemonSets: which there are, and how to go back to one.
 
 A Deployment keeps its revisions as ReplicaSets, the other two as ControllerRevisions.
 """
@@ -23,7 +23,7 @@ Object = Mapping[str, Any]
 
 
 class Revision(BaseModel):
-    """One revision; `current` is what runs or is being rolled out."""
+    """One revision; `current` is the one that runs or is being rolled out."""
 
     revision: int
     created: str
@@ -83,7 +83,7 @@ def target_of_undo(found: Object, kept: Sequence[Kept], to_revision: int) -> Kep
 
 
 def undo_patch(found: Object, target: Kept) -> tuple[Any, PatchType]:
-    """What brings a revision's template back."""
+    """The patch that restores a revision's template."""
     if found.get("kind") != "Deployment":
         return target.owner["data"], "strategic"
     operations = [{"op": "replace", "path": "/spec/template", "value": target.template}]
@@ -100,7 +100,7 @@ def undo_patch(found: Object, target: Kept) -> tuple[Any, PatchType]:
 def refuse_paused(found: Object, what: str) -> None:
     if (found.get("spec") or {}).get("paused"):
         name = found["metadata"]["name"]
-        raise conflict(f"{name} is paused: it cannot be {what} now", "k8s_rollout action=resume first")
+        raise conflict(f"{name} is paused: it cannot be {what} now", "use k8s_rollout action=resume first")
 
 
 def _is_owned(item: Object, uid: str) -> bool:

@@ -55,7 +55,7 @@ async def k8s_get_cluster_configuration(kube: Kube = injected()) -> Configuratio
 
 
 class RightsRule(BaseModel):
-    """What may be done with which resources."""
+    """Which verbs are allowed on which resources."""
 
     verbs: list[str]
     groups: list[str]
@@ -76,7 +76,7 @@ class Rights(Result):
 
 @tool(Effect.READ, extra=True)
 async def k8s_can_i(
-    verb: Annotated[str | None, Word("Verb; none lists all rights")] = None,
+    verb: Annotated[str | None, Word("Verb; unset lists all rights")] = None,
     resource_type: Annotated[str | None, Word("Kind, or *")] = None,
     resource_name: ResourceName | None = None,
     namespace: OptionalNamespace = None,

@@ -1,4 +1,4 @@
-"""Whether a Service can be reached, and where it fails when not."""
+"""Whether a Service can be reached, and if not, where it fails."""
 
 import asyncio
 import time
@@ -123,10 +123,12 @@ async def _read_service(kube: Kube, target: Target) -> tuple[objects.Object, End
 async def _answer_early(
     kube: Kube, result: Connectivity, service: Mapping[str, Any], found: Endpoints, mode: str
 ) -> bool:
-    """True when the answer is known without a connection."""
+    """Complete the answer if it is known without a connection; True if so."""
     if result.service_type == endpoints.EXTERNAL_NAME:
         if mode == "proxy":
-            _failed(result, "service", f"it only names {service['spec'].get('externalName')}: use mode=pod")
+            _failed(
+                result, "service", f"it only points to the name {service['spec'].get('externalName')}: use mode=pod"
+            )
         return mode == "proxy"
     if not found.ready:
         _failed(result, "endpoints", endpoints.why_none_ready(service, found, await _list_pods(kube, service)))
@@ -135,13 +137,13 @@ async def _answer_early(
 
 
 async def _list_pods(kube: Kube, service: Mapping[str, Any]) -> list[Any] | None:
-    """Pods of the selector, to explain why none is ready; None when this identity may not look."""
+    """Pods that the selector matches, to explain why none is ready; None when this identity may not list them."""
     selector = endpoints.selector(service)
     if selector is None:
         return []
     try:
         return await kube.list_objects("pods", service["metadata"]["namespace"], selector=selector)
-    except ToolFailure:  # The absence of endpoints is the answer; why there are none is a nicety.
+    except ToolFailure:  # That there are no endpoints is the answer; the reason only improves it.
         return None
 
 
@@ -152,7 +154,7 @@ def _port(service: Mapping[str, Any], wanted: str | None) -> Mapping[str, Any]:
 
 
 def _address(service: Mapping[str, Any], found: Endpoints, port: Mapping[str, Any]) -> tuple[str, int]:
-    """Where a pod connects to: a headless Service has no address of its own, nor does it translate ports."""
+    """Where a pod connects to: a headless Service has no address of its own, and it does not translate ports."""
     spec = service["spec"]
     if spec.get("type") == endpoints.EXTERNAL_NAME:
         return str(spec["externalName"]), int(port["port"])
@@ -195,7 +197,8 @@ async def _connect_from_pod(
     outcome = await probe_pod.connect(kube, result.namespace, host, number, seconds, bool(result.dry_run))
     result.warnings = [outcome.warning] if outcome.warning else None
     if result.dry_run:
-        result.hint = f"Would connect to {host}:{number} from a pod in namespace {result.namespace}; it is admitted."
+        pod = f"a pod in namespace {result.namespace}"
+        result.hint = f"Would connect to {host}:{number} from {pod}; the API server would admit it."
         return result
     result.reachable = outcome.connected
     return result if outcome.connected else _failed(result, "connect", outcome.reason or "no connection")

@@ -1,4 +1,4 @@
-"""One object explained: its state, what happened to it, and what belongs to it."""
+"""Describing one object: its state, what happened to it, and what belongs to it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -64,7 +64,7 @@ async def k8s_describe_resource(
 
 
 async def _read_events(look: Look) -> list[happenings.Event]:
-    # The kubelet names nodes, not their uid, in events.
+    # In events about nodes the kubelet puts the name where the uid belongs.
     by_name = look.place.kind.kind == "Node"
     selector = (
         happenings.selector(involvedObject_kind="Node", involvedObject_name=look.name)

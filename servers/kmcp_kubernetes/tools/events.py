@@ -1,4 +1,4 @@
-"""What happened in the cluster lately."""
+"""What has happened in the cluster recently."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -36,7 +36,7 @@ async def k8s_get_events(
         truncated=len(found) > limit or not scan.complete,
     )
     if not scan.complete:
-        result.warnings = [f"only {event_scan.MOST_SCANNED} events were looked at; newer ones may be missing"]
+        result.warnings = [f"only {event_scan.MOST_SCANNED} events were read; newer ones may be missing"]
     if result.truncated:
         result.hint = "Narrow with namespace, resource_name, event_type=Warning or since."
     elif not found:

@@ -20,7 +20,7 @@ _CURATED = "curated example"
 
 
 class Generated(Result):
-    """A manifest to finish: `placeholders` are values that the description did not give."""
+    """A manifest to complete: `placeholders` are values that the description did not give."""
 
     yaml: Manifest
     placeholders: list[Placeholder]
@@ -53,7 +53,7 @@ async def k8s_generate_resource(
     if outcome == "not_run" and schema is not None:
         warnings += skeletons.faults(schema, content)
     if kind.kind == "Secret":
-        warnings.append("values of a Secret are not shown: put the real ones in before it is applied")
+        warnings.append("values of a Secret are not shown: put in the real ones before you apply it")
     return Generated(
         yaml=Manifest(content),
         placeholders=placeholders,
@@ -95,7 +95,7 @@ async def _read_schema(kube: Kube, kind: Kind, warnings: list[str]) -> Schema | 
     try:
         return await kube.openapi.read_schema(kind)
     except ToolFailure as failure:
-        warnings.append(f"without a schema: {failure.message}")
+        warnings.append(f"drafted without a schema: {failure.message}")
         return None
 
 
@@ -117,7 +117,7 @@ def _draft(kind: Kind, schema: Schema | None, facts: Facts) -> tuple[Any, str]:
 
 
 async def _rehearse(kube: Kube, kind: Kind, content: Any, warnings: list[str]) -> DryRunOutcome:
-    """Whether the API server would take it, as far as this identity may ask."""
+    """Whether the API server would accept the draft, as far as this identity may ask."""
     place = kube.scoped(kind, content["metadata"].get("namespace") if kind.namespaced else None)
     try:
         await objects.create(kube.api, kind, place.namespace, content, dry_run=True)

@@ -26,7 +26,7 @@ from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.failures import StatusFailure
 
 _MOST_WHOLE = 100
-"""Whole objects that are asked for at once: more never fit an answer, and would be read again for each next one."""
+"""Whole objects in one request: more never fit an answer, and each next page would read them again."""
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 

@@ -1,4 +1,4 @@
-"""Single objects, as YAML; and their end."""
+"""Single objects: reading them as YAML, and deleting them."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -34,7 +34,7 @@ async def k8s_get_resource_yaml(
     resource_type: ResourceType,
     resource_name: ResourceName,
     namespace: OptionalNamespace = None,
-    managed_fields: Annotated[bool, Word("With managedFields")] = False,
+    managed_fields: Annotated[bool, Word("Include managedFields")] = False,
     kube: Kube = injected(),
 ) -> Yaml:
     """Show one object as YAML, secrets redacted; for a summary use k8s_describe_resource."""
@@ -63,7 +63,7 @@ async def k8s_delete_resource(
     resource_name: ResourceName,
     namespace: OptionalNamespace = None,
     propagation: Annotated[Propagation, Word("What becomes of dependents")] = "background",
-    grace_period_seconds: Annotated[int | None, Word("Seconds to end; 0 = kill", ge=0)] = None,
+    grace_period_seconds: Annotated[int | None, Word("Seconds to terminate; 0 = kill", ge=0)] = None,
     dry_run: DryRun = False,
     kube: Kube = injected(),
 ) -> Deletion:
@@ -108,7 +108,9 @@ async def _delete(
     except StatusFailure as failure:
         if failure.http_status == 409 and "UID" in failure.message:
             raise conflict(
-                f"{place.kind.kind} {name} was replaced meanwhile; nothing was deleted", "look again", backend=BACKEND
+                f"{place.kind.kind} {name} was replaced meanwhile; nothing was deleted",
+                "read it again",
+                backend=BACKEND,
             ) from None
         if failure.http_status == 404:
             raise await kube.explain_absence(place, name, failure) from None
@@ -116,7 +118,7 @@ async def _delete(
 
 
 def _foreseen(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The object as a dry run leaves it, None when it would be gone at once."""
+    """The object as a dry run leaves it; None if it would be deleted at once."""
     metadata = answer.get("metadata") or {}
     waits = metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds")
     phase = (answer.get("status") or {}).get("phase") if isinstance(answer.get("status"), dict) else None
@@ -138,5 +140,5 @@ def _hint(result: Deletion, orphans: Mapping[str, int]) -> str | None:
     if orphans:
         return "Left behind: " + ", ".join(f"{count} {plural}" for plural, count in orphans.items())
     if result.result == "terminating" and result.finalizers and not result.dry_run:
-        return "It goes when its finalizers are done; k8s_get_resources shows whether it has."
+        return "It is deleted when its finalizers are done; k8s_get_resources shows whether it still exists."
     return None

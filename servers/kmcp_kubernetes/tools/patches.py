@@ -26,7 +26,7 @@ async def k8s_patch_resource(
     resource_type: ResourceType,
     resource_name: ResourceName,
     patch: Patch,
-    patch_type: Annotated[Literal["strategic", "merge", "json"] | None, Word("None: strategic, or what fits")] = None,
+    patch_type: Annotated[Literal["strategic", "merge", "json"] | None, Word("Unset: what fits")] = None,
     namespace: OptionalNamespace = None,
     dry_run: DryRun = False,
     kube: Kube = injected(),

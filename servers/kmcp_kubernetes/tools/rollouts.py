@@ -79,7 +79,7 @@ async def k8s_rollout(
     resource_name: ResourceName,
     namespace: OptionalNamespace = None,
     to_revision: Annotated[int, Word("undo: 0 = the previous", ge=0)] = 0,
-    wait: Annotated[bool, Word("Until rolled out")] = False,
+    wait: Annotated[bool, Word("Wait until rolled out")] = False,
     timeout_seconds: Annotated[int, Word("Longest wait", ge=1, le=3600)] = 120,
     dry_run: DryRun = False,
     kube: Kube = injected(),
@@ -114,7 +114,7 @@ async def _follow(kube: Kube, place: Place, name: str, seconds: int) -> dict[str
 async def _change(
     kube: Kube, place: Place, found: objects.Object, action: Action, to_revision: int, dry_run: bool
 ) -> dict[str, Any]:
-    """Do the action; what is already so is left as it is."""
+    """Do the action; nothing changes if the workload already is as wanted."""
     patch, patch_type, result = await _make_patch(kube, place, found, action, to_revision)
     if patch is None:
         return {"result": "unchanged", "changed": False, "dry_run": dry_run or None}
@@ -148,7 +148,8 @@ async def _make_patch(
 def _pausing(place: Place, found: Mapping[str, Any], paused: bool) -> Any:
     if place.kind.kind != "Deployment":
         raise bad_argument(
-            f"a {place.kind.kind} cannot be paused or resumed", "only Deployments can; a StatefulSet takes a partition"
+            f"a {place.kind.kind} cannot be paused or resumed",
+            "only Deployments can; for a StatefulSet set a partition",
         )
     if bool((found.get("spec") or {}).get("paused")) == paused:
         return None

@@ -27,7 +27,7 @@ class Scaled(Change):
 )
 async def k8s_scale(
     name: Name,
-    replicas: Annotated[int, Word("How many", ge=0)],
+    replicas: Annotated[int, Word("How many pods", ge=0)],
     resource_type: ResourceType = "deployment",
     namespace: Namespace = "default",
     dry_run: DryRun = False,

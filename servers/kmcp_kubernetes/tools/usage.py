@@ -1,4 +1,4 @@
-"""What pods and nodes use."""
+"""CPU and memory that pods and nodes use."""
 
 from typing import Annotated, Literal
 
@@ -35,11 +35,11 @@ async def k8s_top(
     namespace: OptionalNamespace = None,
     all_namespaces: AllNamespaces = False,
     selector: Selector = None,
-    sort: Annotated[Literal["cpu", "memory"], Word("Greatest first by")] = "cpu",
+    sort: Annotated[Literal["cpu", "memory"], Word("Sort by, greatest first")] = "cpu",
     limit: Limit = 50,
     kube: Kube = injected(),
 ) -> Top:
-    """Show which pods or nodes use most CPU and memory now, and of their limits."""
+    """Show which pods or nodes use the most CPU and memory now, also as percentages of their limits."""
     if resource_type == "nodes" and namespace:
         raise bad_argument("Node is cluster-scoped, it has no namespace", "leave namespace out")
     scope = (

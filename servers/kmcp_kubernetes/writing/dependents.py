@@ -1,4 +1,4 @@
-"""What goes when an object goes: objects that it owns, counted by kind, and what a namespace or a CRD holds."""
+"""What is deleted with an object: the objects it owns, counted by kind, or the contents of a namespace or a CRD."""
 
 import asyncio
 from collections import Counter
@@ -10,7 +10,7 @@ from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.discovery import Kind
 
-# Owners of the built-in controllers, and all that they own at any remove.
+# What objects of the built-in controllers own, directly or through others.
 _OWNED: Mapping[str, tuple[str, ...]] = {
     "deployments.apps": ("replicasets.apps", "pods"),
     "replicasets.apps": ("pods",),
@@ -38,14 +38,14 @@ _COMMONLY_OWNED = (
 _CHILDLESS = frozenset(
     {"pods", "configmaps", "secrets", "serviceaccounts", "events", "endpointslices.discovery.k8s.io"}
 )
-# They come and go by themselves: a plan that counted them would never be the same twice.
+# They come and go by themselves: an approval would fail because the plan is never the same twice.
 _FLEETING = frozenset({"events", "events.events.k8s.io", "leases.coordination.k8s.io"})
 _PAGE = 500
 _MOST_CANDIDATES = 5_000
 
 
 async def count_dependents(kube: Kube, place: Place, found: Mapping[str, Any], warnings: list[str]) -> dict[str, int]:
-    """How many objects of each kind would go with this one; what cannot be seen is a warning."""
+    """How many objects of each kind would be deleted with this one; what cannot be read becomes a warning."""
     if place.kind.full_name == "namespaces":
         return await _count_contents(kube, found["metadata"]["name"], warnings)
     if place.kind.full_name == "customresourcedefinitions.apiextensions.k8s.io":

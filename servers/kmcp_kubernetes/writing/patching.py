@@ -1,4 +1,4 @@
-"""Patches: their type chosen, their shape checked, their effect answered as a difference."""
+"""Patches: choosing their type, checking their shape, and showing what they changed as a diff."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from kmcp_runtime.kube.objects import PatchType
 
 
 def read_patch(patch: Any) -> Any:
-    """A patch given as JSON or YAML text is what it says."""
+    """The patch as data, also when it is given as JSON or YAML text."""
     if isinstance(patch, str):
         patch = parse_value(patch, "patch")
     if not isinstance(patch, dict | list):
@@ -25,7 +25,7 @@ def read_patch(patch: Any) -> Any:
 
 
 def chosen_type(patch: Any, wanted: PatchType | None, kind: Kind) -> PatchType:
-    """The type of a patch, whose shape must fit it: a list is a JSON patch, an object a merge."""
+    """The type of a patch, which its shape must fit: a list is a JSON patch, an object is a merge."""
     if wanted is None:
         wanted = "json" if isinstance(patch, list) else "strategic" if kind.built_in else "merge"
     if wanted == "json":
@@ -45,7 +45,7 @@ async def patch_object(
     dry_run: bool,
     subresource: str | None = None,
 ) -> Change:
-    """Patch an object and tell the difference to what it was before."""
+    """Patch an object and show how it differs from what it was before."""
     before = await kube.read(place, name)
     try:
         after = await objects.patch(
@@ -53,10 +53,10 @@ async def patch_object(
         )
     except StatusFailure as failure:
         raise await _explain(failure, kube, place.kind, patch_type) from None
-    return told(place, before, after, dry_run, whole=subresource is not None)
+    return change_between(place, before, after, dry_run, whole=subresource is not None)
 
 
-def told(
+def change_between(
     place: Place,
     before: Mapping[str, Any],
     after: Mapping[str, Any],

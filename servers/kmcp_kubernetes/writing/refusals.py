@@ -1,4 +1,4 @@
-"""What the API server finds wrong with an object, told so that the next try succeeds."""
+"""What the API server refuses about an object, explained so that the next try succeeds."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _NAMELESS = re.compile(r'^\s*"" is invalid: patch: ')
 
 
 async def explain_refusal(failure: StatusFailure, openapi: OpenApi, kind: Kind) -> ToolFailure:
-    """The failure of a write with its cause in the caller's terms; one that needs no words is returned as it is."""
+    """The failure of a write, with its cause in the caller's terms; a failure that is clear is returned as it is."""
     causes = [cause for cause in failure.causes if cause.get("reason") == "FieldManagerConflict"]
     if causes:
         return _conflict(failure, causes)
@@ -33,11 +33,11 @@ async def explain_refusal(failure: StatusFailure, openapi: OpenApi, kind: Kind) 
 
 
 def refuse_redacted(content: Any, argument: str) -> None:
-    """Refuse an object that holds what answers show in place of secrets: writing it would destroy the real value."""
+    """Refuse an object with the digest of a secret, as answers show it: writing it would destroy the real value."""
     path = redact.digest_at(content)
     if path:
         raise bad_argument(
-            f"{argument}: {path} is not the real value but what answers show in place of a secret",
+            f"{argument}: {path} is not the real value but the digest that answers show in place of a secret",
             "leave the field out, or change the other fields with k8s_patch_resource",
         )
 

@@ -1,4 +1,4 @@
-"""The helm binary: argument lists, flags first, then `--`, then operands; values and credentials in private files."""
+"""The helm binary: argument lists (flags, then `--`, then operands); values and credentials go into private files."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ class Binary:
             ended = await self.run(call, ("version",), flags=("--short",))
             found = re.match(r"v(\d+)\.", ended.stdout)
             if found is None:
-                raise unavailable(f"{self.program} is no helm binary: it answers {ended.stdout[:80]!r}", MISSING)
+                raise unavailable(f"{self.program} is not a helm binary: it printed {ended.stdout[:80]!r}", MISSING)
             self._major = int(found[1])
         return self._major
 
@@ -49,10 +49,10 @@ class Binary:
         cluster: Cluster | None = None,
         seconds: float = _SECONDS,
     ) -> command.Ended:
-        """What it printed. `words` are the subcommand, `flags` written `--name=value`, `given` values.
+        """What it printed. `words` are the subcommand, `flags` are written `--name=value`, `given` are values.
 
-        With a cluster it acts on that one, as this server's identity; without, it has none. Every failure of the
-        binary is raised with its own words.
+        With a cluster it acts on that one, as this server's identity; without one it reaches none. A failure of the
+        binary is raised with the binary's own message.
         """
         for operand in operands:
             _check(operand)
@@ -79,7 +79,7 @@ class Binary:
         self, call: Call, argv: Sequence[str], run: Path, environment: Mapping[str, str], seconds: float
     ) -> command.Ended:
         lines: asyncio.Queue[str] = asyncio.Queue()
-        telling = asyncio.create_task(_report_steps(lines, call))
+        reporting = asyncio.create_task(_report_steps(lines, call))
         try:
             return await command.run(
                 argv,
@@ -91,12 +91,12 @@ class Binary:
                 directory=str(self.home.nowhere),
             )
         finally:
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
+            reporting.cancel()
+            await asyncio.gather(reporting, return_exceptions=True)
 
 
 async def _report_steps(lines: asyncio.Queue[str], call: Call) -> None:
-    """Helm's report of its work as progress, each step once."""
+    """Pass the steps that helm reports on as progress, each once."""
     last = ""
     while True:
         step = faults.step(await lines.get())
@@ -107,4 +107,4 @@ async def _report_steps(lines: asyncio.Queue[str], call: Call) -> None:
 
 def _check(operand: str) -> None:
     if not operand or operand.startswith("-") or not operand.isprintable():
-        raise bad_argument(f"{operand!r} cannot be given to helm", "no leading '-', no control characters")
+        raise bad_argument(f"{operand!r} cannot be passed to helm", "use no leading '-' and no control characters")

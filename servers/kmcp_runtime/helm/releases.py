@@ -17,13 +17,13 @@ PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
 _OWNED = "owner=helm"
 _PAGE = 5_000
 _MOST_LOOKED_INTO = 50
-"""Releases that are decoded to see whether a name is that of their chart."""
+"""Releases that are decoded to find out whether a given name is the name of their chart."""
 _DECODED_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class Head:
-    """A revision as its labels tell it."""
+    """A revision as its labels describe it."""
 
     name: str
     namespace: str
@@ -53,8 +53,8 @@ class Releases:
     ) -> list[Head]:
         """The latest revision of each release, by name, then namespace; None is every namespace.
 
-        `selector` is applied to that revision. Superseded revisions are asked for on demand only: the latest is one of
-        them only after somebody deleted its successor by hand, and they are nine tenths of all.
+        `selector` is applied to that revision. Superseded revisions are left out unless asked for: they are nine tenths
+        of all, and the latest is one of them only after somebody deleted its successor by hand.
         """
         scope = _OWNED if superseded else f"{_OWNED},status!=superseded"
         found = newest(await self._list_heads(namespace, scope))
@@ -80,7 +80,7 @@ class Releases:
         return wanted[0]
 
     async def read(self, head: Head) -> Release:
-        """The revision decoded. Raises `payload.Undecodable`, and `not_found` when it is gone meanwhile."""
+        """The revision decoded. Raises `payload.Undecodable`, and `not_found` when it has been deleted meanwhile."""
         found = await self.cluster.api.get(_path(self._plural, head.namespace, head.key))
         body = self._decode(str((found.get("data") or {}).get("release") or ""))
         return Release.of(body)
@@ -90,7 +90,7 @@ class Releases:
         return await self.read_or_fail(await self.read_head(namespace, name, revision))
 
     async def read_or_fail(self, head: Head) -> Release:
-        """`read` for where nothing can be done without it: an undecodable revision is `unavailable`."""
+        """`read` for callers that cannot go on without it: an undecodable revision is `unavailable`."""
         try:
             return await self.read(head)
         except payload.Undecodable as error:
@@ -112,7 +112,7 @@ class Releases:
         hints = [f"namespace {', '.join(elsewhere)} has one of that name"] if elsewhere else []
         of_chart = await self._find_by_chart(name, here[:_MOST_LOOKED_INTO])
         if of_chart:
-            hints.append(f"{name} is the chart of release {', '.join(of_chart)}: give the release's name")
+            hints.append(f"{name} is the chart of release {', '.join(of_chart)}: give the name of the release")
         near = nearest(name, [head.name for head in here])
         if near and not of_chart:
             hints.append(f"did you mean {', '.join(near)}?")
@@ -124,7 +124,7 @@ class Releases:
         for head in heads:
             try:
                 release = await self.read(head)
-            except (payload.Undecodable, ToolFailure):  # It only would have made a better hint.
+            except (payload.Undecodable, ToolFailure):  # It would only have improved a hint.
                 continue
             if release.chart_name == chart:
                 names.append(release.name)
@@ -138,7 +138,7 @@ class Releases:
     async def _list_if_permitted(self, namespace: str | None, selector: str) -> list[Head]:
         try:
             return await self._list_heads(namespace, selector)
-        except StatusFailure:  # A hint that this identity may not have.
+        except StatusFailure:  # The hint is left out when this identity may not list releases there.
             return []
 
 
@@ -157,7 +157,7 @@ def _head(item: Mapping[str, Any]) -> Head | None:
     labels = metadata.get("labels") or {}
     name, version = labels.get("name"), str(labels.get("version", ""))
     if not name or not version.isdigit():
-        return None  # Owned by Helm, but no release: a test's or a tool's own object.
+        return None  # It has Helm's label but is not a release, for example an object of a test or another tool.
     return Head(
         name,
         metadata["namespace"],

@@ -1,4 +1,4 @@
-"""One cluster as tools see it: kinds resolved, namespaces defaulted, absences explained."""
+"""One cluster as tools see it: kinds are resolved, namespaces defaulted, absent objects explained."""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Place:
     kind: Kind
     namespace: str | None
     defaulted: bool = False
-    """True when the caller named no namespace and the context's default was taken."""
+    """True when the caller gave no namespace and the context's default is used."""
 
 
 @dataclass
@@ -37,20 +37,20 @@ class Cluster:
     call: Call
 
     async def place(self, resource_type: str, namespace: str | None, all_namespaces: bool = False) -> Place:
-        """Where objects of a type are. A namespace for a cluster-scoped kind is refused."""
+        """The kind and namespace that a caller means; a namespace for a cluster-scoped kind is refused."""
         return self.scoped(await self.discovery.resolve(resource_type), namespace, all_namespaces)
 
     def scoped(self, kind: Kind, namespace: str | None, all_namespaces: bool = False) -> Place:
         if not kind.namespaced:
             if namespace:
-                raise bad_argument(f"{kind.kind} is cluster-scoped, it has no namespace", "leave namespace out")
+                raise bad_argument(f"{kind.kind} is cluster-scoped, it has no namespace", "leave out namespace")
             return Place(kind, None)
         if namespace or all_namespaces:
             return Place(kind, namespace)
         return Place(kind, self.context.namespace, defaulted=True)
 
     async def read(self, place: Place, name: str, subresource: str | None = None) -> objects.Object:
-        """The object; an absent one is answered with near names and the namespaces that do have it."""
+        """The object; if it is absent, the failure has similar names and the namespaces that have it."""
         try:
             return await objects.read(self.api, place.kind, name, place.namespace, subresource)
         except StatusFailure as failure:
@@ -83,7 +83,7 @@ class Cluster:
         near, elsewhere = await asyncio.gather(self._find_near_names(place, name), self._find_elsewhere(place, name))
         hints = []
         if elsewhere:
-            hints.append(f"namespace {', '.join(elsewhere)} has one of that name")
+            hints.append(f"namespace {', '.join(elsewhere)} has an object of that name")
         if near:
             hints.append(f"did you mean {', '.join(near)}?")
         message = failure.message
@@ -121,5 +121,7 @@ class Cluster:
     async def _list_if_permitted(self, query: pages.Query) -> list[Any]:
         try:
             return (await pages.fetch(self.api, query, None, {})).items
-        except ToolFailure:  # A hint that this identity may not have; the failure that it would explain is reported.
+        except (
+            ToolFailure
+        ):  # The hint is left out when this identity may not list; the failure itself is still reported.
             return []

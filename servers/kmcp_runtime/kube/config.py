@@ -62,7 +62,7 @@ def kubeconfig_path(setting: str, environment: Mapping[str, str] = os.environ) -
 
 
 def load_contexts(setting: str) -> Contexts:
-    """Read what there is; `unavailable`, with what to set, when there is nothing."""
+    """Read the kubeconfig or the pod's service account; `unavailable`, with what to set, when there is neither."""
     path = kubeconfig_path(setting)
     if path:
         return _from_kubeconfig(path)
@@ -89,9 +89,9 @@ def _from_kubeconfig(path: str) -> Contexts:
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         place = f", line {where.line + 1}" if where else ""
-        raise unavailable(f"the kubeconfig {path} is not YAML{place}", _WHAT_TO_SET) from None
+        raise unavailable(f"the kubeconfig {path} is not valid YAML{place}", _WHAT_TO_SET) from None
     if not isinstance(document, dict) or not document.get("contexts"):
-        raise unavailable(f"the kubeconfig {path} names no context", _WHAT_TO_SET)
+        raise unavailable(f"the kubeconfig {path} has no contexts", _WHAT_TO_SET)
     contexts = tuple(_context(document, entry) for entry in document["contexts"])
     return Contexts(path, document.get("current-context") or contexts[0].name, contexts)
 
@@ -160,6 +160,6 @@ def tls(configuration: Any) -> ssl.SSLContext:
     if not configuration.verify_ssl:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    # Clusters of older tools sign with authorities that lack the extensions which the strict check wants.
+    # Python 3.13 checks strictly by default; certificate authorities of older clusters lack the extensions it requires.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context

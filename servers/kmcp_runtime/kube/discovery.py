@@ -1,4 +1,4 @@
-"""Which kinds the cluster has: aggregated discovery, cached for a short time, asked again when a kind is missing."""
+"""Which kinds the cluster has: aggregated discovery, cached for a short time, read again when a kind is missing."""
 
 import asyncio
 import time
@@ -68,7 +68,7 @@ class Kind:
 
     @property
     def built_in(self) -> bool:
-        """False for custom resources, which know no strategic merge patch."""
+        """False for custom resources, which do not support strategic merge patches."""
         return self.group in _BUILT_IN_GROUPS
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
@@ -91,7 +91,7 @@ class Discovery:
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
         self.warnings: list[str] = []
-        """Groups that did not answer, at the last look."""
+        """Groups that did not answer when the kinds were last read."""
 
     async def kinds(self) -> tuple[Kind, ...]:
         """Every kind in every served version, the preferred version first."""
@@ -110,11 +110,12 @@ class Discovery:
     async def _resolve(self, wanted: str, resource_type: str) -> Kind:
         if wanted in ("all", "*", ""):
             raise bad_argument(
-                f"resource_type {resource_type!r} names no kind", "name one; k8s_get_available_api_resources lists them"
+                f"resource_type {resource_type!r} is not a kind",
+                "give one kind; k8s_get_available_api_resources lists them",
             )
         if "/" in wanted:
             raise bad_argument(
-                f"resource_type {resource_type!r} holds a slash", "write plural.group or plural.version.group"
+                f"resource_type {resource_type!r} contains a slash", "write plural.group or plural.version.group"
             )
         found = _matching(await self.kinds(), wanted)
         if not found:
@@ -178,7 +179,7 @@ def _aggregated(document: Mapping[str, Any], warnings: list[str]) -> Iterator[Ki
         name = (group.get("metadata") or {}).get("name", "")
         for position, version in enumerate(group.get("versions") or ()):
             if version.get("freshness") == "Stale":
-                warnings.append(f"the API group {name}/{version['version']} did not answer; what it has may be missing")
+                warnings.append(f"the API group {name}/{version['version']} did not answer; its kinds may be missing")
             for entry in version.get("resources") or ():
                 yield _kind(entry, name, version["version"], position == 0)
 
@@ -241,12 +242,12 @@ def _matching(kinds: Iterable[Kind], wanted: str) -> list[Kind]:
 def _single(found: list[Kind], resource_type: str) -> Kind | None:
     if len(found) < 2:
         return found[0] if found else None
-    # As kubectl: the core group, then the built-in ones, before what was added to the cluster.
+    # As kubectl does: the core group first, then the built-in groups, then what was added to the cluster.
     for preferred in ([kind for kind in found if not kind.group], [kind for kind in found if kind.built_in]):
         if len(preferred) == 1:
             return preferred[0]
     forms = ", ".join(sorted(kind.full_name for kind in found))
-    raise bad_argument(f"resource_type {resource_type!r} is ambiguous: {forms}", "use one of these forms")
+    raise bad_argument(f"resource_type {resource_type!r} is ambiguous: {forms}", "use one of these names")
 
 
 def _unknown(kinds: Iterable[Kind], wanted: str) -> Kind:
@@ -255,9 +256,9 @@ def _unknown(kinds: Iterable[Kind], wanted: str) -> Kind:
     if group and not any(kind.group == group or f"{kind.version}.{kind.group}" == group for kind in known):
         raise not_found(
             f"the cluster has no API group {group!r}",
-            "is its CustomResourceDefinition installed? k8s_get_available_api_resources lists what there is",
+            "is its CustomResourceDefinition installed? k8s_get_available_api_resources lists the kinds",
         )
     near = nearest(name, {candidate for kind in known for candidate in kind.names() if len(candidate) > 2})
     plurals = list(dict.fromkeys(kind.full_name for word in near for kind in known if word in kind.names()))[:3]
-    hint = f"did you mean {', '.join(plurals)}?" if plurals else "k8s_get_available_api_resources lists what there is"
+    hint = f"did you mean {', '.join(plurals)}?" if plurals else "k8s_get_available_api_resources lists the kinds"
     raise not_found(f"the cluster has no resource type {wanted!r}", hint)

@@ -1,7 +1,7 @@
 """A kubeconfig of one context with its credentials loaded, for a program that acts on our behalf.
 
-Plugins and OIDC have done their work in it, so the program needs neither them nor the environment of this process. A
-pod's token is named as a file: it is rotated, and the program may run for minutes.
+Plugins and OIDC have already run, so the program needs neither them nor the environment of this process. A pod's token
+is given as a file: it is rotated, and the program may run for minutes.
 """
 
 import base64
@@ -15,7 +15,7 @@ _NAME = "kmcp"
 
 
 async def load_document(contexts: config.Contexts, context: config.ContextInfo) -> dict[str, Any]:
-    """The kubeconfig as data; it holds credentials, so it belongs into a private file and nowhere else."""
+    """The kubeconfig as data; it holds credentials, so write it to a private file only."""
     loaded = await config.load_credentials(contexts, context)
     return {
         "apiVersion": "v1",
