@@ -12,7 +12,7 @@ from tests.applying import connected
 from tests.cluster.dns import serve_dns, serves_dns
 from tests.cluster.model import Cluster
 
-pytest_plugins = ["tests.cluster.plugin", "tests.cilium.plugin"]
+pytest_plugins = ["tests.time_limits", "tests.cluster.plugin", "tests.cilium.plugin"]
 LONG = ("e2e", "controller", "cilium", "argo", "istio", "bridge", "helm")
 """Folders whose tests wait for pods and processes, the longest first."""
 TOGETHER = ("e2e", "cilium")

@@ -11,7 +11,7 @@ import anyio
 
 from kmcp_kubernetes import containers
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, unavailable
 from kmcp_runtime.kube import objects, workloads
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure

@@ -39,11 +39,11 @@ from kmcp_runtime.catalog import (
     strongest,
     union,
 )
-from kmcp_runtime.cli import COMPOSED_PORT, SERVERS
 from kmcp_runtime.commands import complain
-from kmcp_runtime.configured import Server
+from kmcp_runtime.declaration import Effect, ToolSpec
+from kmcp_runtime.engine.cli import COMPOSED_PORT, SERVERS
+from kmcp_runtime.server import Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, describe, flag, is_required, is_secret, variable
-from kmcp_runtime.tool import Effect, ToolSpec
 from kmcp_runtime.version import VERSION
 
 CATALOG = Path("catalog.yaml")

@@ -14,6 +14,7 @@ from kmcp_runtime.kube.failures import StatusFailure
 from tests.applying import APPLY
 from tests.cluster import binaries, images, system
 from tests.cluster.model import Cluster
+from tests.slowness import scaled
 from tests.waiting import until
 
 NAMESPACE = "argo-rollouts"
@@ -97,7 +98,9 @@ class Plugin:
         self._words = [str(program), "--kubeconfig", str(cluster.kubeconfig), "--namespace", namespace]
 
     def run(self, *arguments: str) -> str:
-        done = subprocess.run([*self._words, *arguments], capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(
+            [*self._words, *arguments], capture_output=True, text=True, check=False, timeout=scaled(60)
+        )
         return done.stdout.strip()
 
     def row(self, name: str) -> dict[str, str]:

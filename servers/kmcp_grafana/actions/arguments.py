@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-from kmcp_runtime.arguments import Word, check_name, moment_of
+from kmcp_runtime import Word, check_name, moment_of
 
 
 def _not_blank(value: str) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from kmcp_grafana.actions.results import Answer
 from kmcp_grafana.client.grafana import Grafana, Request, Row
-from kmcp_runtime.output.results import Diff
+from kmcp_runtime import Diff
 
 _MOST_LINES = 200
 

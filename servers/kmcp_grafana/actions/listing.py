@@ -6,7 +6,7 @@ from typing import Any
 
 from kmcp_grafana.actions.results import Answer
 from kmcp_grafana.client.grafana import Grafana, Params, Row
-from kmcp_runtime.output import cursor as cursors
+from kmcp_runtime import cursors
 
 Shape = Callable[[Row], Row | str]
 _NOT_BOUND = ("cursor", "limit", "dry_run", "approval")

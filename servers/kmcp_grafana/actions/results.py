@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from pydantic import Field, PrivateAttr
 
 from kmcp_grafana.client.grafana import Row
-from kmcp_runtime.output.results import Continued, Diff, Manifest, Result
+from kmcp_runtime import Continued, Diff, Manifest, Result
 
 
 class Answer(Result, Continued):

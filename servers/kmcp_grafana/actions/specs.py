@@ -5,9 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from kmcp_runtime.arguments import faults
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output import redact
+from kmcp_runtime import bad_argument, faults, redact
 
 _MOST_LISTED = 16
 _MISSING = ": required"

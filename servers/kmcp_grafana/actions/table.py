@@ -26,9 +26,7 @@ from kmcp_grafana.actions.results import Answer
 from kmcp_grafana.actions.specs import Spec
 from kmcp_grafana.client.failures import NEEDS_ADMINISTRATOR
 from kmcp_grafana.client.grafana import Grafana
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.errors import bad_argument, did_you_mean
-from kmcp_runtime.tool import Effect, EffectByArgument, injected, tool
+from kmcp_runtime import DryRun, Effect, EffectByArgument, Word, bad_argument, did_you_mean, injected, tool
 from kmcp_runtime.upstream import Refused
 
 STAND_IN = (

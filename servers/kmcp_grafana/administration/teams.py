@@ -6,8 +6,7 @@ from kmcp_grafana.actions.listing import NumberedList, explain_empty, read_numbe
 from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.arguments import Cursor, Limit
-from kmcp_runtime.errors import not_found
+from kmcp_runtime import Cursor, Limit, not_found
 
 _TEAM = ("id", "uid", "name", "email", "memberCount", "isProvisioned")
 _MEMBER = ("userId", "login", "name", "email", "permission")

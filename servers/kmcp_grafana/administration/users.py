@@ -7,8 +7,7 @@ from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.administration import preferences
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.arguments import Cursor, Limit
-from kmcp_runtime.errors import denied
+from kmcp_runtime import Cursor, Limit, denied
 
 _USER = ("id", "uid", "login", "name", "email", "orgId", "isAdmin", "isGrafanaAdmin", "isDisabled", "lastSeenAtAge")
 _PROFILE = ("name", "email", "login", "theme")

@@ -9,9 +9,7 @@ from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.alerts import provenance
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.arguments import Cursor, Limit
-from kmcp_runtime.errors import not_found
-from kmcp_runtime.output import redact
+from kmcp_runtime import Cursor, Limit, not_found, redact
 
 _PATH = "/api/v1/provisioning/contact-points"
 _REDACTED = "[REDACTED]"

@@ -11,7 +11,7 @@ from kmcp_grafana.actions.results import Answer, pick, show_whole
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.alerts import provenance
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.arguments import Cursor, Limit, Word
+from kmcp_runtime import Cursor, Limit, Word
 
 Group = Annotated[str, Word("Rule group")]
 

@@ -11,8 +11,7 @@ from kmcp_grafana.actions.changes import send_change, send_deletion
 from kmcp_grafana.actions.listing import cut_list, explain_empty
 from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.arguments import Limit, Word, check_name
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import Limit, Word, bad_argument, check_name
 
 State = Annotated[Literal["firing", "pending", "normal", "nodata", "error"], Word("State of rules")]
 Matchers = Annotated[list[str], Word("Labels, e.g. severity=~crit.*")]

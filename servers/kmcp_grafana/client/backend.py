@@ -9,8 +9,7 @@ from kmcp_grafana.client.api_groups import ApiGroups
 from kmcp_grafana.client.failures import BACKEND, explain
 from kmcp_grafana.client.grafana import Grafana
 from kmcp_grafana.settings import GrafanaSettings
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend
+from kmcp_runtime import Backend, Call
 from kmcp_runtime.upstream import Access, SetIn, Upstream
 
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from kmcp_runtime.errors import ToolFailure, forbidden
+from kmcp_runtime import ToolFailure, forbidden
 from kmcp_runtime.upstream import Refused
 
 BACKEND = "grafana"

@@ -9,8 +9,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from kmcp_grafana.client.api_groups import ApiGroups
 from kmcp_grafana.client.failures import BACKEND, lacks_endpoint, needs_administrator
 from kmcp_grafana.settings import GrafanaSettings
-from kmcp_runtime.call import Call
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import Call, ToolFailure, unavailable
 from kmcp_runtime.upstream import Refused, Upstream
 
 Row = dict[str, Any]

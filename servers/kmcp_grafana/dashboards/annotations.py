@@ -11,8 +11,7 @@ from kmcp_grafana.actions.listing import cut_list, explain_empty
 from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.arguments import Limit, Word, moment_of
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import Limit, Word, bad_argument, moment_of
 
 AnnotationId = Annotated[int, Word("Annotation", ge=1)]
 MadeBy = Annotated[Literal["alert", "annotation"], Word("Made by")]

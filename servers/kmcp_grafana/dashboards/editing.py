@@ -14,8 +14,7 @@ from kmcp_grafana.dashboards import permissions, storage
 from kmcp_grafana.dashboards.model_paths import ModelPath, read_path
 from kmcp_grafana.dashboards.outline import outline_of
 from kmcp_grafana.dashboards.storage import Dashboard, Version
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.errors import bad_argument, conflict
+from kmcp_runtime import Cursor, Limit, Word, bad_argument, conflict
 from kmcp_runtime.json_patch import Operation, apply_patch
 from kmcp_runtime.upstream import Refused
 

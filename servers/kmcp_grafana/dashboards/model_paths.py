@@ -4,8 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import Word, bad_argument
 from kmcp_runtime.json_patch import read_steps, split_pointer
 
 ModelPath = Annotated[str, Word("JSON pointer or JSONPath into the model")]

@@ -12,7 +12,7 @@ from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.client import objects
 from kmcp_grafana.client.api_groups import Group
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.arguments import Limit
+from kmcp_runtime import Limit
 
 _GROUP = "playlist.grafana.app"
 _PATH = "/api/playlists"

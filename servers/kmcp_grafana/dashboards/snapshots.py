@@ -9,8 +9,7 @@ from kmcp_grafana.actions.specs import Spec, Text, optional
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_grafana.dashboards import storage
 from kmcp_grafana.dashboards.outline import outline_of
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import bad_argument, denied
+from kmcp_runtime import Word, bad_argument, denied
 
 Key = Annotated[str, Word("Snapshot", min_length=1)]
 

@@ -7,8 +7,7 @@ from kmcp_grafana.client import objects
 from kmcp_grafana.client.api_groups import Group
 from kmcp_grafana.client.failures import refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import ToolFailure, conflict, not_found
+from kmcp_runtime import ToolFailure, Word, conflict, not_found
 from kmcp_runtime.upstream import Refused
 
 Version = Annotated[int, Word("Version; update: the one you saw", ge=1)]

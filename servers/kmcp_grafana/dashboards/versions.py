@@ -12,9 +12,7 @@ from kmcp_grafana.dashboards import storage
 from kmcp_grafana.dashboards.model_paths import ModelPath, read_path
 from kmcp_grafana.dashboards.outline import outline_of
 from kmcp_grafana.dashboards.storage import Version
-from kmcp_runtime.arguments import Cursor, Limit
-from kmcp_runtime.errors import ToolFailure, not_found
-from kmcp_runtime.output.results import Diff
+from kmcp_runtime import Cursor, Diff, Limit, ToolFailure, not_found
 from kmcp_runtime.upstream import Refused
 
 _VERSION = ("version", "created", "createdBy", "message", "parentVersion", "restoredFrom")

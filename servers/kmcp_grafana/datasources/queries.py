@@ -10,7 +10,7 @@ from typing import Any
 from kmcp_grafana.actions.results import pick
 from kmcp_grafana.client.failures import body_of
 from kmcp_grafana.client.grafana import Grafana, Row
-from kmcp_runtime.errors import ToolFailure, bad_argument, denied
+from kmcp_runtime import ToolFailure, bad_argument, denied
 from kmcp_runtime.upstream import Refused
 
 _HOUR = 3600.0

@@ -13,8 +13,7 @@ from kmcp_grafana.client.failures import body_of, refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_grafana.dashboards import storage
 from kmcp_grafana.datasources import queries
-from kmcp_runtime.arguments import Limit
-from kmcp_runtime.errors import ToolFailure, did_you_mean, not_found
+from kmcp_runtime import Limit, ToolFailure, did_you_mean, not_found
 from kmcp_runtime.upstream import Refused
 
 _PATH = "/api/datasources"

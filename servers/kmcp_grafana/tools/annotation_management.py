@@ -2,7 +2,7 @@
 
 from kmcp_grafana.actions.table import Action, action_tool
 from kmcp_grafana.dashboards import annotations
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect
 
 grafana_annotation_management = action_tool(
     __name__,

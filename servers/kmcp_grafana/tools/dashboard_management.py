@@ -2,7 +2,7 @@
 
 from kmcp_grafana.actions.table import Action, action_tool
 from kmcp_grafana.dashboards import editing, permissions, versions
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect
 
 grafana_dashboard_management = action_tool(
     __name__,

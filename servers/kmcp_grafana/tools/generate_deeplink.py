@@ -8,10 +8,7 @@ from kmcp_grafana.actions.table import STAND_IN
 from kmcp_grafana.client.grafana import Grafana
 from kmcp_grafana.dashboards import links
 from kmcp_grafana.dashboards.links import LinkEnd, LinkStart
-from kmcp_runtime.arguments import Word, check_name
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Result, Word, bad_argument, check_name, injected, tool
 
 
 class Link(Result):

@@ -3,7 +3,7 @@
 from kmcp_grafana.actions.table import Action, action_tool
 from kmcp_grafana.administration import health
 from kmcp_grafana.dashboards import playlists, snapshots
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect
 
 grafana_misc_management = action_tool(
     __name__,

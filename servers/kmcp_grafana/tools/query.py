@@ -8,10 +8,7 @@ from kmcp_grafana.actions.arguments import MaxPoints, OptionalEnd, OptionalStart
 from kmcp_grafana.actions.table import STAND_IN
 from kmcp_grafana.client.grafana import Grafana, Row
 from kmcp_grafana.datasources import queries, sources
-from kmcp_runtime.arguments import Limit, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Limit, Page, Word, bad_argument, injected, tool
 
 Mode = Literal["points", "summary"]
 _METRICS = ("prometheus", "grafana-amazonprometheus-datasource", "grafana-azureprometheus-datasource")

@@ -8,13 +8,9 @@ from pydantic import Field
 from kmcp_helm.arguments import ChartReference, ReleaseName, Values, Version
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object, objects_of
-from kmcp_runtime.arguments import Cursor, Word
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import Body, Cursor, Effect, Rendered, Rest, Word, bad_argument, cursors, injected, tool
 from kmcp_runtime.helm.charts import Chart
 from kmcp_runtime.helm.manifests import Text
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Body, Rendered, Rest
-from kmcp_runtime.tool import Effect, injected, tool
 
 What = Literal["values", "chart", "readme", "crds", "template"]
 

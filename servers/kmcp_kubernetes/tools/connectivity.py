@@ -12,12 +12,21 @@ from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.description.network import port_in_words
 from kmcp_kubernetes.endpoints import Endpoints
 from kmcp_kubernetes.targets import Target
-from kmcp_runtime.arguments import DryRun, Namespace, TimeoutSeconds, Word
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import (
+    DryRun,
+    Effect,
+    EffectByArgument,
+    Namespace,
+    Result,
+    Rule,
+    TimeoutSeconds,
+    ToolFailure,
+    Word,
+    injected,
+    tool,
+)
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import from_response
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, EffectByArgument, Rule, injected, tool
 
 Stage = Literal["service", "endpoints", "connect", "http"]
 _EXCERPT = 500

@@ -6,9 +6,7 @@ from typing import Annotated, Literal
 from kmcp_kubernetes import events
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime.arguments import Duration, Limit, OptionalNamespace, Word
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime import Duration, Effect, Limit, OptionalNamespace, Page, Rule, Word, injected, tool
 
 
 class Events(Page[events.Event]):

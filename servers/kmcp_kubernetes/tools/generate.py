@@ -10,13 +10,10 @@ from kmcp_kubernetes.faults import explained
 from kmcp_kubernetes.openapi import Schema, document_of
 from kmcp_kubernetes.skeletons import Placeholder
 from kmcp_kubernetes.wanted import Facts, facts_of
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, unavailable
+from kmcp_runtime import Effect, Manifest, Result, ToolFailure, Word, bad_argument, injected, tool, unavailable
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.output.results import Manifest, Result
-from kmcp_runtime.tool import Effect, injected, tool
 
 DryRunOutcome = Literal["passed", "failed", "not_run"]
 _CURATED = "curated example"

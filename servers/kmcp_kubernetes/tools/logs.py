@@ -9,10 +9,7 @@ from kmcp_kubernetes import containers, podlogs
 from kmcp_kubernetes.arguments import Container, PodName
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.containers import Pod
-from kmcp_runtime.arguments import Duration, Namespace, Word
-from kmcp_runtime.output.results import Body
-from kmcp_runtime.patterns import pattern
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime import Body, Duration, Effect, Namespace, Rule, Word, injected, pattern, tool
 
 
 class Logs(Body):

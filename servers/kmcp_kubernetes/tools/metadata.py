@@ -8,8 +8,7 @@ from kmcp_kubernetes import metadata
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.metadata import Marked, Marking
-from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime import DryRun, Effect, OptionalNamespace, Rule, Word, injected, tool
 
 _NEEDS = (Rule("*", ("*",), ("get", "patch")),)
 Pairs = Annotated[

@@ -12,11 +12,20 @@ from kmcp_kubernetes.arguments import ResourceName
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.manifests import written
 from kmcp_kubernetes.progress import wait_until_done
-from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import (
+    Diff,
+    DryRun,
+    Effect,
+    EffectByArgument,
+    OptionalNamespace,
+    Result,
+    Rule,
+    Word,
+    bad_argument,
+    injected,
+    tool,
+)
 from kmcp_runtime.kube import objects
-from kmcp_runtime.output.results import Diff, Result
-from kmcp_runtime.tool import Effect, EffectByArgument, Rule, injected, tool
 
 Action = Literal["history", "status", "pause", "resume", "restart", "undo"]
 _SPELLINGS = {"deploy": "deployment", "sts": "statefulset", "ds": "daemonset"}

@@ -4,10 +4,19 @@ from typing import Annotated, Literal
 
 from kmcp_kubernetes import usage
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime.arguments import AllNamespaces, Limit, OptionalNamespace, Selector, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime import (
+    AllNamespaces,
+    Effect,
+    Limit,
+    OptionalNamespace,
+    Page,
+    Rule,
+    Selector,
+    Word,
+    bad_argument,
+    injected,
+    tool,
+)
 
 
 class Top(Page[usage.Usage]):

@@ -11,7 +11,7 @@ from kmcp_prometheus.promql.functions import FUNCTIONS, known_names
 from kmcp_prometheus.promql.lexer import AGGREGATIONS, SyntaxFault, Token, tokens, unquoted
 from kmcp_prometheus.promql.numbers import milliseconds, number
 from kmcp_prometheus.promql.selectors import Selectors
-from kmcp_runtime.errors import did_you_mean
+from kmcp_runtime import did_you_mean
 
 Node = dict[str, Any]
 DEEPEST = 100

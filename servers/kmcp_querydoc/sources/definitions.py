@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from kmcp_runtime.errors import ToolFailure, bad_argument, did_you_mean
+from kmcp_runtime import ToolFailure, bad_argument, did_you_mean
 
 OWN = "kmcp-suite"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")

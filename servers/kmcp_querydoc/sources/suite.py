@@ -9,7 +9,7 @@ import yaml
 
 from kmcp_querydoc.sources.definitions import OWN, Source
 from kmcp_querydoc.sources.page import Page
-from kmcp_runtime.version import VERSION
+from kmcp_runtime import VERSION
 
 _TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md")
 _CATALOG = "catalog.yaml"

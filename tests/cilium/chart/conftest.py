@@ -12,9 +12,8 @@ from fastmcp import Client
 
 from kmcp_cilium.server import SERVER
 from kmcp_cilium.settings import CiliumSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.cilium.agent import MODULE
 from tests.cilium.chart.clusters import MESH, NAMESPACE, Chart, both, claimed, forget_authority, operator
 from tests.cilium.turns import connected
@@ -22,6 +21,7 @@ from tests.cluster import binaries, lifetime
 from tests.cluster.model import Cluster
 from tests.cluster.plugin import run_of, say
 from tests.mcp import ToolCaller
+from tests.patience import patient
 from tests.waiting import until
 
 Callers = Callable[..., Awaitable[ToolCaller]]
@@ -86,7 +86,7 @@ async def on(bare_operator: Path, charts: Path, helm: Path) -> AsyncIterator[Cal
                 chart_directory=str(charts),
                 cilium_chart=chart,
             )
-            client = Client(assemble(SERVER, settings, RuntimeSettings(approval="off")))
+            client = Client(assemble(SERVER, settings, patient(approval="off")))
             return ToolCaller(await stack.enter_async_context(client))
 
         yield caller

@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kmcp_prometheus import names
 from kmcp_prometheus.client import Prometheus, is_not_served
-from kmcp_prometheus.promql.wishes import Wish
-from kmcp_runtime.errors import ToolFailure
+from kmcp_prometheus.guidance import names
+from kmcp_prometheus.promql.intent import Wish
+from kmcp_runtime import ToolFailure
 
 Kind = Literal["counter", "gauge", "classic", "native", "summary", "other"]
 _PARTS = ("_bucket", "_count", "_sum")

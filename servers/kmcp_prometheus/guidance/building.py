@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from kmcp_prometheus import names, stock
 from kmcp_prometheus.client import Prometheus
-from kmcp_prometheus.promql import printing, templates, wishes
-from kmcp_prometheus.promql.wishes import Wish
-from kmcp_prometheus.stock import Metric
+from kmcp_prometheus.guidance import metric_index, names
+from kmcp_prometheus.guidance.metric_index import Metric
+from kmcp_prometheus.promql import intent, printing, templates
+from kmcp_prometheus.promql.intent import Wish
 
 _MOST = 6
 _PROBED = 3
@@ -51,11 +51,11 @@ class Site:
 
 async def built(prometheus: Prometheus, description: str) -> tuple[list[Candidate], Wish]:
     """The candidates, best first."""
-    wish = wishes.read(description)
-    site = Site(prometheus, wish, await stock.metrics(prometheus))
+    wish = intent.read(description)
+    site = Site(prometheus, wish, await metric_index.metrics(prometheus))
     found: dict[str, Candidate] = {}
-    for intent in wish.intents or ("any",):
-        async for candidate in _BUILDERS[intent](site):
+    for purpose in wish.intents or ("any",):
+        async for candidate in _BUILDERS[purpose](site):
             found.setdefault(candidate.query, candidate)
     if not found:
         async for candidate in _any(site):
@@ -64,7 +64,7 @@ async def built(prometheus: Prometheus, description: str) -> tuple[list[Candidat
 
 
 async def _rates(site: Site) -> AsyncIterator[Candidate]:
-    for metric in stock.best(site.stock, site.wish, "counter"):
+    for metric in metric_index.best(site.stock, site.wish, "counter"):
         yield _rate(site.wish, metric)
 
 
@@ -74,12 +74,12 @@ def _rate(wish: Wish, metric: Metric) -> Candidate:
 
 
 async def _quantiles(site: Site) -> AsyncIterator[Candidate]:
-    for metric in stock.best(site.stock, site.wish, "classic", "native"):
+    for metric in metric_index.best(site.stock, site.wish, "classic", "native"):
         yield _quantile(site.wish, metric)
-    for metric in stock.best(site.stock, site.wish, "classic", "summary", count=1):
+    for metric in metric_index.best(site.stock, site.wish, "classic", "summary", count=1):
         query = templates.mean(metric.name, site.wish.matchers, site.wish.window, site.wish.grouping)
         yield Candidate(query=query, why=f"mean of {metric.name} over {site.wish.window}")
-    for metric in stock.best(site.stock, site.wish, "gauge", count=_PROBED):
+    for metric in metric_index.best(site.stock, site.wish, "gauge", count=_PROBED):
         if await _is_native(site.prometheus, metric.name):
             yield _quantile(site.wish, replace(metric, kind="native"))
 
@@ -116,12 +116,12 @@ async def _pairs(site: Site) -> AsyncIterator[tuple[tuple[str, Any], tuple[str, 
     """Counters of bad events and of all: one metric with a label that tells, or two."""
     counters = [metric for metric in site.stock if metric.kind == "counter"]
     good = [metric for metric in counters if not _BAD_WORDS.search(metric.name)]
-    for total in stock.best(good, site.wish, "counter"):
+    for total in metric_index.best(good, site.wish, "counter"):
         telling = await _telling(site, total.name)
         own = list(site.wish.matchers)
         if telling:
             yield (total.name, [*own, telling]), (total.name, own), f"{printing.matcher(telling)} tells"
-    for bad in stock.best(
+    for bad in metric_index.best(
         [metric for metric in counters if _BAD_WORDS.search(metric.name)], site.wish, "counter", count=1
     ):
         whole = max(good, key=lambda metric: len(metric.words() & bad.words()), default=None)
@@ -150,7 +150,7 @@ async def _saturations(site: Site) -> AsyncIterator[Candidate]:
         grouping = wish.grouping or ("instance",)
         inner = f"rate({printing.selector('node_cpu_seconds_total', [*wish.matchers, idle])}[{wish.window}])"
         yield Candidate(query=f"1 - {templates.by('avg', grouping, inner)}", why="share of CPU time that is not idle")
-    for metric in stock.best(site.stock, wish, "gauge", "counter", count=8):
+    for metric in metric_index.best(site.stock, wish, "gauge", "counter", count=8):
         for query, why in _shares(metric.name, gauges, wish):
             yield Candidate(query=query, why=why)
 
@@ -183,7 +183,7 @@ async def _absences(site: Site) -> AsyncIterator[Candidate]:
     if any(metric.name == "up" for metric in site.stock):
         up = printing.selector("up", list(wish.matchers))
         yield Candidate(query=f"{up} == 0", why="targets that cannot be scraped")
-    for metric in stock.best(site.stock, wish, "counter", "gauge", "native", "other"):
+    for metric in metric_index.best(site.stock, wish, "counter", "gauge", "native", "other"):
         yield Candidate(query=templates.absent(metric.name, wish.matchers), why=f"1 while there is no {metric.name}")
         over = templates.absent(metric.name, wish.matchers, wish.window)
         yield Candidate(query=over, why=f"1 when {metric.name} had no sample in {wish.window}")
@@ -192,7 +192,7 @@ async def _absences(site: Site) -> AsyncIterator[Candidate]:
 async def _any(site: Site) -> AsyncIterator[Candidate]:
     """By the type of the metrics that fit best, when the words name no purpose."""
     wish = site.wish
-    for metric in stock.best(site.stock, wish, "counter", "gauge", "classic", "native", "summary", "other"):
+    for metric in metric_index.best(site.stock, wish, "counter", "gauge", "classic", "native", "summary", "other"):
         if metric.kind == "counter":
             yield _rate(wish, metric)
         elif metric.kind in ("classic", "native"):

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_prometheus.samples import Number, number
+from kmcp_prometheus.answers.samples import Number, number
 
 ALERT_NAME = "alertname"
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_prometheus import alerts as active
+from kmcp_prometheus.answers import active_alerts as active
+from kmcp_prometheus.answers.samples import Number, plain
 from kmcp_prometheus.client import Prometheus
-from kmcp_prometheus.promql import given, matching
-from kmcp_prometheus.samples import Number, plain
-from kmcp_runtime.output import cursor as cursors
+from kmcp_prometheus.promql import guard, matching
+from kmcp_runtime import cursors
 
 _TYPES = {"alerting": "alert", "recording": "record"}
 _MOST_PAGES = 20
@@ -71,7 +71,7 @@ class Wanted:
         )
 
     def _matches(self, labels: dict[str, str]) -> bool:
-        return not self.match or any(matching.match(labels, given.matchers(text)) for text in self.match)
+        return not self.match or any(matching.match(labels, guard.matchers(text)) for text in self.match)
 
 
 @dataclass

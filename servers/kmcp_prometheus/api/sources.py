@@ -17,8 +17,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
 from kmcp_prometheus.settings import PrometheusSettings
-from kmcp_runtime.arguments import Word, unpublished
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, Word, unavailable, unpublished
 from kmcp_runtime.upstream import Access, SetIn
 
 API = "/api/v1"

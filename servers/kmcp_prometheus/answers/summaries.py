@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
-from kmcp_prometheus.samples import Histogram, Number, RawSamples, plain
+from kmcp_prometheus.answers.samples import Histogram, Number, RawSamples, plain
 
 _DIGITS = 12
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_prometheus import names
 from kmcp_prometheus.client import Prometheus, is_not_served
+from kmcp_prometheus.guidance import names
 from kmcp_prometheus.promql import matching, printing, trees
 from kmcp_prometheus.promql.explaining import explained
 from kmcp_prometheus.promql.lexer import SyntaxFault
@@ -14,7 +14,7 @@ from kmcp_prometheus.promql.numbers import duration
 from kmcp_prometheus.promql.parser import Node, parse
 from kmcp_prometheus.promql.position import PLACE, pointed
 from kmcp_prometheus.promql.trees import Selector
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 
 _MOST_LOOKED_UP = 10
 _SHOWN_VALUES = 5
