@@ -174,7 +174,8 @@ _WORD = re.compile(f"(?:{'|'.join(map(re.escape, (*_TRUE, *_FALSE)))})$")
 _NOTHING = re.compile(f"(?:{'|'.join(map(re.escape, _NULL))})$")
 # A little too wide (`1__` and the like): the constructor decides, and the writer quotes a text more than it must.
 _NUMBER = re.compile(
-    rf"(?:{_NOT_FINITE.pattern}|[-+]?(?:0[bBxXoO]?[0-9a-fA-F_]+|[0-9][0-9_.eE+-]*)|[-+]?\.[0-9][0-9eE+-]*)$"
+    rf"(?:{_NOT_FINITE.pattern}|[-+]?0[bBxXoO][0-9a-fA-F_]+"
+    r"|[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][-+]?[0-9_]+)?)$"
 )
 _RESOLVERS: list[tuple[str, re.Pattern[str], list[str]]] = [
     (f"{_TAG}bool", _WORD, list("yYnNtTfFoO")),

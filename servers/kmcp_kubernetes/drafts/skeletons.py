@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from kmcp_kubernetes.drafts.intent import Facts
 from kmcp_kubernetes.openapi import Schema, path_parts
-from kmcp_kubernetes.wanted import Facts
 from kmcp_runtime import read_yaml
 
 LEGACY: Mapping[str, str] = {
@@ -51,7 +51,7 @@ class Gap:
 
 @cache
 def _book() -> Mapping[str, Any]:
-    text = importlib.resources.files("kmcp_kubernetes").joinpath("skeletons.yaml").read_text()
+    text = importlib.resources.files("kmcp_kubernetes.drafts").joinpath("skeletons.yaml").read_text()
     book: Mapping[str, Any] = read_yaml(text)
     return book
 
