@@ -24,6 +24,7 @@ class Durations(Selectors):
     """Durations of an expression."""
 
     depth = 0
+    _calculations = 0
 
     def deeper(self) -> None:
         self.depth += 1
@@ -58,6 +59,9 @@ class Durations(Selectors):
 
     def calculation(self, left: Node, strength: int) -> Node:
         operator = self.take()
+        self._calculations += 1
+        if self._calculations > DEEPEST:
+            raise TooDeep(self.query, operator.at, f"more than {DEEPEST} calculations of durations")
         right = self.duration_expression(strength - 1 if operator.text == "^" else strength)
         if operator.text in "/%" and is_literal(right) and float(right["val"]) == 0:
             told = "division" if operator.text == "/" else "modulo"
