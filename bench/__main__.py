@@ -19,7 +19,7 @@ from bench.session import Session
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from tests.cluster import lifetime
-from tests.cluster.given import given
+from tests.cluster.environment import given
 from tests.cluster.model import Cluster
 
 SMALL, LARGE = ("bench-small", 20), ("bench-large", 2000)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.cluster import binaries, lifetime
-from tests.cluster.given import given
+from tests.cluster.environment import given
 from tests.cluster.model import Cluster, ClusterUnavailable
 from tests.cluster.processes import end_with
 

@@ -93,7 +93,7 @@ def _start(directory: Path, while_pid: int | None, say: Callable[[str], None]) -
     directory.mkdir(mode=0o700)
     lock = os.open(directory, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    command = [sys.executable, "-m", "tests.cluster.node", "--state", str(directory)]
+    command = [sys.executable, "-m", "tests.cluster.supervisor", "--state", str(directory)]
     command += [] if while_pid is None else ["--while-pid", str(while_pid)]
     output = directory / OUTPUT
     with output.open("wb") as log:

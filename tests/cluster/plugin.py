@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.cluster import binaries, lifetime, run
-from tests.cluster.given import given
+from tests.cluster.environment import given
 from tests.cluster.model import Cluster, ClusterUnavailable
 from tests.cluster.processes import CHECKOUT
 from tests.cluster.summary import ABSENT, NEEDS, TITLE, Summary

@@ -16,9 +16,9 @@ from kmcp_runtime.kube.api import KubeApi
 from tests.applying import apply
 from tests.chart.rendering import VALUES, Chart, of_kind
 from tests.chart.test_crd import create
+from tests.cluster.control_plane import Plane, plane
 from tests.cluster.model import Cluster
 from tests.cluster.namespaces import Namespaces
-from tests.cluster.plane import Plane, plane
 from tests.controller import test_reconcile, test_reconcile_ownership, test_roles
 from tests.controller.away import wire
 from tests.controller.conftest import Start

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.cluster import binaries, build, components, network
+from tests.cluster import binaries, components, network, own_build
 from tests.cluster.components import Layout
 from tests.cluster.model import TEST_IMAGE, Cluster, ClusterUnavailable
 from tests.slowness import Deadline
@@ -50,13 +50,13 @@ class Plane:
         return process
 
     def _wait(self, path: str) -> None:
-        deadline = Deadline(build.WAIT)
+        deadline = Deadline(own_build.WAIT)
         while not deadline.passed():
             with suppress(httpx2.TransportError):
                 if self._http.get(path).status_code == 200:
                     return
             time.sleep(0.1)
-        raise ClusterUnavailable(f"{KIND}: no {path} within {build.WAIT:.0f} s; see {self._layout.directory}/logs")
+        raise ClusterUnavailable(f"{KIND}: no {path} within {own_build.WAIT:.0f} s; see {self._layout.directory}/logs")
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def plane(directory: Path) -> Iterator[Plane]:
     """Running while the block does; what it writes lies in the directory."""
     (directory / "logs").mkdir(parents=True)
     found = binaries.ensure(binaries.CONTROL_PLANE, print)
-    ports = build.free_ports(tuple(components.FIXED_PORTS))
+    ports = own_build.free_ports(tuple(components.FIXED_PORTS))
     layout = Layout(directory, found, "127.0.0.1", network.Network(), ports=ports)
     with ExitStack() as stack:
-        yield Plane(layout, build.issue_certificates(layout), stack)
+        yield Plane(layout, own_build.issue_certificates(layout), stack)
