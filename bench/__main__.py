@@ -19,7 +19,7 @@ from bench.session import Session
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from tests.cluster import lifetime
-from tests.cluster.environment import given
+from tests.cluster.environment import from_environment
 from tests.cluster.model import Cluster
 
 SMALL, LARGE = ("bench-small", 20), ("bench-large", 2000)
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 async def _bench(options: argparse.Namespace) -> int:
-    cluster = given() or lifetime.obtain("cluster", None, say)
+    cluster = from_environment() or lifetime.obtain("cluster", None, say)
     contexts = load_contexts(str(cluster.kubeconfig))
     api = KubeApi(contexts, contexts.named(None), Limits())
     try:

@@ -18,7 +18,7 @@ from tests.slowness import Deadline
 KIND = "control plane of its own"
 
 
-class Plane:
+class ControlPlane:
     """etcd, API server and controller manager; the API server can be killed and started again."""
 
     def __init__(self, layout: Layout, kubeconfig: Path, stack: ExitStack) -> None:
@@ -60,11 +60,11 @@ class Plane:
 
 
 @contextmanager
-def plane(directory: Path) -> Iterator[Plane]:
+def control_plane(directory: Path) -> Iterator[ControlPlane]:
     """Running while the block does; what it writes lies in the directory."""
     (directory / "logs").mkdir(parents=True)
     found = binaries.ensure(binaries.CONTROL_PLANE, print)
     ports = own_build.free_ports(tuple(components.FIXED_PORTS))
     layout = Layout(directory, found, "127.0.0.1", network.Network(), ports=ports)
     with ExitStack() as stack:
-        yield Plane(layout, own_build.issue_certificates(layout), stack)
+        yield ControlPlane(layout, own_build.issue_certificates(layout), stack)

@@ -1,8 +1,8 @@
-"""Supervisor of one test cluster, a process of its own: `python -m tests.cluster.supervisor --state DIR [--while-pid PID]`.
+"""Supervisor of one test cluster, a process of its own: `python -m tests.cluster.supervisor --state DIR`.
 
-It starts the cluster, writes `DIR/cluster.json` when all is ready, and stays until SIGTERM, the end of process PID or
-the end of a component. However it ends, it takes everything with it, `DIR` included. Its output is the progress; after
-the line `no cluster:` stands the reason why there is no cluster.
+It starts the cluster, writes `DIR/cluster.json` when all is ready, and stays until SIGTERM, the end of the process that
+`--while-pid` names, or the end of a component. However it ends, it takes everything with it, `DIR` included. Its output
+is the progress; after the line `no cluster:` comes the reason why there is no cluster.
 """
 
 import argparse
