@@ -23,6 +23,7 @@ async def without_groups(api: KubeApi, folder: Path, *groups: str) -> AsyncItera
     """A kubeconfig of it, for as long as the block lasts; every request is the administrator's."""
 
     async def answer(request: Request) -> Response:
+        # The raw path: what a proxy path names may hold encoded slashes.
         path = request.scope["raw_path"].decode()
         if _is_of(path, groups):
             return Response(json.dumps({"kind": "Status", "message": "404 page not found"}), 404)
@@ -40,6 +41,7 @@ async def without_labelled(api: KubeApi, folder: Path, selector: str) -> AsyncIt
     async def answer(request: Request) -> Response:
         status, content = await _forward(api, request, request.scope["raw_path"].decode())
         if request.query_params.get("labelSelector") == selector:
+            # An empty list is null in what Go programs answer, and clients must take it so.
             content = json.dumps({**json.loads(content), "items": None}).encode()
         return Response(content, status, media_type="application/json")
 

@@ -41,4 +41,5 @@ async def wait_for_listener(host: str, port: int) -> None:
         writer.close()
         return True
 
+    # The first packets are refused or dropped until the rules of the node are written.
     await until(connects, seconds=60, what=f"a listener at {host}:{port}")

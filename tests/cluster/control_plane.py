@@ -44,7 +44,9 @@ class ControlPlane:
 
     def _start(self, name: str, argv: list[str]) -> "subprocess.Popen[bytes]":
         with self._layout.log(name).open("ab") as log:
+            # Killed with this process, or a crash of a test would leave an etcd behind.
             process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *argv], stdout=log, stderr=log)
+        # Called in reverse: the signal first, then the wait.
         self._stack.callback(process.wait)
         self._stack.callback(process.send_signal, signal.SIGKILL)
         return process

@@ -31,5 +31,6 @@ def from_environment() -> Cluster | None:
     # Imported here because it takes a second, which runs without a given cluster need not pay.
     from tests.cluster.namespaces import version
 
+    # Of a cluster that is not ours we know no image that it has: this one it can pull.
     image = os.environ.get(IMAGE, DEFAULT_IMAGE)
     return Cluster(kubeconfig, True, None, image, "given kubeconfig", version(kubeconfig))

@@ -106,6 +106,7 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
             found = from_environment() or lifetime.obtain(this.name, this.pid, lambda text: say(request.config, text))
     except ClusterUnavailable as error:
         absent(str(error))
+    # For the programs that tests start, too.
     os.environ.update(found.proxy_bypass())
     return found
 

@@ -43,6 +43,7 @@ def main(directory: Path, while_pid: int | None) -> int:
 
 def _serve(directory: Path, stack: ExitStack) -> None:
     running = provider.start(directory, stack, lambda text: print(text, flush=True))
+    # Others look for the file without a lock: it must appear whole.
     partial = directory / f".{READY}"
     partial.write_text(running.cluster.to_json())
     partial.rename(directory / READY)
