@@ -155,7 +155,7 @@ def search_teams(exchange: Exchange) -> Answered:
         if query in team["name"].lower() and name in ("", team["name"])
     ]
     shown = page(rows, exchange, "perpage", 1000)
-    return 200, {"totalCount": len(rows), "teams": shown, "page": exchange.count("page", 1), "perPage": len(shown)}
+    return 200, {"totalCount": len(rows), "teams": shown, "page": exchange.count("page", 1), "perPage": exchange.count("perpage", 1000)}
 
 
 def create_team(exchange: Exchange) -> Answered:
@@ -296,7 +296,7 @@ def search_users(exchange: Exchange) -> Answered:
         if query in f"{u.login} {u.email} {u.name}".lower()
     ]
     shown = page(rows, exchange, "perpage", 1000)
-    return 200, {"totalCount": len(rows), "users": shown, "page": exchange.count("page", 1), "perPage": len(shown)}
+    return 200, {"totalCount": len(rows), "users": shown, "page": exchange.count("page", 1), "perPage": exchange.count("perpage", 1000)}
 
 
 def lookup_user(exchange: Exchange) -> Answered:
