@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from fastmcp import Client
 
-from kmcp_kubernetes import probe
 from kmcp_kubernetes.server import SERVER
+from kmcp_kubernetes.services import probe_pod
 from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
@@ -42,7 +42,7 @@ async def _with_endpoints(api: KubeApi, namespace: str, name: str) -> None:
 
 
 async def _probes(api: KubeApi, namespace: str) -> list[Any]:
-    return list((await api.get(pods_path(namespace), [("labelSelector", probe.LABEL)]))["items"])
+    return list((await api.get(pods_path(namespace), [("labelSelector", probe_pod.LABEL)]))["items"])
 
 
 @pytest.mark.pods

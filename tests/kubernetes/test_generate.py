@@ -10,10 +10,10 @@ import pytest
 import yaml
 from fastmcp import Client
 
-from kmcp_kubernetes import skeletons
+from kmcp_kubernetes.drafts import skeletons
+from kmcp_kubernetes.drafts.intent import facts_of
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_kubernetes.wanted import facts_of
 from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure

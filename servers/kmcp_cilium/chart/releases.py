@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, Field
 
 from kmcp_cilium.client import Cilium
-from kmcp_runtime import Body, ToolFailure, conflict, unavailable
+from kmcp_runtime import Body, ToolFailure, conflict, read_yaml, unavailable
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm.client import Upgrade, ValuesMode
 from kmcp_runtime.helm.manifests import Difference, How
@@ -153,7 +152,7 @@ async def _keep_version(cilium: Cilium, release: Release) -> str | None:
     # A repository has every version, a folder only its own.
     if not chart.local:
         return release.chart_version
-    there = str((yaml.safe_load(await cilium.helm.show(cilium.call, chart, "chart")) or {}).get("version"))
+    there = str((read_yaml(await cilium.helm.show(cilium.call, chart, "chart")) or {}).get("version"))
     if there != release.chart_version:
         raise conflict(
             f"the release runs chart {release.chart_version}, and the chart at {cilium.settings.cilium_chart} is "

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from kmcp_istio.client import Mesh
-from kmcp_runtime import Rendered, ToolFailure, bad_argument, to_yaml
+from kmcp_runtime import Rendered, ToolFailure, bad_argument, write_yaml
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.manifests import Document
@@ -58,7 +58,7 @@ class Yaml(Rendered):
         self.documents = documents
 
     def render(self, redact: Callable[[Any], Any]) -> str:
-        return SEPARATOR.join(to_yaml(redact(document.content)) for document in self.documents)
+        return SEPARATOR.join(write_yaml(redact(document.content)) for document in self.documents)
 
 
 class Rehearsed(BaseModel):

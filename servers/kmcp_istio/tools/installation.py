@@ -22,8 +22,8 @@ from kmcp_runtime import (
     Word,
     cursors,
     injected,
-    to_yaml,
     tool,
+    write_yaml,
 )
 
 _PART_BYTES = 20_000
@@ -60,7 +60,7 @@ async def istio_generate_manifest(
         return GeneratedManifest(objects=named, warnings=found.warnings, hint=hint)
     bound_to = {"profile": profile, "set": set, "kinds": kinds, "revision": revision}
     start = int(cursors.decode(cursor, bound_to).get("o", 0)) if cursor else 0
-    sizes = [len((manifests.SEPARATOR + to_yaml(document.content)).encode()) for document in chosen]
+    sizes = [len((manifests.SEPARATOR + write_yaml(document.content)).encode()) for document in chosen]
     end = _end(sizes, start)
     more = end < len(chosen)
     return GeneratedManifest(

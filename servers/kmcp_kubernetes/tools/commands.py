@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from kmcp_kubernetes import containers
 from kmcp_kubernetes.arguments import Container, PodName
 from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.reading import containers
 from kmcp_runtime import Body, DryRun, Effect, Namespace, Rule, TimeoutSeconds, Word, conflict, injected, tool
 from kmcp_runtime.kube.execution import Execution, execute
 from kmcp_runtime.kube.failures import BACKEND

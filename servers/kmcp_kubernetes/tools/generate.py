@@ -4,12 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kmcp_kubernetes import skeletons
 from kmcp_kubernetes.client import Kube
-from kmcp_kubernetes.faults import explained
+from kmcp_kubernetes.drafts import skeletons
+from kmcp_kubernetes.drafts.intent import Facts, facts_of
+from kmcp_kubernetes.drafts.skeletons import Placeholder
 from kmcp_kubernetes.openapi import Schema, document_of
-from kmcp_kubernetes.skeletons import Placeholder
-from kmcp_kubernetes.wanted import Facts, facts_of
+from kmcp_kubernetes.writing.refusals import explained
 from kmcp_runtime import Effect, Manifest, Result, ToolFailure, Word, bad_argument, injected, tool, unavailable
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.discovery import Kind

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from kmcp_kubernetes.client import Kube
-from kmcp_kubernetes.manifests import Batch, Written, named
+from kmcp_kubernetes.writing.batch import Batch, Written, named
 from kmcp_runtime import DryRun, Effect, OptionalNamespace, Page, Rule, Word, injected, listed, tool
 from kmcp_runtime.kube.manifests import parse
 from kmcp_runtime.kube.objects import FIELD_MANAGER

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.dependents import dependents
+from kmcp_kubernetes.writing.dependents import dependents
 from kmcp_runtime import Body, Change, DryRun, Effect, Manifest, OptionalNamespace, Rule, Word, conflict, injected, tool
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure

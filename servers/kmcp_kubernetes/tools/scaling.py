@@ -7,7 +7,7 @@ from pydantic import Field
 
 from kmcp_kubernetes.arguments import ResourceType
 from kmcp_kubernetes.client import Kube
-from kmcp_kubernetes.scaling import autoscaler_of, check_scalable
+from kmcp_kubernetes.writing.scalability import autoscaler_of, check_scalable
 from kmcp_runtime import Change, Diff, DryRun, Effect, Name, Namespace, Rule, Word, injected, tool
 from kmcp_runtime.kube import objects
 

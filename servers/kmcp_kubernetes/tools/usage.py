@@ -2,8 +2,8 @@
 
 from typing import Annotated, Literal
 
-from kmcp_kubernetes import usage
 from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.reading import measurements
 from kmcp_runtime import (
     AllNamespaces,
     Effect,
@@ -19,7 +19,7 @@ from kmcp_runtime import (
 )
 
 
-class Top(Page[usage.Usage]):
+class Top(Page[measurements.Usage]):
     """Usage, the greatest first."""
 
 
@@ -45,9 +45,9 @@ async def k8s_top(
     scope = (
         None if resource_type == "nodes" or (all_namespaces and not namespace) else namespace or kube.context.namespace
     )
-    found = await usage.measured(kube, resource_type, scope, selector)
+    found = await measurements.measured(kube, resource_type, scope, selector)
     found.sort(key=lambda item: item.cpu_millicores if sort == "cpu" else item.memory_bytes, reverse=True)
-    shown, warning = await usage.related(kube, resource_type, scope, selector, found[:limit])
+    shown, warning = await measurements.related(kube, resource_type, scope, selector, found[:limit])
     result = Top(items=shown, total=len(found), truncated=len(found) > limit, warnings=[warning] if warning else None)
     if result.truncated:
         result.hint = "The rest uses less: raise limit, or narrow with selector or namespace."

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.faults import explained
+from kmcp_kubernetes.writing.refusals import explained
 from kmcp_runtime import Diff, Result, conflict, redact
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.objects import CONTENT_TYPES, FIELD_MANAGER, write_query

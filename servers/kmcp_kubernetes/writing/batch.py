@@ -13,8 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.faults import explained, refuse_redacted
-from kmcp_kubernetes.ownership import given_up
+from kmcp_kubernetes.writing.field_ownership import given_up
+from kmcp_kubernetes.writing.refusals import explained, refuse_redacted
 from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.discovery import Kind

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.faults import explained
-from kmcp_kubernetes.manifests import written
+from kmcp_kubernetes.writing.batch import written
+from kmcp_kubernetes.writing.refusals import explained
 from kmcp_runtime import Change, Diff, ToolFailure, bad_argument
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.discovery import Kind
