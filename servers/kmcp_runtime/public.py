@@ -39,6 +39,7 @@ from kmcp_runtime.declaration import (
     tools_below,
     tools_in,
 )
+from kmcp_runtime.durations import parse_go as go_seconds
 from kmcp_runtime.errors import (
     ERROR_META,
     Code,
@@ -65,13 +66,15 @@ from kmcp_runtime.output.results import (
     Rendered,
     Rest,
     Result,
-    to_yaml,
 )
 from kmcp_runtime.output.slices import Paged, sliced
 from kmcp_runtime.patterns import Pattern, pattern
 from kmcp_runtime.server import Backend, Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, listed, setting
 from kmcp_runtime.version import VERSION
+from kmcp_runtime.yaml_text import YamlError
+from kmcp_runtime.yaml_text import read as read_yaml
+from kmcp_runtime.yaml_text import write as write_yaml
 
 __all__ = [
     "ERROR_META",
@@ -115,6 +118,7 @@ __all__ = [
     "ToolSpec",
     "Verified",
     "Word",
+    "YamlError",
     "bad_argument",
     "check_name",
     "check_namespace",
@@ -124,6 +128,7 @@ __all__ = [
     "did_you_mean",
     "faults",
     "forbidden",
+    "go_seconds",
     "injected",
     "listed",
     "moment",
@@ -131,16 +136,17 @@ __all__ = [
     "nearest",
     "not_found",
     "pattern",
+    "read_yaml",
     "redact",
     "seconds_of",
     "setting",
     "sliced",
     "timed_out",
-    "to_yaml",
     "too_large",
     "tool",
     "tools_below",
     "tools_in",
     "unavailable",
     "unpublished",
+    "write_yaml",
 ]

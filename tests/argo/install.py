@@ -41,7 +41,7 @@ def put_images(cluster: Cluster, programs: Mapping[str, Path], folder: Path) -> 
 
 def manifests() -> list[Object]:
     """What upstream's manifest installs."""
-    folder = binaries.source(binaries.LATER["rollouts"], "github.com/argoproj/argo-rollouts")
+    folder = binaries.source(binaries.BACKENDS["rollouts"], "github.com/argoproj/argo-rollouts")
     text = (folder / "manifests" / "install.yaml").read_text()
     return [found for found in yaml.load_all(text, yaml.CSafeLoader) if found]  # a SafeLoader
 

@@ -112,7 +112,7 @@ def why_not(cluster: Cluster) -> str | None:
 async def start(cluster: Cluster, api: KubeApi, programs: Mapping[str, Path], say: Say) -> Agent:
     """Start the agent and furnish it."""
     say("starting a real Cilium agent")
-    component = binaries.LATER["cilium"]
+    component = binaries.BACKENDS["cilium"]
     source = await asyncio.to_thread(binaries.source, component, MODULE)
     await asyncio.to_thread(_import, cluster, say)
     await define_kinds(api, source)

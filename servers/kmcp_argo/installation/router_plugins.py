@@ -4,9 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
-
-from kmcp_runtime import ToolFailure, conflict
+from kmcp_runtime import ToolFailure, YamlError, conflict, read_yaml, write_yaml
 
 CONFIG_MAP = "argo-rollouts-config"
 KEY = "trafficRouterPlugins"
@@ -22,8 +20,8 @@ def entries(config: Object | None) -> list[Entry]:
     """The configured plugins; `conflict` when the configuration cannot be read."""
     text = ((config or {}).get("data") or {}).get(KEY) or ""
     try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        found = read_yaml(text)
+    except YamlError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         problem = getattr(error, "problem", None) or "it is not valid YAML"
@@ -52,7 +50,7 @@ def with_entry(known: Iterable[Entry], wanted: Entry) -> list[Entry]:
 
 def written(known: list[Entry]) -> str:
     # In the order of the keys: people keep name and location first, and a diff stays small.
-    return yaml.safe_dump(known, sort_keys=False)
+    return write_yaml(known)
 
 
 def version_of(location: str) -> str | None:

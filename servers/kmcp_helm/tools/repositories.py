@@ -30,7 +30,7 @@ class AddedRepository(Result):
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
 
 
-@tool(Effect.WRITE, idempotent=True, timeout=150)
+@tool(Effect.WRITE, idempotent=True, timeout=150, shows="repositories")
 async def helm_repo_add(
     name: Annotated[Name, Word("Its name")],
     url: Annotated[str, Word("https, on an allowed host")],
@@ -69,7 +69,7 @@ class RefreshedRepositories(Page[RefreshedRepository]):
     """Repositories whose indexes were read again."""
 
 
-@tool(Effect.READ, timeout=150)
+@tool(Effect.READ, timeout=150, shows="repository_updates")
 async def helm_repo_update(
     names: Annotated[list[str] | None, BeforeValidator(_names), Word("Unset: all")] = None,
     client: Client = injected(),
