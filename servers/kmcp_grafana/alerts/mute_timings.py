@@ -37,6 +37,7 @@ async def create_mute_timing(grafana: Grafana, spec: Fields) -> Answer:
 async def delete_mute_timing(grafana: Grafana, name: Name) -> Answer:
     found = await grafana.read(_path_of(name))
     kept = provenance.changeable("mute timing", name, found)
+    # With the version that was read, Grafana refuses when somebody has changed it since.
     params = [("version", found["version"])] if found.get("version") else []
     headers = provenance.headers(grafana, kept)
     request = Request(method="DELETE", path=_path_of(name), params=params, headers=headers)

@@ -25,10 +25,11 @@ async def get_notification_policies(grafana: Grafana) -> Answer:
 
 
 async def update_notification_policies(grafana: Grafana, spec: Fields) -> Answer:
-    """The whole tree is replaced."""
+    """Replace the whole tree."""
     before = await grafana.read(_PATH)
     kept = provenance.changeable("notification policy tree", "of this organisation", before)
     request = Request(method="PUT", path=_PATH, body=spec, headers=provenance.headers(grafana, kept))
+    # The difference is the only protection: routes that the caller did not repeat are gone.
     return await send_change(
         grafana,
         request,

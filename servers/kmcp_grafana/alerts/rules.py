@@ -17,9 +17,10 @@ Group = Annotated[str, Word("Rule group")]
 
 _RULES = "/api/v1/provisioning/alert-rules"
 _BRIEF = ("uid", "title", "folderUID", "ruleGroup", "for", "isPaused", "provenance", "labels")
+# Grafana requires these fields; the values are those that its own pages start with.
 _DEFAULTS: Row = {"noDataState": "NoData", "execErrState": "Error", "for": "5m"}
 _SERVER_SIDE = ("id", "updated", "provenance")
-"""What Grafana writes into a rule itself."""
+"""Fields of a rule that Grafana writes itself."""
 
 _NO_DATA = Literal["Alerting", "NoData", "OK"]
 _ERROR = Literal["OK", "Alerting", "Error"]
@@ -64,6 +65,7 @@ async def get_rules(
     name: Name | None = None,
     cursor: Cursor = None,
 ) -> Answer:
+    # The API filters by nothing: it always answers all rules.
     rows = [
         rule
         for rule in await grafana.read(_RULES)
@@ -72,7 +74,7 @@ async def get_rules(
         and (name is None or name.lower() in str(rule.get("title", "")).lower())
     ]
     found = slice_list(grafana, rows, lambda rule: pick(rule, *_BRIEF), limit, cursor)
-    return explain_empty(found, "No rule is like that; data source managed rules are in the data source, not here.")
+    return explain_empty(found, "No rule matches. Rules that a data source manages are in that data source, not here.")
 
 
 async def get_rule(grafana: Grafana, uid: Uid) -> Answer:
@@ -138,5 +140,5 @@ def _without(thing: Row, *fields: str) -> Row:
 
 
 def _whole(spec: Row, *fields: str) -> Row:
-    """Lists and maps that are replaced as one: merging could never take an entry away."""
+    # These lists and maps are replaced as a whole: a merge could never remove an entry.
     return {field: spec[field] for field in fields if field in spec}

@@ -18,24 +18,27 @@ SilenceId = Annotated[str, AfterValidator(check_name), Word("Silence")]
 Comment = Annotated[str, Word("Why", min_length=1)]
 
 ALERTMANAGER = "/api/alertmanager/grafana/api/v2"
+# The syntax of the Alertmanager: a label, an operator, and a value with or without quotes.
 _MATCHER = re.compile(r'\s*"?([A-Za-z_][\w.:-]*)"?\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|(.*?))\s*')
 NARROW = "give state, folder_uid or matchers"
+# Silences name their author; the caller of this server is not known to Grafana.
 _OURS = "kmcp-grafana"
 
 
 async def list_silences(grafana: Grafana, limit: Limit = 50, matchers: Matchers | None = None) -> Answer:
     rows = await grafana.read(f"{ALERTMANAGER}/silences", filters_of(matchers))
+    # Expired silences are kept for days; the current ones come first.
     rows.sort(key=lambda row: (row["status"]["state"] == "expired", row["endsAt"]))
-    return explain_empty(cut_list(rows, _silence, limit, NARROW), "There are no silences that match.")
+    return explain_empty(cut_list(rows, _silence, limit, NARROW), "No silence matches.")
 
 
 async def create_silence(grafana: Grafana, matchers: Matchers, end: End, comment: Comment) -> Answer:
     starts, ends = datetime.now(UTC), datetime.fromtimestamp(end, UTC)
     if ends <= starts:
-        raise bad_argument("end: it is not in the future", "end=now+2h")
+        raise bad_argument("end: must be in the future", "end=now+2h")
     parsed = [_parse_matcher(matcher) for matcher in matchers]
     if not parsed:
-        raise bad_argument("matchers: a silence needs one", 'matchers=["alertname=HighLoad"]')
+        raise bad_argument("matchers: a silence needs at least one", 'matchers=["alertname=HighLoad"]')
     body = {
         "matchers": parsed,
         "createdBy": _OURS,
@@ -51,6 +54,7 @@ async def create_silence(grafana: Grafana, matchers: Matchers, end: End, comment
 async def expire_silence(grafana: Grafana, silence_id: SilenceId) -> Answer:
     path = at(ALERTMANAGER + "/silence/{}", silence_id)
     found = await grafana.read(path)
+    # Expiring it again would change its end in Grafana.
     if found["status"]["state"] == "expired":
         return Answer(item=_silence(found), result="unchanged", changed=False, dry_run=grafana.dry_run or None)
     return await send_deletion(grafana, Request(method="DELETE", path=path), about=_silence(found), result="expired")
@@ -58,8 +62,8 @@ async def expire_silence(grafana: Grafana, silence_id: SilenceId) -> Answer:
 
 def _silence(row: Row) -> Row:
     matchers = [_write_matcher(matcher) for matcher in row.get("matchers") or ()]
-    told = {"id": row["id"], "state": row["status"]["state"], "matchers": matchers}
-    return {**told, **pick(row, "startsAt", "endsAt", "comment", "createdBy")}
+    shown = {"id": row["id"], "state": row["status"]["state"], "matchers": matchers}
+    return {**shown, **pick(row, "startsAt", "endsAt", "comment", "createdBy")}
 
 
 def filters_of(matchers: list[str] | None) -> list[tuple[str, str | int]]:
@@ -70,7 +74,7 @@ def _parse_matcher(matcher: str) -> Row:
     match = _MATCHER.fullmatch(matcher)
     if match is None:
         raise bad_argument(
-            f"matchers: {matcher!r} is none", 'write label=value, label!=value, label=~"regex" or label!~…'
+            f"matchers: {matcher!r} is not a matcher", 'write label=value, label!=value, label=~"regex" or label!~…'
         )
     name, operator, quoted, bare = match.groups()
     value = bare if quoted is None else quoted.replace('\\"', '"').replace("\\\\", "\\")
@@ -79,6 +83,7 @@ def _parse_matcher(matcher: str) -> Row:
 
 def _write_matcher(matcher: Row) -> str:
     operator = ("=" if matcher.get("isEqual", True) else "!") + ("~" if matcher["isRegex"] else "")
+    # A negated equality is `!=`, but a negated regular expression is `!~`, without the equals sign.
     operator = "!=" if operator == "!" else operator
     value = matcher["value"].replace("\\", "\\\\").replace('"', '\\"')
     return f'{matcher["name"]}{operator}"{value}"'

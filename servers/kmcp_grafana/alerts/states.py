@@ -25,23 +25,27 @@ async def list_rules(
         for rule in group.get("rules") or ()
     ]
     found = cut_list([row for row in rows if state in (None, row["state"])], lambda row: row, limit, NARROW)
-    return explain_empty(found, f"{len(rows)} rules, none of them {state or 'there'}.")
+    return explain_empty(
+        found, f"No rule is {state}; rules in all: {len(rows)}." if state else "There are no alert rules here."
+    )
 
 
 async def list_alerts(grafana: Grafana, limit: Limit = 50, matchers: Matchers | None = None) -> Answer:
     rows = await grafana.read(f"{ALERTMANAGER}/alerts", filters_of(matchers))
-    return explain_empty(cut_list(rows, _alert, limit, NARROW), "No alert is firing that matches.")
+    return explain_empty(cut_list(rows, _alert, limit, NARROW), "No alert that matches is firing.")
 
 
 def _rule(group: Row, rule: Row) -> Row:
+    # Alerts of a rule are listed when they are normal, too.
     firing = [alert for alert in rule.get("alerts") or () if str(alert.get("state", "")).lower() not in ("normal", "")]
-    told = {"name": rule.get("name"), "state": _state(rule), "folder": group.get("file"), "group": group.get("name")}
-    told |= {**pick(rule, "uid", "labels", "lastError"), **({"instances": len(firing)} if firing else {})}
+    shown = {"name": rule.get("name"), "state": _state(rule), "folder": group.get("file"), "group": group.get("name")}
+    shown |= {**pick(rule, "uid", "labels", "lastError"), **({"instances": len(firing)} if firing else {})}
     since = min((alert["activeAt"] for alert in firing if alert.get("activeAt")), default=None)
-    return {**told, **({"since": since} if since else {})}
+    return {**shown, **({"since": since} if since else {})}
 
 
 def _state(rule: Row) -> str:
+    # A rule that cannot be evaluated keeps its last state; its health says more.
     health = str(rule.get("health", "")).lower()
     if health in ("error", "nodata"):
         return health
@@ -50,7 +54,7 @@ def _state(rule: Row) -> str:
 
 def _alert(row: Row) -> Row:
     status = row.get("status") or {}
-    told = {"alert": (row.get("labels") or {}).get("alertname"), "state": status.get("state"), **pick(row, "startsAt")}
+    shown = {"alert": (row.get("labels") or {}).get("alertname"), "state": status.get("state"), **pick(row, "startsAt")}
     labels = {key: value for key, value in (row.get("labels") or {}).items() if key != "alertname"}
     summary = (row.get("annotations") or {}).get("summary")
-    return {**told, "labels": labels, **({"summary": summary} if summary else {}), **pick(status, "silencedBy")}
+    return {**shown, "labels": labels, **({"summary": summary} if summary else {}), **pick(status, "silencedBy")}

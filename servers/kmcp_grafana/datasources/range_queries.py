@@ -12,16 +12,17 @@ _METRICS = ("prometheus", "grafana-amazonprometheus-datasource", "grafana-azurep
 
 def build_query(source: Row, query: str, limit: int) -> Row:
     if source["type"] in _METRICS:
+        # With `instant` as well, the plugin would answer each series twice.
         return {"expr": query, "range": True, "instant": False}
     if source["type"] == "loki":
-        # One more than is shown: whether there are more is then known.
+        # One more than is shown, to know whether there are more.
         return {"expr": query, "maxLines": limit + 1, "queryType": "range"}
     raise bad_argument(
-        f"datasource: {source['name']} is of type {source['type']}, whose queries have other fields",
+        f"datasource: {source['name']} has type {source['type']}, whose queries have other fields",
         f"grafana_datasource_management action=query uid={source['uid']} with spec in the plugin's own fields",
     )
 
 
 def show_series(name: str, labels: Row, points: list[list[Any]], mode: Mode) -> Row:
-    told = {"name": name, "labels": labels}
-    return {**told, **queries.summary(points)} if mode == "summary" else {**told, "values": queries.readable(points)}
+    shown = {"name": name, "labels": labels}
+    return {**shown, **queries.summary(points)} if mode == "summary" else {**shown, "values": queries.readable(points)}

@@ -49,5 +49,5 @@ async def grafana_query(
     if found.truncated:
         found.hint = "More match: narrow the query (labels, topk), or raise limit."
     if not rows:
-        found.hint = "Nothing matches in this time: widen start and end, or check the names in the query."
+        found.hint = "Nothing matches in this time range: widen start and end, or check the names in the query."
     return found
