@@ -8,9 +8,8 @@ from typing import Any
 
 from kmcp_kubernetes.arguments import Output
 from kmcp_kubernetes.client import Place
-from kmcp_runtime import bad_argument, did_you_mean
+from kmcp_runtime import bad_argument, did_you_mean, redact
 from kmcp_runtime.kube import objects, pages
-from kmcp_runtime.output import redact
 
 Shape = tuple[list[str] | None, list[Any]]
 """Columns, None where the items are no rows; and the items."""
