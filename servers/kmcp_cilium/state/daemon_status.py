@@ -117,6 +117,7 @@ def _whole(told: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
         "hubble": _part(told, "hubble"),
         "ipam": _ipam(part(told, "ipam"), wanted.addresses),
         "proxy": _proxy(part(told, "proxy"), wanted.redirects),
+        # Hundreds of controllers run on a node; those that work are listed on request only.
         "controllers": failing(controllers),
         "controllers_all": [_controller(each) for each in controllers] if wanted.controllers else None,
         "masquerading": _masquerading(part(told, "masquerading")),
@@ -147,6 +148,7 @@ def _ipam(ipam: Mapping[str, Any], addresses: bool) -> Ipam | None:
     if not ipam:
         return None
     return Ipam(
+        # The text ends with a comma where the agent has only one family.
         status=str(ipam.get("status") or "").rstrip(", ") or None,
         allocated_ipv4=len(ipam.get("ipv4") or ()),
         allocated_ipv6=len(ipam.get("ipv6") or ()),

@@ -78,6 +78,7 @@ async def cilium_list_bgp_peers(
     answers = await cilium.ask_agents(node_name, lambda agent: _read_bgp(agent, "peers"))
     running = {node: told for node, told in answers if told is not None}
     found = [_peer(node, each) for node, told in running.items() for each in told]
+    # A peer whose session the agent never opened is missing from its answer, which is the fault most often looked for.
     found += await _list_without_session(cilium, found, node_name)
     found.sort(key=lambda peer: (peer.node, peer.peer_address))
     hint = _ENABLE if not running else None if found else "No CiliumBGPClusterConfig selects these nodes."
@@ -179,6 +180,7 @@ def _routes(node: str, each: Mapping[str, Any]) -> list[Route]:
             neighbor=each.get("neighbor") or None,
             prefix=each.get("prefix", ""),
             next_hops=bgp_routes.next_hops(path.get("path-attributes") or ()),
+            # Agents report nanoseconds.
             age_seconds=path.get("age-nanoseconds", 0) // _NANOSECONDS,
             best=bool(path.get("best")),
         )

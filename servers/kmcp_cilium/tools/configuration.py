@@ -91,6 +91,7 @@ async def cilium_show_configuration_options(
     if node_name != ALL:
         agent = await cilium.find_any_agent(node_name)
         return _shown(agent.node, _flat(await agent.call_json("config", *flag)), match)
+    # Only differences are listed: a cluster has hundreds of equal options.
     answers = await cilium.ask_agents(None, lambda agent: agent.call_json("config", *flag))
     by_node = {node: _flat(told) for node, told in answers}
     first = next(iter(by_node))
@@ -111,6 +112,7 @@ async def cilium_toggle_configuration_option(
     if all_nodes and node_name:
         raise bad_argument("give only one of node_name and all_nodes", "all_nodes means every node")
     wanted = changes.wanted(option, value)
+    # Without all_nodes one agent is changed, and with several the caller must say which.
     node = node_name if all_nodes else (await cilium.find_one_agent(node_name)).node
     answers = await cilium.ask_agents(node, lambda agent: _toggle(agent, option, wanted, dry_run))
     nodes = [toggled for _, toggled in answers]

@@ -66,6 +66,7 @@ async def cilium_display_encryption_state(node_name: EveryNode = None, cilium: C
     """Show whether and how each node encrypts traffic: IPsec keys and errors, WireGuard peers."""
     answers = await cilium.ask_agents(node_name, _read_state)
     items = [state for _, state in answers]
+    # Equal modes with different numbers of keys mean that a rotation is under way, or stuck.
     same = len({(state.mode, state.keys_in_use) for state in items}) == 1
     return Encryptions(items=items, total=len(items), consistent=same, unreachable=answers.unreachable)
 
@@ -94,6 +95,7 @@ async def cilium_flush_ipsec_state(
             "the chart's values encryption.enabled=true and encryption.type=ipsec switch IPsec on",
         )
     if dry_run:
+        # The command has no dry run, so nothing is asked of it.
         return Flush(node=agent.node, changed=False, dry_run=True, result="would be flushed", warnings=[_PLAIN])
     words = [*(("--spi", str(spi)) if spi else ()), *(("--node-id", node_id) if node_id else ())]
     told = await agent.call("encrypt", "flush", "-f", *words, *(("--stale",) if stale else ()))

@@ -145,6 +145,7 @@ async def _list_from_objects(
     """A page of the CiliumEndpoints, one for each pod of the cluster."""
     kind = await cilium.discovery.resolve(_CUSTOM_RESOURCE)
     bound_to = {"context": cilium.context.name, "namespace": namespace, "state": state}
+    # CiliumEndpoints have the address of their node, not its name.
     addresses = {pod.ip: pod.node for pod in await cilium.list_agent_pods()}
     while True:
         page = await fetch(cilium.api, Query(kind, namespace, limit=limit, form="objects"), cursor, bound_to)
@@ -156,6 +157,7 @@ async def _list_from_objects(
             break
     found = Endpoints(
         items=[rows[place] for place in places],
+        # The API server cannot filter by state, so the number of matches is unknown.
         total=None if state else page.total,
         truncated=cursor is not None,
         cursor=cursor,

@@ -73,11 +73,13 @@ async def cilium_fqdn_cache(
     """List the addresses that pods got for names (which toFQDNs policies allow), or clean one node's cache."""
     pattern = ("-p", match_pattern) if match_pattern else ()
     if command == "list":
+        # clean has no filters by endpoint or source, so they are not offered for it.
         narrowed = (*(("-e", endpoint_id) if endpoint_id else ()), *(("-s", source) if source else ()))
         return await _list_cache(cilium, node_name, (*pattern, *narrowed), limit, cursor)
     if endpoint_id or source:
         raise bad_argument("command=clean takes only match_pattern", "omit endpoint_id and source")
     agent = await cilium.find_one_agent(node_name)
+    # Listed before the clean: afterwards nobody can say what was in the cache.
     found = await _list_cache(cilium, agent.node, pattern, limit, cursor)
     if not dry_run:
         await agent.call("fqdn", "cache", "clean", "-f", *pattern)
@@ -104,6 +106,7 @@ async def cilium_show_dns_names(
         for node, told in answers
         for each in told.get("FQDNPolicySelectors") or ()
     ]
+    # In Python, since the command has no filter.
     kept = [each for each in selectors if match is None or match.lower() in each.selector.lower()]
     kept.sort(key=lambda each: (each.node, each.selector))
     polled = {name for _, told in answers for name in told.get("DNSPollNames") or ()}

@@ -154,6 +154,7 @@ def _service(service: Any) -> MeshService | None:
     return MeshService(
         type=spec.get("type", "ClusterIP"),
         port=port.get("nodePort") or port.get("port"),
+        # Some load balancers have a host name instead of an address.
         addresses=[each.get("ip") or each.get("hostname", "") for each in ingress],
     )
 

@@ -44,6 +44,7 @@ async def cilium_list_metrics(
 ) -> Metrics:
     """Read an agent's own metrics; narrow them, for example with match_pattern=drop for dropped packets by reason."""
     if match_pattern:
+        # Checked here, so that a broken expression is refused before an agent is asked.
         pattern(match_pattern, "match_pattern")
     agent = await cilium.find_one_agent(node_name)
     told = await agent.call_json("metrics", "list", *(("-p", match_pattern) if match_pattern else ()))

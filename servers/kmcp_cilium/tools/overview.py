@@ -54,6 +54,7 @@ async def cilium_status_and_version(
     answers = await cilium.ask_agents(None, _read_state)
     states = {node: state for node, (state, _) in answers}
     versions = Counter(version for _, (_, version) in answers)
+    # After the agents: where none answers, their failure is the answer.
     components, coverage = await workloads.list_components(cilium), await workloads.count_coverage(cilium)
     states |= {
         node: AgentState(node=node, state="unreachable", message=failure.message)
@@ -65,6 +66,7 @@ async def cilium_status_and_version(
         healthy=not problems,
         problems=problems,
         components=components,
+        # A large cluster may have thousands of agents, and one fault shared by many.
         agents=shown[:_MOST],
         endpoints=coverage,
         version={"agents": ", ".join(sorted(versions)), **workloads.versions(components)},

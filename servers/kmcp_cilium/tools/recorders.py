@@ -27,6 +27,7 @@ def check_filter(text: str) -> str:
     words = text.split()
     if len(words) != _PARTS:
         raise ValueError(f"{text!r} is not a filter: write srcCIDR srcPort dstCIDR dstPort proto")
+    # Five words in a fixed order, as the command takes them in one argument.
     source, source_port, target, target_port, protocol = words
     if protocol.upper() not in _PROTOCOLS:
         raise ValueError(f"{text!r}: the protocol must be one of {', '.join(_PROTOCOLS)}")
@@ -113,6 +114,7 @@ async def cilium_update_pcap_recorder(
         joined = ",".join(filters)
         words = ("--id", str(recorder_id), "--caplen", str(caplen), "--filters", joined)
         await agent.call("recorder", "update", *words)
+    # Writing the same recorder again changes nothing.
     same = before is not None and (before.capture_length, before.filters) == (caplen, filters)
     result = "updated" if before else "created"
     return RecorderChange(
