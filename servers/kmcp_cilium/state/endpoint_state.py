@@ -281,11 +281,11 @@ def _rules(found: Any) -> list[RealisedRule] | None:
 def _rule(each: Mapping[str, Any]) -> RealisedRule:
     """A realized rule: a port, and for each selector of peers its L7 rules."""
     # The agent puts the rule as JSON into a text.
-    told = json.loads(each.get("rule") or "{}")
-    by_peer = [pair for entry in told.get("l7-rules") or () for pair in entry.items()]
+    answer = json.loads(each.get("rule") or "{}")
+    by_peer = [pair for entry in answer.get("l7-rules") or () for pair in entry.items()]
     origins = {label_policy for rule in each.get("derived-from-rules") or () if (label_policy := policy_of(rule))}
     return RealisedRule(
-        ports=f"{told.get('port', 0) or 'any'}/{told.get('protocol', 'ANY')}",
+        ports=f"{answer.get('port', 0) or 'any'}/{answer.get('protocol', 'ANY')}",
         # A rule without peers is for everyone.
         peers=[selector(peer) for peer, _ in by_peer] or ["*"],
         l7=[l7 for _, l7 in by_peer if l7] or None,

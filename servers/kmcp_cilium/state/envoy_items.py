@@ -33,17 +33,17 @@ def items(resource: str, text: str) -> list[EnvoyItem]:
         # The answer begins with a line "active loggers:".
         levels = filter(None, map(_LEVEL.match, text.splitlines()))
         return [EnvoyItem(name=level[1], value=level[2]) for level in levels]
-    told = parsed(text, f"cilium-dbg envoy admin {resource}")
+    answer = parsed(text, f"cilium-dbg envoy admin {resource}")
     if resource == "config":
-        return [item for config in told.get("configs") or () for item in _config(config)]
+        return [item for config in answer.get("configs") or () for item in _config(config)]
     if resource == "clusters":
-        return [_cluster(each) for each in told.get("cluster_statuses") or ()]
+        return [_cluster(each) for each in answer.get("cluster_statuses") or ()]
     if resource == "listeners":
-        found = told.get("listener_statuses") or ()
+        found = answer.get("listener_statuses") or ()
         return [EnvoyItem(name=each.get("name"), content=_without(each, "name")) for each in found]
     if resource == "certs":
-        return [EnvoyItem(content=each) for each in told.get("certificates") or ()]
-    return [EnvoyItem(name=name, content=content) for name, content in sorted(told.items())]
+        return [EnvoyItem(content=each) for each in answer.get("certificates") or ()]
+    return [EnvoyItem(name=name, content=content) for name, content in sorted(answer.items())]
 
 
 def _metrics(lines: Iterable[str]) -> Iterator[EnvoyItem]:

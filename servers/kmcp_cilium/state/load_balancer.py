@@ -61,8 +61,8 @@ def check_service_id(text: str) -> str:
 
 async def list_services(agent: Agent, with_affinity: bool = False) -> list[Service]:
     """Every service of an agent, by ID."""
-    told = await agent.call_json("service", "list")
-    found = (_service(each, with_affinity) for each in told or ())
+    answer = await agent.call_json("service", "list")
+    found = (_service(each, with_affinity) for each in answer or ())
     return sorted(found, key=lambda service: (service.id, service.frontend))
 
 

@@ -202,6 +202,6 @@ async def _wait_for_options(located: Located, options: Mapping[str, str]) -> dic
 
 
 async def _read_options(located: Located) -> dict[str, str]:
-    told = await located.agent.call_json("endpoint", "config", located.id)
-    options = part(told, "realized", "options")
+    answer = await located.agent.call_json("endpoint", "config", located.id)
+    options = part(answer, "realized", "options")
     return {name: changes.shown(name, value) for name, value in sorted(options.items())}

@@ -127,15 +127,15 @@ async def cilium_get_endpoint_health(
 ) -> Health:
     """Show whether an endpoint's BPF programs, policy and connection work."""
     located = await endpoint_state.locate(cilium, endpoint_id, node_name)
-    told = await located.agent.call_json("endpoint", "health", located.id)
+    answer = await located.agent.call_json("endpoint", "health", located.id)
     return Health(
         node=located.agent.node,
         id=int(located.id),
         pod=located.pod,
-        overall=told["overallHealth"],
-        bpf=told["bpf"],
-        policy=told["policy"],
-        connected=told.get("connected", False),
+        overall=answer["overallHealth"],
+        bpf=answer["bpf"],
+        policy=answer["policy"],
+        connected=answer.get("connected", False),
     )
 
 

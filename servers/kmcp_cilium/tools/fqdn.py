@@ -97,19 +97,19 @@ async def cilium_show_dns_names(
     """Show the names and patterns that toFQDNs rules of policies select, as each agent sees them."""
 
     async def ask(agent: Agent) -> Mapping[str, Any]:
-        told: Mapping[str, Any] = parsed(await agent.call("fqdn", "names"), "cilium-dbg fqdn names")
-        return told
+        answer: Mapping[str, Any] = parsed(await agent.call("fqdn", "names"), "cilium-dbg fqdn names")
+        return answer
 
     answers = await cilium.ask_agents(node_name, ask)
     selectors = [
         Selector(node=node, selector=selector(each.get("selectorString", "")), regex=each.get("regexString", ""))
-        for node, told in answers
-        for each in told.get("FQDNPolicySelectors") or ()
+        for node, answer in answers
+        for each in answer.get("FQDNPolicySelectors") or ()
     ]
     # In Python, since the command has no filter.
     kept = [each for each in selectors if match is None or match.lower() in each.selector.lower()]
     kept.sort(key=lambda each: (each.node, each.selector))
-    polled = {name for _, told in answers for name in told.get("DNSPollNames") or ()}
+    polled = {name for _, answer in answers for name in answer.get("DNSPollNames") or ()}
     hint = None if kept else "No toFQDNs rule selects such a name."
     return cilium.page(DnsNames, kept, limit, cursor, hint, names=sorted(polled), unreachable=answers.unreachable)
 
@@ -118,7 +118,7 @@ async def _list_cache(
     cilium: Cilium, node: str | None, words: tuple[str, ...], limit: int, cursor: str | None
 ) -> FqdnCache:
     answers = await cilium.ask_agents(node, lambda agent: agent.call_json("fqdn", "cache", "list", *words))
-    found = [_lookup(name, each) for name, told in answers for each in told or ()]
+    found = [_lookup(name, each) for name, answer in answers for each in answer or ()]
     found.sort(key=lambda each: (each.node, each.fqdn, each.endpoint_id, each.source or ""))
     hint = None if found else "Nothing is cached: names come from DNS answers that a policy sends through the proxy."
     return cilium.page(FqdnCache, found, limit, cursor, hint, unreachable=answers.unreachable)

@@ -61,8 +61,8 @@ async def cilium_list_identities(
 ) -> Identities:
     """List identities with their labels: the numbers in policies, flows and BPF maps."""
     agent = await cilium.find_any_agent(node_name)
-    told = await agent.call_json("identity", "list", *(("--endpoints",) if endpoints else ()))
-    found = sorted((_identity(each) for each in told), key=lambda identity: identity.id)
+    answer = await agent.call_json("identity", "list", *(("--endpoints",) if endpoints else ()))
+    found = sorted((_identity(each) for each in answer), key=lambda identity: identity.id)
     kept = [identity for identity in found if matching(identity.labels, labels or ())]
     hint = None if kept else "No identity has these labels; write them with their source, such as k8s:app=web."
     return cilium.page(Identities, kept, limit, cursor, hint)

@@ -85,13 +85,13 @@ async def cilium_get_bpf_map(
 ) -> MapEntries:
     """Show the entries of a BPF map as the agent wants them, and those that it could not write."""
     agent = await cilium.find_one_agent(node_name)
-    told = await _read_map(agent, map_name, "get")
-    cache = told.get("cache")
+    answer = await _read_map(agent, map_name, "get")
+    cache = answer.get("cache")
     entries = sorted((_entry(each) for each in cache or () if each), key=lambda entry: entry.key)
     hint = None
     if cache is None:
         hint = "The agent keeps no copy of this map; its content is only in the kernel."
-    path, cached = told.get("path"), cache is not None
+    path, cached = answer.get("path"), cache is not None
     return cilium.page(MapEntries, entries, limit, cursor, hint, node=agent.node, path=path, cached=cached)
 
 

@@ -154,15 +154,15 @@ async def _list(agent: Agent) -> list[Recorder]:
     text = await agent.call("recorder", "list", "-o", "json")
     try:
         # A second document follows: the masks that the filters add up to.
-        told, _ = json.JSONDecoder().raw_decode(text.lstrip())
+        answer, _ = json.JSONDecoder().raw_decode(text.lstrip())
     except ValueError:
         raise failures.unreadable("cilium-dbg recorder list", text) from None
-    return sorted((_recorder(each) for each in told or ()), key=lambda recorder: recorder.id)
+    return sorted((_recorder(each) for each in answer or ()), key=lambda recorder: recorder.id)
 
 
 async def _find(agent: Agent, number: int) -> Recorder | None:
-    told = await agent.call_json_or(("not_found",), None, "recorder", "get", str(number))
-    return _recorder(told) if told else None
+    answer = await agent.call_json_or(("not_found",), None, "recorder", "get", str(number))
+    return _recorder(answer) if answer else None
 
 
 def _recorder(each: Mapping[str, Any]) -> Recorder:
