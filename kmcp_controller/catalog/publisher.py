@@ -1,4 +1,4 @@
-"""Writes the live catalog and the pins to their ConfigMaps, and reads them back."""
+"""Writes the live catalog to its ConfigMaps, and reads it back."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from kmcp_controller.discovery.pins import PINS
 from kmcp_controller.telemetry.metrics import Metrics
 from kmcp_runtime.errors import ToolFailure
 
@@ -127,38 +126,3 @@ class Publisher:
 def _state(document: Mapping[str, Any]) -> object:
     """What makes it worth publishing: its hash, in which readiness is not, and who is ready."""
     return document["hash"], [(*place(server), server["ready"], server["reason"]) for server in document["servers"]]
-
-
-class Pins:
-    """The ConfigMap of first sights: `data` by UID of the MCPServer. It goes away with `deployment`."""
-
-    def __init__(self, cluster: ConfigMaps, namespace: str, deployment: str = "") -> None:
-        self._cluster, self._namespace, self._deployment = cluster, namespace, deployment
-        self.data: dict[str, str] = {}
-        self._turn = asyncio.Lock()  # each write holds all of them
-
-    async def load(self) -> None:
-        found = await self._cluster.read("ConfigMap", self._namespace, PINS)
-        self.data = dict((found or {}).get("data") or {})
-
-    async def keep(self, uid: str, seen: str) -> None:
-        """Written before it counts: a restart must not see a first sight twice."""
-        async with self._turn:
-            await self._write({**self.data, uid: seen})
-
-    async def forget(self, uid: str) -> None:
-        async with self._turn:
-            if uid in self.data:
-                await self._write({key: value for key, value in self.data.items() if key != uid})
-
-    async def _write(self, data: dict[str, str]) -> None:
-        owners = await self._cluster.owners(self._namespace, self._deployment)
-        metadata = {
-            "name": PINS,
-            "namespace": self._namespace,
-            "labels": {"app.kubernetes.io/managed-by": "kmcp"},
-            "ownerReferences": owners,
-        }
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-        await self._cluster.apply(body, force=True)
-        self.data = data

@@ -6,14 +6,14 @@ Their values come from Secrets and ConfigMaps at each call, and go nowhere but i
 import base64
 import re
 import ssl
-import tempfile
+import uuid
 from collections.abc import Mapping
-from pathlib import Path
 
 from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.spec import MCPServer
 from kmcp_controller.spec.model import Header
 from kmcp_controller.status.conditions import Listing
+from kmcp_runtime import private_files
 from kmcp_runtime.kube.failures import StatusFailure
 
 from .mcp_client import DiscoveryError, discover
@@ -61,13 +61,16 @@ async def _certificates(cluster: Cluster, server: MCPServer) -> ssl.SSLContext |
 
 
 def _present(context: ssl.SSLContext, given: Mapping[str, bytes]) -> None:
-    """A client certificate can only be taken from files."""
-    with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / name for name in ("tls.crt", "tls.key")]
-        for file in files:
-            file.touch(mode=0o600)
-            file.write_bytes(given[file.name])
+    """Python's ssl takes a client certificate from files only (`load_cert_chain`), so for a moment it is in two."""
+    name = uuid.uuid4().hex
+    files = [private_files.folder() / f"{name}-{kind}" for kind in ("tls.crt", "tls.key")]
+    try:
+        for file, kind in zip(files, ("tls.crt", "tls.key"), strict=True):
+            private_files.write(file, given[kind].decode())
         context.load_cert_chain(*map(str, files))
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
 
 
 async def _values(cluster: Cluster, kind: str, namespace: str, name: str) -> dict[str, bytes]:

@@ -13,7 +13,6 @@ from typing import Any
 from kmcp_controller import status
 from kmcp_controller.catalog.live_document import Live
 from kmcp_controller.catalog.live_server import LiveServer, live_tools
-from kmcp_controller.catalog.publisher import Pins
 from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.cluster.events import Notice
 from kmcp_controller.cluster.store import Key
@@ -24,6 +23,7 @@ from kmcp_runtime.catalog import Catalog, Drift
 
 from .collisions import Collisions
 from .credentials import call
+from .first_sights import FirstSights
 from .gates import Gatekeeper
 from .mcp_client import DiscoveryError
 from .pins import Pin, first_sight, pin_mode, reference, tools_hash, wants_first_sight
@@ -58,7 +58,7 @@ class Asker:
         cluster: Cluster,
         catalog: Catalog | None,
         platform: Platform,
-        pins: Pins,
+        pins: FirstSights,
         again: Callable[[Key], None],
         *,
         interval: float = 300.0,

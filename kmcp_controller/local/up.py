@@ -15,7 +15,7 @@ import uvicorn
 
 from kmcp_controller.catalog.live_document import Live
 from kmcp_controller.catalog.site import app
-from kmcp_runtime import serving
+from kmcp_runtime import private_files, serving
 from kmcp_runtime.catalog import Catalog, Connection, export, http_connections, short_name, stdio_connections
 
 from .suite import LocalServer, Options, Suite, listen
@@ -27,7 +27,8 @@ async def up(catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: 
         bound = stack.enter_context(listen(options.host, options.catalog_port, "--catalog-port"))
         for port, option in ((options.port, "--port"), (options.management_port, "--management-port")):
             listen(options.host, port, option).close()
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="kmcp-"))
+        # In the private folder, so that the next process removes what a killed one leaves.
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="scratch-", dir=private_files.folder()))
         live = Live()
         suite = Suite(catalog, manifests, options, live, _say)
         suite.prepare(Path(scratch))

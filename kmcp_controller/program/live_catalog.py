@@ -3,10 +3,11 @@
 import asyncio
 
 from kmcp_controller.catalog.live_document import Live
-from kmcp_controller.catalog.publisher import Pins, Publisher
+from kmcp_controller.catalog.publisher import Publisher
 from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.cluster.queue import Urgency
 from kmcp_controller.cluster.store import Key
+from kmcp_controller.discovery.first_sights import FirstSights
 from kmcp_controller.discovery.pins import Pin
 from kmcp_controller.discovery.schedule import Asker
 from kmcp_controller.spec import Platform
@@ -36,7 +37,7 @@ class Catalogue:
         self.metrics = cluster.metrics
         self.metrics.show(self.live)
         deployment = controller.place.deployment
-        self._pins = Pins(cluster, namespace, deployment)
+        self._pins = FirstSights(cluster, namespace, deployment)
         self._publisher = Publisher(
             self.live, cluster, namespace, self.metrics, deployment=deployment, debounce=debounce, interval=interval
         )

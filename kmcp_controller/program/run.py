@@ -57,7 +57,13 @@ async def run(settings: ControllerSettings) -> None:
         ),
     )
     try:
-        await watches.run(controller, await native(contexts, context), context)
+        await watches.run(
+            controller,
+            await native(contexts, context),
+            context,
+            namespaces=controller.place.namespaces,
+            identity=controller.place.identity,
+        )
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)

@@ -79,7 +79,15 @@ class Running:
         self.reconciler = controller.reconciler
         credentials = await native(contexts, context)
         try:
-            await watches.run(controller, credentials, context, stop_flag=self.stop, ready_flag=self.ready)
+            await watches.run(
+                controller,
+                credentials,
+                context,
+                namespaces=controller.place.namespaces,
+                identity=controller.place.identity,
+                stop_flag=self.stop,
+                ready_flag=self.ready,
+            )
         finally:
             await api.close()
             await _silence(asyncio.get_running_loop())

@@ -10,8 +10,9 @@ import pytest
 from kmcp_controller.catalog.configmaps import LABEL, InconsistentError
 from kmcp_controller.catalog.live_document import Live
 from kmcp_controller.catalog.live_server import LiveServer
-from kmcp_controller.catalog.publisher import Pins, Publisher
+from kmcp_controller.catalog.publisher import Publisher
 from kmcp_controller.cluster.client import Cluster
+from kmcp_controller.discovery.first_sights import FirstSights
 from kmcp_controller.telemetry.metrics import Metrics
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
@@ -153,11 +154,11 @@ async def test_a_damaged_catalog_is_not_restored(kube: Cluster, namespace: str) 
 
 
 async def test_pins_outlive_a_restart(kube: Cluster, namespace: str) -> None:
-    pins = Pins(kube, namespace)
+    pins = FirstSights(kube, namespace)
     await pins.load()
     assert pins.data == {}
     await asyncio.gather(*(pins.keep(f"u{number}", "{}") for number in range(5)))
     await pins.forget("u3")
-    again = Pins(kube, namespace)
+    again = FirstSights(kube, namespace)
     await again.load()
     assert sorted(again.data) == ["u0", "u1", "u2", "u4"]

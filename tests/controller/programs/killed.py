@@ -32,7 +32,7 @@ async def main(kubeconfig: str, namespace: str) -> None:
     controller = Controller(Cluster(api), Options(), Place(namespaces=(namespace,)))
     ready = asyncio.Event()
     telling = asyncio.create_task(tell(ready))
-    await watches.run(controller, await native(contexts, context), context, ready_flag=ready)
+    await watches.run(controller, await native(contexts, context), context, namespaces=(namespace,), ready_flag=ready)
     await telling
 
 
