@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .live_server import LiveServer, describe, document, place, told
+from .live_server import LiveServer, describe, document, place, summary_of
 
 Key = tuple[str, str]  # namespace and name
 _LISTED = ("protocolVersion", "serverInfo", "toolCount", "tokens", "hash", "tools", "prompts", "resources", "truncated")
@@ -20,7 +20,7 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class Live:
+class LiveDocument:
     """`update` and `remove` as servers come and go; `document` is cheap to ask for again."""
 
     def __init__(self, clock: Callable[[], str] = now) -> None:
@@ -52,7 +52,7 @@ class Live:
         """Take over the conditions that a server's status now has; an unknown server is no error."""
         before = self._described.get(key)
         if before and before["conditions"] != conditions:
-            self._put(key, before | told(conditions))
+            self._put(key, before | summary_of(conditions))
 
     def remove(self, namespace: str, name: str) -> None:
         """Forget a server; unknown ones are no error."""

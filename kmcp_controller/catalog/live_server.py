@@ -74,7 +74,7 @@ def describe(server: LiveServer) -> dict[str, Any]:
         "transport": server.transport,
         "adapter": server.adapter,
         "image": server.image,
-        **told(server.conditions),
+        **summary_of(server.conditions),
         "protocolVersion": listing.protocol_version or None,
         "serverInfo": listing.server_info,
         "entry": server.entry_name,
@@ -91,7 +91,7 @@ def describe(server: LiveServer) -> dict[str, Any]:
     }
 
 
-def told(conditions: list[dict[str, Any]]) -> dict[str, Any]:
+def summary_of(conditions: list[dict[str, Any]]) -> dict[str, Any]:
     """What the conditions of a server say of it."""
     by_type = {each["type"]: each for each in conditions}
     ready, matched = by_type.get("Ready", {}), by_type.get("CatalogMatched", {})

@@ -113,13 +113,13 @@ def _server(server: Described, search: Search) -> str:
     table = f"<table><tr><th>Tool<th>Effect<th>What it does{rows}</table>" if rows else ""
     message = "" if server["ready"] else f"<p>{escape(server['message'] or '')}"
     match = server["match"] or "NoReference"
-    told = [f"{server['toolCount']} tools", f"{server['tokens']} tokens"]
-    told += ["listed some time ago"] if server["stale"] else []
-    told += [f"without {', '.join(server['truncated'])}: too large"] if server.get("truncated") else []
+    details = [f"{server['toolCount']} tools", f"{server['tokens']} tokens"]
+    details += ["listed some time ago"] if server["stale"] else []
+    details += [f"without {', '.join(server['truncated'])}: too large"] if server.get("truncated") else []
     return (
         f'<h2 id="{escape(_place(server))}">{escape(server["name"])} <small>{escape(server["namespace"])} '
         f"{_state(server)}</small></h2>{message}"
-        f"<p><code>{escape(server['url'])}</code> — {', '.join(told)}, catalog: "
+        f"<p><code>{escape(server['url'])}</code> — {', '.join(details)}, catalog: "
         f'<span class="{_MATCHES.get(match, "may")}">{escape(match)}</span>'
         f"{_conditions(server)}{table}"
     )

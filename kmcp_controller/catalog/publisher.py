@@ -10,7 +10,7 @@ from kmcp_controller.telemetry.metrics import Metrics
 from kmcp_runtime.errors import ToolFailure
 
 from .configmaps import LABEL, LARGEST, NAME, InconsistentError, publication, read, shard_names
-from .live_document import Live
+from .live_document import LiveDocument
 from .live_server import place
 
 Object = dict[str, Any]
@@ -22,10 +22,10 @@ class ConfigMaps(Protocol):
     """What of `cluster.Cluster` is needed here."""
 
     async def read(self, kind: str, namespace: str, name: str) -> Object | None: ...
-    async def all(self, kind: str, namespace: str | None, selector: str = "") -> list[Object]: ...
+    async def list_objects(self, kind: str, namespace: str | None, selector: str = "") -> list[Object]: ...
     async def apply(self, manifest: Mapping[str, Any], *, force: bool) -> Object: ...
     async def delete(self, found: Mapping[str, Any]) -> None: ...
-    async def owners(self, namespace: str, deployment: str) -> list[Object]: ...
+    async def read_owners(self, namespace: str, deployment: str) -> list[Object]: ...
 
 
 class Publisher:
@@ -36,7 +36,7 @@ class Publisher:
 
     def __init__(
         self,
-        live: Live,
+        live: LiveDocument,
         cluster: ConfigMaps,
         namespace: str,
         metrics: Metrics,
@@ -84,7 +84,7 @@ class Publisher:
         index = await self._cluster.read("ConfigMap", self._namespace, NAME)
         # Packing takes a second where there are hundreds of servers.
         found = await asyncio.to_thread(publication, document, self._namespace, index, self._largest)
-        owners = await self._cluster.owners(self._namespace, self._deployment)
+        owners = await self._cluster.read_owners(self._namespace, self._deployment)
         for each in (*found.shards, found.index):
             each["metadata"]["ownerReferences"] = owners
             await self._cluster.apply(each, force=True)
@@ -92,7 +92,7 @@ class Publisher:
         self._metrics.catalog_publishes.labels("configmap", "ok").inc()
         self._metrics.catalog_size.labels("configmap").set(found.size)
         named = {each["metadata"]["name"] for each in found.shards}
-        for each in await self._cluster.all("ConfigMap", self._namespace, f"{LABEL}=shard"):
+        for each in await self._cluster.list_objects("ConfigMap", self._namespace, f"{LABEL}=shard"):
             if each["metadata"]["name"] not in named:
                 await self._cluster.delete(each)
         return True

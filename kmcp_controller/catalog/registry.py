@@ -140,9 +140,9 @@ def _own_name(server: Mapping[str, Any], namespace: str) -> str:
 
 
 def _version(server: Mapping[str, Any]) -> str:
-    told = (server["serverInfo"] or {}).get("version", "")
-    if _VERSION.fullmatch(told) and told != "latest":
-        return str(told)
+    reported = (server["serverInfo"] or {}).get("version", "")
+    if _VERSION.fullmatch(reported) and reported != "latest":
+        return str(reported)
     return f"0.0.0-{server['hash'].removeprefix('sha256:')[:12]}"
 
 

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from kmcp_controller.local.suite import Options, PortInUseError
 from kmcp_controller.local.up import up as run
-from kmcp_controller.preview.planner import Planner, opened
-from kmcp_controller.preview.preflight import findings
+from kmcp_controller.preview.planner import Planner, open_cluster
+from kmcp_controller.preview.preflight import list_findings
 from kmcp_controller.reconcile.reconciler import Options as Reconciling
 from kmcp_controller.render import Surroundings, render
 from kmcp_controller.spec import MCPServer, Platform, RefusedError, parse
@@ -74,19 +74,19 @@ def plan(argv: Sequence[str]) -> int:
         objects = [each for server in servers for each in _rendered(server, options)]
         print(_ASSUMED, file=sys.stderr)
         sys.stdout.write(yaml_text.write_all(objects, width=120, explicit_start=True))
-        return asyncio.run(_differences(servers, options, given)) if given.diff else 0
+        return asyncio.run(_print_differences(servers, options, given)) if given.diff else 0
     except (OSError, InvalidDocumentError, ToolFailure) as error:
         print(error, file=sys.stderr)
         return 1
 
 
-async def _differences(servers: Sequence[MCPServer], options: Reconciling, given: argparse.Namespace) -> int:
+async def _print_differences(servers: Sequence[MCPServer], options: Reconciling, given: argparse.Namespace) -> int:
     """As comments, so that what is printed stays YAML; 1 when something would be refused."""
     refused = False
-    async with opened(given.kubeconfig, given.context) as cluster:
+    async with open_cluster(given.kubeconfig, given.context) as cluster:
         planner = Planner(cluster, options)
         for server in servers:
-            async for line in planner.changes(await planner.server(server)):
+            async for line in planner.list_changes(await planner.read_server(server)):
                 print(f"# {line}")
                 refused = refused or line.startswith("!")
     return int(refused)
@@ -99,16 +99,16 @@ def preflight(argv: Sequence[str]) -> int:
     _cluster(parser)
     given = parser.parse_args(argv)
     try:
-        return asyncio.run(_preflight(given, _options(given)))
+        return asyncio.run(_print_findings(given, _options(given)))
     except (OSError, InvalidDocumentError, ToolFailure) as error:
         print(f"kmcp-suite preflight: {error}", file=sys.stderr)
         return 1
 
 
-async def _preflight(given: argparse.Namespace, options: Reconciling) -> int:
+async def _print_findings(given: argparse.Namespace, options: Reconciling) -> int:
     count = 0
-    async with opened(given.kubeconfig, given.context) as cluster:
-        async for line in findings(cluster, options, given.namespace or [None]):
+    async with open_cluster(given.kubeconfig, given.context) as cluster:
+        async for line in list_findings(cluster, options, given.namespace or [None]):
             print(line)
             count += 1
     print(f"{count} findings; tools of images that are not the suite's are not known before", file=sys.stderr)

@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--context", help="of the kubeconfig (default: its current one)")
     given = parser.parse_args(argv)
     try:
-        found = asyncio.run(_read(given.kubeconfig, given.context, *given.server))
+        found = asyncio.run(_read_server(given.kubeconfig, given.context, *given.server))
         print(annotation(found))
         print(about(found), file=sys.stderr)
     except (ToolFailure, NothingOfferedError) as error:
@@ -67,7 +67,7 @@ def _conditions(server: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {each["type"]: each for each in (server.get("status") or {}).get("conditions") or ()}
 
 
-async def _read(kubeconfig: str, context: str | None, namespace: str, name: str) -> dict[str, Any]:
+async def _read_server(kubeconfig: str, context: str | None, namespace: str, name: str) -> dict[str, Any]:
     # The client of the API server is an extra, which the other subcommands do without.
     from kmcp_controller.cluster.client import KINDS
     from kmcp_runtime.kube.api import KubeApi, Limits

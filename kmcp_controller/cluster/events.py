@@ -99,7 +99,7 @@ class Recorder:
         self._written: dict[tuple[str, str, str], tuple[dict[str, Any], float, int]] = {}
         self._full = _MANY  # so many are remembered before old ones are looked for
 
-    def tell(self, server: Mapping[str, Any], notices: Iterable[Notice], now: float) -> None:
+    def record(self, server: Mapping[str, Any], notices: Iterable[Notice], now: float) -> None:
         for notice in notices:
             level = logging.WARNING if notice.type == "Warning" else logging.INFO
             _LOG.log(level, "%s: %s", notice.reason, notice.message)
@@ -119,7 +119,7 @@ class Recorder:
             finally:
                 self._waiting.task_done()
 
-    async def drained(self) -> None:
+    async def wait_until_written(self) -> None:
         """Once everything that was told is written."""
         await self._waiting.join()
 

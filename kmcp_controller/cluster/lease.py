@@ -21,7 +21,7 @@ class Lease:
         self, cluster: Cluster, namespace: str, identity: str, deployment: str, held: Callable[[bool], None]
     ) -> None:
         self._deployment = deployment
-        self._cluster, self._namespace, self._identity, self._tell = cluster, namespace, identity, held
+        self._cluster, self._namespace, self._identity, self._report = cluster, namespace, identity, held
         self._observed: tuple[str, float] = ("", 0.0)
         self.held = False
 
@@ -33,7 +33,7 @@ class Lease:
                 now = asyncio.get_running_loop().time()
                 try:
                     async with asyncio.timeout(_RENEW):
-                        mine = await self._try(now)
+                        mine = await self._acquire(now)
                     renewed = now if mine else renewed
                 except (ToolFailure, TimeoutError):  # the API server is away: the lease is mine until it runs out
                     mine = self.held and now - renewed < _GIVE_UP
@@ -45,13 +45,13 @@ class Lease:
     def _set(self, mine: bool) -> None:
         if mine != self.held:
             self.held = mine
-            self._tell(mine)
+            self._report(mine)
 
-    async def _try(self, now: float) -> bool:
+    async def _acquire(self, now: float) -> bool:
         found = await self._cluster.read("Lease", self._namespace, NAME)
         try:
             if found is None:
-                owners = await self._cluster.owners(self._namespace, self._deployment)
+                owners = await self._cluster.read_owners(self._namespace, self._deployment)
                 metadata = {"name": NAME, "namespace": self._namespace, "ownerReferences": owners}
                 await self._cluster.create(self._body(metadata, 0))
                 return True

@@ -30,7 +30,7 @@ class FirstSights:
                 await self._write({key: value for key, value in self.data.items() if key != uid})
 
     async def _write(self, data: dict[str, str]) -> None:
-        owners = await self._cluster.owners(self._namespace, self._deployment)
+        owners = await self._cluster.read_owners(self._namespace, self._deployment)
         metadata = {
             "name": NAME,
             "namespace": self._namespace,

@@ -38,7 +38,7 @@ class _RefusedError(Exception):
     """A JSON-RPC error, or an answer to one revision that the other may not give."""
 
 
-async def discover(
+async def fetch_listing(
     url: str,
     headers: Mapping[str, str],
     timeout: float,
@@ -53,7 +53,7 @@ async def discover(
     deadline = max(timeout, at_least)
     try:
         async with asyncio.timeout(deadline), _Connection(url, headers, verify, host) as connection:
-            return await connection.listing()
+            return await connection.read_listing()
     except TimeoutError as error:
         raise DiscoveryError("Unreachable", f"no whole answer within {deadline:.0f} s") from error
     except httpx2.TransportError as error:
@@ -79,18 +79,18 @@ class _Connection:
         finally:
             await self._http.aclose()
 
-    async def listing(self) -> Listing:
-        hello = await self._hello()
+    async def read_listing(self) -> Listing:
+        hello = await self._greet()
         capabilities = hello.get("capabilities") or {}
         try:
-            found = {kind: await self._list(kind) if kind in capabilities else [] for kind in _KINDS}
+            found = {kind: await self._list_kind(kind) if kind in capabilities else [] for kind in _KINDS}
         except _RefusedError as error:
             raise DiscoveryError("ListFailed", str(error)) from error
         info = hello.get("serverInfo") or (hello.get("_meta") or {}).get(_META + "serverInfo") or {}
         info = {key: clean(str(info[key]), 128) for key in ("name", "version") if key in info}
         return Listing(self._version, info, **found)
 
-    async def _hello(self) -> dict[str, Any]:
+    async def _greet(self) -> dict[str, Any]:
         try:
             hello = await self._ask("server/discover", {})
             if MODERN in hello.get("supportedVersions", ()):
@@ -109,7 +109,7 @@ class _Connection:
         await self._http.post(self._url, json=body, headers=head, extensions=self._certified)
         return hello
 
-    async def _list(self, kind: str) -> list[dict[str, Any]]:
+    async def _list_kind(self, kind: str) -> list[dict[str, Any]]:
         items: list[Any] = []
         seen: set[str] = set()
         cursor: str | None = None
@@ -152,12 +152,12 @@ class _Connection:
             if response.status_code in (401, 403):
                 raise DiscoveryError("AuthRequired", f"HTTP {response.status_code}; set extensions.headersFrom")
             self._session = response.headers.get("mcp-session-id", self._session)
-            async for message in self._messages(response):
+            async for message in self._read_messages(response):
                 if message.get("id") == self._id or "error" in message:
                     return _result(message)
         raise _RefusedError(f"HTTP {response.status_code} without an answer in JSON-RPC")
 
-    async def _messages(self, response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
+    async def _read_messages(self, response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
         """The JSON objects of a body, be it one document or a stream of events."""
         stream = response.headers.get("content-type", "").startswith("text/event-stream")
         buffer, seen = bytearray(), 0

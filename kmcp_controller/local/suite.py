@@ -19,9 +19,9 @@ from typing import Any
 import httpx2
 
 from kmcp_controller import status
-from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.live_server import LiveServer
-from kmcp_controller.discovery import mcp_client as discovery
+from kmcp_controller.discovery import mcp_client
 from kmcp_controller.discovery.pins import Reference, entry_name, pin_mode, reference
 from kmcp_controller.render import Surroundings, render
 from kmcp_controller.spec import MCPServer, Platform, RefusedError, adapter_of, parse, repository
@@ -151,7 +151,7 @@ class Suite:
         catalog: Catalog,
         manifests: Iterable[Mapping[str, Any]],
         options: Options,
-        live: Live,
+        live: LiveDocument,
         report: Callable[[str], None],
     ) -> None:
         self.options, self.live, self.report = options, live, report
@@ -319,7 +319,7 @@ class Suite:
                     continue  # nothing changed: time for the next look
 
     async def _look(self, server: LocalServer, child: Child, http: httpx2.AsyncClient) -> None:
-        server.rollout = await _rollout(server, child, http)
+        server.rollout = await _read_rollout(server, child, http)
         now = asyncio.get_running_loop().time()
         due = server.asked[0] != child.pid or now - server.asked[1] > _DISCOVERY_SECONDS
         if server.rollout.available and due:
@@ -333,8 +333,8 @@ class Suite:
         if spec is None:
             return
         try:
-            listing = await discovery.discover(server.url, {}, spec.timeout)
-        except discovery.DiscoveryError as error:
+            listing = await mcp_client.fetch_listing(server.url, {}, spec.timeout)
+        except mcp_client.DiscoveryError as error:
             server.failures += 1
             if server.listing is None or server.failures >= _TRIES:
                 server.discovered = status.Discovery(error.reason, str(error))
@@ -347,7 +347,7 @@ class Suite:
         server.drift = server.reference.compare(listing) if server.reference else None
 
 
-async def _rollout(server: LocalServer, child: Child, http: httpx2.AsyncClient) -> status.Rollout:
+async def _read_rollout(server: LocalServer, child: Child, http: httpx2.AsyncClient) -> status.Rollout:
     if child.pid is None:
         return status.Rollout(cause=child.cause)
     try:
@@ -369,7 +369,7 @@ def _backend(response: httpx2.Response) -> str:
     if not isinstance(body, dict):
         return f"/readyz answered {response.status_code}"
     text = "; ".join(str(body[key]) for key in ("reason", "hint") if body.get(key))
-    return discovery.clean(text or f"/readyz answered {response.status_code}", 1024)
+    return mcp_client.clean(text or f"/readyz answered {response.status_code}", 1024)
 
 
 def listen(host: str, port: int, option: str) -> socket.socket:

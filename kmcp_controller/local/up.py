@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import uvicorn
 
-from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.site import app
 from kmcp_runtime import private_files, serving
 from kmcp_runtime.catalog import Catalog, Connection, export, http_connections, short_name, stdio_connections
@@ -29,7 +29,7 @@ async def up(catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: 
             listen(options.host, port, option).close()
         # In the private folder, so that the next process removes what a killed one leaves.
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="scratch-", dir=private_files.folder()))
-        live = Live()
+        live = LiveDocument()
         suite = Suite(catalog, manifests, options, live, _say)
         suite.prepare(Path(scratch))
         stop = _signals()
@@ -39,7 +39,7 @@ async def up(catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: 
             tasks += [asyncio.create_task(suite.watch(each, http)) for each in suite.servers]
             tasks.append(asyncio.create_task(server.serve(sockets=[bound])))
             try:
-                await _until(stop, tasks, _greet(suite, catalog, options))
+                await _wait_until_stopped(stop, tasks, _greet(suite, catalog, options))
             finally:
                 _say("ending")
                 server.should_exit = True
@@ -48,7 +48,7 @@ async def up(catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: 
     return 0
 
 
-async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]], greeting: Any) -> None:
+async def _wait_until_stopped(stop: asyncio.Event, tasks: list[asyncio.Task[None]], greeting: Any) -> None:
     """Until a signal, or until a task fails, which is then raised."""
     greet, stopped = asyncio.create_task(greeting), asyncio.create_task(stop.wait())
     waiting: set[asyncio.Task[Any]] = {*tasks, greet, stopped}
@@ -132,7 +132,7 @@ def _greeting(catalog: Catalog, options: Options) -> str:
     )
 
 
-def _catalog_server(live: Live, catalog: Catalog, options: Options) -> uvicorn.Server:
+def _catalog_server(live: LiveDocument, catalog: Catalog, options: Options) -> uvicorn.Server:
     site = app(
         live,
         catalog.servers,

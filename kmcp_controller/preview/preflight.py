@@ -19,28 +19,28 @@ Object = Mapping[str, Any]
 _RELEASE, _KEPT = "meta.helm.sh/release-name", "helm.sh/resource-policy"
 
 
-async def findings(cluster: Cluster, options: Options, namespaces: Iterable[str | None]) -> AsyncIterator[str]:
+async def list_findings(cluster: Cluster, options: Options, namespaces: Iterable[str | None]) -> AsyncIterator[str]:
     """A line each; `namespaces` holds None for all."""
     planner, shared = Planner(cluster, options), Collisions()
-    for line in await _definition(cluster):
+    for line in await _check_definition(cluster):
         yield line
     for namespace in namespaces:
-        servers = await cluster.all("MCPServer", namespace)
+        servers = await cluster.list_objects("MCPServer", namespace)
         for found in sorted(servers, key=lambda each: str(each["metadata"]["creationTimestamp"])):
             where = "{namespace}/{name}".format_map(found["metadata"])
             try:
                 server = parse(found, options.platform)
-                texts = [*await _of_server(planner, server, options), *_shared(shared, found, server, options)]
+                texts = [*await _check_server(planner, server, options), *_shared(shared, found, server, options)]
             except RefusedError as error:
                 texts = [f"will not be accepted: {fault}" for fault in error.faults]
             for text in texts:
                 yield f"{where}: {text}"
 
 
-async def _definition(cluster: Cluster) -> list[str]:
+async def _check_definition(cluster: Cluster) -> list[str]:
     """Uninstalling the release that owns the definition takes every MCPServer along."""
     try:
-        found = await cluster.definition()
+        found = await cluster.read_definition()
     except StatusFailure:
         return []  # not installed, or not for these eyes
     annotations = found["metadata"].get("annotations") or {}
@@ -52,13 +52,13 @@ async def _definition(cluster: Cluster) -> list[str]:
     ]
 
 
-async def _of_server(planner: Planner, server: MCPServer, options: Options) -> list[str]:
+async def _check_server(planner: Planner, server: MCPServer, options: Options) -> list[str]:
     found = [notice.message for notice in announcements(server)]
     if server.name == "default":
         found.append(f"its ServiceAccount becomes {account_name(server)}; the namespace's own is left alone")
-    rendered = await planner.rendered(server)
+    rendered = await planner.render_objects(server)
     for each in rendered:
-        live = await planner.live(each)
+        live = await planner.read_live(each)
         verdict = judge(live, each, server.name, server.uid) if live else None
         if verdict and verdict.action == "refuse":
             found.append(verdict.why)
@@ -67,7 +67,7 @@ async def _of_server(planner: Planner, server: MCPServer, options: Options) -> l
         elif each["kind"] == "Deployment":
             found += _as_root(each, server, options)
     if not any(each["kind"] == "ConfigMap" for each in rendered):
-        found += await _abandoned(planner, server)
+        found += await _check_config_map(planner, server)
     return found
 
 
@@ -87,7 +87,7 @@ def _as_root(rendered: Object, server: MCPServer, options: Options) -> Iterator[
         yield f"must not run as root here: if {container['image']} does, set podSecurityContext.runAsUser"
 
 
-async def _abandoned(planner: Planner, server: MCPServer) -> list[str]:
+async def _check_config_map(planner: Planner, server: MCPServer) -> list[str]:
     live = await planner.cluster.read("ConfigMap", server.namespace, server.name)
     owners = (live or {}).get("metadata", {}).get("ownerReferences") or ()
     mine = any(each["uid"] == server.uid for each in owners)

@@ -79,7 +79,7 @@ class Controller:
             await self.companion.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):
-                await self.reconciler.recorder.drained()
+                await self.reconciler.recorder.wait_until_written()
         for task in self._tasks:
             task.cancel()
         for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
@@ -106,7 +106,7 @@ class Controller:
         """All objects of a kind; what has come, changed or gone since is news."""
         selector = "" if kind in _UNLABELLED else LABEL
         try:
-            lists = [await self.cluster.all(kind, each, selector) for each in self.place.namespaces or (None,)]
+            lists = [await self.cluster.list_objects(kind, each, selector) for each in self.place.namespaces or (None,)]
         except StatusFailure as failure:
             if kind not in _UNWATCHED or failure.http_status not in (403, 404):
                 raise
@@ -127,7 +127,7 @@ class Controller:
         for key in keys_of(found):
             self.queue.add(key, urgency)
         if found["kind"] == "Deployment":  # perhaps it has rolled
-            for key in self.reconciler.turns.next():
+            for key in self.reconciler.limiter.waiting_longest():
                 self.queue.add(key, Urgency.RESYNC)
 
     async def _refresh(self) -> None:

@@ -40,18 +40,18 @@ def exposition(metrics: Metrics, access: Access | None) -> Starlette:
     """`/metrics`; with `access` only for who may get that path, as of the API server's own metrics."""
 
     async def serve(request: Request) -> Response:
-        refused = await _refusal(access, request) if access else None
+        refused = await _check_access(access, request) if access else None
         return refused or Response(metrics.exposition(), media_type=metrics.content_type)
 
     return Starlette(routes=[Route("/metrics", serve)])
 
 
-async def _refusal(access: Access, request: Request) -> Response | None:
+async def _check_access(access: Access, request: Request) -> Response | None:
     try:
-        user = await access.user(bearer(request.headers))
+        user = await access.read_user(bearer(request.headers))
         if user is None:
             return PlainTextResponse("a token that the API server knows is needed\n", 401)
-        if not await access.may(user, nonResourceAttributes={"path": "/metrics", "verb": "get"}):
+        if not await access.check_access(user, nonResourceAttributes={"path": "/metrics", "verb": "get"}):
             text = f"{user['username']} may not get the path /metrics: bind it a ClusterRole with that nonResourceURL\n"
             return PlainTextResponse(text, 403)
     except ToolFailure as failure:

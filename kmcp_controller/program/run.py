@@ -17,7 +17,7 @@ from kmcp_runtime.kube.credentials import native
 from kmcp_runtime.settings import listed
 
 from .controller import Controller, Place
-from .live_catalog import Catalogue
+from .live_catalog import LiveCatalog
 from .management import exposition, health, serve
 from .settings import ControllerSettings
 
@@ -29,7 +29,7 @@ async def run(settings: ControllerSettings) -> None:
     shipped = _shipped(settings.catalog_file)
     cluster = Cluster(api, settings.requests_per_second)
     controller = Controller(cluster, options(settings, shipped), place(settings))
-    catalogue = Catalogue(
+    catalogue = LiveCatalog(
         controller,
         cluster,
         settings.controller_namespace,

@@ -17,7 +17,7 @@ from .ownership import is_ours, judge, owns_replicas, strangers, taken_over
 
 Object = dict[str, Any]
 _REFUSALS = (400, 403, 404, 409, 413, 422)
-_TOLD_AS = {"RoleBinding": "Role"}
+_REPORTED_AS = {"RoleBinding": "Role"}
 _CONTEST = (3, 60.0, 600.0)  # repairs, within seconds, then seconds of rest
 
 
@@ -56,7 +56,7 @@ class Applier:
         for each in rendered:
             kind = each["kind"]
             try:
-                outcome.live[kind] = await self._one(server, each, outcome, now)
+                outcome.live[kind] = await self._apply_one(server, each, outcome, now)
                 self._there.setdefault((server.namespace, server.name), set()).add(kind)
             except ForeignError as error:
                 self._count(kind, "refused")
@@ -67,23 +67,23 @@ class Applier:
                 if failure.http_status not in _REFUSALS and "not declared in schema" not in failure.message:
                     raise
                 self._count(kind, "failed")
-                reason = f"{_TOLD_AS.get(kind, kind)}Failed"
+                reason = f"{_REPORTED_AS.get(kind, kind)}Failed"
                 outcome.failed.append((reason, f"{kind} {each['metadata']['name']}: {failure.message}"))
         return outcome
 
-    async def _one(self, server: MCPServer, rendered: Object, outcome: Outcome, now: float) -> Object:
+    async def _apply_one(self, server: MCPServer, rendered: Object, outcome: Outcome, now: float) -> Object:
         metadata = rendered["metadata"]
         place = (rendered["kind"], metadata["namespace"], metadata["name"])
         try:
-            return await self._once(server, rendered, self._store.get(*place), outcome, now)
+            return await self._apply_once(server, rendered, self._store.get(*place), outcome, now)
         except StatusFailure as failure:
             if failure.http_status != 409:
                 raise
             # What is stored is stale, or somebody else's object is in the place: look at it, one time.
             self._store.forget(rendered)
-            return await self._once(server, rendered, await self._cluster.read(*place), outcome, now)
+            return await self._apply_once(server, rendered, await self._cluster.read(*place), outcome, now)
 
-    async def _once(
+    async def _apply_once(
         self, server: MCPServer, rendered: Object, live: Object | None, outcome: Outcome, now: float
     ) -> Object:
         if live is None:
@@ -100,17 +100,17 @@ class Applier:
             raise WaitError(verdict.why)
         if verdict.action == "adopt":
             live = await self._adopt(server, live, outcome)
-            return self._keep(await self._force(rendered, live, outcome), "adopted")
+            return self._keep(await self._force_apply(rendered, live, outcome), "adopted")
         if rendered["kind"] == "RoleBinding" and live["roleRef"] != rendered["roleRef"]:  # which cannot be changed
             await self._cluster.delete(live)
             self._store.forget(live)
             return self._keep(await self._cluster.create_by_apply(rendered), "changed")
-        if self._is_so(rendered, live) or not await self._may_repair(rendered, live, outcome, now):
+        if self._matches_live(rendered, live) or not await self._may_repair(rendered, live, outcome, now):
             self._count(rendered["kind"], "unchanged")
             return live
-        return self._keep(await self._force(rendered, live, outcome), "changed")
+        return self._keep(await self._force_apply(rendered, live, outcome), "changed")
 
-    async def _force(self, rendered: Object, live: Object, outcome: Outcome) -> Object:
+    async def _force_apply(self, rendered: Object, live: Object, outcome: Outcome) -> Object:
         if rendered["kind"] == "Deployment":
             await self._release_replicas(rendered, live, outcome)
         body = {**rendered, "metadata": {**rendered["metadata"], "uid": live["metadata"]["uid"]}}
@@ -155,7 +155,7 @@ class Applier:
         if found and any(each["uid"] == server.uid for each in owners):
             self._store.put(await self._cluster.patch(found, {"metadata": {"labels": {LABEL: server.name}}}))
 
-    def _is_so(self, rendered: Object, live: Object) -> bool:
+    def _matches_live(self, rendered: Object, live: Object) -> bool:
         settled = self._settled.get(live["metadata"]["uid"])
         if settled == (live["metadata"]["resourceVersion"], _hash(rendered)):
             return True

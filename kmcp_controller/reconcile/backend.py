@@ -14,7 +14,7 @@ from .rollout import ready_pod
 Object = Mapping[str, Any]
 
 
-class Readiness:
+class BackendReadiness:
     SECONDS = 60.0
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -62,8 +62,8 @@ def _said(answer: httpx2.Response) -> str:
         body = {}
     states = body.get("servers") if isinstance(body, dict) else None
     entries = list(states.values()) if isinstance(states, dict) else [body]
-    told = [each for each in entries if isinstance(each, dict)]
-    words = [str(each[key]) for each in told for key in ("reason", "hint") if each.get(key)]
+    reported = [each for each in entries if isinstance(each, dict)]
+    words = [str(each[key]) for each in reported for key in ("reason", "hint") if each.get(key)]
     return redact.text("; ".join(words) or answer.text or f"/readyz answered {answer.status_code}")[:1024]
 
 

@@ -8,7 +8,7 @@ from kmcp_controller.cluster.store import Key, Store
 from .rollout import under_way
 
 
-class Turns:
+class RolloutLimiter:
     """Rollouts are counted by what the Deployments say, so a restart forgets none; any rollout takes a turn."""
 
     def __init__(self, store: Store, most: int) -> None:
@@ -17,7 +17,7 @@ class Turns:
         self._waiting: dict[Key, None] = {}
 
     @contextmanager
-    def turn(self, key: Key, needed: bool) -> Iterator[bool]:
+    def slot(self, key: Key, needed: bool) -> Iterator[bool]:
         """Whether that Deployment may be applied within the block; who needs no turn may always."""
         mine = not needed or self._free(key) > 0
         self.forget(key)
@@ -31,7 +31,7 @@ class Turns:
         finally:
             self._applying.discard(key)
 
-    def next(self) -> list[Key]:
+    def waiting_longest(self) -> list[Key]:
         """Those who have waited longest, as many as there are turns."""
         return list(self._waiting)[: max(self._free(), 0)] if self._waiting else []
 

@@ -19,11 +19,10 @@ from kmcp_controller.telemetry.logs import about
 from kmcp_runtime.catalog import Drift, ServerEntry
 from kmcp_runtime.kube.failures import StatusFailure
 
-from . import rollout
-from . import secret_references as references
+from . import rollout, secret_references
 from .apply import Applier, Outcome, TerminatingError, WaitError
-from .backend import Readiness
-from .limits import Turns
+from .backend import BackendReadiness
+from .limits import RolloutLimiter
 from .status_writer import StatusWriter
 
 Object = dict[str, Any]
@@ -67,7 +66,7 @@ class Findings:
     blocked: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
     notices: Sequence[Notice] = ()
-    again: float | None = None
+    requeue_after: float | None = None
     """Seconds after which the listener wants to look again."""
 
 
@@ -96,14 +95,14 @@ class Reconciler:
         self.on_reported: OnReported = nothing
         self.remote_served = False
         self.writer = StatusWriter(cluster, store)
-        self.turns = Turns(store, options.max_rollouts)
+        self.limiter = RolloutLimiter(store, options.max_rollouts)
         self._applied: set[Key] = set()
         self._applier = Applier(cluster, store, options.former_managers)
         self.recorder = Recorder(cluster)
-        self._readiness = Readiness(clock)
+        self._readiness = BackendReadiness(clock)
         self._namespaces: dict[str, tuple[float, bool]] = {}
         self._unready: dict[Key, int] = {}
-        self._accepted: dict[Key, tuple[Any, MCPServer, list[references.Reference]]] = {}
+        self._accepted: dict[Key, tuple[Any, MCPServer, list[secret_references.Reference]]] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; after how many seconds to look again, None when there is nothing left to look at."""
@@ -113,22 +112,22 @@ class Reconciler:
             self._unready.pop(key, None)
             self._accepted.pop(key, None)
             self._applied.discard(key)
-            self.turns.forget(key)
+            self.limiter.forget(key)
             self._readiness.forget(key)
             self._applier.forget(key)
             self.on_observed(key, None)
             return None
         metrics, started, result = self.cluster.metrics, self._clock(), "error"
         try:
-            result, again = await self._pass(key, source)
+            result, requeue_after = await self._pass(key, source)
         except WaitError:
-            result, again = "ok", 1.0
+            result, requeue_after = "ok", 1.0
         except TerminatingError:
-            result, again = "ok", None
+            result, requeue_after = "ok", None
         finally:
             metrics.reconciles.labels(result).inc()
             metrics.reconcile_duration.observe(self._clock() - started)
-        return again
+        return requeue_after
 
     def readers(self, namespace: str, secret: str) -> list[Key]:
         """The servers that refer to a Secret."""
@@ -152,35 +151,37 @@ class Reconciler:
         observed = await self._observe(key, server, rendered, outcome, resolved)
         observed = replace(observed, paused=paused, waiting=outcome.waiting)
         observed = replace(observed, deleting=bool(source["metadata"].get("deletionTimestamp")))
-        observed, findings = self._tell(key, source, server, rendered, observed)
+        observed, findings = self._consult_listener(key, source, server, rendered, observed)
         notices = [*outcome.notices, *self._announced(source, server), *findings.notices]
         await self._report(source, observed, findings.fields, notices)
-        again = self._again(key, observed, bool(wanted))
-        return _result(outcome), min(again, findings.again or again)
+        requeue_after = self._requeue_after(key, observed, bool(wanted))
+        return _result(outcome), min(requeue_after, findings.requeue_after or requeue_after)
 
-    async def rendered(self, server: MCPServer) -> list[Object]:
+    async def render_objects(self, server: MCPServer) -> list[Object]:
         """What its objects are to be, as things are now."""
-        return (await self._render(server, references.wanted(server, self.options.platform)))[0]
+        return (await self._render(server, secret_references.wanted(server, self.options.platform)))[0]
 
     async def _render(
-        self, server: MCPServer, wanted: Sequence[references.Reference]
-    ) -> tuple[list[Object], references.Resolved]:
-        resolved = await references.resolve(self.cluster, server.namespace, wanted, self.options.secrets != "none")
-        return render(server, self.options.platform, await self._around(server, resolved)), resolved
+        self, server: MCPServer, wanted: Sequence[secret_references.Reference]
+    ) -> tuple[list[Object], secret_references.Resolved]:
+        resolved = await secret_references.resolve(
+            self.cluster, server.namespace, wanted, self.options.secrets != "none"
+        )
+        return render(server, self.options.platform, await self._read_surroundings(server, resolved)), resolved
 
-    def _accept(self, key: Key, source: Object) -> tuple[MCPServer, list[references.Reference]]:
+    def _accept(self, key: Key, source: Object) -> tuple[MCPServer, list[secret_references.Reference]]:
         """Parsed once for each state of spec and annotations; most passes are about the objects."""
         metadata = source["metadata"]
         state = (metadata["uid"], metadata.get("generation"), dict(metadata.get("annotations") or {}))
         known = self._accepted.get(key)
         if known is None or known[0] != state:
             server = parse(source, self.options.platform)
-            known = self._accepted[key] = (state, server, references.wanted(server, self.options.platform))
+            known = self._accepted[key] = (state, server, secret_references.wanted(server, self.options.platform))
         return known[1], known[2]
 
     async def _apply(self, key: Key, source: Object, server: MCPServer, rendered: Sequence[Object]) -> Outcome:
         before = _refs_hash(self.store.get("Deployment", server.namespace, server.name))
-        with self.turns.turn(key, self._by_version(key, source, server, rendered)) as mine:
+        with self.limiter.slot(key, self._by_version(key, source, server, rendered)) as mine:
             todo = [each for each in rendered if mine or each["kind"] != "Deployment"]
             outcome = await self._applier.apply(server, todo, self._clock())
         outcome.waiting = not mine
@@ -203,14 +204,14 @@ class Reconciler:
         hashes = [(each["metadata"].get("annotations") or {}).get(SPEC_HASH) for each in (live, wanted)]
         return hashes[0] != hashes[1] and _refs_hash(live) in (None, _refs_hash(wanted)) and _seen(source, server)
 
-    async def _around(self, server: MCPServer, resolved: references.Resolved) -> Surroundings:
+    async def _read_surroundings(self, server: MCPServer, resolved: secret_references.Resolved) -> Surroundings:
         refs_hash = resolved.hash
         if not resolved.checked:  # what may not be read rolls nothing
             refs_hash = _refs_hash(self.store.get("Deployment", server.namespace, server.name))
         return Surroundings(
             entry=self._entry(server),
             refs_hash=refs_hash,
-            restricted_namespace=await self._restricted(server.namespace),
+            restricted_namespace=await self._is_restricted(server.namespace),
             autoscaled=self._autoscaler(server) is not None,
             remote_served=self.remote_served,
         )
@@ -218,17 +219,17 @@ class Reconciler:
     def _entry(self, server: MCPServer) -> ServerEntry | None:
         return entry_of(server, self.options.entries, self.options.platform)
 
-    async def _restricted(self, namespace: str) -> bool:
+    async def _is_restricted(self, namespace: str) -> bool:
         now = self._clock()
         at, restricted = self._namespaces.get(namespace, (float("-inf"), False))
         if now - at > _NAMESPACE_SECONDS:
-            restricted = await self._label(namespace) == "restricted"
+            restricted = await self._read_enforced_level(namespace) == "restricted"
             self._namespaces[namespace] = (now, restricted)
         return restricted
 
-    async def _label(self, namespace: str) -> str | None:
+    async def _read_enforced_level(self, namespace: str) -> str | None:
         try:
-            return (await self.cluster.namespace_labels(namespace)).get(_RESTRICTED)
+            return (await self.cluster.read_namespace_labels(namespace)).get(_RESTRICTED)
         except StatusFailure as failure:
             if failure.http_status in (403, 404):
                 return None
@@ -242,7 +243,12 @@ class Reconciler:
         return None
 
     async def _observe(
-        self, key: Key, server: MCPServer, rendered: Sequence[Object], outcome: Outcome, resolved: references.Resolved
+        self,
+        key: Key,
+        server: MCPServer,
+        rendered: Sequence[Object],
+        outcome: Outcome,
+        resolved: secret_references.Resolved,
     ) -> status.Observed:
         accepted = "accepted"
         if server.extensions_hash:
@@ -254,7 +260,7 @@ class Reconciler:
         if deployment is None or refused:
             return observed
         wanted = next(each for each in rendered if each["kind"] == "Deployment")
-        found, pods = await self._rollout(key, server, deployment, wanted)
+        found, pods = await self._read_rollout(key, server, deployment, wanted)
         image = rollout.unpulled(deployment, pods)
         if image and missing is not None:
             missing = (*missing, ("ImageNotFound", image))
@@ -262,7 +268,7 @@ class Reconciler:
             await self._applier.prune(server, rendered)
         return replace(observed, rollout=found, missing=missing)
 
-    async def _rollout(
+    async def _read_rollout(
         self, key: Key, server: MCPServer, deployment: Object, rendered: Object
     ) -> tuple[status.Rollout, list[Object]]:
         spec_hash = rendered["metadata"]["annotations"][SPEC_HASH]
@@ -277,13 +283,13 @@ class Reconciler:
         if not status.unready(found) and not (port and self._readiness.due(key, deployment)):
             return replace(found, backend=self._readiness.backend(key) if port else ""), []
         selector = f"app.kubernetes.io/name={server.name},app.kubernetes.io/instance={server.name}"
-        pods = await self.cluster.all("Pod", server.namespace, selector)
+        pods = await self.cluster.list_objects("Pod", server.namespace, selector)
         backend = ""
         if not status.unready(found) and port:
             backend = await self._readiness.ask(key, deployment, pods, port)
         return rollout.rollout(deployment, spec_hash, replicas, pods, backend), pods
 
-    def _tell(
+    def _consult_listener(
         self, key: Key, source: Object, server: MCPServer, rendered: Sequence[Object], observed: status.Observed
     ) -> tuple[status.Observed, Findings]:
         """Tell the listener, and take what it knows of the tools into the status."""
@@ -312,13 +318,13 @@ class Reconciler:
         if new is None:
             return  # the resource is gone
         self.on_reported((source["metadata"]["namespace"], source["metadata"]["name"]), new)
-        self.recorder.tell(source, [*notices, *transitions(old, new)], self._clock())
+        self.recorder.record(source, [*notices, *transitions(old, new)], self._clock())
 
     def _announced(self, source: Object, server: MCPServer) -> list[Notice]:
         seen = (source.get("status") or {}).get("observedGeneration")
         return [] if seen == source["metadata"].get("generation") else list(announcements(server))
 
-    def _again(self, key: Key, observed: status.Observed, referring: bool) -> float:
+    def _requeue_after(self, key: Key, observed: status.Observed, referring: bool) -> float:
         times = [self._resync()]
         waiting = observed.rollout is None or bool(status.unready(observed.rollout))
         if waiting and not (observed.rollout and observed.rollout.wanted == 0):
@@ -347,10 +353,10 @@ def _result(outcome: Outcome) -> str:
 
 def _seen(source: Object, server: MCPServer) -> bool:
     """Whether the status that is there was written for this spec and these extensions."""
-    told = source.get("status") or {}
-    accepted: Object = next((each for each in told.get("conditions") or () if each["type"] == "Accepted"), {})
+    reported = source.get("status") or {}
+    accepted: Object = next((each for each in reported.get("conditions") or () if each["type"] == "Accepted"), {})
     extensions = str(accepted.get("message", "")).partition("extensions ")[2]
-    same = told.get("observedGeneration") == source["metadata"].get("generation")
+    same = reported.get("observedGeneration") == source["metadata"].get("generation")
     return same and extensions == (server.extensions_hash or "")
 
 

@@ -23,7 +23,7 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from kmcp_controller.catalog.live_server import live_tools
-from kmcp_controller.discovery.mcp_client import DiscoveryError, discover
+from kmcp_controller.discovery.mcp_client import DiscoveryError, fetch_listing
 from kmcp_controller.status import Listing
 from tests.controller.programs.serve import mcp_app
 
@@ -50,7 +50,7 @@ async def asked(handler: Handler, at_least: float = 10, **headers: str) -> Listi
         return handler(json.loads(await request.body()), request)
 
     async with serving(Starlette(routes=[Route("/mcp", mcp, methods=["POST", "DELETE"])])) as base:
-        return await discover(f"{base}/mcp", headers, 1, at_least=at_least)
+        return await fetch_listing(f"{base}/mcp", headers, 1, at_least=at_least)
 
 
 def older(tools: Callable[[dict[str, Any]], dict[str, Any]]) -> Handler:
@@ -80,7 +80,7 @@ def tool(name: str) -> dict[str, Any]:
 
 async def test_a_real_server_of_the_current_revision() -> None:
     async with serving(mcp_app(["time"])) as base:
-        listing = await discover(f"{base}/time/mcp", {}, 10)
+        listing = await fetch_listing(f"{base}/time/mcp", {}, 10)
     assert listing.protocol_version == "2026-07-28"
     assert listing.server_info == {"name": "kmcp-time", "version": "1.0.0"}
     assert [each["name"] for each in listing.tools] == ["time_process"]
@@ -212,5 +212,5 @@ async def test_numbers_that_json_does_not_have_cannot_be_hashed_so_they_are_left
 
 async def test_nobody_listens() -> None:
     with pytest.raises(DiscoveryError) as caught:
-        await discover("http://127.0.0.1:1/mcp", {}, 1)
+        await fetch_listing("http://127.0.0.1:1/mcp", {}, 1)
     assert caught.value.reason == "Unreachable"
