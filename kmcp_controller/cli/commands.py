@@ -15,7 +15,7 @@ from kmcp_controller.local.suite import Options, PortInUseError
 from kmcp_controller.local.up import up as run
 from kmcp_controller.preview.planner import Planner, open_cluster
 from kmcp_controller.preview.preflight import list_findings
-from kmcp_controller.reconcile.reconciler import Options as Reconciling
+from kmcp_controller.reconcile.options import Options as Reconciling
 from kmcp_controller.render import Surroundings, render
 from kmcp_controller.spec import MCPServer, Platform, RefusedError, parse
 from kmcp_controller.spec.catalog_entry import entry_of

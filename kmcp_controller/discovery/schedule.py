@@ -16,7 +16,7 @@ from kmcp_controller.catalog.live_server import LiveServer, live_tools
 from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.cluster.events import Notice
 from kmcp_controller.cluster.store import Key
-from kmcp_controller.reconcile.reconciler import Findings, Seen
+from kmcp_controller.reconcile.listener import Findings, Seen
 from kmcp_controller.spec import MCPServer, Platform
 from kmcp_controller.spec.model import OURS
 from kmcp_runtime.catalog import Catalog, Drift

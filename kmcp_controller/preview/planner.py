@@ -9,8 +9,9 @@ from typing import Any
 
 from kmcp_controller.cluster.client import OWNED, Cluster
 from kmcp_controller.cluster.store import Store
+from kmcp_controller.reconcile.options import Options
 from kmcp_controller.reconcile.ownership import is_ours, judge
-from kmcp_controller.reconcile.reconciler import Options, Reconciler
+from kmcp_controller.reconcile.reconciler import Reconciler
 from kmcp_controller.spec import MCPServer
 from kmcp_runtime import yaml_text
 from kmcp_runtime.errors import ToolFailure
@@ -52,7 +53,7 @@ class Planner:
             for each in await self.cluster.list_objects(kind, server.namespace):
                 store.put(each)
         reconciler = Reconciler(self.cluster, store, self._options, time.monotonic)
-        reconciler.remote_served = await self._is_served("RemoteMCPServer", server.namespace)
+        reconciler.surroundings.remote_served = await self._is_served("RemoteMCPServer", server.namespace)
         return await reconciler.render_objects(server)
 
     async def read_live(self, rendered: Mapping[str, Any]) -> Object | None:

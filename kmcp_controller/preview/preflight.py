@@ -6,8 +6,8 @@ from typing import Any
 from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.cluster.events import announcements
 from kmcp_controller.discovery.collisions import Collisions
+from kmcp_controller.reconcile.options import Options
 from kmcp_controller.reconcile.ownership import judge
-from kmcp_controller.reconcile.reconciler import Options
 from kmcp_controller.render.objects import account_name
 from kmcp_controller.spec import MCPServer, RefusedError, is_suite_image, parse
 from kmcp_controller.spec.catalog_entry import entry_of, narrowed

@@ -11,7 +11,8 @@ from kmcp_controller.cluster.client import LABEL, Cluster
 from kmcp_controller.cluster.lease import Lease
 from kmcp_controller.cluster.queue import Queue, Urgency
 from kmcp_controller.cluster.store import Key, Store, keys_of
-from kmcp_controller.reconcile.reconciler import Options, Reconciler
+from kmcp_controller.reconcile.options import Options
+from kmcp_controller.reconcile.reconciler import Reconciler
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.output import redact
@@ -90,7 +91,7 @@ class Controller:
         """One event of a watch. What our own writes have answered is no news."""
         found, gone = event["object"], event["type"] == "DELETED"
         if found["kind"] == "Secret":  # which are not stored
-            for key in self.reconciler.readers(found["metadata"]["namespace"], found["metadata"]["name"]):
+            for key in self.reconciler.acceptance.readers(found["metadata"]["namespace"], found["metadata"]["name"]):
                 self.queue.add(key, Urgency.DRIFT)
             return
         news = self.store.drop(found) or found["kind"] != "MCPServer" if gone else self.store.put(found)
@@ -112,7 +113,7 @@ class Controller:
                 raise
             return  # RemoteMCPServer: its definition is not installed; the others: not granted
         if kind == "RemoteMCPServer":
-            self.reconciler.remote_served = True
+            self.reconciler.surroundings.remote_served = True
         found = [each for one in lists for each in one]
         there = {each["metadata"]["uid"] for each in found}
         for each in [each for each in self.store.of_kind(kind) if each["metadata"]["uid"] not in there]:

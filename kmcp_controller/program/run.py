@@ -9,7 +9,7 @@ from kmcp_controller.catalog.site import app
 from kmcp_controller.cluster import watches
 from kmcp_controller.cluster.access import Access
 from kmcp_controller.cluster.client import Cluster
-from kmcp_controller.reconcile.reconciler import Options
+from kmcp_controller.reconcile.options import Options
 from kmcp_runtime.catalog import Catalog, load
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
