@@ -193,6 +193,7 @@ async def _quiet(program: Program) -> str:
     text = await _until(program, bool)
     while True:
         await asyncio.sleep(_QUIET_SECONDS)
+        # The Lease is renewed all the time, so the plain sum of writes never rests.
         before, text = text, await _until(program, bool)
         if _writes(before) == _writes(text):
             return text

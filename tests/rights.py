@@ -40,6 +40,7 @@ async def granted(api: KubeApi, namespace: str, rules: Iterable[Rule]) -> AsyncI
     try:
         yield name
     finally:
+        # They are of the whole cluster, so the end of the namespace does not take them away.
         for kind in ("clusterrolebindings", "clusterroles"):
             await api.send("DELETE", f"{RBAC}/{kind}/{name}")
 
@@ -88,6 +89,7 @@ def complaints(result: CallToolResult) -> list[str]:
 
 def names_only(said: str, rule: Rule, verb: str) -> bool:
     """Whether the verb is said to be missing, and nothing else; with the resource, where the rule names it."""
+    # In the text of an error the API server's words are JSON in JSON, with their quotes escaped.
     missing = [line for line in said.replace('\\"', '"').splitlines() if "cannot " in line]
     named = [resource for resource in rule.resources if "*" not in resource]
     return (

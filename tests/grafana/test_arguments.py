@@ -101,11 +101,11 @@ async def test_an_identifier_of_another_action_is_told_apart(
             {"action": "create_user", "spec": {"password": "long-enough"}},
             "create_user needs login or email",
         ),
-        ("grafana_annotation_management", {"action": "get", "start": "yesterday"}, "'yesterday' is no time"),
+        ("grafana_annotation_management", {"action": "get", "start": "yesterday"}, "'yesterday' is not a valid time"),
         (
             "grafana_annotation_management",
             {"action": "create", "spec": {"text": "x", "time": "soon"}},
-            "spec.time: 'soon' is no time",
+            "spec.time: 'soon' is not a valid time",
         ),
         (
             SOURCE,

@@ -307,3 +307,24 @@ async def test_another_organisation_has_a_namespace_of_its_own(address: str, gra
         assert [found.spec["title"] for found in second.dashboards.values()] == ["Of the second"]
         link = await caller.ok("grafana_generate_deeplink", target="dashboard", uid=made["item"]["uid"])
         assert "orgId=2" in link["url"]
+
+
+@VERSIONS
+async def test_a_folder_cannot_be_put_into_itself(
+    older: bool, tools: ToolCaller, grafana: StandIn, world: World
+) -> None:
+    for parent in ("ops", "inner"):
+        error = await tools.fails(FOLDER, action="update", uid="ops", spec={"parentUid": parent})
+        assert (error["code"], "Circular reference" in error["message"]) == ("bad_argument", True)
+    assert world.main.folders["ops"].parent == ""
+
+
+@VERSIONS
+@pytest.mark.parametrize(("uid", "why"), [("a b/c", "illegal characters"), ("x" * 41, "too long, max 40")])
+async def test_a_uid_that_grafana_refuses_is_explained(
+    uid: str, why: str, older: bool, tools: ToolCaller, grafana: StandIn, world: World
+) -> None:
+    for tool, spec in ((DASHBOARD, {"dashboard": {"title": "x", "uid": uid}}), (FOLDER, {"title": "x", "uid": uid})):
+        error = await tools.fails(tool, action="create", spec=spec)
+        assert (error["code"], why in error["message"]) == ("bad_argument", True)
+    assert grafana.wrote() == []

@@ -129,7 +129,7 @@ async def query_source(
     end: End | None = None,
     max_points: MaxPoints = 200,
 ) -> Answer:
-    source = await fetch_source(grafana, uid)
+    source = await _fetch_queryable(grafana, uid)
     queries.refuse_writing(grafana, source)
     frames = await queries.run_query(grafana, source, spec, queries.make_span(start, end, max_points))
     items: list[Row | str] = [*queries.rows_of(frames)]
@@ -138,8 +138,39 @@ async def query_source(
 
 
 async def fetch_sources(grafana: Grafana) -> list[Row]:
-    rows: list[Row] = await grafana.read(_PATH)
+    """All data sources; to an identity that may only query them, their uid, name, type and whether one is the default.
+
+    Grafana lets a Viewer or Editor query a data source, but not read its configuration (`datasources:read`).
+    """
+    try:
+        rows: list[Row] = await grafana.read(_PATH)
+    except Refused as refused:
+        if refused.status != 403:
+            raise
+        return await _fetch_queryable_sources(grafana)
     return rows
+
+
+async def _fetch_queryable_sources(grafana: Grafana) -> list[Row]:
+    """From the settings of Grafana's own pages, which every member may read."""
+    settings = await grafana.read("/api/frontend/settings")
+    rows = [pick(row, "uid", "name", "type", "isDefault") for row in (settings.get("datasources") or {}).values()]
+    # Grafana lists itself there, as the data sources `-- Grafana --`, `-- Mixed --` and `-- Dashboard --`.
+    return sorted((row for row in rows if row["type"] != "datasource"), key=lambda row: str(row["name"]))
+
+
+async def _fetch_queryable(grafana: Grafana, uid: str) -> Row:
+    """The data source, as far as this identity may read it."""
+    try:
+        return await fetch_source(grafana, uid)
+    except Refused as refused:
+        if refused.status != 403:
+            raise
+    rows = await _fetch_queryable_sources(grafana)
+    found = next((row for row in rows if row["uid"] == uid), None)
+    if found is None:
+        raise _missing(uid, rows)
+    return found
 
 
 async def fetch_source(grafana: Grafana, uid: str) -> Row:

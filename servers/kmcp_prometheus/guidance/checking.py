@@ -1,17 +1,17 @@
-"""An expression checked: is it one, what is in it, and does what it names exist."""
+"""An expression checked: whether it is one, what is in it, and whether what it names exists."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, Field
 
+from kmcp_prometheus.api.failures import ApiFailure
 from kmcp_prometheus.client import Prometheus, is_not_served
 from kmcp_prometheus.guidance import names
 from kmcp_prometheus.promql import matching, printing, trees
 from kmcp_prometheus.promql.explaining import explained
-from kmcp_prometheus.promql.lexer import SyntaxFault
-from kmcp_prometheus.promql.numbers import duration
-from kmcp_prometheus.promql.parser import Node, parse
+from kmcp_prometheus.promql.parser import Node, SyntaxFault, TooDeep, parse
 from kmcp_prometheus.promql.position import PLACE, pointed
 from kmcp_prometheus.promql.trees import Selector
 from kmcp_runtime import ToolFailure
@@ -21,7 +21,7 @@ _SHOWN_VALUES = 5
 
 
 class Fault(BaseModel):
-    """Why it is no expression."""
+    """Why it is not an expression."""
 
     message: str
     position: str | None = Field(default=None, description="line:column")
@@ -53,19 +53,60 @@ class UnknownLabel(BaseModel):
     values: list[str] = Field(description="Nearest values; empty when the label does not exist")
 
 
-async def parsed(prometheus: Prometheus, query: str) -> tuple[Node | None, Fault | None]:
-    """The tree by the backend's own parser, by ours where it has none; or the fault."""
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an expression is one; `valid` is None where neither the backend nor this server can say."""
+
+    valid: bool | None
+    tree: Node | None = None
+    fault: Fault | None = None
+    doubt: str | None = None
+    """Why it is not known."""
+
+
+async def judge(prometheus: Prometheus, query: str) -> Verdict:
+    """By the backend's parser; where it has none by ours, and by evaluation what ours may be too old to know."""
+    own = _judge_here(query)
     try:
-        return (await prometheus.post("/parse_query", [("query", query)])).mapping(), None
+        if not isinstance(own, TooDeep):  # Its tree would come as JSON as deep, which Python's reader does not take.
+            return Verdict(True, (await prometheus.post("/parse_query", [("query", query)])).mapping())
     except ToolFailure as failure:
         if not is_not_served(failure):
-            if failure.code != "bad_argument":
-                raise
-            return None, _fault(failure.message.partition("\n")[0], query)
+            return _refused(failure, query)
+    if isinstance(own, SyntaxFault):
+        fault = Fault(message=own.message, position=own.position, shown=own.shown or None)
+        known = Verdict(None, doubt=own.message) if isinstance(own, TooDeep) else Verdict(False, fault=fault)
+        return await _judge_by_evaluation(prometheus, query, known)
+    flags = trees.features(own)
+    if not flags:
+        return Verdict(True, own)
+    doubt = f"only Prometheus with --enable-feature={','.join(flags)} accepts it"
+    return await _judge_by_evaluation(prometheus, query, Verdict(None, own, doubt=doubt))
+
+
+def _judge_here(query: str) -> Node | SyntaxFault:
     try:
-        return parse(query), None
+        return parse(query)
     except SyntaxFault as fault:
-        return None, Fault(message=fault.message, position=fault.position, shown=fault.shown or None)
+        return fault
+
+
+async def _judge_by_evaluation(prometheus: Prometheus, query: str, known: Verdict) -> Verdict:
+    """What the backend makes of it at the beginning of 1970, where there are no samples to read."""
+    try:
+        await prometheus.query(query, 0, limit=1)
+    except ToolFailure as failure:
+        # `execution` is an error of a query that was understood; other failures say nothing about the query.
+        if isinstance(failure, ApiFailure) and failure.code == "bad_argument" and failure.kind != "execution":
+            return _refused(failure, query)
+        return known
+    return Verdict(True, known.tree)
+
+
+def _refused(failure: ToolFailure, query: str) -> Verdict:
+    if failure.code != "bad_argument":
+        raise failure
+    return Verdict(False, fault=_fault(failure.message.partition("\n")[0], query))
 
 
 async def formatted(prometheus: Prometheus, query: str, tree: Node) -> str:
@@ -81,7 +122,7 @@ def parts(tree: Node) -> Parts:
     nodes = list(trees.walk(tree))
     selectors = trees.selectors(tree)
     texts = [printing.matcher(matcher) for selector in selectors for matcher in selector.matchers]
-    ranges = [duration(node["range"]) for node in nodes if node["type"] in ("matrixSelector", "subquery")]
+    ranges = [printing.length(node, "range") for node in nodes if node["type"] in ("matrixSelector", "subquery")]
     return Parts(
         functions=_unique(node["func"]["name"] for node in nodes if node["type"] == "call"),
         aggregations=_unique(node["op"] for node in nodes if node["type"] == "aggregation"),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
 from kmcp_prometheus.client import Prometheus
-from kmcp_prometheus.promql.lexer import quoted
+from kmcp_prometheus.promql.literals import quoted
 from kmcp_prometheus.promql.selectors import NAME
 
 _WORD = re.compile(r"[A-Za-z0-9]+")
@@ -35,7 +35,9 @@ def nearest(name: str, known: Iterable[str], count: int = 5) -> list[str]:
 
     def shared(candidate: str) -> float:
         words = _words(candidate)
-        return len(wanted.intersection(words)) / (len(wanted) + len(words)) + _likeness(name, candidate) / 10
+        # Names such as `/` or `лейбл` have no words of ASCII, which is what `_WORD` finds.
+        total = max(len(wanted) + len(words), 1)
+        return len(wanted.intersection(words)) / total + _likeness(name, candidate) / 10
 
     candidates = heapq.nlargest(_CANDIDATES, known, key=shared)
     scored = [(_ratio(name, candidate) + shared(candidate), candidate) for candidate in candidates]

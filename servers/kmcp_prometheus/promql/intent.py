@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from kmcp_prometheus.promql.numbers import duration, milliseconds
+from kmcp_prometheus.promql.literals import duration, written_duration
 
 _INTENTS = {
     "burn": r"burn|error budget|slo\b",
@@ -136,7 +136,7 @@ def _window(text: str) -> str:
     for match in _SPAN.finditer(text):
         if match["count"] or (len(match["unit"]) > 2 and _ONE.search(text[: match.start()])):
             unit = match["unit"].rstrip("s") or "s"
-            return duration(milliseconds(f"{match['count'] or 1}{_UNITS.get(unit, unit)}"))
+            return written_duration(duration(f"{match['count'] or 1}{_UNITS.get(unit, unit)}"))
     return DEFAULT_WINDOW
 
 

@@ -14,7 +14,7 @@ class Promql(Result):
 
     untrusted = True
     mode: Literal["check", "build"]
-    valid: bool | None = None
+    valid: bool | None = Field(default=None, description="Absent: not known, see hint")
     formatted: str | None = None
     explanation: str | None = Field(default=None, description="Each step, the outermost first")
     ast_summary: checking.Parts | None = None
@@ -39,20 +39,18 @@ async def prometheus_promql_tool(
 
 
 async def _check(prometheus: Prometheus, query: str) -> Promql:
-    tree, fault = await checking.parsed(prometheus, query)
-    if tree is None:
-        return Promql(mode="check", valid=False, error=fault)
-    metrics, labels = await checking.unknown(prometheus, tree)
-    result = Promql(
-        mode="check",
-        valid=True,
-        formatted=await checking.formatted(prometheus, query, tree),
-        explanation=checking.in_words(tree),
-        ast_summary=checking.parts(tree),
-        unknown_metrics=metrics or None,
-        unknown_labels=labels or None,
-    )
-    if metrics or labels:
+    verdict = await checking.judge(prometheus, query)
+    result = Promql(mode="check", valid=verdict.valid, error=verdict.fault)
+    if verdict.doubt:
+        result.hint = f"Unknown whether the backend accepts it, which has no parser to ask: {verdict.doubt}."
+    if verdict.tree is None:
+        return result
+    metrics, labels = await checking.unknown(prometheus, verdict.tree)
+    result.formatted = await checking.formatted(prometheus, query, verdict.tree)
+    result.explanation = checking.in_words(verdict.tree)
+    result.ast_summary = checking.parts(verdict.tree)
+    result.unknown_metrics, result.unknown_labels = metrics or None, labels or None
+    if (metrics or labels) and verdict.valid:
         result.hint = "It is valid, but what is unknown matches nothing: the answer will be empty or partial."
     return result
 
