@@ -66,7 +66,7 @@ class Publisher:
         """Publish what changed, until cancelled; a write that fails is repeated."""
         while True:
             await self._live.changed.wait()
-            await asyncio.sleep(self._debounce)
+            await asyncio.sleep(self._debounce)  # a rollout of many servers is one publication, not one for each
             self._live.changed.clear()
             try:
                 await self.publish()
@@ -85,6 +85,7 @@ class Publisher:
         # Packing takes a second where there are hundreds of servers.
         found = await asyncio.to_thread(publication, document, self._namespace, index, self._largest)
         owners = await self._cluster.read_owners(self._namespace, self._deployment)
+        # The index last: until it is written, readers of the old one find all that it names.
         for each in (*found.shards, found.index):
             each["metadata"]["ownerReferences"] = owners
             await self._cluster.apply(each, force=True)

@@ -84,6 +84,7 @@ class Site:
         if self._document is not (document := self._live.document()):
             self._document, self._made = document, {}
         if seen not in self._made:
+            # Callers with other rights see other documents: a bound, so that many of them cannot fill the memory.
             if len(self._made) >= _VIEWS:
                 self._made.clear()
             self._made[seen] = self._view(document, seen)
@@ -151,6 +152,7 @@ class Site:
             names = {server["name"] for server in servers}
             return tuple(each for each in (self._commands() if self._commands else ()) if each.name in names)
         shared = Counter(server["name"] for server in servers)
+        # A client's configuration has one namespace of names: what two namespaces share is told apart by its path.
         names_of = {_path(each): each["name"] if shared[each["name"]] == 1 else _path(each) for each in servers}
         return tuple(
             Connection(names_of[_path(each)].replace("/", "-"), each["url"]) for each in servers if each["url"]
@@ -183,7 +185,7 @@ def app(
 ) -> Starlette:
     """`hosts`: the only names it answers to, any where None. `commands`: the servers a client could start itself.
 
-    `sized` is told the bytes of each new catalog.json. `audience` decides who sees what; None: everybody everything.
+    `sized` gets the bytes of each new catalog.json. `audience` decides who sees what; None: everyone sees everything.
     """
     site = Site(live, entries, registry_namespace, commands, sized, audience)
     checks = [] if hosts is None else [Middleware(TrustedHostMiddleware, allowed_hosts=[*hosts], www_redirect=False)]
@@ -193,11 +195,12 @@ def app(
 
 
 def _tagged(request: Request, text: bytes, tag: str, packed: bytes | None = None) -> Response:
-    """The ETag is the hash, and a digest of all of the body, so that nobody is told old news of readiness.
+    """The ETag is the hash, and a digest of all of the body, so that a change of readiness is never answered with 304.
 
-    Who asks with the bare hash wants to know of tools only.
+    A client that sends the bare hash only wants to know about tools.
     """
     etag = f'"{tag}-{hashlib.sha256(text).hexdigest()[:12]}"'
+    # Authorization: the same URL answers callers with other rights with other documents.
     headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding, Authorization", **HEADERS}
     known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
     if {etag, f'"{tag}"'} & set(known):

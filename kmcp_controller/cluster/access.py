@@ -1,4 +1,4 @@
-"""Whose a bearer token is and what its owner may do, by the API server's word, which is remembered for a minute."""
+"""Who owns a bearer token and what that user may do, as the API server answers; answers are kept for a minute."""
 
 import asyncio
 import hashlib
@@ -21,7 +21,7 @@ class Access:
         self._known: dict[str, tuple[float, Any]] = {}
 
     async def read_user(self, token: str) -> Object | None:
-        """Name, groups and the like of the token's owner; None: it is nobody's."""
+        """Name, groups and the like of the token's owner; None for a token that the API server does not accept."""
 
         async def ask() -> Object | None:
             status = await self._review(_TOKENS, {"token": token})
@@ -45,6 +45,7 @@ class Access:
     async def _remember(self, question: list[Any], ask: Callable[[], Awaitable[T]]) -> T:
         key = hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()  # no token stays in memory
         now = asyncio.get_running_loop().time()
+        # Whoever sends ever new tokens must not fill the memory.
         self._known = {each: known for each, known in self._known.items() if known[0] > now}
         if key not in self._known:
             self._known[key] = (now + _SECONDS, await ask())

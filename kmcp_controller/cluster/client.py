@@ -135,6 +135,7 @@ class Cluster:
 
     async def create_by_apply(self, manifest: Mapping[str, Any]) -> Object:
         """An apply that only creates: any object in the place has another version, and the answer is a conflict."""
+        # No stored object has version 1: with one in the place the apply is a conflict, without one it creates.
         return await self.apply({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": "1"}}, force=False)
 
     async def withdraw(self, found: Mapping[str, Any], manager: str) -> Object:
@@ -204,6 +205,7 @@ class Cluster:
     async def _wait_for_budget(self) -> None:
         """Wait for this request's place in the budget."""
         now = asyncio.get_running_loop().time()
+        # Time that was not used is not saved up, but for a tenth of a second: no bursts after a quiet hour.
         self._next = max(self._next + self._interval, now - 0.1)
         if self._next > now:
             await asyncio.sleep(self._next - now)

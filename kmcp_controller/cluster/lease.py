@@ -40,7 +40,7 @@ class Lease:
                 self._set(mine)
                 await asyncio.sleep(_RENEW if mine else _LOOK)
         finally:
-            await asyncio.shield(self._release())
+            await asyncio.shield(self._release())  # also when cancelled: the next one then need not wait 15 s
 
     def _set(self, mine: bool) -> None:
         if mine != self.held:
@@ -60,7 +60,7 @@ class Lease:
             transitions = found["spec"].get("leaseTransitions") or 0
             await self._cluster.replace(self._body(found["metadata"], transitions, found))
         except StatusFailure as failure:
-            if failure.http_status == 409:  # another one was faster
+            if failure.http_status == 409:  # another replica was faster
                 return False
             raise
         return True

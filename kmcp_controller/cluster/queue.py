@@ -44,7 +44,7 @@ class Queue:
         at = asyncio.get_running_loop().time() + delay
         known = self._due.get(key, (urgency, at))
         self._schedule(key, min(known[0], urgency), min(known[1], at))
-        if urgency is Urgency.SPEC:
+        if urgency is Urgency.SPEC:  # somebody has changed the manifest: earlier failures say nothing about it
             self._failures.pop(key, None)
 
     def _schedule(self, key: Key, urgency: Urgency, at: float) -> None:

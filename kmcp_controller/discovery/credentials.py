@@ -18,6 +18,7 @@ from kmcp_runtime.kube.failures import StatusFailure
 
 from .mcp_client import DiscoveryError, fetch_listing
 
+# RFC 9110, 5.5: visible characters, spaces and obs-text.
 _VALUE = re.compile(r"[\x20-\x7e\x80-\xff]*")
 
 
@@ -38,7 +39,7 @@ async def _read_header(cluster: Cluster, server: MCPServer, header: Header) -> s
         raise DiscoveryError("AuthRequired", f"{where} does not exist; create it")
     value = values[source.key].decode("latin-1").strip()  # files that became Secrets end in a line break
     if not _VALUE.fullmatch(value):
-        raise DiscoveryError("AuthRequired", f"{where} has characters that a header cannot have")
+        raise DiscoveryError("AuthRequired", f"{where} contains characters that are not allowed in a header")
     return value
 
 
@@ -79,7 +80,9 @@ async def _read_values(cluster: Cluster, kind: str, namespace: str, name: str) -
     except StatusFailure as failure:
         if failure.http_status != 403:
             raise
-        raise DiscoveryError("AuthRequired", f"{kind} {name} may not be read by the controller") from failure
+        raise DiscoveryError(
+            "AuthRequired", f"the controller may not read {kind} {name}; grant it, or remove the reference"
+        ) from failure
     data, binary = found.get("data") or {}, found.get("binaryData") or {}
     if kind == "Secret":
         return {key: base64.b64decode(value) for key, value in data.items()}

@@ -49,7 +49,7 @@ class _Heard:
 
 
 class Gatekeeper:
-    """`again` is told which server has news."""
+    """`requeue` asks for a pass over a server that has news."""
 
     def __init__(
         self, cluster: Cluster, ask: Ask, compare: Compare, requeue: Callable[[Key], None], interval: float
@@ -65,7 +65,7 @@ class Gatekeeper:
         self._tasks: dict[Key, asyncio.Task[None]] = {}
 
     def look(self, key: Key, server: MCPServer) -> Held | None:
-        """A pod that is held back, as of the last look; begins the next one."""
+        """A pod that is held back, as last seen; starts the next look."""
         if key not in self._tasks:
             self._tasks[key] = asyncio.create_task(self._look(key, server))
         heard = self._heard.get(key, {}).values()
@@ -87,7 +87,7 @@ class Gatekeeper:
             if await self._look_at_pods(key, server):
                 self._requeue(key)
         except ToolFailure as failure:
-            _LOG.warning("the pods were not looked at: %s", redact.text(failure.message))
+            _LOG.warning("the pods could not be listed: %s", redact.text(failure.message))
         finally:
             self._tasks.pop(key, None)
 
@@ -109,7 +109,7 @@ class Gatekeeper:
                 heard.listing = await self._ask(server, server.url_at(pod["status"]["podIP"]))
                 heard.due = time.monotonic() + self._interval
             except DiscoveryError as error:
-                _LOG.info("pod %s is not judged: %s", pod["metadata"]["name"], error)
+                _LOG.info("pod %s could not be asked for its tools: %s", pod["metadata"]["name"], error)
         if heard.listing is None:
             return False
         drift = await self._compare(server, heard.listing)
@@ -117,14 +117,15 @@ class Gatekeeper:
         return await self._write_condition(pod, drift)
 
     async def _write_condition(self, pod: Object, drift: Drift | None) -> bool:
-        """Write the pod's condition if it is another one; whether it was."""
+        """Write the pod's condition where it differs; whether it did."""
         status, reason = ("False", "Drift") if drift else ("True", "Matched")
-        message = drift.summary(_MESSAGE) if drift else "the tools are those of the reference"
+        message = drift.summary(_MESSAGE) if drift else "the tools match the reference"
         wanted = {"type": GATE, "status": status, "reason": reason, "message": message}
         live = condition(pod, GATE)
         if all(live.get(name) == value for name, value in wanted.items()):
             return False
         moved = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        # lastTransitionTime moves with the status only, as the API's conventions say.
         since = live["lastTransitionTime"] if live.get("status") == status else moved
         body = {**identity(pod), "status": {"conditions": [{**wanted, "lastTransitionTime": since}]}}
         await self._cluster.apply(body, force=True, subresource="status")

@@ -21,6 +21,7 @@ _CLIENT = {"name": "kmcp-controller", "version": "1"}
 _META = "io.modelcontextprotocol/"
 _PAGES, _ITEMS, _BYTES, _TEXT = 100, 1000, 16 * 2**20, 16 * 2**10
 _KINDS = ("tools", "prompts", "resources")
+# An event of a stream ends with an empty line; servers send either kind of line break.
 _END = re.compile(rb"\r?\n\r?\n")
 _LARGEST_NUMBER = 2.0**1023  # about what a JSON number can be
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -55,7 +56,7 @@ async def fetch_listing(
         async with asyncio.timeout(deadline), _Connection(url, headers, verify, host) as connection:
             return await connection.read_listing()
     except TimeoutError as error:
-        raise DiscoveryError("Unreachable", f"no whole answer within {deadline:.0f} s") from error
+        raise DiscoveryError("Unreachable", f"no complete answer within {deadline:.0f} s") from error
     except httpx2.TransportError as error:
         raise DiscoveryError("Unreachable", f"{type(error).__name__}: {error}"[:256]) from error
 
@@ -66,6 +67,7 @@ class _Connection:
         named = {"Host": host} if host else {}
         self._headers = {**headers, "Accept": "application/json, text/event-stream", **named}
         self._certified = {"sni_hostname": host.rpartition(":")[0]} if host else {}
+        # No proxy of the environment: a server of the cluster is reached directly. No redirects: credentials stay here.
         self._http = httpx2.AsyncClient(verify=verify, trust_env=False, follow_redirects=False, timeout=10)
 
     async def __aenter__(self) -> "_Connection":
@@ -117,14 +119,14 @@ class _Connection:
             page = await self._ask(f"{kind}/list", {"cursor": cursor} if cursor else {})
             listed = page.get(kind)
             if not isinstance(listed, list):
-                raise _RefusedError(f"{kind}/list without a list of {kind}")
+                raise _RefusedError(f"the answer to {kind}/list has no list of {kind}")
             items += [scrub(item) if isinstance(item, dict) else {} for item in listed]
             cursor = page.get("nextCursor")
             if len(items) > _ITEMS:
                 raise DiscoveryError("TooLarge", f"more than {_ITEMS} {kind}")
             if not cursor:
                 return items
-            if cursor in seen:
+            if cursor in seen:  # a server that goes round in circles would be asked until the last page
                 raise _RefusedError(f"{kind}/list repeats its cursor")
             seen.add(cursor)
         raise DiscoveryError("TooLarge", f"more than {_PAGES} pages of {kind}")
@@ -133,7 +135,7 @@ class _Connection:
         head = dict(self._headers)
         if self._version:
             head["MCP-Protocol-Version"] = self._version
-        if self._version == MODERN:
+        if self._version == MODERN:  # which wants the method in a header too, for proxies that do not read bodies
             head["Mcp-Method"] = method
         if self._session:
             head["Mcp-Session-Id"] = self._session
@@ -155,7 +157,7 @@ class _Connection:
             async for message in self._read_messages(response):
                 if message.get("id") == self._id or "error" in message:
                     return _result(message)
-        raise _RefusedError(f"HTTP {response.status_code} without an answer in JSON-RPC")
+        raise _RefusedError(f"HTTP {response.status_code} without a JSON-RPC answer")
 
     async def _read_messages(self, response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
         """The JSON objects of a body, be it one document or a stream of events."""

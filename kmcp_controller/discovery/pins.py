@@ -32,7 +32,7 @@ class HashDrift(Drift):
         return self.expected != self.found
 
     def summary(self, limit: int = 1024) -> str:
-        text = f"the tools have {self.found}, {TOOLS_HASH} says {self.expected}; change it if the tools are wanted"
+        text = f"the tools have {self.found}, {TOOLS_HASH} says {self.expected}; update it if these tools are wanted"
         return text[:limit]
 
 
@@ -57,7 +57,7 @@ def reference(server: MCPServer, catalog: Catalog, platform: Platform, pins: Map
     """The reference of a server, `pins` being the data of `FirstSights`; None: NoReference."""
     if server.annotations.get(PIN) == "off":
         return None
-    if TOOLS_HASH in server.annotations:
+    if TOOLS_HASH in server.annotations:  # a person has read and pinned them: that wins over what was shipped
         return Reference(tools_hash=server.annotations[TOOLS_HASH])
     name = entry_name(server, catalog, platform)
     if name is not None:

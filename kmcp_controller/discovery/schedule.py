@@ -29,7 +29,7 @@ from .mcp_client import DiscoveryError
 from .pins import Pin, first_sight, pin_mode, reference, tools_hash, wants_first_sight
 
 DISABLED = OURS + "discovery"
-FAILURES_THAT_COUNT = 3
+FAILURES_THAT_COUNT = 3  # one lost answer must not take the tools of a server out of the catalog
 _HELD_SECONDS = 5.0  # between looks at pods that wait for their gate
 
 
@@ -50,7 +50,7 @@ class _Known:
 
 
 class DiscoverySchedule:
-    """`observed` is the reconciler's listener; `again` is told which server has news."""
+    """`observed` is the reconciler's listener; `requeue` asks for a pass over a server that has news."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class DiscoverySchedule:
         )
 
     def reported(self, key: Key, conditions: list[dict[str, Any]]) -> None:
-        """The catalog tells what the status tells."""
+        """The catalog shows the same conditions as the status."""
         self._live.report(key, conditions)
 
     async def stop(self) -> None:
@@ -113,7 +113,7 @@ class DiscoverySchedule:
         if known.task is not None:
             return
         if seen.template != known.template or time.monotonic() >= known.due:
-            known.template = seen.template
+            known.template = seen.template  # new pods may have other tools: they are asked at once
             created = seen.source["metadata"]["creationTimestamp"]
             known.task = asyncio.create_task(self._discover(key, known, seen.server, created))
 
@@ -192,6 +192,7 @@ class DiscoverySchedule:
         if known is not None and known.task is not None:
             known.task.cancel()
         self._gates.forget(key)
+        # Whoever shared a tool's name with it has one warning less.
         for each in self._collisions.forget(key):
             self._requeue(each)
         self._live.remove(*key)

@@ -26,7 +26,7 @@ async def up(catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: 
     with contextlib.ExitStack() as stack:
         bound = stack.enter_context(listen(options.host, options.catalog_port, "--catalog-port"))
         for port, option in ((options.port, "--port"), (options.management_port, "--management-port")):
-            listen(options.host, port, option).close()
+            listen(options.host, port, option).close()  # the children bind them; a fault is shown before any starts
         # In the private folder, so that the next process removes what a killed one leaves.
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="scratch-", dir=private_files.folder()))
         live = LiveDocument()
@@ -69,6 +69,7 @@ async def _end(tasks: list[Any]) -> None:
 
 def _signals() -> asyncio.Event:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    # SIGHUP too: a closed terminal must not leave servers running.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     return stop

@@ -23,6 +23,7 @@ from kmcp_runtime.output import redact
 
 Object = dict[str, Any]
 _LISTED = ("Deployment", "HorizontalPodAutoscaler")
+# What the API server sets, and what changes with every write.
 _OTHERS = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")
 
 
@@ -37,7 +38,7 @@ async def open_cluster(kubeconfig: str, context: str | None) -> AsyncIterator[Cl
 
 
 class Planner:
-    """Renders with the same eyes as the controller, and compares with what there is."""
+    """Renders with the controller's own code, and compares with what is in the cluster."""
 
     def __init__(self, cluster: Cluster, options: Options) -> None:
         self.cluster, self._options = cluster, options
@@ -45,10 +46,12 @@ class Planner:
     async def read_server(self, server: MCPServer) -> MCPServer:
         """The server as the cluster knows it, hence with the owner that its objects have."""
         live = await self.cluster.read("MCPServer", server.namespace, server.name)
+        # Without its UID no object of the server would count as its own.
         return replace(server, uid=live["metadata"]["uid"]) if live else server
 
     async def render_objects(self, server: MCPServer) -> list[Object]:
         store = Store()
+        # What the controller has in its store, as far as rendering asks it.
         for kind in _LISTED:
             for each in await self.cluster.list_objects(kind, server.namespace):
                 store.put(each)
@@ -85,6 +88,7 @@ class Planner:
             return [f"! {what}: {failure.message}"]
         if live is None:
             return [f"+ {what}"]
+        # Values of an env are the user's own, but a terminal is not the place for them.
         lines = [redact.text(line) for line in _diff(live, planned)]
         adopted = " (adopted)" if verdict and verdict.action == "adopt" else ""
         return [f"~ {what}{adopted}", *lines] if lines else [f"= {what}{adopted}"]

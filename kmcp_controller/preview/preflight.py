@@ -1,4 +1,4 @@
-"""What the controller would meet and change in a cluster whose MCPServers another one has kept. It only reads."""
+"""What would stop or change when this controller takes over MCPServers from another one. Only reads."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
@@ -26,6 +26,7 @@ async def list_findings(cluster: Cluster, options: Options, namespaces: Iterable
         yield line
     for namespace in namespaces:
         servers = await cluster.list_objects("MCPServer", namespace)
+        # The oldest first: of two servers with tools of one name the younger one gets the warning.
         for found in sorted(servers, key=lambda each: str(each["metadata"]["creationTimestamp"])):
             where = "{namespace}/{name}".format_map(found["metadata"])
             try:
@@ -42,13 +43,14 @@ async def _check_definition(cluster: Cluster) -> list[str]:
     try:
         found = await cluster.read_definition()
     except StatusFailure:
-        return []  # not installed, or not for these eyes
+        return []  # not installed, or the user may not read it: then there is nothing to say of it
     annotations = found["metadata"].get("annotations") or {}
     if _RELEASE not in annotations or annotations.get(_KEPT) == "keep":
         return []
     release = annotations[_RELEASE]
     return [
-        f"the definition of MCPServer goes with Helm release {release}: annotate it {_KEPT}: keep before removing that"
+        f"the definition of MCPServer is part of Helm release {release}: "
+        f"annotate it with {_KEPT}: keep before you uninstall that release"
     ]
 
 
@@ -75,16 +77,17 @@ def _retargeted(live: Object, rendered: Object) -> Iterator[str]:
     before = [each.get("targetPort") for each in live["spec"].get("ports") or ()]
     after = [each["targetPort"] for each in rendered["spec"]["ports"]]
     if before != after:
-        yield f"Service {rendered['metadata']['name']} sends to port {after[0]} of the pods instead of {before[0]}"
+        yield f"Service {rendered['metadata']['name']} will send to port {after[0]} of the pods instead of {before[0]}"
 
 
 def _as_root(rendered: Object, server: MCPServer, options: Options) -> Iterator[str]:
     pod = rendered["spec"]["template"]["spec"]
     container = pod["containers"][0]
     users = [each.get("securityContext", {}).get("runAsUser") for each in (pod, container)]
+    # The kubelet knows an image's user only when it starts it, and then refuses root: known before, it is a line here.
     forced = any(each.get("securityContext", {}).get("runAsNonRoot") for each in (pod, container))
     if forced and not any(users) and not is_suite_image(container["image"], options.platform):
-        yield f"must not run as root here: if {container['image']} does, set podSecurityContext.runAsUser"
+        yield f"will not be allowed to run as root: if {container['image']} does, set podSecurityContext.runAsUser"
 
 
 async def _check_config_map(planner: Planner, server: MCPServer) -> list[str]:

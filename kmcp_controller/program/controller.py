@@ -81,6 +81,7 @@ class Controller:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):
                 await self.reconciler.recorder.wait_until_written()
+        # After the Events: they are what tells a person why the controller ended.
         for task in self._tasks:
             task.cancel()
         for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
@@ -88,7 +89,7 @@ class Controller:
                 _LOG.error("a task of the controller ended: %s", outcome)
 
     def see(self, event: Mapping[str, Any]) -> None:
-        """One event of a watch. What our own writes have answered is no news."""
+        """One event of a watch. What our own writes have already answered is ignored."""
         found, gone = event["object"], event["type"] == "DELETED"
         if found["kind"] == "Secret":  # which are not stored
             for key in self.reconciler.acceptance.readers(found["metadata"]["namespace"], found["metadata"]["name"]):
@@ -116,6 +117,7 @@ class Controller:
             self.reconciler.surroundings.remote_served = True
         found = [each for one in lists for each in one]
         there = {each["metadata"]["uid"] for each in found}
+        # A deletion that happened while a watch was broken never arrives as an event.
         for each in [each for each in self.store.of_kind(kind) if each["metadata"]["uid"] not in there]:
             self.store.forget(each)
             self._news(each)
@@ -132,7 +134,7 @@ class Controller:
                 self.queue.add(key, Urgency.RESYNC)
 
     async def _refresh(self) -> None:
-        """Look again at what no watch tells: what went while the API server was away, kinds that are not watched."""
+        """Look again at what no watch shows: what went while the API server was away, and other kinds."""
         loop = asyncio.get_running_loop()
         looked, away = loop.time(), False
         while True:
@@ -147,7 +149,7 @@ class Controller:
                 looked, away = loop.time(), False
             except ToolFailure as failure:
                 if not away:
-                    _LOG.warning("the API server is away: %s", redact.text(failure.message))
+                    _LOG.warning("the API server does not answer: %s", redact.text(failure.message))
                 away = True
 
     def _lead(self, held: bool) -> None:

@@ -54,6 +54,7 @@ class LiveCatalog:
         )
         self._queue, self._store = controller.queue, controller.store
         self._task: asyncio.Task[None] | None = None
+        # The reconciler knows no discovery: it has two places for a listener, which are filled here.
         controller.reconciler.on_observed = self._schedule.observed
         controller.reconciler.on_reported = self._schedule.reported
         controller.companion = self

@@ -47,6 +47,7 @@ async def run(settings: ControllerSettings) -> None:
         sized=cluster.metrics.catalog_size.labels("http").set,
         audience=Audience(access) if settings.catalog_auth == "kubernetes" else None,
     )
+    # Before the watches start: the kubelet asks for health while the first lists are read.
     serving = asyncio.gather(
         serve(health(lambda: controller.answering), settings.health_address),
         serve(pages, f":{settings.catalog_port}" if settings.catalog_port else ""),

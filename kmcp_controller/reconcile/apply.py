@@ -1,4 +1,4 @@
-"""One rendered object into the cluster: created, taken over, repaired, refused or left as it is."""
+"""Brings each rendered object into the cluster: creates it, adopts it, repairs it, refuses it or leaves it as it is."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -89,7 +89,7 @@ class Applier:
         if live is None:
             made = self._keep(await self._cluster.create_by_apply(rendered), "created")
             if made["kind"] in self._there.get((server.namespace, server.name), ()):
-                text = f"{made['kind']} {made['metadata']['name']}: it was gone"
+                text = f"{made['kind']} {made['metadata']['name']}: it had been deleted"
                 outcome.notices.append(Notice("Normal", "DriftRepaired", text))
             return made
         verdict = judge(live, rendered, server.name, server.uid)
@@ -133,7 +133,7 @@ class Applier:
             return
         body = {**identity(fresh), "spec": {"replicas": fresh["spec"]["replicas"]}}
         await self._cluster.apply(body, force=True, manager=HANDOVER)
-        outcome.notices.append(Notice("Normal", "ReplicasReleased", "replicas are left to others"))
+        outcome.notices.append(Notice("Normal", "ReplicasReleased", "replicas are no longer set by the controller"))
 
     async def _adopt(self, server: MCPServer, live: Object, outcome: Outcome) -> Object:
         metadata = live["metadata"]
@@ -170,10 +170,11 @@ class Applier:
         paths = ", ".join(list(differences(rendered, live))[:3])
         most, within, rest = _CONTEST
         times = self._repairs.setdefault(metadata["uid"], deque(maxlen=most))
+        # Two controllers that repair each other would write for ever: after three repairs ours rests ten minutes.
         if len(times) == most and times[-1] - times[0] < within and now - times[-1] < rest:
             fresh = await self._cluster.read(live["kind"], metadata["namespace"], metadata["name"])
             others = ", ".join(strangers(fresh)) if fresh else ""
-            text = f"{live['kind']} {metadata['name']}: {paths} is changed again and again by one of {others}"
+            text = f"{live['kind']} {metadata['name']}: {paths} is changed again and again, by one of: {others}"
             outcome.notices.append(Notice("Warning", "FieldContested", text))
             return False
         times.append(now)
@@ -193,7 +194,7 @@ class Applier:
         self._cluster.metrics.applies.labels(kind, result).inc()
 
     async def prune(self, server: MCPServer, rendered: Sequence[Object]) -> list[str]:
-        """Delete what carries our label and owner and is no longer rendered; their names."""
+        """Delete what has our label and owner but is no longer rendered; returns the names."""
         kept = {(each["kind"], each["metadata"]["name"]) for each in rendered}
         gone = []
         for kind in OWNED:

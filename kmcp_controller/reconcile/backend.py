@@ -29,7 +29,7 @@ class BackendReadiness:
 
     def due(self, key: Key, deployment: Object) -> bool:
         at, template, text = self._looks.get(key, (float("-inf"), "", ""))
-        pause = self.SECONDS / 4 if text else self.SECONDS
+        pause = self.SECONDS / 4 if text else self.SECONDS  # a backend that is back should show soon
         return template != _template(deployment) or self._clock() - at > pause
 
     def backend(self, key: Key) -> str:
@@ -45,6 +45,7 @@ class BackendReadiness:
 
 
 async def _ask(address: str, port: int) -> str:
+    # trust_env=False: a proxy of the environment does not reach pods.
     host = f"[{address}]" if ":" in address else address
     try:
         async with httpx2.AsyncClient(trust_env=False, timeout=10) as http:

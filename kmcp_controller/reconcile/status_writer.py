@@ -47,7 +47,7 @@ class StatusWriter:
             try:
                 self._store.put(await self._cluster.apply(body, force=True, subresource="status"))
             except StatusFailure as failure:
-                if failure.http_status in (404, 409):  # gone, or another one of its name: its own event follows
+                if failure.http_status in (404, 409):  # gone, or another object with its name: its own event follows
                     return False
                 if not retry or "not declared in schema" not in failure.message:
                     raise

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from kmcp_runtime.version import VERSION
 
+# Up to a minute: a pass waits for the API server, a discovery for a slow server.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _SERVER = ("namespace", "name")
 _CLASSES = ("added", "removed", "changed", "breaking")
@@ -42,6 +43,7 @@ class Metrics:
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(self, version: str = VERSION) -> None:
+        # Not the client's global one: each test, and each controller in a process, counts for itself.
         self.registry = CollectorRegistry()
         self._define_controller()
         self._define_catalog()
@@ -96,6 +98,7 @@ class _Servers(Collector):
 
     def collect(self) -> Iterator[Metric]:
         servers = list(self._live.described())
+        # Made at each scrape: a gauge that is set would keep the labels of servers that are gone.
         states = GaugeMetricFamily("kmcp_mcpservers", "MCPServers by condition Ready", labels=("ready", "reason"))
         for (ready, reason), count in Tally((each["ready"], each["reason"]) for each in servers).items():
             states.add_metric((str(ready).lower(), reason or ""), count)

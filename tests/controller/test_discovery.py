@@ -148,20 +148,20 @@ def count(params: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("handler", "reason", "message"),
     [
-        (lambda body, request: HTMLResponse("<html>"), "NotMCP", "without an answer"),
+        (lambda body, request: HTMLResponse("<html>"), "NotMCP", "without a JSON-RPC answer"),
         (lambda body, request: Response(status_code=404), "NotMCP", "HTTP 404"),
         (lambda body, request: RedirectResponse("http://127.0.0.1:1/"), "NotMCP", "HTTP 307"),
-        (lambda body, request: JSONResponse([1]), "NotMCP", "without an answer"),
+        (lambda body, request: JSONResponse([1]), "NotMCP", "without a JSON-RPC answer"),
         (lambda body, request: Response(status_code=401), "AuthRequired", "headersFrom"),
         (lambda body, request: Response(status_code=403), "AuthRequired", "HTTP 403"),
         (older(lambda params: {"tools": [], "nextCursor": "again"}), "ListFailed", "repeats its cursor"),
-        (older(lambda params: {"tools": "none"}), "ListFailed", "without a list of tools"),
+        (older(lambda params: {"tools": "none"}), "ListFailed", "has no list of tools"),
         (older(lambda params: {"tools": [], "nextCursor": count(params)}), "TooLarge", "more than 100 pages"),
         (older(lambda params: {"tools": [tool(f"t{n}") for n in range(1001)]}), "TooLarge", "more than 1000 tools"),
         (older(lambda params: {"tools": [{"name": "x" * 17 * 2**20}]}), "TooLarge", "more than 16 MiB"),
         (packed(17 * 2**20), "TooLarge", "more than 16 MiB"),
-        (endless(b": still here\n\n"), "Unreachable", "no whole answer within"),
-        (endless(b"data: x"), "Unreachable", "no whole answer within"),
+        (endless(b": still here\n\n"), "Unreachable", "no complete answer within"),
+        (endless(b"data: x"), "Unreachable", "no complete answer within"),
     ],
 )
 async def test_discovery_limits(handler: Handler, reason: str, message: str) -> None:
@@ -193,7 +193,7 @@ async def test_malformed_tools_are_listed_with_their_problems() -> None:
     found = live_tools(listing.tools, None)
     problems = [(each["name"][:10], " ".join(each["problems"])) for each in found]
     assert [name for name, text in problems if not text] == ["good"]
-    assert dict(problems)["untyped"] == "the input schema is no JSON Schema: /properties/a/type is malformed"
+    assert dict(problems)["untyped"] == "the input schema is not a valid JSON Schema: /properties/a/type is malformed"
     assert dict(problems)["good"] == "this name is listed twice"
 
 

@@ -34,8 +34,8 @@ async def test_preflight_lists_what_a_takeover_meets(driver: Driver, capsys: pyt
     for text in (
         "with.dots: will not be accepted: metadata.name: becomes a Service name",
         "default: its ServiceAccount becomes default-mcp",
-        "time: Deployment time exists and is not of this MCPServer",
-        "time: Service time sends to port 8084 of the pods instead of 3000",
+        "time: Deployment time already exists and is not owned by this MCPServer",
+        "time: Service time will send to port 8084 of the pods instead of 3000",
         "time: ConfigMap time is deleted once no pod mounts it",
     ):
         assert [line for line in found if line.startswith(text)], (text, found)
@@ -62,9 +62,9 @@ async def test_preflight_knows_pod_security_and_the_suites_tools(
     await driver.server(HELM, "helm-a")
     await driver.server(HELM, "helm-b")
     found = await summary_of(driver, capsys)
-    rooted = [line for line in found if "must not run as root here" in line]
+    rooted = [line for line in found if "will not be allowed to run as root" in line]
     assert [line.partition(":")[0] for line in rooted] == ["time"]
-    (shared,) = [line for line in found if "has tools of these names too" in line]
+    (shared,) = [line for line in found if "has tools with the same names" in line]
     assert shared.startswith("helm-b: ")
     assert "MCPServer helm-a" in shared
 

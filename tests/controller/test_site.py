@@ -212,7 +212,7 @@ async def test_the_page_finds_by_tool_server_and_effect_without_script() -> None
         assert "&lt;script&gt;" in everything
         policy = page.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; style-src 'sha256-")
-        assert "no JSON Schema of an object" in everything
+        assert "not a JSON Schema of an object" in everything
 
 
 async def test_hundreds_of_servers_are_one_short_page() -> None:
