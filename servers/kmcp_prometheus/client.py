@@ -55,7 +55,7 @@ class Prometheus:
             return await self.get(path, pairs, largest_bytes=largest_bytes)
         return reply(body)
 
-    async def command(self, path: str, parameters: Parameters = ()) -> Any:
+    async def send_command(self, path: str, parameters: Parameters = ()) -> Any:
         """An administrative request, which may take long; its `data`, None where it is answered without a body."""
         form = _form(_pairs(parameters))
         answer = await self._upstream.send("POST", API + path, data=form, seconds=ADMINISTRATION_SECONDS)
@@ -78,7 +78,7 @@ class Prometheus:
             ("timeout", self._deadline(timeout)),
             ("lookback_delta", lookback and f"{lookback:.3f}"),
         ]
-        return await self._asked("/query", query, parameters)
+        return await self._send_query("/query", query, parameters)
 
     async def query_range(
         self,
@@ -99,13 +99,13 @@ class Prometheus:
             ("limit", limit),
             ("timeout", self._deadline(timeout)),
         ]
-        return await self._asked("/query_range", query, parameters)
+        return await self._send_query("/query_range", query, parameters)
 
-    async def exemplars(self, query: str, start: float, end: float) -> Reply:
+    async def query_exemplars(self, query: str, start: float, end: float) -> Reply:
         parameters = [("query", query), ("start", stamp(start)), ("end", stamp(end))]
-        return await self._asked("/query_exemplars", query, parameters)
+        return await self._send_query("/query_exemplars", query, parameters)
 
-    async def label_values(
+    async def list_label_values(
         self,
         name: str,
         match: Sequence[str] = (),
@@ -116,7 +116,7 @@ class Prometheus:
         parameters = [("match[]", match), ("start", stamp(start)), ("end", stamp(end)), ("limit", limit)]
         return await self.get(f"/label/{path_of_label(name)}/values", parameters)
 
-    async def _asked(self, path: str, query: str, parameters: Parameters) -> Reply:
+    async def _send_query(self, path: str, query: str, parameters: Parameters) -> Reply:
         try:
             return await self.post(path, parameters)
         except ApiFailure as failure:

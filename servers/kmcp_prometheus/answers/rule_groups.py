@@ -86,17 +86,17 @@ class Found:
     """Where the next ones do."""
 
 
-async def read(prometheus: Prometheus, wanted: Wanted, limit: int, position: dict[str, Any]) -> Found:
+async def read_rules(prometheus: Prometheus, wanted: Wanted, limit: int, position: dict[str, Any]) -> Found:
     """The next groups that have a rule that is wanted; pages without one are passed over."""
     for _ in range(_MOST_PAGES):
-        found = await _page(prometheus, wanted, limit, position)
+        found = await _read_page(prometheus, wanted, limit, position)
         if found.rules or found.following is None:
             break
         position = found.following
     return found
 
 
-async def _page(prometheus: Prometheus, wanted: Wanted, limit: int, position: dict[str, Any]) -> Found:
+async def _read_page(prometheus: Prometheus, wanted: Wanted, limit: int, position: dict[str, Any]) -> Found:
     token, skipped = position.get("token"), int(position.get("groups", 0))
     parameters = [*wanted.parameters(), ("group_limit", limit), ("group_next_token", token)]
     reply = await prometheus.get("/rules", parameters)

@@ -29,7 +29,7 @@ async def check_allowed(prometheus: Prometheus) -> None:
         raise unavailable("admin APIs disabled", f"start Prometheus with --{_FLAG}", backend="prometheus")
 
 
-async def matched(
+async def count_matching_series(
     prometheus: Prometheus, match: Sequence[str], start: float, end: float
 ) -> tuple[dict[str, int], bool]:
     """The series with samples in that time, counted by metric, and whether there are more than were counted."""
@@ -39,7 +39,7 @@ async def matched(
     return dict(Counter(found[:MOST_COUNTED]).most_common()), reply.cut or len(found) > MOST_COUNTED
 
 
-async def tombstoned(prometheus: Prometheus) -> list[dict[str, Any]]:
+async def list_tombstones(prometheus: Prometheus) -> list[dict[str, Any]]:
     """The blocks that hold data which is deleted but still on disk."""
     try:
         reply = await prometheus.get("/status/tsdb/blocks")

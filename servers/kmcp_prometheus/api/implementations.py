@@ -10,7 +10,7 @@ Kind = Literal["prometheus", "thanos", "mimir", "victoriametrics", "unknown"]
 _VICTORIA = {"version"}
 
 
-async def build_info(prometheus: Prometheus) -> dict[str, Any]:
+async def read_build_info(prometheus: Prometheus) -> dict[str, Any]:
     return (await prometheus.get("/status/buildinfo")).mapping()
 
 
@@ -26,7 +26,7 @@ def kind_of(told: dict[str, Any]) -> Kind:
     return "thanos" if str(told.get("version", "")).lstrip("v").startswith("0.") else "prometheus"
 
 
-async def features(prometheus: Prometheus, wanted: str) -> dict[str, list[str]]:
+async def read_features(prometheus: Prometheus, wanted: str) -> dict[str, list[str]]:
     """What is switched on, by area; empty where the backend does not tell."""
     try:
         data = (await prometheus.get("/features")).mapping()
@@ -38,11 +38,11 @@ async def features(prometheus: Prometheus, wanted: str) -> dict[str, list[str]]:
     return {area: names for area, names in named.items() if names}
 
 
-async def state(prometheus: Prometheus) -> dict[str, Any]:
+async def read_state(prometheus: Prometheus) -> dict[str, Any]:
     """Whether a data source answers, and what it is."""
     try:
         url = prometheus.address
-        told = await build_info(prometheus)
+        told = await read_build_info(prometheus)
     except ToolFailure as failure:
         if not is_not_served(failure):
             return {"ready": False, "error": failure.message}

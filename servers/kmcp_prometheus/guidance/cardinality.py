@@ -14,7 +14,7 @@ _SHOWN_FORMS = 400
 """Characters of a query up to which a ready form repeats it."""
 
 
-async def counted(prometheus: Prometheus, query: str, at: float) -> int | None:
+async def count_series(prometheus: Prometheus, query: str, at: float) -> int | None:
     """The number of series of an expression; None where the backend does not say."""
     try:
         reply = await prometheus.query(f"count(\n{query}\n)", at)
@@ -23,10 +23,10 @@ async def counted(prometheus: Prometheus, query: str, at: float) -> int | None:
         return None
 
 
-async def counted_over(prometheus: Prometheus, query: str, start: float, end: float, step: float) -> int | None:
+async def count_series_over(prometheus: Prometheus, query: str, start: float, end: float, step: float) -> int | None:
     """The number of series that have a value at some step of a range."""
     length = round((end - start) * 1000) + 1
-    return await counted(prometheus, f"last_over_time((\n{query}\n)[{length}ms:{round(step * 1000)}ms])", end)
+    return await count_series(prometheus, f"last_over_time((\n{query}\n)[{length}ms:{round(step * 1000)}ms])", end)
 
 
 def narrower(query: str, limit: int, shown: Iterable[Mapping[str, str]]) -> str:
@@ -39,27 +39,29 @@ def narrower(query: str, limit: int, shown: Iterable[Mapping[str, str]]) -> str:
     return f"Narrow with a label matcher, {' or '.join(forms)}."
 
 
-async def asked(
+async def query_at(
     prometheus: Prometheus, query: str, at: float, limit: int, timeout: float | None, lookback: float | None
 ) -> Reply:
     """An expression at one moment; too many series to read say how many there are."""
     try:
         return await prometheus.query(query, at, limit=limit, timeout=timeout, lookback=lookback)
     except ToolFailure as failure:
-        raise await _told(failure, query, limit, counted(prometheus, query, at)) from None
+        raise await _explain_too_large(failure, query, limit, count_series(prometheus, query, at)) from None
 
 
-async def asked_range(
+async def query_over(
     prometheus: Prometheus, query: str, span: tuple[float, float, float], limit: int, timeout: float | None
 ) -> Reply:
     """An expression over a span of start, end and step; too many series to read say how many there are."""
     try:
         return await prometheus.query_range(query, *span, limit=limit, timeout=timeout)
     except ToolFailure as failure:
-        raise await _told(failure, query, limit, counted_over(prometheus, query, *span)) from None
+        raise await _explain_too_large(failure, query, limit, count_series_over(prometheus, query, *span)) from None
 
 
-async def _told(failure: ToolFailure, query: str, limit: int, counting: Coroutine[Any, Any, int | None]) -> ToolFailure:
+async def _explain_too_large(
+    failure: ToolFailure, query: str, limit: int, counting: Coroutine[Any, Any, int | None]
+) -> ToolFailure:
     if failure.code != "too_large" or isinstance(failure, ApiFailure):
         counting.close()
         return failure

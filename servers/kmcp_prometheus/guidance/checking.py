@@ -109,7 +109,7 @@ def _refused(failure: ToolFailure, query: str) -> Verdict:
     return Verdict(False, fault=_fault(failure.message.partition("\n")[0], query))
 
 
-async def formatted(prometheus: Prometheus, query: str, tree: Node) -> str:
+async def format_query(prometheus: Prometheus, query: str, tree: Node) -> str:
     try:
         return str((await prometheus.post("/format_query", [("query", query)])).data)
     except ToolFailure as failure:
@@ -132,26 +132,28 @@ def parts(tree: Node) -> Parts:
     )
 
 
-async def unknown(prometheus: Prometheus, tree: Node) -> tuple[list[Unknown], list[UnknownLabel]]:
+async def find_unknown(prometheus: Prometheus, tree: Node) -> tuple[list[Unknown], list[UnknownLabel]]:
     """Metrics that do not exist; of those that do, labels and values that none of their series has."""
     selectors = [selector for selector in trees.selectors(tree) if selector.metric][:_MOST_LOOKED_UP]
     metrics = _unique(selector.metric for selector in selectors)
     there = dict(zip(metrics, await asyncio.gather(*(names.exists(prometheus, name) for name in metrics)), strict=True))
     missing = [name for name in metrics if not there[name]]
-    known = await names.metrics(prometheus) if missing else []
-    labels = [await _unknown_labels(prometheus, selector) for selector in selectors if there[selector.metric]]
+    known = await names.list_metrics(prometheus) if missing else []
+    labels = [await _find_unknown_labels(prometheus, selector) for selector in selectors if there[selector.metric]]
     return (
         [Unknown(metric=name, near=names.nearest(name, known)) for name in missing],
         [label for found in labels for label in found],
     )
 
 
-async def _unknown_labels(prometheus: Prometheus, selector: Selector) -> list[UnknownLabel]:
+async def _find_unknown_labels(prometheus: Prometheus, selector: Selector) -> list[UnknownLabel]:
     found = []
     for matcher in selector.matchers:
         if matching.holds(matcher, ""):
             continue
-        values = (await prometheus.label_values(matcher["name"], [names.named(selector.metric)])).texts()
+        values = (
+            await prometheus.list_label_values(matcher["name"], [names.selector_by_name(selector.metric)])
+        ).texts()
         if not any(matching.holds(matcher, value) for value in values):
             near = names.nearest(matcher["value"], values, _SHOWN_VALUES) or values[:_SHOWN_VALUES]
             found.append(UnknownLabel(metric=selector.metric, matcher=printing.matcher(matcher), values=near))

@@ -14,11 +14,11 @@ _MOST_NAMED = 8
 _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 
 
-async def why_empty(prometheus: Prometheus, tree: Node | None, when: str) -> str:
+async def explain_empty(prometheus: Prometheus, tree: Node | None, when: str) -> str:
     """A hint; `when` says which moments were looked at, as in `at 17:00` or `between …`."""
     found = trees.selectors(tree) if tree else []
     try:
-        reasons = [await _why(prometheus, selector) for selector in found[:_MOST_EXAMINED]]
+        reasons = [await _explain_selector(prometheus, selector) for selector in found[:_MOST_EXAMINED]]
     except ToolFailure as failure:  # The answer stands, whether or not it can be explained.
         return f"Nothing {when}; whether the names exist could not be looked up: {failure.message}"
     told = [reason for reason in reasons if reason]
@@ -39,31 +39,31 @@ async def why_empty(prometheus: Prometheus, tree: Node | None, when: str) -> str
     return "The expression has no result; prometheus_promql_tool explains it."
 
 
-async def _why(prometheus: Prometheus, selector: Selector) -> str | None:
+async def _explain_selector(prometheus: Prometheus, selector: Selector) -> str | None:
     if selector.metric and not await names.exists(prometheus, selector.metric):
-        return await missing_metric(prometheus, selector.metric)
-    scope = [names.named(selector.metric)] if selector.metric else []
+        return await explain_missing_metric(prometheus, selector.metric)
+    scope = [names.selector_by_name(selector.metric)] if selector.metric else []
     for matcher in selector.matchers:
-        reason = await _missing_label(prometheus, selector.metric, scope, matcher)
+        reason = await _explain_missing_label(prometheus, selector.metric, scope, matcher)
         if reason:
             return reason
     return None
 
 
-async def missing_metric(prometheus: Prometheus, metric: str) -> str:
-    near = names.nearest(metric, await names.metrics(prometheus))
+async def explain_missing_metric(prometheus: Prometheus, metric: str) -> str:
+    near = names.nearest(metric, await names.list_metrics(prometheus))
     told = f"; near: {', '.join(near)}" if near else ""
     return f"There is no metric {metric}{told}. prometheus_label_values_tool label_name=__name__ lists all."
 
 
-async def _missing_label(
+async def _explain_missing_label(
     prometheus: Prometheus, metric: str, scope: Sequence[str], matcher: matching.Matcher
 ) -> str | None:
     """Why this matcher alone leaves nothing of the metric; None when it leaves something."""
     if matching.holds(matcher, ""):
         return None  # Series without the label pass, too.
     label = str(matcher["name"])
-    values = (await prometheus.label_values(label, scope)).texts()
+    values = (await prometheus.list_label_values(label, scope)).texts()
     of = metric or "any series"
     if not values:
         known = (await prometheus.post("/labels", [("match[]", scope)])).texts()

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from kmcp_prometheus.client import Prometheus, is_not_served
 from kmcp_prometheus.guidance import names
-from kmcp_prometheus.promql.intent import Wish
+from kmcp_prometheus.promql.intent import Intent
 from kmcp_runtime.errors import ToolFailure
 
 Kind = Literal["counter", "gauge", "classic", "native", "summary", "other"]
@@ -24,34 +24,34 @@ class Metric:
     def words(self) -> frozenset[str]:
         return frozenset(_stems(self.name.lower().replace("_", " ")))
 
-    def shared(self, wish: Wish) -> float:
+    def shared(self, intent: Intent) -> float:
         """How well it fits a description: words of the name count, those of the help text a little."""
-        if self.name in wish.named or any(f"{self.name}{part}" in wish.named for part in _PARTS):
+        if self.name in intent.named or any(f"{self.name}{part}" in intent.named for part in _PARTS):
             return 100
         own = self.words()
         told = frozenset(_stems(self.help.lower())) - own
-        return len(own & wish.words) + 0.3 * len(told & wish.words) - 0.05 * len(own - wish.words)
+        return len(own & intent.words) + 0.3 * len(told & intent.words) - 0.05 * len(own - intent.words)
 
 
-async def metrics(prometheus: Prometheus) -> list[Metric]:
+async def read_metrics(prometheus: Prometheus) -> list[Metric]:
     """Every metric, once; histograms and summaries without their parts."""
-    known = await names.metrics(prometheus)
-    told = await _metadata(prometheus)
+    known = await names.list_metrics(prometheus)
+    told = await _read_metadata(prometheus)
     there = frozenset(known)
     found = {metric.name: metric for metric in (_metric(name, there, told) for name in known)}
     return list(found.values())
 
 
-def best(stock: list[Metric], wish: Wish, *kinds: Kind, count: int = 2) -> list[Metric]:
+def best(metrics: list[Metric], intent: Intent, *kinds: Kind, count: int = 2) -> list[Metric]:
     """The metrics of these kinds that fit a description best; none that shares no word."""
-    scored = [(metric.shared(wish), metric) for metric in stock if metric.kind in kinds]
+    scored = [(metric.shared(intent), metric) for metric in metrics if metric.kind in kinds]
     fitting = sorted(
         ((score, metric) for score, metric in scored if score > 0.2), key=lambda pair: (-pair[0], pair[1].name)
     )
     return [metric for score, metric in fitting[:count] if score >= fitting[0][0] / 2]
 
 
-async def _metadata(prometheus: Prometheus) -> dict[str, Any]:
+async def _read_metadata(prometheus: Prometheus) -> dict[str, Any]:
     try:
         return (await prometheus.get("/metadata", [("limit_per_metric", 1)])).mapping()
     except ToolFailure as failure:

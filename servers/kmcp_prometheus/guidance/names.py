@@ -15,16 +15,16 @@ _CLOSE_ENOUGH = 0.55
 _SHARE_OF_BEST = 0.75
 
 
-async def metrics(prometheus: Prometheus) -> list[str]:
+async def list_metrics(prometheus: Prometheus) -> list[str]:
     """Every metric that the backend knows."""
-    return (await prometheus.label_values(NAME)).texts()
+    return (await prometheus.list_label_values(NAME)).texts()
 
 
 async def exists(prometheus: Prometheus, metric: str) -> bool:
-    return bool((await prometheus.label_values(NAME, [named(metric)], limit=1)).texts())
+    return bool((await prometheus.list_label_values(NAME, [selector_by_name(metric)], limit=1)).texts())
 
 
-def named(metric: str) -> str:
+def selector_by_name(metric: str) -> str:
     """A selector of a metric, whatever characters its name has."""
     return f"{{{NAME}={quoted(metric)}}}"
 

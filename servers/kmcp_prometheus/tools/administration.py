@@ -65,7 +65,7 @@ async def prometheus_create_snapshot_tool(
     await admin.check_allowed(prometheus)
     if dry_run:
         return Snapshot(dry_run=True, hint="It would be made in snapshots/ of the data directory.")
-    made = await prometheus.command("/admin/tsdb/snapshot", [("skip_head", str(skip_head).lower())])
+    made = await prometheus.send_command("/admin/tsdb/snapshot", [("skip_head", str(skip_head).lower())])
     name = str(made["name"])
     return Snapshot(name=name, directory=f"snapshots/{name}")
 
@@ -82,7 +82,7 @@ async def prometheus_delete_series_tool(
     guard.selectors(match)
     check_span(start, end)
     await admin.check_allowed(prometheus)
-    metrics, more = await admin.matched(prometheus, match, start, end)
+    metrics, more = await admin.count_matching_series(prometheus, match, start, end)
     count = sum(metrics.values())
     result = Deletion(match=match, matched_series=count, more=more or None, metrics=metrics, deleted=False)
     if not count:
@@ -90,7 +90,7 @@ async def prometheus_delete_series_tool(
     if dry_run or not count:
         result.dry_run = dry_run or None
         return result
-    await prometheus.command(
+    await prometheus.send_command(
         "/admin/tsdb/delete_series", [("match[]", match), ("start", stamp(start)), ("end", stamp(end))]
     )
     result.deleted, result.note, result.start, result.end = True, _ON_DISK, plain(start), plain(end)
@@ -101,9 +101,9 @@ async def prometheus_delete_series_tool(
 async def prometheus_clean_tombstones_tool(dry_run: DryRun = False, prometheus: Prometheus = injected()) -> Cleaning:
     """Free the disk of deleted series; they cannot be recovered then."""
     await admin.check_allowed(prometheus)
-    blocks = [Tombstones(**block) for block in await admin.tombstoned(prometheus)]
+    blocks = [Tombstones(**block) for block in await admin.list_tombstones(prometheus)]
     if dry_run:
         return Cleaning(blocks=blocks, cleaned=False, dry_run=True)
     started = time.perf_counter()
-    await prometheus.command("/admin/tsdb/clean_tombstones")
+    await prometheus.send_command("/admin/tsdb/clean_tombstones")
     return Cleaning(blocks=blocks, cleaned=True, duration_ms=round((time.perf_counter() - started) * 1000, 1))

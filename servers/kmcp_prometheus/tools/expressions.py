@@ -48,8 +48,8 @@ async def _check(prometheus: Prometheus, query: str) -> Promql:
         result.hint = f"Unknown whether the backend accepts it, which has no parser to ask: {verdict.doubt}."
     if verdict.tree is None:
         return result
-    metrics, labels = await checking.unknown(prometheus, verdict.tree)
-    result.formatted = await checking.formatted(prometheus, query, verdict.tree)
+    metrics, labels = await checking.find_unknown(prometheus, verdict.tree)
+    result.formatted = await checking.format_query(prometheus, query, verdict.tree)
     result.explanation = checking.in_words(verdict.tree)
     result.ast_summary = checking.parts(verdict.tree)
     result.unknown_metrics, result.unknown_labels = metrics or None, labels or None
@@ -59,11 +59,11 @@ async def _check(prometheus: Prometheus, query: str) -> Promql:
 
 
 async def _build(prometheus: Prometheus, description: str) -> Promql:
-    candidates, wish = await building.built(prometheus, description)
+    candidates, intent = await building.build_candidates(prometheus, description)
     result = Promql(mode="build", candidates=candidates)
     if candidates:
         result.hint = "Try one with prometheus_query_tool; window, labels (job=api) and 'by label' can be said."
     else:
-        words = " ".join(sorted(wish.words)) or description
+        words = " ".join(sorted(intent.words)) or description
         result.hint = f"No metric fits {words!r}: name one; prometheus_metadata_tool search=… finds them."
     return result

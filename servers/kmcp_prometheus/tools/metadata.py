@@ -59,7 +59,7 @@ async def prometheus_metadata_tool(
     if result.truncated:
         result.hint = "Narrow with search or type."
     elif not found:
-        result.hint = await _why_none(prometheus, metric, len(known))
+        result.hint = await _explain_none(prometheus, metric, len(known))
     return result
 
 
@@ -104,9 +104,9 @@ def _fits(entry: Metric, metric: str | None, search: str | None, type_: str | No
     return metric in (None, entry.metric) and type_ in (None, entry.type) and all(word in text for word in words)
 
 
-async def _why_none(prometheus: Prometheus, metric: str | None, known: int) -> str:
+async def _explain_none(prometheus: Prometheus, metric: str | None, known: int) -> str:
     if metric and not await names.exists(prometheus, metric):
-        return await emptiness.missing_metric(prometheus, metric)
+        return await emptiness.explain_missing_metric(prometheus, metric)
     if metric:
         return f"{metric} exists, but no active target describes it: it is recorded by a rule, or its target is gone."
     if known:

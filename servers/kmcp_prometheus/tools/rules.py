@@ -45,7 +45,7 @@ async def prometheus_rules_tool(
     wanted = rule_groups.Wanted(type, rule_name or (), rule_group or (), file or (), match or (), state, health, alerts)
     arguments = {**asdict(wanted), "limit": limit}
     position = cursors.decode(cursor, arguments) if cursor else {}
-    found = await rule_groups.read(prometheus, wanted, limit, position)
+    found = await rule_groups.read_rules(prometheus, wanted, limit, position)
     shown = found.rules[int(found.position.get("rules", 0)) :]
     result = Rules(
         items=shown,
