@@ -25,7 +25,7 @@ from tests.cluster.model import Cluster
 SMALL, LARGE = ("bench-small", 20), ("bench-large", 2000)
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 _OURS = [sys.executable, "-m", "kmcp_kubernetes.server", "--port", "{port}", "--management-port", "0", "--no-audit"]
-_SHELF = "from tests.runtime import shelf; from kmcp_runtime.cli import run_server; run_server(shelf.SERVER)"
+_SHELF = "from tests.runtime import shelf; shelf.SERVER.main()"
 _RUNTIME = [sys.executable, "-c", _SHELF, "--port", "{port}", "--management-port", "0", "--no-audit"]
 
 Measured = Callable[[], Awaitable[int]]

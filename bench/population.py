@@ -2,7 +2,7 @@
 
 import asyncio
 
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube.api import KubeApi
 
 PODS = "/api/v1/namespaces/{}/pods"

@@ -6,7 +6,7 @@ from typing import Any
 import mcp_types
 from fastmcp import Client
 
-from kmcp_runtime.call import ERROR_META
+from kmcp_runtime import ERROR_META
 
 
 def text_of(content: Sequence[mcp_types.ContentBlock]) -> str:

@@ -13,13 +13,12 @@ import yaml
 from fastmcp import Client
 from fastmcp.client.client import CallToolResult
 
-from kmcp_runtime.configured import Server
+from kmcp_runtime import Rule, Server
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.settings import ClusterSettings
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
-from kmcp_runtime.tool import Rule
 from tests.mcp import ToolCaller, text_of
+from tests.patience import patient
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
@@ -51,7 +50,7 @@ async def acting(
 ) -> AsyncIterator[ToolCaller]:
     """A server as a ServiceAccount that exists."""
     own = settings.model_copy(update={"kubeconfig": str(await kubeconfig(api, settings, namespace, account, folder))})
-    async with Client(assemble(server, own, RuntimeSettings(approval="off", audit=False))) as client:
+    async with Client(assemble(server, own, patient(approval="off", audit=False))) as client:
         yield ToolCaller(client)
 
 

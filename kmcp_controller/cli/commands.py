@@ -11,8 +11,6 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 from kmcp_controller.local.suite import Options, PortInUseError
 from kmcp_controller.local.up import up as run
 from kmcp_controller.preview.planner import Planner, opened
@@ -22,7 +20,7 @@ from kmcp_controller.render import Surroundings, render
 from kmcp_controller.spec import MCPServer, Platform, RefusedError, parse
 from kmcp_controller.spec.catalog_entry import entry_of
 from kmcp_controller.spec.model import KIND
-from kmcp_runtime import settings
+from kmcp_runtime import settings, yaml_text
 from kmcp_runtime.catalog import Document, InvalidDocumentError, documents, load
 from kmcp_runtime.errors import ToolFailure
 
@@ -75,7 +73,7 @@ def plan(argv: Sequence[str]) -> int:
         servers = _parsed(given.filename, options.platform)
         objects = [each for server in servers for each in _rendered(server, options)]
         print(_ASSUMED, file=sys.stderr)
-        yaml.dump_all(objects, sys.stdout, Dumper=_Plain, sort_keys=False, width=120, explicit_start=True)
+        sys.stdout.write(yaml_text.write_all(objects, width=120, explicit_start=True))
         return asyncio.run(_differences(servers, options, given)) if given.diff else 0
     except (OSError, InvalidDocumentError, ToolFailure) as error:
         print(error, file=sys.stderr)
@@ -166,11 +164,6 @@ def _files(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is no folder of manifests")
     return iter(sorted(file for file in folder.iterdir() if file.suffix in (".yaml", ".yml")))
-
-
-class _Plain(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
 
 
 def _cluster(parser: argparse.ArgumentParser) -> None:

@@ -7,13 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-import yaml
-
 from kmcp_controller.cluster.client import OWNED, Cluster
 from kmcp_controller.cluster.store import Store
 from kmcp_controller.reconcile.ownership import is_ours, judge
 from kmcp_controller.reconcile.reconciler import Options, Reconciler
 from kmcp_controller.spec import MCPServer
+from kmcp_runtime import yaml_text
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
@@ -98,7 +97,7 @@ class Planner:
 
 
 def _diff(live: Object, planned: Object) -> Iterator[str]:
-    before, after = (yaml.safe_dump(_told(each), sort_keys=True).splitlines() for each in (live, planned))
+    before, after = (yaml_text.write(_told(each), sort_keys=True).splitlines() for each in (live, planned))
     lines = difflib.unified_diff(before, after, lineterm="", n=2)
     return (f"    {line}" for line in lines if not line.startswith(("---", "+++")))
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from kmcp_runtime.arguments import Word, check_name
+from kmcp_runtime import Word, check_name
 
 _SEPARATORS = re.compile(r"[\s,]+")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, Field
 
-from kmcp_runtime.errors import ToolFailure, bad_argument, did_you_mean
-from kmcp_runtime.output.results import Result
+from kmcp_runtime import Result, ToolFailure, bad_argument, did_you_mean
 
 LEVELS = ("none", "low", "medium", "max")
 ENFORCEMENT = ("default", "always", "never")

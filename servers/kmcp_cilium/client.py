@@ -11,14 +11,11 @@ from kmcp_cilium.agents.agent import Agent, Memory
 from kmcp_cilium.agents.answers import Answers
 from kmcp_cilium.agents.pods import AgentPod
 from kmcp_cilium.settings import CiliumSettings
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend
-from kmcp_runtime.errors import ToolFailure, timed_out
+from kmcp_runtime import Backend, Call, Paged, ToolFailure, sliced, timed_out
 from kmcp_runtime.helm import client as door
 from kmcp_runtime.helm.client import Helm
 from kmcp_runtime.kube.cluster import Cluster
 from kmcp_runtime.kube.clusters import Clusters
-from kmcp_runtime.output.slices import Paged, sliced
 
 Value = TypeVar("Value")
 MARGIN_SECONDS = 3.0
@@ -35,60 +32,60 @@ class Cilium(Cluster):
     remote: Callable[[str], "Cilium"]
     """Another cluster of the kubeconfig, by its context."""
 
-    async def namespace(self) -> str:
+    async def find_namespace(self) -> str:
         """Where Cilium runs, as configured or as found."""
         if self.settings.cilium_namespace:
             return self.settings.cilium_namespace
-        home = self.memory.homes.get(self.api) or await pods.home(self.api)
+        home = self.memory.homes.get(self.api) or await pods.find_home(self.api)
         if home is not None:
             self.memory.homes[self.api] = home
         return home or pods.USUAL_NAMESPACE
 
-    async def agent_pods(self) -> list[AgentPod]:
+    async def list_agent_pods(self) -> list[AgentPod]:
         """Every agent's pod, ready or not; `unavailable` when there is none."""
-        namespace = await self.namespace()
-        found = await pods.listed(self.api, namespace)
+        namespace = await self.find_namespace()
+        found = await pods.list_pods(self.api, namespace)
         if not found:
             self.memory.homes.pop(self.api, None)
             raise pods.absent(namespace)
         return found
 
-    async def any_agent(self, node: str | None) -> Agent:
+    async def find_any_agent(self, node: str | None) -> Agent:
         """The agent of that node, or one of them: for facts that are the same on all nodes."""
-        found = await self.agent_pods()
+        found = await self.list_agent_pods()
         return self._agent(pods.on_node(found, node) if node else pods.first_ready(found))
 
-    async def one_agent(self, node: str | None) -> Agent:
+    async def find_one_agent(self, node: str | None) -> Agent:
         """The agent of that node; without a node the only one there is."""
-        found = await self.agent_pods()
+        found = await self.list_agent_pods()
         return self._agent(pods.on_node(found, node) if node else pods.only(found))
 
-    async def ready_agents(self, most: int) -> list[Agent]:
+    async def list_ready_agents(self, most: int) -> list[Agent]:
         """The first Ready agents, one a node."""
-        return [self._agent(pod) for pod in _one_a_node(await self.agent_pods()) if pod.ready][:most]
+        return [self._agent(pod) for pod in _one_a_node(await self.list_agent_pods()) if pod.ready][:most]
 
-    async def companion(self, selector: str, container: str) -> Agent | None:
+    async def find_companion(self, selector: str, container: str) -> Agent | None:
         """A Ready pod beside the agents (operator, cluster mesh), None where there is none."""
-        found = await pods.listed(self.api, await self.namespace(), selector)
+        found = await pods.list_pods(self.api, await self.find_namespace(), selector)
         ready = next((pod for pod in found if pod.ready), None)
         return Agent(self.api, ready, self.memory, container) if ready else None
 
-    async def everywhere(self, node: str | None, ask: Callable[[Agent], Awaitable[Value]]) -> Answers[Value]:
+    async def ask_agents(self, node: str | None, ask: Callable[[Agent], Awaitable[Value]]) -> Answers[Value]:
         """What the agent of that node, or each of them at once, answers; a partial answer is an answer.
 
         When nobody answers, the failure is that of the first node.
         """
-        found = await self.agent_pods()
+        found = await self.list_agent_pods()
         chosen = [pods.on_node(found, node)] if node else _one_a_node(found)
-        answers = await self.asked([self._agent(pod) for pod in chosen if pod.ready], ask)
+        answers = await self.ask_each([self._agent(pod) for pod in chosen if pod.ready], ask)
         failures = {**answers.failures, **{pod.node: pods.not_ready(pod) for pod in chosen if not pod.ready}}
         if not answers.by_node:
             raise failures[min(failures)]
         return Answers(answers.by_node, failures)
 
-    async def asked(self, chosen: Sequence[Agent], ask: Callable[[Agent], Awaitable[Value]]) -> Answers[Value]:
+    async def ask_each(self, chosen: Sequence[Agent], ask: Callable[[Agent], Awaitable[Value]]) -> Answers[Value]:
         """What these agents answer, asked at once; those that fail or are late stand under `failures`."""
-        tasks = {agent.node: asyncio.create_task(_outcome(ask(agent))) for agent in chosen}
+        tasks = {agent.node: asyncio.create_task(_catch_failure(ask(agent))) for agent in chosen}
         try:
             if tasks:
                 await asyncio.wait(tasks.values(), timeout=self.call.deadline - MARGIN_SECONDS)
@@ -126,7 +123,7 @@ def _one_a_node(found: list[AgentPod]) -> list[AgentPod]:
     return list(by_node.values())
 
 
-async def _outcome(answer: Awaitable[Value]) -> Value | ToolFailure:
+async def _catch_failure(answer: Awaitable[Value]) -> Value | ToolFailure:
     try:
         return await answer
     except ToolFailure as failure:  # reported beside the other nodes' answers
@@ -153,7 +150,7 @@ class CiliumBackend(Backend):
         """Return when a Ready agent is there."""
         await self._clusters.ready()
         call = Call("ready", "readyz", "readyz", {}, 5.0)
-        pods.first_ready(await self._cilium(call, self._clusters.cluster(call)).agent_pods())
+        pods.first_ready(await self._cilium(call, self._clusters.cluster(call)).list_agent_pods())
 
     async def close(self) -> None:
         await self._clusters.close()

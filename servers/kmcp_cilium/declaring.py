@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kmcp_cilium.rights import AGENTS, RELEASE
-from kmcp_runtime.tool import Effect, Function, Rule, Verified, tool
+from kmcp_runtime import Effect, Function, Rule, Verified, tool
 
 _NO_IMAGES = "the chart, Helm and the cluster are real; its pods never run, since the tests can have no image of Cilium"
 

@@ -1,6 +1,6 @@
 """Rights that the tools declare, in common words."""
 
-from kmcp_runtime.tool import Rule
+from kmcp_runtime import Rule
 
 AGENTS = (Rule("", ("pods",), ("list",)), Rule("", ("pods/exec",), ("get", "create")))
 """What finding agents and running their command line takes."""

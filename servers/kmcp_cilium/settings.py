@@ -1,7 +1,7 @@
 """Configuration of the Cilium server."""
 
+from kmcp_runtime import setting
 from kmcp_runtime.helm.settings import HelmSettings
-from kmcp_runtime.settings import setting
 
 
 class CiliumSettings(HelmSettings):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator
 
 from kmcp_istio.pods import WORKLOADS
-from kmcp_runtime.arguments import Word, check_name
+from kmcp_runtime import Word, check_name
 
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _NEXT = re.compile(r"[\s,]+")

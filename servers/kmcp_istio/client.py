@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kmcp_istio.settings import IstioSettings
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import Backend, Call, ToolFailure
 from kmcp_runtime.helm import client as door
 from kmcp_runtime.helm.client import Helm
 from kmcp_runtime.kube import pages
@@ -27,13 +25,13 @@ class Mesh(Cluster):
     settings: IstioSettings
     helm: Helm
 
-    async def labelled(self, resource_type: str, namespace: str | None, selector: str) -> list[Object]:
+    async def list_labelled(self, resource_type: str, namespace: str | None, selector: str) -> list[Object]:
         """Objects under a label, metadata only; `namespace` None means all of them."""
         kind = await self.discovery.resolve(resource_type)
         query = pages.Query(kind, namespace, selector, limit=_MOST_LABELLED, form="names")
         return (await pages.fetch(self.api, query, None, {})).items
 
-    async def if_permitted(self, resource_type: str, name: str) -> Object | None:
+    async def read_if_permitted(self, resource_type: str, name: str) -> Object | None:
         """A cluster-scoped object for a hint; None where it is absent, or where this identity may not look."""
         try:
             return await self.read_kind(resource_type, name, None)

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from kmcp_istio.client import Mesh
 from kmcp_istio.settings import IstioSettings
-from kmcp_runtime import command, private_files
+from kmcp_runtime import Code, ToolFailure, command, private_files, unavailable
 from kmcp_runtime.command import Ended
-from kmcp_runtime.errors import Code, ToolFailure, unavailable
 from kmcp_runtime.kube import kubeconfig
 
 MISSING = "install the istioctl of the mesh's version, or set KMCP_ISTIOCTL (--istioctl) to its path"
@@ -55,7 +54,7 @@ async def run(
         )
 
 
-async def version(mesh: Mesh) -> str | None:
+async def read_version(mesh: Mesh) -> str | None:
     """Of the binary; None where there is none."""
     if not present(mesh.settings):
         return None

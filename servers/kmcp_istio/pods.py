@@ -3,7 +3,7 @@
 from typing import Literal
 
 from kmcp_istio.client import Mesh, Object
-from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, not_found, unavailable
+from kmcp_runtime import ToolFailure, bad_argument, conflict, not_found, unavailable
 from kmcp_runtime.kube.portforward import Door, ask
 from kmcp_runtime.kube.selectors import selector_of
 
@@ -32,25 +32,25 @@ def proxy_of(pod: Object) -> str:
     return f"{pod['metadata']['name']}.{pod['metadata']['namespace']}"
 
 
-async def named(mesh: Mesh, pod_name: str, namespace: str) -> Object:
+async def find_pod(mesh: Mesh, pod_name: str, namespace: str) -> Object:
     """The pod of `name`, `name.namespace`, or the first running one of `deployment/name`."""
     prefix, _, name = pod_name.rpartition("/")
     workload = WORKLOADS.get(prefix)
     name, dot, other = name.rpartition(".")
     if not dot:
-        return await _of(mesh, workload, other, namespace)
+        return await _find(mesh, workload, other, namespace)
     try:
-        return await _of(mesh, workload, name, other)
+        return await _find(mesh, workload, name, other)
     except ToolFailure as failure:
         if failure.code != "not_found":
             raise
         try:  # A name may hold a dot itself.
-            return await _of(mesh, workload, f"{name}.{other}", namespace)
+            return await _find(mesh, workload, f"{name}.{other}", namespace)
         except ToolFailure:
             raise failure from None
 
 
-async def _of(mesh: Mesh, workload: str | None, name: str, namespace: str) -> Object:
+async def _find(mesh: Mesh, workload: str | None, name: str, namespace: str) -> Object:
     if workload is None:
         return await mesh.read_kind("pods", name, namespace)
     found = await mesh.read_kind(workload, name, namespace)
@@ -76,7 +76,7 @@ async def check_envoy(mesh: Mesh, pod: Object) -> None:
             f"{title(pod)} is a ztunnel, which has no Envoy configuration", f"istio_ztunnel_config pod_name={name}"
         )
     if proxy is None:
-        raise bad_argument(f"{title(pod)} has no proxy: no container {PROXY}", await _why_no_proxy(mesh, pod))
+        raise bad_argument(f"{title(pod)} has no proxy: no container {PROXY}", await _explain_no_proxy(mesh, pod))
     check_runs(pod)
 
 
@@ -86,9 +86,9 @@ def check_runs(pod: Object) -> None:
         raise conflict(f"{title(pod)} does not run: its phase is {phase}", "choose a running pod")
 
 
-async def _why_no_proxy(mesh: Mesh, pod: Object) -> str:
+async def _explain_no_proxy(mesh: Mesh, pod: Object) -> str:
     metadata = pod["metadata"]
-    home = await mesh.if_permitted("namespaces", metadata["namespace"])
+    home = await mesh.read_if_permitted("namespaces", metadata["namespace"])
     labels = ((home or {}).get("metadata") or {}).get("labels") or {}
     redirected = (metadata.get("annotations") or {}).get(_REDIRECTED) == "enabled"
     if redirected or labels.get(_MODE) == "ambient":
@@ -100,7 +100,7 @@ async def _why_no_proxy(mesh: Mesh, pod: Object) -> str:
     )
 
 
-async def admin(mesh: Mesh, pod: Object, target: str, method: str = "GET") -> bytes:
+async def ask_admin(mesh: Mesh, pod: Object, target: str, method: str = "GET") -> bytes:
     """An answer of the proxy's admin interface, which only listens on the pod's loopback."""
     metadata = pod["metadata"]
     answer = await ask(mesh.api, Door(metadata["namespace"], metadata["name"], ADMIN_PORT), target, method)

@@ -11,9 +11,7 @@ from kmcp_prometheus.api.replies import Reply, reply
 from kmcp_prometheus.api.sources import API, Datasource, chosen, configured
 from kmcp_prometheus.promql.position import located
 from kmcp_prometheus.settings import PrometheusSettings
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import Backend, Call, ToolFailure
 from kmcp_runtime.upstream import Upstream
 from kmcp_runtime.web import LARGEST_ANSWER
 

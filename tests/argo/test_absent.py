@@ -14,11 +14,11 @@ from starlette.routing import Route
 
 from kmcp_argo.server import SERVER
 from kmcp_argo.settings import ArgoSettings
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime.engine.assembly import assemble
 from tests.argo.making import canary, rollout
 from tests.kubernetes.making import kubeconfig
 from tests.mcp import ToolCaller
+from tests.patience import patient
 from tests.serving import served
 
 VERBS = ["get", "list", "patch"]
@@ -71,7 +71,7 @@ def api_server(*groups: dict[str, Any]) -> Starlette:
 async def connected(app: Starlette, folder: Path) -> AsyncIterator[ToolCaller]:
     async with served(app, lifespan="off") as url:
         settings = ArgoSettings(kubeconfig=str(kubeconfig(url, folder)))
-        async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+        async with Client(assemble(SERVER, settings, patient(approval="off"))) as client:
             yield ToolCaller(client)
 
 

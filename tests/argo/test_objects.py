@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime.call import ERROR_META
+from kmcp_runtime import ERROR_META
 from kmcp_runtime.kube.api import KubeApi
 from tests.argo.install import SLEEPER
 from tests.argo.making import canary, experiment, rollout, rollouts_path, template
 from tests.kubernetes.making import make, make_many
 from tests.mcp import ToolCaller
+from tests.slowness import whole
 from tests.waiting import until
 
 pytestmark = [pytest.mark.pods, pytest.mark.usefixtures("controller"), pytest.mark.timeout(300)]
@@ -161,7 +162,9 @@ def _deployment(name: str) -> dict[str, Any]:
 
 
 async def _healthy(tools: ToolCaller, namespace: str) -> None:
-    waited = await tools.ok("argo_get_rollout", rollout_name="web", namespace=namespace, wait=True, timeout_seconds=120)
+    waited = await tools.ok(
+        "argo_get_rollout", rollout_name="web", namespace=namespace, wait=True, timeout_seconds=whole(120)
+    )
     assert waited["rollout"]["status"] == "Healthy"
 
 

@@ -5,9 +5,11 @@ import os
 import time
 from pathlib import Path
 
+from tests.slowness import Deadline
+
 MOUNT = Path("/sys/fs/cgroup")
 WANTED = ("cpuset", "cpu", "io", "memory", "pids", "hugetlb")
-DEADLINE = 15.0
+END_SECONDS = 15
 
 
 def hierarchies() -> list[Path]:
@@ -39,7 +41,7 @@ def create(name: str) -> None:
 
 def remove(name: str) -> None:
     """Remove the groups below `name`, waiting for processes that are just ending."""
-    deadline = time.monotonic() + DEADLINE
+    deadline = Deadline(END_SECONDS)
     for point in hierarchies():
         for group, _, _ in os.walk(point / name, topdown=False):
             _remove_group(Path(group), deadline)
@@ -54,7 +56,7 @@ def _delegate(point: Path, group: Path) -> None:
         (parent / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in wanted))
 
 
-def _remove_group(group: Path, deadline: float) -> None:
+def _remove_group(group: Path, deadline: Deadline) -> None:
     while True:
         try:
             group.rmdir()
@@ -62,6 +64,6 @@ def _remove_group(group: Path, deadline: float) -> None:
         except FileNotFoundError:
             return
         except OSError as error:
-            if error.errno != errno.EBUSY or time.monotonic() > deadline:
+            if error.errno != errno.EBUSY or deadline.passed():
                 raise
             time.sleep(0.05)

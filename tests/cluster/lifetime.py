@@ -19,6 +19,7 @@ from pathlib import Path
 from tests.cluster import cgroups
 from tests.cluster.model import FAILED, READY, Cluster, ClusterUnavailable
 from tests.cluster.processes import CHECKOUT, TAIL
+from tests.slowness import scaled
 
 OUTPUT = "supervisor.log"
 PID = "supervisor.pid"
@@ -76,11 +77,11 @@ def stop(name: str) -> bool:
         _remove(directory)
         return True
     pid = int((directory / PID).read_text())
-    descriptor = os.pidfd_open(pid)
+    descriptor, seconds = os.pidfd_open(pid), scaled(STOP_SECONDS)
     try:
         signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-        if not select.select([descriptor], [], [], STOP_SECONDS)[0]:
-            raise TimeoutError(f"the supervisor (process {pid}) has not ended within {STOP_SECONDS} s")
+        if not select.select([descriptor], [], [], seconds)[0]:
+            raise TimeoutError(f"the supervisor (process {pid}) has not ended within {seconds:.0f} s")
     finally:
         os.close(descriptor)
     if pid in _supervisors:

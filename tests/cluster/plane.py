@@ -13,6 +13,7 @@ import httpx2
 from tests.cluster import binaries, build, components, network
 from tests.cluster.components import Layout
 from tests.cluster.model import TEST_IMAGE, Cluster, ClusterUnavailable
+from tests.slowness import Deadline
 
 KIND = "control plane of its own"
 
@@ -49,8 +50,8 @@ class Plane:
         return process
 
     def _wait(self, path: str) -> None:
-        deadline = time.monotonic() + build.WAIT
-        while time.monotonic() < deadline:
+        deadline = Deadline(build.WAIT)
+        while not deadline.passed():
             with suppress(httpx2.TransportError):
                 if self._http.get(path).status_code == 200:
                     return

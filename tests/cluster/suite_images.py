@@ -3,7 +3,6 @@
 The base is kept in the cache by its recipe, an image by the digest of everything that goes into it, as docker-archives.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -15,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.cluster import binaries, system
+from tests.cluster.locks import one_at_a_time
 from tests.cluster.model import ClusterUnavailable
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ def suite_image(server: str, say: Callable[[str], None]) -> Path:
     """The docker-archive of a server's image (or `controller`), built when its sources changed."""
     tar = binaries.cache() / "images" / f"kmcp-{server}-{tag()}.tar"
     tar.parent.mkdir(parents=True, exist_ok=True)
-    with _turn(tar.parent / "build.lock"):
+    with one_at_a_time(tar.parent / "build.lock"):
         return tar if tar.is_file() else _build(server, tar, say)
 
 
@@ -100,14 +100,6 @@ def _base(say: Callable[[str], None]) -> Path:
         partial = tar.with_suffix(f".{os.getpid()}")
         buildah("push", "--quiet", BASE, f"docker-archive:{partial}:{BASE}")
     return partial.rename(tar)
-
-
-@contextmanager
-def _turn(lock: Path) -> Iterator[None]:
-    """One process at a time: two that build the same take twice as long."""
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 Buildah = Callable[..., str]

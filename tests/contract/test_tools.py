@@ -9,13 +9,10 @@ from typing import Any
 import pytest
 from fastmcp import Client
 
-from kmcp_runtime import publish
+from kmcp_runtime import Effect, RuntimeSettings, Server, ToolSpec, publish
 from kmcp_runtime.catalog import tokens_of
-from kmcp_runtime.cli import SERVERS
-from kmcp_runtime.configured import Server
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
-from kmcp_runtime.tool import Effect, ToolSpec
+from kmcp_runtime.engine.assembly import assemble
+from kmcp_runtime.engine.cli import SERVERS
 from tests.mcp import ToolCaller
 
 NUMBER_OR_BOOLEAN = re.compile(r"(?:true|false|yes|no|[+-]?\d+(?:\.\d+)?)", re.IGNORECASE)

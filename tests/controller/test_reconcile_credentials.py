@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.credentials import Credentials, native
 

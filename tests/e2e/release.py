@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube.api import KubeApi
 from tests.applying import apply
 from tests.chart.rendering import CHART, Chart

@@ -241,7 +241,7 @@ async def test_a_folder_with_alert_rules_is_deleted_only_when_told(tools: ToolCa
 async def test_readiness_says_what_is_absent(address: str, grafana: StandIn) -> None:
     from kmcp_grafana.client.backend import open_backend
     from kmcp_grafana.settings import GrafanaSettings
-    from kmcp_runtime.errors import ToolFailure
+    from kmcp_runtime import ToolFailure
 
     async def trouble(**settings: object) -> ToolFailure:
         async with open_backend(GrafanaSettings.model_validate(settings)) as backend:

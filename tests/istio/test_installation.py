@@ -10,18 +10,18 @@ from fastmcp import Client
 
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.istio.conftest import Backend
 from tests.istio.mesh import chart_settings
 from tests.mcp import ToolCaller
+from tests.patience import patient
 
 pytestmark = pytest.mark.cluster
 
 
 async def serving(settings: IstioSettings) -> AsyncIterator[ToolCaller]:
-    async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+    async with Client(assemble(SERVER, settings, patient(approval="off"))) as client:
         yield ToolCaller(client)
 
 

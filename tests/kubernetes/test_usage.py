@@ -12,15 +12,15 @@ from starlette.routing import Route
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.quantities import millicores, whole_bytes
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import kubeconfig, make, pods_path
 from tests.kubernetes.metrics import GROUP, measuring
 from tests.mcp import ToolCaller
+from tests.patience import patient
 from tests.serving import served
 from tests.waiting import until
 
@@ -51,7 +51,7 @@ async def test_without_the_metrics_api(tmp_path: Path) -> None:
     app = Starlette(routes=[Route("/api", _bare), Route("/apis", _bare)])
     async with served(app) as url:
         settings = KubernetesSettings(kubeconfig=str(kubeconfig(url, tmp_path)))
-        async with Client(assemble(SERVER, settings, RuntimeSettings())) as client:
+        async with Client(assemble(SERVER, settings, patient())) as client:
             refused = await ToolCaller(client).fails("k8s_top", resource_type="pods")
     assert refused["code"] == "unavailable"
     assert "metrics server is not installed" in refused["message"]

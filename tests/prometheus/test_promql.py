@@ -12,12 +12,13 @@ from kmcp_prometheus.promql.parser import parse
 from tests.mcp import ToolCaller
 from tests.prometheus import expressions, known, otlp, program
 from tests.prometheus.conftest import Binaries, connect
+from tests.slowness import scaled
 
 PROMQL, QUERY = "prometheus_promql_tool", "prometheus_query_tool"
 
 
 def asked(url: str, path: str, query: str) -> dict[str, Any]:
-    found: dict[str, Any] = httpx2.post(f"{url}/api/v1/{path}", data={"query": query}, timeout=30).json()
+    found: dict[str, Any] = httpx2.post(f"{url}/api/v1/{path}", data={"query": query}, timeout=scaled(30)).json()
     return found
 
 

@@ -18,7 +18,7 @@ COMPUTED = [f"foo @ {2.0**63:f}", f"foo @ {-(2.0**63):f}"]
 
 def build() -> Path:
     """The judge; built once for each version of Prometheus and of the program."""
-    component = binaries.LATER["prometheus"]
+    component = binaries.BACKENDS["prometheus"]
     digest = hashlib.sha256((component.digest() + _SOURCE.read_text()).encode()).hexdigest()[:16]
     program = binaries.cache() / f"promql-judge-{digest}" / "judge"
     if not program.exists():
@@ -33,7 +33,7 @@ def build() -> Path:
 
 def cases(judge: Path) -> list[str]:
     """The inputs of upstream's parser tests, which its source in the module cache holds."""
-    tests = binaries.source(binaries.LATER["prometheus"], _MODULE) / "promql" / "parser" / "parse_test.go"
+    tests = binaries.source(binaries.BACKENDS["prometheus"], _MODULE) / "promql" / "parser" / "parse_test.go"
     done = subprocess.run([str(judge), "-cases", str(tests)], capture_output=True, check=True)
     found: list[str] = json.loads(done.stdout)
     return [*found, *COMPUTED]

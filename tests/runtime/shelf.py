@@ -12,14 +12,38 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
-from kmcp_runtime.arguments import Cursor, DryRun, Duration, Limit, Name, Time, Word, moment, unpublished
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend, Server
-from kmcp_runtime.errors import ToolFailure, not_found, unavailable
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Body, Change, Diff, Page, Result
-from kmcp_runtime.settings import Settings, setting
-from kmcp_runtime.tool import Effect, EffectByArgument, Rule, ToolSpec, injected, tool, tools_in
+from kmcp_runtime import (
+    Backend,
+    Body,
+    Call,
+    Change,
+    Cursor,
+    Diff,
+    DryRun,
+    Duration,
+    Effect,
+    EffectByArgument,
+    Limit,
+    Name,
+    Page,
+    Result,
+    Rule,
+    Server,
+    Settings,
+    Time,
+    ToolFailure,
+    ToolSpec,
+    Word,
+    cursors,
+    injected,
+    moment,
+    not_found,
+    setting,
+    tool,
+    tools_in,
+    unavailable,
+    unpublished,
+)
 
 
 class ShelfSettings(Settings):

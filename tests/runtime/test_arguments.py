@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from kmcp_runtime.arguments import seconds_of, signed_seconds_of
+from kmcp_runtime import seconds_of
+from kmcp_runtime.arguments import signed_seconds_of
 from tests.mcp import ToolCaller
 
 

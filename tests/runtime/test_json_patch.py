@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import Diff, ToolFailure
 from kmcp_runtime.json_patch import MOST_BYTES, MOST_OPERATIONS, apply_patch, read_pointer, same_json
-from kmcp_runtime.output.results import Diff
 from tests.packages import npm_packages
 
 Step = dict[str, Any]

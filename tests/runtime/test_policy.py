@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime.configured import ConfiguredServer, Process, check_tool_names
-from kmcp_runtime.settings import RuntimeSettings, SettingsError
+from kmcp_runtime import RuntimeSettings, SettingsError
+from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names
 from tests.runtime import shelf
 from tests.runtime.conftest import connected, shelf_of, shelved
 

@@ -1,4 +1,4 @@
-"""Analysis runs and experiments: phase, message, and what each metric measured. Pure."""
+"""AnalysisRuns and Experiments: phase, message, and what each metric measured. Pure."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -6,14 +6,15 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_runtime.arguments import seconds_of
+from kmcp_runtime import seconds_of
 
 Object = Mapping[str, Any]
+# Phases after which an Experiment no longer runs (AnalysisPhase.Completed of argo-rollouts).
 _ENDED = ("Successful", "Failed", "Error", "Inconclusive")
 
 
 class MetricResult(BaseModel):
-    """How often a metric was measured, by outcome."""
+    """The measurements of one metric, counted by outcome."""
 
     name: str
     phase: str
@@ -26,7 +27,7 @@ class MetricResult(BaseModel):
 
 
 class AnalysisRun(BaseModel):
-    """A run of an analysis."""
+    """One AnalysisRun."""
 
     name: str
     phase: str
@@ -80,6 +81,7 @@ def in_words(seconds: float) -> str:
 
 
 def _remaining(duration: str | None, seen: Mapping[str, Any], now: datetime) -> float | None:
+    # The duration counts from availableAt, when every template has its pods, not from the creation of the object.
     if not duration or seen.get("phase") in _ENDED or not seen.get("availableAt"):
         return None
     left = float(seconds_of(duration)) - _since(seen["availableAt"], now)
@@ -91,6 +93,7 @@ def _since(stamp: str, now: datetime) -> float:
 
 
 def _metric(each: Mapping[str, Any]) -> MetricResult:
+    # The controller appends measurements, so the last one is the newest.
     last = (each.get("measurements") or [{}])[-1]
     counts = {name: int(each.get(name) or 0) for name in ("successful", "failed", "inconclusive", "error")}
     return MetricResult(

@@ -1,4 +1,4 @@
-"""Setting images: which containers change, and the patch that changes only them. Pure."""
+"""Setting images: which containers change, and a patch that changes nothing else. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import bad_argument
 
 ALL = "*"
 _LISTS = ("initContainers", "containers", "ephemeralContainers")
@@ -31,7 +31,7 @@ class _Place:
 
 
 def assignment(text: str, found: Object) -> tuple[str, str]:
-    """`container=image` taken apart; `bad_argument` names the containers there are."""
+    """Container and image of `container=image`; the `bad_argument` for anything else lists the containers."""
     container, separator, image = text.partition("=")
     if not separator or not container or not image or image != image.strip():
         raise bad_argument(
@@ -42,18 +42,18 @@ def assignment(text: str, found: Object) -> tuple[str, str]:
 
 
 def changes(found: Object, container: str, image: str) -> tuple[list[ImageChange], list[dict[str, Any]]]:
-    """What changes and the JSON patch for it, which is a conflict when the object has changed meanwhile.
-
-    The version is written, not tested: for a test that fails the API server has no word of its own.
-    """
+    """What changes, and the JSON patch for it; it meets a conflict when the object has changed since it was read."""
     places = [place for place in _places(found) if container in (ALL, place.name)]
     if not places:
         raise bad_argument(f"container_image: no container {container!r}", f"containers: {_names(found)}")
     changed = [place for place in places if place.image != image]
+    # Pointers by index: a strategic merge patch, which finds containers by name, does not exist for custom resources.
     writes = [{"op": "replace", "path": f"{place.pointer}/image", "value": image} for place in changed]
+    # The version is written instead of tested: the API server answers a stale one with a conflict, but a failed JSON
+    # Patch "test" with a plain 422.
     version = {"op": "replace", "path": "/metadata/resourceVersion", "value": found["metadata"]["resourceVersion"]}
-    told = [ImageChange.model_validate({"container": each.name, "from": each.image, "to": image}) for each in changed]
-    return told, [version, *writes] if changed else []
+    rows = [ImageChange.model_validate({"container": each.name, "from": each.image, "to": image}) for each in changed]
+    return rows, [version, *writes] if changed else []
 
 
 def _places(found: Object) -> Iterator[_Place]:

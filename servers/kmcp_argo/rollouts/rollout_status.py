@@ -1,4 +1,4 @@
-"""A Rollout as people know it from the plugin: status, step, weight, who is stable and who canary. Pure."""
+"""A Rollout as the kubectl plugin shows it: status, step and weight. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,12 +18,12 @@ class Row(BaseModel):
     status: str
     message: str | None = None
     step: str | None = Field(default=None, description="done/all")
-    set_weight: int | None = Field(default=None, description="Percent that the canary is to get")
+    set_weight: int | None = Field(default=None, description="Percent of the traffic for the canary")
     ready: int
     desired: int
     up_to_date: int
     available: int
-    images: list[str] | None = Field(default=None, description="Absent when a workload is referenced")
+    images: list[str] | None = Field(default=None, description="Absent when the rollout references a workload")
 
 
 def row(found: Object) -> Row:
@@ -47,11 +47,13 @@ def row(found: Object) -> Row:
 
 
 def phase(found: Object) -> tuple[str, str]:
-    """Status and message as the plugin tells them: what the controller has not seen yet is progressing."""
+    """Status and message, as the plugin computes them (argo-rollouts, GetRolloutPhase)."""
     seen, metadata = status_of(found), found["metadata"]
     observed, generation = str(seen.get("observedGeneration") or ""), int(metadata.get("generation") or 0)
+    # The controller has not seen this spec yet. Up to 0.9 observedGeneration is a hash, which says nothing here.
     if observed.isdigit() and int(observed) < generation:
         return "Progressing", "waiting for rollout spec update to be observed"
+    # Someone has cleared the pause conditions, and the controller has not acted on that yet.
     if seen.get("controllerPause") and not seen.get("pauseConditions"):
         return "Progressing", "waiting for rollout to unpause"
     if seen.get("phase"):
@@ -67,7 +69,7 @@ def strategy(found: Object) -> str:
 
 
 def steps(found: Object) -> list[Mapping[str, Any]]:
-    """Steps of the canary; none for blue-green."""
+    """The steps of a canary; empty for blue-green."""
     return list(((spec_of(found).get("strategy") or {}).get("canary") or {}).get("steps") or ())
 
 
@@ -82,15 +84,18 @@ def step(found: Object) -> str | None:
 
 
 def set_weight(found: Object) -> int | None:
-    """The weight that the steps so far ask for; None for blue-green."""
+    """The weight that the steps so far ask for, in percent; None for blue-green."""
     if strategy(found) != "Canary":
         return None
+    # An aborted canary gets no traffic, whichever step it was at.
     if status_of(found).get("abort"):
         return 0
     all_steps, index = steps(found), step_index(found)
+    # Past the last step all traffic goes to the new version; a router may count in other units than percent.
     if index >= len(all_steps):
         routing = spec_of(found)["strategy"]["canary"].get("trafficRouting") or {}
         return int(routing.get("maxTrafficWeight") or FULL_WEIGHT)
+    # Steps without setWeight leave the weight as an earlier step has set it.
     weights = [int(each["setWeight"]) for each in all_steps[: index + 1] if each.get("setWeight") is not None]
     return weights[-1] if weights else 0
 
@@ -117,6 +122,7 @@ def is_fully_promoted(found: Object) -> bool:
 
 def desired(found: Object) -> int:
     replicas = spec_of(found).get("replicas")
+    # An absent number means 1 (argo-rollouts, defaults.GetReplicasOrDefault).
     return 1 if replicas is None else int(replicas)
 
 

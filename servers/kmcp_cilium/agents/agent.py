@@ -7,7 +7,7 @@ from typing import Any
 
 from kmcp_cilium.agents import failures, removals
 from kmcp_cilium.agents.pods import CONTAINER, AgentPod
-from kmcp_runtime.errors import Code, ToolFailure, timed_out, too_large, unavailable
+from kmcp_runtime import Code, ToolFailure, timed_out, too_large, unavailable
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.execution import Execution, execute
 
@@ -45,26 +45,26 @@ class Agent:
     def node(self) -> str:
         return self.pod.node
 
-    async def json(self, *words: str) -> Any:
+    async def call_json(self, *words: str) -> Any:
         """The one JSON document that a command answers with `-o json`."""
         at = words.index("--") if "--" in words else len(words)
         words = (*words[:at], "-o", "json", *words[at:])
-        return parsed(await self.text(*words), self._shown(words))
+        return parsed(await self.call(*words), self._shown(words))
 
-    async def json_or(self, codes: tuple[Code, ...], otherwise: Any, *words: str) -> Any:
+    async def call_json_or(self, codes: tuple[Code, ...], otherwise: Any, *words: str) -> Any:
         """The document, or `otherwise` where the agent fails with one of these codes: absence is an answer."""
         try:
-            return await self.json(*words)
+            return await self.call_json(*words)
         except ToolFailure as failure:
             if failure.code not in codes:
                 raise
             return otherwise
 
-    async def text(self, *words: str, seconds: float = SECONDS) -> str:
+    async def call(self, *words: str, seconds: float = SECONDS) -> str:
         """What a command writes to its standard output."""
-        gone = await self.removed(*words)
+        gone = await self.find_removal(*words)
         if gone is not None:
-            raise gone.failure(await self.version())
+            raise gone.failure(await self.read_version())
         ended = await self.run(PROGRAM, *words, seconds=seconds)
         stdout = ended.stdout.decode(errors="replace")
         if ended.exit_code != 0:
@@ -73,19 +73,19 @@ class Agent:
             raise failures.misunderstood(self._shown(words))
         return stdout
 
-    async def removed(self, *words: str) -> removals.Removal | None:
+    async def find_removal(self, *words: str) -> removals.Removal | None:
         """Why this agent's version no longer has a command; None when it has it."""
         gone = removals.removal_of(words)
         if gone is None:
             return None
-        version = removals.minor(await self.version())
+        version = removals.minor(await self.read_version())
         return gone if version is None or version >= gone.since else None
 
-    async def version(self) -> str:
+    async def read_version(self) -> str:
         """The agent's version, such as `1.19.5`; its program's where the agent does not answer."""
         if self.pod.key not in self.memory.versions:
             words = ("version", "-o", "json")
-            told = parsed(await self.text(*words), self._shown(words))
+            told = parsed(await self.call(*words), self._shown(words))
             version = (told.get("Daemon") or {}).get("Version") or (told.get("Client") or {}).get("Version")
             self.memory.versions[self.pod.key] = str(version or "an unknown version")
         return self.memory.versions[self.pod.key]

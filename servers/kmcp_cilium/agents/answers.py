@@ -6,8 +6,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, Field
 
-from kmcp_runtime.errors import ToolFailure
-from kmcp_runtime.output.results import Page, Result
+from kmcp_runtime import Page, Result, ToolFailure
 
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")

@@ -2,7 +2,7 @@
 
 import re
 
-from kmcp_runtime.errors import Code, ToolFailure, unavailable
+from kmcp_runtime import Code, ToolFailure, unavailable
 
 BACKEND = "cilium-agent"
 _HELP = re.compile(r"^Usage:\n\s+cilium(?:-dbg)?\b", re.MULTILINE)

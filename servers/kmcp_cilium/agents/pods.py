@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found, unavailable
+from kmcp_runtime import ToolFailure, bad_argument, nearest, not_found, unavailable
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.pages import FORMS
 
@@ -40,7 +40,7 @@ class AgentPod:
         return self.namespace, self.name, self.restarts
 
 
-async def home(api: KubeApi) -> str | None:
+async def find_home(api: KubeApi) -> str | None:
     """The namespace that agents run in; None when there are none."""
     query = (("labelSelector", SELECTOR), ("limit", "50"))
     found = await api.get("/api/v1/pods", query, FORMS["names"])
@@ -57,7 +57,7 @@ async def home(api: KubeApi) -> str | None:
     return str(namespaces[0])
 
 
-async def listed(api: KubeApi, namespace: str, selector: str = SELECTOR) -> list[AgentPod]:
+async def list_pods(api: KubeApi, namespace: str, selector: str = SELECTOR) -> list[AgentPod]:
     """Every agent's pod (or those of a companion), by node."""
     query = (("labelSelector", selector), ("includeObject", "None"), ("resourceVersion", "0"))
     table = await api.get(f"/api/v1/namespaces/{namespace}/pods", query, FORMS["table"])

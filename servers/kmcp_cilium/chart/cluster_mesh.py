@@ -6,7 +6,7 @@ from typing import Any
 
 from kmcp_cilium.chart import releases
 from kmcp_cilium.client import Cilium
-from kmcp_runtime.errors import bad_argument, conflict, unavailable
+from kmcp_runtime import bad_argument, conflict, unavailable
 from kmcp_runtime.helm.release import Release
 from kmcp_runtime.kube.cluster import Place
 from kmcp_runtime.kube.failures import StatusFailure
@@ -44,8 +44,8 @@ class Side:
         return names(self.clusters)
 
 
-async def side(cilium: Cilium) -> Side:
-    return Side(cilium, await releases.current(cilium))
+async def read_side(cilium: Cilium) -> Side:
+    return Side(cilium, await releases.read_release(cilium))
 
 
 def names(clusters: Any) -> list[str]:
@@ -95,16 +95,16 @@ def check(here: Side, there: Side, name: str) -> None:
         raise conflict("; ".join(faults), "names and numbers are given at installation: cilium_install_cilium")
 
 
-async def entry(there: Side, endpoints: list[str] | None, same_authority: bool) -> dict[str, Any]:
+async def describe_access(there: Side, endpoints: list[str] | None, same_authority: bool) -> dict[str, Any]:
     """How to reach a cluster's API server for the mesh: its addresses, and certificates where they are needed."""
-    addresses = endpoints or await _addresses(there)
+    addresses = endpoints or await _list_addresses(there)
     pairs = [address.partition("/")[0].rsplit(":", 1) for address in addresses]
     hosts, ports = zip(*pairs, strict=True)
     if len(set(ports)) > 1:
         raise bad_argument(f"endpoints: all need the same port, not {', '.join(sorted(set(ports)))}")
     found: dict[str, Any] = {"ips": [host.strip("[]") for host in hosts], "port": int(ports[0])}
     if not same_authority:
-        data = await _secret(there.cilium, _CERTIFICATE) or {}
+        data = await _read_secret(there.cilium, _CERTIFICATE) or {}
         if not data:
             raise unavailable(
                 f"the clusters have different authorities, and {there.name} has no Secret {_CERTIFICATE}",
@@ -114,25 +114,25 @@ async def entry(there: Side, endpoints: list[str] | None, same_authority: bool) 
     return found
 
 
-async def same_authority(here: Cilium, there: Cilium) -> bool:
+async def compare_authorities(here: Cilium, there: Cilium) -> bool:
     """Whether both clusters trust the same certificate authority."""
-    own, other = await _secret(here, _AUTHORITY), await _secret(there, _AUTHORITY)
+    own, other = await _read_secret(here, _AUTHORITY), await _read_secret(there, _AUTHORITY)
     return bool(own and other) and (own or {}).get("ca.crt") == (other or {}).get("ca.crt")
 
 
-async def secret_names(cilium: Cilium) -> list[str]:
+async def list_configured(cilium: Cilium) -> list[str]:
     """Clusters that the agents have connection settings for."""
-    data = await _secret(cilium, SECRET) or {}
+    data = await _read_secret(cilium, SECRET) or {}
     return sorted(key for key in data if "." not in key)
 
 
-async def service(cilium: Cilium) -> Object | None:
+async def read_service(cilium: Cilium) -> Object | None:
     """The Service of the mesh's API server, None where mesh is off."""
-    return await _object(cilium, "services", APISERVER)
+    return await _read_object(cilium, "services", APISERVER)
 
 
-async def _addresses(there: Side) -> list[str]:
-    found = await service(there.cilium)
+async def _list_addresses(there: Side) -> list[str]:
+    found = await read_service(there.cilium)
     if found is None:
         raise unavailable(f"{there.name} has no Service {APISERVER}", "cilium_toggle_cluster_mesh switches mesh on")
     spec = found.get("spec") or {}
@@ -159,13 +159,13 @@ def _internal(node: Object) -> str | None:
     return next((each["address"] for each in addresses if each.get("type") == "InternalIP"), None)
 
 
-async def _secret(cilium: Cilium, name: str) -> Object | None:
-    found = await _object(cilium, "secrets", name)
+async def _read_secret(cilium: Cilium, name: str) -> Object | None:
+    found = await _read_object(cilium, "secrets", name)
     return None if found is None else found.get("data") or {}
 
 
-async def _object(cilium: Cilium, resource: str, name: str) -> Object | None:
-    place = Place(await cilium.discovery.resolve(resource), await cilium.namespace())
+async def _read_object(cilium: Cilium, resource: str, name: str) -> Object | None:
+    place = Place(await cilium.discovery.resolve(resource), await cilium.find_namespace())
     try:
         found: Object = await cilium.api.get(place.kind.path(place.namespace, name))
     except StatusFailure as failure:

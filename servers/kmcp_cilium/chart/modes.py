@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from kmcp_cilium.chart.releases import nested, value_at
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import bad_argument
 
 Mode = Literal["tunnel", "native", "aws-eni", "gke", "azure", "aks-byocni"]
 _VALUES: Mapping[Mode, Mapping[str, Any]] = {

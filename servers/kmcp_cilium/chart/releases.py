@@ -3,16 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, Field
 
 from kmcp_cilium.client import Cilium
-from kmcp_runtime.errors import ToolFailure, conflict, unavailable
+from kmcp_runtime import Body, ToolFailure, conflict, read_yaml, unavailable
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm.client import Upgrade, ValuesMode
 from kmcp_runtime.helm.manifests import Difference, How
 from kmcp_runtime.helm.release import Release
-from kmcp_runtime.output.results import Body
 
 NAME = "cilium"
 SECONDS = 150.0
@@ -58,33 +56,33 @@ class ReleaseChange(Body):
     diff: Difference | None = Field(default=None, description="Dry run: unified diff, secrets redacted")
 
 
-async def found(cilium: Cilium) -> Release | None:
+async def find_release(cilium: Cilium) -> Release | None:
     """The release, None when Cilium was not installed with Helm here."""
-    namespace = await cilium.namespace()
+    namespace = await cilium.find_namespace()
     return await cilium.helm.releases(cilium).find(namespace, NAME)
 
 
-async def current(cilium: Cilium) -> Release:
+async def read_release(cilium: Cilium) -> Release:
     """The release; `unavailable` when Cilium was not installed with Helm."""
-    release = await found(cilium)
+    release = await find_release(cilium)
     if release is None or release.status == "uninstalled":
         raise unavailable(
-            f"no release {NAME} in namespace {await cilium.namespace()}: Cilium was not installed with Helm there",
+            f"no release {NAME} in namespace {await cilium.find_namespace()}: Cilium was not installed with Helm there",
             "cilium_install_cilium installs it; KMCP_CILIUM_NAMESPACE says where it is",
         )
     return release
 
 
-async def with_values(cilium: Cilium, release: Release, values: Mapping[str, Any], dry_run: bool) -> ReleaseChange:
+async def change_values(cilium: Cilium, release: Release, values: Mapping[str, Any], dry_run: bool) -> ReleaseChange:
     """The same chart with some values changed; nothing is run where they are as wanted already."""
     changed = differing(release.values(), values)
     if not changed:
         return _unchanged(release, dry_run)
-    wanted = await order(cilium, release, values, version=await _same_version(cilium, release), dry_run=dry_run)
+    wanted = await plan_upgrade(cilium, release, values, version=await _keep_version(cilium, release), dry_run=dry_run)
     return answer(release, await cilium.helm.upgrade(cilium, wanted), changed, dry_run)
 
 
-async def order(
+async def plan_upgrade(
     cilium: Cilium,
     before: Release | None,
     values: Mapping[str, Any],
@@ -98,7 +96,7 @@ async def order(
     mode: ValuesMode = "reset_then_reuse" if before else "default"
     return Upgrade(
         name=NAME,
-        namespace=await cilium.namespace(),
+        namespace=await cilium.find_namespace(),
         chart=cilium.settings.cilium_chart,
         version=version,
         values=values,
@@ -117,11 +115,7 @@ def answer(
     objects = [ChangedObject(kind=each.part.kind, name=each.part.name, change=each.how) for each in differences]
     done = "upgraded" if before else "installed"
     return ReleaseChange(
-        namespace=after.namespace,
-        revision=after.revision,
-        status=after.status,
-        chart_version=after.chart_version,
-        app_version=after.app_version or None,
+        **_description(after),
         result=f"would be {done}" if dry_run else done,
         changed=not dry_run,
         values=changed,
@@ -136,25 +130,26 @@ def answer(
 
 def _unchanged(release: Release, dry_run: bool) -> ReleaseChange:
     return ReleaseChange(
-        namespace=release.namespace,
-        revision=release.revision,
-        status=release.status,
-        chart_version=release.chart_version,
-        app_version=release.app_version or None,
-        result="unchanged",
-        changed=False,
-        values=[],
-        objects=[],
-        dry_run=dry_run or None,
+        **_description(release), result="unchanged", changed=False, values=[], objects=[], dry_run=dry_run or None
     )
 
 
-async def _same_version(cilium: Cilium, release: Release) -> str | None:
+def _description(release: Release) -> dict[str, Any]:
+    return {
+        "namespace": release.namespace,
+        "revision": release.revision,
+        "status": release.status,
+        "chart_version": release.chart_version,
+        "app_version": release.app_version or None,
+    }
+
+
+async def _keep_version(cilium: Cilium, release: Release) -> str | None:
     """The version to ask for so that only values change; a chart on this machine must be that one."""
     chart = await cilium.helm.charts.resolve(cilium.call, cilium.settings.cilium_chart, None)
     if not chart.local:
         return release.chart_version
-    there = str((yaml.safe_load(await cilium.helm.show(cilium.call, chart, "chart")) or {}).get("version"))
+    there = str((read_yaml(await cilium.helm.show(cilium.call, chart, "chart")) or {}).get("version"))
     if there != release.chart_version:
         raise conflict(
             f"the release runs chart {release.chart_version}, and the chart at {cilium.settings.cilium_chart} is "

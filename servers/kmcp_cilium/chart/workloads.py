@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from kmcp_cilium.client import Cilium
-from kmcp_cilium.state.endpoint_state import part
+from kmcp_cilium.state.fields import part
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.pages import FORMS
@@ -32,9 +32,9 @@ class Coverage(BaseModel):
     pods: int = Field(description="Running pods that have a network of their own")
 
 
-async def components(cilium: Cilium) -> list[Component]:
+async def list_components(cilium: Cilium) -> list[Component]:
     """Those of Cilium's workloads that this cluster has."""
-    namespace = await cilium.namespace()
+    namespace = await cilium.find_namespace()
     sets = await cilium.listed("daemonsets.apps", namespace)
     deployments = await cilium.listed("deployments.apps", namespace)
     found = [_of_set(each) for each in sets if each["metadata"]["name"] in DAEMON_SETS]
@@ -50,9 +50,9 @@ def versions(found: list[Component]) -> dict[str, str]:
     }
 
 
-async def configuration(cilium: Cilium) -> dict[str, str]:
+async def read_configuration(cilium: Cilium) -> dict[str, str]:
     """ConfigMap cilium-config; empty where Cilium is configured in another way."""
-    path = f"/api/v1/namespaces/{await cilium.namespace()}/configmaps/cilium-config"
+    path = f"/api/v1/namespaces/{await cilium.find_namespace()}/configmaps/cilium-config"
     try:
         return dict((await cilium.api.get(path)).get("data") or {})
     except StatusFailure as failure:
@@ -74,15 +74,15 @@ def features(configuration: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in told.items() if value}
 
 
-async def coverage(cilium: Cilium) -> Coverage:
+async def count_coverage(cilium: Cilium) -> Coverage:
     """How many pods are endpoints of Cilium. Counted in tables without objects: a row each."""
     running = "spec.hostNetwork=false,status.phase=Running"
-    pods = await _rows(cilium.api, "/api/v1/pods", (("fieldSelector", running),))
-    managed = await _rows(cilium.api, "/apis/cilium.io/v2/ciliumendpoints")
+    pods = await _count_rows(cilium.api, "/api/v1/pods", (("fieldSelector", running),))
+    managed = await _count_rows(cilium.api, "/apis/cilium.io/v2/ciliumendpoints")
     return Coverage(managed=managed, pods=pods)
 
 
-async def _rows(api: KubeApi, path: str, query: tuple[tuple[str, str], ...] = ()) -> int:
+async def _count_rows(api: KubeApi, path: str, query: tuple[tuple[str, str], ...] = ()) -> int:
     try:
         table = await api.get(path, (*query, ("includeObject", "None"), ("resourceVersion", "0")), FORMS["table"])
     except StatusFailure as failure:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from kmcp_cilium.client import Cilium
-from kmcp_cilium.state.endpoint_state import part
-from kmcp_runtime.errors import ToolFailure
+from kmcp_cilium.state.fields import part
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.discovery import Kind
 
@@ -20,7 +20,7 @@ NAMESPACE_LABEL = "k8s:io.kubernetes.pod.namespace"
 _PAGE = 500
 
 
-async def objects(
+async def list_objects(
     cilium: Cilium, kind: Kind, namespace: str | None, selector: str | None = None
 ) -> list[dict[str, Any]]:
     """Every object of a kind, page by page."""
@@ -35,7 +35,7 @@ async def objects(
             return found
 
 
-async def all_of(cilium: Cilium, resource_type: str) -> list[dict[str, Any]]:
+async def list_custom(cilium: Cilium, resource_type: str) -> list[dict[str, Any]]:
     """Every object of a custom kind in the cluster; none where the kind is not installed."""
     try:
         kind = await cilium.discovery.resolve(resource_type)
@@ -43,7 +43,7 @@ async def all_of(cilium: Cilium, resource_type: str) -> list[dict[str, Any]]:
         if failure.code != "not_found":
             raise
         return []
-    return await objects(cilium, kind, None)
+    return await list_objects(cilium, kind, None)
 
 
 def invalid_because(policy: Mapping[str, Any]) -> str | None:

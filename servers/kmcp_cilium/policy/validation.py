@@ -25,11 +25,11 @@ class Verdict(BaseModel):
     error: str | None = None
 
 
-async def verdicts(cilium: Cilium, agent: Agent, discovery: bool = False) -> list[Verdict]:
+async def validate_policies(cilium: Cilium, agent: Agent, discovery: bool = False) -> list[Verdict]:
     """Every Cilium policy of the cluster, invalid ones first."""
-    found = await _validated(agent, discovery)
+    found = await _run_preflight(agent, discovery)
     for kind in policy_objects.CUSTOM:
-        for policy in await policy_objects.all_of(cilium, policy_objects.RESOURCES[kind]):
+        for policy in await policy_objects.list_custom(cilium, policy_objects.RESOURCES[kind]):
             _add_condition(found, kind, policy)
     return sorted(found.values(), key=lambda each: (each.valid, each.kind, each.namespace or "", each.name))
 
@@ -38,7 +38,7 @@ _LINE = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
 Verdicts = dict[tuple[str, str | None, str], Verdict]
 
 
-async def _validated(agent: Agent, discovery: bool) -> Verdicts:
+async def _run_preflight(agent: Agent, discovery: bool) -> Verdicts:
     """The verdicts among the lines of the command's log; its exit code only says whether all are valid."""
     words = ["preflight", "validate-cnp", *(("--enable-k8s-api-discovery",) if discovery else ())]
     ended = await agent.run("cilium-dbg", *words, seconds=SECONDS - _MARGIN_SECONDS)

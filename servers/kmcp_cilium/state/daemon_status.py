@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium.state.endpoint_state import Controller, failing, part
+from kmcp_cilium.state.endpoint_state import Controller, failing
+from kmcp_cilium.state.fields import part
 
 
 class Part(BaseModel):

@@ -11,9 +11,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import as_text, check_operand
 from kmcp_cilium.client import Cilium
+from kmcp_cilium.state.fields import part
 from kmcp_cilium.state.labels import of_its_own, policy_of, selector
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
+from kmcp_runtime import ToolFailure, Word, bad_argument, not_found
 
 PREFIXES = (
     "cep-name",
@@ -72,15 +72,15 @@ async def locate(cilium: Cilium, endpoint_id: str, node: str | None) -> Located:
     """The endpoint that is meant; a pod's node is looked up, any other needs the node where there are several."""
     pod = _pod_in(endpoint_id)
     if pod is None:
-        agent, word = await cilium.one_agent(node), endpoint_id
+        agent, word = await cilium.find_one_agent(node), endpoint_id
     else:
-        agent, word = await cilium.one_agent(node or await _node_of(cilium, *pod)), f"cep-name:{pod[0]}/{pod[1]}"
+        agent, word = await cilium.find_one_agent(node or await _find_node(cilium, *pod)), f"cep-name:{pod[0]}/{pod[1]}"
     try:
-        (found,) = await agent.json("endpoint", "get", word)
+        (found,) = await agent.call_json("endpoint", "get", word)
     except ToolFailure as failure:
         if failure.code != "not_found":
             raise
-        raise await _elsewhere(cilium, agent, endpoint_id, word) from None
+        raise await _explain_absence(cilium, agent, endpoint_id, word) from None
     return Located(agent, found)
 
 
@@ -90,7 +90,7 @@ def _pod_in(endpoint_id: str) -> tuple[str, str] | None:
     return (pod[1], pod[2]) if pod and "/" in pod[0] else None
 
 
-async def _node_of(cilium: Cilium, namespace: str, name: str) -> str:
+async def _find_node(cilium: Cilium, namespace: str, name: str) -> str:
     pod = await cilium.read_kind("pods", name, namespace)
     node = (pod.get("spec") or {}).get("nodeName")
     if not node:
@@ -103,14 +103,14 @@ async def _node_of(cilium: Cilium, namespace: str, name: str) -> str:
     return str(node)
 
 
-async def _elsewhere(cilium: Cilium, asked: Agent, endpoint_id: str, word: str) -> ToolFailure:
+async def _explain_absence(cilium: Cilium, asked: Agent, endpoint_id: str, word: str) -> ToolFailure:
     """Why an endpoint is not on a node: with the nodes that do have one of that name."""
-    others = [agent for agent in await cilium.ready_agents(MOST_ASKED + 1) if agent.node != asked.node]
+    others = [agent for agent in await cilium.list_ready_agents(MOST_ASKED + 1) if agent.node != asked.node]
 
     async def has(agent: Agent) -> bool:
-        return bool(await agent.json("endpoint", "get", word))
+        return bool(await agent.call_json("endpoint", "get", word))
 
-    found = [node for node, there in await cilium.asked(others[:MOST_ASKED], has) if there]
+    found = [node for node, there in await cilium.ask_each(others[:MOST_ASKED], has) if there]
     hint = f"node {', '.join(found)} has one" if found else f"cilium_get_endpoints_list node_name={asked.node}"
     return not_found(f"endpoint {endpoint_id!r} is not on node {asked.node}", hint)
 
@@ -167,14 +167,6 @@ _POLICY = {
     "audit-ingress": ("audit", "disabled"),
     "audit-egress": ("disabled", "audit"),
 }
-
-
-def part(content: Mapping[str, Any], *path: str) -> dict[str, Any]:
-    """An object inside of an answer, empty where any step to it is absent."""
-    node: Any = content
-    for name in path:
-        node = (node or {}).get(name)
-    return dict(node or {})
 
 
 def pod_of(endpoint: Mapping[str, Any]) -> tuple[str | None, str | None]:

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from kmcp_cilium.agents import failures
 from kmcp_cilium.agents.agent import Agent
-from kmcp_cilium.state.endpoint_state import part
+from kmcp_cilium.state.fields import part
 from kmcp_cilium.state.labels import of_its_own
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, unavailable
 
 _PROGRAM = "hubble"
 _OFF = ("hubble.sock", "connection refused", "failed to connect", "context deadline exceeded")
@@ -64,7 +64,7 @@ def words(pods: Mapping[str, str | None], namespace: str | None) -> list[str]:
     return ["observe", "flows", *(word for pair in named for word in pair)]
 
 
-async def observed(agent: Agent, argv: list[str]) -> Seen:
+async def observe(agent: Agent, argv: list[str]) -> Seen:
     """The flows of one agent; `unavailable` where Hubble is off."""
     ended = await agent.run(_PROGRAM, *argv)
     stdout, stderr = (stream.decode(errors="replace") for stream in (ended.stdout, ended.stderr))

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from kmcp_cilium.agents.agent import Agent
-from kmcp_cilium.state.endpoint_state import part
-from kmcp_runtime.errors import not_found
+from kmcp_cilium.state.fields import part
+from kmcp_runtime import not_found
 
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[\d.]+):(?P<port>\d{1,5})(?:/(?P<protocol>[A-Za-z]+))?(?:/[a-z])?")
 PROTOCOLS = ("TCP", "UDP", "SCTP")
@@ -58,16 +58,16 @@ def check_service_id(text: str) -> str:
     return text if text.isdigit() else check_frontend(text)
 
 
-async def listed(agent: Agent, with_affinity: bool = False) -> list[Service]:
+async def list_services(agent: Agent, with_affinity: bool = False) -> list[Service]:
     """Every service of an agent, by number."""
-    told = await agent.json("service", "list")
+    told = await agent.call_json("service", "list")
     found = (_service(each, with_affinity) for each in told or ())
     return sorted(found, key=lambda service: (service.id, service.frontend))
 
 
-async def found(agent: Agent, service_id: str) -> Service:
+async def find_service(agent: Agent, service_id: str) -> Service:
     """The one with this number or frontend; a frontend without a protocol means any."""
-    services = await listed(agent)
+    services = await list_services(agent)
     for service in services:
         if is_meant(service, service_id):
             return service

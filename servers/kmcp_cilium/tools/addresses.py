@@ -10,10 +10,7 @@ from kmcp_cilium.arguments import AnyNode, Elements
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import prefix
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, Word, bad_argument, injected, not_found
 
 
 class Address(BaseModel):
@@ -37,8 +34,8 @@ async def cilium_list_ip_addresses(
     node_name: AnyNode = None, limit: Limit = 200, cursor: Cursor = None, cilium: Cilium = injected()
 ) -> Addresses:
     """List the IP cache: every address Cilium knows, its identity, pod and host."""
-    agent = await cilium.any_agent(node_name)
-    found = [_address(entry) for entry in await agent.json("ip", "list")]
+    agent = await cilium.find_any_agent(node_name)
+    found = [_address(entry) for entry in await agent.call_json("ip", "list")]
     return cilium.page(Addresses, found, limit, cursor)
 
 
@@ -52,10 +49,10 @@ async def cilium_show_ip_cache_information(
     """Show whose an address is, or which addresses the identity with these labels has."""
     if (cidr is None) == (not labels):
         raise bad_argument("exactly one of cidr and labels is needed", "cilium_list_ip_addresses lists all")
-    agent = await cilium.any_agent(node_name)
+    agent = await cilium.find_any_agent(node_name)
     words = ("-l", ",".join(labels)) if labels else (str(cidr),)
     try:
-        told = await agent.text("ip", "get", *words, "-o", "json")
+        told = await agent.call("ip", "get", *words, "-o", "json")
     except ToolFailure as failure:
         if failure.code != "not_found":
             raise

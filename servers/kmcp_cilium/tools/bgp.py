@@ -13,10 +13,8 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import address
 from kmcp_cilium.state import bgp_routes
-from kmcp_cilium.state.endpoint_state import part
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
-from kmcp_runtime.tool import Effect, Rule, injected
+from kmcp_cilium.state.fields import part
+from kmcp_runtime import Cursor, Effect, Limit, Rule, ToolFailure, Word, bad_argument, injected, not_found
 
 _WHY = "the real agent's peer never answers: an established session, and what it advertises, is a stand-in's"
 _UNKNOWN = re.compile(r"(?:virtual router|neighbor) [^\"]*(?:does not|doesn't) exist")
@@ -77,10 +75,10 @@ async def cilium_list_bgp_peers(
     node_name: EveryNode = None, limit: Limit = 100, cursor: Cursor = None, cilium: Cilium = injected()
 ) -> Peers:
     """List BGP sessions of nodes with state and routes, and peers that are configured without a session."""
-    answers = await cilium.everywhere(node_name, lambda agent: _told(agent, "peers"))
+    answers = await cilium.ask_agents(node_name, lambda agent: _read_bgp(agent, "peers"))
     running = {node: told for node, told in answers if told is not None}
     found = [_peer(node, each) for node, told in running.items() for each in told]
-    found += await _missing(cilium, found, node_name)
+    found += await _list_without_session(cilium, found, node_name)
     found.sort(key=lambda peer: (peer.node, peer.peer_address))
     hint = _ENABLE if not running else None if found else "No CiliumBGPClusterConfig selects these nodes."
     return cilium.page(Peers, found, limit, cursor, hint, enabled=bool(running), unreachable=answers.unreachable)
@@ -104,7 +102,7 @@ async def cilium_list_bgp_routes(
     words = ["routes", table, afi, safi]
     words += ["vrouter", str(vrouter_asn)] if vrouter_asn else []
     words += ["peer", peer] if peer else []
-    answers = await cilium.everywhere(node_name, lambda agent: _told(agent, *words))
+    answers = await cilium.ask_agents(node_name, lambda agent: _read_bgp(agent, *words))
     running = {node: told for node, told in answers if told is not None}
     found = [route for node, told in running.items() for each in told for route in _routes(node, each)]
     found.sort(key=lambda route: (route.node, route.prefix, not route.best))
@@ -112,10 +110,10 @@ async def cilium_list_bgp_routes(
     return cilium.page(Routes, found, limit, cursor, hint, enabled=bool(running), unreachable=answers.unreachable)
 
 
-async def _told(agent: Agent, *words: str) -> list[Mapping[str, Any]] | None:
+async def _read_bgp(agent: Agent, *words: str) -> list[Mapping[str, Any]] | None:
     """The answer as data; None where BGP is off, which the command says in a sentence."""
     try:
-        text = await agent.text("bgp", *words, "-o", "json")
+        text = await agent.call("bgp", *words, "-o", "json")
     except ToolFailure as failure:
         unknown = _UNKNOWN.search(failure.message)
         if unknown is None:
@@ -126,7 +124,7 @@ async def _told(agent: Agent, *words: str) -> list[Mapping[str, Any]] | None:
     return list(parsed(text, f"cilium-dbg bgp {words[0]}") or ())
 
 
-async def _missing(cilium: Cilium, found: list[Peer], node_name: str | None) -> list[Peer]:
+async def _list_without_session(cilium: Cilium, found: list[Peer], node_name: str | None) -> list[Peer]:
     """Peers that the cluster's configuration names and no agent has a session with."""
     try:
         configs = await cilium.listed(_WANTED, None)

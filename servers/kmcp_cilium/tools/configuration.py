@@ -12,9 +12,7 @@ from kmcp_cilium.arguments import OneNode, as_text
 from kmcp_cilium.changes import POLICY_ENFORCEMENT
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected
 
 Option = Literal[
     "ConntrackAccounting",
@@ -85,13 +83,13 @@ async def cilium_show_configuration_options(
     if sum((list_all, list_read_only, list_options)) > 1:
         raise bad_argument("only one of list_all, list_read_only and list_options", "list_all holds the read-only ones")
     if list_options:
-        agent = await cilium.any_agent(None if node_name == ALL else node_name)
-        return _shown(agent.node, _explained(await agent.text("config", "--list-options")), match)
+        agent = await cilium.find_any_agent(None if node_name == ALL else node_name)
+        return _shown(agent.node, _explained(await agent.call("config", "--list-options")), match)
     flag = ("-a",) if list_all else ("-r",) if list_read_only else ()
     if node_name != ALL:
-        agent = await cilium.any_agent(node_name)
-        return _shown(agent.node, _flat(await agent.json("config", *flag)), match)
-    answers = await cilium.everywhere(None, lambda agent: agent.json("config", *flag))
+        agent = await cilium.find_any_agent(node_name)
+        return _shown(agent.node, _flat(await agent.call_json("config", *flag)), match)
+    answers = await cilium.ask_agents(None, lambda agent: agent.call_json("config", *flag))
     by_node = {node: _flat(told) for node, told in answers}
     first = next(iter(by_node))
     shown = _shown(first, by_node[first], match)
@@ -111,8 +109,8 @@ async def cilium_toggle_configuration_option(
     if all_nodes and node_name:
         raise bad_argument("only one of node_name and all_nodes", "all_nodes means every node")
     wanted = changes.wanted(option, value)
-    node = node_name if all_nodes else (await cilium.one_agent(node_name)).node
-    answers = await cilium.everywhere(node, lambda agent: _toggle(agent, option, wanted, dry_run))
+    node = node_name if all_nodes else (await cilium.find_one_agent(node_name)).node
+    answers = await cilium.ask_agents(node, lambda agent: _toggle(agent, option, wanted, dry_run))
     nodes = [toggled for _, toggled in answers]
     changed = any(toggled.changed for toggled in nodes)
     return OptionToggle(
@@ -126,16 +124,16 @@ async def cilium_toggle_configuration_option(
 
 
 async def _toggle(agent: Agent, option: str, wanted: str, dry_run: bool) -> Toggled:
-    before = await _value(agent, option)
+    before = await _read_value(agent, option)
     after = wanted
     if before != wanted and not dry_run:
-        await agent.text("config", f"{option}={wanted}")
-        after = await _value(agent, option) or "absent"
+        await agent.call("config", f"{option}={wanted}")
+        after = await _read_value(agent, option) or "absent"
     return Toggled(node=agent.node, before=before, after=after, changed=before != after)
 
 
-async def _value(agent: Agent, option: str) -> str | None:
-    told = _flat(await agent.json("config", "-a")).get(option)
+async def _read_value(agent: Agent, option: str) -> str | None:
+    told = _flat(await agent.call_json("config", "-a")).get(option)
     return None if told is None else changes.shown(option, told)
 
 

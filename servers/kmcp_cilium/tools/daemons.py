@@ -14,11 +14,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import daemon_status
 from kmcp_cilium.state.daemon_status import DaemonStatus, Wanted
-from kmcp_runtime.arguments import Cursor, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Body
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Body, Cursor, Effect, Word, bad_argument, cursors, injected
 
 _NO_KUBERNETES = "--require-k8s-connectivity=false"
 Section = Literal[
@@ -102,13 +98,13 @@ async def cilium_get_daemon_status(
     words = ("status", *(("--brief",) if brief else ()), _NO_KUBERNETES)
 
     async def ask(agent: Agent) -> DaemonStatus:
-        told = daemon_status.daemon_status(agent.node, await agent.json(*words), wanted)
+        told = daemon_status.daemon_status(agent.node, await agent.call_json(*words), wanted)
         if show_health:
             await _add_health(told, agent)
-        told.nodes = [each["name"] for each in await agent.json("node", "list")] if show_all_nodes else None
+        told.nodes = [each["name"] for each in await agent.call_json("node", "list")] if show_all_nodes else None
         return told
 
-    answers = await cilium.everywhere(node_name, ask)
+    answers = await cilium.ask_agents(node_name, ask)
     items = [told for _, told in answers]
     if len(items) > 1:  # Twenty lines an agent, the same on all.
         items = [told.model_copy(update={"bpf_maps": None}) for told in items]
@@ -119,7 +115,7 @@ async def cilium_get_daemon_status(
 @agent_tool(Effect.READ)
 async def cilium_show_load_information(node_name: EveryNode = None, cilium: Cilium = injected()) -> Loads:
     """Show load, memory and the busiest processes of nodes, when an agent is slow."""
-    answers = await cilium.everywhere(node_name, lambda agent: agent.text("loadinfo"))
+    answers = await cilium.ask_agents(node_name, lambda agent: agent.call("loadinfo"))
     items = [_load(node, text) for node, text in answers]
     return Loads(items=items, total=len(items), unreachable=answers.unreachable)
 
@@ -132,8 +128,8 @@ async def cilium_request_debugging_information(
     cilium: Cilium = injected(),
 ) -> DebugInformation:
     """Read an agent's debugging information by section; without sections their sizes, since all are megabytes."""
-    agent = await cilium.one_agent(node_name)
-    told = parsed(await agent.text("debuginfo", "--output", "json"), "cilium-dbg debuginfo")
+    agent = await cilium.find_one_agent(node_name)
+    told = parsed(await agent.call("debuginfo", "--output", "json"), "cilium-dbg debuginfo")
     found = DebugInformation(
         node=agent.node,
         version=told.get("cilium-version", ""),

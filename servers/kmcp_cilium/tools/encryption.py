@@ -11,10 +11,8 @@ from kmcp_cilium.arguments import EveryNode, OneNode
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.state.endpoint_state import part
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.errors import bad_argument, unavailable
-from kmcp_runtime.tool import Effect, injected
+from kmcp_cilium.state.fields import part
+from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected, unavailable
 
 IPSEC = "IPsec"
 _LARGEST_SPI = 15
@@ -66,7 +64,7 @@ def _check_node_id(value: str | None) -> str | None:
 @agent_tool(Effect.READ, why="the real agent encrypts nothing; keys of IPsec and peers of WireGuard are a stand-in's")
 async def cilium_display_encryption_state(node_name: EveryNode = None, cilium: Cilium = injected()) -> Encryptions:
     """Show whether and how each node encrypts traffic: IPsec keys and errors, WireGuard peers."""
-    answers = await cilium.everywhere(node_name, _state)
+    answers = await cilium.ask_agents(node_name, _read_state)
     items = [state for _, state in answers]
     same = len({(state.mode, state.keys_in_use) for state in items}) == 1
     return Encryptions(items=items, total=len(items), consistent=same, unreachable=answers.unreachable)
@@ -88,8 +86,8 @@ async def cilium_flush_ipsec_state(
     """Remove a node's IPsec states and policies, such as those of nodes that are gone (stale)."""
     if stale and (spi is not None or node_id is not None):
         raise bad_argument("stale cannot be combined with spi or node_id", "call twice")
-    agent = await cilium.one_agent(node_name)
-    state = await _state(agent)
+    agent = await cilium.find_one_agent(node_name)
+    state = await _read_state(agent)
     if state.mode != IPSEC:
         raise unavailable(
             f"encryption is {state.mode} {agent.where}: there is no IPsec state to flush",
@@ -98,7 +96,7 @@ async def cilium_flush_ipsec_state(
     if dry_run:
         return Flush(node=agent.node, changed=False, dry_run=True, result="would be flushed", warnings=[_PLAIN])
     words = [*(("--spi", str(spi)) if spi else ()), *(("--node-id", node_id) if node_id else ())]
-    told = await agent.text("encrypt", "flush", "-f", *words, *(("--stale",) if stale else ()))
+    told = await agent.call("encrypt", "flush", "-f", *words, *(("--stale",) if stale else ()))
     states, policies = _count("states", told), _count("policies", told)
     if states is None and "have been deleted" not in told:
         return Flush(node=agent.node, changed=False, result=told.strip(), deleted_states=0, deleted_policies=0)
@@ -112,8 +110,8 @@ async def cilium_flush_ipsec_state(
     )
 
 
-async def _state(agent: Agent) -> Encryption:
-    told = await agent.json("encrypt", "status")
+async def _read_state(agent: Agent) -> Encryption:
+    told = await agent.call_json("encrypt", "status")
     if set(told) <= {"msg"}:
         raise unavailable(f"the agent {agent.where} does not tell its encryption: {told.get('msg')}", agent.look)
     ipsec, wireguard = part(told, "ipsec"), part(told, "wireguard")

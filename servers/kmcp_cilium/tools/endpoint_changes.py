@@ -13,9 +13,9 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.rights import PODS
 from kmcp_cilium.state import endpoint_state
-from kmcp_cilium.state.endpoint_state import EndpointId, Located, part
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.tool import Effect, injected
+from kmcp_cilium.state.endpoint_state import EndpointId, Located
+from kmcp_cilium.state.fields import part
+from kmcp_runtime import DryRun, Effect, Word, injected
 
 OPTIONS = (
     "ConntrackAccounting",
@@ -83,7 +83,7 @@ async def cilium_manage_endpoint_labels(
     if dry_run:
         after = _predicted(before, labels, action)
     else:
-        after = _listed(await located.agent.text("endpoint", "labels", located.id, f"--{action}", ",".join(labels)))
+        after = _listed(await located.agent.call("endpoint", "labels", located.id, f"--{action}", ",".join(labels)))
     changed = after != before
     return LabelsChange(
         node=located.agent.node,
@@ -109,13 +109,13 @@ async def cilium_manage_endpoint_config(
     """Set options of one endpoint such as Debug, PolicyAuditMode or DropNotification; {} shows them."""
     options = {_option(name): changes.wanted(name, value) for name, value in config.items()}
     located = await endpoint_state.locate(cilium, endpoint_id, node_name)
-    before = await _options_of(located)
+    before = await _read_options(located)
     differing = changes.differences(options, before)
     pending = False
     if differing and not dry_run:
         words = [f"{each.option}={each.after}" for each in differing]
-        await located.agent.text("endpoint", "config", located.id, *words)
-        after = await _taken_over(located, {each.option: each.after for each in differing})
+        await located.agent.call("endpoint", "config", located.id, *words)
+        after = await _wait_for_options(located, {each.option: each.after for each in differing})
         pending = any(after[each.option] != each.after for each in differing)
         differing = changes.differences({each.option: after[each.option] for each in differing}, before)
         before = after
@@ -139,7 +139,7 @@ async def cilium_disconnect_endpoint(
     """Cut an endpoint off: its pod loses the network until it is made anew."""
     located = await endpoint_state.locate(cilium, endpoint_id, node_name)
     if not dry_run:
-        await located.agent.text("endpoint", "disconnect", located.id)
+        await located.agent.call("endpoint", "disconnect", located.id)
     return Disconnection(
         node=located.agent.node,
         id=int(located.id),
@@ -186,17 +186,17 @@ def _option(name: str) -> str:
     return name
 
 
-async def _taken_over(located: Located, options: Mapping[str, str]) -> dict[str, str]:
+async def _wait_for_options(located: Located, options: Mapping[str, str]) -> dict[str, str]:
     """The endpoint's options, once it has these: an agent may answer before it has regenerated the endpoint."""
     deadline = asyncio.get_running_loop().time() + _REGENERATION_SECONDS
     while True:
-        found = await _options_of(located)
+        found = await _read_options(located)
         if options.items() <= found.items() or asyncio.get_running_loop().time() > deadline:
             return found
         await asyncio.sleep(0.3)
 
 
-async def _options_of(located: Located) -> dict[str, str]:
-    told = await located.agent.json("endpoint", "config", located.id)
+async def _read_options(located: Located) -> dict[str, str]:
+    told = await located.agent.call_json("endpoint", "config", located.id)
     options = part(told, "realized", "options")
     return {name: changes.shown(name, value) for name, value in sorted(options.items())}

@@ -11,13 +11,11 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.rights import PODS
 from kmcp_cilium.state import endpoint_state
-from kmcp_cilium.state.endpoint_state import Detail, Endpoint, EndpointId, LogEntry, part
+from kmcp_cilium.state.endpoint_state import Detail, Endpoint, EndpointId, LogEntry
+from kmcp_cilium.state.fields import part
 from kmcp_cilium.state.labels import of_its_own
-from kmcp_runtime.arguments import Cursor, Limit, OptionalNamespace, Word
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import Cursor, Effect, Limit, OptionalNamespace, Page, Result, Rule, Word, bad_argument, injected
 from kmcp_runtime.kube.pages import Query, fetch
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, Rule, injected
 
 State = Literal[
     "ready",
@@ -73,12 +71,12 @@ async def cilium_get_endpoints_list(
     cilium: Cilium = injected(),
 ) -> Endpoints:
     """List endpoints (pods as Cilium sees them) with identity, state and policy; start here for a pod's network."""
-    agents = 1 if node_name else len(await cilium.agent_pods())
+    agents = 1 if node_name else len(await cilium.list_agent_pods())
     if agents > 1:
-        found = await _from_objects(cilium, namespace, state, limit, cursor)
+        found = await _list_from_objects(cilium, namespace, state, limit, cursor)
         if found.items or cursor or agents > _FEW:
             return found
-    answers = await cilium.everywhere(node_name, lambda agent: agent.json("endpoint", "list"))
+    answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("endpoint", "list"))
     rows = [endpoint_state.entry(node, each) for node, listed in answers for each in listed]
     kept = [row for row in rows if (not namespace or row.namespace == namespace) and (not state or row.state == state)]
     kept.sort(key=lambda row: (row.node, row.id))
@@ -100,7 +98,7 @@ async def cilium_get_endpoint_details(
         located = await endpoint_state.locate(cilium, endpoint_id, node_name)
         return Details(items=[endpoint_state.detail(located.agent.node, located.found)], total=1)
     words = ("endpoint", "get", "-l", ",".join(labels or ()))
-    answers = await cilium.everywhere(node_name, lambda agent: agent.json_or(("not_found",), [], *words))
+    answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json_or(("not_found",), [], *words))
     found = [endpoint_state.detail(node, each) for node, listed in answers for each in listed]
     hint = None if found else "No endpoint has these labels; cilium_get_endpoints_list shows labels."
     return Details(items=found, total=len(found), unreachable=answers.unreachable, hint=hint)
@@ -116,7 +114,9 @@ async def cilium_get_endpoint_logs(
 ) -> Log:
     """Show the state changes of an endpoint, newest first: why it is not ready or regenerates."""
     located = await endpoint_state.locate(cilium, endpoint_id, node_name)
-    entries = [endpoint_state.log_entry(change) for change in await located.agent.json("endpoint", "log", located.id)]
+    entries = [
+        endpoint_state.log_entry(change) for change in await located.agent.call_json("endpoint", "log", located.id)
+    ]
     return cilium.page(Log, entries, limit, cursor, node=located.agent.node, id=int(located.id))
 
 
@@ -126,7 +126,7 @@ async def cilium_get_endpoint_health(
 ) -> Health:
     """Show whether an endpoint's BPF programs, policy and connection are well."""
     located = await endpoint_state.locate(cilium, endpoint_id, node_name)
-    told = await located.agent.json("endpoint", "health", located.id)
+    told = await located.agent.call_json("endpoint", "health", located.id)
     return Health(
         node=located.agent.node,
         id=int(located.id),
@@ -138,13 +138,13 @@ async def cilium_get_endpoint_health(
     )
 
 
-async def _from_objects(
+async def _list_from_objects(
     cilium: Cilium, namespace: str | None, state: str | None, limit: int, cursor: str | None
 ) -> Endpoints:
     """A page of the custom resources, which hold every pod's endpoint of the cluster."""
     kind = await cilium.discovery.resolve(_CUSTOM_RESOURCE)
     bound_to = {"context": cilium.context.name, "namespace": namespace, "state": state}
-    addresses = {pod.ip: pod.node for pod in await cilium.agent_pods()}
+    addresses = {pod.ip: pod.node for pod in await cilium.list_agent_pods()}
     while True:
         page = await fetch(cilium.api, Query(kind, namespace, limit=limit, form="objects"), cursor, bound_to)
         rows = [_row(item, addresses) for item in page.items]

@@ -9,11 +9,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import envoy_items
 from kmcp_cilium.state.envoy_items import EnvoyItem
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, unavailable
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.patterns import pattern
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, Word, bad_argument, injected, pattern, unavailable
 
 Resource = Literal["certs", "clusters", "config", "listeners", "logging", "metrics", "serverinfo"]
 Section = Literal["all", "clusters", "endpoints", "listeners", "networkpolicies", "routes", "secrets"]
@@ -44,8 +40,8 @@ async def cilium_list_envoy_config(
     if section != "all" and resource_name != "config":
         raise bad_argument("section goes with resource_name=config only", "leave section out")
     named = pattern(filter, "filter") if filter else None
-    agent = await cilium.one_agent(node_name)
-    text = await _told(agent, _words(resource_name, section, filter))
+    agent = await cilium.find_one_agent(node_name)
+    text = await _read_admin(agent, _words(resource_name, section, filter))
     found = envoy_items.items(resource_name, text)
     kept = [item for item in found if named is None or item.name is None or named.found_in(item.name)]
     hint = None if kept else "Envoy has none of these" + (" that the filter matches." if filter else ".")
@@ -64,9 +60,9 @@ def _words(resource: str, section: str, filter: str | None) -> tuple[str, ...]:
     return (resource, "-o", "json") if resource in ("clusters", "listeners") else (resource,)
 
 
-async def _told(agent: Agent, words: tuple[str, ...]) -> str:
+async def _read_admin(agent: Agent, words: tuple[str, ...]) -> str:
     try:
-        return await agent.text("envoy", "admin", *words)
+        return await agent.call("envoy", "admin", *words)
     except ToolFailure as failure:
         if _NO_SOCKET not in failure.message:
             raise

@@ -12,8 +12,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.policy import policy_objects
 from kmcp_cilium.rights import PODS
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.tool import Effect, Rule, injected
+from kmcp_runtime import Cursor, Effect, Limit, Rule, Word, injected
 
 _PATTERN = "cilium_.*feature"
 _OPERATOR = "io.cilium/app=operator"
@@ -52,11 +51,11 @@ async def cilium_show_features_status(
     cilium: Cilium = injected(),
 ) -> Features:
     """Show which of Cilium's features are in use, and where nodes differ."""
-    answers = await cilium.everywhere(node_name, lambda agent: agent.json("metrics", "list", "-p", _PATTERN))
-    found = [*_of_agents(answers), *_of_operator(await _operator(cilium))]
+    answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("metrics", "list", "-p", _PATTERN))
+    found = [*_of_agents(answers), *_of_operator(await _read_operator_metrics(cilium))]
     kept = [each for each in found if match is None or match.lower() in f"{each.feature} {each.labels}".lower()]
     kept.sort(key=lambda each: (each.of, each.feature, sorted(each.labels.items())))
-    sets = await policy_objects.objects(cilium, await cilium.discovery.resolve("daemonsets.apps"), None)
+    sets = await policy_objects.list_objects(cilium, await cilium.discovery.resolve("daemonsets.apps"), None)
     names = {each["metadata"]["name"] for each in sets}
     hint = None if kept else "No feature's name holds that." if match else "The agents tell of no feature."
     return cilium.page(
@@ -95,9 +94,9 @@ def _in_use(series: Series | None) -> list[tuple[str, tuple[tuple[str, str], ...
     ]
 
 
-async def _operator(cilium: Cilium) -> Series:
+async def _read_operator_metrics(cilium: Cilium) -> Series:
     """The same metrics of the operator, asked with its own program: the first word of its command."""
-    operator = await cilium.companion(_OPERATOR, _OPERATOR_CONTAINER)
+    operator = await cilium.find_companion(_OPERATOR, _OPERATOR_CONTAINER)
     if operator is None:
         return []
     pod = await cilium.read_kind("pods", operator.pod.name, operator.pod.namespace)

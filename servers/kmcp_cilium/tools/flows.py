@@ -10,9 +10,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import hubble_flows
 from kmcp_cilium.state.hubble_flows import Flow, Seen
-from kmcp_runtime.arguments import Duration, OptionalNamespace, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Duration, Effect, OptionalNamespace, Word, bad_argument, injected
 
 Verdict = Literal["FORWARDED", "DROPPED", "AUDIT", "REDIRECTED", "ERROR", "TRACED", "TRANSLATED"]
 
@@ -62,7 +60,7 @@ async def cilium_hubble_observe(
     given = {"--verdict": verdict, "--protocol": protocol, "--port": port and str(port), "--fqdn": fqdn}
     words += [word for flag, value in given.items() if value for word in (flag, value)]
     words += ["--since", f"{max(1, round(since))}s", "--last", str(limit), "-o", "json"]
-    answers = await cilium.everywhere(node_name, lambda agent: hubble_flows.observed(agent, words))
+    answers = await cilium.ask_agents(node_name, lambda agent: hubble_flows.observe(agent, words))
     return _merged([seen for _, seen in answers], limit).model_copy(update={"unreachable": answers.unreachable})
 
 

@@ -12,9 +12,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.rights import AGENTS
 from kmcp_cilium.state.labels import selector
-from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect, EffectByArgument, injected
+from kmcp_runtime import Cursor, DryRun, Effect, EffectByArgument, Limit, Word, bad_argument, injected
 
 
 def _check_number(value: str | None) -> str | None:
@@ -76,13 +74,13 @@ async def cilium_fqdn_cache(
     pattern = ("-p", match_pattern) if match_pattern else ()
     if command == "list":
         narrowed = (*(("-e", endpoint_id) if endpoint_id else ()), *(("-s", source) if source else ()))
-        return await _listed(cilium, node_name, (*pattern, *narrowed), limit, cursor)
+        return await _list_cache(cilium, node_name, (*pattern, *narrowed), limit, cursor)
     if endpoint_id or source:
         raise bad_argument("clean takes match_pattern alone", "leave endpoint_id and source out")
-    agent = await cilium.one_agent(node_name)
-    found = await _listed(cilium, agent.node, pattern, limit, cursor)
+    agent = await cilium.find_one_agent(node_name)
+    found = await _list_cache(cilium, agent.node, pattern, limit, cursor)
     if not dry_run:
-        await agent.text("fqdn", "cache", "clean", "-f", *pattern)
+        await agent.call("fqdn", "cache", "clean", "-f", *pattern)
     return found.model_copy(update={"cleared": not dry_run, "dry_run": dry_run or None})
 
 
@@ -97,10 +95,10 @@ async def cilium_show_dns_names(
     """Show the names and patterns that toFQDNs rules of policies select, as each agent sees them."""
 
     async def ask(agent: Agent) -> Mapping[str, Any]:
-        told: Mapping[str, Any] = parsed(await agent.text("fqdn", "names"), "cilium-dbg fqdn names")
+        told: Mapping[str, Any] = parsed(await agent.call("fqdn", "names"), "cilium-dbg fqdn names")
         return told
 
-    answers = await cilium.everywhere(node_name, ask)
+    answers = await cilium.ask_agents(node_name, ask)
     selectors = [
         Selector(node=node, selector=selector(each.get("selectorString", "")), regex=each.get("regexString", ""))
         for node, told in answers
@@ -113,10 +111,10 @@ async def cilium_show_dns_names(
     return cilium.page(DnsNames, kept, limit, cursor, hint, names=sorted(polled), unreachable=answers.unreachable)
 
 
-async def _listed(
+async def _list_cache(
     cilium: Cilium, node: str | None, words: tuple[str, ...], limit: int, cursor: str | None
 ) -> FqdnCache:
-    answers = await cilium.everywhere(node, lambda agent: agent.json("fqdn", "cache", "list", *words))
+    answers = await cilium.ask_agents(node, lambda agent: agent.call_json("fqdn", "cache", "list", *words))
     found = [_lookup(name, each) for name, told in answers for each in told or ()]
     found.sort(key=lambda each: (each.node, each.fqdn, each.endpoint_id, each.source or ""))
     hint = None if found else "Nothing is cached: names are learned from DNS answers that a policy sends by the proxy."

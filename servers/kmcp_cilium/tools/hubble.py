@@ -6,9 +6,7 @@ from kmcp_cilium.chart import releases
 from kmcp_cilium.chart.releases import ReleaseChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected
 
 
 @chart_tool(Effect.WRITE, timeout=releases.SECONDS, idempotent=True)
@@ -22,6 +20,6 @@ async def cilium_toggle_hubble(
     """Switch Hubble (flow visibility) on or off; agents restart for it."""
     if ui and not (enable and relay):
         raise bad_argument("ui needs enable and relay", "the page reads its flows from the relay")
-    release = await releases.current(cilium)
+    release = await releases.read_release(cilium)
     values = {"hubble.enabled": enable, "hubble.relay.enabled": enable and relay, "hubble.ui.enabled": enable and ui}
-    return await releases.with_values(cilium, release, releases.nested(values), dry_run)
+    return await releases.change_values(cilium, release, releases.nested(values), dry_run)

@@ -13,14 +13,22 @@ from kmcp_cilium.chart.releases import ReleaseChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
 from kmcp_cilium.policy import policy_objects, validation
-from kmcp_runtime.arguments import DryRun, TimeoutSeconds, Word, unpublished
-from kmcp_runtime.errors import ToolFailure, bad_argument, conflict
+from kmcp_runtime import (
+    Body,
+    DryRun,
+    Effect,
+    TimeoutSeconds,
+    ToolFailure,
+    Word,
+    bad_argument,
+    conflict,
+    injected,
+    unpublished,
+)
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm import values as merging
 from kmcp_runtime.helm.release import Release
 from kmcp_runtime.kube import objects
-from kmcp_runtime.output.results import Body
-from kmcp_runtime.tool import Effect, injected
 
 Values = Annotated[dict[str, Any] | None, BeforeValidator(merging.read), Word("Over the chart's")]
 Version = Annotated[str | None, Word("Of the chart; default newest")]
@@ -74,13 +82,13 @@ async def cilium_install_cilium(
     if datapath_mode:
         wanted = merging.merged(wanted, modes.values_of(datapath_mode, given))
     await _refuse_occupied(cilium, wanted)
-    order = await releases.order(
+    order = await releases.plan_upgrade(
         cilium, None, wanted, version=version, dry_run=dry_run, wait=wait, timeout_seconds=timeout_seconds
     )
     try:
         after = await cilium.helm.upgrade(cilium, order)
     except ToolFailure as failure:
-        return await _late(cilium, None, wanted, failure)
+        return await _report_late(cilium, None, wanted, failure)
     return releases.answer(None, after, releases.differing({}, wanted), dry_run)
 
 
@@ -96,20 +104,20 @@ async def cilium_upgrade_cilium(
     cilium: Cilium = injected(),
 ) -> ReleaseChange:
     """Upgrade Cilium or change its values; one minor version at a time, and dry_run=true first."""
-    before = await releases.current(cilium)
+    before = await releases.read_release(cilium)
     given = values or {}
     _refuse_rename(before, cluster_name or releases.value_at(given, "cluster.name"))
     wanted = merging.merged(given, modes.values_of(datapath_mode, given) if datapath_mode else {})
     if version and _minor(version) != _minor(before.chart_version):
         wanted = merging.merged(wanted, _compatible(before))
-    order = await releases.order(
+    order = await releases.plan_upgrade(
         cilium, before, wanted, version=version, dry_run=dry_run, wait=wait, timeout_seconds=timeout_seconds
     )
-    warnings = await _preflight(cilium)
+    warnings = await _check_policies(cilium)
     try:
         after = await cilium.helm.upgrade(cilium, order)
     except ToolFailure as failure:
-        return await _late(cilium, before, wanted, failure)
+        return await _report_late(cilium, before, wanted, failure)
     warnings += _skipped(before.chart_version, after.chart_version)
     changed = releases.differing(before.values(), wanted)
     changed += releases.differing({"version": before.chart_version}, {"version": after.chart_version})
@@ -124,10 +132,10 @@ async def cilium_uninstall_cilium(
     cilium: Cilium = injected(),
 ) -> Uninstalled:
     """Uninstall Cilium: pods lose their network until there is another; dry_run=true lists what goes."""
-    release = await releases.current(cilium)
-    kinds = [] if keep_crds else await _kinds(cilium)
+    release = await releases.read_release(cilium)
+    kinds = [] if keep_crds else await _list_kinds(cilium)
     if not dry_run:
-        await _without_relay(cilium, release)
+        await _switch_relay_off(cilium, release)
         await cilium.helm.uninstall(cilium, release.namespace, release.name, timeout_seconds=timeout_seconds)
         for kind in kinds:
             await _delete_kind(cilium, kind)
@@ -153,14 +161,14 @@ def _identity(name: str | None, number: int | None) -> dict[str, Any]:
 
 async def _refuse_occupied(cilium: Cilium, values: Mapping[str, Any]) -> None:
     """Refuse to install beside a release, agents or another network, which would both own the pods' interfaces."""
-    release, namespace = await releases.found(cilium), await cilium.namespace()
+    release, namespace = await releases.find_release(cilium), await cilium.find_namespace()
     if release is not None and release.status != "uninstalled":
         raise conflict(
             f"Cilium {release.chart_version} is installed already (release {release.name}, namespace {namespace}, "
             f"{release.status})",
             "cilium_upgrade_cilium changes its version or values",
         )
-    sets = await policy_objects.objects(cilium, await cilium.discovery.resolve("daemonsets.apps"), None)
+    sets = await policy_objects.list_objects(cilium, await cilium.discovery.resolve("daemonsets.apps"), None)
     places = {each["metadata"]["name"]: each["metadata"]["namespace"] for each in sets}
     if releases.NAME in places:
         raise conflict(
@@ -204,38 +212,38 @@ def _skipped(before: str, after: str) -> list[str]:
     return [f"From {before} to {after} is not one minor version up: upstream supports one at a time."]
 
 
-async def _preflight(cilium: Cilium) -> list[str]:
+async def _check_policies(cilium: Cilium) -> list[str]:
     """Warnings of policies that are not valid, or could not be looked at."""
     try:
-        verdicts = await validation.verdicts(cilium, await cilium.any_agent(None))
+        verdicts = await validation.validate_policies(cilium, await cilium.find_any_agent(None))
     except ToolFailure as failure:  # An upgrade may be what brings the agents back.
         return [f"The policies could not be checked: {failure.message}"]
     invalid = [each for each in verdicts if not each.valid]
     return [f"Invalid {each.kind} {each.namespace or ''}/{each.name}: {each.error}" for each in invalid]
 
 
-async def _late(
+async def _report_late(
     cilium: Cilium, before: Release | None, wanted: Mapping[str, Any], failure: ToolFailure
 ) -> ReleaseChange:
     """The state at the deadline, where the new revision is applied; else the failure."""
-    after = await releases.found(cilium) if failure.code == "timed_out" else None
+    after = await releases.find_release(cilium) if failure.code == "timed_out" else None
     if after is None or not releases.late(failure, before, after):
         raise failure
     changed = releases.differing(before.values() if before else {}, wanted)
     return releases.answer(before, after, changed, False, timed_out=True, hint=failure.message)
 
 
-async def _without_relay(cilium: Cilium, release: Release) -> None:
+async def _switch_relay_off(cilium: Cilium, release: Release) -> None:
     """Relay and UI stand in the pods' network: they must end while the agents still run, or they never do."""
     values = release.values()
     running = [name for name in ("relay", "ui") if releases.value_at(values, f"hubble.{name}.enabled")]
     if running:
         off = releases.nested({f"hubble.{name}.enabled": False for name in running})
-        await releases.with_values(cilium, release, off, dry_run=False)
+        await releases.change_values(cilium, release, off, dry_run=False)
 
 
-async def _kinds(cilium: Cilium) -> list[str]:
-    found = await policy_objects.objects(
+async def _list_kinds(cilium: Cilium) -> list[str]:
+    found = await policy_objects.list_objects(
         cilium, await cilium.discovery.resolve("customresourcedefinitions.apiextensions.k8s.io"), None
     )
     return sorted(each["metadata"]["name"] for each in found if each["spec"]["group"] == _GROUP)

@@ -11,10 +11,19 @@ from kmcp_cilium.arguments import AnyNode, check_operand
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, not_found, unavailable
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import (
+    Cursor,
+    DryRun,
+    Effect,
+    Limit,
+    Page,
+    ToolFailure,
+    Word,
+    bad_argument,
+    injected,
+    not_found,
+    unavailable,
+)
 
 _WHY = (
     "the agent of the tests has no key-value store, as by default: its command line and refusal are real, the "
@@ -62,11 +71,11 @@ async def cilium_get_kv_store_key(
     cilium: Cilium = injected(),
 ) -> Pairs:
     """Read a key of Cilium's key-value store; by default there is none, and custom resources hold the state."""
-    agent = await cilium.any_agent(node_name)
+    agent = await cilium.find_any_agent(node_name)
     if recursive:
-        pairs = await _below(agent, key)
+        pairs = await _list_below(agent, key)
     else:
-        value = await _value(agent, key)
+        value = await _read_value(agent, key)
         if value is None:
             raise not_found(f"the key {key!r} is not there", "recursive=true lists what is below a prefix")
         pairs = [Pair(key=key, value=value)]
@@ -83,15 +92,15 @@ async def cilium_set_kv_store_key(
     cilium: Cilium = injected(),
 ) -> KeyChange:
     """Write a key of Cilium's key-value store."""
-    agent = await cilium.any_agent(node_name)
-    before = await _value(agent, key)
+    agent = await cilium.find_any_agent(node_name)
+    before = await _read_value(agent, key)
     if before == value:
         return KeyChange(node=agent.node, key=key, result="unchanged", changed=False, written=False)
     if dry_run:
         result = "would be created" if before is None else "would be changed"
         return KeyChange(node=agent.node, key=key, result=result, changed=False, written=False, dry_run=True)
-    await _text(agent, "set", f"--key={key}", f"--value={value}")
-    written = await _value(agent, key) == value
+    await _run(agent, "set", f"--key={key}", f"--value={value}")
+    written = await _read_value(agent, key) == value
     result = "created" if before is None else "changed"
     return KeyChange(node=agent.node, key=key, result=result, changed=written, written=written)
 
@@ -109,12 +118,12 @@ async def cilium_delete_key_from_kv_store(
         raise bad_argument(
             f"key: {key!r} is too short a prefix to delete all below it", f"name something below {_SAFE_PREFIX}"
         )
-    agent = await cilium.any_agent(node_name)
-    keys = [pair.key for pair in await _below(agent, key)] if recursive else [key]
-    if not recursive and await _value(agent, key) is None:
+    agent = await cilium.find_any_agent(node_name)
+    keys = [pair.key for pair in await _list_below(agent, key)] if recursive else [key]
+    if not recursive and await _read_value(agent, key) is None:
         raise not_found(f"the key {key!r} is not there", "recursive=true deletes what is below a prefix")
     if not dry_run and keys:
-        await _text(agent, "delete", *(("--recursive",) if recursive else ()), "--", key)
+        await _run(agent, "delete", *(("--recursive",) if recursive else ()), "--", key)
     return KeyDeletion(
         node=agent.node,
         key=key,
@@ -127,10 +136,10 @@ async def cilium_delete_key_from_kv_store(
     )
 
 
-async def _value(agent: Agent, key: str) -> str | None:
+async def _read_value(agent: Agent, key: str) -> str | None:
     """The value of a key; None when it is not there."""
     try:
-        value: str = await _json(agent, "get", "--", key)
+        value: str = await _read_json(agent, "get", "--", key)
     except ToolFailure as failure:
         if "is not found" not in failure.message:
             raise
@@ -138,8 +147,8 @@ async def _value(agent: Agent, key: str) -> str | None:
     return value
 
 
-async def _below(agent: Agent, key: str) -> list[Pair]:
-    found = await _json(agent, "get", "--recursive", "--", key) or {}
+async def _list_below(agent: Agent, key: str) -> list[Pair]:
+    found = await _read_json(agent, "get", "--recursive", "--", key) or {}
     return [Pair(key=name, value=_decoded(value)) for name, value in sorted(found.items())]
 
 
@@ -148,16 +157,16 @@ def _decoded(value: Any) -> str:
     return base64.b64decode(value.get("Data") or "").decode(errors="replace")
 
 
-async def _json(agent: Agent, *words: str) -> Any:
+async def _read_json(agent: Agent, *words: str) -> Any:
     try:
-        return await agent.json("kvstore", *words)
+        return await agent.call_json("kvstore", *words)
     except ToolFailure as failure:
         raise _explained(failure) from None
 
 
-async def _text(agent: Agent, *words: str) -> str:
+async def _run(agent: Agent, *words: str) -> str:
     try:
-        return await agent.text("kvstore", *words)
+        return await agent.call("kvstore", *words)
     except ToolFailure as failure:
         raise _explained(failure) from None
 

@@ -12,10 +12,7 @@ from kmcp_cilium.chart.releases import ChangedValue, ReleaseChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
 from kmcp_cilium.state.load_balancer import check_frontend
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.errors import bad_argument, conflict, not_found
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import DryRun, Effect, Result, Word, bad_argument, conflict, injected, not_found
 
 RemoteName = Annotated[str, AfterValidator(check_cluster_name), Word("The remote cluster's name")]
 RemoteContext = Annotated[str | None, Word("The remote cluster's kube context")]
@@ -55,14 +52,16 @@ async def cilium_connect_to_remote_cluster(
     cilium: Cilium = injected(),
 ) -> Connection:
     """Connect this cluster's mesh with another one's; both must have cluster mesh switched on."""
-    here, there = await _sides(cilium, context)
+    here, there = await _read_sides(cilium, context)
     cluster_mesh.check(here, there, cluster_name)
-    match = await cluster_mesh.same_authority(here.cilium, there.cilium)
-    wanted = [(here, cluster_mesh.added(here, there.name, await cluster_mesh.entry(there, endpoints, match)))]
+    match = await cluster_mesh.compare_authorities(here.cilium, there.cilium)
+    wanted = [(here, cluster_mesh.added(here, there.name, await cluster_mesh.describe_access(there, endpoints, match)))]
     if mode == "bidirectional":
-        wanted.append((there, cluster_mesh.added(there, here.name, await cluster_mesh.entry(here, None, match))))
+        wanted.append(
+            (there, cluster_mesh.added(there, here.name, await cluster_mesh.describe_access(here, None, match)))
+        )
     warnings = [] if match else ["The clusters have different authorities: certificates were put into the values."]
-    return await _changed(wanted, "connected", dry_run, ca_match=match, warnings=warnings or None)
+    return await _change_sides(wanted, "connected", dry_run, ca_match=match, warnings=warnings or None)
 
 
 @chart_tool(Effect.DESTROY, timeout=2 * releases.SECONDS)
@@ -74,17 +73,17 @@ async def cilium_disconnect_remote_cluster(
     cilium: Cilium = injected(),
 ) -> Connection:
     """Disconnect another cluster from this one's mesh; with its context on both sides."""
-    here = await cluster_mesh.side(cilium)
+    here = await cluster_mesh.read_side(cilium)
     if cluster_name not in here.connected():
         connected = ", ".join(here.connected()) or "none"
         raise not_found(f"cluster_name: {cluster_name!r} is not connected to {here.name}", f"connected: {connected}")
     wanted = [(here, cluster_mesh.removed(here, cluster_name))]
     if context:
-        there = await cluster_mesh.side(cilium.remote(context))
+        there = await cluster_mesh.read_side(cilium.remote(context))
         if here.name in there.connected():
             wanted.append((there, cluster_mesh.removed(there, here.name)))
     hint = None if context else "The other cluster still knows this one: give its context to disconnect both sides."
-    return await _changed(wanted, "disconnected", dry_run, hint=hint)
+    return await _change_sides(wanted, "disconnected", dry_run, hint=hint)
 
 
 @chart_tool(Effect.WRITE, timeout=releases.SECONDS, idempotent=True)
@@ -97,7 +96,7 @@ async def cilium_toggle_cluster_mesh(
     cilium: Cilium = injected(),
 ) -> ReleaseChange:
     """Switch cluster mesh on or off: the API server that other clusters read this one's state from."""
-    here = await cluster_mesh.side(cilium)
+    here = await cluster_mesh.read_side(cilium)
     if not enable and here.connected() and not force:
         raise conflict(
             f"clusters are connected: {', '.join(here.connected())}",
@@ -114,22 +113,22 @@ async def cilium_toggle_cluster_mesh(
         "clustermesh.apiserver.tls.auto.method": "cronJob",
     }
     values |= {path: value for path, value in settings.items() if enable and value is not None}
-    return await releases.with_values(cilium, here.release, releases.nested(values), dry_run)
+    return await releases.change_values(cilium, here.release, releases.nested(values), dry_run)
 
 
-async def _sides(cilium: Cilium, context: str | None) -> tuple[Side, Side]:
+async def _read_sides(cilium: Cilium, context: str | None) -> tuple[Side, Side]:
     others = [each.name for each in cilium.contexts.all if each.name != cilium.context.name]
     if context is None:
         raise bad_argument("context: required, the remote cluster's", f"contexts: {', '.join(others) or 'none other'}")
     if context == cilium.context.name:
         raise bad_argument(f"context: {context!r} is this cluster itself", f"contexts: {', '.join(others) or 'none'}")
-    return await cluster_mesh.side(cilium), await cluster_mesh.side(cilium.remote(context))
+    return await cluster_mesh.read_side(cilium), await cluster_mesh.read_side(cilium.remote(context))
 
 
-async def _changed(wanted: list[tuple[Side, dict[str, Any]]], done: str, dry_run: bool, **more: Any) -> Connection:
+async def _change_sides(wanted: list[tuple[Side, dict[str, Any]]], done: str, dry_run: bool, **more: Any) -> Connection:
     sides = []
     for side, values in wanted:
-        change = await releases.with_values(side.cilium, side.release, values, dry_run)
+        change = await releases.change_values(side.cilium, side.release, values, dry_run)
         sides.append(
             SideChange(
                 cluster=side.name,

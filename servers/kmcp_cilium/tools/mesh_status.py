@@ -14,9 +14,8 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import daemon_status
 from kmcp_cilium.state.daemon_status import Remote
-from kmcp_cilium.state.endpoint_state import part
-from kmcp_runtime.arguments import TimeoutSeconds, Word
-from kmcp_runtime.tool import Effect, Rule, injected
+from kmcp_cilium.state.fields import part
+from kmcp_runtime import Effect, Rule, TimeoutSeconds, Word, injected
 
 _WHY = "no cluster is connected in the tests: real agents answer that there is none, a stand-in with connected ones"
 _SELECTOR = "k8s-app=clustermesh-apiserver"
@@ -85,17 +84,17 @@ async def cilium_show_cluster_mesh_status(
 
 
 async def _look(cilium: Cilium) -> MeshStatus:
-    service = await cluster_mesh.service(cilium)
-    components = {each.name: each for each in await workloads.components(cilium)}
-    answers = await cilium.everywhere(None, _remotes)
-    clusters, configured = _connected(answers), await cluster_mesh.secret_names(cilium)
+    service = await cluster_mesh.read_service(cilium)
+    components = {each.name: each for each in await workloads.list_components(cilium)}
+    answers = await cilium.ask_agents(None, _list_remotes)
+    clusters, configured = _connected(answers), await cluster_mesh.list_configured(cilium)
     apiserver = components.get(cluster_mesh.APISERVER)
     enabled = service is not None or bool(clusters)
     return MeshStatus(
         enabled=enabled,
         service=_service(service),
         apiserver=apiserver,
-        kvstoremesh=await _cache(cilium),
+        kvstoremesh=await _read_cache(cilium),
         clusters=clusters,
         configured=configured,
         unreachable=answers.unreachable,
@@ -104,8 +103,8 @@ async def _look(cilium: Cilium) -> MeshStatus:
     )
 
 
-async def _remotes(agent: Agent) -> list[Remote]:
-    return daemon_status.remotes(await agent.json("status", "--require-k8s-connectivity=false"))
+async def _list_remotes(agent: Agent) -> list[Remote]:
+    return daemon_status.remotes(await agent.call_json("status", "--require-k8s-connectivity=false"))
 
 
 def _connected(answers: Answers[list[Remote]]) -> list[Connected]:
@@ -131,9 +130,9 @@ def _summary(name: str, seen: list[Remote], total: int) -> Connected:
     )
 
 
-async def _cache(cilium: Cilium) -> list[Remote] | None:
+async def _read_cache(cilium: Cilium) -> list[Remote] | None:
     """What kvstoremesh says, which reads remote clusters once for all agents; None where it does not run."""
-    pod = await cilium.companion(_SELECTOR, _CONTAINER)
+    pod = await cilium.find_companion(_SELECTOR, _CONTAINER)
     if pod is None:
         return None
     ended = await pod.run(cluster_mesh.APISERVER, "kvstoremesh-dbg", "status", "-o", "json")

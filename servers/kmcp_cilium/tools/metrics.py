@@ -7,10 +7,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from kmcp_cilium.arguments import OneNode, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.patterns import pattern
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, Word, injected, pattern
 
 
 def check_pattern(pattern: str | None) -> str | None:
@@ -47,8 +44,8 @@ async def cilium_list_metrics(
     """Read an agent's own metrics; narrow them, as with match_pattern=drop for dropped packets by reason."""
     if match_pattern:
         pattern(match_pattern, "match_pattern")
-    agent = await cilium.one_agent(node_name)
-    told = await agent.json("metrics", "list", *(("-p", match_pattern) if match_pattern else ()))
+    agent = await cilium.find_one_agent(node_name)
+    told = await agent.call_json("metrics", "list", *(("-p", match_pattern) if match_pattern else ()))
     metrics = [
         Metric(name=each["name"], labels=each.get("labels") or {}, value=each.get("value", 0)) for each in told or ()
     ]

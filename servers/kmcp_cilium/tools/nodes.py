@@ -9,9 +9,7 @@ from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import AnyNode, EveryNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime.arguments import Cursor, Limit
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, injected
 
 
 class ClusterNode(BaseModel):
@@ -49,8 +47,8 @@ async def cilium_list_cluster_nodes(
     node_name: AnyNode = None, limit: Limit = 100, cursor: Cursor = None, cilium: Cilium = injected()
 ) -> ClusterNodes:
     """List the nodes that Cilium knows with their addresses and pod ranges, those of connected clusters too."""
-    agent = await cilium.any_agent(node_name)
-    nodes = sorted((_node(entry) for entry in await agent.json("node", "list")), key=lambda node: node.name)
+    agent = await cilium.find_any_agent(node_name)
+    nodes = sorted((_node(entry) for entry in await agent.call_json("node", "list")), key=lambda node: node.name)
     return cilium.page(ClusterNodes, nodes, limit, cursor)
 
 
@@ -59,7 +57,7 @@ async def cilium_list_node_ids(
     node_name: EveryNode = None, limit: Limit = 200, cursor: Cursor = None, cilium: Cilium = injected()
 ) -> NodeIds:
     """List the numbers that each agent gives to node addresses, as encryption and BPF maps show them."""
-    answers = await cilium.everywhere(node_name, lambda agent: agent.json("nodeid", "list"))
+    answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("nodeid", "list"))
     ids = [
         NodeId(node=node, id=entry["id"], id_hex=hex(entry["id"]), ips=sorted(entry["ips"] or ()))
         for node, entries in answers

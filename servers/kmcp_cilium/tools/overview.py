@@ -12,10 +12,8 @@ from kmcp_cilium.chart import workloads
 from kmcp_cilium.chart.workloads import Component, Coverage
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.state.endpoint_state import part
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, Rule, injected
+from kmcp_cilium.state.fields import part
+from kmcp_runtime import Effect, Result, Rule, Word, injected
 
 _STATUS = ("status", "--brief", "--require-k8s-connectivity=false")
 _WELL = "Ok"
@@ -53,10 +51,10 @@ async def cilium_status_and_version(
     verbose: Annotated[bool, Word("Every agent")] = False, cilium: Cilium = injected()
 ) -> Overview:
     """Tell whether Cilium is well: versions, components, agents, managed pods, features; start here."""
-    answers = await cilium.everywhere(None, _state)
+    answers = await cilium.ask_agents(None, _read_state)
     states = {node: state for node, (state, _) in answers}
     versions = Counter(version for _, (_, version) in answers)
-    components, coverage = await workloads.components(cilium), await workloads.coverage(cilium)
+    components, coverage = await workloads.list_components(cilium), await workloads.count_coverage(cilium)
     states |= {
         node: AgentState(node=node, state="unreachable", message=failure.message)
         for node, failure in answers.failures.items()
@@ -71,14 +69,14 @@ async def cilium_status_and_version(
         endpoints=coverage,
         version={"agents": ", ".join(sorted(versions)), **workloads.versions(components)},
         agents_total=len(states),
-        features=workloads.features(await workloads.configuration(cilium)),
+        features=workloads.features(await workloads.read_configuration(cilium)),
     )
 
 
-async def _state(agent: Agent) -> tuple[AgentState, str]:
-    told = part(await agent.json(*_STATUS), "cilium")
+async def _read_state(agent: Agent) -> tuple[AgentState, str]:
+    told = part(await agent.call_json(*_STATUS), "cilium")
     state = AgentState(node=agent.node, state=told.get("state") or "Unknown", message=told.get("msg"))
-    return state, await agent.version()
+    return state, await agent.read_version()
 
 
 def _of_agents(

@@ -9,12 +9,22 @@ from kmcp_cilium.arguments import Elements, OneNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.policy import policy_objects
 from kmcp_cilium.policy.policy_objects import PolicyKind
-from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word, check_name, unpublished
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime import (
+    DryRun,
+    Effect,
+    OptionalNamespace,
+    Result,
+    Rule,
+    ToolFailure,
+    Word,
+    bad_argument,
+    check_name,
+    injected,
+    tool,
+    unpublished,
+)
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.cluster import Place
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 _OPEN = "Without a policy that selects them, endpoints take and send all traffic."
 
@@ -59,10 +69,10 @@ async def cilium_delete_policy_rules(
     """Delete network policies by name or labels; dry_run=true tells which, and how many endpoints each is about."""
     if sum((name is not None, bool(labels), all)) != 1:
         raise bad_argument("exactly one of name, labels and all is needed", "cilium_display_policy_node_information")
-    place = await _place(cilium, kind, namespace, all)
-    found = await _meant(cilium, place, name, labels)
-    endpoints = await _endpoints(cilium, place.namespace)
-    items = [await _deleted(cilium, kind, place, policy, endpoints, dry_run) for policy in found]
+    place = await _resolve_place(cilium, kind, namespace, all)
+    found = await _find_policies(cilium, place, name, labels)
+    endpoints = await _list_endpoints(cilium, place.namespace)
+    items = [await _delete(cilium, kind, place, policy, endpoints, dry_run) for policy in found]
     return PolicyDeletion(
         items=items,
         changed=bool(items) and not dry_run,
@@ -72,18 +82,20 @@ async def cilium_delete_policy_rules(
     )
 
 
-async def _place(cilium: Cilium, kind: str, namespace: str | None, all: bool) -> Place:
+async def _resolve_place(cilium: Cilium, kind: str, namespace: str | None, all: bool) -> Place:
     resolved = await cilium.discovery.resolve(policy_objects.RESOURCES[kind])
     if resolved.namespaced and all and not namespace:
         raise bad_argument("all needs a namespace", "name the namespace whose policies are to go")
     return cilium.scoped(resolved, namespace)
 
 
-async def _meant(cilium: Cilium, place: Place, name: str | None, labels: list[str] | None) -> list[dict[str, Any]]:
+async def _find_policies(
+    cilium: Cilium, place: Place, name: str | None, labels: list[str] | None
+) -> list[dict[str, Any]]:
     if name is not None:
         return [await cilium.read(place, _checked(name))]
     selector = ",".join(_without_source(label) for label in labels) if labels else None
-    return await policy_objects.objects(cilium, place.kind, place.namespace, selector)
+    return await policy_objects.list_objects(cilium, place.kind, place.namespace, selector)
 
 
 def _checked(name: str) -> str:
@@ -97,7 +109,7 @@ def _without_source(label: str) -> str:
     return label.removeprefix("k8s:").removeprefix("any:")
 
 
-async def _endpoints(cilium: Cilium, namespace: str | None) -> list[dict[str, Any]] | None:
+async def _list_endpoints(cilium: Cilium, namespace: str | None) -> list[dict[str, Any]] | None:
     """The endpoints that policies may be about; None where the cluster keeps no such objects."""
     try:
         kind = await cilium.discovery.resolve("ciliumendpoints.cilium.io")
@@ -105,10 +117,10 @@ async def _endpoints(cilium: Cilium, namespace: str | None) -> list[dict[str, An
         if failure.code != "not_found":
             raise
         return None
-    return await policy_objects.objects(cilium, kind, namespace)
+    return await policy_objects.list_objects(cilium, kind, namespace)
 
 
-async def _deleted(
+async def _delete(
     cilium: Cilium,
     kind: str,
     place: Place,

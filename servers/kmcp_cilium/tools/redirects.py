@@ -10,9 +10,8 @@ from kmcp_cilium.arguments import EveryNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import load_balancer
-from kmcp_cilium.state.endpoint_state import part
-from kmcp_runtime.arguments import Cursor, Limit
-from kmcp_runtime.tool import Effect, injected
+from kmcp_cilium.state.fields import part
+from kmcp_runtime import Cursor, Effect, Limit, injected
 
 
 class Redirected(BaseModel):
@@ -43,7 +42,7 @@ async def cilium_list_local_redirect_policies(
     node_name: EveryNode = None, limit: Limit = 100, cursor: Cursor = None, cilium: Cilium = injected()
 ) -> RedirectPolicies:
     """List local redirect policies as each node carries them out: which addresses stay on the node."""
-    answers = await cilium.everywhere(node_name, lambda agent: agent.json("lrp", "list"))
+    answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("lrp", "list"))
     found = [_policy(node, each) for node, told in answers for each in told or ()]
     found.sort(key=lambda policy: (policy.node, policy.namespace, policy.name))
     hint = None

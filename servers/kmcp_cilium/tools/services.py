@@ -9,9 +9,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import load_balancer
 from kmcp_cilium.state.load_balancer import Service, check_service_id
-from kmcp_runtime.arguments import Cursor, Limit, Word, check_name
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, Result, Word, check_name, injected
 
 
 def _check_object(value: str | None) -> str | None:
@@ -51,8 +49,8 @@ async def cilium_list_services(
     cilium: Cilium = injected(),
 ) -> Services:
     """List a node's load balancer: each frontend and where its traffic goes; compare with EndpointSlices."""
-    agent = await cilium.one_agent(node_name)
-    found = await load_balancer.listed(agent, show_cluster_mesh_affinity)
+    agent = await cilium.find_one_agent(node_name)
+    found = await load_balancer.list_services(agent, show_cluster_mesh_affinity)
     hint = None
     if service:
         found = load_balancer.of_object(found, *service.split("/"))
@@ -65,5 +63,5 @@ async def cilium_get_service_information(
     service_id: ServiceId, node_name: OneNode = None, cilium: Cilium = injected()
 ) -> ServiceInformation:
     """Show one service of a node's load balancer with its backends and their states."""
-    agent = await cilium.one_agent(node_name)
-    return ServiceInformation(node=agent.node, service=await load_balancer.found(agent, service_id))
+    agent = await cilium.find_one_agent(node_name)
+    return ServiceInformation(node=agent.node, service=await load_balancer.find_service(agent, service_id))

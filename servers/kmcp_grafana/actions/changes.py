@@ -4,12 +4,12 @@ from typing import Any
 
 from kmcp_grafana.actions.results import Answer
 from kmcp_grafana.client.grafana import Grafana, Request, Row
-from kmcp_runtime.output.results import Diff
+from kmcp_runtime import Diff
 
 _MOST_LINES = 200
 
 
-async def changed(
+async def send_change(
     grafana: Grafana,
     request: Request,
     result: str,
@@ -38,11 +38,11 @@ async def changed(
         answer.request = request.shown() if diff.changed else None
     elif diff.changed:
         answered = await grafana.send(request)
-        answer.item = {**(about or {}), **_named(answered, reply)} or None
+        answer.item = {**(about or {}), **_pick(answered, reply)} or None
     return answer
 
 
-async def deleted(
+async def send_deletion(
     grafana: Grafana, request: Request, *, about: Row, takes_along: Row | None = None, result: str = "deleted"
 ) -> Answer:
     """Delete something and tell what went; `takes_along` counts or names what goes with it."""
@@ -56,14 +56,14 @@ async def deleted(
     return answer
 
 
-def merged(before: Row, given: Row) -> Row:
+def merge_fields(before: Row, given: Row) -> Row:
     """What is there with what was given put over it, for a PUT that replaces; objects are merged field by field."""
     result = dict(before)
     for key, value in given.items():
         mine = result.get(key)
-        result[key] = merged(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
+        result[key] = merge_fields(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
     return result
 
 
-def _named(answered: Any, fields: tuple[str, ...]) -> Row:
+def _pick(answered: Any, fields: tuple[str, ...]) -> Row:
     return {field: answered[field] for field in fields if isinstance(answered, dict) and answered.get(field)}

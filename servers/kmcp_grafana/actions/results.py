@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from pydantic import Field, PrivateAttr
 
 from kmcp_grafana.client.grafana import Row
-from kmcp_runtime.output.results import Continued, Diff, Manifest, Result
+from kmcp_runtime import Continued, Diff, Manifest, Result
 
 
 class Answer(Result, Continued):
@@ -38,7 +38,7 @@ class Whole(Answer):
     cuttable: ClassVar[str | None] = "item"
 
 
-def whole(value: Any, url: str | None = None) -> Whole:
+def show_whole(value: Any, url: str | None = None) -> Whole:
     """A part of a model: objects and lists as YAML, a single value as it is."""
     return Whole(item=Manifest(value) if isinstance(value, dict | list) else {"value": value}, url=url)
 
@@ -49,6 +49,6 @@ class Difference(Answer):
     cuttable: ClassVar[str | None] = "diff"
 
 
-def brief(thing: Row, *fields: str) -> Row:
+def pick(thing: Row, *fields: str) -> Row:
     """The named fields of an object, those that say nothing left out."""
     return {field: thing[field] for field in fields if thing.get(field) not in (None, "", [], {})}

@@ -5,11 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from kmcp_runtime.arguments import faults
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output import redact
+from kmcp_runtime import bad_argument, faults, redact
 
-_MOST_TOLD = 16
+_MOST_LISTED = 16
 _MISSING = ": required"
 
 Text = Annotated[str, Field(min_length=1)]
@@ -30,12 +28,12 @@ class Spec:
         self.either = either
         self.required = tuple(name for name, info in self.model.model_fields.items() if info.is_required())
 
-    def told(self) -> str:
+    def usage(self) -> str:
         """`{name, email?}`: every field where they are few, else those that are needed."""
         names = list(self.model.model_fields)
         if self.free:
             return "{…}"
-        if len(names) > _MOST_TOLD and (self.required or self.either):
+        if len(names) > _MOST_LISTED and (self.required or self.either):
             return "{" + ", ".join([*self.required, "|".join(self.either)] if self.either else self.required) + ", …}"
         return "{" + ", ".join(self._marked(name) for name in names) + "}"
 
@@ -43,7 +41,7 @@ class Spec:
         """Every field."""
         return "{" + ", ".join(self._marked(name) for name in self.model.model_fields) + "}"
 
-    def checked(self, given: Any, action: str) -> dict[str, Any]:
+    def check(self, given: Any, action: str) -> dict[str, Any]:
         """The fields exactly as given; `bad_argument` names each that is wrong or missing, and what there is."""
         hint = f"{action} takes spec{self.whole()}"
         if not isinstance(given, Mapping):

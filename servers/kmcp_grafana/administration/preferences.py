@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from kmcp_grafana.actions.changes import changed, merged
+from kmcp_grafana.actions.changes import merge_fields, send_change
 from kmcp_grafana.actions.results import Answer
 from kmcp_grafana.actions.specs import Spec, optional
 from kmcp_grafana.client.grafana import Grafana, Request, Row
@@ -16,12 +16,12 @@ SPEC = Spec(
 )
 
 
-async def read(grafana: Grafana, path: str) -> Answer:
+async def read_preferences(grafana: Grafana, path: str) -> Answer:
     return Answer(item=await grafana.read(path))
 
 
-async def update(grafana: Grafana, path: str, spec: Row) -> Answer:
+async def update_preferences(grafana: Grafana, path: str, spec: Row) -> Answer:
     """By PATCH: a PUT would reset what is not named."""
     before = await grafana.read(path)
     request = Request(method="PATCH", path=path, body=spec)
-    return await changed(grafana, request, "updated", before=before, after=merged(before, spec))
+    return await send_change(grafana, request, "updated", before=before, after=merge_fields(before, spec))

@@ -1,26 +1,25 @@
 """Users of the server, and the one that this server is itself."""
 
-from kmcp_grafana.actions.changes import changed, deleted, merged
-from kmcp_grafana.actions.listing import Numbered, explained, numbered, sliced
-from kmcp_grafana.actions.results import Answer, brief
+from kmcp_grafana.actions.arguments import Fields, OrgId, Query, UserId
+from kmcp_grafana.actions.changes import merge_fields, send_change, send_deletion
+from kmcp_grafana.actions.listing import NumberedList, explain_empty, read_numbered_page, slice_list
+from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
-from kmcp_grafana.actions.table import Action, Table
 from kmcp_grafana.administration import preferences
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.errors import denied
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Cursor, Limit, denied
 
 _USER = ("id", "uid", "login", "name", "email", "orgId", "isAdmin", "isGrafanaAdmin", "isDisabled", "lastSeenAtAge")
 _PROFILE = ("name", "email", "login", "theme")
 _PREFERENCES = "/api/user/preferences"
-_CHANGED = Spec(
+CHANGED = Spec(
     name=optional(str),
     email=optional(str),
     login=optional(str),
     theme=optional(str),
     either=_PROFILE,
 )
-_NEW = Spec(
+NEW = Spec(
     login=optional(Text),
     email=optional(Text),
     name=optional(str),
@@ -28,23 +27,23 @@ _NEW = Spec(
     orgId=optional(int),
     either=("login", "email"),
 )
-_PASSWORD = Spec(password=required(Text))
+PASSWORD = Spec(password=required(Text))
 
 
 async def get_current(grafana: Grafana) -> Answer:
-    return Answer(item=brief(await grafana.read("/api/user"), *_USER))
+    return Answer(item=pick(await grafana.read("/api/user"), *_USER))
 
 
-async def update_current(grafana: Grafana, spec: Row) -> Answer:
-    return await _updated(grafana, "/api/user", spec)
+async def update_current(grafana: Grafana, spec: Fields) -> Answer:
+    return await _update_profile(grafana, "/api/user", spec)
 
 
-async def get_orgs(grafana: Grafana, limit: int, cursor: str | None = None) -> Answer:
+async def get_orgs(grafana: Grafana, limit: Limit = 100, cursor: Cursor = None) -> Answer:
     rows = await grafana.read("/api/user/orgs")
-    return sliced(grafana, rows, lambda row: brief(row, "orgId", "name", "role"), limit, cursor)
+    return slice_list(grafana, rows, lambda row: pick(row, "orgId", "name", "role"), limit, cursor)
 
 
-async def switch_org(grafana: Grafana, org_id: int) -> Answer:
+async def switch_org(grafana: Grafana, org_id: OrgId) -> Answer:
     """Refused unless it is allowed: the identity is shared by every caller of this server."""
     if not grafana.settings.grafana_switch_org:
         raise denied(
@@ -53,108 +52,90 @@ async def switch_org(grafana: Grafana, org_id: int) -> Answer:
         )
     current = await grafana.read("/api/user")
     request = Request(method="POST", path=at("/api/user/using/{}", org_id))
-    return await changed(grafana, request, "switched", before={"orgId": current.get("orgId")}, after={"orgId": org_id})
-
-
-async def get_teams(grafana: Grafana, limit: int, cursor: str | None = None) -> Answer:
-    rows = await grafana.read("/api/user/teams")
-    found = sliced(grafana, rows, lambda row: brief(row, "id", "uid", "name", "memberCount"), limit, cursor)
-    return explained(found, "This server's identity is in no team.")
-
-
-async def get_preferences(grafana: Grafana) -> Answer:
-    return await preferences.read(grafana, _PREFERENCES)
-
-
-async def update_preferences(grafana: Grafana, spec: Row) -> Answer:
-    return await preferences.update(grafana, _PREFERENCES, spec)
-
-
-async def list_users(grafana: Grafana, limit: int, query: str | None = None, cursor: str | None = None) -> Answer:
-    params = [("query", query)] if query else []
-    source = Numbered("/api/users/search", params, items="users", total="totalCount")
-    found = await numbered(grafana, source, lambda row: brief(row, *_USER), limit, cursor)
-    return explained(found, "No login, name or email holds that.")
-
-
-async def get_user(grafana: Grafana, user_id: int | None = None, query: str | None = None) -> Answer:
-    if user_id is not None:
-        return Answer(item=brief(await _read(grafana, user_id), *_USER))
-    return Answer(item=brief(await grafana.read("/api/users/lookup", [("loginOrEmail", query or "")]), *_USER))
-
-
-async def create_user(grafana: Grafana, spec: Row) -> Answer:
-    request = Request(method="POST", path="/api/admin/users", body=spec)
-    shown = {field: value for field, value in spec.items() if field != "password"}
-    return await changed(grafana, request, "created", before=None, after=shown, reply=("id", "uid"))
-
-
-async def update_user(grafana: Grafana, user_id: int, spec: Row) -> Answer:
-    return await _updated(grafana, at("/api/users/{}", user_id), spec)
-
-
-async def delete_user(grafana: Grafana, user_id: int) -> Answer:
-    found = await _read(grafana, user_id)
-    request = Request(method="DELETE", path=at("/api/admin/users/{}", user_id))
-    along = {"and": "memberships of every organisation and team, preferences, stars and sessions"}
-    return await deleted(grafana, request, about=brief(found, *_USER[:5]), takes_along=along)
-
-
-async def enable_user(grafana: Grafana, user_id: int) -> Answer:
-    return await _switched(grafana, user_id, disabled=False)
-
-
-async def disable_user(grafana: Grafana, user_id: int) -> Answer:
-    """It ends the user's sessions, too."""
-    return await _switched(grafana, user_id, disabled=True)
-
-
-async def update_password(grafana: Grafana, user_id: int, spec: Row) -> Answer:
-    found = await _read(grafana, user_id)
-    request = Request(method="PUT", path=at("/api/admin/users/{}/password", user_id), body=spec)
-    before, after = {"sign_in": "with the old password"}, {"sign_in": "with the new password"}
-    return await changed(
-        grafana, request, "password set", before=before, after=after, about=brief(found, "id", "login")
+    return await send_change(
+        grafana, request, "switched", before={"orgId": current.get("orgId")}, after={"orgId": org_id}
     )
 
 
-async def _switched(grafana: Grafana, user_id: int, *, disabled: bool) -> Answer:
-    found = await _read(grafana, user_id)
+async def get_teams(grafana: Grafana, limit: Limit = 100, cursor: Cursor = None) -> Answer:
+    rows = await grafana.read("/api/user/teams")
+    found = slice_list(grafana, rows, lambda row: pick(row, "id", "uid", "name", "memberCount"), limit, cursor)
+    return explain_empty(found, "This server's identity is in no team.")
+
+
+async def get_preferences(grafana: Grafana) -> Answer:
+    return await preferences.read_preferences(grafana, _PREFERENCES)
+
+
+async def update_preferences(grafana: Grafana, spec: Fields) -> Answer:
+    return await preferences.update_preferences(grafana, _PREFERENCES, spec)
+
+
+async def list_users(grafana: Grafana, limit: Limit = 100, query: Query | None = None, cursor: Cursor = None) -> Answer:
+    params = [("query", query)] if query else []
+    source = NumberedList("/api/users/search", params, items="users", total="totalCount")
+    found = await read_numbered_page(grafana, source, lambda row: pick(row, *_USER), limit, cursor)
+    return explain_empty(found, "No login, name or email holds that.")
+
+
+async def get_user(grafana: Grafana, user_id: UserId | None = None, query: Query | None = None) -> Answer:
+    if user_id is not None:
+        return Answer(item=pick(await _read_user(grafana, user_id), *_USER))
+    return Answer(item=pick(await grafana.read("/api/users/lookup", [("loginOrEmail", query or "")]), *_USER))
+
+
+async def create_user(grafana: Grafana, spec: Fields) -> Answer:
+    request = Request(method="POST", path="/api/admin/users", body=spec)
+    shown = {field: value for field, value in spec.items() if field != "password"}
+    return await send_change(grafana, request, "created", before=None, after=shown, reply=("id", "uid"))
+
+
+async def update_user(grafana: Grafana, user_id: UserId, spec: Fields) -> Answer:
+    return await _update_profile(grafana, at("/api/users/{}", user_id), spec)
+
+
+async def delete_user(grafana: Grafana, user_id: UserId) -> Answer:
+    found = await _read_user(grafana, user_id)
+    request = Request(method="DELETE", path=at("/api/admin/users/{}", user_id))
+    along = {"and": "memberships of every organisation and team, preferences, stars and sessions"}
+    return await send_deletion(grafana, request, about=pick(found, *_USER[:5]), takes_along=along)
+
+
+async def enable_user(grafana: Grafana, user_id: UserId) -> Answer:
+    return await _set_disabled(grafana, user_id, disabled=False)
+
+
+async def disable_user(grafana: Grafana, user_id: UserId) -> Answer:
+    """It ends the user's sessions, too."""
+    return await _set_disabled(grafana, user_id, disabled=True)
+
+
+async def update_password(grafana: Grafana, user_id: UserId, spec: Fields) -> Answer:
+    found = await _read_user(grafana, user_id)
+    request = Request(method="PUT", path=at("/api/admin/users/{}/password", user_id), body=spec)
+    before, after = {"sign_in": "with the old password"}, {"sign_in": "with the new password"}
+    return await send_change(
+        grafana, request, "password set", before=before, after=after, about=pick(found, "id", "login")
+    )
+
+
+async def _set_disabled(grafana: Grafana, user_id: int, *, disabled: bool) -> Answer:
+    found = await _read_user(grafana, user_id)
     word = "disable" if disabled else "enable"
     request = Request(method="POST", path=at(f"/api/admin/users/{{}}/{word}", user_id))
     before, after = {"isDisabled": bool(found.get("isDisabled"))}, {"isDisabled": disabled}
-    return await changed(grafana, request, f"{word}d", before=before, after=after, about=brief(found, "id", "login"))
+    return await send_change(grafana, request, f"{word}d", before=before, after=after, about=pick(found, "id", "login"))
 
 
-async def _updated(grafana: Grafana, path: str, spec: Row) -> Answer:
+async def _update_profile(grafana: Grafana, path: str, spec: Row) -> Answer:
     """PUT replaces: what was not given is sent as it is."""
     found = await grafana.read(path)
     before = {field: found.get(field, "") for field in _PROFILE}
-    after = merged(before, spec)
+    after = merge_fields(before, spec)
     request = Request(method="PUT", path=path, body=after)
-    return await changed(grafana, request, "updated", before=before, after=after, about=brief(found, "id"))
+    return await send_change(grafana, request, "updated", before=before, after=after, about=pick(found, "id"))
 
 
-async def _read(grafana: Grafana, user_id: int) -> Row:
+async def _read_user(grafana: Grafana, user_id: int) -> Row:
     found: Row = await grafana.read(at("/api/users/{}", user_id))
     return found
-
-
-TABLE = Table(
-    Action(get_current, Effect.READ),
-    Action(update_current, Effect.WRITE, _CHANGED),
-    Action(get_orgs, Effect.READ),
-    Action(switch_org, Effect.WRITE),
-    Action(get_teams, Effect.READ),
-    Action(get_preferences, Effect.READ),
-    Action(update_preferences, Effect.WRITE, preferences.SPEC),
-    Action(list_users, Effect.READ, admin=True),
-    Action(get_user, Effect.READ, admin=True, either=("user_id", "query")),
-    Action(create_user, Effect.WRITE, _NEW, admin=True),
-    Action(update_user, Effect.WRITE, _CHANGED, admin=True),
-    Action(delete_user, Effect.DESTROY, admin=True),
-    Action(enable_user, Effect.WRITE, admin=True),
-    Action(disable_user, Effect.DESTROY, admin=True),
-    Action(update_password, Effect.DESTROY, _PASSWORD, admin=True),
-    find="grafana_user_management action=list_users",
-)

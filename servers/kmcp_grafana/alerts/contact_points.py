@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from kmcp_grafana.actions.changes import changed, deleted, merged
-from kmcp_grafana.actions.listing import explained, sliced
-from kmcp_grafana.actions.results import Answer, brief
+from kmcp_grafana.actions.arguments import Fields, Name, Uid
+from kmcp_grafana.actions.changes import merge_fields, send_change, send_deletion
+from kmcp_grafana.actions.listing import explain_empty, slice_list
+from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.alerts import provenance
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.errors import not_found
-from kmcp_runtime.output import redact
+from kmcp_runtime import Cursor, Limit, not_found, redact
 
 _PATH = "/api/v1/provisioning/contact-points"
 _REDACTED = "[REDACTED]"
@@ -77,39 +77,41 @@ CHANGED = Spec(
 
 
 async def get_contact_points(
-    grafana: Grafana, limit: int, name: str | None = None, cursor: str | None = None
+    grafana: Grafana, limit: Limit = 100, name: Name | None = None, cursor: Cursor = None
 ) -> Answer:
     rows = await grafana.read(_PATH, [("name", name)] if name else [])
-    found = sliced(grafana, rows, _row, limit, cursor)
-    return explained(found, f"No contact point is named {name!r}." if name else "There are no contact points.")
+    found = slice_list(grafana, rows, _row, limit, cursor)
+    return explain_empty(found, f"No contact point is named {name!r}." if name else "There are no contact points.")
 
 
-async def create_contact_point(grafana: Grafana, spec: Row) -> Answer:
+async def create_contact_point(grafana: Grafana, spec: Fields) -> Answer:
     request = Request(method="POST", path=_PATH, body=spec, headers=provenance.headers(grafana, None))
-    return await changed(grafana, request, "created", before=None, after=_covered(spec, {}), reply=("uid", "name"))
+    return await send_change(
+        grafana, request, "created", before=None, after=_cover_secrets(spec, {}), reply=("uid", "name")
+    )
 
 
-async def update_contact_point(grafana: Grafana, uid: str, spec: Row) -> Answer:
+async def update_contact_point(grafana: Grafana, uid: Uid, spec: Fields) -> Answer:
     """PUT replaces: secure settings come back as `[REDACTED]`, which Grafana takes as unchanged."""
-    found = await _read(grafana, uid)
+    found = await _find_contact_point(grafana, uid)
     kept = provenance.changeable("contact point", uid, found)
     before = {field: value for field, value in found.items() if field != "provenance"}
-    after = merged(before, spec)
+    after = merge_fields(before, spec)
     request = Request(
         method="PUT", path=f"{_PATH}/{at('{}', uid)}", body=after, headers=provenance.headers(grafana, kept)
     )
-    shown = _covered(after, before)
-    return await changed(grafana, request, "updated", before=before, after=shown, about=brief(found, "uid", "name"))
+    shown = _cover_secrets(after, before)
+    return await send_change(grafana, request, "updated", before=before, after=shown, about=pick(found, "uid", "name"))
 
 
-async def delete_contact_point(grafana: Grafana, uid: str) -> Answer:
-    found = await _read(grafana, uid)
+async def delete_contact_point(grafana: Grafana, uid: Uid) -> Answer:
+    found = await _find_contact_point(grafana, uid)
     provenance.changeable("contact point", uid, found)
     request = Request(method="DELETE", path=f"{_PATH}/{at('{}', uid)}")
-    return await deleted(grafana, request, about=brief(found, "uid", "name", "type"))
+    return await send_deletion(grafana, request, about=pick(found, "uid", "name", "type"))
 
 
-async def _read(grafana: Grafana, uid: str) -> Row:
+async def _find_contact_point(grafana: Grafana, uid: str) -> Row:
     """Among all of them: the API has no route for one."""
     rows: list[Row] = await grafana.read(_PATH)
     found = next((row for row in rows if row.get("uid") == uid), None)
@@ -121,10 +123,10 @@ async def _read(grafana: Grafana, uid: str) -> Row:
 
 def _row(row: Row) -> Row:
     settings = row.get("settings") or {}
-    return {**brief(row, "uid", "name", "type", "provenance", "disableResolveMessage"), "settings": settings}
+    return {**pick(row, "uid", "name", "type", "provenance", "disableResolveMessage"), "settings": settings}
 
 
-def _covered(point: Row, before: Row) -> Row:
+def _cover_secrets(point: Row, before: Row) -> Row:
     """With settings that may be secure replaced by fingerprints, where Grafana has not shown the very same value."""
     settings, shown = point.get("settings") or {}, before.get("settings") or {}
     covered = {

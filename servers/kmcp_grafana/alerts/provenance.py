@@ -1,6 +1,6 @@
 """Who keeps an alerting resource: nobody, the API, or provisioning files that would undo a change."""
 
-from kmcp_grafana.client.failures import managed
+from kmcp_grafana.client.failures import refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Row
 
 
@@ -15,5 +15,5 @@ def changeable(kind: str, name: str, found: Row) -> str | None:
     """The provenance that a thing has; `forbidden` when it is not the API's to change."""
     kept = found.get("provenance") or None
     if kept not in (None, "api", "none"):
-        raise managed(kind, name, {"file": "provisioning files"}.get(str(kept), str(kept)))
+        raise refuse_managed_by(kind, name, {"file": "provisioning files"}.get(str(kept), str(kept)))
     return None if kept == "none" else kept

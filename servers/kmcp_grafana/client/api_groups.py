@@ -28,7 +28,7 @@ class Group:
         return f"/apis/{self.name}/{version or self.version}/namespaces/{self.namespace}/{resource}"
 
 
-class Served:
+class ApiGroups:
     def __init__(self, upstream: Upstream, settings: GrafanaSettings) -> None:
         self._upstream = upstream
         self._settings = settings
@@ -37,29 +37,29 @@ class Served:
         self._version: str | None = None
         self._asking = asyncio.Lock()
 
-    async def group(self, name: str) -> Group | None:
+    async def find(self, name: str) -> Group | None:
         """The group, or None where the older routes below `/api` have to do."""
-        versions = (await self._all()).get(name, ())
+        versions = (await self._load_groups()).get(name, ())
         spoken = next((version for version in SPOKEN[name] if version in versions), None)
         return Group(name, spoken, versions, self._namespace) if spoken else None
 
-    async def version(self) -> str:
+    async def read_version(self) -> str:
         """Grafana's version, `unknown` where it is hidden."""
         if self._version is None:
             health = await self._upstream.read("GET", "/api/health")
             self._version = str(health.get("version") or "unknown")
         return self._version
 
-    async def _all(self) -> dict[str, tuple[str, ...]]:
+    async def _load_groups(self) -> dict[str, tuple[str, ...]]:
         async with self._asking:
             if self._groups is None:
-                groups = await self._asked()
+                groups = await self._fetch_groups()
                 if groups and not self._namespace:
-                    self._namespace = await self._of_organisation()
+                    self._namespace = await self._read_namespace()
                 self._groups = groups
         return self._groups
 
-    async def _asked(self) -> dict[str, tuple[str, ...]]:
+    async def _fetch_groups(self) -> dict[str, tuple[str, ...]]:
         try:
             answer = await self._upstream.read("GET", "/apis")
         except Refused as refused:
@@ -72,6 +72,6 @@ class Served:
             if group.get("name") in SPOKEN
         }
 
-    async def _of_organisation(self) -> str:
+    async def _read_namespace(self) -> str:
         number = (await self._upstream.read("GET", "/api/org"))["id"]
         return "default" if number == 1 else f"org-{number}"

@@ -5,12 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from kmcp_grafana.client.api_groups import Served
+from kmcp_grafana.client.api_groups import ApiGroups
 from kmcp_grafana.client.failures import BACKEND, explain
 from kmcp_grafana.client.grafana import Grafana
 from kmcp_grafana.settings import GrafanaSettings
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend
+from kmcp_runtime import Backend, Call
 from kmcp_runtime.upstream import Access, SetIn, Upstream
 
 
@@ -25,10 +24,10 @@ class GrafanaBackend(Backend):
         if settings.grafana_username:
             basic = replace(access, token=None, token_file="")
             self._administrator = Upstream(BACKEND, basic, explain)
-        self._served = Served(self._upstream, settings)
+        self._groups = ApiGroups(self._upstream, settings)
 
     def provide(self, call: Call) -> Mapping[type, Any]:
-        return {Grafana: Grafana(self._upstream, self._served, self.settings, call, self._administrator)}
+        return {Grafana: Grafana(self._upstream, self._groups, self.settings, call, self._administrator)}
 
     async def ready(self) -> None:
         """Grafana answers, and knows who we are."""

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from kmcp_runtime.errors import ToolFailure, forbidden
+from kmcp_runtime import ToolFailure, forbidden
 from kmcp_runtime.upstream import Refused
 
 BACKEND = "grafana"
@@ -21,7 +21,7 @@ def body_of(refused: Refused) -> dict[str, Any]:
     return parsed if isinstance(parsed, dict) else {}
 
 
-def words_of(refused: Refused) -> str:
+def message_of(refused: Refused) -> str:
     return str(body_of(refused).get("message") or refused.answer.text.strip()[:200])
 
 
@@ -29,19 +29,19 @@ def lacks_endpoint(refused: Refused) -> bool:
     """Whether this 404 means that the server has no such route, and not that a thing is absent."""
     if refused.status != 404:
         return False
-    return words_of(refused).lower().rstrip(".") in _NO_ROUTE or "html" in refused.answer.headers.get(
+    return message_of(refused).lower().rstrip(".") in _NO_ROUTE or "html" in refused.answer.headers.get(
         "content-type", ""
     )
 
 
 def explain(refused: Refused) -> ToolFailure:
     """What a refusal means; the failure itself where its status says it all."""
-    if refused.status in (400, 403) and _is_managed(words_of(refused)):
-        return _kept(refused, "forbidden", "change it where it is provisioned, or copy it under another name")
+    if refused.status in (400, 403) and _is_managed(message_of(refused)):
+        return _as(refused, "forbidden", "change it where it is provisioned, or copy it under another name")
     if refused.status == 403:
-        permissions = words_of(refused).partition("Permissions needed:")[2].strip()
+        permissions = message_of(refused).partition("Permissions needed:")[2].strip()
         lacking = f": {permissions}" if permissions else ""
-        return _kept(refused, "forbidden", f"give the identity of this server the permission{lacking}")
+        return _as(refused, "forbidden", f"give the identity of this server the permission{lacking}")
     return refused
 
 
@@ -51,13 +51,13 @@ def _is_managed(words: str) -> bool:
     return "permissions needed" not in lowered and any(word in lowered for word in _MANAGED_WORDS)
 
 
-def _kept(refused: Refused, code: Any, hint: str) -> Refused:
+def _as(refused: Refused, code: Any, hint: str) -> Refused:
     refused.code = code
     refused.hint = hint
     return refused
 
 
-def managed(kind: str, name: str, manager: str) -> ToolFailure:
+def refuse_managed_by(kind: str, name: str, manager: str) -> ToolFailure:
     """A thing that something else keeps as it is."""
     return forbidden(
         f"{kind} {name} is managed by {manager}: a change here would be refused or undone",

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from kmcp_grafana.client.api_groups import Served
+from kmcp_grafana.client.api_groups import ApiGroups
 from kmcp_grafana.client.failures import BACKEND, lacks_endpoint, needs_administrator
 from kmcp_grafana.settings import GrafanaSettings
-from kmcp_runtime.call import Call
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import Call, ToolFailure, unavailable
 from kmcp_runtime.upstream import Refused, Upstream
 
 Row = dict[str, Any]
@@ -44,14 +43,14 @@ class Grafana:
     def __init__(
         self,
         upstream: Upstream,
-        served: Served,
+        groups: ApiGroups,
         settings: GrafanaSettings,
         call: Call,
         administrator: Upstream | None = None,
     ) -> None:
         self._upstream = upstream
         self._administrator = administrator
-        self.served = served
+        self.groups = groups
         self.settings = settings
         self.call = call
 
@@ -68,20 +67,20 @@ class Grafana:
         """The same with user and password, which server administration needs."""
         if self._administrator is None:
             raise needs_administrator(action)
-        return Grafana(self._administrator, self.served, self.settings, self.call)
+        return Grafana(self._administrator, self.groups, self.settings, self.call)
 
     async def read(self, path: str, params: Params = ()) -> Any:
         try:
             return await self._upstream.read("GET", path, params=list(params) or None)
         except Refused as refused:
-            raise await self._told(refused, "GET", path) from None
+            raise await self._explain(refused, "GET", path) from None
 
     async def ask(self, path: str, body: Any) -> Any:
         """A question that is sent as a POST: a data source query changes nothing."""
         try:
             return await self._upstream.read("POST", path, json=body)
         except Refused as refused:
-            raise await self._told(refused, "POST", path) from None
+            raise await self._explain(refused, "POST", path) from None
 
     async def send(self, request: Request) -> Any:
         """The parsed answer of a change; an empty object when it has none."""
@@ -91,7 +90,7 @@ class Grafana:
                 request.method, request.path, params=list(request.params) or None, headers=request.headers, **more
             )
         except Refused as refused:
-            raise await self._told(refused, request.method, request.path) from None
+            raise await self._explain(refused, request.method, request.path) from None
         return json.loads(answer.content) if answer.content.strip() else {}
 
     def link(self, path: str) -> str:
@@ -100,10 +99,10 @@ class Grafana:
         prefix = urlsplit(base).path.rstrip("/")
         return base + (path.removeprefix(prefix) if prefix and path.startswith(prefix + "/") else path)
 
-    async def _told(self, refused: Refused, method: str, path: str) -> ToolFailure:
+    async def _explain(self, refused: Refused, method: str, path: str) -> ToolFailure:
         if not lacks_endpoint(refused):
             return refused
-        version = await self.served.version()
+        version = await self.groups.read_version()
         return unavailable(
             f"Grafana {version} has no {method} {path}",
             "this version is too old or too new for it, or the feature is off",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from kmcp_grafana.client.api_groups import Group
-from kmcp_grafana.client.failures import managed
+from kmcp_grafana.client.failures import refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Row, at
 
 FOLDER = "grafana.app/folder"
@@ -29,12 +29,12 @@ _MANAGERS = {
 }
 
 
-async def read(grafana: Grafana, group: Group, resource: str, name: str, version: str | None = None) -> Row:
+async def read_object(grafana: Grafana, group: Group, resource: str, name: str, version: str | None = None) -> Row:
     found: Row = await grafana.read(f"{group.path(resource, version)}/{at('{}', name)}")
     return found
 
 
-async def every(grafana: Grafana, group: Group, resource: str) -> list[Row]:
+async def list_objects(grafana: Grafana, group: Group, resource: str) -> list[Row]:
     """All objects of a resource; of resources that are few."""
     found: list[Row] = []
     token = ""
@@ -48,7 +48,7 @@ async def every(grafana: Grafana, group: Group, resource: str) -> list[Row]:
     return found
 
 
-def new(
+def new_object(
     group: Group,
     kind: str,
     spec: Any,
@@ -64,7 +64,7 @@ def new(
     return {"apiVersion": f"{group.name}/{version or group.version}", "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def replacement(found: Row, spec: Any, *, annotations: Row | None = None, version: bool = True) -> Row:
+def replace_spec(found: Row, spec: Any, *, annotations: Row | None = None, version: bool = True) -> Row:
     """The object as read with another spec, and these annotations set or (None) taken away.
 
     With its version, Grafana refuses it when it has changed meanwhile.
@@ -80,16 +80,16 @@ def replacement(found: Row, spec: Any, *, annotations: Row | None = None, versio
     return {"apiVersion": found["apiVersion"], "kind": found["kind"], "metadata": sent, "spec": spec}
 
 
-def annotation(found: Row, name: str) -> str | None:
+def annotation_of(found: Row, name: str) -> str | None:
     value = (found["metadata"].get("annotations") or {}).get(name)
     return str(value) if value else None
 
 
 def refuse_managed(found: Row, kind: str) -> None:
     """`forbidden` for what something else keeps as it is."""
-    manager = annotation(found, "grafana.app/managedBy")
-    if not manager or annotation(found, "grafana.app/managerAllowsEdits") == "true":
+    manager = annotation_of(found, "grafana.app/managedBy")
+    if not manager or annotation_of(found, "grafana.app/managerAllowsEdits") == "true":
         return
-    identity = annotation(found, "grafana.app/managerId")
+    identity = annotation_of(found, "grafana.app/managerId")
     told = _MANAGERS.get(manager, manager) + (f" ({identity})" if identity else "")
-    raise managed(kind, str(found["metadata"]["name"]), told)
+    raise refuse_managed_by(kind, str(found["metadata"]["name"]), told)

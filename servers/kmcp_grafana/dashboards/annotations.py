@@ -1,25 +1,26 @@
 """Annotations: marks on graphs, made by people and by alerts."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from kmcp_grafana.actions.changes import changed, deleted
-from kmcp_grafana.actions.listing import explained, limited
-from kmcp_grafana.actions.results import Answer, brief
+from kmcp_grafana.actions.arguments import End, Fields, PanelId, Start, Tags, Uid
+from kmcp_grafana.actions.changes import send_change, send_deletion
+from kmcp_grafana.actions.listing import cut_list, explain_empty
+from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
-from kmcp_grafana.actions.table import Action, Table
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime.arguments import moment_of
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Limit, Word, bad_argument, moment_of
+
+AnnotationId = Annotated[int, Word("Annotation", ge=1)]
+MadeBy = Annotated[Literal["alert", "annotation"], Word("Made by")]
 
 _PATH = "/api/annotations"
 _ROW = ("id", "time", "timeEnd", "text", "tags", "dashboardUID", "panelId", "alertName", "newState", "login")
 _CHANGEABLE = ("text", "tags", "time", "timeEnd")
 _Moment = Annotated[int | str, Field(description="Milliseconds since 1970, RFC 3339, or relative")]
-_NEW = Spec(
+NEW = Spec(
     text=required(Text),
     time=optional(_Moment),
     timeEnd=optional(_Moment),
@@ -27,20 +28,20 @@ _NEW = Spec(
     dashboardUID=optional(Text),
     panelId=optional(int),
 )
-_CHANGED = Spec(
+CHANGED = Spec(
     text=optional(Text), tags=optional(list[str]), time=optional(_Moment), timeEnd=optional(_Moment), either=_CHANGEABLE
 )
 
 
-async def get(
+async def get_annotations(
     grafana: Grafana,
-    limit: int,
-    start: float | None = None,
-    end: float | None = None,
-    tags: list[str] | None = None,
-    type: str | None = None,
-    dashboard_uid: str | None = None,
-    panel_id: int | None = None,
+    limit: Limit = 100,
+    start: Start | None = None,
+    end: End | None = None,
+    tags: Tags | None = None,
+    type: MadeBy | None = None,
+    dashboard_uid: Uid | None = None,
+    panel_id: PanelId | None = None,
 ) -> Answer:
     wanted = {
         "from": _millis(start),
@@ -52,44 +53,44 @@ async def get(
     }
     params = [(name, value) for name, value in wanted.items() if value is not None]
     rows = await grafana.read(_PATH, [*params, *(("tags", tag) for tag in tags or ())])
-    found = limited(rows, _row, limit, "narrow start and end, or name tags or a dashboard_uid")
-    return explained(found, "None match: widen start and end, or leave tags out (all of them must be set).")
+    found = cut_list(rows, _row, limit, "narrow start and end, or name tags or a dashboard_uid")
+    return explain_empty(found, "None match: widen start and end, or leave tags out (all of them must be set).")
 
 
-async def create(grafana: Grafana, spec: Row) -> Answer:
+async def create_annotation(grafana: Grafana, spec: Fields) -> Answer:
     body = {**spec, **_times(spec)}
     request = Request(method="POST", path=_PATH, body=body)
-    return await changed(grafana, request, "created", before=None, after=_readable(body), reply=("id",))
+    return await send_change(grafana, request, "created", before=None, after=_readable(body), reply=("id",))
 
 
-async def update(grafana: Grafana, annotation_id: int, spec: Row) -> Answer:
+async def update_annotation(grafana: Grafana, annotation_id: AnnotationId, spec: Fields) -> Answer:
     """By PATCH: a PUT would reset what is not named."""
-    found = await _read(grafana, annotation_id)
+    found = await _read_annotation(grafana, annotation_id)
     before = {field: found.get(field) for field in _CHANGEABLE}
     body = {**spec, **_times(spec)}
-    request = Request(method="PATCH", path=_one(annotation_id), body=body)
-    return await changed(
+    request = Request(method="PATCH", path=_path_of(annotation_id), body=body)
+    return await send_change(
         grafana,
         request,
         "updated",
         before=_readable(before),
         after=_readable({**before, **body}),
-        about=brief(found, "id", "dashboardUID", "panelId"),
+        about=pick(found, "id", "dashboardUID", "panelId"),
     )
 
 
-async def delete(grafana: Grafana, annotation_id: int) -> Answer:
-    found = await _read(grafana, annotation_id)
-    return await deleted(grafana, Request(method="DELETE", path=_one(annotation_id)), about=_row(found))
+async def delete_annotation(grafana: Grafana, annotation_id: AnnotationId) -> Answer:
+    found = await _read_annotation(grafana, annotation_id)
+    return await send_deletion(grafana, Request(method="DELETE", path=_path_of(annotation_id)), about=_row(found))
 
 
-async def _read(grafana: Grafana, annotation_id: int) -> Row:
-    found: Row = await grafana.read(_one(annotation_id))
+async def _read_annotation(grafana: Grafana, annotation_id: int) -> Row:
+    found: Row = await grafana.read(_path_of(annotation_id))
     return found
 
 
 def _row(found: Row) -> Row:
-    return _readable(brief(found, *_ROW))
+    return _readable(pick(found, *_ROW))
 
 
 def _readable(fields: Row) -> Row:
@@ -118,14 +119,5 @@ def _millis(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1000)
 
 
-def _one(annotation_id: int) -> str:
+def _path_of(annotation_id: int) -> str:
     return at(_PATH + "/{}", annotation_id)
-
-
-TABLE = Table(
-    Action(get, Effect.READ),
-    Action(create, Effect.WRITE, _NEW),
-    Action(update, Effect.WRITE, _CHANGED),
-    Action(delete, Effect.DESTROY),
-    find="grafana_annotation_management action=get",
-)

@@ -4,25 +4,27 @@ Listing by parent, deletion with what is inside, counts and permissions have no 
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from kmcp_grafana.actions.changes import changed, deleted
-from kmcp_grafana.actions.listing import Numbered, explained, numbered
-from kmcp_grafana.actions.results import Answer, brief
+from kmcp_grafana.actions.arguments import Fields, FolderUid, Uid
+from kmcp_grafana.actions.changes import send_change, send_deletion
+from kmcp_grafana.actions.listing import NumberedList, explain_empty, read_numbered_page
+from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
-from kmcp_grafana.actions.table import Action, Table
 from kmcp_grafana.client import objects
 from kmcp_grafana.client.api_groups import Group
-from kmcp_grafana.client.failures import managed
+from kmcp_grafana.client.failures import refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_grafana.dashboards import permissions, storage
-from kmcp_runtime.errors import conflict
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Cursor, Limit, Word, conflict
 from kmcp_runtime.upstream import Refused
+
+ForceDeleteRules = Annotated[bool, Word("Alert rules, too")]
 
 _GROUP = "folder.grafana.app"
 _ROW = ("uid", "title", "parentUid", "managedBy")
-_NEW = Spec(title=required(Text), uid=optional(Text), parentUid=optional(str), description=optional(str))
-_CHANGED = Spec(
+NEW = Spec(title=required(Text), uid=optional(Text), parentUid=optional(str), description=optional(str))
+CHANGED = Spec(
     title=optional(Text),
     description=optional(str),
     parentUid=optional(str),
@@ -45,92 +47,96 @@ class Folder:
 
     def shown(self) -> Row:
         named = {"uid": self.uid, "title": self.title, "parentUid": self.parent_uid, "description": self.description}
-        return {**brief(named, *named), "version": self.version}
+        return {**pick(named, *named), "version": self.version}
 
 
-async def list_(grafana: Grafana, limit: int, parent_uid: str | None = None, cursor: str | None = None) -> Answer:
+async def list_folders(
+    grafana: Grafana, limit: Limit = 100, parent_uid: FolderUid | None = None, cursor: Cursor = None
+) -> Answer:
     params = [("parentUid", parent_uid)] if parent_uid else []
-    source = Numbered("/api/folders", params, size="limit")
-    found = await numbered(grafana, source, lambda row: brief(row, *_ROW), limit, cursor)
+    source = NumberedList("/api/folders", params, size="limit")
+    found = await read_numbered_page(grafana, source, lambda row: pick(row, *_ROW), limit, cursor)
     inside = f"Folder {parent_uid} has no folders in it." if parent_uid else "There are no folders at the top."
-    return explained(found, inside + " Only folders that this server's identity may see are listed.")
+    return explain_empty(found, inside + " Only folders that this server's identity may see are listed.")
 
 
-async def get(grafana: Grafana, uid: str) -> Answer:
-    found = await load(grafana, uid)
-    meta = brief(found.found, "created", "createdBy", "updated", "updatedBy", "managedBy")
+async def get_folder(grafana: Grafana, uid: Uid) -> Answer:
+    found = await load_folder(grafana, uid)
+    meta = pick(found.found, "created", "createdBy", "updated", "updatedBy", "managedBy")
     return Answer(item={**found.shown(), **meta}, url=grafana.link(found.link))
 
 
-async def create(grafana: Grafana, spec: Row) -> Answer:
-    group = await grafana.served.group(_GROUP)
+async def create_folder(grafana: Grafana, spec: Fields) -> Answer:
+    group = await grafana.groups.find(_GROUP)
     if group:
         parent = {objects.FOLDER: spec["parentUid"]} if spec.get("parentUid") else None
-        body = objects.new(
-            group, "Folder", brief(spec, "title", "description"), name=spec.get("uid"), annotations=parent
+        body = objects.new_object(
+            group, "Folder", pick(spec, "title", "description"), name=spec.get("uid"), annotations=parent
         )
         request = Request(method="POST", path=group.path("folders"), body=body)
     else:
         request = Request(method="POST", path="/api/folders", body=spec)
-    answer = await changed(grafana, request, "created", before=None, after=spec, reply=("uid", "title", "metadata"))
-    return _identified(grafana, answer)
+    answer = await send_change(grafana, request, "created", before=None, after=spec, reply=("uid", "title", "metadata"))
+    return _identify(grafana, answer)
 
 
-async def update(grafana: Grafana, uid: str, spec: Row) -> Answer:
+async def update_folder(grafana: Grafana, uid: Uid, spec: Fields) -> Answer:
     """Rename, describe or move; a move has a route of its own in the older API."""
-    found = await load(grafana, uid)
+    found = await load_folder(grafana, uid)
     _refuse_managed(found)
     seen, overwrite = int(spec.get("version") or found.version), bool(spec.get("overwrite"))
     if seen != found.version and not overwrite:
-        raise _changed_meanwhile(found, seen)
+        raise _conflict_of_versions(found, seen)
     before = {"title": found.title, "description": found.description, "parentUid": found.parent_uid}
     after = {**before, **{field: spec[field] for field in before if field in spec}}
     try:
         if found.group:
-            return await _replaced(grafana, found, found.group, before, after, overwrite)
+            return await _replace_object(grafana, found, found.group, before, after, overwrite)
         more = {"overwrite": overwrite, **({"description": spec["description"]} if "description" in spec else {})}
-        return await _routed(grafana, found, before, after, more)
+        return await _update_by_routes(grafana, found, before, after, more)
     except Refused as refused:
         if not storage.is_version_conflict(refused):
             raise
-        now = await load(grafana, uid)
+        now = await load_folder(grafana, uid)
         if now.version == seen:  # It was refused for another reason, which Grafana tells.
             raise
-        raise _changed_meanwhile(now, seen) from None
+        raise _conflict_of_versions(now, seen) from None
 
 
-async def delete(grafana: Grafana, uid: str, force_delete_rules: bool = False) -> Answer:
-    found = await load(grafana, uid)
+async def delete_folder(grafana: Grafana, uid: Uid, force_delete_rules: ForceDeleteRules = False) -> Answer:
+    found = await load_folder(grafana, uid)
     _refuse_managed(found)
     counts = await grafana.read(at("/api/folders/{}/counts", uid))
     along = {name: count for name, count in counts.items() if count}
     params = [("forceDeleteRules", "true")] if force_delete_rules else []
     request = Request(method="DELETE", path=_path(uid), params=params)
-    answer = await deleted(grafana, request, about=found.shown(), takes_along=along)
+    answer = await send_deletion(grafana, request, about=found.shown(), takes_along=along)
     if any("rule" in name.lower() for name in along) and not force_delete_rules:
         answer.warnings = ["it holds alert rules: Grafana refuses, unless force_delete_rules=true deletes them, too"]
     return answer
 
 
-async def get_permissions(grafana: Grafana, uid: str) -> Answer:
-    return await permissions.shown(grafana, f"{_path(uid)}/permissions")
+async def get_permissions(grafana: Grafana, uid: Uid) -> Answer:
+    return await permissions.list_permissions(grafana, f"{_path(uid)}/permissions")
 
 
-async def update_permissions(grafana: Grafana, uid: str, spec: Row) -> Answer:
-    return await permissions.replaced(grafana, f"{_path(uid)}/permissions", spec, {"uid": uid})
+async def update_permissions(grafana: Grafana, uid: Uid, spec: Fields) -> Answer:
+    return await permissions.replace_permissions(grafana, f"{_path(uid)}/permissions", spec, {"uid": uid})
 
 
-async def load(grafana: Grafana, uid: str) -> Folder:
+async def load_folder(grafana: Grafana, uid: str) -> Folder:
     """The folder; `not_found` with those whose title is like the uid."""
-    group = await grafana.served.group(_GROUP)
+    group = await grafana.groups.find(_GROUP)
     try:
         if group:
-            return _of_object(await objects.read(grafana, group, "folders", uid), group)
+            return _of_object(await objects.read_object(grafana, group, "folders", uid), group)
         found = await grafana.read(_path(uid))
     except Refused as refused:
         if refused.status != 404:
             raise
-        raise await storage.like(grafana, uid, "folder", "dash-folder", "grafana_folder_management") from None
+        raise await storage.explain_missing(
+            grafana, uid, "folder", "dash-folder", "grafana_folder_management"
+        ) from None
     link = found.get("url") or at("/dashboards/f/{}", uid)
     return Folder(
         uid,
@@ -144,32 +150,34 @@ async def load(grafana: Grafana, uid: str) -> Folder:
     )
 
 
-async def _replaced(grafana: Grafana, found: Folder, group: Group, before: Row, after: Row, overwrite: bool) -> Answer:
-    spec = {**found.found["spec"], **brief(after, "title"), "description": after["description"]}
+async def _replace_object(
+    grafana: Grafana, found: Folder, group: Group, before: Row, after: Row, overwrite: bool
+) -> Answer:
+    spec = {**found.found["spec"], **pick(after, "title"), "description": after["description"]}
     spec = {field: value for field, value in spec.items() if value != "" or field in found.found["spec"]}
-    body = objects.replacement(
+    body = objects.replace_spec(
         found.found, spec, annotations={objects.FOLDER: after["parentUid"] or None}, version=not overwrite
     )
     request = Request(method="PUT", path=f"{group.path('folders')}/{at('{}', found.uid)}", body=body)
-    return await changed(
+    return await send_change(
         grafana, request, "updated", before=before, after=after, about={"uid": found.uid}, link=found.link
     )
 
 
-async def _routed(grafana: Grafana, found: Folder, before: Row, after: Row, more: Row) -> Answer:
+async def _update_by_routes(grafana: Grafana, found: Folder, before: Row, after: Row, more: Row) -> Answer:
     """A move first, then the rest, which names the version that it changes."""
     moves, about = after["parentUid"] != before["parentUid"], {"uid": found.uid}
     renamed = {**after, "parentUid": before["parentUid"]} != before
     body = {"title": after["title"], "version": found.version, **more}
     rename = Request(method="PUT", path=_path(found.uid), body=body)
     if not moves:
-        return await changed(grafana, rename, "updated", before=before, after=after, about=about, link=found.link)
+        return await send_change(grafana, rename, "updated", before=before, after=after, about=about, link=found.link)
     move = Request(method="POST", path=f"{_path(found.uid)}/move", body={"parentUid": after["parentUid"]})
-    answer = await changed(grafana, move, "moved", before=before, after=after, about=about, link=found.link)
+    answer = await send_change(grafana, move, "moved", before=before, after=after, about=about, link=found.link)
     if renamed and grafana.dry_run:
         answer.request = f"{move.shown()}, then {rename.shown()}"
     elif renamed:
-        now = await load(grafana, found.uid)
+        now = await load_folder(grafana, found.uid)
         await grafana.send(Request(method="PUT", path=_path(found.uid), body={**body, "version": now.version}))
         answer.result = "moved and updated"
     return answer
@@ -178,7 +186,7 @@ async def _routed(grafana: Grafana, found: Folder, before: Row, after: Row, more
 def _of_object(found: Row, group: Group) -> Folder:
     metadata, spec = found["metadata"], found["spec"]
     uid = str(metadata["name"])
-    parent = objects.annotation(found, objects.FOLDER) or ""
+    parent = objects.annotation_of(found, objects.FOLDER) or ""
     version = int(metadata.get("generation") or 0)
     link = at("/dashboards/f/{}", uid)
     return Folder(uid, spec["title"], spec.get("description") or "", parent, version, link, group, found)
@@ -188,10 +196,10 @@ def _refuse_managed(folder: Folder) -> None:
     if folder.group:
         objects.refuse_managed(folder.found, "folder")
     elif folder.found.get("managedBy"):
-        raise managed("folder", folder.uid, str(folder.found["managedBy"]))
+        raise refuse_managed_by("folder", folder.uid, str(folder.found["managedBy"]))
 
 
-def _changed_meanwhile(now: Folder, seen: int) -> Exception:
+def _conflict_of_versions(now: Folder, seen: int) -> Exception:
     return conflict(
         f"folder {now.uid} has changed: it is at version {now.version}, and you saw version {seen}",
         "read it again (action=get), or give spec.overwrite=true",
@@ -199,7 +207,7 @@ def _changed_meanwhile(now: Folder, seen: int) -> Exception:
     )
 
 
-def _identified(grafana: Grafana, answer: Answer) -> Answer:
+def _identify(grafana: Grafana, answer: Answer) -> Answer:
     item = answer.item if isinstance(answer.item, dict) else {}
     metadata = item.pop("metadata", None)
     if metadata:
@@ -212,15 +220,3 @@ def _identified(grafana: Grafana, answer: Answer) -> Answer:
 
 def _path(uid: str) -> str:
     return at("/api/folders/{}", uid)
-
-
-TABLE = Table(
-    Action(list_, Effect.READ),
-    Action(get, Effect.READ),
-    Action(create, Effect.WRITE, _NEW),
-    Action(update, Effect.WRITE, _CHANGED),
-    Action(delete, Effect.DESTROY),
-    Action(get_permissions, Effect.READ),
-    Action(update_permissions, Effect.DESTROY, permissions.SPEC),
-    find="grafana_folder_management action=list",
-)

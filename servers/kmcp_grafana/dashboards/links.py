@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from pydantic import AfterValidator
 
 from kmcp_grafana.client.grafana import Grafana, at
-from kmcp_runtime.arguments import Word, moment_of
+from kmcp_runtime import Word, moment_of
 
 
 def _link_time(value: str | None) -> str | None:

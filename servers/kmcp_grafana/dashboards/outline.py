@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from kmcp_grafana.actions.results import brief
+from kmcp_grafana.actions.results import pick
 from kmcp_grafana.client.grafana import Row
 
 _QUERY_FIELDS = ("expr", "expression", "rawSql", "query", "target", "queryText", "rawQuery", "scenarioId")
 _LONGEST_QUERY = 300
 
 
-def outline(model: Row) -> Row:
+def outline_of(model: Row) -> Row:
     """The outline of a model in either of Grafana's schemas."""
     return _of_elements(model) if "elements" in model else _of_panels(model)
 
@@ -26,16 +26,16 @@ def _of_panels(model: Row) -> Row:
     variables = (model.get("templating") or {}).get("list") or ()
     time = model.get("time") or {}
     return {
-        **brief(model, "title", "description", "tags", "refresh", "timezone", "schemaVersion"),
+        **pick(model, "title", "description", "tags", "refresh", "timezone", "schemaVersion"),
         **({"time": f"{time.get('from')} to {time.get('to')}"} if time else {}),
         "variables": [_variable(variable) for variable in variables],
         "panels": [_panel(panel) for panel in panels_of(model)],
-        "links": [brief(link, "title", "url", "type", "tags") for link in model.get("links") or ()],
+        "links": [pick(link, "title", "url", "type", "tags") for link in model.get("links") or ()],
     }
 
 
 def _variable(variable: Row) -> Row:
-    return {**brief(variable, "name", "type"), **_query(variable.get("query")), **_current(variable)}
+    return {**pick(variable, "name", "type"), **_query(variable.get("query")), **_current(variable)}
 
 
 def _current(variable: Row) -> Row:
@@ -44,7 +44,7 @@ def _current(variable: Row) -> Row:
 
 
 def _panel(panel: Row) -> Row:
-    told = {**brief(panel, "id", "title", "type"), **_source(panel.get("datasource"))}
+    told = {**pick(panel, "id", "title", "type"), **_source(panel.get("datasource"))}
     queries = [text for target in panel.get("targets") or () if (text := _text(target))]
     return {**told, **({"queries": queries} if queries else {})}
 
@@ -52,11 +52,11 @@ def _panel(panel: Row) -> Row:
 def _of_elements(spec: Row) -> Row:
     settings = spec.get("timeSettings") or {}
     return {
-        **brief(spec, "title", "description", "tags"),
+        **pick(spec, "title", "description", "tags"),
         **({"time": f"{settings.get('from')} to {settings.get('to')}"} if settings else {}),
         "variables": [_element_variable(variable) for variable in spec.get("variables") or ()],
         "panels": [_element(name, element) for name, element in (spec.get("elements") or {}).items()],
-        "links": [brief(link, "title", "url", "type", "tags") for link in spec.get("links") or ()],
+        "links": [pick(link, "title", "url", "type", "tags") for link in spec.get("links") or ()],
     }
 
 
@@ -74,7 +74,7 @@ def _element(name: str, element: Row) -> Row:
     texts = [text for query in queries if (text := _text(query.get("spec") or {}))]
     return {
         "element": name,
-        **brief(spec, "id", "title"),
+        **pick(spec, "id", "title"),
         **({"type": visual.get("group") or visual.get("kind")} if visual else {}),
         **({"queries": texts} if texts else {}),
     }

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from kmcp_grafana.actions.changes import changed
-from kmcp_grafana.actions.results import Answer, brief
+from kmcp_grafana.actions.changes import send_change
+from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Spec, required
 from kmcp_grafana.client.grafana import Grafana, Request, Row
 
@@ -33,24 +33,24 @@ class Permission(BaseModel):
 SPEC = Spec(items=required(list[Permission]))
 
 
-async def shown(grafana: Grafana, path: str) -> Answer:
+async def list_permissions(grafana: Grafana, path: str) -> Answer:
     rows: list[Row] = await grafana.read(path)
     items: list[Row | str] = [_row(row) for row in rows]
     return Answer(items=items, returned=len(items), total=len(items), truncated=False)
 
 
-async def replaced(grafana: Grafana, path: str, spec: Row, about: Row) -> Answer:
+async def replace_permissions(grafana: Grafana, path: str, spec: Row, about: Row) -> Answer:
     """The whole list is replaced, what is inherited from a folder stays."""
     before = [_entry(row) for row in await grafana.read(path) if not row.get("inherited")]
     after = sorted((_entry(row) for row in spec["items"]), key=str)
     request = Request(method="POST", path=path, body=spec)
-    return await changed(grafana, request, "replaced", before=sorted(before, key=str), after=after, about=about)
+    return await send_change(grafana, request, "replaced", before=sorted(before, key=str), after=after, about=about)
 
 
 def _row(row: Row) -> Row:
-    who = brief(row, "role", "team", "teamId", "userLogin", "userId")
-    return {**who, "permission": row.get("permissionName"), **brief(row, "inherited")}
+    who = pick(row, "role", "team", "teamId", "userLogin", "userId")
+    return {**who, "permission": row.get("permissionName"), **pick(row, "inherited")}
 
 
 def _entry(row: Row) -> Row:
-    return {**brief(row, *_WHO), "permission": _NAMES.get(row["permission"], row["permission"])}
+    return {**pick(row, *_WHO), "permission": _NAMES.get(row["permission"], row["permission"])}

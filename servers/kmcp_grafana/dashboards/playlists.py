@@ -4,13 +4,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kmcp_grafana.actions.changes import changed, deleted
-from kmcp_grafana.actions.listing import explained, limited
-from kmcp_grafana.actions.results import Answer, brief
+from kmcp_grafana.actions.arguments import Fields, Query, Uid
+from kmcp_grafana.actions.changes import send_change, send_deletion
+from kmcp_grafana.actions.listing import cut_list, explain_empty
+from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.client import objects
 from kmcp_grafana.client.api_groups import Group
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
+from kmcp_runtime import Limit
 
 _GROUP = "playlist.grafana.app"
 _PATH = "/api/playlists"
@@ -32,63 +34,65 @@ CHANGED = Spec(
 )
 
 
-async def get_playlists(grafana: Grafana, limit: int, query: str | None = None) -> Answer:
-    group = await grafana.served.group(_GROUP)
+async def get_playlists(grafana: Grafana, limit: Limit = 100, query: Query | None = None) -> Answer:
+    group = await grafana.groups.find(_GROUP)
     if group:
-        rows = [_of_object(thing) for thing in await objects.every(grafana, group, "playlists")]
+        rows = [_of_object(thing) for thing in await objects.list_objects(grafana, group, "playlists")]
         rows = [row for row in rows if query is None or query.lower() in row["name"].lower()]
     else:
         params: list[tuple[str, str | int]] = [("query", query)] if query else []
         rows = await grafana.read(_PATH, [*params, ("limit", limit + 1)])
-    found = limited(rows, lambda row: brief(row, "uid", "name", "interval"), limit, "give query, or a larger limit")
-    return explained(found, "No playlist is named like that." if query else "There are no playlists.")
+    found = cut_list(rows, lambda row: pick(row, "uid", "name", "interval"), limit, "give query, or a larger limit")
+    return explain_empty(found, "No playlist is named like that." if query else "There are no playlists.")
 
 
-async def get_playlist(grafana: Grafana, uid: str) -> Answer:
-    found, _ = await _read(grafana, uid)
+async def get_playlist(grafana: Grafana, uid: Uid) -> Answer:
+    found, _ = await _read_playlist(grafana, uid)
     return Answer(item=found, url=grafana.link(at("/playlists/play/{}", uid)))
 
 
-async def create_playlist(grafana: Grafana, spec: Row) -> Answer:
-    group = await grafana.served.group(_GROUP)
+async def create_playlist(grafana: Grafana, spec: Fields) -> Answer:
+    group = await grafana.groups.find(_GROUP)
     if group:
-        body = objects.new(group, "Playlist", _spec(spec))
+        body = objects.new_object(group, "Playlist", _spec(spec))
         request = Request(method="POST", path=group.path("playlists"), body=body)
     else:
         request = Request(method="POST", path=_PATH, body=spec)
-    answer = await changed(grafana, request, "created", before=None, after=spec, reply=("uid", "metadata"))
-    return _identified(answer)
+    answer = await send_change(grafana, request, "created", before=None, after=spec, reply=("uid", "metadata"))
+    return _identify(answer)
 
 
-async def update_playlist(grafana: Grafana, uid: str, spec: Row) -> Answer:
+async def update_playlist(grafana: Grafana, uid: Uid, spec: Fields) -> Answer:
     """PUT replaces: what was not given is sent as it is."""
-    found, source = await _read(grafana, uid)
+    found, source = await _read_playlist(grafana, uid)
     before = {field: found[field] for field in ("name", "interval", "items")}
     after = {**before, **spec}
     if source:
         group, thing = source
-        body = objects.replacement(thing, _spec(after))
+        body = objects.replace_spec(thing, _spec(after))
         request = Request(method="PUT", path=f"{group.path('playlists')}/{at('{}', uid)}", body=body)
     else:
         request = Request(method="PUT", path=f"{_PATH}/{at('{}', uid)}", body=after)
-    return await changed(grafana, request, "updated", before=before, after=after, about={"uid": uid})
+    return await send_change(grafana, request, "updated", before=before, after=after, about={"uid": uid})
 
 
-async def delete_playlist(grafana: Grafana, uid: str) -> Answer:
-    found, source = await _read(grafana, uid)
+async def delete_playlist(grafana: Grafana, uid: Uid) -> Answer:
+    found, source = await _read_playlist(grafana, uid)
     path = f"{source[0].path('playlists') if source else _PATH}/{at('{}', uid)}"
-    return await deleted(grafana, Request(method="DELETE", path=path), about=brief(found, "uid", "name", "interval"))
+    return await send_deletion(
+        grafana, Request(method="DELETE", path=path), about=pick(found, "uid", "name", "interval")
+    )
 
 
-async def _read(grafana: Grafana, uid: str) -> tuple[Row, tuple[Group, Row] | None]:
+async def _read_playlist(grafana: Grafana, uid: str) -> tuple[Row, tuple[Group, Row] | None]:
     """The playlist with its items, and the object that it is in the newer API."""
-    group = await grafana.served.group(_GROUP)
+    group = await grafana.groups.find(_GROUP)
     if group:
-        thing = await objects.read(grafana, group, "playlists", uid)
+        thing = await objects.read_object(grafana, group, "playlists", uid)
         return _of_object(thing), (group, thing)
     found = await grafana.read(f"{_PATH}/{at('{}', uid)}")
     items = found["items"] if "items" in found else await grafana.read(f"{_PATH}/{at('{}', uid)}/items")
-    return {**brief(found, "uid", "name", "interval"), "items": [_entry(item) for item in items]}, None
+    return {**pick(found, "uid", "name", "interval"), "items": [_entry(item) for item in items]}, None
 
 
 def _of_object(thing: Row) -> Row:
@@ -105,7 +109,7 @@ def _spec(fields: Row) -> Row:
     return {"title": fields["name"], "interval": fields["interval"], "items": fields["items"]}
 
 
-def _identified(answer: Answer) -> Answer:
+def _identify(answer: Answer) -> Answer:
     """The uid, which the newer API keeps in the metadata."""
     item: Any = answer.item
     if isinstance(item, dict) and "metadata" in item:

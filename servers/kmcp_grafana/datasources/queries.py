@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from kmcp_grafana.actions.results import brief
+from kmcp_grafana.actions.results import pick
 from kmcp_grafana.client.failures import body_of
 from kmcp_grafana.client.grafana import Grafana, Row
-from kmcp_runtime.errors import ToolFailure, bad_argument, denied
+from kmcp_runtime import ToolFailure, bad_argument, denied
 from kmcp_runtime.upstream import Refused
 
 _HOUR = 3600.0
@@ -78,7 +78,7 @@ class Frame:
         return next((field for field in self.fields if field.kind == "time"), None)
 
 
-def span(start: float | None, end: float | None, max_points: int) -> Span:
+def make_span(start: float | None, end: float | None, max_points: int) -> Span:
     """An hour until now, unless told otherwise."""
     until = time.time() if end is None else end
     since = until - _HOUR if start is None else start
@@ -95,9 +95,9 @@ def refuse_writing(grafana: Grafana, source: Row) -> None:
         )
 
 
-async def asked(grafana: Grafana, source: Row, query: Row, over: Span) -> list[Frame]:
+async def run_query(grafana: Grafana, source: Row, query: Row, over: Span) -> list[Frame]:
     """The frames of one query; what the data source says against it is `bad_argument`."""
-    sent = {**over.fields(), **query, "refId": "A", "datasource": brief(source, "uid", "type")}
+    sent = {**over.fields(), **query, "refId": "A", "datasource": pick(source, "uid", "type")}
     body = {"from": str(round(over.start * 1000)), "to": str(round(over.end * 1000)), "queries": [sent]}
     try:
         answered = await grafana.ask("/api/ds/query", body)
@@ -203,7 +203,7 @@ def _frame(raw: Row) -> Frame:
             str(field.get("name") or ""),
             str(field.get("type") or "other"),
             field.get("labels") or {},
-            _restored(column or [], marks),
+            _restore(column or [], marks),
         )
         for field, column, marks in columns
         if field
@@ -211,7 +211,7 @@ def _frame(raw: Row) -> Frame:
     return Frame(str(schema.get("name") or ""), fields, schema.get("meta") or {})
 
 
-def _restored(values: Sequence[Any], entities: Row | None) -> Sequence[Any]:
+def _restore(values: Sequence[Any], entities: Row | None) -> Sequence[Any]:
     """Numbers that JSON cannot say are null in the values, and named beside them."""
     if not entities:
         return values

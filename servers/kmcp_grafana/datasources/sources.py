@@ -4,17 +4,16 @@ import asyncio
 import json
 from typing import Any, Literal
 
-from kmcp_grafana.actions.changes import changed, deleted, merged
-from kmcp_grafana.actions.listing import explained, limited
-from kmcp_grafana.actions.results import Answer, brief
+from kmcp_grafana.actions.arguments import End, Fields, MaxPoints, Name, Start, Uid
+from kmcp_grafana.actions.changes import merge_fields, send_change, send_deletion
+from kmcp_grafana.actions.listing import cut_list, explain_empty
+from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
-from kmcp_grafana.actions.table import Action, Table
-from kmcp_grafana.client.failures import body_of, managed
+from kmcp_grafana.client.failures import body_of, refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_grafana.dashboards import storage
 from kmcp_grafana.datasources import queries
-from kmcp_runtime.errors import ToolFailure, did_you_mean, not_found
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Limit, ToolFailure, did_you_mean, not_found
 from kmcp_runtime.upstream import Refused
 
 _PATH = "/api/datasources"
@@ -49,122 +48,127 @@ _FIELDS: dict[str, Any] = {
     "secureJsonData": optional(dict[str, str]),
     "withCredentials": optional(bool),
 }
-_NEW = Spec(name=required(Text), type=required(Text), uid=optional(Text), **_FIELDS)
-_CHANGED = Spec(name=optional(Text), type=optional(Text), **_FIELDS)
-_QUERY = Spec(free=True)
+NEW = Spec(name=required(Text), type=required(Text), uid=optional(Text), **_FIELDS)
+CHANGED = Spec(name=optional(Text), type=optional(Text), **_FIELDS)
+QUERY = Spec(free=True)
 
 
-async def list_(grafana: Grafana, limit: int, name: str | None = None) -> Answer:
-    rows = [row for row in await every(grafana) if name is None or name.lower() in row["name"].lower()]
-    found = limited(rows, lambda row: brief(row, *_ROW), limit, "give name, or a larger limit")
-    return explained(found, "No data source is named like that." if name else "There are no data sources.")
+async def list_sources(grafana: Grafana, limit: Limit = 100, name: Name | None = None) -> Answer:
+    rows = [row for row in await fetch_sources(grafana) if name is None or name.lower() in row["name"].lower()]
+    found = cut_list(rows, lambda row: pick(row, *_ROW), limit, "give name, or a larger limit")
+    return explain_empty(found, "No data source is named like that." if name else "There are no data sources.")
 
 
-async def get(grafana: Grafana, uid: str) -> Answer:
-    found = await read(grafana, uid)
+async def get_source(grafana: Grafana, uid: Uid) -> Answer:
+    found = await fetch_source(grafana, uid)
     return Answer(item=_shown(found), url=grafana.link(_link(uid)))
 
 
-async def get_by_name(grafana: Grafana, name: str) -> Answer:
+async def get_source_by_name(grafana: Grafana, name: Name) -> Answer:
     try:
         found = await grafana.read(at(_PATH + "/name/{}", name))
     except Refused as refused:
-        raise await _absent(refused, grafana, name) from None
+        raise await _explain_missing(refused, grafana, name) from None
     return Answer(item=_shown(found), url=grafana.link(_link(found["uid"])))
 
 
-async def create(grafana: Grafana, spec: Row) -> Answer:
+async def create_source(grafana: Grafana, spec: Fields) -> Answer:
     body = {"access": "proxy", **spec}
     request = Request(method="POST", path=_PATH, body=body)
-    answer = await changed(grafana, request, "created", before=None, after=body, reply=("datasource",))
+    answer = await send_change(grafana, request, "created", before=None, after=body, reply=("datasource",))
     if isinstance(answer.item, dict) and "datasource" in answer.item:
         made = answer.item["datasource"]
-        answer.item = brief(made, "uid", "name", "type")
+        answer.item = pick(made, "uid", "name", "type")
         answer.url = grafana.link(_link(made["uid"]))
         answer.hint = f"action=test uid={made['uid']} checks that it answers."
     return answer
 
 
-async def update(grafana: Grafana, uid: str, spec: Row) -> Answer:
+async def update_source(grafana: Grafana, uid: Uid, spec: Fields) -> Answer:
     """PUT replaces all but the secure fields, which stay unless they are named."""
-    found = await _changeable(grafana, uid)
+    found = await _fetch_changeable(grafana, uid)
     before = {field: found[field] for field in _SENT if field in found}
-    after = merged(before, spec)
-    request = Request(method="PUT", path=_one(uid), body=after)
+    after = merge_fields(before, spec)
+    request = Request(method="PUT", path=_path_of(uid), body=after)
     shown = {field: value for field, value in before.items() if field != "version"}
-    return await changed(
+    return await send_change(
         grafana,
         request,
         "updated",
         before=shown,
         after={field: after[field] for field in after if field != "version"},
-        about=brief(found, "uid", "name", "type"),
+        about=pick(found, "uid", "name", "type"),
         link=_link(uid),
     )
 
 
-async def delete(grafana: Grafana, uid: str) -> Answer:
-    found = await _changeable(grafana, uid)
-    along = await _users_of(grafana, uid)
-    return await deleted(
-        grafana, Request(method="DELETE", path=_one(uid)), about=brief(found, *_ROW), takes_along=along
+async def delete_source(grafana: Grafana, uid: Uid) -> Answer:
+    found = await _fetch_changeable(grafana, uid)
+    along = await _count_users(grafana, uid)
+    return await send_deletion(
+        grafana, Request(method="DELETE", path=_path_of(uid)), about=pick(found, *_ROW), takes_along=along
     )
 
 
-async def test(grafana: Grafana, uid: str) -> Answer:
+async def test_source(grafana: Grafana, uid: Uid) -> Answer:
     """What the plugin says of its backend; a bad state is an answer, too."""
     try:
-        found = await grafana.read(f"{_one(uid)}/health")
+        found = await grafana.read(f"{_path_of(uid)}/health")
     except Refused as refused:
         found = body_of(refused)
         if refused.status == 404 or "status" not in found:
-            raise await _absent(refused, grafana, uid) from None
-    return Answer(item=brief(found, "status", "message", "details"), url=grafana.link(_link(uid)))
+            raise await _explain_missing(refused, grafana, uid) from None
+    return Answer(item=pick(found, "status", "message", "details"), url=grafana.link(_link(uid)))
 
 
-async def query(
-    grafana: Grafana, uid: str, spec: Row, start: float | None = None, end: float | None = None, max_points: int = 200
+async def query_source(
+    grafana: Grafana,
+    uid: Uid,
+    spec: Fields,
+    start: Start | None = None,
+    end: End | None = None,
+    max_points: MaxPoints = 200,
 ) -> Answer:
-    source = await read(grafana, uid)
+    source = await fetch_source(grafana, uid)
     queries.refuse_writing(grafana, source)
-    frames = await queries.asked(grafana, source, spec, queries.span(start, end, max_points))
+    frames = await queries.run_query(grafana, source, spec, queries.make_span(start, end, max_points))
     items: list[Row | str] = [*queries.rows_of(frames)]
-    found = Answer(item=brief(source, "uid", "name", "type"), items=items, returned=len(items), truncated=False)
-    return explained(found, "The query found nothing: widen start and end, or check it in Explore.")
+    found = Answer(item=pick(source, "uid", "name", "type"), items=items, returned=len(items), truncated=False)
+    return explain_empty(found, "The query found nothing: widen start and end, or check it in Explore.")
 
 
-async def every(grafana: Grafana) -> list[Row]:
+async def fetch_sources(grafana: Grafana) -> list[Row]:
     rows: list[Row] = await grafana.read(_PATH)
     return rows
 
 
-async def read(grafana: Grafana, uid: str) -> Row:
+async def fetch_source(grafana: Grafana, uid: str) -> Row:
     try:
-        found: Row = await grafana.read(_one(uid))
+        found: Row = await grafana.read(_path_of(uid))
     except Refused as refused:
-        raise await _absent(refused, grafana, uid) from None
+        raise await _explain_missing(refused, grafana, uid) from None
     return found
 
 
-async def chosen(grafana: Grafana, wanted: str | None) -> Row:
+async def choose_source(grafana: Grafana, wanted: str | None) -> Row:
     """By uid or name; the default one when nothing is wanted."""
-    rows = await every(grafana)
+    rows = await fetch_sources(grafana)
     found = [row for row in rows if (row.get("isDefault") if wanted is None else wanted in (row["uid"], row["name"]))]
     if found:
         return found[0]
     if wanted is None:
         raise not_found("no data source is the default one", f"name one of {_named(rows)}")
-    raise _unknown(wanted, rows)
+    raise _missing(wanted, rows)
 
 
-async def _changeable(grafana: Grafana, uid: str) -> Row:
-    found = await read(grafana, uid)
+async def _fetch_changeable(grafana: Grafana, uid: str) -> Row:
+    found = await fetch_source(grafana, uid)
     if found.get("readOnly"):
-        raise managed("data source", f"{found['name']} ({uid})", "provisioning files")
+        raise refuse_managed_by("data source", f"{found['name']} ({uid})", "provisioning files")
     return found
 
 
-async def _users_of(grafana: Grafana, uid: str) -> Row:
+async def _count_users(grafana: Grafana, uid: str) -> Row:
     """How many alert rules and dashboards ask this data source, of those that this server's identity may see."""
     try:
         rules = await grafana.read("/api/v1/provisioning/alert-rules")
@@ -178,7 +182,7 @@ async def _users_of(grafana: Grafana, uid: str) -> Row:
 
     async def asks(found: str) -> bool:
         async with slots:
-            dashboard = await storage.exists(grafana, found)
+            dashboard = await storage.find_dashboard(grafana, found)
         return dashboard is not None and f'"{uid}"' in json.dumps(dashboard.model)
 
     using = sum(await asyncio.gather(*(asks(hit["uid"]) for hit in hits)))
@@ -190,11 +194,11 @@ def _asks(rule: Row, uid: str) -> bool:
     return any(query.get("datasourceUid") == uid for query in rule.get("data") or ())
 
 
-async def _absent(refused: Refused, grafana: Grafana, wanted: str) -> ToolFailure:
-    return refused if refused.status != 404 else _unknown(wanted, await every(grafana))
+async def _explain_missing(refused: Refused, grafana: Grafana, wanted: str) -> ToolFailure:
+    return refused if refused.status != 404 else _missing(wanted, await fetch_sources(grafana))
 
 
-def _unknown(wanted: str, rows: list[Row]) -> ToolFailure:
+def _missing(wanted: str, rows: list[Row]) -> ToolFailure:
     by_name = next((row for row in rows if row["name"] == wanted), None)
     suggestion = (
         f"its uid is {by_name['uid']}"
@@ -212,27 +216,14 @@ def _named(rows: list[Row]) -> str:
 
 def _shown(found: Row) -> Row:
     secure = sorted(name for name, is_set in (found.get("secureJsonFields") or {}).items() if is_set)
-    told = brief(found, *_ROW, "access", "basicAuth", "basicAuthUser", "user", "withCredentials", "version")
+    told = pick(found, *_ROW, "access", "basicAuth", "basicAuthUser", "user", "withCredentials", "version")
     settings = {"jsonData": found["jsonData"]} if found.get("jsonData") else {}
     return {**told, **settings, **({"secure_fields_set": secure} if secure else {})}
 
 
-def _one(uid: str) -> str:
+def _path_of(uid: str) -> str:
     return at(_PATH + "/uid/{}", uid)
 
 
 def _link(uid: str) -> str:
     return at("/connections/datasources/edit/{}", uid)
-
-
-TABLE = Table(
-    Action(list_, Effect.READ),
-    Action(get, Effect.READ),
-    Action(get_by_name, Effect.READ),
-    Action(create, Effect.WRITE, _NEW),
-    Action(update, Effect.WRITE, _CHANGED),
-    Action(delete, Effect.DESTROY),
-    Action(test, Effect.READ),
-    Action(query, Effect.READ, _QUERY),
-    find="grafana_datasource_management action=list",
-)

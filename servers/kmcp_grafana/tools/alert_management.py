@@ -1,28 +1,27 @@
 """Alert rules and where alerts are sent."""
 
-from typing import Annotated
+from kmcp_grafana.actions.table import Action, action_tool
+from kmcp_grafana.alerts import contact_points, rules
+from kmcp_runtime import Effect
 
-from kmcp_grafana.actions.arguments import FolderUid, Name, Spec, Uid
-from kmcp_grafana.actions.results import Answer
-from kmcp_grafana.alerts.rules import TABLE
-from kmcp_grafana.client.grafana import Grafana
-from kmcp_grafana.tools import STAND_IN
-from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
-from kmcp_runtime.tool import Effect, injected, tool
-
-
-@tool(Effect.DESTROY, by=TABLE.by(), verified="stand-in", why=STAND_IN)
-async def grafana_alert_management(
-    action: Annotated[str, TABLE.values(), TABLE.word()],
-    uid: Uid = None,
-    folder_uid: FolderUid = None,
-    group: Annotated[str | None, Word("Rule group")] = None,
-    name: Name = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-    spec: Spec = None,
-    dry_run: DryRun = False,
-    grafana: Grafana = injected(),
-) -> Answer:
-    """Manage alert rules, contact points, policies and mute timings; grafana_alert_state shows what fires."""
-    return await TABLE.perform(grafana)
+grafana_alert_management = action_tool(
+    __name__,
+    "Manage alert rules, contact points, policies and mute timings; grafana_alert_state shows what fires.",
+    Action("get_rules", Effect.READ, rules.get_rules),
+    Action("get_rule", Effect.READ, rules.get_rule),
+    Action("create_rule", Effect.WRITE, rules.create_rule, rules.NEW_RULE),
+    Action("update_rule", Effect.WRITE, rules.update_rule, rules.RULE),
+    Action("delete_rule", Effect.DESTROY, rules.delete_rule),
+    Action("get_rule_group", Effect.READ, rules.get_rule_group),
+    Action("get_contact_points", Effect.READ, contact_points.get_contact_points),
+    Action("create_contact_point", Effect.WRITE, contact_points.create_contact_point, contact_points.NEW),
+    Action("update_contact_point", Effect.WRITE, contact_points.update_contact_point, contact_points.CHANGED),
+    Action("delete_contact_point", Effect.DESTROY, contact_points.delete_contact_point),
+    Action("get_notification_policies", Effect.READ, rules.get_notification_policies),
+    Action("update_notification_policies", Effect.DESTROY, rules.update_notification_policies, rules.ROUTE),
+    Action("get_mute_timings", Effect.READ, rules.get_mute_timings),
+    Action("get_mute_timing", Effect.READ, rules.get_mute_timing),
+    Action("create_mute_timing", Effect.WRITE, rules.create_mute_timing, rules.TIMING),
+    Action("delete_mute_timing", Effect.DESTROY, rules.delete_mute_timing),
+    find="get_rules",
+)

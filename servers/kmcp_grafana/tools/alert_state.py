@@ -1,32 +1,18 @@
 """States of alerts."""
 
-from typing import Annotated, Literal
+from kmcp_grafana.actions.table import Action, action_tool
+from kmcp_grafana.alerts import states
+from kmcp_runtime import Effect
 
-from pydantic import AfterValidator
-
-from kmcp_grafana.actions.arguments import End, FolderUid, identifier
-from kmcp_grafana.actions.results import Answer
-from kmcp_grafana.alerts.states import TABLE
-from kmcp_grafana.client.grafana import Grafana
-from kmcp_grafana.tools import STAND_IN
-from kmcp_runtime.arguments import DryRun, Limit, Word
-from kmcp_runtime.tool import Effect, injected, tool
-
-State = Literal["firing", "pending", "normal", "nodata", "error"]
-
-
-@tool(Effect.WRITE, by=TABLE.by(), extra=True, verified="stand-in", why=STAND_IN)
-async def grafana_alert_state(
-    action: Annotated[str, TABLE.values(), TABLE.word()],
-    state: Annotated[State | None, Word("State of rules")] = None,
-    folder_uid: FolderUid = None,
-    matchers: Annotated[list[str] | None, Word("Labels, e.g. severity=~crit.*")] = None,
-    silence_id: Annotated[str | None, AfterValidator(identifier), Word("Silence")] = None,
-    end: End = None,
-    comment: Annotated[str | None, Word("Why", min_length=1)] = None,
-    limit: Limit = 50,
-    dry_run: DryRun = False,
-    grafana: Grafana = injected(),
-) -> Answer:
-    """Show which rules fire or fail and which alerts are silenced; silence alerts during maintenance."""
-    return await TABLE.perform(grafana)
+grafana_alert_state = action_tool(
+    __name__,
+    "Show which rules fire or fail and which alerts are silenced; silence alerts during maintenance.",
+    Action("rules", Effect.READ, states.list_rules),
+    Action("alerts", Effect.READ, states.list_alerts),
+    Action("silences", Effect.READ, states.list_silences),
+    Action("create_silence", Effect.WRITE, states.create_silence),
+    Action("expire_silence", Effect.WRITE, states.expire_silence),
+    find="silences",
+    first=("state", "folder_uid", "matchers", "silence_id"),
+    extra=True,
+)

@@ -1,31 +1,22 @@
 """Dashboards."""
 
-from typing import Annotated
+from kmcp_grafana.actions.table import Action, action_tool
+from kmcp_grafana.dashboards import editing, permissions, versions
+from kmcp_runtime import Effect
 
-from kmcp_grafana.actions.arguments import Query, Spec, Tags, Uid
-from kmcp_grafana.actions.results import Answer
-from kmcp_grafana.client.grafana import Grafana
-from kmcp_grafana.dashboards.editing import TABLE
-from kmcp_grafana.tools import STAND_IN
-from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
-from kmcp_runtime.tool import Effect, injected, tool
-
-
-@tool(Effect.DESTROY, by=TABLE.by(), verified="stand-in", why=STAND_IN)
-async def grafana_dashboard_management(
-    action: Annotated[str, TABLE.values(), TABLE.word()],
-    uid: Uid = None,
-    version: Annotated[int | None, Word("Version; update: the one you saw", ge=1)] = None,
-    query: Query = None,
-    tags: Tags = None,
-    folder_uids: Annotated[list[str] | None, Word("Folders")] = None,
-    starred: Annotated[bool | None, Word("Only starred")] = None,
-    path: Annotated[str | None, Word("JSON pointer or JSONPath into the model")] = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-    spec: Spec = None,
-    dry_run: DryRun = False,
-    grafana: Grafana = injected(),
-) -> Answer:
-    """Find, read and change dashboards. get answers an outline; change parts with JSON patch operations."""
-    return await TABLE.perform(grafana)
+grafana_dashboard_management = action_tool(
+    __name__,
+    "Find, read and change dashboards. get answers an outline; change parts with JSON patch operations.",
+    Action("search", Effect.READ, editing.search_dashboards),
+    Action("get", Effect.READ, editing.get_dashboard),
+    Action("create", Effect.WRITE, editing.create_dashboard, editing.NEW),
+    Action("update", Effect.WRITE, editing.update_dashboard, editing.CHANGED),
+    Action("delete", Effect.DESTROY, editing.delete_dashboard),
+    Action("get_versions", Effect.READ, versions.get_versions),
+    Action("get_version", Effect.READ, versions.get_version),
+    Action("restore_version", Effect.WRITE, versions.restore_version),
+    Action("get_permissions", Effect.READ, editing.get_permissions),
+    Action("update_permissions", Effect.DESTROY, editing.update_permissions, permissions.SPEC),
+    Action("calculate_diff", Effect.READ, versions.calculate_diff, versions.OTHER),
+    find="search",
+)

@@ -1,28 +1,19 @@
 """Data sources."""
 
-from typing import Annotated
+from kmcp_grafana.actions.table import Action, action_tool
+from kmcp_grafana.datasources import sources
+from kmcp_runtime import Effect
 
-from kmcp_grafana.actions.arguments import End, MaxPoints, Name, Spec, Start, Uid
-from kmcp_grafana.actions.results import Answer
-from kmcp_grafana.client.grafana import Grafana
-from kmcp_grafana.datasources.sources import TABLE
-from kmcp_grafana.tools import STAND_IN
-from kmcp_runtime.arguments import DryRun, Limit
-from kmcp_runtime.tool import Effect, injected, tool
-
-
-@tool(Effect.DESTROY, by=TABLE.by(), verified="stand-in", why=STAND_IN)
-async def grafana_datasource_management(
-    action: Annotated[str, TABLE.values(), TABLE.word()],
-    uid: Uid = None,
-    name: Name = None,
-    start: Start = None,
-    end: End = None,
-    max_points: MaxPoints = 200,
-    limit: Limit = 100,
-    spec: Spec = None,
-    dry_run: DryRun = False,
-    grafana: Grafana = injected(),
-) -> Answer:
-    """Manage and test data sources, or query one in its plugin's own fields; grafana_query is for PromQL and LogQL."""
-    return await TABLE.perform(grafana)
+grafana_datasource_management = action_tool(
+    __name__,
+    "Manage and test data sources, or query one in its plugin's own fields; grafana_query is for PromQL and LogQL.",
+    Action("list", Effect.READ, sources.list_sources),
+    Action("get", Effect.READ, sources.get_source),
+    Action("get_by_name", Effect.READ, sources.get_source_by_name),
+    Action("create", Effect.WRITE, sources.create_source, sources.NEW),
+    Action("update", Effect.WRITE, sources.update_source, sources.CHANGED),
+    Action("delete", Effect.DESTROY, sources.delete_source),
+    Action("test", Effect.READ, sources.test_source),
+    Action("query", Effect.READ, sources.query_source, sources.QUERY),
+    find="list",
+)

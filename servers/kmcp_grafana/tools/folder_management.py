@@ -1,27 +1,18 @@
 """Folders."""
 
-from typing import Annotated
+from kmcp_grafana.actions.table import Action, action_tool
+from kmcp_grafana.dashboards import folders, permissions
+from kmcp_runtime import Effect
 
-from kmcp_grafana.actions.arguments import FolderUid, Spec, Uid
-from kmcp_grafana.actions.results import Answer
-from kmcp_grafana.client.grafana import Grafana
-from kmcp_grafana.dashboards.folders import TABLE
-from kmcp_grafana.tools import STAND_IN
-from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
-from kmcp_runtime.tool import Effect, injected, tool
-
-
-@tool(Effect.DESTROY, by=TABLE.by(), verified="stand-in", why=STAND_IN)
-async def grafana_folder_management(
-    action: Annotated[str, TABLE.values(), TABLE.word()],
-    uid: Uid = None,
-    parent_uid: FolderUid = None,
-    force_delete_rules: Annotated[bool, Word("Alert rules, too")] = False,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-    spec: Spec = None,
-    dry_run: DryRun = False,
-    grafana: Grafana = injected(),
-) -> Answer:
-    """Manage the folders that hold dashboards and alert rules; a deleted folder takes along what is in it."""
-    return await TABLE.perform(grafana)
+grafana_folder_management = action_tool(
+    __name__,
+    "Manage the folders that hold dashboards and alert rules; a deleted folder takes along what is in it.",
+    Action("list", Effect.READ, folders.list_folders),
+    Action("get", Effect.READ, folders.get_folder),
+    Action("create", Effect.WRITE, folders.create_folder, folders.NEW),
+    Action("update", Effect.WRITE, folders.update_folder, folders.CHANGED),
+    Action("delete", Effect.DESTROY, folders.delete_folder),
+    Action("get_permissions", Effect.READ, folders.get_permissions),
+    Action("update_permissions", Effect.DESTROY, folders.update_permissions, permissions.SPEC),
+    find="list",
+)

@@ -2,15 +2,13 @@
 
 from typing import Annotated, Literal
 
-from kmcp_grafana.actions.arguments import Uid
+from pydantic import AfterValidator
+
+from kmcp_grafana.actions.table import STAND_IN
 from kmcp_grafana.client.grafana import Grafana
 from kmcp_grafana.dashboards import links
 from kmcp_grafana.dashboards.links import LinkEnd, LinkStart
-from kmcp_grafana.tools import STAND_IN
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Result, Word, bad_argument, check_name, injected, tool
 
 
 class Link(Result):
@@ -22,7 +20,7 @@ class Link(Result):
 @tool(Effect.READ, extra=True, verified="stand-in", why=STAND_IN)
 async def grafana_generate_deeplink(
     target: Annotated[Literal["dashboard", "panel", "explore"], Word("Page")],
-    uid: Uid = None,
+    uid: Annotated[str | None, AfterValidator(check_name), Word("uid")] = None,
     panel_id: Annotated[int | None, Word("Panel", ge=0)] = None,
     datasource: Annotated[str | None, Word("Data source uid, for explore")] = None,
     query: Annotated[str | None, Word("Query, for explore")] = None,

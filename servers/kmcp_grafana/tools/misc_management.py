@@ -1,26 +1,22 @@
 """Health, snapshots and playlists."""
 
-from typing import Annotated
+from kmcp_grafana.actions.table import Action, action_tool
+from kmcp_grafana.administration import health
+from kmcp_grafana.dashboards import playlists, snapshots
+from kmcp_runtime import Effect
 
-from kmcp_grafana.actions.arguments import Query, Spec, Uid
-from kmcp_grafana.actions.results import Answer
-from kmcp_grafana.administration.health import TABLE
-from kmcp_grafana.client.grafana import Grafana
-from kmcp_grafana.tools import STAND_IN
-from kmcp_runtime.arguments import DryRun, Limit, Word
-from kmcp_runtime.tool import Effect, injected, tool
-
-
-@tool(Effect.DESTROY, by=TABLE.by(), verified="stand-in", why=STAND_IN)
-async def grafana_misc_management(
-    action: Annotated[str, TABLE.values(), TABLE.word()],
-    uid: Uid = None,
-    key: Annotated[str | None, Word("Snapshot", min_length=1)] = None,
-    query: Query = None,
-    limit: Limit = 100,
-    spec: Spec = None,
-    dry_run: DryRun = False,
-    grafana: Grafana = injected(),
-) -> Answer:
-    """Check Grafana's health and version; manage snapshots of dashboards, and playlists that show them in turn."""
-    return await TABLE.perform(grafana)
+grafana_misc_management = action_tool(
+    __name__,
+    "Check Grafana's health and version; manage snapshots of dashboards, and playlists that show them in turn.",
+    Action("get_health", Effect.READ, health.get_health),
+    Action("create_snapshot", Effect.WRITE, snapshots.create_snapshot, snapshots.SPEC),
+    Action("get_snapshot", Effect.READ, snapshots.get_snapshot),
+    Action("delete_snapshot", Effect.DESTROY, snapshots.delete_snapshot),
+    Action("get_playlists", Effect.READ, playlists.get_playlists),
+    Action("get_playlist", Effect.READ, playlists.get_playlist),
+    Action("create_playlist", Effect.WRITE, playlists.create_playlist, playlists.NEW),
+    Action("update_playlist", Effect.WRITE, playlists.update_playlist, playlists.CHANGED),
+    Action("delete_playlist", Effect.DESTROY, playlists.delete_playlist),
+    find="get_playlists",
+    first=("uid",),
+)

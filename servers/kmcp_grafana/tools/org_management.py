@@ -1,30 +1,29 @@
 """Organisations."""
 
-from typing import Annotated
+from kmcp_grafana.actions.table import Action, action_tool
+from kmcp_grafana.administration import organisations, preferences
+from kmcp_runtime import Effect
 
-from kmcp_grafana.actions.arguments import Name, OrgId, Query, Spec, UserId
-from kmcp_grafana.actions.results import Answer
-from kmcp_grafana.actions.specs import Role
-from kmcp_grafana.administration.organisations import TABLE
-from kmcp_grafana.client.grafana import Grafana
-from kmcp_grafana.tools import STAND_IN
-from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
-from kmcp_runtime.tool import Effect, injected, tool
-
-
-@tool(Effect.DESTROY, by=TABLE.by(), verified="stand-in", why=STAND_IN)
-async def grafana_org_management(
-    action: Annotated[str, TABLE.values(), TABLE.word()],
-    org_id: OrgId = None,
-    user_id: UserId = None,
-    name: Name = None,
-    role: Annotated[Role | None, Word("Role")] = None,
-    query: Query = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-    spec: Spec = None,
-    dry_run: DryRun = False,
-    grafana: Grafana = injected(),
-) -> Answer:
-    """Manage organisations, their members and preferences; use the _current actions for the own organisation."""
-    return await TABLE.perform(grafana)
+grafana_org_management = action_tool(
+    __name__,
+    "Manage organisations, their members and preferences; use the _current actions for the own organisation.",
+    Action("get_current", Effect.READ, organisations.get_current),
+    Action("update_current", Effect.WRITE, organisations.update_current, organisations.NAME),
+    Action("get_users", Effect.READ, organisations.get_users),
+    Action("add_user", Effect.WRITE, organisations.add_user, organisations.MEMBERSHIP),
+    Action("update_user", Effect.WRITE, organisations.update_user),
+    Action("delete_user", Effect.DESTROY, organisations.delete_user),
+    Action("get_preferences", Effect.READ, organisations.get_preferences),
+    Action("update_preferences", Effect.WRITE, organisations.update_preferences, preferences.SPEC),
+    Action("list_orgs", Effect.READ, organisations.list_orgs, admin=True),
+    Action("get_org", Effect.READ, organisations.get_org, admin=True, either=("org_id", "name")),
+    Action("create_org", Effect.WRITE, organisations.create_org, organisations.NAME, admin=True),
+    Action("update_org", Effect.WRITE, organisations.update_org, organisations.NAME, admin=True),
+    Action("delete_org", Effect.DESTROY, organisations.delete_org, admin=True),
+    find="list_orgs",
+    first=(
+        "org_id",
+        "user_id",
+        "name",
+    ),
+)

@@ -4,14 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kmcp_grafana.actions.arguments import End, MaxPoints, Start
+from kmcp_grafana.actions.arguments import MaxPoints, OptionalEnd, OptionalStart
+from kmcp_grafana.actions.table import STAND_IN
 from kmcp_grafana.client.grafana import Grafana, Row
 from kmcp_grafana.datasources import queries, sources
-from kmcp_grafana.tools import STAND_IN
-from kmcp_runtime.arguments import Limit, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Limit, Page, Word, bad_argument, injected, tool
 
 Mode = Literal["points", "summary"]
 _METRICS = ("prometheus", "grafana-amazonprometheus-datasource", "grafana-azureprometheus-datasource")
@@ -30,17 +27,17 @@ class Found(Page[dict[str, Any]]):
 async def grafana_query(
     query: Annotated[str, Word("PromQL or LogQL", min_length=1)],
     datasource: Annotated[str | None, Word("uid or name; none: the default")] = None,
-    start: Start = None,
-    end: End = None,
+    start: OptionalStart = None,
+    end: OptionalEnd = None,
     max_points: MaxPoints = 200,
     mode: Annotated[Mode, Word("Points, or min, max, avg and last")] = "points",
     limit: Limit = 20,
     grafana: Grafana = injected(),
 ) -> Found:
     """Query a Prometheus or Loki data source over a time range; mode=summary for a first look."""
-    source = await sources.chosen(grafana, datasource)
-    over = queries.span(start, end, max_points)
-    frames = await queries.asked(grafana, source, _query(source, query, limit), over)
+    source = await sources.choose_source(grafana, datasource)
+    over = queries.make_span(start, end, max_points)
+    frames = await queries.run_query(grafana, source, _query(source, query, limit), over)
     lines = list(queries.lines_of(frames))
     rows = lines or [_series(name, labels, points, mode) for name, labels, points in queries.series_of(frames)]
     found = Found(

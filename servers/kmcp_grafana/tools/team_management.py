@@ -1,28 +1,20 @@
 """Teams."""
 
-from typing import Annotated
+from kmcp_grafana.actions.table import Action, action_tool
+from kmcp_grafana.administration import teams
+from kmcp_runtime import Effect
 
-from kmcp_grafana.actions.arguments import Name, Query, Spec, TeamId, UserId
-from kmcp_grafana.actions.results import Answer
-from kmcp_grafana.administration.teams import TABLE
-from kmcp_grafana.client.grafana import Grafana
-from kmcp_grafana.tools import STAND_IN
-from kmcp_runtime.arguments import Cursor, DryRun, Limit
-from kmcp_runtime.tool import Effect, injected, tool
-
-
-@tool(Effect.DESTROY, by=TABLE.by(), verified="stand-in", why=STAND_IN)
-async def grafana_team_management(
-    action: Annotated[str, TABLE.values(), TABLE.word()],
-    team_id: TeamId = None,
-    user_id: UserId = None,
-    name: Name = None,
-    query: Query = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-    spec: Spec = None,
-    dry_run: DryRun = False,
-    grafana: Grafana = injected(),
-) -> Answer:
-    """Manage teams and their members, who share permissions; search finds a team_id."""
-    return await TABLE.perform(grafana)
+grafana_team_management = action_tool(
+    __name__,
+    "Manage teams and their members, who share permissions; search finds a team_id.",
+    Action("search", Effect.READ, teams.search_teams),
+    Action("get", Effect.READ, teams.get_team),
+    Action("create", Effect.WRITE, teams.create_team, teams.NEW),
+    Action("update", Effect.WRITE, teams.update_team, teams.CHANGED),
+    Action("delete", Effect.DESTROY, teams.delete_team),
+    Action("get_members", Effect.READ, teams.get_members),
+    Action("add_member", Effect.WRITE, teams.add_member),
+    Action("remove_member", Effect.DESTROY, teams.remove_member),
+    find="search",
+    first=("team_id", "user_id", "name"),
+)

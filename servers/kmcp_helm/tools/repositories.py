@@ -7,11 +7,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field
 
 from kmcp_helm.client import Client
-from kmcp_runtime.arguments import DryRun, Name, Word
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import DryRun, Effect, Name, Page, Result, ToolFailure, Word, injected, tool
 from kmcp_runtime.helm.repositories import Repository, absent
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, injected, tool
 
 _LASTING = "This process alone knows it; KMCP_CHART_REPOSITORIES, or a volume at KMCP_HELM_HOME, keeps repositories."
 

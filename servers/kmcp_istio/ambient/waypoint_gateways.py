@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from kmcp_istio.client import Mesh, Object, Place
-from kmcp_runtime.errors import ToolFailure, bad_argument, did_you_mean, not_found, unavailable
+from kmcp_runtime import ToolFailure, bad_argument, did_you_mean, not_found, unavailable
 
 GROUP = "gateway.networking.k8s.io"
 CLASS = "istio-waypoint"
@@ -64,7 +64,7 @@ def manifest(
     }
 
 
-async def gateways(mesh: Mesh, namespace: str | None) -> Place:
+async def resolve_gateways(mesh: Mesh, namespace: str | None) -> Place:
     """Where Gateways are; `unavailable` where their kind is not installed."""
     try:
         return await mesh.place(f"gateways.{GROUP}", namespace, all_namespaces=True)
@@ -74,7 +74,7 @@ async def gateways(mesh: Mesh, namespace: str | None) -> Place:
         raise unavailable("the Gateway API is not installed: the cluster has no kind Gateway", _INSTALL) from None
 
 
-async def listed(mesh: Mesh, place: Place) -> list[Object]:
+async def list_gateways(mesh: Mesh, place: Place) -> list[Object]:
     """Every Gateway there, of whatever class, by namespace and name."""
     found: list[Object] = (await mesh.api.get(place.kind.path(place.namespace)))["items"]
     return sorted(found, key=lambda gateway: (gateway["metadata"]["namespace"], gateway["metadata"]["name"]))
@@ -103,10 +103,10 @@ def named(found: Sequence[Object], name: str, namespace: str) -> Object:
     raise not_found(f"namespace {namespace} has no waypoint {name!r}", near or "istio_list_waypoints shows them")
 
 
-async def users(mesh: Mesh, kinds: Iterable[str]) -> list[User]:
+async def list_users(mesh: Mesh, kinds: Iterable[str]) -> list[User]:
     """Who is labelled to use which waypoint: a label on a namespace, a Service or a pod."""
     kinds = list(kinds)
-    found = await asyncio.gather(*(mesh.labelled(kind, None, USE) for kind in kinds))
+    found = await asyncio.gather(*(mesh.list_labelled(kind, None, USE) for kind in kinds))
     return [_user(kind, each["metadata"]) for kind, items in zip(kinds, found, strict=True) for each in items]
 
 
@@ -125,9 +125,9 @@ def is_programmed(gateway: Object) -> bool:
     return bool(_condition(gateway, "Programmed").get("status") == "True")
 
 
-async def states(mesh: Mesh, namespace: str, name: str | None) -> list[State]:
+async def read_states(mesh: Mesh, namespace: str, name: str | None) -> list[State]:
     """The waypoints of a namespace, or the one of that name."""
-    found = await listed(mesh, await gateways(mesh, namespace))
+    found = await list_gateways(mesh, await resolve_gateways(mesh, namespace))
     wanted = [named(found, name, namespace)] if name else [each for each in found if is_waypoint(each)]
     deployments = await mesh.listed("deployments.apps", namespace, selector=_GATEWAY_NAME) if wanted else []
     return [_state(each, deployments) for each in wanted]
@@ -162,14 +162,16 @@ def _is_ready(deployment: Object) -> bool:
     return bool(((deployment.get("status") or {}).get("readyReplicas") or 0) >= wanted)
 
 
-async def followed(mesh: Mesh, look: Callable[[], Awaitable[list[State]]], seconds: float) -> tuple[list[State], bool]:
-    """Look again until all are programmed, at most so long; True when some were not at the end."""
+async def wait_until_programmed(
+    mesh: Mesh, namespace: str, name: str | None, seconds: float
+) -> tuple[list[State], bool]:
+    """Read the states until all are programmed, for `seconds` at most; True when some were not at the end."""
     deadline = time.monotonic() + seconds
     while True:
-        seen = await look()
+        seen = await read_states(mesh, namespace, name)
         late = [each for each in seen if not each.programmed]
         if not late or time.monotonic() >= deadline:
             return seen, bool(late)
-        told = ", ".join(f"{each.name}: {each.reason or 'no condition yet'}" for each in late)
-        await mesh.call.progress(len(seen) - len(late), len(seen), f"waiting for {told}")
+        reasons = ", ".join(f"{each.name}: {each.reason or 'no condition yet'}" for each in late)
+        await mesh.call.progress(len(seen) - len(late), len(seen), f"waiting for {reasons}")
         await asyncio.sleep(_PAUSE_SECONDS)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_runtime.errors import unavailable
+from kmcp_runtime import unavailable
 
 Item = Mapping[str, Any]
 _HEALTHY = "Healthy"

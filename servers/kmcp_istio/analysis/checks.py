@@ -12,7 +12,7 @@ _CHECKS: Sequence[Callable[[Snapshot], Iterator[tuple[Origin, Finding]]]] = (rou
 _SUPPRESS = "galley.istio.io/analyze-suppress"
 
 
-def found(snapshot: Snapshot, namespace: str | None, suppressions: Sequence[str]) -> list[Finding]:
+def run_checks(snapshot: Snapshot, namespace: str | None, suppressions: Sequence[str]) -> list[Finding]:
     """What is wrong, in one namespace or in all; objects of every namespace may be referred to."""
     accepted = _accepted(snapshot)
     return [

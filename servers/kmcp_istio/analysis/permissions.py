@@ -4,7 +4,7 @@ import asyncio
 
 from kmcp_istio.analysis.snapshot import NETWORKING
 from kmcp_istio.client import Mesh
-from kmcp_runtime.tool import Rule
+from kmcp_runtime import Rule
 
 _FOLLOWED = ("list", "watch")
 NEEDED = (
@@ -31,10 +31,10 @@ NEEDED = (
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
-async def missing(mesh: Mesh) -> list[str]:
+async def list_missing(mesh: Mesh) -> list[str]:
     """Each right that is missing, in the API server's words."""
     asked = [(rule.group, name, verb) for rule in NEEDED for name in rule.resources for verb in rule.verbs]
-    allowed = await asyncio.gather(*(_allowed(mesh, *each) for each in asked))
+    allowed = await asyncio.gather(*(_review_access(mesh, *each) for each in asked))
     return [
         f'cannot {verb} resource "{name}" in API group "{group}"'
         for (group, name, verb), may in zip(asked, allowed, strict=True)
@@ -42,7 +42,7 @@ async def missing(mesh: Mesh) -> list[str]:
     ]
 
 
-async def _allowed(mesh: Mesh, group: str, resource: str, verb: str) -> bool:
+async def _review_access(mesh: Mesh, group: str, resource: str, verb: str) -> bool:
     wanted = {"group": group, "resource": resource, "verb": verb}
     review = {
         "apiVersion": "authorization.k8s.io/v1",

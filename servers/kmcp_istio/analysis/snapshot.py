@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kmcp_istio.client import Mesh, Object
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, unavailable
 from kmcp_runtime.kube import pages
 
 NETWORKING = "networking.istio.io"
@@ -38,15 +38,15 @@ class Snapshot:
         return self.found[kind]
 
 
-async def taken(mesh: Mesh) -> Snapshot:
+async def take_snapshot(mesh: Mesh) -> Snapshot:
     names = (*_BUILT_IN, *(f"{plural}.{NETWORKING}" for plural in _OWN))
-    listed = await asyncio.gather(*(_all(mesh, name) for name in names))
+    listed = await asyncio.gather(*(_list_all(mesh, name) for name in names))
     by_kind = dict(zip((*_BUILT_IN, *_OWN), listed, strict=True))
     cut = [kind for kind, (_, whole) in by_kind.items() if not whole]
     return Snapshot(mesh.settings.istio_namespace, {kind: objects for kind, (objects, _) in by_kind.items()}, cut)
 
 
-async def _all(mesh: Mesh, resource_type: str) -> tuple[list[Object], bool]:
+async def _list_all(mesh: Mesh, resource_type: str) -> tuple[list[Object], bool]:
     """The objects, and whether it is all of them."""
     try:
         kind = await mesh.discovery.resolve(resource_type)

@@ -13,7 +13,7 @@ from kmcp_istio.control_plane import istiod
 from kmcp_istio.control_plane.istiod import Istiod
 from kmcp_istio.envoy.dump import Dump, Section
 from kmcp_istio.envoy.fields import at, each, text
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, unavailable
 
 
 class Difference(BaseModel):
@@ -23,20 +23,22 @@ class Difference(BaseModel):
     only_proxy: list[str]
 
 
-async def between(mesh: Mesh, istiods: Iterable[Istiod], pod: Object) -> dict[str, Difference]:
+async def compare_with_proxy(mesh: Mesh, istiods: Iterable[Istiod], pod: Object) -> dict[str, Difference]:
     """By type: clusters, listeners, routes. What Envoy was started with is left out, istiod does not know it."""
-    wanted, present = await asyncio.gather(_wanted(mesh, istiods, pod), pods.admin(mesh, pod, "/config_dump"))
+    wanted, present = await asyncio.gather(
+        _read_istiod_dump(mesh, istiods, pod), pods.ask_admin(mesh, pod, "/config_dump")
+    )
     there = Dump(present, f"the proxy of {pods.title(pod)}")
     return {name: _difference(names(wanted), names(there)) for name, names in _NAMES.items()}
 
 
-async def _wanted(mesh: Mesh, istiods: Iterable[Istiod], pod: Object) -> Dump:
+async def _read_istiod_dump(mesh: Mesh, istiods: Iterable[Istiod], pod: Object) -> Dump:
     """The dump of the one istiod that the proxy is connected to."""
     proxy = pods.proxy_of(pod)
     failures: list[ToolFailure] = []
     for one in istiods:
         try:
-            answer = await istiod.debug(mesh, one, f"/debug/config_dump?proxyID={quote(proxy)}")
+            answer = await istiod.read_debug(mesh, one, f"/debug/config_dump?proxyID={quote(proxy)}")
         except ToolFailure as failure:
             failures.append(failure)
             continue

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from kmcp_istio.client import Mesh, Object
-from kmcp_runtime.errors import ToolFailure, did_you_mean, not_found, unavailable
+from kmcp_runtime import ToolFailure, did_you_mean, not_found, unavailable
 from kmcp_runtime.kube.portforward import Door, PodAnswer, ask
 
 REVISION = "istio.io/rev"
@@ -51,12 +51,12 @@ class Answers:
     failures: Sequence[ToolFailure]
 
 
-async def all_of(mesh: Mesh, revision: str | None) -> list[Istiod]:
+async def list_istiods(mesh: Mesh, revision: str | None) -> list[Istiod]:
     """Every running istiod, of one revision or of all; `unavailable` where there is none."""
     namespace = mesh.settings.istio_namespace
     pods = await mesh.listed("pods", namespace, selector=_APP, field_selector="status.phase=Running")
     if not pods:
-        raise await _not_installed(mesh, namespace)
+        raise await _explain_absence(mesh, namespace)
     found = sorted((_istiod(pod) for pod in pods), key=lambda each: each.pod)
     chosen = [each for each in found if revision in (None, each.revision)]
     if not chosen:
@@ -73,9 +73,9 @@ def _istiod(pod: Object) -> Istiod:
     return Istiod(metadata["namespace"], metadata["name"], revision, int(port) if port.isdigit() else _MONITORING_PORT)
 
 
-async def _not_installed(mesh: Mesh, namespace: str) -> ToolFailure:
+async def _explain_absence(mesh: Mesh, namespace: str) -> ToolFailure:
     try:
-        elsewhere = await mesh.labelled("pods", None, _APP)
+        elsewhere = await mesh.list_labelled("pods", None, _APP)
     except ToolFailure:  # Where else it may be, this identity may not see.
         elsewhere = []
     places = sorted({pod["metadata"]["namespace"] for pod in elsewhere} - {namespace})
@@ -110,7 +110,7 @@ async def ask_all(mesh: Mesh, istiods: Sequence[Istiod], target: str, read: Read
 
 async def ask_each(mesh: Mesh, istiods: Sequence[Istiod], target: str, read: Reading = read_json) -> Answers:
     """`ask_all` for where the answers of none are worth telling, too."""
-    outcomes = await asyncio.gather(*(_attempt(mesh, each, target, read) for each in istiods))
+    outcomes = await asyncio.gather(*(_ask_one(mesh, each, target, read) for each in istiods))
     both = list(zip(istiods, outcomes, strict=True))
     failures = [(each, found) for each, found in both if isinstance(found, ToolFailure)]
     return Answers(
@@ -120,14 +120,14 @@ async def ask_each(mesh: Mesh, istiods: Sequence[Istiod], target: str, read: Rea
     )
 
 
-async def _attempt(mesh: Mesh, istiod: Istiod, target: str, read: Reading) -> Any:
+async def _ask_one(mesh: Mesh, istiod: Istiod, target: str, read: Reading) -> Any:
     try:
-        return read(await debug(mesh, istiod, target), istiod)
+        return read(await read_debug(mesh, istiod, target), istiod)
     except ToolFailure as failure:
         return failure
 
 
-async def debug(mesh: Mesh, istiod: Istiod, target: str) -> PodAnswer:
+async def read_debug(mesh: Mesh, istiod: Istiod, target: str) -> PodAnswer:
     """One answer of the debug interface; `unavailable` when it is off or refuses, with the setting that does so."""
     answer = await ask(mesh.api, Door(istiod.namespace, istiod.pod, istiod.port), target, seconds=_SECONDS)
     if answer.status in (_UNAUTHORIZED, _FORBIDDEN):

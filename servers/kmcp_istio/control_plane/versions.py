@@ -11,7 +11,7 @@ from kmcp_istio import istioctl
 from kmcp_istio.client import Mesh
 from kmcp_istio.control_plane import istiod
 from kmcp_istio.control_plane.istiod import Istiod
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube.portforward import PodAnswer
 
 _OK = 200
@@ -34,7 +34,7 @@ class DataPlane(BaseModel):
     proxies: int = Field(description="How many are connected")
 
 
-async def of_istiods(mesh: Mesh, istiods: Sequence[Istiod]) -> list[ControlPlane]:
+async def read_versions(mesh: Mesh, istiods: Sequence[Istiod]) -> list[ControlPlane]:
     """Those that answer; a failure only when none does."""
     answers = await istiod.ask_all(mesh, istiods, "/version", _version)
     return [ControlPlane(pod=one.pod, revision=one.revision, version=version) for one, version in answers.given]
@@ -69,11 +69,11 @@ def mismatch(binary: str | None, control_planes: Iterable[ControlPlane]) -> list
     ]
 
 
-async def warnings(mesh: Mesh, revision: str | None) -> list[str]:
+async def check_versions(mesh: Mesh, revision: str | None) -> list[str]:
     """Whether istioctl fits the control plane that runs; that there is none is no fault here."""
-    binary = await istioctl.version(mesh)
+    binary = await istioctl.read_version(mesh)
     try:
-        return mismatch(binary, await of_istiods(mesh, await istiod.all_of(mesh, revision)))
+        return mismatch(binary, await read_versions(mesh, await istiod.list_istiods(mesh, revision)))
     except ToolFailure as failure:
         if failure.code in ("unavailable", "not_found"):
             return []

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kmcp_istio.envoy.fields import type_of
-from kmcp_runtime.errors import unavailable
+from kmcp_runtime import unavailable
 
 Section = Mapping[str, Any]
 _SUFFIX = "ConfigDump"

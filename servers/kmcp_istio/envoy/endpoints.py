@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from kmcp_istio.envoy.clusters import parts_of
 from kmcp_istio.envoy.entries import Entry
 from kmcp_istio.envoy.fields import address, at, each, number, text
-from kmcp_runtime.errors import unavailable
+from kmcp_runtime import unavailable
 
 
 class Endpoint(BaseModel):

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from kmcp_istio.envoy.entries import Entry
-from kmcp_runtime.errors import unavailable
+from kmcp_runtime import unavailable
 
 
 class Statistic(BaseModel):

@@ -6,8 +6,8 @@ from kmcp_istio import istioctl
 from kmcp_istio.control_plane import versions
 from kmcp_istio.installers.manifests import Drafted
 from kmcp_istio.installers.order import Done, Installer, Order
+from kmcp_runtime import ToolFailure, timed_out
 from kmcp_runtime.command import Ended
-from kmcp_runtime.errors import ToolFailure, timed_out
 from kmcp_runtime.kube import manifests
 
 _RENDER_SECONDS = 60.0
@@ -19,7 +19,7 @@ _NOTICE = re.compile(r"(?:[!⚠]\S*|WARNING:)\s*(.+)", re.IGNORECASE)
 class ByIstioctl(Installer):
     title = "istioctl"
 
-    async def rendered(self, order: Order) -> Drafted:
+    async def render(self, order: Order) -> Drafted:
         ended = await istioctl.run(
             self.mesh, ("manifest", "generate"), self._flags(order), seconds=_RENDER_SECONDS, cluster=False
         )
@@ -39,10 +39,10 @@ class ByIstioctl(Installer):
         ended = await istioctl.run(self.mesh, ("install",), given, seconds=seconds + _GRACE_SECONDS)
         if ended.code != 0:
             raise self._failure(ended)
-        return Done(istioctl.messages(ended), await istioctl.version(self.mesh))
+        return Done(istioctl.messages(ended), await istioctl.read_version(self.mesh))
 
-    async def warnings(self, order: Order) -> list[str]:
-        return await versions.warnings(self.mesh, order.revision)
+    async def read_warnings(self, order: Order) -> list[str]:
+        return await versions.check_versions(self.mesh, order.revision)
 
     def _flags(self, order: Order) -> list[str]:
         namespace = self.mesh.settings.istio_namespace

@@ -7,7 +7,7 @@ from typing import Any
 
 from kmcp_istio.installers.manifests import Drafted
 from kmcp_istio.installers.order import Done, Installer, Order
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import bad_argument
 from kmcp_runtime.helm.client import Upgrade
 from kmcp_runtime.helm.values import with_set
 from kmcp_runtime.kube import manifests
@@ -25,7 +25,7 @@ _PROFILES: Mapping[str, Mapping[str, str]] = {
 class ByCharts(Installer):
     title = "helm"
 
-    async def rendered(self, order: Order) -> Drafted:
+    async def render(self, order: Order) -> Drafted:
         texts = []
         for name, chart in self._charts(order).items():
             async with self.mesh.helm.fetched(self.mesh.call, self._reference(chart)) as fetched:
@@ -61,7 +61,7 @@ class ByCharts(Installer):
             told.append(f"release {name} of chart {chart} {release.chart_version} is at revision {release.revision}")
         return Done(told, None)
 
-    async def warnings(self, order: Order) -> list[str]:
+    async def read_warnings(self, order: Order) -> list[str]:
         return self._limits(order)
 
     def _reference(self, chart: str) -> str:

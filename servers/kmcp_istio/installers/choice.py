@@ -5,7 +5,7 @@ from kmcp_istio.client import Mesh
 from kmcp_istio.installers.binary import ByIstioctl
 from kmcp_istio.installers.charts import ByCharts
 from kmcp_istio.installers.order import Installer
-from kmcp_runtime.errors import unavailable
+from kmcp_runtime import unavailable
 
 
 def installer(mesh: Mesh) -> Installer:

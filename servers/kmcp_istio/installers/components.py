@@ -17,7 +17,7 @@ class Component(BaseModel):
     pods: str = Field(description="ready/wanted")
 
 
-async def installed(mesh: Mesh) -> list[Component]:
+async def list_components(mesh: Mesh) -> list[Component]:
     """Deployments and DaemonSets of the control plane's namespace that an installation labelled."""
     namespace = mesh.settings.istio_namespace
     deployments, daemons = await asyncio.gather(

@@ -8,11 +8,10 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from kmcp_istio.client import Mesh
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime import Rendered, ToolFailure, bad_argument, write_yaml
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.manifests import Document
-from kmcp_runtime.output.results import Rendered, to_yaml
 
 _FIELD_MANAGER = "istio-operator"
 """What istioctl applies as: a rehearsal must own the same fields."""
@@ -59,7 +58,7 @@ class Yaml(Rendered):
         self.documents = documents
 
     def render(self, redact: Callable[[Any], Any]) -> str:
-        return SEPARATOR.join(to_yaml(redact(document.content)) for document in self.documents)
+        return SEPARATOR.join(write_yaml(redact(document.content)) for document in self.documents)
 
 
 class Rehearsed(BaseModel):
@@ -72,13 +71,13 @@ class Rehearsed(BaseModel):
     failed: int = 0
 
 
-async def rehearsed(mesh: Mesh, documents: Iterable[Document]) -> tuple[list[Rehearsed], list[str]]:
+async def rehearse(mesh: Mesh, documents: Iterable[Document]) -> tuple[list[Rehearsed], list[str]]:
     """What a server-side dry run of every object changes, by kind, and what it refuses."""
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def one(document: Document) -> tuple[Outcome, str | None]:
         async with slots:
-            return await _rehearsed(mesh, document)
+            return await _rehearse_one(mesh, document)
 
     every = list(documents)
     outcomes = await asyncio.gather(*(one(document) for document in every))
@@ -89,10 +88,10 @@ async def rehearsed(mesh: Mesh, documents: Iterable[Document]) -> tuple[list[Reh
     return list(by_kind.values()), [told for _, told in outcomes if told]
 
 
-async def _rehearsed(mesh: Mesh, document: Document) -> tuple[Outcome, str | None]:
+async def _rehearse_one(mesh: Mesh, document: Document) -> tuple[Outcome, str | None]:
     try:
         kind = await mesh.discovery.of(document.api_version, document.kind)
-        before = await _present(mesh, document, kind)
+        before = await _read_existing(mesh, document, kind)
         after = await objects.patch(
             mesh.api,
             kind,
@@ -114,7 +113,7 @@ async def _rehearsed(mesh: Mesh, document: Document) -> tuple[Outcome, str | Non
     return ("unchanged" if _written(before) == _written(after) else "configured"), None
 
 
-async def _present(mesh: Mesh, document: Document, kind: Any) -> Any:
+async def _read_existing(mesh: Mesh, document: Document, kind: Any) -> Any:
     try:
         return await objects.read(mesh.api, kind, document.name, document.namespace)
     except StatusFailure as failure:

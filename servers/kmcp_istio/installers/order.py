@@ -34,12 +34,12 @@ class Installer(ABC):
         self.mesh = mesh
 
     @abstractmethod
-    async def rendered(self, order: Order) -> Drafted:
+    async def render(self, order: Order) -> Drafted:
         """The objects; the cluster is not asked."""
 
     @abstractmethod
     async def install(self, order: Order, verify: bool, seconds: int) -> Done: ...
 
     @abstractmethod
-    async def warnings(self, order: Order) -> list[str]:
+    async def read_warnings(self, order: Order) -> list[str]:
         """What to know before."""

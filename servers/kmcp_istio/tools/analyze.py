@@ -14,10 +14,17 @@ from kmcp_istio.arguments import Revision
 from kmcp_istio.client import Mesh
 from kmcp_istio.control_plane import versions
 from kmcp_istio.rights import FORWARD
-from kmcp_runtime.arguments import AllNamespaces, OptionalNamespace, TimeoutSeconds, Word
-from kmcp_runtime.errors import unavailable
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import (
+    AllNamespaces,
+    Effect,
+    OptionalNamespace,
+    Page,
+    TimeoutSeconds,
+    Word,
+    injected,
+    tool,
+    unavailable,
+)
 
 _SUPPRESSION = re.compile(r"(IST\d{4})=([A-Za-z*]+ [^\s=,]+)")
 _GRACE_SECONDS = 10.0
@@ -63,15 +70,15 @@ async def istio_analyze_cluster_configuration(
     if place and await mesh.namespace_is_missing(place):
         raise await mesh.missing_namespace(place)
     if not istioctl.present(mesh.settings):
-        return await _by_own_checks(mesh, place, suppress or (), level, "it is not on this server", istioctl.MISSING)
-    lacking = await permissions.missing(mesh)
+        return await _run_own_checks(mesh, place, suppress or (), level, "it is not on this server", istioctl.MISSING)
+    lacking = await permissions.list_missing(mesh)
     if lacking:
         hint = f"grant {mesh.api.who} what it needs"
-        return await _by_own_checks(mesh, place, suppress or (), level, f"this identity {lacking[0]}", hint)
-    return await _by_istioctl(mesh, place, suppress or (), level, revision, timeout_seconds)
+        return await _run_own_checks(mesh, place, suppress or (), level, f"this identity {lacking[0]}", hint)
+    return await _analyze_by_istioctl(mesh, place, suppress or (), level, revision, timeout_seconds)
 
 
-async def _by_istioctl(
+async def _analyze_by_istioctl(
     mesh: Mesh, namespace: str | None, suppress: Sequence[str], level: Level, revision: str | None, seconds: int
 ) -> Analysis:
     flags = [
@@ -89,15 +96,15 @@ async def _by_istioctl(
         findings = [Finding.model_validate(each) for each in json.loads(ended.stdout) or ()]
     except ValueError:
         raise unavailable(f"istioctl answered with something that is no analysis: {ended.stdout[:200]!r}") from None
-    warnings = await versions.warnings(mesh, revision)
+    warnings = await versions.check_versions(mesh, revision)
     return _answer(findings, level, "istioctl", warnings, _hint(findings, namespace))
 
 
-async def _by_own_checks(
+async def _run_own_checks(
     mesh: Mesh, namespace: str | None, suppress: Sequence[str], level: Level, why: str, remedy: str
 ) -> Analysis:
-    seen = await snapshot.taken(mesh)
-    findings = at_least(checks.found(seen, namespace, suppress), level)
+    seen = await snapshot.take_snapshot(mesh)
+    findings = at_least(checks.run_checks(seen, namespace, suppress), level)
     warnings = [
         f"istioctl did not run: {why}; only the most frequent faults were looked for ({', '.join(checks.CODES)}), for "
         f"all of them {remedy}",

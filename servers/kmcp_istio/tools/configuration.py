@@ -15,11 +15,7 @@ from kmcp_istio.envoy import bootstrap, clusters, endpoints, extensions, listene
 from kmcp_istio.envoy.dump import Dump, Section
 from kmcp_istio.envoy.entries import Entry, Filter, objects
 from kmcp_istio.rights import FORWARD, PODS, WORKLOADS
-from kmcp_runtime.arguments import Cursor, Limit, Namespace, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.output.slices import sliced
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Cursor, Effect, Limit, Namespace, Page, Word, bad_argument, injected, sliced, tool
 
 ConfigType = Literal["all", "bootstrap", "cluster", "ecds", "endpoint", "listener", "log", "route", "secret", "stats"]
 _WITH_PORTS = ("all", "cluster", "endpoint", "listener", "route")
@@ -82,14 +78,11 @@ async def istio_proxy_config(
 ) -> ProxyConfig:
     """Show what a pod's Envoy really has; all counts each type, then narrow by type, name, port or fqdn."""
     _check_filters(config_type, port, fqdn, output)
-    pod = await pods.named(mesh, pod_name, namespace)
+    pod = await pods.find_pod(mesh, pod_name, namespace)
     await pods.check_envoy(mesh, pod)
     wanted = Filter(name, port, fqdn)
-    found = await _entries(mesh, pod, config_type, wanted)
-    kept = [entry for entries in found.values() for entry in wanted.of(entries)]
-    items = objects(kept) if output == "json" else [entry.row for entry in kept]
-    if config_type == "all":
-        items = [_overview(kind, wanted.of(entries)) for kind, entries in found.items()]
+    found = await _read_entries(mesh, pod, config_type, wanted)
+    items = _items(config_type, found, wanted, output)
     bound_to = {
         "context": mesh.context.name,
         "pod": pods.proxy_of(pod),
@@ -110,6 +103,16 @@ async def istio_proxy_config(
         config_type=config_type,
         hint=_hint(config_type, found, bool(items), output),
     )
+
+
+def _items(
+    config_type: str, found: Mapping[str, Sequence[Entry]], wanted: Filter, output: str
+) -> Sequence[BaseModel | Mapping[str, Any]]:
+    """What is listed: a count of each type, Envoy's own objects, or a row for each entry."""
+    if config_type == "all":
+        return [_overview(kind, wanted.of(entries)) for kind, entries in found.items()]
+    kept = [entry for entries in found.values() for entry in wanted.of(entries)]
+    return objects(kept) if output == "json" else [entry.row for entry in kept]
 
 
 def _check_filters(config_type: str, port: int | None, fqdn: str | None, output: str) -> None:
@@ -133,28 +136,28 @@ _SECTIONS: Mapping[str, tuple[str, Callable[[Section], list[Entry]]]] = {
 }
 
 
-async def _entries(mesh: Mesh, pod: Object, config_type: str, wanted: Filter) -> dict[str, list[Entry]]:
+async def _read_entries(mesh: Mesh, pod: Object, config_type: str, wanted: Filter) -> dict[str, list[Entry]]:
     """Every entry by type: of the one that is asked for, or of each that has entries of interest."""
     source = f"the proxy of {pods.title(pod)}"
     if config_type == "log":
-        return {"log": logging.entries((await pods.admin(mesh, pod, "/logging", "POST")).decode(errors="replace"))}
+        return {"log": logging.entries((await pods.ask_admin(mesh, pod, "/logging", "POST")).decode(errors="replace"))}
     if config_type == "stats":
         part = f"&filter={quote(re.escape(wanted.name))}" if wanted.name else ""
-        return {"stats": statistics.entries(await pods.admin(mesh, pod, f"/stats?format=json{part}"), source)}
+        return {"stats": statistics.entries(await pods.ask_admin(mesh, pod, f"/stats?format=json{part}"), source)}
     if config_type == "endpoint":
-        return {"endpoint": await _endpoints(mesh, pod, source)}
+        return {"endpoint": await _read_endpoints(mesh, pod, source)}
     if config_type in _SECTIONS:
-        dump = Dump(await pods.admin(mesh, pod, "/config_dump?include_eds"), source)
+        dump = Dump(await pods.ask_admin(mesh, pod, "/config_dump?include_eds"), source)
         return {config_type: _read(dump, config_type)}
     content, found = await asyncio.gather(
-        pods.admin(mesh, pod, "/config_dump?include_eds"), _endpoints(mesh, pod, source)
+        pods.ask_admin(mesh, pod, "/config_dump?include_eds"), _read_endpoints(mesh, pod, source)
     )
     dump = Dump(content, source)
     return {**{kind: _read(dump, kind) for kind in _SECTIONS}, "endpoint": found}
 
 
-async def _endpoints(mesh: Mesh, pod: Object, source: str) -> list[Entry]:
-    return endpoints.entries(await pods.admin(mesh, pod, "/clusters?format=json"), source)
+async def _read_endpoints(mesh: Mesh, pod: Object, source: str) -> list[Entry]:
+    return endpoints.entries(await pods.ask_admin(mesh, pod, "/clusters?format=json"), source)
 
 
 def _read(dump: Dump, kind: str) -> list[Entry]:

@@ -9,8 +9,7 @@ from kmcp_istio.arguments import Revision
 from kmcp_istio.client import Mesh
 from kmcp_istio.control_plane import istiod, sync, versions
 from kmcp_istio.rights import FORWARD
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime import Effect, Page, Result, Rule, injected, tool
 
 _ISTIODS = Rule("", ("pods",), ("list",))
 
@@ -27,9 +26,11 @@ class Versions(Result):
 @tool(Effect.READ, needs=(_ISTIODS, FORWARD), ignored=("short",))
 async def istio_version(revision: Revision = None, mesh: Mesh = injected()) -> Versions:
     """Show the versions of istiod, of the connected proxies and of istioctl, and whether they fit."""
-    istiods = await istiod.all_of(mesh, revision)
+    istiods = await istiod.list_istiods(mesh, revision)
     control_plane, answers, binary = await asyncio.gather(
-        versions.of_istiods(mesh, istiods), istiod.ask_each(mesh, istiods, "/debug/syncz"), istioctl.version(mesh)
+        versions.read_versions(mesh, istiods),
+        istiod.ask_each(mesh, istiods, "/debug/syncz"),
+        istioctl.read_version(mesh),
     )
     proxies = [proxy for _, connected in answers.given for proxy in sync.proxies(connected)]
     return Versions(
@@ -71,7 +72,7 @@ class RemoteClusters(Page[RemoteCluster]):
 )
 async def istio_remote_clusters(revision: Revision = None, mesh: Mesh = injected()) -> RemoteClusters:
     """List the clusters that istiod reads endpoints from, and whether it is in sync with them."""
-    answers = await istiod.ask_all(mesh, await istiod.all_of(mesh, revision), "/debug/clusterz")
+    answers = await istiod.ask_all(mesh, await istiod.list_istiods(mesh, revision), "/debug/clusterz")
     items = [_row(cluster, one) for one, clusters in answers.given for cluster in clusters or ()]
     return RemoteClusters(
         items=items,

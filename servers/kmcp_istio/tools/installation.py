@@ -9,12 +9,22 @@ from kmcp_istio.arguments import Kinds, Profile, Revision, SetValues
 from kmcp_istio.client import Mesh
 from kmcp_istio.installers import manifests
 from kmcp_istio.installers.choice import installer
-from kmcp_istio.installers.components import Component, installed
+from kmcp_istio.installers.components import Component, list_components
 from kmcp_istio.installers.order import Installer, Order
-from kmcp_runtime.arguments import Cursor, DryRun, TimeoutSeconds, Word
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Body, Result, to_yaml
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime import (
+    Body,
+    Cursor,
+    DryRun,
+    Effect,
+    Result,
+    Rule,
+    TimeoutSeconds,
+    Word,
+    cursors,
+    injected,
+    tool,
+    write_yaml,
+)
 
 _PART_BYTES = 20_000
 """YAML in one answer: with the list of objects beside it, it stays within the usual budget."""
@@ -42,7 +52,7 @@ async def istio_generate_manifest(
     mesh: Mesh = injected(),
 ) -> GeneratedManifest:
     """Render Istio's installation without touching the cluster: the objects, or their YAML, all or of some kinds."""
-    found = await installer(mesh).rendered(Order(profile, set or {}, revision))
+    found = await installer(mesh).render(Order(profile, set or {}, revision))
     chosen = manifests.of_kinds(found.documents, kinds or ())
     if output == "summary":
         hint = (
@@ -52,7 +62,7 @@ async def istio_generate_manifest(
         return GeneratedManifest(objects=named, warnings=found.warnings, hint=hint)
     bound_to = {"profile": profile, "set": set, "kinds": kinds, "revision": revision}
     start = int(cursors.decode(cursor, bound_to).get("o", 0)) if cursor else 0
-    sizes = [len((manifests.SEPARATOR + to_yaml(document.content)).encode()) for document in chosen]
+    sizes = [len((manifests.SEPARATOR + write_yaml(document.content)).encode()) for document in chosen]
     end = _end(sizes, start)
     more = end < len(chosen)
     return GeneratedManifest(
@@ -113,12 +123,12 @@ async def istio_install_istio(
     way, order = installer(mesh), Order(profile, set or {}, revision)
     if dry_run:
         return await _plan(mesh, way, order)
-    warnings = await way.warnings(order)
+    warnings = await way.read_warnings(order)
     done = await way.install(order, verify, timeout_seconds)
     return Installation(
         engine=way.title,
         installed=True,
-        components=await installed(mesh),
+        components=await list_components(mesh),
         version=done.version,
         messages=done.messages,
         warnings=warnings,
@@ -126,14 +136,14 @@ async def istio_install_istio(
 
 
 async def _plan(mesh: Mesh, way: Installer, order: Order) -> Installation:
-    found = await way.rendered(order)
-    changes, refused = await manifests.rehearsed(mesh, found.documents)
-    warnings = dict.fromkeys([*found.warnings, *await way.warnings(order), *refused])
+    found = await way.render(order)
+    changes, refused = await manifests.rehearse(mesh, found.documents)
+    warnings = dict.fromkeys([*found.warnings, *await way.read_warnings(order), *refused])
     return Installation(
         engine=way.title,
         installed=False,
-        components=await installed(mesh),
-        version=await istioctl.version(mesh),
+        components=await list_components(mesh),
+        version=await istioctl.read_version(mesh),
         objects=[manifests.named(document) for document in found.documents],
         changes=changes,
         dry_run=True,

@@ -11,11 +11,20 @@ from kmcp_istio.arguments import PodName, Revision
 from kmcp_istio.client import Mesh, Object
 from kmcp_istio.control_plane import differences, istiod, sync
 from kmcp_istio.rights import FORWARD, PODS, WORKLOADS
-from kmcp_runtime.arguments import Cursor, Limit, OptionalNamespace, Word
-from kmcp_runtime.errors import bad_argument, did_you_mean, not_found
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.output.slices import sliced
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import (
+    Cursor,
+    Effect,
+    Limit,
+    OptionalNamespace,
+    Page,
+    Word,
+    bad_argument,
+    did_you_mean,
+    injected,
+    not_found,
+    sliced,
+    tool,
+)
 
 
 class ProxyStatuses(Page[sync.ProxyStatus]):
@@ -39,8 +48,8 @@ async def istio_proxy_status(
     """Show whether proxies have the configuration that istiod sent; start here when a change has no effect."""
     if diff and not pod_name:
         raise bad_argument("diff: it compares one proxy", "name it with pod_name")
-    istiods = await istiod.all_of(mesh, revision)
-    pod = await _pod(mesh, pod_name, namespace, diff)
+    istiods = await istiod.list_istiods(mesh, revision)
+    pod = await _find_pod(mesh, pod_name, namespace, diff)
     answers = await istiod.ask_all(
         mesh, istiods, f"/debug/syncz{f'?namespace={quote(namespace)}' if namespace else ''}"
     )
@@ -56,15 +65,15 @@ async def istio_proxy_status(
         counts=sync.counts(found),
         unreachable=answers.unreachable or None,
         hint=None if found else _why_no_proxies(namespace),
-        diff=await differences.between(mesh, istiods, pod) if diff and pod else None,
+        diff=await differences.compare_with_proxy(mesh, istiods, pod) if diff and pod else None,
     )
 
 
-async def _pod(mesh: Mesh, pod_name: str | None, namespace: str | None, diff: bool) -> Object | None:
+async def _find_pod(mesh: Mesh, pod_name: str | None, namespace: str | None, diff: bool) -> Object | None:
     """The pod itself, where its name alone does not do."""
     if not pod_name or not (diff or "/" in pod_name):
         return None
-    pod = await pods.named(mesh, pod_name, namespace or "default")
+    pod = await pods.find_pod(mesh, pod_name, namespace or "default")
     if diff:
         await pods.check_envoy(mesh, pod)
     return pod

@@ -8,12 +8,23 @@ from pydantic import BaseModel, Field
 from kmcp_istio.ambient import waypoint_gateways
 from kmcp_istio.arguments import Revision, TrafficType, WaypointName, WaypointNames
 from kmcp_istio.client import Mesh, Object, Place
-from kmcp_runtime.arguments import DryRun, Namespace, TimeoutSeconds, Word
-from kmcp_runtime.errors import bad_argument, conflict
+from kmcp_runtime import (
+    Diff,
+    DryRun,
+    Effect,
+    Namespace,
+    Page,
+    Result,
+    Rule,
+    TimeoutSeconds,
+    Word,
+    bad_argument,
+    conflict,
+    injected,
+    tool,
+)
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
-from kmcp_runtime.output.results import Diff, Page, Result
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 FIELD_MANAGER = "kmcp-istio"
 _AMBIENT = "ambient"
@@ -55,20 +66,18 @@ async def istio_apply_waypoint(
     mesh: Mesh = injected(),
 ) -> AppliedWaypoint:
     """Create or update a namespace's waypoint, and let the namespace use it."""
-    place = await waypoint_gateways.gateways(mesh, namespace)
+    place = await waypoint_gateways.resolve_gateways(mesh, namespace)
     home = await mesh.read_kind("namespaces", namespace, None)
     labels = dict(home["metadata"].get("labels") or {})
     if enroll_namespace:
         _check_enrolment(namespace, name, labels, overwrite)
-    before = await _existing(mesh, place, name)
+    before = await _read_existing(mesh, place, name)
     wanted = waypoint_gateways.manifest(place.kind.api_version, namespace, name, traffic_type, revision)
-    after = await _applied(mesh, place, wanted, overwrite, dry_run)
-    labelled = await _enrolled(mesh, namespace, name, labels, dry_run) if enroll_namespace else labels
+    after = await _apply(mesh, place, wanted, overwrite, dry_run)
+    labelled = await _enroll(mesh, namespace, name, labels, dry_run) if enroll_namespace else labels
     programmed = waypoint_gateways.is_programmed(after)
     if wait and not dry_run:
-        (state,), _ = await waypoint_gateways.followed(
-            mesh, lambda: waypoint_gateways.states(mesh, namespace, name), timeout_seconds
-        )
+        (state,), _ = await waypoint_gateways.wait_until_programmed(mesh, namespace, name, timeout_seconds)
         programmed = state.programmed
     diff = Diff(_written(before, labels), _written(after, labelled))
     return AppliedWaypoint(
@@ -94,7 +103,7 @@ def _check_enrolment(namespace: str, name: str, labels: Mapping[str, str], overw
         )
 
 
-async def _existing(mesh: Mesh, place: Place, name: str) -> Object | None:
+async def _read_existing(mesh: Mesh, place: Place, name: str) -> Object | None:
     try:
         found = await objects.read(mesh.api, place.kind, name, place.namespace)
     except StatusFailure as failure:
@@ -105,7 +114,7 @@ async def _existing(mesh: Mesh, place: Place, name: str) -> Object | None:
     return found
 
 
-async def _applied(mesh: Mesh, place: Place, wanted: Object, force: bool, dry_run: bool) -> Object:
+async def _apply(mesh: Mesh, place: Place, wanted: Object, force: bool, dry_run: bool) -> Object:
     try:
         return await objects.patch(
             mesh.api,
@@ -124,7 +133,7 @@ async def _applied(mesh: Mesh, place: Place, wanted: Object, force: bool, dry_ru
         raise conflict(failure.message, "overwrite=true takes these fields over", backend=BACKEND) from None
 
 
-async def _enrolled(mesh: Mesh, namespace: str, name: str, labels: dict[str, str], dry_run: bool) -> dict[str, str]:
+async def _enroll(mesh: Mesh, namespace: str, name: str, labels: dict[str, str], dry_run: bool) -> dict[str, str]:
     """The namespace's labels with the one that makes its traffic go through the waypoint."""
     if labels.get(waypoint_gateways.USE) == name:
         return labels
@@ -191,14 +200,14 @@ async def istio_delete_waypoint(
     """Delete waypoints by name, or all of a namespace; says who still points at them."""
     if bool(names) == all:
         raise bad_argument("give either names or all=true", "istio_list_waypoints shows the names")
-    place = await waypoint_gateways.gateways(mesh, namespace)
-    present = {each["metadata"]["name"]: each for each in await waypoint_gateways.listed(mesh, place)}
+    place = await waypoint_gateways.resolve_gateways(mesh, namespace)
+    present = {each["metadata"]["name"]: each for each in await waypoint_gateways.list_gateways(mesh, place)}
     chosen = names or [name for name, each in present.items() if waypoint_gateways.is_waypoint(each)]
     found = [present[name] for name in dict.fromkeys(chosen) if name in present]
     for each in found:
         waypoint_gateways.check_class(each)
-    users = await waypoint_gateways.users(mesh, ("namespaces", "services", "pods")) if found else []
-    gone = [each["metadata"]["name"] for each in found if await _deleted(mesh, place, each, dry_run)]
+    users = await waypoint_gateways.list_users(mesh, ("namespaces", "services", "pods")) if found else []
+    gone = [each["metadata"]["name"] for each in found if await _delete(mesh, place, each, dry_run)]
     dangling = [user.title for user in users if user.waypoint in {(namespace, name) for name in gone}]
     return DeletedWaypoints(
         items=[Deletion(name=name, result="deleted" if name in gone else "not_found") for name in chosen],
@@ -210,7 +219,7 @@ async def istio_delete_waypoint(
     )
 
 
-async def _deleted(mesh: Mesh, place: Place, gateway: Object, dry_run: bool) -> bool:
+async def _delete(mesh: Mesh, place: Place, gateway: Object, dry_run: bool) -> bool:
     """False when it was gone already."""
     metadata = gateway["metadata"]
     try:

@@ -7,9 +7,20 @@ from pydantic import BaseModel, Field
 from kmcp_istio.ambient import waypoint_gateways
 from kmcp_istio.arguments import Revision, TrafficType, WaypointName
 from kmcp_istio.client import Mesh
-from kmcp_runtime.arguments import AllNamespaces, Namespace, OptionalNamespace, TimeoutSeconds, Word
-from kmcp_runtime.output.results import Manifest, Page, Result
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime import (
+    AllNamespaces,
+    Effect,
+    Manifest,
+    Namespace,
+    OptionalNamespace,
+    Page,
+    Result,
+    Rule,
+    TimeoutSeconds,
+    Word,
+    injected,
+    tool,
+)
 
 _GATEWAYS = Rule(waypoint_gateways.GROUP, ("gateways",), ("list",))
 
@@ -34,13 +45,15 @@ async def istio_list_waypoints(
     namespace: OptionalNamespace = None, all_namespaces: AllNamespaces = True, mesh: Mesh = injected()
 ) -> Waypoints:
     """List waypoints, whether they are programmed, and which namespaces and Services use them."""
-    place = await waypoint_gateways.gateways(mesh, namespace or (None if all_namespaces else mesh.context.namespace))
-    found = [each for each in await waypoint_gateways.listed(mesh, place) if waypoint_gateways.is_waypoint(each)]
-    users = await waypoint_gateways.users(mesh, ("namespaces", "services")) if found else []
+    place = await waypoint_gateways.resolve_gateways(
+        mesh, namespace or (None if all_namespaces else mesh.context.namespace)
+    )
+    found = [each for each in await waypoint_gateways.list_gateways(mesh, place) if waypoint_gateways.is_waypoint(each)]
+    users = await waypoint_gateways.list_users(mesh, ("namespaces", "services")) if found else []
     return Waypoints(
         items=[_row(each, users) for each in found],
         total=len(found),
-        hint=None if found else await _why_empty(mesh, place.namespace),
+        hint=None if found else await _explain_empty(mesh, place.namespace),
     )
 
 
@@ -57,7 +70,7 @@ def _row(gateway: Any, users: list[waypoint_gateways.User]) -> Waypoint:
     )
 
 
-async def _why_empty(mesh: Mesh, namespace: str | None) -> str:
+async def _explain_empty(mesh: Mesh, namespace: str | None) -> str:
     if namespace and await mesh.namespace_is_missing(namespace):
         raise await mesh.missing_namespace(namespace)
     where = f"Namespace {namespace} has" if namespace else "The cluster has"
@@ -102,12 +115,10 @@ async def istio_waypoint_status(
     mesh: Mesh = injected(),
 ) -> WaypointStates:
     """Show whether a namespace's waypoints are accepted and programmed, and if not why."""
-    seen, late = await waypoint_gateways.followed(
-        mesh, lambda: waypoint_gateways.states(mesh, namespace, name), timeout_seconds if wait else 0
-    )
+    seen, late = await waypoint_gateways.wait_until_programmed(mesh, namespace, name, timeout_seconds if wait else 0)
     return WaypointStates(
         items=seen,
         total=len(seen),
         timed_out=(late and wait) or None,
-        hint=None if seen else await _why_empty(mesh, namespace),
+        hint=None if seen else await _explain_empty(mesh, namespace),
     )

@@ -11,11 +11,21 @@ from kmcp_istio.arguments import NodeName, PodName
 from kmcp_istio.client import Mesh, Object
 from kmcp_istio.envoy import logging
 from kmcp_istio.rights import FORWARD, PODS, WORKLOADS
-from kmcp_runtime.arguments import Cursor, Limit, OptionalNamespace, Word
-from kmcp_runtime.errors import bad_argument, did_you_mean, not_found, unavailable
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.output.slices import sliced
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import (
+    Cursor,
+    Effect,
+    Limit,
+    OptionalNamespace,
+    Page,
+    Word,
+    bad_argument,
+    did_you_mean,
+    injected,
+    not_found,
+    sliced,
+    tool,
+    unavailable,
+)
 
 _ONE_NODE = ("certificate", "connections")
 _OF_A_WORKLOAD = ("workload", "connections")
@@ -59,10 +69,10 @@ async def istio_ztunnel_config(
     mesh: Mesh = injected(),
 ) -> ZtunnelConfig:
     """Show what a node's ztunnel knows of the ambient mesh: workloads, services, policies, certificates."""
-    tunnels = await _tunnels(mesh)
-    pod, target = await _chosen(mesh, tunnels, pod_name, node_name, namespace, config_type)
+    tunnels = await _list_ztunnels(mesh)
+    pod, target = await _choose(mesh, tunnels, pod_name, node_name, namespace, config_type)
     pods.check_runs(pod)
-    rows = await _rows(mesh, pod, config_type, namespace, target)
+    rows = await _read_rows(mesh, pod, config_type, namespace, target)
     node = pod["spec"].get("nodeName", "")
     bound_to = {
         "context": mesh.context.name,
@@ -84,7 +94,7 @@ async def istio_ztunnel_config(
     )
 
 
-async def _tunnels(mesh: Mesh) -> list[Object]:
+async def _list_ztunnels(mesh: Mesh) -> list[Object]:
     """The ztunnels beside istiod, or wherever else they were put."""
     found = await mesh.listed("pods", mesh.settings.istio_namespace, selector="app=ztunnel")
     found = found or await mesh.listed("pods", None, selector="app=ztunnel")
@@ -96,7 +106,7 @@ async def _tunnels(mesh: Mesh) -> list[Object]:
     return sorted(found, key=lambda pod: str(pod["spec"].get("nodeName")))
 
 
-async def _chosen(
+async def _choose(
     mesh: Mesh,
     tunnels: Sequence[Object],
     pod_name: str | None,
@@ -109,7 +119,7 @@ async def _chosen(
         named = {name: pod for pod in tunnels for name in (pod["metadata"]["name"], pods.proxy_of(pod))}
         if pod_name in named:
             return named[pod_name], None
-        target = await pods.named(mesh, pod_name, namespace or "default")
+        target = await pods.find_pod(mesh, pod_name, namespace or "default")
         if pods.proxy_in(target) == "envoy":
             raise bad_argument(
                 f"{pods.title(target)} has an Envoy of its own, ztunnel does not serve it",
@@ -132,11 +142,13 @@ def _on_node(tunnels: Sequence[Object], node: str) -> Object:
     return by_node[node]
 
 
-async def _rows(mesh: Mesh, pod: Object, config_type: str, namespace: str | None, target: Object | None) -> list[Row]:
+async def _read_rows(
+    mesh: Mesh, pod: Object, config_type: str, namespace: str | None, target: Object | None
+) -> list[Row]:
     if config_type == "log":
-        answer = await pods.admin(mesh, pod, "/logging", "POST")
+        answer = await pods.ask_admin(mesh, pod, "/logging", "POST")
         return [*logging.rows(answer.decode(errors="replace"))]
-    dump = ztunnel_dump.Dump(await pods.admin(mesh, pod, "/config_dump"), f"the ztunnel of {pods.title(pod)}")
+    dump = ztunnel_dump.Dump(await pods.ask_admin(mesh, pod, "/config_dump"), f"the ztunnel of {pods.title(pod)}")
     kinds = ztunnel_dump.KINDS if config_type == "all" else (config_type,)
     kept = {kind: [shown.row for shown in dump.rows(kind) if _keeps(shown, kind, namespace, target)] for kind in kinds}
     if config_type == "all":

@@ -5,12 +5,8 @@ from typing import Annotated
 from pydantic import BaseModel
 
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.errors import did_you_mean
+from kmcp_runtime import Cursor, Effect, Limit, Page, Word, did_you_mean, injected, sliced, tool
 from kmcp_runtime.kube.discovery import Kind
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.output.slices import sliced
-from kmcp_runtime.tool import Effect, injected, tool
 
 CORE = "core"
 

@@ -2,7 +2,7 @@
 
 import re
 
-from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found
+from kmcp_runtime import ToolFailure, bad_argument, nearest, not_found
 
 _SECTION = re.compile(r"^(?=[A-Za-z_]+:)", re.MULTILINE)
 _ITEM = re.compile(r"^(?=- )", re.MULTILINE)

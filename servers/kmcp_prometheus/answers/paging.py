@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Page
+from kmcp_runtime import Page, cursors
 
 Listing = TypeVar("Listing", bound=Page[Any])
 

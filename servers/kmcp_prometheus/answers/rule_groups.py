@@ -10,7 +10,7 @@ from kmcp_prometheus.answers import active_alerts as active
 from kmcp_prometheus.answers.samples import Number, plain
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.promql import guard, matching
-from kmcp_runtime.output import cursor as cursors
+from kmcp_runtime import cursors
 
 _TYPES = {"alerting": "alert", "recording": "record"}
 _MOST_PAGES = 20

@@ -6,7 +6,7 @@ from typing import Any
 
 from kmcp_prometheus.client import Prometheus, is_not_served, stamp
 from kmcp_prometheus.promql.selectors import NAME
-from kmcp_runtime.errors import ToolFailure, denied, unavailable
+from kmcp_runtime import ToolFailure, denied, unavailable
 
 MOST_COUNTED = 10_000
 _FLAG = "web.enable-admin-api"

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from kmcp_runtime.errors import Code, ToolFailure
+from kmcp_runtime import Code, ToolFailure
 from kmcp_runtime.upstream import Refused
 from kmcp_runtime.upstream.failures import is_page
 

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from kmcp_prometheus.client import Prometheus, is_not_served
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 
 Kind = Literal["prometheus", "thanos", "mimir", "victoriametrics", "unknown"]
 # VictoriaMetrics answers the version of the Prometheus it is compatible with, and nothing else.

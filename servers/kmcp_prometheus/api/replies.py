@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kmcp_prometheus.api.failures import BACKEND
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, unavailable
 
 Found = TypeVar("Found")
 _CUT = "results truncated due to limit"

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
 from kmcp_prometheus.settings import PrometheusSettings
-from kmcp_runtime.arguments import Word, unpublished
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, Word, YamlError, read_yaml, unavailable, unpublished
 from kmcp_runtime.upstream import Access, SetIn
 
 API = "/api/v1"
@@ -140,10 +138,10 @@ def _own(settings: PrometheusSettings) -> Datasource:
 def _of_file(settings: PrometheusSettings) -> list[Datasource]:
     path = settings.prometheus_datasources_file
     try:
-        entries = TypeAdapter(list[_Entry]).validate_python(yaml.safe_load(Path(path).read_text()))
+        entries = TypeAdapter(list[_Entry]).validate_python(read_yaml(Path(path).read_text()))
     except OSError as error:
         raise _unusable(path, error.strerror or str(error)) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (YamlError, UnicodeDecodeError) as error:
         raise _unusable(path, f"no YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False))

@@ -8,7 +8,7 @@ from kmcp_prometheus.api.failures import ApiFailure
 from kmcp_prometheus.api.replies import Reply
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.promql.selectors import NAME
-from kmcp_runtime.errors import ToolFailure, too_large
+from kmcp_runtime import ToolFailure, too_large
 
 _SHOWN_FORMS = 400
 """Characters of a query up to which a ready form repeats it."""

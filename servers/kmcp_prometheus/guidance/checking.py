@@ -14,7 +14,7 @@ from kmcp_prometheus.promql.explaining import explained
 from kmcp_prometheus.promql.parser import Node, SyntaxFault, TooDeep, parse
 from kmcp_prometheus.promql.position import PLACE, pointed
 from kmcp_prometheus.promql.trees import Selector
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 
 _MOST_LOOKED_UP = 10
 _SHOWN_VALUES = 5

@@ -7,7 +7,7 @@ from kmcp_prometheus.guidance import names
 from kmcp_prometheus.promql import matching, printing, trees
 from kmcp_prometheus.promql.parser import Node
 from kmcp_prometheus.promql.trees import Selector
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 
 _MOST_EXAMINED = 3
 _MOST_NAMED = 8

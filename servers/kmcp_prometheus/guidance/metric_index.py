@@ -7,7 +7,7 @@ from typing import Any, Literal
 from kmcp_prometheus.client import Prometheus, is_not_served
 from kmcp_prometheus.guidance import names
 from kmcp_prometheus.promql.intent import Intent
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 
 Kind = Literal["counter", "gauge", "classic", "native", "summary", "other"]
 _PARTS = ("_bucket", "_count", "_sum")

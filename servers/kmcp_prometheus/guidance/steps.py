@@ -2,7 +2,7 @@
 
 import math
 
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import bad_argument
 
 MOST_POINTS = 11_000
 """Of a series, in one answer of Prometheus."""

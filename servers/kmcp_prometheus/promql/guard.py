@@ -7,7 +7,7 @@ from kmcp_prometheus.promql import trees
 from kmcp_prometheus.promql.lexer import SyntaxFault, tokens
 from kmcp_prometheus.promql.parser import Node, parse
 from kmcp_prometheus.promql.selectors import NAME, Selectors
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime import ToolFailure, bad_argument
 
 _WRITE = 'write label="value", or label=~"expression"'
 

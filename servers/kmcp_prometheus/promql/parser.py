@@ -11,7 +11,7 @@ from kmcp_prometheus.promql.durations import Durations
 from kmcp_prometheus.promql.functions import FUNCTIONS, known_names
 from kmcp_prometheus.promql.lexer import AGGREGATIONS, SyntaxFault, Token, TooDeep, tokens
 from kmcp_prometheus.promql.valuetypes import Typed, typed
-from kmcp_runtime.errors import did_you_mean
+from kmcp_runtime import did_you_mean
 
 Node = dict[str, Any]
 DEEPEST_TREE = 200

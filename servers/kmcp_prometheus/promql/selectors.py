@@ -4,7 +4,7 @@ from typing import Any
 
 from kmcp_prometheus.promql import literals, matching
 from kmcp_prometheus.promql.lexer import SyntaxFault, Token
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 
 NAME = "__name__"
 _OPERATORS = ("=", "!=", "=~", "!~")

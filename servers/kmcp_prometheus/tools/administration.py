@@ -10,9 +10,7 @@ from kmcp_prometheus.api import admin
 from kmcp_prometheus.arguments import Match, check_span
 from kmcp_prometheus.client import Prometheus, stamp
 from kmcp_prometheus.promql import guard
-from kmcp_runtime.arguments import DryRun, Time, Word
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import DryRun, Effect, Result, Time, Word, injected, tool
 
 _ON_DISK = "the data stays on disk until prometheus_clean_tombstones_tool or the next compaction"
 

@@ -8,9 +8,7 @@ from pydantic import BeforeValidator, Field
 from kmcp_prometheus.answers import active_alerts
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.promql import guard, matching
-from kmcp_runtime.arguments import Limit, Word
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Limit, Page, Result, Word, injected, tool
 
 
 class Alerts(Page[active_alerts.Alert]):

@@ -8,8 +8,7 @@ from kmcp_prometheus.api import implementations
 from kmcp_prometheus.api.implementations import Kind
 from kmcp_prometheus.api.sources import Datasource
 from kmcp_prometheus.client import PrometheusBackend
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Page, injected, tool
 
 
 class Known(BaseModel):

@@ -9,9 +9,7 @@ from kmcp_prometheus.arguments import HOUR_AGO, NOW, End, Query, Start, check_sp
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.guidance import emptiness
 from kmcp_prometheus.promql import guard
-from kmcp_runtime.arguments import Limit, Word
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Limit, Page, Word, injected, tool
 
 
 class Exemplar(BaseModel):

@@ -6,10 +6,7 @@ from pydantic import Field
 
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.guidance import building, checking
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Result, Word, bad_argument, injected, tool
 
 
 class Promql(Result):

@@ -7,9 +7,7 @@ from pydantic import BaseModel, Field
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.guidance import emptiness, names
 from kmcp_prometheus.promql import guard
-from kmcp_runtime.arguments import Limit, Word
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Limit, Page, Word, injected, tool
 
 MetricType = Literal["counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset", "unknown"]
 

@@ -10,9 +10,7 @@ from kmcp_prometheus.arguments import HOUR_AGO, NOW, End, Query, Start, Timeout,
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.guidance import cardinality, emptiness, steps
 from kmcp_prometheus.promql import guard
-from kmcp_runtime.arguments import Duration, Limit, Time, Word
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Duration, Effect, Limit, Page, Time, Word, injected, tool
 
 _MANY_POINTS = 1_500
 """Points from which on the default budget cannot hold an answer."""

@@ -9,10 +9,7 @@ from kmcp_prometheus.answers import rule_groups
 from kmcp_prometheus.arguments import OptionalMatch
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.promql import guard
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Cursor, Effect, Limit, Page, Word, cursors, injected, tool
 
 Exactly = Annotated[
     list[str] | None, BeforeValidator(lambda value: [value] if isinstance(value, str) else value), Word("Exact")

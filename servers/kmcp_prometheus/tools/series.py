@@ -11,10 +11,7 @@ from kmcp_prometheus.client import Prometheus, stamp
 from kmcp_prometheus.guidance import emptiness
 from kmcp_prometheus.promql import guard
 from kmcp_prometheus.promql.selectors import NAME
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.patterns import pattern
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Cursor, Effect, Limit, Page, Word, injected, pattern, tool
 
 
 def _not_empty(name: str) -> str:

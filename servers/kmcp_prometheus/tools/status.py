@@ -9,9 +9,7 @@ from kmcp_prometheus.answers.samples import Number, plain
 from kmcp_prometheus.api import implementations
 from kmcp_prometheus.api.implementations import Kind
 from kmcp_prometheus.client import Prometheus
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.output.results import Body, Page, Result
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Body, Effect, Page, Result, Word, injected, tool
 
 Section = Literal["global", "scrape_configs", "rule_files", "alerting", "remote_write", "remote_read", "storage", "all"]
 

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
-from kmcp_runtime import private_files
+from kmcp_runtime import private_files, yaml_text
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, did_you_mean, not_found, unavailable
 from kmcp_runtime.helm import home
@@ -155,15 +153,15 @@ def configured(settings: HelmSettings) -> list[Entry]:
 
 def _repositories(path: Path) -> list[Entry]:
     try:
-        document = yaml.safe_load(path.read_text()) or {}
+        document = yaml_text.read(path.read_text(), repeated_keys=True) or {}
         return [entry for entry in document.get("repositories") or () if entry.get("name")]
-    except (OSError, yaml.YAMLError, AttributeError) as error:
+    except (OSError, yaml_text.YamlError, AttributeError) as error:
         raise unavailable(f"cannot read {path}: {error}", "it has to be a repositories.yaml of Helm") from None
 
 
 def _write(path: Path, entries: Sequence[Entry]) -> None:
     home.made(path.parent)
-    beside = private_files.write(path.with_name(f".{path.name}.{os.getpid()}"), yaml.safe_dump(_document(entries)))
+    beside = private_files.write(path.with_name(f".{path.name}.{os.getpid()}"), yaml_text.write(_document(entries)))
     beside.replace(path)
 
 
@@ -182,12 +180,12 @@ def _section(path: Path, chart: str) -> list[Entry]:
     if start is None:
         return _whole(text, chart) if f"{chart}:" in text else []
     end = re.compile(r"^(?:  )?[^\s-]", re.MULTILINE).search(text, start.end())
-    return _entries_of(yaml.load(text[start.end() : end.start() if end else None], yaml.CSafeLoader))
+    return _entries_of(yaml_text.read(text[start.end() : end.start() if end else None], repeated_keys=True))
 
 
 def _whole(text: str, chart: str) -> list[Entry]:
     """For indexes that are not indented as helm writes them."""
-    document = yaml.load(text, yaml.CSafeLoader)
+    document = yaml_text.read(text, repeated_keys=True)
     return _entries_of((document.get("entries") or {}).get(chart) if isinstance(document, dict) else None)
 
 

@@ -10,9 +10,10 @@ from kmcp_controller.cluster import watches
 from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.program.controller import Controller, Place
 from kmcp_controller.reconcile.reconciler import Options
-from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.credentials import native
+from tests.patience import limits
 
 
 class MortalApi(KubeApi):
@@ -27,7 +28,7 @@ class MortalApi(KubeApi):
 async def main(kubeconfig: str, namespace: str) -> None:
     contexts = load_contexts(kubeconfig)
     context = contexts.named(None)
-    api = MortalApi(contexts, context, Limits(), native)
+    api = MortalApi(contexts, context, limits(), native)
     controller = Controller(Cluster(api), Options(), Place(namespaces=(namespace,)))
     ready = asyncio.Event()
     telling = asyncio.create_task(tell(ready))

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from kmcp_runtime.configured import ConfiguredServer
+from kmcp_runtime.engine.configured import ConfiguredServer
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.output import redact
 

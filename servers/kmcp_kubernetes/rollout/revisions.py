@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime.errors import conflict, not_found
+from kmcp_runtime import conflict, not_found
 from kmcp_runtime.kube.objects import PatchType
 from kmcp_runtime.kube.selectors import selector_of
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube import workloads
 from kmcp_runtime.kube.selectors import selector_of
 from kmcp_runtime.kube.workloads import Progress

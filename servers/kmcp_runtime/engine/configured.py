@@ -1,59 +1,18 @@
 """A server with its settings: the tools that it offers, its backend, and what one process shares among servers."""
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from kmcp_runtime.approval import Approvals
 from kmcp_runtime.call import Call
+from kmcp_runtime.declaration import ToolSpec
+from kmcp_runtime.engine.approval import Approvals
+from kmcp_runtime.engine.telemetry import Metrics
 from kmcp_runtime.errors import ToolFailure, bad_argument, denied, did_you_mean, unavailable
+from kmcp_runtime.server import Backend, Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError
-from kmcp_runtime.telemetry import Metrics
-from kmcp_runtime.tool import ToolSpec
-
-
-class Backend(ABC):
-    """What a server's tools stand on. Opening it must not need the backend to be there; `ready` asks."""
-
-    @abstractmethod
-    def provide(self, call: Call) -> Mapping[type, Any]:
-        """What tools of this call are injected, by type."""
-
-    @abstractmethod
-    async def ready(self) -> None:
-        """Return when the backend answers; raise a `ToolFailure` that says what is absent and what to set."""
-
-
-Opener = Callable[[Any], AbstractAsyncContextManager[Backend]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Server:
-    """A server as its package declares it; the object behind an entry point of `kmcp.servers`."""
-
-    name: str
-    title: str
-    description: str
-    instructions: str
-    port: int
-    tools: Callable[[], tuple[ToolSpec, ...]]
-    settings: type[Settings]
-    open: Opener
-    extra_arguments: Callable[[Any], Mapping[str, Any]] = lambda settings: {}
-    """Arguments that exist only under a configuration (`context`), for every tool: name to (annotation, default)."""
-    left_out: Callable[[Any], Collection[str]] = lambda settings: ()
-    """Tools that a configuration has no use for; `when` of the tool says which one has."""
-    token_limit: int = 150
-    category: str = "operations"
-    tags: tuple[str, ...] = ()
-    egress: tuple[str, ...] = ()
-
-    @property
-    def full_name(self) -> str:
-        return f"kmcp-{self.name}"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime import ToolFailure, bad_argument
 from kmcp_runtime.kube.discovery import Kind
 
 _REASONS: Mapping[str, tuple[str, str]] = {

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.discovery import Kind
 

@@ -3,9 +3,9 @@
 import math
 from dataclasses import dataclass
 
+from kmcp_runtime import Pattern
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.patterns import Pattern
 
 LARGEST_LOG = 4 << 20
 """Bytes that are read of one container."""

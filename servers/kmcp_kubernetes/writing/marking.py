@@ -8,12 +8,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.faults import explained
-from kmcp_runtime.errors import conflict
+from kmcp_kubernetes.writing.refusals import explained
+from kmcp_runtime import Diff, Result, conflict, redact
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.objects import CONTENT_TYPES, FIELD_MANAGER, write_query
-from kmcp_runtime.output import redact
-from kmcp_runtime.output.results import Diff, Result
 
 _ALONE = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 _NEXT_PAIR = re.compile(r"[\s,]+(?=[^\s=,]+=)")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kmcp_runtime.errors import bad_argument, did_you_mean
+from kmcp_runtime import bad_argument, did_you_mean
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 _SPECS = ("containers", "initContainers", "ephemeralContainers")

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from kmcp_runtime.arguments import check_name, check_namespace
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import bad_argument, check_name, check_namespace
 
 _SAFE_IN_PATH = "/%:@!$&'()*+,;=~-._"
 

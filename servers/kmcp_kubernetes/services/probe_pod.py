@@ -9,9 +9,9 @@ from typing import Any
 
 import anyio
 
-from kmcp_kubernetes import containers
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_kubernetes.reading import containers
+from kmcp_runtime import ToolFailure, unavailable
 from kmcp_runtime.kube import objects, workloads
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure

@@ -13,15 +13,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.faults import explained, refuse_redacted
-from kmcp_kubernetes.ownership import given_up
-from kmcp_runtime.arguments import check_name, check_namespace
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_kubernetes.writing.field_ownership import given_up
+from kmcp_kubernetes.writing.refusals import explained, refuse_redacted
+from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.manifests import Document, first_things_first
-from kmcp_runtime.output.results import Diff
 
 DIFF_LINES = 500
 """Lines of diff in one answer, shared among its documents: what happened to each must always fit."""

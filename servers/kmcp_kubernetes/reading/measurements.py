@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, unavailable
 from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure

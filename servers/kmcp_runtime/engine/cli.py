@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import cast
 
-from kmcp_runtime import logs
 from kmcp_runtime.commands import complain
-from kmcp_runtime.configured import ConfiguredServer, Process, Server, check_tool_names
+from kmcp_runtime.engine import logs
+from kmcp_runtime.engine.assembly import run_http, run_stdio
+from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names
 from kmcp_runtime.errors import did_you_mean
-from kmcp_runtime.server import run_http, run_stdio
+from kmcp_runtime.server import Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, parse
 
 COMPOSED_PORT = 8080

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from kmcp_kubernetes.openapi import OpenApi, path_parts
-from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, did_you_mean
+from kmcp_runtime import ToolFailure, bad_argument, conflict, did_you_mean, redact
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
-from kmcp_runtime.output import redact
 
 _UNKNOWN_FIELD = re.compile(r'unknown field "([^"]+)"|(\.\S+): field not declared in schema')
 _UNTYPED = "failed to create typed patch object"

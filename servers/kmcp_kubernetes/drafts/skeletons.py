@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
+from kmcp_kubernetes.drafts.intent import Facts
 from kmcp_kubernetes.openapi import Schema, path_parts
-from kmcp_kubernetes.wanted import Facts
+from kmcp_runtime import read_yaml
 
 LEGACY: Mapping[str, str] = {
     "istio_auth_policy": "AuthorizationPolicy.security.istio.io",
@@ -51,8 +51,8 @@ class Gap:
 
 @cache
 def _book() -> Mapping[str, Any]:
-    text = importlib.resources.files("kmcp_kubernetes").joinpath("skeletons.yaml").read_text()
-    book: Mapping[str, Any] = yaml.safe_load(text)
+    text = importlib.resources.files("kmcp_kubernetes.drafts").joinpath("skeletons.yaml").read_text()
+    book: Mapping[str, Any] = read_yaml(text)
     return book
 
 
@@ -179,7 +179,7 @@ def _value(expression: str, facts: Facts) -> Any:
         return facts[name]
     if expression.startswith("~"):
         return _ABSENT
-    return yaml.safe_load(default) if has_default else _gap(name)
+    return read_yaml(default) if has_default else _gap(name)
 
 
 def _blank(name: str, schema: Schema, facts: Facts, depth: int) -> Any:
@@ -231,7 +231,7 @@ def _typed(value: str, schema: Schema) -> Any:
     if schema.type.startswith("[]"):
         return [_typed(part, schema.items or schema) for part in value.split(",")]
     if schema.type in ("integer", "number", "boolean", "IntOrString"):
-        return yaml.safe_load(value)
+        return read_yaml(value)
     return value
 
 

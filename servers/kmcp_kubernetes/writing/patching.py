@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.faults import explained
-from kmcp_kubernetes.manifests import written
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_kubernetes.writing.batch import written
+from kmcp_kubernetes.writing.refusals import explained
+from kmcp_runtime import Change, Diff, ToolFailure, bad_argument
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 from kmcp_runtime.kube.manifests import parse_value
 from kmcp_runtime.kube.objects import PatchType
-from kmcp_runtime.output.results import Change, Diff
 
 _OPERATIONS = ("add", "remove", "replace", "move", "copy", "test")
 _VALUED = ("add", "replace", "test")
