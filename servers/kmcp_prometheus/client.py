@@ -1,4 +1,4 @@
-"""One Prometheus as this server's tools see it: its HTTP API v1, bounded, with its own words when it refuses."""
+"""The client of one Prometheus: its HTTP API v1, with bounded answers and Prometheus' own error messages."""
 
 import json
 import re
@@ -17,13 +17,13 @@ from kmcp_runtime.web import LARGEST_ANSWER
 
 __all__ = ["Parameters", "Prometheus", "PrometheusBackend", "Reply", "open_backend"]
 LARGEST_SERIES_BYTES = 8 * 1024 * 1024
-"""Of an answer that holds series: what backends send that do not know `limit` must not fill the memory."""
+"""Of an answer with series: a backend that ignores `limit` must not fill the memory."""
 ADMINISTRATION_SECONDS = 240.0
 _METHOD_NOT_ALLOWED = 405
 _PLAIN_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 Parameters = Iterable[tuple[str, Any]]
-"""Names and values; those that are None are not sent, lists are sent as repeated parameters."""
+"""Names and values: None is not sent, a list is sent as a repeated parameter."""
 
 
 class Prometheus:
@@ -43,7 +43,7 @@ class Prometheus:
         return reply(await self._upstream.read("GET", API + path, params=pairs, largest_bytes=largest_bytes))
 
     async def post(self, path: str, parameters: Parameters, *, largest_bytes: int = LARGEST_SERIES_BYTES) -> Reply:
-        """As a form, since queries may be long; as a URL where a backend or a proxy takes no POST."""
+        """Send a form, since queries may be long; fall back to GET where a backend or a proxy refuses POST."""
         pairs = _pairs(parameters)
         try:
             body = await self._upstream.read("POST", API + path, data=_form(pairs), largest_bytes=largest_bytes)
@@ -54,7 +54,7 @@ class Prometheus:
         return reply(body)
 
     async def send_command(self, path: str, parameters: Parameters = ()) -> Any:
-        """An administrative request, which may take long; its `data`, None where it is answered without a body."""
+        """Send an administrative request, which may take long; its `data`, None where the answer has no body."""
         form = _form(_pairs(parameters))
         answer = await self._upstream.send("POST", API + path, data=form, seconds=ADMINISTRATION_SECONDS)
         return reply(json.loads(answer.content)).data if answer.content else None
@@ -68,7 +68,7 @@ class Prometheus:
         timeout: float | None = None,
         lookback: float | None = None,
     ) -> Reply:
-        """The value of an expression at one moment."""
+        """Evaluate an expression at one moment."""
         parameters = [
             ("query", query),
             ("time", stamp(at)),
@@ -88,7 +88,7 @@ class Prometheus:
         limit: int | None = None,
         timeout: float | None = None,
     ) -> Reply:
-        """Its values at every step."""
+        """Evaluate an expression at every step of a range."""
         parameters = [
             ("query", query),
             ("start", stamp(start)),
@@ -121,7 +121,7 @@ class Prometheus:
             raise located(failure, query) from None
 
     def _deadline(self, asked: float | None) -> str:
-        """The backend gives up when we do, and does not go on working for nobody."""
+        """In seconds; the backend gets it, too, and gives up when we do."""
         return f"{min(asked or self.source.seconds, self.source.seconds):.3f}"
 
 
@@ -130,7 +130,7 @@ def stamp(moment: float | None) -> str | None:
 
 
 def path_of_label(name: str) -> str:
-    """A label's name as a part of a path: what is no plain name goes as `U__`, other characters in hexadecimal."""
+    """A label's name in a path; all but plain ones are escaped as `U__` and hexadecimal code points."""
     if _PLAIN_NAME.fullmatch(name) and not name.startswith("U__"):
         return name
     return "U__" + "".join(_escaped(character) for character in name)

@@ -42,7 +42,7 @@ class Candidate(BaseModel):
 
 @dataclass(frozen=True)
 class Site:
-    """What expressions are built with."""
+    """What expressions are built from."""
 
     prometheus: Prometheus
     intent: Intent
@@ -50,7 +50,7 @@ class Site:
 
 
 async def build_candidates(prometheus: Prometheus, description: str) -> tuple[list[Candidate], Intent]:
-    """The candidates, best first."""
+    """Build candidates for a description, the best first; the intent that was read from it goes with them."""
     intent = read_intent(description)
     site = Site(prometheus, intent, await metric_index.read_metrics(prometheus))
     found: dict[str, Candidate] = {}
@@ -91,7 +91,7 @@ def _quantile(intent: Intent, metric: Metric) -> Candidate:
 
 
 async def _holds_histograms(prometheus: Prometheus, metric: str) -> bool:
-    """Whether it holds histograms although nobody says so: what is pushed has no metadata."""
+    """Whether it holds native histograms; pushed metrics have no metadata that would say so."""
     selector = printing.selector(metric, [])
     reply = await prometheus.query(f"histogram_count(last_over_time({selector}[1d]))", time.time(), limit=1)
     return reply.read(lambda data: bool(data["result"]))
@@ -107,20 +107,20 @@ async def _build_burn_rates(site: Site) -> AsyncIterator[Candidate]:
     objective, grouping = site.intent.objective, site.intent.grouping
     async for bad, total, why in _find_pairs(site):
         long, short = (templates.ratio(bad, total, window, grouping) for window in ("1h", "5m"))
-        told = f"for an objective of {objective * 100:g}%: {why}"
-        yield Candidate(query=templates.burn_rate(long, objective), why=f"burn rate over 1h {told}")
-        yield Candidate(query=templates.fast_burn(long, short, objective), why=f"alert on a fast burn {told}")
+        aim = f"for an objective of {objective * 100:g}%: {why}"
+        yield Candidate(query=templates.burn_rate(long, objective), why=f"burn rate over 1h {aim}")
+        yield Candidate(query=templates.fast_burn(long, short, objective), why=f"alert on a fast burn {aim}")
 
 
 async def _find_pairs(site: Site) -> AsyncIterator[tuple[tuple[str, Any], tuple[str, Any], str]]:
-    """Counters of bad events and of all: one metric with a label that tells, or two."""
+    """Counters of bad events and of all: one metric with a label that tells them apart, or two metrics."""
     counters = [metric for metric in site.metrics if metric.kind == "counter"]
     good = [metric for metric in counters if not _BAD_WORDS.search(metric.name)]
     for total in metric_index.best(good, site.intent, "counter"):
-        telling = await _find_bad_matcher(site, total.name)
+        marking = await _find_bad_matcher(site, total.name)
         own = list(site.intent.matchers)
-        if telling:
-            yield (total.name, [*own, telling]), (total.name, own), f"{printing.matcher(telling)} tells"
+        if marking:
+            yield (total.name, [*own, marking]), (total.name, own), f"{printing.matcher(marking)} marks the errors"
     for bad in metric_index.best(
         [metric for metric in counters if _BAD_WORDS.search(metric.name)], site.intent, "counter", count=1
     ):
@@ -130,7 +130,7 @@ async def _find_pairs(site: Site) -> AsyncIterator[tuple[tuple[str, Any], tuple[
 
 
 async def _find_bad_matcher(site: Site, metric: str) -> dict[str, str] | None:
-    """The matcher that keeps the bad events of a counter, by the values that its labels have."""
+    """Find the matcher that keeps only the bad events of a counter, by the values of its labels."""
     for label in _STATUS_LABELS:
         values = (await site.prometheus.list_label_values(label, [names.selector_by_name(metric)])).texts()
         if any(_SERVER_ERROR.fullmatch(value) for value in values):
@@ -161,14 +161,14 @@ def _shares(name: str, known: set[str], intent: Intent) -> list[tuple[str, str]]
     for limit in (candidate for word in _LIMITS for candidate in _counterparts(name, word, known)):
         if any(_has(name, word) for word in _FREE):
             query = templates.used_of_free(name, limit, intent.matchers, intent.grouping)
-            found.append((query, f"1 less the free share: {name} of {limit}"))
+            found.append((query, f"1 minus the free share: {name} of {limit}"))
         elif any(_has(name, word) for word in _USED):
             found.append((templates.saturation(name, limit, intent.matchers, intent.grouping), f"{name} of {limit}"))
     return found
 
 
 def _counterparts(name: str, word: str, known: set[str]) -> list[str]:
-    """Metrics of the same name but for the word that says used or free."""
+    """Metrics whose names differ only in the word for used or free."""
     replaced = (re.sub(rf"(?i){old}", word, name) for old in (*_FREE, *_USED) if _has(name, old))
     total = name.replace("MemAvailable", "MemTotal").replace("MemFree", "MemTotal")
     return [other for other in dict.fromkeys([*replaced, total]) if other in known and other != name]

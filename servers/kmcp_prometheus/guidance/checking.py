@@ -39,7 +39,7 @@ class Parts(BaseModel):
 
 
 class Unknown(BaseModel):
-    """A metric that does not exist, and names near to it."""
+    """A metric that does not exist, and similar names."""
 
     metric: str
     near: list[str]
@@ -65,10 +65,12 @@ class Verdict:
 
 
 async def judge(prometheus: Prometheus, query: str) -> Verdict:
-    """By the backend's parser; where it has none by ours, and by evaluation what ours may be too old to know."""
+    """Ask the backend's parser; where it has none, use ours, and evaluate what ours may be too old to know."""
     own = _judge_here(query)
     try:
-        if not isinstance(own, TooDeep):  # Its tree would come as JSON as deep, which Python's reader does not take.
+        if not isinstance(
+            own, TooDeep
+        ):  # The backend's tree would be JSON just as deep, which Python's reader refuses.
             return Verdict(True, (await prometheus.post("/parse_query", [("query", query)])).mapping())
     except ToolFailure as failure:
         if not is_not_served(failure):
@@ -92,7 +94,7 @@ def _judge_here(query: str) -> Node | SyntaxFault:
 
 
 async def _judge_by_evaluation(prometheus: Prometheus, query: str, known: Verdict) -> Verdict:
-    """What the backend makes of it at the beginning of 1970, where there are no samples to read."""
+    """Evaluate it at the beginning of 1970, where there are no samples to read, to learn whether it is accepted."""
     try:
         await prometheus.query(query, 0, limit=1)
     except ToolFailure as failure:
@@ -133,7 +135,7 @@ def parts(tree: Node) -> Parts:
 
 
 async def find_unknown(prometheus: Prometheus, tree: Node) -> tuple[list[Unknown], list[UnknownLabel]]:
-    """Metrics that do not exist; of those that do, labels and values that none of their series has."""
+    """Find metrics that do not exist and, of those that do, labels and values that none of their series has."""
     selectors = [selector for selector in trees.selectors(tree) if selector.metric][:_MOST_LOOKED_UP]
     metrics = _unique(selector.metric for selector in selectors)
     there = dict(zip(metrics, await asyncio.gather(*(names.exists(prometheus, name) for name in metrics)), strict=True))

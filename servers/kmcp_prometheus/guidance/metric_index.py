@@ -1,4 +1,4 @@
-"""The metrics there are to build expressions of: their names, and of what type each is."""
+"""The metrics that expressions can be built from: their names and their types."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _WORD = re.compile(r"[a-z]+\d*[a-z]*")
 @dataclass(frozen=True)
 class Metric:
     name: str
-    """Of a histogram without `_bucket`."""
+    """Of a histogram or summary: without `_bucket`, `_count` or `_sum`."""
     kind: Kind
     help: str = ""
 
@@ -25,25 +25,25 @@ class Metric:
         return frozenset(_stems(self.name.lower().replace("_", " ")))
 
     def shared(self, intent: Intent) -> float:
-        """How well it fits a description: words of the name count, those of the help text a little."""
+        """How well it fits a description: words of its name count fully, those of its help text a little."""
         if self.name in intent.named or any(f"{self.name}{part}" in intent.named for part in _PARTS):
             return 100
         own = self.words()
-        told = frozenset(_stems(self.help.lower())) - own
-        return len(own & intent.words) + 0.3 * len(told & intent.words) - 0.05 * len(own - intent.words)
+        helped = frozenset(_stems(self.help.lower())) - own
+        return len(own & intent.words) + 0.3 * len(helped & intent.words) - 0.05 * len(own - intent.words)
 
 
 async def read_metrics(prometheus: Prometheus) -> list[Metric]:
-    """Every metric, once; histograms and summaries without their parts."""
+    """Read every metric, each once: histograms and summaries without their parts."""
     known = await names.list_metrics(prometheus)
-    told = await _read_metadata(prometheus)
+    metadata = await _read_metadata(prometheus)
     there = frozenset(known)
-    found = {metric.name: metric for metric in (_metric(name, there, told) for name in known)}
+    found = {metric.name: metric for metric in (_metric(name, there, metadata) for name in known)}
     return list(found.values())
 
 
 def best(metrics: list[Metric], intent: Intent, *kinds: Kind, count: int = 2) -> list[Metric]:
-    """The metrics of these kinds that fit a description best; none that shares no word."""
+    """The metrics of these kinds that fit a description best, each with at least one word of it."""
     scored = [(metric.shared(intent), metric) for metric in metrics if metric.kind in kinds]
     fitting = sorted(
         ((score, metric) for score, metric in scored if score > 0.2), key=lambda pair: (-pair[0], pair[1].name)
@@ -60,9 +60,9 @@ async def _read_metadata(prometheus: Prometheus) -> dict[str, Any]:
         raise
 
 
-def _metric(name: str, there: frozenset[str], told: dict[str, Any]) -> Metric:
+def _metric(name: str, there: frozenset[str], metadata: dict[str, Any]) -> Metric:
     base = next((name.removesuffix(part) for part in _PARTS if name.endswith(part)), name)
-    entry = (told.get(base) or told.get(name) or [{}])[0]
+    entry = (metadata.get(base) or metadata.get(name) or [{}])[0]
     helped, stated = str(entry.get("help", "")), entry.get("type")
     if base != name and f"{base}_bucket" in there:
         return Metric(base, "classic", helped)

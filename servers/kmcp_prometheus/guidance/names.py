@@ -16,7 +16,7 @@ _SHARE_OF_BEST = 0.75
 
 
 async def list_metrics(prometheus: Prometheus) -> list[str]:
-    """Every metric that the backend knows."""
+    """List every metric that the backend knows."""
     return (await prometheus.list_label_values(NAME)).texts()
 
 
@@ -51,7 +51,7 @@ def _words(name: str) -> Sequence[str]:
 
 
 def _likeness(name: str, candidate: str) -> float:
-    """A cheap measure that tells misspelt words apart where no word is shared: how much of the beginning agrees."""
+    """The share of the beginning that agrees: a cheap measure for misspelt names, which share no whole word."""
     agreeing = 0
     for ours, theirs in zip(name, candidate, strict=False):
         if ours != theirs:

@@ -101,7 +101,7 @@ class Intent:
     matchers: tuple[dict[str, str], ...]
     quantile: float
     objective: float
-    """Share of good events, 0.999 when it is not said."""
+    """Share of good events, 0.999 by default."""
 
 
 def read_intent(description: str) -> Intent:

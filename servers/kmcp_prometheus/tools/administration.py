@@ -1,4 +1,4 @@
-"""Snapshots, deletion of series, and freeing what deletion left behind."""
+"""Snapshots, deletion of series, and freeing the disk space of deleted ones."""
 
 import time
 from typing import Annotated
@@ -24,10 +24,10 @@ class Snapshot(Result):
 
 
 class Deletion(Result):
-    """What goes, or went."""
+    """What would be deleted, or was."""
 
     match: list[str]
-    matched_series: int = Field(description="With samples in that time; counted before")
+    matched_series: int = Field(description="With samples in that time, counted before the deletion")
     more: bool | None = Field(default=None, description="True when there are more than were counted")
     metrics: dict[str, int] = Field(description="Series by metric")
     deleted: bool
@@ -62,7 +62,7 @@ async def prometheus_create_snapshot_tool(
     """Copy Prometheus' storage to its own disk, as a backup before a deletion."""
     await admin.check_allowed(prometheus)
     if dry_run:
-        return Snapshot(dry_run=True, hint="It would be made in snapshots/ of the data directory.")
+        return Snapshot(dry_run=True, hint="The snapshot would be made in snapshots/ below the data directory.")
     made = await prometheus.send_command("/admin/tsdb/snapshot", [("skip_head", str(skip_head).lower())])
     name = str(made["name"])
     return Snapshot(name=name, directory=f"snapshots/{name}")
@@ -97,7 +97,7 @@ async def prometheus_delete_series_tool(
 
 @tool(Effect.DESTROY, timeout=300, idempotent=True)
 async def prometheus_clean_tombstones_tool(dry_run: DryRun = False, prometheus: Prometheus = injected()) -> Cleaning:
-    """Free the disk of deleted series; they cannot be recovered then."""
+    """Free the disk space of deleted series, which then cannot be recovered."""
     await admin.check_allowed(prometheus)
     blocks = [Tombstones(**block) for block in await admin.list_tombstones(prometheus)]
     if dry_run:

@@ -69,7 +69,7 @@ def _exemplar(one: dict[str, Any]) -> Exemplar:
 
 
 def _first(found: list[Exemplified], limit: int) -> tuple[list[Exemplified], int]:
-    """So many exemplars, taken from every series in turn, and how many are left."""
+    """At most `limit` exemplars, taken from each series in turn, and how many are left out."""
     counts = dict.fromkeys(range(len(found)), 0)
     room = min(limit, sum(len(series.exemplars) for series in found))
     left = sum(len(series.exemplars) for series in found) - room

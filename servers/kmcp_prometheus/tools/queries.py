@@ -13,7 +13,7 @@ from kmcp_prometheus.promql import guard
 from kmcp_runtime import Duration, Effect, Limit, Page, Time, Word, injected, tool
 
 _MANY_POINTS = 1_500
-"""Points from which on the default budget cannot hold an answer."""
+"""An answer with more points exceeds the default budget."""
 
 
 class Instant(Page[Sample | RawSamples]):
@@ -41,7 +41,7 @@ async def prometheus_query_tool(
     time: Annotated[Time, Word("When", validate_default=True)] = NOW,
     timeout: Timeout = None,
     limit: Limit = 100,
-    lookback: Annotated[Duration | None, Word("Oldest sample that counts")] = None,
+    lookback: Annotated[Duration | None, Word("How old a sample may be")] = None,
     prometheus: Prometheus = injected(),
 ) -> Instant:
     """Evaluate PromQL at one moment; prefer aggregations. An empty answer explains itself."""
@@ -61,7 +61,7 @@ async def prometheus_query_tool(
         result.total = await cardinality.count_series(prometheus, query, time) if reply.cut else len(items)
         result.hint = cardinality.narrower(query, limit, [item.metric for item in result.items])
     elif kind == "matrix":
-        result.hint = "Raw samples; rate(…) or avg_over_time(…) makes one value of each series."
+        result.hint = "Raw samples; rate(…) or avg_over_time(…) turns each series into one value."
     elif not items and text is None:
         result.hint = await emptiness.explain_empty(prometheus, tree, f"at {plain(time)}")
     return result
@@ -79,7 +79,7 @@ async def prometheus_query_range_tool(
     timeout: Timeout = None,
     prometheus: Prometheus = injected(),
 ) -> Range:
-    """Evaluate PromQL over time; mode=summary first, points to see the course."""
+    """Evaluate PromQL over time; start with mode=summary, use points to see the course."""
     tree = guard.query(query)
     check_span(start, end)
     step = steps.chosen(end - start, max_points) if step is None else steps.checked(step, end - start)
@@ -102,7 +102,7 @@ async def prometheus_query_range_tool(
     elif not series:
         result.hint = await emptiness.explain_empty(prometheus, tree, f"between {plain(start)} and {plain(end)}")
     elif mode == "points" and sum(len(one.values or ()) for one in series) > _MANY_POINTS:
-        result.hint = "mode=summary says it in a line for each series; max_points thins it out."
+        result.hint = "mode=summary gives a line per series; a smaller max_points gives fewer points."
     return result
 
 

@@ -53,7 +53,7 @@ async def prometheus_rules_tool(
     result.continues_at(lambda kept: rule_groups.cursor_at(found, kept, arguments))
     if not shown:
         result.hint = (
-            "No rule fits; leave filters out."
+            "No rule fits; leave some filters out."
             if arguments != {**asdict(rule_groups.Wanted()), "limit": limit}
             else "No rules are loaded; prometheus_status_config_tool section=rule_files shows where they are read."
         )

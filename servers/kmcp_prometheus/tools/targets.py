@@ -41,7 +41,7 @@ class Targets(Page[Target]):
     """Targets, those that are down first."""
 
     untrusted = True
-    pools: list[Pool] = Field(description="Counts, whatever health and limit")
+    pools: list[Pool] = Field(description="Counts, regardless of health and limit")
 
 
 @tool(Effect.READ)
