@@ -19,7 +19,7 @@ class Clock(Backend):
 
     @cached_property
     def zones(self) -> Mapping[str, str]:
-        """The known names by their lower case; read once, it takes a tenth of a second."""
+        """The known names by their lower case; kept, since reading them takes a tenth of a second."""
         return {name.lower(): name for name in sorted(available_timezones())}
 
     def provide(self, call: Call) -> Mapping[type, Any]:
@@ -34,7 +34,7 @@ class Clock(Backend):
         try:
             return (datetime.now(UTC) + timedelta(seconds=offset_seconds)).astimezone(zone)
         except OverflowError:
-            raise bad_argument("offset: it leads out of the years 1 to 9999", "give a shorter one") from None
+            raise bad_argument("offset: the result lies outside the years 1 to 9999", "give a shorter one") from None
 
     def zone(self, name: str) -> ZoneInfo:
         known = self.zones.get(name.strip().lower())
@@ -45,10 +45,10 @@ class Clock(Backend):
     def _unknown(self, name: str) -> ToolFailure:
         near = self._near(name)
         hint = f"did you mean {', '.join(near)}?" if near else "give an IANA name: Europe/Berlin, America/New_York, UTC"
-        return bad_argument(f"timezone: {name!r} is no IANA time zone", hint)
+        return bad_argument(f"timezone: {name!r} is not an IANA time zone", hint)
 
     def _near(self, name: str) -> list[str]:
-        """Zones of that fixed offset, of a city of that name, then those spelt alike."""
+        """Zones with that fixed offset or of a city with that name, then similarly spelt ones."""
         offset = _OFFSET.fullmatch(name.strip())
         if offset:
             return _fixed(*offset.groups())

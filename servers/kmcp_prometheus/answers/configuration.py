@@ -1,4 +1,4 @@
-"""Prometheus' configuration as it prints it: YAML whose sections begin at the margin, secrets already masked."""
+"""The configuration as Prometheus prints it: YAML whose sections begin at the margin, secrets already masked."""
 
 import re
 
@@ -35,4 +35,4 @@ def _name(part: str) -> str:
 
 def _no_job(name: str, known: list[str]) -> ToolFailure:
     near = nearest(name, known) or known[:20]
-    return not_found(f"no job {name!r} in {SCRAPE}", f"jobs: {', '.join(near) or 'none'}")
+    return not_found(f"there is no job {name!r} in {SCRAPE}", f"jobs: {', '.join(near) or 'none'}")

@@ -11,7 +11,7 @@ _DIGITS = 12
 
 
 class Summary(BaseModel):
-    """What the numbers of a series come to; those that are none are left out and noted."""
+    """Figures of a series; NaN and infinite values are left out and noted."""
 
     metric: dict[str, str]
     first: Number | None = None
@@ -41,7 +41,7 @@ def summary(series: RawSamples) -> Summary:
 
 
 def quantile(q: float, numbers: Sequence[Number]) -> float:
-    """As PromQL has it: between the two nearest ranks, in proportion."""
+    """As PromQL calculates it: by linear interpolation between the two nearest ranks."""
     ordered = sorted(numbers)
     rank = q * (len(ordered) - 1)
     lower = math.floor(rank)
@@ -50,5 +50,5 @@ def quantile(q: float, numbers: Sequence[Number]) -> float:
 
 
 def rounded(value: float) -> Number:
-    """Without the digits that only arithmetic made."""
+    """Without the last digits, which only the arithmetic of floats has put there."""
     return plain(float(f"{value:.{_DIGITS}g}"))

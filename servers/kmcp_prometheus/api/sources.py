@@ -22,7 +22,7 @@ from kmcp_runtime.upstream import Access, SetIn
 API = "/api/v1"
 DEFAULT = "default"
 _GRACE_SECONDS = 2.0
-"""What an answer takes on its way: Prometheus is told the deadline itself, and its word should reach us."""
+"""Added to the deadline that is sent along, so that Prometheus' own timeout message arrives before ours."""
 _TENANT_HEADER = "X-Scope-OrgID"
 _OWN = SetIn(
     url="PROMETHEUS_URL",
@@ -43,7 +43,7 @@ class Datasource:
 
 
 class _Entry(BaseModel):
-    """One data source as the file has it."""
+    """One data source as it stands in the file."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -78,7 +78,7 @@ def configured(settings: PrometheusSettings) -> tuple[Datasource, ...]:
 
 
 def known(settings: PrometheusSettings) -> tuple[Datasource, ...]:
-    """The same, empty when the configuration cannot be used: what that means is said when it is needed."""
+    """The same, empty when the configuration cannot be used; the first call reports why."""
     try:
         return configured(settings)
     except ToolFailure:
@@ -92,7 +92,7 @@ def arguments(settings: PrometheusSettings) -> Mapping[str, Any]:
 
     def configured_one(url: str | None) -> str | None:
         if url is not None and _plain(url) not in addresses:
-            raise ValueError("the address is configured at the server, not given by callers: leave it out")
+            raise ValueError("the address is configured at the server, callers cannot choose it: leave it out")
         return url
 
     legacy = Annotated[str | None, AfterValidator(configured_one), unpublished("Address, from older callers")]

@@ -64,8 +64,8 @@ class Durations(Selectors):
             raise TooDeep(self.query, operator.at, f"more than {DEEPEST} calculations of durations")
         right = self.duration_expression(strength - 1 if operator.text == "^" else strength)
         if operator.text in "/%" and is_literal(right) and float(right["val"]) == 0:
-            told = "division" if operator.text == "/" else "modulo"
-            raise self.fault(f"{told} by zero", operator.at)
+            kind = "division" if operator.text == "/" else "modulo"
+            raise self.fault(f"{kind} by zero", operator.at)
         return _calculated(operator.text, left, right)
 
     def operand(self) -> Node:

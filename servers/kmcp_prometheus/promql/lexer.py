@@ -56,8 +56,8 @@ def _scanned(query: str) -> Iterator[Token]:
         match = (_NARROW.match(query, at) if closing else None) or _TOKEN.match(query, at)
         if match is None:
             quoted = query[at] in "\"'`"
-            told = "unterminated quoted string" if quoted else f"unexpected character: {query[at]!r}"
-            raise SyntaxFault(query, at, told)
+            message = "unterminated quoted string" if quoted else f"unexpected character: {query[at]!r}"
+            raise SyntaxFault(query, at, message)
         if match.lastgroup != "space":
             yield Token(str(match.lastgroup), match[0], at)
             closing = "" if match[0] == closing else closing or _OPENING.get(match[0], "")

@@ -126,8 +126,8 @@ class _Parser(Durations):
         if operand["type"] == "numberLiteral":
             return typed({**operand, "val": operand["val"] if sign.text == "+" else _negated(operand["val"])})
         if valuetypes.type_of(operand) not in ("scalar", "vector"):
-            told = "unary expression only allowed on expressions of type scalar or instant vector"
-            raise self.fault(f'{told}, got "{valuetypes.worded(operand)}"', sign.at)
+            message = "unary expression only allowed on expressions of type scalar or instant vector"
+            raise self.fault(f'{message}, got "{valuetypes.worded(operand)}"', sign.at)
         return typed({"type": "unaryExpr", "op": sign.text, "expr": operand})
 
     def primary(self) -> Typed:
@@ -253,8 +253,8 @@ class _Parser(Durations):
 
     def check_movable(self, node: Node, what: str, is_set: Any, at: int) -> None:
         if node["type"] not in _MOVABLE:
-            told = "modifier must be preceded by an instant vector selector or range vector selector or a subquery"
-            raise self.fault(f"{what} {told}", at)
+            message = "modifier must be preceded by an instant vector selector or range vector selector or a subquery"
+            raise self.fault(f"{what} {message}", at)
         if is_set:
             raise self.fault(f"{what} may not be set multiple times", at)
 

@@ -7,7 +7,7 @@ from kmcp_prometheus.promql import printing
 
 Matchers = Sequence[dict[str, Any]]
 FAST_BURN = 14.4
-"""Times the allowed error rate: two per cent of a month's budget go in an hour then, the usual threshold of a page."""
+"""Multiple of the allowed error rate that uses up 2 % of a month's budget in an hour (Google's SRE workbook)."""
 
 
 def by(op: str, grouping: Sequence[str], expression: str) -> str:

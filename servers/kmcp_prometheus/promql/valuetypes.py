@@ -25,7 +25,7 @@ class Typed(dict[str, Any]):
 
     value_type: str
     levels: int
-    """Of nodes, from this one down to the deepest leaf."""
+    """How many nodes lie between this one and its deepest leaf, both counted."""
 
 
 def typed(node: Node) -> Typed:
@@ -95,8 +95,8 @@ def check_aggregation(op: str, arguments: list[Node], fault: Fault) -> Node | No
     if not arguments:
         raise fault("no arguments for aggregate expression provided")
     if len(arguments) != expected:
-        told = f"expected {expected}, got {len(arguments)}"
-        raise fault(f"wrong number of arguments for aggregate expression provided, {told}")
+        counts = f"expected {expected}, got {len(arguments)}"
+        raise fault(f"wrong number of arguments for aggregate expression provided, {counts}")
     _check(arguments[-1], "vector", f"aggregation expression {op}", fault)
     if wanted:
         _check(arguments[0], wanted, "aggregation parameter", fault)

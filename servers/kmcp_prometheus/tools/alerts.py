@@ -36,7 +36,7 @@ async def prometheus_alerts_tool(
     limit: Limit = 100,
     prometheus: Prometheus = injected(),
 ) -> Alerts:
-    """Show active alerts; what fires now and since when."""
+    """Show active alerts: what fires now and since when."""
     matchers = [matcher for text in match or () for matcher in guard.matchers(text)]
     reply = await prometheus.get("/alerts")
     active = reply.read(lambda data: [active_alerts.of(entry) for entry in data["alerts"] or ()])

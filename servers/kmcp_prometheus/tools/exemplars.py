@@ -43,14 +43,14 @@ async def prometheus_query_exemplars_tool(
     """Find traces behind a metric: exemplars of the series in an expression."""
     tree = guard.query(query)
     check_span(start, end)
-    reply = await prometheus.exemplars(query, start, end)
+    reply = await prometheus.query_exemplars(query, start, end)
     found = reply.read(lambda data: [_series(entry) for entry in data or ()])
     shown, left = _first(found, limit)
     result = Exemplars(items=shown, truncated=left > 0, total=len(found), warnings=reply.warnings)
     if left:
         result.hint = f"{left} more exemplars: raise limit, shorten the range or add label matchers."
     elif not found:
-        result.hint = f"{await emptiness.why_empty(prometheus, tree, 'in that time')} {_STORAGE}"
+        result.hint = f"{await emptiness.explain_empty(prometheus, tree, 'in that time')} {_STORAGE}"
     return result
 
 
@@ -69,7 +69,7 @@ def _exemplar(one: dict[str, Any]) -> Exemplar:
 
 
 def _first(found: list[Exemplified], limit: int) -> tuple[list[Exemplified], int]:
-    """So many exemplars, taken from every series in turn, and how many are left."""
+    """At most `limit` exemplars, taken from each series in turn, and how many are left out."""
     counts = dict.fromkeys(range(len(found)), 0)
     room = min(limit, sum(len(series.exemplars) for series in found))
     left = sum(len(series.exemplars) for series in found) - room

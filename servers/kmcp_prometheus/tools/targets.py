@@ -41,7 +41,7 @@ class Targets(Page[Target]):
     """Targets, those that are down first."""
 
     untrusted = True
-    pools: list[Pool] = Field(description="Counts, whatever health and limit")
+    pools: list[Pool] = Field(description="Counts, regardless of health and limit")
 
 
 @tool(Effect.READ)
@@ -65,7 +65,7 @@ async def prometheus_targets_tool(
     if result.truncated:
         result.hint = "Narrow with scrape_pool or health."
     elif not shown:
-        result.hint = await _why_none(prometheus, scrape_pool, len(found))
+        result.hint = await _explain_none(prometheus, scrape_pool, len(found))
     return result
 
 
@@ -106,7 +106,7 @@ def _pools(found: list[Target], dropped: dict[str, int], scrape_pool: str | None
     return list(pools.values())
 
 
-async def _why_none(prometheus: Prometheus, scrape_pool: str | None, found: int) -> str:
+async def _explain_none(prometheus: Prometheus, scrape_pool: str | None, found: int) -> str:
     if found:
         return f"None of {found} targets has that health."
     if scrape_pool is None:
