@@ -32,11 +32,13 @@ class Clock(Backend):
     def now(self, zone: ZoneInfo, offset_seconds: float) -> datetime:
         """The moment that many elapsed seconds from now, as a clock in the zone shows it."""
         try:
+            # Added in UTC: arithmetic on local times would ignore changes between summer and winter time.
             return (datetime.now(UTC) + timedelta(seconds=offset_seconds)).astimezone(zone)
         except OverflowError:
             raise bad_argument("offset: the result lies outside the years 1 to 9999", "give a shorter one") from None
 
     def zone(self, name: str) -> ZoneInfo:
+        # Looked up and never opened as given: ZoneInfo reads a file of that name.
         known = self.zones.get(name.strip().lower())
         if known is None:
             raise self._unknown(name)
@@ -53,6 +55,7 @@ class Clock(Backend):
         if offset:
             return _fixed(*offset.groups())
         wanted = name.strip().replace(" ", "_")
+        # People name the city and not the region: Berlin, Tokyo, New York.
         cities = {known.rpartition("/")[2].lower(): known for known in self.zones.values()}
         close = [cities[city] for city in nearest(wanted.rpartition("/")[2], cities)]
         return list(dict.fromkeys([*close, *nearest(wanted, self.zones.values())]))[:4]
@@ -60,6 +63,7 @@ class Clock(Backend):
 
 def _fixed(sign: str, hours: str, minutes: str | None) -> list[str]:
     """`Etc` zones are named the other way round: Etc/GMT-2 is two hours ahead of UTC."""
+    # `Etc` has whole hours only, and more of them to the east than to the west.
     if int(minutes or 0) or int(hours) > _FURTHEST_ETC_HOURS[sign]:
         return []
     return [f"Etc/GMT{'-' if sign == '+' else '+'}{int(hours)}"]

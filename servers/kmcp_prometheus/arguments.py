@@ -11,6 +11,7 @@ _CLOCK_SKEW_SECONDS = 60.0
 """How far the clocks of two machines may differ: only a time further ahead is in the future."""
 
 
+# Models often send one selector as a string where a list is declared.
 def _one_is_a_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -18,6 +19,7 @@ def _one_is_a_list(value: Any) -> Any:
 Query = Annotated[str, Word("PromQL")]
 Match = Annotated[list[str], BeforeValidator(_one_is_a_list), Word("Selectors, any may match")]
 OptionalMatch = Annotated[list[str] | None, BeforeValidator(_one_is_a_list), Word("Selectors, any may match")]
+# Defaults such as now-1h are text: validation turns them into a time anew for each call.
 Start = Annotated[Time, Word("Start", validate_default=True)]
 End = Annotated[Time, Word("End", validate_default=True)]
 OptionalStart = Annotated[OptionalTime, Word("Start")]

@@ -19,6 +19,7 @@ __all__ = ["Parameters", "Prometheus", "PrometheusBackend", "Reply", "open_backe
 LARGEST_SERIES_BYTES = 8 * 1024 * 1024
 """Of an answer with series: a backend that ignores `limit` must not fill the memory."""
 ADMINISTRATION_SECONDS = 240.0
+# Some proxies in front of Prometheus, and read-only gateways of Thanos, let only GET through.
 _METHOD_NOT_ALLOWED = 405
 _PLAIN_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -55,6 +56,7 @@ class Prometheus:
 
     async def send_command(self, path: str, parameters: Parameters = ()) -> Any:
         """Send an administrative request, which may take long; its `data`, None where the answer has no body."""
+        # `send` and not `read`: most of these requests are answered with 204 and no JSON.
         form = _form(_pairs(parameters))
         answer = await self._upstream.send("POST", API + path, data=form, seconds=ADMINISTRATION_SECONDS)
         return reply(json.loads(answer.content)).data if answer.content else None
@@ -74,6 +76,7 @@ class Prometheus:
             ("time", stamp(at)),
             ("limit", limit),
             ("timeout", self._deadline(timeout)),
+            # Prometheus reads a bare number as seconds here.
             ("lookback_delta", lookback and f"{lookback:.3f}"),
         ]
         return await self._send_query("/query", query, parameters)
@@ -126,6 +129,7 @@ class Prometheus:
 
 
 def stamp(moment: float | None) -> str | None:
+    # Milliseconds are the resolution of Prometheus' timestamps.
     return None if moment is None else f"{moment:.3f}"
 
 
@@ -176,6 +180,7 @@ class PrometheusBackend(Backend):
         return self._sources
 
     def reach(self, source: Datasource) -> Prometheus:
+        # Connected at first use, so that one data source that is down does not keep the server from starting.
         if source.name not in self._upstreams:
             self._upstreams[source.name] = Upstream(BACKEND, source.access, explain)
         return Prometheus(source, self._upstreams[source.name], self.settings)
@@ -199,4 +204,5 @@ async def open_backend(settings: PrometheusSettings) -> AsyncIterator[Prometheus
 
 
 def is_not_served(failure: ToolFailure) -> bool:
+    # An empty kind: Prometheus' own 404, as for an unknown metric, carries an `errorType`; a missing route has none.
     return isinstance(failure, ApiFailure) and failure.status in (404, _METHOD_NOT_ALLOWED) and not failure.kind

@@ -27,6 +27,7 @@ class Alert(BaseModel):
 
 def of(entry: dict[str, Any]) -> Alert:
     value, note = number(entry["value"]) if entry.get("value") not in (None, "") else (None, None)
+    # A copy: the name is taken out below, and the entry belongs to the reply.
     labels = dict(entry["labels"])
     return Alert(
         name=labels.pop(ALERT_NAME, ""),

@@ -4,6 +4,7 @@ import re
 
 from kmcp_runtime import ToolFailure, bad_argument, nearest, not_found
 
+# Cut as text and not parsed: reading and writing YAML anew would lose comments, order and Prometheus' own spelling.
 _SECTION = re.compile(r"^(?=[A-Za-z_]+:)", re.MULTILINE)
 _ITEM = re.compile(r"^(?=- )", re.MULTILINE)
 _JOB = re.compile(r"^- job_name: (?P<name>.+)$", re.MULTILINE)

@@ -20,5 +20,6 @@ def page(
         return cursors.encode({"o": start + kept}, arguments)
 
     result = kind(items=shown, total=len(found), truncated=left, cursor=at(len(shown)) if left else None, **more)
+    # The budget may show fewer items than fit on the page; the cursor must then begin where it cut.
     result.continues_at(at)
     return result

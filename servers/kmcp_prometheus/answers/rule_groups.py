@@ -88,6 +88,7 @@ class Found:
 
 async def read_rules(prometheus: Prometheus, wanted: Wanted, limit: int, position: dict[str, Any]) -> Found:
     """Read the next groups with a wanted rule, skipping pages without one."""
+    # A filter that the backend ignores leaves pages empty here; without a limit a search would read them all.
     for _ in range(_MOST_PAGES):
         found = await _read_page(prometheus, wanted, limit, position)
         if found.rules or found.following is None:
@@ -114,6 +115,7 @@ async def _read_page(prometheus: Prometheus, wanted: Wanted, limit: int, positio
 def cursor_at(found: Found, kept: int, arguments: dict[str, Any]) -> str:
     """The cursor of what follows when only `kept` rules of these groups are shown; empty when nothing follows."""
     skipped = int(found.position.get("rules", 0))
+    # The budget may cut in the middle of a page: the cursor then stays on it and counts the rules already shown.
     if kept + skipped < len(found.rules):
         return cursors.encode({**found.position, "rules": kept + skipped}, arguments)
     return cursors.encode(found.following, arguments) if found.following else ""

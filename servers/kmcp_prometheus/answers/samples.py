@@ -34,6 +34,7 @@ class Sample(BaseModel):
     @model_serializer(mode="wrap")
     def _null_is_a_value(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         found: dict[str, Any] = handler(self)
+        # Empty fields are left out of answers; here null has a meaning of its own and must be put back.
         if self.histogram is None:
             found["value"] = self.value
         return _ordered(found, ("metric", "value", "histogram", "timestamp", "note"))
@@ -57,6 +58,7 @@ def number(text: Any) -> tuple[Number | None, str | None]:
 
 def plain(value: float) -> Number:
     """An int where the number is whole: shorter, and equal in JSON."""
+    # Beyond 1e15 an int would print digits that the float does not have.
     return int(value) if value == int(value) and abs(value) < 1e15 else value
 
 
@@ -95,6 +97,7 @@ def noted(found: Sequence[tuple[Number, str]]) -> str | None:
 def histogram(item: dict[str, Any]) -> Histogram:
     buckets = {}
     for kind, lower, upper, count in item.get("buckets") or ():
+        # The zero bucket is closed on both sides; a number from a newer version falls back to the usual half-open form.
         opening, closing = _BRACKETS.get(int(kind), ("(", "]"))
         buckets[f"{opening}{lower}, {upper}{closing}"] = number(count)[0]
     return Histogram(count=number(item["count"])[0], sum=number(item["sum"])[0], buckets=buckets)

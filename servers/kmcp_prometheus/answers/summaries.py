@@ -35,6 +35,7 @@ def summary(series: RawSamples) -> Summary:
     if numbers:
         found.first, found.last = numbers[0], numbers[-1]
         found.min, found.max = min(numbers), max(numbers)
+        # fsum: a plain sum of thousands of floats loses digits that readers compare with avg_over_time.
         found.avg = rounded(math.fsum(numbers) / len(numbers))
         found.p95 = rounded(quantile(0.95, numbers))
     return found

@@ -35,6 +35,7 @@ async def count_matching_series(
     """Count the series with samples in that time by metric; True when there are more than were counted."""
     parameters = [("match[]", match), ("start", stamp(start)), ("end", stamp(end)), ("limit", MOST_COUNTED)]
     reply = await prometheus.post("/series", parameters)
+    # One more than is counted is not asked for: the backend reports with a warning when it cuts at `limit`.
     found = reply.read(lambda data: [labels.get(NAME, "") for labels in data or ()])
     return dict(Counter(found[:MOST_COUNTED]).most_common()), reply.cut or len(found) > MOST_COUNTED
 

@@ -51,10 +51,13 @@ class ApiFailure(ToolFailure):
 def explain(refused: Refused) -> ToolFailure:
     """The failure that an error answer of the API stands for, with the API's own message."""
     kind, text = _said(refused)
+    # A 404 with `errorType: not_found` is about what was asked for; any other is about the endpoint.
     if refused.status == 404 and kind != "not_found":
         return _not_served(refused)
+    # Sent with the 503 of a Prometheus that starts or stops, which sets it apart from the 503 of a proxy.
     if "X-Prometheus-Stopping" in refused.answer.headers:
         return _not_ready(refused)
+    # Mimir and Thanos answer this as bare text, without `errorType`, when X-Scope-OrgID is missing.
     if "no org id" in text.lower():
         return ApiFailure(
             refused.status, kind, "forbidden", text, "set PROMETHEUS_TENANT: this backend serves several tenants"
@@ -85,6 +88,7 @@ def _said(refused: Refused) -> tuple[str, str]:
         return "", refused.answer.text
     if not isinstance(body, dict) or not isinstance(body.get("error"), str):
         return "", refused.answer.text
+    # Some messages quote YAML or PromQL over several lines; runs of blanks would only cost tokens.
     return str(body.get("errorType") or "unknown"), re.sub(r"[ \t]+", " ", body["error"]).strip()
 
 

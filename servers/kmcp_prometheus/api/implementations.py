@@ -21,6 +21,7 @@ def kind_of(info: dict[str, Any]) -> Kind:
         return "mimir"
     if set(info) == _VICTORIA:
         return "victoriametrics"
+    # Without a revision the build is not a release; the version alone then decides.
     if not info.get("revision"):
         return "unknown" if not str(info.get("version", "")).startswith(("2.", "3.")) else "prometheus"
     return "thanos" if str(info.get("version", "")).lstrip("v").startswith("0.") else "prometheus"
@@ -46,5 +47,6 @@ async def read_state(prometheus: Prometheus) -> dict[str, Any]:
     except ToolFailure as failure:
         if not is_not_served(failure):
             return {"ready": False, "error": failure.message}
+        # No /status/buildinfo, but an answer: the data source is reachable, only its kind is unknown.
         info = {}
     return {"url": url, "ready": True, "backend": kind_of(info), "version": info.get("version") or None}

@@ -42,6 +42,7 @@ def reply(body: Any) -> Reply:
     if not isinstance(body, dict) or body.get("status") != "success":
         raise _foreign(body)
     warnings = [str(text) for text in body.get("warnings") or ()]
+    # The remark on `limit` arrives among the warnings; `truncated` says the same in its own field.
     kept = [text for text in warnings if text != _CUT]
     infos = [str(text) for text in body.get("infos") or ()]
     return Reply(body.get("data"), kept, infos, cut=len(kept) < len(warnings))

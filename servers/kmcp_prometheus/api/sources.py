@@ -71,6 +71,7 @@ def configured(settings: PrometheusSettings) -> tuple[Datasource, ...]:
             "set PROMETHEUS_URL to its address (http://prometheus:9090), or PROMETHEUS_DATASOURCES_FILE",
         )
     names = [source.name for source in found]
+    # A name is the value of the argument `datasource`, so two of the same could not be told apart.
     for name in names:
         if names.count(name) > 1:
             raise unavailable(f"two data sources are named {name!r}", "rename one in PROMETHEUS_DATASOURCES_FILE")
@@ -95,6 +96,7 @@ def arguments(settings: PrometheusSettings) -> Mapping[str, Any]:
             raise ValueError("the address is configured at the server, callers cannot choose it: leave it out")
         return url
 
+    # Taken, but never followed: an address from a caller would turn this server into a proxy into the cluster.
     legacy = Annotated[str | None, AfterValidator(configured_one), unpublished("Address, from older callers")]
     found: dict[str, Any] = {"prometheus_url": (legacy, None)}
     if len(sources) > 1:
@@ -114,6 +116,7 @@ def chosen(sources: tuple[Datasource, ...], given: Mapping[str, Any]) -> Datasou
 
 
 def _plain(url: str) -> str:
+    # People paste the address with or without the API's path; both mean the same data source.
     return url.strip().rstrip("/").removesuffix(API).rstrip("/")
 
 
@@ -158,6 +161,7 @@ def _named(entry: _Entry, settings: PrometheusSettings) -> Datasource:
         timeout="PROMETHEUS_TIMEOUT",
     )
     fields = entry.model_dump(exclude={"name", "url", "tenant", "headers"})
+    # The tenant wins over a header of the same name, since it is the more specific setting.
     headers = {**entry.headers, **_tenant(entry.tenant)}
     seconds = settings.prometheus_timeout
     access = Access(url=_plain(entry.url), set_in=set_in, headers=headers, seconds=seconds + _GRACE_SECONDS, **fields)

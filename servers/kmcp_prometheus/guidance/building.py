@@ -79,6 +79,7 @@ async def _build_quantiles(site: Site) -> AsyncIterator[Candidate]:
     for metric in metric_index.best(site.metrics, site.intent, "classic", "summary", count=1):
         query = templates.mean(metric.name, site.intent.matchers, site.intent.window, site.intent.grouping)
         yield Candidate(query=query, why=f"mean of {metric.name} over {site.intent.window}")
+    # What has no metadata counts as a gauge, so histograms that were pushed are among these.
     for metric in metric_index.best(site.metrics, site.intent, "gauge", count=_PROBED):
         if await _holds_histograms(site.prometheus, metric.name):
             yield _quantile(site.intent, replace(metric, kind="native"))
@@ -106,6 +107,7 @@ async def _build_error_ratios(site: Site) -> AsyncIterator[Candidate]:
 async def _build_burn_rates(site: Site) -> AsyncIterator[Candidate]:
     objective, grouping = site.intent.objective, site.intent.grouping
     async for bad, total, why in _find_pairs(site):
+        # An hour and five minutes: the windows of the workbook's page for a burn rate of 14.4.
         long, short = (templates.ratio(bad, total, window, grouping) for window in ("1h", "5m"))
         aim = f"for an objective of {objective * 100:g}%: {why}"
         yield Candidate(query=templates.burn_rate(long, objective), why=f"burn rate over 1h {aim}")
@@ -138,6 +140,7 @@ async def _find_bad_matcher(site: Site, metric: str) -> dict[str, str] | None:
         bad = sorted(value for value in values if _BAD_WORDS.search(value))
         if bad:
             return {"name": label, "type": "=~", "value": "|".join(re.escape(value) for value in bad)}
+        # gRPC codes are words; without a failed request so far, only the good one exists.
         if "OK" in values:
             return {"name": label, "type": "!=", "value": "OK"}
     return None
@@ -170,6 +173,7 @@ def _shares(name: str, known: set[str], intent: Intent) -> list[tuple[str, str]]
 def _counterparts(name: str, word: str, known: set[str]) -> list[str]:
     """Metrics whose names differ only in the word for used or free."""
     replaced = (re.sub(rf"(?i){old}", word, name) for old in (*_FREE, *_USED) if _has(name, old))
+    # The node exporter's names of memory follow /proc/meminfo, not Prometheus' conventions.
     total = name.replace("MemAvailable", "MemTotal").replace("MemFree", "MemTotal")
     return [other for other in dict.fromkeys([*replaced, total]) if other in known and other != name]
 

@@ -17,6 +17,7 @@ _SHOWN_FORMS = 400
 async def count_series(prometheus: Prometheus, query: str, at: float) -> int | None:
     """Count the series of an expression; None where the backend cannot."""
     try:
+        # Line breaks, since the query may end with a comment that would swallow the closing parenthesis.
         reply = await prometheus.query(f"count(\n{query}\n)", at)
         return reply.read(lambda data: int(float(data["result"][0]["value"][1])) if data["result"] else 0)
     except ToolFailure:
@@ -25,12 +26,14 @@ async def count_series(prometheus: Prometheus, query: str, at: float) -> int | N
 
 async def count_series_over(prometheus: Prometheus, query: str, start: float, end: float, step: float) -> int | None:
     """Count the series that have a value at some step of a range."""
+    # One millisecond more: the left end of a range selector is open, and `start` belongs to the span.
     length = round((end - start) * 1000) + 1
     return await count_series(prometheus, f"last_over_time((\n{query}\n)[{length}ms:{round(step * 1000)}ms])", end)
 
 
 def narrower(query: str, limit: int, shown: Iterable[Mapping[str, str]]) -> str:
     """Suggested forms of a query that returns too many series."""
+    # A comment would hide what follows it in the suggested form.
     form = query.strip() if len(query) <= _SHOWN_FORMS and "#" not in query else "…"
     forms = [f"topk({min(limit, 10)}, {form})"]
     label = _best_label(shown)
@@ -63,6 +66,7 @@ async def _explain_too_large(
     failure: ToolFailure, query: str, limit: int, counting: Coroutine[Any, Any, int | None]
 ) -> ToolFailure:
     if failure.code != "too_large" or isinstance(failure, ApiFailure):
+        # A coroutine that is never awaited warns; the count is not needed for other failures.
         counting.close()
         return failure
     total = await counting

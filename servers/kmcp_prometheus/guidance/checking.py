@@ -151,6 +151,7 @@ async def find_unknown(prometheus: Prometheus, tree: Node) -> tuple[list[Unknown
 async def _find_unknown_labels(prometheus: Prometheus, selector: Selector) -> list[UnknownLabel]:
     found = []
     for matcher in selector.matchers:
+        # Such a matcher is true of series without the label, so a missing label is no mistake.
         if matching.holds(matcher, ""):
             continue
         values = (

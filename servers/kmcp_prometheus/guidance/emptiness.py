@@ -16,6 +16,7 @@ _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 
 async def explain_empty(prometheus: Prometheus, tree: Node | None, when: str) -> str:
     """A hint; `when` names the moments that were asked for: `at 17:00`, `between …`."""
+    # Without a tree (a dialect that only the backend reads) there are no names to look up.
     found = trees.selectors(tree) if tree else []
     try:
         reasons = [await _explain_selector(prometheus, selector) for selector in found[:_MOST_EXAMINED]]
@@ -65,6 +66,7 @@ async def _explain_missing_label(
     label = str(matcher["name"])
     values = (await prometheus.list_label_values(label, scope)).texts()
     of = metric or "any series"
+    # The label itself is unknown, which explains more than any of its values would.
     if not values:
         known = (await prometheus.post("/labels", [("match[]", scope)])).texts()
         near = names.nearest(label, known) or known[:_MOST_NAMED]

@@ -26,6 +26,7 @@ class Metric:
 
     def shared(self, intent: Intent) -> float:
         """How well it fits a description: words of its name count fully, those of its help text a little."""
+        # A name that was written out is meant, whatever the other words say.
         if self.name in intent.named or any(f"{self.name}{part}" in intent.named for part in _PARTS):
             return 100
         own = self.words()
@@ -48,6 +49,7 @@ def best(metrics: list[Metric], intent: Intent, *kinds: Kind, count: int = 2) ->
     fitting = sorted(
         ((score, metric) for score, metric in scored if score > 0.2), key=lambda pair: (-pair[0], pair[1].name)
     )
+    # Far weaker matches than the best one are noise.
     return [metric for score, metric in fitting[:count] if score >= fitting[0][0] / 2]
 
 
@@ -70,6 +72,7 @@ def _metric(name: str, there: frozenset[str], metadata: dict[str, Any]) -> Metri
         return Metric(base, "summary", helped)
     if stated in ("histogram", "gaugehistogram"):
         return Metric(name, "native", helped)
+    # The suffixes are conventions: metadata is missing for metrics of recording rules and of pushes.
     if stated == "counter" or name.endswith(("_total", "_count")):
         return Metric(name, "counter", helped)
     return Metric(name, "gauge" if stated in ("gauge", None, "unknown") else "other", helped)

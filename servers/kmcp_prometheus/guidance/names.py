@@ -39,6 +39,7 @@ def nearest(name: str, known: Iterable[str], count: int = 5) -> list[str]:
         total = max(len(wanted) + len(words), 1)
         return len(wanted.intersection(words)) / total + _likeness(name, candidate) / 10
 
+    # SequenceMatcher is quadratic in the length of a name: with 100,000 metrics only a cheap choice is compared.
     candidates = heapq.nlargest(_CANDIDATES, known, key=shared)
     scored = [(_ratio(name, candidate) + shared(candidate), candidate) for candidate in candidates]
     least = max(_CLOSE_ENOUGH, _SHARE_OF_BEST * max((score for score, _ in scored), default=0))

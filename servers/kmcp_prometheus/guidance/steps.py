@@ -37,6 +37,7 @@ _DAY = 86_400
 def chosen(seconds: float, max_points: int) -> float:
     """The smallest round step, in seconds, that divides a range of this length into at most `max_points` points."""
     least = seconds / max(max_points - 1, 1)
+    # A day is the largest in the list; longer steps are whole days, so that points fall at the same hour.
     return next((step for step in _NICE if step >= least), math.ceil(least / _DAY) * _DAY)
 
 

@@ -43,6 +43,7 @@ class Durations(Selectors):
         """An offset, which ends after a literal or a call: `up offset 5m + 1` adds 1 to `up offset 5m`."""
         if not self.is_sign("+", "-"):
             return _split(self.atom() if not self.is_sign("(") else self.duration_expression(0))
+        # Upstream's `offset_duration_expr` treats one sign apart from several.
         following = self.following
         if following.kind == "sign" and following.text in ("+", "-"):
             return _split(self.duration_expression(0))

@@ -106,9 +106,11 @@ class Intent:
 
 def read_intent(description: str) -> Intent:
     matched = [(match[1], match[2], match[3].strip("\"'")) for match in _MATCHER.finditer(description)]
+    # Matchers are taken out first: words in their values say nothing about the purpose.
     text = _MATCHER.sub(" ", description)
     lowered = text.lower()
     labels = [label for match in _GROUPING.finditer(lowered) for label in _labels(match[1])]
+    # "per second" is a rate and not a grouping, so what is no label stays for the purposes below.
     bare = _GROUPING.sub(lambda match: " " if _labels(match[1]) else match[0], lowered)
     purposes = tuple(purpose for purpose, words in _PURPOSES.items() if re.search(words, bare))
     words = frozenset(_stem(word) for word in re.findall(r"[a-z]+\d*[a-z]*", bare.replace("_", " ")))
@@ -145,6 +147,7 @@ def _quantile(text: str) -> float:
     if not match:
         return 0.5 if "median" in text else 0.95
     digits = match[1] or match[2]
+    # p999 is 99.9, as people write it in names of dashboards.
     share = float(digits) if "." in digits or len(digits) <= 2 else float(f"{digits[:2]}.{digits[2:]}")
     return round(share / 100, 6)
 

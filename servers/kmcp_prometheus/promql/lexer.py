@@ -22,6 +22,7 @@ _NARROW = re.compile(r"(?P<sign>:)|(?P<name>[a-zA-Z_]\w*)", re.ASCII)
 _OPENING = {"[": "]", "{": "}"}
 
 
+# An exception of its own and not a ToolFailure: callers decide whether a fault is an answer or a reason to ask further.
 class SyntaxFault(Exception):
     """Text that is not PromQL: what is wrong and where, in Prometheus' own form, with the line and a caret."""
 

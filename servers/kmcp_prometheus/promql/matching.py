@@ -27,4 +27,5 @@ def expression(text: str, label: str) -> Pattern:
     pattern(
         text, label, LONGEST_EXPRESSION
     )  # First as it was given, so that an error message shows what the caller wrote.
+    # Prometheus anchors matchers at both ends and lets `.` match line breaks (model/labels/regexp.go).
     return pattern(f"^(?s:{text})$", label, LONGEST_EXPRESSION + len("^(?s:)$"))

@@ -70,6 +70,7 @@ class _Parser(Durations):
         op = operator.text.lower()
         returns_bool = self.accept_word("bool")
         matching = self.matching(op)
+        # `^` is the only operator that binds to the right: 2^3^2 is 2^(3^2).
         right = self.expression(strength - 1 if op == "^" else strength)
         node = {
             "type": "binaryExpr",
@@ -163,6 +164,7 @@ class _Parser(Durations):
         is_grouped = self.is_word("by", "without")
         grouping, without = self.grouping()
         arguments = self.arguments()
+        # Upstream takes `by (…)` before or behind the arguments, but not in both places.
         if not is_grouped:
             grouping, without = self.grouping()
         parameter = valuetypes.check_aggregation(op, arguments, lambda message: self.fault(message, token.at))
@@ -184,6 +186,7 @@ class _Parser(Durations):
         return self.label_list(), without
 
     def call(self, token: Token) -> Typed:
+        # Functions are case-sensitive, unlike aggregations and other keywords.
         function = FUNCTIONS.get(token.text)
         if function is None:
             hint = did_you_mean(token.text, known_names())
@@ -285,6 +288,7 @@ class _Parser(Durations):
         seconds = sign * self.number()
         if not abs(seconds) < _FURTHEST_SECONDS:  # NaN is not less, either.
             raise self.fault(f"timestamp out of bounds for @ modifier: {seconds:f}", at)
+        # Milliseconds, as in upstream's tree.
         node["timestamp"] = literals.milliseconds(seconds)
 
 

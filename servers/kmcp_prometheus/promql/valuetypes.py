@@ -48,6 +48,7 @@ def _type(node: Node) -> str:
         return type_of(node["expr"])
     if kind == "call":
         return str(node["func"]["returnType"])
+    # Only two scalars make a scalar; with a vector on either side the result is a vector.
     if kind == "binaryExpr":
         return "scalar" if type_of(node["lhs"]) == type_of(node["rhs"]) == "scalar" else "vector"
     return _OF_NODES[kind]

@@ -80,11 +80,13 @@ async def prometheus_delete_series_tool(
     guard.selectors(match)
     check_span(start, end)
     await admin.check_allowed(prometheus)
+    # Counted on a dry run and before a deletion alike: the plan that is approved names these figures.
     metrics, more = await admin.count_matching_series(prometheus, match, start, end)
     count = sum(metrics.values())
     result = Deletion(match=match, matched_series=count, more=more or None, metrics=metrics, deleted=False)
     if not count:
         result.hint = "No series has samples there; nothing is deleted."
+    # Without a match there is nothing to approve, so nobody is asked.
     if dry_run or not count:
         result.dry_run = dry_run or None
         return result

@@ -29,6 +29,7 @@ class Datasources(Page[Known]):
 @tool(Effect.READ, extra=True, when="several data sources are configured")
 async def prometheus_list_datasources_tool(backend: PrometheusBackend = injected()) -> Datasources:
     """List the configured data sources, the values of datasource, and whether they answer."""
+    # At once: one that does not answer would otherwise hold up the list by its whole deadline.
     found = await asyncio.gather(*(_read_state(backend, source) for source in backend.sources()))
     return Datasources(items=list(found), total=len(found))
 

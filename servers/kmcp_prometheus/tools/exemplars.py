@@ -59,6 +59,7 @@ _STORAGE = "Exemplars are kept only with --enable-feature=exemplar-storage, for 
 
 def _series(entry: dict[str, Any]) -> Exemplified:
     exemplars = [_exemplar(one) for one in entry.get("exemplars") or ()]
+    # The newest are the ones whose traces are still kept.
     exemplars.sort(key=lambda one: one.timestamp, reverse=True)
     return Exemplified(series=entry["seriesLabels"], exemplars=exemplars)
 
@@ -73,6 +74,7 @@ def _first(found: list[Exemplified], limit: int) -> tuple[list[Exemplified], int
     counts = dict.fromkeys(range(len(found)), 0)
     room = min(limit, sum(len(series.exemplars) for series in found))
     left = sum(len(series.exemplars) for series in found) - room
+    # In turn, so that one busy series does not crowd out the others.
     while room:
         for index, series in enumerate(found):
             if room and counts[index] < len(series.exemplars):

@@ -31,6 +31,7 @@ async def prometheus_promql_tool(
     prometheus: Prometheus = injected(),
 ) -> Promql:
     """Check and explain PromQL and whether its names exist, or build it from words."""
+    # One tool and not two: each description costs tokens in every conversation.
     if query is not None and query_description is None:
         return await _check(prometheus, query)
     if query_description is not None and query is None:

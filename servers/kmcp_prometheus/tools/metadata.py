@@ -47,6 +47,7 @@ async def prometheus_metadata_tool(
     prometheus: Prometheus = injected(),
 ) -> Metrics:
     """Find metrics by what they are about, with type, help and unit."""
+    # The search is done here: the API has none, and `limit` there would cut before it.
     reply = await prometheus.get("/metadata", [("metric", metric)])
     known = reply.mapping()
     described = reply.read(
@@ -70,6 +71,7 @@ async def prometheus_target_metadata_tool(
 ) -> TargetMetrics:
     """Show which targets expose a metric, or what a target exposes."""
     matchers = guard.matchers(match_target, "match_target") if match_target else []
+    # The API wants braces, which callers often leave out.
     selector = f"{{{match_target}}}" if match_target and "{" not in match_target else match_target
     reply = await prometheus.get(
         "/targets/metadata", [("match_target", selector if matchers else None), ("metric", metric)]
@@ -96,6 +98,7 @@ def _described(name: str, entry: dict[str, Any]) -> dict[str, Any]:
     return {"metric": name, "type": entry["type"], "help": entry.get("help") or None, "unit": entry.get("unit") or None}
 
 
+# Every word must occur, in any order: "request duration" finds request_duration_seconds.
 def _fits(entry: Metric, metric: str | None, search: str | None, type_: str | None) -> bool:
     words = (search or "").lower().split()
     text = f"{entry.metric} {entry.help or ''}".lower()

@@ -82,6 +82,7 @@ async def prometheus_query_range_tool(
     """Evaluate PromQL over time; start with mode=summary, use points to see the course."""
     tree = guard.query(query)
     check_span(start, end)
+    # Chosen here and sent as given, so that the answer can name the step that its points have.
     step = steps.chosen(end - start, max_points) if step is None else steps.checked(step, end - start)
     reply = await cardinality.query_over(prometheus, query, (start, end, step), limit, timeout)
     series = reply.read(lambda data: [raw(item) for item in data["result"]])

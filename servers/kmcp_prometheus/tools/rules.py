@@ -43,6 +43,7 @@ async def prometheus_rules_tool(
     arguments = {**asdict(wanted), "limit": limit}
     position = cursors.decode(cursor, arguments) if cursor else {}
     found = await rule_groups.read_rules(prometheus, wanted, limit, position)
+    # A cursor inside a page counts the rules of it that were shown before.
     shown = found.rules[int(found.position.get("rules", 0)) :]
     result = Rules(
         items=shown,

@@ -33,6 +33,7 @@ class Flags(Page[Flag]):
     features: dict[str, list[str]] | None = Field(default=None, description="What is switched on, by area")
 
 
+# Fields differ between versions and implementations; what is not declared is passed on as it is.
 class RuntimeInfo(Result):
     """The backend's own fields."""
 
@@ -167,6 +168,7 @@ async def prometheus_wal_replay_tool(prometheus: Prometheus = injected()) -> Wal
     """Show how far a starting Prometheus has replayed its log; it answers before Prometheus is ready."""
     reply = await prometheus.get("/status/walreplay")
     least, most, current = reply.read(lambda data: [int(data.get(name) or 0) for name in ("min", "max", "current")])
+    # Both are 0 where there was nothing to replay.
     share = 1.0 if most <= least else (current - least) / (most - least)
     return WalReplay(min=least, max=most, current=current, percent=round(share * 100, 1), done=current >= most)
 
@@ -192,4 +194,5 @@ def _block(entry: dict[str, Any]) -> Block:
 
 
 def _statistics(entries: Any, limit: int) -> list[Statistic] | None:
+    # Cut here, too: VictoriaMetrics and older versions know no `limit`.
     return [Statistic(name=entry["name"], value=int(entry["value"])) for entry in (entries or ())[:limit]] or None

@@ -91,6 +91,7 @@ def _active(entry: dict[str, Any]) -> Target:
 def _dropped(entry: dict[str, Any]) -> Target:
     labels = entry.get("discoveredLabels") or {}
     kept = {name: labels[name] for name in _KEPT_OF_DROPPED if name in labels}
+    # Older versions do not name the pool of a dropped target; by default it is called as the job.
     pool = entry.get("scrapePool") or labels.get("job", "")
     return Target(labels=kept, scrape_pool=pool, health="dropped")
 
@@ -99,6 +100,7 @@ def _pools(found: list[Target], dropped: dict[str, int], scrape_pool: str | None
     counts = Counter((target.scrape_pool, target.health) for target in found)
     for name, count in dropped.items():
         if scrape_pool in (None, name) and count:
+            # Prometheus keeps only some dropped targets in memory but counts all of them.
             counts[name, "dropped"] = max(counts[name, "dropped"], count)
     pools: dict[str, Pool] = {}
     for (name, health), count in sorted(counts.items()):
