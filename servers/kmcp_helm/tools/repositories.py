@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field
 
 from kmcp_helm.client import Client
-from kmcp_runtime import DryRun, Effect, Name, Page, Result, ToolFailure, Word, injected, tool
+from kmcp_runtime import DryRun, Effect, Name, Page, Result, ToolFailure, tool
 from kmcp_runtime.helm.repositories import Repository, absent
 
 _LASTING = "This process alone knows it; KMCP_CHART_REPOSITORIES, or a volume at KMCP_HELM_HOME, keeps repositories."
@@ -30,11 +30,11 @@ class AddedRepository(Result):
 
 @tool(Effect.WRITE, idempotent=True, timeout=150, shows="repositories")
 async def helm_repo_add(
-    name: Annotated[Name, Word("Its name")],
-    url: Annotated[str, Word("https, allowed host")],
-    force_update: Annotated[bool, Word("Replace")] = False,
+    client: Client,
+    name: Annotated[Name, "Its name"],
+    url: Annotated[str, "https, allowed host"],
+    force_update: Annotated[bool, "Replace"] = False,
     dry_run: DryRun = False,
-    client: Client = injected(),
 ) -> AddedRepository:
     """Add a chart repository of an allowed host, to name charts repo/chart."""
     known = client.helm.repositories
@@ -69,8 +69,8 @@ class RefreshedRepositories(Page[RefreshedRepository]):
 
 @tool(Effect.READ, timeout=150, shows="repository_updates")
 async def helm_repo_update(
-    names: Annotated[list[str] | None, BeforeValidator(_names), Word("None = all")] = None,
-    client: Client = injected(),
+    client: Client,
+    names: Annotated[list[str] | None, BeforeValidator(_names), "None = all"] = None,
 ) -> RefreshedRepositories:
     """Refresh the indexes of chart repositories, to see new versions; lists them."""
     known = client.helm.repositories.all()
