@@ -81,7 +81,7 @@ def generated() -> dict[Path, str]:
         lines += [_row(name) for name in names]
     known = {name for names in CONCEPTS.values() for name in names}
     lines += ["", "## For single cases", "", "| Name | What |", "|---|---|"]
-    lines += [_row(name) for name in sorted(set(public.__all__) - known, key=str.lower)]
+    lines += [_row(name) for name in sorted(set(public.__all__) - known, key=lambda name: (name.lower(), name))]
     return {PAGE: "\n".join(lines) + "\n"}
 
 
