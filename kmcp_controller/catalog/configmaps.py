@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kmcp_controller.spec.model import OURS
+from kmcp_runtime import json_text
 from kmcp_runtime.catalog import API_VERSION
 
 from .live_server import document_hash
@@ -80,12 +81,12 @@ def read(index: Mapping[str, Any], shards: Iterable[Mapping[str, Any]]) -> dict[
 def _read(index: Mapping[str, Any], shards: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     data, packed = index.get("data") or {}, index.get("binaryData") or {}
     if _WHOLE in data:
-        document: dict[str, Any] = json.loads(data[_WHOLE])
+        document: dict[str, Any] = json_text.read(data[_WHOLE])
     elif _PACKED in packed:
-        document = json.loads(_unpack(packed[_PACKED]))
+        document = json_text.read(_unpack(packed[_PACKED]))
     else:
-        summary = json.loads(data[_INDEX])
-        listed = [server for text in _texts(index, shards) for server in json.loads(text)]
+        summary = json_text.read(data[_INDEX])
+        listed = [server for text in _texts(index, shards) for server in json_text.read(text)]
         document = {"apiVersion": API_VERSION, "kind": "LiveCatalog", "hash": summary["hash"], "servers": listed}
     if document_hash(document["servers"]) != document["hash"]:
         # The index was read before a publication and the rest after it.
@@ -172,7 +173,7 @@ def _content(found: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _shards_of(index: Mapping[str, Any]) -> list[dict[str, str]]:
-    summary = json.loads((index.get("data") or {}).get(_INDEX, "{}"))
+    summary = json_text.read((index.get("data") or {}).get(_INDEX, "{}"))
     shards: list[dict[str, str]] = summary.get("content", {}).get("shards", [])
     return shards
 

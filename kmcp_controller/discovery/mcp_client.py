@@ -6,7 +6,6 @@ What a server says is untrusted: control characters are stripped, lone surrogate
 
 import asyncio
 import contextlib
-import json
 import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -15,6 +14,7 @@ from typing import Any
 import httpx2
 
 from kmcp_controller.status.conditions import Listing
+from kmcp_runtime import json_text
 
 MODERN, OLDER = "2026-07-28", "2025-11-25"
 _CLIENT = {"name": "kmcp-controller", "version": "1"}
@@ -180,7 +180,7 @@ class _Connection:
 
 def _object(text: bytes) -> dict[str, Any]:
     try:
-        message = json.loads(text)
+        message = json_text.read(text)
     except (ValueError, RecursionError):
         return {}
     return message if isinstance(message, dict) else {}

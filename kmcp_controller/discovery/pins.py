@@ -14,6 +14,7 @@ from kmcp_controller.spec import MCPServer, Platform, is_suite_image, repository
 from kmcp_controller.spec.catalog_entry import narrowed
 from kmcp_controller.spec.model import OURS
 from kmcp_controller.status.conditions import Listing
+from kmcp_runtime import json_text
 from kmcp_runtime.catalog import Catalog, Drift, Effect, ToolEntry, diff, digest, effect_of, strongest
 
 PIN, TOOLS_HASH, CATALOG_ENTRY = OURS + "pin", OURS + "tools-hash", OURS + "catalog-entry"
@@ -64,7 +65,7 @@ def reference(server: MCPServer, catalog: Catalog, platform: Platform, pins: Map
         extensions = server.extensions
         return Reference(name, tools=narrowed(catalog.servers[name], extensions.tools, extensions.read_only))
     if PIN in server.annotations and server.uid in pins:
-        return Reference(seen=json.loads(pins[server.uid]))
+        return Reference(seen=json_text.read(pins[server.uid]))
     return None
 
 

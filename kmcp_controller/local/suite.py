@@ -26,6 +26,7 @@ from kmcp_controller.discovery.pins import Reference, entry_name, pin_mode, refe
 from kmcp_controller.render import Surroundings, render
 from kmcp_controller.spec import MCPServer, Platform, RefusedError, adapter_of, parse, repository
 from kmcp_controller.spec.model import API_VERSION, KIND, is_suite_image
+from kmcp_runtime import json_text
 from kmcp_runtime.catalog import Catalog, Drift, ServerEntry, short_name
 
 from .child import Child
@@ -367,7 +368,7 @@ async def _read_rollout(server: LocalServer, child: Child, http: httpx2.AsyncCli
 
 def _backend(response: httpx2.Response) -> str:
     try:
-        body = response.json()
+        body = json_text.read(response.content)
     except ValueError:
         body = None
     if not isinstance(body, dict):

@@ -7,6 +7,7 @@ import httpx2
 
 from kmcp_controller.cluster.store import Key
 from kmcp_controller.render.objects import SPEC_HASH
+from kmcp_runtime import json_text
 from kmcp_runtime.output import redact
 
 from .rollout import ready_pod
@@ -58,7 +59,7 @@ async def _ask(address: str, port: int) -> str:
 def _said(answer: httpx2.Response) -> str:
     """The body in words: `{ready, servers: {<name>: {reason, hint}}}`, else as it is."""
     try:
-        body = answer.json()
+        body = json_text.read(answer.content)
     except ValueError:
         body = {}
     states = body.get("servers") if isinstance(body, dict) else None

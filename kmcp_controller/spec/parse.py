@@ -1,6 +1,7 @@
 """From a manifest to a model, or to all of its faults at once."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -178,7 +179,7 @@ def _names(objects: Iterable[Mapping[str, Any]], ours: tuple[str, ...], prefix: 
 
 
 def _twice(names: list[str]) -> list[str]:
-    return sorted({name for name in names if name and names.count(name) > 1})
+    return sorted(name for name, count in Counter(names).items() if name and count > 1)
 
 
 def _block(extensions: Extensions, root: tuple[str, ...]) -> Iterator[Fault]:

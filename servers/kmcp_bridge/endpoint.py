@@ -28,6 +28,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from kmcp_runtime import json_text
+
 from . import relay
 from .children import Children
 from .metrics import Metrics
@@ -223,7 +225,7 @@ async def _disconnected(receive: Receive) -> None:
 
 async def _message(request: Request) -> Json:
     try:
-        message = json.loads(await request.body())
+        message = json_text.read(await request.body())
     except (ValueError, RecursionError):
         raise RpcError(PARSE_ERROR, "Parse error") from None
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":

@@ -15,6 +15,7 @@ from typing import Any
 
 from mcp_types import INTERNAL_ERROR, METHOD_NOT_FOUND
 
+from kmcp_runtime import json_text
 from kmcp_runtime.command import Running
 from kmcp_runtime.output import redact
 
@@ -58,7 +59,7 @@ class Wire:
         """Until the process closes its output."""
         while line := await self._process.stdout.readline():
             try:
-                message = json.loads(line)
+                message = json_text.read(line)
             except ValueError:
                 log.warning("no message on stdout: %s", redact.text(line.decode(errors="replace").rstrip())[:1024])
                 continue

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kmcp_istio.client import Mesh
 from kmcp_istio.settings import IstioSettings
-from kmcp_runtime import Code, ToolFailure, command, private_files, unavailable
+from kmcp_runtime import Code, ToolFailure, command, private_files, read_json, unavailable
 from kmcp_runtime.command import Ended
 from kmcp_runtime.kube import kubeconfig
 
@@ -63,7 +63,7 @@ async def read_version(mesh: Mesh) -> str | None:
         return None
     ended = await run(mesh, ("version",), ("--remote=false", "--output=json"), seconds=_VERSION_SECONDS, cluster=False)
     try:
-        return str(json.loads(ended.stdout)["clientVersion"]["version"])
+        return str(read_json(ended.stdout)["clientVersion"]["version"])
     except (ValueError, KeyError, TypeError):
         raise unavailable(
             f"{mesh.settings.istioctl} is not istioctl: it answers {ended.stdout[:80]!r}", MISSING

@@ -1,6 +1,5 @@
 """The client of one Prometheus: its HTTP API v1, with bounded answers and Prometheus' own error messages."""
 
-import json
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -11,7 +10,7 @@ from kmcp_prometheus.api.replies import Reply, reply
 from kmcp_prometheus.api.sources import API, Datasource, chosen, configured
 from kmcp_prometheus.promql.position import located
 from kmcp_prometheus.settings import PrometheusSettings
-from kmcp_runtime import Backend, Call, ToolFailure
+from kmcp_runtime import Backend, Call, ToolFailure, read_json
 from kmcp_runtime.upstream import Upstream
 from kmcp_runtime.web import LARGEST_ANSWER
 
@@ -59,7 +58,7 @@ class Prometheus:
         # `send` and not `read`: most of these requests are answered with 204 and no JSON.
         form = _form(_pairs(parameters))
         answer = await self._upstream.send("POST", API + path, data=form, seconds=ADMINISTRATION_SECONDS)
-        return reply(json.loads(answer.content)).data if answer.content else None
+        return reply(read_json(answer.content)).data if answer.content else None
 
     async def query(
         self,

@@ -55,6 +55,7 @@ from kmcp_runtime.errors import (
     too_large,
     unavailable,
 )
+from kmcp_runtime.json_text import read as read_json
 from kmcp_runtime.output import cursors, redact
 from kmcp_runtime.output.results import (
     Body,
@@ -136,6 +137,7 @@ __all__ = [
     "nearest",
     "not_found",
     "pattern",
+    "read_json",
     "read_yaml",
     "redact",
     "seconds_of",

@@ -5,6 +5,9 @@ booleans and `010` is eight as in 1.1, `0o10` and `1e3` are numbers as in 1.2, `
 neither. The rules here are those of its goyaml.v2 (resolve.go); a table made by that library is in the tests.
 
 No anchor or tag can make an object of Python's: an unknown tag is passed over, as there.
+
+Nothing is composed or constructed before the parser's events were counted: an alias counts as much as what it stands
+for, so a few lines that unfold to millions of values are refused at once. Errors name the line and the limit.
 """
 
 import base64
@@ -23,6 +26,12 @@ _FIRST_EXPONENT = 1e21
 """Go writes a float from here on with an exponent, a smaller one that is whole like an integer."""
 _UNLIMITED = 1_000_000
 
+LARGEST_BYTES = 4 * 1024 * 1024
+MOST_NODES = 200_000
+"""Keys and values of a text together, after its aliases are written out."""
+DEEPEST = 128
+"""Levels: whatever walks a value calls itself a few times for each, and Python stops at 1,000 calls."""
+
 _TRUE = ("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON")
 _FALSE = ("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF")
 _NULL = ("", "~", "null", "Null", "NULL")
@@ -32,18 +41,102 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _STARTS_NUMBER = frozenset("+-0123456789")
 
 
-def read(text: str, *, repeated_keys: bool = False) -> Any:
+class TooLarge(yaml.MarkedYAMLError):
+    """A text that is refused before it is constructed; `problem` says by which limit."""
+
+
+def read(text: str, *, repeated_keys: bool = False, most_nodes: int = MOST_NODES) -> Any:
     """The only document of a text, as JSON data; None when it is empty.
 
     A key that is there twice is a fault, unless `repeated_keys` lets the last one win, as it does in kubectl and Helm.
-    Errors: `YamlError`, whose `problem_mark` names the line.
+    Errors: `YamlError`, whose `problem_mark` names the line; `TooLarge` is one.
     """
+    check(text, most_nodes)
     return yaml.load(text, LastKeyLoader if repeated_keys else Loader)  # noqa: S506  # both are safe loaders
 
 
 def read_all(text: str, *, repeated_keys: bool = False) -> Iterator[Any]:
     """Every document of a text, in its order; see `read`."""
-    return iter(yaml.load_all(text, LastKeyLoader if repeated_keys else Loader))
+    return (content for _, content in documents(text, repeated_keys=repeated_keys))
+
+
+def documents(text: str, *, repeated_keys: bool = False) -> Iterator[tuple[int, Any]]:
+    """Every document of a text with the line it starts at, counted from 1; see `read`."""
+    check(text)
+    loader = (LastKeyLoader if repeated_keys else Loader)(text)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            yield node.start_mark.line + 1, loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def check(text: str, most_nodes: int = MOST_NODES) -> None:
+    """Refuse a text that is too large, too deep or unfolds to too much; a pass over its events, nothing is kept."""
+    # As many bytes as a reader of indexes may ask for nodes: no node takes less than one.
+    largest = max(LARGEST_BYTES, most_nodes * 20)
+    if len(text) > largest or len(text.encode(errors="surrogatepass")) > largest:
+        raise TooLarge(problem=f"it is larger than {largest >> 20} MiB")
+    scan = _Scan(most_nodes)
+    try:
+        scan.over(text)
+    except yaml.MarkedYAMLError as error:
+        error.problem_mark = scan.place(error, len(text.rstrip()))
+        raise
+
+
+class _Scan:
+    """Counts the nodes of a text as they would be with every alias written out.
+
+    Events and marks are untyped: libyaml's and Python's have the same fields, and no type in common.
+    """
+
+    def __init__(self, most_nodes: int) -> None:
+        self.most_nodes = most_nodes
+        self.count = 0
+        self.sizes: dict[str, int] = {}
+        self.open: list[tuple[str | None, int, Any]] = []
+        """Of every collection around the event: its anchor, the count where it began, and its place."""
+
+    def over(self, text: str) -> None:
+        for event in yaml.parse(text, Loader=Loader):
+            if isinstance(event, yaml.ScalarEvent):
+                self._add(1, event)
+                if event.anchor:
+                    self.sizes[event.anchor] = 1
+            elif isinstance(event, yaml.CollectionStartEvent):
+                self._begin(event)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                anchor, began, _ = self.open.pop()
+                if anchor:
+                    self.sizes[anchor] = self.count - began
+            elif isinstance(event, yaml.AliasEvent):
+                self._unfold(event)
+            elif isinstance(event, yaml.DocumentStartEvent):
+                self.sizes.clear()  # An anchor is known in its own document only.
+
+    def place(self, error: yaml.MarkedYAMLError, end: int) -> Any:
+        """Where a person should look: an error at the end of the text is about what was not closed before it."""
+        begins = [error.problem_mark, error.context_mark, *(mark for *_, mark in reversed(self.open))]
+        return next((mark for mark in begins if mark is not None and mark.index < end), error.problem_mark)
+
+    def _begin(self, event: Any) -> None:
+        self.open.append((event.anchor, self.count, event.start_mark))
+        if len(self.open) > DEEPEST:
+            raise TooLarge(problem=f"it is nested deeper than {DEEPEST} levels", problem_mark=event.start_mark)
+        self._add(1, event)
+
+    def _unfold(self, event: Any) -> None:
+        if any(anchor == event.anchor for anchor, *_ in self.open):
+            raise TooLarge(problem=f"alias *{event.anchor} stands inside itself", problem_mark=event.start_mark)
+        self._add(self.sizes.get(event.anchor, 1), event)
+
+    def _add(self, nodes: int, event: Any) -> None:
+        self.count += nodes
+        if self.count > self.most_nodes:
+            problem = f"it has more than {self.most_nodes:,} values (aliases count as what they stand for)"
+            raise TooLarge(problem=problem, problem_mark=event.start_mark)
 
 
 def write(content: Any, *, width: int = _UNLIMITED, sort_keys: bool = False) -> str:

@@ -1,13 +1,12 @@
 """One agent: its command line is run in its container, its answers are read as data, its failures explained."""
 
 import asyncio
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from kmcp_cilium.agents import failures, removals
 from kmcp_cilium.agents.pods import CONTAINER, AgentPod
-from kmcp_runtime import Code, ToolFailure, timed_out, too_large, unavailable
+from kmcp_runtime import Code, ToolFailure, read_json, timed_out, too_large, unavailable
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.execution import Execution, execute
 
@@ -144,6 +143,6 @@ class Agent:
 def parsed(text: str, command: str) -> Any:
     """A command's JSON output as data."""
     try:
-        return json.loads(text)
+        return read_json(text)
     except ValueError:
         raise failures.unreadable(command, text) from None

@@ -1,6 +1,5 @@
 """Endpoints: which one an argument means, on which node, and their details."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from kmcp_cilium.arguments import as_text, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.state.fields import part
 from kmcp_cilium.state.labels import of_its_own, policy_of, selector
-from kmcp_runtime import ToolFailure, Word, bad_argument, not_found
+from kmcp_runtime import ToolFailure, Word, bad_argument, not_found, read_json
 
 PREFIXES = (
     "cep-name",
@@ -281,7 +280,7 @@ def _rules(found: Any) -> list[RealisedRule] | None:
 def _rule(each: Mapping[str, Any]) -> RealisedRule:
     """A realized rule: a port, and for each selector of peers its L7 rules."""
     # The agent puts the rule as JSON into a text.
-    answer = json.loads(each.get("rule") or "{}")
+    answer = read_json(each.get("rule") or "{}")
     by_peer = [pair for entry in answer.get("l7-rules") or () for pair in entry.items()]
     origins = {label_policy for rule in each.get("derived-from-rules") or () if (label_policy := policy_of(rule))}
     return RealisedRule(

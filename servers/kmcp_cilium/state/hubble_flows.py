@@ -1,6 +1,5 @@
 """Hubble's flows: `hubble observe` in the agent's container, which prints one JSON document per line."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from kmcp_cilium.agents import failures
 from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.state.fields import part
 from kmcp_cilium.state.labels import of_its_own
-from kmcp_runtime import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, read_json, unavailable
 
 _PROGRAM = "hubble"
 _OFF = ("hubble.sock", "connection refused", "failed to connect", "context deadline exceeded")
@@ -96,7 +95,7 @@ def _qualified(pod: str, namespace: str | None) -> str:
 
 def _document(line: str) -> Mapping[str, Any]:
     try:
-        found = json.loads(line)
+        found = read_json(line)
     except ValueError:
         raise failures.unreadable("hubble observe", line) from None
     return found if isinstance(found, Mapping) else {}

@@ -1,6 +1,5 @@
 """Network policies as agents enforce them."""
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ from kmcp_cilium.policy.rules import PolicyRule
 from kmcp_cilium.policy.validation import Verdict
 from kmcp_cilium.rights import POLICIES
 from kmcp_cilium.state.labels import matching, policy_of, selector, written
-from kmcp_runtime import Cursor, Effect, Limit, Page, Result, Word, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, Result, Word, injected, read_json
 
 
 class PolicyRules(SpreadPage[PolicyRule]):
@@ -61,7 +60,7 @@ async def cilium_display_policy_node_information(
     """Show the policy rules that agents enforce, as they understood them, to compare with the policy objects."""
     answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("policy", "get"))
     # The agent puts the rules as JSON into a text.
-    found = [rule for node, answer in answers for rule in rules.entries(node, json.loads(answer.get("policy") or "[]"))]
+    found = [rule for node, answer in answers for rule in rules.entries(node, read_json(answer.get("policy") or "[]"))]
     kept = [rule for rule in found if matching([*(rule.labels or ()), rule.policy or ""], labels or ())]
     kept.sort(key=lambda rule: (rule.node, rule.policy or "", rule.direction))
     revisions = {node: answer.get("revision", 0) for node, answer in answers}

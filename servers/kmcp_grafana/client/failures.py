@@ -1,9 +1,8 @@
 """What Grafana's refusals mean: a missing permission, an object that something else manages, an absent route."""
 
-import json
 from typing import Any
 
-from kmcp_runtime import ToolFailure, forbidden
+from kmcp_runtime import ToolFailure, forbidden, read_json
 from kmcp_runtime.upstream import Refused
 
 BACKEND = "grafana"
@@ -17,7 +16,7 @@ _MANAGED_WORDS = ("provision", "provenance", "read-only", "managed by", "read on
 def body_of(refused: Refused) -> dict[str, Any]:
     """The JSON object of an error answer; empty when the answer is something else."""
     try:
-        parsed = json.loads(refused.answer.content)
+        parsed = read_json(refused.answer.content)
     except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}

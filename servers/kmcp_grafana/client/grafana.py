@@ -1,6 +1,5 @@
 """Grafana as the actions see it, for one call."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +8,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from kmcp_grafana.client.api_groups import ApiGroups
 from kmcp_grafana.client.failures import BACKEND, lacks_endpoint, needs_administrator
 from kmcp_grafana.settings import GrafanaSettings
-from kmcp_runtime import Call, ToolFailure, unavailable
+from kmcp_runtime import Call, ToolFailure, read_json, unavailable
 from kmcp_runtime.upstream import Refused, Upstream
 
 Row = dict[str, Any]
@@ -93,7 +92,7 @@ class Grafana:
             )
         except Refused as refused:
             raise await self._explain(refused, request.method, request.path) from None
-        return json.loads(answer.content) if answer.content.strip() else {}
+        return read_json(answer.content) if answer.content.strip() else {}
 
     def link(self, path: str) -> str:
         """The address of a page; `path` may be as Grafana answered it, with its own path prefix or without."""

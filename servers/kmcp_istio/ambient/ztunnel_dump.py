@@ -1,6 +1,5 @@
 """What a ztunnel knows: workloads, services, policies, certificates and connections of its `/config_dump`."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_runtime import unavailable
+from kmcp_runtime import read_json, unavailable
 
 Item = Mapping[str, Any]
 _HEALTHY = "Healthy"
@@ -83,7 +82,7 @@ class Dump:
 
     def __init__(self, content: bytes, source: str) -> None:
         try:
-            found = json.loads(content)
+            found = read_json(content)
         except ValueError:
             found = None
         if not isinstance(found, dict):

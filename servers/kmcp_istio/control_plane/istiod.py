@@ -1,7 +1,6 @@
 """istiod: the pods of the control plane and their debug interface."""
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from pydantic import BaseModel
 
 from kmcp_istio.client import Mesh, Object
 from kmcp_runtime import ToolFailure, did_you_mean, not_found, unavailable
+from kmcp_runtime import read_json as json_of
 from kmcp_runtime.kube.portforward import Door, PodAnswer, ask
 
 REVISION = "istio.io/rev"
@@ -96,7 +96,7 @@ async def _explain_absence(mesh: Mesh, namespace: str) -> ToolFailure:
 def read_json(answer: PodAnswer, istiod: Istiod) -> Any:
     try:
         if answer.status == _OK:
-            return json.loads(answer.content)
+            return json_of(answer.content)
     except ValueError:
         pass
     said = answer.content[:200].decode(errors="replace").strip()

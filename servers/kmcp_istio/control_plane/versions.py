@@ -1,6 +1,5 @@
 """Versions of the control plane, of the proxies and of istioctl, and whether they match."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,7 +10,7 @@ from kmcp_istio import istioctl
 from kmcp_istio.client import Mesh
 from kmcp_istio.control_plane import istiod
 from kmcp_istio.control_plane.istiod import Istiod
-from kmcp_runtime import ToolFailure
+from kmcp_runtime import ToolFailure, read_json
 from kmcp_runtime.kube.portforward import PodAnswer
 
 _OK = 200
@@ -46,7 +45,7 @@ def _version(answer: PodAnswer, one: Istiod) -> str:
         return str(istiod.read_json(answer, one))
     said = answer.content.decode(errors="replace").strip()
     try:
-        document: Mapping[str, Any] = json.loads(said)
+        document: Mapping[str, Any] = read_json(said)
         # istiod answers like `istioctl version`, with or without the wrapping object, depending on its version.
         return str((document.get("clientVersion") or document)["version"])
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -1,11 +1,10 @@
 """A config dump: its sections by kind."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from kmcp_istio.envoy.fields import type_of
-from kmcp_runtime import unavailable
+from kmcp_runtime import read_json, unavailable
 
 Section = Mapping[str, Any]
 _SUFFIX = "ConfigDump"
@@ -32,7 +31,7 @@ class Dump:
 
 def _configs(content: bytes, source: str) -> list[Section]:
     try:
-        found = json.loads(content)["configs"]
+        found = read_json(content)["configs"]
     except (ValueError, KeyError, TypeError):
         raise unavailable(f"{source} did not answer with a config dump: {content[:80]!r}") from None
     return [section for section in found if isinstance(section, dict)]

@@ -1,6 +1,5 @@
 """Endpoints: the addresses behind clusters, and their health as Envoy sees it."""
 
-import json
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -8,7 +7,7 @@ from pydantic import BaseModel, Field
 from kmcp_istio.envoy.clusters import parts_of
 from kmcp_istio.envoy.entries import Entry
 from kmcp_istio.envoy.fields import address, at, each, number, text
-from kmcp_runtime import unavailable
+from kmcp_runtime import read_json, unavailable
 
 
 class Endpoint(BaseModel):
@@ -24,7 +23,7 @@ def entries(content: bytes, source: str) -> list[Entry]:
     """The entries of an answer of `/clusters?format=json`."""
     try:
         # From /clusters rather than the dump: only that has the health of each host.
-        statuses = each(json.loads(content), "cluster_statuses")
+        statuses = each(read_json(content), "cluster_statuses")
     except ValueError:
         raise unavailable(f"{source} did not answer with a list of clusters: {content[:80]!r}") from None
     found = [_entry(cluster, host) for cluster in statuses for host in each(cluster, "host_statuses")]

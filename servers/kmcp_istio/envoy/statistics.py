@@ -1,12 +1,11 @@
 """Counters and gauges of a proxy."""
 
-import json
 from typing import Any
 
 from pydantic import BaseModel
 
 from kmcp_istio.envoy.entries import Entry
-from kmcp_runtime import unavailable
+from kmcp_runtime import read_json, unavailable
 
 
 class Statistic(BaseModel):
@@ -19,7 +18,7 @@ class Statistic(BaseModel):
 def entries(content: bytes, source: str) -> list[Entry]:
     """The entries of an answer of `/stats?format=json`."""
     try:
-        found: list[Any] = json.loads(content)["stats"]
+        found: list[Any] = read_json(content)["stats"]
     except (ValueError, KeyError, TypeError):
         raise unavailable(f"{source} did not answer with a list of statistics: {content[:80]!r}") from None
     # All histograms are one entry without a value.

@@ -1,6 +1,5 @@
 """Finding faults of the mesh's configuration."""
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -22,6 +21,7 @@ from kmcp_runtime import (
     TimeoutSeconds,
     Word,
     injected,
+    read_json,
     tool,
     unavailable,
 )
@@ -94,7 +94,7 @@ async def _analyze_by_istioctl(
     if ended.code != 0:
         raise istioctl.failure(ended)
     try:
-        findings = [Finding.model_validate(each) for each in json.loads(ended.stdout) or ()]
+        findings = [Finding.model_validate(each) for each in read_json(ended.stdout) or ()]
     except ValueError:
         raise unavailable(f"istioctl did not answer with an analysis: {ended.stdout[:200]!r}") from None
     warnings = await versions.check_versions(mesh, revision)

@@ -1,9 +1,9 @@
 """Who owns which field, from `managedFields`: which fields a new server-side apply gives up."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from kmcp_runtime import read_json
 from kmcp_runtime.kube.objects import FIELD_MANAGER
 
 _MOST_SHOWN = 8
@@ -52,5 +52,5 @@ def _step(key: str, inside: bool) -> str:
     if kind == "f":
         return f".{value}" if inside else value
     if kind == "k":
-        return "[" + ",".join(f"{name}={item}" for name, item in json.loads(value).items()) + "]"
+        return "[" + ",".join(f"{name}={item}" for name, item in read_json(value).items()) + "]"
     return f"[{value.strip(chr(34))}]"

@@ -1,10 +1,9 @@
 """Refusals of Prometheus and of backends that speak its API, as failures that a caller can act on."""
 
-import json
 import re
 from typing import Any
 
-from kmcp_runtime import Code, ToolFailure
+from kmcp_runtime import Code, ToolFailure, read_json
 from kmcp_runtime.upstream import Refused
 from kmcp_runtime.upstream.failures import is_page
 
@@ -83,7 +82,7 @@ def _said(refused: Refused) -> tuple[str, str]:
     if is_page(refused.answer):
         return "", ""
     try:
-        body: Any = json.loads(refused.answer.content)
+        body: Any = read_json(refused.answer.content)
     except ValueError:
         return "", refused.answer.text
     if not isinstance(body, dict) or not isinstance(body.get("error"), str):

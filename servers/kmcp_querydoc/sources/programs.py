@@ -1,7 +1,6 @@
 """What programs fetch: git repositories and Go modules."""
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from kmcp_querydoc.sources.definitions import Source
 from kmcp_querydoc.sources.page import Workshop
-from kmcp_runtime import ToolFailure, command, not_found, unavailable
+from kmcp_runtime import ToolFailure, command, not_found, read_json, unavailable
 
 FETCH_SECONDS = 900.0
 _PASSED_ON = re.compile(
@@ -61,7 +60,7 @@ async def module(source: Source, workshop: Workshop) -> Fetched:
     assert source.module is not None
     workshop.say(f"{source.title}: the module {source.module}")
     output = await _run(source, workshop, "go", ["go", "mod", "download", "-json", source.module])
-    told = json.loads(output)
+    told = read_json(output)
     path, version = told["Path"], told["Version"]
     address = f"https://{path}/blob/{version}/{{path}}" if path.startswith("github.com/") else ""
     return Fetched(Path(told["Dir"]), version, address)
@@ -85,6 +84,6 @@ def _refusal(source: Source, program: str, ended: command.Ended) -> ToolFailure:
 def _told(output: str) -> str:
     """`go mod download -json` says on its standard output what went wrong."""
     try:
-        return str(json.loads(output).get("Error", ""))
+        return str(read_json(output).get("Error", ""))
     except (ValueError, AttributeError):
         return ""

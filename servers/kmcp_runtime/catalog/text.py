@@ -1,6 +1,6 @@
 """Strict YAML: no anchors, tags or keys that are there twice; every value's line is kept, its type is kubectl's.
 
-A document that nests deeper than 64 levels is refused before it is composed.
+A document that nests deeper than 64 levels, or a text that is too large, is refused before it is composed.
 """
 
 from collections.abc import Iterator
@@ -26,6 +26,7 @@ def documents(text: str, where: str = "") -> Iterator[Document]:
     """Each document of `text`, from the file `where`; InvalidDocumentError names the line of what is refused."""
     try:
         _scan(text)
+        yaml_text.check(text)
         for node in yaml.compose_all(text, Loader=yaml_text.Loader):
             if node is not None:
                 lines: dict[Path, int] = {}

@@ -24,9 +24,11 @@ from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
 from kmcp_runtime.engine import audit, auth
 from kmcp_runtime.engine.approval import Intent
 from kmcp_runtime.errors import ERROR_META, ToolFailure, timed_out
+from kmcp_runtime.json_text import TooDeepError
 from kmcp_runtime.output import redact
 from kmcp_runtime.output.bound import finish, plain, size
 from kmcp_runtime.output.render import render
+from kmcp_runtime.yaml_text import YamlError
 
 if TYPE_CHECKING:
     from kmcp_runtime.engine.configured import ConfiguredServer
@@ -89,6 +91,10 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
         except ToolFailure as failure:
             entry.outcome = failure.code
             return error_result(failure)
+        except (YamlError, TooDeepError) as error:
+            # Text of a backend that no tool has an explanation of its own for: a chart, a stored release, an answer.
+            entry.outcome = "unavailable"
+            return error_result(_unreadable(error))
         except Exception:
             entry.outcome = "internal"
             return error_result(_internal(entry.request))
@@ -113,6 +119,11 @@ def _record(instance: "ConfiguredServer", entry: audit.Entry, seconds: float) ->
     instance.metrics.ended(instance.name, entry.tool, code, seconds, entry.answer_bytes)
     if instance.runtime.audit:
         audit.write(entry)
+
+
+def _unreadable(error: Exception) -> ToolFailure:
+    problem = getattr(error, "problem", None) or str(error)
+    return ToolFailure("unavailable", f"what the backend answered cannot be read: {problem}", "check its content")
 
 
 def _internal(request: str) -> ToolFailure:

@@ -2,9 +2,10 @@
 
 import base64
 import binascii
-import json
 import zlib
 from typing import Any
+
+from kmcp_runtime import json_text
 
 LARGEST_PAYLOAD = 64 * 1024 * 1024
 """Bytes that a payload may unpack to; it is stored in at most 1 MiB."""
@@ -27,7 +28,7 @@ def of_configmap(data: str) -> dict[str, Any]:
     if raw.startswith(_GZIP):
         raw = _unzipped(raw)  # Early versions of Helm stored releases uncompressed.
     try:
-        found = json.loads(raw)
+        found = json_text.read(raw)
     except ValueError as error:
         raise Undecodable(f"the release is not JSON: {error}") from None
     if not isinstance(found, dict) or not isinstance(found.get("name"), str):

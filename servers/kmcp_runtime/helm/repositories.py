@@ -1,6 +1,5 @@
 """Chart repositories of this server: its own repository file, kept by the helm binary, and the indexes in its cache."""
 
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from kmcp_runtime import private_files, yaml_text
+from kmcp_runtime import json_text, private_files, yaml_text
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, did_you_mean, not_found, unavailable
 from kmcp_runtime.helm import home
@@ -22,6 +21,8 @@ from kmcp_runtime.settings import listed
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SECONDS = 120.0
+_MOST_NODES = 1_000_000
+"""Of the part of an index that is about one chart: the most frequently released charts have thousands of versions."""
 _NEWEST = 5
 _RELEASE = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?(\+.*)?")
 Entry = Mapping[str, Any]
@@ -180,17 +181,19 @@ def _section(path: Path, chart: str) -> list[Entry]:
         return []
     text = path.read_text(errors="replace")
     if text.lstrip().startswith("{"):
-        return list(json.loads(text).get("entries", {}).get(chart) or ())
+        return list(json_text.read(text).get("entries", {}).get(chart) or ())
     start = re.search(rf"^  [\"']?{re.escape(chart)}[\"']?:[ ]*\n", text, re.MULTILINE)
     if start is None:
         return _whole(text, chart) if f"{chart}:" in text else []
     end = re.compile(r"^(?:  )?[^\s-]", re.MULTILINE).search(text, start.end())
-    return _entries_of(yaml_text.read(text[start.end() : end.start() if end else None], repeated_keys=True))
+    return _entries_of(
+        yaml_text.read(text[start.end() : end.start() if end else None], repeated_keys=True, most_nodes=_MOST_NODES)
+    )
 
 
 def _whole(text: str, chart: str) -> list[Entry]:
     """For indexes that are not indented as helm writes them."""
-    document = yaml_text.read(text, repeated_keys=True)
+    document = yaml_text.read(text, repeated_keys=True, most_nodes=_MOST_NODES)
     return _entries_of((document.get("entries") or {}).get(chart) if isinstance(document, dict) else None)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from kmcp_runtime import warnings
+from kmcp_runtime import json_text, warnings
 from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
 from kmcp_runtime.kube import config
 from kmcp_runtime.kube.connection import Connection, Limits, Source
@@ -174,7 +174,7 @@ async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
 
 def _parsed(content: bytes, path: str) -> Any:
     try:
-        return json.loads(content)
+        return json_text.read(content)
     except ValueError:
         raise unavailable(
             f"the server answered {path} with something that is not JSON: {content[:80].decode(errors='replace')!r}",

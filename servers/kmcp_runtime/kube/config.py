@@ -87,7 +87,8 @@ def _from_kubeconfig(path: str) -> Contexts:
     except yaml_text.YamlError as error:
         where = getattr(error, "problem_mark", None)
         place = f", line {where.line + 1}" if where else ""
-        raise unavailable(f"the kubeconfig {path} is not valid YAML{place}", _WHAT_TO_SET) from None
+        problem = f": {error.problem}" if isinstance(error, yaml_text.TooLarge) else ""
+        raise unavailable(f"the kubeconfig {path} is not valid YAML{place}{problem}", _WHAT_TO_SET) from None
     if not isinstance(document, dict) or not document.get("contexts"):
         raise unavailable(f"the kubeconfig {path} has no contexts", _WHAT_TO_SET)
     contexts = tuple(_context(document, entry) for entry in document["contexts"])

@@ -1,13 +1,13 @@
 """Commands in pods over a WebSocket: protocol v5, which can close stdin, or else v4."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
+from kmcp_runtime import json_text
 from kmcp_runtime.errors import bad_argument, conflict, unavailable
 from kmcp_runtime.kube import podstreams
 from kmcp_runtime.kube.api import KubeApi
@@ -84,7 +84,7 @@ async def _collect(socket: aiohttp.ClientWebSocketResponse, result: Execution, l
             result.truncated |= len(stream) + len(data) > largest
             stream += data[: largest - len(stream)]
         elif channel == _ERROR:
-            _ended(json.loads(data), result)
+            _ended(json_text.read(data), result)
             return
     raise unavailable("the connection to the pod was lost before the command ended", "try again", backend=BACKEND)
 

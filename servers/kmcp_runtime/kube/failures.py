@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from kmcp_runtime import json_text
 from kmcp_runtime.errors import Code, ToolFailure
 from kmcp_runtime.hints import by_tool
 
@@ -83,7 +84,7 @@ def _echoed(part: str) -> int:
 
 def _status(body: bytes) -> dict[str, Any]:
     try:
-        parsed = json.loads(body)
+        parsed = json_text.read(body)
     except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}

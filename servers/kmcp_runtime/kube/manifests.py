@@ -65,21 +65,14 @@ def parse_value(text: str, argument: str) -> Any:
 
 
 def _documents(text: str, argument: str) -> Iterator[Document]:
-    loader = yaml_text.Loader(text)
     number = 0
     try:
-        while loader.check_node():
-            node = loader.get_node()
-            content = loader.construct_document(node) if node is not None else None
-            if content is None or node is None:
-                continue
-            for item in _items(content):
+        for line, content in yaml_text.documents(text):
+            for item in _items(content) if content is not None else ():
                 number += 1
-                yield _checked(item, number, node.start_mark.line + 1, argument)
+                yield _checked(item, number, line, argument)
     except yaml_text.YamlError as error:
         raise _broken(error, argument, number + 1) from None
-    finally:
-        loader.dispose()
 
 
 def _items(content: Any) -> list[Any]:

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from kmcp_runtime import json_text
 from kmcp_runtime.errors import bad_argument
 
 _LARGEST = 16_384
@@ -24,7 +25,7 @@ def encode(position: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:
 def decode(cursor: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     try:
         packed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        body = json.loads(zlib.decompressobj().decompress(packed, _LARGEST))
+        body = json_text.read(zlib.decompressobj().decompress(packed, _LARGEST))
         fingerprint = body.pop("h")
     except (binascii.Error, zlib.error, ValueError, KeyError, AttributeError, TypeError):
         raise bad_argument("cursor: not one of this tool's", "start again without cursor") from None

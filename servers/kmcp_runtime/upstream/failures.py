@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 
+from kmcp_runtime import json_text
 from kmcp_runtime.errors import Code, ToolFailure, unavailable
 from kmcp_runtime.upstream.access import Access
 from kmcp_runtime.web import Answer, Trouble
@@ -56,7 +57,7 @@ def said(answer: Answer) -> str:
     if is_page(answer):
         return f"a web page{_titled(answer)}, not the API: a proxy or login page stands before it"
     try:
-        parsed: Any = json.loads(answer.content)
+        parsed: Any = json_text.read(answer.content)
     except ValueError:
         return _one_line(answer.text)
     fields = parsed if isinstance(parsed, dict) else {}
