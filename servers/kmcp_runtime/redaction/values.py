@@ -7,7 +7,7 @@ from kmcp_runtime.redaction.names import Strength
 
 _EMPTY = frozenset("true false null none nil undefined yes no on off ~ - n/a unset empty".split())
 _PLACEHOLDER = re.compile(
-    r"<[^<>]*>|\*+|x{3,}|\.{2,}|…|\$\{[^{}]*\}|\$\([A-Za-z0-9_.-]+\)|\$[A-Z_][A-Z0-9_]*|%[A-Za-z0-9_]+%|%[a-z]"
+    r"<[^<>]*>|\*+|x{3,}|\.{2,}|…|\$\{[^{}]*\}|\$\([A-Za-z0-9_.-]+\)|(?-i:\$[A-Z_][A-Z0-9_]*)|%[A-Za-z0-9_]+%|%[a-z]"
     r"|\{\{.*\}\}|\{[a-z_]+\}|sha256:[0-9a-f…]+|\[?redacted\]?|\(?hidden\)?|ref\+\S+|secretref:\S+|env:\S+"
     r"|arn:aws[a-z-]*:(?:secretsmanager|ssm):\S+|(?:os\.)?environ\S*|process\.env\.\S+",
     re.IGNORECASE,
@@ -61,7 +61,7 @@ def hides_in_structure(value: str, strength: Strength) -> bool:
     if strength == "weak":
         if value.startswith(("http://", "https://")):
             return value.count("/") > 3 or "?" in value
-        return is_odd(value) or (value.isdigit() and len(value) >= 4 and False)
+        return is_odd(value)
     return True
 
 
@@ -72,8 +72,8 @@ def hides_in_line(value: str, strength: Strength, assigned: bool) -> bool:
     if strength == "weak":
         return hides_in_structure(value, strength) and (assigned or is_odd(value))
     if value.isdigit() and len(value) <= _LONGEST_COUNT:
-        return assigned and len(value) > 1 and False
+        return False
     if assigned:
-        return True
+        return value.lower().rstrip(".,;:!") not in _STATES
     first = value.split(maxsplit=1)[0].lower().strip(".,;:!\"'")
     return first not in _STATES and not value.endswith(":") and (is_odd(value) or " " not in value)
