@@ -19,7 +19,7 @@ from bench.session import Session
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from tests.cluster import lifetime
-from tests.cluster.given import given
+from tests.cluster.environment import from_environment
 from tests.cluster.model import Cluster
 
 SMALL, LARGE = ("bench-small", 20), ("bench-large", 2000)
@@ -46,21 +46,22 @@ def main() -> int:
 
 
 async def _bench(options: argparse.Namespace) -> int:
-    cluster = given() or lifetime.obtain("cluster", None, say)
+    # The cluster of make cluster: its pods stay from one run to the next, and making 2,000 takes a while.
+    cluster = from_environment() or lifetime.obtain("cluster", None, say)
     contexts = load_contexts(str(cluster.kubeconfig))
     api = KubeApi(contexts, contexts.named(None), Limits())
     try:
         if options.part == "controller":
             goals = await controller.measure(api, cluster, options.count)
         else:
-            goals = await _servers(api, cluster, options.rounds)
+            goals = await _measure_servers(api, cluster, options.rounds)
     finally:
         await api.close()
     print(*(goal.line() for goal in goals), sep="\n")
     return 0
 
 
-async def _servers(api: KubeApi, cluster: Cluster, rounds: int) -> list[Goal]:
+async def _measure_servers(api: KubeApi, cluster: Cluster, rounds: int) -> list[Goal]:
     say(f"{cluster.title}: {SMALL[1]} and {LARGE[1]} pods")
     await populate(api, *SMALL)
     await populate(api, *LARGE)
@@ -75,12 +76,13 @@ async def _servers(api: KubeApi, cluster: Cluster, rounds: int) -> list[Goal]:
 
 async def _compare(api: KubeApi, ours: Program, theirs: Program, shelf: Program, rounds: int) -> list[Goal]:
     one, two = await Session(ours.url).open(), await Session(theirs.url).open()
-    small = await _interleaved(
+    # The raw call is compared where the answer is small: there what we add is most of the time.
+    small = await _measure_in_turn(
         {"raw": _raw(api, SMALL[0]), "ours": _list(one, SMALL[0]), "peer": _peer(two, SMALL[0])}, rounds
     )
-    large = await _interleaved({"ours": _list(one, LARGE[0]), "peer": _peer(two, LARGE[0])}, max(rounds // 3, 3))
-    whole = await _interleaved({"ours": _walk(one, LARGE[0]), "peer": _peer(two, LARGE[0])}, max(rounds // 3, 3))
-    cpu = await _runtime_cpu(shelf, rounds * 20)
+    large = await _measure_in_turn({"ours": _list(one, LARGE[0]), "peer": _peer(two, LARGE[0])}, max(rounds // 3, 3))
+    whole = await _measure_in_turn({"ours": _walk(one, LARGE[0]), "peer": _peer(two, LARGE[0])}, max(rounds // 3, 3))
+    cpu = await _measure_runtime_cpu(shelf, rounds * 20)
     goals = [
         Goal("small namespace, time: ours / raw API call", _ratio(small, "ours", "raw"), 3),
         Goal("small namespace, time: ours / peer", _ratio(small, "ours", "peer"), 1 / 5),
@@ -98,7 +100,7 @@ async def _compare(api: KubeApi, ours: Program, theirs: Program, shelf: Program,
     return goals
 
 
-async def _interleaved(measured: dict[str, Measured], rounds: int) -> dict[str, list[Sample]]:
+async def _measure_in_turn(measured: dict[str, Measured], rounds: int) -> dict[str, list[Sample]]:
     """Each in turn, so that a machine that slows down slows all of them; the first round warms up."""
     samples: dict[str, list[Sample]] = {name: [] for name in measured}
     for number in range(rounds + 1):
@@ -112,6 +114,7 @@ async def _interleaved(measured: dict[str, Measured], rounds: int) -> dict[str, 
 
 def _raw(api: KubeApi, namespace: str) -> Measured:
     async def run() -> int:
+        # What our tool asks for, so that both put the same load on the API server.
         query = (("limit", "100"), ("includeObject", "None"))
         return len(await api.raw("GET", PODS.format(namespace), query, accept=_TABLE))
 
@@ -150,7 +153,7 @@ def _peer(session: Session, namespace: str) -> Measured:
     return run
 
 
-async def _runtime_cpu(shelf: Program, calls: int) -> float:
+async def _measure_runtime_cpu(shelf: Program, calls: int) -> float:
     """CPU milliseconds that a call costs beyond the tool itself, which reads an empty dictionary."""
     session = await Session(shelf.url).open()
     for _ in range(50):

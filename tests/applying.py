@@ -32,6 +32,7 @@ def path_of(found: Mapping[str, Any], namespace: str) -> str:
 
 async def apply(api: KubeApi, found: Mapping[str, Any], namespace: str = "", *query: tuple[str, str]) -> dict[str, Any]:
     """The object after a server-side apply that takes over whatever others have set of it."""
+    # Strict, or a field that is misspelt in a test would be dropped without a word.
     given = (("fieldManager", "kmcp-tests"), ("force", "true"), ("fieldValidation", "Strict"), *query)
     applied: dict[str, Any] = await api.send("PATCH", path_of(found, namespace), given, dict(found), APPLY)
     return applied

@@ -40,6 +40,7 @@ class ToolCaller:
         """The error body of a call that must fail: `{code, message, hint?, …}`."""
         result = await self.client.call_tool(tool, arguments, raise_on_error=False)
         assert result.is_error, f"{tool} {arguments} succeeded: {text_of(result.content)}"
+        # Clients check it against the output schema even when the call failed, so an error must not be there.
         assert result.structured_content is None
         body = (result.meta or {})[ERROR_META]
         assert isinstance(body, dict)

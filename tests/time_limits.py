@@ -50,6 +50,7 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: pytest_timeout.Setting
         if (left := deadline.left()) > 0:
             signal.setitimer(signal.ITIMER_REAL, left)
         else:
+            # The message names the limit as it is written in the test.
             pytest_timeout.timeout_sigalrm(item, settings)
 
     def cancel() -> None:

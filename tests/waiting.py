@@ -30,7 +30,7 @@ async def until(
         await asyncio.sleep(pause)
 
 
-async def listening(host: str, port: int) -> None:
+async def wait_for_listener(host: str, port: int) -> None:
     """Wait until connections are taken there: a node forwards to a Service's pods a moment after they are ready."""
 
     async def connects() -> bool:
@@ -41,4 +41,5 @@ async def listening(host: str, port: int) -> None:
         writer.close()
         return True
 
+    # The first packets are refused or dropped until the rules of the node are written.
     await until(connects, seconds=60, what=f"a listener at {host}:{port}")

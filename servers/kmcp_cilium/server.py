@@ -7,8 +7,8 @@ from kmcp_runtime import Server
 
 INSTRUCTIONS = (
     "Cilium through its agents' own command line, custom resources and chart. Start with cilium_status_and_version. "
-    "Tools ask every agent, any one, or need node_name, as its description says; nodes that do not answer stand under "
-    "`unreachable`. Endpoints are numbers of one node or namespace/pod. For dropped traffic: cilium_hubble_observe "
+    "Tools ask every agent, any one, or need node_name, as its description says; nodes that do not answer are in "
+    "`unreachable`. Endpoints are IDs of one node or namespace/pod. For dropped traffic: cilium_hubble_observe "
     "verdict=DROPPED, then cilium_get_endpoint_details and cilium_display_policy_node_information."
 )
 

@@ -1,4 +1,4 @@
-"""Rights that several tools need."""
+"""Rights that several tools declare."""
 
 from kmcp_runtime import Rule
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
 from kmcp_runtime.catalog import Effect, Rule, reading_only
+from kmcp_runtime.hints import Shows
 from kmcp_runtime.output.results import Result
 from kmcp_runtime.schema import input_schema, output_schema
 
@@ -98,6 +99,7 @@ class ToolSpec:
     verified: Verified
     why: str | None
     when: str | None
+    shows: Shows | None
     arguments: type[BaseModel]
     result: type[Result]
     parameters: frozenset[str] = frozenset()
@@ -156,6 +158,7 @@ def tool(
     verified: Verified = "real",
     why: str | None = None,
     when: str | None = None,
+    shows: Shows | None = None,
 ) -> Callable[[Function], Function]:
     """Declare a function as a tool.
 
@@ -164,7 +167,7 @@ def tool(
     accepted and dropped; `renamed` tells what other names of arguments are called here (those of arguments that this
     tool does not have are passed over, so that tools may share a table). `verified` and `why` say what the tool met
     when it was not a real backend. `when` names the configuration that a tool exists under, if the server's `left_out`
-    leaves it out under others.
+    leaves it out under others. `shows` is what hints of the runtime may name the tool for.
     """
 
     def declare(function: Function) -> Function:
@@ -188,6 +191,7 @@ def tool(
             verified=verified,
             why=why,
             when=when,
+            shows=shows,
             arguments=arguments,
             result=_result(function),
             injections=injections,

@@ -39,6 +39,7 @@ from kmcp_runtime.declaration import (
     tools_below,
     tools_in,
 )
+from kmcp_runtime.durations import parse_go as go_seconds
 from kmcp_runtime.errors import (
     ERROR_META,
     Code,
@@ -127,6 +128,7 @@ __all__ = [
     "did_you_mean",
     "faults",
     "forbidden",
+    "go_seconds",
     "injected",
     "listed",
     "moment",

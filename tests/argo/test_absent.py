@@ -101,6 +101,6 @@ async def test_without_a_controller_a_change_is_made_and_its_uselessness_said(tm
         answer = await tools.ok("argo_pause_rollout", rollout_name="web")
         logs = await tools.fails("argo_check_plugin_logs")
     assert answer["changed"] is True
-    assert answer["warnings"] == ["no controller was found: nothing will act on this until one runs"]
+    assert answer["warnings"] == ["no controller was found: nothing acts on this change until a controller runs"]
     assert logs["code"] == "unavailable"
     assert "argo_verify_argo_rollouts_controller_install" in logs["hint"]

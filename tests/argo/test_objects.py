@@ -148,7 +148,7 @@ async def test_a_missing_rollout_is_explained(tools: ToolCaller, api: KubeApi, n
     assert near["code"] == "not_found"
     assert "did you mean checkout?" in near["hint"]
     plain = await tools.fails("argo_get_rollout", rollout_name="web", namespace=namespace)
-    assert "Deployment of that name" in plain["hint"]
+    assert "a Deployment has that name" in plain["hint"]
     nowhere = await tools.fails("argo_get_rollout", rollout_name="web", namespace=f"{namespace}x")
     assert "does not exist" in nowhere["message"]
     for name in ("--all", "a/b", ""):

@@ -302,7 +302,7 @@ async def test_filters(tools: ToolCaller) -> None:
     given = ["198.51.100.7", "203.0.113.0/24"]
     plan = await tools.ok("cilium_update_xdp_cidr_filters", cidr_prefixes=given, dry_run=True)
     assert (plan["result"], plan["changed"]) == ("would be filtered", False)
-    assert plan["warnings"] == ["198.51.100.7 was taken as 198.51.100.7/32"]
+    assert plan["warnings"] == ["198.51.100.7 was read as 198.51.100.7/32"]
     (before,) = (await tools.ok("cilium_list_xdp_cidr_filters"))["items"]
     assert (before["enabled"], before["deny"]) == (True, [])
     done = await tools.ok("cilium_update_xdp_cidr_filters", cidr_prefixes=" ".join(given), all_nodes=True)

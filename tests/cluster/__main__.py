@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.cluster import binaries, lifetime
-from tests.cluster.given import given
+from tests.cluster.environment import from_environment
 from tests.cluster.model import Cluster, ClusterUnavailable
 from tests.cluster.processes import end_with
 
@@ -21,7 +21,7 @@ BACKENDS = "build-backends"
 
 def up() -> int:
     started = time.monotonic()
-    cluster = given() or lifetime.obtain(NAME, None, lambda text: print(text, file=sys.stderr))
+    cluster = from_environment() or lifetime.obtain(NAME, None, lambda text: print(text, file=sys.stderr))
     print(f"{cluster.title} is up ({time.monotonic() - started:.0f} s)", file=sys.stderr)
     _describe(cluster)
     return 0
@@ -47,7 +47,7 @@ def status() -> int:
 
 def build() -> int:
     """Build the binaries ahead of a run; a cluster that is given needs none of its own."""
-    cluster = () if given() else binaries.CONTROL_PLANE + binaries.NODE
+    cluster = () if from_environment() else binaries.CONTROL_PLANE + binaries.NODE
     binaries.ensure(cluster + binaries.HELM, lambda text: print(text, flush=True))
     return 0
 
@@ -66,7 +66,7 @@ def build_backends(while_pid: int | None) -> int:
 
 def kubeconfig() -> int:
     """Print the path alone, for scripts."""
-    cluster = given() or lifetime.running(NAME)
+    cluster = from_environment() or lifetime.running(NAME)
     if cluster is None:
         print("no cluster is running; make cluster starts one", file=sys.stderr)
         return 1

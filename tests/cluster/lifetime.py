@@ -52,6 +52,7 @@ def obtain(name: str, while_pid: int | None, say: Callable[[str], None]) -> Clus
             return cluster
         if (directory / FAILURE).is_file():
             raise ClusterUnavailable((directory / FAILURE).read_text())
+        # Under the lock of all: no cluster can be starting here.
         _sweep()
         try:
             return _start(directory, while_pid, say)
@@ -76,6 +77,7 @@ def stop(name: str) -> bool:
     if not _held(directory):
         _remove(directory)
         return True
+    # A descriptor means this process even when it ends and another gets its number.
     pid = int((directory / PID).read_text())
     descriptor, seconds = os.pidfd_open(pid), scaled(STOP_SECONDS)
     try:
@@ -91,9 +93,11 @@ def stop(name: str) -> bool:
 
 def _start(directory: Path, while_pid: int | None, say: Callable[[str], None]) -> Cluster:
     directory.mkdir(mode=0o700)
+    # The lock belongs to the open file, which the supervisor inherits: it ends with the supervisor, however that
+    # ends, and not with this process.
     lock = os.open(directory, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    command = [sys.executable, "-m", "tests.cluster.node", "--state", str(directory)]
+    command = [sys.executable, "-m", "tests.cluster.supervisor", "--state", str(directory)]
     command += [] if while_pid is None else ["--while-pid", str(while_pid)]
     output = directory / OUTPUT
     with output.open("wb") as log:

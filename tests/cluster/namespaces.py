@@ -32,6 +32,7 @@ class Namespaces:
     def create(self, name: str) -> None:
         """Create it and wait for what its controllers add and every pod needs."""
         self._core.create_namespace(V1Namespace(metadata=V1ObjectMeta(name=name)))
+        # A pod that comes before its ServiceAccount is refused, and one before the ConfigMap does not start.
         _appeared(self._core.list_namespaced_service_account, name, "default")
         _appeared(self._core.list_namespaced_config_map, name, "kube-root-ca.crt")
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.cluster import binaries, lifetime, run
-from tests.cluster.given import given
+from tests.cluster.environment import from_environment
 from tests.cluster.model import Cluster, ClusterUnavailable
 from tests.cluster.processes import CHECKOUT
 from tests.cluster.summary import ABSENT, NEEDS, TITLE, Summary
@@ -103,9 +103,10 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
     this = run.run_of(request.config)
     try:
         with uncounted():
-            found = given() or lifetime.obtain(this.name, this.pid, lambda text: say(request.config, text))
+            found = from_environment() or lifetime.obtain(this.name, this.pid, lambda text: say(request.config, text))
     except ClusterUnavailable as error:
         absent(str(error))
+    # For the programs that tests start, too.
     os.environ.update(found.proxy_bypass())
     return found
 

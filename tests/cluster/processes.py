@@ -26,6 +26,7 @@ class Processes:
         self.ended = threading.Event()
         self._failure = ""
         launcher = [sys.executable, "-m", "tests.cluster.launcher", "--node" if namespaces else "--plain"]
+        # With the death of unshare its child is killed, and with that, the first process of the namespace, all in it.
         unshare = ["unshare", "--mount", "--net", "--pid", "--ipc", "--fork", "--kill-child=KILL", "--"]
         (directory / "logs").mkdir()
         (directory / "tmp").mkdir()
@@ -113,6 +114,7 @@ def entrance(pid: int) -> tuple[str, ...]:
 def end_with(pid: int, ended: Callable[[], None]) -> None:
     """Call `ended`, in a thread, when process `pid` is gone."""
     try:
+        # The process need not be a child of ours, so there is nothing to wait() for.
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         ended()

@@ -69,6 +69,7 @@ def _build(server: str, tar: Path, say: Callable[[str], None]) -> Path:
         given = {"BASE": BASE, "SERVER": server, "PROGRAMS": "none"}
         arguments = [f"--build-arg={name}={value}" for name, value in given.items()]
         buildah("bud", "--quiet", *arguments, "--tag", reference(server), str(context))
+        # Renamed when it is complete, so that a build cut short is made again.
         partial = tar.with_suffix(f".{os.getpid()}")
         buildah("push", "--quiet", reference(server), f"docker-archive:{partial}:{reference(server)}")
     for stale in _by_age(tar.parent.glob(f"kmcp-{server}-*.tar"))[KEPT - 1 :]:
@@ -90,6 +91,7 @@ def _base(say: Callable[[str], None]) -> Path:
     with tempfile.TemporaryDirectory() as folder, _storage() as buildah:
         root = Path(folder) / "root"
         _run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", RELEASE, str(root)])
+        # Behind a proxy that opens TLS, pip in the image trusts nobody else.
         if Path(AUTHORITIES).is_file():
             shutil.copy(AUTHORITIES, root / AUTHORITIES.lstrip("/"))
         _run(["tar", "-C", str(root), "-cf", f"{folder}/root.tar", "."])

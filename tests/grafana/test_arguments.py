@@ -101,16 +101,16 @@ async def test_an_identifier_of_another_action_is_told_apart(
             {"action": "create_user", "spec": {"password": "long-enough"}},
             "create_user needs login or email",
         ),
-        ("grafana_annotation_management", {"action": "get", "start": "yesterday"}, "'yesterday' is no time"),
+        ("grafana_annotation_management", {"action": "get", "start": "yesterday"}, "'yesterday' is not a valid time"),
         (
             "grafana_annotation_management",
             {"action": "create", "spec": {"text": "x", "time": "soon"}},
-            "spec.time: 'soon' is no time",
+            "spec.time: 'soon' is not a valid time",
         ),
         (
             SOURCE,
             {"action": "query", "uid": "prom", "start": "now", "end": "now-1h", "spec": {}},
-            "start: it is not before end",
+            "start: must be before end",
         ),
         (
             "grafana_misc_management",
@@ -128,18 +128,18 @@ async def test_an_identifier_of_another_action_is_told_apart(
         (
             "grafana_misc_management",
             {"action": "create_snapshot", "spec": {"uid": "web", "dashboard": {"title": "x"}}},
-            "two ways to say the same",
+            "exclude each other",
         ),
         (DASHBOARD, {"action": "update", "uid": "web", "spec": {"message": "x"}}, "needs operations or dashboard"),
         (
             DASHBOARD,
             {"action": "create", "spec": {"dashboard": {"id": 3, "title": "x"}}},
-            "id is of an existing dashboard",
+            "id belongs to an existing dashboard",
         ),
         (
             DASHBOARD,
             {"action": "update_permissions", "uid": "web", "spec": {"items": [{"permission": 1}]}},
-            "exactly one of role, teamId, userId",
+            "exactly one of role, teamId and userId",
         ),
         (
             DASHBOARD,

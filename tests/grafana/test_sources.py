@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.grafana.conftest import connected
+from tests.grafana.conftest import as_service_account, connected
 from tests.grafana.every_action import SOURCE
 from tests.grafana.standin import StandIn
+from tests.grafana.standin.identity import EDITOR_TOKEN, VIEWER_TOKEN
 from tests.grafana.world import SECRET, World
 from tests.mcp import ToolCaller
 
@@ -91,7 +92,7 @@ async def test_log_lines_come_as_lines(tools: ToolCaller, world: World) -> None:
 async def test_an_empty_answer_is_explained(tools: ToolCaller, world: World) -> None:
     assert "Nothing matches" in (await tools.ok(QUERY, query="nothing"))["hint"]
     empty = await tools.ok(SOURCE, action="query", uid="prom", spec={"expr": "nothing"})
-    assert "found nothing" in empty["hint"]
+    assert "returned nothing" in empty["hint"]
 
 
 async def test_what_the_data_source_says_against_a_query_reaches_the_caller(tools: ToolCaller, world: World) -> None:
@@ -102,6 +103,23 @@ async def test_what_the_data_source_says_against_a_query_reaches_the_caller(tool
         error = await tools.fails(tool, **arguments)
         assert (error["code"], error["backend"]) == ("bad_argument", "prometheus")
         assert "1:8: parse error" in error["message"]
+
+
+@pytest.mark.parametrize("token", [VIEWER_TOKEN, EDITOR_TOKEN], ids=["viewer", "editor"])
+async def test_who_may_not_read_data_sources_can_query_them(
+    token: str, address: str, grafana: StandIn, world: World
+) -> None:
+    async with connected(address, **as_service_account(token)) as caller:
+        assert (await caller.ok(QUERY, query="up"))["datasource"] == "Prometheus", "the default one"
+        assert (await caller.ok(QUERY, query="up", datasource="prom"))["returned"] == 3
+        assert (await caller.ok(QUERY, query='{app="web"}', datasource="Loki", limit=3))["datasource_type"] == "loki"
+        assert (await caller.ok(SOURCE, action="query", uid="prom", spec={"expr": "up"}))["returned"] == 3
+        listed = await caller.ok(SOURCE, action="list")
+        assert [row["uid"] for row in listed["items"]] == ["sql", "loki", "prom"]
+        assert "did you mean prom" in (await caller.fails(QUERY, query="up", datasource="promm"))["message"]
+        assert "did you mean prom" in (await caller.fails(SOURCE, action="query", uid="promm", spec={}))["message"]
+        error = await caller.fails(SOURCE, action="get", uid="prom")
+    assert (error["code"], "datasources:read" in error["hint"]) == ("forbidden", True)
 
 
 async def test_other_plugins_are_queried_in_their_own_fields(tools: ToolCaller, world: World) -> None:

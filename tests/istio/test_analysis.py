@@ -179,7 +179,7 @@ async def test_nothing_to_find(unaided: ToolCaller, api: KubeApi, namespace: str
     body = {"metadata": {"labels": {"istio-injection": "disabled"}}}
     await api.send("PATCH", f"/api/v1/namespaces/{namespace}", (), body, "application/merge-patch+json")
     told = await unaided.ok("istio_analyze_cluster_configuration", namespace=namespace)
-    assert (told["items"], told["hint"]) == ([], f"Nothing was found in namespace {namespace}.")
+    assert (told["items"], told["hint"]) == ([], f"No faults were found in namespace {namespace}.")
     absent = await unaided.fails("istio_analyze_cluster_configuration", namespace=f"{namespace}x")
     assert (absent["code"], absent["hint"]) == ("not_found", f"did you mean {namespace}?")
 

@@ -149,7 +149,7 @@ async def test_an_answer_that_is_no_dump(tools: ToolCaller, api: KubeApi, namesp
     await recorded(api, namespace, ztunnel_pod("ztunnel-x", proxy_image), {"config_dump": "[]"})
     broken = await tools.fails("istio_ztunnel_config", config_type="workload")
     assert broken["code"] == "unavailable"
-    assert "no config dump" in broken["message"]
+    assert "did not answer with a config dump" in broken["message"]
 
 
 async def test_a_cluster_without_ztunnel(api: KubeApi, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ async def test_a_cluster_without_ztunnel(api: KubeApi, tmp_path: Path) -> None:
         async with Client(assemble(SERVER, settings, patient())) as client:
             absent = await ToolCaller(client).fails("istio_ztunnel_config")
     assert absent["code"] == "unavailable"
-    assert "no ztunnel runs in this cluster" in absent["message"]
+    assert "no ztunnel is running in this cluster" in absent["message"]
     assert "istio_install_istio profile=ambient" in absent["hint"]
     assert "istio_proxy_config" in absent["hint"]
 

@@ -44,6 +44,7 @@ from kmcp_runtime import (
     unavailable,
     unpublished,
 )
+from kmcp_runtime.hints import by_tool
 
 
 class ShelfSettings(Settings):
@@ -86,7 +87,12 @@ class Waited(Result):
     seconds: float
 
 
-@tool(Effect.READ, needs=(Rule("", ("books",), ("list",)),), renamed={"maxItems": "limit", "bookName": "name"})
+@tool(
+    Effect.READ,
+    shows="objects",
+    needs=(Rule("", ("books",), ("list",)),),
+    renamed={"maxItems": "limit", "bookName": "name"},
+)
 async def shelf_list(limit: Limit = 100, cursor: Cursor = None, shelf: Shelf = injected()) -> Books:
     """List the books, by name."""
     start = int(cursors.decode(cursor, {})["o"]) if cursor else 0
@@ -107,7 +113,7 @@ async def shelf_list(limit: Limit = 100, cursor: Cursor = None, shelf: Shelf = i
 async def shelf_read(name: Name, shelf: Shelf = injected()) -> Text:
     """Read one book."""
     if name not in shelf.books:
-        raise not_found(f"no book {name!r}", "shelf_list names them")
+        raise not_found(f"no book {name!r}", by_tool("objects", "names them"))
     return Text(text=shelf.books[name])
 
 

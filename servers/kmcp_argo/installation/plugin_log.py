@@ -9,14 +9,12 @@ from datetime import UTC, datetime
 
 from kmcp_argo.client import Argo
 from kmcp_argo.installation.deployments import CONTAINER, LABEL, find_controllers
-from kmcp_runtime import unavailable
+from kmcp_runtime import go_seconds, unavailable
 from kmcp_runtime.kube import objects
 
 LARGEST_LOG = 4 << 20
 """Bytes that are read of a log."""
 _POLL_SECONDS = 1.0
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|us|µs|ns|m|s)")
-_UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
 @dataclass
@@ -58,12 +56,11 @@ def loading(log: Iterable[str], plugin: str) -> Loading:
 
 
 def seconds_of(duration: str) -> float | None:
-    """Seconds of a Go duration such as `734.5ms` or `1m2.3s`."""
-    parts = _DURATION.findall(duration)
-    # Go joins the parts without spaces; a rest that is none of them means another format.
-    if not parts or "".join(number + unit for number, unit in parts) != duration:
+    """Seconds of a duration as Go prints it, `734.5ms` or `1m2.3s`; None for another format."""
+    try:
+        return round(go_seconds(duration), 6)
+    except ValueError:
         return None
-    return round(sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts), 6)
 
 
 async def find_controller_pod(argo: Argo, namespace: str) -> objects.Object:

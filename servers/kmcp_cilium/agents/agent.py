@@ -1,4 +1,4 @@
-"""One agent that can be asked: its command line run in its container, its answers as data, its failures explained."""
+"""One agent: its command line is run in its container, its answers are read as data, its failures explained."""
 
 import asyncio
 import json
@@ -13,11 +13,11 @@ from kmcp_runtime.kube.execution import Execution, execute
 
 PROGRAM = "cilium-dbg"
 OLD_PROGRAM = "cilium"
-"""The name up to 1.14."""
+"""The name of the program up to Cilium 1.14."""
 AT_ONCE = 16
-"""Agents that one server asks at the same time."""
+"""Commands that one server runs at the same time."""
 SECONDS = 20.0
-"""For one command."""
+"""The deadline of one command."""
 LARGEST = 48 << 20
 _MISSING = 127
 
@@ -29,12 +29,13 @@ class Memory:
     homes: dict[KubeApi, str] = field(default_factory=dict)
     versions: dict[tuple[str, str, str], str] = field(default_factory=dict)
     programs: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    # One limit for all calls of the server, not one for each call.
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
 
 @dataclass(frozen=True)
 class Agent:
-    """One Ready agent that can be asked."""
+    """One Ready agent, or a Ready pod beside the agents."""
 
     api: KubeApi
     pod: AgentPod
@@ -46,13 +47,14 @@ class Agent:
         return self.pod.node
 
     async def call_json(self, *words: str) -> Any:
-        """The one JSON document that a command answers with `-o json`."""
+        """The JSON document that a command prints with `-o json`."""
+        # Flags after -- would be taken for operands.
         at = words.index("--") if "--" in words else len(words)
         words = (*words[:at], "-o", "json", *words[at:])
         return parsed(await self.call(*words), self._shown(words))
 
     async def call_json_or(self, codes: tuple[Code, ...], otherwise: Any, *words: str) -> Any:
-        """The document, or `otherwise` where the agent fails with one of these codes: absence is an answer."""
+        """The document, or `otherwise` where the agent fails with one of these codes, such as `not_found`."""
         try:
             return await self.call_json(*words)
         except ToolFailure as failure:
@@ -61,7 +63,8 @@ class Agent:
             return otherwise
 
     async def call(self, *words: str, seconds: float = SECONDS) -> str:
-        """What a command writes to its standard output."""
+        """The standard output of a command; a command that fails raises a `ToolFailure`."""
+        # Cobra answers an unknown subcommand with its help and exit code 0, so a removed command must not be run.
         gone = await self.find_removal(*words)
         if gone is not None:
             raise gone.failure(await self.read_version())
@@ -69,12 +72,13 @@ class Agent:
         stdout = ended.stdout.decode(errors="replace")
         if ended.exit_code != 0:
             raise self.failure(words, ended)
+        # The same for a command whose removal is not known here yet.
         if failures.is_help(stdout):
             raise failures.misunderstood(self._shown(words))
         return stdout
 
     async def find_removal(self, *words: str) -> removals.Removal | None:
-        """Why this agent's version no longer has a command; None when it has it."""
+        """The removal of a command that this agent's version no longer has; None when it has it."""
         gone = removals.removal_of(words)
         if gone is None:
             return None
@@ -82,23 +86,25 @@ class Agent:
         return gone if version is None or version >= gone.since else None
 
     async def read_version(self) -> str:
-        """The agent's version, such as `1.19.5`; its program's where the agent does not answer."""
+        """The agent's version, such as `1.19.5`; that of its program where the agent does not answer."""
         if self.pod.key not in self.memory.versions:
             words = ("version", "-o", "json")
-            told = parsed(await self.call(*words), self._shown(words))
-            version = (told.get("Daemon") or {}).get("Version") or (told.get("Client") or {}).get("Version")
+            document = parsed(await self.call(*words), self._shown(words))
+            version = (document.get("Daemon") or {}).get("Version") or (document.get("Client") or {}).get("Version")
             self.memory.versions[self.pod.key] = str(version or "an unknown version")
         return self.memory.versions[self.pod.key]
 
     async def run(self, program: str, *words: str, seconds: float = SECONDS) -> Execution:
-        """A program of the agent's container, ended; argv as given, no shell."""
+        """Run a program in the agent's container, without a shell; the caller reads its exit code."""
+        # The older name is remembered, so that only the first command of an agent is tried twice.
         name = self.memory.programs.get(self.pod.key, program) if program == PROGRAM else program
         ended = await self._execute(name, words, seconds)
+        # The container runtime reports 127 with a message of its own; a program may exit with 127 itself.
         if ended.exit_code == _MISSING and ended.problem and name == PROGRAM:
             self.memory.programs[self.pod.key] = OLD_PROGRAM
             ended = await self._execute(OLD_PROGRAM, words, seconds)
         if ended.problem:
-            raise unavailable(f"{program} cannot be run {self.where}: {ended.problem}", self.look)
+            raise unavailable(f"could not run {program} {self.where}: {ended.problem}", self.look)
         return ended
 
     @property
@@ -112,29 +118,31 @@ class Agent:
 
     async def _execute(self, program: str, words: tuple[str, ...], seconds: float) -> Execution:
         namespace, name = self.pod.namespace, self.pod.name
+        # Each command is a stream through the API server and a process on the node.
         async with self.memory.slots:
             ended = await execute(self.api, namespace, name, self.container, (program, *words), None, seconds, LARGEST)
         if ended.timed_out:
             raise timed_out(
-                f"`{program} {words[0]}` did not end within {seconds:.0f} s {self.where}",
+                f"`{program} {words[0]}` did not finish within {seconds:.0f} s {self.where}",
                 self.look,
                 backend=failures.BACKEND,
             )
         if ended.truncated:
-            raise too_large(f"`{program} {words[0]}` answered more than {LARGEST >> 20} MiB {self.where}")
+            raise too_large(f"`{program} {words[0]}` printed more than {LARGEST >> 20} MiB {self.where}")
         return ended
 
     def failure(self, words: tuple[str, ...], ended: Execution) -> ToolFailure:
-        """What a command that ended with an error says, as a failure."""
+        """What a failed command says, as a failure."""
         stdout, stderr = (stream.decode(errors="replace") for stream in (ended.stdout, ended.stderr))
         return failures.failed(self._shown(words), stdout, stderr, ended.exit_code, self.where, self.look)
 
     def _shown(self, words: tuple[str, ...]) -> str:
+        # Two words name the command; what follows are operands, which do not belong in a message.
         return " ".join((PROGRAM, *words[:2]))
 
 
 def parsed(text: str, command: str) -> Any:
-    """A command's answer as data."""
+    """A command's JSON output as data."""
     try:
         return json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What agents answer: one document, or one from each of many nodes with those that did not answer."""
+"""Answers of many nodes, with the nodes that did not answer."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 class Unreachable(BaseModel):
-    """A node whose agent did not answer, and why."""
+    """A node whose agent did not answer, and the reason."""
 
     node: str
     code: str
@@ -40,12 +40,12 @@ class Answers(Generic[Answer]):
 
 
 class Spread(Result):
-    """A result that several nodes contribute to."""
+    """A result with contributions from several nodes."""
 
     unreachable: list[Unreachable] | None = Field(default=None, description="Nodes that did not answer")
 
 
 class SpreadPage(Page[Item], Generic[Item]):
-    """A list that several nodes contribute to."""
+    """A list with contributions from several nodes."""
 
     unreachable: list[Unreachable] | None = Field(default=None, description="Nodes that did not answer")

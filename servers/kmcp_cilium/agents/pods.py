@@ -1,4 +1,4 @@
-"""Which agents a cluster has: the pods `k8s-app=cilium`, read as a table, and which of them a call means."""
+"""The agents' pods (`k8s-app=cilium`), and which of them a call means."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ SELECTOR = "k8s-app=cilium"
 CONTAINER = "cilium-agent"
 USUAL_NAMESPACE = "kube-system"
 _NAMED = 10
-"""Nodes that a hint names."""
+"""How many nodes a hint names."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class AgentPod:
     namespace: str
     name: str
     state: str
-    """The pod's status in a word, with its ready containers: `Running 1/1`."""
+    """The pod's status with its ready containers: `Running 1/1`."""
     restarts: str
     ip: str
-    """The node's address too: agents use the node's own network."""
+    """Also the node's address, since agents use the node's own network."""
 
     @property
     def ready(self) -> bool:
@@ -36,33 +36,37 @@ class AgentPod:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """Changes with every start of the agent."""
+        """A key that changes with every start of the agent."""
         return self.namespace, self.name, self.restarts
 
 
 async def find_home(api: KubeApi) -> str | None:
-    """The namespace that agents run in; None when there are none."""
+    """The namespace of the agents; None when there are none."""
     query = (("labelSelector", SELECTOR), ("limit", "50"))
     found = await api.get("/api/v1/pods", query, FORMS["names"])
     namespaces = sorted({item["metadata"]["namespace"] for item in found["items"] or ()})
     if not namespaces:
         return None
+    # Where several namespaces have agents, those of kube-system are the ones of a usual installation.
     if USUAL_NAMESPACE in namespaces:
         return USUAL_NAMESPACE
     if len(namespaces) > 1:
         raise unavailable(
-            f"agents of Cilium run in several namespaces: {', '.join(namespaces)}",
-            "set KMCP_CILIUM_NAMESPACE to the one that is meant",
+            f"Cilium agents run in several namespaces: {', '.join(namespaces)}",
+            "set KMCP_CILIUM_NAMESPACE to the right one",
         )
     return str(namespaces[0])
 
 
 async def list_pods(api: KubeApi, namespace: str, selector: str = SELECTOR) -> list[AgentPod]:
-    """Every agent's pod (or those of a companion), by node."""
+    """The pods that a selector matches, by node; by default those of the agents."""
+    # A table without objects: a row each instead of whole pods, of which a large cluster has thousands.
     query = (("labelSelector", selector), ("includeObject", "None"), ("resourceVersion", "0"))
     table = await api.get(f"/api/v1/namespaces/{namespace}/pods", query, FORMS["table"])
+    # Columns by name: their order is the API server's own.
     columns = [column["name"].lower() for column in table.get("columnDefinitions") or ()]
     rows = [dict(zip(columns, row["cells"], strict=False)) for row in table.get("rows") or ()]
+    # Ready pods first: during an update a node has two.
     return sorted((_pod(namespace, row) for row in rows), key=lambda pod: (pod.node, not pod.ready, pod.name))
 
 
@@ -72,6 +76,7 @@ def _pod(namespace: str, row: Mapping[str, Any]) -> AgentPod:
         namespace=namespace,
         name=row["name"],
         state=f"{row['status']} {row['ready']}",
+        # The column shows "3 (5m ago)" after a restart.
         restarts=str(row["restarts"]).split(" ")[0],
         ip=row["ip"],
     )
@@ -84,7 +89,7 @@ def on_node(pods: Sequence[AgentPod], node: str) -> AgentPod:
         names = sorted({pod.node for pod in pods})
         near = nearest(node, names)
         hint = f"did you mean {', '.join(near)}?" if near else f"agents run on {_some(names)}"
-        raise not_found(f"node_name: no agent of Cilium on a node {node!r}", hint)
+        raise not_found(f"node_name: no Cilium agent on node {node!r}", hint)
     if not there[0].ready:
         raise not_ready(there[0])
     return there[0]
@@ -98,10 +103,11 @@ def first_ready(pods: Sequence[AgentPod]) -> AgentPod:
 
 
 def only(pods: Sequence[AgentPod]) -> AgentPod:
-    """The one agent there is; with several the caller must say which node is meant."""
+    """The only agent; with several the caller must name a node."""
     if len({pod.node for pod in pods}) > 1:
         raise bad_argument(
-            f"node_name: required, {len(pods)} nodes run an agent", f"nodes: {_some(sorted({p.node for p in pods}))}"
+            f"node_name: required, since {len(pods)} nodes run an agent",
+            f"nodes: {_some(sorted({p.node for p in pods}))}",
         )
     return first_ready(pods)
 
@@ -116,7 +122,7 @@ def not_ready(pod: AgentPod) -> ToolFailure:
 def absent(namespace: str) -> ToolFailure:
     return unavailable(
         f"Cilium is not installed: no pod {SELECTOR} in namespace {namespace}",
-        "cilium_install_cilium installs it; KMCP_CILIUM_NAMESPACE says where it runs",
+        "cilium_install_cilium installs it; set KMCP_CILIUM_NAMESPACE if it runs elsewhere",
     )
 
 

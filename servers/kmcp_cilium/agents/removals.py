@@ -1,6 +1,6 @@
 """Commands that `cilium-dbg` no longer has, from which version on, and what replaces them.
 
-Under a known group an unknown subcommand prints help and exits 0, so such a command must not be run at all.
+Under a known group an unknown subcommand prints its help and exits with 0, so a removed command must not be run.
 """
 
 import re
@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from kmcp_runtime import ToolFailure, unavailable
 
 Version = tuple[int, int]
-"""Major and minor: commands come and go with minor versions."""
+"""Major and minor, with which commands are added and removed."""
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 
 _SERVICES = (
     "the load balancer follows Services and EndpointSlices",
     "change the Service or its EndpointSlices: k8s_patch_resource resource_type=services",
 )
-_RECORDER = ("upstream's advice is tcpdump on the node", "cilium_hubble_observe shows flows")
+_RECORDER = ("upstream recommends tcpdump on the node", "cilium_hubble_observe shows flows")
 
 
 @dataclass(frozen=True)
 class Removal:
-    """A command, the first version without it, why, and the next step."""
+    """A removed command: the first version without it, what replaces it, and the next step."""
 
     command: tuple[str, ...]
     since: Version
@@ -53,11 +53,11 @@ REMOVALS = (
 
 
 def removal_of(words: Sequence[str]) -> Removal | None:
-    """What is known of a command that some version no longer has."""
+    """The removal of a command; None for a command that every version has."""
     return next((gone for gone in REMOVALS if tuple(words[: len(gone.command)]) == gone.command), None)
 
 
 def minor(version: str) -> Version | None:
-    """Major and minor of `1.19.5` or `v1.20.0-pre.1`; None when it is no version."""
+    """Major and minor of `1.19.5` or `v1.20.0-pre.1`; None for anything else."""
     found = _VERSION.match(version)
     return (int(found[1]), int(found[2])) if found else None

@@ -1,4 +1,4 @@
-"""Values of the chart for each way of forwarding packets, and other networks that stand in the way of Cilium's."""
+"""Values of the chart for each datapath mode, and the DaemonSets of other networks that conflict with Cilium."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -20,6 +20,7 @@ _VALUES: Mapping[Mode, Mapping[str, Any]] = {
     "azure": {"ipam.mode": "azure", "azure.enabled": True},
     "aks-byocni": {"aksbyocni.enabled": True},
 }
+# Without encapsulation Cilium must know what not to masquerade, or how to reach other nodes.
 _DIRECT = ("ipv4NativeRoutingCIDR", "autoDirectNodeRoutes")
 _AZURE = ("azure.subscriptionID", "azure.tenantID", "azure.clientID", "azure.clientSecret")
 OTHERS = (
@@ -34,23 +35,23 @@ OTHERS = (
     "ovnkube-node",
     "weave-net",
 )
-"""DaemonSets of other networks."""
+"""Names of the DaemonSets of other networks."""
 
 
 def values_of(mode: Mode, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What a mode needs; `bad_argument` asks for what only the caller knows."""
+    """The values of a mode; `bad_argument` names the values that only the caller knows."""
     if mode == "native" and not any(value_at(given, path) for path in _DIRECT):
         raise bad_argument(
-            "datapath_mode: native needs to know which addresses are routed without encapsulation",
-            "give values.ipv4NativeRoutingCIDR (the pods' range), or values.autoDirectNodeRoutes=true where all nodes "
-            "share a network",
+            "datapath_mode: native needs the addresses that are routed without encapsulation",
+            "set values.ipv4NativeRoutingCIDR (the range of the pods), or values.autoDirectNodeRoutes=true where all "
+            "nodes share a network",
         )
     missing = [path for path in _AZURE if not value_at(given, path)] if mode == "azure" else []
     if missing:
-        raise bad_argument(f"datapath_mode: azure needs {', '.join(missing)}", "give them as values")
+        raise bad_argument(f"datapath_mode: azure needs {', '.join(missing)}", "set them in values")
     return nested(_VALUES[mode])
 
 
 def in_the_way(names: Iterable[str]) -> list[str]:
-    """Those of these DaemonSets that are another network."""
+    """The DaemonSets among these names that belong to another network."""
     return sorted(set(names) & set(OTHERS))

@@ -1,4 +1,4 @@
-"""Cilium's release of its chart: what it is, and values of it changed."""
+"""The Helm release of Cilium: reading it, and changing its values."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from kmcp_runtime.helm.release import Release
 
 NAME = "cilium"
 SECONDS = 150.0
-"""For tools that change a release and do not wait for its pods."""
+"""Deadline of tools that change a release without waiting for its pods."""
 HELM_SECONDS = 120
 _MOST_OBJECTS = 60
 
@@ -28,7 +28,7 @@ class ChangedValue(BaseModel):
 
 
 class ChangedObject(BaseModel):
-    """An object that differs from the revision before."""
+    """An object that differs from the previous revision."""
 
     kind: str
     name: str
@@ -36,7 +36,7 @@ class ChangedObject(BaseModel):
 
 
 class ReleaseChange(Body):
-    """A new revision of the release, or the one that would be."""
+    """A new revision of the release, or with dry_run the one that would be made."""
 
     cuttable = "objects"
 
@@ -46,10 +46,10 @@ class ReleaseChange(Body):
     status: str
     chart_version: str
     app_version: str | None = None
-    result: str = Field(description="What happened, in a word")
+    result: str = Field(description="What happened")
     changed: bool
-    values: list[ChangedValue] = Field(description="Values that were changed")
-    objects: list[ChangedObject] = Field(description="Objects that differ from the revision before")
+    values: list[ChangedValue] = Field(description="Values that changed")
+    objects: list[ChangedObject] = Field(description="Objects that differ from the previous revision")
     restarts_agents: bool | None = Field(default=None, description="True when the agents' pods change")
     timed_out: bool | None = Field(default=None, description="True when it was not ready in time")
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
@@ -57,7 +57,7 @@ class ReleaseChange(Body):
 
 
 async def find_release(cilium: Cilium) -> Release | None:
-    """The release, None when Cilium was not installed with Helm here."""
+    """The release; None when Cilium was not installed with Helm here."""
     namespace = await cilium.find_namespace()
     return await cilium.helm.releases(cilium).find(namespace, NAME)
 
@@ -68,13 +68,13 @@ async def read_release(cilium: Cilium) -> Release:
     if release is None or release.status == "uninstalled":
         raise unavailable(
             f"no release {NAME} in namespace {await cilium.find_namespace()}: Cilium was not installed with Helm there",
-            "cilium_install_cilium installs it; KMCP_CILIUM_NAMESPACE says where it is",
+            "cilium_install_cilium installs it; set KMCP_CILIUM_NAMESPACE if it is elsewhere",
         )
     return release
 
 
 async def change_values(cilium: Cilium, release: Release, values: Mapping[str, Any], dry_run: bool) -> ReleaseChange:
-    """The same chart with some values changed; nothing is run where they are as wanted already."""
+    """Upgrade to the same chart with some values changed; without a change nothing is run."""
     changed = differing(release.values(), values)
     if not changed:
         return _unchanged(release, dry_run)
@@ -92,7 +92,8 @@ async def plan_upgrade(
     wait: bool = False,
     timeout_seconds: int = HELM_SECONDS,
 ) -> Upgrade:
-    """An upgrade that keeps the values that were given before, or an installation."""
+    """An upgrade that keeps the values set before, or an installation where there is no release."""
+    # New defaults of a newer chart must apply, under the values that someone has set.
     mode: ValuesMode = "reset_then_reuse" if before else "default"
     return Upgrade(
         name=NAME,
@@ -120,6 +121,7 @@ def answer(
         changed=not dry_run,
         values=changed,
         objects=objects[:_MOST_OBJECTS],
+        # The chart has about as many objects; more are rarely of interest.
         truncated=len(objects) > _MOST_OBJECTS,
         restarts_agents=any(each.kind == "DaemonSet" and each.name == NAME for each in objects),
         dry_run=dry_run or None,
@@ -145,22 +147,23 @@ def _description(release: Release) -> dict[str, Any]:
 
 
 async def _keep_version(cilium: Cilium, release: Release) -> str | None:
-    """The version to ask for so that only values change; a chart on this machine must be that one."""
+    """The version to request so that only values change; a local chart must have that version."""
     chart = await cilium.helm.charts.resolve(cilium.call, cilium.settings.cilium_chart, None)
+    # A repository has every version, a folder only its own.
     if not chart.local:
         return release.chart_version
     there = str((read_yaml(await cilium.helm.show(cilium.call, chart, "chart")) or {}).get("version"))
     if there != release.chart_version:
         raise conflict(
             f"the release runs chart {release.chart_version}, and the chart at {cilium.settings.cilium_chart} is "
-            f"{there}: a change of values would change the version too",
+            f"{there}: changing values would also change the version",
             "cilium_upgrade_cilium changes the version; KMCP_CILIUM_CHART names the chart",
         )
     return None
 
 
 def differing(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[ChangedValue]:
-    """The wanted values that are others now, by path."""
+    """The wanted values that differ from the present ones, by path."""
     return [
         ChangedValue(path=path, before=old, after=new)
         for path, new in _leaves(wanted)
@@ -169,7 +172,7 @@ def differing(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Chan
 
 
 def value_at(values: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path, None where a step is missing."""
+    """The value at a dotted path; None where a step is missing."""
     node: Any = values
     for step in path.split("."):
         node = node.get(step) if isinstance(node, Mapping) else None
@@ -177,7 +180,7 @@ def value_at(values: Mapping[str, Any], path: str) -> Any:
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by dotted path as Helm takes them."""
+    """Values by dotted path, as the nested map that Helm takes."""
     result: dict[str, Any] = {}
     for path, value in values.items():
         *steps, last = path.split(".")
@@ -198,7 +201,7 @@ def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def late(failure: ToolFailure, before: Release | None, after: Release | None) -> bool:
-    """Whether a deadline passed with the new revision applied: the state so far is the answer."""
+    """Whether a deadline passed after the new revision was applied, so that the state so far is the answer."""
     if failure.code != "timed_out" or after is None:
         return False
     return before is None or after.revision != before.revision

@@ -1,4 +1,4 @@
-"""Cilium's own workloads: what should run, what does, and in which version."""
+"""Cilium's own workloads: how many pods should run and do run, and in which version."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,14 +26,14 @@ class Component(BaseModel):
 
 
 class Coverage(BaseModel):
-    """Pods in Cilium's care."""
+    """How many pods Cilium manages."""
 
     managed: int = Field(description="Endpoints of pods")
-    pods: int = Field(description="Running pods that have a network of their own")
+    pods: int = Field(description="Running pods outside the host network")
 
 
 async def list_components(cilium: Cilium) -> list[Component]:
-    """Those of Cilium's workloads that this cluster has."""
+    """The workloads of Cilium that this cluster has."""
     namespace = await cilium.find_namespace()
     sets = await cilium.listed("daemonsets.apps", namespace)
     deployments = await cilium.listed("deployments.apps", namespace)
@@ -42,8 +42,9 @@ async def list_components(cilium: Cilium) -> list[Component]:
 
 
 def versions(found: list[Component]) -> dict[str, str]:
-    """Versions by part, as the tags of images tell them."""
+    """Versions by part, from the tags of images."""
     return {
+        # Charts pin images as tag@digest.
         _VERSIONED[each.name]: each.image.partition("@")[0].rpartition(":")[2]
         for each in found
         if each.name in _VERSIONED and each.image
@@ -51,7 +52,7 @@ def versions(found: list[Component]) -> dict[str, str]:
 
 
 async def read_configuration(cilium: Cilium) -> dict[str, str]:
-    """ConfigMap cilium-config; empty where Cilium is configured in another way."""
+    """The data of ConfigMap cilium-config; empty where there is none."""
     path = f"/api/v1/namespaces/{await cilium.find_namespace()}/configmaps/cilium-config"
     try:
         return dict((await cilium.api.get(path)).get("data") or {})
@@ -62,8 +63,8 @@ async def read_configuration(cilium: Cilium) -> dict[str, str]:
 
 
 def features(configuration: Mapping[str, str]) -> dict[str, str]:
-    """What is switched on, as the configuration says."""
-    told = {
+    """The main features in the configuration, and their modes."""
+    found = {
         "ipam": configuration.get("ipam"),
         "routing": _routing(configuration),
         "kube_proxy_replacement": configuration.get("kube-proxy-replacement"),
@@ -71,11 +72,12 @@ def features(configuration: Mapping[str, str]) -> dict[str, str]:
         "hubble": _switch(configuration.get("enable-hubble")),
         "cluster_mesh": f"{configuration.get('cluster-name', 'default')} (id {configuration.get('cluster-id', '0')})",
     }
-    return {name: value for name, value in told.items() if value}
+    return {name: value for name, value in found.items() if value}
 
 
 async def count_coverage(cilium: Cilium) -> Coverage:
-    """How many pods are endpoints of Cilium. Counted in tables without objects: a row each."""
+    """How many running pods are endpoints of Cilium."""
+    # Pods in the host network have no endpoint, and those that ended have lost theirs.
     running = "spec.hostNetwork=false,status.phase=Running"
     pods = await _count_rows(cilium.api, "/api/v1/pods", (("fieldSelector", running),))
     managed = await _count_rows(cilium.api, "/apis/cilium.io/v2/ciliumendpoints")
@@ -84,6 +86,7 @@ async def count_coverage(cilium: Cilium) -> Coverage:
 
 async def _count_rows(api: KubeApi, path: str, query: tuple[tuple[str, str], ...] = ()) -> int:
     try:
+        # Counted in a table without objects: a row for each pod instead of the pod.
         table = await api.get(path, (*query, ("includeObject", "None"), ("resourceVersion", "0")), FORMS["table"])
     except StatusFailure as failure:
         if failure.http_status != 404:

@@ -1,4 +1,4 @@
-"""Network policies as objects: which there are, whether they are valid, and which endpoints they are about."""
+"""Network policies as objects: listing them, whether they are valid, and which endpoints they select."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -36,7 +36,7 @@ async def list_objects(
 
 
 async def list_custom(cilium: Cilium, resource_type: str) -> list[dict[str, Any]]:
-    """Every object of a custom kind in the cluster; none where the kind is not installed."""
+    """Every object of a custom resource; none where the resource is not installed."""
     try:
         kind = await cilium.discovery.resolve(resource_type)
     except ToolFailure as failure:
@@ -47,7 +47,7 @@ async def list_custom(cilium: Cilium, resource_type: str) -> list[dict[str, Any]
 
 
 def invalid_because(policy: Mapping[str, Any]) -> str | None:
-    """What the condition Valid of a policy complains of; None when it is valid or was not looked at."""
+    """The message of a policy's condition Valid=False; None when it is valid or was not checked."""
     for condition in part(policy, "status").get("conditions") or ():
         if condition.get("type") == "Valid" and condition.get("status") == "False":
             return str(condition.get("message") or condition.get("reason") or "not valid")
@@ -55,17 +55,19 @@ def invalid_because(policy: Mapping[str, Any]) -> str | None:
 
 
 def affected(kind: str, policy: Mapping[str, Any], endpoints: Iterable[Mapping[str, Any]]) -> int:
-    """How many endpoints a policy applies to, by the labels of their identities."""
+    """How many endpoints a policy selects, by the labels of their identities."""
     namespace = policy["metadata"].get("namespace")
+    # A Cilium policy has one spec or a list of them.
     specs = [part(policy, "spec"), *(policy.get("specs") or ())]
     selectors = [spec.get("podSelector" if kind == "NetworkPolicy" else "endpointSelector") for spec in specs]
     labels = [_labels(part(each, "status", "identity").get("labels") or ()) for each in endpoints]
+    # A policy selects endpoints of its own namespace; a cluster-wide one those of all.
     inside = [each for each in labels if namespace is None or each.get(NAMESPACE_LABEL) == namespace]
     return sum(1 for each in inside if any(selector is not None and selects(selector, each) for selector in selectors))
 
 
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Whether a label selector holds; a key without a source (`app` instead of `k8s:app`) means any source."""
+    """Whether a label selector matches; a key without a source (`app` instead of `k8s:app`) matches any source."""
     matched = all(_value(labels, key) == value for key, value in (selector.get("matchLabels") or {}).items())
     return matched and all(_holds(each, labels) for each in selector.get("matchExpressions") or ())
 
@@ -87,6 +89,6 @@ def _value(labels: Mapping[str, str], key: str) -> str | None:
 
 
 def _labels(labels: Iterable[str]) -> dict[str, str]:
-    """`source:key=value` as key (with its source) to value."""
+    """Labels `source:key=value` as a map of `source:key` to value."""
     pairs = (label.partition("=") for label in labels)
     return {key: value for key, _, value in pairs}

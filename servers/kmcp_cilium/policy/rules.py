@@ -1,4 +1,4 @@
-"""Policy rules as agents have them, in one shape: those of 1.19 are flat, older ones hold lists of directions."""
+"""Policy rules as agents have them, in one shape for all versions."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -8,17 +8,18 @@ from pydantic import BaseModel, Field
 from kmcp_cilium.state import labels
 
 Way = Literal["ingress", "egress"]
+# In the order of the numbers that agents write (pkg/policy/types).
 _VERDICTS = ("allow", "deny", "pass")
 _NOT_PEERS = ("toPorts", "icmps", "authentication")
 
 
 class PolicyRule(BaseModel):
-    """What one rule says about one direction."""
+    """One rule for one direction."""
 
     node: str
-    policy: str | None = Field(default=None, description="The object that it comes from")
+    policy: str | None = Field(default=None, description="The object that the rule comes from")
     labels: list[str] | None = None
-    subject: str = Field(description="Endpoints that it is about")
+    subject: str = Field(description="Endpoints that the rule applies to")
     direction: Way
     verdict: str
     peers: list[str] = Field(description="Empty: nobody")
@@ -26,9 +27,10 @@ class PolicyRule(BaseModel):
     l7: list[Any] | None = None
 
 
-def entries(node: str, told: Any) -> Iterator[PolicyRule]:
+def entries(node: str, repository: Any) -> Iterator[PolicyRule]:
     """The rules of an agent's repository."""
-    for rule in told or ():
+    for rule in repository or ():
+        # From 1.19 a rule is flat, with one direction and a verdict; older ones hold lists of both directions.
         yield from _flat(node, rule) if "Subject" in rule else _nested(node, rule)
 
 
@@ -69,6 +71,7 @@ def _origin(node: str, given: Any) -> dict[str, Any]:
 
 
 def _peers(rule: Mapping[str, Any]) -> list[str]:
+    # fromEndpoints, toCIDR, fromEntities …: every field that begins with a direction but is not a port.
     lists = [value for key, value in rule.items() if key[:2] in ("fr", "to") and key not in _NOT_PEERS]
     return [labels.selector(each) for peers in lists if isinstance(peers, list) for each in peers] or (
         ["*"] if not lists else []

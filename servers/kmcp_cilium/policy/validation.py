@@ -1,4 +1,4 @@
-"""Whether the cluster's policies are valid for an agent's version: its own check, and what the cluster says of them."""
+"""Whether policies are valid for an agent's version: the agent's own check, and the objects' conditions."""
 
 import json
 import re
@@ -39,9 +39,10 @@ Verdicts = dict[tuple[str, str | None, str], Verdict]
 
 
 async def _run_preflight(agent: Agent, discovery: bool) -> Verdicts:
-    """The verdicts among the lines of the command's log; its exit code only says whether all are valid."""
+    """The verdicts in the log of `cilium-dbg preflight validate-cnp`."""
     words = ["preflight", "validate-cnp", *(("--enable-k8s-api-discovery",) if discovery else ())]
     ended = await agent.run("cilium-dbg", *words, seconds=SECONDS - _MARGIN_SECONDS)
+    # The exit code says only whether all are valid, so the verdicts are read from the log.
     text = ended.stderr.decode(errors="replace") + ended.stdout.decode(errors="replace")
     found: Verdicts = {}
     for line in text.splitlines():
@@ -49,6 +50,7 @@ async def _run_preflight(agent: Agent, discovery: bool) -> Verdicts:
         if fields.get("msg", "").startswith("Validation OK") or "validation error" in fields.get("msg", ""):
             verdict = _verdict(fields)
             found[verdict.kind, verdict.namespace, verdict.name] = verdict
+    # A failure without an invalid policy is one of the command itself.
     if ended.exit_code and not any(not each.valid for each in found.values()):
         raise agent.failure(tuple(words), ended)
     return found
@@ -71,7 +73,7 @@ def _unquoted(value: str) -> str:
 
 
 def _add_condition(verdicts: Verdicts, kind: str, policy: Mapping[str, Any]) -> None:
-    """What the cluster's own condition says of a policy that the command found nothing wrong with."""
+    """Add what the condition of a policy says that the command found nothing wrong with."""
     told = policy_objects.invalid_because(policy)
     metadata = policy["metadata"]
     key = (kind, metadata.get("namespace"), metadata["name"])

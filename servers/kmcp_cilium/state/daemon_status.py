@@ -1,4 +1,4 @@
-"""What an agent says of itself: `cilium-dbg status -o json`, narrowed to what was asked for."""
+"""An agent's status: `cilium-dbg status -o json`, narrowed to what was requested."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from kmcp_cilium.state.fields import part
 
 
 class Part(BaseModel):
-    """The state of one part of an agent, and what it says."""
+    """The state of one part of an agent, and its message."""
 
     state: str | None = None
     message: str | None = None
 
 
 class Ipam(BaseModel):
-    """Addresses for pods."""
+    """IPAM: the addresses for pods."""
 
     status: str | None = None
     allocated_ipv4: int
@@ -36,13 +36,13 @@ class Proxy(BaseModel):
 
 
 class Masquerading(BaseModel):
-    """Hiding pods behind their node's address."""
+    """Masquerading: whether traffic of pods leaves with their node's address."""
 
     enabled: bool
     mode: str | None = None
     ipv4: bool
     ipv6: bool
-    not_for: str | None = Field(default=None, description="Range that keeps its addresses")
+    not_for: str | None = Field(default=None, description="Range that is not masqueraded")
 
 
 class Remote(BaseModel):
@@ -93,7 +93,7 @@ class DaemonStatus(BaseModel):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is shown: nothing but the agent's own state, or what of everything beyond the summary."""
+    """What to show: only the agent's own state, or which details beyond the summary."""
 
     brief: bool = False
     controllers: bool = False
@@ -103,7 +103,7 @@ class Wanted:
 
 
 def daemon_status(node: str, told: Mapping[str, Any], wanted: Wanted) -> DaemonStatus:
-    """An agent's answer, typed."""
+    """The status in an agent's answer."""
     cilium = part(told, "cilium")
     state = DaemonStatus(node=node, state=cilium.get("state") or "Unknown", message=cilium.get("msg"))
     return state if wanted.brief else state.model_copy(update=_whole(told, wanted))
@@ -128,13 +128,13 @@ def _whole(told: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
 
 
 def remotes(told: Mapping[str, Any], ready_too: bool = True) -> list[Remote]:
-    """Connected clusters, or those with a fault."""
+    """The connected clusters, or only those that are not ready."""
     clusters = part(told, "cluster-mesh").get("clusters") or ()
     return [_remote(each) for each in clusters if ready_too or not each.get("ready")]
 
 
 def reachability(told: Mapping[str, Any]) -> list[Reachability]:
-    """The answer of `cilium-health status -o json`."""
+    """The nodes in an answer of `cilium-health status -o json`."""
     return [_reached(each) for each in told.get("nodes") or ()]
 
 
@@ -169,6 +169,7 @@ def _masquerading(told: Mapping[str, Any]) -> Masquerading | None:
     if not told:
         return None
     protocols = part(told, "enabledProtocols")
+    # Older agents have one field, without the family.
     not_for = told.get("snat-exclusion-cidr-v4") or told.get("snat-exclusion-cidr")
     return Masquerading(
         enabled=told.get("enabled", False),
@@ -205,12 +206,14 @@ def _reached(each: Mapping[str, Any]) -> Reachability:
         name=each.get("name") or "",
         host=_path(host),
         endpoint=_path(endpoint),
+        # Agents report nanoseconds.
         latency_ms=round(latency / 1e6, 2) if latency else None,
     )
 
 
 def _path(path: Mapping[str, Any]) -> str:
-    """`ok`, or what each probe said; `not probed` where there is no answer yet."""
+    """`ok`, or what each failed probe said; `not probed` before the first probe."""
     probes: Sequence[tuple[str, Any]] = [(name, path.get(name)) for name in ("icmp", "http") if path.get(name)]
+    # A probe without a status has succeeded.
     failed = [f"{name}: {probe['status']}" for name, probe in probes if probe.get("status")]
     return "; ".join(failed) if failed else "ok" if probes else "not probed"

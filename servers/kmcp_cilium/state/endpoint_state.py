@@ -1,4 +1,4 @@
-"""Endpoints: which one an argument means, on which node, and what is shown of it."""
+"""Endpoints: which one an argument means, on which node, and their details."""
 
 import json
 import re
@@ -26,27 +26,27 @@ PREFIXES = (
     "cilium-local",
 )
 _OF_A_POD = ("cep-name", "pod-name")
-_FORMS = "a number, namespace/pod, or cep-name:, pod-name:, ipv4:, ipv6:, cni-attachment-id: with a value"
+_FORMS = "use an ID, namespace/pod, or cep-name:, pod-name:, ipv4:, ipv6:, cni-attachment-id: with a value"
 _POD = re.compile(r"([a-z0-9.-]+)[/:]([a-z0-9.-]+)")
 MOST_ASKED = 32
-"""Other agents that are asked where an endpoint is, when it is not on the node that was named."""
+"""How many other agents are asked for an endpoint that is not on the named node."""
 _LOG_TAIL = 10
 
 
 def check_endpoint_id(value: str) -> str:
-    """Refuse what no endpoint is called."""
+    """Refuse what cannot be the name of an endpoint."""
     check_operand(value)
     prefix, colon, rest = value.partition(":")
     well_formed = value.isdigit() or _POD.fullmatch(value) or (colon and rest and prefix in PREFIXES)
     if not well_formed or re.search(r"\s|,", value):
-        raise ValueError(f"{value!r} is no endpoint: {_FORMS}")
+        raise ValueError(f"{value!r} is not an endpoint; {_FORMS}")
     if prefix in _OF_A_POD and colon and not _POD.fullmatch(rest):
-        raise ValueError(f"{value!r} names no pod: write {prefix}:namespace/name")
+        raise ValueError(f"{value!r} does not name a pod: write {prefix}:namespace/name")
     return value
 
 
 EndpointId = Annotated[
-    str, BeforeValidator(as_text), AfterValidator(check_endpoint_id), Word("Number, namespace/pod, ipv4:…, cep-name:…")
+    str, BeforeValidator(as_text), AfterValidator(check_endpoint_id), Word("ID, namespace/pod, ipv4:…, cep-name:…")
 ]
 
 
@@ -63,13 +63,13 @@ class Located:
 
     @property
     def pod(self) -> str | None:
-        """`namespace/name`, absent for the host's and the health endpoint."""
+        """`namespace/name`; None for the host's and the health endpoint."""
         namespace, name = pod_of(self.found)
         return f"{namespace}/{name}" if name else None
 
 
 async def locate(cilium: Cilium, endpoint_id: str, node: str | None) -> Located:
-    """The endpoint that is meant; a pod's node is looked up, any other needs the node where there are several."""
+    """The endpoint that is meant; the node of a pod is looked up, any other form needs it where there are several."""
     pod = _pod_in(endpoint_id)
     if pod is None:
         agent, word = await cilium.find_one_agent(node), endpoint_id
@@ -87,6 +87,7 @@ async def locate(cilium: Cilium, endpoint_id: str, node: str | None) -> Located:
 def _pod_in(endpoint_id: str) -> tuple[str, str] | None:
     prefix, _, rest = endpoint_id.partition(":")
     pod = _POD.fullmatch(rest if prefix in _OF_A_POD else endpoint_id)
+    # container:name also fits the pattern with a colon; only a slash makes a pod.
     return (pod[1], pod[2]) if pod and "/" in pod[0] else None
 
 
@@ -94,17 +95,18 @@ async def _find_node(cilium: Cilium, namespace: str, name: str) -> str:
     pod = await cilium.read_kind("pods", name, namespace)
     node = (pod.get("spec") or {}).get("nodeName")
     if not node:
-        raise not_found(f"endpoint_id: pod {namespace}/{name} is on no node yet", "it has no endpoint until it runs")
+        raise not_found(f"endpoint_id: pod {namespace}/{name} is not on a node yet", "it has no endpoint until it runs")
     if pod["spec"].get("hostNetwork"):
         raise bad_argument(
-            f"endpoint_id: pod {namespace}/{name} uses the node's own network: it has no endpoint",
-            f"the node's endpoint carries the label reserved:host on node {node}",
+            f"endpoint_id: pod {namespace}/{name} uses the host network, so it has no endpoint",
+            f"the host endpoint of node {node} has the label reserved:host",
         )
     return str(node)
 
 
 async def _explain_absence(cilium: Cilium, asked: Agent, endpoint_id: str, word: str) -> ToolFailure:
-    """Why an endpoint is not on a node: with the nodes that do have one of that name."""
+    """The failure for an endpoint that is not on a node, with the nodes that have one of that name."""
+    # One more than are asked: the agent that has already answered is among them.
     others = [agent for agent in await cilium.list_ready_agents(MOST_ASKED + 1) if agent.node != asked.node]
 
     async def has(agent: Agent) -> bool:
@@ -116,16 +118,16 @@ async def _explain_absence(cilium: Cilium, asked: Agent, endpoint_id: str, word:
 
 
 class RealisedRule(BaseModel):
-    """What the datapath of an endpoint lets through."""
+    """A rule that the datapath of an endpoint applies."""
 
     ports: str
     peers: list[str]
     l7: list[Any] | None = None
-    policies: list[str] = Field(description="Objects that say so")
+    policies: list[str] = Field(description="Policies that it comes from")
 
 
 class Controller(BaseModel):
-    """A task of the agent that keeps failing."""
+    """A controller of the agent that keeps failing."""
 
     name: str
     failures: int
@@ -158,6 +160,7 @@ class Endpoint(BaseModel):
     labels: list[str] | None = None
 
 
+# What policy-enabled says of ingress and egress (api/v1/models, EndpointPolicyEnabled).
 _POLICY = {
     "none": ("disabled", "disabled"),
     "both": ("enabled", "enabled"),
@@ -208,13 +211,13 @@ def enforcement_of(status: Mapping[str, Any]) -> tuple[str | None, str | None]:
 
 
 class Detail(Endpoint):
-    """All that matters of one endpoint."""
+    """One endpoint in detail."""
 
     mac: str | None = None
     interface: str | None = None
     disabled_labels: list[str] | None = None
     policy_revision: int | None = None
-    policy_revision_wanted: int | None = Field(default=None, description="While it is not yet realised")
+    policy_revision_wanted: int | None = Field(default=None, description="Until it is realized")
     allowed_ingress_identities: list[int] | None = None
     allowed_egress_identities: list[int] | None = None
     denied_ingress_identities: list[int] | None = None
@@ -240,6 +243,7 @@ def detail(node: str, endpoint: Mapping[str, Any]) -> Detail:
         interface=networking.get("interface-name"),
         disabled_labels=part(status, "labels").get("disabled") or None,
         policy_revision=revision,
+        # Equal revisions are the normal state and not worth a field.
         policy_revision_wanted=wanted if (wanted or 0) > (revision or 0) else None,
         **{f"{kind.replace('-', '_')}": realized.get(kind) or None for kind in _IDENTITIES},
         ingress_rules=_rules(rules.get("ingress")),
@@ -255,7 +259,7 @@ _IDENTITIES = tuple(f"{verdict}-{way}-identities" for verdict in ("allowed", "de
 
 
 def failing(controllers: Any) -> list[Controller]:
-    """The controllers that failed at their last attempts."""
+    """The controllers whose last runs failed."""
     found = [(each["name"], part(each, "status")) for each in controllers]
     return [
         Controller(name=name, failures=status["consecutive-failure-count"], last_error=status["last-failure-msg"])
@@ -273,7 +277,8 @@ def _rules(found: Any) -> list[RealisedRule] | None:
 
 
 def _rule(each: Mapping[str, Any]) -> RealisedRule:
-    """A rule, which the agent gives as JSON within a text: a port, and for each selector of peers its L7 rules."""
+    """A realized rule: a port, and for each selector of peers its L7 rules."""
+    # The agent puts the rule as JSON into a text.
     told = json.loads(each.get("rule") or "{}")
     by_peer = [pair for entry in told.get("l7-rules") or () for pair in entry.items()]
     origins = {label_policy for rule in each.get("derived-from-rules") or () if (label_policy := policy_of(rule))}

@@ -1,4 +1,4 @@
-"""What Envoy's administration says, cut into items."""
+"""Answers of Envoy's admin interface, one item for each object."""
 
 import json
 import re
@@ -22,11 +22,11 @@ class EnvoyItem(BaseModel):
     name: str | None = None
     labels: dict[str, str] | None = None
     value: float | str | None = None
-    content: Any = Field(default=None, description="As Envoy has it")
+    content: Any = Field(default=None, description="Envoy's own object")
 
 
 def items(resource: str, text: str) -> list[EnvoyItem]:
-    """An answer of Envoy, by the resource that was asked for."""
+    """The items of an answer, read according to the requested resource."""
     if resource == "metrics":
         return list(_metrics(text.splitlines()))
     if resource == "logging":
@@ -54,12 +54,12 @@ def _metrics(lines: Iterable[str]) -> Iterator[EnvoyItem]:
 
 
 def _number(text: str) -> float | str:
-    """A number, but for infinities and not-a-number, which JSON has none of."""
+    """A number; infinities and NaN stay text, since JSON has no numbers for them."""
     return text if text.lower().lstrip("+-") in ("inf", "nan") else float(text)
 
 
 def _config(config: Mapping[str, Any]) -> Iterator[EnvoyItem]:
-    """A section of the dump: its resources one by one, or itself where it is one."""
+    """The resources of a section of the dump, or the section itself where it has none."""
     kind = _kind(config)
     lists = {key: value for key, value in config.items() if isinstance(value, list) and value and key != "@type"}
     for key, resources in lists.items():
@@ -75,7 +75,7 @@ def _kind(config: Mapping[str, Any]) -> str | None:
 
 
 def _name(resource: Any) -> str | None:
-    """The name of a resource, which stands in it or one or two objects further in."""
+    """The name of a resource, which may be one or two objects further in."""
     if not isinstance(resource, Mapping):
         return None
     for key in ("name", "cluster_name", "endpoint_config_name"):
@@ -90,6 +90,7 @@ def _cluster(each: Mapping[str, Any]) -> EnvoyItem:
         {"address": _address(host.get("address") or {}), "health": (host.get("health_status") or {})}
         for host in each.get("host_statuses") or ()
     ]
+    # Circuit breakers repeat their defaults for every cluster.
     rest = _without(each, "name", "host_statuses", "circuit_breakers")
     return EnvoyItem(name=each.get("name"), content={**rest, "hosts": hosts})
 

@@ -5,7 +5,8 @@ from typing import Any
 
 
 def part(content: Mapping[str, Any], *path: str) -> dict[str, Any]:
-    """An object inside of an answer, empty where any step to it is absent."""
+    """The object at a path in a document; empty where a step to it is absent."""
+    # Go leaves empty fields out of its JSON, so every step may be absent.
     node: Any = content
     for name in path:
         node = (node or {}).get(name)

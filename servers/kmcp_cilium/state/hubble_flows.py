@@ -1,4 +1,4 @@
-"""Hubble's flows: `hubble observe` in the agent's container, one JSON document a line."""
+"""Hubble's flows: `hubble observe` in the agent's container, which prints one JSON document per line."""
 
 import json
 from collections import Counter
@@ -33,7 +33,7 @@ class Peer(BaseModel):
 
 
 class Flow(BaseModel):
-    """What was sent, and what became of it."""
+    """One flow and its verdict."""
 
     time: str
     node: str | None = None
@@ -50,14 +50,15 @@ class Flow(BaseModel):
 
 @dataclass
 class Seen:
-    """The flows of one node."""
+    """The flows that one node has seen."""
 
     flows: list[Flow] = field(default_factory=list)
     lost: int = 0
 
 
 def words(pods: Mapping[str, str | None], namespace: str | None) -> list[str]:
-    """The arguments that say whose flows: pods with their namespace, or else the namespace."""
+    """The arguments that select flows: by pods with their namespace, otherwise by namespace."""
+    # hubble refuses a pod of another namespace than that of --namespace, so the namespace goes into the pod's name.
     named = [(flag, _qualified(pod, namespace)) for flag, pod in pods.items() if pod]
     if not named and namespace:
         named = [("--namespace", namespace)]
@@ -80,7 +81,7 @@ async def observe(agent: Agent, argv: list[str]) -> Seen:
 
 
 def counts(flows: Iterable[Flow]) -> dict[str, int]:
-    """How many flows have each verdict, and each reason of a drop."""
+    """How many flows have each verdict, and each drop reason."""
     found: Counter[str] = Counter()
     for flow in flows:
         found[flow.verdict] += 1
@@ -104,12 +105,14 @@ def _document(line: str) -> Mapping[str, Any]:
 def _add(seen: Seen, document: Mapping[str, Any]) -> None:
     if "flow" in document:
         seen.flows.append(_flow(document["flow"], document))
+    # Hubble reports events that its ring buffer has overwritten in documents of their own.
     elif "lost_events" in document:
         seen.lost += int(part(document, "lost_events").get("num_events_lost") or 0)
 
 
 def _flow(flow: Mapping[str, Any], document: Mapping[str, Any]) -> Flow:
     l4 = part(flow, "l4")
+    # l4 has one field, named after the protocol.
     protocol = next(iter(l4), None)
     ports = part(l4, protocol) if protocol else {}
     ip = part(flow, "IP")
@@ -135,6 +138,7 @@ def _flow(flow: Mapping[str, Any], document: Mapping[str, Any]) -> Flow:
 
 
 def _peer(end: Mapping[str, Any], ip: str | None, port: int | None, names: list[str] | None) -> Peer:
+    # Peers may have dozens of labels, and a list of flows repeats them.
     labels = of_its_own(end.get("labels") or ())[:_MOST_LABELS]
     return Peer(
         namespace=end.get("namespace") or None,
@@ -148,7 +152,7 @@ def _peer(end: Mapping[str, Any], ip: str | None, port: int | None, names: list[
 
 
 def _policies(flow: Mapping[str, Any]) -> list[str]:
-    """The policies that allowed or denied it, as `denied by namespace/name`."""
+    """The policies that allowed or denied a flow, such as `ingress denied by namespace/name`."""
     found = []
     for way in ("ingress", "egress"):
         for verdict in ("allowed", "denied"):

@@ -1,12 +1,13 @@
-"""Labels and selectors in one legible form: `k8s:app=web`, however an agent writes them."""
+"""Labels and selectors in one readable form, `k8s:app=web`, whichever way an agent writes them."""
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 _OWN = ("k8s:io.cilium.k8s.", "k8s:io.kubernetes.pod.namespace=")
-"""Labels that Cilium adds to every endpoint; namespace and policy are shown as fields of their own."""
+"""Prefixes of labels that Cilium adds to every endpoint; their values are shown in other fields."""
 _DERIVED = "io.cilium.k8s.policy."
+# Some commands print selectors with %v instead of as JSON.
 _GO = re.compile(
     r"&LabelSelector\{MatchLabels:map\[string\]string\{(?P<labels>.*?),?\},MatchExpressions:(?P<rest>.*)\}$"
 )
@@ -16,14 +17,14 @@ _SOURCES = ("any", "k8s", "cidr", "reserved", "fqdn", "container", "unspec", "no
 
 
 def matching(labels: Iterable[str], wanted: Iterable[str]) -> bool:
-    """Whether every wanted label is there; one without a source (`app=web`) means any source."""
-    there = set(labels)
-    there |= {label.partition(":")[2] for label in there}
-    return all(label in there for label in wanted)
+    """Whether all wanted labels are present; one without a source (`app=web`) matches any source."""
+    present = set(labels)
+    present |= {label.partition(":")[2] for label in present}
+    return all(label in present for label in wanted)
 
 
 def of_its_own(labels: Iterable[str]) -> list[str]:
-    """Labels without those that Cilium adds to every endpoint."""
+    """Labels, sorted, without those that Cilium adds to every endpoint."""
     return sorted(label for label in labels if not label.startswith(_OWN))
 
 
@@ -35,7 +36,8 @@ def written(label: Mapping[str, Any]) -> str:
 
 
 def policy_of(labels: Iterable[str]) -> str | None:
-    """The object that a rule comes from, by the labels of the rule: `CiliumNetworkPolicy namespace/name`."""
+    """The policy in the labels of a rule: `CiliumNetworkPolicy namespace/name`."""
+    # Rules carry the object that they come from in labels io.cilium.k8s.policy.*.
     told = {}
     for label in labels:
         key, _, value = label.partition("=")
@@ -48,7 +50,7 @@ def policy_of(labels: Iterable[str]) -> str | None:
 
 
 def selector(given: Any) -> str:
-    """A selector of labels, a name, a range, in a line: `any:app=web,k8s:tier in (a,b)`; `*` selects everything."""
+    """A selector on one line: labels (`any:app=web,k8s:tier in (a,b)`), a name or a range; `*` selects everything."""
     if isinstance(given, str):
         return _from_go(given)
     if not isinstance(given, Mapping):
@@ -70,13 +72,14 @@ def _expression(each: Mapping[str, Any]) -> str:
 
 
 def _key(key: str) -> str:
-    """`any.app` is `any:app`: a colon cannot stand in a Kubernetes selector."""
+    """`any:app` for `any.app`."""
+    # Selectors of Kubernetes allow no colon in a key, so Cilium writes the source with a dot.
     source, dot, rest = key.partition(".")
     return f"{source}:{rest}" if dot and source in _SOURCES else key
 
 
 def _from_go(text: str) -> str:
-    """A selector as Go prints it; what is not understood stays as it is."""
+    """A selector in Go's print format; any other text stays as it is."""
     name = _NAME.fullmatch(text.strip())
     if name:
         return name["name"] or name["pattern"]

@@ -1,4 +1,4 @@
-"""The load balancer's services, as agents tell them."""
+"""The services of an agent's load balancer."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ _LARGEST_PORT = 65_535
 
 
 class BackendAddress(BaseModel):
-    """Where a service's traffic goes."""
+    """A backend of a service."""
 
     address: str
     node: str | None = None
@@ -39,13 +39,13 @@ class Service(BaseModel):
 
 
 def check_frontend(text: str) -> str:
-    """`IP:PORT` or `IP:PORT/PROTO`, in the agent's own spelling."""
+    """`IP:PORT` or `IP:PORT/PROTO` in the agent's spelling; a `ValueError` for anything else."""
     found = _ADDRESS.fullmatch(text.strip())
     if not found or not 0 <= int(found["port"]) <= _LARGEST_PORT:
-        raise ValueError(f"{text!r} is no frontend: write IP:PORT or IP:PORT/PROTO")
+        raise ValueError(f"{text!r} is not a frontend: write IP:PORT or IP:PORT/PROTO")
     protocol = (found["protocol"] or "").upper()
     if protocol and protocol not in PROTOCOLS:
-        raise ValueError(f"{text!r}: the protocol is one of {', '.join(PROTOCOLS)}")
+        raise ValueError(f"{text!r}: the protocol must be one of {', '.join(PROTOCOLS)}")
     try:
         ip_address(found["host"].strip("[]"))
     except ValueError as error:
@@ -54,19 +54,19 @@ def check_frontend(text: str) -> str:
 
 
 def check_service_id(text: str) -> str:
-    """A number, or a frontend."""
+    """An ID or a frontend."""
     return text if text.isdigit() else check_frontend(text)
 
 
 async def list_services(agent: Agent, with_affinity: bool = False) -> list[Service]:
-    """Every service of an agent, by number."""
+    """Every service of an agent, by ID."""
     told = await agent.call_json("service", "list")
     found = (_service(each, with_affinity) for each in told or ())
     return sorted(found, key=lambda service: (service.id, service.frontend))
 
 
 async def find_service(agent: Agent, service_id: str) -> Service:
-    """The one with this number or frontend; a frontend without a protocol means any."""
+    """The service with this ID or frontend; a frontend without a protocol matches any."""
     services = await list_services(agent)
     for service in services:
         if is_meant(service, service_id):
@@ -87,7 +87,7 @@ def of_object(services: Iterable[Service], namespace: str, name: str) -> list[Se
 
 
 def address(model: Mapping[str, Any]) -> str:
-    """`IP:PORT/PROTO`, brackets around IPv6."""
+    """`IP:PORT/PROTO`, with brackets around IPv6."""
     ip, port = str(model.get("ip") or ""), model.get("port", 0)
     protocol = str(model.get("protocol") or "").upper()
     host = f"[{ip}]" if ":" in ip else ip
@@ -96,6 +96,7 @@ def address(model: Mapping[str, Any]) -> str:
 
 def _service(each: Mapping[str, Any], with_affinity: bool) -> Service:
     realized = part(each, "status", "realized")
+    # What the datapath has comes before what was requested.
     spec = realized or part(each, "spec")
     flags = part(spec, "flags") or part(each, "spec", "flags")
     policies = {
@@ -120,5 +121,6 @@ def _backend(model: Mapping[str, Any], with_affinity: bool) -> BackendAddress:
         node=model.get("nodeName"),
         state=model.get("state"),
         weight=model.get("weight"),
+        # Only with the affinity of a cluster mesh does the agent report it.
         preferred=bool(model.get("preferred")) if with_affinity else None,
     )

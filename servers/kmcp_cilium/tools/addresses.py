@@ -14,7 +14,7 @@ from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, Word, bad_arg
 
 
 class Address(BaseModel):
-    """An address or range, and whose it is."""
+    """An address or range, and who has it."""
 
     cidr: str
     identity: int | None = None
@@ -46,12 +46,13 @@ async def cilium_show_ip_cache_information(
     node_name: AnyNode = None,
     cilium: Cilium = injected(),
 ) -> Addresses:
-    """Show whose an address is, or which addresses the identity with these labels has."""
+    """Show who has an address, or which addresses the identity with these labels has."""
     if (cidr is None) == (not labels):
-        raise bad_argument("exactly one of cidr and labels is needed", "cilium_list_ip_addresses lists all")
+        raise bad_argument("give exactly one of cidr and labels", "cilium_list_ip_addresses lists all")
     agent = await cilium.find_any_agent(node_name)
     words = ("-l", ",".join(labels)) if labels else (str(cidr),)
     try:
+        # As text: the header before the JSON would make it unreadable.
         told = await agent.call("ip", "get", *words, "-o", "json")
     except ToolFailure as failure:
         if failure.code != "not_found":
@@ -62,11 +63,12 @@ async def cilium_show_ip_cache_information(
     return Addresses(items=found, total=len(found))
 
 
-_NEARBY = "the range must be one of its entries exactly; cilium_list_ip_addresses lists them"
+_NEARBY = "the range must match an entry exactly; cilium_list_ip_addresses lists the entries"
 
 
 def _without_header(text: str) -> str:
-    """With labels the command prints them, framed by lines of `=`, before its JSON."""
+    """The JSON in an answer that may begin with a header."""
+    # With labels the command prints them first, between lines of =.
     return text.rpartition("=\n")[2]
 
 

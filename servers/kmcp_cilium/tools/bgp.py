@@ -19,7 +19,7 @@ from kmcp_runtime import Cursor, Effect, Limit, Rule, ToolFailure, Word, bad_arg
 _WHY = "the real agent's peer never answers: an established session, and what it advertises, is a stand-in's"
 _UNKNOWN = re.compile(r"(?:virtual router|neighbor) [^\"]*(?:does not|doesn't) exist")
 _OFF = "BGP Control Plane is disabled"
-_ENABLE = "The BGP control plane is off: the chart's value bgpControlPlane.enabled=true switches it on."
+_ENABLE = "The BGP control plane is off: set the chart's value bgpControlPlane.enabled=true."
 _WANTED = "ciliumbgpnodeconfigs.cilium.io"
 _NANOSECONDS = 1_000_000_000
 
@@ -35,7 +35,7 @@ class Family(BaseModel):
 
 
 class Peer(BaseModel):
-    """A peer of one node; `configured only` when its agent has no such session."""
+    """A peer of one node; its state is `configured only` when the agent has no session with it."""
 
     node: str
     local_asn: int | None = None
@@ -87,7 +87,7 @@ async def cilium_list_bgp_peers(
 @agent_tool(Effect.READ, why=_WHY)
 async def cilium_list_bgp_routes(
     node_name: EveryNode = None,
-    table: Annotated[Literal["available", "advertised"], Word("Known, or told to peers")] = "available",
+    table: Annotated[Literal["available", "advertised"], Word("Known, or advertised")] = "available",
     afi: Annotated[Literal["ipv4", "ipv6"], Word("Family")] = "ipv4",
     safi: Annotated[Literal["unicast"], Word("Subfamily")] = "unicast",
     vrouter_asn: Annotated[int | None, Word("Only of this router", ge=1, le=4_294_967_295)] = None,
@@ -98,7 +98,7 @@ async def cilium_list_bgp_routes(
 ) -> Routes:
     """List the BGP routes that nodes know, or advertise to their peers."""
     if peer and table != "advertised":
-        raise bad_argument("peer goes with table=advertised only", "leave peer out, or ask for table=advertised")
+        raise bad_argument("peer needs table=advertised", "omit peer, or use table=advertised")
     words = ["routes", table, afi, safi]
     words += ["vrouter", str(vrouter_asn)] if vrouter_asn else []
     words += ["peer", peer] if peer else []
@@ -111,21 +111,23 @@ async def cilium_list_bgp_routes(
 
 
 async def _read_bgp(agent: Agent, *words: str) -> list[Mapping[str, Any]] | None:
-    """The answer as data; None where BGP is off, which the command says in a sentence."""
+    """The answer of a bgp command as data; None where BGP is off."""
     try:
         text = await agent.call("bgp", *words, "-o", "json")
     except ToolFailure as failure:
+        # The agent reports an unknown router or neighbor in its message only.
         unknown = _UNKNOWN.search(failure.message)
         if unknown is None:
             raise
         raise not_found(f"{unknown[0]} {agent.where}", "cilium_list_bgp_peers shows local ASNs and peers") from None
+    # The command says so in a sentence instead of JSON, with exit code 0.
     if _OFF in text:
         return None
     return list(parsed(text, f"cilium-dbg bgp {words[0]}") or ())
 
 
 async def _list_without_session(cilium: Cilium, found: list[Peer], node_name: str | None) -> list[Peer]:
-    """Peers that the cluster's configuration names and no agent has a session with."""
+    """Peers of the cluster's configuration that no agent has a session with."""
     try:
         configs = await cilium.listed(_WANTED, None)
     except ToolFailure as failure:

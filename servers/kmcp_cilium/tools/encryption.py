@@ -16,7 +16,7 @@ from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected, unavailab
 
 IPSEC = "IPsec"
 _LARGEST_SPI = 15
-_PLAIN = "Traffic between pods of different nodes may pass unencrypted, or be dropped, until the keys are there again."
+_PLAIN = "Traffic between pods of different nodes may pass unencrypted, or be dropped, until the keys are back."
 _NODE_ID = re.compile(r"[1-9]\d{0,4}|0x0*[1-9a-fA-F][0-9a-fA-F]{0,3}")
 
 
@@ -30,11 +30,11 @@ class Interface(BaseModel):
 
 
 class Encryption(BaseModel):
-    """What one node encrypts with."""
+    """How one node encrypts traffic."""
 
     node: str
     mode: str
-    keys_in_use: int | None = Field(default=None, description="Of IPsec; more than one while keys rotate")
+    keys_in_use: int | None = Field(default=None, description="IPsec keys; more than one while keys rotate")
     max_seq_number: str | None = None
     errors: int | None = None
     error_counts: dict[str, int] | None = None
@@ -45,11 +45,11 @@ class Encryption(BaseModel):
 class Encryptions(SpreadPage[Encryption]):
     """Encryption by node."""
 
-    consistent: bool = Field(description="Whether all nodes do the same")
+    consistent: bool = Field(description="Whether all nodes use the same mode and keys")
 
 
 class Flush(AgentChange):
-    """What was taken out of the kernel; the numbers are absent when all of it was."""
+    """What was removed from the kernel; the numbers are absent when everything was."""
 
     deleted_states: int | None = None
     deleted_policies: int | None = None
@@ -57,7 +57,7 @@ class Flush(AgentChange):
 
 def _check_node_id(value: str | None) -> str | None:
     if value is not None and not _NODE_ID.fullmatch(value):
-        raise ValueError(f"{value!r} is no node ID: 1 to 65535, or hexadecimal as 0xa1")
+        raise ValueError(f"{value!r} is not a node ID: use 1 to 65535, or hexadecimal such as 0xa1")
     return value
 
 
@@ -79,13 +79,13 @@ async def cilium_flush_ipsec_state(
     node_name: OneNode = None,
     spi: Annotated[int | None, Word("Only this key", ge=1, le=_LARGEST_SPI)] = None,
     node_id: Annotated[str | None, AfterValidator(_check_node_id), Word("Only this node: 7 or 0x7")] = None,
-    stale: Annotated[bool, Word("Only what belongs to nodes that are gone")] = False,
+    stale: Annotated[bool, Word("Only of nodes that are gone")] = False,
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> Flush:
     """Remove a node's IPsec states and policies, such as those of nodes that are gone (stale)."""
     if stale and (spi is not None or node_id is not None):
-        raise bad_argument("stale cannot be combined with spi or node_id", "call twice")
+        raise bad_argument("stale cannot be combined with spi or node_id", "make two calls")
     agent = await cilium.find_one_agent(node_name)
     state = await _read_state(agent)
     if state.mode != IPSEC:
@@ -98,6 +98,7 @@ async def cilium_flush_ipsec_state(
     words = [*(("--spi", str(spi)) if spi else ()), *(("--node-id", node_id) if node_id else ())]
     told = await agent.call("encrypt", "flush", "-f", *words, *(("--stale",) if stale else ()))
     states, policies = _count("states", told), _count("policies", told)
+    # With nothing to delete the command says so in a sentence.
     if states is None and "have been deleted" not in told:
         return Flush(node=agent.node, changed=False, result=told.strip(), deleted_states=0, deleted_policies=0)
     return Flush(
@@ -112,8 +113,9 @@ async def cilium_flush_ipsec_state(
 
 async def _read_state(agent: Agent) -> Encryption:
     told = await agent.call_json("encrypt", "status")
+    # An agent that cannot read its state answers with a message alone.
     if set(told) <= {"msg"}:
-        raise unavailable(f"the agent {agent.where} does not tell its encryption: {told.get('msg')}", agent.look)
+        raise unavailable(f"the agent {agent.where} does not report its encryption: {told.get('msg')}", agent.look)
     ipsec, wireguard = part(told, "ipsec"), part(told, "wireguard")
     return Encryption(
         node=agent.node,

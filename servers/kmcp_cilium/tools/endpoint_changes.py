@@ -1,4 +1,4 @@
-"""Changes of one endpoint: labels, options, its connection."""
+"""Changes to one endpoint: its labels, its options, its connection."""
 
 import asyncio
 from collections.abc import Mapping
@@ -30,10 +30,10 @@ OPTIONS = (
     "MonitorAggregationLevel",
     "SourceIPVerification",
 )
-_NEW_IDENTITY = "The endpoint has another identity now, until its pod is made anew: policies may treat it differently."
-_PENDING = "The agent has accepted it, and the endpoint does not show all of it yet; look again with config={}."
+_NEW_IDENTITY = "The endpoint has another identity now, until its pod is recreated: policies may treat it differently."
+_PENDING = "The agent has accepted the change, and the endpoint does not show all of it yet; check with config={}."
 _REGENERATION_SECONDS = 5.0
-_CUT_OFF = "The pod loses its network, and gets it back only when it is made anew."
+_CUT_OFF = "The pod loses its network until it is recreated."
 
 
 class LabelsChange(AgentChange):
@@ -55,7 +55,7 @@ class ConfigChange(AgentChange):
 
 
 class Disconnection(AgentChange):
-    """An endpoint that was cut off."""
+    """An endpoint that was disconnected."""
 
     id: int
     pod: str | None = None
@@ -71,13 +71,13 @@ def _values_as_text(config: Any) -> Any:
 @agent_tool(Effect.WRITE, PODS, idempotent=True)
 async def cilium_manage_endpoint_labels(
     endpoint_id: EndpointId,
-    labels: Annotated[Elements, Word("As k8s:app=web", min_length=1)],
+    labels: Annotated[Elements, Word("Such as k8s:app=web", min_length=1)],
     action: Annotated[Literal["add", "delete"], Word("What to do")] = "add",
     node_name: OneNode = None,
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> LabelsChange:
-    """Add or disable labels of an endpoint; its identity changes with them until the pod is made anew."""
+    """Add or disable labels of an endpoint; its identity changes with them until the pod is recreated."""
     located = await endpoint_state.locate(cilium, endpoint_id, node_name)
     before = _labels_of(located.found)
     if dry_run:
@@ -136,7 +136,7 @@ async def cilium_manage_endpoint_config(
 async def cilium_disconnect_endpoint(
     endpoint_id: EndpointId, node_name: OneNode = None, dry_run: DryRun = False, cilium: Cilium = injected()
 ) -> Disconnection:
-    """Cut an endpoint off: its pod loses the network until it is made anew."""
+    """Disconnect an endpoint: its pod loses the network until it is recreated."""
     located = await endpoint_state.locate(cilium, endpoint_id, node_name)
     if not dry_run:
         await located.agent.call("endpoint", "disconnect", located.id)
@@ -166,17 +166,19 @@ def _labels_of(endpoint: Mapping[str, Any]) -> Labels:
 
 
 def _listed(text: str) -> Labels:
-    """Labels as the command prints them: `label  Enabled`, one a line."""
+    """Labels in the output of the command: lines of `label  Enabled` or `label  Disabled`."""
     rows = [line.rsplit(None, 1) for line in text.splitlines() if line.strip()]
     enabled, disabled = ([row[0] for row in rows if row[-1] == state] for state in ("Enabled", "Disabled"))
     return frozenset(enabled), frozenset(disabled)
 
 
 def _predicted(before: Labels, labels: list[str], action: str) -> Labels:
+    # A label without a source gets unspec, as the agent parses it.
     given = frozenset(label if ":" in label else f"unspec:{label}" for label in labels)
     enabled, disabled = before
     if action == "add":
         return enabled | given, disabled - given
+    # Labels of the orchestrator are disabled, not deleted.
     return enabled - given, disabled | (enabled & given)
 
 
@@ -187,7 +189,8 @@ def _option(name: str) -> str:
 
 
 async def _wait_for_options(located: Located, options: Mapping[str, str]) -> dict[str, str]:
-    """The endpoint's options, once it has these: an agent may answer before it has regenerated the endpoint."""
+    """The endpoint's options, once they include these or the time is over."""
+    # The agent answers before it has regenerated the endpoint.
     deadline = asyncio.get_running_loop().time() + _REGENERATION_SECONDS
     while True:
         found = await _read_options(located)

@@ -29,13 +29,13 @@ State = Literal[
     "invalid",
 ]
 _CUSTOM_RESOURCE = "ciliumendpoints.cilium.io"
-_PER_NODE = "Policy, health and the host's endpoint are known to the node's agent: add node_name."
+_PER_NODE = "For policy, health and the host endpoint, add node_name: only the node's agent has them."
 _FEW = 32
 """Agents that are asked one by one when the cluster has no custom resources of endpoints."""
 
 
 class Endpoints(SpreadPage[Endpoint]):
-    """Endpoints, by node and number, or by namespace and pod."""
+    """Endpoints, by node and ID, or by namespace and pod."""
 
 
 class Details(SpreadPage[Detail]):
@@ -50,7 +50,7 @@ class Log(Page[LogEntry]):
 
 
 class Health(Result):
-    """What works of an endpoint."""
+    """Which parts of an endpoint work."""
 
     node: str
     id: int
@@ -74,13 +74,14 @@ async def cilium_get_endpoints_list(
     agents = 1 if node_name else len(await cilium.list_agent_pods())
     if agents > 1:
         found = await _list_from_objects(cilium, namespace, state, limit, cursor)
+        # A cluster may be configured to write no CiliumEndpoints; then each agent is asked, while there are few.
         if found.items or cursor or agents > _FEW:
             return found
     answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("endpoint", "list"))
     rows = [endpoint_state.entry(node, each) for node, listed in answers for each in listed]
     kept = [row for row in rows if (not namespace or row.namespace == namespace) and (not state or row.state == state)]
     kept.sort(key=lambda row: (row.node, row.id))
-    hint = None if kept else "None matches; without namespace and state all are listed."
+    hint = None if kept else "No endpoint matches; without namespace and state all are listed."
     return cilium.page(Endpoints, kept, limit, cursor, hint, unreachable=answers.unreachable)
 
 
@@ -91,9 +92,9 @@ async def cilium_get_endpoint_details(
     node_name: OneNode = None,
     cilium: Cilium = injected(),
 ) -> Details:
-    """Show one endpoint whole: identity, addresses, realised policy, health, controllers, newest state changes."""
+    """Show one endpoint in detail: identity, addresses, realized policy, health, controllers, newest state changes."""
     if (endpoint_id is None) == (not labels):
-        raise bad_argument("exactly one of endpoint_id and labels is needed", "cilium_get_endpoints_list lists them")
+        raise bad_argument("give exactly one of endpoint_id and labels", "cilium_get_endpoints_list lists them")
     if endpoint_id is not None:
         located = await endpoint_state.locate(cilium, endpoint_id, node_name)
         return Details(items=[endpoint_state.detail(located.agent.node, located.found)], total=1)
@@ -124,7 +125,7 @@ async def cilium_get_endpoint_logs(
 async def cilium_get_endpoint_health(
     endpoint_id: EndpointId, node_name: OneNode = None, cilium: Cilium = injected()
 ) -> Health:
-    """Show whether an endpoint's BPF programs, policy and connection are well."""
+    """Show whether an endpoint's BPF programs, policy and connection work."""
     located = await endpoint_state.locate(cilium, endpoint_id, node_name)
     told = await located.agent.call_json("endpoint", "health", located.id)
     return Health(
@@ -141,7 +142,7 @@ async def cilium_get_endpoint_health(
 async def _list_from_objects(
     cilium: Cilium, namespace: str | None, state: str | None, limit: int, cursor: str | None
 ) -> Endpoints:
-    """A page of the custom resources, which hold every pod's endpoint of the cluster."""
+    """A page of the CiliumEndpoints, one for each pod of the cluster."""
     kind = await cilium.discovery.resolve(_CUSTOM_RESOURCE)
     bound_to = {"context": cilium.context.name, "namespace": namespace, "state": state}
     addresses = {pod.ip: pod.node for pod in await cilium.list_agent_pods()}
@@ -150,6 +151,7 @@ async def _list_from_objects(
         rows = [_row(item, addresses) for item in page.items]
         places = [place for place, row in enumerate(rows) if not state or row.state == state]
         cursor = page.cursor(limit, bound_to)
+        # A page that the state filter leaves empty is skipped: an empty page would look like the end.
         if places or cursor is None:
             break
     found = Endpoints(

@@ -28,8 +28,8 @@ class EnvoyItems(Page[EnvoyItem]):
     why="no Envoy can be had for the tests: the real command line asks a server that answers as Envoy does",
 )
 async def cilium_list_envoy_config(
-    resource_name: Annotated[Resource, Word("What")],
-    section: Annotated[Section, Word("Of config")] = "all",
+    resource_name: Annotated[Resource, Word("Resource")],
+    section: Annotated[Section, Word("Part of config")] = "all",
     filter: Annotated[str | None, Word("Expression for the name")] = None,
     node_name: OneNode = None,
     limit: Limit = 50,
@@ -38,7 +38,7 @@ async def cilium_list_envoy_config(
 ) -> EnvoyItems:
     """Read a node's Envoy (L7 policies, Gateway API): clusters, listeners, routes, policies, metrics, log levels."""
     if section != "all" and resource_name != "config":
-        raise bad_argument("section goes with resource_name=config only", "leave section out")
+        raise bad_argument("section needs resource_name=config", "omit section")
     named = pattern(filter, "filter") if filter else None
     agent = await cilium.find_one_agent(node_name)
     text = await _read_admin(agent, _words(resource_name, section, filter))
@@ -67,6 +67,6 @@ async def _read_admin(agent: Agent, words: tuple[str, ...]) -> str:
         if _NO_SOCKET not in failure.message:
             raise
         raise unavailable(
-            f"no Envoy runs {agent.where}: {failure.message}",
-            "it runs for L7 policies, Ingress and the Gateway API: the chart's values l7Proxy and envoy.enabled",
+            f"no Envoy is running {agent.where}: {failure.message}",
+            "it is needed for L7 policies, Ingress and Gateway API: see the chart's values l7Proxy and envoy.enabled",
         ) from None

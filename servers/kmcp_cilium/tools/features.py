@@ -1,4 +1,4 @@
-"""Which features are in use, as metrics of agents and operator tell."""
+"""Which features are in use, from the metrics of agents and operator."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
@@ -26,8 +26,8 @@ class Feature(BaseModel):
 
     feature: str
     labels: dict[str, str]
-    nodes: int = Field(description="Agents that use it; 1 for what the operator tells")
-    mixed: bool = Field(description="True when not all agents do")
+    nodes: int = Field(description="Agents that use it; 1 for the operator")
+    mixed: bool = Field(description="True when not all agents use it")
     of: str = Field(description="agent, or operator")
 
 
@@ -57,7 +57,7 @@ async def cilium_show_features_status(
     kept.sort(key=lambda each: (each.of, each.feature, sorted(each.labels.items())))
     sets = await policy_objects.list_objects(cilium, await cilium.discovery.resolve("daemonsets.apps"), None)
     names = {each["metadata"]["name"] for each in sets}
-    hint = None if kept else "No feature's name holds that." if match else "The agents tell of no feature."
+    hint = None if kept else "No feature's name or label contains that." if match else "The agents report no feature."
     return cilium.page(
         Features,
         kept,
@@ -95,12 +95,13 @@ def _in_use(series: Series | None) -> list[tuple[str, tuple[tuple[str, str], ...
 
 
 async def _read_operator_metrics(cilium: Cilium) -> Series:
-    """The same metrics of the operator, asked with its own program: the first word of its command."""
+    """The same metrics of the operator, read with its own program."""
     operator = await cilium.find_companion(_OPERATOR, _OPERATOR_CONTAINER)
     if operator is None:
         return []
     pod = await cilium.read_kind("pods", operator.pod.name, operator.pod.namespace)
     container = next(each for each in pod["spec"]["containers"] if each["name"] == _OPERATOR_CONTAINER)
+    # The binary has another name in each build: cilium-operator-generic, -aws, -azure.
     program = (container.get("command") or [_OPERATOR_CONTAINER])[0]
     ended = await operator.run(program, "metrics", "list", "-p", _PATTERN, "-o", "json")
     if ended.exit_code:

@@ -19,11 +19,11 @@ from kmcp_runtime import DryRun, Effect, ToolFailure, Word, bad_argument, confli
 _OFF = "prefilter is not enabled"
 _STALE = "Latest revision is"
 _ENABLE = (
-    "The prefilter is off: the agent's option enable-xdp-prefilter switches it on; the chart has no value of its own "
-    "for it, extraConfig takes it."
+    "The prefilter is off: set the agent's option enable-xdp-prefilter (in extraConfig of the chart, which has no "
+    "value for it)."
 )
-Prefixes = Annotated[list[Element], BeforeValidator(split), Word("As 192.0.2.0/24", min_length=1, max_length=500)]
-Revision = Annotated[int | None, Word("The filters' revision that is known", ge=0)]
+Prefixes = Annotated[list[Element], BeforeValidator(split), Word("Such as 192.0.2.0/24", min_length=1, max_length=500)]
+Revision = Annotated[int | None, Word("Expected revision of the filters", ge=0)]
 Command = Literal["update", "delete"]
 AllNodes = Annotated[bool, Word("On every node")]
 
@@ -54,7 +54,7 @@ class FilterChanges(Spread):
     """What changed, by node."""
 
     nodes: list[FilterChange]
-    result: str = Field(description="What happened, in a word")
+    result: str = Field(description="What happened")
     changed: bool
     dry_run: bool | None = None
 
@@ -100,7 +100,7 @@ async def cilium_delete_xdp_cidr_filters(
 async def _change_filters(
     cilium: Cilium, node: str | None, command: Command, given: list[str], revision: int | None, dry_run: bool
 ) -> FilterChanges:
-    """Bring ranges into the filters of one node, or of all, or take them out; what is so already is left alone."""
+    """Add ranges to the filters of one node or of all, or remove them; ranges that are already so are skipped."""
     prefixes, is_update = _ranges(given), command == "update"
 
     async def change(agent: Agent) -> FilterChange:
@@ -117,9 +117,9 @@ async def _change_filters(
 
 
 async def _choose_node(cilium: Cilium, node_name: str | None, all_nodes: bool) -> str | None:
-    """The node that a change is for; None for all of them, which must be said."""
+    """The node to change; None for all of them, which the caller must request."""
     if all_nodes and node_name:
-        raise bad_argument("only one of node_name and all_nodes", "all_nodes means every node")
+        raise bad_argument("give only one of node_name and all_nodes", "all_nodes means every node")
     return None if all_nodes else (await cilium.find_one_agent(node_name)).node
 
 
@@ -157,23 +157,27 @@ async def _send(agent: Agent, command: Command, prefixes: list[str], revision: i
     except ToolFailure as failure:
         if _STALE not in failure.message:
             raise
+        # For the hint: the next attempt must name the revision that was read last.
         current = (await _read_filters(agent)).revision
         raise conflict(
-            f"revision: the filters have changed meanwhile, they are at revision {current} ({failure.message})",
-            f"look at them with cilium_list_xdp_cidr_filters, then repeat with revision={current}",
+            f"revision: the filters have changed and are at revision {current} now ({failure.message})",
+            f"check them with cilium_list_xdp_cidr_filters, then repeat with revision={current}",
         ) from None
 
 
 async def _refuse_own(cilium: Cilium, prefixes: list[str]) -> None:
-    """Refuse ranges that would cut the cluster off: those with a node or the API server in them."""
+    """Refuse ranges that contain a node or the API server: they would cut off the cluster."""
     agent = await cilium.find_any_agent(None)
     own = {str(urlsplit(cilium.api.context.server).hostname): "the API server"}
     for node in await agent.call_json("node", "list"):
+        # All addresses of a node: health checks and tunnels may use any.
         own |= dict.fromkeys(_addresses(node), f"node {node['name']}")
     for network in map(ip_network, prefixes):
         for address, whose in own.items():
             if _is_in(address, network):
-                raise bad_argument(f"cidr_prefixes: {network} holds {address}, {whose}", "name a narrower range")
+                raise bad_argument(
+                    f"cidr_prefixes: {network} contains {address}, the address of {whose}", "use a narrower range"
+                )
 
 
 def _addresses(node: Mapping[str, Any]) -> list[str]:
@@ -186,17 +190,17 @@ def _addresses(node: Mapping[str, Any]) -> list[str]:
 def _is_in(address: str, network: IPv4Network | IPv6Network) -> bool:
     try:
         return ip_address(address) in network
-    except ValueError:  # a name
+    except ValueError:  # A host name.
         return False
 
 
 def _result(answers: Answers[FilterChange], result: str, warnings: list[str] | None, dry_run: bool) -> FilterChanges:
     nodes = [change for _, change in answers]
     differs = any(change.added or change.removed for change in nodes)
-    told = f"would be {result}" if dry_run and differs else result if differs else "unchanged"
+    outcome = f"would be {result}" if dry_run and differs else result if differs else "unchanged"
     return FilterChanges(
         nodes=nodes,
-        result=told,
+        result=outcome,
         changed=differs and not dry_run,
         dry_run=dry_run or None,
         warnings=warnings,

@@ -1,4 +1,4 @@
-"""Names in policies: what DNS answers the agents have seen, and which names policies select."""
+"""Names in policies: the DNS answers that agents have seen, and the names that policies select."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -17,7 +17,7 @@ from kmcp_runtime import Cursor, DryRun, Effect, EffectByArgument, Limit, Word, 
 
 def _check_number(value: str | None) -> str | None:
     if value is not None and not value.isdigit():
-        raise ValueError(f"{value!r} is no endpoint's number; cilium_get_endpoints_list shows them")
+        raise ValueError(f"{value!r} is not the ID of an endpoint; cilium_get_endpoints_list lists them")
     return value
 
 
@@ -34,7 +34,7 @@ class Lookup(BaseModel):
 
 
 class FqdnCache(SpreadPage[Lookup]):
-    """Cached names; after a cleaning those that were in the cache before."""
+    """Cached names; after a clean those that were cached before."""
 
     cleared: bool | None = Field(default=None, description="True when they were removed")
     dry_run: bool | None = None
@@ -51,15 +51,15 @@ class Selector(BaseModel):
 class DnsNames(SpreadPage[Selector]):
     """Names that policies select, by node."""
 
-    names: list[str] = Field(description="Names that are asked for regularly")
+    names: list[str] = Field(description="Names that agents look up regularly")
 
 
 @agent_tool(Effect.WRITE, by=EffectByArgument("command", {"list": Effect.READ}, needs=AGENTS))
 async def cilium_fqdn_cache(
     command: Annotated[Literal["list", "clean"], Word("What to do")],
-    match_pattern: Annotated[str | None, AfterValidator(lambda v: v and check_operand(v)), Word("As *.example.com")] = (
-        None
-    ),
+    match_pattern: Annotated[
+        str | None, AfterValidator(lambda v: v and check_operand(v)), Word("Such as *.example.com")
+    ] = (None),
     endpoint_id: Annotated[
         str | None, BeforeValidator(as_text), AfterValidator(_check_number), Word("Only list this endpoint's")
     ] = None,
@@ -70,13 +70,13 @@ async def cilium_fqdn_cache(
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> FqdnCache:
-    """List which addresses pods were told for names (what toFQDNs policies allow), or clean one node's cache."""
+    """List the addresses that pods got for names (which toFQDNs policies allow), or clean one node's cache."""
     pattern = ("-p", match_pattern) if match_pattern else ()
     if command == "list":
         narrowed = (*(("-e", endpoint_id) if endpoint_id else ()), *(("-s", source) if source else ()))
         return await _list_cache(cilium, node_name, (*pattern, *narrowed), limit, cursor)
     if endpoint_id or source:
-        raise bad_argument("clean takes match_pattern alone", "leave endpoint_id and source out")
+        raise bad_argument("command=clean takes only match_pattern", "omit endpoint_id and source")
     agent = await cilium.find_one_agent(node_name)
     found = await _list_cache(cilium, agent.node, pattern, limit, cursor)
     if not dry_run:
@@ -107,7 +107,7 @@ async def cilium_show_dns_names(
     kept = [each for each in selectors if match is None or match.lower() in each.selector.lower()]
     kept.sort(key=lambda each: (each.node, each.selector))
     polled = {name for _, told in answers for name in told.get("DNSPollNames") or ()}
-    hint = None if kept else "No policy with toFQDNs selects such a name."
+    hint = None if kept else "No toFQDNs rule selects such a name."
     return cilium.page(DnsNames, kept, limit, cursor, hint, names=sorted(polled), unreachable=answers.unreachable)
 
 
@@ -117,7 +117,7 @@ async def _list_cache(
     answers = await cilium.ask_agents(node, lambda agent: agent.call_json("fqdn", "cache", "list", *words))
     found = [_lookup(name, each) for name, told in answers for each in told or ()]
     found.sort(key=lambda each: (each.node, each.fqdn, each.endpoint_id, each.source or ""))
-    hint = None if found else "Nothing is cached: names are learned from DNS answers that a policy sends by the proxy."
+    hint = None if found else "Nothing is cached: names come from DNS answers that a policy sends through the proxy."
     return cilium.page(FqdnCache, found, limit, cursor, hint, unreachable=answers.unreachable)
 
 

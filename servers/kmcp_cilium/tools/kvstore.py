@@ -1,4 +1,4 @@
-"""The key-value store, where Cilium has one."""
+"""Cilium's key-value store, where it has one."""
 
 import base64
 import re
@@ -31,7 +31,7 @@ _WHY = (
 )
 _SAFE_PREFIX = "cilium/state/"
 _NONE = re.compile(r"unknown key-value store type|unsupported key-value store", re.IGNORECASE)
-Key = Annotated[str, AfterValidator(check_operand), Word("As cilium/state/nodes/v1/…")]
+Key = Annotated[str, AfterValidator(check_operand), Word("Such as cilium/state/nodes/v1/…")]
 
 
 class Pair(BaseModel):
@@ -70,16 +70,16 @@ async def cilium_get_kv_store_key(
     cursor: Cursor = None,
     cilium: Cilium = injected(),
 ) -> Pairs:
-    """Read a key of Cilium's key-value store; by default there is none, and custom resources hold the state."""
+    """Read a key of Cilium's key-value store; by default there is none, and the state is in custom resources."""
     agent = await cilium.find_any_agent(node_name)
     if recursive:
         pairs = await _list_below(agent, key)
     else:
         value = await _read_value(agent, key)
         if value is None:
-            raise not_found(f"the key {key!r} is not there", "recursive=true lists what is below a prefix")
+            raise not_found(f"no key {key!r}", "recursive=true lists the keys below a prefix")
         pairs = [Pair(key=key, value=value)]
-    hint = None if pairs else f"Nothing is below {key!r}."
+    hint = None if pairs else f"No key is below {key!r}."
     return cilium.page(Pairs, pairs, limit, cursor, hint)
 
 
@@ -99,7 +99,9 @@ async def cilium_set_kv_store_key(
     if dry_run:
         result = "would be created" if before is None else "would be changed"
         return KeyChange(node=agent.node, key=key, result=result, changed=False, written=False, dry_run=True)
+    # With = in one word, so that a value with a leading - is not taken for a flag.
     await _run(agent, "set", f"--key={key}", f"--value={value}")
+    # Read back: another agent may have written the same key meanwhile.
     written = await _read_value(agent, key) == value
     result = "created" if before is None else "changed"
     return KeyChange(node=agent.node, key=key, result=result, changed=written, written=written)
@@ -116,12 +118,12 @@ async def cilium_delete_key_from_kv_store(
     """Delete a key, or all below a prefix, from Cilium's key-value store."""
     if recursive and not (key.startswith(_SAFE_PREFIX) and len(key) > len(_SAFE_PREFIX)):
         raise bad_argument(
-            f"key: {key!r} is too short a prefix to delete all below it", f"name something below {_SAFE_PREFIX}"
+            f"key: the prefix {key!r} is too short to delete everything below it", f"use a key below {_SAFE_PREFIX}"
         )
     agent = await cilium.find_any_agent(node_name)
     keys = [pair.key for pair in await _list_below(agent, key)] if recursive else [key]
     if not recursive and await _read_value(agent, key) is None:
-        raise not_found(f"the key {key!r} is not there", "recursive=true deletes what is below a prefix")
+        raise not_found(f"no key {key!r}", "recursive=true deletes the keys below a prefix")
     if not dry_run and keys:
         await _run(agent, "delete", *(("--recursive",) if recursive else ()), "--", key)
     return KeyDeletion(
@@ -137,7 +139,7 @@ async def cilium_delete_key_from_kv_store(
 
 
 async def _read_value(agent: Agent, key: str) -> str | None:
-    """The value of a key; None when it is not there."""
+    """The value of a key; None when there is no such key."""
     try:
         value: str = await _read_json(agent, "get", "--", key)
     except ToolFailure as failure:
@@ -153,7 +155,7 @@ async def _list_below(agent: Agent, key: str) -> list[Pair]:
 
 
 def _decoded(value: Any) -> str:
-    """A listed value is an object: its bytes, as base64, and revisions."""
+    """The text of a listed value, whose bytes are in base64."""
     return base64.b64decode(value.get("Data") or "").decode(errors="replace")
 
 

@@ -1,4 +1,4 @@
-"""BPF maps as the agent keeps them."""
+"""BPF maps, from the copies that the agent keeps of them."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,11 +13,11 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, Word, check_name, injected, nearest, not_found
 
-MapName = Annotated[str, AfterValidator(check_name), AfterValidator(check_operand), Word("As cilium_ipcache_v2")]
+MapName = Annotated[str, AfterValidator(check_name), AfterValidator(check_operand), Word("Such as cilium_ipcache_v2")]
 
 
 class BpfMap(BaseModel):
-    """A map that the agent has open."""
+    """A map that the agent has opened."""
 
     name: str
     entries: int | None = Field(default=None, description="Absent when the agent keeps no copy")
@@ -90,7 +90,7 @@ async def cilium_get_bpf_map(
     entries = sorted((_entry(each) for each in cache or () if each), key=lambda entry: entry.key)
     hint = None
     if cache is None:
-        hint = "The agent keeps no copy of this map; its content is in the kernel alone."
+        hint = "The agent keeps no copy of this map; its content is only in the kernel."
     path, cached = told.get("path"), cache is not None
     return cilium.page(MapEntries, entries, limit, cursor, hint, node=agent.node, path=path, cached=cached)
 
@@ -104,7 +104,7 @@ async def cilium_list_bpf_map_events(
     events = [_event(each) for each in await _read_map(agent, map_name, "events")]
     hint = None
     if not events:
-        hint = "No events: they are kept for maps that the agent's option bpf-map-event-buffers names."
+        hint = "No events: the agent keeps them only for maps in its option bpf-map-event-buffers."
     shown = events[-limit:]
     more = len(events) > limit
     hint = "Older events are left out: raise limit." if more else hint
@@ -116,10 +116,7 @@ async def _list_maps(agent: Agent) -> list[BpfMap]:
 
 
 async def _read_map(agent: Agent, map_name: str, command: str) -> Any:
-    """The answer about a map; an unknown one is answered with near names.
-
-    The agent does not find maps either that it has open and keeps no copy of.
-    """
+    """The answer about a map; the failure for an unknown one names similar maps."""
     try:
         if command == "get":
             return await agent.call_json("map", "get", "--", map_name)
@@ -128,15 +125,17 @@ async def _read_map(agent: Agent, map_name: str, command: str) -> Any:
         if failure.code != "not_found":
             raise
         names = [each.name for each in await _list_maps(agent)]
+        # The agent answers 404 also for a map that it has opened without keeping a copy.
         if map_name in names:
             return {} if command == "get" else []
         near = nearest(map_name, names)
         hint = f"did you mean {', '.join(near)}?" if near else "cilium_list_bpf_maps lists them"
-        raise not_found(f"map_name: the agent {agent.where} has no map {map_name!r} open", hint) from None
+        raise not_found(f"map_name: the agent {agent.where} has no open map {map_name!r}", hint) from None
 
 
 def _documents(text: str) -> Iterator[Mapping[str, Any]]:
-    """Each of the JSON documents that follow one another."""
+    """Each of several JSON documents, one after another."""
+    # The command prints a document for each event, without a separator.
     decoder, position = json.JSONDecoder(), 0
     while text[position:].strip():
         position += len(text[position:]) - len(text[position:].lstrip())

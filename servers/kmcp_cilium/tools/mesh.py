@@ -1,4 +1,4 @@
-"""Clusters connected to one another."""
+"""Connecting and disconnecting clusters of a mesh."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -33,9 +33,9 @@ class Connection(Result):
     """Both sides of a connection."""
 
     sides: list[SideChange]
-    result: str = Field(description="What happened, in a word")
+    result: str = Field(description="What happened")
     changed: bool
-    ca_match: bool | None = Field(default=None, description="Whether both trust the same authority")
+    ca_match: bool | None = Field(default=None, description="Whether both have the same certificate authority")
     dry_run: bool | None = None
 
 
@@ -45,13 +45,14 @@ async def cilium_connect_to_remote_cluster(
     context: RemoteContext = None,
     source_context: SourceContext = None,
     endpoints: Annotated[
-        list[Annotated[str, AfterValidator(check_frontend)]] | None, BeforeValidator(split), Word("IP:PORT it has")
+        list[Annotated[str, AfterValidator(check_frontend)]] | None, BeforeValidator(split), Word("Its IP:PORT")
     ] = None,
     mode: Annotated[Literal["unicast", "bidirectional"], Word("This side, or both")] = "bidirectional",
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> Connection:
-    """Connect this cluster's mesh with another one's; both must have cluster mesh switched on."""
+    """Connect this cluster with another one; cluster mesh must be on in both."""
+    # Both releases are read before either changes: half a connection would be worse than none.
     here, there = await _read_sides(cilium, context)
     cluster_mesh.check(here, there, cluster_name)
     match = await cluster_mesh.compare_authorities(here.cilium, there.cilium)
@@ -60,7 +61,7 @@ async def cilium_connect_to_remote_cluster(
         wanted.append(
             (there, cluster_mesh.added(there, here.name, await cluster_mesh.describe_access(here, None, match)))
         )
-    warnings = [] if match else ["The clusters have different authorities: certificates were put into the values."]
+    warnings = [] if match else ["The clusters have different authorities: certificates were added to the values."]
     return await _change_sides(wanted, "connected", dry_run, ca_match=match, warnings=warnings or None)
 
 
@@ -72,7 +73,7 @@ async def cilium_disconnect_remote_cluster(
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> Connection:
-    """Disconnect another cluster from this one's mesh; with its context on both sides."""
+    """Disconnect another cluster from this one; with its context on both sides."""
     here = await cluster_mesh.read_side(cilium)
     if cluster_name not in here.connected():
         connected = ", ".join(here.connected()) or "none"
@@ -82,16 +83,22 @@ async def cilium_disconnect_remote_cluster(
         there = await cluster_mesh.read_side(cilium.remote(context))
         if here.name in there.connected():
             wanted.append((there, cluster_mesh.removed(there, here.name)))
-    hint = None if context else "The other cluster still knows this one: give its context to disconnect both sides."
+    hint = (
+        None
+        if context
+        else "The other cluster is still connected to this one: give its context to disconnect both sides."
+    )
     return await _change_sides(wanted, "disconnected", dry_run, hint=hint)
 
 
 @chart_tool(Effect.WRITE, timeout=releases.SECONDS, idempotent=True)
 async def cilium_toggle_cluster_mesh(
     enable: Annotated[bool, Word("On or off")] = True,
-    service_type: Annotated[Literal["LoadBalancer", "NodePort", "ClusterIP"] | None, Word("For other clusters")] = None,
-    kvstoremesh: Annotated[bool, Word("Cache what they tell")] = True,
-    force: Annotated[bool, Word("Off though clusters are connected")] = False,
+    service_type: Annotated[
+        Literal["LoadBalancer", "NodePort", "ClusterIP"] | None, Word("Service for other clusters")
+    ] = None,
+    kvstoremesh: Annotated[bool, Word("Cache remote state")] = True,
+    force: Annotated[bool, Word("Even if clusters are connected")] = False,
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> ReleaseChange:
@@ -104,12 +111,14 @@ async def cilium_toggle_cluster_mesh(
         )
     if enable and service_type is None and not releases.value_at(here.release.config, "clustermesh.apiserver.service"):
         raise bad_argument(
-            "service_type: how do other clusters reach this one?", "LoadBalancer, NodePort, or ClusterIP within a VPN"
+            "service_type: required, since other clusters must reach this one",
+            "use LoadBalancer, NodePort, or ClusterIP within a VPN",
         )
     values: dict[str, Any] = {"clustermesh.useAPIServer": enable}
     settings = {
         "clustermesh.apiserver.service.type": service_type,
         "clustermesh.apiserver.kvstoremesh.enabled": kvstoremesh,
+        # Certificates of the default method come from Helm and change with every upgrade.
         "clustermesh.apiserver.tls.auto.method": "cronJob",
     }
     values |= {path: value for path, value in settings.items() if enable and value is not None}
@@ -119,9 +128,11 @@ async def cilium_toggle_cluster_mesh(
 async def _read_sides(cilium: Cilium, context: str | None) -> tuple[Side, Side]:
     others = [each.name for each in cilium.contexts.all if each.name != cilium.context.name]
     if context is None:
-        raise bad_argument("context: required, the remote cluster's", f"contexts: {', '.join(others) or 'none other'}")
+        raise bad_argument(
+            "context: required; give that of the remote cluster", f"contexts: {', '.join(others) or 'none other'}"
+        )
     if context == cilium.context.name:
-        raise bad_argument(f"context: {context!r} is this cluster itself", f"contexts: {', '.join(others) or 'none'}")
+        raise bad_argument(f"context: {context!r} is this cluster", f"contexts: {', '.join(others) or 'none'}")
     return await cluster_mesh.read_side(cilium), await cluster_mesh.read_side(cilium.remote(context))
 
 
@@ -144,7 +155,7 @@ async def _change_sides(wanted: list[tuple[Side, dict[str, Any]]], done: str, dr
 
 
 def _without_keys(value: ChangedValue) -> ChangedValue:
-    """Certificates and keys are no part of an answer."""
+    """The change without certificates and keys."""
     is_tls = ".tls." in value.path
     shown = {side: _shown(getattr(value, side), is_tls) for side in ("before", "after")}
     return value.model_copy(update=shown)

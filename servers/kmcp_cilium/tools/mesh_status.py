@@ -1,4 +1,4 @@
-"""How connected clusters are doing."""
+"""The state of connected clusters."""
 
 import asyncio
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ class Connected(BaseModel):
 
 
 class MeshService(BaseModel):
-    """Where other clusters reach this one."""
+    """The Service that other clusters reach this one by."""
 
     type: str
     addresses: list[str]
@@ -123,6 +123,7 @@ def _summary(name: str, seen: list[Remote], total: int) -> Connected:
         connected=all(each.connected for each in seen),
         ready_nodes=ready,
         total_nodes=total,
+        # Agents catch up one after the other; the largest number is the newest.
         nodes=max(each.nodes for each in seen),
         endpoints=max(each.endpoints for each in seen),
         services=max(each.services for each in seen),
@@ -131,10 +132,11 @@ def _summary(name: str, seen: list[Remote], total: int) -> Connected:
 
 
 async def _read_cache(cilium: Cilium) -> list[Remote] | None:
-    """What kvstoremesh says, which reads remote clusters once for all agents; None where it does not run."""
+    """Remote clusters as kvstoremesh sees them; None where it is not running."""
     pod = await cilium.find_companion(_SELECTOR, _CONTAINER)
     if pod is None:
         return None
+    # kvstoremesh reads each remote cluster once for all agents, so its view explains theirs.
     ended = await pod.run(cluster_mesh.APISERVER, "kvstoremesh-dbg", "status", "-o", "json")
     if ended.exit_code:
         raise pod.failure((cluster_mesh.APISERVER, "kvstoremesh-dbg", "status"), ended)
@@ -167,4 +169,4 @@ def _problems(apiserver: Component | None, clusters: Iterable[Connected], config
         if each.ready_nodes < each.total_nodes
     ]
     unknown = sorted(set(configured) - {each.name for each in clusters})
-    return told + [f"{name}: configured, and no agent knows it yet" for name in unknown]
+    return told + [f"{name}: configured, but no agent has read that yet" for name in unknown]

@@ -1,4 +1,4 @@
-"""Metrics of one agent."""
+"""The metrics of one agent."""
 
 from typing import Annotated
 
@@ -11,11 +11,12 @@ from kmcp_runtime import Cursor, Effect, Limit, Page, Word, injected, pattern
 
 
 def check_pattern(pattern: str | None) -> str | None:
-    """Refuse what would end the quotes that the agent's own shell puts around a pattern."""
+    """Refuse a pattern with a quotation mark."""
     if pattern is None:
         return None
+    # The command passes the pattern in single quotes to the agent's own shell.
     if "'" in pattern:
-        raise ValueError("holds a quotation mark, which no metric's name has")
+        raise ValueError("contains a quotation mark, which no metric name has")
     return check_operand(pattern)
 
 
@@ -41,7 +42,7 @@ async def cilium_list_metrics(
     cursor: Cursor = None,
     cilium: Cilium = injected(),
 ) -> Metrics:
-    """Read an agent's own metrics; narrow them, as with match_pattern=drop for dropped packets by reason."""
+    """Read an agent's own metrics; narrow them, for example with match_pattern=drop for dropped packets by reason."""
     if match_pattern:
         pattern(match_pattern, "match_pattern")
     agent = await cilium.find_one_agent(node_name)

@@ -30,16 +30,16 @@ class ClusterNodes(Page[ClusterNode]):
 
 
 class NodeId(BaseModel):
-    """The number that a node's agent gives a node, by which its datapath knows it."""
+    """The ID that one agent has given to a node, for its datapath."""
 
-    node: str = Field(description="Whose agent says so")
+    node: str = Field(description="Node of the agent that assigned it")
     id: int
     id_hex: str
     ips: list[str]
 
 
 class NodeIds(SpreadPage[NodeId]):
-    """Node identifiers, by node and number."""
+    """Node IDs, by node and ID."""
 
 
 @agent_tool(Effect.READ)
@@ -56,14 +56,15 @@ async def cilium_list_cluster_nodes(
 async def cilium_list_node_ids(
     node_name: EveryNode = None, limit: Limit = 200, cursor: Cursor = None, cilium: Cilium = injected()
 ) -> NodeIds:
-    """List the numbers that each agent gives to node addresses, as encryption and BPF maps show them."""
+    """List the IDs that each agent has given to node addresses, as in encryption and BPF maps."""
     answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("nodeid", "list"))
     ids = [
         NodeId(node=node, id=entry["id"], id_hex=hex(entry["id"]), ips=sorted(entry["ips"] or ()))
         for node, entries in answers
+        # Each agent numbers nodes by itself, so an ID means nothing on another node.
         for entry in sorted(entries or (), key=lambda entry: int(entry["id"]))
     ]
-    hint = None if ids else "No agent has numbered another node; a cluster of one node has none."
+    hint = None if ids else "No agent has given a node an ID; a cluster of one node has none."
     return cilium.page(NodeIds, ids, limit, cursor, hint, unreachable=answers.unreachable)
 
 

@@ -1,4 +1,4 @@
-"""Cilium as a whole: start here."""
+"""Cilium as a whole."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -29,12 +29,12 @@ class AgentState(BaseModel):
 
 
 class Overview(Result):
-    """Whether Cilium is well, and what it is."""
+    """Whether Cilium is healthy, and its versions and features."""
 
     healthy: bool
     version: dict[str, str] = Field(description="Of agents, operator, envoy, relay")
     components: list[Component]
-    agents: list[AgentState] = Field(description="Those that are not well; with verbose all")
+    agents: list[AgentState] = Field(description="Unhealthy ones; with verbose all")
     agents_total: int
     endpoints: Coverage
     features: dict[str, str]
@@ -50,7 +50,7 @@ class Overview(Result):
 async def cilium_status_and_version(
     verbose: Annotated[bool, Word("Every agent")] = False, cilium: Cilium = injected()
 ) -> Overview:
-    """Tell whether Cilium is well: versions, components, agents, managed pods, features; start here."""
+    """Show whether Cilium is healthy: versions, components, agents, managed pods, features; start here."""
     answers = await cilium.ask_agents(None, _read_state)
     states = {node: state for node, (state, _) in answers}
     versions = Counter(version for _, (_, version) in answers)
@@ -83,7 +83,7 @@ def _of_agents(
     states: Mapping[str, AgentState], answers: Answers[tuple[AgentState, str]], versions: Counter[str]
 ) -> list[str]:
     ill = [node for node, state in sorted(states.items()) if state.state != _WELL]
-    told = [f"the agent on {', '.join(ill[:5])} is not well"] if ill else []
+    told = [f"the agent on {', '.join(ill[:5])} is not healthy"] if ill else []
     if len(versions) > 1:
         told.append("agents run several versions: " + ", ".join(f"{v} on {n}" for v, n in sorted(versions.items())))
     return told
@@ -91,6 +91,7 @@ def _of_agents(
 
 def _of_components(components: list[Component], coverage: Coverage) -> list[str]:
     told = [f"{each.name}: {each.ready} of {each.desired} ready" for each in components if each.ready < each.desired]
+    # Pods that started before the agents have no endpoint until they are recreated.
     if coverage.managed < coverage.pods:
-        told.append(f"{coverage.pods - coverage.managed} running pods are not in Cilium's care: make them anew")
+        told.append(f"{coverage.pods - coverage.managed} running pods are not managed by Cilium: recreate them")
     return told

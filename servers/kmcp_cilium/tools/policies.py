@@ -1,4 +1,4 @@
-"""Network policies as agents carry them out."""
+"""Network policies as agents enforce them."""
 
 import json
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class PolicyRules(SpreadPage[PolicyRule]):
 
 
 class Selection(BaseModel):
-    """A selector of policies, and the identities that it means now."""
+    """A selector of policies, and the identities that it selects now."""
 
     selector: str
     policy: str | None = Field(default=None, description="The first that uses it")
@@ -73,12 +73,12 @@ async def cilium_display_policy_node_information(
 @agent_tool(Effect.READ)
 async def cilium_display_selectors(
     node_name: OneNode = None,
-    subject: Annotated[bool, Word("Of the endpoints that policies are about")] = False,
+    subject: Annotated[bool, Word("Those of policies' own endpoints")] = False,
     limit: Limit = 100,
     cursor: Cursor = None,
     cilium: Cilium = injected(),
 ) -> Selections:
-    """Show which identities each selector in policies means, such as a toFQDNs name or a namespace."""
+    """Show which identities each selector in policies selects, such as a toFQDNs name or a namespace."""
     agent = await cilium.find_one_agent(node_name)
     told = await agent.call_json("policy", "subject-selectors" if subject else "selectors")
     found = sorted((_selection(each) for each in told or ()), key=lambda selection: selection.selector)

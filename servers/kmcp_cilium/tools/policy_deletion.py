@@ -1,4 +1,4 @@
-"""Deleting policies, which exist as objects only."""
+"""Deleting network policies."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ from kmcp_runtime import (
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.cluster import Place
 
-_OPEN = "Without a policy that selects them, endpoints take and send all traffic."
+_OPEN = "Without a policy that selects them, endpoints accept and send all traffic."
 
 
 class DeletedPolicy(BaseModel):
@@ -36,7 +36,7 @@ class DeletedPolicy(BaseModel):
     namespace: str | None = None
     name: str
     result: str
-    endpoints_affected: int | None = Field(default=None, description="Absent when it cannot be told")
+    endpoints_affected: int | None = Field(default=None, description="Absent when unknown")
 
 
 class PolicyDeletion(Result):
@@ -61,14 +61,14 @@ async def cilium_delete_policy_rules(
     namespace: OptionalNamespace = None,
     name: Annotated[str | None, Word("One policy")] = None,
     labels: Annotated[Elements | None, Word("Objects with all of these: app=web")] = None,
-    all: Annotated[bool, Word("All of the namespace, or of the cluster-wide kind")] = False,
+    all: Annotated[bool, Word("All in the namespace, or cluster-wide")] = False,
     node_name: Annotated[OneNode, unpublished("Policies are not of one node")] = None,
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> PolicyDeletion:
-    """Delete network policies by name or labels; dry_run=true tells which, and how many endpoints each is about."""
+    """Delete network policies by name or labels; dry_run=true lists them and how many endpoints each selects."""
     if sum((name is not None, bool(labels), all)) != 1:
-        raise bad_argument("exactly one of name, labels and all is needed", "cilium_display_policy_node_information")
+        raise bad_argument("give exactly one of name, labels and all", "cilium_display_policy_node_information")
     place = await _resolve_place(cilium, kind, namespace, all)
     found = await _find_policies(cilium, place, name, labels)
     endpoints = await _list_endpoints(cilium, place.namespace)
@@ -85,7 +85,7 @@ async def cilium_delete_policy_rules(
 async def _resolve_place(cilium: Cilium, kind: str, namespace: str | None, all: bool) -> Place:
     resolved = await cilium.discovery.resolve(policy_objects.RESOURCES[kind])
     if resolved.namespaced and all and not namespace:
-        raise bad_argument("all needs a namespace", "name the namespace whose policies are to go")
+        raise bad_argument("all needs a namespace", "give the namespace whose policies to delete")
     return cilium.scoped(resolved, namespace)
 
 
@@ -106,11 +106,12 @@ def _checked(name: str) -> str:
 
 
 def _without_source(label: str) -> str:
+    # Labels of objects have no source, unlike those of identities.
     return label.removeprefix("k8s:").removeprefix("any:")
 
 
 async def _list_endpoints(cilium: Cilium, namespace: str | None) -> list[dict[str, Any]] | None:
-    """The endpoints that policies may be about; None where the cluster keeps no such objects."""
+    """The endpoints that policies may select; None where the cluster has no CiliumEndpoints."""
     try:
         kind = await cilium.discovery.resolve("ciliumendpoints.cilium.io")
     except ToolFailure as failure:

@@ -1,4 +1,4 @@
-"""Packet recorders, which agents up to 1.18 have."""
+"""Packet recorders of agents up to 1.18."""
 
 import json
 import re
@@ -23,15 +23,15 @@ _PORT = re.compile(r"\d{1,5}")
 
 
 def check_filter(text: str) -> str:
-    """`srcCIDR srcPort dstCIDR dstPort proto`, one value of the command line."""
+    """A filter `srcCIDR srcPort dstCIDR dstPort proto` in the agent's spelling; a `ValueError` for anything else."""
     words = text.split()
     if len(words) != _PARTS:
-        raise ValueError(f"{text!r} is no filter: write srcCIDR srcPort dstCIDR dstPort proto")
+        raise ValueError(f"{text!r} is not a filter: write srcCIDR srcPort dstCIDR dstPort proto")
     source, source_port, target, target_port, protocol = words
     if protocol.upper() not in _PROTOCOLS:
-        raise ValueError(f"{text!r}: the protocol is one of {', '.join(_PROTOCOLS)}")
+        raise ValueError(f"{text!r}: the protocol must be one of {', '.join(_PROTOCOLS)}")
     if not _PORT.fullmatch(source_port) or not _PORT.fullmatch(target_port):
-        raise ValueError(f"{text!r}: a port is a number, 0 for any")
+        raise ValueError(f"{text!r}: a port must be a number, 0 for any")
     return " ".join((prefix(source), source_port, prefix(target), target_port, protocol.upper()))
 
 
@@ -64,7 +64,7 @@ class RecorderInformation(Result):
 
 
 class RecorderChange(AgentChange):
-    """A recorder that was made, changed or removed."""
+    """A recorder that was created, changed or removed."""
 
     id: int
     created: bool | None = None
@@ -106,7 +106,7 @@ async def cilium_update_pcap_recorder(
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> RecorderChange:
-    """Make or change a packet recorder of an agent up to 1.18."""
+    """Create or change a packet recorder of an agent up to 1.18."""
     agent = await cilium.find_one_agent(node_name)
     before = await _find(agent, recorder_id)
     if not dry_run:

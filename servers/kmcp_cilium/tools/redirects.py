@@ -15,14 +15,14 @@ from kmcp_runtime import Cursor, Effect, Limit, injected
 
 
 class Redirected(BaseModel):
-    """An address, and the pods of the node that answer for it."""
+    """An address, and the pods of the node that traffic for it goes to."""
 
     address: str
     backends: list[str]
 
 
 class RedirectPolicy(BaseModel):
-    """A CiliumLocalRedirectPolicy as one agent carries it out."""
+    """A CiliumLocalRedirectPolicy as one agent applies it."""
 
     node: str
     namespace: str
@@ -41,14 +41,14 @@ class RedirectPolicies(SpreadPage[RedirectPolicy]):
 async def cilium_list_local_redirect_policies(
     node_name: EveryNode = None, limit: Limit = 100, cursor: Cursor = None, cilium: Cilium = injected()
 ) -> RedirectPolicies:
-    """List local redirect policies as each node carries them out: which addresses stay on the node."""
+    """List local redirect policies as each node applies them: which addresses stay on the node."""
     answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("lrp", "list"))
     found = [_policy(node, each) for node, told in answers for each in told or ()]
     found.sort(key=lambda policy: (policy.node, policy.namespace, policy.name))
     hint = None
     if not found:
         hint = (
-            "None is carried out: there is no CiliumLocalRedirectPolicy, or the chart's value "
+            "None is applied: there is no CiliumLocalRedirectPolicy, or the chart's value "
             "localRedirectPolicies.enabled is not true."
         )
     return cilium.page(RedirectPolicies, found, limit, cursor, hint, unreachable=answers.unreachable)

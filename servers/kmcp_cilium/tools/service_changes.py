@@ -1,4 +1,4 @@
-"""Changes of the load balancer by hand, which agents up to 1.17 take."""
+"""Manual changes to the load balancer of agents up to 1.17."""
 
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ Policy = Literal["Cluster", "Local"]
 State = Literal["active", "terminating", "quarantined", "maintenance"]
 Backend = Annotated[str, AfterValidator(check_frontend)]
 _OLD = "removed in 1.18: the real agent shows the refusal, a stand-in that answers as 1.17.6 does the command itself"
-_OVERWRITTEN = "The agent writes it anew when the Service or its endpoints change."
+_OVERWRITTEN = "The agent overwrites it when the Service or its endpoints change."
 
 
 class ServiceUpdate(AgentChange):
@@ -28,7 +28,7 @@ class ServiceUpdate(AgentChange):
 
 
 class ServiceDeletion(AgentChange):
-    """Services that were taken out of a node's load balancer."""
+    """Services that were removed from a node's load balancer."""
 
     deleted: list[Service]
     total: int
@@ -39,8 +39,8 @@ async def cilium_update_service(
     id: Annotated[int, Word("Number", ge=1)],
     frontend: Annotated[str, AfterValidator(check_frontend), Word("IP:PORT[/PROTO]")],
     backends: Annotated[list[Backend], BeforeValidator(split), Word("IP:PORT each", min_length=1)],
-    backend_weights: Annotated[list[int] | None, Word("One a backend")] = None,
-    states: Annotated[list[State] | None, Word("One, or one a backend")] = None,
+    backend_weights: Annotated[list[int] | None, Word("One per backend")] = None,
+    states: Annotated[list[State] | None, Word("One, or one per backend")] = None,
     k8s_ext_traffic_policy: Annotated[Policy, Word("External")] = "Cluster",
     k8s_int_traffic_policy: Annotated[Policy, Word("Internal")] = "Cluster",
     k8s_external: Annotated[bool, Word("ExternalIPs")] = False,
@@ -54,7 +54,7 @@ async def cilium_update_service(
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> ServiceUpdate:
-    """Write a service into the load balancer of an agent up to 1.17; later ones follow Services alone."""
+    """Write a service into the load balancer of an agent up to 1.17; later ones follow Services only."""
     kinds = {
         "--k8s-external": k8s_external,
         "--k8s-host-port": k8s_host_port,
@@ -84,15 +84,15 @@ async def cilium_delete_service(
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> ServiceDeletion:
-    """Take services out of the load balancer of an agent up to 1.17; later ones follow Services alone."""
+    """Remove services from the load balancer of an agent up to 1.17; later ones follow Services only."""
     if (service_id is None) == (not all):
-        raise bad_argument("exactly one of service_id and all is needed", "cilium_list_services shows numbers")
+        raise bad_argument("give exactly one of service_id and all", "cilium_list_services lists IDs")
     agent = await cilium.find_one_agent(node_name)
     await _refuse_removed(agent, "delete", str(service_id) if service_id else None)
     there = await load_balancer.list_services(agent)
     meant = [service for service in there if all or service.id == service_id]
     if not meant and not all:
-        raise not_found(f"no service {service_id} {agent.where}", "cilium_list_services shows numbers")
+        raise not_found(f"no service {service_id} {agent.where}", "cilium_list_services lists IDs")
     if not dry_run:
         await agent.call("service", "delete", *(("--all",) if all else (str(service_id),)))
     return ServiceDeletion(
@@ -132,11 +132,11 @@ def _check_lengths(
         raise bad_argument(f"states: {len(states)} for {len(backends)} backends", "give one, or one for each")
     if sum(kinds.values()) > 1:
         names = ", ".join(flag.removeprefix("--").replace("-", "_") for flag, given in kinds.items() if given)
-        raise bad_argument(f"only one of {names}", "a service has one type")
+        raise bad_argument(f"give only one of {names}", "a service has one type")
 
 
 async def _refuse_removed(agent: Agent, command: str, *meant: str | None) -> None:
-    """Where the version no longer has the command: say so, and name the Service behind the frontend."""
+    """Raise a failure where the version no longer has the command; it names the Service behind the frontend."""
     gone = await agent.find_removal("service", command)
     if gone is None:
         return
@@ -160,9 +160,10 @@ async def _find(agent: Agent, number: int) -> Service | None:
 
 
 def _addresses(frontend: str, backends: list[str]) -> tuple[str, ...]:
-    """Frontend and backends; the protocol only where it is not TCP, which the command takes without being told."""
+    """The flags for frontend and backends."""
     address, _, protocol = frontend.partition("/")
     targets = ",".join(backend.partition("/")[0] for backend in backends)
+    # The command takes TCP where no protocol is named.
     named = ("--protocol", protocol.lower()) if protocol.lower() not in ("", "tcp") else ()
     return ("--frontend", address, "--backends", targets, *named)
 

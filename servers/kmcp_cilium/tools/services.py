@@ -1,4 +1,4 @@
-"""The load balancer's services of one node."""
+"""The services in one node's load balancer."""
 
 from typing import Annotated
 
@@ -17,17 +17,15 @@ def _check_object(value: str | None) -> str | None:
         return None
     namespace, _, name = value.partition("/")
     if not name:
-        raise ValueError(f"{value!r} is no Service: write namespace/name")
+        raise ValueError(f"{value!r} does not name a Service: write namespace/name")
     return f"{check_name(namespace)}/{check_name(name)}"
 
 
-ServiceId = Annotated[
-    str, BeforeValidator(as_text), AfterValidator(check_service_id), Word("Number, or IP:PORT[/PROTO]")
-]
+ServiceId = Annotated[str, BeforeValidator(as_text), AfterValidator(check_service_id), Word("ID, or IP:PORT[/PROTO]")]
 
 
 class Services(Page[Service]):
-    """Services, by number."""
+    """Services, by ID."""
 
     node: str
 
@@ -54,7 +52,7 @@ async def cilium_list_services(
     hint = None
     if service:
         found = load_balancer.of_object(found, *service.split("/"))
-        hint = None if found else "Not in the load balancer: is the Service there, and no headless one?"
+        hint = None if found else "Not in the load balancer: does the Service exist, and is it not headless?"
     return cilium.page(Services, found, limit, cursor, hint, node=agent.node)
 
 

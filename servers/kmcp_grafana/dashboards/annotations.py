@@ -19,7 +19,13 @@ MadeBy = Annotated[Literal["alert", "annotation"], Word("Made by")]
 _PATH = "/api/annotations"
 _ROW = ("id", "time", "timeEnd", "text", "tags", "dashboardUID", "panelId", "alertName", "newState", "login")
 _CHANGEABLE = ("text", "tags", "time", "timeEnd")
-_Moment = Annotated[int | str, Field(description="Milliseconds since 1970, RFC 3339, or relative")]
+_FARTHEST = 253_402_300_799_000
+"""The end of the year 9999, in milliseconds."""
+_FIRST_MILLISECONDS = 1e11
+"""A smaller number counts seconds: as milliseconds it would lie before March 1973."""
+_Moment = Annotated[
+    int | float | str, Field(description="Since 1970 in seconds or milliseconds, RFC 3339, or relative")
+]
 NEW = Spec(
     text=required(Text),
     time=optional(_Moment),
@@ -43,9 +49,10 @@ async def get_annotations(
     dashboard_uid: Uid | None = None,
     panel_id: PanelId | None = None,
 ) -> Answer:
+    since, until = _bounds(start, end)
     wanted = {
-        "from": _millis(start),
-        "to": _millis(end),
+        "from": since,
+        "to": until,
         "type": type,
         "dashboardUID": dashboard_uid,
         "panelId": panel_id,
@@ -54,7 +61,9 @@ async def get_annotations(
     params = [(name, value) for name, value in wanted.items() if value is not None]
     rows = await grafana.read(_PATH, [*params, *(("tags", tag) for tag in tags or ())])
     found = cut_list(rows, _row, limit, "narrow start and end, or name tags or a dashboard_uid")
-    return explain_empty(found, "None match: widen start and end, or leave tags out (all of them must be set).")
+    return explain_empty(
+        found, "None match: widen start and end, or leave tags out (an annotation must have all of them)."
+    )
 
 
 async def create_annotation(grafana: Grafana, spec: Fields) -> Answer:
@@ -64,10 +73,10 @@ async def create_annotation(grafana: Grafana, spec: Fields) -> Answer:
 
 
 async def update_annotation(grafana: Grafana, annotation_id: AnnotationId, spec: Fields) -> Answer:
-    """By PATCH: a PUT would reset what is not named."""
     found = await _read_annotation(grafana, annotation_id)
     before = {field: found.get(field) for field in _CHANGEABLE}
     body = {**spec, **_times(spec)}
+    # A PUT would reset the fields that are not named.
     request = Request(method="PATCH", path=_path_of(annotation_id), body=body)
     return await send_change(
         grafana,
@@ -105,18 +114,25 @@ def _stamp(milliseconds: int) -> str:
 
 def _times(spec: Row) -> Row:
     """The times of a spec as Grafana takes them, in milliseconds."""
-    return {name: _of_text(name, spec[name]) for name in ("time", "timeEnd") if isinstance(spec.get(name), str)}
+    return {name: _milliseconds(name, spec[name]) for name in ("time", "timeEnd") if spec.get(name) is not None}
 
 
-def _of_text(name: str, text: str) -> int:
+def _milliseconds(name: str, value: float | str) -> int:
+    if not isinstance(value, str) and value >= _FIRST_MILLISECONDS:
+        return round(value)
     try:
-        return round(float(moment_of(text)) * 1000)
+        return round(float(moment_of(value)) * 1000)
     except ValueError as error:
         raise bad_argument(f"spec.{name}: {error}", "or give milliseconds since 1970") from None
 
 
-def _millis(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)
+def _bounds(start: float | None, end: float | None) -> tuple[int | None, int | None]:
+    """From and to in milliseconds, both or neither."""
+    if start is None and end is None:
+        return None, None
+    # Grafana ignores a bound that stands alone, so an open end becomes the farthest moment.
+    # Zero counts as absent, too.
+    return max(round((start or 0) * 1000), 1), _FARTHEST if end is None else round(end * 1000)
 
 
 def _path_of(annotation_id: int) -> str:

@@ -41,6 +41,7 @@ class _Plain(Rendered):
 @tool(
     Effect.READ,
     extra=True,
+    shows="charts",
     timeout=150,
     why="helm 3 and repositories are real; the registry of an oci:// chart is a stand-in on loopback",
 )

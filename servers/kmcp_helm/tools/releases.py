@@ -49,7 +49,7 @@ class ListedReleases(Page[ListedRelease]):
     namespace: str | None = Field(default=None, description="Absent for all namespaces")
 
 
-@tool(Effect.READ, needs=READS, ignored=("output",))
+@tool(Effect.READ, needs=READS, ignored=("output",), shows="releases")
 async def helm_list_releases(
     namespace: OptionalNamespace = None,
     all_namespaces: AllNamespaces = False,

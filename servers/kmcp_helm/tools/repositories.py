@@ -28,7 +28,7 @@ class AddedRepository(Result):
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
 
 
-@tool(Effect.WRITE, idempotent=True, timeout=150)
+@tool(Effect.WRITE, idempotent=True, timeout=150, shows="repositories")
 async def helm_repo_add(
     name: Annotated[Name, Word("Its name")],
     url: Annotated[str, Word("https, allowed host")],
@@ -67,7 +67,7 @@ class RefreshedRepositories(Page[RefreshedRepository]):
     """Repositories whose indexes were read anew."""
 
 
-@tool(Effect.READ, timeout=150)
+@tool(Effect.READ, timeout=150, shows="repository_updates")
 async def helm_repo_update(
     names: Annotated[list[str] | None, BeforeValidator(_names), Word("None = all")] = None,
     client: Client = injected(),

@@ -141,7 +141,7 @@ class History(Page[PastRevision]):
     chart: str | None = None
 
 
-@tool(Effect.READ, needs=READS, extra=True)
+@tool(Effect.READ, needs=READS, extra=True, shows="revisions")
 async def helm_history(
     name: ReleaseName, namespace: Namespace, limit: Limit = 20, client: Client = injected()
 ) -> History:

@@ -1,4 +1,4 @@
-"""Waypoints: Gateways of the class `istio-waypoint`, who uses them, and how far they are."""
+"""Waypoints: Gateways of the class `istio-waypoint`, what uses them, and whether they are programmed."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ _PAUSE_SECONDS = 1.0
 
 
 class State(BaseModel):
-    """How far one waypoint is."""
+    """Whether one waypoint is accepted and programmed."""
 
     namespace: str
     name: str
@@ -39,7 +39,7 @@ class State(BaseModel):
 
 @dataclass(frozen=True)
 class User:
-    """An object whose traffic is to go through a waypoint."""
+    """An object that is labelled to use a waypoint."""
 
     title: str
     """`namespace/shop`, `service/shop/reviews`, `pod/shop/web-1`."""
@@ -50,7 +50,7 @@ class User:
 def manifest(
     api_version: str, namespace: str, name: str, traffic_type: str | None, revision: str | None
 ) -> dict[str, Any]:
-    """A waypoint as a Gateway. Without a traffic type there is no label, and istiod decides."""
+    """A waypoint as a Gateway; without a traffic type it has no label for it, and istiod's default applies."""
     labels = {WAYPOINT_FOR: traffic_type, REVISION: revision}
     given = {key: value for key, value in labels.items() if value}
     return {
@@ -59,13 +59,14 @@ def manifest(
         "metadata": {"name": name, "namespace": namespace, **({"labels": given} if given else {})},
         "spec": {
             "gatewayClassName": CLASS,
+            # The one listener that istiod accepts for this class: HBONE on its well-known port.
             "listeners": [{"name": "mesh", "port": 15008, "protocol": "HBONE"}],
         },
     }
 
 
 async def resolve_gateways(mesh: Mesh, namespace: str | None) -> Place:
-    """Where Gateways are; `unavailable` where their kind is not installed."""
+    """The place of Gateways; `unavailable` where the Gateway API is not installed."""
     try:
         return await mesh.place(f"gateways.{GROUP}", namespace, all_namespaces=True)
     except ToolFailure as failure:
@@ -75,7 +76,8 @@ async def resolve_gateways(mesh: Mesh, namespace: str | None) -> Place:
 
 
 async def list_gateways(mesh: Mesh, place: Place) -> list[Object]:
-    """Every Gateway there, of whatever class, by namespace and name."""
+    """Every Gateway of a place, of any class, by namespace and name."""
+    # Whole objects: the class is in the spec, which no selector can filter.
     found: list[Object] = (await mesh.api.get(place.kind.path(place.namespace)))["items"]
     return sorted(found, key=lambda gateway: (gateway["metadata"]["namespace"], gateway["metadata"]["name"]))
 
@@ -88,23 +90,25 @@ def check_class(gateway: Object) -> None:
     if not is_waypoint(gateway):
         name, found = gateway["metadata"]["name"], gateway["spec"].get("gatewayClassName")
         raise bad_argument(
-            f"Gateway {name} is no waypoint: its class is {found}, not {CLASS}",
+            f"Gateway {name} is not a waypoint: its class is {found}, not {CLASS}",
             "choose another name; istio_list_waypoints shows the waypoints",
         )
 
 
 def named(found: Sequence[Object], name: str, namespace: str) -> Object:
-    """The waypoint of that name."""
+    """The waypoint of this name; `not_found` names similar ones."""
     by_name = {gateway["metadata"]["name"]: gateway for gateway in found}
     if name in by_name:
         check_class(by_name[name])
         return by_name[name]
     near = did_you_mean(name, [each for each, gateway in by_name.items() if is_waypoint(gateway)])
-    raise not_found(f"namespace {namespace} has no waypoint {name!r}", near or "istio_list_waypoints shows them")
+    raise not_found(
+        f"namespace {namespace} has no waypoint {name!r}", near or "istio_list_waypoints lists the waypoints"
+    )
 
 
 async def list_users(mesh: Mesh, kinds: Iterable[str]) -> list[User]:
-    """Who is labelled to use which waypoint: a label on a namespace, a Service or a pod."""
+    """What is labelled to use a waypoint: namespaces, Services or pods."""
     kinds = list(kinds)
     found = await asyncio.gather(*(mesh.list_labelled(kind, None, USE) for kind in kinds))
     return [_user(kind, each["metadata"]) for kind, items in zip(kinds, found, strict=True) for each in items]
@@ -112,8 +116,10 @@ async def list_users(mesh: Mesh, kinds: Iterable[str]) -> list[User]:
 
 def _user(kind: str, metadata: Mapping[str, Any]) -> User:
     labels, name = metadata["labels"], metadata["name"]
+    # A namespace is its own home.
     home = metadata.get("namespace") or name
     title = f"namespace/{name}" if kind == "namespaces" else f"{kind.removesuffix('s')}/{home}/{name}"
+    # A waypoint of another namespace is named by two labels.
     return User(title, (labels.get(_USE_IN) or home, labels[USE]))
 
 
@@ -126,7 +132,7 @@ def is_programmed(gateway: Object) -> bool:
 
 
 async def read_states(mesh: Mesh, namespace: str, name: str | None) -> list[State]:
-    """The waypoints of a namespace, or the one of that name."""
+    """The states of a namespace's waypoints, or of the one with this name."""
     found = await list_gateways(mesh, await resolve_gateways(mesh, namespace))
     wanted = [named(found, name, namespace)] if name else [each for each in found if is_waypoint(each)]
     deployments = await mesh.listed("deployments.apps", namespace, selector=_GATEWAY_NAME) if wanted else []
@@ -136,7 +142,8 @@ async def read_states(mesh: Mesh, namespace: str, name: str | None) -> list[Stat
 def _state(gateway: Object, deployments: Iterable[Object]) -> State:
     namespace, name = identity(gateway)
     programmed, accepted = _condition(gateway, "Programmed"), _condition(gateway, "Accepted")
-    telling = accepted if accepted.get("status") == "False" or not programmed else programmed
+    # A Gateway that is not accepted is never programmed, and only the first condition says why.
+    deciding = accepted if accepted.get("status") == "False" or not programmed else programmed
     status = gateway.get("status") or {}
     own = [each for each in deployments if each["metadata"]["labels"].get(_GATEWAY_NAME) == name]
     return State(
@@ -144,8 +151,8 @@ def _state(gateway: Object, deployments: Iterable[Object]) -> State:
         name=name,
         programmed=is_programmed(gateway),
         accepted=accepted.get("status") == "True",
-        reason=telling.get("reason"),
-        message=telling.get("message"),
+        reason=deciding.get("reason"),
+        message=deciding.get("message"),
         addresses=[str(each.get("value")) for each in status.get("addresses") or ()],
         deployment_ready=all(_is_ready(each) for each in own) if own else None,
         attached_routes=sum(each.get("attachedRoutes") or 0 for each in status.get("listeners") or ()),

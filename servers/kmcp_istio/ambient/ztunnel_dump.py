@@ -1,4 +1,4 @@
-"""What a ztunnel knows, from its `/config_dump`: workloads, services, policies, certificates, connections."""
+"""What a ztunnel knows: workloads, services, policies, certificates and connections of its `/config_dump`."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ _HEALTHY = "Healthy"
 
 
 class Workload(BaseModel):
-    """One workload that the mesh has."""
+    """One workload of the mesh."""
 
     name: str
     namespace: str
@@ -26,7 +26,7 @@ class Workload(BaseModel):
 
 
 class Service(BaseModel):
-    """One service that the mesh has."""
+    """One service of the mesh."""
 
     name: str
     namespace: str
@@ -45,7 +45,7 @@ class Policy(BaseModel):
 
 
 class Certificate(BaseModel):
-    """One certificate of one identity, or an identity that has none yet."""
+    """One certificate of an identity, or an identity that has none yet."""
 
     identity: str
     state: str
@@ -56,13 +56,13 @@ class Certificate(BaseModel):
 
 
 class Connection(BaseModel):
-    """One connection that is open now."""
+    """One open connection."""
 
     workload: str = Field(description="name.namespace")
     direction: str
     src: str
     dst: str
-    target: str | None = Field(default=None, description="What the caller wanted to reach")
+    target: str | None = Field(default=None, description="The address that the caller asked for")
     protocol: str
 
 
@@ -71,7 +71,7 @@ Row = Workload | Service | Policy | Certificate | Connection
 
 @dataclass(frozen=True)
 class Shown:
-    """A row, and by what it is filtered."""
+    """A row, and the names that filters compare with."""
 
     row: Row
     namespace: str
@@ -79,7 +79,7 @@ class Shown:
 
 
 class Dump:
-    """One answer, whichever version of ztunnel gave it: parts are lists or maps, and spelled in two ways."""
+    """One dump, of any version of ztunnel."""
 
     def __init__(self, content: bytes, source: str) -> None:
         try:
@@ -87,7 +87,8 @@ class Dump:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise unavailable(f"{source} answered with something that is no config dump: {content[:80]!r}")
+            raise unavailable(f"{source} did not answer with a config dump: {content[:80]!r}")
+        # Keys are in camel case or in lower case, and parts are lists or maps, depending on the version of ztunnel.
         self._parts = {key.lower(): value for key, value in found.items()}
 
     def part(self, name: str) -> list[Item]:
@@ -124,6 +125,7 @@ def _services(dump: Dump) -> list[Shown]:
 def _service(one: Item, services: Sequence[Item], healthy: set[Any]) -> Service:
     endpoints = one.get("endpoints") or {}
     members = list(endpoints.values()) if isinstance(endpoints, dict) else list(endpoints)
+    # An endpoint names its workload by uid; only the workload knows whether it is healthy.
     well = sum(member.get("workloadUid") in healthy for member in members)
     return Service(
         name=one["name"],
@@ -135,7 +137,7 @@ def _service(one: Item, services: Sequence[Item], healthy: set[Any]) -> Service:
 
 
 def _waypoint(one: Item, services: Iterable[Item]) -> str | None:
-    """The name of the Service that a workload's or service's waypoint is; its address when no Service has that."""
+    """The waypoint of a workload or service: the name of its Service, or its address when no Service has that."""
     destination = (one.get("waypoint") or {}).get("destination")
     if not destination:
         return None
@@ -148,7 +150,8 @@ def _waypoint(one: Item, services: Iterable[Item]) -> str | None:
 
 
 def _ip(vip: str) -> str:
-    """A virtual IP without the network before it."""
+    """A virtual IP without its network."""
+    # network/address, as in the workload API.
     return vip.rpartition("/")[2]
 
 
@@ -168,14 +171,15 @@ def _certificates(dump: Dump) -> list[Shown]:
 
 
 def _namespace_of(identity: str) -> str:
-    """Of `spiffe://cluster.local/ns/shop/sa/cart`."""
+    """The namespace in `spiffe://cluster.local/ns/shop/sa/cart`."""
     parts = identity.split("/")
     return parts[parts.index("ns") + 1] if "ns" in parts[:-1] else ""
 
 
 def _chain(one: Item) -> list[Certificate]:
-    identity, told = str(one.get("identity")), str(one.get("state"))
-    state = "Unavailable" if "Unavailable" in told else told
+    identity, reported = str(one.get("identity")), str(one.get("state"))
+    # An unavailable certificate carries its error inside the state.
+    state = "Unavailable" if "Unavailable" in reported else reported
     chain, roots = list(one.get("certChain") or ()), list(one.get("rootCerts") or ())
     if not chain:
         return [Certificate(identity=identity, state=state, valid=False)]
@@ -197,6 +201,7 @@ def _chain(one: Item) -> list[Certificate]:
 
 
 def _hexadecimal(serial: Any) -> str | None:
+    # Shown in hexadecimal, as istioctl and openssl show it; the dump has it in decimal.
     return f"{int(serial):x}" if str(serial or "").isdigit() else None
 
 
@@ -234,7 +239,7 @@ def _of_workload(state: Item, names: Mapping[str, str]) -> list[Shown]:
 
 
 def _names(dump: Dump) -> dict[str, str]:
-    """Addresses by what has them; a service before a workload."""
+    """Names by address; where both have it, the service's."""
     workloads = {ip: f"{one['name']}.{one['namespace']}" for one in dump.part("workloads") for ip in _ips(one)}
     return workloads | {_ip(vip): one["hostname"] for one in dump.part("services") for vip in one.get("vips") or ()}
 

@@ -1,4 +1,4 @@
-"""What istioctl reads for an analysis, and whether this identity may: without one of these rights it waits for ever."""
+"""What `istioctl analyze` reads, and whether this identity may read it."""
 
 import asyncio
 
@@ -6,6 +6,7 @@ from kmcp_istio.analysis.snapshot import NETWORKING
 from kmcp_istio.client import Mesh
 from kmcp_runtime import Rule
 
+# istioctl fills informers and waits until all are in sync. Without one of these rights it waits until its timeout.
 _FOLLOWED = ("list", "watch")
 NEEDED = (
     Rule("", ("namespaces", "configmaps"), ("get", *_FOLLOWED)),
@@ -32,7 +33,7 @@ _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 async def list_missing(mesh: Mesh) -> list[str]:
-    """Each right that is missing, in the API server's words."""
+    """Each right that this identity lacks, in the API server's words."""
     asked = [(rule.group, name, verb) for rule in NEEDED for name in rule.resources for verb in rule.verbs]
     allowed = await asyncio.gather(*(_review_access(mesh, *each) for each in asked))
     return [
@@ -44,6 +45,7 @@ async def list_missing(mesh: Mesh) -> list[str]:
 
 async def _review_access(mesh: Mesh, group: str, resource: str, verb: str) -> bool:
     wanted = {"group": group, "resource": resource, "verb": verb}
+    # A SelfSubjectAccessReview may be created by every authenticated identity, so asking needs no right of its own.
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",

@@ -1,4 +1,4 @@
-"""The objects that our checks look at, read once."""
+"""The objects that our checks look at, read once for all of them."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ _MOST = 5_000
 
 @dataclass
 class Snapshot:
-    """Every object of each kind; `cut` names the kinds that were too many to read whole."""
+    """Every object of each kind; `cut` names the kinds of which only the first 5,000 were read."""
 
     istio_namespace: str
     found: Mapping[str, Sequence[Object]]
@@ -31,7 +31,7 @@ class Snapshot:
 
     @property
     def kinds(self) -> Iterable[tuple[str, str]]:
-        """Plural and kind of each."""
+        """The plural and the kind of each."""
         return (_BUILT_IN | _OWN).items()
 
     def of(self, kind: str) -> Sequence[Object]:
@@ -47,10 +47,11 @@ async def take_snapshot(mesh: Mesh) -> Snapshot:
 
 
 async def _list_all(mesh: Mesh, resource_type: str) -> tuple[list[Object], bool]:
-    """The objects, and whether it is all of them."""
+    """The objects of a kind, and whether these are all of them."""
     try:
         kind = await mesh.discovery.resolve(resource_type)
     except ToolFailure as failure:
+        # An API server that does not know one of these kinds has no Istio.
         if failure.code != "not_found":
             raise
         raise unavailable(
@@ -59,6 +60,7 @@ async def _list_all(mesh: Mesh, resource_type: str) -> tuple[list[Object], bool]
     query = pages.Query(kind, limit=_PAGE, form="objects")
     objects: list[Any] = []
     cursor: str | None = None
+    # All checks hold every object at once, so a very large mesh is cut and reported as cut.
     while len(objects) < _MOST:
         page = await pages.fetch(mesh.api, query, cursor, {})
         objects += page.items

@@ -1,4 +1,4 @@
-"""Names that only istiod or only the proxy has: what a proxy lacks, and what it should have dropped."""
+"""Names that only istiod or only the proxy has: what a proxy lacks, and what it should have removed."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -17,14 +17,14 @@ from kmcp_runtime import ToolFailure, unavailable
 
 
 class Difference(BaseModel):
-    """The names of one type."""
+    """The names of one type that only one side has."""
 
     only_istiod: list[str]
     only_proxy: list[str]
 
 
 async def compare_with_proxy(mesh: Mesh, istiods: Iterable[Istiod], pod: Object) -> dict[str, Difference]:
-    """By type: clusters, listeners, routes. What Envoy was started with is left out, istiod does not know it."""
+    """Differences by type: cds, lds, rds (clusters, listeners, routes)."""
     wanted, present = await asyncio.gather(
         _read_istiod_dump(mesh, istiods, pod), pods.ask_admin(mesh, pod, "/config_dump")
     )
@@ -33,9 +33,10 @@ async def compare_with_proxy(mesh: Mesh, istiods: Iterable[Istiod], pod: Object)
 
 
 async def _read_istiod_dump(mesh: Mesh, istiods: Iterable[Istiod], pod: Object) -> Dump:
-    """The dump of the one istiod that the proxy is connected to."""
+    """The dump of the istiod that the proxy is connected to; `unavailable` when it is connected to none."""
     proxy = pods.proxy_of(pod)
     failures: list[ToolFailure] = []
+    # Only the istiod that a proxy is connected to has a dump for it; the others answer 404.
     for one in istiods:
         try:
             answer = await istiod.read_debug(mesh, one, f"/debug/config_dump?proxyID={quote(proxy)}")
@@ -47,18 +48,20 @@ async def _read_istiod_dump(mesh: Mesh, istiods: Iterable[Istiod], pod: Object) 
     if failures:
         raise failures[0]
     raise unavailable(
-        f"{pods.title(pod)} is connected to no istiod",
+        f"{pods.title(pod)} is not connected to any istiod",
         f"k8s_get_pod_logs pod_name={pod['metadata']['name']} "
-        f"namespace={pod['metadata']['namespace']} container={pods.PROXY} tells why",
+        f"namespace={pod['metadata']['namespace']} container={pods.PROXY} shows why",
     )
 
 
 def _difference(wanted: set[str], present: set[str]) -> Difference:
+    # Names only: versions differ between two dumps that were not taken at the same instant.
     return Difference(only_istiod=sorted(wanted - present), only_proxy=sorted(present - wanted))
 
 
 def _clusters(dump: Dump) -> set[str]:
     section = dump.section("Clusters")
+    # Static parts come from the bootstrap, which istiod does not send and so does not list.
     parts = [*each(section, "dynamic_active_clusters"), *each(section, "dynamic_warming_clusters")]
     return {text(one, "cluster", "name") for one in parts}
 

@@ -1,4 +1,4 @@
-"""istiod: the pods of the control plane, and their debug interface, which answers callers of their loopback only."""
+"""istiod: the pods of the control plane and their debug interface."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ class Istiod:
 
 
 class Unreachable(BaseModel):
-    """An istiod that did not answer; the answer holds what the others said."""
+    """An istiod that did not answer, beside the answers of the others."""
 
     pod: str
     code: str
@@ -39,12 +39,12 @@ class Unreachable(BaseModel):
 
 
 Reading = Callable[[PodAnswer, Istiod], Any]
-"""What an answer says."""
+"""Turns an answer of one istiod into a value."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What each istiod answered, and which did not."""
+    """What each istiod answered, and which ones did not answer."""
 
     given: Sequence[tuple[Istiod, Any]]
     unreachable: list[Unreachable]
@@ -52,8 +52,9 @@ class Answers:
 
 
 async def list_istiods(mesh: Mesh, revision: str | None) -> list[Istiod]:
-    """Every running istiod, of one revision or of all; `unavailable` where there is none."""
+    """Every running istiod, of one revision or of all; `unavailable` where none is running."""
     namespace = mesh.settings.istio_namespace
+    # Pods rather than the Service: every istiod knows only the proxies that are connected to it.
     pods = await mesh.listed("pods", namespace, selector=_APP, field_selector="status.phase=Running")
     if not pods:
         raise await _explain_absence(mesh, namespace)
@@ -62,13 +63,15 @@ async def list_istiods(mesh: Mesh, revision: str | None) -> list[Istiod]:
     if not chosen:
         revisions = sorted({each.revision for each in found})
         near = did_you_mean(str(revision), revisions)
-        raise not_found(f"no istiod of revision {revision!r}", near or f"revisions: {', '.join(revisions)}")
+        raise not_found(f"no istiod of revision {revision!r} is running", near or f"revisions: {', '.join(revisions)}")
     return chosen
 
 
 def _istiod(pod: Object) -> Istiod:
     metadata = pod["metadata"]
+    # The monitoring port can be configured, and the annotation for Prometheus names the one in use.
     port = (metadata.get("annotations") or {}).get("prometheus.io/port", "")
+    # An installation without a revision carries the label with the value default, older ones not at all.
     revision = metadata["labels"].get(REVISION) or "default"
     return Istiod(metadata["namespace"], metadata["name"], revision, int(port) if port.isdigit() else _MONITORING_PORT)
 
@@ -76,12 +79,12 @@ def _istiod(pod: Object) -> Istiod:
 async def _explain_absence(mesh: Mesh, namespace: str) -> ToolFailure:
     try:
         elsewhere = await mesh.list_labelled("pods", None, _APP)
-    except ToolFailure:  # Where else it may be, this identity may not see.
+    except ToolFailure:  # This identity may not look in other namespaces.
         elsewhere = []
     places = sorted({pod["metadata"]["namespace"] for pod in elsewhere} - {namespace})
     if any(pod["metadata"]["namespace"] == namespace for pod in elsewhere):
         return unavailable(
-            f"no istiod runs in namespace {namespace}: its pods are not in phase Running",
+            f"no istiod is running in namespace {namespace}: its pods are not in phase Running",
             f"k8s_get_resources resource_type=pods namespace={namespace} selector={_APP}",
         )
     hint = "istio_install_istio installs it"
@@ -96,12 +99,12 @@ def read_json(answer: PodAnswer, istiod: Istiod) -> Any:
             return json.loads(answer.content)
     except ValueError:
         pass
-    told = answer.content[:200].decode(errors="replace").strip()
-    raise unavailable(f"istiod {istiod.pod} answered with HTTP {answer.status}, which is not understood: {told}")
+    said = answer.content[:200].decode(errors="replace").strip()
+    raise unavailable(f"istiod {istiod.pod} answered with HTTP {answer.status}, which cannot be read: {said}")
 
 
 async def ask_all(mesh: Mesh, istiods: Sequence[Istiod], target: str, read: Reading = read_json) -> Answers:
-    """What every istiod answers, as JSON or as `read` makes of it; a failure only when none answers."""
+    """What every istiod answers, as `read` reads it; fails only when none answers."""
     answers = await ask_each(mesh, istiods, target, read)
     if not answers.given:
         raise answers.failures[0]
@@ -109,7 +112,7 @@ async def ask_all(mesh: Mesh, istiods: Sequence[Istiod], target: str, read: Read
 
 
 async def ask_each(mesh: Mesh, istiods: Sequence[Istiod], target: str, read: Reading = read_json) -> Answers:
-    """`ask_all` for where the answers of none are worth telling, too."""
+    """`ask_all` that does not fail when none answers."""
     outcomes = await asyncio.gather(*(_ask_one(mesh, each, target, read) for each in istiods))
     both = list(zip(istiods, outcomes, strict=True))
     failures = [(each, found) for each, found in both if isinstance(found, ToolFailure)]
@@ -128,12 +131,14 @@ async def _ask_one(mesh: Mesh, istiod: Istiod, target: str, read: Reading) -> An
 
 
 async def read_debug(mesh: Mesh, istiod: Istiod, target: str) -> PodAnswer:
-    """One answer of the debug interface; `unavailable` when it is off or refuses, with the setting that does so."""
+    """One answer of the debug interface; the `unavailable` of one that is off or refuses names the setting."""
+    # Through a port-forward, so that istiod sees its loopback: every other caller must authenticate
+    # (pilot/pkg/xds/debug.go, allowAuthenticatedOrLocalhost).
     answer = await ask(mesh.api, Door(istiod.namespace, istiod.pod, istiod.port), target, seconds=_SECONDS)
     if answer.status in (_UNAUTHORIZED, _FORBIDDEN):
         raise unavailable(
-            f"istiod {istiod.pod} refuses {target} (HTTP {answer.status}): its debug interface demands credentials",
-            "it answers its loopback without them: is another server on its monitoring port? Else set "
+            f"istiod {istiod.pod} refuses {target} (HTTP {answer.status}): its debug interface requires credentials",
+            "requests from its own loopback need none: check that no other server has its monitoring port, or set "
             "ENABLE_DEBUG_ENDPOINT_AUTH=false for istiod",
         )
     if answer.status == _NOT_FOUND and _is_missing_page(answer):
@@ -145,5 +150,6 @@ async def read_debug(mesh: Mesh, istiod: Istiod, target: str) -> PodAnswer:
 
 
 def _is_missing_page(answer: PodAnswer) -> bool:
-    """Whether there is no such page at all; a page may answer 404 itself, in words of its own."""
+    """Whether there is no such page, as opposed to a page that answers 404 with a message of its own."""
+    # What Go's ServeMux writes for an unknown path.
     return answer.content.strip() in (b"", b"404 page not found")

@@ -1,4 +1,4 @@
-"""Whether proxies have what istiod sent them, from `/debug/syncz`, in the words of `istioctl proxy-status`."""
+"""Whether proxies have what istiod sent them: `/debug/syncz`, in the words of `istioctl proxy-status`."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 Status = Literal["SYNCED", "NOT SENT", "STALE", "ERROR"]
+# The version that Istio's own debug clients give themselves (pkg/adsc), istioctl among them.
 _NO_VERSION = "65536.65536.65536"
 _ENVOY = "type.googleapis.com/envoy."
 TYPES = {
@@ -15,11 +16,11 @@ TYPES = {
     "rds": (f"{_ENVOY}config.route.v3.RouteConfiguration", "route"),
     "ecds": (f"{_ENVOY}config.core.v3.TypedExtensionConfig", "extensionconfig"),
 }
-"""Type URL, and the prefix of the fields in which istiods before 1.27 tell the same."""
+"""Type URL, and the prefix of the fields that istiod before 1.27 has instead."""
 
 
 class ProxyStatus(BaseModel):
-    """One proxy as one istiod sees it; a type that the proxy does not subscribe to is absent."""
+    """One proxy as one istiod sees it; types that the proxy does not subscribe to are absent."""
 
     proxy: str = Field(description="pod.namespace")
     type: str | None = None
@@ -31,12 +32,12 @@ class ProxyStatus(BaseModel):
     eds: Status | None = None
     rds: Status | None = None
     ecds: Status | None = None
-    others: dict[str, Status] | None = Field(default=None, description="Further types, of ztunnels")
+    others: dict[str, Status] | None = Field(default=None, description="Further types, as ztunnels have")
     last_error: str | None = Field(default=None, description="Why the proxy rejected what was sent")
 
 
 def proxies(connected: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Without the clients that are no proxies, such as istioctl while it asks: they tell no version."""
+    """The clients that are proxies; others, such as istioctl while it asks, have no version."""
     return [one for one in connected if one.get("istio_version") != _NO_VERSION]
 
 
@@ -45,6 +46,7 @@ def rows(connected: Iterable[Mapping[str, Any]], istiod: str) -> list[ProxyStatu
 
 
 def _row(proxy: Mapping[str, Any], istiod: str) -> ProxyStatus:
+    # Older istiods have a pair of fields for each type instead of a map by type URL.
     resources: Mapping[str, Mapping[str, str]] = proxy.get("resources") or _older(proxy)
     known = {url: name for name, (url, _) in TYPES.items()}
     by_name = {known.get(url, _short(url)): _status(resource) for url, resource in resources.items()}
@@ -74,6 +76,7 @@ def _status(resource: Mapping[str, str]) -> Status:
         return "ERROR"
     if not resource.get("sent"):
         return "NOT SENT"
+    # A nonce that the proxy has acknowledged is the one that was sent last.
     return "SYNCED" if resource.get("sent") == resource.get("acked") else "STALE"
 
 
@@ -82,7 +85,7 @@ def _short(url: str) -> str:
 
 
 def state(row: ProxyStatus) -> Literal["error", "stale", "synced"]:
-    """The worst of a proxy's types."""
+    """The worst status among a proxy's types."""
     seen = {getattr(row, name) for name in TYPES} | set((row.others or {}).values())
     return "error" if "ERROR" in seen else "stale" if "STALE" in seen else "synced"
 

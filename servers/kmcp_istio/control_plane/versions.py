@@ -1,4 +1,4 @@
-"""Versions of the control plane, of the proxies, and of istioctl, and whether they fit."""
+"""Versions of the control plane, of the proxies and of istioctl, and whether they match."""
 
 import json
 import re
@@ -28,29 +28,30 @@ class ControlPlane(BaseModel):
 
 
 class DataPlane(BaseModel):
-    """Proxies of one version."""
+    """The proxies of one version."""
 
     version: str
     proxies: int = Field(description="How many are connected")
 
 
 async def read_versions(mesh: Mesh, istiods: Sequence[Istiod]) -> list[ControlPlane]:
-    """Those that answer; a failure only when none does."""
+    """The versions of those that answer; fails only when none does."""
     answers = await istiod.ask_all(mesh, istiods, "/version", _version)
     return [ControlPlane(pod=one.pod, revision=one.revision, version=version) for one, version in answers.given]
 
 
 def _version(answer: PodAnswer, one: Istiod) -> str:
-    """What `/version` answers, which is JSON or plain text."""
+    """The version in an answer of `/version`, which is JSON or plain text."""
     if answer.status != _OK:
         return str(istiod.read_json(answer, one))
-    told = answer.content.decode(errors="replace").strip()
+    said = answer.content.decode(errors="replace").strip()
     try:
-        document: Mapping[str, Any] = json.loads(told)
+        document: Mapping[str, Any] = json.loads(said)
+        # istiod answers like `istioctl version`, with or without the wrapping object, depending on its version.
         return str((document.get("clientVersion") or document)["version"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        found = _PRINTED.fullmatch(told)
-        return found["version"] if found else told
+        found = _PRINTED.fullmatch(said)
+        return found["version"] if found else said
 
 
 def of_proxies(proxies: Iterable[Mapping[str, Any]]) -> list[DataPlane]:
@@ -65,16 +66,18 @@ def mismatch(binary: str | None, control_planes: Iterable[ControlPlane]) -> list
     return [
         f"istioctl is {binary} and istiod is {each}: use an istioctl of the same minor version"
         for each in others
+        # Patch releases of one minor version work with each other.
         if own and istioctl.minor(each) not in (None, own)
     ]
 
 
 async def check_versions(mesh: Mesh, revision: str | None) -> list[str]:
-    """Whether istioctl fits the control plane that runs; that there is none is no fault here."""
+    """A warning where istioctl and the running control plane differ; none where no control plane runs."""
     binary = await istioctl.read_version(mesh)
     try:
         return mismatch(binary, await read_versions(mesh, await istiod.list_istiods(mesh, revision)))
     except ToolFailure as failure:
+        # Before an installation there is no istiod to compare with.
         if failure.code in ("unavailable", "not_found"):
             return []
-        return [f"the versions of istioctl and istiod were not compared: {failure.message}"]
+        return [f"could not compare the versions of istioctl and istiod: {failure.message}"]

@@ -25,17 +25,19 @@ class ByIstioctl(Installer):
         )
         if ended.code != 0:
             raise istioctl.failure(ended)
-        text = ended.stdout.strip()  # The profile empty installs nothing.
+        text = ended.stdout.strip()  # Empty for the profile "empty", which installs nothing.
         documents = manifests.parse(text, "the manifest of istioctl") if text else []
         return Drafted(documents, _notices(ended.stderr))
 
     async def install(self, order: Order, verify: bool, seconds: int) -> Done:
         given = [
             *self._flags(order),
+            # Without a terminal it would ask and end.
             "--skip-confirmation",
             f"--readiness-timeout={seconds}s",
             *(["--verify"] if verify else []),
         ]
+        # istioctl waits for readiness itself; the grace is for applying the objects before that.
         ended = await istioctl.run(self.mesh, ("install",), given, seconds=seconds + _GRACE_SECONDS)
         if ended.code != 0:
             raise self._failure(ended)
@@ -46,6 +48,7 @@ class ByIstioctl(Installer):
 
     def _flags(self, order: Order) -> list[str]:
         namespace = self.mesh.settings.istio_namespace
+        # Two settings: where the objects go, and where they look for istiod. The default needs neither.
         placed = {"namespace": namespace, "values.global.istioNamespace": namespace}
         pairs = {"profile": order.profile, **(placed if namespace != _DEFAULT_NAMESPACE else {}), **order.settings}
         revision = [f"--revision={order.revision}"] if order.revision else []
@@ -54,7 +57,7 @@ class ByIstioctl(Installer):
     def _failure(self, ended: Ended) -> ToolFailure:
         failure = istioctl.failure(ended)
         if "failed to wait" in failure.message or "timed out" in failure.message:
-            hint = "k8s_describe_resource of what is not ready tells why"
+            hint = "k8s_describe_resource of what is not ready shows why"
             return timed_out(failure.message, hint, backend=istioctl.BACKEND)
         return failure
 

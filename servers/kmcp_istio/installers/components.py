@@ -1,4 +1,4 @@
-"""Components of an installation: the workloads of the control plane, and whether they are ready."""
+"""Components of an installation: the workloads of the control plane and whether they are ready."""
 
 import asyncio
 
@@ -10,15 +10,15 @@ _OPERATOR = "operator.istio.io/component"
 
 
 class Component(BaseModel):
-    """One workload that Istio's installation made."""
+    """One workload of Istio's installation."""
 
     name: str
     ready: bool
-    pods: str = Field(description="ready/wanted")
+    pods: str = Field(description="ready/desired")
 
 
 async def list_components(mesh: Mesh) -> list[Component]:
-    """Deployments and DaemonSets of the control plane's namespace that an installation labelled."""
+    """Deployments and DaemonSets in the control plane's namespace that carry the installation's label."""
     namespace = mesh.settings.istio_namespace
     deployments, daemons = await asyncio.gather(
         mesh.listed("deployments.apps", namespace, selector=_OPERATOR),

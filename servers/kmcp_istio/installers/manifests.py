@@ -14,7 +14,7 @@ from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.manifests import Document
 
 _FIELD_MANAGER = "istio-operator"
-"""What istioctl applies as: a rehearsal must own the same fields."""
+"""The field manager of istioctl: a rehearsal under another name would meet conflicts."""
 _ADDED_LABELS = ("operator.istio.io/", "install.operator.istio.io/", "istio.io/rev")
 _AT_ONCE = 8
 SEPARATOR = "---\n"
@@ -31,7 +31,7 @@ class Named(BaseModel):
 
 @dataclass(frozen=True)
 class Drafted:
-    """A rendered manifest, and what there is to say about it."""
+    """A rendered manifest and its warnings."""
 
     documents: Sequence[Document]
     warnings: list[str]
@@ -42,7 +42,7 @@ def named(document: Document) -> Named:
 
 
 def of_kinds(documents: Sequence[Document], kinds: Sequence[str]) -> list[Document]:
-    """Those of some kinds; a kind that the manifest does not have is refused with those that it has."""
+    """The documents of some kinds; `bad_argument` for another kind lists those of the manifest."""
     present = {document.kind.lower(): document.kind for document in documents}
     for kind in kinds:
         if kind.lower() not in present:
@@ -62,7 +62,7 @@ class Yaml(Rendered):
 
 
 class Rehearsed(BaseModel):
-    """What applying the objects of one kind would do."""
+    """What applying the objects of one kind would do, as counts."""
 
     kind: str
     created: int = 0
@@ -72,7 +72,8 @@ class Rehearsed(BaseModel):
 
 
 async def rehearse(mesh: Mesh, documents: Iterable[Document]) -> tuple[list[Rehearsed], list[str]]:
-    """What a server-side dry run of every object changes, by kind, and what it refuses."""
+    """What a server-side dry run of every object would change, by kind, and what the API server refuses."""
+    # An installation has dozens of objects; the API server's own limits should not be reached by one call.
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def one(document: Document) -> tuple[Outcome, str | None]:
@@ -85,7 +86,7 @@ async def rehearse(mesh: Mesh, documents: Iterable[Document]) -> tuple[list[Rehe
     for document, (outcome, _) in zip(every, outcomes, strict=True):
         row = by_kind.setdefault(document.kind, Rehearsed(kind=document.kind))
         setattr(row, outcome, getattr(row, outcome) + 1)
-    return list(by_kind.values()), [told for _, told in outcomes if told]
+    return list(by_kind.values()), [refusal for _, refusal in outcomes if refusal]
 
 
 async def _rehearse_one(mesh: Mesh, document: Document) -> tuple[Outcome, str | None]:
@@ -100,12 +101,13 @@ async def _rehearse_one(mesh: Mesh, document: Document) -> tuple[Outcome, str | 
             document.content,
             "apply",
             dry_run=True,
+            # istioctl takes conflicting fields over as well.
             force=True,
             strict=False,
             field_manager=_FIELD_MANAGER,
         )
     except ToolFailure as failure:
-        if failure.code == "not_found":  # Its kind, or its namespace, comes with this very manifest.
+        if failure.code == "not_found":  # Its kind or its namespace is part of the same manifest.
             return "created", None
         return "failed", f"{document.kind} {document.name}: {failure.message}"
     if before is None:
@@ -123,7 +125,7 @@ async def _read_existing(mesh: Mesh, document: Document, kind: Any) -> Any:
 
 
 def _written(found: Mapping[str, Any]) -> Any:
-    """The object without its status, and without the labels that istioctl adds while it installs."""
+    """The object without its status and without the labels that istioctl adds while it installs."""
     kept = {key: value for key, value in objects.comparable(found).items() if key != "status"}
     labels = kept["metadata"].get("labels") or {}
     own = {key: value for key, value in labels.items() if not key.startswith(_ADDED_LABELS)}

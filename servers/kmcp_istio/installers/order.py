@@ -1,4 +1,4 @@
-"""What is to be installed, and what every way to install it does."""
+"""What to install, and what both installers do."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from kmcp_istio.installers.manifests import Drafted
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be installed."""
+    """What to install: profile, settings by path, revision."""
 
     profile: str
     settings: Mapping[str, str]
@@ -19,14 +19,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Done:
-    """What an installation told."""
+    """The messages of an installation, and the version that was installed."""
 
     messages: list[str]
     version: str | None
 
 
 class Installer(ABC):
-    """One way."""
+    """One way to install Istio."""
 
     title: str
 
@@ -35,11 +35,12 @@ class Installer(ABC):
 
     @abstractmethod
     async def render(self, order: Order) -> Drafted:
-        """The objects; the cluster is not asked."""
+        """The objects of an installation, rendered without asking the cluster."""
 
     @abstractmethod
-    async def install(self, order: Order, verify: bool, seconds: int) -> Done: ...
+    async def install(self, order: Order, verify: bool, seconds: int) -> Done:
+        """Install, and wait for at most `seconds` until it is ready."""
 
     @abstractmethod
     async def read_warnings(self, order: Order) -> list[str]:
-        """What to know before."""
+        """What a caller should know before installing."""

@@ -1,4 +1,4 @@
-"""Faults of the mesh's configuration."""
+"""Finding faults of the mesh's configuration."""
 
 import json
 import re
@@ -28,14 +28,13 @@ from kmcp_runtime import (
 
 _SUPPRESSION = re.compile(r"(IST\d{4})=([A-Za-z*]+ [^\s=,]+)")
 _GRACE_SECONDS = 10.0
-_ABSENT = re.compile(r'namespace "[^"]+" not found')
 
 
 def check_suppressions(given: list[str] | None) -> list[str] | None:
     for each in given or ():
         if not _SUPPRESSION.fullmatch(each):
             raise ValueError(
-                f"{each!r}: write CODE=KIND name.namespace, as IST0103=Pod web.shop; * stands for any part"
+                f"{each!r}: write CODE=KIND name.namespace, such as IST0103=Pod web.shop; * matches any part"
             )
     return given
 
@@ -49,7 +48,7 @@ Suppressions = Annotated[
 
 
 class Analysis(Page[Finding]):
-    """What was found, the worst first."""
+    """The findings, the worst first."""
 
     counts: dict[str, int] = Field(description="Findings by level")
     engine: Literal["istioctl", "built-in checks"]
@@ -65,15 +64,16 @@ async def istio_analyze_cluster_configuration(
     timeout_seconds: TimeoutSeconds = 60,
     mesh: Mesh = injected(),
 ) -> Analysis:
-    """Find faults of the mesh's configuration: missing hosts, gateways and subsets, conflicts, pods without proxy."""
+    """Find configuration faults of the mesh: missing hosts, gateways and subsets, conflicts, pods without a proxy."""
     place = namespace or (None if all_namespaces else mesh.context.namespace)
+    # istioctl reports no fault for a namespace that does not exist.
     if place and await mesh.namespace_is_missing(place):
         raise await mesh.missing_namespace(place)
     if not istioctl.present(mesh.settings):
         return await _run_own_checks(mesh, place, suppress or (), level, "it is not on this server", istioctl.MISSING)
     lacking = await permissions.list_missing(mesh)
     if lacking:
-        hint = f"grant {mesh.api.who} what it needs"
+        hint = f"grant {mesh.api.who} the missing rights"
         return await _run_own_checks(mesh, place, suppress or (), level, f"this identity {lacking[0]}", hint)
     return await _analyze_by_istioctl(mesh, place, suppress or (), level, revision, timeout_seconds)
 
@@ -84,6 +84,7 @@ async def _analyze_by_istioctl(
     flags = [
         "--output=json",
         f"--namespace={namespace}" if namespace else "--all-namespaces",
+        # istioctl ends by itself first; the grace leaves it time to say why.
         f"--timeout={seconds}s",
         f"--output-threshold={level}",
         *(f"--suppress={spelling}" for each in suppress for spelling in spelled(each)),
@@ -95,7 +96,7 @@ async def _analyze_by_istioctl(
     try:
         findings = [Finding.model_validate(each) for each in json.loads(ended.stdout) or ()]
     except ValueError:
-        raise unavailable(f"istioctl answered with something that is no analysis: {ended.stdout[:200]!r}") from None
+        raise unavailable(f"istioctl did not answer with an analysis: {ended.stdout[:200]!r}") from None
     warnings = await versions.check_versions(mesh, revision)
     return _answer(findings, level, "istioctl", warnings, _hint(findings, namespace))
 
@@ -106,9 +107,9 @@ async def _run_own_checks(
     seen = await snapshot.take_snapshot(mesh)
     findings = at_least(checks.run_checks(seen, namespace, suppress), level)
     warnings = [
-        f"istioctl did not run: {why}; only the most frequent faults were looked for ({', '.join(checks.CODES)}), for "
-        f"all of them {remedy}",
-        *(f"only the first of many {kind} were looked at" for kind in seen.cut),
+        f"istioctl did not run: {why}; only the most frequent faults were checked ({', '.join(checks.CODES)}); "
+        f"to check all of them, {remedy}",
+        *(f"only the first {kind} were checked: there are too many to read all" for kind in seen.cut),
     ]
     return _answer(findings, level, "built-in checks", warnings, _hint(findings, namespace))
 
@@ -120,6 +121,7 @@ def _answer(
     warnings: list[str],
     hint: str | None,
 ) -> Analysis:
+    # istioctl reports what is worse than its threshold unsorted.
     shown = at_least(findings, level)
     return Analysis(items=shown, total=len(shown), counts=counts(shown), engine=engine, warnings=warnings, hint=hint)
 
@@ -127,4 +129,4 @@ def _answer(
 def _hint(findings: Sequence[Finding], namespace: str | None) -> str | None:
     if findings:
         return None
-    return f"Nothing was found in {f'namespace {namespace}' if namespace else 'the mesh'}."
+    return f"No faults were found in {f'namespace {namespace}' if namespace else 'the mesh'}."

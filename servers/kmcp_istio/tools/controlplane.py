@@ -1,4 +1,4 @@
-"""The control plane: its versions, and the clusters that it reads."""
+"""The control plane: its versions and the clusters that it reads."""
 
 import asyncio
 
@@ -15,17 +15,17 @@ _ISTIODS = Rule("", ("pods",), ("list",))
 
 
 class Versions(Result):
-    """What runs in which version."""
+    """The versions of all parts of the mesh."""
 
     control_plane: list[versions.ControlPlane]
     data_plane: list[versions.DataPlane]
-    istioctl: str | None = Field(default=None, description="Of the binary on this server; absent when there is none")
+    istioctl: str | None = Field(default=None, description="Of this server's binary; absent without one")
     unreachable: list[istiod.Unreachable] | None = Field(default=None, description="Each istiod that did not answer")
 
 
 @tool(Effect.READ, needs=(_ISTIODS, FORWARD), ignored=("short",))
 async def istio_version(revision: Revision = None, mesh: Mesh = injected()) -> Versions:
-    """Show the versions of istiod, of the connected proxies and of istioctl, and whether they fit."""
+    """Show the versions of istiod, of the connected proxies and of istioctl, and whether they match."""
     istiods = await istiod.list_istiods(mesh, revision)
     control_plane, answers, binary = await asyncio.gather(
         versions.read_versions(mesh, istiods),
@@ -43,7 +43,7 @@ async def istio_version(revision: Revision = None, mesh: Mesh = injected()) -> V
 
 
 class SecretName(BaseModel):
-    """Which Secret holds the kubeconfig of a remote cluster."""
+    """The Secret with the kubeconfig of a remote cluster."""
 
     namespace: str
     name: str
@@ -60,7 +60,7 @@ class RemoteCluster(BaseModel):
 
 
 class RemoteClusters(Page[RemoteCluster]):
-    """Clusters by istiod, the istiod's own included."""
+    """Clusters by istiod, including its own."""
 
     unreachable: list[istiod.Unreachable] | None = Field(default=None, description="Each istiod that did not answer")
 
@@ -78,7 +78,7 @@ async def istio_remote_clusters(revision: Revision = None, mesh: Mesh = injected
         items=items,
         total=len(items),
         unreachable=answers.unreachable or None,
-        hint=None if items else "istiod reads no remote cluster: this mesh has one cluster.",
+        hint=None if items else "istiod reads no other cluster: this mesh has one cluster.",
     )
 
 

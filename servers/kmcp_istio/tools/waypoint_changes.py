@@ -1,4 +1,4 @@
-"""Waypoints made and taken away."""
+"""Creating, updating and deleting waypoints."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -31,7 +31,7 @@ _AMBIENT = "ambient"
 
 
 class AppliedWaypoint(Result):
-    """What became of the waypoint and of its namespace's label."""
+    """What happened to the waypoint and to its namespace's label."""
 
     name: str
     namespace: str
@@ -59,7 +59,7 @@ async def istio_apply_waypoint(
     traffic_type: TrafficType = None,
     revision: Revision = None,
     enroll_namespace: Annotated[bool, Word("Label the namespace to use it")] = False,
-    overwrite: Annotated[bool, Word("Take over what is set otherwise")] = False,
+    overwrite: Annotated[bool, Word("Replace what others have set")] = False,
     wait: Annotated[bool, Word("Until programmed")] = False,
     timeout_seconds: TimeoutSeconds = 90,
     dry_run: DryRun = False,
@@ -99,7 +99,7 @@ def _check_enrolment(namespace: str, name: str, labels: Mapping[str, str], overw
     if present not in (None, name) and not overwrite:
         raise conflict(
             f"namespace {namespace} already uses waypoint {present!r}; nothing was changed",
-            "overwrite=true replaces it, or leave enroll_namespace out",
+            "overwrite=true replaces it; or omit enroll_namespace",
         )
 
 
@@ -128,13 +128,14 @@ async def _apply(mesh: Mesh, place: Place, wanted: Object, force: bool, dry_run:
             field_manager=FIELD_MANAGER,
         )
     except StatusFailure as failure:
+        # Under server-side apply a conflict names the managers that own the fields.
         if failure.http_status != 409:
             raise
-        raise conflict(failure.message, "overwrite=true takes these fields over", backend=BACKEND) from None
+        raise conflict(failure.message, "overwrite=true takes over these fields", backend=BACKEND) from None
 
 
 async def _enroll(mesh: Mesh, namespace: str, name: str, labels: dict[str, str], dry_run: bool) -> dict[str, str]:
-    """The namespace's labels with the one that makes its traffic go through the waypoint."""
+    """The namespace's labels, with the one that sends its traffic through the waypoint."""
     if labels.get(waypoint_gateways.USE) == name:
         return labels
     kind = await mesh.discovery.resolve("namespaces")
@@ -147,6 +148,7 @@ async def _enroll(mesh: Mesh, namespace: str, name: str, labels: dict[str, str],
 
 def _written(gateway: Object | None, labels: Mapping[str, str]) -> Any:
     """What the diff compares: the Gateway without what controllers write, and the namespace's labels."""
+    # Controllers write the status at any moment, and the caller has not changed that.
     slim = objects.comparable(gateway) if gateway else {}
     return {**{key: value for key, value in slim.items() if key != "status"}, "namespace labels": dict(labels)}
 
@@ -162,23 +164,23 @@ def _warnings(namespace: str, labels: Mapping[str, str]) -> list[str] | None:
         return None
     return [
         f"namespace {namespace} is not in the ambient mesh (no label {waypoint_gateways.MODE}={_AMBIENT}): "
-        "only pods and Services that are labelled themselves will use the waypoint"
+        "only pods and Services with a label of their own will use the waypoint"
     ]
 
 
 class Deletion(BaseModel):
-    """What became of one waypoint."""
+    """What happened to one waypoint."""
 
     name: str
     result: Literal["deleted", "not_found"]
 
 
 class DeletedWaypoints(Page[Deletion]):
-    """What was deleted, and who still points at it."""
+    """What was deleted, and what still refers to it."""
 
     namespace: str
     changed: bool
-    dangling: list[str] = Field(description="What is still labelled to use what was deleted")
+    dangling: list[str] = Field(description="Objects that are still labelled to use a deleted waypoint")
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
 
 
@@ -193,19 +195,20 @@ class DeletedWaypoints(Page[Deletion]):
 async def istio_delete_waypoint(
     namespace: Namespace,
     names: WaypointNames = None,
-    all: Annotated[bool, Word("All of the namespace")] = False,
+    all: Annotated[bool, Word("All in the namespace")] = False,
     dry_run: DryRun = False,
     mesh: Mesh = injected(),
 ) -> DeletedWaypoints:
-    """Delete waypoints by name, or all of a namespace; says who still points at them."""
+    """Delete waypoints by name, or all of a namespace; lists what still refers to them."""
     if bool(names) == all:
-        raise bad_argument("give either names or all=true", "istio_list_waypoints shows the names")
+        raise bad_argument("give either names or all=true", "istio_list_waypoints lists the names")
     place = await waypoint_gateways.resolve_gateways(mesh, namespace)
     present = {each["metadata"]["name"]: each for each in await waypoint_gateways.list_gateways(mesh, place)}
     chosen = names or [name for name, each in present.items() if waypoint_gateways.is_waypoint(each)]
     found = [present[name] for name in dict.fromkeys(chosen) if name in present]
     for each in found:
         waypoint_gateways.check_class(each)
+    # Read before deleting: a label that still names a deleted waypoint sends traffic nowhere.
     users = await waypoint_gateways.list_users(mesh, ("namespaces", "services", "pods")) if found else []
     gone = [each["metadata"]["name"] for each in found if await _delete(mesh, place, each, dry_run)]
     dangling = [user.title for user in users if user.waypoint in {(namespace, name) for name in gone}]
@@ -220,7 +223,7 @@ async def istio_delete_waypoint(
 
 
 async def _delete(mesh: Mesh, place: Place, gateway: Object, dry_run: bool) -> bool:
-    """False when it was gone already."""
+    """Delete a Gateway; False when it was already gone."""
     metadata = gateway["metadata"]
     try:
         await objects.delete(
@@ -229,6 +232,7 @@ async def _delete(mesh: Mesh, place: Place, gateway: Object, dry_run: bool) -> b
             metadata["name"],
             place.namespace,
             propagation="background",
+            # Only the object that was shown: one that was made again meanwhile is another.
             uid=metadata["uid"],
             dry_run=dry_run,
         )
@@ -243,5 +247,7 @@ def _after_deletion(namespace: str, chosen: list[str], dangling: list[str]) -> s
     if not chosen:
         return f"Namespace {namespace} has no waypoint."
     if dangling:
-        return f"What is listed as dangling has no working waypoint then: remove its label {waypoint_gateways.USE}."
+        return (
+            f"Objects listed as dangling have no working waypoint any more: remove their label {waypoint_gateways.USE}."
+        )
     return None

@@ -1,4 +1,4 @@
-"""Waypoints seen and drafted: what changes nothing."""
+"""Listing, drafting and checking waypoints."""
 
 from typing import Annotated, Any
 
@@ -26,11 +26,11 @@ _GATEWAYS = Rule(waypoint_gateways.GROUP, ("gateways",), ("list",))
 
 
 class Waypoint(BaseModel):
-    """One waypoint and who uses it."""
+    """One waypoint and what uses it."""
 
     namespace: str
     name: str
-    revision: str | None = Field(default=None, description="Absent: the default one")
+    revision: str | None = Field(default=None, description="Absent: the default revision")
     traffic_type: str | None = Field(default=None, description="Absent: istiod's default, service")
     programmed: bool
     enrolled: list[str] = Field(description="Namespaces and Services labelled to use it")
@@ -74,7 +74,7 @@ async def _explain_empty(mesh: Mesh, namespace: str | None) -> str:
     if namespace and await mesh.namespace_is_missing(namespace):
         raise await mesh.missing_namespace(namespace)
     where = f"Namespace {namespace} has" if namespace else "The cluster has"
-    return f"{where} no waypoint; istio_apply_waypoint makes one."
+    return f"{where} no waypoint; istio_apply_waypoint creates one."
 
 
 class Draft(Result):
@@ -91,13 +91,13 @@ async def istio_generate_waypoint(
     traffic_type: TrafficType = None,
     revision: Revision = None,
 ) -> Draft:
-    """Draft a waypoint's manifest to review or keep; istio_apply_waypoint creates it."""
+    """Draft a waypoint's manifest to review or keep; istio_apply_waypoint applies it."""
     drafted = waypoint_gateways.manifest(f"{waypoint_gateways.GROUP}/v1", namespace, name, traffic_type, revision)
     return Draft(yaml=Manifest(drafted), object=drafted)
 
 
 class WaypointStates(Page[waypoint_gateways.State]):
-    """How far the waypoints of a namespace are."""
+    """The state of a namespace's waypoints."""
 
     timed_out: bool | None = Field(default=None, description="True when some were not programmed in time")
 

@@ -1,4 +1,4 @@
-"""What the node proxies of the ambient mesh know."""
+"""What ztunnel, the node proxy of the ambient mesh, knows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
@@ -32,7 +32,7 @@ _OF_A_WORKLOAD = ("workload", "connections")
 
 
 class ZtunnelOverview(BaseModel):
-    """One type of configuration."""
+    """One type of configuration, with its number of objects."""
 
     type: str
     count: int
@@ -42,7 +42,7 @@ Row = ZtunnelOverview | ztunnel_dump.Row | logging.Logger
 
 
 class ZtunnelConfig(Page[Row]):
-    """Rows of one type, as one ztunnel knows them."""
+    """Rows of one type, as one ztunnel has them."""
 
     untrusted = True
 
@@ -59,7 +59,7 @@ class ZtunnelConfig(Page[Row]):
 )
 async def istio_ztunnel_config(
     config_type: Annotated[
-        Literal["all", "workload", "service", "policy", "certificate", "connections", "log"], Word("What")
+        Literal["all", "workload", "service", "policy", "certificate", "connections", "log"], Word("Type")
     ] = "all",
     pod_name: PodName | None = None,
     node_name: NodeName = None,
@@ -95,12 +95,12 @@ async def istio_ztunnel_config(
 
 
 async def _list_ztunnels(mesh: Mesh) -> list[Object]:
-    """The ztunnels beside istiod, or wherever else they were put."""
+    """The ztunnels in istiod's namespace, or in any other."""
     found = await mesh.listed("pods", mesh.settings.istio_namespace, selector="app=ztunnel")
     found = found or await mesh.listed("pods", None, selector="app=ztunnel")
     if not found:
         raise unavailable(
-            "no ztunnel runs in this cluster: the ambient mesh is not installed",
+            "no ztunnel is running in this cluster: the ambient mesh is not installed",
             "istio_install_istio profile=ambient installs it; for sidecars use istio_proxy_config",
         )
     return sorted(found, key=lambda pod: str(pod["spec"].get("nodeName")))
@@ -122,7 +122,7 @@ async def _choose(
         target = await pods.find_pod(mesh, pod_name, namespace or "default")
         if pods.proxy_in(target) == "envoy":
             raise bad_argument(
-                f"{pods.title(target)} has an Envoy of its own, ztunnel does not serve it",
+                f"{pods.title(target)} has its own Envoy, so ztunnel does not serve it",
                 f"istio_proxy_config pod_name={target['metadata']['name']} namespace={target['metadata']['namespace']}",
             )
         return _on_node(tunnels, str(target["spec"].get("nodeName"))), target
@@ -130,7 +130,10 @@ async def _choose(
         return _on_node(tunnels, node_name), None
     if config_type in _ONE_NODE and len(tunnels) > 1:
         nodes = ", ".join(str(pod["spec"].get("nodeName")) for pod in tunnels)
-        raise bad_argument(f"node_name: {config_type} differs from node to node", f"nodes: {nodes}; or give pod_name")
+        raise bad_argument(
+            f"node_name: {config_type} differs between nodes, so one is needed", f"nodes: {nodes}; or give pod_name"
+        )
+    # Workloads, services and policies are the same on every node, so any ztunnel can answer.
     return next((pod for pod in tunnels if pod["status"].get("phase") == "Running"), tunnels[0]), None
 
 
@@ -138,7 +141,7 @@ def _on_node(tunnels: Sequence[Object], node: str) -> Object:
     by_node: Mapping[str, Object] = {str(pod["spec"].get("nodeName")): pod for pod in tunnels}
     if node not in by_node:
         near = did_you_mean(node, by_node)
-        raise not_found(f"no ztunnel runs on node {node}", near or f"nodes with one: {', '.join(by_node)}")
+        raise not_found(f"no ztunnel is running on node {node}", near or f"nodes with one: {', '.join(by_node)}")
     return by_node[node]
 
 
@@ -160,12 +163,13 @@ def _keeps(shown: ztunnel_dump.Shown, kind: str, namespace: str | None, target: 
     if target is not None and kind in _OF_A_WORKLOAD:
         metadata = target["metadata"]
         return (shown.workload, shown.namespace) == (metadata["name"], metadata["namespace"])
+    # A pod was named: for types that have no workload, all rows of its node are of interest.
     return target is not None or namespace in (None, shown.namespace)
 
 
 def _hint(config_type: str, namespace: str | None, target: Object | None, shown: bool) -> str | None:
     if config_type == "all":
-        return "Choose a config_type for its rows; log is a further one."
+        return "Choose a config_type to see its rows; log is a further type."
     if shown:
         return None
     if target is not None:

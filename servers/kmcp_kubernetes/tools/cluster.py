@@ -74,7 +74,7 @@ class Rights(Result):
     rules: list[RightsRule] | None = None
 
 
-@tool(Effect.READ, extra=True)
+@tool(Effect.READ, extra=True, shows="rights")
 async def k8s_can_i(
     verb: Annotated[str | None, Word("Verb; none lists all rights")] = None,
     resource_type: Annotated[str | None, Word("Kind, or *")] = None,

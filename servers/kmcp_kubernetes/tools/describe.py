@@ -37,7 +37,7 @@ class Description(Result):
     truncated: bool = False
 
 
-@tool(Effect.READ, needs=(Rule("*", ("*",), ("get", "list")),))
+@tool(Effect.READ, needs=(Rule("*", ("*",), ("get", "list")),), shows="object")
 async def k8s_describe_resource(
     resource_type: ResourceType,
     resource_name: ResourceName,

@@ -26,7 +26,7 @@ class Kinds(Page[KindEntry]):
     """Resource types, by group and name."""
 
 
-@tool(Effect.READ)
+@tool(Effect.READ, shows="kinds")
 async def k8s_get_available_api_resources(
     group: Annotated[str | None, Word("API group, or core")] = None,
     verb: Annotated[str | None, Word("Must support this verb")] = None,

@@ -41,7 +41,7 @@ class Resources(Page[list[str] | dict[str, Any] | str]):
     columns: list[str] | None = None
 
 
-@tool(Effect.READ, needs=(Rule("*", ("*",), ("get", "list")),), ignored=("output_format",))
+@tool(Effect.READ, needs=(Rule("*", ("*",), ("get", "list")),), ignored=("output_format",), shows="objects")
 async def k8s_get_resources(
     resource_type: ResourceType,
     resource_name: ResourceName | None = None,

@@ -13,7 +13,7 @@ _WRITE = 'write label="value", or label=~"expression"'
 
 
 def query(text: str) -> Node | None:
-    """The tree of an expression; None where only the backend can tell what it is. Refused: reading every series."""
+    """The tree of an expression, None where only the backend can judge it; `bad_argument` for reading every series."""
     if not text.strip():
         raise bad_argument("query: empty", "give an expression: up, rate(http_requests_total[5m])")
     found = tree(text)
@@ -23,23 +23,26 @@ def query(text: str) -> Node | None:
 
 
 def selectors(match: Sequence[str], argument: str = "match") -> None:
-    """Refuse selectors that are none, and those that would read every series."""
+    """Refuse what is not a selector, and what would read every series."""
     if not match:
         raise bad_argument(f"{argument}: empty", 'give selectors: up, {job="api"}')
     for text in match:
         found = tree(text)
         if not text.strip() or (found is not None and found["type"] != "vectorSelector"):
-            raise bad_argument(f"{argument}: {text!r} is no selector of series", 'write up, or {job="api",code=~"5.."}')
+            raise bad_argument(
+                f"{argument}: {text!r} is not a selector of series", 'write up, or {job="api",code=~"5.."}'
+            )
         if found is not None and trees.selectors(found)[0].takes_everything():
             raise _everything(argument, text)
 
 
 def matchers(text: str, argument: str = "match") -> list[dict[str, Any]]:
-    """The matchers of `{a="b"}`, or of `a="b"` alone; `bad_argument` says where it is none."""
+    """The matchers of `{a="b"}`, or of `a="b"` alone; `bad_argument` points at what is wrong."""
+    # Label matchers of Alertmanager and of this API are written with and without braces.
     source = text.strip() if "{" in text else f"{{{text.strip()}}}"
     try:
         words = Selectors(source, tokens(source))
-        name = [] if words.token.text == "{" else [{"name": NAME, "value": words.take().text, "type": "="}]
+        name = [] if words.is_sign("{") else [{"name": NAME, "value": words.take().text, "type": "="}]
         found = words.matchers()
         if words.token.kind != "end":
             raise words.unexpected()

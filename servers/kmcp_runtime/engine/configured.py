@@ -44,6 +44,8 @@ class ConfiguredServer:
         left_out = server.left_out(settings)
         kept = [declared for name, declared in self._all.items() if name not in left_out]
         self.tools = {found.name: found.with_arguments(extra) for found in _offered(kept, self.runtime)}
+        self.shown_by: dict[str, str] = {found.shows: found.name for found in self.tools.values() if found.shows}
+        """The tools that hints of the runtime may name, by what they show."""
         self._left_out = left_out
         self._slots = asyncio.Semaphore(self.runtime.concurrency)
         self._backend: Backend | None = None

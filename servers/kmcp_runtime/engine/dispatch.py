@@ -17,7 +17,7 @@ from fastmcp.tools import Tool, ToolResult
 from fastmcp.tools.base import InputRequiredToolResult
 from pydantic import PrivateAttr
 
-from kmcp_runtime import warnings
+from kmcp_runtime import hints, warnings
 from kmcp_runtime.arguments import checked
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
@@ -83,7 +83,7 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
     )
     entry.describe(arguments)
     started = time.perf_counter()
-    with instance.metrics.under_way(instance.name, declared.name):
+    with instance.metrics.under_way(instance.name, declared.name), hints.offering(instance.shown_by):
         try:
             return await _answer(instance, declared, arguments, entry)
         except ToolFailure as failure:

@@ -17,6 +17,7 @@ from kmcp_runtime.helm import home
 from kmcp_runtime.helm.binary import Binary
 from kmcp_runtime.helm.origins import Origin, Origins
 from kmcp_runtime.helm.settings import HelmSettings
+from kmcp_runtime.hints import by_tool
 from kmcp_runtime.settings import listed
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -212,4 +213,7 @@ def _few(names: Sequence[str]) -> str:
 def absent(name: str, known: Sequence[Repository]) -> ToolFailure:
     names = [repository.name for repository in known]
     suggestion = did_you_mean(name, names)
-    return not_found(f"no repository {name!r}", suggestion or f"known: {_few(names)}; helm_repo_add adds one")
+    return not_found(
+        f"no repository {name!r}",
+        suggestion or "; ".join(filter(None, (f"known: {_few(names)}", by_tool("repositories", "adds one")))),
+    )

@@ -21,7 +21,7 @@ from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.settings import ClusterSettings
 from tests.cilium.turns import connected
 from tests.cluster.model import Cluster
-from tests.rights import granted, kubeconfig
+from tests.rights import granted, write_kubeconfig
 from tests.slowness import scaled
 from tests.waiting import until
 
@@ -81,7 +81,7 @@ async def identity(api: KubeApi, cluster: Cluster, rules: Iterable[Rule], folder
     """The kubeconfig of an identity that holds these rules in the cluster, and nothing else."""
     settings = ClusterSettings(kubeconfig=str(cluster.kubeconfig), kube_timeout=scaled(30))
     async with granted(api, NAMESPACE, rules) as account:
-        yield await kubeconfig(api, settings, NAMESPACE, account, folder)
+        yield await write_kubeconfig(api, settings, NAMESPACE, account, folder)
 
 
 @asynccontextmanager

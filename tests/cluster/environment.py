@@ -13,7 +13,7 @@ IMAGE = "KMCP_TEST_IMAGE"
 DEFAULT_IMAGE = "busybox:1.37"
 
 
-def given() -> Cluster | None:
+def from_environment() -> Cluster | None:
     """The cluster of `KMCP_TEST_KUBECONFIG`, or None; `KMCP_TEST_IMAGE` names an image with a shell that it has.
 
     `KMCP_TEST_CLUSTER=cluster` is the one that `make cluster` started: it spares each run the start of its own.
@@ -31,5 +31,6 @@ def given() -> Cluster | None:
     # Imported here because it takes a second, which runs without a given cluster need not pay.
     from tests.cluster.namespaces import version
 
+    # Of a cluster that is not ours we know no image that it has: this one it can pull.
     image = os.environ.get(IMAGE, DEFAULT_IMAGE)
     return Cluster(kubeconfig, True, None, image, "given kubeconfig", version(kubeconfig))

@@ -39,6 +39,7 @@ def _start_node(directory: Path, stack: ExitStack, say: Say) -> Running:
     stack.callback(processes.stop)
     joined = network.attach(processes.pid)
     stack.callback(network.detach, joined)
+    # Certificates name the address, so the network must be there before them.
     layout = Layout(directory, found, joined.node, joined, cgroup)
     kubeconfig = issue_certificates(layout)
     node = entrance(processes.pid)
@@ -85,6 +86,7 @@ def issue_certificates(layout: Layout) -> Path:
         ("kubelet", f"system:node:{NODE}", ["system:nodes"]),
     ):
         authority.issue_kubeconfig(name, user, organizations, layout.server)
+    # The group that RBAC always lets pass.
     return authority.issue_kubeconfig("admin", "kmcp-test-admin", ["system:masters"], layout.server)
 
 
@@ -93,6 +95,7 @@ def _start_apiserver(layout: Layout, processes: Processes, stack: ExitStack, pod
     processes.start("kube-apiserver", components.apiserver(layout, pods))
     context = ssl.create_default_context(cafile=layout.pki("ca.crt"))
     context.load_cert_chain(layout.pki("admin.crt"), layout.pki("admin.key"))
+    # A proxy that the environment names cannot reach the node.
     return stack.enter_context(httpx2.Client(base_url=layout.server, verify=context, trust_env=False))
 
 
@@ -111,6 +114,7 @@ def _import_images(cluster: Cluster, layout: Layout, processes: Processes, say: 
     busybox = system.find("busybox")
     assert busybox is not None
     images.write_test_image(busybox, test)
+    # The socket lies in the mounts of the node; from here it is seen through the root of its first process.
     running = Path(f"/proc/{processes.pid}/root/run/containerd/containerd.sock")
     processes.wait("containerd", running.exists, "containerd", WAIT)
     for tar in (pause, test):
@@ -141,6 +145,7 @@ def _node_ready(api: httpx2.Client) -> bool:
         return False
     node = response.json()
     ready = {"type": "Ready", "status": "True"}.items()
+    # Ready is not enough: until the controllers take the taint of a new node away, no pod is placed on it.
     return not node["spec"].get("taints") and any(
         ready <= condition.items() for condition in node["status"].get("conditions", [])
     )

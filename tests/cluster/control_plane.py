@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.cluster import binaries, build, components, network
+from tests.cluster import binaries, components, network, own_build
 from tests.cluster.components import Layout
 from tests.cluster.model import TEST_IMAGE, Cluster, ClusterUnavailable
 from tests.slowness import Deadline
@@ -18,7 +18,7 @@ from tests.slowness import Deadline
 KIND = "control plane of its own"
 
 
-class Plane:
+class ControlPlane:
     """etcd, API server and controller manager; the API server can be killed and started again."""
 
     def __init__(self, layout: Layout, kubeconfig: Path, stack: ExitStack) -> None:
@@ -44,27 +44,29 @@ class Plane:
 
     def _start(self, name: str, argv: list[str]) -> "subprocess.Popen[bytes]":
         with self._layout.log(name).open("ab") as log:
+            # Killed with this process, or a crash of a test would leave an etcd behind.
             process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *argv], stdout=log, stderr=log)
+        # Called in reverse: the signal first, then the wait.
         self._stack.callback(process.wait)
         self._stack.callback(process.send_signal, signal.SIGKILL)
         return process
 
     def _wait(self, path: str) -> None:
-        deadline = Deadline(build.WAIT)
+        deadline = Deadline(own_build.WAIT)
         while not deadline.passed():
             with suppress(httpx2.TransportError):
                 if self._http.get(path).status_code == 200:
                     return
             time.sleep(0.1)
-        raise ClusterUnavailable(f"{KIND}: no {path} within {build.WAIT:.0f} s; see {self._layout.directory}/logs")
+        raise ClusterUnavailable(f"{KIND}: no {path} within {own_build.WAIT:.0f} s; see {self._layout.directory}/logs")
 
 
 @contextmanager
-def plane(directory: Path) -> Iterator[Plane]:
+def control_plane(directory: Path) -> Iterator[ControlPlane]:
     """Running while the block does; what it writes lies in the directory."""
     (directory / "logs").mkdir(parents=True)
     found = binaries.ensure(binaries.CONTROL_PLANE, print)
-    ports = build.free_ports(tuple(components.FIXED_PORTS))
+    ports = own_build.free_ports(tuple(components.FIXED_PORTS))
     layout = Layout(directory, found, "127.0.0.1", network.Network(), ports=ports)
     with ExitStack() as stack:
-        yield Plane(layout, build.issue_certificates(layout), stack)
+        yield ControlPlane(layout, own_build.issue_certificates(layout), stack)

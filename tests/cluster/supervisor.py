@@ -1,8 +1,8 @@
-"""Supervisor of one test cluster, a process of its own: `python -m tests.cluster.node --state DIR [--while-pid PID]`.
+"""Supervisor of one test cluster, a process of its own: `python -m tests.cluster.supervisor --state DIR`.
 
-It starts the cluster, writes `DIR/cluster.json` when all is ready, and stays until SIGTERM, the end of process PID or
-the end of a component. However it ends, it takes everything with it, `DIR` included. Its output is the progress; after
-the line `no cluster:` stands the reason why there is no cluster.
+It starts the cluster, writes `DIR/cluster.json` when all is ready, and stays until SIGTERM, the end of the process that
+`--while-pid` names, or the end of a component. However it ends, it takes everything with it, `DIR` included. Its output
+is the progress; after the line `no cluster:` comes the reason why there is no cluster.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.cluster import choice
+from tests.cluster import provider
 from tests.cluster.model import FAILED, READY, ClusterUnavailable
 from tests.cluster.processes import end_with
 
@@ -42,7 +42,8 @@ def main(directory: Path, while_pid: int | None) -> int:
 
 
 def _serve(directory: Path, stack: ExitStack) -> None:
-    running = choice.start(directory, stack, lambda text: print(text, flush=True))
+    running = provider.start(directory, stack, lambda text: print(text, flush=True))
+    # Others look for the file without a lock: it must appear whole.
     partial = directory / f".{READY}"
     partial.write_text(running.cluster.to_json())
     partial.rename(directory / READY)

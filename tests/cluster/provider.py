@@ -4,10 +4,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.cluster import build, k3s
+from tests.cluster import k3s, own_build
 from tests.cluster.model import Running
 
 
 def start(directory: Path, stack: ExitStack, say: Callable[[str], None]) -> Running:
     """Start it with its files below `directory`; `stack` receives what ends it."""
-    return k3s.start(directory, stack, say) or build.start(directory, stack, say)
+    return k3s.start(directory, stack, say) or own_build.start(directory, stack, say)
