@@ -12,13 +12,12 @@ from kmcp_controller.cluster.store import Store
 from kmcp_controller.reconcile.ownership import is_ours, judge
 from kmcp_controller.reconcile.reconciler import Options, Reconciler
 from kmcp_controller.spec import MCPServer
-from kmcp_runtime import yaml_text
+from kmcp_runtime import redaction, yaml_text
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.credentials import native
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.output import redact
 
 Object = dict[str, Any]
 _LISTED = ("Deployment", "HorizontalPodAutoscaler")
@@ -84,7 +83,7 @@ class Planner:
             return [f"! {what}: {failure.message}"]
         if live is None:
             return [f"+ {what}"]
-        lines = [redact.text(line) for line in _diff(live, planned)]
+        lines = [redaction.text(line) for line in _diff(live, planned)]
         adopted = " (adopted)" if verdict and verdict.action == "adopt" else ""
         return [f"~ {what}{adopted}", *lines] if lines else [f"= {what}{adopted}"]
 

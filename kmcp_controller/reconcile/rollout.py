@@ -6,7 +6,7 @@ from typing import Any
 from kmcp_controller.render.objects import SPEC_HASH
 from kmcp_controller.render.pod import GATE
 from kmcp_controller.status.conditions import Rollout
-from kmcp_runtime.output import redact
+from kmcp_runtime import redaction
 
 Object = Mapping[str, Any]
 IMAGE_REASONS = ("InvalidImageName", "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull")
@@ -126,4 +126,4 @@ def _condition(status: Object, type_: str) -> Object:
 
 
 def _clean(text: str) -> str:
-    return redact.text(" ".join(text.split()))[:_MESSAGE]
+    return redaction.text(" ".join(text.split()))[:_MESSAGE]

@@ -21,7 +21,7 @@ from kmcp_runtime import (
     cursors,
     did_you_mean,
     injected,
-    redact,
+    redaction,
     tool,
 )
 from kmcp_runtime.kube import objects, pages
@@ -129,7 +129,7 @@ def _shown(
     if not fields:
         return None, [{key: value for key, value in item.items() if key not in ("kind", "apiVersion")} for item in slim]
     # Redacted first: a projection would tear a value from the name that shows it to be a secret.
-    whole = [redact.value({**item, "kind": place.kind.kind}) for item in slim]
+    whole = [redaction.value({**item, "kind": place.kind.kind}) for item in slim]
     return None, [{path: _at(item, _parts(path)) for path in fields} for item in whole]
 
 

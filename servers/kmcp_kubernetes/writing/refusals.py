@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kmcp_kubernetes.openapi import OpenApi, path_parts
-from kmcp_runtime import ToolFailure, bad_argument, conflict, did_you_mean, redact
+from kmcp_runtime import ToolFailure, bad_argument, conflict, did_you_mean, redaction
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 
@@ -34,7 +34,7 @@ async def explained(failure: StatusFailure, openapi: OpenApi, kind: Kind) -> Too
 
 def refuse_redacted(content: Any, argument: str) -> None:
     """Refuse an object that holds what answers show in place of secrets: writing it would destroy the real value."""
-    path = redact.digest_at(content)
+    path = redaction.find_mark(content)
     if path:
         raise bad_argument(
             f"{argument}: {path} is not the real value but what answers show in place of a secret",

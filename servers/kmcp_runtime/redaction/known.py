@@ -14,15 +14,16 @@ from urllib.parse import quote
 import ahocorasick_rs
 
 from kmcp_runtime.redaction.marks import HIDDEN
+from kmcp_runtime.redaction.words import words
 
 SHORTEST = 8
 MOST = 20_000
 """Values held; the one that was seen longest ago goes first. Twenty thousand are about 10 MB with the automaton."""
 LONGEST = 16_384
 """A longer value is known by its first part: what follows is hidden by the shape it has (a key, a certificate)."""
-_COMMON = frozenset(
+_COMMON = words(
     "username password postgres administrator localhost kubernetes prometheus grafana production development staging "
-    "database default true false enabled disabled http https service application credentials".split()
+    "database default true false enabled disabled http https service application credentials"
 )
 
 

@@ -42,6 +42,14 @@ def mark(place: str, value: str) -> str:
     return f"[hidden:{hmac.new(_key.bytes, told, hashlib.sha256).hexdigest()[:_DIGITS]}]"
 
 
+def fingerprint(value: str) -> str:
+    """A keyed digest for lines that only operators read (the audit log): no answer ever holds one."""
+    return (
+        "sha256:"
+        + hmac.new(_key.bytes, b"fingerprint\0" + value.encode(errors="surrogatepass"), "sha256").hexdigest()[:12]
+    )
+
+
 def is_mark(value: str) -> bool:
     return MARK.fullmatch(value) is not None
 

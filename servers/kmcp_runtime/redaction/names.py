@@ -9,40 +9,43 @@ import re
 from functools import lru_cache
 from typing import Literal
 
+from kmcp_runtime.redaction.words import words
+
 Strength = Literal["strong", "weak"]
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 LONGEST_NAME = 128
 """Longer names are not looked at: nobody names a field so, and the look would cost more than it finds."""
 
-_QUALIFIERS = frozenset(
+_QUALIFIERS = words(
     "prod production dev development stage staging test qa live sandbox local old new current previous next primary "
     "secondary backup default main main2 v b64 base64 hash hashed plain plaintext raw encoded value val string str "
-    "text md5 sha256 bcrypt ro rw".split()
+    "text md5 sha256 bcrypt ro rw"
 )
-_STRONG = frozenset(
+_STRONG = words(
     "password passwords passwd passphrase passcode pwd secret secrets credential credentials creds apikey apikeys "
     "token dsn authorization htpasswd dockerconfigjson dockercfg requirepass masterauth mnemonic privatekey secretkey "
-    "accesskey authtoken accesstoken refreshtoken clientsecret cookie connectionstring".split()
+    "accesskey authtoken accesstoken refreshtoken clientsecret cookie connectionstring"
 )
-_WEAK = frozenset("pass pw pat jwt auth otp salt tokens sig cookies passwds pin".split())
+_WEAK = words("pass pw pat jwt auth otp salt tokens sig cookies passwds pin")
 _GLUED = ("password", "passwd", "passphrase", "apikey", "secretkey", "accesstoken", "authtoken", "clientsecret")
 # What kind of key: these open something, all others (`primary_key`, `topologyKey`) only find something.
-_OPENING = frozenset(
+_OPENING = words(
     "api access secret private signing sign encryption encrypt decryption master account license licence jwt hmac aes "
-    "rsa ssh gpg pgp session auth authentication client service shared storage integration admin root deploy deployment "
-    "ingest ingestion write crypto cipher cookie webhook state app application tls ssl server user vault unseal "
-    "recovery bot project team activation product install subscription shared functions function host data".split()
+    "rsa ssh gpg pgp session auth authentication client service shared storage integration admin root deploy "
+    "deployment ingest ingestion write crypto cipher cookie webhook state app application tls ssl server user "
+    "vault unseal "
+    "recovery bot project team activation product install subscription shared functions function host data"
 )
-_FINDING = frozenset(
+_FINDING = words(
     "public primary foreign partition sort row cache map config label annotation topology object index sorting group "
     "routing translation unique shard dedup lookup hash s3 bucket file path name metadata field column range search "
-    "redis lock idempotency storage data host message event template locale order item ".split()
+    "redis lock idempotency storage data host message event template locale order item"
 )
-_REFERRING = frozenset("existing pull ref reference external".split())
-_COUNTED = frozenset(
+_REFERRING = words("existing pull ref reference external")
+_COUNTED = words(
     "max min num number total prompt completion input output used remaining limit page next continue continuation "
-    "cursor csrf sync per cached reasoning stop".split()
+    "cursor csrf sync per cached reasoning stop"
 )
 
 
@@ -109,10 +112,10 @@ def _of_word(last: str, before: list[str], shouted: bool) -> Strength | None:
 CONTAINERS = frozenset(("secrets", "credentials", "passwords", "creds", "secretenv", "secretenvs", "secretdata"))
 """Keys under which every value is a secret, whatever its own key."""
 
-REFERENCES = frozenset(
+REFERENCES = words(
     "name secretname key secretkey namespace optional path items mode defaultmode enabled existingsecret create "
     "annotations labels type kind apiversion mountpath property version engine provider refreshinterval ref file "
-    "external source target store backend".split()
+    "external source target store backend"
 )
 """Keys inside such a container that say where a secret is, not what it is."""
 

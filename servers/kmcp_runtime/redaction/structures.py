@@ -20,6 +20,8 @@ _SECRET_FIELDS = ("data", "stringData")
 _SECURE = frozenset(("secureJsonData", "secureSettings"))
 # Of a Helm release: gzip in base64, as a ConfigMap holds it and, once more in base64, a Secret.
 _PAYLOADS = ("H4sI", "SDRzS")
+_STRUCTURAL = (LAST_APPLIED, "secure", *_PAYLOADS)
+"""Places that no text would give away."""
 _LABELS = frozenset(("labels", "matchLabels", "nodeSelector", "selector", "podLabels", "commonLabels"))
 _PAIRS = (("name", "value"), ("key", "value"), ("header", "value"), ("Name", "Value"), ("Key", "Value"))
 DEEPEST = 100
@@ -40,15 +42,21 @@ class _At:
     labels: bool = False
     references: bool = False
     """Inside an object that names secrets and holds none (ExternalSecret, SealedSecret)."""
+    foreign: bool = False
+    """What somebody wrote, not what a backend holds (a text, a rendered chart): it may claim to be any object, so the
+    marks in it say nothing about the value."""
     deep: int = 0
 
     def below(self, key: Any) -> "_At":
         return replace(self, place=f"{self.place}/{key}" if self.place else "", deep=self.deep + 1, labels=False)
 
 
-def hide_in_value(node: Any) -> Any:
-    """JSON-like data with every secret in it replaced; the input stays as it was."""
-    return node if _is_harmless(node) else _walk(node, _At())
+def hide_in_value(node: Any, *, foreign: bool = False) -> Any:
+    """JSON-like data with every secret in it replaced; the input stays as it was.
+
+    `foreign` is what a caller or a chart wrote: its Secrets get marks that cannot be compared with those of live ones.
+    """
+    return node if _is_harmless(node) else _walk(node, _At(foreign=foreign))
 
 
 def _is_harmless(node: Any) -> bool:
@@ -57,7 +65,7 @@ def _is_harmless(node: Any) -> bool:
         whole = json.dumps(node, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         return False
-    if not whole.isprintable() or "\\u" in whole:
+    if not whole.isprintable() or "\\u" in whole or any(word in whole for word in _STRUCTURAL):
         return False
     return not may_hold_secret(whole.encode(errors="surrogatepass")) and not REGISTER.holds_any(whole)
 
@@ -106,10 +114,18 @@ def _entered(node: Mapping[Any, Any], at: _At) -> _At:
             references=kind in ("ExternalSecret", "ClusterExternalSecret", "PushSecret", "SecretProviderClass"),
         )
     if isinstance(metadata, Mapping) and isinstance(kind, str):
-        # The name, not the uid: a rehearsed creation has none yet, and a diff compares it with what will be.
-        place = f"{kind}/{metadata.get('namespace', '')}/{metadata.get('name', '')}"
-        at = replace(at, place=f"{at.place}/{place}" if at.place else place)
+        at = replace(at, place=_place_of(kind, metadata, at))
     return at
+
+
+def _place_of(kind: str, metadata: Mapping[str, Any], at: _At) -> str:
+    if kind in _SECRET_KINDS:
+        # By the uid, which a caller cannot choose: a Secret of the same name that he rehearses is not compared.
+        uid = metadata.get("uid")
+        return f"{at.place}/Secret/{uid}" if uid and not at.foreign else ""
+    # By the name: a rehearsed creation has no uid yet, and a diff compares it with what will be.
+    place = f"{kind}/{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+    return f"{at.place}/{place}" if at.place else place
 
 
 def _key(key: Any) -> Any:
@@ -207,11 +223,14 @@ def _lines(node: list[str], at: _At) -> list[str]:
         if found and not item.startswith("-") and values.hides_in_structure(item, found):
             out.append(mark(at.below(number).place, item))
         else:
-            out.append(_document(item, at.below(number)))
-    joined = "\n".join(out)
-    if "PRIVATE KEY" in joined:
-        return hide_in_text(joined, at.place).split("\n")
-    return out
+            out.append(item)
+    if not any("\n" in item for item in out):
+        # A private key spans several lines, and a value may stand on the line below its name.
+        joined = hide_in_text("\n".join(out), at.place).split("\n")
+        if len(joined) != len(out):
+            return joined
+        out = joined
+    return [_document(item, at.below(number)) for number, item in enumerate(out)]
 
 
 def _is_table(node: Mapping[Any, Any]) -> bool:
@@ -238,13 +257,13 @@ def _document(text: str, at: _At) -> str:
             parsed = json.loads(text)
         except (ValueError, RecursionError):
             return hide_in_text(text, at.place)
-        hidden = _walk(parsed, at)
+        hidden = _walk(parsed, replace(at, foreign=True))
         if hidden != parsed:
             return hide_in_text(json.dumps(hidden, ensure_ascii=False, indent=_indent_of(text)), at.place)
     if "\n" in text and ("kind:" in text or ":" in text) and "secret" in text.lower():
         from kmcp_runtime.redaction.documents import hide_in_yaml
 
-        text = hide_in_yaml(clean(text), lambda node: _walk(node, at))
+        text = hide_in_yaml(clean(text), lambda node: _walk(node, replace(at, foreign=True)))
     return hide_in_text(text, at.place)
 
 

@@ -4,22 +4,23 @@ import re
 
 from kmcp_runtime.redaction.marks import MARK
 from kmcp_runtime.redaction.names import Strength
+from kmcp_runtime.redaction.words import words
 
-_EMPTY = frozenset("true false null none nil undefined yes no on off ~ - n/a unset empty".split())
+_EMPTY = words("true false null none nil undefined yes no on off ~ - n/a unset empty")
 _PLACEHOLDER = re.compile(
     r"<[^<>]*>|\*+|x{3,}|\.{2,}|…|\$\{[^{}]*\}|\$\([A-Za-z0-9_.-]+\)|(?-i:\$[A-Z_][A-Z0-9_]*)|%[A-Za-z0-9_]+%|%[a-z]"
     r"|\{\{.*\}\}|\{[a-z_]+\}|sha256:[0-9a-f…]+|\[?redacted\]?|\(?hidden\)?|ref\+\S+|secretref:\S+|env:\S+"
     r"|arn:aws[a-z-]*:(?:secretsmanager|ssm):\S+|(?:os\.)?environ\S*|process\.env\.\S+",
     re.IGNORECASE,
 )
-_TYPES = frozenset("string str int bool boolean duration file path name value integer number optional required".split())
+_TYPES = words("string str int bool boolean duration file path name value integer number optional required")
 # What programs say after a name and a colon; no secret is one of these words.
-_STATES = frozenset(
+STATES = words(
     "invalid expired missing unauthorized denied incorrect wrong required empty failed failure error unknown revoked "
     "rejected accepted valid ok success created deleted updated not no permission unset absent malformed forbidden "
     "timeout mismatch unsupported enabled disabled default refreshed renewed rotated found loaded stored set got "
     "changed unchanged configured strict authentication authorization auth the a an is was has must cannot could "
-    "should be for of in to from with and or if open reading parsing validating".split()
+    "should be for of in to from with and or if open reading parsing validating"
 )
 _PATH = re.compile(
     r"(?:/(?:etc|var|run|usr|home|opt|tmp|mnt|root|app|secrets?|data|vault|certs?|config|tls|ssl|keys?|srv)/|\.{1,2}/|~/"
@@ -74,6 +75,6 @@ def hides_in_line(value: str, strength: Strength, assigned: bool) -> bool:
     if value.isdigit() and len(value) <= _LONGEST_COUNT:
         return False
     if assigned:
-        return value.lower().rstrip(".,;:!") not in _STATES
+        return value.lower().rstrip(".,;:!") not in STATES
     first = value.split(maxsplit=1)[0].lower().strip(".,;:!\"'")
-    return first not in _STATES and not value.endswith(":") and (is_odd(value) or " " not in value)
+    return first not in STATES and not value.endswith(":") and (is_odd(value) or " " not in value)
