@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from kmcp_runtime.configured import Server
 from kmcp_runtime.reference.markdown import table
+from kmcp_runtime.server import Server
 from kmcp_runtime.settings import is_required, variable
 
 BEGIN, END = "<!-- generated: servers -->", "<!-- end: servers -->"

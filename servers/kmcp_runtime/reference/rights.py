@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from kmcp_runtime.catalog import Rule, union
-from kmcp_runtime.configured import Server
+from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.reference.markdown import code, codes, table
 from kmcp_runtime.reference.markdown import page as joined
-from kmcp_runtime.tool import ToolSpec
+from kmcp_runtime.server import Server
 
 _ABOUT = """\
 Each tool declares the Kubernetes rights that it uses. The chart installs their union for each server, as the

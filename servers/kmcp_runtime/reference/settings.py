@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from pydantic.fields import FieldInfo
 
-from kmcp_runtime.configured import Server
 from kmcp_runtime.reference.markdown import code, table
 from kmcp_runtime.reference.markdown import page as joined
+from kmcp_runtime.server import Server
 from kmcp_runtime.settings import RuntimeSettings, describe, flag, is_secret, variable
 
 _ABOUT = """\

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kmcp_runtime.catalog import Rule, ServerEntry, ToolEntry, strongest
-from kmcp_runtime.configured import Server
 from kmcp_runtime.publish import entry
 from kmcp_runtime.reference import readme
 from kmcp_runtime.reference.markdown import code, codes, table
 from kmcp_runtime.reference.markdown import page as joined
 from kmcp_runtime.reference.rights import group
+from kmcp_runtime.server import Server
 
 COMMON = ("approval", "cursor", "dry_run")
 """Arguments with one meaning in every tool, described once: on each page they would only hide the tool's own."""
