@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
-from kmcp_runtime import Rule, Word
+from kmcp_runtime import Rule
 from kmcp_runtime.helm import values
 
 READS = (Rule("", ("secrets",), ("get", "list")),)
@@ -68,12 +68,12 @@ def _typed(value: str) -> Any:
     return int(text) if _NUMBER.fullmatch(text) else text
 
 
-ReleaseName = Annotated[str, AfterValidator(check_release), Word("Release")]
-ChartReference = Annotated[str, AfterValidator(check_chart), Word("repo/name, oci://, https")]
-Version = Annotated[str | None, Word("Chart version")]
-Values = Annotated[dict[str, Any] | None, BeforeValidator(values.read), Word("Override the chart's")]
-Set = Annotated[Mapping[str, Any] | None, BeforeValidator(changes_of), Word("Values by path")]
-Revision = Annotated[int, AfterValidator(check_revision), Word("0 = latest")]
-EarlierRevision = Annotated[int, AfterValidator(check_revision), Word("0 = previous")]
-Wait = Annotated[bool, Word("Until ready")]
-TimeoutSeconds = Annotated[int, AfterValidator(check_timeout), Word("Seconds")]
+ReleaseName = Annotated[str, AfterValidator(check_release), "Release"]
+ChartReference = Annotated[str, AfterValidator(check_chart), "repo/name, oci://, https"]
+Version = Annotated[str | None, "Chart version"]
+Values = Annotated[dict[str, Any] | None, BeforeValidator(values.read), "Override the chart's"]
+Set = Annotated[Mapping[str, Any] | None, BeforeValidator(changes_of), "Values by path"]
+Revision = Annotated[int, AfterValidator(check_revision), "0 = latest"]
+EarlierRevision = Annotated[int, AfterValidator(check_revision), "0 = previous"]
+Wait = Annotated[bool, "Until ready"]
+TimeoutSeconds = Annotated[int, AfterValidator(check_timeout), "Seconds"]

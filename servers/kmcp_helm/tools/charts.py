@@ -7,7 +7,7 @@ from pydantic import Field
 from kmcp_helm.arguments import ChartReference, ReleaseName, Values, Version
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object, objects_of
-from kmcp_runtime import Body, Cursor, Effect, Rendered, Rest, Word, bad_argument, cursors, injected, read_yaml, tool
+from kmcp_runtime import Body, Cursor, Effect, Rendered, Rest, bad_argument, cursors, read_yaml, tool
 from kmcp_runtime.helm.charts import Chart
 from kmcp_runtime.helm.manifests import Text
 
@@ -46,13 +46,13 @@ class _Plain(Rendered):
     why="helm 3 and repositories are real; the registry of an oci:// chart is a stand-in on loopback",
 )
 async def helm_show(
+    client: Client,
     chart: ChartReference,
     version: Version = None,
-    what: Annotated[What, Word("Part")] = "values",
-    values: Annotated[Values, Word("For template")] = None,
-    name: Annotated[ReleaseName, Word("For template")] = "release",
+    what: Annotated[What, "Part"] = "values",
+    values: Annotated[Values, "For template"] = None,
+    name: Annotated[ReleaseName, "For template"] = "release",
     cursor: Cursor = None,
-    client: Client = injected(),
 ) -> ShownChart:
     """Show a chart's default values, README or CRDs, or what it renders to; before an upgrade."""
     if values and what != "template":

@@ -17,9 +17,7 @@ from kmcp_runtime import (
     Page,
     Selector,
     ToolFailure,
-    Word,
     cursors,
-    injected,
     pattern,
     tool,
 )
@@ -51,19 +49,19 @@ class ListedReleases(Page[ListedRelease]):
 
 @tool(Effect.READ, needs=READS, ignored=("output",), shows="releases")
 async def helm_list_releases(
+    client: Client,
     namespace: OptionalNamespace = None,
     all_namespaces: AllNamespaces = False,
-    all: Annotated[bool, Word("Any state")] = False,
-    deployed: Annotated[bool, Word("Include")] = False,
-    failed: Annotated[bool, Word("Include")] = False,
-    pending: Annotated[bool, Word("Include")] = False,
-    uninstalled: Annotated[bool, Word("Include")] = False,
-    uninstalling: Annotated[bool, Word("Include")] = False,
-    filter: Annotated[str | None, Word("Name regex")] = None,
+    all: Annotated[bool, "Any state"] = False,
+    deployed: Annotated[bool, "Include"] = False,
+    failed: Annotated[bool, "Include"] = False,
+    pending: Annotated[bool, "Include"] = False,
+    uninstalled: Annotated[bool, "Include"] = False,
+    uninstalling: Annotated[bool, "Include"] = False,
+    filter: Annotated[str | None, "Name regex"] = None,
     selector: Selector = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    client: Client = injected(),
 ) -> ListedReleases:
     """List releases with chart, version, status; by default deployed and failed ones."""
     where = namespace or (None if all_namespaces else client.cluster.context.namespace)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field
 
 from kmcp_helm.client import Client
-from kmcp_runtime import DryRun, Effect, Name, Page, Result, ToolFailure, Word, injected, tool
+from kmcp_runtime import DryRun, Effect, Name, Page, Result, ToolFailure, tool
 from kmcp_runtime.helm.repositories import Repository, absent
 
 _LASTING = (
@@ -32,11 +32,11 @@ class AddedRepository(Result):
 
 @tool(Effect.WRITE, idempotent=True, timeout=150, shows="repositories")
 async def helm_repo_add(
-    name: Annotated[Name, Word("Its name")],
-    url: Annotated[str, Word("https, on an allowed host")],
-    force_update: Annotated[bool, Word("Replace")] = False,
+    client: Client,
+    name: Annotated[Name, "Its name"],
+    url: Annotated[str, "https, on an allowed host"],
+    force_update: Annotated[bool, "Replace"] = False,
     dry_run: DryRun = False,
-    client: Client = injected(),
 ) -> AddedRepository:
     """Add a chart repository; its charts are then named repo/chart."""
     known = client.helm.repositories
@@ -71,8 +71,8 @@ class RefreshedRepositories(Page[RefreshedRepository]):
 
 @tool(Effect.READ, timeout=150, shows="repository_updates")
 async def helm_repo_update(
-    names: Annotated[list[str] | None, BeforeValidator(_names), Word("Unset: all")] = None,
-    client: Client = injected(),
+    client: Client,
+    names: Annotated[list[str] | None, BeforeValidator(_names), "Unset: all"] = None,
 ) -> RefreshedRepositories:
     """Refresh the indexes of chart repositories, to see new versions; lists them."""
     known = client.helm.repositories.all()

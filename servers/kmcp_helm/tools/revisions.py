@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from kmcp_helm.arguments import READS, ReleaseName, Revision
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object, objects_of
-from kmcp_runtime import Body, Cursor, Effect, Limit, Namespace, Page, Rendered, Rest, Word, cursors, injected, tool
+from kmcp_runtime import Body, Cursor, Effect, Limit, Namespace, Page, Rendered, Rest, cursors, tool
 from kmcp_runtime.helm import manifests, payload
 from kmcp_runtime.helm.release import Release
 
@@ -52,12 +52,12 @@ class ReleaseParts(Body):
 
 @tool(Effect.READ, needs=READS)
 async def helm_get_release(
+    client: Client,
     name: ReleaseName,
     namespace: Namespace,
-    resource: Annotated[Part, Word("Part")] = "all",
+    resource: Annotated[Part, "Part"] = "all",
     revision: Revision = 0,
     cursor: Cursor = None,
-    client: Client = injected(),
 ) -> ReleaseParts:
     """Show the values, manifest, hooks or notes of a release; ask for one part."""
     release = await client.releases.read_current(namespace, name, revision)
@@ -142,9 +142,7 @@ class History(Page[PastRevision]):
 
 
 @tool(Effect.READ, needs=READS, extra=True, shows="revisions")
-async def helm_history(
-    name: ReleaseName, namespace: Namespace, limit: Limit = 20, client: Client = injected()
-) -> History:
+async def helm_history(client: Client, name: ReleaseName, namespace: Namespace, limit: Limit = 20) -> History:
     """List a release's revisions, newest first, and what each did."""
     heads = await client.releases.list_revisions(namespace, name)
     items, charts = [], []

@@ -7,7 +7,7 @@ from pydantic import Field
 from kmcp_helm.arguments import REMOVES, ReleaseName, TimeoutSeconds
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object
-from kmcp_runtime import Body, DryRun, Effect, Namespace, Word, conflict, injected, tool
+from kmcp_runtime import Body, DryRun, Effect, Namespace, conflict, tool
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm.client import Cascade
 from kmcp_runtime.helm.release import Release
@@ -35,14 +35,14 @@ class Uninstalled(Body):
 
 @tool(Effect.DESTROY, needs=REMOVES)
 async def helm_uninstall(
+    client: Client,
     name: ReleaseName,
     namespace: Namespace,
-    keep_history: Annotated[bool, Word("Keep revisions")] = False,
-    cascade: Annotated[Cascade, Word("Dependents")] = "background",
-    wait: Annotated[bool, Word("Until deleted")] = False,
+    keep_history: Annotated[bool, "Keep revisions"] = False,
+    cascade: Annotated[Cascade, "Dependents"] = "background",
+    wait: Annotated[bool, "Until deleted"] = False,
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
-    client: Client = injected(),
 ) -> Uninstalled:
     """Uninstall a release with all its objects; dry_run=true lists them."""
     release = await client.releases.read_current(namespace, name)

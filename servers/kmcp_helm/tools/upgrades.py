@@ -19,7 +19,7 @@ from kmcp_helm.arguments import (
 )
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import ChangedObject, changed
-from kmcp_runtime import Body, DryRun, Effect, Namespace, ToolFailure, Word, injected, tool
+from kmcp_runtime import Body, DryRun, Effect, Namespace, ToolFailure, tool
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm import values as merging
 from kmcp_runtime.helm.client import Upgrade, ValuesMode
@@ -56,20 +56,20 @@ class Upgraded(Body):
     why="helm 3 and the cluster are real; of helm 4 the tests only check the flags that it is given",
 )
 async def helm_upgrade(
+    client: Client,
     name: ReleaseName,
     chart: ChartReference,
     namespace: Namespace = "default",
     version: Version = None,
     values: Values = None,
     set: Set = None,
-    values_mode: Annotated[ValuesMode, Word("Earlier values")] = "default",
-    install: Annotated[bool, Word("If absent")] = False,
-    create_namespace: Annotated[bool, Word("If absent")] = False,
-    atomic: Annotated[bool, Word("Roll back on failure")] = False,
+    values_mode: Annotated[ValuesMode, "Earlier values"] = "default",
+    install: Annotated[bool, "If absent"] = False,
+    create_namespace: Annotated[bool, "If absent"] = False,
+    atomic: Annotated[bool, "Roll back on failure"] = False,
     wait: Wait = False,
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
-    client: Client = injected(),
 ) -> Upgraded:
     """Upgrade a release, or install it (install=true); dry_run=true shows the diff."""
     before = await states.check_before_upgrade(client.releases, namespace, name, install)
@@ -160,13 +160,13 @@ class RolledBack(Body):
 
 @tool(Effect.WRITE, needs=WRITES, extra=True)
 async def helm_rollback(
+    client: Client,
     name: ReleaseName,
     namespace: Namespace,
     revision: EarlierRevision = 0,
     wait: Wait = False,
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
-    client: Client = injected(),
 ) -> RolledBack:
     """Roll back to an earlier revision, also out of a pending state."""
     plan = await states.plan_rollback(client.releases, namespace, name, revision)
