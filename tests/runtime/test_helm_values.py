@@ -69,7 +69,7 @@ def test_values_are_read_from_yaml() -> None:
     assert values.parsed("a: {b: [1, two]}\n") == {"a": {"b": [1, "two"]}}
     assert values.parsed("") == {}
     for text, why in [
-        ("a: [", "line 1, column 5"),
+        ("a: [", "line 2, column 1"),
         ("- 1", "it must be an object, not list"),
         ("a: !!python/object:os.x {}", "line 1"),
     ]:
