@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kmcp_querydoc.sources.definitions import OWN, Source
 from kmcp_querydoc.sources.page import Page
-from kmcp_runtime.version import VERSION
+from kmcp_runtime import VERSION
 
 _TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "bench/README.md")
 _PAGES = "docs"
