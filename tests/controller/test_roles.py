@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kmcp_controller.reconcile.reconciler import Options
+from kmcp_controller.reconcile.options import Options
 from kmcp_controller.spec import Platform
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings

@@ -106,12 +106,12 @@ async def configuration(api: KubeApi) -> dict[str, str]:
 
 async def absent(api: KubeApi) -> bool:
     """Whether nothing of a release is left, the namespace that the chart makes included."""
-    return await _found(api, CONFIG) is None and await _found(api, SECRETS) is None
+    return await _find(api, CONFIG) is None and await _find(api, SECRETS) is None
 
 
 async def _is_settled(api: KubeApi) -> bool:
     """Whether the namespace that the chart makes is there, or is not; not on its way out."""
-    found = await _found(api, SECRETS)
+    found = await _find(api, SECRETS)
     return found is None or "deletionTimestamp" not in found["metadata"]
 
 
@@ -137,7 +137,7 @@ async def forget_authority(api: KubeApi) -> None:
                 raise
 
 
-async def claimed(api: KubeApi) -> bool:
+async def claim(api: KubeApi) -> bool:
     """Whether the namespace of the release could be made: one installation at a time."""
     try:
         await api.send("POST", "/api/v1/namespaces", (), {"metadata": {"name": NAMESPACE}})
@@ -159,7 +159,7 @@ def both(kubeconfigs: Mapping[str, Path]) -> dict[str, Any]:
     return merged
 
 
-async def _found(api: KubeApi, path: str) -> dict[str, Any] | None:
+async def _find(api: KubeApi, path: str) -> dict[str, Any] | None:
     try:
         return dict(await api.get(path))
     except StatusFailure as failure:
