@@ -4,6 +4,7 @@ It loads neither the engine nor a backend's client. The doors to third parties a
 `kmcp_runtime.kube`, `.helm`, `.web`, `.upstream`, `.command`.
 """
 
+from kmcp_runtime import redaction
 from kmcp_runtime.arguments import (
     AllNamespaces,
     Cursor,
@@ -56,7 +57,7 @@ from kmcp_runtime.errors import (
     unavailable,
 )
 from kmcp_runtime.json_text import read as read_json
-from kmcp_runtime.output import cursors, redact
+from kmcp_runtime.output import cursors
 from kmcp_runtime.output.results import (
     Body,
     Change,
@@ -139,7 +140,7 @@ __all__ = [
     "pattern",
     "read_json",
     "read_yaml",
-    "redact",
+    "redaction",
     "seconds_of",
     "setting",
     "sliced",
