@@ -15,8 +15,8 @@ from typing import Any
 
 from mcp_types import INTERNAL_ERROR, METHOD_NOT_FOUND
 
+from kmcp_runtime import redaction
 from kmcp_runtime.command import Running
-from kmcp_runtime.output import redact
 
 log = logging.getLogger("kmcp.bridge")
 Json = dict[str, Any]
@@ -61,7 +61,7 @@ class Wire:
                 message = json.loads(line)
             except ValueError:
                 log.warning(
-                    "stdout: not a JSON-RPC message: %s", redact.text(line.decode(errors="replace").rstrip())[:1024]
+                    "stdout: not a JSON-RPC message: %s", redaction.text(line.decode(errors="replace").rstrip())[:1024]
                 )
                 continue
             # Revision 2025-03-26 allowed batches, and servers of that time may still answer with one.

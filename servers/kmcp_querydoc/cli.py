@@ -23,7 +23,7 @@ from kmcp_querydoc.settings import default_index
 from kmcp_querydoc.sources import definitions, suite
 from kmcp_querydoc.sources.definitions import Source
 from kmcp_querydoc.sources.page import Workshop
-from kmcp_runtime import ToolFailure, did_you_mean, not_found, redact, unavailable
+from kmcp_runtime import ToolFailure, did_you_mean, not_found, redaction, unavailable
 from kmcp_runtime.web import Timeouts, Web
 
 PAGE_SECONDS = Timeouts(connect=10, read=30, whole=60)
@@ -37,7 +37,7 @@ def docs(argv: Sequence[str]) -> int:
         return action(chosen)
     except ToolFailure as failure:
         hint = f" ({failure.hint})" if failure.hint else ""
-        print(f"kmcp-suite docs: {redact.text(failure.message + hint)}", file=sys.stderr)
+        print(f"kmcp-suite docs: {redaction.text(failure.message + hint)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("kmcp-suite docs: interrupted; the next build goes on where this one stopped", file=sys.stderr)
@@ -64,7 +64,7 @@ def _build(chosen: argparse.Namespace) -> int:
     outcomes = asyncio.run(_built(sources, chosen.index.expanduser()))
     failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
     for failure in failures:
-        print(redact.text(f"{failure.message}{f' ({failure.hint})' if failure.hint else ''}"), file=sys.stderr)
+        print(redaction.text(f"{failure.message}{f' ({failure.hint})' if failure.hint else ''}"), file=sys.stderr)
     print(f"{chosen.index}: {sum(outcome.pages for outcome in outcomes)} pages of {len(outcomes)} products")
     return 1 if failures else 0
 
@@ -80,7 +80,7 @@ def _workshop(web: Web) -> Workshop:
 
 
 def _say(text: str) -> None:
-    print(redact.text(text), file=sys.stderr, flush=True)
+    print(redaction.text(text), file=sys.stderr, flush=True)
 
 
 def _sources(paths: Sequence[Path]) -> list[Source]:

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kmcp_runtime import yaml_text
-from kmcp_runtime.output import redact as redaction
+from kmcp_runtime import redaction, yaml_text
 from kmcp_runtime.output.results import DIFF_CONTEXT_LINES, Rendered
 
 How = Literal["added", "changed", "removed"]
@@ -103,7 +102,7 @@ class Text(Rendered):
     def __init__(self, manifest: str) -> None:
         self.manifest = manifest
 
-    def render(self, redact: Callable[[Any], Any]) -> str:
+    def render(self, redact: Callable[..., Any]) -> str:
         return "\n".join(f"---\n{_shown(part, redact)}" for part in parts(self.manifest))
 
 
@@ -113,7 +112,7 @@ class Difference(Rendered):
     def __init__(self, found: Sequence[Change]) -> None:
         self.changes = found
 
-    def render(self, redact: Callable[[Any], Any]) -> str:
+    def render(self, redact: Callable[..., Any]) -> str:
         return "\n".join(line for change in self.changes for line in _diff(change, redact))
 
 
@@ -137,10 +136,10 @@ def _items(part: Part) -> Iterable[Part]:
     return [part]
 
 
-def _shown(part: Part, redact: Callable[[Any], Any]) -> str:
+def _shown(part: Part, redact: Callable[..., Any]) -> str:
     if not part.content:
         return redaction.text(part.text)
-    clean = redact(part.content)
+    clean = redact(part.content, foreign=True)
     # The text as it was, with its comments and order, unless there is something to hide.
     if clean == part.content:
         return redaction.text(part.text)
@@ -148,11 +147,11 @@ def _shown(part: Part, redact: Callable[[Any], Any]) -> str:
     return (f"# Source: {source[1]}\n" if source else "") + yaml_text.write(clean).rstrip("\n")
 
 
-def _diff(change: Change, redact: Callable[[Any], Any]) -> list[str]:
+def _diff(change: Change, redact: Callable[..., Any]) -> list[str]:
     part = change.part
     name = f"{part.kind} {part.namespace + '/' if part.namespace else ''}{part.name}"
     old, new = (
-        yaml_text.write(redact(side.content)).splitlines() if side is not None else []
+        yaml_text.write(redact(side.content, foreign=True)).splitlines() if side is not None else []
         for side in (change.before, change.after)
     )
     return list(
