@@ -9,6 +9,7 @@ from kmcp_runtime.errors import ToolFailure, bad_argument, too_large
 
 LARGEST_MANIFEST = 3 * 1024 * 1024
 """Bytes; the API server takes 3 MiB in a request."""
+# Everything else may be in the one, or of the kind that the other defines.
 _FIRST_KINDS = ("Namespace", "CustomResourceDefinition")
 
 
