@@ -1,5 +1,6 @@
 """The live catalog over HTTP, read-only: documents, exports, the MCP Registry API, and the page."""
 
+import asyncio
 import gzip
 import hashlib
 import json
@@ -26,6 +27,7 @@ from kmcp_runtime.catalog import (
     listing,
     server_json,
 )
+from kmcp_runtime.worker import run_in_thread
 
 from .audience import Audience, TurnedAwayError
 from .live_document import LiveDocument, now
@@ -61,7 +63,7 @@ class Site:
         self._live, self._entries, self._registry_namespace = live, entries, registry_namespace
         self._commands, self._sized, self._audience = commands, sized, audience
         self._document: Mapping[str, Any] = {}
-        self._made: dict[frozenset[str] | None, _Body] = {}
+        self._made: dict[frozenset[str] | None, asyncio.Future[_Body]] = {}
 
     def routes(self) -> list[Route]:
         servers = "/v0.1/servers"
@@ -87,8 +89,15 @@ class Site:
             # Callers with other rights see other documents: a bound, so that many of them cannot fill the memory.
             if len(self._made) >= _VIEWS:
                 self._made.clear()
-            self._made[seen] = self._view(document, seen)
-        return self._made[seen]
+            # A task of its own, so that callers who come meanwhile wait for this one and do not make it again.
+            making = asyncio.ensure_future(run_in_thread(self._view, document, list(self._live.removed()), seen))
+            self._made[seen] = making
+            making.add_done_callback(lambda done: self._forget_failed(seen, done))
+        return await asyncio.shield(self._made[seen])
+
+    def _forget_failed(self, seen: frozenset[str] | None, done: asyncio.Future[_Body]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            self._made.pop(seen, None)
 
     async def _list_visible(self, request: Request) -> frozenset[str] | None:
         """Namespaces; None: all."""
@@ -97,8 +106,10 @@ class Site:
         listed = (*self._live.document()["servers"], *self._live.removed())
         return await self._audience.list_namespaces(request.headers, (each["namespace"] for each in listed))
 
-    def _view(self, document: Mapping[str, Any], seen: frozenset[str] | None) -> _Body:
-        removed = [each for each in self._live.removed() if seen is None or each["namespace"] in seen]
+    def _view(
+        self, document: Mapping[str, Any], gone: Sequence[Mapping[str, Any]], seen: frozenset[str] | None
+    ) -> _Body:
+        removed = [each for each in gone if seen is None or each["namespace"] in seen]
         if seen is not None:
             document = view(each for each in document["servers"] if each["namespace"] in seen)
         text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
@@ -138,6 +149,9 @@ class Site:
         given = request.query_params
         search = Search(given.get("q", ""), given.get("server", ""), given.get("effect", ""))
         servers = (await self._make_body(request)).document["servers"]
+        return HTMLResponse(await run_in_thread(self._page, servers, search), headers=HEADERS)
+
+    def _page(self, servers: Sequence[Mapping[str, Any]], search: Search) -> str:
         found = [server for server in servers if search.finds(server)]
         transports = ("http", "stdio") if self._commands else ("http",)
         clients = {
@@ -145,7 +159,7 @@ class Site:
             for transport in transports
             for form in FORMATS
         }
-        return HTMLResponse(page(servers, search, clients), headers=HEADERS)
+        return page(servers, search, clients)
 
     def _connections(self, servers: Sequence[Mapping[str, Any]], transport: str) -> tuple[Connection, ...]:
         if transport == "stdio":

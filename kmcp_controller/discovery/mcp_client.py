@@ -1,11 +1,13 @@
 """Ask a ready server for its tools, over MCP by HTTP. Nothing of it is ever called.
 
-First in revision 2026-07-28, then by the older handshake. Bounds: 100 pages and 1,000 items of a kind, 16 MiB in all.
+First in revision 2026-07-28, then by the older handshake. Bounds: 100 pages and 1,000 items of a kind, 4 MiB in all:
+what several servers list must fit into the memory of a controller.
 What a server says is untrusted: control characters are stripped, lone surrogates replaced, lengths bounded.
 """
 
 import asyncio
 import contextlib
+import json
 import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -14,12 +16,11 @@ from typing import Any
 import httpx2
 
 from kmcp_controller.status.conditions import Listing
-from kmcp_runtime import json_text
 
 MODERN, OLDER = "2026-07-28", "2025-11-25"
 _CLIENT = {"name": "kmcp-controller", "version": "1"}
 _META = "io.modelcontextprotocol/"
-_PAGES, _ITEMS, _BYTES, _TEXT = 100, 1000, 16 * 2**20, 16 * 2**10
+_PAGES, _ITEMS, _BYTES, _TEXT = 100, 1000, 4 * 2**20, 16 * 2**10
 _KINDS = ("tools", "prompts", "resources")
 # An event of a stream ends with an empty line; servers send either kind of line break.
 _END = re.compile(rb"\r?\n\r?\n")
@@ -180,7 +181,8 @@ class _Connection:
 
 def _object(text: bytes) -> dict[str, Any]:
     try:
-        message = json_text.read(text)
+        # Not the bounded reader: one tool that nests too deep is cut by `scrub`, and does not hide all the others.
+        message = json.loads(text)
     except (ValueError, RecursionError):
         return {}
     return message if isinstance(message, dict) else {}

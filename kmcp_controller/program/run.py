@@ -17,6 +17,7 @@ from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.credentials import native
 from kmcp_runtime.settings import listed
+from kmcp_runtime.watchdog import Watchdog
 
 from .controller import Controller, Place
 from .live_catalog import LiveCatalog
@@ -52,13 +53,14 @@ async def run(settings: ControllerSettings) -> None:
     # Before the watches start: the kubelet asks for health while the first lists are read.
     serving = asyncio.create_task(_serve(controller, pages, access, settings))
     try:
-        await watches.run(
-            controller,
-            await native(contexts, context),
-            context,
-            namespaces=controller.place.namespaces,
-            identity=controller.place.identity,
-        )
+        async with Watchdog(cluster.metrics.registry).watching():
+            await watches.run(
+                controller,
+                await native(contexts, context),
+                context,
+                namespaces=controller.place.namespaces,
+                identity=controller.place.identity,
+            )
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)

@@ -18,6 +18,7 @@ from kmcp_runtime import serving
 from kmcp_runtime.engine import logs
 from kmcp_runtime.settings import SettingsError, listed, parse
 from kmcp_runtime.version import VERSION
+from kmcp_runtime.watchdog import Watchdog
 
 from .child import Child
 from .children import Children
@@ -72,7 +73,8 @@ async def serve(settings: BridgeSettings, command: Sequence[str], environment: M
         log.info("kmcp-bridge %s listens at http://%s:%d%s", VERSION, host, settings.port, MCP_PATH)
         management = asyncio.create_task(_manage(settings, host, shared, metrics))
         try:
-            await main_server.serve()
+            async with Watchdog(metrics.registry).watching():
+                await main_server.serve()
         finally:
             management.cancel()
             await asyncio.gather(management, return_exceptions=True)

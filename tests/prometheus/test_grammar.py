@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kmcp_prometheus.promql import explaining, printing, trees
+from kmcp_prometheus.promql import explaining, guard, printing, trees
 from kmcp_prometheus.promql.parser import SyntaxFault, parse
 from tests.prometheus import expressions, upstream
+from tests.slowness import scaled
 
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
 _WORDS = """
@@ -128,3 +130,22 @@ def test_what_upstream_takes(query: str) -> None:
 def test_what_upstream_refuses(query: str, why: str) -> None:
     with pytest.raises(SyntaxFault, match=re.escape(why)):
         parse(query)
+
+
+HOSTILE = {
+    "ors": " or ".join(['up{a="b"}'] * 400),
+    "sum": " + ".join(["up"] * 1_200),
+    "parentheses": "(" * 5_000 + "up" + ")" * 5_000,
+    "signs": "-" * 5_000 + "up",
+    "matchers": "up{" + ",".join(['a="b"'] * 20_000) + "}",
+    "labels": "sum by (" + ",".join(["a"] * 30_000) + ") (up)",
+    "text": '"' * 50_000,
+    "digits": "1" * 100_000,
+}
+
+
+@pytest.mark.parametrize("expression", HOSTILE.values(), ids=HOSTILE)
+def test_s3_an_expression_too_deep_or_long_is_left_to_the_backend_at_once(expression: str) -> None:
+    began = time.monotonic()
+    assert guard.query(expression) is None
+    assert time.monotonic() - began < scaled(0.5)

@@ -10,6 +10,7 @@ from kmcp_kubernetes.writing.batch import Batch, Written, named
 from kmcp_runtime import DryRun, Effect, OptionalNamespace, Page, Rule, Word, injected, listed, tool
 from kmcp_runtime.kube.manifests import parse
 from kmcp_runtime.kube.objects import FIELD_MANAGER
+from kmcp_runtime.worker import run_in_thread
 
 LARGEST_REMOTE = 1 << 20
 Text = Annotated[str, Word("YAML or JSON, many documents")]
@@ -45,7 +46,7 @@ async def k8s_apply_manifest(
     kube: Kube = injected(),
 ) -> AppliedManifest:
     """Create or update objects by server-side apply; the way to change what a manifest describes."""
-    batch = Batch(kube, named(parse(manifest), "manifest"), namespace, dry_run)
+    batch = Batch(kube, named(await run_in_thread(parse, manifest), "manifest"), namespace, dry_run)
     await batch.apply(force)
     return AppliedManifest(
         items=batch.items,
@@ -62,7 +63,7 @@ async def k8s_create_resource(
     yaml_content: Text, namespace: OptionalNamespace = None, dry_run: DryRun = False, kube: Kube = injected()
 ) -> WrittenManifest:
     """Create objects that must not exist yet; stops at the first failure."""
-    batch = Batch(kube, parse(yaml_content, "yaml_content"), namespace, dry_run, "yaml_content")
+    batch = Batch(kube, await run_in_thread(parse, yaml_content, "yaml_content"), namespace, dry_run, "yaml_content")
     await batch.create()
     return WrittenManifest(
         items=batch.items,
@@ -83,7 +84,7 @@ async def k8s_create_resource_from_url(
     """Create the objects of a manifest on the web; only hosts that the server allows."""
     hosts = listed(kube.settings.manifest_hosts)
     text = await kube.web.fetch_text(url, hosts, LARGEST_REMOTE, setting="--manifest-hosts (KMCP_MANIFEST_HOSTS)")
-    batch = Batch(kube, parse(text, "url"), namespace, dry_run, "url")
+    batch = Batch(kube, await run_in_thread(parse, text, "url"), namespace, dry_run, "url")
     await batch.create()
     return FetchedManifest(
         items=batch.items,

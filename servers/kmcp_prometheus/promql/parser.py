@@ -16,6 +16,8 @@ from kmcp_runtime import did_you_mean
 Node = dict[str, Any]
 DEEPEST_TREE = 200
 """Levels of a tree, which a chain `a + b + …` also makes: printing follows them, and Python's stack is short."""
+LONGEST = 16_384
+"""Characters that are read here; what is longer only the backend judges, which has a process of its own."""
 _COMPARISONS = ("==", "!=", "<=", ">=", "<", ">", "</", ">/")
 _STRENGTH = {
     "or": 1,
@@ -40,6 +42,8 @@ _FURTHEST_SECONDS = 2.0**63
 
 def parse(query: str) -> Node:
     """The tree of an expression; `SyntaxFault` when it is not one, `TooDeep` (one of them) when that is not known."""
+    if len(query) > LONGEST:
+        raise TooDeep(query, 0, f"an expression of more than {LONGEST} characters")
     parser = _Parser(query)
     if parser.token.kind == "end":
         raise parser.fault("no expression found in input", 0)

@@ -105,7 +105,8 @@ def _lifespan(instances: Sequence[ConfiguredServer]) -> Any:
 
 
 async def run_stdio(name: str, instances: Sequence[ConfiguredServer]) -> None:
-    await compose(name, instances, None).run_stdio_async(show_banner=False, log_level="ERROR")
+    async with instances[0].metrics.watchdog.watching():
+        await compose(name, instances, None).run_stdio_async(show_banner=False, log_level="ERROR")
 
 
 async def run_http(name: str, instances: Sequence[ConfiguredServer], port: int) -> None:
@@ -133,6 +134,7 @@ async def run_http(name: str, instances: Sequence[ConfiguredServer], port: int) 
     async with contextlib.AsyncExitStack() as stack:
         for instance in instances:
             await stack.enter_async_context(instance.opened())
+        await stack.enter_async_context(instances[0].metrics.watchdog.watching())
         management = asyncio.create_task(_manage(instances, main, sockets[1:]))
         try:
             await main.serve(sockets=sockets[:1])

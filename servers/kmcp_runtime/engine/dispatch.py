@@ -27,6 +27,7 @@ from kmcp_runtime.errors import ERROR_META, ToolFailure, timed_out
 from kmcp_runtime.json_text import TooDeepError
 from kmcp_runtime.output.bound import finish, plain, size
 from kmcp_runtime.output.render import render
+from kmcp_runtime.worker import is_large, run_in_thread
 from kmcp_runtime.yaml_text import YamlError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
             return await _answer(instance, declared, arguments, entry)
         except ToolFailure as failure:
             entry.outcome = failure.code
-            return error_result(failure)
+            return await run_in_thread(error_result, failure)
         except (YamlError, TooDeepError) as error:
             # Text of a backend that no tool has an explanation of its own for: a chart, a stored release, an answer.
             entry.outcome = "unavailable"
@@ -134,7 +135,10 @@ def _internal(request: str) -> ToolFailure:
 async def _answer(
     instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], entry: audit.Entry
 ) -> ToolResult:
-    values = checked(declared.arguments, arguments, declared.ignored, declared.renamed)
+    accepted = (declared.arguments, arguments, declared.ignored, declared.renamed)
+    # Only some arguments can be large: texts that hold a document, and lists and objects of any size.
+    large = any(map(is_large, arguments.values()))
+    values = await run_in_thread(checked, *accepted) if large else checked(*accepted)
     named = {name: getattr(values, name) for name in declared.arguments.model_fields}
     given = frozenset(name for name, field in declared.arguments.model_fields.items() if named[name] != field.default)
     call = Call(
@@ -158,14 +162,14 @@ async def _answer(
                         return ask
                 with warnings.gathered() as heard:
                     result = await _invoke(instance, declared, call)
+            if heard:
+                result.warnings = list(dict.fromkeys([*(result.warnings or ()), *heard]))
+            content, text = await run_in_thread(finish, result, instance.runtime.answer_tokens)
     except TimeoutError:
         raise timed_out(
             f"{declared.name} did not end within {call.deadline:.0f} s",
             "ask for less, or raise --timeout (KMCP_TIMEOUT)",
         ) from None
-    if heard:
-        result.warnings = list(dict.fromkeys([*(result.warnings or ()), *heard]))
-    content, text = finish(result, instance.runtime.answer_tokens)
     entry.answer_bytes = size(content)
     return ToolResult(content=text, structured_content=content)
 
@@ -175,7 +179,7 @@ async def _approved(
 ) -> ToolResult | None:
     """None when the call may go on; a result when the client must be asked first."""
     rehearsal = replace(call, arguments={**call.arguments, "dry_run": True})
-    plan = plain(await _invoke(instance, declared, rehearsal))
+    plan = await run_in_thread(plain, await _invoke(instance, declared, rehearsal))
     given = {name: value for name, value in arguments.items() if value is not None}
     intent = Intent.of(declared.name, given, call.caller, plan)
     try:

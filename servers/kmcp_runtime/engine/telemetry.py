@@ -1,17 +1,23 @@
 """Prometheus metrics of tool calls; traces come from fastmcp's own OpenTelemetry spans."""
 
+from collections import Counter as Tally
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from kmcp_runtime.watchdog import Watchdog
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _BYTES = (256, 1_024, 4_096, 16_384, 32_768, 65_536, 131_072)
 
 
 class Metrics:
-    """One registry a process: `kmcp_tool_{calls,errors}_total`, `_duration_seconds`, `_answer_bytes`, `_in_flight`."""
+    """One registry a process: `kmcp_tool_{calls,errors}_total`, `_duration_seconds`, `_answer_bytes`, `_in_flight`.
+
+    With those of the watchdog, which asks here for the tools under way.
+    """
 
     content_type = CONTENT_TYPE_LATEST
 
@@ -31,6 +37,9 @@ class Metrics:
         self.answer = Histogram(
             "kmcp_tool_answer_bytes", "Bytes of the structured answer", labels, registry=self.registry, buckets=_BYTES
         )
+        self._running: Tally[str] = Tally()
+        self._seen: set[str] = set()
+        self.watchdog = Watchdog(self.registry, self._seen_since)
         self.in_flight = Gauge("kmcp_tool_in_flight", "Calls under way", labels, registry=self.registry)
 
     @contextmanager
@@ -38,10 +47,18 @@ class Metrics:
         self.calls.labels(server, tool).inc()
         gauge = self.in_flight.labels(server, tool)
         gauge.inc()
+        self._running[tool] += 1
+        self._seen.add(tool)
         try:
             yield
         finally:
             gauge.dec()
+            self._running[tool] -= 1
+
+    def _seen_since(self) -> set[str]:
+        """Tools that ran since this was asked last: what held the loop up has often ended when the watchdog wakes."""
+        seen, self._seen = self._seen, {tool for tool, count in self._running.items() if count}
+        return seen
 
     def ended(self, server: str, tool: str, code: str | None, seconds: float, answer_bytes: int) -> None:
         self.duration.labels(server, tool).observe(seconds)

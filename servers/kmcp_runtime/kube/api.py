@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from kmcp_runtime import json_text, warnings
+from kmcp_runtime import warnings, worker
 from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
 from kmcp_runtime.kube import config
 from kmcp_runtime.kube.connection import Connection, Limits, Source
@@ -54,7 +54,7 @@ class KubeApi:
         self, method: str, path: str, query: Query = (), body: Any = None, content_type: str = JSON, accept: str = JSON
     ) -> Any:
         """The answer as data. `body` is sent as JSON under `content_type`."""
-        return _parsed(await self.raw(method, path, query, body, content_type, accept), path)
+        return await _parse(await self.raw(method, path, query, body, content_type, accept), path)
 
     async def raw(
         self,
@@ -176,9 +176,9 @@ async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
     return b"".join(parts)
 
 
-def _parsed(content: bytes, path: str) -> Any:
+async def _parse(content: bytes, path: str) -> Any:
     try:
-        return json_text.read(content)
+        return await worker.read_json(content)
     except ValueError:
         raise unavailable(
             f"the server answered {path} with something that is not JSON: {content[:80].decode(errors='replace')!r}",

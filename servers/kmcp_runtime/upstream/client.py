@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 
-from kmcp_runtime import json_text
+from kmcp_runtime import worker
 from kmcp_runtime.errors import ToolFailure, timed_out
 from kmcp_runtime.upstream import failures
 from kmcp_runtime.upstream.access import Access
@@ -78,7 +78,7 @@ class Upstream:
         """The parsed JSON of an answer."""
         answer = await self.send(method, path, **request)
         try:
-            return json_text.read(answer.content)
+            return await worker.read_json(answer.content)
         except ValueError as error:
             place = str(self._at(path).copy_with(query=None))
             raise self._scrubbed(failures.no_json(answer, place, self.access, self.backend, error)) from None
