@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kmcp_runtime import redaction
-from kmcp_runtime.output.render import render
+from kmcp_runtime.output.render import new_boundary, render
 from kmcp_runtime.output.results import Continued, Rendered, Result
 
 BYTES_PER_TOKEN = 4
@@ -25,14 +25,15 @@ def finish(result: Result, tokens: int = DEFAULT_TOKENS) -> tuple[Content, str]:
     """The structured content and the text of a result: redacted, within the budget, cut at the same place."""
     limit = min(tokens, HARD_CAP_TOKENS) * BYTES_PER_TOKEN
     content = plain(result)
-    text = render(content, result.untrusted)
+    boundary = new_boundary() if result.untrusted else None
+    text = render(content, boundary)
     if _fits(content, text, limit):
         return content, text
     if result.cuttable and content.get(result.cuttable):
-        content = _cut(result, content, limit)
-    if not _fits(content, render(content, result.untrusted), limit):
-        content = _shrink(content, limit, result.untrusted)
-    return content, render(content, result.untrusted)
+        content = _cut(result, content, limit, boundary)
+    if not _fits(content, render(content, boundary), limit):
+        content = _shrink(content, limit, boundary)
+    return content, render(content, boundary)
 
 
 def plain(result: Result) -> Content:
@@ -73,7 +74,7 @@ def _fits(content: Content, text: str, limit: int) -> bool:
     return len(text.encode()) <= limit and size(content) <= limit
 
 
-def _cut(result: Result, content: Content, limit: int) -> Content:
+def _cut(result: Result, content: Content, limit: int, boundary: str | None) -> Content:
     """Keep as many leading items (or lines) as fit, or trailing ones; found by bisection, since sizes only grow."""
     assert result.cuttable is not None
     whole = content[result.cuttable]
@@ -86,7 +87,7 @@ def _cut(result: Result, content: Content, limit: int) -> Content:
 
     def fits(count: int) -> bool:
         candidate = keeping(count)
-        return _fits(candidate, render(candidate, result.untrusted), limit)
+        return _fits(candidate, render(candidate, boundary), limit)
 
     return keeping(_largest(len(parts), fits))
 
@@ -119,13 +120,13 @@ def _with_narrowing(hint: str | None) -> str:
     return f"{hint} {_NARROW}" if hint and _NARROW not in hint else _NARROW
 
 
-def _shrink(content: Content, limit: int, untrusted: bool) -> Content:
+def _shrink(content: Content, limit: int, boundary: str | None) -> Content:
     """Halve the largest text or list, again and again: for answers without one part that is made to be cut."""
     content = json.loads(json.dumps({**content, "hint": _with_narrowing(content.get("hint"))}))
     if "truncated" in content or "items" in content:
         content["truncated"] = True
     for _ in range(200):
-        if _fits(content, render(content, untrusted), limit):
+        if _fits(content, render(content, boundary), limit):
             break
         parent, key = _largest_part(content)
         part = parent[key]
