@@ -77,7 +77,8 @@ class Helm:
             *(["--create-namespace"] if wanted.create_namespace else []),
             *(["--wait"] if wanted.wait else []),
             *([atomic] if wanted.atomic else []),
-            *(["--dry-run=server"] if wanted.dry_run else []),
+            # Not `server`: a template could look up any Secret and render its value.
+            *(["--dry-run=client"] if wanted.dry_run else []),
         ]
         waits = (wanted.wait or wanted.atomic) and not wanted.dry_run
         async with self._watch(cluster, wanted.namespace, wanted.name, waits):

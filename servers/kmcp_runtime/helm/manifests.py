@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kmcp_runtime import redaction, yaml_text
+from kmcp_runtime.kube import secret_values
 from kmcp_runtime.output.results import DIFF_CONTEXT_LINES, Rendered
 
 How = Literal["added", "changed", "removed"]
@@ -123,6 +124,7 @@ def _part(text: str) -> Iterator[Part]:
         content = {}
     if content is None:  # Only comments: a template that rendered to nothing.
         return
+    secret_values.learn(content)
     yield Part(text, content if isinstance(content, dict) else {})
 
 

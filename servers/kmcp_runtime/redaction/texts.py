@@ -28,7 +28,7 @@ _ENVIRONMENT = re.compile(r"[A-Za-z_]\w*=")
 
 # At least one of these is part of everything that is hidden by shape or name: most texts hold none.
 _TRIGGER = shapes.compiled(
-    r"(?i)pass|pwd|_pw\b|\bpw\b|pw=|secret|token|cred|key|auth|cookie|dsn|hook|_pat\b"
+    r"(?i)pass|pwd|github_pat|\bpat[a-z0-9]{14}\.|_pw\b|\bpw\b|pw=|secret|token|cred|key|auth|cookie|dsn|hook|_pat\b"
     r"|\bpat\b|jwt|salt|otp|\bpin\b|sig|license|htpasswd"
     r"|mnemonic|connection.?string|login|identified|://|@(?:tcp|unix|udp)|eyj|bearer"
     r"|basic|\{sha\}|\$(?:2|apr1|1|5|6|y|argon|scrypt|7)"
