@@ -96,7 +96,7 @@ def changes(before: str, after: str) -> list[Change]:
 
 
 def _holds_values(part: Part) -> bool:
-    """A Secret with values: it counts as changed, since a comparison would show whether a given value is the live one."""
+    """A Secret with values: it counts as changed, since a comparison would show whether a guess is the live one."""
     return part.kind == "Secret" and bool(part.content.get("data") or part.content.get("stringData"))
 
 
