@@ -38,6 +38,7 @@ def slim(found: Mapping[str, Any], *, managed_fields: bool = False) -> Object:
 
 _REVISION = "deployment.kubernetes.io/revision"
 """Increased by the Deployment controller, moments after somebody else's change."""
+# Changed by the server on every write; a diff would show nothing else.
 _SERVER_FIELDS = ("resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 
 
@@ -79,6 +80,7 @@ async def patch(
     if patch_type == "json" and is_secret(kind):
         secret_values.refuse_comparisons(body)
     if patch_type == "apply":
+        # Only server-side apply knows force; other patches are refused with it.
         query.append(("force", "true" if force else "false"))
     path = kind.path(namespace, name, subresource)
     try:
@@ -117,6 +119,7 @@ async def delete(
         "apiVersion": "v1",
         "kind": "DeleteOptions",
         "propagationPolicy": propagation.capitalize(),
+        # Deletes this object only, not another that has taken its name since it was read.
         **({"preconditions": {"uid": uid}} if uid else {}),
         **({"gracePeriodSeconds": grace_period_seconds} if grace_period_seconds is not None else {}),
         **({"dryRun": ["All"]} if dry_run else {}),
@@ -126,5 +129,6 @@ async def delete(
 
 
 def write_query(dry_run: bool, strict: bool) -> list[tuple[str, str]]:
+    # Without it the API server drops fields that it does not know, with a warning at most.
     query = [("fieldValidation", "Strict")] if strict else []
     return [*query, ("dryRun", "All")] if dry_run else query
