@@ -10,7 +10,7 @@ ENGINE ?= $(firstword $(shell command -v docker podman))
 TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check catalog lock docs bench bench-docs image cluster cluster-down
+.PHONY: help up demo test test-python test-without-cluster check catalog lock docs bench bench-docs image cluster cluster-down
 
 help: ## List these commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,9 +21,16 @@ up: $(READY) ## Run the suite on this machine (on the cluster of KUBECONFIG); Ct
 demo: $(READY) cluster ## Run the suite on a real single-node Kubernetes of its own
 	@KUBECONFIG=$$($(BIN)/python -m tests.cluster kubeconfig) exec $(BIN)/kmcp-suite up $(ARGS)
 
-test: $(READY) ## Run the tests, on a real Kubernetes (the first time builds it: about 10 minutes on two cores)
+test: $(READY) ## Run the tests, on a real Kubernetes (FULL=1: with Istio and Cilium too; what it needs is built once)
 	@$(BIN)/python -m tests.cluster build
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest --build-backends -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-python: ## Run the tests that need no cluster with another Python: make test-python PYTHON=python3.14
+	@$(MAKE) --no-print-directory VENV=.venv-$(notdir $(PYTHON)) test-without-cluster
+
+test-without-cluster: $(READY)
+	@$(BIN)/python -VV
+	@$(BIN)/python -m pytest --no-cluster -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Formatting, lint, types, import contracts, generated files
 	@echo "ruff format"; $(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }

@@ -19,13 +19,13 @@ from bench.session import Session
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from tests.cluster import lifetime
-from tests.cluster.given import given
+from tests.cluster.environment import from_environment
 from tests.cluster.model import Cluster
 
 SMALL, LARGE = ("bench-small", 20), ("bench-large", 2000)
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 _OURS = [sys.executable, "-m", "kmcp_kubernetes.server", "--port", "{port}", "--management-port", "0", "--no-audit"]
-_SHELF = "from tests.runtime import shelf; from kmcp_runtime.cli import run_server; run_server(shelf.SERVER)"
+_SHELF = "from tests.runtime import shelf; shelf.SERVER.main()"
 _RUNTIME = [sys.executable, "-c", _SHELF, "--port", "{port}", "--management-port", "0", "--no-audit"]
 
 Measured = Callable[[], Awaitable[int]]
@@ -46,7 +46,8 @@ def main() -> int:
 
 
 async def _bench(options: argparse.Namespace) -> int:
-    cluster = given() or lifetime.obtain("cluster", None, say)
+    # The cluster of make cluster: its pods stay from one run to the next, and making 2,000 takes a while.
+    cluster = from_environment() or lifetime.obtain("cluster", None, say)
     contexts = load_contexts(str(cluster.kubeconfig))
     api = KubeApi(contexts, contexts.named(None), Limits())
     try:
@@ -75,6 +76,7 @@ async def _servers(api: KubeApi, cluster: Cluster, rounds: int) -> list[Goal]:
 
 async def _compare(api: KubeApi, ours: Program, theirs: Program, shelf: Program, rounds: int) -> list[Goal]:
     one, two = await Session(ours.url).open(), await Session(theirs.url).open()
+    # The raw call is compared where the answer is small: there what we add is most of the time.
     small = await _interleaved(
         {"raw": _raw(api, SMALL[0]), "ours": _list(one, SMALL[0]), "peer": _peer(two, SMALL[0])}, rounds
     )
@@ -112,6 +114,7 @@ async def _interleaved(measured: dict[str, Measured], rounds: int) -> dict[str, 
 
 def _raw(api: KubeApi, namespace: str) -> Measured:
     async def run() -> int:
+        # What our tool asks for, so that both put the same load on the API server.
         query = (("limit", "100"), ("includeObject", "None"))
         return len(await api.raw("GET", PODS.format(namespace), query, accept=_TABLE))
 

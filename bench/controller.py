@@ -20,7 +20,7 @@ import httpx2
 from bench.goal import Goal
 from bench.programs import Program, running
 from kmcp_controller import status
-from kmcp_controller.cluster import KINDS, MANAGER
+from kmcp_controller.cluster.client import KINDS, MANAGER
 from kmcp_controller.render import render
 from kmcp_controller.spec import Platform, parse
 from kmcp_runtime.kube.api import KubeApi
@@ -32,7 +32,7 @@ from tests.waiting import until
 WORKERS = 16
 _PROGRAM = (
     # As in its image, which holds no `kubernetes` package: kopf imports that where it is installed.
-    "import sys; sys.modules['kubernetes'] = None; from kmcp_controller.cli import controller; "
+    "import sys; sys.modules['kubernetes'] = None; from kmcp_controller.cli.commands import controller; "
     "sys.exit(controller(sys.argv[1:]))"
 )
 _REQUESTS = "kmcp_controller_api_requests_total"
@@ -193,6 +193,7 @@ async def _quiet(program: Program) -> str:
     text = await _until(program, bool)
     while True:
         await asyncio.sleep(_QUIET_SECONDS)
+        # The Lease is renewed all the time, so the plain sum of writes never rests.
         before, text = text, await _until(program, bool)
         if _writes(before) == _writes(text):
             return text

@@ -32,4 +32,5 @@ def binary(say: Callable[[str], None]) -> Path:
 
 
 def _found(folder: Path) -> list[Path]:
+    # npm installs the one package of this platform.
     return sorted(folder.glob("node_modules/kubernetes-mcp-server-*/bin/kubernetes-mcp-server-*"))

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube.api import KubeApi
 
 PODS = "/api/v1/namespaces/{}/pods"
@@ -12,6 +12,7 @@ _AT_ONCE = 32
 async def populate(api: KubeApi, namespace: str, count: int) -> None:
     """Make the namespace hold exactly so many pods, of an ordinary size."""
     await _namespace(api, namespace)
+    # Names only: the whole objects would be megabytes.
     listed = await api.get(
         PODS.format(namespace), accept="application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
     )
@@ -39,4 +40,5 @@ def pod(name: str) -> dict[str, object]:
     resources = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}
     container = {"name": "main", "image": "registry.example/web:1.2.3", "env": env, "resources": resources}
     labels = {"app": "web", "tier": "front", "app.kubernetes.io/name": "web", "app.kubernetes.io/version": "1.2.3"}
+    # No scheduler has this name, so the pods stay as they are and cost nothing.
     return {"metadata": {"name": name, "labels": labels}, "spec": {"schedulerName": "none", "containers": [container]}}

@@ -21,6 +21,7 @@ class Program:
 
     def cpu_seconds(self) -> float:
         """User and system time of the process so far."""
+        # The name of a program may hold spaces and brackets: what follows the last bracket is regular (proc(5)).
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
 

@@ -20,6 +20,7 @@ class Session:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        # Longer than any call takes here: a timeout would be a wrong figure.
         self.client = httpx2.AsyncClient(timeout=60)
         self.protocol = MODERN
         self._session: dict[str, str] = {}
@@ -28,6 +29,7 @@ class Session:
     async def open(self) -> "Session":
         answer = await self._post("server/discover", {})
         spoken = _payload(answer).get("result", {}) if answer.status_code < 400 else {}
+        # Servers of the older revision answer an unknown method with an error, of HTTP or of JSON-RPC.
         if MODERN not in spoken.get("supportedVersions", ()):
             self.protocol = OLDER
             await self._initialize()

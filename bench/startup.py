@@ -66,6 +66,7 @@ def _timed_answer(method: str) -> float:
         assert process.stdout is not None
         process.stdin.write(json.dumps(request).encode() + b"\n")
         process.stdin.flush()
+        # One line is one message over stdio.
         answer = json.loads(process.stdout.readline())
         seconds = time.perf_counter() - started
         process.stdin.close()

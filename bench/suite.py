@@ -59,6 +59,7 @@ def _started() -> tuple[float, float]:
                 break
         seconds = time.perf_counter() - started
         held = sum(_proportional(pid) for pid in (process.pid, *_children(process.pid)))
+        # As Ctrl-C does; a kill would leave the servers running into the next round.
         process.send_signal(signal.SIGINT)
         process.stdout.read()
     return seconds, held
@@ -75,5 +76,6 @@ def _proportional(pid: int) -> float:
 
 
 if __name__ == "__main__":
+    # The greeting is looked for while it is printed.
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     sys.exit(main())

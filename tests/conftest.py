@@ -11,10 +11,13 @@ from kmcp_runtime.kube.api import KubeApi
 from tests.applying import connected
 from tests.cluster.dns import serve_dns, serves_dns
 from tests.cluster.model import Cluster
+from tests.cluster.run import run_of
 
-pytest_plugins = ["tests.cluster.plugin", "tests.cilium.plugin"]
+pytest_plugins = ["tests.time_limits", "tests.cluster.plugin", "tests.cilium.plugin"]
 LONG = ("e2e", "controller", "cilium", "argo", "istio", "bridge", "helm")
 """Folders whose tests wait for pods and processes, the longest first."""
+FOLDERS = {"rollouts": "argo", "prometheus": "prometheus", "istio": "istio", "proxy": "istio", "cilium": "cilium"}
+"""By backend: whose tests wait for its build."""
 TOGETHER = ("e2e", "cilium")
 """Folders whose files share what takes long to make, and what one test changes under another: a release, an agent."""
 
@@ -32,9 +35,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     return Scheduling(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits goes first, or one worker would end alone with it."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What waits for pods goes first, or one worker would end alone with it; what waits for a build goes last."""
     rank = {folder: number for number, folder in enumerate(LONG)}
+    rank |= {FOLDERS[name]: len(LONG) + 1 for name in run_of(config).missing_backends if name in FOLDERS}
     here = Path(__file__).parent
     items.sort(key=lambda item: rank.get(item.path.relative_to(here).parts[0], len(LONG)))
 

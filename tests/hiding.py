@@ -23,10 +23,11 @@ async def without_groups(api: KubeApi, folder: Path, *groups: str) -> AsyncItera
     """A kubeconfig of it, for as long as the block lasts; every request is the administrator's."""
 
     async def answer(request: Request) -> Response:
+        # The raw path: what a proxy path names may hold encoded slashes.
         path = request.scope["raw_path"].decode()
         if _is_of(path, groups):
             return Response(json.dumps({"kind": "Status", "message": "404 page not found"}), 404)
-        status, content = await _passed_on(api, request, path)
+        status, content = await _forward(api, request, path)
         return Response(_hidden(path, content, groups), status, media_type="application/json")
 
     async with _answering(answer, folder) as config:
@@ -38,8 +39,9 @@ async def without_labelled(api: KubeApi, folder: Path, selector: str) -> AsyncIt
     """`without_groups` for the objects that this label selector finds, in every namespace."""
 
     async def answer(request: Request) -> Response:
-        status, content = await _passed_on(api, request, request.scope["raw_path"].decode())
+        status, content = await _forward(api, request, request.scope["raw_path"].decode())
         if request.query_params.get("labelSelector") == selector:
+            # An empty list is null in what Go programs answer, and clients must take it so.
             content = json.dumps({**json.loads(content), "items": None}).encode()
         return Response(content, status, media_type="application/json")
 
@@ -53,7 +55,7 @@ async def _answering(answer: Callable[[Request], Awaitable[Response]], folder: P
         yield kubeconfig(url, folder)
 
 
-async def _passed_on(api: KubeApi, request: Request, path: str) -> tuple[int, bytes]:
+async def _forward(api: KubeApi, request: Request, path: str) -> tuple[int, bytes]:
     body = await request.body()
     try:
         return 200, await api.raw(

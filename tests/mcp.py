@@ -6,7 +6,7 @@ from typing import Any
 import mcp_types
 from fastmcp import Client
 
-from kmcp_runtime.call import ERROR_META
+from kmcp_runtime import ERROR_META
 
 
 def text_of(content: Sequence[mcp_types.ContentBlock]) -> str:
@@ -40,6 +40,7 @@ class ToolCaller:
         """The error body of a call that must fail: `{code, message, hint?, …}`."""
         result = await self.client.call_tool(tool, arguments, raise_on_error=False)
         assert result.is_error, f"{tool} {arguments} succeeded: {text_of(result.content)}"
+        # Clients check it against the output schema even when the call failed, so an error must not be there.
         assert result.structured_content is None
         body = (result.meta or {})[ERROR_META]
         assert isinstance(body, dict)

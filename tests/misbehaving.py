@@ -35,6 +35,7 @@ async def serving(serve: Serve, own: ssl.SSLContext | None = None) -> AsyncItera
         except (ConnectionError, ssl.SSLError):
             pass  # The client has gone, which is what many of these tests are about.
         finally:
+            # Abort, not close: what a client has not read yet must not hold the test up.
             writer.transport.abort()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=own)
@@ -50,6 +51,7 @@ async def serving(serve: Serve, own: ssl.SSLContext | None = None) -> AsyncItera
 async def _head(reader: asyncio.StreamReader) -> bytes:
     """The head of a request, or whatever else was sent first (the hello of TLS)."""
     head = await reader.read(1 << 16)
+    # The hello of TLS starts with byte 22, so it is no head and ends the loop.
     while head[:1].isalpha() and b"\r\n\r\n" not in head:
         more = await reader.read(1 << 16)
         if not more:

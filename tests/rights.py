@@ -13,13 +13,12 @@ import yaml
 from fastmcp import Client
 from fastmcp.client.client import CallToolResult
 
-from kmcp_runtime.configured import Server
+from kmcp_runtime import Rule, Server
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.settings import ClusterSettings
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
-from kmcp_runtime.tool import Rule
 from tests.mcp import ToolCaller, text_of
+from tests.patience import patient
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
@@ -41,6 +40,7 @@ async def granted(api: KubeApi, namespace: str, rules: Iterable[Rule]) -> AsyncI
     try:
         yield name
     finally:
+        # They are of the whole cluster, so the end of the namespace does not take them away.
         for kind in ("clusterrolebindings", "clusterroles"):
             await api.send("DELETE", f"{RBAC}/{kind}/{name}")
 
@@ -51,7 +51,7 @@ async def acting(
 ) -> AsyncIterator[ToolCaller]:
     """A server as a ServiceAccount that exists."""
     own = settings.model_copy(update={"kubeconfig": str(await kubeconfig(api, settings, namespace, account, folder))})
-    async with Client(assemble(server, own, RuntimeSettings(approval="off", audit=False))) as client:
+    async with Client(assemble(server, own, patient(approval="off", audit=False))) as client:
         yield ToolCaller(client)
 
 
@@ -89,6 +89,7 @@ def complaints(result: CallToolResult) -> list[str]:
 
 def names_only(said: str, rule: Rule, verb: str) -> bool:
     """Whether the verb is said to be missing, and nothing else; with the resource, where the rule names it."""
+    # In the text of an error the API server's words are JSON in JSON, with their quotes escaped.
     missing = [line for line in said.replace('\\"', '"').splitlines() if "cannot " in line]
     named = [resource for resource in rule.resources if "*" not in resource]
     return (

@@ -14,6 +14,7 @@ from kmcp_runtime import serving
 @asynccontextmanager
 async def served(app: ASGIApp, lifespan: Literal["on", "off"] = "on", host: str = "127.0.0.1") -> AsyncIterator[str]:
     """The base URL of the app while it is served."""
+    # Bound here, not by the server: the port is known, and taken, before it starts.
     listener = socket.socket()
     listener.bind((host, 0))
     listener.listen(128)

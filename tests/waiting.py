@@ -1,9 +1,10 @@
 """Waiting for a condition with a deadline, instead of sleeping."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+
+from tests.slowness import Deadline
 
 Value = TypeVar("Value")
 
@@ -15,18 +16,21 @@ async def until(
     what: str = "condition",
     pause: float = 0.1,
 ) -> Value:
-    """Look again and again until what is seen holds; fail with the last sight at the deadline."""
-    deadline = time.monotonic() + seconds
+    """Look again and again until what is seen holds; fail with the last sight at the deadline.
+
+    `seconds` are those of a quiet machine (`tests.slowness`).
+    """
+    deadline = Deadline(seconds)
     while True:
         seen = await look()
         if holds(seen):
             return seen
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not hold within {seconds} s; last seen: {seen!r}")
+        if deadline.passed():
+            raise AssertionError(f"{what} did not hold within {seconds:g} s of a quiet machine; last seen: {seen!r}")
         await asyncio.sleep(pause)
 
 
-async def listening(host: str, port: int) -> None:
+async def wait_for_listener(host: str, port: int) -> None:
     """Wait until connections are taken there: a node forwards to a Service's pods a moment after they are ready."""
 
     async def connects() -> bool:
@@ -37,4 +41,5 @@ async def listening(host: str, port: int) -> None:
         writer.close()
         return True
 
+    # The first packets are refused or dropped until the rules of the node are written.
     await until(connects, seconds=60, what=f"a listener at {host}:{port}")

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from kmcp_controller.spec import MCPServer, Platform
 from kmcp_controller.spec.model import OURS, Adapter
+from kmcp_runtime import yaml_text
 
 Manifest = dict[str, Any]
 GATE = OURS + "catalog-matched"  # of pods pinned with `block`: a condition that the controller sets
@@ -245,4 +244,4 @@ def gateway_config(server: MCPServer) -> str:
     route["backends"] = [{"weight": 100, "mcp": {"targets": [{"name": server.name, "stdio": stdio}]}}]
     listener = {"name": "default", "protocol": "HTTP", "routes": [route]}
     config = {"config": {}, "binds": [{"port": server.port, "listeners": [listener]}]}
-    return yaml.safe_dump(config, sort_keys=False, width=4096)
+    return yaml_text.write(config)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from kmcp_controller.narrowing import narrowed
 from kmcp_controller.spec import MCPServer, Platform, RefusedError, repository
+from kmcp_controller.spec.catalog_entry import narrowed
 from kmcp_runtime.catalog import Effect, Fault, ServerEntry, ToolEntry, union
 
 Manifest = dict[str, Any]

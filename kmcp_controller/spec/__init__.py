@@ -1,4 +1,7 @@
-"""The custom resource MCPServer as a frozen model. Pure: no I/O, no clock."""
+"""The custom resource MCPServer: model, checks, definition, entry in the catalog. Pure: no I/O, no clock.
+
+Here: what a manifest means by itself. Not here: what it becomes (`render`) and what is seen of it (`status`).
+"""
 
 from .model import Deployment, Extensions, MCPServer, Platform, adapter_of, is_suite_image, repository
 from .parse import RefusedError, parse

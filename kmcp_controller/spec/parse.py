@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from kmcp_runtime import durations
 from kmcp_runtime.catalog import Fault, InvalidDocumentError, digest, documents, faults_of
 
 from .model import (
@@ -28,8 +29,6 @@ ANNOTATION = OURS + "extensions"
 SELECTOR_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_DURATION = re.compile(r"(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)")
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _VOLUMES = ("config", "binary", "scratch")
 
 
@@ -136,11 +135,11 @@ def _http(http: HttpTransport) -> Iterator[Fault]:
 
 
 def _duration(text: str) -> float | None:
-    """Seconds of a duration as Go writes it."""
-    parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
+    """Seconds of the field, which kagent's Go client reads too; None when it is not a duration to Go."""
+    try:
+        return durations.parse_go(text)
+    except ValueError:
         return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
 def _deployment(deployment: Deployment, transport: str | None, name: str) -> Iterator[Fault]:

@@ -1,11 +1,10 @@
-"""Words of arguments and shapes of results that several tools of this server have."""
+"""Arguments and results that several tools of this server share."""
 
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from kmcp_runtime.arguments import Word, check_name
-from kmcp_runtime.output.results import Diff, Result
+from kmcp_runtime import Diff, Result, Word, check_name
 
 RolloutName = Annotated[str, AfterValidator(check_name), Word("Rollout")]
 
@@ -15,7 +14,7 @@ class Written(Result):
 
     name: str
     namespace: str
-    status: str = Field(description="Of the Rollout afterwards")
+    status: str = Field(description="Of the Rollout after the change")
     message: str | None = None
     changed: bool
     diff: Diff | None = Field(default=None, description="Unified diff, without managedFields")

@@ -1,7 +1,7 @@
 """Configuration of the Argo Rollouts server."""
 
+from kmcp_runtime import setting
 from kmcp_runtime.kube.settings import ClusterSettings
-from kmcp_runtime.settings import setting
 
 GATEWAY_PLUGIN_RELEASES = "https://github.com/argoproj-labs/rollouts-plugin-trafficrouter-gatewayapi/releases/download"
 

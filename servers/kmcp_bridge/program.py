@@ -14,7 +14,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from kmcp_runtime import logs, serving
+from kmcp_runtime import serving
+from kmcp_runtime.engine import logs
 from kmcp_runtime.settings import SettingsError, listed, parse
 from kmcp_runtime.version import VERSION
 

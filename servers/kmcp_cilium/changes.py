@@ -1,11 +1,10 @@
-"""What a change in agents is answered with, and its option values as people write them and as agents show them."""
+"""The answer to a change in an agent, and option values as callers write them and as agents report them."""
 
 from collections.abc import Mapping
 
 from pydantic import BaseModel, Field
 
-from kmcp_runtime.errors import ToolFailure, bad_argument, did_you_mean
-from kmcp_runtime.output.results import Result
+from kmcp_runtime import Result, ToolFailure, bad_argument, did_you_mean
 
 LEVELS = ("none", "low", "medium", "max")
 ENFORCEMENT = ("default", "always", "never")
@@ -17,10 +16,10 @@ _AGGREGATION_NUMBERS = {"0": "none", "1": "lowest", "2": "low", "3": "medium", "
 
 
 class AgentChange(Result):
-    """What became of one thing on one node."""
+    """What happened to one thing on one node."""
 
     node: str
-    result: str = Field(description="What happened, in a word")
+    result: str = Field(description="What happened")
     changed: bool
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
 
@@ -34,27 +33,27 @@ class OptionChange(BaseModel):
 
 
 def wanted(option: str, value: str) -> str:
-    """The value as the command line takes it; `bad_argument` says what the option takes."""
-    given = value.strip().lower()
+    """The value as the command line takes it; `bad_argument` lists the values of the option."""
+    lowered = value.strip().lower()
     if option == AGGREGATION:
         return _among(option, value, LEVELS)
     if option == POLICY_ENFORCEMENT:
         return _among(option, value, ENFORCEMENT)
-    if given in _ON or given in _OFF:
-        return "true" if given in _ON else "false"
-    raise bad_argument(f"value: {option} is on or off, not {value!r}", "write true or false")
+    if lowered in _ON or lowered in _OFF:
+        return "true" if lowered in _ON else "false"
+    raise bad_argument(f"value: {option} is on or off, not {value!r}", "use true or false")
 
 
 def shown(option: str, value: object) -> str:
-    """The value of an agent's answer in the words that are written: true, false, a level."""
-    told = str(value).lower()
+    """A reported value in the words that callers write: true, false, a level."""
+    reported = str(value).lower()
     if option == AGGREGATION:
-        return _AGGREGATION_NUMBERS.get(told, told)
-    return "true" if told in _ON else "false" if told in _OFF else told
+        return _AGGREGATION_NUMBERS.get(reported, reported)
+    return "true" if reported in _ON else "false" if reported in _OFF else reported
 
 
 def differences(options: Mapping[str, str], before: Mapping[str, object]) -> list[OptionChange]:
-    """Which options would get, or got, another value."""
+    """The options whose value differs from the one before."""
     old = {option: shown(option, before[option]) if option in before else None for option in options}
     return [
         OptionChange(option=option, before=old[option], after=after)
@@ -66,7 +65,7 @@ def differences(options: Mapping[str, str], before: Mapping[str, object]) -> lis
 def _among(option: str, value: str, known: tuple[str, ...]) -> str:
     if value.lower() not in known:
         hint = did_you_mean(value, known) or f"it takes {', '.join(known)}"
-        raise bad_argument(f"value: {option} has no {value!r}", hint)
+        raise bad_argument(f"value: {value!r} is not a value of {option}", hint)
     return value.lower()
 
 

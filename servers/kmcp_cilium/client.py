@@ -1,4 +1,4 @@
-"""Cilium as tools see it: its agents asked through their command line, on the node that a call means."""
+"""Cilium as tools see it: the agents of the nodes that a call means."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -6,91 +6,91 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from kmcp_cilium import pods
-from kmcp_cilium.agent import Agent, Memory
-from kmcp_cilium.answers import Answers
-from kmcp_cilium.pods import AgentPod
+from kmcp_cilium.agents import pods
+from kmcp_cilium.agents.agent import Agent, Memory
+from kmcp_cilium.agents.answers import Answers
+from kmcp_cilium.agents.pods import AgentPod
 from kmcp_cilium.settings import CiliumSettings
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend
-from kmcp_runtime.errors import ToolFailure, timed_out
+from kmcp_runtime import Backend, Call, Paged, ToolFailure, sliced, timed_out
 from kmcp_runtime.helm import client as door
 from kmcp_runtime.helm.client import Helm
 from kmcp_runtime.kube.cluster import Cluster
 from kmcp_runtime.kube.clusters import Clusters
-from kmcp_runtime.output.slices import Paged, sliced
 
 Value = TypeVar("Value")
 MARGIN_SECONDS = 3.0
-"""Before a call's deadline, for the answer of what has been gathered."""
+"""Time before a call's deadline that is kept for answering with what has arrived."""
 
 
 @dataclass
 class Cilium(Cluster):
-    """Cilium of one cluster, for one call."""
+    """Cilium in one cluster, for one tool call."""
 
     settings: CiliumSettings
     memory: Memory
     helm: Helm
     remote: Callable[[str], "Cilium"]
-    """Another cluster of the kubeconfig, by its context."""
+    """Cilium in another cluster of the kubeconfig, by its context."""
 
-    async def namespace(self) -> str:
-        """Where Cilium runs, as configured or as found."""
+    async def find_namespace(self) -> str:
+        """The namespace of Cilium, as configured or as found."""
         if self.settings.cilium_namespace:
             return self.settings.cilium_namespace
-        home = self.memory.homes.get(self.api) or await pods.home(self.api)
+        home = self.memory.homes.get(self.api) or await pods.find_home(self.api)
+        # Only what was found is remembered: Cilium may be installed a moment later.
         if home is not None:
             self.memory.homes[self.api] = home
         return home or pods.USUAL_NAMESPACE
 
-    async def agent_pods(self) -> list[AgentPod]:
-        """Every agent's pod, ready or not; `unavailable` when there is none."""
-        namespace = await self.namespace()
-        found = await pods.listed(self.api, namespace)
+    async def list_agent_pods(self) -> list[AgentPod]:
+        """The pod of every agent, ready or not; `unavailable` when there are none."""
+        namespace = await self.find_namespace()
+        found = await pods.list_pods(self.api, namespace)
         if not found:
+            # It may have been reinstalled in another namespace.
             self.memory.homes.pop(self.api, None)
             raise pods.absent(namespace)
         return found
 
-    async def any_agent(self, node: str | None) -> Agent:
-        """The agent of that node, or one of them: for facts that are the same on all nodes."""
-        found = await self.agent_pods()
+    async def find_any_agent(self, node: str | None) -> Agent:
+        """The agent of a node, or any agent, for facts that are the same on all nodes."""
+        found = await self.list_agent_pods()
         return self._agent(pods.on_node(found, node) if node else pods.first_ready(found))
 
-    async def one_agent(self, node: str | None) -> Agent:
-        """The agent of that node; without a node the only one there is."""
-        found = await self.agent_pods()
+    async def find_one_agent(self, node: str | None) -> Agent:
+        """The agent of a node; without a node the only agent."""
+        found = await self.list_agent_pods()
         return self._agent(pods.on_node(found, node) if node else pods.only(found))
 
-    async def ready_agents(self, most: int) -> list[Agent]:
-        """The first Ready agents, one a node."""
-        return [self._agent(pod) for pod in _one_a_node(await self.agent_pods()) if pod.ready][:most]
+    async def list_ready_agents(self, most: int) -> list[Agent]:
+        """The first Ready agents, one for each node."""
+        return [self._agent(pod) for pod in _one_a_node(await self.list_agent_pods()) if pod.ready][:most]
 
-    async def companion(self, selector: str, container: str) -> Agent | None:
-        """A Ready pod beside the agents (operator, cluster mesh), None where there is none."""
-        found = await pods.listed(self.api, await self.namespace(), selector)
+    async def find_companion(self, selector: str, container: str) -> Agent | None:
+        """A Ready pod beside the agents (operator, cluster mesh); None where there is none."""
+        found = await pods.list_pods(self.api, await self.find_namespace(), selector)
         ready = next((pod for pod in found if pod.ready), None)
         return Agent(self.api, ready, self.memory, container) if ready else None
 
-    async def everywhere(self, node: str | None, ask: Callable[[Agent], Awaitable[Value]]) -> Answers[Value]:
-        """What the agent of that node, or each of them at once, answers; a partial answer is an answer.
+    async def ask_agents(self, node: str | None, ask: Callable[[Agent], Awaitable[Value]]) -> Answers[Value]:
+        """What the agent of a node, or every agent, answers, with the nodes that do not answer.
 
-        When nobody answers, the failure is that of the first node.
+        When none answers, the failure of the first node is raised.
         """
-        found = await self.agent_pods()
+        found = await self.list_agent_pods()
         chosen = [pods.on_node(found, node)] if node else _one_a_node(found)
-        answers = await self.asked([self._agent(pod) for pod in chosen if pod.ready], ask)
+        answers = await self.ask_each([self._agent(pod) for pod in chosen if pod.ready], ask)
         failures = {**answers.failures, **{pod.node: pods.not_ready(pod) for pod in chosen if not pod.ready}}
         if not answers.by_node:
             raise failures[min(failures)]
         return Answers(answers.by_node, failures)
 
-    async def asked(self, chosen: Sequence[Agent], ask: Callable[[Agent], Awaitable[Value]]) -> Answers[Value]:
-        """What these agents answer, asked at once; those that fail or are late stand under `failures`."""
-        tasks = {agent.node: asyncio.create_task(_outcome(ask(agent))) for agent in chosen}
+    async def ask_each(self, chosen: Sequence[Agent], ask: Callable[[Agent], Awaitable[Value]]) -> Answers[Value]:
+        """What these agents answer, asked at the same time; those that fail or are late are in `failures`."""
+        tasks = {agent.node: asyncio.create_task(_catch_failure(ask(agent))) for agent in chosen}
         try:
             if tasks:
+                # The margin makes a slow node a row under unreachable instead of a failure of the whole call.
                 await asyncio.wait(tasks.values(), timeout=self.call.deadline - MARGIN_SECONDS)
             outcomes = {node: task.result() if task.done() else _late(node) for node, task in tasks.items()}
         finally:
@@ -110,7 +110,8 @@ class Cilium(Cluster):
         hint: str | None = None,
         **fields: Any,
     ) -> Paged:
-        """One page of rows in their order; agents always give all of them."""
+        """One page of rows in their order; agents always return all of them."""
+        # A cursor is good for the same question only: all arguments but those of paging.
         bound_to = {name: given for name, given in self.call.arguments.items() if name not in ("limit", "cursor")}
         return sliced(kind, rows, limit, cursor, {**bound_to, "context": self.context.name}, hint=hint, **fields)
 
@@ -119,22 +120,22 @@ class Cilium(Cluster):
 
 
 def _one_a_node(found: list[AgentPod]) -> list[AgentPod]:
-    """The first pod of each node: a ready one where there is one, as during an update."""
+    """The first pod of each node, which is a ready one where there is one."""
     by_node: dict[str, AgentPod] = {}
     for pod in found:
         by_node.setdefault(pod.node, pod)
     return list(by_node.values())
 
 
-async def _outcome(answer: Awaitable[Value]) -> Value | ToolFailure:
+async def _catch_failure(answer: Awaitable[Value]) -> Value | ToolFailure:
     try:
         return await answer
-    except ToolFailure as failure:  # reported beside the other nodes' answers
+    except ToolFailure as failure:  # Reported beside the other nodes' answers.
         return failure
 
 
 def _late(node: str) -> ToolFailure:
-    return timed_out(f"the agent on node {node} did not answer in time", f"ask it alone: node_name={node}")
+    return timed_out(f"the agent on node {node} did not answer in time", f"ask it alone with node_name={node}")
 
 
 class CiliumBackend(Backend):
@@ -153,7 +154,7 @@ class CiliumBackend(Backend):
         """Return when a Ready agent is there."""
         await self._clusters.ready()
         call = Call("ready", "readyz", "readyz", {}, 5.0)
-        pods.first_ready(await self._cilium(call, self._clusters.cluster(call)).agent_pods())
+        pods.first_ready(await self._cilium(call, self._clusters.cluster(call)).list_agent_pods())
 
     async def close(self) -> None:
         await self._clusters.close()
@@ -165,7 +166,8 @@ class CiliumBackend(Backend):
         return Cilium(**vars(cluster), settings=self.settings, memory=self._memory, helm=self._helm, remote=remote)
 
     def _local(self, call: Call) -> str | None:
-        """The context of this call; tools of the cluster mesh call it `source_context`, and the other one `context`."""
+        """This cluster's context, where a tool of the cluster mesh takes it as `source_context`."""
+        # In those tools `context` is the other cluster's.
         if "source_context" not in call.arguments:
             return None
         return call.arguments["source_context"] or self._clusters.contexts().current

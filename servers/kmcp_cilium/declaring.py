@@ -1,10 +1,10 @@
-"""How this server's tools are declared: those of a kind need the same rights and met the same in the tests."""
+"""Declaring this server's tools: tools of a kind need the same rights and meet the same backend in the tests."""
 
 from collections.abc import Callable
 from typing import Any
 
 from kmcp_cilium.rights import AGENTS, RELEASE
-from kmcp_runtime.tool import Effect, Function, Rule, Verified, tool
+from kmcp_runtime import Effect, Function, Rule, Verified, tool
 
 _NO_IMAGES = "the chart, Helm and the cluster are real; its pods never run, since the tests can have no image of Cilium"
 
@@ -12,7 +12,7 @@ _NO_IMAGES = "the chart, Helm and the cluster are real; its pods never run, sinc
 def agent_tool(
     effect: Effect, *also: Rule, verified: Verified = "agent", why: str | None = None, **declared: Any
 ) -> Callable[[Function], Function]:
-    """Declare a tool that asks agents; `also` are the rights that it needs beyond that."""
+    """Declare a tool that asks agents; `also` are the further rights that it needs."""
     return tool(effect, needs=(*AGENTS, *also), verified=verified, why=why, **declared)
 
 

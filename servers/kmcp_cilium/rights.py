@@ -1,15 +1,15 @@
-"""Rights that the tools declare, in common words."""
+"""Rights that several tools declare."""
 
-from kmcp_runtime.tool import Rule
+from kmcp_runtime import Rule
 
 AGENTS = (Rule("", ("pods",), ("list",)), Rule("", ("pods/exec",), ("get", "create")))
-"""What finding agents and running their command line takes."""
+"""To find agents and run their command line."""
 PODS = Rule("", ("pods",), ("get",))
-"""What finding the node of `namespace/pod` takes."""
+"""To find the node of `namespace/pod`."""
 POLICIES = Rule("cilium.io", ("ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies"), ("list",))
 CHART_OBJECTS = Rule("*", ("*",), ("get", "list", "watch", "create", "update", "patch", "delete"))
-"""A chart may hold objects of any kind."""
+"""A chart may contain objects of any kind."""
 ROLES = Rule("rbac.authorization.k8s.io", ("clusterroles", "roles"), ("escalate", "bind"))
-"""The chart's roles hold rights that this server need not have itself."""
+"""To create the chart's roles, whose rights this server need not have itself."""
 RELEASE = (CHART_OBJECTS, ROLES)
-"""What changing a release of the chart takes."""
+"""To change a release of the chart."""

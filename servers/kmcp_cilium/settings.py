@@ -1,13 +1,17 @@
 """Configuration of the Cilium server."""
 
+from kmcp_runtime import setting
 from kmcp_runtime.helm.settings import HelmSettings
-from kmcp_runtime.settings import setting
 
 
 class CiliumSettings(HelmSettings):
-    cilium_namespace: str = setting("", "Namespace of Cilium (unset: where its agents are found, else kube-system)")
-    cilium_chart: str = setting("cilium/cilium", "Cilium's chart: repository/name, oci://…, or below the directory")
+    cilium_namespace: str = setting(
+        "", "Namespace of Cilium (unset: where its agents are found, otherwise kube-system)"
+    )
+    cilium_chart: str = setting(
+        "cilium/cilium", "Cilium's chart: repository/name, oci://…, or a path below the chart directory"
+    )
     chart_repositories: str = setting(
         "cilium=https://helm.cilium.io",
-        "Repositories that are always there, as name=URL separated by commas; their hosts are allowed",
+        "Repositories that are always available, as name=URL separated by commas; their hosts are allowed",
     )

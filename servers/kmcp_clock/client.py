@@ -8,10 +8,7 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend
-from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, unavailable
-from kmcp_runtime.settings import Settings
+from kmcp_runtime import Backend, Call, Settings, ToolFailure, bad_argument, nearest, unavailable
 
 _OFFSET = re.compile(r"(?:UTC|GMT|Z)?([+-])(\d{1,2})(?::?(\d\d))?", re.IGNORECASE)
 _FURTHEST_ETC_HOURS = {"+": 14, "-": 12}
@@ -69,5 +66,5 @@ def _fixed(sign: str, hours: str, minutes: str | None) -> list[str]:
 
 
 @asynccontextmanager
-async def open_clock(settings: Settings) -> AsyncIterator[Clock]:
+async def open_backend(settings: Settings) -> AsyncIterator[Clock]:
     yield Clock()

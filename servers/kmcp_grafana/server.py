@@ -3,10 +3,8 @@
 import sys
 from typing import Any
 
-from kmcp_grafana import tools
 from kmcp_grafana.settings import GrafanaSettings
-from kmcp_runtime.configured import Server
-from kmcp_runtime.tool import tools_below
+from kmcp_runtime import Server
 
 INSTRUCTIONS = (
     "Grafana through its API. Each tool has actions; the description of action says what each takes. Find a uid with "
@@ -16,18 +14,18 @@ INSTRUCTIONS = (
 
 
 def _open(settings: GrafanaSettings) -> Any:
-    from kmcp_grafana.client import open_backend
+    from kmcp_grafana.client.backend import open_backend
 
     return open_backend(settings)
 
 
 SERVER = Server(
+    package=__package__,
     name="grafana",
     title="Grafana",
     description="Read and change dashboards, alerts, data sources and the administration of a Grafana.",
     instructions=INSTRUCTIONS,
     port=8088,
-    tools=lambda: tools_below(tools),
     settings=GrafanaSettings,
     open=_open,
     token_limit=450,
@@ -37,11 +35,5 @@ SERVER = Server(
 )
 
 
-def main() -> int:
-    from kmcp_runtime.cli import run_server
-
-    return run_server(SERVER)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(SERVER.main())

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
-from kmcp_runtime.arguments import Word
+from kmcp_runtime import Rule, Word
 from kmcp_runtime.helm import values
-from kmcp_runtime.tool import Rule
 
 READS = (Rule("", ("secrets",), ("get", "list")),)
 WRITES = (Rule("*", ("*",), ("get", "list", "watch", "create", "update", "patch", "delete")),)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend
+from kmcp_runtime import Backend, Call
 from kmcp_runtime.helm import client as door
 from kmcp_runtime.helm.client import Helm
 from kmcp_runtime.helm.releases import Releases

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from kmcp_runtime.errors import ToolFailure, conflict, not_found
+from kmcp_runtime import ToolFailure, conflict, not_found
 from kmcp_runtime.helm import payload
 from kmcp_runtime.helm.release import Release
 from kmcp_runtime.helm.releases import PENDING, Head, Releases, newest

@@ -1,4 +1,4 @@
-"""The cluster as this server's tools see it."""
+"""The cluster as this server's tools see it, with Helm for the charts."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kmcp_istio.settings import IstioSettings
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import Backend, Call, ToolFailure
 from kmcp_runtime.helm import client as door
 from kmcp_runtime.helm.client import Helm
 from kmcp_runtime.kube import pages
@@ -22,19 +20,20 @@ Object = Mapping[str, Any]
 
 @dataclass
 class Mesh(Cluster):
-    """One cluster for one call."""
+    """One cluster, for one tool call."""
 
     settings: IstioSettings
     helm: Helm
 
-    async def labelled(self, resource_type: str, namespace: str | None, selector: str) -> list[Object]:
-        """Objects under a label, metadata only; `namespace` None means all of them."""
+    async def list_labelled(self, resource_type: str, namespace: str | None, selector: str) -> list[Object]:
+        """The metadata of the objects that a selector matches; `namespace` None means all namespaces."""
         kind = await self.discovery.resolve(resource_type)
+        # form="names" makes the API server leave out spec and status: pods of a large mesh are megabytes.
         query = pages.Query(kind, namespace, selector, limit=_MOST_LABELLED, form="names")
         return (await pages.fetch(self.api, query, None, {})).items
 
-    async def if_permitted(self, resource_type: str, name: str) -> Object | None:
-        """A cluster-scoped object for a hint; None where it is absent, or where this identity may not look."""
+    async def read_if_permitted(self, resource_type: str, name: str) -> Object | None:
+        """A cluster-scoped object for a hint; None where it is missing or this identity may not read it."""
         try:
             return await self.read_kind(resource_type, name, None)
         except ToolFailure:
@@ -42,7 +41,7 @@ class Mesh(Cluster):
 
 
 class MeshBackend(Backend):
-    """The clusters of the kubeconfig."""
+    """The clusters of the kubeconfig, for as long as the server runs."""
 
     def __init__(self, settings: IstioSettings, helm: Helm) -> None:
         self.settings = settings

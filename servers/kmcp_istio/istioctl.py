@@ -1,4 +1,4 @@
-"""The istioctl binary: argument lists, every value behind its `--flag=`, a kubeconfig of its own for each run."""
+"""The istioctl binary: arguments as a list, every value behind its `--flag=`, a kubeconfig for each run."""
 
 import json
 import os
@@ -11,14 +11,14 @@ from pathlib import Path
 
 from kmcp_istio.client import Mesh
 from kmcp_istio.settings import IstioSettings
-from kmcp_runtime import command, private_files
+from kmcp_runtime import Code, ToolFailure, command, private_files, unavailable
 from kmcp_runtime.command import Ended
-from kmcp_runtime.errors import Code, ToolFailure, unavailable
 from kmcp_runtime.kube import kubeconfig
 
 MISSING = "install the istioctl of the mesh's version, or set KMCP_ISTIOCTL (--istioctl) to its path"
 BACKEND = "istioctl"
-# What a program needs of this process: where programs are, and whom to trust. No proxy: it talks to the cluster.
+# What istioctl needs of this process: where programs are, and which certificates to trust. Proxy settings are left out,
+# since it only talks to the cluster.
 _PASSED_ON = ("PATH", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _VERSION_SECONDS = 20.0
 _LONGEST_MESSAGE = 2_000
@@ -37,11 +37,13 @@ def present(settings: IstioSettings) -> bool:
 async def run(
     mesh: Mesh, words: Sequence[str], flags: Sequence[str] = (), *, seconds: float, cluster: bool = True
 ) -> Ended:
-    """Run a subcommand to its end, on this call's cluster or on none; what its exit code means is the caller's."""
+    """Run a subcommand on this call's cluster, or on none; the caller reads the exit code."""
+    # An empty home for each run: no settings of whoever runs the server, and no cache that two calls share.
     with _home() as home:
         config = home / "kubeconfig"
         if cluster:
             document = await kubeconfig.document(mesh.contexts, mesh.context)
+            # Credentials belong in a file that only this user reads, never in an argument list.
             private_files.write(config, json.dumps(document))
             flags = [*flags, f"--istioNamespace={mesh.settings.istio_namespace}"]
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
@@ -55,8 +57,8 @@ async def run(
         )
 
 
-async def version(mesh: Mesh) -> str | None:
-    """Of the binary; None where there is none."""
+async def read_version(mesh: Mesh) -> str | None:
+    """The version of the binary; None where there is no binary."""
     if not present(mesh.settings):
         return None
     ended = await run(mesh, ("version",), ("--remote=false", "--output=json"), seconds=_VERSION_SECONDS, cluster=False)
@@ -64,7 +66,7 @@ async def version(mesh: Mesh) -> str | None:
         return str(json.loads(ended.stdout)["clientVersion"]["version"])
     except (ValueError, KeyError, TypeError):
         raise unavailable(
-            f"{mesh.settings.istioctl} is no istioctl: it answers {ended.stdout[:80]!r}", MISSING
+            f"{mesh.settings.istioctl} is not istioctl: it answers {ended.stdout[:80]!r}", MISSING
         ) from None
 
 
@@ -81,10 +83,11 @@ def _home() -> Iterator[Path]:
 
 
 def failure(ended: Ended) -> ToolFailure:
-    """What it said when it could not do what it was asked: all from its first error on."""
-    told = _lines(ended.stderr)
-    begin = next((index for index, line in enumerate(told) if _ERROR.search(line)), -_LAST_LINES)
-    message = " ".join(told[begin:]).removeprefix("Error:").strip()
+    """What istioctl said when it failed: everything from its first error on."""
+    said = _lines(ended.stderr)
+    # Warnings come before the error; usage and hints follow it.
+    begin = next((index for index, line in enumerate(said) if _ERROR.search(line)), -_LAST_LINES)
+    message = " ".join(said[begin:]).removeprefix("Error:").strip()
     message = message[:_LONGEST_MESSAGE] or f"istioctl ended with {command.ended(ended.code)}"
     return ToolFailure(_code(message), message, backend=BACKEND)
 
@@ -92,19 +95,21 @@ def failure(ended: Ended) -> ToolFailure:
 def _code(message: str) -> Code:
     if "forbidden" in message.lower():
         return "forbidden"
+    # The exit code is 1 for everything, so only the message distinguishes a bad argument from an unreachable cluster.
     if any(sign in message for sign in ("connection refused", "no such host", "timed out", "deadline exceeded")):
         return "unavailable"
     return "bad_argument"
 
 
 def messages(ended: Ended) -> list[str]:
-    """What it reports as done; without the steps on the way, and the picture of a ship."""
-    told = _lines(f"{ended.stdout}\n{ended.stderr}")
-    return [line for line in dict.fromkeys(told) if not line.startswith(_STEP)]
+    """What it reports as done, without the progress lines and the picture of a ship."""
+    said = _lines(f"{ended.stdout}\n{ended.stderr}")
+    return [line for line in dict.fromkeys(said) if not line.startswith(_STEP)]
 
 
 def _lines(text: str) -> list[str]:
-    """The lines that hold words, each as it was overwritten last, without colours and marks."""
+    """The lines with words in them, in their last state, without colours and check marks."""
+    # A carriage return overwrites the line, as progress indicators do.
     parts = (_COLOUR.sub("", part) for line in text.splitlines() for part in line.split("\r"))
     cleaned = (_MARKS.sub("", part).strip() for part in parts)
     return [line for line in cleaned if _WORD.search(line)]

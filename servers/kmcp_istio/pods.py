@@ -1,9 +1,9 @@
-"""Pods of the mesh: which one a caller means, what proxy is in it, and the admin interface of that proxy."""
+"""Pods of the mesh: which one a caller means, which proxy it has, and the admin interface of that proxy."""
 
 from typing import Literal
 
 from kmcp_istio.client import Mesh, Object
-from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, not_found, unavailable
+from kmcp_runtime import ToolFailure, bad_argument, conflict, not_found, unavailable
 from kmcp_runtime.kube.portforward import Door, ask
 from kmcp_runtime.kube.selectors import selector_of
 
@@ -17,7 +17,7 @@ WORKLOADS = {
     "daemonset": "daemonsets.apps",
     "ds": "daemonsets.apps",
 }
-"""Prefixes of `workload/name` beside `pod/name`."""
+"""Kinds in `kind/name`, beside `pod/name`, with kubectl's short names."""
 _REDIRECTED = "ambient.istio.io/redirection"
 _MODE = "istio.io/dataplane-mode"
 _OK = 200
@@ -28,29 +28,29 @@ def title(pod: Object) -> str:
 
 
 def proxy_of(pod: Object) -> str:
-    """What istiod calls its proxy."""
+    """The name of its proxy in istiod."""
     return f"{pod['metadata']['name']}.{pod['metadata']['namespace']}"
 
 
-async def named(mesh: Mesh, pod_name: str, namespace: str) -> Object:
+async def find_pod(mesh: Mesh, pod_name: str, namespace: str) -> Object:
     """The pod of `name`, `name.namespace`, or the first running one of `deployment/name`."""
     prefix, _, name = pod_name.rpartition("/")
     workload = WORKLOADS.get(prefix)
     name, dot, other = name.rpartition(".")
     if not dot:
-        return await _of(mesh, workload, other, namespace)
+        return await _find(mesh, workload, other, namespace)
     try:
-        return await _of(mesh, workload, name, other)
+        return await _find(mesh, workload, name, other)
     except ToolFailure as failure:
         if failure.code != "not_found":
             raise
-        try:  # A name may hold a dot itself.
-            return await _of(mesh, workload, f"{name}.{other}", namespace)
+        try:  # Pod names may contain dots themselves.
+            return await _find(mesh, workload, f"{name}.{other}", namespace)
         except ToolFailure:
             raise failure from None
 
 
-async def _of(mesh: Mesh, workload: str | None, name: str, namespace: str) -> Object:
+async def _find(mesh: Mesh, workload: str | None, name: str, namespace: str) -> Object:
     if workload is None:
         return await mesh.read_kind("pods", name, namespace)
     found = await mesh.read_kind(workload, name, namespace)
@@ -58,53 +58,58 @@ async def _of(mesh: Mesh, workload: str | None, name: str, namespace: str) -> Ob
     pods = await mesh.listed("pods", namespace, selector=selector, field_selector="status.phase=Running")
     if not pods:
         raise not_found(f"{workload.partition('.')[0]} {name} in namespace {namespace} has no running pod")
+    # Always the same pod, so that a page and the next are of one proxy.
     return min(pods, key=lambda pod: str(pod["metadata"]["name"]))
 
 
 def proxy_in(pod: Object) -> Literal["envoy", "ztunnel"] | None:
     if (pod["metadata"].get("labels") or {}).get("app") == "ztunnel":
         return "ztunnel"
+    # Native sidecars are init containers that keep running (Kubernetes 1.28 and later).
     containers = [*pod["spec"].get("containers", ()), *(pod["spec"].get("initContainers") or ())]
     return "envoy" if any(container["name"] == PROXY for container in containers) else None
 
 
 async def check_envoy(mesh: Mesh, pod: Object) -> None:
-    """Refuse a pod without an Envoy; say which tool fits."""
+    """Refuse a pod without an Envoy, and name the tool to use instead."""
     proxy, name = proxy_in(pod), pod["metadata"]["name"]
     if proxy == "ztunnel":
         raise bad_argument(
             f"{title(pod)} is a ztunnel, which has no Envoy configuration", f"istio_ztunnel_config pod_name={name}"
         )
     if proxy is None:
-        raise bad_argument(f"{title(pod)} has no proxy: no container {PROXY}", await _why_no_proxy(mesh, pod))
+        raise bad_argument(
+            f"{title(pod)} has no proxy: it has no container {PROXY}", await _explain_no_proxy(mesh, pod)
+        )
     check_runs(pod)
 
 
 def check_runs(pod: Object) -> None:
     phase = (pod.get("status") or {}).get("phase", "Unknown")
     if phase != "Running":
-        raise conflict(f"{title(pod)} does not run: its phase is {phase}", "choose a running pod")
+        raise conflict(f"{title(pod)} is not running: its phase is {phase}", "choose a running pod")
 
 
-async def _why_no_proxy(mesh: Mesh, pod: Object) -> str:
+async def _explain_no_proxy(mesh: Mesh, pod: Object) -> str:
     metadata = pod["metadata"]
-    home = await mesh.if_permitted("namespaces", metadata["namespace"])
+    home = await mesh.read_if_permitted("namespaces", metadata["namespace"])
     labels = ((home or {}).get("metadata") or {}).get("labels") or {}
+    # istio-cni annotates the pods whose traffic it redirects, whatever the label of their namespace is by now.
     redirected = (metadata.get("annotations") or {}).get(_REDIRECTED) == "enabled"
     if redirected or labels.get(_MODE) == "ambient":
         where = f"pod_name={metadata['name']}.{metadata['namespace']}"
-        return f"it is in the ambient mesh, where the ztunnel of its node serves it: istio_ztunnel_config {where}"
+        return f"it is in the ambient mesh, where the ztunnel of its node serves it: use istio_ztunnel_config {where}"
     return (
         f"it is not in the mesh: label namespace {metadata['namespace']} with istio-injection=enabled (of a revision: "
         f"istio.io/rev=<revision>; ambient: {_MODE}=ambient) and restart the pod"
     )
 
 
-async def admin(mesh: Mesh, pod: Object, target: str, method: str = "GET") -> bytes:
+async def ask_admin(mesh: Mesh, pod: Object, target: str, method: str = "GET") -> bytes:
     """An answer of the proxy's admin interface, which only listens on the pod's loopback."""
     metadata = pod["metadata"]
     answer = await ask(mesh.api, Door(metadata["namespace"], metadata["name"], ADMIN_PORT), target, method)
     if answer.status != _OK:
-        told = answer.content[:200].decode(errors="replace").strip()
-        raise unavailable(f"the proxy of {title(pod)} answered {target} with HTTP {answer.status}: {told}")
+        said = answer.content[:200].decode(errors="replace").strip()
+        raise unavailable(f"the proxy of {title(pod)} answered {target} with HTTP {answer.status}: {said}")
     return answer.content

@@ -1,6 +1,6 @@
-"""Rights that several tools need."""
+"""Rights that several tools declare."""
 
-from kmcp_runtime.tool import Rule
+from kmcp_runtime import Rule
 
 PODS = Rule("", ("pods",), ("get", "list"))
 FORWARD = Rule("", ("pods/portforward",), ("get", "create"))

@@ -1,7 +1,7 @@
 """Configuration of the Istio server."""
 
+from kmcp_runtime import setting
 from kmcp_runtime.helm.settings import HelmSettings
-from kmcp_runtime.settings import setting
 
 
 class IstioSettings(HelmSettings):
@@ -9,6 +9,6 @@ class IstioSettings(HelmSettings):
     istioctl: str = setting("istioctl", "istioctl: a path, or a name on PATH; analysis and installation use it")
     istio_charts: str = setting(
         "",
-        "Without istioctl: where Istio's charts base, istiod, cni and ztunnel are, the name of a chart repository or a "
-        "folder below KMCP_CHART_DIRECTORY",
+        "Without istioctl: where to find Istio's charts base, istiod, cni and ztunnel: the name of a chart repository, "
+        "or a folder below KMCP_CHART_DIRECTORY",
     )

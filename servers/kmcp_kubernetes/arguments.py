@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from kmcp_runtime.arguments import Word, check_name
+from kmcp_runtime import Word, check_name
 
 ResourceType = Annotated[str, Word("Kind, plural[.group] or short name")]
 ResourceName = Annotated[str, AfterValidator(check_name), Word("Object name")]

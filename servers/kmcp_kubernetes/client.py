@@ -7,8 +7,7 @@ from typing import Any
 
 from kmcp_kubernetes.openapi import OpenApi
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend
+from kmcp_runtime import Backend, Call
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.cluster import Cluster, Place
 from kmcp_runtime.kube.clusters import Clusters

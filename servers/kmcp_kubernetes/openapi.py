@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kmcp_runtime.errors import not_found
+from kmcp_runtime import not_found
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.discovery import Kind
 

@@ -1,7 +1,7 @@
 """Configuration of the Kubernetes server."""
 
+from kmcp_runtime import setting
 from kmcp_runtime.kube.settings import ClusterSettings
-from kmcp_runtime.settings import setting
 
 
 class KubernetesSettings(ClusterSettings):

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from kmcp_runtime.arguments import Duration, OptionalTime, Time, Word, moment
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import Duration, OptionalTime, Time, Word, bad_argument, moment
 
 _CLOCK_SKEW_SECONDS = 60.0
 """Clocks of machines differ; later than that is the future."""

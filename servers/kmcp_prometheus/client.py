@@ -6,14 +6,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from kmcp_prometheus.datasources import API, Datasource, chosen, configured
-from kmcp_prometheus.failures import BACKEND, ApiFailure, explain
+from kmcp_prometheus.api.failures import BACKEND, ApiFailure, explain
+from kmcp_prometheus.api.replies import Reply, reply
+from kmcp_prometheus.api.sources import API, Datasource, chosen, configured
 from kmcp_prometheus.promql.position import located
-from kmcp_prometheus.replies import Reply, reply
 from kmcp_prometheus.settings import PrometheusSettings
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import Backend, Call, ToolFailure
 from kmcp_runtime.upstream import Upstream
 from kmcp_runtime.web import LARGEST_ANSWER
 

@@ -4,10 +4,8 @@ import sys
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from kmcp_prometheus import tools
 from kmcp_prometheus.settings import PrometheusSettings
-from kmcp_runtime.configured import Server
-from kmcp_runtime.tool import tools_below
+from kmcp_runtime import Server
 
 INSTRUCTIONS = (
     "Prometheus through its HTTP API. Find metrics with prometheus_metadata_tool or prometheus_label_values_tool "
@@ -16,33 +14,26 @@ INSTRUCTIONS = (
 )
 
 
-def _open(settings: PrometheusSettings) -> Any:
-    from kmcp_prometheus.client import open_backend
-
-    return open_backend(settings)
-
-
 def _arguments(settings: PrometheusSettings) -> Mapping[str, Any]:
-    from kmcp_prometheus.datasources import arguments
+    from kmcp_prometheus.api.sources import arguments
 
     return arguments(settings)
 
 
 def _left_out(settings: PrometheusSettings) -> Collection[str]:
-    from kmcp_prometheus.datasources import known
+    from kmcp_prometheus.api.sources import known
 
     return () if len(known(settings)) > 1 else ("prometheus_list_datasources_tool",)
 
 
 SERVER = Server(
+    package=__package__,
     name="prometheus",
     title="Prometheus",
     description="Query metrics, alerts, rules and targets of Prometheus and of what speaks its API.",
     instructions=INSTRUCTIONS,
     port=8084,
-    tools=lambda: tools_below(tools),
     settings=PrometheusSettings,
-    open=_open,
     extra_arguments=_arguments,
     left_out=_left_out,
     category="observability",
@@ -50,11 +41,5 @@ SERVER = Server(
 )
 
 
-def main() -> int:
-    from kmcp_runtime.cli import run_server
-
-    return run_server(SERVER)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(SERVER.main())

@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 
-from kmcp_runtime.settings import Settings, setting
+from kmcp_runtime import Settings, setting
 
 
 class PrometheusSettings(Settings):

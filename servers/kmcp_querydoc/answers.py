@@ -10,7 +10,7 @@ from kmcp_querydoc.index.reading import Index, Passage, Product, Within
 from kmcp_querydoc.scope import named, scope
 from kmcp_querydoc.search.ranking import Ranked, ranked
 from kmcp_querydoc.search.reranking import LOOKED_AT
-from kmcp_runtime.output.results import Page
+from kmcp_runtime import Page
 
 WEAK_SCORE = 0.3
 

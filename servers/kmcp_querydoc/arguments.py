@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from kmcp_runtime.arguments import Word, check_name
+from kmcp_runtime import Word, check_name
 
 
 def _text(value: str) -> str:

@@ -21,7 +21,7 @@ from kmcp_querydoc.parsing.chunks import Chunk
 from kmcp_querydoc.sources.definitions import Source
 from kmcp_querydoc.sources.gathering import Gathered, gather
 from kmcp_querydoc.sources.page import Page, Skipped, Workshop
-from kmcp_runtime.errors import ToolFailure, conflict
+from kmcp_runtime import ToolFailure, conflict
 
 FACTS = {"format": layout.FORMAT, "parsing": str(parsing.REVISION)}
 _PAGES_A_COMMIT = 50

@@ -23,8 +23,7 @@ from kmcp_querydoc.settings import default_index
 from kmcp_querydoc.sources import definitions, suite
 from kmcp_querydoc.sources.definitions import Source
 from kmcp_querydoc.sources.page import Workshop
-from kmcp_runtime.errors import ToolFailure, did_you_mean, not_found, unavailable
-from kmcp_runtime.output import redact
+from kmcp_runtime import ToolFailure, did_you_mean, not_found, redact, unavailable
 from kmcp_runtime.web import Timeouts, Web
 
 PAGE_SECONDS = Timeouts(connect=10, read=30, whole=60)

@@ -14,8 +14,7 @@ from kmcp_querydoc.search.question import Vocabulary
 from kmcp_querydoc.search.reranking import Reranker
 from kmcp_querydoc.settings import QuerydocSettings
 from kmcp_querydoc.shelf import Shelf
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend
+from kmcp_runtime import Backend, Call
 
 Answer = TypeVar("Answer")
 
@@ -54,7 +53,7 @@ class Documentation(Backend):
 
 
 @asynccontextmanager
-async def open_documentation(settings: QuerydocSettings) -> AsyncIterator[Documentation]:
+async def open_backend(settings: QuerydocSettings) -> AsyncIterator[Documentation]:
     documentation = Documentation(settings)
     try:
         yield documentation

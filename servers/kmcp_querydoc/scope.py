@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from kmcp_querydoc.index.reading import Index, Product
-from kmcp_runtime.errors import ToolFailure, nearest, not_found
+from kmcp_runtime import ToolFailure, nearest, not_found
 
 _USUAL = {
     "k8s": "kubernetes",

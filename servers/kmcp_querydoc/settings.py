@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from kmcp_runtime.settings import Settings, setting
+from kmcp_runtime import Settings, setting
 
 
 class QuerydocSettings(Settings):

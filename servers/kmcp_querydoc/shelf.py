@@ -8,7 +8,7 @@ from pathlib import Path
 from kmcp_querydoc.index.reading import Index, open_file
 from kmcp_querydoc.index.seal import fault
 from kmcp_querydoc.settings import QuerydocSettings, default_index, home_path
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, unavailable
 
 _Version = tuple[int, int, int]
 

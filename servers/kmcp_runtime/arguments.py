@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema
 
+from kmcp_runtime import durations
 from kmcp_runtime.errors import ToolFailure, bad_argument, did_you_mean
 from kmcp_runtime.schema import UNPUBLISHED, published
 
 _NAME_BREAKERS = re.compile(r"[/\x00-\x1f\x7f\s]")
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)(ms|s|m|h|d|w|y))")
-_UNIT_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 
 
 def check_name(value: str) -> str:
@@ -34,23 +33,13 @@ def check_namespace(value: str) -> str:
 
 
 def seconds_of(value: Any) -> Any:
-    """A duration in seconds: `30s`, `1h30m`, `7d`; a bare number is seconds."""
-    if isinstance(value, str):
-        if re.fullmatch(r"\d+(?:\.\d+)?", value):
-            return float(value)
-        parts = _DURATION.findall(value)
-        if not parts or "".join(number + unit for number, unit in parts) != value:
-            raise ValueError(f"{value!r} is no duration: write 30s, 5m, 2h or 7d")
-        return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
-    return value
+    """A duration in seconds as `durations.parse` reads it; what is not a text passes through to be checked."""
+    return durations.parse(value) if isinstance(value, str) else value
 
 
 def signed_seconds_of(value: Any) -> Any:
-    """A duration with a sign, in seconds: `-36h`, `+7d`; without one it is positive."""
-    if isinstance(value, str) and value[:1] in ("-", "+"):
-        seconds = seconds_of(value[1:])
-        return -seconds if value[0] == "-" else seconds
-    return seconds_of(value)
+    """A duration with an optional sign, in seconds."""
+    return durations.parse_signed(value) if isinstance(value, str) else value
 
 
 def moment_of(value: Any) -> Any:
@@ -64,7 +53,7 @@ def moment_of(value: Any) -> Any:
         return _stamp(text)
     offset = text.removeprefix("now").replace(" ", "")
     if text != "now" and offset[:1] not in ("-", "+"):
-        raise ValueError(f"{text!r} is no time: {_NO_MOMENT}")
+        raise ValueError(f"{text!r} is not a valid time: {_NO_MOMENT}")
     return round(time.time() + (signed_seconds_of(offset) if offset else 0), 3)
 
 
@@ -85,7 +74,7 @@ def _stamp(text: str) -> float:
     try:
         found = datetime.fromisoformat(text.upper())
     except ValueError as error:
-        raise ValueError(f"{text!r} is no time ({error}): {_NO_MOMENT}") from None
+        raise ValueError(f"{text!r} is not a valid time ({error}): {_NO_MOMENT}") from None
     if found.tzinfo is None:
         raise ValueError(f"{text!r} names no zone: end it with Z for UTC, or with an offset as +01:00")
     return found.timestamp()

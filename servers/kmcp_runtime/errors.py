@@ -27,6 +27,8 @@ Code = Literal[
     "internal",
 ]
 CODES: tuple[Code, ...] = get_args(Code)
+ERROR_META = "kmcp-suite/error"
+"""The key of a tool result's `_meta` that holds the body of a failure."""
 
 
 class ToolFailure(Exception):

@@ -1,216 +1,89 @@
-"""Assembling servers and running them: the same object over stdio and over streamable HTTP."""
+"""Declaring a server: its name, its tools, its settings, and how its backend is opened."""
 
-import asyncio
-import contextlib
-import logging
-import secrets
-import signal
-import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any
 
-import mcp_types
-import uvicorn
-from fastmcp import FastMCP
-from fastmcp.server.auth import AuthProvider
-from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
-from fastmcp.tools import ToolResult
-from mcp.server.request_state import RequestStateSecurity
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from kmcp_runtime import audit, auth, health, serving
-from kmcp_runtime.call import SuiteTool, error_result
-from kmcp_runtime.configured import ConfiguredServer, Process, Server, check_tool_names, unknown_tool
-from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, listed
-from kmcp_runtime.version import VERSION
-
-log = logging.getLogger("kmcp.server")
-MCP_PATH = "/mcp"
-_SHUTDOWN_SECONDS = 5
+from kmcp_runtime.call import Call
+from kmcp_runtime.declaration import ToolSpec, tools_below
+from kmcp_runtime.settings import Settings
 
 
-class Gate(Middleware):
-    """Answers calls of tools that are not offered, in the suite's own error model and audit."""
+class Backend(ABC):
+    """What a server's tools stand on. Opening it must not need the backend to be there; `ready` asks."""
 
-    def __init__(self, instances: Sequence[ConfiguredServer]) -> None:
-        self.instances = instances
+    @abstractmethod
+    def provide(self, call: Call) -> Mapping[type, Any]:
+        """What tools of this call are injected, by type."""
 
-    async def on_call_tool(
-        self,
-        context: MiddlewareContext[mcp_types.CallToolRequestParams],
-        call_next: CallNext[mcp_types.CallToolRequestParams, ToolResult],
-    ) -> ToolResult:
-        name = context.message.name
-        if any(name in instance.tools for instance in self.instances):
-            return await call_next(context)
-        failure = unknown_tool(name, self.instances)
-        if self.instances[0].runtime.audit:
-            entry = audit.Entry(secrets.token_hex(6), "-", name[:64], "-", auth.caller(), outcome=failure.code)
-            audit.write(entry)
-        return error_result(failure)
+    @abstractmethod
+    async def ready(self) -> None:
+        """Return when the backend answers; raise a `ToolFailure` that says what is absent and what to set."""
 
 
-def assemble(server: Server, settings: Settings | None = None, runtime: RuntimeSettings | None = None) -> FastMCP[Any]:
-    """One server as an MCP server object, as tests and embedders want it."""
-    runtime = runtime or RuntimeSettings()
-    check_tool_names([server], runtime)
-    instance = ConfiguredServer(server, settings or server.settings(), Process.of(runtime))
-    return compose(server.full_name, [instance], auth.provider(runtime))
+def _undeclared(*_: Any) -> Any:
+    raise TypeError("a Server needs a package, or tools and open")
 
 
-def compose(name: str, instances: Sequence[ConfiguredServer], authentication: AuthProvider | None) -> FastMCP[Any]:
-    """The tools of one or several instances behind one MCP server object."""
-    runtime = instances[0].runtime
-    tools = [SuiteTool.of(declared, instance) for instance in instances for declared in instance.tools.values()]
-    key = runtime.state_key.get_secret_value() if runtime.state_key else secrets.token_hex(32)
-    mcp: FastMCP[Any] = FastMCP(
-        name,
-        _instructions(instances),
-        version=VERSION,
-        auth=authentication,
-        middleware=[Gate(instances)],
-        lifespan=_lifespan(instances),
-        mask_error_details=True,
-        on_duplicate="error",
-        dereference_schemas=False,
-        request_state_security=RequestStateSecurity(keys=[key.encode().ljust(32, b"\0")]),
-    )
-    for tool in tools:
-        mcp.add_tool(tool)
-    # Without it every modern tools/call runs a whole tools/list to check headers; a test guards that it is honoured.
-    schemas = {tool.name: tool.parameters for tool in tools}
-    mcp._mcp_server.get_tool_input_schema = schemas.get
-    return mcp
+def _arguments_of_settings(settings: Settings) -> Mapping[str, Any]:
+    return settings.extra_arguments()
 
 
-def _instructions(instances: Sequence[ConfiguredServer]) -> str:
-    lines = [instance.server.instructions for instance in instances]
-    if any(instance.runtime.read_only for instance in instances):
-        lines.append("This server is read-only.")
-    return "\n".join(lines)
+Opener = Callable[[Any], AbstractAsyncContextManager[Backend]]
+Tools = Callable[[], tuple[ToolSpec, ...]]
 
 
-def _lifespan(instances: Sequence[ConfiguredServer]) -> Any:
-    @asynccontextmanager
-    async def lifespan(mcp: FastMCP[Any]) -> AsyncIterator[dict[str, Any]]:
-        async with contextlib.AsyncExitStack() as stack:
-            for instance in instances:
-                await stack.enter_async_context(instance.opened())
-            yield {}
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A server as its package declares it; the object behind an entry point of `kmcp.servers`.
 
-    return lifespan
+    `package=__package__` is enough where the package holds `tools/` (every tool of every file in it) and `client.py`
+    with `open_backend(settings)`. `tools` and `open` replace either.
+    """
 
+    name: str
+    title: str
+    description: str
+    instructions: str
+    port: int
+    package: str = ""
+    settings: type[Settings] = Settings
+    tools: Tools = _undeclared
+    open: Opener = _undeclared
+    extra_arguments: Callable[[Any], Mapping[str, Any]] = _arguments_of_settings
+    """Arguments that exist only under a configuration (`context`), for every tool: name to (annotation, default)."""
+    left_out: Callable[[Any], Collection[str]] = lambda settings: ()
+    """Tools that a configuration has no use for; `when` of the tool says which one has."""
+    token_limit: int = 150
+    category: str = "operations"
+    tags: tuple[str, ...] = ()
+    egress: tuple[str, ...] = ()
 
-async def run_stdio(name: str, instances: Sequence[ConfiguredServer]) -> None:
-    await compose(name, instances, None).run_stdio_async(show_banner=False, log_level="ERROR")
+    def __post_init__(self) -> None:
+        # A frozen dataclass fills in what it derives in this way only.
+        if self.tools is _undeclared:
+            object.__setattr__(self, "tools", self._find_tools)
+        if self.open is _undeclared:
+            object.__setattr__(self, "open", self._open_client)
 
+    @property
+    def full_name(self) -> str:
+        return f"kmcp-{self.name}"
 
-async def run_http(name: str, instances: Sequence[ConfiguredServer], port: int) -> None:
-    """Serve until a signal: every instance at `/<server>/mcp` when there are several, all of them at `/mcp`."""
-    runtime = instances[0].runtime
-    authentication = auth.provider(runtime)
-    auth.check_exposure(runtime, authentication)
-    sockets = [_listen(runtime.host, port, "--port / KMCP_PORT")]
-    if runtime.management_port:
-        sockets.append(_listen(runtime.host, runtime.management_port, "--management-port / KMCP_MANAGEMENT_PORT"))
-    app = http_app(name, instances, authentication)
-    main = serving.server(app, lifespan="on", grace=_SHUTDOWN_SECONDS)
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signal_number, _end, main)
-    log.info(
-        "%s %s serves %d tools at http://%s:%d%s",
-        name,
-        VERSION,
-        sum(len(i.tools) for i in instances),
-        runtime.host,
-        port,
-        MCP_PATH,
-    )
-    async with contextlib.AsyncExitStack() as stack:
-        for instance in instances:
-            await stack.enter_async_context(instance.opened())
-        management = asyncio.create_task(_manage(instances, main, sockets[1:]))
-        try:
-            await main.serve(sockets=sockets[:1])
-        finally:
-            management.cancel()
-            await asyncio.gather(management, return_exceptions=True)
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """The server's own script: serve until a signal; returns the exit code. `argv` defaults to the command line."""
+        # By name: a process that only lists the tools (the catalog, a test of contracts) must not load the engine.
+        code: int = importlib.import_module("kmcp_runtime.engine.cli").run_server(self, argv)
+        return code
 
+    def _find_tools(self) -> tuple[ToolSpec, ...]:
+        return tools_below(importlib.import_module(f"{self.package}.tools"))
 
-def http_app(name: str, instances: Sequence[ConfiguredServer], authentication: AuthProvider | None) -> ASGIApp:
-    """The ASGI application of `/mcp`, and of `/<server>/mcp` when several servers share the process."""
-    runtime = instances[0].runtime
-    apps = {MCP_PATH: _one_app(compose(name, instances, authentication), MCP_PATH, runtime)}
-    for instance in instances:
-        path = f"/{instance.name}{MCP_PATH}"
-        apps[path] = _one_app(compose(instance.server.full_name, [instance], authentication), path, runtime)
-    return Paths(apps)
-
-
-def _one_app(mcp: FastMCP[Any], path: str, runtime: RuntimeSettings) -> Any:
-    local = auth.is_loopback(runtime.host)
-    hosts = [*listed(runtime.allowed_hosts), *([runtime.host] if local else [])]
-    return mcp.http_app(
-        path=path,
-        json_response=False,
-        stateless_http=not runtime.stateful,
-        host_origin_protection="auto",
-        allowed_hosts=hosts or None,
-        allowed_origins=list(listed(runtime.allowed_origins)) or None,
-    )
-
-
-class Paths:
-    """Several ASGI applications told apart by path, started and ended together."""
-
-    def __init__(self, apps: dict[str, Any]) -> None:
-        self.apps = apps
-        self._longest_first = sorted((path for path in apps if path != MCP_PATH), key=len, reverse=True)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-            return
-        wanted = scope["path"]
-        owner = next((path for path in self._longest_first if wanted.endswith(path)), MCP_PATH)
-        await self.apps[owner](scope, receive, send)
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        try:
-            async with contextlib.AsyncExitStack() as stack:
-                for app in self.apps.values():
-                    await stack.enter_async_context(app.lifespan(app))
-                await send({"type": "lifespan.startup.complete"})
-                await receive()
-        except Exception as error:
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
-            raise
-        await send({"type": "lifespan.shutdown.complete"})
-
-
-def _end(main: uvicorn.Server) -> None:
-    main.should_exit = True
-
-
-async def _manage(instances: Sequence[ConfiguredServer], main: uvicorn.Server, sockets: list[socket.socket]) -> None:
-    if not sockets:
-        return
-    app = health.app(instances, serving=lambda: main.started and not main.should_exit)
-    await serving.run(serving.server(app), sockets)
-
-
-def _listen(host: str, port: int, where: str) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise SettingsError(f"cannot listen on {host}:{port} ({error.strerror}); choose another with {where}") from None
-    listener.listen(1024)
-    listener.setblocking(False)
-    return listener
+    def _open_client(self, settings: Any) -> AbstractAsyncContextManager[Backend]:
+        # Imported now and no sooner: a list of the tools needs none of the libraries that the backend needs.
+        client = importlib.import_module(f"{self.package}.client")
+        opened: AbstractAsyncContextManager[Backend] = client.open_backend(settings)
+        return opened

@@ -32,7 +32,13 @@ def setting(
 
 
 class Settings(BaseModel):
+    """Base of a server's settings: each field is one, declared with `setting`."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def extra_arguments(self) -> Mapping[str, Any]:
+        """Arguments that every tool has under this configuration: name to (annotation, default)."""
+        return {}
 
 
 class RuntimeSettings(Settings):

@@ -8,22 +8,23 @@ from fastmcp import Client
 
 from kmcp_argo.server import SERVER
 from kmcp_argo.settings import ArgoSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.argo import install
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
+from tests.patience import patient
+from tests.slowness import scaled
 
 
 @pytest.fixture
 def settings(cluster: Cluster) -> ArgoSettings:
-    return ArgoSettings(kubeconfig=str(cluster.kubeconfig))
+    return ArgoSettings(kubeconfig=str(cluster.kubeconfig), kube_timeout=scaled(30))
 
 
 @pytest.fixture
 async def tools(settings: ArgoSettings) -> AsyncIterator[ToolCaller]:
-    async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+    async with Client(assemble(SERVER, settings, patient(approval="off"))) as client:
         yield ToolCaller(client)
 
 

@@ -14,6 +14,7 @@ from kmcp_runtime.kube.failures import StatusFailure
 from tests.applying import APPLY
 from tests.cluster import binaries, images, system
 from tests.cluster.model import Cluster
+from tests.slowness import scaled
 from tests.waiting import until
 
 NAMESPACE = "argo-rollouts"
@@ -40,7 +41,7 @@ def put_images(cluster: Cluster, programs: Mapping[str, Path], folder: Path) -> 
 
 def manifests() -> list[Object]:
     """What upstream's manifest installs."""
-    folder = binaries.source(binaries.LATER["rollouts"], "github.com/argoproj/argo-rollouts")
+    folder = binaries.source(binaries.BACKENDS["rollouts"], "github.com/argoproj/argo-rollouts")
     text = (folder / "manifests" / "install.yaml").read_text()
     return [found for found in yaml.load_all(text, yaml.CSafeLoader) if found]  # a SafeLoader
 
@@ -97,7 +98,9 @@ class Plugin:
         self._words = [str(program), "--kubeconfig", str(cluster.kubeconfig), "--namespace", namespace]
 
     def run(self, *arguments: str) -> str:
-        done = subprocess.run([*self._words, *arguments], capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(
+            [*self._words, *arguments], capture_output=True, text=True, check=False, timeout=scaled(60)
+        )
         return done.stdout.strip()
 
     def row(self, name: str) -> dict[str, str]:

@@ -14,11 +14,11 @@ from starlette.routing import Route
 
 from kmcp_argo.server import SERVER
 from kmcp_argo.settings import ArgoSettings
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime.engine.assembly import assemble
 from tests.argo.making import canary, rollout
 from tests.kubernetes.making import kubeconfig
 from tests.mcp import ToolCaller
+from tests.patience import patient
 from tests.serving import served
 
 VERBS = ["get", "list", "patch"]
@@ -71,7 +71,7 @@ def api_server(*groups: dict[str, Any]) -> Starlette:
 async def connected(app: Starlette, folder: Path) -> AsyncIterator[ToolCaller]:
     async with served(app, lifespan="off") as url:
         settings = ArgoSettings(kubeconfig=str(kubeconfig(url, folder)))
-        async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+        async with Client(assemble(SERVER, settings, patient(approval="off"))) as client:
             yield ToolCaller(client)
 
 
@@ -101,6 +101,6 @@ async def test_without_a_controller_a_change_is_made_and_its_uselessness_said(tm
         answer = await tools.ok("argo_pause_rollout", rollout_name="web")
         logs = await tools.fails("argo_check_plugin_logs")
     assert answer["changed"] is True
-    assert answer["warnings"] == ["no controller was found: nothing will act on this until one runs"]
+    assert answer["warnings"] == ["no controller was found: nothing acts on this change until a controller runs"]
     assert logs["code"] == "unavailable"
     assert "argo_verify_argo_rollouts_controller_install" in logs["hint"]

@@ -12,13 +12,13 @@ from starlette.routing import Route
 
 from kmcp_argo.server import SERVER
 from kmcp_argo.settings import ArgoSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.argo import install
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
+from tests.patience import patient
 from tests.serving import served
 from tests.waiting import until
 
@@ -79,7 +79,7 @@ async def test_a_controller_elsewhere_is_found_and_none_is_said(
     assert any(f"not in namespace {namespace}" in problem for problem in elsewhere["problems"])
     none = await tools.ok("argo_verify_argo_rollouts_controller_install", label="app.kubernetes.io/name=other")
     assert (none["installed"], none["healthy"]) == (False, False)
-    assert "no Deployment with label" in none["problems"][0]
+    assert "no Deployment has the label" in none["problems"][0]
 
 
 async def test_no_plugin_of_kubectl_is_needed(
@@ -99,7 +99,7 @@ async def test_the_gateway_plugin_is_configured_downloaded_and_loaded(
 ) -> None:
     settings = settings.model_copy(update={"gateway_plugin_url": releases})
     about = {"namespace": own_controller, "version": "0.5.0", "should_install": True}
-    async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+    async with Client(assemble(SERVER, settings, patient(approval="off"))) as client:
         tools = ToolCaller(client)
         before = await tools.ok("argo_verify_gateway_plugin", namespace=own_controller)
         assert (before["configured"], before["changed"]) == (False, False)

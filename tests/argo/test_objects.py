@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime.call import ERROR_META
+from kmcp_runtime import ERROR_META
 from kmcp_runtime.kube.api import KubeApi
 from tests.argo.install import SLEEPER
 from tests.argo.making import canary, experiment, rollout, rollouts_path, template
 from tests.kubernetes.making import make, make_many
 from tests.mcp import ToolCaller
+from tests.slowness import whole
 from tests.waiting import until
 
 pytestmark = [pytest.mark.pods, pytest.mark.usefixtures("controller"), pytest.mark.timeout(300)]
@@ -147,7 +148,7 @@ async def test_a_missing_rollout_is_explained(tools: ToolCaller, api: KubeApi, n
     assert near["code"] == "not_found"
     assert "did you mean checkout?" in near["hint"]
     plain = await tools.fails("argo_get_rollout", rollout_name="web", namespace=namespace)
-    assert "Deployment of that name" in plain["hint"]
+    assert "a Deployment has that name" in plain["hint"]
     nowhere = await tools.fails("argo_get_rollout", rollout_name="web", namespace=f"{namespace}x")
     assert "does not exist" in nowhere["message"]
     for name in ("--all", "a/b", ""):
@@ -161,7 +162,9 @@ def _deployment(name: str) -> dict[str, Any]:
 
 
 async def _healthy(tools: ToolCaller, namespace: str) -> None:
-    waited = await tools.ok("argo_get_rollout", rollout_name="web", namespace=namespace, wait=True, timeout_seconds=120)
+    waited = await tools.ok(
+        "argo_get_rollout", rollout_name="web", namespace=namespace, wait=True, timeout_seconds=whole(120)
+    )
     assert waited["rollout"]["status"] == "Healthy"
 
 

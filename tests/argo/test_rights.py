@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
-from kmcp_argo.revisions import HASH, REVISION
+from kmcp_argo.rollouts.revisions import HASH, REVISION
 from kmcp_argo.server import SERVER
 from kmcp_argo.settings import ArgoSettings
-from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime import Rule, ToolSpec
+from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.tool import Rule, ToolSpec
 from tests.argo.making import API, canary, experiment, rollout, rollouts_path, template
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
+from tests.patience import limits
 from tests.rights import complaints, each_tool, each_verb, holding, names_only, without
 from tests.waiting import until
 
@@ -171,7 +172,7 @@ class Stage:
 @pytest.fixture(scope="module")
 async def stage(cluster: Cluster, pushed: None) -> AsyncIterator[Stage]:
     contexts = load_contexts(str(cluster.kubeconfig))
-    api = KubeApi(contexts, contexts.named(None), Limits())
+    api = KubeApi(contexts, contexts.named(None), limits())
     stage = Stage(api, f"rights-{secrets.token_hex(4)}")
     try:
         yield stage

@@ -10,6 +10,7 @@ from tests.argo.install import SLEEPER, Plugin
 from tests.argo.making import analysis, canary, rollout, rollouts_path, service
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
+from tests.slowness import whole
 from tests.waiting import until
 
 pytestmark = [pytest.mark.pods, pytest.mark.timeout(600)]
@@ -183,7 +184,7 @@ async def test_pausing_and_resuming_by_hand(web: Watched, api: KubeApi, namespac
     assert (await web.call("argo_rollout_action", action="resume"))["changed"] is False
     restarted = await web.call("argo_rollout_action", action="restart")
     assert set(restarted["patch"]["spec"]) == {"restartAt"}
-    waited = await web.call("argo_get_rollout", wait=True, timeout_seconds=60)
+    waited = await web.call("argo_get_rollout", wait=True, timeout_seconds=whole(60))
     assert waited["rollout"]["status"] == "Healthy"
     nothing = await web.tools.fails("argo_rollout_action", rollout_name="web", namespace=namespace, action="abort")
     assert nothing["code"] == "conflict"

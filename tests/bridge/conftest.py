@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from tests.ports import free_ports
+from tests.slowness import scaled
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +72,7 @@ def _running(folder: Path, command: tuple[str, ...], env: dict[str, str]) -> Ite
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        process.wait(timeout=scaled(30))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kmcp_runtime import command
+from tests.slowness import scaled
 from tests.waiting import until
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -55,7 +56,7 @@ async def test_the_whole_group_ends_and_is_collected() -> None:
 async def test_the_end_is_seen_while_a_descendant_holds_the_pipes() -> None:
     running, grandchild = await started("away", "leave")
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(scaled(10)):
             assert await running.wait() == 0
             assert await running.stop() == 0
     finally:

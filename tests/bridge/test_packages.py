@@ -10,6 +10,7 @@ import pytest
 from fastmcp import Client
 
 from tests.bridge.conftest import Start
+from tests.slowness import scaled
 
 PACKAGE = "mcp-server-time"
 
@@ -25,7 +26,9 @@ async def test_a_published_server_through_uvx(start: Start, tmp_path: Path) -> N
     uvx = runner()
     cache = str(tmp_path / "uv-cache")
     argv = [uvx, "--cache-dir", cache, PACKAGE, "--help"]
-    fetched = await asyncio.to_thread(subprocess.run, argv, capture_output=True, text=True, check=False, timeout=150)
+    fetched = await asyncio.to_thread(
+        subprocess.run, argv, capture_output=True, text=True, check=False, timeout=scaled(150)
+    )
     if fetched.returncode:
         last = (fetched.stderr.strip() or "no output").splitlines()[-1]
         pytest.skip(f"{PACKAGE} cannot be had from the package registry: {last}")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kmcp_controller.crd import FILE, definition, generated
+from kmcp_controller.spec.crd import FILE, definition, generated
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
 from tests.applying import APPLY

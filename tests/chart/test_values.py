@@ -51,7 +51,7 @@ def test_defaults_are_those_of_the_code(chart: Chart) -> None:
 def test_alerts_ask_for_metrics_that_the_controller_has(chart: Chart) -> None:
     rule = of_kind(chart.rendered({"controller": {"metrics": {"alerts": True}}}), "PrometheusRule")["kmcp"]
     asked = {name for found in rule["spec"]["groups"][0]["rules"] for name in re.findall(r"kmcp_\w+", found["expr"])}
-    source = Path("kmcp_controller/metrics.py").read_text()
+    source = Path("kmcp_controller/telemetry/metrics.py").read_text()
     # The client adds _total to counters; the controller's own prefix is written once.
     bare = {name.removeprefix("kmcp_controller_").removesuffix("_total") for name in asked}
     assert {name for name in bare if f'"{name}"' not in source} == set()

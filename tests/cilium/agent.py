@@ -23,6 +23,7 @@ from tests.cluster import binaries, debian
 from tests.cluster.components import NODE
 from tests.cluster.images import import_image
 from tests.cluster.model import Cluster
+from tests.slowness import scaled
 from tests.waiting import until
 
 NAMESPACE = "kmcp-cilium"
@@ -80,7 +81,7 @@ class Agent:
 
     async def shell(self, script: str, seconds: float = 60) -> str:
         """The output of a script in the agent's container, which must succeed."""
-        ended = await execute(self.api, NAMESPACE, POD, CONTAINER, ["sh", "-ec", script], None, seconds)
+        ended = await execute(self.api, NAMESPACE, POD, CONTAINER, ["sh", "-ec", script], None, scaled(seconds))
         assert ended.exit_code == 0, f"{script}: {ended.exit_code} {ended.stderr.decode()} {ended.stdout.decode()}"
         return ended.stdout.decode()
 
@@ -111,7 +112,7 @@ def why_not(cluster: Cluster) -> str | None:
 async def start(cluster: Cluster, api: KubeApi, programs: Mapping[str, Path], say: Say) -> Agent:
     """Start the agent and furnish it."""
     say("starting a real Cilium agent")
-    component = binaries.LATER["cilium"]
+    component = binaries.BACKENDS["cilium"]
     source = await asyncio.to_thread(binaries.source, component, MODULE)
     await asyncio.to_thread(_import, cluster, say)
     await define_kinds(api, source)

@@ -10,11 +10,12 @@ from fastmcp import Client
 
 from kmcp_cilium.server import SERVER
 from kmcp_cilium.settings import CiliumSettings
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime.engine.assembly import assemble
 from tests.cilium.agent import NAMESPACE, Agent
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
+from tests.patience import patient
+from tests.slowness import scaled
 
 
 @pytest.fixture
@@ -27,6 +28,6 @@ async def tools(agent: Agent, cluster: Cluster) -> AsyncIterator[ToolCaller]:
 @asynccontextmanager
 async def calling(kubeconfig: Path, namespace: str = "", **runtime: Any) -> AsyncIterator[ToolCaller]:
     """The server on a cluster; destruction needs no approval unless the caller says so."""
-    settings = CiliumSettings(kubeconfig=str(kubeconfig), cilium_namespace=namespace)
-    async with Client(assemble(SERVER, settings, RuntimeSettings(**{"approval": "off", **runtime}))) as client:
+    settings = CiliumSettings(kubeconfig=str(kubeconfig), kube_timeout=scaled(30), cilium_namespace=namespace)
+    async with Client(assemble(SERVER, settings, patient(**{"approval": "off", **runtime}))) as client:
         yield ToolCaller(client)

@@ -10,14 +10,15 @@ from tests.cilium import turns
 from tests.cilium.agent import Agent
 from tests.cilium.turns import Holder
 from tests.cluster.model import Cluster
-from tests.cluster.plugin import absent, is_worker, run_of, say
+from tests.cluster.plugin import absent, say
+from tests.cluster.run import is_worker, run_of
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Before the cluster ends: its Cilium agent, in the process that controls the run."""
     if not is_worker(config):
-        turns.release(run_of(config)[0])
+        turns.release(run_of(config).name)
 
 
 @pytest.fixture(scope="session")
@@ -29,8 +30,8 @@ async def agent(
     if reason:
         absent(f"a Cilium agent cannot run: {reason}")
     programs = backend("cilium")
-    run, pid = run_of(request.config)
-    holder = Holder(run, pid, str(cluster.kubeconfig))
+    run = run_of(request.config)
+    holder = Holder(run.name, run.pid, str(cluster.kubeconfig))
     async with turns.connected(holder.kubeconfig) as api:
         yield await turns.obtain(
             holder, api, lambda: real.start(cluster, api, programs, lambda text: say(request.config, text))

@@ -23,4 +23,9 @@ ip address add 192.0.2.1/24 dev cil0
 ip link set cil0 up
 ip link set cil1 up
 
+# The agent answers other nodes' health probes at the node's address, which a pod without the node's network does not
+# have. When it cannot bind that address it shuts its health server down (pkg/health/server Serve): for good where the
+# server was up already, without effect where it was not, so that health.sock stayed away in some runs only.
+echo 1 > /proc/sys/net/ipv4/ip_nonlocal_bind
+
 exec cilium-agent --config-dir=/opt/configuration --cgroup-root="/run/cgroup2/$cluster/cilium"

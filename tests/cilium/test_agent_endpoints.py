@@ -28,7 +28,7 @@ async def test_the_list_is_narrowed_by_namespace_and_state(tools: ToolCaller) ->
     assert {item["pod"] for item in inside["items"]} >= set(NAMES)
     none = await tools.ok("cilium_get_endpoints_list", namespace=PODS, state="invalid")
     assert (none["items"], none["truncated"]) == ([], False)
-    assert "None matches" in none["hint"]
+    assert "No endpoint matches" in none["hint"]
 
 
 async def test_an_endpoint_is_found_under_each_of_its_names(tools: ToolCaller, agent: Agent) -> None:
@@ -128,7 +128,7 @@ async def test_options_of_an_endpoint(tools: ToolCaller, agent: Agent) -> None:
     ("config", "words"),
     [
         ({"Debgu": "true"}, "did you mean Debug"),
-        ({"Debug": "perhaps"}, "write true or false"),
+        ({"Debug": "perhaps"}, "use true or false"),
         ({"MonitorAggregationLevel": "hihg"}, "it takes none, low, medium, max"),
     ],
 )

@@ -14,14 +14,15 @@ import pytest
 from kmcp_cilium.rights import RELEASE
 from kmcp_cilium.server import SERVER
 from kmcp_cilium.settings import CiliumSettings
+from kmcp_runtime import Rule, ToolSpec
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.tool import Rule, ToolSpec
 from tests.cilium.agent import NAMESPACE, PODS, Agent
 from tests.cilium.examples import EXAMPLES
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller, text_of
 from tests.rights import holding, names_only, without
+from tests.slowness import scaled
 from tests.waiting import until
 
 pytestmark = [pytest.mark.pods, pytest.mark.timeout(300)]
@@ -62,7 +63,7 @@ def test_the_catalog_says_what_each_tool_met() -> None:
 
 @pytest.fixture
 def settings(cluster: Cluster, agent: Agent) -> CiliumSettings:
-    return CiliumSettings(kubeconfig=str(cluster.kubeconfig), cilium_namespace=NAMESPACE)
+    return CiliumSettings(kubeconfig=str(cluster.kubeconfig), kube_timeout=scaled(30), cilium_namespace=NAMESPACE)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cilium.conftest import calling
 from tests.cilium.fleet import FakeAgent, Output, document, fleet
+from tests.slowness import scaled
 
 IDS = [{"id": 7, "ips": ["10.0.0.7"]}]
 NODES = [{"name": "one", "primary-address": {"ipv4": {"ip": "10.0.0.1", "alloc-range": "10.1.0.0/24"}}}]
@@ -53,7 +54,7 @@ async def test_nodes_that_do_not_answer_are_named_beside_the_answers_of_the_othe
         FakeAgent("unready", answering, ready=False),
         FakeAgent("well", answering),
     ]
-    async with fleet(tmp_path, agents) as kubeconfig, calling(kubeconfig, timeout=6) as tools:
+    async with fleet(tmp_path, agents) as kubeconfig, calling(kubeconfig, timeout=scaled(6)) as tools:
         found = await tools.ok("cilium_list_node_ids")
     assert [item["node"] for item in found["items"]] == ["well"]
     by_node = {entry["node"]: entry for entry in found["unreachable"]}
@@ -102,7 +103,7 @@ async def test_a_cluster_without_cilium(tmp_path: Path) -> None:
 
 async def test_help_and_other_text_are_never_results(tmp_path: Path) -> None:
     helped = Output("Manage node IDs\n\nUsage:\n  cilium-dbg nodeid [command]\n\nAvailable Commands:\n  list\n")
-    for output, words in ((helped, "help text"), (Output("BGP is off"), "not JSON")):
+    for output, words in ((helped, "printed its help"), (Output("BGP is off"), "did not print JSON")):
         async with fleet(tmp_path, [FakeAgent("a", lambda argv, told=output: told)]) as kubeconfig:  # type: ignore[misc]
             async with calling(kubeconfig) as tools:
                 error = await tools.fails("cilium_list_node_ids")

@@ -208,7 +208,7 @@ async def test_the_overview_names_what_is_not_well(tmp_path: Path) -> None:
     assert found["problems"] == [
         "the agent on b, c is not well",
         "cilium: 2 of 3 ready",
-        "2 running pods are not in Cilium's care: make them anew",
+        "2 running pods are not managed by Cilium: recreate them",
     ]
 
 

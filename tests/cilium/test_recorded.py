@@ -308,6 +308,6 @@ async def test_envoy_is_not_asked_for_what_it_does_not_have(tmp_path: Path) -> N
         near = await tools.fails("cilium_list_envoy_config", resource_name="cluster")
         assert (near["code"], "did you mean clusters" in near["message"]) == ("bad_argument", True)
         section = await tools.fails("cilium_list_envoy_config", resource_name="clusters", section="routes")
-        assert (section["code"], "config only" in section["message"]) == ("bad_argument", True)
+        assert (section["code"], "needs resource_name=config" in section["message"]) == ("bad_argument", True)
         broken = await tools.fails("cilium_list_envoy_config", resource_name="clusters", filter="(")
         assert broken["code"] == "bad_argument"

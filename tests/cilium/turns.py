@@ -9,17 +9,18 @@ import fcntl
 import hashlib
 import json
 import os
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
 from tests.cilium import agent
 from tests.cilium.agent import Agent
 from tests.cluster import lifetime
+from tests.patience import limits
+from tests.slowness import Deadline
 
 _PREFIX = "cilium-agent-"
 TURN_SECONDS = 1_200
@@ -46,7 +47,7 @@ class Holder:
 @asynccontextmanager
 async def connected(kubeconfig: str) -> AsyncIterator[KubeApi]:
     contexts = load_contexts(kubeconfig)
-    api = KubeApi(contexts, contexts.named(None), Limits())
+    api = KubeApi(contexts, contexts.named(None), limits())
     try:
         yield api
     finally:
@@ -55,7 +56,7 @@ async def connected(kubeconfig: str) -> AsyncIterator[KubeApi]:
 
 async def obtain(mine: Holder, api: KubeApi, start: Callable[[], Awaitable[Agent]]) -> Agent:
     """The agent of this run, started when it is not running."""
-    deadline = time.monotonic() + TURN_SECONDS
+    deadline = Deadline(TURN_SECONDS)
     file = _file(mine.kubeconfig)
     while True:
         async with _locked(file):
@@ -68,7 +69,7 @@ async def obtain(mine: Holder, api: KubeApi, start: Callable[[], Awaitable[Agent
                 found = await start()
                 file.write_text(json.dumps(asdict(mine)))
                 return found
-        if time.monotonic() > deadline:
+        if deadline.passed():
             raise NoTurn(f"run {holder.run} (process {holder.pid}) holds the Cilium agent of this cluster")
         await asyncio.sleep(1)
 

@@ -8,7 +8,7 @@ import pytest
 from fastmcp import Client
 
 from kmcp_clock.server import SERVER
-from kmcp_runtime.server import assemble
+from kmcp_runtime.engine.assembly import assemble
 from tests.mcp import ToolCaller
 
 TOOL = "datetime_get_current_time"

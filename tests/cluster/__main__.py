@@ -1,23 +1,27 @@
-"""Command line of the test cluster: `python -m tests.cluster build|up|down|status|kubeconfig|go`."""
+"""Command line of the test cluster: `python -m tests.cluster build|build-backends|up|down|status|kubeconfig|go`."""
 
 import argparse
+import os
 import shlex
+import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.cluster import binaries, lifetime
-from tests.cluster.given import given
+from tests.cluster.environment import from_environment
 from tests.cluster.model import Cluster, ClusterUnavailable
+from tests.cluster.processes import end_with
 
 NAME = "cluster"
 DOWN = "make cluster-down"
+BACKENDS = "build-backends"
 
 
 def up() -> int:
     started = time.monotonic()
-    cluster = given() or lifetime.obtain(NAME, None, lambda text: print(text, file=sys.stderr))
+    cluster = from_environment() or lifetime.obtain(NAME, None, lambda text: print(text, file=sys.stderr))
     print(f"{cluster.title} is up ({time.monotonic() - started:.0f} s)", file=sys.stderr)
     _describe(cluster)
     return 0
@@ -43,15 +47,26 @@ def status() -> int:
 
 def build() -> int:
     """Build the binaries ahead of a run; a cluster that is given needs none of its own."""
-    cluster = () if given() else binaries.CONTROL_PLANE + binaries.NODE
-    later = tuple(binaries.LATER.values()) if binaries.full() else ()
-    binaries.ensure(cluster + binaries.HELM + later, lambda text: print(text, flush=True))
+    cluster = () if from_environment() else binaries.CONTROL_PLANE + binaries.NODE
+    binaries.ensure(cluster + binaries.HELM, lambda text: print(text, flush=True))
+    return 0
+
+
+def build_backends(while_pid: int | None) -> int:
+    """Build the backends of single servers with what the machine has left, and end with process `while_pid`."""
+    if while_pid is not None:
+        end_with(while_pid, lambda: os.killpg(0, signal.SIGKILL))
+    os.nice(15)
+    # Linux may weigh sessions before processes; then the nice value counts only among those of one session.
+    if (session := Path("/proc/self/autogroup")).exists():
+        session.write_text("15")
+    binaries.ensure(binaries.wanted(), lambda text: print(text, flush=True))
     return 0
 
 
 def kubeconfig() -> int:
     """Print the path alone, for scripts."""
-    cluster = given() or lifetime.running(NAME)
+    cluster = from_environment() or lifetime.running(NAME)
     if cluster is None:
         print("no cluster is running; make cluster starts one", file=sys.stderr)
         return 1
@@ -74,14 +89,23 @@ def _describe(cluster: Cluster) -> None:
     print(f"stop it with: {DOWN}", file=sys.stderr)
 
 
-COMMANDS = {"build": build, "up": up, "down": down, "status": status, "kubeconfig": kubeconfig, "go": go}
+COMMANDS: Mapping[str, Callable[[], int]] = {
+    "build": build,
+    "up": up,
+    "down": down,
+    "status": status,
+    "kubeconfig": kubeconfig,
+    "go": go,
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
-    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("command", choices=[*COMMANDS, BACKENDS])
+    parser.add_argument("--while-pid", type=int, help="end with this process")
+    chosen = parser.parse_args()
     try:
-        return COMMANDS[parser.parse_args().command]()
+        return build_backends(chosen.while_pid) if chosen.command == BACKENDS else COMMANDS[chosen.command]()
     except ClusterUnavailable as error:
         print(f"no cluster: {error}", file=sys.stderr)
         return 1

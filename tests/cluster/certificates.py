@@ -20,6 +20,7 @@ class Authority:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        # Elliptic curves: a dozen RSA keys would take longer than the start of the API server.
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _subject("kmcp-test-ca", ())
         basic = x509.BasicConstraints(ca=True, path_length=None)
@@ -31,6 +32,7 @@ class Authority:
     def issue(self, name: str, common_name: str, organizations: Sequence[str] = (), hosts: Sequence[str] = ()) -> None:
         """Write a certificate for clients and servers; `hosts` are its DNS names and IP addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
+        # Both uses for all: etcd and the API server are client and server at once.
         usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])
         builder = _builder(_subject(common_name, organizations), key).issuer_name(self._name)
         builder = builder.add_extension(_key_usage(authority=False), critical=True)
@@ -72,6 +74,7 @@ class Authority:
 
     def _write_key(self, name: str, key: ec.EllipticCurvePrivateKey) -> None:
         path = self.directory / f"{name}.key"
+        # The mode before the content, so that nobody can read it in between.
         path.touch(mode=0o600)
         path.write_bytes(
             key.private_bytes(
@@ -97,6 +100,7 @@ def _builder(subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.Certif
         .subject_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
+        # A machine that sets its clock back while it starts would refuse them otherwise.
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + VALIDITY)
     )

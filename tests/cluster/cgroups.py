@@ -5,9 +5,11 @@ import os
 import time
 from pathlib import Path
 
+from tests.slowness import Deadline
+
 MOUNT = Path("/sys/fs/cgroup")
 WANTED = ("cpuset", "cpu", "io", "memory", "pids", "hugetlb")
-DEADLINE = 15.0
+END_SECONDS = 15
 
 
 def hierarchies() -> list[Path]:
@@ -39,8 +41,9 @@ def create(name: str) -> None:
 
 def remove(name: str) -> None:
     """Remove the groups below `name`, waiting for processes that are just ending."""
-    deadline = time.monotonic() + DEADLINE
+    deadline = Deadline(END_SECONDS)
     for point in hierarchies():
+        # The kernel removes only groups that hold no other group.
         for group, _, _ in os.walk(point / name, topdown=False):
             _remove_group(Path(group), deadline)
 
@@ -49,12 +52,13 @@ def _delegate(point: Path, group: Path) -> None:
     controllers = point / "cgroup.controllers"
     if not controllers.is_file():
         return
+    # Version 2: a group has a controller only when every group above it has handed it down.
     wanted = [name for name in controllers.read_text().split() if name in WANTED]
     for parent in (point, group):
         (parent / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in wanted))
 
 
-def _remove_group(group: Path, deadline: float) -> None:
+def _remove_group(group: Path, deadline: Deadline) -> None:
     while True:
         try:
             group.rmdir()
@@ -62,6 +66,7 @@ def _remove_group(group: Path, deadline: float) -> None:
         except FileNotFoundError:
             return
         except OSError as error:
-            if error.errno != errno.EBUSY or time.monotonic() > deadline:
+            # A process that was killed counts until its parent has collected it.
+            if error.errno != errno.EBUSY or deadline.passed():
                 raise
             time.sleep(0.05)

@@ -52,6 +52,7 @@ def etcd(layout: Layout) -> list[str]:
         "listen-peer-urls": peer,
         "initial-advertise-peer-urls": peer,
         "initial-cluster": f"etcd={peer}",
+        # Nobody wants the data back after a crash, and waiting for the disk is most of what a write takes.
         "unsafe-no-fsync": "true",
         "log-level": "warn",
     }
@@ -77,12 +78,15 @@ def apiserver(layout: Layout, pods: bool) -> list[str]:
         "service-account-key-file": layout.pki("serviceaccount.pub"),
         "service-account-signing-key-file": layout.pki("serviceaccount.key"),
         "service-cluster-ip-range": layout.network.services,
+        # Without RBAC the tests of permissions would prove nothing.
         "authorization-mode": "Node,RBAC",
         "enable-admission-plugins": "NodeRestriction",
         "kubelet-client-certificate": layout.pki("apiserver-kubelet.crt"),
         "kubelet-client-key": layout.pki("apiserver-kubelet.key"),
         "kubelet-certificate-authority": layout.pki("ca.crt"),
+        # The node's name resolves nowhere, so exec and logs must go to its address.
         "kubelet-preferred-address-types": "InternalIP,Hostname",
+        # The agent of Cilium runs as such a pod.
         "allow-privileged": "true",
     }
     if not pods:
@@ -102,11 +106,14 @@ def controller_manager(layout: Layout) -> list[str]:
             "root-ca-file": layout.pki("ca.crt"),
             "cluster-signing-cert-file": layout.pki("ca.crt"),
             "cluster-signing-key-file": layout.pki("ca.key"),
+            # Controllers with their own rights, as clusters run them: a test sees who wrote what.
             "use-service-account-credentials": "true",
             "cluster-cidr": layout.network.pods,
             "service-cluster-ip-range": layout.network.services,
             "allocate-node-cidrs": "true",
+            # There is only one, and an election takes seconds at every start.
             "leader-elect": "false",
+            # The default lies below /usr/libexec, which is not ours.
             "flex-volume-plugin-dir": layout.directory / "flexvolume",
         },
     )
@@ -125,8 +132,11 @@ def scheduler(layout: Layout) -> list[str]:
 
 
 def containerd(layout: Layout) -> list[str]:
+    # An overlay cannot lie on an overlay, as the root of a container is.
     snapshotter = "native" if on_overlay(layout.directory) else "overlayfs"
     root = layout.directory / "containerd"
+    # The disabled plugins write to /opt and /var/run/nri. With restrict_oom_score_adj, sandboxes start where this
+    # process may not lower its own score. The pause image is pinned: collected, it could not be had again.
     config = f'''version = 3
 root = "{root}"
 state = "/run/containerd"
@@ -152,15 +162,19 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.nri.v1.nri"]
 
 def kubelet(layout: Layout) -> list[str]:
     resolver = layout.directory / "resolv.conf"
+    # The machine's own resolver may listen on its loopback, which is not that of a pod.
     resolver.write_text(f"nameserver {layout.network.dns}\n")
     config = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
+        # Machines with control groups of version 1 are still about; newer kubelets refuse them by default.
         "failCgroupV1": False,
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{layout.cgroup}",
         "cgroupsPerQOS": True,
+        # To enforce is to limit the root group, in which the rest of the machine runs.
         "enforceNodeAllocatable": [],
+        # A laptop has swap, and switching it off is not for a test.
         "failSwapOn": False,
         "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
         "authentication": {
@@ -174,7 +188,9 @@ def kubelet(layout: Layout) -> list[str]:
         "clusterDNS": [layout.network.dns],
         "clusterDomain": "cluster.local",
         "resolvConf": str(resolver),
+        # A disk that is nearly full, as many are, must not evict the pods of tests.
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+        # Images come from this machine, not from a registry: what is collected is gone.
         "imageGCHighThresholdPercent": 100,
         "maxPods": 250,
         "volumePluginDir": str(layout.directory / "flexvolume"),
@@ -197,6 +213,7 @@ def kube_proxy(layout: Layout) -> list[str]:
         "clientConnection": {"kubeconfig": layout.pki("proxy.kubeconfig")},
         "hostnameOverride": NODE,
         "clusterCIDR": str(layout.network.pods),
+        # Zero leaves the machine's table of connections at its size.
         "conntrack": {"maxPerCore": 0},
         # Without br_netfilter, answers between two pods of the bridge pass by the translation of Service addresses.
         "nftables": {"masqueradeAll": not Path("/proc/sys/net/bridge").exists()},
@@ -211,7 +228,9 @@ def _write_cni(layout: Layout) -> None:
         "type": "bridge",
         "bridge": "kmcp0",
         "isGateway": True,
+        # This machine has a route to the pods, and tests want to see who called.
         "ipMasq": False,
+        # A pod may reach itself through its own Service.
         "hairpinMode": True,
         "ipam": {
             "type": "host-local",

@@ -89,6 +89,7 @@ def _deployment() -> dict[str, Any]:
     }
     pod = {
         "serviceAccountName": NAME,
+        # ClusterFirst would make it ask itself.
         "dnsPolicy": "Default",
         "containers": [container],
         "volumes": [{"name": "settings", "configMap": {"name": NAME}}],

@@ -76,11 +76,13 @@ class _Layer:
         self._add(name, tarfile.REGTYPE, mode, content=content)
 
     def link(self, name: str, target: str) -> None:
+        # An applet can be named like a file that is there already: busybox itself.
         if name not in self._names:
             self._add(name, tarfile.SYMTYPE, 0o777, target=target)
 
     def _add(self, name: str, kind: bytes, mode: int, content: bytes = b"", target: str = "") -> None:
         entry = tarfile.TarInfo(name)
+        # Times and owners stay zero, or the same files would make another image each time.
         entry.type, entry.mode, entry.linkname, entry.size = kind, mode, target, len(content)
         self._tar.addfile(entry, io.BytesIO(content))
         self._names.add(name)
@@ -94,6 +96,7 @@ def _layer() -> Iterator[_Layer]:
 
 
 def _write_archive(tar: Path, name: str, layer: bytes, runs: Mapping[str, Any]) -> None:
+    # Layers and configuration are named by their digest (image-spec): containerd checks it.
     digest = hashlib.sha256(layer).hexdigest()
     machine = platform.machine()
     config = json.dumps(

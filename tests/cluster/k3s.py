@@ -25,6 +25,7 @@ def start(directory: Path, stack: ExitStack, say: Callable[[str], None]) -> Runn
     say("starting k3s in the container engine")
     stack.enter_context(k3s)
     kubeconfig = directory / "admin.kubeconfig"
+    # It holds the key of an administrator.
     kubeconfig.touch(mode=0o600)
     kubeconfig.write_text(k3s.config_yaml())
     engine = shutil.which("docker") or shutil.which("podman")

@@ -45,6 +45,7 @@ def main(plain: bool, state: Path) -> None:
 
 def make_private(state: Path) -> None:
     """Hide the directories that the node writes to behind mounts of this namespace, but for the state directory."""
+    # Held open, because the mounts below hide its path.
     descriptor = os.open(state, os.O_PATH)
     _mount("-t", "proc", "proc", "/proc")
     _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
@@ -95,6 +96,7 @@ def _start(command: Command, prefix: list[str], names: dict[int, str]) -> None:
         (os.POSIX_SPAWN_OPEN, 1, command["log"], flags, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
+    # Not by subprocess, which waits for its children itself: here one loop collects all, orphans too.
     names[os.posix_spawnp(argv[0], argv, command["environment"], file_actions=actions)] = command["name"]
 
 
@@ -114,7 +116,9 @@ def _reap(names: dict[int, str]) -> None:
 def _child_ended() -> int:
     """A descriptor that can be read when a child has ended."""
     read, write = os.pipe()
+    # The kernel writes into it from a signal handler, which must never wait.
     os.set_blocking(write, False)
+    # A signal alone does not end a select: Python goes on waiting after the handler (PEP 475).
     signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     return read

@@ -19,6 +19,7 @@ from pathlib import Path
 from tests.cluster import cgroups
 from tests.cluster.model import FAILED, READY, Cluster, ClusterUnavailable
 from tests.cluster.processes import CHECKOUT, TAIL
+from tests.slowness import scaled
 
 OUTPUT = "supervisor.log"
 PID = "supervisor.pid"
@@ -51,6 +52,7 @@ def obtain(name: str, while_pid: int | None, say: Callable[[str], None]) -> Clus
             return cluster
         if (directory / FAILURE).is_file():
             raise ClusterUnavailable((directory / FAILURE).read_text())
+        # Under the lock of all: no cluster can be starting here.
         _sweep()
         try:
             return _start(directory, while_pid, say)
@@ -75,12 +77,13 @@ def stop(name: str) -> bool:
     if not _held(directory):
         _remove(directory)
         return True
+    # A descriptor means this process even when it ends and another gets its number.
     pid = int((directory / PID).read_text())
-    descriptor = os.pidfd_open(pid)
+    descriptor, seconds = os.pidfd_open(pid), scaled(STOP_SECONDS)
     try:
         signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-        if not select.select([descriptor], [], [], STOP_SECONDS)[0]:
-            raise TimeoutError(f"the supervisor (process {pid}) has not ended within {STOP_SECONDS} s")
+        if not select.select([descriptor], [], [], seconds)[0]:
+            raise TimeoutError(f"the supervisor (process {pid}) has not ended within {seconds:.0f} s")
     finally:
         os.close(descriptor)
     if pid in _supervisors:
@@ -90,9 +93,11 @@ def stop(name: str) -> bool:
 
 def _start(directory: Path, while_pid: int | None, say: Callable[[str], None]) -> Cluster:
     directory.mkdir(mode=0o700)
+    # The lock belongs to the open file, which the supervisor inherits: it ends with the supervisor, however that
+    # ends, and not with this process.
     lock = os.open(directory, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    command = [sys.executable, "-m", "tests.cluster.node", "--state", str(directory)]
+    command = [sys.executable, "-m", "tests.cluster.supervisor", "--state", str(directory)]
     command += [] if while_pid is None else ["--while-pid", str(while_pid)]
     output = directory / OUTPUT
     with output.open("wb") as log:

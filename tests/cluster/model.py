@@ -62,6 +62,7 @@ class Cluster:
             return {}
         present = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
         hosts = ",".join(filter(None, [present, urlsplit(self.server()).hostname]))
+        # Programs differ in which spelling they read, and in which they prefer.
         return {"NO_PROXY": hosts, "no_proxy": hosts}
 
     def with_version(self, version: str) -> Self:

@@ -9,6 +9,8 @@ from kubernetes.client import CoreV1Api, V1Namespace, V1ObjectMeta, VersionApi
 from kubernetes.config import new_client_from_config
 from kubernetes.watch import Watch
 
+from tests.slowness import whole
+
 READY_SECONDS = 30
 
 
@@ -30,6 +32,7 @@ class Namespaces:
     def create(self, name: str) -> None:
         """Create it and wait for what its controllers add and every pod needs."""
         self._core.create_namespace(V1Namespace(metadata=V1ObjectMeta(name=name)))
+        # A pod that comes before its ServiceAccount is refused, and one before the ConfigMap does not start.
         _appeared(self._core.list_namespaced_service_account, name, "default")
         _appeared(self._core.list_namespaced_config_map, name, "kube-root-ca.crt")
 
@@ -46,6 +49,7 @@ def version(kubeconfig: Path) -> str:
 
 def _appeared(lister: Callable[..., Any], namespace: str, name: str) -> None:
     selector = f"metadata.name={name}"
-    for _ in Watch().stream(lister, namespace, field_selector=selector, timeout_seconds=READY_SECONDS):
+    seconds = whole(READY_SECONDS)
+    for _ in Watch().stream(lister, namespace, field_selector=selector, timeout_seconds=seconds):
         return
-    raise TimeoutError(f"no {name} in namespace {namespace} within {READY_SECONDS} s")
+    raise TimeoutError(f"no {name} in namespace {namespace} within {seconds} s")

@@ -98,6 +98,7 @@ def _configure(network: Network, pid: int) -> None:
         subprocess.run([*inside, *arguments], check=True, capture_output=True)
     _ip("address", "add", f"{network.host}/{prefix}", "dev", network.interface)
     _ip("link", "set", network.interface, "up")
+    # Clients of this machine reach pods and Services as a client in the cluster does.
     for block in (network.pods, network.services):
         _ip("route", "add", str(block), "via", network.node)
 
@@ -109,6 +110,7 @@ def _routes() -> list[IPv4Network]:
     ).stdout
     destinations = [route["dst"] for route in json.loads(text or "[]") if route["dst"] != "default"]
     routes = [ipaddress.IPv4Network(destination, strict=False) for destination in destinations]
+    # The longer prefix wins, so a route of a VPN to all of 10.0.0.0/8 does no harm.
     return [route for route in routes if route.prefixlen >= BLOCK]
 
 

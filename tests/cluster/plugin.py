@@ -5,66 +5,108 @@ process that controls the run. Without a cluster those tests are skipped with th
 """
 
 import os
+import signal
+import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster import binaries, lifetime
-from tests.cluster.given import given
+from tests.cluster import binaries, lifetime, run
+from tests.cluster.environment import from_environment
 from tests.cluster.model import Cluster, ClusterUnavailable
-from tests.cluster.tally import ABSENT, NEEDS, TITLE, Tally, left_out
+from tests.cluster.processes import CHECKOUT
+from tests.cluster.summary import ABSENT, NEEDS, TITLE, Summary
+from tests.time_limits import uncounted
 
 if TYPE_CHECKING:
     from tests.cluster.namespaces import Namespaces
 
-RUN = "kmcp_cluster_run"
 
-_run = pytest.StashKey[tuple[str, int]]()
-"""Name of this run's cluster, and the process that it ends with."""
+_BUILT = {"helm", "backend"}
+"""Fixtures that build programs."""
+_builder = pytest.StashKey["subprocess.Popen[bytes]"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--build-backends", action="store_true", help="build missing backends in the background while tests run"
+    )
+    parser.addoption(
+        "--no-cluster", action="store_true", help="only the tests that need neither a cluster nor a built program"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "cluster: needs a real API server")
     config.addinivalue_line("markers", "pods: needs a real cluster whose pods run")
-    received = _received(config)
-    config.stash[_run] = received or (f"run-{uuid.uuid4().hex[:12]}", os.getpid())
-    if not received:
-        left_out.append(binaries.left_out)
-        config.pluginmanager.register(Tally())
+    if not run.begin(config, [component.name for component in binaries.wanted() if not component.built()]):
+        return
+    config.pluginmanager.register(Summary())
+    if config.getoption("--build-backends") and run.run_of(config).missing_backends:
+        config.stash[_builder] = _start_builder()
+
+
+def _start_builder() -> "subprocess.Popen[bytes]":
+    log = binaries.cache() / "backends.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "tests.cluster", "build-backends", "--while-pid", str(os.getpid())]
+    with log.open("wb") as output:
+        # A process group of its own, so that the compilers end with it.
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=CHECKOUT, start_new_session=True
+        )
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker whose cluster it shares."""
-    node.workerinput[RUN] = node.config.stash[_run]
+    run.share(node.config, node.workerinput)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    fixtures: list[str] = getattr(item, "fixturenames", [])
     if item.get_closest_marker("pods"):
         item.user_properties.append((NEEDS, "pods"))
-    elif item.get_closest_marker("cluster") or "cluster" in fixtures:
+    elif item.get_closest_marker("cluster") or "cluster" in _fixtures(item):
         item.user_properties.append((NEEDS, "api"))
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--no-cluster"):
+        return
+    needy = [item for item in items if NEEDS in dict(item.user_properties) or _BUILT & set(_fixtures(item))]
+    config.hook.pytest_deselected(items=needy)
+    items[:] = [item for item in items if item not in needy]
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if not _received(config):
-        lifetime.stop(config.stash[_run][0])
+    if run.is_worker(config):
+        return
+    if builder := config.stash.get(_builder, None):
+        with suppress(ProcessLookupError):
+            os.killpg(builder.pid, signal.SIGTERM)
+        builder.wait()
+    lifetime.stop(run.run_of(config).name)
 
 
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Cluster:
     """The cluster of this run."""
-    name, pid = request.config.stash[_run]
+    this = run.run_of(request.config)
     try:
-        found = given() or lifetime.obtain(name, pid, lambda text: say(request.config, text))
+        with uncounted():
+            found = from_environment() or lifetime.obtain(this.name, this.pid, lambda text: say(request.config, text))
     except ClusterUnavailable as error:
         absent(str(error))
+    # For the programs that tests start, too.
     os.environ.update(found.proxy_bypass())
     return found
 
@@ -115,18 +157,19 @@ def _fresh(namespaces: "Namespaces") -> Iterator[str]:
 @pytest.fixture(scope="session")
 def helm(request: pytest.FixtureRequest) -> Path:
     """The helm binary; built if it is not yet."""
-    return binaries.ensure(binaries.HELM, lambda text: say(request.config, text))["helm"]
+    with uncounted():
+        return binaries.ensure(binaries.HELM, lambda text: say(request.config, text))["helm"]
 
 
 @pytest.fixture(scope="session")
 def backend(request: pytest.FixtureRequest) -> Callable[[str], Mapping[str, Path]]:
-    """The binaries of a backend of `binaries.LATER`; skips where it is neither cached nor asked for."""
+    """The binaries of a backend of `binaries.BACKENDS`, built if need be; skips where it is left out of the run."""
 
     def built(name: str) -> Mapping[str, Path]:
-        component = binaries.LATER[name]
-        if not component.built() and not binaries.full():
-            pytest.skip(f"{name} is not built; FULL=1 make test builds it")
-        return binaries.ensure((component,), lambda text: say(request.config, text))
+        if reason := binaries.why_left_out(name):
+            pytest.skip(reason)
+        with uncounted():
+            return binaries.ensure((binaries.BACKENDS[name],), lambda text: say(request.config, text))
 
     return built
 
@@ -140,18 +183,3 @@ def absent(reason: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{ABSENT}{reason}", pytrace=False)
     pytest.skip(f"{ABSENT}{reason}")
-
-
-def run_of(config: pytest.Config) -> tuple[str, int]:
-    """The run's name, and the process that controls it: what its cluster and all in it end with."""
-    return config.stash[_run]
-
-
-def is_worker(config: pytest.Config) -> bool:
-    return _received(config) is not None
-
-
-def _received(config: pytest.Config) -> tuple[str, int] | None:
-    """What the controlling process told this xdist worker; None in that process and without xdist."""
-    told: dict[str, Any] | None = getattr(config, "workerinput", None)
-    return None if told is None else (told[RUN][0], told[RUN][1])

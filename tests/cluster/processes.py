@@ -7,12 +7,12 @@ import select
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.cluster.model import ClusterUnavailable
 from tests.cluster.system import find, search_path
+from tests.slowness import Deadline, scaled
 
 CHECKOUT = Path(__file__).parents[2]
 TAIL = 20
@@ -26,6 +26,7 @@ class Processes:
         self.ended = threading.Event()
         self._failure = ""
         launcher = [sys.executable, "-m", "tests.cluster.launcher", "--node" if namespaces else "--plain"]
+        # With the death of unshare its child is killed, and with that, the first process of the namespace, all in it.
         unshare = ["unshare", "--mount", "--net", "--pid", "--ipc", "--fork", "--kill-child=KILL", "--"]
         (directory / "logs").mkdir()
         (directory / "tmp").mkdir()
@@ -53,11 +54,11 @@ class Processes:
 
     def wait(self, what: str, ready: Callable[[], bool], log: str, seconds: float) -> None:
         """Wait for a condition; the named log explains why it did not come."""
-        deadline = time.monotonic() + seconds
+        deadline = Deadline(seconds)
         while not ready():
             self.check()
-            if time.monotonic() > deadline:
-                raise ClusterUnavailable(f"no {what} within {seconds:.0f} s\n{self.tail(log)}")
+            if deadline.passed():
+                raise ClusterUnavailable(f"no {what} within {seconds:.0f} s of a quiet machine\n{self.tail(log)}")
             self.ended.wait(0.1)
 
     def check(self) -> None:
@@ -80,7 +81,7 @@ class Processes:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         try:
-            self._process.wait(10)
+            self._process.wait(scaled(10))
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -113,6 +114,7 @@ def entrance(pid: int) -> tuple[str, ...]:
 def end_with(pid: int, ended: Callable[[], None]) -> None:
     """Call `ended`, in a thread, when process `pid` is gone."""
     try:
+        # The process need not be a child of ours, so there is nothing to wait() for.
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         ended()

@@ -3,7 +3,6 @@
 The base is kept in the cache by its recipe, an image by the digest of everything that goes into it, as docker-archives.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -15,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.cluster import binaries, system
+from tests.cluster.locks import one_at_a_time
 from tests.cluster.model import ClusterUnavailable
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ def suite_image(server: str, say: Callable[[str], None]) -> Path:
     """The docker-archive of a server's image (or `controller`), built when its sources changed."""
     tar = binaries.cache() / "images" / f"kmcp-{server}-{tag()}.tar"
     tar.parent.mkdir(parents=True, exist_ok=True)
-    with _turn(tar.parent / "build.lock"):
+    with one_at_a_time(tar.parent / "build.lock"):
         return tar if tar.is_file() else _build(server, tar, say)
 
 
@@ -69,6 +69,7 @@ def _build(server: str, tar: Path, say: Callable[[str], None]) -> Path:
         given = {"BASE": BASE, "SERVER": server, "PROGRAMS": "none"}
         arguments = [f"--build-arg={name}={value}" for name, value in given.items()]
         buildah("bud", "--quiet", *arguments, "--tag", reference(server), str(context))
+        # Renamed when it is complete, so that a build cut short is made again.
         partial = tar.with_suffix(f".{os.getpid()}")
         buildah("push", "--quiet", reference(server), f"docker-archive:{partial}:{reference(server)}")
     for stale in _by_age(tar.parent.glob(f"kmcp-{server}-*.tar"))[KEPT - 1 :]:
@@ -90,6 +91,7 @@ def _base(say: Callable[[str], None]) -> Path:
     with tempfile.TemporaryDirectory() as folder, _storage() as buildah:
         root = Path(folder) / "root"
         _run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", RELEASE, str(root)])
+        # Behind a proxy that opens TLS, pip in the image trusts nobody else.
         if Path(AUTHORITIES).is_file():
             shutil.copy(AUTHORITIES, root / AUTHORITIES.lstrip("/"))
         _run(["tar", "-C", str(root), "-cf", f"{folder}/root.tar", "."])
@@ -100,14 +102,6 @@ def _base(say: Callable[[str], None]) -> Path:
         partial = tar.with_suffix(f".{os.getpid()}")
         buildah("push", "--quiet", BASE, f"docker-archive:{partial}:{BASE}")
     return partial.rename(tar)
-
-
-@contextmanager
-def _turn(lock: Path) -> Iterator[None]:
-    """One process at a time: two that build the same take twice as long."""
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 Buildah = Callable[..., str]

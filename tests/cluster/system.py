@@ -63,6 +63,7 @@ def why_no_pods() -> str | None:
         return "not root: kubelet and containerd need root"
     if not cgroups.writable():
         return f"the control groups at {cgroups.MOUNT} are not writable"
+    # Root alone does not say it: a container may lack the capability, or its profile forbids the call.
     probe = subprocess.run(
         ["unshare", "--mount", "--net", "--pid", "--fork", "--", "mount", "-t", "tmpfs", "tmpfs", "/run"],
         capture_output=True,

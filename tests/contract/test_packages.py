@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime.cli import SERVERS
+from kmcp_runtime.engine.cli import SERVERS
 
 ROOT = Path(__file__).parents[2]
 OWN = sorted(point.name for point in entry_points(group=SERVERS) if point.module.startswith("kmcp_"))
@@ -23,5 +23,5 @@ def test_a_server_has_an_extra_a_script_and_a_place_in_the_wheel(project: dict[s
     extras = project["project"]["optional-dependencies"]
     assert name in extras
     assert name in extras["all"][0].partition("[")[2].rstrip("]").split(",")
-    assert project["project"]["scripts"][f"kmcp-{name}"] == f"kmcp_{name}.server:main"
+    assert project["project"]["scripts"][f"kmcp-{name}"] == f"kmcp_{name}.server:SERVER.main"
     assert f"servers/kmcp_{name}" in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]

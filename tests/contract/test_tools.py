@@ -1,24 +1,25 @@
 """What every tool of every server must be, servers of other packages included: found by their entry points."""
 
+import ast
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastmcp import Client
 
-from kmcp_runtime import publish
+import kmcp_runtime
+from kmcp_runtime import Effect, RuntimeSettings, Server, ToolSpec, publish
 from kmcp_runtime.catalog import tokens_of
-from kmcp_runtime.cli import SERVERS
-from kmcp_runtime.configured import Server
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
-from kmcp_runtime.tool import Effect, ToolSpec
+from kmcp_runtime.engine.assembly import assemble
+from kmcp_runtime.engine.cli import SERVERS
 from tests.mcp import ToolCaller
 
 NUMBER_OR_BOOLEAN = re.compile(r"(?:true|false|yes|no|[+-]?\d+(?:\.\d+)?)", re.IGNORECASE)
+RUNTIME = Path(kmcp_runtime.__file__).parent
 REGISTRY = {
     "argo": {
         "argo_verify_argo_rollouts_controller_install",
@@ -308,3 +309,11 @@ async def test_read_only_mode_offers_nothing_that_changes_anything(server: Serve
 def test_the_generated_files_are_fresh() -> None:
     stale = [path for path, text in publish.generated().items() if path.read_text() != text]
     assert stale == []
+
+
+def test_the_runtime_names_no_tool_of_a_server() -> None:
+    names = re.compile("|".join(declared.name for server in servers() for declared in server.tools()))
+    for path in RUNTIME.rglob("*.py"):
+        constants = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
+        told = [text for text in constants if isinstance(text, str) and "\n" not in text and names.search(text)]
+        assert told == [], path

@@ -10,14 +10,15 @@ from typing import Protocol
 
 import pytest
 
-from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.credentials import native
 from tests.cluster.model import Cluster as Given
 from tests.controller.driving import Driver
 from tests.mcpservers import serve_mcpservers
+from tests.patience import limits
 
-PROGRAM = "import sys; from kmcp_controller.cli import controller; sys.exit(controller(sys.argv[1:]))"
+PROGRAM = "import sys; from kmcp_controller.cli.commands import controller; sys.exit(controller(sys.argv[1:]))"
 
 
 class Start(Protocol):
@@ -52,7 +53,7 @@ async def start(driver: Driver, tmp_path: Path) -> AsyncIterator[Start]:
 async def api(cluster: Given) -> AsyncIterator[KubeApi]:
     """The API server with the controller's own credentials."""
     contexts = load_contexts(str(cluster.kubeconfig))
-    found = KubeApi(contexts, contexts.named(None), Limits(), native)
+    found = KubeApi(contexts, contexts.named(None), limits(), native)
     yield found
     await found.close()
 

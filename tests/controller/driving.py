@@ -8,16 +8,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kmcp_controller import handlers
-from kmcp_controller.cluster import KINDS, Cluster
-from kmcp_controller.control import Controller, Place
-from kmcp_controller.reconcile import Options, Reconciler
-from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_controller.cluster import watches
+from kmcp_controller.cluster.client import KINDS, Cluster
+from kmcp_controller.program.controller import Controller, Place
+from kmcp_controller.reconcile.reconciler import Options, Reconciler
+from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.credentials import native
 from kmcp_runtime.kube.failures import StatusFailure
 from tests.cluster.model import Cluster as Given
 from tests.controller.manifests import PLATFORM
+from tests.patience import limits
+from tests.slowness import scaled
 from tests.waiting import until
 
 Object = dict[str, Any]
@@ -68,7 +70,7 @@ class Running:
         kubeconfig, options, place = self._given
         contexts = load_contexts(kubeconfig)
         context = contexts.named(None)
-        api = AuditedApi(contexts, context, Limits(), native)
+        api = AuditedApi(contexts, context, limits(), native)
         api.writes, api.refused = self.writes, self.refused
         cluster = Cluster(api)
         controller = Controller(cluster, options, place)
@@ -77,7 +79,7 @@ class Running:
         self.reconciler = controller.reconciler
         credentials = await native(contexts, context)
         try:
-            await handlers.run(controller, credentials, context, stop_flag=self.stop, ready_flag=self.ready)
+            await watches.run(controller, credentials, context, stop_flag=self.stop, ready_flag=self.ready)
         finally:
             await api.close()
             await _silence(asyncio.get_running_loop())
@@ -90,7 +92,7 @@ class Running:
 async def _silence(loop: asyncio.AbstractEventLoop) -> None:
     """Let connections end before their loop does; what is left of the selector then is the loop's own pipe."""
     selector = getattr(loop, "_selector", None)
-    deadline = loop.time() + 2
+    deadline = loop.time() + scaled(2)
     while selector is not None and len(selector.get_map()) > 1 and loop.time() < deadline:
         await asyncio.sleep(0.01)
 
@@ -107,7 +109,7 @@ class Driver:
         where = replace(Place(namespaces=(self.namespace,)), **place)
         running = Running(kubeconfig or str(self.given.kubeconfig), options, where)
         self._running.append(running)
-        assert await asyncio.to_thread(running.ready.wait, 60)
+        assert await asyncio.to_thread(running.ready.wait, scaled(60))
         return running
 
     async def close(self) -> None:
@@ -206,11 +208,11 @@ class Driver:
 
     async def quiet(self, running: Running, seconds: float = 1.5) -> None:
         """Until the controller has sent no write for a while."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(scaled(30)):
             while True:
                 before = len(running.writes)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(_more(running, before), seconds)
+                    await asyncio.wait_for(_more(running, before), scaled(seconds))
                 if len(running.writes) == before:
                     return
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 from zlib import crc32
 
-from kmcp_controller.catalog import LiveServer
+from kmcp_controller.catalog.live_server import LiveServer
 from kmcp_controller.status import Listing
 
 READ = {"readOnlyHint": True, "destructiveHint": False}

@@ -8,17 +8,19 @@ from typing import Any
 import httpx2
 import pytest
 
-from kmcp_controller.access import Access
-from kmcp_controller.audience import Audience
-from kmcp_controller.cluster import Cluster
-from kmcp_controller.live import Live
-from kmcp_controller.site import app
-from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_controller.catalog.audience import Audience
+from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.site import app
+from kmcp_controller.cluster.access import Access
+from kmcp_controller.cluster.client import Cluster
+from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
 from tests.controller.driving import token
 from tests.controller.listings import server
 from tests.kubernetes.making import kubeconfig
+from tests.patience import limits
 from tests.serving import served
+from tests.slowness import scaled
 
 pytestmark = pytest.mark.cluster
 RBAC = "rbac.authorization.k8s.io"
@@ -43,7 +45,7 @@ def site(api: KubeApi, namespace: str) -> Any:
 @pytest.fixture
 async def http(api: KubeApi, namespace: str) -> AsyncIterator[httpx2.AsyncClient]:
     async with served(site(api, namespace), lifespan="off") as base:
-        async with httpx2.AsyncClient(base_url=base, trust_env=False, timeout=30) as client:
+        async with httpx2.AsyncClient(base_url=base, trust_env=False, timeout=scaled(30)) as client:
             yield client
 
 
@@ -101,7 +103,7 @@ async def test_two_callers_do_not_get_one_anothers_view(http: httpx2.AsyncClient
 
 async def test_without_the_api_server_nothing_is_told(tmp_path: Path) -> None:
     contexts = load_contexts(str(kubeconfig("http://127.0.0.1:1", tmp_path)))
-    api = KubeApi(contexts, contexts.named(None), Limits())
+    api = KubeApi(contexts, contexts.named(None), limits())
     async with served(site(api, "here"), lifespan="off") as base, httpx2.AsyncClient(trust_env=False) as client:
         answer = await client.get(f"{base}/catalog.json", headers=bearing("anything"))
     await api.close()

@@ -22,8 +22,8 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
-from kmcp_controller.catalog import live_tools
-from kmcp_controller.discovery import DiscoveryError, discover
+from kmcp_controller.catalog.live_server import live_tools
+from kmcp_controller.discovery.mcp_client import DiscoveryError, discover
 from kmcp_controller.status import Listing
 from tests.controller.programs.serve import mcp_app
 

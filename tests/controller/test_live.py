@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from kmcp_controller.live import Live
-from kmcp_controller.publishing import InconsistentError, publication, read
+from kmcp_controller.catalog.configmaps import InconsistentError, publication, read
+from kmcp_controller.catalog.live_document import Live
 from tests.controller.listings import READ, listing, ready, server, tool
 
 

@@ -18,6 +18,7 @@ from fastmcp import Client
 
 from kmcp_runtime.catalog import Catalog, Effect, ServerEntry, ToolEntry, Transport, dump
 from tests.ports import free_ports
+from tests.slowness import scaled
 from tests.waiting import until
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -94,7 +95,7 @@ def running(argv: list[str], env: dict[str, str], ports: list[int], folder: Path
         finally:
             if process.poll() is None:
                 process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=scaled(30))
 
 
 @contextmanager
@@ -208,7 +209,7 @@ async def test_no_process_is_left(up: Up, number: signal.Signals) -> None:
     child = await until(lambda: answering_pid(up), what="an answer")
     assert child is not None
     up.process.send_signal(number)
-    code = up.process.wait(timeout=30)
+    code = up.process.wait(timeout=scaled(30))
     assert code == (0 if number is not signal.SIGKILL else -signal.SIGKILL), up.errors()
 
     async def gone() -> bool:
@@ -222,7 +223,7 @@ def test_a_used_port_says_so_before_anything_starts(tmp_path: Path, index: int, 
     ports = free_ports(3)
     with socket.create_server(("127.0.0.1", ports[index])):
         argv = program(tmp_path, ("present",), ports)
-        ended = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT)
+        ended = subprocess.run(argv, capture_output=True, text=True, timeout=scaled(60), check=False, env=ENVIRONMENT)
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert ended.stderr.splitlines() == [

@@ -11,17 +11,18 @@ from typing import Any
 import httpx2
 import pytest
 
-from kmcp_controller import logs
-from kmcp_controller.access import Access
-from kmcp_controller.cluster import Cluster, resource_of
-from kmcp_controller.management import exposition, health, serve
-from kmcp_controller.metrics import Metrics
+from kmcp_controller.cluster.access import Access
+from kmcp_controller.cluster.client import Cluster, resource_of
+from kmcp_controller.program.management import exposition, health, serve
+from kmcp_controller.telemetry import logs
+from kmcp_controller.telemetry.metrics import Metrics
 from kmcp_runtime.kube.api import KubeApi
 from tests.cluster.certificates import Authority
 from tests.controller.conftest import Start
 from tests.controller.driving import Driver, token
 from tests.controller.test_reconcile import IMAGE, programmed
 from tests.ports import free_ports
+from tests.slowness import scaled
 from tests.waiting import until
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -29,7 +30,7 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 async def scraped(url: str, **options: Any) -> httpx2.Response | None:
     """None while nothing listens there."""
-    async with httpx2.AsyncClient(trust_env=False, verify=options.pop("verify", True), timeout=30) as http:
+    async with httpx2.AsyncClient(trust_env=False, verify=options.pop("verify", True), timeout=scaled(30)) as http:
         try:
             return await http.get(url, **options)
         except httpx2.ConnectError:

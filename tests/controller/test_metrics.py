@@ -1,7 +1,7 @@
 """The controller's metrics: every name of the contract, and the state of servers taken from the live catalog."""
 
-from kmcp_controller.live import Live
-from kmcp_controller.metrics import Metrics
+from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.telemetry.metrics import Metrics
 from kmcp_runtime.catalog import Drift
 from tests.controller.listings import ready, server, tool
 

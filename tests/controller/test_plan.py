@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kmcp_controller.cli import plan
+from kmcp_controller.cli.commands import plan
 from tests.controller.driving import Driver
 from tests.controller.manifests import manifest, prometheus
 from tests.controller.test_reconcile import IMAGE

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kmcp_controller.cli import preflight
+from kmcp_controller.cli.commands import preflight
 from tests.controller.driving import Driver
 from tests.controller.test_reconcile import IMAGE
 from tests.controller.test_reconcile_ownership import PODS, deployment

@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from kmcp_controller.catalog import LiveServer
-from kmcp_controller.cluster import Cluster
-from kmcp_controller.live import Live
-from kmcp_controller.metrics import Metrics
-from kmcp_controller.publisher import Pins, Publisher
-from kmcp_controller.publishing import LABEL, InconsistentError
-from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_controller.catalog.configmaps import LABEL, InconsistentError
+from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.live_server import LiveServer
+from kmcp_controller.catalog.publisher import Pins, Publisher
+from kmcp_controller.cluster.client import Cluster
+from kmcp_controller.telemetry.metrics import Metrics
+from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
 from tests.cluster.model import Cluster as Given
 from tests.controller.listings import server, tool
+from tests.patience import limits
 from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.cluster
 @pytest.fixture
 async def kube(cluster: Given) -> AsyncIterator[Cluster]:
     contexts = load_contexts(str(cluster.kubeconfig))
-    api = KubeApi(contexts, contexts.named(None), Limits())
+    api = KubeApi(contexts, contexts.named(None), limits())
     yield Cluster(api)
     await api.close()
 

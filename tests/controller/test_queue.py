@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from kmcp_controller.queue import Queue, Urgency
-from kmcp_controller.store import Key
+from kmcp_controller.cluster.queue import Queue, Urgency
+from kmcp_controller.cluster.store import Key
 from tests.waiting import until
 
 A, B, C = ("tools", "a"), ("tools", "b"), ("tools", "c")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.credentials import Credentials, native
 
@@ -39,5 +39,5 @@ async def test_a_plugin_is_refused_with_the_reason(tmp_path: Path) -> None:
 
 
 def test_the_controller_needs_no_kubernetes_package() -> None:
-    program = "import sys; sys.modules['kubernetes'] = None; import kmcp_controller.incluster"
+    program = "import sys; sys.modules['kubernetes'] = None; import kmcp_controller.program.run"
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kmcp_controller.cluster import LABEL, MANAGER
+from kmcp_controller.cluster.client import LABEL, MANAGER
 from tests.controller.driving import Driver
 from tests.controller.test_reconcile import IMAGE, container, programmed
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from kmcp_controller.cluster import KINDS
+from kmcp_controller.cluster.client import KINDS
 from tests.controller.conftest import Start
 from tests.controller.driving import Driver, condition
 from tests.controller.test_reconcile import IMAGE, OWNED, programmed
+from tests.slowness import scaled
 from tests.waiting import until
 
 
@@ -91,13 +92,13 @@ async def killed_on_and_on(driver: Driver, kinds: set[str]) -> list[str]:
 async def next_write(driver: Driver, process: asyncio.subprocess.Process, kinds: set[str]) -> str:
     """Empty when none comes though everything is as it should be; until then it may take its time."""
     assert process.stdout
-    async with asyncio.timeout(DEADLINE_SECONDS):
+    async with asyncio.timeout(scaled(DEADLINE_SECONDS)):
         line = await process.stdout.readline()
         if line != b"ready\n":
             return line.decode().strip()
         reading = asyncio.ensure_future(process.stdout.readline())
         while True:
-            done, _ = await asyncio.wait([reading], timeout=CONTENT_SECONDS)
+            done, _ = await asyncio.wait([reading], timeout=scaled(CONTENT_SECONDS))
             if done:
                 return reading.result().decode().strip()
             if await complete(driver, kinds):

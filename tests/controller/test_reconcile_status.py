@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from kmcp_controller.cluster import Cluster
-from kmcp_controller.rollout import rollout
+from kmcp_controller.cluster.client import Cluster
+from kmcp_controller.cluster.store import Store
+from kmcp_controller.reconcile.rollout import rollout
+from kmcp_controller.reconcile.status_writer import StatusWriter
 from kmcp_controller.status import Observed, unready
-from kmcp_controller.store import Store
-from kmcp_controller.writing import StatusWriter
 from tests.controller.driving import Driver, condition
 from tests.controller.test_reconcile import IMAGE
 

@@ -7,8 +7,7 @@ import pytest
 from fastmcp import Client
 
 from kmcp_controller import status
-from kmcp_controller.narrowing import narrowed
-from kmcp_controller.reference import (
+from kmcp_controller.discovery.pins import (
     entry_name,
     first_sight,
     pin_mode,
@@ -17,14 +16,15 @@ from kmcp_controller.reference import (
     wants_first_sight,
 )
 from kmcp_controller.spec import MCPServer, parse
+from kmcp_controller.spec.catalog_entry import narrowed
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime import publish
 from kmcp_runtime.catalog import Catalog, Drift, Effect, ServerEntry, ToolEntry, Transport
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime.engine.assembly import assemble
 from tests.controller.listings import DESTROY, READ, listing, tool
 from tests.controller.manifests import PLATFORM, manifest, prometheus
+from tests.patience import patient
 
 
 def entry_of(raw: dict[str, Any], **changes: Any) -> ToolEntry:
@@ -176,7 +176,7 @@ def test_what_was_seen_first_is_the_reference_only_where_it_is_asked_for() -> No
 
 async def offered(read_only: bool, tools: str | None = None) -> list[dict[str, Any]]:
     """What the Kubernetes server really lists."""
-    runtime = RuntimeSettings(approval="off", read_only=read_only, **({"tools": tools} if tools else {}))
+    runtime = patient(approval="off", read_only=read_only, **({"tools": tools} if tools else {}))
     async with Client(assemble(SERVER, KubernetesSettings(), runtime)) as client:
         return [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in await client.list_tools()]
 

@@ -8,19 +8,20 @@ from typing import Any
 
 import pytest
 
-from kmcp_controller.reconcile import Options
+from kmcp_controller.reconcile.reconciler import Options
 from kmcp_controller.spec import Platform
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime import Rule
 from kmcp_runtime.catalog import union
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.publish import entry
-from kmcp_runtime.tool import Rule
 from tests.controller.driving import OPTIONS, Driver
 from tests.controller.test_reconcile import programmed
 from tests.kubernetes.scenarios import filled, scenario_of
 from tests.mcp import ToolCaller
 from tests.rights import acting, complaints, granted, kubeconfig, names_only, without
+from tests.slowness import scaled
 from tests.waiting import until
 
 IMAGE = {"image": "localhost/kmcp/kmcp-kubernetes:1", "replicas": 0}
@@ -60,7 +61,7 @@ async def test_derived_role_is_enough_and_needed(driver: Driver, api: KubeApi, t
     derived = await driver.get("Role")
     assert derived
     assert derived["rules"] == policy(union(needs))  # hence nothing that no tool needs
-    settings = KubernetesSettings(kubeconfig=str(driver.given.kubeconfig))
+    settings = KubernetesSettings(kubeconfig=str(driver.given.kubeconfig), kube_timeout=scaled(30))
     async with acting(api, SERVER, settings, driver.namespace, "time", tmp_path) as caller:
 
         async def said() -> str:
@@ -105,7 +106,7 @@ HELD = (
 
 @pytest.mark.cluster
 async def test_more_than_grantable_is_refused(driver: Driver, api: KubeApi, tmp_path: Path) -> None:
-    settings = KubernetesSettings(kubeconfig=str(driver.given.kubeconfig))
+    settings = KubernetesSettings(kubeconfig=str(driver.given.kubeconfig), kube_timeout=scaled(30))
     async with granted(api, driver.namespace, HELD) as account:
         own = await kubeconfig(api, settings, driver.namespace, account, tmp_path)
         await driver.start(options(), str(own))

@@ -12,9 +12,9 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
-from kmcp_controller.catalog import LiveServer
-from kmcp_controller.live import Live
-from kmcp_controller.site import app
+from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.live_server import LiveServer
+from kmcp_controller.catalog.site import app
 from kmcp_runtime.catalog import EnvEntry, ServerEntry, Transport
 from tests.controller.listings import DESTROY, listing, ready, server, tool
 from tests.serving import served

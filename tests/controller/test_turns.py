@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kmcp_controller.rollout import under_way
+from kmcp_controller.reconcile.rollout import under_way
 from kmcp_controller.spec import Platform
 from tests.controller.driving import OPTIONS, Driver, condition
 from tests.controller.test_reconcile import container

@@ -11,20 +11,20 @@ from typing import Any
 import httpx2
 import pytest
 
-from kmcp_controller.crd import definition as our_definition
+from kmcp_controller.spec.crd import definition as our_definition
 from kmcp_runtime.kube.api import KubeApi
 from tests.applying import apply
 from tests.chart.rendering import VALUES, Chart, of_kind
 from tests.chart.test_crd import create
+from tests.cluster.control_plane import ControlPlane, control_plane
 from tests.cluster.model import Cluster
 from tests.cluster.namespaces import Namespaces
-from tests.cluster.plane import Plane, plane
 from tests.controller import test_reconcile, test_reconcile_ownership, test_roles
 from tests.controller.away import wire
 from tests.controller.conftest import Start
 from tests.controller.driving import Driver
 from tests.controller.test_reconcile import IMAGE, programmed
-from tests.mcpservers import served
+from tests.mcpservers import wait_for_mcpservers
 from tests.ports import free_ports
 from tests.waiting import until
 
@@ -34,13 +34,13 @@ test_roles_follow_the_annotation = test_roles.test_bound_role_is_what_the_tools_
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
-    with plane(tmp_path_factory.mktemp("plane")) as found:
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with control_plane(tmp_path_factory.mktemp("plane")) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def cluster(own: Plane) -> Cluster:
+def cluster(own: ControlPlane) -> Cluster:
     return own.cluster
 
 
@@ -54,7 +54,7 @@ def _namespaces(cluster: Cluster) -> Iterator[Namespaces]:
 async def definition(api: KubeApi) -> None:
     """Upstream's."""
     await apply(api, upstream())
-    await served(api)
+    await wait_for_mcpservers(api)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ async def test_every_sample_is_valid(definition: None, api: KubeApi, namespace: 
 
 @pytest.mark.cluster
 @pytest.mark.timeout(400)
-async def test_api_server_restart(driver: Driver, start: Start, own: Plane, tmp_path: Path) -> None:
+async def test_api_server_restart(driver: Driver, start: Start, own: ControlPlane, tmp_path: Path) -> None:
     """Away for more than a minute with a deletion inside, and new: it cannot say what happened meanwhile."""
     (port,) = free_ports(1)
     async with wire(driver.given.kubeconfig, tmp_path) as line:

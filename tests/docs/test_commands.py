@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.slowness import scaled
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -13,7 +15,7 @@ def image(engine: str, *given: str) -> "subprocess.CompletedProcess[str]":
     command = ["make", "--no-print-directory", "image", f"ENGINE={engine}", *given]
     # These tests may have been started by make, which hands its own variables on.
     clean = {name: value for name, value in os.environ.items() if name not in ("ARGS", "MAKEFLAGS", "MFLAGS")}
-    return subprocess.run(command, check=False, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, check=False, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=scaled(60))
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube.api import KubeApi
 from tests.applying import apply
 from tests.chart.rendering import CHART, Chart
 from tests.cluster import suite_images
 from tests.cluster.model import Cluster
-from tests.waiting import listening, until
+from tests.waiting import until, wait_for_listener
 
 Object = dict[str, Any]
 PATIENCE = 180.0
@@ -121,7 +121,7 @@ class Release:
         """Of a server's Service, once this machine gets through to it."""
         spec = (await self.get("v1/services", name))["spec"]
         host, port = spec["clusterIP"], spec["ports"][0]["port"]
-        await listening(host, port)
+        await wait_for_listener(host, port)
         return f"http://{host}:{port}/mcp"
 
     async def pods(self, name: str) -> list[Object]:

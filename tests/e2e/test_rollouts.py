@@ -8,6 +8,7 @@ import pytest
 from fastmcp import Client
 
 from tests.e2e.release import IMAGE, PATIENCE, Release
+from tests.slowness import scaled
 from tests.waiting import until
 
 pytestmark = [pytest.mark.pods, pytest.mark.timeout(900)]
@@ -35,7 +36,7 @@ class Caller:
             try:
                 async with Client(self.url, mode=self.mode) as client:
                     while not stop.is_set():
-                        async with asyncio.timeout(LONGEST):
+                        async with asyncio.timeout(scaled(LONGEST)):
                             await _called(client)
                         self.done, failures = self.done + 1, self.retried
                         await asyncio.sleep(0.02)

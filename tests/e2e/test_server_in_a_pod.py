@@ -9,7 +9,7 @@ from kmcp_runtime.kube.api import KubeApi
 from tests.e2e.conftest import Images
 from tests.kubernetes.making import make, pod_when
 from tests.mcp import ToolCaller
-from tests.waiting import listening
+from tests.waiting import wait_for_listener
 
 pytestmark = [pytest.mark.pods, pytest.mark.timeout(600)]
 ARGUMENTS = ["--host", "0.0.0.0", "--port", "8083", "--allow-unauthenticated", "--read-only"]
@@ -53,7 +53,7 @@ async def test_the_image_serves_the_cluster_that_it_runs_in(images: Images, api:
     }
     address = (await make(api, f"{core}/services", service))["spec"]["clusterIP"]
     await pod_when(api, namespace, "kmcp", _ready, "readiness")
-    await listening(address, 3000)
+    await wait_for_listener(address, 3000)
     async with Client(f"http://{address}:3000/mcp") as client:
         caller = ToolCaller(client)
         pods = await caller.ok("k8s_get_resources", resource_type="pods", output="names")

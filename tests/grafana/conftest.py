@@ -11,11 +11,11 @@ from starlette.types import Receive, Scope, Send
 
 from kmcp_grafana.server import SERVER
 from kmcp_grafana.settings import GrafanaSettings
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime.engine.assembly import assemble
 from tests.grafana.standin import StandIn
 from tests.grafana.world import World, populated
 from tests.mcp import ToolCaller
+from tests.patience import patient
 from tests.serving import served
 
 OLDER = "11.6.0"
@@ -67,7 +67,7 @@ async def connected(address: str, runtime: dict[str, Any] | None = None, **setti
     """A client of the server, as the administrator unless told otherwise; destruction needs no approval here."""
     identity = {"grafana_username": "admin", "grafana_password": SecretStr("admin-password")}
     given = GrafanaSettings(grafana_url=address, **{**identity, **settings})
-    async with Client(assemble(SERVER, given, RuntimeSettings(**{"approval": "off", **(runtime or {})}))) as client:
+    async with Client(assemble(SERVER, given, patient(**{"approval": "off", **(runtime or {})}))) as client:
         yield ToolCaller(client)
 
 

@@ -148,6 +148,17 @@ async def test_a_silence_that_would_not_work_is_refused(
     assert grafana.wrote() == []
 
 
+@pytest.mark.parametrize(
+    ("matcher", "why"),
+    [('alertname=~".*"', "must not match the empty string"), ('alertname=~"("', "error parsing regexp")],
+)
+async def test_a_silence_that_grafana_refuses_is_explained(
+    matcher: str, why: str, tools: ToolCaller, world: World
+) -> None:
+    error = await tools.fails(STATE, action="create_silence", matchers=[matcher], end="now+1h", comment="x")
+    assert (error["code"], why in error["message"]) == ("bad_argument", True)
+
+
 async def test_a_silence_is_rehearsed(tools: ToolCaller, grafana: StandIn, world: World) -> None:
     for arguments in (
         {"action": "create_silence", "matchers": ["a=b"], "end": "now+1h", "comment": "x"},

@@ -4,36 +4,15 @@ from typing import Any
 
 import pytest
 
-from kmcp_grafana import (
-    alerting,
-    annotations,
-    dashboard_actions,
-    datasources,
-    folders,
-    miscellany,
-    organisations,
-    states,
-    teams,
-    users,
-)
-from kmcp_grafana.table import Action, Table
+from kmcp_grafana.actions.table import Action, Table, table_of
+from kmcp_grafana.server import SERVER
 from tests.grafana.every_action import DASHBOARD, ORG, SOURCE, Case
 from tests.grafana.standin import StandIn
 from tests.grafana.test_every_action import CASES, NINE
 from tests.grafana.world import World
 from tests.mcp import ToolCaller
 
-TABLES: dict[str, Table] = {
-    "grafana_org_management": organisations.TABLE,
-    "grafana_team_management": teams.TABLE,
-    "grafana_alert_management": alerting.TABLE,
-    "grafana_annotation_management": annotations.TABLE,
-    "grafana_misc_management": miscellany.TABLE,
-    "grafana_dashboard_management": dashboard_actions.TABLE,
-    "grafana_folder_management": folders.TABLE,
-    "grafana_datasource_management": datasources.TABLE,
-    "grafana_user_management": users.TABLE,
-}
+TABLES: dict[str, Table] = {name: table_of(tool.function) for name, tool in NINE.items()}
 
 
 def action_of(case: Case) -> Action:
@@ -64,7 +43,7 @@ async def test_what_an_action_needs_is_named_when_it_is_missing(
     assert error["code"] == "bad_argument"
     for name in [name for name in (*action.needs, *action.either) if name != "limit"]:
         assert name in error["message"]
-    assert action.told() in error["hint"]
+    assert action.usage() in error["hint"]
     assert grafana.accepted == []
 
 
@@ -122,11 +101,11 @@ async def test_an_identifier_of_another_action_is_told_apart(
             {"action": "create_user", "spec": {"password": "long-enough"}},
             "create_user needs login or email",
         ),
-        ("grafana_annotation_management", {"action": "get", "start": "yesterday"}, "'yesterday' is no time"),
+        ("grafana_annotation_management", {"action": "get", "start": "yesterday"}, "'yesterday' is not a valid time"),
         (
             "grafana_annotation_management",
             {"action": "create", "spec": {"text": "x", "time": "soon"}},
-            "spec.time: 'soon' is no time",
+            "spec.time: 'soon' is not a valid time",
         ),
         (
             SOURCE,
@@ -179,7 +158,8 @@ async def test_what_cannot_be_meant_is_refused(
 
 
 def test_the_extra_table_takes_what_its_tool_has() -> None:
-    taken = {name for action in states.TABLE.actions.values() for name in action.takes}
+    state = next(tool for tool in SERVER.tools() if tool.name == "grafana_alert_state")
+    taken = {name for action in table_of(state.function).actions.values() for name in action.takes}
     assert taken == {"state", "folder_uid", "matchers", "silence_id", "end", "comment", "limit"}
 
 

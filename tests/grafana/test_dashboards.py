@@ -52,15 +52,24 @@ async def test_only_what_the_operations_name_changes(
 @pytest.mark.parametrize(
     ("step", "told"),
     [
-        ({"op": "replace", "path": "/panel/0", "value": 1}, "the model has no 'panel': did you mean panels"),
-        ({"op": "replace", "path": "/panels/7/title", "value": 1}, "operations[0]: /panels has 2 items, no '7'"),
+        (
+            {"op": "replace", "path": "/panel/0", "value": 1},
+            "(replace /panel/0): the document has no 'panel': did you mean panels",
+        ),
+        (
+            {"op": "replace", "path": "/panels/7/title", "value": 1},
+            "operations[0] (replace /panels/7/title): /panels has 2 items, and no '7'",
+        ),
         ({"op": "replace", "path": "/panels/x", "value": 1}, "no 'x'"),
-        ({"op": "remove", "path": "/title/x"}, "/title is a text, which has no 'x'"),
-        ({"op": "remove", "path": ""}, "the whole model cannot be taken away"),
+        ({"op": "remove", "path": "/title/x"}, "/title is \"Web overview\", which has no 'x'"),
+        ({"op": "remove", "path": ""}, "the whole document cannot be removed"),
         ({"op": "add", "path": "/tags/0"}, "add needs a value"),
         ({"op": "move", "path": "/x"}, "move needs from"),
-        ({"op": "test", "path": "/title", "value": "Other"}, "test of /title failed: it is 'Web overview'"),
-        ({"op": "replace", "path": "", "value": 3}, "they leave no model"),
+        (
+            {"op": "test", "path": "/title", "value": "Other"},
+            'operations[0] (test /title): the value is "Web overview"',
+        ),
+        ({"op": "replace", "path": "", "value": 3}, "what they leave is not a model"),
         ({"op": "replace", "path": "title", "value": 3}, "spec.operations.0.path is wrong"),
         ({"op": "replace", "path": "/title", "vaule": 3}, "unknown field 'operations.0.vaule'"),
     ],
@@ -180,7 +189,25 @@ async def test_a_part_is_read_by_either_kind_of_path(path: str, value: Any, tool
 
 async def test_a_path_that_is_none_is_refused(tools: ToolCaller, world: World) -> None:
     error = await tools.fails(DASHBOARD, action="get", uid="web", path="$.panels[?(@.id==1)]")
-    assert "is no path" in error["message"]
+    assert "is not a path" in error["message"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/panels/*/id", "/panels/00", "$.panels[00]", "$.panels[٠]", "/panels/-", "$.title[*]"]
+)
+async def test_a_path_is_as_strict_as_its_standard(path: str, tools: ToolCaller, world: World) -> None:
+    error = await tools.fails(DASHBOARD, action="get", uid="web", path=path)
+    assert error["code"] == "bad_argument"
+
+
+async def test_true_is_not_one(tools: ToolCaller, grafana: StandIn, world: World) -> None:
+    """A change of `true` to `1` is one: Grafana's model knows both."""
+    world.main.dashboards["web"].spec = {**MODEL, "editable": True}
+    wrong = operations({"op": "test", "path": "/editable", "value": 1})
+    assert (await tools.fails(DASHBOARD, action="update", uid="web", spec=wrong))["code"] == "bad_argument"
+    change = operations({"op": "replace", "path": "/editable", "value": 1})
+    assert (await tools.ok(DASHBOARD, action="update", uid="web", spec=change))["changed"] is True
+    assert world.main.dashboards["web"].spec["editable"] is not True
 
 
 async def test_a_huge_dashboard_answers_within_the_budget(tools: ToolCaller, grafana: StandIn, world: World) -> None:
@@ -280,3 +307,24 @@ async def test_another_organisation_has_a_namespace_of_its_own(address: str, gra
         assert [found.spec["title"] for found in second.dashboards.values()] == ["Of the second"]
         link = await caller.ok("grafana_generate_deeplink", target="dashboard", uid=made["item"]["uid"])
         assert "orgId=2" in link["url"]
+
+
+@VERSIONS
+async def test_a_folder_cannot_be_put_into_itself(
+    older: bool, tools: ToolCaller, grafana: StandIn, world: World
+) -> None:
+    for parent in ("ops", "inner"):
+        error = await tools.fails(FOLDER, action="update", uid="ops", spec={"parentUid": parent})
+        assert (error["code"], "Circular reference" in error["message"]) == ("bad_argument", True)
+    assert world.main.folders["ops"].parent == ""
+
+
+@VERSIONS
+@pytest.mark.parametrize(("uid", "why"), [("a b/c", "illegal characters"), ("x" * 41, "too long, max 40")])
+async def test_a_uid_that_grafana_refuses_is_explained(
+    uid: str, why: str, older: bool, tools: ToolCaller, grafana: StandIn, world: World
+) -> None:
+    for tool, spec in ((DASHBOARD, {"dashboard": {"title": "x", "uid": uid}}), (FOLDER, {"title": "x", "uid": uid})):
+        error = await tools.fails(tool, action="create", spec=spec)
+        assert (error["code"], why in error["message"]) == ("bad_argument", True)
+    assert grafana.wrote() == []

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from kmcp_grafana.server import SERVER
-from kmcp_runtime.tool import Effect
+from kmcp_runtime import Effect
 from tests.grafana.conftest import connected
 from tests.grafana.every_action import Case, cases
 from tests.grafana.standin import StandIn

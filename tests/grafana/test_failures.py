@@ -129,7 +129,7 @@ async def test_a_provisioned_dashboard_is_left_alone(
 
 
 async def test_a_manager_that_allows_edits_is_no_obstacle(tools: ToolCaller, world: World) -> None:
-    from kmcp_grafana import objects
+    from kmcp_grafana.client import objects
 
     thing = {"metadata": {"name": "x", "annotations": {"grafana.app/managedBy": "repo"}}}
     with pytest.raises(Exception, match="managed by a Git repository"):
@@ -239,9 +239,9 @@ async def test_a_folder_with_alert_rules_is_deleted_only_when_told(tools: ToolCa
 
 
 async def test_readiness_says_what_is_absent(address: str, grafana: StandIn) -> None:
-    from kmcp_grafana.client import open_backend
+    from kmcp_grafana.client.backend import open_backend
     from kmcp_grafana.settings import GrafanaSettings
-    from kmcp_runtime.errors import ToolFailure
+    from kmcp_runtime import ToolFailure
 
     async def trouble(**settings: object) -> ToolFailure:
         async with open_backend(GrafanaSettings.model_validate(settings)) as backend:

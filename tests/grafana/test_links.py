@@ -60,7 +60,7 @@ async def test_a_link_to_explore_holds_the_query(tools: ToolCaller) -> None:
         ({"target": "dashboard"}, "target=dashboard needs uid"),
         ({"target": "panel", "uid": "web"}, "target=panel needs panel_id"),
         ({"target": "explore", "query": "up"}, "target=explore needs datasource"),
-        ({"target": "dashboard", "uid": "web", "start": "lately"}, "'lately' is no time"),
+        ({"target": "dashboard", "uid": "web", "start": "lately"}, "'lately' is not a valid time"),
         ({"target": "dashbord", "uid": "web"}, "did you mean dashboard"),
     ],
 )

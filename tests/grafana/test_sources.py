@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.grafana.conftest import connected
+from tests.grafana.conftest import as_service_account, connected
 from tests.grafana.every_action import SOURCE
 from tests.grafana.standin import StandIn
+from tests.grafana.standin.identity import EDITOR_TOKEN, VIEWER_TOKEN
 from tests.grafana.world import SECRET, World
 from tests.mcp import ToolCaller
 
@@ -104,6 +105,23 @@ async def test_what_the_data_source_says_against_a_query_reaches_the_caller(tool
         assert "1:8: parse error" in error["message"]
 
 
+@pytest.mark.parametrize("token", [VIEWER_TOKEN, EDITOR_TOKEN], ids=["viewer", "editor"])
+async def test_who_may_not_read_data_sources_can_query_them(
+    token: str, address: str, grafana: StandIn, world: World
+) -> None:
+    async with connected(address, **as_service_account(token)) as caller:
+        assert (await caller.ok(QUERY, query="up"))["datasource"] == "Prometheus", "the default one"
+        assert (await caller.ok(QUERY, query="up", datasource="prom"))["returned"] == 3
+        assert (await caller.ok(QUERY, query='{app="web"}', datasource="Loki", limit=3))["datasource_type"] == "loki"
+        assert (await caller.ok(SOURCE, action="query", uid="prom", spec={"expr": "up"}))["returned"] == 3
+        listed = await caller.ok(SOURCE, action="list")
+        assert [row["uid"] for row in listed["items"]] == ["sql", "loki", "prom"]
+        assert "did you mean prom" in (await caller.fails(QUERY, query="up", datasource="promm"))["message"]
+        assert "did you mean prom" in (await caller.fails(SOURCE, action="query", uid="promm", spec={}))["message"]
+        error = await caller.fails(SOURCE, action="get", uid="prom")
+    assert (error["code"], "datasources:read" in error["hint"]) == ("forbidden", True)
+
+
 async def test_other_plugins_are_queried_in_their_own_fields(tools: ToolCaller, world: World) -> None:
     rows = await tools.ok(SOURCE, action="query", uid="sql", spec={"rawSql": "select 1", "format": "table"})
     assert rows["items"] == [{"id": 1, "who": "a"}, {"id": 2, "who": "b"}]
@@ -146,7 +164,7 @@ async def test_a_language_that_can_write_is_not_spoken_in_read_only_mode(
     ],
 )
 def test_frames_become_rows(frame: dict[str, Any], items: list[Any]) -> None:
-    from kmcp_grafana import queries
+    from kmcp_grafana.datasources import queries
 
     found = queries.rows_of([queries._frame(frame)])
     assert found == items or (items == [] and found == [])

@@ -12,11 +12,12 @@ import pytest
 from fastmcp import Client
 
 from kmcp_helm.server import SERVER
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.helm.settings import HelmSettings
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
+from tests.patience import patient
+from tests.slowness import scaled
 
 CHARTS = Path(__file__).parent / "charts"
 
@@ -50,11 +51,13 @@ def cli(cluster: Cluster, helm: Path, tmp_path: Path) -> Cli:
 
 @pytest.fixture
 def settings(cluster: Cluster, helm: Path) -> HelmSettings:
-    return HelmSettings(kubeconfig=str(cluster.kubeconfig), helm=str(helm), chart_directory=str(CHARTS))
+    return HelmSettings(
+        kubeconfig=str(cluster.kubeconfig), kube_timeout=scaled(30), helm=str(helm), chart_directory=str(CHARTS)
+    )
 
 
 @pytest.fixture
 async def tools(settings: HelmSettings) -> AsyncIterator[ToolCaller]:
     """The server as the cluster's administrator; destruction needs no approval here."""
-    async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+    async with Client(assemble(SERVER, settings, patient(approval="off"))) as client:
         yield ToolCaller(client)

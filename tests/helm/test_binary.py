@@ -12,12 +12,13 @@ import yaml
 from fastmcp import Client
 
 from kmcp_helm.server import SERVER
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.helm.settings import HelmSettings
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
 from tests.helm.conftest import CHARTS
 from tests.mcp import ToolCaller
+from tests.patience import patient
+from tests.slowness import scaled
 
 RECORDER = """#!{python}
 import json, os, pathlib, sys
@@ -52,8 +53,14 @@ class Recorder:
 
 @asynccontextmanager
 async def caller(cluster: Cluster, program: Path, **settings: str) -> AsyncIterator[ToolCaller]:
-    given = HelmSettings(kubeconfig=str(cluster.kubeconfig), helm=str(program), chart_directory=str(CHARTS), **settings)
-    async with Client(assemble(SERVER, given, RuntimeSettings(approval="off"))) as client:
+    given = HelmSettings(
+        kubeconfig=str(cluster.kubeconfig),
+        kube_timeout=scaled(30),
+        helm=str(program),
+        chart_directory=str(CHARTS),
+        **settings,
+    )
+    async with Client(assemble(SERVER, given, patient(approval="off"))) as client:
         yield ToolCaller(client)
 
 

@@ -9,9 +9,9 @@ import yaml
 from fastmcp import Client
 
 from kmcp_helm.server import SERVER
+from kmcp_runtime import redact
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.helm.settings import HelmSettings
-from kmcp_runtime.output import redact
-from kmcp_runtime.server import assemble
 from tests.helm.conftest import CHARTS, Cli
 from tests.mcp import ToolCaller
 

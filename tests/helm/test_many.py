@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from kmcp_helm.server import SERVER
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.helm.settings import HelmSettings
-from kmcp_runtime.server import assemble
 from tests.helm.storing import named
 from tests.kubernetes.making import kubeconfig
 from tests.mcp import ToolCaller

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from kmcp_runtime import redact
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.output import redact
 from tests.cluster.model import Cluster
 from tests.helm.conftest import CHARTS, Cli
 from tests.mcp import ToolCaller

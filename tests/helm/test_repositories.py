@@ -10,12 +10,12 @@ import yaml
 from fastmcp import Client
 
 from kmcp_helm.server import SERVER
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.helm.settings import HelmSettings
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.helm.conftest import Cli
 from tests.helm.serving import package, registry, repository
 from tests.mcp import ToolCaller
+from tests.patience import patient
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def cli(helm: Path, tmp_path: Path) -> Cli:
 @asynccontextmanager
 async def serving(helm: Path, **settings: Any) -> AsyncIterator[ToolCaller]:
     given = HelmSettings(helm=str(helm), kubeconfig="/no/cluster", **settings)
-    async with Client(assemble(SERVER, given, RuntimeSettings(approval="off"))) as client:
+    async with Client(assemble(SERVER, given, patient(approval="off"))) as client:
         yield ToolCaller(client)
 
 

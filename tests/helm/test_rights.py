@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from kmcp_helm.server import SERVER
+from kmcp_runtime import Rule, ToolSpec
 from kmcp_runtime.helm.settings import HelmSettings
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.tool import Rule, ToolSpec
 from tests.cluster.model import Cluster
 from tests.helm.conftest import CHARTS, Cli
 from tests.mcp import ToolCaller
 from tests.rights import complaints, each_tool, each_verb, holding, names_only, without
+from tests.slowness import whole
 from tests.waiting import until
 
 pytestmark = [pytest.mark.pods, pytest.mark.timeout(300)]
@@ -38,7 +39,7 @@ class Stage:
 
     def calls(self, release: str) -> list[dict[str, Any]]:
         about = {"name": release, "namespace": self.namespace}
-        upgrade = {**about, "chart": "web", "install": True, "timeout_seconds": 60}
+        upgrade = {**about, "chart": "web", "install": True, "timeout_seconds": whole(60)}
         found: dict[str, list[dict[str, Any]]] = {
             "helm_list_releases": [{"namespace": self.namespace}],
             "helm_upgrade": [{**upgrade, "values": self.larger}, {**upgrade, "values": self.smaller}],

@@ -4,12 +4,12 @@ import pytest
 from fastmcp import Client
 
 from kmcp_helm.server import SERVER
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.helm.settings import HelmSettings
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.helm.conftest import CHARTS, Cli
 from tests.mcp import ToolCaller
+from tests.patience import patient
 
 pytestmark = pytest.mark.cluster
 
@@ -81,7 +81,7 @@ async def test_nothing_is_uninstalled_without_a_yes(
     settings: HelmSettings, api: KubeApi, namespace: str, release: str
 ) -> None:
     about = {"name": release, "namespace": namespace}
-    async with Client(assemble(SERVER, settings, RuntimeSettings())) as client:
+    async with Client(assemble(SERVER, settings, patient())) as client:
         caller = ToolCaller(client)
         refused = await caller.fails("helm_uninstall", **about)
         assert refused["code"] == "approval_required"

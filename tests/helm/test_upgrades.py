@@ -10,14 +10,14 @@ import yaml
 from fastmcp import Client
 
 from kmcp_helm.server import SERVER
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.helm.settings import HelmSettings
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
 from tests.helm.conftest import CHARTS, Cli
 from tests.helm.storing import restate
 from tests.mcp import ToolCaller
+from tests.patience import patient
 
 pytestmark = pytest.mark.cluster
 BARE = str(CHARTS / "bare")
@@ -239,7 +239,7 @@ async def test_a_wait_that_ends_too_soon(tools: ToolCaller, cli: Cli, namespace:
         await tools.ok("helm_upgrade", **about, install=True)
     more = {"values": {"replicas": 1}, "timeout_seconds": 8}
     # On a busy machine the Deployment's controller may be late itself.
-    unready = "0 of 1 pods ready|its controller has not seen it yet"
+    unready = "0 of 1 (new|updated) replicas|the controller has not yet seen the latest change"
     late, error = await asyncio.gather(
         tools.ok("helm_upgrade", **plain, **more, wait=True), tools.fails("helm_upgrade", **atomic, **more, atomic=True)
     )
@@ -265,7 +265,7 @@ async def test_progress_is_told_while_it_waits(
 
     values = {"replicas": 2, "image": cluster.image, "command": ["sleep", "3600"]}
     arguments = {"name": "web", "namespace": namespace, "chart": "web", "values": values, "install": True, "wait": True}
-    async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off")), progress_handler=note) as client:
+    async with Client(assemble(SERVER, settings, patient(approval="off")), progress_handler=note) as client:
         answer = await client.call_tool("helm_upgrade", arguments)
     assert isinstance(answer.content[0], mcp_types.TextContent)
     assert (answer.structured_content or {})["status"] == "deployed"

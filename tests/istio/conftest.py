@@ -8,14 +8,15 @@ from fastmcp import Client
 
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.applying import connected
 from tests.cluster.model import Cluster
 from tests.istio.definitions import serve_mesh_kinds
 from tests.istio.images import program_image
 from tests.mcp import ToolCaller
+from tests.patience import patient
+from tests.slowness import scaled
 
 
 @pytest.fixture(scope="session")
@@ -34,13 +35,13 @@ async def admin(cluster: Cluster) -> AsyncIterator[KubeApi]:
 
 @pytest.fixture
 def settings(cluster: Cluster, mesh_kinds: None) -> IstioSettings:
-    return IstioSettings(kubeconfig=str(cluster.kubeconfig))
+    return IstioSettings(kubeconfig=str(cluster.kubeconfig), kube_timeout=scaled(30))
 
 
 @pytest.fixture
 async def tools(settings: IstioSettings) -> AsyncIterator[ToolCaller]:
     """The server as the cluster's administrator; destruction needs no approval here."""
-    async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+    async with Client(assemble(SERVER, settings, patient(approval="off"))) as client:
         yield ToolCaller(client)
 
 

@@ -20,7 +20,7 @@ _APPLY = "application/apply-patch+yaml"
 
 def module(name: str) -> Path:
     """The files of a module that the real istiod is built of."""
-    return binaries.source(binaries.LATER["istio"], name)
+    return binaries.source(binaries.BACKENDS["istio"], name)
 
 
 async def serve_mesh_kinds(api: KubeApi) -> None:

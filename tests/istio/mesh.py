@@ -17,13 +17,14 @@ from fastmcp import Client
 
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
 from tests.istio.definitions import module
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
+from tests.patience import patient
+from tests.slowness import scaled, whole
 
 LABEL = "kmcp-mesh"
 
@@ -72,11 +73,17 @@ def settings_of(mesh: str, image: str) -> dict[str, str]:
 @asynccontextmanager
 async def installed(api: KubeApi, cluster: Cluster, istioctl: Path, image: str) -> AsyncIterator[Mesh]:
     name = f"mesh-{secrets.token_hex(4)}"
-    settings = IstioSettings(kubeconfig=str(cluster.kubeconfig), istioctl=str(istioctl), istio_namespace=name)
+    settings = IstioSettings(
+        kubeconfig=str(cluster.kubeconfig), kube_timeout=scaled(30), istioctl=str(istioctl), istio_namespace=name
+    )
     await make(api, "/api/v1/namespaces", {"metadata": {"name": name, "labels": {LABEL: name}}})
-    async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+    async with Client(assemble(SERVER, settings, patient(approval="off"))) as client:
         told = await ToolCaller(client).ok(
-            "istio_install_istio", profile="minimal", revision=name, set=settings_of(name, image), timeout_seconds=300
+            "istio_install_istio",
+            profile="minimal",
+            revision=name,
+            set=settings_of(name, image),
+            timeout_seconds=whole(300),
         )
     service = await api.get(f"/api/v1/namespaces/{name}/services/istiod-{name}")
     mesh = Mesh(name, name, service["spec"]["clusterIP"], image, settings, told)

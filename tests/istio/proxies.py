@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.portforward import Door, ask
 from tests.kubernetes.conftest import pod

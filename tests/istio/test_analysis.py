@@ -12,14 +12,14 @@ from kmcp_istio.analysis.checks import CODES
 from kmcp_istio.analysis.snapshot import NETWORKING
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.hiding import without_groups
 from tests.istio.conftest import Backend
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
+from tests.patience import patient
 
 pytestmark = pytest.mark.cluster
 FAULTY = """
@@ -127,7 +127,7 @@ async def faulty(api: KubeApi, namespace: str, mesh_kinds: None) -> str:
 async def unaided(settings: IstioSettings) -> AsyncIterator[ToolCaller]:
     """The server on a machine without istioctl."""
     own = settings.model_copy(update={"istioctl": "/nowhere/istioctl"})
-    async with Client(assemble(SERVER, own, RuntimeSettings())) as client:
+    async with Client(assemble(SERVER, own, patient())) as client:
         yield ToolCaller(client)
 
 
@@ -179,7 +179,7 @@ async def test_nothing_to_find(unaided: ToolCaller, api: KubeApi, namespace: str
     body = {"metadata": {"labels": {"istio-injection": "disabled"}}}
     await api.send("PATCH", f"/api/v1/namespaces/{namespace}", (), body, "application/merge-patch+json")
     told = await unaided.ok("istio_analyze_cluster_configuration", namespace=namespace)
-    assert (told["items"], told["hint"]) == ([], f"Nothing was found in namespace {namespace}.")
+    assert (told["items"], told["hint"]) == ([], f"No faults were found in namespace {namespace}.")
     absent = await unaided.fails("istio_analyze_cluster_configuration", namespace=f"{namespace}x")
     assert (absent["code"], absent["hint"]) == ("not_found", f"did you mean {namespace}?")
 
@@ -204,7 +204,7 @@ async def test_arguments_that_cannot_be_meant(unaided: ToolCaller, arguments: di
 async def test_without_istio(api: KubeApi, tmp_path: Path) -> None:
     async with without_groups(api, tmp_path, NETWORKING) as kubeconfig:
         own = IstioSettings(kubeconfig=str(kubeconfig), istioctl="/nowhere/istioctl")
-        async with Client(assemble(SERVER, own, RuntimeSettings())) as client:
+        async with Client(assemble(SERVER, own, patient())) as client:
             absent = await ToolCaller(client).fails("istio_analyze_cluster_configuration", namespace="default")
     assert absent["code"] == "unavailable"
     assert "Istio is not installed" in absent["message"]
@@ -214,7 +214,7 @@ async def test_istioctl_finds_the_same(
     settings: IstioSettings, unaided: ToolCaller, backend: Backend, faulty: str
 ) -> None:
     own = settings.model_copy(update={"istioctl": str(backend("istio")["istioctl"])})
-    async with Client(assemble(SERVER, own, RuntimeSettings())) as client:
+    async with Client(assemble(SERVER, own, patient())) as client:
         theirs = await ToolCaller(client).ok("istio_analyze_cluster_configuration", namespace=faulty)
     ours = await unaided.ok("istio_analyze_cluster_configuration", namespace=faulty)
     assert theirs["engine"] == "istioctl"

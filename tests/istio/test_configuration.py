@@ -239,12 +239,12 @@ async def test_ways_to_name_a_pod(tools: ToolCaller, api: KubeApi, place: str, p
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"pod_name": "job/x"}, "before the slash stands pod, deployment"),
+        ({"pod_name": "job/x"}, "the part before the slash must be pod or one of deployment"),
         ({"pod_name": "--all"}, "starts with '-'"),
         ({"pod_name": "a b"}, "character"),
         ({"config_type": "clusters"}, "did you mean cluster"),
-        ({"config_type": "secret", "port": 80}, "port: config_type=secret has none"),
-        ({"config_type": "log", "fqdn": "a"}, "fqdn: config_type=log has none"),
+        ({"config_type": "secret", "port": 80}, "port: does not apply to config_type=secret"),
+        ({"config_type": "log", "fqdn": "a"}, "fqdn: does not apply to config_type=log"),
         ({"output": "json"}, "output=json"),
         ({"port": 0}, "port"),
     ],

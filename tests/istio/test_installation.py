@@ -10,18 +10,18 @@ from fastmcp import Client
 
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.istio.conftest import Backend
 from tests.istio.mesh import chart_settings
 from tests.mcp import ToolCaller
+from tests.patience import patient
 
 pytestmark = pytest.mark.cluster
 
 
 async def serving(settings: IstioSettings) -> AsyncIterator[ToolCaller]:
-    async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+    async with Client(assemble(SERVER, settings, patient(approval="off"))) as client:
         yield ToolCaller(client)
 
 
@@ -63,16 +63,16 @@ async def test_with_neither(unaided: ToolCaller) -> None:
     ("arguments", "says"),
     [
         ({"profile": "ambiente"}, "did you mean ambient"),
-        ({"set": {"--manifests": "/etc"}}, "no path of a setting"),
-        ({"set": {"-f": "/etc/passwd"}}, "no path of a setting"),
-        ({"set": {"a=b": "c"}}, "no path of a setting"),
-        ({"set": {"values.a b": "c"}}, "no path of a setting"),
-        ({"set": {"values..x": "c"}}, "no path of a setting"),
-        ({"set": {"installPackagePath": "/etc"}}, "names files of this server"),
+        ({"set": {"--manifests": "/etc"}}, "not the path of a setting"),
+        ({"set": {"-f": "/etc/passwd"}}, "not the path of a setting"),
+        ({"set": {"a=b": "c"}}, "not the path of a setting"),
+        ({"set": {"values.a b": "c"}}, "not the path of a setting"),
+        ({"set": {"values..x": "c"}}, "not the path of a setting"),
+        ({"set": {"installPackagePath": "/etc"}}, "read files of this server"),
         ({"set": {"profile": "demo"}}, "argument profile"),
         ({"set": {"revision": "x"}}, "argument revision"),
         ({"set": {"hub": "a\nb"}}, "control character"),
-        ({"set": "nonsense"}, "no path=value"),
+        ({"set": "nonsense"}, "is not path=value"),
         ({"revision": "-x"}, "revision"),
     ],
 )

@@ -7,14 +7,15 @@ from fastmcp import Client
 
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
 from tests.istio.conftest import Backend
 from tests.istio.proxies import proxy_pod, recorded
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
+from tests.patience import patient
+from tests.slowness import scaled
 
 pytestmark = pytest.mark.pods
 SYNC = """[
@@ -59,8 +60,8 @@ async def test_an_istiod_elsewhere(
     tools: ToolCaller, api: KubeApi, cluster: Cluster, namespace: str, proxy_image: str
 ) -> None:
     await istiod(api, namespace, proxy_image, "here", {})
-    settings = IstioSettings(kubeconfig=str(cluster.kubeconfig), istio_namespace="kube-public")
-    async with Client(assemble(SERVER, settings, RuntimeSettings())) as client:
+    settings = IstioSettings(kubeconfig=str(cluster.kubeconfig), kube_timeout=scaled(30), istio_namespace="kube-public")
+    async with Client(assemble(SERVER, settings, patient())) as client:
         absent = await ToolCaller(client).fails("istio_version")
     assert "not installed in namespace kube-public" in absent["message"]
     assert namespace in absent["hint"]
@@ -131,7 +132,7 @@ async def test_an_istioctl_of_another_minor_version(
 ) -> None:
     await istiod(api, namespace, proxy_image, "old", {"version": "1.20.3-abc-Clean", "debug_syncz": "[]"})
     own = settings.model_copy(update={"istioctl": str(backend("istio")["istioctl"])})
-    async with Client(assemble(SERVER, own, RuntimeSettings())) as client:
+    async with Client(assemble(SERVER, own, patient())) as client:
         tools = ToolCaller(client)
         for tool, arguments in (
             ("istio_version", {}),

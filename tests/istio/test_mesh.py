@@ -11,9 +11,8 @@ import yaml
 from fastmcp import Client
 
 from kmcp_istio.server import SERVER
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
 from tests.istio.conftest import Backend
 from tests.istio.definitions import CRDS, module
@@ -23,7 +22,9 @@ from tests.istio.proxies import proxy_pod
 from tests.istio.recordings import table
 from tests.kubernetes.making import make, running
 from tests.mcp import ToolCaller
+from tests.patience import patient
 from tests.rights import holding, without
+from tests.slowness import whole
 from tests.waiting import until
 
 pytestmark = [pytest.mark.pods, pytest.mark.timeout(600)]
@@ -40,7 +41,7 @@ async def mesh(admin: KubeApi, cluster: Cluster, backend: Backend, mesh_kinds: N
 
 @pytest.fixture(scope="module")
 async def tools(mesh: Mesh) -> AsyncIterator[ToolCaller]:
-    async with Client(assemble(SERVER, mesh.settings, RuntimeSettings(approval="off"))) as client:
+    async with Client(assemble(SERVER, mesh.settings, patient(approval="off"))) as client:
         yield ToolCaller(client)
 
 
@@ -109,10 +110,10 @@ async def test_an_installation_by_charts(mesh: Mesh, admin: KubeApi, helm: Path,
     }
     given = settings_of(name, mesh.image) | excluded | {"values.defaultRevision": ""}
     try:
-        async with Client(assemble(SERVER, settings, RuntimeSettings())) as client:
+        async with Client(assemble(SERVER, settings, patient())) as client:
             caller = ToolCaller(client)
             told = await caller.ok(
-                "istio_install_istio", profile="minimal", revision=name, set=given, timeout_seconds=300
+                "istio_install_istio", profile="minimal", revision=name, set=given, timeout_seconds=whole(300)
             )
             status = await caller.ok("istio_version")
     finally:
@@ -236,7 +237,7 @@ async def test_a_waypoint_is_what_istioctl_makes_and_prints(tools: ToolCaller, m
         "waypoint", "generate", f"--namespace={place}", "--for=service", f"--revision={mesh.revision}"
     )
     assert drafted["object"] == yaml.safe_load(generated)
-    applied = await tools.ok("istio_apply_waypoint", **wanted, wait=True, timeout_seconds=90)
+    applied = await tools.ok("istio_apply_waypoint", **wanted, wait=True, timeout_seconds=whole(90))
     assert (applied["result"], applied["programmed"]) == ("created", True)
     (state,) = (await tools.ok("istio_waypoint_status", namespace=place))["items"]
     assert (state["accepted"], state["deployment_ready"]) == (True, False)

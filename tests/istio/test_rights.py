@@ -20,6 +20,7 @@ from tests.istio.proxies import proxy_pod, recorded
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
 from tests.rights import complaints, holding, names_only, without
+from tests.slowness import whole
 from tests.waiting import until
 
 pytestmark = [pytest.mark.pods, pytest.mark.timeout(400)]
@@ -46,7 +47,7 @@ CALLS: dict[str, Calls] = {
         {"namespace": "{ns}", "name": "{fresh}", "wait": True, "timeout_seconds": 1},
         {"namespace": "{ns}", "name": "{fresh}", "enroll_namespace": True, "overwrite": True},
     ],
-    "istio_analyze_cluster_configuration": [{"namespace": "{ns}", "timeout_seconds": 30}],
+    "istio_analyze_cluster_configuration": [{"namespace": "{ns}", "timeout_seconds": whole(30)}],
     "istio_delete_waypoint": [{"namespace": "{ns}", "names": ["{gone}"]}],
 }
 """Calls that together use every right of a tool; what needs the real istioctl is asked where that is."""

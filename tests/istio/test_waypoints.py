@@ -10,13 +10,13 @@ from fastmcp import Client
 
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
-from kmcp_istio.tools.enrolment import FIELD_MANAGER
+from kmcp_istio.tools.waypoint_changes import FIELD_MANAGER
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.hiding import without_groups
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
+from tests.patience import patient
 
 pytestmark = pytest.mark.cluster
 GROUP = "gateway.networking.k8s.io"
@@ -216,7 +216,7 @@ async def test_what_is_not_there(tools: ToolCaller, namespace: str) -> None:
 async def without_gateways(api: KubeApi, tmp_path: Path) -> AsyncIterator[ToolCaller]:
     async with without_groups(api, tmp_path, GROUP) as kubeconfig:
         settings = IstioSettings(kubeconfig=str(kubeconfig))
-        async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+        async with Client(assemble(SERVER, settings, patient(approval="off"))) as client:
             yield ToolCaller(client)
 
 

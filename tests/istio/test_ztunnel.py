@@ -9,9 +9,8 @@ from fastmcp import Client
 
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
 from tests.hiding import without_labelled
 from tests.istio import recordings
@@ -19,6 +18,7 @@ from tests.istio.proxies import proxy_pod, recorded
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import make, running
 from tests.mcp import ToolCaller
+from tests.patience import patient
 
 pytestmark = pytest.mark.pods
 DATA = "writer/ztunnel/configdump/testdata"
@@ -149,16 +149,16 @@ async def test_an_answer_that_is_no_dump(tools: ToolCaller, api: KubeApi, namesp
     await recorded(api, namespace, ztunnel_pod("ztunnel-x", proxy_image), {"config_dump": "[]"})
     broken = await tools.fails("istio_ztunnel_config", config_type="workload")
     assert broken["code"] == "unavailable"
-    assert "no config dump" in broken["message"]
+    assert "did not answer with a config dump" in broken["message"]
 
 
 async def test_a_cluster_without_ztunnel(api: KubeApi, tmp_path: Path) -> None:
     async with without_labelled(api, tmp_path, "app=ztunnel") as kubeconfig:
         settings = IstioSettings(kubeconfig=str(kubeconfig))
-        async with Client(assemble(SERVER, settings, RuntimeSettings())) as client:
+        async with Client(assemble(SERVER, settings, patient())) as client:
             absent = await ToolCaller(client).fails("istio_ztunnel_config")
     assert absent["code"] == "unavailable"
-    assert "no ztunnel runs in this cluster" in absent["message"]
+    assert "no ztunnel is running in this cluster" in absent["message"]
     assert "istio_install_istio profile=ambient" in absent["hint"]
     assert "istio_proxy_config" in absent["hint"]
 

@@ -8,21 +8,22 @@ from fastmcp import Client
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime.engine.assembly import assemble
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
+from tests.patience import patient
+from tests.slowness import scaled
 
 
 @pytest.fixture
 def settings(cluster: Cluster) -> KubernetesSettings:
-    return KubernetesSettings(kubeconfig=str(cluster.kubeconfig), probe_image=cluster.image)
+    return KubernetesSettings(kubeconfig=str(cluster.kubeconfig), kube_timeout=scaled(30), probe_image=cluster.image)
 
 
 @pytest.fixture
 async def tools(settings: KubernetesSettings) -> AsyncIterator[ToolCaller]:
     """The server as the cluster's administrator; destruction needs no approval here."""
-    async with Client(assemble(SERVER, settings, RuntimeSettings(approval="off"))) as client:
+    async with Client(assemble(SERVER, settings, patient(approval="off"))) as client:
         yield ToolCaller(client)
 
 

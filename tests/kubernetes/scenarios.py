@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kmcp_runtime.tool import ToolSpec
+from kmcp_runtime import ToolSpec
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\ndata: {a: b}\n"
 URL = "https://files.example.com/manifest.yaml"

@@ -8,18 +8,18 @@ from fastmcp.client.elicitation import ElicitResult
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.kubernetes.making import config_map, make
 from tests.mcp import ToolCaller
+from tests.patience import patient
 
 pytestmark = pytest.mark.cluster
 
 
 def asking(settings: KubernetesSettings, **client: Any) -> Client[Any]:
-    return Client(assemble(SERVER, settings, RuntimeSettings()), **client)
+    return Client(assemble(SERVER, settings, patient()), **client)
 
 
 @pytest.fixture

@@ -18,14 +18,15 @@ from fastmcp.client.transports import StdioTransport
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.configured import ConfiguredServer, Process
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
+from kmcp_runtime.engine.assembly import assemble, http_app
+from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble, http_app
-from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
+from tests.patience import patient
 from tests.serving import served
+from tests.slowness import scaled
 
 PODS: dict[str, Any] = {"resource_type": "pods"}
 
@@ -47,13 +48,13 @@ def kubeconfig(folder: Path, server: str, user: dict[str, Any] | None = None, **
 
 @asynccontextmanager
 async def on(path: Path | str, **runtime: Any) -> AsyncIterator[ToolCaller]:
-    mcp = assemble(SERVER, KubernetesSettings(kubeconfig=str(path)), RuntimeSettings(**runtime))
+    mcp = assemble(SERVER, KubernetesSettings(kubeconfig=str(path)), patient(**runtime))
     async with Client(mcp) as client:
         yield ToolCaller(client)
 
 
 async def readiness(path: Path | str) -> ToolFailure:
-    instance = ConfiguredServer(SERVER, KubernetesSettings(kubeconfig=str(path)), Process.of(RuntimeSettings()))
+    instance = ConfiguredServer(SERVER, KubernetesSettings(kubeconfig=str(path)), Process.of(patient()))
     async with instance.opened():
         with pytest.raises(ToolFailure) as caught:
             await instance.backend.ready()
@@ -200,8 +201,8 @@ async def test_a_context_is_an_argument_only_where_there_are_several(
 @pytest.mark.cluster
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_the_server_lists_25_tools_over_http_and_stdio_and_reads_the_cluster(cluster: Cluster, mode: Any) -> None:
-    settings = KubernetesSettings(kubeconfig=str(cluster.kubeconfig))
-    instance = ConfiguredServer(SERVER, settings, Process.of(RuntimeSettings()))
+    settings = KubernetesSettings(kubeconfig=str(cluster.kubeconfig), kube_timeout=scaled(30))
+    instance = ConfiguredServer(SERVER, settings, Process.of(patient()))
     flags = ["-m", "kmcp_kubernetes.server", "--transport", "stdio", "--kubeconfig", str(cluster.kubeconfig)]
     stdio = StdioTransport(sys.executable, flags, keep_alive=False)
     async with instance.opened(), served(http_app("kmcp-kubernetes", [instance], None)) as url:

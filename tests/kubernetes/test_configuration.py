@@ -10,12 +10,12 @@ from fastmcp import Client
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
+from tests.patience import patient
 
 pytestmark = pytest.mark.cluster
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -41,7 +41,7 @@ async def test_an_unreachable_cluster_is_a_warning(tmp_path: Path) -> None:
         "current-context": "lost",
     }
     path.write_text(yaml.safe_dump(content))
-    async with Client(assemble(SERVER, KubernetesSettings(kubeconfig=str(path)), RuntimeSettings())) as client:
+    async with Client(assemble(SERVER, KubernetesSettings(kubeconfig=str(path)), patient())) as client:
         found = await ToolCaller(client).ok("k8s_get_cluster_configuration")
     assert found["contexts"] == [
         {"name": "lost", "cluster": "c", "server": "http://127.0.0.1:1", "namespace": "here", "auth": "token"}
@@ -82,7 +82,7 @@ async def test_rights_of_an_administrator(tools: ToolCaller, namespace: str) -> 
 
 async def test_rights_of_a_reader(api: KubeApi, cluster: Cluster, namespace: str, tmp_path: Path) -> None:
     path = await _caller_of(api, cluster, namespace, tmp_path)
-    async with Client(assemble(SERVER, KubernetesSettings(kubeconfig=str(path)), RuntimeSettings())) as client:
+    async with Client(assemble(SERVER, KubernetesSettings(kubeconfig=str(path)), patient())) as client:
         tools = ToolCaller(client)
         here = {"namespace": namespace}
         assert (await tools.ok("k8s_can_i", verb="list", resource_type="pods", **here))["allowed"] is True
@@ -114,7 +114,7 @@ async def test_half_a_question_is_refused(tools: ToolCaller, namespace: str) -> 
 
 
 async def test_can_i_is_an_extra(settings: KubernetesSettings) -> None:
-    async with Client(assemble(SERVER, settings, RuntimeSettings(extras=False))) as client:
+    async with Client(assemble(SERVER, settings, patient(extras=False))) as client:
         names = {tool.name for tool in await client.list_tools()}
     assert not names & {"k8s_can_i", "k8s_top"}
     assert "k8s_get_resources" in names

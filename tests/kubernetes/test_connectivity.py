@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 from fastmcp import Client
 
-from kmcp_kubernetes import probe
 from kmcp_kubernetes.server import SERVER
+from kmcp_kubernetes.services import probe_pod
 from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import make, pod_when, pods_path, running
 from tests.mcp import ToolCaller
+from tests.patience import patient
 from tests.waiting import until
 
 TOOL = "k8s_check_service_connectivity"
@@ -42,7 +42,7 @@ async def _with_endpoints(api: KubeApi, namespace: str, name: str) -> None:
 
 
 async def _probes(api: KubeApi, namespace: str) -> list[Any]:
-    return list((await api.get(pods_path(namespace), [("labelSelector", probe.LABEL)]))["items"])
+    return list((await api.get(pods_path(namespace), [("labelSelector", probe_pod.LABEL)]))["items"])
 
 
 @pytest.mark.pods
@@ -120,7 +120,7 @@ async def test_a_probe_that_cannot_run_says_nothing_of_the_service(
     await _make(api, namespace, _service("web", {"app": "web"}))
     await _with_endpoints(api, namespace, "web")
     lacking = settings.model_copy(update={"probe_image": "INVALID/none"})
-    async with Client(assemble(SERVER, lacking, RuntimeSettings())) as client:
+    async with Client(assemble(SERVER, lacking, patient())) as client:
         refused = await ToolCaller(client).fails(TOOL, service_name="web", namespace=namespace, mode="pod")
     assert refused["code"] == "unavailable"
     assert "KMCP_PROBE_IMAGE" in refused["hint"]
@@ -174,7 +174,7 @@ async def test_bad_arguments(tools: ToolCaller, api: KubeApi, namespace: str) ->
 
 @pytest.mark.cluster
 async def test_read_only_keeps_the_proxy(settings: KubernetesSettings) -> None:
-    async with Client(assemble(SERVER, settings, RuntimeSettings(read_only=True))) as client:
+    async with Client(assemble(SERVER, settings, patient(read_only=True))) as client:
         tool = next(tool for tool in await client.list_tools() if tool.name == TOOL)
         assert tool.input_schema["properties"]["mode"]["const"] == "proxy"
         refused = await ToolCaller(client).fails(TOOL, service_name="web", mode="pod")

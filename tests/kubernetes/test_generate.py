@@ -10,16 +10,16 @@ import pytest
 import yaml
 from fastmcp import Client
 
-from kmcp_kubernetes import skeletons
+from kmcp_kubernetes.drafts import skeletons
+from kmcp_kubernetes.drafts.intent import facts_of
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_kubernetes.wanted import facts_of
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.hiding import without_groups
 from tests.mcp import ToolCaller
+from tests.patience import patient
 from tests.rights import holding
 from tests.waiting import until
 
@@ -141,7 +141,7 @@ async def undefined(api: KubeApi, tmp_path: Path) -> AsyncIterator[ToolCaller]:
     """The server where Istio, Argo Rollouts and the Gateway API are not installed."""
     groups = {full_name.partition(".")[2] for full_name in skeletons.LEGACY.values()}
     async with without_groups(api, tmp_path, *groups) as kubeconfig:
-        server = assemble(SERVER, KubernetesSettings(kubeconfig=str(kubeconfig)), RuntimeSettings(approval="off"))
+        server = assemble(SERVER, KubernetesSettings(kubeconfig=str(kubeconfig)), patient(approval="off"))
         async with Client(server) as client:
             yield ToolCaller(client)
 

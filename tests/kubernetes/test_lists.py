@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime import cursors
+from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
-from kmcp_runtime.output import cursor as cursors
 from tests.cluster.model import Cluster
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import config_map, custom_kind, make, make_many, pods_path
 from tests.mcp import ToolCaller, text_of
+from tests.patience import limits
 from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
@@ -312,7 +313,7 @@ async def crowd(cluster: Cluster, _namespaces: Any) -> AsyncIterator[str]:
     name = f"t-crowd-{uuid.uuid4().hex[:8]}"
     _namespaces.create(name)
     contexts = load_contexts(str(cluster.kubeconfig))
-    api = KubeApi(contexts, contexts.named(None), Limits())
+    api = KubeApi(contexts, contexts.named(None), limits())
     await make_many(
         api, pods_path(name), [pod(f"p-{number:04}", "none", schedulerName="none") for number in range(CROWD)]
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kmcp_kubernetes import podlogs
+from kmcp_kubernetes.reading import pod_logs
 from kmcp_runtime.kube.api import KubeApi
 from tests.cluster.model import Cluster
 from tests.kubernetes.conftest import pod
@@ -144,7 +144,7 @@ async def test_a_flood_keeps_the_budget_and_its_end(
     assert cut["truncated"] is True
     assert cut["lines"][-1].startswith(f"{FLOOD} ")
     assert cut["bytes_total"] > BUDGET_BYTES
-    assert cut["bytes"] <= podlogs.LARGEST_LOG
+    assert cut["bytes"] <= pod_logs.LARGEST_LOG
     searched = await tools.ok("k8s_get_pod_logs", **where, match="^00001 ")
     assert searched["lines"] == []
     assert searched["truncated"] is True

@@ -16,12 +16,12 @@ from fastmcp import Client
 from kmcp_kubernetes.client import open_backend
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from kmcp_runtime.web import Web
 from tests.kubernetes.conftest import pod
 from tests.mcp import ToolCaller
+from tests.patience import patient
 
 pytestmark = pytest.mark.cluster
 APPLY = "application/apply-patch+yaml"
@@ -272,7 +272,7 @@ async def test_a_huge_manifest_is_refused_before_any_request(tmp_path: Path) -> 
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
     unreachable = KubernetesSettings(kubeconfig=str(tmp_path / "kubeconfig"))
     manifest = text(config_map("big", a="x" * (5 << 20)))
-    async with Client(assemble(SERVER, unreachable, RuntimeSettings())) as client:
+    async with Client(assemble(SERVER, unreachable, patient())) as client:
         failed = await ToolCaller(client).fails("k8s_apply_manifest", manifest=manifest)
     assert failed["code"] == "too_large"
 
@@ -359,7 +359,7 @@ async def web_tools(settings: KubernetesSettings) -> AsyncIterator[ToolCaller]:
     web = Web(transport=httpx2.MockTransport(answering), resolve=resolve)
     server = dataclasses.replace(SERVER, open=lambda settings: open_backend(settings, web))
     settings = settings.model_copy(update={"manifest_hosts": "files.example.com, inside.example.com"})
-    async with Client(assemble(server, settings, RuntimeSettings(approval="off"))) as client:
+    async with Client(assemble(server, settings, patient(approval="off"))) as client:
         yield ToolCaller(client)
 
 

@@ -8,14 +8,14 @@ from fastmcp import Client
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import config_map, custom_kind, make, pods_path, running
 from tests.mcp import ToolCaller
+from tests.patience import patient
 from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
@@ -221,7 +221,7 @@ async def test_nothing_goes_without_approval(settings: KubernetesSettings, api: 
     maps = f"/api/v1/namespaces/{namespace}/configmaps"
     await make(api, maps, config_map("dear"))
     what = {"resource_type": "cm", "resource_name": "dear", "namespace": namespace}
-    async with Client(assemble(SERVER, settings, RuntimeSettings())) as client:
+    async with Client(assemble(SERVER, settings, patient())) as client:
         tools = ToolCaller(client)
         asked = await tools.fails("k8s_delete_resource", **what)
         assert asked["code"] == "approval_required"

@@ -8,13 +8,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure, cursors
 from kmcp_runtime.kube import pages, selectors
-from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.discovery import Kind
-from kmcp_runtime.output import cursor as cursors
 from tests.kubernetes.making import kubeconfig
+from tests.patience import limits
 from tests.serving import served
 
 PODS = Kind("", "v1", "Pod", "pods", "pod", ("po",), True, ("list",), frozenset(), True)
@@ -38,7 +38,7 @@ async def test_an_expired_cursor_says_start_again(tmp_path: Path) -> None:
     app = Starlette(routes=[Route("/api/v1/namespaces/a/pods", _gone)])
     async with served(app) as url:
         contexts = load_contexts(str(kubeconfig(url, tmp_path)))
-        api = KubeApi(contexts, contexts.named(None), Limits())
+        api = KubeApi(contexts, contexts.named(None), limits())
         with pytest.raises(ToolFailure) as raised:
             await pages.fetch(api, pages.Query(PODS, "a"), cursors.encode({"c": "old"}, {}), {})
         await api.close()

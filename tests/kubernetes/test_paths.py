@@ -2,9 +2,9 @@
 
 import pytest
 
-from kmcp_kubernetes import targets
-from kmcp_kubernetes.targets import Target
-from kmcp_runtime.errors import ToolFailure
+from kmcp_kubernetes.services import targets
+from kmcp_kubernetes.services.targets import Target
+from kmcp_runtime import ToolFailure
 
 PORT = {"port": 80, "name": "web"}
 

@@ -12,16 +12,16 @@ import pytest
 from kmcp_kubernetes.client import open_backend
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.configured import Server
-from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime import Rule, Server, ToolSpec
+from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
-from kmcp_runtime.tool import Rule, ToolSpec
 from kmcp_runtime.web import Web
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
 from tests.kubernetes.metrics import BASE, GROUP, measuring
 from tests.kubernetes.scenarios import CONFIG_MAP, SCENARIOS, Scenario, filled, scenario_of
 from tests.mcp import ToolCaller
+from tests.patience import limits
 from tests.rights import complaints, each_tool, each_verb, holding, names_only, without
 from tests.waiting import until
 
@@ -39,7 +39,7 @@ def test_every_tool_of_the_registry_has_a_scenario() -> None:
 async def furnished(cluster: Cluster) -> AsyncIterator[dict[str, str]]:
     """A namespace with something for every tool; the words that scenarios use for it."""
     contexts = load_contexts(str(cluster.kubeconfig))
-    api = KubeApi(contexts, contexts.named(None), Limits())
+    api = KubeApi(contexts, contexts.named(None), limits())
     namespace = f"rights-{secrets.token_hex(4)}"
     await make(api, "/api/v1/namespaces", {"metadata": {"name": namespace}})
     try:

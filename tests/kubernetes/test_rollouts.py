@@ -7,11 +7,12 @@ from fastmcp import Client
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
+from tests.patience import patient
+from tests.slowness import whole
 from tests.waiting import until
 
 KINDS = [("deployment", "Deployment"), ("statefulset", "StatefulSet"), ("daemonset", "DaemonSet")]
@@ -218,7 +219,7 @@ async def test_read_only_keeps_history_and_status(
 ) -> None:
     await deployment.create("nowhere.invalid/app:1")
     await deployment.revisions(1)
-    async with Client(assemble(SERVER, settings, RuntimeSettings(read_only=True))) as client:
+    async with Client(assemble(SERVER, settings, patient(read_only=True))) as client:
         reading = ToolCaller(client)
         assert (await reading.ok("k8s_rollout", action="history", **deployment.about))["returned"] == 1
         assert (await reading.fails("k8s_rollout", action="restart", **deployment.about))["code"] == "bad_argument"
@@ -229,10 +230,10 @@ async def test_read_only_keeps_history_and_status(
 @pytest.mark.pods
 async def test_waits_until_it_is_rolled_out(any_workload: Workload, cluster: Cluster) -> None:
     await any_workload.create(cluster.image, "sleep", "600", replicas=1)
-    told = await any_workload.ok("status", wait=True, timeout_seconds=60)
+    told = await any_workload.ok("status", wait=True, timeout_seconds=whole(60))
     assert told["done"] is True
     assert (told["desired"], told["updated"], told["ready"], told["available"]) == (1, 1, 1, 1)
-    done = await any_workload.ok("restart", wait=True, timeout_seconds=60)
+    done = await any_workload.ok("restart", wait=True, timeout_seconds=whole(60))
     assert (done["result"], done["done"]) == ("restarted", True)
     assert "timed_out" not in done
 
@@ -249,6 +250,6 @@ async def test_a_stuck_rollout_says_why(deployment: Workload, cluster: Cluster) 
     await deployment.api.send("PATCH", deployment.path, (), deadline, MERGE)
     told = await until(lambda: deployment.ok("status"), lambda told: "deadline" in told["message"])
     assert told["done"] is False
-    waited = await deployment.ok("status", wait=True, timeout_seconds=60)
+    waited = await deployment.ok("status", wait=True, timeout_seconds=whole(60))
     assert "timed_out" not in waited
     assert "progress" in waited["stuck_reason"]

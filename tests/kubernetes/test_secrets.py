@@ -11,15 +11,15 @@ from fastmcp import Client
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.configured import ConfiguredServer, Process
+from kmcp_runtime.engine.assembly import compose
+from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.output.redact import LAST_APPLIED
-from kmcp_runtime.server import compose
-from kmcp_runtime.settings import RuntimeSettings
 from tests.cluster.model import Cluster
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import make, pod_when
 from tests.mcp import text_of
+from tests.patience import patient
 from tests.secrets import IN_TEXTS
 
 pytestmark = pytest.mark.pods
@@ -145,7 +145,7 @@ def calls(namespace: str) -> list[tuple[str, dict[str, Any]]]:
 async def test_no_planted_secret_comes_out_of_anything(
     planted: str, settings: KubernetesSettings, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    process = Process.of(RuntimeSettings(approval="off"))
+    process = Process.of(patient(approval="off"))
     instance = ConfiguredServer(SERVER, settings, process)
     called: set[str] = set()
     async with Client(compose("kmcp-kubernetes", [instance], None)) as client:
@@ -166,7 +166,7 @@ async def test_no_planted_secret_comes_out_of_anything(
 
 
 async def test_what_is_no_secret_stays_readable(planted: str, settings: KubernetesSettings) -> None:
-    instance = ConfiguredServer(SERVER, settings, Process.of(RuntimeSettings()))
+    instance = ConfiguredServer(SERVER, settings, Process.of(patient()))
     async with Client(compose("kmcp-kubernetes", [instance], None)) as client:
         one = {"resource_type": "secret", "resource_name": "planted", "namespace": planted}
         result = await client.call_tool("k8s_get_resource_yaml", one)

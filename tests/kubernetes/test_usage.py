@@ -10,37 +10,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from kmcp_kubernetes.quantities import millicores, whole_bytes
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime.kube.quantities import millicores, whole_bytes
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import kubeconfig, make, pods_path
 from tests.kubernetes.metrics import GROUP, measuring
 from tests.mcp import ToolCaller
+from tests.patience import patient
 from tests.serving import served
 from tests.waiting import until
-
-
-@pytest.mark.parametrize(
-    ("quantity", "cpu", "memory"),
-    [
-        ("250m", 250, 0),
-        ("2", 2000, 2),
-        ("1234567n", 1, 0),
-        ("1Gi", 2**30 * 1000, 2**30),
-        ("1e3", 10**6, 1000),
-        ("128974848", 128974848000, 128974848),
-        ("1.5Ki", 1536000, 1536),
-        ("5M", 5 * 10**9, 5 * 10**6),
-        ("odd", 0, 0),
-    ],
-)
-def test_quantities(quantity: str, cpu: int, memory: int) -> None:
-    assert (millicores(quantity), whole_bytes(quantity)) == (cpu, memory)
 
 
 def _measured(name: str, *usage: tuple[str, str], kind: str = "PodMetrics") -> dict[str, Any]:
@@ -69,7 +51,7 @@ async def test_without_the_metrics_api(tmp_path: Path) -> None:
     app = Starlette(routes=[Route("/api", _bare), Route("/apis", _bare)])
     async with served(app) as url:
         settings = KubernetesSettings(kubeconfig=str(kubeconfig(url, tmp_path)))
-        async with Client(assemble(SERVER, settings, RuntimeSettings())) as client:
+        async with Client(assemble(SERVER, settings, patient())) as client:
             refused = await ToolCaller(client).fails("k8s_top", resource_type="pods")
     assert refused["code"] == "unavailable"
     assert "metrics server is not installed" in refused["message"]

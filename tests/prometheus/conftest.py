@@ -11,9 +11,10 @@ from fastmcp import Client
 
 from kmcp_prometheus.server import SERVER
 from kmcp_prometheus.settings import PrometheusSettings
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime import RuntimeSettings
+from kmcp_runtime.engine.assembly import assemble
 from tests.mcp import ToolCaller
+from tests.patience import patient
 from tests.prometheus import exporter, otlp, program
 from tests.waiting import until
 
@@ -56,7 +57,7 @@ def plain_prometheus(binaries: Binaries, tmp_path_factory: pytest.TempPathFactor
 async def connected(runtime: RuntimeSettings | None = None, **settings: Any) -> AsyncIterator[ToolCaller]:
     """The server under these settings; destruction needs no approval unless `runtime` says so."""
     configured = PrometheusSettings(**settings)
-    async with Client(assemble(SERVER, configured, runtime or RuntimeSettings(approval="off"))) as client:
+    async with Client(assemble(SERVER, configured, runtime or patient(approval="off"))) as client:
         yield ToolCaller(client)
 
 

@@ -237,3 +237,52 @@ WRONG = (
     'up =~ "a"',
     "by (job) sum(up)",
 )
+
+EXPERIMENTAL = (
+    "rate(up[2m + 2m])",
+    "up offset (5m + 1m)",
+    "up offset -(5m - 1m)",
+    "up offset -step()",
+    "up[5m - 2 * 30s:step() * 2] offset max_of(range(), 1h)",
+    "up[(1h)]",
+    "up[-(10s - 5s) + 20s]",
+    "up[11s + 10s - 5 * 2 ^ 2]",
+    "mad_over_time(up[5m])",
+    "limitk(3, up)",
+    "max_of(1, 2)",
+    "step() + range()",
+    'info(up, {job="a"})',
+    "up anchored",
+    "rate(up[5m] smoothed)",
+    "up[5m] anchored offset 1m",
+    "up + fill (0) up",
+    "up * on (job) group_left () fill_left (1) fill_right (2) up",
+)
+
+EXPLAINED = (
+    (
+        "rate(x[2m+2m])",
+        [
+            "rate: per-second rate of increase over the range, counter resets allowed for, of",
+            "  series x, samples of 2m + 2m",
+        ],
+    ),
+    ("up offset (5m+1m)", ["series up, (5m + 1m) earlier"]),
+    ("up offset 5m", ["series up, 5m earlier"]),
+    ("up offset -5m", ["series up, 5m later"]),
+    (
+        "max_over_time(rate(up[5m])[1h:1m] offset 1d)",
+        [
+            "max_over_time: maximum of the samples of the range, of",
+            "  values over 1h, one every 1m, 1d earlier, of",
+            "    rate: per-second rate of increase over the range, counter resets allowed for, of",
+            "      series up, samples of 5m",
+        ],
+    ),
+    ("up @ 1700000000", ["series up, at 2023-11-14T22:13:20Z"]),
+    ("up[5m] @ end() offset 1h", ["series up, samples of 5m, at the end of the query's range, 1h earlier"]),
+    (
+        "up[1h:] @ start()",
+        ["values over 1h, one every global evaluation interval, at the start of the query's range, of", "  series up"],
+    ),
+)

@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx2
 
+from tests.slowness import scaled
+
 NAME = "native_seconds"
 BUCKETS = {"[-1e-128, 1e-128]": 1, "(1, 2]": 1, "(2, 4]": 2, "(4, 8]": 3}
 """Observations by bucket, in every push times its number."""
@@ -22,7 +24,7 @@ class Pushed:
 def push(url: str, now: int) -> Pushed:
     pushed = Pushed(now - 120, now - 60)
     for times, moment in enumerate((pushed.first, pushed.second), start=1):
-        answer = httpx2.post(f"{url}/api/v1/otlp/v1/metrics", json=_metrics(times, moment), timeout=30)
+        answer = httpx2.post(f"{url}/api/v1/otlp/v1/metrics", json=_metrics(times, moment), timeout=scaled(30))
         assert answer.status_code == 200, answer.text
     return pushed
 

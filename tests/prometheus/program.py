@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx2
 
 from tests.prometheus import known
+from tests.slowness import Deadline, scaled
 
 DEADLINE_SECONDS = 120
 _LISTENING = re.compile(r'msg="Listening on" component=web address=(\S+)')
@@ -83,7 +84,7 @@ def running(binaries: Mapping[str, Path], directory: Path, configuration: str, *
             yield f"http://{address}"
         finally:
             process.terminate()
-            process.wait(DEADLINE_SECONDS)
+            process.wait(scaled(DEADLINE_SECONDS))
 
 
 def backfill(binaries: Mapping[str, Path], directory: Path, lines: Iterable[str]) -> None:
@@ -101,8 +102,8 @@ def with_known_data(binaries: Mapping[str, Path], directory: Path) -> None:
 
 
 def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+    deadline = Deadline(DEADLINE_SECONDS)
+    while not deadline.passed() and process.poll() is None:
         match = _LISTENING.search(log.read_text(errors="replace"))
         if match:
             return match[1]
@@ -111,10 +112,10 @@ def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
 
 
 def _wait_ready(url: str, log: Path) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
+    deadline = Deadline(DEADLINE_SECONDS)
+    while not deadline.passed():
         try:
-            if httpx2.get(f"{url}/-/ready", timeout=5).status_code == 200:
+            if httpx2.get(f"{url}/-/ready", timeout=scaled(5)).status_code == 200:
                 return
         except httpx2.TransportError:
             pass

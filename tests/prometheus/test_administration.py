@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime.settings import RuntimeSettings
 from tests.mcp import ToolCaller
+from tests.patience import patient
 from tests.prometheus import known, program
 from tests.prometheus.conftest import Binaries, connected
 
@@ -128,7 +128,7 @@ async def test_never_the_whole_history(admin: ToolCaller, arguments: dict[str, A
 async def test_deletion_waits_for_a_yes(spoilt: tuple[str, Any]) -> None:
     settings = {"prometheus_url": spoilt[0], "prometheus_admin": True}
     arguments = {"match": ["shop_queue_limit"], "start": "now-30d", "end": "now"}
-    async with connected(RuntimeSettings(), **settings) as caller:
+    async with connected(patient(), **settings) as caller:
         error = await caller.fails(DELETE, **arguments)
         assert error["code"] == "approval_required"
         assert error["plan"]["metrics"] == {"shop_queue_limit": 1}
@@ -139,7 +139,7 @@ async def test_deletion_waits_for_a_yes(spoilt: tuple[str, Any]) -> None:
 
 
 async def test_a_read_only_server_has_none_of_them(prometheus: str) -> None:
-    async with connected(RuntimeSettings(read_only=True), prometheus_url=prometheus, prometheus_admin=True) as caller:
+    async with connected(patient(read_only=True), prometheus_url=prometheus, prometheus_admin=True) as caller:
         names = {tool.name for tool in await caller.client.list_tools()}
         assert not {SNAPSHOT, DELETE, CLEAN} & names
         assert len(names) == 19

@@ -8,10 +8,10 @@ import yaml
 
 from kmcp_prometheus.server import SERVER
 from kmcp_prometheus.settings import PrometheusSettings
-from kmcp_runtime import health
-from kmcp_runtime.configured import ConfiguredServer, Process
-from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime.engine import health
+from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from tests.misbehaving import nobody
+from tests.patience import patient
 from tests.prometheus import known
 from tests.prometheus.conftest import connected
 
@@ -25,7 +25,7 @@ def file(directory: Path, *entries: dict[str, Any]) -> str:
 
 
 async def readiness(**settings: Any) -> dict[str, Any]:
-    instance = ConfiguredServer(SERVER, PrometheusSettings(**settings), Process.of(RuntimeSettings()))
+    instance = ConfiguredServer(SERVER, PrometheusSettings(**settings), Process.of(patient()))
     async with instance.opened():
         return await health.readiness(instance)
 

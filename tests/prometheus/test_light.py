@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from tests.slowness import scaled
+
 PROGRAM = """
 import asyncio, sys
 from fastmcp import Client
@@ -30,7 +32,9 @@ FOREIGN = {
 
 
 def test_it_imports_nothing_of_others() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=150)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=scaled(150)
+    )
     loaded = set(done.stdout.split())
     assert {"kmcp_runtime", "kmcp_prometheus", "httpx2"} <= loaded
     assert not FOREIGN & loaded

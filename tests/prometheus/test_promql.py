@@ -1,5 +1,6 @@
 """PromQL itself: this server's parser against Prometheus', checks of names, and expressions built from words."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -9,24 +10,25 @@ from kmcp_prometheus.promql import printing, trees
 from kmcp_prometheus.promql.lexer import SyntaxFault
 from kmcp_prometheus.promql.parser import parse
 from tests.mcp import ToolCaller
-from tests.prometheus import expressions, known, otlp
+from tests.prometheus import expressions, known, otlp, program
+from tests.prometheus.conftest import Binaries, connected
+from tests.slowness import scaled
 
 PROMQL, QUERY = "prometheus_promql_tool", "prometheus_query_tool"
 
 
 def asked(url: str, path: str, query: str) -> dict[str, Any]:
-    found: dict[str, Any] = httpx2.post(f"{url}/api/v1/{path}", data={"query": query}, timeout=30).json()
+    found: dict[str, Any] = httpx2.post(f"{url}/api/v1/{path}", data={"query": query}, timeout=scaled(30)).json()
     return found
 
 
 def comparable(node: Any) -> Any:
-    """A tree without what only one of the two parsers says: signatures, experimental fields."""
+    """A tree without the signatures of functions, which upstream describes in more detail."""
     if isinstance(node, list):
         return [comparable(item) for item in node]
     if not isinstance(node, dict):
         return node
-    left_out = {"func", "offsetExpr", "rangeExpr", "stepExpr", "anchored", "smoothed", "fillValues"}
-    kept = {key: comparable(item) for key, item in node.items() if key not in left_out}
+    kept = {key: comparable(item) for key, item in node.items() if key != "func"}
     return {**kept, "func": node["func"]["name"]} if "func" in node else kept
 
 
@@ -80,6 +82,46 @@ async def test_an_expression_is_checked_and_explained(tools: ToolCaller) -> None
         "  number 0.5",
     ]
     assert not {"error", "unknown_metrics", "unknown_labels", "hint"} & set(answer)
+
+
+@pytest.fixture(scope="module")
+def experimental(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Prometheus with every experimental part of the language switched on."""
+    features = "duration-expr", "experimental-functions", "extended-range-selectors", "binop-fill-modifiers"
+    flag = f"--enable-feature={','.join(f'promql-{feature}' for feature in features)}"
+    with program.running(binaries, tmp_path_factory.mktemp("experimental"), program.EMPTY, flag) as url:
+        yield url
+
+
+@pytest.mark.parametrize("query", expressions.EXPERIMENTAL)
+def test_our_parser_reads_and_writes_what_is_experimental(experimental: str, query: str) -> None:
+    tree = parse(query)
+    assert comparable(tree) == comparable(asked(experimental, "parse_query", query)["data"])
+    assert printing.written(tree) == asked(experimental, "format_query", query)["data"]
+
+
+@pytest.mark.parametrize(("query", "lines"), expressions.EXPLAINED)
+async def test_explanations_show_durations_and_moments(experimental: str, query: str, lines: list[str]) -> None:
+    async with connected(prometheus_url=experimental) as caller:
+        answer = await caller.ok(PROMQL, query=query)
+    assert answer["explanation"].split("\n") == lines
+
+
+@pytest.mark.parametrize("query", ['{"http.client.requests","лейбл"="нет"}', 'up{job="/"}', '{"/"}', 'up{"лейбл"="x"}'])
+async def test_names_without_ascii_words_get_an_explained_empty_answer(scraped: ToolCaller, query: str) -> None:
+    answer = await scraped.ok(QUERY, query=query)
+    assert answer["items"] == []
+    assert answer["hint"]
+    assert (await scraped.ok(PROMQL, query=query))["valid"] is True
+
+
+@pytest.mark.parametrize(
+    "query", ["1e400", "up > 1e309", "foo[1e400]", "foo @ 1e400", 'up{a="\\U00110000"}', "up + " * 3000 + "up"]
+)
+@pytest.mark.parametrize("tool", [QUERY, PROMQL])
+async def test_what_is_out_of_range_is_an_answer(tools: ToolCaller, tool: str, query: str) -> None:
+    found = await tools.client.call_tool(tool, {"query": query}, raise_on_error=False)
+    assert "internal, id" not in str(found.content)
 
 
 async def test_every_expression_can_be_explained(tools: ToolCaller) -> None:

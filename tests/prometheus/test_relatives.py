@@ -128,3 +128,27 @@ async def test_promql_is_checked_here_where_the_backend_has_no_parser() -> None:
         assert answer["error"]["position"] == "1:15"
         assert "did you mean rate, irate?" in answer["error"]["message"]
         assert answer["error"]["shown"].split("\n")[1] == " " * 14 + "^"
+
+
+async def test_what_the_parser_here_may_not_know_is_asked_of_the_backend() -> None:
+    answers = {"/query": relatives.vector(0), "/label/__name__/values": ["x"], "/label/job/values": ["api"]}
+    async with served(relatives.relative(answers)) as url, connected(prometheus_url=url) as caller:
+        for query in ("rate(x[2m+2m])", "max_of(1, 2)", "sum(x) keep_metric_names", "up" + " + up" * 500):
+            answer = await caller.ok("prometheus_promql_tool", query=query)
+            assert answer["valid"] is True, query
+            assert "error" not in answer
+
+
+async def test_what_nobody_can_judge_is_said_to_be_unknown() -> None:
+    answers = {"/label/__name__/values": ["x", "up"]}
+    async with served(relatives.relative(answers)) as url, connected(prometheus_url=url) as caller:
+        for query, why in [
+            ("rate(x[2m+2m])", "--enable-feature=promql-duration-expr accepts it"),
+            ("mad_over_time(x[5m])", "--enable-feature=promql-experimental-functions accepts it"),
+            ("x anchored + fill(0) up", "promql-extended-range-selectors,promql-binop-fill-modifiers"),
+            ("up" + " + up" * 500, "a tree of more than 200 levels"),
+        ]:
+            answer = await caller.ok("prometheus_promql_tool", query=query)
+            assert "valid" not in answer, query
+            assert "error" not in answer
+            assert why in answer["hint"]

@@ -14,10 +14,10 @@ from kmcp_querydoc.server import SERVER
 from kmcp_querydoc.settings import QuerydocSettings
 from kmcp_querydoc.sources.definitions import Source
 from kmcp_querydoc.sources.page import Workshop
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.web import Web
 from tests.mcp import ToolCaller
+from tests.patience import patient
 
 PAGES = {
     "storage.md": """# Storage
@@ -108,7 +108,7 @@ async def build(index: Path, *sources: Source) -> list[Outcome]:
 async def asking(index: Path | str, **runtime: Any) -> AsyncIterator[ToolCaller]:
     """A client of a server that reads this index."""
     settings = QuerydocSettings(docs_index=str(index))
-    async with Client(assemble(SERVER, settings, RuntimeSettings(**runtime))) as client:
+    async with Client(assemble(SERVER, settings, patient(**runtime))) as client:
         yield ToolCaller(client)
 
 

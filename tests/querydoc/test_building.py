@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from kmcp_querydoc import building, parsing
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from tests.mcp import ToolCaller
 from tests.querydoc.making import asking, build, places, source, workshop, write
 from tests.querydoc.sites import Site
+from tests.slowness import scaled
 from tests.waiting import until
 
 TOOL = "query_documentation"
@@ -163,7 +164,7 @@ async def test_a_build_that_was_cancelled_goes_on(site: Site, tmp_path: Path) ->
     site.hold_from(61)
     task = asyncio.create_task(build(index, site.source()))
     await until(lambda: _count(site), lambda count: count >= 60, what="pages asked for")
-    await asyncio.wait_for(site.held.wait(), 60)
+    await asyncio.wait_for(site.held.wait(), scaled(60))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -189,14 +190,14 @@ async def test_a_build_that_was_killed_goes_on(site: Site, tmp_path: Path) -> No
     command += ["--index", str(tmp_path / "i.sqlite")]
     site.hold_from(101)
     killed = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, env=dict(os.environ))
-    await asyncio.wait_for(site.held.wait(), 120)
+    await asyncio.wait_for(site.held.wait(), scaled(120))
     killed.send_signal(signal.SIGKILL)
     await killed.communicate()
     assert not (tmp_path / "i.sqlite").exists()
     site.release()
     site.asked.clear()
     again = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, env=dict(os.environ))
-    _, told = await asyncio.wait_for(again.communicate(), 120)
+    _, told = await asyncio.wait_for(again.communicate(), scaled(120))
     assert again.returncode == 0, told.decode()
     assert "going on with the build that was interrupted" in told.decode()
     assert len(site.asked) <= 80

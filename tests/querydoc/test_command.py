@@ -6,7 +6,7 @@ import pytest
 
 from kmcp_querydoc.cli import docs
 from kmcp_querydoc.settings import default_index
-from kmcp_runtime.version import VERSION
+from kmcp_runtime import VERSION
 from tests.querydoc.making import PAGES, asking, write
 
 Printed = pytest.CaptureFixture[str]

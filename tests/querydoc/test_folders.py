@@ -6,7 +6,7 @@ import pytest
 
 from kmcp_querydoc.sources import definitions
 from kmcp_querydoc.sources.definitions import OWN
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from tests.querydoc.making import asking, build, source, write
 
 

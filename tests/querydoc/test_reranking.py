@@ -7,7 +7,7 @@ from fastmcp import Client
 
 from kmcp_querydoc.server import SERVER
 from kmcp_querydoc.settings import QuerydocSettings
-from kmcp_runtime.server import assemble
+from kmcp_runtime.engine.assembly import assemble
 from tests.mcp import ToolCaller
 from tests.querydoc.making import build, source, write
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from fastmcp import Client
 
-from kmcp_runtime.configured import ConfiguredServer, Process
-from kmcp_runtime.server import compose
-from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime import RuntimeSettings
+from kmcp_runtime.engine.assembly import compose
+from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from tests.mcp import ToolCaller
 from tests.runtime import shelf
 

@@ -12,14 +12,39 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
-from kmcp_runtime.arguments import Cursor, DryRun, Duration, Limit, Name, Time, Word, moment, unpublished
-from kmcp_runtime.call import Call
-from kmcp_runtime.configured import Backend, Server
-from kmcp_runtime.errors import ToolFailure, not_found, unavailable
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Body, Change, Diff, Page, Result
-from kmcp_runtime.settings import Settings, setting
-from kmcp_runtime.tool import Effect, EffectByArgument, Rule, ToolSpec, injected, tool, tools_in
+from kmcp_runtime import (
+    Backend,
+    Body,
+    Call,
+    Change,
+    Cursor,
+    Diff,
+    DryRun,
+    Duration,
+    Effect,
+    EffectByArgument,
+    Limit,
+    Name,
+    Page,
+    Result,
+    Rule,
+    Server,
+    Settings,
+    Time,
+    ToolFailure,
+    ToolSpec,
+    Word,
+    cursors,
+    injected,
+    moment,
+    not_found,
+    setting,
+    tool,
+    tools_in,
+    unavailable,
+    unpublished,
+)
+from kmcp_runtime.hints import by_tool
 
 
 class ShelfSettings(Settings):
@@ -62,7 +87,12 @@ class Waited(Result):
     seconds: float
 
 
-@tool(Effect.READ, needs=(Rule("", ("books",), ("list",)),), renamed={"maxItems": "limit", "bookName": "name"})
+@tool(
+    Effect.READ,
+    shows="objects",
+    needs=(Rule("", ("books",), ("list",)),),
+    renamed={"maxItems": "limit", "bookName": "name"},
+)
 async def shelf_list(limit: Limit = 100, cursor: Cursor = None, shelf: Shelf = injected()) -> Books:
     """List the books, by name."""
     start = int(cursors.decode(cursor, {})["o"]) if cursor else 0
@@ -83,7 +113,7 @@ async def shelf_list(limit: Limit = 100, cursor: Cursor = None, shelf: Shelf = i
 async def shelf_read(name: Name, shelf: Shelf = injected()) -> Text:
     """Read one book."""
     if name not in shelf.books:
-        raise not_found(f"no book {name!r}", "shelf_list names them")
+        raise not_found(f"no book {name!r}", by_tool("objects", "names them"))
     return Text(text=shelf.books[name])
 
 

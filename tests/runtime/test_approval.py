@@ -8,11 +8,11 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.elicitation import ElicitResult
 
-from kmcp_runtime.approval import GOOD_FOR_SECONDS, Approvals
-from kmcp_runtime.configured import ConfiguredServer, Process
-from kmcp_runtime.server import http_app
-from kmcp_runtime.settings import RuntimeSettings
-from kmcp_runtime.telemetry import Metrics
+from kmcp_runtime import RuntimeSettings
+from kmcp_runtime.engine.approval import GOOD_FOR_SECONDS, Approvals
+from kmcp_runtime.engine.assembly import http_app
+from kmcp_runtime.engine.configured import ConfiguredServer, Process
+from kmcp_runtime.engine.telemetry import Metrics
 from tests.mcp import ToolCaller
 from tests.runtime.conftest import connected, shelf_of, shelved
 from tests.serving import served

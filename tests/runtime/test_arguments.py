@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from kmcp_runtime.arguments import seconds_of, signed_seconds_of
+from kmcp_runtime import seconds_of
+from kmcp_runtime.arguments import signed_seconds_of
 from tests.mcp import ToolCaller
 
 
@@ -129,7 +130,7 @@ async def test_a_time_that_is_fixed(caller: ToolCaller, given: object) -> None:
     [
         ("yesterday", "write now, now-1h"),
         ("nowadays", "write now, now-1h"),
-        ("now-1x", "is no duration"),
+        ("now-1x", "is not a valid duration"),
         ("2026-11-25", "write now, now-1h"),
         ("2026-11-25T09:00:00", "names no zone"),
         ("2026-13-25T09:00:00Z", "month must be in 1..12"),

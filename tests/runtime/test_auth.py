@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from kmcp_runtime import auth
-from kmcp_runtime.server import http_app
-from kmcp_runtime.settings import RuntimeSettings, SettingsError
+from kmcp_runtime import RuntimeSettings, SettingsError
+from kmcp_runtime.engine import auth
+from kmcp_runtime.engine.assembly import http_app
 from tests.mcp import ToolCaller
 from tests.runtime.conftest import shelved
 from tests.serving import served

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.command import Ended, run
-from kmcp_runtime.errors import ToolFailure
+from tests.slowness import scaled
 from tests.waiting import until
 
 SECONDS = 60
@@ -25,7 +26,7 @@ time.sleep(600)
 
 async def python(program: str, *arguments: str, stdin: bytes = b"", largest_bytes: int = 1 << 20) -> Ended:
     argv = [sys.executable, "-c", program, *arguments]
-    return await run(argv, env=dict(os.environ), seconds=SECONDS, stdin=stdin, largest_bytes=largest_bytes)
+    return await run(argv, env=dict(os.environ), seconds=scaled(SECONDS), stdin=stdin, largest_bytes=largest_bytes)
 
 
 async def test_arguments_and_input_arrive_as_they_are_and_streams_stay_apart() -> None:
@@ -36,7 +37,7 @@ async def test_arguments_and_input_arrive_as_they_are_and_streams_stay_apart() -
 
 async def test_the_environment_is_what_was_given_and_nothing_else() -> None:
     argv = [sys.executable, "-c", "import os; print(sorted(set(os.environ) - {'LC_CTYPE'}))"]
-    ended = await run(argv, env={"PATH": "/nowhere", "OWN": "1"}, seconds=SECONDS)
+    ended = await run(argv, env={"PATH": "/nowhere", "OWN": "1"}, seconds=scaled(SECONDS))
     assert ended.stdout == "['OWN', 'PATH']\n"
 
 
@@ -60,7 +61,7 @@ async def test_long_output_is_cut_and_its_program_not_held_up() -> None:
 async def test_lines_of_stderr_are_seen_as_they_come() -> None:
     seen: list[str] = []
     argv = [sys.executable, "-c", "import sys; print('one', file=sys.stderr); print('two', file=sys.stderr)"]
-    ended = await run(argv, env=os.environ, seconds=SECONDS, line=seen.append)
+    ended = await run(argv, env=os.environ, seconds=scaled(SECONDS), line=seen.append)
     assert seen == ["one", "two"]
     assert ended.stderr == "one\ntwo"
 
@@ -73,12 +74,12 @@ async def test_a_signal_is_an_exit_code_below_zero() -> None:
 @pytest.mark.parametrize("program", ["no-such-program", "/no/such/program", str(Path(__file__))])
 async def test_a_missing_program_is_named_with_what_to_do(program: str) -> None:
     with pytest.raises(ToolFailure) as caught:
-        await run([program, "x"], env=os.environ, seconds=SECONDS, missing="set KMCP_PROGRAM")
+        await run([program, "x"], env=os.environ, seconds=scaled(SECONDS), missing="set KMCP_PROGRAM")
     assert caught.value.code == "unavailable"
     assert program in caught.value.message
     assert caught.value.hint == "set KMCP_PROGRAM"
     with pytest.raises(ToolFailure) as caught:
-        await run([program], env=os.environ, seconds=SECONDS)
+        await run([program], env=os.environ, seconds=scaled(SECONDS))
     assert "PATH" in str(caught.value.hint)
 
 
@@ -87,7 +88,7 @@ async def test_a_file_that_cannot_run_is_unavailable(tmp_path: Path) -> None:
     broken.write_bytes(b"\x7fELF\x00nothing")
     broken.chmod(0o700)
     with pytest.raises(ToolFailure) as caught:
-        await run([str(broken)], env=os.environ, seconds=SECONDS)
+        await run([str(broken)], env=os.environ, seconds=scaled(SECONDS))
     assert caught.value.code == "unavailable"
 
 
@@ -104,10 +105,11 @@ async def test_at_the_deadline_the_whole_group_ends() -> None:
     def note(line: str) -> None:
         pids.extend(int(word) for word in line.split())
 
+    seconds = round(scaled(5))
     with pytest.raises(ToolFailure) as caught:
-        await run(argv, env=os.environ, seconds=5, line=note)
+        await run(argv, env=os.environ, seconds=seconds, line=note)
     assert caught.value.code == "timed_out"
-    assert "within 5 s" in caught.value.message
+    assert f"within {seconds} s" in caught.value.message
     if pids:
         assert f"{pids[0]} {pids[1]}" in caught.value.message
     await until(lambda: _alive(pids), lambda alive: not alive, what=f"the end of {pids}")
@@ -121,7 +123,7 @@ async def test_a_cancelled_caller_leaves_nothing_running() -> None:
         pids.extend(int(word) for word in line.split())
         told.set()
 
-    task = asyncio.create_task(run([sys.executable, "-c", PARENT], env=os.environ, seconds=SECONDS, line=note))
+    task = asyncio.create_task(run([sys.executable, "-c", PARENT], env=os.environ, seconds=scaled(SECONDS), line=note))
     await told.wait()
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):

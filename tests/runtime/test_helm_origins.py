@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.helm.origins import Origins
 
 ENTRIES = (

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.helm import values
 
 DEFAULTS = {"a": 1, "t": {"x": 1, "y": {"z": 1}}, "l": [1, 2], "n": None}

@@ -5,10 +5,9 @@ from typing import Any
 
 import jsonschema
 
-from kmcp_runtime.call import ERROR_META
-from kmcp_runtime.configured import ConfiguredServer
+from kmcp_runtime import ERROR_META, Manifest, Page, Result
+from kmcp_runtime.engine.configured import ConfiguredServer
 from kmcp_runtime.output.bound import DEFAULT_TOKENS, finish
-from kmcp_runtime.output.results import Manifest, Page, Result
 from tests.mcp import ToolCaller, text_of
 from tests.runtime.conftest import connected, shelf_of, shelved
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime.configured import ConfiguredServer, Process, check_tool_names
-from kmcp_runtime.settings import RuntimeSettings, SettingsError
+from kmcp_runtime import RuntimeSettings, SettingsError
+from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names
 from tests.runtime import shelf
 from tests.runtime.conftest import connected, shelf_of, shelved
 
@@ -99,3 +99,10 @@ async def test_a_tool_of_another_configuration_says_which_one() -> None:
     tall = ConfiguredServer(shelf.SERVER, shelf.ShelfSettings(shelf_url="tall:"), Process.of(RuntimeSettings()))
     async with connected(tall) as caller:
         assert (await caller.ok("shelf_ladder"))["seconds"] == 1
+
+
+async def test_a_hint_names_a_tool_only_where_it_is_offered() -> None:
+    async with connected(shelved()) as caller:
+        assert (await caller.fails("shelf_read", name="lost"))["hint"] == "shelf_list names them"
+    async with connected(shelved(tools="shelf_read")) as caller:
+        assert "hint" not in await caller.fails("shelf_read", name="lost")

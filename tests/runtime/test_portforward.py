@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.portforward import Door, ask
 from tests.cluster.model import Cluster

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime.output import redact
+from kmcp_runtime import redact
 from tests.secrets import HARMLESS, IN_TEXTS, Planted
 
 

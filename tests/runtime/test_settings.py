@@ -5,9 +5,11 @@ import sys
 
 import pytest
 
-from kmcp_runtime import cli, commands
-from kmcp_runtime.settings import RuntimeSettings, SettingsError, describe, flag, is_secret, parse, variable
+from kmcp_runtime import RuntimeSettings, SettingsError, commands
+from kmcp_runtime.engine import cli
+from kmcp_runtime.settings import describe, flag, is_secret, parse, variable
 from tests.runtime import shelf
+from tests.slowness import scaled
 
 
 def filled(argv: list[str], environment: dict[str, str]) -> RuntimeSettings:
@@ -77,7 +79,7 @@ def test_help_lists_every_setting_with_unit_and_default(capsys: pytest.CaptureFi
 )
 def test_a_server_that_cannot_start_says_why_in_one_line(argv: list[str], told: str) -> None:
     command = [sys.executable, "-m", "kmcp_runtime.commands", "serve", *argv]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=scaled(60))
     assert ended.returncode == 2
     assert told in ended.stderr
     assert "Traceback" not in ended.stderr

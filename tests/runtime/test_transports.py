@@ -13,21 +13,21 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 from mcp_types.version import LATEST_PROTOCOL_VERSION
 
-from kmcp_runtime import health
-from kmcp_runtime.configured import ConfiguredServer, Process
-from kmcp_runtime.server import compose, http_app
-from kmcp_runtime.settings import RuntimeSettings
+from kmcp_runtime import RuntimeSettings
+from kmcp_runtime.engine import health
+from kmcp_runtime.engine.assembly import compose, http_app
+from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from tests.mcp import ToolCaller
 from tests.runtime import shelf
 from tests.runtime.conftest import connected, shelf_of, shelved
 from tests.serving import served
+from tests.slowness import scaled
 from tests.waiting import until
 
 MODERN = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2026-07-28"}
 PROGRAM = """
 from tests.runtime import shelf
-from kmcp_runtime.cli import run_server
-raise SystemExit(run_server(shelf.SERVER))
+raise SystemExit(shelf.SERVER.main())
 """
 
 
@@ -194,7 +194,7 @@ async def test_a_signal_ends_the_program_after_its_backends_are_closed(signal_nu
         command[command.index("--port") + 1] = str(probe.getsockname()[1])
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 30) == b"open\n"
+    assert await asyncio.wait_for(process.stdout.readline(), scaled(30)) == b"open\n"
     process.send_signal(signal_number)
-    assert await asyncio.wait_for(process.stdout.readline(), 30) == b"closed\n"
-    assert await asyncio.wait_for(process.wait(), 30) == 0
+    assert await asyncio.wait_for(process.stdout.readline(), scaled(30)) == b"closed\n"
+    assert await asyncio.wait_for(process.wait(), scaled(30)) == 0

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from kmcp_runtime.errors import ToolFailure, conflict
+from kmcp_runtime import ToolFailure, conflict
 from kmcp_runtime.upstream import Access, Refused, SetIn, Upstream
 from tests.misbehaving import answering, never, nobody, serving, tls
 

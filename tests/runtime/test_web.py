@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 from kmcp_runtime.web import Resolve, Timeouts, Web, is_public
 from tests.misbehaving import tls
 

@@ -1,4 +1,4 @@
-"""What else is done to a rollout, and to an experiment."""
+"""Aborting, retrying, resuming, restarting and undoing a rollout, and retrying an experiment."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -6,24 +6,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kmcp_argo import revisions, rollouts
 from kmcp_argo.arguments import RolloutName, Written
-from kmcp_argo.changes import outcome
+from kmcp_argo.changes import describe_change
 from kmcp_argo.client import Argo
-from kmcp_runtime.arguments import DryRun, Namespace, Word
-from kmcp_runtime.errors import bad_argument, conflict
+from kmcp_argo.rollouts import rollout_status
+from kmcp_argo.undo import undo
+from kmcp_runtime import DryRun, Effect, Namespace, Rule, Word, conflict, injected, tool
 from kmcp_runtime.kube import objects
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 Action = Literal["abort", "retry", "resume", "restart", "undo", "retry_experiment"]
-_REFERENCED = {"Deployment": "deployments.apps", "ReplicaSet": "replicasets.apps", "PodTemplate": "podtemplates"}
 
 
 class Acted(Written):
     """What an action did."""
 
     action: Action
-    result: str = Field(description="In a word")
+    result: str = Field(description="What happened")
     patch: dict[str, Any] | list[dict[str, Any]] | None = Field(default=None, description="What was sent")
 
 
@@ -45,46 +43,54 @@ async def argo_rollout_action(
     dry_run: DryRun = False,
     argo: Argo = injected(),
 ) -> Acted:
-    """Abort, retry, resume, restart or undo a rollout, or start an ended experiment (by its name) anew."""
+    """Abort, retry, resume, restart or undo a rollout, or retry an ended experiment (by its name)."""
     if action == "retry_experiment":
-        return await _experiment_again(argo, rollout_name, namespace, dry_run)
-    found = await argo.rollout(rollout_name, namespace)
+        return await _retry_experiment(argo, rollout_name, namespace, dry_run)
+    found = await argo.read_rollout(rollout_name, namespace)
     if action == "undo":
-        return await _undone(argo, found, to_revision, dry_run)
+        done = await undo(argo, found, to_revision, dry_run)
+        answer = await describe_change(argo, done.before, done.after, dry_run)
+        return Acted(**_of_rollout(answer, found), action="undo", result=done.result, patch=done.patch)
+    # Abort and retry are flags in the status, resume and restart fields of the spec.
     result, patch, on_status = _ACTIONS[action](found)
     after = found
     if patch is not None:
         after = await argo.patch("rollouts", rollout_name, namespace, patch, dry_run=dry_run, status=on_status)
-    answer = await outcome(argo, found, after, dry_run)
+    answer = await describe_change(argo, found, after, dry_run)
     return Acted(**answer, action=action, result=result, patch=patch)
 
 
 def _abort(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:
-    if rollouts.status_of(found).get("abort"):
-        return "unchanged: it is aborted already", None, True
-    if rollouts.is_fully_promoted(found):
+    if rollout_status.status_of(found).get("abort"):
+        return "unchanged: it is already aborted", None, True
+    if rollout_status.is_fully_promoted(found):
         name = found["metadata"]["name"]
-        raise conflict(f"{name} is fully promoted: there is nothing to abort", "action=undo goes back to a revision")
+        raise conflict(
+            f"{name} is fully promoted: there is nothing to abort", "action=undo goes back to an earlier revision"
+        )
     return "aborted", {"status": {"abort": True}}, True
 
 
 def _retry(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:
-    if not rollouts.status_of(found).get("abort"):
+    if not rollout_status.status_of(found).get("abort"):
         name = found["metadata"]["name"]
-        raise conflict(f"{name} is not aborted: there is nothing to retry", "argo_promote_rollout lets it go on")
+        raise conflict(f"{name} is not aborted: there is nothing to retry", "argo_promote_rollout continues it")
     return "retried", {"status": {"abort": False}}, True
 
 
 def _resume(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:
-    if rollouts.spec_of(found).get("paused"):
+    if rollout_status.spec_of(found).get("paused"):
         return "resumed", {"spec": {"paused": False}}, False
-    if rollouts.status_of(found).get("pauseConditions"):
+    if rollout_status.status_of(found).get("pauseConditions"):
         name = found["metadata"]["name"]
-        raise conflict(f"{name} is paused by one of its steps", f"argo_promote_rollout rollout_name={name} goes on")
+        raise conflict(
+            f"{name} is paused by one of its steps", f"argo_promote_rollout rollout_name={name} continues it"
+        )
     return "unchanged: it is not paused", None, False
 
 
 def _restart(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:
+    # The plugin writes the current time: the controller restarts every pod that is older than restartAt.
     stamp = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return "restarted", {"spec": {"restartAt": stamp}}, False
 
@@ -92,68 +98,19 @@ def _restart(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:
 _ACTIONS = {"abort": _abort, "retry": _retry, "resume": _resume, "restart": _restart}
 
 
-async def _undone(argo: Argo, found: objects.Object, to_revision: int, dry_run: bool) -> Acted:
-    """Bring a revision's template back: into the Rollout, or into the workload that it references."""
-    owned = await argo.owned("replicasets.apps", found)
-    target = revisions.target_of_undo(found, owned, to_revision)
-    number, template = revisions.number(target), revisions.template_of(target)
-    holder, place = await _holder(argo, found)
-    if _same(holder["spec"]["template"] if "spec" in holder else holder["template"], template):
-        answer = await outcome(argo, holder, holder, dry_run)
-        return Acted(**_of_rollout(answer, found), action="undo", result=f"unchanged: it is revision {number} already")
-    pointer = "/template" if place.kind.kind == "PodTemplate" else "/spec/template"
-    patch = [{"op": "replace", "path": pointer, "value": template}]
-    after = await objects.patch(
-        argo.api, place.kind, holder["metadata"]["name"], place.namespace, patch, "json", dry_run=dry_run
-    )
-    answer = await outcome(argo, holder, after, dry_run)
-    return Acted(**_of_rollout(answer, found), action="undo", result=f"rolled back to revision {number}", patch=patch)
-
-
 def _of_rollout(answer: Mapping[str, Any], found: objects.Object) -> dict[str, Any]:
-    """The answer under the Rollout's name and status, where a referenced workload was what changed."""
-    state, message = rollouts.phase(found)
+    """The answer with the Rollout's name and status, also where a referenced workload is what changed."""
+    state, message = rollout_status.phase(found)
     return {**answer, "name": found["metadata"]["name"], "status": state, "message": message or None}
 
 
-async def _holder(argo: Argo, found: objects.Object) -> tuple[objects.Object, Any]:
-    """The object that holds the pod template."""
-    reference = rollouts.spec_of(found).get("workloadRef")
-    namespace = found["metadata"]["namespace"]
-    if not reference:
-        return found, await argo.argo_place("rollouts", namespace)
-    resource = _REFERENCED.get(str(reference.get("kind")))
-    if resource is None:
-        raise bad_argument(f"spec.workloadRef is a {reference.get('kind')}: its template cannot be rolled back here")
-    place = await argo.place(resource, namespace)
-    return await argo.read(place, str(reference.get("name"))), place
-
-
-def _same(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    """Whether all that is set in ours stands in theirs, which holds defaults besides."""
-    return all(
-        (isinstance(value, Mapping) and isinstance(theirs.get(key), Mapping) and _same(value, theirs[key]))
-        or _alike(value, theirs.get(key))
-        for key, value in ours.items()
-        if value not in (None, {}, [])
-    )
-
-
-def _alike(value: Any, other: Any) -> bool:
-    if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
-        return all(
-            _same(one, two) if isinstance(one, Mapping) and isinstance(two, Mapping) else one == two
-            for one, two in zip(value, other, strict=True)
-        )
-    return bool(value == other)
-
-
-async def _experiment_again(argo: Argo, name: str, namespace: str, dry_run: bool) -> Acted:
-    place = await argo.argo_place("experiments", namespace)
+async def _retry_experiment(argo: Argo, name: str, namespace: str, dry_run: bool) -> Acted:
+    place = await argo.resolve_place("experiments", namespace)
     before = await argo.read(place, name)
+    # An Experiment has no field to start it again; without a status the controller runs it from the beginning.
     patch: dict[str, Any] = {"status": None}
     after = await argo.patch("experiments", name, namespace, patch, dry_run=dry_run)
-    answer = await outcome(argo, before, after, dry_run)
+    answer = await describe_change(argo, before, after, dry_run)
     state = str((after.get("status") or {}).get("phase") or "Pending")
     return Acted(
         **{**answer, "status": state, "message": None}, action="retry_experiment", result="retried", patch=patch

@@ -7,12 +7,9 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from kmcp_argo.client import GROUP, Argo
-from kmcp_argo.controller import LABEL, NAMESPACE, Found, find_controllers
-from kmcp_runtime import command
-from kmcp_runtime.arguments import Namespace, Word
+from kmcp_argo.installation.deployments import LABEL, NAMESPACE, Found, find_controllers
+from kmcp_runtime import Effect, Namespace, Result, Rule, Word, command, injected, tool
 from kmcp_runtime.kube import objects
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 PLUGIN = "kubectl-argo-rollouts"
 KINDS = ("rollouts", "experiments", "analysisruns", "analysistemplates", "clusteranalysistemplates")
@@ -29,14 +26,14 @@ class ControllerPod(BaseModel):
 
 
 class Definition(BaseModel):
-    """A kind of Argo Rollouts that the cluster serves."""
+    """A custom resource of Argo Rollouts that the cluster serves."""
 
     name: str
     versions: list[str]
 
 
 class ControllerInstall(Result):
-    """Whether a controller is there and works."""
+    """Whether a controller is installed and works."""
 
     installed: bool
     healthy: bool
@@ -48,14 +45,14 @@ class ControllerInstall(Result):
 
 
 class Plugin(BaseModel):
-    """The optional binary on this server's PATH."""
+    """The kubectl plugin, where this server has it on its PATH."""
 
     installed: bool
     version: str | None = None
 
 
 class PluginInstall(Result):
-    """What stands in for the kubectl plugin."""
+    """What is available, with or without the kubectl plugin."""
 
     required: bool = Field(default=False, description="These tools need no plugin")
     plugin: Plugin
@@ -70,15 +67,16 @@ class PluginInstall(Result):
 )
 async def argo_verify_argo_rollouts_controller_install(
     namespace: Namespace = NAMESPACE,
-    label: Annotated[str, Word("Label of Deployment and pods")] = LABEL,
+    label: Annotated[str, Word("Label of its Deployment and pods")] = LABEL,
     argo: Argo = injected(),
 ) -> ControllerInstall:
-    """Check that the Argo Rollouts controller is installed and runs; use it when rollouts do not move."""
-    crds = await _definitions(argo)
+    """Check that the Argo Rollouts controller is installed and running; use it when rollouts do not progress."""
+    crds = await _list_definitions(argo)
+    # Many installations use another namespace than the default; say so instead of "not installed".
     found = await find_controllers(argo, label, namespace) or await find_controllers(argo, label)
-    problems = [] if any(each.name == "rollouts" for each in crds) else [f"the cluster serves no rollouts.{GROUP}"]
+    problems = [] if any(each.name == "rollouts" for each in crds) else [f"the cluster does not serve rollouts.{GROUP}"]
     if not found:
-        problems.append(f"no Deployment with label {label}, neither in {namespace} nor elsewhere")
+        problems.append(f"no Deployment has the label {label}, in {namespace} or elsewhere")
         return ControllerInstall(installed=False, healthy=False, pods=[], crds=crds, problems=problems)
     chosen = found[0]
     pods = [_pod(each) for each in await argo.listed("pods", chosen.namespace, selector=label)]
@@ -96,8 +94,8 @@ async def argo_verify_argo_rollouts_controller_install(
 
 @tool(Effect.READ, needs=(Rule("apps", ("deployments",), ("list",)),))
 async def argo_verify_kubectl_plugin_install(argo: Argo = injected()) -> PluginInstall:
-    """Say what can be done with rollouts here; these tools need no kubectl plugin."""
-    crds, found, plugin = await asyncio.gather(_definitions(argo), find_controllers(argo), _plugin())
+    """Show which kinds of Argo Rollouts and which plugin are available; these tools need no kubectl plugin."""
+    crds, found, plugin = await asyncio.gather(_list_definitions(argo), find_controllers(argo), _find_plugin())
     served = {each.name for each in crds}
     return PluginInstall(
         plugin=plugin,
@@ -106,7 +104,7 @@ async def argo_verify_kubectl_plugin_install(argo: Argo = injected()) -> PluginI
     )
 
 
-async def _definitions(argo: Argo) -> list[Definition]:
+async def _list_definitions(argo: Argo) -> list[Definition]:
     versions: dict[str, list[str]] = {}
     for kind in await argo.discovery.kinds():
         if kind.group == GROUP and kind.plural in KINDS:
@@ -128,18 +126,20 @@ def _pod(found: objects.Object) -> ControllerPod:
 def _problems(chosen: Found, found: list[Found], pods: list[ControllerPod], namespace: str) -> list[str]:
     problems = []
     if chosen.namespace != namespace:
-        problems.append(f"it is not in namespace {namespace} but in {chosen.namespace}")
+        problems.append(f"the controller is in namespace {chosen.namespace}, not in namespace {namespace}")
     if chosen.available == 0:
-        problems.append(f"no pod of Deployment {chosen.name} is available ({chosen.desired} wanted)")
+        problems.append(f"no pod of Deployment {chosen.name} is available ({chosen.desired} desired)")
     problems += [f"pod {pod.name} is {pod.phase} and not ready" for pod in pods if not pod.ready]
     if len(found) > 1:
+        # Two controllers act on the same rollouts and undo what the other has done.
         problems.append("several controllers: " + ", ".join(f"{each.namespace}/{each.name}" for each in found))
     return problems
 
 
-async def _plugin() -> Plugin:
+async def _find_plugin() -> Plugin:
     path = shutil.which(PLUGIN)
     if path is None:
         return Plugin(installed=False)
+    # With an empty environment: its own version needs no cluster, so it is handed no kubeconfig.
     ended = await command.run([path, "version", "--short"], env={}, seconds=_VERSION_SECONDS)
     return Plugin(installed=True, version=ended.stdout.strip().rpartition(" ")[2] or None)

@@ -1,4 +1,4 @@
-"""One rollout, explained."""
+"""One rollout in detail."""
 
 import asyncio
 import time
@@ -6,15 +6,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_argo import analysis, revisions, rollouts
 from kmcp_argo.arguments import RolloutName
 from kmcp_argo.client import Argo
-from kmcp_runtime.arguments import Namespace, TimeoutSeconds, Word
+from kmcp_argo.rollouts import analysis, revisions, rollout_status
+from kmcp_runtime import Effect, Namespace, Result, Rule, TimeoutSeconds, Word, injected, tool
 from kmcp_runtime.kube import objects
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 _POLL_SECONDS = 0.5
+# A paused rollout waits for a person, so waiting for it to end would only run into the deadline: these two are its
+# ends.
 _ENDS = ("Healthy", "Degraded")
 
 
@@ -40,13 +40,13 @@ class RolloutDetails(Result):
     cuttable = "replica_sets"
     untrusted = True
 
-    rollout: rollouts.Row
-    timed_out: bool | None = Field(default=None, description="True when it was neither healthy nor degraded in time")
+    rollout: rollout_status.Row
+    timed_out: bool | None = Field(default=None, description="True when it did not become healthy or degraded in time")
     paused: bool | None = Field(default=None, description="spec.paused")
     aborted: bool | None = None
     pause_conditions: list[str] | None = None
     steps: list[Step] | None = None
-    replica_sets: list[revisions.Revision] = Field(description="Revisions, the newest first")
+    replica_sets: list[revisions.Revision] = Field(description="Revisions, newest first")
     analysis_runs: list[analysis.AnalysisRun] | None = None
     conditions: list[Condition] | None = None
 
@@ -67,15 +67,16 @@ async def argo_get_rollout(
     timeout_seconds: TimeoutSeconds = 60,
     argo: Argo = injected(),
 ) -> RolloutDetails:
-    """Explain one rollout: step, why it is paused, stable and canary sets, analysis results."""
-    found, late = await _settled(argo, rollout_name, namespace, timeout_seconds if wait else 0)
+    """Explain one rollout: step, why it is paused, stable and canary ReplicaSets, analysis results."""
+    found, late = await _wait_until_settled(argo, rollout_name, namespace, timeout_seconds if wait else 0)
     owned, runs = await asyncio.gather(
-        argo.owned("replicasets.apps", found), argo.owned("analysisruns.argoproj.io", found)
+        argo.list_owned("replicasets.apps", found), argo.list_owned("analysisruns.argoproj.io", found)
     )
-    seen, spec = rollouts.status_of(found), rollouts.spec_of(found)
+    seen, spec = rollout_status.status_of(found), rollout_status.spec_of(found)
+    # The API server lists by name, and the names of analysis runs do not sort by time.
     newest_first = sorted(runs, key=lambda each: str(each["metadata"]["creationTimestamp"]), reverse=True)
     return RolloutDetails(
-        rollout=rollouts.row(found),
+        rollout=rollout_status.row(found),
         timed_out=(wait and late) or None,
         paused=bool(spec.get("paused")) or None,
         aborted=bool(seen.get("abort")) or None,
@@ -89,23 +90,25 @@ async def argo_get_rollout(
     )
 
 
-async def _settled(argo: Argo, name: str, namespace: str, seconds: float) -> tuple[objects.Object, bool]:
-    """The rollout once it is healthy or degraded; True when the time was up before."""
+async def _wait_until_settled(argo: Argo, name: str, namespace: str, seconds: float) -> tuple[objects.Object, bool]:
+    """The rollout once it is healthy or degraded, and whether the time ended before that."""
     deadline = time.monotonic() + seconds
     while True:
-        found = await argo.rollout(name, namespace)
-        state, message = rollouts.phase(found)
+        found = await argo.read_rollout(name, namespace)
+        state, message = rollout_status.phase(found)
         if state in _ENDS or time.monotonic() >= deadline:
             return found, state not in _ENDS
-        await argo.call.progress(rollouts.row(found).available, rollouts.desired(found), f"{state}: {message}")
+        await argo.call.progress(
+            rollout_status.row(found).available, rollout_status.desired(found), f"{state}: {message}"
+        )
         await asyncio.sleep(_POLL_SECONDS)
 
 
 def _steps(found: objects.Object) -> list[Step]:
-    current = rollouts.step_index(found)
+    current = rollout_status.step_index(found)
     return [
-        Step(step=rollouts.step_in_words(each), current=True if index == current else None)
-        for index, each in enumerate(rollouts.steps(found))
+        Step(step=rollout_status.step_in_words(each), current=True if index == current else None)
+        for index, each in enumerate(rollout_status.steps(found))
     ]
 
 
@@ -115,9 +118,9 @@ def _condition(each: dict[str, Any]) -> Condition:
 
 def _next_step(found: objects.Object) -> str | None:
     name = found["metadata"]["name"]
-    state, _ = rollouts.phase(found)
-    if rollouts.status_of(found).get("abort"):
-        return f"Aborted: argo_rollout_action rollout_name={name} action=retry, or action=undo."
+    state, _ = rollout_status.phase(found)
+    if rollout_status.status_of(found).get("abort"):
+        return f"Aborted: use argo_rollout_action rollout_name={name} action=retry or action=undo."
     if state == "Paused":
-        return f"argo_promote_rollout rollout_name={name} goes on; argo_rollout_action action=abort goes back."
+        return f"argo_promote_rollout rollout_name={name} continues; argo_rollout_action action=abort goes back."
     return None

@@ -3,16 +3,26 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from kmcp_argo import analysis, rollouts
 from kmcp_argo.client import Argo
-from kmcp_runtime.arguments import AllNamespaces, Cursor, Limit, OptionalNamespace, Selector, Word
+from kmcp_argo.rollouts import analysis, rollout_status
+from kmcp_runtime import (
+    AllNamespaces,
+    Cursor,
+    Effect,
+    Limit,
+    OptionalNamespace,
+    Page,
+    Rule,
+    Selector,
+    Word,
+    cursors,
+    injected,
+    tool,
+)
 from kmcp_runtime.kube import pages
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 
-class Rollouts(Page[rollouts.Row | analysis.Experiment]):
+class Rollouts(Page[rollout_status.Row | analysis.Experiment]):
     """Rollouts or experiments, by namespace and name."""
 
 
@@ -20,24 +30,28 @@ class Rollouts(Page[rollouts.Row | analysis.Experiment]):
 async def argo_rollouts_list(
     namespace: OptionalNamespace = None,
     all_namespaces: AllNamespaces = True,
-    type: Annotated[Literal["rollouts", "experiments"], Word("What")] = "rollouts",
+    type: Annotated[Literal["rollouts", "experiments"], Word("What to list")] = "rollouts",
     selector: Selector = None,
     limit: Limit = 100,
     cursor: Cursor = None,
     argo: Argo = injected(),
 ) -> Rollouts:
     """List rollouts with status, step, weight and pods, or experiments; start here."""
-    place = await argo.argo_place(type, namespace, all_namespaces)
+    place = await argo.resolve_place(type, namespace, all_namespaces)
     bound_to = {"context": argo.context.name, "type": type, "namespace": place.namespace, "selector": selector}
     query = pages.Query(place.kind, place.namespace, selector, None, limit, "objects")
     page = await pages.fetch(argo.api, query, cursor, bound_to)
+    # The next pages have the size of the first, whatever limit the caller repeats.
     limit = int(cursors.decode(cursor, bound_to).get("l", limit)) if cursor else limit
     now = datetime.now(UTC)
     result = Rollouts(
-        items=[rollouts.row(each) if type == "rollouts" else analysis.experiment(each, now) for each in page.items],
+        items=[
+            rollout_status.row(each) if type == "rollouts" else analysis.experiment(each, now) for each in page.items
+        ],
         total=page.total,
         truncated=page.next_token is not None,
         cursor=page.cursor(limit, bound_to),
+        # A last page may be empty without the list being so.
         hint=None if page.items or page.before else _why_empty(type, place.namespace, selector),
     )
     result.continues_at(page.cursor_at(limit, bound_to))
@@ -47,5 +61,5 @@ async def argo_rollouts_list(
 def _why_empty(plural: str, namespace: str | None, selector: str | None) -> str:
     where = f"namespace {namespace}" if namespace else "the cluster"
     matching = " match the selector" if selector else ""
-    wider = "; leave namespace out to see all" if namespace else ""
+    wider = "; omit namespace to list all" if namespace else ""
     return f"No {plural} in {where}{matching}{wider}."

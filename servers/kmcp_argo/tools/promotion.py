@@ -1,16 +1,15 @@
-"""Promoting and pausing."""
+"""Promoting and pausing a rollout."""
 
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from kmcp_argo import rollouts
 from kmcp_argo.arguments import RolloutName, Written
-from kmcp_argo.changes import apply, outcome
+from kmcp_argo.changes import apply, describe_change
 from kmcp_argo.client import Argo
-from kmcp_argo.promotion import promotion
-from kmcp_runtime.arguments import DryRun, Namespace, Word
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_argo.rollouts import rollout_status
+from kmcp_argo.rollouts.promotion_patch import promotion
+from kmcp_runtime import DryRun, Effect, Namespace, Rule, Word, injected, tool
 
 _NEEDS = (
     Rule("argoproj.io", ("rollouts",), ("get", "patch")),
@@ -20,11 +19,11 @@ _NEEDS = (
 
 
 class Promoted(Written):
-    """How far a promotion went."""
+    """From which step to which a promotion went."""
 
     from_step: str | None = None
     to_step: str | None = None
-    patches: list[dict[str, Any]] = Field(description="What was sent: to the status, then to the object")
+    patches: list[dict[str, Any]] = Field(description="What was sent, to the status first, then to the object")
 
 
 class Paused(Written):
@@ -41,15 +40,15 @@ async def argo_promote_rollout(
     dry_run: DryRun = False,
     argo: Argo = injected(),
 ) -> Promoted:
-    """Let a paused rollout go on with its next step, or with full=true to the end."""
-    before = await argo.rollout(rollout_name, namespace)
+    """Continue a paused rollout with its next step, or with full=true to the end."""
+    before = await argo.read_rollout(rollout_name, namespace)
     wanted = promotion(before, full)
     after = await apply(argo, before, wanted, dry_run)
-    answer = await outcome(argo, before, after, dry_run)
+    answer = await describe_change(argo, before, after, dry_run)
     return Promoted(
         **answer,
-        from_step=rollouts.step(before),
-        to_step=rollouts.step(after),
+        from_step=rollout_status.step(before),
+        to_step=rollout_status.step(after),
         patches=[dict(patch) for patch in wanted.patches],
         hint=wanted.why_nothing,
     )
@@ -59,9 +58,9 @@ async def argo_promote_rollout(
 async def argo_pause_rollout(
     rollout_name: RolloutName, namespace: Namespace = "default", dry_run: DryRun = False, argo: Argo = injected()
 ) -> Paused:
-    """Hold a rollout where it is until argo_promote_rollout, or action=resume of argo_rollout_action."""
-    before = await argo.rollout(rollout_name, namespace)
+    """Pause a rollout until argo_promote_rollout or argo_rollout_action action=resume continues it."""
+    before = await argo.read_rollout(rollout_name, namespace)
     after = before
-    if not rollouts.spec_of(before).get("paused"):
+    if not rollout_status.spec_of(before).get("paused"):
         after = await argo.patch("rollouts", rollout_name, namespace, {"spec": {"paused": True}}, dry_run=dry_run)
-    return Paused(**await outcome(argo, before, after, dry_run), paused=True)
+    return Paused(**await describe_change(argo, before, after, dry_run), paused=True)

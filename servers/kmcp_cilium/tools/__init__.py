@@ -1,1 +1,4 @@
-"""The tools, a file for each subject."""
+"""The tools, one file for each subject; the server finds every function here that is declared.
+
+Here belong declarations, results and the few lines that join them. Logic belongs in the packages beside this one.
+"""

@@ -5,19 +5,16 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel
 
-from kmcp_cilium.agent import parsed
+from kmcp_cilium.agents.agent import parsed
 from kmcp_cilium.arguments import AnyNode, Elements
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import prefix
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, Word, bad_argument, injected, not_found
 
 
 class Address(BaseModel):
-    """An address or range, and whose it is."""
+    """An address or range, and who has it."""
 
     cidr: str
     identity: int | None = None
@@ -37,8 +34,8 @@ async def cilium_list_ip_addresses(
     node_name: AnyNode = None, limit: Limit = 200, cursor: Cursor = None, cilium: Cilium = injected()
 ) -> Addresses:
     """List the IP cache: every address Cilium knows, its identity, pod and host."""
-    agent = await cilium.any_agent(node_name)
-    found = [_address(entry) for entry in await agent.json("ip", "list")]
+    agent = await cilium.find_any_agent(node_name)
+    found = [_address(entry) for entry in await agent.call_json("ip", "list")]
     return cilium.page(Addresses, found, limit, cursor)
 
 
@@ -49,13 +46,14 @@ async def cilium_show_ip_cache_information(
     node_name: AnyNode = None,
     cilium: Cilium = injected(),
 ) -> Addresses:
-    """Show whose an address is, or which addresses the identity with these labels has."""
+    """Show who has an address, or which addresses the identity with these labels has."""
     if (cidr is None) == (not labels):
-        raise bad_argument("exactly one of cidr and labels is needed", "cilium_list_ip_addresses lists all")
-    agent = await cilium.any_agent(node_name)
+        raise bad_argument("give exactly one of cidr and labels", "cilium_list_ip_addresses lists all")
+    agent = await cilium.find_any_agent(node_name)
     words = ("-l", ",".join(labels)) if labels else (str(cidr),)
     try:
-        told = await agent.text("ip", "get", *words, "-o", "json")
+        # As text: the header before the JSON would make it unreadable.
+        told = await agent.call("ip", "get", *words, "-o", "json")
     except ToolFailure as failure:
         if failure.code != "not_found":
             raise
@@ -65,11 +63,12 @@ async def cilium_show_ip_cache_information(
     return Addresses(items=found, total=len(found))
 
 
-_NEARBY = "the range must be one of its entries exactly; cilium_list_ip_addresses lists them"
+_NEARBY = "the range must match an entry exactly; cilium_list_ip_addresses lists the entries"
 
 
 def _without_header(text: str) -> str:
-    """With labels the command prints them, framed by lines of `=`, before its JSON."""
+    """The JSON in an answer that may begin with a header."""
+    # With labels the command prints them first, between lines of =.
     return text.rpartition("=\n")[2]
 
 

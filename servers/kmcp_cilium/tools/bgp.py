@@ -6,22 +6,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from kmcp_cilium import routes
-from kmcp_cilium.agent import Agent, parsed
-from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.agents.agent import Agent, parsed
+from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import EveryNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import part
 from kmcp_cilium.prefixes import address
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
-from kmcp_runtime.tool import Effect, Rule, injected
+from kmcp_cilium.state import bgp_routes
+from kmcp_cilium.state.fields import part
+from kmcp_runtime import Cursor, Effect, Limit, Rule, ToolFailure, Word, bad_argument, injected, not_found
 
 _WHY = "the real agent's peer never answers: an established session, and what it advertises, is a stand-in's"
 _UNKNOWN = re.compile(r"(?:virtual router|neighbor) [^\"]*(?:does not|doesn't) exist")
 _OFF = "BGP Control Plane is disabled"
-_ENABLE = "The BGP control plane is off: the chart's value bgpControlPlane.enabled=true switches it on."
+_ENABLE = "The BGP control plane is off: set the chart's value bgpControlPlane.enabled=true."
 _WANTED = "ciliumbgpnodeconfigs.cilium.io"
 _NANOSECONDS = 1_000_000_000
 
@@ -37,7 +35,7 @@ class Family(BaseModel):
 
 
 class Peer(BaseModel):
-    """A peer of one node; `configured only` when its agent has no such session."""
+    """A peer of one node; its state is `configured only` when the agent has no session with it."""
 
     node: str
     local_asn: int | None = None
@@ -77,10 +75,10 @@ async def cilium_list_bgp_peers(
     node_name: EveryNode = None, limit: Limit = 100, cursor: Cursor = None, cilium: Cilium = injected()
 ) -> Peers:
     """List BGP sessions of nodes with state and routes, and peers that are configured without a session."""
-    answers = await cilium.everywhere(node_name, lambda agent: _told(agent, "peers"))
+    answers = await cilium.ask_agents(node_name, lambda agent: _read_bgp(agent, "peers"))
     running = {node: told for node, told in answers if told is not None}
     found = [_peer(node, each) for node, told in running.items() for each in told]
-    found += await _missing(cilium, found, node_name)
+    found += await _list_without_session(cilium, found, node_name)
     found.sort(key=lambda peer: (peer.node, peer.peer_address))
     hint = _ENABLE if not running else None if found else "No CiliumBGPClusterConfig selects these nodes."
     return cilium.page(Peers, found, limit, cursor, hint, enabled=bool(running), unreachable=answers.unreachable)
@@ -89,7 +87,7 @@ async def cilium_list_bgp_peers(
 @agent_tool(Effect.READ, why=_WHY)
 async def cilium_list_bgp_routes(
     node_name: EveryNode = None,
-    table: Annotated[Literal["available", "advertised"], Word("Known, or told to peers")] = "available",
+    table: Annotated[Literal["available", "advertised"], Word("Known, or advertised")] = "available",
     afi: Annotated[Literal["ipv4", "ipv6"], Word("Family")] = "ipv4",
     safi: Annotated[Literal["unicast"], Word("Subfamily")] = "unicast",
     vrouter_asn: Annotated[int | None, Word("Only of this router", ge=1, le=4_294_967_295)] = None,
@@ -100,11 +98,11 @@ async def cilium_list_bgp_routes(
 ) -> Routes:
     """List the BGP routes that nodes know, or advertise to their peers."""
     if peer and table != "advertised":
-        raise bad_argument("peer goes with table=advertised only", "leave peer out, or ask for table=advertised")
+        raise bad_argument("peer needs table=advertised", "omit peer, or use table=advertised")
     words = ["routes", table, afi, safi]
     words += ["vrouter", str(vrouter_asn)] if vrouter_asn else []
     words += ["peer", peer] if peer else []
-    answers = await cilium.everywhere(node_name, lambda agent: _told(agent, *words))
+    answers = await cilium.ask_agents(node_name, lambda agent: _read_bgp(agent, *words))
     running = {node: told for node, told in answers if told is not None}
     found = [route for node, told in running.items() for each in told for route in _routes(node, each)]
     found.sort(key=lambda route: (route.node, route.prefix, not route.best))
@@ -112,22 +110,24 @@ async def cilium_list_bgp_routes(
     return cilium.page(Routes, found, limit, cursor, hint, enabled=bool(running), unreachable=answers.unreachable)
 
 
-async def _told(agent: Agent, *words: str) -> list[Mapping[str, Any]] | None:
-    """The answer as data; None where BGP is off, which the command says in a sentence."""
+async def _read_bgp(agent: Agent, *words: str) -> list[Mapping[str, Any]] | None:
+    """The answer of a bgp command as data; None where BGP is off."""
     try:
-        text = await agent.text("bgp", *words, "-o", "json")
+        text = await agent.call("bgp", *words, "-o", "json")
     except ToolFailure as failure:
+        # The agent reports an unknown router or neighbor in its message only.
         unknown = _UNKNOWN.search(failure.message)
         if unknown is None:
             raise
         raise not_found(f"{unknown[0]} {agent.where}", "cilium_list_bgp_peers shows local ASNs and peers") from None
+    # The command says so in a sentence instead of JSON, with exit code 0.
     if _OFF in text:
         return None
     return list(parsed(text, f"cilium-dbg bgp {words[0]}") or ())
 
 
-async def _missing(cilium: Cilium, found: list[Peer], node_name: str | None) -> list[Peer]:
-    """Peers that the cluster's configuration names and no agent has a session with."""
+async def _list_without_session(cilium: Cilium, found: list[Peer], node_name: str | None) -> list[Peer]:
+    """Peers of the cluster's configuration that no agent has a session with."""
     try:
         configs = await cilium.listed(_WANTED, None)
     except ToolFailure as failure:
@@ -178,7 +178,7 @@ def _routes(node: str, each: Mapping[str, Any]) -> list[Route]:
             vrouter_asn=each.get("router-asn", 0),
             neighbor=each.get("neighbor") or None,
             prefix=each.get("prefix", ""),
-            next_hops=routes.next_hops(path.get("path-attributes") or ()),
+            next_hops=bgp_routes.next_hops(path.get("path-attributes") or ()),
             age_seconds=path.get("age-nanoseconds", 0) // _NANOSECONDS,
             best=bool(path.get("best")),
         )

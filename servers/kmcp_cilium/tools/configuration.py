@@ -1,4 +1,4 @@
-"""The agents' own configuration while they run."""
+"""The configuration of running agents."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -6,15 +6,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 
 from kmcp_cilium import changes
-from kmcp_cilium.agent import Agent
-from kmcp_cilium.answers import Spread
+from kmcp_cilium.agents.agent import Agent
+from kmcp_cilium.agents.answers import Spread
 from kmcp_cilium.arguments import OneNode, as_text
 from kmcp_cilium.changes import POLICY_ENFORCEMENT
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected
 
 Option = Literal[
     "ConntrackAccounting",
@@ -33,22 +31,22 @@ Option = Literal[
 ]
 ALL = "all"
 _LOST_AT_RESTART = (
-    "It is lost when the agent restarts: lasting changes are values of the chart (cilium_upgrade_cilium) or a "
+    "It is lost when the agent restarts: for lasting changes use values of the chart (cilium_upgrade_cilium) or a "
     "CiliumNodeConfig."
 )
 
 
 class Difference(BaseModel):
-    """An option that has not the same value on all nodes."""
+    """An option whose value differs between nodes."""
 
     key: str
     values: dict[str, Any] = Field(description="By node")
 
 
 class Configuration(Spread):
-    """Options and their values."""
+    """The options of one agent and their values."""
 
-    node: str = Field(description="Whose they are")
+    node: str = Field(description="Whose options they are")
     options: dict[str, Any]
     differs: list[Difference] | None = Field(default=None, description="With node_name=all")
 
@@ -68,7 +66,7 @@ class OptionToggle(Spread):
     option: str
     nodes: list[Toggled]
     changed: bool
-    persistent: bool = Field(default=False, description="It lasts until the agent restarts")
+    persistent: bool = Field(default=False, description="False: it lasts until the agent restarts")
     dry_run: bool | None = None
 
 
@@ -76,22 +74,24 @@ class OptionToggle(Spread):
 async def cilium_show_configuration_options(
     list_all: Annotated[bool, Word("Read-only ones too")] = False,
     list_read_only: Annotated[bool, Word("Only read-only ones")] = False,
-    list_options: Annotated[bool, Word("What each changeable one means")] = False,
+    list_options: Annotated[bool, Word("Explain the changeable ones")] = False,
     match: Annotated[str | None, Word("Part of the name")] = None,
     node_name: Annotated[OneNode, Word("Node; all compares")] = None,
     cilium: Cilium = injected(),
 ) -> Configuration:
     """Show how agents are configured, or with node_name=all where nodes differ."""
     if sum((list_all, list_read_only, list_options)) > 1:
-        raise bad_argument("only one of list_all, list_read_only and list_options", "list_all holds the read-only ones")
+        raise bad_argument(
+            "give only one of list_all, list_read_only and list_options", "list_all includes the read-only options"
+        )
     if list_options:
-        agent = await cilium.any_agent(None if node_name == ALL else node_name)
-        return _shown(agent.node, _explained(await agent.text("config", "--list-options")), match)
+        agent = await cilium.find_any_agent(None if node_name == ALL else node_name)
+        return _shown(agent.node, _explained(await agent.call("config", "--list-options")), match)
     flag = ("-a",) if list_all else ("-r",) if list_read_only else ()
     if node_name != ALL:
-        agent = await cilium.any_agent(node_name)
-        return _shown(agent.node, _flat(await agent.json("config", *flag)), match)
-    answers = await cilium.everywhere(None, lambda agent: agent.json("config", *flag))
+        agent = await cilium.find_any_agent(node_name)
+        return _shown(agent.node, _flat(await agent.call_json("config", *flag)), match)
+    answers = await cilium.ask_agents(None, lambda agent: agent.call_json("config", *flag))
     by_node = {node: _flat(told) for node, told in answers}
     first = next(iter(by_node))
     shown = _shown(first, by_node[first], match)
@@ -107,12 +107,12 @@ async def cilium_toggle_configuration_option(
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> OptionToggle:
-    """Change an agent's option until it restarts, as to debug or to audit policies instead of enforcing them."""
+    """Change an agent's option until it restarts, for example to audit policies instead of enforcing them."""
     if all_nodes and node_name:
-        raise bad_argument("only one of node_name and all_nodes", "all_nodes means every node")
+        raise bad_argument("give only one of node_name and all_nodes", "all_nodes means every node")
     wanted = changes.wanted(option, value)
-    node = node_name if all_nodes else (await cilium.one_agent(node_name)).node
-    answers = await cilium.everywhere(node, lambda agent: _toggle(agent, option, wanted, dry_run))
+    node = node_name if all_nodes else (await cilium.find_one_agent(node_name)).node
+    answers = await cilium.ask_agents(node, lambda agent: _toggle(agent, option, wanted, dry_run))
     nodes = [toggled for _, toggled in answers]
     changed = any(toggled.changed for toggled in nodes)
     return OptionToggle(
@@ -126,30 +126,33 @@ async def cilium_toggle_configuration_option(
 
 
 async def _toggle(agent: Agent, option: str, wanted: str, dry_run: bool) -> Toggled:
-    before = await _value(agent, option)
+    before = await _read_value(agent, option)
     after = wanted
     if before != wanted and not dry_run:
-        await agent.text("config", f"{option}={wanted}")
-        after = await _value(agent, option) or "absent"
+        await agent.call("config", f"{option}={wanted}")
+        # Read back: the agent may refuse a value without an error.
+        after = await _read_value(agent, option) or "absent"
     return Toggled(node=agent.node, before=before, after=after, changed=before != after)
 
 
-async def _value(agent: Agent, option: str) -> str | None:
-    told = _flat(await agent.json("config", "-a")).get(option)
+async def _read_value(agent: Agent, option: str) -> str | None:
+    told = _flat(await agent.call_json("config", "-a")).get(option)
     return None if told is None else changes.shown(option, told)
 
 
 def _flat(told: Mapping[str, Any]) -> dict[str, Any]:
-    """All options side by side; the command nests the changeable ones below `options`."""
+    """All options in one map."""
+    # The command nests the changeable options below "options".
     flat = {**told, **(told.get("options") or {})} if isinstance(told.get("options"), Mapping) else dict(told)
     flat.pop("options", None)
+    # It is shown under another name than the one that changes it.
     if "policy-enforcement" in flat:
         flat[POLICY_ENFORCEMENT] = flat.pop("policy-enforcement")
     return dict(sorted(flat.items()))
 
 
 def _explained(text: str) -> dict[str, str]:
-    """`Name   what it means`, one a line."""
+    """Options and their meanings, from lines of `Name   meaning`."""
     pairs = [line.split(None, 1) for line in text.splitlines() if line.strip()]
     return dict(sorted((pair[0], pair[1] if len(pair) > 1 else "") for pair in pairs))
 
@@ -158,7 +161,7 @@ def _shown(node: str, options: Mapping[str, Any], match: str | None) -> Configur
     kept = {key: value for key, value in options.items() if _matches(key, match)}
     hint = None
     if not kept:
-        hint = f"No option's name holds {match!r}; list_all shows the read-only ones too."
+        hint = f"No option's name contains {match!r}; list_all includes the read-only options."
     return Configuration(node=node, options=kept, hint=hint)
 
 

@@ -1,4 +1,4 @@
-"""Agents: their own state, the load of their nodes, what to send with a bug report."""
+"""Agents: their status, the load of their nodes, and debugging information."""
 
 import json
 import re
@@ -7,19 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium import status
-from kmcp_cilium.agent import Agent, parsed
-from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.agents.agent import Agent, parsed
+from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import EveryNode, OneNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.status import DaemonStatus, Wanted
-from kmcp_runtime.arguments import Cursor, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Body
-from kmcp_runtime.tool import Effect, injected
+from kmcp_cilium.state import daemon_status
+from kmcp_cilium.state.daemon_status import DaemonStatus, Wanted
+from kmcp_runtime import Body, Cursor, Effect, Word, bad_argument, cursors, injected
 
+# Without it the command fails when the API server is away, just when its status is of interest.
 _NO_KUBERNETES = "--require-k8s-connectivity=false"
 Section = Literal[
     "cilium-version",
@@ -71,7 +68,7 @@ class Loads(SpreadPage[Load]):
 
 
 class DebugInformation(Body):
-    """Parts of an agent's debugging information; `content` holds the asked sections as JSON, cut into pages."""
+    """Sections of an agent's debugging information, as JSON in pages."""
 
     cuttable = "content"
     untrusted = True
@@ -82,13 +79,13 @@ class DebugInformation(Body):
     sizes: dict[str, int] = Field(description="Bytes of each section")
     content: str | None = None
     bytes_returned: int | None = None
-    cursor: str | None = Field(default=None, description="Pass it back to go on")
+    cursor: str | None = Field(default=None, description="Pass it for the next page")
 
 
 @agent_tool(Effect.READ)
 async def cilium_get_daemon_status(
     node_name: EveryNode = None,
-    brief: Annotated[bool, Word("Only whether it is well")] = False,
+    brief: Annotated[bool, Word("Only the overall state")] = False,
     show_health: Annotated[bool, Word("Reachability of other nodes")] = False,
     show_all_controllers: Annotated[bool, Word("Not only failing")] = False,
     show_all_nodes: Annotated[bool, Word("Names")] = False,
@@ -102,15 +99,15 @@ async def cilium_get_daemon_status(
     words = ("status", *(("--brief",) if brief else ()), _NO_KUBERNETES)
 
     async def ask(agent: Agent) -> DaemonStatus:
-        told = status.daemon_status(agent.node, await agent.json(*words), wanted)
+        told = daemon_status.daemon_status(agent.node, await agent.call_json(*words), wanted)
         if show_health:
             await _add_health(told, agent)
-        told.nodes = [each["name"] for each in await agent.json("node", "list")] if show_all_nodes else None
+        told.nodes = [each["name"] for each in await agent.call_json("node", "list")] if show_all_nodes else None
         return told
 
-    answers = await cilium.everywhere(node_name, ask)
+    answers = await cilium.ask_agents(node_name, ask)
     items = [told for _, told in answers]
-    if len(items) > 1:  # Twenty lines an agent, the same on all.
+    if len(items) > 1:  # Twenty lines for each agent, the same on all.
         items = [told.model_copy(update={"bpf_maps": None}) for told in items]
     hint = _health_hint(items)
     return DaemonStatuses(items=items, total=len(items), unreachable=answers.unreachable, hint=hint)
@@ -118,22 +115,22 @@ async def cilium_get_daemon_status(
 
 @agent_tool(Effect.READ)
 async def cilium_show_load_information(node_name: EveryNode = None, cilium: Cilium = injected()) -> Loads:
-    """Show load, memory and the busiest processes of nodes, when an agent is slow."""
-    answers = await cilium.everywhere(node_name, lambda agent: agent.text("loadinfo"))
+    """Show load, memory and the busiest processes of nodes, for when an agent is slow."""
+    answers = await cilium.ask_agents(node_name, lambda agent: agent.call("loadinfo"))
     items = [_load(node, text) for node, text in answers]
     return Loads(items=items, total=len(items), unreachable=answers.unreachable)
 
 
 @agent_tool(Effect.READ)
 async def cilium_request_debugging_information(
-    sections: Annotated[list[Section] | None, Word("None: only their sizes")] = None,
+    sections: Annotated[list[Section] | None, Word("Omit for their sizes")] = None,
     node_name: OneNode = None,
     cursor: Cursor = None,
     cilium: Cilium = injected(),
 ) -> DebugInformation:
     """Read an agent's debugging information by section; without sections their sizes, since all are megabytes."""
-    agent = await cilium.one_agent(node_name)
-    told = parsed(await agent.text("debuginfo", "--output", "json"), "cilium-dbg debuginfo")
+    agent = await cilium.find_one_agent(node_name)
+    told = parsed(await agent.call("debuginfo", "--output", "json"), "cilium-dbg debuginfo")
     found = DebugInformation(
         node=agent.node,
         version=told.get("cilium-version", ""),
@@ -141,42 +138,48 @@ async def cilium_request_debugging_information(
         sizes={name: len(json.dumps(content)) for name, content in sorted(told.items())},
     )
     if not sections:
-        found.hint = "Name sections to read them."
+        found.hint = "Give sections to read them."
         return found
     return _page(found, {name: _steady(told.get(name)) for name in sections}, cursor, [agent.node, *sections])
 
 
 async def _add_health(told: DaemonStatus, agent: Agent) -> None:
-    """The prober is a server of its own: the agent's state is told even while that one is away."""
+    """Add what the agent's health server has probed, or why that could not be read."""
+    # The health server is apart from the agent's API and starts later: the status is shown even while it is away.
     ended = await agent.run("cilium-health", "status", "-o", "json")
     if ended.exit_code:
         told.reachability_error = ended.stderr.decode(errors="replace").strip()
     else:
         answer = parsed(ended.stdout.decode(errors="replace"), "cilium-health status")
-        told.reachability = status.reachability(answer)
+        told.reachability = daemon_status.reachability(answer)
 
 
 def _health_hint(items: list[DaemonStatus]) -> str | None:
     if any(told.reachability_error for told in items):
-        return "Health could not be asked: is health checking on (enable-health-checking), or its server just starting?"
+        return (
+            "Health could not be read: is health checking on (enable-health-checking), or is its server still starting?"
+        )
     if any(told.reachability == [] for told in items):
-        return "An agent has probed no node yet: it does so about once a minute."
+        return "An agent has probed no node yet; it does so about once a minute."
     return None
 
 
 def _steady(section: Any) -> Any:
-    """The section in an order that does not change from call to call, where it is a list of texts."""
+    """The section, with the lines of a list of texts sorted."""
     is_texts = isinstance(section, list) and all(isinstance(each, str) for each in section)
+    # Go iterates maps in random order; pages of two calls must fit together.
     return sorted(section) if is_texts else section
 
 
 def _page(found: DebugInformation, asked: Mapping[str, Any], cursor: str | None, bound: list[str]) -> DebugInformation:
-    """Lines of the asked sections from the cursor on."""
+    """A page of lines of the requested sections, from the cursor on."""
     bound_to = {"sections": bound}
     lines = json.dumps(asked, indent=1).splitlines()
     start = int(cursors.decode(cursor, bound_to).get("o", 0)) if cursor else 0
     if start >= len(lines):
-        raise bad_argument("cursor: it is beyond the end", "the agent's answer became shorter; start without cursor")
+        raise bad_argument(
+            "cursor: it is beyond the end", "the agent's answer has become shorter; start without cursor"
+        )
     end, length = start, 0
     while end < len(lines) and (end == start or length + len(lines[end]) < _PAGE_BYTES):
         length += len(lines[end]) + 1
@@ -190,7 +193,7 @@ def _page(found: DebugInformation, asked: Mapping[str, Any], cursor: str | None,
 
 _LOAD = re.compile(r"Load 1-min: ([\d.]+) 5-min: ([\d.]+) 15min: ([\d.]+)")
 _USAGE = re.compile(r"^(Memory|Swap): Total: (\d+) Used: (\d+) \([^)]*\) Free: (\d+)", re.MULTILINE)
-# Command lines follow `CMDLINE:` and may hold anything, so names are looked for before it only.
+# Command lines follow `CMDLINE:` and may contain anything, so names are read before it only.
 _PROCESS = re.compile(r"^NAME (.*?) STATUS \S+ PID \d+ CPU: ([\d.]+)% MEM: ([\d.]+)%", re.MULTILINE)
 
 

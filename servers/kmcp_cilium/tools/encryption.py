@@ -5,20 +5,18 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from kmcp_cilium.agent import Agent
-from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.agents.agent import Agent
+from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import EveryNode, OneNode
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import part
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.errors import bad_argument, unavailable
-from kmcp_runtime.tool import Effect, injected
+from kmcp_cilium.state.fields import part
+from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected, unavailable
 
 IPSEC = "IPsec"
 _LARGEST_SPI = 15
-_PLAIN = "Traffic between pods of different nodes may pass unencrypted, or be dropped, until the keys are there again."
+_PLAIN = "Traffic between pods of different nodes may pass unencrypted, or be dropped, until the keys are back."
 _NODE_ID = re.compile(r"[1-9]\d{0,4}|0x0*[1-9a-fA-F][0-9a-fA-F]{0,3}")
 
 
@@ -32,11 +30,11 @@ class Interface(BaseModel):
 
 
 class Encryption(BaseModel):
-    """What one node encrypts with."""
+    """How one node encrypts traffic."""
 
     node: str
     mode: str
-    keys_in_use: int | None = Field(default=None, description="Of IPsec; more than one while keys rotate")
+    keys_in_use: int | None = Field(default=None, description="IPsec keys; more than one while keys rotate")
     max_seq_number: str | None = None
     errors: int | None = None
     error_counts: dict[str, int] | None = None
@@ -47,11 +45,11 @@ class Encryption(BaseModel):
 class Encryptions(SpreadPage[Encryption]):
     """Encryption by node."""
 
-    consistent: bool = Field(description="Whether all nodes do the same")
+    consistent: bool = Field(description="Whether all nodes use the same mode and keys")
 
 
 class Flush(AgentChange):
-    """What was taken out of the kernel; the numbers are absent when all of it was."""
+    """What was removed from the kernel; the numbers are absent when everything was."""
 
     deleted_states: int | None = None
     deleted_policies: int | None = None
@@ -59,14 +57,14 @@ class Flush(AgentChange):
 
 def _check_node_id(value: str | None) -> str | None:
     if value is not None and not _NODE_ID.fullmatch(value):
-        raise ValueError(f"{value!r} is no node ID: 1 to 65535, or hexadecimal as 0xa1")
+        raise ValueError(f"{value!r} is not a node ID: use 1 to 65535, or hexadecimal such as 0xa1")
     return value
 
 
 @agent_tool(Effect.READ, why="the real agent encrypts nothing; keys of IPsec and peers of WireGuard are a stand-in's")
 async def cilium_display_encryption_state(node_name: EveryNode = None, cilium: Cilium = injected()) -> Encryptions:
     """Show whether and how each node encrypts traffic: IPsec keys and errors, WireGuard peers."""
-    answers = await cilium.everywhere(node_name, _state)
+    answers = await cilium.ask_agents(node_name, _read_state)
     items = [state for _, state in answers]
     same = len({(state.mode, state.keys_in_use) for state in items}) == 1
     return Encryptions(items=items, total=len(items), consistent=same, unreachable=answers.unreachable)
@@ -81,15 +79,15 @@ async def cilium_flush_ipsec_state(
     node_name: OneNode = None,
     spi: Annotated[int | None, Word("Only this key", ge=1, le=_LARGEST_SPI)] = None,
     node_id: Annotated[str | None, AfterValidator(_check_node_id), Word("Only this node: 7 or 0x7")] = None,
-    stale: Annotated[bool, Word("Only what belongs to nodes that are gone")] = False,
+    stale: Annotated[bool, Word("Only of nodes that are gone")] = False,
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> Flush:
     """Remove a node's IPsec states and policies, such as those of nodes that are gone (stale)."""
     if stale and (spi is not None or node_id is not None):
-        raise bad_argument("stale cannot be combined with spi or node_id", "call twice")
-    agent = await cilium.one_agent(node_name)
-    state = await _state(agent)
+        raise bad_argument("stale cannot be combined with spi or node_id", "make two calls")
+    agent = await cilium.find_one_agent(node_name)
+    state = await _read_state(agent)
     if state.mode != IPSEC:
         raise unavailable(
             f"encryption is {state.mode} {agent.where}: there is no IPsec state to flush",
@@ -98,8 +96,9 @@ async def cilium_flush_ipsec_state(
     if dry_run:
         return Flush(node=agent.node, changed=False, dry_run=True, result="would be flushed", warnings=[_PLAIN])
     words = [*(("--spi", str(spi)) if spi else ()), *(("--node-id", node_id) if node_id else ())]
-    told = await agent.text("encrypt", "flush", "-f", *words, *(("--stale",) if stale else ()))
+    told = await agent.call("encrypt", "flush", "-f", *words, *(("--stale",) if stale else ()))
     states, policies = _count("states", told), _count("policies", told)
+    # With nothing to delete the command says so in a sentence.
     if states is None and "have been deleted" not in told:
         return Flush(node=agent.node, changed=False, result=told.strip(), deleted_states=0, deleted_policies=0)
     return Flush(
@@ -112,10 +111,11 @@ async def cilium_flush_ipsec_state(
     )
 
 
-async def _state(agent: Agent) -> Encryption:
-    told = await agent.json("encrypt", "status")
+async def _read_state(agent: Agent) -> Encryption:
+    told = await agent.call_json("encrypt", "status")
+    # An agent that cannot read its state answers with a message alone.
     if set(told) <= {"msg"}:
-        raise unavailable(f"the agent {agent.where} does not tell its encryption: {told.get('msg')}", agent.look)
+        raise unavailable(f"the agent {agent.where} does not report its encryption: {told.get('msg')}", agent.look)
     ipsec, wireguard = part(told, "ipsec"), part(told, "wireguard")
     return Encryption(
         node=agent.node,

@@ -1,4 +1,4 @@
-"""Changes of one endpoint: labels, options, its connection."""
+"""Changes to one endpoint: its labels, its options, its connection."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,15 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from kmcp_cilium import changes, endpoints
+from kmcp_cilium import changes
 from kmcp_cilium.arguments import Elements, OneNode
 from kmcp_cilium.changes import AgentChange, OptionChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import EndpointId, Located, part
 from kmcp_cilium.rights import PODS
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.tool import Effect, injected
+from kmcp_cilium.state import endpoint_state
+from kmcp_cilium.state.endpoint_state import EndpointId, Located
+from kmcp_cilium.state.fields import part
+from kmcp_runtime import DryRun, Effect, Word, injected
 
 OPTIONS = (
     "ConntrackAccounting",
@@ -29,10 +30,10 @@ OPTIONS = (
     "MonitorAggregationLevel",
     "SourceIPVerification",
 )
-_NEW_IDENTITY = "The endpoint has another identity now, until its pod is made anew: policies may treat it differently."
-_PENDING = "The agent has accepted it, and the endpoint does not show all of it yet; look again with config={}."
+_NEW_IDENTITY = "The endpoint has another identity now, until its pod is recreated: policies may treat it differently."
+_PENDING = "The agent has accepted the change, and the endpoint does not show all of it yet; check with config={}."
 _REGENERATION_SECONDS = 5.0
-_CUT_OFF = "The pod loses its network, and gets it back only when it is made anew."
+_CUT_OFF = "The pod loses its network until it is recreated."
 
 
 class LabelsChange(AgentChange):
@@ -54,7 +55,7 @@ class ConfigChange(AgentChange):
 
 
 class Disconnection(AgentChange):
-    """An endpoint that was cut off."""
+    """An endpoint that was disconnected."""
 
     id: int
     pod: str | None = None
@@ -70,19 +71,19 @@ def _values_as_text(config: Any) -> Any:
 @agent_tool(Effect.WRITE, PODS, idempotent=True)
 async def cilium_manage_endpoint_labels(
     endpoint_id: EndpointId,
-    labels: Annotated[Elements, Word("As k8s:app=web", min_length=1)],
+    labels: Annotated[Elements, Word("Such as k8s:app=web", min_length=1)],
     action: Annotated[Literal["add", "delete"], Word("What to do")] = "add",
     node_name: OneNode = None,
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> LabelsChange:
-    """Add or disable labels of an endpoint; its identity changes with them until the pod is made anew."""
-    located = await endpoints.locate(cilium, endpoint_id, node_name)
+    """Add or disable labels of an endpoint; its identity changes with them until the pod is recreated."""
+    located = await endpoint_state.locate(cilium, endpoint_id, node_name)
     before = _labels_of(located.found)
     if dry_run:
         after = _predicted(before, labels, action)
     else:
-        after = _listed(await located.agent.text("endpoint", "labels", located.id, f"--{action}", ",".join(labels)))
+        after = _listed(await located.agent.call("endpoint", "labels", located.id, f"--{action}", ",".join(labels)))
     changed = after != before
     return LabelsChange(
         node=located.agent.node,
@@ -107,14 +108,14 @@ async def cilium_manage_endpoint_config(
 ) -> ConfigChange:
     """Set options of one endpoint such as Debug, PolicyAuditMode or DropNotification; {} shows them."""
     options = {_option(name): changes.wanted(name, value) for name, value in config.items()}
-    located = await endpoints.locate(cilium, endpoint_id, node_name)
-    before = await _options_of(located)
+    located = await endpoint_state.locate(cilium, endpoint_id, node_name)
+    before = await _read_options(located)
     differing = changes.differences(options, before)
     pending = False
     if differing and not dry_run:
         words = [f"{each.option}={each.after}" for each in differing]
-        await located.agent.text("endpoint", "config", located.id, *words)
-        after = await _taken_over(located, {each.option: each.after for each in differing})
+        await located.agent.call("endpoint", "config", located.id, *words)
+        after = await _wait_for_options(located, {each.option: each.after for each in differing})
         pending = any(after[each.option] != each.after for each in differing)
         differing = changes.differences({each.option: after[each.option] for each in differing}, before)
         before = after
@@ -135,10 +136,10 @@ async def cilium_manage_endpoint_config(
 async def cilium_disconnect_endpoint(
     endpoint_id: EndpointId, node_name: OneNode = None, dry_run: DryRun = False, cilium: Cilium = injected()
 ) -> Disconnection:
-    """Cut an endpoint off: its pod loses the network until it is made anew."""
-    located = await endpoints.locate(cilium, endpoint_id, node_name)
+    """Disconnect an endpoint: its pod loses the network until it is recreated."""
+    located = await endpoint_state.locate(cilium, endpoint_id, node_name)
     if not dry_run:
-        await located.agent.text("endpoint", "disconnect", located.id)
+        await located.agent.call("endpoint", "disconnect", located.id)
     return Disconnection(
         node=located.agent.node,
         id=int(located.id),
@@ -165,17 +166,19 @@ def _labels_of(endpoint: Mapping[str, Any]) -> Labels:
 
 
 def _listed(text: str) -> Labels:
-    """Labels as the command prints them: `label  Enabled`, one a line."""
+    """Labels in the output of the command: lines of `label  Enabled` or `label  Disabled`."""
     rows = [line.rsplit(None, 1) for line in text.splitlines() if line.strip()]
     enabled, disabled = ([row[0] for row in rows if row[-1] == state] for state in ("Enabled", "Disabled"))
     return frozenset(enabled), frozenset(disabled)
 
 
 def _predicted(before: Labels, labels: list[str], action: str) -> Labels:
+    # A label without a source gets unspec, as the agent parses it.
     given = frozenset(label if ":" in label else f"unspec:{label}" for label in labels)
     enabled, disabled = before
     if action == "add":
         return enabled | given, disabled - given
+    # Labels of the orchestrator are disabled, not deleted.
     return enabled - given, disabled | (enabled & given)
 
 
@@ -185,17 +188,18 @@ def _option(name: str) -> str:
     return name
 
 
-async def _taken_over(located: Located, options: Mapping[str, str]) -> dict[str, str]:
-    """The endpoint's options, once it has these: an agent may answer before it has regenerated the endpoint."""
+async def _wait_for_options(located: Located, options: Mapping[str, str]) -> dict[str, str]:
+    """The endpoint's options, once they include these or the time is over."""
+    # The agent answers before it has regenerated the endpoint.
     deadline = asyncio.get_running_loop().time() + _REGENERATION_SECONDS
     while True:
-        found = await _options_of(located)
+        found = await _read_options(located)
         if options.items() <= found.items() or asyncio.get_running_loop().time() > deadline:
             return found
         await asyncio.sleep(0.3)
 
 
-async def _options_of(located: Located) -> dict[str, str]:
-    told = await located.agent.json("endpoint", "config", located.id)
+async def _read_options(located: Located) -> dict[str, str]:
+    told = await located.agent.call_json("endpoint", "config", located.id)
     options = part(told, "realized", "options")
     return {name: changes.shown(name, value) for name, value in sorted(options.items())}

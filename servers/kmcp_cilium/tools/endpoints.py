@@ -5,19 +5,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kmcp_cilium import endpoints
-from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import Elements, EveryNode, OneNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import Detail, Endpoint, EndpointId, LogEntry, part
-from kmcp_cilium.labels import of_its_own
 from kmcp_cilium.rights import PODS
-from kmcp_runtime.arguments import Cursor, Limit, OptionalNamespace, Word
-from kmcp_runtime.errors import bad_argument
+from kmcp_cilium.state import endpoint_state
+from kmcp_cilium.state.endpoint_state import Detail, Endpoint, EndpointId, LogEntry
+from kmcp_cilium.state.fields import part
+from kmcp_cilium.state.labels import of_its_own
+from kmcp_runtime import Cursor, Effect, Limit, OptionalNamespace, Page, Result, Rule, Word, bad_argument, injected
 from kmcp_runtime.kube.pages import Query, fetch
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, Rule, injected
 
 State = Literal[
     "ready",
@@ -31,13 +29,13 @@ State = Literal[
     "invalid",
 ]
 _CUSTOM_RESOURCE = "ciliumendpoints.cilium.io"
-_PER_NODE = "Policy, health and the host's endpoint are known to the node's agent: add node_name."
+_PER_NODE = "For policy, health and the host endpoint, add node_name: only the node's agent has them."
 _FEW = 32
 """Agents that are asked one by one when the cluster has no custom resources of endpoints."""
 
 
 class Endpoints(SpreadPage[Endpoint]):
-    """Endpoints, by node and number, or by namespace and pod."""
+    """Endpoints, by node and ID, or by namespace and pod."""
 
 
 class Details(SpreadPage[Detail]):
@@ -52,7 +50,7 @@ class Log(Page[LogEntry]):
 
 
 class Health(Result):
-    """What works of an endpoint."""
+    """Which parts of an endpoint work."""
 
     node: str
     id: int
@@ -73,16 +71,17 @@ async def cilium_get_endpoints_list(
     cilium: Cilium = injected(),
 ) -> Endpoints:
     """List endpoints (pods as Cilium sees them) with identity, state and policy; start here for a pod's network."""
-    agents = 1 if node_name else len(await cilium.agent_pods())
+    agents = 1 if node_name else len(await cilium.list_agent_pods())
     if agents > 1:
-        found = await _from_objects(cilium, namespace, state, limit, cursor)
+        found = await _list_from_objects(cilium, namespace, state, limit, cursor)
+        # A cluster may be configured to write no CiliumEndpoints; then each agent is asked, while there are few.
         if found.items or cursor or agents > _FEW:
             return found
-    answers = await cilium.everywhere(node_name, lambda agent: agent.json("endpoint", "list"))
-    rows = [endpoints.entry(node, each) for node, listed in answers for each in listed]
+    answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("endpoint", "list"))
+    rows = [endpoint_state.entry(node, each) for node, listed in answers for each in listed]
     kept = [row for row in rows if (not namespace or row.namespace == namespace) and (not state or row.state == state)]
     kept.sort(key=lambda row: (row.node, row.id))
-    hint = None if kept else "None matches; without namespace and state all are listed."
+    hint = None if kept else "No endpoint matches; without namespace and state all are listed."
     return cilium.page(Endpoints, kept, limit, cursor, hint, unreachable=answers.unreachable)
 
 
@@ -93,15 +92,15 @@ async def cilium_get_endpoint_details(
     node_name: OneNode = None,
     cilium: Cilium = injected(),
 ) -> Details:
-    """Show one endpoint whole: identity, addresses, realised policy, health, controllers, newest state changes."""
+    """Show one endpoint in detail: identity, addresses, realized policy, health, controllers, newest state changes."""
     if (endpoint_id is None) == (not labels):
-        raise bad_argument("exactly one of endpoint_id and labels is needed", "cilium_get_endpoints_list lists them")
+        raise bad_argument("give exactly one of endpoint_id and labels", "cilium_get_endpoints_list lists them")
     if endpoint_id is not None:
-        located = await endpoints.locate(cilium, endpoint_id, node_name)
-        return Details(items=[endpoints.detail(located.agent.node, located.found)], total=1)
+        located = await endpoint_state.locate(cilium, endpoint_id, node_name)
+        return Details(items=[endpoint_state.detail(located.agent.node, located.found)], total=1)
     words = ("endpoint", "get", "-l", ",".join(labels or ()))
-    answers = await cilium.everywhere(node_name, lambda agent: agent.json_or(("not_found",), [], *words))
-    found = [endpoints.detail(node, each) for node, listed in answers for each in listed]
+    answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json_or(("not_found",), [], *words))
+    found = [endpoint_state.detail(node, each) for node, listed in answers for each in listed]
     hint = None if found else "No endpoint has these labels; cilium_get_endpoints_list shows labels."
     return Details(items=found, total=len(found), unreachable=answers.unreachable, hint=hint)
 
@@ -115,8 +114,10 @@ async def cilium_get_endpoint_logs(
     cilium: Cilium = injected(),
 ) -> Log:
     """Show the state changes of an endpoint, newest first: why it is not ready or regenerates."""
-    located = await endpoints.locate(cilium, endpoint_id, node_name)
-    entries = [endpoints.log_entry(change) for change in await located.agent.json("endpoint", "log", located.id)]
+    located = await endpoint_state.locate(cilium, endpoint_id, node_name)
+    entries = [
+        endpoint_state.log_entry(change) for change in await located.agent.call_json("endpoint", "log", located.id)
+    ]
     return cilium.page(Log, entries, limit, cursor, node=located.agent.node, id=int(located.id))
 
 
@@ -124,9 +125,9 @@ async def cilium_get_endpoint_logs(
 async def cilium_get_endpoint_health(
     endpoint_id: EndpointId, node_name: OneNode = None, cilium: Cilium = injected()
 ) -> Health:
-    """Show whether an endpoint's BPF programs, policy and connection are well."""
-    located = await endpoints.locate(cilium, endpoint_id, node_name)
-    told = await located.agent.json("endpoint", "health", located.id)
+    """Show whether an endpoint's BPF programs, policy and connection work."""
+    located = await endpoint_state.locate(cilium, endpoint_id, node_name)
+    told = await located.agent.call_json("endpoint", "health", located.id)
     return Health(
         node=located.agent.node,
         id=int(located.id),
@@ -138,18 +139,19 @@ async def cilium_get_endpoint_health(
     )
 
 
-async def _from_objects(
+async def _list_from_objects(
     cilium: Cilium, namespace: str | None, state: str | None, limit: int, cursor: str | None
 ) -> Endpoints:
-    """A page of the custom resources, which hold every pod's endpoint of the cluster."""
+    """A page of the CiliumEndpoints, one for each pod of the cluster."""
     kind = await cilium.discovery.resolve(_CUSTOM_RESOURCE)
     bound_to = {"context": cilium.context.name, "namespace": namespace, "state": state}
-    addresses = {pod.ip: pod.node for pod in await cilium.agent_pods()}
+    addresses = {pod.ip: pod.node for pod in await cilium.list_agent_pods()}
     while True:
         page = await fetch(cilium.api, Query(kind, namespace, limit=limit, form="objects"), cursor, bound_to)
         rows = [_row(item, addresses) for item in page.items]
         places = [place for place, row in enumerate(rows) if not state or row.state == state]
         cursor = page.cursor(limit, bound_to)
+        # A page that the state filter leaves empty is skipped: an empty page would look like the end.
         if places or cursor is None:
             break
     found = Endpoints(

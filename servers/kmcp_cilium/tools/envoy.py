@@ -3,17 +3,13 @@
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from kmcp_cilium import envoy
-from kmcp_cilium.agent import Agent
+from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import OneNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.envoy import EnvoyItem
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, unavailable
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.patterns import pattern
-from kmcp_runtime.tool import Effect, injected
+from kmcp_cilium.state import envoy_items
+from kmcp_cilium.state.envoy_items import EnvoyItem
+from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, Word, bad_argument, injected, pattern, unavailable
 
 Resource = Literal["certs", "clusters", "config", "listeners", "logging", "metrics", "serverinfo"]
 Section = Literal["all", "clusters", "endpoints", "listeners", "networkpolicies", "routes", "secrets"]
@@ -32,8 +28,8 @@ class EnvoyItems(Page[EnvoyItem]):
     why="no Envoy can be had for the tests: the real command line asks a server that answers as Envoy does",
 )
 async def cilium_list_envoy_config(
-    resource_name: Annotated[Resource, Word("What")],
-    section: Annotated[Section, Word("Of config")] = "all",
+    resource_name: Annotated[Resource, Word("Resource")],
+    section: Annotated[Section, Word("Part of config")] = "all",
     filter: Annotated[str | None, Word("Expression for the name")] = None,
     node_name: OneNode = None,
     limit: Limit = 50,
@@ -42,11 +38,11 @@ async def cilium_list_envoy_config(
 ) -> EnvoyItems:
     """Read a node's Envoy (L7 policies, Gateway API): clusters, listeners, routes, policies, metrics, log levels."""
     if section != "all" and resource_name != "config":
-        raise bad_argument("section goes with resource_name=config only", "leave section out")
+        raise bad_argument("section needs resource_name=config", "omit section")
     named = pattern(filter, "filter") if filter else None
-    agent = await cilium.one_agent(node_name)
-    text = await _told(agent, _words(resource_name, section, filter))
-    found = envoy.items(resource_name, text)
+    agent = await cilium.find_one_agent(node_name)
+    text = await _read_admin(agent, _words(resource_name, section, filter))
+    found = envoy_items.items(resource_name, text)
     kept = [item for item in found if named is None or item.name is None or named.found_in(item.name)]
     hint = None if kept else "Envoy has none of these" + (" that the filter matches." if filter else ".")
     return cilium.page(EnvoyItems, kept, limit, cursor, hint, node=agent.node)
@@ -64,13 +60,13 @@ def _words(resource: str, section: str, filter: str | None) -> tuple[str, ...]:
     return (resource, "-o", "json") if resource in ("clusters", "listeners") else (resource,)
 
 
-async def _told(agent: Agent, words: tuple[str, ...]) -> str:
+async def _read_admin(agent: Agent, words: tuple[str, ...]) -> str:
     try:
-        return await agent.text("envoy", "admin", *words)
+        return await agent.call("envoy", "admin", *words)
     except ToolFailure as failure:
         if _NO_SOCKET not in failure.message:
             raise
         raise unavailable(
-            f"no Envoy runs {agent.where}: {failure.message}",
-            "it runs for L7 policies, Ingress and the Gateway API: the chart's values l7Proxy and envoy.enabled",
+            f"no Envoy is running {agent.where}: {failure.message}",
+            "it is needed for L7 policies, Ingress and Gateway API: see the chart's values l7Proxy and envoy.enabled",
         ) from None

@@ -1,19 +1,18 @@
-"""Which features are in use, as metrics of agents and operator tell."""
+"""Which features are in use, from the metrics of agents and operator."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium import policies
-from kmcp_cilium.agent import parsed
-from kmcp_cilium.answers import Answers, SpreadPage
+from kmcp_cilium.agents.agent import parsed
+from kmcp_cilium.agents.answers import Answers, SpreadPage
 from kmcp_cilium.arguments import EveryNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
+from kmcp_cilium.policy import policy_objects
 from kmcp_cilium.rights import PODS
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.tool import Effect, Rule, injected
+from kmcp_runtime import Cursor, Effect, Limit, Rule, Word, injected
 
 _PATTERN = "cilium_.*feature"
 _OPERATOR = "io.cilium/app=operator"
@@ -27,8 +26,8 @@ class Feature(BaseModel):
 
     feature: str
     labels: dict[str, str]
-    nodes: int = Field(description="Agents that use it; 1 for what the operator tells")
-    mixed: bool = Field(description="True when not all agents do")
+    nodes: int = Field(description="Agents that use it; 1 for the operator")
+    mixed: bool = Field(description="True when not all agents use it")
     of: str = Field(description="agent, or operator")
 
 
@@ -52,13 +51,13 @@ async def cilium_show_features_status(
     cilium: Cilium = injected(),
 ) -> Features:
     """Show which of Cilium's features are in use, and where nodes differ."""
-    answers = await cilium.everywhere(node_name, lambda agent: agent.json("metrics", "list", "-p", _PATTERN))
-    found = [*_of_agents(answers), *_of_operator(await _operator(cilium))]
+    answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("metrics", "list", "-p", _PATTERN))
+    found = [*_of_agents(answers), *_of_operator(await _read_operator_metrics(cilium))]
     kept = [each for each in found if match is None or match.lower() in f"{each.feature} {each.labels}".lower()]
     kept.sort(key=lambda each: (each.of, each.feature, sorted(each.labels.items())))
-    sets = await policies.objects(cilium, await cilium.discovery.resolve("daemonsets.apps"), None)
+    sets = await policy_objects.list_objects(cilium, await cilium.discovery.resolve("daemonsets.apps"), None)
     names = {each["metadata"]["name"] for each in sets}
-    hint = None if kept else "No feature's name holds that." if match else "The agents tell of no feature."
+    hint = None if kept else "No feature's name or label contains that." if match else "The agents report no feature."
     return cilium.page(
         Features,
         kept,
@@ -95,13 +94,14 @@ def _in_use(series: Series | None) -> list[tuple[str, tuple[tuple[str, str], ...
     ]
 
 
-async def _operator(cilium: Cilium) -> Series:
-    """The same metrics of the operator, asked with its own program: the first word of its command."""
-    operator = await cilium.companion(_OPERATOR, _OPERATOR_CONTAINER)
+async def _read_operator_metrics(cilium: Cilium) -> Series:
+    """The same metrics of the operator, read with its own program."""
+    operator = await cilium.find_companion(_OPERATOR, _OPERATOR_CONTAINER)
     if operator is None:
         return []
     pod = await cilium.read_kind("pods", operator.pod.name, operator.pod.namespace)
     container = next(each for each in pod["spec"]["containers"] if each["name"] == _OPERATOR_CONTAINER)
+    # The binary has another name in each build: cilium-operator-generic, -aws, -azure.
     program = (container.get("command") or [_OPERATOR_CONTAINER])[0]
     ended = await operator.run(program, "metrics", "list", "-p", _PATTERN, "-o", "json")
     if ended.exit_code:

@@ -2,30 +2,29 @@
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from kmcp_cilium.agent import Agent
-from kmcp_cilium.answers import Answers, Spread, SpreadPage
+from kmcp_cilium.agents.agent import Agent
+from kmcp_cilium.agents.answers import Answers, Spread, SpreadPage
 from kmcp_cilium.arguments import Element, EveryNode, OneNode, split
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import part
 from kmcp_cilium.prefixes import completed, prefix
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, unavailable
-from kmcp_runtime.tool import Effect, injected
+from kmcp_cilium.state.fields import part
+from kmcp_runtime import DryRun, Effect, ToolFailure, Word, bad_argument, conflict, injected, unavailable
 
 _OFF = "prefilter is not enabled"
 _STALE = "Latest revision is"
 _ENABLE = (
-    "The prefilter is off: the agent's option enable-xdp-prefilter switches it on; the chart has no value of its own "
-    "for it, extraConfig takes it."
+    "The prefilter is off: set the agent's option enable-xdp-prefilter (in extraConfig of the chart, which has no "
+    "value for it)."
 )
-Prefixes = Annotated[list[Element], BeforeValidator(split), Word("As 192.0.2.0/24", min_length=1, max_length=500)]
-Revision = Annotated[int | None, Word("The filters' revision that is known", ge=0)]
+Prefixes = Annotated[list[Element], BeforeValidator(split), Word("Such as 192.0.2.0/24", min_length=1, max_length=500)]
+Revision = Annotated[int | None, Word("Expected revision of the filters", ge=0)]
+Command = Literal["update", "delete"]
 AllNodes = Annotated[bool, Word("On every node")]
 
 
@@ -55,7 +54,7 @@ class FilterChanges(Spread):
     """What changed, by node."""
 
     nodes: list[FilterChange]
-    result: str = Field(description="What happened, in a word")
+    result: str = Field(description="What happened")
     changed: bool
     dry_run: bool | None = None
 
@@ -63,7 +62,7 @@ class FilterChanges(Spread):
 @agent_tool(Effect.READ)
 async def cilium_list_xdp_cidr_filters(node_name: EveryNode = None, cilium: Cilium = injected()) -> Filters:
     """List the address ranges whose packets nodes drop at once (XDP prefilter)."""
-    answers = await cilium.everywhere(node_name, _filters)
+    answers = await cilium.ask_agents(node_name, _read_filters)
     items = [filters for _, filters in answers]
     hint = None if any(filters.enabled for filters in items) else _ENABLE
     return Filters(items=items, total=len(items), unreachable=answers.unreachable, hint=hint)
@@ -79,19 +78,9 @@ async def cilium_update_xdp_cidr_filters(
     cilium: Cilium = injected(),
 ) -> FilterChanges:
     """Drop all packets from these address ranges on one node, or with all_nodes on every one."""
-    prefixes = _ranges(cidr_prefixes)
-    await _refuse_own(cilium, prefixes)
-
-    async def update(agent: Agent) -> FilterChange:
-        before = await _enabled(agent)
-        added = [each for each in prefixes if each not in before.deny]
-        if added and not dry_run:
-            await _changed(agent, "update", added, revision)
-            before = await _filters(agent)
-        return FilterChange(node=agent.node, added=added, revision=before.revision or 0)
-
-    answers = await cilium.everywhere(await _scope(cilium, node_name, all_nodes), update)
-    return _result(answers, "filtered", completed(cidr_prefixes, prefixes), dry_run)
+    await _refuse_own(cilium, _ranges(cidr_prefixes))
+    node = await _choose_node(cilium, node_name, all_nodes)
+    return await _change_filters(cilium, node, "update", cidr_prefixes, revision, dry_run)
 
 
 @agent_tool(Effect.DESTROY)
@@ -104,25 +93,34 @@ async def cilium_delete_xdp_cidr_filters(
     cilium: Cilium = injected(),
 ) -> FilterChanges:
     """Let packets from these address ranges through again on one node, or with all_nodes on every one."""
-    prefixes = _ranges(cidr_prefixes)
-
-    async def delete(agent: Agent) -> FilterChange:
-        before = await _enabled(agent)
-        removed = [each for each in prefixes if each in before.deny]
-        if removed and not dry_run:
-            await _changed(agent, "delete", removed, revision)
-            before = await _filters(agent)
-        return FilterChange(node=agent.node, removed=removed, revision=before.revision or 0)
-
-    answers = await cilium.everywhere(await _scope(cilium, node_name, all_nodes), delete)
-    return _result(answers, "let through", completed(cidr_prefixes, prefixes), dry_run)
+    node = await _choose_node(cilium, node_name, all_nodes)
+    return await _change_filters(cilium, node, "delete", cidr_prefixes, revision, dry_run)
 
 
-async def _scope(cilium: Cilium, node_name: str | None, all_nodes: bool) -> str | None:
-    """The node that a change is for; None for all of them, which must be said."""
+async def _change_filters(
+    cilium: Cilium, node: str | None, command: Command, given: list[str], revision: int | None, dry_run: bool
+) -> FilterChanges:
+    """Add ranges to the filters of one node or of all, or remove them; ranges that are already so are skipped."""
+    prefixes, is_update = _ranges(given), command == "update"
+
+    async def change(agent: Agent) -> FilterChange:
+        filters = await _read_enabled(agent)
+        differing = [each for each in prefixes if (each in filters.deny) is not is_update]
+        if differing and not dry_run:
+            await _send(agent, command, differing, revision)
+            filters = await _read_filters(agent)
+        changed = {"added" if is_update else "removed": differing}
+        return FilterChange(node=agent.node, revision=filters.revision or 0, **changed)
+
+    answers = await cilium.ask_agents(node, change)
+    return _result(answers, "filtered" if is_update else "let through", completed(given, prefixes), dry_run)
+
+
+async def _choose_node(cilium: Cilium, node_name: str | None, all_nodes: bool) -> str | None:
+    """The node to change; None for all of them, which the caller must request."""
     if all_nodes and node_name:
-        raise bad_argument("only one of node_name and all_nodes", "all_nodes means every node")
-    return None if all_nodes else (await cilium.one_agent(node_name)).node
+        raise bad_argument("give only one of node_name and all_nodes", "all_nodes means every node")
+    return None if all_nodes else (await cilium.find_one_agent(node_name)).node
 
 
 def _ranges(given: list[str]) -> list[str]:
@@ -132,9 +130,9 @@ def _ranges(given: list[str]) -> list[str]:
         raise bad_argument(f"cidr_prefixes: {error}", "write ranges as 192.0.2.0/24") from None
 
 
-async def _filters(agent: Agent) -> NodeFilters:
+async def _read_filters(agent: Agent) -> NodeFilters:
     try:
-        told = await agent.json("prefilter", "list")
+        told = await agent.call_json("prefilter", "list")
     except ToolFailure as failure:
         if _OFF not in failure.message:
             raise
@@ -145,37 +143,41 @@ async def _filters(agent: Agent) -> NodeFilters:
     )
 
 
-async def _enabled(agent: Agent) -> NodeFilters:
-    filters = await _filters(agent)
+async def _read_enabled(agent: Agent) -> NodeFilters:
+    filters = await _read_filters(agent)
     if not filters.enabled:
         raise unavailable(f"the prefilter is off {agent.where}", _ENABLE)
     return filters
 
 
-async def _changed(agent: Agent, command: str, prefixes: list[str], revision: int | None) -> None:
+async def _send(agent: Agent, command: Command, prefixes: list[str], revision: int | None) -> None:
     words = ["--cidr", ",".join(prefixes), *(("--revision", str(revision)) if revision else ())]
     try:
-        await agent.text("prefilter", command, *words)
+        await agent.call("prefilter", command, *words)
     except ToolFailure as failure:
         if _STALE not in failure.message:
             raise
-        current = (await _filters(agent)).revision
+        # For the hint: the next attempt must name the revision that was read last.
+        current = (await _read_filters(agent)).revision
         raise conflict(
-            f"revision: the filters have changed meanwhile, they are at revision {current} ({failure.message})",
-            f"look at them with cilium_list_xdp_cidr_filters, then repeat with revision={current}",
+            f"revision: the filters have changed and are at revision {current} now ({failure.message})",
+            f"check them with cilium_list_xdp_cidr_filters, then repeat with revision={current}",
         ) from None
 
 
 async def _refuse_own(cilium: Cilium, prefixes: list[str]) -> None:
-    """Refuse ranges that would cut the cluster off: those with a node or the API server in them."""
-    agent = await cilium.any_agent(None)
+    """Refuse ranges that contain a node or the API server: they would cut off the cluster."""
+    agent = await cilium.find_any_agent(None)
     own = {str(urlsplit(cilium.api.context.server).hostname): "the API server"}
-    for node in await agent.json("node", "list"):
+    for node in await agent.call_json("node", "list"):
+        # All addresses of a node: health checks and tunnels may use any.
         own |= dict.fromkeys(_addresses(node), f"node {node['name']}")
     for network in map(ip_network, prefixes):
         for address, whose in own.items():
             if _is_in(address, network):
-                raise bad_argument(f"cidr_prefixes: {network} holds {address}, {whose}", "name a narrower range")
+                raise bad_argument(
+                    f"cidr_prefixes: {network} contains {address}, the address of {whose}", "use a narrower range"
+                )
 
 
 def _addresses(node: Mapping[str, Any]) -> list[str]:
@@ -188,17 +190,17 @@ def _addresses(node: Mapping[str, Any]) -> list[str]:
 def _is_in(address: str, network: IPv4Network | IPv6Network) -> bool:
     try:
         return ip_address(address) in network
-    except ValueError:  # a name
+    except ValueError:  # A host name.
         return False
 
 
 def _result(answers: Answers[FilterChange], result: str, warnings: list[str] | None, dry_run: bool) -> FilterChanges:
     nodes = [change for _, change in answers]
     differs = any(change.added or change.removed for change in nodes)
-    told = f"would be {result}" if dry_run and differs else result if differs else "unchanged"
+    outcome = f"would be {result}" if dry_run and differs else result if differs else "unchanged"
     return FilterChanges(
         nodes=nodes,
-        result=told,
+        result=outcome,
         changed=differs and not dry_run,
         dry_run=dry_run or None,
         warnings=warnings,

@@ -1,18 +1,16 @@
-"""Flows that Hubble has seen: what was sent, and what was dropped why."""
+"""Flows that Hubble has seen, with verdicts and drop reasons."""
 
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from kmcp_cilium import flows
-from kmcp_cilium.answers import Spread
+from kmcp_cilium.agents.answers import Spread
 from kmcp_cilium.arguments import EveryNode, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.flows import Flow, Seen
-from kmcp_runtime.arguments import Duration, OptionalNamespace, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect, injected
+from kmcp_cilium.state import hubble_flows
+from kmcp_cilium.state.hubble_flows import Flow, Seen
+from kmcp_runtime import Duration, Effect, OptionalNamespace, Word, bad_argument, injected
 
 Verdict = Literal["FORWARDED", "DROPPED", "AUDIT", "REDIRECTED", "ERROR", "TRACED", "TRANSLATED"]
 
@@ -35,8 +33,8 @@ class Flows(Spread):
     items: list[Flow]
     returned: int
     truncated: bool = False
-    counts: dict[str, int] = Field(description="By verdict, and by reason of drops")
-    lost_events: int | None = Field(default=None, description="Events that Hubble could not keep")
+    counts: dict[str, int] = Field(description="By verdict and by drop reason")
+    lost_events: int | None = Field(default=None, description="Events that Hubble lost")
 
 
 @agent_tool(Effect.READ, extra=True)
@@ -46,7 +44,7 @@ async def cilium_hubble_observe(
     from_pod: Pod = None,
     to_pod: Pod = None,
     verdict: Annotated[Verdict | None, Word("Only these")] = None,
-    protocol: Annotated[Value, Word("As tcp, udp, dns, http")] = None,
+    protocol: Annotated[Value, Word("Such as tcp, udp, dns, http")] = None,
     port: Annotated[int | None, Word("Port", ge=1, le=65_535)] = None,
     fqdn: Annotated[Value, Word("Name of a peer")] = None,
     since: Duration = 300.0,
@@ -54,27 +52,28 @@ async def cilium_hubble_observe(
     node_name: EveryNode = None,
     cilium: Cilium = injected(),
 ) -> Flows:
-    """Show recent flows with verdict and policy; verdict=DROPPED tells which traffic is denied and why."""
+    """Show recent flows with verdict and policy; verdict=DROPPED shows which traffic is denied and why."""
     if pod and (from_pod or to_pod):
-        raise bad_argument("pod means either end: not together with from_pod or to_pod", "leave pod out")
+        raise bad_argument("pod means either end and cannot be combined with from_pod or to_pod", "omit pod")
     named = {"--pod": pod, "--from-pod": from_pod, "--to-pod": to_pod}
-    words = flows.words(named, namespace)
+    words = hubble_flows.words(named, namespace)
     given = {"--verdict": verdict, "--protocol": protocol, "--port": port and str(port), "--fqdn": fqdn}
     words += [word for flag, value in given.items() if value for word in (flag, value)]
     words += ["--since", f"{max(1, round(since))}s", "--last", str(limit), "-o", "json"]
-    answers = await cilium.everywhere(node_name, lambda agent: flows.observed(agent, words))
+    answers = await cilium.ask_agents(node_name, lambda agent: hubble_flows.observe(agent, words))
     return _merged([seen for _, seen in answers], limit).model_copy(update={"unreachable": answers.unreachable})
 
 
 def _merged(seen: list[Seen], limit: int) -> Flows:
     merged = sorted((flow for each in seen for flow in each.flows), key=lambda flow: flow.time)
     lost = sum(each.lost for each in seen)
-    hint = None if merged else "No such flow: raise since, or drop a filter; Hubble keeps the newest few thousand."
+    hint = None if merged else "No such flow: raise since or remove a filter; Hubble keeps the newest few thousand."
     return Flows(
+        # Each node was asked for the newest; the newest of all may be on one node.
         items=merged[-limit:],
         returned=min(limit, len(merged)),
         truncated=len(merged) > limit,
-        counts=flows.counts(merged),
+        counts=hubble_flows.counts(merged),
         lost_events=lost or None,
         hint=hint,
     )

@@ -1,25 +1,23 @@
-"""Names in policies: what DNS answers the agents have seen, and which names policies select."""
+"""Names in policies: the DNS answers that agents have seen, and the names that policies select."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from kmcp_cilium.agent import Agent, parsed
-from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.agents.agent import Agent, parsed
+from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import EveryNode, as_text, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.labels import selector
 from kmcp_cilium.rights import AGENTS
-from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect, EffectByArgument, injected
+from kmcp_cilium.state.labels import selector
+from kmcp_runtime import Cursor, DryRun, Effect, EffectByArgument, Limit, Word, bad_argument, injected
 
 
 def _check_number(value: str | None) -> str | None:
     if value is not None and not value.isdigit():
-        raise ValueError(f"{value!r} is no endpoint's number; cilium_get_endpoints_list shows them")
+        raise ValueError(f"{value!r} is not the ID of an endpoint; cilium_get_endpoints_list lists them")
     return value
 
 
@@ -36,7 +34,7 @@ class Lookup(BaseModel):
 
 
 class FqdnCache(SpreadPage[Lookup]):
-    """Cached names; after a cleaning those that were in the cache before."""
+    """Cached names; after a clean those that were cached before."""
 
     cleared: bool | None = Field(default=None, description="True when they were removed")
     dry_run: bool | None = None
@@ -53,15 +51,15 @@ class Selector(BaseModel):
 class DnsNames(SpreadPage[Selector]):
     """Names that policies select, by node."""
 
-    names: list[str] = Field(description="Names that are asked for regularly")
+    names: list[str] = Field(description="Names that agents look up regularly")
 
 
 @agent_tool(Effect.WRITE, by=EffectByArgument("command", {"list": Effect.READ}, needs=AGENTS))
 async def cilium_fqdn_cache(
     command: Annotated[Literal["list", "clean"], Word("What to do")],
-    match_pattern: Annotated[str | None, AfterValidator(lambda v: v and check_operand(v)), Word("As *.example.com")] = (
-        None
-    ),
+    match_pattern: Annotated[
+        str | None, AfterValidator(lambda v: v and check_operand(v)), Word("Such as *.example.com")
+    ] = (None),
     endpoint_id: Annotated[
         str | None, BeforeValidator(as_text), AfterValidator(_check_number), Word("Only list this endpoint's")
     ] = None,
@@ -72,17 +70,17 @@ async def cilium_fqdn_cache(
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> FqdnCache:
-    """List which addresses pods were told for names (what toFQDNs policies allow), or clean one node's cache."""
+    """List the addresses that pods got for names (which toFQDNs policies allow), or clean one node's cache."""
     pattern = ("-p", match_pattern) if match_pattern else ()
     if command == "list":
         narrowed = (*(("-e", endpoint_id) if endpoint_id else ()), *(("-s", source) if source else ()))
-        return await _listed(cilium, node_name, (*pattern, *narrowed), limit, cursor)
+        return await _list_cache(cilium, node_name, (*pattern, *narrowed), limit, cursor)
     if endpoint_id or source:
-        raise bad_argument("clean takes match_pattern alone", "leave endpoint_id and source out")
-    agent = await cilium.one_agent(node_name)
-    found = await _listed(cilium, agent.node, pattern, limit, cursor)
+        raise bad_argument("command=clean takes only match_pattern", "omit endpoint_id and source")
+    agent = await cilium.find_one_agent(node_name)
+    found = await _list_cache(cilium, agent.node, pattern, limit, cursor)
     if not dry_run:
-        await agent.text("fqdn", "cache", "clean", "-f", *pattern)
+        await agent.call("fqdn", "cache", "clean", "-f", *pattern)
     return found.model_copy(update={"cleared": not dry_run, "dry_run": dry_run or None})
 
 
@@ -97,10 +95,10 @@ async def cilium_show_dns_names(
     """Show the names and patterns that toFQDNs rules of policies select, as each agent sees them."""
 
     async def ask(agent: Agent) -> Mapping[str, Any]:
-        told: Mapping[str, Any] = parsed(await agent.text("fqdn", "names"), "cilium-dbg fqdn names")
+        told: Mapping[str, Any] = parsed(await agent.call("fqdn", "names"), "cilium-dbg fqdn names")
         return told
 
-    answers = await cilium.everywhere(node_name, ask)
+    answers = await cilium.ask_agents(node_name, ask)
     selectors = [
         Selector(node=node, selector=selector(each.get("selectorString", "")), regex=each.get("regexString", ""))
         for node, told in answers
@@ -109,17 +107,17 @@ async def cilium_show_dns_names(
     kept = [each for each in selectors if match is None or match.lower() in each.selector.lower()]
     kept.sort(key=lambda each: (each.node, each.selector))
     polled = {name for _, told in answers for name in told.get("DNSPollNames") or ()}
-    hint = None if kept else "No policy with toFQDNs selects such a name."
+    hint = None if kept else "No toFQDNs rule selects such a name."
     return cilium.page(DnsNames, kept, limit, cursor, hint, names=sorted(polled), unreachable=answers.unreachable)
 
 
-async def _listed(
+async def _list_cache(
     cilium: Cilium, node: str | None, words: tuple[str, ...], limit: int, cursor: str | None
 ) -> FqdnCache:
-    answers = await cilium.everywhere(node, lambda agent: agent.json("fqdn", "cache", "list", *words))
+    answers = await cilium.ask_agents(node, lambda agent: agent.call_json("fqdn", "cache", "list", *words))
     found = [_lookup(name, each) for name, told in answers for each in told or ()]
     found.sort(key=lambda each: (each.node, each.fqdn, each.endpoint_id, each.source or ""))
-    hint = None if found else "Nothing is cached: names are learned from DNS answers that a policy sends by the proxy."
+    hint = None if found else "Nothing is cached: names come from DNS answers that a policy sends through the proxy."
     return cilium.page(FqdnCache, found, limit, cursor, hint, unreachable=answers.unreachable)
 
 

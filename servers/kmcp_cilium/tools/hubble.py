@@ -1,27 +1,25 @@
-"""Hubble switched on and off."""
+"""Switching Hubble on and off."""
 
 from typing import Annotated
 
-from kmcp_cilium import releases
+from kmcp_cilium.chart import releases
+from kmcp_cilium.chart.releases import ReleaseChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
-from kmcp_cilium.releases import ReleaseChange
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected
 
 
 @chart_tool(Effect.WRITE, timeout=releases.SECONDS, idempotent=True)
 async def cilium_toggle_hubble(
     enable: Annotated[bool, Word("On or off")] = True,
-    relay: Annotated[bool, Word("Flows of all nodes in one place")] = True,
-    ui: Annotated[bool, Word("Its web page")] = False,
+    relay: Annotated[bool, Word("Serve flows of all nodes")] = True,
+    ui: Annotated[bool, Word("Serve its web UI")] = False,
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> ReleaseChange:
     """Switch Hubble (flow visibility) on or off; agents restart for it."""
     if ui and not (enable and relay):
-        raise bad_argument("ui needs enable and relay", "the page reads its flows from the relay")
-    release = await releases.current(cilium)
+        raise bad_argument("ui needs enable and relay", "the UI reads flows from the relay")
+    release = await releases.read_release(cilium)
     values = {"hubble.enabled": enable, "hubble.relay.enabled": enable and relay, "hubble.ui.enabled": enable and ui}
-    return await releases.with_values(cilium, release, releases.nested(values), dry_run)
+    return await releases.change_values(cilium, release, releases.nested(values), dry_run)

@@ -1,21 +1,19 @@
-"""Security identities: the sets of labels that policies speak of."""
+"""Security identities: the sets of labels that policies select."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium.agent import Agent
+from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import AnyNode, Elements
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.labels import matching
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, injected
+from kmcp_cilium.state.labels import matching
+from kmcp_runtime import Cursor, Effect, Limit, Page, Result, ToolFailure, Word, bad_argument, injected, not_found
 
 Kind = Literal["cluster", "reserved", "cidr", "remote_node"]
+# Numeric identities: up to 255 reserved, above that the upper 8 bits are the scope (pkg/identity/numericidentity.go).
 _LAST_RESERVED = 255
 _SCOPE_BITS = 24
 _SCOPES: dict[int, Kind] = {0: "cluster", 1: "cidr", 2: "remote_node"}
@@ -62,11 +60,11 @@ async def cilium_list_identities(
     cilium: Cilium = injected(),
 ) -> Identities:
     """List identities with their labels: the numbers in policies, flows and BPF maps."""
-    agent = await cilium.any_agent(node_name)
-    told = await agent.json("identity", "list", *(("--endpoints",) if endpoints else ()))
+    agent = await cilium.find_any_agent(node_name)
+    told = await agent.call_json("identity", "list", *(("--endpoints",) if endpoints else ()))
     found = sorted((_identity(each) for each in told), key=lambda identity: identity.id)
     kept = [identity for identity in found if matching(identity.labels, labels or ())]
-    hint = None if kept else "No identity has these labels; write them with their source, as k8s:app=web."
+    hint = None if kept else "No identity has these labels; write them with their source, such as k8s:app=web."
     return cilium.page(Identities, kept, limit, cursor, hint)
 
 
@@ -77,12 +75,12 @@ async def cilium_get_identity_details(
     node_name: AnyNode = None,
     cilium: Cilium = injected(),
 ) -> IdentityDetail:
-    """Show what an identity's number means: its labels, its kind and who has it."""
+    """Show what an identity's number means: its labels, its kind and its addresses."""
     if (identity_id is None) == (not labels):
-        raise bad_argument("exactly one of identity_id and labels is needed", "cilium_list_identities lists them")
-    agent = await cilium.any_agent(node_name)
-    identity = _identity(await _found(agent, identity_id, labels or []))
-    bearers = [_bearer(each) for each in await agent.json("ip", "list") if each.get("identity") == identity.id]
+        raise bad_argument("give exactly one of identity_id and labels", "cilium_list_identities lists them")
+    agent = await cilium.find_any_agent(node_name)
+    identity = _identity(await _find(agent, identity_id, labels or []))
+    bearers = [_bearer(each) for each in await agent.call_json("ip", "list") if each.get("identity") == identity.id]
     return IdentityDetail(
         id=identity.id,
         kind=_kind(identity.id),
@@ -92,12 +90,12 @@ async def cilium_get_identity_details(
     )
 
 
-async def _found(agent: Agent, identity_id: int | None, labels: list[str]) -> Mapping[str, Any]:
+async def _find(agent: Agent, identity_id: int | None, labels: list[str]) -> Mapping[str, Any]:
     words = [str(identity_id)] if identity_id is not None else ["--label", ",".join(labels)]
     what = f"identity {identity_id}" if identity_id is not None else f"identity with exactly {', '.join(labels)}"
-    hint = "cilium_list_identities lists them; with labels= it finds those that have some labels"
+    hint = "cilium_list_identities lists them, with labels= only those that have these labels"
     try:
-        found: list[dict[str, Any]] = await agent.json("identity", "get", *words)
+        found: list[dict[str, Any]] = await agent.call_json("identity", "get", *words)
     except ToolFailure as failure:
         if failure.code != "not_found":
             raise

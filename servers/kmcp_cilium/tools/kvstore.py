@@ -1,4 +1,4 @@
-"""The key-value store, where Cilium has one."""
+"""Cilium's key-value store, where it has one."""
 
 import base64
 import re
@@ -6,15 +6,24 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel
 
-from kmcp_cilium.agent import Agent
+from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import AnyNode, check_operand
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, not_found, unavailable
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import (
+    Cursor,
+    DryRun,
+    Effect,
+    Limit,
+    Page,
+    ToolFailure,
+    Word,
+    bad_argument,
+    injected,
+    not_found,
+    unavailable,
+)
 
 _WHY = (
     "the agent of the tests has no key-value store, as by default: its command line and refusal are real, the "
@@ -22,7 +31,7 @@ _WHY = (
 )
 _SAFE_PREFIX = "cilium/state/"
 _NONE = re.compile(r"unknown key-value store type|unsupported key-value store", re.IGNORECASE)
-Key = Annotated[str, AfterValidator(check_operand), Word("As cilium/state/nodes/v1/…")]
+Key = Annotated[str, AfterValidator(check_operand), Word("Such as cilium/state/nodes/v1/…")]
 
 
 class Pair(BaseModel):
@@ -61,16 +70,16 @@ async def cilium_get_kv_store_key(
     cursor: Cursor = None,
     cilium: Cilium = injected(),
 ) -> Pairs:
-    """Read a key of Cilium's key-value store; by default there is none, and custom resources hold the state."""
-    agent = await cilium.any_agent(node_name)
+    """Read a key of Cilium's key-value store; by default there is none, and the state is in custom resources."""
+    agent = await cilium.find_any_agent(node_name)
     if recursive:
-        pairs = await _below(agent, key)
+        pairs = await _list_below(agent, key)
     else:
-        value = await _value(agent, key)
+        value = await _read_value(agent, key)
         if value is None:
-            raise not_found(f"the key {key!r} is not there", "recursive=true lists what is below a prefix")
+            raise not_found(f"no key {key!r}", "recursive=true lists the keys below a prefix")
         pairs = [Pair(key=key, value=value)]
-    hint = None if pairs else f"Nothing is below {key!r}."
+    hint = None if pairs else f"No key is below {key!r}."
     return cilium.page(Pairs, pairs, limit, cursor, hint)
 
 
@@ -83,15 +92,17 @@ async def cilium_set_kv_store_key(
     cilium: Cilium = injected(),
 ) -> KeyChange:
     """Write a key of Cilium's key-value store."""
-    agent = await cilium.any_agent(node_name)
-    before = await _value(agent, key)
+    agent = await cilium.find_any_agent(node_name)
+    before = await _read_value(agent, key)
     if before == value:
         return KeyChange(node=agent.node, key=key, result="unchanged", changed=False, written=False)
     if dry_run:
         result = "would be created" if before is None else "would be changed"
         return KeyChange(node=agent.node, key=key, result=result, changed=False, written=False, dry_run=True)
-    await _text(agent, "set", f"--key={key}", f"--value={value}")
-    written = await _value(agent, key) == value
+    # With = in one word, so that a value with a leading - is not taken for a flag.
+    await _run(agent, "set", f"--key={key}", f"--value={value}")
+    # Read back: another agent may have written the same key meanwhile.
+    written = await _read_value(agent, key) == value
     result = "created" if before is None else "changed"
     return KeyChange(node=agent.node, key=key, result=result, changed=written, written=written)
 
@@ -107,14 +118,14 @@ async def cilium_delete_key_from_kv_store(
     """Delete a key, or all below a prefix, from Cilium's key-value store."""
     if recursive and not (key.startswith(_SAFE_PREFIX) and len(key) > len(_SAFE_PREFIX)):
         raise bad_argument(
-            f"key: {key!r} is too short a prefix to delete all below it", f"name something below {_SAFE_PREFIX}"
+            f"key: the prefix {key!r} is too short to delete everything below it", f"use a key below {_SAFE_PREFIX}"
         )
-    agent = await cilium.any_agent(node_name)
-    keys = [pair.key for pair in await _below(agent, key)] if recursive else [key]
-    if not recursive and await _value(agent, key) is None:
-        raise not_found(f"the key {key!r} is not there", "recursive=true deletes what is below a prefix")
+    agent = await cilium.find_any_agent(node_name)
+    keys = [pair.key for pair in await _list_below(agent, key)] if recursive else [key]
+    if not recursive and await _read_value(agent, key) is None:
+        raise not_found(f"no key {key!r}", "recursive=true deletes the keys below a prefix")
     if not dry_run and keys:
-        await _text(agent, "delete", *(("--recursive",) if recursive else ()), "--", key)
+        await _run(agent, "delete", *(("--recursive",) if recursive else ()), "--", key)
     return KeyDeletion(
         node=agent.node,
         key=key,
@@ -127,10 +138,10 @@ async def cilium_delete_key_from_kv_store(
     )
 
 
-async def _value(agent: Agent, key: str) -> str | None:
-    """The value of a key; None when it is not there."""
+async def _read_value(agent: Agent, key: str) -> str | None:
+    """The value of a key; None when there is no such key."""
     try:
-        value: str = await _json(agent, "get", "--", key)
+        value: str = await _read_json(agent, "get", "--", key)
     except ToolFailure as failure:
         if "is not found" not in failure.message:
             raise
@@ -138,26 +149,26 @@ async def _value(agent: Agent, key: str) -> str | None:
     return value
 
 
-async def _below(agent: Agent, key: str) -> list[Pair]:
-    found = await _json(agent, "get", "--recursive", "--", key) or {}
+async def _list_below(agent: Agent, key: str) -> list[Pair]:
+    found = await _read_json(agent, "get", "--recursive", "--", key) or {}
     return [Pair(key=name, value=_decoded(value)) for name, value in sorted(found.items())]
 
 
 def _decoded(value: Any) -> str:
-    """A listed value is an object: its bytes, as base64, and revisions."""
+    """The text of a listed value, whose bytes are in base64."""
     return base64.b64decode(value.get("Data") or "").decode(errors="replace")
 
 
-async def _json(agent: Agent, *words: str) -> Any:
+async def _read_json(agent: Agent, *words: str) -> Any:
     try:
-        return await agent.json("kvstore", *words)
+        return await agent.call_json("kvstore", *words)
     except ToolFailure as failure:
         raise _explained(failure) from None
 
 
-async def _text(agent: Agent, *words: str) -> str:
+async def _run(agent: Agent, *words: str) -> str:
     try:
-        return await agent.text("kvstore", *words)
+        return await agent.call("kvstore", *words)
     except ToolFailure as failure:
         raise _explained(failure) from None
 

@@ -1,4 +1,4 @@
-"""BPF maps as the agent keeps them."""
+"""BPF maps, from the copies that the agent keeps of them."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,21 +6,18 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from kmcp_cilium import faults
-from kmcp_cilium.agent import Agent
+from kmcp_cilium.agents import failures
+from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import OneNode, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime.arguments import Cursor, Limit, Word, check_name
-from kmcp_runtime.errors import ToolFailure, nearest, not_found
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, Word, check_name, injected, nearest, not_found
 
-MapName = Annotated[str, AfterValidator(check_name), AfterValidator(check_operand), Word("As cilium_ipcache_v2")]
+MapName = Annotated[str, AfterValidator(check_name), AfterValidator(check_operand), Word("Such as cilium_ipcache_v2")]
 
 
 class BpfMap(BaseModel):
-    """A map that the agent has open."""
+    """A map that the agent has opened."""
 
     name: str
     entries: int | None = Field(default=None, description="Absent when the agent keeps no copy")
@@ -73,8 +70,8 @@ async def cilium_list_bpf_maps(
     node_name: OneNode = None, limit: Limit = 200, cursor: Cursor = None, cilium: Cilium = injected()
 ) -> BpfMaps:
     """List an agent's BPF maps with their number of entries and errors."""
-    agent = await cilium.one_agent(node_name)
-    maps = sorted(await _maps(agent), key=lambda each: each.name)
+    agent = await cilium.find_one_agent(node_name)
+    maps = sorted(await _list_maps(agent), key=lambda each: each.name)
     return cilium.page(BpfMaps, maps, limit, cursor, node=agent.node)
 
 
@@ -87,13 +84,13 @@ async def cilium_get_bpf_map(
     cilium: Cilium = injected(),
 ) -> MapEntries:
     """Show the entries of a BPF map as the agent wants them, and those that it could not write."""
-    agent = await cilium.one_agent(node_name)
-    told = await _told(agent, map_name, "get")
+    agent = await cilium.find_one_agent(node_name)
+    told = await _read_map(agent, map_name, "get")
     cache = told.get("cache")
     entries = sorted((_entry(each) for each in cache or () if each), key=lambda entry: entry.key)
     hint = None
     if cache is None:
-        hint = "The agent keeps no copy of this map; its content is in the kernel alone."
+        hint = "The agent keeps no copy of this map; its content is only in the kernel."
     path, cached = told.get("path"), cache is not None
     return cilium.page(MapEntries, entries, limit, cursor, hint, node=agent.node, path=path, cached=cached)
 
@@ -103,50 +100,49 @@ async def cilium_list_bpf_map_events(
     map_name: MapName, node_name: OneNode = None, limit: Limit = 100, cilium: Cilium = injected()
 ) -> MapEvents:
     """Show the newest changes of a BPF map: what was written to it, when, and what failed."""
-    agent = await cilium.one_agent(node_name)
-    events = [_event(each) for each in await _told(agent, map_name, "events")]
+    agent = await cilium.find_one_agent(node_name)
+    events = [_event(each) for each in await _read_map(agent, map_name, "events")]
     hint = None
     if not events:
-        hint = "No events: they are kept for maps that the agent's option bpf-map-event-buffers names."
+        hint = "No events: the agent keeps them only for maps in its option bpf-map-event-buffers."
     shown = events[-limit:]
     more = len(events) > limit
     hint = "Older events are left out: raise limit." if more else hint
     return MapEvents(items=shown, total=len(events), truncated=more, node=agent.node, hint=hint)
 
 
-async def _maps(agent: Agent) -> list[BpfMap]:
-    return [_map(each) for each in (await agent.json("map", "list")).get("maps") or ()]
+async def _list_maps(agent: Agent) -> list[BpfMap]:
+    return [_map(each) for each in (await agent.call_json("map", "list")).get("maps") or ()]
 
 
-async def _told(agent: Agent, map_name: str, command: str) -> Any:
-    """The answer about a map; an unknown one is answered with near names.
-
-    The agent does not find maps either that it has open and keeps no copy of.
-    """
+async def _read_map(agent: Agent, map_name: str, command: str) -> Any:
+    """The answer about a map; the failure for an unknown one names similar maps."""
     try:
         if command == "get":
-            return await agent.json("map", "get", "--", map_name)
-        return list(_documents(await agent.text("map", "events", "-o", "json", "--", map_name)))
+            return await agent.call_json("map", "get", "--", map_name)
+        return list(_documents(await agent.call("map", "events", "-o", "json", "--", map_name)))
     except ToolFailure as failure:
         if failure.code != "not_found":
             raise
-        names = [each.name for each in await _maps(agent)]
+        names = [each.name for each in await _list_maps(agent)]
+        # The agent answers 404 also for a map that it has opened without keeping a copy.
         if map_name in names:
             return {} if command == "get" else []
         near = nearest(map_name, names)
         hint = f"did you mean {', '.join(near)}?" if near else "cilium_list_bpf_maps lists them"
-        raise not_found(f"map_name: the agent {agent.where} has no map {map_name!r} open", hint) from None
+        raise not_found(f"map_name: the agent {agent.where} has no open map {map_name!r}", hint) from None
 
 
 def _documents(text: str) -> Iterator[Mapping[str, Any]]:
-    """Each of the JSON documents that follow one another."""
+    """Each of several JSON documents, one after another."""
+    # The command prints a document for each event, without a separator.
     decoder, position = json.JSONDecoder(), 0
     while text[position:].strip():
         position += len(text[position:]) - len(text[position:].lstrip())
         try:
             found, position = decoder.raw_decode(text, position)
         except ValueError:
-            raise faults.unreadable("cilium-dbg map events", text[position:]) from None
+            raise failures.unreadable("cilium-dbg map events", text[position:]) from None
         yield found
 
 

@@ -1,21 +1,18 @@
-"""Clusters connected to one another."""
+"""Connecting and disconnecting clusters of a mesh."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from kmcp_cilium import mesh, releases
 from kmcp_cilium.arguments import check_cluster_name, split
+from kmcp_cilium.chart import cluster_mesh, releases
+from kmcp_cilium.chart.cluster_mesh import Side
+from kmcp_cilium.chart.releases import ChangedValue, ReleaseChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
-from kmcp_cilium.mesh import Side
-from kmcp_cilium.releases import ChangedValue, ReleaseChange
-from kmcp_cilium.services import check_frontend
-from kmcp_runtime.arguments import DryRun, Word
-from kmcp_runtime.errors import bad_argument, conflict, not_found
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, injected
+from kmcp_cilium.state.load_balancer import check_frontend
+from kmcp_runtime import DryRun, Effect, Result, Word, bad_argument, conflict, injected, not_found
 
 RemoteName = Annotated[str, AfterValidator(check_cluster_name), Word("The remote cluster's name")]
 RemoteContext = Annotated[str | None, Word("The remote cluster's kube context")]
@@ -36,9 +33,9 @@ class Connection(Result):
     """Both sides of a connection."""
 
     sides: list[SideChange]
-    result: str = Field(description="What happened, in a word")
+    result: str = Field(description="What happened")
     changed: bool
-    ca_match: bool | None = Field(default=None, description="Whether both trust the same authority")
+    ca_match: bool | None = Field(default=None, description="Whether both have the same certificate authority")
     dry_run: bool | None = None
 
 
@@ -48,21 +45,24 @@ async def cilium_connect_to_remote_cluster(
     context: RemoteContext = None,
     source_context: SourceContext = None,
     endpoints: Annotated[
-        list[Annotated[str, AfterValidator(check_frontend)]] | None, BeforeValidator(split), Word("IP:PORT it has")
+        list[Annotated[str, AfterValidator(check_frontend)]] | None, BeforeValidator(split), Word("Its IP:PORT")
     ] = None,
     mode: Annotated[Literal["unicast", "bidirectional"], Word("This side, or both")] = "bidirectional",
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> Connection:
-    """Connect this cluster's mesh with another one's; both must have cluster mesh switched on."""
-    here, there = await _sides(cilium, context)
-    mesh.check(here, there, cluster_name)
-    match = await mesh.same_authority(here.cilium, there.cilium)
-    wanted = [(here, mesh.added(here, there.name, await mesh.entry(there, endpoints, match)))]
+    """Connect this cluster with another one; cluster mesh must be on in both."""
+    # Both releases are read before either changes: half a connection would be worse than none.
+    here, there = await _read_sides(cilium, context)
+    cluster_mesh.check(here, there, cluster_name)
+    match = await cluster_mesh.compare_authorities(here.cilium, there.cilium)
+    wanted = [(here, cluster_mesh.added(here, there.name, await cluster_mesh.describe_access(there, endpoints, match)))]
     if mode == "bidirectional":
-        wanted.append((there, mesh.added(there, here.name, await mesh.entry(here, None, match))))
-    warnings = [] if match else ["The clusters have different authorities: certificates were put into the values."]
-    return await _changed(wanted, "connected", dry_run, ca_match=match, warnings=warnings or None)
+        wanted.append(
+            (there, cluster_mesh.added(there, here.name, await cluster_mesh.describe_access(here, None, match)))
+        )
+    warnings = [] if match else ["The clusters have different authorities: certificates were added to the values."]
+    return await _change_sides(wanted, "connected", dry_run, ca_match=match, warnings=warnings or None)
 
 
 @chart_tool(Effect.DESTROY, timeout=2 * releases.SECONDS)
@@ -73,31 +73,37 @@ async def cilium_disconnect_remote_cluster(
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> Connection:
-    """Disconnect another cluster from this one's mesh; with its context on both sides."""
-    here = await mesh.side(cilium)
+    """Disconnect another cluster from this one; with its context on both sides."""
+    here = await cluster_mesh.read_side(cilium)
     if cluster_name not in here.connected():
         connected = ", ".join(here.connected()) or "none"
         raise not_found(f"cluster_name: {cluster_name!r} is not connected to {here.name}", f"connected: {connected}")
-    wanted = [(here, mesh.removed(here, cluster_name))]
+    wanted = [(here, cluster_mesh.removed(here, cluster_name))]
     if context:
-        there = await mesh.side(cilium.remote(context))
+        there = await cluster_mesh.read_side(cilium.remote(context))
         if here.name in there.connected():
-            wanted.append((there, mesh.removed(there, here.name)))
-    hint = None if context else "The other cluster still knows this one: give its context to disconnect both sides."
-    return await _changed(wanted, "disconnected", dry_run, hint=hint)
+            wanted.append((there, cluster_mesh.removed(there, here.name)))
+    hint = (
+        None
+        if context
+        else "The other cluster is still connected to this one: give its context to disconnect both sides."
+    )
+    return await _change_sides(wanted, "disconnected", dry_run, hint=hint)
 
 
 @chart_tool(Effect.WRITE, timeout=releases.SECONDS, idempotent=True)
 async def cilium_toggle_cluster_mesh(
     enable: Annotated[bool, Word("On or off")] = True,
-    service_type: Annotated[Literal["LoadBalancer", "NodePort", "ClusterIP"] | None, Word("For other clusters")] = None,
-    kvstoremesh: Annotated[bool, Word("Cache what they tell")] = True,
-    force: Annotated[bool, Word("Off though clusters are connected")] = False,
+    service_type: Annotated[
+        Literal["LoadBalancer", "NodePort", "ClusterIP"] | None, Word("Service for other clusters")
+    ] = None,
+    kvstoremesh: Annotated[bool, Word("Cache remote state")] = True,
+    force: Annotated[bool, Word("Even if clusters are connected")] = False,
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> ReleaseChange:
     """Switch cluster mesh on or off: the API server that other clusters read this one's state from."""
-    here = await mesh.side(cilium)
+    here = await cluster_mesh.read_side(cilium)
     if not enable and here.connected() and not force:
         raise conflict(
             f"clusters are connected: {', '.join(here.connected())}",
@@ -105,31 +111,35 @@ async def cilium_toggle_cluster_mesh(
         )
     if enable and service_type is None and not releases.value_at(here.release.config, "clustermesh.apiserver.service"):
         raise bad_argument(
-            "service_type: how do other clusters reach this one?", "LoadBalancer, NodePort, or ClusterIP within a VPN"
+            "service_type: required, since other clusters must reach this one",
+            "use LoadBalancer, NodePort, or ClusterIP within a VPN",
         )
     values: dict[str, Any] = {"clustermesh.useAPIServer": enable}
     settings = {
         "clustermesh.apiserver.service.type": service_type,
         "clustermesh.apiserver.kvstoremesh.enabled": kvstoremesh,
+        # Certificates of the default method come from Helm and change with every upgrade.
         "clustermesh.apiserver.tls.auto.method": "cronJob",
     }
     values |= {path: value for path, value in settings.items() if enable and value is not None}
-    return await releases.with_values(cilium, here.release, releases.nested(values), dry_run)
+    return await releases.change_values(cilium, here.release, releases.nested(values), dry_run)
 
 
-async def _sides(cilium: Cilium, context: str | None) -> tuple[Side, Side]:
+async def _read_sides(cilium: Cilium, context: str | None) -> tuple[Side, Side]:
     others = [each.name for each in cilium.contexts.all if each.name != cilium.context.name]
     if context is None:
-        raise bad_argument("context: required, the remote cluster's", f"contexts: {', '.join(others) or 'none other'}")
+        raise bad_argument(
+            "context: required; give that of the remote cluster", f"contexts: {', '.join(others) or 'none other'}"
+        )
     if context == cilium.context.name:
-        raise bad_argument(f"context: {context!r} is this cluster itself", f"contexts: {', '.join(others) or 'none'}")
-    return await mesh.side(cilium), await mesh.side(cilium.remote(context))
+        raise bad_argument(f"context: {context!r} is this cluster", f"contexts: {', '.join(others) or 'none'}")
+    return await cluster_mesh.read_side(cilium), await cluster_mesh.read_side(cilium.remote(context))
 
 
-async def _changed(wanted: list[tuple[Side, dict[str, Any]]], done: str, dry_run: bool, **more: Any) -> Connection:
+async def _change_sides(wanted: list[tuple[Side, dict[str, Any]]], done: str, dry_run: bool, **more: Any) -> Connection:
     sides = []
     for side, values in wanted:
-        change = await releases.with_values(side.cilium, side.release, values, dry_run)
+        change = await releases.change_values(side.cilium, side.release, values, dry_run)
         sides.append(
             SideChange(
                 cluster=side.name,
@@ -145,7 +155,7 @@ async def _changed(wanted: list[tuple[Side, dict[str, Any]]], done: str, dry_run
 
 
 def _without_keys(value: ChangedValue) -> ChangedValue:
-    """Certificates and keys are no part of an answer."""
+    """The change without certificates and keys."""
     is_tls = ".tls." in value.path
     shown = {side: _shown(getattr(value, side), is_tls) for side in ("before", "after")}
     return value.model_copy(update=shown)

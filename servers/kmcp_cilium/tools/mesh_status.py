@@ -1,4 +1,4 @@
-"""How connected clusters are doing."""
+"""The state of connected clusters."""
 
 import asyncio
 from collections.abc import Iterable
@@ -6,16 +6,16 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium import mesh, status, workloads
-from kmcp_cilium.agent import Agent, parsed
-from kmcp_cilium.answers import Answers, Spread
+from kmcp_cilium.agents.agent import Agent, parsed
+from kmcp_cilium.agents.answers import Answers, Spread
+from kmcp_cilium.chart import cluster_mesh, workloads
+from kmcp_cilium.chart.workloads import Component
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import part
-from kmcp_cilium.status import Remote
-from kmcp_cilium.workloads import Component
-from kmcp_runtime.arguments import TimeoutSeconds, Word
-from kmcp_runtime.tool import Effect, Rule, injected
+from kmcp_cilium.state import daemon_status
+from kmcp_cilium.state.daemon_status import Remote
+from kmcp_cilium.state.fields import part
+from kmcp_runtime import Effect, Rule, TimeoutSeconds, Word, injected
 
 _WHY = "no cluster is connected in the tests: real agents answer that there is none, a stand-in with connected ones"
 _SELECTOR = "k8s-app=clustermesh-apiserver"
@@ -38,7 +38,7 @@ class Connected(BaseModel):
 
 
 class MeshService(BaseModel):
-    """Where other clusters reach this one."""
+    """The Service that other clusters reach this one by."""
 
     type: str
     addresses: list[str]
@@ -84,17 +84,17 @@ async def cilium_show_cluster_mesh_status(
 
 
 async def _look(cilium: Cilium) -> MeshStatus:
-    service = await mesh.service(cilium)
-    components = {each.name: each for each in await workloads.components(cilium)}
-    answers = await cilium.everywhere(None, _remotes)
-    clusters, configured = _connected(answers), await mesh.secret_names(cilium)
-    apiserver = components.get(mesh.APISERVER)
+    service = await cluster_mesh.read_service(cilium)
+    components = {each.name: each for each in await workloads.list_components(cilium)}
+    answers = await cilium.ask_agents(None, _list_remotes)
+    clusters, configured = _connected(answers), await cluster_mesh.list_configured(cilium)
+    apiserver = components.get(cluster_mesh.APISERVER)
     enabled = service is not None or bool(clusters)
     return MeshStatus(
         enabled=enabled,
         service=_service(service),
         apiserver=apiserver,
-        kvstoremesh=await _cache(cilium),
+        kvstoremesh=await _read_cache(cilium),
         clusters=clusters,
         configured=configured,
         unreachable=answers.unreachable,
@@ -103,8 +103,8 @@ async def _look(cilium: Cilium) -> MeshStatus:
     )
 
 
-async def _remotes(agent: Agent) -> list[Remote]:
-    return status.remotes(await agent.json("status", "--require-k8s-connectivity=false"))
+async def _list_remotes(agent: Agent) -> list[Remote]:
+    return daemon_status.remotes(await agent.call_json("status", "--require-k8s-connectivity=false"))
 
 
 def _connected(answers: Answers[list[Remote]]) -> list[Connected]:
@@ -123,6 +123,7 @@ def _summary(name: str, seen: list[Remote], total: int) -> Connected:
         connected=all(each.connected for each in seen),
         ready_nodes=ready,
         total_nodes=total,
+        # Agents catch up one after the other; the largest number is the newest.
         nodes=max(each.nodes for each in seen),
         endpoints=max(each.endpoints for each in seen),
         services=max(each.services for each in seen),
@@ -130,17 +131,18 @@ def _summary(name: str, seen: list[Remote], total: int) -> Connected:
     )
 
 
-async def _cache(cilium: Cilium) -> list[Remote] | None:
-    """What kvstoremesh says, which reads remote clusters once for all agents; None where it does not run."""
-    pod = await cilium.companion(_SELECTOR, _CONTAINER)
+async def _read_cache(cilium: Cilium) -> list[Remote] | None:
+    """Remote clusters as kvstoremesh sees them; None where it is not running."""
+    pod = await cilium.find_companion(_SELECTOR, _CONTAINER)
     if pod is None:
         return None
-    ended = await pod.run(mesh.APISERVER, "kvstoremesh-dbg", "status", "-o", "json")
+    # kvstoremesh reads each remote cluster once for all agents, so its view explains theirs.
+    ended = await pod.run(cluster_mesh.APISERVER, "kvstoremesh-dbg", "status", "-o", "json")
     if ended.exit_code:
-        raise pod.failure((mesh.APISERVER, "kvstoremesh-dbg", "status"), ended)
+        raise pod.failure((cluster_mesh.APISERVER, "kvstoremesh-dbg", "status"), ended)
     told = parsed(ended.stdout.decode(errors="replace"), "kvstoremesh-dbg status")
     clusters = told.get("clusters") if isinstance(told, dict) else told
-    return status.remotes({"cluster-mesh": {"clusters": clusters or []}})
+    return daemon_status.remotes({"cluster-mesh": {"clusters": clusters or []}})
 
 
 def _service(service: Any) -> MeshService | None:
@@ -167,4 +169,4 @@ def _problems(apiserver: Component | None, clusters: Iterable[Connected], config
         if each.ready_nodes < each.total_nodes
     ]
     unknown = sorted(set(configured) - {each.name for each in clusters})
-    return told + [f"{name}: configured, and no agent knows it yet" for name in unknown]
+    return told + [f"{name}: configured, but no agent has read that yet" for name in unknown]

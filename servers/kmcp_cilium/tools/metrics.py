@@ -1,4 +1,4 @@
-"""Metrics of one agent."""
+"""The metrics of one agent."""
 
 from typing import Annotated
 
@@ -7,18 +7,16 @@ from pydantic import AfterValidator, BaseModel, Field
 from kmcp_cilium.arguments import OneNode, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.patterns import pattern
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, Word, injected, pattern
 
 
 def check_pattern(pattern: str | None) -> str | None:
-    """Refuse what would end the quotes that the agent's own shell puts around a pattern."""
+    """Refuse a pattern with a quotation mark."""
     if pattern is None:
         return None
+    # The command passes the pattern in single quotes to the agent's own shell.
     if "'" in pattern:
-        raise ValueError("holds a quotation mark, which no metric's name has")
+        raise ValueError("contains a quotation mark, which no metric name has")
     return check_operand(pattern)
 
 
@@ -44,11 +42,11 @@ async def cilium_list_metrics(
     cursor: Cursor = None,
     cilium: Cilium = injected(),
 ) -> Metrics:
-    """Read an agent's own metrics; narrow them, as with match_pattern=drop for dropped packets by reason."""
+    """Read an agent's own metrics; narrow them, for example with match_pattern=drop for dropped packets by reason."""
     if match_pattern:
         pattern(match_pattern, "match_pattern")
-    agent = await cilium.one_agent(node_name)
-    told = await agent.json("metrics", "list", *(("-p", match_pattern) if match_pattern else ()))
+    agent = await cilium.find_one_agent(node_name)
+    told = await agent.call_json("metrics", "list", *(("-p", match_pattern) if match_pattern else ()))
     metrics = [
         Metric(name=each["name"], labels=each.get("labels") or {}, value=each.get("value", 0)) for each in told or ()
     ]

@@ -5,13 +5,11 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import AnyNode, EveryNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime.arguments import Cursor, Limit
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, injected
 
 
 class ClusterNode(BaseModel):
@@ -32,16 +30,16 @@ class ClusterNodes(Page[ClusterNode]):
 
 
 class NodeId(BaseModel):
-    """The number that a node's agent gives a node, by which its datapath knows it."""
+    """The ID that one agent has given to a node, for its datapath."""
 
-    node: str = Field(description="Whose agent says so")
+    node: str = Field(description="Node of the agent that assigned it")
     id: int
     id_hex: str
     ips: list[str]
 
 
 class NodeIds(SpreadPage[NodeId]):
-    """Node identifiers, by node and number."""
+    """Node IDs, by node and ID."""
 
 
 @agent_tool(Effect.READ)
@@ -49,8 +47,8 @@ async def cilium_list_cluster_nodes(
     node_name: AnyNode = None, limit: Limit = 100, cursor: Cursor = None, cilium: Cilium = injected()
 ) -> ClusterNodes:
     """List the nodes that Cilium knows with their addresses and pod ranges, those of connected clusters too."""
-    agent = await cilium.any_agent(node_name)
-    nodes = sorted((_node(entry) for entry in await agent.json("node", "list")), key=lambda node: node.name)
+    agent = await cilium.find_any_agent(node_name)
+    nodes = sorted((_node(entry) for entry in await agent.call_json("node", "list")), key=lambda node: node.name)
     return cilium.page(ClusterNodes, nodes, limit, cursor)
 
 
@@ -58,14 +56,15 @@ async def cilium_list_cluster_nodes(
 async def cilium_list_node_ids(
     node_name: EveryNode = None, limit: Limit = 200, cursor: Cursor = None, cilium: Cilium = injected()
 ) -> NodeIds:
-    """List the numbers that each agent gives to node addresses, as encryption and BPF maps show them."""
-    answers = await cilium.everywhere(node_name, lambda agent: agent.json("nodeid", "list"))
+    """List the IDs that each agent has given to node addresses, as in encryption and BPF maps."""
+    answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("nodeid", "list"))
     ids = [
         NodeId(node=node, id=entry["id"], id_hex=hex(entry["id"]), ips=sorted(entry["ips"] or ()))
         for node, entries in answers
+        # Each agent numbers nodes by itself, so an ID means nothing on another node.
         for entry in sorted(entries or (), key=lambda entry: int(entry["id"]))
     ]
-    hint = None if ids else "No agent has numbered another node; a cluster of one node has none."
+    hint = None if ids else "No agent has given a node an ID; a cluster of one node has none."
     return cilium.page(NodeIds, ids, limit, cursor, hint, unreachable=answers.unreachable)
 
 

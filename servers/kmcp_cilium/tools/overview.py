@@ -1,4 +1,4 @@
-"""Cilium as a whole: start here."""
+"""Cilium as a whole."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -6,16 +6,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium import workloads
-from kmcp_cilium.agent import Agent
-from kmcp_cilium.answers import Answers
+from kmcp_cilium.agents.agent import Agent
+from kmcp_cilium.agents.answers import Answers
+from kmcp_cilium.chart import workloads
+from kmcp_cilium.chart.workloads import Component, Coverage
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import part
-from kmcp_cilium.workloads import Component, Coverage
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, Rule, injected
+from kmcp_cilium.state.fields import part
+from kmcp_runtime import Effect, Result, Rule, Word, injected
 
 _STATUS = ("status", "--brief", "--require-k8s-connectivity=false")
 _WELL = "Ok"
@@ -31,12 +29,12 @@ class AgentState(BaseModel):
 
 
 class Overview(Result):
-    """Whether Cilium is well, and what it is."""
+    """Whether Cilium is healthy, and its versions and features."""
 
     healthy: bool
     version: dict[str, str] = Field(description="Of agents, operator, envoy, relay")
     components: list[Component]
-    agents: list[AgentState] = Field(description="Those that are not well; with verbose all")
+    agents: list[AgentState] = Field(description="Unhealthy ones; with verbose all")
     agents_total: int
     endpoints: Coverage
     features: dict[str, str]
@@ -52,11 +50,11 @@ class Overview(Result):
 async def cilium_status_and_version(
     verbose: Annotated[bool, Word("Every agent")] = False, cilium: Cilium = injected()
 ) -> Overview:
-    """Tell whether Cilium is well: versions, components, agents, managed pods, features; start here."""
-    answers = await cilium.everywhere(None, _state)
+    """Show whether Cilium is healthy: versions, components, agents, managed pods, features; start here."""
+    answers = await cilium.ask_agents(None, _read_state)
     states = {node: state for node, (state, _) in answers}
     versions = Counter(version for _, (_, version) in answers)
-    components, coverage = await workloads.components(cilium), await workloads.coverage(cilium)
+    components, coverage = await workloads.list_components(cilium), await workloads.count_coverage(cilium)
     states |= {
         node: AgentState(node=node, state="unreachable", message=failure.message)
         for node, failure in answers.failures.items()
@@ -71,21 +69,21 @@ async def cilium_status_and_version(
         endpoints=coverage,
         version={"agents": ", ".join(sorted(versions)), **workloads.versions(components)},
         agents_total=len(states),
-        features=workloads.features(await workloads.configuration(cilium)),
+        features=workloads.features(await workloads.read_configuration(cilium)),
     )
 
 
-async def _state(agent: Agent) -> tuple[AgentState, str]:
-    told = part(await agent.json(*_STATUS), "cilium")
+async def _read_state(agent: Agent) -> tuple[AgentState, str]:
+    told = part(await agent.call_json(*_STATUS), "cilium")
     state = AgentState(node=agent.node, state=told.get("state") or "Unknown", message=told.get("msg"))
-    return state, await agent.version()
+    return state, await agent.read_version()
 
 
 def _of_agents(
     states: Mapping[str, AgentState], answers: Answers[tuple[AgentState, str]], versions: Counter[str]
 ) -> list[str]:
     ill = [node for node, state in sorted(states.items()) if state.state != _WELL]
-    told = [f"the agent on {', '.join(ill[:5])} is not well"] if ill else []
+    told = [f"the agent on {', '.join(ill[:5])} is not healthy"] if ill else []
     if len(versions) > 1:
         told.append("agents run several versions: " + ", ".join(f"{v} on {n}" for v, n in sorted(versions.items())))
     return told
@@ -93,6 +91,7 @@ def _of_agents(
 
 def _of_components(components: list[Component], coverage: Coverage) -> list[str]:
     told = [f"{each.name}: {each.ready} of {each.desired} ready" for each in components if each.ready < each.desired]
+    # Pods that started before the agents have no endpoint until they are recreated.
     if coverage.managed < coverage.pods:
-        told.append(f"{coverage.pods - coverage.managed} running pods are not in Cilium's care: make them anew")
+        told.append(f"{coverage.pods - coverage.managed} running pods are not managed by Cilium: recreate them")
     return told

@@ -1,4 +1,4 @@
-"""Network policies as agents carry them out."""
+"""Network policies as agents enforce them."""
 
 import json
 from collections.abc import Mapping
@@ -6,18 +6,16 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium import rules, validation
-from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import AnyNode, Elements, EveryNode, OneNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.labels import matching, policy_of, selector, written
+from kmcp_cilium.policy import rules, validation
+from kmcp_cilium.policy.rules import PolicyRule
+from kmcp_cilium.policy.validation import Verdict
 from kmcp_cilium.rights import POLICIES
-from kmcp_cilium.rules import PolicyRule
-from kmcp_cilium.validation import Verdict
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, injected
+from kmcp_cilium.state.labels import matching, policy_of, selector, written
+from kmcp_runtime import Cursor, Effect, Limit, Page, Result, Word, injected
 
 
 class PolicyRules(SpreadPage[PolicyRule]):
@@ -27,7 +25,7 @@ class PolicyRules(SpreadPage[PolicyRule]):
 
 
 class Selection(BaseModel):
-    """A selector of policies, and the identities that it means now."""
+    """A selector of policies, and the identities that it selects now."""
 
     selector: str
     policy: str | None = Field(default=None, description="The first that uses it")
@@ -61,7 +59,7 @@ async def cilium_display_policy_node_information(
     cilium: Cilium = injected(),
 ) -> PolicyRules:
     """Show the policy rules that agents enforce, as they understood them, to compare with the policy objects."""
-    answers = await cilium.everywhere(node_name, lambda agent: agent.json("policy", "get"))
+    answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("policy", "get"))
     found = [rule for node, told in answers for rule in rules.entries(node, json.loads(told.get("policy") or "[]"))]
     kept = [rule for rule in found if matching([*(rule.labels or ()), rule.policy or ""], labels or ())]
     kept.sort(key=lambda rule: (rule.node, rule.policy or "", rule.direction))
@@ -75,14 +73,14 @@ async def cilium_display_policy_node_information(
 @agent_tool(Effect.READ)
 async def cilium_display_selectors(
     node_name: OneNode = None,
-    subject: Annotated[bool, Word("Of the endpoints that policies are about")] = False,
+    subject: Annotated[bool, Word("Those of policies' own endpoints")] = False,
     limit: Limit = 100,
     cursor: Cursor = None,
     cilium: Cilium = injected(),
 ) -> Selections:
-    """Show which identities each selector in policies means, such as a toFQDNs name or a namespace."""
-    agent = await cilium.one_agent(node_name)
-    told = await agent.json("policy", "subject-selectors" if subject else "selectors")
+    """Show which identities each selector in policies selects, such as a toFQDNs name or a namespace."""
+    agent = await cilium.find_one_agent(node_name)
+    told = await agent.call_json("policy", "subject-selectors" if subject else "selectors")
     found = sorted((_selection(each) for each in told or ()), key=lambda selection: selection.selector)
     return cilium.page(Selections, found, limit, cursor, node=agent.node)
 
@@ -94,8 +92,8 @@ async def cilium_validate_cilium_network_policies(
     cilium: Cilium = injected(),
 ) -> Validation:
     """Check all Cilium policies of the cluster against the agent's version; do this before an upgrade."""
-    agent = await cilium.any_agent(node_name)
-    items = await validation.verdicts(cilium, agent, enable_k8s_api_discovery)
+    agent = await cilium.find_any_agent(node_name)
+    items = await validation.validate_policies(cilium, agent, enable_k8s_api_discovery)
     valid = all(each.valid for each in items)
     hint = None if items else "There are no Cilium policies."
     return Validation(valid=valid, items=items, total=len(items), hint=hint)

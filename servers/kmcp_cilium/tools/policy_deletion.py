@@ -1,22 +1,32 @@
-"""Deleting policies, which exist as objects only."""
+"""Deleting network policies."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium import policies
 from kmcp_cilium.arguments import Elements, OneNode
 from kmcp_cilium.client import Cilium
-from kmcp_cilium.policies import PolicyKind
-from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word, check_name, unpublished
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_cilium.policy import policy_objects
+from kmcp_cilium.policy.policy_objects import PolicyKind
+from kmcp_runtime import (
+    DryRun,
+    Effect,
+    OptionalNamespace,
+    Result,
+    Rule,
+    ToolFailure,
+    Word,
+    bad_argument,
+    check_name,
+    injected,
+    tool,
+    unpublished,
+)
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.cluster import Place
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
-_OPEN = "Without a policy that selects them, endpoints take and send all traffic."
+_OPEN = "Without a policy that selects them, endpoints accept and send all traffic."
 
 
 class DeletedPolicy(BaseModel):
@@ -26,7 +36,7 @@ class DeletedPolicy(BaseModel):
     namespace: str | None = None
     name: str
     result: str
-    endpoints_affected: int | None = Field(default=None, description="Absent when it cannot be told")
+    endpoints_affected: int | None = Field(default=None, description="Absent when unknown")
 
 
 class PolicyDeletion(Result):
@@ -51,18 +61,18 @@ async def cilium_delete_policy_rules(
     namespace: OptionalNamespace = None,
     name: Annotated[str | None, Word("One policy")] = None,
     labels: Annotated[Elements | None, Word("Objects with all of these: app=web")] = None,
-    all: Annotated[bool, Word("All of the namespace, or of the cluster-wide kind")] = False,
+    all: Annotated[bool, Word("All in the namespace, or cluster-wide")] = False,
     node_name: Annotated[OneNode, unpublished("Policies are not of one node")] = None,
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> PolicyDeletion:
-    """Delete network policies by name or labels; dry_run=true tells which, and how many endpoints each is about."""
+    """Delete network policies by name or labels; dry_run=true lists them and how many endpoints each selects."""
     if sum((name is not None, bool(labels), all)) != 1:
-        raise bad_argument("exactly one of name, labels and all is needed", "cilium_display_policy_node_information")
-    place = await _place(cilium, kind, namespace, all)
-    found = await _meant(cilium, place, name, labels)
-    endpoints = await _endpoints(cilium, place.namespace)
-    items = [await _deleted(cilium, kind, place, policy, endpoints, dry_run) for policy in found]
+        raise bad_argument("give exactly one of name, labels and all", "cilium_display_policy_node_information")
+    place = await _resolve_place(cilium, kind, namespace, all)
+    found = await _find_policies(cilium, place, name, labels)
+    endpoints = await _list_endpoints(cilium, place.namespace)
+    items = [await _delete(cilium, kind, place, policy, endpoints, dry_run) for policy in found]
     return PolicyDeletion(
         items=items,
         changed=bool(items) and not dry_run,
@@ -72,18 +82,20 @@ async def cilium_delete_policy_rules(
     )
 
 
-async def _place(cilium: Cilium, kind: str, namespace: str | None, all: bool) -> Place:
-    resolved = await cilium.discovery.resolve(policies.RESOURCES[kind])
+async def _resolve_place(cilium: Cilium, kind: str, namespace: str | None, all: bool) -> Place:
+    resolved = await cilium.discovery.resolve(policy_objects.RESOURCES[kind])
     if resolved.namespaced and all and not namespace:
-        raise bad_argument("all needs a namespace", "name the namespace whose policies are to go")
+        raise bad_argument("all needs a namespace", "give the namespace whose policies to delete")
     return cilium.scoped(resolved, namespace)
 
 
-async def _meant(cilium: Cilium, place: Place, name: str | None, labels: list[str] | None) -> list[dict[str, Any]]:
+async def _find_policies(
+    cilium: Cilium, place: Place, name: str | None, labels: list[str] | None
+) -> list[dict[str, Any]]:
     if name is not None:
         return [await cilium.read(place, _checked(name))]
     selector = ",".join(_without_source(label) for label in labels) if labels else None
-    return await policies.objects(cilium, place.kind, place.namespace, selector)
+    return await policy_objects.list_objects(cilium, place.kind, place.namespace, selector)
 
 
 def _checked(name: str) -> str:
@@ -94,21 +106,22 @@ def _checked(name: str) -> str:
 
 
 def _without_source(label: str) -> str:
+    # Labels of objects have no source, unlike those of identities.
     return label.removeprefix("k8s:").removeprefix("any:")
 
 
-async def _endpoints(cilium: Cilium, namespace: str | None) -> list[dict[str, Any]] | None:
-    """The endpoints that policies may be about; None where the cluster keeps no such objects."""
+async def _list_endpoints(cilium: Cilium, namespace: str | None) -> list[dict[str, Any]] | None:
+    """The endpoints that policies may select; None where the cluster has no CiliumEndpoints."""
     try:
         kind = await cilium.discovery.resolve("ciliumendpoints.cilium.io")
     except ToolFailure as failure:
         if failure.code != "not_found":
             raise
         return None
-    return await policies.objects(cilium, kind, namespace)
+    return await policy_objects.list_objects(cilium, kind, namespace)
 
 
-async def _deleted(
+async def _delete(
     cilium: Cilium,
     kind: str,
     place: Place,
@@ -131,5 +144,5 @@ async def _deleted(
         namespace=metadata.get("namespace"),
         name=metadata["name"],
         result="would be deleted" if dry_run else "deleted",
-        endpoints_affected=None if endpoints is None else policies.affected(kind, policy, endpoints),
+        endpoints_affected=None if endpoints is None else policy_objects.affected(kind, policy, endpoints),
     )

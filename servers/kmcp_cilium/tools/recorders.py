@@ -1,4 +1,4 @@
-"""Packet recorders, which agents up to 1.18 have."""
+"""Packet recorders of agents up to 1.18."""
 
 import json
 import re
@@ -7,17 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from kmcp_cilium import faults
-from kmcp_cilium.agent import Agent
+from kmcp_cilium.agents import failures
+from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import OneNode
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import prefix
-from kmcp_runtime.arguments import Cursor, DryRun, Limit, Word
-from kmcp_runtime.errors import ToolFailure, not_found
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, injected
+from kmcp_runtime import Cursor, DryRun, Effect, Limit, Page, Result, ToolFailure, Word, injected, not_found
 
 _OLD = "removed in 1.19: the real agent shows the refusal, a stand-in that answers as 1.18.4 does the command itself"
 _PROTOCOLS = ("TCP", "UDP", "ANY")
@@ -26,15 +23,15 @@ _PORT = re.compile(r"\d{1,5}")
 
 
 def check_filter(text: str) -> str:
-    """`srcCIDR srcPort dstCIDR dstPort proto`, one value of the command line."""
+    """A filter `srcCIDR srcPort dstCIDR dstPort proto` in the agent's spelling; a `ValueError` for anything else."""
     words = text.split()
     if len(words) != _PARTS:
-        raise ValueError(f"{text!r} is no filter: write srcCIDR srcPort dstCIDR dstPort proto")
+        raise ValueError(f"{text!r} is not a filter: write srcCIDR srcPort dstCIDR dstPort proto")
     source, source_port, target, target_port, protocol = words
     if protocol.upper() not in _PROTOCOLS:
-        raise ValueError(f"{text!r}: the protocol is one of {', '.join(_PROTOCOLS)}")
+        raise ValueError(f"{text!r}: the protocol must be one of {', '.join(_PROTOCOLS)}")
     if not _PORT.fullmatch(source_port) or not _PORT.fullmatch(target_port):
-        raise ValueError(f"{text!r}: a port is a number, 0 for any")
+        raise ValueError(f"{text!r}: a port must be a number, 0 for any")
     return " ".join((prefix(source), source_port, prefix(target), target_port, protocol.upper()))
 
 
@@ -67,7 +64,7 @@ class RecorderInformation(Result):
 
 
 class RecorderChange(AgentChange):
-    """A recorder that was made, changed or removed."""
+    """A recorder that was created, changed or removed."""
 
     id: int
     created: bool | None = None
@@ -80,8 +77,8 @@ async def cilium_list_pcap_recorders(
     node_name: OneNode = None, limit: Limit = 100, cursor: Cursor = None, cilium: Cilium = injected()
 ) -> Recorders:
     """List the packet recorders of an agent up to 1.18; for flows use cilium_hubble_observe."""
-    agent = await cilium.one_agent(node_name)
-    return cilium.page(Recorders, await _listed(agent), limit, cursor, node=agent.node)
+    agent = await cilium.find_one_agent(node_name)
+    return cilium.page(Recorders, await _list(agent), limit, cursor, node=agent.node)
 
 
 @agent_tool(Effect.READ, verified="stand-in", why=_OLD)
@@ -89,8 +86,8 @@ async def cilium_get_pcap_recorder(
     recorder_id: RecorderId, node_name: OneNode = None, cilium: Cilium = injected()
 ) -> RecorderInformation:
     """Show one packet recorder of an agent up to 1.18."""
-    agent = await cilium.one_agent(node_name)
-    found = await _found(agent, recorder_id)
+    agent = await cilium.find_one_agent(node_name)
+    found = await _find(agent, recorder_id)
     if found is None:
         raise _unknown(agent, recorder_id)
     return RecorderInformation(node=agent.node, recorder=found)
@@ -109,13 +106,13 @@ async def cilium_update_pcap_recorder(
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> RecorderChange:
-    """Make or change a packet recorder of an agent up to 1.18."""
-    agent = await cilium.one_agent(node_name)
-    before = await _found(agent, recorder_id)
+    """Create or change a packet recorder of an agent up to 1.18."""
+    agent = await cilium.find_one_agent(node_name)
+    before = await _find(agent, recorder_id)
     if not dry_run:
         joined = ",".join(filters)
         words = ("--id", str(recorder_id), "--caplen", str(caplen), "--filters", joined)
-        await agent.text("recorder", "update", *words)
+        await agent.call("recorder", "update", *words)
     same = before is not None and (before.capture_length, before.filters) == (caplen, filters)
     result = "updated" if before else "created"
     return RecorderChange(
@@ -134,12 +131,12 @@ async def cilium_delete_pcap_recorder(
     recorder_id: RecorderId, node_name: OneNode = None, dry_run: DryRun = False, cilium: Cilium = injected()
 ) -> RecorderChange:
     """Remove a packet recorder of an agent up to 1.18."""
-    agent = await cilium.one_agent(node_name)
-    before = await _found(agent, recorder_id)
+    agent = await cilium.find_one_agent(node_name)
+    before = await _find(agent, recorder_id)
     if before is None:
         raise _unknown(agent, recorder_id)
     if not dry_run:
-        await agent.text("recorder", "delete", str(recorder_id))
+        await agent.call("recorder", "delete", str(recorder_id))
     return RecorderChange(
         node=agent.node,
         id=recorder_id,
@@ -151,18 +148,18 @@ async def cilium_delete_pcap_recorder(
     )
 
 
-async def _listed(agent: Agent) -> list[Recorder]:
-    text = await agent.text("recorder", "list", "-o", "json")
+async def _list(agent: Agent) -> list[Recorder]:
+    text = await agent.call("recorder", "list", "-o", "json")
     try:
         # A second document follows: the masks that the filters add up to.
         told, _ = json.JSONDecoder().raw_decode(text.lstrip())
     except ValueError:
-        raise faults.unreadable("cilium-dbg recorder list", text) from None
+        raise failures.unreadable("cilium-dbg recorder list", text) from None
     return sorted((_recorder(each) for each in told or ()), key=lambda recorder: recorder.id)
 
 
-async def _found(agent: Agent, number: int) -> Recorder | None:
-    told = await agent.json_or(("not_found",), None, "recorder", "get", str(number))
+async def _find(agent: Agent, number: int) -> Recorder | None:
+    told = await agent.call_json_or(("not_found",), None, "recorder", "get", str(number))
     return _recorder(told) if told else None
 
 

@@ -5,25 +5,24 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from kmcp_cilium import services
-from kmcp_cilium.answers import SpreadPage
+from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import EveryNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.endpoints import part
-from kmcp_runtime.arguments import Cursor, Limit
-from kmcp_runtime.tool import Effect, injected
+from kmcp_cilium.state import load_balancer
+from kmcp_cilium.state.fields import part
+from kmcp_runtime import Cursor, Effect, Limit, injected
 
 
 class Redirected(BaseModel):
-    """An address, and the pods of the node that answer for it."""
+    """An address, and the pods of the node that traffic for it goes to."""
 
     address: str
     backends: list[str]
 
 
 class RedirectPolicy(BaseModel):
-    """A CiliumLocalRedirectPolicy as one agent carries it out."""
+    """A CiliumLocalRedirectPolicy as one agent applies it."""
 
     node: str
     namespace: str
@@ -42,14 +41,14 @@ class RedirectPolicies(SpreadPage[RedirectPolicy]):
 async def cilium_list_local_redirect_policies(
     node_name: EveryNode = None, limit: Limit = 100, cursor: Cursor = None, cilium: Cilium = injected()
 ) -> RedirectPolicies:
-    """List local redirect policies as each node carries them out: which addresses stay on the node."""
-    answers = await cilium.everywhere(node_name, lambda agent: agent.json("lrp", "list"))
+    """List local redirect policies as each node applies them: which addresses stay on the node."""
+    answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("lrp", "list"))
     found = [_policy(node, each) for node, told in answers for each in told or ()]
     found.sort(key=lambda policy: (policy.node, policy.namespace, policy.name))
     hint = None
     if not found:
         hint = (
-            "None is carried out: there is no CiliumLocalRedirectPolicy, or the chart's value "
+            "None is applied: there is no CiliumLocalRedirectPolicy, or the chart's value "
             "localRedirectPolicies.enabled is not true."
         )
     return cilium.page(RedirectPolicies, found, limit, cursor, hint, unreachable=answers.unreachable)
@@ -69,8 +68,8 @@ def _policy(node: str, each: Mapping[str, Any]) -> RedirectPolicy:
 
 def _redirected(mapping: Mapping[str, Any]) -> Redirected:
     backends = [
-        services.address(part(backend, "backend-address"))
+        load_balancer.address(part(backend, "backend-address"))
         + (f" ({backend['pod-id']})" if backend.get("pod-id") else "")
         for backend in mapping.get("backends") or ()
     ]
-    return Redirected(address=services.address(part(mapping, "frontend-address")), backends=backends)
+    return Redirected(address=load_balancer.address(part(mapping, "frontend-address")), backends=backends)

@@ -1,25 +1,23 @@
-"""Changes of the load balancer by hand, which agents up to 1.17 take."""
+"""Manual changes to the load balancer of agents up to 1.17."""
 
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
-from kmcp_cilium import services
-from kmcp_cilium.agent import Agent
+from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import OneNode, split
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.services import Service, check_frontend
-from kmcp_runtime.arguments import DryRun, Word, unpublished
-from kmcp_runtime.errors import bad_argument, not_found
-from kmcp_runtime.tool import Effect, injected
+from kmcp_cilium.state import load_balancer
+from kmcp_cilium.state.load_balancer import Service, check_frontend
+from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected, not_found, unpublished
 
 Policy = Literal["Cluster", "Local"]
 State = Literal["active", "terminating", "quarantined", "maintenance"]
 Backend = Annotated[str, AfterValidator(check_frontend)]
 _OLD = "removed in 1.18: the real agent shows the refusal, a stand-in that answers as 1.17.6 does the command itself"
-_OVERWRITTEN = "The agent writes it anew when the Service or its endpoints change."
+_OVERWRITTEN = "The agent overwrites it when the Service or its endpoints change."
 
 
 class ServiceUpdate(AgentChange):
@@ -30,7 +28,7 @@ class ServiceUpdate(AgentChange):
 
 
 class ServiceDeletion(AgentChange):
-    """Services that were taken out of a node's load balancer."""
+    """Services that were removed from a node's load balancer."""
 
     deleted: list[Service]
     total: int
@@ -41,8 +39,8 @@ async def cilium_update_service(
     id: Annotated[int, Word("Number", ge=1)],
     frontend: Annotated[str, AfterValidator(check_frontend), Word("IP:PORT[/PROTO]")],
     backends: Annotated[list[Backend], BeforeValidator(split), Word("IP:PORT each", min_length=1)],
-    backend_weights: Annotated[list[int] | None, Word("One a backend")] = None,
-    states: Annotated[list[State] | None, Word("One, or one a backend")] = None,
+    backend_weights: Annotated[list[int] | None, Word("One per backend")] = None,
+    states: Annotated[list[State] | None, Word("One, or one per backend")] = None,
     k8s_ext_traffic_policy: Annotated[Policy, Word("External")] = "Cluster",
     k8s_int_traffic_policy: Annotated[Policy, Word("Internal")] = "Cluster",
     k8s_external: Annotated[bool, Word("ExternalIPs")] = False,
@@ -56,7 +54,7 @@ async def cilium_update_service(
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> ServiceUpdate:
-    """Write a service into the load balancer of an agent up to 1.17; later ones follow Services alone."""
+    """Write a service into the load balancer of an agent up to 1.17; later ones follow Services only."""
     kinds = {
         "--k8s-external": k8s_external,
         "--k8s-host-port": k8s_host_port,
@@ -66,19 +64,16 @@ async def cilium_update_service(
     }
     _check_lengths(backends, backend_weights, states, kinds)
     frontend = f"{frontend}/{protocol.upper()}" if protocol and "/" not in frontend else frontend
-    agent = await cilium.one_agent(node_name)
+    agent = await cilium.find_one_agent(node_name)
     await _refuse_removed(agent, "update", str(id), frontend)
     words = (
         *_addresses(frontend, backends),
         *_joined("--backend-weights", backend_weights),
         *_joined("--states", states),
-        "--k8s-ext-traffic-policy",
-        k8s_ext_traffic_policy,
-        "--k8s-int-traffic-policy",
-        k8s_int_traffic_policy,
+        *_traffic_policies(k8s_ext_traffic_policy, k8s_int_traffic_policy),
         *_given({**kinds, "--k8s-cluster-internal": k8s_cluster_internal}),
     )
-    return await _updated(agent, id, words, dry_run)
+    return await _update(agent, id, words, dry_run)
 
 
 @agent_tool(Effect.DESTROY, verified="stand-in", why=_OLD)
@@ -89,17 +84,17 @@ async def cilium_delete_service(
     dry_run: DryRun = False,
     cilium: Cilium = injected(),
 ) -> ServiceDeletion:
-    """Take services out of the load balancer of an agent up to 1.17; later ones follow Services alone."""
+    """Remove services from the load balancer of an agent up to 1.17; later ones follow Services only."""
     if (service_id is None) == (not all):
-        raise bad_argument("exactly one of service_id and all is needed", "cilium_list_services shows numbers")
-    agent = await cilium.one_agent(node_name)
+        raise bad_argument("give exactly one of service_id and all", "cilium_list_services lists IDs")
+    agent = await cilium.find_one_agent(node_name)
     await _refuse_removed(agent, "delete", str(service_id) if service_id else None)
-    there = await services.listed(agent)
+    there = await load_balancer.list_services(agent)
     meant = [service for service in there if all or service.id == service_id]
     if not meant and not all:
-        raise not_found(f"no service {service_id} {agent.where}", "cilium_list_services shows numbers")
+        raise not_found(f"no service {service_id} {agent.where}", "cilium_list_services lists IDs")
     if not dry_run:
-        await agent.text("service", "delete", *(("--all",) if all else (str(service_id),)))
+        await agent.call("service", "delete", *(("--all",) if all else (str(service_id),)))
     return ServiceDeletion(
         node=agent.node,
         result="would be deleted" if dry_run else "deleted",
@@ -111,13 +106,13 @@ async def cilium_delete_service(
     )
 
 
-async def _updated(agent: Agent, number: int, words: tuple[str, ...], dry_run: bool) -> ServiceUpdate:
-    before = await _there(agent, number)
+async def _update(agent: Agent, number: int, words: tuple[str, ...], dry_run: bool) -> ServiceUpdate:
+    before = await _find(agent, number)
     if dry_run:
         result = f"would be {'updated' if before else 'created'}"
         return ServiceUpdate(node=agent.node, result=result, changed=False, before=before, dry_run=True)
-    await agent.text("service", "update", "--id", str(number), *words)
-    after = await _there(agent, number)
+    await agent.call("service", "update", "--id", str(number), *words)
+    after = await _find(agent, number)
     return ServiceUpdate(
         node=agent.node,
         result="updated" if before else "created",
@@ -137,18 +132,18 @@ def _check_lengths(
         raise bad_argument(f"states: {len(states)} for {len(backends)} backends", "give one, or one for each")
     if sum(kinds.values()) > 1:
         names = ", ".join(flag.removeprefix("--").replace("-", "_") for flag, given in kinds.items() if given)
-        raise bad_argument(f"only one of {names}", "a service has one type")
+        raise bad_argument(f"give only one of {names}", "a service has one type")
 
 
 async def _refuse_removed(agent: Agent, command: str, *meant: str | None) -> None:
-    """Where the version no longer has the command: say so, and name the Service behind the frontend."""
-    gone = await agent.removed("service", command)
+    """Raise a failure where the version no longer has the command; it names the Service behind the frontend."""
+    gone = await agent.find_removal("service", command)
     if gone is None:
         return
     behind = [
         service
-        for service in await services.listed(agent)
-        if service.name and any(each and services.is_meant(service, each) for each in meant)
+        for service in await load_balancer.list_services(agent)
+        if service.name and any(each and load_balancer.is_meant(service, each) for each in meant)
     ]
     hint = None
     if behind:
@@ -157,19 +152,24 @@ async def _refuse_removed(agent: Agent, command: str, *meant: str | None) -> Non
             f"it belongs to Service {service.namespace}/{service.name}: k8s_patch_resource resource_type=services "
             f"resource_name={service.name} namespace={service.namespace}"
         )
-    raise gone.failure(await agent.version(), hint)
+    raise gone.failure(await agent.read_version(), hint)
 
 
-async def _there(agent: Agent, number: int) -> Service | None:
-    return next((service for service in await services.listed(agent) if service.id == number), None)
+async def _find(agent: Agent, number: int) -> Service | None:
+    return next((service for service in await load_balancer.list_services(agent) if service.id == number), None)
 
 
 def _addresses(frontend: str, backends: list[str]) -> tuple[str, ...]:
-    """Frontend and backends; the protocol only where it is not TCP, which the command takes without being told."""
+    """The flags for frontend and backends."""
     address, _, protocol = frontend.partition("/")
     targets = ",".join(backend.partition("/")[0] for backend in backends)
+    # The command takes TCP where no protocol is named.
     named = ("--protocol", protocol.lower()) if protocol.lower() not in ("", "tcp") else ()
     return ("--frontend", address, "--backends", targets, *named)
+
+
+def _traffic_policies(external: Policy, internal: Policy) -> tuple[str, ...]:
+    return ("--k8s-ext-traffic-policy", external, "--k8s-int-traffic-policy", internal)
 
 
 def _joined(flag: str, values: list[int] | list[State] | None) -> tuple[str, ...]:

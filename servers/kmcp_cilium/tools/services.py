@@ -1,17 +1,15 @@
-"""The load balancer's services of one node."""
+"""The services in one node's load balancer."""
 
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from kmcp_cilium import services
 from kmcp_cilium.arguments import OneNode, as_text
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_cilium.services import Service, check_service_id
-from kmcp_runtime.arguments import Cursor, Limit, Word, check_name
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, injected
+from kmcp_cilium.state import load_balancer
+from kmcp_cilium.state.load_balancer import Service, check_service_id
+from kmcp_runtime import Cursor, Effect, Limit, Page, Result, Word, check_name, injected
 
 
 def _check_object(value: str | None) -> str | None:
@@ -19,17 +17,15 @@ def _check_object(value: str | None) -> str | None:
         return None
     namespace, _, name = value.partition("/")
     if not name:
-        raise ValueError(f"{value!r} is no Service: write namespace/name")
+        raise ValueError(f"{value!r} does not name a Service: write namespace/name")
     return f"{check_name(namespace)}/{check_name(name)}"
 
 
-ServiceId = Annotated[
-    str, BeforeValidator(as_text), AfterValidator(check_service_id), Word("Number, or IP:PORT[/PROTO]")
-]
+ServiceId = Annotated[str, BeforeValidator(as_text), AfterValidator(check_service_id), Word("ID, or IP:PORT[/PROTO]")]
 
 
 class Services(Page[Service]):
-    """Services, by number."""
+    """Services, by ID."""
 
     node: str
 
@@ -51,12 +47,12 @@ async def cilium_list_services(
     cilium: Cilium = injected(),
 ) -> Services:
     """List a node's load balancer: each frontend and where its traffic goes; compare with EndpointSlices."""
-    agent = await cilium.one_agent(node_name)
-    found = await services.listed(agent, show_cluster_mesh_affinity)
+    agent = await cilium.find_one_agent(node_name)
+    found = await load_balancer.list_services(agent, show_cluster_mesh_affinity)
     hint = None
     if service:
-        found = services.of_object(found, *service.split("/"))
-        hint = None if found else "Not in the load balancer: is the Service there, and no headless one?"
+        found = load_balancer.of_object(found, *service.split("/"))
+        hint = None if found else "Not in the load balancer: does the Service exist, and is it not headless?"
     return cilium.page(Services, found, limit, cursor, hint, node=agent.node)
 
 
@@ -65,5 +61,5 @@ async def cilium_get_service_information(
     service_id: ServiceId, node_name: OneNode = None, cilium: Cilium = injected()
 ) -> ServiceInformation:
     """Show one service of a node's load balancer with its backends and their states."""
-    agent = await cilium.one_agent(node_name)
-    return ServiceInformation(node=agent.node, service=await services.found(agent, service_id))
+    agent = await cilium.find_one_agent(node_name)
+    return ServiceInformation(node=agent.node, service=await load_balancer.find_service(agent, service_id))

@@ -6,9 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from kmcp_clock.client import Clock
-from kmcp_runtime.arguments import SignedDuration, Word
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Result, SignedDuration, Word, injected, tool
 
 
 class Moment(Result):

@@ -1,9 +1,4 @@
-"""The tools, a file for each; what their actions do is in the tables of the modules beside this package.
+"""The tools, a file for each, named as the tool without `grafana_`: the table of its actions, or its function.
 
-`STAND_IN` is why the catalog says of all of them that no real Grafana was met.
+What an action does is in the packages by subject; each row names the function.
 """
-
-STAND_IN = (
-    "tests run against a server that checks each request against Grafana's published API; "
-    "a real Grafana needs a container engine"
-)

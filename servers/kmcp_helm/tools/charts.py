@@ -2,19 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field
 
 from kmcp_helm.arguments import ChartReference, ReleaseName, Values, Version
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object, objects_of
-from kmcp_runtime.arguments import Cursor, Word
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import Body, Cursor, Effect, Rendered, Rest, Word, bad_argument, cursors, injected, read_yaml, tool
 from kmcp_runtime.helm.charts import Chart
 from kmcp_runtime.helm.manifests import Text
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Body, Rendered, Rest
-from kmcp_runtime.tool import Effect, injected, tool
 
 What = Literal["values", "chart", "readme", "crds", "template"]
 
@@ -46,6 +41,7 @@ class _Plain(Rendered):
 @tool(
     Effect.READ,
     extra=True,
+    shows="charts",
     timeout=150,
     why="helm 3 and repositories are real; the registry of an oci:// chart is a stand-in on loopback",
 )
@@ -64,7 +60,7 @@ async def helm_show(
     async with client.helm.fetched(client.call, chart, version) as found:
         about = await client.helm.show(client.call, found, "chart")
         text = about if what == "chart" else await _text(client, found, what, values, name)
-    metadata = yaml.safe_load(about)
+    metadata = read_yaml(about, repeated_keys=True)
     bound_to = {"chart": chart, "version": version, "what": what, "values": values, "name": name}
     skipped = int(cursors.decode(cursor, bound_to).get("l", 0)) if cursor else 0
     result = ShownChart(

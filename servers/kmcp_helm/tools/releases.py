@@ -8,14 +8,23 @@ from pydantic import BaseModel, Field
 
 from kmcp_helm.arguments import READS
 from kmcp_helm.client import Client
-from kmcp_runtime.arguments import AllNamespaces, Cursor, Limit, OptionalNamespace, Selector, Word
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import (
+    AllNamespaces,
+    Cursor,
+    Effect,
+    Limit,
+    OptionalNamespace,
+    Page,
+    Selector,
+    ToolFailure,
+    Word,
+    cursors,
+    injected,
+    pattern,
+    tool,
+)
 from kmcp_runtime.helm import payload
 from kmcp_runtime.helm.releases import PENDING, Head, Releases
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.patterns import pattern
-from kmcp_runtime.tool import Effect, injected, tool
 
 _READ_AT_ONCE = 16
 
@@ -40,7 +49,7 @@ class ListedReleases(Page[ListedRelease]):
     namespace: str | None = Field(default=None, description="Absent for all namespaces")
 
 
-@tool(Effect.READ, needs=READS, ignored=("output",))
+@tool(Effect.READ, needs=READS, ignored=("output",), shows="releases")
 async def helm_list_releases(
     namespace: OptionalNamespace = None,
     all_namespaces: AllNamespaces = False,

@@ -7,11 +7,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field
 
 from kmcp_helm.client import Client
-from kmcp_runtime.arguments import DryRun, Name, Word
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import DryRun, Effect, Name, Page, Result, ToolFailure, Word, injected, tool
 from kmcp_runtime.helm.repositories import Repository, absent
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, injected, tool
 
 _LASTING = "This process alone knows it; KMCP_CHART_REPOSITORIES, or a volume at KMCP_HELM_HOME, keeps repositories."
 
@@ -31,7 +28,7 @@ class AddedRepository(Result):
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
 
 
-@tool(Effect.WRITE, idempotent=True, timeout=150)
+@tool(Effect.WRITE, idempotent=True, timeout=150, shows="repositories")
 async def helm_repo_add(
     name: Annotated[Name, Word("Its name")],
     url: Annotated[str, Word("https, allowed host")],
@@ -70,7 +67,7 @@ class RefreshedRepositories(Page[RefreshedRepository]):
     """Repositories whose indexes were read anew."""
 
 
-@tool(Effect.READ, timeout=150)
+@tool(Effect.READ, timeout=150, shows="repository_updates")
 async def helm_repo_update(
     names: Annotated[list[str] | None, BeforeValidator(_names), Word("None = all")] = None,
     client: Client = injected(),

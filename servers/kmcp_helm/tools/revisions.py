@@ -7,12 +7,9 @@ from pydantic import BaseModel, Field
 from kmcp_helm.arguments import READS, ReleaseName, Revision
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object, objects_of
-from kmcp_runtime.arguments import Cursor, Limit, Namespace, Word
+from kmcp_runtime import Body, Cursor, Effect, Limit, Namespace, Page, Rendered, Rest, Word, cursors, injected, tool
 from kmcp_runtime.helm import manifests, payload
 from kmcp_runtime.helm.release import Release
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Body, Page, Rendered, Rest
-from kmcp_runtime.tool import Effect, injected, tool
 
 Part = Literal["all", "values", "values_all", "manifest", "hooks", "notes", "metadata"]
 
@@ -144,7 +141,7 @@ class History(Page[PastRevision]):
     chart: str | None = None
 
 
-@tool(Effect.READ, needs=READS, extra=True)
+@tool(Effect.READ, needs=READS, extra=True, shows="revisions")
 async def helm_history(
     name: ReleaseName, namespace: Namespace, limit: Limit = 20, client: Client = injected()
 ) -> History:

@@ -7,13 +7,10 @@ from pydantic import Field
 from kmcp_helm.arguments import REMOVES, ReleaseName, TimeoutSeconds
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object
-from kmcp_runtime.arguments import DryRun, Namespace, Word
-from kmcp_runtime.errors import conflict
+from kmcp_runtime import Body, DryRun, Effect, Namespace, Word, conflict, injected, tool
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm.client import Cascade
 from kmcp_runtime.helm.release import Release
-from kmcp_runtime.output.results import Body
-from kmcp_runtime.tool import Effect, injected, tool
 
 _EVENTS = frozenset({"pre-delete", "post-delete"})
 

@@ -19,15 +19,12 @@ from kmcp_helm.arguments import (
 )
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import ChangedObject, changed
-from kmcp_runtime.arguments import DryRun, Namespace, Word
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import Body, DryRun, Effect, Namespace, ToolFailure, Word, injected, tool
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm import values as merging
 from kmcp_runtime.helm.client import Upgrade, ValuesMode
 from kmcp_runtime.helm.manifests import Difference, Text
 from kmcp_runtime.helm.release import Release
-from kmcp_runtime.output.results import Body
-from kmcp_runtime.tool import Effect, injected, tool
 
 
 class Upgraded(Body):

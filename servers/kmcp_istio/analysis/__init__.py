@@ -1,4 +1,5 @@
-"""Faults of the mesh's configuration: found by istioctl where it is, else by checks of our own for the most frequent.
+"""Configuration faults, as `istioctl analyze` reports them: our own checks for where istioctl cannot run.
 
-Our checks answer as istioctl does: the same codes, levels, origins and messages for the same faults.
+Our checks cover the most frequent faults with istioctl's own codes, levels, origins and messages. Running istioctl does
+not belong here: that is in `istioctl` and the tool.
 """

@@ -1,4 +1,4 @@
-"""What is found, and what of it a caller wants to see."""
+"""Findings, and which of them a caller wants to see."""
 
 import fnmatch
 from collections.abc import Iterable
@@ -13,8 +13,9 @@ _DOCUMENTATION = "https://istio.io/latest/docs/reference/config/analysis"
 
 
 class Finding(BaseModel):
-    """One fault of one object."""
+    """One fault of one object, in the form that `istioctl analyze -o json` prints."""
 
+    # documentationUrl as istioctl spells it, so that both engines give the same answer.
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
     code: str
@@ -38,7 +39,8 @@ class Origin:
 
     @property
     def home(self) -> str:
-        """The namespace that it is in, or is."""
+        """The namespace that the object is in, or the namespace that it is."""
+        # A Namespace is cluster-scoped, but a finding about it belongs to an analysis of that namespace.
         return self.name if self.kind == "Namespace" else self.namespace
 
 
@@ -48,20 +50,21 @@ def finding(code: str, level: Level, origin: Origin, message: str) -> tuple[Orig
 
 
 def at_least(found: Iterable[Finding], level: Level) -> list[Finding]:
-    """Those of that level or worse, the worst first."""
+    """Those of this level or worse, the worst first."""
     wanted = LEVELS[: LEVELS.index(level) + 1]
     return sorted((each for each in found if each.level in wanted), key=lambda each: LEVELS.index(each.level))
 
 
 def spelled(suppression: str) -> list[str]:
-    """`CODE=KIND name.namespace`, as istioctl documents it, and `CODE=KIND namespace/name`, which it compares with."""
+    """A suppression in both spellings: `CODE=KIND name.namespace` and `CODE=KIND namespace/name`."""
+    # istioctl documents the first spelling and compares with the second (resource.Origin.FriendlyName).
     kind, _, name = suppression.partition(" ")
     own, _, namespace = name.rpartition(".")
     return [suppression, f"{kind} {namespace}/{own}"] if own else [suppression]
 
 
 def suppressed(origin: Origin, found: Finding, suppressions: Iterable[str]) -> bool:
-    """Whether one of these covers it; `*` stands for any part of a name."""
+    """Whether one of the suppressions covers a finding; `*` matches any part of a name."""
     spellings = [each.partition("=") for suppression in suppressions for each in spelled(suppression)]
     return any(code == found.code and fnmatch.fnmatchcase(str(origin), name) for code, _, name in spellings)
 

@@ -1,4 +1,4 @@
-"""Hosts: short and full names of Services, what ServiceEntries add, and who may see them."""
+"""Hosts: short and full names of Services, those of ServiceEntries, and the namespaces that see them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,13 +12,15 @@ _EXPORT_TO = "networking.istio.io/exportTo"
 
 
 def full_name(host: str, namespace: str) -> str:
-    """`reviews` as `reviews.shop.svc.cluster.local`; a name with a dot, or with a wildcard, is one already."""
+    """`reviews.shop.svc.cluster.local` for `reviews`; names with a dot or a wildcard stay as they are."""
+    # Istio takes every name with a dot for a full one, even reviews.shop (analyzers/util, ConvertHostToFQDN).
     return host if "." in host or host.startswith("*") else f"{host}.{namespace}{_DOMAIN}"
 
 
 def matches(pattern: str, host: str) -> bool:
-    """Whether one of two names, each perhaps with a wildcard at its beginning, covers the other."""
+    """Whether one of two names covers the other; either may begin with a wildcard."""
     if pattern.startswith("*") and host.startswith("*"):
+        # *.example.com covers *.shop.example.com: one suffix must end with the other.
         shorter, longer = sorted((pattern[1:], host[1:]), key=len)
         return longer.endswith(shorter)
     if pattern.startswith("*"):
@@ -27,18 +29,20 @@ def matches(pattern: str, host: str) -> bool:
 
 
 def scopes(export_to: Iterable[str], namespace: str) -> list[str]:
-    """The namespaces that see something; `*` for all."""
+    """The namespaces of an exportTo; `*` for all of them."""
     named = [namespace if each == _LOCAL else each for each in export_to]
+    # Without exportTo everything is visible everywhere: the default of the mesh config.
     return [EVERYWHERE] if not named or EVERYWHERE in named else named
 
 
 class Hosts:
-    """Every host of the mesh, by the namespace that sees it."""
+    """Every host of the mesh, by the namespaces that see it."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._seen: dict[str, set[str]] = {}
         for service in snapshot.of("services"):
             namespace, name = identity(service)
+            # A Service has no field exportTo, so it is exported by an annotation.
             annotation = (service["metadata"].get("annotations") or {}).get(_EXPORT_TO, "")
             visible = [part.strip() for part in annotation.split(",") if part.strip()]
             self._add(full_name(name, namespace), scopes(visible, namespace))
@@ -59,7 +63,7 @@ class Hosts:
 
 
 def destinations(virtual_service: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Where a VirtualService sends or mirrors traffic to: what it is called in messages, and the destination."""
+    """Where a VirtualService sends or mirrors traffic, each with the word for it in istioctl's messages."""
     found = [
         ("host", route.get("destination") or {})
         for protocol in ("tcp", "tls", "http")
@@ -68,6 +72,7 @@ def destinations(virtual_service: Mapping[str, Any]) -> list[tuple[str, Mapping[
     ]
     for rule in virtual_service.get("http") or ():
         mirrors = [
+            # mirror is the older field for one destination; both may be set.
             *([rule["mirror"]] if rule.get("mirror") else []),
             *(each.get("destination") or {} for each in rule.get("mirrors") or ()),
         ]

@@ -1,4 +1,4 @@
-"""Checks of VirtualServices and Gateways: what they refer to must exist, and two must not claim the same host."""
+"""Checks of VirtualServices and Gateways: what they refer to must exist, and no two may define the same host."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -32,13 +32,16 @@ def _gateways_of(
     origin: Origin, wanted: Mapping[str, Any], gateways: Mapping[tuple[str, str], Mapping[str, Any]]
 ) -> Iterator[Found]:
     for reference in wanted.get("gateways") or ():
+        # mesh means the sidecars, and a full host name is a Kubernetes gateway: neither is a Gateway object.
         if reference == _MESH or reference.endswith(_DOMAIN):
             continue
         namespace, _, name = reference.rpartition("/")
+        # Without a namespace the reference is to the VirtualService's own.
         key = (namespace or origin.namespace, name)
         if key not in gateways:
             yield _missing(origin, "gateway", reference)
         hosts = list(wanted.get("hosts") or ())
+        # istioctl reports both for a missing gateway: the reference and its hosts.
         if not _served(gateways.get(key, {}), key[0], hosts, origin.namespace):
             yield finding(
                 "IST0132",
@@ -50,10 +53,11 @@ def _gateways_of(
 
 
 def _served(gateway: Mapping[str, Any], home: str, hosts: list[str], namespace: str) -> bool:
-    """Whether a gateway takes one of the hosts, from that namespace."""
+    """Whether a gateway accepts one of the hosts from a VirtualService of that namespace."""
     offered = [host for server in spec(gateway).get("servers") or () for host in server.get("hosts") or ()]
     for each in offered:
         scope, _, name = each.rpartition("/")
+        # namespace/host: a dot is the gateway's own namespace, nothing or a star any.
         visible = scope in ("", EVERYWHERE, namespace) or (scope == "." and home == namespace)
         if visible and any(matches(name, host) for host in hosts):
             return True
@@ -66,6 +70,7 @@ def _destinations_of(
     for kind, destination in destinations(wanted):
         host, subset = destination.get("host", ""), destination.get("subset", "")
         if not hosts.known(host, origin.namespace):
+            # istioctl says "mirror host" here, but "mirror+subset" below.
             yield _missing(origin, "mirror host" if kind == "mirror" else kind, host)
         if subset and (full_name(host, origin.namespace), subset) not in subsets:
             yield _missing(origin, f"{kind}+subset in destinationrule", f"{host}+{subset}")
@@ -79,19 +84,22 @@ def _subsets(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 
 
 def _claims(snapshot: Snapshot) -> Iterator[Found]:
-    """VirtualServices of the mesh that define the same host."""
+    """VirtualServices for the mesh's own traffic that define the same host."""
     claims: dict[tuple[str, str], list[Origin]] = {}
     for each in snapshot.of("virtualservices"):
         origin, wanted = Origin("VirtualService", *identity(each)), spec(each)
+        # Without gateways a VirtualService is for the mesh.
         if _MESH in (wanted.get("gateways") or [_MESH]):
             for scope in scopes(wanted.get("exportTo") or (), origin.namespace):
                 for host in wanted.get("hosts") or ():
                     claims.setdefault((scope, full_name(host, origin.namespace)), []).append(origin)
     reported: set[Origin] = set()
     for (scope, host), origins in claims.items():
+        # One that is exported everywhere also meets those of a single namespace.
         rivals = origins + (claims.get((EVERYWHERE, host), []) if scope != EVERYWHERE else [])
         names = ",".join(sorted(f"{each.namespace}/{each.name}" for each in rivals))
         for origin in rivals if len(rivals) > 1 else ():
+            # istioctl reports a VirtualService once, however many hosts it shares.
             if origin not in reported:
                 reported.add(origin)
                 yield finding(
@@ -126,12 +134,13 @@ def _workloads_of(origin: Origin, wanted: Mapping[str, Any], snapshot: Snapshot)
 
 
 def _ports_before(pods: list[Any], snapshot: Snapshot) -> set[int]:
-    """Ports, and target ports, of the Services that select one of the pods."""
+    """Ports and target ports of the Services that select one of the pods."""
     found: set[int] = set()
     for service in snapshot.of("services"):
         selector = spec(service).get("selector") or {}
         if any(identity(pod)[0] == identity(service)[0] and selects(selector, labels(pod)) for pod in pods):
             for port in spec(service).get("ports") or ():
                 target = port.get("targetPort")
+                # A named target port cannot be compared with the number of a listener.
                 found |= {port["port"], target if isinstance(target, int) else port["port"]}
     return found

@@ -1,4 +1,4 @@
-"""The objects that our checks look at, read once."""
+"""The objects that our checks look at, read once for all of them."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kmcp_istio.client import Mesh, Object
-from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime import ToolFailure, unavailable
 from kmcp_runtime.kube import pages
 
 NETWORKING = "networking.istio.io"
@@ -23,7 +23,7 @@ _MOST = 5_000
 
 @dataclass
 class Snapshot:
-    """Every object of each kind; `cut` names the kinds that were too many to read whole."""
+    """Every object of each kind; `cut` names the kinds of which only the first 5,000 were read."""
 
     istio_namespace: str
     found: Mapping[str, Sequence[Object]]
@@ -31,26 +31,27 @@ class Snapshot:
 
     @property
     def kinds(self) -> Iterable[tuple[str, str]]:
-        """Plural and kind of each."""
+        """The plural and the kind of each."""
         return (_BUILT_IN | _OWN).items()
 
     def of(self, kind: str) -> Sequence[Object]:
         return self.found[kind]
 
 
-async def taken(mesh: Mesh) -> Snapshot:
+async def take_snapshot(mesh: Mesh) -> Snapshot:
     names = (*_BUILT_IN, *(f"{plural}.{NETWORKING}" for plural in _OWN))
-    listed = await asyncio.gather(*(_all(mesh, name) for name in names))
+    listed = await asyncio.gather(*(_list_all(mesh, name) for name in names))
     by_kind = dict(zip((*_BUILT_IN, *_OWN), listed, strict=True))
     cut = [kind for kind, (_, whole) in by_kind.items() if not whole]
     return Snapshot(mesh.settings.istio_namespace, {kind: objects for kind, (objects, _) in by_kind.items()}, cut)
 
 
-async def _all(mesh: Mesh, resource_type: str) -> tuple[list[Object], bool]:
-    """The objects, and whether it is all of them."""
+async def _list_all(mesh: Mesh, resource_type: str) -> tuple[list[Object], bool]:
+    """The objects of a kind, and whether these are all of them."""
     try:
         kind = await mesh.discovery.resolve(resource_type)
     except ToolFailure as failure:
+        # An API server that does not know one of these kinds has no Istio.
         if failure.code != "not_found":
             raise
         raise unavailable(
@@ -59,6 +60,7 @@ async def _all(mesh: Mesh, resource_type: str) -> tuple[list[Object], bool]:
     query = pages.Query(kind, limit=_PAGE, form="objects")
     objects: list[Any] = []
     cursor: str | None = None
+    # All checks hold every object at once, so a very large mesh is cut and reported as cut.
     while len(objects) < _MOST:
         page = await pages.fetch(mesh.api, query, cursor, {})
         objects += page.items

@@ -1,4 +1,4 @@
-"""What a proxy was started with."""
+"""The bootstrap: what a proxy was started with."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from kmcp_istio.envoy.fields import at, number, text
 
 
 class Bootstrap(BaseModel):
-    """Who the proxy is, and in which versions."""
+    """Which proxy it is, and its versions."""
 
     node: str
     istio_version: str | None = None
@@ -29,13 +29,14 @@ def entries(section: Section) -> list[Entry]:
         istio_version=text(metadata, "ISTIO_VERSION") or None,
         envoy_version=_version(at(found, "node", "user_agent_build_version")),
         cluster_id=text(metadata, "CLUSTER_ID") or None,
+        # Istio's agent puts these into the node metadata; Envoy itself does not know them.
         discovery=text(metadata, "PROXY_CONFIG", "discoveryAddress") or None,
     )
     return [Entry(row.node, row, found)]
 
 
 def _version(build: Any) -> str | None:
-    """`1.39.0/Clean/RELEASE/BoringSSL`, as Envoy tells its build."""
+    """The build as Envoy prints it: `1.39.0/Clean/RELEASE/BoringSSL`."""
     if build is None:
         return None
     version = at(build, "version")

@@ -1,4 +1,4 @@
-"""Clusters: where traffic can go."""
+"""Clusters: the destinations that traffic can have."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ _SEPARATOR_IN_SNI = "_."
 
 
 class Cluster(BaseModel):
-    """One cluster; what its name does not tell is absent."""
+    """One cluster; fields that its name does not contain are absent."""
 
     fqdn: str
     port: int | None = None
@@ -30,7 +30,7 @@ def entries(section: Section) -> list[Entry]:
 
 
 def all_of(section: Section) -> Iterator[Any]:
-    """Active clusters, static ones, and those that are being warmed."""
+    """Active clusters, static ones, and those that are still warming."""
     for part in ("dynamic_active_clusters", "static_clusters", "dynamic_warming_clusters"):
         for wrapped in each(section, part):
             cluster = at(wrapped, "cluster")
@@ -40,6 +40,7 @@ def all_of(section: Section) -> Iterator[Any]:
 
 def parts_of(name: str) -> tuple[str, str, str, int | None]:
     """Direction, subset, host and port of a cluster's name, `outbound|9080|v1|reviews.default.svc.cluster.local`."""
+    # As a server name for TLS the parts are joined with _. instead, since | is not allowed there.
     separator = _SEPARATOR_IN_SNI if name.startswith(("inbound_.", "outbound_.")) else _SEPARATOR
     parts = name.split(separator)
     if len(parts) < 4:
@@ -51,6 +52,7 @@ def parts_of(name: str) -> tuple[str, str, str, int | None]:
 def managed_by(metadata: Any) -> str | None:
     """`name.namespace` of the Istio object that a part of the configuration comes from."""
     path = text(metadata, "filter_metadata", "istio", "config").split("/")
+    # /apis/networking.istio.io/v1/namespaces/shop/destination-rule/reviews: an absolute path of seven parts.
     if len(path) == 8 and path[2] == "networking.istio.io":
         return f"{path[7]}.{path[5]}"
     return None
@@ -77,4 +79,5 @@ def _type(cluster: Any) -> str:
 
 def _order(entry: Entry) -> tuple[str, str, int, str]:
     direction, subset, host, port = parts_of(entry.name)
+    # Order of `istioctl proxy-config cluster`.
     return host, subset, port or 0, direction

@@ -1,4 +1,4 @@
-"""Endpoints: the addresses behind clusters, with the health that Envoy sees."""
+"""Endpoints: the addresses behind clusters, and their health as Envoy sees it."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from kmcp_istio.envoy.clusters import parts_of
 from kmcp_istio.envoy.entries import Entry
 from kmcp_istio.envoy.fields import address, at, each, number, text
-from kmcp_runtime.errors import unavailable
+from kmcp_runtime import unavailable
 
 
 class Endpoint(BaseModel):
@@ -16,16 +16,17 @@ class Endpoint(BaseModel):
 
     address: str
     status: str = Field(description="HEALTHY, UNHEALTHY, DRAINING, TIMEOUT, DEGRADED, UNKNOWN")
-    outlier: str = Field(description="OK, or FAILED when outlier detection has ejected it")
+    outlier: str = Field(description="OK, or FAILED when outlier detection ejected it")
     cluster: str
 
 
 def entries(content: bytes, source: str) -> list[Entry]:
     """The entries of an answer of `/clusters?format=json`."""
     try:
+        # From /clusters rather than the dump: only that has the health of each host.
         statuses = each(json.loads(content), "cluster_statuses")
     except ValueError:
-        raise unavailable(f"{source} answered with something that is no list of clusters: {content[:80]!r}") from None
+        raise unavailable(f"{source} did not answer with a list of clusters: {content[:80]!r}") from None
     found = [_entry(cluster, host) for cluster in statuses for host in each(cluster, "host_statuses")]
     return sorted(found, key=lambda entry: (entry.name, entry.hosts))
 

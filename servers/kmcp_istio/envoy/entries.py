@@ -1,4 +1,4 @@
-"""One thing in a proxy's configuration: how it is shown, by what it is found, and as Envoy has it."""
+"""One object of a proxy's configuration: its row, the fields that filters compare, and the object itself."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from pydantic import BaseModel
 
 @dataclass(frozen=True)
 class Entry:
-    """A row and the object behind it; several rows may show parts of one object."""
+    """A row and the object behind it; several rows may belong to one object."""
 
     name: str
     row: BaseModel
     raw: Any
     ports: frozenset[int] = frozenset()
     hosts: str = ""
-    """A text that names every host it is about."""
+    """A text that contains every host that it is about."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """What a caller wants to see; an empty field wants everything."""
+    """What a caller wants to see; an empty field matches everything."""
 
     name: str | None = None
     port: int | None = None
@@ -40,4 +40,5 @@ class Filter:
 
 def objects(entries: Sequence[Entry]) -> list[Any]:
     """The objects behind the entries, each once."""
+    # By identity: two equal objects of Envoy are still two, and the rows of one object share it.
     return list({id(entry.raw): entry.raw for entry in entries}.values())

@@ -1,4 +1,4 @@
-"""Filters that come over ECDS."""
+"""Extension configurations: filters that istiod sends over ECDS."""
 
 from pydantic import BaseModel
 

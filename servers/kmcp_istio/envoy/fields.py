@@ -1,4 +1,4 @@
-"""Fields of Envoy's JSON: it spells them as in the protocol (`dynamic_listeners`), istiod in camel case."""
+"""Fields of Envoy's JSON, in either of its two spellings."""
 
 import re
 from collections.abc import Mapping
@@ -8,11 +8,12 @@ _UNDERSCORE = re.compile(r"_([a-z0-9])")
 
 
 def at(node: Any, *path: str) -> Any:
-    """What stands at a path of field names as the protocol spells them; None where something on the way is absent."""
+    """The value at a path of field names in the protocol's spelling; None where a step is absent."""
     for name in path:
         if not isinstance(node, Mapping):
             return None
         found = node.get(name)
+        # Envoy prints fields as the protocol names them (dynamic_listeners), istiod in camel case.
         node = node.get(_UNDERSCORE.sub(lambda match: match[1].upper(), name)) if found is None else found
     return node
 
@@ -30,16 +31,17 @@ def text(node: Any, *path: str) -> str:
 
 def number(node: Any, *path: str) -> int:
     found = at(node, *path)
+    # 64-bit numbers are text in the JSON form of protobuf.
     return int(found) if isinstance(found, int | float | str) and str(found).isdigit() else 0
 
 
 def type_of(node: Any) -> str:
-    """The type of an Any, without the address before it."""
+    """The type of a protobuf Any, without the URL before it."""
     return text(node, "@type").rpartition("/")[2]
 
 
 def address(node: Any) -> str:
-    """An address as `ip:port`, a path of a Unix socket, or `envoy://listener/endpoint`."""
+    """An address as `ip:port`, `unix://path` or `envoy://listener/endpoint`."""
     socket = at(node, "socket_address")
     if socket is not None:
         host = text(socket, "address")

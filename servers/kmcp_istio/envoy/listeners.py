@@ -1,4 +1,4 @@
-"""Listeners: what a proxy accepts, and where each kind of connection goes."""
+"""Listeners: which connections a proxy accepts, and where they go."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -32,6 +32,7 @@ def entries(section: Section) -> list[Entry]:
 
 
 def all_of(section: Section) -> Iterator[Any]:
+    # A listener that is still warming has no active state yet.
     for wrapped in each(section, "dynamic_listeners"):
         listener = at(wrapped, "active_state", "listener") or at(wrapped, "warming_state", "listener")
         if listener is not None:
@@ -45,6 +46,7 @@ def all_of(section: Section) -> Iterator[Any]:
 def _entries(listener: Any) -> Iterator[Entry]:
     name, port = text(listener, "name"), number(listener, "address", "socket_address", "port_value")
     where = ", ".join([_host(listener), *(_host(more) for more in each(listener, "additional_addresses"))])
+    # The default chain takes what no other matches, and comes last.
     default = at(listener, "default_filter_chain")
     for chain in [*each(listener, "filter_chains"), *([default] if default is not None else [])]:
         for match in matchers.of(listener, chain):
@@ -68,6 +70,7 @@ def _destination(chain: Any) -> str:
         settings = at(one, "typed_config")
         if text(one, "name") == _HTTP:
             return _of_http(settings)
+        # The black hole drops traffic for unknown ports; istioctl does not show it as a destination.
         if text(one, "name") == _TCP and _BLACK_HOLE not in text(settings, "cluster"):
             return _of_tcp(settings)
     return "Non-HTTP/Non-TCP"
@@ -91,11 +94,12 @@ def _of_tcp(settings: Any) -> str:
 
 
 def _cluster(name: str) -> str:
+    # PassthroughCluster and the like are shown by their name alone, as istioctl does.
     return name if "Cluster" in name else f"Cluster: {name}"
 
 
 def _only_cluster(route: Any) -> str | None:
-    """The cluster of a route that takes everything there."""
+    """The cluster of an inline route that sends everything to one place."""
     hosts = each(route, "virtual_hosts")
     routes = each(hosts[0], "routes") if len(hosts) == 1 and each(hosts[0], "domains") == ["*"] else []
     if len(routes) != 1 or text(routes[0], "match", "prefix") != "/":

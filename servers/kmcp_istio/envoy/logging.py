@@ -1,4 +1,4 @@
-"""Log levels of a proxy, as `POST /logging` without parameters tells them."""
+"""Log levels of a proxy, as `POST /logging` without parameters reports them."""
 
 import re
 
@@ -23,6 +23,7 @@ def entries(answer: str) -> list[Entry]:
 
 def rows(answer: str) -> list[Logger]:
     """The loggers of Envoy (`admin: warning`) or ztunnel (`current log level is info,hickory=warn`)."""
+    # ztunnel has the same path, but prints the directives of its tracing filter.
     if _OF_ZTUNNEL in answer:
         return [_directive(part) for part in answer.partition(_OF_ZTUNNEL)[2].strip().split(",")]
     return [Logger(logger=name, level=level) for name, level in _ACTIVE.findall(answer)]

@@ -1,4 +1,4 @@
-"""Which connections a filter chain takes: by its own match, or by the tree of matchers that waypoints have."""
+"""Which connections a filter chain takes: its own match, or the matcher tree that waypoints have."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +7,7 @@ from kmcp_istio.envoy.fields import at, each, number, text, type_of
 
 _PLAIN = ["http/1.0", "http/1.1", "h2c"]
 _ISTIO = ["istio-http/1.0", "istio-http/1.1", "istio-h2"]
+# Combinations of ALPN protocols that Istio writes, under the names that istioctl has for them.
 _APPLICATIONS = {
     "App: HTTP TLS": [*_PLAIN, *_ISTIO],
     "App: Istio HTTP Plain": ["istio", *_ISTIO],
@@ -17,7 +18,8 @@ _IP_MATCHER = "xds.type.matcher.v3.IPMatcher"
 
 
 def of(listener: Any, chain: Any) -> list[str]:
-    """The ways to this filter chain, in words."""
+    """The conditions that lead to this filter chain, in istioctl's words."""
+    # With a tree Envoy ignores the match of each chain.
     tree = at(listener, "filter_chain_matcher")
     if tree is None:
         return [_own(at(chain, "filter_chain_match"))]
@@ -49,7 +51,7 @@ def _range(one: Any) -> str:
 
 
 def _ways(tree: Any, name: str) -> Iterator[str]:
-    """Every path through a tree of matchers that ends at the chain of that name."""
+    """Every path through a matcher tree that ends at the chain of this name."""
     otherwise = at(tree, "on_no_match")
     if text(otherwise, "action", "name") == name:
         yield "ANY"
@@ -72,5 +74,6 @@ def _branches(tree: Any) -> Iterator[tuple[str, Any]]:
         return
     for matcher in each(custom, "range_matchers"):
         for one in each(matcher, "ranges"):
+            # A range of one address is shown as that address.
             whole = number(one, "prefix_len") in (32, 128)
             yield f"={text(one, 'address_prefix') if whole else _range(one)}", at(matcher, "on_match")

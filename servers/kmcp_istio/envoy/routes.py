@@ -1,4 +1,4 @@
-"""Routes: which request of which domain goes where."""
+"""Routes: where requests for each domain and path go."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ class Route(BaseModel):
     name: str
     domains: str
     match: str
-    virtual_service: str | None = Field(default=None, description="name.namespace; 404: the host has no route")
+    virtual_service: str | None = Field(default=None, description="name.namespace; 404 when the host has no route")
 
 
 def entries(section: Section) -> list[Entry]:
@@ -36,7 +36,7 @@ def all_of(section: Section) -> Iterator[Any]:
 
 
 def match_of(match: Any) -> str:
-    """The condition on the path; headers are left out."""
+    """The condition on the path, without conditions on headers."""
     conditions = [f"{found}*" for found in [text(match, "prefix")] if found]
     conditions += [f"PathPrefix:{found}" for found in [text(match, "path_separated_prefix")] if found]
     conditions += [found for found in [text(match, "path")] if found]
@@ -48,6 +48,7 @@ def _entries(route: Any) -> Iterator[Entry]:
     for host in each(route, "virtual_hosts"):
         domains = each(host, "domains")
         shown = _shown(domains)
+        # Routes that only pass traffic through are left out, as istioctl leaves them out.
         routes = [one for one in each(host, "routes") if text(one, "route", "cluster") != _PASSTHROUGH]
         for one in routes:
             managed = managed_by(at(one, "metadata"))
@@ -67,14 +68,16 @@ def _entries(route: Any) -> Iterator[Entry]:
 
 
 def _entry(route: Any, domains: Sequence[str], row: Route) -> Entry:
+    # Outbound route configs are named after their port, and domains may end with one.
     ports = {int(part) for part in [row.name, *(domain.rpartition(":")[2] for domain in domains)] if part.isdigit()}
     return Entry(row.name, row, route, frozenset(ports), " ".join(domains))
 
 
 def _shown(domains: Sequence[str]) -> str:
-    """The domains without their forms with a port, and without the longer forms of a Service's name."""
+    """The domains in short: without ports, and one form of each Service's name."""
     if len(domains) < 2:
         return "".join(domains)
+    # A bracket at the end is an IPv6 address, whose colons do not separate a port.
     without_port = [domain for domain in domains if ":" not in domain or domain.endswith("]")]
     present = set(without_port)
     kept = [domain for domain in without_port if not _is_longer_form(domain, present)]
@@ -89,4 +92,5 @@ def _is_longer_form(domain: str, present: set[str]) -> bool:
 
 
 def _order(entry: Entry) -> tuple[bool, int, str]:
+    # By port as numbers, then the other names: the order of istioctl.
     return not entry.name.isdigit(), int(entry.name) if entry.name.isdigit() else 0, entry.name

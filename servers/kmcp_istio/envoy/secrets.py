@@ -1,4 +1,4 @@
-"""Certificates that a proxy holds: whose they are and how long they are good; never a key."""
+"""Certificates that a proxy holds: their names, serials and expiry, never a key."""
 
 import base64
 import binascii
@@ -18,7 +18,7 @@ _STATES = (("dynamic_warming_secrets", "WARMING"), ("dynamic_active_secrets", "A
 
 
 class Secret(BaseModel):
-    """One certificate, or a name that has none yet."""
+    """One certificate, or the name of a secret that has none yet."""
 
     name: str
     type: str | None = Field(default=None, description="Cert Chain, or CA")
@@ -34,6 +34,7 @@ def entries(section: Section) -> list[Entry]:
         Entry(row.name, row, wrapped)
         for part, state in _STATES
         for wrapped in each(section, part)
+        # Envoy waits for a secret that it has asked for; its version says so until it arrives.
         for row in _rows(wrapped, "UNINITIALIZED" if text(wrapped, "version_info") == "uninitialized" else state)
     ]
 
@@ -43,6 +44,7 @@ def _rows(wrapped: Any, state: str) -> Iterator[Secret]:
     chain = text(secret, "tls_certificate", "certificate_chain", "inline_bytes")
     authority = text(secret, "validation_context", "trusted_ca", "inline_bytes")
     validator = at(secret, "validation_context", "custom_validator_config", "typed_config")
+    # With several trust domains the roots are in a SPIFFE validator, one bundle for each.
     if not chain and not authority and type_of(validator) == _SPIFFE:
         for domain in each(validator, "trust_domains"):
             bundle = text(domain, "trust_bundle", "inline_bytes")
@@ -61,6 +63,7 @@ def _row(name: str, state: str, encoded: str, trust_domain: str | None) -> Secre
         state=state,
         type="CA" if _is_authority(certificate) else "Cert Chain",
         valid=certificate.not_valid_before_utc < now < certificate.not_valid_after_utc,
+        # 32 hexadecimal digits, as istioctl prints it.
         serial=f"{certificate.serial_number:032x}",
         expiry=certificate.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
         trust_domain=trust_domain or _trust_domain(certificate),
@@ -68,7 +71,7 @@ def _row(name: str, state: str, encoded: str, trust_domain: str | None) -> Secre
 
 
 def _first(encoded: str) -> x509.Certificate | None:
-    """The first certificate of base64-encoded PEM; None where there is none."""
+    """The first certificate of base64-encoded PEM; None where there is none that can be read."""
     try:
         return x509.load_pem_x509_certificates(base64.b64decode(encoded))[0]
     except (binascii.Error, ValueError):

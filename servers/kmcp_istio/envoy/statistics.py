@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from kmcp_istio.envoy.entries import Entry
-from kmcp_runtime.errors import unavailable
+from kmcp_runtime import unavailable
 
 
 class Statistic(BaseModel):
@@ -21,6 +21,7 @@ def entries(content: bytes, source: str) -> list[Entry]:
     try:
         found: list[Any] = json.loads(content)["stats"]
     except (ValueError, KeyError, TypeError):
-        raise unavailable(f"{source} answered with something that is no list of statistics: {content[:80]!r}") from None
+        raise unavailable(f"{source} did not answer with a list of statistics: {content[:80]!r}") from None
+    # All histograms are one entry without a value.
     scalars = [one for one in found if isinstance(one, dict) and "name" in one and "value" in one]
     return [Entry(one["name"], Statistic(name=one["name"], value=one["value"]), one) for one in scalars]

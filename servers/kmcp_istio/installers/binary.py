@@ -2,11 +2,12 @@
 
 import re
 
-from kmcp_istio import istioctl, versions
+from kmcp_istio import istioctl
+from kmcp_istio.control_plane import versions
+from kmcp_istio.installers.manifests import Drafted
 from kmcp_istio.installers.order import Done, Installer, Order
-from kmcp_istio.manifests import Drafted
+from kmcp_runtime import ToolFailure, timed_out
 from kmcp_runtime.command import Ended
-from kmcp_runtime.errors import ToolFailure, timed_out
 from kmcp_runtime.kube import manifests
 
 _RENDER_SECONDS = 60.0
@@ -18,33 +19,36 @@ _NOTICE = re.compile(r"(?:[!⚠]\S*|WARNING:)\s*(.+)", re.IGNORECASE)
 class ByIstioctl(Installer):
     title = "istioctl"
 
-    async def rendered(self, order: Order) -> Drafted:
+    async def render(self, order: Order) -> Drafted:
         ended = await istioctl.run(
             self.mesh, ("manifest", "generate"), self._flags(order), seconds=_RENDER_SECONDS, cluster=False
         )
         if ended.code != 0:
             raise istioctl.failure(ended)
-        text = ended.stdout.strip()  # The profile empty installs nothing.
+        text = ended.stdout.strip()  # Empty for the profile "empty", which installs nothing.
         documents = manifests.parse(text, "the manifest of istioctl") if text else []
         return Drafted(documents, _notices(ended.stderr))
 
     async def install(self, order: Order, verify: bool, seconds: int) -> Done:
         given = [
             *self._flags(order),
+            # Without a terminal it would ask and end.
             "--skip-confirmation",
             f"--readiness-timeout={seconds}s",
             *(["--verify"] if verify else []),
         ]
+        # istioctl waits for readiness itself; the grace is for applying the objects before that.
         ended = await istioctl.run(self.mesh, ("install",), given, seconds=seconds + _GRACE_SECONDS)
         if ended.code != 0:
             raise self._failure(ended)
-        return Done(istioctl.messages(ended), await istioctl.version(self.mesh))
+        return Done(istioctl.messages(ended), await istioctl.read_version(self.mesh))
 
-    async def warnings(self, order: Order) -> list[str]:
-        return await versions.warnings(self.mesh, order.revision)
+    async def read_warnings(self, order: Order) -> list[str]:
+        return await versions.check_versions(self.mesh, order.revision)
 
     def _flags(self, order: Order) -> list[str]:
         namespace = self.mesh.settings.istio_namespace
+        # Two settings: where the objects go, and where they look for istiod. The default needs neither.
         placed = {"namespace": namespace, "values.global.istioNamespace": namespace}
         pairs = {"profile": order.profile, **(placed if namespace != _DEFAULT_NAMESPACE else {}), **order.settings}
         revision = [f"--revision={order.revision}"] if order.revision else []
@@ -53,7 +57,7 @@ class ByIstioctl(Installer):
     def _failure(self, ended: Ended) -> ToolFailure:
         failure = istioctl.failure(ended)
         if "failed to wait" in failure.message or "timed out" in failure.message:
-            hint = "k8s_describe_resource of what is not ready tells why"
+            hint = "k8s_describe_resource of what is not ready shows why"
             return timed_out(failure.message, hint, backend=istioctl.BACKEND)
         return failure
 

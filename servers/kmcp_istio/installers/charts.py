@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from kmcp_istio.installers.manifests import Drafted
 from kmcp_istio.installers.order import Done, Installer, Order
-from kmcp_istio.manifests import Drafted
-from kmcp_runtime.errors import bad_argument
+from kmcp_runtime import bad_argument
 from kmcp_runtime.helm.client import Upgrade
 from kmcp_runtime.helm.values import with_set
 from kmcp_runtime.kube import manifests
@@ -19,13 +19,13 @@ _PROFILES: Mapping[str, Mapping[str, str]] = {
     "openshift": {"platform": "openshift"},
     "openshift-ambient": {"profile": "ambient", "platform": "openshift"},
 }
-"""Profiles that the charts know under another name; `default`, `minimal` and `empty` they do not know at all."""
+"""Profiles that the charts have under another name; they do not have `default`, `minimal` and `empty`."""
 
 
 class ByCharts(Installer):
     title = "helm"
 
-    async def rendered(self, order: Order) -> Drafted:
+    async def render(self, order: Order) -> Drafted:
         texts = []
         for name, chart in self._charts(order).items():
             async with self.mesh.helm.fetched(self.mesh.call, self._reference(chart)) as fetched:
@@ -42,7 +42,7 @@ class ByCharts(Installer):
         return Drafted(documents, self._limits(order))
 
     async def install(self, order: Order, verify: bool, seconds: int) -> Done:
-        told = []
+        messages = []
         for name, chart in self._charts(order).items():
             await self.mesh.call.step(f"chart {chart}")
             release = await self.mesh.helm.upgrade(
@@ -54,36 +54,40 @@ class ByCharts(Installer):
                     install=True,
                     values=_values(order, self.mesh.settings.istio_namespace),
                     create_namespace=True,
+                    # Each chart needs what the one before has installed: the CRDs, then istiod's webhook.
                     wait=True,
                     timeout_seconds=seconds,
                 ),
             )
-            told.append(f"release {name} of chart {chart} {release.chart_version} is at revision {release.revision}")
-        return Done(told, None)
+            messages.append(
+                f"release {name} of chart {chart} {release.chart_version} is at revision {release.revision}"
+            )
+        return Done(messages, None)
 
-    async def warnings(self, order: Order) -> list[str]:
+    async def read_warnings(self, order: Order) -> list[str]:
         return self._limits(order)
 
     def _reference(self, chart: str) -> str:
         return f"{self.mesh.settings.istio_charts}/{chart}"
 
     def _charts(self, order: Order) -> dict[str, str]:
-        """Charts by the name of their release, in the order that they depend on each other."""
+        """Charts by the name of their release, in the order in which they depend on each other."""
         if order.profile == "empty":
             return {}
+        # Each revision is a release of its own, beside those that run.
         control = f"istiod-{order.revision}" if order.revision and order.revision != "default" else "istiod"
         nodes = {"istio-cni": "cni", "ztunnel": "ztunnel"} if order.profile in _AMBIENT else {}
         return {"istio-base": "base", control: "istiod", **nodes}
 
     def _limits(self, order: Order) -> list[str]:
-        told = [f"istioctl is not on this server: Istio's Helm charts of {self.mesh.settings.istio_charts} are used"]
+        warnings = [f"istioctl is not on this server: using Istio's Helm charts from {self.mesh.settings.istio_charts}"]
         if order.profile in ("default", "demo", "openshift", "preview"):
-            told.append("the charts bring no gateway: install one with the chart gateway, or as a Gateway object")
-        return told
+            warnings.append("the charts include no gateway: install one with the chart gateway, or as a Gateway object")
+        return warnings
 
 
 def _values(order: Order, namespace: str) -> dict[str, Any]:
-    """istioctl's settings as values of the charts; what only istioctl's own operator knows is refused."""
+    """istioctl's settings as values of the charts; a setting of istioctl's operator alone is refused."""
     named = order.profile not in ("default", "minimal", "empty", *_PROFILES)
     found: dict[str, Any] = {**_PROFILES.get(order.profile, {}), **({"profile": order.profile} if named else {})}
     if order.revision:
@@ -94,6 +98,7 @@ def _values(order: Order, namespace: str) -> dict[str, Any]:
 
 def _path(setting: str) -> str:
     head, _, rest = setting.partition(".")
+    # values.x of the operator is x of a chart.
     if head == "values" and rest:
         return rest
     if head == "meshConfig" and rest:
@@ -101,11 +106,11 @@ def _path(setting: str) -> str:
     if setting in _OF_ALL:
         return _OF_ALL[setting]
     raise bad_argument(
-        f"set: {setting} is no value of Istio's Helm charts",
-        "give values.…, meshConfig.…, hub or tag; or install istioctl",
+        f"set: {setting} is not a value of Istio's Helm charts",
+        "use values.…, meshConfig.…, hub or tag; or install istioctl",
     )
 
 
 def _typed(value: str) -> Any:
-    """A value as Helm's --set reads it: true, false, null and numbers are what they look like."""
+    """A value with the type that Helm's --set gives it: true, false, null and numbers are not text."""
     return json.loads(value) if _LITERAL.fullmatch(value) else value

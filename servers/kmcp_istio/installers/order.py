@@ -1,16 +1,16 @@
-"""What is to be installed, and what every way to install it does."""
+"""What to install, and what both installers do."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kmcp_istio.client import Mesh
-from kmcp_istio.manifests import Drafted
+from kmcp_istio.installers.manifests import Drafted
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be installed."""
+    """What to install: profile, settings by path, revision."""
 
     profile: str
     settings: Mapping[str, str]
@@ -19,14 +19,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Done:
-    """What an installation told."""
+    """The messages of an installation, and the version that was installed."""
 
     messages: list[str]
     version: str | None
 
 
 class Installer(ABC):
-    """One way."""
+    """One way to install Istio."""
 
     title: str
 
@@ -34,12 +34,13 @@ class Installer(ABC):
         self.mesh = mesh
 
     @abstractmethod
-    async def rendered(self, order: Order) -> Drafted:
-        """The objects; the cluster is not asked."""
+    async def render(self, order: Order) -> Drafted:
+        """The objects of an installation, rendered without asking the cluster."""
 
     @abstractmethod
-    async def install(self, order: Order, verify: bool, seconds: int) -> Done: ...
+    async def install(self, order: Order, verify: bool, seconds: int) -> Done:
+        """Install, and wait for at most `seconds` until it is ready."""
 
     @abstractmethod
-    async def warnings(self, order: Order) -> list[str]:
-        """What to know before."""
+    async def read_warnings(self, order: Order) -> list[str]:
+        """What a caller should know before installing."""

@@ -1,4 +1,4 @@
-"""What a proxy really has: the configuration of one Envoy."""
+"""The configuration that one Envoy really has."""
 
 import asyncio
 import re
@@ -15,11 +15,7 @@ from kmcp_istio.envoy import bootstrap, clusters, endpoints, extensions, listene
 from kmcp_istio.envoy.dump import Dump, Section
 from kmcp_istio.envoy.entries import Entry, Filter, objects
 from kmcp_istio.rights import FORWARD, PODS, WORKLOADS
-from kmcp_runtime.arguments import Cursor, Limit, Namespace, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.output.slices import sliced
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Cursor, Effect, Limit, Namespace, Page, Word, bad_argument, injected, sliced, tool
 
 ConfigType = Literal["all", "bootstrap", "cluster", "ecds", "endpoint", "listener", "log", "route", "secret", "stats"]
 _WITH_PORTS = ("all", "cluster", "endpoint", "listener", "route")
@@ -27,7 +23,7 @@ _HEAD = 3
 
 
 class Overview(BaseModel):
-    """One type of configuration."""
+    """One type of configuration, with its number of objects."""
 
     type: str
     count: int
@@ -48,12 +44,12 @@ Row = (
 )
 
 
-# Left to right: an object of Envoy must never be taken for a row that happens to have its fields.
+# Left to right: an object of Envoy must not be taken for a row that happens to have the same fields.
 Shown = Annotated[dict[str, Any] | Row, Field(union_mode="left_to_right")]
 
 
 class ProxyConfig(Page[Shown]):
-    """Rows of one type, or the objects that Envoy has."""
+    """Rows of one type, or Envoy's own objects."""
 
     untrusted = True
 
@@ -71,7 +67,7 @@ class ProxyConfig(Page[Shown]):
 async def istio_proxy_config(
     pod_name: PodName,
     namespace: Namespace = "default",
-    config_type: Annotated[ConfigType, Word("What")] = "all",
+    config_type: Annotated[ConfigType, Word("Type")] = "all",
     name: Annotated[str | None, Word("Part of the name")] = None,
     port: Annotated[int | None, Word("Port", ge=1, le=65535)] = None,
     fqdn: Annotated[str | None, Word("Part of a host")] = None,
@@ -82,14 +78,11 @@ async def istio_proxy_config(
 ) -> ProxyConfig:
     """Show what a pod's Envoy really has; all counts each type, then narrow by type, name, port or fqdn."""
     _check_filters(config_type, port, fqdn, output)
-    pod = await pods.named(mesh, pod_name, namespace)
+    pod = await pods.find_pod(mesh, pod_name, namespace)
     await pods.check_envoy(mesh, pod)
     wanted = Filter(name, port, fqdn)
-    found = await _entries(mesh, pod, config_type, wanted)
-    kept = [entry for entries in found.values() for entry in wanted.of(entries)]
-    items = objects(kept) if output == "json" else [entry.row for entry in kept]
-    if config_type == "all":
-        items = [_overview(kind, wanted.of(entries)) for kind, entries in found.items()]
+    found = await _read_entries(mesh, pod, config_type, wanted)
+    items = _items(config_type, found, wanted, output)
     bound_to = {
         "context": mesh.context.name,
         "pod": pods.proxy_of(pod),
@@ -112,12 +105,23 @@ async def istio_proxy_config(
     )
 
 
+def _items(
+    config_type: str, found: Mapping[str, Sequence[Entry]], wanted: Filter, output: str
+) -> Sequence[BaseModel | Mapping[str, Any]]:
+    """What is listed: a count of each type, Envoy's own objects, or a row for each entry."""
+    if config_type == "all":
+        return [_overview(kind, wanted.of(entries)) for kind, entries in found.items()]
+    kept = [entry for entries in found.values() for entry in wanted.of(entries)]
+    return objects(kept) if output == "json" else [entry.row for entry in kept]
+
+
 def _check_filters(config_type: str, port: int | None, fqdn: str | None, output: str) -> None:
     given = {"port": port, "fqdn": fqdn}
     useless = [argument for argument, value in given.items() if value is not None and config_type not in _WITH_PORTS]
     if useless:
         raise bad_argument(
-            f"{useless[0]}: config_type={config_type} has none", f"it applies to {', '.join(_WITH_PORTS)}; name to all"
+            f"{useless[0]}: does not apply to config_type={config_type}",
+            f"it applies to {', '.join(_WITH_PORTS)}; name applies to all",
         )
     if config_type == "all" and output == "json":
         raise bad_argument("output=json: the whole configuration is too large", "choose a config_type")
@@ -133,28 +137,30 @@ _SECTIONS: Mapping[str, tuple[str, Callable[[Section], list[Entry]]]] = {
 }
 
 
-async def _entries(mesh: Mesh, pod: Object, config_type: str, wanted: Filter) -> dict[str, list[Entry]]:
-    """Every entry by type: of the one that is asked for, or of each that has entries of interest."""
+async def _read_entries(mesh: Mesh, pod: Object, config_type: str, wanted: Filter) -> dict[str, list[Entry]]:
+    """The entries by type: of the requested one, or of every type that the summary counts."""
     source = f"the proxy of {pods.title(pod)}"
     if config_type == "log":
-        return {"log": logging.entries((await pods.admin(mesh, pod, "/logging", "POST")).decode(errors="replace"))}
+        return {"log": logging.entries((await pods.ask_admin(mesh, pod, "/logging", "POST")).decode(errors="replace"))}
     if config_type == "stats":
+        # Envoy filters by a regular expression before it answers, so thousands of values stay there.
         part = f"&filter={quote(re.escape(wanted.name))}" if wanted.name else ""
-        return {"stats": statistics.entries(await pods.admin(mesh, pod, f"/stats?format=json{part}"), source)}
+        return {"stats": statistics.entries(await pods.ask_admin(mesh, pod, f"/stats?format=json{part}"), source)}
     if config_type == "endpoint":
-        return {"endpoint": await _endpoints(mesh, pod, source)}
+        return {"endpoint": await _read_endpoints(mesh, pod, source)}
     if config_type in _SECTIONS:
-        dump = Dump(await pods.admin(mesh, pod, "/config_dump?include_eds"), source)
+        dump = Dump(await pods.ask_admin(mesh, pod, "/config_dump?include_eds"), source)
         return {config_type: _read(dump, config_type)}
+    # Two pages of one Envoy: the dump has no health, and /clusters no configuration.
     content, found = await asyncio.gather(
-        pods.admin(mesh, pod, "/config_dump?include_eds"), _endpoints(mesh, pod, source)
+        pods.ask_admin(mesh, pod, "/config_dump?include_eds"), _read_endpoints(mesh, pod, source)
     )
     dump = Dump(content, source)
     return {**{kind: _read(dump, kind) for kind in _SECTIONS}, "endpoint": found}
 
 
-async def _endpoints(mesh: Mesh, pod: Object, source: str) -> list[Entry]:
-    return endpoints.entries(await pods.admin(mesh, pod, "/clusters?format=json"), source)
+async def _read_endpoints(mesh: Mesh, pod: Object, source: str) -> list[Entry]:
+    return endpoints.entries(await pods.ask_admin(mesh, pod, "/clusters?format=json"), source)
 
 
 def _read(dump: Dump, kind: str) -> list[Entry]:
@@ -169,7 +175,7 @@ def _overview(kind: str, entries: Sequence[Entry]) -> Overview:
 
 def _hint(config_type: str, found: Mapping[str, Sequence[Entry]], shown: bool, output: str) -> str | None:
     if config_type == "all":
-        return "Choose a config_type for its rows; log and stats are further ones."
+        return "Choose a config_type to see its rows; log and stats are further types."
     if shown:
         whole = output == "json" or config_type in ("log", "stats")
         return None if whole else "output=json shows the whole objects; narrow with name first."

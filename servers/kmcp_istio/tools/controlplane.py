@@ -1,34 +1,36 @@
-"""The control plane: its versions, and the clusters that it reads."""
+"""The control plane: its versions and the clusters that it reads."""
 
 import asyncio
 
 from pydantic import BaseModel, Field
 
-from kmcp_istio import istioctl, istiod, sync, versions
+from kmcp_istio import istioctl
 from kmcp_istio.arguments import Revision
 from kmcp_istio.client import Mesh
+from kmcp_istio.control_plane import istiod, sync, versions
 from kmcp_istio.rights import FORWARD
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime import Effect, Page, Result, Rule, injected, tool
 
 _ISTIODS = Rule("", ("pods",), ("list",))
 
 
 class Versions(Result):
-    """What runs in which version."""
+    """The versions of all parts of the mesh."""
 
     control_plane: list[versions.ControlPlane]
     data_plane: list[versions.DataPlane]
-    istioctl: str | None = Field(default=None, description="Of the binary on this server; absent when there is none")
+    istioctl: str | None = Field(default=None, description="Of this server's binary; absent without one")
     unreachable: list[istiod.Unreachable] | None = Field(default=None, description="Each istiod that did not answer")
 
 
 @tool(Effect.READ, needs=(_ISTIODS, FORWARD), ignored=("short",))
 async def istio_version(revision: Revision = None, mesh: Mesh = injected()) -> Versions:
-    """Show the versions of istiod, of the connected proxies and of istioctl, and whether they fit."""
-    istiods = await istiod.all_of(mesh, revision)
+    """Show the versions of istiod, of the connected proxies and of istioctl, and whether they match."""
+    istiods = await istiod.list_istiods(mesh, revision)
     control_plane, answers, binary = await asyncio.gather(
-        versions.of_istiods(mesh, istiods), istiod.ask_each(mesh, istiods, "/debug/syncz"), istioctl.version(mesh)
+        versions.read_versions(mesh, istiods),
+        istiod.ask_each(mesh, istiods, "/debug/syncz"),
+        istioctl.read_version(mesh),
     )
     proxies = [proxy for _, connected in answers.given for proxy in sync.proxies(connected)]
     return Versions(
@@ -41,7 +43,7 @@ async def istio_version(revision: Revision = None, mesh: Mesh = injected()) -> V
 
 
 class SecretName(BaseModel):
-    """Which Secret holds the kubeconfig of a remote cluster."""
+    """The Secret with the kubeconfig of a remote cluster."""
 
     namespace: str
     name: str
@@ -58,7 +60,7 @@ class RemoteCluster(BaseModel):
 
 
 class RemoteClusters(Page[RemoteCluster]):
-    """Clusters by istiod, the istiod's own included."""
+    """Clusters by istiod, including its own."""
 
     unreachable: list[istiod.Unreachable] | None = Field(default=None, description="Each istiod that did not answer")
 
@@ -70,13 +72,13 @@ class RemoteClusters(Page[RemoteCluster]):
 )
 async def istio_remote_clusters(revision: Revision = None, mesh: Mesh = injected()) -> RemoteClusters:
     """List the clusters that istiod reads endpoints from, and whether it is in sync with them."""
-    answers = await istiod.ask_all(mesh, await istiod.all_of(mesh, revision), "/debug/clusterz")
+    answers = await istiod.ask_all(mesh, await istiod.list_istiods(mesh, revision), "/debug/clusterz")
     items = [_row(cluster, one) for one, clusters in answers.given for cluster in clusters or ()]
     return RemoteClusters(
         items=items,
         total=len(items),
         unreachable=answers.unreachable or None,
-        hint=None if items else "istiod reads no remote cluster: this mesh has one cluster.",
+        hint=None if items else "istiod reads no other cluster: this mesh has one cluster.",
     )
 
 

@@ -1,22 +1,33 @@
-"""Istio itself: its manifests, and its installation."""
+"""Istio itself: its manifests and its installation."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from kmcp_istio import istioctl, manifests
+from kmcp_istio import istioctl
 from kmcp_istio.arguments import Kinds, Profile, Revision, SetValues
 from kmcp_istio.client import Mesh
-from kmcp_istio.components import Component, installed
+from kmcp_istio.installers import manifests
 from kmcp_istio.installers.choice import installer
+from kmcp_istio.installers.components import Component, list_components
 from kmcp_istio.installers.order import Installer, Order
-from kmcp_runtime.arguments import Cursor, DryRun, TimeoutSeconds, Word
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Body, Result, to_yaml
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime import (
+    Body,
+    Cursor,
+    DryRun,
+    Effect,
+    Result,
+    Rule,
+    TimeoutSeconds,
+    Word,
+    cursors,
+    injected,
+    tool,
+    write_yaml,
+)
 
 _PART_BYTES = 20_000
-"""YAML in one answer: with the list of objects beside it, it stays within the usual budget."""
+"""Bytes of YAML in one answer; with the list of objects beside it, it stays within the usual budget."""
 
 
 class GeneratedManifest(Body):
@@ -24,10 +35,10 @@ class GeneratedManifest(Body):
 
     cuttable = "yaml"
 
-    objects: list[manifests.Named] = Field(description="Of the summary, or of this part of the YAML")
+    objects: list[manifests.Named] = Field(description="All, or those of this part of the YAML")
     yaml: manifests.Yaml | None = None
     bytes_returned: int | None = None
-    cursor: str | None = Field(default=None, description="Pass it back for the rest of the YAML")
+    cursor: str | None = Field(default=None, description="Pass it for the rest of the YAML")
 
 
 @tool(Effect.READ, timeout=90)
@@ -40,18 +51,16 @@ async def istio_generate_manifest(
     cursor: Cursor = None,
     mesh: Mesh = injected(),
 ) -> GeneratedManifest:
-    """Render Istio's installation without touching the cluster: the objects, or their YAML, all or of some kinds."""
-    found = await installer(mesh).rendered(Order(profile, set or {}, revision))
+    """Render Istio's installation without touching the cluster: its objects or their YAML, of all or some kinds."""
+    found = await installer(mesh).render(Order(profile, set or {}, revision))
     chosen = manifests.of_kinds(found.documents, kinds or ())
     if output == "summary":
-        hint = (
-            "output=yaml with kinds shows the objects themselves; istio_install_istio dry_run=true what would change."
-        )
+        hint = "output=yaml with kinds shows the objects; istio_install_istio dry_run=true shows what would change."
         named = [manifests.named(document) for document in chosen]
         return GeneratedManifest(objects=named, warnings=found.warnings, hint=hint)
     bound_to = {"profile": profile, "set": set, "kinds": kinds, "revision": revision}
     start = int(cursors.decode(cursor, bound_to).get("o", 0)) if cursor else 0
-    sizes = [len((manifests.SEPARATOR + to_yaml(document.content)).encode()) for document in chosen]
+    sizes = [len((manifests.SEPARATOR + write_yaml(document.content)).encode()) for document in chosen]
     end = _end(sizes, start)
     more = end < len(chosen)
     return GeneratedManifest(
@@ -67,7 +76,7 @@ async def istio_generate_manifest(
 
 
 def _end(sizes: list[int], start: int) -> int:
-    """After how many documents a part ends; it has one at least."""
+    """The index after the last document of a part, which has at least one document."""
     end, length = start, 0
     while end < len(sizes) and (end == start or length + sizes[end] <= _PART_BYTES):
         length += sizes[end]
@@ -80,19 +89,20 @@ class Installation(Result):
 
     engine: str = Field(description="istioctl, or helm")
     installed: bool
-    components: list[Component] = Field(description="Workloads of the control plane's namespace")
-    version: str | None = Field(default=None, description="Of istioctl, and so of what it installs")
-    messages: list[str] | None = Field(default=None, description="What istioctl told")
+    components: list[Component] = Field(description="Workloads in the control plane's namespace")
+    version: str | None = Field(default=None, description="Of istioctl, which installs its own version")
+    messages: list[str] | None = Field(default=None, description="What istioctl reported")
     changes: list[manifests.Rehearsed] | None = Field(default=None, description="dry_run: outcomes by kind")
-    objects: list[manifests.Named] | None = Field(default=None, description="dry_run: what is applied")
+    objects: list[manifests.Named] | None = Field(default=None, description="dry_run: what would be applied")
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
 
 
 @tool(
     Effect.WRITE,
     needs=(
-        # update is for the records of Helm's releases, delete for what a new configuration no longer has.
+        # update is for Helm's release records, delete for objects that a new configuration no longer has.
         Rule("*", ("*",), ("get", "list", "create", "update", "patch", "delete")),
+        # The roles of Istio hold rights that this server need not have itself.
         Rule("rbac.authorization.k8s.io", ("clusterroles", "roles"), ("escalate", "bind")),
     ),
     timeout=90,
@@ -102,22 +112,23 @@ class Installation(Result):
 async def istio_install_istio(
     profile: Profile = "default",
     set: SetValues = None,
-    verify: Annotated[bool, Word("Check the installation after")] = False,
+    verify: Annotated[bool, Word("Verify it afterwards")] = False,
     revision: Revision = None,
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
     mesh: Mesh = injected(),
 ) -> Installation:
-    """Install, upgrade or reconfigure Istio; look at dry_run=true first, it shows what would change."""
+    """Install, upgrade or reconfigure Istio; use dry_run=true first to see what would change."""
     way, order = installer(mesh), Order(profile, set or {}, revision)
     if dry_run:
         return await _plan(mesh, way, order)
-    warnings = await way.warnings(order)
+    # Before installing: afterwards the versions are those that have just been installed.
+    warnings = await way.read_warnings(order)
     done = await way.install(order, verify, timeout_seconds)
     return Installation(
         engine=way.title,
         installed=True,
-        components=await installed(mesh),
+        components=await list_components(mesh),
         version=done.version,
         messages=done.messages,
         warnings=warnings,
@@ -125,14 +136,14 @@ async def istio_install_istio(
 
 
 async def _plan(mesh: Mesh, way: Installer, order: Order) -> Installation:
-    found = await way.rendered(order)
-    changes, refused = await manifests.rehearsed(mesh, found.documents)
-    warnings = dict.fromkeys([*found.warnings, *await way.warnings(order), *refused])
+    found = await way.render(order)
+    changes, refused = await manifests.rehearse(mesh, found.documents)
+    warnings = dict.fromkeys([*found.warnings, *await way.read_warnings(order), *refused])
     return Installation(
         engine=way.title,
         installed=False,
-        components=await installed(mesh),
-        version=await istioctl.version(mesh),
+        components=await list_components(mesh),
+        version=await istioctl.read_version(mesh),
         objects=[manifests.named(document) for document in found.documents],
         changes=changes,
         dry_run=True,

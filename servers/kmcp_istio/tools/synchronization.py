@@ -6,21 +6,31 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from kmcp_istio import differences, istiod, pods, sync
+from kmcp_istio import pods
 from kmcp_istio.arguments import PodName, Revision
 from kmcp_istio.client import Mesh, Object
+from kmcp_istio.control_plane import differences, istiod, sync
 from kmcp_istio.rights import FORWARD, PODS, WORKLOADS
-from kmcp_runtime.arguments import Cursor, Limit, OptionalNamespace, Word
-from kmcp_runtime.errors import bad_argument, did_you_mean, not_found
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.output.slices import sliced
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import (
+    Cursor,
+    Effect,
+    Limit,
+    OptionalNamespace,
+    Page,
+    Word,
+    bad_argument,
+    did_you_mean,
+    injected,
+    not_found,
+    sliced,
+    tool,
+)
 
 
 class ProxyStatuses(Page[sync.ProxyStatus]):
-    """Proxies by name, as every istiod sees them."""
+    """Proxies by name, as each istiod sees them."""
 
-    counts: dict[str, int] = Field(description="Proxies, and how many are synced, stale, in error")
+    counts: dict[str, int] = Field(description="Proxies, and how many are synced, stale or in error")
     unreachable: list[istiod.Unreachable] | None = Field(default=None, description="Each istiod that did not answer")
     diff: dict[str, differences.Difference] | None = Field(default=None, description="Names that only one side has")
 
@@ -29,7 +39,7 @@ class ProxyStatuses(Page[sync.ProxyStatus]):
 async def istio_proxy_status(
     pod_name: PodName | None = None,
     namespace: OptionalNamespace = None,
-    diff: Annotated[bool, Word("Compare names with the pod's proxy")] = False,
+    diff: Annotated[bool, Word("Compare with the pod's proxy")] = False,
     revision: Revision = None,
     limit: Limit = 100,
     cursor: Cursor = None,
@@ -37,9 +47,9 @@ async def istio_proxy_status(
 ) -> ProxyStatuses:
     """Show whether proxies have the configuration that istiod sent; start here when a change has no effect."""
     if diff and not pod_name:
-        raise bad_argument("diff: it compares one proxy", "name it with pod_name")
-    istiods = await istiod.all_of(mesh, revision)
-    pod = await _pod(mesh, pod_name, namespace, diff)
+        raise bad_argument("diff: needs pod_name", "diff compares istiod with one proxy")
+    istiods = await istiod.list_istiods(mesh, revision)
+    pod = await _find_pod(mesh, pod_name, namespace, diff)
     answers = await istiod.ask_all(
         mesh, istiods, f"/debug/syncz{f'?namespace={quote(namespace)}' if namespace else ''}"
     )
@@ -55,15 +65,15 @@ async def istio_proxy_status(
         counts=sync.counts(found),
         unreachable=answers.unreachable or None,
         hint=None if found else _why_no_proxies(namespace),
-        diff=await differences.between(mesh, istiods, pod) if diff and pod else None,
+        diff=await differences.compare_with_proxy(mesh, istiods, pod) if diff and pod else None,
     )
 
 
-async def _pod(mesh: Mesh, pod_name: str | None, namespace: str | None, diff: bool) -> Object | None:
-    """The pod itself, where its name alone does not do."""
+async def _find_pod(mesh: Mesh, pod_name: str | None, namespace: str | None, diff: bool) -> Object | None:
+    """The pod itself, where its name alone is not enough."""
     if not pod_name or not (diff or "/" in pod_name):
         return None
-    pod = await pods.named(mesh, pod_name, namespace or "default")
+    pod = await pods.find_pod(mesh, pod_name, namespace or "default")
     if diff:
         await pods.check_envoy(mesh, pod)
     return pod
@@ -75,14 +85,16 @@ def _chosen(
     wanted = pods.proxy_of(pod) if pod else pod_name
     found = [row for row in every if _is_wanted(row.proxy, wanted, namespace)]
     if wanted and not found:
+        # Both forms are offered, since callers give either.
         near = did_you_mean(wanted, [row.proxy for row in every] + [row.proxy.rpartition(".")[0] for row in every])
-        explains = f"istio_proxy_config pod_name={wanted} tells whether it has a proxy at all"
-        raise not_found(f"no istiod knows a proxy {wanted!r}", near or explains)
+        explains = f"istio_proxy_config pod_name={wanted} shows whether it has a proxy"
+        raise not_found(f"no istiod has a proxy {wanted!r}", near or explains)
     return found
 
 
 def _is_wanted(proxy: str, wanted: str | None, namespace: str | None) -> bool:
     name, _, home = proxy.rpartition(".")
+    # A full name pod.namespace may be of another namespace than the argument.
     if namespace and home != namespace and proxy != wanted:
         return False
     return wanted is None or wanted in (proxy, name)

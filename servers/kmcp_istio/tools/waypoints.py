@@ -1,25 +1,36 @@
-"""Waypoints seen and drafted: what changes nothing."""
+"""Listing, drafting and checking waypoints."""
 
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_istio import waypoints
+from kmcp_istio.ambient import waypoint_gateways
 from kmcp_istio.arguments import Revision, TrafficType, WaypointName
 from kmcp_istio.client import Mesh
-from kmcp_runtime.arguments import AllNamespaces, Namespace, OptionalNamespace, TimeoutSeconds, Word
-from kmcp_runtime.output.results import Manifest, Page, Result
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_runtime import (
+    AllNamespaces,
+    Effect,
+    Manifest,
+    Namespace,
+    OptionalNamespace,
+    Page,
+    Result,
+    Rule,
+    TimeoutSeconds,
+    Word,
+    injected,
+    tool,
+)
 
-_GATEWAYS = Rule(waypoints.GROUP, ("gateways",), ("list",))
+_GATEWAYS = Rule(waypoint_gateways.GROUP, ("gateways",), ("list",))
 
 
 class Waypoint(BaseModel):
-    """One waypoint and who uses it."""
+    """One waypoint and what uses it."""
 
     namespace: str
     name: str
-    revision: str | None = Field(default=None, description="Absent: the default one")
+    revision: str | None = Field(default=None, description="Absent: the default revision")
     traffic_type: str | None = Field(default=None, description="Absent: istiod's default, service")
     programmed: bool
     enrolled: list[str] = Field(description="Namespaces and Services labelled to use it")
@@ -34,34 +45,36 @@ async def istio_list_waypoints(
     namespace: OptionalNamespace = None, all_namespaces: AllNamespaces = True, mesh: Mesh = injected()
 ) -> Waypoints:
     """List waypoints, whether they are programmed, and which namespaces and Services use them."""
-    place = await waypoints.gateways(mesh, namespace or (None if all_namespaces else mesh.context.namespace))
-    found = [each for each in await waypoints.listed(mesh, place) if waypoints.is_waypoint(each)]
-    users = await waypoints.users(mesh, ("namespaces", "services")) if found else []
+    place = await waypoint_gateways.resolve_gateways(
+        mesh, namespace or (None if all_namespaces else mesh.context.namespace)
+    )
+    found = [each for each in await waypoint_gateways.list_gateways(mesh, place) if waypoint_gateways.is_waypoint(each)]
+    users = await waypoint_gateways.list_users(mesh, ("namespaces", "services")) if found else []
     return Waypoints(
         items=[_row(each, users) for each in found],
         total=len(found),
-        hint=None if found else await _why_empty(mesh, place.namespace),
+        hint=None if found else await _explain_empty(mesh, place.namespace),
     )
 
 
-def _row(gateway: Any, users: list[waypoints.User]) -> Waypoint:
-    namespace, name = identity = waypoints.identity(gateway)
+def _row(gateway: Any, users: list[waypoint_gateways.User]) -> Waypoint:
+    namespace, name = identity = waypoint_gateways.identity(gateway)
     labels = gateway["metadata"].get("labels") or {}
     return Waypoint(
         namespace=namespace,
         name=name,
-        revision=labels.get(waypoints.REVISION),
-        traffic_type=labels.get(waypoints.WAYPOINT_FOR),
-        programmed=waypoints.is_programmed(gateway),
+        revision=labels.get(waypoint_gateways.REVISION),
+        traffic_type=labels.get(waypoint_gateways.WAYPOINT_FOR),
+        programmed=waypoint_gateways.is_programmed(gateway),
         enrolled=[user.title for user in users if user.waypoint == identity],
     )
 
 
-async def _why_empty(mesh: Mesh, namespace: str | None) -> str:
+async def _explain_empty(mesh: Mesh, namespace: str | None) -> str:
     if namespace and await mesh.namespace_is_missing(namespace):
         raise await mesh.missing_namespace(namespace)
     where = f"Namespace {namespace} has" if namespace else "The cluster has"
-    return f"{where} no waypoint; istio_apply_waypoint makes one."
+    return f"{where} no waypoint; istio_apply_waypoint creates one."
 
 
 class Draft(Result):
@@ -78,13 +91,13 @@ async def istio_generate_waypoint(
     traffic_type: TrafficType = None,
     revision: Revision = None,
 ) -> Draft:
-    """Draft a waypoint's manifest to review or keep; istio_apply_waypoint creates it."""
-    drafted = waypoints.manifest(f"{waypoints.GROUP}/v1", namespace, name, traffic_type, revision)
+    """Draft a waypoint's manifest to review or keep; istio_apply_waypoint applies it."""
+    drafted = waypoint_gateways.manifest(f"{waypoint_gateways.GROUP}/v1", namespace, name, traffic_type, revision)
     return Draft(yaml=Manifest(drafted), object=drafted)
 
 
-class WaypointStates(Page[waypoints.State]):
-    """How far the waypoints of a namespace are."""
+class WaypointStates(Page[waypoint_gateways.State]):
+    """The state of a namespace's waypoints."""
 
     timed_out: bool | None = Field(default=None, description="True when some were not programmed in time")
 
@@ -102,12 +115,10 @@ async def istio_waypoint_status(
     mesh: Mesh = injected(),
 ) -> WaypointStates:
     """Show whether a namespace's waypoints are accepted and programmed, and if not why."""
-    seen, late = await waypoints.followed(
-        mesh, lambda: waypoints.states(mesh, namespace, name), timeout_seconds if wait else 0
-    )
+    seen, late = await waypoint_gateways.wait_until_programmed(mesh, namespace, name, timeout_seconds if wait else 0)
     return WaypointStates(
         items=seen,
         total=len(seen),
         timed_out=(late and wait) or None,
-        hint=None if seen else await _why_empty(mesh, namespace),
+        hint=None if seen else await _explain_empty(mesh, namespace),
     )

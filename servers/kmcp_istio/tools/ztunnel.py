@@ -1,37 +1,48 @@
-"""What the node proxies of the ambient mesh know."""
+"""What ztunnel, the node proxy of the ambient mesh, knows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from kmcp_istio import pods, ztunnel
+from kmcp_istio import pods
+from kmcp_istio.ambient import ztunnel_dump
 from kmcp_istio.arguments import NodeName, PodName
 from kmcp_istio.client import Mesh, Object
 from kmcp_istio.envoy import logging
 from kmcp_istio.rights import FORWARD, PODS, WORKLOADS
-from kmcp_runtime.arguments import Cursor, Limit, OptionalNamespace, Word
-from kmcp_runtime.errors import bad_argument, did_you_mean, not_found, unavailable
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.output.slices import sliced
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import (
+    Cursor,
+    Effect,
+    Limit,
+    OptionalNamespace,
+    Page,
+    Word,
+    bad_argument,
+    did_you_mean,
+    injected,
+    not_found,
+    sliced,
+    tool,
+    unavailable,
+)
 
 _ONE_NODE = ("certificate", "connections")
 _OF_A_WORKLOAD = ("workload", "connections")
 
 
 class ZtunnelOverview(BaseModel):
-    """One type of configuration."""
+    """One type of configuration, with its number of objects."""
 
     type: str
     count: int
 
 
-Row = ZtunnelOverview | ztunnel.Row | logging.Logger
+Row = ZtunnelOverview | ztunnel_dump.Row | logging.Logger
 
 
 class ZtunnelConfig(Page[Row]):
-    """Rows of one type, as one ztunnel knows them."""
+    """Rows of one type, as one ztunnel has them."""
 
     untrusted = True
 
@@ -48,7 +59,7 @@ class ZtunnelConfig(Page[Row]):
 )
 async def istio_ztunnel_config(
     config_type: Annotated[
-        Literal["all", "workload", "service", "policy", "certificate", "connections", "log"], Word("What")
+        Literal["all", "workload", "service", "policy", "certificate", "connections", "log"], Word("Type")
     ] = "all",
     pod_name: PodName | None = None,
     node_name: NodeName = None,
@@ -58,10 +69,10 @@ async def istio_ztunnel_config(
     mesh: Mesh = injected(),
 ) -> ZtunnelConfig:
     """Show what a node's ztunnel knows of the ambient mesh: workloads, services, policies, certificates."""
-    tunnels = await _tunnels(mesh)
-    pod, target = await _chosen(mesh, tunnels, pod_name, node_name, namespace, config_type)
+    tunnels = await _list_ztunnels(mesh)
+    pod, target = await _choose(mesh, tunnels, pod_name, node_name, namespace, config_type)
     pods.check_runs(pod)
-    rows = await _rows(mesh, pod, config_type, namespace, target)
+    rows = await _read_rows(mesh, pod, config_type, namespace, target)
     node = pod["spec"].get("nodeName", "")
     bound_to = {
         "context": mesh.context.name,
@@ -83,19 +94,19 @@ async def istio_ztunnel_config(
     )
 
 
-async def _tunnels(mesh: Mesh) -> list[Object]:
-    """The ztunnels beside istiod, or wherever else they were put."""
+async def _list_ztunnels(mesh: Mesh) -> list[Object]:
+    """The ztunnels in istiod's namespace, or in any other."""
     found = await mesh.listed("pods", mesh.settings.istio_namespace, selector="app=ztunnel")
     found = found or await mesh.listed("pods", None, selector="app=ztunnel")
     if not found:
         raise unavailable(
-            "no ztunnel runs in this cluster: the ambient mesh is not installed",
+            "no ztunnel is running in this cluster: the ambient mesh is not installed",
             "istio_install_istio profile=ambient installs it; for sidecars use istio_proxy_config",
         )
     return sorted(found, key=lambda pod: str(pod["spec"].get("nodeName")))
 
 
-async def _chosen(
+async def _choose(
     mesh: Mesh,
     tunnels: Sequence[Object],
     pod_name: str | None,
@@ -108,10 +119,10 @@ async def _chosen(
         named = {name: pod for pod in tunnels for name in (pod["metadata"]["name"], pods.proxy_of(pod))}
         if pod_name in named:
             return named[pod_name], None
-        target = await pods.named(mesh, pod_name, namespace or "default")
+        target = await pods.find_pod(mesh, pod_name, namespace or "default")
         if pods.proxy_in(target) == "envoy":
             raise bad_argument(
-                f"{pods.title(target)} has an Envoy of its own, ztunnel does not serve it",
+                f"{pods.title(target)} has its own Envoy, so ztunnel does not serve it",
                 f"istio_proxy_config pod_name={target['metadata']['name']} namespace={target['metadata']['namespace']}",
             )
         return _on_node(tunnels, str(target["spec"].get("nodeName"))), target
@@ -119,7 +130,10 @@ async def _chosen(
         return _on_node(tunnels, node_name), None
     if config_type in _ONE_NODE and len(tunnels) > 1:
         nodes = ", ".join(str(pod["spec"].get("nodeName")) for pod in tunnels)
-        raise bad_argument(f"node_name: {config_type} differs from node to node", f"nodes: {nodes}; or give pod_name")
+        raise bad_argument(
+            f"node_name: {config_type} differs between nodes, so one is needed", f"nodes: {nodes}; or give pod_name"
+        )
+    # Workloads, services and policies are the same on every node, so any ztunnel can answer.
     return next((pod for pod in tunnels if pod["status"].get("phase") == "Running"), tunnels[0]), None
 
 
@@ -127,32 +141,35 @@ def _on_node(tunnels: Sequence[Object], node: str) -> Object:
     by_node: Mapping[str, Object] = {str(pod["spec"].get("nodeName")): pod for pod in tunnels}
     if node not in by_node:
         near = did_you_mean(node, by_node)
-        raise not_found(f"no ztunnel runs on node {node}", near or f"nodes with one: {', '.join(by_node)}")
+        raise not_found(f"no ztunnel is running on node {node}", near or f"nodes with one: {', '.join(by_node)}")
     return by_node[node]
 
 
-async def _rows(mesh: Mesh, pod: Object, config_type: str, namespace: str | None, target: Object | None) -> list[Row]:
+async def _read_rows(
+    mesh: Mesh, pod: Object, config_type: str, namespace: str | None, target: Object | None
+) -> list[Row]:
     if config_type == "log":
-        answer = await pods.admin(mesh, pod, "/logging", "POST")
+        answer = await pods.ask_admin(mesh, pod, "/logging", "POST")
         return [*logging.rows(answer.decode(errors="replace"))]
-    dump = ztunnel.Dump(await pods.admin(mesh, pod, "/config_dump"), f"the ztunnel of {pods.title(pod)}")
-    kinds = ztunnel.KINDS if config_type == "all" else (config_type,)
+    dump = ztunnel_dump.Dump(await pods.ask_admin(mesh, pod, "/config_dump"), f"the ztunnel of {pods.title(pod)}")
+    kinds = ztunnel_dump.KINDS if config_type == "all" else (config_type,)
     kept = {kind: [shown.row for shown in dump.rows(kind) if _keeps(shown, kind, namespace, target)] for kind in kinds}
     if config_type == "all":
         return [ZtunnelOverview(type=kind, count=len(rows)) for kind, rows in kept.items()]
     return [*kept[config_type]]
 
 
-def _keeps(shown: ztunnel.Shown, kind: str, namespace: str | None, target: Object | None) -> bool:
+def _keeps(shown: ztunnel_dump.Shown, kind: str, namespace: str | None, target: Object | None) -> bool:
     if target is not None and kind in _OF_A_WORKLOAD:
         metadata = target["metadata"]
         return (shown.workload, shown.namespace) == (metadata["name"], metadata["namespace"])
+    # A pod was named: for types that have no workload, all rows of its node are of interest.
     return target is not None or namespace in (None, shown.namespace)
 
 
 def _hint(config_type: str, namespace: str | None, target: Object | None, shown: bool) -> str | None:
     if config_type == "all":
-        return "Choose a config_type for its rows; log is a further one."
+        return "Choose a config_type to see its rows; log is a further type."
     if shown:
         return None
     if target is not None:

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from kmcp_kubernetes import endpoints
 from kmcp_kubernetes.description.facts import Detail, Facts, Look, pairs, some, without_none
 from kmcp_kubernetes.description.pods import in_a_line
+from kmcp_kubernetes.services import endpoints
 
 
 async def service(look: Look) -> Facts:

@@ -5,7 +5,7 @@ from typing import Any
 
 from kmcp_kubernetes.description.facts import Detail, Facts, Look, some, without_none
 from kmcp_kubernetes.description.pods import in_a_line
-from kmcp_kubernetes.quantities import millicores, readable_bytes, whole_bytes
+from kmcp_runtime.kube.quantities import millicores, readable_bytes, whole_bytes
 
 _ENDED = ("Succeeded", "Failed")
 

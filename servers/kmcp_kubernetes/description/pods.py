@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kmcp_kubernetes import containers
 from kmcp_kubernetes.description.facts import Detail, Facts, Look, pairs, without_none
+from kmcp_kubernetes.reading import containers
 
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 

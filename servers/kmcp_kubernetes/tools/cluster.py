@@ -6,11 +6,8 @@ from pydantic import BaseModel, Field
 
 from kmcp_kubernetes.arguments import ResourceName
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime.arguments import Name, OptionalNamespace, Word
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime import Effect, Name, OptionalNamespace, Result, ToolFailure, Word, bad_argument, injected, tool
 from kmcp_runtime.kube.config import Auth
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, injected, tool
 
 _REVIEWS = "/apis/authorization.k8s.io/v1"
 ANY = "*"
@@ -77,7 +74,7 @@ class Rights(Result):
     rules: list[RightsRule] | None = None
 
 
-@tool(Effect.READ, extra=True)
+@tool(Effect.READ, extra=True, shows="rights")
 async def k8s_can_i(
     verb: Annotated[str | None, Word("Verb; none lists all rights")] = None,
     resource_type: Annotated[str | None, Word("Kind, or *")] = None,

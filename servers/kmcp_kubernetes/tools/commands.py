@@ -7,15 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from kmcp_kubernetes import containers
 from kmcp_kubernetes.arguments import Container, PodName
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime.arguments import DryRun, Namespace, TimeoutSeconds, Word
-from kmcp_runtime.errors import conflict
+from kmcp_kubernetes.reading import containers
+from kmcp_runtime import Body, DryRun, Effect, Namespace, Rule, TimeoutSeconds, Word, conflict, injected, tool
 from kmcp_runtime.kube.execution import Execution, execute
 from kmcp_runtime.kube.failures import BACKEND
-from kmcp_runtime.output.results import Body
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 _USE_A_SHELL = 'pass ["sh","-c","…"] to run it in a shell'
 _QUOTED = re.compile(r"'[^']*'|\\.")

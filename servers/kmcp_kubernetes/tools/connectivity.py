@@ -7,17 +7,26 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from kmcp_kubernetes import endpoints, probe, targets
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.description.network import port_in_words
-from kmcp_kubernetes.endpoints import Endpoints
-from kmcp_kubernetes.targets import Target
-from kmcp_runtime.arguments import DryRun, Namespace, TimeoutSeconds, Word
-from kmcp_runtime.errors import ToolFailure
+from kmcp_kubernetes.services import endpoints, probe_pod, targets
+from kmcp_kubernetes.services.endpoints import Endpoints
+from kmcp_kubernetes.services.targets import Target
+from kmcp_runtime import (
+    DryRun,
+    Effect,
+    EffectByArgument,
+    Namespace,
+    Result,
+    Rule,
+    TimeoutSeconds,
+    ToolFailure,
+    Word,
+    injected,
+    tool,
+)
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import from_response
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, EffectByArgument, Rule, injected, tool
 
 Stage = Literal["service", "endpoints", "connect", "http"]
 _EXCERPT = 500
@@ -183,7 +192,7 @@ async def _from_pod(
     if port.get("protocol", "TCP") != "TCP":
         return _failed(result, "connect", f"port {port['port']} is {port['protocol']}; only TCP can be connected to")
     host, number = address
-    outcome = await probe.connect(kube, result.namespace, host, number, seconds, bool(result.dry_run))
+    outcome = await probe_pod.connect(kube, result.namespace, host, number, seconds, bool(result.dry_run))
     result.warnings = [outcome.warning] if outcome.warning else None
     if result.dry_run:
         result.hint = f"Would connect to {host}:{number} from a pod in namespace {result.namespace}; it is admitted."

@@ -7,15 +7,13 @@ from typing import Any
 
 from pydantic import Field
 
-from kmcp_kubernetes import events as happenings
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.description import describe
 from kmcp_kubernetes.description.facts import Detail, Look
-from kmcp_runtime.arguments import OptionalNamespace
+from kmcp_kubernetes.reading import event_scan as happenings
+from kmcp_runtime import Effect, OptionalNamespace, Result, Rule, injected, tool
 from kmcp_runtime.kube.objects import slim
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 _EVENTS = 20
 _LONGEST_ANNOTATION = 200
@@ -39,7 +37,7 @@ class Description(Result):
     truncated: bool = False
 
 
-@tool(Effect.READ, needs=(Rule("*", ("*",), ("get", "list")),))
+@tool(Effect.READ, needs=(Rule("*", ("*",), ("get", "list")),), shows="object")
 async def k8s_describe_resource(
     resource_type: ResourceType,
     resource_name: ResourceName,

@@ -3,15 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from kmcp_kubernetes import events
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime.arguments import Duration, Limit, OptionalNamespace, Word
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_kubernetes.reading import event_scan
+from kmcp_runtime import Duration, Effect, Limit, OptionalNamespace, Page, Rule, Word, injected, tool
 
 
-class Events(Page[events.Event]):
+class Events(Page[event_scan.Event]):
     """Events, newest first."""
 
     untrusted = True
@@ -29,16 +27,16 @@ async def k8s_get_events(
 ) -> Events:
     """Show events newest first: why something does not start, is evicted or fails."""
     kind = (await kube.discovery.resolve(resource_type)).kind if resource_type else None
-    selector = events.selector(involvedObject_kind=kind, involvedObject_name=resource_name, type=event_type)
-    scan = await events.scan(kube.api, kube.discovery, namespace, selector)
-    found = _not_older(scan.events, events.since(since) if since is not None else None)
+    selector = event_scan.selector(involvedObject_kind=kind, involvedObject_name=resource_name, type=event_type)
+    scan = await event_scan.scan(kube.api, kube.discovery, namespace, selector)
+    found = _not_older(scan.events, event_scan.since(since) if since is not None else None)
     result = Events(
         items=found[:limit],
         total=len(found) if scan.complete else None,
         truncated=len(found) > limit or not scan.complete,
     )
     if not scan.complete:
-        result.warnings = [f"only {events.MOST_SCANNED} events were looked at; newer ones may be missing"]
+        result.warnings = [f"only {event_scan.MOST_SCANNED} events were looked at; newer ones may be missing"]
     if result.truncated:
         result.hint = "Narrow with namespace, resource_name, event_type=Warning or since."
     elif not found:
@@ -46,8 +44,8 @@ async def k8s_get_events(
     return result
 
 
-def _not_older(found: list[events.Event], earliest: datetime | None) -> list[events.Event]:
-    return [event for event in found if earliest is None or events.moment(event.last_seen) >= earliest]
+def _not_older(found: list[event_scan.Event], earliest: datetime | None) -> list[event_scan.Event]:
+    return [event for event in found if earliest is None or event_scan.moment(event.last_seen) >= earliest]
 
 
 async def _why_empty(kube: Kube, namespace: str | None) -> str:

@@ -8,10 +8,7 @@ from pydantic import BaseModel, Field
 from kmcp_kubernetes.arguments import ResourceType
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.openapi import Schema, path_parts
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import bad_argument, did_you_mean
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Result, Word, bad_argument, did_you_mean, injected, tool
 
 _LONGEST_FIELD = 200
 _SENTENCE = re.compile(r"(.+?[.!?])(?:\s|$)", re.DOTALL)

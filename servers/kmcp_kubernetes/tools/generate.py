@@ -4,19 +4,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kmcp_kubernetes import skeletons
 from kmcp_kubernetes.client import Kube
-from kmcp_kubernetes.faults import explained
+from kmcp_kubernetes.drafts import skeletons
+from kmcp_kubernetes.drafts.intent import Facts, facts_of
+from kmcp_kubernetes.drafts.skeletons import Placeholder
 from kmcp_kubernetes.openapi import Schema, document_of
-from kmcp_kubernetes.skeletons import Placeholder
-from kmcp_kubernetes.wanted import Facts, facts_of
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, unavailable
+from kmcp_kubernetes.writing.refusals import explained
+from kmcp_runtime import Effect, Manifest, Result, ToolFailure, Word, bad_argument, injected, tool, unavailable
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.output.results import Manifest, Result
-from kmcp_runtime.tool import Effect, injected, tool
 
 DryRunOutcome = Literal["passed", "failed", "not_run"]
 _CURATED = "curated example"

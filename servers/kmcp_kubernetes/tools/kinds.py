@@ -5,12 +5,8 @@ from typing import Annotated
 from pydantic import BaseModel
 
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.errors import did_you_mean
+from kmcp_runtime import Cursor, Effect, Limit, Page, Word, did_you_mean, injected, sliced, tool
 from kmcp_runtime.kube.discovery import Kind
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.output.slices import sliced
-from kmcp_runtime.tool import Effect, injected, tool
 
 CORE = "core"
 
@@ -30,7 +26,7 @@ class Kinds(Page[KindEntry]):
     """Resource types, by group and name."""
 
 
-@tool(Effect.READ)
+@tool(Effect.READ, shows="kinds")
 async def k8s_get_available_api_resources(
     group: Annotated[str | None, Word("API group, or core")] = None,
     verb: Annotated[str | None, Word("Must support this verb")] = None,

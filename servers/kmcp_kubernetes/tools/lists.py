@@ -7,14 +7,25 @@ from pydantic import Field
 
 from kmcp_kubernetes.arguments import Output, ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_runtime.arguments import AllNamespaces, Cursor, Limit, OptionalNamespace, Selector, Word
-from kmcp_runtime.errors import bad_argument, did_you_mean
+from kmcp_runtime import (
+    AllNamespaces,
+    Cursor,
+    Effect,
+    Limit,
+    OptionalNamespace,
+    Page,
+    Rule,
+    Selector,
+    Word,
+    bad_argument,
+    cursors,
+    did_you_mean,
+    injected,
+    redact,
+    tool,
+)
 from kmcp_runtime.kube import objects, pages
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output import redact
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 _MOST_WHOLE = 100
 """Whole objects that are asked for at once: more never fit an answer, and would be read again for each next one."""
@@ -30,7 +41,7 @@ class Resources(Page[list[str] | dict[str, Any] | str]):
     columns: list[str] | None = None
 
 
-@tool(Effect.READ, needs=(Rule("*", ("*",), ("get", "list")),), ignored=("output_format",))
+@tool(Effect.READ, needs=(Rule("*", ("*",), ("get", "list")),), ignored=("output_format",), shows="objects")
 async def k8s_get_resources(
     resource_type: ResourceType,
     resource_name: ResourceName | None = None,

@@ -5,14 +5,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from kmcp_kubernetes import containers, podlogs
 from kmcp_kubernetes.arguments import Container, PodName
 from kmcp_kubernetes.client import Kube
-from kmcp_kubernetes.containers import Pod
-from kmcp_runtime.arguments import Duration, Namespace, Word
-from kmcp_runtime.output.results import Body
-from kmcp_runtime.patterns import pattern
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_kubernetes.reading import containers, pod_logs
+from kmcp_kubernetes.reading.containers import Pod
+from kmcp_runtime import Body, Duration, Effect, Namespace, Rule, Word, injected, pattern, tool
 
 
 class Logs(Body):
@@ -45,11 +42,11 @@ async def k8s_get_pod_logs(
     kube: Kube = injected(),
 ) -> Logs:
     """Read the newest log lines of a pod; previous=true after a crash."""
-    wanted = podlogs.Wanted(tail_lines, previous, since, timestamps, pattern(match, "match") if match else None)
+    wanted = pod_logs.Wanted(tail_lines, previous, since, timestamps, pattern(match, "match") if match else None)
     pod = await kube.read_kind("pods", pod_name, namespace)
     known = containers.names(pod)
     read = known if all_containers and not container else [containers.chosen(pod, container)]
-    logs = await asyncio.gather(*(podlogs.read(kube.api, namespace, pod_name, name, wanted) for name in read))
+    logs = await asyncio.gather(*(pod_logs.read(kube.api, namespace, pod_name, name, wanted) for name in read))
     single = logs[0] if len(logs) == 1 and not all_containers else None
     lines = single.lines if single else [f"[{log.container}] {line}" for log in logs for line in log.lines]
     cut = list(dict.fromkeys(log.cut for log in logs if log.cut))
@@ -67,7 +64,7 @@ async def k8s_get_pod_logs(
     )
 
 
-def _why_empty(pod: Pod, log: podlogs.Log, wanted: podlogs.Wanted) -> str:
+def _why_empty(pod: Pod, log: pod_logs.Log, wanted: pod_logs.Wanted) -> str:
     """Why a log is empty and what to ask instead."""
     status = containers.status(pod, log.container)
     state = containers.state_in_words(status.get("state"))

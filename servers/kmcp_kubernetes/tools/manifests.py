@@ -6,13 +6,10 @@ from typing import Annotated
 from pydantic import Field
 
 from kmcp_kubernetes.client import Kube
-from kmcp_kubernetes.manifests import Batch, Written, named
-from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word
+from kmcp_kubernetes.writing.batch import Batch, Written, named
+from kmcp_runtime import DryRun, Effect, OptionalNamespace, Page, Rule, Word, injected, listed, tool
 from kmcp_runtime.kube.manifests import parse
 from kmcp_runtime.kube.objects import FIELD_MANAGER
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.settings import listed
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 LARGEST_REMOTE = 1 << 20
 Text = Annotated[str, Word("YAML or JSON, many documents")]

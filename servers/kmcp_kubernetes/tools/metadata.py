@@ -4,17 +4,16 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from kmcp_kubernetes import metadata
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube
-from kmcp_kubernetes.metadata import Marked, Marking
-from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_kubernetes.writing import marking
+from kmcp_kubernetes.writing.marking import Marked, Marking
+from kmcp_runtime import DryRun, Effect, OptionalNamespace, Rule, Word, injected, tool
 
 _NEEDS = (Rule("*", ("*",), ("get", "patch")),)
 Pairs = Annotated[
     dict[str, str],
-    BeforeValidator(metadata.read_pairs),
+    BeforeValidator(marking.read_pairs),
     WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}}),
     Word("Keys and values", min_length=1),
 ]
@@ -47,7 +46,7 @@ async def k8s_label_resource(
     """Set labels of one object, which selectors find it by."""
     place = await kube.place(resource_type, namespace)
     return _with_labels(
-        await metadata.put(kube, place, resource_name, "labels", labels, overwrite=overwrite, dry_run=dry_run)
+        await marking.put(kube, place, resource_name, "labels", labels, overwrite=overwrite, dry_run=dry_run)
     )
 
 
@@ -62,7 +61,7 @@ async def k8s_remove_label(
 ) -> WithLabels:
     """Remove one label of an object."""
     place = await kube.place(resource_type, namespace)
-    return _with_labels(await metadata.remove(kube, place, resource_name, "labels", label_key, dry_run=dry_run))
+    return _with_labels(await marking.remove(kube, place, resource_name, "labels", label_key, dry_run=dry_run))
 
 
 @tool(Effect.WRITE, needs=_NEEDS, idempotent=True)
@@ -78,7 +77,7 @@ async def k8s_annotate_resource(
     """Set annotations of one object; values may hold any text."""
     place = await kube.place(resource_type, namespace)
     return _with_annotations(
-        await metadata.put(kube, place, resource_name, "annotations", annotations, overwrite=overwrite, dry_run=dry_run)
+        await marking.put(kube, place, resource_name, "annotations", annotations, overwrite=overwrite, dry_run=dry_run)
     )
 
 
@@ -94,7 +93,7 @@ async def k8s_remove_annotation(
     """Remove one annotation of an object."""
     place = await kube.place(resource_type, namespace)
     return _with_annotations(
-        await metadata.remove(kube, place, resource_name, "annotations", annotation_key, dry_run=dry_run)
+        await marking.remove(kube, place, resource_name, "annotations", annotation_key, dry_run=dry_run)
     )
 
 

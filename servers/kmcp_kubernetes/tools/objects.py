@@ -7,13 +7,10 @@ from pydantic import Field
 
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.dependents import dependents
-from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word
-from kmcp_runtime.errors import conflict
+from kmcp_kubernetes.writing.dependents import dependents
+from kmcp_runtime import Body, Change, DryRun, Effect, Manifest, OptionalNamespace, Rule, Word, conflict, injected, tool
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
-from kmcp_runtime.output.results import Body, Change, Manifest
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 Propagation = Literal["background", "foreground", "orphan"]
 

@@ -6,12 +6,9 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube
-from kmcp_kubernetes.faults import refuse_redacted
-from kmcp_kubernetes.patches import changed, chosen_type, read_patch
-from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output.results import Change
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_kubernetes.writing.patching import changed, chosen_type, read_patch
+from kmcp_kubernetes.writing.refusals import refuse_redacted
+from kmcp_runtime import Change, DryRun, Effect, OptionalNamespace, Rule, Word, bad_argument, injected, tool
 
 Patch = Annotated[
     Any,

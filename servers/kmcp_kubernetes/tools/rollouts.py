@@ -7,16 +7,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from kmcp_kubernetes import rollouts
 from kmcp_kubernetes.arguments import ResourceName
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.manifests import written
-from kmcp_kubernetes.progress import until_done
-from kmcp_runtime.arguments import DryRun, OptionalNamespace, Word
-from kmcp_runtime.errors import bad_argument
+from kmcp_kubernetes.rollout import revisions
+from kmcp_kubernetes.rollout.progress import wait_until_done
+from kmcp_kubernetes.writing.batch import written
+from kmcp_runtime import (
+    Diff,
+    DryRun,
+    Effect,
+    EffectByArgument,
+    OptionalNamespace,
+    Result,
+    Rule,
+    Word,
+    bad_argument,
+    injected,
+    tool,
+)
 from kmcp_runtime.kube import objects
-from kmcp_runtime.output.results import Diff, Result
-from kmcp_runtime.tool import Effect, EffectByArgument, Rule, injected, tool
 
 Action = Literal["history", "status", "pause", "resume", "restart", "undo"]
 _SPELLINGS = {"deploy": "deployment", "sts": "statefulset", "ds": "daemonset"}
@@ -37,7 +46,7 @@ class Rollout(Result):
     name: str
     namespace: str
     action: Action
-    items: list[rollouts.Revision] | None = Field(default=None, description="history: the newest first")
+    items: list[revisions.Revision] | None = Field(default=None, description="history: the newest first")
     returned: int | None = None
     done: bool | None = None
     message: str | None = None
@@ -80,24 +89,25 @@ async def k8s_rollout(
     found = await kube.read(place, resource_name)
     about = {"kind": place.kind.kind, "name": resource_name, "namespace": place.namespace, "action": action}
     if action == "history":
-        items = rollouts.history(found, await rollouts.kept_revisions(kube, found))
+        items = revisions.history(found, await revisions.kept_revisions(kube, found))
         return Rollout.model_validate({**about, "items": items, "returned": len(items)})
     if action != "status":
         about |= await _changed(kube, place, found, action, to_revision, dry_run)
     if (wait and not dry_run) or action == "status":
-        about |= await _followed(kube, place, resource_name, timeout_seconds if wait else 0)
+        about |= await _follow(kube, place, resource_name, timeout_seconds if wait else 0)
     return Rollout.model_validate(about)
 
 
-async def _followed(kube: Kube, place: Place, name: str, seconds: int) -> dict[str, Any]:
-    seen, late = await until_done(kube, place, name, seconds)
+async def _follow(kube: Kube, place: Place, name: str, seconds: int) -> dict[str, Any]:
+    outcome = await wait_until_done(kube, place, name, seconds)
+    progress = outcome.progress
     return {
-        "done": seen.done,
-        "message": seen.message,
-        **asdict(seen.counts),
-        "stuck_reason": seen.stuck_reason,
-        "timed_out": (late and seconds > 0) or None,
-        "warnings": [seen.unseen] if seen.unseen else None,
+        "done": progress.done,
+        "message": progress.message,
+        **asdict(progress.counts),
+        "stuck_reason": progress.stuck_reason,
+        "timed_out": (outcome.late and seconds > 0) or None,
+        "warnings": [outcome.unseen] if outcome.unseen else None,
     }
 
 
@@ -126,12 +136,12 @@ async def _patch(
     if action in ("pause", "resume"):
         return _pausing(place, found, action == "pause"), "merge", f"{action}d"
     if action == "restart":
-        rollouts.refuse_paused(found, "restarted")
-        stamp = {rollouts.RESTARTED_AT: datetime.now(UTC).isoformat(timespec="seconds")}
+        revisions.refuse_paused(found, "restarted")
+        stamp = {revisions.RESTARTED_AT: datetime.now(UTC).isoformat(timespec="seconds")}
         return {"spec": {"template": {"metadata": {"annotations": stamp}}}}, "strategic", "restarted"
-    rollouts.refuse_paused(found, "undone")
-    target = rollouts.target_of_undo(found, await rollouts.kept_revisions(kube, found), to_revision)
-    patch, patch_type = rollouts.undo_patch(found, target)
+    revisions.refuse_paused(found, "undone")
+    target = revisions.target_of_undo(found, await revisions.kept_revisions(kube, found), to_revision)
+    patch, patch_type = revisions.undo_patch(found, target)
     return patch, patch_type, f"rolled back to revision {target.number}"
 
 

@@ -7,11 +7,9 @@ from pydantic import Field
 
 from kmcp_kubernetes.arguments import ResourceType
 from kmcp_kubernetes.client import Kube
-from kmcp_kubernetes.scaling import autoscaler_of, check_scalable
-from kmcp_runtime.arguments import DryRun, Name, Namespace, Word
+from kmcp_kubernetes.writing.scalability import autoscaler_of, check_scalable
+from kmcp_runtime import Change, Diff, DryRun, Effect, Name, Namespace, Rule, Word, injected, tool
 from kmcp_runtime.kube import objects
-from kmcp_runtime.output.results import Change, Diff
-from kmcp_runtime.tool import Effect, Rule, injected, tool
 
 
 class Scaled(Change):

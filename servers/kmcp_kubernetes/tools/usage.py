@@ -2,15 +2,24 @@
 
 from typing import Annotated, Literal
 
-from kmcp_kubernetes import usage
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime.arguments import AllNamespaces, Limit, OptionalNamespace, Selector, Word
-from kmcp_runtime.errors import bad_argument
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, Rule, injected, tool
+from kmcp_kubernetes.reading import measurements
+from kmcp_runtime import (
+    AllNamespaces,
+    Effect,
+    Limit,
+    OptionalNamespace,
+    Page,
+    Rule,
+    Selector,
+    Word,
+    bad_argument,
+    injected,
+    tool,
+)
 
 
-class Top(Page[usage.Usage]):
+class Top(Page[measurements.Usage]):
     """Usage, the greatest first."""
 
 
@@ -36,9 +45,9 @@ async def k8s_top(
     scope = (
         None if resource_type == "nodes" or (all_namespaces and not namespace) else namespace or kube.context.namespace
     )
-    found = await usage.measured(kube, resource_type, scope, selector)
+    found = await measurements.measured(kube, resource_type, scope, selector)
     found.sort(key=lambda item: item.cpu_millicores if sort == "cpu" else item.memory_bytes, reverse=True)
-    shown, warning = await usage.related(kube, resource_type, scope, selector, found[:limit])
+    shown, warning = await measurements.related(kube, resource_type, scope, selector, found[:limit])
     result = Top(items=shown, total=len(found), truncated=len(found) > limit, warnings=[warning] if warning else None)
     if result.truncated:
         result.hint = "The rest uses less: raise limit, or narrow with selector or namespace."

@@ -1,14 +1,15 @@
-"""The functions of PromQL and what they take."""
+"""The functions of PromQL (Prometheus 3.15, `promql/parser/functions.go`) and what they take."""
 
 from dataclasses import dataclass
 
 from kmcp_prometheus.promql.lexer import AGGREGATIONS
 
-# v: instant vector, m: range vector, s: scalar, t: string; `?` after the last: it may be left out, `*`: any number.
+# v: instant vector, m: range vector, s: scalar, t: string. After the last: `?` it may be left out, `*` any number of
+# them, none included, a digit: so many of them at most.
 _BY_SIGNATURE = {
     "v": "abs absent acos acosh asin asinh atan atanh ceil cos cosh deg exp floor histogram_avg histogram_count "
-    "histogram_stddev histogram_stdvar histogram_sum ln log10 log2 rad scalar sgn sin sinh sort sort_desc sqrt tan "
-    "tanh timestamp",
+    "histogram_stddev histogram_stdvar histogram_sum ln log10 log2 rad scalar sgn sin sinh sort sort_desc sqrt "
+    "start_timestamp tan tanh timestamp",
     "m": "absent_over_time avg_over_time changes count_over_time delta deriv first_over_time idelta increase irate "
     "last_over_time mad_over_time max_over_time min_over_time present_over_time rate resets stddev_over_time "
     "stdvar_over_time sum_over_time ts_of_first_over_time ts_of_last_over_time ts_of_max_over_time ts_of_min_over_time",
@@ -21,7 +22,7 @@ _BY_SIGNATURE = {
     "mss": "double_exponential_smoothing",
     "sv": "histogram_quantile",
     "ssv": "histogram_fraction",
-    "vts*": "histogram_quantiles",
+    "vtss9": "histogram_quantiles",
     "vs": "clamp_max clamp_min",
     "vs?": "round",
     "vss": "clamp",
@@ -33,28 +34,46 @@ _BY_SIGNATURE = {
 _TYPES = {"v": "vector", "m": "matrix", "s": "scalar", "t": "string"}
 _SCALAR = frozenset(["end", "max_of", "min_of", "pi", "range", "scalar", "start", "step", "time"])
 _PARAMETRIC = {"topk": "scalar", "bottomk": "scalar", "quantile": "scalar", "limitk": "scalar", "limit_ratio": "scalar"}
+_EXPERIMENTAL = (
+    "double_exponential_smoothing end histogram_quantiles info limit_ratio limitk mad_over_time max_of min_of range "
+    "sort_by_label sort_by_label_desc start start_timestamp step ts_of_first_over_time ts_of_last_over_time "
+    "ts_of_max_over_time ts_of_min_over_time"
+)
+EXPERIMENTAL = frozenset(_EXPERIMENTAL.split())
+"""Functions and aggregations that Prometheus takes only with `promql-experimental-functions` switched on."""
 
 
 @dataclass(frozen=True)
 class Function:
-    """A signature: types of arguments, how many of the last may be missing (1) or any number (-1), and the result."""
+    """A signature: types of arguments, how often the last may be repeated or left out, and the type of the result.
+
+    `variadic` counts as upstream does: 0 takes exactly the arguments, n > 0 one less up to n - 1 more, -1 one less or
+    any number more.
+    """
 
     name: str
     arguments: tuple[str, ...]
     variadic: int
     returns: str
 
+    @property
+    def least(self) -> int:
+        return len(self.arguments) - (1 if self.variadic else 0)
+
+    @property
+    def most(self) -> int | None:
+        return None if self.variadic < 0 else self.least + self.variadic
+
     def type_at(self, index: int) -> str:
         return self.arguments[min(index, len(self.arguments) - 1)]
 
     def takes(self, count: int) -> bool:
-        least = len(self.arguments) - (1 if self.variadic else 0)
-        return count >= least and (self.variadic < 0 or count <= len(self.arguments))
+        return count >= self.least and (self.most is None or count <= self.most)
 
 
 def _function(signature: str, name: str) -> Function:
-    types = tuple(_TYPES[letter] for letter in signature.rstrip("?*"))
-    variadic = {"?": 1, "*": -1}.get(signature[-1:], 0)
+    types = tuple(_TYPES[letter] for letter in signature.rstrip("?*9"))
+    variadic = {"?": 1, "*": -1, "9": 9}.get(signature[-1:], 0)
     return Function(name, types, variadic, "scalar" if name in _SCALAR else "vector")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kmcp_runtime.patterns import Pattern, pattern
+from kmcp_runtime import Pattern, pattern
 
 LONGEST_EXPRESSION = 4096
 Matcher = Mapping[str, Any]

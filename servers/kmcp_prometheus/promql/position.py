@@ -2,7 +2,7 @@
 
 import re
 
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure
 
 PLACE = re.compile(r"\b(\d+):(\d+): parse error")
 _LONGEST_LINE = 160

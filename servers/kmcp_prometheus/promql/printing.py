@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from kmcp_prometheus.promql.lexer import quoted
-from kmcp_prometheus.promql.numbers import duration
+from kmcp_prometheus.promql import literals
+from kmcp_prometheus.promql.literals import quoted, written_duration
 from kmcp_prometheus.promql.selectors import NAME
 
 Node = dict[str, Any]
@@ -30,33 +30,57 @@ def labels(names: list[str]) -> str:
     return ", ".join(name if _PLAIN_LABEL.fullmatch(name) else quoted(name) for name in names)
 
 
-def matcher(given: Mapping[str, Any]) -> str:
-    return f"{labels([given['name']])}{given['type']}{quoted(given['value'])}"
+def matcher(one: Mapping[str, Any]) -> str:
+    return f"{labels([one['name']])}{one['type']}{quoted(one['value'])}"
+
+
+def length(node: Node, what: str) -> str:
+    """The `range`, `step` or `offset` of a node, calculated or not; empty when it has none."""
+    expression = node.get(f"{what}Expr")
+    if expression:
+        return duration(expression)
+    return written_duration(node[what]) if node.get(what) else ""
+
+
+def duration(node: Node) -> str:
+    """A duration expression: `2m + 2m`, `max_of(step(), 5s)`."""
+    if node["type"] == "numberLiteral":
+        value = float(node["val"])
+        return written_duration(literals.milliseconds(value)) if node.get("duration") else str(node["val"])
+    op, left, right = node["op"], node["lhs"], node["rhs"]
+    if op in ("step", "range"):
+        text = f"{op}()"
+    elif op in ("max_of", "min_of"):
+        text = f"{op}({duration(left)}, {duration(right)})"
+    elif left is None:
+        text = f"{'' if op == '+' else op}{duration(right)}"
+    else:
+        text = f"{duration(left)} {op} {duration(right)}"
+    return f"({text})" if node.get("wrapped") else text
 
 
 def _selected(node: Node) -> str:
-    own = (
-        given
-        for given in node["matchers"]
-        if (given["name"], given["type"], given["value"]) != (NAME, "=", node["name"])
-    )
-    length = f"[{duration(node['range'])}]" if node["type"] == "matrixSelector" else ""
-    return selector(node["name"], list(own)) + length + _moment(node)
+    own = (one for one in node["matchers"] if (one["name"], one["type"], one["value"]) != (NAME, "=", node["name"]))
+    extended = next((f" {word}" for word in ("anchored", "smoothed") if node.get(word)), "")
+    text = selector(node["name"], list(own))
+    if node["type"] == "matrixSelector":  # The two kinds of selectors differ in the order of their modifiers.
+        return f"{text}[{length(node, 'range')}]{extended}{_at(node)}{_offset(node)}"
+    return text + _at(node) + extended + _offset(node)
 
 
-def _moment(node: Node) -> str:
-    at = ""
+def _at(node: Node) -> str:
     if node.get("timestamp") is not None:
-        at = f" @ {node['timestamp'] / 1000:.3f}"
-    elif node.get("startOrEnd"):
-        at = f" @ {node['startOrEnd']}()"
-    offset = node.get("offset") or 0
-    return at + (f" offset {duration(offset)}" if offset else "")
+        return f" @ {node['timestamp'] / 1000:.3f}"
+    return f" @ {node['startOrEnd']}()" if node.get("startOrEnd") else ""
+
+
+def _offset(node: Node) -> str:
+    text = length(node, "offset")
+    return f" offset {text}" if text else ""
 
 
 def _subquery(node: Node) -> str:
-    step = duration(node["step"]) if node["step"] else ""
-    return f"{written(node['expr'])}[{duration(node['range'])}:{step}]{_moment(node)}"
+    return f"{written(node['expr'])}[{length(node, 'range')}:{length(node, 'step')}]{_at(node)}{_offset(node)}"
 
 
 def _aggregation(node: Node) -> str:
@@ -83,7 +107,15 @@ def _matching(node: Node) -> str:
     text = ""
     if found["labels"] or found["on"] or group:
         text = f" {'on' if found['on'] else 'ignoring'} ({labels(found['labels'])})"
-    return text + (f" {group} ({labels(found['include'])})" if group else "")
+    return text + (f" {group} ({labels(found['include'])})" if group else "") + _fill(found.get("fillValues") or {})
+
+
+def _fill(values: Mapping[str, float | None]) -> str:
+    left, right = values.get("lhs"), values.get("rhs")
+    if left is not None and left == right:
+        return f" fill ({literals.plain(float(left))})"
+    sides = (("fill_left", left), ("fill_right", right))
+    return "".join(f" {word} ({literals.plain(float(value))})" for word, value in sides if value is not None)
 
 
 _WRITERS = {

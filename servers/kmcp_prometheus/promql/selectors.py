@@ -2,12 +2,15 @@
 
 from typing import Any
 
-from kmcp_prometheus.promql import matching
-from kmcp_prometheus.promql.lexer import SyntaxFault, Token, unquoted
-from kmcp_runtime.errors import ToolFailure
+from kmcp_prometheus.promql import literals, matching
+from kmcp_prometheus.promql.lexer import SyntaxFault, Token
+from kmcp_runtime import ToolFailure
 
 NAME = "__name__"
 _OPERATORS = ("=", "!=", "=~", "!~")
+_NOT_METRICS = frozenset(["bool", "on", "ignoring", "group_left", "group_right", "atan2"])
+"""Keywords that no metric can have as its name without quotes; every other one can."""
+_NOT_LABELS = frozenset(["without", "inf", "nan"])
 
 
 class Words:
@@ -22,13 +25,20 @@ class Words:
     def token(self) -> Token:
         return self._tokens[self._next]
 
+    @property
+    def following(self) -> Token:
+        return self._tokens[min(self._next + 1, len(self._tokens) - 1)]
+
     def take(self) -> Token:
         token = self.token
         self._next += 1
         return token
 
+    def is_sign(self, *signs: str) -> bool:
+        return self.token.kind == "sign" and self.token.text in signs
+
     def accept(self, sign: str) -> bool:
-        found = self.token.kind == "sign" and self.token.text == sign
+        found = self.is_sign(sign)
         self._next += found
         return found
 
@@ -51,70 +61,99 @@ class Words:
         found = f'"{self.token.text}"' if self.token.kind != "end" else "end of input"
         return self.fault(f"unexpected {found}" + (f", expected {wanted}" if wanted else ""))
 
+    def number(self) -> float:
+        """The value of the number or duration that is next."""
+        token = self.take()
+        try:
+            return literals.number(token.text)
+        except ValueError as error:
+            raise self.fault(str(error), token.at) from None
+
+    def string(self) -> str:
+        """The value of the string that is next."""
+        token = self.take()
+        try:
+            return literals.unquoted(token.text)
+        except ValueError as error:
+            raise self.fault(str(error), token.at) from None
+
+    def is_number(self) -> bool:
+        return self.token.kind == "number" or self.is_word("inf", "nan")
+
 
 class Selectors(Words):
     """Selectors and lists of labels."""
-
-    def duration(self, signed: bool = False) -> str:
-        sign = "-" if signed and self.accept("-") else ""
-        if self.token.kind not in ("duration", "number"):
-            raise self.unexpected("a duration (5m)")
-        return sign + self.take().text
 
     def label_list(self) -> list[str]:
         self.expect("(")
         found: list[str] = []
         while not self.accept(")"):
-            found.append(self.label())
-            if not self.accept(",") and self.token.text != ")":
+            found.append(self.grouping_label())
+            if not self.accept(",") and not self.is_sign(")"):
                 raise self.unexpected('"," or ")"')
         return found
 
-    def label(self) -> str:
+    def grouping_label(self) -> str:
         if self.token.kind == "string":
-            return unquoted(self.take().text)
-        if self.token.kind != "name" or ":" in self.token.text:
+            at, name = self.token.at, self.string()
+            if not name:
+                raise self.fault('invalid label name for grouping: ""', at)
+            return name
+        if self.token.kind != "name" or self.is_word(*_NOT_LABELS):
             raise self.unexpected("a label's name")
         return self.take().text
 
-    def selector(self, name: str) -> dict[str, Any]:
+    def selector(self, name: str, may_be_empty: bool = False) -> dict[str, Any]:
+        """What is selected; `may_be_empty` where upstream lets a selector match every series."""
         at = self.token.at
-        matchers = self.matchers() if self.token.text == "{" else []
+        if name.lower() in _NOT_METRICS:
+            raise self.fault(f'unexpected "{name}"', at - len(name))
+        matchers = self.matchers() if self.is_sign("{") else []
         if name:
             if any(matcher["name"] == NAME for matcher in matchers):
                 raise self.fault(f"metric name must not be set twice: {name!r}", at)
             matchers.append({"name": NAME, "value": name, "type": "="})
-        if all(matching.holds(matcher, "") for matcher in matchers):
+        if not may_be_empty and all(_takes_nothing_away(matcher) for matcher in matchers):
             raise self.fault("vector selector must contain at least one non-empty matcher", at)
-        moments = {"offset": 0, "timestamp": None, "startOrEnd": None}
-        return {"type": "vectorSelector", "name": name, "matchers": matchers, **moments}
+        moments = {"offset": 0, "offsetExpr": None, "timestamp": None, "startOrEnd": None}
+        extended = {"anchored": False, "smoothed": False}
+        return {"type": "vectorSelector", "name": name, "matchers": matchers, **moments, **extended}
 
     def matchers(self) -> list[dict[str, Any]]:
         self.expect("{")
         found: list[dict[str, Any]] = []
         while not self.accept("}"):
             found.append(self.matcher())
-            if not self.accept(",") and self.token.text != "}":
+            if not self.accept(",") and not self.is_sign("}"):
                 raise self.unexpected('"," or "}"')
         return found
 
     def matcher(self) -> dict[str, Any]:
         is_string = self.token.kind == "string"
-        name = self.label()
-        if self.token.text not in _OPERATORS:
-            if is_string:  # A metric whose name is no plain word: {"http.requests"}
+        if not is_string and self.token.kind != "name":
+            raise self.unexpected("a label's name")
+        name = self.string() if is_string else self.take().text
+        if not self.is_sign(*_OPERATORS):
+            if is_string:  # A metric whose name is not a plain word: {"http.requests"}
                 return {"name": NAME, "value": name, "type": "="}
             raise self.unexpected('"=", "!=", "=~" or "!~"')
         operator = self.take().text
         if self.token.kind != "string":
             raise self.unexpected("a quoted value")
-        value = self.take()
+        at, value = self.token.at, self.string()
         if operator in ("=~", "!~"):
-            self.check_expression(unquoted(value.text), name, value.at)
-        return {"name": name, "value": unquoted(value.text), "type": operator}
+            self.check_expression(value, name, at)
+        return {"name": name, "value": value, "type": operator}
 
     def check_expression(self, text: str, label: str, at: int) -> None:
+        if len(text) > matching.LONGEST_EXPRESSION:
+            return  # Longer than this server compiles, which says nothing about what Prometheus does with it.
         try:
             matching.expression(text, label)
         except ToolFailure as failure:
             raise self.fault(failure.message, at) from None
+
+
+def _takes_nothing_away(matcher: dict[str, Any]) -> bool:
+    """Whether series without the label fit, so that the matcher alone narrows nothing."""
+    return len(matcher["value"]) <= matching.LONGEST_EXPRESSION and matching.holds(matcher, "")

@@ -5,14 +5,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from kmcp_prometheus import administration
+from kmcp_prometheus.answers.samples import Number, plain
+from kmcp_prometheus.api import admin
 from kmcp_prometheus.arguments import Match, check_span
 from kmcp_prometheus.client import Prometheus, stamp
-from kmcp_prometheus.promql import given
-from kmcp_prometheus.samples import Number, plain
-from kmcp_runtime.arguments import DryRun, Time, Word
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_prometheus.promql import guard
+from kmcp_runtime import DryRun, Effect, Result, Time, Word, injected, tool
 
 _ON_DISK = "the data stays on disk until prometheus_clean_tombstones_tool or the next compaction"
 
@@ -62,7 +60,7 @@ async def prometheus_create_snapshot_tool(
     prometheus: Prometheus = injected(),
 ) -> Snapshot:
     """Copy Prometheus' storage to its own disk, as a backup before a deletion."""
-    await administration.check_allowed(prometheus)
+    await admin.check_allowed(prometheus)
     if dry_run:
         return Snapshot(dry_run=True, hint="It would be made in snapshots/ of the data directory.")
     made = await prometheus.command("/admin/tsdb/snapshot", [("skip_head", str(skip_head).lower())])
@@ -79,10 +77,10 @@ async def prometheus_delete_series_tool(
     prometheus: Prometheus = injected(),
 ) -> Deletion:
     """Delete samples of series between start and end; dry_run=true counts them first."""
-    given.selectors(match)
+    guard.selectors(match)
     check_span(start, end)
-    await administration.check_allowed(prometheus)
-    metrics, more = await administration.matched(prometheus, match, start, end)
+    await admin.check_allowed(prometheus)
+    metrics, more = await admin.matched(prometheus, match, start, end)
     count = sum(metrics.values())
     result = Deletion(match=match, matched_series=count, more=more or None, metrics=metrics, deleted=False)
     if not count:
@@ -100,8 +98,8 @@ async def prometheus_delete_series_tool(
 @tool(Effect.DESTROY, timeout=300, idempotent=True)
 async def prometheus_clean_tombstones_tool(dry_run: DryRun = False, prometheus: Prometheus = injected()) -> Cleaning:
     """Free the disk of deleted series; they cannot be recovered then."""
-    await administration.check_allowed(prometheus)
-    blocks = [Tombstones(**block) for block in await administration.tombstoned(prometheus)]
+    await admin.check_allowed(prometheus)
+    blocks = [Tombstones(**block) for block in await admin.tombstoned(prometheus)]
     if dry_run:
         return Cleaning(blocks=blocks, cleaned=False, dry_run=True)
     started = time.perf_counter()

@@ -5,15 +5,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from kmcp_prometheus import alerts
+from kmcp_prometheus.answers import active_alerts
 from kmcp_prometheus.client import Prometheus
-from kmcp_prometheus.promql import given, matching
-from kmcp_runtime.arguments import Limit, Word
-from kmcp_runtime.output.results import Page, Result
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_prometheus.promql import guard, matching
+from kmcp_runtime import Effect, Limit, Page, Result, Word, injected, tool
 
 
-class Alerts(Page[alerts.Alert]):
+class Alerts(Page[active_alerts.Alert]):
     """Alerts, firing ones first, the oldest of them first."""
 
     untrusted = True
@@ -39,9 +37,9 @@ async def prometheus_alerts_tool(
     prometheus: Prometheus = injected(),
 ) -> Alerts:
     """Show active alerts; what fires now and since when."""
-    matchers = [matcher for text in match or () for matcher in given.matchers(text)]
+    matchers = [matcher for text in match or () for matcher in guard.matchers(text)]
     reply = await prometheus.get("/alerts")
-    active = reply.read(lambda data: [alerts.of(entry) for entry in data["alerts"] or ()])
+    active = reply.read(lambda data: [active_alerts.of(entry) for entry in data["alerts"] or ()])
     found = [one for one in active if state in (None, one.state) and matching.match(one.all_labels(), matchers)]
     found.sort(key=lambda one: (one.state != "firing", one.active_at or ""))
     result = Alerts(
@@ -72,7 +70,7 @@ async def prometheus_alertmanagers_tool(prometheus: Prometheus = injected()) -> 
     return result
 
 
-def _counts(found: list[alerts.Alert]) -> dict[str, dict[str, int]]:
+def _counts(found: list[active_alerts.Alert]) -> dict[str, dict[str, int]]:
     states = Counter(one.state for one in found)
     return {state: dict(Counter(one.name for one in found if one.state == state).most_common()) for state in states}
 

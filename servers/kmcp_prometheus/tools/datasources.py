@@ -4,12 +4,11 @@ import asyncio
 
 from pydantic import BaseModel
 
-from kmcp_prometheus import backends
-from kmcp_prometheus.backends import Kind
+from kmcp_prometheus.api import implementations
+from kmcp_prometheus.api.implementations import Kind
+from kmcp_prometheus.api.sources import Datasource
 from kmcp_prometheus.client import PrometheusBackend
-from kmcp_prometheus.datasources import Datasource
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Page, injected, tool
 
 
 class Known(BaseModel):
@@ -35,4 +34,4 @@ async def prometheus_list_datasources_tool(backend: PrometheusBackend = injected
 
 
 async def _known(backend: PrometheusBackend, source: Datasource) -> Known:
-    return Known(name=source.name, **await backends.state(backend.reach(source)))
+    return Known(name=source.name, **await implementations.state(backend.reach(source)))

@@ -4,14 +4,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel
 
-from kmcp_prometheus import emptiness
+from kmcp_prometheus.answers.samples import Number, number, plain
 from kmcp_prometheus.arguments import HOUR_AGO, NOW, End, Query, Start, check_span
 from kmcp_prometheus.client import Prometheus
-from kmcp_prometheus.promql import given
-from kmcp_prometheus.samples import Number, number, plain
-from kmcp_runtime.arguments import Limit, Word
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_prometheus.guidance import emptiness
+from kmcp_prometheus.promql import guard
+from kmcp_runtime import Effect, Limit, Page, Word, injected, tool
 
 
 class Exemplar(BaseModel):
@@ -43,7 +41,7 @@ async def prometheus_query_exemplars_tool(
     prometheus: Prometheus = injected(),
 ) -> Exemplars:
     """Find traces behind a metric: exemplars of the series in an expression."""
-    tree = given.query(query)
+    tree = guard.query(query)
     check_span(start, end)
     reply = await prometheus.exemplars(query, start, end)
     found = reply.read(lambda data: [_series(entry) for entry in data or ()])

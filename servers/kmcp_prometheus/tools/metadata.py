@@ -4,12 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from kmcp_prometheus import emptiness, names
 from kmcp_prometheus.client import Prometheus
-from kmcp_prometheus.promql import given
-from kmcp_runtime.arguments import Limit, Word
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_prometheus.guidance import emptiness, names
+from kmcp_prometheus.promql import guard
+from kmcp_runtime import Effect, Limit, Page, Word, injected, tool
 
 MetricType = Literal["counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset", "unknown"]
 
@@ -71,7 +69,7 @@ async def prometheus_target_metadata_tool(
     prometheus: Prometheus = injected(),
 ) -> TargetMetrics:
     """Show which targets expose a metric, or what a target exposes."""
-    matchers = given.matchers(match_target, "match_target") if match_target else []
+    matchers = guard.matchers(match_target, "match_target") if match_target else []
     selector = f"{{{match_target}}}" if match_target and "{" not in match_target else match_target
     reply = await prometheus.get(
         "/targets/metadata", [("match_target", selector if matchers else None), ("metric", metric)]

@@ -4,15 +4,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kmcp_prometheus import cardinality, emptiness, steps
+from kmcp_prometheus.answers.samples import Number, RawSamples, Sample, plain, raw, sample
+from kmcp_prometheus.answers.summaries import Summary, summary
 from kmcp_prometheus.arguments import HOUR_AGO, NOW, End, Query, Start, Timeout, check_past, check_span
 from kmcp_prometheus.client import Prometheus
-from kmcp_prometheus.promql import given
-from kmcp_prometheus.samples import Number, RawSamples, Sample, plain, raw, sample
-from kmcp_prometheus.summaries import Summary, summary
-from kmcp_runtime.arguments import Duration, Limit, Time, Word
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_prometheus.guidance import cardinality, emptiness, steps
+from kmcp_prometheus.promql import guard
+from kmcp_runtime import Duration, Effect, Limit, Page, Time, Word, injected, tool
 
 _MANY_POINTS = 1_500
 """Points from which on the default budget cannot hold an answer."""
@@ -47,7 +45,7 @@ async def prometheus_query_tool(
     prometheus: Prometheus = injected(),
 ) -> Instant:
     """Evaluate PromQL at one moment; prefer aggregations. An empty answer explains itself."""
-    tree = given.query(query)
+    tree = guard.query(query)
     check_past(time, "time")
     reply = await cardinality.asked(prometheus, query, time, limit, timeout, lookback)
     kind, items, text = reply.read(_items)
@@ -82,7 +80,7 @@ async def prometheus_query_range_tool(
     prometheus: Prometheus = injected(),
 ) -> Range:
     """Evaluate PromQL over time; mode=summary first, points to see the course."""
-    tree = given.query(query)
+    tree = guard.query(query)
     check_span(start, end)
     step = steps.chosen(end - start, max_points) if step is None else steps.checked(step, end - start)
     reply = await cardinality.asked_range(prometheus, query, (start, end, step), limit, timeout)

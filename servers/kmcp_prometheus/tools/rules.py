@@ -5,21 +5,18 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from kmcp_prometheus import rules
+from kmcp_prometheus.answers import rule_groups
 from kmcp_prometheus.arguments import OptionalMatch
 from kmcp_prometheus.client import Prometheus
-from kmcp_prometheus.promql import given
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.output import cursor as cursors
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_prometheus.promql import guard
+from kmcp_runtime import Cursor, Effect, Limit, Page, Word, cursors, injected, tool
 
 Exactly = Annotated[
     list[str] | None, BeforeValidator(lambda value: [value] if isinstance(value, str) else value), Word("Exact")
 ]
 
 
-class Rules(Page[rules.Rule]):
+class Rules(Page[rule_groups.Rule]):
     """Rules in the order of their groups."""
 
     untrusted = True
@@ -41,23 +38,23 @@ async def prometheus_rules_tool(
 ) -> Rules:
     """Show alerting and recording rules with state; health=err finds rules that fail."""
     if match is not None:
-        given.selectors(match)
-    wanted = rules.Wanted(type, rule_name or (), rule_group or (), file or (), match or (), state, health, alerts)
+        guard.selectors(match)
+    wanted = rule_groups.Wanted(type, rule_name or (), rule_group or (), file or (), match or (), state, health, alerts)
     arguments = {**asdict(wanted), "limit": limit}
     position = cursors.decode(cursor, arguments) if cursor else {}
-    found = await rules.read(prometheus, wanted, limit, position)
+    found = await rule_groups.read(prometheus, wanted, limit, position)
     shown = found.rules[int(found.position.get("rules", 0)) :]
     result = Rules(
         items=shown,
         truncated=found.following is not None,
         warnings=found.warnings,
-        cursor=rules.cursor_at(found, len(shown), arguments) or None,
+        cursor=rule_groups.cursor_at(found, len(shown), arguments) or None,
     )
-    result.continues_at(lambda kept: rules.cursor_at(found, kept, arguments))
+    result.continues_at(lambda kept: rule_groups.cursor_at(found, kept, arguments))
     if not shown:
         result.hint = (
             "No rule fits; leave filters out."
-            if arguments != {**asdict(rules.Wanted()), "limit": limit}
+            if arguments != {**asdict(rule_groups.Wanted()), "limit": limit}
             else "No rules are loaded; prometheus_status_config_tool section=rule_files shows where they are read."
         )
     return result

@@ -5,16 +5,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from kmcp_prometheus import emptiness
+from kmcp_prometheus.answers.paging import page
 from kmcp_prometheus.arguments import Match, OptionalEnd, OptionalMatch, OptionalStart, check_span
 from kmcp_prometheus.client import Prometheus, stamp
-from kmcp_prometheus.paging import page
-from kmcp_prometheus.promql import given
+from kmcp_prometheus.guidance import emptiness
+from kmcp_prometheus.promql import guard
 from kmcp_prometheus.promql.selectors import NAME
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.patterns import pattern
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Cursor, Effect, Limit, Page, Word, injected, pattern, tool
 
 
 def _not_empty(name: str) -> str:
@@ -45,7 +42,7 @@ async def prometheus_series_tool(
     prometheus: Prometheus = injected(),
 ) -> SeriesList:
     """List series with all their labels, to see what a selector matches."""
-    given.selectors(match)
+    guard.selectors(match)
     check_span(start, end)
     reply = await prometheus.post(
         "/series", [("match[]", match), ("start", stamp(start)), ("end", stamp(end)), ("limit", limit + 1)]
@@ -61,7 +58,7 @@ async def prometheus_series_tool(
     if result.truncated:
         result.hint = f"prometheus_query_tool query='count({match[0]})' counts them; narrow with label matchers."
     elif not found:
-        result.hint = await emptiness.why_empty(prometheus, given.tree(match[0]), "in that time")
+        result.hint = await emptiness.why_empty(prometheus, guard.tree(match[0]), "in that time")
     return result
 
 
@@ -117,11 +114,11 @@ async def prometheus_label_values_tool(
 
 def _check(match: list[str] | None, start: float | None, end: float | None) -> None:
     if match is not None:
-        given.selectors(match)
+        guard.selectors(match)
     check_span(start, end)
 
 
 async def _why_no_labels(prometheus: Prometheus, match: list[str] | None) -> str:
     if not match:
         return "There are no series in that time."
-    return await emptiness.why_empty(prometheus, given.tree(match[0]), "in that time")
+    return await emptiness.why_empty(prometheus, guard.tree(match[0]), "in that time")

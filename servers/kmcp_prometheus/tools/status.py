@@ -4,13 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kmcp_prometheus import backends, configuration
-from kmcp_prometheus.backends import Kind
+from kmcp_prometheus.answers import configuration
+from kmcp_prometheus.answers.samples import Number, plain
+from kmcp_prometheus.api import implementations
+from kmcp_prometheus.api.implementations import Kind
 from kmcp_prometheus.client import Prometheus
-from kmcp_prometheus.samples import Number, plain
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.output.results import Body, Page, Result
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Body, Effect, Page, Result, Word, injected, tool
 
 Section = Literal["global", "scrape_configs", "rule_files", "alerting", "remote_write", "remote_read", "storage", "all"]
 
@@ -126,7 +125,7 @@ async def prometheus_status_flags_tool(
     reply = await prometheus.get("/status/flags")
     known = sorted(reply.mapping().items())
     flags = [Flag(name=name, value=str(value)) for name, value in known if wanted in name.lower()]
-    features = await backends.features(prometheus, wanted)
+    features = await implementations.features(prometheus, wanted)
     result = Flags(items=flags, total=len(flags), features=features or None, warnings=reply.warnings)
     if not flags and not features:
         result.hint = f"None of {len(known)} flags has {filter!r} in its name."
@@ -143,9 +142,9 @@ async def prometheus_runtime_info_tool(prometheus: Prometheus = injected()) -> R
 @tool(Effect.READ)
 async def prometheus_build_info_tool(prometheus: Prometheus = injected()) -> BuildInfo:
     """Show the version, and whether it is Prometheus, Thanos, Mimir or VictoriaMetrics."""
-    told = await backends.build_info(prometheus)
+    told = await implementations.build_info(prometheus)
     fields = {name: told.get(name) or None for name in ("version", "revision", "branch", "goVersion", "buildDate")}
-    return BuildInfo.model_validate({"backend": backends.kind_of(told), **fields})
+    return BuildInfo.model_validate({"backend": implementations.kind_of(told), **fields})
 
 
 @tool(Effect.READ)

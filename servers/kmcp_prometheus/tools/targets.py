@@ -5,13 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from kmcp_prometheus.answers.paging import page
+from kmcp_prometheus.answers.samples import Number, plain
 from kmcp_prometheus.client import Prometheus
-from kmcp_prometheus.paging import page
-from kmcp_prometheus.samples import Number, plain
-from kmcp_runtime.arguments import Cursor, Limit, Word
-from kmcp_runtime.errors import did_you_mean
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Cursor, Effect, Limit, Page, Word, did_you_mean, injected, tool
 
 State = Literal["active", "dropped", "any"]
 Health = Literal["up", "down", "unknown"]

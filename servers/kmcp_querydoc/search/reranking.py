@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kmcp_querydoc.search.ranking import Ranked
-from kmcp_runtime.errors import unavailable
+from kmcp_runtime import unavailable
 
 SHARE = 0.25
 """Of the final score; the rest is that of the words."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from kmcp_querydoc.sources.definitions import Source
 from kmcp_querydoc.sources.golang import Token, tokens
 from kmcp_querydoc.sources.page import Page
-from kmcp_runtime.errors import not_found
+from kmcp_runtime import not_found
 
 _FLAG = re.compile(
     r"(?:Bool|String|Int|Int32|Int64|Uint|Duration|Float64|Count|StringSlice|StringArray|StringToString|IP)?(?:Var)?(P)?$"

@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from kmcp_runtime.errors import ToolFailure, bad_argument, did_you_mean
+from kmcp_runtime import ToolFailure, YamlError, bad_argument, did_you_mean, read_yaml
 
 OWN = "kmcp-suite"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
@@ -88,12 +87,12 @@ class Source(BaseModel):
 def read(path: Path) -> list[Source]:
     """The sources of a file: a list, or a mapping with `sources`."""
     try:
-        content = yaml.safe_load(path.read_text())
+        content = read_yaml(path.read_text())
     except FileNotFoundError:
         raise bad_argument(f"there is no file {path}", "name a YAML file that lists sources") from None
     except (OSError, UnicodeDecodeError) as error:
         raise bad_argument(f"{path}: {error}") from None
-    except yaml.YAMLError as error:
+    except YamlError as error:
         raise bad_argument(f"{path}: no YAML: {' '.join(str(error).split())}") from None
     entries = content.get("sources") if isinstance(content, dict) else content
     if not isinstance(entries, list) or not entries:

@@ -9,7 +9,7 @@ from kmcp_querydoc.parsing import SUFFIXES
 from kmcp_querydoc.sources import includes
 from kmcp_querydoc.sources.definitions import Source
 from kmcp_querydoc.sources.page import Page, Skipped
-from kmcp_runtime.errors import bad_argument, not_found
+from kmcp_runtime import bad_argument, not_found
 
 LARGEST_FILE = 4 * 1024 * 1024
 _UNINTERESTING = {"node_modules", "vendor", "testdata", "third_party", "site-packages", "dist", "target"}

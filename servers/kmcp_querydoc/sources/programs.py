@@ -9,8 +9,7 @@ from pathlib import Path
 
 from kmcp_querydoc.sources.definitions import Source
 from kmcp_querydoc.sources.page import Workshop
-from kmcp_runtime import command
-from kmcp_runtime.errors import ToolFailure, not_found, unavailable
+from kmcp_runtime import ToolFailure, command, not_found, unavailable
 
 FETCH_SECONDS = 900.0
 _PASSED_ON = re.compile(

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from kmcp_querydoc.sources.definitions import Source
 from kmcp_querydoc.sources.page import Kept, Page, Skipped, Workshop
-from kmcp_runtime.errors import ToolFailure, bad_argument, unavailable
+from kmcp_runtime import ToolFailure, bad_argument, unavailable
 from kmcp_runtime.web import Answer
 
 MOST_PAGES = 20_000

@@ -5,11 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kmcp_querydoc.sources.definitions import OWN, Source
 from kmcp_querydoc.sources.page import Page
-from kmcp_runtime.version import VERSION
+from kmcp_runtime import VERSION, read_yaml
 
 _TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md")
 _CATALOG = "catalog.yaml"
@@ -38,8 +36,7 @@ def pages(folder: Path) -> Iterator[Page]:
     if (folder / _VALUES).is_file():
         yield Page(_VALUES, _VALUES, "markdown", _values((folder / _VALUES).read_text()))
     if (folder / _CATALOG).is_file():
-        # The C loader is ten times as fast, and there wherever PyYAML comes as a wheel.
-        content = yaml.load((folder / _CATALOG).read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        content = read_yaml((folder / _CATALOG).read_text())
         for name, server in sorted(content["servers"].items()):
             path = f"tools/{name.removeprefix('kmcp-')}"
             yield Page(path, _CATALOG, "markdown", _tools(server))

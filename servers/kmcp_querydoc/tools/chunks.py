@@ -11,10 +11,7 @@ from kmcp_querydoc.arguments import OLD_NAMES, ProductName, Version
 from kmcp_querydoc.client import Documentation
 from kmcp_querydoc.index.reading import Index, Passage, Product
 from kmcp_querydoc.scope import is_version, scope
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import ToolFailure, bad_argument, not_found
-from kmcp_runtime.output.results import Result
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Result, ToolFailure, Word, bad_argument, injected, not_found, tool
 
 USUAL = 12
 """Chunks of an answer that does not say where it ends: about 5,000 tokens."""

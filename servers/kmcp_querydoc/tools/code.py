@@ -11,10 +11,7 @@ from kmcp_querydoc.client import Documentation
 from kmcp_querydoc.index.reading import Index, Passage, Product, Within
 from kmcp_querydoc.scope import scope
 from kmcp_querydoc.search import question
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.errors import not_found
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Page, Word, injected, not_found, tool
 
 CANDIDATES = 100
 _Suffix = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^\.?[A-Za-z0-9_+-]+$")]

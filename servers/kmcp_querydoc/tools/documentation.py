@@ -5,8 +5,7 @@ from typing import Annotated
 from kmcp_querydoc.answers import Answers, Search
 from kmcp_querydoc.arguments import OLD_NAMES, ProductName, Query, Version
 from kmcp_querydoc.client import Documentation
-from kmcp_runtime.arguments import Word
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Word, injected, tool
 
 
 @tool(Effect.READ, open_world=False, renamed=OLD_NAMES)

@@ -4,8 +4,7 @@ from pydantic import BaseModel
 
 from kmcp_querydoc.client import Documentation
 from kmcp_querydoc.index.reading import Index
-from kmcp_runtime.output.results import Page
-from kmcp_runtime.tool import Effect, injected, tool
+from kmcp_runtime import Effect, Page, injected, tool
 
 
 class Listed(BaseModel):

@@ -1,19 +1,19 @@
-"""Strict YAML: core types of YAML 1.2, no anchors, tags or duplicate keys; every value's line is kept.
+"""Strict YAML: no anchors, tags or keys that are there twice; every value's line is kept, its type is kubectl's.
 
 A document that nests deeper than 64 levels is refused before it is composed.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
+
+from kmcp_runtime import yaml_text
 
 from .faults import Fault, InvalidDocumentError, Path
 
 _DEPTH = 64
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it was built in: ten times as fast
 
 
 @dataclass(frozen=True)
@@ -22,30 +22,11 @@ class Document:
     lines: dict[Path, int]
 
 
-CORE_TYPES = [
-    (f"tag:yaml.org,2002:{tag}", re.compile(pattern), first)
-    for tag, pattern, first in (
-        ("null", r"(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-        ("bool", r"(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
-        ("int", r"(?:[-+]?[0-9]{1,20}|0o[0-7]{1,20}|0x[0-9a-fA-F]{1,16})$", list("-+0123456789")),
-        ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
-    )
-]
-
-
-class _CoreLoader(_Base):  # type: ignore[misc]  # the base is chosen at run time
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
-
-
-for _tag, _pattern, _first in CORE_TYPES:
-    _CoreLoader.add_implicit_resolver(_tag, _pattern, _first)
-
-
 def documents(text: str, where: str = "") -> Iterator[Document]:
     """Each document of `text`, from the file `where`; InvalidDocumentError names the line of what is refused."""
     try:
         _scan(text)
-        for node in yaml.compose_all(text, Loader=_CoreLoader):
+        for node in yaml.compose_all(text, Loader=yaml_text.Loader):
             if node is not None:
                 lines: dict[Path, int] = {}
                 yield Document(_value(node, (), lines), lines)
@@ -69,7 +50,7 @@ def document(text: str, where: str = "") -> Document:
 
 def _scan(text: str) -> None:
     depth = 0
-    for event in yaml.parse(text, Loader=_CoreLoader):
+    for event in yaml.parse(text, Loader=yaml_text.Loader):
         line = event.start_mark.line + 1 if event.start_mark else 1
         tag, anchor = getattr(event, "tag", None), getattr(event, "anchor", None)
         if tag is not None:
@@ -91,7 +72,8 @@ def _value(node: yaml.Node, path: Path, lines: dict[Path, int]) -> Any:
         return _mapping(node, path, lines)
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*path, index), lines) for index, item in enumerate(node.value)]
-    return _scalar(node.tag.rpartition(":")[2], node.value)
+    assert isinstance(node, yaml.ScalarNode)
+    return _scalar(node)
 
 
 def _mapping(node: yaml.MappingNode, path: Path, lines: dict[Path, int]) -> dict[str, Any]:
@@ -107,13 +89,10 @@ def _mapping(node: yaml.MappingNode, path: Path, lines: dict[Path, int]) -> dict
     return values
 
 
-def _scalar(kind: str, text: str) -> Any:
-    if kind == "null":
-        return None
-    if kind == "bool":
-        return text.lower() == "true"
-    if kind == "int":
-        return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
-    if kind == "float":
-        return float(text)
-    return text
+def _scalar(node: yaml.ScalarNode) -> Any:
+    if node.style:  # quoted, or a block: a text whatever it holds
+        return node.value
+    try:
+        return yaml_text.scalar(node.value)
+    except ValueError as error:
+        raise _refused((), node.start_mark.line + 1, f"{error}; put it in quotes") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, bad_argument, denied
 from kmcp_runtime.helm.repositories import Repositories
+from kmcp_runtime.hints import by_tool
 
 _IN_REPOSITORY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)/([A-Za-z0-9][A-Za-z0-9._-]*)")
 _VERSION = re.compile(r"[A-Za-z0-9^~<>=*][A-Za-z0-9.+~^<>=*|, -]{0,99}")
@@ -72,4 +73,5 @@ class Charts:
         if self._directory is not None:
             known += f"; local charts below {self._directory}"
         message = f"chart: {reference!r} is in no configured repository and no allowed place ({known})"
-        return denied(message, f"give {_FORMS}; helm_repo_add adds a repository of an allowed host")
+        adding = by_tool("repositories", "adds a repository of an allowed host")
+        return denied(message, "; ".join(filter(None, (f"give {_FORMS}", adding))))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from kmcp_runtime import command
 from kmcp_runtime.errors import Code, ToolFailure
+from kmcp_runtime.hints import Shows, by_tool
 
 BACKEND = "helm"
 _LONGEST = 3_000
@@ -28,26 +29,35 @@ class Rule:
 
     pattern: re.Pattern[str]
     code: Code
-    hint: str
+    hint: str | None
+    shows: Shows | None = None
+    by_tool: str = ""
+    """What the tool for `shows` does about it, where the caller's server has one."""
+
+    def told(self) -> str | None:
+        shown = by_tool(self.shows, self.by_tool) if self.shows else None
+        return "; ".join(filter(None, (self.hint, shown))) or None
 
 
-def _rule(pattern: str, code: Code, hint: str) -> Rule:
-    return Rule(re.compile(pattern, re.IGNORECASE | re.DOTALL), code, hint)
+def _rule(pattern: str, code: Code, hint: str | None, shows: Shows | None = None, by_tool: str = "") -> Rule:
+    return Rule(re.compile(pattern, re.IGNORECASE | re.DOTALL), code, hint, shows, by_tool)
 
 
 # The first that matches counts: the words of one cause can appear within another.
 RULES = (
     _rule(r"kubernetes cluster unreachable", "unavailable", "check that the cluster is up and KUBECONFIG names it"),
-    _rule(r"is forbidden: User|forbidden: User|cannot \w+ resource", "forbidden", "k8s_can_i shows the rights"),
+    _rule(r"is forbidden: User|forbidden: User|cannot \w+ resource", "forbidden", None, "rights", "shows the rights"),
     _rule(r"Unauthorized|must be logged in", "forbidden", "the credentials were not accepted: renew them (KUBECONFIG)"),
     _rule(
         r"another operation \(install/upgrade/rollback\) is in progress",
         "conflict",
-        "helm_history shows since when; helm_rollback to the last deployed revision is the way out",
+        "a rollback to the last deployed revision is the way out",
+        "revisions",
+        "shows since when",
     ),
     _rule(r"has no deployed releases", "not_found", "install=true installs it"),
-    _rule(r"release: not found|Release not loaded", "not_found", "helm_list_releases lists them"),
-    _rule(r"cannot re-use a name that is still in use", "conflict", "helm_list_releases all=true shows it"),
+    _rule(r"release: not found|Release not loaded", "not_found", None, "releases", "lists them"),
+    _rule(r"cannot re-use a name that is still in use", "conflict", None, "releases", "all=true shows it"),
     _rule(
         r"invalid ownership metadata|cannot be imported into the current release|cannot be owned",
         "conflict",
@@ -56,12 +66,16 @@ RULES = (
     _rule(
         r"don't meet the specifications of the schema|values don't meet",
         "bad_argument",
-        "helm_show what=values shows what the chart takes",
+        None,
+        "charts",
+        "what=values shows what the chart takes",
     ),
     _rule(
         r"template: |parse error (?:in|at) \(|execution error (?:in|at) \(|YAML parse error on|error calling \w+",
         "bad_argument",
-        "the place in the chart is named; helm_show what=template renders it with other values",
+        "the place in the chart is named",
+        "charts",
+        "what=template renders it with other values",
     ),
     _rule(
         r"is not a valid chart repository|could not find protocol handler|cannot be reached|Failed to update",
@@ -71,9 +85,13 @@ RULES = (
     _rule(
         r"no chart version found|chart .* not found in|no chart name found|: not found$|failed to fetch .* : 404",
         "not_found",
-        "check the chart's name and version; helm_repo_update refreshes what is known of repositories",
+        "check the chart's name and version",
+        "repository_updates",
+        "refreshes what is known of repositories",
     ),
-    _rule(r"repo \S+ not found|no repositories", "denied", "helm_repo_add adds a repository of an allowed host"),
+    _rule(
+        r"repo \S+ not found|no repositories", "denied", None, "repositories", "adds a repository of an allowed host"
+    ),
     _rule(r"requires kubeVersion", "bad_argument", "take a version of the chart that fits the cluster"),
     _rule(r"namespaces .* not found", "not_found", "create_namespace=true makes it, together with install=true"),
     _rule(r"no matches for kind", "bad_argument", "the chart needs kinds that the cluster does not have: install them"),
@@ -81,14 +99,18 @@ RULES = (
     _rule(
         r"timed out waiting|context deadline exceeded|not ready\. status|DeadlineExceeded",
         "timed_out",
-        "k8s_describe_resource explains what does not become ready; a longer timeout_seconds may do",
+        "a longer timeout_seconds may do",
+        "object",
+        "explains what does not become ready",
     ),
     _rule(
         r"no such host|connection refused|i/o timeout|dial tcp|TLS handshake|certificate|EOF|unexpected status",
         "unavailable",
         "check that the host of the chart answers",
     ),
-    _rule(r"release has no \d+ version|Release name is invalid", "bad_argument", "helm_history lists the revisions"),
+    _rule(
+        r"release has no \d+ version|Release name is invalid", "bad_argument", None, "revisions", "lists the revisions"
+    ),
     _rule(r"already exists", "conflict", "change the name, or replace what is there"),
 )
 
@@ -103,7 +125,7 @@ def failure(ended: command.Ended) -> ToolFailure:
         message += f": {' '.join(unread[1].split())}"
     rule = next((rule for rule in RULES if rule.pattern.search(message)), None)
     code: Code = rule.code if rule else "conflict"
-    return ToolFailure(code, message, rule.hint if rule else None, backend=BACKEND)
+    return ToolFailure(code, message, rule.told() if rule else None, backend=BACKEND)
 
 
 def told(stderr: str) -> str:

@@ -6,28 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import yaml
-
+from kmcp_runtime import yaml_text
 from kmcp_runtime.output import redact as redaction
-from kmcp_runtime.output.results import DIFF_CONTEXT_LINES, Rendered, to_yaml
+from kmcp_runtime.output.results import DIFF_CONTEXT_LINES, Rendered
 
 How = Literal["added", "changed", "removed"]
 _SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
 _SOURCE = re.compile(r"^# Source: (.+)$", re.MULTILINE)
 KEEP = "helm.sh/resource-policy"
 Identity = tuple[str, str, str, str]
-
-
-class _Loader(yaml.CSafeLoader):
-    """YAML as Helm reads it: dates and a lone `=` stay texts."""
-
-
-def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
-    return str(node.value)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
-_Loader.add_constructor("tag:yaml.org,2002:value", _text)
 
 
 @dataclass(frozen=True)
@@ -132,8 +119,8 @@ def _part(text: str) -> Iterator[Part]:
     if not text.strip():
         return
     try:
-        content = yaml.load(text, _Loader)  # noqa: S506  # the loader is a safe one
-    except yaml.YAMLError:
+        content = yaml_text.read(text, repeated_keys=True)
+    except yaml_text.YamlError:
         content = {}
     if content is None:  # Only comments: a template that rendered to nothing.
         return
@@ -143,7 +130,7 @@ def _part(text: str) -> Iterator[Part]:
 def _items(part: Part) -> Iterable[Part]:
     items = part.content.get("items")
     if part.kind.endswith("List") and isinstance(items, list):
-        return [Part(to_yaml(item), item) for item in items if isinstance(item, dict)]
+        return [Part(yaml_text.write(item), item) for item in items if isinstance(item, dict)]
     return [part]
 
 
@@ -154,14 +141,15 @@ def _shown(part: Part, redact: Callable[[Any], Any]) -> str:
     if clean == part.content:
         return redaction.text(part.text)
     source = _SOURCE.search(part.text)
-    return (f"# Source: {source[1]}\n" if source else "") + to_yaml(clean).rstrip("\n")
+    return (f"# Source: {source[1]}\n" if source else "") + yaml_text.write(clean).rstrip("\n")
 
 
 def _diff(change: Change, redact: Callable[[Any], Any]) -> list[str]:
     part = change.part
     name = f"{part.kind} {part.namespace + '/' if part.namespace else ''}{part.name}"
     old, new = (
-        to_yaml(redact(side.content)).splitlines() if side is not None else [] for side in (change.before, change.after)
+        yaml_text.write(redact(side.content)).splitlines() if side is not None else []
+        for side in (change.before, change.after)
     )
     return list(
         difflib.unified_diff(old, new, f"{name} (before)", f"{name} (after)", n=DIFF_CONTEXT_LINES, lineterm="")

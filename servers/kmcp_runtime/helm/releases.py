@@ -7,6 +7,7 @@ from typing import Any, Literal
 from kmcp_runtime.errors import ToolFailure, nearest, not_found, unavailable
 from kmcp_runtime.helm import payload
 from kmcp_runtime.helm.release import Release
+from kmcp_runtime.hints import by_tool
 from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.cluster import Cluster
 from kmcp_runtime.kube.discovery import Kind
@@ -117,7 +118,7 @@ class Releases:
         if near and not of_chart:
             hints.append(f"did you mean {', '.join(near)}?")
         message = f"no release {name!r} in namespace {namespace}"
-        return not_found(message, "; ".join(hints) or "helm_list_releases lists them", backend=BACKEND)
+        return not_found(message, "; ".join(hints) or by_tool("releases", "lists them"), backend=BACKEND)
 
     async def _of_chart(self, chart: str, heads: Iterable[Head]) -> list[str]:
         names = []

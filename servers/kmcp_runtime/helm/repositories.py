@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
-from kmcp_runtime import private_files
+from kmcp_runtime import private_files, yaml_text
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, did_you_mean, not_found, unavailable
 from kmcp_runtime.helm import home
 from kmcp_runtime.helm.binary import Binary
 from kmcp_runtime.helm.origins import Origin, Origins
 from kmcp_runtime.helm.settings import HelmSettings
+from kmcp_runtime.hints import by_tool
 from kmcp_runtime.settings import listed
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -155,15 +154,15 @@ def configured(settings: HelmSettings) -> list[Entry]:
 
 def _repositories(path: Path) -> list[Entry]:
     try:
-        document = yaml.safe_load(path.read_text()) or {}
+        document = yaml_text.read(path.read_text(), repeated_keys=True) or {}
         return [entry for entry in document.get("repositories") or () if entry.get("name")]
-    except (OSError, yaml.YAMLError, AttributeError) as error:
+    except (OSError, yaml_text.YamlError, AttributeError) as error:
         raise unavailable(f"cannot read {path}: {error}", "it has to be a repositories.yaml of Helm") from None
 
 
 def _write(path: Path, entries: Sequence[Entry]) -> None:
     home.made(path.parent)
-    beside = private_files.write(path.with_name(f".{path.name}.{os.getpid()}"), yaml.safe_dump(_document(entries)))
+    beside = private_files.write(path.with_name(f".{path.name}.{os.getpid()}"), yaml_text.write(_document(entries)))
     beside.replace(path)
 
 
@@ -182,12 +181,12 @@ def _section(path: Path, chart: str) -> list[Entry]:
     if start is None:
         return _whole(text, chart) if f"{chart}:" in text else []
     end = re.compile(r"^(?:  )?[^\s-]", re.MULTILINE).search(text, start.end())
-    return _entries_of(yaml.load(text[start.end() : end.start() if end else None], yaml.CSafeLoader))
+    return _entries_of(yaml_text.read(text[start.end() : end.start() if end else None], repeated_keys=True))
 
 
 def _whole(text: str, chart: str) -> list[Entry]:
     """For indexes that are not indented as helm writes them."""
-    document = yaml.load(text, yaml.CSafeLoader)
+    document = yaml_text.read(text, repeated_keys=True)
     return _entries_of((document.get("entries") or {}).get(chart) if isinstance(document, dict) else None)
 
 
@@ -214,4 +213,7 @@ def _few(names: Sequence[str]) -> str:
 def absent(name: str, known: Sequence[Repository]) -> ToolFailure:
     names = [repository.name for repository in known]
     suggestion = did_you_mean(name, names)
-    return not_found(f"no repository {name!r}", suggestion or f"known: {_few(names)}; helm_repo_add adds one")
+    return not_found(
+        f"no repository {name!r}",
+        suggestion or "; ".join(filter(None, (f"known: {_few(names)}", by_tool("repositories", "adds one")))),
+    )

@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
+from kmcp_runtime import yaml_text
 from kmcp_runtime.errors import ToolFailure, bad_argument
 
 Values = dict[str, Any]
@@ -37,8 +36,8 @@ def _tables(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Values:
 def parsed(text: str, argument: str = "values") -> Values:
     """Values written as YAML or JSON."""
     try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        found = yaml_text.read(text, repeated_keys=True)
+    except yaml_text.YamlError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise bad_argument(f"{argument}: no YAML{place}: {getattr(error, 'problem', None) or error}") from None

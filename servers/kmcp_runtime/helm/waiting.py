@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.helm import payload
-from kmcp_runtime.helm.readiness import unready
+from kmcp_runtime.helm.readiness import list_unready
 from kmcp_runtime.helm.releases import PENDING, Releases
 from kmcp_runtime.kube.cluster import Cluster
 
@@ -52,7 +52,7 @@ class Waiting:
             return False  # Not the one that was waited for: atomic makes another when it rolls back.
         if not self._revision:
             self._manifest, self._revision = (await self._releases.read(head)).manifest, head.revision
-        self.not_ready = await unready(self._cluster, self._namespace, self._manifest)
+        self.not_ready = await list_unready(self._cluster, self._namespace, self._manifest)
         return bool(self.not_ready)
 
     def _in_words(self) -> str:

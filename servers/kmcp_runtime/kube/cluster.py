@@ -6,6 +6,7 @@ from typing import Any
 
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found
+from kmcp_runtime.hints import by_tool
 from kmcp_runtime.kube import objects, pages
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import ContextInfo, Contexts
@@ -89,7 +90,7 @@ class Cluster:
         message = failure.message
         if place.namespace and place.namespace not in message:
             message += f" (in namespace {place.namespace})"
-        return not_found(message, "; ".join(hints) or f"k8s_get_resources lists {place.kind.plural}", backend=BACKEND)
+        return not_found(message, "; ".join(hints) or by_tool("objects", f"lists {place.kind.plural}"), backend=BACKEND)
 
     async def namespace_is_missing(self, namespace: str) -> bool:
         """True only when the API server says so; an identity that may not ask does not know."""
@@ -102,7 +103,7 @@ class Cluster:
     async def missing_namespace(self, namespace: str) -> ToolFailure:
         names = await self._names(Place(await self.discovery.resolve("namespaces"), None))
         near = nearest(namespace, names)
-        hint = f"did you mean {', '.join(near)}?" if near else "k8s_get_resources resource_type=namespaces lists them"
+        hint = f"did you mean {', '.join(near)}?" if near else by_tool("objects", "resource_type=namespaces lists them")
         return not_found(f"namespace {namespace!r} does not exist", hint, backend=BACKEND)
 
     async def _near_names(self, place: Place, name: str) -> list[str]:

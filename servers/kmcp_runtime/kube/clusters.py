@@ -56,7 +56,7 @@ class Clusters:
     def _connection(self, contexts: Contexts, context: ContextInfo) -> tuple[KubeApi, Discovery]:
         found = self._connected.get(context.name)
         if found is None:
-            api = KubeApi(contexts, context, Limits())
+            api = KubeApi(contexts, context, Limits(request=self.settings.kube_timeout))
             found = self._connected[context.name] = (api, Discovery(api))
         return found
 

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from kmcp_runtime import private_files
+from kmcp_runtime import private_files, yaml_text
 from kmcp_runtime.errors import ToolFailure, unavailable
 
 Auth = Literal["token", "exec", "client_certificate", "in_cluster", "none"]
@@ -83,10 +81,10 @@ def _in_cluster() -> Contexts:
 
 def _from_kubeconfig(path: str) -> Contexts:
     try:
-        document = yaml.safe_load(Path(path).read_text())
+        document = yaml_text.read(Path(path).read_text())
     except OSError as error:
         raise unavailable(f"cannot read the kubeconfig {path}: {error.strerror}", _WHAT_TO_SET) from None
-    except yaml.YAMLError as error:
+    except yaml_text.YamlError as error:
         where = getattr(error, "problem_mark", None)
         place = f", line {where.line + 1}" if where else ""
         raise unavailable(f"the kubeconfig {path} is not YAML{place}", _WHAT_TO_SET) from None

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from kmcp_runtime import private_files
+from kmcp_runtime import private_files, yaml_text
 from kmcp_runtime.errors import unavailable
 from kmcp_runtime.kube.config import SERVICE_ACCOUNT, ContextInfo, Contexts, named
 
@@ -57,7 +55,7 @@ async def native(contexts: Contexts, context: ContextInfo) -> Credentials:
 
 def _of(contexts: Contexts, context: ContextInfo) -> Credentials:
     folder = Path(contexts.path).parent
-    document = yaml.safe_load(Path(contexts.path).read_text())
+    document = yaml_text.read(Path(contexts.path).read_text())
     cluster = named(document, "clusters", context.cluster).get("cluster") or {}
     user = named(document, "users", context.user).get("user") or {}
     found = Credentials(verify_ssl=not cluster.get("insecure-skip-tls-verify"), proxy=cluster.get("proxy-url"))

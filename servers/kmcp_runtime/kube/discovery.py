@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found
+from kmcp_runtime.hints import by_tool
 from kmcp_runtime.kube.api import KubeApi
 
 ACCEPT = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
@@ -109,9 +110,7 @@ class Discovery:
 
     async def _resolve(self, wanted: str, resource_type: str) -> Kind:
         if wanted in ("all", "*", ""):
-            raise bad_argument(
-                f"resource_type {resource_type!r} names no kind", "name one; k8s_get_available_api_resources lists them"
-            )
+            raise bad_argument(f"resource_type {resource_type!r} names no kind", _with_kinds("name one", "lists them"))
         if "/" in wanted:
             raise bad_argument(
                 f"resource_type {resource_type!r} holds a slash", "write plural.group or plural.version.group"
@@ -255,9 +254,15 @@ def _unknown(kinds: Iterable[Kind], wanted: str) -> Kind:
     if group and not any(kind.group == group or f"{kind.version}.{kind.group}" == group for kind in known):
         raise not_found(
             f"the cluster has no API group {group!r}",
-            "is its CustomResourceDefinition installed? k8s_get_available_api_resources lists what there is",
+            _with_kinds("is its CustomResourceDefinition installed?", "lists the kinds that are served", " "),
         )
     near = nearest(name, {candidate for kind in known for candidate in kind.names() if len(candidate) > 2})
     plurals = list(dict.fromkeys(kind.full_name for word in near for kind in known if word in kind.names()))[:3]
-    hint = f"did you mean {', '.join(plurals)}?" if plurals else "k8s_get_available_api_resources lists what there is"
+    hint = f"did you mean {', '.join(plurals)}?" if plurals else by_tool("kinds", "lists the kinds that are served")
     raise not_found(f"the cluster has no resource type {wanted!r}", hint)
+
+
+def _with_kinds(hint: str, text: str, separator: str = "; ") -> str:
+    """The hint, and the tool that lists the kinds where the server has one."""
+    listed = by_tool("kinds", text)
+    return f"{hint}{separator}{listed}" if listed else hint

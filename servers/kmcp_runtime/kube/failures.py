@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kmcp_runtime.errors import Code, ToolFailure
+from kmcp_runtime.hints import by_tool
 
 BACKEND = "kube-apiserver"
 _CODES: Mapping[int, Code] = {
@@ -92,7 +93,7 @@ def _hint(http_status: int, status: Mapping[str, Any], who: str) -> str | None:
     if http_status == 401:
         return f"the credentials of {who} were not accepted: they may have expired; renew them (KUBECONFIG)"
     if http_status == 403:
-        return f"k8s_can_i shows the rights of {who}"
+        return by_tool("rights", f"shows the rights of {who}") or f"{who} lacks this right"
     if http_status == 410:
         return EXPIRED
     if http_status == 429:

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
+from kmcp_runtime import yaml_text
 from kmcp_runtime.errors import ToolFailure, bad_argument, too_large
 
 LARGEST_MANIFEST = 3 * 1024 * 1024
@@ -39,32 +38,6 @@ class Document:
         return str(found) if found else None
 
 
-class _Loader(yaml.CSafeLoader):
-    """YAML as Kubernetes reads it: dates stay texts, a key twice is a fault."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    loader.flatten_mapping(node)
-    content: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str | int | float | bool):
-            raise yaml.constructor.ConstructorError(None, None, "a key must be a plain text", key_node.start_mark)
-        name = key if isinstance(key, str) else key_node.value
-        if name in content:
-            raise yaml.constructor.ConstructorError(None, None, f"key {name!r} is there twice", key_node.start_mark)
-        content[name] = loader.construct_object(value_node, deep=True)
-    return content
-
-
-def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
-    return str(node.value)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
-
-
 def parse(text: str, argument: str = "manifest") -> list[Document]:
     """Every object of a manifest in the order of the text; nothing is returned unless all of it can be read."""
     if len(text.encode()) > LARGEST_MANIFEST:
@@ -88,13 +61,13 @@ def first_things_first(documents: list[Document]) -> list[Document]:
 def parse_value(text: str, argument: str) -> Any:
     """A single YAML or JSON value, as for patches."""
     try:
-        return yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader of our own
-    except yaml.YAMLError as error:
+        return yaml_text.read(text)
+    except yaml_text.YamlError as error:
         raise _broken(error, argument) from None
 
 
 def _documents(text: str, argument: str) -> Iterator[Document]:
-    loader = _Loader(text)
+    loader = yaml_text.Loader(text)
     number = 0
     try:
         while loader.check_node():
@@ -105,7 +78,7 @@ def _documents(text: str, argument: str) -> Iterator[Document]:
             for item in _items(content):
                 number += 1
                 yield _checked(item, number, node.start_mark.line + 1, argument)
-    except yaml.YAMLError as error:
+    except yaml_text.YamlError as error:
         raise _broken(error, argument, number + 1) from None
     finally:
         loader.dispose()
@@ -133,7 +106,7 @@ def _checked(content: Any, number: int, line: int, argument: str) -> Document:
     return Document(number, line, content)
 
 
-def _broken(error: yaml.YAMLError, argument: str, number: int = 1) -> ToolFailure:
+def _broken(error: yaml_text.YamlError, argument: str, number: int = 1) -> ToolFailure:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     problem = getattr(error, "problem", None) or str(error)

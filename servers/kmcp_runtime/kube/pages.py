@@ -9,7 +9,7 @@ from kmcp_runtime.kube import selectors
 from kmcp_runtime.kube.api import JSON, KubeApi
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import EXPIRED, StatusFailure
-from kmcp_runtime.output import cursor as cursors
+from kmcp_runtime.output import cursors
 
 Form = Literal["table", "objects", "names"]
 FORMS: Mapping[Form, str] = {

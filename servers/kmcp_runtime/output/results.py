@@ -8,10 +8,12 @@ import difflib
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
+
+from kmcp_runtime import yaml_text
+from kmcp_runtime.json_patch import same_json
 
 Item = TypeVar("Item")
 DIFF_CONTEXT_LINES = 2
@@ -109,7 +111,7 @@ class Manifest(Rendered):
         self.content = content
 
     def render(self, redact: Callable[[Any], Any]) -> str:
-        return to_yaml(redact(self.content))
+        return yaml_text.write(redact(self.content))
 
 
 class Diff(Rendered):
@@ -122,11 +124,11 @@ class Diff(Rendered):
 
     @property
     def changed(self) -> bool:
-        return bool(self.before != self.after)
+        return not same_json(self.before, self.after)
 
     def render(self, redact: Callable[[Any], Any]) -> str:
-        old = to_yaml(redact(self.before)).splitlines() if self.before is not None else []
-        new = to_yaml(redact(self.after)).splitlines() if self.after is not None else []
+        old = yaml_text.write(redact(self.before)).splitlines() if self.before is not None else []
+        new = yaml_text.write(redact(self.after)).splitlines() if self.after is not None else []
         lines = list(difflib.unified_diff(old, new, "before", "after", n=DIFF_CONTEXT_LINES, lineterm=""))
         if self.most_lines is not None and len(lines) > self.most_lines:
             lines[self.most_lines :] = [f"… {len(lines) - self.most_lines} more lines"]
@@ -144,20 +146,3 @@ class Change(Result):
     diff: Diff | None = Field(default=None, description="Unified diff, without managedFields")
     resource_version: str | None = None
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
-
-
-class _Dumper(yaml.SafeDumper):
-    """Block style, key order kept, multi-line texts as literal blocks."""
-
-
-def _represent_text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in data else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)
-_Dumper.ignore_aliases = lambda self, data: True  # type: ignore[method-assign]  # anchors would only puzzle a reader
-
-
-def to_yaml(content: Any) -> str:
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=1_000_000, allow_unicode=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from kmcp_runtime.output import cursor as cursors
+from kmcp_runtime.output import cursors
 from kmcp_runtime.output.results import Page
 
 Paged = TypeVar("Paged", bound=Page[Any])

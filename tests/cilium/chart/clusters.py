@@ -15,13 +15,14 @@ from typing import Any
 import yaml
 
 from kmcp_cilium.rights import RELEASE
+from kmcp_runtime import Rule
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.settings import ClusterSettings
-from kmcp_runtime.tool import Rule
 from tests.cilium.turns import connected
 from tests.cluster.model import Cluster
 from tests.rights import granted, kubeconfig
+from tests.slowness import scaled
 from tests.waiting import until
 
 NAMESPACE = "kmcp-mesh"
@@ -78,7 +79,7 @@ class Chart:
 @asynccontextmanager
 async def identity(api: KubeApi, cluster: Cluster, rules: Iterable[Rule], folder: Path) -> AsyncIterator[Path]:
     """The kubeconfig of an identity that holds these rules in the cluster, and nothing else."""
-    settings = ClusterSettings(kubeconfig=str(cluster.kubeconfig))
+    settings = ClusterSettings(kubeconfig=str(cluster.kubeconfig), kube_timeout=scaled(30))
     async with granted(api, NAMESPACE, rules) as account:
         yield await kubeconfig(api, settings, NAMESPACE, account, folder)
 

@@ -12,16 +12,17 @@ from fastmcp import Client
 
 from kmcp_cilium.server import SERVER
 from kmcp_cilium.settings import CiliumSettings
+from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.server import assemble
-from kmcp_runtime.settings import RuntimeSettings
 from tests.cilium.agent import MODULE
 from tests.cilium.chart.clusters import MESH, NAMESPACE, Chart, both, claimed, forget_authority, operator
 from tests.cilium.turns import connected
 from tests.cluster import binaries, lifetime
 from tests.cluster.model import Cluster
-from tests.cluster.plugin import run_of, say
+from tests.cluster.plugin import say
+from tests.cluster.run import run_of
 from tests.mcp import ToolCaller
+from tests.patience import patient
 from tests.waiting import until
 
 Callers = Callable[..., Awaitable[ToolCaller]]
@@ -31,7 +32,7 @@ Callers = Callable[..., Awaitable[ToolCaller]]
 def source(backend: Callable[[str], Mapping[str, Path]]) -> Path:
     """The sources of the Cilium that the tests know."""
     backend("cilium")
-    return binaries.source(binaries.LATER["cilium"], MODULE)
+    return binaries.source(binaries.BACKENDS["cilium"], MODULE)
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +52,9 @@ def charts(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def bare(request: pytest.FixtureRequest, cluster: Cluster, source: Path) -> Iterator[Cluster]:
     """A second cluster, all of whose Cilium is ours to take away."""
-    run, pid = run_of(request.config)
-    name = f"{run}-bare"
-    yield lifetime.obtain(name, pid, lambda text: say(request.config, text))
+    run = run_of(request.config)
+    name = f"{run.name}-bare"
+    yield lifetime.obtain(name, run.pid, lambda text: say(request.config, text))
     lifetime.stop(name)
 
 
@@ -86,7 +87,7 @@ async def on(bare_operator: Path, charts: Path, helm: Path) -> AsyncIterator[Cal
                 chart_directory=str(charts),
                 cilium_chart=chart,
             )
-            client = Client(assemble(SERVER, settings, RuntimeSettings(approval="off")))
+            client = Client(assemble(SERVER, settings, patient(approval="off")))
             return ToolCaller(await stack.enter_async_context(client))
 
         yield caller

@@ -49,7 +49,7 @@ async def test_an_installation_is_shown_before_it_is_made(vacant: ToolCaller, ba
     assert (config["cluster-name"], config["cluster-id"], config["routing-mode"]) == ("one", "1", "tunnel")
     assert config["tunnel-protocol"] == "vxlan"
     again = await vacant.fails("cilium_install_cilium", **wanted)
-    assert (again["code"], "installed already" in again["message"]) == ("conflict", True)
+    assert (again["code"], "already installed" in again["message"]) == ("conflict", True)
     assert "cilium_upgrade_cilium" in again["hint"]
     plan = await vacant.ok("cilium_uninstall_cilium", dry_run=True)
     assert (plan["dry_run"], plan["kinds"]) == (True, [])
@@ -69,8 +69,8 @@ async def test_an_installation_is_shown_before_it_is_made(vacant: ToolCaller, ba
         ({"datapath_mode": "azure"}, "azure.subscriptionID"),
         ({"datapath_mode": "vxlan"}, "is not one of"),
         ({"cluster_id": 256}, "255"),
-        ({"cluster_name": "Has_Capitals"}, "no cluster's name"),
-        ({"cluster_name": "--set"}, "no cluster's name"),
+        ({"cluster_name": "Has_Capitals"}, "not a valid cluster name"),
+        ({"cluster_name": "--set"}, "not a valid cluster name"),
         ({"version": "--set=a"}, "no version"),
         ({"values": "a: [b"}, "no YAML"),
         ({"values": [1]}, "values"),
@@ -100,7 +100,7 @@ async def test_ways_of_forwarding(
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("calico-node", "a network already: calico-node"), ("cilium", "Cilium runs already")]
+    ("name", "words"), [("calico-node", "already has a network: calico-node"), ("cilium", "Cilium is already running")]
 )
 async def test_another_network_stands_in_the_way(name: str, words: str, vacant: ToolCaller, bare_api: KubeApi) -> None:
     labels = {"app": name}
@@ -218,7 +218,7 @@ async def test_two_clusters_are_connected_and_disconnected(two: tuple[ToolCaller
     itself = await tools.fails("cilium_connect_to_remote_cluster", cluster_name="one", context="one")
     assert (itself["code"], "itself" in itself["message"]) == ("bad_argument", True)
     wrong = await tools.fails("cilium_connect_to_remote_cluster", cluster_name="three", context="two")
-    assert (wrong["code"], "calls itself 'two'" in wrong["message"]) == ("bad_argument", True)
+    assert (wrong["code"], "is named 'two'" in wrong["message"]) == ("bad_argument", True)
 
     await share_authority(bare_api, other_api)
     remote = {"cluster_name": "two", "context": "two"}

@@ -6,13 +6,14 @@ import os
 import signal
 from typing import Any
 
-from kmcp_controller import handlers
-from kmcp_controller.cluster import Cluster
-from kmcp_controller.control import Controller, Place
-from kmcp_controller.reconcile import Options
-from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_controller.cluster import watches
+from kmcp_controller.cluster.client import Cluster
+from kmcp_controller.program.controller import Controller, Place
+from kmcp_controller.reconcile.reconciler import Options
+from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.credentials import native
+from tests.patience import limits
 
 
 class MortalApi(KubeApi):
@@ -27,11 +28,11 @@ class MortalApi(KubeApi):
 async def main(kubeconfig: str, namespace: str) -> None:
     contexts = load_contexts(kubeconfig)
     context = contexts.named(None)
-    api = MortalApi(contexts, context, Limits(), native)
+    api = MortalApi(contexts, context, limits(), native)
     controller = Controller(Cluster(api), Options(), Place(namespaces=(namespace,)))
     ready = asyncio.Event()
     telling = asyncio.create_task(tell(ready))
-    await handlers.run(controller, await native(contexts, context), context, ready_flag=ready)
+    await watches.run(controller, await native(contexts, context), context, ready_flag=ready)
     await telling
 
 

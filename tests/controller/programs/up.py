@@ -6,8 +6,9 @@ usage: up.py CATALOG PORT MANAGEMENT_PORT CATALOG_PORT [MANIFESTS [SECRETS]]
 import sys
 from pathlib import Path
 
-from kmcp_controller.cli import start
-from kmcp_controller.local import Options
+from kmcp_controller.cli.commands import start
+from kmcp_controller.local.suite import Options
+from tests.slowness import scaled
 
 if __name__ == "__main__":
     catalog, port, management_port, catalog_port, *folders = sys.argv[1:]
@@ -19,6 +20,6 @@ if __name__ == "__main__":
         secrets=Path(folders[1]) if len(folders) > 1 else None,
         serve=(sys.executable, str(here / "serve.py")),
         scripts=Path(catalog).parent / "scripts",
-        deadline=60,
+        deadline=scaled(60),
     )
     sys.exit(start(Path(catalog), Path(folders[0]) if folders else None, options))

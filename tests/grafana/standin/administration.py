@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.grafana.standin.exchange import Exchange, Handler, page
+from tests.grafana.standin.exchange import Exchange, Handler, counted_page, page
 from tests.grafana.standin.state import Organisation, Refusal, Row, User
 
 Answered = tuple[int, Any]
@@ -154,8 +154,7 @@ def search_teams(exchange: Exchange) -> Answered:
         for team in exchange.organisation.teams.values()
         if query in team["name"].lower() and name in ("", team["name"])
     ]
-    shown = page(rows, exchange, "perpage", 1000)
-    return 200, {"totalCount": len(rows), "teams": shown, "page": exchange.count("page", 1), "perPage": len(shown)}
+    return 200, counted_page("teams", rows, exchange)
 
 
 def create_team(exchange: Exchange) -> Answered:
@@ -295,8 +294,7 @@ def search_users(exchange: Exchange) -> Answered:
         for u in exchange.state.users.values()
         if query in f"{u.login} {u.email} {u.name}".lower()
     ]
-    shown = page(rows, exchange, "perpage", 1000)
-    return 200, {"totalCount": len(rows), "users": shown, "page": exchange.count("page", 1), "perPage": len(shown)}
+    return 200, counted_page("users", rows, exchange)
 
 
 def lookup_user(exchange: Exchange) -> Answered:

@@ -1,10 +1,12 @@
 """Alert rules, contact points, policies, mute timings; the states of rules, alerts and silences."""
 
 import copy
+import re
 from datetime import datetime
 from typing import Any
 
 from tests.grafana.standin.exchange import Exchange, Handler
+from tests.grafana.standin.limits import refuse_uid
 from tests.grafana.standin.state import NOW, Refusal, Row
 
 Answered = tuple[int, Any]
@@ -52,6 +54,7 @@ def _checked_rule(exchange: Exchange) -> Row:
 def create_rule(exchange: Exchange) -> Answered:
     body = _checked_rule(exchange)
     uid = body.get("uid") or exchange.state.uid("r")
+    refuse_uid(uid, "alert rule")
     if uid in exchange.organisation.rules:
         raise Refusal(409, "a rule with that uid exists")
     row = {**body, "uid": uid, "id": exchange.state.number(), "updated": NOW, "provenance": _provenance(exchange)}
@@ -211,11 +214,30 @@ def get_silences(exchange: Exchange) -> Answered:
     return 200, list(exchange.organisation.silences.values())
 
 
+def _refuse_regex(matcher: Row) -> None:
+    if matcher["isRegex"]:
+        try:
+            re.compile(matcher["value"])
+        except re.error as error:
+            raise Refusal(400, f"silence invalid: error parsing regexp: {error}") from None
+
+
+def _matches_nothing(matcher: Row) -> bool:
+    """Whether it matches a label that is absent."""
+    value = matcher["value"]
+    found = re.fullmatch(value, "") is not None if matcher["isRegex"] else value == ""
+    return found is bool(matcher["isEqual"])
+
+
 def create_silence(exchange: Exchange) -> Answered:
     body = exchange.body
     starts, ends = (datetime.fromisoformat(body[word]) for word in ("startsAt", "endsAt"))
     if not body["matchers"] or ends <= starts:
         raise Refusal(400, "silence invalid")
+    for matcher in body["matchers"]:
+        _refuse_regex(matcher)
+    if all(_matches_nothing(matcher) for matcher in body["matchers"]):
+        raise Refusal(400, "silence invalid: at least one matcher must not match the empty string")
     uid = exchange.state.uid("s")
     exchange.organisation.silences[uid] = {**body, "id": uid, "status": {"state": "active"}, "updatedAt": NOW}
     return 202, {"silenceID": uid}

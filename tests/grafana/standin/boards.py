@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 from tests.grafana.standin.exchange import Exchange, Handler, page
+from tests.grafana.standin.limits import refuse_circle, refuse_uid
 from tests.grafana.standin.state import NOW, Dashboard, Folder, Organisation, Refusal, Row
 
 Answered = tuple[int, Any]
@@ -46,6 +47,7 @@ def saved(found: Dashboard, spec: Row, message: str, by: str, restored: int = 0)
 
 def made(exchange: Exchange, uid: str, spec: Row, folder_uid: str, message: str) -> Dashboard:
     """A new dashboard in the state."""
+    refuse_uid(uid, "dashboard")
     if not spec.get("title"):
         raise Refusal(400, "Dashboard title cannot be empty", status="empty-name")
     if folder_uid:
@@ -269,6 +271,7 @@ def create_folder(exchange: Exchange) -> Answered:
 def add_folder(exchange: Exchange, uid: Any, title: Any, parent: Any, description: Any) -> Folder:
     if not title:
         raise Refusal(400, "folder title cannot be empty")
+    refuse_uid(uid or "", "folder")
     if uid in exchange.organisation.folders:
         raise Refusal(409, "a folder with the same UID already exists")
     if parent:
@@ -294,8 +297,7 @@ def move_folder(exchange: Exchange) -> Answered:
     found, parent = folder(exchange.organisation, exchange.param("folder_uid")), exchange.body.get("parentUid") or ""
     if parent:
         folder(exchange.organisation, parent)
-    if parent == found.uid:
-        raise Refusal(400, "Circular reference detected")
+    refuse_circle(exchange.organisation, found.uid, parent)
     found.parent, found.version = parent, found.version + 1
     return 200, shown_folder(found)
 

@@ -49,3 +49,9 @@ def page(rows: list[Row], exchange: Exchange, size: str, default: int) -> list[R
     """The page of a list that `page` and a parameter of size ask for."""
     count, number = exchange.count(size, default), exchange.count("page", 1)
     return rows[(number - 1) * count : number * count]
+
+
+def counted_page(name: str, rows: list[Row], exchange: Exchange) -> Row:
+    """A page that says how many there are; `perPage` is what was asked for, however few are left."""
+    shown, size = page(rows, exchange, "perpage", 1000), exchange.count("perpage", 1000)
+    return {"totalCount": len(rows), name: shown, "page": exchange.count("page", 1), "perPage": size}

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.grafana.standin import boards
 from tests.grafana.standin.exchange import Exchange, Handler
+from tests.grafana.standin.limits import refuse_circle
 from tests.grafana.standin.shapes import Route
 from tests.grafana.standin.state import NOW, Dashboard, Folder, Refusal, Row
 
@@ -179,6 +180,7 @@ def replace(exchange: Exchange) -> Answered:
         boards.replaced(exchange, found, spec, place, annotations.get(_MESSAGE) or "")
     elif kind == "Folder":
         inner = exchange.organisation.folders[name]
+        refuse_circle(exchange.organisation, name, place)
         inner.title, inner.description, inner.parent = spec["title"], spec.get("description", ""), place
         inner.version += 1
     else:

@@ -27,6 +27,19 @@ def list_sources(exchange: Exchange) -> Answered:
     return 200, [{key: value for key, value in _stored(row).items() if key != "secureJsonFields"} for row in rows]
 
 
+def get_settings(exchange: Exchange) -> Answered:
+    """Of each data source what a page needs to query it, by name; Grafana's own ones are among them."""
+    rows = [
+        {"uid": row["uid"], "name": row["name"], "type": row["type"], "isDefault": row["isDefault"], "url": "/proxy"}
+        for row in exchange.organisation.datasources.values()
+    ]
+    rows += [
+        {"uid": "grafana", "name": "-- Grafana --", "type": "datasource"},
+        {"uid": "-- Mixed --", "name": "-- Mixed --", "type": "datasource"},
+    ]
+    return 200, {"datasources": {row["name"]: row for row in rows}, "buildInfo": {"version": exchange.version}}
+
+
 def get_source(exchange: Exchange) -> Answered:
     return 200, _stored(_source(exchange))
 
@@ -166,7 +179,8 @@ def get_annotations(exchange: Exchange) -> Answered:
     rows = [
         row
         for row in exchange.organisation.annotations.values()
-        if (not end or start <= row["time"] <= end)
+        # Only when both bounds are there; then what overlaps with them counts.
+        if (not (start and end) or (row["time"] <= end and row["timeEnd"] >= start))
         and all(tag in row["tags"] for tag in tags)
         and exchange.first("dashboardUID") in ("", row.get("dashboardUID"))
         and exchange.first("panelId") in ("", str(row.get("panelId")))
@@ -247,6 +261,7 @@ def delete_playlist(exchange: Exchange) -> Answered:
 
 HANDLERS: dict[str, Handler] = {
     "GET /api/datasources": list_sources,
+    "GET /api/frontend/settings": get_settings,
     "POST /api/datasources": create_source,
     "GET /api/datasources/name/{name}": get_source_by_name,
     "GET /api/datasources/uid/{uid}": get_source,

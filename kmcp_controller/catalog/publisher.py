@@ -1,0 +1,164 @@
+"""Writes the live catalog and the pins to their ConfigMaps, and reads them back."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from kmcp_controller.discovery.pins import PINS
+from kmcp_controller.telemetry.metrics import Metrics
+from kmcp_runtime.errors import ToolFailure
+
+from .configmaps import LABEL, LARGEST, NAME, InconsistentError, publication, read, shard_names
+from .live_document import Live
+from .live_server import place
+
+Object = dict[str, Any]
+_LOG = logging.getLogger(__name__)
+_ATTEMPTS = 3  # at reading one document: it takes that many publications meanwhile to use them up
+
+
+class ConfigMaps(Protocol):
+    """What of `cluster.Cluster` is needed here."""
+
+    async def read(self, kind: str, namespace: str, name: str) -> Object | None: ...
+    async def all(self, kind: str, namespace: str | None, selector: str = "") -> list[Object]: ...
+    async def apply(self, manifest: Mapping[str, Any], *, force: bool) -> Object: ...
+    async def delete(self, found: Mapping[str, Any]) -> None: ...
+    async def owners(self, namespace: str, deployment: str) -> list[Object]: ...
+
+
+class Publisher:
+    """One process publishes (`run`), the others show what it published (`follow`).
+
+    What is published goes away with `deployment`, the controller's own.
+    """
+
+    def __init__(
+        self,
+        live: Live,
+        cluster: ConfigMaps,
+        namespace: str,
+        metrics: Metrics,
+        *,
+        deployment: str = "",
+        debounce: float = 2.0,
+        interval: float = 10.0,
+        largest: int = LARGEST,
+    ) -> None:
+        self._live, self._cluster, self._namespace, self._metrics = live, cluster, namespace, metrics
+        self._deployment = deployment
+        self._debounce, self._interval, self._largest = debounce, interval, largest
+        self._published: object = None  # state of what was read or written last
+
+    async def restore(self) -> None:
+        """Once at the start, before any server is updated."""
+        try:
+            document = await self.load()
+        except InconsistentError as error:
+            _LOG.warning("the published catalog is not restored: %s", error)
+            return
+        if document:
+            self._live.restore(document)
+            self._published = _state(document)
+
+    async def run(self) -> None:
+        """Publish what changed, until cancelled; a write that fails is repeated."""
+        while True:
+            await self._live.changed.wait()
+            await asyncio.sleep(self._debounce)
+            self._live.changed.clear()
+            try:
+                await self.publish()
+            except ToolFailure as failure:
+                self._metrics.catalog_publishes.labels("configmap", "failed").inc()
+                _LOG.warning("the catalog was not published: %s", failure)
+                self._live.changed.set()
+            await asyncio.sleep(self._interval - self._debounce)
+
+    async def publish(self) -> bool:
+        """Write the document if it lists other tools or another readiness than the published one; whether it did."""
+        document = self._live.document()
+        if _state(document) == self._published:
+            return False
+        index = await self._cluster.read("ConfigMap", self._namespace, NAME)
+        # Packing takes a second where there are hundreds of servers.
+        found = await asyncio.to_thread(publication, document, self._namespace, index, self._largest)
+        owners = await self._cluster.owners(self._namespace, self._deployment)
+        for each in (*found.shards, found.index):
+            each["metadata"]["ownerReferences"] = owners
+            await self._cluster.apply(each, force=True)
+        self._published = _state(document)
+        self._metrics.catalog_publishes.labels("configmap", "ok").inc()
+        self._metrics.catalog_size.labels("configmap").set(found.size)
+        named = {each["metadata"]["name"] for each in found.shards}
+        for each in await self._cluster.all("ConfigMap", self._namespace, f"{LABEL}=shard"):
+            if each["metadata"]["name"] not in named:
+                await self._cluster.delete(each)
+        return True
+
+    async def follow(self) -> None:
+        """Show what another process publishes, until cancelled."""
+        while True:
+            with contextlib.suppress(ToolFailure, InconsistentError):  # what was shown before stays until the next look
+                document = await self.load()
+                if document and _state(document) != self._published:
+                    self._live.follow(document)
+                    self._published = _state(document)
+            await asyncio.sleep(self._interval)
+
+    async def load(self) -> dict[str, Any] | None:
+        """The published document, whole and of one moment; None where there is none."""
+        for attempt in range(_ATTEMPTS):
+            index = await self._cluster.read("ConfigMap", self._namespace, NAME)
+            if index is None:
+                return None
+            names = shard_names(index)
+            shards = await asyncio.gather(*(self._cluster.read("ConfigMap", self._namespace, each) for each in names))
+            try:
+                return await asyncio.to_thread(read, index, [shard for shard in shards if shard])
+            except InconsistentError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        return None
+
+
+def _state(document: Mapping[str, Any]) -> object:
+    """What makes it worth publishing: its hash, in which readiness is not, and who is ready."""
+    return document["hash"], [(*place(server), server["ready"], server["reason"]) for server in document["servers"]]
+
+
+class Pins:
+    """The ConfigMap of first sights: `data` by UID of the MCPServer. It goes away with `deployment`."""
+
+    def __init__(self, cluster: ConfigMaps, namespace: str, deployment: str = "") -> None:
+        self._cluster, self._namespace, self._deployment = cluster, namespace, deployment
+        self.data: dict[str, str] = {}
+        self._turn = asyncio.Lock()  # each write holds all of them
+
+    async def load(self) -> None:
+        found = await self._cluster.read("ConfigMap", self._namespace, PINS)
+        self.data = dict((found or {}).get("data") or {})
+
+    async def keep(self, uid: str, seen: str) -> None:
+        """Written before it counts: a restart must not see a first sight twice."""
+        async with self._turn:
+            await self._write({**self.data, uid: seen})
+
+    async def forget(self, uid: str) -> None:
+        async with self._turn:
+            if uid in self.data:
+                await self._write({key: value for key, value in self.data.items() if key != uid})
+
+    async def _write(self, data: dict[str, str]) -> None:
+        owners = await self._cluster.owners(self._namespace, self._deployment)
+        metadata = {
+            "name": PINS,
+            "namespace": self._namespace,
+            "labels": {"app.kubernetes.io/managed-by": "kmcp"},
+            "ownerReferences": owners,
+        }
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+        await self._cluster.apply(body, force=True)
+        self.data = data

@@ -1,0 +1,234 @@
+"""The live catalog over HTTP, read-only: documents, exports, the MCP Registry API, and the page."""
+
+import gzip
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from kmcp_runtime.catalog import (
+    FORMATS,
+    LISTINGS,
+    Connection,
+    ServerEntry,
+    docker_entry,
+    export,
+    listing,
+    server_json,
+)
+
+from .audience import Audience, TurnedAwayError
+from .live_document import Live, now
+from .live_server import document as view
+from .page import HEADERS, Search, page
+from .registry import Query, QueryError, Registry, live_listed
+
+_ONE = {"docker": docker_entry, "server-json": server_json}  # what a single server is in these formats
+_VIEWS = 32  # of one state of the catalog: by the namespaces that callers may see
+_PUBLISHING = ("POST", "PUT", "PATCH", "DELETE")
+
+
+@dataclass(frozen=True)
+class _Body:
+    document: Mapping[str, Any]
+    text: bytes
+    packed: bytes
+    registry: Registry
+
+
+class Site:
+    """What the routes share."""
+
+    def __init__(
+        self,
+        live: Live,
+        entries: Mapping[str, ServerEntry],
+        registry_namespace: str,
+        commands: Callable[[], tuple[Connection, ...]] | None,
+        sized: Callable[[int], None] | None,
+        audience: Audience | None,
+    ) -> None:
+        self._live, self._entries, self._registry_namespace = live, entries, registry_namespace
+        self._commands, self._sized, self._audience = commands, sized, audience
+        self._document: Mapping[str, Any] = {}
+        self._made: dict[frozenset[str] | None, _Body] = {}
+
+    def routes(self) -> list[Route]:
+        servers = "/v0.1/servers"
+        return [
+            Route("/", self._page),
+            Route("/healthz", _healthz),
+            Route("/catalog.json", self._catalog),
+            Route("/catalog/{namespace}/{name}.json", self._one),
+            Route("/export/{format}", self._export),
+            Route(servers, self._servers, methods=["GET"]),
+            Route(servers + "/{name:path}/versions", self._versions, methods=["GET"]),
+            Route(servers + "/{name:path}/versions/{version}", self._version, methods=["GET"]),
+            Route("/v0.1/publish", _read_only, methods=[*_PUBLISHING]),
+            Route(servers + "{rest:path}", _read_only, methods=[*_PUBLISHING]),
+        ]
+
+    async def _body(self, request: Request) -> _Body:
+        """What the caller may see; made once for each state of the catalog, as hundreds of servers take a second."""
+        seen = await self._seen(request)
+        if self._document is not (document := self._live.document()):
+            self._document, self._made = document, {}
+        if seen not in self._made:
+            if len(self._made) >= _VIEWS:
+                self._made.clear()
+            self._made[seen] = self._view(document, seen)
+        return self._made[seen]
+
+    async def _seen(self, request: Request) -> frozenset[str] | None:
+        """Namespaces; None: all."""
+        if self._audience is None:
+            return None
+        listed = (*self._live.document()["servers"], *self._live.removed())
+        return await self._audience.namespaces(request.headers, (each["namespace"] for each in listed))
+
+    def _view(self, document: Mapping[str, Any], seen: frozenset[str] | None) -> _Body:
+        removed = [each for each in self._live.removed() if seen is None or each["namespace"] in seen]
+        if seen is not None:
+            document = view(each for each in document["servers"] if each["namespace"] in seen)
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        registry = Registry(document, removed, self._entries, self._registry_namespace)
+        if self._sized and seen is None:
+            self._sized(len(text))
+        return _Body(document, text, gzip.compress(text, 5, mtime=0), registry)
+
+    async def _catalog(self, request: Request) -> Response:
+        body = await self._body(request)
+        return _tagged(request, body.text, body.document["hash"], body.packed)
+
+    async def _one(self, request: Request) -> Response:
+        given = request.path_params
+        seen, found = await self._seen(request), self._live.get(given["namespace"], given["name"])
+        if found is None or (seen is not None and found["namespace"] not in seen):
+            return PlainTextResponse("no such server\n", 404)
+        return _tagged(request, json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode(), found["hash"])
+
+    async def _export(self, request: Request) -> Response:
+        form, transport = request.path_params["format"], request.query_params.get("transport", "http")
+        if form not in FORMATS | LISTINGS or transport not in ("http", "stdio"):
+            known = ", ".join(FORMATS | LISTINGS)
+            return PlainTextResponse(f"formats: {known}; transport: http, stdio\n", 404)
+        wanted = request.query_params.get("server")  # <namespace>/<name>
+        document = (await self._body(request)).document
+        servers = [each for each in document["servers"] if wanted in (None, _path(each))]
+        if wanted and not servers:
+            return PlainTextResponse("no such server; server: <namespace>/<name>\n", 404)
+        if form in FORMATS:
+            return JSONResponse(export(form, self._connections(servers, transport)), headers=HEADERS)
+        found = [live_listed(each, self._entries, self._registry_namespace) for each in servers]
+        body = _ONE[form](found[0]) if wanted and form in _ONE else listing(form, found, now())
+        return JSONResponse(body, headers=HEADERS)
+
+    async def _page(self, request: Request) -> Response:
+        given = request.query_params
+        search = Search(given.get("q", ""), given.get("server", ""), given.get("effect", ""))
+        servers = (await self._body(request)).document["servers"]
+        found = [server for server in servers if search.finds(server)]
+        transports = ("http", "stdio") if self._commands else ("http",)
+        clients = {
+            f"{form}, {transport}": export(form, self._connections(found, transport))
+            for transport in transports
+            for form in FORMATS
+        }
+        return HTMLResponse(page(servers, search, clients), headers=HEADERS)
+
+    def _connections(self, servers: Sequence[Mapping[str, Any]], transport: str) -> tuple[Connection, ...]:
+        if transport == "stdio":
+            names = {server["name"] for server in servers}
+            return tuple(each for each in (self._commands() if self._commands else ()) if each.name in names)
+        shared = Counter(server["name"] for server in servers)
+        names_of = {_path(each): each["name"] if shared[each["name"]] == 1 else _path(each) for each in servers}
+        return tuple(
+            Connection(names_of[_path(each)].replace("/", "-"), each["url"]) for each in servers if each["url"]
+        )
+
+    async def _servers(self, request: Request) -> Response:
+        try:
+            query = Query.of(request.query_params)
+            return JSONResponse((await self._body(request)).registry.servers(query))
+        except QueryError as error:
+            return _problem(400, str(error))
+
+    async def _versions(self, request: Request) -> Response:
+        return _found((await self._body(request)).registry.versions(request.path_params["name"]))
+
+    async def _version(self, request: Request) -> Response:
+        given = request.path_params
+        return _found((await self._body(request)).registry.version(given["name"], given["version"]))
+
+
+def app(
+    live: Live,
+    entries: Mapping[str, ServerEntry],
+    *,
+    hosts: Iterable[str] | None = None,
+    registry_namespace: str = "local.cluster",
+    commands: Callable[[], tuple[Connection, ...]] | None = None,
+    sized: Callable[[int], None] | None = None,
+    audience: Audience | None = None,
+) -> Starlette:
+    """`hosts`: the only names it answers to, any where None. `commands`: the servers a client could start itself.
+
+    `sized` is told the bytes of each new catalog.json. `audience` decides who sees what; None: everybody everything.
+    """
+    site = Site(live, entries, registry_namespace, commands, sized, audience)
+    checks = [] if hosts is None else [Middleware(TrustedHostMiddleware, allowed_hosts=[*hosts], www_redirect=False)]
+    packing = Middleware(GZipMiddleware, minimum_size=1024)
+    handlers = {TurnedAwayError: _turned_away}
+    return Starlette(routes=site.routes(), middleware=[*checks, packing], exception_handlers=handlers)
+
+
+def _tagged(request: Request, text: bytes, tag: str, packed: bytes | None = None) -> Response:
+    """The ETag is the hash, and a digest of all of the body, so that nobody is told old news of readiness.
+
+    Who asks with the bare hash wants to know of tools only.
+    """
+    etag = f'"{tag}-{hashlib.sha256(text).hexdigest()[:12]}"'
+    headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding, Authorization", **HEADERS}
+    known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    if {etag, f'"{tag}"'} & set(known):
+        return Response(status_code=304, headers=headers)
+    if packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(packed, media_type="application/json", headers={**headers, "Content-Encoding": "gzip"})
+    return Response(text, media_type="application/json", headers=headers)
+
+
+async def _healthz(request: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+async def _turned_away(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TurnedAwayError)
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    return PlainTextResponse(f"{error}\n", error.status, headers)
+
+
+async def _read_only(request: Request) -> Response:
+    return _problem(501, "this registry is read-only: it lists the MCPServers of a cluster; create one of those")
+
+
+def _found(body: dict[str, Any] | None) -> Response:
+    return _problem(404, "no such server or version") if body is None else JSONResponse(body)
+
+
+def _problem(status: int, detail: str) -> Response:
+    titles = {400: "Bad Request", 404: "Not Found", 501: "Not Implemented"}
+    return JSONResponse({"title": titles[status], "status": status, "detail": detail}, status)
+
+
+def _path(server: Mapping[str, Any]) -> str:
+    return f"{server['namespace']}/{server['name']}"

@@ -1,0 +1,205 @@
+"""The controller's subcommands of `kmcp-suite`: `up`, `plan`, `preflight` and `controller`."""
+
+import argparse
+import asyncio
+import gc
+import ipaddress
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, cast
+
+from kmcp_controller.local.suite import Options, PortInUseError
+from kmcp_controller.local.up import up as run
+from kmcp_controller.preview.planner import Planner, opened
+from kmcp_controller.preview.preflight import findings
+from kmcp_controller.reconcile.reconciler import Options as Reconciling
+from kmcp_controller.render import Surroundings, render
+from kmcp_controller.spec import MCPServer, Platform, RefusedError, parse
+from kmcp_controller.spec.catalog_entry import entry_of
+from kmcp_controller.spec.model import KIND
+from kmcp_runtime import settings, yaml_text
+from kmcp_runtime.catalog import Document, InvalidDocumentError, documents, load
+from kmcp_runtime.errors import ToolFailure
+
+_ASSUMED = "assumed: references exist, no autoscaler, no Pod Security label on the namespace, RemoteMCPServer is served"
+
+
+def up(argv: Sequence[str]) -> int:
+    """Run the suite on this machine until Ctrl-C."""
+    parser = argparse.ArgumentParser("kmcp-suite up", description=up.__doc__)
+    parser.add_argument("--catalog", type=Path, default=Path("catalog.yaml"), help="the catalog (default: %(default)s)")
+    parser.add_argument("--manifests", type=Path, help="folder of further MCPServer manifests")
+    parser.add_argument("--secrets", type=Path, help="folder of <Secret>/<key> files for what manifests refer to")
+    parser.add_argument("--host", type=_loopback, default="127.0.0.1", help="loopback address (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=8080, help="MCP, all servers (default: %(default)s)")
+    parser.add_argument("--management-port", type=_port, default=8081, help="health, metrics (default: %(default)s)")
+    parser.add_argument("--catalog-port", type=_port, default=8082, help="catalog (default: %(default)s)")
+    _suite_image(parser)
+    given = parser.parse_args(argv)
+    options = Options(
+        host=given.host,
+        port=given.port,
+        management_port=given.management_port,
+        catalog_port=given.catalog_port,
+        secrets=given.secrets,
+        suite_images=("kmcp", *given.suite_image),
+        installed=frozenset(found.name for found in entry_points(group="kmcp.servers")),
+    )
+    return start(given.catalog, given.manifests, options)
+
+
+def start(catalog: Path, folder: Path | None, options: Options) -> int:
+    try:
+        found = load(catalog.read_text(), str(catalog))
+        manifests = [each.data for _, each in _manifests(_files(folder) if folder else ())]
+        return asyncio.run(run(found, manifests, options))
+    except (OSError, InvalidDocumentError, PortInUseError) as error:
+        print(f"kmcp-suite up: {error}", file=sys.stderr)
+        return 1
+
+
+def plan(argv: Sequence[str]) -> int:
+    """Print the objects that a manifest becomes, without a cluster; or also what they would change in one."""
+    parser = argparse.ArgumentParser("kmcp-suite plan", description=plan.__doc__)
+    parser.add_argument("-f", "--filename", type=Path, required=True, help="file of MCPServer manifests")
+    parser.add_argument("--diff", action="store_true", help="compare with a cluster, by dry runs: nothing is stored")
+    _cluster(parser)
+    given = parser.parse_args(argv)
+    try:
+        options = _options(given)
+        servers = _parsed(given.filename, options.platform)
+        objects = [each for server in servers for each in _rendered(server, options)]
+        print(_ASSUMED, file=sys.stderr)
+        sys.stdout.write(yaml_text.write_all(objects, width=120, explicit_start=True))
+        return asyncio.run(_differences(servers, options, given)) if given.diff else 0
+    except (OSError, InvalidDocumentError, ToolFailure) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+async def _differences(servers: Sequence[MCPServer], options: Reconciling, given: argparse.Namespace) -> int:
+    """As comments, so that what is printed stays YAML; 1 when something would be refused."""
+    refused = False
+    async with opened(given.kubeconfig, given.context) as cluster:
+        planner = Planner(cluster, options)
+        for server in servers:
+            async for line in planner.changes(await planner.server(server)):
+                print(f"# {line}")
+                refused = refused or line.startswith("!")
+    return int(refused)
+
+
+def preflight(argv: Sequence[str]) -> int:
+    """List what taking over the MCPServers of a cluster would meet and change; it only reads."""
+    parser = argparse.ArgumentParser("kmcp-suite preflight", description=preflight.__doc__)
+    parser.add_argument("--namespace", action="append", default=[], help="may be repeated (default: all)")
+    _cluster(parser)
+    given = parser.parse_args(argv)
+    try:
+        return asyncio.run(_preflight(given, _options(given)))
+    except (OSError, InvalidDocumentError, ToolFailure) as error:
+        print(f"kmcp-suite preflight: {error}", file=sys.stderr)
+        return 1
+
+
+async def _preflight(given: argparse.Namespace, options: Reconciling) -> int:
+    count = 0
+    async with opened(given.kubeconfig, given.context) as cluster:
+        async for line in findings(cluster, options, given.namespace or [None]):
+            print(line)
+            count += 1
+    print(f"{count} findings; tools of images that are not the suite's are not known before", file=sys.stderr)
+    return 0
+
+
+def controller(argv: Sequence[str]) -> int:
+    """Keep the objects of every MCPServer of a cluster, until a signal."""
+    # kopf and aiohttp are an extra, which the other subcommands do without.
+    import uvloop
+
+    from kmcp_controller.program.run import run as run_controller
+    from kmcp_controller.program.settings import ControllerSettings
+    from kmcp_controller.telemetry import logs
+
+    try:
+        about = controller.__doc__ or ""
+        found = settings.parse([ControllerSettings], argv, os.environ, "kmcp-suite controller", about)
+        given = cast("ControllerSettings", found[ControllerSettings])
+        logs.configure(given.log_level)
+        # What was imported never goes; thousands of stored objects are no garbage, and looking for some took an eighth.
+        gc.freeze()
+        gc.set_threshold(10_000, 20, 20)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run_controller(given))
+    except (OSError, settings.SettingsError, InvalidDocumentError, ToolFailure) as error:
+        print(f"kmcp-suite controller: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parsed(file: Path, platform: Platform) -> list[Any]:
+    """Every manifest of a file; or the faults of the first that has any, with their lines."""
+    servers = []
+    for where, found in _manifests([file]):
+        try:
+            servers.append(parse(found.data, platform))
+        except RefusedError as error:
+            raise RefusedError(error.faults, found.lines, where) from None
+    return servers
+
+
+def _manifests(files: Sequence[Path] | Iterator[Path]) -> Iterator[tuple[str, Document]]:
+    for file in files:
+        for found in documents(file.read_text(), str(file)):
+            if isinstance(found.data, dict) and found.data.get("kind") == KIND:
+                yield str(file), found
+            else:
+                print(f"{file}: a document that is no {KIND} is ignored", file=sys.stderr)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is no folder of manifests")
+    return iter(sorted(file for file in folder.iterdir() if file.suffix in (".yaml", ".yml")))
+
+
+def _cluster(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kubeconfig", default=os.environ.get("KUBECONFIG", ""), help="default: KUBECONFIG")
+    parser.add_argument("--context", help="of the kubeconfig (default: its current one)")
+    text = "the catalog, for what the suite's images need (default: catalog.yaml where that exists)"
+    parser.add_argument("--catalog", type=Path, help=text)
+    _suite_image(parser)
+
+
+def _options(given: argparse.Namespace) -> Reconciling:
+    """A controller's, as far as the command line knows them; what a platform may forbid is allowed."""
+    platform = Platform(suite_images=("kmcp", *given.suite_image), server_roles=("bind", "derive"), allow_block=True)
+    file = given.catalog or Path("catalog.yaml")
+    if given.catalog is None and not file.is_file():
+        return Reconciling(platform=platform)
+    return Reconciling(platform=platform, entries=load(file.read_text(), str(file)).servers)
+
+
+def _rendered(server: MCPServer, options: Reconciling) -> list[dict[str, Any]]:
+    entry = entry_of(server, options.entries, options.platform)
+    return render(server, options.platform, Surroundings(entry=entry))
+
+
+def _suite_image(parser: argparse.ArgumentParser) -> None:
+    text = "prefix of repositories that hold the suite's images, beside kmcp; may be repeated"
+    parser.add_argument("--suite-image", action="append", default=[], metavar="PREFIX", help=text)
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give 1 to 65535")
+    return int(text)
+
+
+def _loopback(text: str) -> str:
+    if text != "localhost" and not ipaddress.ip_address(text).is_loopback:
+        raise argparse.ArgumentTypeError(f"{text} is no loopback address; the suite runs here without authentication")
+    return text

@@ -1,0 +1,58 @@
+"""Whose a bearer token is and what its owner may do, by the API server's word, which is remembered for a minute."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from .client import Cluster
+
+Object = Mapping[str, Any]
+T = TypeVar("T")
+_SECONDS = 60.0
+_TOKENS = "/apis/authentication.k8s.io/v1/tokenreviews"
+_ACCESS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+
+
+class Access:
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._known: dict[str, tuple[float, Any]] = {}
+
+    async def user(self, token: str) -> Object | None:
+        """Name, groups and the like of the token's owner; None: it is nobody's."""
+
+        async def ask() -> Object | None:
+            status = await self._review(_TOKENS, {"token": token})
+            return status["user"] if status.get("authenticated") else None
+
+        return await self._remembered(["user", token], ask) if token else None
+
+    async def may(self, user: Object, **attributes: Object) -> bool:
+        """`attributes`: `resourceAttributes` or `nonResourceAttributes` of a SubjectAccessReview."""
+        who = {key: user[key] for key in ("uid", "groups", "extra") if user.get(key)} | {"user": user["username"]}
+
+        async def ask() -> bool:
+            return bool((await self._review(_ACCESS, {**who, **attributes})).get("allowed"))
+
+        return await self._remembered(["may", who, attributes], ask)
+
+    async def _review(self, path: str, spec: Object) -> Object:
+        found = await self._cluster.review(path, spec)
+        return found.get("status") or {}
+
+    async def _remembered(self, question: list[Any], ask: Callable[[], Awaitable[T]]) -> T:
+        key = hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()  # no token stays in memory
+        now = asyncio.get_running_loop().time()
+        self._known = {each: known for each, known in self._known.items() if known[0] > now}
+        if key not in self._known:
+            self._known[key] = (now + _SECONDS, await ask())
+        answer: T = self._known[key][1]
+        return answer
+
+
+def bearer(headers: Mapping[str, str]) -> str:
+    """The token of an Authorization header; empty without one."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

@@ -1,0 +1,213 @@
+"""Ask a ready server for its tools, over MCP by HTTP. Nothing of it is ever called.
+
+First in revision 2026-07-28, then by the older handshake. Bounds: 100 pages and 1,000 items of a kind, 16 MiB in all.
+What a server says is untrusted: control characters are stripped, lone surrogates replaced, lengths bounded.
+"""
+
+import asyncio
+import contextlib
+import json
+import re
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import httpx2
+
+from kmcp_controller.status.conditions import Listing
+
+MODERN, OLDER = "2026-07-28", "2025-11-25"
+_CLIENT = {"name": "kmcp-controller", "version": "1"}
+_META = "io.modelcontextprotocol/"
+_PAGES, _ITEMS, _BYTES, _TEXT = 100, 1000, 16 * 2**20, 16 * 2**10
+_KINDS = ("tools", "prompts", "resources")
+_END = re.compile(rb"\r?\n\r?\n")
+_LARGEST_NUMBER = 2.0**1023  # about what a JSON number can be
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class DiscoveryError(Exception):
+    """`reason` is that of the condition ToolsDiscovered."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class _RefusedError(Exception):
+    """A JSON-RPC error, or an answer to one revision that the other may not give."""
+
+
+async def discover(
+    url: str,
+    headers: Mapping[str, str],
+    timeout: float,
+    verify: ssl.SSLContext | bool = True,
+    at_least: float = 10.0,
+    host: str = "",
+) -> Listing:
+    """Everything the server at `url` lists; DiscoveryError after `timeout` seconds, or `at_least` if that is more.
+
+    `host`: its name and port, where `url` has an address instead.
+    """
+    deadline = max(timeout, at_least)
+    try:
+        async with asyncio.timeout(deadline), _Connection(url, headers, verify, host) as connection:
+            return await connection.listing()
+    except TimeoutError as error:
+        raise DiscoveryError("Unreachable", f"no whole answer within {deadline:.0f} s") from error
+    except httpx2.TransportError as error:
+        raise DiscoveryError("Unreachable", f"{type(error).__name__}: {error}"[:256]) from error
+
+
+class _Connection:
+    def __init__(self, url: str, headers: Mapping[str, str], verify: ssl.SSLContext | bool, host: str) -> None:
+        self._url, self._version, self._session, self._id, self._read = url, MODERN, "", 0, 0
+        named = {"Host": host} if host else {}
+        self._headers = {**headers, "Accept": "application/json, text/event-stream", **named}
+        self._certified = {"sni_hostname": host.rpartition(":")[0]} if host else {}
+        self._http = httpx2.AsyncClient(verify=verify, trust_env=False, follow_redirects=False, timeout=10)
+
+    async def __aenter__(self) -> "_Connection":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            if self._session:
+                with contextlib.suppress(httpx2.TransportError):  # a server may not care for the end of a session
+                    await self._http.delete(self._url, headers=self._head(""), extensions=self._certified)
+        finally:
+            await self._http.aclose()
+
+    async def listing(self) -> Listing:
+        hello = await self._hello()
+        capabilities = hello.get("capabilities") or {}
+        try:
+            found = {kind: await self._list(kind) if kind in capabilities else [] for kind in _KINDS}
+        except _RefusedError as error:
+            raise DiscoveryError("ListFailed", str(error)) from error
+        info = hello.get("serverInfo") or (hello.get("_meta") or {}).get(_META + "serverInfo") or {}
+        info = {key: clean(str(info[key]), 128) for key in ("name", "version") if key in info}
+        return Listing(self._version, info, **found)
+
+    async def _hello(self) -> dict[str, Any]:
+        try:
+            hello = await self._ask("server/discover", {})
+            if MODERN in hello.get("supportedVersions", ()):
+                return hello
+        except _RefusedError:  # most servers of today know the handshake only
+            pass
+        self._version = ""
+        asked = {"protocolVersion": OLDER, "capabilities": {}, "clientInfo": _CLIENT}
+        try:
+            hello = await self._ask("initialize", asked)
+        except _RefusedError as error:
+            raise DiscoveryError("NotMCP", str(error)) from error
+        self._version = clean(str(hello.get("protocolVersion", OLDER)), 32)
+        body = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+        head = self._head("notifications/initialized")
+        await self._http.post(self._url, json=body, headers=head, extensions=self._certified)
+        return hello
+
+    async def _list(self, kind: str) -> list[dict[str, Any]]:
+        items: list[Any] = []
+        seen: set[str] = set()
+        cursor: str | None = None
+        for _ in range(_PAGES):
+            page = await self._ask(f"{kind}/list", {"cursor": cursor} if cursor else {})
+            listed = page.get(kind)
+            if not isinstance(listed, list):
+                raise _RefusedError(f"{kind}/list without a list of {kind}")
+            items += [scrub(item) if isinstance(item, dict) else {} for item in listed]
+            cursor = page.get("nextCursor")
+            if len(items) > _ITEMS:
+                raise DiscoveryError("TooLarge", f"more than {_ITEMS} {kind}")
+            if not cursor:
+                return items
+            if cursor in seen:
+                raise _RefusedError(f"{kind}/list repeats its cursor")
+            seen.add(cursor)
+        raise DiscoveryError("TooLarge", f"more than {_PAGES} pages of {kind}")
+
+    def _head(self, method: str) -> dict[str, str]:
+        head = dict(self._headers)
+        if self._version:
+            head["MCP-Protocol-Version"] = self._version
+        if self._version == MODERN:
+            head["Mcp-Method"] = method
+        if self._session:
+            head["Mcp-Session-Id"] = self._session
+        return head
+
+    async def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        self._id += 1
+        if self._version == MODERN:
+            envelope = {"protocolVersion": MODERN, "clientCapabilities": {}, "clientInfo": _CLIENT}
+            params = params | {"_meta": {_META + key: value for key, value in envelope.items()}}
+        body = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": params}
+        head = self._head(method)
+        async with self._http.stream(
+            "POST", self._url, json=body, headers=head, extensions=self._certified
+        ) as response:
+            if response.status_code in (401, 403):
+                raise DiscoveryError("AuthRequired", f"HTTP {response.status_code}; set extensions.headersFrom")
+            self._session = response.headers.get("mcp-session-id", self._session)
+            async for message in self._messages(response):
+                if message.get("id") == self._id or "error" in message:
+                    return _result(message)
+        raise _RefusedError(f"HTTP {response.status_code} without an answer in JSON-RPC")
+
+    async def _messages(self, response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
+        """The JSON objects of a body, be it one document or a stream of events."""
+        stream = response.headers.get("content-type", "").startswith("text/event-stream")
+        buffer, seen = bytearray(), 0
+        async for chunk in response.aiter_bytes():
+            self._read += len(chunk)
+            if self._read > _BYTES:
+                raise DiscoveryError("TooLarge", f"more than {_BYTES >> 20} MiB")
+            buffer += chunk
+            while stream and (end := _END.search(buffer, seen)):
+                event, seen = bytes(buffer[: end.start()]), 0
+                del buffer[: end.end()]
+                data = [line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")]
+                yield _object(b"\n".join(data))
+            seen = max(0, len(buffer) - 3)  # an end may have begun; what comes before is never looked at again
+        if not stream:
+            yield _object(bytes(buffer))
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return message if isinstance(message, dict) else {}
+
+
+def _result(message: dict[str, Any]) -> dict[str, Any]:
+    error = message.get("error")
+    if error is not None:
+        text = error.get("message", "") if isinstance(error, dict) else error
+        raise _RefusedError(f"the server answered: {clean(str(text), 256)}")
+    result = message.get("result")
+    if not isinstance(result, dict):
+        raise _RefusedError("the server answered without a result")
+    return result
+
+
+def clean(text: str, limit: int = _TEXT) -> str:
+    """Text without control characters, at most `limit` long."""
+    return _CONTROL.sub("\ufffd", text)[:limit]
+
+
+def scrub(value: Any, depth: int = 0) -> Any:
+    """The value with every text cleaned, cut where it nests deeper than 64."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, int | float) and not -_LARGEST_NUMBER < value < _LARGEST_NUMBER:
+        return None  # NaN, infinity, or too large for the number of JSON that hashes are made of
+    if depth > 64:
+        return None
+    if isinstance(value, dict):
+        return {clean(key): scrub(item, depth + 1) for key, item in value.items()}
+    return [scrub(item, depth + 1) for item in value] if isinstance(value, list) else value

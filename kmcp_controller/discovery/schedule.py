@@ -1,0 +1,197 @@
+"""Asks ready servers for their tools and remembers the answer, for the status and the live catalog.
+
+A server is asked when it turns ready, when its pods change, and every five minutes; eight at a time. Nothing is ever
+called.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from kmcp_controller import status
+from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.live_server import LiveServer, live_tools
+from kmcp_controller.catalog.publisher import Pins
+from kmcp_controller.cluster.client import Cluster
+from kmcp_controller.cluster.events import Notice
+from kmcp_controller.cluster.store import Key
+from kmcp_controller.reconcile.reconciler import Findings, Seen
+from kmcp_controller.spec import MCPServer, Platform
+from kmcp_controller.spec.model import OURS
+from kmcp_runtime.catalog import Catalog, Drift
+
+from .collisions import Collisions
+from .credentials import call
+from .gates import Gatekeeper
+from .mcp_client import DiscoveryError
+from .pins import Pin, first_sight, pin_mode, reference, tools_hash, wants_first_sight
+
+DISABLED = OURS + "discovery"
+FAILURES_THAT_COUNT = 3
+_HELD_SECONDS = 5.0  # between looks at pods that wait for their gate
+
+
+@dataclass
+class _Known:
+    """What was heard of one server."""
+
+    discovery: status.Discovery = field(default_factory=lambda: status.Discovery("Pending", "not asked yet"))
+    listing: status.Listing | None = None
+    drift: Drift | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    template: str = ""
+    asked_at: float | None = None
+    due: float = 0.0
+    failures: int = 0
+    task: asyncio.Task[None] | None = None
+    shared: list[str] = field(default_factory=list)
+
+
+class Asker:
+    """`observed` is the reconciler's listener; `again` is told which server has news."""
+
+    def __init__(
+        self,
+        live: Live,
+        cluster: Cluster,
+        catalog: Catalog | None,
+        platform: Platform,
+        pins: Pins,
+        again: Callable[[Key], None],
+        *,
+        interval: float = 300.0,
+        at_once: int = 8,
+        pin: Pin = "warn",
+        enabled: bool = True,
+    ) -> None:
+        self._live, self._cluster, self._pins, self._again = live, cluster, pins, again
+        self._catalog = catalog or Catalog(name="none", version="0", servers={})
+        self._platform, self._interval, self._pin, self._enabled = platform, interval, pin, enabled
+        self._slots = asyncio.Semaphore(at_once)
+        self._gates = Gatekeeper(cluster, self._ask, self._compared, again, interval)
+        self._collisions = Collisions()
+        self._known: dict[Key, _Known] = {}
+
+    def observed(self, key: Key, seen: Seen | None) -> Findings | None:
+        """What is known of a server's tools now; starts asking when it is time to."""
+        if seen is None:
+            self._forget(key)
+            return None
+        known = self._known.setdefault(key, _Known())
+        if not self._enabled or seen.server.annotations.get(DISABLED) == "disabled":
+            found = replace(known.discovery, reason="Disabled")
+        elif seen.ready.status != "True":
+            found = replace(known.discovery, reason="NotReady")
+        else:
+            self._perhaps_ask(key, known, seen)
+            found = known.discovery
+        held = self._gates.look(key, seen.server) if seen.server.blocks else None
+        drift = held.drift if held else known.drift
+        shared = self._collisions.of(key)
+        self._list(known, seen, found, drift, shared)
+        notices = [Notice("Warning", "ToolNameCollision", text) for text in shared if text not in known.shared]
+        known.shared = shared
+        waiting = seen.server.blocks and seen.ready.status != "True"
+        return Findings(
+            found, drift, held.hash if held else "", known.fields, notices, _HELD_SECONDS if waiting else self._interval
+        )
+
+    def reported(self, key: Key, conditions: list[dict[str, Any]]) -> None:
+        """The catalog tells what the status tells."""
+        self._live.report(key, conditions)
+
+    async def stop(self) -> None:
+        await self._gates.stop()
+        tasks = [known.task for known in self._known.values() if known.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _perhaps_ask(self, key: Key, known: _Known, seen: Seen) -> None:
+        if known.task is not None:
+            return
+        if seen.template != known.template or time.monotonic() >= known.due:
+            known.template = seen.template
+            created = seen.source["metadata"]["creationTimestamp"]
+            known.task = asyncio.create_task(self._discover(key, known, seen.server, created))
+
+    async def _ask(self, server: MCPServer, url: str) -> status.Listing:
+        return await call(self._cluster, server, url)
+
+    async def _discover(self, key: Key, known: _Known, server: MCPServer, created: str) -> None:
+        started = time.monotonic()
+        try:
+            async with self._slots:
+                listing = await self._ask(server, server.url)
+            await self._learn(known, server, listing)
+            for each in self._collisions.learn(key, created, (str(tool.get("name")) for tool in listing.tools)):
+                self._again(each)
+        except DiscoveryError as error:
+            known.failures += 1
+            if known.listing is None or known.failures >= FAILURES_THAT_COUNT:
+                known.discovery = status.Discovery(error.reason, str(error))
+        finally:
+            known.task = None
+            known.due = time.monotonic() + self._interval
+            self._cluster.metrics.discovery_duration.observe(time.monotonic() - started)
+        self._cluster.metrics.discoveries.labels(known.discovery.reason).inc()
+        self._again(key)
+
+    async def _learn(self, known: _Known, server: MCPServer, listing: status.Listing) -> None:
+        known.listing, known.failures, known.asked_at = listing, 0, time.time()
+        hashed, info = tools_hash(listing), listing.server_info
+        about = f"{info.get('name', '')} {info.get('version', '')}".strip()
+        text = f"{len(listing.tools)} tools; {hashed}; {listing.protocol_version}; {about}; {server.url}"
+        known.discovery = status.Discovery("Discovered", text)
+        tokens = sum(tool["tokens"] for tool in live_tools(listing.tools, None))
+        said = {name: info[name] for name in ("name", "version") if name in info}
+        known.fields = {
+            "tools": {"count": len(listing.tools), "hash": hashed, "tokens": tokens},
+            "serverInfo": {**said, "protocolVersion": listing.protocol_version},
+        }
+        known.drift = await self._compared(server, listing)
+
+    async def _compared(self, server: MCPServer, listing: status.Listing) -> Drift | None:
+        found = reference(server, self._catalog, self._platform, self._pins.data)
+        if wants_first_sight(server, found):
+            await self._pins.keep(server.uid, first_sight(listing))
+            found = reference(server, self._catalog, self._platform, self._pins.data)
+        return found.compare(listing) if found else None
+
+    def _list(
+        self, known: _Known, seen: Seen, found: status.Discovery, drift: Drift | None, problems: list[str]
+    ) -> None:
+        server = seen.server
+        against = reference(server, self._catalog, self._platform, self._pins.data)
+        conditions = list((seen.source.get("status") or {}).get("conditions") or ())
+        self._live.update(
+            LiveServer(
+                server.namespace,
+                server.name,
+                server.url,
+                server.transport,
+                seen.image,
+                conditions,
+                server.uid,
+                seen.adapter,
+                against.entry_name if against else None,
+                seen.entry,
+                known.listing,
+                stale=found.reason != "Discovered",
+                pin=pin_mode(server, against, self._pin),
+                drift=drift,
+                problems=problems,
+                asked_at=known.asked_at,
+            )
+        )
+
+    def _forget(self, key: Key) -> None:
+        known = self._known.pop(key, None)
+        if known is not None and known.task is not None:
+            known.task.cancel()
+        self._gates.forget(key)
+        for each in self._collisions.forget(key):
+            self._again(each)
+        self._live.remove(*key)

@@ -1,0 +1,393 @@
+"""Rendered objects as local processes: what the controller does in a cluster, on this machine.
+
+The suite's own servers share one `kmcp-suite serve`; another server of a suite image runs its script, and the command
+of a stdio server runs behind the bridge. What cannot run here is listed with Ready=False and why. Service → loopback
+port, emptyDir → temporary folder, Secret → files.
+"""
+
+import asyncio
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from kmcp_controller import status
+from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.live_server import LiveServer
+from kmcp_controller.discovery import mcp_client as discovery
+from kmcp_controller.discovery.pins import Reference, entry_name, pin_mode, reference
+from kmcp_controller.render import Surroundings, render
+from kmcp_controller.spec import MCPServer, Platform, RefusedError, adapter_of, parse, repository
+from kmcp_controller.spec.model import API_VERSION, KIND, is_suite_image
+from kmcp_runtime.catalog import Catalog, Drift, ServerEntry, short_name
+
+from .child import Child
+
+NAMESPACE = "local"
+_RUN_HERE = ("Deployment", "Service", "ConfigMap")
+_DISCOVERY_SECONDS = 300.0
+_TRIES = 3  # failures in a row before a listing that was good is called bad
+
+
+class PortInUseError(Exception):
+    """Says which port, and what to change."""
+
+
+class UnavailableError(Exception):
+    """Says why a server cannot run on this machine."""
+
+
+@dataclass(frozen=True)
+class Options:
+    host: str = "127.0.0.1"
+    port: int = 8080
+    management_port: int = 8081
+    catalog_port: int = 8082
+    secrets: Path | None = None
+    suite_images: tuple[str, ...] = ("kmcp",)
+    serve: tuple[str, ...] = (sys.executable, "-m", "kmcp_runtime.commands", "serve")
+    bridge: tuple[str, ...] = (sys.executable, "-m", "kmcp_bridge.program")
+    scripts: Path = field(default_factory=lambda: Path(sys.executable).parent)
+    installed: frozenset[str] | None = None  # what `serve` knows; None: whatever it is asked for
+    deadline: float = 90.0  # seconds for the first handshake
+
+    @property
+    def platform(self) -> Platform:
+        return Platform(suite_images=self.suite_images, server_roles=("bind", "derive"))
+
+
+@dataclass
+class LocalServer:
+    """One MCPServer on this machine, and what was seen of it."""
+
+    name: str
+    namespace: str
+    spec: MCPServer | None = None
+    objects: list[dict[str, Any]] = field(default_factory=list)
+    adapter: str = "none"
+    entry_name: str | None = None
+    entry: ServerEntry | None = None
+    url: str = ""
+    management: str = ""
+    child: Child | None = None
+    unavailable: str = ""
+    refused: RefusedError | None = None
+    missing: list[tuple[str, str]] = field(default_factory=list)
+    rollout: status.Rollout = field(default_factory=status.Rollout)
+    discovered: status.Discovery = field(default_factory=lambda: status.Discovery("Pending", "not asked yet"))
+    listing: status.Listing | None = None
+    drift: Drift | None = None
+    failures: int = 0
+    asked: tuple[int | None, float] = (None, 0.0)  # pid and time of the last discovery
+    conditions: list[dict[str, Any]] = field(default_factory=list)
+    reference: Reference | None = None
+
+    def update(self) -> None:
+        """Conditions from what was seen."""
+        extensions = f"; extensions {self.spec.extensions_hash}" if self.spec and self.spec.extensions_hash else ""
+        ignored = ", ".join(each["kind"] for each in self.objects if each["kind"] not in _RUN_HERE)
+        observed = status.Observed(
+            accepted=f"accepted{extensions}",
+            programmed=f"runs on this machine; ignored here: {ignored or 'nothing'}",
+            faults=self.refused.faults if self.refused else (),
+            fault_reason=self.refused.reason if self.refused else "",
+            missing=self.missing,
+            rollout=self.rollout,
+            discovery=self.discovered,
+            drift=self.drift,
+        )
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        generation = self.spec.generation if self.spec else 0
+        self.conditions = status.merge(self.conditions, status.conditions(observed), generation, now)
+
+    def live(self) -> LiveServer:
+        spec = self.spec
+        return LiveServer(
+            namespace=self.namespace,
+            name=self.name,
+            url=self.url,
+            transport=spec.transport if spec else "",
+            image=spec.deployment.image if spec else "",
+            conditions=self.conditions,
+            adapter=self.adapter,
+            entry_name=self.entry_name,
+            entry=self.entry,
+            listing=self.listing,
+            stale=self.listing is not None and self.discovered.reason != "Discovered",
+            pin=pin_mode(spec, self.reference) if spec else "off",
+            drift=self.drift,
+        )
+
+
+def manifest(name: str, entry: ServerEntry, version: str) -> dict[str, Any]:
+    """The MCPServer of a catalog entry, as the chart makes it, in the namespace `local`."""
+    port = entry.transport.port
+    everywhere = "0.0.0.0"  # noqa: S104  # inside a pod; on this machine the address of `up` wins
+    args = ["--transport", "http", "--host", everywhere, "--port", str(port), "--allow-unauthenticated"]
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "transportType": "http",
+            "httpTransport": {"targetPort": port, "path": entry.transport.path},
+            "deployment": {"image": f"kmcp/{name}:{version}", "port": port, "args": args},
+        },
+    }
+
+
+class Suite:
+    """Every server of a catalog and of further manifests, and the processes they need."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        manifests: Iterable[Mapping[str, Any]],
+        options: Options,
+        live: Live,
+        report: Callable[[str], None],
+    ) -> None:
+        self.options, self.live, self.report = options, live, report
+        self.servers: list[LocalServer] = []
+        self.children: list[Child] = []
+        self.scratch = Path()
+        self._own = [manifest(name, entry, catalog.version) for name, entry in catalog.servers.items()]
+        self._foreign = list(manifests)
+        self._catalog = catalog
+
+    def prepare(self, scratch: Path) -> None:
+        """Decide what runs and how; starts nothing."""
+        self.scratch = scratch
+        replaced = {(each.get("metadata") or {}).get("name") for each in self._foreign}
+        accepted = [self._accept(each) for each in self._own if each["metadata"]["name"] not in replaced]
+        composed = [server for server in accepted if self._installed(server)]
+        if composed:
+            self._compose(composed)
+        for each in self._foreign:
+            server = self._accept(each)
+            try:
+                if server.spec:
+                    self._alone(server, server.spec)
+            except UnavailableError as error:
+                server.unavailable = str(error)
+        for server in self.servers:
+            server.rollout = status.Rollout(cause=server.unavailable or "starting")
+            self._update(server)
+
+    def _update(self, server: LocalServer) -> None:
+        server.update()
+        self.live.update(server.live())
+
+    def _installed(self, server: LocalServer) -> bool:
+        """One package that is absent must not keep the process of all the others from starting."""
+        if self.options.installed is None or short_name(server.name) in self.options.installed:
+            return not server.refused
+        server.unavailable = f"{server.name} is not installed; install kmcp-suite[{short_name(server.name)}]"
+        return False
+
+    def _accept(self, body: Mapping[str, Any]) -> LocalServer:
+        metadata = body.get("metadata") or {}
+        server = LocalServer(str(metadata.get("name", "")), str(metadata.get("namespace") or NAMESPACE))
+        self.servers.append(server)
+        platform = self.options.platform
+        try:
+            server.spec = spec = parse(body, platform)
+            self._place(server, spec, platform)
+        except RefusedError as error:
+            server.refused, server.unavailable = error, "not accepted"
+        return server
+
+    def _place(self, server: LocalServer, spec: MCPServer, platform: Platform) -> None:
+        server.entry_name = entry_name(spec, self._catalog, platform)
+        server.entry = self._catalog.servers[server.entry_name] if server.entry_name else None
+        server.reference = reference(spec, self._catalog, platform, {})
+        server.adapter = adapter_of(spec.transport, spec.deployment, spec.extensions.stdio_adapter, platform)
+        server.objects = render(spec, platform, Surroundings(entry=server.entry))
+
+    def _compose(self, servers: Sequence[LocalServer]) -> None:
+        options, env = self.options, dict[str, str]()
+        base, management = (f"http://{options.host}:{port}" for port in (options.port, options.management_port))
+        for server in servers:
+            short = short_name(server.name)
+            server.url, server.management = f"{base}/{short}/mcp", management
+            env |= self._environment(server)
+        flags = ["--host", options.host, "--port", str(options.port), "--management-port", str(options.management_port)]
+        names = [short_name(server.name) for server in servers]
+        child = Child(
+            [*options.serve, *names, *flags], self._env(env, options.management_port), self._say("kmcp-suite")
+        )
+        self._start(child, servers)
+
+    def _alone(self, server: LocalServer, spec: MCPServer) -> None:
+        if spec.transport == "stdio":
+            self._bridged(server, spec)
+            return
+        image = repository(spec.deployment.image)
+        if not is_suite_image(spec.deployment.image, self.options.platform):
+            raise UnavailableError(
+                f"{image or 'it'} is no suite image (--suite-image), and images do not run without a cluster"
+            )
+        script = self.options.scripts / image.rpartition("/")[2]
+        if not script.exists():
+            raise UnavailableError(f"the script {script.name} is not installed; install the package that has it")
+        env = self._environment(server)
+        port, management = _free_port(self.options.host), _free_port(self.options.host)
+        server.url = f"http://{self.options.host}:{port}{spec.path}"
+        server.management = f"http://{self.options.host}:{management}"
+        ours = ["--transport", "http", "--host", self.options.host, "--port", str(port)]
+        argv = [str(script), *spec.deployment.args, *ours, "--management-port", str(management)]
+        self._start(Child(argv, self._env(env, management), self._say(server.name)), [server])
+
+    def _bridged(self, server: LocalServer, spec: MCPServer) -> None:
+        """Whatever adapter a cluster would use, and with the command as this machine has it."""
+        program = shutil.which(spec.deployment.cmd)
+        if program is None:
+            raise UnavailableError(f"the command {spec.deployment.cmd} is not on this machine; install it")
+        host, env = self.options.host, self._environment(server)
+        port, management = _free_port(host), _free_port(host)
+        server.adapter = "bridge"
+        server.url, server.management = f"http://{host}:{port}/mcp", f"http://{host}:{management}"
+        env |= {"KMCP_TOOLS": ",".join(spec.extensions.tools or ())}
+        flags = ["--host", host, "--port", str(port), "--management-port", str(management)]
+        argv = [*self.options.bridge, *flags, "--", program, *spec.deployment.args]
+        self._start(Child(argv, self._env(env, management), self._say(server.name)), [server])
+
+    def _start(self, child: Child, servers: Iterable[LocalServer]) -> None:
+        self.children.append(child)
+        for server in servers:
+            server.child = child
+
+    def _say(self, name: str) -> Callable[[str], None]:
+        return lambda text: self.report(f"{name}: {text}")
+
+    def _env(self, rendered: Mapping[str, str], management_port: int) -> dict[str, str]:
+        return {**os.environ, **rendered, "KMCP_MANAGEMENT_PORT": str(management_port)}
+
+    def _environment(self, server: LocalServer) -> dict[str, str]:
+        """The environment of the rendered container; what it reads from Secrets comes from their folder."""
+        pod = next(each for each in server.objects if each["kind"] == "Deployment")["spec"]["template"]["spec"]
+        container = pod["containers"][0]
+        env: dict[str, str] = {}
+        for source in container.get("envFrom", ()):
+            env |= self._secret(server, source["secretRef"]["name"])
+        for entry in container.get("env", ()):
+            env[entry["name"]] = entry.get("value") or self._value(server, entry)
+        return env | ({"TMPDIR": str(self.scratch)} if env.get("TMPDIR") == "/scratch" else {})
+
+    def _value(self, server: LocalServer, entry: Mapping[str, Any]) -> str:
+        reference = entry.get("valueFrom", {}).get("secretKeyRef")
+        if "valueFrom" not in entry:
+            return ""
+        if reference is None:
+            raise UnavailableError(f"env {entry['name']}: only secretKeyRef can be read on this machine")
+        values = self._secret(server, reference["name"])
+        if reference["key"] in values or reference.get("optional"):
+            return values.get(reference["key"], "")
+        raise self._missing(server, f"key {reference['key']} of Secret {reference['name']}")
+
+    def _secret(self, server: LocalServer, name: str) -> dict[str, str]:
+        folder = self.options.secrets / Path(name).name if self.options.secrets else None
+        if folder is None or not folder.is_dir():
+            raise self._missing(server, f"Secret {name}")
+        return {file.name: file.read_text().rstrip("\n") for file in folder.iterdir() if file.is_file()}
+
+    def _missing(self, server: LocalServer, what: str) -> UnavailableError:
+        where = self.options.secrets or "the folder of --secrets"
+        server.missing.append(("SecretNotFound", f"{what} is not in {where}; write it to <folder>/<Secret>/<key>"))
+        return UnavailableError(f"{what} not found")
+
+    async def watch(self, server: LocalServer, http: httpx2.AsyncClient) -> None:
+        """Look at one server until cancelled: at once when its process changes, else every few seconds."""
+        child = server.child
+        if child is None:
+            return
+        while True:
+            await self._look(server, child, http)
+            settled = server.asked[0] == child.pid and child.pid is not None
+            async with child.changed:
+                try:
+                    async with asyncio.timeout(5.0 if settled else 0.5):
+                        await child.changed.wait()
+                except TimeoutError:
+                    continue  # nothing changed: time for the next look
+
+    async def _look(self, server: LocalServer, child: Child, http: httpx2.AsyncClient) -> None:
+        server.rollout = await _rollout(server, child, http)
+        now = asyncio.get_running_loop().time()
+        due = server.asked[0] != child.pid or now - server.asked[1] > _DISCOVERY_SECONDS
+        if server.rollout.available and due:
+            await self._discover(server)
+            if server.discovered.reason == "Discovered":
+                server.asked = (child.pid, now)
+        self._update(server)
+
+    async def _discover(self, server: LocalServer) -> None:
+        spec = server.spec
+        if spec is None:
+            return
+        try:
+            listing = await discovery.discover(server.url, {}, spec.timeout)
+        except discovery.DiscoveryError as error:
+            server.failures += 1
+            if server.listing is None or server.failures >= _TRIES:
+                server.discovered = status.Discovery(error.reason, str(error))
+            return
+        server.failures = 0
+        server.listing = listing
+        name = " ".join(listing.server_info.values())
+        text = f"{len(listing.tools)} tools; {listing.protocol_version}; {name}; {server.url}"
+        server.discovered = status.Discovery("Discovered", text)
+        server.drift = server.reference.compare(listing) if server.reference else None
+
+
+async def _rollout(server: LocalServer, child: Child, http: httpx2.AsyncClient) -> status.Rollout:
+    if child.pid is None:
+        return status.Rollout(cause=child.cause)
+    try:
+        alive = await http.get(f"{server.management}/healthz")
+        if alive.status_code != 200:
+            return status.Rollout(replicas=1, updated=1, cause="starting")
+        ready = await http.get(f"{server.management}/readyz/{short_name(server.name)}")
+    except httpx2.TransportError as error:
+        return status.Rollout(replicas=1, updated=1, cause=f"starting: {type(error).__name__}")
+    backend = "" if ready.status_code == 200 else _backend(ready)
+    return status.Rollout(replicas=1, updated=1, available=1, backend=backend)
+
+
+def _backend(response: httpx2.Response) -> str:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        return f"/readyz answered {response.status_code}"
+    text = "; ".join(str(body[key]) for key in ("reason", "hint") if body.get(key))
+    return discovery.clean(text or f"/readyz answered {response.status_code}", 1024)
+
+
+def listen(host: str, port: int, option: str) -> socket.socket:
+    """A bound socket, or PortInUseError in one sentence."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(128)
+    except OSError as error:
+        bound.close()
+        raise PortInUseError(
+            f"port {port} on {host} cannot be used ({(error.strerror or str(error)).lower()}): "
+            f"end the program that listens there, or give another port with {option}"
+        ) from error
+    return bound
+
+
+def _free_port(host: str) -> int:
+    with listen(host, 0, "--host") as bound:
+        return int(bound.getsockname()[1])

@@ -1,0 +1,145 @@
+"""`kmcp-suite up`: the whole suite on this machine until Ctrl-C."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import uvicorn
+
+from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.site import app
+from kmcp_runtime import serving
+from kmcp_runtime.catalog import Catalog, Connection, export, http_connections, short_name, stdio_connections
+
+from .suite import LocalServer, Options, Suite, listen
+
+
+async def up(catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: Options) -> int:
+    """Start everything, serve the catalog, end everything; PortInUseError before anything starts."""
+    with contextlib.ExitStack() as stack:
+        bound = stack.enter_context(listen(options.host, options.catalog_port, "--catalog-port"))
+        for port, option in ((options.port, "--port"), (options.management_port, "--management-port")):
+            listen(options.host, port, option).close()
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="kmcp-"))
+        live = Live()
+        suite = Suite(catalog, manifests, options, live, _say)
+        suite.prepare(Path(scratch))
+        stop = _signals()
+        server = _catalog_server(live, catalog, options)
+        async with httpx2.AsyncClient(trust_env=False, timeout=10) as http:
+            tasks = [asyncio.create_task(child.run()) for child in suite.children]
+            tasks += [asyncio.create_task(suite.watch(each, http)) for each in suite.servers]
+            tasks.append(asyncio.create_task(server.serve(sockets=[bound])))
+            try:
+                await _until(stop, tasks, _greet(suite, catalog, options))
+            finally:
+                _say("ending")
+                server.should_exit = True
+                await _end(tasks[:-1])
+                await asyncio.gather(tasks[-1], return_exceptions=True)
+    return 0
+
+
+async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]], greeting: Any) -> None:
+    """Until a signal, or until a task fails, which is then raised."""
+    greet, stopped = asyncio.create_task(greeting), asyncio.create_task(stop.wait())
+    waiting: set[asyncio.Task[Any]] = {*tasks, greet, stopped}
+    try:
+        while not stopped.done():
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    finally:
+        await _end([greet, stopped])
+
+
+async def _end(tasks: list[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _signals() -> asyncio.Event:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _greet(suite: Suite, catalog: Catalog, options: Options) -> None:
+    """Progress while servers start, then where everything is."""
+    _say(f"starting {', '.join(server.name for server in suite.servers) or 'nothing'}")
+    waiting = list(suite.servers)
+    try:
+        async with asyncio.timeout(options.deadline):
+            while waiting:
+                for server in [each for each in waiting if _settled(each)]:
+                    waiting.remove(server)
+                    _say(_line(server))
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        for server in waiting:
+            _say(f"{_line(server)} (still trying after {options.deadline:.0f} s)")
+    print(_greeting(catalog, options), flush=True)
+
+
+def _settled(server: LocalServer) -> bool:
+    """Nothing more is to be awaited: its tools are known, or it cannot run."""
+    return server.child is None or server.listing is not None
+
+
+def _line(server: LocalServer) -> str:
+    ready = server.live().condition("Ready")
+    tools = f"{len(server.listing.tools)} tools" if server.listing else "no tools listed"
+    state = "Ready" if ready["status"] == "True" else f"Ready=False {ready['reason']}: {ready['message']}"
+    faults = "".join(f"\n  {fault}" for fault in server.refused.faults) if server.refused else ""
+    return f"{server.name}: {tools}, {state}{faults}"
+
+
+def connections(catalog: Catalog, options: Options, transport: str) -> tuple[Connection, ...]:
+    if transport == "http":
+        return http_connections(catalog.servers, f"http://{options.host}:{options.port}")
+
+    def command(name: str) -> tuple[str, ...]:
+        script = options.scripts / name
+        start = (str(script),) if script.exists() else (*options.serve, short_name(name))
+        return (*start, "--transport", "stdio")
+
+    return stdio_connections(catalog.servers, command)
+
+
+def _greeting(catalog: Catalog, options: Options) -> str:
+    address = f"http://{options.host}:{options.catalog_port}/"
+    http, stdio = (connections(catalog, options, transport) for transport in ("http", "stdio"))
+    blocks = [
+        ("Claude Code (.mcp.json)", export("claude-code", http)),
+        ("VS Code (.vscode/mcp.json)", export("vscode", http)),
+        ("Cursor (.cursor/mcp.json)", export("cursor", http)),
+        ("or started by the client itself, over stdio (.mcp.json)", export("claude-code", stdio)),
+    ]
+    parts = [f"{title}:\n{json.dumps(body, indent=2)}" for title, body in blocks]
+    everything = f"http://{options.host}:{options.port}/mcp"
+    return "\n\n".join(
+        [f"Catalog: {address} (JSON: {address}catalog.json)\nAll tools at {everything}", *parts, "Ctrl-C ends it."]
+    )
+
+
+def _catalog_server(live: Live, catalog: Catalog, options: Options) -> uvicorn.Server:
+    site = app(
+        live,
+        catalog.servers,
+        hosts=["127.0.0.1", "localhost", "[::1]", options.host],  # another Host is a rebound name: a page reading along
+        commands=lambda: connections(catalog, options, "stdio"),
+    )
+    return serving.server(site)
+
+
+def _say(text: str) -> None:
+    print(f"up: {text}", file=sys.stderr, flush=True)

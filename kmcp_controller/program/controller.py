@@ -1,0 +1,167 @@
+"""A running controller: what its watches show goes into the store and the queue, passes take it from there."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kmcp_controller.cluster.client import LABEL, Cluster
+from kmcp_controller.cluster.lease import Lease
+from kmcp_controller.cluster.queue import Queue, Urgency
+from kmcp_controller.cluster.store import Key, Store, keys_of
+from kmcp_controller.reconcile.reconciler import Options, Reconciler
+from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.output import redact
+
+_WATCHED = ("MCPServer", "Deployment", "Service", "ServiceAccount", "ConfigMap", "HorizontalPodAutoscaler")
+_UNWATCHED = ("NetworkPolicy", "RemoteMCPServer", "Role", "RoleBinding")
+_UNLABELLED = ("MCPServer", "HorizontalPodAutoscaler")
+_PING_SECONDS, _LOOK_SECONDS, _AWAY_SECONDS = 5.0, 600.0, 60.0
+_DRAIN_SECONDS = 2.0  # for Events that wait to be written when the controller ends
+_LOG = logging.getLogger("kmcp.controller")
+
+
+class Companion(Protocol):
+    """What lives and acts with a controller: the live catalog."""
+
+    async def start(self) -> None: ...
+    def lead(self, held: bool) -> None: ...
+    async def stop(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where this controller works and what it is called."""
+
+    namespaces: Sequence[str] = ()  # empty: all
+    lease_namespace: str = ""  # empty: it is the only one
+    identity: str = "controller"
+    deployment: str = ""  # that runs it, with which the Lease goes away
+    workers: int = 16
+
+
+class Controller:
+    def __init__(self, cluster: Cluster, options: Options, place: Place) -> None:
+        loop = asyncio.get_running_loop()
+        self.place, self.cluster, self.store = place, cluster, Store()
+        self.watched = (*_WATCHED, "Secret") if options.secrets == "watch" else _WATCHED
+        self.reconciler = Reconciler(cluster, self.store, options, loop.time)
+        self.queue = Queue(self.reconciler.reconcile, self._failed, cluster.metrics.queue_wait.observe)
+        cluster.metrics.queue_items.set_function(lambda: len(self.queue))
+        self._lease = Lease(cluster, place.lease_namespace, place.identity, place.deployment, self._lead)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.companion: Companion | None = None
+
+    async def start(self) -> None:
+        """Read what there is before the first pass: one that missed an autoscaler would take its replicas."""
+        for kind in (*_WATCHED, *_UNWATCHED):
+            await self._list(kind)
+        await self.reconciler.writer.learn()
+        if self.companion:
+            await self.companion.start()
+        for key in self.store.servers():
+            self.queue.add(key, Urgency.RESYNC)
+        self._tasks = [
+            asyncio.create_task(self.queue.run(self.place.workers)),
+            asyncio.create_task(self.reconciler.recorder.run()),
+            asyncio.create_task(self._refresh()),
+        ]
+        if self.place.lease_namespace:
+            self._tasks.append(asyncio.create_task(self._lease.run()))
+        else:
+            self._allow(True)
+
+    async def stop(self) -> None:
+        if self.companion:
+            await self.companion.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await self.reconciler.recorder.drained()
+        for task in self._tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                _LOG.error("a task of the controller ended: %s", outcome)
+
+    def see(self, event: Mapping[str, Any]) -> None:
+        """One event of a watch. What our own writes have answered is no news."""
+        found, gone = event["object"], event["type"] == "DELETED"
+        if found["kind"] == "Secret":  # which are not stored
+            for key in self.reconciler.readers(found["metadata"]["namespace"], found["metadata"]["name"]):
+                self.queue.add(key, Urgency.DRIFT)
+            return
+        news = self.store.drop(found) or found["kind"] != "MCPServer" if gone else self.store.put(found)
+        if news:
+            self._news(found)
+
+    @property
+    def answering(self) -> bool:
+        """The API server has answered within the last minute."""
+        return asyncio.get_running_loop().time() - self.cluster.answered_at < _AWAY_SECONDS
+
+    async def _list(self, kind: str) -> None:
+        """All objects of a kind; what has come, changed or gone since is news."""
+        selector = "" if kind in _UNLABELLED else LABEL
+        try:
+            lists = [await self.cluster.all(kind, each, selector) for each in self.place.namespaces or (None,)]
+        except StatusFailure as failure:
+            if kind not in _UNWATCHED or failure.http_status not in (403, 404):
+                raise
+            return  # RemoteMCPServer: its definition is not installed; the others: not granted
+        if kind == "RemoteMCPServer":
+            self.reconciler.remote_served = True
+        found = [each for one in lists for each in one]
+        there = {each["metadata"]["uid"] for each in found}
+        for each in [each for each in self.store.of_kind(kind) if each["metadata"]["uid"] not in there]:
+            self.store.forget(each)
+            self._news(each)
+        for each in found:
+            if self.store.put(each):
+                self._news(each)
+
+    def _news(self, found: Mapping[str, Any]) -> None:
+        urgency = Urgency.SPEC if found["kind"] == "MCPServer" else Urgency.DRIFT
+        for key in keys_of(found):
+            self.queue.add(key, urgency)
+        if found["kind"] == "Deployment":  # perhaps it has rolled
+            for key in self.reconciler.turns.next():
+                self.queue.add(key, Urgency.RESYNC)
+
+    async def _refresh(self) -> None:
+        """Look again at what no watch tells: what went while the API server was away, kinds that are not watched."""
+        loop = asyncio.get_running_loop()
+        looked, away = loop.time(), False
+        while True:
+            await asyncio.sleep(_PING_SECONDS)
+            try:
+                await self.cluster.ping()
+                if not away and loop.time() - looked < _LOOK_SECONDS:
+                    continue
+                await self.reconciler.writer.learn()
+                for kind in (*_WATCHED, *_UNWATCHED):
+                    await self._list(kind)
+                looked, away = loop.time(), False
+            except ToolFailure as failure:
+                if not away:
+                    _LOG.warning("the API server is away: %s", redact.text(failure.message))
+                away = True
+
+    def _lead(self, held: bool) -> None:
+        _LOG.warning("%s the lease", "holding" if held else "not holding")
+        for key in self.store.servers() if held else ():
+            self.queue.add(key, Urgency.RESYNC)
+        self._allow(held)
+
+    def _allow(self, held: bool) -> None:
+        self.queue.allow(held)
+        self.cluster.metrics.leader.set(held)
+        if self.companion:
+            self.companion.lead(held)
+
+    def _failed(self, key: Key, error: Exception) -> None:
+        text = redact.text(f"{type(error).__name__}: {error}")
+        known = isinstance(error, ToolFailure)
+        _LOG.warning(text, exc_info=None if known else error)

@@ -1,0 +1,91 @@
+"""What the controller serves about itself: health for the kubelet, metrics for Prometheus."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from kmcp_controller.cluster.access import Access, bearer
+from kmcp_controller.telemetry.metrics import Metrics
+from kmcp_runtime import serving
+from kmcp_runtime.errors import ToolFailure
+
+_LOG = logging.getLogger("kmcp.controller")
+_SECONDS = 30.0  # between two looks at a certificate
+
+
+def health(answering: Callable[[], bool]) -> Starlette:
+    """`/healthz`: the process runs. `/readyz`: the API server has answered lately; a restart would not help it."""
+
+    async def healthz(request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(request: Request) -> Response:
+        if answering():
+            return PlainTextResponse("ok\n")
+        return PlainTextResponse("the API server has not answered for a minute\n", 503)
+
+    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz)])
+
+
+def exposition(metrics: Metrics, access: Access | None) -> Starlette:
+    """`/metrics`; with `access` only for who may get that path, as of the API server's own metrics."""
+
+    async def serve(request: Request) -> Response:
+        refused = await _refusal(access, request) if access else None
+        return refused or Response(metrics.exposition(), media_type=metrics.content_type)
+
+    return Starlette(routes=[Route("/metrics", serve)])
+
+
+async def _refusal(access: Access, request: Request) -> Response | None:
+    try:
+        user = await access.user(bearer(request.headers))
+        if user is None:
+            return PlainTextResponse("a token that the API server knows is needed\n", 401)
+        if not await access.may(user, nonResourceAttributes={"path": "/metrics", "verb": "get"}):
+            text = f"{user['username']} may not get the path /metrics: bind it a ClusterRole with that nonResourceURL\n"
+            return PlainTextResponse(text, 403)
+    except ToolFailure as failure:
+        return PlainTextResponse(f"the API server was asked and did not answer: {failure.message}\n", 503)
+    return None
+
+
+async def serve(app: ASGIApp, address: str, certificate: str = "", look: float = _SECONDS) -> None:
+    """At `host:port`, with TLS by `tls.crt` and `tls.key` of a folder; nowhere at an empty address."""
+    if not address:
+        return
+    host, _, port = address.rpartition(":")
+    folder = Path(certificate) if certificate else None
+    everywhere = "0.0.0.0"  # noqa: S104 - other pods ask the pod's address
+    server = serving.server(app, host or everywhere, int(port), certificate=folder)
+    renewing = asyncio.create_task(_renew(server, folder, look)) if folder else None
+    try:
+        await serving.run(server)
+    finally:
+        if renewing:
+            renewing.cancel()
+
+
+async def _renew(server: uvicorn.Server, folder: Path, look: float) -> None:
+    """Take a certificate that was exchanged for the connections to come."""
+    certificate = folder / "tls.crt"
+    known = certificate.read_bytes()
+    while True:
+        await asyncio.sleep(look)
+        now = certificate.read_bytes()
+        if now == known or server.config.ssl is None:
+            continue
+        try:
+            server.config.ssl.load_cert_chain(certificate, folder / "tls.key")
+        except (OSError, ssl.SSLError) as error:
+            _LOG.warning("the new certificate in %s cannot be used: %s", folder, error)
+        known = now

@@ -1,0 +1,88 @@
+"""The controller as a process: settings, what it serves, and the watches until a signal."""
+
+import asyncio
+import uuid
+from pathlib import Path
+
+from kmcp_controller.catalog.audience import Audience
+from kmcp_controller.catalog.site import app
+from kmcp_controller.cluster import watches
+from kmcp_controller.cluster.access import Access
+from kmcp_controller.cluster.client import Cluster
+from kmcp_controller.reconcile.reconciler import Options
+from kmcp_runtime.catalog import Catalog, load
+from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime.kube.config import load_contexts
+from kmcp_runtime.kube.credentials import native
+from kmcp_runtime.settings import listed
+
+from .controller import Controller, Place
+from .live_catalog import Catalogue
+from .management import exposition, health, serve
+from .settings import ControllerSettings
+
+
+async def run(settings: ControllerSettings) -> None:
+    contexts = load_contexts(settings.kubeconfig)
+    context = contexts.named(None)
+    api = KubeApi(contexts, context, Limits(pool=settings.workers * 2), native)
+    shipped = _shipped(settings.catalog_file)
+    cluster = Cluster(api, settings.requests_per_second)
+    controller = Controller(cluster, options(settings, shipped), place(settings))
+    catalogue = Catalogue(
+        controller,
+        cluster,
+        settings.controller_namespace,
+        shipped,
+        settings.platform(),
+        ask_interval=settings.discovery_interval,
+        pin=settings.pin,
+        discovery=settings.discovery,
+    )
+    access = Access(cluster)
+    pages = app(
+        catalogue.live,
+        shipped.servers if shipped else {},
+        registry_namespace=settings.registry_namespace,
+        sized=cluster.metrics.catalog_size.labels("http").set,
+        audience=Audience(access) if settings.catalog_auth == "kubernetes" else None,
+    )
+    serving = asyncio.gather(
+        serve(health(lambda: controller.answering), settings.health_address),
+        serve(pages, f":{settings.catalog_port}" if settings.catalog_port else ""),
+        serve(
+            exposition(cluster.metrics, access if settings.metrics_certificate else None),
+            settings.metrics_address,
+            settings.metrics_certificate,
+        ),
+    )
+    try:
+        await watches.run(controller, await native(contexts, context), context)
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        await api.close()
+
+
+def place(settings: ControllerSettings) -> Place:
+    return Place(
+        namespaces=listed(settings.watch_namespaces),
+        lease_namespace=settings.controller_namespace if settings.leader_election else "",
+        identity=settings.controller_pod or f"controller-{uuid.uuid4().hex[:8]}",
+        deployment=settings.controller_deployment,
+        workers=settings.workers,
+    )
+
+
+def _shipped(file: str) -> Catalog | None:
+    return load(Path(file).read_text(), file) if file else None
+
+
+def options(settings: ControllerSettings, shipped: Catalog | None) -> Options:
+    return Options(
+        platform=settings.platform(),
+        entries=shipped.servers if shipped else {},
+        former_managers=listed(settings.former_managers),
+        secrets=settings.reference_secrets,
+        max_rollouts=settings.max_concurrent_rollouts,
+    )

@@ -1,0 +1,69 @@
+"""Settings of the controller in a cluster: flags, else the environment that the chart sets."""
+
+from typing import Literal
+
+from kmcp_controller.spec import Platform
+from kmcp_runtime.settings import Settings, listed, setting
+
+
+class ControllerSettings(Settings):
+    kubeconfig: str = setting("", "Kubeconfig (unset: the pod's own account)", env="KUBECONFIG")
+    controller_namespace: str = setting("kmcp-system", "Namespace of the controller and of its Lease")
+    controller_pod: str = setting("", "Name of this replica (unset: a random one)")
+    controller_deployment: str = setting("", "The controller's own Deployment, with which its Lease goes away")
+    controller_labels: str = setting("app.kubernetes.io/name=kmcp", "Labels of the controller's pods")
+    watch_namespaces: str = setting("", "Only these namespaces, separated by commas (empty: all)")
+    catalog_file: str = setting("", "The shipped catalog")
+    suite_images: str = setting("kmcp", "Prefixes of the suite's images, separated by commas")
+    adapter_image: str = setting(Platform.adapter_image, "Image of agentgateway")
+    transport_adapter_version: str = setting("", "Tag of that image", env="TRANSPORT_ADAPTER_VERSION")
+    bridge_image: str = setting(Platform.bridge_image, "Image of the suite's stdio adapter")
+    uvx_image: str = setting("astral-sh/uv:debian", "Image for uvx behind agentgateway")
+    npx_image: str = setting("node:24-alpine3.21", "Image for npx behind agentgateway")
+    app_protocol: str | None = setting(None, "appProtocol of Services (empty: none)")
+    disable_app_protocol: bool = setting(False, "No appProtocol", env="DISABLE_KGATEWAY_MCP_APP_PROTOCOL")
+    reference_secrets: Literal["get", "watch", "none"] = setting(
+        "get", "How Secrets are read: polled, watched, or not at all"
+    )
+    workers: int = setting(16, "Passes at the same time", ge=1, le=256)
+    requests_per_second: int = setting(500, "Budget of requests to the API server", ge=1, le=10000)
+    max_concurrent_rollouts: int = setting(10, "Servers that a new version of the controller rolls at a time", ge=1)
+    former_managers: str = setting("manager", "Field managers of earlier controllers, separated by commas")
+    leader_election: bool = setting(True, "Hold a Lease: needed with more than one replica")
+    discovery: bool = setting(True, "Ask ready servers for their tools")
+    discovery_interval: int = setting(300, "How often a ready server is asked again", unit="seconds", ge=5)
+    pin: Literal["off", "warn"] = setting("warn", "What drift does where an MCPServer does not say")
+    catalog_port: int = setting(8082, "Port of the catalog's pages (0: none)", ge=0, le=65535)
+    catalog_auth: Literal["none", "kubernetes"] = setting(
+        "none", "Who sees the catalog: anyone, or by token and rights"
+    )
+    registry_namespace: str = setting("local.cluster", "Namespace of servers' names in the registry API")
+    health_address: str = setting(":8081", "Where /healthz and /readyz are served (empty: nowhere)")
+    metrics_address: str = setting("", "Where /metrics is served (empty: nowhere)")
+    metrics_certificate: str = setting(
+        "", "Folder of tls.crt and tls.key: /metrics over TLS, for who may get that path"
+    )
+    remote_mcp_servers: Literal["never", "requested", "always"] = setting("requested", "Make RemoteMCPServers")
+    server_roles: Literal["none", "bind", "derive"] = setting("none", "What the extension rbac may ask for")
+    role_prefix: str = setting("kmcp", "Prefix of the ClusterRoles of the catalog")
+    allow_block: bool = setting(False, "Allow the annotation kmcp-suite/pin: block")
+    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severity that is logged")
+
+    def platform(self) -> Platform:
+        adapter = self.adapter_image
+        if self.transport_adapter_version:
+            adapter = f"{adapter.rpartition(':')[0] or adapter}:{self.transport_adapter_version}"
+        protocol = Platform.app_protocol if self.app_protocol is None else self.app_protocol
+        return Platform(
+            suite_images=listed(self.suite_images),
+            namespace=self.controller_namespace,
+            labels=dict(part.split("=", 1) for part in listed(self.controller_labels) if "=" in part),
+            app_protocol="" if self.disable_app_protocol else protocol,
+            adapter_image=adapter,
+            bridge_image=self.bridge_image,
+            default_images={"uvx": self.uvx_image, "npx": self.npx_image},
+            remote=self.remote_mcp_servers,
+            allow_block=self.allow_block,
+            server_roles=() if self.server_roles == "none" else (self.server_roles,),
+            role_prefix=self.role_prefix,
+        )

@@ -1,0 +1,69 @@
+"""Changes: told before and after, rehearsed without a request, sent only when there is something to change."""
+
+from typing import Any
+
+from kmcp_grafana.actions.results import Answer
+from kmcp_grafana.client.grafana import Grafana, Request, Row
+from kmcp_runtime import Diff
+
+_MOST_LINES = 200
+
+
+async def send_change(
+    grafana: Grafana,
+    request: Request,
+    result: str,
+    *,
+    before: Any,
+    after: Any,
+    about: Row | None = None,
+    reply: tuple[str, ...] = (),
+    link: str | None = None,
+) -> Answer:
+    """Make a change and tell the difference.
+
+    `about` identifies what is changed; `reply` names the fields of Grafana's answer that identify what was made.
+    Nothing is sent in a dry run, nor where `before` and `after` are the same.
+    """
+    diff = Diff(before, after, most_lines=_MOST_LINES)
+    answer = Answer(
+        item=about,
+        result=result if diff.changed else "unchanged",
+        changed=diff.changed,
+        diff=diff if diff.changed else None,
+        url=grafana.link(link) if link else None,
+    )
+    if grafana.dry_run:
+        answer.dry_run = True
+        answer.request = request.shown() if diff.changed else None
+    elif diff.changed:
+        answered = await grafana.send(request)
+        answer.item = {**(about or {}), **_pick(answered, reply)} or None
+    return answer
+
+
+async def send_deletion(
+    grafana: Grafana, request: Request, *, about: Row, takes_along: Row | None = None, result: str = "deleted"
+) -> Answer:
+    """Delete something and tell what went; `takes_along` counts or names what goes with it."""
+    item = {**about, **({"takes_along": takes_along} if takes_along else {})}
+    answer = Answer(item=item, result=result, changed=True)
+    if grafana.dry_run:
+        answer.dry_run = True
+        answer.request = request.shown()
+    else:
+        await grafana.send(request)
+    return answer
+
+
+def merge_fields(before: Row, given: Row) -> Row:
+    """What is there with what was given put over it, for a PUT that replaces; objects are merged field by field."""
+    result = dict(before)
+    for key, value in given.items():
+        mine = result.get(key)
+        result[key] = merge_fields(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
+    return result
+
+
+def _pick(answered: Any, fields: tuple[str, ...]) -> Row:
+    return {field: answered[field] for field in fields if isinstance(answered, dict) and answered.get(field)}

@@ -1,0 +1,83 @@
+"""What `spec` holds: for each action the fields as Grafana names them, checked before anything is sent."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from kmcp_runtime import bad_argument, faults, redact
+
+_MOST_LISTED = 16
+_MISSING = ": required"
+
+Text = Annotated[str, Field(min_length=1)]
+"""A text that may not be empty."""
+Role = Literal["Viewer", "Editor", "Admin", "None"]
+
+
+class Spec:
+    """The fields of one action: `name=required(Text)`, `email=optional(str)`.
+
+    `either` are fields of which at least one is needed; `free` takes any field, where Grafana passes them on unread.
+    """
+
+    def __init__(self, *, either: tuple[str, ...] = (), free: bool = False, **fields: Any) -> None:
+        config = ConfigDict(extra="allow" if free else "forbid", strict=True)
+        self.model: type[BaseModel] = create_model("Spec", __config__=config, **fields)
+        self.free = free
+        self.either = either
+        self.required = tuple(name for name, info in self.model.model_fields.items() if info.is_required())
+
+    def usage(self) -> str:
+        """`{name, email?}`: every field where they are few, else those that are needed."""
+        names = list(self.model.model_fields)
+        if self.free:
+            return "{…}"
+        if len(names) > _MOST_LISTED and (self.required or self.either):
+            return "{" + ", ".join([*self.required, "|".join(self.either)] if self.either else self.required) + ", …}"
+        return "{" + ", ".join(self._marked(name) for name in names) + "}"
+
+    def whole(self) -> str:
+        """Every field."""
+        return "{" + ", ".join(self._marked(name) for name in self.model.model_fields) + "}"
+
+    def check(self, given: Any, action: str) -> dict[str, Any]:
+        """The fields exactly as given; `bad_argument` names each that is wrong or missing, and what there is."""
+        hint = f"{action} takes spec{self.whole()}"
+        if not isinstance(given, Mapping):
+            raise bad_argument(f"spec: {action} needs it", hint)
+        covered = redact.digest_at(given)
+        if covered:
+            raise bad_argument(
+                f"spec: {covered} is not the real value but what answers show in place of a secret",
+                "leave it out: what is not named stays as it is",
+            )
+        try:
+            self.model.model_validate(dict(given))
+        except ValidationError as error:
+            raise bad_argument(self._told(faults(self.model, error, "field")), hint) from None
+        if self.either and not any(given.get(name) is not None for name in self.either):
+            raise bad_argument(f"spec: {action} needs {' or '.join(self.either)}", hint)
+        return dict(given)
+
+    def _told(self, found: list[str]) -> str:
+        """Never `field: …`: with a field called password that would read as one, and be covered."""
+        lacking = [fault.removesuffix(_MISSING) for fault in found if fault.endswith(_MISSING)]
+        wrong = [fault for fault in found if not fault.endswith(_MISSING)]
+        told = [f"spec lacks {', '.join(lacking)}"] if lacking else []
+        for fault in wrong:
+            name, separator, why = fault.partition(": ")
+            unknown = fault.startswith("unknown field") or not separator
+            told.append(f"spec has {fault}" if unknown else f"spec.{name} is wrong: {why}")
+        return "; ".join(told)
+
+    def _marked(self, name: str) -> str:
+        return name if name in self.required else f"{name}?"
+
+
+def required(kind: Any) -> Any:
+    return (kind, ...)
+
+
+def optional(kind: Any) -> Any:
+    return (kind, None)

@@ -1,0 +1,110 @@
+"""Grafana as the actions see it, for one call."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from kmcp_grafana.client.api_groups import ApiGroups
+from kmcp_grafana.client.failures import BACKEND, lacks_endpoint, needs_administrator
+from kmcp_grafana.settings import GrafanaSettings
+from kmcp_runtime import Call, ToolFailure, unavailable
+from kmcp_runtime.upstream import Refused, Upstream
+
+Row = dict[str, Any]
+"""A JSON object as Grafana sends or takes it."""
+Params = Sequence[tuple[str, str | int]]
+
+
+def at(template: str, *segments: str | int) -> str:
+    """A path with its `{}` filled by percent-encoded segments."""
+    return template.format(*(quote(str(segment), safe="") for segment in segments))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request that changes something."""
+
+    method: str
+    path: str
+    body: Any = None
+    params: Params = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def shown(self) -> str:
+        query = urlencode(self.params)
+        return f"{self.method} {self.path}{'?' if query else ''}{query}"
+
+
+class Grafana:
+    """The one door to Grafana's API: what reads goes through `read`, what changes through `send`."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        groups: ApiGroups,
+        settings: GrafanaSettings,
+        call: Call,
+        administrator: Upstream | None = None,
+    ) -> None:
+        self._upstream = upstream
+        self._administrator = administrator
+        self.groups = groups
+        self.settings = settings
+        self.call = call
+
+    @property
+    def dry_run(self) -> bool:
+        return bool(self.call.arguments.get("dry_run"))
+
+    @property
+    def has_token(self) -> bool:
+        """Whether the server's identity is a service account."""
+        return self._upstream.access.authorization().get("Authorization", "").startswith("Bearer ")
+
+    def as_administrator(self, action: str) -> "Grafana":
+        """The same with user and password, which server administration needs."""
+        if self._administrator is None:
+            raise needs_administrator(action)
+        return Grafana(self._administrator, self.groups, self.settings, self.call)
+
+    async def read(self, path: str, params: Params = ()) -> Any:
+        try:
+            return await self._upstream.read("GET", path, params=list(params) or None)
+        except Refused as refused:
+            raise await self._explain(refused, "GET", path) from None
+
+    async def ask(self, path: str, body: Any) -> Any:
+        """A question that is sent as a POST: a data source query changes nothing."""
+        try:
+            return await self._upstream.read("POST", path, json=body)
+        except Refused as refused:
+            raise await self._explain(refused, "POST", path) from None
+
+    async def send(self, request: Request) -> Any:
+        """The parsed answer of a change; an empty object when it has none."""
+        more = {} if request.body is None else {"json": request.body}
+        try:
+            answer = await self._upstream.send(
+                request.method, request.path, params=list(request.params) or None, headers=request.headers, **more
+            )
+        except Refused as refused:
+            raise await self._explain(refused, request.method, request.path) from None
+        return json.loads(answer.content) if answer.content.strip() else {}
+
+    def link(self, path: str) -> str:
+        """The address of a page; `path` may be what Grafana answered, with or without its own path prefix."""
+        base = (self.settings.grafana_public_url or self._upstream.address).rstrip("/")
+        prefix = urlsplit(base).path.rstrip("/")
+        return base + (path.removeprefix(prefix) if prefix and path.startswith(prefix + "/") else path)
+
+    async def _explain(self, refused: Refused, method: str, path: str) -> ToolFailure:
+        if not lacks_endpoint(refused):
+            return refused
+        version = await self.groups.read_version()
+        return unavailable(
+            f"Grafana {version} has no {method} {path}",
+            "this version is too old or too new for it, or the feature is off",
+            backend=BACKEND,
+        )

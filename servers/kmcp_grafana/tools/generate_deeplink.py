@@ -1,0 +1,45 @@
+"""Links to Grafana's pages."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from kmcp_grafana.actions.table import STAND_IN
+from kmcp_grafana.client.grafana import Grafana
+from kmcp_grafana.dashboards import links
+from kmcp_grafana.dashboards.links import LinkEnd, LinkStart
+from kmcp_runtime import Effect, Result, Word, bad_argument, check_name, injected, tool
+
+
+class Link(Result):
+    """An address."""
+
+    url: str
+
+
+@tool(Effect.READ, extra=True, verified="stand-in", why=STAND_IN)
+async def grafana_generate_deeplink(
+    target: Annotated[Literal["dashboard", "panel", "explore"], Word("Page")],
+    uid: Annotated[str | None, AfterValidator(check_name), Word("uid")] = None,
+    panel_id: Annotated[int | None, Word("Panel", ge=0)] = None,
+    datasource: Annotated[str | None, Word("Data source uid, for explore")] = None,
+    query: Annotated[str | None, Word("Query, for explore")] = None,
+    start: LinkStart = None,
+    end: LinkEnd = None,
+    variables: Annotated[dict[str, str] | None, Word("Dashboard variables")] = None,
+    grafana: Grafana = injected(),
+) -> Link:
+    """Make a link to a dashboard, a panel or Explore, to hand to a person; sends no request."""
+    needed: dict[str, dict[str, object]] = {
+        "dashboard": {"uid": uid},
+        "panel": {"uid": uid, "panel_id": panel_id},
+        "explore": {"datasource": datasource},
+    }
+    missing = [name for name, value in needed[target].items() if value is None]
+    if missing:
+        raise bad_argument(
+            f"target={target} needs {', '.join(missing)}", "panel needs uid and panel_id, explore datasource"
+        )
+    if target == "explore":
+        return Link(url=links.explore(grafana, datasource or "", query, start, end))
+    return Link(url=links.dashboard(grafana, uid or "", panel_id, start, end, variables or {}))

@@ -1,0 +1,253 @@
+"""Creating, updating and deleting waypoints."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from kmcp_istio.ambient import waypoint_gateways
+from kmcp_istio.arguments import Revision, TrafficType, WaypointName, WaypointNames
+from kmcp_istio.client import Mesh, Object, Place
+from kmcp_runtime import (
+    Diff,
+    DryRun,
+    Effect,
+    Namespace,
+    Page,
+    Result,
+    Rule,
+    TimeoutSeconds,
+    Word,
+    bad_argument,
+    conflict,
+    injected,
+    tool,
+)
+from kmcp_runtime.kube import objects
+from kmcp_runtime.kube.failures import BACKEND, StatusFailure
+
+FIELD_MANAGER = "kmcp-istio"
+_AMBIENT = "ambient"
+
+
+class AppliedWaypoint(Result):
+    """What happened to the waypoint and to its namespace's label."""
+
+    name: str
+    namespace: str
+    result: Literal["created", "configured", "unchanged"]
+    changed: bool
+    programmed: bool
+    enrolled: bool = Field(description="Whether the namespace is labelled to use it")
+    diff: Diff | None = Field(default=None, description="Unified diff of the Gateway and the namespace's labels")
+    timed_out: bool | None = Field(default=None, description="True when it was not programmed in time")
+    dry_run: bool | None = Field(default=None, description="True when nothing was changed")
+
+
+@tool(
+    Effect.WRITE,
+    needs=(
+        Rule(waypoint_gateways.GROUP, ("gateways",), ("get", "list", "create", "patch")),
+        Rule("apps", ("deployments",), ("list",)),
+        Rule("", ("namespaces",), ("get", "patch")),
+    ),
+    idempotent=True,
+)
+async def istio_apply_waypoint(
+    namespace: Namespace,
+    name: WaypointName = "waypoint",
+    traffic_type: TrafficType = None,
+    revision: Revision = None,
+    enroll_namespace: Annotated[bool, Word("Label the namespace to use it")] = False,
+    overwrite: Annotated[bool, Word("Replace what others have set")] = False,
+    wait: Annotated[bool, Word("Until programmed")] = False,
+    timeout_seconds: TimeoutSeconds = 90,
+    dry_run: DryRun = False,
+    mesh: Mesh = injected(),
+) -> AppliedWaypoint:
+    """Create or update a namespace's waypoint, and let the namespace use it."""
+    place = await waypoint_gateways.resolve_gateways(mesh, namespace)
+    home = await mesh.read_kind("namespaces", namespace, None)
+    labels = dict(home["metadata"].get("labels") or {})
+    if enroll_namespace:
+        _check_enrolment(namespace, name, labels, overwrite)
+    before = await _read_existing(mesh, place, name)
+    wanted = waypoint_gateways.manifest(place.kind.api_version, namespace, name, traffic_type, revision)
+    after = await _apply(mesh, place, wanted, overwrite, dry_run)
+    labelled = await _enroll(mesh, namespace, name, labels, dry_run) if enroll_namespace else labels
+    programmed = waypoint_gateways.is_programmed(after)
+    if wait and not dry_run:
+        (state,), _ = await waypoint_gateways.wait_until_programmed(mesh, namespace, name, timeout_seconds)
+        programmed = state.programmed
+    diff = Diff(_written(before, labels), _written(after, labelled))
+    return AppliedWaypoint(
+        name=name,
+        namespace=namespace,
+        result=_result(before, diff),
+        changed=diff.changed,
+        programmed=programmed,
+        enrolled=labelled.get(waypoint_gateways.USE) == name,
+        diff=diff if diff.changed else None,
+        timed_out=(wait and not dry_run and not programmed) or None,
+        dry_run=dry_run or None,
+        warnings=_warnings(namespace, labels),
+    )
+
+
+def _check_enrolment(namespace: str, name: str, labels: Mapping[str, str], overwrite: bool) -> None:
+    present = labels.get(waypoint_gateways.USE)
+    if present not in (None, name) and not overwrite:
+        raise conflict(
+            f"namespace {namespace} already uses waypoint {present!r}; nothing was changed",
+            "overwrite=true replaces it; or omit enroll_namespace",
+        )
+
+
+async def _read_existing(mesh: Mesh, place: Place, name: str) -> Object | None:
+    try:
+        found = await objects.read(mesh.api, place.kind, name, place.namespace)
+    except StatusFailure as failure:
+        if failure.http_status == 404:
+            return None
+        raise
+    waypoint_gateways.check_class(found)
+    return found
+
+
+async def _apply(mesh: Mesh, place: Place, wanted: Object, force: bool, dry_run: bool) -> Object:
+    try:
+        return await objects.patch(
+            mesh.api,
+            place.kind,
+            wanted["metadata"]["name"],
+            place.namespace,
+            wanted,
+            "apply",
+            dry_run=dry_run,
+            force=force,
+            field_manager=FIELD_MANAGER,
+        )
+    except StatusFailure as failure:
+        # Under server-side apply a conflict names the managers that own the fields.
+        if failure.http_status != 409:
+            raise
+        raise conflict(failure.message, "overwrite=true takes over these fields", backend=BACKEND) from None
+
+
+async def _enroll(mesh: Mesh, namespace: str, name: str, labels: dict[str, str], dry_run: bool) -> dict[str, str]:
+    """The namespace's labels, with the one that sends its traffic through the waypoint."""
+    if labels.get(waypoint_gateways.USE) == name:
+        return labels
+    kind = await mesh.discovery.resolve("namespaces")
+    body = {"metadata": {"labels": {waypoint_gateways.USE: name}}}
+    after = await objects.patch(
+        mesh.api, kind, namespace, None, body, "merge", dry_run=dry_run, field_manager=FIELD_MANAGER
+    )
+    return dict(after["metadata"]["labels"])
+
+
+def _written(gateway: Object | None, labels: Mapping[str, str]) -> Any:
+    """What the diff compares: the Gateway without what controllers write, and the namespace's labels."""
+    # Controllers write the status at any moment, and the caller has not changed that.
+    slim = objects.comparable(gateway) if gateway else {}
+    return {**{key: value for key, value in slim.items() if key != "status"}, "namespace labels": dict(labels)}
+
+
+def _result(before: Object | None, diff: Diff) -> Literal["created", "configured", "unchanged"]:
+    if before is None:
+        return "created"
+    return "configured" if diff.changed else "unchanged"
+
+
+def _warnings(namespace: str, labels: Mapping[str, str]) -> list[str] | None:
+    if labels.get(waypoint_gateways.MODE) == _AMBIENT:
+        return None
+    return [
+        f"namespace {namespace} is not in the ambient mesh (no label {waypoint_gateways.MODE}={_AMBIENT}): "
+        "only pods and Services with a label of their own will use the waypoint"
+    ]
+
+
+class Deletion(BaseModel):
+    """What happened to one waypoint."""
+
+    name: str
+    result: Literal["deleted", "not_found"]
+
+
+class DeletedWaypoints(Page[Deletion]):
+    """What was deleted, and what still refers to it."""
+
+    namespace: str
+    changed: bool
+    dangling: list[str] = Field(description="Objects that are still labelled to use a deleted waypoint")
+    dry_run: bool | None = Field(default=None, description="True when nothing was changed")
+
+
+@tool(
+    Effect.DESTROY,
+    needs=(
+        Rule(waypoint_gateways.GROUP, ("gateways",), ("list", "delete")),
+        Rule("", ("namespaces", "services", "pods"), ("list",)),
+    ),
+    idempotent=True,
+)
+async def istio_delete_waypoint(
+    namespace: Namespace,
+    names: WaypointNames = None,
+    all: Annotated[bool, Word("All in the namespace")] = False,
+    dry_run: DryRun = False,
+    mesh: Mesh = injected(),
+) -> DeletedWaypoints:
+    """Delete waypoints by name, or all of a namespace; lists what still refers to them."""
+    if bool(names) == all:
+        raise bad_argument("give either names or all=true", "istio_list_waypoints lists the names")
+    place = await waypoint_gateways.resolve_gateways(mesh, namespace)
+    present = {each["metadata"]["name"]: each for each in await waypoint_gateways.list_gateways(mesh, place)}
+    chosen = names or [name for name, each in present.items() if waypoint_gateways.is_waypoint(each)]
+    found = [present[name] for name in dict.fromkeys(chosen) if name in present]
+    for each in found:
+        waypoint_gateways.check_class(each)
+    # Read before deleting: a label that still names a deleted waypoint sends traffic nowhere.
+    users = await waypoint_gateways.list_users(mesh, ("namespaces", "services", "pods")) if found else []
+    gone = [each["metadata"]["name"] for each in found if await _delete(mesh, place, each, dry_run)]
+    dangling = [user.title for user in users if user.waypoint in {(namespace, name) for name in gone}]
+    return DeletedWaypoints(
+        items=[Deletion(name=name, result="deleted" if name in gone else "not_found") for name in chosen],
+        namespace=namespace,
+        changed=bool(gone),
+        dangling=dangling,
+        dry_run=dry_run or None,
+        hint=_after_deletion(namespace, chosen, dangling),
+    )
+
+
+async def _delete(mesh: Mesh, place: Place, gateway: Object, dry_run: bool) -> bool:
+    """Delete a Gateway; False when it was already gone."""
+    metadata = gateway["metadata"]
+    try:
+        await objects.delete(
+            mesh.api,
+            place.kind,
+            metadata["name"],
+            place.namespace,
+            propagation="background",
+            # Only the object that was shown: one that was made again meanwhile is another.
+            uid=metadata["uid"],
+            dry_run=dry_run,
+        )
+    except StatusFailure as failure:
+        if failure.http_status == 404:
+            return False
+        raise
+    return True
+
+
+def _after_deletion(namespace: str, chosen: list[str], dangling: list[str]) -> str | None:
+    if not chosen:
+        return f"Namespace {namespace} has no waypoint."
+    if dangling:
+        return (
+            f"Objects listed as dangling have no working waypoint any more: remove their label {waypoint_gateways.USE}."
+        )
+    return None

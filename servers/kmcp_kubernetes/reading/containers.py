@@ -1,0 +1,74 @@
+"""Containers of a pod: their names, which one a caller means, and what state each is in."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kmcp_runtime import bad_argument, did_you_mean
+
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+_SPECS = ("containers", "initContainers", "ephemeralContainers")
+_STATUSES = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+Pod = Mapping[str, Any]
+
+
+def names(pod: Pod) -> list[str]:
+    """Every container: the main ones first, then init and ephemeral ones."""
+    return [str(container["name"]) for section in _SPECS for container in pod["spec"].get(section) or ()]
+
+
+def chosen(pod: Pod, container: str | None) -> str:
+    """The container that was named, else the only one, else the one that the pod's annotation names."""
+    known = names(pod)
+    if container:
+        if container not in known:
+            suggestion = did_you_mean(container, known)
+            raise bad_argument(
+                f"container: pod {pod['metadata']['name']} has no container {container!r}"
+                + (f": {suggestion}" if suggestion else ""),
+                f"its containers: {', '.join(known)}",
+            )
+        return container
+    main = [str(entry["name"]) for entry in pod["spec"]["containers"]]
+    annotated = (pod["metadata"].get("annotations") or {}).get(DEFAULT_CONTAINER)
+    if len(main) == 1 or annotated in main:
+        return str(annotated) if annotated in main else main[0]
+    raise bad_argument(
+        f"container: required, pod {pod['metadata']['name']} has {len(main)}", f"its containers: {', '.join(known)}"
+    )
+
+
+def status(pod: Pod, container: str) -> Mapping[str, Any]:
+    """The status of a container; empty when the node has reported none."""
+    found = (entry for section in _STATUSES for entry in (pod.get("status") or {}).get(section) or ())
+    return next((entry for entry in found if entry["name"] == container), {})
+
+
+def state_in_words(state: Mapping[str, Any] | None) -> str:
+    """`running since …`, `waiting: CrashLoopBackOff: …`, `terminated: Error, exit code 1 …`."""
+    for word, found in (state or {}).items():
+        detail = found or {}
+        if word == "running":
+            return f"running since {detail.get('startedAt', 'now')}"
+        if word == "waiting":
+            return _joined("waiting", [detail.get("reason"), detail.get("message")])
+        return termination(detail)
+    return "unknown: the node has reported no state"
+
+
+def termination(detail: Mapping[str, Any]) -> str:
+    """How a container ended: reason, exit code (and signal), when, and its last words."""
+    code = f"exit code {detail.get('exitCode', '?')}"
+    signal = f"signal {detail['signal']}" if detail.get("signal") else None
+    ended = f"at {detail['finishedAt']}" if detail.get("finishedAt") else None
+    return _joined(
+        "terminated", [", ".join(filter(None, [detail.get("reason"), code, signal, ended])), detail.get("message")]
+    )
+
+
+def last_termination(found: Mapping[str, Any]) -> str | None:
+    ended = (found.get("lastState") or {}).get("terminated")
+    return termination(ended) if ended else None
+
+
+def _joined(word: str, parts: Sequence[str | None]) -> str:
+    return ": ".join([word, *(part.strip() for part in parts if part)])

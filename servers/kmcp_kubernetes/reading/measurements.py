@@ -1,0 +1,126 @@
+"""Measurements of the metrics API, related to what containers may use and what nodes have."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from kmcp_kubernetes.client import Kube
+from kmcp_runtime import ToolFailure, unavailable
+from kmcp_runtime.kube import pages
+from kmcp_runtime.kube.discovery import Kind
+from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.kube.quantities import millicores, whole_bytes
+
+METRICS_GROUP = "metrics.k8s.io"
+_PAGE = 500
+_MOST_PAGES = 10
+_MEASURES = {"cpu": millicores, "memory": whole_bytes}
+
+
+class Usage(BaseModel):
+    """What a pod or node uses now."""
+
+    name: str
+    namespace: str | None = None
+    cpu_millicores: int
+    memory_bytes: int
+    cpu_percent: int | None = None
+    memory_percent: int | None = None
+    percent_of: str | None = Field(default=None, description="limit, request or allocatable")
+
+
+async def measured(kube: Kube, resource_type: str, namespace: str | None, selector: str | None) -> list[Usage]:
+    """Every measurement, unsorted; `unavailable` without a metrics server."""
+    found = next((kind for kind in await kube.discovery.kinds() if _measures(kind, resource_type)), None)
+    if found is None:
+        raise unavailable(
+            "metrics server is not installed: the cluster has no API group metrics.k8s.io", "install metrics-server"
+        )
+    query = [("labelSelector", selector)] if selector else []
+    try:
+        answer = await kube.api.get(found.path(namespace), query)
+    except StatusFailure as failure:
+        if failure.http_status == 400 and selector:
+            raise pages.malformed(failure, selector, None) from None
+        raise
+    return [_usage(item) for item in answer.get("items") or ()]
+
+
+def _measures(kind: Kind, resource_type: str) -> bool:
+    return kind.group == METRICS_GROUP and kind.plural == resource_type
+
+
+def _usage(item: Mapping[str, Any]) -> Usage:
+    parts = (
+        [container["usage"] for container in item["containers"]] if "containers" in item else [item.get("usage") or {}]
+    )
+    return Usage(
+        name=item["metadata"]["name"],
+        namespace=item["metadata"].get("namespace"),
+        cpu_millicores=sum(millicores(part.get("cpu", 0)) for part in parts),
+        memory_bytes=sum(whole_bytes(part.get("memory", 0)) for part in parts),
+    )
+
+
+async def related(
+    kube: Kube, resource_type: str, namespace: str | None, selector: str | None, items: Sequence[Usage]
+) -> tuple[list[Usage], str | None]:
+    """The items with percentages, and a warning when they could not be had."""
+    wanted = {(item.namespace, item.name): item for item in items}
+    try:
+        async for found in _objects(kube, resource_type, namespace, selector, len(wanted)):
+            key = (found["metadata"].get("namespace"), found["metadata"]["name"])
+            if key in wanted:
+                wanted[key] = _with_percentages(wanted[key], found)
+    except ToolFailure as failure:
+        return list(wanted.values()), f"no percentages: {failure.message}"
+    return list(wanted.values()), None
+
+
+async def _objects(kube: Kube, resource_type: str, namespace: str | None, selector: str | None, count: int) -> Any:
+    if not count:
+        return
+    kind = await kube.discovery.resolve(resource_type)
+    query = pages.Query(kind, namespace, selector, None, _PAGE, "objects")
+    cursor: str | None = None
+    for _ in range(_MOST_PAGES):
+        page = await pages.fetch(kube.api, query, cursor, {})
+        for item in page.items:
+            yield item
+        cursor = page.cursor(_PAGE, {})
+        if cursor is None:
+            return
+
+
+def _with_percentages(item: Usage, found: Mapping[str, Any]) -> Usage:
+    for word, bounds in _bounds(found):
+        cpu, memory = bounds.get("cpu"), bounds.get("memory")
+        if cpu or memory:
+            return item.model_copy(
+                update={
+                    "cpu_percent": round(100 * item.cpu_millicores / cpu) if cpu else None,
+                    "memory_percent": round(100 * item.memory_bytes / memory) if memory else None,
+                    "percent_of": word,
+                }
+            )
+    return item
+
+
+def _bounds(found: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, int | None]]]:
+    """What the usage can be compared with, the strictest first: amounts by resource."""
+    allocatable = (found.get("status") or {}).get("allocatable")
+    if allocatable:
+        yield "allocatable", {name: measure(allocatable.get(name, 0)) for name, measure in _MEASURES.items()}
+        return
+    for word in ("limits", "requests"):
+        yield word.removesuffix("s"), {name: _of_all(found, word, name) for name in _MEASURES}
+
+
+def _of_all(pod: Mapping[str, Any], word: str, name: str) -> int | None:
+    """The sum over the containers; None when one of them has none, so that there is no bound."""
+    given = [
+        ((container.get("resources") or {}).get(word) or {}).get(name)
+        for container in pod["spec"].get("containers") or ()
+    ]
+    return sum(_MEASURES[name](amount) for amount in given) if given and all(given) else None

@@ -1,0 +1,144 @@
+"""A short-lived pod that connects to one address and port, and is gone afterwards in every case."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.reading import containers
+from kmcp_runtime import ToolFailure, unavailable
+from kmcp_runtime.kube import objects, workloads
+from kmcp_runtime.kube.discovery import Kind
+from kmcp_runtime.kube.failures import BACKEND, StatusFailure
+
+LABEL = "kmcp-suite/probe"
+START_SECONDS = 10
+"""What a pod may take beyond the connect test itself: scheduling, pulling the image, starting."""
+_CLEANUP_SECONDS = 10
+_POLL_SECONDS = 0.25
+
+
+@dataclass
+class Outcome:
+    """Whether the connection was made; `reason` holds the program's own words when not."""
+
+    connected: bool
+    reason: str | None = None
+    warning: str | None = None
+
+
+def manifest(image: str, host: str, port: int, seconds: int) -> dict[str, Any]:
+    """A pod that the restricted pod security standard admits, that has no token, and ends by itself."""
+    container = {
+        "name": "probe",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        # Connected, nc hands over to `true`: its exit code is that of the connection.
+        "command": ["nc", "-w", str(seconds), host, str(port), "-e", "true"],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "100m", "memory": "32Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    spec = {
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": seconds + START_SECONDS,
+        "terminationGracePeriodSeconds": 0,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65534,
+            "runAsGroup": 65534,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+    }
+    name = f"kmcp-probe-{secrets.token_hex(5)}"
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {LABEL: "true"}}, "spec": spec}
+
+
+async def connect(kube: Kube, namespace: str, host: str, port: int, seconds: int, dry_run: bool) -> Outcome:
+    """Make the pod, wait for its end, delete it. A pod that cannot run is `unavailable`, whatever the target."""
+    kind = await kube.discovery.resolve("pods")
+    pod = manifest(kube.settings.probe_image, host, port, seconds)
+    if dry_run:
+        await objects.create(kube.api, kind, namespace, pod, dry_run=True)
+        return Outcome(False)
+    name = pod["metadata"]["name"]
+    left = [f"probe pod {name} may be left behind: its deletion took more than {_CLEANUP_SECONDS} s"]
+    try:
+        # Not interruptible: a pod whose creation nobody waited for could appear after its deletion.
+        with anyio.CancelScope(shield=True):
+            await objects.create(kube.api, kind, namespace, pod)
+        outcome = await _ended(kube, kind, namespace, name, seconds)
+    finally:
+        with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
+            left = await asyncio.shield(_delete(kube, kind, namespace, name))
+    outcome.warning = "; ".join(left) or None
+    return outcome
+
+
+async def _delete(kube: Kube, kind: Kind, namespace: str, name: str) -> list[str]:
+    """Nothing, or what is left behind: a failure here must not hide the one before."""
+    try:
+        await objects.delete(
+            kube.api, kind, name, namespace, propagation="background", uid=None, grace_period_seconds=0
+        )
+    except StatusFailure as failure:
+        return [] if failure.http_status == 404 else [f"probe pod {name} is left behind: {failure.message}"]
+    except ToolFailure as failure:
+        return [f"probe pod {name} may be left behind: {failure.message}"]
+    return []
+
+
+async def _ended(kube: Kube, kind: Kind, namespace: str, name: str, seconds: int) -> Outcome:
+    started, total = time.monotonic(), seconds + START_SECONDS
+    while True:
+        pod = await objects.read(kube.api, kind, name, namespace)
+        outcome = _outcome(pod)
+        if outcome:
+            return outcome
+        elapsed = time.monotonic() - started
+        state = _state(pod)
+        if elapsed > total:
+            raise _cannot_run(pod, f"did not end within {total} s ({containers.state_in_words(state)})")
+        await kube.call.progress(elapsed, total, f"probe pod {name}: {containers.state_in_words(state)}")
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def _state(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    return containers.status(pod, "probe").get("state") or {}
+
+
+def _outcome(pod: Mapping[str, Any]) -> Outcome | None:
+    """None while it runs."""
+    ended = _state(pod).get("terminated")
+    phase = (pod.get("status") or {}).get("phase")
+    waiting = (_state(pod).get("waiting") or {}).get("reason")
+    if waiting in workloads.IMAGE_REASONS | workloads.CONTAINER_REASONS:
+        raise _cannot_run(pod, containers.state_in_words(_state(pod)))
+    if phase not in ("Succeeded", "Failed"):
+        return None
+    if not ended or ended.get("reason") in workloads.NEVER_STARTED_REASONS:
+        raise _cannot_run(pod, (ended or pod["status"]).get("message") or f"phase {phase}")
+    if ended.get("exitCode") == 0:
+        return Outcome(True)
+    return Outcome(False, (ended.get("message") or "").strip() or f"nc ended with exit code {ended.get('exitCode')}")
+
+
+def _cannot_run(pod: Mapping[str, Any], why: str) -> ToolFailure:
+    image = pod["spec"]["containers"][0]["image"]
+    return unavailable(
+        f"the probe pod could not run: {why}",
+        f"use mode=proxy, or set --probe-image (KMCP_PROBE_IMAGE) to an image with nc; it is {image}",
+        backend=BACKEND,
+    )

@@ -1,0 +1,255 @@
+"""Manifests on their way into the cluster: where each document goes, what happened to it, what could not be rehearsed.
+
+Namespaces and CustomResourceDefinitions go first. In a dry run they are not really there afterwards, so what lives in
+them, or is of their kind, is answered as `created` with a warning that the server could not rehearse it.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from kmcp_kubernetes.client import Kube, Place
+from kmcp_kubernetes.writing.field_ownership import given_up
+from kmcp_kubernetes.writing.refusals import explained, refuse_redacted
+from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace
+from kmcp_runtime.kube import objects
+from kmcp_runtime.kube.discovery import Kind
+from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.kube.manifests import Document, first_things_first
+
+DIFF_LINES = 500
+"""Lines of diff in one answer, shared among its documents: what happened to each must always fit."""
+_LINES_OF_AN_ITEM = 4
+_ESTABLISHED_SECONDS = 20.0
+_LOOK_AGAIN_SECONDS = 0.5
+_MADE_HERE = "Namespace", "CustomResourceDefinition"
+
+
+class Fault(BaseModel):
+    """Why a document failed."""
+
+    code: str
+    message: str
+    hint: str | None = None
+
+
+class Written(BaseModel):
+    """What happened to one document."""
+
+    kind: str
+    api_version: str
+    name: str
+    namespace: str | None = None
+    result: Literal["created", "configured", "unchanged", "failed"]
+    diff: Diff | None = Field(default=None, description="Unified diff, without managedFields")
+    error: Fault | None = None
+
+
+@dataclass
+class Batch:
+    """The documents of one call."""
+
+    kube: Kube
+    documents: Sequence[Document]
+    namespace: str | None
+    """Where namespaced documents go that name no namespace."""
+    dry_run: bool
+    argument: str = "manifest"
+    warnings: list[str] = field(default_factory=list)
+    items: list[Written] = field(default_factory=list)
+    _made: set[tuple[str, str]] = field(default_factory=set)
+    """Namespaces and kinds that this call made: `("Namespace", name)`, `("Kind", group/kind)`."""
+
+    def __post_init__(self) -> None:
+        self.documents = first_things_first(list(self.documents))
+        for document in self.documents:
+            where = f"{self.argument}: document {document.number} ({document.kind})"
+            _check_names(document, where)
+            refuse_redacted(document.content, where)
+            document.content["metadata"].pop("managedFields", None)
+
+    async def apply(self, force: bool) -> None:
+        """Every document, whatever happens to the others; the failure of a single one is raised."""
+        for done, document in enumerate(self.documents):
+            await self.kube.call.progress(done, len(self.documents), f"{document.kind} {document.name}")
+            try:
+                item = await self._applied(document, force)
+            except ToolFailure as failure:
+                if len(self.documents) == 1:
+                    raise
+                item = self._item(document, self._namespace_of(document), "failed", error=failure)
+            self._take(document, item)
+
+    async def create(self) -> None:
+        """In order up to the first failure, which is raised when nothing was created before it."""
+        for done, document in enumerate(self.documents):
+            await self.kube.call.progress(done, len(self.documents), f"{document.kind} {document.name}")
+            try:
+                item = await self._created(document)
+            except ToolFailure as failure:
+                if not self.items:
+                    raise
+                self.items.append(self._item(document, self._namespace_of(document), "failed", error=failure))
+                break
+            self._take(document, item)
+
+    @property
+    def changed(self) -> bool:
+        return any(item.result in ("created", "configured") for item in self.items)
+
+    def _take(self, document: Document, item: Written) -> None:
+        self.items.append(item)
+        if item.result == "failed":
+            return
+        if document.kind == "Namespace":
+            self._made.add(("Namespace", document.name))
+        elif document.kind == "CustomResourceDefinition":
+            spec = document.content.get("spec") or {}
+            self._made.add(("Kind", f"{spec.get('group')}/{(spec.get('names') or {}).get('kind')}"))
+
+    async def _applied(self, document: Document, force: bool) -> Written:
+        place = await self._place(document)
+        if place is None:
+            return self._unrehearsed(document, None, "its kind")
+        before = await self._existing(place, document.name)
+        try:
+            after = await self._patched(place, document, force)
+        except StatusFailure as failure:
+            if self._lacks_its_namespace(failure, place):
+                return self._unrehearsed(document, place, "its namespace")
+            raise await explained(failure, self.kube.openapi, place.kind) from None
+        warning = given_up(before, after)
+        if warning:
+            self.warnings.append(warning)
+        diff = self._diff(place.kind, before, after)
+        result = "created" if before is None else "configured" if diff.changed else "unchanged"
+        return self._item(document, place.namespace, result, diff)
+
+    async def _patched(self, place: Place, document: Document, force: bool) -> objects.Object:
+        return await objects.patch(
+            self.kube.api,
+            place.kind,
+            document.name,
+            place.namespace,
+            document.content,
+            "apply",
+            dry_run=self.dry_run,
+            force=force,
+        )
+
+    async def _created(self, document: Document) -> Written:
+        place = await self._place(document)
+        if place is None:
+            return self._unrehearsed(document, None, "its kind")
+        try:
+            after = await objects.create(
+                self.kube.api, place.kind, place.namespace, document.content, dry_run=self.dry_run
+            )
+        except StatusFailure as failure:
+            if self._lacks_its_namespace(failure, place):
+                return self._unrehearsed(document, place, "its namespace")
+            raise await explained(failure, self.kube.openapi, place.kind) from None
+        item = self._item(document, place.namespace, "created", self._diff(place.kind, None, after))
+        item.name = str(after["metadata"].get("name") or document.name)
+        return item
+
+    async def _existing(self, place: Place, name: str) -> objects.Object | None:
+        try:
+            return await objects.read(self.kube.api, place.kind, name, place.namespace)
+        except StatusFailure as failure:
+            if failure.http_status == 404:
+                return None
+            raise
+
+    async def _place(self, document: Document) -> Place | None:
+        """Where the document goes; None when its kind will be there only after the real run."""
+        deadline = time.monotonic() + _ESTABLISHED_SECONDS
+        made = ("Kind", f"{document.api_version.rpartition('/')[0]}/{document.kind}") in self._made
+        while True:
+            try:
+                kind = await self.kube.discovery.of(document.api_version, document.kind)
+                return self.kube.scoped(kind, self._namespace_of(document) if kind.namespaced else None)
+            except ToolFailure as failure:
+                if failure.code != "not_found" or not made or time.monotonic() > deadline:
+                    raise
+                if self.dry_run:
+                    return None
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+    def _namespace_of(self, document: Document) -> str | None:
+        return document.namespace or self.namespace
+
+    def _lacks_its_namespace(self, failure: StatusFailure, place: Place) -> bool:
+        details = failure.status.get("details") or {}
+        absent = failure.http_status == 404 and details.get("kind") == "namespaces"
+        return absent and self.dry_run and ("Namespace", place.namespace) in self._made
+
+    def _unrehearsed(self, document: Document, place: Place | None, lacks: str) -> Written:
+        self.warnings.append(
+            f"{document.kind} {document.name} could not be rehearsed: {lacks} is made by this very manifest; "
+            "the real run will check it"
+        )
+        namespace = place.namespace if place else self._namespace_of(document)
+        return self._item(document, namespace, "created", self._limited(None, document.content))
+
+    def _diff(self, kind: Kind, before: objects.Object | None, after: objects.Object) -> Diff:
+        return self._limited(before and written(kind, before), written(kind, after))
+
+    def _limited(self, before: Any, after: Any) -> Diff:
+        count = len(self.documents)
+        return Diff(before, after, most_lines=max((DIFF_LINES - _LINES_OF_AN_ITEM * count) // count, 0))
+
+    def _item(
+        self,
+        document: Document,
+        namespace: str | None,
+        result: Any,
+        diff: Diff | None = None,
+        error: ToolFailure | None = None,
+    ) -> Written:
+        fault = error and Fault(code=error.code, message=error.message, hint=error.hint)
+        shown = diff if diff is not None and diff.changed and diff.most_lines != 0 else None
+        return Written(
+            kind=document.kind,
+            api_version=document.api_version,
+            name=document.name,
+            namespace=namespace,
+            result=result,
+            diff=shown,
+            error=fault,
+        )
+
+
+def _check_names(document: Document, where: str) -> None:
+    """Names become parts of a path: what could lead elsewhere is refused before any request."""
+    try:
+        if document.name:
+            check_name(document.name)
+        if document.namespace:
+            check_namespace(document.namespace)
+    except ValueError as error:
+        raise bad_argument(f"{where}: {error}") from None
+
+
+def written(kind: Kind, found: Mapping[str, Any]) -> objects.Object:
+    """The object as a caller writes it: without what the server counts, and without a status that others keep."""
+    kept = objects.comparable(found)
+    if "status" in kind.subresources:
+        kept.pop("status", None)
+    return kept
+
+
+def named(documents: Sequence[Document], argument: str) -> Sequence[Document]:
+    """Refuse what server-side apply cannot do: an object whose name the server makes up."""
+    for document in documents:
+        if not document.name:
+            where = f"{argument}: document {document.number} (line {document.line})"
+            raise bad_argument(
+                f"{where}, a {document.kind}, has no metadata.name",
+                "k8s_create_resource takes generateName",
+            )
+    return documents

@@ -1,0 +1,55 @@
+"""Answers of the API, and what is said when they are none."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from kmcp_prometheus.api.failures import BACKEND
+from kmcp_runtime import ToolFailure, unavailable
+
+Found = TypeVar("Found")
+_CUT = "results truncated due to limit"
+_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The `data` of an answer, with what the backend remarked on it."""
+
+    data: Any
+    warnings: list[str]
+    infos: list[str]
+    cut: bool
+    """True when the backend says that it held back what is beyond `limit`."""
+
+    def read(self, reader: Callable[[Any], Found]) -> Found:
+        """What a reader makes of the data; `unavailable` when it is not of the shape that the API has."""
+        try:
+            return reader(self.data)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+            raise _foreign(self.data) from None
+
+    def texts(self) -> list[str]:
+        """A list of names or values."""
+        return self.read(lambda data: [str(item) for item in data or ()])
+
+    def mapping(self) -> dict[str, Any]:
+        return self.read(lambda data: dict(data or {}))
+
+
+def reply(body: Any) -> Reply:
+    """The answer in a body of the API."""
+    if not isinstance(body, dict) or body.get("status") != "success":
+        raise _foreign(body)
+    warnings = [str(text) for text in body.get("warnings") or ()]
+    kept = [text for text in warnings if text != _CUT]
+    infos = [str(text) for text in body.get("infos") or ()]
+    return Reply(body.get("data"), kept, infos, cut=len(kept) < len(warnings))
+
+
+def _foreign(found: Any) -> ToolFailure:
+    return unavailable(
+        f"the answer is not of Prometheus' API: {str(found)[:_SHOWN]}",
+        "check PROMETHEUS_URL: another service may be there",
+        backend=BACKEND,
+    )

@@ -1,0 +1,52 @@
+"""Steps of range queries: chosen to a number of points, or checked against Prometheus' limit."""
+
+import math
+
+from kmcp_runtime import bad_argument
+
+MOST_POINTS = 11_000
+"""Of a series, in one answer of Prometheus."""
+_NICE = (
+    1,
+    2,
+    5,
+    10,
+    15,
+    20,
+    30,
+    60,
+    120,
+    180,
+    300,
+    600,
+    900,
+    1_200,
+    1_800,
+    3_600,
+    7_200,
+    10_800,
+    14_400,
+    21_600,
+    28_800,
+    43_200,
+    86_400,
+)
+_DAY = 86_400
+
+
+def chosen(seconds: float, max_points: int) -> float:
+    """The smallest round step, in seconds, with which a range of this length has at most so many points."""
+    least = seconds / max(max_points - 1, 1)
+    return next((step for step in _NICE if step >= least), math.ceil(least / _DAY) * _DAY)
+
+
+def checked(step: float, seconds: float) -> float:
+    """A step that a caller gives; `bad_argument` names the smallest that fits."""
+    if step <= 0:
+        raise bad_argument("step: must be longer than nothing", "leave it out: it is then chosen to fit max_points")
+    if seconds / step > MOST_POINTS:
+        raise bad_argument(
+            f"step: {step:g} s makes {seconds / step:.0f} points of a series, more than {MOST_POINTS}",
+            f"step={chosen(seconds, MOST_POINTS):g} s is the smallest round one that fits; without step one is chosen",
+        )
+    return step

@@ -1,0 +1,69 @@
+"""PromQL that callers give: what is refused before a backend sees it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kmcp_prometheus.promql import trees
+from kmcp_prometheus.promql.lexer import SyntaxFault, tokens
+from kmcp_prometheus.promql.parser import Node, parse
+from kmcp_prometheus.promql.selectors import NAME, Selectors
+from kmcp_runtime import ToolFailure, bad_argument
+
+_WRITE = 'write label="value", or label=~"expression"'
+
+
+def query(text: str) -> Node | None:
+    """The tree of an expression, None where only the backend can judge it; `bad_argument` for reading every series."""
+    if not text.strip():
+        raise bad_argument("query: empty", "give an expression: up, rate(http_requests_total[5m])")
+    found = tree(text)
+    if found is not None and any(selector.takes_everything() for selector in trees.selectors(found)):
+        raise _everything("query", text)
+    return found
+
+
+def selectors(match: Sequence[str], argument: str = "match") -> None:
+    """Refuse what is not a selector, and what would read every series."""
+    if not match:
+        raise bad_argument(f"{argument}: empty", 'give selectors: up, {job="api"}')
+    for text in match:
+        found = tree(text)
+        if not text.strip() or (found is not None and found["type"] != "vectorSelector"):
+            raise bad_argument(
+                f"{argument}: {text!r} is not a selector of series", 'write up, or {job="api",code=~"5.."}'
+            )
+        if found is not None and trees.selectors(found)[0].takes_everything():
+            raise _everything(argument, text)
+
+
+def matchers(text: str, argument: str = "match") -> list[dict[str, Any]]:
+    """The matchers of `{a="b"}`, or of `a="b"` alone; `bad_argument` points at what is wrong."""
+    source = text.strip() if "{" in text else f"{{{text.strip()}}}"
+    try:
+        words = Selectors(source, tokens(source))
+        name = [] if words.is_sign("{") else [{"name": NAME, "value": words.take().text, "type": "="}]
+        found = words.matchers()
+        if words.token.kind != "end":
+            raise words.unexpected()
+    except SyntaxFault as fault:
+        raise refused(fault, argument) from None
+    return [*name, *found]
+
+
+def refused(fault: SyntaxFault, argument: str) -> ToolFailure:
+    return bad_argument(f"{argument}: {fault.message}\n{fault.shown}", _WRITE)
+
+
+def tree(text: str) -> Node | None:
+    """The tree of an expression, where this server can read it."""
+    try:
+        return parse(text)
+    except SyntaxFault:
+        return None
+
+
+def _everything(argument: str, text: str) -> ToolFailure:
+    return bad_argument(
+        f"{argument}: {text[:200]} would read every series",
+        "name a metric or a label value; prometheus_tsdb_status_tool counts series by metric and label",
+    )

@@ -1,0 +1,66 @@
+"""PromQL itself: expressions checked and explained, or built from a description."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from kmcp_prometheus.client import Prometheus
+from kmcp_prometheus.guidance import building, checking
+from kmcp_runtime import Effect, Result, Word, bad_argument, injected, tool
+
+
+class Promql(Result):
+    """An expression checked, or candidates built."""
+
+    untrusted = True
+    mode: Literal["check", "build"]
+    valid: bool | None = Field(default=None, description="Absent: not known, see hint")
+    formatted: str | None = None
+    explanation: str | None = Field(default=None, description="Each step, the outermost first")
+    ast_summary: checking.Parts | None = None
+    error: checking.Fault | None = None
+    unknown_metrics: list[checking.Unknown] | None = None
+    unknown_labels: list[checking.UnknownLabel] | None = None
+    candidates: list[building.Candidate] | None = Field(default=None, description="Best first")
+
+
+@tool(Effect.READ)
+async def prometheus_promql_tool(
+    query: Annotated[str | None, Word("PromQL to check")] = None,
+    query_description: Annotated[str | None, Word("What to build: p99 latency by job over 10m")] = None,
+    prometheus: Prometheus = injected(),
+) -> Promql:
+    """Check and explain PromQL and whether its names exist, or build it from words."""
+    if query is not None and query_description is None:
+        return await _check(prometheus, query)
+    if query_description is not None and query is None:
+        return await _build(prometheus, query_description)
+    raise bad_argument("give query to check it, or query_description to build one", "one of the two")
+
+
+async def _check(prometheus: Prometheus, query: str) -> Promql:
+    verdict = await checking.judge(prometheus, query)
+    result = Promql(mode="check", valid=verdict.valid, error=verdict.fault)
+    if verdict.doubt:
+        result.hint = f"Unknown whether the backend accepts it, which has no parser to ask: {verdict.doubt}."
+    if verdict.tree is None:
+        return result
+    metrics, labels = await checking.unknown(prometheus, verdict.tree)
+    result.formatted = await checking.formatted(prometheus, query, verdict.tree)
+    result.explanation = checking.in_words(verdict.tree)
+    result.ast_summary = checking.parts(verdict.tree)
+    result.unknown_metrics, result.unknown_labels = metrics or None, labels or None
+    if (metrics or labels) and verdict.valid:
+        result.hint = "It is valid, but what is unknown matches nothing: the answer will be empty or partial."
+    return result
+
+
+async def _build(prometheus: Prometheus, description: str) -> Promql:
+    candidates, wish = await building.built(prometheus, description)
+    result = Promql(mode="build", candidates=candidates)
+    if candidates:
+        result.hint = "Try one with prometheus_query_tool; window, labels (job=api) and 'by label' can be said."
+    else:
+        words = " ".join(sorted(wish.words)) or description
+        result.hint = f"No metric fits {words!r}: name one; prometheus_metadata_tool search=… finds them."
+    return result

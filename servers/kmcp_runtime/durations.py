@@ -1,0 +1,47 @@
+"""Durations as text: one table of units, and the two grammars that differ in how far they go.
+
+`parse` takes what people write and what Go and Prometheus print. `parse_go` takes what `time.ParseDuration` takes,
+for fields that a Go program will read again: it has no unit above the hour, since a day is not always 24 hours.
+PromQL is narrower than `parse` (each unit once, the largest first, no fraction); it has its own grammar in
+`kmcp_prometheus`, and what we send to Prometheus is a number of seconds.
+"""
+
+import re
+
+GO_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0}
+SECONDS = {**GO_SECONDS, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
+"""Seconds of each unit. As in Prometheus a day has 24 hours, a week 7 days and a year 365."""
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
+# `ms` before `m`: the first alternative that fits is taken.
+_PART = re.compile(rf"({_NUMBER.pattern})({'|'.join(sorted(SECONDS, key=len, reverse=True))})")
+
+
+def parse(text: str) -> float:
+    """Seconds of `30s`, `1h30m`, `1.5d`, `2w`; a bare number is seconds, an empty or signed text a ValueError."""
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    parts = _parts(text)
+    if not parts:
+        raise ValueError(f"{text!r} is not a valid duration: write 30s, 5m, 2h or 7d")
+    return sum(float(number) * SECONDS[unit] for number, unit in parts)
+
+
+def parse_signed(text: str) -> float:
+    """The same with an optional sign: `-36h`, `+7d`."""
+    seconds = parse(text[1:] if text[:1] in ("-", "+") else text)
+    return -seconds if text[:1] == "-" else seconds
+
+
+def parse_go(text: str) -> float:
+    """Seconds of a duration that Go reads: `1h30m`, `1.5m`, `250ms`; a ValueError for anything else, `1d` included."""
+    parts = _parts(text)
+    if not parts or any(unit not in GO_SECONDS for _, unit in parts):
+        beyond = "; Go has no unit above the hour: write 1d as 24h" if parts else ""
+        raise ValueError(f"{text!r} is not a duration that Go reads, such as 30s or 1h30m{beyond}")
+    return sum(float(number) * GO_SECONDS[unit] for number, unit in parts)
+
+
+def _parts(text: str) -> list[tuple[str, str]]:
+    """The parts of the whole text; none when anything is left over."""
+    parts = _PART.findall(text)
+    return parts if "".join(number + unit for number, unit in parts) == text else []

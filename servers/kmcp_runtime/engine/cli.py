@@ -1,0 +1,79 @@
+"""`kmcp-suite serve` and the script of each server. Servers are found in the entry points `kmcp.servers`."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from typing import cast
+
+from kmcp_runtime.commands import complain
+from kmcp_runtime.engine import logs
+from kmcp_runtime.engine.assembly import run_http, run_stdio
+from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names
+from kmcp_runtime.errors import did_you_mean
+from kmcp_runtime.server import Server
+from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, parse
+
+COMPOSED_PORT = 8080
+SERVERS = "kmcp.servers"
+
+
+def serve(argv: Sequence[str]) -> int:
+    """`kmcp-suite serve SERVER … [flags]`: several servers in one process, each at `/<server>/mcp`, all at `/mcp`."""
+    names = list(argv[: _first_flag(argv)])
+    known = {found.name: found for found in entry_points(group=SERVERS)}
+    if not names:
+        names = sorted(known)
+    for name in names:
+        if name not in known:
+            suggestion = did_you_mean(name, known) or f"there are {', '.join(sorted(known))}"
+            return complain(f"no server {name!r}: {suggestion}")
+    servers = [cast("Server", known[name].load()) for name in names]
+    port = servers[0].port if len(servers) == 1 else COMPOSED_PORT
+    return run(servers, argv[_first_flag(argv) :], "kmcp-suite serve", "Serve MCP tool servers in one process.", port)
+
+
+def run_server(server: Server, argv: Sequence[str] | None = None) -> int:
+    """The whole of a server's own script."""
+    arguments = sys.argv[1:] if argv is None else argv
+    return run([server], arguments, server.full_name, server.description, server.port)
+
+
+def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str, port: int) -> int:
+    try:
+        runtime, instances = configured(servers, argv, program, about)
+        logs.configure(runtime.log_level)
+        name = servers[0].full_name if len(servers) == 1 else "kmcp-suite"
+        _run(
+            run_stdio(name, instances)
+            if runtime.transport == "stdio"
+            else run_http(name, instances, runtime.port or port)
+        )
+    except SettingsError as error:
+        return complain(str(error), program)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def configured(
+    servers: Sequence[Server], argv: Sequence[str], program: str, about: str
+) -> tuple[RuntimeSettings, list[ConfiguredServer]]:
+    classes: list[type[Settings]] = [RuntimeSettings, *dict.fromkeys(server.settings for server in servers)]
+    parsed = parse(classes, argv, os.environ, program, about)
+    runtime = cast("RuntimeSettings", parsed[RuntimeSettings])
+    check_tool_names(servers, runtime)
+    process = Process.of(runtime)
+    return runtime, [ConfiguredServer(server, parsed[server.settings], process) for server in servers]
+
+
+def _run(work: "object") -> None:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)  # type: ignore[arg-type]  # both runners are coroutines
+
+
+def _first_flag(argv: Sequence[str]) -> int:
+    return next((index for index, word in enumerate(argv) if word.startswith("-")), len(argv))

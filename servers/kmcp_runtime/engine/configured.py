@@ -1,0 +1,119 @@
+"""A server with its settings: the tools that it offers, its backend, and what one process shares among servers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from kmcp_runtime.call import Call
+from kmcp_runtime.declaration import ToolSpec
+from kmcp_runtime.engine.approval import Approvals
+from kmcp_runtime.engine.telemetry import Metrics
+from kmcp_runtime.errors import ToolFailure, bad_argument, denied, did_you_mean, unavailable
+from kmcp_runtime.server import Backend, Server
+from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError
+
+
+@dataclass(frozen=True)
+class Process:
+    """What the servers of one process share."""
+
+    runtime: RuntimeSettings
+    metrics: Metrics
+    approvals: Approvals
+
+    @classmethod
+    def of(cls, runtime: RuntimeSettings) -> "Process":
+        key = runtime.state_key.get_secret_value() if runtime.state_key else None
+        return cls(runtime, Metrics(), Approvals(runtime.approval, key))
+
+
+class ConfiguredServer:
+    """A server that can be called."""
+
+    def __init__(self, server: Server, settings: Settings, process: Process) -> None:
+        self.server = server
+        self.name = server.name
+        self.settings = settings
+        self.runtime = process.runtime
+        self.metrics = process.metrics
+        self.approvals = process.approvals
+        self._all = {declared.name: declared for declared in server.tools()}
+        extra = server.extra_arguments(settings)
+        left_out = server.left_out(settings)
+        kept = [declared for name, declared in self._all.items() if name not in left_out]
+        self.tools = {found.name: found.with_arguments(extra) for found in _offered(kept, self.runtime)}
+        self.shown_by: dict[str, str] = {found.shows: found.name for found in self.tools.values() if found.shows}
+        """The tools that hints of the runtime may name, by what they show."""
+        self._left_out = left_out
+        self._slots = asyncio.Semaphore(self.runtime.concurrency)
+        self._backend: Backend | None = None
+        self._users = 0
+        self._stack = AsyncExitStack()
+        self._opening = asyncio.Lock()
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["ConfiguredServer"]:
+        """Hold the backend open; several servers of a process may share one instance."""
+        async with self._opening:
+            if self._users == 0:
+                self._backend = await self._stack.enter_async_context(self.server.open(self.settings))
+            self._users += 1
+        try:
+            yield self
+        finally:
+            async with self._opening:
+                self._users -= 1
+                if self._users == 0:
+                    self._backend = None
+                    await self._stack.aclose()
+
+    @property
+    def backend(self) -> Backend:
+        if self._backend is None:
+            raise unavailable(f"the {self.name} server is not open")
+        return self._backend
+
+    def backend_slot(self) -> asyncio.Semaphore:
+        return self._slots
+
+    def injected(self, wanted: Mapping[str, type], call: Call) -> dict[str, Any]:
+        provided = {Call: call, **self.backend.provide(call)} if wanted else {}
+        return {parameter: provided[kind] for parameter, kind in wanted.items()}
+
+    def refusal(self, tool: str) -> ToolFailure | None:
+        """Why a tool of this server cannot be called although it exists."""
+        if tool not in self._all or tool in self.tools:
+            return None
+        if self.runtime.read_only and self._all[tool].read_only() is None:
+            return denied(f"{tool} changes something and this server is read-only (KMCP_READ_ONLY)")
+        if tool in self._left_out:
+            return unavailable(f"{tool} exists only when {self._all[tool].when}")
+        return denied(f"{tool} is switched off on this server (KMCP_TOOLS, KMCP_EXTRAS)")
+
+
+def _offered(tools: Iterable[ToolSpec], runtime: RuntimeSettings) -> list[ToolSpec]:
+    names = runtime.tool_names()
+    kept = [found for found in tools if (not names or found.name in names) and (runtime.extras or not found.extra)]
+    if not runtime.read_only:
+        return kept
+    return [reading for reading in (found.read_only() for found in kept) if reading is not None]
+
+
+def check_tool_names(servers: Iterable[Server], runtime: RuntimeSettings) -> None:
+    """Refuse a tool filter that names what no server has: a typo there would silently offer less."""
+    known = {declared.name for server in servers for declared in server.tools()}
+    for name in runtime.tool_names():
+        if name not in known:
+            suggestion = did_you_mean(name, known)
+            raise SettingsError(f"--tools / KMCP_TOOLS: no tool {name!r}" + (f": {suggestion}" if suggestion else ""))
+
+
+def unknown_tool(name: str, instances: Iterable[ConfiguredServer]) -> ToolFailure:
+    refusals = (instance.refusal(name) for instance in instances)
+    refusal = next((found for found in refusals if found is not None), None)
+    if refusal is not None:
+        return refusal
+    known = [tool for instance in instances for tool in instance.tools]
+    return bad_argument(f"no tool {name!r}", did_you_mean(name, known) or "tools/list names them all")

@@ -1,0 +1,212 @@
+"""A call from its arguments to its answer: checked, approved, run within its deadline, redacted, bounded, recorded."""
+
+import json
+import logging
+import secrets
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import mcp_types
+from fastmcp.server.context import Context
+from fastmcp.server.dependencies import get_context
+from fastmcp.tools import Tool, ToolResult
+from fastmcp.tools.base import InputRequiredToolResult
+from pydantic import PrivateAttr
+
+from kmcp_runtime import hints, warnings
+from kmcp_runtime.arguments import checked
+from kmcp_runtime.call import Call, Report
+from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
+from kmcp_runtime.engine import audit, auth
+from kmcp_runtime.engine.approval import Intent
+from kmcp_runtime.errors import ERROR_META, ToolFailure, timed_out
+from kmcp_runtime.output import redact
+from kmcp_runtime.output.bound import finish, plain, size
+from kmcp_runtime.output.render import render
+
+if TYPE_CHECKING:
+    from kmcp_runtime.engine.configured import ConfiguredServer
+
+log = logging.getLogger("kmcp.call")
+GRACE_SECONDS = 15.0
+
+
+class SuiteTool(Tool):
+    """A declared tool as fastmcp serves it."""
+
+    _declared: ToolSpec = PrivateAttr()
+    _instance: "ConfiguredServer" = PrivateAttr()
+
+    @classmethod
+    def of(cls, declared: ToolSpec, instance: "ConfiguredServer") -> "SuiteTool":
+        tool = cls(
+            name=declared.name,
+            title=declared.title,
+            description=declared.description,
+            parameters=declared.input_schema(),
+            output_schema=declared.output_schema(),
+            annotations=mcp_types.ToolAnnotations(
+                read_only_hint=declared.effect is Effect.READ,
+                destructive_hint=declared.destructive,
+                idempotent_hint=declared.idempotent,
+                open_world_hint=declared.open_world,
+            ),
+            meta={"kmcp-suite/tool": tool_meta(declared)},
+        )
+        tool._declared = declared
+        tool._instance = instance
+        return tool
+
+    async def run(self, arguments: dict[str, Any]) -> ToolResult:
+        return await run(self._instance, self._declared, arguments)
+
+
+def tool_meta(declared: ToolSpec) -> dict[str, Any]:
+    """What a catalog cannot learn from the schema: effect and needs."""
+    needs = [{"group": rule.group, "resources": [*rule.resources], "verbs": [*rule.verbs]} for rule in declared.needs]
+    by = {"actions": dict(declared.by.effects)} if declared.by else {}
+    return {"effect": declared.effect.value, **by, "needs": needs}
+
+
+async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> ToolResult:
+    """Answer a call; every failure becomes a result, and exactly one audit line says how it went."""
+    entry = audit.Entry(
+        request=secrets.token_hex(6),
+        server=instance.name,
+        tool=declared.name,
+        effect=declared.effect_of(arguments).value,
+        caller=auth.caller(),
+    )
+    entry.describe(arguments)
+    started = time.perf_counter()
+    with instance.metrics.under_way(instance.name, declared.name), hints.offering(instance.shown_by):
+        try:
+            return await _answer(instance, declared, arguments, entry)
+        except ToolFailure as failure:
+            entry.outcome = failure.code
+            return error_result(failure)
+        except Exception:
+            entry.outcome = "internal"
+            return error_result(_internal(entry.request))
+        except BaseException:
+            entry.outcome = "cancelled"
+            raise
+        finally:
+            _record(instance, entry, time.perf_counter() - started)
+
+
+def error_result(failure: ToolFailure) -> ToolResult:
+    body = redact.value(failure.body())
+    if "approval" in failure.details:  # Our own sealed token is no secret to the caller it was made for.
+        body["approval"] = failure.details["approval"]
+    text = json.dumps(body, ensure_ascii=False)
+    return ToolResult(content=text, meta={ERROR_META: body}, is_error=True)
+
+
+def _record(instance: "ConfiguredServer", entry: audit.Entry, seconds: float) -> None:
+    entry.duration_ms = round(seconds * 1000, 1)
+    code = None if entry.outcome == "ok" else entry.outcome
+    instance.metrics.ended(instance.name, entry.tool, code, seconds, entry.answer_bytes)
+    if instance.runtime.audit:
+        audit.write(entry)
+
+
+def _internal(request: str) -> ToolFailure:
+    # The whole story goes to the log, redacted, and only its id to the caller.
+    log.error("call %s failed unexpectedly\n%s", request, redact.text(traceback.format_exc()))
+    return ToolFailure("internal", f"internal error, id {request}", "the server's log tells more under this id")
+
+
+async def _answer(
+    instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], entry: audit.Entry
+) -> ToolResult:
+    values = checked(declared.arguments, arguments, declared.ignored, declared.renamed)
+    named = {name: getattr(values, name) for name in declared.arguments.model_fields}
+    given = frozenset(name for name, field in declared.arguments.model_fields.items() if named[name] != field.default)
+    call = Call(
+        entry.request,
+        declared.name,
+        entry.caller,
+        named,
+        _deadline(instance, declared, named),
+        _report(_context()),
+        given,
+        instance.runtime.read_only,
+    )
+    effect = declared.effect_of(named)
+    entry.effect = effect.value
+    try:
+        with anyio.fail_after(call.deadline):
+            async with instance.backend_slot():
+                if effect is Effect.DESTROY and not named.get("dry_run"):
+                    ask = await _approved(instance, declared, call, arguments, entry)
+                    if ask is not None:
+                        return ask
+                with warnings.gathered() as heard:
+                    result = await _invoke(instance, declared, call)
+    except TimeoutError:
+        raise timed_out(
+            f"{declared.name} did not end within {call.deadline:.0f} s",
+            "ask for less, or raise --timeout (KMCP_TIMEOUT)",
+        ) from None
+    if heard:
+        result.warnings = list(dict.fromkeys([*(result.warnings or ()), *heard]))
+    content, text = finish(result, instance.runtime.answer_tokens)
+    entry.answer_bytes = size(content)
+    return ToolResult(content=text, structured_content=content)
+
+
+async def _approved(
+    instance: "ConfiguredServer", declared: ToolSpec, call: Call, arguments: Mapping[str, Any], entry: audit.Entry
+) -> ToolResult | None:
+    """None when the call may go on; a result when the client must be asked first."""
+    rehearsal = replace(call, arguments={**call.arguments, "dry_run": True})
+    plan = plain(await _invoke(instance, declared, rehearsal))
+    given = {name: value for name, value in arguments.items() if value is not None}
+    intent = Intent.of(declared.name, given, call.caller, plan)
+    try:
+        decision = await instance.approvals.decide(
+            intent, render(plan), plan, call.arguments.get("approval"), _context()
+        )
+    except ToolFailure as failure:
+        entry.approval = "required" if failure.code == "approval_required" else "refused"
+        raise
+    entry.approval = decision.how
+    if decision.ask is None:
+        return None
+    entry.outcome = "input_required"
+    return InputRequiredToolResult(decision.ask)
+
+
+async def _invoke(instance: "ConfiguredServer", declared: ToolSpec, call: Call) -> Any:
+    own = {name: value for name, value in call.arguments.items() if name in declared.parameters}
+    return await declared.function(**own, **instance.injected(declared.injections, call))
+
+
+def _deadline(instance: "ConfiguredServer", declared: ToolSpec, named: Mapping[str, Any]) -> float:
+    """The tool's own deadline, stretched by what the caller asked to wait for."""
+    asked = named.get("timeout_seconds")
+    base = declared.timeout if declared.timeout != DEFAULT_TIMEOUT_SECONDS else instance.runtime.timeout
+    return max(base, float(asked) + GRACE_SECONDS) if isinstance(asked, int | float) else base
+
+
+def _context() -> Context | None:
+    try:
+        return get_context()
+    except RuntimeError:
+        return None
+
+
+def _report(ctx: Context | None) -> Report | None:
+    """Progress to the client of this request, redacted like everything that leaves the process."""
+    if ctx is None:
+        return None
+
+    async def report(done: float, total: float | None, message: str) -> None:
+        await ctx.report_progress(done, total, redact.text(message))
+
+    return report

@@ -1,0 +1,152 @@
+"""Every name that `kmcp_runtime` offers to a server's author; `from kmcp_runtime import tool` finds it here.
+
+It loads neither the engine nor a backend's client. The doors to third parties are imports of their own:
+`kmcp_runtime.kube`, `.helm`, `.web`, `.upstream`, `.command`.
+"""
+
+from kmcp_runtime.arguments import (
+    AllNamespaces,
+    Cursor,
+    DryRun,
+    Duration,
+    Limit,
+    Name,
+    Namespace,
+    OptionalNamespace,
+    OptionalTime,
+    Selector,
+    SignedDuration,
+    Time,
+    TimeoutSeconds,
+    Word,
+    check_name,
+    check_namespace,
+    faults,
+    moment,
+    moment_of,
+    seconds_of,
+    unpublished,
+)
+from kmcp_runtime.call import Call
+from kmcp_runtime.catalog import Effect, Rule
+from kmcp_runtime.declaration import (
+    EffectByArgument,
+    Function,
+    ToolSpec,
+    Verified,
+    injected,
+    tool,
+    tools_below,
+    tools_in,
+)
+from kmcp_runtime.durations import parse_go as go_seconds
+from kmcp_runtime.errors import (
+    ERROR_META,
+    Code,
+    ToolFailure,
+    bad_argument,
+    conflict,
+    denied,
+    did_you_mean,
+    forbidden,
+    nearest,
+    not_found,
+    timed_out,
+    too_large,
+    unavailable,
+)
+from kmcp_runtime.output import cursors, redact
+from kmcp_runtime.output.results import (
+    Body,
+    Change,
+    Continued,
+    Diff,
+    Manifest,
+    Page,
+    Rendered,
+    Rest,
+    Result,
+)
+from kmcp_runtime.output.slices import Paged, sliced
+from kmcp_runtime.patterns import Pattern, pattern
+from kmcp_runtime.server import Backend, Server
+from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, listed, setting
+from kmcp_runtime.version import VERSION
+from kmcp_runtime.yaml_text import YamlError
+from kmcp_runtime.yaml_text import read as read_yaml
+from kmcp_runtime.yaml_text import write as write_yaml
+
+__all__ = [
+    "ERROR_META",
+    "VERSION",
+    "AllNamespaces",
+    "Backend",
+    "Body",
+    "Call",
+    "Change",
+    "Code",
+    "Continued",
+    "Cursor",
+    "Diff",
+    "DryRun",
+    "Duration",
+    "Effect",
+    "EffectByArgument",
+    "Function",
+    "Limit",
+    "Manifest",
+    "Name",
+    "Namespace",
+    "OptionalNamespace",
+    "OptionalTime",
+    "Page",
+    "Paged",
+    "Pattern",
+    "Rendered",
+    "Rest",
+    "Result",
+    "Rule",
+    "RuntimeSettings",
+    "Selector",
+    "Server",
+    "Settings",
+    "SettingsError",
+    "SignedDuration",
+    "Time",
+    "TimeoutSeconds",
+    "ToolFailure",
+    "ToolSpec",
+    "Verified",
+    "Word",
+    "YamlError",
+    "bad_argument",
+    "check_name",
+    "check_namespace",
+    "conflict",
+    "cursors",
+    "denied",
+    "did_you_mean",
+    "faults",
+    "forbidden",
+    "go_seconds",
+    "injected",
+    "listed",
+    "moment",
+    "moment_of",
+    "nearest",
+    "not_found",
+    "pattern",
+    "read_yaml",
+    "redact",
+    "seconds_of",
+    "setting",
+    "sliced",
+    "timed_out",
+    "too_large",
+    "tool",
+    "tools_below",
+    "tools_in",
+    "unavailable",
+    "unpublished",
+    "write_yaml",
+]

@@ -1,0 +1,51 @@
+"""Durations: what each of the two grammars takes, and where they differ."""
+
+import pytest
+
+from kmcp_runtime.durations import parse, parse_go, parse_signed
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30s", 30),
+        ("1h30m", 5_400),
+        ("1.5m", 90),
+        ("1500ms", 1.5),
+        ("250us", 0.00025),
+        ("250µs", 0.00025),
+        (".5h", 1_800),
+    ],
+)
+def test_both_grammars_take_what_go_prints(text: str, seconds: float) -> None:
+    assert parse(text) == pytest.approx(seconds)
+    assert parse_go(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("1d", 86_400), ("2w", 1_209_600), ("1y", 31_536_000), ("1d12h", 129_600)]
+)
+def test_days_and_more_are_for_people_and_prometheus_but_not_for_go(text: str, seconds: float) -> None:
+    assert parse(text) == seconds
+    with pytest.raises(ValueError, match="Go has no unit above the hour: write 1d as 24h"):
+        parse_go(text)
+
+
+def test_a_bare_number_is_seconds_but_not_for_go() -> None:
+    assert (parse("90"), parse("1.5")) == (90, 1.5)
+    with pytest.raises(ValueError, match="is not a duration that Go reads"):
+        parse_go("90")
+
+
+@pytest.mark.parametrize("text", ["", "h", "5 m", "5x", "1h-3m", "5mm", "1e3s", "٣s"])
+def test_neither_takes_what_is_not_a_duration(text: str) -> None:
+    for read in (parse, parse_go, parse_signed):
+        with pytest.raises(ValueError, match="is not a"):
+            read(text)
+
+
+def test_only_the_signed_one_takes_a_sign() -> None:
+    assert (parse_signed("-36h"), parse_signed("+7d"), parse_signed("5m")) == (-129_600, 604_800, 300)
+    for read in (parse, parse_go):
+        with pytest.raises(ValueError, match="is not a"):
+            read("-5m")
