@@ -54,14 +54,14 @@ async def _bench(options: argparse.Namespace) -> int:
         if options.part == "controller":
             goals = await controller.measure(api, cluster, options.count)
         else:
-            goals = await _servers(api, cluster, options.rounds)
+            goals = await _measure_servers(api, cluster, options.rounds)
     finally:
         await api.close()
     print(*(goal.line() for goal in goals), sep="\n")
     return 0
 
 
-async def _servers(api: KubeApi, cluster: Cluster, rounds: int) -> list[Goal]:
+async def _measure_servers(api: KubeApi, cluster: Cluster, rounds: int) -> list[Goal]:
     say(f"{cluster.title}: {SMALL[1]} and {LARGE[1]} pods")
     await populate(api, *SMALL)
     await populate(api, *LARGE)
@@ -77,12 +77,12 @@ async def _servers(api: KubeApi, cluster: Cluster, rounds: int) -> list[Goal]:
 async def _compare(api: KubeApi, ours: Program, theirs: Program, shelf: Program, rounds: int) -> list[Goal]:
     one, two = await Session(ours.url).open(), await Session(theirs.url).open()
     # The raw call is compared where the answer is small: there what we add is most of the time.
-    small = await _interleaved(
+    small = await _measure_in_turn(
         {"raw": _raw(api, SMALL[0]), "ours": _list(one, SMALL[0]), "peer": _peer(two, SMALL[0])}, rounds
     )
-    large = await _interleaved({"ours": _list(one, LARGE[0]), "peer": _peer(two, LARGE[0])}, max(rounds // 3, 3))
-    whole = await _interleaved({"ours": _walk(one, LARGE[0]), "peer": _peer(two, LARGE[0])}, max(rounds // 3, 3))
-    cpu = await _runtime_cpu(shelf, rounds * 20)
+    large = await _measure_in_turn({"ours": _list(one, LARGE[0]), "peer": _peer(two, LARGE[0])}, max(rounds // 3, 3))
+    whole = await _measure_in_turn({"ours": _walk(one, LARGE[0]), "peer": _peer(two, LARGE[0])}, max(rounds // 3, 3))
+    cpu = await _measure_runtime_cpu(shelf, rounds * 20)
     goals = [
         Goal("small namespace, time: ours / raw API call", _ratio(small, "ours", "raw"), 3),
         Goal("small namespace, time: ours / peer", _ratio(small, "ours", "peer"), 1 / 5),
@@ -100,7 +100,7 @@ async def _compare(api: KubeApi, ours: Program, theirs: Program, shelf: Program,
     return goals
 
 
-async def _interleaved(measured: dict[str, Measured], rounds: int) -> dict[str, list[Sample]]:
+async def _measure_in_turn(measured: dict[str, Measured], rounds: int) -> dict[str, list[Sample]]:
     """Each in turn, so that a machine that slows down slows all of them; the first round warms up."""
     samples: dict[str, list[Sample]] = {name: [] for name in measured}
     for number in range(rounds + 1):
@@ -153,7 +153,7 @@ def _peer(session: Session, namespace: str) -> Measured:
     return run
 
 
-async def _runtime_cpu(shelf: Program, calls: int) -> float:
+async def _measure_runtime_cpu(shelf: Program, calls: int) -> float:
     """CPU milliseconds that a call costs beyond the tool itself, which reads an empty dictionary."""
     session = await Session(shelf.url).open()
     for _ in range(50):

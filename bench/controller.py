@@ -64,9 +64,9 @@ class Outcome:
 async def measure(api: KubeApi, cluster: Cluster, count: int) -> list[Goal]:
     await serve_mcpservers(api)
     async with _namespace(api) as name:
-        plain = await _plain(api, name, count)
+        plain = await _run_plain_client(api, name, count)
     async with _namespace(api) as name:
-        return _goals(plain, await controlled(api, cluster, name, count), count)
+        return _goals(plain, await run_controller(api, cluster, name, count), count)
 
 
 @contextlib.asynccontextmanager
@@ -93,16 +93,16 @@ def manifest(number: int) -> Object:
     return {"apiVersion": "kagent.dev/v1alpha1", "kind": "MCPServer", "metadata": metadata, "spec": spec}
 
 
-async def _created(api: KubeApi, namespace: str, count: int) -> list[Object]:
+async def _create_servers(api: KubeApi, namespace: str, count: int) -> list[Object]:
     path = KINDS["MCPServer"].path(namespace)
-    return await _each(range(count), lambda number: api.send("POST", path, (), manifest(number)))
+    return await _run_each(range(count), lambda number: api.send("POST", path, (), manifest(number)))
 
 
-async def _plain(api: KubeApi, namespace: str, count: int) -> Measured:
+async def _run_plain_client(api: KubeApi, namespace: str, count: int) -> Measured:
     cpu, began = time.process_time(), time.monotonic()
-    servers = await _created(api, namespace, count)
+    servers = await _create_servers(api, namespace, count)
     created = time.monotonic()
-    await _each(servers, lambda server: _apply_all(api, server))
+    await _run_each(servers, lambda server: _apply_all(api, server))
     return Measured(time.monotonic() - began, time.monotonic() - created, time.process_time() - cpu)
 
 
@@ -121,7 +121,7 @@ async def _apply(api: KubeApi, body: Object, subresource: str | None = None) -> 
     await api.send("PATCH", path, [("fieldManager", MANAGER), ("force", "true")], body, APPLY)
 
 
-async def _each(items: Any, run: Callable[[Any], Awaitable[Any]]) -> list[Any]:
+async def _run_each(items: Any, run: Callable[[Any], Awaitable[Any]]) -> list[Any]:
     slots = asyncio.Semaphore(WORKERS)
 
     async def one(item: Any) -> Any:
@@ -131,24 +131,24 @@ async def _each(items: Any, run: Callable[[Any], Awaitable[Any]]) -> list[Any]:
     return await asyncio.gather(*map(one, items))
 
 
-async def controlled(api: KubeApi, cluster: Cluster, namespace: str, count: int) -> Outcome:
+async def run_controller(api: KubeApi, cluster: Cluster, namespace: str, count: int) -> Outcome:
     """So many MCPServers at once in an empty namespace, then the controller killed and started again."""
     with running(_command(cluster, namespace), {}) as program:
-        await _until(program, lambda text: "kmcp_controller_leader 1.0" in text)
+        await _wait_for_metrics(program, lambda text: "kmcp_controller_leader 1.0" in text)
         cpu, began = program.cpu_seconds(), time.monotonic()
-        await _created(api, namespace, count)
+        await _create_servers(api, namespace, count)
         created = time.monotonic()
-        await _until(program, lambda text: _writes(text).get("mcpservers/status", 0) >= count)
+        await _wait_for_metrics(program, lambda text: _writes(text).get("mcpservers/status", 0) >= count)
         ended = time.monotonic()
         await _check(api, namespace, count)
-        writes = _writes(await _quiet(program))
+        writes = _writes(await _wait_until_quiet(program))
         spent = program.cpu_seconds() - cpu
         ours = Measured(ended - began, ended - created, spent, program.peak_mib())
         program.process.kill()
     with running(_command(cluster, namespace), {}) as program:
         enough = re.compile(r'^kmcp_controller_reconciles_total\{result="ok"\} (\S+)', re.MULTILINE)
-        await _until(program, lambda text: float((enough.findall(text) or [0])[0]) >= count)
-        return Outcome(ours, writes, _writes(await _quiet(program)), program.cpu_seconds())
+        await _wait_for_metrics(program, lambda text: float((enough.findall(text) or [0])[0]) >= count)
+        return Outcome(ours, writes, _writes(await _wait_until_quiet(program)), program.cpu_seconds())
 
 
 def _command(cluster: Cluster, namespace: str) -> list[str]:
@@ -178,7 +178,7 @@ def _writes(text: str) -> dict[str, int]:
     return found
 
 
-async def _until(program: Program, holds: Callable[[str], bool]) -> str:
+async def _wait_for_metrics(program: Program, holds: Callable[[str], bool]) -> str:
     """The metrics once that holds."""
     async with httpx2.AsyncClient(trust_env=False) as http:
 
@@ -188,13 +188,13 @@ async def _until(program: Program, holds: Callable[[str], bool]) -> str:
         return await until(look, holds, 600, "what the metrics should show", pause=0.5)
 
 
-async def _quiet(program: Program) -> str:
+async def _wait_until_quiet(program: Program) -> str:
     """The metrics once nothing was written for a while."""
-    text = await _until(program, bool)
+    text = await _wait_for_metrics(program, bool)
     while True:
         await asyncio.sleep(_QUIET_SECONDS)
-        # The Lease is renewed all the time, so the plain sum of writes never rests.
-        before, text = text, await _until(program, bool)
+        # Events are written behind the statuses, so the last status is not the last write.
+        before, text = text, await _wait_for_metrics(program, bool)
         if _writes(before) == _writes(text):
             return text
 

@@ -11,7 +11,7 @@ _AT_ONCE = 32
 
 async def populate(api: KubeApi, namespace: str, count: int) -> None:
     """Make the namespace hold exactly so many pods, of an ordinary size."""
-    await _namespace(api, namespace)
+    await _create_namespace(api, namespace)
     # Names only: the whole objects would be megabytes.
     listed = await api.get(
         PODS.format(namespace), accept="application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
@@ -27,7 +27,7 @@ async def populate(api: KubeApi, namespace: str, count: int) -> None:
     await asyncio.gather(*map(create, missing))
 
 
-async def _namespace(api: KubeApi, name: str) -> None:
+async def _create_namespace(api: KubeApi, name: str) -> None:
     try:
         await api.send("POST", "/api/v1/namespaces", (), {"metadata": {"name": name}})
     except ToolFailure as failure:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.slowness import Deadline
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START_SECONDS = 30
 
@@ -43,7 +45,7 @@ def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[
     quiet = subprocess.DEVNULL
     with subprocess.Popen(argv, env={**os.environ, **environment}, stdout=quiet, stderr=quiet, stdin=quiet) as process:
         try:
-            _wait_for(port, process)
+            _wait_for_listener(port, process)
             yield Program(process, port)
         finally:
             process.terminate()
@@ -56,9 +58,9 @@ def free_port() -> int:
         return port
 
 
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
+def _wait_for_listener(port: int, process: "subprocess.Popen[bytes]") -> None:
+    deadline = Deadline(_START_SECONDS)
+    while not deadline.passed():
         if process.poll() is not None:
             raise RuntimeError(f"{process.args!r} ended with {process.returncode} before it listened")
         with socket.socket() as probe:
@@ -66,4 +68,4 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise RuntimeError(f"{process.args!r} did not listen within {_START_SECONDS} s")
+    raise RuntimeError(f"{process.args!r} did not listen within {_START_SECONDS} s of a quiet machine")

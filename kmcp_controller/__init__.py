@@ -11,5 +11,5 @@ Each package is a room with one subject, and may use only what is listed below i
 - `render`: spec → objects. `status`: what was observed → conditions. Both are pure.
 - `spec`: the custom resource. Pure.
 
-The contract `controller-rooms` in `.importlinter` holds this order, and that nothing is outside a room.
+The contract `controller-rooms` in `checks/contracts.ini` holds this order, and that nothing is outside a room.
 """

@@ -29,7 +29,7 @@ async def serving(serve: Serve, own: ssl.SSLContext | None = None) -> AsyncItera
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await serve(await _head(reader), writer)
+            await serve(await _read_head(reader), writer)
             writer.close()
             await writer.wait_closed()
         except (ConnectionError, ssl.SSLError):
@@ -48,7 +48,7 @@ async def serving(serve: Serve, own: ssl.SSLContext | None = None) -> AsyncItera
         await asyncio.gather(*open_now, return_exceptions=True)
 
 
-async def _head(reader: asyncio.StreamReader) -> bytes:
+async def _read_head(reader: asyncio.StreamReader) -> bytes:
     """The head of a request, or whatever else was sent first (the hello of TLS)."""
     head = await reader.read(1 << 16)
     # The hello of TLS starts with byte 22, so it is no head and ends the loop.

@@ -50,15 +50,17 @@ async def acting(
     api: KubeApi, server: Server, settings: ClusterSettings, namespace: str, account: str, folder: Path
 ) -> AsyncIterator[ToolCaller]:
     """A server as a ServiceAccount that exists."""
-    own = settings.model_copy(update={"kubeconfig": str(await kubeconfig(api, settings, namespace, account, folder))})
+    own = settings.model_copy(
+        update={"kubeconfig": str(await write_kubeconfig(api, settings, namespace, account, folder))}
+    )
     async with Client(assemble(server, own, patient(approval="off", audit=False))) as client:
         yield ToolCaller(client)
 
 
-async def kubeconfig(api: KubeApi, settings: ClusterSettings, namespace: str, account: str, folder: Path) -> Path:
+async def write_kubeconfig(api: KubeApi, settings: ClusterSettings, namespace: str, account: str, folder: Path) -> Path:
     """That of a ServiceAccount, with the cluster of the settings' own."""
     found = folder / f"{account}.yaml"
-    found.write_text(_kubeconfig(settings.kubeconfig, await _token(api, namespace, account)))
+    found.write_text(_kubeconfig(settings.kubeconfig, await _create_token(api, namespace, account)))
     return found
 
 
@@ -113,7 +115,7 @@ async def _grant(api: KubeApi, namespace: str, name: str, rules: Iterable[Rule])
     await api.send("POST", f"{RBAC}/clusterrolebindings", (), binding)
 
 
-async def _token(api: KubeApi, namespace: str, name: str) -> str:
+async def _create_token(api: KubeApi, namespace: str, name: str) -> str:
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
     answer = await api.send("POST", path, (), {"spec": {"expirationSeconds": 3600}})
     token: str = answer["status"]["token"]

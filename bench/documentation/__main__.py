@@ -49,7 +49,7 @@ async def _bench(place: Path, misses: bool) -> int:
         await _report("in the product, re-ranked", server, asked, scoped=True)
     await _build(large, _repeated(sources))
     with running(_SERVER, {"KMCP_DOCS_INDEX": str(large)}) as server:
-        fast = await _speed(server, asked)
+        fast = await _measure_speed(server, asked)
     return 0 if goals and fast else 1
 
 
@@ -72,7 +72,7 @@ def _repeated(sources: Sequence[Source]) -> list[Source]:
 
 async def _report(what: str, server: Program, asked: Sequence[Question], *, scoped: bool, misses: bool = False) -> bool:
     """Print the figures; whether those of the half that was held out reach the goals."""
-    answers = await _answers(server, asked, scoped)
+    answers = await _ask_all(server, asked, scoped)
     reached = True
     for half, held_out in (("tuned on", False), ("held out", True)):
         for level, sections in (("page", False), ("section", True)):
@@ -91,7 +91,7 @@ async def _report(what: str, server: Program, asked: Sequence[Question], *, scop
     return reached
 
 
-async def _answers(server: Program, asked: Sequence[Question], scoped: bool) -> list[list[dict[str, Any]]]:
+async def _ask_all(server: Program, asked: Sequence[Question], scoped: bool) -> list[list[dict[str, Any]]]:
     session = await Session(server.url).open()
     found = []
     for question in asked:
@@ -102,7 +102,7 @@ async def _answers(server: Program, asked: Sequence[Question], scoped: bool) -> 
     return found
 
 
-async def _speed(server: Program, asked: Sequence[Question]) -> bool:
+async def _measure_speed(server: Program, asked: Sequence[Question]) -> bool:
     """Every question over all products, one after the other; the first round opens the index and is not counted."""
     session = await Session(server.url).open()
     listed, _ = await session.call("list_products", {})

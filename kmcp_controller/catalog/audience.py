@@ -22,20 +22,21 @@ class Audience:
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    async def namespaces(self, headers: Mapping[str, str], among: Iterable[str]) -> frozenset[str]:
+    async def list_namespaces(self, headers: Mapping[str, str], among: Iterable[str]) -> frozenset[str]:
         """Those that the sender of a request may see."""
         try:
-            return await self._seen(bearer(headers), sorted(set(among)))
+            return await self._list_visible(bearer(headers), sorted(set(among)))
         except ToolFailure as failure:
-            text = f"the API server was asked who you are and did not answer: {failure.message}"
+            text = f"cannot verify your token, the API server did not answer: {failure.message}"
             raise TurnedAwayError(503, text) from failure
 
-    async def _seen(self, token: str, among: list[str]) -> frozenset[str]:
-        user = await self._access.user(token)
+    async def _list_visible(self, token: str, among: list[str]) -> frozenset[str]:
+        user = await self._access.read_user(token)
         if user is None:
-            raise TurnedAwayError(401, "send a token that the API server knows, as Authorization: Bearer …")
-        if await self._access.may(user, resourceAttributes=_GET):
+            raise TurnedAwayError(401, "send a valid token of this cluster: Authorization: Bearer <token>")
+        # One question suffices for whoever may see all namespaces, which most callers with rights may.
+        if await self._access.check_access(user, resourceAttributes=_GET):
             return frozenset(among)
-        asked = [self._access.may(user, resourceAttributes={**_GET, "namespace": each}) for each in among]
+        asked = [self._access.check_access(user, resourceAttributes={**_GET, "namespace": each}) for each in among]
         answers = await asyncio.gather(*asked)
         return frozenset(each for each, may in zip(among, answers, strict=True) if may)

@@ -88,6 +88,7 @@ def _read(index: Mapping[str, Any], shards: Iterable[Mapping[str, Any]]) -> dict
         listed = [server for text in _texts(index, shards) for server in json.loads(text)]
         document = {"apiVersion": API_VERSION, "kind": "LiveCatalog", "hash": summary["hash"], "servers": listed}
     if document_hash(document["servers"]) != document["hash"]:
+        # The index was read before a publication and the rest after it.
         raise InconsistentError("the servers do not have the hash of the index")
     return document
 
@@ -117,7 +118,7 @@ def _sharded(document: Mapping[str, Any], namespace: str, former: list[dict[str,
 
 
 def _groups(servers: Iterable[Mapping[str, Any]], largest: int) -> Iterator[list[Mapping[str, Any]]]:
-    """Consecutive servers that fit into a shard; packed together they are no larger than one by one."""
+    """Consecutive servers that fit into a shard. Packed together they are at most as large as the sum of each alone."""
     group: list[Mapping[str, Any]] = []
     size = 0
     for server in servers:
@@ -134,6 +135,7 @@ def _groups(servers: Iterable[Mapping[str, Any]], largest: int) -> Iterator[list
 def _fitting(server: Mapping[str, Any], largest: int) -> dict[str, Any]:
     """The server, without as many of its schemas as it takes to fit into a shard; `truncated` says which."""
     found, lost = dict(server), list(server.get("truncated", ()))
+    # What a reader misses least goes first: clients call by the input schema, and search by names.
     for what in ("outputSchema", "inputSchema", "tools"):
         if len(_pack(_json(found))) <= largest:
             break
@@ -181,6 +183,7 @@ def _json(value: Any) -> str:
 
 
 def _pack(text: str) -> str:
+    # mtime=0: the same text gives the same bytes, so that applying an unchanged shard writes nothing.
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 

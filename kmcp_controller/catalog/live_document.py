@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .live_server import LiveServer, describe, document, place, told
+from .live_server import LiveServer, describe, document, place, summary_of
 
 Key = tuple[str, str]  # namespace and name
 _LISTED = ("protocolVersion", "serverInfo", "toolCount", "tokens", "hash", "tools", "prompts", "resources", "truncated")
@@ -20,7 +20,7 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class Live:
+class LiveDocument:
     """`update` and `remove` as servers come and go; `document` is cheap to ask for again."""
 
     def __init__(self, clock: Callable[[], str] = now) -> None:
@@ -37,6 +37,7 @@ class Live:
         key = (server.namespace, server.name)
         before = self._described.get(key)
         found = describe(server)
+        # Not asked yet in this process: what was published before stands, unless it is another server by that name.
         if before and server.listing is None and (before["uid"], before["url"]) == (found["uid"], found["url"]):
             found |= {field: before[field] for field in _LISTED if field in before}
             found |= {"changedAt": before["changedAt"], "stale": bool(before["tools"])}
@@ -49,18 +50,18 @@ class Live:
             self._put(key, found)
 
     def report(self, key: Key, conditions: list[dict[str, Any]]) -> None:
-        """Take over the conditions that a server's status now has; an unknown server is no error."""
+        """Take over the conditions that a server's status now has; ignores an unknown server."""
         before = self._described.get(key)
         if before and before["conditions"] != conditions:
-            self._put(key, before | told(conditions))
+            self._put(key, before | summary_of(conditions))
 
     def remove(self, namespace: str, name: str) -> None:
-        """Forget a server; unknown ones are no error."""
+        """Forget a server; ignores an unknown one."""
         self._servers.pop((namespace, name), None)
         gone = self._described.pop((namespace, name), None)
         if gone is not None:
             self._removed[namespace, name] = gone | {"changedAt": self._clock()}
-            while len(self._removed) > _REMEMBERED:
+            while len(self._removed) > _REMEMBERED:  # a dict keeps its order: the oldest goes first
                 del self._removed[next(iter(self._removed))]
             self._touch()
 
@@ -71,7 +72,7 @@ class Live:
                 self._put(place(found), {**found, "stale": bool(found["tools"])})
 
     def keep(self, existing: Iterable[Key]) -> None:
-        """After the first list of all MCPServers: what was restored and is no more is removed."""
+        """After the first list of all MCPServers: remove what was restored but no longer exists."""
         for namespace, name in self._described.keys() - set(existing):
             self.remove(namespace, name)
 

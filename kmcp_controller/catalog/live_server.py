@@ -16,7 +16,7 @@ from kmcp_runtime.catalog import (
     tool_hash,
 )
 
-_META = "kmcp-suite/tool"
+_META = "kmcp-suite/tool"  # under `_meta` of a tool: what its author declared, which hints cannot say
 _EFFECTS = ("read", "write", "destroy")
 
 
@@ -74,7 +74,7 @@ def describe(server: LiveServer) -> dict[str, Any]:
         "transport": server.transport,
         "adapter": server.adapter,
         "image": server.image,
-        **told(server.conditions),
+        **summary_of(server.conditions),
         "protocolVersion": listing.protocol_version or None,
         "serverInfo": listing.server_info,
         "entry": server.entry_name,
@@ -91,7 +91,7 @@ def describe(server: LiveServer) -> dict[str, Any]:
     }
 
 
-def told(conditions: list[dict[str, Any]]) -> dict[str, Any]:
+def summary_of(conditions: list[dict[str, Any]]) -> dict[str, Any]:
     """What the conditions of a server say of it."""
     by_type = {each["type"]: each for each in conditions}
     ready, matched = by_type.get("Ready", {}), by_type.get("CatalogMatched", {})
@@ -144,9 +144,9 @@ def _tool(raw: Mapping[str, Any], known: Mapping[str, ToolEntry]) -> dict[str, A
 def _problems(name: str, schema: Any) -> list[str]:
     problems = [] if 0 < len(name) <= 128 else ["the name is empty or longer than 128 characters"]
     if not isinstance(schema, Mapping) or schema.get("type") != "object":
-        return [*problems, "the input schema is no JSON Schema of an object"]
+        return [*problems, "the input schema is not a JSON Schema of an object"]
     fault = schema_fault(schema)
-    return [*problems, f"the input schema is no JSON Schema: {fault}"] if fault else problems
+    return [*problems, f"the input schema is not a valid JSON Schema: {fault}"] if fault else problems
 
 
 _TYPES = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
@@ -162,7 +162,7 @@ def schema_fault(schema: Any, where: str = "") -> str:
     if isinstance(schema, bool):
         return ""
     if not isinstance(schema, Mapping):
-        return f"{where or 'it'} is no schema"
+        return f"{where or 'it'} is not a schema"
     for key, well_formed in _FORMS.items():
         if key in schema and not well_formed(schema[key]):
             return f"{where}/{key} is malformed"
@@ -186,6 +186,7 @@ def _is_texts(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
+    # In Python a bool is an int, in JSON true is not a number.
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

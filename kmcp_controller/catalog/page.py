@@ -21,6 +21,7 @@ STYLE = (
     "@media(max-width:44rem){table,tbody,tr,td{display:block}th{display:none}td,td:first-child{width:auto;border:0;"
     "padding:.1rem 0}tr{border-bottom:1px solid #ddd;padding:.4rem 0}}"
 )
+# The policy allows exactly this style and nothing else, so that text of a server that slips through cannot run.
 _HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 HEADERS = {
     "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; "
@@ -29,7 +30,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 _EFFECTS = ("", "read", "write", "destroy")
-_MOST = 50  # servers on one page
+_MOST = 50  # servers on one page: beyond that a browser is slow to lay out their schemas
 _MATCHES = {"Matched": "yes", "Drift": "no", "BreakingDrift": "no", "Blocked": "no"}
 Described = Mapping[str, Any]
 
@@ -64,7 +65,7 @@ def page(servers: Sequence[Described], search: Search, clients: Mapping[str, Map
     """`clients`: title of a client's configuration to its content."""
     found = [server for server in servers if search.finds(server)]
     shown = "".join(_server(server, search) for server in found[:_MOST])
-    more = f"<p>{len(found) - _MOST} more servers match; search for less." if len(found) > _MOST else ""
+    more = f"<p>{len(found) - _MOST} more servers match; narrow the search." if len(found) > _MOST else ""
     ready = sum(server["ready"] for server in servers)
     tools = sum(server["toolCount"] for server in servers)
     return (
@@ -113,13 +114,13 @@ def _server(server: Described, search: Search) -> str:
     table = f"<table><tr><th>Tool<th>Effect<th>What it does{rows}</table>" if rows else ""
     message = "" if server["ready"] else f"<p>{escape(server['message'] or '')}"
     match = server["match"] or "NoReference"
-    told = [f"{server['toolCount']} tools", f"{server['tokens']} tokens"]
-    told += ["listed some time ago"] if server["stale"] else []
-    told += [f"without {', '.join(server['truncated'])}: too large"] if server.get("truncated") else []
+    details = [f"{server['toolCount']} tools", f"{server['tokens']} tokens"]
+    details += ["listed some time ago"] if server["stale"] else []
+    details += [f"without {', '.join(server['truncated'])}: too large"] if server.get("truncated") else []
     return (
         f'<h2 id="{escape(_place(server))}">{escape(server["name"])} <small>{escape(server["namespace"])} '
         f"{_state(server)}</small></h2>{message}"
-        f"<p><code>{escape(server['url'])}</code> — {', '.join(told)}, catalog: "
+        f"<p><code>{escape(server['url'])}</code> — {', '.join(details)}, catalog: "
         f'<span class="{_MATCHES.get(match, "may")}">{escape(match)}</span>'
         f"{_conditions(server)}{table}"
     )

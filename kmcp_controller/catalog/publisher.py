@@ -1,4 +1,4 @@
-"""Writes the live catalog and the pins to their ConfigMaps, and reads them back."""
+"""Writes the live catalog to its ConfigMaps, and reads it back."""
 
 import asyncio
 import contextlib
@@ -6,12 +6,11 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from kmcp_controller.discovery.pins import PINS
 from kmcp_controller.telemetry.metrics import Metrics
 from kmcp_runtime.errors import ToolFailure
 
 from .configmaps import LABEL, LARGEST, NAME, InconsistentError, publication, read, shard_names
-from .live_document import Live
+from .live_document import LiveDocument
 from .live_server import place
 
 Object = dict[str, Any]
@@ -23,10 +22,10 @@ class ConfigMaps(Protocol):
     """What of `cluster.Cluster` is needed here."""
 
     async def read(self, kind: str, namespace: str, name: str) -> Object | None: ...
-    async def all(self, kind: str, namespace: str | None, selector: str = "") -> list[Object]: ...
+    async def list_objects(self, kind: str, namespace: str | None, selector: str = "") -> list[Object]: ...
     async def apply(self, manifest: Mapping[str, Any], *, force: bool) -> Object: ...
     async def delete(self, found: Mapping[str, Any]) -> None: ...
-    async def owners(self, namespace: str, deployment: str) -> list[Object]: ...
+    async def read_owners(self, namespace: str, deployment: str) -> list[Object]: ...
 
 
 class Publisher:
@@ -37,7 +36,7 @@ class Publisher:
 
     def __init__(
         self,
-        live: Live,
+        live: LiveDocument,
         cluster: ConfigMaps,
         namespace: str,
         metrics: Metrics,
@@ -67,7 +66,7 @@ class Publisher:
         """Publish what changed, until cancelled; a write that fails is repeated."""
         while True:
             await self._live.changed.wait()
-            await asyncio.sleep(self._debounce)
+            await asyncio.sleep(self._debounce)  # a rollout of many servers is one publication, not one for each
             self._live.changed.clear()
             try:
                 await self.publish()
@@ -85,7 +84,8 @@ class Publisher:
         index = await self._cluster.read("ConfigMap", self._namespace, NAME)
         # Packing takes a second where there are hundreds of servers.
         found = await asyncio.to_thread(publication, document, self._namespace, index, self._largest)
-        owners = await self._cluster.owners(self._namespace, self._deployment)
+        owners = await self._cluster.read_owners(self._namespace, self._deployment)
+        # The index last: until it is written, readers of the old one find all that it names.
         for each in (*found.shards, found.index):
             each["metadata"]["ownerReferences"] = owners
             await self._cluster.apply(each, force=True)
@@ -93,7 +93,7 @@ class Publisher:
         self._metrics.catalog_publishes.labels("configmap", "ok").inc()
         self._metrics.catalog_size.labels("configmap").set(found.size)
         named = {each["metadata"]["name"] for each in found.shards}
-        for each in await self._cluster.all("ConfigMap", self._namespace, f"{LABEL}=shard"):
+        for each in await self._cluster.list_objects("ConfigMap", self._namespace, f"{LABEL}=shard"):
             if each["metadata"]["name"] not in named:
                 await self._cluster.delete(each)
         return True
@@ -127,38 +127,3 @@ class Publisher:
 def _state(document: Mapping[str, Any]) -> object:
     """What makes it worth publishing: its hash, in which readiness is not, and who is ready."""
     return document["hash"], [(*place(server), server["ready"], server["reason"]) for server in document["servers"]]
-
-
-class Pins:
-    """The ConfigMap of first sights: `data` by UID of the MCPServer. It goes away with `deployment`."""
-
-    def __init__(self, cluster: ConfigMaps, namespace: str, deployment: str = "") -> None:
-        self._cluster, self._namespace, self._deployment = cluster, namespace, deployment
-        self.data: dict[str, str] = {}
-        self._turn = asyncio.Lock()  # each write holds all of them
-
-    async def load(self) -> None:
-        found = await self._cluster.read("ConfigMap", self._namespace, PINS)
-        self.data = dict((found or {}).get("data") or {})
-
-    async def keep(self, uid: str, seen: str) -> None:
-        """Written before it counts: a restart must not see a first sight twice."""
-        async with self._turn:
-            await self._write({**self.data, uid: seen})
-
-    async def forget(self, uid: str) -> None:
-        async with self._turn:
-            if uid in self.data:
-                await self._write({key: value for key, value in self.data.items() if key != uid})
-
-    async def _write(self, data: dict[str, str]) -> None:
-        owners = await self._cluster.owners(self._namespace, self._deployment)
-        metadata = {
-            "name": PINS,
-            "namespace": self._namespace,
-            "labels": {"app.kubernetes.io/managed-by": "kmcp"},
-            "ownerReferences": owners,
-        }
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-        await self._cluster.apply(body, force=True)
-        self.data = data

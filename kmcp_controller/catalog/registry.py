@@ -48,7 +48,7 @@ def _time(text: str) -> datetime:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise QueryError("updated_since: give a time as of RFC 3339, for example 2026-01-31T00:00:00Z")
+        raise QueryError("updated_since: give an RFC 3339 time, for example 2026-01-31T00:00:00Z")
     return found
 
 
@@ -95,6 +95,7 @@ class Registry:
         official = entry["_meta"][OFFICIAL]
         if query.updated_since and datetime.fromisoformat(official["updatedAt"]) < query.updated_since:
             return False
+        # As the API says: who asks what was updated also learns what was deleted.
         shown = official["status"] == "active" or query.include_deleted or query.updated_since is not None
         versions = ("", "latest", entry["server"]["version"])
         return shown and query.search.lower() in name.lower() and query.version in versions
@@ -121,7 +122,7 @@ def live_listed(
         name=server["name"],
         registry_name=name or _own_name(server, namespace),
         title=entry.title if entry else server["name"],
-        description=about[:100],
+        description=about[:100],  # the most that the schema of server.json takes
         version=_version(server),
         tools=tuple(server["tools"]),
         env=entry.env if entry else (),
@@ -140,9 +141,10 @@ def _own_name(server: Mapping[str, Any], namespace: str) -> str:
 
 
 def _version(server: Mapping[str, Any]) -> str:
-    told = (server["serverInfo"] or {}).get("version", "")
-    if _VERSION.fullmatch(told) and told != "latest":
-        return str(told)
+    reported = (server["serverInfo"] or {}).get("version", "")
+    if _VERSION.fullmatch(reported) and reported != "latest":
+        return str(reported)
+    # The schema wants a version, and the hash of the tools is what distinguishes two of them.
     return f"0.0.0-{server['hash'].removeprefix('sha256:')[:12]}"
 
 

@@ -28,7 +28,7 @@ from kmcp_runtime.catalog import (
 )
 
 from .audience import Audience, TurnedAwayError
-from .live_document import Live, now
+from .live_document import LiveDocument, now
 from .live_server import document as view
 from .page import HEADERS, Search, page
 from .registry import Query, QueryError, Registry, live_listed
@@ -51,7 +51,7 @@ class Site:
 
     def __init__(
         self,
-        live: Live,
+        live: LiveDocument,
         entries: Mapping[str, ServerEntry],
         registry_namespace: str,
         commands: Callable[[], tuple[Connection, ...]] | None,
@@ -66,35 +66,36 @@ class Site:
     def routes(self) -> list[Route]:
         servers = "/v0.1/servers"
         return [
-            Route("/", self._page),
+            Route("/", self._show_page),
             Route("/healthz", _healthz),
-            Route("/catalog.json", self._catalog),
-            Route("/catalog/{namespace}/{name}.json", self._one),
-            Route("/export/{format}", self._export),
-            Route(servers, self._servers, methods=["GET"]),
-            Route(servers + "/{name:path}/versions", self._versions, methods=["GET"]),
-            Route(servers + "/{name:path}/versions/{version}", self._version, methods=["GET"]),
-            Route("/v0.1/publish", _read_only, methods=[*_PUBLISHING]),
-            Route(servers + "{rest:path}", _read_only, methods=[*_PUBLISHING]),
+            Route("/catalog.json", self._show_catalog),
+            Route("/catalog/{namespace}/{name}.json", self._show_server),
+            Route("/export/{format}", self._show_export),
+            Route(servers, self._list_servers, methods=["GET"]),
+            Route(servers + "/{name:path}/versions", self._list_versions, methods=["GET"]),
+            Route(servers + "/{name:path}/versions/{version}", self._show_version, methods=["GET"]),
+            Route("/v0.1/publish", _refuse_write, methods=[*_PUBLISHING]),
+            Route(servers + "{rest:path}", _refuse_write, methods=[*_PUBLISHING]),
         ]
 
-    async def _body(self, request: Request) -> _Body:
+    async def _make_body(self, request: Request) -> _Body:
         """What the caller may see; made once for each state of the catalog, as hundreds of servers take a second."""
-        seen = await self._seen(request)
+        seen = await self._list_visible(request)
         if self._document is not (document := self._live.document()):
             self._document, self._made = document, {}
         if seen not in self._made:
+            # Callers with other rights see other documents: a bound, so that many of them cannot fill the memory.
             if len(self._made) >= _VIEWS:
                 self._made.clear()
             self._made[seen] = self._view(document, seen)
         return self._made[seen]
 
-    async def _seen(self, request: Request) -> frozenset[str] | None:
+    async def _list_visible(self, request: Request) -> frozenset[str] | None:
         """Namespaces; None: all."""
         if self._audience is None:
             return None
         listed = (*self._live.document()["servers"], *self._live.removed())
-        return await self._audience.namespaces(request.headers, (each["namespace"] for each in listed))
+        return await self._audience.list_namespaces(request.headers, (each["namespace"] for each in listed))
 
     def _view(self, document: Mapping[str, Any], seen: frozenset[str] | None) -> _Body:
         removed = [each for each in self._live.removed() if seen is None or each["namespace"] in seen]
@@ -106,24 +107,24 @@ class Site:
             self._sized(len(text))
         return _Body(document, text, gzip.compress(text, 5, mtime=0), registry)
 
-    async def _catalog(self, request: Request) -> Response:
-        body = await self._body(request)
+    async def _show_catalog(self, request: Request) -> Response:
+        body = await self._make_body(request)
         return _tagged(request, body.text, body.document["hash"], body.packed)
 
-    async def _one(self, request: Request) -> Response:
+    async def _show_server(self, request: Request) -> Response:
         given = request.path_params
-        seen, found = await self._seen(request), self._live.get(given["namespace"], given["name"])
+        seen, found = await self._list_visible(request), self._live.get(given["namespace"], given["name"])
         if found is None or (seen is not None and found["namespace"] not in seen):
             return PlainTextResponse("no such server\n", 404)
         return _tagged(request, json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode(), found["hash"])
 
-    async def _export(self, request: Request) -> Response:
+    async def _show_export(self, request: Request) -> Response:
         form, transport = request.path_params["format"], request.query_params.get("transport", "http")
         if form not in FORMATS | LISTINGS or transport not in ("http", "stdio"):
             known = ", ".join(FORMATS | LISTINGS)
             return PlainTextResponse(f"formats: {known}; transport: http, stdio\n", 404)
         wanted = request.query_params.get("server")  # <namespace>/<name>
-        document = (await self._body(request)).document
+        document = (await self._make_body(request)).document
         servers = [each for each in document["servers"] if wanted in (None, _path(each))]
         if wanted and not servers:
             return PlainTextResponse("no such server; server: <namespace>/<name>\n", 404)
@@ -133,10 +134,10 @@ class Site:
         body = _ONE[form](found[0]) if wanted and form in _ONE else listing(form, found, now())
         return JSONResponse(body, headers=HEADERS)
 
-    async def _page(self, request: Request) -> Response:
+    async def _show_page(self, request: Request) -> Response:
         given = request.query_params
         search = Search(given.get("q", ""), given.get("server", ""), given.get("effect", ""))
-        servers = (await self._body(request)).document["servers"]
+        servers = (await self._make_body(request)).document["servers"]
         found = [server for server in servers if search.finds(server)]
         transports = ("http", "stdio") if self._commands else ("http",)
         clients = {
@@ -151,28 +152,29 @@ class Site:
             names = {server["name"] for server in servers}
             return tuple(each for each in (self._commands() if self._commands else ()) if each.name in names)
         shared = Counter(server["name"] for server in servers)
+        # A client's configuration has one namespace of names: what two namespaces share is told apart by its path.
         names_of = {_path(each): each["name"] if shared[each["name"]] == 1 else _path(each) for each in servers}
         return tuple(
             Connection(names_of[_path(each)].replace("/", "-"), each["url"]) for each in servers if each["url"]
         )
 
-    async def _servers(self, request: Request) -> Response:
+    async def _list_servers(self, request: Request) -> Response:
         try:
             query = Query.of(request.query_params)
-            return JSONResponse((await self._body(request)).registry.servers(query))
+            return JSONResponse((await self._make_body(request)).registry.servers(query))
         except QueryError as error:
             return _problem(400, str(error))
 
-    async def _versions(self, request: Request) -> Response:
-        return _found((await self._body(request)).registry.versions(request.path_params["name"]))
+    async def _list_versions(self, request: Request) -> Response:
+        return _found((await self._make_body(request)).registry.versions(request.path_params["name"]))
 
-    async def _version(self, request: Request) -> Response:
+    async def _show_version(self, request: Request) -> Response:
         given = request.path_params
-        return _found((await self._body(request)).registry.version(given["name"], given["version"]))
+        return _found((await self._make_body(request)).registry.version(given["name"], given["version"]))
 
 
 def app(
-    live: Live,
+    live: LiveDocument,
     entries: Mapping[str, ServerEntry],
     *,
     hosts: Iterable[str] | None = None,
@@ -183,21 +185,22 @@ def app(
 ) -> Starlette:
     """`hosts`: the only names it answers to, any where None. `commands`: the servers a client could start itself.
 
-    `sized` is told the bytes of each new catalog.json. `audience` decides who sees what; None: everybody everything.
+    `sized` gets the bytes of each new catalog.json. `audience` decides who sees what; None: everyone sees everything.
     """
     site = Site(live, entries, registry_namespace, commands, sized, audience)
     checks = [] if hosts is None else [Middleware(TrustedHostMiddleware, allowed_hosts=[*hosts], www_redirect=False)]
     packing = Middleware(GZipMiddleware, minimum_size=1024)
-    handlers = {TurnedAwayError: _turned_away}
+    handlers = {TurnedAwayError: _answer_turned_away}
     return Starlette(routes=site.routes(), middleware=[*checks, packing], exception_handlers=handlers)
 
 
 def _tagged(request: Request, text: bytes, tag: str, packed: bytes | None = None) -> Response:
-    """The ETag is the hash, and a digest of all of the body, so that nobody is told old news of readiness.
+    """The ETag is the hash, and a digest of all of the body, so that a change of readiness is never answered with 304.
 
-    Who asks with the bare hash wants to know of tools only.
+    A client that sends the bare hash only wants to know about tools.
     """
     etag = f'"{tag}-{hashlib.sha256(text).hexdigest()[:12]}"'
+    # Authorization: the same URL answers callers with other rights with other documents.
     headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding, Authorization", **HEADERS}
     known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
     if {etag, f'"{tag}"'} & set(known):
@@ -211,13 +214,13 @@ async def _healthz(request: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
-async def _turned_away(request: Request, error: Exception) -> Response:
+async def _answer_turned_away(request: Request, error: Exception) -> Response:
     assert isinstance(error, TurnedAwayError)
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
     return PlainTextResponse(f"{error}\n", error.status, headers)
 
 
-async def _read_only(request: Request) -> Response:
+async def _refuse_write(request: Request) -> Response:
     return _problem(501, "this registry is read-only: it lists the MCPServers of a cluster; create one of those")
 
 

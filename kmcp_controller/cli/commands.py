@@ -13,9 +13,9 @@ from typing import Any, cast
 
 from kmcp_controller.local.suite import Options, PortInUseError
 from kmcp_controller.local.up import up as run
-from kmcp_controller.preview.planner import Planner, opened
-from kmcp_controller.preview.preflight import findings
-from kmcp_controller.reconcile.reconciler import Options as Reconciling
+from kmcp_controller.preview.planner import Planner, open_cluster
+from kmcp_controller.preview.preflight import list_findings
+from kmcp_controller.reconcile.options import Options as Reconciling
 from kmcp_controller.render import Surroundings, render
 from kmcp_controller.spec import MCPServer, Platform, RefusedError, parse
 from kmcp_controller.spec.catalog_entry import entry_of
@@ -65,7 +65,7 @@ def plan(argv: Sequence[str]) -> int:
     """Print the objects that a manifest becomes, without a cluster; or also what they would change in one."""
     parser = argparse.ArgumentParser("kmcp-suite plan", description=plan.__doc__)
     parser.add_argument("-f", "--filename", type=Path, required=True, help="file of MCPServer manifests")
-    parser.add_argument("--diff", action="store_true", help="compare with a cluster, by dry runs: nothing is stored")
+    parser.add_argument("--diff", action="store_true", help="compare with a cluster by dry runs; nothing is stored")
     _cluster(parser)
     given = parser.parse_args(argv)
     try:
@@ -74,49 +74,49 @@ def plan(argv: Sequence[str]) -> int:
         objects = [each for server in servers for each in _rendered(server, options)]
         print(_ASSUMED, file=sys.stderr)
         sys.stdout.write(yaml_text.write_all(objects, width=120, explicit_start=True))
-        return asyncio.run(_differences(servers, options, given)) if given.diff else 0
+        return asyncio.run(_print_differences(servers, options, given)) if given.diff else 0
     except (OSError, InvalidDocumentError, ToolFailure) as error:
         print(error, file=sys.stderr)
         return 1
 
 
-async def _differences(servers: Sequence[MCPServer], options: Reconciling, given: argparse.Namespace) -> int:
+async def _print_differences(servers: Sequence[MCPServer], options: Reconciling, given: argparse.Namespace) -> int:
     """As comments, so that what is printed stays YAML; 1 when something would be refused."""
     refused = False
-    async with opened(given.kubeconfig, given.context) as cluster:
+    async with open_cluster(given.kubeconfig, given.context) as cluster:
         planner = Planner(cluster, options)
         for server in servers:
-            async for line in planner.changes(await planner.server(server)):
+            async for line in planner.list_changes(await planner.read_server(server)):
                 print(f"# {line}")
                 refused = refused or line.startswith("!")
     return int(refused)
 
 
 def preflight(argv: Sequence[str]) -> int:
-    """List what taking over the MCPServers of a cluster would meet and change; it only reads."""
+    """List what would stop or change when this controller takes over the MCPServers of a cluster; only reads."""
     parser = argparse.ArgumentParser("kmcp-suite preflight", description=preflight.__doc__)
     parser.add_argument("--namespace", action="append", default=[], help="may be repeated (default: all)")
     _cluster(parser)
     given = parser.parse_args(argv)
     try:
-        return asyncio.run(_preflight(given, _options(given)))
+        return asyncio.run(_print_findings(given, _options(given)))
     except (OSError, InvalidDocumentError, ToolFailure) as error:
         print(f"kmcp-suite preflight: {error}", file=sys.stderr)
         return 1
 
 
-async def _preflight(given: argparse.Namespace, options: Reconciling) -> int:
+async def _print_findings(given: argparse.Namespace, options: Reconciling) -> int:
     count = 0
-    async with opened(given.kubeconfig, given.context) as cluster:
-        async for line in findings(cluster, options, given.namespace or [None]):
+    async with open_cluster(given.kubeconfig, given.context) as cluster:
+        async for line in list_findings(cluster, options, given.namespace or [None]):
             print(line)
             count += 1
-    print(f"{count} findings; tools of images that are not the suite's are not known before", file=sys.stderr)
+    print(f"{count} findings. Tools of images that are not the suite's are known only once they run.", file=sys.stderr)
     return 0
 
 
 def controller(argv: Sequence[str]) -> int:
-    """Keep the objects of every MCPServer of a cluster, until a signal."""
+    """Run the controller in a cluster until a signal."""
     # kopf and aiohttp are an extra, which the other subcommands do without.
     import uvloop
 
@@ -129,7 +129,8 @@ def controller(argv: Sequence[str]) -> int:
         found = settings.parse([ControllerSettings], argv, os.environ, "kmcp-suite controller", about)
         given = cast("ControllerSettings", found[ControllerSettings])
         logs.configure(given.log_level)
-        # What was imported never goes; thousands of stored objects are no garbage, and looking for some took an eighth.
+        # What was imported stays, and thousands of stored objects are not garbage: looking for some took an eighth of
+        # the time.
         gc.freeze()
         gc.set_threshold(10_000, 20, 20)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -157,12 +158,12 @@ def _manifests(files: Sequence[Path] | Iterator[Path]) -> Iterator[tuple[str, Do
             if isinstance(found.data, dict) and found.data.get("kind") == KIND:
                 yield str(file), found
             else:
-                print(f"{file}: a document that is no {KIND} is ignored", file=sys.stderr)
+                print(f"{file}: ignored a document that is not of kind {KIND}", file=sys.stderr)
 
 
 def _files(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is no folder of manifests")
+        raise NotADirectoryError(f"{folder} is not a folder")
     return iter(sorted(file for file in folder.iterdir() if file.suffix in (".yaml", ".yml")))
 
 
@@ -177,6 +178,7 @@ def _cluster(parser: argparse.ArgumentParser) -> None:
 def _options(given: argparse.Namespace) -> Reconciling:
     """A controller's, as far as the command line knows them; what a platform may forbid is allowed."""
     platform = Platform(suite_images=("kmcp", *given.suite_image), server_roles=("bind", "derive"), allow_block=True)
+    # Named and absent is an error, which `read_text` raises; the default may be absent.
     file = given.catalog or Path("catalog.yaml")
     if given.catalog is None and not file.is_file():
         return Reconciling(platform=platform)
@@ -195,11 +197,13 @@ def _suite_image(parser: argparse.ArgumentParser) -> None:
 
 def _port(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; give 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; use 1 to 65535")
     return int(text)
 
 
 def _loopback(text: str) -> str:
     if text != "localhost" and not ipaddress.ip_address(text).is_loopback:
-        raise argparse.ArgumentTypeError(f"{text} is no loopback address; the suite runs here without authentication")
+        raise argparse.ArgumentTypeError(
+            f"{text} is not a loopback address, and the suite runs here without authentication"
+        )
     return text

@@ -15,16 +15,16 @@ _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints the annotation; what it accepts goes to stderr."""
+    """Print the annotation that pins what a server offers now; to stderr, what that accepts."""
     parser = argparse.ArgumentParser("kmcp-suite catalog pin", description=main.__doc__)
     parser.add_argument("server", type=_place, metavar="NAMESPACE/NAME", help="the MCPServer")
     parser.add_argument("--kubeconfig", default=os.environ.get("KUBECONFIG", ""), help="default: KUBECONFIG")
     parser.add_argument("--context", help="of the kubeconfig (default: its current one)")
     given = parser.parse_args(argv)
     try:
-        found = asyncio.run(_read(given.kubeconfig, given.context, *given.server))
+        found = asyncio.run(_read_server(given.kubeconfig, given.context, *given.server))
         print(annotation(found))
-        print(about(found), file=sys.stderr)
+        print(about(found), file=sys.stderr)  # stdout holds the one line, to be pasted or piped
     except (ToolFailure, NothingOfferedError) as error:
         print(f"kmcp-suite catalog pin: {error}", file=sys.stderr)
         return 1
@@ -46,12 +46,15 @@ def about(server: Mapping[str, Any]) -> str:
     place = f"kubectl -n {metadata['namespace']} annotate --overwrite mcpserver {metadata['name']}"
     lines = [f"{place} {TOOLS_HASH}={_offered(server)}"]
     if matched.get("status") == "False":
-        lines.insert(0, f"this accepts what differs from the reference now: {matched['message']}")
+        lines.insert(0, f"this accepts the present differences from the reference: {matched['message']}")
     return "\n".join(lines)
 
 
 def _offered(server: Mapping[str, Any]) -> str:
-    """What blocked pods offer, else what was listed last; the messages tell it under any definition of the kind."""
+    """What blocked pods offer, else what was listed last.
+
+    From the messages of conditions: upstream's definition has no field for it in the status.
+    """
     conditions = _conditions(server)
     matched, discovered = (conditions.get(each) or {} for each in ("CatalogMatched", "ToolsDiscovered"))
     if matched.get("reason") == "Blocked":
@@ -67,7 +70,7 @@ def _conditions(server: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {each["type"]: each for each in (server.get("status") or {}).get("conditions") or ()}
 
 
-async def _read(kubeconfig: str, context: str | None, namespace: str, name: str) -> dict[str, Any]:
+async def _read_server(kubeconfig: str, context: str | None, namespace: str, name: str) -> dict[str, Any]:
     # The client of the API server is an extra, which the other subcommands do without.
     from kmcp_controller.cluster.client import KINDS
     from kmcp_runtime.kube.api import KubeApi, Limits
@@ -85,5 +88,5 @@ async def _read(kubeconfig: str, context: str | None, namespace: str, name: str)
 def _place(text: str) -> tuple[str, str]:
     namespace, slash, name = text.partition("/")
     if not (namespace and slash and name) or "/" in name:
-        raise argparse.ArgumentTypeError(f"{text!r} is no NAMESPACE/NAME")
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAMESPACE/NAME")
     return namespace, name

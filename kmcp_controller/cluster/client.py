@@ -80,29 +80,29 @@ class Cluster:
     async def ping(self) -> None:
         await self._send("GET", "/version")
 
-    async def all(self, kind: str, namespace: str | None, selector: str = "") -> list[Object]:
+    async def list_objects(self, kind: str, namespace: str | None, selector: str = "") -> list[Object]:
         """From the API server's memory, whole."""
         query = [("resourceVersion", "0"), *([("labelSelector", selector)] if selector else [])]
         found = await self._send("GET", KINDS[kind].path(namespace), query)
         named = {"apiVersion": KINDS[kind].api_version, "kind": kind}  # the items of a list leave them out
         return [named | each for each in found.get("items") or ()]
 
-    async def namespace_labels(self, name: str) -> Mapping[str, str]:
+    async def read_namespace_labels(self, name: str) -> Mapping[str, str]:
         found = await self._send("GET", f"/api/v1/namespaces/{name}")
         return dict(found["metadata"].get("labels") or {})
 
-    async def definition(self) -> Object:
+    async def read_definition(self) -> Object:
         """Of the kind MCPServer."""
         return await self._send("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mcpservers.kagent.dev")
 
-    async def owners(self, namespace: str, deployment: str) -> list[Object]:
+    async def read_owners(self, namespace: str, deployment: str) -> list[Object]:
         """The ownerReferences of what goes away with that Deployment; none where there is no such Deployment."""
         found = await self.read("Deployment", namespace, deployment) if deployment else None
         if found is None:
             return []
         return [{"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment, "uid": found["metadata"]["uid"]}]
 
-    async def status_fields(self) -> frozenset[str] | None:
+    async def read_status_fields(self) -> frozenset[str] | None:
         """Fields of an MCPServer's status that the served schema declares; None: it takes any, or is not out yet."""
         try:
             document = await self._send("GET", "/openapi/v3/apis/kagent.dev/v1alpha1")
@@ -135,6 +135,7 @@ class Cluster:
 
     async def create_by_apply(self, manifest: Mapping[str, Any]) -> Object:
         """An apply that only creates: any object in the place has another version, and the answer is a conflict."""
+        # No stored object has version 1: with one in the place the apply is a conflict, without one it creates.
         return await self.apply({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": "1"}}, force=False)
 
     async def withdraw(self, found: Mapping[str, Any], manager: str) -> Object:
@@ -175,16 +176,16 @@ class Cluster:
 
     async def _send(self, method: str, path: str, query: Any = (), body: Any = None, content: str = "") -> Object:
         for attempt in range(_THROTTLED + 1):
-            await self._turn()
+            await self._wait_for_budget()
             try:
-                return await self._timed(method, path, query, body, content or "application/json")
+                return await self._send_once(method, path, query, body, content or "application/json")
             except StatusFailure as failure:
                 if failure.http_status != 429 or attempt == _THROTTLED:
                     raise
                 await asyncio.sleep((failure.status.get("details") or {}).get("retryAfterSeconds") or 1)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _timed(self, method: str, path: str, query: Any, body: Any, content: str) -> Object:
+    async def _send_once(self, method: str, path: str, query: Any, body: Any, content: str) -> Object:
         resource, started, code = resource_of(path), time.monotonic(), "none"  # none: no answer
         try:
             answer: Object = await self._api.send(method, path, query, body, content)
@@ -201,9 +202,10 @@ class Cluster:
             self.metrics.api_requests.labels(method, resource, code).inc()
             self.metrics.api_duration.labels(method, resource).observe(time.monotonic() - started)
 
-    async def _turn(self) -> None:
+    async def _wait_for_budget(self) -> None:
         """Wait for this request's place in the budget."""
         now = asyncio.get_running_loop().time()
+        # Time that was not used is not saved up, but for a tenth of a second: no bursts after a quiet hour.
         self._next = max(self._next + self._interval, now - 0.1)
         if self._next > now:
             await asyncio.sleep(self._next - now)

@@ -51,7 +51,7 @@ def transitions(old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any
 
 
 def _listed(condition: Mapping[str, Any]) -> str:
-    """Hash of the last good listing, which the message tells in any state: `21 tools; sha256:…; …`."""
+    """Hash of the last good listing, which the message holds in any state: `21 tools; sha256:…; …`."""
     return next((part for part in condition["message"].split("; ") if part.startswith("sha256:")), "")
 
 
@@ -82,9 +82,13 @@ def announcements(server: MCPServer) -> Iterator[Notice]:
     """What whoever wrote this spec should know, once for each generation."""
     port, target = server.port, server.target_port
     if target != port and target != DEFAULT_PORT and port != DEFAULT_PORT:
-        yield Notice("Warning", "TargetPortDiffers", f"the Service's port {port} leads to the container's {target}")
+        yield Notice(
+            "Warning", "TargetPortDiffers", f"port {port} of the Service leads to port {target} of the container"
+        )
     if server.path != "/mcp":
-        yield Notice("Warning", "PathNotSeenByKagent", f"kagent dials /mcp, this server answers at {server.path}")
+        yield Notice(
+            "Warning", "PathNotSeenByKagent", f"kagent connects to /mcp, but this server answers at {server.path}"
+        )
 
 
 class Recorder:
@@ -97,9 +101,9 @@ class Recorder:
         self._cluster = cluster
         self._waiting: asyncio.Queue[tuple[Mapping[str, Any], Notice, float]] = asyncio.Queue()
         self._written: dict[tuple[str, str, str], tuple[dict[str, Any], float, int]] = {}
-        self._full = _MANY  # so many are remembered before old ones are looked for
+        self._full = _MANY  # how many are remembered before old ones are dropped
 
-    def tell(self, server: Mapping[str, Any], notices: Iterable[Notice], now: float) -> None:
+    def record(self, server: Mapping[str, Any], notices: Iterable[Notice], now: float) -> None:
         for notice in notices:
             level = logging.WARNING if notice.type == "Warning" else logging.INFO
             _LOG.log(level, "%s: %s", notice.reason, notice.message)
@@ -119,8 +123,8 @@ class Recorder:
             finally:
                 self._waiting.task_done()
 
-    async def drained(self) -> None:
-        """Once everything that was told is written."""
+    async def wait_until_written(self) -> None:
+        """Return once everything that was recorded is written."""
         await self._waiting.join()
 
     async def _write(self, server: Mapping[str, Any], notice: Notice, now: float) -> None:
@@ -151,7 +155,7 @@ def _event(server: Mapping[str, Any], notice: Notice) -> dict[str, Any]:
         "involvedObject": {"apiVersion": server["apiVersion"], "kind": server["kind"], **involved},
         "type": notice.type,
         "reason": notice.reason,
-        "message": notice.message[:_LONGEST],
+        "message": notice.message[:_LONGEST],  # the API server refuses more
         "source": {"component": "kmcp-controller"},
         "reportingComponent": "kmcp-controller",
         "firstTimestamp": stamp,

@@ -21,7 +21,7 @@ class Lease:
         self, cluster: Cluster, namespace: str, identity: str, deployment: str, held: Callable[[bool], None]
     ) -> None:
         self._deployment = deployment
-        self._cluster, self._namespace, self._identity, self._tell = cluster, namespace, identity, held
+        self._cluster, self._namespace, self._identity, self._report = cluster, namespace, identity, held
         self._observed: tuple[str, float] = ("", 0.0)
         self.held = False
 
@@ -33,25 +33,25 @@ class Lease:
                 now = asyncio.get_running_loop().time()
                 try:
                     async with asyncio.timeout(_RENEW):
-                        mine = await self._try(now)
+                        mine = await self._acquire(now)
                     renewed = now if mine else renewed
                 except (ToolFailure, TimeoutError):  # the API server is away: the lease is mine until it runs out
                     mine = self.held and now - renewed < _GIVE_UP
                 self._set(mine)
                 await asyncio.sleep(_RENEW if mine else _LOOK)
         finally:
-            await asyncio.shield(self._release())
+            await asyncio.shield(self._release())  # also when cancelled: the next one then need not wait 15 s
 
     def _set(self, mine: bool) -> None:
         if mine != self.held:
             self.held = mine
-            self._tell(mine)
+            self._report(mine)
 
-    async def _try(self, now: float) -> bool:
+    async def _acquire(self, now: float) -> bool:
         found = await self._cluster.read("Lease", self._namespace, NAME)
         try:
             if found is None:
-                owners = await self._cluster.owners(self._namespace, self._deployment)
+                owners = await self._cluster.read_owners(self._namespace, self._deployment)
                 metadata = {"name": NAME, "namespace": self._namespace, "ownerReferences": owners}
                 await self._cluster.create(self._body(metadata, 0))
                 return True
@@ -60,7 +60,7 @@ class Lease:
             transitions = found["spec"].get("leaseTransitions") or 0
             await self._cluster.replace(self._body(found["metadata"], transitions, found))
         except StatusFailure as failure:
-            if failure.http_status == 409:  # another one was faster
+            if failure.http_status == 409:  # another replica was faster
                 return False
             raise
         return True

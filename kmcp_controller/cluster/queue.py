@@ -44,7 +44,7 @@ class Queue:
         at = asyncio.get_running_loop().time() + delay
         known = self._due.get(key, (urgency, at))
         self._schedule(key, min(known[0], urgency), min(known[1], at))
-        if urgency is Urgency.SPEC:
+        if urgency is Urgency.SPEC:  # somebody has changed the manifest: earlier failures say nothing about it
             self._failures.pop(key, None)
 
     def _schedule(self, key: Key, urgency: Urgency, at: float) -> None:
@@ -62,24 +62,24 @@ class Queue:
         async with asyncio.TaskGroup() as group:
             while True:
                 await slots.acquire()
-                group.create_task(self._one(await self._next(), slots))
+                group.create_task(self._work_on(await self._wait_for_next(), slots))
 
-    async def _one(self, key: Key, slots: asyncio.Semaphore) -> None:
+    async def _work_on(self, key: Key, slots: asyncio.Semaphore) -> None:
         try:
-            again = await self._work(key)
+            requeue_after = await self._work(key)
         except Exception as error:
             self._failed(key, error)
-            again = self._backoff(key)
+            requeue_after = self._backoff(key)
         else:
             self._failures.pop(key, None)
         self._running.discard(key)
-        if again is not None:
-            self.add(key, Urgency.RESYNC, again)
+        if requeue_after is not None:
+            self.add(key, Urgency.RESYNC, requeue_after)
         if key in self._due:  # what became due meanwhile was passed over
             self._schedule(key, *self._due[key])
         slots.release()
 
-    async def _next(self) -> Key:
+    async def _wait_for_next(self) -> Key:
         while True:
             await self._open.wait()
             now = asyncio.get_running_loop().time()

@@ -25,7 +25,7 @@ class Store:
         return True
 
     def drop(self, found: Mapping[str, Any]) -> bool:
-        """Forget an object that is gone; False when another one of its name has come since."""
+        """Forget an object that is gone; False when another object with its name exists by now."""
         known = self._known(found)
         if known is None or known["metadata"]["uid"] != found["metadata"]["uid"]:
             return False

@@ -1,19 +1,33 @@
-"""The watches, by kopf: nothing of its handling of changes, finalizers or annotations is used."""
+"""The watches, by kopf: nothing of its handling of changes, finalizers or annotations is used.
+
+kopf as a watch loop only: its handlers of changes would write an annotation to every object and keep a copy of each.
+"""
 
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import kopf
 
-from kmcp_controller.program.controller import Controller
 from kmcp_runtime.kube.config import ContextInfo
 from kmcp_runtime.kube.credentials import Credentials
 
 from .client import KINDS, LABEL
 
 
-def register(controller: Controller, credentials: Credentials, context: ContextInfo) -> kopf.OperatorRegistry:
+class Observer(Protocol):
+    """Who is shown what the watches see, between `start` and `stop`."""
+
+    @property
+    def watched(self) -> Sequence[str]:
+        """The kinds, by their names in `KINDS`."""
+
+    async def start(self) -> None: ...
+    def see(self, event: Mapping[str, Any]) -> None: ...
+    async def stop(self) -> None: ...
+
+
+def register(observer: Observer, credentials: Credentials, context: ContextInfo) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -22,16 +36,16 @@ def register(controller: Controller, credentials: Credentials, context: ContextI
 
     @kopf.on.startup(registry=registry)
     async def start(**_: Any) -> None:
-        await controller.start()
+        await observer.start()
 
     @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:
-        await controller.stop()
+        await observer.stop()
 
     async def see(event: Mapping[str, Any], **_: Any) -> None:
-        controller.see(event)
+        observer.see(event)
 
-    for kind in controller.watched:
+    for kind in observer.watched:
         found = KINDS[kind]
         kopf.on.event(found.group, found.version, found.plural, id=found.plural, registry=registry)(see)
     return registry
@@ -95,10 +109,17 @@ def connection(credentials: Credentials, context: ContextInfo) -> kopf.Connectio
     )
 
 
-async def run(controller: Controller, credentials: Credentials, context: ContextInfo, **flags: Any) -> None:
-    """Until a signal, or until `stop_flag` is set."""
-    namespaces = controller.place.namespaces
+async def run(
+    observer: Observer,
+    credentials: Credentials,
+    context: ContextInfo,
+    *,
+    namespaces: Sequence[str] = (),
+    identity: str = "controller",
+    **flags: Any,
+) -> None:
+    """Until a signal, or until `stop_flag` is set. Without `namespaces`, in all of them."""
     where: dict[str, Any] = {"namespaces": namespaces} if namespaces else {"clusterwide": True}
-    where["identity"] = controller.place.identity  # else kopf asks for the user's name, and a pod's user has none
-    registry = register(controller, credentials, context)
-    await kopf.operator(registry=registry, settings=settings(controller.watched), **where, **flags)
+    where["identity"] = identity  # otherwise kopf asks for the user's name, and the user of a pod has none
+    registry = register(observer, credentials, context)
+    await kopf.operator(registry=registry, settings=settings(observer.watched), **where, **flags)

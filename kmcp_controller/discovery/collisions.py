@@ -25,7 +25,7 @@ class Collisions:
         return news
 
     def of(self, key: Key) -> list[str]:
-        """A sentence for each older server that has tools of the same names: the younger one is told."""
+        """A sentence for each older server that has tools of the same names: the younger one is warned."""
         older = [each for each in sorted(self._sharing(key)) if self._age(each) < self._age(key)]
         return [_sentence(each[1], sorted(self._tools[key] & self._tools[each])) for each in older]
 
@@ -39,4 +39,6 @@ class Collisions:
 
 def _sentence(other: str, tools: list[str]) -> str:
     shown = ", ".join(tools[:_SHOWN]) + (f" and {len(tools) - _SHOWN} more" if len(tools) > _SHOWN else "")
-    return f"{shown}: MCPServer {other} has tools of these names too; an agent that names both gets one of them"
+    return (
+        f"{shown}: MCPServer {other} has tools with the same names; an agent that names both servers gets one of them"
+    )

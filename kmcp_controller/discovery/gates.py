@@ -49,17 +49,23 @@ class _Heard:
 
 
 class Gatekeeper:
-    """`again` is told which server has news."""
+    """`requeue` asks for a pass over a server that has news."""
 
     def __init__(
-        self, cluster: Cluster, ask: Ask, compare: Compare, again: Callable[[Key], None], interval: float
+        self, cluster: Cluster, ask: Ask, compare: Compare, requeue: Callable[[Key], None], interval: float
     ) -> None:
-        self._cluster, self._ask, self._compare, self._again, self._interval = cluster, ask, compare, again, interval
+        self._cluster, self._ask, self._compare, self._requeue, self._interval = (
+            cluster,
+            ask,
+            compare,
+            requeue,
+            interval,
+        )
         self._heard: dict[Key, dict[str, _Heard]] = {}  # by UID of the pod
         self._tasks: dict[Key, asyncio.Task[None]] = {}
 
     def look(self, key: Key, server: MCPServer) -> Held | None:
-        """A pod that is held back, as of the last look; begins the next one."""
+        """A pod that is held back, as last seen; starts the next look."""
         if key not in self._tasks:
             self._tasks[key] = asyncio.create_task(self._look(key, server))
         heard = self._heard.get(key, {}).values()
@@ -78,45 +84,48 @@ class Gatekeeper:
 
     async def _look(self, key: Key, server: MCPServer) -> None:
         try:
-            if await self._pods(key, server):
-                self._again(key)
+            if await self._look_at_pods(key, server):
+                self._requeue(key)
         except ToolFailure as failure:
-            _LOG.warning("the pods were not looked at: %s", redact.text(failure.message))
+            _LOG.warning("the pods could not be listed: %s", redact.text(failure.message))
         finally:
             self._tasks.pop(key, None)
 
-    async def _pods(self, key: Key, server: MCPServer) -> bool:
+    async def _look_at_pods(self, key: Key, server: MCPServer) -> bool:
         """Whether anything is new since the last look."""
         selector = f"app.kubernetes.io/name={server.name},app.kubernetes.io/instance={server.name}"
-        pods = [pod for pod in await self._cluster.all("Pod", server.namespace, selector) if _waits(pod)]
+        pods = [pod for pod in await self._cluster.list_objects("Pod", server.namespace, selector) if _waits(pod)]
         known = self._heard.get(key, {})
         self._heard[key] = {pod["metadata"]["uid"]: known.get(pod["metadata"]["uid"], _Heard()) for pod in pods}
         held = {uid for uid, each in known.items() if each.held}
-        news = await asyncio.gather(*(self._pod(server, pod, self._heard[key][pod["metadata"]["uid"]]) for pod in pods))
+        news = await asyncio.gather(
+            *(self._judge_pod(server, pod, self._heard[key][pod["metadata"]["uid"]]) for pod in pods)
+        )
         return any(news) or held != {uid for uid, each in self._heard[key].items() if each.held}
 
-    async def _pod(self, server: MCPServer, pod: Object, heard: _Heard) -> bool:
+    async def _judge_pod(self, server: MCPServer, pod: Object, heard: _Heard) -> bool:
         if time.monotonic() >= heard.due:
             try:
                 heard.listing = await self._ask(server, server.url_at(pod["status"]["podIP"]))
                 heard.due = time.monotonic() + self._interval
             except DiscoveryError as error:
-                _LOG.info("pod %s is not judged: %s", pod["metadata"]["name"], error)
+                _LOG.info("pod %s could not be asked for its tools: %s", pod["metadata"]["name"], error)
         if heard.listing is None:
             return False
         drift = await self._compare(server, heard.listing)
         heard.held = Held(drift, tools_hash(heard.listing)) if drift else None
-        return await self._set(pod, drift)
+        return await self._write_condition(pod, drift)
 
-    async def _set(self, pod: Object, drift: Drift | None) -> bool:
-        """Write the pod's condition if it is another one; whether it was."""
+    async def _write_condition(self, pod: Object, drift: Drift | None) -> bool:
+        """Write the pod's condition where it differs; whether it did."""
         status, reason = ("False", "Drift") if drift else ("True", "Matched")
-        message = drift.summary(_MESSAGE) if drift else "the tools are those of the reference"
+        message = drift.summary(_MESSAGE) if drift else "the tools match the reference"
         wanted = {"type": GATE, "status": status, "reason": reason, "message": message}
         live = condition(pod, GATE)
         if all(live.get(name) == value for name, value in wanted.items()):
             return False
         moved = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        # lastTransitionTime moves with the status only, as the API's conventions say.
         since = live["lastTransitionTime"] if live.get("status") == status else moved
         body = {**identity(pod), "status": {"conditions": [{**wanted, "lastTransitionTime": since}]}}
         await self._cluster.apply(body, force=True, subresource="status")

@@ -21,6 +21,7 @@ _CLIENT = {"name": "kmcp-controller", "version": "1"}
 _META = "io.modelcontextprotocol/"
 _PAGES, _ITEMS, _BYTES, _TEXT = 100, 1000, 16 * 2**20, 16 * 2**10
 _KINDS = ("tools", "prompts", "resources")
+# An event of a stream ends with an empty line; servers send either kind of line break.
 _END = re.compile(rb"\r?\n\r?\n")
 _LARGEST_NUMBER = 2.0**1023  # about what a JSON number can be
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -38,7 +39,7 @@ class _RefusedError(Exception):
     """A JSON-RPC error, or an answer to one revision that the other may not give."""
 
 
-async def discover(
+async def fetch_listing(
     url: str,
     headers: Mapping[str, str],
     timeout: float,
@@ -53,9 +54,9 @@ async def discover(
     deadline = max(timeout, at_least)
     try:
         async with asyncio.timeout(deadline), _Connection(url, headers, verify, host) as connection:
-            return await connection.listing()
+            return await connection.read_listing()
     except TimeoutError as error:
-        raise DiscoveryError("Unreachable", f"no whole answer within {deadline:.0f} s") from error
+        raise DiscoveryError("Unreachable", f"no complete answer within {deadline:.0f} s") from error
     except httpx2.TransportError as error:
         raise DiscoveryError("Unreachable", f"{type(error).__name__}: {error}"[:256]) from error
 
@@ -66,6 +67,7 @@ class _Connection:
         named = {"Host": host} if host else {}
         self._headers = {**headers, "Accept": "application/json, text/event-stream", **named}
         self._certified = {"sni_hostname": host.rpartition(":")[0]} if host else {}
+        # No proxy of the environment: a server of the cluster is reached directly. No redirects: credentials stay here.
         self._http = httpx2.AsyncClient(verify=verify, trust_env=False, follow_redirects=False, timeout=10)
 
     async def __aenter__(self) -> "_Connection":
@@ -79,18 +81,18 @@ class _Connection:
         finally:
             await self._http.aclose()
 
-    async def listing(self) -> Listing:
-        hello = await self._hello()
+    async def read_listing(self) -> Listing:
+        hello = await self._greet()
         capabilities = hello.get("capabilities") or {}
         try:
-            found = {kind: await self._list(kind) if kind in capabilities else [] for kind in _KINDS}
+            found = {kind: await self._list_kind(kind) if kind in capabilities else [] for kind in _KINDS}
         except _RefusedError as error:
             raise DiscoveryError("ListFailed", str(error)) from error
         info = hello.get("serverInfo") or (hello.get("_meta") or {}).get(_META + "serverInfo") or {}
         info = {key: clean(str(info[key]), 128) for key in ("name", "version") if key in info}
         return Listing(self._version, info, **found)
 
-    async def _hello(self) -> dict[str, Any]:
+    async def _greet(self) -> dict[str, Any]:
         try:
             hello = await self._ask("server/discover", {})
             if MODERN in hello.get("supportedVersions", ()):
@@ -109,7 +111,7 @@ class _Connection:
         await self._http.post(self._url, json=body, headers=head, extensions=self._certified)
         return hello
 
-    async def _list(self, kind: str) -> list[dict[str, Any]]:
+    async def _list_kind(self, kind: str) -> list[dict[str, Any]]:
         items: list[Any] = []
         seen: set[str] = set()
         cursor: str | None = None
@@ -117,14 +119,14 @@ class _Connection:
             page = await self._ask(f"{kind}/list", {"cursor": cursor} if cursor else {})
             listed = page.get(kind)
             if not isinstance(listed, list):
-                raise _RefusedError(f"{kind}/list without a list of {kind}")
+                raise _RefusedError(f"the answer to {kind}/list has no list of {kind}")
             items += [scrub(item) if isinstance(item, dict) else {} for item in listed]
             cursor = page.get("nextCursor")
             if len(items) > _ITEMS:
                 raise DiscoveryError("TooLarge", f"more than {_ITEMS} {kind}")
             if not cursor:
                 return items
-            if cursor in seen:
+            if cursor in seen:  # a server that goes round in circles would be asked until the last page
                 raise _RefusedError(f"{kind}/list repeats its cursor")
             seen.add(cursor)
         raise DiscoveryError("TooLarge", f"more than {_PAGES} pages of {kind}")
@@ -133,7 +135,7 @@ class _Connection:
         head = dict(self._headers)
         if self._version:
             head["MCP-Protocol-Version"] = self._version
-        if self._version == MODERN:
+        if self._version == MODERN:  # which wants the method in a header too, for proxies that do not read bodies
             head["Mcp-Method"] = method
         if self._session:
             head["Mcp-Session-Id"] = self._session
@@ -152,12 +154,12 @@ class _Connection:
             if response.status_code in (401, 403):
                 raise DiscoveryError("AuthRequired", f"HTTP {response.status_code}; set extensions.headersFrom")
             self._session = response.headers.get("mcp-session-id", self._session)
-            async for message in self._messages(response):
+            async for message in self._read_messages(response):
                 if message.get("id") == self._id or "error" in message:
                     return _result(message)
-        raise _RefusedError(f"HTTP {response.status_code} without an answer in JSON-RPC")
+        raise _RefusedError(f"HTTP {response.status_code} without a JSON-RPC answer")
 
-    async def _messages(self, response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
+    async def _read_messages(self, response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
         """The JSON objects of a body, be it one document or a stream of events."""
         stream = response.headers.get("content-type", "").startswith("text/event-stream")
         buffer, seen = bytearray(), 0

@@ -17,7 +17,6 @@ from kmcp_controller.status.conditions import Listing
 from kmcp_runtime.catalog import Catalog, Drift, Effect, ToolEntry, diff, digest, effect_of, strongest
 
 PIN, TOOLS_HASH, CATALOG_ENTRY = OURS + "pin", OURS + "tools-hash", OURS + "catalog-entry"
-PINS = "kmcp-catalog-pins"  # name of the ConfigMap: `first_sight` of a server under its UID
 Pin = Literal["off", "warn", "block"]
 _SHORT = 12  # hexadecimal digits of a tool's hash that a pin keeps: 500 servers must fit into one ConfigMap
 
@@ -33,7 +32,7 @@ class HashDrift(Drift):
         return self.expected != self.found
 
     def summary(self, limit: int = 1024) -> str:
-        text = f"the tools have {self.found}, {TOOLS_HASH} says {self.expected}; change it if the tools are wanted"
+        text = f"the tools have {self.found}, {TOOLS_HASH} says {self.expected}; update it if these tools are wanted"
         return text[:limit]
 
 
@@ -55,10 +54,10 @@ class Reference:
 
 
 def reference(server: MCPServer, catalog: Catalog, platform: Platform, pins: Mapping[str, str]) -> Reference | None:
-    """The reference of a server, `pins` being the data of the ConfigMap PINS; None: NoReference."""
+    """The reference of a server, `pins` being the data of `FirstSights`; None: NoReference."""
     if server.annotations.get(PIN) == "off":
         return None
-    if TOOLS_HASH in server.annotations:
+    if TOOLS_HASH in server.annotations:  # a person has read and pinned them: that wins over what was shipped
         return Reference(tools_hash=server.annotations[TOOLS_HASH])
     name = entry_name(server, catalog, platform)
     if name is not None:

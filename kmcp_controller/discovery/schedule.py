@@ -11,25 +11,25 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kmcp_controller import status
-from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.live_server import LiveServer, live_tools
-from kmcp_controller.catalog.publisher import Pins
 from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.cluster.events import Notice
 from kmcp_controller.cluster.store import Key
-from kmcp_controller.reconcile.reconciler import Findings, Seen
+from kmcp_controller.reconcile.listener import Findings, Seen
 from kmcp_controller.spec import MCPServer, Platform
 from kmcp_controller.spec.model import OURS
 from kmcp_runtime.catalog import Catalog, Drift
 
 from .collisions import Collisions
-from .credentials import call
+from .credentials import ask_server
+from .first_sights import FirstSights
 from .gates import Gatekeeper
 from .mcp_client import DiscoveryError
 from .pins import Pin, first_sight, pin_mode, reference, tools_hash, wants_first_sight
 
 DISABLED = OURS + "discovery"
-FAILURES_THAT_COUNT = 3
+FAILURES_THAT_COUNT = 3  # one lost answer must not take the tools of a server out of the catalog
 _HELD_SECONDS = 5.0  # between looks at pods that wait for their gate
 
 
@@ -49,28 +49,28 @@ class _Known:
     shared: list[str] = field(default_factory=list)
 
 
-class Asker:
-    """`observed` is the reconciler's listener; `again` is told which server has news."""
+class DiscoverySchedule:
+    """`observed` is the reconciler's listener; `requeue` asks for a pass over a server that has news."""
 
     def __init__(
         self,
-        live: Live,
+        live: LiveDocument,
         cluster: Cluster,
         catalog: Catalog | None,
         platform: Platform,
-        pins: Pins,
-        again: Callable[[Key], None],
+        pins: FirstSights,
+        requeue: Callable[[Key], None],
         *,
         interval: float = 300.0,
         at_once: int = 8,
         pin: Pin = "warn",
         enabled: bool = True,
     ) -> None:
-        self._live, self._cluster, self._pins, self._again = live, cluster, pins, again
+        self._live, self._cluster, self._pins, self._requeue = live, cluster, pins, requeue
         self._catalog = catalog or Catalog(name="none", version="0", servers={})
         self._platform, self._interval, self._pin, self._enabled = platform, interval, pin, enabled
         self._slots = asyncio.Semaphore(at_once)
-        self._gates = Gatekeeper(cluster, self._ask, self._compared, again, interval)
+        self._gates = Gatekeeper(cluster, self._ask, self._compare, requeue, interval)
         self._collisions = Collisions()
         self._known: dict[Key, _Known] = {}
 
@@ -85,7 +85,7 @@ class Asker:
         elif seen.ready.status != "True":
             found = replace(known.discovery, reason="NotReady")
         else:
-            self._perhaps_ask(key, known, seen)
+            self._ask_if_due(key, known, seen)
             found = known.discovery
         held = self._gates.look(key, seen.server) if seen.server.blocks else None
         drift = held.drift if held else known.drift
@@ -99,7 +99,7 @@ class Asker:
         )
 
     def reported(self, key: Key, conditions: list[dict[str, Any]]) -> None:
-        """The catalog tells what the status tells."""
+        """The catalog shows the same conditions as the status."""
         self._live.report(key, conditions)
 
     async def stop(self) -> None:
@@ -109,16 +109,16 @@ class Asker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _perhaps_ask(self, key: Key, known: _Known, seen: Seen) -> None:
+    def _ask_if_due(self, key: Key, known: _Known, seen: Seen) -> None:
         if known.task is not None:
             return
         if seen.template != known.template or time.monotonic() >= known.due:
-            known.template = seen.template
+            known.template = seen.template  # new pods may have other tools: they are asked at once
             created = seen.source["metadata"]["creationTimestamp"]
             known.task = asyncio.create_task(self._discover(key, known, seen.server, created))
 
     async def _ask(self, server: MCPServer, url: str) -> status.Listing:
-        return await call(self._cluster, server, url)
+        return await ask_server(self._cluster, server, url)
 
     async def _discover(self, key: Key, known: _Known, server: MCPServer, created: str) -> None:
         started = time.monotonic()
@@ -127,7 +127,7 @@ class Asker:
                 listing = await self._ask(server, server.url)
             await self._learn(known, server, listing)
             for each in self._collisions.learn(key, created, (str(tool.get("name")) for tool in listing.tools)):
-                self._again(each)
+                self._requeue(each)
         except DiscoveryError as error:
             known.failures += 1
             if known.listing is None or known.failures >= FAILURES_THAT_COUNT:
@@ -137,7 +137,7 @@ class Asker:
             known.due = time.monotonic() + self._interval
             self._cluster.metrics.discovery_duration.observe(time.monotonic() - started)
         self._cluster.metrics.discoveries.labels(known.discovery.reason).inc()
-        self._again(key)
+        self._requeue(key)
 
     async def _learn(self, known: _Known, server: MCPServer, listing: status.Listing) -> None:
         known.listing, known.failures, known.asked_at = listing, 0, time.time()
@@ -151,9 +151,9 @@ class Asker:
             "tools": {"count": len(listing.tools), "hash": hashed, "tokens": tokens},
             "serverInfo": {**said, "protocolVersion": listing.protocol_version},
         }
-        known.drift = await self._compared(server, listing)
+        known.drift = await self._compare(server, listing)
 
-    async def _compared(self, server: MCPServer, listing: status.Listing) -> Drift | None:
+    async def _compare(self, server: MCPServer, listing: status.Listing) -> Drift | None:
         found = reference(server, self._catalog, self._platform, self._pins.data)
         if wants_first_sight(server, found):
             await self._pins.keep(server.uid, first_sight(listing))
@@ -192,6 +192,7 @@ class Asker:
         if known is not None and known.task is not None:
             known.task.cancel()
         self._gates.forget(key)
+        # Whoever shared a tool's name with it has one warning less.
         for each in self._collisions.forget(key):
-            self._again(each)
+            self._requeue(each)
         self._live.remove(*key)

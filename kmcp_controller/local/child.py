@@ -40,7 +40,7 @@ class Child:
             else:
                 last = self._last_lines[-1][:256] if self._last_lines else ""
                 self.cause = f"{command.ended(code)}, restarts {self.restarts}" + (f": {last}" if last else "")
-            if time.monotonic() - began > _HEALTHY:
+            if time.monotonic() - began > _HEALTHY:  # it worked: this end is not one of a series
                 delay = _BACKOFF
             self._report(f"{self.cause}; starting it again in {delay:.0f} s")
             await self._notify()
@@ -55,7 +55,7 @@ class Child:
         try:
             return await process.wait()
         finally:
-            await process.stop(grace=_GRACE)
+            await process.stop(grace=_GRACE)  # the whole group, also what a launcher such as npx has started
 
     async def _notify(self) -> None:
         async with self.changed:

@@ -19,9 +19,9 @@ from typing import Any
 import httpx2
 
 from kmcp_controller import status
-from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.live_server import LiveServer
-from kmcp_controller.discovery import mcp_client as discovery
+from kmcp_controller.discovery import mcp_client
 from kmcp_controller.discovery.pins import Reference, entry_name, pin_mode, reference
 from kmcp_controller.render import Surroundings, render
 from kmcp_controller.spec import MCPServer, Platform, RefusedError, adapter_of, parse, repository
@@ -151,7 +151,7 @@ class Suite:
         catalog: Catalog,
         manifests: Iterable[Mapping[str, Any]],
         options: Options,
-        live: Live,
+        live: LiveDocument,
         report: Callable[[str], None],
     ) -> None:
         self.options, self.live, self.report = options, live, report
@@ -165,6 +165,7 @@ class Suite:
     def prepare(self, scratch: Path) -> None:
         """Decide what runs and how; starts nothing."""
         self.scratch = scratch
+        # A manifest of the user with the name of a shipped server is the user's version of it.
         replaced = {(each.get("metadata") or {}).get("name") for each in self._foreign}
         accepted = [self._accept(each) for each in self._own if each["metadata"]["name"] not in replaced]
         composed = [server for server in accepted if self._installed(server)]
@@ -232,7 +233,7 @@ class Suite:
         image = repository(spec.deployment.image)
         if not is_suite_image(spec.deployment.image, self.options.platform):
             raise UnavailableError(
-                f"{image or 'it'} is no suite image (--suite-image), and images do not run without a cluster"
+                f"{image or 'it'} is not a suite image (see --suite-image), and other images run in a cluster only"
             )
         script = self.options.scripts / image.rpartition("/")[2]
         if not script.exists():
@@ -249,11 +250,12 @@ class Suite:
         """Whatever adapter a cluster would use, and with the command as this machine has it."""
         program = shutil.which(spec.deployment.cmd)
         if program is None:
-            raise UnavailableError(f"the command {spec.deployment.cmd} is not on this machine; install it")
+            raise UnavailableError(f"the command {spec.deployment.cmd} is not installed on this machine; install it")
         host, env = self.options.host, self._environment(server)
         port, management = _free_port(host), _free_port(host)
         server.adapter = "bridge"
         server.url, server.management = f"http://{host}:{port}/mcp", f"http://{host}:{management}"
+        # In a cluster the adapter enforces `tools`; here it is the bridge, whatever the cluster would use.
         env |= {"KMCP_TOOLS": ",".join(spec.extensions.tools or ())}
         flags = ["--host", host, "--port", str(port), "--management-port", str(management)]
         argv = [*self.options.bridge, *flags, "--", program, *spec.deployment.args]
@@ -293,6 +295,7 @@ class Suite:
         raise self._missing(server, f"key {reference['key']} of Secret {reference['name']}")
 
     def _secret(self, server: LocalServer, name: str) -> dict[str, str]:
+        # `.name`: a Secret called ../x must not leave the folder.
         folder = self.options.secrets / Path(name).name if self.options.secrets else None
         if folder is None or not folder.is_dir():
             raise self._missing(server, f"Secret {name}")
@@ -319,8 +322,9 @@ class Suite:
                     continue  # nothing changed: time for the next look
 
     async def _look(self, server: LocalServer, child: Child, http: httpx2.AsyncClient) -> None:
-        server.rollout = await _rollout(server, child, http)
+        server.rollout = await _read_rollout(server, child, http)
         now = asyncio.get_running_loop().time()
+        # Another pid is another process: it may have other tools.
         due = server.asked[0] != child.pid or now - server.asked[1] > _DISCOVERY_SECONDS
         if server.rollout.available and due:
             await self._discover(server)
@@ -333,8 +337,8 @@ class Suite:
         if spec is None:
             return
         try:
-            listing = await discovery.discover(server.url, {}, spec.timeout)
-        except discovery.DiscoveryError as error:
+            listing = await mcp_client.fetch_listing(server.url, {}, spec.timeout)
+        except mcp_client.DiscoveryError as error:
             server.failures += 1
             if server.listing is None or server.failures >= _TRIES:
                 server.discovered = status.Discovery(error.reason, str(error))
@@ -347,7 +351,7 @@ class Suite:
         server.drift = server.reference.compare(listing) if server.reference else None
 
 
-async def _rollout(server: LocalServer, child: Child, http: httpx2.AsyncClient) -> status.Rollout:
+async def _read_rollout(server: LocalServer, child: Child, http: httpx2.AsyncClient) -> status.Rollout:
     if child.pid is None:
         return status.Rollout(cause=child.cause)
     try:
@@ -369,12 +373,13 @@ def _backend(response: httpx2.Response) -> str:
     if not isinstance(body, dict):
         return f"/readyz answered {response.status_code}"
     text = "; ".join(str(body[key]) for key in ("reason", "hint") if body.get(key))
-    return discovery.clean(text or f"/readyz answered {response.status_code}", 1024)
+    return mcp_client.clean(text or f"/readyz answered {response.status_code}", 1024)
 
 
 def listen(host: str, port: int, option: str) -> socket.socket:
     """A bound socket, or PortInUseError in one sentence."""
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    # Without this a port stays taken for a minute after the last run (TIME_WAIT).
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
@@ -383,7 +388,7 @@ def listen(host: str, port: int, option: str) -> socket.socket:
         bound.close()
         raise PortInUseError(
             f"port {port} on {host} cannot be used ({(error.strerror or str(error)).lower()}): "
-            f"end the program that listens there, or give another port with {option}"
+            f"stop the program that listens there, or choose another port with {option}"
         ) from error
     return bound
 

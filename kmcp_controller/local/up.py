@@ -13,9 +13,9 @@ from typing import Any
 import httpx2
 import uvicorn
 
-from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.site import app
-from kmcp_runtime import serving
+from kmcp_runtime import private_files, serving
 from kmcp_runtime.catalog import Catalog, Connection, export, http_connections, short_name, stdio_connections
 
 from .suite import LocalServer, Options, Suite, listen
@@ -26,9 +26,10 @@ async def up(catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: 
     with contextlib.ExitStack() as stack:
         bound = stack.enter_context(listen(options.host, options.catalog_port, "--catalog-port"))
         for port, option in ((options.port, "--port"), (options.management_port, "--management-port")):
-            listen(options.host, port, option).close()
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="kmcp-"))
-        live = Live()
+            listen(options.host, port, option).close()  # the children bind them; a fault is shown before any starts
+        # In the private folder, so that the next process removes what a killed one leaves.
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="scratch-", dir=private_files.folder()))
+        live = LiveDocument()
         suite = Suite(catalog, manifests, options, live, _say)
         suite.prepare(Path(scratch))
         stop = _signals()
@@ -38,7 +39,7 @@ async def up(catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: 
             tasks += [asyncio.create_task(suite.watch(each, http)) for each in suite.servers]
             tasks.append(asyncio.create_task(server.serve(sockets=[bound])))
             try:
-                await _until(stop, tasks, _greet(suite, catalog, options))
+                await _wait_until_stopped(stop, tasks, _greet(suite, catalog, options))
             finally:
                 _say("ending")
                 server.should_exit = True
@@ -47,7 +48,7 @@ async def up(catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: 
     return 0
 
 
-async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]], greeting: Any) -> None:
+async def _wait_until_stopped(stop: asyncio.Event, tasks: list[asyncio.Task[None]], greeting: Any) -> None:
     """Until a signal, or until a task fails, which is then raised."""
     greet, stopped = asyncio.create_task(greeting), asyncio.create_task(stop.wait())
     waiting: set[asyncio.Task[Any]] = {*tasks, greet, stopped}
@@ -68,6 +69,7 @@ async def _end(tasks: list[Any]) -> None:
 
 def _signals() -> asyncio.Event:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    # SIGHUP too: a closed terminal must not leave servers running.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     return stop
@@ -131,7 +133,7 @@ def _greeting(catalog: Catalog, options: Options) -> str:
     )
 
 
-def _catalog_server(live: Live, catalog: Catalog, options: Options) -> uvicorn.Server:
+def _catalog_server(live: LiveDocument, catalog: Catalog, options: Options) -> uvicorn.Server:
     site = app(
         live,
         catalog.servers,

@@ -9,8 +9,9 @@ from typing import Any
 
 from kmcp_controller.cluster.client import OWNED, Cluster
 from kmcp_controller.cluster.store import Store
+from kmcp_controller.reconcile.options import Options
 from kmcp_controller.reconcile.ownership import is_ours, judge
-from kmcp_controller.reconcile.reconciler import Options, Reconciler
+from kmcp_controller.reconcile.reconciler import Reconciler
 from kmcp_controller.spec import MCPServer
 from kmcp_runtime import yaml_text
 from kmcp_runtime.errors import ToolFailure
@@ -22,11 +23,12 @@ from kmcp_runtime.output import redact
 
 Object = dict[str, Any]
 _LISTED = ("Deployment", "HorizontalPodAutoscaler")
+# What the API server sets, and what changes with every write.
 _OTHERS = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")
 
 
 @asynccontextmanager
-async def opened(kubeconfig: str, context: str | None) -> AsyncIterator[Cluster]:
+async def open_cluster(kubeconfig: str, context: str | None) -> AsyncIterator[Cluster]:
     contexts = load_contexts(kubeconfig)
     api = KubeApi(contexts, contexts.named(context), Limits(), native)
     try:
@@ -36,45 +38,47 @@ async def opened(kubeconfig: str, context: str | None) -> AsyncIterator[Cluster]
 
 
 class Planner:
-    """Renders with the same eyes as the controller, and compares with what there is."""
+    """Renders with the controller's own code, and compares with what is in the cluster."""
 
     def __init__(self, cluster: Cluster, options: Options) -> None:
         self.cluster, self._options = cluster, options
 
-    async def server(self, server: MCPServer) -> MCPServer:
+    async def read_server(self, server: MCPServer) -> MCPServer:
         """The server as the cluster knows it, hence with the owner that its objects have."""
         live = await self.cluster.read("MCPServer", server.namespace, server.name)
+        # Without its UID no object of the server would count as its own.
         return replace(server, uid=live["metadata"]["uid"]) if live else server
 
-    async def rendered(self, server: MCPServer) -> list[Object]:
+    async def render_objects(self, server: MCPServer) -> list[Object]:
         store = Store()
+        # What the controller has in its store, as far as rendering asks it.
         for kind in _LISTED:
-            for each in await self.cluster.all(kind, server.namespace):
+            for each in await self.cluster.list_objects(kind, server.namespace):
                 store.put(each)
         reconciler = Reconciler(self.cluster, store, self._options, time.monotonic)
-        reconciler.remote_served = await self._served("RemoteMCPServer", server.namespace)
-        return await reconciler.rendered(server)
+        reconciler.surroundings.remote_served = await self._is_served("RemoteMCPServer", server.namespace)
+        return await reconciler.render_objects(server)
 
-    async def live(self, rendered: Mapping[str, Any]) -> Object | None:
+    async def read_live(self, rendered: Mapping[str, Any]) -> Object | None:
         metadata = rendered["metadata"]
         return await self.cluster.read(rendered["kind"], metadata["namespace"], metadata["name"])
 
-    async def changes(self, server: MCPServer) -> AsyncIterator[str]:
+    async def list_changes(self, server: MCPServer) -> AsyncIterator[str]:
         """Lines for each object: + new, ~ changed with a diff, = as it is, - no longer rendered, ! refused."""
-        rendered = await self.rendered(server)
+        rendered = await self.render_objects(server)
         kinds = {each["kind"] for each in rendered}
         for each in rendered:
-            for line in await self._change(server, each):
+            for line in await self._plan_object(server, each):
                 yield line
         for kind in (each for each in OWNED if each not in kinds):
             live = await self.cluster.read(kind, server.namespace, server.name)
             if live and is_ours(live, server.name, server.uid):
                 yield f"- {kind} {server.namespace}/{server.name}"
 
-    async def _change(self, server: MCPServer, rendered: Object) -> list[str]:
+    async def _plan_object(self, server: MCPServer, rendered: Object) -> list[str]:
         metadata = rendered["metadata"]
         what = f"{rendered['kind']} {metadata['namespace']}/{metadata['name']}"
-        live = await self.live(rendered)
+        live = await self.read_live(rendered)
         verdict = judge(live, rendered, server.name, server.uid) if live else None
         if live and verdict and verdict.action in ("refuse", "wait"):
             return [f"! {what}: {verdict.why}"]
@@ -84,13 +88,14 @@ class Planner:
             return [f"! {what}: {failure.message}"]
         if live is None:
             return [f"+ {what}"]
+        # Values of an env are the user's own, but a terminal is not the place for them.
         lines = [redact.text(line) for line in _diff(live, planned)]
         adopted = " (adopted)" if verdict and verdict.action == "adopt" else ""
         return [f"~ {what}{adopted}", *lines] if lines else [f"= {what}{adopted}"]
 
-    async def _served(self, kind: str, namespace: str) -> bool:
+    async def _is_served(self, kind: str, namespace: str) -> bool:
         try:
-            await self.cluster.all(kind, namespace)
+            await self.cluster.list_objects(kind, namespace)
         except ToolFailure:
             return False
         return True

@@ -11,7 +11,8 @@ from kmcp_controller.cluster.client import LABEL, Cluster
 from kmcp_controller.cluster.lease import Lease
 from kmcp_controller.cluster.queue import Queue, Urgency
 from kmcp_controller.cluster.store import Key, Store, keys_of
-from kmcp_controller.reconcile.reconciler import Options, Reconciler
+from kmcp_controller.reconcile.options import Options
+from kmcp_controller.reconcile.reconciler import Reconciler
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.output import redact
@@ -79,7 +80,8 @@ class Controller:
             await self.companion.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):
-                await self.reconciler.recorder.drained()
+                await self.reconciler.recorder.wait_until_written()
+        # After the Events: they are what tells a person why the controller ended.
         for task in self._tasks:
             task.cancel()
         for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
@@ -87,10 +89,10 @@ class Controller:
                 _LOG.error("a task of the controller ended: %s", outcome)
 
     def see(self, event: Mapping[str, Any]) -> None:
-        """One event of a watch. What our own writes have answered is no news."""
+        """One event of a watch. What our own writes have already answered is ignored."""
         found, gone = event["object"], event["type"] == "DELETED"
         if found["kind"] == "Secret":  # which are not stored
-            for key in self.reconciler.readers(found["metadata"]["namespace"], found["metadata"]["name"]):
+            for key in self.reconciler.acceptance.readers(found["metadata"]["namespace"], found["metadata"]["name"]):
                 self.queue.add(key, Urgency.DRIFT)
             return
         news = self.store.drop(found) or found["kind"] != "MCPServer" if gone else self.store.put(found)
@@ -106,15 +108,16 @@ class Controller:
         """All objects of a kind; what has come, changed or gone since is news."""
         selector = "" if kind in _UNLABELLED else LABEL
         try:
-            lists = [await self.cluster.all(kind, each, selector) for each in self.place.namespaces or (None,)]
+            lists = [await self.cluster.list_objects(kind, each, selector) for each in self.place.namespaces or (None,)]
         except StatusFailure as failure:
             if kind not in _UNWATCHED or failure.http_status not in (403, 404):
                 raise
             return  # RemoteMCPServer: its definition is not installed; the others: not granted
         if kind == "RemoteMCPServer":
-            self.reconciler.remote_served = True
+            self.reconciler.surroundings.remote_served = True
         found = [each for one in lists for each in one]
         there = {each["metadata"]["uid"] for each in found}
+        # A deletion that happened while a watch was broken never arrives as an event.
         for each in [each for each in self.store.of_kind(kind) if each["metadata"]["uid"] not in there]:
             self.store.forget(each)
             self._news(each)
@@ -127,11 +130,11 @@ class Controller:
         for key in keys_of(found):
             self.queue.add(key, urgency)
         if found["kind"] == "Deployment":  # perhaps it has rolled
-            for key in self.reconciler.turns.next():
+            for key in self.reconciler.limiter.waiting_longest():
                 self.queue.add(key, Urgency.RESYNC)
 
     async def _refresh(self) -> None:
-        """Look again at what no watch tells: what went while the API server was away, kinds that are not watched."""
+        """Look again at what no watch shows: what went while the API server was away, and other kinds."""
         loop = asyncio.get_running_loop()
         looked, away = loop.time(), False
         while True:
@@ -146,7 +149,7 @@ class Controller:
                 looked, away = loop.time(), False
             except ToolFailure as failure:
                 if not away:
-                    _LOG.warning("the API server is away: %s", redact.text(failure.message))
+                    _LOG.warning("the API server does not answer: %s", redact.text(failure.message))
                 away = True
 
     def _lead(self, held: bool) -> None:

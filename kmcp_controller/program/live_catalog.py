@@ -2,20 +2,21 @@
 
 import asyncio
 
-from kmcp_controller.catalog.live_document import Live
-from kmcp_controller.catalog.publisher import Pins, Publisher
+from kmcp_controller.catalog.live_document import LiveDocument
+from kmcp_controller.catalog.publisher import Publisher
 from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.cluster.queue import Urgency
 from kmcp_controller.cluster.store import Key
+from kmcp_controller.discovery.first_sights import FirstSights
 from kmcp_controller.discovery.pins import Pin
-from kmcp_controller.discovery.schedule import Asker
+from kmcp_controller.discovery.schedule import DiscoverySchedule
 from kmcp_controller.spec import Platform
 from kmcp_runtime.catalog import Catalog
 
 from .controller import Controller
 
 
-class Catalogue:
+class LiveCatalog:
     """Made beside a controller; from then on its passes ask for tools and its lease decides who publishes."""
 
     def __init__(
@@ -32,29 +33,30 @@ class Catalogue:
         pin: Pin = "warn",
         discovery: bool = True,
     ) -> None:
-        self.live = Live()
+        self.live = LiveDocument()
         self.metrics = cluster.metrics
         self.metrics.show(self.live)
         deployment = controller.place.deployment
-        self._pins = Pins(cluster, namespace, deployment)
+        self._pins = FirstSights(cluster, namespace, deployment)
         self._publisher = Publisher(
             self.live, cluster, namespace, self.metrics, deployment=deployment, debounce=debounce, interval=interval
         )
-        self._asker = Asker(
+        self._schedule = DiscoverySchedule(
             self.live,
             cluster,
             catalog,
             platform,
             self._pins,
-            self._again,
+            self._requeue,
             interval=ask_interval,
             pin=pin,
             enabled=discovery,
         )
         self._queue, self._store = controller.queue, controller.store
         self._task: asyncio.Task[None] | None = None
-        controller.reconciler.on_observed = self._asker.observed
-        controller.reconciler.on_reported = self._asker.reported
+        # The reconciler knows no discovery: it has two places for a listener, which are filled here.
+        controller.reconciler.on_observed = self._schedule.observed
+        controller.reconciler.on_reported = self._schedule.reported
         controller.companion = self
 
     async def start(self) -> None:
@@ -68,11 +70,11 @@ class Catalogue:
             self._task.cancel()
         self._task = asyncio.create_task(self._publisher.run() if held else self._publisher.follow())
 
-    def _again(self, key: Key) -> None:
+    def _requeue(self, key: Key) -> None:
         self._queue.add(key, Urgency.RESYNC, 0)
 
     async def stop(self) -> None:
-        await self._asker.stop()
+        await self._schedule.stop()
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -37,25 +37,26 @@ def health(answering: Callable[[], bool]) -> Starlette:
 
 
 def exposition(metrics: Metrics, access: Access | None) -> Starlette:
-    """`/metrics`; with `access` only for who may get that path, as of the API server's own metrics."""
+    """`/metrics`; with `access` only for callers that may get that path, like the API server's own metrics."""
 
     async def serve(request: Request) -> Response:
-        refused = await _refusal(access, request) if access else None
+        refused = await _check_access(access, request) if access else None
         return refused or Response(metrics.exposition(), media_type=metrics.content_type)
 
     return Starlette(routes=[Route("/metrics", serve)])
 
 
-async def _refusal(access: Access, request: Request) -> Response | None:
+async def _check_access(access: Access, request: Request) -> Response | None:
     try:
-        user = await access.user(bearer(request.headers))
+        user = await access.read_user(bearer(request.headers))
         if user is None:
-            return PlainTextResponse("a token that the API server knows is needed\n", 401)
-        if not await access.may(user, nonResourceAttributes={"path": "/metrics", "verb": "get"}):
-            text = f"{user['username']} may not get the path /metrics: bind it a ClusterRole with that nonResourceURL\n"
+            text = "send a valid token of this cluster: Authorization: Bearer <token>\n"
+            return PlainTextResponse(text, 401)
+        if not await access.check_access(user, nonResourceAttributes={"path": "/metrics", "verb": "get"}):
+            text = f"{user['username']} may not get /metrics: bind a ClusterRole with get on that nonResourceURL\n"
             return PlainTextResponse(text, 403)
     except ToolFailure as failure:
-        return PlainTextResponse(f"the API server was asked and did not answer: {failure.message}\n", 503)
+        return PlainTextResponse(f"cannot verify your token, the API server did not answer: {failure.message}\n", 503)
     return None
 
 
@@ -85,6 +86,7 @@ async def _renew(server: uvicorn.Server, folder: Path, look: float) -> None:
         if now == known or server.config.ssl is None:
             continue
         try:
+            # Into the context that is in use: connections to come get it, those that are open go on.
             server.config.ssl.load_cert_chain(certificate, folder / "tls.key")
         except (OSError, ssl.SSLError) as error:
             _LOG.warning("the new certificate in %s cannot be used: %s", folder, error)

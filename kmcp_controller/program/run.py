@@ -9,7 +9,7 @@ from kmcp_controller.catalog.site import app
 from kmcp_controller.cluster import watches
 from kmcp_controller.cluster.access import Access
 from kmcp_controller.cluster.client import Cluster
-from kmcp_controller.reconcile.reconciler import Options
+from kmcp_controller.reconcile.options import Options
 from kmcp_runtime.catalog import Catalog, load
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
@@ -17,7 +17,7 @@ from kmcp_runtime.kube.credentials import native
 from kmcp_runtime.settings import listed
 
 from .controller import Controller, Place
-from .live_catalog import Catalogue
+from .live_catalog import LiveCatalog
 from .management import exposition, health, serve
 from .settings import ControllerSettings
 
@@ -29,7 +29,7 @@ async def run(settings: ControllerSettings) -> None:
     shipped = _shipped(settings.catalog_file)
     cluster = Cluster(api, settings.requests_per_second)
     controller = Controller(cluster, options(settings, shipped), place(settings))
-    catalogue = Catalogue(
+    catalogue = LiveCatalog(
         controller,
         cluster,
         settings.controller_namespace,
@@ -47,6 +47,7 @@ async def run(settings: ControllerSettings) -> None:
         sized=cluster.metrics.catalog_size.labels("http").set,
         audience=Audience(access) if settings.catalog_auth == "kubernetes" else None,
     )
+    # Before the watches start: the kubelet asks for health while the first lists are read.
     serving = asyncio.gather(
         serve(health(lambda: controller.answering), settings.health_address),
         serve(pages, f":{settings.catalog_port}" if settings.catalog_port else ""),
@@ -57,7 +58,13 @@ async def run(settings: ControllerSettings) -> None:
         ),
     )
     try:
-        await watches.run(controller, await native(contexts, context), context)
+        await watches.run(
+            controller,
+            await native(contexts, context),
+            context,
+            namespaces=controller.place.namespaces,
+            identity=controller.place.identity,
+        )
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)

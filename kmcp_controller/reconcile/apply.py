@@ -1,4 +1,4 @@
-"""One rendered object into the cluster: created, taken over, repaired, refused or left as it is."""
+"""Brings each rendered object into the cluster: creates it, adopts it, repairs it, refuses it or leaves it as it is."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from .ownership import is_ours, judge, owns_replicas, strangers, taken_over
 
 Object = dict[str, Any]
 _REFUSALS = (400, 403, 404, 409, 413, 422)
-_TOLD_AS = {"RoleBinding": "Role"}
+_REPORTED_AS = {"RoleBinding": "Role"}
 _CONTEST = (3, 60.0, 600.0)  # repairs, within seconds, then seconds of rest
 
 
@@ -56,7 +56,7 @@ class Applier:
         for each in rendered:
             kind = each["kind"]
             try:
-                outcome.live[kind] = await self._one(server, each, outcome, now)
+                outcome.live[kind] = await self._apply_one(server, each, outcome, now)
                 self._there.setdefault((server.namespace, server.name), set()).add(kind)
             except ForeignError as error:
                 self._count(kind, "refused")
@@ -67,29 +67,29 @@ class Applier:
                 if failure.http_status not in _REFUSALS and "not declared in schema" not in failure.message:
                     raise
                 self._count(kind, "failed")
-                reason = f"{_TOLD_AS.get(kind, kind)}Failed"
+                reason = f"{_REPORTED_AS.get(kind, kind)}Failed"
                 outcome.failed.append((reason, f"{kind} {each['metadata']['name']}: {failure.message}"))
         return outcome
 
-    async def _one(self, server: MCPServer, rendered: Object, outcome: Outcome, now: float) -> Object:
+    async def _apply_one(self, server: MCPServer, rendered: Object, outcome: Outcome, now: float) -> Object:
         metadata = rendered["metadata"]
         place = (rendered["kind"], metadata["namespace"], metadata["name"])
         try:
-            return await self._once(server, rendered, self._store.get(*place), outcome, now)
+            return await self._apply_once(server, rendered, self._store.get(*place), outcome, now)
         except StatusFailure as failure:
             if failure.http_status != 409:
                 raise
             # What is stored is stale, or somebody else's object is in the place: look at it, one time.
             self._store.forget(rendered)
-            return await self._once(server, rendered, await self._cluster.read(*place), outcome, now)
+            return await self._apply_once(server, rendered, await self._cluster.read(*place), outcome, now)
 
-    async def _once(
+    async def _apply_once(
         self, server: MCPServer, rendered: Object, live: Object | None, outcome: Outcome, now: float
     ) -> Object:
         if live is None:
             made = self._keep(await self._cluster.create_by_apply(rendered), "created")
             if made["kind"] in self._there.get((server.namespace, server.name), ()):
-                text = f"{made['kind']} {made['metadata']['name']}: it was gone"
+                text = f"{made['kind']} {made['metadata']['name']}: it had been deleted"
                 outcome.notices.append(Notice("Normal", "DriftRepaired", text))
             return made
         verdict = judge(live, rendered, server.name, server.uid)
@@ -100,17 +100,17 @@ class Applier:
             raise WaitError(verdict.why)
         if verdict.action == "adopt":
             live = await self._adopt(server, live, outcome)
-            return self._keep(await self._force(rendered, live, outcome), "adopted")
+            return self._keep(await self._force_apply(rendered, live, outcome), "adopted")
         if rendered["kind"] == "RoleBinding" and live["roleRef"] != rendered["roleRef"]:  # which cannot be changed
             await self._cluster.delete(live)
             self._store.forget(live)
             return self._keep(await self._cluster.create_by_apply(rendered), "changed")
-        if self._is_so(rendered, live) or not await self._may_repair(rendered, live, outcome, now):
+        if self._matches_live(rendered, live) or not await self._may_repair(rendered, live, outcome, now):
             self._count(rendered["kind"], "unchanged")
             return live
-        return self._keep(await self._force(rendered, live, outcome), "changed")
+        return self._keep(await self._force_apply(rendered, live, outcome), "changed")
 
-    async def _force(self, rendered: Object, live: Object, outcome: Outcome) -> Object:
+    async def _force_apply(self, rendered: Object, live: Object, outcome: Outcome) -> Object:
         if rendered["kind"] == "Deployment":
             await self._release_replicas(rendered, live, outcome)
         body = {**rendered, "metadata": {**rendered["metadata"], "uid": live["metadata"]["uid"]}}
@@ -133,7 +133,7 @@ class Applier:
             return
         body = {**identity(fresh), "spec": {"replicas": fresh["spec"]["replicas"]}}
         await self._cluster.apply(body, force=True, manager=HANDOVER)
-        outcome.notices.append(Notice("Normal", "ReplicasReleased", "replicas are left to others"))
+        outcome.notices.append(Notice("Normal", "ReplicasReleased", "replicas are no longer set by the controller"))
 
     async def _adopt(self, server: MCPServer, live: Object, outcome: Outcome) -> Object:
         metadata = live["metadata"]
@@ -155,7 +155,7 @@ class Applier:
         if found and any(each["uid"] == server.uid for each in owners):
             self._store.put(await self._cluster.patch(found, {"metadata": {"labels": {LABEL: server.name}}}))
 
-    def _is_so(self, rendered: Object, live: Object) -> bool:
+    def _matches_live(self, rendered: Object, live: Object) -> bool:
         settled = self._settled.get(live["metadata"]["uid"])
         if settled == (live["metadata"]["resourceVersion"], _hash(rendered)):
             return True
@@ -170,10 +170,11 @@ class Applier:
         paths = ", ".join(list(differences(rendered, live))[:3])
         most, within, rest = _CONTEST
         times = self._repairs.setdefault(metadata["uid"], deque(maxlen=most))
+        # Two controllers that repair each other would write for ever: after three repairs ours rests ten minutes.
         if len(times) == most and times[-1] - times[0] < within and now - times[-1] < rest:
             fresh = await self._cluster.read(live["kind"], metadata["namespace"], metadata["name"])
             others = ", ".join(strangers(fresh)) if fresh else ""
-            text = f"{live['kind']} {metadata['name']}: {paths} is changed again and again by one of {others}"
+            text = f"{live['kind']} {metadata['name']}: {paths} is changed again and again, by one of: {others}"
             outcome.notices.append(Notice("Warning", "FieldContested", text))
             return False
         times.append(now)
@@ -193,7 +194,7 @@ class Applier:
         self._cluster.metrics.applies.labels(kind, result).inc()
 
     async def prune(self, server: MCPServer, rendered: Sequence[Object]) -> list[str]:
-        """Delete what carries our label and owner and is no longer rendered; their names."""
+        """Delete what has our label and owner but is no longer rendered; returns the names."""
         kept = {(each["kind"], each["metadata"]["name"]) for each in rendered}
         gone = []
         for kind in OWNED:

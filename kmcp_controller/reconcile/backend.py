@@ -14,7 +14,7 @@ from .rollout import ready_pod
 Object = Mapping[str, Any]
 
 
-class Readiness:
+class BackendReadiness:
     SECONDS = 60.0
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -29,7 +29,7 @@ class Readiness:
 
     def due(self, key: Key, deployment: Object) -> bool:
         at, template, text = self._looks.get(key, (float("-inf"), "", ""))
-        pause = self.SECONDS / 4 if text else self.SECONDS
+        pause = self.SECONDS / 4 if text else self.SECONDS  # a backend that is back should show soon
         return template != _template(deployment) or self._clock() - at > pause
 
     def backend(self, key: Key) -> str:
@@ -45,6 +45,7 @@ class Readiness:
 
 
 async def _ask(address: str, port: int) -> str:
+    # trust_env=False: a proxy of the environment does not reach pods.
     host = f"[{address}]" if ":" in address else address
     try:
         async with httpx2.AsyncClient(trust_env=False, timeout=10) as http:
@@ -62,8 +63,8 @@ def _said(answer: httpx2.Response) -> str:
         body = {}
     states = body.get("servers") if isinstance(body, dict) else None
     entries = list(states.values()) if isinstance(states, dict) else [body]
-    told = [each for each in entries if isinstance(each, dict)]
-    words = [str(each[key]) for each in told for key in ("reason", "hint") if each.get(key)]
+    reported = [each for each in entries if isinstance(each, dict)]
+    words = [str(each[key]) for each in reported for key in ("reason", "hint") if each.get(key)]
     return redact.text("; ".join(words) or answer.text or f"/readyz answered {answer.status_code}")[:1024]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from kmcp_runtime.kube import quantities
 
-_KEYS = ("name", "mountPath", "uid", "containerPort", "key")  # of the API's lists of objects, most telling first
+_KEYS = ("name", "mountPath", "uid", "containerPort", "key")  # of the API's lists of objects, most specific first
 
 
 def differences(rendered: Any, live: Any, path: str = "") -> Iterator[str]:
@@ -41,10 +41,12 @@ def _key(items: Sequence[Any]) -> str | None:
 
 
 def _same(rendered: Any, live: Any) -> bool:
+    # Empty lists and maps are dropped when they are stored (omitempty).
     if rendered == live or (not rendered and live is None):
         return True
     if isinstance(rendered, bool) or isinstance(live, bool) or live is None:
         return False
+    # The API server writes quantities in its own form: 1000m comes back as 1.
     return str(rendered) == str(live) or (_quantity(rendered) is not None and _quantity(rendered) == _quantity(live))
 
 

@@ -1,4 +1,4 @@
-"""Whose pods a new version of the controller may roll now: so many Deployments at a time."""
+"""Limits how many Deployments a new version of the controller rolls at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,17 +8,17 @@ from kmcp_controller.cluster.store import Key, Store
 from .rollout import under_way
 
 
-class Turns:
-    """Rollouts are counted by what the Deployments say, so a restart forgets none; any rollout takes a turn."""
+class RolloutLimiter:
+    """Rollouts are counted from the Deployments' own status, so a restart forgets none; any rollout takes a slot."""
 
     def __init__(self, store: Store, most: int) -> None:
         self._store, self._most = store, most
-        self._applying: set[Key] = set()  # what their answers will tell is not in the store yet
+        self._applying: set[Key] = set()  # their answers are not in the store yet
         self._waiting: dict[Key, None] = {}
 
     @contextmanager
-    def turn(self, key: Key, needed: bool) -> Iterator[bool]:
-        """Whether that Deployment may be applied within the block; who needs no turn may always."""
+    def slot(self, key: Key, needed: bool) -> Iterator[bool]:
+        """Whether that Deployment may be applied within the block; always True where no slot is needed."""
         mine = not needed or self._free(key) > 0
         self.forget(key)
         if not mine:
@@ -31,8 +31,8 @@ class Turns:
         finally:
             self._applying.discard(key)
 
-    def next(self) -> list[Key]:
-        """Those who have waited longest, as many as there are turns."""
+    def waiting_longest(self) -> list[Key]:
+        """Those that have waited longest, as many as there are free slots."""
         return list(self._waiting)[: max(self._free(), 0)] if self._waiting else []
 
     def forget(self, key: Key) -> None:

@@ -28,12 +28,14 @@ def judge(live: Mapping[str, Any], rendered: Mapping[str, Any], name: str, uid: 
     if controller and controller["uid"] == uid:
         return Verdict("apply")
     if not _may_adopt(metadata, owners, controller, name, uid):
-        owner = f"controlled by {controller['kind']} {controller['name']}" if controller else "not of this MCPServer"
+        owner = (
+            f"controlled by {controller['kind']} {controller['name']}" if controller else "not owned by this MCPServer"
+        )
         account = "set deployment.serviceAccountName, " if live["kind"] == "ServiceAccount" else ""
-        return Verdict("refuse", f"{_named(live)} exists and is {owner}; {account}{_WAYS_OUT}")
+        return Verdict("refuse", f"{_named(live)} already exists and is {owner}; {account}{_WAYS_OUT}")
     selectors = [(each.get("spec") or {}).get("selector") for each in (live, rendered)]
     if live["kind"] == "Deployment" and selectors[0] != selectors[1]:
-        return Verdict("refuse", f"{_named(live)} selects other pods, which cannot be changed; {_WAYS_OUT}")
+        return Verdict("refuse", f"{_named(live)} has another pod selector, which cannot be changed; {_WAYS_OUT}")
     return Verdict("adopt")
 
 
@@ -67,6 +69,7 @@ def taken_over(fields: Collection[Mapping[str, Any]], former: Collection[str]) -
         return None
     kept = [dict(each) for each in fields if each not in mine and each not in theirs]
     merged: Object = {}
+    # One entry: the API server keeps one for each manager and operation.
     for each in (*mine, *theirs):
         _unite(merged, each.get("fieldsV1") or {})
     return [*kept, {**theirs[0], "manager": MANAGER, "operation": "Apply", "fieldsV1": merged}]

@@ -49,7 +49,7 @@ def wanted(server: MCPServer, platform: Platform) -> list[Reference]:
     for header in server.extensions.headers_from:
         if (source := header.value_from) is not None:
             found.append(Reference(source.type, source.name, source.key, rolls=False))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(found))  # once each, in order
 
 
 def _of_pod(spec: Mapping[str, Any]) -> Iterator[Reference]:

@@ -20,7 +20,7 @@ class StatusWriter:
         """Fields that the served schema knows (upstream's knows fewer); None: any."""
 
     async def learn(self) -> None:
-        self.declared = await self._cluster.status_fields()
+        self.declared = await self._cluster.read_status_fields()
 
     async def write(
         self, source: Object, observed: status.Observed, fields: Mapping[str, Any], now: str
@@ -34,7 +34,7 @@ class StatusWriter:
             fields = {key: live[key] for key in _LEARNT_FIELDS if key in live} | dict(fields)
         conditions = _complete(live, status.merge(live.get("conditions") or (), found, _generation(source), now))
         wanted = {"conditions": conditions, "observedGeneration": _generation(source), **fields}
-        if _is_so(self._allowed(wanted), live):
+        if _matches_live(self._allowed(wanted), live):
             return conditions
         return conditions if await self._apply(source, wanted) else None
 
@@ -42,14 +42,14 @@ class StatusWriter:
         return {key: value for key, value in wanted.items() if self.declared is None or key in self.declared}
 
     async def _apply(self, source: Object, wanted: Object) -> bool:
-        for again in (True, False):
+        for retry in (True, False):
             body = {**identity(source), "status": self._allowed(wanted)}
             try:
                 self._store.put(await self._cluster.apply(body, force=True, subresource="status"))
             except StatusFailure as failure:
-                if failure.http_status in (404, 409):  # gone, or another one of its name: its own event follows
+                if failure.http_status in (404, 409):  # gone, or another object with its name: its own event follows
                     return False
-                if not again or "not declared in schema" not in failure.message:
+                if not retry or "not declared in schema" not in failure.message:
                     raise
                 await self.learn()  # the definition was exchanged under us
                 continue
@@ -64,7 +64,7 @@ def _complete(live: Object, conditions: list[Object]) -> list[Object]:
     return [*conditions, *kept]
 
 
-def _is_so(wanted: Object, live: Object) -> bool:
+def _matches_live(wanted: Object, live: Object) -> bool:
     ours = {each["type"]: each for each in live.get("conditions") or ()}
     same = all(ours.get(each["type"]) == each for each in wanted["conditions"])
     return same and all(live.get(key) == value for key, value in wanted.items() if key != "conditions")

@@ -13,6 +13,7 @@ from .roles import roles
 
 Manifest = dict[str, Any]
 SPEC_HASH = OURS + "spec-hash"
+# Whoever limits egress still needs names; both, since long answers of DNS come over TCP.
 _DNS = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
 
 
@@ -105,7 +106,7 @@ def _egress(rule: Mapping[str, Any]) -> Manifest:
 
 def _service(server: MCPServer, workload: Workload, platform: Platform) -> Manifest:
     port: Manifest = {"name": "http", "protocol": "TCP", "port": server.port, "targetPort": server.target_port}
-    if platform.app_protocol:
+    if platform.app_protocol:  # by which kgateway routes MCP; other meshes may refuse what they do not know
         port["appProtocol"] = platform.app_protocol
     spec: Manifest = {"selector": _selector(server), "ports": [port]}
     if workload.adapter == "agentgateway" and (server.deployment.replicas or 1) > 1:
@@ -178,6 +179,7 @@ def _finish(server: MCPServer, manifest: Manifest) -> Manifest:
         metadata["ownerReferences"] = [{**owner, "controller": True, "blockOwnerDeletion": True}]
     finished = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": metadata}
     finished |= {key: value for key, value in manifest.items() if key not in finished}
+    # Over everything but itself: who compares hashes need not compare objects that the API server has defaulted.
     metadata["annotations"][SPEC_HASH] = digest(finished).removeprefix("sha256:")[:16]
     return finished
 

@@ -46,6 +46,7 @@ class Workload:
     def management_port(self) -> int | None:
         if not self.ours:
             return None
+        # The server's own port wins: upstream's manifests may already use 8081.
         return 8082 if 8081 in (self.server.port, self.server.target_port) else 8081
 
     @property
@@ -68,7 +69,7 @@ def _pod_spec(workload: Workload) -> Manifest:
     deployment = workload.server.deployment
     account = "default-mcp" if workload.server.name == "default" else workload.server.name
     spec: Manifest = {"serviceAccountName": deployment.service_account_name or account}
-    if workload.needs_no_api:
+    if workload.needs_no_api:  # a token that nobody uses is one that can only be stolen
         spec["automountServiceAccountToken"] = False
     security = {**_pod_security(workload.level), **deployment.pod_security_context}
     if workload.adapter == "agentgateway":

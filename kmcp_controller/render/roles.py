@@ -18,9 +18,12 @@ def roles(server: MCPServer, platform: Platform, entry: ServerEntry | None, acco
         return []
     name = repository(server.deployment.image).rpartition("/")[2]
     if entry is None:
-        text = f"what its tools need is not known, the catalog has no server {name}; use deployment.serviceAccountName"
+        text = (
+            f"the catalog has no server {name}, so what its tools need is not known; use deployment.serviceAccountName"
+        )
         raise RefusedError([Fault(("spec", "extensions", "rbac"), text)])
     tools = narrowed(entry, server.extensions.tools, server.extensions.read_only)
+    # Of the tools that are left only: a server that may only read gets no right to write.
     rules = union(rule for tool in tools for rule in tool.needs)
     if not rules:
         return []

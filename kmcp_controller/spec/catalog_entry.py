@@ -40,9 +40,11 @@ def _reading(tool: ToolEntry) -> ToolEntry | None:
         "input_schema": _reading_schema(tool.input_schema, set(tool.actions), values),
     }
     kept = {name: getattr(tool, name) for name in ToolEntry.model_fields}
+    # No validation: the entry was valid, and hundreds of them are made at each start.
     return ToolEntry.model_construct(**kept | changes)
 
 
+# The same arguments are dropped by the runtime in read-only mode: what differs here would show as drift.
 def _reading_schema(schema: Mapping[str, Any], values: set[str], reading: list[str]) -> dict[str, Any]:
     switches = {value.removesuffix("=false") for value in reading if value.endswith("=false")}
     gone = {*_OF_CHANGES, *switches}

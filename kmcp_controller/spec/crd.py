@@ -23,7 +23,9 @@ ONE_ACCOUNT = {
 }
 _DEFAULTS = {"port": DEFAULT_PORT, "timeout": "30s", "insecureSkipVerify": False}
 _ENUMS = {"transportType": ["stdio", "http"]}
+# All that a structural schema takes of what pydantic writes; titles and defaults of models stay out.
 _KEPT = ("type", "enum", "minimum")
+# The patterns and lengths below are those of metav1.Condition, as controller-gen writes them.
 _LABEL = r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
 _TEXTS = {
     "affinity": "Affinity of the pods.",
@@ -56,7 +58,7 @@ _TEXTS = {
     "remote": "A RemoteMCPServer of kagent for other namespaces.",
     "replicas": "How many pods; absent, whoever scales the Deployment decides.",
     "resources": "Resources of the container.",
-    "scaling": "external: an autoscaler that is no HorizontalPodAutoscaler decides on replicas.",
+    "scaling": "external: an autoscaler of another kind than HorizontalPodAutoscaler decides on replicas.",
     "secretRef": "Secret with ca.crt, tls.crt, tls.key.",
     "secretRefs": "Secrets whose keys become environment variables.",
     "security": "Level of the security defaults.",
@@ -140,6 +142,7 @@ def _schema(model: Mapping[str, Any], closed: bool) -> Schema:
             return {**kept, "format": "int32"}
         if source["type"] != "object":
             return {**kept, **({"enum": _ENUMS[name]} if name in _ENUMS else {})}
+        # A structural schema cannot say "any object" otherwise; without this the API server prunes all of it.
         if source.get("additionalProperties") is True:
             return dict(OPEN)
         if "properties" not in source:

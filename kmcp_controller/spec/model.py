@@ -17,6 +17,7 @@ Object = dict[str, Any]  # a core/v1 object, left open: the API server checks it
 
 
 class Model(BaseModel):
+    # forbid: a misspelt field must be a fault here, since the API server takes any where the schema is open.
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
     )
@@ -77,7 +78,7 @@ class Deployment(Model):
 
 
 class Spec(Model):
-    transport_type: str | None = None
+    transport_type: str | None = None  # checked by `parse`, for a fault that names the choices
     stdio_transport: Object | None = None
     http_transport: HttpTransport = Field(default_factory=HttpTransport)
     timeout: str = "30s"
@@ -184,6 +185,7 @@ class MCPServer:
 
     def url_at(self, address: str) -> str:
         """Where one pod listens."""
+        # Brackets around IPv6 in a URL: RFC 3986, 3.2.2.
         host = f"[{address}]" if ":" in address else address
         return f"{self._scheme}://{host}:{self.target_port}{self.path}"
 

@@ -89,7 +89,7 @@ def _identity(manifest: Mapping[str, Any], metadata: Mapping[str, Any]) -> Itera
     name = metadata.get("name")
     if not isinstance(name, str) or not _LABEL.fullmatch(name):
         rule = "lower-case letters, digits and -, at most 63 characters, no dots"
-        yield Fault(("metadata", "name"), f"becomes a Service name and a label value: {rule}; rename it")
+        yield Fault(("metadata", "name"), f"becomes a Service name and a label value: use {rule}")
 
 
 def _extensions(
@@ -107,8 +107,9 @@ def _extensions(
         return None, path
     block = found[0] if len(found) == 1 else None
     if not isinstance(block, Mapping):
-        faults.append(Fault(path, "is no mapping; write key: value pairs"))
+        faults.append(Fault(path, "is not a mapping; write key: value pairs"))
         return None, path
+    # The annotation wins by existing: upstream's definition prunes the field, so only it survives there.
     if field is not None and field != block:
         faults.append(Fault(path, "differs from spec.extensions; keep one of the two"))
     return block, path
@@ -153,26 +154,27 @@ def _deployment(deployment: Deployment, transport: str | None, name: str) -> Ite
     if transport == "stdio" and not deployment.cmd:
         yield fault("cmd", "is required for stdio; write the command that speaks MCP on its standard streams")
     if deployment.service_account and deployment.service_account_name:
-        yield fault("serviceAccountName", "is given together with serviceAccount; keep one")
+        yield fault("serviceAccountName", "is set together with serviceAccount; keep one")
     if deployment.replicas is not None and deployment.replicas < 0:
         yield fault("replicas", f"is {deployment.replicas}; write 0 or more")
+    # A Deployment's selector cannot be changed, so pods without these labels would belong to nobody.
     for label in SELECTOR_LABELS:
         if deployment.labels.get(label, name) != name:
             yield fault("labels", f"changes {label}, by which the pods are selected; leave it out")
     yield from (fault("volumes", text) for text in _names(deployment.volumes, _VOLUMES, "cm-"))
     yield from (fault("sidecars", text) for text in _names(deployment.sidecars, ("mcp-server", "copy-binary"), "\n"))
     references = [reference.name for reference in deployment.config_map_refs]
-    yield from (fault("configMapRefs", f"{name} twice; keep one") for name in _twice(references))
+    yield from (fault("configMapRefs", f"{name} is listed twice; keep one") for name in _twice(references))
 
 
 def _names(objects: Iterable[Mapping[str, Any]], ours: tuple[str, ...], prefix: str) -> Iterator[str]:
     names = [str(each.get("name", "")) for each in objects]
     if "" in names:
-        yield "one has no name; give it one"
+        yield "one has no name; name it"
     for name in names:
         if name in ours or name.startswith(prefix):
-            yield f"{name} is a name of ours; rename it"
-    yield from (f"{name} twice; rename one" for name in _twice(names))
+            yield f"{name} is reserved; rename it"
+    yield from (f"{name} is used twice; rename one" for name in _twice(names))
 
 
 def _twice(names: list[str]) -> list[str]:
@@ -181,9 +183,9 @@ def _twice(names: list[str]) -> list[str]:
 
 def _block(extensions: Extensions, root: tuple[str, ...]) -> Iterator[Fault]:
     if extensions.network and extensions.network.ingress_from is None and extensions.network.egress_to is None:
-        yield Fault((*root, "network"), "would forbid all traffic; give ingressFrom or egressTo")
+        yield Fault((*root, "network"), "would forbid all traffic; set ingressFrom or egressTo")
     for name in _twice([entry.name for entry in extensions.env]):
-        yield Fault((*root, "env"), f"{name} twice; keep one")
+        yield Fault((*root, "env"), f"{name} is listed twice; keep one")
     given: dict[str, list[tuple[str | None, object]]] = {
         "env": [(each.value, each.value_from) for each in extensions.env],
         "headersFrom": [(each.value, each.value_from) for each in extensions.headers_from],
@@ -191,29 +193,35 @@ def _block(extensions: Extensions, root: tuple[str, ...]) -> Iterator[Fault]:
     for field, entries in given.items():
         for index, (value, source) in enumerate(entries):
             if (value is None) == (source is None):
-                yield Fault((*root, field, str(index)), "has both or neither of value and valueFrom; give one")
+                yield Fault((*root, field, str(index)), "needs exactly one of value and valueFrom; set one")
     for index, header in enumerate(extensions.headers_from):
         if not _HEADER.fullmatch(header.name):
-            yield Fault((*root, "headersFrom", str(index), "name"), f"is {header.name!r}; write the name of a header")
+            yield Fault((*root, "headersFrom", str(index), "name"), f"is {header.name!r}; write a valid header name")
 
 
 def _together(spec: Spec, extensions: Extensions, root: tuple[str, ...], platform: Platform) -> Iterator[Fault]:
     deployment = spec.deployment
     for entry in extensions.env:
         if entry.name in deployment.env:
-            yield Fault((*root, "env"), f"{entry.name} is in deployment.env too; keep one")
+            yield Fault((*root, "env"), f"{entry.name} is also set in deployment.env; keep one")
     suite = is_suite_image(deployment.image, platform)
     adapter = adapter_of(spec.transport_type, deployment, extensions.stdio_adapter, platform)
     if extensions.tools is not None and adapter == "none" and not suite:
-        yield Fault((*root, "tools"), "cannot be enforced on a foreign image; remove it, or use a suite image or stdio")
+        yield Fault(
+            (*root, "tools"),
+            "cannot be enforced on an image that is not the suite's; remove it, or use a suite image or stdio",
+        )
     if extensions.rbac != "none" and not suite:
-        text = "what a foreign image needs is not known; remove it and use deployment.serviceAccountName"
+        text = "needs an image of the suite, whose needs are known; remove it and use deployment.serviceAccountName"
         yield Fault((*root, "rbac"), text)
     elif extensions.rbac != "none" and extensions.rbac not in platform.server_roles:
         text = f"{extensions.rbac} is not allowed on this platform; write none, or set rbac.serverRoles"
         yield Fault((*root, "rbac"), text)
     if extensions.read_only and not suite:
-        yield Fault((*root, "readOnly"), "cannot be enforced on a foreign image; remove it, or use a suite image")
+        yield Fault(
+            (*root, "readOnly"),
+            "cannot be enforced on an image that is not the suite's; remove it, or use a suite image",
+        )
 
 
 def _policy(metadata: Mapping[str, Any], extensions: Extensions | None, platform: Platform) -> Iterator[Fault]:
@@ -226,5 +234,5 @@ def _policy(metadata: Mapping[str, Any], extensions: Extensions | None, platform
     strategy = extensions.update_strategy if extensions else None
     if pin == "block" and strategy and strategy.type == "Recreate":
         yield Fault(
-            path, "block keeps old pods until new ones are matched, updateStrategy Recreate ends them; keep one"
+            path, "block keeps old pods until new ones match, but updateStrategy Recreate ends them first; keep one"
         )

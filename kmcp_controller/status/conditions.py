@@ -74,7 +74,7 @@ class Observed:
     drift: Drift | None = None  # None: no reference
     blocked: str = ""  # hash of what pods offer that are held back for it
     paused: bool = False
-    waiting: bool = False  # the Deployment is not applied yet: so many others roll
+    waiting: bool = False  # the Deployment is not applied yet: as many others roll as may
     deleting: bool = False
 
 
@@ -116,7 +116,7 @@ def _accepted(observed: Observed) -> Condition:
 
 def _resolved(observed: Observed) -> Condition:
     if observed.faults:
-        return Condition("ResolvedRefs", "Unknown", "NotAccepted", "no valid spec")
+        return Condition("ResolvedRefs", "Unknown", "NotAccepted", "the spec is not valid")
     if observed.missing is None:
         return Condition("ResolvedRefs", "Unknown", "NotChecked", "Secrets may not be read")
     if observed.missing:
@@ -127,14 +127,16 @@ def _resolved(observed: Observed) -> Condition:
 
 def _programmed(observed: Observed) -> Condition:
     if observed.faults:
-        return Condition("Programmed", "False", "NotAccepted", "no valid spec")
+        return Condition("Programmed", "False", "NotAccepted", "the spec is not valid")
     if observed.paused:
-        return Condition("Programmed", "Unknown", "Paused", "kmcp-suite/paused: the objects are left alone")
+        return Condition(
+            "Programmed", "Unknown", "Paused", "kmcp-suite/paused is set: the objects are left as they are"
+        )
     if observed.failed:
         message = "; ".join(text for _, text in observed.failed)
         return Condition("Programmed", "False", observed.failed[0][0], message)
     if observed.waiting:
-        return Condition("Programmed", "Unknown", "Waiting", "the Deployment waits until others have rolled")
+        return Condition("Programmed", "Unknown", "Waiting", "the Deployment waits until other rollouts have finished")
     return Condition("Programmed", "True", "Programmed", observed.programmed)
 
 
@@ -142,7 +144,7 @@ def _ready(observed: Observed, accepted: Condition, programmed: Condition) -> Co
     if accepted.status != "True":
         return Condition("Ready", "False", "PodsNotReady", "not accepted")
     if observed.rollout is None or observed.deleting:
-        text = "being deleted" if observed.deleting else "nothing runs it yet"
+        text = "being deleted" if observed.deleting else "no Deployment yet"
         return Condition("Ready", "False", "PodsNotReady", text)
     rolling = observed.rollout.cause if observed.waiting else unready(observed.rollout)
     text = rolling or ("" if programmed.status == "True" else programmed.message)
@@ -180,10 +182,10 @@ def _matched(observed: Observed, discovered: Condition) -> Condition:
         text = f"{observed.drift.summary(_SUMMARY)}; offered {observed.blocked}"
         return Condition("CatalogMatched", "False", "Blocked", text)
     if discovered.status != "True":
-        return Condition("CatalogMatched", "Unknown", "NotDiscovered", "no tools were listed yet")
+        return Condition("CatalogMatched", "Unknown", "NotDiscovered", "the server has not listed its tools yet")
     if observed.drift is None:
-        return Condition("CatalogMatched", "Unknown", "NoReference", "nothing to compare with")
+        return Condition("CatalogMatched", "Unknown", "NoReference", "there is no reference to compare with")
     if not observed.drift:
-        return Condition("CatalogMatched", "True", "Matched", "equal to the reference")
+        return Condition("CatalogMatched", "True", "Matched", "the tools match the reference")
     reason = "BreakingDrift" if observed.drift.breaking else "Drift"
     return Condition("CatalogMatched", "False", reason, observed.drift.summary())

@@ -25,6 +25,7 @@ class JSONLines(logging.Formatter):
 
 
 def _object(record: logging.LogRecord) -> str:
+    # kopf puts the object into its records, since it logs outside of our tasks.
     of_kopf = getattr(record, "k8s_ref", None)
     return f"{of_kopf['namespace']}/{of_kopf['name']}" if of_kopf else about.get()
 
@@ -35,5 +36,6 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # They log each request at info: two lines for each server and discovery.
     for name in ("httpx2", "httpcore2", "uvicorn.error"):
         logging.getLogger(name).setLevel(logging.WARNING)

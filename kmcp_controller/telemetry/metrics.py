@@ -1,19 +1,40 @@
 """The controller's metrics. No label holds a tool's name, a URL or a message."""
 
 from collections import Counter as Tally
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from kmcp_controller.catalog.live_document import Live
 from kmcp_runtime.version import VERSION
 
+# Up to a minute: a pass waits for the API server, a discovery for a slow server.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _SERVER = ("namespace", "name")
 _CLASSES = ("added", "removed", "changed", "breaking")
+
+
+class ListedServer(Protocol):
+    """A server as the live catalog knows it; times in Unix seconds."""
+
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def asked_at(self) -> float | None: ...
+    @property
+    def drift(self) -> Any: ...
+
+
+class ListedServers(Protocol):
+    """What the metrics of servers are taken from: the live catalog."""
+
+    def described(self) -> Iterable[Mapping[str, Any]]: ...
+    def servers(self) -> Iterable[ListedServer]: ...
 
 
 class Metrics:
@@ -22,12 +43,13 @@ class Metrics:
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(self, version: str = VERSION) -> None:
+        # Not the client's global one: each test, and each controller in a process, counts for itself.
         self.registry = CollectorRegistry()
         self._define_controller()
         self._define_catalog()
         self._gauge("build_info", "Version of the controller", "version").labels(version).set(1)
 
-    def show(self, live: Live) -> None:
+    def show(self, live: ListedServers) -> None:
         """What is known of servers, taken from `live` when it is asked for."""
         self.registry.register(_Servers(live))
 
@@ -71,11 +93,12 @@ class Metrics:
 
 
 class _Servers(Collector):
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: ListedServers) -> None:
         self._live = live
 
     def collect(self) -> Iterator[Metric]:
         servers = list(self._live.described())
+        # Made at each scrape: a gauge that is set would keep the labels of servers that are gone.
         states = GaugeMetricFamily("kmcp_mcpservers", "MCPServers by condition Ready", labels=("ready", "reason"))
         for (ready, reason), count in Tally((each["ready"], each["reason"]) for each in servers).items():
             states.add_metric((str(ready).lower(), reason or ""), count)

@@ -10,6 +10,7 @@ LEVELS = ("none", "low", "medium", "max")
 ENFORCEMENT = ("default", "always", "never")
 AGGREGATION = "MonitorAggregationLevel"
 POLICY_ENFORCEMENT = "PolicyEnforcement"
+# Agents and older callers spell booleans in several ways; Enabled and Disabled are those of the agent.
 _ON = ("true", "enabled", "enable", "on", "1", "yes")
 _OFF = ("false", "disabled", "disable", "off", "0", "no")
 _AGGREGATION_NUMBERS = {"0": "none", "1": "lowest", "2": "low", "3": "medium", "4": "max", "disabled": "none"}
@@ -35,6 +36,7 @@ class OptionChange(BaseModel):
 def wanted(option: str, value: str) -> str:
     """The value as the command line takes it; `bad_argument` lists the values of the option."""
     lowered = value.strip().lower()
+    # A level is a word for callers, though agents store a number.
     if option == AGGREGATION:
         return _among(option, value, LEVELS)
     if option == POLICY_ENFORCEMENT:

@@ -6,6 +6,7 @@ from typing import Any
 from kmcp_cilium.rights import AGENTS, RELEASE
 from kmcp_runtime import Effect, Function, Rule, Verified, tool
 
+# Why catalog and documentation say of these tools that no pod of Cilium was running.
 _NO_IMAGES = "the chart, Helm and the cluster are real; its pods never run, since the tests can have no image of Cilium"
 
 

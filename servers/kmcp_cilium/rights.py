@@ -4,6 +4,7 @@ from kmcp_runtime import Rule
 
 AGENTS = (Rule("", ("pods",), ("list",)), Rule("", ("pods/exec",), ("get", "create")))
 """To find agents and run their command line."""
+# Apart from AGENTS: only tools that take namespace/pod look at a pod itself.
 PODS = Rule("", ("pods",), ("get",))
 """To find the node of `namespace/pod`."""
 POLICIES = Rule("cilium.io", ("ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies"), ("list",))

@@ -11,6 +11,7 @@ class CiliumSettings(HelmSettings):
     cilium_chart: str = setting(
         "cilium/cilium", "Cilium's chart: repository/name, oci://…, or a path below the chart directory"
     )
+    # Another default than the Helm server has: this server only needs Cilium's repository.
     chart_repositories: str = setting(
         "cilium=https://helm.cilium.io",
         "Repositories that are always available, as name=URL separated by commas; their hosts are allowed",

@@ -1,4 +1,4 @@
-"""The server object behind the entry point `grafana`, and its script."""
+"""The server as the entry point `grafana` declares it."""
 
 import sys
 from typing import Any
@@ -14,6 +14,7 @@ INSTRUCTIONS = (
 
 
 def _open(settings: GrafanaSettings) -> Any:
+    # The HTTP client is loaded when a server starts: listing tools for the catalog needs none.
     from kmcp_grafana.client.backend import open_backend
 
     return open_backend(settings)
@@ -28,6 +29,7 @@ SERVER = Server(
     port=8088,
     settings=GrafanaSettings,
     open=_open,
+    # More than other servers: each tool lists what its actions take, in place of a tool for each action.
     token_limit=450,
     egress=("{GRAFANA_URL}",),
     category="observability",

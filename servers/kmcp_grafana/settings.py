@@ -31,12 +31,15 @@ class GrafanaSettings(Settings):
     grafana_timeout: float = setting(
         25.0, "Deadline of one request to Grafana", env="GRAFANA_TIMEOUT", unit="seconds", gt=0, le=600
     )
+    # Grafana locks what the API made in its pages, unless each request says otherwise.
     grafana_disable_provenance: bool = setting(
         True, "Keep alerting resources that are made here editable in Grafana's pages", env="GRAFANA_DISABLE_PROVENANCE"
     )
+    # Off by default: one caller would change what all others see.
     grafana_switch_org: bool = setting(
         False, "Allow action=switch_org, which moves every caller of this server", env="GRAFANA_SWITCH_ORG"
     )
+    # Off by default: the data would leave the house.
     grafana_external_snapshots: bool = setting(
         False, "Allow snapshots to be published outside of Grafana", env="GRAFANA_EXTERNAL_SNAPSHOTS"
     )

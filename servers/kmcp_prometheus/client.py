@@ -1,4 +1,4 @@
-"""One Prometheus as this server's tools see it: its HTTP API v1, bounded, with its own words when it refuses."""
+"""The client of one Prometheus: its HTTP API v1, with bounded answers and Prometheus' own error messages."""
 
 import json
 import re
@@ -17,13 +17,14 @@ from kmcp_runtime.web import LARGEST_ANSWER
 
 __all__ = ["Parameters", "Prometheus", "PrometheusBackend", "Reply", "open_backend"]
 LARGEST_SERIES_BYTES = 8 * 1024 * 1024
-"""Of an answer that holds series: what backends send that do not know `limit` must not fill the memory."""
+"""Of an answer with series: a backend that ignores `limit` must not fill the memory."""
 ADMINISTRATION_SECONDS = 240.0
+# Some proxies in front of Prometheus, and read-only gateways of Thanos, let only GET through.
 _METHOD_NOT_ALLOWED = 405
 _PLAIN_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 Parameters = Iterable[tuple[str, Any]]
-"""Names and values; those that are None are not sent, lists are sent as repeated parameters."""
+"""Names and values: None is not sent, a list is sent as a repeated parameter."""
 
 
 class Prometheus:
@@ -43,7 +44,7 @@ class Prometheus:
         return reply(await self._upstream.read("GET", API + path, params=pairs, largest_bytes=largest_bytes))
 
     async def post(self, path: str, parameters: Parameters, *, largest_bytes: int = LARGEST_SERIES_BYTES) -> Reply:
-        """As a form, since queries may be long; as a URL where a backend or a proxy takes no POST."""
+        """Send a form, since queries may be long; fall back to GET where a backend or a proxy refuses POST."""
         pairs = _pairs(parameters)
         try:
             body = await self._upstream.read("POST", API + path, data=_form(pairs), largest_bytes=largest_bytes)
@@ -53,8 +54,9 @@ class Prometheus:
             return await self.get(path, pairs, largest_bytes=largest_bytes)
         return reply(body)
 
-    async def command(self, path: str, parameters: Parameters = ()) -> Any:
-        """An administrative request, which may take long; its `data`, None where it is answered without a body."""
+    async def send_command(self, path: str, parameters: Parameters = ()) -> Any:
+        """Send an administrative request, which may take long; its `data`, None where the answer has no body."""
+        # `send` and not `read`: most of these requests are answered with 204 and no JSON.
         form = _form(_pairs(parameters))
         answer = await self._upstream.send("POST", API + path, data=form, seconds=ADMINISTRATION_SECONDS)
         return reply(json.loads(answer.content)).data if answer.content else None
@@ -68,15 +70,16 @@ class Prometheus:
         timeout: float | None = None,
         lookback: float | None = None,
     ) -> Reply:
-        """The value of an expression at one moment."""
+        """Evaluate an expression at one moment."""
         parameters = [
             ("query", query),
             ("time", stamp(at)),
             ("limit", limit),
             ("timeout", self._deadline(timeout)),
+            # Prometheus reads a bare number as seconds here.
             ("lookback_delta", lookback and f"{lookback:.3f}"),
         ]
-        return await self._asked("/query", query, parameters)
+        return await self._send_query("/query", query, parameters)
 
     async def query_range(
         self,
@@ -88,7 +91,7 @@ class Prometheus:
         limit: int | None = None,
         timeout: float | None = None,
     ) -> Reply:
-        """Its values at every step."""
+        """Evaluate an expression at every step of a range."""
         parameters = [
             ("query", query),
             ("start", stamp(start)),
@@ -97,13 +100,13 @@ class Prometheus:
             ("limit", limit),
             ("timeout", self._deadline(timeout)),
         ]
-        return await self._asked("/query_range", query, parameters)
+        return await self._send_query("/query_range", query, parameters)
 
-    async def exemplars(self, query: str, start: float, end: float) -> Reply:
+    async def query_exemplars(self, query: str, start: float, end: float) -> Reply:
         parameters = [("query", query), ("start", stamp(start)), ("end", stamp(end))]
-        return await self._asked("/query_exemplars", query, parameters)
+        return await self._send_query("/query_exemplars", query, parameters)
 
-    async def label_values(
+    async def list_label_values(
         self,
         name: str,
         match: Sequence[str] = (),
@@ -114,23 +117,24 @@ class Prometheus:
         parameters = [("match[]", match), ("start", stamp(start)), ("end", stamp(end)), ("limit", limit)]
         return await self.get(f"/label/{path_of_label(name)}/values", parameters)
 
-    async def _asked(self, path: str, query: str, parameters: Parameters) -> Reply:
+    async def _send_query(self, path: str, query: str, parameters: Parameters) -> Reply:
         try:
             return await self.post(path, parameters)
         except ApiFailure as failure:
             raise located(failure, query) from None
 
     def _deadline(self, asked: float | None) -> str:
-        """The backend gives up when we do, and does not go on working for nobody."""
+        """In seconds; the backend gets it, too, and gives up when we do."""
         return f"{min(asked or self.source.seconds, self.source.seconds):.3f}"
 
 
 def stamp(moment: float | None) -> str | None:
+    # Milliseconds are the resolution of Prometheus' timestamps.
     return None if moment is None else f"{moment:.3f}"
 
 
 def path_of_label(name: str) -> str:
-    """A label's name as a part of a path: what is no plain name goes as `U__`, other characters in hexadecimal."""
+    """A label's name in a path; all but plain ones are escaped as `U__` and hexadecimal code points."""
     if _PLAIN_NAME.fullmatch(name) and not name.startswith("U__"):
         return name
     return "U__" + "".join(_escaped(character) for character in name)
@@ -176,6 +180,7 @@ class PrometheusBackend(Backend):
         return self._sources
 
     def reach(self, source: Datasource) -> Prometheus:
+        # Connected at first use, so that one data source that is down does not keep the server from starting.
         if source.name not in self._upstreams:
             self._upstreams[source.name] = Upstream(BACKEND, source.access, explain)
         return Prometheus(source, self._upstreams[source.name], self.settings)
@@ -199,4 +204,5 @@ async def open_backend(settings: PrometheusSettings) -> AsyncIterator[Prometheus
 
 
 def is_not_served(failure: ToolFailure) -> bool:
+    # An empty kind: Prometheus' own 404, as for an unknown metric, carries an `errorType`; a missing route has none.
     return isinstance(failure, ApiFailure) and failure.status in (404, _METHOD_NOT_ALLOWED) and not failure.kind

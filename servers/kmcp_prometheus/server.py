@@ -23,6 +23,7 @@ def _arguments(settings: PrometheusSettings) -> Mapping[str, Any]:
 def _left_out(settings: PrometheusSettings) -> Collection[str]:
     from kmcp_prometheus.api.sources import known
 
+    # A choice of one is none: the tool and the argument `datasource` would only cost tokens.
     return () if len(known(settings)) > 1 else ("prometheus_list_datasources_tool",)
 
 

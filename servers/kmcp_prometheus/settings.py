@@ -20,6 +20,7 @@ class PrometheusSettings(Settings):
     prometheus_cert_file: str = setting("", "PEM file of the client certificate", env="PROMETHEUS_CERT_FILE")
     prometheus_key_file: str = setting("", "PEM file of its key", env="PROMETHEUS_KEY_FILE")
     prometheus_insecure: bool = setting(False, "Trust any certificate", env="PROMETHEUS_INSECURE")
+    # Below the 30 s of a call, so that Prometheus' own message arrives first.
     prometheus_timeout: float = setting(
         25.0, "Deadline of a request", env="PROMETHEUS_TIMEOUT", unit="seconds", gt=0, le=3600
     )

@@ -111,7 +111,7 @@ async def test_the_gateway_plugin_is_configured_downloaded_and_loaded(
         made = await tools.ok("argo_verify_gateway_plugin", **about, restart_controller=True)
         assert made["location"] == f"{releases}/v0.5.0/gatewayapi-plugin-linux-amd64"
         assert (made["version"], made["architecture"]) == ("v0.5.0", "linux-amd64")
-        assert "name: example/other" in await _configured(api, own_controller)
+        assert "name: example/other" in await _read_configured(api, own_controller)
         again = await tools.ok("argo_verify_gateway_plugin", **about)
         assert again["changed"] is False
         seen = await until(
@@ -130,7 +130,7 @@ async def test_a_malformed_configuration_is_never_overwritten(
     error = await tools.fails("argo_verify_gateway_plugin", namespace=namespace, should_install=True, version="v0.5.0")
     assert error["code"] == "conflict"
     assert "line 2" in error["message"]
-    assert await _configured(api, namespace) == data["trafficRouterPlugins"]
+    assert await _read_configured(api, namespace) == data["trafficRouterPlugins"]
 
 
 async def test_a_log_without_the_plugin_says_so(tools: ToolCaller, controller: None) -> None:
@@ -150,6 +150,6 @@ async def _other_plugin(api: KubeApi, namespace: str, releases: str) -> None:
     await make(api, f"/api/v1/namespaces/{namespace}/configmaps", {"metadata": {"name": CONFIG_MAP}, "data": data})
 
 
-async def _configured(api: KubeApi, namespace: str) -> str:
+async def _read_configured(api: KubeApi, namespace: str) -> str:
     found = await api.get(f"/api/v1/namespaces/{namespace}/configmaps/{CONFIG_MAP}")
     return str(found["data"]["trafficRouterPlugins"])

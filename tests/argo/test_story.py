@@ -94,12 +94,12 @@ async def test_a_canary_is_promoted_step_by_step_aborted_retried_and_undone(
     await make(api, rollouts_path(namespace, plural="analysistemplates"), analysis("works", ["/busybox", "true"]))
     await make(api, rollouts_path(namespace), rollout("web", canary(*STEPS)))
     await web.reaches("Healthy", "4/4")
-    await _promoted_to_the_end(web)
-    await _aborted_and_retried(web)
-    await _undone(web)
+    await _promote_to_the_end(web)
+    await _abort_and_retry(web)
+    await _undo(web)
 
 
-async def _promoted_to_the_end(web: Watched) -> None:
+async def _promote_to_the_end(web: Watched) -> None:
     change = await web.call("argo_set_rollout_image", container_image=f"main={SLEEPER}:2")
     assert change["images"] == [{"container": "main", "from": f"{SLEEPER}:1", "to": f"{SLEEPER}:2"}]
     assert change["target"] == "rollout"
@@ -132,7 +132,7 @@ async def _promoted_to_the_end(web: Watched) -> None:
     assert "nothing to promote" in nothing["hint"]
 
 
-async def _aborted_and_retried(web: Watched) -> None:
+async def _abort_and_retry(web: Watched) -> None:
     await web.call("argo_set_rollout_image", container_image=f"*={SLEEPER}:3")
     await web.reaches("Paused", "1/4")
     aborted = await web.call("argo_rollout_action", action="abort")
@@ -153,7 +153,7 @@ async def _aborted_and_retried(web: Watched) -> None:
     await web.reaches("Healthy", "4/4")
 
 
-async def _undone(web: Watched) -> None:
+async def _undo(web: Watched) -> None:
     missing = await web.tools.fails(
         "argo_rollout_action", rollout_name="web", namespace=web.namespace, action="undo", to_revision=9
     )

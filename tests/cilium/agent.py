@@ -142,16 +142,16 @@ async def attach(api: KubeApi) -> Agent | None:
 async def stop(api: KubeApi) -> None:
     """Take away everything that `start` made."""
     for namespace in (PODS, NAMESPACE):
-        await _gone(api, f"/api/v1/namespaces/{namespace}/pods", collection=True)
-        await _gone(api, f"/api/v1/namespaces/{namespace}")
-    await _gone(api, f"{RBAC}/clusterrolebindings/{NAMESPACE}")
+        await _delete(api, f"/api/v1/namespaces/{namespace}/pods", collection=True)
+        await _delete(api, f"/api/v1/namespaces/{namespace}")
+    await _delete(api, f"{RBAC}/clusterrolebindings/{NAMESPACE}")
     definitions = await api.get(CRDS, accept="application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io")
     for item in definitions["items"] or ():
         if item["metadata"]["name"].endswith(".cilium.io"):
-            await _gone(api, f"{CRDS}/{item['metadata']['name']}")
+            await _delete(api, f"{CRDS}/{item['metadata']['name']}")
 
 
-async def _gone(api: KubeApi, path: str, collection: bool = False) -> None:
+async def _delete(api: KubeApi, path: str, collection: bool = False) -> None:
     try:
         await api.send("DELETE", path, (("gracePeriodSeconds", "0"),) if collection else ())
     except StatusFailure as failure:
@@ -170,10 +170,10 @@ async def define_kinds(api: KubeApi, source: Path) -> None:
         definition = yaml.safe_load(path.read_text())
         definition.pop("status", None)
         await apply(api, f"{CRDS}/{definition['metadata']['name']}", definition)
-    await until(lambda: _established(api), seconds=90, what="the custom resources of Cilium")
+    await until(lambda: _are_established(api), seconds=90, what="the custom resources of Cilium")
 
 
-async def _established(api: KubeApi) -> bool:
+async def _are_established(api: KubeApi) -> bool:
     definitions = (await api.get(CRDS))["items"]
     ours = [each for each in definitions if each["spec"]["group"] == "cilium.io"]
     return bool(ours) and all(
@@ -191,7 +191,7 @@ async def apply(api: KubeApi, path: str, body: Mapping[str, Any]) -> None:
 async def _place(api: KubeApi, programs: Path, bpf: Path) -> None:
     """The namespaces, the identity, the range of addresses that an operator would hand out, and the agent's pod."""
     for namespace in (NAMESPACE, PODS):
-        await until(partial(_made_namespace, api, namespace), seconds=120, what=f"namespace {namespace}")
+        await until(partial(_make_namespace, api, namespace), seconds=120, what=f"namespace {namespace}")
     subject = {"kind": "ServiceAccount", "name": "default", "namespace": NAMESPACE}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
     binding = {
@@ -214,7 +214,7 @@ async def _place(api: KubeApi, programs: Path, bpf: Path) -> None:
     await api.send("POST", f"/api/v1/namespaces/{NAMESPACE}/pods", (), _pod(programs, bpf))
 
 
-async def _made_namespace(api: KubeApi, name: str) -> bool:
+async def _make_namespace(api: KubeApi, name: str) -> bool:
     """Made, with the service account that pods need; waits for an earlier one of that name to end."""
     body = {"metadata": {"name": name}}
     try:

@@ -164,7 +164,18 @@ def kubelet(layout: Layout) -> list[str]:
     resolver = layout.directory / "resolv.conf"
     # The machine's own resolver may listen on its loopback, which is not that of a pod.
     resolver.write_text(f"nameserver {layout.network.dns}\n")
-    config = {
+    flags = {
+        "config": _write(layout.directory / "kubelet.yaml", _kubelet_configuration(layout, resolver)),
+        "kubeconfig": layout.pki("kubelet.kubeconfig"),
+        "hostname-override": NODE,
+        "node-ip": layout.address,
+        "root-dir": layout.directory / "kubelet",
+    }
+    return layout.argv("kubelet", flags)
+
+
+def _kubelet_configuration(layout: Layout, resolver: Path) -> dict[str, Any]:
+    return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         # Machines with control groups of version 1 are still about; newer kubelets refuse them by default.
@@ -195,14 +206,6 @@ def kubelet(layout: Layout) -> list[str]:
         "maxPods": 250,
         "volumePluginDir": str(layout.directory / "flexvolume"),
     }
-    flags = {
-        "config": _write(layout.directory / "kubelet.yaml", config),
-        "kubeconfig": layout.pki("kubelet.kubeconfig"),
-        "hostname-override": NODE,
-        "node-ip": layout.address,
-        "root-dir": layout.directory / "kubelet",
-    }
-    return layout.argv("kubelet", flags)
 
 
 def kube_proxy(layout: Layout) -> list[str]:

@@ -46,12 +46,12 @@ async def serve_dns(api: KubeApi, cluster: Cluster, coredns: Path) -> None:
         tar = Path(folder) / "coredns.tar"
         write_program_image(coredns, IMAGE, tar)
         import_image(cluster, tar)
-    for found in _objects(await _address(api)):
+    for found in _objects(await _read_dns_address(api)):
         await apply(api, found, NAMESPACE)
     await until(lambda: serves_dns(api), what="DNS in the cluster")
 
 
-async def _address(api: KubeApi) -> str:
+async def _read_dns_address(api: KubeApi) -> str:
     """Where the kubelet tells pods to ask."""
     (node, *_) = (await api.get("/api/v1/nodes"))["items"]
     settings = await api.get(f"/api/v1/nodes/{node['metadata']['name']}/proxy/configz")

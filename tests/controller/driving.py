@@ -11,7 +11,8 @@ from typing import Any
 from kmcp_controller.cluster import watches
 from kmcp_controller.cluster.client import KINDS, Cluster
 from kmcp_controller.program.controller import Controller, Place
-from kmcp_controller.reconcile.reconciler import Options, Reconciler
+from kmcp_controller.reconcile.options import Options
+from kmcp_controller.reconcile.reconciler import Reconciler
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.credentials import native
@@ -79,7 +80,15 @@ class Running:
         self.reconciler = controller.reconciler
         credentials = await native(contexts, context)
         try:
-            await watches.run(controller, credentials, context, stop_flag=self.stop, ready_flag=self.ready)
+            await watches.run(
+                controller,
+                credentials,
+                context,
+                namespaces=controller.place.namespaces,
+                identity=controller.place.identity,
+                stop_flag=self.stop,
+                ready_flag=self.ready,
+            )
         finally:
             await api.close()
             await _silence(asyncio.get_running_loop())

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from kmcp_controller.catalog.audience import Audience
-from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.site import app
 from kmcp_controller.cluster.access import Access
 from kmcp_controller.cluster.client import Cluster
@@ -36,7 +36,7 @@ PLACES = (
 
 
 def site(api: KubeApi, namespace: str) -> Any:
-    live = Live()
+    live = LiveDocument()
     live.update(replace(server("ours"), namespace=namespace))
     live.update(replace(server("theirs"), namespace="elsewhere"))
     return app(live, {}, audience=Audience(Access(Cluster(api))))

@@ -23,7 +23,7 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from kmcp_controller.catalog.live_server import live_tools
-from kmcp_controller.discovery.mcp_client import DiscoveryError, discover
+from kmcp_controller.discovery.mcp_client import DiscoveryError, fetch_listing
 from kmcp_controller.status import Listing
 from tests.controller.programs.serve import mcp_app
 
@@ -50,7 +50,7 @@ async def asked(handler: Handler, at_least: float = 10, **headers: str) -> Listi
         return handler(json.loads(await request.body()), request)
 
     async with serving(Starlette(routes=[Route("/mcp", mcp, methods=["POST", "DELETE"])])) as base:
-        return await discover(f"{base}/mcp", headers, 1, at_least=at_least)
+        return await fetch_listing(f"{base}/mcp", headers, 1, at_least=at_least)
 
 
 def older(tools: Callable[[dict[str, Any]], dict[str, Any]]) -> Handler:
@@ -80,7 +80,7 @@ def tool(name: str) -> dict[str, Any]:
 
 async def test_a_real_server_of_the_current_revision() -> None:
     async with serving(mcp_app(["time"])) as base:
-        listing = await discover(f"{base}/time/mcp", {}, 10)
+        listing = await fetch_listing(f"{base}/time/mcp", {}, 10)
     assert listing.protocol_version == "2026-07-28"
     assert listing.server_info == {"name": "kmcp-time", "version": "1.0.0"}
     assert [each["name"] for each in listing.tools] == ["time_process"]
@@ -148,20 +148,20 @@ def count(params: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("handler", "reason", "message"),
     [
-        (lambda body, request: HTMLResponse("<html>"), "NotMCP", "without an answer"),
+        (lambda body, request: HTMLResponse("<html>"), "NotMCP", "without a JSON-RPC answer"),
         (lambda body, request: Response(status_code=404), "NotMCP", "HTTP 404"),
         (lambda body, request: RedirectResponse("http://127.0.0.1:1/"), "NotMCP", "HTTP 307"),
-        (lambda body, request: JSONResponse([1]), "NotMCP", "without an answer"),
+        (lambda body, request: JSONResponse([1]), "NotMCP", "without a JSON-RPC answer"),
         (lambda body, request: Response(status_code=401), "AuthRequired", "headersFrom"),
         (lambda body, request: Response(status_code=403), "AuthRequired", "HTTP 403"),
         (older(lambda params: {"tools": [], "nextCursor": "again"}), "ListFailed", "repeats its cursor"),
-        (older(lambda params: {"tools": "none"}), "ListFailed", "without a list of tools"),
+        (older(lambda params: {"tools": "none"}), "ListFailed", "has no list of tools"),
         (older(lambda params: {"tools": [], "nextCursor": count(params)}), "TooLarge", "more than 100 pages"),
         (older(lambda params: {"tools": [tool(f"t{n}") for n in range(1001)]}), "TooLarge", "more than 1000 tools"),
         (older(lambda params: {"tools": [{"name": "x" * 17 * 2**20}]}), "TooLarge", "more than 16 MiB"),
         (packed(17 * 2**20), "TooLarge", "more than 16 MiB"),
-        (endless(b": still here\n\n"), "Unreachable", "no whole answer within"),
-        (endless(b"data: x"), "Unreachable", "no whole answer within"),
+        (endless(b": still here\n\n"), "Unreachable", "no complete answer within"),
+        (endless(b"data: x"), "Unreachable", "no complete answer within"),
     ],
 )
 async def test_discovery_limits(handler: Handler, reason: str, message: str) -> None:
@@ -193,7 +193,7 @@ async def test_malformed_tools_are_listed_with_their_problems() -> None:
     found = live_tools(listing.tools, None)
     problems = [(each["name"][:10], " ".join(each["problems"])) for each in found]
     assert [name for name, text in problems if not text] == ["good"]
-    assert dict(problems)["untyped"] == "the input schema is no JSON Schema: /properties/a/type is malformed"
+    assert dict(problems)["untyped"] == "the input schema is not a valid JSON Schema: /properties/a/type is malformed"
     assert dict(problems)["good"] == "this name is listed twice"
 
 
@@ -212,5 +212,5 @@ async def test_numbers_that_json_does_not_have_cannot_be_hashed_so_they_are_left
 
 async def test_nobody_listens() -> None:
     with pytest.raises(DiscoveryError) as caught:
-        await discover("http://127.0.0.1:1/mcp", {}, 1)
+        await fetch_listing("http://127.0.0.1:1/mcp", {}, 1)
     assert caught.value.reason == "Unreachable"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kmcp_controller.catalog.configmaps import InconsistentError, publication, read
-from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.live_document import LiveDocument
 from tests.controller.listings import READ, listing, ready, server, tool
 
 
@@ -18,15 +18,15 @@ class Clock:
         return f"2026-01-01T{self.hours:02d}:00:00Z"
 
 
-def many(count: int, **changes: Any) -> Live:
-    live = Live(Clock())
+def many(count: int, **changes: Any) -> LiveDocument:
+    live = LiveDocument(Clock())
     for number in range(count):
         live.update(server(f"s{number}", *(tool(f"s{number}_{each}") for each in range(5)), **changes))
     return live
 
 
 def test_readiness_and_times_are_in_no_hash_tools_and_match_are() -> None:
-    live = Live(Clock())
+    live = LiveDocument(Clock())
     live.update(server())
     first = live.document()
     live.update(server(conditions=ready("False", "NotAvailable")))
@@ -44,7 +44,7 @@ def test_readiness_and_times_are_in_no_hash_tools_and_match_are() -> None:
 
 
 def test_a_tool_listed_twice_does_not_hide_behind_the_other() -> None:
-    live = Live()
+    live = LiveDocument()
     live.update(server("a", tool(description="Poisoned."), tool()))
     live.update(server("b", tool()))
     first, second = live.document()["servers"]
@@ -68,7 +68,7 @@ def test_the_document_is_made_once_and_told_when_it_changes() -> None:
 def test_a_restart_shows_what_was_published_until_it_knows_better() -> None:
     before = many(3)
     index = publication(before.document(), "tools").index
-    after = Live(Clock())
+    after = LiveDocument(Clock())
     after.restore(read(index, []))
     assert after.document()["hash"] == before.document()["hash"]
     after.update(server("s0", listing=None))
@@ -93,7 +93,7 @@ def test_a_follower_shows_exactly_what_is_published() -> None:
     assert follower.document() == live.document()
 
 
-def content(largest: int, live: Live, index: dict[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+def content(largest: int, live: LiveDocument, index: dict[str, Any] | None = None) -> dict[str, dict[str, Any]]:
     """The objects in the cluster after a publication, by name."""
     found = publication(live.document(), "tools", index, largest)
     return {each["metadata"]["name"]: each for each in (*found.shards, found.index)}
@@ -182,7 +182,7 @@ def test_a_server_that_is_too_large_loses_schemas_and_says_so(tools: list[dict[s
     assert large["truncated"] == lost
     assert large["toolCount"] == len(tools)
     assert document["hash"] == live.document()["hash"]
-    restarted = Live()
+    restarted = LiveDocument()
     restarted.restore(document)
     assert restarted.document()["hash"] == live.document()["hash"]
     summary = json.loads(found["kmcp-catalog"]["data"]["index.json"])

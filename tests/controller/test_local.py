@@ -228,7 +228,7 @@ def test_a_used_port_says_so_before_anything_starts(tmp_path: Path, index: int, 
     assert ended.stdout == ""
     assert ended.stderr.splitlines() == [
         f"kmcp-suite up: port {ports[index]} on 127.0.0.1 cannot be used (address already in use): "
-        f"end the program that listens there, or give another port with {option}"
+        f"stop the program that listens there, or choose another port with {option}"
     ]
 
 
@@ -263,10 +263,10 @@ async def test_what_cannot_run_here_is_listed_with_the_reason(tmp_path: Path) ->
     assert ready["kmcp-present"][0] == "Available"
     assert ready["stdio"] == (
         "NotAvailable",
-        "the command no-such-command is not on this machine; install it",
+        "the command no-such-command is not installed on this machine; install it",
     )
     assert ready["foreign"][0] == "NotAvailable"
-    assert "example.com/b is no suite image" in ready["foreign"][1]
+    assert "example.com/b is not a suite image" in ready["foreign"][1]
     assert ready["uninstalled"][1].startswith("the script kmcp-vault is not installed")
     assert conditions(servers["faulty"])["Accepted"] == ("False", "UnsupportedTransport")
     assert "becomes a Service name" in servers["over_stdio"]["conditions"][0]["message"]

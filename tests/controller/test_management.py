@@ -62,9 +62,9 @@ async def test_metrics_and_log_tell_what_was_done(driver: Driver, start: Start, 
     )
     await until(text, lambda seen: all(f"\n{each}" in seen for each in wanted), what="the metrics")
     lines = [json.loads(line) for line in (tmp_path / "one.log").read_text().splitlines()]
-    told = {(each.get("object"), each["message"].partition(":")[0]) for each in lines}
-    assert (f"{driver.namespace}/time", "Programmed") in told
-    assert (f"{driver.namespace}/with.dots", "InvalidConfig") in told
+    summary_of = {(each.get("object"), each["message"].partition(":")[0]) for each in lines}
+    assert (f"{driver.namespace}/time", "Programmed") in summary_of
+    assert (f"{driver.namespace}/with.dots", "InvalidConfig") in summary_of
 
 
 @contextlib.asynccontextmanager

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.controller import controlled
+from bench.controller import run_controller
 from kmcp_runtime.kube.api import KubeApi
 from tests.cluster.model import Cluster
 
@@ -13,7 +13,7 @@ EACH = ("serviceaccounts", "services", "deployments", "mcpservers/status", "even
 @pytest.mark.cluster
 @pytest.mark.timeout(900)
 async def test_500_crs(definition: None, api: KubeApi, cluster: Cluster, namespace: str) -> None:
-    found = await controlled(api, cluster, namespace, COUNT)
+    found = await run_controller(api, cluster, namespace, COUNT)
     catalog = found.writes.pop("configmaps", 0)
     assert found.writes == dict.fromkeys(EACH, COUNT)  # each object once; of the CR its status and an Event
     assert catalog < COUNT / 10  # published when it changed, not for each server

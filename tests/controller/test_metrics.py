@@ -1,6 +1,6 @@
 """The controller's metrics: every name of the contract, and the state of servers taken from the live catalog."""
 
-from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.telemetry.metrics import Metrics
 from kmcp_runtime.catalog import Drift
 from tests.controller.listings import ready, server, tool
@@ -33,8 +33,8 @@ NAMES = {
 }
 
 
-def filled() -> tuple[Live, Metrics]:
-    live = Live()
+def filled() -> tuple[LiveDocument, Metrics]:
+    live = LiveDocument()
     metrics = Metrics("1.4.0")
     metrics.show(live)
     live.update(server("a", asked_at=1.7e9))
@@ -56,8 +56,8 @@ def test_every_metric_is_there_and_no_label_holds_a_tool_or_an_address() -> None
     _, metrics = filled()
     text = metrics.exposition().decode()
     assert [name for name in NAMES if f"\n{name}" not in text] == []
-    for told in ("secret_tool", "http://", "<b>told</b>"):
-        assert told not in text
+    for summary_of in ("secret_tool", "http://", "<b>told</b>"):
+        assert summary_of not in text
 
 
 def test_a_server_that_is_gone_is_in_no_metric() -> None:

@@ -89,5 +89,5 @@ async def test_plan_tells_what_would_be_refused(
     assert await asyncio.to_thread(plan, flags) == 1
     printed = capsys.readouterr().out
     assert "# ! ServiceAccount" in printed
-    assert "exists and is not of this MCPServer" in printed
+    assert "exists and is not owned by this MCPServer" in printed
     assert "imagee" in printed.partition("# ! Deployment")[2]

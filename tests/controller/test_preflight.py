@@ -13,7 +13,7 @@ from tests.controller.test_reconcile_ownership import PODS, deployment
 HELM = {"image": "kmcp/kmcp-helm:0.1.0", "replicas": 0}
 
 
-async def told(driver: Driver, capsys: pytest.CaptureFixture[str]) -> list[str]:
+async def summary_of(driver: Driver, capsys: pytest.CaptureFixture[str]) -> list[str]:
     flags = ["--kubeconfig", str(driver.given.kubeconfig), "--namespace", driver.namespace]
     assert await asyncio.to_thread(preflight, flags) == 0
     prefix = f"{driver.namespace}/"
@@ -30,12 +30,12 @@ async def test_preflight_lists_what_a_takeover_meets(driver: Driver, capsys: pyt
     await driver.create("Service", "time", metadata=await owned(driver), spec={"selector": PODS, "ports": ports})
     await driver.create("ConfigMap", "time", metadata=await owned(driver), data={})
     before = await driver.wanted("MCPServer", "Deployment", "Service", "ConfigMap")
-    found = await told(driver, capsys)
+    found = await summary_of(driver, capsys)
     for text in (
         "with.dots: will not be accepted: metadata.name: becomes a Service name",
         "default: its ServiceAccount becomes default-mcp",
-        "time: Deployment time exists and is not of this MCPServer",
-        "time: Service time sends to port 8084 of the pods instead of 3000",
+        "time: Deployment time already exists and is not owned by this MCPServer",
+        "time: Service time will send to port 8084 of the pods instead of 3000",
         "time: ConfigMap time is deleted once no pod mounts it",
     ):
         assert [line for line in found if line.startswith(text)], (text, found)
@@ -61,10 +61,10 @@ async def test_preflight_knows_pod_security_and_the_suites_tools(
     await driver.server({**IMAGE, "podSecurityContext": {"runAsUser": 1000}}, "careful")
     await driver.server(HELM, "helm-a")
     await driver.server(HELM, "helm-b")
-    found = await told(driver, capsys)
-    rooted = [line for line in found if "must not run as root here" in line]
+    found = await summary_of(driver, capsys)
+    rooted = [line for line in found if "will not be allowed to run as root" in line]
     assert [line.partition(":")[0] for line in rooted] == ["time"]
-    (shared,) = [line for line in found if "has tools of these names too" in line]
+    (shared,) = [line for line in found if "has tools with the same names" in line]
     assert shared.startswith("helm-b: ")
     assert "MCPServer helm-a" in shared
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from kmcp_controller.catalog.configmaps import LABEL, InconsistentError
-from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.live_server import LiveServer
-from kmcp_controller.catalog.publisher import Pins, Publisher
+from kmcp_controller.catalog.publisher import Publisher
 from kmcp_controller.cluster.client import Cluster
+from kmcp_controller.discovery.first_sights import FirstSights
 from kmcp_controller.telemetry.metrics import Metrics
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
@@ -37,18 +38,18 @@ def of(number: int, count: int = 20, **changes: Any) -> LiveServer:
     return server(f"s{number:03d}", *(tool(f"t{n}", description=word) for n, word in enumerate(words)), **changes)
 
 
-def publisher(live: Live, kube: Cluster, namespace: str, **options: Any) -> Publisher:
+def publisher(live: LiveDocument, kube: Cluster, namespace: str, **options: Any) -> Publisher:
     return Publisher(live, kube, namespace, Metrics(), **options)
 
 
 async def shards(kube: Cluster, namespace: str) -> set[str]:
-    found = await kube.all("ConfigMap", namespace, f"{LABEL}=shard")
+    found = await kube.list_objects("ConfigMap", namespace, f"{LABEL}=shard")
     return {each["metadata"]["name"] for each in found}
 
 
 async def test_catalog_shards(kube: Cluster, namespace: str) -> None:
     """Whoever reads while 500 servers change sees one document, whole, that was published."""
-    live = Live()
+    live = LiveDocument()
     for number in range(500):
         live.update(of(number))
     writer = publisher(live, kube, namespace, largest=160 * 1024)
@@ -59,7 +60,7 @@ async def test_catalog_shards(kube: Cluster, namespace: str) -> None:
     seen: list[str] = []
 
     async def watch() -> None:
-        reader = publisher(Live(), kube, namespace)
+        reader = publisher(LiveDocument(), kube, namespace)
         while not done.is_set():
             found = await reader.load()
             assert found is not None
@@ -84,14 +85,14 @@ async def answered(seen: list[str], count: int) -> bool:
 
 
 async def test_a_restart_writes_nothing_and_the_last_shards_go(kube: Cluster, namespace: str) -> None:
-    live = Live()
+    live = LiveDocument()
     for number in range(30):
         live.update(of(number))
     first = publisher(live, kube, namespace, largest=8 * 1024)
     assert await first.publish()
     assert not await first.publish()
     index = await kube.read("ConfigMap", namespace, "kmcp-catalog")
-    again = Live()
+    again = LiveDocument()
     second = publisher(again, kube, namespace, largest=8 * 1024)
     await second.restore()
     for number in range(30):
@@ -109,7 +110,7 @@ async def test_a_restart_writes_nothing_and_the_last_shards_go(kube: Cluster, na
 
 
 async def test_changes_are_published_together_and_followed(kube: Cluster, namespace: str) -> None:
-    live, shown = Live(), Live()
+    live, shown = LiveDocument(), LiveDocument()
     writer = publisher(live, kube, namespace, debounce=0.2, interval=0.4)
     follower = publisher(shown, kube, namespace, interval=0.1)
     tasks = [asyncio.create_task(each) for each in (writer.run(), follower.follow())]
@@ -134,13 +135,13 @@ async def test_changes_are_published_together_and_followed(kube: Cluster, namesp
 
 
 async def test_a_damaged_catalog_is_not_restored(kube: Cluster, namespace: str) -> None:
-    live = Live()
+    live = LiveDocument()
     for number in range(30):
         live.update(of(number))
     await publisher(live, kube, namespace, largest=8 * 1024).publish()
-    lost = (await kube.all("ConfigMap", namespace, f"{LABEL}=shard"))[0]
+    lost = (await kube.list_objects("ConfigMap", namespace, f"{LABEL}=shard"))[0]
     await kube.delete(lost)
-    fresh = Live()
+    fresh = LiveDocument()
     reader = publisher(fresh, kube, namespace, largest=8 * 1024)
     with pytest.raises(InconsistentError):
         await reader.load()
@@ -153,11 +154,11 @@ async def test_a_damaged_catalog_is_not_restored(kube: Cluster, namespace: str) 
 
 
 async def test_pins_outlive_a_restart(kube: Cluster, namespace: str) -> None:
-    pins = Pins(kube, namespace)
+    pins = FirstSights(kube, namespace)
     await pins.load()
     assert pins.data == {}
     await asyncio.gather(*(pins.keep(f"u{number}", "{}") for number in range(5)))
     await pins.forget("u3")
-    again = Pins(kube, namespace)
+    again = FirstSights(kube, namespace)
     await again.load()
     assert sorted(again.data) == ["u0", "u1", "u2", "u4"]

@@ -50,7 +50,7 @@ async def test_another_selector_is_refused(driver: Driver) -> None:
     await driver.start()
     await driver.server(IMAGE)
     refused = await driver.condition("Programmed", "False", "ForeignObject")
-    assert "selects other pods" in refused["message"]
+    assert "has another pod selector" in refused["message"]
     found = await driver.get("Deployment")
     assert found
     assert found["spec"] == theirs["spec"]

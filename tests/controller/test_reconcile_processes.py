@@ -109,10 +109,10 @@ async def next_write(driver: Driver, process: asyncio.subprocess.Process, kinds:
 async def complete(driver: Driver, kinds: set[str]) -> bool:
     """Programmed as the server is now, with these kinds of objects and no other."""
     server = await driver.get("MCPServer")
-    told = condition(server or {}, "Programmed")
+    summary_of = condition(server or {}, "Programmed")
     there = {kind for kind in (*OWNED, "ConfigMap") if await driver.get(kind)}
-    current = server is not None and told.get("observedGeneration") == server["metadata"]["generation"]
-    return current and told["status"] == "True" and there == kinds
+    current = server is not None and summary_of.get("observedGeneration") == server["metadata"]["generation"]
+    return current and summary_of["status"] == "True" and there == kinds
 
 
 async def listed(driver: Driver, kind: str) -> set[str]:

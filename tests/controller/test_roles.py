@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kmcp_controller.reconcile.reconciler import Options
+from kmcp_controller.reconcile.options import Options
 from kmcp_controller.spec import Platform
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
@@ -20,7 +20,7 @@ from tests.controller.driving import OPTIONS, Driver
 from tests.controller.test_reconcile import programmed
 from tests.kubernetes.scenarios import filled, scenario_of
 from tests.mcp import ToolCaller
-from tests.rights import acting, complaints, granted, kubeconfig, names_only, without
+from tests.rights import acting, complaints, granted, names_only, without, write_kubeconfig
 from tests.slowness import scaled
 from tests.waiting import until
 
@@ -108,7 +108,7 @@ HELD = (
 async def test_more_than_grantable_is_refused(driver: Driver, api: KubeApi, tmp_path: Path) -> None:
     settings = KubernetesSettings(kubeconfig=str(driver.given.kubeconfig), kube_timeout=scaled(30))
     async with granted(api, driver.namespace, HELD) as account:
-        own = await kubeconfig(api, settings, driver.namespace, account, tmp_path)
+        own = await write_kubeconfig(api, settings, driver.namespace, account, tmp_path)
         await driver.start(options(), str(own))
         await driver.server(IMAGE, extensions={"rbac": "derive", "tools": ["k8s_get_pod_logs"]})
         failed = await driver.condition("Programmed", "False", "RoleFailed")

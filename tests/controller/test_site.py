@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
-from kmcp_controller.catalog.live_document import Live
+from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.live_server import LiveServer
 from kmcp_controller.catalog.site import app
 from kmcp_runtime.catalog import EnvEntry, ServerEntry, Transport
@@ -40,8 +40,8 @@ class Clock:
 
 
 @asynccontextmanager
-async def site(*servers: LiveServer) -> AsyncIterator[tuple[Live, httpx2.AsyncClient]]:
-    live = Live(Clock())
+async def site(*servers: LiveServer) -> AsyncIterator[tuple[LiveDocument, httpx2.AsyncClient]]:
+    live = LiveDocument(Clock())
     for each in servers:
         live.update(each)
     async with served(app(live, {"kmcp-prometheus": ENTRY}), lifespan="off") as base:
@@ -212,7 +212,7 @@ async def test_the_page_finds_by_tool_server_and_effect_without_script() -> None
         assert "&lt;script&gt;" in everything
         policy = page.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; style-src 'sha256-")
-        assert "no JSON Schema of an object" in everything
+        assert "not a JSON Schema of an object" in everything
 
 
 async def test_hundreds_of_servers_are_one_short_page() -> None:

@@ -75,24 +75,36 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     (
         "two accounts",
         manifest({**FOREIGN, "serviceAccount": {}, "serviceAccountName": "x"}),
-        "serviceAccountName: is given together with serviceAccount; keep one",
+        "serviceAccountName: is set together with serviceAccount; keep one",
     ),
     ("replicas", manifest({**FOREIGN, "replicas": -1}), "spec.deployment.replicas: is -1; write 0 or more"),
-    ("our volume", manifest({**FOREIGN, "volumes": [{"name": "config"}]}), "volumes: config is a name of ours; rename"),
-    ("cm volume", manifest({**FOREIGN, "volumes": [{"name": "cm-a"}]}), "volumes: cm-a is a name of ours; rename it"),
-    ("sidecar", manifest({**FOREIGN, "sidecars": [{"name": "mcp-server"}]}), "sidecars: mcp-server is a name of ours"),
-    ("nameless", manifest({**FOREIGN, "sidecars": [{}]}), "sidecars: one has no name; give it one"),
+    ("our volume", manifest({**FOREIGN, "volumes": [{"name": "config"}]}), "volumes: config is reserved; rename"),
+    ("cm volume", manifest({**FOREIGN, "volumes": [{"name": "cm-a"}]}), "volumes: cm-a is reserved; rename it"),
+    ("sidecar", manifest({**FOREIGN, "sidecars": [{"name": "mcp-server"}]}), "sidecars: mcp-server is reserved"),
+    ("nameless", manifest({**FOREIGN, "sidecars": [{}]}), "sidecars: one has no name; name it"),
     (
         "selector",
         manifest({**FOREIGN, "labels": {"app.kubernetes.io/name": "x"}}),
         "labels: changes app.kubernetes.io/name, by which the pods are selected",
     ),
-    ("foreign tools", manifest(FOREIGN, tools=["a"]), "spec.extensions.tools: cannot be enforced on a foreign image"),
-    ("foreign read-only", manifest(FOREIGN, readOnly=True), "extensions.readOnly: cannot be enforced on a foreign"),
+    (
+        "foreign tools",
+        manifest(FOREIGN, tools=["a"]),
+        "spec.extensions.tools: cannot be enforced on an image that is not the suite's",
+    ),
+    (
+        "foreign read-only",
+        manifest(FOREIGN, readOnly=True),
+        "extensions.readOnly: cannot be enforced on an image that is not the suite",
+    ),
     ("extension key", manifest(FOREIGN, tool=["a"]), 'spec.extensions.tool: unknown key; did you mean "tools"?'),
     ("extension type", manifest(FOREIGN, tools="a"), "spec.extensions.tools: is no list; write [a, b]"),
     ("network", manifest(FOREIGN, network={}), "spec.extensions.network: would forbid all traffic"),
-    ("foreign rbac", manifest(FOREIGN, rbac="derive"), "spec.extensions.rbac: what a foreign image needs is not known"),
+    (
+        "foreign rbac",
+        manifest(FOREIGN, rbac="derive"),
+        "spec.extensions.rbac: needs an image of the suite, whose needs are known",
+    ),
     (
         "rbac",
         manifest({"image": "registry.example.com/kmcp/kmcp-helm:1"}, rbac="derive"),
@@ -101,16 +113,24 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     (
         "env twice",
         manifest({**FOREIGN, "env": {"A": "1"}}, env=[{"name": "A", "value": "2"}]),
-        "spec.extensions.env: A is in deployment.env too; keep one",
+        "spec.extensions.env: A is also set in deployment.env; keep one",
     ),
-    ("env without value", manifest(FOREIGN, env=[{"name": "A"}]), "has both or neither of value and valueFrom"),
-    ("env twice in the block", manifest(FOREIGN, env=[{"name": "A", "value": "1"}] * 2), "env: A twice; keep one"),
-    ("sidecar twice", manifest({**FOREIGN, "sidecars": [{"name": "a"}] * 2}), "sidecars: a twice; rename one"),
-    ("header", manifest(FOREIGN, headersFrom=[{"name": "a b", "value": "x"}]), "is 'a b'; write the name of a header"),
+    ("env without value", manifest(FOREIGN, env=[{"name": "A"}]), "needs exactly one of value and valueFrom"),
+    (
+        "env twice in the block",
+        manifest(FOREIGN, env=[{"name": "A", "value": "1"}] * 2),
+        "env: A is listed twice; keep one",
+    ),
+    ("sidecar twice", manifest({**FOREIGN, "sidecars": [{"name": "a"}] * 2}), "sidecars: a is used twice; rename one"),
+    ("header", manifest(FOREIGN, headersFrom=[{"name": "a b", "value": "x"}]), "is 'a b'; write a valid header name"),
     ("no cmd", manifest(FOREIGN, "stdio"), "spec.deployment.cmd: is required for stdio; write the command"),
     ("target port", http(targetPort=70000), "spec.httpTransport.targetPort: is 70000; write 1 to 65535"),
     ("path", http(path="tools"), "spec.httpTransport.path: does not start with /; write /tools"),
-    ("refs twice", manifest({**FOREIGN, "configMapRefs": [{"name": "a"}] * 2}), "configMapRefs: a twice; keep one"),
+    (
+        "refs twice",
+        manifest({**FOREIGN, "configMapRefs": [{"name": "a"}] * 2}),
+        "configMapRefs: a is listed twice; keep one",
+    ),
 ]
 
 
@@ -163,7 +183,7 @@ def test_a_bad_annotation_names_the_annotation() -> None:
     body["metadata"]["annotations"]["kmcp-suite/extensions"] = "tools: [a\n"
     assert "metadata.annotations.kmcp-suite/extensions: " in str(refused(body))
     body["metadata"]["annotations"]["kmcp-suite/extensions"] = "- tools"
-    assert "metadata.annotations.kmcp-suite/extensions: is no mapping" in str(refused(body))
+    assert "metadata.annotations.kmcp-suite/extensions: is not a mapping" in str(refused(body))
 
 
 def test_another_kind_and_fields_of_stdio() -> None:

@@ -39,7 +39,7 @@ def test_faults_are_all_in_accepted_and_nothing_else_is_claimed() -> None:
 @pytest.mark.parametrize(
     ("rollout", "reason", "message"),
     [
-        (None, "PodsNotReady", "nothing runs it yet"),
+        (None, "PodsNotReady", "no Deployment yet"),
         (Rollout(wanted=0), "NotAvailable", "scaled to zero"),
         (Rollout(wanted=3, replicas=4, updated=1, available=3), "NotAvailable", "rolling out: 1 of 3 updated"),
         (Rollout(current=False, replicas=1, updated=1, available=1), "NotAvailable", "rolling out: 1 of 1 updated"),
@@ -67,7 +67,7 @@ def test_not_ready_while_an_object_is_not_applied() -> None:
 @pytest.mark.parametrize(
     ("cause", "failed", "reason", "ready"),
     [
-        ("", (), "Waiting", "the Deployment waits until others have rolled"),
+        ("", (), "Waiting", "the Deployment waits until other rollouts have finished"),
         ("exit code 1", (), "Waiting", "exit code 1"),
         ("", (("ServiceFailed", "Service: no"),), "ServiceFailed", "Service: no"),
     ],

@@ -20,8 +20,8 @@ async def test_pin_block_holds_the_rollout(release: Release) -> None:
     (first,) = await release.endpoints("pinned")
 
     await release.words("pinned", about=POISON, pin="block")
-    told = await release.condition("pinned", "CatalogMatched", "False", "Blocked")
-    assert "changed 1 (echo)" in told
+    summary_of = await release.condition("pinned", "CatalogMatched", "False", "Blocked")
+    assert "changed 1 (echo)" in summary_of
     (held,) = [pod for pod in await release.pods("pinned") if pod["status"]["podIP"] != first]
     assert states(held, "ContainersReady", "Ready", GATE) == ["True", "False", "False"]
     assert await release.endpoints("pinned") == {first}
@@ -29,7 +29,7 @@ async def test_pin_block_holds_the_rollout(release: Release) -> None:
     assert await described(release, "pinned") == "Say a word again.", "calls still reach the old pod"
     assert "CatalogDrift" in await release.events("pinned")
 
-    await release.words("pinned", about=POISON, pin="block", tools_hash=told.rpartition("offered ")[2])
+    await release.words("pinned", about=POISON, pin="block", tools_hash=summary_of.rpartition("offered ")[2])
     await release.condition("pinned", "CatalogMatched", "True", "Matched")
     await until(
         lambda: release.endpoints("pinned"), {held["status"]["podIP"]}.__eq__, PATIENCE, "the accepted pod alone"
@@ -42,8 +42,8 @@ async def test_a_pod_that_changes_its_tools_loses_its_endpoint(release: Release)
     await release.condition("turning", "CatalogMatched", "True", "Matched")
     async with Client(await release.url("turning")) as client:
         await client.call_tool("learn")
-    told = await release.condition("turning", "CatalogMatched", "False", "Blocked")
-    assert "added 1 (echo_twice)" in told
+    summary_of = await release.condition("turning", "CatalogMatched", "False", "Blocked")
+    assert "added 1 (echo_twice)" in summary_of
     await until(lambda: release.endpoints("turning"), lambda found: not found, PATIENCE, "no endpoint")
     (pod,) = await release.pods("turning")
     assert states(pod, GATE) == ["False"]

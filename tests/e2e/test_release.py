@@ -58,7 +58,7 @@ async def test_a_client_in_the_cluster_calls_a_tool_and_all_tell_the_same(releas
         "ToolsDiscovered": ("True", "Discovered"),
         "CatalogMatched": ("True", "Matched"),
     }
-    told = found["status"]
+    summary_of = found["status"]
     published = await until(lambda: _published(release), _listed, PATIENCE, "the tools in the catalog")
     space = release.namespace
     seen = await release.ran(
@@ -67,12 +67,12 @@ async def test_a_client_in_the_cluster_calls_a_tool_and_all_tell_the_same(releas
     assert "kmcp-kubernetes" in seen["called"]["items"]
     listed = seen["listed"]
     assert {tool["name"] for tool in listed["tools"]} == set(seen["tools"])
-    assert (listed["ready"], listed["match"], listed["url"]) == (True, "Matched", told["url"])
-    assert listed["hash"] == published["hash"] == told["tools"]["hash"]
-    assert len(seen["tools"]) == told["tools"]["count"] == listed["toolCount"]
-    assert told["serverInfo"]["name"] == "kmcp-kubernetes"
+    assert (listed["ready"], listed["match"], listed["url"]) == (True, "Matched", summary_of["url"])
+    assert listed["hash"] == published["hash"] == summary_of["tools"]["hash"]
+    assert len(seen["tools"]) == summary_of["tools"]["count"] == listed["toolCount"]
+    assert summary_of["serverInfo"]["name"] == "kmcp-kubernetes"
     shown = await _table(release)
-    assert shown["kmcp-kubernetes"] == ["True", "Available", told["tools"]["count"], told["url"]]
+    assert shown["kmcp-kubernetes"] == ["True", "Available", summary_of["tools"]["count"], summary_of["url"]]
 
 
 async def test_two_controllers_run_and_one_acts(release: Release) -> None:

@@ -29,7 +29,7 @@ async def test_a_rule_is_made_with_defaults_and_changed_over_what_it_is(tools: T
     assert [rule["title"] for rule in (await tools.ok(ALERT, action="get_rules", name="high"))["items"]] == [
         "High error rate"
     ]
-    assert "No rule is like that" in (await tools.ok(ALERT, action="get_rules", group="none"))["hint"]
+    assert "No rule matches" in (await tools.ok(ALERT, action="get_rules", group="none"))["hint"]
 
 
 async def test_a_secure_setting_stays_when_it_is_not_named_and_is_never_shown(tools: ToolCaller, world: World) -> None:
@@ -89,7 +89,7 @@ async def test_rules_are_told_by_state(told: dict[str, object], state: str, tool
     if state == "firing":
         assert (found["items"][0]["instances"], found["items"][0]["since"]) == (1, "2026-11-25T09:00:00Z")
     other = "normal" if state != "normal" else "firing"
-    assert f"1 rules, none of them {other}" in (await tools.ok(STATE, action="rules", state=other))["hint"]
+    assert f"No rule is {other}; rules in all: 1" in (await tools.ok(STATE, action="rules", state=other))["hint"]
     assert (await tools.ok(STATE, action="rules", folder_uid="inner"))["items"] == []
 
 
@@ -134,9 +134,9 @@ async def test_alerts_are_filtered_and_silenced(tools: ToolCaller, world: World)
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"matchers": ["alertname"], "end": "now+1h", "comment": "x"}, "'alertname' is none"),
-        ({"matchers": [], "end": "now+1h", "comment": "x"}, "a silence needs one"),
-        ({"matchers": ["a=b"], "end": "now-1h", "comment": "x"}, "end: it is not in the future"),
+        ({"matchers": ["alertname"], "end": "now+1h", "comment": "x"}, "'alertname' is not a matcher"),
+        ({"matchers": [], "end": "now+1h", "comment": "x"}, "a silence needs at least one"),
+        ({"matchers": ["a=b"], "end": "now-1h", "comment": "x"}, "end: must be in the future"),
         ({"matchers": ["a=b"], "end": "now+1h"}, "create_silence needs comment"),
     ],
 )

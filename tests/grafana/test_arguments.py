@@ -110,7 +110,7 @@ async def test_an_identifier_of_another_action_is_told_apart(
         (
             SOURCE,
             {"action": "query", "uid": "prom", "start": "now", "end": "now-1h", "spec": {}},
-            "start: it is not before end",
+            "start: must be before end",
         ),
         (
             "grafana_misc_management",
@@ -128,18 +128,18 @@ async def test_an_identifier_of_another_action_is_told_apart(
         (
             "grafana_misc_management",
             {"action": "create_snapshot", "spec": {"uid": "web", "dashboard": {"title": "x"}}},
-            "two ways to say the same",
+            "exclude each other",
         ),
         (DASHBOARD, {"action": "update", "uid": "web", "spec": {"message": "x"}}, "needs operations or dashboard"),
         (
             DASHBOARD,
             {"action": "create", "spec": {"dashboard": {"id": 3, "title": "x"}}},
-            "id is of an existing dashboard",
+            "id belongs to an existing dashboard",
         ),
         (
             DASHBOARD,
             {"action": "update_permissions", "uid": "web", "spec": {"items": [{"permission": 1}]}},
-            "exactly one of role, teamId, userId",
+            "exactly one of role, teamId and userId",
         ),
         (
             DASHBOARD,

@@ -69,7 +69,7 @@ async def test_only_what_the_operations_name_changes(
             {"op": "test", "path": "/title", "value": "Other"},
             'operations[0] (test /title): the value is "Web overview"',
         ),
-        ({"op": "replace", "path": "", "value": 3}, "what they leave is not a model"),
+        ({"op": "replace", "path": "", "value": 3}, "the result is not a model"),
         ({"op": "replace", "path": "title", "value": 3}, "spec.operations.0.path is wrong"),
         ({"op": "replace", "path": "/title", "vaule": 3}, "unknown field 'operations.0.vaule'"),
     ],
@@ -116,7 +116,7 @@ async def test_a_whole_model_of_an_old_version_is_a_conflict(
     both = await tools.fails(
         DASHBOARD, action="update", uid="web", spec={"dashboard": model, "operations": [{"op": "remove", "path": "/x"}]}
     )
-    assert "two ways to say the same" in both["message"]
+    assert "exclude each other" in both["message"]
 
 
 @VERSIONS
@@ -264,7 +264,7 @@ async def test_two_dashboards_are_compared(tools: ToolCaller, world: World) -> N
     assert answer["item"] == {"base": "web version 2", "other": f"{other} version 1"}
     assert "-title: Web overview\n+title: Copy" in answer["diff"]
     same = await tools.ok(DASHBOARD, action="calculate_diff", uid="web", version=2)
-    assert (same["changed"], same["hint"]) == (False, "They are the same.")
+    assert (same["changed"], same["hint"]) == (False, "The two are the same.")
 
 
 async def test_restoring_what_is_current_changes_nothing(tools: ToolCaller, grafana: StandIn, world: World) -> None:

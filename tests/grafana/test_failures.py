@@ -63,7 +63,7 @@ async def test_what_stands_in_for_a_secret_is_never_written(tools: ToolCaller, g
     spec = {"secureJsonData": {"password": "sha256:0123456789ab"}}
     error = await tools.fails(SOURCE, action="update", uid="prom", spec=spec)
     assert error["code"] == "bad_argument"
-    assert "secureJsonData.password is not the real value" in error["message"]
+    assert "secureJsonData.password is not a real value" in error["message"]
     assert grafana.accepted == []
 
 
@@ -86,7 +86,7 @@ async def test_a_wrong_token_says_what_to_renew(address: str, world: World) -> N
         (TEAM, {"action": "remove_member", "team_id": "7", "user_id": 99}, "has no member with user_id 99"),
         (ALERT, {"action": "get_rule", "uid": "none"}, "could not find alert rule"),
         (ALERT, {"action": "get_rule_group", "folder_uid": "ops", "group": "a/b"}, "could not find rule group"),
-        (ALERT, {"action": "delete_contact_point", "uid": "none"}, "there are: On call (hook)"),
+        (ALERT, {"action": "delete_contact_point", "uid": "none"}, "there are On call (hook)"),
         (ALERT, {"action": "get_mute_timing", "name": "none at all"}, "time interval not found"),
         ("grafana_annotation_management", {"action": "delete", "annotation_id": 99}, "Could not find annotation"),
         ("grafana_misc_management", {"action": "get_snapshot", "key": "none"}, "Failed to get dashboard snapshot"),

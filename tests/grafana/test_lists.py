@@ -106,13 +106,13 @@ async def test_annotations_and_playlists_say_that_more_exist(tools: ToolCaller, 
     ("tool", "arguments", "why"),
     [
         (DASHBOARD, {"action": "search", "query": "nothing like it"}, "No dashboard matches"),
-        (TEAM, {"action": "search", "query": "nothing"}, "No team of that name"),
-        (ORG, {"action": "list_orgs", "query": "nothing"}, "No organisation has that"),
+        (TEAM, {"action": "search", "query": "nothing"}, "sees no such team"),
+        (ORG, {"action": "list_orgs", "query": "nothing"}, "No organisation has this text"),
         (USER, {"action": "list_users", "query": "nothing"}, "No login, name or email"),
         (ALERT, {"action": "get_contact_points", "name": "nothing"}, "No contact point is named"),
-        (MISC, {"action": "get_playlists", "query": "nothing"}, "No playlist is named"),
+        (MISC, {"action": "get_playlists", "query": "nothing"}, "No playlist has this text"),
         ("grafana_annotation_management", {"action": "get", "tags": ["nothing"]}, "None match"),
-        ("grafana_datasource_management", {"action": "list", "name": "nothing"}, "No data source is named"),
+        ("grafana_datasource_management", {"action": "list", "name": "nothing"}, "No data source has this text"),
     ],
 )
 async def test_an_empty_list_says_why(

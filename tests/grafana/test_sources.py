@@ -92,7 +92,7 @@ async def test_log_lines_come_as_lines(tools: ToolCaller, world: World) -> None:
 async def test_an_empty_answer_is_explained(tools: ToolCaller, world: World) -> None:
     assert "Nothing matches" in (await tools.ok(QUERY, query="nothing"))["hint"]
     empty = await tools.ok(SOURCE, action="query", uid="prom", spec={"expr": "nothing"})
-    assert "found nothing" in empty["hint"]
+    assert "returned nothing" in empty["hint"]
 
 
 async def test_what_the_data_source_says_against_a_query_reaches_the_caller(tools: ToolCaller, world: World) -> None:

@@ -33,7 +33,7 @@ async def serve_mesh_kinds(api: KubeApi) -> None:
             path = f"{_DEFINITIONS}/{definition['metadata']['name']}"
             await api.send("PATCH", path, (("fieldManager", "kmcp-tests"), ("force", "true")), definition, _APPLY)
     for definition in wanted:
-        await until(partial(_served, api, definition), seconds=60, what=definition["metadata"]["name"])
+        await until(partial(_are_served, api, definition), seconds=60, what=definition["metadata"]["name"])
 
 
 def _definitions() -> Iterator[Object]:
@@ -48,7 +48,7 @@ def _definitions() -> Iterator[Object]:
                 yield document
 
 
-async def _served(api: KubeApi, definition: Object) -> bool:
+async def _are_served(api: KubeApi, definition: Object) -> bool:
     spec = definition["spec"]
     version = next(each["name"] for each in spec["versions"] if each["served"])
     try:

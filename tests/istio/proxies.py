@@ -25,7 +25,7 @@ def proxy_pod(name: str, image: str, *arguments: str) -> Object:
     return body
 
 
-async def recorded(api: KubeApi, namespace: str, body: Object, files: Mapping[str, str]) -> Any:
+async def serve_recording(api: KubeApi, namespace: str, body: Object, files: Mapping[str, str]) -> Any:
     """A running pod that answers each path of its admin interface (`/` written `_`) with a recorded text."""
     name = body["metadata"]["name"]
     await make(api, f"/api/v1/namespaces/{namespace}/configmaps", {"metadata": {"name": name}, "data": dict(files)})

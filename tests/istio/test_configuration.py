@@ -8,7 +8,7 @@ import pytest
 from kmcp_runtime.kube.api import KubeApi
 from tests.cluster.model import Cluster
 from tests.istio import recordings
-from tests.istio.proxies import proxy_pod, recorded
+from tests.istio.proxies import proxy_pod, serve_recording
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import make, running
 from tests.mcp import ToolCaller
@@ -27,7 +27,7 @@ async def place(admin: KubeApi, proxy_image: str, shared_namespace: str) -> str:
         ("mixed", {"config_dump": recordings.mixed(), **common}),
         ("nonsense", {"config_dump": "<html>", "clusters": "<html>", "stats": "{}"}),
     ):
-        await recorded(admin, shared_namespace, proxy_pod(name, proxy_image), files)
+        await serve_recording(admin, shared_namespace, proxy_pod(name, proxy_image), files)
     return shared_namespace
 
 

@@ -20,7 +20,7 @@ from tests.patience import patient
 pytestmark = pytest.mark.cluster
 
 
-async def serving(settings: IstioSettings) -> AsyncIterator[ToolCaller]:
+async def serve(settings: IstioSettings) -> AsyncIterator[ToolCaller]:
     async with Client(assemble(SERVER, settings, patient(approval="off"))) as client:
         yield ToolCaller(client)
 
@@ -29,20 +29,20 @@ async def serving(settings: IstioSettings) -> AsyncIterator[ToolCaller]:
 async def by_istioctl(settings: IstioSettings, backend: Backend, namespace: str) -> AsyncIterator[ToolCaller]:
     """The server of a machine with istioctl; its control plane would be in a namespace of the test."""
     update = {"istioctl": str(backend("istio")["istioctl"]), "istio_namespace": namespace}
-    async for caller in serving(settings.model_copy(update=update)):
+    async for caller in serve(settings.model_copy(update=update)):
         yield caller
 
 
 @pytest.fixture
 async def by_charts(settings: IstioSettings, helm: Path, namespace: str, tmp_path: Path) -> AsyncIterator[ToolCaller]:
     """The server of a machine without istioctl, but with helm and Istio's charts."""
-    async for caller in serving(chart_settings(settings, helm, tmp_path, namespace)):
+    async for caller in serve(chart_settings(settings, helm, tmp_path, namespace)):
         yield caller
 
 
 @pytest.fixture
 async def unaided(settings: IstioSettings) -> AsyncIterator[ToolCaller]:
-    async for caller in serving(settings.model_copy(update={"istioctl": "/nowhere/istioctl"})):
+    async for caller in serve(settings.model_copy(update={"istioctl": "/nowhere/istioctl"})):
         yield caller
 
 

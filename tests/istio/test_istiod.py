@@ -11,7 +11,7 @@ from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
 from tests.cluster.model import Cluster
 from tests.istio.conftest import Backend
-from tests.istio.proxies import proxy_pod, recorded
+from tests.istio.proxies import proxy_pod, serve_recording
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
 from tests.patience import patient
@@ -38,7 +38,7 @@ async def istiod(
         "labels": {"app": "istiod", **labels},
         "annotations": {"prometheus.io/port": "15000"},
     }
-    found: dict[str, Any] = await recorded(api, namespace, body, files)
+    found: dict[str, Any] = await serve_recording(api, namespace, body, files)
     return found
 
 

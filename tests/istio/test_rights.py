@@ -16,7 +16,7 @@ from kmcp_istio.settings import IstioSettings
 from kmcp_runtime.kube.api import KubeApi
 from tests.istio import recordings
 from tests.istio.conftest import Backend
-from tests.istio.proxies import proxy_pod, recorded
+from tests.istio.proxies import proxy_pod, serve_recording
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
 from tests.rights import complaints, holding, names_only, without
@@ -80,7 +80,7 @@ async def furnished(admin: KubeApi, mesh_kinds: None, proxy_image: str, shared_n
         (ztunnel, {"config_dump": "{}"}),
         (plain, {}),
     ):
-        await recorded(api, namespace, body, files)
+        await serve_recording(api, namespace, body, files)
     for name in ("web", "plain"):
         labels = {"app": name}
         template = {"metadata": {"labels": labels}, "spec": proxy_pod(name, proxy_image)["spec"]}

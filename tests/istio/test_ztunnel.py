@@ -14,7 +14,7 @@ from kmcp_runtime.kube.api import KubeApi
 from tests.cluster.model import Cluster
 from tests.hiding import without_labelled
 from tests.istio import recordings
-from tests.istio.proxies import proxy_pod, recorded
+from tests.istio.proxies import proxy_pod, serve_recording
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import make, running
 from tests.mcp import ToolCaller
@@ -34,7 +34,9 @@ def settings(settings: IstioSettings, namespace: str) -> IstioSettings:
 async def tunnel(api: KubeApi, namespace: str, proxy_image: str) -> str:
     """The node of the only ztunnel."""
     files = {"config_dump": recordings.text(f"{DATA}/dump.json"), "logging": LOGGING}
-    return str((await recorded(api, namespace, ztunnel_pod("ztunnel-a", proxy_image), files))["spec"]["nodeName"])
+    return str(
+        (await serve_recording(api, namespace, ztunnel_pod("ztunnel-a", proxy_image), files))["spec"]["nodeName"]
+    )
 
 
 def ztunnel_pod(name: str, image: str) -> dict[str, Any]:
@@ -146,7 +148,7 @@ async def test_which_ztunnel_is_asked(
 
 
 async def test_an_answer_that_is_no_dump(tools: ToolCaller, api: KubeApi, namespace: str, proxy_image: str) -> None:
-    await recorded(api, namespace, ztunnel_pod("ztunnel-x", proxy_image), {"config_dump": "[]"})
+    await serve_recording(api, namespace, ztunnel_pod("ztunnel-x", proxy_image), {"config_dump": "[]"})
     broken = await tools.fails("istio_ztunnel_config", config_type="workload")
     assert broken["code"] == "unavailable"
     assert "did not answer with a config dump" in broken["message"]

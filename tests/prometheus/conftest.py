@@ -54,7 +54,7 @@ def plain_prometheus(binaries: Binaries, tmp_path_factory: pytest.TempPathFactor
 
 
 @asynccontextmanager
-async def connected(runtime: RuntimeSettings | None = None, **settings: Any) -> AsyncIterator[ToolCaller]:
+async def connect(runtime: RuntimeSettings | None = None, **settings: Any) -> AsyncIterator[ToolCaller]:
     """The server under these settings; destruction needs no approval unless `runtime` says so."""
     configured = PrometheusSettings(**settings)
     async with Client(assemble(SERVER, configured, runtime or patient(approval="off"))) as client:
@@ -63,7 +63,7 @@ async def connected(runtime: RuntimeSettings | None = None, **settings: Any) -> 
 
 @pytest.fixture
 async def tools(prometheus: str) -> AsyncIterator[ToolCaller]:
-    async with connected(prometheus_url=prometheus, prometheus_admin=True) as caller:
+    async with connect(prometheus_url=prometheus, prometheus_admin=True) as caller:
         yield caller
 
 

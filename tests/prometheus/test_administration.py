@@ -9,7 +9,7 @@ import pytest
 from tests.mcp import ToolCaller
 from tests.patience import patient
 from tests.prometheus import known, program
-from tests.prometheus.conftest import Binaries, connected
+from tests.prometheus.conftest import Binaries, connect
 
 SNAPSHOT, DELETE, CLEAN = (
     "prometheus_create_snapshot_tool",
@@ -30,7 +30,7 @@ def spoilt(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 async def admin(spoilt: tuple[str, Any]) -> AsyncIterator[ToolCaller]:
-    async with connected(prometheus_url=spoilt[0], prometheus_admin=True) as caller:
+    async with connect(prometheus_url=spoilt[0], prometheus_admin=True) as caller:
         yield caller
 
 
@@ -45,11 +45,11 @@ async def count(caller: ToolCaller, metric: str, at: int = known.END) -> int:
 async def test_both_switches_are_needed_and_the_missing_one_is_named(
     prometheus: str, plain_prometheus: str, tool: str, arguments: dict[str, Any], dry_run: bool
 ) -> None:
-    async with connected(prometheus_url=prometheus) as caller:
+    async with connect(prometheus_url=prometheus) as caller:
         error = await caller.fails(tool, dry_run=dry_run, **arguments)
         assert error["code"] == "denied"
         assert "PROMETHEUS_ADMIN=true" in error["hint"]
-    async with connected(prometheus_url=plain_prometheus, prometheus_admin=True) as caller:
+    async with connect(prometheus_url=plain_prometheus, prometheus_admin=True) as caller:
         error = await caller.fails(tool, dry_run=dry_run, **arguments)
         assert error["code"] == "unavailable"
         assert error["message"] == "admin APIs disabled"
@@ -128,7 +128,7 @@ async def test_never_the_whole_history(admin: ToolCaller, arguments: dict[str, A
 async def test_deletion_waits_for_a_yes(spoilt: tuple[str, Any]) -> None:
     settings = {"prometheus_url": spoilt[0], "prometheus_admin": True}
     arguments = {"match": ["shop_queue_limit"], "start": "now-30d", "end": "now"}
-    async with connected(patient(), **settings) as caller:
+    async with connect(patient(), **settings) as caller:
         error = await caller.fails(DELETE, **arguments)
         assert error["code"] == "approval_required"
         assert error["plan"]["metrics"] == {"shop_queue_limit": 1}
@@ -139,7 +139,7 @@ async def test_deletion_waits_for_a_yes(spoilt: tuple[str, Any]) -> None:
 
 
 async def test_a_read_only_server_has_none_of_them(prometheus: str) -> None:
-    async with connected(patient(read_only=True), prometheus_url=prometheus, prometheus_admin=True) as caller:
+    async with connect(patient(read_only=True), prometheus_url=prometheus, prometheus_admin=True) as caller:
         names = {tool.name for tool in await caller.client.list_tools()}
         assert not {SNAPSHOT, DELETE, CLEAN} & names
         assert len(names) == 19

@@ -13,7 +13,7 @@ from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from tests.misbehaving import nobody
 from tests.patience import patient
 from tests.prometheus import known
-from tests.prometheus.conftest import connected
+from tests.prometheus.conftest import connect
 
 LIST, QUERY, BUILD = "prometheus_list_datasources_tool", "prometheus_query_tool", "prometheus_build_info_tool"
 
@@ -37,7 +37,7 @@ async def test_without_an_address_the_server_starts_and_says_what_to_set() -> No
         "reason": "no Prometheus is configured",
         "hint": "set PROMETHEUS_URL to its address (http://prometheus:9090), or PROMETHEUS_DATASOURCES_FILE",
     }
-    async with connected() as caller:
+    async with connect() as caller:
         assert len(await caller.client.list_tools()) == 22
         error = await caller.fails(QUERY, query="up")
         assert error["code"] == "unavailable"
@@ -52,7 +52,7 @@ async def test_ready_when_the_backend_answers(prometheus: str) -> None:
 
 
 async def test_one_data_source_needs_no_name(prometheus: str) -> None:
-    async with connected(prometheus_url=prometheus) as caller:
+    async with connect(prometheus_url=prometheus) as caller:
         tools = {tool.name: tool for tool in await caller.client.list_tools()}
         assert all("datasource" not in tool.input_schema["properties"] for tool in tools.values())
         assert LIST not in tools
@@ -65,7 +65,7 @@ async def test_one_data_source_needs_no_name(prometheus: str) -> None:
 
 async def test_several_are_chosen_by_name(prometheus: str, plain_prometheus: str, tmp_path: Path) -> None:
     path = file(tmp_path, {"name": "full", "url": prometheus}, {"name": "plain", "url": f"{plain_prometheus}/api/v1"})
-    async with connected(prometheus_datasources_file=path) as caller:
+    async with connect(prometheus_datasources_file=path) as caller:
         (tool,) = [tool for tool in await caller.client.list_tools() if tool.name == QUERY]
         choice = tool.input_schema["properties"]["datasource"]
         assert (choice["enum"], choice["description"]) == (["full", "plain"], "Which Prometheus; default full")
@@ -88,7 +88,7 @@ async def test_every_data_source_is_listed_with_its_state(prometheus: str, tmp_p
         {"name": "dead", "url": dead, "token": "planted-token"},
         {"name": "wrong", "url": "prometheus:9090"},
     )
-    async with connected(prometheus_datasources_file=path) as caller:
+    async with connect(prometheus_datasources_file=path) as caller:
         answer = await caller.ok(LIST)
     full, gone, wrong = answer["items"]
     assert full == {"name": "full", "url": prometheus, "ready": True, "backend": "prometheus", "version": "3.15.0"}
@@ -100,7 +100,7 @@ async def test_every_data_source_is_listed_with_its_state(prometheus: str, tmp_p
 
 async def test_the_address_and_the_file_together(prometheus: str, plain_prometheus: str, tmp_path: Path) -> None:
     path = file(tmp_path, {"name": "other", "url": plain_prometheus})
-    async with connected(prometheus_url=prometheus, prometheus_datasources_file=path) as caller:
+    async with connect(prometheus_url=prometheus, prometheus_datasources_file=path) as caller:
         assert [item["name"] for item in (await caller.ok(LIST))["items"]] == ["default", "other"]
 
 

@@ -29,7 +29,7 @@ async def test_none_are_explained(tools: ToolCaller) -> None:
     assert answer["items"] == []
     assert "exemplar-storage" in answer["hint"]
     answer = await tools.ok(EXEMPLARS, query="checkout_second_bucket")
-    assert "near: checkout_seconds_bucket" in answer["hint"]
+    assert "nearest: checkout_seconds_bucket" in answer["hint"]
 
 
 async def test_a_wrong_query(tools: ToolCaller) -> None:

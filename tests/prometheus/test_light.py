@@ -10,7 +10,7 @@ import asyncio, sys
 from fastmcp import Client
 from kmcp_prometheus.server import SERVER
 from kmcp_prometheus.settings import PrometheusSettings
-from kmcp_runtime.server import assemble
+from kmcp_runtime.engine.assembly import assemble
 
 async def main():
     async with Client(assemble(SERVER, PrometheusSettings(prometheus_url="http://127.0.0.1:9"))) as client:

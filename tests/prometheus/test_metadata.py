@@ -28,7 +28,7 @@ async def test_metrics_by_words_and_type(scraped: ToolCaller) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        ({"metric": "checkout_second"}, "near: checkout_seconds"),
+        ({"metric": "checkout_second"}, "nearest: checkout_seconds"),
         ({"metric": "shop_queue_used"}, "no active target describes it"),
         ({"search": "nothing"}, "None of 4 described metrics fits"),
     ],

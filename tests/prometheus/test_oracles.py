@@ -9,7 +9,7 @@ import pytest
 from tests import separate
 from tests.mcp import ToolCaller
 from tests.prometheus import known
-from tests.prometheus.conftest import connected
+from tests.prometheus.conftest import connect
 from tests.waiting import until
 
 ORACLE = Path(__file__).parent / "oracle"
@@ -42,7 +42,7 @@ Answers = Mapping[str, Mapping[str, Any]]
 @pytest.fixture(scope="module")
 async def answers(prometheus: str) -> Answers:
     """What each of the other clients answers, by question and client, once every target has been scraped."""
-    async with connected(prometheus_url=prometheus) as tools:
+    async with connect(prometheus_url=prometheus) as tools:
 
         async def look() -> dict[str, Any]:
             return await tools.ok("prometheus_metadata_tool", metric="carts")

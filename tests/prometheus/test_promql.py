@@ -11,7 +11,7 @@ from kmcp_prometheus.promql.lexer import SyntaxFault
 from kmcp_prometheus.promql.parser import parse
 from tests.mcp import ToolCaller
 from tests.prometheus import expressions, known, otlp, program
-from tests.prometheus.conftest import Binaries, connected
+from tests.prometheus.conftest import Binaries, connect
 from tests.slowness import scaled
 
 PROMQL, QUERY = "prometheus_promql_tool", "prometheus_query_tool"
@@ -102,7 +102,7 @@ def test_our_parser_reads_and_writes_what_is_experimental(experimental: str, que
 
 @pytest.mark.parametrize(("query", "lines"), expressions.EXPLAINED)
 async def test_explanations_show_durations_and_moments(experimental: str, query: str, lines: list[str]) -> None:
-    async with connected(prometheus_url=experimental) as caller:
+    async with connect(prometheus_url=experimental) as caller:
         answer = await caller.ok(PROMQL, query=query)
     assert answer["explanation"].split("\n") == lines
 

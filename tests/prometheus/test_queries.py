@@ -98,8 +98,8 @@ async def test_warnings_and_infos_are_passed_on(tools: ToolCaller) -> None:
 @pytest.mark.parametrize(
     ("query", "why"),
     [
-        ("shop_temprature_celsius", "no metric shop_temprature_celsius; near: shop_temperature_celsius."),
-        ('shop_temperature_celsius{room="kitchn"}', 'matches room="kitchn"; there are 2, near: kitchen'),
+        ("shop_temprature_celsius", "no metric shop_temprature_celsius; nearest: shop_temperature_celsius."),
+        ('shop_temperature_celsius{room="kitchn"}', 'matches room="kitchn"; there are 2, nearest: kitchen'),
         ('shop_temperature_celsius{rom="kitchen"}', "has no label rom; it has room"),
         ("shop_temperature_celsius > 1000", "passes the comparison"),
         ('shop_requests_total{instance="b",code="500"}', "no series has all of these labels and a sample"),

@@ -78,7 +78,7 @@ async def test_the_last_hour_is_the_default(tools: ToolCaller) -> None:
     ("arguments", "message", "hint"),
     [
         ({"step": "1s", "start": "now-7d"}, "604800 points", "step=60 s is the smallest"),
-        ({"step": "0s"}, "longer than nothing", "leave it out"),
+        ({"step": "0s"}, "greater than 0", "leave it out"),
         ({"start": "now", "end": "now-1h"}, "after end", "now-1h"),
         ({"end": "+1h"}, "end: it is", "now or earlier"),
         ({"start": "yesterday"}, "is not a valid time", None),
@@ -98,7 +98,7 @@ async def test_a_wrong_range(tools: ToolCaller, arguments: dict[str, object], me
 async def test_an_empty_range_explains_itself(tools: ToolCaller) -> None:
     answer = await tools.ok(RANGE, query="shop_queue_usd", start=known.at(0), end=known.at(9))
     assert answer["items"] == []
-    assert "near: shop_queue_used" in answer["hint"]
+    assert "nearest: shop_queue_used" in answer["hint"]
     answer = await tools.ok(RANGE, query="shop_queue_used", start=known.BEGIN - 7200, end=known.BEGIN - 3600)
     assert f"between {known.BEGIN - 7200} and {known.BEGIN - 3600}" in answer["hint"]
 

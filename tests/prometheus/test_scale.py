@@ -12,7 +12,7 @@ from bench.programs import Program, running
 from kmcp_runtime.output.bound import BYTES_PER_TOKEN, DEFAULT_TOKENS
 from tests.mcp import ToolCaller
 from tests.prometheus import known, relatives
-from tests.prometheus.conftest import connected
+from tests.prometheus.conftest import connect
 from tests.serving import served
 
 QUERY, RANGE = "prometheus_query_tool", "prometheus_query_range_tool"
@@ -53,7 +53,7 @@ async def test_the_whole_is_counted_although_the_query_has_a_comment(tools: Tool
 
 
 async def test_a_backend_that_sends_more_than_can_be_read() -> None:
-    async with served(_boundless()) as url, connected(prometheus_url=url) as caller:
+    async with served(_boundless()) as url, connect(prometheus_url=url) as caller:
         error = await caller.fails(QUERY, query="up")
         assert error["code"] == "too_large"
         assert "larger than 8 MiB" in error["message"]

@@ -32,7 +32,7 @@ async def test_many_series_say_how_to_count_them(tools: ToolCaller) -> None:
 async def test_no_series_is_explained(tools: ToolCaller) -> None:
     answer = await tools.ok(SERIES, match=["shop_queue_usd"])
     assert answer["items"] == []
-    assert "near: shop_queue_used" in answer["hint"]
+    assert "nearest: shop_queue_used" in answer["hint"]
     answer = await tools.ok(SERIES, match=["shop_queue_used"], start=known.BEGIN - 7200, end=known.BEGIN - 3600)
     assert "in that time" in answer["hint"]
 
@@ -45,9 +45,9 @@ async def test_no_series_is_explained(tools: ToolCaller) -> None:
         (['{__name__=~".*"}'], "non-empty matcher"),
         (['{job=~".+"}'], "would read every series"),
         (["up", '{instance!=""}'], "would read every series"),
-        (["rate(up[5m])"], "is no selector"),
-        (["up[5m]"], "is no selector"),
-        ([""], "is no selector"),
+        (["rate(up[5m])"], "is not a selector"),
+        (["up[5m]"], "is not a selector"),
+        ([""], "is not a selector"),
         ([], "match: empty"),
         (["up{"], "parse error"),
     ],
@@ -70,7 +70,7 @@ async def test_names_of_labels(tools: ToolCaller, scraped: ToolCaller) -> None:
     assert (answer["returned"], answer["truncated"]) == (2, True)
     assert not answer.get("warnings")
     answer = await tools.ok(LABELS, match=["shop_requests_totl"])
-    assert "near: shop_requests_total" in answer["hint"]
+    assert "nearest: shop_requests_total" in answer["hint"]
 
 
 async def test_values_of_a_label(tools: ToolCaller) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.mcp import ToolCaller
 from tests.prometheus import known
-from tests.prometheus.conftest import connected
+from tests.prometheus.conftest import connect
 
 CONFIG = "prometheus_status_config_tool"
 
@@ -90,7 +90,7 @@ async def test_blocks_on_disk(tools: ToolCaller) -> None:
 
 
 async def test_no_blocks_are_explained(plain_prometheus: str) -> None:
-    async with connected(prometheus_url=plain_prometheus) as caller:
+    async with connect(prometheus_url=plain_prometheus) as caller:
         answer = await caller.ok("prometheus_tsdb_status_tool", view="blocks")
         assert answer["blocks"] == []
         assert "No block has been written" in answer["hint"]

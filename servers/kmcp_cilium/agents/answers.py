@@ -34,6 +34,7 @@ class Answers(Generic[Answer]):
     def unreachable(self) -> list[Unreachable] | None:
         found = [
             Unreachable(node=node, code=failure.code, message=failure.message)
+            # Sorted, so that two calls about the same nodes give the same answer.
             for node, failure in sorted(self.failures.items())
         ]
         return found or None

@@ -39,9 +39,11 @@ class Removal:
 
 
 REMOVALS = (
+    # "service list" stays: it shows what Services and EndpointSlices have become in the datapath.
     Removal(("service", "get"), (1, 18), *_SERVICES),
     Removal(("service", "update"), (1, 18), *_SERVICES),
     Removal(("service", "delete"), (1, 18), *_SERVICES),
+    # The whole group is gone, so one word is enough.
     Removal(("recorder",), (1, 19), *_RECORDER),
     Removal(
         ("policy", "delete"),

@@ -23,6 +23,7 @@ _VALUES: Mapping[Mode, Mapping[str, Any]] = {
 # Without encapsulation Cilium must know what not to masquerade, or how to reach other nodes.
 _DIRECT = ("ipv4NativeRoutingCIDR", "autoDirectNodeRoutes")
 _AZURE = ("azure.subscriptionID", "azure.tenantID", "azure.clientID", "azure.clientSecret")
+# The names in the published manifests of each network, since a label common to all does not exist.
 OTHERS = (
     "aws-node",
     "antrea-agent",
@@ -46,6 +47,7 @@ def values_of(mode: Mode, given: Mapping[str, Any]) -> dict[str, Any]:
             "set values.ipv4NativeRoutingCIDR (the range of the pods), or values.autoDirectNodeRoutes=true where all "
             "nodes share a network",
         )
+    # The operator needs an identity of its own in Azure to allocate addresses.
     missing = [path for path in _AZURE if not value_at(given, path)] if mode == "azure" else []
     if missing:
         raise bad_argument(f"datapath_mode: azure needs {', '.join(missing)}", "set them in values")

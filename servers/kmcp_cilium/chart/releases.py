@@ -76,6 +76,8 @@ async def read_release(cilium: Cilium) -> Release:
 async def change_values(cilium: Cilium, release: Release, values: Mapping[str, Any], dry_run: bool) -> ReleaseChange:
     """Upgrade to the same chart with some values changed; without a change nothing is run."""
     changed = differing(release.values(), values)
+    # An upgrade without a change would still make a revision, and may restart agents whose certificates Helm
+    # generates.
     if not changed:
         return _unchanged(release, dry_run)
     wanted = await plan_upgrade(cilium, release, values, version=await _keep_version(cilium, release), dry_run=dry_run)
@@ -123,6 +125,7 @@ def answer(
         objects=objects[:_MOST_OBJECTS],
         # The chart has about as many objects; more are rarely of interest.
         truncated=len(objects) > _MOST_OBJECTS,
+        # The pods of the agents are those of this one DaemonSet; its template has changed with the object.
         restarts_agents=any(each.kind == "DaemonSet" and each.name == NAME for each in objects),
         dry_run=dry_run or None,
         diff=Difference(differences) if dry_run and before else None,
@@ -194,6 +197,7 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         path = f"{prefix}{key}"
+        # An empty map is a value of its own: it clears what was set.
         if isinstance(value, Mapping) and value:
             yield from _leaves(value, f"{path}.")
         else:

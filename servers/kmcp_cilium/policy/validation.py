@@ -74,9 +74,9 @@ def _unquoted(value: str) -> str:
 
 def _add_condition(verdicts: Verdicts, kind: str, policy: Mapping[str, Any]) -> None:
     """Add what the condition of a policy says that the command found nothing wrong with."""
-    told = policy_objects.invalid_because(policy)
+    reason = policy_objects.invalid_because(policy)
     metadata = policy["metadata"]
     key = (kind, metadata.get("namespace"), metadata["name"])
     known = verdicts.get(key)
-    if told and (known is None or known.valid):
-        verdicts[key] = Verdict(kind=kind, namespace=key[1], name=key[2], valid=False, error=told)
+    if reason and (known is None or known.valid):
+        verdicts[key] = Verdict(kind=kind, namespace=key[1], name=key[2], valid=False, error=reason)

@@ -102,44 +102,45 @@ class Wanted:
     clusters: bool = False
 
 
-def daemon_status(node: str, told: Mapping[str, Any], wanted: Wanted) -> DaemonStatus:
+def daemon_status(node: str, answer: Mapping[str, Any], wanted: Wanted) -> DaemonStatus:
     """The status in an agent's answer."""
-    cilium = part(told, "cilium")
+    cilium = part(answer, "cilium")
     state = DaemonStatus(node=node, state=cilium.get("state") or "Unknown", message=cilium.get("msg"))
-    return state if wanted.brief else state.model_copy(update=_whole(told, wanted))
+    return state if wanted.brief else state.model_copy(update=_whole(answer, wanted))
 
 
-def _whole(told: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
-    controllers = told.get("controllers") or []
+def _whole(answer: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
+    controllers = answer.get("controllers") or []
     return {
-        "kubernetes": _part(told, "kubernetes"),
-        "kvstore": _part(told, "kvstore"),
-        "hubble": _part(told, "hubble"),
-        "ipam": _ipam(part(told, "ipam"), wanted.addresses),
-        "proxy": _proxy(part(told, "proxy"), wanted.redirects),
+        "kubernetes": _part(answer, "kubernetes"),
+        "kvstore": _part(answer, "kvstore"),
+        "hubble": _part(answer, "hubble"),
+        "ipam": _ipam(part(answer, "ipam"), wanted.addresses),
+        "proxy": _proxy(part(answer, "proxy"), wanted.redirects),
+        # Hundreds of controllers run on a node; those that work are listed on request only.
         "controllers": failing(controllers),
         "controllers_all": [_controller(each) for each in controllers] if wanted.controllers else None,
-        "masquerading": _masquerading(part(told, "masquerading")),
-        "encryption": part(told, "encryption").get("mode"),
-        "kube_proxy_replacement": part(told, "kube-proxy-replacement").get("mode"),
-        "cluster_mesh": remotes(told, ready_too=wanted.clusters),
-        "bpf_maps": {each["name"]: each.get("size", 0) for each in part(told, "bpf-maps").get("maps") or ()},
+        "masquerading": _masquerading(part(answer, "masquerading")),
+        "encryption": part(answer, "encryption").get("mode"),
+        "kube_proxy_replacement": part(answer, "kube-proxy-replacement").get("mode"),
+        "cluster_mesh": remotes(answer, ready_too=wanted.clusters),
+        "bpf_maps": {each["name"]: each.get("size", 0) for each in part(answer, "bpf-maps").get("maps") or ()},
     }
 
 
-def remotes(told: Mapping[str, Any], ready_too: bool = True) -> list[Remote]:
+def remotes(answer: Mapping[str, Any], ready_too: bool = True) -> list[Remote]:
     """The connected clusters, or only those that are not ready."""
-    clusters = part(told, "cluster-mesh").get("clusters") or ()
+    clusters = part(answer, "cluster-mesh").get("clusters") or ()
     return [_remote(each) for each in clusters if ready_too or not each.get("ready")]
 
 
-def reachability(told: Mapping[str, Any]) -> list[Reachability]:
+def reachability(answer: Mapping[str, Any]) -> list[Reachability]:
     """The nodes in an answer of `cilium-health status -o json`."""
-    return [_reached(each) for each in told.get("nodes") or ()]
+    return [_reached(each) for each in answer.get("nodes") or ()]
 
 
-def _part(told: Mapping[str, Any], name: str) -> Part | None:
-    found = part(told, name)
+def _part(answer: Mapping[str, Any], name: str) -> Part | None:
+    found = part(answer, name)
     return Part(state=found.get("state"), message=found.get("msg")) if found else None
 
 
@@ -147,6 +148,7 @@ def _ipam(ipam: Mapping[str, Any], addresses: bool) -> Ipam | None:
     if not ipam:
         return None
     return Ipam(
+        # The text ends with a comma where the agent has only one family.
         status=str(ipam.get("status") or "").rstrip(", ") or None,
         allocated_ipv4=len(ipam.get("ipv4") or ()),
         allocated_ipv6=len(ipam.get("ipv6") or ()),
@@ -165,15 +167,15 @@ def _proxy(proxy: Mapping[str, Any], redirects: bool) -> Proxy | None:
     )
 
 
-def _masquerading(told: Mapping[str, Any]) -> Masquerading | None:
-    if not told:
+def _masquerading(answer: Mapping[str, Any]) -> Masquerading | None:
+    if not answer:
         return None
-    protocols = part(told, "enabledProtocols")
+    protocols = part(answer, "enabledProtocols")
     # Older agents have one field, without the family.
-    not_for = told.get("snat-exclusion-cidr-v4") or told.get("snat-exclusion-cidr")
+    not_for = answer.get("snat-exclusion-cidr-v4") or answer.get("snat-exclusion-cidr")
     return Masquerading(
-        enabled=told.get("enabled", False),
-        mode=told.get("mode"),
+        enabled=answer.get("enabled", False),
+        mode=answer.get("mode"),
         ipv4=protocols.get("ipv4", False),
         ipv6=protocols.get("ipv6", False),
         not_for=not_for,

@@ -109,6 +109,7 @@ async def _explain_absence(cilium: Cilium, asked: Agent, endpoint_id: str, word:
     # One more than are asked: the agent that has already answered is among them.
     others = [agent for agent in await cilium.list_ready_agents(MOST_ASKED + 1) if agent.node != asked.node]
 
+    # A failure means no here: the caller asked about another node.
     async def has(agent: Agent) -> bool:
         return bool(await agent.call_json("endpoint", "get", word))
 
@@ -201,6 +202,7 @@ def entry(node: str, endpoint: Mapping[str, Any]) -> Endpoint:
         policy_ingress=ingress,
         policy_egress=egress,
         health=part(status, "health").get("overallHealth"),
+        # In a list only the labels that tell endpoints apart; details show all of them.
         labels=of_its_own(identity.get("labels") or ()) or None,
     )
 
@@ -279,11 +281,12 @@ def _rules(found: Any) -> list[RealisedRule] | None:
 def _rule(each: Mapping[str, Any]) -> RealisedRule:
     """A realized rule: a port, and for each selector of peers its L7 rules."""
     # The agent puts the rule as JSON into a text.
-    told = json.loads(each.get("rule") or "{}")
-    by_peer = [pair for entry in told.get("l7-rules") or () for pair in entry.items()]
+    answer = json.loads(each.get("rule") or "{}")
+    by_peer = [pair for entry in answer.get("l7-rules") or () for pair in entry.items()]
     origins = {label_policy for rule in each.get("derived-from-rules") or () if (label_policy := policy_of(rule))}
     return RealisedRule(
-        ports=f"{told.get('port', 0) or 'any'}/{told.get('protocol', 'ANY')}",
+        ports=f"{answer.get('port', 0) or 'any'}/{answer.get('protocol', 'ANY')}",
+        # A rule without peers is for everyone.
         peers=[selector(peer) for peer, _ in by_peer] or ["*"],
         l7=[l7 for _, l7 in by_peer if l7] or None,
         policies=sorted(origins),

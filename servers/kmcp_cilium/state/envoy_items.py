@@ -30,25 +30,27 @@ def items(resource: str, text: str) -> list[EnvoyItem]:
     if resource == "metrics":
         return list(_metrics(text.splitlines()))
     if resource == "logging":
+        # The answer begins with a line "active loggers:".
         levels = filter(None, map(_LEVEL.match, text.splitlines()))
         return [EnvoyItem(name=level[1], value=level[2]) for level in levels]
-    told = parsed(text, f"cilium-dbg envoy admin {resource}")
+    answer = parsed(text, f"cilium-dbg envoy admin {resource}")
     if resource == "config":
-        return [item for config in told.get("configs") or () for item in _config(config)]
+        return [item for config in answer.get("configs") or () for item in _config(config)]
     if resource == "clusters":
-        return [_cluster(each) for each in told.get("cluster_statuses") or ()]
+        return [_cluster(each) for each in answer.get("cluster_statuses") or ()]
     if resource == "listeners":
-        found = told.get("listener_statuses") or ()
+        found = answer.get("listener_statuses") or ()
         return [EnvoyItem(name=each.get("name"), content=_without(each, "name")) for each in found]
     if resource == "certs":
-        return [EnvoyItem(content=each) for each in told.get("certificates") or ()]
-    return [EnvoyItem(name=name, content=content) for name, content in sorted(told.items())]
+        return [EnvoyItem(content=each) for each in answer.get("certificates") or ()]
+    return [EnvoyItem(name=name, content=content) for name, content in sorted(answer.items())]
 
 
 def _metrics(lines: Iterable[str]) -> Iterator[EnvoyItem]:
     for line in lines:
         found = None if line.startswith("#") else _SAMPLE.match(line.strip())
         if found:
+            # The exposition format escapes values as JSON does.
             labels = {name: json.loads(f'"{value}"') for name, value in _LABEL.findall(found["labels"] or "")}
             yield EnvoyItem(name=found["name"], labels=labels or None, value=_number(found["value"]))
 
@@ -61,6 +63,7 @@ def _number(text: str) -> float | str:
 def _config(config: Mapping[str, Any]) -> Iterator[EnvoyItem]:
     """The resources of a section of the dump, or the section itself where it has none."""
     kind = _kind(config)
+    # dynamic_listeners, static_clusters …: the lists of a section are its resources.
     lists = {key: value for key, value in config.items() if isinstance(value, list) and value and key != "@type"}
     for key, resources in lists.items():
         for resource in resources:

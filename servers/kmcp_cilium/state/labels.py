@@ -38,15 +38,15 @@ def written(label: Mapping[str, Any]) -> str:
 def policy_of(labels: Iterable[str]) -> str | None:
     """The policy in the labels of a rule: `CiliumNetworkPolicy namespace/name`."""
     # Rules carry the object that they come from in labels io.cilium.k8s.policy.*.
-    told = {}
+    origin = {}
     for label in labels:
         key, _, value = label.partition("=")
         _, found, name = key.partition(_DERIVED)
         if found:
-            told[name] = value
-    if "name" not in told:
+            origin[name] = value
+    if "name" not in origin:
         return None
-    return f"{told.get('derived-from', 'policy')} {'/'.join(filter(None, (told.get('namespace'), told['name'])))}"
+    return f"{origin.get('derived-from', 'policy')} {'/'.join(filter(None, (origin.get('namespace'), origin['name'])))}"
 
 
 def selector(given: Any) -> str:

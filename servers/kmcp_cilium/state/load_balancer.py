@@ -11,6 +11,7 @@ from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.state.fields import part
 from kmcp_runtime import not_found
 
+# A scope may follow the protocol, as in 10.0.0.1:80/TCP/i for internal traffic.
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[\d.]+):(?P<port>\d{1,5})(?:/(?P<protocol>[A-Za-z]+))?(?:/[a-z])?")
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 _LARGEST_PORT = 65_535
@@ -60,8 +61,8 @@ def check_service_id(text: str) -> str:
 
 async def list_services(agent: Agent, with_affinity: bool = False) -> list[Service]:
     """Every service of an agent, by ID."""
-    told = await agent.call_json("service", "list")
-    found = (_service(each, with_affinity) for each in told or ())
+    answer = await agent.call_json("service", "list")
+    found = (_service(each, with_affinity) for each in answer or ())
     return sorted(found, key=lambda service: (service.id, service.frontend))
 
 
@@ -79,6 +80,7 @@ async def find_service(agent: Agent, service_id: str) -> Service:
 def is_meant(service: Service, service_id: str) -> bool:
     if service_id.isdigit():
         return service.id == int(service_id)
+    # A caller who names no protocol means the one service at that address.
     return service_id in (service.frontend, service.frontend.partition("/")[0])
 
 

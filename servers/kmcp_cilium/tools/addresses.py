@@ -53,13 +53,13 @@ async def cilium_show_ip_cache_information(
     words = ("-l", ",".join(labels)) if labels else (str(cidr),)
     try:
         # As text: the header before the JSON would make it unreadable.
-        told = await agent.call("ip", "get", *words, "-o", "json")
+        answer = await agent.call("ip", "get", *words, "-o", "json")
     except ToolFailure as failure:
         if failure.code != "not_found":
             raise
         what = f"the labels {', '.join(labels)}" if labels else f"{cidr}"
         raise not_found(f"the IP cache of node {agent.node} has nothing for {what}", _NEARBY) from None
-    found = [_address(entry) for entry in parsed(_without_header(told), "cilium-dbg ip get")]
+    found = [_address(entry) for entry in parsed(_without_header(answer), "cilium-dbg ip get")]
     return Addresses(items=found, total=len(found))
 
 

@@ -76,8 +76,9 @@ async def cilium_list_bgp_peers(
 ) -> Peers:
     """List BGP sessions of nodes with state and routes, and peers that are configured without a session."""
     answers = await cilium.ask_agents(node_name, lambda agent: _read_bgp(agent, "peers"))
-    running = {node: told for node, told in answers if told is not None}
-    found = [_peer(node, each) for node, told in running.items() for each in told]
+    running = {node: answer for node, answer in answers if answer is not None}
+    found = [_peer(node, each) for node, answer in running.items() for each in answer]
+    # A peer whose session the agent never opened is missing from its answer, which is the fault most often looked for.
     found += await _list_without_session(cilium, found, node_name)
     found.sort(key=lambda peer: (peer.node, peer.peer_address))
     hint = _ENABLE if not running else None if found else "No CiliumBGPClusterConfig selects these nodes."
@@ -103,8 +104,8 @@ async def cilium_list_bgp_routes(
     words += ["vrouter", str(vrouter_asn)] if vrouter_asn else []
     words += ["peer", peer] if peer else []
     answers = await cilium.ask_agents(node_name, lambda agent: _read_bgp(agent, *words))
-    running = {node: told for node, told in answers if told is not None}
-    found = [route for node, told in running.items() for each in told for route in _routes(node, each)]
+    running = {node: answer for node, answer in answers if answer is not None}
+    found = [route for node, answer in running.items() for each in answer for route in _routes(node, each)]
     found.sort(key=lambda route: (route.node, route.prefix, not route.best))
     hint = _ENABLE if not running else None if found else f"No {table} routes of this family."
     return cilium.page(Routes, found, limit, cursor, hint, enabled=bool(running), unreachable=answers.unreachable)
@@ -179,6 +180,7 @@ def _routes(node: str, each: Mapping[str, Any]) -> list[Route]:
             neighbor=each.get("neighbor") or None,
             prefix=each.get("prefix", ""),
             next_hops=bgp_routes.next_hops(path.get("path-attributes") or ()),
+            # Agents report nanoseconds.
             age_seconds=path.get("age-nanoseconds", 0) // _NANOSECONDS,
             best=bool(path.get("best")),
         )

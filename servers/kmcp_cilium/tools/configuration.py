@@ -91,8 +91,9 @@ async def cilium_show_configuration_options(
     if node_name != ALL:
         agent = await cilium.find_any_agent(node_name)
         return _shown(agent.node, _flat(await agent.call_json("config", *flag)), match)
+    # Only differences are listed: a cluster has hundreds of equal options.
     answers = await cilium.ask_agents(None, lambda agent: agent.call_json("config", *flag))
-    by_node = {node: _flat(told) for node, told in answers}
+    by_node = {node: _flat(answer) for node, answer in answers}
     first = next(iter(by_node))
     shown = _shown(first, by_node[first], match)
     return shown.model_copy(update={"differs": _differing(by_node, match), "unreachable": answers.unreachable})
@@ -111,6 +112,7 @@ async def cilium_toggle_configuration_option(
     if all_nodes and node_name:
         raise bad_argument("give only one of node_name and all_nodes", "all_nodes means every node")
     wanted = changes.wanted(option, value)
+    # Without all_nodes one agent is changed, and with several the caller must say which.
     node = node_name if all_nodes else (await cilium.find_one_agent(node_name)).node
     answers = await cilium.ask_agents(node, lambda agent: _toggle(agent, option, wanted, dry_run))
     nodes = [toggled for _, toggled in answers]
@@ -136,14 +138,14 @@ async def _toggle(agent: Agent, option: str, wanted: str, dry_run: bool) -> Togg
 
 
 async def _read_value(agent: Agent, option: str) -> str | None:
-    told = _flat(await agent.call_json("config", "-a")).get(option)
-    return None if told is None else changes.shown(option, told)
+    answer = _flat(await agent.call_json("config", "-a")).get(option)
+    return None if answer is None else changes.shown(option, answer)
 
 
-def _flat(told: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(answer: Mapping[str, Any]) -> dict[str, Any]:
     """All options in one map."""
     # The command nests the changeable options below "options".
-    flat = {**told, **(told.get("options") or {})} if isinstance(told.get("options"), Mapping) else dict(told)
+    flat = {**answer, **(answer.get("options") or {})} if isinstance(answer.get("options"), Mapping) else dict(answer)
     flat.pop("options", None)
     # It is shown under another name than the one that changes it.
     if "policy-enforcement" in flat:
@@ -167,7 +169,7 @@ def _shown(node: str, options: Mapping[str, Any], match: str | None) -> Configur
 
 def _differing(by_node: Mapping[str, Mapping[str, Any]], match: str | None) -> list[Difference]:
     keys = sorted({key for options in by_node.values() for key in options if _matches(key, match)})
-    rows = [Difference(key=key, values={node: told.get(key) for node, told in by_node.items()}) for key in keys]
+    rows = [Difference(key=key, values={node: answer.get(key) for node, answer in by_node.items()}) for key in keys]
     return [row for row in rows if len({repr(value) for value in row.values.values()}) > 1]
 
 

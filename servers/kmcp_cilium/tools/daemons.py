@@ -99,16 +99,16 @@ async def cilium_get_daemon_status(
     words = ("status", *(("--brief",) if brief else ()), _NO_KUBERNETES)
 
     async def ask(agent: Agent) -> DaemonStatus:
-        told = daemon_status.daemon_status(agent.node, await agent.call_json(*words), wanted)
+        reply = daemon_status.daemon_status(agent.node, await agent.call_json(*words), wanted)
         if show_health:
-            await _add_health(told, agent)
-        told.nodes = [each["name"] for each in await agent.call_json("node", "list")] if show_all_nodes else None
-        return told
+            await _add_health(reply, agent)
+        reply.nodes = [each["name"] for each in await agent.call_json("node", "list")] if show_all_nodes else None
+        return reply
 
     answers = await cilium.ask_agents(node_name, ask)
-    items = [told for _, told in answers]
+    items = [reply for _, reply in answers]
     if len(items) > 1:  # Twenty lines for each agent, the same on all.
-        items = [told.model_copy(update={"bpf_maps": None}) for told in items]
+        items = [reply.model_copy(update={"bpf_maps": None}) for reply in items]
     hint = _health_hint(items)
     return DaemonStatuses(items=items, total=len(items), unreachable=answers.unreachable, hint=hint)
 
@@ -130,36 +130,36 @@ async def cilium_request_debugging_information(
 ) -> DebugInformation:
     """Read an agent's debugging information by section; without sections their sizes, since all are megabytes."""
     agent = await cilium.find_one_agent(node_name)
-    told = parsed(await agent.call("debuginfo", "--output", "json"), "cilium-dbg debuginfo")
+    reply = parsed(await agent.call("debuginfo", "--output", "json"), "cilium-dbg debuginfo")
     found = DebugInformation(
         node=agent.node,
-        version=told.get("cilium-version", ""),
-        kernel=told.get("kernel-version", ""),
-        sizes={name: len(json.dumps(content)) for name, content in sorted(told.items())},
+        version=reply.get("cilium-version", ""),
+        kernel=reply.get("kernel-version", ""),
+        sizes={name: len(json.dumps(content)) for name, content in sorted(reply.items())},
     )
     if not sections:
         found.hint = "Give sections to read them."
         return found
-    return _page(found, {name: _steady(told.get(name)) for name in sections}, cursor, [agent.node, *sections])
+    return _page(found, {name: _steady(reply.get(name)) for name in sections}, cursor, [agent.node, *sections])
 
 
-async def _add_health(told: DaemonStatus, agent: Agent) -> None:
+async def _add_health(reply: DaemonStatus, agent: Agent) -> None:
     """Add what the agent's health server has probed, or why that could not be read."""
     # The health server is apart from the agent's API and starts later: the status is shown even while it is away.
     ended = await agent.run("cilium-health", "status", "-o", "json")
     if ended.exit_code:
-        told.reachability_error = ended.stderr.decode(errors="replace").strip()
+        reply.reachability_error = ended.stderr.decode(errors="replace").strip()
     else:
         answer = parsed(ended.stdout.decode(errors="replace"), "cilium-health status")
-        told.reachability = daemon_status.reachability(answer)
+        reply.reachability = daemon_status.reachability(answer)
 
 
 def _health_hint(items: list[DaemonStatus]) -> str | None:
-    if any(told.reachability_error for told in items):
+    if any(reply.reachability_error for reply in items):
         return (
             "Health could not be read: is health checking on (enable-health-checking), or is its server still starting?"
         )
-    if any(told.reachability == [] for told in items):
+    if any(reply.reachability == [] for reply in items):
         return "An agent has probed no node yet; it does so about once a minute."
     return None
 

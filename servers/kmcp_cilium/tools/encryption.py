@@ -66,6 +66,7 @@ async def cilium_display_encryption_state(node_name: EveryNode = None, cilium: C
     """Show whether and how each node encrypts traffic: IPsec keys and errors, WireGuard peers."""
     answers = await cilium.ask_agents(node_name, _read_state)
     items = [state for _, state in answers]
+    # Equal modes with different numbers of keys mean that a rotation is under way, or stuck.
     same = len({(state.mode, state.keys_in_use) for state in items}) == 1
     return Encryptions(items=items, total=len(items), consistent=same, unreachable=answers.unreachable)
 
@@ -94,13 +95,14 @@ async def cilium_flush_ipsec_state(
             "the chart's values encryption.enabled=true and encryption.type=ipsec switch IPsec on",
         )
     if dry_run:
+        # The command has no dry run, so nothing is asked of it.
         return Flush(node=agent.node, changed=False, dry_run=True, result="would be flushed", warnings=[_PLAIN])
     words = [*(("--spi", str(spi)) if spi else ()), *(("--node-id", node_id) if node_id else ())]
-    told = await agent.call("encrypt", "flush", "-f", *words, *(("--stale",) if stale else ()))
-    states, policies = _count("states", told), _count("policies", told)
+    answer = await agent.call("encrypt", "flush", "-f", *words, *(("--stale",) if stale else ()))
+    states, policies = _count("states", answer), _count("policies", answer)
     # With nothing to delete the command says so in a sentence.
-    if states is None and "have been deleted" not in told:
-        return Flush(node=agent.node, changed=False, result=told.strip(), deleted_states=0, deleted_policies=0)
+    if states is None and "have been deleted" not in answer:
+        return Flush(node=agent.node, changed=False, result=answer.strip(), deleted_states=0, deleted_policies=0)
     return Flush(
         node=agent.node,
         changed=states is None or bool(states or policies),
@@ -112,15 +114,15 @@ async def cilium_flush_ipsec_state(
 
 
 async def _read_state(agent: Agent) -> Encryption:
-    told = await agent.call_json("encrypt", "status")
+    answer = await agent.call_json("encrypt", "status")
     # An agent that cannot read its state answers with a message alone.
-    if set(told) <= {"msg"}:
-        raise unavailable(f"the agent {agent.where} does not report its encryption: {told.get('msg')}", agent.look)
-    ipsec, wireguard = part(told, "ipsec"), part(told, "wireguard")
+    if set(answer) <= {"msg"}:
+        raise unavailable(f"the agent {agent.where} does not report its encryption: {answer.get('msg')}", agent.look)
+    ipsec, wireguard = part(answer, "ipsec"), part(answer, "wireguard")
     return Encryption(
         node=agent.node,
-        mode=told["mode"],
-        message=told.get("msg"),
+        mode=answer["mode"],
+        message=answer.get("msg"),
         keys_in_use=ipsec.get("keys-in-use"),
         max_seq_number=ipsec.get("max-seq-number"),
         errors=ipsec.get("error-count", 0) if ipsec else None,
@@ -138,6 +140,6 @@ def _interface(each: dict[str, Any]) -> Interface:
     )
 
 
-def _count(what: str, told: str) -> int | None:
-    found = re.search(rf"Deleted (\d+) XFRM {what}", told)
+def _count(what: str, answer: str) -> int | None:
+    found = re.search(rf"Deleted (\d+) XFRM {what}", answer)
     return int(found[1]) if found else None

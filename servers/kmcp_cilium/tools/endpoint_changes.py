@@ -83,6 +83,7 @@ async def cilium_manage_endpoint_labels(
     if dry_run:
         after = _predicted(before, labels, action)
     else:
+        # The command prints the labels after the change, which saves a second request.
         after = _listed(await located.agent.call("endpoint", "labels", located.id, f"--{action}", ",".join(labels)))
     changed = after != before
     return LabelsChange(
@@ -113,6 +114,7 @@ async def cilium_manage_endpoint_config(
     differing = changes.differences(options, before)
     pending = False
     if differing and not dry_run:
+        # Only what differs is sent: each change regenerates the endpoint.
         words = [f"{each.option}={each.after}" for each in differing]
         await located.agent.call("endpoint", "config", located.id, *words)
         after = await _wait_for_options(located, {each.option: each.after for each in differing})
@@ -200,6 +202,6 @@ async def _wait_for_options(located: Located, options: Mapping[str, str]) -> dic
 
 
 async def _read_options(located: Located) -> dict[str, str]:
-    told = await located.agent.call_json("endpoint", "config", located.id)
-    options = part(told, "realized", "options")
+    answer = await located.agent.call_json("endpoint", "config", located.id)
+    options = part(answer, "realized", "options")
     return {name: changes.shown(name, value) for name, value in sorted(options.items())}

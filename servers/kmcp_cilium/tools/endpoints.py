@@ -127,15 +127,15 @@ async def cilium_get_endpoint_health(
 ) -> Health:
     """Show whether an endpoint's BPF programs, policy and connection work."""
     located = await endpoint_state.locate(cilium, endpoint_id, node_name)
-    told = await located.agent.call_json("endpoint", "health", located.id)
+    answer = await located.agent.call_json("endpoint", "health", located.id)
     return Health(
         node=located.agent.node,
         id=int(located.id),
         pod=located.pod,
-        overall=told["overallHealth"],
-        bpf=told["bpf"],
-        policy=told["policy"],
-        connected=told.get("connected", False),
+        overall=answer["overallHealth"],
+        bpf=answer["bpf"],
+        policy=answer["policy"],
+        connected=answer.get("connected", False),
     )
 
 
@@ -145,6 +145,7 @@ async def _list_from_objects(
     """A page of the CiliumEndpoints, one for each pod of the cluster."""
     kind = await cilium.discovery.resolve(_CUSTOM_RESOURCE)
     bound_to = {"context": cilium.context.name, "namespace": namespace, "state": state}
+    # CiliumEndpoints have the address of their node, not its name.
     addresses = {pod.ip: pod.node for pod in await cilium.list_agent_pods()}
     while True:
         page = await fetch(cilium.api, Query(kind, namespace, limit=limit, form="objects"), cursor, bound_to)
@@ -156,6 +157,7 @@ async def _list_from_objects(
             break
     found = Endpoints(
         items=[rows[place] for place in places],
+        # The API server cannot filter by state, so the number of matches is unknown.
         total=None if state else page.total,
         truncated=cursor is not None,
         cursor=cursor,

@@ -64,6 +64,7 @@ async def _read_admin(agent: Agent, words: tuple[str, ...]) -> str:
     try:
         return await agent.call("envoy", "admin", *words)
     except ToolFailure as failure:
+        # Without Envoy its socket is missing, and the command says only that.
         if _NO_SOCKET not in failure.message:
             raise
         raise unavailable(

@@ -55,6 +55,7 @@ async def cilium_show_features_status(
     found = [*_of_agents(answers), *_of_operator(await _read_operator_metrics(cilium))]
     kept = [each for each in found if match is None or match.lower() in f"{each.feature} {each.labels}".lower()]
     kept.sort(key=lambda each: (each.of, each.feature, sorted(each.labels.items())))
+    # Their presence decides which features of Cilium can be in effect.
     sets = await policy_objects.list_objects(cilium, await cilium.discovery.resolve("daemonsets.apps"), None)
     names = {each["metadata"]["name"] for each in sets}
     hint = None if kept else "No feature's name or label contains that." if match else "The agents report no feature."
@@ -72,6 +73,7 @@ async def cilium_show_features_status(
 def _of_agents(answers: Answers[Any]) -> list[Feature]:
     nodes: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
     for _, series in answers:
+        # Counted by name and labels: a feature may be in use in one mode on some nodes, in another on the rest.
         for key in _in_use(series):
             nodes[key] = nodes.get(key, 0) + 1
     return [

@@ -132,12 +132,12 @@ def _ranges(given: list[str]) -> list[str]:
 
 async def _read_filters(agent: Agent) -> NodeFilters:
     try:
-        told = await agent.call_json("prefilter", "list")
+        answer = await agent.call_json("prefilter", "list")
     except ToolFailure as failure:
         if _OFF not in failure.message:
             raise
         return NodeFilters(node=agent.node, enabled=False, deny=[])
-    realized = part(told, "status", "realized") or part(told, "spec")
+    realized = part(answer, "status", "realized") or part(answer, "spec")
     return NodeFilters(
         node=agent.node, enabled=True, revision=realized.get("revision", 0), deny=sorted(realized.get("deny") or ())
     )

@@ -59,6 +59,7 @@ async def cilium_hubble_observe(
     words = hubble_flows.words(named, namespace)
     given = {"--verdict": verdict, "--protocol": protocol, "--port": port and str(port), "--fqdn": fqdn}
     words += [word for flag, value in given.items() if value for word in (flag, value)]
+    # The agent's own filters: flows of a busy node would not fit into an answer.
     words += ["--since", f"{max(1, round(since))}s", "--last", str(limit), "-o", "json"]
     answers = await cilium.ask_agents(node_name, lambda agent: hubble_flows.observe(agent, words))
     return _merged([seen for _, seen in answers], limit).model_copy(update={"unreachable": answers.unreachable})

@@ -73,11 +73,13 @@ async def cilium_fqdn_cache(
     """List the addresses that pods got for names (which toFQDNs policies allow), or clean one node's cache."""
     pattern = ("-p", match_pattern) if match_pattern else ()
     if command == "list":
+        # clean has no filters by endpoint or source, so they are not offered for it.
         narrowed = (*(("-e", endpoint_id) if endpoint_id else ()), *(("-s", source) if source else ()))
         return await _list_cache(cilium, node_name, (*pattern, *narrowed), limit, cursor)
     if endpoint_id or source:
         raise bad_argument("command=clean takes only match_pattern", "omit endpoint_id and source")
     agent = await cilium.find_one_agent(node_name)
+    # Listed before the clean: afterwards nobody can say what was in the cache.
     found = await _list_cache(cilium, agent.node, pattern, limit, cursor)
     if not dry_run:
         await agent.call("fqdn", "cache", "clean", "-f", *pattern)
@@ -95,18 +97,19 @@ async def cilium_show_dns_names(
     """Show the names and patterns that toFQDNs rules of policies select, as each agent sees them."""
 
     async def ask(agent: Agent) -> Mapping[str, Any]:
-        told: Mapping[str, Any] = parsed(await agent.call("fqdn", "names"), "cilium-dbg fqdn names")
-        return told
+        answer: Mapping[str, Any] = parsed(await agent.call("fqdn", "names"), "cilium-dbg fqdn names")
+        return answer
 
     answers = await cilium.ask_agents(node_name, ask)
     selectors = [
         Selector(node=node, selector=selector(each.get("selectorString", "")), regex=each.get("regexString", ""))
-        for node, told in answers
-        for each in told.get("FQDNPolicySelectors") or ()
+        for node, answer in answers
+        for each in answer.get("FQDNPolicySelectors") or ()
     ]
+    # In Python, since the command has no filter.
     kept = [each for each in selectors if match is None or match.lower() in each.selector.lower()]
     kept.sort(key=lambda each: (each.node, each.selector))
-    polled = {name for _, told in answers for name in told.get("DNSPollNames") or ()}
+    polled = {name for _, answer in answers for name in answer.get("DNSPollNames") or ()}
     hint = None if kept else "No toFQDNs rule selects such a name."
     return cilium.page(DnsNames, kept, limit, cursor, hint, names=sorted(polled), unreachable=answers.unreachable)
 
@@ -115,7 +118,7 @@ async def _list_cache(
     cilium: Cilium, node: str | None, words: tuple[str, ...], limit: int, cursor: str | None
 ) -> FqdnCache:
     answers = await cilium.ask_agents(node, lambda agent: agent.call_json("fqdn", "cache", "list", *words))
-    found = [_lookup(name, each) for name, told in answers for each in told or ()]
+    found = [_lookup(name, each) for name, answer in answers for each in answer or ()]
     found.sort(key=lambda each: (each.node, each.fqdn, each.endpoint_id, each.source or ""))
     hint = None if found else "Nothing is cached: names come from DNS answers that a policy sends through the proxy."
     return cilium.page(FqdnCache, found, limit, cursor, hint, unreachable=answers.unreachable)

@@ -21,5 +21,6 @@ async def cilium_toggle_hubble(
     if ui and not (enable and relay):
         raise bad_argument("ui needs enable and relay", "the UI reads flows from the relay")
     release = await releases.read_release(cilium)
+    # Relay and UI cannot work without Hubble, so they are switched off with it.
     values = {"hubble.enabled": enable, "hubble.relay.enabled": enable and relay, "hubble.ui.enabled": enable and ui}
     return await releases.change_values(cilium, release, releases.nested(values), dry_run)

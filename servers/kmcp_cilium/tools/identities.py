@@ -61,8 +61,8 @@ async def cilium_list_identities(
 ) -> Identities:
     """List identities with their labels: the numbers in policies, flows and BPF maps."""
     agent = await cilium.find_any_agent(node_name)
-    told = await agent.call_json("identity", "list", *(("--endpoints",) if endpoints else ()))
-    found = sorted((_identity(each) for each in told), key=lambda identity: identity.id)
+    answer = await agent.call_json("identity", "list", *(("--endpoints",) if endpoints else ()))
+    found = sorted((_identity(each) for each in answer), key=lambda identity: identity.id)
     kept = [identity for identity in found if matching(identity.labels, labels or ())]
     hint = None if kept else "No identity has these labels; write them with their source, such as k8s:app=web."
     return cilium.page(Identities, kept, limit, cursor, hint)
@@ -80,6 +80,7 @@ async def cilium_get_identity_details(
         raise bad_argument("give exactly one of identity_id and labels", "cilium_list_identities lists them")
     agent = await cilium.find_any_agent(node_name)
     identity = _identity(await _find(agent, identity_id, labels or []))
+    # The IP cache has the addresses of all nodes, an agent's endpoints only its own.
     bearers = [_bearer(each) for each in await agent.call_json("ip", "list") if each.get("identity") == identity.id]
     return IdentityDetail(
         id=identity.id,
@@ -95,6 +96,7 @@ async def _find(agent: Agent, identity_id: int | None, labels: list[str]) -> Map
     what = f"identity {identity_id}" if identity_id is not None else f"identity with exactly {', '.join(labels)}"
     hint = "cilium_list_identities lists them, with labels= only those that have these labels"
     try:
+        # An unknown number fails, unknown labels give an empty list.
         found: list[dict[str, Any]] = await agent.call_json("identity", "get", *words)
     except ToolFailure as failure:
         if failure.code != "not_found":

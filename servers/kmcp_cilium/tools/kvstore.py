@@ -116,6 +116,7 @@ async def cilium_delete_key_from_kv_store(
     cilium: Cilium = injected(),
 ) -> KeyDeletion:
     """Delete a key, or all below a prefix, from Cilium's key-value store."""
+    # A short prefix would delete the state of the whole cluster.
     if recursive and not (key.startswith(_SAFE_PREFIX) and len(key) > len(_SAFE_PREFIX)):
         raise bad_argument(
             f"key: the prefix {key!r} is too short to delete everything below it", f"use a key below {_SAFE_PREFIX}"
@@ -156,6 +157,7 @@ async def _list_below(agent: Agent, key: str) -> list[Pair]:
 
 def _decoded(value: Any) -> str:
     """The text of a listed value, whose bytes are in base64."""
+    # The command lists values as objects with their bytes in base64, but prints a single one as text.
     return base64.b64decode(value.get("Data") or "").decode(errors="replace")
 
 

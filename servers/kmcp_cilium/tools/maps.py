@@ -85,13 +85,13 @@ async def cilium_get_bpf_map(
 ) -> MapEntries:
     """Show the entries of a BPF map as the agent wants them, and those that it could not write."""
     agent = await cilium.find_one_agent(node_name)
-    told = await _read_map(agent, map_name, "get")
-    cache = told.get("cache")
+    answer = await _read_map(agent, map_name, "get")
+    cache = answer.get("cache")
     entries = sorted((_entry(each) for each in cache or () if each), key=lambda entry: entry.key)
     hint = None
     if cache is None:
         hint = "The agent keeps no copy of this map; its content is only in the kernel."
-    path, cached = told.get("path"), cache is not None
+    path, cached = answer.get("path"), cache is not None
     return cilium.page(MapEntries, entries, limit, cursor, hint, node=agent.node, path=path, cached=cached)
 
 
@@ -105,6 +105,7 @@ async def cilium_list_bpf_map_events(
     hint = None
     if not events:
         hint = "No events: the agent keeps them only for maps in its option bpf-map-event-buffers."
+    # The newest are at the end.
     shown = events[-limit:]
     more = len(events) > limit
     hint = "Older events are left out: raise limit." if more else hint
@@ -124,6 +125,7 @@ async def _read_map(agent: Agent, map_name: str, command: str) -> Any:
     except ToolFailure as failure:
         if failure.code != "not_found":
             raise
+        # The list has every map that the agent has opened, with or without a copy.
         names = [each.name for each in await _list_maps(agent)]
         # The agent answers 404 also for a map that it has opened without keeping a copy.
         if map_name in names:

@@ -121,6 +121,7 @@ async def cilium_toggle_cluster_mesh(
         # Certificates of the default method come from Helm and change with every upgrade.
         "clustermesh.apiserver.tls.auto.method": "cronJob",
     }
+    # Switching off leaves the settings, so that switching on again restores them.
     values |= {path: value for path, value in settings.items() if enable and value is not None}
     return await releases.change_values(cilium, here.release, releases.nested(values), dry_run)
 
@@ -167,5 +168,6 @@ def _shown(node: Any, is_tls: bool) -> Any:
     if isinstance(node, list):
         return [_shown(each, False) for each in node]
     if isinstance(node, Mapping):
+        # A list of clusters is one value, with the certificates inside of it.
         return {key: _shown(each, key == "tls") for key, each in node.items()}
     return node

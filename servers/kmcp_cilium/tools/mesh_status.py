@@ -140,8 +140,8 @@ async def _read_cache(cilium: Cilium) -> list[Remote] | None:
     ended = await pod.run(cluster_mesh.APISERVER, "kvstoremesh-dbg", "status", "-o", "json")
     if ended.exit_code:
         raise pod.failure((cluster_mesh.APISERVER, "kvstoremesh-dbg", "status"), ended)
-    told = parsed(ended.stdout.decode(errors="replace"), "kvstoremesh-dbg status")
-    clusters = told.get("clusters") if isinstance(told, dict) else told
+    answer = parsed(ended.stdout.decode(errors="replace"), "kvstoremesh-dbg status")
+    clusters = answer.get("clusters") if isinstance(answer, dict) else answer
     return daemon_status.remotes({"cluster-mesh": {"clusters": clusters or []}})
 
 
@@ -154,19 +154,20 @@ def _service(service: Any) -> MeshService | None:
     return MeshService(
         type=spec.get("type", "ClusterIP"),
         port=port.get("nodePort") or port.get("port"),
+        # Some load balancers have a host name instead of an address.
         addresses=[each.get("ip") or each.get("hostname", "") for each in ingress],
     )
 
 
 def _problems(apiserver: Component | None, clusters: Iterable[Connected], configured: list[str]) -> list[str]:
     clusters = list(clusters)
-    told = []
+    answer = []
     if apiserver is not None and apiserver.ready < apiserver.desired:
-        told.append(f"{apiserver.name}: {apiserver.ready} of {apiserver.desired} ready")
-    told += [
+        answer.append(f"{apiserver.name}: {apiserver.ready} of {apiserver.desired} ready")
+    answer += [
         f"{each.name}: ready on {each.ready_nodes} of {each.total_nodes} nodes"
         for each in clusters
         if each.ready_nodes < each.total_nodes
     ]
     unknown = sorted(set(configured) - {each.name for each in clusters})
-    return told + [f"{name}: configured, but no agent has read that yet" for name in unknown]
+    return answer + [f"{name}: configured, but no agent has read that yet" for name in unknown]

@@ -44,11 +44,12 @@ async def cilium_list_metrics(
 ) -> Metrics:
     """Read an agent's own metrics; narrow them, for example with match_pattern=drop for dropped packets by reason."""
     if match_pattern:
+        # Checked here, so that a broken expression is refused before an agent is asked.
         pattern(match_pattern, "match_pattern")
     agent = await cilium.find_one_agent(node_name)
-    told = await agent.call_json("metrics", "list", *(("-p", match_pattern) if match_pattern else ()))
+    answer = await agent.call_json("metrics", "list", *(("-p", match_pattern) if match_pattern else ()))
     metrics = [
-        Metric(name=each["name"], labels=each.get("labels") or {}, value=each.get("value", 0)) for each in told or ()
+        Metric(name=each["name"], labels=each.get("labels") or {}, value=each.get("value", 0)) for each in answer or ()
     ]
     metrics.sort(key=lambda metric: (metric.name, sorted(metric.labels.items())))
     hint = None if metrics else "No metric's name matches; without match_pattern all are listed."

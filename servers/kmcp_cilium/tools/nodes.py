@@ -69,6 +69,7 @@ async def cilium_list_node_ids(
 
 
 def _node(entry: Mapping[str, Any]) -> ClusterNode:
+    # Only nodes with these functions have the addresses.
     primary, health, ingress = (
         entry.get(key) or {} for key in ("primary-address", "health-endpoint-address", "ingress-address")
     )

@@ -54,6 +54,7 @@ async def cilium_status_and_version(
     answers = await cilium.ask_agents(None, _read_state)
     states = {node: state for node, (state, _) in answers}
     versions = Counter(version for _, (_, version) in answers)
+    # After the agents: where none answers, their failure is the answer.
     components, coverage = await workloads.list_components(cilium), await workloads.count_coverage(cilium)
     states |= {
         node: AgentState(node=node, state="unreachable", message=failure.message)
@@ -65,6 +66,7 @@ async def cilium_status_and_version(
         healthy=not problems,
         problems=problems,
         components=components,
+        # A large cluster may have thousands of agents, and one fault shared by many.
         agents=shown[:_MOST],
         endpoints=coverage,
         version={"agents": ", ".join(sorted(versions)), **workloads.versions(components)},
@@ -74,8 +76,8 @@ async def cilium_status_and_version(
 
 
 async def _read_state(agent: Agent) -> tuple[AgentState, str]:
-    told = part(await agent.call_json(*_STATUS), "cilium")
-    state = AgentState(node=agent.node, state=told.get("state") or "Unknown", message=told.get("msg"))
+    answer = part(await agent.call_json(*_STATUS), "cilium")
+    state = AgentState(node=agent.node, state=answer.get("state") or "Unknown", message=answer.get("msg"))
     return state, await agent.read_version()
 
 
@@ -83,15 +85,15 @@ def _of_agents(
     states: Mapping[str, AgentState], answers: Answers[tuple[AgentState, str]], versions: Counter[str]
 ) -> list[str]:
     ill = [node for node, state in sorted(states.items()) if state.state != _WELL]
-    told = [f"the agent on {', '.join(ill[:5])} is not healthy"] if ill else []
+    answer = [f"the agent on {', '.join(ill[:5])} is not healthy"] if ill else []
     if len(versions) > 1:
-        told.append("agents run several versions: " + ", ".join(f"{v} on {n}" for v, n in sorted(versions.items())))
-    return told
+        answer.append("agents run several versions: " + ", ".join(f"{v} on {n}" for v, n in sorted(versions.items())))
+    return answer
 
 
 def _of_components(components: list[Component], coverage: Coverage) -> list[str]:
-    told = [f"{each.name}: {each.ready} of {each.desired} ready" for each in components if each.ready < each.desired]
+    answer = [f"{each.name}: {each.ready} of {each.desired} ready" for each in components if each.ready < each.desired]
     # Pods that started before the agents have no endpoint until they are recreated.
     if coverage.managed < coverage.pods:
-        told.append(f"{coverage.pods - coverage.managed} running pods are not managed by Cilium: recreate them")
-    return told
+        answer.append(f"{coverage.pods - coverage.managed} running pods are not managed by Cilium: recreate them")
+    return answer

@@ -60,12 +60,14 @@ async def cilium_display_policy_node_information(
 ) -> PolicyRules:
     """Show the policy rules that agents enforce, as they understood them, to compare with the policy objects."""
     answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("policy", "get"))
-    found = [rule for node, told in answers for rule in rules.entries(node, json.loads(told.get("policy") or "[]"))]
+    # The agent puts the rules as JSON into a text.
+    found = [rule for node, answer in answers for rule in rules.entries(node, json.loads(answer.get("policy") or "[]"))]
     kept = [rule for rule in found if matching([*(rule.labels or ()), rule.policy or ""], labels or ())]
     kept.sort(key=lambda rule: (rule.node, rule.policy or "", rule.direction))
-    revisions = {node: told.get("revision", 0) for node, told in answers}
+    revisions = {node: answer.get("revision", 0) for node, answer in answers}
     hint = None
     if not kept:
+        # An empty repository means something else than a filter without a match.
         hint = "No rule has these labels." if found else "No policy applies: all traffic is allowed."
     return cilium.page(PolicyRules, kept, limit, cursor, hint, revisions=revisions, unreachable=answers.unreachable)
 
@@ -80,8 +82,8 @@ async def cilium_display_selectors(
 ) -> Selections:
     """Show which identities each selector in policies selects, such as a toFQDNs name or a namespace."""
     agent = await cilium.find_one_agent(node_name)
-    told = await agent.call_json("policy", "subject-selectors" if subject else "selectors")
-    found = sorted((_selection(each) for each in told or ()), key=lambda selection: selection.selector)
+    answer = await agent.call_json("policy", "subject-selectors" if subject else "selectors")
+    found = sorted((_selection(each) for each in answer or ()), key=lambda selection: selection.selector)
     return cilium.page(Selections, found, limit, cursor, node=agent.node)
 
 

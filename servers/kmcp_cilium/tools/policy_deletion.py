@@ -84,6 +84,7 @@ async def cilium_delete_policy_rules(
 
 async def _resolve_place(cilium: Cilium, kind: str, namespace: str | None, all: bool) -> Place:
     resolved = await cilium.discovery.resolve(policy_objects.RESOURCES[kind])
+    # Never every namespace at once: each call is limited to one.
     if resolved.namespaced and all and not namespace:
         raise bad_argument("all needs a namespace", "give the namespace whose policies to delete")
     return cilium.scoped(resolved, namespace)
@@ -136,6 +137,7 @@ async def _delete(
         metadata["name"],
         place.namespace,
         propagation="background",
+        # Only the policy that was shown: one that was made again meanwhile is another.
         uid=metadata["uid"],
         dry_run=dry_run,
     )

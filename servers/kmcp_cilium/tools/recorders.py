@@ -27,6 +27,7 @@ def check_filter(text: str) -> str:
     words = text.split()
     if len(words) != _PARTS:
         raise ValueError(f"{text!r} is not a filter: write srcCIDR srcPort dstCIDR dstPort proto")
+    # Five words in a fixed order, as the command takes them in one argument.
     source, source_port, target, target_port, protocol = words
     if protocol.upper() not in _PROTOCOLS:
         raise ValueError(f"{text!r}: the protocol must be one of {', '.join(_PROTOCOLS)}")
@@ -113,6 +114,7 @@ async def cilium_update_pcap_recorder(
         joined = ",".join(filters)
         words = ("--id", str(recorder_id), "--caplen", str(caplen), "--filters", joined)
         await agent.call("recorder", "update", *words)
+    # Writing the same recorder again changes nothing.
     same = before is not None and (before.capture_length, before.filters) == (caplen, filters)
     result = "updated" if before else "created"
     return RecorderChange(
@@ -152,15 +154,15 @@ async def _list(agent: Agent) -> list[Recorder]:
     text = await agent.call("recorder", "list", "-o", "json")
     try:
         # A second document follows: the masks that the filters add up to.
-        told, _ = json.JSONDecoder().raw_decode(text.lstrip())
+        answer, _ = json.JSONDecoder().raw_decode(text.lstrip())
     except ValueError:
         raise failures.unreadable("cilium-dbg recorder list", text) from None
-    return sorted((_recorder(each) for each in told or ()), key=lambda recorder: recorder.id)
+    return sorted((_recorder(each) for each in answer or ()), key=lambda recorder: recorder.id)
 
 
 async def _find(agent: Agent, number: int) -> Recorder | None:
-    told = await agent.call_json_or(("not_found",), None, "recorder", "get", str(number))
-    return _recorder(told) if told else None
+    answer = await agent.call_json_or(("not_found",), None, "recorder", "get", str(number))
+    return _recorder(answer) if answer else None
 
 
 def _recorder(each: Mapping[str, Any]) -> Recorder:

@@ -43,7 +43,7 @@ async def cilium_list_local_redirect_policies(
 ) -> RedirectPolicies:
     """List local redirect policies as each node applies them: which addresses stay on the node."""
     answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("lrp", "list"))
-    found = [_policy(node, each) for node, told in answers for each in told or ()]
+    found = [_policy(node, each) for node, answer in answers for each in answer or ()]
     found.sort(key=lambda policy: (policy.node, policy.namespace, policy.name))
     hint = None
     if not found:

@@ -89,6 +89,7 @@ async def cilium_delete_service(
         raise bad_argument("give exactly one of service_id and all", "cilium_list_services lists IDs")
     agent = await cilium.find_one_agent(node_name)
     await _refuse_removed(agent, "delete", str(service_id) if service_id else None)
+    # Listed before the deletion, to report what is gone.
     there = await load_balancer.list_services(agent)
     meant = [service for service in there if all or service.id == service_id]
     if not meant and not all:

@@ -51,6 +51,7 @@ async def cilium_list_services(
     found = await load_balancer.list_services(agent, show_cluster_mesh_affinity)
     hint = None
     if service:
+        # A Service has a frontend for each port and address, so the agent has several entries of it.
         found = load_balancer.of_object(found, *service.split("/"))
         hint = None if found else "Not in the load balancer: does the Service exist, and is it not headless?"
     return cilium.page(Services, found, limit, cursor, hint, node=agent.node)

@@ -25,7 +25,7 @@ async def datetime_get_current_time(
     offset: SignedDuration | None = None,
     clock: Clock = injected(),
 ) -> Moment:
-    """Tell the time now, or before or after now, in a time zone; use it before writing any date or time range."""
+    """Show the time now, or before or after now, in a time zone; use it before writing any date or time range."""
     zone = clock.zone(timezone)
     moment = clock.now(zone, offset or 0)
     text = moment.isoformat(timespec="seconds")

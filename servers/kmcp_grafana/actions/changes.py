@@ -1,4 +1,4 @@
-"""Changes: told before and after, rehearsed without a request, sent only when there is something to change."""
+"""Changes: shown as a difference, rehearsed without a request, and sent only when there is something to change."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from kmcp_grafana.actions.results import Answer
 from kmcp_grafana.client.grafana import Grafana, Request, Row
 from kmcp_runtime import Diff
 
+# A dashboard that is imported anew differs in thousands of lines, and a model reads the first of them only.
 _MOST_LINES = 200
 
 
@@ -20,10 +21,10 @@ async def send_change(
     reply: tuple[str, ...] = (),
     link: str | None = None,
 ) -> Answer:
-    """Make a change and tell the difference.
+    """Make a change and answer with its difference.
 
     `about` identifies what is changed; `reply` names the fields of Grafana's answer that identify what was made.
-    Nothing is sent in a dry run, nor where `before` and `after` are the same.
+    Nothing is sent in a dry run, or when `before` and `after` are the same.
     """
     diff = Diff(before, after, most_lines=_MOST_LINES)
     answer = Answer(
@@ -36,6 +37,7 @@ async def send_change(
     if grafana.dry_run:
         answer.dry_run = True
         answer.request = request.shown() if diff.changed else None
+    # An unchanged dashboard that is saved would get a new version in Grafana all the same.
     elif diff.changed:
         answered = await grafana.send(request)
         answer.item = {**(about or {}), **_pick(answered, reply)} or None
@@ -45,7 +47,7 @@ async def send_change(
 async def send_deletion(
     grafana: Grafana, request: Request, *, about: Row, takes_along: Row | None = None, result: str = "deleted"
 ) -> Answer:
-    """Delete something and tell what went; `takes_along` counts or names what goes with it."""
+    """Delete something and answer with what it was; `takes_along` counts or names what goes with it."""
     item = {**about, **({"takes_along": takes_along} if takes_along else {})}
     answer = Answer(item=item, result=result, changed=True)
     if grafana.dry_run:
@@ -57,7 +59,7 @@ async def send_deletion(
 
 
 def merge_fields(before: Row, given: Row) -> Row:
-    """What is there with what was given put over it, for a PUT that replaces; objects are merged field by field."""
+    """`before` with the given fields put over it, objects field by field: the body of a PUT, which replaces."""
     result = dict(before)
     for key, value in given.items():
         mine = result.get(key)

@@ -1,4 +1,4 @@
-"""Lists: a page at a time, with a cursor that is complete in itself, and honestly whether there is more."""
+"""Lists, a page at a time: a cursor holds all that the next page needs, `truncated` is true only when more exist."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,14 @@ from kmcp_grafana.client.grafana import Grafana, Params, Row
 from kmcp_runtime import cursors
 
 Shape = Callable[[Row], Row | str]
+# A caller may go on with another limit; all other arguments must stay as they were when the cursor was issued.
 _NOT_BOUND = ("cursor", "limit", "dry_run", "approval")
 _MORE = "More exist: pass cursor, or narrow."
 
 
 @dataclass(frozen=True)
 class NumberedList:
-    """A list that Grafana gives by page number: the parameter that sets its size, and where items and total are."""
+    """A list that Grafana pages by number: the parameter for the size of a page, and where items and total are."""
 
     path: str
     params: Params = ()
@@ -28,7 +29,7 @@ class NumberedList:
 async def read_numbered_page(
     grafana: Grafana, source: NumberedList, shape: Shape, limit: int, cursor: str | None
 ) -> Answer:
-    """One page; a cursor tells the page, its size, and how many of its items were given already."""
+    """One page; a cursor holds its number, its size, and how many of its items were already given."""
     at = _decode(grafana, cursor)
     page, size, skip = at.get("p", 1), at.get("l", limit), at.get("k", 0)
     answered = await _fetch_page(grafana, source, page, size)
@@ -39,11 +40,12 @@ async def read_numbered_page(
     if more:
         answer.cursor = _encode(grafana, {"p": page + 1, "l": size})
         answer.hint = _MORE
+    # When the token budget cuts the page, the cursor must point into it, and not at the next page.
     return answer.continues_at(lambda kept: _encode(grafana, {"p": page, "l": size, "k": skip + kept}))
 
 
 def slice_list(grafana: Grafana, rows: Sequence[Row], shape: Shape, limit: int, cursor: str | None) -> Answer:
-    """A part of a list that Grafana gives only whole."""
+    """A part of a list that Grafana only gives whole."""
     start = _decode(grafana, cursor).get("k", 0)
     shown = rows[start : start + limit]
     more = start + len(shown) < len(rows)
@@ -55,7 +57,7 @@ def slice_list(grafana: Grafana, rows: Sequence[Row], shape: Shape, limit: int, 
 
 
 def cut_list(rows: Sequence[Row], shape: Shape, limit: int, narrow: str) -> Answer:
-    """The first of a list that was asked for with one more than `limit`, and cannot be continued."""
+    """The first items of a list that cannot be continued; `rows` was asked for with one more than `limit`."""
     more = len(rows) > limit
     shown = [shape(row) for row in rows[:limit]]
     return Answer(items=shown, returned=len(shown), truncated=more, hint=f"More exist: {narrow}." if more else None)
@@ -68,9 +70,10 @@ async def read_continued_page(
     limit: int,
     cursor: str | None,
 ) -> Answer:
-    """A list that Grafana continues by a token of its own, or by how many there were before.
+    """A list that Grafana continues by its own token, or by the number of items before.
 
-    `fetch` takes how many items, that token and how many there were, and answers items, token, whether more exist.
+    `fetch` takes the number of items wanted, the token and the number of items before; it answers items, the next token
+    and whether more exist.
     """
     at = _decode(grafana, cursor)
     size, token, before, skip = at.get("l", limit), at.get("t"), at.get("b", 0), at.get("k", 0)
@@ -83,16 +86,17 @@ async def read_continued_page(
 
 
 def explain_empty(answer: Answer, why: str) -> Answer:
-    """An empty list says why it may be empty."""
+    """Add to an empty list why it may be empty."""
     if not answer.items and answer.hint is None:
         answer.hint = why
     return answer
 
 
 async def _has_more(grafana: Grafana, source: NumberedList, page: int, size: int, found: int) -> bool:
-    """Whether an item follows a full page: asked for alone, since the answer does not tell."""
+    """Whether an item follows a full page."""
     if found < size:
         return False
+    # These answers hold no total: the item after the page is asked for alone, as a page of size one.
     return bool(_rows(await _fetch_page(grafana, source, page * size + 1, 1), source))
 
 
@@ -116,7 +120,7 @@ def _encode(grafana: Grafana, position: dict[str, Any]) -> str:
 
 
 def _bound_arguments(grafana: Grafana) -> dict[str, Any]:
-    """The arguments that a cursor belongs to."""
+    """The arguments that a cursor was issued for."""
     return {
         name: value for name, value in grafana.call.arguments.items() if name not in _NOT_BOUND and value is not None
     }

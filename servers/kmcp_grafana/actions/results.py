@@ -1,4 +1,4 @@
-"""What every action answers: a list, one thing, or a change."""
+"""The answer of every action: a list, one thing, or a change."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -10,9 +10,10 @@ from kmcp_runtime import Continued, Diff, Manifest, Result
 
 
 class Answer(Result, Continued):
-    """The fields depend on the action: `items` of a list, `item` of one thing, `result` of a change."""
+    """Which fields are set depends on the action: `items` for a list, `item` for one thing, `result` for a change."""
 
     cuttable: ClassVar[str | None] = "items"
+    # Titles, descriptions and annotations were written by anybody who may edit in Grafana.
     untrusted: ClassVar[bool] = True
 
     item: Row | Manifest | None = Field(default=None, description="The one thing that was asked for, or changed")
@@ -29,11 +30,12 @@ class Answer(Result, Continued):
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
     bytes_total: int | None = Field(default=None, description="Size before it was cut, in bytes")
 
+    # The budget is applied after the tool has returned: only then it is known how many items are kept.
     _cursor_at: Callable[[int], str] | None = PrivateAttr(default=None)
 
 
 class Whole(Answer):
-    """One thing as it is, as YAML; where it is too long, its lines are cut."""
+    """One thing as YAML; when it is too long, lines at its end are cut."""
 
     cuttable: ClassVar[str | None] = "item"
 
@@ -44,11 +46,11 @@ def show_whole(value: Any, url: str | None = None) -> Whole:
 
 
 class Difference(Answer):
-    """A comparison; where it is too long, its lines are cut."""
+    """A comparison; when it is too long, lines at its end are cut."""
 
     cuttable: ClassVar[str | None] = "diff"
 
 
 def pick(thing: Row, *fields: str) -> Row:
-    """The named fields of an object, those that say nothing left out."""
+    """The named fields of an object, without those that are empty."""
     return {field: thing[field] for field in fields if thing.get(field) not in (None, "", [], {})}

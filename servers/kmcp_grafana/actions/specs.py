@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from kmcp_runtime import bad_argument, faults, redact
 
+# Every field of every action costs tokens in each list of tools; a long list of fields is in the hints alone.
 _MOST_LISTED = 16
 _MISSING = ": required"
 
@@ -18,7 +19,7 @@ Role = Literal["Viewer", "Editor", "Admin", "None"]
 class Spec:
     """The fields of one action: `name=required(Text)`, `email=optional(str)`.
 
-    `either` are fields of which at least one is needed; `free` takes any field, where Grafana passes them on unread.
+    At least one field of `either` is required. `free` takes any field, for what Grafana passes on to a plugin unread.
     """
 
     def __init__(self, *, either: tuple[str, ...] = (), free: bool = False, **fields: Any) -> None:
@@ -29,7 +30,7 @@ class Spec:
         self.required = tuple(name for name, info in self.model.model_fields.items() if info.is_required())
 
     def usage(self) -> str:
-        """`{name, email?}`: every field where they are few, else those that are needed."""
+        """`{name, email?}`: all fields when they are few, otherwise those that are required."""
         names = list(self.model.model_fields)
         if self.free:
             return "{…}"
@@ -38,38 +39,41 @@ class Spec:
         return "{" + ", ".join(self._marked(name) for name in names) + "}"
 
     def whole(self) -> str:
-        """Every field."""
+        """All fields, for a hint."""
         return "{" + ", ".join(self._marked(name) for name in self.model.model_fields) + "}"
 
     def check(self, given: Any, action: str) -> dict[str, Any]:
-        """The fields exactly as given; `bad_argument` names each that is wrong or missing, and what there is."""
+        """The fields exactly as given; `bad_argument` names each that is wrong or missing, and all that there are."""
         hint = f"{action} takes spec{self.whole()}"
         if not isinstance(given, Mapping):
-            raise bad_argument(f"spec: {action} needs it", hint)
+            raise bad_argument(f"spec: {action} needs spec, an object", hint)
+        # A caller that copies an answer back would store the fingerprint in place of the secret.
         covered = redact.digest_at(given)
         if covered:
             raise bad_argument(
-                f"spec: {covered} is not the real value but what answers show in place of a secret",
-                "leave it out: what is not named stays as it is",
+                f"spec: {covered} is not a real value: it is what answers show in place of a secret",
+                "leave it out: fields that are not given stay as they are",
             )
         try:
             self.model.model_validate(dict(given))
         except ValidationError as error:
-            raise bad_argument(self._told(faults(self.model, error, "field")), hint) from None
+            raise bad_argument(self._describe(faults(self.model, error, "field")), hint) from None
         if self.either and not any(given.get(name) is not None for name in self.either):
             raise bad_argument(f"spec: {action} needs {' or '.join(self.either)}", hint)
+        # The model only checks: what it would fill in or convert is not what the caller wrote.
         return dict(given)
 
-    def _told(self, found: list[str]) -> str:
-        """Never `field: …`: with a field called password that would read as one, and be covered."""
+    def _describe(self, found: list[str]) -> str:
+        """The faults as one sentence."""
         lacking = [fault.removesuffix(_MISSING) for fault in found if fault.endswith(_MISSING)]
         wrong = [fault for fault in found if not fault.endswith(_MISSING)]
-        told = [f"spec lacks {', '.join(lacking)}"] if lacking else []
+        shown = [f"spec lacks {', '.join(lacking)}"] if lacking else []
         for fault in wrong:
             name, separator, why = fault.partition(": ")
             unknown = fault.startswith("unknown field") or not separator
-            told.append(f"spec has {fault}" if unknown else f"spec.{name} is wrong: {why}")
-        return "; ".join(told)
+            # Never `field: …`: the redaction would take `password: is wrong` for a password, and cover the reason.
+            shown.append(f"spec has {fault}" if unknown else f"spec.{name} is wrong: {why}")
+        return "; ".join(shown)
 
     def _marked(self, name: str) -> str:
         return name if name in self.required else f"{name}?"

@@ -96,6 +96,7 @@ class Action:
             raise bad_argument(f"{self.name} needs {', '.join(missing)}", hint)
         if self.either and all(given.get(name) is None for name in self.either):
             raise bad_argument(f"{self.name} needs {' or '.join(self.either)}", hint)
+        # Arguments that another action has a default for (limit, max_points) are not passed to this one.
         passed = {name: given[name] for name in self.takes if given.get(name) is not None}
         if self.spec and "spec" in passed:
             passed["spec"] = self.spec.check(passed["spec"], self.name)
@@ -119,7 +120,7 @@ class Table:
 
     @property
     def effect(self) -> Effect:
-        """That of its gravest action."""
+        """The gravest effect of its actions."""
         return max((action.effect for action in self.actions.values()), key=_FROM_MILD_TO_GRAVE.index)
 
     def by(self) -> EffectByArgument:
@@ -140,7 +141,7 @@ class Table:
             for name, parameter in action.parameters.items():
                 argument = _optional(*parameter)
                 if found.setdefault(name, argument) != argument:
-                    raise TypeError(f"{action.name} declares {name} otherwise than an action before it")
+                    raise TypeError(f"{action.name} declares {name} differently from an action before it")
         if self.effect is not Effect.READ:
             found["dry_run"] = (DryRun, False)
         needed = [name for action in self.actions.values() for name in (*action.needs, *action.either)]
@@ -160,6 +161,7 @@ class Table:
         try:
             return await action.run(grafana, **passed)
         except Refused as refused:
+            # A service account gets the same 403 as somebody without the permission, but cannot be given it.
             if refused.status == 403 and action.admin:
                 refused.hint = NEEDS_ADMINISTRATOR
             if refused.status == 404:
@@ -229,4 +231,5 @@ class OneOf:
         self.values = values
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        # `Literal` takes no values at run time under the type checker, so its schema is made directly.
         return core_schema.literal_schema(list(self.values))

@@ -35,6 +35,7 @@ async def get_users(grafana: Grafana, limit: Limit = 100, cursor: Cursor = None)
 
 async def add_user(grafana: Grafana, spec: Fields) -> Answer:
     members = await _list_members(grafana)
+    # Grafana refuses to add a member twice; here a repeated call reports that nothing has changed.
     there = next((row for row in members if spec["loginOrEmail"] in (row.get("login"), row.get("email"))), None)
     before = {"loginOrEmail": spec["loginOrEmail"], "role": there["role"]} if there else None
     request = Request(method="POST", path="/api/org/users", body=spec)
@@ -69,10 +70,11 @@ async def list_orgs(grafana: Grafana, limit: Limit = 100, query: Query | None = 
     found = await read_numbered_page(
         grafana, NumberedList("/api/orgs", params), lambda row: pick(row, "id", "name"), limit, cursor
     )
-    return explain_empty(found, "No organisation has that in its name.")
+    return explain_empty(found, "No organisation has this text in its name.")
 
 
 async def get_org(grafana: Grafana, org_id: OrgId | None = None, name: Name | None = None) -> Answer:
+    # Each has a route of its own; the table makes sure that one of them is given.
     path = at("/api/orgs/{}", org_id) if org_id is not None else at("/api/orgs/name/{}", name or "")
     return Answer(item=_shown(await grafana.read(path)))
 
@@ -90,6 +92,7 @@ async def update_org(grafana: Grafana, org_id: OrgId, spec: Fields) -> Answer:
 async def delete_org(grafana: Grafana, org_id: OrgId) -> Answer:
     path = at("/api/orgs/{}", org_id)
     found = await grafana.read(path)
+    # Deleting an organisation cannot be undone, so the plan shows how many people lose it.
     members = await grafana.read(f"{path}/users")
     along = {"members": len(members), "and": "all its dashboards, data sources, alerts and tokens"}
     return await send_deletion(
@@ -108,6 +111,7 @@ async def _list_members(grafana: Grafana) -> list[Row]:
 
 
 async def _find_member(grafana: Grafana, user_id: int) -> Row:
+    # There is no route for one member.
     member = next((row for row in await _list_members(grafana) if row["userId"] == user_id), None)
     if member is None:
         raise not_found(f"this organisation has no member with user_id {user_id}", "action=get_users lists them")

@@ -21,7 +21,7 @@ async def read_preferences(grafana: Grafana, path: str) -> Answer:
 
 
 async def update_preferences(grafana: Grafana, path: str, spec: Row) -> Answer:
-    """By PATCH: a PUT would reset what is not named."""
     before = await grafana.read(path)
+    # A PUT would reset the preferences that are not named.
     request = Request(method="PATCH", path=path, body=spec)
     return await send_change(grafana, request, "updated", before=before, after=merge_fields(before, spec))

@@ -20,7 +20,7 @@ async def search_teams(
     params = [(key, value) for key, value in (("query", query), ("name", name)) if value]
     source = NumberedList("/api/teams/search", params, items="teams", total="totalCount")
     found = await read_numbered_page(grafana, source, lambda row: pick(row, *_TEAM), limit, cursor)
-    return explain_empty(found, "No team of that name is visible to this server's identity.")
+    return explain_empty(found, "This server's identity sees no such team.")
 
 
 async def get_team(grafana: Grafana, team_id: TeamId) -> Answer:
@@ -35,6 +35,7 @@ async def create_team(grafana: Grafana, spec: Fields) -> Answer:
 async def update_team(grafana: Grafana, team_id: TeamId, spec: Fields) -> Answer:
     found = await _read_team(grafana, team_id)
     before = {"name": found["name"], "email": found.get("email", "")}
+    # PUT replaces: an email that is not sent is emptied.
     request = Request(method="PUT", path=_path(team_id), body=merge_fields(before, spec))
     return await send_change(
         grafana, request, "updated", before=before, after=merge_fields(before, spec), about=pick(found, "id", "uid")
@@ -57,6 +58,7 @@ async def get_members(grafana: Grafana, team_id: TeamId) -> Answer:
 
 async def add_member(grafana: Grafana, team_id: TeamId, user_id: UserId) -> Answer:
     members = await _list_members(grafana, team_id)
+    # Grafana answers 400 when the user is already a member; here a repeated call reports no change.
     before = next(({"userId": user_id} for row in members if row["userId"] == user_id), None)
     request = Request(method="POST", path=f"{_path(team_id)}/members", body={"userId": user_id})
     return await send_change(

@@ -1,4 +1,4 @@
-"""Users of the server, and the one that this server is itself."""
+"""Users of Grafana, and the identity of this server itself."""
 
 from kmcp_grafana.actions.arguments import Fields, OrgId, Query, UserId
 from kmcp_grafana.actions.changes import merge_fields, send_change, send_deletion
@@ -47,7 +47,7 @@ async def switch_org(grafana: Grafana, org_id: OrgId) -> Answer:
     """Refused unless it is allowed: the identity is shared by every caller of this server."""
     if not grafana.settings.grafana_switch_org:
         raise denied(
-            f"switching to organisation {org_id} would move every caller of this server, whose identity is shared",
+            f"switching to organisation {org_id} would move every caller of this server, since they share its identity",
             f"set GRAFANA_ORG_ID={org_id}, which sends X-Grafana-Org-Id instead, or allow it with GRAFANA_SWITCH_ORG",
         )
     current = await grafana.read("/api/user")
@@ -60,7 +60,7 @@ async def switch_org(grafana: Grafana, org_id: OrgId) -> Answer:
 async def get_teams(grafana: Grafana, limit: Limit = 100, cursor: Cursor = None) -> Answer:
     rows = await grafana.read("/api/user/teams")
     found = slice_list(grafana, rows, lambda row: pick(row, "id", "uid", "name", "memberCount"), limit, cursor)
-    return explain_empty(found, "This server's identity is in no team.")
+    return explain_empty(found, "This server's identity belongs to no team.")
 
 
 async def get_preferences(grafana: Grafana) -> Answer:
@@ -75,7 +75,7 @@ async def list_users(grafana: Grafana, limit: Limit = 100, query: Query | None =
     params = [("query", query)] if query else []
     source = NumberedList("/api/users/search", params, items="users", total="totalCount")
     found = await read_numbered_page(grafana, source, lambda row: pick(row, *_USER), limit, cursor)
-    return explain_empty(found, "No login, name or email holds that.")
+    return explain_empty(found, "No login, name or email contains this text.")
 
 
 async def get_user(grafana: Grafana, user_id: UserId | None = None, query: Query | None = None) -> Answer:
@@ -86,6 +86,7 @@ async def get_user(grafana: Grafana, user_id: UserId | None = None, query: Query
 
 async def create_user(grafana: Grafana, spec: Fields) -> Answer:
     request = Request(method="POST", path="/api/admin/users", body=spec)
+    # The difference is shown to people and logged; a new password has no place in it.
     shown = {field: value for field, value in spec.items() if field != "password"}
     return await send_change(grafana, request, "created", before=None, after=shown, reply=("id", "uid"))
 
@@ -106,13 +107,14 @@ async def enable_user(grafana: Grafana, user_id: UserId) -> Answer:
 
 
 async def disable_user(grafana: Grafana, user_id: UserId) -> Answer:
-    """It ends the user's sessions, too."""
+    """Disable the user and end their sessions."""
     return await _set_disabled(grafana, user_id, disabled=True)
 
 
 async def update_password(grafana: Grafana, user_id: UserId, spec: Fields) -> Answer:
     found = await _read_user(grafana, user_id)
     request = Request(method="PUT", path=at("/api/admin/users/{}/password", user_id), body=spec)
+    # A password cannot be compared: any is a change.
     before, after = {"sign_in": "with the old password"}, {"sign_in": "with the new password"}
     return await send_change(
         grafana, request, "password set", before=before, after=after, about=pick(found, "id", "login")
@@ -121,6 +123,7 @@ async def update_password(grafana: Grafana, user_id: UserId, spec: Fields) -> An
 
 async def _set_disabled(grafana: Grafana, user_id: int, *, disabled: bool) -> Answer:
     found = await _read_user(grafana, user_id)
+    # Two routes without a body, not one with a flag.
     word = "disable" if disabled else "enable"
     request = Request(method="POST", path=at(f"/api/admin/users/{{}}/{word}", user_id))
     before, after = {"isDisabled": bool(found.get("isDisabled"))}, {"isDisabled": disabled}
@@ -128,8 +131,8 @@ async def _set_disabled(grafana: Grafana, user_id: int, *, disabled: bool) -> An
 
 
 async def _update_profile(grafana: Grafana, path: str, spec: Row) -> Answer:
-    """PUT replaces: what was not given is sent as it is."""
     found = await grafana.read(path)
+    # PUT replaces: fields that were not given are sent as they are.
     before = {field: found.get(field, "") for field in _PROFILE}
     after = merge_fields(before, spec)
     request = Request(method="PUT", path=path, body=after)

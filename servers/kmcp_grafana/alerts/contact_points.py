@@ -13,8 +13,9 @@ from kmcp_runtime import Cursor, Limit, not_found, redact
 
 _PATH = "/api/v1/provisioning/contact-points"
 _REDACTED = "[REDACTED]"
-"""What Grafana shows instead of a secure setting, and takes back as unchanged."""
+"""Grafana shows this instead of a secure setting, and takes it back as "unchanged"."""
 
+# A list of what is open, and not of what is secure: a setting of a new kind is covered until it is known.
 _OPEN = frozenset(
     {
         "addresses",
@@ -62,7 +63,7 @@ _OPEN = frozenset(
         "use_discord_username",
     }
 )
-"""Settings that are secure in no kind of contact point; any other may be (a webhook's address, for one)."""
+"""Settings that are secure in no kind of contact point; any other may be, as the address of a webhook is."""
 
 NEW = Spec(
     name=required(Text),
@@ -92,10 +93,10 @@ async def create_contact_point(grafana: Grafana, spec: Fields) -> Answer:
 
 
 async def update_contact_point(grafana: Grafana, uid: Uid, spec: Fields) -> Answer:
-    """PUT replaces: secure settings come back as `[REDACTED]`, which Grafana takes as unchanged."""
     found = await _find_contact_point(grafana, uid)
     kept = provenance.changeable("contact point", uid, found)
     before = {field: value for field, value in found.items() if field != "provenance"}
+    # PUT replaces: secure settings are sent back as `[REDACTED]`, which leaves them as they are.
     after = merge_fields(before, spec)
     request = Request(
         method="PUT", path=f"{_PATH}/{at('{}', uid)}", body=after, headers=provenance.headers(grafana, kept)
@@ -106,18 +107,19 @@ async def update_contact_point(grafana: Grafana, uid: Uid, spec: Fields) -> Answ
 
 async def delete_contact_point(grafana: Grafana, uid: Uid) -> Answer:
     found = await _find_contact_point(grafana, uid)
+    # Unlike the other routes, this one takes no provenance header.
     provenance.changeable("contact point", uid, found)
     request = Request(method="DELETE", path=f"{_PATH}/{at('{}', uid)}")
     return await send_deletion(grafana, request, about=pick(found, "uid", "name", "type"))
 
 
 async def _find_contact_point(grafana: Grafana, uid: str) -> Row:
-    """Among all of them: the API has no route for one."""
+    # The API has no route for a single contact point.
     rows: list[Row] = await grafana.read(_PATH)
     found = next((row for row in rows if row.get("uid") == uid), None)
     if found is None:
         known = ", ".join(f"{row['name']} ({row['uid']})" for row in rows[:5] if row.get("uid"))
-        raise not_found(f"no contact point has uid {uid!r}; there are: {known or 'none'}", "action=get_contact_points")
+        raise not_found(f"no contact point has uid {uid!r}; there are {known or 'none'}", "action=get_contact_points")
     return found
 
 
@@ -127,7 +129,7 @@ def _row(row: Row) -> Row:
 
 
 def _cover_secrets(point: Row, before: Row) -> Row:
-    """With settings that may be secure replaced by fingerprints, where Grafana has not shown the very same value."""
+    """The contact point with fingerprints in place of settings that may be secure and that Grafana has not shown."""
     settings, shown = point.get("settings") or {}, before.get("settings") or {}
     covered = {
         name: value if name in _OPEN or shown.get(name) == value else redact.digest(str(value))

@@ -1,4 +1,4 @@
-"""Alert rules, contact points, notification policies and mute timings, through the provisioning API."""
+"""Alert rules, through the provisioning API."""
 
 from typing import Annotated, Any, Literal
 
@@ -16,12 +16,11 @@ from kmcp_runtime import Cursor, Limit, Word
 Group = Annotated[str, Word("Rule group")]
 
 _RULES = "/api/v1/provisioning/alert-rules"
-_POLICIES = "/api/v1/provisioning/policies"
-_TIMINGS = "/api/v1/provisioning/mute-timings"
 _BRIEF = ("uid", "title", "folderUID", "ruleGroup", "for", "isPaused", "provenance", "labels")
+# Grafana requires these fields; the values are those that its own pages start with.
 _DEFAULTS: Row = {"noDataState": "NoData", "execErrState": "Error", "for": "5m"}
 _SERVER_SIDE = ("id", "updated", "provenance")
-"""What Grafana writes into a rule itself."""
+"""Fields of a rule that Grafana writes itself."""
 
 _NO_DATA = Literal["Alerting", "NoData", "OK"]
 _ERROR = Literal["OK", "Alerting", "Error"]
@@ -56,15 +55,6 @@ RULE = Spec(
     data=optional(_QUERIES),
     **_OF_RULES,
 )
-ROUTE = Spec(
-    receiver=required(Text),
-    group_by=optional(list[str]),
-    routes=optional(list[dict[str, Any]]),
-    group_wait=optional(Text),
-    group_interval=optional(Text),
-    repeat_interval=optional(Text),
-)
-TIMING = Spec(name=required(Text), time_intervals=required(Annotated[list[dict[str, Any]], Field(min_length=1)]))
 
 
 async def get_rules(
@@ -75,6 +65,7 @@ async def get_rules(
     name: Name | None = None,
     cursor: Cursor = None,
 ) -> Answer:
+    # The API filters by nothing: it always answers all rules.
     rows = [
         rule
         for rule in await grafana.read(_RULES)
@@ -83,7 +74,7 @@ async def get_rules(
         and (name is None or name.lower() in str(rule.get("title", "")).lower())
     ]
     found = slice_list(grafana, rows, lambda rule: pick(rule, *_BRIEF), limit, cursor)
-    return explain_empty(found, "No rule is like that; data source managed rules are in the data source, not here.")
+    return explain_empty(found, "No rule matches. Rules that a data source manages are in that data source, not here.")
 
 
 async def get_rule(grafana: Grafana, uid: Uid) -> Answer:
@@ -131,44 +122,6 @@ async def get_rule_group(grafana: Grafana, folder_uid: FolderUid, group: Group) 
     )
 
 
-async def get_notification_policies(grafana: Grafana) -> Answer:
-    return show_whole(await grafana.read(_POLICIES))
-
-
-async def update_notification_policies(grafana: Grafana, spec: Fields) -> Answer:
-    """The whole tree is replaced."""
-    before = await grafana.read(_POLICIES)
-    kept = provenance.changeable("notification policy tree", "of this organisation", before)
-    request = Request(method="PUT", path=_POLICIES, body=spec, headers=provenance.headers(grafana, kept))
-    return await send_change(grafana, request, "replaced", before=_without(before, "provenance"), after=spec)
-
-
-async def get_mute_timings(grafana: Grafana, limit: Limit = 100, cursor: Cursor = None) -> Answer:
-    rows = await grafana.read(_TIMINGS)
-    found = slice_list(
-        grafana, rows, lambda row: {"name": row["name"], "intervals": row.get("time_intervals")}, limit, cursor
-    )
-    return explain_empty(found, "There are no mute timings: action=create_mute_timing makes one.")
-
-
-async def get_mute_timing(grafana: Grafana, name: Name) -> Answer:
-    return show_whole(await grafana.read(_timing_path(name)))
-
-
-async def create_mute_timing(grafana: Grafana, spec: Fields) -> Answer:
-    request = Request(method="POST", path=_TIMINGS, body=spec, headers=provenance.headers(grafana, None))
-    return await send_change(grafana, request, "created", before=None, after=spec, reply=("name",))
-
-
-async def delete_mute_timing(grafana: Grafana, name: Name) -> Answer:
-    found = await grafana.read(_timing_path(name))
-    kept = provenance.changeable("mute timing", name, found)
-    params = [("version", found["version"])] if found.get("version") else []
-    headers = provenance.headers(grafana, kept)
-    request = Request(method="DELETE", path=_timing_path(name), params=params, headers=headers)
-    return await send_deletion(grafana, request, about=pick(found, "name", "time_intervals"))
-
-
 async def _read_rule(grafana: Grafana, uid: str) -> Row:
     rule: Row = await grafana.read(_rule_path(uid))
     return rule
@@ -176,10 +129,6 @@ async def _read_rule(grafana: Grafana, uid: str) -> Row:
 
 def _rule_path(uid: str) -> str:
     return f"{_RULES}/{at('{}', uid)}"
-
-
-def _timing_path(name: str) -> str:
-    return f"{_TIMINGS}/{at('{}', name)}"
 
 
 def _link(uid: str) -> str:
@@ -191,5 +140,5 @@ def _without(thing: Row, *fields: str) -> Row:
 
 
 def _whole(spec: Row, *fields: str) -> Row:
-    """Lists and maps that are replaced as one: merging could never take an entry away."""
+    # These lists and maps are replaced as a whole: a merge could never remove an entry.
     return {field: spec[field] for field in fields if field in spec}

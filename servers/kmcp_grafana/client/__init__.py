@@ -1,4 +1,4 @@
-"""How Grafana is spoken to: the client of a call, the newer API with its objects, what refusals mean.
+"""How this server talks to Grafana: the client of a call, objects of the newer API, and what refusals mean.
 
 Nothing here knows an action or a tool.
 """

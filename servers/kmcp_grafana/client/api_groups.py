@@ -1,4 +1,4 @@
-"""Which of Grafana's newer APIs (`/apis/<group>/<version>`) a server has: asked once, when first needed."""
+"""Which of the newer APIs (`/apis/<group>/<version>`) a Grafana serves: asked once, when it is first needed."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ SPOKEN: Mapping[str, tuple[str, ...]] = {
     "folder.grafana.app": ("v1", "v1beta1"),
     "playlist.grafana.app": ("v1",),
 }
-"""The versions of each group that this server speaks, best first; alpha versions may change at any time."""
+"""The versions of each group that are used here, best first; alpha versions may change at any time."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """A group that is served, in the version that is spoken here."""
+    """A group that Grafana serves, in the version that is used here."""
 
     name: str
     version: str
@@ -38,24 +38,26 @@ class ApiGroups:
         self._asking = asyncio.Lock()
 
     async def find(self, name: str) -> Group | None:
-        """The group, or None where the older routes below `/api` have to do."""
+        """The group, or None when Grafana has only the older routes below `/api`."""
         versions = (await self._load_groups()).get(name, ())
         spoken = next((version for version in SPOKEN[name] if version in versions), None)
         return Group(name, spoken, versions, self._namespace) if spoken else None
 
     async def read_version(self) -> str:
-        """Grafana's version, `unknown` where it is hidden."""
+        """Grafana's version, `unknown` when Grafana hides it."""
         if self._version is None:
             health = await self._upstream.read("GET", "/api/health")
             self._version = str(health.get("version") or "unknown")
         return self._version
 
     async def _load_groups(self) -> dict[str, tuple[str, ...]]:
+        # Calls run side by side, and the first of them may all come before the answer.
         async with self._asking:
             if self._groups is None:
                 groups = await self._fetch_groups()
                 if groups and not self._namespace:
                     self._namespace = await self._read_namespace()
+                # Only when the namespace is known, too: a failure in between must be asked for again.
                 self._groups = groups
         return self._groups
 
@@ -74,4 +76,5 @@ class ApiGroups:
 
     async def _read_namespace(self) -> str:
         number = (await self._upstream.read("GET", "/api/org"))["id"]
+        # Grafana's own rule: the first organisation is the namespace `default`.
         return "default" if number == 1 else f"org-{number}"

@@ -1,4 +1,4 @@
-"""The Grafana of the configuration: its connections, opened once for the server."""
+"""The Grafana of the configuration, with connections that are opened once for the server."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -21,6 +21,7 @@ class GrafanaBackend(Backend):
         access = _access(settings)
         self._upstream = Upstream(BACKEND, access, explain)
         self._administrator: Upstream | None = None
+        # Server administration takes only user and password, all else prefers the token, which has fewer rights.
         if settings.grafana_username:
             basic = replace(access, token=None, token_file="")
             self._administrator = Upstream(BACKEND, basic, explain)
@@ -30,8 +31,9 @@ class GrafanaBackend(Backend):
         return {Grafana: Grafana(self._upstream, self._groups, self.settings, call, self._administrator)}
 
     async def ready(self) -> None:
-        """Grafana answers, and knows who we are."""
+        """Check that Grafana answers and accepts the credentials."""
         await self._upstream.read("GET", "/api/health")
+        # `/api/health` needs no credentials, so a wrong token shows only here.
         await self._upstream.read("GET", "/api/org")
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Grafana's failures in the words of the suite: whose right is missing, what manages a thing, what a version lacks."""
+"""What Grafana's refusals mean: a missing permission, an object that something else manages, an absent route."""
 
 import json
 from typing import Any
@@ -8,12 +8,14 @@ from kmcp_runtime.upstream import Refused
 
 BACKEND = "grafana"
 NEEDS_ADMINISTRATOR = "it needs basic authentication of a server administrator: GRAFANA_USERNAME and GRAFANA_PASSWORD"
+# The messages of Grafana's router, of Go's and of its Kubernetes-like API, in lower case.
 _NO_ROUTE = ("not found", "404 page not found", "the server could not find the requested resource")
+# Status and code are the same as for a missing permission; only the message differs.
 _MANAGED_WORDS = ("provision", "provenance", "read-only", "managed by", "read only")
 
 
 def body_of(refused: Refused) -> dict[str, Any]:
-    """The JSON object of an error answer; empty when it is none."""
+    """The JSON object of an error answer; empty when the answer is something else."""
     try:
         parsed = json.loads(refused.answer.content)
     except ValueError:
@@ -26,7 +28,7 @@ def message_of(refused: Refused) -> str:
 
 
 def lacks_endpoint(refused: Refused) -> bool:
-    """Whether this 404 means that the server has no such route, and not that a thing is absent."""
+    """Whether this 404 means that Grafana lacks the route, rather than the object."""
     if refused.status != 404:
         return False
     return message_of(refused).lower().rstrip(".") in _NO_ROUTE or "html" in refused.answer.headers.get(
@@ -35,7 +37,7 @@ def lacks_endpoint(refused: Refused) -> bool:
 
 
 def explain(refused: Refused) -> ToolFailure:
-    """What a refusal means; the failure itself where its status says it all."""
+    """The failure with a better code and hint, when its status alone does not say enough."""
     if refused.status in (400, 403) and _is_managed(message_of(refused)):
         return _as(refused, "forbidden", "change it where it is provisioned, or copy it under another name")
     if refused.status == 403:
@@ -46,7 +48,8 @@ def explain(refused: Refused) -> ToolFailure:
 
 
 def _is_managed(words: str) -> bool:
-    """Whether it is refused for what keeps the thing; a lacking permission may be of provisioning, too."""
+    """Whether it was refused because provisioning or a tool manages the object."""
+    # A missing permission can have `provisioning` in its name and means something else.
     lowered = words.lower()
     return "permissions needed" not in lowered and any(word in lowered for word in _MANAGED_WORDS)
 
@@ -58,7 +61,7 @@ def _as(refused: Refused, code: Any, hint: str) -> Refused:
 
 
 def refuse_managed_by(kind: str, name: str, manager: str) -> ToolFailure:
-    """A thing that something else keeps as it is."""
+    """The failure for an object that something else manages."""
     return forbidden(
         f"{kind} {name} is managed by {manager}: a change here would be refused or undone",
         f"change it in {manager}, or copy it under another name",
@@ -68,7 +71,7 @@ def refuse_managed_by(kind: str, name: str, manager: str) -> ToolFailure:
 
 def needs_administrator(action: str) -> ToolFailure:
     return forbidden(
-        f"{action} is server administration, which a service account token cannot do",
+        f"{action} is server administration, which a service account token does not allow",
         NEEDS_ADMINISTRATOR,
         backend=BACKEND,
     )

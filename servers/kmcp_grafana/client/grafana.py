@@ -19,6 +19,7 @@ Params = Sequence[tuple[str, str | int]]
 
 def at(template: str, *segments: str | int) -> str:
     """A path with its `{}` filled by percent-encoded segments."""
+    # A uid that came from outside must not add a segment to the path, nor a query.
     return template.format(*(quote(str(segment), safe="") for segment in segments))
 
 
@@ -38,7 +39,7 @@ class Request:
 
 
 class Grafana:
-    """The one door to Grafana's API: what reads goes through `read`, what changes through `send`."""
+    """The one way to Grafana's API: `read` and `ask` change nothing, `send` does."""
 
     def __init__(
         self,
@@ -64,26 +65,27 @@ class Grafana:
         return self._upstream.access.authorization().get("Authorization", "").startswith("Bearer ")
 
     def as_administrator(self, action: str) -> "Grafana":
-        """The same with user and password, which server administration needs."""
+        """The same client with user and password, which server administration needs."""
         if self._administrator is None:
             raise needs_administrator(action)
         return Grafana(self._administrator, self.groups, self.settings, self.call)
 
     async def read(self, path: str, params: Params = ()) -> Any:
         try:
+            # `read` may be repeated after a lost connection, which `send` must not.
             return await self._upstream.read("GET", path, params=list(params) or None)
         except Refused as refused:
             raise await self._explain(refused, "GET", path) from None
 
     async def ask(self, path: str, body: Any) -> Any:
-        """A question that is sent as a POST: a data source query changes nothing."""
+        """A question that is sent as a POST and changes nothing: a query of a data source."""
         try:
             return await self._upstream.read("POST", path, json=body)
         except Refused as refused:
             raise await self._explain(refused, "POST", path) from None
 
     async def send(self, request: Request) -> Any:
-        """The parsed answer of a change; an empty object when it has none."""
+        """Send a change; its parsed answer, or an empty object when there is none."""
         more = {} if request.body is None else {"json": request.body}
         try:
             answer = await self._upstream.send(
@@ -94,12 +96,14 @@ class Grafana:
         return json.loads(answer.content) if answer.content.strip() else {}
 
     def link(self, path: str) -> str:
-        """The address of a page; `path` may be what Grafana answered, with or without its own path prefix."""
+        """The address of a page; `path` may be as Grafana answered it, with its own path prefix or without."""
+        # People may reach Grafana at another address than this server does.
         base = (self.settings.grafana_public_url or self._upstream.address).rstrip("/")
         prefix = urlsplit(base).path.rstrip("/")
         return base + (path.removeprefix(prefix) if prefix and path.startswith(prefix + "/") else path)
 
     async def _explain(self, refused: Refused, method: str, path: str) -> ToolFailure:
+        # Routes come and go between versions; "not found" alone would read as if the object were absent.
         if not lacks_endpoint(refused):
             return refused
         version = await self.groups.read_version()

@@ -1,4 +1,4 @@
-"""Things in Grafana's newer API, which are shaped as Kubernetes objects."""
+"""Objects of Grafana's newer API, which have the shape of Kubernetes objects."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _BY_GRAFANA = (
     "grafana.app/saved-from-ui",
     MESSAGE,
 )
-"""Annotations that Grafana writes itself, or that belong to one version alone."""
+"""Annotations that Grafana writes itself, or that belong to a single version."""
 _MANAGERS = {
     "repo": "a Git repository",
     "terraform": "Terraform",
@@ -35,9 +35,10 @@ async def read_object(grafana: Grafana, group: Group, resource: str, name: str, 
 
 
 async def list_objects(grafana: Grafana, group: Group, resource: str) -> list[Row]:
-    """All objects of a resource; of resources that are few."""
+    """All objects of a resource, of which there must be few."""
     found: list[Row] = []
     token = ""
+    # A server that repeats its token must not keep a call here for ever.
     for _ in range(_MOST_PAGES):
         more = [("continue", token)] if token else []
         answered = await grafana.read(group.path(resource), [("limit", _PAGE), *more])
@@ -57,7 +58,8 @@ def new_object(
     annotations: Row | None = None,
     version: str | None = None,
 ) -> Row:
-    """A new object; without a name Grafana makes one."""
+    """A new object; without a name, Grafana chooses one."""
+    # Kubernetes-like APIs need one of the two.
     metadata: Row = {"name": name} if name else {"generateName": kind[0].lower()}
     if annotations:
         metadata["annotations"] = annotations
@@ -65,14 +67,15 @@ def new_object(
 
 
 def replace_spec(found: Row, spec: Any, *, annotations: Row | None = None, version: bool = True) -> Row:
-    """The object as read with another spec, and these annotations set or (None) taken away.
+    """The object as read, with another spec and these annotations set, or removed where they are None.
 
-    With its version, Grafana refuses it when it has changed meanwhile.
+    With its version, Grafana refuses it if the object has changed since.
     """
     metadata = found["metadata"]
     kept = {key: value for key, value in (metadata.get("annotations") or {}).items() if key not in _BY_GRAFANA}
-    told = {key: value for key, value in {**kept, **(annotations or {})}.items() if value is not None}
-    sent: Row = {"name": metadata["name"], "annotations": told}
+    shown = {key: value for key, value in {**kept, **(annotations or {})}.items() if value is not None}
+    sent: Row = {"name": metadata["name"], "annotations": shown}
+    # A PUT without its labels would remove them.
     if metadata.get("labels"):
         sent["labels"] = metadata["labels"]
     if version:
@@ -86,10 +89,11 @@ def annotation_of(found: Row, name: str) -> str | None:
 
 
 def refuse_managed(found: Row, kind: str) -> None:
-    """`forbidden` for what something else keeps as it is."""
+    """Raise `forbidden` for an object that something else manages."""
     manager = annotation_of(found, "grafana.app/managedBy")
+    # A Git repository may allow edits: Grafana then commits them.
     if not manager or annotation_of(found, "grafana.app/managerAllowsEdits") == "true":
         return
     identity = annotation_of(found, "grafana.app/managerId")
-    told = _MANAGERS.get(manager, manager) + (f" ({identity})" if identity else "")
-    raise refuse_managed_by(kind, str(found["metadata"]["name"]), told)
+    shown = _MANAGERS.get(manager, manager) + (f" ({identity})" if identity else "")
+    raise refuse_managed_by(kind, str(found["metadata"]["name"]), shown)

@@ -61,7 +61,9 @@ async def get_annotations(
     params = [(name, value) for name, value in wanted.items() if value is not None]
     rows = await grafana.read(_PATH, [*params, *(("tags", tag) for tag in tags or ())])
     found = cut_list(rows, _row, limit, "narrow start and end, or name tags or a dashboard_uid")
-    return explain_empty(found, "None match: widen start and end, or leave tags out (all of them must be set).")
+    return explain_empty(
+        found, "None match: widen start and end, or leave tags out (an annotation must have all of them)."
+    )
 
 
 async def create_annotation(grafana: Grafana, spec: Fields) -> Answer:
@@ -71,10 +73,10 @@ async def create_annotation(grafana: Grafana, spec: Fields) -> Answer:
 
 
 async def update_annotation(grafana: Grafana, annotation_id: AnnotationId, spec: Fields) -> Answer:
-    """By PATCH: a PUT would reset what is not named."""
     found = await _read_annotation(grafana, annotation_id)
     before = {field: found.get(field) for field in _CHANGEABLE}
     body = {**spec, **_times(spec)}
+    # A PUT would reset the fields that are not named.
     request = Request(method="PATCH", path=_path_of(annotation_id), body=body)
     return await send_change(
         grafana,
@@ -125,9 +127,10 @@ def _milliseconds(name: str, value: float | str) -> int:
 
 
 def _bounds(start: float | None, end: float | None) -> tuple[int | None, int | None]:
-    """From and to in milliseconds; Grafana ignores one bound alone, so an open end gets the farthest that there is."""
+    """From and to in milliseconds, both or neither."""
     if start is None and end is None:
         return None, None
+    # Grafana ignores a bound that stands alone, so an open end becomes the farthest moment.
     # Zero counts as absent, too.
     return max(round((start or 0) * 1000), 1), _FARTHEST if end is None else round(end * 1000)
 

@@ -1,4 +1,4 @@
-"""The actions of the dashboard tool."""
+"""Dashboards: found, outlined, made, changed, deleted."""
 
 from typing import Annotated
 
@@ -51,18 +51,21 @@ async def search_dashboards(
     params += [("starred", "true")] if starred else []
     source = NumberedList("/api/search", params, size="limit")
     found = await read_numbered_page(grafana, source, lambda row: pick(row, *_HIT), limit, cursor)
-    return explain_empty(found, "No dashboard matches: a query is part of a title, and all tags must be set.")
+    return explain_empty(
+        found, "No dashboard matches: query is a part of the title, and a dashboard must have all the tags."
+    )
 
 
 async def get_dashboard(grafana: Grafana, uid: Uid, path: ModelPath | None = None) -> Answer:
-    """An outline, or what is at a path: the whole model is rarely needed and long."""
+    """An outline, or the part of the model at a path."""
     found = await storage.load_dashboard(grafana, uid)
     if path is not None:
         return show_whole(read_path(found.model, path), grafana.link(found.link))
-    told = {"uid": uid, "version": found.version, **({"folderUid": found.folder_uid} if found.folder_uid else {})}
+    shown = {"uid": uid, "version": found.version, **({"folderUid": found.folder_uid} if found.folder_uid else {})}
+    # The whole model is long, and rarely needed.
     hint = "path=/panels/0 (or $ for all of it) shows the model itself."
     return Answer(
-        item={**told, **pick(found.meta, *_META), **outline_of(found.model)},
+        item={**shown, **pick(found.meta, *_META), **outline_of(found.model)},
         truncated=False,
         url=grafana.link(found.link),
         hint=hint,
@@ -81,11 +84,12 @@ async def create_dashboard(grafana: Grafana, spec: Fields) -> Answer:
 
 
 async def update_dashboard(grafana: Grafana, uid: Uid, spec: Fields, version: Version | None = None) -> Answer:
-    """By operations over the model as read, or with a whole model; `version` is the one that the caller saw."""
+    """Change a dashboard by operations or by a whole model; `version` is the one that the caller saw."""
     found = await storage.load_dashboard(grafana, uid)
     storage.refuse_managed(found)
     model = _wanted_model(found, spec)
     overwrite = bool(spec.get("overwrite"))
+    # A whole model holds the version that it was read at, which protects as well as the argument does.
     seen = version or int((spec.get("dashboard") or {}).get("version") or 0) or found.version
     if seen != found.version and not overwrite:
         raise storage.conflict_of_versions(found, seen, found.version)
@@ -130,7 +134,7 @@ async def _save(grafana: Grafana, request: Request, found: Dashboard, seen: int,
         if not storage.is_version_conflict(refused):
             raise
         now = await storage.load_dashboard(grafana, found.uid)
-        if now.version == seen:  # It was refused for another reason, which Grafana tells.
+        if now.version == seen:  # Refused for another reason, which Grafana has named.
             raise
         raise storage.conflict_of_versions(found, seen, now.version) from None
     return _identify(grafana, answer)
@@ -138,18 +142,21 @@ async def _save(grafana: Grafana, request: Request, found: Dashboard, seen: int,
 
 def _wanted_model(found: Dashboard, spec: Row) -> Row:
     if spec.get("dashboard") is not None and spec.get("operations") is not None:
-        raise bad_argument("spec: dashboard and operations are two ways to say the same", "give one of them")
+        raise bad_argument("spec: dashboard and operations exclude each other", "give one of them")
     if spec.get("operations") is not None:
         model = apply_patch(found.model, spec["operations"])
         if not isinstance(model, dict):
-            raise bad_argument("operations: what they leave is not a model", "a model is a JSON object")
+            raise bad_argument("operations: the result is not a model", "a model is a JSON object")
         return model
     return spec.get("dashboard") or found.model
 
 
 async def _refuse_existing(grafana: Grafana, model: Row) -> None:
     if model.get("id") is not None:
-        raise bad_argument("spec.dashboard: id is of an existing dashboard", "leave id out; action=update changes one")
+        raise bad_argument(
+            "spec.dashboard: id belongs to an existing dashboard", "leave id out; action=update changes one"
+        )
+    # `POST /api/dashboards/db` would overwrite it when the versions happen to agree.
     there = await storage.find_dashboard(grafana, str(model["uid"])) if model.get("uid") else None
     if there:
         raise conflict(
@@ -160,7 +167,7 @@ async def _refuse_existing(grafana: Grafana, model: Row) -> None:
 
 
 def _identify(grafana: Grafana, answer: Answer) -> Answer:
-    """The uid, version and address of what was saved, wherever this version of Grafana tells them."""
+    """The answer with uid, version and address, wherever this version of Grafana puts them."""
     item = answer.item if isinstance(answer.item, dict) else {}
     metadata = item.pop("metadata", None)
     if metadata:

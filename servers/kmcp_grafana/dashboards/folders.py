@@ -1,6 +1,6 @@
-"""Folders: in Grafana's newer API where it is served, else below `/api`.
+"""Folders, by Grafana's newer API where it exists, otherwise below `/api`.
 
-Listing by parent, deletion with what is inside, counts and permissions have no equal in the newer API.
+Lists by parent, deletion with what is inside, counts and permissions exist only below `/api`.
 """
 
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ async def list_folders(
     params = [("parentUid", parent_uid)] if parent_uid else []
     source = NumberedList("/api/folders", params, size="limit")
     found = await read_numbered_page(grafana, source, lambda row: pick(row, *_ROW), limit, cursor)
-    inside = f"Folder {parent_uid} has no folders in it." if parent_uid else "There are no folders at the top."
+    inside = f"Folder {parent_uid} has no folders in it." if parent_uid else "There are no folders at the top level."
     return explain_empty(found, inside + " Only folders that this server's identity may see are listed.")
 
 
@@ -81,7 +81,7 @@ async def create_folder(grafana: Grafana, spec: Fields) -> Answer:
 
 
 async def update_folder(grafana: Grafana, uid: Uid, spec: Fields) -> Answer:
-    """Rename, describe or move; a move has a route of its own in the older API."""
+    """Rename, describe or move a folder."""
     found = await load_folder(grafana, uid)
     _refuse_managed(found)
     seen, overwrite = int(spec.get("version") or found.version), bool(spec.get("overwrite"))
@@ -98,7 +98,7 @@ async def update_folder(grafana: Grafana, uid: Uid, spec: Fields) -> Answer:
         if not storage.is_version_conflict(refused):
             raise
         now = await load_folder(grafana, uid)
-        if now.version == seen:  # It was refused for another reason, which Grafana tells.
+        if now.version == seen:  # Refused for another reason, which Grafana has named.
             raise
         raise _conflict_of_versions(now, seen) from None
 
@@ -106,13 +106,16 @@ async def update_folder(grafana: Grafana, uid: Uid, spec: Fields) -> Answer:
 async def delete_folder(grafana: Grafana, uid: Uid, force_delete_rules: ForceDeleteRules = False) -> Answer:
     found = await load_folder(grafana, uid)
     _refuse_managed(found)
+    # Deleting a folder deletes what is in it: the plan shows how much that is.
     counts = await grafana.read(at("/api/folders/{}/counts", uid))
     along = {name: count for name, count in counts.items() if count}
     params = [("forceDeleteRules", "true")] if force_delete_rules else []
     request = Request(method="DELETE", path=_path(uid), params=params)
     answer = await send_deletion(grafana, request, about=found.shown(), takes_along=along)
     if any("rule" in name.lower() for name in along) and not force_delete_rules:
-        answer.warnings = ["it holds alert rules: Grafana refuses, unless force_delete_rules=true deletes them, too"]
+        answer.warnings = [
+            "it holds alert rules: Grafana refuses unless force_delete_rules=true, which deletes them as well"
+        ]
     return answer
 
 
@@ -125,7 +128,7 @@ async def update_permissions(grafana: Grafana, uid: Uid, spec: Fields) -> Answer
 
 
 async def load_folder(grafana: Grafana, uid: str) -> Folder:
-    """The folder; `not_found` with those whose title is like the uid."""
+    """The folder; `not_found` lists those that have the uid in their title."""
     group = await grafana.groups.find(_GROUP)
     try:
         if group:
@@ -154,6 +157,7 @@ async def _replace_object(
     grafana: Grafana, found: Folder, group: Group, before: Row, after: Row, overwrite: bool
 ) -> Answer:
     spec = {**found.found["spec"], **pick(after, "title"), "description": after["description"]}
+    # An empty description that was absent before would count as a change.
     spec = {field: value for field, value in spec.items() if value != "" or field in found.found["spec"]}
     body = objects.replace_spec(
         found.found, spec, annotations={objects.FOLDER: after["parentUid"] or None}, version=not overwrite
@@ -165,7 +169,7 @@ async def _replace_object(
 
 
 async def _update_by_routes(grafana: Grafana, found: Folder, before: Row, after: Row, more: Row) -> Answer:
-    """A move first, then the rest, which names the version that it changes."""
+    """Below `/api` a move has a route of its own."""
     moves, about = after["parentUid"] != before["parentUid"], {"uid": found.uid}
     renamed = {**after, "parentUid": before["parentUid"]} != before
     body = {"title": after["title"], "version": found.version, **more}
@@ -177,6 +181,7 @@ async def _update_by_routes(grafana: Grafana, found: Folder, before: Row, after:
     if renamed and grafana.dry_run:
         answer.request = f"{move.shown()}, then {rename.shown()}"
     elif renamed:
+        # The move came first and made a new version, which the second request must name.
         now = await load_folder(grafana, found.uid)
         await grafana.send(Request(method="PUT", path=_path(found.uid), body={**body, "version": now.version}))
         answer.result = "moved and updated"
@@ -201,7 +206,7 @@ def _refuse_managed(folder: Folder) -> None:
 
 def _conflict_of_versions(now: Folder, seen: int) -> Exception:
     return conflict(
-        f"folder {now.uid} has changed: it is at version {now.version}, and you saw version {seen}",
+        f"folder {now.uid} has changed since: it is at version {now.version}, and you saw version {seen}",
         "read it again (action=get), or give spec.overwrite=true",
         backend="grafana",
     )

@@ -1,4 +1,4 @@
-"""Addresses of Grafana's pages, made here: no request is sent."""
+"""Addresses of Grafana's pages; no request is sent."""
 
 import json
 from collections.abc import Mapping
@@ -12,13 +12,14 @@ from kmcp_runtime import Word, moment_of
 
 
 def _link_time(value: str | None) -> str | None:
-    """Relative times stay relative: the page then follows the clock."""
+    """A time as Grafana's pages take it in an address."""
     if value is None:
         return None
     seconds = moment_of(value)
     text = value.strip()
     if text.startswith(("+", "-")):
         return f"now{text}"
+    # Relative times stay relative, so that the page follows the clock.
     return text if text.startswith("now") else str(round(seconds * 1000))
 
 
@@ -36,8 +37,9 @@ def dashboard(
 
 
 def explore(grafana: Grafana, datasource: str, query: str | None, start: str | None, end: str | None) -> str:
-    """The query under the names that data sources know it by: each reads its own."""
+    """Explore with one query."""
     asked: dict[str, Any] = {"refId": "A", "datasource": {"uid": datasource}}
+    # Each kind of data source reads the query from a member of its own, and ignores the other.
     asked |= {"expr": query, "query": query} if query else {}
     pane = {"datasource": datasource, "queries": [asked], "range": {"from": start or "now-1h", "to": end or "now"}}
     panes = json.dumps({"a": pane}, separators=(",", ":"))
@@ -46,5 +48,6 @@ def explore(grafana: Grafana, datasource: str, query: str | None, start: str | N
 
 def _query(grafana: Grafana, query: list[tuple[str, str]]) -> str:
     organisation = grafana.settings.grafana_org_id
+    # Without it the page opens in the organisation that the reader used last.
     query = [("orgId", str(organisation)), *query] if organisation else query
     return f"?{urlencode(query)}" if query else ""

@@ -17,7 +17,7 @@ _EVERY = "[*]"
 def read_path(model: Any, path: str) -> Any:
     """The value at a path, `$` or nothing for the whole; a list of values where the path has `[*]`.
 
-    `bad_argument` when it is not a path, or says where it leads nowhere.
+    `bad_argument` when it is not a path, or when nothing is there.
     """
     if path.startswith("/") or path in ("", "$"):
         return read_steps(model, [] if path == "$" else split_pointer(path))
@@ -27,6 +27,7 @@ def read_path(model: Any, path: str) -> Any:
 def _split_json_path(path: str) -> list[str | None]:
     """The steps of a JSONPath; None stands for every item of a list."""
     rest = path.removeprefix("$")
+    # Models write `panels[0].title` for `$.panels[0].title` as often as not.
     rest = rest if rest.startswith((".", "[")) else f".{rest}"
     matches = list(_STEP.finditer(rest))
     if "".join(match[0] for match in matches) != rest:
@@ -40,5 +41,5 @@ def _read(node: Any, steps: Sequence[str | None]) -> Any:
     number = steps.index(None)
     items = read_steps(node, [step for step in steps[:number] if step is not None])
     if not isinstance(items, list):
-        raise bad_argument("path: [*] goes through a list, and there is none at that place")
+        raise bad_argument("path: [*] stands for the items of a list, and the value there is not a list")
     return [_read(item, steps[number + 1 :]) for item in items]

@@ -6,12 +6,14 @@ from typing import Any
 from kmcp_grafana.actions.results import pick
 from kmcp_grafana.client.grafana import Row
 
+# Each plugin keeps its query in a field of its own; the first that is there is shown.
 _QUERY_FIELDS = ("expr", "expression", "rawSql", "query", "target", "queryText", "rawQuery", "scenarioId")
 _LONGEST_QUERY = 300
 
 
 def outline_of(model: Row) -> Row:
     """The outline of a model in either of Grafana's schemas."""
+    # The newer schema has `elements` and a layout, the older one a flat list of panels.
     return _of_elements(model) if "elements" in model else _of_panels(model)
 
 
@@ -19,6 +21,7 @@ def panels_of(model: Row) -> Iterator[Row]:
     """Every panel of a model with a flat list, those inside rows too."""
     for panel in model.get("panels") or ():
         yield panel
+        # A collapsed row holds its panels; those of an open row follow it in the flat list.
         yield from panel.get("panels") or ()
 
 
@@ -44,9 +47,9 @@ def _current(variable: Row) -> Row:
 
 
 def _panel(panel: Row) -> Row:
-    told = {**pick(panel, "id", "title", "type"), **_source(panel.get("datasource"))}
+    shown = {**pick(panel, "id", "title", "type"), **_source(panel.get("datasource"))}
     queries = [text for target in panel.get("targets") or () if (text := _text(target))]
-    return {**told, **({"queries": queries} if queries else {})}
+    return {**shown, **({"queries": queries} if queries else {})}
 
 
 def _of_elements(spec: Row) -> Row:
@@ -86,8 +89,8 @@ def _text(target: Row) -> str | None:
     if found is None:
         return None
     text = " ".join(str(found).split())
-    told = f"{target['refId']}: {text}" if target.get("refId") else text
-    return told if len(told) <= _LONGEST_QUERY else told[:_LONGEST_QUERY] + "…"
+    shown = f"{target['refId']}: {text}" if target.get("refId") else text
+    return shown if len(shown) <= _LONGEST_QUERY else shown[:_LONGEST_QUERY] + "…"
 
 
 def _query(query: Any) -> Row:

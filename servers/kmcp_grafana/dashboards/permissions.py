@@ -26,7 +26,7 @@ class Permission(BaseModel):
     @model_validator(mode="after")
     def _one(self) -> "Permission":
         if sum(getattr(self, who) is not None for who in _WHO) != 1:
-            raise ValueError("exactly one of role, teamId, userId is needed")
+            raise ValueError("exactly one of role, teamId and userId is needed")
         return self
 
 
@@ -40,7 +40,8 @@ async def list_permissions(grafana: Grafana, path: str) -> Answer:
 
 
 async def replace_permissions(grafana: Grafana, path: str, spec: Row, about: Row) -> Answer:
-    """The whole list is replaced, what is inherited from a folder stays."""
+    """Replace the whole list; what is inherited from a folder stays."""
+    # Inherited entries are shown here but belong to the folder; sending them would copy them.
     before = [_entry(row) for row in await grafana.read(path) if not row.get("inherited")]
     after = sorted((_entry(row) for row in spec["items"]), key=str)
     request = Request(method="POST", path=path, body=spec)

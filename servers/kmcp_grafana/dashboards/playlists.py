@@ -1,4 +1,4 @@
-"""Playlists, in Grafana's newer API where it is served, else below `/api`."""
+"""Playlists, by Grafana's newer API where it exists, otherwise below `/api`."""
 
 from typing import Annotated, Any, Literal
 
@@ -43,7 +43,7 @@ async def get_playlists(grafana: Grafana, limit: Limit = 100, query: Query | Non
         params: list[tuple[str, str | int]] = [("query", query)] if query else []
         rows = await grafana.read(_PATH, [*params, ("limit", limit + 1)])
     found = cut_list(rows, lambda row: pick(row, "uid", "name", "interval"), limit, "give query, or a larger limit")
-    return explain_empty(found, "No playlist is named like that." if query else "There are no playlists.")
+    return explain_empty(found, "No playlist has this text in its name." if query else "There are no playlists.")
 
 
 async def get_playlist(grafana: Grafana, uid: Uid) -> Answer:
@@ -63,8 +63,8 @@ async def create_playlist(grafana: Grafana, spec: Fields) -> Answer:
 
 
 async def update_playlist(grafana: Grafana, uid: Uid, spec: Fields) -> Answer:
-    """PUT replaces: what was not given is sent as it is."""
     found, source = await _read_playlist(grafana, uid)
+    # PUT replaces: fields that were not given are sent as they are.
     before = {field: found[field] for field in ("name", "interval", "items")}
     after = {**before, **spec}
     if source:
@@ -91,6 +91,7 @@ async def _read_playlist(grafana: Grafana, uid: str) -> tuple[Row, tuple[Group, 
         thing = await objects.read_object(grafana, group, "playlists", uid)
         return _of_object(thing), (group, thing)
     found = await grafana.read(f"{_PATH}/{at('{}', uid)}")
+    # Older versions have a separate route for the items.
     items = found["items"] if "items" in found else await grafana.read(f"{_PATH}/{at('{}', uid)}/items")
     return {**pick(found, "uid", "name", "interval"), "items": [_entry(item) for item in items]}, None
 

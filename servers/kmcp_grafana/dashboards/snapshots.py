@@ -1,4 +1,4 @@
-"""Snapshots: a dashboard's model with its data, kept under a key."""
+"""Snapshots: a dashboard's model and data, stored under a key."""
 
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from kmcp_runtime import Word, bad_argument, denied
 
 Key = Annotated[str, Word("Snapshot", min_length=1)]
 
+# Grafana keeps a snapshot for ever when nothing is said, and whoever knows its key can read it.
 _HOUR = 3600
 SPEC = Spec(
     dashboard=optional(dict[str, object]),
@@ -27,18 +28,18 @@ SPEC = Spec(
 async def create_snapshot(grafana: Grafana, spec: Fields) -> Answer:
     if spec.get("external") and not grafana.settings.grafana_external_snapshots:
         raise denied(
-            "external=true would publish the dashboard outside of this Grafana",
+            "external=true would publish the dashboard outside this Grafana",
             "leave it out; an operator allows it with GRAFANA_EXTERNAL_SNAPSHOTS",
         )
     if spec.get("dashboard") is not None and spec.get("uid") is not None:
-        raise bad_argument("spec: dashboard and uid are two ways to say the same", "give one of them")
+        raise bad_argument("spec: dashboard and uid exclude each other", "give one of them")
     model = spec.get("dashboard") or (await storage.load_dashboard(grafana, str(spec["uid"]))).model
     body: Row = {"dashboard": model, "name": spec.get("name") or model.get("title") or "Snapshot"}
     body |= {"expires": spec.get("expires", _HOUR), "external": bool(spec.get("external"))}
     after = {**{key: body[key] for key in ("name", "expires", "external")}, "panels": len(model.get("panels") or ())}
     request = Request(method="POST", path="/api/snapshots", body=body)
     answer = await send_change(grafana, request, "created", before=None, after=after, reply=("key", "url"))
-    answer.hint = "Without data: only Grafana's pages put a panel's data into a snapshot."
+    answer.hint = "It holds no data: only Grafana's pages put the data of panels into a snapshot."
     return answer
 
 

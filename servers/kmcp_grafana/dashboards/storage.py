@@ -1,4 +1,4 @@
-"""Dashboards as they are read and saved: in Grafana's newer API where it is served, else below `/api`."""
+"""Reading and saving dashboards, by Grafana's newer API where it exists, otherwise below `/api`."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ Version = Annotated[int, Word("Version; update: the one you saw", ge=1)]
 _GROUP = "dashboard.grafana.app"
 _V2 = ("v2", "v2beta1")
 _BY_GRAFANA = ("id", "uid", "version")
-"""Members of a model that Grafana keeps itself."""
+"""Members of a model that Grafana manages itself."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Dashboard:
 
     @property
     def plain(self) -> Row:
-        """The model without what Grafana keeps itself: what comparisons are made of."""
+        """The model without what Grafana manages itself, for comparisons."""
         return without_own(self.model)
 
 
@@ -45,7 +45,7 @@ def without_own(model: Row) -> Row:
 
 
 async def load_dashboard(grafana: Grafana, uid: str) -> Dashboard:
-    """The dashboard; `not_found` with those whose title is like the uid."""
+    """The dashboard; `not_found` lists those that have the uid in their title."""
     group = await grafana.groups.find(_GROUP)
     try:
         if group:
@@ -69,6 +69,7 @@ async def find_dashboard(grafana: Grafana, uid: str) -> Dashboard | None:
 async def prepare_creation(grafana: Grafana, model: Row, folder_uid: str | None, message: str | None) -> Request:
     group = await grafana.groups.find(_GROUP)
     if group is None:
+        # An id would address an existing dashboard.
         body: Row = {"dashboard": {**model, "id": None}, "overwrite": False, **_folder_and_message(folder_uid, message)}
         return Request(method="POST", path="/api/dashboards/db", body=body)
     version = next((v for v in _V2 if v in group.versions), None) if "elements" in model else None
@@ -89,11 +90,12 @@ def prepare_saving(
     """The request that puts another model in place of version `seen`."""
     folder = dashboard.folder_uid if folder_uid is None else folder_uid
     if dashboard.group is None:
+        # This route finds the dashboard by its id and uid, and compares the version with the stored one.
         own = {"id": dashboard.model.get("id"), "uid": dashboard.uid, "version": seen}
         body = {"dashboard": {**model, **own}, "overwrite": overwrite, **_folder_and_message(folder, message)}
         return Request(method="POST", path="/api/dashboards/db", body=body)
-    told = {objects.FOLDER: folder or None, objects.MESSAGE: message}
-    body = objects.replace_spec(dashboard.found, without_own(model), annotations=told, version=not overwrite)
+    shown = {objects.FOLDER: folder or None, objects.MESSAGE: message}
+    body = objects.replace_spec(dashboard.found, without_own(model), annotations=shown, version=not overwrite)
     return Request(method="PUT", path=_path(dashboard), body=body)
 
 
@@ -112,18 +114,20 @@ def refuse_managed(dashboard: Dashboard) -> None:
 
 def conflict_of_versions(dashboard: Dashboard, seen: int, current: int) -> ToolFailure:
     return conflict(
-        f"dashboard {dashboard.uid} has changed: it is at version {current}, and you saw version {seen}",
+        f"dashboard {dashboard.uid} has changed since: it is at version {current}, and you saw version {seen}",
         f"read it again (action=get, or calculate_diff with version={seen}), or give spec.overwrite=true to replace it",
         backend="grafana",
     )
 
 
 def is_version_conflict(refused: Refused) -> bool:
+    # 409 in the newer API, 412 below `/api`.
     return refused.status in (409, 412)
 
 
 async def _read_object(grafana: Grafana, group: Group, uid: str) -> Row:
-    """As it is stored: a dashboard of the newer schema, read in the older one, would lose what only the newer has."""
+    """The object in the schema that it is stored in."""
+    # A dashboard that is stored in the newer schema and read in the older one loses what only the newer one has.
     found = await objects.read_object(grafana, group, "dashboards", uid)
     stored = ((found.get("status") or {}).get("conversion") or {}).get("storedVersion") or ""
     if not str(stored).startswith("v2"):
@@ -155,6 +159,7 @@ def _of_route(uid: str, found: Row) -> Dashboard:
 
 def _path(dashboard: Dashboard) -> str:
     assert dashboard.group is not None
+    # An object is replaced in the version that it was read in.
     version = str(dashboard.found["apiVersion"]).partition("/")[2]
     return f"{dashboard.group.path('dashboards', version)}/{at('{}', dashboard.uid)}"
 
@@ -172,7 +177,8 @@ async def _explain_missing_dashboard(grafana: Grafana, uid: str) -> ToolFailure:
 
 
 async def explain_missing(grafana: Grafana, uid: str, noun: str, kind: str, tool: str) -> ToolFailure:
-    """`not_found`, with what has that word in its title: callers often know the title only."""
+    """`not_found`, with what has the uid in its title."""
+    # Callers often know only the title.
     found: list[Any] = await grafana.read("/api/search", [("type", kind), ("query", uid), ("limit", 5)])
     named = ", ".join(f"{hit['title']} (uid {hit['uid']})" for hit in found)
     action = "search" if noun == "dashboard" else "list"

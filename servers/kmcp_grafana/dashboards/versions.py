@@ -23,12 +23,12 @@ async def get_versions(grafana: Grafana, uid: Uid, limit: Limit = 50, cursor: Cu
     path = at("/api/dashboards/uid/{}/versions", uid)
 
     async def fetch(size: int, token: str | None, before: int) -> tuple[list[Row], str | None, bool]:
-        """Newer versions of Grafana go on by a token, older ones by how many there were."""
+        """Newer versions of Grafana continue by a token, older ones by the number of versions before."""
         on: Params = [("continueToken", token)] if token else [("start", before)] if before else []
         rows, following = _split_answer(await grafana.read(path, [("limit", size), *on]))
         if following or len(rows) < size:
             return rows, following, following is not None
-        # Neither tells the end after a full page. Where `start` is not read, the newest version comes again.
+        # After a full page neither says whether it was the last. A Grafana that ignores `start` repeats the newest.
         after, _ = _split_answer(await grafana.read(path, [("limit", 1), ("start", before + size)]))
         return rows, None, bool(after) and after[0]["version"] < rows[-1]["version"]
 
@@ -67,16 +67,17 @@ async def restore_version(grafana: Grafana, uid: Uid, version: Version) -> Answe
 
 
 async def calculate_diff(grafana: Grafana, uid: Uid, version: Version, spec: Fields | None = None) -> Answer:
-    """From `version` to the other one; both are read, since Grafana's own comparison is gone."""
+    """The difference from `version` to the other one."""
     other_uid = str((spec or {}).get("uid") or uid)
     other = (spec or {}).get("version")
     if other is None:
         other = (await storage.load_dashboard(grafana, other_uid)).version
+    # Newer versions of Grafana no longer compare, so both are read and compared here.
     base, compared = await _read_version(grafana, uid, version), await _read_version(grafana, other_uid, int(other))
     diff = Diff(storage.without_own(base["data"]), storage.without_own(compared["data"]))
-    told = {"base": f"{uid} version {version}", "other": f"{other_uid} version {other}"}
-    hint = None if diff.changed else "They are the same."
-    return Difference(item=told, changed=diff.changed, diff=diff if diff.changed else None, hint=hint)
+    shown = {"base": f"{uid} version {version}", "other": f"{other_uid} version {other}"}
+    hint = None if diff.changed else "The two are the same."
+    return Difference(item=shown, changed=diff.changed, diff=diff if diff.changed else None, hint=hint)
 
 
 async def _read_version(grafana: Grafana, uid: str, version: int) -> Row:
@@ -90,14 +91,15 @@ async def _read_version(grafana: Grafana, uid: str, version: int) -> Row:
 
 
 def _split_answer(answered: Any) -> tuple[list[Row], str | None]:
-    """The versions, and the token that goes on; an older Grafana answers a plain list."""
+    """The versions, and the token that continues the list."""
+    # Older versions of Grafana answer a plain list, which they continue by `start`.
     if isinstance(answered, dict):
         return answered["versions"], answered.get("continueToken") or None
     return answered, None
 
 
 async def _explain_missing_version(grafana: Grafana, uid: str, version: int) -> ToolFailure:
-    """Which of the two is absent: the dashboard (then reading it says so), or its version."""
+    """`not_found` for what is absent: the dashboard, or its version."""
     current = await storage.load_dashboard(grafana, uid)
     return not_found(
         f"dashboard {uid} has no version {version}; it is at version {current.version}",

@@ -1,4 +1,4 @@
-"""Queries of data sources, and the frames that they answer."""
+"""Queries of data sources, and the data frames that they answer."""
 
 import math
 import time
@@ -14,6 +14,7 @@ from kmcp_runtime import ToolFailure, bad_argument, denied
 from kmcp_runtime.upstream import Refused
 
 _HOUR = 3600.0
+# A list of what is known to read only: a new plugin counts as one that may write.
 _READING = frozenset(
     {
         "prometheus",
@@ -39,7 +40,8 @@ _READING = frozenset(
         "grafana",
     }
 )
-"""Plugins whose queries can only read; in the language of any other a statement may write."""
+"""Plugins whose queries can only read; with any other plugin a query may write."""
+# The names that Grafana gives them in `entities`.
 _MARKS = {"NaN": math.nan, "Inf": math.inf, "NegInf": -math.inf}
 _MOST_ROWS = 200
 _MOST_SINGLE = 5000
@@ -47,7 +49,7 @@ _MOST_SINGLE = 5000
 
 @dataclass(frozen=True)
 class Span:
-    """From when to when, and how many points at most."""
+    """A time range in seconds, and the largest number of points."""
 
     start: float
     end: float
@@ -79,11 +81,11 @@ class Frame:
 
 
 def make_span(start: float | None, end: float | None, max_points: int) -> Span:
-    """An hour until now, unless told otherwise."""
+    """The time range; by default the last hour."""
     until = time.time() if end is None else end
     since = until - _HOUR if start is None else start
     if since >= until:
-        raise bad_argument("start: it is not before end", "start=now-1h end=now")
+        raise bad_argument("start: must be before end", "start=now-1h end=now")
     return Span(since, until, max_points)
 
 
@@ -91,12 +93,12 @@ def refuse_writing(grafana: Grafana, source: Row) -> None:
     if grafana.call.read_only and source["type"] not in _READING:
         raise denied(
             f"a query of {source['type']} may write, and this server is read-only (KMCP_READ_ONLY)",
-            "its own read-only user makes it safe: then an operator can run this server without KMCP_READ_ONLY",
+            "let the data source use a read-only user; then an operator can run this server without KMCP_READ_ONLY",
         )
 
 
 async def run_query(grafana: Grafana, source: Row, query: Row, over: Span) -> list[Frame]:
-    """The frames of one query; what the data source says against it is `bad_argument`."""
+    """The frames of one query; `bad_argument` when the data source refuses it."""
     sent = {**over.fields(), **query, "refId": "A", "datasource": pick(source, "uid", "type")}
     body = {"from": str(round(over.start * 1000)), "to": str(round(over.end * 1000)), "queries": [sent]}
     try:
@@ -109,16 +111,17 @@ async def run_query(grafana: Grafana, source: Row, query: Row, over: Span) -> li
     result = (answered.get("results") or {}).get("A") or {}
     if result.get("error"):
         raise ToolFailure(
+            # A plugin reports a wrong query and an unreachable backend in the same place, with a status of its own.
             "bad_argument" if int(result.get("status") or 400) < 500 else "unavailable",
             str(result["error"]),
-            f"the query was sent to {source['name']} ({source['type']}) as it is",
+            f"the query was sent unchanged to {source['name']} ({source['type']})",
             backend=str(source["type"]),
         )
     return [_frame(frame) for frame in result.get("frames") or ()]
 
 
 def _result_of(failure: ToolFailure) -> Row | None:
-    """The results that come with an error status, when the data source and not Grafana refused."""
+    """The results that come with an error status, when the data source refused and not Grafana."""
     if not isinstance(failure, Refused):
         return None
     result = (body_of(failure).get("results") or {}).get("A")
@@ -130,10 +133,10 @@ def table_of(frame: Frame, most: int = _MOST_ROWS) -> Row:
     count = max((len(field.values) for field in frame.fields), default=0)
     shown = min(count, most)
     rows = [[_cell(field, number) for field in frame.fields] for number in range(shown)]
-    told: Row = {"name": frame.name} if frame.name else {}
+    described: Row = {"name": frame.name} if frame.name else {}
     columns = [field.name + (_labelled(field.labels) if field.labels else "") for field in frame.fields]
-    told |= {"columns": columns, "rows": rows}
-    return {**told, **({"rows_total": count} if count > shown else {})}
+    described |= {"columns": columns, "rows": rows}
+    return {**described, **({"rows_total": count} if count > shown else {})}
 
 
 def rows_of(frames: Sequence[Frame]) -> list[Row]:
@@ -141,13 +144,14 @@ def rows_of(frames: Sequence[Frame]) -> list[Row]:
     if len(frames) != 1:
         return [table_of(frame) for frame in frames]
     table = table_of(frames[0], most=_MOST_SINGLE)
+    # Two columns of one name would overwrite each other as members of a row.
     if len(set(table["columns"])) < len(table["columns"]):
         return [table]
     return [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
 
 
 def series_of(frames: Sequence[Frame]) -> Iterator[tuple[str, Row, list[list[Any]]]]:
-    """Every series of numbers: its name, its labels, and its points as seconds and value."""
+    """Every series of numbers: its name, its labels, and its points as pairs of seconds and value."""
     for frame in frames:
         times = frame.times()
         if times is None:
@@ -179,18 +183,18 @@ def lines_of(frames: Sequence[Frame]) -> Iterator[Row]:
 
 
 def summary(points: Sequence[Sequence[Any]]) -> Row:
-    """Least, greatest, mean and last of the numbers; how many points are none."""
+    """Minimum, maximum, mean and last of the numbers, and how many points are not numbers."""
     numbers = [point[1] for point in points if isinstance(point[1], int | float) and math.isfinite(point[1])]
-    told: Row = {"points": len(points)}
+    shown: Row = {"points": len(points)}
     if len(numbers) < len(points):
-        told["not_numbers"] = len(points) - len(numbers)
+        shown["not_numbers"] = len(points) - len(numbers)
     if numbers:
-        told |= {"min": min(numbers), "max": max(numbers), "avg": sum(numbers) / len(numbers), "last": numbers[-1]}
-    return told
+        shown |= {"min": min(numbers), "max": max(numbers), "avg": sum(numbers) / len(numbers), "last": numbers[-1]}
+    return shown
 
 
 def readable(points: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    """Points as JSON can say them: what is no number becomes a text."""
+    """Points as JSON can express them: NaN and infinities become text."""
     return [[moment, _plain(value)] for moment, value in points]
 
 
@@ -212,9 +216,10 @@ def _frame(raw: Row) -> Frame:
 
 
 def _restore(values: Sequence[Any], entities: Row | None) -> Sequence[Any]:
-    """Numbers that JSON cannot say are null in the values, and named beside them."""
+    """The values with NaN and infinities put back."""
     if not entities:
         return values
+    # JSON has no NaN and no infinity: Grafana writes null, and lists the places beside the values.
     restored = list(values)
     for mark, number in _MARKS.items():
         for index in entities.get(mark) or ():
@@ -234,6 +239,7 @@ def _plain(value: Any) -> Any:
 
 
 def _seconds(milliseconds: Any) -> Any:
+    # Frames count milliseconds; every time of the suite is in seconds.
     seconds = milliseconds / 1000
     return int(seconds) if seconds == int(seconds) else seconds
 

@@ -33,7 +33,7 @@ _SENT = (
     "uid",
     "version",
 )
-"""What a PUT takes of what a GET shows."""
+"""The fields of a GET that a PUT takes."""
 _MOST_SEARCHED = 100
 _AT_ONCE = 6
 _FIELDS: dict[str, Any] = {
@@ -56,7 +56,7 @@ QUERY = Spec(free=True)
 async def list_sources(grafana: Grafana, limit: Limit = 100, name: Name | None = None) -> Answer:
     rows = [row for row in await fetch_sources(grafana) if name is None or name.lower() in row["name"].lower()]
     found = cut_list(rows, lambda row: pick(row, *_ROW), limit, "give name, or a larger limit")
-    return explain_empty(found, "No data source is named like that." if name else "There are no data sources.")
+    return explain_empty(found, "No data source has this text in its name." if name else "There are no data sources.")
 
 
 async def get_source(grafana: Grafana, uid: Uid) -> Answer:
@@ -85,11 +85,12 @@ async def create_source(grafana: Grafana, spec: Fields) -> Answer:
 
 
 async def update_source(grafana: Grafana, uid: Uid, spec: Fields) -> Answer:
-    """PUT replaces all but the secure fields, which stay unless they are named."""
     found = await _fetch_changeable(grafana, uid)
+    # PUT replaces everything except the secure fields, which stay unless they are named.
     before = {field: found[field] for field in _SENT if field in found}
     after = merge_fields(before, spec)
     request = Request(method="PUT", path=_path_of(uid), body=after)
+    # The version changes with each save, and would make each of them a change.
     shown = {field: value for field, value in before.items() if field != "version"}
     return await send_change(
         grafana,
@@ -111,10 +112,11 @@ async def delete_source(grafana: Grafana, uid: Uid) -> Answer:
 
 
 async def test_source(grafana: Grafana, uid: Uid) -> Answer:
-    """What the plugin says of its backend; a bad state is an answer, too."""
+    """What the plugin reports about its backend."""
     try:
         found = await grafana.read(f"{_path_of(uid)}/health")
     except Refused as refused:
+        # A plugin whose backend is down answers 400 or 500 with its state in the body: that is what was asked for.
         found = body_of(refused)
         if refused.status == 404 or "status" not in found:
             raise await _explain_missing(refused, grafana, uid) from None
@@ -134,7 +136,7 @@ async def query_source(
     frames = await queries.run_query(grafana, source, spec, queries.make_span(start, end, max_points))
     items: list[Row | str] = [*queries.rows_of(frames)]
     found = Answer(item=pick(source, "uid", "name", "type"), items=items, returned=len(items), truncated=False)
-    return explain_empty(found, "The query found nothing: widen start and end, or check it in Explore.")
+    return explain_empty(found, "The query returned nothing: widen start and end, or try it in Explore.")
 
 
 async def fetch_sources(grafana: Grafana) -> list[Row]:
@@ -182,13 +184,13 @@ async def fetch_source(grafana: Grafana, uid: str) -> Row:
 
 
 async def choose_source(grafana: Grafana, wanted: str | None) -> Row:
-    """By uid or name; the default one when nothing is wanted."""
+    """The data source with this uid or name, or the default one."""
     rows = await fetch_sources(grafana)
     found = [row for row in rows if (row.get("isDefault") if wanted is None else wanted in (row["uid"], row["name"]))]
     if found:
         return found[0]
     if wanted is None:
-        raise not_found("no data source is the default one", f"name one of {_named(rows)}")
+        raise not_found("there is no default data source", f"name one of {_named(rows)}")
     raise _missing(wanted, rows)
 
 
@@ -200,15 +202,16 @@ async def _fetch_changeable(grafana: Grafana, uid: str) -> Row:
 
 
 async def _count_users(grafana: Grafana, uid: str) -> Row:
-    """How many alert rules and dashboards ask this data source, of those that this server's identity may see."""
+    """How many alert rules and dashboards use this data source, among those that this server's identity may see."""
     try:
         rules = await grafana.read("/api/v1/provisioning/alert-rules")
         found = {"alert_rules_using_it": sum(_asks(rule, uid) for rule in rules)}
     except ToolFailure as failure:
         if failure.code not in ("forbidden", "unavailable"):
             raise
-        found = {}  # Not to be seen is no reason not to delete: the dashboards are told all the same.
+        found = {}  # Rules that cannot be read are no reason to refuse: the dashboards are counted all the same.
     hits = await grafana.read("/api/search", [("type", "dash-db"), ("limit", _MOST_SEARCHED)])
+    # Grafana keeps no list of who uses a data source, so the dashboards are read, a few at once.
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def asks(found: str) -> bool:
@@ -236,20 +239,20 @@ def _missing(wanted: str, rows: list[Row]) -> ToolFailure:
         if by_name
         else did_you_mean(wanted, [str(word) for row in rows for word in (row["uid"], row["name"])])
     )
-    told = f"no data source is called {wanted!r}" + (f": {suggestion}" if suggestion else "")
-    return not_found(told, f"there are {_named(rows)}", backend="grafana")
+    shown = f"no data source is called {wanted!r}" + (f": {suggestion}" if suggestion else "")
+    return not_found(shown, f"there are {_named(rows)}", backend="grafana")
 
 
 def _named(rows: list[Row]) -> str:
-    told = ", ".join(f"{row['name']} (uid {row['uid']})" for row in rows[:10])
-    return (told + (", …" if len(rows) > 10 else "")) or "none"
+    shown = ", ".join(f"{row['name']} (uid {row['uid']})" for row in rows[:10])
+    return (shown + (", …" if len(rows) > 10 else "")) or "none"
 
 
 def _shown(found: Row) -> Row:
     secure = sorted(name for name, is_set in (found.get("secureJsonFields") or {}).items() if is_set)
-    told = pick(found, *_ROW, "access", "basicAuth", "basicAuthUser", "user", "withCredentials", "version")
+    shown = pick(found, *_ROW, "access", "basicAuth", "basicAuthUser", "user", "withCredentials", "version")
     settings = {"jsonData": found["jsonData"]} if found.get("jsonData") else {}
-    return {**told, **settings, **({"secure_fields_set": secure} if secure else {})}
+    return {**shown, **settings, **({"secure_fields_set": secure} if secure else {})}
 
 
 def _path_of(uid: str) -> str:

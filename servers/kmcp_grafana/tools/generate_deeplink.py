@@ -38,7 +38,7 @@ async def grafana_generate_deeplink(
     missing = [name for name, value in needed[target].items() if value is None]
     if missing:
         raise bad_argument(
-            f"target={target} needs {', '.join(missing)}", "panel needs uid and panel_id, explore datasource"
+            f"target={target} needs {', '.join(missing)}", "a panel needs uid and panel_id, Explore needs datasource"
         )
     if target == "explore":
         return Link(url=links.explore(grafana, datasource or "", query, start, end))

@@ -1,17 +1,14 @@
 """Queries in a data source's own language."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from kmcp_grafana.actions.arguments import MaxPoints, OptionalEnd, OptionalStart
 from kmcp_grafana.actions.table import STAND_IN
-from kmcp_grafana.client.grafana import Grafana, Row
-from kmcp_grafana.datasources import queries, sources
-from kmcp_runtime import Effect, Limit, Page, Word, bad_argument, injected, tool
-
-Mode = Literal["points", "summary"]
-_METRICS = ("prometheus", "grafana-amazonprometheus-datasource", "grafana-azureprometheus-datasource")
+from kmcp_grafana.client.grafana import Grafana
+from kmcp_grafana.datasources import queries, range_queries, sources
+from kmcp_runtime import Effect, Limit, Page, Word, injected, tool
 
 
 class Found(Page[dict[str, Any]]):
@@ -30,16 +27,18 @@ async def grafana_query(
     start: OptionalStart = None,
     end: OptionalEnd = None,
     max_points: MaxPoints = 200,
-    mode: Annotated[Mode, Word("Points, or min, max, avg and last")] = "points",
+    mode: Annotated[range_queries.Mode, Word("Points, or min, max, avg and last")] = "points",
     limit: Limit = 20,
     grafana: Grafana = injected(),
 ) -> Found:
     """Query a Prometheus or Loki data source over a time range; mode=summary for a first look."""
     source = await sources.choose_source(grafana, datasource)
     over = queries.make_span(start, end, max_points)
-    frames = await queries.run_query(grafana, source, _query(source, query, limit), over)
+    frames = await queries.run_query(grafana, source, range_queries.build_query(source, query, limit), over)
     lines = list(queries.lines_of(frames))
-    rows = lines or [_series(name, labels, points, mode) for name, labels, points in queries.series_of(frames)]
+    rows = lines or [
+        range_queries.show_series(name, labels, points, mode) for name, labels, points in queries.series_of(frames)
+    ]
     found = Found(
         items=rows[:limit],
         total=len(rows),
@@ -50,22 +49,5 @@ async def grafana_query(
     if found.truncated:
         found.hint = "More match: narrow the query (labels, topk), or raise limit."
     if not rows:
-        found.hint = "Nothing matches in this time: widen start and end, or check the names in the query."
+        found.hint = "Nothing matches in this time range: widen start and end, or check the names in the query."
     return found
-
-
-def _query(source: Row, query: str, limit: int) -> Row:
-    if source["type"] in _METRICS:
-        return {"expr": query, "range": True, "instant": False}
-    if source["type"] == "loki":
-        # One more than is shown: whether there are more is then known.
-        return {"expr": query, "maxLines": limit + 1, "queryType": "range"}
-    raise bad_argument(
-        f"datasource: {source['name']} is of type {source['type']}, whose queries have other fields",
-        f"grafana_datasource_management action=query uid={source['uid']} with spec in the plugin's own fields",
-    )
-
-
-def _series(name: str, labels: Row, points: list[list[Any]], mode: Mode) -> Row:
-    told = {"name": name, "labels": labels}
-    return {**told, **queries.summary(points)} if mode == "summary" else {**told, "values": queries.readable(points)}

@@ -1,4 +1,4 @@
-"""Active alerts as answers hold them."""
+"""Active alerts as tools answer them."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ ALERT_NAME = "alertname"
 
 
 class Alert(BaseModel):
-    """One alert of one set of labels."""
+    """One active alert; a rule has one for each set of labels."""
 
     name: str
     state: str
@@ -21,12 +21,13 @@ class Alert(BaseModel):
     note: str | None = None
 
     def all_labels(self) -> dict[str, str]:
-        """As matchers see them."""
+        """The labels that matchers look at, the alert's name included."""
         return {ALERT_NAME: self.name, **self.labels}
 
 
 def of(entry: dict[str, Any]) -> Alert:
     value, note = number(entry["value"]) if entry.get("value") not in (None, "") else (None, None)
+    # A copy: the name is taken out below, and the entry belongs to the reply.
     labels = dict(entry["labels"])
     return Alert(
         name=labels.pop(ALERT_NAME, ""),

@@ -1,9 +1,10 @@
-"""Prometheus' configuration as it prints it: YAML whose sections begin at the margin, secrets already masked."""
+"""The configuration as Prometheus prints it: YAML whose sections begin at the margin, secrets already masked."""
 
 import re
 
 from kmcp_runtime import ToolFailure, bad_argument, nearest, not_found
 
+# Cut as text and not parsed: reading and writing YAML anew would lose comments, order and Prometheus' own spelling.
 _SECTION = re.compile(r"^(?=[A-Za-z_]+:)", re.MULTILINE)
 _ITEM = re.compile(r"^(?=- )", re.MULTILINE)
 _JOB = re.compile(r"^- job_name: (?P<name>.+)$", re.MULTILINE)
@@ -35,4 +36,4 @@ def _name(part: str) -> str:
 
 def _no_job(name: str, known: list[str]) -> ToolFailure:
     near = nearest(name, known) or known[:20]
-    return not_found(f"no job {name!r} in {SCRAPE}", f"jobs: {', '.join(near) or 'none'}")
+    return not_found(f"there is no job {name!r} in {SCRAPE}", f"jobs: {', '.join(near) or 'none'}")

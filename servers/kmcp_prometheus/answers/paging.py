@@ -1,4 +1,4 @@
-"""Pages of a list that is whole in memory."""
+"""Pages of a list that is held in memory as a whole."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ Listing = TypeVar("Listing", bound=Page[Any])
 def page(
     kind: type[Listing], found: Sequence[Any], limit: int, cursor: str | None, arguments: Mapping[str, Any], **more: Any
 ) -> Listing:
-    """The items from where the cursor stands; `arguments` are what a cursor belongs to, `more` the other fields."""
+    """The items from the cursor on; a cursor is valid for the same `arguments` only, `more` are the other fields."""
     start = int(cursors.decode(cursor, arguments)["o"]) if cursor else 0
     shown = list(found[start : start + limit])
     left = start + len(shown) < len(found)
@@ -20,5 +20,6 @@ def page(
         return cursors.encode({"o": start + kept}, arguments)
 
     result = kind(items=shown, total=len(found), truncated=left, cursor=at(len(shown)) if left else None, **more)
+    # The budget may show fewer items than fit on the page; the cursor must then begin where it cut.
     result.continues_at(at)
     return result

@@ -1,4 +1,4 @@
-"""Rules in pages of groups, as Prometheus hands them out, and whole where a backend knows no pages."""
+"""Rules in pages of groups, as Prometheus returns them; where a backend has no pages, they are made here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from kmcp_runtime import cursors
 
 _TYPES = {"alerting": "alert", "recording": "record"}
 _MOST_PAGES = 20
-"""Pages that are read in search of one rule that fits."""
+"""Pages that are read at most in search of a rule that fits."""
 
 
 class Rule(BaseModel):
@@ -59,7 +59,7 @@ class Wanted:
         ]
 
     def takes(self, rule: Rule) -> bool:
-        """Asked again here: backends ignore parameters that they do not know."""
+        """Whether a rule is wanted; checked here again because backends ignore parameters that they do not know."""
         return (
             self.type in (None, rule.type)
             and (not self.rule_name or rule.name in self.rule_name)
@@ -76,7 +76,7 @@ class Wanted:
 
 @dataclass
 class Found:
-    """Rules of some groups, and where to go on."""
+    """Rules of some groups, and where the next groups begin."""
 
     rules: list[Rule]
     warnings: list[str]
@@ -86,17 +86,18 @@ class Found:
     """Where the next ones do."""
 
 
-async def read(prometheus: Prometheus, wanted: Wanted, limit: int, position: dict[str, Any]) -> Found:
-    """The next groups that have a rule that is wanted; pages without one are passed over."""
+async def read_rules(prometheus: Prometheus, wanted: Wanted, limit: int, position: dict[str, Any]) -> Found:
+    """Read the next groups with a wanted rule, skipping pages without one."""
+    # A filter that the backend ignores leaves pages empty here; without a limit a search would read them all.
     for _ in range(_MOST_PAGES):
-        found = await _page(prometheus, wanted, limit, position)
+        found = await _read_page(prometheus, wanted, limit, position)
         if found.rules or found.following is None:
             break
         position = found.following
     return found
 
 
-async def _page(prometheus: Prometheus, wanted: Wanted, limit: int, position: dict[str, Any]) -> Found:
+async def _read_page(prometheus: Prometheus, wanted: Wanted, limit: int, position: dict[str, Any]) -> Found:
     token, skipped = position.get("token"), int(position.get("groups", 0))
     parameters = [*wanted.parameters(), ("group_limit", limit), ("group_next_token", token)]
     reply = await prometheus.get("/rules", parameters)
@@ -104,7 +105,7 @@ async def _page(prometheus: Prometheus, wanted: Wanted, limit: int, position: di
     groups = data.get("groups") or []
     following = data.get("groupNextToken") or None
     after: dict[str, Any] | None = {"token": following} if following else None
-    if len(groups) > limit:  # No pages there: they are made here.
+    if len(groups) > limit:  # A backend without pages has sent every group.
         after = {"groups": skipped + limit} if len(groups) > skipped + limit else None
         groups = groups[skipped : skipped + limit]
     rules = reply.read(lambda _: [_rule(group, entry, wanted.alerts) for group in groups for entry in group["rules"]])
@@ -112,8 +113,9 @@ async def _page(prometheus: Prometheus, wanted: Wanted, limit: int, position: di
 
 
 def cursor_at(found: Found, kept: int, arguments: dict[str, Any]) -> str:
-    """Where the rest begins when only so many rules of these groups are shown; empty when nothing is left."""
+    """The cursor of what follows when only `kept` rules of these groups are shown; empty when nothing follows."""
     skipped = int(found.position.get("rules", 0))
+    # The budget may cut in the middle of a page: the cursor then stays on it and counts the rules already shown.
     if kept + skipped < len(found.rules):
         return cursors.encode({**found.position, "rules": kept + skipped}, arguments)
     return cursors.encode(found.following, arguments) if found.following else ""

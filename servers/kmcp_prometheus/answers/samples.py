@@ -1,4 +1,4 @@
-"""Samples as answers hold them: numbers where JSON has them, and a note where it has none."""
+"""Samples as tools answer them: a number, or null and a note, since JSON has neither NaN nor infinity."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -7,10 +7,10 @@ from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, WithJsonSc
 
 Number = int | float
 Value = Annotated[Number | None, WithJsonSchema({"type": ["number", "null"]})]
-"""A number, or null where there is none: an absent value would be another thing."""
+"""A number, or null for NaN and infinity; it is never left out, which would mean that there is no sample."""
 _NOT_NUMBERS = {"NaN": "NaN", "+Inf": "+Inf", "Inf": "+Inf", "-Inf": "-Inf"}
 _MOST_NOTED = 5
-# How Prometheus tells which ends of a bucket belong to it.
+# The first number of a bucket in the API: which of its ends belong to it (docs: HTTP API, native histograms).
 _BRACKETS = {0: ("(", "]"), 1: ("[", ")"), 2: ("(", ")"), 3: ("[", "]")}
 
 
@@ -26,7 +26,7 @@ class Sample(BaseModel):
     """One series at one moment."""
 
     metric: dict[str, str] = Field(description="Labels; the name is __name__")
-    value: Value = Field(default=None, description="null where it is no number: see note")
+    value: Value = Field(default=None, description="null when it is not a number: see note")
     timestamp: Number = Field(default=0, description="Seconds since 1970")
     note: str | None = Field(default=None, description="NaN, +Inf or -Inf")
     histogram: Histogram | None = Field(default=None, description="In place of a value")
@@ -34,6 +34,7 @@ class Sample(BaseModel):
     @model_serializer(mode="wrap")
     def _null_is_a_value(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         found: dict[str, Any] = handler(self)
+        # Empty fields are left out of answers; here null has a meaning of its own and must be put back.
         if self.histogram is None:
             found["value"] = self.value
         return _ordered(found, ("metric", "value", "histogram", "timestamp", "note"))
@@ -49,14 +50,15 @@ class RawSamples(BaseModel):
 
 
 def number(text: Any) -> tuple[Number | None, str | None]:
-    """The number of a sample, or None and what it is instead."""
+    """The number of a sample, or None and the word that stands in its place."""
     if str(text) in _NOT_NUMBERS:
         return None, _NOT_NUMBERS[str(text)]
     return plain(float(text)), None
 
 
 def plain(value: float) -> Number:
-    """An int where the number is whole: shorter, and the same to JSON."""
+    """An int where the number is whole: shorter, and equal in JSON."""
+    # Beyond 1e15 an int would print digits that the float does not have.
     return int(value) if value == int(value) and abs(value) < 1e15 else value
 
 
@@ -95,6 +97,7 @@ def noted(found: Sequence[tuple[Number, str]]) -> str | None:
 def histogram(item: dict[str, Any]) -> Histogram:
     buckets = {}
     for kind, lower, upper, count in item.get("buckets") or ():
+        # The zero bucket is closed on both sides; a number from a newer version falls back to the usual half-open form.
         opening, closing = _BRACKETS.get(int(kind), ("(", "]"))
         buckets[f"{opening}{lower}, {upper}{closing}"] = number(count)[0]
     return Histogram(count=number(item["count"])[0], sum=number(item["sum"])[0], buckets=buckets)

@@ -11,7 +11,7 @@ _DIGITS = 12
 
 
 class Summary(BaseModel):
-    """What the numbers of a series come to; those that are none are left out and noted."""
+    """Figures of a series; NaN and infinite values are left out and noted."""
 
     metric: dict[str, str]
     first: Number | None = None
@@ -35,13 +35,14 @@ def summary(series: RawSamples) -> Summary:
     if numbers:
         found.first, found.last = numbers[0], numbers[-1]
         found.min, found.max = min(numbers), max(numbers)
+        # fsum: a plain sum of thousands of floats loses digits that readers compare with avg_over_time.
         found.avg = rounded(math.fsum(numbers) / len(numbers))
         found.p95 = rounded(quantile(0.95, numbers))
     return found
 
 
 def quantile(q: float, numbers: Sequence[Number]) -> float:
-    """As PromQL has it: between the two nearest ranks, in proportion."""
+    """As PromQL calculates it: by linear interpolation between the two nearest ranks."""
     ordered = sorted(numbers)
     rank = q * (len(ordered) - 1)
     lower = math.floor(rank)
@@ -50,5 +51,5 @@ def quantile(q: float, numbers: Sequence[Number]) -> float:
 
 
 def rounded(value: float) -> Number:
-    """Without the digits that only arithmetic made."""
+    """Without the last digits, which only the arithmetic of floats has put there."""
     return plain(float(f"{value:.{_DIGITS}g}"))

@@ -1,4 +1,4 @@
-"""What Prometheus and its relatives say when they refuse, as failures that a caller can act on."""
+"""Refusals of Prometheus and of backends that speak its API, as failures that a caller can act on."""
 
 import json
 import re
@@ -18,10 +18,9 @@ _CODES: dict[str, Code] = {
     "internal": "unavailable",
     "unavailable": "unavailable",
 }
-_NARROWER = (
-    "ask for a shorter range or a larger step, add label matchers, or let a recording rule work it out beforehand"
-)
-# Beginnings of what the engine says, and the next step.
+_NARROWER = "ask for a shorter range or a larger step, add label matchers, or precompute it with a recording rule"
+# Parts of the engine's messages, a code where it fits better than that of the `errorType`, and the next step. The
+# first that matches counts, so the narrower ones stand above.
 _HINTS: tuple[tuple[str, Code | None, str], ...] = (
     ("admin APIs disabled", "unavailable", "start Prometheus with --web.enable-admin-api"),
     ("unavailable with Prometheus Agent", "unavailable", "an agent stores nothing: ask the Prometheus it writes to"),
@@ -29,19 +28,19 @@ _HINTS: tuple[tuple[str, Code | None, str], ...] = (
     ("maximum number of", "too_large", _NARROWER),
     ("timed out", "timed_out", _NARROWER),
     ("deadline exceeded", "timed_out", _NARROWER),
-    ("maximum resolution", None, "leave step out: it is then chosen to fit"),
+    ("maximum resolution", None, "leave step out: one that fits is then chosen"),
     ('"range vector" for range query', None, "wrap it: rate(…[5m]), avg_over_time(…[5m])"),
     ("got range vector", None, "wrap the range: rate(…[5m]); raw samples of a range: prometheus_query_tool alone"),
     ("got instant vector", None, "give the selector a range: metric[5m]"),
     ("at least one non-empty matcher", None, "name a metric or a label value; prometheus_label_values_tool lists them"),
     ("many-to-many matching", None, "aggregate one side (sum by (…)), or match on(…) labels that are unique there"),
-    ("group_left", None, "say on which labels, and which side has many: on(…) group_left()"),
+    ("group_left", None, "name the labels to match and the side that has many series: on(…) group_left()"),
     ("duplicate series", None, "aggregate first, or match on(…) more labels"),
 )
 
 
 class ApiFailure(ToolFailure):
-    """An error answer, with what tells one from the other."""
+    """An error answer of the API, with its HTTP status and its `errorType` (`kind`, empty without one)."""
 
     def __init__(self, status: int, kind: str, code: Code, message: str, hint: str | None) -> None:
         super().__init__(code, message, hint, backend=BACKEND)
@@ -50,14 +49,19 @@ class ApiFailure(ToolFailure):
 
 
 def explain(refused: Refused) -> ToolFailure:
-    """The failure behind an error answer of the API, its own words kept."""
+    """The failure that an error answer of the API stands for, with the API's own message."""
     kind, text = _said(refused)
+    # A 404 with `errorType: not_found` is about what was asked for; any other is about the endpoint.
     if refused.status == 404 and kind != "not_found":
         return _not_served(refused)
+    # Sent with the 503 of a Prometheus that starts or stops, which sets it apart from the 503 of a proxy.
     if "X-Prometheus-Stopping" in refused.answer.headers:
         return _not_ready(refused)
+    # Mimir and Thanos answer this as bare text, without `errorType`, when X-Scope-OrgID is missing.
     if "no org id" in text.lower():
-        return ApiFailure(refused.status, kind, "forbidden", text, "set PROMETHEUS_TENANT: it serves tenants")
+        return ApiFailure(
+            refused.status, kind, "forbidden", text, "set PROMETHEUS_TENANT: this backend serves several tenants"
+        )
     if not kind:
         return ApiFailure(refused.status, kind, refused.code, refused.message, refused.hint)
     code, hint = _meaning(kind, text, refused)
@@ -75,7 +79,7 @@ def _meaning(kind: str, text: str, refused: Refused) -> tuple[Code, str | None]:
 
 
 def _said(refused: Refused) -> tuple[str, str]:
-    """`errorType` and `error` of the API's JSON; two empty texts when it is none."""
+    """`errorType` and `error` of the API's JSON; two empty texts when the answer is something else."""
     if is_page(refused.answer):
         return "", ""
     try:
@@ -84,6 +88,7 @@ def _said(refused: Refused) -> tuple[str, str]:
         return "", refused.answer.text
     if not isinstance(body, dict) or not isinstance(body.get("error"), str):
         return "", refused.answer.text
+    # Some messages quote YAML or PromQL over several lines; runs of blanks would only cost tokens.
     return str(body.get("errorType") or "unknown"), re.sub(r"[ \t]+", " ", body["error"]).strip()
 
 
@@ -94,7 +99,7 @@ def _not_served(refused: Refused) -> ApiFailure:
         "",
         "unavailable",
         f"this backend does not serve {path}: {refused.message}",
-        "Thanos, Mimir and VictoriaMetrics serve a part of Prometheus' API (prometheus_build_info_tool tells which); "
+        "Thanos, Mimir and VictoriaMetrics serve a part of Prometheus' API (prometheus_build_info_tool shows which); "
         "if nothing works, the address may lack a path prefix such as /prometheus",
     )
 
@@ -102,5 +107,5 @@ def _not_served(refused: Refused) -> ApiFailure:
 def _not_ready(refused: Refused) -> ApiFailure:
     stopping = refused.answer.headers["X-Prometheus-Stopping"] == "true"
     state = "is stopping" if stopping else "is not ready yet: it replays its write-ahead log"
-    hint = "try again later" if stopping else "prometheus_wal_replay_tool says how far it is"
+    hint = "try again later" if stopping else "prometheus_wal_replay_tool shows its progress"
     return ApiFailure(refused.status, "", "unavailable", f"{refused.place}: Prometheus {state}", hint)

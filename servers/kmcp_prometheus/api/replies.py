@@ -1,4 +1,4 @@
-"""Answers of the API, and what is said when they are none."""
+"""Answers of the API, and the failure when something else answers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ _SHOWN = 100
 
 @dataclass(frozen=True)
 class Reply:
-    """The `data` of an answer, with what the backend remarked on it."""
+    """The `data` of an answer, with the warnings and infos that the backend added."""
 
     data: Any
     warnings: list[str]
     infos: list[str]
     cut: bool
-    """True when the backend says that it held back what is beyond `limit`."""
+    """True when the backend reports that it left out what is beyond `limit`."""
 
     def read(self, reader: Callable[[Any], Found]) -> Found:
-        """What a reader makes of the data; `unavailable` when it is not of the shape that the API has."""
+        """What a reader makes of the data; `unavailable` when it does not have the shape that the API gives it."""
         try:
             return reader(self.data)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError):
@@ -42,6 +42,7 @@ def reply(body: Any) -> Reply:
     if not isinstance(body, dict) or body.get("status") != "success":
         raise _foreign(body)
     warnings = [str(text) for text in body.get("warnings") or ()]
+    # The remark on `limit` arrives among the warnings; `truncated` says the same in its own field.
     kept = [text for text in warnings if text != _CUT]
     infos = [str(text) for text in body.get("infos") or ()]
     return Reply(body.get("data"), kept, infos, cut=len(kept) < len(warnings))
@@ -49,7 +50,7 @@ def reply(body: Any) -> Reply:
 
 def _foreign(found: Any) -> ToolFailure:
     return unavailable(
-        f"the answer is not of Prometheus' API: {str(found)[:_SHOWN]}",
-        "check PROMETHEUS_URL: another service may be there",
+        f"this is not an answer of Prometheus' API: {str(found)[:_SHOWN]}",
+        "check PROMETHEUS_URL: another service may be listening there",
         backend=BACKEND,
     )

@@ -22,7 +22,7 @@ from kmcp_runtime.upstream import Access, SetIn
 API = "/api/v1"
 DEFAULT = "default"
 _GRACE_SECONDS = 2.0
-"""What an answer takes on its way: Prometheus is told the deadline itself, and its word should reach us."""
+"""Added to the deadline that is sent along, so that Prometheus' own timeout message arrives before ours."""
 _TENANT_HEADER = "X-Scope-OrgID"
 _OWN = SetIn(
     url="PROMETHEUS_URL",
@@ -43,7 +43,7 @@ class Datasource:
 
 
 class _Entry(BaseModel):
-    """One data source as the file has it."""
+    """One data source as it stands in the file."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -71,6 +71,7 @@ def configured(settings: PrometheusSettings) -> tuple[Datasource, ...]:
             "set PROMETHEUS_URL to its address (http://prometheus:9090), or PROMETHEUS_DATASOURCES_FILE",
         )
     names = [source.name for source in found]
+    # A name is the value of the argument `datasource`, so two of the same could not be told apart.
     for name in names:
         if names.count(name) > 1:
             raise unavailable(f"two data sources are named {name!r}", "rename one in PROMETHEUS_DATASOURCES_FILE")
@@ -78,7 +79,7 @@ def configured(settings: PrometheusSettings) -> tuple[Datasource, ...]:
 
 
 def known(settings: PrometheusSettings) -> tuple[Datasource, ...]:
-    """The same, empty when the configuration cannot be used: what that means is said when it is needed."""
+    """The same, empty when the configuration cannot be used; the first call reports why."""
     try:
         return configured(settings)
     except ToolFailure:
@@ -92,9 +93,10 @@ def arguments(settings: PrometheusSettings) -> Mapping[str, Any]:
 
     def configured_one(url: str | None) -> str | None:
         if url is not None and _plain(url) not in addresses:
-            raise ValueError("the address is configured at the server, not given by callers: leave it out")
+            raise ValueError("the address is configured at the server, callers cannot choose it: leave it out")
         return url
 
+    # Taken, but never followed: an address from a caller would turn this server into a proxy into the cluster.
     legacy = Annotated[str | None, AfterValidator(configured_one), unpublished("Address, from older callers")]
     found: dict[str, Any] = {"prometheus_url": (legacy, None)}
     if len(sources) > 1:
@@ -114,6 +116,7 @@ def chosen(sources: tuple[Datasource, ...], given: Mapping[str, Any]) -> Datasou
 
 
 def _plain(url: str) -> str:
+    # People paste the address with or without the API's path; both mean the same data source.
     return url.strip().rstrip("/").removesuffix(API).rstrip("/")
 
 
@@ -158,6 +161,7 @@ def _named(entry: _Entry, settings: PrometheusSettings) -> Datasource:
         timeout="PROMETHEUS_TIMEOUT",
     )
     fields = entry.model_dump(exclude={"name", "url", "tenant", "headers"})
+    # The tenant wins over a header of the same name, since it is the more specific setting.
     headers = {**entry.headers, **_tenant(entry.tenant)}
     seconds = settings.prometheus_timeout
     access = Access(url=_plain(entry.url), set_in=set_in, headers=headers, seconds=seconds + _GRACE_SECONDS, **fields)

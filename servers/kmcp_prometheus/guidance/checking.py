@@ -39,7 +39,7 @@ class Parts(BaseModel):
 
 
 class Unknown(BaseModel):
-    """A metric that does not exist, and names near to it."""
+    """A metric that does not exist, and similar names."""
 
     metric: str
     near: list[str]
@@ -65,10 +65,12 @@ class Verdict:
 
 
 async def judge(prometheus: Prometheus, query: str) -> Verdict:
-    """By the backend's parser; where it has none by ours, and by evaluation what ours may be too old to know."""
+    """Ask the backend's parser; where it has none, use ours, and evaluate what ours may be too old to know."""
     own = _judge_here(query)
     try:
-        if not isinstance(own, TooDeep):  # Its tree would come as JSON as deep, which Python's reader does not take.
+        if not isinstance(
+            own, TooDeep
+        ):  # The backend's tree would be JSON just as deep, which Python's reader refuses.
             return Verdict(True, (await prometheus.post("/parse_query", [("query", query)])).mapping())
     except ToolFailure as failure:
         if not is_not_served(failure):
@@ -92,7 +94,7 @@ def _judge_here(query: str) -> Node | SyntaxFault:
 
 
 async def _judge_by_evaluation(prometheus: Prometheus, query: str, known: Verdict) -> Verdict:
-    """What the backend makes of it at the beginning of 1970, where there are no samples to read."""
+    """Evaluate it at the beginning of 1970, where there are no samples to read, to learn whether it is accepted."""
     try:
         await prometheus.query(query, 0, limit=1)
     except ToolFailure as failure:
@@ -109,7 +111,7 @@ def _refused(failure: ToolFailure, query: str) -> Verdict:
     return Verdict(False, fault=_fault(failure.message.partition("\n")[0], query))
 
 
-async def formatted(prometheus: Prometheus, query: str, tree: Node) -> str:
+async def format_query(prometheus: Prometheus, query: str, tree: Node) -> str:
     try:
         return str((await prometheus.post("/format_query", [("query", query)])).data)
     except ToolFailure as failure:
@@ -132,26 +134,29 @@ def parts(tree: Node) -> Parts:
     )
 
 
-async def unknown(prometheus: Prometheus, tree: Node) -> tuple[list[Unknown], list[UnknownLabel]]:
-    """Metrics that do not exist; of those that do, labels and values that none of their series has."""
+async def find_unknown(prometheus: Prometheus, tree: Node) -> tuple[list[Unknown], list[UnknownLabel]]:
+    """Find metrics that do not exist and, of those that do, labels and values that none of their series has."""
     selectors = [selector for selector in trees.selectors(tree) if selector.metric][:_MOST_LOOKED_UP]
     metrics = _unique(selector.metric for selector in selectors)
     there = dict(zip(metrics, await asyncio.gather(*(names.exists(prometheus, name) for name in metrics)), strict=True))
     missing = [name for name in metrics if not there[name]]
-    known = await names.metrics(prometheus) if missing else []
-    labels = [await _unknown_labels(prometheus, selector) for selector in selectors if there[selector.metric]]
+    known = await names.list_metrics(prometheus) if missing else []
+    labels = [await _find_unknown_labels(prometheus, selector) for selector in selectors if there[selector.metric]]
     return (
         [Unknown(metric=name, near=names.nearest(name, known)) for name in missing],
         [label for found in labels for label in found],
     )
 
 
-async def _unknown_labels(prometheus: Prometheus, selector: Selector) -> list[UnknownLabel]:
+async def _find_unknown_labels(prometheus: Prometheus, selector: Selector) -> list[UnknownLabel]:
     found = []
     for matcher in selector.matchers:
+        # Such a matcher is true of series without the label, so a missing label is no mistake.
         if matching.holds(matcher, ""):
             continue
-        values = (await prometheus.label_values(matcher["name"], [names.named(selector.metric)])).texts()
+        values = (
+            await prometheus.list_label_values(matcher["name"], [names.selector_by_name(selector.metric)])
+        ).texts()
         if not any(matching.holds(matcher, value) for value in values):
             near = names.nearest(matcher["value"], values, _SHOWN_VALUES) or values[:_SHOWN_VALUES]
             found.append(UnknownLabel(metric=selector.metric, matcher=printing.matcher(matcher), values=near))

@@ -14,22 +14,23 @@ _MOST_NAMED = 8
 _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 
 
-async def why_empty(prometheus: Prometheus, tree: Node | None, when: str) -> str:
-    """A hint; `when` says which moments were looked at, as in `at 17:00` or `between …`."""
+async def explain_empty(prometheus: Prometheus, tree: Node | None, when: str) -> str:
+    """A hint; `when` names the moments that were asked for: `at 17:00`, `between …`."""
+    # Without a tree (a dialect that only the backend reads) there are no names to look up.
     found = trees.selectors(tree) if tree else []
     try:
-        reasons = [await _why(prometheus, selector) for selector in found[:_MOST_EXAMINED]]
-    except ToolFailure as failure:  # The answer stands, whether or not it can be explained.
+        reasons = [await _explain_selector(prometheus, selector) for selector in found[:_MOST_EXAMINED]]
+    except ToolFailure as failure:  # An empty answer is right even when it cannot be explained.
         return f"Nothing {when}; whether the names exist could not be looked up: {failure.message}"
-    told = [reason for reason in reasons if reason]
-    if told:
-        return " ".join(told)
+    known = [reason for reason in reasons if reason]
+    if known:
+        return " ".join(known)
     if tree and any(node["type"] == "binaryExpr" and node["op"] in _COMPARISONS for node in trees.walk(tree)):
-        return f"The series exist; no value {when} passes the comparison. Leave it out to see the values."
+        return f"The series exist; no value {when} passes the comparison. Remove it to see the values."
     if tree and any(node.get("matching") for node in trees.walk(tree)):
         return (
-            f"The metrics exist; either one side has no sample {when}, or the two sides share no set of labels: ask "
-            "for each side alone, and match on(…) what they have in common."
+            f"The metrics exist; either one side has no sample {when}, or the two sides share no set of labels: "
+            "query each side alone, and match on(…) the labels that they have in common."
         )
     if found:
         return (
@@ -39,32 +40,33 @@ async def why_empty(prometheus: Prometheus, tree: Node | None, when: str) -> str
     return "The expression has no result; prometheus_promql_tool explains it."
 
 
-async def _why(prometheus: Prometheus, selector: Selector) -> str | None:
+async def _explain_selector(prometheus: Prometheus, selector: Selector) -> str | None:
     if selector.metric and not await names.exists(prometheus, selector.metric):
-        return await missing_metric(prometheus, selector.metric)
-    scope = [names.named(selector.metric)] if selector.metric else []
+        return await explain_missing_metric(prometheus, selector.metric)
+    scope = [names.selector_by_name(selector.metric)] if selector.metric else []
     for matcher in selector.matchers:
-        reason = await _missing_label(prometheus, selector.metric, scope, matcher)
+        reason = await _explain_missing_label(prometheus, selector.metric, scope, matcher)
         if reason:
             return reason
     return None
 
 
-async def missing_metric(prometheus: Prometheus, metric: str) -> str:
-    near = names.nearest(metric, await names.metrics(prometheus))
-    told = f"; near: {', '.join(near)}" if near else ""
-    return f"There is no metric {metric}{told}. prometheus_label_values_tool label_name=__name__ lists all."
+async def explain_missing_metric(prometheus: Prometheus, metric: str) -> str:
+    near = names.nearest(metric, await names.list_metrics(prometheus))
+    similar = f"; nearest: {', '.join(near)}" if near else ""
+    return f"There is no metric {metric}{similar}. prometheus_label_values_tool label_name=__name__ lists all."
 
 
-async def _missing_label(
+async def _explain_missing_label(
     prometheus: Prometheus, metric: str, scope: Sequence[str], matcher: matching.Matcher
 ) -> str | None:
-    """Why this matcher alone leaves nothing of the metric; None when it leaves something."""
+    """Why this matcher alone excludes every series of the metric; None when it does not."""
     if matching.holds(matcher, ""):
-        return None  # Series without the label pass, too.
+        return None  # Series without the label also match.
     label = str(matcher["name"])
-    values = (await prometheus.label_values(label, scope)).texts()
+    values = (await prometheus.list_label_values(label, scope)).texts()
     of = metric or "any series"
+    # The label itself is unknown, which explains more than any of its values would.
     if not values:
         known = (await prometheus.post("/labels", [("match[]", scope)])).texts()
         near = names.nearest(label, known) or known[:_MOST_NAMED]
@@ -72,5 +74,5 @@ async def _missing_label(
     if any(matching.holds(matcher, value) for value in values):
         return None
     near = names.nearest(str(matcher["value"]), values) or values[:_MOST_NAMED]
-    told = printing.matcher(matcher)
-    return f"No value of label {label} of {of} matches {told}; there are {len(values)}, near: {', '.join(near)}."
+    shown = printing.matcher(matcher)
+    return f"No value of label {label} of {of} matches {shown}; there are {len(values)}, nearest: {', '.join(near)}."

@@ -15,16 +15,16 @@ _CLOSE_ENOUGH = 0.55
 _SHARE_OF_BEST = 0.75
 
 
-async def metrics(prometheus: Prometheus) -> list[str]:
-    """Every metric that the backend knows."""
-    return (await prometheus.label_values(NAME)).texts()
+async def list_metrics(prometheus: Prometheus) -> list[str]:
+    """List every metric that the backend knows."""
+    return (await prometheus.list_label_values(NAME)).texts()
 
 
 async def exists(prometheus: Prometheus, metric: str) -> bool:
-    return bool((await prometheus.label_values(NAME, [named(metric)], limit=1)).texts())
+    return bool((await prometheus.list_label_values(NAME, [selector_by_name(metric)], limit=1)).texts())
 
 
-def named(metric: str) -> str:
+def selector_by_name(metric: str) -> str:
     """A selector of a metric, whatever characters its name has."""
     return f"{{{NAME}={quoted(metric)}}}"
 
@@ -39,6 +39,7 @@ def nearest(name: str, known: Iterable[str], count: int = 5) -> list[str]:
         total = max(len(wanted) + len(words), 1)
         return len(wanted.intersection(words)) / total + _likeness(name, candidate) / 10
 
+    # SequenceMatcher is quadratic in the length of a name: with 100,000 metrics only a cheap choice is compared.
     candidates = heapq.nlargest(_CANDIDATES, known, key=shared)
     scored = [(_ratio(name, candidate) + shared(candidate), candidate) for candidate in candidates]
     least = max(_CLOSE_ENOUGH, _SHARE_OF_BEST * max((score for score, _ in scored), default=0))
@@ -51,7 +52,7 @@ def _words(name: str) -> Sequence[str]:
 
 
 def _likeness(name: str, candidate: str) -> float:
-    """A cheap measure that tells misspelt words apart where no word is shared: how much of the beginning agrees."""
+    """The share of the beginning that agrees: a cheap measure for misspelt names, which share no whole word."""
     agreeing = 0
     for ours, theirs in zip(name, candidate, strict=False):
         if ours != theirs:

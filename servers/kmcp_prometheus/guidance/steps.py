@@ -1,11 +1,11 @@
-"""Steps of range queries: chosen to a number of points, or checked against Prometheus' limit."""
+"""Steps of range queries: chosen for a number of points, or checked against Prometheus' limit."""
 
 import math
 
 from kmcp_runtime import bad_argument
 
 MOST_POINTS = 11_000
-"""Of a series, in one answer of Prometheus."""
+"""Of each series in one answer; Prometheus refuses more."""
 _NICE = (
     1,
     2,
@@ -35,18 +35,19 @@ _DAY = 86_400
 
 
 def chosen(seconds: float, max_points: int) -> float:
-    """The smallest round step, in seconds, with which a range of this length has at most so many points."""
+    """The smallest round step, in seconds, that divides a range of this length into at most `max_points` points."""
     least = seconds / max(max_points - 1, 1)
+    # A day is the largest in the list; longer steps are whole days, so that points fall at the same hour.
     return next((step for step in _NICE if step >= least), math.ceil(least / _DAY) * _DAY)
 
 
 def checked(step: float, seconds: float) -> float:
-    """A step that a caller gives; `bad_argument` names the smallest that fits."""
+    """A caller's step; when it is too small, `bad_argument` names the smallest that fits."""
     if step <= 0:
-        raise bad_argument("step: must be longer than nothing", "leave it out: it is then chosen to fit max_points")
+        raise bad_argument("step: must be greater than 0", "leave it out: it is then chosen to fit max_points")
     if seconds / step > MOST_POINTS:
         raise bad_argument(
-            f"step: {step:g} s makes {seconds / step:.0f} points of a series, more than {MOST_POINTS}",
-            f"step={chosen(seconds, MOST_POINTS):g} s is the smallest round one that fits; without step one is chosen",
+            f"step: {step:g} s makes {seconds / step:.0f} points per series, more than {MOST_POINTS}",
+            f"step={chosen(seconds, MOST_POINTS):g} s is the smallest round one that fits; without step, one is chosen",
         )
     return step

@@ -1,4 +1,4 @@
-"""PromQL: read, written, explained and built here, for backends that do not do it themselves and to guard queries.
+"""PromQL, the language: parsing, printing, explaining and filling in expressions. Nothing here asks a backend.
 
 Expressions are held in the shape of Prometheus' `/parse_query`, so that what reads them need not know who parsed them.
 """

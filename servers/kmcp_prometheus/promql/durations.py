@@ -43,6 +43,7 @@ class Durations(Selectors):
         """An offset, which ends after a literal or a call: `up offset 5m + 1` adds 1 to `up offset 5m`."""
         if not self.is_sign("+", "-"):
             return _split(self.atom() if not self.is_sign("(") else self.duration_expression(0))
+        # Upstream's `offset_duration_expr` treats one sign apart from several.
         following = self.following
         if following.kind == "sign" and following.text in ("+", "-"):
             return _split(self.duration_expression(0))
@@ -64,8 +65,8 @@ class Durations(Selectors):
             raise TooDeep(self.query, operator.at, f"more than {DEEPEST} calculations of durations")
         right = self.duration_expression(strength - 1 if operator.text == "^" else strength)
         if operator.text in "/%" and is_literal(right) and float(right["val"]) == 0:
-            told = "division" if operator.text == "/" else "modulo"
-            raise self.fault(f"{told} by zero", operator.at)
+            kind = "division" if operator.text == "/" else "modulo"
+            raise self.fault(f"{kind} by zero", operator.at)
         return _calculated(operator.text, left, right)
 
     def operand(self) -> Node:

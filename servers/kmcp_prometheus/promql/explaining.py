@@ -10,6 +10,7 @@ Node = dict[str, Any]
 _INDENT = "  "
 _DEEPEST_INDENT = 40
 """Levels: the lines of a long chain of operators would be mostly blanks."""
+# Only what a name does not say by itself; `abs`, `ceil` or `sin` stand alone.
 _FUNCTIONS = {
     "rate": "per-second rate of increase over the range, counter resets allowed for",
     "irate": "per-second rate between the last two samples of the range",
@@ -88,6 +89,7 @@ def explained(tree: Node) -> list[str]:
     lines, waiting = [], [(tree, 0)]
     while waiting:
         node, depth = waiting.pop()
+        # The indentation shows the grouping already.
         if node["type"] == "parenExpr":
             waiting.append((node["expr"], depth))
             continue

@@ -38,6 +38,7 @@ def selectors(match: Sequence[str], argument: str = "match") -> None:
 
 def matchers(text: str, argument: str = "match") -> list[dict[str, Any]]:
     """The matchers of `{a="b"}`, or of `a="b"` alone; `bad_argument` points at what is wrong."""
+    # Label matchers of Alertmanager and of this API are written with and without braces.
     source = text.strip() if "{" in text else f"{{{text.strip()}}}"
     try:
         words = Selectors(source, tokens(source))

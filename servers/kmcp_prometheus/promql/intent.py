@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kmcp_prometheus.promql.literals import duration, written_duration
 
-_INTENTS = {
+_PURPOSES = {
     "burn": r"burn|error budget|slo\b",
     "errors": r"error|fail|5xx|success|availab|unsuccessful",
     "quantile": r"\bp\d|percentile|quantile|median|latenc|duration|slow|response time|how long",
@@ -88,10 +88,10 @@ DEFAULT_WINDOW = "5m"
 
 
 @dataclass(frozen=True)
-class Wish:
+class Intent:
     """The parts of a description."""
 
-    intents: tuple[str, ...]
+    purposes: tuple[str, ...]
     words: frozenset[str]
     """What may be part of a metric's name or help text."""
     named: tuple[str, ...]
@@ -101,19 +101,21 @@ class Wish:
     matchers: tuple[dict[str, str], ...]
     quantile: float
     objective: float
-    """Share of good events, 0.999 when it is not said."""
+    """Share of good events, 0.999 by default."""
 
 
-def read(description: str) -> Wish:
+def read_intent(description: str) -> Intent:
     matched = [(match[1], match[2], match[3].strip("\"'")) for match in _MATCHER.finditer(description)]
+    # Matchers are taken out first: words in their values say nothing about the purpose.
     text = _MATCHER.sub(" ", description)
     lowered = text.lower()
     labels = [label for match in _GROUPING.finditer(lowered) for label in _labels(match[1])]
+    # "per second" is a rate and not a grouping, so what is no label stays for the purposes below.
     bare = _GROUPING.sub(lambda match: " " if _labels(match[1]) else match[0], lowered)
-    intents = tuple(intent for intent, words in _INTENTS.items() if re.search(words, bare))
+    purposes = tuple(purpose for purpose, words in _PURPOSES.items() if re.search(words, bare))
     words = frozenset(_stem(word) for word in re.findall(r"[a-z]+\d*[a-z]*", bare.replace("_", " ")))
-    return Wish(
-        intents=intents,
+    return Intent(
+        purposes=purposes,
         words=words - _STOP_WORDS,
         named=tuple(re.findall(r"\b[a-zA-Z_:]\w*_\w+\b", text)),
         window=_window(lowered),
@@ -145,6 +147,7 @@ def _quantile(text: str) -> float:
     if not match:
         return 0.5 if "median" in text else 0.95
     digits = match[1] or match[2]
+    # p999 is 99.9, as people write it in names of dashboards.
     share = float(digits) if "." in digits or len(digits) <= 2 else float(f"{digits[:2]}.{digits[2:]}")
     return round(share / 100, 6)
 

@@ -22,6 +22,7 @@ _NARROW = re.compile(r"(?P<sign>:)|(?P<name>[a-zA-Z_]\w*)", re.ASCII)
 _OPENING = {"[": "]", "{": "}"}
 
 
+# An exception of its own and not a ToolFailure: callers decide whether a fault is an answer or a reason to ask further.
 class SyntaxFault(Exception):
     """Text that is not PromQL: what is wrong and where, in Prometheus' own form, with the line and a caret."""
 
@@ -56,8 +57,8 @@ def _scanned(query: str) -> Iterator[Token]:
         match = (_NARROW.match(query, at) if closing else None) or _TOKEN.match(query, at)
         if match is None:
             quoted = query[at] in "\"'`"
-            told = "unterminated quoted string" if quoted else f"unexpected character: {query[at]!r}"
-            raise SyntaxFault(query, at, told)
+            message = "unterminated quoted string" if quoted else f"unexpected character: {query[at]!r}"
+            raise SyntaxFault(query, at, message)
         if match.lastgroup != "space":
             yield Token(str(match.lastgroup), match[0], at)
             closing = "" if match[0] == closing else closing or _OPENING.get(match[0], "")

@@ -1,4 +1,4 @@
-"""Numbers, durations and strings as they stand in expressions, with the limits that Prometheus sets them."""
+"""Numbers, durations and strings as they stand in expressions, with the limits that Prometheus sets."""
 
 import math
 import re

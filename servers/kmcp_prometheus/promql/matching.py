@@ -11,7 +11,7 @@ Matcher = Mapping[str, Any]
 
 
 def holds(matcher: Matcher, value: str) -> bool:
-    """Whether a label with this value (empty: there is none) fits; `bad_argument` for a wrong regular expression."""
+    """Whether a label with this value (empty: no such label) matches; `bad_argument` for a wrong regular expression."""
     operator, wanted = matcher["type"], matcher["value"]
     if operator in ("=", "!="):
         return (value == wanted) is (operator == "=")
@@ -24,5 +24,8 @@ def match(labels: Mapping[str, str], matchers: Iterable[Matcher]) -> bool:
 
 def expression(text: str, label: str) -> Pattern:
     """A regular expression of a matcher, which the whole value must fit."""
-    pattern(text, label, LONGEST_EXPRESSION)  # First as it was given, so that a fault is told of that.
+    pattern(
+        text, label, LONGEST_EXPRESSION
+    )  # First as it was given, so that an error message shows what the caller wrote.
+    # Prometheus anchors matchers at both ends and lets `.` match line breaks (model/labels/regexp.go).
     return pattern(f"^(?s:{text})$", label, LONGEST_EXPRESSION + len("^(?s:)$"))

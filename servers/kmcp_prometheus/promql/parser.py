@@ -70,6 +70,7 @@ class _Parser(Durations):
         op = operator.text.lower()
         returns_bool = self.accept_word("bool")
         matching = self.matching(op)
+        # `^` is the only operator that binds to the right: 2^3^2 is 2^(3^2).
         right = self.expression(strength - 1 if op == "^" else strength)
         node = {
             "type": "binaryExpr",
@@ -126,8 +127,8 @@ class _Parser(Durations):
         if operand["type"] == "numberLiteral":
             return typed({**operand, "val": operand["val"] if sign.text == "+" else _negated(operand["val"])})
         if valuetypes.type_of(operand) not in ("scalar", "vector"):
-            told = "unary expression only allowed on expressions of type scalar or instant vector"
-            raise self.fault(f'{told}, got "{valuetypes.worded(operand)}"', sign.at)
+            message = "unary expression only allowed on expressions of type scalar or instant vector"
+            raise self.fault(f'{message}, got "{valuetypes.worded(operand)}"', sign.at)
         return typed({"type": "unaryExpr", "op": sign.text, "expr": operand})
 
     def primary(self) -> Typed:
@@ -163,6 +164,7 @@ class _Parser(Durations):
         is_grouped = self.is_word("by", "without")
         grouping, without = self.grouping()
         arguments = self.arguments()
+        # Upstream takes `by (…)` before or behind the arguments, but not in both places.
         if not is_grouped:
             grouping, without = self.grouping()
         parameter = valuetypes.check_aggregation(op, arguments, lambda message: self.fault(message, token.at))
@@ -184,6 +186,7 @@ class _Parser(Durations):
         return self.label_list(), without
 
     def call(self, token: Token) -> Typed:
+        # Functions are case-sensitive, unlike aggregations and other keywords.
         function = FUNCTIONS.get(token.text)
         if function is None:
             hint = did_you_mean(token.text, known_names())
@@ -253,8 +256,8 @@ class _Parser(Durations):
 
     def check_movable(self, node: Node, what: str, is_set: Any, at: int) -> None:
         if node["type"] not in _MOVABLE:
-            told = "modifier must be preceded by an instant vector selector or range vector selector or a subquery"
-            raise self.fault(f"{what} {told}", at)
+            message = "modifier must be preceded by an instant vector selector or range vector selector or a subquery"
+            raise self.fault(f"{what} {message}", at)
         if is_set:
             raise self.fault(f"{what} may not be set multiple times", at)
 
@@ -285,6 +288,7 @@ class _Parser(Durations):
         seconds = sign * self.number()
         if not abs(seconds) < _FURTHEST_SECONDS:  # NaN is not less, either.
             raise self.fault(f"timestamp out of bounds for @ modifier: {seconds:f}", at)
+        # Milliseconds, as in upstream's tree.
         node["timestamp"] = literals.milliseconds(seconds)
 
 

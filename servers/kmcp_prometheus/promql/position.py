@@ -23,8 +23,10 @@ def pointed(query: str, line: int, column: int) -> str:
     if not 1 <= line <= len(lines):
         return ""
     text = lines[line - 1]
+    # Prometheus counts bytes; a caret below text with umlauts must count characters.
     at = len(text.encode()[: column - 1].decode(errors="ignore"))
     start = max(at - _LONGEST_LINE // 2, 0) if len(text) > _LONGEST_LINE else 0
+    # A tab would move everything behind it, but not the caret below.
     shown = text[start : start + _LONGEST_LINE].replace("\t", " ")
     return f"{shown}\n{' ' * (at - start)}^"
 

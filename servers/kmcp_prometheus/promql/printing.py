@@ -20,6 +20,7 @@ def written(node: Node) -> str:
 
 def selector(metric: str, matchers: list[dict[str, Any]]) -> str:
     """A selector of a metric, which may have any name, or of none."""
+    # Sorted as /format_query does, so that equal expressions look equal.
     shown = sorted(map(matcher, matchers))
     if metric and not re.fullmatch(r"[a-zA-Z_:][a-zA-Z0-9_:]*", metric):
         metric, shown = "", [quoted(metric), *shown]

@@ -45,6 +45,7 @@ class Words:
     def is_word(self, *words: str) -> bool:
         return self.token.kind == "name" and self.token.text.lower() in words
 
+    # Keywords are not reserved: `offset`, `by` and most others are also names of metrics and labels.
     def accept_word(self, word: str) -> bool:
         found = self.is_word(word)
         self._next += found
@@ -112,6 +113,7 @@ class Selectors(Words):
         if name:
             if any(matcher["name"] == NAME for matcher in matchers):
                 raise self.fault(f"metric name must not be set twice: {name!r}", at)
+            # Last, as in upstream's tree.
             matchers.append({"name": NAME, "value": name, "type": "="})
         if not may_be_empty and all(_takes_nothing_away(matcher) for matcher in matchers):
             raise self.fault("vector selector must contain at least one non-empty matcher", at)

@@ -7,7 +7,7 @@ from kmcp_prometheus.promql import printing
 
 Matchers = Sequence[dict[str, Any]]
 FAST_BURN = 14.4
-"""Times the allowed error rate: two per cent of a month's budget go in an hour then, the usual threshold of a page."""
+"""Multiple of the allowed error rate that uses up 2 % of a month's budget in an hour (Google's SRE workbook)."""
 
 
 def by(op: str, grouping: Sequence[str], expression: str) -> str:
@@ -26,6 +26,7 @@ def ratio(bad: tuple[str, Matchers], total: tuple[str, Matchers], window: str, g
 
 def classic_quantile(q: float, metric: str, matchers: Matchers, window: str, grouping: Sequence[str]) -> str:
     """From the `_bucket` series of a classic histogram; `le` must survive the aggregation."""
+    # histogram_quantile reads the buckets from `le`; a sum without it would answer nothing.
     inner = by("sum", [*grouping, "le"], _rate(f"{metric}_bucket", matchers, window))
     return f"histogram_quantile({q:g}, {inner})"
 
@@ -53,6 +54,7 @@ def used_of_free(free: str, limit: str, matchers: Matchers, grouping: Sequence[s
 
 def burn_rate(share: str, objective: float) -> str:
     """How many times faster than allowed the error budget goes; 1 uses it up exactly at the end of its period."""
+    # 1 - 0.999 is 0.0010000000000000009 in floats.
     return f"({share}) / {round(1 - objective, 10):g}"
 
 

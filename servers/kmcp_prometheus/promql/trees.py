@@ -92,6 +92,7 @@ def _selector(node: Node) -> Selector:
     return Selector(metric, kept, node.get("range") if node["type"] == "matrixSelector" else None)
 
 
+# Matchers stay dictionaries, the form in which the backend sends them.
 class _Frozen(dict[str, Any]):
     """A matcher that can be compared with others in a set."""
 
@@ -100,6 +101,7 @@ class _Frozen(dict[str, Any]):
 
 
 def _is_universal(matcher: Matcher) -> bool:
+    # Spellings of "anything", not a proof: the aim is to stop the expensive queries that people do type.
     if matcher["type"] == "=~":
         return matcher["value"] in _UNIVERSAL
     return matcher["type"] in ("!=", "!~") and matcher["value"] in ("", "^$")

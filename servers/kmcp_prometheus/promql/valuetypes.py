@@ -25,7 +25,7 @@ class Typed(dict[str, Any]):
 
     value_type: str
     levels: int
-    """Of nodes, from this one down to the deepest leaf."""
+    """How many nodes lie between this one and its deepest leaf, both counted."""
 
 
 def typed(node: Node) -> Typed:
@@ -48,6 +48,7 @@ def _type(node: Node) -> str:
         return type_of(node["expr"])
     if kind == "call":
         return str(node["func"]["returnType"])
+    # Only two scalars make a scalar; with a vector on either side the result is a vector.
     if kind == "binaryExpr":
         return "scalar" if type_of(node["lhs"]) == type_of(node["rhs"]) == "scalar" else "vector"
     return _OF_NODES[kind]
@@ -95,8 +96,8 @@ def check_aggregation(op: str, arguments: list[Node], fault: Fault) -> Node | No
     if not arguments:
         raise fault("no arguments for aggregate expression provided")
     if len(arguments) != expected:
-        told = f"expected {expected}, got {len(arguments)}"
-        raise fault(f"wrong number of arguments for aggregate expression provided, {told}")
+        counts = f"expected {expected}, got {len(arguments)}"
+        raise fault(f"wrong number of arguments for aggregate expression provided, {counts}")
     _check(arguments[-1], "vector", f"aggregation expression {op}", fault)
     if wanted:
         _check(arguments[0], wanted, "aggregation parameter", fault)

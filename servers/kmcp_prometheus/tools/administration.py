@@ -1,4 +1,4 @@
-"""Snapshots, deletion of series, and freeing what deletion left behind."""
+"""Snapshots, deletion of series, and freeing the disk space of deleted ones."""
 
 import time
 from typing import Annotated
@@ -24,10 +24,10 @@ class Snapshot(Result):
 
 
 class Deletion(Result):
-    """What goes, or went."""
+    """What would be deleted, or was."""
 
     match: list[str]
-    matched_series: int = Field(description="With samples in that time; counted before")
+    matched_series: int = Field(description="With samples in that time, counted before the deletion")
     more: bool | None = Field(default=None, description="True when there are more than were counted")
     metrics: dict[str, int] = Field(description="Series by metric")
     deleted: bool
@@ -62,8 +62,8 @@ async def prometheus_create_snapshot_tool(
     """Copy Prometheus' storage to its own disk, as a backup before a deletion."""
     await admin.check_allowed(prometheus)
     if dry_run:
-        return Snapshot(dry_run=True, hint="It would be made in snapshots/ of the data directory.")
-    made = await prometheus.command("/admin/tsdb/snapshot", [("skip_head", str(skip_head).lower())])
+        return Snapshot(dry_run=True, hint="The snapshot would be made in snapshots/ below the data directory.")
+    made = await prometheus.send_command("/admin/tsdb/snapshot", [("skip_head", str(skip_head).lower())])
     name = str(made["name"])
     return Snapshot(name=name, directory=f"snapshots/{name}")
 
@@ -80,15 +80,17 @@ async def prometheus_delete_series_tool(
     guard.selectors(match)
     check_span(start, end)
     await admin.check_allowed(prometheus)
-    metrics, more = await admin.matched(prometheus, match, start, end)
+    # Counted on a dry run and before a deletion alike: the plan that is approved names these figures.
+    metrics, more = await admin.count_matching_series(prometheus, match, start, end)
     count = sum(metrics.values())
     result = Deletion(match=match, matched_series=count, more=more or None, metrics=metrics, deleted=False)
     if not count:
         result.hint = "No series has samples there; nothing is deleted."
+    # Without a match there is nothing to approve, so nobody is asked.
     if dry_run or not count:
         result.dry_run = dry_run or None
         return result
-    await prometheus.command(
+    await prometheus.send_command(
         "/admin/tsdb/delete_series", [("match[]", match), ("start", stamp(start)), ("end", stamp(end))]
     )
     result.deleted, result.note, result.start, result.end = True, _ON_DISK, plain(start), plain(end)
@@ -97,11 +99,11 @@ async def prometheus_delete_series_tool(
 
 @tool(Effect.DESTROY, timeout=300, idempotent=True)
 async def prometheus_clean_tombstones_tool(dry_run: DryRun = False, prometheus: Prometheus = injected()) -> Cleaning:
-    """Free the disk of deleted series; they cannot be recovered then."""
+    """Free the disk space of deleted series, which then cannot be recovered."""
     await admin.check_allowed(prometheus)
-    blocks = [Tombstones(**block) for block in await admin.tombstoned(prometheus)]
+    blocks = [Tombstones(**block) for block in await admin.list_tombstones(prometheus)]
     if dry_run:
         return Cleaning(blocks=blocks, cleaned=False, dry_run=True)
     started = time.perf_counter()
-    await prometheus.command("/admin/tsdb/clean_tombstones")
+    await prometheus.send_command("/admin/tsdb/clean_tombstones")
     return Cleaning(blocks=blocks, cleaned=True, duration_ms=round((time.perf_counter() - started) * 1000, 1))

@@ -36,11 +36,12 @@ async def prometheus_alerts_tool(
     limit: Limit = 100,
     prometheus: Prometheus = injected(),
 ) -> Alerts:
-    """Show active alerts; what fires now and since when."""
+    """Show active alerts: what fires now and since when."""
     matchers = [matcher for text in match or () for matcher in guard.matchers(text)]
     reply = await prometheus.get("/alerts")
     active = reply.read(lambda data: [active_alerts.of(entry) for entry in data["alerts"] or ()])
     found = [one for one in active if state in (None, one.state) and matching.match(one.all_labels(), matchers)]
+    # False sorts first: what fires comes before what is pending.
     found.sort(key=lambda one: (one.state != "firing", one.active_at or ""))
     result = Alerts(
         items=found[:limit],
@@ -80,6 +81,7 @@ def _urls(entries: Any) -> list[str]:
 
 
 def _without_userinfo(url: str) -> str:
+    # The configuration may hold credentials in the URL, which Prometheus shows here unmasked.
     scheme, separator, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"

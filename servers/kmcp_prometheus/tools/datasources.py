@@ -29,9 +29,10 @@ class Datasources(Page[Known]):
 @tool(Effect.READ, extra=True, when="several data sources are configured")
 async def prometheus_list_datasources_tool(backend: PrometheusBackend = injected()) -> Datasources:
     """List the configured data sources, the values of datasource, and whether they answer."""
-    found = await asyncio.gather(*(_known(backend, source) for source in backend.sources()))
+    # At once: one that does not answer would otherwise hold up the list by its whole deadline.
+    found = await asyncio.gather(*(_read_state(backend, source) for source in backend.sources()))
     return Datasources(items=list(found), total=len(found))
 
 
-async def _known(backend: PrometheusBackend, source: Datasource) -> Known:
-    return Known(name=source.name, **await implementations.state(backend.reach(source)))
+async def _read_state(backend: PrometheusBackend, source: Datasource) -> Known:
+    return Known(name=source.name, **await implementations.read_state(backend.reach(source)))

@@ -43,14 +43,14 @@ async def prometheus_query_exemplars_tool(
     """Find traces behind a metric: exemplars of the series in an expression."""
     tree = guard.query(query)
     check_span(start, end)
-    reply = await prometheus.exemplars(query, start, end)
+    reply = await prometheus.query_exemplars(query, start, end)
     found = reply.read(lambda data: [_series(entry) for entry in data or ()])
     shown, left = _first(found, limit)
     result = Exemplars(items=shown, truncated=left > 0, total=len(found), warnings=reply.warnings)
     if left:
         result.hint = f"{left} more exemplars: raise limit, shorten the range or add label matchers."
     elif not found:
-        result.hint = f"{await emptiness.why_empty(prometheus, tree, 'in that time')} {_STORAGE}"
+        result.hint = f"{await emptiness.explain_empty(prometheus, tree, 'in that time')} {_STORAGE}"
     return result
 
 
@@ -59,6 +59,7 @@ _STORAGE = "Exemplars are kept only with --enable-feature=exemplar-storage, for 
 
 def _series(entry: dict[str, Any]) -> Exemplified:
     exemplars = [_exemplar(one) for one in entry.get("exemplars") or ()]
+    # The newest are the ones whose traces are still kept.
     exemplars.sort(key=lambda one: one.timestamp, reverse=True)
     return Exemplified(series=entry["seriesLabels"], exemplars=exemplars)
 
@@ -69,10 +70,11 @@ def _exemplar(one: dict[str, Any]) -> Exemplar:
 
 
 def _first(found: list[Exemplified], limit: int) -> tuple[list[Exemplified], int]:
-    """So many exemplars, taken from every series in turn, and how many are left."""
+    """At most `limit` exemplars, taken from each series in turn, and how many are left out."""
     counts = dict.fromkeys(range(len(found)), 0)
     room = min(limit, sum(len(series.exemplars) for series in found))
     left = sum(len(series.exemplars) for series in found) - room
+    # In turn, so that one busy series does not crowd out the others.
     while room:
         for index, series in enumerate(found):
             if room and counts[index] < len(series.exemplars):

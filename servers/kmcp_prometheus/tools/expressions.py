@@ -14,7 +14,7 @@ class Promql(Result):
 
     untrusted = True
     mode: Literal["check", "build"]
-    valid: bool | None = Field(default=None, description="Absent: not known, see hint")
+    valid: bool | None = Field(default=None, description="Left out when unknown: see hint")
     formatted: str | None = None
     explanation: str | None = Field(default=None, description="Each step, the outermost first")
     ast_summary: checking.Parts | None = None
@@ -31,6 +31,7 @@ async def prometheus_promql_tool(
     prometheus: Prometheus = injected(),
 ) -> Promql:
     """Check and explain PromQL and whether its names exist, or build it from words."""
+    # One tool and not two: each description costs tokens in every conversation.
     if query is not None and query_description is None:
         return await _check(prometheus, query)
     if query_description is not None and query is None:
@@ -42,25 +43,27 @@ async def _check(prometheus: Prometheus, query: str) -> Promql:
     verdict = await checking.judge(prometheus, query)
     result = Promql(mode="check", valid=verdict.valid, error=verdict.fault)
     if verdict.doubt:
-        result.hint = f"Unknown whether the backend accepts it, which has no parser to ask: {verdict.doubt}."
+        result.hint = f"Whether the backend accepts it is unknown, since it has no parser to ask: {verdict.doubt}."
     if verdict.tree is None:
         return result
-    metrics, labels = await checking.unknown(prometheus, verdict.tree)
-    result.formatted = await checking.formatted(prometheus, query, verdict.tree)
+    metrics, labels = await checking.find_unknown(prometheus, verdict.tree)
+    result.formatted = await checking.format_query(prometheus, query, verdict.tree)
     result.explanation = checking.in_words(verdict.tree)
     result.ast_summary = checking.parts(verdict.tree)
     result.unknown_metrics, result.unknown_labels = metrics or None, labels or None
     if (metrics or labels) and verdict.valid:
-        result.hint = "It is valid, but what is unknown matches nothing: the answer will be empty or partial."
+        result.hint = "It is valid, but the unknown names match nothing: the answer will be empty or partial."
     return result
 
 
 async def _build(prometheus: Prometheus, description: str) -> Promql:
-    candidates, wish = await building.built(prometheus, description)
+    candidates, intent = await building.build_candidates(prometheus, description)
     result = Promql(mode="build", candidates=candidates)
     if candidates:
-        result.hint = "Try one with prometheus_query_tool; window, labels (job=api) and 'by label' can be said."
+        result.hint = (
+            "Try one with prometheus_query_tool; the description may name a window, labels (job=api) and 'by label'."
+        )
     else:
-        words = " ".join(sorted(wish.words)) or description
+        words = " ".join(sorted(intent.words)) or description
         result.hint = f"No metric fits {words!r}: name one; prometheus_metadata_tool search=… finds them."
     return result

@@ -1,4 +1,4 @@
-"""What metrics mean: type, help text and unit, as their targets tell them."""
+"""What metrics mean: type, help text and unit, as their targets describe them."""
 
 from typing import Annotated, Any, Literal
 
@@ -47,17 +47,18 @@ async def prometheus_metadata_tool(
     prometheus: Prometheus = injected(),
 ) -> Metrics:
     """Find metrics by what they are about, with type, help and unit."""
+    # The search is done here: the API has none, and `limit` there would cut before it.
     reply = await prometheus.get("/metadata", [("metric", metric)])
     known = reply.mapping()
     described = reply.read(
-        lambda data: [_metric(name, told) for name in sorted(known) for told in data[name][:limit_per_metric]]
+        lambda data: [_metric(name, entry) for name in sorted(known) for entry in data[name][:limit_per_metric]]
     )
     found = [entry for entry in described if _fits(entry, metric, search, type)]
     result = Metrics(items=found[:limit], total=len(found), truncated=len(found) > limit, warnings=reply.warnings)
     if result.truncated:
         result.hint = "Narrow with search or type."
     elif not found:
-        result.hint = await _why_none(prometheus, metric, len(known))
+        result.hint = await _explain_none(prometheus, metric, len(known))
     return result
 
 
@@ -70,6 +71,7 @@ async def prometheus_target_metadata_tool(
 ) -> TargetMetrics:
     """Show which targets expose a metric, or what a target exposes."""
     matchers = guard.matchers(match_target, "match_target") if match_target else []
+    # The API wants braces, which callers often leave out.
     selector = f"{{{match_target}}}" if match_target and "{" not in match_target else match_target
     reply = await prometheus.get(
         "/targets/metadata", [("match_target", selector if matchers else None), ("metric", metric)]
@@ -88,25 +90,29 @@ def _of_target(entry: dict[str, Any], metric: str | None) -> TargetMetric:
     return TargetMetric(target=entry["target"], **_described(entry.get("metric") or metric or "", entry))
 
 
-def _metric(name: str, told: dict[str, Any]) -> Metric:
-    return Metric(**_described(name, told))
+def _metric(name: str, entry: dict[str, Any]) -> Metric:
+    return Metric(**_described(name, entry))
 
 
-def _described(name: str, told: dict[str, Any]) -> dict[str, Any]:
-    return {"metric": name, "type": told["type"], "help": told.get("help") or None, "unit": told.get("unit") or None}
+def _described(name: str, entry: dict[str, Any]) -> dict[str, Any]:
+    return {"metric": name, "type": entry["type"], "help": entry.get("help") or None, "unit": entry.get("unit") or None}
 
 
+# Every word must occur, in any order: "request duration" finds request_duration_seconds.
 def _fits(entry: Metric, metric: str | None, search: str | None, type_: str | None) -> bool:
     words = (search or "").lower().split()
     text = f"{entry.metric} {entry.help or ''}".lower()
     return metric in (None, entry.metric) and type_ in (None, entry.type) and all(word in text for word in words)
 
 
-async def _why_none(prometheus: Prometheus, metric: str | None, known: int) -> str:
+async def _explain_none(prometheus: Prometheus, metric: str | None, known: int) -> str:
     if metric and not await names.exists(prometheus, metric):
-        return await emptiness.missing_metric(prometheus, metric)
+        return await emptiness.explain_missing_metric(prometheus, metric)
     if metric:
         return f"{metric} exists, but no active target describes it: it is recorded by a rule, or its target is gone."
     if known:
-        return f"None of {known} described metrics fits; prometheus_label_values_tool lists names, also of rules."
+        return (
+            f"None of {known} described metrics fits; prometheus_label_values_tool lists all names, "
+            "those of recording rules included."
+        )
     return "No active target describes its metrics; prometheus_label_values_tool label_name=__name__ lists names."

@@ -13,7 +13,7 @@ from kmcp_prometheus.promql import guard
 from kmcp_runtime import Duration, Effect, Limit, Page, Time, Word, injected, tool
 
 _MANY_POINTS = 1_500
-"""Points from which on the default budget cannot hold an answer."""
+"""An answer with more points exceeds the default budget."""
 
 
 class Instant(Page[Sample | RawSamples]):
@@ -41,13 +41,13 @@ async def prometheus_query_tool(
     time: Annotated[Time, Word("When", validate_default=True)] = NOW,
     timeout: Timeout = None,
     limit: Limit = 100,
-    lookback: Annotated[Duration | None, Word("Oldest sample that counts")] = None,
+    lookback: Annotated[Duration | None, Word("How old a sample may be")] = None,
     prometheus: Prometheus = injected(),
 ) -> Instant:
     """Evaluate PromQL at one moment; prefer aggregations. An empty answer explains itself."""
     tree = guard.query(query)
     check_past(time, "time")
-    reply = await cardinality.asked(prometheus, query, time, limit, timeout, lookback)
+    reply = await cardinality.query_at(prometheus, query, time, limit, timeout, lookback)
     kind, items, text = reply.read(_items)
     result = Instant(
         result_type=kind,
@@ -58,12 +58,12 @@ async def prometheus_query_tool(
         infos=reply.infos or None,
     )
     if result.truncated:
-        result.total = await cardinality.counted(prometheus, query, time) if reply.cut else len(items)
+        result.total = await cardinality.count_series(prometheus, query, time) if reply.cut else len(items)
         result.hint = cardinality.narrower(query, limit, [item.metric for item in result.items])
     elif kind == "matrix":
-        result.hint = "Raw samples; rate(…) or avg_over_time(…) makes one value of each series."
+        result.hint = "Raw samples; rate(…) or avg_over_time(…) turns each series into one value."
     elif not items and text is None:
-        result.hint = await emptiness.why_empty(prometheus, tree, f"at {plain(time)}")
+        result.hint = await emptiness.explain_empty(prometheus, tree, f"at {plain(time)}")
     return result
 
 
@@ -79,11 +79,12 @@ async def prometheus_query_range_tool(
     timeout: Timeout = None,
     prometheus: Prometheus = injected(),
 ) -> Range:
-    """Evaluate PromQL over time; mode=summary first, points to see the course."""
+    """Evaluate PromQL over time; start with mode=summary, use points to see the course."""
     tree = guard.query(query)
     check_span(start, end)
+    # Chosen here and sent as given, so that the answer can name the step that its points have.
     step = steps.chosen(end - start, max_points) if step is None else steps.checked(step, end - start)
-    reply = await cardinality.asked_range(prometheus, query, (start, end, step), limit, timeout)
+    reply = await cardinality.query_over(prometheus, query, (start, end, step), limit, timeout)
     series = reply.read(lambda data: [raw(item) for item in data["result"]])
     result = Range(
         step_seconds=plain(step),
@@ -95,12 +96,14 @@ async def prometheus_query_range_tool(
         infos=reply.infos or None,
     )
     if result.truncated:
-        result.total = await cardinality.counted_over(prometheus, query, start, end, step) if reply.cut else len(series)
+        result.total = (
+            await cardinality.count_series_over(prometheus, query, start, end, step) if reply.cut else len(series)
+        )
         result.hint = cardinality.narrower(query, limit, [one.metric for one in series[:limit]])
     elif not series:
-        result.hint = await emptiness.why_empty(prometheus, tree, f"between {plain(start)} and {plain(end)}")
+        result.hint = await emptiness.explain_empty(prometheus, tree, f"between {plain(start)} and {plain(end)}")
     elif mode == "points" and sum(len(one.values or ()) for one in series) > _MANY_POINTS:
-        result.hint = "mode=summary says it in a line for each series; max_points thins it out."
+        result.hint = "mode=summary gives a line per series; a smaller max_points gives fewer points."
     return result
 
 

@@ -42,7 +42,8 @@ async def prometheus_rules_tool(
     wanted = rule_groups.Wanted(type, rule_name or (), rule_group or (), file or (), match or (), state, health, alerts)
     arguments = {**asdict(wanted), "limit": limit}
     position = cursors.decode(cursor, arguments) if cursor else {}
-    found = await rule_groups.read(prometheus, wanted, limit, position)
+    found = await rule_groups.read_rules(prometheus, wanted, limit, position)
+    # A cursor inside a page counts the rules of it that were shown before.
     shown = found.rules[int(found.position.get("rules", 0)) :]
     result = Rules(
         items=shown,
@@ -53,7 +54,7 @@ async def prometheus_rules_tool(
     result.continues_at(lambda kept: rule_groups.cursor_at(found, kept, arguments))
     if not shown:
         result.hint = (
-            "No rule fits; leave filters out."
+            "No rule fits; leave some filters out."
             if arguments != {**asdict(rule_groups.Wanted()), "limit": limit}
             else "No rules are loaded; prometheus_status_config_tool section=rule_files shows where they are read."
         )

@@ -45,7 +45,9 @@ async def prometheus_series_tool(
     guard.selectors(match)
     check_span(start, end)
     reply = await prometheus.post(
-        "/series", [("match[]", match), ("start", stamp(start)), ("end", stamp(end)), ("limit", limit + 1)]
+        # One more than asked for: backends that know `limit` do not all report that they cut.
+        "/series",
+        [("match[]", match), ("start", stamp(start)), ("end", stamp(end)), ("limit", limit + 1)],
     )
     found = reply.read(lambda data: [dict(labels) for labels in data or ()])
     shown = found[:limit]
@@ -58,7 +60,7 @@ async def prometheus_series_tool(
     if result.truncated:
         result.hint = f"prometheus_query_tool query='count({match[0]})' counts them; narrow with label matchers."
     elif not found:
-        result.hint = await emptiness.why_empty(prometheus, guard.tree(match[0]), "in that time")
+        result.hint = await emptiness.explain_empty(prometheus, guard.tree(match[0]), "in that time")
     return result
 
 
@@ -80,7 +82,7 @@ async def prometheus_label_names_tool(
     if result.truncated:
         result.hint = "Narrow with match."
     elif not found:
-        result.hint = await _why_no_labels(prometheus, match)
+        result.hint = await _explain_no_labels(prometheus, match)
     return result
 
 
@@ -98,7 +100,7 @@ async def prometheus_label_values_tool(
     """List the values of a label; label_name=__name__ with filter finds metrics by name."""
     _check(match, start, end)
     wanted = pattern(filter, "filter") if filter else None
-    reply = await prometheus.label_values(label_name, match or (), start, end)
+    reply = await prometheus.list_label_values(label_name, match or (), start, end)
     values = reply.texts()
     found = [value for value in values if wanted is None or wanted.found_in(value)]
     arguments = {"label": label_name, "match": match, "filter": filter}
@@ -118,7 +120,7 @@ def _check(match: list[str] | None, start: float | None, end: float | None) -> N
     check_span(start, end)
 
 
-async def _why_no_labels(prometheus: Prometheus, match: list[str] | None) -> str:
+async def _explain_no_labels(prometheus: Prometheus, match: list[str] | None) -> str:
     if not match:
         return "There are no series in that time."
-    return await emptiness.why_empty(prometheus, guard.tree(match[0]), "in that time")
+    return await emptiness.explain_empty(prometheus, guard.tree(match[0]), "in that time")

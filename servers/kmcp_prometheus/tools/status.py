@@ -33,6 +33,7 @@ class Flags(Page[Flag]):
     features: dict[str, list[str]] | None = Field(default=None, description="What is switched on, by area")
 
 
+# Fields differ between versions and implementations; what is not declared is passed on as it is.
 class RuntimeInfo(Result):
     """The backend's own fields."""
 
@@ -125,7 +126,7 @@ async def prometheus_status_flags_tool(
     reply = await prometheus.get("/status/flags")
     known = sorted(reply.mapping().items())
     flags = [Flag(name=name, value=str(value)) for name, value in known if wanted in name.lower()]
-    features = await implementations.features(prometheus, wanted)
+    features = await implementations.read_features(prometheus, wanted)
     result = Flags(items=flags, total=len(flags), features=features or None, warnings=reply.warnings)
     if not flags and not features:
         result.hint = f"None of {len(known)} flags has {filter!r} in its name."
@@ -142,9 +143,9 @@ async def prometheus_runtime_info_tool(prometheus: Prometheus = injected()) -> R
 @tool(Effect.READ)
 async def prometheus_build_info_tool(prometheus: Prometheus = injected()) -> BuildInfo:
     """Show the version, and whether it is Prometheus, Thanos, Mimir or VictoriaMetrics."""
-    told = await implementations.build_info(prometheus)
-    fields = {name: told.get(name) or None for name in ("version", "revision", "branch", "goVersion", "buildDate")}
-    return BuildInfo.model_validate({"backend": implementations.kind_of(told), **fields})
+    info = await implementations.read_build_info(prometheus)
+    fields = {name: info.get(name) or None for name in ("version", "revision", "branch", "goVersion", "buildDate")}
+    return BuildInfo.model_validate({"backend": implementations.kind_of(info), **fields})
 
 
 @tool(Effect.READ)
@@ -164,9 +165,10 @@ async def prometheus_tsdb_status_tool(
 
 @tool(Effect.READ)
 async def prometheus_wal_replay_tool(prometheus: Prometheus = injected()) -> WalReplay:
-    """Show how far a starting Prometheus is; it answers before Prometheus is ready."""
+    """Show how far a starting Prometheus has replayed its log; it answers before Prometheus is ready."""
     reply = await prometheus.get("/status/walreplay")
     least, most, current = reply.read(lambda data: [int(data.get(name) or 0) for name in ("min", "max", "current")])
+    # Both are 0 where there was nothing to replay.
     share = 1.0 if most <= least else (current - least) / (most - least)
     return WalReplay(min=least, max=most, current=current, percent=round(share * 100, 1), done=current >= most)
 
@@ -192,4 +194,5 @@ def _block(entry: dict[str, Any]) -> Block:
 
 
 def _statistics(entries: Any, limit: int) -> list[Statistic] | None:
+    # Cut here, too: VictoriaMetrics and older versions know no `limit`.
     return [Statistic(name=entry["name"], value=int(entry["value"])) for entry in (entries or ())[:limit]] or None

@@ -41,7 +41,7 @@ class Targets(Page[Target]):
     """Targets, those that are down first."""
 
     untrusted = True
-    pools: list[Pool] = Field(description="Counts, whatever health and limit")
+    pools: list[Pool] = Field(description="Counts, regardless of health and limit")
 
 
 @tool(Effect.READ)
@@ -65,7 +65,7 @@ async def prometheus_targets_tool(
     if result.truncated:
         result.hint = "Narrow with scrape_pool or health."
     elif not shown:
-        result.hint = await _why_none(prometheus, scrape_pool, len(found))
+        result.hint = await _explain_none(prometheus, scrape_pool, len(found))
     return result
 
 
@@ -91,6 +91,7 @@ def _active(entry: dict[str, Any]) -> Target:
 def _dropped(entry: dict[str, Any]) -> Target:
     labels = entry.get("discoveredLabels") or {}
     kept = {name: labels[name] for name in _KEPT_OF_DROPPED if name in labels}
+    # Older versions do not name the pool of a dropped target; by default it is called as the job.
     pool = entry.get("scrapePool") or labels.get("job", "")
     return Target(labels=kept, scrape_pool=pool, health="dropped")
 
@@ -99,6 +100,7 @@ def _pools(found: list[Target], dropped: dict[str, int], scrape_pool: str | None
     counts = Counter((target.scrape_pool, target.health) for target in found)
     for name, count in dropped.items():
         if scrape_pool in (None, name) and count:
+            # Prometheus keeps only some dropped targets in memory but counts all of them.
             counts[name, "dropped"] = max(counts[name, "dropped"], count)
     pools: dict[str, Pool] = {}
     for (name, health), count in sorted(counts.items()):
@@ -106,7 +108,7 @@ def _pools(found: list[Target], dropped: dict[str, int], scrape_pool: str | None
     return list(pools.values())
 
 
-async def _why_none(prometheus: Prometheus, scrape_pool: str | None, found: int) -> str:
+async def _explain_none(prometheus: Prometheus, scrape_pool: str | None, found: int) -> str:
     if found:
         return f"None of {found} targets has that health."
     if scrape_pool is None:

@@ -21,7 +21,7 @@ from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.settings import ClusterSettings
 from tests.cilium.turns import connected
 from tests.cluster.model import Cluster
-from tests.rights import granted, kubeconfig
+from tests.rights import granted, write_kubeconfig
 from tests.slowness import scaled
 from tests.waiting import until
 
@@ -81,7 +81,7 @@ async def identity(api: KubeApi, cluster: Cluster, rules: Iterable[Rule], folder
     """The kubeconfig of an identity that holds these rules in the cluster, and nothing else."""
     settings = ClusterSettings(kubeconfig=str(cluster.kubeconfig), kube_timeout=scaled(30))
     async with granted(api, NAMESPACE, rules) as account:
-        yield await kubeconfig(api, settings, NAMESPACE, account, folder)
+        yield await write_kubeconfig(api, settings, NAMESPACE, account, folder)
 
 
 @asynccontextmanager
@@ -106,12 +106,12 @@ async def configuration(api: KubeApi) -> dict[str, str]:
 
 async def absent(api: KubeApi) -> bool:
     """Whether nothing of a release is left, the namespace that the chart makes included."""
-    return await _found(api, CONFIG) is None and await _found(api, SECRETS) is None
+    return await _find(api, CONFIG) is None and await _find(api, SECRETS) is None
 
 
 async def _is_settled(api: KubeApi) -> bool:
     """Whether the namespace that the chart makes is there, or is not; not on its way out."""
-    found = await _found(api, SECRETS)
+    found = await _find(api, SECRETS)
     return found is None or "deletionTimestamp" not in found["metadata"]
 
 
@@ -137,7 +137,7 @@ async def forget_authority(api: KubeApi) -> None:
                 raise
 
 
-async def claimed(api: KubeApi) -> bool:
+async def claim(api: KubeApi) -> bool:
     """Whether the namespace of the release could be made: one installation at a time."""
     try:
         await api.send("POST", "/api/v1/namespaces", (), {"metadata": {"name": NAMESPACE}})
@@ -159,7 +159,7 @@ def both(kubeconfigs: Mapping[str, Path]) -> dict[str, Any]:
     return merged
 
 
-async def _found(api: KubeApi, path: str) -> dict[str, Any] | None:
+async def _find(api: KubeApi, path: str) -> dict[str, Any] | None:
     try:
         return dict(await api.get(path))
     except StatusFailure as failure:

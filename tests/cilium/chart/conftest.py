@@ -15,7 +15,7 @@ from kmcp_cilium.settings import CiliumSettings
 from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
 from tests.cilium.agent import MODULE
-from tests.cilium.chart.clusters import MESH, NAMESPACE, Chart, both, claimed, forget_authority, operator
+from tests.cilium.chart.clusters import MESH, NAMESPACE, Chart, both, claim, forget_authority, operator
 from tests.cilium.turns import connected
 from tests.cluster import binaries, lifetime
 from tests.cluster.model import Cluster
@@ -126,7 +126,7 @@ async def other(
 ) -> AsyncIterator[tuple[Path, KubeApi]]:
     """A second cluster for a mesh: the one that all tests share."""
     async with connected(str(cluster.kubeconfig)) as api:
-        await until(lambda: claimed(api), seconds=300, what="the turn to install Cilium on the shared cluster")
+        await until(lambda: claim(api), seconds=300, what="the turn to install Cilium on the shared cluster")
         try:
             async with operator(api, cluster, tmp_path_factory.mktemp("other")) as kubeconfig:
                 yield kubeconfig, api

@@ -9,7 +9,7 @@ from typing import Any
 from kmcp_controller.cluster import watches
 from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.program.controller import Controller, Place
-from kmcp_controller.reconcile.reconciler import Options
+from kmcp_controller.reconcile.options import Options
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.credentials import native
@@ -32,7 +32,7 @@ async def main(kubeconfig: str, namespace: str) -> None:
     controller = Controller(Cluster(api), Options(), Place(namespaces=(namespace,)))
     ready = asyncio.Event()
     telling = asyncio.create_task(tell(ready))
-    await watches.run(controller, await native(contexts, context), context, ready_flag=ready)
+    await watches.run(controller, await native(contexts, context), context, namespaces=(namespace,), ready_flag=ready)
     await telling
 
 
