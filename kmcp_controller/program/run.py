@@ -4,6 +4,8 @@ import asyncio
 import uuid
 from pathlib import Path
 
+from starlette.types import ASGIApp
+
 from kmcp_controller.catalog.audience import Audience
 from kmcp_controller.catalog.site import app
 from kmcp_controller.cluster import watches
@@ -48,15 +50,7 @@ async def run(settings: ControllerSettings) -> None:
         audience=Audience(access) if settings.catalog_auth == "kubernetes" else None,
     )
     # Before the watches start: the kubelet asks for health while the first lists are read.
-    serving = asyncio.gather(
-        serve(health(lambda: controller.answering), settings.health_address),
-        serve(pages, f":{settings.catalog_port}" if settings.catalog_port else ""),
-        serve(
-            exposition(cluster.metrics, access if settings.metrics_certificate else None),
-            settings.metrics_address,
-            settings.metrics_certificate,
-        ),
-    )
+    serving = asyncio.create_task(_serve(controller, pages, access, settings))
     try:
         await watches.run(
             controller,
@@ -69,6 +63,19 @@ async def run(settings: ControllerSettings) -> None:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
         await api.close()
+
+
+async def _serve(controller: Controller, pages: ASGIApp, access: Access, settings: ControllerSettings) -> None:
+    """Health, the catalog and metrics, until cancelled."""
+    await asyncio.gather(
+        serve(health(lambda: controller.answering), settings.health_address),
+        serve(pages, f":{settings.catalog_port}" if settings.catalog_port else ""),
+        serve(
+            exposition(controller.cluster.metrics, access if settings.metrics_certificate else None),
+            settings.metrics_address,
+            settings.metrics_certificate,
+        ),
+    )
 
 
 def place(settings: ControllerSettings) -> Place:

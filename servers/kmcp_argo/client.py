@@ -96,7 +96,7 @@ class Argo(Cluster):
         metadata = owner["metadata"]
         # ReplicaSets carry the selector's labels, which narrows the list on the API server; AnalysisRuns do not.
         selector = selector_of(owner.get("spec") or {}) if resource == "replicasets.apps" else None
-        listed = await self.listed(resource, metadata["namespace"], selector=selector)
+        listed = await self.list_objects(resource, metadata["namespace"], selector=selector)
         return [item for item in listed if _controlled_by(item, str(metadata["uid"]))]
 
     async def _explain_absence(self, failure: ToolFailure, name: str, namespace: str) -> ToolFailure:

@@ -1,4 +1,4 @@
-"""Words of arguments that several tools of this server take, and the rights that they need."""
+"""Arguments that several tools of this server take, and the rights that these tools need."""
 
 import re
 from collections.abc import Mapping
@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
-from kmcp_runtime import Rule, Word
+from kmcp_runtime import Rule
 from kmcp_runtime.helm import values
 
 READS = (Rule("", ("secrets",), ("get", "list")),)
 WRITES = (Rule("*", ("*",), ("get", "list", "watch", "create", "update", "patch", "delete")),)
-"""A chart may hold objects of any kind; what hooks run is watched."""
+"""A chart may hold objects of any kind, and helm watches what hooks run."""
 REMOVES = (Rule("*", ("*",), ("get", "list", "watch", "create", "update", "delete")),)
-"""An uninstall, too, runs hooks: it makes objects before it takes them away."""
+"""An uninstall runs hooks too: it creates objects before it deletes them."""
 _RELEASE = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 _LONGEST_RELEASE = 53
 _LONGEST_CHART = 500
@@ -23,39 +23,41 @@ _CONSTANTS = {"true": True, "false": False, "null": None}
 
 
 def check_release(value: str) -> str:
-    """Refuse what Helm would not take as a release's name, or would take for an option."""
+    """Refuse what Helm would not accept as the name of a release, or would read as an option."""
     if len(value) > _LONGEST_RELEASE:
-        raise ValueError(f"longer than {_LONGEST_RELEASE} characters, the most that Helm takes")
+        raise ValueError(f"it is longer than {_LONGEST_RELEASE} characters, the most that Helm accepts")
     if not _RELEASE.fullmatch(value):
-        raise ValueError(f"{value[:80]!r} is no release name: lower case letters, digits, '-' and '.', not at the ends")
+        raise ValueError(
+            f"{value[:80]!r} is not a valid release name: use lower-case letters, digits, '-' and '.', not at the ends"
+        )
     return value
 
 
 def check_chart(value: str) -> str:
     if not value or value.startswith("-") or not value.isprintable() or len(value) > _LONGEST_CHART:
-        raise ValueError(f"{value[:80]!r} is no chart: give repository/name, oci://…, or an https archive")
+        raise ValueError(f"{value[:80]!r} is not a chart reference: give repository/name, oci://…, or an https archive")
     return value
 
 
 def check_revision(value: int) -> int:
     if value < 0:
-        raise ValueError("revisions count from 1")
+        raise ValueError("revision numbers start at 1")
     return value
 
 
 def check_timeout(value: int) -> int:
     if not 1 <= value <= _LONGEST_SECONDS:
-        raise ValueError(f"between 1 and {_LONGEST_SECONDS} seconds")
+        raise ValueError(f"it must be between 1 and {_LONGEST_SECONDS} seconds")
     return value
 
 
 def changes_of(given: Any) -> Any:
-    """Paths to values, also as older callers write them: `a=1,b.c=two`."""
+    """Values by path, also in the form that older callers write: `a=1,b.c=two`."""
     if not isinstance(given, str):
         return given
     pairs = [pair.partition("=") for pair in re.split(r"(?<!\\),", given) if pair.strip()]
     if not all(separator for _, separator, _ in pairs):
-        raise ValueError("write an object of paths and values")
+        raise ValueError("give an object that maps paths to values")
     return {path.strip(): _typed(value) for path, _, value in pairs}
 
 
@@ -66,12 +68,12 @@ def _typed(value: str) -> Any:
     return int(text) if _NUMBER.fullmatch(text) else text
 
 
-ReleaseName = Annotated[str, AfterValidator(check_release), Word("Release")]
-ChartReference = Annotated[str, AfterValidator(check_chart), Word("repo/name, oci://, https")]
-Version = Annotated[str | None, Word("Chart version")]
-Values = Annotated[dict[str, Any] | None, BeforeValidator(values.read), Word("Over the chart's")]
-Set = Annotated[Mapping[str, Any] | None, BeforeValidator(changes_of), Word("By path")]
-Revision = Annotated[int, AfterValidator(check_revision), Word("0 = latest")]
-EarlierRevision = Annotated[int, AfterValidator(check_revision), Word("0 = previous")]
-Wait = Annotated[bool, Word("Until ready")]
-TimeoutSeconds = Annotated[int, AfterValidator(check_timeout), Word("Seconds")]
+ReleaseName = Annotated[str, AfterValidator(check_release), "Release"]
+ChartReference = Annotated[str, AfterValidator(check_chart), "repo/name, oci://, https"]
+Version = Annotated[str | None, "Chart version"]
+Values = Annotated[dict[str, Any] | None, BeforeValidator(values.read), "Override the chart's"]
+Set = Annotated[Mapping[str, Any] | None, BeforeValidator(changes_of), "Values by path"]
+Revision = Annotated[int, AfterValidator(check_revision), "0 = latest"]
+EarlierRevision = Annotated[int, AfterValidator(check_revision), "0 = previous"]
+Wait = Annotated[bool, "Until ready"]
+TimeoutSeconds = Annotated[int, AfterValidator(check_timeout), "Seconds"]

@@ -19,7 +19,7 @@ __all__ = ["Client", "HelmBackend", "open_backend"]
 
 @dataclass
 class Client:
-    """Helm for one call. The cluster is looked for when it is needed: repositories and charts need none."""
+    """Helm for one call. The cluster is connected when it is needed: repositories and charts need none."""
 
     helm: Helm
     call: Call
@@ -46,7 +46,7 @@ class HelmBackend(Backend):
 
     async def ready(self) -> None:
         await self._clusters.ready()
-        await self.helm.binary.major(Call("ready", "readyz", "readyz", {}, 5.0))
+        await self.helm.binary.read_major(Call("ready", "readyz", "readyz", {}, 5.0))
 
 
 @asynccontextmanager

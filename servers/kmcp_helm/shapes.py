@@ -1,4 +1,4 @@
-"""Shapes that several tools of this server answer with."""
+"""Parts of answers that several tools of this server share."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ class Object(BaseModel):
 
     kind: str
     name: str
-    namespace: str | None = Field(default=None, description="Absent where it is the release's, or none")
+    namespace: str | None = Field(default=None, description="Absent if it is the release's, or if there is none")
 
     @classmethod
     def of(cls, part: Part) -> "Object":

@@ -1,4 +1,4 @@
-"""What a release must be in before something is done to it, and what its states mean for that."""
+"""Which state a release must be in before it is upgraded or rolled back, and what to do about other states."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,13 +12,13 @@ from kmcp_runtime.kube.failures import BACKEND
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
-async def before_upgrade(releases: Releases, namespace: str, name: str, install: bool) -> Release | None:
+async def check_before_upgrade(releases: Releases, namespace: str, name: str, install: bool) -> Release | None:
     """The revision that an upgrade starts from; None when the release is new.
 
-    Errors: `not_found` without `install`, `conflict` while another operation is, or seems, under way.
+    Errors: `not_found` without `install`, `conflict` while another operation is in progress or seems to be.
     """
     try:
-        heads = await releases.revisions(namespace, name)
+        heads = await releases.list_revisions(namespace, name)
     except ToolFailure as failure:
         if failure.code != "not_found":
             raise
@@ -27,39 +27,43 @@ async def before_upgrade(releases: Releases, namespace: str, name: str, install:
         raise not_found(failure.message, f"install=true installs it; {failure.hint}", backend=failure.backend) from None
     if heads[0].status in PENDING:
         raise _under_way(heads)
-    return await _deployed(releases, heads)
+    return await _read_deployed(releases, heads)
 
 
 @dataclass(frozen=True)
 class Rollback:
-    """The latest revision, the one to go back to, and what there is to say about that."""
+    """The latest revision, the one to go back to, and warnings about it."""
 
     now: Release
     target: Release
     warnings: tuple[str, ...]
 
 
-async def before_rollback(releases: Releases, namespace: str, name: str, revision: int) -> Rollback:
+async def plan_rollback(releases: Releases, namespace: str, name: str, revision: int) -> Rollback:
     """Both ends of a rollback; revision 0 is the one before the latest. `not_found` when it is not stored."""
-    heads = await releases.revisions(namespace, name)
+    heads = await releases.list_revisions(namespace, name)
     wanted = revision or heads[0].revision - 1
     target = next((head for head in heads if head.revision == wanted), None)
     if target is None:
         kept = ", ".join(str(head.revision) for head in heads)
-        raise not_found(f"release {name} has no revision {wanted} to go back to", f"stored: {kept}", backend=BACKEND)
+        raise not_found(
+            f"release {name} has no revision {wanted} to go back to", f"stored revisions: {kept}", backend=BACKEND
+        )
     doubt = target.status not in ("superseded", "deployed", "uninstalled")
     warning = f"revision {target.revision} is {target.status}: helm_history shows which ones worked"
-    return Rollback(await releases.decoded(heads[0]), await releases.decoded(target), (warning,) if doubt else ())
+    return Rollback(
+        await releases.read_or_fail(heads[0]), await releases.read_or_fail(target), (warning,) if doubt else ()
+    )
 
 
-async def _deployed(releases: Releases, heads: list[Head]) -> Release | None:
+async def _read_deployed(releases: Releases, heads: list[Head]) -> Release | None:
     """As Helm chooses it: the deployed one, else the latest unless that is uninstalled."""
     deployed = newest(head for head in heads if head.status == "deployed")
     if not deployed and heads[0].status == "uninstalled":
         return None
     try:
         return await releases.read(deployed[0] if deployed else heads[0])
-    except payload.Undecodable:  # Helm will say what it makes of it.
+    except payload.Undecodable:  # The upgrade goes on without a diff: Helm reports what it cannot read itself.
         return None
 
 
@@ -69,12 +73,12 @@ def _under_way(heads: list[Head]) -> ToolFailure:
     way_out = (
         f"helm_rollback revision={good} frees it"
         if good is not None
-        else "helm_uninstall frees it, and with it what was installed"
+        else "helm_uninstall removes it and what it installed"
     )
     return conflict(
         f"release {latest.name} is {latest.status} (revision {latest.revision}, since {_age(latest.created)}): another "
-        "operation is under way, or one was cut off",
-        f"wait and look at helm_history; if nothing works on it any more, {way_out}",
+        "operation is in progress, or one was interrupted",
+        f"wait and check helm_history; if no operation is running any more, {way_out}",
         backend=BACKEND,
     )
 

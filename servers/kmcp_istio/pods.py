@@ -55,7 +55,7 @@ async def _find(mesh: Mesh, workload: str | None, name: str, namespace: str) -> 
         return await mesh.read_kind("pods", name, namespace)
     found = await mesh.read_kind(workload, name, namespace)
     selector = selector_of(found["spec"])
-    pods = await mesh.listed("pods", namespace, selector=selector, field_selector="status.phase=Running")
+    pods = await mesh.list_objects("pods", namespace, selector=selector, field_selector="status.phase=Running")
     if not pods:
         raise not_found(f"{workload.partition('.')[0]} {name} in namespace {namespace} has no running pod")
     # Always the same pod, so that a page and the next are of one proxy.

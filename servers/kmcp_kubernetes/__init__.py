@@ -1,1 +1,1 @@
-"""The Kubernetes server: 22 tools and three extras over the API server, without kubectl."""
+"""The Kubernetes server: tools over the API server, without kubectl."""

@@ -1,4 +1,4 @@
-"""Words of arguments that several tools of this server take."""
+"""Arguments that several tools of this server take."""
 
 from typing import Annotated, Literal
 

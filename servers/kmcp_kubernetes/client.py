@@ -1,4 +1,4 @@
-"""The cluster as this server's tools see it: with its OpenAPI schemas and the web beside it."""
+"""The cluster as this server's tools see it, with its OpenAPI schemas and a web client."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""The fields of a kind, from the cluster's OpenAPI v3: one document a group version, cached by its hash."""
+"""The fields of a kind, from the cluster's OpenAPI v3: one document per group version, cached by its hash."""
 
 import re
 from collections import OrderedDict
@@ -25,7 +25,7 @@ class Schema:
 
     @property
     def reference(self) -> str:
-        """The name of the definition that this node refers to; empty when it is written out."""
+        """The name of the definition that this node refers to; empty when it has none."""
         references = [part["$ref"] for part in (self.node, *(self.node.get("allOf") or ())) if "$ref" in part]
         return references[0].rsplit("/", 1)[-1] if references else ""
 
@@ -66,7 +66,7 @@ class Schema:
 
     @property
     def inside(self) -> "Schema":
-        """The object whose fields a path goes on with: lists and maps are passed through."""
+        """The object whose fields a path continues with: lists and maps are skipped."""
         schema = self
         while not schema.properties and schema.items is not None:
             schema = schema.items
@@ -109,15 +109,15 @@ class OpenApi:
         self._api = api
         self._documents: OrderedDict[str, Definitions] = OrderedDict()
 
-    async def schema(self, kind: Kind) -> Schema:
-        definitions = await self._definitions(kind)
+    async def read_schema(self, kind: Kind) -> Schema:
+        definitions = await self._read_definitions(kind)
         wanted = {"group": kind.group, "version": kind.version, "kind": kind.kind}
         for node in definitions.values():
             if wanted in (node.get(_KINDS) or ()):
                 return Schema(node, definitions)
-        raise not_found(f"the API server publishes no schema of {kind.kind} in {kind.api_version}")
+        raise not_found(f"the API server publishes no schema for {kind.kind} in {kind.api_version}")
 
-    async def _definitions(self, kind: Kind) -> Definitions:
+    async def _read_definitions(self, kind: Kind) -> Definitions:
         index = await self._api.get("/openapi/v3")
         entry = (index.get("paths") or {}).get(document_of(kind))
         if entry is None:

@@ -27,6 +27,7 @@ def check_name(value: str) -> str:
 
 
 def check_namespace(value: str) -> str:
+    """As `check_name`; `*` is refused with the argument that means every namespace."""
     if value == "*":
         raise ValueError("'*' is not a namespace: use all_namespaces, or leave namespace out")
     return check_name(value)

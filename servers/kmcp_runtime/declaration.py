@@ -1,11 +1,12 @@
 """Declaring a tool: one annotated function, everything else derived from it.
 
     @tool(Effect.WRITE, needs=(Rule("apps", ("deployments/scale",), ("patch",)),))
-    async def k8s_scale(name: Name, replicas: Replicas, kube: Kube = injected()) -> Change:
+    async def k8s_scale(kube: Kube, name: Name, replicas: Annotated[int, "Pods to run"]) -> Change:
         "Set how many pods a workload runs."
 
 The name is the function's, the description its docstring, the input schema its annotated signature, the output schema
-the `Result` it returns. Parameters whose default is `injected()` come from the server and are not in the schema.
+the `Result` it returns. A parameter of a class that JSON cannot hold (`Kube`, `Call`) comes from the server by its type
+and is not in the schema; a text in `Annotated` describes an argument.
 """
 
 import importlib
@@ -13,8 +14,9 @@ import inspect
 import pkgutil
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from types import ModuleType
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypedDict, TypeVar, Unpack, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
@@ -28,6 +30,8 @@ Function = TypeVar("Function", bound=Callable[..., Awaitable[Result]])
 Verified = Literal["real", "agent", "cli", "stand-in"]
 __all__ = ["Effect", "EffectByArgument", "Injected", "Rule", "ToolSpec", "injected", "tool", "tools_below", "tools_in"]
 _ATTRIBUTE = "__kmcp_tool__"
+_OF_JSON = (str, int, float, list, dict, tuple, set, frozenset, type(None), BaseModel, Enum)
+"""What an argument may be; a bool is an int. Any other class is provided by the server."""
 DEFAULT_TIMEOUT_SECONDS = 30.0
 
 
@@ -73,7 +77,7 @@ class Injected:
 
 
 def injected() -> Any:
-    """Mark a parameter as provided by the server, found by its annotated type."""
+    """The default of a parameter that comes from the server but stands behind arguments with defaults."""
     return Injected()
 
 
@@ -86,25 +90,25 @@ class ToolSpec:
     title: str
     description: str
     effect: Effect
-    by: EffectByArgument | None
-    needs: tuple[Rule, ...]
-    timeout: float
-    idempotent: bool
     destructive: bool
-    open_world: bool
-    extra: bool
-    aliases: tuple[str, ...]
-    ignored: tuple[str, ...]
-    renamed: Mapping[str, str]
-    verified: Verified
-    why: str | None
-    when: str | None
-    shows: Shows | None
+    idempotent: bool
     arguments: type[BaseModel]
     result: type[Result]
     parameters: frozenset[str] = frozenset()
     """Arguments that the function itself takes; a server may add others (`context`, `approval`)."""
     injections: Mapping[str, type] = field(default_factory=dict)
+    by: EffectByArgument | None = None
+    needs: tuple[Rule, ...] = ()
+    timeout: float = DEFAULT_TIMEOUT_SECONDS
+    open_world: bool = True
+    extra: bool = False
+    aliases: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    verified: Verified = "real"
+    why: str | None = None
+    when: str | None = None
+    shows: Shows | None = None
 
     def effect_of(self, arguments: Mapping[str, Any]) -> Effect:
         if self.by is None:
@@ -141,61 +145,62 @@ class ToolSpec:
         return output_schema(self.result)
 
 
-def tool(
-    effect: Effect,
-    *,
-    title: str | None = None,
-    needs: tuple[Rule, ...] = (),
-    by: EffectByArgument | None = None,
-    timeout: float = DEFAULT_TIMEOUT_SECONDS,
-    idempotent: bool = False,
-    destructive: bool | None = None,
-    open_world: bool = True,
-    extra: bool = False,
-    aliases: tuple[str, ...] = (),
-    ignored: tuple[str, ...] = (),
-    renamed: Mapping[str, str] | None = None,
-    verified: Verified = "real",
-    why: str | None = None,
-    when: str | None = None,
-    shows: Shows | None = None,
-) -> Callable[[Function], Function]:
-    """Declare a function as a tool.
+class Options(TypedDict, total=False):
+    """What a tool may declare beside its effect."""
 
-    `timeout` is in seconds. `idempotent` says that a repeated write changes nothing more. `destructive` overrides
-    the hint (for a write that people should be asked about). `ignored` are arguments of older callers,
-    accepted and dropped; `renamed` tells what other names of arguments are called here (those of arguments that this
-    tool does not have are passed over, so that tools may share a table). `verified` and `why` say what the tool met
-    when it was not a real backend. `when` names the configuration that a tool exists under, if the server's `left_out`
-    leaves it out under others. `shows` is what hints of the runtime may name the tool for.
-    """
+    title: str
+    """By default the name in words."""
+    needs: tuple[Rule, ...]
+    """The rights in the cluster that it uses."""
+    by: EffectByArgument
+    """How the effect depends on an argument."""
+    timeout: float
+    """Seconds that a call may take; by default those of the settings."""
+    idempotent: bool
+    """True when a repeated write changes nothing more."""
+    destructive: bool
+    """Overrides the hint, for a write that people should be asked about."""
+    open_world: bool
+    """False when it reaches nothing outside of the process."""
+    extra: bool
+    """True for a tool beyond the registry, which KMCP_EXTRAS switches off."""
+    aliases: tuple[str, ...]
+    """Names that the tool has elsewhere."""
+    ignored: tuple[str, ...]
+    """Arguments of older callers that are accepted and dropped."""
+    renamed: Mapping[str, str]
+    """Other names of arguments; those of arguments that this tool lacks are passed over, so tools may share a table."""
+    verified: Verified
+    """What the tests met, when it was not a real backend; `why` says why."""
+    why: str | None
+    when: str
+    """The configuration that the tool exists under, if the server's `left_out` leaves it out under others."""
+    shows: Shows
+    """What hints of the runtime may name the tool for."""
+
+
+def tool(effect: Effect, **options: Unpack[Options]) -> Callable[[Function], Function]:
+    """Declare a function as a tool; its name, docstring and signature say the rest."""
 
     def declare(function: Function) -> Function:
+        by = options.get("by")
         arguments, injections = _arguments(function, needs_approval=_destroys(effect, by))
+        derived: dict[str, Any] = {
+            "title": _title(function.__name__),
+            "destructive": effect is Effect.DESTROY,
+            **options,
+            "idempotent": options.get("idempotent", False) or effect is Effect.READ,
+        }
         declared = ToolSpec(
             function=function,
             name=function.__name__,
-            title=title or _title(function.__name__),
             description=" ".join((inspect.getdoc(function) or "").split()),
             effect=effect,
-            by=by,
-            needs=needs,
-            timeout=timeout,
-            idempotent=idempotent or effect is Effect.READ,
-            destructive=effect is Effect.DESTROY if destructive is None else destructive,
-            open_world=open_world,
-            extra=extra,
-            aliases=aliases,
-            ignored=ignored,
-            renamed=renamed or {},
-            verified=verified,
-            why=why,
-            when=when,
-            shows=shows,
             arguments=arguments,
             result=_result(function),
             injections=injections,
             parameters=frozenset(arguments.model_fields) - {"approval"},
+            **derived,
         )
         setattr(function, _ATTRIBUTE, declared)
         return function
@@ -235,17 +240,30 @@ def _arguments(function: Callable[..., Any], needs_approval: bool) -> tuple[type
     fields: dict[str, Any] = {}
     injections: dict[str, type] = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        if isinstance(parameter.default, Injected):
+        required = parameter.default is inspect.Parameter.empty
+        if isinstance(parameter.default, Injected) or (required and _is_provided(hints[name])):
             injections[name] = hints[name]
         else:
-            required = parameter.default is inspect.Parameter.empty
-            fields[name] = (hints[name], ... if required else parameter.default)
+            fields[name] = (_described(hints[name]), ... if required else parameter.default)
     if needs_approval:
         from kmcp_runtime.arguments import Approval
 
         fields["approval"] = (Approval, None)
     name = "".join(part.capitalize() for part in function.__name__.split("_")) + "Arguments"
     return create_model(name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields), injections
+
+
+def _is_provided(annotation: Any) -> bool:
+    """Whether JSON cannot hold a value of this type, so that it can only come from the server."""
+    return isinstance(annotation, type) and get_origin(annotation) is None and not issubclass(annotation, _OF_JSON)
+
+
+def _described(annotation: Any) -> Any:
+    """`Annotated[str, "What it is"]` as pydantic takes it: a plain text is the description of the argument."""
+    if get_origin(annotation) is not Annotated:
+        return annotation
+    kind, *metadata = get_args(annotation)
+    return Annotated[(kind, *(Field(description=each) if isinstance(each, str) else each for each in metadata))]
 
 
 def _result(function: Callable[..., Any]) -> type[Result]:

@@ -57,34 +57,42 @@ class ToolFailure(Exception):
 
 
 def bad_argument(message: str, hint: str | None = None) -> ToolFailure:
+    """The caller's argument cannot be meant so; `hint` says what to write."""
     return ToolFailure("bad_argument", message, hint)
 
 
 def not_found(message: str, hint: str | None = None, *, backend: str | None = None) -> ToolFailure:
+    """The object is not there, or there is no way to it."""
     return ToolFailure("not_found", message, hint, backend=backend)
 
 
 def forbidden(message: str, hint: str | None = None, *, backend: str | None = None) -> ToolFailure:
+    """The backend refuses this identity."""
     return ToolFailure("forbidden", message, hint, backend=backend)
 
 
 def denied(message: str, hint: str | None = None) -> ToolFailure:
+    """The suite refuses by its own policy: read-only mode, an allowlist, a person's no."""
     return ToolFailure("denied", message, hint)
 
 
 def conflict(message: str, hint: str | None = None, *, backend: str | None = None) -> ToolFailure:
+    """The state of the backend does not allow it now."""
     return ToolFailure("conflict", message, hint, backend=backend)
 
 
 def unavailable(message: str, hint: str | None = None, *, backend: str | None = None) -> ToolFailure:
+    """The backend cannot be reached or used; `hint` says what to set."""
     return ToolFailure("unavailable", message, hint, backend=backend)
 
 
 def timed_out(message: str, hint: str | None = None, *, backend: str | None = None) -> ToolFailure:
+    """There was no answer within the deadline."""
     return ToolFailure("timed_out", message, hint, backend=backend)
 
 
 def too_large(message: str, hint: str | None = None, *, backend: str | None = None) -> ToolFailure:
+    """What would be answered or sent is too large."""
     return ToolFailure("too_large", message, hint, backend=backend)
 
 

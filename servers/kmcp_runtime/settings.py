@@ -75,6 +75,7 @@ class RuntimeSettings(Settings):
 
 
 def listed(text: str) -> tuple[str, ...]:
+    """The parts of a setting that holds several values, separated by commas; empty ones are left out."""
     return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
 
 

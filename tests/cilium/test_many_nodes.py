@@ -71,9 +71,9 @@ async def test_an_endpoint_is_looked_for_on_the_node_of_its_pod(tmp_path: Path) 
         (found,) = (await tools.ok("cilium_get_endpoint_details", endpoint_id="shop/web"))["items"]
         assert (found["node"], found["id"]) == ("b", 7)
         nowhere = await tools.fails("cilium_get_endpoint_details", endpoint_id="shop/waiting")
-        assert (nowhere["code"], "no node yet" in nowhere["message"]) == ("not_found", True)
+        assert (nowhere["code"], "not on a node yet" in nowhere["message"]) == ("not_found", True)
         host = await tools.fails("cilium_get_endpoint_details", endpoint_id="shop/host")
-        assert (host["code"], "node's own network" in host["message"]) == ("bad_argument", True)
+        assert (host["code"], "the host network" in host["message"]) == ("bad_argument", True)
         which = await tools.fails("cilium_get_endpoint_details", endpoint_id="7")
         assert (which["code"], which["hint"]) == ("bad_argument", "nodes: a, b, c")
         elsewhere = await tools.fails("cilium_get_endpoint_details", endpoint_id=7, node_name="a")
@@ -206,7 +206,7 @@ async def test_the_overview_names_what_is_not_well(tmp_path: Path) -> None:
     }
     assert found["endpoints"] == {"managed": 1, "pods": 3}
     assert found["problems"] == [
-        "the agent on b, c is not well",
+        "the agent on b, c is not healthy",
         "cilium: 2 of 3 ready",
         "2 running pods are not managed by Cilium: recreate them",
     ]

@@ -73,7 +73,7 @@ async def test_a_long_template_is_read_on_with_its_cursor(tools: ToolCaller) -> 
         ({"chart": "web", "values": {"a": 1}}, "bad_argument", "what=template"),
         ({"chart": "web", "what": "template", "values": {"auth": None}}, "bad_argument", "objects.yaml:18"),
         ({"chart": "web", "what": "template", "values": {"replicas": -1}}, "bad_argument", "/replicas"),
-        ({"chart": "web", "what": "template", "name": "-x"}, "bad_argument", "no release name"),
+        ({"chart": "web", "what": "template", "name": "-x"}, "bad_argument", "not a valid release name"),
         ({"chart": "web", "what": "all"}, "bad_argument", "'all' is not one of"),
     ],
 )

@@ -105,11 +105,11 @@ async def test_one_failing_repository_does_not_fail_the_others(helm: Path, cli: 
         ({"url": "file:///etc"}, "denied", "only https"),
         ({"url": "https://user:planted-pass@localhost/"}, "denied", "credentials"),
         ({"url": "--password=x"}, "denied", "only https"),
-        ({"url": "oci://registry.test/x"}, "bad_argument", "as the chart itself"),
+        ({"url": "oci://registry.test/x"}, "bad_argument", "as the chart instead"),
         ({"name": "--debug"}, "bad_argument", "starts with '-'"),
         ({"name": "a/b"}, "bad_argument", "name"),
         ({"name": "a b"}, "bad_argument", "name"),
-        ({"name": "fixed"}, "conflict", "fixed is https://charts.test"),
+        ({"name": "fixed"}, "conflict", "fixed already has the URL https://charts.test"),
     ],
 )
 async def test_what_may_not_be_added_is_refused(helm: Path, arguments: dict[str, Any], code: str, why: str) -> None:

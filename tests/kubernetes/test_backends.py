@@ -103,7 +103,7 @@ async def test_a_web_server_that_is_no_api_server(tmp_path: Path) -> None:
         async with on(kubeconfig(tmp_path, f"http://127.0.0.1:{port}")) as caller:
             error = await caller.fails("k8s_get_resources", **PODS)
     assert error["code"] == "unavailable"
-    assert "Kubernetes API server?" in error["hint"]
+    assert "is a Kubernetes API server" in error["hint"]
 
 
 async def test_no_cluster_at_all_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ async def test_no_cluster_at_all_says_what_to_set(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("a: [", "is not YAML, line 1"), ("a: b", "names no context"), (None, "No such file")],
+    [("a: [", "is not valid YAML, line 2"), ("a: b", "has no contexts"), (None, "No such file")],
 )
 async def test_a_broken_kubeconfig_is_named_with_its_fault(tmp_path: Path, text: str | None, told: str) -> None:
     path = tmp_path / "broken"

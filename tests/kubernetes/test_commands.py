@@ -1,7 +1,5 @@
 """k8s_execute_command in real containers: output, exit codes, input, time, and every refusal."""
 
-import time
-
 import pytest
 
 from kmcp_kubernetes.tools.commands import words
@@ -31,11 +29,10 @@ async def test_commands_in_a_container(tools: ToolCaller, api: KubeApi, cluster:
     assert "no-such-program" in absent["hint"]
     unusable = await tools.ok("k8s_execute_command", **where, command=["/etc/passwd"])
     assert unusable["exit_code"] == 126
-    started = time.monotonic()
+    # The command outlasts the limit of this test: that there is an answer shows that nobody waited for its end.
     slow = await tools.ok(
-        "k8s_execute_command", **where, command=["sh", "-c", "echo begun; sleep 60"], timeout_seconds=2
+        "k8s_execute_command", **where, command=["sh", "-c", "echo begun; sleep 36000"], timeout_seconds=2
     )
-    assert time.monotonic() - started < 20
     assert (slow["timed_out"], slow["stdout"]) == (True, "begun\n")
     assert "exit_code" not in slow
     flood = await tools.ok("k8s_execute_command", **where, command=["seq", "1", "300000"])

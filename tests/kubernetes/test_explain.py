@@ -50,7 +50,7 @@ async def test_types(tools: ToolCaller) -> None:
     told = await tools.ok("k8s_explain", resource_type="service", field_path="spec.ports.targetPort")
     assert told["type"] == "IntOrString"
     assert told["fields"] == []
-    assert "no others" in told["hint"]
+    assert "no fields of its own" in told["hint"]
 
 
 async def test_depth(tools: ToolCaller) -> None:

@@ -157,7 +157,7 @@ async def test_namespaces_go_first_and_are_rehearsed_as_far_as_possible(tools: T
                 ("ConfigMap", "created"),
             ]
             assert len(rehearsed["warnings"]) == 1
-            assert "inside could not be rehearsed: its namespace" in rehearsed["warnings"][0]
+            assert "inside could not be checked: its namespace" in rehearsed["warnings"][0]
         done = await tools.ok("k8s_apply_manifest", manifest=manifest)
         assert [item["result"] for item in done["items"]] == ["created", "created"]
         assert "warnings" not in done
@@ -182,7 +182,7 @@ async def test_a_definition_and_an_object_of_its_kind(tools: ToolCaller, api: Ku
     try:
         rehearsed = await tools.ok("k8s_apply_manifest", manifest=manifest, namespace=namespace, dry_run=True)
         assert [item["result"] for item in rehearsed["items"]] == ["created", "created"]
-        assert "w could not be rehearsed: its kind" in rehearsed["warnings"][0]
+        assert "w could not be checked: its kind" in rehearsed["warnings"][0]
         done = await tools.ok("k8s_apply_manifest", manifest=manifest, namespace=namespace)
         assert [(item["kind"], item["result"]) for item in done["items"]] == [
             ("CustomResourceDefinition", "created"),

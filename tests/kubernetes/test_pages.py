@@ -47,6 +47,20 @@ async def test_an_expired_cursor_says_start_again(tmp_path: Path) -> None:
     assert raised.value.hint == "start again without cursor"
 
 
+@pytest.mark.cluster
+async def test_all_pages(api: KubeApi, namespace: str) -> None:
+    """A whole list of a real API server in pages of two, and the same list cut."""
+    maps = Kind("", "v1", "ConfigMap", "configmaps", "configmap", ("cm",), True, ("list",), frozenset(), True)
+    for number in range(5):
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"m{number}", "labels": {"own": "1"}}}
+        await api.send("POST", maps.path(namespace), (), body)
+    query = pages.Query(maps, namespace, "own=1", limit=2, form="names")
+    everything, complete = await pages.fetch_all(api, query)
+    assert ([item["metadata"]["name"] for item in everything], complete) == ([f"m{n}" for n in range(5)], True)
+    first, complete = await pages.fetch_all(api, query, most=3)
+    assert ([item["metadata"]["name"] for item in first], complete) == (["m0", "m1", "m2", "m3"], False)
+
+
 @pytest.mark.parametrize(
     "selector",
     [

@@ -45,7 +45,7 @@ async def test_scale_names_the_autoscaler(tools: ToolCaller, api: KubeApi, names
 async def test_what_does_not_scale(tools: ToolCaller, namespace: str) -> None:
     for kind, said in [
         ("daemonset", "one pod on each node"),
-        ("job", "runs to its end"),
+        ("job", "runs until it ends"),
         ("configmap", "no scale subresource"),
     ]:
         failed = await tools.fails("k8s_scale", name="x", replicas=1, resource_type=kind, namespace=namespace)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from kmcp_runtime import (
     Backend,
@@ -33,9 +33,7 @@ from kmcp_runtime import (
     Time,
     ToolFailure,
     ToolSpec,
-    Word,
     cursors,
-    injected,
     moment,
     not_found,
     setting,
@@ -93,7 +91,7 @@ class Waited(Result):
     needs=(Rule("", ("books",), ("list",)),),
     renamed={"maxItems": "limit", "bookName": "name"},
 )
-async def shelf_list(limit: Limit = 100, cursor: Cursor = None, shelf: Shelf = injected()) -> Books:
+async def shelf_list(shelf: Shelf, limit: Limit = 100, cursor: Cursor = None) -> Books:
     """List the books, by name."""
     start = int(cursors.decode(cursor, {})["o"]) if cursor else 0
     names = sorted(shelf.books)
@@ -110,7 +108,7 @@ async def shelf_list(limit: Limit = 100, cursor: Cursor = None, shelf: Shelf = i
 
 
 @tool(Effect.READ, extra=True)
-async def shelf_read(name: Name, shelf: Shelf = injected()) -> Text:
+async def shelf_read(shelf: Shelf, name: Name) -> Text:
     """Read one book."""
     if name not in shelf.books:
         raise not_found(f"no book {name!r}", by_tool("objects", "names them"))
@@ -118,9 +116,7 @@ async def shelf_read(name: Name, shelf: Shelf = injected()) -> Text:
 
 
 @tool(Effect.WRITE, idempotent=True)
-async def shelf_put(
-    name: Name, text: Annotated[str, Word("Text")], dry_run: DryRun = False, shelf: Shelf = injected()
-) -> Change:
+async def shelf_put(shelf: Shelf, name: Name, text: Annotated[str, "Text"], dry_run: DryRun = False) -> Change:
     """Put a book on the shelf."""
     before = shelf.books.get(name)
     if not dry_run:
@@ -130,7 +126,7 @@ async def shelf_put(
 
 
 @tool(Effect.DESTROY)
-async def shelf_burn(name: Name, dry_run: DryRun = False, shelf: Shelf = injected()) -> Change:
+async def shelf_burn(shelf: Shelf, name: Name, dry_run: DryRun = False) -> Change:
     """Burn a book."""
     if name not in shelf.books:
         raise not_found(f"no book {name!r}", "shelf_list names them")
@@ -150,10 +146,10 @@ TIDYING = EffectByArgument(
 
 @tool(Effect.DESTROY, by=TIDYING)
 async def shelf_tidy(
-    action: Annotated[Literal["count", "sort", "clear"], Word(TIDYING.told(TIDYING.usage) or "")],
-    order: Annotated[Literal["name", "length"], Word("Order")] = "name",
+    shelf: Shelf,
+    action: Annotated[Literal["count", "sort", "clear"], Field(description=TIDYING.told(TIDYING.usage) or "")],
+    order: Annotated[Literal["name", "length"], "Order"] = "name",
     dry_run: DryRun = False,
-    shelf: Shelf = injected(),
 ) -> Change:
     """Count, sort or clear the shelf."""
     found = len(shelf.books)
@@ -165,7 +161,11 @@ async def shelf_tidy(
 
 
 @tool(Effect.READ, timeout=5)
-async def shelf_wait(seconds: Duration, shelf: Shelf = injected(), call: Call = injected()) -> Waited:
+async def shelf_wait(
+    shelf: Shelf,
+    call: Call,
+    seconds: Duration,
+) -> Waited:
     """Wait, and tell how far it is."""
     shelf.waiting += 1
     try:
@@ -181,26 +181,26 @@ async def shelf_wait(seconds: Duration, shelf: Shelf = injected(), call: Call = 
 
 @tool(Effect.READ)
 async def shelf_since(
-    start: Annotated[Time, Word("Not before", validate_default=True)] = moment("now-1h"), shelf: Shelf = injected()
+    shelf: Shelf, start: Annotated[Time, Field(description="Not before", validate_default=True)] = moment("now-1h")
 ) -> Waited:
     """Tell which moment was meant."""
     return Waited(seconds=start)
 
 
 @tool(Effect.READ, when="the shelf is tall")
-async def shelf_ladder(shelf: Shelf = injected()) -> Waited:
+async def shelf_ladder(shelf: Shelf) -> Waited:
     """Fetch the ladder."""
     return Waited(seconds=1)
 
 
 @tool(Effect.READ)
-async def shelf_break(shelf: Shelf = injected()) -> Waited:
+async def shelf_break(shelf: Shelf) -> Waited:
     """Fail in a way that nobody thought of."""
     raise RuntimeError("password=hunter2-in-a-stack-trace")
 
 
 @tool(Effect.READ)
-async def shelf_refuse(shelf: Shelf = injected()) -> Waited:
+async def shelf_refuse(shelf: Shelf) -> Waited:
     """Fail as a backend does."""
     raise ToolFailure(
         "unavailable", "cannot reach https://admin:hunter2@shelf.example/x", "token=hunter2", backend="shelf"

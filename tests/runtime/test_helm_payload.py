@@ -90,8 +90,8 @@ def test_a_release_without_its_optional_parts_is_one() -> None:
         (in_secret(base64.b64encode(b"\x1f\x8b\x08 no gzip").decode()), "gzip"),
         (in_secret(base64.b64encode(gzip.compress(b"{}")[:-9]).decode()), "cut short"),
         (in_secret(base64.b64encode(b"no json").decode()), "not JSON"),
-        (in_secret(base64.b64encode(b"[1]").decode()), "no object"),
-        (in_secret(base64.b64encode(b"{}").decode()), "no object"),
+        (in_secret(base64.b64encode(b"[1]").decode()), "not an object"),
+        (in_secret(base64.b64encode(b"{}").decode()), "not an object"),
         ("", "not JSON"),
     ],
     # The data holds the time of its packing, and names of tests must be the same in every process.

@@ -69,8 +69,8 @@ def test_values_are_read_from_yaml() -> None:
     assert values.parsed("a: {b: [1, two]}\n") == {"a": {"b": [1, "two"]}}
     assert values.parsed("") == {}
     for text, why in [
-        ("a: [", "line 1, column 5"),
-        ("- 1", "not an object but list"),
+        ("a: [", "line 2, column 1"),
+        ("- 1", "it must be an object, not list"),
         ("a: !!python/object:os.x {}", "line 1"),
     ]:
         with pytest.raises(ToolFailure) as caught:

@@ -32,7 +32,7 @@ class Found:
 
 async def find_controllers(cluster: Cluster, label: str = LABEL, namespace: str | None = None) -> list[Found]:
     """The controller's Deployments: those with the label, in one namespace or in all."""
-    deployments = await cluster.listed("deployments.apps", namespace, selector=label)
+    deployments = await cluster.list_objects("deployments.apps", namespace, selector=label)
     return [_found(item) for item in deployments if not _is_dashboard(item)]
 
 

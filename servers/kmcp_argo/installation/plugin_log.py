@@ -71,7 +71,7 @@ async def find_controller_pod(argo: Argo, namespace: str) -> objects.Object:
             f"no controller of Argo Rollouts runs in {namespace} or elsewhere",
             "argo_verify_argo_rollouts_controller_install shows what is missing",
         )
-    pods = await argo.listed("pods", found[0].namespace, selector=LABEL)
+    pods = await argo.list_objects("pods", found[0].namespace, selector=LABEL)
     running = [each for each in pods if (each.get("status") or {}).get("phase") == "Running"]
     if not running:
         raise unavailable(

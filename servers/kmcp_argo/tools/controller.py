@@ -79,7 +79,7 @@ async def argo_verify_argo_rollouts_controller_install(
         problems.append(f"no Deployment has the label {label}, in {namespace} or elsewhere")
         return ControllerInstall(installed=False, healthy=False, pods=[], crds=crds, problems=problems)
     chosen = found[0]
-    pods = [_pod(each) for each in await argo.listed("pods", chosen.namespace, selector=label)]
+    pods = [_pod(each) for each in await argo.list_objects("pods", chosen.namespace, selector=label)]
     problems += _problems(chosen, found, pods, namespace)
     return ControllerInstall(
         installed=bool(crds),

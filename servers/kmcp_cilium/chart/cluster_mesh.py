@@ -149,7 +149,7 @@ async def _list_addresses(there: Side) -> list[str]:
     if spec.get("type") == "LoadBalancer" and ingress:
         return [f"{each['ip']}:{port.get('port', _PORT)}" for each in ingress if each.get("ip")] or _ask(there)
     if spec.get("type") == "NodePort":
-        nodes = await there.cilium.listed("nodes", None)
+        nodes = await there.cilium.list_objects("nodes", None)
         own = [_internal(node) for node in nodes]
         # A few nodes are enough to find the others.
         return [f"{address}:{port['nodePort']}" for address in own if address][:3] or _ask(there)

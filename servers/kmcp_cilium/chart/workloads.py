@@ -35,8 +35,8 @@ class Coverage(BaseModel):
 async def list_components(cilium: Cilium) -> list[Component]:
     """The workloads of Cilium that this cluster has."""
     namespace = await cilium.find_namespace()
-    sets = await cilium.listed("daemonsets.apps", namespace)
-    deployments = await cilium.listed("deployments.apps", namespace)
+    sets = await cilium.list_objects("daemonsets.apps", namespace)
+    deployments = await cilium.list_objects("deployments.apps", namespace)
     found = [_of_set(each) for each in sets if each["metadata"]["name"] in DAEMON_SETS]
     return found + [_of_deployment(each) for each in deployments if each["metadata"]["name"] in DEPLOYMENTS]
 

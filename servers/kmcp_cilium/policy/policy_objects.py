@@ -25,14 +25,7 @@ async def list_objects(
 ) -> list[dict[str, Any]]:
     """Every object of a kind, page by page."""
     query = pages.Query(kind, namespace, selector, limit=_PAGE, form="objects")
-    found: list[dict[str, Any]] = []
-    cursor = None
-    while True:
-        page = await pages.fetch(cilium.api, query, cursor, {})
-        found += page.items
-        cursor = page.cursor(_PAGE, {})
-        if cursor is None:
-            return found
+    return (await pages.fetch_all(cilium.api, query))[0]
 
 
 async def list_custom(cilium: Cilium, resource_type: str) -> list[dict[str, Any]]:

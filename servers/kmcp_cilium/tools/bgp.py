@@ -130,7 +130,7 @@ async def _read_bgp(agent: Agent, *words: str) -> list[Mapping[str, Any]] | None
 async def _list_without_session(cilium: Cilium, found: list[Peer], node_name: str | None) -> list[Peer]:
     """Peers of the cluster's configuration that no agent has a session with."""
     try:
-        configs = await cilium.listed(_WANTED, None)
+        configs = await cilium.list_objects(_WANTED, None)
     except ToolFailure as failure:
         if failure.code != "not_found":
             raise

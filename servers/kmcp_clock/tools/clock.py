@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from kmcp_clock.client import Clock
-from kmcp_runtime import Effect, Result, SignedDuration, Word, injected, tool
+from kmcp_runtime import Effect, Result, SignedDuration, tool
 
 
 class Moment(Result):
@@ -21,9 +21,9 @@ class Moment(Result):
 
 @tool(Effect.READ, open_world=False)
 async def datetime_get_current_time(
-    timezone: Annotated[str, Word("IANA name")] = "UTC",
+    clock: Clock,
+    timezone: Annotated[str, "IANA name"] = "UTC",
     offset: SignedDuration | None = None,
-    clock: Clock = injected(),
 ) -> Moment:
     """Show the time now, or before or after now, in a time zone; use it before writing any date or time range."""
     zone = clock.zone(timezone)

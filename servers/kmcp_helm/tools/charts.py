@@ -1,4 +1,4 @@
-"""Charts looked at before they are installed."""
+"""Charts, shown before they are installed."""
 
 from typing import Annotated, Any, Literal
 
@@ -7,7 +7,7 @@ from pydantic import Field
 from kmcp_helm.arguments import ChartReference, ReleaseName, Values, Version
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object, objects_of
-from kmcp_runtime import Body, Cursor, Effect, Rendered, Rest, Word, bad_argument, cursors, injected, read_yaml, tool
+from kmcp_runtime import Body, Cursor, Effect, Rendered, Rest, bad_argument, cursors, read_yaml, tool
 from kmcp_runtime.helm.charts import Chart
 from kmcp_runtime.helm.manifests import Text
 
@@ -23,8 +23,8 @@ class ShownChart(Body):
     chart: str
     version: str
     app_version: str | None = None
-    objects: list[Object] | None = Field(default=None, description="template: what it renders to")
-    content: Rendered = Field(description="The text of it; of template the manifest")
+    objects: list[Object] | None = Field(default=None, description="template: the objects it renders to")
+    content: Rendered = Field(description="Its text; for template the manifest")
 
 
 class _Plain(Rendered):
@@ -46,20 +46,20 @@ class _Plain(Rendered):
     why="helm 3 and repositories are real; the registry of an oci:// chart is a stand-in on loopback",
 )
 async def helm_show(
+    client: Client,
     chart: ChartReference,
     version: Version = None,
-    what: Annotated[What, Word("Part")] = "values",
-    values: Annotated[Values, Word("For template")] = None,
-    name: Annotated[ReleaseName, Word("For template")] = "release",
+    what: Annotated[What, "Part"] = "values",
+    values: Annotated[Values, "For template"] = None,
+    name: Annotated[ReleaseName, "For template"] = "release",
     cursor: Cursor = None,
-    client: Client = injected(),
 ) -> ShownChart:
     """Show a chart's default values, README or CRDs, or what it renders to; before an upgrade."""
     if values and what != "template":
-        raise bad_argument(f"values: they change nothing about {what}", "what=template renders with them")
-    async with client.helm.fetched(client.call, chart, version) as found:
+        raise bad_argument(f"values: they do not change {what}", "what=template renders the chart with them")
+    async with client.helm.fetch_chart(client.call, chart, version) as found:
         about = await client.helm.show(client.call, found, "chart")
-        text = about if what == "chart" else await _text(client, found, what, values, name)
+        text = about if what == "chart" else await _read_part(client, found, what, values, name)
     metadata = read_yaml(about, repeated_keys=True)
     bound_to = {"chart": chart, "version": version, "what": what, "values": values, "name": name}
     skipped = int(cursors.decode(cursor, bound_to).get("l", 0)) if cursor else 0
@@ -74,7 +74,7 @@ async def helm_show(
     return result.continues_at(lambda kept: cursors.encode({"l": skipped + kept}, bound_to))
 
 
-async def _text(client: Client, chart: Chart, what: What, values: dict[str, Any] | None, name: str) -> str:
+async def _read_part(client: Client, chart: Chart, what: What, values: dict[str, Any] | None, name: str) -> str:
     if what == "template":
         return await client.helm.template(client.call, chart, name=name, values=values)
     return await client.helm.show(client.call, chart, what)

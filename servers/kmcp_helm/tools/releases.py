@@ -17,9 +17,7 @@ from kmcp_runtime import (
     Page,
     Selector,
     ToolFailure,
-    Word,
     cursors,
-    injected,
     pattern,
     tool,
 )
@@ -51,25 +49,25 @@ class ListedReleases(Page[ListedRelease]):
 
 @tool(Effect.READ, needs=READS, ignored=("output",), shows="releases")
 async def helm_list_releases(
+    client: Client,
     namespace: OptionalNamespace = None,
     all_namespaces: AllNamespaces = False,
-    all: Annotated[bool, Word("Any state")] = False,
-    deployed: Annotated[bool, Word("Those")] = False,
-    failed: Annotated[bool, Word("Those")] = False,
-    pending: Annotated[bool, Word("Those")] = False,
-    uninstalled: Annotated[bool, Word("Those")] = False,
-    uninstalling: Annotated[bool, Word("Those")] = False,
-    filter: Annotated[str | None, Word("Name regex")] = None,
+    all: Annotated[bool, "Any state"] = False,
+    deployed: Annotated[bool, "Include"] = False,
+    failed: Annotated[bool, "Include"] = False,
+    pending: Annotated[bool, "Include"] = False,
+    uninstalled: Annotated[bool, "Include"] = False,
+    uninstalling: Annotated[bool, "Include"] = False,
+    filter: Annotated[str | None, "Name regex"] = None,
     selector: Selector = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    client: Client = injected(),
 ) -> ListedReleases:
     """List releases with chart, version, status; by default deployed and failed ones."""
     where = namespace or (None if all_namespaces else client.cluster.context.namespace)
     matching = pattern(filter, "filter") if filter else None
     wanted = _states(all, deployed, failed, pending, uninstalled, uninstalling)
-    known = await client.releases.latest(where, selector, superseded=all)
+    known = await client.releases.list_latest(where, selector, superseded=all)
     of_state = [head for head in known if wanted is None or head.status in wanted]
     found = [head for head in of_state if matching is None or matching.found_in(head.name)]
     bound_to = {
@@ -79,18 +77,27 @@ async def helm_list_releases(
         "selector": selector,
         "states": sorted(wanted or ()),
     }
+    page = await _cut(client, found, limit, cursor, bound_to)
+    page.namespace = where
+    if not found:
+        page.hint = await _explain_none(client, where, known, bool(filter or selector))
+    return page
+
+
+async def _cut(
+    client: Client, found: Sequence[Head], limit: int, cursor: str | None, bound_to: dict[str, Any]
+) -> ListedReleases:
+    """The releases after the cursor, at most `limit` of them: only their payloads are read."""
     left = _after(found, cursors.decode(cursor, bound_to)) if cursor else found
     shown = left[:limit]
     page = ListedReleases(
-        items=await _decoded(client.releases, shown), namespace=where, total=len(found), truncated=len(left) > limit
+        items=await _read_payloads(client.releases, shown), total=len(found), truncated=len(left) > limit
     )
 
     def cursor_at(kept: int) -> str:
         return cursors.encode({"n": shown[kept - 1].name, "s": shown[kept - 1].namespace}, bound_to)
 
     page.cursor = cursor_at(len(shown)) if page.truncated else None
-    if not found:
-        page.hint = await _why_none(client, where, known, bool(filter or selector))
     return page.continues_at(cursor_at)
 
 
@@ -115,11 +122,11 @@ def _after(heads: Sequence[Head], position: dict[str, Any]) -> list[Head]:
     return [head for head in heads if (head.name, head.namespace) > last]
 
 
-async def _decoded(releases: Releases, heads: Sequence[Head]) -> list[ListedRelease]:
-    """Their payloads, some at a time; one that cannot be read harms no other."""
+async def _read_payloads(releases: Releases, heads: Sequence[Head]) -> list[ListedRelease]:
+    """Releases with what their payloads say, read several at a time; one that cannot be read fails alone."""
     slots = asyncio.Semaphore(_READ_AT_ONCE)
 
-    async def one(head: Head) -> ListedRelease:
+    async def read_one(head: Head) -> ListedRelease:
         about = {"name": head.name, "namespace": head.namespace, "revision": head.revision, "status": head.status}
         async with slots:
             try:
@@ -129,7 +136,7 @@ async def _decoded(releases: Releases, heads: Sequence[Head]) -> list[ListedRele
             except ToolFailure as failure:
                 if failure.code != "not_found":
                     raise
-                return ListedRelease(**about, error="gone meanwhile")
+                return ListedRelease(**about, error="deleted while it was being read")
         return ListedRelease(
             **about,
             updated=release.last_deployed,
@@ -138,16 +145,16 @@ async def _decoded(releases: Releases, heads: Sequence[Head]) -> list[ListedRele
             app_version=release.app_version,
         )
 
-    return list(await asyncio.gather(*(one(head) for head in heads)))
+    return list(await asyncio.gather(*(read_one(head) for head in heads)))
 
 
-async def _why_none(client: Client, namespace: str | None, known: Sequence[Head], narrowed: bool) -> str:
+async def _explain_none(client: Client, namespace: str | None, known: Sequence[Head], narrowed: bool) -> str:
     if namespace and await client.cluster.namespace_is_missing(namespace):
-        raise await client.cluster.missing_namespace(namespace)
+        raise await client.cluster.explain_missing_namespace(namespace)
     where = f"namespace {namespace}" if namespace else "the cluster"
     if narrowed:
         return f"No release in {where} matches; leave filter or selector out, or use all_namespaces=true."
     if known:
         states = ", ".join(sorted({head.status for head in known}))
-        return f"{len(known)} releases in {where} are in other states ({states}): all=true shows them."
-    return f"No release in {where}" + ("; all_namespaces=true looks everywhere." if namespace else ".")
+        return f"{len(known)} releases in {where} are in other states ({states}): all=true lists them."
+    return f"No release in {where}" + ("; all_namespaces=true lists all of them." if namespace else ".")

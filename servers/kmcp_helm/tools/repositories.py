@@ -7,14 +7,16 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field
 
 from kmcp_helm.client import Client
-from kmcp_runtime import DryRun, Effect, Name, Page, Result, ToolFailure, Word, injected, tool
+from kmcp_runtime import DryRun, Effect, Name, Page, Result, ToolFailure, tool
 from kmcp_runtime.helm.repositories import Repository, absent
 
-_LASTING = "This process alone knows it; KMCP_CHART_REPOSITORIES, or a volume at KMCP_HELM_HOME, keeps repositories."
+_LASTING = (
+    "It is lost when this process ends; KMCP_CHART_REPOSITORIES or a volume at KMCP_HELM_HOME keeps repositories."
+)
 
 
 def _names(given: Any) -> Any:
-    """Names, also as older callers write them: separated by blanks or commas."""
+    """Names, also in the form that older callers write: separated by spaces or commas."""
     return given.replace(",", " ").split() if isinstance(given, str) else given
 
 
@@ -30,13 +32,13 @@ class AddedRepository(Result):
 
 @tool(Effect.WRITE, idempotent=True, timeout=150, shows="repositories")
 async def helm_repo_add(
-    name: Annotated[Name, Word("Its name")],
-    url: Annotated[str, Word("https, allowed host")],
-    force_update: Annotated[bool, Word("Replace")] = False,
+    client: Client,
+    name: Annotated[Name, "Its name"],
+    url: Annotated[str, "https, on an allowed host"],
+    force_update: Annotated[bool, "Replace"] = False,
     dry_run: DryRun = False,
-    client: Client = injected(),
 ) -> AddedRepository:
-    """Add a chart repository of an allowed host, to name charts repo/chart."""
+    """Add a chart repository; its charts are then named repo/chart."""
     known = client.helm.repositories
     before = known.named(name)
     await known.check(name, url, force=force_update)
@@ -54,23 +56,23 @@ async def helm_repo_add(
 
 
 class RefreshedRepository(BaseModel):
-    """A repository and what is known of it."""
+    """A repository and what its index holds."""
 
     name: str
     url: str
     charts: int = Field(description="Number of its charts")
-    updated: str | None = Field(default=None, description="When its index was read last")
+    updated: str | None = Field(default=None, description="When its index was last read")
     error: str | None = Field(default=None, description="Why it could not be read now")
 
 
 class RefreshedRepositories(Page[RefreshedRepository]):
-    """Repositories whose indexes were read anew."""
+    """Repositories whose indexes were read again."""
 
 
 @tool(Effect.READ, timeout=150, shows="repository_updates")
 async def helm_repo_update(
-    names: Annotated[list[str] | None, BeforeValidator(_names), Word("None = all")] = None,
-    client: Client = injected(),
+    client: Client,
+    names: Annotated[list[str] | None, BeforeValidator(_names), "Unset: all"] = None,
 ) -> RefreshedRepositories:
     """Refresh the indexes of chart repositories, to see new versions; lists them."""
     known = client.helm.repositories.all()
@@ -78,17 +80,17 @@ async def helm_repo_update(
         if client.helm.repositories.named(name) is None:
             raise absent(name, known)
     wanted = [repository for repository in known if not names or repository.name in names]
-    items = await asyncio.gather(*(_refreshed(client, repository) for repository in wanted))
+    items = await asyncio.gather(*(_refresh(client, repository) for repository in wanted))
     hint = None if items else "No repository is configured; helm_repo_add adds one of an allowed host."
     return RefreshedRepositories(items=list(items), total=len(items), hint=hint)
 
 
-async def _refreshed(client: Client, repository: Repository) -> RefreshedRepository:
+async def _refresh(client: Client, repository: Repository) -> RefreshedRepository:
     known = client.helm.repositories
     error = None
     try:
         await known.update(client.call, repository.name)
-    except ToolFailure as failure:  # One that fails is no reason to keep the others' news back.
+    except ToolFailure as failure:  # One that fails must not hide what the others found.
         error = failure.message
     read = known.read_at(repository.name)
     return RefreshedRepository(

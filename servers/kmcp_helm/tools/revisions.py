@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from kmcp_helm.arguments import READS, ReleaseName, Revision
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object, objects_of
-from kmcp_runtime import Body, Cursor, Effect, Limit, Namespace, Page, Rendered, Rest, Word, cursors, injected, tool
+from kmcp_runtime import Body, Cursor, Effect, Limit, Namespace, Page, Rendered, Rest, cursors, tool
 from kmcp_runtime.helm import manifests, payload
 from kmcp_runtime.helm.release import Release
 
@@ -15,7 +15,7 @@ Part = Literal["all", "values", "values_all", "manifest", "hooks", "notes", "met
 
 
 class Hook(BaseModel):
-    """An object that Helm makes at an event of the release."""
+    """An object that Helm creates at an event of the release."""
 
     name: str
     kind: str
@@ -26,7 +26,7 @@ class Hook(BaseModel):
 
 
 class ReleaseParts(Body):
-    """One revision of a release: what was asked of it."""
+    """One revision of a release, with the parts that were asked for."""
 
     cuttable = "manifest"
     untrusted = True
@@ -42,8 +42,8 @@ class ReleaseParts(Body):
     updated: str | None = None
     description: str | None = None
     apply_method: str | None = Field(default=None, description="Of Helm 4: ssa or csa")
-    values: dict[str, Any] | None = Field(default=None, description="As given, secrets redacted")
-    values_all: dict[str, Any] | None = Field(default=None, description="Over the chart's own")
+    values: dict[str, Any] | None = Field(default=None, description="Given values, secrets redacted")
+    values_all: dict[str, Any] | None = Field(default=None, description="Given values merged into the chart's own")
     objects: list[Object] | None = None
     hooks: list[Hook] | None = None
     notes: str | None = None
@@ -52,15 +52,15 @@ class ReleaseParts(Body):
 
 @tool(Effect.READ, needs=READS)
 async def helm_get_release(
+    client: Client,
     name: ReleaseName,
     namespace: Namespace,
-    resource: Annotated[Part, Word("Part")] = "all",
+    resource: Annotated[Part, "Part"] = "all",
     revision: Revision = 0,
     cursor: Cursor = None,
-    client: Client = injected(),
 ) -> ReleaseParts:
-    """Show values, manifest, hooks or notes of a release; ask for one part."""
-    release = await client.releases.current(namespace, name, revision)
+    """Show the values, manifest, hooks or notes of a release; ask for one part."""
+    release = await client.releases.read_current(namespace, name, revision)
     bound_to = {
         "context": client.cluster.context.name,
         "namespace": namespace,
@@ -86,7 +86,7 @@ async def helm_get_release(
 
 
 def _parts(release: Release, resource: Part) -> dict[str, Any]:
-    """What was asked for, beside the manifest."""
+    """The parts that were asked for, without the manifest."""
     found: dict[str, Any] = {}
     if resource in ("all", "metadata"):
         found |= {"first_deployed": release.first_deployed or None, "apply_method": release.apply_method or None}
@@ -142,11 +142,9 @@ class History(Page[PastRevision]):
 
 
 @tool(Effect.READ, needs=READS, extra=True, shows="revisions")
-async def helm_history(
-    name: ReleaseName, namespace: Namespace, limit: Limit = 20, client: Client = injected()
-) -> History:
-    """List a release's revisions, newest first, and what was done."""
-    heads = await client.releases.revisions(namespace, name)
+async def helm_history(client: Client, name: ReleaseName, namespace: Namespace, limit: Limit = 20) -> History:
+    """List a release's revisions, newest first, and what each did."""
+    heads = await client.releases.list_revisions(namespace, name)
     items, charts = [], []
     for head in heads[:limit]:
         try:

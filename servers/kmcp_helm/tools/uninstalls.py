@@ -1,4 +1,4 @@
-"""Releases uninstalled, by the helm binary; the plan is made of what is stored."""
+"""Uninstalling releases with the helm binary; the plan comes from what the cluster stores."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from pydantic import Field
 from kmcp_helm.arguments import REMOVES, ReleaseName, TimeoutSeconds
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object
-from kmcp_runtime import Body, DryRun, Effect, Namespace, Word, conflict, injected, tool
+from kmcp_runtime import Body, DryRun, Effect, Namespace, conflict, tool
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm.client import Cascade
 from kmcp_runtime.helm.release import Release
@@ -16,7 +16,7 @@ _EVENTS = frozenset({"pre-delete", "post-delete"})
 
 
 class Uninstalled(Body):
-    """What was taken away, or would be."""
+    """What was deleted, or would be."""
 
     cuttable = "objects"
 
@@ -29,25 +29,25 @@ class Uninstalled(Body):
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
     history: str = Field(description="kept or deleted")
     hooks: list[str] | None = Field(default=None, description="What runs before or after")
-    kept: list[Object] | None = Field(default=None, description="Stay: their resource policy is keep")
-    objects: list[Object] = Field(description="Go")
+    kept: list[Object] | None = Field(default=None, description="Kept: their resource policy is keep")
+    objects: list[Object] = Field(description="Deleted")
 
 
 @tool(Effect.DESTROY, needs=REMOVES)
 async def helm_uninstall(
+    client: Client,
     name: ReleaseName,
     namespace: Namespace,
-    keep_history: Annotated[bool, Word("Revisions stay")] = False,
-    cascade: Annotated[Cascade, Word("Dependents")] = "background",
-    wait: Annotated[bool, Word("Until gone")] = False,
+    keep_history: Annotated[bool, "Keep revisions"] = False,
+    cascade: Annotated[Cascade, "Dependents"] = "background",
+    wait: Annotated[bool, "Until deleted"] = False,
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
-    client: Client = injected(),
 ) -> Uninstalled:
     """Uninstall a release with all its objects; dry_run=true lists them."""
-    release = await client.releases.current(namespace, name)
+    release = await client.releases.read_current(namespace, name)
     if release.status == "uninstalled" and keep_history:
-        raise conflict(f"release {name} is uninstalled already", "keep_history=false deletes its history, too")
+        raise conflict(f"release {name} is already uninstalled", "keep_history=false deletes its history too")
     warnings: list[str] = []
     if not dry_run:
         warnings = await client.helm.uninstall(

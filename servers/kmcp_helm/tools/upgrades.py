@@ -1,4 +1,4 @@
-"""Releases installed, upgraded and rolled back, by the helm binary."""
+"""Installing, upgrading and rolling back releases with the helm binary."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from kmcp_helm.arguments import (
 )
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import ChangedObject, changed
-from kmcp_runtime import Body, DryRun, Effect, Namespace, ToolFailure, Word, injected, tool
+from kmcp_runtime import Body, DryRun, Effect, Namespace, ToolFailure, tool
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm import values as merging
 from kmcp_runtime.helm.client import Upgrade, ValuesMode
@@ -43,11 +43,11 @@ class Upgraded(Body):
     changed: bool
     changes: list[ChangedObject] = Field(description="Objects that differ from the revision before")
     timed_out: bool | None = Field(default=None, description="True when it was not ready in time")
-    not_ready: list[str] | None = Field(default=None, description="What was not, and why")
+    not_ready: list[str] | None = Field(default=None, description="What was not ready, and why")
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
     diff: Difference | None = Field(default=None, description="Unified diff of the manifests, secrets redacted")
     notes: str | None = None
-    manifest: Text | None = Field(default=None, description="Dry run: what would be, secrets redacted")
+    manifest: Text | None = Field(default=None, description="Dry run: the manifest, secrets redacted")
 
 
 @tool(
@@ -56,23 +56,23 @@ class Upgraded(Body):
     why="helm 3 and the cluster are real; of helm 4 the tests only check the flags that it is given",
 )
 async def helm_upgrade(
+    client: Client,
     name: ReleaseName,
     chart: ChartReference,
     namespace: Namespace = "default",
     version: Version = None,
     values: Values = None,
     set: Set = None,
-    values_mode: Annotated[ValuesMode, Word("Earlier values")] = "default",
-    install: Annotated[bool, Word("If absent")] = False,
-    create_namespace: Annotated[bool, Word("If absent")] = False,
-    atomic: Annotated[bool, Word("Undo on failure")] = False,
+    values_mode: Annotated[ValuesMode, "Earlier values"] = "default",
+    install: Annotated[bool, "If absent"] = False,
+    create_namespace: Annotated[bool, "If absent"] = False,
+    atomic: Annotated[bool, "Roll back on failure"] = False,
     wait: Wait = False,
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
-    client: Client = injected(),
 ) -> Upgraded:
     """Upgrade a release, or install it (install=true); dry_run=true shows the diff."""
-    before = await states.before_upgrade(client.releases, namespace, name, install)
+    before = await states.check_before_upgrade(client.releases, namespace, name, install)
     given = merging.with_set(values or {}, set or {})
     wanted = Upgrade(
         name=name,
@@ -92,19 +92,19 @@ async def helm_upgrade(
 
 
 async def _upgrade(client: Client, before: Release | None, wanted: Upgrade) -> Upgraded:
-    """Helm's answer; where its wait ended too early, the state so far, which helm leaves as it is."""
+    """Helm's answer; when its wait timed out, the state so far, which helm leaves in place."""
     try:
         after = await client.helm.upgrade(client.cluster, wanted)
     except ToolFailure as failure:
         if failure.code != "timed_out" or wanted.atomic or wanted.dry_run:
             raise
-        return await _late(client, wanted.namespace, wanted.name, before, failure)
+        return await _read_late_state(client, wanted.namespace, wanted.name, before, failure)
     return _upgraded(before, after, wanted.dry_run)
 
 
 def _upgraded(before: Release | None, after: Release, dry_run: bool, **more: Any) -> Upgraded:
     found = manifests.changes(before.manifest if before else "", after.manifest)
-    # A rehearsal is pending to helm, while the release is what it was.
+    # Helm calls a dry run pending; the release itself is still in the state that it was in.
     unchanged = before.status if before else "not installed"
     return Upgraded(
         name=after.name,
@@ -126,19 +126,21 @@ def _upgraded(before: Release | None, after: Release, dry_run: bool, **more: Any
     )
 
 
-async def _late(client: Client, namespace: str, name: str, before: Release | None, failure: ToolFailure) -> Upgraded:
+async def _read_late_state(
+    client: Client, namespace: str, name: str, before: Release | None, failure: ToolFailure
+) -> Upgraded:
     """The state at the deadline: what was applied stays, the revision is marked as failed."""
     after = await client.releases.find(namespace, name)
     if after is None or (before is not None and after.revision == before.revision):
         raise failure
     hint = f"{failure.message}. Revision {after.revision} is applied and marked {after.status}: "
-    hint += "correct the values and upgrade again, or helm_rollback"
+    hint += "correct the values and upgrade again, or use helm_rollback"
     not_ready: Sequence[str] = failure.details.get("not_ready") or ()
     return _upgraded(before, after, False, timed_out=True, not_ready=list(not_ready) or None, hint=hint)
 
 
 class RolledBack(Body):
-    """What a rollback made of a release, or would make."""
+    """What a rollback changed, or would change."""
 
     cuttable = "diff"
 
@@ -151,24 +153,24 @@ class RolledBack(Body):
     changed: bool
     changes: list[ChangedObject]
     timed_out: bool | None = Field(default=None, description="True when it was not ready in time")
-    not_ready: list[str] | None = Field(default=None, description="What was not, and why")
+    not_ready: list[str] | None = Field(default=None, description="What was not ready, and why")
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
     diff: Difference | None = Field(default=None, description="Unified diff of the manifests, secrets redacted")
 
 
 @tool(Effect.WRITE, needs=WRITES, extra=True)
 async def helm_rollback(
+    client: Client,
     name: ReleaseName,
     namespace: Namespace,
     revision: EarlierRevision = 0,
     wait: Wait = False,
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
-    client: Client = injected(),
 ) -> RolledBack:
-    """Make an earlier revision the newest again, also to leave a pending state."""
-    plan = await states.before_rollback(client.releases, namespace, name, revision)
-    done = {} if dry_run else await _rolled_back(client, plan, wait, timeout_seconds)
+    """Roll back to an earlier revision, also out of a pending state."""
+    plan = await states.plan_rollback(client.releases, namespace, name, revision)
+    done = {} if dry_run else await _roll_back(client, plan, wait, timeout_seconds)
     found = manifests.changes(plan.now.manifest, plan.target.manifest)
     return RolledBack.model_validate(
         {
@@ -187,8 +189,8 @@ async def helm_rollback(
     )
 
 
-async def _rolled_back(client: Client, plan: states.Rollback, wait: bool, seconds: int) -> dict[str, Any]:
-    """What came of it; at the deadline the state so far."""
+async def _roll_back(client: Client, plan: states.Rollback, wait: bool, seconds: int) -> dict[str, Any]:
+    """The outcome; at the deadline, the state so far."""
     namespace, name, revision = plan.now.namespace, plan.now.name, plan.target.revision
     about: dict[str, Any] = {}
     try:
@@ -199,5 +201,5 @@ async def _rolled_back(client: Client, plan: states.Rollback, wait: bool, second
         if failure.code != "timed_out":
             raise
         about = {"timed_out": True, "not_ready": failure.details.get("not_ready"), "hint": failure.message}
-    after = await client.releases.head(namespace, name)
+    after = await client.releases.read_head(namespace, name)
     return {**about, "status": after.status, "revision": after.revision}

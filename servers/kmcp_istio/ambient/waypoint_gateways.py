@@ -135,7 +135,7 @@ async def read_states(mesh: Mesh, namespace: str, name: str | None) -> list[Stat
     """The states of a namespace's waypoints, or of the one with this name."""
     found = await list_gateways(mesh, await resolve_gateways(mesh, namespace))
     wanted = [named(found, name, namespace)] if name else [each for each in found if is_waypoint(each)]
-    deployments = await mesh.listed("deployments.apps", namespace, selector=_GATEWAY_NAME) if wanted else []
+    deployments = await mesh.list_objects("deployments.apps", namespace, selector=_GATEWAY_NAME) if wanted else []
     return [_state(each, deployments) for each in wanted]
 
 

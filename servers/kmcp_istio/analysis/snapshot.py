@@ -57,17 +57,8 @@ async def _list_all(mesh: Mesh, resource_type: str) -> tuple[list[Object], bool]
         raise unavailable(
             f"Istio is not installed: the cluster has no kind {resource_type}", "istio_install_istio installs it"
         ) from None
-    query = pages.Query(kind, limit=_PAGE, form="objects")
-    objects: list[Any] = []
-    cursor: str | None = None
     # All checks hold every object at once, so a very large mesh is cut and reported as cut.
-    while len(objects) < _MOST:
-        page = await pages.fetch(mesh.api, query, cursor, {})
-        objects += page.items
-        cursor = page.cursor(_PAGE, {})
-        if cursor is None:
-            return objects, True
-    return objects, False
+    return await pages.fetch_all(mesh.api, pages.Query(kind, limit=_PAGE, form="objects"), _MOST)
 
 
 def identity(found: Object) -> tuple[str, str]:

@@ -55,7 +55,7 @@ async def list_istiods(mesh: Mesh, revision: str | None) -> list[Istiod]:
     """Every running istiod, of one revision or of all; `unavailable` where none is running."""
     namespace = mesh.settings.istio_namespace
     # Pods rather than the Service: every istiod knows only the proxies that are connected to it.
-    pods = await mesh.listed("pods", namespace, selector=_APP, field_selector="status.phase=Running")
+    pods = await mesh.list_objects("pods", namespace, selector=_APP, field_selector="status.phase=Running")
     if not pods:
         raise await _explain_absence(mesh, namespace)
     found = sorted((_istiod(pod) for pod in pods), key=lambda each: each.pod)

@@ -28,7 +28,7 @@ class ByCharts(Installer):
     async def render(self, order: Order) -> Drafted:
         texts = []
         for name, chart in self._charts(order).items():
-            async with self.mesh.helm.fetched(self.mesh.call, self._reference(chart)) as fetched:
+            async with self.mesh.helm.fetch_chart(self.mesh.call, self._reference(chart)) as fetched:
                 text = await self.mesh.helm.template(
                     self.mesh.call,
                     fetched,

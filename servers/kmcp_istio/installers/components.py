@@ -21,8 +21,8 @@ async def list_components(mesh: Mesh) -> list[Component]:
     """Deployments and DaemonSets in the control plane's namespace that carry the installation's label."""
     namespace = mesh.settings.istio_namespace
     deployments, daemons = await asyncio.gather(
-        mesh.listed("deployments.apps", namespace, selector=_OPERATOR),
-        mesh.listed("daemonsets.apps", namespace, selector=_OPERATOR),
+        mesh.list_objects("deployments.apps", namespace, selector=_OPERATOR),
+        mesh.list_objects("daemonsets.apps", namespace, selector=_OPERATOR),
     )
     return [*(_deployment(each) for each in deployments), *(_daemon(each) for each in daemons)]
 

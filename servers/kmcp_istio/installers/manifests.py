@@ -91,7 +91,7 @@ async def rehearse(mesh: Mesh, documents: Iterable[Document]) -> tuple[list[Rehe
 
 async def _rehearse_one(mesh: Mesh, document: Document) -> tuple[Outcome, str | None]:
     try:
-        kind = await mesh.discovery.of(document.api_version, document.kind)
+        kind = await mesh.discovery.find_kind(document.api_version, document.kind)
         before = await _read_existing(mesh, document, kind)
         after = await objects.patch(
             mesh.api,

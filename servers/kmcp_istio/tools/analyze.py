@@ -68,7 +68,7 @@ async def istio_analyze_cluster_configuration(
     place = namespace or (None if all_namespaces else mesh.context.namespace)
     # istioctl reports no fault for a namespace that does not exist.
     if place and await mesh.namespace_is_missing(place):
-        raise await mesh.missing_namespace(place)
+        raise await mesh.explain_missing_namespace(place)
     if not istioctl.present(mesh.settings):
         return await _run_own_checks(mesh, place, suppress or (), level, "it is not on this server", istioctl.MISSING)
     lacking = await permissions.list_missing(mesh)

@@ -72,7 +72,7 @@ def _row(gateway: Any, users: list[waypoint_gateways.User]) -> Waypoint:
 
 async def _explain_empty(mesh: Mesh, namespace: str | None) -> str:
     if namespace and await mesh.namespace_is_missing(namespace):
-        raise await mesh.missing_namespace(namespace)
+        raise await mesh.explain_missing_namespace(namespace)
     where = f"Namespace {namespace} has" if namespace else "The cluster has"
     return f"{where} no waypoint; istio_apply_waypoint creates one."
 

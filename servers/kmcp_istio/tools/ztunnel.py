@@ -96,8 +96,8 @@ async def istio_ztunnel_config(
 
 async def _list_ztunnels(mesh: Mesh) -> list[Object]:
     """The ztunnels in istiod's namespace, or in any other."""
-    found = await mesh.listed("pods", mesh.settings.istio_namespace, selector="app=ztunnel")
-    found = found or await mesh.listed("pods", None, selector="app=ztunnel")
+    found = await mesh.list_objects("pods", mesh.settings.istio_namespace, selector="app=ztunnel")
+    found = found or await mesh.list_objects("pods", None, selector="app=ztunnel")
     if not found:
         raise unavailable(
             "no ztunnel is running in this cluster: the ambient mesh is not installed",

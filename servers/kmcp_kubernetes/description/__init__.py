@@ -1,4 +1,7 @@
-"""What is worth telling of one object, by kind: `describe` picks the family, each family reads what belongs to it."""
+"""Descriptions of one object, by kind: `describe` chooses the function, which reads what belongs to the object.
+
+How lists are shown is not decided here but in `reading.list_shapes`.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -8,23 +11,23 @@ from kmcp_kubernetes.description.facts import Facts, Look
 Describe = Callable[[Look], Awaitable[Facts]]
 
 _BY_KIND: Mapping[str, Describe] = {
-    "pods": pods.pod,
-    "deployments.apps": workloads.workload,
-    "statefulsets.apps": workloads.workload,
-    "daemonsets.apps": workloads.workload,
-    "replicasets.apps": workloads.workload,
-    "replicationcontrollers": workloads.workload,
-    "jobs.batch": workloads.job,
-    "cronjobs.batch": workloads.cron_job,
-    "horizontalpodautoscalers.autoscaling": workloads.autoscaler,
-    "services": network.service,
-    "ingresses.networking.k8s.io": network.ingress,
-    "nodes": nodes.node,
-    "persistentvolumeclaims": storage.claim,
-    "configmaps": configuration.keys,
-    "secrets": configuration.keys,
+    "pods": pods.describe_pod,
+    "deployments.apps": workloads.describe_workload,
+    "statefulsets.apps": workloads.describe_workload,
+    "daemonsets.apps": workloads.describe_workload,
+    "replicasets.apps": workloads.describe_workload,
+    "replicationcontrollers": workloads.describe_workload,
+    "jobs.batch": workloads.describe_job,
+    "cronjobs.batch": workloads.describe_cron_job,
+    "horizontalpodautoscalers.autoscaling": workloads.describe_autoscaler,
+    "services": network.describe_service,
+    "ingresses.networking.k8s.io": network.describe_ingress,
+    "nodes": nodes.describe_node,
+    "persistentvolumeclaims": storage.describe_claim,
+    "configmaps": configuration.describe_keys,
+    "secrets": configuration.describe_keys,
 }
 
 
 async def describe(look: Look) -> Facts:
-    return await _BY_KIND.get(look.place.kind.full_name, configuration.anything)(look)
+    return await _BY_KIND.get(look.place.kind.full_name, configuration.describe_anything)(look)

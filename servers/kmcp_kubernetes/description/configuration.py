@@ -1,4 +1,4 @@
-"""ConfigMaps and Secrets by their keys, and any other kind by what it says itself."""
+"""ConfigMaps and Secrets by their keys; any other kind by its own fields."""
 
 import base64
 import binascii
@@ -6,17 +6,17 @@ import binascii
 from kmcp_kubernetes.description.facts import Detail, Facts, Look
 from kmcp_runtime.kube.objects import slim
 
-_TOLD_ELSEWHERE = ("apiVersion", "kind", "metadata")
+_SHOWN_ELSEWHERE = ("apiVersion", "kind", "metadata")
 
 
-async def keys(look: Look) -> Facts:
+async def describe_keys(look: Look) -> Facts:
     """Keys with the size of their values: values are read with k8s_get_resource_yaml."""
     secret = look.place.kind.kind == "Secret"
     sizes = {key: _size(value, secret) for key, value in (look.found.get("data") or {}).items()}
     sizes |= {key: _size(value, True) for key, value in (look.found.get("binaryData") or {}).items()}
     details: Detail = {"type": look.found["type"]} if look.found.get("type") else {}
     details |= {"immutable": True} if look.found.get("immutable") else {}
-    # A list, not a mapping: under the key of a credential even a size would be taken for one.
+    # A list, not a mapping: redaction would take a size under the key `password` for a password.
     return Facts({**details, "keys": [f"{key} ({size} bytes)" for key, size in sizes.items()]})
 
 
@@ -27,8 +27,8 @@ def _size(value: str, encoded: bool) -> int:
         return len(value)
 
 
-async def anything(look: Look) -> Facts:
-    details = {key: value for key, value in slim(look.found).items() if key not in _TOLD_ELSEWHERE}
+async def describe_anything(look: Look) -> Facts:
+    details = {key: value for key, value in slim(look.found).items() if key not in _SHOWN_ELSEWHERE}
     status = details.get("status")
     if isinstance(status, dict):
         status = {key: value for key, value in status.items() if key != "conditions"}

@@ -1,4 +1,4 @@
-"""What a description is made of, and reading around an object without failing over what may not be read."""
+"""What a description is made of, and how related objects are read: what may not be read becomes a warning."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
@@ -23,7 +23,7 @@ class Facts:
 
 @dataclass
 class Look:
-    """One object and how to look around it; what cannot be read becomes a warning."""
+    """One object and the reading of what belongs to it; what cannot be read becomes a warning."""
 
     kube: Kube
     place: Place
@@ -46,7 +46,7 @@ class Look:
     def status(self) -> Detail:
         return self.found.get("status") or {}
 
-    async def listed(
+    async def list_objects(
         self,
         resource_type: str,
         namespace: str | None,
@@ -55,27 +55,29 @@ class Look:
         field_selector: str | None = None,
     ) -> list[Object]:
         try:
-            return await self.kube.listed(resource_type, namespace, selector=selector, field_selector=field_selector)
+            return await self.kube.list_objects(
+                resource_type, namespace, selector=selector, field_selector=field_selector
+            )
         except ToolFailure as failure:
             self.warnings.append(f"{resource_type} not read: {failure.message}")
             return []
 
-    async def attempt(self, what: str, reading: Coroutine[Any, Any, Found]) -> Found | None:
+    async def try_reading(self, what: str, reading: Coroutine[Any, Any, Found]) -> Found | None:
         try:
             return await reading
         except ToolFailure as failure:
             self.warnings.append(f"{what} not read: {failure.message}")
             return None
 
-    async def owned(self, resource_type: str, selector: str | None) -> list[Object]:
+    async def list_owned(self, resource_type: str, selector: str | None) -> list[Object]:
         """Objects whose controller this one is."""
-        candidates = await self.listed(resource_type, self.place.namespace, selector=selector)
+        candidates = await self.list_objects(resource_type, self.place.namespace, selector=selector)
         return [item for item in candidates if self.uid in owners(item)]
 
-    async def autoscalers(self) -> list[Detail]:
+    async def list_autoscalers(self) -> list[Detail]:
         """Autoscalers that change this object's replicas."""
         kind = self.place.kind.kind
-        found = await self.listed("horizontalpodautoscalers.autoscaling", self.place.namespace)
+        found = await self.list_objects("horizontalpodautoscalers.autoscaling", self.place.namespace)
         targets = [(item, (item.get("spec") or {}).get("scaleTargetRef") or {}) for item in found]
         return [
             {"kind": "HorizontalPodAutoscaler", "name": item["metadata"]["name"], "state": autoscaling(item)}
@@ -98,8 +100,8 @@ def without_none(detail: Mapping[str, Any]) -> Detail:
     return {key: value for key, value in detail.items() if value not in (None, {}, [])}
 
 
-async def together(*readings: Coroutine[Any, Any, list[Detail]]) -> list[Detail]:
-    """Related objects of several readings, made at the same time."""
+async def gather_details(*readings: Coroutine[Any, Any, list[Detail]]) -> list[Detail]:
+    """The related objects of several reads, made at the same time."""
     return [item for items in await asyncio.gather(*readings) for item in items]
 
 
@@ -109,7 +111,7 @@ def pairs(mapping: Mapping[str, Any] | None) -> str | None:
 
 
 def some(items: Iterable[Detail], most: int = 20) -> list[Detail]:
-    """The first of many, and how many there are besides."""
+    """The first of many, and how many more there are."""
     whole = list(items)
     if len(whole) <= most:
         return whole

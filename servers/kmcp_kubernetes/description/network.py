@@ -9,14 +9,14 @@ from kmcp_kubernetes.description.pods import in_a_line
 from kmcp_kubernetes.services import endpoints
 
 
-async def service(look: Look) -> Facts:
+async def describe_service(look: Look) -> Facts:
     spec = look.spec
     selector = endpoints.selector(look.found)
     slices, pods = await asyncio.gather(
-        look.listed(
+        look.list_objects(
             "endpointslices.discovery.k8s.io", look.place.namespace, selector=f"{endpoints.SERVICE_LABEL}={look.name}"
         ),
-        _pods(look, selector),
+        _list_pods(look, selector),
     )
     found = endpoints.of_slices(slices)
     balancer = (look.status.get("loadBalancer") or {}).get("ingress") or ()
@@ -39,8 +39,8 @@ async def service(look: Look) -> Facts:
     return Facts(details, some(lines))
 
 
-async def _pods(look: Look, selector: str | None) -> list[Any]:
-    return await look.listed("pods", look.place.namespace, selector=selector) if selector else []
+async def _list_pods(look: Look, selector: str | None) -> list[Any]:
+    return await look.list_objects("pods", look.place.namespace, selector=selector) if selector else []
 
 
 def port_in_words(port: Mapping[str, Any]) -> str:
@@ -49,7 +49,7 @@ def port_in_words(port: Mapping[str, Any]) -> str:
     return f"{named}{port['port']}/{port.get('protocol', 'TCP')} to {port.get('targetPort', port['port'])}{node}"
 
 
-async def ingress(look: Look) -> Facts:
+async def describe_ingress(look: Look) -> Facts:
     spec = look.spec
     rules = [line for rule in spec.get("rules") or () for line in _rule(rule)]
     backend = (spec.get("defaultBackend") or {}).get("service")
@@ -64,7 +64,7 @@ async def ingress(look: Look) -> Facts:
             "rules": rules,
         }
     )
-    found = await look.listed("services", look.place.namespace) if services else []
+    found = await look.list_objects("services", look.place.namespace) if services else []
     known = {item["metadata"]["name"] for item in found}
     state = "exists" if not look.warnings else "unknown"
     related = [

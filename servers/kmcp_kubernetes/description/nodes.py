@@ -1,4 +1,4 @@
-"""Nodes: what they have, what their pods ask for, and what keeps pods away."""
+"""Nodes: what they have, what their pods request, and which taints keep pods away."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +10,9 @@ from kmcp_runtime.kube.quantities import millicores, readable_bytes, whole_bytes
 _ENDED = ("Succeeded", "Failed")
 
 
-async def node(look: Look) -> Facts:
+async def describe_node(look: Look) -> Facts:
     status, info = look.status, look.status.get("nodeInfo") or {}
-    pods = await look.listed("pods", None, field_selector=f"spec.nodeName={look.name}")
+    pods = await look.list_objects("pods", None, field_selector=f"spec.nodeName={look.name}")
     running = [pod for pod in pods if (pod.get("status") or {}).get("phase") not in _ENDED]
     allocatable = status.get("allocatable") or {}
     details = without_none(
@@ -46,7 +46,7 @@ def _full_name(pod: Mapping[str, Any]) -> str:
 
 
 def _allocated(pods: list[Any], allocatable: Mapping[str, Any]) -> Detail:
-    """Sums of what the containers ask for and may use, and their share of the node."""
+    """Sums of the containers' requests and limits, and their share of the node."""
     total_cpu, total_memory = millicores(allocatable.get("cpu", 0)), whole_bytes(allocatable.get("memory", 0))
     found: Detail = {}
     for word in ("requests", "limits"):

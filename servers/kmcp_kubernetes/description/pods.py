@@ -9,7 +9,7 @@ from kmcp_kubernetes.reading import containers
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
-async def pod(look: Look) -> Facts:
+async def describe_pod(look: Look) -> Facts:
     spec, status = look.spec, look.status
     details = without_none(
         {
@@ -57,7 +57,7 @@ def _container(found: Mapping[str, Any], container: Mapping[str, Any]) -> Detail
 
 
 def template(container: Mapping[str, Any]) -> Detail:
-    """What a container is told to be: command, ports, resources, probes, mounts."""
+    """A container's declaration: command, ports, resources, probes, mounts."""
     resources = container.get("resources") or {}
     return without_none(
         {
@@ -115,7 +115,7 @@ def _is_trouble(state: Mapping[str, Any]) -> bool:
 
 
 def in_a_line(found: Mapping[str, Any]) -> str:
-    """A pod's readiness and trouble, for lists of related pods."""
+    """A pod's readiness and its first problem, for lists of related pods."""
     status = found.get("status") or {}
     statuses = status.get("containerStatuses") or ()
     ready = sum(bool(each.get("ready")) for each in statuses)

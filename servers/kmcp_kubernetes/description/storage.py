@@ -1,4 +1,4 @@
-"""PersistentVolumeClaims: what was asked for, what was got, and which pods use it."""
+"""PersistentVolumeClaims: what was requested, what was bound, and which pods use it."""
 
 import asyncio
 from typing import Any
@@ -7,7 +7,7 @@ from kmcp_kubernetes.description.facts import Detail, Facts, Look, some, without
 from kmcp_kubernetes.description.pods import in_a_line
 
 
-async def claim(look: Look) -> Facts:
+async def describe_claim(look: Look) -> Facts:
     spec, status = look.spec, look.status
     details = without_none(
         {
@@ -21,7 +21,7 @@ async def claim(look: Look) -> Facts:
             "data_source": spec.get("dataSource"),
         }
     )
-    pods, classes = await asyncio.gather(look.listed("pods", look.place.namespace), _class(look))
+    pods, classes = await asyncio.gather(look.list_objects("pods", look.place.namespace), _read_class(look))
     users = [pod for pod in pods if look.name in _claims(pod)]
     lines = [{"kind": "Pod", "name": pod["metadata"]["name"], "state": in_a_line(pod)} for pod in users]
     return Facts(details, [*classes, *some(lines)])
@@ -32,12 +32,12 @@ def _claims(pod: dict[str, Any]) -> set[str]:
     return {each["persistentVolumeClaim"]["claimName"] for each in volumes if "persistentVolumeClaim" in each}
 
 
-async def _class(look: Look) -> list[Detail]:
-    """The claim's class: without it, or without its provisioner, nothing binds the claim."""
+async def _read_class(look: Look) -> list[Detail]:
+    """The claim's StorageClass: without it, or without its provisioner, nothing binds the claim."""
     name = look.spec.get("storageClassName")
     if not name:
         return []
-    found = await look.listed("storageclasses.storage.k8s.io", None, field_selector=f"metadata.name={name}")
+    found = await look.list_objects("storageclasses.storage.k8s.io", None, field_selector=f"metadata.name={name}")
     if not found:
         return [{"kind": "StorageClass", "name": name, "state": "unknown" if look.warnings else "missing"}]
     binding = found[0].get("volumeBindingMode", "Immediate")

@@ -7,9 +7,9 @@ from kmcp_kubernetes.description.facts import (
     Facts,
     Look,
     autoscaling,
+    gather_details,
     pairs,
     some,
-    together,
     without_none,
 )
 from kmcp_kubernetes.description.pods import in_a_line, template, volume
@@ -18,7 +18,7 @@ from kmcp_runtime.kube.selectors import selector_of
 REVISION = "deployment.kubernetes.io/revision"
 
 
-async def workload(look: Look) -> Facts:
+async def describe_workload(look: Look) -> Facts:
     spec = look.spec
     selector = selector_of(spec)
     details = without_none(
@@ -32,13 +32,13 @@ async def workload(look: Look) -> Facts:
             **_template(spec.get("template") or {}),
         }
     )
-    readings = [_pods(look, selector), look.autoscalers()]
+    readings = [_list_pods(look, selector), look.list_autoscalers()]
     if look.place.kind.kind == "Deployment":
-        readings.insert(0, _replica_sets(look, selector))
-    return Facts(details, await together(*readings))
+        readings.insert(0, _list_replica_sets(look, selector))
+    return Facts(details, await gather_details(*readings))
 
 
-async def job(look: Look) -> Facts:
+async def describe_job(look: Look) -> Facts:
     spec, status = look.spec, look.status
     details = without_none(
         {
@@ -54,10 +54,10 @@ async def job(look: Look) -> Facts:
             **_template(spec.get("template") or {}),
         }
     )
-    return Facts(details, await _pods(look, selector_of(spec)))
+    return Facts(details, await _list_pods(look, selector_of(spec)))
 
 
-async def cron_job(look: Look) -> Facts:
+async def describe_cron_job(look: Look) -> Facts:
     spec, status = look.spec, look.status
     details = without_none(
         {
@@ -71,7 +71,7 @@ async def cron_job(look: Look) -> Facts:
             **_template(((spec.get("jobTemplate") or {}).get("spec") or {}).get("template") or {}),
         }
     )
-    jobs = await look.owned("jobs.batch", None)
+    jobs = await look.list_owned("jobs.batch", None)
     jobs.sort(key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
     return Facts(details, some((_job_line(item) for item in jobs), 5))
 
@@ -82,7 +82,7 @@ def _job_line(item: Detail) -> Detail:
     return {"kind": "Job", "name": item["metadata"]["name"], "state": counts}
 
 
-async def autoscaler(look: Look) -> Facts:
+async def describe_autoscaler(look: Look) -> Facts:
     spec, status = look.spec, look.status
     target = spec.get("scaleTargetRef") or {}
     details = without_none(
@@ -99,7 +99,7 @@ async def autoscaler(look: Look) -> Facts:
 
 
 def _replicas(look: Look) -> Detail:
-    """What is wanted and what there is, whichever words the kind has for it."""
+    """Desired and actual replicas, whichever fields the kind has for them."""
     spec, status = look.spec, look.status
     if look.place.kind.kind == "DaemonSet":
         return {
@@ -137,21 +137,21 @@ def _template(found: Detail) -> Detail:
     }
 
 
-async def _pods(look: Look, selector: str | None) -> list[Detail]:
-    """Pods that belong to it, the troubled ones first."""
+async def _list_pods(look: Look, selector: str | None) -> list[Detail]:
+    """Pods that belong to the workload, those with problems first."""
     if selector is None:
         return []
-    own, found = {look.uid}, await look.listed("pods", look.place.namespace, selector=selector)
+    own, found = {look.uid}, await look.list_objects("pods", look.place.namespace, selector=selector)
     if look.place.kind.kind == "Deployment":
-        sets = await look.owned("replicasets.apps", selector)
+        sets = await look.list_owned("replicasets.apps", selector)
         own |= {item["metadata"]["uid"] for item in sets}
     mine = [item for item in found if own & {owner["uid"] for owner in item["metadata"].get("ownerReferences") or ()}]
     lines = [{"kind": "Pod", "name": item["metadata"]["name"], "state": in_a_line(item)} for item in mine]
     return some(sorted(lines, key=lambda line: line["state"].startswith("Running") and line["state"].count(",") == 1))
 
 
-async def _replica_sets(look: Look, selector: str | None) -> list[Detail]:
-    sets = await look.owned("replicasets.apps", selector)
+async def _list_replica_sets(look: Look, selector: str | None) -> list[Detail]:
+    sets = await look.list_owned("replicasets.apps", selector)
     sets.sort(key=lambda item: int((item["metadata"].get("annotations") or {}).get(REVISION, 0)), reverse=True)
     return some((_replica_set(item) for item in sets), 5)
 

@@ -1,4 +1,4 @@
-"""The facts of a description in plain words: names, images, numbers, hosts, key=value pairs. Patterns, no guessing."""
+"""The facts in a description in plain words: names, images, numbers, hosts, key=value pairs. By patterns only."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -197,7 +197,7 @@ def _fact(name: str, text: str) -> Any:
 def _converted(name: str, text: str) -> Any:
     try:
         return _CONVERT.get(name, str)(text)
-    except ValueError:  # `port=http`: not the number that the fact is.
+    except ValueError:  # `port=http`: the fact has to be a number.
         return None
 
 

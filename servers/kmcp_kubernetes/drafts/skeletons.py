@@ -1,4 +1,4 @@
-"""First drafts of manifests: a curated example, or what the schema requires, filled with the facts of a description."""
+"""First drafts of manifests: a curated example, or what the schema requires, with the facts of a description."""
 
 import importlib.resources
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,14 +28,14 @@ LEGACY: Mapping[str, str] = {
 Written = tuple[Sequence[str], Any]
 """A field's path and its value."""
 _DEEPEST = 8
-_REQUIRED = "the schema requires it, the description does not say it"
+_REQUIRED = "the schema requires it, but the description does not give it"
 _ABSENT = object()
 _OF_THE_OBJECT = ("name", "namespace")
 _NOT_FOR_PAIRS = ("apiVersion", "kind", "status")
 
 
 class Placeholder(BaseModel):
-    """A value that somebody has to look at."""
+    """A value that somebody has to check."""
 
     path: str
     why: str
@@ -100,7 +100,7 @@ def split_pairs(schema: Schema | None, pairs: Mapping[str, str]) -> tuple[list[W
 
 
 def put(draft: Any, fields: Sequence[Written]) -> None:
-    """Write fields into a draft; on the way through a list, into its first item."""
+    """Write fields into a draft; where the path goes through a list, into its first item."""
     for parts, value in fields:
         node = draft
         for part in parts[:-1]:
@@ -111,7 +111,7 @@ def put(draft: Any, fields: Sequence[Written]) -> None:
 
 
 def settled(draft: Any) -> tuple[Any, list[Placeholder]]:
-    """The draft as plain data, and where its made-up values are."""
+    """The draft as plain data, and the places of its made-up values."""
     placeholders: list[Placeholder] = []
     return _settled(draft, "", placeholders), placeholders
 
@@ -130,13 +130,13 @@ def faults(schema: Schema, content: Any, path: str = "") -> Iterator[str]:
             yield f"{path}.{name} is required".lstrip(".")
     for name, item in content.items():
         if name not in fields:
-            yield f"{path}.{name} is no field".lstrip(".")
+            yield f"{path}.{name} is not a field".lstrip(".")
         else:
             yield from faults(fields[name], item, f"{path}.{name}")
 
 
 def _derived(facts: Facts) -> Facts:
-    """Mappings and lists that skeletons take, made of the pairs."""
+    """Mappings and lists for skeletons, made from the key=value pairs."""
     pairs: Mapping[str, str] = facts.get("given_pairs") or {}
     labels: Facts = {key: value for key, value in pairs.items() if not key.isupper()}
     name = facts.get("name")
@@ -145,7 +145,7 @@ def _derived(facts: Facts) -> Facts:
         "app_label": app,
         "labels": {**labels, **app},
         "selector": labels or app,
-        "pairs": dict(pairs) or {"key": Gap("value", "no key=value in the description")},
+        "pairs": dict(pairs) or {"key": Gap("value", "the description has no key=value")},
         "env": [{"name": key, "value": value} for key, value in pairs.items() if key.isupper()] or None,
         "given_labels": labels or None,
         "port_text": str(facts["port"]) if "port" in facts else None,

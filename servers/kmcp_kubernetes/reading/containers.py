@@ -12,12 +12,12 @@ Pod = Mapping[str, Any]
 
 
 def names(pod: Pod) -> list[str]:
-    """Every container: the main ones first, then init and ephemeral ones."""
+    """The names of every container: main ones first, then init and ephemeral ones."""
     return [str(container["name"]) for section in _SPECS for container in pod["spec"].get(section) or ()]
 
 
 def chosen(pod: Pod, container: str | None) -> str:
-    """The container that was named, else the only one, else the one that the pod's annotation names."""
+    """The named container, or the only one, or the one that the pod's annotation names as the default."""
     known = names(pod)
     if container:
         if container not in known:
@@ -33,12 +33,13 @@ def chosen(pod: Pod, container: str | None) -> str:
     if len(main) == 1 or annotated in main:
         return str(annotated) if annotated in main else main[0]
     raise bad_argument(
-        f"container: required, pod {pod['metadata']['name']} has {len(main)}", f"its containers: {', '.join(known)}"
+        f"container: it is required because pod {pod['metadata']['name']} has {len(main)} of them",
+        f"its containers: {', '.join(known)}",
     )
 
 
 def status(pod: Pod, container: str) -> Mapping[str, Any]:
-    """The status of a container; empty when the node has reported none."""
+    """The status of a container; empty when the node has not reported one."""
     found = (entry for section in _STATUSES for entry in (pod.get("status") or {}).get(section) or ())
     return next((entry for entry in found if entry["name"] == container), {})
 
@@ -52,11 +53,11 @@ def state_in_words(state: Mapping[str, Any] | None) -> str:
         if word == "waiting":
             return _joined("waiting", [detail.get("reason"), detail.get("message")])
         return termination(detail)
-    return "unknown: the node has reported no state"
+    return "unknown: the node has not reported a state"
 
 
 def termination(detail: Mapping[str, Any]) -> str:
-    """How a container ended: reason, exit code (and signal), when, and its last words."""
+    """How a container ended: reason, exit code (and signal), when, and its termination message."""
     code = f"exit code {detail.get('exitCode', '?')}"
     signal = f"signal {detail['signal']}" if detail.get("signal") else None
     ended = f"at {detail['finishedAt']}" if detail.get("finishedAt") else None

@@ -1,4 +1,4 @@
-"""Events of the cluster: read in pages, sorted here, since the API server keeps them in no useful order."""
+"""Events of the cluster: read in pages and sorted here, since the API server does not list them by time."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -28,28 +28,21 @@ class Event(BaseModel):
 
 
 class Scan(BaseModel):
-    """Events newest first, and whether all were looked at."""
+    """Events, newest first, and whether all of them were read."""
 
     events: list[Event]
     complete: bool = True
 
 
-async def scan(api: KubeApi, discovery: Discovery, namespace: str | None, field_selector: str | None) -> Scan:
+async def scan_events(api: KubeApi, discovery: Discovery, namespace: str | None, field_selector: str | None) -> Scan:
     """At most 5,000 events, newest first."""
     query = pages.Query(await discovery.resolve("events"), namespace, None, field_selector, _PAGE, "objects")
-    found: list[Mapping[str, Any]] = []
-    cursor: str | None = None
-    while len(found) < MOST_SCANNED:
-        page = await pages.fetch(api, query, cursor, {})
-        found += page.items
-        cursor = page.cursor(_PAGE, {})
-        if cursor is None:
-            break
-    return Scan(events=[_event(entry) for entry in sorted(found, key=last_seen, reverse=True)], complete=cursor is None)
+    found, complete = await pages.fetch_all(api, query, MOST_SCANNED)
+    return Scan(events=[_event(entry) for entry in sorted(found, key=last_seen, reverse=True)], complete=complete)
 
 
 def last_seen(entry: Mapping[str, Any]) -> datetime:
-    """When it happened last, from whichever field its reporter fills in."""
+    """When it last happened, from whichever field its reporter fills in."""
     series = entry.get("series") or {}
     candidates = (
         series.get("lastObservedTime"),
@@ -71,7 +64,7 @@ def since(seconds: float) -> datetime:
 
 
 def selector(**fields: str | None) -> str | None:
-    """A field selector of the fields that are given; `_` stands for the dot."""
+    """A field selector from the given fields; `_` stands for the dot."""
     given = [f"{name.replace('_', '.')}={value}" for name, value in fields.items() if value]
     return ",".join(given) or None
 

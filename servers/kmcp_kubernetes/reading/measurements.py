@@ -1,4 +1,4 @@
-"""Measurements of the metrics API, related to what containers may use and what nodes have."""
+"""Measurements of the metrics API, compared with the limits of containers and the capacity of nodes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from kmcp_runtime.kube.quantities import millicores, whole_bytes
 
 METRICS_GROUP = "metrics.k8s.io"
 _PAGE = 500
-_MOST_PAGES = 10
+_MOST_OBJECTS = 5_000
 _MEASURES = {"cpu": millicores, "memory": whole_bytes}
 
 
@@ -30,7 +30,7 @@ class Usage(BaseModel):
     percent_of: str | None = Field(default=None, description="limit, request or allocatable")
 
 
-async def measured(kube: Kube, resource_type: str, namespace: str | None, selector: str | None) -> list[Usage]:
+async def read_measurements(kube: Kube, resource_type: str, namespace: str | None, selector: str | None) -> list[Usage]:
     """Every measurement, unsorted; `unavailable` without a metrics server."""
     found = next((kind for kind in await kube.discovery.kinds() if _measures(kind, resource_type)), None)
     if found is None:
@@ -63,13 +63,13 @@ def _usage(item: Mapping[str, Any]) -> Usage:
     )
 
 
-async def related(
+async def add_percentages(
     kube: Kube, resource_type: str, namespace: str | None, selector: str | None, items: Sequence[Usage]
 ) -> tuple[list[Usage], str | None]:
-    """The items with percentages, and a warning when they could not be had."""
+    """The items with percentages, and a warning when these could not be computed."""
     wanted = {(item.namespace, item.name): item for item in items}
     try:
-        async for found in _objects(kube, resource_type, namespace, selector, len(wanted)):
+        for found in await _read_objects(kube, resource_type, namespace, selector) if wanted else ():
             key = (found["metadata"].get("namespace"), found["metadata"]["name"])
             if key in wanted:
                 wanted[key] = _with_percentages(wanted[key], found)
@@ -78,19 +78,10 @@ async def related(
     return list(wanted.values()), None
 
 
-async def _objects(kube: Kube, resource_type: str, namespace: str | None, selector: str | None, count: int) -> Any:
-    if not count:
-        return
-    kind = await kube.discovery.resolve(resource_type)
-    query = pages.Query(kind, namespace, selector, None, _PAGE, "objects")
-    cursor: str | None = None
-    for _ in range(_MOST_PAGES):
-        page = await pages.fetch(kube.api, query, cursor, {})
-        for item in page.items:
-            yield item
-        cursor = page.cursor(_PAGE, {})
-        if cursor is None:
-            return
+async def _read_objects(kube: Kube, resource_type: str, namespace: str | None, selector: str | None) -> list[Any]:
+    """Pods or nodes with what they may use; in a huge cluster the first 5,000."""
+    query = pages.Query(await kube.discovery.resolve(resource_type), namespace, selector, None, _PAGE, "objects")
+    return (await pages.fetch_all(kube.api, query, _MOST_OBJECTS))[0]
 
 
 def _with_percentages(item: Usage, found: Mapping[str, Any]) -> Usage:
@@ -108,7 +99,7 @@ def _with_percentages(item: Usage, found: Mapping[str, Any]) -> Usage:
 
 
 def _bounds(found: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, int | None]]]:
-    """What the usage can be compared with, the strictest first: amounts by resource."""
+    """Amounts by resource that the usage can be compared with, the strictest first."""
     allocatable = (found.get("status") or {}).get("allocatable")
     if allocatable:
         yield "allocatable", {name: measure(allocatable.get(name, 0)) for name, measure in _MEASURES.items()}

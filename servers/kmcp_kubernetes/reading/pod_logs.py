@@ -1,4 +1,4 @@
-"""Logs of one container: the newest lines, never more bytes than a page of memory should hold."""
+"""Logs of one container: the newest lines, up to a fixed number of bytes."""
 
 import math
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Wanted:
     match: Pattern | None = None
 
     def query(self, container: str) -> list[tuple[str, str]]:
-        # One more than wanted shows whether there are older ones.
+        # One line more than wanted shows whether there are older ones.
         lines = SEARCHED_LINES if self.match else self.tail + 1
         query = [("container", container), ("tailLines", str(lines)), ("limitBytes", str(LARGEST_LOG))]
         if self.since is not None:
@@ -42,14 +42,14 @@ class Log:
     bytes: int = 0
     cut: str | None = None
     problem: str | None = None
-    """Why there is nothing to read, in the API server's words."""
+    """Why there is nothing to read: the API server's message."""
 
 
 async def read(api: KubeApi, namespace: str, pod: str, container: str, wanted: Wanted) -> Log:
-    """A container that has nothing to read yet answers no lines and the reason."""
+    """Read the log; a container without one yet gives no lines, and the reason."""
     path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
     try:
-        # The kubelet answers text, but failures as JSON: it must be free to choose.
+        # The kubelet sends logs as text but failures as JSON, so the request must accept both.
         content = await api.raw("GET", path, wanted.query(container), accept="*/*")
     except StatusFailure as failure:
         if failure.http_status == 400 and "container" in failure.message:

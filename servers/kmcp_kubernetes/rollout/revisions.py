@@ -1,4 +1,4 @@
-"""Revisions of Deployments, StatefulSets and DaemonSets: what there were, and the way back to one.
+"""Revisions of Deployments, StatefulSets and DaemonSets: which there are, and how to go back to one.
 
 A Deployment keeps its revisions as ReplicaSets, the other two as ControllerRevisions.
 """
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from kmcp_kubernetes.client import Kube
 from kmcp_runtime import conflict, not_found
+from kmcp_runtime.json_patch import join_pointer
 from kmcp_runtime.kube.objects import PatchType
 from kmcp_runtime.kube.selectors import selector_of
 
@@ -22,7 +23,7 @@ Object = Mapping[str, Any]
 
 
 class Revision(BaseModel):
-    """One revision; `current` is what runs or is being rolled out."""
+    """One revision; `current` is the one that runs or is being rolled out."""
 
     revision: int
     created: str
@@ -40,12 +41,12 @@ class Kept:
     template: Mapping[str, Any]
 
 
-async def kept_revisions(kube: Kube, found: Object) -> list[Kept]:
+async def list_revisions(kube: Kube, found: Object) -> list[Kept]:
     """Every kept revision of a workload, the newest first."""
     deployment = found.get("kind") == "Deployment"
     resource = "replicasets.apps" if deployment else "controllerrevisions.apps"
     metadata = found["metadata"]
-    listed = await kube.listed(resource, metadata["namespace"], selector=selector_of(found.get("spec") or {}))
+    listed = await kube.list_objects(resource, metadata["namespace"], selector=selector_of(found.get("spec") or {}))
     owned = [item for item in listed if _is_owned(item, str(metadata["uid"]))]
     kept = [_of_replica_set(item) if deployment else _of_controller_revision(item) for item in owned]
     return sorted((item for item in kept if item.number), key=lambda item: -item.number)
@@ -82,11 +83,11 @@ def target_of_undo(found: Object, kept: Sequence[Kept], to_revision: int) -> Kep
 
 
 def undo_patch(found: Object, target: Kept) -> tuple[Any, PatchType]:
-    """What brings a revision's template back."""
+    """The patch that restores a revision's template."""
     if found.get("kind") != "Deployment":
         return target.owner["data"], "strategic"
     operations = [{"op": "replace", "path": "/spec/template", "value": target.template}]
-    pointer = "/metadata/annotations/" + CHANGE_CAUSE.replace("/", "~1")
+    pointer = join_pointer(["metadata", "annotations", CHANGE_CAUSE])
     cause = (target.owner["metadata"].get("annotations") or {}).get(CHANGE_CAUSE)
     present = CHANGE_CAUSE in (found["metadata"].get("annotations") or {})
     if cause is not None and found["metadata"].get("annotations"):
@@ -99,7 +100,7 @@ def undo_patch(found: Object, target: Kept) -> tuple[Any, PatchType]:
 def refuse_paused(found: Object, what: str) -> None:
     if (found.get("spec") or {}).get("paused"):
         name = found["metadata"]["name"]
-        raise conflict(f"{name} is paused: it cannot be {what} now", "k8s_rollout action=resume first")
+        raise conflict(f"{name} is paused: it cannot be {what} now", "use k8s_rollout action=resume first")
 
 
 def _is_owned(item: Object, uid: str) -> bool:

@@ -1,4 +1,4 @@
-"""Endpoints of a Service, and why it has none that is ready."""
+"""Endpoints of a Service, and why none of them is ready."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ EXTERNAL_NAME = "ExternalName"
 
 @dataclass
 class Endpoints:
-    """Addresses with the name of what answers there, each once."""
+    """Addresses, each once, with the name of the pod behind it."""
 
     ready: dict[str, str] = field(default_factory=dict)
     not_ready: dict[str, str] = field(default_factory=dict)
@@ -37,10 +37,10 @@ def selector(service: Mapping[str, Any]) -> str | None:
 
 
 def why_none_ready(service: Mapping[str, Any], found: Endpoints, pods: list[Any] | None) -> str:
-    """The reason in words; `pods` are those of the selector, None when they could not be read."""
+    """The reason as a sentence; `pods` are those that the selector matches, None when they could not be read."""
     wanted = selector(service)
     if wanted is None:
-        return "the Service has no selector, and nobody has published endpoints for it"
+        return "the Service has no selector, and no endpoints have been published for it"
     if pods is None:
         return f"no endpoint is ready ({len(found.not_ready)} not ready); its pods could not be read"
     if not pods:
@@ -53,7 +53,7 @@ def why_none_ready(service: Mapping[str, Any], found: Endpoints, pods: list[Any]
 
 
 def missing_target(service: Mapping[str, Any], port: Mapping[str, Any], found: Endpoints) -> str | None:
-    """Why a port leads nowhere although endpoints are ready: a named targetPort that no container has."""
+    """Why a port has no target although endpoints are ready: its named targetPort is not in any container."""
     if not found.ready or selector(service) is None or (port.get("name") or "") in found.ports:
         return None
     return f"no ready pod has a container port named {port.get('targetPort')!r}, the targetPort of port {port['port']}"

@@ -1,4 +1,4 @@
-"""A short-lived pod that connects to one address and port, and is gone afterwards in every case."""
+"""A short-lived pod that connects to one address and port, and is deleted afterwards in every case."""
 
 import asyncio
 import secrets
@@ -18,14 +18,14 @@ from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 
 LABEL = "kmcp-suite/probe"
 START_SECONDS = 10
-"""What a pod may take beyond the connect test itself: scheduling, pulling the image, starting."""
+"""For scheduling, pulling the image and starting, in addition to the connect test itself."""
 _CLEANUP_SECONDS = 10
 _POLL_SECONDS = 0.25
 
 
 @dataclass
 class Outcome:
-    """Whether the connection was made; `reason` holds the program's own words when not."""
+    """Whether the connection was made; if not, `reason` is the program's own message."""
 
     connected: bool
     reason: str | None = None
@@ -38,7 +38,7 @@ def manifest(image: str, host: str, port: int, seconds: int) -> dict[str, Any]:
         "name": "probe",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        # Connected, nc hands over to `true`: its exit code is that of the connection.
+        # Once connected, nc executes `true`: the exit code then shows whether the connection was made.
         "command": ["nc", "-w", str(seconds), host, str(port), "-e", "true"],
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "100m", "memory": "32Mi"}},
@@ -67,7 +67,7 @@ def manifest(image: str, host: str, port: int, seconds: int) -> dict[str, Any]:
 
 
 async def connect(kube: Kube, namespace: str, host: str, port: int, seconds: int, dry_run: bool) -> Outcome:
-    """Make the pod, wait for its end, delete it. A pod that cannot run is `unavailable`, whatever the target."""
+    """Create the pod, wait until it ends, delete it. A pod that cannot run is `unavailable`, whatever the target."""
     kind = await kube.discovery.resolve("pods")
     pod = manifest(kube.settings.probe_image, host, port, seconds)
     if dry_run:
@@ -76,10 +76,10 @@ async def connect(kube: Kube, namespace: str, host: str, port: int, seconds: int
     name = pod["metadata"]["name"]
     left = [f"probe pod {name} may be left behind: its deletion took more than {_CLEANUP_SECONDS} s"]
     try:
-        # Not interruptible: a pod whose creation nobody waited for could appear after its deletion.
+        # Not cancellable: a pod whose creation was abandoned could appear after its deletion.
         with anyio.CancelScope(shield=True):
             await objects.create(kube.api, kind, namespace, pod)
-        outcome = await _ended(kube, kind, namespace, name, seconds)
+        outcome = await _wait_for_end(kube, kind, namespace, name, seconds)
     finally:
         with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
             left = await asyncio.shield(_delete(kube, kind, namespace, name))
@@ -88,7 +88,7 @@ async def connect(kube: Kube, namespace: str, host: str, port: int, seconds: int
 
 
 async def _delete(kube: Kube, kind: Kind, namespace: str, name: str) -> list[str]:
-    """Nothing, or what is left behind: a failure here must not hide the one before."""
+    """Delete the pod; returns warnings instead of failing, so that an earlier failure is not hidden."""
     try:
         await objects.delete(
             kube.api, kind, name, namespace, propagation="background", uid=None, grace_period_seconds=0
@@ -100,7 +100,7 @@ async def _delete(kube: Kube, kind: Kind, namespace: str, name: str) -> list[str
     return []
 
 
-async def _ended(kube: Kube, kind: Kind, namespace: str, name: str, seconds: int) -> Outcome:
+async def _wait_for_end(kube: Kube, kind: Kind, namespace: str, name: str, seconds: int) -> Outcome:
     started, total = time.monotonic(), seconds + START_SECONDS
     while True:
         pod = await objects.read(kube.api, kind, name, namespace)
@@ -139,6 +139,6 @@ def _cannot_run(pod: Mapping[str, Any], why: str) -> ToolFailure:
     image = pod["spec"]["containers"][0]["image"]
     return unavailable(
         f"the probe pod could not run: {why}",
-        f"use mode=proxy, or set --probe-image (KMCP_PROBE_IMAGE) to an image with nc; it is {image}",
+        f"use mode=proxy, or set --probe-image (KMCP_PROBE_IMAGE) to an image with nc; now it is {image}",
         backend=BACKEND,
     )

@@ -24,10 +24,10 @@ def target(service_name: str, namespace: str, port: str | None) -> Target:
     host, _, own_port = service_name.partition(":")
     name, *domain = host.split(".")
     if own_port and port and own_port != port:
-        raise bad_argument(f"port: {port!r}, but service_name says {own_port!r}", "give it once")
+        raise bad_argument(f"port: {port!r} differs from {own_port!r} in service_name", "give the port once")
     if len(domain) > 1 and domain[1] != "svc":
         raise bad_argument(
-            f"service_name: {service_name!r} is no Service of this cluster",
+            f"service_name: {service_name!r} is not a Service of this cluster",
             "write name, name:port or name.namespace.svc:port",
         )
     try:
@@ -46,7 +46,7 @@ def port_of(service: Mapping[str, Any], wanted: str | None) -> Mapping[str, Any]
     if wanted is None:
         if len(ports) == 1:
             return ports[0]
-        raise bad_argument(f"port: required, Service {name} has {len(ports)}", f"its ports: {known}")
+        raise bad_argument(f"port: it is required because Service {name} has {len(ports)} ports", f"its ports: {known}")
     found = [port for port in ports if wanted in (str(port["port"]), port.get("name"))]
     if not found:
         raise bad_argument(f"port: Service {name} has no port {wanted!r}", f"its ports: {known}")

@@ -55,7 +55,7 @@ async def k8s_get_cluster_configuration(kube: Kube = injected()) -> Configuratio
 
 
 class RightsRule(BaseModel):
-    """What may be done with which resources."""
+    """Which verbs are allowed on which resources."""
 
     verbs: list[str]
     groups: list[str]
@@ -76,7 +76,7 @@ class Rights(Result):
 
 @tool(Effect.READ, extra=True, shows="rights")
 async def k8s_can_i(
-    verb: Annotated[str | None, Word("Verb; none lists all rights")] = None,
+    verb: Annotated[str | None, Word("Verb; unset lists all rights")] = None,
     resource_type: Annotated[str | None, Word("Kind, or *")] = None,
     resource_name: ResourceName | None = None,
     namespace: OptionalNamespace = None,
@@ -85,15 +85,15 @@ async def k8s_can_i(
 ) -> Rights:
     """Check the rights of this server's identity; use it after a forbidden answer."""
     if verb and resource_type:
-        return await _one(kube, verb.lower(), resource_type, resource_name, namespace, subresource)
+        return await _check_right(kube, verb.lower(), resource_type, resource_name, namespace, subresource)
     if verb or resource_type or resource_name or subresource:
         raise bad_argument(
             "verb and resource_type belong together", "give both, or neither to list all rights in the namespace"
         )
-    return await _all(kube, namespace or kube.context.namespace)
+    return await _list_rights(kube, namespace or kube.context.namespace)
 
 
-async def _one(
+async def _check_right(
     kube: Kube, verb: str, resource_type: str, name: str | None, namespace: str | None, subresource: str | None
 ) -> Rights:
     plural, _, below = resource_type.partition("/")
@@ -104,15 +104,15 @@ async def _one(
         attributes |= {"group": place.kind.group, "resource": place.kind.plural, "namespace": place.namespace}
     attributes |= {"name": name, "subresource": subresource}
     given = {key: value for key, value in attributes.items() if value is not None}
-    status = await _review(kube, "SelfSubjectAccessReview", {"resourceAttributes": given})
+    status = await _send_review(kube, "SelfSubjectAccessReview", {"resourceAttributes": given})
     reason = status.get("reason") or status.get("evaluationError")
     if not reason and not status.get("allowed"):
         reason = "no rule allows it"
     return Rights(namespace=given.get("namespace"), allowed=bool(status.get("allowed")), reason=reason)
 
 
-async def _all(kube: Kube, namespace: str) -> Rights:
-    status = await _review(kube, "SelfSubjectRulesReview", {"namespace": namespace})
+async def _list_rights(kube: Kube, namespace: str) -> Rights:
+    status = await _send_review(kube, "SelfSubjectRulesReview", {"namespace": namespace})
     rules = [
         RightsRule(
             verbs=rule.get("verbs") or [],
@@ -129,7 +129,7 @@ async def _all(kube: Kube, namespace: str) -> Rights:
     return result
 
 
-async def _review(kube: Kube, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+async def _send_review(kube: Kube, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
     answer = await kube.api.send("POST", f"{_REVIEWS}/{kind.lower()}s", (), body)
     status: dict[str, Any] = answer.get("status") or {}

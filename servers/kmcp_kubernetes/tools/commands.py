@@ -21,13 +21,13 @@ _HARMLESS_IN_DOUBLE_QUOTES = re.compile(r'"(?:[^"\\`$]|\\.)*"')
 
 
 def words(value: Any) -> Any:
-    """A command given as one text, as argv; what only a shell would understand is refused."""
+    """A command that is given as one text, split into argv; syntax that only a shell understands is refused."""
     if not isinstance(value, str):
         return value
     bare = _HARMLESS_IN_DOUBLE_QUOTES.sub("", _QUOTED.sub("", value))
     found = _SHELL_SYNTAX.search(bare)
     if found:
-        raise ValueError(f"{found[0]!r} is shell syntax and no shell reads this: {_USE_A_SHELL}")
+        raise ValueError(f"{found[0]!r} is shell syntax, but no shell is used: {_USE_A_SHELL}")
     try:
         return shlex.split(value)
     except ValueError as error:
@@ -68,7 +68,7 @@ async def k8s_execute_command(
     command: Command,
     namespace: Namespace = "default",
     container: Container = None,
-    stdin: Annotated[str | None, Word("Input")] = None,
+    stdin: Annotated[str | None, Word("Standard input")] = None,
     timeout_seconds: TimeoutSeconds = 30,
     dry_run: DryRun = False,
     kube: Kube = injected(),
@@ -96,14 +96,14 @@ def _check_runs(pod: Mapping[str, Any], container: str) -> None:
     name = pod["metadata"]["name"]
     if phase in ("Succeeded", "Failed"):
         raise conflict(
-            f"pod {name} has finished (phase {phase}): nothing runs in it",
+            f"pod {name} has finished (phase {phase}): no command can run in it",
             "k8s_get_pod_logs shows its output",
             backend=BACKEND,
         )
     state = containers.status(pod, container).get("state")
     if "running" not in (state or {}):
         raise conflict(
-            f"container {container} of pod {name} (phase {phase}) does not run: {containers.state_in_words(state)}",
+            f"container {container} of pod {name} (phase {phase}) is not running: {containers.state_in_words(state)}",
             f"k8s_describe_resource resource_type=pods resource_name={name} explains it",
             backend=BACKEND,
         )
@@ -116,7 +116,7 @@ def _text(output: bytearray) -> str:
 def _hint(ended: Execution, program: str, seconds: int) -> str | None:
     if ended.timed_out:
         return (
-            f"It did not end within {seconds} s and may still run; raise timeout_seconds, or bound the command itself."
+            f"It did not end within {seconds} s and may still run; raise timeout_seconds, or limit the command itself."
         )
     if ended.exit_code == 127:
         return f"The image has no {program!r}; list programs with ls /bin /usr/bin, or try another container."

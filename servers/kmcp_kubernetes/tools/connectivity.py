@@ -1,4 +1,4 @@
-"""Whether a Service can be reached, and where it fails when not."""
+"""Whether a Service can be reached, and if not, where it fails."""
 
 import asyncio
 import time
@@ -88,7 +88,7 @@ async def k8s_check_service_connectivity(
 ) -> Connectivity:
     """Check whether a Service answers, and if not at which stage it fails and why."""
     target = targets.target(service_name, namespace, port)
-    service, found = await _looked_up(kube, target)
+    service, found = await _read_service(kube, target)
     spec = service.get("spec") or {}
     result = Connectivity(
         service=target.name,
@@ -99,49 +99,51 @@ async def k8s_check_service_connectivity(
         not_ready_endpoints=len(found.not_ready),
         dry_run=dry_run or None,
     )
-    if await _ends_early(kube, result, service, found, mode):
+    if await _answer_early(kube, result, service, found, mode):
         return result
     chosen = _port(service, target.port)
     lost = endpoints.missing_target(service, chosen, found)
     if lost:
         return _failed(result, "endpoints", lost)
     if mode == "proxy":
-        return await _through_proxy(kube, result, chosen, path, timeout_seconds)
-    return await _from_pod(kube, result, _address(service, found, chosen), chosen, timeout_seconds)
+        return await _connect_through_proxy(kube, result, chosen, path, timeout_seconds)
+    return await _connect_from_pod(kube, result, _address(service, found, chosen), chosen, timeout_seconds)
 
 
-async def _looked_up(kube: Kube, target: Target) -> tuple[objects.Object, Endpoints]:
+async def _read_service(kube: Kube, target: Target) -> tuple[objects.Object, Endpoints]:
     place = await kube.place("services", target.namespace)
     selector = f"{endpoints.SERVICE_LABEL}={target.name}"
     service, slices = await asyncio.gather(
         kube.read(place, target.name),
-        kube.listed("endpointslices.discovery.k8s.io", target.namespace, selector=selector),
+        kube.list_objects("endpointslices.discovery.k8s.io", target.namespace, selector=selector),
     )
     return service, endpoints.of_slices(slices)
 
 
-async def _ends_early(
+async def _answer_early(
     kube: Kube, result: Connectivity, service: Mapping[str, Any], found: Endpoints, mode: str
 ) -> bool:
-    """True when the answer is known without a connection."""
+    """Complete the answer if it is known without a connection; True if so."""
     if result.service_type == endpoints.EXTERNAL_NAME:
         if mode == "proxy":
-            _failed(result, "service", f"it only names {service['spec'].get('externalName')}: use mode=pod")
+            _failed(
+                result, "service", f"it only points to the name {service['spec'].get('externalName')}: use mode=pod"
+            )
         return mode == "proxy"
     if not found.ready:
-        _failed(result, "endpoints", endpoints.why_none_ready(service, found, await _pods(kube, service)))
+        _failed(result, "endpoints", endpoints.why_none_ready(service, found, await _list_pods(kube, service)))
         result.hint = f"k8s_describe_resource resource_type=services resource_name={result.service} lists its pods"
     return not found.ready
 
 
-async def _pods(kube: Kube, service: Mapping[str, Any]) -> list[Any] | None:
-    """Pods of the selector, to explain why none is ready; None when this identity may not look."""
+async def _list_pods(kube: Kube, service: Mapping[str, Any]) -> list[Any] | None:
+    """Pods that the selector matches, to explain why none is ready; None when this identity may not list them."""
     selector = endpoints.selector(service)
     if selector is None:
         return []
     try:
-        return await kube.listed("pods", service["metadata"]["namespace"], selector=selector)
-    except ToolFailure:  # The absence of endpoints is the answer; why there are none is a nicety.
+        return await kube.list_objects("pods", service["metadata"]["namespace"], selector=selector)
+    except ToolFailure:  # That there are no endpoints is the answer; the reason only improves it.
         return None
 
 
@@ -152,7 +154,7 @@ def _port(service: Mapping[str, Any], wanted: str | None) -> Mapping[str, Any]:
 
 
 def _address(service: Mapping[str, Any], found: Endpoints, port: Mapping[str, Any]) -> tuple[str, int]:
-    """Where a pod connects to: a headless Service has no address of its own, nor does it translate ports."""
+    """Where a pod connects to: a headless Service has no address of its own, and it does not translate ports."""
     spec = service["spec"]
     if spec.get("type") == endpoints.EXTERNAL_NAME:
         return str(spec["externalName"]), int(port["port"])
@@ -161,14 +163,14 @@ def _address(service: Mapping[str, Any], found: Endpoints, port: Mapping[str, An
     return next(iter(found.ready)), found.ports.get(port.get("name") or "") or int(port["port"])
 
 
-async def _through_proxy(
+async def _connect_through_proxy(
     kube: Kube, result: Connectivity, port: Mapping[str, Any], path: str, seconds: int
 ) -> Connectivity:
     where, query = targets.proxied(result.namespace, result.service, port, path)
     started = time.perf_counter()
     try:
         async with asyncio.timeout(seconds):
-            status, content = await kube.api.answer(where, query)
+            status, content = await kube.api.fetch_answer(where, query)
     except TimeoutError:
         return _failed(result, "connect", f"no answer within {seconds} s")
     result.latency_ms = round((time.perf_counter() - started) * 1000, 1)
@@ -186,7 +188,7 @@ async def _through_proxy(
     return result
 
 
-async def _from_pod(
+async def _connect_from_pod(
     kube: Kube, result: Connectivity, address: tuple[str, int], port: Mapping[str, Any], seconds: int
 ) -> Connectivity:
     if port.get("protocol", "TCP") != "TCP":
@@ -195,7 +197,8 @@ async def _from_pod(
     outcome = await probe_pod.connect(kube, result.namespace, host, number, seconds, bool(result.dry_run))
     result.warnings = [outcome.warning] if outcome.warning else None
     if result.dry_run:
-        result.hint = f"Would connect to {host}:{number} from a pod in namespace {result.namespace}; it is admitted."
+        pod = f"a pod in namespace {result.namespace}"
+        result.hint = f"Would connect to {host}:{number} from {pod}; the API server would admit it."
         return result
     result.reachable = outcome.connected
     return result if outcome.connected else _failed(result, "connect", outcome.reason or "no connection")

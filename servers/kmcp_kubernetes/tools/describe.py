@@ -1,4 +1,4 @@
-"""One object explained: its state, what happened to it, and what belongs to it."""
+"""Describing one object: its state, what happened to it, and what belongs to it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ async def k8s_describe_resource(
     place = await kube.place(resource_type, namespace)
     found = await kube.read(place, resource_name)
     look = Look(kube, place, found)
-    facts, happened = await asyncio.gather(describe(look), _events(look))
+    facts, happened = await asyncio.gather(describe(look), _read_events(look))
     return Description(
         kind=place.kind.kind,
         api_version=place.kind.api_version,
@@ -63,8 +63,8 @@ async def k8s_describe_resource(
     )
 
 
-async def _events(look: Look) -> list[happenings.Event]:
-    # The kubelet names nodes, not their uid, in events.
+async def _read_events(look: Look) -> list[happenings.Event]:
+    # In events about nodes the kubelet puts the name where the uid belongs.
     by_name = look.place.kind.kind == "Node"
     selector = (
         happenings.selector(involvedObject_kind="Node", involvedObject_name=look.name)
@@ -72,7 +72,9 @@ async def _events(look: Look) -> list[happenings.Event]:
         else happenings.selector(involvedObject_uid=look.uid)
     )
     namespace = None if by_name else look.place.namespace
-    scan = await look.attempt("events", happenings.scan(look.kube.api, look.kube.discovery, namespace, selector))
+    scan = await look.try_reading(
+        "events", happenings.scan_events(look.kube.api, look.kube.discovery, namespace, selector)
+    )
     return scan.events[:_EVENTS] if scan else []
 
 

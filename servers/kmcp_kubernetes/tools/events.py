@@ -1,4 +1,4 @@
-"""What happened in the cluster lately."""
+"""What has happened in the cluster recently."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -28,7 +28,7 @@ async def k8s_get_events(
     """Show events newest first: why something does not start, is evicted or fails."""
     kind = (await kube.discovery.resolve(resource_type)).kind if resource_type else None
     selector = event_scan.selector(involvedObject_kind=kind, involvedObject_name=resource_name, type=event_type)
-    scan = await event_scan.scan(kube.api, kube.discovery, namespace, selector)
+    scan = await event_scan.scan_events(kube.api, kube.discovery, namespace, selector)
     found = _not_older(scan.events, event_scan.since(since) if since is not None else None)
     result = Events(
         items=found[:limit],
@@ -36,11 +36,11 @@ async def k8s_get_events(
         truncated=len(found) > limit or not scan.complete,
     )
     if not scan.complete:
-        result.warnings = [f"only {event_scan.MOST_SCANNED} events were looked at; newer ones may be missing"]
+        result.warnings = [f"only {event_scan.MOST_SCANNED} events were read; newer ones may be missing"]
     if result.truncated:
         result.hint = "Narrow with namespace, resource_name, event_type=Warning or since."
     elif not found:
-        result.hint = await _why_empty(kube, namespace)
+        result.hint = await _explain_empty(kube, namespace)
     return result
 
 
@@ -48,7 +48,7 @@ def _not_older(found: list[event_scan.Event], earliest: datetime | None) -> list
     return [event for event in found if earliest is None or event_scan.moment(event.last_seen) >= earliest]
 
 
-async def _why_empty(kube: Kube, namespace: str | None) -> str:
+async def _explain_empty(kube: Kube, namespace: str | None) -> str:
     if namespace and await kube.namespace_is_missing(namespace):
-        raise await kube.missing_namespace(namespace)
+        raise await kube.explain_missing_namespace(namespace)
     return "No such events: clusters keep them for an hour. k8s_describe_resource shows the state of an object."

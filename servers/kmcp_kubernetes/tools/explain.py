@@ -25,7 +25,7 @@ class FieldEntry(BaseModel):
 
 
 class Explained(Result):
-    """A kind, or one of its fields, and what is in it."""
+    """A kind or one of its fields, and the fields in it."""
 
     cuttable = "fields"
     untrusted = True
@@ -44,13 +44,13 @@ class Explained(Result):
 @tool(Effect.READ, extra=True)
 async def k8s_explain(
     resource_type: ResourceType,
-    field_path: Annotated[str | None, Word("As spec.template.spec")] = None,
+    field_path: Annotated[str | None, Word("Such as spec.template.spec")] = None,
     depth: Annotated[int, Word("Levels of fields", ge=1, le=5)] = 1,
     kube: Kube = injected(),
 ) -> Explained:
     """Show the fields of a kind, types and descriptions, before writing a manifest or patch."""
     kind = await kube.discovery.resolve(resource_type)
-    whole = await kube.openapi.schema(kind)
+    whole = await kube.openapi.read_schema(kind)
     parts = path_parts(field_path or "")
     if parts and parts[0].lower() in kind.names() and parts[0] not in whole.properties:
         parts = parts[1:]
@@ -65,7 +65,7 @@ async def k8s_explain(
         required=inside.required,
         enum=schema.enum or None,
         fields=_fields(schema, depth),
-        hint=None if inside.properties else "This field holds no others.",
+        hint=None if inside.properties else "This field has no fields of its own.",
     )
 
 
@@ -78,7 +78,7 @@ def _at(whole: Schema, parts: list[str]) -> Schema:
     where = f"{'.'.join(there)} ({schema.type})" if there else "this kind"
     raise bad_argument(
         f"field_path: {where} has no field {missing[0]!r}",
-        did_you_mean(missing[0], known) or (f"its fields: {', '.join(known[:60])}" if known else "it holds no fields"),
+        did_you_mean(missing[0], known) or (f"its fields: {', '.join(known[:60])}" if known else "it has no fields"),
     )
 
 

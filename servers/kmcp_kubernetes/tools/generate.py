@@ -9,7 +9,7 @@ from kmcp_kubernetes.drafts import skeletons
 from kmcp_kubernetes.drafts.intent import Facts, facts_of
 from kmcp_kubernetes.drafts.skeletons import Placeholder
 from kmcp_kubernetes.openapi import Schema, document_of
-from kmcp_kubernetes.writing.refusals import explained
+from kmcp_kubernetes.writing.refusals import explain_refusal
 from kmcp_runtime import Effect, Manifest, Result, ToolFailure, Word, bad_argument, injected, tool, unavailable
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.discovery import Kind
@@ -20,7 +20,7 @@ _CURATED = "curated example"
 
 
 class Generated(Result):
-    """A manifest to finish: `placeholders` are values that the description did not give."""
+    """A manifest to complete: `placeholders` are values that the description did not give."""
 
     yaml: Manifest
     placeholders: list[Placeholder]
@@ -38,22 +38,22 @@ async def k8s_generate_resource(
 ) -> Generated:
     """Draft a manifest from the cluster's schema and facts in the description; nothing is created."""
     facts = facts_of(resource_description)
-    kind, absence = await _kind(kube, resource_type)
+    kind, absence = await _find_kind(kube, resource_type)
     if kind is None:
         return _without_cluster(resource_type, facts, absence)
     warnings: list[str] = []
-    schema = await _schema(kube, kind, warnings)
+    schema = await _read_schema(kube, kind, warnings)
     draft, source = _draft(kind, schema, facts)
     content, placeholders = skeletons.settled(draft)
     content["apiVersion"] = kind.api_version
-    outcome = await _rehearsed(kube, kind, content, warnings)
+    outcome = await _rehearse(kube, kind, content, warnings)
     hint = None
     if outcome == "not_run":
         hint = f"The server's dry run needs the right to create {kind.full_name}."
     if outcome == "not_run" and schema is not None:
         warnings += skeletons.faults(schema, content)
     if kind.kind == "Secret":
-        warnings.append("values of a Secret are not shown: put the real ones in before it is applied")
+        warnings.append("values of a Secret are not shown: put in the real ones before you apply it")
     return Generated(
         yaml=Manifest(content),
         placeholders=placeholders,
@@ -64,7 +64,7 @@ async def k8s_generate_resource(
     )
 
 
-async def _kind(kube: Kube, resource_type: str) -> tuple[Kind | None, ToolFailure | None]:
+async def _find_kind(kube: Kube, resource_type: str) -> tuple[Kind | None, ToolFailure | None]:
     """The cluster's kind, or None with the reason when only a curated example knows it."""
     wanted = skeletons.LEGACY.get(resource_type, resource_type)
     try:
@@ -91,11 +91,11 @@ def _without_cluster(resource_type: str, facts: Facts, absence: ToolFailure | No
     )
 
 
-async def _schema(kube: Kube, kind: Kind, warnings: list[str]) -> Schema | None:
+async def _read_schema(kube: Kube, kind: Kind, warnings: list[str]) -> Schema | None:
     try:
-        return await kube.openapi.schema(kind)
+        return await kube.openapi.read_schema(kind)
     except ToolFailure as failure:
-        warnings.append(f"without a schema: {failure.message}")
+        warnings.append(f"drafted without a schema: {failure.message}")
         return None
 
 
@@ -116,8 +116,8 @@ def _draft(kind: Kind, schema: Schema | None, facts: Facts) -> tuple[Any, str]:
     return draft, " and ".join(sources)
 
 
-async def _rehearsed(kube: Kube, kind: Kind, content: Any, warnings: list[str]) -> DryRunOutcome:
-    """Whether the API server would take it, as far as this identity may ask."""
+async def _rehearse(kube: Kube, kind: Kind, content: Any, warnings: list[str]) -> DryRunOutcome:
+    """Whether the API server would accept the draft, as far as this identity may ask."""
     place = kube.scoped(kind, content["metadata"].get("namespace") if kind.namespaced else None)
     try:
         await objects.create(kube.api, kind, place.namespace, content, dry_run=True)
@@ -127,7 +127,7 @@ async def _rehearsed(kube: Kube, kind: Kind, content: Any, warnings: list[str]) 
             return "passed"
         if failure.http_status in (403, 405):
             return "not_run"
-        why = await explained(failure, kube.openapi, kind)
+        why = await explain_refusal(failure, kube.openapi, kind)
         warnings.append(f"the server's dry run failed: {why.message}" + (f" ({why.hint})" if why.hint else ""))
         return "failed"
     return "passed"

@@ -30,7 +30,7 @@ class Kinds(Page[KindEntry]):
 async def k8s_get_available_api_resources(
     group: Annotated[str | None, Word("API group, or core")] = None,
     verb: Annotated[str | None, Word("Must support this verb")] = None,
-    namespaced: Annotated[bool | None, Word("Only (cluster-scoped: false) namespaced")] = None,
+    namespaced: Annotated[bool | None, Word("true: namespaced; false: cluster-scoped")] = None,
     match: Annotated[str | None, Word("Part of a name, kind or short name")] = None,
     limit: Limit = 200,
     cursor: Cursor = None,
@@ -80,4 +80,4 @@ def _why_empty(known: list[Kind], group: str | None, verb: str | None) -> str:
     verbs = {name for kind in known for name in kind.verbs}
     if verb and verb.lower() not in verbs:
         return f"No kind supports {verb!r}; the verbs are {', '.join(sorted(verbs))}."
-    return "No kind matches: drop a filter."
+    return "No kind matches: leave out a filter."

@@ -1,12 +1,13 @@
 """Lists of objects and of kinds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from kmcp_kubernetes.arguments import Output, ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube, Place
+from kmcp_kubernetes.reading import list_shapes
 from kmcp_runtime import (
     AllNamespaces,
     Cursor,
@@ -17,18 +18,15 @@ from kmcp_runtime import (
     Rule,
     Selector,
     Word,
-    bad_argument,
     cursors,
-    did_you_mean,
     injected,
-    redact,
     tool,
 )
-from kmcp_runtime.kube import objects, pages
+from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.failures import StatusFailure
 
 _MOST_WHOLE = 100
-"""Whole objects that are asked for at once: more never fit an answer, and would be read again for each next one."""
+"""Whole objects in one request: more never fit an answer, and each next page would read them again."""
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 
@@ -66,27 +64,32 @@ async def k8s_get_resources(
         "selector": selector,
         "field_selector": field_selector,
     }
-    page = await _page(
-        kube, place, resource_name, output, _query(place, output, selector, field_selector, limit), cursor, bound_to
-    )
+    query = _query(place, output, selector, field_selector, limit)
+    page = await _fetch_page(kube, place, resource_name, output, query, cursor, bound_to)
+    # A cursor goes on with the page size that it began with: another one would shift what is left.
     limit = int(cursors.decode(cursor, bound_to).get("l", limit)) if cursor else limit
-    columns, items = _shown(page, output, place, fields)
-    result = Resources(
+    result = _cut(page, place, list_shapes.shown(page, output, place, fields), page.cursor(limit, bound_to))
+    if not page.items and not page.before:
+        result.hint = await _explain_empty(kube, place, bool(selector or field_selector))
+    result.continues_at(page.cursor_at(limit, bound_to))
+    return result
+
+
+def _cut(page: pages.ListPage, place: Place, shape: list_shapes.Shape, cursor: str | None) -> Resources:
+    """The page as an answer that says whether the API server cut the list after it."""
+    columns, items = shape
+    truncated = page.next_token is not None
+    return Resources(
         kind=place.kind.kind,
         api_version=place.kind.api_version,
         namespace=place.namespace,
         columns=columns,
         items=items,
         total=page.total,
-        truncated=page.next_token is not None,
-        cursor=page.cursor(limit, bound_to),
+        truncated=truncated,
+        cursor=cursor,
+        hint="More exist: narrow with selector, field_selector or namespace, or pass cursor." if truncated else None,
     )
-    if result.truncated:
-        result.hint = "More exist: narrow with selector, field_selector or namespace, or pass cursor."
-    if not items and not page.before:
-        result.hint = await _why_empty(kube, place, bool(selector or field_selector))
-    result.continues_at(page.cursor_at(limit, bound_to))
-    return result
 
 
 def _query(place: Place, output: Output, selector: str | None, field_selector: str | None, limit: int) -> pages.Query:
@@ -95,7 +98,7 @@ def _query(place: Place, output: Output, selector: str | None, field_selector: s
     return pages.Query(place.kind, place.namespace, selector, field_selector, limit, form, with_metadata=everywhere)
 
 
-async def _page(
+async def _fetch_page(
     kube: Kube,
     place: Place,
     name: str | None,
@@ -114,86 +117,13 @@ async def _page(
     except StatusFailure as failure:
         if failure.http_status != 404:
             raise
-        raise await kube.absent(place, name, failure) from None
+        raise await kube.explain_absence(place, name, failure) from None
     return pages.ListPage(items=table["rows"], columns=table["columnDefinitions"])
 
 
-def _shown(
-    page: pages.ListPage, output: Output, place: Place, fields: Sequence[str] | None
-) -> tuple[list[str] | None, list[Any]]:
-    if output in ("table", "wide"):
-        return _rows(page, wide=output == "wide" or bool(fields), fields=fields)
-    if output == "names":
-        return None, [_qualified(item["metadata"], place) for item in page.items]
-    slim = [objects.slim(item) for item in page.items]
-    if not fields:
-        return None, [{key: value for key, value in item.items() if key not in ("kind", "apiVersion")} for item in slim]
-    # Redacted first: a projection would tear a value from the name that shows it to be a secret.
-    whole = [redact.value({**item, "kind": place.kind.kind}) for item in slim]
-    return None, [{path: _at(item, _parts(path)) for path in fields} for item in whole]
-
-
-def _rows(page: pages.ListPage, wide: bool, fields: Sequence[str] | None) -> tuple[list[str], list[list[str]]]:
-    shown = [
-        (index, str(column["name"])) for index, column in enumerate(page.columns) if wide or not column.get("priority")
-    ]
-    if fields:
-        shown = _chosen(shown, fields)
-    with_namespace = any((row.get("object") or {}).get("metadata", {}).get("namespace") for row in page.items)
-    columns = [name for _, name in shown]
-    rows = [[_cell(row["cells"][index]) for index, _ in shown] for row in page.items]
-    if not with_namespace:
-        return columns, rows
-    namespaces = [row["object"]["metadata"].get("namespace", "") for row in page.items]
-    return ["Namespace", *columns], [[namespace, *row] for namespace, row in zip(namespaces, rows, strict=True)]
-
-
-def _chosen(columns: Sequence[tuple[int, str]], fields: Sequence[str]) -> list[tuple[int, str]]:
-    by_name = {name.lower(): (index, name) for index, name in columns}
-    for field in fields:
-        if field.lower() not in by_name:
-            names = [name for _, name in columns]
-            suggestion = did_you_mean(field, names)
-            raise bad_argument(
-                f"fields: no column {field!r}" + (f": {suggestion}" if suggestion else ""),
-                f"columns: {', '.join(names)}; for field paths use output=yaml or json",
-            )
-    return [by_name[field.lower()] for field in fields]
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
-def _qualified(metadata: Mapping[str, Any], place: Place) -> str:
-    everywhere = place.kind.namespaced and place.namespace is None
-    return f"{metadata['namespace']}/{metadata['name']}" if everywhere else str(metadata["name"])
-
-
-def _at(node: Any, parts: Sequence[str]) -> Any:
-    """The value at a path such as `spec.containers.image`; lists on the way are walked through."""
-    if not parts:
-        return node
-    if isinstance(node, list):
-        found = [_at(item, parts) for item in node]
-        return [item for item in found if item is not None]
-    return _at(node.get(parts[0]), parts[1:]) if isinstance(node, Mapping) else None
-
-
-def _parts(path: str) -> list[str]:
-    """Dots separate, `[*]` is implied, a key with dots is written `['a.b']`."""
-    parts: list[str] = []
-    for number, piece in enumerate(path.lstrip("$.").replace('"', "'").split("['")):
-        quoted, _, rest = piece.partition("']") if number else ("", "", piece)
-        if number:
-            parts.append(quoted)
-        parts += [part for part in rest.replace("[*]", "").split(".") if part]
-    return parts
-
-
-async def _why_empty(kube: Kube, place: Place, selected: bool) -> str:
+async def _explain_empty(kube: Kube, place: Place, selected: bool) -> str:
     if place.namespace and await kube.namespace_is_missing(place.namespace):
-        raise await kube.missing_namespace(place.namespace)
+        raise await kube.explain_missing_namespace(place.namespace)
     where = f"namespace {place.namespace}" if place.namespace else "the cluster"
     if place.defaulted:
         where += " (the context's default; name another, or all_namespaces=true)"

@@ -1,4 +1,4 @@
-"""What containers write."""
+"""Logs of containers."""
 
 import asyncio
 from typing import Annotated
@@ -21,8 +21,8 @@ class Logs(Body):
 
     pod: str
     namespace: str
-    container: str | None = Field(default=None, description="Absent when all were asked for")
-    containers: list[str] = Field(description="All of the pod, init and ephemeral ones included")
+    container: str | None = Field(default=None, description="Absent for all containers")
+    containers: list[str] = Field(description="All containers of the pod, init and ephemeral ones included")
     previous: bool
     lines: list[str]
     bytes: int = Field(description="Size of what was read")
@@ -33,12 +33,12 @@ async def k8s_get_pod_logs(
     pod_name: PodName,
     namespace: Namespace = "default",
     container: Container = None,
-    all_containers: Annotated[bool, Word("Of all, lines prefixed")] = False,
+    all_containers: Annotated[bool, Word("All containers, lines prefixed")] = False,
     tail_lines: Annotated[int, Word("Newest lines", ge=1, le=2000)] = 50,
-    previous: Annotated[bool, Word("Of the run before the last restart")] = False,
+    previous: Annotated[bool, Word("Run before the last restart")] = False,
     since: Annotated[Duration | None, Word("Not older than")] = None,
-    timestamps: Annotated[bool, Word("Prefix times")] = False,
-    match: Annotated[str | None, Word("Regular expression for lines")] = None,
+    timestamps: Annotated[bool, Word("Prefix lines with times")] = False,
+    match: Annotated[str | None, Word("Only lines that match this regex")] = None,
     kube: Kube = injected(),
 ) -> Logs:
     """Read the newest log lines of a pod; previous=true after a crash."""

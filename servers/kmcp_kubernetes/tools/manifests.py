@@ -1,4 +1,4 @@
-"""Manifests into the cluster: server-side apply, and creation."""
+"""Applying and creating the objects of manifests."""
 
 import hashlib
 from typing import Annotated
@@ -98,7 +98,7 @@ async def k8s_create_resource_from_url(
 
 def _failures(batch: Batch) -> str | None:
     failed = [item for item in batch.items if item.result == "failed"]
-    return f"{len(failed)} of {len(batch.items)} documents failed; the others are done." if failed else None
+    return f"{len(failed)} of {len(batch.items)} documents failed; the others were applied." if failed else None
 
 
 def _stopped(batch: Batch) -> str | None:

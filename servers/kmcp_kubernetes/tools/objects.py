@@ -1,4 +1,4 @@
-"""Single objects, as YAML; and their end."""
+"""Single objects: reading them as YAML, and deleting them."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -7,7 +7,7 @@ from pydantic import Field
 
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.writing.dependents import dependents
+from kmcp_kubernetes.writing.dependents import count_dependents
 from kmcp_runtime import Body, Change, DryRun, Effect, Manifest, OptionalNamespace, Rule, Word, conflict, injected, tool
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
@@ -34,7 +34,7 @@ async def k8s_get_resource_yaml(
     resource_type: ResourceType,
     resource_name: ResourceName,
     namespace: OptionalNamespace = None,
-    managed_fields: Annotated[bool, Word("With managedFields")] = False,
+    managed_fields: Annotated[bool, Word("Include managedFields")] = False,
     kube: Kube = injected(),
 ) -> Yaml:
     """Show one object as YAML, secrets redacted; for a summary use k8s_describe_resource."""
@@ -63,7 +63,7 @@ async def k8s_delete_resource(
     resource_name: ResourceName,
     namespace: OptionalNamespace = None,
     propagation: Annotated[Propagation, Word("What becomes of dependents")] = "background",
-    grace_period_seconds: Annotated[int | None, Word("Seconds to end; 0 = kill", ge=0)] = None,
+    grace_period_seconds: Annotated[int | None, Word("Seconds to terminate; 0 = kill", ge=0)] = None,
     dry_run: DryRun = False,
     kube: Kube = injected(),
 ) -> Deletion:
@@ -71,10 +71,10 @@ async def k8s_delete_resource(
     place = await kube.place(resource_type, namespace)
     found = await kube.read(place, resource_name)
     warnings: list[str] = []
-    owned = await dependents(kube, place, found, warnings)
+    owned = await count_dependents(kube, place, found, warnings)
     metadata = found["metadata"]
     answer = await _delete(kube, place, found, propagation, grace_period_seconds, dry_run)
-    left = _foreseen(answer) if dry_run else await _left(kube, place, metadata["name"], metadata["uid"])
+    left = _foreseen(answer) if dry_run else await _read_left(kube, place, metadata["name"], metadata["uid"])
     result = Deletion(
         kind=place.kind.kind,
         name=resource_name,
@@ -108,22 +108,24 @@ async def _delete(
     except StatusFailure as failure:
         if failure.http_status == 409 and "UID" in failure.message:
             raise conflict(
-                f"{place.kind.kind} {name} was replaced meanwhile; nothing was deleted", "look again", backend=BACKEND
+                f"{place.kind.kind} {name} was replaced meanwhile; nothing was deleted",
+                "read it again",
+                backend=BACKEND,
             ) from None
         if failure.http_status == 404:
-            raise await kube.absent(place, name, failure) from None
+            raise await kube.explain_absence(place, name, failure) from None
         raise
 
 
 def _foreseen(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The object as a dry run leaves it, None when it would be gone at once."""
+    """The object as a dry run leaves it; None if it would be deleted at once."""
     metadata = answer.get("metadata") or {}
     waits = metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds")
     phase = (answer.get("status") or {}).get("phase") if isinstance(answer.get("status"), dict) else None
     return answer if waits or phase == "Terminating" else None
 
 
-async def _left(kube: Kube, place: Place, name: str, uid: str) -> Mapping[str, Any] | None:
+async def _read_left(kube: Kube, place: Place, name: str, uid: str) -> Mapping[str, Any] | None:
     """The object if it still exists."""
     try:
         left = await objects.read(kube.api, place.kind, name, place.namespace)
@@ -138,5 +140,5 @@ def _hint(result: Deletion, orphans: Mapping[str, int]) -> str | None:
     if orphans:
         return "Left behind: " + ", ".join(f"{count} {plural}" for plural, count in orphans.items())
     if result.result == "terminating" and result.finalizers and not result.dry_run:
-        return "It goes when its finalizers are done; k8s_get_resources shows whether it has."
+        return "It is deleted when its finalizers are done; k8s_get_resources shows whether it still exists."
     return None

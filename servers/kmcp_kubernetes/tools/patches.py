@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube
-from kmcp_kubernetes.writing.patching import changed, chosen_type, read_patch
+from kmcp_kubernetes.writing.patching import chosen_type, patch_object, read_patch
 from kmcp_kubernetes.writing.refusals import refuse_redacted
 from kmcp_runtime import Change, DryRun, Effect, OptionalNamespace, Rule, Word, bad_argument, injected, tool
 
@@ -26,7 +26,7 @@ async def k8s_patch_resource(
     resource_type: ResourceType,
     resource_name: ResourceName,
     patch: Patch,
-    patch_type: Annotated[Literal["strategic", "merge", "json"] | None, Word("None: strategic, or what fits")] = None,
+    patch_type: Annotated[Literal["strategic", "merge", "json"] | None, Word("Unset: what fits")] = None,
     namespace: OptionalNamespace = None,
     dry_run: DryRun = False,
     kube: Kube = injected(),
@@ -35,7 +35,7 @@ async def k8s_patch_resource(
     place = await kube.place(resource_type, namespace)
     kind_of_patch = chosen_type(patch, patch_type, place.kind)
     refuse_redacted(patch, "patch")
-    change = await changed(kube, place, resource_name, patch, kind_of_patch, dry_run=dry_run)
+    change = await patch_object(kube, place, resource_name, patch, kind_of_patch, dry_run=dry_run)
     if "status" in place.kind.subresources and isinstance(patch, dict) and "status" in patch:
         change.warnings = ["the API server ignores status here: k8s_patch_status changes it"]
     return change
@@ -60,4 +60,4 @@ async def k8s_patch_status(
         raise bad_argument("patch: a merge patch is an object, not a list", 'write {"status": {…}}')
     refuse_redacted(patch, "patch")
     whole = patch if "status" in patch else {"status": patch}
-    return await changed(kube, place, resource_name, whole, "merge", dry_run=dry_run, subresource="status")
+    return await patch_object(kube, place, resource_name, whole, "merge", dry_run=dry_run, subresource="status")

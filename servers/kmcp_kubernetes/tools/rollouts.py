@@ -79,7 +79,7 @@ async def k8s_rollout(
     resource_name: ResourceName,
     namespace: OptionalNamespace = None,
     to_revision: Annotated[int, Word("undo: 0 = the previous", ge=0)] = 0,
-    wait: Annotated[bool, Word("Until rolled out")] = False,
+    wait: Annotated[bool, Word("Wait until rolled out")] = False,
     timeout_seconds: Annotated[int, Word("Longest wait", ge=1, le=3600)] = 120,
     dry_run: DryRun = False,
     kube: Kube = injected(),
@@ -89,10 +89,10 @@ async def k8s_rollout(
     found = await kube.read(place, resource_name)
     about = {"kind": place.kind.kind, "name": resource_name, "namespace": place.namespace, "action": action}
     if action == "history":
-        items = revisions.history(found, await revisions.kept_revisions(kube, found))
+        items = revisions.history(found, await revisions.list_revisions(kube, found))
         return Rollout.model_validate({**about, "items": items, "returned": len(items)})
     if action != "status":
-        about |= await _changed(kube, place, found, action, to_revision, dry_run)
+        about |= await _change(kube, place, found, action, to_revision, dry_run)
     if (wait and not dry_run) or action == "status":
         about |= await _follow(kube, place, resource_name, timeout_seconds if wait else 0)
     return Rollout.model_validate(about)
@@ -111,11 +111,11 @@ async def _follow(kube: Kube, place: Place, name: str, seconds: int) -> dict[str
     }
 
 
-async def _changed(
+async def _change(
     kube: Kube, place: Place, found: objects.Object, action: Action, to_revision: int, dry_run: bool
 ) -> dict[str, Any]:
-    """Do the action; what is already so is left as it is."""
-    patch, patch_type, result = await _patch(kube, place, found, action, to_revision)
+    """Do the action; nothing changes if the workload already is as wanted."""
+    patch, patch_type, result = await _make_patch(kube, place, found, action, to_revision)
     if patch is None:
         return {"result": "unchanged", "changed": False, "dry_run": dry_run or None}
     after = await objects.patch(
@@ -130,7 +130,7 @@ async def _changed(
     }
 
 
-async def _patch(
+async def _make_patch(
     kube: Kube, place: Place, found: objects.Object, action: Action, to_revision: int
 ) -> tuple[Any, objects.PatchType, str]:
     if action in ("pause", "resume"):
@@ -140,7 +140,7 @@ async def _patch(
         stamp = {revisions.RESTARTED_AT: datetime.now(UTC).isoformat(timespec="seconds")}
         return {"spec": {"template": {"metadata": {"annotations": stamp}}}}, "strategic", "restarted"
     revisions.refuse_paused(found, "undone")
-    target = revisions.target_of_undo(found, await revisions.kept_revisions(kube, found), to_revision)
+    target = revisions.target_of_undo(found, await revisions.list_revisions(kube, found), to_revision)
     patch, patch_type = revisions.undo_patch(found, target)
     return patch, patch_type, f"rolled back to revision {target.number}"
 
@@ -148,7 +148,8 @@ async def _patch(
 def _pausing(place: Place, found: Mapping[str, Any], paused: bool) -> Any:
     if place.kind.kind != "Deployment":
         raise bad_argument(
-            f"a {place.kind.kind} cannot be paused or resumed", "only Deployments can; a StatefulSet takes a partition"
+            f"a {place.kind.kind} cannot be paused or resumed",
+            "only Deployments can; for a StatefulSet set a partition",
         )
     if bool((found.get("spec") or {}).get("paused")) == paused:
         return None

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from kmcp_kubernetes.arguments import ResourceType
 from kmcp_kubernetes.client import Kube
-from kmcp_kubernetes.writing.scalability import autoscaler_of, check_scalable
+from kmcp_kubernetes.writing.scalability import check_scalable, find_autoscaler
 from kmcp_runtime import Change, Diff, DryRun, Effect, Name, Namespace, Rule, Word, injected, tool
 from kmcp_runtime.kube import objects
 
@@ -27,7 +27,7 @@ class Scaled(Change):
 )
 async def k8s_scale(
     name: Name,
-    replicas: Annotated[int, Word("How many", ge=0)],
+    replicas: Annotated[int, Word("How many pods", ge=0)],
     resource_type: ResourceType = "deployment",
     namespace: Namespace = "default",
     dry_run: DryRun = False,
@@ -37,7 +37,7 @@ async def k8s_scale(
     place = await kube.place(resource_type, namespace)
     check_scalable(place.kind)
     before, (autoscaler, warning) = await asyncio.gather(
-        kube.read(place, name, "scale"), autoscaler_of(kube, place, name)
+        kube.read(place, name, "scale"), find_autoscaler(kube, place, name)
     )
     wanted = {"spec": {"replicas": replicas}}
     after = await objects.patch(

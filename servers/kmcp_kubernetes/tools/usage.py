@@ -1,4 +1,4 @@
-"""What pods and nodes use."""
+"""CPU and memory that pods and nodes use."""
 
 from typing import Annotated, Literal
 
@@ -35,30 +35,30 @@ async def k8s_top(
     namespace: OptionalNamespace = None,
     all_namespaces: AllNamespaces = False,
     selector: Selector = None,
-    sort: Annotated[Literal["cpu", "memory"], Word("Greatest first by")] = "cpu",
+    sort: Annotated[Literal["cpu", "memory"], Word("Sort by, greatest first")] = "cpu",
     limit: Limit = 50,
     kube: Kube = injected(),
 ) -> Top:
-    """Show which pods or nodes use most CPU and memory now, and of their limits."""
+    """Show which pods or nodes use the most CPU and memory now, also as percentages of their limits."""
     if resource_type == "nodes" and namespace:
         raise bad_argument("Node is cluster-scoped, it has no namespace", "leave namespace out")
     scope = (
         None if resource_type == "nodes" or (all_namespaces and not namespace) else namespace or kube.context.namespace
     )
-    found = await measurements.measured(kube, resource_type, scope, selector)
+    found = await measurements.read_measurements(kube, resource_type, scope, selector)
     found.sort(key=lambda item: item.cpu_millicores if sort == "cpu" else item.memory_bytes, reverse=True)
-    shown, warning = await measurements.related(kube, resource_type, scope, selector, found[:limit])
+    shown, warning = await measurements.add_percentages(kube, resource_type, scope, selector, found[:limit])
     result = Top(items=shown, total=len(found), truncated=len(found) > limit, warnings=[warning] if warning else None)
     if result.truncated:
         result.hint = "The rest uses less: raise limit, or narrow with selector or namespace."
     elif not found:
-        result.hint = await _why_empty(kube, resource_type, scope, selector)
+        result.hint = await _explain_empty(kube, resource_type, scope, selector)
     return result
 
 
-async def _why_empty(kube: Kube, resource_type: str, namespace: str | None, selector: str | None) -> str:
+async def _explain_empty(kube: Kube, resource_type: str, namespace: str | None, selector: str | None) -> str:
     if namespace and await kube.namespace_is_missing(namespace):
-        raise await kube.missing_namespace(namespace)
+        raise await kube.explain_missing_namespace(namespace)
     where = f" in namespace {namespace}" if namespace else ""
     matching = " that match the selector" if selector else ""
     return f"There are no measurements of {resource_type}{where}{matching}; new pods have none for about a minute."

@@ -1,7 +1,7 @@
-"""Manifests on their way into the cluster: where each document goes, what happened to it, what could not be rehearsed.
+"""Applying and creating manifests: where each document goes, what happened to it, and what a dry run could not check.
 
-Namespaces and CustomResourceDefinitions go first. In a dry run they are not really there afterwards, so what lives in
-them, or is of their kind, is answered as `created` with a warning that the server could not rehearse it.
+Namespaces and CustomResourceDefinitions go first. A dry run does not really create them, so documents in such a
+namespace or of such a kind are reported as `created`, with a warning that the server could not check them.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.writing.field_ownership import given_up
-from kmcp_kubernetes.writing.refusals import explained, refuse_redacted
+from kmcp_kubernetes.writing.refusals import explain_refusal, refuse_redacted
 from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.discovery import Kind
@@ -22,7 +22,7 @@ from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.manifests import Document, first_things_first
 
 DIFF_LINES = 500
-"""Lines of diff in one answer, shared among its documents: what happened to each must always fit."""
+"""Diff lines in one answer, shared among its documents, so that the result of each always fits."""
 _LINES_OF_AN_ITEM = 4
 _ESTABLISHED_SECONDS = 20.0
 _LOOK_AGAIN_SECONDS = 0.5
@@ -56,7 +56,7 @@ class Batch:
     kube: Kube
     documents: Sequence[Document]
     namespace: str | None
-    """Where namespaced documents go that name no namespace."""
+    """Namespace of the documents that do not name one."""
     dry_run: bool
     argument: str = "manifest"
     warnings: list[str] = field(default_factory=list)
@@ -73,11 +73,11 @@ class Batch:
             document.content["metadata"].pop("managedFields", None)
 
     async def apply(self, force: bool) -> None:
-        """Every document, whatever happens to the others; the failure of a single one is raised."""
+        """Apply every document, whatever happens to the others; the failure of a single document is raised."""
         for done, document in enumerate(self.documents):
             await self.kube.call.progress(done, len(self.documents), f"{document.kind} {document.name}")
             try:
-                item = await self._applied(document, force)
+                item = await self._apply_one(document, force)
             except ToolFailure as failure:
                 if len(self.documents) == 1:
                     raise
@@ -85,11 +85,11 @@ class Batch:
             self._take(document, item)
 
     async def create(self) -> None:
-        """In order up to the first failure, which is raised when nothing was created before it."""
+        """Create the documents in order, up to the first failure; it is raised when nothing was created before it."""
         for done, document in enumerate(self.documents):
             await self.kube.call.progress(done, len(self.documents), f"{document.kind} {document.name}")
             try:
-                item = await self._created(document)
+                item = await self._create_one(document)
             except ToolFailure as failure:
                 if not self.items:
                     raise
@@ -111,17 +111,17 @@ class Batch:
             spec = document.content.get("spec") or {}
             self._made.add(("Kind", f"{spec.get('group')}/{(spec.get('names') or {}).get('kind')}"))
 
-    async def _applied(self, document: Document, force: bool) -> Written:
-        place = await self._place(document)
+    async def _apply_one(self, document: Document, force: bool) -> Written:
+        place = await self._find_place(document)
         if place is None:
             return self._unrehearsed(document, None, "its kind")
-        before = await self._existing(place, document.name)
+        before = await self._read_existing(place, document.name)
         try:
-            after = await self._patched(place, document, force)
+            after = await self._send_patch(place, document, force)
         except StatusFailure as failure:
             if self._lacks_its_namespace(failure, place):
                 return self._unrehearsed(document, place, "its namespace")
-            raise await explained(failure, self.kube.openapi, place.kind) from None
+            raise await explain_refusal(failure, self.kube.openapi, place.kind) from None
         warning = given_up(before, after)
         if warning:
             self.warnings.append(warning)
@@ -129,7 +129,7 @@ class Batch:
         result = "created" if before is None else "configured" if diff.changed else "unchanged"
         return self._item(document, place.namespace, result, diff)
 
-    async def _patched(self, place: Place, document: Document, force: bool) -> objects.Object:
+    async def _send_patch(self, place: Place, document: Document, force: bool) -> objects.Object:
         return await objects.patch(
             self.kube.api,
             place.kind,
@@ -141,8 +141,8 @@ class Batch:
             force=force,
         )
 
-    async def _created(self, document: Document) -> Written:
-        place = await self._place(document)
+    async def _create_one(self, document: Document) -> Written:
+        place = await self._find_place(document)
         if place is None:
             return self._unrehearsed(document, None, "its kind")
         try:
@@ -152,12 +152,12 @@ class Batch:
         except StatusFailure as failure:
             if self._lacks_its_namespace(failure, place):
                 return self._unrehearsed(document, place, "its namespace")
-            raise await explained(failure, self.kube.openapi, place.kind) from None
+            raise await explain_refusal(failure, self.kube.openapi, place.kind) from None
         item = self._item(document, place.namespace, "created", self._diff(place.kind, None, after))
         item.name = str(after["metadata"].get("name") or document.name)
         return item
 
-    async def _existing(self, place: Place, name: str) -> objects.Object | None:
+    async def _read_existing(self, place: Place, name: str) -> objects.Object | None:
         try:
             return await objects.read(self.kube.api, place.kind, name, place.namespace)
         except StatusFailure as failure:
@@ -165,13 +165,13 @@ class Batch:
                 return None
             raise
 
-    async def _place(self, document: Document) -> Place | None:
-        """Where the document goes; None when its kind will be there only after the real run."""
+    async def _find_place(self, document: Document) -> Place | None:
+        """Where the document goes; None in a dry run when its kind is created by this manifest."""
         deadline = time.monotonic() + _ESTABLISHED_SECONDS
         made = ("Kind", f"{document.api_version.rpartition('/')[0]}/{document.kind}") in self._made
         while True:
             try:
-                kind = await self.kube.discovery.of(document.api_version, document.kind)
+                kind = await self.kube.discovery.find_kind(document.api_version, document.kind)
                 return self.kube.scoped(kind, self._namespace_of(document) if kind.namespaced else None)
             except ToolFailure as failure:
                 if failure.code != "not_found" or not made or time.monotonic() > deadline:
@@ -190,7 +190,7 @@ class Batch:
 
     def _unrehearsed(self, document: Document, place: Place | None, lacks: str) -> Written:
         self.warnings.append(
-            f"{document.kind} {document.name} could not be rehearsed: {lacks} is made by this very manifest; "
+            f"{document.kind} {document.name} could not be checked: {lacks} is created by this manifest; "
             "the real run will check it"
         )
         namespace = place.namespace if place else self._namespace_of(document)
@@ -225,7 +225,7 @@ class Batch:
 
 
 def _check_names(document: Document, where: str) -> None:
-    """Names become parts of a path: what could lead elsewhere is refused before any request."""
+    """Refuse names that could lead to another path of the API, before any request is sent."""
     try:
         if document.name:
             check_name(document.name)
@@ -236,7 +236,7 @@ def _check_names(document: Document, where: str) -> None:
 
 
 def written(kind: Kind, found: Mapping[str, Any]) -> objects.Object:
-    """The object as a caller writes it: without what the server counts, and without a status that others keep."""
+    """The object as a caller writes it: without the server's own fields, and without the controllers' status."""
     kept = objects.comparable(found)
     if "status" in kind.subresources:
         kept.pop("status", None)
@@ -244,12 +244,12 @@ def written(kind: Kind, found: Mapping[str, Any]) -> objects.Object:
 
 
 def named(documents: Sequence[Document], argument: str) -> Sequence[Document]:
-    """Refuse what server-side apply cannot do: an object whose name the server makes up."""
+    """Refuse objects without a name: server-side apply cannot generate one."""
     for document in documents:
         if not document.name:
             where = f"{argument}: document {document.number} (line {document.line})"
             raise bad_argument(
                 f"{where}, a {document.kind}, has no metadata.name",
-                "k8s_create_resource takes generateName",
+                "k8s_create_resource accepts generateName",
             )
     return documents

@@ -1,4 +1,4 @@
-"""What goes when an object goes: objects that it owns, counted by kind, and what a namespace or a CRD holds."""
+"""What is deleted with an object: the objects it owns, counted by kind, or the contents of a namespace or a CRD."""
 
 import asyncio
 from collections import Counter
@@ -10,7 +10,7 @@ from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.discovery import Kind
 
-# Owners of the built-in controllers, and all that they own at any remove.
+# What objects of the built-in controllers own, directly or through others.
 _OWNED: Mapping[str, tuple[str, ...]] = {
     "deployments.apps": ("replicasets.apps", "pods"),
     "replicasets.apps": ("pods",),
@@ -38,28 +38,28 @@ _COMMONLY_OWNED = (
 _CHILDLESS = frozenset(
     {"pods", "configmaps", "secrets", "serviceaccounts", "events", "endpointslices.discovery.k8s.io"}
 )
-# They come and go by themselves: a plan that counted them would never be the same twice.
+# They come and go by themselves: an approval would fail because the plan is never the same twice.
 _FLEETING = frozenset({"events", "events.events.k8s.io", "leases.coordination.k8s.io"})
 _PAGE = 500
-_MOST_PAGES = 10
+_MOST_CANDIDATES = 5_000
 
 
-async def dependents(kube: Kube, place: Place, found: Mapping[str, Any], warnings: list[str]) -> dict[str, int]:
-    """How many objects of each kind would go with this one; what cannot be seen is a warning."""
+async def count_dependents(kube: Kube, place: Place, found: Mapping[str, Any], warnings: list[str]) -> dict[str, int]:
+    """How many objects of each kind would be deleted with this one; what cannot be read becomes a warning."""
     if place.kind.full_name == "namespaces":
-        return await _contents(kube, found["metadata"]["name"], warnings)
+        return await _count_contents(kube, found["metadata"]["name"], warnings)
     if place.kind.full_name == "customresourcedefinitions.apiextensions.k8s.io":
-        return await _instances(kube, found, warnings)
-    kinds = await _candidates(kube, place.kind)
+        return await _count_instances(kube, found, warnings)
+    kinds = await _find_candidates(kube, place.kind)
     scope = place.namespace if place.kind.namespaced else None
-    lists = await asyncio.gather(*(_listed(kube, kind, scope, warnings) for kind in kinds))
+    lists = await asyncio.gather(*(_list_all(kube, kind, scope, warnings) for kind in kinds))
     return _owned_by(
         found["metadata"]["uid"],
         [(kind.plural, item) for kind, items in zip(kinds, lists, strict=True) for item in items],
     )
 
 
-async def _candidates(kube: Kube, owner: Kind) -> list[Kind]:
+async def _find_candidates(kube: Kube, owner: Kind) -> list[Kind]:
     if owner.full_name in _CHILDLESS:
         return []
     if owner.built_in and owner.full_name not in _OWNED:
@@ -69,7 +69,7 @@ async def _candidates(kube: Kube, owner: Kind) -> list[Kind]:
     return [kind for kind in known if kind.full_name in names or (not owner.built_in and kind.group == owner.group)]
 
 
-async def _contents(kube: Kube, namespace: str, warnings: list[str]) -> dict[str, int]:
+async def _count_contents(kube: Kube, namespace: str, warnings: list[str]) -> dict[str, int]:
     kinds = [
         kind for kind in _preferred(await kube.discovery.kinds()) if kind.namespaced and kind.full_name not in _FLEETING
     ]
@@ -77,7 +77,7 @@ async def _contents(kube: Kube, namespace: str, warnings: list[str]) -> dict[str
     return {kind.plural: count for kind, count in zip(kinds, counts, strict=True) if count}
 
 
-async def _instances(kube: Kube, definition: Mapping[str, Any], warnings: list[str]) -> dict[str, int]:
+async def _count_instances(kube: Kube, definition: Mapping[str, Any], warnings: list[str]) -> dict[str, int]:
     name = definition["metadata"]["name"]
     kind = next((kind for kind in await kube.discovery.kinds() if kind.full_name == name), None)
     count = await _count(kube, kind, None, warnings) if kind else 0
@@ -94,20 +94,15 @@ async def _count(kube: Kube, kind: Kind, namespace: str | None, warnings: list[s
     return page.total or 0
 
 
-async def _listed(kube: Kube, kind: Kind, namespace: str | None, warnings: list[str]) -> list[Mapping[str, Any]]:
-    items: list[Mapping[str, Any]] = []
-    cursor: str | None = None
+async def _list_all(kube: Kube, kind: Kind, namespace: str | None, warnings: list[str]) -> list[Mapping[str, Any]]:
+    query = pages.Query(kind, namespace, limit=_PAGE, form="names")
     try:
-        for _ in range(_MOST_PAGES):
-            page = await pages.fetch(kube.api, pages.Query(kind, namespace, limit=_PAGE, form="names"), cursor, {})
-            items += page.items
-            cursor = page.cursor(_PAGE, {})
-            if cursor is None:
-                return items
+        items, complete = await pages.fetch_all(kube.api, query, _MOST_CANDIDATES)
     except ToolFailure as failure:
         warnings.append(f"{kind.full_name} not counted: {failure.message}")
         return []
-    warnings.append(f"only the first {len(items)} {kind.plural} were looked at for dependents")
+    if not complete:
+        warnings.append(f"only the first {len(items)} {kind.plural} were looked at for dependents")
     return items
 
 

@@ -1,4 +1,4 @@
-"""Who owns which field, from `managedFields`: what a new server-side apply gives up."""
+"""Who owns which field, from `managedFields`: which fields a new server-side apply gives up."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping

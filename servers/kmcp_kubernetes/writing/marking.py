@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.writing.refusals import explained
+from kmcp_kubernetes.writing.refusals import explain_refusal
 from kmcp_runtime import Diff, Result, conflict, redact
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.objects import CONTENT_TYPES, FIELD_MANAGER, write_query
@@ -44,14 +44,14 @@ class Marked(Result):
 
 
 def read_pairs(given: Any) -> Any:
-    """`a=b c=d` as a mapping; what follows a key up to the next `key=` is its value, blanks included."""
+    """`a=b c=d` as a mapping; a value goes on up to the next `key=`, spaces included."""
     if not isinstance(given, str):
         return given
     pairs = {}
     for part in _NEXT_PAIR.split(given.strip().strip(",")):
         key, separator, value = part.partition("=")
         if not separator or not key:
-            raise ValueError(f"{part!r} is no key=value: give an object of keys and values")
+            raise ValueError(f"{part!r} is not key=value: give an object of keys and values")
         pairs[key] = value
     return pairs
 
@@ -69,7 +69,7 @@ class Marking:
     dry_run: bool
 
     def shown(self) -> Pairs:
-        """What is there now; the copy of the whole object that kubectl keeps is left out, long values are cut."""
+        """The present labels or annotations; kubectl's copy of the object is left out, long values are cut."""
         return {key: _shown(key, value) for key, value in self.after.items() if key != redact.LAST_APPLIED}
 
     def fields(self) -> dict[str, Any]:
@@ -106,7 +106,7 @@ async def put(
 
 
 async def remove(kube: Kube, place: Place, name: str, what: What, key: str, *, dry_run: bool) -> Marking:
-    """Take a key away; an absent one is no fault."""
+    """Remove a key; an absent key is not a failure."""
     before = await _read(kube, place, name)
     return await _write(kube, place, name, what, _pairs(before, what), {key: None}, dry_run)
 
@@ -116,7 +116,7 @@ async def _read(kube: Kube, place: Place, name: str) -> dict[str, Any]:
         found: dict[str, Any] = await kube.api.get(place.kind.path(place.namespace, name), accept=_ALONE)
     except StatusFailure as failure:
         if failure.http_status == 404:
-            raise await kube.absent(place, name, failure) from None
+            raise await kube.explain_absence(place, name, failure) from None
         raise
     return found
 
@@ -129,7 +129,7 @@ async def _write(
     try:
         after = await kube.api.send("PATCH", path, query, {"metadata": {what: patch}}, CONTENT_TYPES["merge"], _ALONE)
     except StatusFailure as failure:
-        raise await explained(failure, kube.openapi, place.kind) from None
+        raise await explain_refusal(failure, kube.openapi, place.kind) from None
     version = str(after["metadata"].get("resourceVersion", ""))
     return Marking(place, name, what, before, _pairs(after, what), version, dry_run)
 
@@ -139,6 +139,6 @@ def _pairs(found: Mapping[str, Any], what: What) -> Pairs:
 
 
 def _shown(key: str, value: str) -> str:
-    """A value on its own, redacted as beside its key."""
+    """One value, redacted according to its key."""
     safe = str(redact.value({key: value})[key])
     return safe if len(safe) <= _LONGEST_SHOWN else f"{safe[:_LONGEST_SHOWN]}… ({len(safe)} characters)"

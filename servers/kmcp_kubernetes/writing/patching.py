@@ -1,24 +1,22 @@
-"""Patches: their type chosen, their shape checked, their effect answered as a difference."""
+"""Patches: choosing their type, checking their shape, and showing what they changed as a diff."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.writing.batch import written
-from kmcp_kubernetes.writing.refusals import explained
+from kmcp_kubernetes.writing.refusals import explain_refusal
 from kmcp_runtime import Change, Diff, ToolFailure, bad_argument
+from kmcp_runtime.json_patch import check_operations
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 from kmcp_runtime.kube.manifests import parse_value
 from kmcp_runtime.kube.objects import PatchType
 
-_OPERATIONS = ("add", "remove", "replace", "move", "copy", "test")
-_VALUED = ("add", "replace", "test")
-
 
 def read_patch(patch: Any) -> Any:
-    """A patch given as JSON or YAML text is what it says."""
+    """The patch as data, also when it is given as JSON or YAML text."""
     if isinstance(patch, str):
         patch = parse_value(patch, "patch")
     if not isinstance(patch, dict | list):
@@ -27,17 +25,17 @@ def read_patch(patch: Any) -> Any:
 
 
 def chosen_type(patch: Any, wanted: PatchType | None, kind: Kind) -> PatchType:
-    """The type of a patch, whose shape must fit it: a list is a JSON patch, an object a merge."""
+    """The type of a patch, which its shape must fit: a list is a JSON patch, an object is a merge."""
     if wanted is None:
         wanted = "json" if isinstance(patch, list) else "strategic" if kind.built_in else "merge"
     if wanted == "json":
-        _check_operations(patch)
+        check_operations(patch, "patch")
     elif not isinstance(patch, dict):
         raise bad_argument(f"patch: a {wanted} patch is an object, not a list", "patch_type=json takes a list")
     return wanted
 
 
-async def changed(
+async def patch_object(
     kube: Kube,
     place: Place,
     name: str,
@@ -47,18 +45,18 @@ async def changed(
     dry_run: bool,
     subresource: str | None = None,
 ) -> Change:
-    """Patch an object and tell the difference to what it was before."""
+    """Patch an object and show how it differs from what it was before."""
     before = await kube.read(place, name)
     try:
         after = await objects.patch(
             kube.api, place.kind, name, place.namespace, patch, patch_type, dry_run=dry_run, subresource=subresource
         )
     except StatusFailure as failure:
-        raise await _explained(failure, kube, place.kind, patch_type) from None
-    return told(place, before, after, dry_run, whole=subresource is not None)
+        raise await _explain(failure, kube, place.kind, patch_type) from None
+    return change_between(place, before, after, dry_run, whole=subresource is not None)
 
 
-def told(
+def change_between(
     place: Place,
     before: Mapping[str, Any],
     after: Mapping[str, Any],
@@ -85,32 +83,7 @@ def told(
     )
 
 
-def _check_operations(patch: Any) -> None:
-    hint = 'write [{"op": "replace", "path": "/spec/replicas", "value": 2}]'
-    if not isinstance(patch, list):
-        raise bad_argument("patch: a json patch is a list of operations, not an object", hint)
-    for number, operation in enumerate(patch):
-        fault = _fault(operation)
-        if fault:
-            raise bad_argument(f"patch: operation {number} {fault}", hint)
-
-
-def _fault(operation: Any) -> str | None:
-    if not isinstance(operation, dict):
-        return "is no object"
-    kind, path = operation.get("op"), operation.get("path")
-    if kind not in _OPERATIONS:
-        return f"has op {kind!r}, not one of {', '.join(_OPERATIONS)}"
-    if not isinstance(path, str) or (path and not path.startswith("/")):
-        return f"has path {path!r}: a path starts with '/', and '/' in a key is written ~1"
-    if kind in _VALUED and "value" not in operation:
-        return f"has no value to {kind}"
-    if kind in ("move", "copy") and not isinstance(operation.get("from"), str):
-        return f"has no from to {kind}"
-    return None
-
-
-async def _explained(failure: StatusFailure, kube: Kube, kind: Kind, patch_type: PatchType) -> ToolFailure:
+async def _explain(failure: StatusFailure, kube: Kube, kind: Kind, patch_type: PatchType) -> ToolFailure:
     if failure.http_status == 415:
         return ToolFailure("bad_argument", failure.message, "use patch_type merge or json", backend=BACKEND)
     if failure.http_status == 404 and failure.reason != "NotFound":
@@ -118,4 +91,4 @@ async def _explained(failure: StatusFailure, kube: Kube, kind: Kind, patch_type:
     if patch_type == "json" and failure.http_status == 422 and not failure.causes:
         hint = "a path does not exist, or a test did not hold: read the object with k8s_get_resource_yaml"
         return ToolFailure("bad_argument", failure.message, hint, backend=BACKEND)
-    return await explained(failure, kube.openapi, kind)
+    return await explain_refusal(failure, kube.openapi, kind)

@@ -1,4 +1,4 @@
-"""What the API server finds wrong with an object, told so that the next try succeeds."""
+"""What the API server refuses about an object, explained so that the next try succeeds."""
 
 import re
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ _UNTYPED = "failed to create typed patch object"
 _NAMELESS = re.compile(r'^\s*"" is invalid: patch: ')
 
 
-async def explained(failure: StatusFailure, openapi: OpenApi, kind: Kind) -> ToolFailure:
-    """The failure of a write with its cause in the caller's terms; one that needs no words is returned as it is."""
+async def explain_refusal(failure: StatusFailure, openapi: OpenApi, kind: Kind) -> ToolFailure:
+    """The failure of a write, with its cause in the caller's terms; a failure that is clear is returned as it is."""
     causes = [cause for cause in failure.causes if cause.get("reason") == "FieldManagerConflict"]
     if causes:
         return _conflict(failure, causes)
     message = _NAMELESS.sub(f"{kind.kind}: ", failure.message)
     unknown = [first or second for first, second in _UNKNOWN_FIELD.findall(message)]
     if unknown:
-        return _bad(message, await _suggestions(openapi, kind, unknown))
+        return _bad(message, await _suggest_fields(openapi, kind, unknown))
     if _UNTYPED in message:
         return _bad(message, f"k8s_explain resource_type={kind.full_name} shows the types")
     if failure.http_status == 409 and failure.reason == "AlreadyExists":
@@ -33,11 +33,11 @@ async def explained(failure: StatusFailure, openapi: OpenApi, kind: Kind) -> Too
 
 
 def refuse_redacted(content: Any, argument: str) -> None:
-    """Refuse an object that holds what answers show in place of secrets: writing it would destroy the real value."""
+    """Refuse an object with the digest of a secret, as answers show it: writing it would destroy the real value."""
     path = redact.digest_at(content)
     if path:
         raise bad_argument(
-            f"{argument}: {path} is not the real value but what answers show in place of a secret",
+            f"{argument}: {path} is not the real value but the digest that answers show in place of a secret",
             "leave the field out, or change the other fields with k8s_patch_resource",
         )
 
@@ -56,10 +56,10 @@ def _conflict(failure: StatusFailure, causes: list[Mapping[str, Any]]) -> ToolFa
     )
 
 
-async def _suggestions(openapi: OpenApi, kind: Kind, paths: list[str]) -> str:
+async def _suggest_fields(openapi: OpenApi, kind: Kind, paths: list[str]) -> str:
     explain = f"k8s_explain resource_type={kind.full_name} lists the fields"
     try:
-        schema = await openapi.schema(kind)
+        schema = await openapi.read_schema(kind)
     except ToolFailure:  # Without a schema the path alone must do.
         return explain
     hints = []

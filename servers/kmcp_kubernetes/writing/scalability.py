@@ -1,4 +1,4 @@
-"""What scales and what does not, and the autoscaler that would scale it back."""
+"""Which kinds can be scaled, and the autoscaler that would undo it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,10 +10,10 @@ from kmcp_runtime.kube.discovery import Kind
 _REASONS: Mapping[str, tuple[str, str]] = {
     "DaemonSet": ("runs one pod on each node that it selects", "change its spec.template.spec.nodeSelector"),
     "Pod": ("is a single instance", "scale the workload that owns it"),
-    "Job": ("runs to its end", "change its spec.parallelism"),
-    "CronJob": ("starts jobs on time", "change its spec.suspend"),
+    "Job": ("runs until it ends", "change its spec.parallelism"),
+    "CronJob": ("starts Jobs on a schedule", "change its spec.suspend"),
 }
-_OTHERS = ("has no scale subresource", "Deployments, StatefulSets and ReplicaSets scale")
+_OTHERS = ("has no scale subresource", "Deployments, StatefulSets and ReplicaSets can be scaled")
 
 
 def check_scalable(kind: Kind) -> None:
@@ -22,10 +22,10 @@ def check_scalable(kind: Kind) -> None:
         raise bad_argument(f"{kind.kind} cannot be scaled: it {reason}", hint)
 
 
-async def autoscaler_of(kube: Kube, place: Place, name: str) -> tuple[str | None, str | None]:
+async def find_autoscaler(kube: Kube, place: Place, name: str) -> tuple[str | None, str | None]:
     """The HorizontalPodAutoscaler of a workload, and a warning when this identity may not look."""
     try:
-        found = await kube.listed("horizontalpodautoscalers.autoscaling", place.namespace)
+        found = await kube.list_objects("horizontalpodautoscalers.autoscaling", place.namespace)
     except ToolFailure as failure:
         return None, f"whether an autoscaler will undo this is unknown: {failure.message}"
     for autoscaler in found:

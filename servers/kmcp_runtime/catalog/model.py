@@ -31,6 +31,8 @@ TOKEN_LIMIT = 150  # what a model reads of a tool, on average over a server
 
 
 class Effect(StrEnum):
+    """What a call does: it changes nothing, changes something, or loses something."""
+
     READ = "read"
     WRITE = "write"
     DESTROY = "destroy"

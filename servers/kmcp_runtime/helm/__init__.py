@@ -7,7 +7,7 @@
 - `readiness`, `waiting`: what of a release is not ready, while helm waits for it;
 - `binary`: the helm binary as argument lists, in directories of its own, with a private kubeconfig (`home`);
 - `charts`, `origins`, `repositories`: what a chart reference may be, and where charts may come from;
-- `faults`: what the binary says, as failures with a cause and a next step.
+- `faults`: what the binary reports, as failures with a cause and a next step.
 
 No Python wrapper is used: the one there is (pyhelm3) goes through a shell, puts operands where they can become flags,
 has no server-side dry run and no `--reset-then-reuse-values`, and its models leave out what is read here natively.

@@ -1,4 +1,4 @@
-"""The helm binary: argument lists, flags first, then `--`, then operands; values and credentials in private files."""
+"""The helm binary: argument lists (flags, then `--`, then operands); values and credentials go into private files."""
 
 import asyncio
 import json
@@ -28,13 +28,13 @@ class Binary:
         self.home = directories
         self._major: int | None = None
 
-    async def major(self, call: Call) -> int:
+    async def read_major(self, call: Call) -> int:
         """3 or 4: some flags have other names."""
         if self._major is None:
             ended = await self.run(call, ("version",), flags=("--short",))
             found = re.match(r"v(\d+)\.", ended.stdout)
             if found is None:
-                raise unavailable(f"{self.program} is no helm binary: it answers {ended.stdout[:80]!r}", MISSING)
+                raise unavailable(f"{self.program} is not a helm binary: it printed {ended.stdout[:80]!r}", MISSING)
             self._major = int(found[1])
         return self._major
 
@@ -49,37 +49,37 @@ class Binary:
         cluster: Cluster | None = None,
         seconds: float = _SECONDS,
     ) -> command.Ended:
-        """What it printed. `words` are the subcommand, `flags` written `--name=value`, `given` values.
+        """What it printed. `words` are the subcommand, `flags` are written `--name=value`, `given` are values.
 
-        With a cluster it acts on that one, as this server's identity; without, it has none. Every failure of the
-        binary is raised with its own words.
+        With a cluster it acts on that one, as this server's identity; without one it reaches none. A failure of the
+        binary is raised with the binary's own message.
         """
         for operand in operands:
             _check(operand)
         with self.home.run() as run:
-            files = await self._files(run, given, cluster)
+            files = await self._write_files(run, given, cluster)
             argv = [self.program, *words, *flags, *files, "--", *operands]
             config = run / "kubeconfig" if cluster is not None else None
-            ended = await self._ended(call, argv, run, self.home.environment(run, config), seconds)
+            ended = await self._run_to_end(call, argv, run, self.home.environment(run, config), seconds)
         if ended.code != 0:
             raise faults.failure(ended)
         if ended.truncated:
             raise unavailable(f"helm printed more than {_MOST_BYTES >> 20} MiB", "ask for less")
         return ended
 
-    async def _files(self, run: Path, given: Mapping[str, Any] | None, cluster: Cluster | None) -> list[str]:
+    async def _write_files(self, run: Path, given: Mapping[str, Any] | None, cluster: Cluster | None) -> list[str]:
         if cluster is not None:
-            document = await kubeconfig.document(cluster.contexts, cluster.context)
+            document = await kubeconfig.load_document(cluster.contexts, cluster.context)
             private_files.write(run / "kubeconfig", json.dumps(document))
         if not given:
             return []
         return [f"--values={private_files.write(run / 'values.json', values.as_json(given))}"]
 
-    async def _ended(
+    async def _run_to_end(
         self, call: Call, argv: Sequence[str], run: Path, environment: Mapping[str, str], seconds: float
     ) -> command.Ended:
         lines: asyncio.Queue[str] = asyncio.Queue()
-        telling = asyncio.create_task(_tell(lines, call))
+        reporting = asyncio.create_task(_report_steps(lines, call))
         try:
             return await command.run(
                 argv,
@@ -91,12 +91,12 @@ class Binary:
                 directory=str(self.home.nowhere),
             )
         finally:
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
+            reporting.cancel()
+            await asyncio.gather(reporting, return_exceptions=True)
 
 
-async def _tell(lines: asyncio.Queue[str], call: Call) -> None:
-    """Helm's report of its work as progress, each step once."""
+async def _report_steps(lines: asyncio.Queue[str], call: Call) -> None:
+    """Pass the steps that helm reports on as progress, each once."""
     last = ""
     while True:
         step = faults.step(await lines.get())
@@ -107,4 +107,4 @@ async def _tell(lines: asyncio.Queue[str], call: Call) -> None:
 
 def _check(operand: str) -> None:
     if not operand or operand.startswith("-") or not operand.isprintable():
-        raise bad_argument(f"{operand!r} cannot be given to helm", "no leading '-', no control characters")
+        raise bad_argument(f"{operand!r} cannot be passed to helm", "use no leading '-' and no control characters")

@@ -1,4 +1,4 @@
-"""Charts: what a reference may be, and that it comes from where it may."""
+"""Charts: which forms a reference has, and whether its source is allowed."""
 
 import re
 from dataclasses import dataclass
@@ -16,25 +16,25 @@ _FORMS = "repository/name, oci://…, an https archive"
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart as the binary takes it."""
+    """A chart as the binary accepts it."""
 
     operand: str
     flags: tuple[str, ...] = ()
     local: bool = False
-    """True for what is on this machine."""
+    """True for a file or directory on this machine."""
 
 
 class Charts:
-    """Turns references into operands; everything that is not allowed ends here."""
+    """Turns references into operands and refuses what is not allowed."""
 
     def __init__(self, repositories: Repositories, directory: str) -> None:
         self.repositories = repositories
         self._directory = Path(directory).resolve() if directory else None
 
     async def resolve(self, call: Call, reference: str, version: str | None) -> Chart:
-        """Errors: `bad_argument` (no reference, no version), `denied` (not allowed), `not_found` (not there)."""
+        """Errors: `bad_argument` (not a reference, not a version), `denied` (not allowed), `not_found` (not there)."""
         if version is not None and not _VERSION.fullmatch(version):
-            raise bad_argument(f"version: {version!r} is no version", "write 1.2.3 or a range such as ^1.2")
+            raise bad_argument(f"version: {version!r} is not a valid version", "write 1.2.3 or a range such as ^1.2")
         flags = (f"--version={version}",) if version else ()
         if "://" in reference:
             plain = await self.repositories.origins.admit(reference, "chart")
@@ -47,20 +47,22 @@ class Charts:
             return Chart(reference, flags)
         local = self._local(reference)
         if local is not None and version is not None:
-            raise bad_argument(f"version: the chart at {local} is what it is", "leave version out for local charts")
+            raise bad_argument(
+                f"version: the chart at {local} has only one version", "leave version out for local charts"
+            )
         if local is not None:
             return Chart(str(local), local=True)
         raise self._refusal(reference)
 
     async def _check_sources(self, call: Call, repository: str, chart: str, version: str | None) -> None:
-        """An index may point anywhere: to other hosts only as far as they are allowed, too."""
-        found = await self.repositories.sources(call, repository, chart, version)
+        """Refuse a chart whose index entry points to a host that is not allowed: an index may point anywhere."""
+        found = await self.repositories.list_sources(call, repository, chart, version)
         for url in dict.fromkeys(found):
             if "://" in url:
                 await self.repositories.admit_source(repository, url)
 
     def _local(self, reference: str) -> Path | None:
-        """The chart below the configured directory, links followed; None when it is not there."""
+        """The chart below the configured directory, with links resolved; None when there is none."""
         if self._directory is None or "\0" in reference:
             return None
         path = (self._directory / reference).resolve()
@@ -73,5 +75,5 @@ class Charts:
         if self._directory is not None:
             known += f"; local charts below {self._directory}"
         message = f"chart: {reference!r} is in no configured repository and no allowed place ({known})"
-        adding = by_tool("repositories", "adds a repository of an allowed host")
+        adding = by_tool("repositories", "adds a repository on an allowed host")
         return denied(message, "; ".join(filter(None, (f"give {_FORMS}", adding))))

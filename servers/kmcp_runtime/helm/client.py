@@ -22,7 +22,7 @@ ValuesMode = Literal["default", "reset", "reuse", "reset_then_reuse"]
 Cascade = Literal["background", "orphan", "foreground"]
 Shown = Literal["values", "chart", "readme", "crds"]
 _SLACK_SECONDS = 8.0
-"""What the binary gets beyond its own timeout: to record that it failed."""
+"""Beyond helm's own timeout, so that it can still record the failure in the release."""
 _FETCH_SECONDS = 120.0
 _FLAGS: Mapping[ValuesMode, tuple[str, ...]] = {
     "default": (),
@@ -34,7 +34,7 @@ _FLAGS: Mapping[ValuesMode, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Upgrade:
-    """An install or upgrade as wanted."""
+    """A requested install or upgrade."""
 
     name: str
     namespace: str
@@ -65,7 +65,7 @@ class Helm:
     async def upgrade(self, cluster: Cluster, wanted: Upgrade) -> Release:
         """The new revision, or, in a dry run, the one that would be: rendered, and checked by the API server."""
         chart = await self.charts.resolve(cluster.call, wanted.chart, wanted.version)
-        atomic = "--atomic" if await self.binary.major(cluster.call) == 3 else "--rollback-on-failure"
+        atomic = "--atomic" if await self.binary.read_major(cluster.call) == 3 else "--rollback-on-failure"
         flags = [
             f"--namespace={wanted.namespace}",
             "--output=json",
@@ -80,7 +80,7 @@ class Helm:
             *(["--dry-run=server"] if wanted.dry_run else []),
         ]
         waits = (wanted.wait or wanted.atomic) and not wanted.dry_run
-        async with self._following(cluster, wanted.namespace, wanted.name, waits):
+        async with self._watch(cluster, wanted.namespace, wanted.name, waits):
             ended = await self.binary.run(
                 cluster.call,
                 ("upgrade",),
@@ -103,7 +103,7 @@ class Helm:
         wait: bool = False,
         timeout_seconds: int = 300,
     ) -> list[str]:
-        """What helm warned of."""
+        """Uninstall a release; returns helm's warnings."""
         flags = [
             f"--namespace={namespace}",
             "--debug",
@@ -132,14 +132,14 @@ class Helm:
         wait: bool = False,
         timeout_seconds: int = 300,
     ) -> list[str]:
-        """Make a revision the newest again (0 is the one before); what helm warned of."""
+        """Roll back to a revision (0 is the previous one); returns helm's warnings."""
         flags = [
             f"--namespace={namespace}",
             "--debug",
             f"--timeout={timeout_seconds}s",
             *(["--wait"] if wait else []),
         ]
-        async with self._following(cluster, namespace, name, wait):
+        async with self._watch(cluster, namespace, name, wait):
             ended = await self.binary.run(
                 cluster.call,
                 ("rollback",),
@@ -150,14 +150,14 @@ class Helm:
             )
         return faults.warnings(ended.stderr)
 
-    def _following(self, cluster: Cluster, namespace: str, name: str, waits: bool) -> AbstractAsyncContextManager[None]:
+    def _watch(self, cluster: Cluster, namespace: str, name: str, waits: bool) -> AbstractAsyncContextManager[None]:
         if not waits:
             return nullcontext()
-        return Waiting(cluster, self.releases(cluster), namespace, name).following()
+        return Waiting(cluster, self.releases(cluster), namespace, name).watch()
 
     @asynccontextmanager
-    async def fetched(self, call: Call, reference: str, version: str | None = None) -> AsyncIterator[Chart]:
-        """The chart on this machine while this is open: fetched once, however often it is looked at."""
+    async def fetch_chart(self, call: Call, reference: str, version: str | None = None) -> AsyncIterator[Chart]:
+        """The chart on this machine while the context is open: fetched once, however often it is read."""
         chart = await self.charts.resolve(call, reference, version)
         if chart.local:
             yield chart
@@ -167,7 +167,7 @@ class Helm:
             await self.binary.run(call, ("pull",), (chart.operand,), flags=flags, seconds=_FETCH_SECONDS)
             archive = next(directory.glob("*.tgz"), None)
             if archive is None:
-                raise unavailable(f"helm fetched no archive of {reference}", "check the chart's reference")
+                raise unavailable(f"helm did not fetch an archive of {reference}", "check the chart reference")
             yield Chart(str(archive), local=True)
 
     async def template(
@@ -182,7 +182,7 @@ class Helm:
         kube_version: str | None = None,
         api_versions: tuple[str, ...] = (),
     ) -> str:
-        """The manifest that a chart (of `fetched`) renders to; no cluster is asked."""
+        """The manifest that a chart (of `fetched`) renders to; without asking a cluster."""
         flags = [
             f"--namespace={namespace}",
             *chart.flags,
@@ -208,7 +208,7 @@ def opened(settings: HelmSettings) -> Iterator[Helm]:
 
 def _release(printed: str) -> Release:
     try:
-        # Helm 4 tells first what it fetched from a registry.
+        # Helm 4 first prints what it fetched from a registry, then the JSON.
         return Release.of(loads(printed[printed.index("{") :]))
     except (ValueError, AttributeError, TypeError):
-        raise unavailable(f"helm printed no release: {printed[:200]!r}", "is KMCP_HELM a helm binary?") from None
+        raise unavailable(f"helm did not print a release: {printed[:200]!r}", "is KMCP_HELM a helm binary?") from None

@@ -1,4 +1,4 @@
-"""What the helm binary says, as failures that a caller can act on; its own words always arrive."""
+"""What the helm binary reports, as failures that a caller can act on; its own message is always included."""
 
 import re
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from kmcp_runtime.hints import Shows, by_tool
 BACKEND = "helm"
 _LONGEST = 3_000
 _DEBUG = re.compile(r"^(?:\w+\.go:\d+: |time=\S+ level=|level=[A-Z]+ )")
-# `helm.go` repeats the error itself.
+# `helm.go` only repeats the error that helm prints anyway.
 _STEP = re.compile(r"^(?:(?!helm\.go)\w+\.go:\d+: .*?\[debug\] |(?:time=\S+ )?level=[A-Z]+ msg=)(?P<step>.+)$")
 _UNREAD = re.compile(r"Unable to get an update from [^\n]*\n\s*([^\n]+)")
-# Helm's own, and those that the API server sends along.
+# Helm's own warnings, and those of the API server, which client-go logs as `W0102 … warnings.go:70]`.
 _WARNING = re.compile(r"^(?:WARNING: |W\d{4} \S+ +\d+ \S+\] |(?:time=\S+ )?level=WARN msg=)(.+)$", re.MULTILINE)
-# What went wrong on the way and is no error to helm, or an error of which it does not tell the cause.
+# Debug lines with a failure that helm ignores, or whose cause it leaves out of its error.
 _SILENT = r"failed to (?:store|record|delete|update release)|unable to get (?:obj|annot)"
-_UNTOLD = re.compile(rf"^\w+\.go:\d+: .*?\[debug\] (.*?(?:{_SILENT}).*)$", re.MULTILINE | re.IGNORECASE)
+_UNREPORTED = re.compile(rf"^\w+\.go:\d+: .*?\[debug\] (.*?(?:{_SILENT}).*)$", re.MULTILINE | re.IGNORECASE)
 _OF_NO_INTEREST = re.compile(
     r"CHART PATH|Original chart|getting history|Error received|Retry|Ignoring delete failure", re.I
 )
@@ -25,7 +25,7 @@ _OF_NO_INTEREST = re.compile(
 
 @dataclass(frozen=True)
 class Rule:
-    """What helm says when something is wrong, what that is, and the next step."""
+    """A pattern of helm's error messages, the kind of failure that it means, and the next step."""
 
     pattern: re.Pattern[str]
     code: Code
@@ -34,7 +34,7 @@ class Rule:
     by_tool: str = ""
     """What the tool for `shows` does about it, where the caller's server has one."""
 
-    def told(self) -> str | None:
+    def full_hint(self) -> str | None:
         shown = by_tool(self.shows, self.by_tool) if self.shows else None
         return "; ".join(filter(None, (self.hint, shown))) or None
 
@@ -43,11 +43,11 @@ def _rule(pattern: str, code: Code, hint: str | None, shows: Shows | None = None
     return Rule(re.compile(pattern, re.IGNORECASE | re.DOTALL), code, hint, shows, by_tool)
 
 
-# The first that matches counts: the words of one cause can appear within another.
+# The first match counts: the message of one cause can contain the words of another.
 RULES = (
     _rule(r"kubernetes cluster unreachable", "unavailable", "check that the cluster is up and KUBECONFIG names it"),
     _rule(r"is forbidden: User|forbidden: User|cannot \w+ resource", "forbidden", None, "rights", "shows the rights"),
-    _rule(r"Unauthorized|must be logged in", "forbidden", "the credentials were not accepted: renew them (KUBECONFIG)"),
+    _rule(r"Unauthorized|must be logged in", "forbidden", "the credentials were refused: renew them (KUBECONFIG)"),
     _rule(
         r"another operation \(install/upgrade/rollback\) is in progress",
         "conflict",
@@ -61,19 +61,19 @@ RULES = (
     _rule(
         r"invalid ownership metadata|cannot be imported into the current release|cannot be owned",
         "conflict",
-        "another release or person owns that object: take another release name, or give the object to this one",
+        "another release or person owns that object: choose another release name, or hand the object over to this one",
     ),
     _rule(
         r"don't meet the specifications of the schema|values don't meet",
         "bad_argument",
         None,
         "charts",
-        "what=values shows what the chart takes",
+        "what=values shows what the chart accepts",
     ),
     _rule(
         r"template: |parse error (?:in|at) \(|execution error (?:in|at) \(|YAML parse error on|error calling \w+",
         "bad_argument",
-        "the place in the chart is named",
+        "the message names the place in the chart",
         "charts",
         "what=template renders it with other values",
     ),
@@ -87,21 +87,21 @@ RULES = (
         "not_found",
         "check the chart's name and version",
         "repository_updates",
-        "refreshes what is known of repositories",
+        "refreshes the index of each repository",
     ),
     _rule(
-        r"repo \S+ not found|no repositories", "denied", None, "repositories", "adds a repository of an allowed host"
+        r"repo \S+ not found|no repositories", "denied", None, "repositories", "adds a repository on an allowed host"
     ),
-    _rule(r"requires kubeVersion", "bad_argument", "take a version of the chart that fits the cluster"),
-    _rule(r"namespaces .* not found", "not_found", "create_namespace=true makes it, together with install=true"),
+    _rule(r"requires kubeVersion", "bad_argument", "choose a version of the chart that supports this cluster"),
+    _rule(r"namespaces .* not found", "not_found", "create_namespace=true creates it, together with install=true"),
     _rule(r"no matches for kind", "bad_argument", "the chart needs kinds that the cluster does not have: install them"),
     _rule(r"is invalid:|ValidationError|unknown field|strict decoding", "bad_argument", "change the values"),
     _rule(
         r"timed out waiting|context deadline exceeded|not ready\. status|DeadlineExceeded",
         "timed_out",
-        "a longer timeout_seconds may do",
+        "a longer timeout_seconds may be enough",
         "object",
-        "explains what does not become ready",
+        "explains what is not ready",
     ),
     _rule(
         r"no such host|connection refused|i/o timeout|dial tcp|TLS handshake|certificate|EOF|unexpected status",
@@ -117,18 +117,18 @@ RULES = (
 
 def failure(ended: command.Ended) -> ToolFailure:
     """Why it failed."""
-    message = told(ended.stderr) or f"helm ended with {command.ended(ended.code)}"
-    untold = [cause for cause in _UNTOLD.findall(ended.stderr) if cause not in message]
-    message = "; ".join([message, *untold])[:_LONGEST]
+    message = error_text(ended.stderr) or f"helm ended with {command.ended(ended.code)}"
+    unreported = [cause for cause in _UNREPORTED.findall(ended.stderr) if cause not in message]
+    message = "; ".join([message, *unreported])[:_LONGEST]
     unread = _UNREAD.search(ended.stdout)
-    if unread:  # Of a repository that cannot be read the cause alone is on stdout.
+    if unread:  # When a repository cannot be read, helm prints the cause on stdout only.
         message += f": {' '.join(unread[1].split())}"
     rule = next((rule for rule in RULES if rule.pattern.search(message)), None)
     code: Code = rule.code if rule else "conflict"
-    return ToolFailure(code, message, rule.told() if rule else None, backend=BACKEND)
+    return ToolFailure(code, message, rule.full_hint() if rule else None, backend=BACKEND)
 
 
-def told(stderr: str) -> str:
+def error_text(stderr: str) -> str:
     """The error itself, without debug lines, stack traces and the word Error."""
     lines = stderr.split("\n")
     start = next((number for number, line in enumerate(lines) if line.startswith("Error: ")), None)
@@ -144,7 +144,7 @@ def told(stderr: str) -> str:
 
 
 def step(line: str) -> str | None:
-    """What a line of helm's own report says of its work, None for what tells nobody anything."""
+    """The step that a line of helm's debug output reports; None for lines that help nobody."""
     found = _STEP.match(line)
     if found is None or _OF_NO_INTEREST.search(found["step"]):
         return None
@@ -152,5 +152,5 @@ def step(line: str) -> str | None:
 
 
 def warnings(stderr: str) -> list[str]:
-    """What a successful run warned of, each once."""
-    return list(dict.fromkeys([*_WARNING.findall(stderr), *_UNTOLD.findall(stderr)]))
+    """The warnings of a successful run, each once."""
+    return list(dict.fromkeys([*_WARNING.findall(stderr), *_UNREPORTED.findall(stderr)]))

@@ -12,13 +12,14 @@ from kmcp_runtime import private_files
 from kmcp_runtime.errors import unavailable
 from kmcp_runtime.helm.settings import HelmSettings
 
-# What a program needs of this process: where programs are, and whom to trust. No proxy: it would resolve names again.
+# Only what helm needs: where programs are, and which certificates to trust. No proxy settings: a proxy would resolve
+# host names again, after their addresses have been checked here.
 _PASSED_ON = ("PATH", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @dataclass(frozen=True)
 class Home:
-    """Where helm keeps what it keeps. `state` outlives the process when it is configured, `private` never does."""
+    """Where helm keeps its files. `state` outlives the process when it is configured, `private` never does."""
 
     state: Path
     private: Path
@@ -35,7 +36,7 @@ class Home:
 
     @property
     def nowhere(self) -> Path:
-        """An empty directory to work in: helm takes a chart that lies where it works for the one that is meant."""
+        """An empty working directory: helm prefers a chart in its working directory to the one that was named."""
         return made(self.private / "nowhere")
 
     @contextmanager
@@ -48,7 +49,7 @@ class Home:
             shutil.rmtree(path, ignore_errors=True)
 
     def environment(self, run: Path, kubeconfig: Path | None) -> dict[str, str]:
-        """All that the binary sees; without a kubeconfig it has no cluster to talk to."""
+        """The binary's whole environment; without a kubeconfig it cannot reach a cluster."""
         return {
             **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
             "HOME": str(run),
@@ -75,9 +76,9 @@ def opened(settings: HelmSettings) -> Iterator[Home]:
 
 
 def made(path: Path) -> Path:
-    """The directory, made if need be."""
+    """The directory, created if it does not exist."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise unavailable(f"cannot make {path}: {error.strerror}", "KMCP_HELM_HOME names it") from None
+        raise unavailable(f"cannot create {path}: {error.strerror}", "check KMCP_HELM_HOME") from None
     return path

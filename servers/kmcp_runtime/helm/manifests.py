@@ -1,4 +1,4 @@
-"""The objects of a rendered manifest, and what differs between two manifests; texts only after redaction."""
+"""The objects of a rendered manifest, and what differs between two; texts are redacted before they are shown."""
 
 import difflib
 import re
@@ -19,7 +19,7 @@ Identity = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class Part:
-    """One object, as rendered and as data; `content` is empty when the text is no object."""
+    """One document, as rendered and as data; `content` is empty when the text is not an object."""
 
     text: str
     content: dict[str, Any]
@@ -38,7 +38,7 @@ class Part:
 
     @property
     def namespace(self) -> str | None:
-        """As the manifest says; None where it leaves it to the release."""
+        """As the manifest says; None when it is left to the release."""
         found = self._metadata().get("namespace")
         return str(found) if found else None
 
@@ -58,13 +58,13 @@ class Part:
 
 
 def parts(manifest: str) -> list[Part]:
-    """Every document of a manifest that holds something, in its order."""
+    """Every document of a manifest that is not empty, in order."""
     texts = (text.strip("\n") for text in _SEPARATOR.split(manifest))
     return [found for text in texts for found in _part(text)]
 
 
 def objects(manifest: str) -> list[Part]:
-    """Every object of a manifest; the items of a List one by one."""
+    """Every object of a manifest; a List is replaced by its items."""
     return [each for part in parts(manifest) for each in _items(part) if each.kind]
 
 
@@ -84,7 +84,7 @@ class Change:
 
 
 def changes(before: str, after: str) -> list[Change]:
-    """What differs, in the order of the later manifest; what is gone comes last."""
+    """What differs, in the order of the later manifest; removed objects come last."""
     old = {part.identity: part for part in objects(before)}
     new = {part.identity: part for part in objects(after)}
     found = [
@@ -96,7 +96,7 @@ def changes(before: str, after: str) -> list[Change]:
 
 
 class Text(Rendered):
-    """A manifest as it was rendered, but for the objects that hold secrets: those are written anew, redacted."""
+    """A manifest as it was rendered, except that objects which hold secrets are written again, redacted."""
 
     def __init__(self, manifest: str) -> None:
         self.manifest = manifest

@@ -1,4 +1,4 @@
-"""Where charts may come from: the configured hosts, and no address inside unless it is named in full."""
+"""Where charts may come from: the configured hosts; a private address only when its origin is configured in full."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Origin:
 
 
 class Origins:
-    """The allowlist. A bare host is https at public addresses; an origin with its scheme is trusted as it stands."""
+    """The allowlist. A bare host is https at public addresses; an origin with its scheme may be private."""
 
     def __init__(self, entries: Iterable[str], resolve: Resolve = system_resolver) -> None:
         written = [entry.strip().lower().rstrip("/") for entry in entries]
@@ -40,9 +40,9 @@ class Origins:
         return ", ".join(named) or "none"
 
     async def admit(self, url: str, argument: str) -> bool:
-        """Whether it is to be fetched over plain HTTP; refuses a URL that no entry allows.
+        """Whether to fetch the URL over plain HTTP; refuses a URL that no entry allows.
 
-        Errors: `bad_argument` (no URL), `denied` (scheme, host, credentials, address), `unavailable` (no address).
+        Errors: `bad_argument` (not a URL), `denied` (scheme, host, credentials, address), `unavailable` (no address).
         """
         parts = _split(url, argument)
         origin = Origin.of(parts)
@@ -51,7 +51,7 @@ class Origins:
         if parts.scheme == "oci" and Origin.of(parts, "http") in self._whole:
             return True
         if origin.scheme != "https":
-            raise denied(f"{argument}: only https and oci are fetched, not {parts.scheme}", _SETTING)
+            raise denied(f"{argument}: only https and oci are allowed, not {parts.scheme}", _SETTING)
         if origin.place not in self._public:
             raise denied(
                 f"{argument}: {origin.place} is not among the hosts that charts may come from ({self})", _SETTING
@@ -69,7 +69,7 @@ class Origins:
         if private is not None:
             raise denied(
                 f"{argument}: {host} resolves to {private}, which is not a public address",
-                f"to allow it, name it with its scheme: KMCP_CHART_HOSTS=https://{Origin.of(parts).place}",
+                f"to allow it, configure it with its scheme: KMCP_CHART_HOSTS=https://{Origin.of(parts).place}",
             )
 
 
@@ -83,18 +83,19 @@ def _split(url: str, argument: str) -> SplitResult:
 def _fault(url: str, argument: str) -> ToolFailure | None:
     form = "give https://host/path or oci://host/path"
     if not url.isprintable() or " " in url:
-        return bad_argument(f"{argument}: {url!r} holds blanks or control characters", form)
+        return bad_argument(f"{argument}: {url!r} contains spaces or control characters", form)
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
         return bad_argument(f"{argument}: {error}", form)
     if parts.scheme not in ("https", "http", "oci"):
-        return denied(f"{argument}: only https and oci are fetched, not {parts.scheme}", _SETTING)
+        return denied(f"{argument}: only https and oci are allowed, not {parts.scheme}", _SETTING)
     if not parts.hostname:
-        return bad_argument(f"{argument}: {url!r} names no host", form)
+        return bad_argument(f"{argument}: {url!r} has no host", form)
     if parts.username is not None or parts.password is not None:
         return denied(
-            f"{argument}: it holds credentials", "leave them out: KMCP_HELM_REPOSITORIES and KMCP_HELM_REGISTRIES"
+            f"{argument}: the URL contains credentials",
+            "leave them out: they belong into KMCP_HELM_REPOSITORIES or KMCP_HELM_REGISTRIES",
         )
     return None

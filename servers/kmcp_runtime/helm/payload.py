@@ -13,7 +13,7 @@ _GZIP_WINDOW = 31
 
 
 class Undecodable(ValueError):
-    """Stored data that is no release; the text says at which layer."""
+    """Stored data that is not a release; the message says at which layer decoding failed."""
 
 
 def of_secret(data: str) -> dict[str, Any]:
@@ -25,13 +25,13 @@ def of_configmap(data: str) -> dict[str, Any]:
     """The release in `data.release` of a ConfigMap."""
     raw = _unpacked_base64(data, "the release")
     if raw.startswith(_GZIP):
-        raw = _unzipped(raw)  # Helm stored releases uncompressed before it compressed them.
+        raw = _unzipped(raw)  # Early versions of Helm stored releases uncompressed.
     try:
         found = json.loads(raw)
     except ValueError as error:
         raise Undecodable(f"the release is not JSON: {error}") from None
     if not isinstance(found, dict) or not isinstance(found.get("name"), str):
-        raise Undecodable("the release is no object with a name")
+        raise Undecodable("the release is not an object with a name")
     return found
 
 

@@ -45,5 +45,5 @@ async def _read_cause(cluster: Cluster, kind: str, live: Object, namespace: str)
     selector = selector_of(live.get("spec") or {}) if kind in workloads.POD_OWNERS else None
     if not selector:
         return ""
-    pods = await cluster.listed("pods", namespace, selector=selector, limit=_MOST_PODS)
+    pods = await cluster.list_objects("pods", namespace, selector=selector, limit=_MOST_PODS)
     return next((f"pod {wait.pod}: {wait}" for wait in workloads.waits(pods)), "")

@@ -27,13 +27,13 @@ class Release:
     defaults: Body = field(default_factory=dict)
     """Values of the chart itself; those of its subcharts are not stored."""
     config: Body = field(default_factory=dict)
-    """Values that were given."""
+    """Values given by the user."""
     manifest: str = ""
     hooks: Sequence[Body] = ()
     apply_method: str = ""
     """Helm 4: `ssa` or `csa`."""
     warnings: Sequence[str] = ()
-    """What helm, or the API server, warned of when it made this revision; not stored."""
+    """Warnings of helm and the API server when this revision was made; not stored."""
 
     @property
     def chart_name(self) -> str:
@@ -48,7 +48,7 @@ class Release:
         return str(self.chart.get("appVersion") or "")
 
     def values(self) -> dict[str, Any]:
-        """The values that the templates saw: the given ones over the chart's."""
+        """The values that the templates used: the given ones merged into the chart's."""
         return values.merged(self.config, self.defaults)
 
     @classmethod

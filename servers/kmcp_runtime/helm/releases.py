@@ -18,13 +18,13 @@ PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
 _OWNED = "owner=helm"
 _PAGE = 5_000
 _MOST_LOOKED_INTO = 50
-"""Releases that are decoded to see whether a name is that of their chart."""
+"""Releases that are decoded to find out whether a given name is the name of their chart."""
 _DECODED_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class Head:
-    """A revision as its labels tell it."""
+    """A revision as its labels describe it."""
 
     name: str
     namespace: str
@@ -49,31 +49,31 @@ class Releases:
         self._plural = "secrets" if driver == "secret" else "configmaps"
         self._decode = payload.of_secret if driver == "secret" else payload.of_configmap
 
-    async def latest(
+    async def list_latest(
         self, namespace: str | None, selector: str | None = None, *, superseded: bool = False
     ) -> list[Head]:
         """The latest revision of each release, by name, then namespace; None is every namespace.
 
-        `selector` is applied to that revision. Superseded revisions are asked for on demand only: the latest is one of
-        them only after somebody deleted its successor by hand, and they are nine tenths of all.
+        `selector` is applied to that revision. Superseded revisions are left out unless asked for: they are nine tenths
+        of all, and the latest is one of them only after somebody deleted its successor by hand.
         """
         scope = _OWNED if superseded else f"{_OWNED},status!=superseded"
-        found = newest(await self._heads(namespace, scope))
+        found = newest(await self._list_heads(namespace, scope))
         if selector:
-            keys = {(head.namespace, head.key) for head in await self._heads(namespace, f"{selector},{scope}")}
+            keys = {(head.namespace, head.key) for head in await self._list_heads(namespace, f"{selector},{scope}")}
             found = [head for head in found if (head.namespace, head.key) in keys]
         return found
 
-    async def revisions(self, namespace: str, name: str) -> list[Head]:
+    async def list_revisions(self, namespace: str, name: str) -> list[Head]:
         """Every stored revision, newest first; `not_found` when there is none."""
-        heads = await self._heads(namespace, f"{_OWNED},name={name}")
+        heads = await self._list_heads(namespace, f"{_OWNED},name={name}")
         if not heads:
-            raise await self.absent(namespace, name)
+            raise await self.explain_absence(namespace, name)
         return sorted(heads, key=lambda head: head.revision, reverse=True)
 
-    async def head(self, namespace: str, name: str, revision: int = 0) -> Head:
+    async def read_head(self, namespace: str, name: str, revision: int = 0) -> Head:
         """One revision; 0 is the latest."""
-        heads = await self.revisions(namespace, name)
+        heads = await self.list_revisions(namespace, name)
         wanted = [head for head in heads if revision in (0, head.revision)]
         if not wanted:
             kept = ", ".join(str(head.revision) for head in heads)
@@ -81,17 +81,17 @@ class Releases:
         return wanted[0]
 
     async def read(self, head: Head) -> Release:
-        """The revision decoded. Raises `payload.Undecodable`, and `not_found` when it is gone meanwhile."""
+        """The revision decoded. Raises `payload.Undecodable`, and `not_found` when it has been deleted meanwhile."""
         found = await self.cluster.api.get(_path(self._plural, head.namespace, head.key))
         body = self._decode(str((found.get("data") or {}).get("release") or ""))
         return Release.of(body)
 
-    async def current(self, namespace: str, name: str, revision: int = 0) -> Release:
+    async def read_current(self, namespace: str, name: str, revision: int = 0) -> Release:
         """One revision decoded; 0 is the latest."""
-        return await self.decoded(await self.head(namespace, name, revision))
+        return await self.read_or_fail(await self.read_head(namespace, name, revision))
 
-    async def decoded(self, head: Head) -> Release:
-        """`read` for where nothing can be done without it: an undecodable revision is `unavailable`."""
+    async def read_or_fail(self, head: Head) -> Release:
+        """`read` for callers that cannot go on without it: an undecodable revision is `unavailable`."""
         try:
             return await self.read(head)
         except payload.Undecodable as error:
@@ -101,50 +101,45 @@ class Releases:
 
     async def find(self, namespace: str, name: str) -> Release | None:
         """The latest revision decoded, None when there is no such release."""
-        heads = newest(await self._heads(namespace, f"{_OWNED},name={name}"))
+        heads = newest(await self._list_heads(namespace, f"{_OWNED},name={name}"))
         return await self.read(heads[0]) if heads else None
 
-    async def absent(self, namespace: str, name: str) -> ToolFailure:
+    async def explain_absence(self, namespace: str, name: str) -> ToolFailure:
         """Why there is no such release, as far as this identity may look."""
         if await self.cluster.namespace_is_missing(namespace):
-            return await self.cluster.missing_namespace(namespace)
-        here = newest(await self._permitted(namespace, _OWNED))
-        elsewhere = sorted({head.namespace for head in await self._permitted(None, f"{_OWNED},name={name}")})
+            return await self.cluster.explain_missing_namespace(namespace)
+        here = newest(await self._list_if_permitted(namespace, _OWNED))
+        elsewhere = sorted({head.namespace for head in await self._list_if_permitted(None, f"{_OWNED},name={name}")})
         hints = [f"namespace {', '.join(elsewhere)} has one of that name"] if elsewhere else []
-        of_chart = await self._of_chart(name, here[:_MOST_LOOKED_INTO])
+        of_chart = await self._find_by_chart(name, here[:_MOST_LOOKED_INTO])
         if of_chart:
-            hints.append(f"{name} is the chart of release {', '.join(of_chart)}: give the release's name")
+            hints.append(f"{name} is the chart of release {', '.join(of_chart)}: give the name of the release")
         near = nearest(name, [head.name for head in here])
         if near and not of_chart:
             hints.append(f"did you mean {', '.join(near)}?")
         message = f"no release {name!r} in namespace {namespace}"
         return not_found(message, "; ".join(hints) or by_tool("releases", "lists them"), backend=BACKEND)
 
-    async def _of_chart(self, chart: str, heads: Iterable[Head]) -> list[str]:
+    async def _find_by_chart(self, chart: str, heads: Iterable[Head]) -> list[str]:
         names = []
         for head in heads:
             try:
                 release = await self.read(head)
-            except (payload.Undecodable, ToolFailure):  # It only would have made a better hint.
+            except (payload.Undecodable, ToolFailure):  # It would only have improved a hint.
                 continue
             if release.chart_name == chart:
                 names.append(release.name)
         return names
 
-    async def _heads(self, namespace: str | None, selector: str) -> list[Head]:
-        kind, heads, cursor = _kind(self._plural), [], None
-        query = pages.Query(kind, namespace, selector, limit=_PAGE, form="names")
-        while True:
-            page = await pages.fetch(self.cluster.api, query, cursor, {})
-            heads += [head for head in map(_head, page.items) if head is not None]
-            cursor = page.cursor(_PAGE, {})
-            if cursor is None:
-                return heads
+    async def _list_heads(self, namespace: str | None, selector: str) -> list[Head]:
+        query = pages.Query(_kind(self._plural), namespace, selector, limit=_PAGE, form="names")
+        items, _ = await pages.fetch_all(self.cluster.api, query)
+        return [head for head in map(_head, items) if head is not None]
 
-    async def _permitted(self, namespace: str | None, selector: str) -> list[Head]:
+    async def _list_if_permitted(self, namespace: str | None, selector: str) -> list[Head]:
         try:
-            return await self._heads(namespace, selector)
-        except StatusFailure:  # A hint that this identity may not have.
+            return await self._list_heads(namespace, selector)
+        except StatusFailure:  # The hint is left out when this identity may not list releases there.
             return []
 
 
@@ -163,7 +158,7 @@ def _head(item: Mapping[str, Any]) -> Head | None:
     labels = metadata.get("labels") or {}
     name, version = labels.get("name"), str(labels.get("version", ""))
     if not name or not version.isdigit():
-        return None  # Owned by Helm, but no release: a test's or a tool's own object.
+        return None  # It has Helm's label but is not a release, for example an object of a test or another tool.
     return Head(
         name,
         metadata["namespace"],

@@ -34,7 +34,7 @@ class Repository:
 
 
 class Repositories:
-    """What `helm repo` knows here. The configured ones are there from the first use on."""
+    """What `helm repo` knows here. The configured ones are added at first use."""
 
     def __init__(self, binary: Binary, settings: HelmSettings) -> None:
         self.binary = binary
@@ -50,7 +50,7 @@ class Repositories:
 
     @cached_property
     def _configured(self) -> list[Entry]:
-        # Read at first use: a wrong setting is an answer of the tools that need it, not the end of the server.
+        # Read at first use: a wrong setting fails the tools that need it, not the whole server.
         return configured(self._settings)
 
     def all(self) -> list[Repository]:
@@ -65,27 +65,31 @@ class Repositories:
         return bool(self._settings.helm_home)
 
     async def check(self, name: str, url: str, *, force: bool = False) -> None:
-        """Refuse a repository that may not be added: its name, its host, or one of that name at another URL."""
+        """Refuse a repository that may not be added, for its name, its host, or another URL under the same name."""
         if not _NAME.fullmatch(name):
-            raise bad_argument(f"name: {name!r} is no name of a repository", "letters, digits, '-', '_' and '.'")
+            raise bad_argument(
+                f"name: {name!r} is not a valid repository name", "use letters, digits, '-', '_' and '.'"
+            )
         await self.origins.admit(url, "url")
         if url.startswith("oci:"):
-            raise bad_argument("url: an OCI registry is no repository", "give oci://… as the chart itself")
+            raise bad_argument("url: an OCI registry is not a chart repository", "give oci://… as the chart instead")
         known = self.named(name)
         if known is not None and known.url.rstrip("/") != url.rstrip("/") and not force:
-            raise conflict(f"repository {name} is {known.url}", "take another name, or force_update=true")
+            raise conflict(
+                f"repository {name} already has the URL {known.url}", "choose another name, or use force_update=true"
+            )
 
     async def add(self, call: Call, name: str, url: str, *, force: bool = False) -> Repository:
-        """Add it, or have it as it is; its index is read at once."""
+        """Add a repository, or leave it as it is; its index is read at once."""
         await self.check(name, url, force=force)
         flags = ["--force-update"] if force else []
         await self.binary.run(call, ("repo", "add"), (name, url), flags=flags, seconds=_SECONDS)
         return Repository(name, url)
 
     async def update(self, call: Call, name: str) -> None:
-        """Read its index anew."""
+        """Read the index of a repository again."""
         self.all()
-        flags = ["--fail-on-repo-update-fail"] if await self.binary.major(call) == 3 else []
+        flags = ["--fail-on-repo-update-fail"] if await self.binary.read_major(call) == 3 else []
         await self.binary.run(call, ("repo", "update"), (name,), flags=flags, seconds=_SECONDS)
 
     def charts(self, name: str) -> list[str]:
@@ -98,8 +102,8 @@ class Repositories:
         path = self.binary.home.indexes / f"{name}-index.yaml"
         return path.stat().st_mtime if path.is_file() else None
 
-    async def versions(self, call: Call, name: str, chart: str, version: str | None) -> list[Entry]:
-        """The index's entries of a chart, newest first; it is read anew when the chart or version is not in it."""
+    async def list_versions(self, call: Call, name: str, chart: str, version: str | None) -> list[Entry]:
+        """The index's entries of a chart, newest first; it is read again when the chart or version is not in it."""
         path = self.binary.home.indexes / f"{name}-index.yaml"
         found = _section(path, chart)
         if not found or (version and _RELEASE.fullmatch(version) and not _of_version(found, version)):
@@ -112,9 +116,9 @@ class Repositories:
             )
         return sorted(found, key=_rank, reverse=True)
 
-    async def sources(self, call: Call, name: str, chart: str, version: str | None) -> list[str]:
+    async def list_sources(self, call: Call, name: str, chart: str, version: str | None) -> list[str]:
         """The URLs that the chart in this version (any, without one) would come from, as the index has them."""
-        entries = await self.versions(call, name, chart, version)
+        entries = await self.list_versions(call, name, chart, version)
         if version and _RELEASE.fullmatch(version):
             exact = _of_version(entries, version)
             if not exact:
@@ -157,7 +161,7 @@ def _repositories(path: Path) -> list[Entry]:
         document = yaml_text.read(path.read_text(), repeated_keys=True) or {}
         return [entry for entry in document.get("repositories") or () if entry.get("name")]
     except (OSError, yaml_text.YamlError, AttributeError) as error:
-        raise unavailable(f"cannot read {path}: {error}", "it has to be a repositories.yaml of Helm") from None
+        raise unavailable(f"cannot read {path}: {error}", "it must be a repositories.yaml of Helm") from None
 
 
 def _write(path: Path, entries: Sequence[Entry]) -> None:
@@ -171,7 +175,7 @@ def _document(entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def _section(path: Path, chart: str) -> list[Entry]:
-    """The entries of one chart. Only its part of the index is parsed: whole ones have tens of megabytes."""
+    """The entries of one chart. Only its part of the index is parsed: a whole index can have tens of megabytes."""
     if not path.is_file():
         return []
     text = path.read_text(errors="replace")

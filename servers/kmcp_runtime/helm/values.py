@@ -15,7 +15,7 @@ _STEP = re.compile(r"((?:\\.|[^\\.\[\]=,{}\s])+)((?:\[\d+\])*)")
 
 
 def merged(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Values:
-    """`given` over a chart's `defaults`: maps are merged, all else is replaced, a null takes a default away."""
+    """`given` over a chart's `defaults`: maps are merged, all else is replaced, a null removes a default."""
     kept = {key: value for key, value in given.items() if value is not None or key not in defaults}
     return _tables(kept, {key: value for key, value in defaults.items() if key not in given or key in kept})
 
@@ -40,16 +40,16 @@ def parsed(text: str, argument: str = "values") -> Values:
     except yaml_text.YamlError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise bad_argument(f"{argument}: no YAML{place}: {getattr(error, 'problem', None) or error}") from None
+        raise bad_argument(f"{argument}: not valid YAML{place}: {getattr(error, 'problem', None) or error}") from None
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise bad_argument(f"{argument}: not an object but {type(found).__name__}", "give keys and values")
+        raise bad_argument(f"{argument}: it must be an object, not {type(found).__name__}", "give keys and values")
     return found
 
 
 def read(given: Any) -> Any:
-    """An argument's values as an object, also where a caller gives them as YAML text."""
+    """The values of an argument as an object, also when they are given as YAML text."""
     if not isinstance(given, str):
         return given
     try:
@@ -61,7 +61,7 @@ def read(given: Any) -> Any:
 def with_set(given: Mapping[str, Any], changes: Mapping[str, Any]) -> Values:
     """The values with single ones set: `image.tag`, `servers[0].port`, `annotations.example\\.com/a`.
 
-    What `--set-json` does; done here, so that no value appears in a list of processes.
+    As `--set-json` does, but here, so that no value appears in a process list.
     """
     result: Any = copy.deepcopy(dict(given))
     for path, value in changes.items():
@@ -81,7 +81,7 @@ def _steps(path: str) -> list[str | int]:
         match = _STEP.match(path, at)
         if match is None or (match.end() < len(path) and path[match.end()] != "."):
             raise bad_argument(
-                f"set: {path!r} is no path to a value",
+                f"set: {path!r} is not a path to a value",
                 r"write image.tag, servers[0].port, or a\.b for a key with a dot; lists and objects go into values",
             )
         steps.append(re.sub(r"\\(.)", r"\1", match[1]))

@@ -16,7 +16,7 @@ _MOST_SHOWN = 5
 
 
 class Waiting:
-    """What one wait has seen."""
+    """One wait: what was not ready when it was last looked at."""
 
     def __init__(self, cluster: Cluster, releases: Releases, namespace: str, name: str) -> None:
         self._cluster, self._releases = cluster, releases
@@ -25,14 +25,14 @@ class Waiting:
         self.not_ready: list[str] = []
 
     @asynccontextmanager
-    async def following(self) -> AsyncIterator[None]:
-        """While this is open the cluster is looked at; a `timed_out` that passes through is told what was not ready."""
+    async def watch(self) -> AsyncIterator[None]:
+        """Watch the cluster while the context is open; a `timed_out` is completed with what was not ready."""
         task = asyncio.create_task(self._follow())
         try:
             yield
         except ToolFailure as failure:
             if failure.code == "timed_out":
-                raise self._told(failure) from None
+                raise self._with_unready(failure) from None
             raise
         finally:
             task.cancel()
@@ -41,15 +41,15 @@ class Waiting:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(_EVERY_SECONDS)
-            with contextlib.suppress(ToolFailure, payload.Undecodable):  # helm itself tells what is wrong
+            with contextlib.suppress(ToolFailure, payload.Undecodable):  # helm itself reports what is wrong
                 if await self._look():
                     await self._cluster.call.step(f"waiting: {self._in_words()}")
 
     async def _look(self) -> bool:
         """Whether there is something to wait for: a revision under way with an object that is not ready."""
-        head = await self._releases.head(self._namespace, self._name)
+        head = await self._releases.read_head(self._namespace, self._name)
         if head.status not in PENDING or self._revision not in (0, head.revision):
-            return False  # Not the one that was waited for: atomic makes another when it rolls back.
+            return False  # Another revision than the one waited for: atomic makes one when it rolls back.
         if not self._revision:
             self._manifest, self._revision = (await self._releases.read(head)).manifest, head.revision
         self.not_ready = await list_unready(self._cluster, self._namespace, self._manifest)
@@ -59,7 +59,7 @@ class Waiting:
         shown = "; ".join(self.not_ready[:_MOST_SHOWN])
         return f"{shown}; …" if len(self.not_ready) > _MOST_SHOWN else shown
 
-    def _told(self, failure: ToolFailure) -> ToolFailure:
+    def _with_unready(self, failure: ToolFailure) -> ToolFailure:
         if not self.not_ready:
             return failure
         return ToolFailure(

@@ -1,4 +1,4 @@
-"""One request to the API server: sent with the context's credentials, answered as data or as a failure with a cause."""
+"""One request to the API server: sent with the context's credentials; the answer is data or a failure."""
 
 import json
 import os
@@ -32,7 +32,7 @@ class KubeApi:
         contexts: config.Contexts,
         context: config.ContextInfo,
         limits: Limits,
-        source: Source = config.credentials,
+        source: Source = config.load_credentials,
     ) -> None:
         self.context = context
         self.limits = limits
@@ -65,7 +65,7 @@ class KubeApi:
         accept: str = JSON,
         largest: int = LARGEST_ANSWER,
     ) -> bytes:
-        """The answer as bytes; credentials that were refused are loaded anew once (a rotated token, an exec plugin)."""
+        """The answer as bytes; refused credentials are loaded again once (a rotated token, an exec plugin)."""
         status, content, used = await self._exchange(method, path, query, body, content_type, accept, largest)
         if status == 401:
             await self._connection.renew(used)
@@ -74,14 +74,14 @@ class KubeApi:
             raise from_response(status, content, self.who)
         return content
 
-    async def answer(self, path: str, query: Query = (), most: int = 1 << 16) -> tuple[int, bytes]:
+    async def fetch_answer(self, path: str, query: Query = (), most: int = 1 << 16) -> tuple[int, bytes]:
         """Status and first bytes of a GET, whatever the status: for proxied Services, whose errors are their own.
 
-        The caller bounds the time.
+        The caller limits the time.
         """
         session, headers, _ = await self._connection.open()
         try:
-            # A proxied Service may answer a redirect to anywhere: it is an answer, not a place to go to.
+            # A proxied Service may redirect anywhere: following it would leave the proxy.
             async with session.get(
                 self._url(path, query),
                 headers=headers,
@@ -97,14 +97,16 @@ class KubeApi:
         except (aiohttp.ClientError, OSError) as error:
             raise self._unreachable(error) from None
 
-    async def websocket(self, path: str, query: Query, protocols: Sequence[str]) -> aiohttp.ClientWebSocketResponse:
+    async def open_websocket(
+        self, path: str, query: Query, protocols: Sequence[str]
+    ) -> aiohttp.ClientWebSocketResponse:
         session, headers, _ = await self._connection.open()
         try:
             return await session.ws_connect(
                 self._url(path, query), protocols=protocols, headers=headers, max_msg_size=LARGEST_ANSWER
             )
         except aiohttp.WSServerHandshakeError as error:
-            # The handshake's body is lost; the same request without an upgrade brings the server's own words.
+            # aiohttp drops the body of a failed handshake: the same request without upgrade gets the server's message.
             await self._explain(error, path, query)
             raise unavailable(f"the API server refused the stream: HTTP {error.status}", backend=BACKEND) from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -143,7 +145,7 @@ class KubeApi:
         detail = os.strerror(number) if isinstance(number, int) and number > 0 else str(cause) or type(error).__name__
         hint = f"check that the cluster of context {self.context.name!r} is up and that KUBECONFIG names it"
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            hint = "the certificate authority of the kubeconfig does not vouch for this server"
+            hint = "this server's certificate is not signed by the certificate authority of the kubeconfig"
         return unavailable(f"cannot reach the API server at {self.context.server}: {detail}", hint, backend=BACKEND)
 
     def _url(self, path: str, query: Query) -> URL:
@@ -152,7 +154,7 @@ class KubeApi:
 
 
 def _hear(header: str) -> None:
-    """Warnings of the API server: deprecated versions, fields that it does not know, settings that do nothing."""
+    """Keep the API server's warnings: deprecated versions, unknown fields, settings without effect."""
     for text in _WARNING.findall(header):
         warnings.hear(text.replace('\\"', '"').replace("\\\\", "\\"))
 
@@ -176,6 +178,6 @@ def _parsed(content: bytes, path: str) -> Any:
     except ValueError:
         raise unavailable(
             f"the server answered {path} with something that is not JSON: {content[:80].decode(errors='replace')!r}",
-            "is this address a Kubernetes API server?",
+            "check that this address is a Kubernetes API server",
             backend=BACKEND,
         ) from None

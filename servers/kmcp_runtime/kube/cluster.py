@@ -1,4 +1,4 @@
-"""One cluster as tools see it: kinds resolved, namespaces defaulted, absences explained."""
+"""One cluster as tools see it: kinds are resolved, namespaces defaulted, absent objects explained."""
 
 import asyncio
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Place:
     kind: Kind
     namespace: str | None
     defaulted: bool = False
-    """True when the caller named no namespace and the context's default was taken."""
+    """True when the caller gave no namespace and the context's default is used."""
 
 
 @dataclass
@@ -38,32 +38,32 @@ class Cluster:
     call: Call
 
     async def place(self, resource_type: str, namespace: str | None, all_namespaces: bool = False) -> Place:
-        """Where objects of a type are. A namespace for a cluster-scoped kind is refused."""
+        """The kind and namespace that a caller means; a namespace for a cluster-scoped kind is refused."""
         return self.scoped(await self.discovery.resolve(resource_type), namespace, all_namespaces)
 
     def scoped(self, kind: Kind, namespace: str | None, all_namespaces: bool = False) -> Place:
         if not kind.namespaced:
             if namespace:
-                raise bad_argument(f"{kind.kind} is cluster-scoped, it has no namespace", "leave namespace out")
+                raise bad_argument(f"{kind.kind} is cluster-scoped, it has no namespace", "leave out namespace")
             return Place(kind, None)
         if namespace or all_namespaces:
             return Place(kind, namespace)
         return Place(kind, self.context.namespace, defaulted=True)
 
     async def read(self, place: Place, name: str, subresource: str | None = None) -> objects.Object:
-        """The object; an absent one is answered with near names and the namespaces that do have it."""
+        """The object; if it is absent, the failure has similar names and the namespaces that have it."""
         try:
             return await objects.read(self.api, place.kind, name, place.namespace, subresource)
         except StatusFailure as failure:
             if failure.http_status == 404:
-                raise await self.absent(place, name, failure) from None
+                raise await self.explain_absence(place, name, failure) from None
             raise
 
     async def read_kind(self, resource_type: str, name: str, namespace: str | None) -> objects.Object:
         """`read` for a built-in type whose name needs no checking."""
         return await self.read(await self.place(resource_type, namespace), name)
 
-    async def listed(
+    async def list_objects(
         self,
         resource_type: str,
         namespace: str | None,
@@ -77,14 +77,14 @@ class Cluster:
         query = pages.Query(kind, namespace, selector, field_selector, limit, "objects")
         return (await pages.fetch(self.api, query, None, {})).items
 
-    async def absent(self, place: Place, name: str, failure: StatusFailure) -> ToolFailure:
+    async def explain_absence(self, place: Place, name: str, failure: StatusFailure) -> ToolFailure:
         """Why an object is not there, as far as this identity may look."""
         if place.namespace and await self.namespace_is_missing(place.namespace):
-            return await self.missing_namespace(place.namespace)
-        near, elsewhere = await asyncio.gather(self._near_names(place, name), self._elsewhere(place, name))
+            return await self.explain_missing_namespace(place.namespace)
+        near, elsewhere = await asyncio.gather(self._find_near_names(place, name), self._find_elsewhere(place, name))
         hints = []
         if elsewhere:
-            hints.append(f"namespace {', '.join(elsewhere)} has one of that name")
+            hints.append(f"namespace {', '.join(elsewhere)} has an object of that name")
         if near:
             hints.append(f"did you mean {', '.join(near)}?")
         message = failure.message
@@ -100,27 +100,29 @@ class Cluster:
             return failure.http_status == 404
         return False
 
-    async def missing_namespace(self, namespace: str) -> ToolFailure:
-        names = await self._names(Place(await self.discovery.resolve("namespaces"), None))
+    async def explain_missing_namespace(self, namespace: str) -> ToolFailure:
+        names = await self._list_names(Place(await self.discovery.resolve("namespaces"), None))
         near = nearest(namespace, names)
         hint = f"did you mean {', '.join(near)}?" if near else by_tool("objects", "resource_type=namespaces lists them")
         return not_found(f"namespace {namespace!r} does not exist", hint, backend=BACKEND)
 
-    async def _near_names(self, place: Place, name: str) -> list[str]:
-        return nearest(name, await self._names(place))
+    async def _find_near_names(self, place: Place, name: str) -> list[str]:
+        return nearest(name, await self._list_names(place))
 
-    async def _names(self, place: Place) -> list[str]:
+    async def _list_names(self, place: Place) -> list[str]:
         query = pages.Query(place.kind, place.namespace, limit=_NEIGHBOURS, form="names")
-        return [item["metadata"]["name"] for item in await self._permitted(query)]
+        return [item["metadata"]["name"] for item in await self._list_if_permitted(query)]
 
-    async def _elsewhere(self, place: Place, name: str) -> list[str]:
+    async def _find_elsewhere(self, place: Place, name: str) -> list[str]:
         if not place.namespace:
             return []
         query = pages.Query(place.kind, None, field_selector=f"metadata.name={name}", limit=_ELSEWHERE, form="names")
-        return [item["metadata"]["namespace"] for item in await self._permitted(query)]
+        return [item["metadata"]["namespace"] for item in await self._list_if_permitted(query)]
 
-    async def _permitted(self, query: pages.Query) -> list[Any]:
+    async def _list_if_permitted(self, query: pages.Query) -> list[Any]:
         try:
             return (await pages.fetch(self.api, query, None, {})).items
-        except ToolFailure:  # A hint that this identity may not have; the failure that it would explain is reported.
+        except (
+            ToolFailure
+        ):  # The hint is left out when this identity may not list; the failure itself is still reported.
             return []

@@ -43,11 +43,11 @@ class Clusters:
         return self._contexts
 
     async def ready(self) -> None:
-        """Return when the default cluster answers as a Kubernetes API server does."""
+        """Check that the default cluster answers as a Kubernetes API server does."""
         cluster = self.cluster(Call("ready", "readyz", "readyz", {}, 5.0))
         version = await cluster.api.get("/version")
         if not isinstance(version, dict) or "gitVersion" not in version:
-            raise not_found(f"{cluster.context.server} is no Kubernetes API server")
+            raise not_found(f"{cluster.context.server} is not a Kubernetes API server")
 
     async def close(self) -> None:
         for api in [*self._retired, *(api for api, _ in self._connected.values())]:
@@ -72,7 +72,7 @@ def allowed(settings: ClusterSettings) -> Contexts:
 
 
 def context_argument(settings: ClusterSettings) -> Mapping[str, Any]:
-    """`context`, with the names as its values, when there is a choice."""
+    """The argument `context` with the names as its values, if there is a choice."""
     try:
         contexts = allowed(settings)
     except ToolFailure:

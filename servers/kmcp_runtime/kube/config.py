@@ -60,7 +60,7 @@ def kubeconfig_path(setting: str, environment: Mapping[str, str] = os.environ) -
 
 
 def load_contexts(setting: str) -> Contexts:
-    """Read what there is; `unavailable`, with what to set, when there is nothing."""
+    """Read the kubeconfig or the pod's service account; `unavailable`, with what to set, when there is neither."""
     path = kubeconfig_path(setting)
     if path:
         return _from_kubeconfig(path)
@@ -87,9 +87,9 @@ def _from_kubeconfig(path: str) -> Contexts:
     except yaml_text.YamlError as error:
         where = getattr(error, "problem_mark", None)
         place = f", line {where.line + 1}" if where else ""
-        raise unavailable(f"the kubeconfig {path} is not YAML{place}", _WHAT_TO_SET) from None
+        raise unavailable(f"the kubeconfig {path} is not valid YAML{place}", _WHAT_TO_SET) from None
     if not isinstance(document, dict) or not document.get("contexts"):
-        raise unavailable(f"the kubeconfig {path} names no context", _WHAT_TO_SET)
+        raise unavailable(f"the kubeconfig {path} has no contexts", _WHAT_TO_SET)
     contexts = tuple(_context(document, entry) for entry in document["contexts"])
     return Contexts(path, document.get("current-context") or contexts[0].name, contexts)
 
@@ -122,7 +122,7 @@ def _auth(user: Mapping[str, Any]) -> Auth:
     return "none"
 
 
-async def credentials(contexts: Contexts, context: ContextInfo) -> Any:
+async def load_credentials(contexts: Contexts, context: ContextInfo) -> Any:
     """The official client's Configuration of a context, tokens and certificates loaded."""
     from kubernetes.aio.client.configuration import Configuration
     from kubernetes.aio.config import load_incluster_config, load_kube_config
@@ -158,6 +158,6 @@ def tls(configuration: Any) -> ssl.SSLContext:
     if not configuration.verify_ssl:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    # Clusters of older tools sign with authorities that lack the extensions which the strict check wants.
+    # Python 3.13 checks strictly by default; certificate authorities of older clusters lack the extensions it requires.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context

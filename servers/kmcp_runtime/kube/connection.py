@@ -1,4 +1,4 @@
-"""Connections to one API server with the context's credentials, which can be renewed while requests are under way."""
+"""Connections to one API server with the context's credentials, which can be renewed while requests are in progress."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -36,7 +36,7 @@ class Connection:
         self._changing = asyncio.Lock()
 
     async def open(self) -> tuple[aiohttp.ClientSession, dict[str, str], Any]:
-        """The pool, the headers of a request now, and which credentials these are."""
+        """The pool, the headers of a request, and the credentials that these come from."""
         async with self._changing:
             if self._session is None:
                 self._configuration = await self._source(self.contexts, self.context)
@@ -51,13 +51,13 @@ class Connection:
         )
 
     async def renew(self, refused: Any) -> None:
-        """Load the credentials anew, once for all requests that the same ones were refused to."""
+        """Load the credentials again, once for all requests whose credentials were refused together."""
         async with self._changing:
             if self._session is None or refused is not self._configuration:
                 return
             self._configuration = await self._source(self.contexts, self.context)
             if _identity(refused) != _identity(self._configuration):
-                # Requests under way still use the old pool; it is closed with the connection.
+                # Requests in progress still use the old pool; it is closed with the connection.
                 self._retired.append(self._session)
                 self._session = self._pool()
 

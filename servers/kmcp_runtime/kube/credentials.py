@@ -21,7 +21,7 @@ Entry = Mapping[str, Any]
 
 @dataclass(eq=False)
 class Credentials:
-    """What a connection needs; certificates as files, a token read anew for each request where it lies in a file."""
+    """What a connection needs: certificates as files, and a token, read again for each request if it is in a file."""
 
     ssl_ca_cert: str | None = None
     ca_cert_data: str | None = None

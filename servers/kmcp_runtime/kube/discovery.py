@@ -1,4 +1,4 @@
-"""Which kinds the cluster has: aggregated discovery, cached for a short time, asked again when a kind is missing."""
+"""Which kinds the cluster has: aggregated discovery, cached for a short time, read again when a kind is missing."""
 
 import asyncio
 import time
@@ -69,7 +69,7 @@ class Kind:
 
     @property
     def built_in(self) -> bool:
-        """False for custom resources, which know no strategic merge patch."""
+        """False for custom resources, which do not support strategic merge patches."""
         return self.group in _BUILT_IN_GROUPS
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
@@ -92,7 +92,7 @@ class Discovery:
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
         self.warnings: list[str] = []
-        """Groups that did not answer, at the last look."""
+        """Groups that did not answer when the kinds were last read."""
 
     async def kinds(self) -> tuple[Kind, ...]:
         """Every kind in every served version, the preferred version first."""
@@ -110,10 +110,12 @@ class Discovery:
 
     async def _resolve(self, wanted: str, resource_type: str) -> Kind:
         if wanted in ("all", "*", ""):
-            raise bad_argument(f"resource_type {resource_type!r} names no kind", _with_kinds("name one", "lists them"))
+            raise bad_argument(
+                f"resource_type {resource_type!r} is not a kind", _with_kinds("give one kind", "lists them")
+            )
         if "/" in wanted:
             raise bad_argument(
-                f"resource_type {resource_type!r} holds a slash", "write plural.group or plural.version.group"
+                f"resource_type {resource_type!r} contains a slash", "write plural.group or plural.version.group"
             )
         found = _matching(await self.kinds(), wanted)
         if not found:
@@ -121,7 +123,7 @@ class Discovery:
             found = _matching(self._kinds, wanted)
         return _single(found, resource_type) or _unknown(self._kinds, wanted)
 
-    async def of(self, api_version: str, kind: str) -> Kind:
+    async def find_kind(self, api_version: str, kind: str) -> Kind:
         """The kind that a manifest names."""
         for older_than in (FRESH_SECONDS, 1.0):
             await self._read(older_than)
@@ -144,12 +146,12 @@ class Discovery:
             if core.get("kind") == "APIGroupDiscoveryList":
                 kinds = [*_aggregated(core, self.warnings), *_aggregated(groups, self.warnings)]
             else:
-                kinds = await self._one_by_one(core, groups)
+                kinds = await self._read_one_by_one(core, groups)
             self._kinds = tuple(sorted(kinds, key=lambda kind: not kind.preferred))
             self._resolved = {}
             self._read_at = time.monotonic()
 
-    async def _one_by_one(self, core: Mapping[str, Any], groups: Mapping[str, Any]) -> list[Kind]:
+    async def _read_one_by_one(self, core: Mapping[str, Any], groups: Mapping[str, Any]) -> list[Kind]:
         """Discovery of servers that do not aggregate: one request per group and version."""
         paths = [(f"/api/{version}", "", version, True) for version in core.get("versions") or ()]
         for group in groups.get("groups") or ():
@@ -177,7 +179,7 @@ def _aggregated(document: Mapping[str, Any], warnings: list[str]) -> Iterator[Ki
         name = (group.get("metadata") or {}).get("name", "")
         for position, version in enumerate(group.get("versions") or ()):
             if version.get("freshness") == "Stale":
-                warnings.append(f"the API group {name}/{version['version']} did not answer; what it has may be missing")
+                warnings.append(f"the API group {name}/{version['version']} did not answer; its kinds may be missing")
             for entry in version.get("resources") or ():
                 yield _kind(entry, name, version["version"], position == 0)
 
@@ -240,12 +242,12 @@ def _matching(kinds: Iterable[Kind], wanted: str) -> list[Kind]:
 def _single(found: list[Kind], resource_type: str) -> Kind | None:
     if len(found) < 2:
         return found[0] if found else None
-    # As kubectl: the core group, then the built-in ones, before what was added to the cluster.
+    # As kubectl does: the core group first, then the built-in groups, then what was added to the cluster.
     for preferred in ([kind for kind in found if not kind.group], [kind for kind in found if kind.built_in]):
         if len(preferred) == 1:
             return preferred[0]
     forms = ", ".join(sorted(kind.full_name for kind in found))
-    raise bad_argument(f"resource_type {resource_type!r} is ambiguous: {forms}", "use one of these forms")
+    raise bad_argument(f"resource_type {resource_type!r} is ambiguous: {forms}", "use one of these names")
 
 
 def _unknown(kinds: Iterable[Kind], wanted: str) -> Kind:

@@ -1,4 +1,4 @@
-"""Commands in pods over a WebSocket: protocol v5, which can end stdin, else v4."""
+"""Commands in pods over a WebSocket: protocol v5, which can close stdin, or else v4."""
 
 import asyncio
 import json
@@ -64,8 +64,8 @@ async def execute(
 async def _feed(socket: aiohttp.ClientWebSocketResponse, stdin: str) -> None:
     if socket.protocol != V5:
         raise unavailable(
-            "this API server speaks exec protocol v4, which cannot end stdin",
-            "pass the input within the command",
+            "this API server speaks exec protocol v4, which cannot close stdin",
+            "pass the input as part of the command",
             backend=BACKEND,
         )
     data = stdin.encode()
@@ -102,7 +102,7 @@ def _ended(status: dict[str, Any], result: Execution) -> None:
 
 
 def _refused(message: str, result: Execution) -> None:
-    """The runtime could not start the command: for a missing or unusable binary, as a shell would say it."""
+    """The runtime could not start the command; exit codes 126 and 127 are those that a shell uses (POSIX, 2.8.2)."""
     if "no such file or directory" in message or "executable file not found" in message:
         result.exit_code, result.problem = 127, message
     elif "permission denied" in message or "exec format error" in message:
@@ -112,4 +112,4 @@ def _refused(message: str, result: Execution) -> None:
     elif "not running" in message or "is not created or running" in message:
         raise conflict(message, backend=BACKEND)
     else:
-        raise unavailable(f"the command could not be run: {message}", backend=BACKEND)
+        raise unavailable(f"the command could not be started: {message}", backend=BACKEND)

@@ -1,4 +1,4 @@
-"""What the API server says, as failures that a caller can act on; its own Status message always arrives."""
+"""What the API server answers, as failures that a caller can act on; its own Status message is always included."""
 
 import json
 import re
@@ -32,7 +32,7 @@ EXPIRED = "start again without cursor"
 
 
 class StatusFailure(ToolFailure):
-    """An error answer of the API server, with its Status for those who look closer."""
+    """An error answer of the API server, with its Status."""
 
     def __init__(self, http_status: int, status: Mapping[str, Any], message: str, hint: str | None) -> None:
         super().__init__(_CODES.get(http_status, "unavailable"), message, hint, backend=BACKEND)
@@ -57,7 +57,7 @@ def from_response(http_status: int, body: bytes, who: str) -> StatusFailure:
 
 
 def _without_echoes(message: str) -> str:
-    """The message without whole objects that the API server repeats in it: they are long and hold what is secret."""
+    """The message without the whole objects that the API server repeats in it: they are long and may hold secrets."""
     parts = message.split(_ECHO)
     return parts[0] + "".join(_shortened(part) for part in parts[1:])
 
@@ -91,7 +91,7 @@ def _status(body: bytes) -> dict[str, Any]:
 
 def _hint(http_status: int, status: Mapping[str, Any], who: str) -> str | None:
     if http_status == 401:
-        return f"the credentials of {who} were not accepted: they may have expired; renew them (KUBECONFIG)"
+        return f"the credentials of {who} were refused: they may have expired; renew them (KUBECONFIG)"
     if http_status == 403:
         return by_tool("rights", f"shows the rights of {who}") or f"{who} lacks this right"
     if http_status == 410:

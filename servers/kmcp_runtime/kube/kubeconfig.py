@@ -1,7 +1,7 @@
 """A kubeconfig of one context with its credentials loaded, for a program that acts on our behalf.
 
-Plugins and OIDC have done their work in it, so the program needs neither them nor the environment of this process. A
-pod's token is named as a file: it is rotated, and the program may run for minutes.
+Plugins and OIDC have already run, so the program needs neither them nor the environment of this process. A pod's token
+is given as a file: it is rotated, and the program may run for minutes.
 """
 
 import base64
@@ -14,16 +14,16 @@ from kmcp_runtime.kube import config
 _NAME = "kmcp"
 
 
-async def document(contexts: config.Contexts, context: config.ContextInfo) -> dict[str, Any]:
-    """The kubeconfig as data; it holds credentials, so it belongs into a private file and nowhere else."""
-    loaded = await config.credentials(contexts, context)
+async def load_document(contexts: config.Contexts, context: config.ContextInfo) -> dict[str, Any]:
+    """The kubeconfig as data; it holds credentials, so write it to a private file only."""
+    loaded = await config.load_credentials(contexts, context)
     return {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": _NAME,
         "contexts": [{"name": _NAME, "context": {"cluster": _NAME, "user": _NAME, "namespace": context.namespace}}],
         "clusters": [{"name": _NAME, "cluster": _cluster(context, loaded)}],
-        "users": [{"name": _NAME, "user": await _user(context, loaded)}],
+        "users": [{"name": _NAME, "user": await _load_user(context, loaded)}],
     }
 
 
@@ -36,7 +36,7 @@ def _cluster(context: config.ContextInfo, loaded: Any) -> dict[str, Any]:
     return _given({**found, "certificate-authority-data": authority})
 
 
-async def _user(context: config.ContextInfo, loaded: Any) -> dict[str, Any]:
+async def _load_user(context: config.ContextInfo, loaded: Any) -> dict[str, Any]:
     if context.auth == "in_cluster":
         return {"tokenFile": str(config.SERVICE_ACCOUNT / "token")}
     settings = await loaded.auth_settings()

@@ -1,4 +1,4 @@
-"""Manifests: many YAML (or JSON) documents, read as Kubernetes reads them, every fault with its place."""
+"""Manifests: YAML or JSON documents, read as Kubernetes reads them; every failure names its line."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _FIRST_KINDS = ("Namespace", "CustomResourceDefinition")
 
 @dataclass(frozen=True)
 class Document:
-    """One object of a manifest and where it stands in it."""
+    """One object of a manifest and its place there."""
 
     number: int
     line: int
@@ -47,9 +47,7 @@ def parse(text: str, argument: str = "manifest") -> list[Document]:
         )
     documents = list(_documents(text, argument))
     if not documents:
-        raise bad_argument(
-            f"{argument}: it holds no document", "give YAML or JSON with apiVersion, kind and metadata.name"
-        )
+        raise bad_argument(f"{argument}: it is empty", "give YAML or JSON with apiVersion, kind and metadata.name")
     return documents
 
 
@@ -95,7 +93,7 @@ def _checked(content: Any, number: int, line: int, argument: str) -> Document:
     where = f"{argument}: document {number} (line {line})"
     if not isinstance(content, dict):
         raise bad_argument(
-            f"{where} is no object but {type(content).__name__}", "each document needs apiVersion and kind"
+            f"{where} is not an object but {type(content).__name__}", "each document needs apiVersion and kind"
         )
     for key in ("apiVersion", "kind"):
         if not isinstance(content.get(key), str) or not content[key]:

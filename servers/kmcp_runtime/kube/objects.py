@@ -1,4 +1,4 @@
-"""Single objects: read, patched, created, deleted; answered without managedFields."""
+"""Single objects: reading, patching, creating and deleting them; and how they look without what the server adds."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -19,11 +19,11 @@ CONTENT_TYPES: Mapping[PatchType, str] = {
 }
 Object = dict[str, Any]
 _UNSPOKEN = "the server rejected our request due to an error in our request"
-"""All that the API server says of a JSON patch that cannot be applied."""
+"""The API server's only message about a JSON patch that cannot be applied."""
 
 
 def slim(found: Mapping[str, Any], *, managed_fields: bool = False) -> Object:
-    """The object as people want to read it: no managedFields, no copy of itself in an annotation."""
+    """The object as people want to read it: without managedFields and without kubectl's copy of it in an annotation."""
     metadata = dict(found.get("metadata") or {})
     if not managed_fields:
         metadata.pop("managedFields", None)
@@ -36,12 +36,12 @@ def slim(found: Mapping[str, Any], *, managed_fields: bool = False) -> Object:
 
 
 _REVISION = "deployment.kubernetes.io/revision"
-"""Counted up by the Deployment's controller, moments after a change of somebody else."""
+"""Increased by the Deployment controller, moments after somebody else's change."""
 _SERVER_FIELDS = ("resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 
 
 def comparable(found: Mapping[str, Any]) -> Object:
-    """The object without what the server counts up on every write: what a diff should show."""
+    """The object as a diff should show it: without what the server changes on every write."""
     kept = slim(found)
     kept["metadata"] = {key: value for key, value in kept.get("metadata", {}).items() if key not in _SERVER_FIELDS}
     annotations = {key: value for key, value in kept["metadata"].pop("annotations", {}).items() if key != _REVISION}
@@ -69,7 +69,7 @@ async def patch(
     strict: bool = True,
     field_manager: str = FIELD_MANAGER,
 ) -> Object:
-    """The patched object, or the one that would be, under a dry run of the server."""
+    """The patched object; in a dry run, the object as it would be."""
     query = [*write_query(dry_run, strict), ("fieldManager", field_manager)]
     if patch_type == "apply":
         query.append(("force", "true" if force else "false"))
@@ -81,7 +81,7 @@ async def patch(
             raise bad_argument(
                 f"the operations do not fit {kind.kind} {name} as it is: a path to remove, replace or test is not "
                 "there, or a test does not hold",
-                "read the object, then correct the paths",
+                "read the object and correct the paths",
             ) from None
         raise
     return patched

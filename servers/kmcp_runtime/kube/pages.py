@@ -1,5 +1,6 @@
-"""Lists, a page at a time: the API server is asked for less, and a cut inside a page can be continued exactly."""
+"""Where a list is cut: the API server sends one page at a time, and a cut inside a page can be continued exactly."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,7 +18,7 @@ FORMS: Mapping[Form, str] = {
     "names": "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
     "objects": JSON,
 }
-"""What a list of each form is asked for as, in the header Accept."""
+"""The Accept header that asks for a list in each form."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class Query:
     limit: int = 100
     form: Form = "table"
     with_metadata: bool = False
-    """Table rows with name, namespace and labels: they cost ten times the bytes, so only where they are shown."""
+    """Table rows with name, namespace and labels: they take ten times the bytes, so ask only if they are shown."""
 
 
 @dataclass
 class ListPage:
-    """One page as the server gave it, and where it ends."""
+    """One page as the server sent it, and where it ends."""
 
     items: list[Any]
     """Rows (`cells`, `object`), objects, or partial objects."""
@@ -47,7 +48,7 @@ class ListPage:
     next_token: str | None = None
     token: str | None = None
     skipped: int = 0
-    """Items of this page that an earlier answer has shown."""
+    """Items of this page that an earlier answer has already shown."""
     before: int = 0
     """Items of earlier pages."""
 
@@ -59,7 +60,7 @@ class ListPage:
         return None if self.remaining is None else shown + self.remaining
 
     def cursor_at(self, limit: int, arguments: Mapping[str, Any]) -> Callable[[int], str]:
-        """Where to go on after the first n items of this page."""
+        """A function from n to the cursor that continues after the first n items of this page."""
 
         def at(kept: int) -> str:
             offset = self.skipped + kept
@@ -85,12 +86,28 @@ async def fetch(api: KubeApi, query: Query, cursor: str | None, arguments: Mappi
     return _page(answer, query, position)
 
 
+async def fetch_all(api: KubeApi, query: Query, most: float = math.inf) -> tuple[list[Any], bool]:
+    """Every item, `query.limit` at a time, and True; or the first pages, with `most` items at least, and False.
+
+    Items are as in `ListPage`. A list that changes meanwhile is read as it was at the first page.
+    """
+    items: list[Any] = []
+    cursor: str | None = None
+    while len(items) < most:
+        page = await fetch(api, query, cursor, {})
+        items += page.items
+        cursor = page.cursor(query.limit, {})
+        if cursor is None:
+            return items, True
+    return items, False
+
+
 def _parameters(query: Query, position: Mapping[str, Any]) -> list[tuple[str, str]]:
     parameters = [("limit", str(position.get("l", query.limit)))]
     if position.get("c"):
         parameters.append(("continue", position["c"]))
     elif position.get("v"):
-        # The same page once more, as it was: what has changed since would shift what was left out.
+        # The same page again, as it was: changes since then would shift the items that are left.
         parameters += [("resourceVersion", position["v"]), ("resourceVersionMatch", "Exact")]
     if query.selector:
         parameters.append(("labelSelector", query.selector))
@@ -119,7 +136,7 @@ def _page(answer: Mapping[str, Any], query: Query, position: Mapping[str, Any]) 
 
 
 def malformed(failure: StatusFailure, selector: str | None, field_selector: str | None) -> ToolFailure:
-    """The API server's refusal of a selector, with the place that it does not tell."""
+    """The API server's refusal of a selector, with the position that its message lacks."""
     found = selectors.fault({"selector": selector, "field_selector": field_selector})
     if found:
         argument, text, position = found

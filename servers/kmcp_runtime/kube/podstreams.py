@@ -1,4 +1,4 @@
-"""WebSockets to a pod, through the API server: what command execution and port-forward stand on."""
+"""WebSockets to a pod, through the API server: used by command execution and port-forward."""
 
 import aiohttp
 
@@ -11,10 +11,10 @@ async def connect(
 ) -> aiohttp.ClientWebSocketResponse:
     """Open the stream of a subresource (`exec`, `portforward`)."""
     try:
-        return await api.websocket(f"/api/v1/namespaces/{namespace}/pods/{pod}/{subresource}", query, protocols)
+        return await api.open_websocket(f"/api/v1/namespaces/{namespace}/pods/{pod}/{subresource}", query, protocols)
     except StatusFailure as failure:
         if failure.http_status == 403 and "cannot " not in failure.message:
-            # `get` let the request in; the second check of the upgrade, since 1.35, does not say what it missed.
+            # Kubernetes 1.35 checks `create` a second time after `get`, and does not say which right is missing.
             failure.message += (
                 f'cannot create resource "pods/{subresource}" in API group "" in the namespace "{namespace}"'
             )

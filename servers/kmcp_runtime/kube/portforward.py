@@ -53,11 +53,11 @@ async def ask(
 ) -> PodAnswer:
     """Send one request without a body; `target` is path and query, already quoted.
 
-    Errors: `unavailable` when nothing listens there, the stream breaks or what answers is no HTTP; `timed_out`;
+    Errors: `unavailable` when nothing listens there, the stream breaks or the answer is not HTTP; `timed_out`;
     `too_large`; and those of the API server.
     """
     try:
-        async with asyncio.timeout(seconds), _forwarded(api, door) as stream:
+        async with asyncio.timeout(seconds), _forward(api, door) as stream:
             return await _exchange(stream, target, method, largest)
     except TimeoutError:
         raise timed_out(f"{door} did not answer within {seconds:.0f} s", "try again") from None
@@ -76,7 +76,7 @@ class _Stream:
         try:
             await self._socket.send_bytes(bytes([_DATA]) + data)
         except (aiohttp.ClientError, ConnectionError):
-            return  # The other side has ended; what it said before comes with `receive`.
+            return  # The other side has closed the connection; what it sent before is still there for `receive`.
 
     async def receive(self) -> bytes:
         """The next bytes, none when the pod has closed the connection."""
@@ -84,7 +84,9 @@ class _Stream:
             if message.type is not aiohttp.WSMsgType.BINARY or not message.data:
                 continue
             channel, data = message.data[0], bytes(message.data[1:])
-            if channel not in self._announced:  # Each channel begins with the number of its port.
+            if (
+                channel not in self._announced
+            ):  # The first message of each channel is its port number (protocol v4.channel.k8s.io).
                 self._announced.add(channel)
                 data = data[struct.calcsize("<H") :]
             if channel == _ERROR and data:
@@ -95,7 +97,7 @@ class _Stream:
 
 
 @asynccontextmanager
-async def _forwarded(api: KubeApi, door: Door) -> AsyncIterator[_Stream]:
+async def _forward(api: KubeApi, door: Door) -> AsyncIterator[_Stream]:
     query = [("ports", str(door.port))]
     socket = await podstreams.connect(api, door.namespace, door.pod, "portforward", query, (PROTOCOL,))
     try:
@@ -126,7 +128,7 @@ async def _exchange(stream: _Stream, target: str, method: str, largest: int) -> 
 
 
 def _refused(message: str, door: Door) -> ToolFailure:
-    """What the node said; its words hold the pod's network namespace and every address that was tried."""
+    """A short failure: the node's message has the pod's network namespace and every address that was tried."""
     if "connection refused" in message:
         return unavailable(f"nothing listens on {door}", backend=BACKEND)
     return unavailable(f"cannot forward to {door}: {message}", backend=BACKEND)

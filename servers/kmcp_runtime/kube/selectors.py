@@ -1,4 +1,4 @@
-"""Selectors: an object's own in the words of a query, and where a given one is malformed.
+"""Selectors: an object's own selector as a query, and where a given query is malformed.
 
 The API server says what it expected, but not at which character.
 """
@@ -18,7 +18,7 @@ _FORM = {
 
 
 def selector_of(spec: Mapping[str, Any]) -> str | None:
-    """A label selector object in the words of a query; None when it is absent."""
+    """A label selector object, written as a query; None when there is none."""
     selector = spec.get("selector")
     if not selector:
         return None
@@ -93,7 +93,7 @@ def _requirement(tokens: _Tokens, at: int) -> tuple[int, bool]:
 
 
 def _value(tokens: _Tokens, at: int) -> tuple[int, bool]:
-    if tokens[at][0] in (",", ""):  # An empty value is one.
+    if tokens[at][0] in (",", ""):  # `key=` is valid: the empty value.
         return at, True
     valid = bool(_NAME.fullmatch(tokens[at][0])) and "/" not in tokens[at][0]
     return (at + 1, True) if valid else (at, False)

@@ -1,0 +1,87 @@
+"""The items of a list as they are shown: rows of a table, names, whole objects or single fields of them.
+
+Which items are in a page, and where it ends, is decided in `kmcp_runtime.kube.pages`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kmcp_kubernetes.arguments import Output
+from kmcp_kubernetes.client import Place
+from kmcp_runtime import bad_argument, did_you_mean, redact
+from kmcp_runtime.kube import objects, pages
+
+Shape = tuple[list[str] | None, list[Any]]
+"""Columns, None where the items are no rows; and the items."""
+
+
+def shown(page: pages.ListPage, output: Output, place: Place, fields: Sequence[str] | None) -> Shape:
+    """The items of a page in the shape that was asked for: `bad_argument` for a column that the table lacks."""
+    if output in ("table", "wide"):
+        return _rows(page, wide=output == "wide" or bool(fields), fields=fields)
+    if output == "names":
+        return None, [_qualified(item["metadata"], place) for item in page.items]
+    slim = [objects.slim(item) for item in page.items]
+    if not fields:
+        return None, [{key: value for key, value in item.items() if key not in ("kind", "apiVersion")} for item in slim]
+    # Redacted first: a projection would tear a value from the name that shows it to be a secret.
+    whole = [redact.value({**item, "kind": place.kind.kind}) for item in slim]
+    return None, [{path: _at(item, _parts(path)) for path in fields} for item in whole]
+
+
+def _rows(page: pages.ListPage, wide: bool, fields: Sequence[str] | None) -> tuple[list[str], list[list[str]]]:
+    shown = [
+        (index, str(column["name"])) for index, column in enumerate(page.columns) if wide or not column.get("priority")
+    ]
+    if fields:
+        shown = _chosen(shown, fields)
+    with_namespace = any((row.get("object") or {}).get("metadata", {}).get("namespace") for row in page.items)
+    columns = [name for _, name in shown]
+    rows = [[_cell(row["cells"][index]) for index, _ in shown] for row in page.items]
+    if not with_namespace:
+        return columns, rows
+    namespaces = [row["object"]["metadata"].get("namespace", "") for row in page.items]
+    return ["Namespace", *columns], [[namespace, *row] for namespace, row in zip(namespaces, rows, strict=True)]
+
+
+def _chosen(columns: Sequence[tuple[int, str]], fields: Sequence[str]) -> list[tuple[int, str]]:
+    by_name = {name.lower(): (index, name) for index, name in columns}
+    for field in fields:
+        if field.lower() not in by_name:
+            names = [name for _, name in columns]
+            suggestion = did_you_mean(field, names)
+            raise bad_argument(
+                f"fields: no column {field!r}" + (f": {suggestion}" if suggestion else ""),
+                f"columns: {', '.join(names)}; for field paths use output=yaml or json",
+            )
+    return [by_name[field.lower()] for field in fields]
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _qualified(metadata: Mapping[str, Any], place: Place) -> str:
+    everywhere = place.kind.namespaced and place.namespace is None
+    return f"{metadata['namespace']}/{metadata['name']}" if everywhere else str(metadata["name"])
+
+
+def _at(node: Any, parts: Sequence[str]) -> Any:
+    """The value at a path such as `spec.containers.image`; lists on the way are walked through."""
+    if not parts:
+        return node
+    if isinstance(node, list):
+        found = [_at(item, parts) for item in node]
+        return [item for item in found if item is not None]
+    return _at(node.get(parts[0]), parts[1:]) if isinstance(node, Mapping) else None
+
+
+def _parts(path: str) -> list[str]:
+    """Dots separate, `[*]` is implied, a key with dots is written `['a.b']`."""
+    parts: list[str] = []
+    for number, piece in enumerate(path.lstrip("$.").replace('"', "'").split("['")):
+        quoted, _, rest = piece.partition("']") if number else ("", "", piece)
+        if number:
+            parts.append(quoted)
+        parts += [part for part in rest.replace("[*]", "").split(".") if part]
+    return parts
