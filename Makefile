@@ -10,7 +10,7 @@ ENGINE ?= $(firstword $(shell command -v docker podman))
 TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-python test-without-cluster check catalog lock docs bench bench-docs image cluster cluster-down
+.PHONY: help up demo test test-python test-without-cluster check catalog lock docs bench bench-docs image cluster cluster-down site
 
 help: ## List these commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,15 +32,19 @@ test-without-cluster: $(READY)
 	@$(BIN)/python -VV
 	@$(BIN)/python -m pytest --no-cluster -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: $(READY) ## Formatting, lint, types, import contracts, generated files
+check: $(READY) ## Formatting, lint, types, import contracts, generated files, documentation
 	@echo "ruff format"; $(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
 	@echo "ruff check"; $(BIN)/ruff check --quiet .
 	@echo "mypy --strict"; $(BIN)/mypy
 	@echo "import contracts"; $(BIN)/python -m checks --contracts $(VENV)/contracts.ini; \
 		$(BIN)/lint-imports --no-cache --config $(VENV)/contracts.ini > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 	@echo "generated files"; $(BIN)/kmcp-suite catalog check
+	@echo "documentation site"; $(MAKE) --no-print-directory --silent site
 
-catalog: $(READY) ## Rewrite what is generated from the code: catalog.yaml, tables of the README, RBAC
+site: $(READY) ## Build the documentation site into .site/, strictly: every link and anchor must exist
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+catalog: $(READY) ## Rewrite what is generated from the code: catalog.yaml, reference pages, RBAC
 	@$(BIN)/kmcp-suite catalog write
 
 lock: $(READY) ## Resolve the dependencies anew into requirements.lock

@@ -1,4 +1,4 @@
-"""What is generated from the code: `catalog.yaml`, the tables of the README, the RBAC of each server.
+"""What is generated from the code: `catalog.yaml`, the RBAC of each server, and what other packages add.
 
 kmcp-suite catalog write            rewrite what is generated
 kmcp-suite catalog check            fail when any of it is stale
@@ -36,22 +36,20 @@ from kmcp_runtime.catalog import (
     listed,
     listing,
     stdio_connections,
-    strongest,
     union,
 )
 from kmcp_runtime.commands import complain
 from kmcp_runtime.declaration import Effect, ToolSpec
 from kmcp_runtime.engine.cli import COMPOSED_PORT, SERVERS
 from kmcp_runtime.server import Server
-from kmcp_runtime.settings import RuntimeSettings, Settings, describe, flag, is_required, is_secret, variable
+from kmcp_runtime.settings import Settings, describe, is_required, is_secret, variable
 from kmcp_runtime.version import VERSION
 
 CATALOG = Path("catalog.yaml")
-README = Path("README.md")
 RBAC = Path("charts/kmcp/files/rbac")
 CHART_CATALOG = Path("charts/kmcp/files/catalog.yaml")
 GENERATED = "kmcp.generated"
-"""Entry points of functions that tell further generated files: path to text."""
+"""Entry points of functions that return further generated files: path to text."""
 ACTIONS = "kmcp.catalog"
 """Entry points of further actions: a function of their arguments."""
 _EXTRAS = "KMCP_EXTRAS is not false"
@@ -107,7 +105,7 @@ def catalog() -> Catalog:
 def generated() -> dict[Path, str]:
     """Every generated file and what it must hold."""
     text = dump(catalog())
-    files = {CATALOG: text, CHART_CATALOG: text, README: _readme(README.read_text())}
+    files = {CATALOG: text, CHART_CATALOG: text}
     for point in entry_points(group=GENERATED):
         files |= cast("Callable[[], dict[Path, str]]", point.load())()
     for server in servers():
@@ -193,68 +191,6 @@ def _role(name: str, tools: Sequence[ToolSpec]) -> dict[str, Any]:
             {"apiGroups": [rule.group], "resources": [*rule.resources], "verbs": [*rule.verbs]} for rule in rules
         ],
     }
-
-
-def _readme(text: str) -> str:
-    parts = {"servers": _server_table(), "tools": _tool_table(), "settings": _settings_tables()}
-    for name, content in parts.items():
-        begin, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
-        if begin not in text or end not in text:
-            raise SystemExit(f"README.md has no place for {name}: add {begin} and {end}")
-        before, _, rest = text.partition(begin)
-        text = f"{before}{begin}\n{content}\n{end}{rest.partition(end)[2]}"
-    return text
-
-
-def _server_table() -> str:
-    lines = ["| Server | What | Tools | Port | Needs |", "|---|---|---|---|---|"]
-    for server in servers():
-        tools = server.tools()
-        extras = sum(declared.extra for declared in tools)
-        counted = f"{len(tools) - extras} + {extras}" if extras else str(len(tools))
-        lines.append(f"| {server.name} | {server.description} | {counted} | {server.port} | {_needed(server)} |")
-    return "\n".join(lines)
-
-
-def _needed(server: Server) -> str:
-    fields = server.settings.model_fields
-    required = [variable(name, field) for name, field in fields.items() if is_required(field)]
-    if "kubeconfig" in fields:
-        required.insert(0, variable("kubeconfig", fields["kubeconfig"]) + ", or a pod's service account")
-    return ", ".join(required) or "nothing"
-
-
-def _tool_table() -> str:
-    lines = ["| Server | Tool | Effect | What it does |", "|---|---|---|---|"]
-    for server in servers():
-        for declared in server.tools():
-            extra = " (extra)" if declared.extra else ""
-            lines.append(f"| {server.name} | `{declared.name}`{extra} | {_effect(declared)} | {declared.description} |")
-    return "\n".join(lines)
-
-
-def _effect(declared: ToolSpec) -> str:
-    if declared.by is None:
-        return declared.effect.value
-    reading = [value for value, effect in declared.by.effects.items() if effect is Effect.READ]
-    strongest_effect = strongest([declared.effect, *declared.by.effects.values()])
-    return f"{strongest_effect.value} (read: {', '.join(reading)})"
-
-
-def _settings_tables() -> str:
-    tables = [_settings_table("every server", RuntimeSettings)]
-    tables += [
-        _settings_table(server.full_name, server.settings) for server in servers() if server.settings.model_fields
-    ]
-    return "\n\n".join(tables)
-
-
-def _settings_table(who: str, settings: type[Settings]) -> str:
-    lines = [f"Settings of {who}:", "", "| Variable | Flag | Meaning |", "|---|---|---|"]
-    for name, field in settings.model_fields.items():
-        option = "none: it is a secret" if is_secret(field) else f"`{flag(name)}`"
-        lines.append(f"| `{variable(name, field)}` | {option} | {describe(field)} |")
-    return "\n".join(lines)
 
 
 def _export(chosen: argparse.Namespace) -> dict[str, Any]:

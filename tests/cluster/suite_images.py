@@ -30,9 +30,11 @@ SOURCES = (
     "pyproject.toml",
     "README.md",
     "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
     "catalog.yaml",
     "LICENSE",
-    "charts/kmcp/values.yaml",
+    "docs",
     "servers",
     "kmcp_controller",
 )

@@ -32,7 +32,8 @@ def test_the_recipe_for_a_tool_gives_a_working_tool_with_one_function_and_one_te
     }
     environment.pop("PYTEST_XDIST_WORKER", None)
     run(tmp_path, environment, "-m", "kmcp_runtime.commands", "catalog", "write")
-    assert "| kubernetes | `k8s_count_pods` | read |" in (tmp_path / "README.md").read_text()
+    page = (tmp_path / "docs/reference/tools/kubernetes.md").read_text()
+    assert "| [`k8s_count_pods`](#k8s_count_pods) | read |" in page
     chosen = "counting or contract or count_pods or scenario"
     files = ["tests/kubernetes/test_counting.py", "tests/contract", "tests/kubernetes/test_rights.py"]
     counted = run(tmp_path, environment, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, "-k", chosen)

@@ -141,9 +141,9 @@ async def test_a_server_without_an_index_answers_from_the_suites_own_pages() -> 
     async with asking("") as tools:
         assert [item["product"] for item in (await tools.ok("list_products"))["items"]] == [OWN]
         answer = await tools.ok("query_documentation", query="what to do when a tool answers approval_required")
-        assert any(item["url"].startswith("README.md#") for item in answer["items"])
+        assert any(item["url"].startswith("docs/concepts/safety.md#") for item in answer["items"])
         told = await tools.ok("query_documentation", query="datetime_get_current_time arguments", limit=1)
         assert told["items"][0]["heading_path"] == "datetime_get_current_time"
         assert "`offset`" in told["items"][0]["content"]
         values = await tools.ok("query_documentation", query="image pull secrets of the chart", limit=1)
-        assert values["items"][0]["citation"].endswith("charts/kmcp/values.yaml#imagepullsecrets")
+        assert values["items"][0]["citation"].endswith("docs/reference/chart.md#imagepullsecrets")

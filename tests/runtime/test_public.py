@@ -10,7 +10,7 @@ from pydantic import Field
 
 import kmcp_runtime
 from kmcp_runtime import Call, Effect, Result, ToolSpec, public, tool, tools_in
-from kmcp_runtime.reference import CONCEPTS, PAGE, generated
+from kmcp_runtime.reference.writing_tools import CONCEPTS, PAGE, generated
 
 HEAVY = ("fastmcp", "mcp", "mcp_types", "starlette", "uvicorn", "kubernetes", "aiohttp", "httpx2")
 RUNTIME = Path(kmcp_runtime.__file__).parent

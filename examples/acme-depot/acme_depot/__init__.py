@@ -1,0 +1,1 @@
+"""A server of kmcp-suite in a distribution of its own."""

@@ -1,0 +1,28 @@
+"""Pages of the documentation that follow from the code: tools, settings, rights, the values of the chart, and the
+README's table of servers.
+
+`generated()` is an entry point of the group `kmcp.generated`: `kmcp-suite catalog write` writes what it returns and
+`kmcp-suite catalog check` fails when a file differs from it. Prose does not belong here; it is in `docs/`.
+"""
+
+from pathlib import Path
+
+from kmcp_runtime.publish import servers
+from kmcp_runtime.reference import chart, readme, rights, settings, tools
+
+FOLDER = Path("docs/reference")
+README = Path("README.md")
+VALUES = Path("charts/kmcp/values.yaml")
+
+
+def generated() -> dict[Path, str]:
+    """Every generated page, by its path in the checkout."""
+    found = servers()
+    files = {
+        README: readme.filled(README.read_text(), found),
+        FOLDER / "tools/index.md": tools.overview(found),
+        FOLDER / "settings.md": settings.page(found),
+        FOLDER / "rights.md": rights.page(found),
+        FOLDER / "chart.md": chart.page(VALUES.read_text()),
+    }
+    return files | {FOLDER / f"tools/{server.name}.md": tools.page(server) for server in found}
