@@ -46,7 +46,7 @@ def add(tree: Path, name: str, text: str) -> None:
 
 def test_a_module_of_the_controller_outside_its_layers_is_refused(tree: Path) -> None:
     add(tree, "kmcp_controller/stray.py", "")
-    assert any(name.startswith("The controller is layered") for name in broken(tree))
+    assert any(name.startswith("The controller is made of rooms") for name in broken(tree))
 
 
 def test_a_new_server_is_under_every_contract_without_an_edit(tree: Path) -> None:
