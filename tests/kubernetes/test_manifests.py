@@ -284,8 +284,8 @@ async def test_secrets_stay_hidden_and_placeholders_are_not_written(tools: ToolC
     shown = json.dumps(done)
     assert "hunter2" not in shown
     assert "aHVudGVyMi" not in shown
-    assert "sha256:" in done["items"][0]["diff"]
-    secret["stringData"] = {"a": "sha256:0123456789ab"}
+    assert "[hidden" in done["items"][0]["diff"]
+    secret["stringData"] = {"a": "[hidden:3f9c]"}
     failed = await tools.fails("k8s_apply_manifest", manifest=text(secret), namespace=namespace)
     assert failed["code"] == "bad_argument"
     assert "stringData.a" in failed["message"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from kmcp_kubernetes.arguments import Output
 from kmcp_kubernetes.client import Place
-from kmcp_runtime import bad_argument, did_you_mean, redact
+from kmcp_runtime import bad_argument, did_you_mean, redaction
 from kmcp_runtime.kube import objects, pages
 
 Shape = tuple[list[str] | None, list[Any]]
@@ -18,6 +18,7 @@ Shape = tuple[list[str] | None, list[Any]]
 def shown(page: pages.ListPage, output: Output, place: Place, fields: Sequence[str] | None) -> Shape:
     """The items of a page in the shape that was asked for: `bad_argument` for a column that the table lacks."""
     if output in ("table", "wide"):
+        # A caller who names columns may mean those of wide output too.
         return _rows(page, wide=output == "wide" or bool(fields), fields=fields)
     if output == "names":
         return None, [_qualified(item["metadata"], place) for item in page.items]
@@ -25,11 +26,12 @@ def shown(page: pages.ListPage, output: Output, place: Place, fields: Sequence[s
     if not fields:
         return None, [{key: value for key, value in item.items() if key not in ("kind", "apiVersion")} for item in slim]
     # Redacted first: a projection would tear a value from the name that shows it to be a secret.
-    whole = [redact.value({**item, "kind": place.kind.kind}) for item in slim]
+    whole = [redaction.value({**item, "kind": place.kind.kind}) for item in slim]
     return None, [{path: _at(item, _parts(path)) for path in fields} for item in whole]
 
 
 def _rows(page: pages.ListPage, wide: bool, fields: Sequence[str] | None) -> tuple[list[str], list[list[str]]]:
+    # A priority above 0 marks the columns of wide output (meta.k8s.io/v1 TableColumnDefinition).
     shown = [
         (index, str(column["name"])) for index, column in enumerate(page.columns) if wide or not column.get("priority")
     ]
