@@ -135,14 +135,9 @@ def _internal(request: str) -> ToolFailure:
 async def _answer(
     instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], entry: audit.Entry
 ) -> ToolResult:
-    accepted = (declared.arguments, arguments, declared.ignored, declared.renamed)
     # Only some arguments can be large: texts that hold a document, and lists and objects of any size.
-    if any(map(is_large, arguments.values())):
-        await run_in_thread(_refuse_marks, arguments)
-        values = await run_in_thread(checked, *accepted)
-    else:
-        _refuse_marks(arguments)
-        values = checked(*accepted)
+    large = any(map(is_large, arguments.values()))
+    values = await run_in_thread(_accepted, declared, arguments) if large else _accepted(declared, arguments)
     named = {name: getattr(values, name) for name in declared.arguments.model_fields}
     given = frozenset(name for name, field in declared.arguments.model_fields.items() if named[name] != field.default)
     call = Call(
@@ -176,6 +171,11 @@ async def _answer(
         ) from None
     entry.answer_bytes = size(content)
     return ToolResult(content=text, structured_content=content)
+
+
+def _accepted(declared: ToolSpec, arguments: Mapping[str, Any]) -> Any:
+    _refuse_marks(arguments)
+    return checked(declared.arguments, arguments, declared.ignored, declared.renamed)
 
 
 def _refuse_marks(arguments: Mapping[str, Any]) -> None:
