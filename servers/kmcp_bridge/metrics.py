@@ -28,7 +28,7 @@ class Metrics:
         )
         self._in_flight = Gauge("kmcp_bridge_in_flight", "Requests under way", registry=registry)
         Gauge("kmcp_bridge_process_ready", "Whether the shared process answers", registry=registry).set_function(ready)
-        Gauge("kmcp_bridge_processes", "Processes looked after", registry=registry).set_function(processes)
+        Gauge("kmcp_bridge_processes", "Processes under supervision", registry=registry).set_function(processes)
         Gauge("kmcp_bridge_process_starts", "Starts of the shared process", registry=registry).set_function(starts)
 
     @contextmanager
@@ -52,3 +52,8 @@ class Metrics:
 
 def _named(method: str) -> str:
     return method if method in _METHODS else "other"
+
+
+def described() -> CollectorRegistry:
+    """Every metric of a bridge, of one that has started nothing, for the page of metrics."""
+    return Metrics(lambda: False, lambda: 0, lambda: 0).registry
