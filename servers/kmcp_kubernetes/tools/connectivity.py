@@ -30,6 +30,7 @@ from kmcp_runtime.kube.failures import from_response
 
 Stage = Literal["service", "endpoints", "connect", "http"]
 _EXCERPT = 500
+# Texts of Go's HTTP client in the API server: the port was open, but what answered was not HTTP.
 _NOT_HTTP = (
     "malformed HTTP",
     "EOF",
@@ -67,6 +68,7 @@ class Connectivity(Result):
 
 @tool(
     Effect.WRITE,
+    # Through the proxy it is one GET; the other mode creates a pod.
     by=EffectByArgument("mode", {"proxy": Effect.READ}),
     needs=(
         Rule("", ("services",), ("get",)),
@@ -175,7 +177,9 @@ async def _connect_through_proxy(
         return _failed(result, "connect", f"no answer within {seconds} s")
     result.latency_ms = round((time.perf_counter() - started) * 1000, 1)
     failure = from_response(status, content, kube.api.who) if status >= 400 else None
+    # A Status is the API server's own answer; any other error body comes from the Service.
     if failure and failure.status.get("kind") == "Status":
+        # This identity may not use the proxy, which says nothing about the Service.
         if failure.http_status in (401, 403):
             raise failure
         return _failed(

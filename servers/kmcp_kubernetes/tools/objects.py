@@ -106,6 +106,7 @@ async def _delete(
             dry_run=dry_run,
         )
     except StatusFailure as failure:
+        # The precondition: between reading and deleting, another object took the name.
         if failure.http_status == 409 and "UID" in failure.message:
             raise conflict(
                 f"{place.kind.kind} {name} was replaced meanwhile; nothing was deleted",
@@ -120,7 +121,9 @@ async def _delete(
 def _foreseen(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The object as a dry run leaves it; None if it would be deleted at once."""
     metadata = answer.get("metadata") or {}
+    # A namespace has its finalizers in the spec, so only its phase shows that it will wait.
     waits = metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds")
+    # A deletion may be answered by a Status, whose `status` is a text.
     phase = (answer.get("status") or {}).get("phase") if isinstance(answer.get("status"), dict) else None
     return answer if waits or phase == "Terminating" else None
 
@@ -133,6 +136,7 @@ async def _read_left(kube: Kube, place: Place, name: str, uid: str) -> Mapping[s
         if failure.http_status == 404:
             return None
         raise
+    # A controller may have made a new object of that name at once.
     return left if left["metadata"]["uid"] == uid else None
 
 

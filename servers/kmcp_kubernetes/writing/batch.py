@@ -24,6 +24,7 @@ from kmcp_runtime.kube.manifests import Document, first_things_first
 DIFF_LINES = 500
 """Diff lines in one answer, shared among its documents, so that the result of each always fits."""
 _LINES_OF_AN_ITEM = 4
+# A new kind is served only some time after its definition was created (condition Established).
 _ESTABLISHED_SECONDS = 20.0
 _LOOK_AGAIN_SECONDS = 0.5
 _MADE_HERE = "Namespace", "CustomResourceDefinition"
@@ -70,6 +71,7 @@ class Batch:
             where = f"{self.argument}: document {document.number} ({document.kind})"
             _check_names(document, where)
             refuse_redacted(document.content, where)
+            # Server-side apply refuses an object that brings its own managedFields.
             document.content["metadata"].pop("managedFields", None)
 
     async def apply(self, force: bool) -> None:
@@ -115,6 +117,7 @@ class Batch:
         place = await self._find_place(document)
         if place is None:
             return self._unrehearsed(document, None, "its kind")
+        # Read before the write: the diff and the warning about given-up fields need the old state.
         before = await self._read_existing(place, document.name)
         try:
             after = await self._send_patch(place, document, force)
@@ -154,6 +157,7 @@ class Batch:
                 return self._unrehearsed(document, place, "its namespace")
             raise await explain_refusal(failure, self.kube.openapi, place.kind) from None
         item = self._item(document, place.namespace, "created", self._diff(place.kind, None, after))
+        # With generateName only the answer has the name.
         item.name = str(after["metadata"].get("name") or document.name)
         return item
 

@@ -27,6 +27,7 @@ def read_patch(patch: Any) -> Any:
 def chosen_type(patch: Any, wanted: PatchType | None, kind: Kind) -> PatchType:
     """The type of a patch, which its shape must fit: a list is a JSON patch, an object is a merge."""
     if wanted is None:
+        # Custom resources have no strategic merge: the API server answers 415.
         wanted = "json" if isinstance(patch, list) else "strategic" if kind.built_in else "merge"
     if wanted == "json":
         check_operations(patch, "patch")

@@ -12,6 +12,7 @@ from kmcp_runtime.output.results import DIFF_CONTEXT_LINES, Rendered
 How = Literal["added", "changed", "removed"]
 _SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
 _SOURCE = re.compile(r"^# Source: (.+)$", re.MULTILINE)
+# Helm's annotation for what an uninstall leaves in place.
 KEEP = "helm.sh/resource-policy"
 Identity = tuple[str, str, str, str]
 
@@ -43,6 +44,7 @@ class Part:
 
     @property
     def identity(self) -> Identity:
+        # Without the version: a new API version of the same object is a change, not another object.
         return self.api_version.rpartition("/")[0], self.kind, self.namespace or "", self.name
 
     @property
@@ -118,6 +120,7 @@ def _part(text: str) -> Iterator[Part]:
     if not text.strip():
         return
     try:
+        # Helm's own parser takes the last of repeated keys, so charts have them.
         content = yaml_text.read(text, repeated_keys=True)
     except yaml_text.YamlError:
         content = {}
@@ -137,6 +140,7 @@ def _shown(part: Part, redact: Callable[..., Any]) -> str:
     if not part.content:
         return redaction.text(part.text)
     clean = redact(part.content, foreign=True)
+    # The text as it was, with its comments and order, unless there is something to hide.
     if clean == part.content:
         return redaction.text(part.text)
     source = _SOURCE.search(part.text)

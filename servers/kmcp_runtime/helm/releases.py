@@ -15,7 +15,9 @@ from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 
 Driver = Literal["secret", "configmap", "sql"]
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
+# The label that Helm's storage drivers select by.
 _OWNED = "owner=helm"
+# Metadata only, so a page can be large: it is a few hundred bytes for each revision.
 _PAGE = 5_000
 _MOST_LOOKED_INTO = 50
 """Releases that are decoded to find out whether a given name is the name of their chart."""

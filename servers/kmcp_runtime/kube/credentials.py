@@ -19,6 +19,7 @@ from kmcp_runtime.kube.config import SERVICE_ACCOUNT, ContextInfo, Contexts, nam
 Entry = Mapping[str, Any]
 
 
+# Compared by identity: `renew` asks whether these are still the credentials that were refused.
 @dataclass(eq=False)
 class Credentials:
     """What a connection needs: certificates as files, and a token, read again for each request if it is in a file."""
@@ -76,5 +77,6 @@ def _file(entry: Entry, name: str, folder: Path, owner: Credentials) -> str | No
     descriptor, path = tempfile.mkstemp(dir=private_files.folder())  # TLS loads a key from a path only; mode 0600
     with os.fdopen(descriptor, "wb") as file:
         file.write(base64.b64decode(data))
+    # Key material leaves the disk with the credentials that needed it.
     weakref.finalize(owner, Path(path).unlink, missing_ok=True)
     return path

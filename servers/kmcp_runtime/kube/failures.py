@@ -25,6 +25,7 @@ _CODES: Mapping[int, Code] = {
     503: "unavailable",
     504: "timed_out",
 }
+# How apimachinery's field.Error introduces the value that it quotes.
 _ECHO = "Invalid value: "
 _LONGEST_ECHO = 200
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -78,6 +79,7 @@ def _echoed(part: str) -> int:
     try:
         return json.JSONDecoder().raw_decode(part)[1] if part[:1] in "{[" else 0
     except ValueError:
+        # Neither quoted nor JSON to its end: everything after it may belong to the value.
         return len(part)
 
 

@@ -37,6 +37,7 @@ def slim(found: Mapping[str, Any], *, managed_fields: bool = False) -> Object:
 
 _REVISION = "deployment.kubernetes.io/revision"
 """Increased by the Deployment controller, moments after somebody else's change."""
+# Changed by the server on every write; a diff would show nothing else.
 _SERVER_FIELDS = ("resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 
 
@@ -72,6 +73,7 @@ async def patch(
     """The patched object; in a dry run, the object as it would be."""
     query = [*write_query(dry_run, strict), ("fieldManager", field_manager)]
     if patch_type == "apply":
+        # Only server-side apply knows force; other patches are refused with it.
         query.append(("force", "true" if force else "false"))
     path = kind.path(namespace, name, subresource)
     try:
@@ -110,6 +112,7 @@ async def delete(
         "apiVersion": "v1",
         "kind": "DeleteOptions",
         "propagationPolicy": propagation.capitalize(),
+        # Deletes this object only, not another that has taken its name since it was read.
         **({"preconditions": {"uid": uid}} if uid else {}),
         **({"gracePeriodSeconds": grace_period_seconds} if grace_period_seconds is not None else {}),
         **({"dryRun": ["All"]} if dry_run else {}),
@@ -119,5 +122,6 @@ async def delete(
 
 
 def write_query(dry_run: bool, strict: bool) -> list[tuple[str, str]]:
+    # Without it the API server drops fields that it does not know, with a warning at most.
     query = [("fieldValidation", "Strict")] if strict else []
     return [*query, ("dryRun", "All")] if dry_run else query
