@@ -42,7 +42,7 @@ def _rows(registry: CollectorRegistry) -> Iterator[tuple[str, str, str, str]]:
         labels = collector._labelnames if isinstance(collector, MetricWrapperBase) else None
         families = collector.describe() if isinstance(collector, MetricWrapperBase) else collector.collect()
         for family in families:
-            yield _row(family, family._labelnames if labels is None else labels)
+            yield _row(family, vars(family)["_labelnames"] if labels is None else labels)
 
 
 def _row(family: Metric, labels: tuple[str, ...]) -> tuple[str, str, str, str]:
