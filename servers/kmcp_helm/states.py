@@ -80,7 +80,7 @@ def _under_way(heads: list[Head]) -> ToolFailure:
         else "helm_uninstall removes it and what it installed"
     )
     return conflict(
-        f"release {latest.name} is {latest.status} (revision {latest.revision}, since {_age(latest.created)}): another "
+        f"release {latest.name} is {latest.status} (revision {latest.revision}, for {_age(latest.created)}): another "
         "operation is in progress, or one was interrupted",
         f"wait and check helm_history; if no operation is running any more, {way_out}",
         backend=BACKEND,

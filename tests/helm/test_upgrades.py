@@ -183,7 +183,7 @@ async def test_a_pending_release_is_a_conflict_with_the_way_out(
     await restate(api, namespace, "web", 1, "deployed")
     error = await tools.fails("helm_upgrade", **about, chart="bare")
     assert error["code"] == "conflict"
-    assert "pending-upgrade (revision 2, since " in error["message"]
+    assert "pending-upgrade (revision 2, for " in error["message"]
     assert "helm_rollback revision=1" in error["hint"]
     listed = await tools.ok("helm_list_releases", namespace=namespace, pending=True)
     assert [item["status"] for item in listed["items"]] == ["pending-upgrade"]

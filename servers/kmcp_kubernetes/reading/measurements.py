@@ -36,7 +36,7 @@ async def read_measurements(kube: Kube, resource_type: str, namespace: str | Non
     found = next((kind for kind in await kube.discovery.kinds() if _measures(kind, resource_type)), None)
     if found is None:
         raise unavailable(
-            "metrics server is not installed: the cluster has no API group metrics.k8s.io", "install metrics-server"
+            "the metrics server is not installed: the cluster has no API group metrics.k8s.io", "install metrics-server"
         )
     query = [("labelSelector", selector)] if selector else []
     try:

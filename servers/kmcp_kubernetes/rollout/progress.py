@@ -29,7 +29,7 @@ class Outcome:
     late: bool = False
     """True when the time was up before the rollout was done or hopeless."""
     unseen: str | None = None
-    """Why the pods could not be asked."""
+    """Why the pods could not be read."""
 
 
 async def wait_until_done(kube: Kube, place: Place, name: str, seconds: float) -> Outcome:
@@ -54,7 +54,7 @@ async def _explain(kube: Kube, found: Object, seen: Progress) -> Outcome:
     try:
         waiting = await _read_wait_reasons(kube, found)
     except ToolFailure as failure:
-        return Outcome(seen, late, unseen=f"what the pods wait for is unknown: {failure.message}")
+        return Outcome(seen, late, unseen=f"cannot find out what the pods wait for: {failure.message}")
     reason = "; ".join(filter(None, [seen.stuck_reason, waiting]))
     return Outcome(replace(seen, stuck_reason=reason or None), late)
 

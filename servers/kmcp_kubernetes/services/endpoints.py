@@ -50,7 +50,7 @@ def why_none_ready(service: Mapping[str, Any], found: Endpoints, pods: list[Any]
     running = [pod for pod in pods if (pod.get("status") or {}).get("phase") == "Running"]
     if not running:
         phases = ", ".join(sorted({(pod.get("status") or {}).get("phase", "Unknown") for pod in pods}))
-        return f"its {len(pods)} pods do not run (phase {phases})"
+        return f"none of its {len(pods)} pods is running (phase {phases})"
     return f"{len(found.not_ready) or len(running)} of its {len(pods)} pods run but are not ready"
 
 

@@ -143,6 +143,6 @@ def _cannot_run(pod: Mapping[str, Any], why: str) -> ToolFailure:
     image = pod["spec"]["containers"][0]["image"]
     return unavailable(
         f"the probe pod could not run: {why}",
-        f"use mode=proxy, or set --probe-image (KMCP_PROBE_IMAGE) to an image with nc; now it is {image}",
+        f"use mode=proxy, or set --probe-image (KMCP_PROBE_IMAGE) to an image with nc instead of {image}",
         backend=BACKEND,
     )

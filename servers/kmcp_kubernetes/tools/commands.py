@@ -117,11 +117,11 @@ def _text(output: bytearray) -> str:
 def _hint(ended: Execution, program: str, seconds: int) -> str | None:
     if ended.timed_out:
         return (
-            f"It did not end within {seconds} s and may still run; raise timeout_seconds, or limit the command itself."
+            f"It did not end within {seconds} s and may still be running; raise timeout_seconds or limit the command."
         )
     # 126 and 127 as a POSIX shell uses them (2.8.2).
     if ended.exit_code == 127:
         return f"The image has no {program!r}; list programs with ls /bin /usr/bin, or try another container."
     if ended.exit_code == 126:
-        return f"{program!r} is there but cannot be executed."
+        return f"{program!r} exists but cannot be executed."
     return "More than 1 MiB was written; the rest was dropped." if ended.truncated else None

@@ -128,9 +128,7 @@ async def _answer_early(
     """Complete the answer if it is known without a connection; True if so."""
     if result.service_type == endpoints.EXTERNAL_NAME:
         if mode == "proxy":
-            _failed(
-                result, "service", f"it only points to the name {service['spec'].get('externalName')}: use mode=pod"
-            )
+            _failed(result, "service", f"it is only an alias of {service['spec'].get('externalName')}: use mode=pod")
         return mode == "proxy"
     if not found.ready:
         _failed(result, "endpoints", endpoints.why_none_ready(service, found, await _list_pods(kube, service)))
@@ -188,7 +186,7 @@ async def _connect_through_proxy(
     result.reachable, result.http_status = True, status
     result.body_excerpt = content[:_EXCERPT].decode(errors="replace") or None
     if status >= 500:
-        result.hint = "It answers, with an error of its own: k8s_get_pod_logs of its pods may say why."
+        result.hint = "It answers, but with an error of its own: the logs of its pods (k8s_get_pod_logs) may say why."
     return result
 
 

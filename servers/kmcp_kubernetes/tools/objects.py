@@ -109,7 +109,7 @@ async def _delete(
         # The precondition: between reading and deleting, another object took the name.
         if failure.http_status == 409 and "UID" in failure.message:
             raise conflict(
-                f"{place.kind.kind} {name} was replaced meanwhile; nothing was deleted",
+                f"{place.kind.kind} {name} was replaced in the meantime; nothing was deleted",
                 "read it again",
                 backend=BACKEND,
             ) from None
@@ -144,5 +144,5 @@ def _hint(result: Deletion, orphans: Mapping[str, int]) -> str | None:
     if orphans:
         return "Left behind: " + ", ".join(f"{count} {plural}" for plural, count in orphans.items())
     if result.result == "terminating" and result.finalizers and not result.dry_run:
-        return "It is deleted when its finalizers are done; k8s_get_resources shows whether it still exists."
+        return "It is gone once its finalizers have finished; k8s_get_resources shows whether it still exists."
     return None

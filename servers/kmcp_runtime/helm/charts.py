@@ -77,6 +77,6 @@ class Charts:
         known = f"repositories: {names}; allowed hosts: {self.repositories.origins}"
         if self._directory is not None:
             known += f"; local charts below {self._directory}"
-        message = f"chart: {reference!r} is in no configured repository and no allowed place ({known})"
+        message = f"chart: {reference!r} is neither in a configured repository nor in an allowed place ({known})"
         adding = by_tool("repositories", "adds a repository on an allowed host")
         return denied(message, "; ".join(filter(None, (f"give {_FORMS}", adding))))

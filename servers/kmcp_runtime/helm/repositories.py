@@ -89,6 +89,7 @@ class Repositories:
 
     async def update(self, call: Call, name: str) -> None:
         """Read the index of a repository again."""
+        # Writes the configured repositories first, or helm would not know them.
         self.all()
         # Helm 3 succeeds although no index could be read; Helm 4 has no such flag, it fails by itself.
         flags = ["--fail-on-repo-update-fail"] if await self.binary.read_major(call) == 3 else []
