@@ -15,8 +15,8 @@ from pydantic import BaseModel, Field
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.writing.field_ownership import given_up
 from kmcp_kubernetes.writing.refusals import explain_refusal, refuse_redacted
-from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace
-from kmcp_runtime.kube import objects
+from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace, conflict
+from kmcp_runtime.kube import objects, secret_values
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.manifests import Document, first_things_first
@@ -119,6 +119,8 @@ class Batch:
             return self._unrehearsed(document, None, "its kind")
         # Read before the write: the diff and the warning about given-up fields need the old state.
         before = await self._read_existing(place, document.name)
+        if objects.is_secret(place.kind):
+            _refuse_oracles(document, before, force)
         try:
             after = await self._send_patch(place, document, force)
         except StatusFailure as failure:
@@ -128,7 +130,7 @@ class Batch:
         warning = given_up(before, after)
         if warning:
             self.warnings.append(warning)
-        diff = self._diff(place.kind, before, after)
+        diff = self._diff(place.kind, before, after, document)
         result = "created" if before is None else "configured" if diff.changed else "unchanged"
         return self._item(document, place.namespace, result, diff)
 
@@ -156,7 +158,7 @@ class Batch:
             if self._lacks_its_namespace(failure, place):
                 return self._unrehearsed(document, place, "its namespace")
             raise await explain_refusal(failure, self.kube.openapi, place.kind) from None
-        item = self._item(document, place.namespace, "created", self._diff(place.kind, None, after))
+        item = self._item(document, place.namespace, "created", self._diff(place.kind, None, after, document))
         # With generateName only the answer has the name.
         item.name = str(after["metadata"].get("name") or document.name)
         return item
@@ -198,9 +200,11 @@ class Batch:
             "the real run will check it"
         )
         namespace = place.namespace if place else self._namespace_of(document)
-        return self._item(document, namespace, "created", self._limited(None, document.content))
+        return self._item(document, namespace, "created", self._limited(None, _covered(document)))
 
-    def _diff(self, kind: Kind, before: objects.Object | None, after: objects.Object) -> Diff:
+    def _diff(self, kind: Kind, before: objects.Object | None, after: objects.Object, document: Document) -> Diff:
+        if objects.is_secret(kind):
+            before, after = secret_values.cover(before, after, secret_values.sent_keys(document.content, before))
         return self._limited(before and written(kind, before), written(kind, after))
 
     def _limited(self, before: Any, after: Any) -> Diff:
@@ -225,6 +229,26 @@ class Batch:
             result=result,
             diff=shown,
             error=fault,
+        )
+
+
+def _covered(document: Document) -> objects.Object:
+    """The document as its diff shows it when no server has seen it."""
+    if document.kind != "Secret":
+        return document.content
+    return secret_values.cover(None, document.content, secret_values.sent_keys(document.content, None))[1]
+
+
+def _refuse_oracles(document: Document, before: objects.Object | None, force: bool) -> None:
+    """Refuse, whatever the values are, what the API server would refuse only for values that differ."""
+    sent = secret_values.sent_keys(document.content, before)
+    secret_values.refuse_probe(f"Secret {document.name}", before, sent)
+    owners = {} if force else secret_values.owners_elsewhere(before, sent, objects.FIELD_MANAGER)
+    if owners:
+        fields = "; ".join(f".data.{key} ({owner})" for key, owner in sorted(owners.items()))
+        raise conflict(
+            f"other field managers own what the manifest sets: {fields}",
+            "leave these fields out, or repeat with force=true, which takes them over",
         )
 
 

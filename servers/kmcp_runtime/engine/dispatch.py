@@ -23,7 +23,7 @@ from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
 from kmcp_runtime.engine import audit, auth
 from kmcp_runtime.engine.approval import Intent
-from kmcp_runtime.errors import ERROR_META, ToolFailure, timed_out
+from kmcp_runtime.errors import ERROR_META, ToolFailure, bad_argument, timed_out
 from kmcp_runtime.output.bound import finish, plain, size
 from kmcp_runtime.output.render import render
 
@@ -123,6 +123,7 @@ def _internal(request: str) -> ToolFailure:
 async def _answer(
     instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], entry: audit.Entry
 ) -> ToolResult:
+    _refuse_marks(arguments)
     values = checked(declared.arguments, arguments, declared.ignored, declared.renamed)
     named = {name: getattr(values, name) for name in declared.arguments.model_fields}
     given = frozenset(name for name, field in declared.arguments.model_fields.items() if named[name] != field.default)
@@ -157,6 +158,16 @@ async def _answer(
     content, text = finish(result, instance.runtime.answer_tokens)
     entry.answer_bytes = size(content)
     return ToolResult(content=text, structured_content=content)
+
+
+def _refuse_marks(arguments: Mapping[str, Any]) -> None:
+    """No mark of a hidden value reaches a backend: stored there, it would stand in place of the real value."""
+    found = redaction.find_mark(arguments)
+    if found:
+        raise bad_argument(
+            f"{found} is not the real value but what answers show in place of a secret",
+            "leave it out: change the other fields alone (a patch, or without this field), so the real value stays",
+        )
 
 
 async def _approved(

@@ -78,8 +78,8 @@ class Helm:
             *(["--create-namespace"] if wanted.create_namespace else []),
             *(["--wait"] if wanted.wait else []),
             *([atomic] if wanted.atomic else []),
-            # On the server: only there do `lookup` and the checks of the API see the cluster.
-            *(["--dry-run=server"] if wanted.dry_run else []),
+            # Not `server`: a template could look up any Secret and render its value.
+            *(["--dry-run=client"] if wanted.dry_run else []),
         ]
         # Atomic implies --wait.
         waits = (wanted.wait or wanted.atomic) and not wanted.dry_run

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kmcp_runtime import redaction, yaml_text
+from kmcp_runtime.kube import secret_values
 from kmcp_runtime.output.results import DIFF_CONTEXT_LINES, Rendered
 
 How = Literal["added", "changed", "removed"]
@@ -91,9 +92,14 @@ def changes(before: str, after: str) -> list[Change]:
     found = [
         Change("changed" if key in old else "added", old.get(key), part)
         for key, part in new.items()
-        if key not in old or old[key].content != part.content
+        if key not in old or old[key].content != part.content or _holds_values(part)
     ]
     return found + [Change("removed", part, None) for key, part in old.items() if key not in new]
+
+
+def _holds_values(part: Part) -> bool:
+    """A Secret with values: it counts as changed, since a comparison would show whether a guess is the live one."""
+    return part.kind == "Secret" and bool(part.content.get("data") or part.content.get("stringData"))
 
 
 class Text(Rendered):
@@ -126,6 +132,7 @@ def _part(text: str) -> Iterator[Part]:
         content = {}
     if content is None:  # Only comments: a template that rendered to nothing.
         return
+    secret_values.learn(content)
     yield Part(text, content if isinstance(content, dict) else {})
 
 
@@ -154,6 +161,7 @@ def _diff(change: Change, redact: Callable[..., Any]) -> list[str]:
         yaml_text.write(redact(side.content, foreign=True)).splitlines() if side is not None else []
         for side in (change.before, change.after)
     )
-    return list(
+    lines = list(
         difflib.unified_diff(old, new, f"{name} (before)", f"{name} (after)", n=DIFF_CONTEXT_LINES, lineterm="")
     )
+    return [*lines, f"# {name}: its values are hidden, and not compared"] if _holds_values(part) else lines

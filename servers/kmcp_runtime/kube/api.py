@@ -11,7 +11,7 @@ from yarl import URL
 
 from kmcp_runtime import warnings
 from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
-from kmcp_runtime.kube import config
+from kmcp_runtime.kube import config, secret_values
 from kmcp_runtime.kube.connection import Connection, Limits, Source
 from kmcp_runtime.kube.failures import BACKEND, from_response
 
@@ -54,7 +54,9 @@ class KubeApi:
         self, method: str, path: str, query: Query = (), body: Any = None, content_type: str = JSON, accept: str = JSON
     ) -> Any:
         """The answer as data. `body` is sent as JSON under `content_type`."""
-        return _parsed(await self.raw(method, path, query, body, content_type, accept), path)
+        answer = _parsed(await self.raw(method, path, query, body, content_type, accept), path)
+        secret_values.learn(answer)
+        return answer
 
     async def raw(
         self,

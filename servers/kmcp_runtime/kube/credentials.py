@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kmcp_runtime import private_files, yaml_text
+from kmcp_runtime import private_files, redaction, yaml_text
 from kmcp_runtime.errors import unavailable
 from kmcp_runtime.kube.config import SERVICE_ACCOUNT, ContextInfo, Contexts, named
 
@@ -38,6 +38,7 @@ class Credentials:
 
     async def auth_settings(self) -> dict[str, dict[str, str]]:
         token = self.bearer()
+        redaction.learn(token or "")
         value = f"Bearer {token}" if token else ""
         return {"BearerToken": {"in": "header", "key": "authorization", "value": value}}
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from kmcp_runtime.errors import bad_argument
+from kmcp_runtime.kube import secret_values
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
@@ -51,6 +52,10 @@ def comparable(found: Mapping[str, Any]) -> Object:
     return kept
 
 
+def is_secret(kind: Kind) -> bool:
+    return kind.kind == "Secret" and not kind.group
+
+
 async def read(api: KubeApi, kind: Kind, name: str, namespace: str | None, subresource: str | None = None) -> Object:
     found: Object = await api.get(kind.path(namespace, name, subresource))
     return found
@@ -72,6 +77,8 @@ async def patch(
 ) -> Object:
     """The patched object; in a dry run, the object as it would be."""
     query = [*write_query(dry_run, strict), ("fieldManager", field_manager)]
+    if patch_type == "json" and is_secret(kind):
+        secret_values.refuse_comparisons(body)
     if patch_type == "apply":
         # Only server-side apply knows force; other patches are refused with it.
         query.append(("force", "true" if force else "false"))
