@@ -196,7 +196,7 @@ async def test_a_definition_and_an_object_of_its_kind(tools: ToolCaller, api: Ku
 @pytest.mark.parametrize(
     ("manifest", "said"),
     [
-        ("kind: [", ("document 1", "line 1", "column 1")),
+        ("kind: [", ("document 1", "line 1", "column 7")),
         (
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\nkind: x\n  y: z",
             ("document 2", "line 6", "column 4"),
