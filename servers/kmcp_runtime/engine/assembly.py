@@ -19,7 +19,7 @@ from fastmcp.tools import ToolResult
 from mcp.server.request_state import RequestStateSecurity
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kmcp_runtime import serving
+from kmcp_runtime import keys, serving
 from kmcp_runtime.engine import audit, auth, health
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names, unknown_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
@@ -76,7 +76,7 @@ def compose(name: str, instances: Sequence[ConfiguredServer], authentication: Au
         mask_error_details=True,
         on_duplicate="error",
         dereference_schemas=False,
-        request_state_security=RequestStateSecurity(keys=[key.encode().ljust(32, b"\0")]),
+        request_state_security=RequestStateSecurity(keys=[keys.derive(key, "request-state/v1")]),
     )
     for tool in tools:
         mcp.add_tool(tool)

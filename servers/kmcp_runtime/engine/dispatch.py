@@ -165,9 +165,11 @@ async def _approved(
 ) -> ToolResult | None:
     """None when the call may go on; a result when the client must be asked first."""
     rehearsal = replace(call, arguments={**call.arguments, "dry_run": True})
-    plan = plain(await _invoke(instance, declared, rehearsal))
+    rehearsed = await _invoke(instance, declared, rehearsal)
+    plan = plain(rehearsed)
     given = {name: value for name, value in arguments.items() if value is not None}
-    intent = Intent.of(declared.name, given, call.caller, plan)
+    # Bound before anything is hidden: a plan is then the same on every replica, and a change of what is hidden is one.
+    intent = Intent.of(declared.name, given, call.caller, rehearsed.model_dump(exclude_none=True))
     try:
         decision = await instance.approvals.decide(
             intent, render(plan), plan, call.arguments.get("approval"), _context()
