@@ -35,6 +35,7 @@ test-without-cluster: $(READY)
 check: $(READY) ## Formatting, lint, types, import contracts, generated files, documentation
 	@echo "ruff format"; $(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
 	@echo "ruff check"; $(BIN)/ruff check --quiet .
+	@echo "sizes and names"; $(BIN)/python -m checks
 	@echo "mypy --strict"; $(BIN)/mypy
 	@echo "import contracts"; $(BIN)/python -m checks --contracts $(VENV)/contracts.ini; \
 		$(BIN)/lint-imports --no-cache --config $(VENV)/contracts.ini > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }

@@ -11,9 +11,9 @@ from typing import Any
 from kmcp_controller.spec import MCPServer
 from kmcp_controller.spec.model import DEFAULT_PORT
 from kmcp_controller.telemetry.logs import about
+from kmcp_runtime import redaction
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.output import redact
 
 from .client import Cluster
 
@@ -119,7 +119,7 @@ class Recorder:
             except ToolFailure as failure:
                 # Forbidden or not found: the namespace goes away, or Events are not granted.
                 if not isinstance(failure, StatusFailure) or failure.http_status not in (403, 404):
-                    _LOG.warning("the Event %s was not written: %s", notice.reason, redact.text(failure.message))
+                    _LOG.warning("the Event %s was not written: %s", notice.reason, redaction.text(failure.message))
             finally:
                 self._waiting.task_done()
 

@@ -17,9 +17,9 @@ from kmcp_controller.cluster.store import Key
 from kmcp_controller.render.pod import GATE
 from kmcp_controller.spec import MCPServer
 from kmcp_controller.status.conditions import Listing
+from kmcp_runtime import redaction
 from kmcp_runtime.catalog import Drift
 from kmcp_runtime.errors import ToolFailure
-from kmcp_runtime.output import redact
 
 from .mcp_client import DiscoveryError
 from .pins import tools_hash
@@ -87,7 +87,7 @@ class Gatekeeper:
             if await self._look_at_pods(key, server):
                 self._requeue(key)
         except ToolFailure as failure:
-            _LOG.warning("the pods could not be listed: %s", redact.text(failure.message))
+            _LOG.warning("the pods could not be listed: %s", redaction.text(failure.message))
         finally:
             self._tasks.pop(key, None)
 

@@ -13,13 +13,12 @@ from kmcp_controller.reconcile.options import Options
 from kmcp_controller.reconcile.ownership import is_ours, judge
 from kmcp_controller.reconcile.reconciler import Reconciler
 from kmcp_controller.spec import MCPServer
-from kmcp_runtime import yaml_text
+from kmcp_runtime import redaction, yaml_text
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.credentials import native
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.output import redact
 
 Object = dict[str, Any]
 _LISTED = ("Deployment", "HorizontalPodAutoscaler")
@@ -89,7 +88,7 @@ class Planner:
         if live is None:
             return [f"+ {what}"]
         # Values of an env are the user's own, but a terminal is not the place for them.
-        lines = [redact.text(line) for line in _diff(live, planned)]
+        lines = [redaction.text(line) for line in _diff(live, planned)]
         adopted = " (adopted)" if verdict and verdict.action == "adopt" else ""
         return [f"~ {what}{adopted}", *lines] if lines else [f"= {what}{adopted}"]
 

@@ -13,9 +13,9 @@ from kmcp_controller.cluster.queue import Queue, Urgency
 from kmcp_controller.cluster.store import Key, Store, keys_of
 from kmcp_controller.reconcile.options import Options
 from kmcp_controller.reconcile.reconciler import Reconciler
+from kmcp_runtime import redaction
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.output import redact
 
 _WATCHED = ("MCPServer", "Deployment", "Service", "ServiceAccount", "ConfigMap", "HorizontalPodAutoscaler")
 _UNWATCHED = ("NetworkPolicy", "RemoteMCPServer", "Role", "RoleBinding")
@@ -149,7 +149,7 @@ class Controller:
                 looked, away = loop.time(), False
             except ToolFailure as failure:
                 if not away:
-                    _LOG.warning("the API server does not answer: %s", redact.text(failure.message))
+                    _LOG.warning("the API server does not answer: %s", redaction.text(failure.message))
                 away = True
 
     def _lead(self, held: bool) -> None:
@@ -165,6 +165,6 @@ class Controller:
             self.companion.lead(held)
 
     def _failed(self, key: Key, error: Exception) -> None:
-        text = redact.text(f"{type(error).__name__}: {error}")
+        text = redaction.text(f"{type(error).__name__}: {error}")
         known = isinstance(error, ToolFailure)
         _LOG.warning(text, exc_info=None if known else error)

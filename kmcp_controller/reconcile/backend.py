@@ -7,7 +7,7 @@ import httpx2
 
 from kmcp_controller.cluster.store import Key
 from kmcp_controller.render.objects import SPEC_HASH
-from kmcp_runtime.output import redact
+from kmcp_runtime import redaction
 
 from .rollout import ready_pod
 
@@ -65,7 +65,7 @@ def _said(answer: httpx2.Response) -> str:
     entries = list(states.values()) if isinstance(states, dict) else [body]
     reported = [each for each in entries if isinstance(each, dict)]
     words = [str(each[key]) for each in reported for key in ("reason", "hint") if each.get(key)]
-    return redact.text("; ".join(words) or answer.text or f"/readyz answered {answer.status_code}")[:1024]
+    return redaction.text("; ".join(words) or answer.text or f"/readyz answered {answer.status_code}")[:1024]
 
 
 def _template(deployment: Object) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 from kmcp_controller.render.objects import SPEC_HASH
 from kmcp_controller.render.pod import GATE
 from kmcp_controller.status.conditions import Rollout
+from kmcp_runtime import redaction
 from kmcp_runtime.kube import workloads
-from kmcp_runtime.output import redact
 
 Object = Mapping[str, Any]
 _ROLLING = ("NewReplicaSetCreated", "FoundNewReplicaSet", "ReplicaSetUpdated")
@@ -86,4 +86,4 @@ def _failures(pod: Object) -> Iterator[str]:
 
 def _clean(text: str) -> str:
     # A program's last words can hold credentials, and end up in a condition that many may read.
-    return redact.text(" ".join(text.split()))[:_MESSAGE]
+    return redaction.text(" ".join(text.split()))[:_MESSAGE]

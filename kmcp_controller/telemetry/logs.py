@@ -5,7 +5,7 @@ import logging
 import sys
 from contextvars import ContextVar
 
-from kmcp_runtime.output import redact
+from kmcp_runtime import redaction
 
 about: ContextVar[str] = ContextVar("about", default="")
 """`namespace/name` of the MCPServer that the running task works on; tasks that it starts inherit it."""
@@ -18,8 +18,8 @@ class JSONLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "object": _object(record),
-            "message": redact.text(record.getMessage()),
-            "error": redact.text(self.formatException(record.exc_info)) if record.exc_info else None,
+            "message": redaction.text(record.getMessage()),
+            "error": redaction.text(self.formatException(record.exc_info)) if record.exc_info else None,
         }
         return json.dumps({key: value for key, value in line.items() if value}, ensure_ascii=False)
 

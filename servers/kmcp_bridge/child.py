@@ -12,8 +12,7 @@ from typing import Any
 from mcp_types import INTERNAL_ERROR, SERVER_INFO_META_KEY, UNSUPPORTED_PROTOCOL_VERSION
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION, MODERN_PROTOCOL_VERSIONS
 
-from kmcp_runtime import command
-from kmcp_runtime.output import redact
+from kmcp_runtime import command, redaction
 
 from .envelope import CLIENT, enveloped
 from .wire import Json, Progress, RpcError, Wire, as_object
@@ -131,7 +130,7 @@ class Child:
     def _unshaken(self, shaking: "asyncio.Task[None]") -> str:
         if not shaking.done():
             return ""
-        return f"no handshake: {redact.text(str(shaking.exception())) or f'no answer within {self.handshake:.0f} s'}"
+        return f"no handshake: {redaction.text(str(shaking.exception())) or f'no answer within {self.handshake:.0f} s'}"
 
     async def _shake(self, wire: Wire) -> None:
         async with asyncio.timeout(self.handshake):
@@ -159,7 +158,7 @@ class Child:
             await asyncio.gather(probe, return_exceptions=True)
 
     def _line(self, text: str) -> None:
-        line = redact.text(text.rstrip())
+        line = redaction.text(text.rstrip())
         if line:
             self._last_lines.append(line)
             log.info("stderr: %s", line)

@@ -15,8 +15,8 @@ from typing import Any
 
 from mcp_types import INTERNAL_ERROR, METHOD_NOT_FOUND
 
+from kmcp_runtime import redaction
 from kmcp_runtime.command import Running
-from kmcp_runtime.output import redact
 
 log = logging.getLogger("kmcp.bridge")
 Json = dict[str, Any]
@@ -60,7 +60,7 @@ class Wire:
             try:
                 message = json.loads(line)
             except ValueError:
-                log.warning("no message on stdout: %s", redact.text(line.decode(errors="replace").rstrip())[:1024])
+                log.warning("no message on stdout: %s", redaction.text(line.decode(errors="replace").rstrip())[:1024])
                 continue
             for each in message if isinstance(message, list) else [message]:
                 if isinstance(each, dict):

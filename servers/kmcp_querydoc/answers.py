@@ -1,4 +1,4 @@
-"""What a search answers, and how a chunk is cited so that it is found again in a later build."""
+"""The answer of a search, and citations that still lead to the chunk after a later build."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class Neighbour(BaseModel):
 
 
 class ChunkPlace(BaseModel):
-    id: str = Field(description="The same as long as product, page and text are")
+    id: str = Field(description="Stays the same while product, page and text do")
     index: int = Field(description="For get_chunks")
     of: int
 
@@ -64,6 +64,7 @@ class Search:
 
     def run(self, index: Index) -> Answers:
         products = scope(index, self._product, self._version)
+        # One more than asked for shows whether there are more; the reranker needs a wider choice to have an effect.
         most = max(self._limit + 1, LOOKED_AT if self._docs.reranker else 0)
         found = ranked(index, self._docs.vocabulary, self._query, products, most, self._within) if products else []
         passages = index.passages([one.number for one in found])
@@ -121,7 +122,7 @@ class Search:
         )
         wider = f" or leave {narrowed} out" if narrowed else ""
         what = "Only weak matches" if found else "Nothing matches"
-        return f"{what}: try the words that documentation uses{wider}. This index has {named(index.products)}."
+        return f"{what}: use the words that the documentation uses{wider}. This index has {named(index.products)}."
 
 
 def address(passage: Passage) -> str:
@@ -135,5 +136,6 @@ def citation(passage: Passage, product: Product) -> str:
 
 
 def identity(passage: Passage, product: Product) -> str:
+    # Positions and row numbers change from build to build, the content of a chunk seldom.
     text = f"{product.name}\0{product.version}\0{passage.path}\0{passage.content}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Words of arguments that several tools of this server take."""
+"""Types of arguments that several tools of this server take."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ def _text(value: str) -> str:
 
 
 def _name(value: str | None) -> str | None:
-    """A product's name, which is looked up and never opened; blanks are no fault of it, a path is."""
+    """A product's name, which is looked up and never opened; blanks are allowed, a path is not."""
     if value is not None:
         check_name(value.strip().replace(" ", "-"))
     return value
@@ -34,4 +34,4 @@ OLD_NAMES = {
     "startIndex": "start_index",
     "endIndex": "end_index",
 }
-"""Arguments as older servers of documentation call them."""
+"""The names of arguments in older documentation servers, whose callers should keep working."""

@@ -1,7 +1,7 @@
 """Building an index: sources are read, changed pages parsed and cut, and the finished file takes the old one's place.
 
-The work happens in a file beside the index (`….building`), committed page by page, so that a build that was interrupted
-goes on where it stopped and a server never sees half of one.
+The work happens in a file beside the index (`….building`), committed page by page, so that an interrupted build
+continues where it stopped and a server never sees half an index.
 """
 
 import fcntl
@@ -16,8 +16,8 @@ from kmcp_querydoc import parsing
 from kmcp_querydoc.index import layout
 from kmcp_querydoc.index.seal import fault
 from kmcp_querydoc.index.writing import Writer, is_whole
-from kmcp_querydoc.parsing import chunks
-from kmcp_querydoc.parsing.chunks import Chunk
+from kmcp_querydoc.parsing import chunking
+from kmcp_querydoc.parsing.chunking import Chunk
 from kmcp_querydoc.sources.definitions import Source
 from kmcp_querydoc.sources.gathering import Gathered, gather
 from kmcp_querydoc.sources.page import Page, Skipped, Workshop
@@ -44,8 +44,8 @@ class Outcome:
     def line(self) -> str:
         if self.failure is not None:
             return f"{self.source.title}: failed: {self.failure.message}"
-        told = f"{self.source.title}: {self.pages} pages, {self.changed} changed, {self.removed} removed"
-        return told + (f", {len(self.skipped)} could not be read" if self.skipped else "")
+        summary = f"{self.source.title}: {self.pages} pages, {self.changed} changed, {self.removed} removed"
+        return summary + (f", {len(self.skipped)} could not be read" if self.skipped else "")
 
 
 async def build(sources: Sequence[Source], index: Path, workshop: Workshop) -> list[Outcome]:
@@ -59,7 +59,7 @@ async def build(sources: Sequence[Source], index: Path, workshop: Workshop) -> l
 
 
 def remove(names: Iterable[tuple[str, str | None]], index: Path, workshop: Workshop) -> int:
-    """Take products out of an index; how many versions of them there were."""
+    """Take products out of an index and return the number of versions removed."""
     with _alone(index), _work(index, workshop) as writer:
         removed = sum(writer.remove_product(name, version) for name, version in names)
         if removed:
@@ -98,7 +98,7 @@ def _alone(index: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise conflict(f"another build of {index} is running", "wait for its end") from None
+            raise conflict(f"another build of {index} is running", "wait until it has finished") from None
         yield
 
 
@@ -107,13 +107,14 @@ def _work(index: Path, workshop: Workshop) -> Iterator[Writer]:
     """The index to work on: what an interrupted build left, a copy of the last one, or a new one."""
     work = index.with_name(f"{index.name}.building")
     if work.is_file() and _usable(work):
-        workshop.say("going on with the build that was interrupted")
+        workshop.say("continuing the build that was interrupted")
     elif index.is_file():
         wrong = fault(index)
         if wrong:
-            workshop.say(f"{index} cannot be used ({wrong}): building it anew")
+            workshop.say(f"{index} cannot be used ({wrong}): building a new one")
             work.unlink(missing_ok=True)
         else:
+            # A copy: servers have the old file open until the new one takes its place.
             shutil.copyfile(index, work)
     new = not (work.is_file() and _usable(work))
     if new:
@@ -146,7 +147,7 @@ async def _attempt(source: Source, writer: Writer, workshop: Workshop) -> Outcom
     try:
         await _update(source, writer, workshop, outcome)
     except ToolFailure as failure:
-        # The other products are built all the same; what was indexed of this one stays.
+        # The other products are still built, and what was indexed of this one stays.
         outcome.failure = failure
     workshop.say(outcome.line())
     return outcome
@@ -155,15 +156,16 @@ async def _attempt(source: Source, writer: Writer, workshop: Workshop) -> Outcom
 async def _update(source: Source, writer: Writer, workshop: Workshop, outcome: Outcome) -> None:
     product = writer.product(source.product, source.version)
     gathered = await gather(source, workshop, writer.stamps(product))
-    told = source.public().model_dump_json()
-    if gathered.revision and writer.origin(product) == (told, gathered.revision):
+    definition = source.public().model_dump_json()
+    if gathered.revision and writer.origin(product) == (definition, gathered.revision):
         outcome.pages = len(writer.digests(product))
         return
-    seen = await _pages(gathered, product, writer, workshop, outcome)
+    # Only after every page was read is it known which ones are gone: a failed read must not delete pages.
+    seen = await _write_pages(gathered, product, writer, workshop, outcome)
     gone = set(writer.digests(product)) - seen
     writer.begin()
     writer.remove_pages(product, gone)
-    writer.complete(product, told, gathered.revision, _now(), source.aliases)
+    writer.complete(product, definition, gathered.revision, _now(), source.aliases)
     writer.commit()
     outcome.removed = len(gone)
 
@@ -172,7 +174,9 @@ def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-async def _pages(gathered: Gathered, product: int, writer: Writer, workshop: Workshop, outcome: Outcome) -> set[str]:
+async def _write_pages(
+    gathered: Gathered, product: int, writer: Writer, workshop: Workshop, outcome: Outcome
+) -> set[str]:
     known = writer.digests(product)
     seen: set[str] = set()
     writer.begin()
@@ -190,19 +194,21 @@ async def _pages(gathered: Gathered, product: int, writer: Writer, workshop: Wor
                 writer.begin()
                 workshop.say(f"{outcome.source.title}: {outcome.pages} pages, {outcome.changed} changed")
     finally:
+        # Pages that were read before a failure are kept, so that the next build starts behind them.
         writer.commit()
     return seen
 
 
 def _put(page: Page, product: int, writer: Writer, known: dict[str, str]) -> bool:
     if known.get(page.path) == page.digest():
+        # The source's stamp may change without the text: keep the new one, or the page is fetched in every build.
         writer.restamp(product, page.path, page.stamp)
         return False
     if page.format == "code":
         writer.put(product, page, page.path, list(_code(page.text)))
     else:
         document = parsing.FORMATS[page.format](page.text)
-        cut = [(chunk, 0) for chunk in chunks.cut(document)]
+        cut = [(chunk, 0) for chunk in chunking.cut(document)]
         writer.put(product, page, document.title or page.path.rpartition("/")[2], cut)
     return True
 

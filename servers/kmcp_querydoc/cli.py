@@ -1,4 +1,4 @@
-"""`kmcp-suite docs …`: build an index of documentation, say what it holds, take products out of it.
+"""`kmcp-suite docs …`: build an index of documentation, list what it holds, take products out of it.
 
 kmcp-suite docs build [FILE …]      bring the index up to date with the sources of these files
                                     (none: Prometheus, Argo Rollouts, Cilium and Helm, from their pinned Go modules)
@@ -23,7 +23,7 @@ from kmcp_querydoc.settings import default_index
 from kmcp_querydoc.sources import definitions, suite
 from kmcp_querydoc.sources.definitions import Source
 from kmcp_querydoc.sources.page import Workshop
-from kmcp_runtime import ToolFailure, did_you_mean, not_found, redact, unavailable
+from kmcp_runtime import ToolFailure, did_you_mean, not_found, redaction, unavailable
 from kmcp_runtime.web import Timeouts, Web
 
 PAGE_SECONDS = Timeouts(connect=10, read=30, whole=60)
@@ -37,10 +37,10 @@ def docs(argv: Sequence[str]) -> int:
         return action(chosen)
     except ToolFailure as failure:
         hint = f" ({failure.hint})" if failure.hint else ""
-        print(f"kmcp-suite docs: {redact.text(failure.message + hint)}", file=sys.stderr)
+        print(f"kmcp-suite docs: {redaction.text(failure.message + hint)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("kmcp-suite docs: interrupted; the next build goes on where this one stopped", file=sys.stderr)
+        print("kmcp-suite docs: interrupted; the next build continues where this one stopped", file=sys.stderr)
         return 130
 
 
@@ -61,15 +61,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(chosen: argparse.Namespace) -> int:
     sources = _wanted(_sources(chosen.files), chosen.only)
-    outcomes = asyncio.run(_built(sources, chosen.index.expanduser()))
+    outcomes = asyncio.run(_run_build(sources, chosen.index.expanduser()))
+    # The failures come once more at the end: between the lines of a long build nobody sees them.
     failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
     for failure in failures:
-        print(redact.text(f"{failure.message}{f' ({failure.hint})' if failure.hint else ''}"), file=sys.stderr)
+        print(redaction.text(f"{failure.message}{f' ({failure.hint})' if failure.hint else ''}"), file=sys.stderr)
     print(f"{chosen.index}: {sum(outcome.pages for outcome in outcomes)} pages of {len(outcomes)} products")
     return 1 if failures else 0
 
 
-async def _built(sources: Sequence[Source], index: Path) -> list[building.Outcome]:
+async def _run_build(sources: Sequence[Source], index: Path) -> list[building.Outcome]:
     async with Web(PAGE_SECONDS) as web:
         return await building.build(sources, index, _workshop(web))
 
@@ -80,7 +81,7 @@ def _workshop(web: Web) -> Workshop:
 
 
 def _say(text: str) -> None:
-    print(redact.text(text), file=sys.stderr, flush=True)
+    print(redaction.text(text), file=sys.stderr, flush=True)
 
 
 def _sources(paths: Sequence[Path]) -> list[Source]:
@@ -98,7 +99,7 @@ def _wanted(sources: Sequence[Source], only: Sequence[str] | None) -> list[Sourc
     for name in only or ():
         if name not in names:
             suggestion = did_you_mean(name, names) or f"there are {', '.join(sorted(names))}"
-            raise not_found(f"--only: the sources name no product {name!r}", suggestion)
+            raise not_found(f"--only: no source has the product {name!r}", suggestion)
     return [source for source in sources if not only or source.product in only]
 
 
@@ -117,17 +118,18 @@ def _check(chosen: argparse.Namespace) -> int:
 
 
 def _opened(path: Path) -> Index:
-    hint = "`kmcp-suite docs build` makes one"
+    hint = "run `kmcp-suite docs build`"
     if not path.is_file():
         raise not_found(f"there is no index {path}", hint)
     wrong = fault(path)
     if wrong:
-        raise unavailable(f"{path} cannot be used: {wrong}", f"{hint} anew")
+        raise unavailable(f"{path} cannot be used: {wrong}", f"{hint} to replace it")
     return Index(open_file(path))
 
 
 def _remove(chosen: argparse.Namespace) -> int:
     index = chosen.index.expanduser()
+    # A missing or damaged index is reported instead of being replaced by an empty one.
     _opened(index).close()
     pairs = [name.partition("@") for name in chosen.products]
     removed = building.remove([(name, version or None) for name, _, version in pairs], index, _workshop(Web()))

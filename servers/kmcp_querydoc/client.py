@@ -20,7 +20,7 @@ Answer = TypeVar("Answer")
 
 
 class Documentation(Backend):
-    """The shelf with what is needed to search it."""
+    """The open index with what is needed to search it."""
 
     def __init__(self, settings: QuerydocSettings) -> None:
         self._shelf = Shelf(settings)
@@ -32,15 +32,19 @@ class Documentation(Backend):
         return {Documentation: self}
 
     async def ready(self) -> None:
-        await self.asked(lambda index: None)
+        await self.query_index(lambda index: None)
         if self.reranker is not None:
             await anyio.to_thread.run_sync(self.reranker.load)
 
-    async def asked(self, question: Callable[[Index], Answer]) -> Answer:
-        """What the question gets of the index, which is opened, and opened anew, when it is needed."""
-        return await anyio.to_thread.run_sync(self._asked, question)
+    async def query_index(self, question: Callable[[Index], Answer]) -> Answer:
+        """Run a question on the index in a thread and return its answer, on the index as it is now.
 
-    def _asked(self, question: Callable[[Index], Answer]) -> Answer:
+        Raises `unavailable` when there is no index or it is damaged.
+        """
+        return await anyio.to_thread.run_sync(self._query, question)
+
+    def _query(self, question: Callable[[Index], Answer]) -> Answer:
+        # An SQLite connection and the stemmer's table serve one thread at a time.
         with self._lock:
             try:
                 return question(self._shelf.index())

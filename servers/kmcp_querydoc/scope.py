@@ -33,6 +33,7 @@ def scope(index: Index, product: str | None, version: str | None, *, code: bool 
 
 
 def _named(there: Sequence[Product], name: str) -> list[Product]:
+    # Older servers named a product by its database file, such as `istio.db`.
     wanted = name.strip().lower().removesuffix(".db").replace("_", "-").replace(" ", "-")
     for candidate in (wanted, _USUAL.get(wanted, wanted)):
         found = [each for each in there if each.name == candidate]
@@ -74,14 +75,16 @@ def named(products: Sequence[Product]) -> str:
 def _unknown_product(there: Sequence[Product], name: str) -> ToolFailure:
     known = {alias: each.name for each in there for alias in (each.name, *each.aliases)}
     near = list(dict.fromkeys(known[word] for word in nearest(name, known)))
-    told = f"did you mean {', '.join(near)}? " if near else ""
+    suggestion = f"did you mean {', '.join(near)}? " if near else ""
     return not_found(
         f"no product {name!r} in this index; it has {named(there)}",
-        f"{told}list_products() shows versions; leave product_name out to search all",
+        f"{suggestion}list_products() shows versions; leave product_name out to search all",
     )
 
 
 def _unknown_version(products: Sequence[Product], product: str | None, version: str) -> ToolFailure:
     versions = ", ".join(f"{each.name} {each.version}" for each in products[:_MOST_NAMED]) or "none"
     about = f"of {product} " if product else ""
-    return not_found(f"no version {version!r} {about}in this index", f"there are: {versions}; none given = the newest")
+    return not_found(
+        f"no version {version!r} {about}in this index", f"there are: {versions}; omit version for the newest"
+    )

@@ -21,5 +21,6 @@ def default_index() -> Path:
 
 
 def home_path(text: str) -> Path:
-    """With the user's home for a leading ~; left as it is for a user without one, as a container's may be."""
-    return Path(os.path.expanduser(text))  # Path.expanduser raises there
+    """With the user's home for a leading ~; unchanged for a user without a home, as in some containers."""
+    # Path.expanduser raises RuntimeError where there is no home; os.path.expanduser leaves the text as it is.
+    return Path(os.path.expanduser(text))

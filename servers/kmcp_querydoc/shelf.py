@@ -22,7 +22,7 @@ def chosen(settings: QuerydocSettings) -> Path | None:
 
 
 def has_code(settings: QuerydocSettings) -> bool:
-    """Whether the index holds source code; said without waiting for its checksum, since only a list depends on it."""
+    """Whether the index holds source code; read without checking its checksum, since only a list depends on it."""
     file = chosen(settings)
     if file is None or not file.is_file():
         return False
@@ -57,7 +57,7 @@ class Shelf:
         self._index = self._held = None
 
     def broken(self, error: sqlite3.DatabaseError) -> ToolFailure:
-        """What is told when SQLite stumbles over a file whose checksum was right."""
+        """The failure when SQLite cannot read a file whose checksum was right; the next call opens it again."""
         file = self._held[0] if self._held else None
         self.close()
         return _refused(file or Path(":memory:"), str(error))
@@ -70,6 +70,7 @@ def _version(file: Path | None) -> _Version:
         found = os.stat(file)
     except OSError as error:
         raise unavailable(f"there is no index {file} ({error.strerror})", _how_to_build(file)) from None
+    # A build replaces the file by rename, so the inode changes even within the clock's resolution.
     return (found.st_ino, found.st_size, found.st_mtime_ns)
 
 
@@ -89,11 +90,11 @@ def _refused(file: Path, why: str) -> ToolFailure:
 
 def _how_to_build(file: Path) -> str:
     where = "" if file == default_index() else f" --index {file}"
-    return f"`kmcp-suite docs build{where}` makes it anew; the server takes it up by itself"
+    return f"run `kmcp-suite docs build{where}`; the server then uses the new index without a restart"
 
 
 def _own() -> Index:
-    # Only here: an installation with an index of its own needs none of the parsers.
+    # Imported here because an installation with an index of its own needs none of the parsers.
     from kmcp_querydoc import building
     from kmcp_querydoc.sources import suite
 

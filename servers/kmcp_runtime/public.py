@@ -4,6 +4,7 @@ It loads neither the engine nor a backend's client. The doors to third parties a
 `kmcp_runtime.kube`, `.helm`, `.web`, `.upstream`, `.command`.
 """
 
+from kmcp_runtime import redaction
 from kmcp_runtime.arguments import (
     AllNamespaces,
     Cursor,
@@ -55,7 +56,7 @@ from kmcp_runtime.errors import (
     too_large,
     unavailable,
 )
-from kmcp_runtime.output import cursors, redact
+from kmcp_runtime.output import cursors
 from kmcp_runtime.output.results import (
     Body,
     Change,
@@ -137,7 +138,7 @@ __all__ = [
     "not_found",
     "pattern",
     "read_yaml",
-    "redact",
+    "redaction",
     "seconds_of",
     "setting",
     "sliced",

@@ -7,7 +7,7 @@ alone; their interfaces stand in network namespaces of their own inside the agen
 import asyncio
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.execution import execute
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.objects import CONTENT_TYPES
+from tests.cilium.scenery import KNOWN_NAME, PODS, PORT, policies_and_services, routing
 from tests.cluster import binaries, debian
 from tests.cluster.components import NODE
 from tests.cluster.images import import_image
@@ -27,7 +28,6 @@ from tests.slowness import scaled
 from tests.waiting import until
 
 NAMESPACE = "kmcp-cilium"
-PODS = "kmcp-cilium-pods"
 POD = "cilium"
 CONTAINER = "cilium-agent"
 IMAGE = "localhost/kmcp-cilium:1"
@@ -64,9 +64,6 @@ CONFIGURATION = {
     "enable-bgp-control-plane": "true",
 }
 """What the chart would write into ConfigMap cilium-config."""
-PORT = 8080
-BGP_PEER = "192.0.2.2"
-KNOWN_NAME = "shop.example.test"
 NAMES = ("web", "client", "stranger", "resolver", "spare", "victim")
 """Endpoints: `client` may talk to `web`, `stranger` may not, `resolver` answers for names."""
 Say = Callable[[str], None]
@@ -289,82 +286,10 @@ async def _furnish(agent: Agent) -> None:
     await agent.shell(f"setsid ip netns exec web busybox httpd -f -p {PORT} -h /srv > /dev/null 2>&1 &")
     answers = f"--address=/{KNOWN_NAME}/{agent.addresses['web']} --no-daemon --no-resolv --no-hosts --user=root"
     await agent.shell(f"setsid ip netns exec resolver dnsmasq {answers} > /dev/null 2>&1 &")
-    for path, body in (*objects(agent.addresses), *routing()):
+    for path, body in (*policies_and_services(agent.addresses), *routing()):
         await apply(agent.api, path, body)
     await until(lambda: _policies_are_in_force(agent), seconds=120, what="the policies in the agent")
     await until(lambda: agent.inside("client", get("web", agent)), seconds=60, what="traffic that a policy allows")
-
-
-def objects(addresses: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Policies, a Service and a redirect that the agent carries out: path and body of each."""
-    base = f"namespaces/{PODS}"
-    web, client, resolver = ({"matchLabels": {"app": name}} for name in ("web", "client", "resolver"))
-    port = {"ports": [{"port": str(PORT), "protocol": "TCP"}]}
-    names = {"ports": [{"port": "53", "protocol": "UDP"}], "rules": {"dns": [{"matchPattern": "*"}]}}
-    only_clients = {"endpointSelector": web, "ingress": [{"fromEndpoints": [client], "toPorts": [port]}]}
-    egress = [
-        {"toEndpoints": [resolver], "toPorts": [names]},
-        {"toEndpoints": [web], "toPorts": [port]},
-        {"toFQDNs": [{"matchName": KNOWN_NAME}]},
-    ]
-    for name, spec in (("only-clients", only_clients), ("names", {"endpointSelector": client, "egress": egress})):
-        body = {"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy", "metadata": {"name": name}, "spec": spec}
-        yield f"/apis/cilium.io/v2/{base}/ciliumnetworkpolicies/{name}", body
-    ports = [{"name": "http", "port": 80, "targetPort": PORT, "protocol": "TCP"}]
-    yield (
-        f"/api/v1/{base}/services/web",
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "web"},
-            "spec": {"ports": ports},
-        },
-    )
-    yield (
-        f"/apis/discovery.k8s.io/v1/{base}/endpointslices/web-1",
-        {
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "addressType": "IPv4",
-            "metadata": {"name": "web-1", "labels": {"kubernetes.io/service-name": "web"}},
-            "endpoints": [{"addresses": [addresses["web"]], "conditions": {"ready": True}, "nodeName": NODE}],
-            "ports": [{"name": "http", "port": PORT, "protocol": "TCP"}],
-        },
-    )
-    yield (
-        f"/apis/cilium.io/v2/{base}/ciliumlocalredirectpolicies/metadata",
-        {
-            "apiVersion": "cilium.io/v2",
-            "kind": "CiliumLocalRedirectPolicy",
-            "metadata": {"name": "metadata"},
-            "spec": {
-                "redirectFrontend": {
-                    "addressMatcher": {"ip": "169.254.169.254", "toPorts": [{"port": "80", "protocol": "TCP"}]}
-                },
-                "redirectBackend": {"localEndpointSelector": web, "toPorts": [{"port": str(PORT), "protocol": "TCP"}]},
-            },
-        },
-    )
-
-
-def routing() -> Iterator[tuple[str, dict[str, Any]]]:
-    """BGP with a peer that never answers, whom the node would tell its pods' range: path and body of each object."""
-    label = {"advertise": "pods"}
-    family = {"afi": "ipv4", "safi": "unicast", "advertisements": {"matchLabels": label}}
-    peer = {"name": "top", "peerASN": 65002, "peerAddress": BGP_PEER, "peerConfigRef": {"name": "top"}}
-    instance = {"name": "main", "localASN": 65001, "peers": [peer]}
-    for kind, plural, metadata, spec in (
-        (
-            "Advertisement",
-            "advertisements",
-            {"name": "pods", "labels": label},
-            {"advertisements": [{"advertisementType": "PodCIDR"}]},
-        ),
-        ("PeerConfig", "peerconfigs", {"name": "top"}, {"families": [family]}),
-        ("NodeConfig", "nodeconfigs", {"name": NODE}, {"bgpInstances": [instance]}),
-    ):
-        body = {"apiVersion": "cilium.io/v2", "kind": f"CiliumBGP{kind}", "metadata": metadata, "spec": spec}
-        yield f"/apis/cilium.io/v2/ciliumbgp{plural}/{metadata['name']}", body
 
 
 def get(name: str, agent: Agent) -> str:

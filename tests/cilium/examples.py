@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tests.cilium.agent import BGP_PEER, PODS, RANGE
+from tests.cilium.agent import RANGE
+from tests.cilium.scenery import BGP_PEER, PODS
 
 Met = Literal["agent", "cli", "stand-in"]
 

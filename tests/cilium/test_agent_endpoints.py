@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.cilium.agent import NAMES, PODS, Agent, add_endpoint
+from tests.cilium.agent import NAMES, Agent, add_endpoint
+from tests.cilium.scenery import PODS
 from tests.cluster.components import NODE
 from tests.mcp import ToolCaller
 from tests.waiting import until

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from kmcp_runtime.kube.api import KubeApi
-from tests.cilium.agent import KNOWN_NAME, NAMESPACE, PODS, Agent, apply, get
+from tests.cilium.agent import NAMESPACE, Agent, apply, get
 from tests.cilium.conftest import calling
+from tests.cilium.scenery import KNOWN_NAME, PODS
 from tests.cluster.components import NODE
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.cilium.agent import BGP_PEER, NAMES, NAMESPACE, POD, PODS, RANGE, Agent
+from tests.cilium.agent import NAMES, NAMESPACE, POD, RANGE, Agent
+from tests.cilium.scenery import BGP_PEER, PODS
 from tests.cluster.components import NODE
 from tests.mcp import ToolCaller
 from tests.waiting import until

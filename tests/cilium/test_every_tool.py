@@ -16,8 +16,9 @@ from kmcp_cilium.server import SERVER
 from kmcp_cilium.settings import CiliumSettings
 from kmcp_runtime import Rule, ToolSpec
 from kmcp_runtime.kube.api import KubeApi
-from tests.cilium.agent import NAMESPACE, PODS, Agent
+from tests.cilium.agent import NAMESPACE, Agent
 from tests.cilium.examples import EXAMPLES
+from tests.cilium.scenery import PODS
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller, text_of

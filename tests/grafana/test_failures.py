@@ -60,7 +60,7 @@ async def test_a_permission_of_provisioning_is_no_sign_of_a_provisioned_thing(
 
 
 async def test_what_stands_in_for_a_secret_is_never_written(tools: ToolCaller, grafana: StandIn, world: World) -> None:
-    spec = {"secureJsonData": {"password": "sha256:0123456789ab"}}
+    spec = {"secureJsonData": {"password": "[hidden:3f9c]"}}
     error = await tools.fails(SOURCE, action="update", uid="prom", spec=spec)
     assert error["code"] == "bad_argument"
     assert "secureJsonData.password is not a real value" in error["message"]

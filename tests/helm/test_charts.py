@@ -9,7 +9,7 @@ import yaml
 from fastmcp import Client
 
 from kmcp_helm.server import SERVER
-from kmcp_runtime import redact
+from kmcp_runtime import redaction
 from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.helm.settings import HelmSettings
 from tests.helm.conftest import CHARTS, Cli
@@ -32,7 +32,7 @@ def cli(helm: Path, tmp_path: Path) -> Cli:
 async def test_parts_equal_those_of_the_binary(tools: ToolCaller, cli: Cli, what: str) -> None:
     shown = await tools.ok("helm_show", chart="web", what=what)
     assert (shown["chart"], shown["version"], shown["app_version"]) == ("web", "1.2.3", "4.5")
-    assert shown["content"].strip() == redact.text(cli("show", what, str(CHARTS / "web"))).strip()
+    assert shown["content"].strip() == redaction.text(cli("show", what, str(CHARTS / "web"))).strip()
     assert "planted" not in shown["content"]
     assert ("hint" in shown) is (what == "crds")
 
@@ -49,7 +49,7 @@ async def test_what_a_chart_renders_to_equals_that_of_the_binary(tools: ToolCall
     path.write_text(yaml.safe_dump(values))
     shown = await tools.ok("helm_show", chart="web", what="template", values=values, name="shop")
     printed = list(yaml.safe_load_all(cli("template", "shop", str(CHARTS / "web"), "-f", str(path))))
-    assert list(yaml.safe_load_all(shown["content"])) == redact.value(printed)
+    assert list(yaml.safe_load_all(shown["content"])) == redaction.value(printed)
     assert [item["name"] for item in shown["objects"]] == [each["metadata"]["name"] for each in printed]
     assert "planted" not in str(shown)
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pyhelm3 import Client as Oracle
 
-from kmcp_runtime import redact
+from kmcp_runtime import redaction
 from tests.cluster.model import Cluster
 from tests.helm.conftest import CHARTS
 from tests.mcp import ToolCaller
@@ -86,10 +86,10 @@ async def _agree_on_revision(tools: ToolCaller, theirs: Any, about: dict[str, st
     assert (seen["chart"], seen["chart_version"], seen["app_version"]) == (chart.name, chart.version, chart.app_version)
     assert seen["status"] == theirs.status.value
     # What the tools show is redacted; the same secret is shown as the same digest.
-    assert (await part("values"))["values"] == redact.value(await theirs.values())
-    assert (await part("values_all"))["values_all"] == redact.value(await theirs.values(computed=True))
-    assert (await part("notes"))["notes"] == redact.value(theirs.notes)
+    assert (await part("values"))["values"] == redaction.value(await theirs.values())
+    assert (await part("values_all"))["values_all"] == redaction.value(await theirs.values(computed=True))
+    assert (await part("notes"))["notes"] == redaction.value(theirs.notes)
     hooks = (await part("hooks"))["hooks"]
     assert [(hook["name"], hook["kind"]) for hook in hooks] == [(each.name, each.kind) for each in await theirs.hooks()]
     manifest = [each for each in yaml.safe_load_all((await part("manifest"))["manifest"]) if each]
-    assert manifest == redact.value([each for each in await theirs.resources() if each])
+    assert manifest == redaction.value([each for each in await theirs.resources() if each])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kmcp_runtime import redact
+from kmcp_runtime import redaction
 from kmcp_runtime.kube.api import KubeApi
 from tests.cluster.model import Cluster
 from tests.helm.conftest import CHARTS, Cli
@@ -94,9 +94,9 @@ async def test_values_equal_those_of_the_binary(tools: ToolCaller, cli: Cli, sho
     for revision in (0, 1, 2):
         flags = ["-n", shop, *(["--revision", str(revision)] if revision else []), RELEASE]
         given = await tools.ok("helm_get_release", **about, resource="values", revision=revision)
-        assert given["values"] == redact.value(cli.json("get", "values", *flags) or {})
+        assert given["values"] == redaction.value(cli.json("get", "values", *flags) or {})
         whole = await tools.ok("helm_get_release", **about, resource="values_all", revision=revision)
-        assert whole["values_all"] == redact.value(cli.json("get", "values", "--all", *flags))
+        assert whole["values_all"] == redaction.value(cli.json("get", "values", "--all", *flags))
     assert "gone" not in whole["values_all"]["settings"]["nested"]
     assert whole["values_all"]["servers"] == [{"host": "b.example", "port": 81}, {"host": "c"}]
 
@@ -107,7 +107,7 @@ async def test_the_manifest_equals_that_of_the_binary(tools: ToolCaller, cli: Cl
             "helm_get_release", name=RELEASE, namespace=shop, resource="manifest", revision=revision
         )
         printed = cli("get", "manifest", "-n", shop, "--revision", str(revision), RELEASE)
-        assert _documents(answer["manifest"]) == redact.value(_documents(printed))
+        assert _documents(answer["manifest"]) == redaction.value(_documents(printed))
         assert [(item["kind"], item["name"]) for item in answer["objects"]] == [
             (each["kind"], each["metadata"]["name"]) for each in _documents(printed)
         ]
@@ -124,7 +124,7 @@ async def test_hooks_and_notes_equal_those_of_the_binary(tools: ToolCaller, cli:
     about = {"name": RELEASE, "namespace": shop}
     hooks = await tools.ok("helm_get_release", **about, resource="hooks")
     printed = _documents(cli("get", "hooks", "-n", shop, RELEASE))
-    assert _documents(hooks["manifest"]) == redact.value(printed)
+    assert _documents(hooks["manifest"]) == redaction.value(printed)
     (hook,) = hooks["hooks"]
     assert hook == {
         "name": "one-hook",
@@ -193,7 +193,7 @@ async def test_a_long_manifest_is_read_on_with_its_cursor(tools: ToolCaller, cli
         assert answer["truncated"] is True
     assert answers > 1
     printed = cli("get", "manifest", "-n", namespace, "long")
-    assert _documents(text) == redact.value(_documents(printed))
+    assert _documents(text) == redaction.value(_documents(printed))
 
 
 async def test_unknown_names_are_told_with_near_ones_and_where_they_are(tools: ToolCaller, shop: str) -> None:

@@ -34,7 +34,7 @@ async def test_tails_matches_and_times(tools: ToolCaller, api: KubeApi, cluster:
     where = {"pod_name": "web", "namespace": namespace}
     lines = await _lines(tools, 101, **where, tail_lines=200)
     assert lines[:100] == [str(number) for number in range(1, 101)]
-    assert lines[100].startswith("red token=sha256:")
+    assert lines[100].startswith("red token=[hidden]")
     newest = await tools.ok("k8s_get_pod_logs", **where)
     assert (len(newest["lines"]), newest["lines"][0], newest["truncated"]) == (50, "52", True)
     assert "tail_lines" in newest["hint"]

@@ -122,7 +122,7 @@ async def test_failures_do_not_repeat_the_object(tools: ToolCaller, api: KubeApi
     assert "aHVudGVyMi1odW50ZXIy" not in json.dumps(failed)
     assert "dta" in failed["message"]
     assert len(failed["message"]) < 200
-    failed = await tools.fails("k8s_patch_resource", **target, patch={"data": {"odd": "sha256:0123456789ab"}})
+    failed = await tools.fails("k8s_patch_resource", **target, patch={"data": {"odd": "[hidden:3f9c]"}})
     assert failed["code"] == "bad_argument"
     assert "data.odd" in failed["message"]
 

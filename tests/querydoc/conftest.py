@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.mcp import ToolCaller
-from tests.querydoc.making import PAGES, asking, build, source, write
+from tests.querydoc.making import PAGES, build, open_tools, source, write
 
 
 @pytest.fixture(autouse=True)
@@ -30,5 +30,5 @@ async def index(folder: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def tools(index: Path) -> AsyncIterator[ToolCaller]:
-    async with asking(index) as caller:
+    async with open_tools(index) as caller:
         yield caller

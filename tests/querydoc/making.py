@@ -105,7 +105,7 @@ async def build(index: Path, *sources: Source) -> list[Outcome]:
 
 
 @asynccontextmanager
-async def asking(index: Path | str, **runtime: Any) -> AsyncIterator[ToolCaller]:
+async def open_tools(index: Path | str, **runtime: Any) -> AsyncIterator[ToolCaller]:
     """A client of a server that reads this index."""
     settings = QuerydocSettings(docs_index=str(index))
     async with Client(assemble(SERVER, settings, patient(**runtime))) as client:

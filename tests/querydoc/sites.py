@@ -33,7 +33,7 @@ class Site:
 
     @classmethod
     @asynccontextmanager
-    async def served(cls, pages: int) -> AsyncIterator["Site"]:
+    async def serve(cls, pages: int) -> AsyncIterator["Site"]:
         site = cls(pages)
         async with served(Starlette(routes=[Route("/{path:path}", site.answer)])) as url:
             site.url = url

@@ -15,7 +15,7 @@ import pytest
 from kmcp_querydoc import building, parsing
 from kmcp_runtime import ToolFailure
 from tests.mcp import ToolCaller
-from tests.querydoc.making import asking, build, places, source, workshop, write
+from tests.querydoc.making import build, open_tools, places, source, workshop, write
 from tests.querydoc.sites import Site
 from tests.slowness import scaled
 from tests.waiting import until
@@ -30,7 +30,7 @@ async def test_only_what_changed_is_indexed_anew(folder: Path, index: Path) -> N
     (folder / "faq.html").unlink()
     (changed,) = await build(index, source(folder, aliases=("dep",)))
     assert (changed.pages, changed.changed, changed.removed) == (5, 2, 1)
-    async with asking(index) as tools:
+    async with open_tools(index) as tools:
         assert places(await tools.ok(TOOL, query="everything new"))[0] == "storage.md: "
         assert (await tools.ok(TOOL, query="where does the token come from"))["items"] == []
 
@@ -113,10 +113,10 @@ def unsealed(index: Path) -> None:
 DAMAGE = {
     flip: "its checksum is wrong",
     cut: "its checksum is wrong",
-    empty: "no SQLite file",
-    foreign: "no index of",
-    no_database: "no SQLite file",
-    unsealed: "its build did not come to an end",
+    empty: "not an SQLite file",
+    foreign: "not an index of",
+    no_database: "not an SQLite file",
+    unsealed: "its build did not finish",
 }
 
 
@@ -124,10 +124,10 @@ DAMAGE = {
 async def test_a_damaged_index_is_refused_then_rebuilt(folder: Path, index: Path, damage: "object") -> None:
     """Never served, by a server that had it open before the damage or not; a build repairs it, no restart is needed."""
     assert callable(damage)
-    async with asking(index) as had_it_open:
+    async with open_tools(index) as had_it_open:
         assert (await had_it_open.ok(TOOL, query="snapshot"))["items"]
         damage(index)
-        async with asking(index) as opens_it_now:
+        async with open_tools(index) as opens_it_now:
             for tools in (had_it_open, opens_it_now):
                 for tool, arguments in (
                     (TOOL, {"query": "snapshot"}),
@@ -140,13 +140,13 @@ async def test_a_damaged_index_is_refused_then_rebuilt(folder: Path, index: Path
                     assert f"kmcp-suite docs build --index {index}" in error["hint"]
             place = workshop(index.parent)
             await building.build([source(folder)], index, place)
-            assert any("building it anew" in text for text in place.said)  # type: ignore[attr-defined]
+            assert any("building a new one" in text for text in place.said)  # type: ignore[attr-defined]
             for tools in (had_it_open, opens_it_now):
                 assert places(await tools.ok(TOOL, query="snapshot"))[0] == "storage.md: Backups"
 
 
 async def test_a_configured_index_that_is_not_there_is_said(tmp_path: Path) -> None:
-    async with asking(tmp_path / "none.sqlite") as tools:
+    async with open_tools(tmp_path / "none.sqlite") as tools:
         error = await tools.fails(TOOL, query="snapshot")
         assert error["code"] == "unavailable"
         assert "there is no index" in error["message"]
@@ -155,7 +155,7 @@ async def test_a_configured_index_that_is_not_there_is_said(tmp_path: Path) -> N
 
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
-    async with Site.served(130) as found:
+    async with Site.serve(130) as found:
         yield found
 
 
@@ -174,7 +174,7 @@ async def test_a_build_that_was_cancelled_goes_on(site: Site, tmp_path: Path) ->
     (outcome,) = await build(index, site.source())
     assert (outcome.pages, outcome.failure) == (130, None)
     assert len(site.asked) <= 80, "what the first build had read is not read again"
-    async with asking(index) as tools:
+    async with open_tools(index) as tools:
         assert (await tools.ok("list_products"))["items"][0]["pages"] == 130
 
 
@@ -199,7 +199,7 @@ async def test_a_build_that_was_killed_goes_on(site: Site, tmp_path: Path) -> No
     again = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, env=dict(os.environ))
     _, told = await asyncio.wait_for(again.communicate(), scaled(120))
     assert again.returncode == 0, told.decode()
-    assert "going on with the build that was interrupted" in told.decode()
+    assert "continuing the build that was interrupted" in told.decode()
     assert len(site.asked) <= 80
-    async with asking(tmp_path / "i.sqlite") as tools:
+    async with open_tools(tmp_path / "i.sqlite") as tools:
         assert (await tools.ok("list_products"))["items"][0]["pages"] == 130

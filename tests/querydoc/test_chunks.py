@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.mcp import ToolCaller
-from tests.querydoc.making import asking, build, sections, source, write
+from tests.querydoc.making import build, open_tools, sections, source, write
 
 TOOL = "get_chunks"
 
@@ -70,10 +70,10 @@ async def test_arguments_of_older_servers_are_understood(tools: ToolCaller) -> N
 async def test_a_long_page_comes_in_parts(tmp_path: Path) -> None:
     text = "# Long\n\n" + "".join(f"## Part {n}\n\ntext of part {n}\n\n" for n in range(70))
     await build(tmp_path / "i.sqlite", source(write(tmp_path / "pages", {"long.md": text})))
-    async with asking(tmp_path / "i.sqlite") as tools:
+    async with open_tools(tmp_path / "i.sqlite") as tools:
         first = await tools.ok(TOOL, url="long.md")
         assert (len(first["chunks"]), first["truncated"]) == (12, True)
-        assert first["hint"] == "start_index=12 goes on."
+        assert first["hint"] == "Continue with start_index=12."
         assert (await tools.ok(TOOL, url="long.md", start_index=12))["chunks"][0]["heading_path"] == "Part 12"
         most = await tools.ok(TOOL, url="long.md", end_index=69)
         assert (len(most["chunks"]), most["truncated"]) == (50, True)
@@ -81,7 +81,7 @@ async def test_a_long_page_comes_in_parts(tmp_path: Path) -> None:
 
 async def test_a_page_of_several_products_needs_one(folder: Path, tmp_path: Path) -> None:
     await build(tmp_path / "i.sqlite", source(folder), source(folder, "store", "1"), source(folder, "store", "2"))
-    async with asking(tmp_path / "i.sqlite") as tools:
+    async with open_tools(tmp_path / "i.sqlite") as tools:
         error = await tools.fails(TOOL, url="storage.md")
         assert (error["code"], error["hint"]) == ("bad_argument", "give product_name: depot")
         assert (await tools.ok(TOOL, url="storage.md", product_name="store"))["version"] == "2"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.mcp import ToolCaller
-from tests.querydoc.making import asking, build, source, write
+from tests.querydoc.making import build, open_tools, source, write
 
 TOOL = "query_code"
 LONG = "\n".join(f"line_{number} = {number}" for number in range(1, 200)) + "\ndef feed_the_crocodile():\n    pass\n"
@@ -27,7 +27,7 @@ async def index(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def tools(index: Path) -> AsyncIterator[ToolCaller]:
-    async with asking(index) as caller:
+    async with open_tools(index) as caller:
         yield caller
 
 
@@ -109,7 +109,7 @@ async def test_documents_do_not_answer_for_code_nor_code_for_documents(tools: To
 
 async def test_without_code_there_is_no_such_tool(tmp_path: Path) -> None:
     await build(tmp_path / "d.sqlite", source(write(tmp_path / "pages", {"a.md": "# A\n\nword\n"})))
-    async with asking(tmp_path / "d.sqlite") as tools:
+    async with open_tools(tmp_path / "d.sqlite") as tools:
         assert TOOL not in {tool.name for tool in await tools.client.list_tools()}
         error = await tools.fails(TOOL, query="x")
         assert (error["code"], error["message"]) == (

@@ -7,7 +7,7 @@ import pytest
 from kmcp_querydoc.cli import docs
 from kmcp_querydoc.settings import default_index
 from kmcp_runtime import VERSION
-from tests.querydoc.making import PAGES, asking, write
+from tests.querydoc.making import PAGES, open_tools, write
 
 Printed = pytest.CaptureFixture[str]
 
@@ -36,7 +36,7 @@ def test_build_list_check_and_remove(sources: Path, capsys: Printed) -> None:
 
 
 async def test_a_server_finds_the_index_at_its_default_place(sources: Path) -> None:
-    async with asking("") as tools:
+    async with open_tools("") as tools:
         assert len((await tools.ok("list_products"))["items"]) == 1
         docs_built = await _in_thread(["build", str(sources)])
         assert docs_built == 0
@@ -73,7 +73,7 @@ def test_a_source_that_fails_is_told_and_the_others_are_built(sources: Path, cap
     ("argv", "told"),
     [
         (["list"], "there is no index"),
-        (["check"], "`kmcp-suite docs build` makes one"),
+        (["check"], "run `kmcp-suite docs build`"),
         (["remove", "depot"], "there is no index"),
         (["build", "none.yaml"], "there is no file none.yaml"),
     ],

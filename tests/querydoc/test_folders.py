@@ -7,11 +7,11 @@ import pytest
 from kmcp_querydoc.sources import definitions
 from kmcp_querydoc.sources.definitions import OWN
 from kmcp_runtime import ToolFailure
-from tests.querydoc.making import asking, build, source, write
+from tests.querydoc.making import build, open_tools, source, write
 
 
 async def paths(index: Path) -> list[str]:
-    async with asking(index) as tools:
+    async with open_tools(index) as tools:
         answer = await tools.ok("query_documentation", query="word", limit=20)
         return sorted(item["citation"].partition(":")[2] for item in answer["items"])
 
@@ -47,13 +47,13 @@ async def test_only_the_named_folders_are_read(tmp_path: Path) -> None:
     root = write(tmp_path / "pages", {f"{name}/x.md": "# X\n\nword" for name in "abc"})
     await build(tmp_path / "i.sqlite", source(root, under=("a", "c/x.md"), url="https://d.test/{version}/{stem}/"))
     assert await paths(tmp_path / "i.sqlite") == ["a/x.md", "c/x.md"]
-    async with asking(tmp_path / "i.sqlite") as tools:
+    async with open_tools(tmp_path / "i.sqlite") as tools:
         items = (await tools.ok("query_documentation", query="word"))["items"]
     assert {item["url"] for item in items} == {"https://d.test/1.0/x/", "https://d.test/1.0/c/x/"}
 
 
 @pytest.mark.parametrize(
-    ("under", "told"), [("nowhere", "there is no 'nowhere'"), ("..", "leads out of the source"), ("/etc", "leads out")]
+    ("under", "told"), [("nowhere", "there is no 'nowhere'"), ("..", "is outside the source"), ("/etc", "is outside")]
 )
 async def test_a_folder_that_is_not_there_fails_its_source_alone(tmp_path: Path, under: str, told: str) -> None:
     root = write(tmp_path / "pages", {"a.md": "# A\n\nword"})
@@ -82,7 +82,7 @@ async def test_what_a_page_includes_is_part_of_it_and_no_page_itself(tmp_path: P
     write(tmp_path, {"secret.rst": "the secret word\n"})
     (outcome,) = await build(tmp_path / "i.sqlite", source(root))
     assert outcome.pages == 2
-    async with asking(tmp_path / "i.sqlite") as tools:
+    async with open_tools(tmp_path / "i.sqlite") as tools:
         page = (await tools.ok("get_chunks", url="docs/page.rst"))["chunks"][0]["content"]
         assert "the introduction" in page
         assert "Note:\n\nthe notice" in page
@@ -103,14 +103,14 @@ async def test_a_page_that_includes_itself_has_an_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "it lists no sources"),
-        ("{sources: {}}", "it lists no sources"),
-        ("[", "no YAML"),
+        ("", "lists no sources"),
+        ("{sources: {}}", "lists no sources"),
+        ("[", "not valid YAML"),
         ("- {product: depot}", "give one of folder, git, module, sitemap, suite, not none"),
         ("- {product: depot, folder: a, git: b}", "not folder and git"),
-        ("- {product: ../depot, folder: a}", "'../depot' is no product name"),
-        ("- {product: depot, git: --upload-pack=x}", "'--upload-pack=x' could be taken for an option"),
-        ("- {product: depot, git: x, ref: --x}", "'--x' could be taken for an option"),
+        ("- {product: ../depot, folder: a}", "'../depot' is not a valid product name"),
+        ("- {product: depot, git: --upload-pack=x}", "'--upload-pack=x' must not be empty or start with '-'"),
+        ("- {product: depot, git: x, ref: --x}", "'--x' must not be empty or start with '-'"),
         ("- {product: depot, module: example.com/x}", "write path@version"),
         ("- {product: depot, foldr: a}", "did you mean folder?"),
         ("- {product: depot, folder: a}\n- {product: depot, folder: b}", "depot latest is listed twice"),
@@ -138,7 +138,7 @@ def test_a_file_of_sources_that_is_not_there(tmp_path: Path) -> None:
 
 
 async def test_a_server_without_an_index_answers_from_the_suites_own_pages() -> None:
-    async with asking("") as tools:
+    async with open_tools("") as tools:
         assert [item["product"] for item in (await tools.ok("list_products"))["items"]] == [OWN]
         answer = await tools.ok("query_documentation", query="what to do when a tool answers approval_required")
         assert any(item["url"].startswith("docs/concepts/safety.md#") for item in answer["items"])

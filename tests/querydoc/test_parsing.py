@@ -3,7 +3,7 @@
 import pytest
 
 from kmcp_querydoc.parsing import FORMATS
-from kmcp_querydoc.parsing.chunks import MOST_CHARACTERS, cut
+from kmcp_querydoc.parsing.chunking import MOST_CHARACTERS, cut
 from kmcp_querydoc.parsing.document import Document, Section
 
 

@@ -11,7 +11,7 @@ import pytest
 from kmcp_querydoc.sources import definitions
 from kmcp_querydoc.sources.definitions import Source
 from tests.cluster import binaries
-from tests.querydoc.making import asking, build, write
+from tests.querydoc.making import build, open_tools, write
 
 MODULE = "example.com/depot"
 MAIN = """// Package main is the command depot.
@@ -81,7 +81,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 async def content(index: Path, url: str, **arguments: str) -> str:
-    async with asking(index) as tools:
+    async with open_tools(index) as tools:
         text: str = (await tools.ok("get_chunks", url=url, **arguments))["chunks"][0]["content"]
         return text
 
@@ -159,7 +159,7 @@ async def test_code_of_a_repository_is_indexed_beside_its_documents(repository: 
         Source(product="depot", version="2", git=str(repository), ref="main"),
         Source(product="depot-code", git=str(repository), ref="main", code=("py",)),
     )
-    async with asking(tmp_path / "i.sqlite") as tools:
+    async with open_tools(tmp_path / "i.sqlite") as tools:
         (item,) = (await tools.ok("query_code", query="crocodile"))["items"]
         assert (item["path"], item["repo"], item["branch"], item["lines"]) == (
             "src/x.py",
@@ -197,7 +197,7 @@ async def test_documents_and_commands_of_a_module(tmp_path: Path) -> None:
     (outcome,) = await build(tmp_path / "i.sqlite", source)
     assert (outcome.pages, outcome.failure) == (5, None)
     assert await content(tmp_path / "i.sqlite", "docs/a.md") == "from a module"
-    async with asking(tmp_path / "i.sqlite") as tools:
+    async with open_tools(tmp_path / "i.sqlite") as tools:
         page = await tools.ok("get_chunks", url="cmd/depot/depot_store.md")
         told = "\n".join(chunk["content"] for chunk in page["chunks"])
         assert page["title"] == "depot store"

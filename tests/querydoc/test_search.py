@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.mcp import ToolCaller
-from tests.querydoc.making import PAGES, asking, build, places, source, write
+from tests.querydoc.making import PAGES, build, open_tools, places, source, write
 
 TOOL = "query_documentation"
 
@@ -81,7 +81,7 @@ async def test_a_page_does_not_fill_the_answer_alone(tmp_path: Path) -> None:
     many = "# Restarts\n\n" + "".join(f"## Part {n}\n\nrestart the server, case {n}\n\n" for n in range(9))
     pages = write(tmp_path / "pages", {"long.md": many, "other.md": "# Other\n\nTo restart it, call the server.\n"})
     await build(tmp_path / "i.sqlite", source(pages))
-    async with asking(tmp_path / "i.sqlite") as tools:
+    async with open_tools(tmp_path / "i.sqlite") as tools:
         assert "other.md: " in places(await tools.ok(TOOL, query="restart the server", limit=4))
 
 
@@ -166,7 +166,7 @@ async def test_signs_of_a_pattern_in_a_prefix_are_themselves(tools: ToolCaller) 
 
 async def test_a_prefix_may_be_a_url_or_its_path(folder: Path, tmp_path: Path) -> None:
     await build(tmp_path / "i.sqlite", source(folder, url="https://docs.depot.test/v1/{stem}/"))
-    async with asking(tmp_path / "i.sqlite") as tools:
+    async with open_tools(tmp_path / "i.sqlite") as tools:
         for prefix in ("https://docs.depot.test/v1/alerts/", "/v1/alerts", "v1/alerts", "alerts/"):
             answer = await tools.ok(TOOL, query="rule", url_prefix=prefix)
             assert {item["url"].partition("#")[0] for item in answer["items"]} == {
@@ -190,7 +190,7 @@ async def test_texts_are_framed_as_data(tools: ToolCaller) -> None:
 async def test_an_answer_stays_within_the_budget(tmp_path: Path) -> None:
     long = "\n\n".join(f"## Case {n}\n\n" + "restart the server when it hangs; " * 45 for n in range(30))
     await build(tmp_path / "i.sqlite", source(write(tmp_path / "pages", {"long.md": f"# Cases\n\n{long}"})))
-    async with asking(tmp_path / "i.sqlite", answer_tokens=2000) as tools:
+    async with open_tools(tmp_path / "i.sqlite", answer_tokens=2000) as tools:
         answer = await tools.ok(TOOL, query="restart the server", limit=20, neighbours=3)
         assert answer["truncated"] is True
         assert 1 <= answer["returned"] < 20

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from kmcp_runtime import bad_argument, faults, redact
+from kmcp_runtime import bad_argument, faults, redaction
 
 # Every field of every action costs tokens in each list of tools; a long list of fields is in the hints alone.
 _MOST_LISTED = 16
@@ -48,7 +48,7 @@ class Spec:
         if not isinstance(given, Mapping):
             raise bad_argument(f"spec: {action} needs spec, an object", hint)
         # A caller that copies an answer back would store the fingerprint in place of the secret.
-        covered = redact.digest_at(given)
+        covered = redaction.find_mark(given)
         if covered:
             raise bad_argument(
                 f"spec: {covered} is not a real value: it is what answers show in place of a secret",

@@ -9,7 +9,7 @@ from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.alerts import provenance
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime import Cursor, Limit, not_found, redact
+from kmcp_runtime import Cursor, Limit, not_found, redaction
 
 _PATH = "/api/v1/provisioning/contact-points"
 _REDACTED = "[REDACTED]"
@@ -132,7 +132,9 @@ def _cover_secrets(point: Row, before: Row) -> Row:
     """The contact point with fingerprints in place of settings that may be secure and that Grafana has not shown."""
     settings, shown = point.get("settings") or {}, before.get("settings") or {}
     covered = {
-        name: value if name in _OPEN or shown.get(name) == value else redact.digest(str(value))
+        name: value
+        if name in _OPEN or shown.get(name) == value
+        else redaction.mark(f"contact-point/{point.get('uid', '')}/{name}", str(value))
         for name, value in settings.items()
     }
     return {**point, "settings": covered}

@@ -8,7 +8,7 @@ from typing import Any
 
 from kmcp_kubernetes.arguments import Output
 from kmcp_kubernetes.client import Place
-from kmcp_runtime import bad_argument, did_you_mean, redact
+from kmcp_runtime import bad_argument, did_you_mean, redaction
 from kmcp_runtime.kube import objects, pages
 
 Shape = tuple[list[str] | None, list[Any]]
@@ -25,7 +25,7 @@ def shown(page: pages.ListPage, output: Output, place: Place, fields: Sequence[s
     if not fields:
         return None, [{key: value for key, value in item.items() if key not in ("kind", "apiVersion")} for item in slim]
     # Redacted first: a projection would tear a value from the name that shows it to be a secret.
-    whole = [redact.value({**item, "kind": place.kind.kind}) for item in slim]
+    whole = [redaction.value({**item, "kind": place.kind.kind}) for item in slim]
     return None, [{path: _at(item, _parts(path)) for path in fields} for item in whole]
 
 

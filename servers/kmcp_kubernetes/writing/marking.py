@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.writing.refusals import explain_refusal
-from kmcp_runtime import Diff, Result, conflict, redact
+from kmcp_runtime import Diff, Result, conflict, redaction
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.objects import CONTENT_TYPES, FIELD_MANAGER, write_query
 
@@ -70,7 +70,7 @@ class Marking:
 
     def shown(self) -> Pairs:
         """The present labels or annotations; kubectl's copy of the object is left out, long values are cut."""
-        return {key: _shown(key, value) for key, value in self.after.items() if key != redact.LAST_APPLIED}
+        return {key: _shown(key, value) for key, value in self.after.items() if key != redaction.LAST_APPLIED}
 
     def fields(self) -> dict[str, Any]:
         """The fields of `Marked`."""
@@ -140,5 +140,5 @@ def _pairs(found: Mapping[str, Any], what: What) -> Pairs:
 
 def _shown(key: str, value: str) -> str:
     """One value, redacted according to its key."""
-    safe = str(redact.value({key: value})[key])
+    safe = str(redaction.value({key: value})[key])
     return safe if len(safe) <= _LONGEST_SHOWN else f"{safe[:_LONGEST_SHOWN]}… ({len(safe)} characters)"

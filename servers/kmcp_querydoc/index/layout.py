@@ -5,7 +5,7 @@ import sqlite3
 from kmcp_querydoc.index.stemming import TOKENIZER
 
 FORMAT = "1"
-"""Of the tables below; an index of another format is made anew."""
+"""Of the tables below; an index of another format is built again."""
 APPLICATION = 0x4B4D4350
 """Marks the file as an index of this suite."""
 PER_PRODUCT = 1 << 32
@@ -42,12 +42,14 @@ SEPARATOR = "\x1f"
 
 
 def create(connection: sqlite3.Connection) -> None:
+    # SQLite keeps this number in the header for applications (sqlite.org/fileformat.html, offset 68).
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
     connection.executescript(TABLES)
 
 
 def create_search(connection: sqlite3.Connection) -> None:
     """Empty search tables in the place of those that there are."""
+    # FTS5 tables cannot be emptied reliably when they are contentless, so they are dropped and created again.
     for table in reversed(SEARCH):
         connection.execute(f"DROP TABLE IF EXISTS {table}")
     for definition in SEARCH.values():

@@ -1,8 +1,9 @@
 """An index as servers read it.
 
-Statements are put together of parts of ours and of marks for values; no value is ever part of a statement.
+Statements are composed of our own text and placeholders; a value is always bound, never part of a statement.
 """
 
+# Each statement is composed of constants and placeholders (see above), which the rule cannot know.
 # ruff: noqa: S608
 
 import json
@@ -99,13 +100,14 @@ FROM chunks c JOIN pages p ON p.id = c.page"""
 
 def open_file(path: Path) -> sqlite3.Connection:
     """The file, never written to: a build puts another one in its place."""
+    # `immutable` spares SQLite locks and journals, which a read-only volume of a pod could not hold.
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
     connection.execute("PRAGMA query_only = ON")
     return connection
 
 
 class Index:
-    """The questions that are asked of an index; one thread at a time."""
+    """The queries on an index; one thread at a time."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
@@ -129,6 +131,7 @@ class Index:
         self, table: str, match: str, products: Sequence[Product], most: int, within: "Within | None" = None
     ) -> list[int]:
         """The chunks that the full-text index puts first, of these products and pages."""
+        # One weight per column: title, headings, body; path and body for code. bm25() is better the smaller it is.
         weights = "3, 5, 1" if table == "words" else "2, 1"
         ranges = " OR ".join("rowid BETWEEN ? AND ?" for _ in products)
         bounds = [edge for product in products for edge in _range(product)]
@@ -197,6 +200,7 @@ class Index:
         rows = self._db.execute(
             "SELECT s.id, s.name, s.version, s.aliases, s.source, s.built, count(p.id), coalesce(sum(p.chunks), 0),"
             " coalesce(max(p.code), 0) FROM products s LEFT JOIN pages p ON p.product = s.id"
+            # A product without a time is one whose first build has not come to its end.
             " WHERE s.built <> '' GROUP BY s.id ORDER BY s.name, s.version"
         )
         return [

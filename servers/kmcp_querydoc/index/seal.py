@@ -1,7 +1,7 @@
 """The seal of a finished index: a checksum of the whole file, kept in a number of its header that SQLite leaves to us.
 
 SQLite notices a torn page, not a flipped bit; an index that was cut short or altered would go on answering, wrongly. So
-a server compares the seal before it opens a file, and a build puts it on as its last act.
+a server compares the seal before it opens a file, and writing it is the last act of a build.
 """
 
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kmcp_querydoc.index.layout import APPLICATION
 
+# Offsets of `user_version` and `application_id` in the header: sqlite.org/fileformat.html, section 1.3.
 _USER_VERSION = slice(60, 64)
 _APPLICATION = slice(68, 72)
 _HEADER = 100
@@ -17,7 +18,7 @@ _PART = 1 << 20
 
 
 def seal(path: Path) -> None:
-    """Put the seal on a file that nobody has open, and see that it is on the disk."""
+    """Write the seal into a file that nobody has open, and flush it to the disk."""
     with path.open("r+b") as file:
         file.seek(_USER_VERSION.start)
         file.write(_checksum(path).to_bytes(4, "big"))
@@ -30,13 +31,13 @@ def fault(path: Path) -> str | None:
     with path.open("rb") as file:
         header = file.read(_HEADER)
     if len(header) < _HEADER or not header.startswith(b"SQLite format 3\0"):
-        return "it is no SQLite file"
+        return "it is not an SQLite file"
     if int.from_bytes(header[_APPLICATION], "big") != APPLICATION:
-        return "it is no index of documentation"
-    told = int.from_bytes(header[_USER_VERSION], "big")
-    if not told:
-        return "its build did not come to an end"
-    return None if told == _checksum(path) else "its checksum is wrong: it was cut short or altered"
+        return "it is not an index of documentation"
+    sealed = int.from_bytes(header[_USER_VERSION], "big")
+    if not sealed:
+        return "its build did not finish"
+    return None if sealed == _checksum(path) else "its checksum is wrong: it was cut short or altered"
 
 
 def _checksum(path: Path) -> int:

@@ -20,6 +20,7 @@ class Stemmer:
         self._known: dict[str, str] = {}
         self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._db.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (text, tokenize='{TOKENIZER}')")
+        # fts5vocab in `instance` mode lists every term with its row and its place in the text (sqlite.org/fts5.html).
         self._db.execute("CREATE VIRTUAL TABLE terms USING fts5vocab ('texts', 'instance')")
 
     def stem(self, word: str) -> str:
@@ -27,6 +28,7 @@ class Stemmer:
         known = self._known.get(word)
         if known is None:
             known = self._known[word] = " ".join(self.stems([word])[0])
+            # Questions repeat their words; a full clear is enough and needs no order of use.
             if len(self._known) > MOST_KNOWN:
                 self._known.clear()
         return known

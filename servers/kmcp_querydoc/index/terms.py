@@ -12,6 +12,7 @@ LONGEST_NAME = 60
 
 def searchable(text: str) -> str:
     """The text as it is indexed: without addresses, and with the parts of `camelCase` names as words of their own."""
+    # Addresses are full of words that say nothing about the text around them.
     text = _URL.sub(" ", text)
     parts = {part for name in _CAMEL.findall(text) for part in parts_of(name)}
     return f"{text}\n{' '.join(sorted(parts))}" if parts else text

@@ -13,7 +13,7 @@ from kmcp_querydoc.index import layout, terms
 from kmcp_querydoc.index.layout import PER_PRODUCT, SEPARATOR
 from kmcp_querydoc.index.seal import seal
 from kmcp_querydoc.index.stemming import Stemmer, joined
-from kmcp_querydoc.parsing.chunks import Chunk
+from kmcp_querydoc.parsing.chunking import Chunk
 from kmcp_querydoc.sources.page import Page
 
 _CHUNKS_AT_ONCE = 500
@@ -24,7 +24,9 @@ class Writer:
 
     def __init__(self, database: str | Path) -> None:
         self._db = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+        # Off by default in SQLite for each connection; pages and chunks of a removed product go with it.
         self._db.execute("PRAGMA foreign_keys = ON")
+        # A build that loses its last pages in a power cut reads them again, so the faster mode is enough.
         self._db.execute("PRAGMA synchronous = NORMAL")
 
     @property
@@ -70,7 +72,7 @@ class Writer:
         self._db.execute("UPDATE products SET source = ?, revision = ?, built = ?, aliases = ? WHERE id = ?", row)
 
     def remove_product(self, name: str, version: str | None) -> int:
-        """How many versions were there to be removed."""
+        """The number of versions removed."""
         return self._db.execute(
             "DELETE FROM products WHERE name = ? AND version = coalesce(?, version)", (name, version)
         ).rowcount
@@ -122,8 +124,10 @@ class Writer:
         """Put the finished index at its place in one step: a server reads the old one or the new one, never a part."""
         fresh = target.with_name(f"{target.name}.new")
         fresh.unlink(missing_ok=True)
+        # A vacuumed copy is smaller, and its pages lie in the order in which they are read.
         self._db.execute("VACUUM INTO ?", (str(fresh),))
         seal(fresh)
+        # Built by one user and read by another: an image's layer, a shared volume.
         fresh.chmod(0o644)
         os.replace(fresh, target)
 
@@ -169,6 +173,7 @@ class _Deriving:
         self._db.executemany("INSERT INTO frequencies VALUES (?,?,?)", rows)
         average = [total / max(self._count, 1) for total in self._lengths]
         self._db.execute("INSERT INTO lengths VALUES (?,?,?)", average)
+        # Merges the b-trees of the full-text index into one, which makes each search faster.
         for table in ("words", "code_words", "names"):
             self._db.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")  # noqa: S608  # names of ours
 
@@ -180,7 +185,7 @@ def _title(title: str, path: str) -> str:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a file that is no finished index can be worked on."""
+    """Whether a build can continue with this unfinished index."""
     try:
         with closing(sqlite3.connect(path)) as connection:
             return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))

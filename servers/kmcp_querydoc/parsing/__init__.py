@@ -1,4 +1,5 @@
-"""Documents of every format become titled sections (`document`), and those become chunks of bounded size (`chunks`)."""
+"""Documents of every format become titled sections (`document`), and those become chunks of bounded size
+(`chunking`)."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""AsciiDoc by its headings, blocks and inline macros; what includes name is put in before (`sources.includes`)."""
+"""AsciiDoc by its headings, blocks and inline macros; `sources.includes` has inserted the included files before."""
 
 import re
 from collections.abc import Iterator
@@ -34,6 +34,7 @@ def parse(text: str) -> Document:
         elif kind == "heading":
             marks, shown = value.split(" ", 1)
             shown = _inline(shown, attributes)
+            # Asciidoctor's default: idprefix and idseparator are both an underscore.
             outline.heading(len(marks), shown, anchor or f"_{slug(shown).replace('-', '_')}")
             anchor = None
         else:
@@ -50,6 +51,7 @@ def _events(lines: list[str]) -> Iterator[tuple[str, str]]:
         if line.startswith("////") and set(line) == {"/"}:
             number = _closing(lines, number, line) + 1
         elif _FENCE.match(line):
+            # A Markdown fence opens with its language and closes without it.
             end = _closing(lines, number, line.rstrip("abcdefghijklmnopqrstuvwxyz") if line[0] == "`" else line)
             yield from (("code", each) for each in (f"```{language}", *lines[number:end], "```"))
             number, language = end + 1, ""
@@ -70,8 +72,8 @@ def _closing(lines: list[str], number: int, fence: str) -> int:
     return next((at for at in range(number, len(lines)) if lines[at].rstrip() == fence), len(lines))
 
 
-def _remember(attributes: dict[str, str], told: str) -> None:
-    name, _, value = told.partition(" ")
+def _remember(attributes: dict[str, str], line: str) -> None:
+    name, _, value = line.partition(" ")
     if "!" in name:
         attributes.pop(name.strip("!"), None)
     else:

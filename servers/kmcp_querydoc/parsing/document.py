@@ -24,7 +24,7 @@ class Document:
 
 
 class Outline:
-    """Sections in the making: headings and texts are told in their order."""
+    """Collects headings and texts in their order and makes sections of them."""
 
     def __init__(self) -> None:
         self.title = ""
@@ -67,6 +67,7 @@ class Outline:
 
 def slug(text: str) -> str:
     """The anchor that most renderers give a heading."""
+    # As GitHub does: letters and digits of any script stay, punctuation goes, blanks become hyphens.
     plain = unicodedata.normalize("NFKC", text).lower()
     return re.sub(r"[\s]+", "-", re.sub(r"[^\w\s-]", "", plain).strip())
 

@@ -40,6 +40,7 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.outline = Outline()
         self.title = ""
+        # A page without `main` and `article` is read whole.
         self._wanted = next((tag for tag in ("main", "article") if re.search(rf"<{tag}[\s>]", text, re.IGNORECASE)), "")
         self._inside = 0 if self._wanted else 1
         self._around = 0
@@ -80,6 +81,7 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag in _AROUND and tag not in _VOID:
+            # Real pages close tags that they never opened.
             self._around = max(self._around - 1, 0)
         elif tag == "title":
             self._in_title = False
@@ -122,6 +124,7 @@ class _Reader(HTMLParser):
         text = "".join(self._line)
         self._line = []
         if self._code:
+            # Blanks in front of code lines carry meaning.
             self.outline.text(text.strip("\n").split("\n"))
         elif text.strip(" |\n-"):
             self.outline.text([text.strip().strip("|").strip()])

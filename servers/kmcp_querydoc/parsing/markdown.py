@@ -1,4 +1,4 @@
-"""Markdown, as CommonMark reads it: markdown-it tells where headings and code are, the text itself stays as written."""
+"""Markdown, as CommonMark reads it: markdown-it finds headings and code, the text itself stays as written."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,8 @@ _EMPHASIS = re.compile(r"(?<![\w*])(\*\*|__|\*)(?=\S)(.+?)(?<=\S)\1(?![\w*])")
 def parse(text: str) -> Document:
     text, title = _without_front_matter(text.replace("\r\n", "\n").removeprefix("\ufeff"))
     lines = text.split("\n")
-    tokens = MarkdownIt("commonmark").disable("inline").parse(text)  # what is inside a paragraph stays as written
+    # Without the inline rules, which take most of the time: what is inside a paragraph stays as written.
+    tokens = MarkdownIt("commonmark").disable("inline").parse(text)
     code = {line for token in tokens if token.type in ("fence", "code_block") for line in _lines_of(token)}
     outline = Outline()
     if title:
@@ -31,6 +32,7 @@ def parse(text: str) -> Document:
     for start, end, level, heading in _headings(tokens):
         outline.text(_cleaned(lines, at, start, code))
         shown, anchor = _heading(heading)
+        # Generators repeat the title of the front matter as the first heading.
         if not (title and level == 1 and shown.lower() == outline.title.lower()):
             outline.heading(level, shown, anchor)
         at = end

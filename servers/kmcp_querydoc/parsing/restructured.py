@@ -66,6 +66,7 @@ _SILENT = {"tabs", "only", "container", "list-table", "csv-table", "table", "glo
 def parse(text: str) -> Document:
     lines = text.expandtabs(8).replace("\r", "").removeprefix("\ufeff").split("\n")
     outline = Outline()
+    # The rank of an adornment follows from the order in which each first appears in a file.
     ranks: list[str] = []
     label: str | None = None
     body: list[str] = []
@@ -122,6 +123,7 @@ def _blocks(lines: list[str]) -> Iterator[str]:
             number += 1
         elif _COMMENT.match(line):
             _, number = _indented(lines, number + 1, len(line) - len(line.lstrip()))
+        # `::` at the end of a line announces a literal block.
         elif line.rstrip().endswith("::"):
             block, number = _indented(lines, number + 1, len(line) - len(line.lstrip()))
             shown = line.rstrip().removesuffix("::")

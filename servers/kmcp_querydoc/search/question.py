@@ -1,4 +1,4 @@
-"""The words of a question: what each may be called in documentation, and how much it tells."""
+"""The words of a question: what documentation may call each, and how much it says about the subject."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ MOST_WORDS = 48
 SYNONYM = 0.5
 """What a synonym counts beside the word itself."""
 WEAK = 0.3
-"""What a word counts that is in every other question and tells little of what it is about."""
+"""What a word counts that is in every other question and says little about its subject."""
 JOINED = 0.8
 """What two neighbouring words count when documentation writes them as one: `roll back`."""
 PART = 0.5
@@ -64,7 +64,7 @@ def parts(name: str) -> list[str]:
 
 
 class Vocabulary:
-    """What words mean to an operator: which tell little, and what documentation calls the others."""
+    """What words mean to an operator: which say little, and what documentation calls the others."""
 
     def __init__(self, stemmer: Stemmer) -> None:
         self.stemmer = stemmer
@@ -98,6 +98,7 @@ class Vocabulary:
 
     def _learn(self, line: str) -> None:
         """`said > written …`, or `a = b …` in every direction."""
+        # `>` is one-way: a user says `crash` and finds `CrashLoopBackOff`, but not the reverse.
         way = "=" if "=" in line else ">"
         said, _, written = line.partition(way)
         group = [said.strip(), *written.split()]

@@ -112,6 +112,7 @@ def _term(
     count = _rarity(stems[thing.main], frequencies)
     if thing.is_guess and not count:
         return None
+    # The idf of BM25, in the form that never becomes negative (as Lucene has it).
     weight = thing.weight * math.log(1 + (size - count + 0.5) / (count + 0.5))
     if own.issuperset(stems[thing.main]):
         weight *= OWN_NAME
@@ -131,6 +132,7 @@ def _best(found: Sequence[Stemmed], terms: Sequence[_Term], average: Sequence[fl
     scores = {each.number: sum(parts[each.number]) + PAGE_SHARE * sum(pages[each.page]) for each in found}
     taken: dict[int, int] = defaultdict(int)
     ranked: list[Ranked] = []
+    # The number breaks ties, so that the same question always has the same answer.
     for each in sorted(found, key=lambda one: (-scores[one.number], one.number)):
         score = scores[each.number] * NEXT_OF_PAGE ** taken[each.page] / possible
         taken[each.page] += 1
@@ -146,6 +148,7 @@ def _part(each: Stemmed, term: _Term, average: Sequence[float]) -> float:
     for field, weight, influence, usual in zip(each.fields, FIELD_WEIGHTS, LENGTH_INFLUENCE, average, strict=True):
         count = sum(field.count(form) * share for form, share in present)
         if count:
+            # Each stem stands between two blanks, so half of the blanks is the number of stems.
             matches += weight * count / (1 - influence + influence * field.count(" ") / 2 / max(usual, 1.0))
     return term.weight * matches / (SATURATION + matches)
 
@@ -153,7 +156,7 @@ def _part(each: Stemmed, term: _Term, average: Sequence[float]) -> float:
 def _with_near_names(
     index: Index, stemmer: Stemmer, things: Sequence[Sought], products: Sequence[Product]
 ) -> list[Sought]:
-    """Things that no chunk has are looked up among the names that there are: shortened or misspelt ones."""
+    """Words that no chunk has are matched with the known names: they may be shortened or misspelt."""
     stems = _stemmed_forms(stemmer, things)
     frequencies = index.frequencies(products, [stem for form in stems.values() for stem in form])
     return [
@@ -165,6 +168,7 @@ def _with_near_names(
 def _near(index: Index, thing: Sought) -> dict[str, float]:
     if len(thing.text) < 4:
         return {}
+    # First names that contain the word (a shortened name), then names that resemble it (a typing error).
     found = index.names_holding(thing.text, 5)
     if not found:
         found = difflib.get_close_matches(thing.text, index.names_like(thing.text, 40), n=3, cutoff=_CLOSE)

@@ -32,9 +32,9 @@ class Reranker:
             except ImportError:
                 raise unavailable(
                     "KMCP_DOCS_RERANK is on, but the package wordllama is not installed",
-                    "install kmcp-suite[rerank], or switch it off",
+                    "install kmcp-suite[rerank], or unset KMCP_DOCS_RERANK",
                 ) from None
-            # Told where the package keeps its files it finds them; left alone it looks elsewhere, then in the network.
+            # With the package's own folder it finds its files; without it looks elsewhere, then downloads them.
             folder = Path(wordllama.__file__).parent
             self._model = wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
         return self._model

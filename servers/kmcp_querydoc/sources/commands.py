@@ -50,6 +50,7 @@ def pages(source: Source, root: Path, address: str) -> Iterator[Page]:
 def help_pages(files: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
     """The words of every command (`helm repo add`), and its help as Markdown."""
     functions = _functions([list(tokens(file)) for file in files])
+    # A command does not name its parent; the parent's function calls the child's function inside AddCommand.
     parents = {child: name for name, function in functions.items() for child in function.children}
     for name, function in functions.items():
         words = _words(name, functions, parents)
@@ -136,7 +137,8 @@ def _read(body: list[Token], constants: Mapping[str, str]) -> Function:
         if token.kind != "name" or number < end:
             continue
         if token.value == "Command" and _is(body, number + 1, "{"):
-            end = _closing(body, number + 1)  # what runs when the command runs declares none
+            # Skipped up to its end: the function that a command runs declares no commands.
+            end = _closing(body, number + 1)
             found.commands.append(_fields(body[number + 2 : end], constants))
         elif token.value == "AddCommand" and _is(body, number + 1, "("):
             found.children += _called(body[number + 2 : _closing(body, number + 1)])
@@ -204,7 +206,7 @@ def _text(body: Sequence[Token], number: int, constants: Mapping[str, str]) -> t
         elif token.kind == "name" and token.value in constants:
             parts.append(constants[token.value])
         elif token.kind == "name" and _is(body, number + 1, ".") and not parts:
-            # fmt.Sprintf("…"), heredoc.Doc(`…`): the text is in the call's first argument
+            # fmt.Sprintf("…") and heredoc.Doc(`…`) have the text as their first argument.
             opening = number + 3
             return _text(body, opening + 1, constants) if _is(body, opening, "(") else (None, number)
         else:

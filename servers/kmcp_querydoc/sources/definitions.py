@@ -1,4 +1,4 @@
-"""What is to be indexed, as a file of sources says it."""
+"""The file of sources: which products are indexed, and where their pages are."""
 
 import re
 from pathlib import Path
@@ -17,13 +17,14 @@ _KINDS: tuple[Kind, ...] = ("folder", "git", "module", "sitemap", "suite")
 
 def _product(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no product name: lower case letters, digits, '.', '_' and '-'")
+        raise ValueError(f"{name!r} is not a valid product name: use lower case letters, digits, '.', '_' and '-'")
     return name
 
 
 def _operand(value: str) -> str:
+    # These become operands of git and go, which would read a leading hyphen as an option.
     if value.startswith("-") or not value.strip() or "\0" in value:
-        raise ValueError(f"{value!r} could be taken for an option")
+        raise ValueError(f"{value!r} must not be empty or start with '-', as an option does")
     return value
 
 
@@ -93,12 +94,10 @@ def read(path: Path) -> list[Source]:
     except (OSError, UnicodeDecodeError) as error:
         raise bad_argument(f"{path}: {error}") from None
     except YamlError as error:
-        raise bad_argument(f"{path}: no YAML: {' '.join(str(error).split())}") from None
+        raise bad_argument(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     entries = content.get("sources") if isinstance(content, dict) else content
     if not isinstance(entries, list) or not entries:
-        raise bad_argument(
-            f"{path}: it lists no sources", "write a list of {product, version, folder|git|module|sitemap}"
-        )
+        raise bad_argument(f"{path} lists no sources", "write a list of {product, version, folder|git|module|sitemap}")
     found = [_source(path, number, entry) for number, entry in enumerate(entries, 1)]
     return _without_doubles(path, found)
 

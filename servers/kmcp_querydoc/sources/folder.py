@@ -35,6 +35,7 @@ def pages(source: Source, root: Path, address: str = "") -> Iterator[Page | Skip
             text, included = includes.put_in(text, file, root, form)
             fragments |= included
         found.append((file, Page(path, template.address(_below(path, source), path), form, text)))
+    # A fragment has been read as part of the pages that include it; alone it would be a duplicate.
     yield from (page for file, page in found if file not in fragments)
 
 
@@ -49,7 +50,8 @@ def _below(path: str, source: Source) -> str:
 def _text(file: Path) -> str:
     if file.stat().st_size > LARGEST_FILE:
         raise ValueError(f"larger than {LARGEST_FILE >> 20} MiB")
-    text = file.read_text(encoding="utf-8-sig")  # a file that is no UTF-8 is no document of ours: ValueError
+    # A file that is not UTF-8 raises ValueError here and is skipped, like a binary one.
+    text = file.read_text(encoding="utf-8-sig")
     if "\0" in text:
         raise ValueError("a binary file")
     return text
@@ -60,7 +62,7 @@ def _files(source: Source, root: Path, suffixes: set[str]) -> Iterator[Path]:
     for folder in source.under or ("",):
         start = (root / folder).resolve()
         if not start.is_relative_to(inside):
-            raise bad_argument(f"{source.title}: under: {folder!r} leads out of the source")
+            raise bad_argument(f"{source.title}: under: {folder!r} is outside the source")
         if start.is_file():
             yield start
         elif start.is_dir():
@@ -70,7 +72,9 @@ def _files(source: Source, root: Path, suffixes: set[str]) -> Iterator[Path]:
 
 
 def _walk(start: Path, source: Source, root: Path, suffixes: set[str]) -> Iterator[Path]:
-    for folder, names, files in os.walk(start):  # symbolic links are not followed: they may lead anywhere
+    # os.walk does not follow symbolic links, which may lead anywhere.
+    for folder, names, files in os.walk(start):
+        # Changed in place: os.walk descends into what is left of the list.
         names[:] = sorted(name for name in names if name not in _UNINTERESTING and name[0] not in "._")
         for name in sorted(files):
             file = Path(folder, name)

@@ -11,6 +11,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(n|t|r|\"|'|\\|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
+# No carriage returns: the text becomes Markdown.
 _SIMPLE = {"n": "\n", "t": "\t", "r": ""}
 
 

@@ -1,4 +1,4 @@
-"""What documents include from other files, put in their place before they are parsed."""
+"""Include directives, replaced by the content of their files before a document is parsed."""
 
 import re
 from collections.abc import Iterator
@@ -10,12 +10,13 @@ _RST = re.compile(
 _ASCIIDOC = re.compile(r"^()(include)::([^\s\[]+)\[([^\]]*)\][ \t]*$", re.MULTILINE)
 _LANGUAGE = re.compile(r":language:[ \t]*(\S+)")
 FORMATS = {"restructured": _RST, "asciidoc": _ASCIIDOC}
+# A file may include itself; this ends it.
 _DEEPEST = 4
 _LARGEST = 1024 * 1024
 
 
 def put_in(text: str, file: Path, root: Path, form: str) -> tuple[str, set[Path]]:
-    """The text with what it includes, and the files that were put in; what is not there or outside is left out."""
+    """The text with its includes resolved, and the files used; what is missing or outside the root is left out."""
     used: set[Path] = set()
     return _expanded(text, file, root.resolve(), form, used, 0), used
 
@@ -23,6 +24,7 @@ def put_in(text: str, file: Path, root: Path, form: str) -> tuple[str, set[Path]
 def _expanded(text: str, file: Path, root: Path, form: str, used: set[Path], depth: int) -> str:
     def replacement(match: re.Match[str]) -> str:
         target = _target(match[3], file, root)
+        # As in a published page: a missing include leaves nothing behind.
         if target is None or depth >= _DEEPEST:
             return ""
         content = target.read_text(encoding="utf-8", errors="replace")

@@ -21,15 +21,16 @@ class Page:
     """One of `parsing.FORMATS`, or `code`."""
     text: str
     stamp: str = ""
-    """What the source answers when asked whether the page has changed: an entity tag, a date."""
+    """What the source uses to say whether the page has changed: an entity tag or a date."""
 
     def digest(self) -> str:
+        # The file system may hold names that are not UTF-8, which Python represents by surrogates.
         return hashlib.sha256(f"{self.url}\0{self.format}\0{self.text}".encode(errors="surrogateescape")).hexdigest()
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A page that has not changed since it was indexed, told without reading it."""
+    """A page that has not changed since it was indexed, known without reading it."""
 
     path: str
 

@@ -1,4 +1,4 @@
-"""What programs fetch: git repositories and Go modules."""
+"""Sources that need a program to fetch them: git repositories and Go modules."""
 
 import hashlib
 import json
@@ -29,42 +29,42 @@ class Fetched:
 
 
 def environment(of: Mapping[str, str]) -> dict[str, str]:
-    """What git and go get to see: where things are and how the network is reached, none of our settings."""
+    """The variables that git and go get: paths and how to reach the network, none of our settings."""
     return {name: value for name, value in of.items() if _PASSED_ON.fullmatch(name)} | {"GIT_TERMINAL_PROMPT": "0"}
 
 
-async def repository(source: Source, workshop: Workshop) -> Fetched:
+async def fetch_repository(source: Source, workshop: Workshop) -> Fetched:
     """One commit of a git repository, in a clone that is kept for the next build."""
     assert source.git is not None
     clone = workshop.cache / "git" / hashlib.sha256(source.git.encode()).hexdigest()[:16]
     if not (clone / ".git").is_dir():
         clone.mkdir(parents=True, exist_ok=True)
-        await _git(source, workshop, "init", "--quiet", "--", str(clone))
+        await _run_git(source, workshop, "init", "--quiet", "--", str(clone))
     workshop.say(f"{source.title}: fetching {source.ref} of the repository")
     at = ("-C", str(clone))
-    await _git(source, workshop, *at, "fetch", "--quiet", "--depth", "1", "--no-tags", "--", source.git, source.ref)
-    await _git(source, workshop, *at, "checkout", "--quiet", "--force", "--detach", "FETCH_HEAD")
-    revision = (await _git(source, workshop, *at, "rev-parse", "HEAD")).strip()
+    await _run_git(source, workshop, *at, "fetch", "--quiet", "--depth", "1", "--no-tags", "--", source.git, source.ref)
+    await _run_git(source, workshop, *at, "checkout", "--quiet", "--force", "--detach", "FETCH_HEAD")
+    revision = (await _run_git(source, workshop, *at, "rev-parse", "HEAD")).strip()
     web = str(source.public().git).removesuffix(".git").rstrip("/")
     ref = revision if source.ref == "HEAD" else source.ref
     return Fetched(clone, revision, f"{web}/blob/{ref}/{{path}}" if web.startswith("https://") else "")
 
 
-async def _git(source: Source, workshop: Workshop, *arguments: str) -> str:
+async def _run_git(source: Source, workshop: Workshop, *arguments: str) -> str:
     # A repository's address could name a program to run (ext::); its files are only read, so none of its hooks matter.
     quiet = ("-c", "protocol.ext.allow=never", "-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false")
     return await _run(source, workshop, "git", ["git", *quiet, *arguments])
 
 
-async def module(source: Source, workshop: Workshop) -> Fetched:
+async def download_module(source: Source, workshop: Workshop) -> Fetched:
     """The files of a Go module, checked by the go command against the checksum database."""
     assert source.module is not None
     workshop.say(f"{source.title}: the module {source.module}")
     output = await _run(source, workshop, "go", ["go", "mod", "download", "-json", source.module])
-    told = json.loads(output)
-    path, version = told["Path"], told["Version"]
+    downloaded = json.loads(output)
+    path, version = downloaded["Path"], downloaded["Version"]
     address = f"https://{path}/blob/{version}/{{path}}" if path.startswith("github.com/") else ""
-    return Fetched(Path(told["Dir"]), version, address)
+    return Fetched(Path(downloaded["Dir"]), version, address)
 
 
 async def _run(source: Source, workshop: Workshop, program: str, argv: Sequence[str]) -> str:
@@ -76,14 +76,15 @@ async def _run(source: Source, workshop: Workshop, program: str, argv: Sequence[
 
 
 def _refusal(source: Source, program: str, ended: command.Ended) -> ToolFailure:
-    said = " ".join((_told(ended.stdout) or ended.stderr).split())[-600:] or f"exit code {ended.code}"
+    said = " ".join((_error_of(ended.stdout) or ended.stderr).split())[-600:] or f"exit code {ended.code}"
+    # Neither program has exit codes for this; only its text tells a wrong name from a network that is down.
     gone = re.search(r"not found|couldn't find remote ref|unknown revision|no matching versions", said)
     failure = not_found if gone else unavailable
     return failure(f"{source.title}: {program}: {said}", "check the source and the network", backend=program)
 
 
-def _told(output: str) -> str:
-    """`go mod download -json` says on its standard output what went wrong."""
+def _error_of(output: str) -> str:
+    """The error that `go mod download -json` writes to its standard output."""
     try:
         return str(json.loads(output).get("Error", ""))
     except (ValueError, AttributeError):

@@ -28,17 +28,19 @@ class _Entry:
     changed: str
 
 
-async def pages(source: Source, workshop: Workshop, known: Mapping[str, str]) -> AsyncIterator[Page | Kept | Skipped]:
+async def read_pages(
+    source: Source, workshop: Workshop, known: Mapping[str, str]
+) -> AsyncIterator[Page | Kept | Skipped]:
     """Every page below the sitemap; `known` are the stamps of what is indexed, by path."""
     assert source.sitemap is not None
     start = _checked(source, source.sitemap)
-    entries = [entry async for entry in _entries(source, workshop, source.sitemap, 0)]
+    entries = [entry async for entry in _read_entries(source, workshop, source.sitemap, 0)]
     wanted = list({entry.url: entry for entry in entries if _wanted(source, start, entry.url)}.values())
     if not wanted:
-        raise unavailable(f"{source.title}: the sitemap lists no page that is wanted", "check `under` and `exclude`")
+        raise unavailable(f"{source.title}: the sitemap lists no page that matches", "check `under` and `exclude`")
     for number in range(0, len(wanted[:MOST_PAGES]), AT_ONCE):
         batch = wanted[number : number + AT_ONCE]
-        for found in await asyncio.gather(*(_page(source, workshop, entry, known) for entry in batch)):
+        for found in await asyncio.gather(*(_fetch_page(source, workshop, entry, known) for entry in batch)):
             yield found
 
 
@@ -48,7 +50,7 @@ def _checked(source: Source, url: str) -> SplitResult:
     except ValueError as error:
         raise bad_argument(f"{source.title}: sitemap: {error}", "give https://host/sitemap.xml") from None
     if found.scheme not in ("https", "http") or not found.hostname:
-        raise bad_argument(f"{source.title}: sitemap: {url!r} is no web address", "give https://host/sitemap.xml")
+        raise bad_argument(f"{source.title}: sitemap: {url!r} is not a web address", "give https://host/sitemap.xml")
     return found
 
 
@@ -64,7 +66,7 @@ def _wanted(source: Source, start: SplitResult, url: str) -> bool:
     return below and not any(fnmatch.fnmatch(target.path, pattern) for pattern in source.exclude)
 
 
-async def _entries(source: Source, workshop: Workshop, url: str, depth: int) -> AsyncIterator[_Entry]:
+async def _read_entries(source: Source, workshop: Workshop, url: str, depth: int) -> AsyncIterator[_Entry]:
     answer = await _get(workshop, url, {})
     if answer.status != 200:
         raise unavailable(f"{source.title}: {url} answered HTTP {answer.status}", "check the sitemap's address")
@@ -73,21 +75,27 @@ async def _entries(source: Source, workshop: Workshop, url: str, depth: int) -> 
         location = (element.findtext("{*}loc") or "").strip()
         if root.tag.endswith("sitemapindex") and depth < 3:
             if _wanted(source.model_copy(update={"under": ()}), urlsplit(url), location):
-                async for entry in _entries(source, workshop, location, depth + 1):
+                async for entry in _read_entries(source, workshop, location, depth + 1):
                     yield entry
         elif location:
             yield _Entry(location, (element.findtext("{*}lastmod") or "").strip())
 
 
 def _xml(source: Source, url: str, content: bytes) -> ElementTree.Element:
+    # The magic number of gzip: `sitemap.xml.gz` is often served without a Content-Encoding.
     if content[:2] == b"\x1f\x8b":
         content = _unpacked(source, url, content)
+    # Entities can expand without bound ("billion laughs") or read local files.
     if b"<!DOCTYPE" in content[:4096] or b"<!ENTITY" in content:
-        raise bad_argument(f"{source.title}: {url} declares entities, which no sitemap needs", "give a plain sitemap")
+        raise bad_argument(
+            f"{source.title}: {url} declares entities, which are not allowed in a sitemap", "give a plain sitemap"
+        )
     try:
         return ElementTree.fromstring(content)  # noqa: S314  # documents with declarations are refused above
     except ElementTree.ParseError as error:
-        raise bad_argument(f"{source.title}: {url} is no sitemap: {error}", "give https://host/sitemap.xml") from None
+        raise bad_argument(
+            f"{source.title}: {url} is not a sitemap: {error}", "give https://host/sitemap.xml"
+        ) from None
 
 
 def _unpacked(source: Source, url: str, content: bytes) -> bytes:
@@ -96,12 +104,15 @@ def _unpacked(source: Source, url: str, content: bytes) -> bytes:
         unpacked = reader.decompress(content, _LARGEST)
     except zlib.error as error:
         raise bad_argument(f"{source.title}: {url}: {error}") from None
+    # Small gzip files can unpack to gigabytes; the rest is never unpacked.
     if reader.unconsumed_tail:
         raise bad_argument(f"{source.title}: {url} unpacks to more than {_LARGEST >> 20} MiB")
     return unpacked
 
 
-async def _page(source: Source, workshop: Workshop, entry: _Entry, known: Mapping[str, str]) -> Page | Kept | Skipped:
+async def _fetch_page(
+    source: Source, workshop: Workshop, entry: _Entry, known: Mapping[str, str]
+) -> Page | Kept | Skipped:
     path = urlsplit(entry.url).path
     stamp = known.get(path, "")
     if entry.changed and stamp == f"changed {entry.changed}":
@@ -130,6 +141,7 @@ async def _get(workshop: Workshop, url: str, headers: Mapping[str, str]) -> Answ
         if answer.status not in _REDIRECTS:
             return answer
         following = urljoin(target, answer.headers.get("location", ""))
+        # Another host could be an internal address that only this machine reaches.
         if urlsplit(following).netloc != urlsplit(url).netloc:
             raise unavailable(f"{url} redirects to another host, {following}", "give the final address")
         target = following

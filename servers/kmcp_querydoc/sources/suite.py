@@ -1,4 +1,4 @@
-"""The suite's own documentation: its pages, and the texts at the top of the repository."""
+"""The suite's own documentation: the pages of `docs/`, and the texts at the top of the repository."""
 
 from collections.abc import Iterator
 from pathlib import Path

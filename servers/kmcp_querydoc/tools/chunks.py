@@ -1,4 +1,4 @@
-"""More of a page than a search shows."""
+"""Read further in a page than a search shows."""
 
 import difflib
 import re
@@ -49,10 +49,12 @@ async def get_chunks(
     end_index: Annotated[int | None, Word("Last chunk", ge=0)] = None,
     docs: Documentation = injected(),
 ) -> Chunks:
-    """Read consecutive chunks of a page, to go on where query_documentation found something."""
+    """Read consecutive chunks of a page, to read on where query_documentation found something."""
     if end_index is not None and end_index < start_index:
-        raise bad_argument(f"end_index: {end_index} is before start_index {start_index}", "give both in order, from 0")
-    return await docs.asked(lambda index: _chunks(index, url, product_name, version, start_index, end_index))
+        raise bad_argument(
+            f"end_index: {end_index} is before start_index {start_index}", "give both in order, counted from 0"
+        )
+    return await docs.query_index(lambda index: _chunks(index, url, product_name, version, start_index, end_index))
 
 
 def _chunks(
@@ -62,7 +64,7 @@ def _chunks(
     products = {each.number: each for each in _everything(index, product_name, version)}
     number, product, of = _page(index, place, [*products.values()])
     if start >= of:
-        raise bad_argument(f"start_index: the page has {of} chunks, 0 to {of - 1}", "start_index=0 is its beginning")
+        raise bad_argument(f"start_index: the page has {of} chunks, 0 to {of - 1}", "start_index=0 is the beginning")
     last = min(end if end is not None else start + USUAL - 1, start + MOST - 1, of - 1)
     found = index.page(number, start, last)
     more = last < of - 1 and (end is None or last < end)
@@ -74,7 +76,7 @@ def _chunks(
         of=of,
         chunks=[_chunk(each) for each in found],
         truncated=more,
-        hint=f"start_index={last + 1} goes on." if more else None,
+        hint=f"Continue with start_index={last + 1}." if more else None,
     )
 
 
@@ -85,13 +87,14 @@ def _chunk(passage: Passage) -> Chunk:
 def _place(url: str, product_name: str | None, version: str | None) -> tuple[str, str | None, str | None]:
     """Path or URL, product and version; a citation names all three."""
     cited = _CITATION.fullmatch(url)
+    # A URL may contain an @ and a colon too.
     if cited and "://" not in url:
         url, product_name, version = cited[3], product_name or cited[1], version or cited[2]
     return url.partition("#")[0], product_name, version
 
 
 def _everything(index: Index, product_name: str | None, version: str | None) -> list[Product]:
-    """Every version unless one is named: an address mostly tells the version by itself."""
+    """Every version unless one is named: most addresses already name the version."""
     newest = scope(index, product_name, version)
     names = {product.name for product in newest} if product_name else {product.name for product in index.products}
     return [

@@ -46,7 +46,7 @@ async def query_code(
 ) -> CodeFound:
     """Search indexed source code by words and names; for questions that documentation does not answer."""
     within = Within(path_prefix or "", tuple(extensions or ()))
-    return await docs.asked(
+    return await docs.query_index(
         lambda index: _found(index, query, _products(index, product_name, repo, branch), within, limit)
     )
 
@@ -82,6 +82,7 @@ def _origin(product: Product) -> tuple[str, str]:
 
 def _found(index: Index, query: str, products: Sequence[Product], within: Within, limit: int) -> CodeFound:
     words = [word for word in question.words(query) if word not in question.STOP_WORDS] or question.words(query)
+    # Phrases: the index splits `max_samples` into two words, and only side by side do they mean the name.
     match = " OR ".join(f'"{" ".join(question.parts(word))}"' for word in dict.fromkeys(words))
     numbers = index.candidates("code_words", match, products, CANDIDATES, within) if match else []
     by_number = {product.number: product for product in products}

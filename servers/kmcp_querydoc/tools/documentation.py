@@ -19,4 +19,4 @@ async def query_documentation(
     docs: Documentation = injected(),
 ) -> Answers:
     """Search product documentation; ask before configuring or debugging what you are not sure of, and cite it."""
-    return await docs.asked(Search(docs, query, product_name, version, url_prefix, neighbours, limit).run)
+    return await docs.query_index(Search(docs, query, product_name, version, url_prefix, neighbours, limit).run)

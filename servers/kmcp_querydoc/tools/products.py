@@ -8,7 +8,7 @@ from kmcp_runtime import Effect, Page, injected, tool
 
 
 class Listed(BaseModel):
-    """A product; pages, chunks and time of building are of all its versions."""
+    """A product; pages and chunks count all its versions, built is the newest time."""
 
     product: str
     versions: list[str]
@@ -25,7 +25,7 @@ class Products(Page[Listed]):
 @tool(Effect.READ, open_world=False, extra=True)
 async def list_products(docs: Documentation = injected()) -> Products:
     """List the products and versions that query_documentation can search."""
-    return await docs.asked(_products)
+    return await docs.query_index(_products)
 
 
 def _products(index: Index) -> Products:

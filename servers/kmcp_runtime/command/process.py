@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from kmcp_runtime.output import redact
+from kmcp_runtime import redaction
 
 LARGEST_LINE = 64 * 1024 * 1024
 _LONGEST_LOGGED = 64 * 1024
@@ -129,7 +129,7 @@ async def start(
 
 def shown(argv: Sequence[str]) -> str:
     """A command line as a log may hold it."""
-    return redact.text(shlex.join(argv))
+    return redaction.text(shlex.join(argv))
 
 
 def ended(code: int) -> str:

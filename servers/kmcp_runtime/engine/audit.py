@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from kmcp_runtime.output import redact
+from kmcp_runtime import redaction
 
 _TARGET_WORDS = (
     "context",
@@ -51,10 +51,10 @@ class Entry:
     answer_bytes: int = 0
 
     def describe(self, arguments: Mapping[str, Any]) -> None:
-        self.arguments = redact.digest(json.dumps(arguments, sort_keys=True, default=str))
+        self.arguments = redaction.fingerprint(json.dumps(arguments, sort_keys=True, default=str))
         self.dry_run = arguments.get("dry_run") in (True, "true")
         self.target = {
-            word: redact.text(str(arguments[word])[:_LONGEST]) for word in _TARGET_WORDS if arguments.get(word)
+            word: redaction.text(str(arguments[word])[:_LONGEST]) for word in _TARGET_WORDS if arguments.get(word)
         }
 
 

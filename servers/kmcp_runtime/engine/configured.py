@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from kmcp_runtime import redaction
 from kmcp_runtime.call import Call
 from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.engine.approval import Approvals
@@ -27,6 +28,7 @@ class Process:
     @classmethod
     def of(cls, runtime: RuntimeSettings) -> "Process":
         key = runtime.state_key.get_secret_value() if runtime.state_key else None
+        redaction.use_key(key)
         return cls(runtime, Metrics(), Approvals(runtime.approval, Seal(key)))
 
 

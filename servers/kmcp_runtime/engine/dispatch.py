@@ -17,14 +17,13 @@ from fastmcp.tools import Tool, ToolResult
 from fastmcp.tools.base import InputRequiredToolResult
 from pydantic import PrivateAttr
 
-from kmcp_runtime import hints, warnings
+from kmcp_runtime import hints, redaction, warnings
 from kmcp_runtime.arguments import checked
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
 from kmcp_runtime.engine import audit, auth
 from kmcp_runtime.engine.approval import Intent
 from kmcp_runtime.errors import ERROR_META, ToolFailure, timed_out
-from kmcp_runtime.output import redact
 from kmcp_runtime.output.bound import finish, plain, size
 from kmcp_runtime.output.render import render
 
@@ -100,7 +99,7 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
 
 
 def error_result(failure: ToolFailure) -> ToolResult:
-    body = redact.value(failure.body())
+    body = redaction.value(failure.body())
     if "approval" in failure.details:  # Our own sealed token is no secret to the caller it was made for.
         body["approval"] = failure.details["approval"]
     text = json.dumps(body, ensure_ascii=False)
@@ -117,7 +116,7 @@ def _record(instance: "ConfiguredServer", entry: audit.Entry, seconds: float) ->
 
 def _internal(request: str) -> ToolFailure:
     # The whole story goes to the log, redacted, and only its id to the caller.
-    log.error("call %s failed unexpectedly\n%s", request, redact.text(traceback.format_exc()))
+    log.error("call %s failed unexpectedly\n%s", request, redaction.text(traceback.format_exc()))
     return ToolFailure("internal", f"internal error, id {request}", "the server's log tells more under this id")
 
 
@@ -209,6 +208,6 @@ def _report(ctx: Context | None) -> Report | None:
         return None
 
     async def report(done: float, total: float | None, message: str) -> None:
-        await ctx.report_progress(done, total, redact.text(message))
+        await ctx.report_progress(done, total, redaction.text(message))
 
     return report

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from kmcp_runtime import redaction
 from kmcp_runtime.engine.configured import ConfiguredServer
 from kmcp_runtime.errors import ToolFailure
-from kmcp_runtime.output import redact
 
 READY_SECONDS = 5.0
 
@@ -54,7 +54,7 @@ async def readiness(instance: ConfiguredServer) -> dict[str, Any]:
         async with asyncio.timeout(READY_SECONDS):
             await instance.backend.ready()
     except ToolFailure as failure:
-        return {"ready": False, "reason": redact.text(failure.message), "hint": failure.hint}
+        return {"ready": False, "reason": redaction.text(failure.message), "hint": failure.hint}
     except TimeoutError:
         return {"ready": False, "reason": f"the backend did not answer within {READY_SECONDS:.0f} s", "hint": None}
     return {"ready": True, "reason": None, "hint": None}

@@ -3,12 +3,12 @@
 import logging
 import sys
 
-from kmcp_runtime.output import redact
+from kmcp_runtime import redaction
 
 
 class RedactingFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return redact.text(super().format(record))
+        return redaction.text(super().format(record))
 
 
 def configure(level: str) -> None:

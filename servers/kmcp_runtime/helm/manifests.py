@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kmcp_runtime import yaml_text
-from kmcp_runtime.output import redact as redaction
+from kmcp_runtime import redaction, yaml_text
 from kmcp_runtime.output.results import DIFF_CONTEXT_LINES, Rendered
 
 How = Literal["added", "changed", "removed"]
@@ -101,7 +100,7 @@ class Text(Rendered):
     def __init__(self, manifest: str) -> None:
         self.manifest = manifest
 
-    def render(self, redact: Callable[[Any], Any]) -> str:
+    def render(self, redact: Callable[..., Any]) -> str:
         return "\n".join(f"---\n{_shown(part, redact)}" for part in parts(self.manifest))
 
 
@@ -111,7 +110,7 @@ class Difference(Rendered):
     def __init__(self, found: Sequence[Change]) -> None:
         self.changes = found
 
-    def render(self, redact: Callable[[Any], Any]) -> str:
+    def render(self, redact: Callable[..., Any]) -> str:
         return "\n".join(line for change in self.changes for line in _diff(change, redact))
 
 
@@ -134,21 +133,21 @@ def _items(part: Part) -> Iterable[Part]:
     return [part]
 
 
-def _shown(part: Part, redact: Callable[[Any], Any]) -> str:
+def _shown(part: Part, redact: Callable[..., Any]) -> str:
     if not part.content:
         return redaction.text(part.text)
-    clean = redact(part.content)
+    clean = redact(part.content, foreign=True)
     if clean == part.content:
         return redaction.text(part.text)
     source = _SOURCE.search(part.text)
     return (f"# Source: {source[1]}\n" if source else "") + yaml_text.write(clean).rstrip("\n")
 
 
-def _diff(change: Change, redact: Callable[[Any], Any]) -> list[str]:
+def _diff(change: Change, redact: Callable[..., Any]) -> list[str]:
     part = change.part
     name = f"{part.kind} {part.namespace + '/' if part.namespace else ''}{part.name}"
     old, new = (
-        yaml_text.write(redact(side.content)).splitlines() if side is not None else []
+        yaml_text.write(redact(side.content, foreign=True)).splitlines() if side is not None else []
         for side in (change.before, change.after)
     )
     return list(

@@ -7,7 +7,7 @@ from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
-from kmcp_runtime.output.redact import LAST_APPLIED
+from kmcp_runtime.redaction import LAST_APPLIED
 
 FIELD_MANAGER = "kmcp-suite"
 PatchType = Literal["strategic", "merge", "json", "apply"]

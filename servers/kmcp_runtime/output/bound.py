@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kmcp_runtime.output import redact
+from kmcp_runtime import redaction
 from kmcp_runtime.output.render import render
 from kmcp_runtime.output.results import Continued, Rendered, Result
 
@@ -38,7 +38,7 @@ def finish(result: Result, tokens: int = DEFAULT_TOKENS) -> tuple[Content, str]:
 def plain(result: Result) -> Content:
     """The result as redacted JSON data without its empty fields."""
     content = result.model_dump(mode="python", exclude_none=True)
-    return _without_none(redact.value(_rendered(content) if _holds_rendered(content) else content))
+    return _without_none(redaction.value(_rendered(content) if _holds_rendered(content) else content))
 
 
 def size(content: Mapping[str, Any]) -> int:
@@ -57,7 +57,7 @@ def _holds_rendered(content: Content) -> bool:
 
 def _rendered(node: Any) -> Any:
     if isinstance(node, Rendered):
-        return node.render(redact.value)
+        return node.render(redaction.value)
     if isinstance(node, dict):
         return {key: _rendered(item) for key, item in node.items()}
     if isinstance(node, list | tuple):

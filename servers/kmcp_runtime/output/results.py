@@ -81,7 +81,7 @@ class Body(Result, Continued):
 class Rendered:
     """A field that becomes text after redaction."""
 
-    def render(self, redact: Callable[[Any], Any]) -> str:
+    def render(self, redact: Callable[..., Any]) -> str:
         raise NotImplementedError
 
     @classmethod
@@ -100,7 +100,7 @@ class Rest(Rendered):
         self.whole = whole
         self.skipped_lines = skipped_lines
 
-    def render(self, redact: Callable[[Any], Any]) -> str:
+    def render(self, redact: Callable[..., Any]) -> str:
         return "\n".join(self.whole.render(redact).split("\n")[self.skipped_lines :])
 
 
@@ -110,7 +110,7 @@ class Manifest(Rendered):
     def __init__(self, content: Any) -> None:
         self.content = content
 
-    def render(self, redact: Callable[[Any], Any]) -> str:
+    def render(self, redact: Callable[..., Any]) -> str:
         return yaml_text.write(redact(self.content))
 
 
@@ -126,7 +126,7 @@ class Diff(Rendered):
     def changed(self) -> bool:
         return not same_json(self.before, self.after)
 
-    def render(self, redact: Callable[[Any], Any]) -> str:
+    def render(self, redact: Callable[..., Any]) -> str:
         old = yaml_text.write(redact(self.before)).splitlines() if self.before is not None else []
         new = yaml_text.write(redact(self.after)).splitlines() if self.after is not None else []
         lines = list(difflib.unified_diff(old, new, "before", "after", n=DIFF_CONTEXT_LINES, lineterm=""))

@@ -29,6 +29,7 @@ def cut(document: Document) -> list[Chunk]:
         text = f"{waiting}{section.text}"
         waiting = ""
         following = document.sections[number + 1 : number + 2]
+        # A sentence alone answers nothing, but it names what the sections below are about.
         if len(text) < FEWEST_CHARACTERS and following and _is_below(following[0], section):
             waiting = f"{text}\n\n"
             continue
@@ -47,6 +48,7 @@ def parts(text: str, most: int) -> Iterator[str]:
         return
     piece: list[str] = []
     size = 0
+    # The 2 is the blank line that joins blocks.
     for block in _blocks(text):
         for short in _shortened(block, most):
             if piece and size + len(short) + 2 > most:
@@ -66,6 +68,7 @@ def _blocks(text: str) -> Iterator[str]:
         mark = _FENCE.match(line)
         if mark and not fence:
             fence = mark[1]
+        # CommonMark: a fence closes with at least as many of the same characters.
         elif mark and mark[1].startswith(fence):
             fence = ""
         if not line.strip() and not fence:

@@ -1,0 +1,36 @@
+"""Secrets on their way out, replaced at this one place: known ones first, then by structure, then by shape.
+
+    text(value)        a text, cleaned, with marks in place of secrets
+    value(node)        the same for JSON-like data; the place of each value goes into its mark
+    learn(value)       enter what is known to be secret: it is hidden wherever it comes back
+    find_mark(node)    where what a caller sends holds a mark, which must never reach a backend
+
+What belongs here: what a secret is and what stands in its place. What does not: who may see what (policy), and how an
+answer is cut and rendered (`output`). The limit: a value that nothing marks as a secret (no known value, no name of a
+credential beside it, no format) is shown.
+"""
+
+from kmcp_runtime.redaction.known import REGISTER
+from kmcp_runtime.redaction.marks import HIDDEN, find_mark, fingerprint, is_mark, mark, use_key
+from kmcp_runtime.redaction.names import strength
+from kmcp_runtime.redaction.structures import LAST_APPLIED
+from kmcp_runtime.redaction.structures import hide_in_value as value
+from kmcp_runtime.redaction.texts import hide_in_text as text
+
+learn = REGISTER.learn
+learn_encoded = REGISTER.learn_encoded
+
+__all__ = [
+    "HIDDEN",
+    "LAST_APPLIED",
+    "find_mark",
+    "fingerprint",
+    "is_mark",
+    "learn",
+    "learn_encoded",
+    "mark",
+    "strength",
+    "text",
+    "use_key",
+    "value",
+]

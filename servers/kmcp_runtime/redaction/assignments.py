@@ -1,0 +1,191 @@
+"""A credential's name, a separator, and what follows: where the secret stands, if there is one.
+
+The same words stand in settings (`token: abc`), in prose (`token: permission denied`), in code and in help texts; what
+is hidden depends on the separator, on the quotes, and on whether the name begins its line.
+"""
+
+import re
+
+from kmcp_runtime.redaction import values
+from kmcp_runtime.redaction.names import Strength
+from kmcp_runtime.redaction.words import words
+
+_STOPS = re.compile(rb"[\s\"',;&|{}()<>\[\]]")
+_LINE = re.compile(
+    rb"^[ \t]*(?:[-*][ \t]+)?(?:export[ \t]+|set[ \t]+|setx[ \t]+|ENV[ \t]+|ARG[ \t]+|-e[ \t]+|#[ \t]*)?[\"'`]?$"
+)
+_KEYED = re.compile(rb"^[ \t]*(?:-[ \t]+)?[\"']?[\w./-]+[\"']?[ \t]*:(?:[ \t]|$)")
+_SETTING = re.compile(rb"^[ \t]*[\w./\"'-]+[ \t]*[:=]")
+_BLOCK = re.compile(rb"(?:!!\w+[ \t]+)?[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?$")
+_PROSE = words("is was and or flag to for in option")
+_LONGEST_LOOK = 4_096
+
+
+class Assignment:
+    """A name, a separator, and what follows."""
+
+    def __init__(self, data: bytes, start: int, after: int, name: str, close: bytes, separator: bytes) -> None:
+        self.data = data
+        self.name = name
+        self.close = close
+        self.separator = separator.strip()
+        self.spaced = separator != separator.strip() or not self.separator
+        self.after = after
+        self.line_start = data.rfind(b"\n", max(0, start - _LONGEST_LOOK), start) + 1 or max(0, start - _LONGEST_LOOK)
+        if self.line_start and data[self.line_start - 1 : self.line_start] != b"\n":
+            self.line_start = start if start - self.line_start >= _LONGEST_LOOK else self.line_start
+        self.before = data[self.line_start : start]
+        end = data.find(b"\n", after, after + _LONGEST_LOOK)
+        # Of a longer line only so much is looked at; a value without a space is followed to its end all the same.
+        self.line_end = min(len(data), after + _LONGEST_LOOK) if end < 0 else end
+
+    def secret(self, found: Strength) -> tuple[int, int] | None:
+        """Where the secret stands; None when there is none."""
+        data, at = self.data, self.after
+        if not self.separator:
+            return self._flagged(found) if self.name.startswith("-") else None
+        if self.separator[:1] not in (b":", b"="):
+            if b"," in self.separator:
+                return self._quoted(at - 1, found) if self.name.startswith("-") else None
+            return self._bare(found, assigned=False)
+        head = data[at : at + 12]
+        if not head or head[:1] == b"\n":
+            return self._next_lines(found) if self.separator == b":" else None
+        if head[:1] in b"\"'`" or (head[:1] == b"\\" and head.lstrip(b"\\")[:1] in (b'"', b"'")):
+            return self._quoted(at, found)
+        if self.separator == b":" and _BLOCK.match(data[at : self.line_end][:200]):
+            return self._block()
+        if head[:1] in b"{[(<&*" and not values.is_empty(head.decode("latin-1")):
+            return None if head[:1] in b"{[(" else self._bare(found, assigned=self._alone())
+        return self._bare(found, assigned=self._assigns())
+
+    def _alone(self) -> bool:
+        """The name begins its line, as in a file of settings."""
+        return _LINE.match(self.before) is not None
+
+    def _assigns(self) -> bool:
+        if self.separator != b":":
+            return True
+        if self.before[-1:] in (b"/", b"\\"):
+            return False
+        if not self.spaced and self.close:
+            return True
+        return self._alone()
+
+    def _flagged(self, found: Strength) -> tuple[int, int] | None:
+        if self.data[self.after : self.after + 1] in (b"-", b"\n", b""):
+            return None
+        if self.data[self.after : self.after + 1] in (b'"', b"'"):
+            return self._quoted(self.after, found)
+        stop = self._stop(self.after)
+        value = self.data[self.after : stop].decode(errors="replace")
+        # `--token string  Bearer token for …` is a help text.
+        rest = self.data[stop : stop + 2]
+        if rest == b"  " or value.lower().rstrip(".,;:") in _PROSE:
+            return None
+        return (self.after, stop) if values.hides_in_line(value, found, assigned=True) else None
+
+    def _quoted(self, at: int, found: Strength) -> tuple[int, int] | None:
+        data = self.data
+        start = at
+        while data[start : start + 1] == b"\\":
+            start += 1
+        delimiter = data[at : start + 1]
+        start += 1
+        stop = start
+        limit = min(len(data), start + 65_536)
+        while True:
+            stop = data.find(delimiter, stop, limit)
+            if stop < 0:
+                stop = min(self.line_end, limit)
+                break
+            if len(delimiter) > 1 or data[stop - 1 : stop] != b"\\" or data[stop - 2 : stop] == b"\\\\":
+                break
+            stop += 1
+        value = data[start:stop].decode(errors="replace")
+        if self.before[-1:] == b"/" and self.separator == b":":
+            return None
+        return (start, stop) if stop > start and values.hides_in_line(value, found, assigned=True) else None
+
+    def _bare(self, found: Strength, assigned: bool) -> tuple[int, int] | None:
+        at = self.after
+        alone = self._alone() and self.separator != b""
+        stop = self._stop(at)
+        line = self.data[at : self.line_end].rstrip()
+        whole = line.split(b" #", 1)[0].rstrip().rstrip(b",")
+        cut = len(line) >= _LONGEST_LOOK - 1
+        if alone and not cut and b" " not in whole and b"\t" not in whole and whole[:1] not in b"\"'":
+            # A line of settings: the value is all of it, whatever characters it has.
+            stop = at + len(whole)
+        value = self.data[at:stop].decode(errors="replace")
+        if alone and self.separator == b":" and b" " in whole:
+            return self._sentence(found, at, whole)
+        if alone and b" " in whole and self.separator == b"=" and self.spaced:
+            stop = at + len(whole)
+        if not assigned and b" " in self.data[at : self.line_end].strip() and not values.is_odd(value.rstrip(".,;")):
+            return None
+        if not values.hides_in_line(value, found, assigned):
+            return None
+        return at, stop
+
+    def _sentence(self, found: Strength, at: int, whole: bytes) -> tuple[int, int] | None:
+        """Several words after `name:` at the start of a line: a passphrase in a file of settings, else prose."""
+        value = whole.decode(errors="replace")
+        first = value.split(maxsplit=1)[0]
+        if values.is_odd(first) and not first.endswith((":", ",")):
+            return at, at + len(first.encode(errors="replace"))
+        if found != "strong" or not values.hides_in_line(value, "strong", assigned=False):
+            words = value.lower().split()
+            if found != "strong" or any(word.strip(".,:;!") in values.STATES for word in words):
+                return None
+        return (at, at + len(whole)) if self._in_settings() else None
+
+    def _in_settings(self) -> bool:
+        """The line before or the line after is a setting, too."""
+        before = self.data[max(0, self.line_start - 300) : max(0, self.line_start - 1)].rsplit(b"\n", 1)[-1]
+        after = self.data[self.line_end + 1 : self.line_end + 300].split(b"\n", 1)[0]
+        return any(_SETTING.match(line) is not None for line in (before, after) if line.strip())
+
+    def _indent(self) -> int:
+        stripped = self.before.lstrip(b" \t")
+        dash = 2 if stripped.startswith(b"- ") else 0
+        return len(self.before) - len(stripped) + dash
+
+    def _block(self) -> tuple[int, int] | None:
+        """A YAML block scalar: all lines that are indented deeper than its key."""
+        if not self._alone():
+            return None
+        start = self.line_end + 1
+        stop = self._deeper(start)
+        first = start + len(self.data[start:stop]) - len(self.data[start:stop].lstrip())
+        return (first, stop) if stop > first else None
+
+    def _deeper(self, start: int) -> int:
+        indent = self._indent()
+        stop = start
+        while stop < len(self.data):
+            end = self.data.find(b"\n", stop)
+            end = len(self.data) if end < 0 else end
+            line = self.data[stop:end]
+            if line.strip() and len(line) - len(line.lstrip(b" \t")) <= indent:
+                break
+            stop = end + 1
+        stop = min(stop, len(self.data))
+        return stop - 1 if stop > start and self.data[stop - 1 : stop] == b"\n" else stop
+
+    def _next_lines(self, found: Strength) -> tuple[int, int] | None:
+        """`password:` and the value on the next line; a list below it counts, fields of its own do not."""
+        if not self._alone():
+            return None
+        start = self.line_end + 1
+        stop = self._deeper(start)
+        lines = [line for line in self.data[start:stop].split(b"\n") if line.strip()]
+        if not lines or any(_KEYED.match(line) for line in lines) or lines[0].lstrip()[:1] in b"`#*":
+            return None
+        first = start + len(self.data[start:stop]) - len(self.data[start:stop].lstrip())
+        value = self.data[first:stop].decode(errors="replace").lstrip("- ")
+        return (first, stop) if values.hides_in_structure(value, found) else None
+
+    def _stop(self, at: int) -> int:
+        match = _STOPS.search(self.data, at)
+        return match.start() if match else len(self.data)

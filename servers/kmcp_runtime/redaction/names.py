@@ -1,0 +1,128 @@
+"""Which names are names of credentials: of environment variables, fields, columns, arguments and flags.
+
+A name is read as words (`dbPassword`, `DB_PASSWORD_2`, `db-password`), from its end: the last word that is not a mere
+qualifier (a number, `prod`, `old`) decides. `strong` names hide any value; `weak` ones (`pass`, `auth`, `pat`) are also
+words of everyday life, so only a value that looks like a secret is hidden there.
+"""
+
+import re
+from functools import lru_cache
+from typing import Literal
+
+from kmcp_runtime.redaction.words import words
+
+Strength = Literal["strong", "weak"]
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+LONGEST_NAME = 128
+"""Longer names are not looked at: nobody names a field so, and the look would cost more than it finds."""
+
+_QUALIFIERS = words(
+    "prod production dev development stage staging test qa live sandbox local old new current previous next primary "
+    "secondary backup default main main2 v b64 base64 hash hashed plain plaintext raw encoded value val string str "
+    "text md5 sha256 bcrypt ro rw"
+)
+_STRONG = words(
+    "password passwords passwd passphrase passcode pwd secret secrets credential credentials creds apikey apikeys "
+    "token dsn authorization htpasswd dockerconfigjson dockercfg requirepass masterauth mnemonic privatekey secretkey "
+    "accesskey authtoken accesstoken refreshtoken clientsecret cookie connectionstring"
+)
+_WEAK = words("pass pw pat jwt auth otp salt tokens sig cookies passwds pin")
+_GLUED = ("password", "passwd", "passphrase", "apikey", "secretkey", "accesstoken", "authtoken", "clientsecret")
+# What kind of key: these open something, all others (`primary_key`, `topologyKey`) only find something.
+_OPENING = words(
+    "api access secret private signing sign encryption encrypt decryption master account license licence jwt hmac aes "
+    "rsa ssh gpg pgp session auth authentication client service shared storage integration admin root deploy "
+    "deployment ingest ingestion write crypto cipher cookie webhook state app application tls ssl server user "
+    "vault unseal "
+    "recovery bot project team activation product install subscription shared functions function host data"
+)
+_FINDING = words(
+    "public primary foreign partition sort row cache map config label annotation topology object index sorting group "
+    "routing translation unique shard dedup lookup hash s3 bucket file path name metadata field column range search "
+    "redis lock idempotency storage data host message event template locale order item"
+)
+_REFERRING = words("existing pull ref reference external")
+_COUNTED = words(
+    "max min num number total prompt completion input output used remaining limit page next continue continuation "
+    "cursor csrf sync per cached reasoning stop"
+)
+
+
+@lru_cache(maxsize=8192)
+def strength(name: str) -> Strength | None:
+    """How surely a value under this name is a credential; None when the name says nothing of the kind."""
+    if len(name) > LONGEST_NAME:
+        return None
+    words = [word.lower() for word in _WORD.findall(name)]
+    words = _without_qualifiers(words)
+    if not words:
+        return None
+    last, before = words[-1], words[:-1]
+    if last in ("key", "keys"):
+        return _of_key(before, shouted=name.isupper())
+    if last in ("id",) and words[-3:-1] == ["access", "key"]:
+        return "strong"
+    if last in ("url", "uri", "endpoint") and "webhook" in before:
+        return "weak"
+    if last == "webhook":
+        return "weak"
+    if last == "string" and before[-1:] in (["connection"], ["conn"]):
+        return "strong"
+    return _of_word(last, before, shouted=name.isupper())
+
+
+def _without_qualifiers(words: list[str]) -> list[str]:
+    kept = list(words)
+    if kept[-2:] == ["connection", "string"]:
+        return kept
+    while kept and (kept[-1].isdigit() or kept[-1] in _QUALIFIERS):
+        kept.pop()
+    if kept[-1:] in (["base"], ["data"], ["id"]) and kept[-2:-1] == ["key"] and kept[-1] != "id":
+        kept.pop()
+    return kept
+
+
+def _of_key(before: list[str], shouted: bool) -> Strength | None:
+    if not before:
+        return None
+    kind = before[-1]
+    if "public" in before:
+        return None
+    if kind in _OPENING and not (kind in _FINDING and not shouted):
+        return "strong"
+    # `STRIPE_KEY`: an environment variable that ends in KEY holds one, unless it names what it finds.
+    return "strong" if shouted and kind not in _FINDING else None
+
+
+def _of_word(last: str, before: list[str], shouted: bool) -> Strength | None:
+    if before[-1:] and before[-1] in _REFERRING and last in ("secret", "secrets", "credentials"):
+        return None
+    if last in ("token", "tokens") and (_COUNTED & set(before)):
+        return None
+    if last in _STRONG:
+        return "strong"
+    if last == "auth":
+        return "weak" if shouted or before else None
+    if last in _WEAK:
+        return "weak"
+    return "strong" if last.endswith(_GLUED) else None
+
+
+CONTAINERS = frozenset(("secrets", "credentials", "passwords", "creds", "secretenv", "secretenvs", "secretdata"))
+"""Keys under which every value is a secret, whatever its own key."""
+
+REFERENCES = words(
+    "name secretname key secretkey namespace optional path items mode defaultmode enabled existingsecret create "
+    "annotations labels type kind apiversion mountpath property version engine provider refreshinterval ref file "
+    "external source target store backend"
+)
+"""Keys inside such a container that say where a secret is, not what it is."""
+
+
+def is_container(name: str) -> bool:
+    return name.replace("_", "").replace("-", "").lower() in CONTAINERS
+
+
+def is_reference(name: str) -> bool:
+    return name.replace("_", "").replace("-", "").lower() in REFERENCES

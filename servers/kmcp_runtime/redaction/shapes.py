@@ -1,0 +1,52 @@
+"""What a secret looks like when nothing else says that it is one: token formats, and places in text.
+
+The table is `shapes.toml`. Expressions are RE2's, over bytes, so the time is linear whatever stands in the text.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import re2
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A format, with a text in which it hides something and one that it leaves alone."""
+
+    name: str
+    expression: str
+    hides: str
+    shows: str = "nothing to hide"
+    needs: tuple[bytes, ...] = ()
+    """Lower-case words of which one is part of every match: looking for fixed words is far faster than matching."""
+
+
+@cache
+def table(kind: Literal["whole", "part"]) -> tuple[Shape, ...]:
+    """All shapes that are hidden `whole`, or of which a `part` is."""
+    rows = tomllib.loads(files(__package__).joinpath("shapes.toml").read_text())[kind]
+    return tuple(Shape(**{**row, "needs": tuple(word.encode() for word in row.get("needs", ()))}) for row in rows)
+
+
+@cache
+def whole() -> Any:
+    """All whole shapes as one expression."""
+    return compiled("|".join(f"(?:{shape.expression})" for shape in table("whole")))
+
+
+@cache
+def parts() -> tuple[tuple[Shape, Any], ...]:
+    return tuple((shape, compiled(shape.expression)) for shape in table("part"))
+
+
+def compiled(expression: str) -> Any:
+    """An expression over bytes; every byte is a character, so no text is invalid."""
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    # A large alternation over 1 MB may overflow the default cache of the automaton, which then is slow.
+    options.max_mem = 64 << 20
+    return re2.compile(expression.encode(), options)

@@ -1,0 +1,272 @@
+"""Secrets in structured data: Secret objects, fields and columns with a credential's name, documents inside texts.
+
+One walk, whatever the data is: an answer of a tool, an object of a backend, values of a chart, a parsed document. The
+place of each value (which object, which path in it) goes along, so that its mark shows whether it changed.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kmcp_runtime.redaction import names, values
+from kmcp_runtime.redaction.known import REGISTER
+from kmcp_runtime.redaction.marks import is_mark, mark
+from kmcp_runtime.redaction.texts import clean, hide_in_text, may_hold_secret
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_SECRET_KINDS = frozenset(("Secret", "SecretList"))
+_SECRET_FIELDS = ("data", "stringData")
+_SECURE = frozenset(("secureJsonData", "secureSettings"))
+# Of a Helm release: gzip in base64, as a ConfigMap holds it and, once more in base64, a Secret.
+_PAYLOADS = ("H4sI", "SDRzS")
+_STRUCTURAL = (LAST_APPLIED, "secure", *_PAYLOADS)
+"""Places that no text would give away."""
+_LABELS = frozenset(("labels", "matchLabels", "nodeSelector", "selector", "podLabels", "commonLabels"))
+_PAIRS = (("name", "value"), ("key", "value"), ("header", "value"), ("Name", "Value"), ("Key", "Value"))
+DEEPEST = 100
+LARGEST_DOCUMENT = 262_144
+"""Bytes of a text that is parsed to see whether it is a document; a larger one is read as text alone."""
+
+
+@dataclass(frozen=True)
+class _At:
+    """Where the walk is."""
+
+    place: str = ""
+    """The object and the path in it; empty outside of an object, where nothing is compared."""
+    secret: bool = False
+    """Inside an object of kind Secret, or a list of them."""
+    contained: bool = False
+    """Below a key such as `secrets:`, where every value is one."""
+    labels: bool = False
+    references: bool = False
+    """Inside an object that names secrets and holds none (ExternalSecret, SealedSecret)."""
+    foreign: bool = False
+    """What somebody wrote, not what a backend holds (a text, a rendered chart): it may claim to be any object, so the
+    marks in it say nothing about the value."""
+    deep: int = 0
+
+    def below(self, key: Any) -> "_At":
+        return replace(self, place=f"{self.place}/{key}" if self.place else "", deep=self.deep + 1, labels=False)
+
+
+def hide_in_value(node: Any, *, foreign: bool = False) -> Any:
+    """JSON-like data with every secret in it replaced; the input stays as it was.
+
+    `foreign` is what a caller or a chart wrote: its Secrets get marks that cannot be compared with those of live ones.
+    """
+    return node if _is_harmless(node) else _walk(node, _At(foreign=foreign))
+
+
+def _is_harmless(node: Any) -> bool:
+    """True when nothing in it, keys included, could be replaced; seen from its JSON text in one pass."""
+    try:
+        whole = json.dumps(node, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    if not whole.isprintable() or "\\u" in whole or any(word in whole for word in _STRUCTURAL):
+        return False
+    return not may_hold_secret(whole.encode(errors="surrogatepass")) and not REGISTER.holds_any(whole)
+
+
+def _walk(node: Any, at: _At) -> Any:
+    if at.deep > DEEPEST:
+        return "[hidden: nested too deep to look into]"
+    if isinstance(node, str):
+        if at.contained and not values.is_empty(node):
+            return mark(at.place, node)
+        return _document(node, at)
+    if isinstance(node, Mapping):
+        return _mapping(node, at)
+    if isinstance(node, list | tuple):
+        return _sequence(list(node), at)
+    if at.contained and isinstance(node, int | float) and not isinstance(node, bool):
+        return mark(at.place, str(node))
+    return node
+
+
+def _mapping(node: Mapping[Any, Any], at: _At) -> dict[Any, Any]:
+    at = _entered(node, at)
+    if _is_table(node):
+        node = {**node, "items": [_row(row, node["columns"], at) for row in node["items"]]}
+    hidden = _pair(node, at)
+    secret = at.secret and any(isinstance(node.get(field), Mapping) for field in _SECRET_FIELDS)
+    out: dict[Any, Any] = {}
+    for key, item in node.items():
+        if secret and key in _SECRET_FIELDS:
+            out[key] = _every(item, at.below(key))
+        elif key in hidden:
+            out[key] = hidden[key]
+        else:
+            out[_key(key)] = _entry(key, item, at.below(key), node)
+    return out
+
+
+def _entered(node: Mapping[Any, Any], at: _At) -> _At:
+    """What is known inside this mapping: the object that it is, its place."""
+    kind = node.get("kind")
+    metadata = node.get("metadata")
+    if isinstance(kind, str):
+        at = replace(
+            at,
+            secret=kind in _SECRET_KINDS or (at.secret and kind == "List"),
+            references=kind in ("ExternalSecret", "ClusterExternalSecret", "PushSecret", "SecretProviderClass"),
+        )
+    if isinstance(metadata, Mapping) and isinstance(kind, str):
+        at = replace(at, place=_place_of(kind, metadata, at))
+    return at
+
+
+def _place_of(kind: str, metadata: Mapping[str, Any], at: _At) -> str:
+    if kind in _SECRET_KINDS:
+        # By the uid, which a caller cannot choose: a Secret of the same name that he rehearses is not compared.
+        uid = metadata.get("uid")
+        return f"{at.place}/Secret/{uid}" if uid and not at.foreign else ""
+    # By the name: a rehearsed creation has no uid yet, and a diff compares it with what will be.
+    place = f"{kind}/{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+    return f"{at.place}/{place}" if at.place else place
+
+
+def _key(key: Any) -> Any:
+    """A key is text, too: somebody wrote it."""
+    return hide_in_text(key) if isinstance(key, str) and (not key.isprintable() or "://" in key) else key
+
+
+def _entry(key: Any, item: Any, at: _At, siblings: Mapping[Any, Any]) -> Any:
+    if not isinstance(key, str) or item is None or isinstance(item, bool):
+        return item if not isinstance(item, str) else _walk(item, at)
+    if key == LAST_APPLIED and isinstance(item, str):
+        return mark(at.place, item)
+    if key == "release" and isinstance(item, str) and item.startswith(_PAYLOADS):
+        return mark(at.place, item)
+    if key in _SECURE and isinstance(item, Mapping):
+        return _every(item, at)
+    if key in _LABELS and isinstance(item, Mapping):
+        return {name: _walk(value, replace(at.below(name), contained=False)) for name, value in item.items()}
+    if isinstance(item, str | int | float):
+        return _scalar(key, item, at, siblings)
+    if isinstance(item, Mapping) and key == "auths":
+        return {host: _registry(entry, at.below(host)) for host, entry in item.items()}
+    if names.is_container(key) and (isinstance(item, Mapping) or _are_texts(item)) and not at.references:
+        return _walk(item, replace(at, contained=True))
+    if isinstance(item, list) and names.strength(key) == "strong" and _are_texts(item) and not at.references:
+        return [value if values.is_empty(value) else mark(at.below(n).place, value) for n, value in enumerate(item)]
+    return _walk(item, at)
+
+
+def _scalar(key: str, item: str | float, at: _At, siblings: Mapping[Any, Any]) -> Any:
+    text = item if isinstance(item, str) else str(item)
+    if at.contained:
+        if names.is_reference(key) and not names.strength(key):
+            return _document(item, replace(at, contained=False)) if isinstance(item, str) else item
+        return item if values.is_empty(text) else mark(at.place, text)
+    found = None if at.references or "remoteRef" in siblings else names.strength(key)
+    if found and values.hides_in_structure(text, found) and not (found == "strong" and _is_small(key, item)):
+        return mark(at.place, text)
+    return _document(item, at) if isinstance(item, str) else item
+
+
+def _is_small(key: str, item: str | float) -> bool:
+    """A count under a name that ends like a credential's: `token: 3`; a password of digits is one all the same."""
+    lowered = key.lower()
+    return not isinstance(item, str) and not any(word in lowered for word in ("pass", "pwd", "pin", "secret", "key"))
+
+
+def _are_texts(item: Any) -> bool:
+    return isinstance(item, list) and bool(item) and all(isinstance(part, str) for part in item)
+
+
+def _pair(node: Mapping[Any, Any], at: _At) -> dict[str, Any]:
+    """`{name: DB_PASSWORD, value: …}`: the value is what the name says."""
+    for name, value in _PAIRS:
+        named, item = node.get(name), node.get(value)
+        if not isinstance(named, str) or not isinstance(item, str | int | float) or isinstance(item, bool):
+            continue
+        found = names.strength(named)
+        if found and values.hides_in_structure(str(item), found):
+            return {value: mark(at.below(f"{named}/{value}").place, str(item))}
+    return {}
+
+
+def _every(node: Any, at: _At) -> Any:
+    """A mapping whose values are secrets, all of them, whatever they are."""
+    if isinstance(node, Mapping):
+        return {key: _every(item, at.below(key)) for key, item in node.items()}
+    if node is None or (isinstance(node, str) and (not node or is_mark(node))):
+        return node
+    return mark(at.place, node if isinstance(node, str) else json.dumps(node, default=str))
+
+
+def _registry(entry: Any, at: _At) -> Any:
+    """One registry of a Docker configuration: everything but the address and the user is a credential."""
+    if not isinstance(entry, Mapping):
+        return _walk(entry, at)
+    shown = ("username", "email", "registry")
+    return {key: item if key in shown else _every(item, at.below(key)) for key, item in entry.items()}
+
+
+def _sequence(node: list[Any], at: _At) -> list[Any]:
+    if len(node) > 1 and all(isinstance(item, str) for item in node):
+        return _lines(node, at)
+    return [_walk(item, at.below(number)) for number, item in enumerate(node)]
+
+
+def _lines(node: list[str], at: _At) -> list[str]:
+    """Arguments or lines: a flag and its value, and a key that spans several lines, are seen only together."""
+    if at.contained:
+        return [_walk(item, at.below(number)) for number, item in enumerate(node)]
+    out: list[str] = []
+    for number, item in enumerate(node):
+        flag = node[number - 1] if number else ""
+        found = names.strength(flag.lstrip("-")) if flag.startswith("-") and "=" not in flag else None
+        if found and not item.startswith("-") and values.hides_in_structure(item, found):
+            out.append(mark(at.below(number).place, item))
+        else:
+            out.append(item)
+    if not any("\n" in item for item in out):
+        # A private key spans several lines, and a value may stand on the line below its name.
+        joined = hide_in_text("\n".join(out), at.place).split("\n")
+        if len(joined) != len(out):
+            return joined
+        out = joined
+    return [_document(item, at.below(number)) for number, item in enumerate(out)]
+
+
+def _is_table(node: Mapping[Any, Any]) -> bool:
+    columns, items = node.get("columns"), node.get("items")
+    return _are_texts(columns) and isinstance(items, list) and all(isinstance(row, list | tuple) for row in items)
+
+
+def _row(row: Sequence[Any], columns: Sequence[str], at: _At) -> list[Any]:
+    """A table's cells: a column is named as a field is."""
+    return [
+        _scalar(columns[number], cell, at, {})
+        if number < len(columns) and isinstance(cell, str | int | float) and not isinstance(cell, bool)
+        else cell
+        for number, cell in enumerate(row)
+    ]
+
+
+def _document(text: str, at: _At) -> str:
+    """A text; when it is a document (JSON, or YAML with an object of kind Secret) it is read as one."""
+    if at.references or len(text) < 8 or len(text) > LARGEST_DOCUMENT:
+        return hide_in_text(text, at.place)
+    if text.lstrip()[:1] in ("{", "[") and may_hold_secret(text.encode(errors="surrogatepass")):
+        try:
+            parsed = json.loads(text)
+        except (ValueError, RecursionError):
+            return hide_in_text(text, at.place)
+        hidden = _walk(parsed, replace(at, foreign=True))
+        if hidden != parsed:
+            return hide_in_text(json.dumps(hidden, ensure_ascii=False, indent=_indent_of(text)), at.place)
+    if "\n" in text and ("kind:" in text or ":" in text) and "secret" in text.lower():
+        from kmcp_runtime.redaction.documents import hide_in_yaml
+
+        text = hide_in_yaml(clean(text), lambda node: _walk(node, replace(at, foreign=True)))
+    return hide_in_text(text, at.place)
+
+
+def _indent_of(text: str) -> int | None:
+    line = text.partition("\n")[2]
+    return len(line) - len(line.lstrip(" ")) or None if line else None

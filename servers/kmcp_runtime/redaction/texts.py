@@ -1,0 +1,197 @@
+"""Secrets in a text: what is known, what has the shape of one, what is assigned to a credential's name.
+
+Everything here is linear in the length of the text: expressions are RE2's over bytes, and what Python does at a match
+looks at the rest of a line or of a block and then goes on behind it.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from kmcp_runtime.redaction import shapes, values
+from kmcp_runtime.redaction.assignments import Assignment
+from kmcp_runtime.redaction.known import REGISTER
+from kmcp_runtime.redaction.marks import mark
+from kmcp_runtime.redaction.names import strength
+
+Hide = Callable[[bytes], bytes]
+"""What stands in place of a secret."""
+
+# Escape sequences; control characters but tab and newline; what is invisible or turns the direction of writing: zero
+# width, soft hyphen, byte order mark, line separators, variation selectors, tags. They hide or fake text.
+_INVISIBLE = re.compile(
+    "\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]{0,1000}(?:\x07|\x1b\\\\)|\x1b[@-_]?"
+    "|[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e"
+    "\u200b-\u200f\u2028-\u202f\u205f-\u206f\u3164\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+_ENVIRONMENT = re.compile(r"[A-Za-z_]\w*=")
+
+# At least one of these is part of everything that is hidden by shape or name: most texts hold none.
+_TRIGGER = shapes.compiled(
+    r"(?i)pass|pwd|_pw\b|\bpw\b|pw=|secret|token|cred|key|auth|cookie|dsn|hook|_pat\b"
+    r"|\bpat\b|jwt|salt|otp|\bpin\b|sig|license|htpasswd"
+    r"|mnemonic|connection.?string|login|identified|://|@(?:tcp|unix|udp)|eyj|bearer"
+    r"|basic|\{sha\}|\$(?:2|apr1|1|5|6|y|argon|scrypt|7)"
+    r"|a[kb]ia|asia|acca|gh[pousr]_|glpat|gl[a-z]{2,5}-|xox|xapp|[srp]k[-_]|hf_"
+    r"|api_org|do[opr]_v1|sg\.|pypi-|npm_|rubygems_|dckr_|hv[sbr]\.|\b[sb]\."
+    r"|atatt|atctt|atbb|gls|glc_|aiza|ya29|gocspx|lin_|ntn_|dapi|shp|sq0|:aa"
+    r"|\b[mno][a-z0-9_-]{23}|\bsk[a-f0-9]{32}|hrku|nra|dt0|pmak|pul-|dp\."
+    r"|atlasv1|sntry|sq[pua]_|sb(?:p|_)|nf[pcou]_|pscale|fig[dou]_|akcp|tskey|fm[12]"
+    r"|flyv1|gsk_|r8_|pplx|xai-|tvly|sgp_|ops_|lsv2|phc_|phx|ez[at]k|cfpat|k10|q~"
+    r"|curl|mysql|mariadb|redis|requirepass|masterauth|sshpass|:\*:|:\d{2,5}:"
+)
+_NAME_PART = (
+    r"(?:pass|pwd|pw|secret|token|cred|key|auth|cookie|dsn|webhook|pat|jwt|license"
+    r"|licence|htpasswd|mnemonic|salt|otp|pin|sig"
+    r"|connection[_-]?string|connstr|dockercfg|dockerconfigjson)"
+)
+_ASSIGNED = shapes.compiled(
+    rf"(?i)([A-Za-z0-9_.\-]{{0,64}}?{_NAME_PART}[A-Za-z0-9_.\-]{{0,64}})((?:\\{{0,8}}[\"'`])?\]?)"
+    r"([ \t]*(?:=>|:=|={1,2}|:)[ \t]*|[ \t]+(?:is|was|set to)[ \t]+|[ \t]+|\\?[\"'],[ \t]*\\?[\"'])"
+)
+_PAIR = shapes.compiled(
+    r"(?i)\b(?:name"
+    r"|key)\\{0,4}[\"']?[ \t]*[:=][ \t]*\\{0,4}[\"']?([A-Za-z0-9_.-]{1,128})\\{0,4}[\"']?[ \t]*[,;]?\s*(?:-[ \t]+)?"
+    r"\\{0,4}[\"']?\bvalue\\{0,4}[\"']?([ \t]*[:=][ \t]*)"
+)
+"""`name: DB_PASSWORD, value: …`, as JSON, as YAML, and as Go prints it in errors."""
+_XML = shapes.compiled(r"(?is)<([a-z][a-z0-9:_.-]{0,80})(?:\s[^<>]{0,300})?>([^<>]+)</")
+_PEM_BEGIN = shapes.compiled(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d")
+_PEM_END = b"-----END "
+MOST_LOOKS = 20_000
+"""What is spent on one text: a match costs one, a look behind a credential's name five. What follows is hidden by one
+coarse expression, so a text that is made of such names costs no more than a tenth of a second."""
+_LOOK_COST = 5
+_COARSE = re.compile(
+    rb"(?i)((?:passw|passphrase|pwd|secret|token|key|auth|cred|cookie|dsn)[\w.-]{0,24}[\"']?[ \t]{0,2}[:=]"
+    rb"[ \t]{0,2}[\"']?)"
+    rb"(?!\[hidden)[^\s\"',;&]{1,4096}|(://[^\s/:@]{0,64}:)[^\s/@]{1,256}(?=@)"
+)
+"""Bounded everywhere and begun by fixed letters: `re` substitutes a template without calling Python at each match."""
+_COARSELY = rb"\1\2[hidden]"
+_PORT = re.compile(rb"\d{1,5}/")
+"""`host:8443/path@x`: a port and a path, not a password."""
+
+
+def clean(text: str) -> str:
+    """The text without what a reader cannot see; an environment that is separated by NUL gets lines."""
+    if text.isprintable():
+        return text
+    if "\0" in text:
+        parts = [part for part in text.split("\0") if part]
+        # /proc/1/environ begins with a variable, /proc/1/cmdline ends with a NUL.
+        if len(parts) > 1 and (_ENVIRONMENT.match(parts[0]) or text.endswith("\0")):
+            text = "\n".join(parts)
+    return _INVISIBLE.sub("", text)
+
+
+def may_hold_secret(data: bytes) -> bool:
+    return _TRIGGER.search(data) is not None
+
+
+def hide_in_text(text: str, place: str = "") -> str:
+    """The text, cleaned, with every secret in it replaced by a mark."""
+    text = REGISTER.hide(clean(text))
+    data = text.encode(errors="surrogatepass")
+    if not may_hold_secret(data):
+        return text
+
+    def hide(secret: bytes) -> bytes:
+        return mark(place, secret.decode(errors="replace")).encode()
+
+    looks = _Looks(hide)
+    data = _hide_keys(data, hide)
+    data = looks.replace(data, shapes.whole(), lambda match: match.span())
+    lowered = data.lower()
+    for shape, expression in shapes.parts():
+        if not shape.needs or any(word in lowered for word in shape.needs):
+            data = looks.replace(data, expression, _part)
+    if b"</" in lowered:
+        data = looks.replace(data, _XML, _element)
+    if b"value" in lowered:
+        data = looks.replace(data, _PAIR, looks.pair)
+    data = looks.replace(data, _ASSIGNED, looks.assigned)
+    return data.decode(errors="surrogatepass")
+
+
+class _Looks:
+    """The passes over one text, and how much they may still cost."""
+
+    def __init__(self, hide: Hide) -> None:
+        self.hide = hide
+        self.left = MOST_LOOKS
+
+    def replace(self, data: bytes, expression: Any, look: Callable[[Any], tuple[int, int] | None]) -> bytes:
+        """The text with those parts replaced that `look` finds at the matches of an expression."""
+        out: list[bytes] = []
+        position = 0
+        for match in expression.finditer(data):
+            start, stop = match.span()
+            if start < position and stop <= position:
+                continue
+            self.left -= 1
+            if self.left < 0:
+                # What was found before this match is done; the rest stays readable but for what could be a secret.
+                out += (data[position : max(start, position)], _COARSE.sub(_COARSELY, data[max(start, position) :]))
+                return b"".join(out)
+            span = look(match)
+            if span is not None and span[0] >= position:
+                out += (data[position : span[0]], self.hide(data[span[0] : span[1]]))
+                position = span[1]
+        return b"".join([*out, data[position:]]) if out else data
+
+    def pair(self, match: Any) -> tuple[int, int] | None:
+        """The value of a name/value pair whose name is a credential's."""
+        name = match.group(1).decode("latin-1")
+        found = strength(name)
+        if not found:
+            return None
+        self.left -= _LOOK_COST
+        return Assignment(match.string, match.start(), match.end(), name, b'"', bytes(match[2])).secret(found)
+
+    def assigned(self, match: Any) -> tuple[int, int] | None:
+        """The value behind a credential's name and a separator."""
+        name = match.group(1).decode("latin-1")
+        found = strength(name.strip("-."))
+        if not found:
+            return None
+        self.left -= _LOOK_COST
+        close, separator = bytes(match[2]), bytes(match[3])
+        return Assignment(match.string, match.start(), match.end(), name, close, separator).secret(found)
+
+
+def _part(match: Any) -> tuple[int, int] | None:
+    """The group of a shape that is hidden in part."""
+    secret = match.group(1)
+    if values.is_empty(secret.decode(errors="replace")) or _PORT.match(secret):
+        return None
+    span: tuple[int, int] = match.span(1)
+    return span
+
+
+def _element(match: Any) -> tuple[int, int] | None:
+    """The text of an XML element whose name is a credential's."""
+    found = strength(match.group(1).decode("latin-1").rpartition(":")[2])
+    if not found or not values.hides_in_structure(match.group(2).decode(errors="replace").strip(), found):
+        return None
+    span: tuple[int, int] = match.span(2)
+    return span
+
+
+def _hide_keys(data: bytes, hide: Hide) -> bytes:
+    """Private keys in PEM, whole or cut off; also where line ends are written as `\\n`."""
+    if b"PRIVATE KEY" not in data and b"PuTTY-User-Key-File" not in data:
+        return data
+    out: list[bytes] = []
+    position = 0
+    for begin in _PEM_BEGIN.finditer(data):
+        if begin.start() < position:
+            continue
+        end = data.find(_PEM_END, begin.end())
+        stop = len(data) if end < 0 else end
+        if end >= 0:
+            closing = data.find(b"-----", end + len(_PEM_END))
+            stop = closing + 5 if 0 <= closing <= end + 80 else end
+        out += (data[position : begin.start()], hide(data[begin.start() : stop]))
+        position = stop
+    return b"".join([*out, data[position:]])

@@ -1,0 +1,80 @@
+"""Whether what stands under a credential's name is one: a value, not a placeholder, a state or a sentence."""
+
+import re
+
+from kmcp_runtime.redaction.marks import MARK
+from kmcp_runtime.redaction.names import Strength
+from kmcp_runtime.redaction.words import words
+
+_EMPTY = words("true false null none nil undefined yes no on off ~ - n/a unset empty")
+_PLACEHOLDER = re.compile(
+    r"<[^<>]*>|\*+|x{3,}|\.{2,}|…|\$\{[^{}]*\}|\$\([A-Za-z0-9_.-]+\)|(?-i:\$[A-Z_][A-Z0-9_]*)|%[A-Za-z0-9_]+%|%[a-z]"
+    r"|\{\{.*\}\}|\{[a-z_]+\}|sha256:[0-9a-f…]+|\[?redacted\]?|\(?hidden\)?|ref\+\S+|secretref:\S+|env:\S+"
+    r"|arn:aws[a-z-]*:(?:secretsmanager|ssm):\S+|(?:os\.)?environ\S*|process\.env\.\S+",
+    re.IGNORECASE,
+)
+_TYPES = words("string str int bool boolean duration file path name value integer number optional required")
+# What programs say after a name and a colon; no secret is one of these words.
+STATES = words(
+    "invalid expired missing unauthorized denied incorrect wrong required empty failed failure error unknown revoked "
+    "rejected accepted valid ok success created deleted updated not no permission unset absent malformed forbidden "
+    "timeout mismatch unsupported enabled disabled default refreshed renewed rotated found loaded stored set got "
+    "changed unchanged configured strict authentication authorization auth the a an is was has must cannot could "
+    "should be for of in to from with and or if open reading parsing validating"
+)
+_PATH = re.compile(
+    r"(?:/(?:etc|var|run|usr|home|opt|tmp|mnt|root|app|secrets?|data|vault|certs?|config|tls|ssl|keys?|srv)/|\.{1,2}/|~/"
+    r"|file:/)[\w./@%+-]*|[\w./@-]+\.(?:pem|key|crt|cer|json|ya?ml|txt|conf|ini|p12|jks|pub)"
+)
+_DIGIT = re.compile(r"\d")
+_LETTER = re.compile(r"[A-Za-z]")
+_SHORTEST_ODD = 6
+_LONGEST_COUNT = 3
+
+
+def is_empty(value: str) -> bool:
+    """True for what says that there is no value here, or where it is: a boolean, a placeholder, a mark."""
+    plain = value.strip()
+    return (
+        not plain
+        or plain.lower() in _EMPTY
+        or MARK.fullmatch(plain) is not None
+        or _PLACEHOLDER.fullmatch(plain) is not None
+        or _PATH.fullmatch(plain) is not None
+    )
+
+
+def is_odd(value: str) -> bool:
+    """Looks made, not written: letters and digits mixed, or long and not a word."""
+    if len(value) < _SHORTEST_ODD or value.endswith((":", "…")):
+        return False
+    if value.startswith(("http://", "https://")) and "?" not in value and "@" not in value:
+        return False
+    mixed = bool(_DIGIT.search(value)) and bool(_LETTER.search(value))
+    strange = any(not letter.isalnum() and letter not in "-_./:" for letter in value)
+    return mixed or strange or (len(value) >= 20 and value.lower() != value)
+
+
+def hides_in_structure(value: str, strength: Strength) -> bool:
+    """In a field of its own: there a strong name is enough."""
+    if is_empty(value):
+        return False
+    if strength == "weak":
+        if value.startswith(("http://", "https://")):
+            return value.count("/") > 3 or "?" in value
+        return is_odd(value)
+    return True
+
+
+def hides_in_line(value: str, strength: Strength, assigned: bool) -> bool:
+    """In a line of text. `assigned`: by `=`, in quotes, or as a line of its own in a file of settings."""
+    if is_empty(value) or value.lower().strip(".,;:!") in _TYPES:
+        return False
+    if strength == "weak":
+        return hides_in_structure(value, strength) and (assigned or is_odd(value))
+    if value.isdigit() and len(value) <= _LONGEST_COUNT:
+        return False
+    if assigned:
+        return value.lower().rstrip(".,;:!") not in STATES
+    first = value.split(maxsplit=1)[0].lower().strip(".,;:!\"'")
+    return first not in STATES and not value.endswith(":") and (is_odd(value) or " " not in value)
