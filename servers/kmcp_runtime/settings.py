@@ -65,7 +65,9 @@ class RuntimeSettings(Settings):
     concurrency: int = setting(32, "Backend calls at the same time", ge=1, le=1000)
     answer_tokens: int = setting(8000, "Budget of an answer", unit="tokens of 4 bytes", ge=500, le=20000)
     allow_unauthenticated: bool = setting(False, "Listen beyond loopback without authentication")
-    auth_tokens_file: str = setting("", "File of bearer tokens, one `token name [scope …]` a line")
+    auth_tokens_file: str = setting(
+        "", "File of bearer tokens, one `token name [scope …]` a line; scopes: read, write, destroy, or a server's name"
+    )
     jwt_issuer: str = setting("", "Issuer of accepted JSON Web Tokens")
     jwt_audience: str = setting("", "Audience that a JSON Web Token must name")
     jwt_jwks_url: str = setting("", "Where the issuer's keys are")

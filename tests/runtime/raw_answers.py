@@ -12,7 +12,7 @@ from kmcp_runtime import ERROR_META
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
 _ACCEPT = {"Accept": "application/json, text/event-stream"}
-FORMS = {"elicitation": {}}
+FORMS: dict[str, Any] = {"elicitation": {}}
 
 
 class RawClient:

@@ -104,7 +104,7 @@ NO_YES: list[Any] = [
 @MODES
 async def test_A2_nothing_else_is_a_yes(revision: str, approval: str) -> None:
     # Before 2026 an answer that is no object is no message at all; the server waits on, until the call's deadline.
-    shapeless = (None, True, []) if revision == MODERN else ()
+    shapeless: tuple[Any, ...] = (None, True, []) if revision == MODERN else ()
     unaccepted = [
         {"content": {"ok": True}},
         {"action": "accept"},

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from kmcp_runtime import live_state
 from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.discovery import Kind
@@ -48,6 +49,15 @@ def comparable(found: Mapping[str, Any]) -> Object:
     if annotations:
         kept["metadata"]["annotations"] = annotations
     return kept
+
+
+def bind(kind: Kind, found: Mapping[str, Any]) -> None:
+    """Tie the approval of this call to the object as it is: its uid, and all of it but what controllers count up."""
+    metadata = found["metadata"]
+    where = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
+    # Not by resourceVersion: a status that is written every few seconds would void each approval before it is given.
+    written = {key: value for key, value in comparable(found).items() if key != "status"}
+    live_state.bind(f"{kind.kind} {where}{metadata['name']}", {"uid": metadata["uid"], "object": written})
 
 
 async def read(api: KubeApi, kind: Kind, name: str, namespace: str | None, subresource: str | None = None) -> Object:
@@ -103,14 +113,17 @@ async def delete(
     *,
     propagation: str,
     uid: str | None,
+    resource_version: str | None = None,
     grace_period_seconds: int | None = None,
     dry_run: bool = False,
 ) -> Object:
+    """Delete the object; where uid or resourceVersion is given, only while it has it (a conflict otherwise)."""
+    preconditions = {key: value for key, value in (("uid", uid), ("resourceVersion", resource_version)) if value}
     options: Object = {
         "apiVersion": "v1",
         "kind": "DeleteOptions",
         "propagationPolicy": propagation.capitalize(),
-        **({"preconditions": {"uid": uid}} if uid else {}),
+        **({"preconditions": preconditions} if preconditions else {}),
         **({"gracePeriodSeconds": grace_period_seconds} if grace_period_seconds is not None else {}),
         **({"dryRun": ["All"]} if dry_run else {}),
     }
