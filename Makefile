@@ -10,7 +10,7 @@ ENGINE ?= $(firstword $(shell command -v docker podman))
 TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-python test-without-cluster check catalog lock docs bench bench-docs image cluster cluster-down site
+.PHONY: help up demo test trust test-python test-without-cluster check catalog lock docs bench bench-docs image cluster cluster-down site
 
 help: ## List these commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ demo: $(READY) cluster ## Run the suite on a real single-node Kubernetes of its 
 test: $(READY) ## Run the tests, on a real Kubernetes (FULL=1: with Istio and Cilium too; what it needs is built once)
 	@$(BIN)/python -m tests.cluster build
 	@$(BIN)/python -m pytest --build-backends -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+trust: $(READY) ## Measure what is hidden: planted secrets by kind, and harmless things that were changed
+	@$(BIN)/python -m pytest -q -s -n 0 tests/redaction tests/runtime/test_redaction_cases.py
 
 test-python: ## Run the tests that need no cluster with another Python: make test-python PYTHON=python3.14
 	@$(MAKE) --no-print-directory VENV=.venv-$(notdir $(PYTHON)) test-without-cluster

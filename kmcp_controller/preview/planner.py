@@ -88,7 +88,7 @@ class Planner:
         if live is None:
             return [f"+ {what}"]
         # Values of an env are the user's own, but a terminal is not the place for them.
-        lines = [redaction.text(line) for line in _diff(live, planned)]
+        lines = list(_diff(live, planned))
         adopted = " (adopted)" if verdict and verdict.action == "adopt" else ""
         return [f"~ {what}{adopted}", *lines] if lines else [f"= {what}{adopted}"]
 
@@ -101,7 +101,9 @@ class Planner:
 
 
 def _diff(live: Object, planned: Object) -> Iterator[str]:
-    before, after = (yaml_text.write(_told(each), sort_keys=True).splitlines() for each in (live, planned))
+    before, after = (
+        yaml_text.write(redaction.value(_told(each)), sort_keys=True).splitlines() for each in (live, planned)
+    )
     lines = difflib.unified_diff(before, after, lineterm="", n=2)
     return (f"    {line}" for line in lines if not line.startswith(("---", "+++")))
 

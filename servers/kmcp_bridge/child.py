@@ -25,7 +25,7 @@ _CLOSING, _GRACE = 2.0, 5.0  # seconds from the end of stdin to SIGTERM, and fro
 
 @dataclass(frozen=True)
 class Identity:
-    """What the process said of itself."""
+    """What the process reports about itself."""
 
     version: str
     capabilities: Json = field(default_factory=dict)
@@ -50,6 +50,7 @@ class Child:
         self._ready = asyncio.Event()
         self._wire: Wire | None = None
         self._last_lines: deque[str] = deque(maxlen=1)
+        # Whether the next start asks for the stateless revision first.
         self._probe = True
 
     @property
@@ -62,7 +63,7 @@ class Child:
             async with asyncio.timeout(self.patience):
                 await self._ready.wait()
         except TimeoutError:
-            text = f"the server process does not run ({self.cause}); it is started again by itself: try later"
+            text = f"the server process is not running ({self.cause}); it restarts automatically: try again later"
             raise RpcError(INTERNAL_ERROR, text) from None
         assert self._wire is not None
         return self._wire
@@ -79,9 +80,10 @@ class Child:
                 await self._once(delay)
             except OSError as error:
                 self.cause = f"cannot start {self.argv[0]}: {error.strerror}"
+            # A process that ran for a while has not failed to start: the next wait is short again.
             if time.monotonic() - began > _HEALTHY:
                 delay = _BACKOFF
-            log.warning("%s; starting it again in %.0f s", self.cause, delay)
+            log.warning("%s; restarting it in %.0f s", self.cause, delay)
             await asyncio.sleep(delay)
             delay = min(delay * 2, _LONGEST)
 
@@ -100,8 +102,8 @@ class Child:
             last = f": {self._last_lines[-1][:256]}" if self._last_lines else ""
             self.cause = f"{fault or command.ended(code)}{last}"
             text = (
-                f"the server process ended ({fault or command.ended(code)}) before it answered; it is started again in "
-                f"{delay:.0f} s: send the request again then, after a look whether it took effect"
+                f"the server process ended ({fault or command.ended(code)}) before it answered; it restarts in "
+                f"{delay:.0f} s: check whether the request took effect before you send it again"
             )
             wire.fail(RpcError(INTERNAL_ERROR, text, {"exitCode": code, "retryAfterSeconds": math.ceil(delay)}))
 
@@ -121,7 +123,7 @@ class Child:
             # The end of the output comes with an exit code, and the exit with the last answers, a moment later.
             done, _ = await asyncio.wait(ends, timeout=_CLOSING)
             faults = [str(error) for each in done if (error := each.exception())]
-            return f"its output is no protocol: {faults[0]}" if faults else ""
+            return f"its output is not a protocol stream: {faults[0]}" if faults else ""
         finally:
             for task in (shaking, *ends):
                 task.cancel()
@@ -166,6 +168,7 @@ class Child:
 
 async def _discover(wire: Wire) -> Identity:
     result = as_object(await wire.request("server/discover", enveloped({}, MODERN_PROTOCOL_VERSIONS[-1])))
+    # In the order of the SDK, oldest first: the last one that both sides know is used.
     served = [each for each in MODERN_PROTOCOL_VERSIONS if each in (result.get("supportedVersions") or ())]
     if not served:
         raise RpcError(UNSUPPORTED_PROTOCOL_VERSION, "none of the stateless revisions")
@@ -178,7 +181,7 @@ async def _initialize(wire: Wire) -> Identity:
     result = as_object(await wire.request("initialize", asked))
     version = str(result.get("protocolVersion"))
     if version not in HANDSHAKE_PROTOCOL_VERSIONS:
-        raise RpcError(INTERNAL_ERROR, f"it answers with revision {version!r}, which is not known here")
+        raise RpcError(INTERNAL_ERROR, f"it answers with revision {version!r}, which the bridge does not support")
     await wire.notify("notifications/initialized")
     info, capabilities = as_object(result.get("serverInfo")), as_object(result.get("capabilities"))
     return Identity(version, capabilities, info, result.get("instructions"))

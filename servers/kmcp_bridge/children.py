@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from .child import Child
 
 log = logging.getLogger("kmcp.bridge")
+# How late an idle session may end; a shorter idle time is checked as often as itself.
 _SWEEP_SECONDS = 10.0
 
 
@@ -47,6 +48,7 @@ class Children:
         known = self._sessions.get(session)
         if known is None:
             if len(self._sessions) >= self._most:
+                # A new client must not be locked out by sessions that nobody closed: few clients send DELETE.
                 self.end(min(self._sessions, key=self._claim))
             child = self._make()
             known = self._sessions[session] = _Session(child, self._start(child.run()))
@@ -55,6 +57,7 @@ class Children:
 
     def _claim(self, name: str) -> tuple[bool, float]:
         session = self._sessions[name]
+        # False sorts first: a session with calls in progress ends only if all have some.
         return session.calls > 0, session.used
 
     def count(self, session: str | None, change: int) -> None:
@@ -88,4 +91,4 @@ class Children:
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.error("a process is no longer looked after: %s", error, exc_info=error)
+            log.error("a process is no longer supervised: %s", error, exc_info=error)

@@ -34,9 +34,12 @@ from .metrics import Metrics
 from .wire import Json, RpcError, as_object
 
 log = logging.getLogger("kmcp.bridge")
+# Below the 60 s after which nginx drops a silent connection, and the 30 s of some load balancers.
 _PING_SECONDS = 15.0
 _MOST_EVENTS = 256  # of one answer, waiting to be read; progress beyond them is left out
+# Visible ASCII only, as the transport's specification demands of session ids.
 _SESSION = re.compile(r"[\x21-\x7e]{1,128}")
+# nginx buffers responses unless X-Accel-Buffering forbids it, and events would arrive late.
 _EVENT_STREAM = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -73,7 +76,7 @@ class Endpoint:
         request = Request(scope, receive)
         refusal = await self._security.validate_request(request, is_post=request.method == "POST")
         try:
-            done = refusal or await self._received(request)
+            done = refusal or await self._take_request(request)
         except RpcError as error:
             done = _refused(error, None)
         if isinstance(done, _Exchange):
@@ -81,7 +84,7 @@ class Endpoint:
         else:
             await done(scope, receive, send)
 
-    async def _received(self, request: Request) -> Response | _Exchange:
+    async def _take_request(self, request: Request) -> Response | _Exchange:
         version = request.headers.get("mcp-protocol-version")
         stateless = version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
         session = None if stateless else _session(request)
@@ -93,13 +96,13 @@ class Endpoint:
         as_json, streams = check_accept_headers(request)
         if not as_json and not streams:
             return Response(status_code=406)
-        message = await _message(request)
+        message = await _read_message(request)
         if "id" not in message or "method" not in message:
             return self._noticed(message, session, version if stateless else None)
         return self._exchange(request, message, session, version if stateless else None, streams)
 
     def _noticed(self, message: Json, session: str | None, stateless: str | None) -> Response:
-        """A notification, or an answer to a question that nobody asked."""
+        """A notification, or an answer to a request that was never sent."""
         if stateless is not None and (fault := self._unserved(stateless)):
             return _rejected(fault, None)
         if stateless is None and session and message.get("method") == "notifications/cancelled":
@@ -112,6 +115,7 @@ class Endpoint:
         self, request: Request, message: Json, session: str | None, stateless: str | None, streams: bool
     ) -> Response | _Exchange:
         number, method, params = message["id"], message["method"], message.get("params") or {}
+        # MCP forbids null as an id; bool is an int in Python.
         valid = isinstance(number, str | int) and not isinstance(number, bool)
         if not valid or not isinstance(method, str) or not isinstance(params, dict):
             raise RpcError(INVALID_REQUEST, "the body must be one JSON-RPC request or notification")
@@ -120,6 +124,7 @@ class Endpoint:
         if stateless is None:
             headers = {}
             if method == "initialize":
+                # A client that shakes hands again keeps its session, and with it its process.
                 session = session or uuid.uuid4().hex
                 headers = {"mcp-session-id": session}
             return _Exchange(relay.Call(method, params), number, session, streams, headers)
@@ -140,13 +145,14 @@ class Endpoint:
         return unsupported_protocol_version_rejection(version, served)
 
     async def _respond(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
-        work = asyncio.create_task(self._answered(exchange))
+        work = asyncio.create_task(self._answer(exchange))
         self._tasks.add(work)
         key = (exchange.session, exchange.number) if exchange.session else None
         if key:
             self._under_way[key] = work
         work.add_done_callback(lambda _: self._done(key, work, exchange))
-        gone = asyncio.create_task(_disconnected(receive))
+        gone = asyncio.create_task(_wait_for_disconnect(receive))
+        # None ends `_stream`, whichever comes first: the answer or the end of the connection.
         gone.add_done_callback(lambda _: exchange.events.put_nowait(None))
         try:
             started = await _stream(exchange, send)
@@ -164,7 +170,7 @@ class Endpoint:
             del self._under_way[key]
         exchange.events.put_nowait(None)
 
-    async def _answered(self, exchange: _Exchange) -> Json:
+    async def _answer(self, exchange: _Exchange) -> Json:
         """`{result}` or `{error}`."""
         child = self.children.of(exchange.session)
         self.children.count(exchange.session, 1)
@@ -201,12 +207,14 @@ async def _stream(exchange: _Exchange, send: Send) -> bool:
 
 
 async def _finish(exchange: _Exchange, work: "asyncio.Task[Json]", started: bool, send: Send) -> None:
+    # Code 0, as version 1 of the SDK answers a cancelled request.
     outcome: Json = {"error": {"code": 0, "message": "Request cancelled"}} if work.cancelled() else work.result()
     message = {"jsonrpc": "2.0", "id": exchange.number, **outcome}
     if started:
         await send({"type": "http.response.body", "body": _event(message), "more_body": False})
         return
     status = 200
+    # Only the stateless revisions map errors to HTTP statuses; before them every answer was 200.
     if exchange.call.stateless and "error" in outcome:
         status = ERROR_CODE_HTTP_STATUS.get(outcome["error"]["code"], 200)
     body = json.dumps(message, separators=(",", ":")).encode()
@@ -216,12 +224,12 @@ async def _finish(exchange: _Exchange, work: "asyncio.Task[Json]", started: bool
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _message(request: Request) -> Json:
+async def _read_message(request: Request) -> Json:
     try:
         message = json.loads(await request.body())
     except (ValueError, RecursionError):

@@ -44,6 +44,7 @@ def bare(params: Mapping[str, Any]) -> Json:
 def stateless_result(method: str, result: Any, info: Json) -> Json:
     """A result as a client of the stateless era expects it."""
     given = as_object(result)
+    # The revision requires both; 0 and private keep clients from caching what the process never promised.
     hints = {"ttlMs": 0, "cacheScope": "private"} if method in CACHEABLE_METHODS else {}
     meta = {SERVER_INFO_META_KEY: info} | (given.get("_meta") or {})
     return {"resultType": "complete", **hints, **given, "_meta": meta}

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 _METHODS = frozenset(method for method, _ in CLIENT_REQUESTS)
+# The default buckets end at 10 s, but tools may run for minutes.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
@@ -28,7 +29,7 @@ class Metrics:
         )
         self._in_flight = Gauge("kmcp_bridge_in_flight", "Requests under way", registry=registry)
         Gauge("kmcp_bridge_process_ready", "Whether the shared process answers", registry=registry).set_function(ready)
-        Gauge("kmcp_bridge_processes", "Processes looked after", registry=registry).set_function(processes)
+        Gauge("kmcp_bridge_processes", "Processes that the bridge runs", registry=registry).set_function(processes)
         Gauge("kmcp_bridge_process_starts", "Starts of the shared process", registry=registry).set_function(starts)
 
     @contextmanager

@@ -28,6 +28,7 @@ from .settings import BridgeSettings, child_environment
 log = logging.getLogger("kmcp.bridge")
 MCP_PATH = "/mcp"
 _ABOUT = "Serve a stdio MCP server over streamable HTTP: kmcp-bridge --port P -- command arguments…"
+# A tool's arguments may carry files in base64.
 _LARGEST_BODY = 16 * 1024 * 1024
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -42,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = parse([BridgeSettings], flags, os.environ, "kmcp-bridge", _ABOUT)[BridgeSettings]
         assert isinstance(settings, BridgeSettings)
         if not command:
-            raise SettingsError("no command; give that of the server after --, as in: kmcp-bridge --port 3000 -- uvx …")
+            raise SettingsError(
+                "no command: give the command of the server after --, as in: kmcp-bridge --port 3000 -- uvx …"
+            )
     except SettingsError as error:
         print(f"kmcp-bridge: {error}", file=sys.stderr)
         return 2
@@ -87,7 +90,7 @@ def management_app(child: Child, metrics: Metrics) -> Starlette:
         return PlainTextResponse("ok\n") if child.ready else PlainTextResponse(f"{child.cause}\n", 503)
 
     async def readyz(request: Request) -> Response:
-        hint = None if child.ready else "it is started again by itself; the log of the bridge has its stderr"
+        hint = None if child.ready else "it restarts automatically; the log of the bridge has its stderr"
         state = {"ready": child.ready, "reason": None if child.ready else child.cause, "hint": hint}
         return JSONResponse(state, 200 if child.ready else 503)
 
@@ -105,11 +108,12 @@ async def _manage(settings: BridgeSettings, host: str, child: Child, metrics: Me
 
 
 def _security(settings: BridgeSettings, host: str) -> TransportSecuritySettings:
-    """As of servers: on loopback a page of a browser must not get in under a name of its own."""
+    """As for servers: on loopback, a web page must not get in under a host name of its own (DNS rebinding)."""
     local = host.startswith("127.") or host in ("localhost", "::1")
     hosts, origins = listed(settings.allowed_hosts), listed(settings.allowed_origins)
     names = [*_LOOPBACK, *hosts]
     return TransportSecuritySettings(
+        # In a pod the Host header is the Service's name, which nobody knows here unless it is configured.
         enable_dns_rebinding_protection=local or bool(hosts or origins),
         allowed_hosts=[*names, *(f"{name}:*" for name in names)],
         allowed_origins=[*(f"http://{name}:*" for name in _LOOPBACK), *origins],

@@ -14,6 +14,7 @@ from .envelope import bare, enveloped, handshake_result, offered, stateless_resu
 from .wire import Json, Progress, RpcError, as_object
 
 log = logging.getLogger("kmcp.bridge")
+# A server that always sends a new cursor would otherwise never end.
 _MOST_PAGES = 1000
 # What only one era has, or what a process shared by clients cannot promise to one of them.
 _NOT_SHARED = ("resources/subscribe", "resources/unsubscribe", "subscriptions/listen")
@@ -46,7 +47,7 @@ async def answer(call: Call, child: Child, tools: frozenset[str], progress: Prog
     if call.method == "server/discover":
         return _discovered(child)
     if call.method == "tools/list":
-        result: Any = await _listed(call, child, tools)
+        result: Any = await _list_tools(call, child, tools)
     else:
         if call.method == "tools/call":
             await _check(call, child, tools)
@@ -83,7 +84,7 @@ def _discovered(child: Child) -> Json:
     return stateless_result("server/discover", named, identity.info)
 
 
-async def _listed(call: Call, child: Child, tools: frozenset[str]) -> Json:
+async def _list_tools(call: Call, child: Child, tools: frozenset[str]) -> Json:
     """All pages of the process as one; a cursor of the client means nothing, there is one page."""
     params = {key: value for key, value in call.params.items() if key != "cursor"}
     listing = Call("tools/list", params, call.headers)
@@ -98,7 +99,7 @@ async def _listed(call: Call, child: Child, tools: frozenset[str]) -> Json:
             break
         seen.add(cursor)
     if wire.tools is None and (absent := tools - {tool.get("name") for tool in found}):
-        log.warning("KMCP_TOOLS names what the server does not have: %s", ", ".join(sorted(absent)))
+        log.warning("KMCP_TOOLS names tools that the server does not have: %s", ", ".join(sorted(absent)))
     wire.tools = found
     kept = [tool for tool in found if not tools or tool.get("name") in tools]
     return {key: value for key, value in first.items() if key != "nextCursor"} | {"tools": kept}
@@ -108,7 +109,9 @@ async def _check(call: Call, child: Child, tools: frozenset[str]) -> None:
     """Refuse what KMCP_TOOLS leaves out, and headers that disagree with the arguments they repeat."""
     name = call.params.get("name")
     if tools and name not in tools:
-        raise RpcError(INVALID_PARAMS, f"no tool {name!r} here: KMCP_TOOLS names {', '.join(sorted(tools))}")
+        raise RpcError(
+            INVALID_PARAMS, f"tool {name!r} is not served: KMCP_TOOLS allows only {', '.join(sorted(tools))}"
+        )
     arguments = call.params.get("arguments") or {}
     if call.headers is None or not isinstance(arguments, Mapping):
         return
@@ -116,7 +119,7 @@ async def _check(call: Call, child: Child, tools: frozenset[str]) -> None:
         return
     wire = await child.wire()
     if wire.tools is None:
-        await _listed(Call("tools/list", {"_meta": _quiet(call.params)}, call.headers), child, tools)
+        await _list_tools(Call("tools/list", {"_meta": _quiet(call.params)}, call.headers), child, tools)
     schema = next((tool.get("inputSchema") for tool in wire.tools or () if tool.get("name") == name), None)
     fault = validate_mcp_param_headers(schema, arguments, call.headers) if schema is not None else None
     if isinstance(fault, InboundLadderRejection):

@@ -49,7 +49,7 @@ class BridgeSettings(Settings):
         return frozenset(listed(self.tools))
 
     def address(self, environment: Mapping[str, str]) -> str:
-        """In a pod who may connect is the NetworkPolicy's matter; elsewhere nobody asked to be open to a network."""
+        """In a pod a NetworkPolicy decides who may connect; elsewhere only an explicit host opens it to a network."""
         everywhere = "0.0.0.0"  # noqa: S104  # the pod's own network
         return self.host or (everywhere if "KUBERNETES_SERVICE_HOST" in environment else "127.0.0.1")
 

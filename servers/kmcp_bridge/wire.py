@@ -60,8 +60,11 @@ class Wire:
             try:
                 message = json.loads(line)
             except ValueError:
-                log.warning("no message on stdout: %s", redaction.text(line.decode(errors="replace").rstrip())[:1024])
+                log.warning(
+                    "stdout: not a JSON-RPC message: %s", redaction.text(line.decode(errors="replace").rstrip())[:1024]
+                )
                 continue
+            # Revision 2025-03-26 allowed batches, and servers of that time may still answer with one.
             for each in message if isinstance(message, list) else [message]:
                 if isinstance(each, dict):
                     self._received(each)
@@ -80,6 +83,7 @@ class Wire:
         try:
             await self._send({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
             return await pending.answer
+        # Without waiting for the pipe: nobody is left to wait for an answer.
         except asyncio.CancelledError:
             self._write({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": number}})
             raise
@@ -135,6 +139,7 @@ class Wire:
             pending.progress({**params, "progressToken": pending.token})
 
     def _refuse(self, number: Any, method: str) -> None:
+        # Either side may send a ping, and the other must answer it.
         if method == "ping":
             self._write({"jsonrpc": "2.0", "id": number, "result": {}})
             return

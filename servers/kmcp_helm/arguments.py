@@ -15,9 +15,11 @@ WRITES = (Rule("*", ("*",), ("get", "list", "watch", "create", "update", "patch"
 REMOVES = (Rule("*", ("*",), ("get", "list", "watch", "create", "update", "delete")),)
 """An uninstall runs hooks too: it creates objects before it deletes them."""
 _RELEASE = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
+# Helm's own limit: it leaves room for what charts append to the name within the 63 characters of a DNS label.
 _LONGEST_RELEASE = 53
 _LONGEST_CHART = 500
 _LONGEST_SECONDS = 3_600
+# A leading zero stays text, as in `helm --set`: 010 may be a code; 18 digits fit an int64.
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})")
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
@@ -34,6 +36,7 @@ def check_release(value: str) -> str:
 
 
 def check_chart(value: str) -> str:
+    # Helm would read a leading '-' as an option.
     if not value or value.startswith("-") or not value.isprintable() or len(value) > _LONGEST_CHART:
         raise ValueError(f"{value[:80]!r} is not a chart reference: give repository/name, oci://…, or an https archive")
     return value
@@ -55,6 +58,7 @@ def changes_of(given: Any) -> Any:
     """Values by path, also in the form that older callers write: `a=1,b.c=two`."""
     if not isinstance(given, str):
         return given
+    # Helm escapes a comma in a value with a backslash.
     pairs = [pair.partition("=") for pair in re.split(r"(?<!\\),", given) if pair.strip()]
     if not all(separator for _, separator, _ in pairs):
         raise ValueError("give an object that maps paths to values")

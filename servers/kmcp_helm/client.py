@@ -46,6 +46,7 @@ class HelmBackend(Backend):
 
     async def ready(self) -> None:
         await self._clusters.ready()
+        # Without a helm binary the server is not ready, although releases could still be read.
         await self.helm.binary.read_major(Call("ready", "readyz", "readyz", {}, 5.0))
 
 

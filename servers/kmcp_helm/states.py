@@ -42,6 +42,7 @@ class Rollback:
 async def plan_rollback(releases: Releases, namespace: str, name: str, revision: int) -> Rollback:
     """Both ends of a rollback; revision 0 is the one before the latest. `not_found` when it is not stored."""
     heads = await releases.list_revisions(namespace, name)
+    # As `helm rollback` without a revision: by number, whether or not that one worked.
     wanted = revision or heads[0].revision - 1
     target = next((head for head in heads if head.revision == wanted), None)
     if target is None:
@@ -49,6 +50,7 @@ async def plan_rollback(releases: Releases, namespace: str, name: str, revision:
         raise not_found(
             f"release {name} has no revision {wanted} to go back to", f"stored revisions: {kept}", backend=BACKEND
         )
+    # Helm rolls back to a failed revision without a word.
     doubt = target.status not in ("superseded", "deployed", "uninstalled")
     warning = f"revision {target.revision} is {target.status}: helm_history shows which ones worked"
     return Rollback(
@@ -58,6 +60,7 @@ async def plan_rollback(releases: Releases, namespace: str, name: str, revision:
 
 async def _read_deployed(releases: Releases, heads: list[Head]) -> Release | None:
     """As Helm chooses it: the deployed one, else the latest unless that is uninstalled."""
+    # After a failed upgrade the latest revision is not the one that runs.
     deployed = newest(head for head in heads if head.status == "deployed")
     if not deployed and heads[0].status == "uninstalled":
         return None
@@ -69,6 +72,7 @@ async def _read_deployed(releases: Releases, heads: list[Head]) -> Release | Non
 
 def _under_way(heads: list[Head]) -> ToolFailure:
     latest = heads[0]
+    # A rollback does not ask for a pending state, so it is the way out of one; without a good revision there is none.
     good = next((head.revision for head in heads if head.status in ("deployed", "superseded")), None)
     way_out = (
         f"helm_rollback revision={good} frees it"
@@ -76,7 +80,7 @@ def _under_way(heads: list[Head]) -> ToolFailure:
         else "helm_uninstall removes it and what it installed"
     )
     return conflict(
-        f"release {latest.name} is {latest.status} (revision {latest.revision}, since {_age(latest.created)}): another "
+        f"release {latest.name} is {latest.status} (revision {latest.revision}, for {_age(latest.created)}): another "
         "operation is in progress, or one was interrupted",
         f"wait and check helm_history; if no operation is running any more, {way_out}",
         backend=BACKEND,

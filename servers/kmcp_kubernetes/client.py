@@ -36,6 +36,7 @@ class KubernetesBackend(Backend):
 
     def provide(self, call: Call) -> Mapping[type, Any]:
         cluster = self._clusters.cluster(call)
+        # For each connection, not for each call: the parsed documents are what is worth keeping.
         openapi = self._schemas.setdefault(cluster.api, OpenApi(cluster.api))
         return {Kube: Kube(**vars(cluster), openapi=openapi, web=self._web, settings=self.settings)}
 

@@ -10,7 +10,9 @@ from kmcp_runtime import not_found
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.discovery import Kind
 
+# The documents of large groups are megabytes once parsed, so only the last used ones are kept.
 MOST_DOCUMENTS = 6
+# The API server names the kind of a definition with this extension; the definition's own name is no contract.
 _KINDS = "x-kubernetes-group-version-kind"
 _ITEM = re.compile(r"\[[^\]]*\]")
 Definitions = Mapping[str, Any]
@@ -26,6 +28,7 @@ class Schema:
     @property
     def reference(self) -> str:
         """The name of the definition that this node refers to; empty when it has none."""
+        # OpenAPI 3.0 ignores the siblings of a $ref, so beside a description the API server puts it in allOf.
         references = [part["$ref"] for part in (self.node, *(self.node.get("allOf") or ())) if "$ref" in part]
         return references[0].rsplit("/", 1)[-1] if references else ""
 
@@ -57,6 +60,7 @@ class Schema:
     @property
     def items(self) -> "Schema | None":
         """What a list holds, or the values of a map."""
+        # additionalProperties may also be `true`, which says nothing about the values: hence the check for a mapping.
         node = self.resolved.node.get("items") or self.resolved.node.get("additionalProperties")
         return Schema(node, self.definitions) if isinstance(node, dict) and node else None
 
@@ -78,6 +82,7 @@ class Schema:
         node = self.resolved.node
         if self.items is not None and (node.get("items") or self.is_map):
             return f"{'map[string]' if self.is_map else '[]'}{self.items.type}"
+        # Custom kinds use the extension, built-in ones the format.
         if node.get("x-kubernetes-int-or-string") or node.get("format") == "int-or-string":
             return "IntOrString"
         named = self.reference.rsplit(".", 1)[-1]
@@ -88,6 +93,7 @@ class Schema:
         required = self.inside.required
         for name, field in self.inside.properties.items():
             yield f"{prefix}{name}", field, name in required
+            # The depth also ends schemas that contain themselves, as JSONSchemaProps does.
             if depth > 1:
                 yield from field.walk(depth - 1, f"{prefix}{name}.")
 
@@ -118,10 +124,12 @@ class OpenApi:
         raise not_found(f"the API server publishes no schema for {kind.kind} in {kind.api_version}")
 
     async def _read_definitions(self, kind: Kind) -> Definitions:
+        # Read each time: it is small, and only the index knows which hash each document has now.
         index = await self._api.get("/openapi/v3")
         entry = (index.get("paths") or {}).get(document_of(kind))
         if entry is None:
             raise not_found(f"the API server publishes no OpenAPI document for {kind.api_version}")
+        # The URL carries the hash of the document (KEP-2896), so a changed schema never meets an old entry.
         url = str(entry["serverRelativeURL"])
         if url not in self._documents:
             document = await self._api.get(url)
@@ -134,6 +142,7 @@ class OpenApi:
 
 def document_of(kind: Kind) -> str:
     """The document's key in the index."""
+    # The core group has no name in a path: it is under api/, every other one under apis/.
     return f"apis/{kind.api_version}" if kind.group else f"api/{kind.version}"
 
 

@@ -4,7 +4,8 @@ kubectl, Helm and the API machinery read YAML by sigs.k8s.io/yaml. It is neither
 booleans and `010` is eight as in 1.1, `0o10` and `1e3` are numbers as in 1.2, `12:30`, dates and `=` stay texts as in
 neither. The rules here are those of its goyaml.v2 (resolve.go); a table made by that library is in the tests.
 
-No anchor or tag can make an object of Python's: an unknown tag is passed over, as there.
+No anchor or tag can make an object of Python's: a tag of the document's own (`!Ref`) is passed over, as there, and an
+unknown one of YAML's (`!!python/object`) is refused.
 """
 
 import base64
@@ -145,8 +146,15 @@ class Loader(_Base):  # type: ignore[misc]  # the base is chosen at run time
             problem = f"!!binary is not valid base64: {error}"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 
+    def own_tag(self, node: yaml.Node) -> Any:
+        # `!Ref` is passed over as in kubectl; `!!python/…` is an attack or a mistake, and is not taken for a value.
+        if node.tag.startswith(_TAG):
+            problem = f"unknown tag !!{node.tag.removeprefix(_TAG)}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return self.untagged(node)
+
     def untagged(self, node: yaml.Node) -> Any:
-        """The value under a tag that means nothing here."""
+        """The value alone, whatever its tag."""
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node)
         if isinstance(node, yaml.SequenceNode):
@@ -167,7 +175,7 @@ for _name in ("map", "set"):
     Loader.add_constructor(_TAG + _name, Loader.mapping)
 for _name in ("timestamp", "value", "omap", "pairs"):
     Loader.add_constructor(_TAG + _name, Loader.untagged)
-Loader.add_constructor(None, Loader.untagged)
+Loader.add_constructor(None, Loader.own_tag)
 Loader.add_constructor(f"{_TAG}binary", Loader.binary)
 
 _WORD = re.compile(f"(?:{'|'.join(map(re.escape, (*_TRUE, *_FALSE)))})$")

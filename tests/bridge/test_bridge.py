@@ -95,7 +95,7 @@ async def test_both_eras_reach_an_older_server(start: Start, mode: str) -> None:
         assert not [key for key in said["meta"] if key.startswith("io.modelcontextprotocol/")]
         refusal = json.loads((await mcp.call_tool("two", {})).content[0].text)
         assert "none of them can be asked" in refusal["message"]
-    assert "no message on stdout: a line that is no message" in bridge.log()
+    assert "stdout: not a JSON-RPC message: a line that is no message" in bridge.log()
     assert "older speaks 2025-03-26" in bridge.log()
 
 
@@ -177,10 +177,10 @@ async def test_an_end_is_told_and_repaired(bridge: Bridge, mode: str) -> None:
             await mcp.call_tool("leave", {"code": 7})
         told = str(caught.value)
         assert "exit code 7" in told
-        delay = re.search(r"started again in (\d+) s: send the request again", told)
+        delay = re.search(r"restarts in (\d+) s: check whether the request took effect", told)
         assert delay
         assert (await mcp.call_tool("echo", {"word": "back"})).data == "back"
-    assert f"exit code 7: the last words; starting it again in {delay[1]} s" in bridge.log()
+    assert f"exit code 7: the last words; restarting it in {delay[1]} s" in bridge.log()
     # A machine so busy that an earlier start failed too has waited longer by now.
     assert delay[1] == "1" or await bridge.metric("kmcp_bridge_process_starts ") > 2
 
@@ -222,7 +222,7 @@ async def test_only_named_tools(start: Start) -> None:
             assert (await mcp.call_tool("echo", {"word": "x"})).data == "x"
             with pytest.raises((McpError, MCPError), match="KMCP_TOOLS names echo, ehco, process"):
                 await mcp.call_tool("leave", {"code": 1})
-    assert bridge.log().count("KMCP_TOOLS names what the server does not have: ehco") == 1
+    assert bridge.log().count("KMCP_TOOLS names tools that the server does not have: ehco") == 1
 
 
 async def test_an_unknown_session_is_taken_up_quietly(bridge: Bridge, http: httpx2.AsyncClient) -> None:
@@ -321,7 +321,7 @@ def test_no_command_is_said(tmp_path: Path) -> None:
     ended = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
     assert (ended.returncode, ended.stderr.splitlines()) == (
         2,
-        ["kmcp-bridge: no command; give that of the server after --, as in: kmcp-bridge --port 3000 -- uvx …"],
+        ["kmcp-bridge: no command: give the command of the server after --, as in: kmcp-bridge --port 3000 -- uvx …"],
     )
 
 

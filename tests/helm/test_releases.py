@@ -202,7 +202,7 @@ async def test_unknown_names_are_told_with_near_ones_and_where_they_are(tools: T
     error = await tools.fails("helm_history", name="web", namespace=shop)
     assert "web is the chart of release one" in error["hint"]
     error = await tools.fails("helm_get_release", name=RELEASE, namespace="default")
-    assert "has one of that name" in error["hint"]
+    assert "has a release of that name" in error["hint"]
     assert shop in error["hint"]  # Other tests may have one, too.
     error = await tools.fails("helm_get_release", name=RELEASE, namespace="no-such-namespace")
     assert "namespace 'no-such-namespace' does not exist" in error["message"]

@@ -126,7 +126,7 @@ async def test_a_dry_run_shows_the_diff_and_changes_nothing(
     assert "-  greeting: hello" in plan["diff"]
     assert "+  greeting: bye" in plan["diff"]
     assert "planted" not in str(plan)
-    assert "password: '[hidden" in plan["diff"]
+    assert f"# Secret {namespace}/web: its values are hidden, and not compared" in plan["diff"]
     assert [line["revision"] for line in cli.json("history", "-n", namespace, "web")] == [1]
     assert (await data_of(api, namespace, "web"))["greeting"] == "hello"
     text = await tools.text("helm_upgrade", **about, values=values, dry_run=True)
@@ -183,7 +183,7 @@ async def test_a_pending_release_is_a_conflict_with_the_way_out(
     await restate(api, namespace, "web", 1, "deployed")
     error = await tools.fails("helm_upgrade", **about, chart="bare")
     assert error["code"] == "conflict"
-    assert "pending-upgrade (revision 2, since " in error["message"]
+    assert "pending-upgrade (revision 2, for " in error["message"]
     assert "helm_rollback revision=1" in error["hint"]
     listed = await tools.ok("helm_list_releases", namespace=namespace, pending=True)
     assert [item["status"] for item in listed["items"]] == ["pending-upgrade"]

@@ -95,7 +95,10 @@ def test_a_text_that_looks_like_another_type_is_read_back_as_a_text(text: str) -
     assert read_yaml(write_yaml({text: text})) == {text: text}
 
 
-@pytest.mark.parametrize("text", [".nan", "-.inf", "{~: 1}", "{[a]: 1}", "{a: 1, a: 2}", "{1: a, 0x1: b}", "a: b: c"])
+@pytest.mark.parametrize(
+    "text",
+    [".nan", "-.inf", "{~: 1}", "{[a]: 1}", "{a: 1, a: 2}", "{1: a, 0x1: b}", "a: b: c", "!!python/object:os.x {}"],
+)
 def test_what_json_cannot_hold_is_refused_with_its_line(text: str) -> None:
     with pytest.raises(YamlError) as caught:
         read_yaml(f"# comment\n{text}")

@@ -57,6 +57,7 @@ async def helm_show(
     """Show a chart's default values, README or CRDs, or what it renders to; before an upgrade."""
     if values and what != "template":
         raise bad_argument(f"values: they do not change {what}", "what=template renders the chart with them")
+    # Fetched once: each `helm show` of a remote chart would download it again.
     async with client.helm.fetch_chart(client.call, chart, version) as found:
         about = await client.helm.show(client.call, found, "chart")
         text = about if what == "chart" else await _read_part(client, found, what, values, name)
@@ -67,6 +68,7 @@ async def helm_show(
         chart=str(metadata.get("name")),
         version=str(metadata.get("version")),
         app_version=str(metadata["appVersion"]) if metadata.get("appVersion") else None,
+        # A later page continues the text; it need not repeat the list.
         objects=objects_of(text) if what == "template" and not cursor else None,
         content=Rest(Text(text) if what in ("template", "crds") else _Plain(text), skipped),
         hint=None if text.strip() else f"The chart has no {what}.",

@@ -24,6 +24,7 @@ from kmcp_runtime import (
 from kmcp_runtime.helm import payload
 from kmcp_runtime.helm.releases import PENDING, Head, Releases
 
+# Each payload can be a Secret of up to 1 MiB: enough at once to be quick, few enough to spare the API server.
 _READ_AT_ONCE = 16
 
 
@@ -67,6 +68,7 @@ async def helm_list_releases(
     where = namespace or (None if all_namespaces else client.cluster.context.namespace)
     matching = pattern(filter, "filter") if filter else None
     wanted = _states(all, deployed, failed, pending, uninstalled, uninstalling)
+    # Labels hold names and states, so only the releases of this page are decoded.
     known = await client.releases.list_latest(where, selector, superseded=all)
     of_state = [head for head in known if wanted is None or head.status in wanted]
     found = [head for head in of_state if matching is None or matching.found_in(head.name)]
@@ -112,13 +114,16 @@ def _states(
         "failed": failed,
         "uninstalled": uninstalled,
         "uninstalling": uninstalling,
+        # One flag for the three pending states, as in `helm list --pending`.
         **dict.fromkeys(PENDING, pending),
     }
+    # The default of `helm list` in Helm 3.
     return {state for state, wanted in chosen.items() if wanted} or {"deployed", "failed"}
 
 
 def _after(heads: Sequence[Head], position: dict[str, Any]) -> list[Head]:
     last = (str(position.get("n", "")), str(position.get("s", "")))
+    # By position in the order, not by count: a release that came or went meanwhile shifts nothing.
     return [head for head in heads if (head.name, head.namespace) > last]
 
 

@@ -42,12 +42,14 @@ async def helm_repo_add(
     known = client.helm.repositories
     before = known.named(name)
     await known.check(name, url, force=force_update)
+    # A final slash makes no difference to where helm finds index.yaml.
     changed = before is None or before.url.rstrip("/") != url.rstrip("/")
     if not dry_run:
         await known.add(client.call, name, url, force=force_update)
     return AddedRepository(
         name=name,
         url=url,
+        # Only adding reads the index, so a dry run does not know.
         charts=None if dry_run else len(known.charts(name)),
         changed=changed,
         dry_run=dry_run or None,

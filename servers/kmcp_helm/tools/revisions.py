@@ -79,6 +79,7 @@ async def helm_get_release(
         app_version=release.app_version or None,
         updated=release.last_deployed or None,
         description=release.description or None,
+        # A later page continues the manifest and repeats no other part.
         **({} if cursor else _parts(release, resource)),
         manifest=_text(release, resource, skipped),
     )
@@ -105,6 +106,7 @@ def _parts(release: Release, resource: Part) -> dict[str, Any]:
 
 def _text(release: Release, resource: Part, skipped: int) -> Rendered | None:
     if resource == "hooks":
+        # Helm keeps hooks apart from the manifest; this is how `helm get hooks` writes them.
         text = "\n".join(f"---\n# Source: {hook.get('path')}\n{hook.get('manifest')}" for hook in release.hooks)
         return Rest(manifests.Text(text), skipped)
     return Rest(manifests.Text(release.manifest), skipped) if resource in ("all", "manifest") else None

@@ -46,6 +46,7 @@ async def helm_uninstall(
 ) -> Uninstalled:
     """Uninstall a release with all its objects; dry_run=true lists them."""
     release = await client.releases.read_current(namespace, name)
+    # Helm refuses this (`is already deleted`); without keep_history it purges what is left.
     if release.status == "uninstalled" and keep_history:
         raise conflict(f"release {name} is already uninstalled", "keep_history=false deletes its history too")
     warnings: list[str] = []
@@ -63,6 +64,7 @@ async def helm_uninstall(
 
 
 def _uninstalled(release: Release, keep_history: bool, dry_run: bool, warnings: list[str]) -> Uninstalled:
+    # An uninstalled release has no objects left, only its history.
     parts = manifests.objects(release.manifest) if release.status != "uninstalled" else []
     hooks = [hook for hook in release.hooks if _EVENTS & {*(hook.get("events") or ())}]
     return Uninstalled(
@@ -75,6 +77,7 @@ def _uninstalled(release: Release, keep_history: bool, dry_run: bool, warnings: 
         dry_run=dry_run or None,
         history="kept" if keep_history else "deleted",
         hooks=[f"{hook.get('kind')} {hook.get('name')}" for hook in hooks] or None,
+        # Helm leaves objects with the annotation helm.sh/resource-policy: keep.
         kept=[Object.of(part) for part in parts if part.kept] or None,
         objects=[Object.of(part) for part in parts if not part.kept],
         warnings=warnings,

@@ -96,6 +96,7 @@ async def _upgrade(client: Client, before: Release | None, wanted: Upgrade) -> U
     try:
         after = await client.helm.upgrade(client.cluster, wanted)
     except ToolFailure as failure:
+        # With atomic, helm has undone the change by now: there is no state to report.
         if failure.code != "timed_out" or wanted.atomic or wanted.dry_run:
             raise
         return await _read_late_state(client, wanted.namespace, wanted.name, before, failure)
@@ -131,6 +132,7 @@ async def _read_late_state(
 ) -> Upgraded:
     """The state at the deadline: what was applied stays, the revision is marked as failed."""
     after = await client.releases.find(namespace, name)
+    # No new revision: helm failed before it changed anything.
     if after is None or (before is not None and after.revision == before.revision):
         raise failure
     hint = f"{failure.message}. Revision {after.revision} is applied and marked {after.status}: "
@@ -201,5 +203,6 @@ async def _roll_back(client: Client, plan: states.Rollback, wait: bool, seconds:
         if failure.code != "timed_out":
             raise
         about = {"timed_out": True, "not_ready": failure.details.get("not_ready"), "hint": failure.message}
+    # helm rollback prints no release, so the new revision is read from the cluster.
     after = await client.releases.read_head(namespace, name)
     return {**about, "status": after.status, "revision": after.revision}

@@ -31,6 +31,7 @@ async def describe_anything(look: Look) -> Facts:
     details = {key: value for key, value in slim(look.found).items() if key not in _SHOWN_ELSEWHERE}
     status = details.get("status")
     if isinstance(status, dict):
+        # Conditions have a field of their own in the answer.
         status = {key: value for key, value in status.items() if key != "conditions"}
         details = {**details, "status": status} if status else {k: v for k, v in details.items() if k != "status"}
     owners = look.found["metadata"].get("ownerReferences") or ()

@@ -59,6 +59,7 @@ class Look:
                 resource_type, namespace, selector=selector, field_selector=field_selector
             )
         except ToolFailure as failure:
+            # Rights differ by kind: a description with a gap is worth more than none.
             self.warnings.append(f"{resource_type} not read: {failure.message}")
             return []
 
@@ -72,11 +73,13 @@ class Look:
     async def list_owned(self, resource_type: str, selector: str | None) -> list[Object]:
         """Objects whose controller this one is."""
         candidates = await self.list_objects(resource_type, self.place.namespace, selector=selector)
+        # By owner, not by labels: a selector may also match what another workload owns.
         return [item for item in candidates if self.uid in owners(item)]
 
     async def list_autoscalers(self) -> list[Detail]:
         """Autoscalers that change this object's replicas."""
         kind = self.place.kind.kind
+        # No field selector reaches scaleTargetRef, so every autoscaler of the namespace is read.
         found = await self.list_objects("horizontalpodautoscalers.autoscaling", self.place.namespace)
         targets = [(item, (item.get("spec") or {}).get("scaleTargetRef") or {}) for item in found]
         return [
@@ -92,11 +95,13 @@ def owners(item: Mapping[str, Any]) -> set[str]:
 
 def autoscaling(item: Mapping[str, Any]) -> str:
     spec, status = item.get("spec") or {}, item.get("status") or {}
+    # The API's default for minReplicas is 1.
     bounds = f"{spec.get('minReplicas', 1)} to {spec.get('maxReplicas')}"
     return f"{bounds} replicas, now {status.get('currentReplicas', 0)}, wants {status.get('desiredReplicas', 0)}"
 
 
 def without_none(detail: Mapping[str, Any]) -> Detail:
+    # 0 and False stay: they are facts.
     return {key: value for key, value in detail.items() if value not in (None, {}, [])}
 
 

@@ -32,7 +32,9 @@ async def describe_service(look: Look) -> Facts:
             "ports": [port_in_words(port) for port in spec.get("ports") or ()],
         }
     )
+    # A Service may have thousands of endpoints; twenty are enough to recognize them.
     details |= {"ready_endpoints": list(found.ready)[:20], "not_ready_endpoints": list(found.not_ready)[:20]}
+    # An ExternalName Service is only a CNAME record and never has endpoints.
     if not found.ready and spec.get("type") != endpoints.EXTERNAL_NAME:
         details["problem"] = endpoints.why_none_ready(look.found, found, pods)
     lines = ({"kind": "Pod", "name": pod["metadata"]["name"], "state": in_a_line(pod)} for pod in pods)
@@ -45,6 +47,7 @@ async def _list_pods(look: Look, selector: str | None) -> list[Any]:
 
 def port_in_words(port: Mapping[str, Any]) -> str:
     named = f"{port['name']} " if port.get("name") else ""
+    # An absent targetPort is the port itself.
     node = f", node port {port['nodePort']}" if port.get("nodePort") else ""
     return f"{named}{port['port']}/{port.get('protocol', 'TCP')} to {port.get('targetPort', port['port'])}{node}"
 
@@ -53,6 +56,7 @@ async def describe_ingress(look: Look) -> Facts:
     spec = look.spec
     rules = [line for rule in spec.get("rules") or () for line in _rule(rule)]
     backend = (spec.get("defaultBackend") or {}).get("service")
+    # A backend may also be an object of another kind (`resource`), which leaves the Service's name empty.
     services = {path["service"] for path in rules} | ({backend["name"]} if backend else set())
     balancer = (look.status.get("loadBalancer") or {}).get("ingress") or ()
     details = without_none(
@@ -75,6 +79,7 @@ async def describe_ingress(look: Look) -> Facts:
 
 
 def _rule(rule: Mapping[str, Any]) -> list[Detail]:
+    # A rule without a host applies to every host.
     host = rule.get("host") or "*"
     return [
         {

@@ -7,11 +7,13 @@ from kmcp_kubernetes.description.facts import Detail, Facts, Look, some, without
 from kmcp_kubernetes.description.pods import in_a_line
 from kmcp_runtime.kube.quantities import millicores, readable_bytes, whole_bytes
 
+# Ended pods keep their node's name but take nothing of it any more; `kubectl describe node` omits them as well.
 _ENDED = ("Succeeded", "Failed")
 
 
 async def describe_node(look: Look) -> Facts:
     status, info = look.status, look.status.get("nodeInfo") or {}
+    # spec.nodeName is one of the few fields of a pod that the API server can select by.
     pods = await look.list_objects("pods", None, field_selector=f"spec.nodeName={look.name}")
     running = [pod for pod in pods if (pod.get("status") or {}).get("phase") not in _ENDED]
     allocatable = status.get("allocatable") or {}
@@ -47,6 +49,7 @@ def _full_name(pod: Mapping[str, Any]) -> str:
 
 def _allocated(pods: list[Any], allocatable: Mapping[str, Any]) -> Detail:
     """Sums of the containers' requests and limits, and their share of the node."""
+    # Main containers only: kubectl also counts init containers and overhead, so its sums may be higher.
     total_cpu, total_memory = millicores(allocatable.get("cpu", 0)), whole_bytes(allocatable.get("memory", 0))
     found: Detail = {}
     for word in ("requests", "limits"):

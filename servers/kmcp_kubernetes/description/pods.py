@@ -81,6 +81,7 @@ def _variable(each: Mapping[str, Any]) -> Detail:
     source = each.get("valueFrom")
     if not source:
         return {"name": each["name"], "value": each.get("value", "")}
+    # valueFrom has exactly one member, and its key says what kind of source it is.
     kind, reference = next(iter(source.items()))
     return {
         "name": each["name"],
@@ -89,6 +90,7 @@ def _variable(each: Mapping[str, Any]) -> Detail:
 
 
 def _probe(probe: Mapping[str, Any]) -> str:
+    # 10 s, 3 failures and 1 s are the API's defaults for a probe.
     timing = f"every {probe.get('periodSeconds', 10)}s, fails after {probe.get('failureThreshold', 3)}"
     if "httpGet" in probe:
         action = f"GET {probe['httpGet'].get('path', '/')} on port {probe['httpGet']['port']}"
@@ -102,6 +104,7 @@ def _probe(probe: Mapping[str, Any]) -> str:
 
 
 def volume(each: Mapping[str, Any]) -> str:
+    # A volume has a name and one source, whose key is the type; without a source it is an emptyDir.
     kind = next((key for key in each if key != "name"), "emptyDir")
     source: Mapping[str, Any] = each.get(kind) or {}
     reference = next(
@@ -111,6 +114,7 @@ def volume(each: Mapping[str, Any]) -> str:
 
 
 def _is_trouble(state: Mapping[str, Any]) -> bool:
+    # Exit code 0 is no trouble: the containers of a Job end that way.
     return "waiting" in state or bool((state.get("terminated") or {}).get("exitCode"))
 
 

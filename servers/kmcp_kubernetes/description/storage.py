@@ -21,6 +21,7 @@ async def describe_claim(look: Look) -> Facts:
             "data_source": spec.get("dataSource"),
         }
     )
+    # The API cannot list the pods of a claim, so the volumes of all pods in the namespace are searched.
     pods, classes = await asyncio.gather(look.list_objects("pods", look.place.namespace), _read_class(look))
     users = [pod for pod in pods if look.name in _claims(pod)]
     lines = [{"kind": "Pod", "name": pod["metadata"]["name"], "state": in_a_line(pod)} for pod in users]
@@ -37,9 +38,11 @@ async def _read_class(look: Look) -> list[Detail]:
     name = look.spec.get("storageClassName")
     if not name:
         return []
+    # Listed by name rather than read: an absent class is then an answer, not a failure.
     found = await look.list_objects("storageclasses.storage.k8s.io", None, field_selector=f"metadata.name={name}")
     if not found:
         return [{"kind": "StorageClass", "name": name, "state": "unknown" if look.warnings else "missing"}]
+    # With WaitForFirstConsumer a claim stays Pending until a pod uses it, which is no fault.
     binding = found[0].get("volumeBindingMode", "Immediate")
     return [
         {"kind": "StorageClass", "name": name, "state": f"provisioner {found[0]['provisioner']}, binding {binding}"}

@@ -15,6 +15,7 @@ from kmcp_kubernetes.description.facts import (
 from kmcp_kubernetes.description.pods import in_a_line, template, volume
 from kmcp_runtime.kube.selectors import selector_of
 
+# The deployment controller numbers a Deployment and its ReplicaSets with this annotation.
 REVISION = "deployment.kubernetes.io/revision"
 
 
@@ -71,8 +72,10 @@ async def describe_cron_job(look: Look) -> Facts:
             **_template(((spec.get("jobTemplate") or {}).get("spec") or {}).get("template") or {}),
         }
     )
+    # A CronJob has no selector: only their owner shows which Jobs are its own.
     jobs = await look.list_owned("jobs.batch", None)
     jobs.sort(key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
+    # The default history limits keep three Jobs that succeeded and one that failed.
     return Facts(details, some((_job_line(item) for item in jobs), 5))
 
 
@@ -101,6 +104,7 @@ async def describe_autoscaler(look: Look) -> Facts:
 def _replicas(look: Look) -> Detail:
     """Desired and actual replicas, whichever fields the kind has for them."""
     spec, status = look.spec, look.status
+    # A DaemonSet has no replicas; its status counts nodes.
     if look.place.kind.kind == "DaemonSet":
         return {
             "desired": status.get("desiredNumberScheduled", 0),
@@ -110,6 +114,7 @@ def _replicas(look: Look) -> Detail:
             "available": status.get("numberAvailable", 0),
         }
     counts = {"desired": spec.get("replicas", 1), "current": status.get("replicas", 0)}
+    # The API leaves out a zero, so for these two kinds an absent count is 0; a ReplicaSet has no such count.
     if "updatedReplicas" in status or look.place.kind.kind in ("Deployment", "StatefulSet"):
         counts["updated"] = status.get("updatedReplicas", 0)
     return {**counts, "ready": status.get("readyReplicas", 0), "available": status.get("availableReplicas", 0)}
@@ -147,12 +152,14 @@ async def _list_pods(look: Look, selector: str | None) -> list[Detail]:
         own |= {item["metadata"]["uid"] for item in sets}
     mine = [item for item in found if own & {owner["uid"] for owner in item["metadata"].get("ownerReferences") or ()}]
     lines = [{"kind": "Pod", "name": item["metadata"]["name"], "state": in_a_line(item)} for item in mine]
+    # Pods with problems first: a healthy one reads `Running, 1/1 ready`, and anything else adds a comma.
     return some(sorted(lines, key=lambda line: line["state"].startswith("Running") and line["state"].count(",") == 1))
 
 
 async def _list_replica_sets(look: Look, selector: str | None) -> list[Detail]:
     sets = await look.list_owned("replicasets.apps", selector)
     sets.sort(key=lambda item: int((item["metadata"].get("annotations") or {}).get(REVISION, 0)), reverse=True)
+    # Ten old ReplicaSets are kept by default (revisionHistoryLimit); the newest ones explain a rollout.
     return some((_replica_set(item) for item in sets), 5)
 
 

@@ -7,8 +7,10 @@ from typing import Any
 Facts = dict[str, Any]
 _PAIR = re.compile(r"""(?<![^\s,;(])([A-Za-z_][\w./-]*)=("[^"]*"|'[^']*'|[^\s,;]+)""")
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+# `one` is also a pronoun: number words count only before something that can be counted.
 _COUNTED = "(?:replica|pod|instance|cop|cpu|core|retr|to |and )"
 _WORD = r"""["'`]?([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)["'`]?"""
+# Words that may follow a keyword without being its value: `for` in "a service for web".
 _FILLERS = frozenset(
     {
         "a",
@@ -52,18 +54,22 @@ _FILLERS = frozenset(
         "new",
     }
 )
+# What people name without a tag and without the word "image".
 _KNOWN_IMAGES = "nginx|httpd|redis|postgres|mysql|mariadb|mongo|rabbitmq|memcached|busybox|alpine|python|node|traefik"
 _DIGEST = "@sha256:[0-9a-f]{64}"
 _METHOD = "GET|POST|PUT|DELETE|PATCH|HEAD"
+# A dotted word needs one of these endings to be a host: `nginx.conf` and `v1.27` have dots as well.
 _DOMAINS = "com|org|net|io|dev|local|internal|example|test|cloud|app"
 _PATTERNS: Mapping[str, Sequence[str]] = {
     # The first pattern that matches wins; a match that is a filler word does not count.
     "name": (rf"\b(?:named|called|name is|name:)\s*{_WORD}",),
+    # The peer of a policy, not the namespace that the object goes to.
     "from_namespace": (rf"\bfrom (?:the )?namespace\s+{_WORD}", rf"\bfrom (?:the )?{_WORD} namespace"),
     "namespace": (rf"(?<!from )\bnamespace:?\s+{_WORD}", rf"\bin (?:the )?{_WORD} namespace"),
     "image": (
         rf"\bimages?:?\s+[\"'`]?([a-z0-9][\w./-]*(?::\d+/[\w./-]+)?(?::[\w.-]*\w)?(?:{_DIGEST})?)",
         rf"(?<![\w./:-])((?:[a-z0-9.-]+(?::\d+)?/)+[a-z0-9._-]+(?::[\w.-]*\w|{_DIGEST}))",
+        # A longer bare number after the colon is a port: `web:8080`.
         r"(?<![\w./:-])([a-z][a-z0-9_-]*:(?:v?\d+\.[\w.-]*\w|v?\d{1,2}|latest|stable|alpine))(?![\w:.]\w)",
         r"\b([a-z0-9][\w./-]*) image\b",
         rf"\b({_KNOWN_IMAGES})\b",
@@ -123,7 +129,9 @@ _PATTERNS: Mapping[str, Sequence[str]] = {
     "controller": (r"\bcontroller(?: ?name)?:?\s+([\w.-]+/[\w./-]+)",),
     "policy_action": (r"\b(allow|deny|denies)(?:s|ing)?\b",),
     "mtls": (r"\b(strict|permissive|disable)d?\b",),
+    # In upper case only: "get" and "delete" are also ordinary words.
     "methods": (rf"(?-i:\b((?:{_METHOD})(?:(?:, ?| and )(?:{_METHOD}))*)\b)",),
+    # `500m cpu` is an amount, not minutes.
     "duration": (r"\b(\d+(?:s|m|h))\b(?! cpu)",),
     "retries": (r"\b(\d+) retries\b",),
     "url": (r"\b(https?://[^\s,;]+)",),
@@ -160,6 +168,7 @@ def _spelled(text: str) -> str:
 
 _CONVERT: Mapping[str, Callable[[str], Any]] = {
     **dict.fromkeys(("replicas", "min", "max", "port", "target_port", "percent", "retries"), int),
+    # Names of objects are lower case (RFC 1123), whatever the sentence starts with.
     **dict.fromkeys(("name", "namespace", "from_namespace", "service", "target", "host", "class", "metric"), str.lower),
     **dict.fromkeys(("protocol", "mtls"), str.upper),
     **dict.fromkeys(("service_type", "access_mode", "target_kind", "role_kind"), _spelled),
@@ -171,6 +180,7 @@ _CONVERT: Mapping[str, Callable[[str], Any]] = {
 def facts_of(description: str) -> Facts:
     """What the description says, by the names that skeletons use; `given_pairs` are its key=value pairs."""
     pairs = {key: value.strip("\"'") for key, value in _PAIR.findall(description)}
+    # Without the pairs: otherwise `image=nginx` would also be read as a sentence.
     text = _PAIR.sub(" ", description)
     for number, word in enumerate(_NUMBERS, start=1):
         text = re.sub(rf"\b{word}(?= {_COUNTED})", str(number), text, flags=re.IGNORECASE)

@@ -12,6 +12,7 @@ from kmcp_kubernetes.drafts.intent import Facts
 from kmcp_kubernetes.openapi import Schema, path_parts
 from kmcp_runtime import read_yaml
 
+# Older names of some kinds, which callers still send; the plain kind works as well.
 LEGACY: Mapping[str, str] = {
     "istio_auth_policy": "AuthorizationPolicy.security.istio.io",
     "istio_peer_authentication": "PeerAuthentication.security.istio.io",
@@ -27,10 +28,13 @@ LEGACY: Mapping[str, str] = {
 }
 Written = tuple[Sequence[str], Any]
 """A field's path and its value."""
+# A schema may contain itself, as JSONSchemaProps does: a draft goes no deeper than this.
 _DEEPEST = 8
 _REQUIRED = "the schema requires it, but the description does not give it"
+# None is a value in YAML, so what is left out needs a mark of its own.
 _ABSENT = object()
 _OF_THE_OBJECT = ("name", "namespace")
+# The kind is already decided, and the API server ignores a status on creation.
 _NOT_FOR_PAIRS = ("apiVersion", "kind", "status")
 
 
@@ -61,6 +65,7 @@ def known_skeletons(resource_type: str) -> list[str]:
     if resource_type in LEGACY:
         return [LEGACY[resource_type]]
     word, _, group = resource_type.lower().partition(".")
+    # Rough plurals are enough: where a suffix does not fit, the word matches no curated kind.
     names = {word, word.removesuffix("s"), word.removesuffix("ies") + "y"}
     found = []
     for key in _book()["skeletons"]:
@@ -138,6 +143,7 @@ def faults(schema: Schema, content: Any, path: str = "") -> Iterator[str]:
 def _derived(facts: Facts) -> Facts:
     """Mappings and lists for skeletons, made from the key=value pairs."""
     pairs: Mapping[str, str] = facts.get("given_pairs") or {}
+    # By convention a key in upper case is an environment variable; any other is a label.
     labels: Facts = {key: value for key, value in pairs.items() if not key.isupper()}
     name = facts.get("name")
     app: Facts = {"app": labels.get("app") or name or _gap("name")}
@@ -174,6 +180,7 @@ def _filled(node: Any, facts: Facts) -> Any:
 
 
 def _value(expression: str, facts: Facts) -> Any:
+    # `$name` leaves a gap when unknown, `$~name` leaves the field out, `$name=value` has a default.
     name, has_default, default = expression.removeprefix("~").partition("=")
     if name in facts:
         return facts[name]
@@ -187,6 +194,7 @@ def _blank(name: str, schema: Schema, facts: Facts, depth: int) -> Any:
     node = schema.resolved.node
     if name in facts and name not in _OF_THE_OBJECT and schema.type in ("string", "integer", "IntOrString"):
         return facts[name]
+    # An empty default does not help: a required field needs a value.
     if "default" in node and node["default"] not in ({}, [], None, ""):
         return node["default"]
     if schema.properties and depth < _DEEPEST:
@@ -211,6 +219,7 @@ def _made_up(schema: Schema, name: str) -> Any:
         "boolean": False,
         "array": [],
     }
+    # 1 is valid as a port, a count and an amount alike.
     if schema.type in ("IntOrString", "Quantity"):
         return Gap(1, _REQUIRED)
     return Gap(values.get(str(kind), "example" if "name" in name.lower() else f"example-{name.lower()}"), _REQUIRED)
@@ -220,6 +229,7 @@ def _place_of(key: str, schema: Schema | None) -> tuple[list[str], Schema] | Non
     """Path and schema of the field that a pair's key names."""
     if schema is None:
         return None
+    # People write `replicas=3` for spec.replicas.
     for parts in (path_parts(key), ["spec", *path_parts(key)]):
         field, missing = schema.at(parts)
         if not missing and parts[0] not in _NOT_FOR_PAIRS and not (field.properties or field.is_map):
@@ -231,6 +241,7 @@ def _typed(value: str, schema: Schema) -> Any:
     if schema.type.startswith("[]"):
         return [_typed(part, schema.items or schema) for part in value.split(",")]
     if schema.type in ("integer", "number", "boolean", "IntOrString"):
+        # YAML decides whether it is 80, true or "http".
         return read_yaml(value)
     return value
 

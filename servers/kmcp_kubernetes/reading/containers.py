@@ -5,6 +5,7 @@ from typing import Any
 
 from kmcp_runtime import bad_argument, did_you_mean
 
+# kubectl's annotation, which its logs and exec follow too.
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 _SPECS = ("containers", "initContainers", "ephemeralContainers")
 _STATUSES = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
@@ -30,6 +31,7 @@ def chosen(pod: Pod, container: str | None) -> str:
         return container
     main = [str(entry["name"]) for entry in pod["spec"]["containers"]]
     annotated = (pod["metadata"].get("annotations") or {}).get(DEFAULT_CONTAINER)
+    # kubectl would take the first container; the log of a wrong one could pass for the answer.
     if len(main) == 1 or annotated in main:
         return str(annotated) if annotated in main else main[0]
     raise bad_argument(
@@ -46,6 +48,7 @@ def status(pod: Pod, container: str) -> Mapping[str, Any]:
 
 def state_in_words(state: Mapping[str, Any] | None) -> str:
     """`running since …`, `waiting: CrashLoopBackOff: …`, `terminated: Error, exit code 1 …`."""
+    # At most one member of a ContainerState is set.
     for word, found in (state or {}).items():
         detail = found or {}
         if word == "running":

@@ -10,6 +10,7 @@ from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.discovery import Discovery
 
+# Lists come in the order of names, so the newest events are known only when all are read; this is where it ends.
 MOST_SCANNED = 5_000
 _PAGE = 500
 
@@ -44,6 +45,7 @@ async def scan_events(api: KubeApi, discovery: Discovery, namespace: str | None,
 def last_seen(entry: Mapping[str, Any]) -> datetime:
     """When it last happened, from whichever field its reporter fills in."""
     series = entry.get("series") or {}
+    # events.k8s.io reporters fill in eventTime and series, the older API count and lastTimestamp.
     candidates = (
         series.get("lastObservedTime"),
         entry.get("lastTimestamp"),

@@ -18,6 +18,7 @@ Shape = tuple[list[str] | None, list[Any]]
 def shown(page: pages.ListPage, output: Output, place: Place, fields: Sequence[str] | None) -> Shape:
     """The items of a page in the shape that was asked for: `bad_argument` for a column that the table lacks."""
     if output in ("table", "wide"):
+        # A caller who names columns may mean those of wide output too.
         return _rows(page, wide=output == "wide" or bool(fields), fields=fields)
     if output == "names":
         return None, [_qualified(item["metadata"], place) for item in page.items]
@@ -30,6 +31,7 @@ def shown(page: pages.ListPage, output: Output, place: Place, fields: Sequence[s
 
 
 def _rows(page: pages.ListPage, wide: bool, fields: Sequence[str] | None) -> tuple[list[str], list[list[str]]]:
+    # A priority above 0 marks the columns of wide output (meta.k8s.io/v1 TableColumnDefinition).
     shown = [
         (index, str(column["name"])) for index, column in enumerate(page.columns) if wide or not column.get("priority")
     ]

@@ -12,6 +12,7 @@ from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.quantities import millicores, whole_bytes
 
+# Found by discovery: metrics-server is an aggregated API that a cluster may lack.
 METRICS_GROUP = "metrics.k8s.io"
 _PAGE = 500
 _MOST_OBJECTS = 5_000
@@ -35,12 +36,13 @@ async def read_measurements(kube: Kube, resource_type: str, namespace: str | Non
     found = next((kind for kind in await kube.discovery.kinds() if _measures(kind, resource_type)), None)
     if found is None:
         raise unavailable(
-            "metrics server is not installed: the cluster has no API group metrics.k8s.io", "install metrics-server"
+            "the metrics server is not installed: the cluster has no API group metrics.k8s.io", "install metrics-server"
         )
     query = [("labelSelector", selector)] if selector else []
     try:
         answer = await kube.api.get(found.path(namespace), query)
     except StatusFailure as failure:
+        # The selector is the only part of this request that can be malformed.
         if failure.http_status == 400 and selector:
             raise pages.malformed(failure, selector, None) from None
         raise
@@ -101,9 +103,11 @@ def _with_percentages(item: Usage, found: Mapping[str, Any]) -> Usage:
 def _bounds(found: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, int | None]]]:
     """Amounts by resource that the usage can be compared with, the strictest first."""
     allocatable = (found.get("status") or {}).get("allocatable")
+    # Allocatable, not capacity: the node's system keeps the difference.
     if allocatable:
         yield "allocatable", {name: measure(allocatable.get(name, 0)) for name, measure in _MEASURES.items()}
         return
+    # A limit bounds what a container can use, a request only guides the scheduler.
     for word in ("limits", "requests"):
         yield word.removesuffix("s"), {name: _of_all(found, word, name) for name in _MEASURES}
 

@@ -28,6 +28,7 @@ class Wanted:
         lines = SEARCHED_LINES if self.match else self.tail + 1
         query = [("container", container), ("tailLines", str(lines)), ("limitBytes", str(LARGEST_LOG))]
         if self.since is not None:
+            # The API takes whole seconds and refuses 0.
             query.append(("sinceSeconds", str(max(1, math.ceil(self.since)))))
         query += [(name, "true") for name, on in (("previous", self.previous), ("timestamps", self.timestamps)) if on]
         return query
@@ -52,6 +53,7 @@ async def read(api: KubeApi, namespace: str, pod: str, container: str, wanted: W
         # The kubelet sends logs as text but failures as JSON, so the request must accept both.
         content = await api.raw("GET", path, wanted.query(container), accept="*/*")
     except StatusFailure as failure:
+        # The API server's answer while a container has not started, or has no previous run.
         if failure.http_status == 400 and "container" in failure.message:
             return Log(container, [], problem=failure.message)
         raise
@@ -63,6 +65,7 @@ def _log(container: str, content: bytes, wanted: Wanted) -> Log:
     if lines[-1] == "":
         lines.pop()
     cut = None
+    # limitBytes counts from the oldest line sent, so it is the newest lines that are missing.
     if len(content) >= LARGEST_LOG:
         cut = f"{container}: long lines, only the first {LARGEST_LOG >> 20} MiB of them were read; lower tail_lines"
     if wanted.match:

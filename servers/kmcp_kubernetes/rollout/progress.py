@@ -13,6 +13,7 @@ from kmcp_runtime.kube.selectors import selector_of
 from kmcp_runtime.kube.workloads import Progress
 
 _POLL_SECONDS = 0.5
+# Pods of one template fail alike: a few of them show every reason.
 _PODS_LOOKED_AT = 100
 _MOST_REASONS = 3
 _LONGEST_REASON = 300
@@ -28,7 +29,7 @@ class Outcome:
     late: bool = False
     """True when the time was up before the rollout was done or hopeless."""
     unseen: str | None = None
-    """Why the pods could not be asked."""
+    """Why the pods could not be read."""
 
 
 async def wait_until_done(kube: Kube, place: Place, name: str, seconds: float) -> Outcome:
@@ -37,8 +38,10 @@ async def wait_until_done(kube: Kube, place: Place, name: str, seconds: float) -
     while True:
         found = await kube.read(place, name)
         seen = workloads.progress(found)
+        # After the read, so that a wait of 0 seconds still reports the state.
         if seen.done or seen.hopeless or time.monotonic() >= deadline:
             return await _explain(kube, found, seen)
+        # Each pod counts twice: once when it is updated, once when it is available.
         await kube.call.progress(seen.counts.updated + seen.counts.available, 2 * seen.counts.desired, seen.message)
         await asyncio.sleep(min(_POLL_SECONDS, max(deadline - time.monotonic(), 0)))
 
@@ -51,7 +54,7 @@ async def _explain(kube: Kube, found: Object, seen: Progress) -> Outcome:
     try:
         waiting = await _read_wait_reasons(kube, found)
     except ToolFailure as failure:
-        return Outcome(seen, late, unseen=f"what the pods wait for is unknown: {failure.message}")
+        return Outcome(seen, late, unseen=f"cannot find out what the pods wait for: {failure.message}")
     reason = "; ".join(filter(None, [seen.stuck_reason, waiting]))
     return Outcome(replace(seen, stuck_reason=reason or None), late)
 

@@ -16,8 +16,10 @@ from kmcp_runtime.kube.objects import PatchType
 from kmcp_runtime.kube.selectors import selector_of
 
 REVISION = "deployment.kubernetes.io/revision"
+# kubectl's annotations: it shows what is done here in its history, and the reverse.
 CHANGE_CAUSE = "kubernetes.io/change-cause"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+# The Deployment controller adds this label to the template of a ReplicaSet; in a Deployment it does not belong.
 _HASH = "pod-template-hash"
 Object = Mapping[str, Any]
 
@@ -49,6 +51,7 @@ async def list_revisions(kube: Kube, found: Object) -> list[Kept]:
     listed = await kube.list_objects(resource, metadata["namespace"], selector=selector_of(found.get("spec") or {}))
     owned = [item for item in listed if _is_owned(item, str(metadata["uid"]))]
     kept = [_of_replica_set(item) if deployment else _of_controller_revision(item) for item in owned]
+    # Without a number, the controller has not taken the ReplicaSet over yet.
     return sorted((item for item in kept if item.number), key=lambda item: -item.number)
 
 
@@ -85,11 +88,14 @@ def target_of_undo(found: Object, kept: Sequence[Kept], to_revision: int) -> Kep
 def undo_patch(found: Object, target: Kept) -> tuple[Any, PatchType]:
     """The patch that restores a revision's template."""
     if found.get("kind") != "Deployment":
+        # The data of a ControllerRevision is itself a strategic merge patch, with `$patch: replace`.
         return target.owner["data"], "strategic"
+    # Replaced as a whole, as kubectl does: a merge would keep fields that the old template lacks.
     operations = [{"op": "replace", "path": "/spec/template", "value": target.template}]
     pointer = join_pointer(["metadata", "annotations", CHANGE_CAUSE])
     cause = (target.owner["metadata"].get("annotations") or {}).get(CHANGE_CAUSE)
     present = CHANGE_CAUSE in (found["metadata"].get("annotations") or {})
+    # RFC 6902: `add` fails where the parent object does not exist.
     if cause is not None and found["metadata"].get("annotations"):
         operations.append({"op": "add", "path": pointer, "value": cause})
     elif present:
@@ -98,6 +104,7 @@ def undo_patch(found: Object, target: Kept) -> tuple[Any, PatchType]:
 
 
 def refuse_paused(found: Object, what: str) -> None:
+    # kubectl refuses it as well: a paused Deployment would not roll out until it is resumed.
     if (found.get("spec") or {}).get("paused"):
         name = found["metadata"]["name"]
         raise conflict(f"{name} is paused: it cannot be {what} now", "use k8s_rollout action=resume first")
@@ -129,6 +136,7 @@ def _current(found: Object, kept: Sequence[Kept]) -> Kept | None:
     if found.get("kind") == "Deployment":
         number = (found["metadata"].get("annotations") or {}).get(REVISION)
         return next((item for item in kept if str(item.number) == number), None)
+    # A DaemonSet's status names no revision; going back to an old one makes that the newest again.
     return kept[0] if kept else None
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+# EndpointSlices have generated names; this label says whose they are.
 SERVICE_LABEL = "kubernetes.io/service-name"
 EXTERNAL_NAME = "ExternalName"
 
@@ -25,6 +26,7 @@ def of_slices(slices: Iterable[Mapping[str, Any]]) -> Endpoints:
             # Absent means ready: publishers of slices may leave the condition out.
             ready = (endpoint.get("conditions") or {}).get("ready") is not False
             target = (endpoint.get("targetRef") or {}).get("name", "")
+            # By address: while slices are rebalanced an endpoint may be in two of them.
             (found.ready if ready else found.not_ready).update(dict.fromkeys(endpoint.get("addresses") or (), target))
             if ready:
                 found.ports |= {port.get("name") or "": port.get("port") or 0 for port in piece.get("ports") or ()}
@@ -48,7 +50,7 @@ def why_none_ready(service: Mapping[str, Any], found: Endpoints, pods: list[Any]
     running = [pod for pod in pods if (pod.get("status") or {}).get("phase") == "Running"]
     if not running:
         phases = ", ".join(sorted({(pod.get("status") or {}).get("phase", "Unknown") for pod in pods}))
-        return f"its {len(pods)} pods do not run (phase {phases})"
+        return f"none of its {len(pods)} pods is running (phase {phases})"
     return f"{len(found.not_ready) or len(running)} of its {len(pods)} pods run but are not ready"
 
 

@@ -40,6 +40,7 @@ def manifest(image: str, host: str, port: int, seconds: int) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
         # Once connected, nc executes `true`: the exit code then shows whether the connection was made.
         "command": ["nc", "-w", str(seconds), host, str(port), "-e", "true"],
+        # nc's own words arrive in the pod's status, so no right to read logs is needed.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "100m", "memory": "32Mi"}},
         "securityContext": {
@@ -50,12 +51,14 @@ def manifest(image: str, host: str, port: int, seconds: int) -> dict[str, Any]:
     }
     spec = {
         "restartPolicy": "Never",
+        # If this process ends before it can delete the pod, the kubelet still stops it.
         "activeDeadlineSeconds": seconds + START_SECONDS,
         "terminationGracePeriodSeconds": 0,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": {
             "runAsNonRoot": True,
+            # The image's default user is root, which runAsNonRoot refuses; 65534 is nobody.
             "runAsUser": 65534,
             "runAsGroup": 65534,
             "seccompProfile": {"type": "RuntimeDefault"},
@@ -124,6 +127,7 @@ def _outcome(pod: Mapping[str, Any]) -> Outcome | None:
     ended = _state(pod).get("terminated")
     phase = (pod.get("status") or {}).get("phase")
     waiting = (_state(pod).get("waiting") or {}).get("reason")
+    # The phase stays Pending while an image cannot be pulled: without this the wait would use up its time.
     if waiting in workloads.IMAGE_REASONS | workloads.CONTAINER_REASONS:
         raise _cannot_run(pod, containers.state_in_words(_state(pod)))
     if phase not in ("Succeeded", "Failed"):
@@ -139,6 +143,6 @@ def _cannot_run(pod: Mapping[str, Any], why: str) -> ToolFailure:
     image = pod["spec"]["containers"][0]["image"]
     return unavailable(
         f"the probe pod could not run: {why}",
-        f"use mode=proxy, or set --probe-image (KMCP_PROBE_IMAGE) to an image with nc; now it is {image}",
+        f"use mode=proxy, or set --probe-image (KMCP_PROBE_IMAGE) to an image with nc instead of {image}",
         backend=BACKEND,
     )

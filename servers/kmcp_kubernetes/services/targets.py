@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from kmcp_runtime import bad_argument, check_name, check_namespace
 
+# What RFC 3986 allows in a path, and `%`: the caller has already quoted what needs it.
 _SAFE_IN_PATH = "/%:@!$&'()*+,;=~-._"
 
 
@@ -55,6 +56,7 @@ def port_of(service: Mapping[str, Any], wanted: str | None) -> Mapping[str, Any]
 
 def scheme(port: Mapping[str, Any]) -> str:
     words = (port.get("name") or "", port.get("appProtocol") or "")
+    # The API server's proxy does not find out the scheme, it must be in the path.
     return "https" if port["port"] in (443, 8443) or any(word.lower().startswith("https") for word in words) else "http"
 
 
@@ -64,6 +66,7 @@ def proxied(namespace: str, name: str, port: Mapping[str, Any], path: str) -> tu
     # A path that climbs out of the proxy would be another request of this server's identity.
     if any(part in (".", "..") for part in unquote(unquote(split.path)).split("/")) or split.netloc:
         raise bad_argument(f"path: {path!r} must be the path of a URL, without '..'")
+    # `scheme:name:port` is how the proxy subresource names a Service and its port.
     service = f"{scheme(port)}:{quote(name)}:{port.get('name') or port['port']}"
     proxy = f"/api/v1/namespaces/{quote(namespace)}/services/{service}/proxy"
     return proxy + quote(split.path, safe=_SAFE_IN_PATH), parse_qsl(split.query, keep_blank_values=True)

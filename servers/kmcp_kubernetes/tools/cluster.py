@@ -10,6 +10,7 @@ from kmcp_runtime import Effect, Name, OptionalNamespace, Result, ToolFailure, W
 from kmcp_runtime.kube.config import Auth
 
 _REVIEWS = "/apis/authorization.k8s.io/v1"
+# Stands for every group or resource in an access review.
 ANY = "*"
 
 
@@ -46,9 +47,8 @@ async def k8s_get_cluster_configuration(kube: Kube = injected()) -> Configuratio
     )
     try:
         result.server_version = str((await kube.api.get("/version")).get("gitVersion"))
-    except (
-        ToolFailure
-    ) as failure:  # The configuration is what was asked for, above all when the cluster is out of reach.
+    except ToolFailure as failure:
+        # The configuration is what was asked for, above all when the cluster is out of reach.
         result.warnings = [f"the cluster does not answer: {failure.message}"]
         result.hint = failure.hint
     return result
@@ -123,6 +123,7 @@ async def _list_rights(kube: Kube, namespace: str) -> Rights:
         for rule in status.get("resourceRules") or ()
     ]
     result = Rights(namespace=namespace, rules=rules)
+    # Webhook authorizers can judge a request but not list their rules.
     if status.get("incomplete"):
         why = status.get("evaluationError") or "an authorizer cannot list its rules"
         result.warnings = [f"the list is incomplete: {why}"]

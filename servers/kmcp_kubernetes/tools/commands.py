@@ -17,6 +17,7 @@ from kmcp_runtime.kube.failures import BACKEND
 _USE_A_SHELL = 'pass ["sh","-c","…"] to run it in a shell'
 _QUOTED = re.compile(r"'[^']*'|\\.")
 _SHELL_SYNTAX = re.compile(r"[|&;<>`$*\n]|(?<!\S)~|\(|\)")
+# Within double quotes a shell still expands `$`, backquotes and backslashes.
 _HARMLESS_IN_DOUBLE_QUOTES = re.compile(r'"(?:[^"\\`$]|\\.)*"')
 
 
@@ -116,10 +117,11 @@ def _text(output: bytearray) -> str:
 def _hint(ended: Execution, program: str, seconds: int) -> str | None:
     if ended.timed_out:
         return (
-            f"It did not end within {seconds} s and may still run; raise timeout_seconds, or limit the command itself."
+            f"It did not end within {seconds} s and may still be running; raise timeout_seconds or limit the command."
         )
+    # 126 and 127 as a POSIX shell uses them (2.8.2).
     if ended.exit_code == 127:
         return f"The image has no {program!r}; list programs with ls /bin /usr/bin, or try another container."
     if ended.exit_code == 126:
-        return f"{program!r} is there but cannot be executed."
+        return f"{program!r} exists but cannot be executed."
     return "More than 1 MiB was written; the rest was dropped." if ended.truncated else None

@@ -30,6 +30,7 @@ from kmcp_runtime.kube.failures import from_response
 
 Stage = Literal["service", "endpoints", "connect", "http"]
 _EXCERPT = 500
+# Texts of Go's HTTP client in the API server: the port was open, but what answered was not HTTP.
 _NOT_HTTP = (
     "malformed HTTP",
     "EOF",
@@ -67,6 +68,7 @@ class Connectivity(Result):
 
 @tool(
     Effect.WRITE,
+    # Through the proxy it is one GET; the other mode creates a pod.
     by=EffectByArgument("mode", {"proxy": Effect.READ}),
     needs=(
         Rule("", ("services",), ("get",)),
@@ -126,9 +128,7 @@ async def _answer_early(
     """Complete the answer if it is known without a connection; True if so."""
     if result.service_type == endpoints.EXTERNAL_NAME:
         if mode == "proxy":
-            _failed(
-                result, "service", f"it only points to the name {service['spec'].get('externalName')}: use mode=pod"
-            )
+            _failed(result, "service", f"it is only an alias of {service['spec'].get('externalName')}: use mode=pod")
         return mode == "proxy"
     if not found.ready:
         _failed(result, "endpoints", endpoints.why_none_ready(service, found, await _list_pods(kube, service)))
@@ -175,7 +175,9 @@ async def _connect_through_proxy(
         return _failed(result, "connect", f"no answer within {seconds} s")
     result.latency_ms = round((time.perf_counter() - started) * 1000, 1)
     failure = from_response(status, content, kube.api.who) if status >= 400 else None
+    # A Status is the API server's own answer; any other error body comes from the Service.
     if failure and failure.status.get("kind") == "Status":
+        # This identity may not use the proxy, which says nothing about the Service.
         if failure.http_status in (401, 403):
             raise failure
         return _failed(
@@ -184,7 +186,7 @@ async def _connect_through_proxy(
     result.reachable, result.http_status = True, status
     result.body_excerpt = content[:_EXCERPT].decode(errors="replace") or None
     if status >= 500:
-        result.hint = "It answers, with an error of its own: k8s_get_pod_logs of its pods may say why."
+        result.hint = "It answers, but with an error of its own: the logs of its pods (k8s_get_pod_logs) may say why."
     return result
 
 

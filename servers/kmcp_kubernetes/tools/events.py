@@ -51,4 +51,5 @@ def _not_older(found: list[event_scan.Event], earliest: datetime | None) -> list
 async def _explain_empty(kube: Kube, namespace: str | None) -> str:
     if namespace and await kube.namespace_is_missing(namespace):
         raise await kube.explain_missing_namespace(namespace)
+    # One hour is the default of kube-apiserver --event-ttl.
     return "No such events: clusters keep them for an hour. k8s_describe_resource shows the state of an object."

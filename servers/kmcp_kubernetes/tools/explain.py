@@ -52,6 +52,7 @@ async def k8s_explain(
     kind = await kube.discovery.resolve(resource_type)
     whole = await kube.openapi.read_schema(kind)
     parts = path_parts(field_path or "")
+    # kubectl takes `deployment.spec`, so callers write the kind in front.
     if parts and parts[0].lower() in kind.names() and parts[0] not in whole.properties:
         parts = parts[1:]
     schema = _at(whole, parts)

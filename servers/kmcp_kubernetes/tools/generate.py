@@ -45,6 +45,7 @@ async def k8s_generate_resource(
     schema = await _read_schema(kube, kind, warnings)
     draft, source = _draft(kind, schema, facts)
     content, placeholders = skeletons.settled(draft)
+    # The example may be of another version than the one that this cluster prefers.
     content["apiVersion"] = kind.api_version
     outcome = await _rehearse(kube, kind, content, warnings)
     hint = None
@@ -122,9 +123,11 @@ async def _rehearse(kube: Kube, kind: Kind, content: Any, warnings: list[str]) -
     try:
         await objects.create(kube.api, kind, place.namespace, content, dry_run=True)
     except StatusFailure as failure:
+        # The name is checked last, on storing: validation and admission have passed by then.
         if failure.reason == "AlreadyExists":
             warnings.append(failure.message)
             return "passed"
+        # 405: the kind is read-only, such as metrics or component statuses.
         if failure.http_status in (403, 405):
             return "not_run"
         why = await explain_refusal(failure, kube.openapi, kind)

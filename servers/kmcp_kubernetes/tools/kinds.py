@@ -48,6 +48,7 @@ def _one_version(kinds: tuple[Kind, ...]) -> list[Kind]:
     """Each kind once, in its preferred version, by group and name."""
     by_name: dict[tuple[str, str], Kind] = {}
     for kind in kinds:
+        # Discovery puts the preferred version first.
         by_name.setdefault((kind.group, kind.plural), kind)
     return [by_name[key] for key in sorted(by_name)]
 

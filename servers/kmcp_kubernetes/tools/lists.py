@@ -113,6 +113,7 @@ async def _fetch_page(
         return pages.ListPage(items=[await kube.read(place, name)])
     path = place.kind.path(place.namespace, name)
     try:
+        # The rows alone: the default, Metadata, is much larger and nothing of it is shown.
         table = await kube.api.get(path, [("includeObject", "None")], _TABLE)
     except StatusFailure as failure:
         if failure.http_status != 404:

@@ -105,4 +105,4 @@ def _stopped(batch: Batch) -> str | None:
     if batch.items[-1].result != "failed":
         return None
     left = len(batch.documents) - len(batch.items)
-    return f"Stopped at the first failure; {left} later documents were not tried, what is listed as created exists."
+    return f"Stopped at the first failure: {left} later documents were not tried; those listed as created exist."

@@ -136,13 +136,18 @@ async def _delete(
 def _replaced(place: Place, failure: StatusFailure) -> ToolFailure | None:
     if failure.http_status != 409 or "UID" not in failure.message:
         return None
-    return conflict(f"{place.kind.kind} was replaced meanwhile; nothing was deleted", "read it again", backend=BACKEND)
+    # The precondition: between reading and deleting, another object took the name.
+    return conflict(
+        f"{place.kind.kind} was replaced in the meantime; nothing was deleted", "read it again", backend=BACKEND
+    )
 
 
 def _foreseen(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The object as a dry run leaves it; None if it would be deleted at once."""
     metadata = answer.get("metadata") or {}
+    # A namespace has its finalizers in the spec, so only its phase shows that it will wait.
     waits = metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds")
+    # A deletion may be answered by a Status, whose `status` is a text.
     phase = (answer.get("status") or {}).get("phase") if isinstance(answer.get("status"), dict) else None
     return answer if waits or phase == "Terminating" else None
 
@@ -155,6 +160,7 @@ async def _read_left(kube: Kube, place: Place, name: str, uid: str) -> Mapping[s
         if failure.http_status == 404:
             return None
         raise
+    # A controller may have made a new object of that name at once.
     return left if left["metadata"]["uid"] == uid else None
 
 
@@ -162,5 +168,5 @@ def _hint(result: Deletion, orphans: Mapping[str, int]) -> str | None:
     if orphans:
         return "Left behind: " + ", ".join(f"{count} {plural}" for plural, count in orphans.items())
     if result.result == "terminating" and result.finalizers and not result.dry_run:
-        return "It is deleted when its finalizers are done; k8s_get_resources shows whether it still exists."
+        return "It is gone once its finalizers have finished; k8s_get_resources shows whether it still exists."
     return None

@@ -36,6 +36,7 @@ async def k8s_patch_resource(
     kind_of_patch = chosen_type(patch, patch_type, place.kind)
     refuse_redacted(patch, "patch")
     change = await patch_object(kube, place, resource_name, patch, kind_of_patch, dry_run=dry_run)
+    # With a status subresource, a write to the object itself drops the status without an error.
     if "status" in place.kind.subresources and isinstance(patch, dict) and "status" in patch:
         change.warnings = ["the API server ignores status here: k8s_patch_status changes it"]
     return change

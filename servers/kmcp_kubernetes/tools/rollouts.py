@@ -137,6 +137,7 @@ async def _make_patch(
         return _pausing(place, found, action == "pause"), "merge", f"{action}d"
     if action == "restart":
         revisions.refuse_paused(found, "restarted")
+        # A changed template is what starts a rollout; `kubectl rollout restart` does it the same way.
         stamp = {revisions.RESTARTED_AT: datetime.now(UTC).isoformat(timespec="seconds")}
         return {"spec": {"template": {"metadata": {"annotations": stamp}}}}, "strategic", "restarted"
     revisions.refuse_paused(found, "undone")
@@ -153,4 +154,5 @@ def _pausing(place: Place, found: Mapping[str, Any], paused: bool) -> Any:
         )
     if bool((found.get("spec") or {}).get("paused")) == paused:
         return None
+    # null removes the field (RFC 7386): a Deployment that was never paused has none.
     return {"spec": {"paused": paused or None}}

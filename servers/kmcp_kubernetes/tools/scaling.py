@@ -36,6 +36,7 @@ async def k8s_scale(
     """Set how many pods a workload runs; 0 stops it."""
     place = await kube.place(resource_type, namespace)
     check_scalable(place.kind)
+    # The scale subresource works for custom kinds too, whichever field holds their replicas.
     before, (autoscaler, warning) = await asyncio.gather(
         kube.read(place, name, "scale"), find_autoscaler(kube, place, name)
     )

@@ -47,6 +47,7 @@ async def k8s_top(
     )
     found = await measurements.read_measurements(kube, resource_type, scope, selector)
     found.sort(key=lambda item: item.cpu_millicores if sort == "cpu" else item.memory_bytes, reverse=True)
+    # Only what is shown: the limits of every other pod would be read for nothing.
     shown, warning = await measurements.add_percentages(kube, resource_type, scope, selector, found[:limit])
     result = Top(items=shown, total=len(found), truncated=len(found) > limit, warnings=[warning] if warning else None)
     if result.truncated:

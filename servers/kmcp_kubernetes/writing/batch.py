@@ -15,8 +15,8 @@ from pydantic import BaseModel, Field
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.writing.field_ownership import given_up
 from kmcp_kubernetes.writing.refusals import explain_refusal, refuse_redacted
-from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace
-from kmcp_runtime.kube import objects
+from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace, conflict
+from kmcp_runtime.kube import objects, secret_values
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.manifests import Document, first_things_first
@@ -24,6 +24,7 @@ from kmcp_runtime.kube.manifests import Document, first_things_first
 DIFF_LINES = 500
 """Diff lines in one answer, shared among its documents, so that the result of each always fits."""
 _LINES_OF_AN_ITEM = 4
+# A new kind is served only some time after its definition was created (condition Established).
 _ESTABLISHED_SECONDS = 20.0
 _LOOK_AGAIN_SECONDS = 0.5
 _MADE_HERE = "Namespace", "CustomResourceDefinition"
@@ -70,6 +71,7 @@ class Batch:
             where = f"{self.argument}: document {document.number} ({document.kind})"
             _check_names(document, where)
             refuse_redacted(document.content, where)
+            # Server-side apply refuses an object that brings its own managedFields.
             document.content["metadata"].pop("managedFields", None)
 
     async def apply(self, force: bool) -> None:
@@ -115,7 +117,10 @@ class Batch:
         place = await self._find_place(document)
         if place is None:
             return self._unrehearsed(document, None, "its kind")
+        # Read before the write: the diff and the warning about given-up fields need the old state.
         before = await self._read_existing(place, document.name)
+        if objects.is_secret(place.kind):
+            _refuse_oracles(document, before, force)
         try:
             after = await self._send_patch(place, document, force)
         except StatusFailure as failure:
@@ -125,7 +130,7 @@ class Batch:
         warning = given_up(before, after)
         if warning:
             self.warnings.append(warning)
-        diff = self._diff(place.kind, before, after)
+        diff = self._diff(place.kind, before, after, document)
         result = "created" if before is None else "configured" if diff.changed else "unchanged"
         return self._item(document, place.namespace, result, diff)
 
@@ -153,7 +158,8 @@ class Batch:
             if self._lacks_its_namespace(failure, place):
                 return self._unrehearsed(document, place, "its namespace")
             raise await explain_refusal(failure, self.kube.openapi, place.kind) from None
-        item = self._item(document, place.namespace, "created", self._diff(place.kind, None, after))
+        item = self._item(document, place.namespace, "created", self._diff(place.kind, None, after, document))
+        # With generateName only the answer has the name.
         item.name = str(after["metadata"].get("name") or document.name)
         return item
 
@@ -194,9 +200,11 @@ class Batch:
             "the real run will check it"
         )
         namespace = place.namespace if place else self._namespace_of(document)
-        return self._item(document, namespace, "created", self._limited(None, document.content))
+        return self._item(document, namespace, "created", self._limited(None, _covered(document)))
 
-    def _diff(self, kind: Kind, before: objects.Object | None, after: objects.Object) -> Diff:
+    def _diff(self, kind: Kind, before: objects.Object | None, after: objects.Object, document: Document) -> Diff:
+        if objects.is_secret(kind):
+            before, after = secret_values.cover(before, after, secret_values.sent_keys(document.content, before))
         return self._limited(before and written(kind, before), written(kind, after))
 
     def _limited(self, before: Any, after: Any) -> Diff:
@@ -221,6 +229,26 @@ class Batch:
             result=result,
             diff=shown,
             error=fault,
+        )
+
+
+def _covered(document: Document) -> objects.Object:
+    """The document as its diff shows it when no server has seen it."""
+    if document.kind != "Secret":
+        return document.content
+    return secret_values.cover(None, document.content, secret_values.sent_keys(document.content, None))[1]
+
+
+def _refuse_oracles(document: Document, before: objects.Object | None, force: bool) -> None:
+    """Refuse, whatever the values are, what the API server would refuse only for values that differ."""
+    sent = secret_values.sent_keys(document.content, before)
+    secret_values.refuse_probe(f"Secret {document.name}", before, sent)
+    owners = {} if force else secret_values.owners_elsewhere(before, sent, objects.FIELD_MANAGER)
+    if owners:
+        fields = "; ".join(f".data.{key} ({owner})" for key, owner in sorted(owners.items()))
+        raise conflict(
+            f"other field managers own what the manifest sets: {fields}",
+            "leave these fields out, or repeat with force=true, which takes them over",
         )
 
 

@@ -35,6 +35,7 @@ _COMMONLY_OWNED = (
     "secrets",
     "persistentvolumeclaims",
 )
+# Nothing is owned by these, so no list is read to find that out.
 _CHILDLESS = frozenset(
     {"pods", "configmaps", "secrets", "serviceaccounts", "events", "endpointslices.discovery.k8s.io"}
 )
@@ -85,6 +86,7 @@ async def _count_instances(kube: Kube, definition: Mapping[str, Any], warnings: 
 
 
 async def _count(kube: Kube, kind: Kind, namespace: str | None, warnings: list[str]) -> int:
+    # One item is enough: without selectors the API server says how many remain (remainingItemCount).
     query = pages.Query(kind, namespace, limit=1, form="names")
     try:
         page = await pages.fetch(kube.api, query, None, {})

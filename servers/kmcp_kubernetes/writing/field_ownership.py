@@ -39,6 +39,7 @@ def _applied(found: Mapping[str, Any]) -> set[str]:
 
 def _paths(fields: Mapping[str, Any], prefix: str) -> Iterator[str]:
     for key, inner in fields.items():
+        # In FieldsV1 the dot is the object itself beside the fields in it.
         if key == ".":
             continue
         path = f"{prefix}{_step(key, bool(prefix))}"

@@ -13,7 +13,9 @@ from kmcp_runtime import Diff, Result, conflict, redaction
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.objects import CONTENT_TYPES, FIELD_MANAGER, write_query
 
+# Metadata alone: it works for every kind, and the content of a Secret never leaves the API server.
 _ALONE = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+# A blank separates pairs only before the next `key=`: values of annotations have blanks.
 _NEXT_PAIR = re.compile(r"[\s,]+(?=[^\s=,]+=)")
 _LONGEST_SHOWN = 256
 Pairs = dict[str, str]

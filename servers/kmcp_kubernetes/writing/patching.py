@@ -8,7 +8,7 @@ from kmcp_kubernetes.writing.batch import written
 from kmcp_kubernetes.writing.refusals import explain_refusal
 from kmcp_runtime import Change, Diff, ToolFailure, bad_argument
 from kmcp_runtime.json_patch import check_operations
-from kmcp_runtime.kube import objects
+from kmcp_runtime.kube import objects, secret_values
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 from kmcp_runtime.kube.manifests import parse_value
@@ -27,6 +27,7 @@ def read_patch(patch: Any) -> Any:
 def chosen_type(patch: Any, wanted: PatchType | None, kind: Kind) -> PatchType:
     """The type of a patch, which its shape must fit: a list is a JSON patch, an object is a merge."""
     if wanted is None:
+        # Custom resources have no strategic merge: the API server answers 415.
         wanted = "json" if isinstance(patch, list) else "strategic" if kind.built_in else "merge"
     if wanted == "json":
         check_operations(patch, "patch")
@@ -47,13 +48,22 @@ async def patch_object(
 ) -> Change:
     """Patch an object and show how it differs from what it was before."""
     before = await kube.read(place, name)
+    secret = objects.is_secret(place.kind)
+    sent = secret_values.sent_keys(patch, before) if secret else frozenset()
+    secret_values.refuse_probe(f"{place.kind.kind} {name}", before, sent)
     try:
         after = await objects.patch(
             kube.api, place.kind, name, place.namespace, patch, patch_type, dry_run=dry_run, subresource=subresource
         )
     except StatusFailure as failure:
         raise await _explain(failure, kube, place.kind, patch_type) from None
-    return change_between(place, before, after, dry_run, whole=subresource is not None)
+    if not secret:
+        return change_between(place, before, after, dry_run, whole=subresource is not None)
+    shown = secret_values.cover(before, after, sent)
+    change = change_between(place, shown[0] or {}, shown[1], dry_run)
+    if dry_run and sent:
+        change.resource_version = None  # It stays the same when a value is the one that is there.
+    return change
 
 
 def change_between(

@@ -9,8 +9,10 @@ from kmcp_runtime import ToolFailure, bad_argument, conflict, did_you_mean, reda
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 
+# The first form is of strict decoding (fieldValidation=Strict), the second of server-side apply.
 _UNKNOWN_FIELD = re.compile(r'unknown field "([^"]+)"|(\.\S+): field not declared in schema')
 _UNTYPED = "failed to create typed patch object"
+# The API server leaves the name out when the patched object cannot be decoded.
 _NAMELESS = re.compile(r'^\s*"" is invalid: patch: ')
 
 

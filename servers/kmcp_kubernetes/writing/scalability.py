@@ -36,5 +36,6 @@ async def find_autoscaler(kube: Kube, place: Place, name: str) -> tuple[str | No
 
 def _targets(spec: Mapping[str, Any], kind: Kind, name: str) -> bool:
     target = spec.get("scaleTargetRef") or {}
+    # Without the version: an autoscaler may name the workload in another one.
     group = str(target.get("apiVersion") or "").rpartition("/")[0]
     return (target.get("kind"), target.get("name"), group) == (kind.kind, name, kind.group)

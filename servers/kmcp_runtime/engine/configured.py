@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import SecretStr
+
 from kmcp_runtime import redaction
 from kmcp_runtime.call import Call
 from kmcp_runtime.declaration import ToolSpec
@@ -39,6 +41,8 @@ class ConfiguredServer:
         self.server = server
         self.name = server.name
         self.settings = settings
+        _learn_own(settings)
+        _learn_own(process.runtime)
         self.runtime = process.runtime
         self.metrics = process.metrics
         self.approvals = process.approvals
@@ -120,3 +124,11 @@ def unknown_tool(name: str, instances: Iterable[ConfiguredServer]) -> ToolFailur
         return refusal
     known = [tool for instance in instances for tool in instance.tools]
     return bad_argument(f"no tool {name!r}", did_you_mean(name, known) or "tools/list names them all")
+
+
+def _learn_own(settings: Settings | RuntimeSettings) -> None:
+    """The process's own credentials are known, wherever they come back."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            redaction.learn(value.get_secret_value())

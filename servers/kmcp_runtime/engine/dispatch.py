@@ -24,7 +24,7 @@ from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
 from kmcp_runtime.engine import audit, auth, grants
 from kmcp_runtime.engine.approval import Intent
 from kmcp_runtime.engine.grants import Grant
-from kmcp_runtime.errors import ERROR_META, ToolFailure, timed_out
+from kmcp_runtime.errors import ERROR_META, ToolFailure, bad_argument, timed_out
 from kmcp_runtime.output.bound import finish, plain, size
 from kmcp_runtime.output.render import render
 
@@ -64,7 +64,9 @@ class SuiteTool(Tool):
     def narrowed(self, grant: Grant) -> "SuiteTool | None":
         """The tool as a caller with this grant has it; None when the caller has none of it."""
         granted = grant.narrowed(self._instance.name, self._declared)
-        return self if granted is self._declared else granted and SuiteTool.of(granted, self._instance)
+        if granted is None:
+            return None
+        return self if granted is self._declared else SuiteTool.of(granted, self._instance)
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         return await run(self._instance, self._declared, arguments)
@@ -133,6 +135,7 @@ def _internal(request: str) -> ToolFailure:
 async def _answer(
     instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], entry: audit.Entry, grant: Grant
 ) -> ToolResult:
+    _refuse_marks(arguments)
     values = checked(declared.arguments, arguments, declared.ignored, declared.renamed)
     named = {name: getattr(values, name) for name in declared.arguments.model_fields}
     call = _call(instance, declared, named, entry, grant)
@@ -175,6 +178,16 @@ def _call(
         given,
         instance.runtime.read_only or grant.effects == {Effect.READ},
     )
+
+
+def _refuse_marks(arguments: Mapping[str, Any]) -> None:
+    """No mark of a hidden value reaches a backend: stored there, it would stand in place of the real value."""
+    found = redaction.find_mark(arguments)
+    if found:
+        raise bad_argument(
+            f"{found} is not the real value but what answers show in place of a secret",
+            "leave it out: change the other fields alone (a patch, or without this field), so the real value stays",
+        )
 
 
 async def _approved(

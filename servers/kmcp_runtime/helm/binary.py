@@ -16,6 +16,7 @@ from kmcp_runtime.kube import kubeconfig
 from kmcp_runtime.kube.cluster import Cluster
 
 MISSING = "install helm 3 or 4, or set KMCP_HELM (--helm) to its path"
+# For commands that only render or print; those that wait or download bring their own limit.
 _SECONDS = 60.0
 _MOST_BYTES = 32 * 1024 * 1024
 
@@ -30,6 +31,7 @@ class Binary:
 
     async def read_major(self, call: Call) -> int:
         """3 or 4: some flags have other names."""
+        # Asked once: the binary does not change under a running server.
         if self._major is None:
             ended = await self.run(call, ("version",), flags=("--short",))
             found = re.match(r"v(\d+)\.", ended.stdout)
@@ -58,6 +60,7 @@ class Binary:
             _check(operand)
         with self.home.run() as run:
             files = await self._write_files(run, given, cluster)
+            # Flags as one word and operands after `--`: nothing that a caller writes can become an option.
             argv = [self.program, *words, *flags, *files, "--", *operands]
             config = run / "kubeconfig" if cluster is not None else None
             ended = await self._run_to_end(call, argv, run, self.home.environment(run, config), seconds)
@@ -78,6 +81,7 @@ class Binary:
     async def _run_to_end(
         self, call: Call, argv: Sequence[str], run: Path, environment: Mapping[str, str], seconds: float
     ) -> command.Ended:
+        # Between the two: the reader of stderr must not wait for a slow client.
         lines: asyncio.Queue[str] = asyncio.Queue()
         reporting = asyncio.create_task(_report_steps(lines, call))
         try:

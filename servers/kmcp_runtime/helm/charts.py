@@ -10,6 +10,7 @@ from kmcp_runtime.helm.repositories import Repositories
 from kmcp_runtime.hints import by_tool
 
 _IN_REPOSITORY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)/([A-Za-z0-9][A-Za-z0-9._-]*)")
+# The characters of a semantic version and of Helm's ranges, without a leading '-'.
 _VERSION = re.compile(r"[A-Za-z0-9^~<>=*][A-Za-z0-9.+~^<>=*|, -]{0,99}")
 _FORMS = "repository/name, oci://…, an https archive"
 
@@ -43,6 +44,7 @@ class Charts:
         match = _IN_REPOSITORY.fullmatch(reference)
         repository = self.repositories.named(match[1]) if match else None
         if match and repository is not None:
+            # The repository may stay allowed while its index names archives on other hosts.
             await self._check_sources(call, match[1], match[2], version)
             return Chart(reference, flags)
         local = self._local(reference)
@@ -65,6 +67,7 @@ class Charts:
         """The chart below the configured directory, with links resolved; None when there is none."""
         if self._directory is None or "\0" in reference:
             return None
+        # Links are resolved before the check, or one inside could lead out of the directory.
         path = (self._directory / reference).resolve()
         inside = path != self._directory and path.is_relative_to(self._directory)
         return path if inside and path.exists() else None
@@ -74,6 +77,6 @@ class Charts:
         known = f"repositories: {names}; allowed hosts: {self.repositories.origins}"
         if self._directory is not None:
             known += f"; local charts below {self._directory}"
-        message = f"chart: {reference!r} is in no configured repository and no allowed place ({known})"
+        message = f"chart: {reference!r} is neither in a configured repository nor in an allowed place ({known})"
         adding = by_tool("repositories", "adds a repository on an allowed host")
         return denied(message, "; ".join(filter(None, (f"give {_FORMS}", adding))))

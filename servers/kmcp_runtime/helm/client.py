@@ -65,6 +65,7 @@ class Helm:
     async def upgrade(self, cluster: Cluster, wanted: Upgrade) -> Release:
         """The new revision, or, in a dry run, the one that would be: rendered, and checked by the API server."""
         chart = await self.charts.resolve(cluster.call, wanted.chart, wanted.version)
+        # Helm 4 renamed the flag.
         atomic = "--atomic" if await self.binary.read_major(cluster.call) == 3 else "--rollback-on-failure"
         flags = [
             f"--namespace={wanted.namespace}",
@@ -77,8 +78,10 @@ class Helm:
             *(["--create-namespace"] if wanted.create_namespace else []),
             *(["--wait"] if wanted.wait else []),
             *([atomic] if wanted.atomic else []),
-            *(["--dry-run=server"] if wanted.dry_run else []),
+            # Not `server`: a template could look up any Secret and render its value.
+            *(["--dry-run=client"] if wanted.dry_run else []),
         ]
+        # Atomic implies --wait.
         waits = (wanted.wait or wanted.atomic) and not wanted.dry_run
         async with self._watch(cluster, wanted.namespace, wanted.name, waits):
             ended = await self.binary.run(
@@ -182,7 +185,7 @@ class Helm:
         kube_version: str | None = None,
         api_versions: tuple[str, ...] = (),
     ) -> str:
-        """The manifest that a chart (of `fetched`) renders to; without asking a cluster."""
+        """The manifest that a chart (of `fetch_chart`) renders to; without asking a cluster."""
         flags = [
             f"--namespace={namespace}",
             *chart.flags,
@@ -193,7 +196,7 @@ class Helm:
         return (await self.binary.run(call, ("template",), (name, chart.operand), flags=flags, given=values)).stdout
 
     async def show(self, call: Call, chart: Chart, what: Shown) -> str:
-        """The values.yaml, Chart.yaml, README or CRDs of a chart (of `fetched`)."""
+        """The values.yaml, Chart.yaml, README or CRDs of a chart (of `fetch_chart`)."""
         return (await self.binary.run(call, ("show", what), (chart.operand,), flags=chart.flags)).stdout
 
 

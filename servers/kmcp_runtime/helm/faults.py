@@ -124,6 +124,7 @@ def failure(ended: command.Ended) -> ToolFailure:
     if unread:  # When a repository cannot be read, helm prints the cause on stdout only.
         message += f": {' '.join(unread[1].split())}"
     rule = next((rule for rule in RULES if rule.pattern.search(message)), None)
+    # An error that no rule knows comes from the state of the cluster or the release, not from the call.
     code: Code = rule.code if rule else "conflict"
     return ToolFailure(code, message, rule.full_hint() if rule else None, backend=BACKEND)
 
@@ -133,6 +134,7 @@ def error_text(stderr: str) -> str:
     lines = stderr.split("\n")
     start = next((number for number, line in enumerate(lines) if line.startswith("Error: ")), None)
     if start is None:
+        # A crash or a signal leaves no `Error:` line: the end of the output is the best there is.
         kept = [line for line in lines if line.strip() and not _DEBUG.match(line)]
         return "\n".join(kept[-5:])[:_LONGEST]
     kept = []

@@ -52,13 +52,16 @@ class Home:
         """The binary's whole environment; without a kubeconfig it cannot reach a cluster."""
         return {
             **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            # Not this process's HOME: its helm and registry logins belong to somebody else.
             "HOME": str(run),
             "TMPDIR": str(run),
             "HELM_CONFIG_HOME": str(self.state / "config"),
             "HELM_CACHE_HOME": str(self.state / "cache"),
             "HELM_DATA_HOME": str(self.state / "data"),
+            # A plugin is a program: none that happens to be installed may run in here.
             "HELM_PLUGINS": str(self.private / "no-plugins"),
             "HELM_DRIVER": self.driver,
+            # A path that does not exist, since an unset KUBECONFIG would mean ~/.kube/config or the pod's account.
             "KUBECONFIG": str(kubeconfig or run / "no-cluster"),
             **({"HELM_REGISTRY_CONFIG": self.registries} if self.registries else {}),
         }

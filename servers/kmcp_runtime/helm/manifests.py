@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kmcp_runtime import redaction, yaml_text
+from kmcp_runtime.kube import secret_values
 from kmcp_runtime.output.results import DIFF_CONTEXT_LINES, Rendered
 
 How = Literal["added", "changed", "removed"]
 _SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
 _SOURCE = re.compile(r"^# Source: (.+)$", re.MULTILINE)
+# Helm's annotation for what an uninstall leaves in place.
 KEEP = "helm.sh/resource-policy"
 Identity = tuple[str, str, str, str]
 
@@ -43,6 +45,7 @@ class Part:
 
     @property
     def identity(self) -> Identity:
+        # Without the version: a new API version of the same object is a change, not another object.
         return self.api_version.rpartition("/")[0], self.kind, self.namespace or "", self.name
 
     @property
@@ -89,9 +92,14 @@ def changes(before: str, after: str) -> list[Change]:
     found = [
         Change("changed" if key in old else "added", old.get(key), part)
         for key, part in new.items()
-        if key not in old or old[key].content != part.content
+        if key not in old or old[key].content != part.content or _holds_values(part)
     ]
     return found + [Change("removed", part, None) for key, part in old.items() if key not in new]
+
+
+def _holds_values(part: Part) -> bool:
+    """A Secret with values: it counts as changed, since a comparison would show whether a guess is the live one."""
+    return part.kind == "Secret" and bool(part.content.get("data") or part.content.get("stringData"))
 
 
 class Text(Rendered):
@@ -118,11 +126,13 @@ def _part(text: str) -> Iterator[Part]:
     if not text.strip():
         return
     try:
+        # Helm's own parser takes the last of repeated keys, so charts have them.
         content = yaml_text.read(text, repeated_keys=True)
     except yaml_text.YamlError:
         content = {}
     if content is None:  # Only comments: a template that rendered to nothing.
         return
+    secret_values.learn(content)
     yield Part(text, content if isinstance(content, dict) else {})
 
 
@@ -137,6 +147,7 @@ def _shown(part: Part, redact: Callable[..., Any]) -> str:
     if not part.content:
         return redaction.text(part.text)
     clean = redact(part.content, foreign=True)
+    # The text as it was, with its comments and order, unless there is something to hide.
     if clean == part.content:
         return redaction.text(part.text)
     source = _SOURCE.search(part.text)
@@ -150,6 +161,7 @@ def _diff(change: Change, redact: Callable[..., Any]) -> list[str]:
         yaml_text.write(redact(side.content, foreign=True)).splitlines() if side is not None else []
         for side in (change.before, change.after)
     )
-    return list(
+    lines = list(
         difflib.unified_diff(old, new, f"{name} (before)", f"{name} (after)", n=DIFF_CONTEXT_LINES, lineterm="")
     )
+    return [*lines, f"# {name}: its values are hidden, and not compared"] if _holds_values(part) else lines

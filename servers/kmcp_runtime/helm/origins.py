@@ -21,6 +21,7 @@ class Origin:
     @classmethod
     def of(cls, parts: SplitResult, scheme: str | None = None) -> "Origin":
         found = scheme or ("https" if parts.scheme == "oci" else parts.scheme)
+        # `host.` is the same host, fully qualified: an allowlist must not see two.
         host = (parts.hostname or "").rstrip(".")
         port = parts.port
         return cls(found, host if port in (None, _PORTS.get(found)) else f"{host}:{port}")
@@ -46,8 +47,10 @@ class Origins:
         """
         parts = _split(url, argument)
         origin = Origin.of(parts)
+        # Written with its scheme, an origin is trusted wherever it is: no check of addresses.
         if origin in self._whole:
             return origin.scheme == "http"
+        # A registry over plain HTTP has no scheme of its own: it is configured as http:// and referred to as oci://.
         if parts.scheme == "oci" and Origin.of(parts, "http") in self._whole:
             return True
         if origin.scheme != "https":
@@ -56,6 +59,7 @@ class Origins:
             raise denied(
                 f"{argument}: {origin.place} is not among the hosts that charts may come from ({self})", _SETTING
             )
+        # A public name can point into the cluster's network (SSRF).
         await self._check_addresses(parts, argument)
         return False
 
@@ -86,6 +90,7 @@ def _fault(url: str, argument: str) -> ToolFailure | None:
         return bad_argument(f"{argument}: {url!r} contains spaces or control characters", form)
     try:
         parts = urlsplit(url)
+        # urlsplit reports a bad port only when it is asked for.
         _ = parts.port
     except ValueError as error:
         return bad_argument(f"{argument}: {error}", form)
@@ -96,6 +101,6 @@ def _fault(url: str, argument: str) -> ToolFailure | None:
     if parts.username is not None or parts.password is not None:
         return denied(
             f"{argument}: the URL contains credentials",
-            "leave them out: they belong into KMCP_HELM_REPOSITORIES or KMCP_HELM_REGISTRIES",
+            "leave them out of the URL and put them into KMCP_HELM_REPOSITORIES or KMCP_HELM_REGISTRIES",
         )
     return None

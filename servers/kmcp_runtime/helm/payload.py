@@ -9,6 +9,7 @@ from typing import Any
 LARGEST_PAYLOAD = 64 * 1024 * 1024
 """Bytes that a payload may unpack to; it is stored in at most 1 MiB."""
 _GZIP = b"\x1f\x8b\x08"
+# zlib's 15 bits of window, plus 16 for a gzip header.
 _GZIP_WINDOW = 31
 
 
@@ -45,6 +46,7 @@ def _unpacked_base64(text: str, what: str) -> bytes:
 def _unzipped(raw: bytes) -> bytes:
     unpacking = zlib.decompressobj(_GZIP_WINDOW)
     try:
+        # Bounded: a megabyte of gzip can unpack to a gigabyte.
         found = unpacking.decompress(raw, LARGEST_PAYLOAD)
     except zlib.error as error:
         raise Undecodable(f"the release is not gzip: {error}") from None

@@ -11,6 +11,7 @@ from kmcp_runtime.kube import objects, workloads
 from kmcp_runtime.kube.cluster import Cluster
 from kmcp_runtime.kube.selectors import selector_of
 
+# Pods of one template wait for the same reasons.
 _MOST_PODS = 20
 _LONGEST = 300
 Object = Mapping[str, Any]

@@ -49,6 +49,7 @@ class Release:
 
     def values(self) -> dict[str, Any]:
         """The values that the templates used: the given ones merged into the chart's."""
+        # Helm stores what was given and what the chart brings, not the result.
         return values.merged(self.config, self.defaults)
 
     @classmethod
@@ -58,6 +59,7 @@ class Release:
         return cls(
             name=str(body.get("name", "")),
             namespace=str(body.get("namespace", "")),
+            # Helm calls the number of a revision `version`.
             revision=int(body.get("version") or 0),
             status=str(info.get("status") or "unknown"),
             description=str(info.get("description") or ""),

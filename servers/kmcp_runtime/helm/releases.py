@@ -15,7 +15,9 @@ from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 
 Driver = Literal["secret", "configmap", "sql"]
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
+# The label that Helm's storage drivers select by.
 _OWNED = "owner=helm"
+# Metadata only, so a page can be large: it is a few hundred bytes for each revision.
 _PAGE = 5_000
 _MOST_LOOKED_INTO = 50
 """Releases that are decoded to find out whether a given name is the name of their chart."""
@@ -110,7 +112,7 @@ class Releases:
             return await self.cluster.explain_missing_namespace(namespace)
         here = newest(await self._list_if_permitted(namespace, _OWNED))
         elsewhere = sorted({head.namespace for head in await self._list_if_permitted(None, f"{_OWNED},name={name}")})
-        hints = [f"namespace {', '.join(elsewhere)} has one of that name"] if elsewhere else []
+        hints = [f"namespace {', '.join(elsewhere)} has a release of that name"] if elsewhere else []
         of_chart = await self._find_by_chart(name, here[:_MOST_LOOKED_INTO])
         if of_chart:
             hints.append(f"{name} is the chart of release {', '.join(of_chart)}: give the name of the release")

@@ -20,6 +20,7 @@ from kmcp_runtime.helm.settings import HelmSettings
 from kmcp_runtime.hints import by_tool
 from kmcp_runtime.settings import listed
 
+# A repository's name is part of file names in helm's cache and of repo/chart: no slash, no leading dot.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SECONDS = 120.0
 _NEWEST = 5
@@ -88,7 +89,9 @@ class Repositories:
 
     async def update(self, call: Call, name: str) -> None:
         """Read the index of a repository again."""
+        # Writes the configured repositories first, or helm would not know them.
         self.all()
+        # Helm 3 succeeds although no index could be read; Helm 4 has no such flag, it fails by itself.
         flags = ["--fail-on-repo-update-fail"] if await self.binary.read_major(call) == 3 else []
         await self.binary.run(call, ("repo", "update"), (name,), flags=flags, seconds=_SECONDS)
 
@@ -125,6 +128,7 @@ class Repositories:
                 newest = ", ".join(str(entry.get("version")) for entry in entries[:_NEWEST])
                 raise not_found(f"chart {name}/{chart} has no version {version}", f"newest versions: {newest}")
             entries = exact
+        # Helm downloads from the first URL only.
         return [str(url) for entry in entries for url in (entry.get("urls") or ())[:1]]
 
     async def admit_source(self, name: str, url: str) -> None:
@@ -167,6 +171,7 @@ def _repositories(path: Path) -> list[Entry]:
 def _write(path: Path, entries: Sequence[Entry]) -> None:
     home.made(path.parent)
     beside = private_files.write(path.with_name(f".{path.name}.{os.getpid()}"), yaml_text.write(_document(entries)))
+    # Renamed into place: a helm that runs now reads the old file or the new one, never half of it.
     beside.replace(path)
 
 
@@ -181,6 +186,7 @@ def _section(path: Path, chart: str) -> list[Entry]:
     text = path.read_text(errors="replace")
     if text.lstrip().startswith("{"):
         return list(json.loads(text).get("entries", {}).get(chart) or ())
+    # As helm writes an index: charts indented by two spaces below `entries:`.
     start = re.search(rf"^  [\"']?{re.escape(chart)}[\"']?:[ ]*\n", text, re.MULTILINE)
     if start is None:
         return _whole(text, chart) if f"{chart}:" in text else []

@@ -10,12 +10,14 @@ from kmcp_runtime import yaml_text
 from kmcp_runtime.errors import ToolFailure, bad_argument
 
 Values = dict[str, Any]
+# An index fills the list up to it: `a[999999999]=1` must not use up the memory.
 _MOST_ITEMS = 1_000
 _STEP = re.compile(r"((?:\\.|[^\\.\[\]=,{}\s])+)((?:\[\d+\])*)")
 
 
 def merged(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Values:
     """`given` over a chart's `defaults`: maps are merged, all else is replaced, a null removes a default."""
+    # A null deletes a key only where the chart has a default for it (coalesceValues).
     kept = {key: value for key, value in given.items() if value is not None or key not in defaults}
     return _tables(kept, {key: value for key, value in defaults.items() if key not in given or key in kept})
 

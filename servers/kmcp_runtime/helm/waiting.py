@@ -11,6 +11,7 @@ from kmcp_runtime.helm.readiness import list_unready
 from kmcp_runtime.helm.releases import PENDING, Releases
 from kmcp_runtime.kube.cluster import Cluster
 
+# Each look reads every workload of the release; helm itself polls every 2 s.
 _EVERY_SECONDS = 3.0
 _MOST_SHOWN = 5
 

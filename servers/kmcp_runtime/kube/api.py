@@ -11,12 +11,13 @@ from yarl import URL
 
 from kmcp_runtime import warnings
 from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
-from kmcp_runtime.kube import config
+from kmcp_runtime.kube import config, secret_values
 from kmcp_runtime.kube.connection import Connection, Limits, Source
 from kmcp_runtime.kube.failures import BACKEND, from_response
 
 __all__ = ["JSON", "LARGEST_ANSWER", "KubeApi", "Limits", "Query"]
 JSON = "application/json"
+# Far above a page of whole objects: it keeps an answer from using up the container's memory.
 LARGEST_ANSWER = 64 * 1024 * 1024
 _READ_CHUNK = 1 << 18
 # `299 - "v1 Endpoints is deprecated in v1.33+"`, as RFC 7234 writes it.
@@ -53,7 +54,9 @@ class KubeApi:
         self, method: str, path: str, query: Query = (), body: Any = None, content_type: str = JSON, accept: str = JSON
     ) -> Any:
         """The answer as data. `body` is sent as JSON under `content_type`."""
-        return _parsed(await self.raw(method, path, query, body, content_type, accept), path)
+        answer = _parsed(await self.raw(method, path, query, body, content_type, accept), path)
+        secret_values.learn(answer)
+        return answer
 
     async def raw(
         self,
@@ -67,6 +70,7 @@ class KubeApi:
     ) -> bytes:
         """The answer as bytes; refused credentials are loaded again once (a rotated token, an exec plugin)."""
         status, content, used = await self._exchange(method, path, query, body, content_type, accept, largest)
+        # Once only: an exec plugin may ask somebody to sign in, and a second refusal is final.
         if status == 401:
             await self._connection.renew(used)
             status, content, _ = await self._exchange(method, path, query, body, content_type, accept, largest)
@@ -115,6 +119,7 @@ class KubeApi:
     async def _explain(self, error: aiohttp.WSServerHandshakeError, path: str, query: Query) -> None:
         status, content, _ = await self._exchange("GET", path, query, None, JSON, JSON, 1 << 20)
         if error.status >= 400:
+            # A GET may succeed or fail in another way: then its body is not the reason.
             raise from_response(error.status, content if status == error.status else error.message.encode(), self.who)
 
     async def _exchange(
@@ -149,6 +154,7 @@ class KubeApi:
         return unavailable(f"cannot reach the API server at {self.context.server}: {detail}", hint, backend=BACKEND)
 
     def _url(self, path: str, query: Query) -> URL:
+        # Already encoded by Kind.path and its like: encoding it again would change a `%2F` in a name.
         base = URL(self.context.server.rstrip("/") + path, encoded=True)
         return base.with_query(list(query)) if query else base
 

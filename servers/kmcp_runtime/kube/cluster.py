@@ -81,6 +81,7 @@ class Cluster:
         """Why an object is not there, as far as this identity may look."""
         if place.namespace and await self.namespace_is_missing(place.namespace):
             return await self.explain_missing_namespace(place.namespace)
+        # Two more requests, but only after a failure: the usual mistakes are a typo and the wrong namespace.
         near, elsewhere = await asyncio.gather(self._find_near_names(place, name), self._find_elsewhere(place, name))
         hints = []
         if elsewhere:
@@ -97,6 +98,7 @@ class Cluster:
         try:
             await self.api.get(f"/api/v1/namespaces/{namespace}")
         except StatusFailure as failure:
+            # 403 leaves it open: the namespace may exist.
             return failure.http_status == 404
         return False
 
@@ -116,13 +118,13 @@ class Cluster:
     async def _find_elsewhere(self, place: Place, name: str) -> list[str]:
         if not place.namespace:
             return []
+        # Every kind can be selected by metadata.name.
         query = pages.Query(place.kind, None, field_selector=f"metadata.name={name}", limit=_ELSEWHERE, form="names")
         return [item["metadata"]["namespace"] for item in await self._list_if_permitted(query)]
 
     async def _list_if_permitted(self, query: pages.Query) -> list[Any]:
         try:
             return (await pages.fetch(self.api, query, None, {})).items
-        except (
-            ToolFailure
-        ):  # The hint is left out when this identity may not list; the failure itself is still reported.
+        except ToolFailure:
+            # The hint is left out when this identity may not list; the failure itself is still reported.
             return []

@@ -38,6 +38,7 @@ class Clusters:
         stamp = _stamp(config.kubeconfig_path(self.settings.kubeconfig))
         if self._contexts is None or stamp != self._stamp:
             self._contexts, self._stamp = allowed(self.settings), stamp
+            # Not closed yet: calls in progress still use these connections.
             self._retired += [api for api, _ in self._connected.values()]
             self._connected = {}
         return self._contexts
@@ -45,6 +46,7 @@ class Clusters:
     async def ready(self) -> None:
         """Check that the default cluster answers as a Kubernetes API server does."""
         cluster = self.cluster(Call("ready", "readyz", "readyz", {}, 5.0))
+        # Every identity may read /version (ClusterRole system:public-info-viewer).
         version = await cluster.api.get("/version")
         if not isinstance(version, dict) or "gitVersion" not in version:
             raise not_found(f"{cluster.context.server} is not a Kubernetes API server")
@@ -68,6 +70,7 @@ def allowed(settings: ClusterSettings) -> Contexts:
     if not names:
         return contexts
     kept = tuple(contexts.named(name) for name in names)
+    # The kubeconfig's current context may be one that this server must not use.
     return replace(contexts, all=kept, current=kept[0].name)
 
 
@@ -77,6 +80,7 @@ def context_argument(settings: ClusterSettings) -> Mapping[str, Any]:
         contexts = allowed(settings)
     except ToolFailure:
         return {}
+    # An argument without a choice would only cost tokens.
     if len(contexts.all) < 2:
         return {}
     names = tuple(context.name for context in contexts.all)
@@ -89,4 +93,5 @@ def _stamp(path: str) -> object:
         found = os.stat(path)
     except OSError:
         return None
+    # The size as well: an editor may write twice within the clock's resolution.
     return path, found.st_mtime_ns, found.st_size

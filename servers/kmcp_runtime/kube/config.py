@@ -55,6 +55,7 @@ def kubeconfig_path(setting: str, environment: Mapping[str, str] = os.environ) -
     default = Path(environment.get("HOME", "")) / ".kube" / "config"
     if not paths and default.is_file():
         return str(default)
+    # kubectl merges all files of KUBECONFIG; here the first one decides.
     existing = [path for path in paths if Path(path).is_file()]
     return (existing or paths or [""])[0]
 
@@ -73,6 +74,7 @@ def _in_cluster() -> Contexts:
     namespace_file = SERVICE_ACCOUNT / "namespace"
     namespace = namespace_file.read_text().strip() if namespace_file.is_file() else "default"
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    # An IPv6 address needs brackets in a URL.
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
     return Contexts(
         "", IN_CLUSTER, (ContextInfo(IN_CLUSTER, IN_CLUSTER, server, namespace, "in_cluster", "service account"),)
@@ -113,6 +115,7 @@ def named(document: Mapping[str, Any], section: str, name: Any) -> Mapping[str, 
 
 
 def _auth(user: Mapping[str, Any]) -> Auth:
+    # In the order of the official client, which runs a plugin before it looks at a static token.
     if user.get("exec") or user.get("auth-provider"):
         return "exec"
     if user.get("token") or user.get("tokenFile"):
@@ -124,6 +127,7 @@ def _auth(user: Mapping[str, Any]) -> Auth:
 
 async def load_credentials(contexts: Contexts, context: ContextInfo) -> Any:
     """The official client's Configuration of a context, tokens and certificates loaded."""
+    # Imported here: images without the official client use `credentials.native` instead.
     from kubernetes.aio.client.configuration import Configuration
     from kubernetes.aio.config import load_incluster_config, load_kube_config
     from kubernetes.aio.config.config_exception import ConfigException
@@ -137,6 +141,7 @@ async def load_credentials(contexts: Contexts, context: ContextInfo) -> Any:
                 contexts.path,
                 context.name,
                 configuration,
+                # A refreshed token stays in memory: the kubeconfig may be a read-only mount.
                 persist_config=False,
                 temp_file_path=str(private_files.folder()),
             )

@@ -10,7 +10,7 @@ import aiohttp
 from kmcp_runtime.kube import config
 
 Source = Callable[[config.Contexts, config.ContextInfo], Awaitable[Any]]
-"""Loads the credentials of a context: `config.credentials`, or `credentials.native` without the official client."""
+"""Loads a context's credentials: `config.load_credentials`, or `credentials.native` without the official client."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Connection:
                 self._configuration = await self._source(self.contexts, self.context)
                 self._session = self._pool()
             session, configuration = self._session, self._configuration
+        # Outside the lock and for each request: a token from a file is read again when it is rotated.
         settings = await configuration.auth_settings()
         headers = {entry["key"]: entry["value"] for entry in settings.values() if entry.get("in") == "header"}
         return (
@@ -53,6 +54,7 @@ class Connection:
     async def renew(self, refused: Any) -> None:
         """Load the credentials again, once for all requests whose credentials were refused together."""
         async with self._changing:
+            # Another request has renewed them meanwhile.
             if self._session is None or refused is not self._configuration:
                 return
             self._configuration = await self._source(self.contexts, self.context)
@@ -70,6 +72,7 @@ class Connection:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self.limits.pool, ssl=config.tls(self._configuration)),
             timeout=aiohttp.ClientTimeout(total=self.limits.request, connect=self.limits.connect),
+            # No state between requests: a cookie of a load balancer must not stick to another call.
             cookie_jar=aiohttp.DummyCookieJar(),
             proxy=self._configuration.proxy or None,
             read_bufsize=1 << 20,

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kmcp_runtime import private_files, yaml_text
+from kmcp_runtime import private_files, redaction, yaml_text
 from kmcp_runtime.errors import unavailable
 from kmcp_runtime.kube.config import SERVICE_ACCOUNT, ContextInfo, Contexts, named
 
 Entry = Mapping[str, Any]
 
 
+# Compared by identity: `renew` asks whether these are still the credentials that were refused.
 @dataclass(eq=False)
 class Credentials:
     """What a connection needs: certificates as files, and a token, read again for each request if it is in a file."""
@@ -37,6 +38,7 @@ class Credentials:
 
     async def auth_settings(self) -> dict[str, dict[str, str]]:
         token = self.bearer()
+        redaction.learn(token or "")
         value = f"Bearer {token}" if token else ""
         return {"BearerToken": {"in": "header", "key": "authorization", "value": value}}
 
@@ -76,5 +78,6 @@ def _file(entry: Entry, name: str, folder: Path, owner: Credentials) -> str | No
     descriptor, path = tempfile.mkstemp(dir=private_files.folder())  # TLS loads a key from a path only; mode 0600
     with os.fdopen(descriptor, "wb") as file:
         file.write(base64.b64decode(data))
+    # Key material leaves the disk with the credentials that needed it.
     weakref.finalize(owner, Path(path).unlink, missing_ok=True)
     return path

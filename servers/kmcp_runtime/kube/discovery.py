@@ -11,8 +11,11 @@ from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found
 from kmcp_runtime.hints import by_tool
 from kmcp_runtime.kube.api import KubeApi
 
+# Aggregated discovery (KEP-3352) is two requests; older servers ignore the first type and answer the second.
 ACCEPT = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+# A kind that is missing is looked for again at once, so this only delays the end of a removed one.
 FRESH_SECONDS = 60.0
+# Served by kube-apiserver itself; *.k8s.io alone proves nothing, CRDs such as the Gateway API use it too.
 _BUILT_IN_GROUPS = frozenset(
     {
         "",
@@ -136,6 +139,7 @@ class Discovery:
         raise not_found(f"the cluster has no kind {kind} in {api_version}", hint)
 
     async def _read(self, older_than: float) -> None:
+        # Calls that start together wait for one read instead of sending their own.
         async with self._reading:
             if time.monotonic() - self._read_at < older_than:
                 return
@@ -147,6 +151,7 @@ class Discovery:
                 kinds = [*_aggregated(core, self.warnings), *_aggregated(groups, self.warnings)]
             else:
                 kinds = await self._read_one_by_one(core, groups)
+            # A stable sort: within the preferred versions the API server's order of groups stays.
             self._kinds = tuple(sorted(kinds, key=lambda kind: not kind.preferred))
             self._resolved = {}
             self._read_at = time.monotonic()
@@ -178,9 +183,11 @@ def _aggregated(document: Mapping[str, Any], warnings: list[str]) -> Iterator[Ki
     for group in document.get("items") or ():
         name = (group.get("metadata") or {}).get("name", "")
         for position, version in enumerate(group.get("versions") or ()):
+            # The aggregated API server behind the group does not answer (an APIService that is not available).
             if version.get("freshness") == "Stale":
                 warnings.append(f"the API group {name}/{version['version']} did not answer; its kinds may be missing")
             for entry in version.get("resources") or ():
+                # The API server lists the preferred version first.
                 yield _kind(entry, name, version["version"], position == 0)
 
 
@@ -204,6 +211,7 @@ def _listed(resources: Iterable[Mapping[str, Any]], group: str, version: str, pr
     resources = list(resources)
     for entry in resources:
         name = entry["name"]
+        # Before aggregated discovery, subresources were entries of their own: `pods/log`.
         if "/" in name:
             continue
         subresources = {other["name"].split("/", 1)[1] for other in resources if other["name"].startswith(f"{name}/")}
@@ -258,6 +266,7 @@ def _unknown(kinds: Iterable[Kind], wanted: str) -> Kind:
             f"the cluster has no API group {group!r}",
             _with_kinds("is its CustomResourceDefinition installed?", "lists the kinds that are served", " "),
         )
+    # Names of two letters are near to anything and would only mislead.
     near = nearest(name, {candidate for kind in known for candidate in kind.names() if len(candidate) > 2})
     plurals = list(dict.fromkeys(kind.full_name for word in near for kind in known if word in kind.names()))[:3]
     hint = f"did you mean {', '.join(plurals)}?" if plurals else by_tool("kinds", "lists the kinds that are served")

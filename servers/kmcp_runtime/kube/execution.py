@@ -16,6 +16,7 @@ from kmcp_runtime.kube.failures import BACKEND
 V5 = "v5.channel.k8s.io"
 V4 = "v4.channel.k8s.io"
 _STDIN, _STDOUT, _STDERR, _ERROR = 0, 1, 2, 3
+# v5 only: the number of the channel to close follows (KEP-4006).
 _CLOSE = 255
 LARGEST_STREAM = 1 << 20
 """Bytes that are kept of each stream, unless the caller says otherwise."""
@@ -62,6 +63,7 @@ async def execute(
 
 
 async def _feed(socket: aiohttp.ClientWebSocketResponse, stdin: str) -> None:
+    # A program that reads to the end of its input would wait for ever.
     if socket.protocol != V5:
         raise unavailable(
             "this API server speaks exec protocol v4, which cannot close stdin",
@@ -69,6 +71,7 @@ async def _feed(socket: aiohttp.ClientWebSocketResponse, stdin: str) -> None:
             backend=BACKEND,
         )
     data = stdin.encode()
+    # 32 KiB at a time, the buffer of Go's io.Copy, which client-go sends stdin with.
     for start in range(0, len(data), 1 << 15):
         await socket.send_bytes(bytes([_STDIN]) + data[start : start + (1 << 15)])
     await socket.send_bytes(bytes([_CLOSE, _STDIN]))

@@ -25,8 +25,13 @@ _CODES: Mapping[int, Code] = {
     503: "unavailable",
     504: "timed_out",
 }
+# How apimachinery's field.Error introduces the value that it quotes.
 _ECHO = "Invalid value: "
 _LONGEST_ECHO = 200
+_DUMPED = re.compile(
+    r"(may not change fields other than [^\n]*|updates to \S+ spec for fields other than [^\n]*)\n.*", re.DOTALL
+)
+"""What follows is the whole spec, as Go prints it, with every literal value of an env."""
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 EXPIRED = "start again without cursor"
 
@@ -52,7 +57,7 @@ def from_response(http_status: int, body: bytes, who: str) -> StatusFailure:
     """The failure behind an error answer. `who` describes the identity and server that were used."""
     status = _status(body)
     message = str(status.get("message") or body[:500].decode(errors="replace").strip() or f"HTTP {http_status}")
-    message = _without_echoes(message)
+    message = _without_echoes(_DUMPED.sub(r"\1", message))
     return StatusFailure(http_status, status, message, _hint(http_status, status, who))
 
 
@@ -78,6 +83,7 @@ def _echoed(part: str) -> int:
     try:
         return json.JSONDecoder().raw_decode(part)[1] if part[:1] in "{[" else 0
     except ValueError:
+        # Neither quoted nor JSON to its end: everything after it may belong to the value.
         return len(part)
 
 

@@ -40,6 +40,7 @@ async def _load_user(context: config.ContextInfo, loaded: Any) -> dict[str, Any]
     if context.auth == "in_cluster":
         return {"tokenFile": str(config.SERVICE_ACCOUNT / "token")}
     settings = await loaded.auth_settings()
+    # The client has run plugins and OIDC by now: what is left is a bearer token.
     scheme, _, token = str(settings.get("BearerToken", {}).get("value") or "").partition(" ")
     return _given(
         {

@@ -9,6 +9,7 @@ from kmcp_runtime.errors import ToolFailure, bad_argument, too_large
 
 LARGEST_MANIFEST = 3 * 1024 * 1024
 """Bytes; the API server takes 3 MiB in a request."""
+# Everything else may be in the one, or of the kind that the other defines.
 _FIRST_KINDS = ("Namespace", "CustomResourceDefinition")
 
 
@@ -68,6 +69,7 @@ def _documents(text: str, argument: str) -> Iterator[Document]:
     loader = yaml_text.Loader(text)
     number = 0
     try:
+        # Node by node: only a node knows the line it starts at.
         while loader.check_node():
             node = loader.get_node()
             content = loader.construct_document(node) if node is not None else None

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from kmcp_runtime import live_state
 from kmcp_runtime.errors import bad_argument
+from kmcp_runtime.kube import secret_values
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
@@ -38,6 +39,7 @@ def slim(found: Mapping[str, Any], *, managed_fields: bool = False) -> Object:
 
 _REVISION = "deployment.kubernetes.io/revision"
 """Increased by the Deployment controller, moments after somebody else's change."""
+# Changed by the server on every write; a diff would show nothing else.
 _SERVER_FIELDS = ("resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 
 
@@ -58,6 +60,10 @@ def bind(kind: Kind, found: Mapping[str, Any]) -> None:
     # Not by resourceVersion: a status that is written every few seconds would void each approval before it is given.
     written = {key: value for key, value in comparable(found).items() if key != "status"}
     live_state.bind(f"{kind.kind} {where}{metadata['name']}", {"uid": metadata["uid"], "object": written})
+
+
+def is_secret(kind: Kind) -> bool:
+    return kind.kind == "Secret" and not kind.group
 
 
 async def read(api: KubeApi, kind: Kind, name: str, namespace: str | None, subresource: str | None = None) -> Object:
@@ -81,7 +87,10 @@ async def patch(
 ) -> Object:
     """The patched object; in a dry run, the object as it would be."""
     query = [*write_query(dry_run, strict), ("fieldManager", field_manager)]
+    if patch_type == "json" and is_secret(kind):
+        secret_values.refuse_comparisons(body)
     if patch_type == "apply":
+        # Only server-side apply knows force; other patches are refused with it.
         query.append(("force", "true" if force else "false"))
     path = kind.path(namespace, name, subresource)
     try:
@@ -123,6 +132,7 @@ async def delete(
         "apiVersion": "v1",
         "kind": "DeleteOptions",
         "propagationPolicy": propagation.capitalize(),
+        # Deletes this object only, not another that has taken its name since it was read.
         **({"preconditions": preconditions} if preconditions else {}),
         **({"gracePeriodSeconds": grace_period_seconds} if grace_period_seconds is not None else {}),
         **({"dryRun": ["All"]} if dry_run else {}),
@@ -132,5 +142,6 @@ async def delete(
 
 
 def write_query(dry_run: bool, strict: bool) -> list[tuple[str, str]]:
+    # Without it the API server drops fields that it does not know, with a warning at most.
     query = [("fieldValidation", "Strict")] if strict else []
     return [*query, ("dryRun", "All")] if dry_run else query

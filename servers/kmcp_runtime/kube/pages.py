@@ -57,6 +57,7 @@ class ListPage:
         shown = self.before + self.skipped + len(self.items)
         if self.next_token is None:
             return shown
+        # The API server gives no remaining count together with a selector.
         return None if self.remaining is None else shown + self.remaining
 
     def cursor_at(self, limit: int, arguments: Mapping[str, Any]) -> Callable[[int], str]:
@@ -64,6 +65,7 @@ class ListPage:
 
         def at(kept: int) -> str:
             offset = self.skipped + kept
+            # At the end of the page its own token is better: it needs no items to be skipped.
             if offset >= self.skipped + len(self.items) and self.next_token is not None:
                 return cursors.encode({"c": self.next_token, "l": limit, "b": self.before + offset}, arguments)
             position = {"c": self.token, "v": self.resource_version, "l": limit, "o": offset, "b": self.before}
@@ -146,6 +148,7 @@ def malformed(failure: StatusFailure, selector: str | None, field_selector: str 
 
 
 def _explained(failure: StatusFailure, query: Query, continued: bool) -> ToolFailure:
+    # A continue token lives as long as etcd keeps its revision, 5 to 15 minutes by default.
     if failure.http_status == 410 or (continued and failure.http_status == 400 and "continue" in failure.message):
         return bad_argument(f"cursor: it has expired ({failure.message})", EXPIRED)
     if failure.http_status == 400 and (query.selector or query.field_selector):

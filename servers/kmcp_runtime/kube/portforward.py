@@ -84,9 +84,8 @@ class _Stream:
             if message.type is not aiohttp.WSMsgType.BINARY or not message.data:
                 continue
             channel, data = message.data[0], bytes(message.data[1:])
-            if (
-                channel not in self._announced
-            ):  # The first message of each channel is its port number (protocol v4.channel.k8s.io).
+            if channel not in self._announced:
+                # The first message of each channel is its port number (protocol v4.channel.k8s.io).
                 self._announced.add(channel)
                 data = data[struct.calcsize("<H") :]
             if channel == _ERROR and data:
@@ -108,6 +107,7 @@ async def _forward(api: KubeApi, door: Door) -> AsyncIterator[_Stream]:
 
 async def _exchange(stream: _Stream, target: str, method: str, largest: int) -> PodAnswer:
     connection = h11.Connection(h11.CLIENT)
+    # Interfaces that listen on loopback check the Host header (DNS rebinding). Close: one request for each stream.
     headers = [("Host", "localhost"), ("Connection", "close"), ("Accept", "*/*"), ("Content-Length", "0")]
     request = h11.Request(method=method, target=target, headers=headers)
     await stream.send((connection.send(request) or b"") + (connection.send(h11.EndOfMessage()) or b""))
@@ -115,6 +115,7 @@ async def _exchange(stream: _Stream, target: str, method: str, largest: int) -> 
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
+            # Empty bytes tell h11 that the connection has ended.
             connection.receive_data(await stream.receive())
         elif isinstance(event, h11.Response):
             status = event.status_code

@@ -22,6 +22,7 @@ def selector_of(spec: Mapping[str, Any]) -> str | None:
     selector = spec.get("selector")
     if not selector:
         return None
+    # Services and ReplicationControllers have plain labels as their selector.
     if "matchLabels" not in selector and "matchExpressions" not in selector:
         return ",".join(f"{key}={value}" for key, value in selector.items())
     parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]

@@ -207,6 +207,7 @@ def _replica_counts(found: Object) -> Counts:
 
 def _desired(spec: Object) -> int:
     replicas = spec.get("replicas")
+    # The API's default is 1; 0 is a value.
     return 1 if replicas is None else int(replicas)
 
 
@@ -227,6 +228,7 @@ def _deployment_progress(spec: Object, status: Object, counts: Counts) -> Progre
     if progressing.get("reason") == "ProgressDeadlineExceeded":
         why = "; ".join(filter(None, [str(progressing.get("message")), stuck]))
         return Progress(False, "the rollout exceeded its progress deadline", counts, stuck_reason=why, hopeless=True)
+    # The conditions, their order and words are those of `kubectl rollout status` (polymorphichelpers).
     old = int(status.get("replicas") or 0) - counts.updated
     message = None
     if counts.updated < counts.desired:
@@ -248,6 +250,7 @@ def _stateful_set_progress(spec: Object, status: Object, counts: Counts) -> Prog
     message = None
     if counts.ready < counts.desired:
         message = f"{counts.desired - counts.ready} pods are not ready"
+    # Pods below the partition keep the old revision on purpose.
     elif partition:
         if counts.updated < counts.desired - partition:
             message = f"{counts.updated} of {counts.desired - partition} pods above the partition are updated"

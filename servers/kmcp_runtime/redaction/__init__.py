@@ -14,8 +14,8 @@ from kmcp_runtime.redaction.known import REGISTER
 from kmcp_runtime.redaction.marks import HIDDEN, find_mark, fingerprint, is_mark, mark, use_key
 from kmcp_runtime.redaction.names import strength
 from kmcp_runtime.redaction.structures import LAST_APPLIED
+from kmcp_runtime.redaction.structures import hide_in_document as text
 from kmcp_runtime.redaction.structures import hide_in_value as value
-from kmcp_runtime.redaction.texts import hide_in_text as text
 
 learn = REGISTER.learn
 learn_encoded = REGISTER.learn_encoded

@@ -7,6 +7,7 @@ is hidden depends on the separator, on the quotes, and on whether the name begin
 import re
 
 from kmcp_runtime.redaction import values
+from kmcp_runtime.redaction.marks import MARK
 from kmcp_runtime.redaction.names import Strength
 from kmcp_runtime.redaction.words import words
 
@@ -55,6 +56,8 @@ class Assignment:
             return self._quoted(at, found)
         if self.separator == b":" and _BLOCK.match(data[at : self.line_end][:200]):
             return self._block()
+        if head[:1] == b"[":
+            return self._flow(at, found)
         if head[:1] in b"{[(<&*" and not values.is_empty(head.decode("latin-1")):
             return None if head[:1] in b"{[(" else self._bare(found, assigned=self._alone())
         return self._bare(found, assigned=self._assigns())
@@ -106,6 +109,16 @@ class Assignment:
         if self.before[-1:] == b"/" and self.separator == b":":
             return None
         return (start, stop) if stop > start and values.hides_in_line(value, found, assigned=True) else None
+
+    def _flow(self, at: int, found: Strength) -> tuple[int, int] | None:
+        """A list in square brackets: all of its items."""
+        stop = self.data.find(b"]", at, self.line_end)
+        inner = self.data[at + 1 : stop]
+        if stop < 0 or b"{" in inner or MARK.match(self.data[at : stop + 1].decode(errors="replace")):
+            return None
+        first = inner.split(b",", 1)[0].decode(errors="replace").strip(" \"'")
+        hides = (self._alone() or bool(self.close)) and values.hides_in_line(first, found, assigned=True)
+        return (at + 1, stop) if hides else None
 
     def _bare(self, found: Strength, assigned: bool) -> tuple[int, int] | None:
         at = self.after
@@ -167,7 +180,9 @@ class Assignment:
             end = self.data.find(b"\n", stop)
             end = len(self.data) if end < 0 else end
             line = self.data[stop:end]
-            if line.strip() and len(line) - len(line.lstrip(b" \t")) <= indent:
+            depth = len(line) - len(line.lstrip(b" \t"))
+            # YAML lets the items of a list stand as deep as the key that they belong to.
+            if line.strip() and depth <= indent and not (depth == indent and line.lstrip()[:2] == b"- "):
                 break
             stop = end + 1
         stop = min(stop, len(self.data))

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 HIDDEN = "[hidden]"
+_INCOMING = re.compile(r"(?:\[|%5B)hidden(?:(?::|%3A)[0-9a-f]{4})?(?:\]|%5D)", re.IGNORECASE)
+"""A mark as it may come back: a caller may have put it into a URL."""
 MARK = re.compile(r"\[hidden(?::[0-9a-f]{4})?\]")
 _DIGITS = 4
 
@@ -57,12 +59,16 @@ def is_mark(value: str) -> bool:
 def find_mark(node: Any, path: str = "") -> str | None:
     """Where something that a caller sends holds a mark, whole or inside a longer text, in keys too; None if nowhere."""
     if isinstance(node, str):
-        return (path or "it") if MARK.search(node) else None
+        match = _INCOMING.search(node)
+        if not match:
+            return None
+        line = node.count("\n", 0, match.start())
+        return (path or "it") + (f" (line {line + 1})" if "\n" in node else "")
     if isinstance(node, Mapping):
         for key, item in node.items():
             below = f"{path}.{key}" if path else str(key)
-            if (isinstance(key, str) and MARK.search(key)) or (found := find_mark(item, below)):
-                return below if isinstance(key, str) and MARK.search(key) else found
+            if (isinstance(key, str) and _INCOMING.search(key)) or (found := find_mark(item, below)):
+                return below if isinstance(key, str) and _INCOMING.search(key) else found
     elif isinstance(node, list | tuple):
         for number, item in enumerate(node):
             if found := find_mark(item, f"{path}.{number}" if path else str(number)):

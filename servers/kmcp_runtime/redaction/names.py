@@ -14,6 +14,8 @@ from kmcp_runtime.redaction.words import words
 Strength = Literal["strong", "weak"]
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_HEADER_VALUE = re.compile(r"httpHeaderValue\d+")
+"""A header of a data source, as Grafana names it: most hold a token."""
 LONGEST_NAME = 128
 """Longer names are not looked at: nobody names a field so, and the look would cost more than it finds."""
 
@@ -54,6 +56,8 @@ def strength(name: str) -> Strength | None:
     """How surely a value under this name is a credential; None when the name says nothing of the kind."""
     if len(name) > LONGEST_NAME:
         return None
+    if _HEADER_VALUE.fullmatch(name):
+        return "strong"
     words = [word.lower() for word in _WORD.findall(name)]
     words = _without_qualifiers(words)
     if not words:

@@ -70,6 +70,11 @@ def _is_harmless(node: Any) -> bool:
     return not may_hold_secret(whole.encode(errors="surrogatepass")) and not REGISTER.holds_any(whole)
 
 
+def hide_in_document(text: str) -> str:
+    """A text with every secret in it replaced; one that is a document is read as one."""
+    return _document(clean(text), _At(foreign=True))
+
+
 def _walk(node: Any, at: _At) -> Any:
     if at.deep > DEEPEST:
         return "[hidden: nested too deep to look into]"
@@ -136,27 +141,34 @@ def _key(key: Any) -> Any:
 def _entry(key: Any, item: Any, at: _At, siblings: Mapping[Any, Any]) -> Any:
     if not isinstance(key, str) or item is None or isinstance(item, bool):
         return item if not isinstance(item, str) else _walk(item, at)
-    if key == LAST_APPLIED and isinstance(item, str):
-        return mark(at.place, item)
-    if key == "release" and isinstance(item, str) and item.startswith(_PAYLOADS):
-        return mark(at.place, item)
-    if key in _SECURE and isinstance(item, Mapping):
-        return _every(item, at)
-    if key in _LABELS and isinstance(item, Mapping):
-        return {name: _walk(value, replace(at.below(name), contained=False)) for name, value in item.items()}
     if isinstance(item, str | int | float):
         return _scalar(key, item, at, siblings)
-    if isinstance(item, Mapping) and key == "auths":
-        return {host: _registry(entry, at.below(host)) for host, entry in item.items()}
-    if names.is_container(key) and (isinstance(item, Mapping) or _are_texts(item)) and not at.references:
+    if isinstance(item, Mapping):
+        return _fields(key, item, at, siblings)
+    if names.is_container(key) and _are_texts(item) and not at.references:
         return _walk(item, replace(at, contained=True))
     if isinstance(item, list) and names.strength(key) == "strong" and _are_texts(item) and not at.references:
         return [value if values.is_empty(value) else mark(at.below(n).place, value) for n, value in enumerate(item)]
     return _walk(item, at)
 
 
+def _fields(key: str, item: Mapping[str, Any], at: _At, siblings: Mapping[Any, Any]) -> Any:
+    """A mapping under a key that may say what its values are."""
+    if key in _SECURE:
+        return _every(item, at)
+    if key in _LABELS:
+        return {name: _walk(value, replace(at.below(name), contained=False)) for name, value in item.items()}
+    if key == "settings" and "type" in siblings:
+        return _settings(item, at)
+    if key == "auths":
+        return {host: _registry(entry, at.below(host)) for host, entry in item.items()}
+    return _walk(item, replace(at, contained=True) if names.is_container(key) and not at.references else at)
+
+
 def _scalar(key: str, item: str | float, at: _At, siblings: Mapping[Any, Any]) -> Any:
     text = item if isinstance(item, str) else str(item)
+    if key == LAST_APPLIED or (key == "release" and text.startswith(_PAYLOADS)):
+        return mark(at.place, text)
     if at.contained:
         if names.is_reference(key) and not names.strength(key):
             return _document(item, replace(at, contained=False)) if isinstance(item, str) else item
@@ -196,6 +208,16 @@ def _every(node: Any, at: _At) -> Any:
     if node is None or (isinstance(node, str) and (not node or is_mark(node))):
         return node
     return mark(at.place, node if isinstance(node, str) else json.dumps(node, default=str))
+
+
+def _settings(node: Mapping[str, Any], at: _At) -> dict[str, Any]:
+    """Settings of a contact point: who has the address of a webhook may post to it."""
+    return {
+        key: mark(at.below(key).place, item)
+        if isinstance(item, str) and key.lower().endswith("url") and values.hides_in_structure(item, "weak")
+        else _entry(key, item, at.below(key), node)
+        for key, item in node.items()
+    }
 
 
 def _registry(entry: Any, at: _At) -> Any:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import httpx2
 from pydantic import SecretStr
 
+from kmcp_runtime import redaction
 from kmcp_runtime.errors import unavailable
 
 _HIDDEN = "***"
@@ -62,6 +63,7 @@ class Access:
     def authorization(self) -> dict[str, str]:
         """The header that says who we are, if anybody: a token is preferred to user and password."""
         token = self._token()
+        self._learn(token)
         if token:
             return {"Authorization": f"Bearer {token}"}
         username, password = self._pair()
@@ -69,6 +71,13 @@ class Access:
             return {}
         pair = base64.b64encode(f"{username}:{password}".encode()).decode()
         return {"Authorization": f"Basic {pair}"}
+
+    def _learn(self, token: str) -> None:
+        """Our own credentials are known, wherever an API, a proxy or an error repeats them."""
+        headers = (value for name, value in self.headers.items() if redaction.strength(name))
+        for secret in (token, self._pair()[1], *headers):
+            redaction.learn(secret)
+            redaction.learn(secret.rpartition(" ")[2])
 
     def tls(self) -> ssl.SSLContext:
         # Reading the public authorities takes a third of a second: not for an address that has no TLS.

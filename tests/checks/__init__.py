@@ -1,0 +1,1 @@
+"""The rules of the tree, each broken once in a copy."""

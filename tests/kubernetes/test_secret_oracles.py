@@ -1,0 +1,142 @@
+"""Nothing shows whether a guess is a Secret's value, and no mark is stored in place of one."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from kmcp_runtime.kube.api import KubeApi
+from tests.mcp import ToolCaller
+
+pytestmark = pytest.mark.cluster
+VALUE = "Zq7planted-in-a-secret-9Xw"
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.fixture
+async def secret(api: KubeApi, namespace: str) -> dict[str, Any]:
+    """A Secret with a value and a PIN; the arguments that name it."""
+    body = {"metadata": {"name": "db"}, "data": {"password": encoded(VALUE), "pin": encoded("4711")}}
+    await api.send("POST", f"/api/v1/namespaces/{namespace}/secrets", (), body)
+    return {"resource_name": "db", "namespace": namespace}
+
+
+@pytest.mark.parametrize("resource_type", ["secrets", "secret", "secrets.v1."])
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "copy", "from": "/data", "path": "/metadata/annotations"},
+        {"op": "move", "from": "/data/password", "path": "/metadata/labels/x"},
+        {"op": "copy", "from": "", "path": "/metadata/annotations/x"},
+        {"op": "copy", "from": "/data/password", "path": "/type"},
+        {"op": "copy", "from": "/metadata", "path": "/stringData"},
+    ],
+    ids=json.dumps,
+)
+async def test_L1_and_L2_a_value_is_not_carried_elsewhere(
+    tools: ToolCaller, secret: dict[str, Any], resource_type: str, operation: dict[str, Any]
+) -> None:
+    failed = await tools.fails(
+        "k8s_patch_resource", **secret, resource_type=resource_type, patch=[operation], dry_run=True
+    )
+    assert failed["code"] == "bad_argument"
+    assert encoded(VALUE) not in json.dumps(failed)
+
+
+@pytest.mark.parametrize("path", ["/data/pin", "/data", "", "/metadata/annotations"])
+async def test_F2_a_guess_is_not_tested(tools: ToolCaller, secret: dict[str, Any], path: str) -> None:
+    test = {"op": "test", "path": path, "value": encoded("4711")}
+    failed = await tools.fails("k8s_patch_resource", **secret, resource_type="secret", patch=[test], dry_run=True)
+    assert "neither compared nor copied" in failed["message"]
+
+
+async def test_F2_right_and_wrong_guesses_are_answered_alike(
+    tools: ToolCaller, api: KubeApi, secret: dict[str, Any]
+) -> None:
+    def shape(answer: dict[str, Any]) -> str:
+        return json.dumps(answer, sort_keys=True)
+
+    for field, encode in (("data", encoded), ("stringData", str)):
+        answers = [
+            await tools.ok(
+                "k8s_patch_resource",
+                **secret,
+                resource_type="secret",
+                patch={field: {"pin": encode(guess)}},
+                dry_run=True,
+            )
+            for guess in ("4711", "4712")
+        ]
+        assert shape(answers[0]) == shape(answers[1])
+        assert answers[0]["changed"] is True
+    manifests = [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {"pin": guess}}
+        for guess in ("4711", "4712")
+    ]
+    applied = [
+        await tools.ok(
+            "k8s_apply_manifest",
+            manifest=json.dumps(each),
+            namespace=secret["namespace"],
+            dry_run=True,
+            force=True,
+        )
+        for each in manifests
+    ]
+    assert shape(applied[0]) == shape(applied[1])
+    await api.send(
+        "PATCH",
+        f"/api/v1/namespaces/{secret['namespace']}/secrets/db",
+        (),
+        {"immutable": True},
+        "application/merge-patch+json",
+    )
+    for guess in ("4711", "4712"):
+        failed = await tools.fails(
+            "k8s_patch_resource",
+            **secret,
+            resource_type="secret",
+            patch={"stringData": {"pin": guess}},
+            dry_run=True,
+        )
+        assert "immutable" in failed["message"]
+
+
+async def test_R1_a_mark_never_takes_the_place_of_a_value(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    live = {"app.properties": f"db.password = {VALUE}\nport = 80\n"}
+    await api.send("POST", path, (), {"metadata": {"name": "app"}, "data": live})
+    named = {"resource_type": "configmap", "resource_name": "app", "namespace": namespace}
+    shown = (await tools.ok("k8s_get_resource_yaml", **named))["yaml"]
+    assert VALUE not in shown
+    assert "[hidden" in shown
+    changed = shown.replace("port = 80", "port = 81")
+    for tool, arguments in (
+        ("k8s_apply_manifest", {"manifest": changed, "namespace": namespace, "force": True}),
+        ("k8s_create_resource", {"yaml_content": changed, "namespace": namespace}),
+        ("k8s_patch_resource", {**named, "patch": {"data": {"app.properties": "db.password = [hidden:3f9c]\n"}}}),
+        (
+            "k8s_patch_resource",
+            {**named, "patch": [{"op": "add", "path": "/data/x", "value": "--token=[hidden] --verbose"}]},
+        ),
+    ):
+        failed = await tools.fails(tool, **arguments)
+        assert failed["code"] == "bad_argument", tool
+        assert "in place of a secret" in failed["message"]
+    assert (await api.get(f"{path}/app"))["data"] == live
+
+
+async def test_what_a_secret_held_is_hidden_wherever_it_comes_back(
+    tools: ToolCaller, api: KubeApi, secret: dict[str, Any]
+) -> None:
+    await tools.ok("k8s_get_resource_yaml", **secret, resource_type="secret")
+    body = {"metadata": {"name": "elsewhere"}, "data": {"note": f"it is {VALUE}, or {encoded(VALUE)}"}}
+    await api.send("POST", f"/api/v1/namespaces/{secret['namespace']}/configmaps", (), body)
+    elsewhere = {"resource_type": "configmap", "resource_name": "elsewhere", "namespace": secret["namespace"]}
+    shown = (await tools.ok("k8s_get_resource_yaml", **elsewhere))["yaml"]
+    assert VALUE not in shown
+    assert encoded(VALUE) not in shown

@@ -1,0 +1,236 @@
+"""Each row of the cases that once leaked, or were hidden wrongly, by its number."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from kmcp_runtime import redaction
+from kmcp_runtime.kube.failures import from_response
+from kmcp_runtime.redaction import shapes
+from kmcp_runtime.redaction.marks import _key, use_key
+from kmcp_runtime.redaction.words import words
+
+VALUE = "Zq7planted9Xw"
+
+NAMES = words(
+    "DB_PW SECRET_KEY_BASE KMCP_STATE_KEY PASSWORD2 TOKEN_V2 SECRET_1 API_KEY_PROD STRIPE_KEY MASTER_KEY",
+    "ACCOUNT_KEY DD_APP_KEY JWT_KEY HMAC_KEY REDIS_AUTH POSTGRES_DSN SENTRY_DSN SLACK_WEBHOOK WEBHOOK_SECRET",
+    "GITHUB_PAT license_key pw requirepass dbPassword api-key ENCRYPTION_KEY SESSION_SECRET COOKIE_SECRET",
+    "PGPASSWORD adminPassword client_secret AWS_SECRET_ACCESS_KEY NPM_TOKEN",
+)
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_L4_a_credential_is_known_by_its_name(name: str) -> None:
+    for shown in (
+        redaction.value({"env": [{"name": name, "value": VALUE}]}),
+        redaction.value({name: VALUE}),
+        redaction.text(f"A=1\n{name}={VALUE}\nB=2"),
+        redaction.text(f"{name}: {VALUE}\nother: 2\n"),
+    ):
+        assert VALUE not in json.dumps(shown)
+
+
+@pytest.mark.parametrize("shape", [*shapes.table("whole"), *shapes.table("part")], ids=lambda shape: shape.name)
+def test_L5_a_format_hides_its_example_and_shows_the_other(shape: shapes.Shape) -> None:
+    assert redaction.HIDDEN in redaction.text(shape.hides)
+    assert redaction.text(shape.shows) == shape.shows
+
+
+FORMATS = (
+    "https://hooks.slack.com/services/T0AB/B0CD/{}",
+    "https://discord.com/api/webhooks/112233445566/{}abcdefgh",
+    "DefaultEndpointsProtocol=https;AccountName=a;AccountKey={}AAAA==;",
+    "https://x.blob.core.windows.net/c?sv=2024&sig={}%3D",
+    "https://b.s3.amazonaws.com/k?X-Amz-Credential=a&X-Amz-Signature={}",
+    "app:{}@tcp(db:3306)/app?parseTime=true",
+    "machine git.example.com login bot password {}",
+    "curl -sS -u admin:{} https://api.example.com",
+    "mysql -h db -u root -p{} app",
+)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_L5_a_format_of_text_is_hidden(form: str) -> None:
+    assert VALUE not in redaction.text(form.format(VALUE))
+    assert VALUE not in json.dumps(redaction.value({"args": ["sh", "-c", form.format(VALUE)]}))
+
+
+def test_L5_a_key_in_base64_is_hidden_by_its_place() -> None:
+    pem = base64.b64encode(b"-----BEGIN PRIVATE KEY-----\nMIIEplanted\n-----END PRIVATE KEY-----\n").decode()
+    assert pem not in json.dumps(redaction.value({"kind": "ConfigMap", "data": {"tls.key": pem}}))
+
+
+CONTAINERS = (
+    json.dumps({"payload": json.dumps({"password": VALUE, "user": "bob"})}),
+    json.dumps({"a": json.dumps({"b": json.dumps({"password": VALUE})})}),
+    f"password: |\n  {VALUE}\nuser: bob\n",
+    f"<server><password>{VALUE}</password></server>",
+    json.dumps({"auths": {"r.example.com": {"auth": base64.b64encode(f"bot:{VALUE}".encode()).decode()}}}),
+    f"db.user=bob\ndb.password = {VALUE}\n",
+    f"[db]\nuser = bob\npassword = {VALUE}\n",
+    f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: x\nstringData:\n  plain: {VALUE}\n",
+    f"password: ${VALUE}\nuser: bob\n",
+    f"password: '{VALUE}'\n",
+)
+
+
+@pytest.mark.parametrize("text", CONTAINERS)
+def test_L6_a_document_in_a_text_is_read_as_one(text: str) -> None:
+    planted = (VALUE, base64.b64encode(f"bot:{VALUE}".encode()).decode())
+    shown = [json.dumps(redaction.value({"kind": "ConfigMap", "data": {"config": text}})), redaction.text(text)]
+    assert not [form for form in planted for each in shown if form in each]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"adminPassword": 12345678},
+        {"password": 87654321},
+        {"secrets": {"anything": "planted12345678", "n": 12345678}},
+        {"auth": {"password": 12345678}},
+    ],
+)
+def test_L7_a_value_that_is_no_string_is_hidden(values: dict[str, Any]) -> None:
+    out = json.dumps(redaction.value(values))
+    assert not [planted for planted in ("12345678", "87654321") if planted in out]
+
+
+def test_L8_a_column_is_named_as_a_field_is() -> None:
+    table = {"columns": ["Name", "Token", "Password"], "items": [["web", VALUE, "hunter2"]]}
+    row = redaction.value(table)["items"][0]
+    assert row[0] == "web"
+    assert all(redaction.is_mark(cell) for cell in row[1:])
+
+
+def test_L9_an_error_does_not_repeat_the_spec() -> None:
+    message = (
+        'Pod "web" is invalid: spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`'
+        "\n  core.PodSpec{\n"
+        f'  Containers: []core.Container{{{{Env: []core.EnvVar{{{{Name: "PLAIN", Value: "{VALUE}"}}}}}}}}'
+    )
+    body = json.dumps({"kind": "Status", "message": message, "reason": "Invalid", "code": 422}).encode()
+    failure = from_response(422, body, "x")
+    assert VALUE not in failure.message
+    assert "may not change fields other than" in failure.message
+    assert VALUE not in redaction.text(f'core.EnvVar{{Name: "DB_PASSWORD", Value: "{VALUE}"}}')
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"url": f"https://hooks.example.com/a/b/c/{VALUE}?x=1", "kind": "webhook"},
+        {"url": f"https://x.example.com/?sig={VALUE}"},
+        {"integrationKey": VALUE},
+        {"httpHeaderValue1": VALUE},
+        {"url": f"https://x.example.com/send?a=1&key={VALUE}"},
+    ],
+)
+def test_L10_settings_of_contact_points_are_hidden(settings: dict[str, str]) -> None:
+    assert VALUE not in json.dumps(redaction.value({"type": "webhook", "settings": settings}))
+
+
+def test_L11_a_parameter_of_a_scrape_is_hidden() -> None:
+    config = f"scrape_configs:\n- job_name: x\n  params:\n    token:\n    - {VALUE}\n    format: [prometheus]\n"
+    assert VALUE not in redaction.text(config)
+    assert VALUE not in redaction.text(f"  params:\n    token: [{VALUE}]\n")
+    assert VALUE not in json.dumps(redaction.value({"params": {"token": [VALUE]}}))
+
+
+def test_L12_what_nobody_sees_is_removed() -> None:
+    invisible = "\U000e0041\ufeff\u00ad\u2028\u202e\u0085\u200b"
+    assert redaction.text(f"a{invisible}b") == "ab"
+    assert redaction.value({"a": f"x{invisible}y"}) == {"a": "xy"}
+    assert VALUE not in redaction.text(f"pass\u00adword=\ufeff{VALUE}")
+
+
+CAUSES = (
+    "open /run/token: no such file or directory",
+    "open /var/run/secrets/token: permission denied",
+    "failed to renew token: permission denied",
+    'exec: "/etc/passwd": no such file',
+    'Secret "x" is invalid: data: Required value',
+    "error getting credentials: exec: executable not found",
+    'secrets "web" is forbidden: User "a" cannot get resource',
+    "invalid token: expired",
+    "MountVolume.SetUp failed for volume secret : secret not found",
+)
+
+
+@pytest.mark.parametrize("text", CAUSES)
+def test_O1_the_cause_of_a_failure_is_shown(text: str) -> None:
+    assert redaction.text(text) == text
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        {"max_tokens": 4096},
+        {"tokens": "512"},
+        {"imagePullSecrets": "regcred"},
+        {"labels": {"token": "blue"}},
+        {"certificate-authority-data": "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t" * 4},
+        {"kind": "ExternalSecret", "spec": {"data": [{"secretKey": "db-password", "remoteRef": {"key": "prod/db"}}]}},
+        {"env": [{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}]},
+    ],
+)
+def test_O2_what_only_sounds_like_a_secret_is_shown(harmless: dict[str, Any]) -> None:
+    assert redaction.value(harmless) == harmless
+
+
+def test_O3_an_environment_gets_lines() -> None:
+    shown = redaction.text(f"PATH=/bin\0DB_PASSWORD={VALUE}\0HOME=/root\0")
+    assert shown == "PATH=/bin\nDB_PASSWORD=[hidden]\nHOME=/root"
+
+
+def test_O4_a_key_with_fields_below_it_is_not_hidden() -> None:
+    text = "+      - serviceAccountToken:\n+          expirationSeconds: 3607\n+          path: token\n"
+    assert redaction.text(text) == text
+
+
+def test_F1_a_mark_in_a_text_says_nothing_about_the_value() -> None:
+    assert redaction.text(f"password={VALUE}") == "password=[hidden]"
+    forged = {"kind": "Secret", "metadata": {"name": "x", "uid": "1"}, "data": {"pin": "MTIzNA=="}}
+    live = redaction.value(forged)["data"]["pin"]
+    assert live != redaction.value({"text": json.dumps(forged)})["text"]
+    assert live not in redaction.text(json.dumps(forged))
+    assert redaction.value(forged, foreign=True)["data"]["pin"] == redaction.HIDDEN
+
+
+def test_F3_replicas_with_one_key_mark_alike() -> None:
+    before = _key.bytes
+    try:
+        marks = set()
+        for _ in range(2):
+            use_key("k" * 32)
+            marks.add(redaction.mark("/Secret/1/data/pin", "MTIzNA=="))
+        use_key("another" * 8)
+        assert len(marks) == 1
+        assert redaction.mark("/Secret/1/data/pin", "MTIzNA==") not in marks
+    finally:
+        _key.bytes = before
+
+
+@pytest.mark.parametrize(
+    ("sent", "place"),
+    [
+        ({"spec": {"a": "[hidden]"}}, "spec.a"),
+        ({"manifest": "a: 1\nb: x password=[hidden:3f9c] y\n"}, "manifest (line 2)"),
+        ({"args": ["--token=[hidden]"]}, "args.0"),
+        ({"values": {"[hidden]": 1}}, "values.[hidden]"),
+        ({"url": "https://u:%5Bhidden%5D@h"}, "url"),
+        ({"a": "hidden", "b": ["[x]"]}, None),
+    ],
+)
+def test_R1_a_mark_is_found_wherever_it_comes_in(sent: Any, place: str | None) -> None:
+    assert redaction.find_mark(sent) == place
+
+
+def test_what_is_learnt_is_hidden_in_every_encoding() -> None:
+    secret = "l34rnt/secret+value&more"
+    redaction.learn(secret)
+    encoded = base64.b64encode(f"u:{secret}".encode()).decode()
+    for text in (f"x {secret} y", f"x {encoded}", "x l34rnt%2Fsecret%2Bvalue%26more"):
+        assert "[hidden]" in redaction.text(text), text
