@@ -29,6 +29,7 @@ IN_TEXTS = (
     Planted("DB_PASSWORD=planted-assignment-1 LOG_LEVEL=debug", "planted-assignment-1"),
     Planted("password: planted-yaml-2", "planted-yaml-2"),
     Planted("password:\n  planted-next-line", "planted-next-line"),
+    Planted("user: bob; password:\n  planted-below-a-part; port: 80", "planted-below-a-part"),
     Planted('{"apiKey": "planted-json-3", "user": "bob"}', "planted-json-3"),
     Planted("client_secret='planted quoted 4'", "planted quoted 4"),
     Planted("aws AKIAPLANTEDKEY123456 used", "AKIAPLANTEDKEY123456"),

@@ -63,19 +63,25 @@ def _words(tool: Described) -> str:
 
 def page(servers: Sequence[Described], search: Search, clients: Mapping[str, Mapping[str, Any]]) -> str:
     """`clients`: title of a client's configuration to its content."""
-    found = [server for server in servers if search.finds(server)]
+    # What needs attention first; the order is kept among those that are ready, and among those that are not.
+    found = sorted((server for server in servers if search.finds(server)), key=lambda server: bool(server["ready"]))
     shown = "".join(_server(server, search) for server in found[:_MOST])
     more = f"<p>{len(found) - _MOST} more servers match; narrow the search." if len(found) > _MOST else ""
     ready = sum(server["ready"] for server in servers)
     tools = sum(server["toolCount"] for server in servers)
+    counts = f"{_count(len(servers), 'server')}, {ready} ready, {_count(tools, 'tool')}"
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>kmcp-suite catalog</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}</style><h1>Catalog</h1><p>{len(servers)} servers, {ready} ready, {tools} tools"
+        f"<style>{STYLE}</style><h1>Catalog</h1><p>{counts}"
         f"{_form(search)}{_overview(found[:_MOST])}{shown or '<p>Nothing matches.'}{more}"
         f"<h2>Connect a client</h2>{_clients(clients)}"
         '<p><a href="/catalog.json">catalog.json</a> · <a href="/v0.1/servers">registry</a>'
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _form(search: Search) -> str:
@@ -94,7 +100,7 @@ def _overview(servers: Sequence[Described]) -> str:
     """Which of several are not well, before all that they offer."""
     rows = "".join(
         f'<tr><td><a href="#{escape(_place(server))}">{escape(server["name"])}</a> {escape(server["namespace"])}'
-        f"<td>{_state(server)}<td>{server['toolCount']} tools"
+        f"<td>{_state(server)}<td>{_count(server['toolCount'], 'tool')}"
         for server in servers
     )
     return f"<table>{rows}</table>" if len(servers) > 1 else ""
@@ -114,7 +120,7 @@ def _server(server: Described, search: Search) -> str:
     table = f"<table><tr><th>Tool<th>Effect<th>What it does{rows}</table>" if rows else ""
     message = "" if server["ready"] else f"<p>{escape(server['message'] or '')}"
     match = server["match"] or "NoReference"
-    details = [f"{server['toolCount']} tools", f"{server['tokens']} tokens"]
+    details = [_count(server["toolCount"], "tool"), _count(server["tokens"], "token")]
     details += ["listed some time ago"] if server["stale"] else []
     details += [f"without {', '.join(server['truncated'])}: too large"] if server.get("truncated") else []
     return (

@@ -59,16 +59,16 @@ class Metrics:
     def _define_controller(self) -> None:
         self.reconciles = self._counter("reconciles", "Passes over a server: ok, invalid, foreign, error", "result")
         self.reconcile_duration = self._histogram("reconcile_duration_seconds", "Time of a pass")
-        self.queue_items = self._gauge("queue_items", "Servers that wait for a pass")
-        self.queue_wait = self._histogram("queue_wait_seconds", "Time that a due pass waited for its turn")
+        self.queue_items = self._gauge("queue_items", "Servers waiting for a pass")
+        self.queue_wait = self._histogram("queue_wait_seconds", "Time that a due pass waited")
         self.api_requests = self._counter("api_requests", "Requests to the API server", "verb", "resource", "code")
         self.api_duration = self._histogram("api_request_duration_seconds", "Time of a request", "verb", "resource")
         self.api_success = self._gauge("last_api_success_timestamp_seconds", "When the API server last answered")
         results = "Objects applied: created, changed, unchanged, adopted, refused, failed"
         self.applies = self._counter("applies", results, "kind", "result")
-        self.pruned = self._counter("pruned_objects", "Objects deleted that are rendered no more", "kind")
+        self.pruned = self._counter("pruned_objects", "Objects deleted because they are no longer rendered", "kind")
         self.events = self._counter("events", "Events written", "type", "reason")
-        self.leader = self._gauge("leader", "Whether this process acts")
+        self.leader = self._gauge("leader", "Whether this process is the leader")
 
     def _define_catalog(self) -> None:
         registry, target = self.registry, ("target",)
@@ -128,3 +128,20 @@ class _Servers(Collector):
             for kind in _CLASSES if server.drift is not None else ():
                 drift.add_metric((*place, kind), len(getattr(server.drift, kind)))
         yield from (asked, drift)
+
+
+class _NoServers:
+    """A catalog without a server."""
+
+    def described(self) -> Iterable[Mapping[str, Any]]:
+        return ()
+
+    def servers(self) -> Iterable[ListedServer]:
+        return ()
+
+
+def described() -> CollectorRegistry:
+    """Every metric of a controller that knows no server, for the page of metrics."""
+    metrics = Metrics()
+    metrics.show(_NoServers())
+    return metrics.registry

@@ -1,4 +1,5 @@
-"""What is generated from the code: `catalog.yaml`, the RBAC of each server, and what other packages add.
+"""What is generated from the code: `catalog.yaml`, the RBAC of each server, the examples of client configuration, and
+what other packages add.
 
 kmcp-suite catalog write            rewrite what is generated
 kmcp-suite catalog check            fail when any of it is stale
@@ -48,8 +49,11 @@ from kmcp_runtime.version import VERSION
 CATALOG = Path("catalog.yaml")
 RBAC = Path("charts/kmcp/files/rbac")
 CHART_CATALOG = Path("charts/kmcp/files/catalog.yaml")
+CLIENTS = Path("examples/clients")
 GENERATED = "kmcp.generated"
 """Entry points of functions that return further generated files: path to text."""
+LOCAL_URL = f"http://127.0.0.1:{COMPOSED_PORT}"
+"""Where `make up` serves the suite."""
 ACTIONS = "kmcp.catalog"
 """Entry points of further actions: a function of their arguments."""
 _EXTRAS = "KMCP_EXTRAS is not false"
@@ -65,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
     actions.add_parser("check", help="fail when any of it is stale")
     exporting = actions.add_parser("export", help="client configuration, or entries for other catalogs")
     exporting.add_argument("format", choices=sorted(FORMATS | LISTINGS))
-    exporting.add_argument("--url", default=f"http://127.0.0.1:{COMPOSED_PORT}", help="where the suite is served")
+    exporting.add_argument("--url", default=LOCAL_URL, help="where the suite is served")
     exporting.add_argument("--stdio", action="store_true", help="commands instead of URLs")
     exporting.add_argument("--images", default="kmcp", help="prefix of the images' repositories (default: %(default)s)")
     for name in added:
@@ -104,8 +108,12 @@ def catalog() -> Catalog:
 
 def generated() -> dict[Path, str]:
     """Every generated file and what it must hold."""
-    text = dump(catalog())
+    found = catalog()
+    text = dump(found)
     files = {CATALOG: text, CHART_CATALOG: text}
+    connections = http_connections(found.servers, LOCAL_URL)
+    for name in FORMATS:
+        files[CLIENTS / f"{name}.json"] = json.dumps(export(name, connections), indent=2) + "\n"
     for point in entry_points(group=GENERATED):
         files |= cast("Callable[[], dict[Path, str]]", point.load())()
     for server in servers():

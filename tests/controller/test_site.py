@@ -202,6 +202,8 @@ async def test_the_page_finds_by_tool_server_and_effect_without_script() -> None
         assert await shown(server="tools/w") == {"writing"}
         overview = (await http.get("/")).text.partition("<h2")[0]
         assert '<a href="#tools/down">down</a> tools<td><span class="no">not ready: ' in overview
+        assert overview.index("#tools/down") < overview.index("#tools/kmcp-prometheus"), "what is not ready comes first"
+        assert "<td>1 tool<" in overview
         assert await shown(effect="destroy") == {"writing"}
         assert await shown(q="nothing") == set()
         page = await http.get("/", params={"q": EVIL, "server": EVIL, "effect": EVIL})

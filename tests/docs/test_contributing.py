@@ -69,6 +69,8 @@ async def test_the_recipe_for_a_server_gives_a_server_with_two_edited_files(tmp_
     run(tree, environment, "-m", "ruff", "check", "servers/kmcp_vault")
     run(tree, environment, "-m", "ruff", "format", "--check", "servers/kmcp_vault")
     run(tree, environment, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-cluster", str(contract), "-k", "vault")
+    examples = ("tests/docs/test_examples.py", "-k", "clients_configuration")
+    run(tree, environment, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-cluster", *examples)
     command = ["-m", "kmcp_runtime.commands", "serve", "vault", "--transport", "stdio"]
     async with Client(StdioTransport(sys.executable, command, env=environment, cwd=str(tree))) as client:
         assert [tool.name for tool in await client.list_tools()] == ["vault_count"]

@@ -63,7 +63,7 @@ async def test_what_stands_in_for_a_secret_is_never_written(tools: ToolCaller, g
     spec = {"secureJsonData": {"password": "[hidden:3f9c]"}}
     error = await tools.fails(SOURCE, action="update", uid="prom", spec=spec)
     assert error["code"] == "bad_argument"
-    assert "secureJsonData.password is not a real value" in error["message"]
+    assert "secureJsonData.password is not the real value" in error["message"]
     assert grafana.accepted == []
 
 

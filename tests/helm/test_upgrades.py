@@ -126,7 +126,7 @@ async def test_a_dry_run_shows_the_diff_and_changes_nothing(
     assert "-  greeting: hello" in plan["diff"]
     assert "+  greeting: bye" in plan["diff"]
     assert "planted" not in str(plan)
-    assert f"# Secret {namespace}/web: its values are hidden, and not compared" in plan["diff"]
+    assert "# Secret web: its values are hidden, and not compared" in plan["diff"]
     assert [line["revision"] for line in cli.json("history", "-n", namespace, "web")] == [1]
     assert (await data_of(api, namespace, "web"))["greeting"] == "hello"
     text = await tools.text("helm_upgrade", **about, values=values, dry_run=True)

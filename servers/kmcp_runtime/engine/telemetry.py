@@ -52,3 +52,8 @@ class Metrics:
 
     def exposition(self) -> bytes:
         return generate_latest(self.registry)
+
+
+def described() -> CollectorRegistry:
+    """Every metric of a server's process, without a sample, for the page of metrics."""
+    return Metrics().registry

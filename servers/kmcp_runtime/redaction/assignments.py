@@ -190,9 +190,9 @@ class Assignment:
 
     def _next_lines(self, found: Strength) -> tuple[int, int] | None:
         """`password:` and the value on the next line; a list below it counts, fields of its own do not."""
-        if not self._alone():
-            return None
         start = self.line_end + 1
+        if not self._alone():
+            return self._next_word(start, found)
         stop = self._deeper(start)
         lines = [line for line in self.data[start:stop].split(b"\n") if line.strip()]
         if not lines or any(_KEYED.match(line) for line in lines) or lines[0].lstrip()[:1] in b"`#*":
@@ -200,6 +200,17 @@ class Assignment:
         first = start + len(self.data[start:stop]) - len(self.data[start:stop].lstrip())
         value = self.data[first:stop].decode(errors="replace").lstrip("- ")
         return (first, stop) if values.hides_in_structure(value, found) else None
+
+    def _next_word(self, start: int, found: Strength) -> tuple[int, int] | None:
+        """As above, in a text of several parts on one line: `…; password:`, and the value indented below it."""
+        if self.before.rstrip()[-1:] not in (b";", b",", b"|") or self.data[start : start + 1] not in (b" ", b"\t"):
+            return None
+        line = self.data[start : start + _LONGEST_LOOK].split(b"\n", 1)[0]
+        first = start + len(line) - len(line.lstrip())
+        stop = self._stop(first)
+        value = self.data[first:stop].decode(errors="replace")
+        hides = not _KEYED.match(line) and stop > first and values.hides_in_line(value, found, assigned=True)
+        return (first, stop) if hides else None
 
     def _stop(self, at: int) -> int:
         match = _STOPS.search(self.data, at)
