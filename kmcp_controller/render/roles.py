@@ -29,8 +29,7 @@ def roles(server: MCPServer, platform: Platform, entry: ServerEntry | None, acco
         return []
     if kind == "bind":
         return [_binding(server, account, "ClusterRole", f"{platform.role_prefix}-{name}-{_suffix(tools)}")]
-    policy = [{"apiGroups": [rule.group], "resources": [*rule.resources], "verbs": [*rule.verbs]} for rule in rules]
-    role = {"apiVersion": _API_VERSION, "kind": "Role", "rules": policy}
+    role = {"apiVersion": _API_VERSION, "kind": "Role", "rules": [rule.as_policy() for rule in rules]}
     return [role, _binding(server, account, "Role", server.name)]
 
 

@@ -195,9 +195,7 @@ def _role(name: str, tools: Sequence[ToolSpec]) -> dict[str, Any]:
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
         "metadata": {"name": name},
-        "rules": [
-            {"apiGroups": [rule.group], "resources": [*rule.resources], "verbs": [*rule.verbs]} for rule in rules
-        ],
+        "rules": [rule.as_policy() for rule in rules],
     }
 
 

@@ -9,8 +9,10 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
+
+_SHORTEST_KEY_BYTES = 32
 
 
 class SettingsError(Exception):
@@ -34,7 +36,8 @@ def setting(
 class Settings(BaseModel):
     """Base of a server's settings: each field is one, declared with `setting`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Input stays out of complaints: it may be a secret.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     def extra_arguments(self) -> Mapping[str, Any]:
         """Arguments that every tool has under this configuration: name to (annotation, default)."""
@@ -55,12 +58,16 @@ class RuntimeSettings(Settings):
     approval: Literal["plan", "ask", "off"] = setting(
         "plan", "Who approves destruction: a person or a second call with the plan's token, only a person, or nobody"
     )
-    state_key: SecretStr | None = setting(None, "Key that seals approvals, shared by replicas (unset: one per process)")
+    state_key: SecretStr | None = setting(
+        None, "Key that seals approvals, shared by replicas, of 32 bytes or more (unset: one per process)"
+    )
     timeout: float = setting(30.0, "Deadline of a call", unit="seconds", gt=0, le=3600)
     concurrency: int = setting(32, "Backend calls at the same time", ge=1, le=1000)
     answer_tokens: int = setting(8000, "Budget of an answer", unit="tokens of 4 bytes", ge=500, le=20000)
     allow_unauthenticated: bool = setting(False, "Listen beyond loopback without authentication")
-    auth_tokens_file: str = setting("", "File of bearer tokens, one `token name [scope …]` a line")
+    auth_tokens_file: str = setting(
+        "", "File of bearer tokens, one `token name [scope …]` a line; scopes: read, write, destroy, or a server's name"
+    )
     jwt_issuer: str = setting("", "Issuer of accepted JSON Web Tokens")
     jwt_audience: str = setting("", "Audience that a JSON Web Token must name")
     jwt_jwks_url: str = setting("", "Where the issuer's keys are")
@@ -69,6 +76,14 @@ class RuntimeSettings(Settings):
     allowed_origins: str = setting("", "Browser origins to accept, separated by commas")
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severity that is logged")
     audit: bool = setting(True, "Write one JSON line per call to stderr")
+
+    @field_validator("state_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        # With fewer, whoever holds one sealed text could find the key by trying them all, offline.
+        if key is not None and len(key.get_secret_value().encode()) < _SHORTEST_KEY_BYTES:
+            raise ValueError(f"needs at least {_SHORTEST_KEY_BYTES} bytes; `openssl rand -base64 32` makes a key")
+        return key
 
     def tool_names(self) -> tuple[str, ...]:
         return listed(self.tools)

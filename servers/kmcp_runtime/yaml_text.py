@@ -84,6 +84,7 @@ def check(text: str, most_nodes: int = MOST_NODES) -> None:
         scan.over(text)
     except yaml.MarkedYAMLError as error:
         error.problem_mark = scan.place(error, len(text.rstrip()))
+        setattr(error, "document", scan.document)  # noqa: B010  # a field of our own: its class declares none
         raise
 
 
@@ -96,6 +97,8 @@ class _Scan:
     def __init__(self, most_nodes: int) -> None:
         self.most_nodes = most_nodes
         self.count = 0
+        self.document = 1
+        """The number of the document that is read, counted from 1."""
         self.sizes: dict[str, int] = {}
         self.open: list[tuple[str | None, int, Any]] = []
         """Of every collection around the event: its anchor, the count where it began, and its place."""
@@ -116,6 +119,8 @@ class _Scan:
                 self._unfold(event)
             elif isinstance(event, yaml.DocumentStartEvent):
                 self.sizes.clear()  # An anchor is known in its own document only.
+            elif isinstance(event, yaml.DocumentEndEvent):
+                self.document += 1
 
     def place(self, error: yaml.MarkedYAMLError, end: int) -> Any:
         """Where a person should look: an error at the end of the text is about what was not closed before it."""

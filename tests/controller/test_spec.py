@@ -68,8 +68,8 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("port 0", manifest({**FOREIGN, "port": 0}), "spec.deployment.port: is 0; write 1 to 65535"),
     ("port -1", manifest({**FOREIGN, "port": -1}), "spec.deployment.port: is -1"),
     ("port 70000", manifest({**FOREIGN, "port": 70000}), "spec.deployment.port: is 70000"),
-    ("port text", manifest({**FOREIGN, "port": "80"}), "spec.deployment.port: is no whole number; write it without"),
-    ("env number", manifest({**FOREIGN, "env": {"A": 1}}), "spec.deployment.env.A: is no text; put it in quotes"),
+    ("port text", manifest({**FOREIGN, "port": "80"}), "spec.deployment.port: is not a whole number; write it without"),
+    ("env number", manifest({**FOREIGN, "env": {"A": 1}}), "spec.deployment.env.A: is not text; put it in quotes"),
     ("unknown key", manifest({**FOREIGN, "imge": "x"}), 'spec.deployment.imge: unknown key; did you mean "image"?'),
     ("pull policy", manifest({**FOREIGN, "imagePullPolicy": "Sometimes"}), "is none of the known values; use 'Always'"),
     (
@@ -98,7 +98,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         "extensions.readOnly: cannot be enforced on an image that is not the suite",
     ),
     ("extension key", manifest(FOREIGN, tool=["a"]), 'spec.extensions.tool: unknown key; did you mean "tools"?'),
-    ("extension type", manifest(FOREIGN, tools="a"), "spec.extensions.tools: is no list; write [a, b]"),
+    ("extension type", manifest(FOREIGN, tools="a"), "spec.extensions.tools: is not a list; write [a, b]"),
     ("network", manifest(FOREIGN, network={}), "spec.extensions.network: would forbid all traffic"),
     (
         "foreign rbac",

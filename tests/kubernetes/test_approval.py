@@ -82,6 +82,42 @@ async def test_a_person_is_shown_the_plan_and_decides(
     assert "precious" in questions[0]
 
 
+@pytest.mark.parametrize("replaced", [True, False])
+async def test_A4_what_was_made_anew_or_changed_after_the_plan_survives(
+    settings: KubernetesSettings, api: KubeApi, target: dict[str, str], namespace: str, replaced: bool
+) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    async with asking(settings) as client:
+        caller = ToolCaller(client)
+        token = (await caller.fails("k8s_delete_resource", **target))["approval"]
+        if replaced:
+            await api.send("DELETE", f"{path}/precious")
+            await make(api, path, config_map("precious", a="b"))
+        else:
+            await api.send("PATCH", f"{path}/precious", (), {"data": {"a": "c"}}, "application/merge-patch+json")
+        error = await caller.fails("k8s_delete_resource", **target, approval=token)
+        assert "has changed since" in error["message"]
+        assert "approval" not in error
+        assert await there(api, target)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_A4_what_is_made_anew_while_a_person_thinks_survives(
+    settings: KubernetesSettings, api: KubeApi, target: dict[str, str], namespace: str, mode: Any
+) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+
+    async def handler(message: str, response_type: Any, params: Any, context: Any) -> Any:
+        await api.send("DELETE", f"{path}/precious")
+        await make(api, path, config_map("precious", a="b"))
+        return ElicitResult(action="accept", content={"ok": True})
+
+    async with asking(settings, mode=mode, elicitation_handler=handler) as client:
+        error = await ToolCaller(client).fails("k8s_delete_resource", **target)
+        assert "has changed since" in error["message"]
+        assert await there(api, target)
+
+
 async def test_what_changed_since_the_plan_is_not_deleted(
     settings: KubernetesSettings, api: KubeApi, target: dict[str, str], namespace: str
 ) -> None:

@@ -9,9 +9,10 @@ from fastmcp import Client
 from fastmcp.client.elicitation import ElicitResult
 
 from kmcp_runtime import RuntimeSettings
-from kmcp_runtime.engine.approval import GOOD_FOR_SECONDS, Approvals
+from kmcp_runtime.engine.approval import Approvals
 from kmcp_runtime.engine.assembly import http_app
 from kmcp_runtime.engine.configured import ConfiguredServer, Process
+from kmcp_runtime.engine.sealing import GOOD_FOR_SECONDS, Seal
 from kmcp_runtime.engine.telemetry import Metrics
 from tests.mcp import ToolCaller
 from tests.runtime.conftest import connected, shelf_of, shelved
@@ -99,7 +100,7 @@ class Clock:
 
 async def test_a_token_expires() -> None:
     clock = Clock()
-    instance = shelved(Process(RuntimeSettings(), Metrics(), Approvals("plan", None, clock)))
+    instance = shelved(Process(RuntimeSettings(), Metrics(), Approvals("plan", Seal(None, clock))))
     async with connected(instance) as caller:
         stocked(instance)
         token = (await caller.fails("shelf_burn", **BOOK))["approval"]
@@ -107,20 +108,44 @@ async def test_a_token_expires() -> None:
         assert "has expired" in (await caller.fails("shelf_burn", **BOOK, approval=token))["message"]
 
 
-async def test_another_replica_takes_the_token_only_under_a_shared_key() -> None:
-    async def elsewhere(first_key: str | None, second_key: str | None) -> ToolCaller | dict[str, Any]:
-        first, second = shelved(state_key=first_key), shelved(state_key=second_key)
-        async with connected(first) as one, connected(second) as other:
-            stocked(first)
-            stocked(second)
-            token = (await one.fails("shelf_burn", **BOOK))["approval"]
-            if first_key and first_key == second_key:
-                return await other.ok("shelf_burn", **BOOK, approval=token)
-            return await other.fails("shelf_burn", **BOOK, approval=token)
+async def test_A1_a_bad_token_begets_neither_a_token_nor_a_plan() -> None:
+    instance = shelved()
+    async with connected(instance) as caller:
+        books = stocked(instance)
+        used = (await caller.fails("shelf_burn", **BOOK))["approval"]
+        other = (await caller.fails("shelf_burn", name="emma"))["approval"]
+        await caller.ok("shelf_burn", **BOOK, approval=used)
+        books["moby"] = "dick"
+        for bad in ("x", "AAAA" * 20, used, other):
+            error = await caller.fails("shelf_burn", **BOOK, approval=bad)
+            assert error["code"] == "approval_required"
+            assert error["hint"] == "call again without approval"
+            assert set(error) == {"code", "message", "hint"}
+        assert set(books) == {"moby", "emma"}
 
-    assert (await elsewhere("shared", "shared"))["result"] == "burnt"  # type: ignore[index]  # a result or an error body
-    assert (await elsewhere("one", "two"))["code"] == "approval_required"  # type: ignore[index]  # likewise
-    assert (await elsewhere(None, None))["code"] == "approval_required"  # type: ignore[index]  # likewise
+
+@pytest.mark.parametrize(
+    ("first_key", "second_key", "why"),
+    [
+        ("s" * 32, "s" * 32, "no place where the processes of this server note"),
+        ("1" * 32, "2" * 32, "not one of this server's"),
+        (None, None, "not one of this server's"),
+    ],
+)
+async def test_A3_without_a_shared_place_another_process_takes_no_token(
+    first_key: str | None, second_key: str | None, why: str
+) -> None:
+    first, second = shelved(state_key=first_key), shelved(state_key=second_key)
+    async with connected(first) as one, connected(second) as other:
+        stocked(first)
+        books = stocked(second)
+        token = (await one.fails("shelf_burn", **BOOK))["approval"]
+        error = await other.fails("shelf_burn", **BOOK, approval=token)
+        assert error["code"] == "approval_required"
+        assert why in error["message"]
+        assert "approval" not in error
+        assert "moby" in books
+        assert (await one.ok("shelf_burn", **BOOK, approval=token))["result"] == "burnt"
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """Who may call, over real HTTP: no valid token, no answer and no list."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,7 +10,8 @@ import httpx2
 import pytest
 from fastmcp import Client
 from fastmcp.server.auth.providers.jwt import RSAKeyPair
-from joserfc.jwk import RSAKey
+from joserfc import jwt
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -38,7 +40,7 @@ async def guarded(**settings: Any) -> AsyncIterator[str]:
 @pytest.fixture
 def tokens(tmp_path: Path) -> Path:
     path = tmp_path / "tokens"
-    path.write_text("# who may call\nopen-sesame-1 alice admin\nopen-sesame-2 bob\n")
+    path.write_text("# who may call\nopen-sesame-1 alice destroy\nopen-sesame-2 bob\n")
     return path
 
 
@@ -89,15 +91,24 @@ async def test_an_approval_of_one_caller_is_none_of_another(tokens: Path) -> Non
 
 
 @asynccontextmanager
-async def issuing(keys: RSAKeyPair) -> AsyncIterator[str]:
+async def issuing(keys: Any) -> AsyncIterator[str]:
     """An issuer's JWKS endpoint."""
-    key = {**RSAKey.import_key(keys.public_key).as_dict(private=False), "kid": "k1"}
+    key = {**keys.as_dict(private=False), "kid": "k1"}
 
     async def jwks(request: Request) -> JSONResponse:
         return JSONResponse({"keys": [key]})
 
     async with served(Starlette(routes=[Route("/jwks", jwks)])) as url:
         yield f"{url}/jwks"
+
+
+def jwt_settings(jwks: str) -> dict[str, str]:
+    base = "http://shelf.example"
+    return {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, "jwt_jwks_url": jwks, "base_url": base}
+
+
+def signed(keys: Any, algorithm: str, claims: dict[str, Any]) -> str:
+    return jwt.encode({"alg": algorithm, "kid": "k1"}, claims, keys, algorithms=[algorithm])
 
 
 async def test_json_web_tokens_of_the_issuer_for_this_audience_are_taken_and_no_others() -> None:
@@ -108,7 +119,7 @@ async def test_json_web_tokens_of_the_issuer_for_this_audience_are_taken_and_no_
         return pair.create_token(**said)
 
     async with (
-        issuing(keys) as jwks,
+        issuing(RSAKey.import_key(keys.public_key)) as jwks,
         guarded(jwt_issuer=ISSUER, jwt_audience=AUDIENCE, jwt_jwks_url=jwks, base_url="http://shelf.example") as url,
     ):
         assert (await post(url, token())).status_code == 200
@@ -126,6 +137,116 @@ async def test_json_web_tokens_of_the_issuer_for_this_audience_are_taken_and_no_
             metadata = (await client.get(f"{url}/.well-known/oauth-protected-resource/mcp")).json()
         assert metadata["resource"] == "http://shelf.example/mcp"
         assert metadata["authorization_servers"] == [f"{ISSUER}/"]
+
+
+def log_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "kmcp.auth"]
+
+
+async def test_D6_a_token_without_an_end_or_before_its_time_or_for_others_is_refused_with_the_reason_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    keys = RSAKey.generate_key(2048)
+    now = int(time.time())
+    good = {"iss": ISSUER, "aud": AUDIENCE, "sub": "carol", "exp": now + 600}
+    bad = {
+        "exp": {key: value for key, value in good.items() if key != "exp"},
+        "expired": good | {"exp": now - 60},
+        "not yet valid": good | {"nbf": now + 600},
+        "aud": {key: value for key, value in good.items() if key != "aud"},
+        "'aud'": good | {"aud": ["others"]},
+        "'iss'": good | {"iss": "https://other.example"},
+        "NumericDate": good | {"exp": "tomorrow"},
+    }
+    async with issuing(keys) as jwks, guarded(**jwt_settings(jwks)) as url:
+        assert (await post(url, signed(keys, "RS256", good | {"nbf": now - 1}))).status_code == 200
+        for why, claims in bad.items():
+            caplog.clear()
+            token = signed(keys, "RS256", claims)
+            assert (await post(url, token)).status_code == 401, why
+            (line,) = log_of(caplog)
+            assert why in line
+            assert token.split(".")[1] not in caplog.text
+        caplog.clear()
+        assert (await post(url, signed(RSAKey.generate_key(2048), "RS256", good))).status_code == 401
+        assert "signature" in log_of(caplog)[0]
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "Ed25519"])
+async def test_keys_of_every_asymmetric_kind_are_accepted(algorithm: str) -> None:
+    keys: Any = (
+        ECKey.generate_key("P-256")
+        if algorithm == "ES256"
+        else OKPKey.generate_key("Ed25519")
+        if algorithm == "Ed25519"
+        else RSAKey.generate_key(2048)
+    )
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "carol", "exp": int(time.time()) + 600}
+    async with issuing(keys) as jwks, guarded(**jwt_settings(jwks)) as url:
+        assert (await post(url, signed(keys, algorithm, claims))).status_code == 200
+
+
+async def test_D5_scopes_decide_which_tools_are_listed_and_what_calls_do(tokens: Path) -> None:
+    tokens.write_text("t-read rita read\nt-write walt write\nt-all dora destroy\nt-else ella prometheus\n")
+    async with guarded(auth_tokens_file=str(tokens)) as url:
+        shown: dict[str, set[str]] = {}
+        for name in ("t-read", "t-write", "t-all", "t-else"):
+            async with Client(f"{url}/mcp", auth=name) as client:
+                listed = await client.list_tools()
+                shown[name] = {found.name for found in listed}
+                if name == "t-read":
+                    (tidy,) = (found for found in listed if found.name == "shelf_tidy")
+                    assert tidy.input_schema["properties"]["action"]["const"] == "count"
+        assert {"shelf_list", "shelf_tidy"} <= shown["t-read"] < shown["t-write"] < shown["t-all"]
+        assert not {"shelf_put", "shelf_burn"} & shown["t-read"]
+        assert "shelf_put" in shown["t-write"]
+        assert "shelf_burn" not in shown["t-write"]
+        assert not shown["t-else"]
+
+
+async def test_D5_a_call_beyond_its_scopes_is_denied(tokens: Path) -> None:
+    tokens.write_text("t-read rita read\nt-write walt write\nt-else ella prometheus\n")
+    async with guarded(auth_tokens_file=str(tokens)) as url:
+        async with Client(f"{url}/mcp", auth="t-write") as client:
+            walt = ToolCaller(client)
+            await walt.ok("shelf_put", name="a", text="b")
+            assert (await walt.fails("shelf_burn", name="a"))["code"] == "denied"
+            assert (await walt.fails("shelf_tidy", action="clear"))["code"] == "denied"
+            assert (await walt.ok("shelf_tidy", action="sort"))["result"] == "sort"
+        async with Client(f"{url}/mcp", auth="t-read") as client:
+            rita = ToolCaller(client)
+            for tool, arguments in (("shelf_burn", {"name": "a"}), ("shelf_put", {"name": "a", "text": "c"})):
+                error = await rita.fails(tool, **arguments)
+                assert error["code"] == "denied"
+                assert "its scopes allow read" in error["message"]
+            assert (await rita.fails("shelf_tidy", action="sort"))["code"] == "bad_argument"
+            assert (await rita.ok("shelf_list"))["items"] == [{"name": "a", "text": "b"}]
+        async with Client(f"{url}/mcp", auth="t-else") as client:
+            assert (await ToolCaller(client).fails("shelf_list"))["code"] == "denied"
+
+
+def test_D5_an_unknown_scope_is_refused_at_start_with_its_line(tokens: Path) -> None:
+    tokens.write_text("# all\ntok alice raed\n")
+    with pytest.raises(SettingsError, match=r"line 2: no scope 'raed'; there are read, write, destroy and the servers"):
+        auth.provider(RuntimeSettings(auth_tokens_file=str(tokens)))
+
+
+@pytest.mark.parametrize("broken", ["", "# nobody\n", "only-a-token\n", "tok alice raed\n", None, b"\xff\xfe tok"])
+async def test_D8_a_token_file_that_breaks_while_running_lets_nobody_call_and_is_logged_once(
+    tokens: Path, broken: str | bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with guarded(auth_tokens_file=str(tokens)) as url:
+        assert (await post(url, "open-sesame-1")).status_code == 200
+        if broken is None:
+            tokens.unlink()
+        else:
+            tokens.write_bytes(broken if isinstance(broken, bytes) else broken.encode())
+        for _ in range(3):
+            assert (await post(url, "open-sesame-1")).status_code == 401
+        assert len(log_of(caplog)) == 1
+        assert "open-sesame" not in caplog.text
+        tokens.write_text("open-sesame-3 alice\n")
+        assert (await post(url, "open-sesame-3")).status_code == 200
 
 
 async def test_host_and_origin_are_checked_on_loopback() -> None:

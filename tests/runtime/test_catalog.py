@@ -124,7 +124,7 @@ def test_dump_and_load_are_inverse_and_deterministic() -> None:
         ("title: Prometheus", "title: &x Prometheus", "anchor"),
         ("title: Prometheus", "title: !!str Prometheus", "tag"),
         ("title: Prometheus", "title: Prometheus\n    title: Again", "given twice"),
-        ("port: 8084", 'port: "8084"', "no whole number"),
+        ("port: 8084", 'port: "8084"', "not a whole number"),
         ("port: 8084", "port: 80840", "less than or equal to 65535"),
         ("effect: read", "effect: write", "effect write against hints that say read"),
         ("effect: read", "effect: reads", "'read', 'write' or 'destroy'"),

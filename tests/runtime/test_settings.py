@@ -48,9 +48,17 @@ def test_a_fault_names_the_flag_and_the_variable(argv: list[str], environment: d
 def test_a_secret_has_no_flag() -> None:
     with pytest.raises(SystemExit):
         filled(["--state-key", "x"], {})
-    key = filled([], {"KMCP_STATE_KEY": "planted-state-key"}).state_key
-    assert key is not None
-    assert "planted" not in repr(filled([], {"KMCP_STATE_KEY": "planted-state-key"}))
+    environment = {"KMCP_STATE_KEY": "planted-state-key-of-forty-four-characters=="}
+    assert filled([], environment).state_key is not None
+    assert "planted" not in repr(filled([], environment))
+
+
+def test_D7_a_short_state_key_is_refused_with_the_way_to_make_one() -> None:
+    with pytest.raises(
+        SettingsError, match="KMCP_STATE_KEY: needs at least 32 bytes; `openssl rand -base64 32`"
+    ) as told:
+        filled([], {"KMCP_STATE_KEY": "planted-and-of-31-bytes-in-all."})
+    assert "planted" not in str(told.value)
 
 
 def test_help_lists_every_setting_with_unit_and_default(capsys: pytest.CaptureFixture[str]) -> None:

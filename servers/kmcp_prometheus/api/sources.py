@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
 from kmcp_prometheus.settings import PrometheusSettings
-from kmcp_runtime import ToolFailure, Word, YamlError, read_yaml, unavailable, unpublished
+from kmcp_runtime import ToolFailure, Word, YamlError, faults, read_yaml, unavailable, unpublished
 from kmcp_runtime.upstream import Access, SetIn
 
 API = "/api/v1"
@@ -147,8 +147,7 @@ def _of_file(settings: PrometheusSettings) -> list[Datasource]:
     except (YamlError, UnicodeDecodeError) as error:
         raise _unusable(path, f"no YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False))
-        raise _unusable(path, "; ".join(faults)) from None
+        raise _unusable(path, "; ".join(faults(_Entry, error, "field"))) from None
     return [_named(entry, settings) for entry in entries]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from kmcp_runtime import ToolFailure, YamlError, bad_argument, did_you_mean, read_yaml
+from kmcp_runtime import ToolFailure, YamlError, bad_argument, faults, read_yaml
 
 OWN = "kmcp-suite"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
@@ -124,13 +124,6 @@ def _source(path: Path, number: int, entry: Any) -> Source:
 
 
 def _refusal(where: str, error: ValidationError) -> ToolFailure:
-    faults = []
-    for fault in error.errors(include_url=False):
-        name = ".".join(str(part) for part in fault["loc"])
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            message = (
-                did_you_mean(name, Source.model_fields) or f"no such field; there are {', '.join(Source.model_fields)}"
-            )
-        faults.append(f"{name}: {message}" if name else message)
-    return bad_argument(f"{where}: {'; '.join(faults)}")
+    return bad_argument(
+        f"{where}: {'; '.join(faults(Source, error, 'field'))}", f"fields: {', '.join(Source.model_fields)}"
+    )

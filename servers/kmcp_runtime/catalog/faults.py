@@ -3,7 +3,6 @@
 Written `path: fault; next step`, with the line before it when the document came as text.
 """
 
-import difflib
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+
+from kmcp_runtime.errors import nearest
 
 Path = tuple[str | int, ...]
 
@@ -58,11 +59,11 @@ def dotted(path: Path) -> str:
     return text or "document"
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def suggestion(word: str, known: Iterable[str]) -> str:
     """`did you mean "x"?`, or the list of what there is."""
     words = sorted(known)
-    match = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
-    return f'did you mean "{match[0]}"?' if match else "known here: " + ", ".join(words)
+    close = nearest(word, words, count=1)
+    return f'did you mean "{close[0]}"?' if close else "known here: " + ", ".join(words)
 
 
 def faults_of(error: ValidationError, model: type[BaseModel], root: Path = ()) -> list[Fault]:
@@ -77,21 +78,21 @@ def faults_of(error: ValidationError, model: type[BaseModel], root: Path = ()) -
 
 _EXPECTED = {
     "missing": "is required; set it",
-    "string_type": "is no text; put it in quotes",
-    "int_type": "is no whole number; write it without quotes",
-    "int_from_float": "is no whole number; write it without a fraction",
+    "string_type": "is not text; put it in quotes",
+    "int_type": "is not a whole number; write it without quotes",
+    "int_from_float": "is not a whole number; write it without a fraction",
     "bool_type": "is neither true nor false; write one of them without quotes",
-    "dict_type": "is no mapping; write key: value pairs",
-    "model_type": "is no mapping; write key: value pairs",
-    "dataclass_type": "is no mapping; write key: value pairs",
-    "tuple_type": "is no list; write [a, b]",
-    "list_type": "is no list; write [a, b]",
+    "dict_type": "is not a mapping; write key: value pairs",
+    "model_type": "is not a mapping; write key: value pairs",
+    "dataclass_type": "is not a mapping; write key: value pairs",
+    "tuple_type": "is not a list; write [a, b]",
+    "list_type": "is not a list; write [a, b]",
 }
 
 
 def _text(kind: str, message: str, ctx: Mapping[str, Any], loc: Path, model: type[BaseModel]) -> str:
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"unknown key; {nearest(str(loc[-1]), _keys(model, loc[:-1]))}"
+        return f"unknown key; {suggestion(str(loc[-1]), _keys(model, loc[:-1]))}"
     if kind in ("enum", "literal_error"):
         return f"is none of the known values; use {ctx['expected']}"
     if kind == "value_error":

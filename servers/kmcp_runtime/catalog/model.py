@@ -61,6 +61,10 @@ class Rule:
     resources: tuple[str, ...]
     verbs: tuple[str, ...]
 
+    def as_policy(self) -> dict[str, Any]:
+        """The rule as a Role holds it (`rbac.authorization.k8s.io/v1`)."""
+        return {"apiGroups": [self.group], "resources": [*self.resources], "verbs": [*self.verbs]}
+
 
 def union(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     """The fewest rules that allow the same: one per group and set of verbs."""

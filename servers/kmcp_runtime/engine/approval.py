@@ -1,39 +1,36 @@
-"""No destruction without a yes: asked of a person where the client can, else by a plan and a sealed token.
+"""No destruction without a yes: of a person where the client can ask one, else by a plan and a sealed token.
 
-A token is bound to the tool, its arguments, the caller and the digest of the plan; it is good for ten minutes and,
-in the process that took it, once. Before acting the plan is made again and must be the same, so a token whose work is
-done no longer fits, on any replica.
+A client that can be asked is always asked, whatever it sends as `approval`. A token exists only for a client that
+cannot be; it is bound to the tool, its arguments, the caller and the digest of the plan, is good for ten minutes, and
+once. Before acting the plan is made again and must be the same. A bad token begets nothing: neither a token nor a plan.
 """
 
-import base64
-import binascii
 import hashlib
 import json
-import os
-import secrets
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import mcp_types
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastmcp.server.context import Context
+from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
+from kmcp_runtime.engine.sealing import GOOD_FOR_SECONDS, Seal, Sealed, Use
+from kmcp_runtime.engine.single_use import UsedInProcess, UsedTokens
 from kmcp_runtime.errors import ToolFailure, denied
+from kmcp_runtime.output.results import Rendered
 
 Mode = Literal["plan", "ask", "off"]
 How = Literal["asked", "token", "off", "required", "refused"]
-GOOD_FOR_SECONDS = 600
-_NONCE_BYTES = 12
 _QUESTION = "confirm"
 _ANSWER_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {"ok": {"type": "boolean", "title": "Do it", "description": "Yes, do this"}},
     "required": ["ok"],
 }
+_CALL_AGAIN = "call again without approval"
 
 
 @dataclass(frozen=True)
@@ -47,128 +44,147 @@ class Intent:
 
     @classmethod
     def of(cls, tool: str, arguments: Mapping[str, Any], caller: str, plan: Mapping[str, Any]) -> "Intent":
+        """`plan` is what a dry run answered, before anything in it was hidden: what is hidden may change too."""
         given = {name: value for name, value in arguments.items() if name != "approval"}
-        told = {name: value for name, value in plan.items() if name not in ("warnings", "hint")}
-        return cls(tool, _digest(given), caller, _digest(told))
+        bound = {name: value for name, value in plan.items() if name not in ("warnings", "hint")}
+        return cls(tool, _digest(given), caller, _digest(bound))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How a call was allowed; `ask` holds the question when the client must be asked in another round."""
+
+    how: How
+    ask: mcp_types.InputRequiredResult | None = None
 
 
 class Approvals:
-    """Seals, opens and remembers tokens; asks people."""
+    """Asks people, and makes and takes tokens where nobody can be asked."""
 
-    def __init__(self, mode: Mode, key: str | None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, mode: Mode, seal: Seal, used: UsedTokens | None = None) -> None:
         self.mode = mode
-        self._clock = clock
-        self._cipher = AESGCM(
-            hashlib.sha256(b"kmcp-suite/approval/v1:" + key.encode()).digest() if key else os.urandom(32)
-        )
-        self._used: dict[str, float] = {}
+        self._seal = seal
+        self._used = used or UsedInProcess(seal)
 
-    async def decide(
-        self, intent: Intent, plan: str, details: Any, given: str | None, ctx: Context | None
-    ) -> "Decision":
-        """Whether to act: `Decision.ask` holds the question when the client must be asked in another round."""
+    async def decide(self, intent: Intent, plan: str, details: Any, given: str | None, ctx: Context | None) -> Decision:
+        """Return when the call may go on or the client must be asked first; raise where it may not."""
         if self.mode == "off":
             return Decision("off")
-        if given and self.mode == "plan":
-            self._redeem(given, intent, details)
-            return Decision("token")
         if ctx is not None and _can_be_asked(ctx):
-            return await self._ask(ctx, intent, plan, details)
+            return await self._ask(ctx, intent, plan)
         if self.mode == "ask":
             raise denied(
                 f"{intent.tool} needs a person's yes (KMCP_APPROVAL=ask) and this client cannot be asked",
                 "use a client that supports elicitation, or call with dry_run=true to see the plan",
             )
-        raise self._required(intent, details, f"{intent.tool} changes nothing without approval")
+        if given:
+            await self._redeem("token", given, intent)
+            return Decision("token")
+        raise ToolFailure(
+            "approval_required",
+            f"{intent.tool} changes nothing without approval",
+            f"show the plan to whoever decides, then repeat the call with the same arguments and approval=<the token>; "
+            f"good for {GOOD_FOR_SECONDS // 60} minutes",
+            details={"plan": details, "approval": self._seal.close("token", **vars(intent))},
+        )
 
-    async def _ask(self, ctx: Context, intent: Intent, plan: str, details: Any) -> "Decision":
+    async def _ask(self, ctx: Context, intent: Intent, plan: str) -> Decision:
         message = f"{intent.tool} is about to do this:\n{plan}\nGo on?"
-        request = ctx.request_context
-        if request is None or request.protocol_version not in MODERN_PROTOCOL_VERSIONS:
-            answer = await ctx.elicit(message, bool)
-            return _decided(answer.action == "accept" and getattr(answer, "data", None) is True, intent)
+        if not _is_modern(ctx):
+            return _decided(await _request_answer(ctx, message), intent)
         responses = ctx.input_responses or {}
         if _QUESTION not in responses:
             form = mcp_types.ElicitRequestFormParams(message=message, requested_schema=_ANSWER_SCHEMA)
-            return Decision(
-                "required",
-                mcp_types.InputRequiredResult(
-                    input_requests={_QUESTION: mcp_types.ElicitRequest(params=form)}, request_state=self._seal(intent)
-                ),
+            question = mcp_types.InputRequiredResult(
+                input_requests={_QUESTION: mcp_types.ElicitRequest(params=form)},
+                request_state=self._seal.close("question", **vars(intent)),
             )
-        self._redeem(ctx.request_state or "", intent, details)
-        reply = responses[_QUESTION]
-        accepted = getattr(reply, "action", None) == "accept" and bool(
-            (getattr(reply, "content", None) or {}).get("ok")
-        )
-        return _decided(accepted, intent)
+            return Decision("required", question)
+        # The answer first: a no must not use the question up, and needs no place where uses are noted.
+        decision = _decided(responses[_QUESTION], intent)
+        await self._redeem("question", ctx.request_state or "", intent)
+        return decision
 
-    def _required(self, intent: Intent, details: Any, why: str) -> ToolFailure:
-        return ToolFailure(
-            "approval_required",
-            why,
-            f"show the plan to whoever decides, then repeat the call with the same arguments and approval=<the token>; "
-            f"good for {GOOD_FOR_SECONDS // 60} minutes",
-            details={"plan": details, "approval": self._seal(intent)},
-        )
-
-    def _seal(self, intent: Intent) -> str:
-        body = {**vars(intent), "expires": self._clock() + GOOD_FOR_SECONDS, "nonce": secrets.token_hex(8)}
-        nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + self._cipher.encrypt(nonce, json.dumps(body).encode(), None)
-        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
-
-    def _redeem(self, token: str, intent: Intent, details: Any) -> None:
-        body = self._open(token)
-        fault = _mismatch(body, intent, self._clock()) if body else "the approval token is not one of this server's"
-        if body and not fault and body["nonce"] in self._used:
-            fault = "the approval token has been used"
-        if fault or body is None:
-            raise self._required(intent, details, f"{fault}; nothing was changed")
-        now = self._clock()
-        self._used = {nonce: expires for nonce, expires in self._used.items() if expires > now}
-        self._used[body["nonce"]] = body["expires"]
-
-    def _open(self, token: str) -> dict[str, Any] | None:
-        try:
-            sealed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-            plain = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
-        except (binascii.Error, ValueError, InvalidTag):
-            return None
-        body: dict[str, Any] = json.loads(plain)
-        return body
+    async def _redeem(self, use: Use, token: str, intent: Intent) -> None:
+        sealed = self._seal.open(use, token)
+        fault = _mismatch(sealed, intent, self._seal.clock()) if sealed else _FOREIGN[use]
+        if sealed and not fault:
+            fault = await self._used.take(sealed)
+        if fault:
+            raise ToolFailure("approval_required", f"{fault}; nothing was changed", _CALL_AGAIN)
 
 
-@dataclass(frozen=True)
-class Decision:
-    how: How
-    ask: mcp_types.InputRequiredResult | None = None
+_FOREIGN: Mapping[Use, str] = {
+    "token": "the approval token is not one of this server's",
+    "question": "the answer belongs to no question of this server's",
+}
 
 
-def _decided(accepted: bool, intent: Intent) -> Decision:
-    if not accepted:
-        raise denied(f"the person who was asked said no to {intent.tool}; nothing was changed")
+async def _request_answer(ctx: Context, message: str) -> mcp_types.ElicitResult | None:
+    """What the client answered (revisions with a handshake); None for what is not an answer at all."""
+    # Not `ctx.elicit`: it would convert the answer to the type asked for, and so take "false" or 1 for a yes.
+    try:
+        return await ctx.session.elicit_form(message, _ANSWER_SCHEMA, related_request_id=ctx.request_id)
+    except (MCPError, ValidationError):
+        return None
+
+
+def _decided(answer: object, intent: Intent) -> Decision:
+    if not _is_yes(answer):
+        raise denied(f"the person who was asked did not say yes to {intent.tool}; nothing was changed")
     return Decision("asked")
 
 
+def _is_yes(answer: object) -> bool:
+    """True for the one answer that is a yes: accepted, with JSON `true` where it was asked for and nothing else."""
+    if not isinstance(answer, mcp_types.ElicitResult) or answer.action != "accept" or not answer.content:
+        return False
+    # `is`, since 1 == True in Python.
+    return set(answer.content) == {"ok"} and answer.content["ok"] is True
+
+
+def _is_modern(ctx: Context) -> bool:
+    return ctx.request_context is not None and ctx.request_context.protocol_version in MODERN_PROTOCOL_VERSIONS
+
+
 def _can_be_asked(ctx: Context) -> bool:
+    """Whether the client said that it shows forms to a person, and the question can reach it."""
     if ctx.request_context is None:
         return False
     capabilities = ctx.session.client_capabilities
-    return capabilities is not None and capabilities.elicitation is not None
+    asking = capabilities.elicitation if capabilities is not None else None
+    # Without a mode it means forms (as it did before modes existed); with `url` alone the client only opens addresses.
+    if asking is None or (asking.url is not None and asking.form is None):
+        return False
+    # Since 2026 the question travels in the result; before, it needs a session or a stream that is open both ways.
+    return _is_modern(ctx) or ctx.session.can_send_request
 
 
-def _mismatch(body: Mapping[str, Any], intent: Intent, now: float) -> str | None:
-    if body["expires"] < now:
+def _mismatch(sealed: Sealed, intent: Intent, now: float) -> str | None:
+    if sealed.expires < now:
         return "the approval token has expired"
-    if body["tool"] != intent.tool or body["arguments"] != intent.arguments:
+    if sealed.tool != intent.tool or sealed.arguments != intent.arguments:
         return "the approval token was given for other arguments"
-    if body["caller"] != intent.caller:
+    if sealed.caller != intent.caller:
         return "the approval token was given to another caller"
-    if body["plan"] != intent.plan:
+    if sealed.plan != intent.plan:
         return "what the call would do has changed since it was approved"
     return None
 
 
 def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:24]
+    return hashlib.sha256(json.dumps(_canonical(content)).encode()).hexdigest()
+
+
+def _canonical(node: Any) -> Any:
+    """JSON that is equal for equal content, whatever the order of keys."""
+    # A field that is still to become text counts with all that it holds, also what the text leaves out or hides.
+    if isinstance(node, Rendered):
+        return _canonical(vars(node))
+    if isinstance(node, Mapping):
+        # Pairs, because keys of YAML may be of several types, which do not sort.
+        pairs = ([str(key), _canonical(item)] for key, item in node.items())
+        return sorted(pairs, key=lambda pair: str(pair[0]))
+    if isinstance(node, list | tuple):
+        return [_canonical(item) for item in node]
+    return node if isinstance(node, str | int | float | None) else str(node)

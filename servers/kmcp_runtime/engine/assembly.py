@@ -15,12 +15,12 @@ import uvicorn
 from fastmcp import FastMCP
 from fastmcp.server.auth import AuthProvider
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
-from fastmcp.tools import ToolResult
+from fastmcp.tools import Tool, ToolResult
 from mcp.server.request_state import RequestStateSecurity
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kmcp_runtime import serving
-from kmcp_runtime.engine import audit, auth, health
+from kmcp_runtime import keys, serving
+from kmcp_runtime.engine import audit, auth, grants, health
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names, unknown_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
 from kmcp_runtime.server import Server
@@ -52,6 +52,16 @@ class Gate(Middleware):
             audit.write(entry)
         return error_result(failure)
 
+    async def on_list_tools(
+        self,
+        context: MiddlewareContext[mcp_types.ListToolsRequest],
+        call_next: CallNext[mcp_types.ListToolsRequest, Sequence[Tool]],
+    ) -> Sequence[Tool]:
+        """The tools that this caller may call, in the form that it may call them in."""
+        grant = grants.current()
+        found = (tool.narrowed(grant) if isinstance(tool, SuiteTool) else tool for tool in await call_next(context))
+        return [tool for tool in found if tool is not None]
+
 
 def assemble(server: Server, settings: Settings | None = None, runtime: RuntimeSettings | None = None) -> FastMCP[Any]:
     """One server as an MCP server object, as tests and embedders want it."""
@@ -76,7 +86,7 @@ def compose(name: str, instances: Sequence[ConfiguredServer], authentication: Au
         mask_error_details=True,
         on_duplicate="error",
         dereference_schemas=False,
-        request_state_security=RequestStateSecurity(keys=[key.encode().ljust(32, b"\0")]),
+        request_state_security=RequestStateSecurity(keys=[keys.derive(key, "request-state/v1")]),
     )
     for tool in tools:
         mcp.add_tool(tool)

@@ -1,31 +1,15 @@
 """Who may call: bearer tokens from a file, JSON Web Tokens of an issuer, or both, through fastmcp's own verifiers."""
 
 import ipaddress
-import os
 from pathlib import Path
-from typing import Any
 
-from fastmcp.server.auth import AuthProvider, JWTVerifier, MultiAuth, RemoteAuthProvider, StaticTokenVerifier
-from fastmcp.server.auth.auth import AccessToken
+from fastmcp.server.auth import AuthProvider, MultiAuth, RemoteAuthProvider
 from fastmcp.server.dependencies import get_access_token, get_http_request
 from pydantic import AnyHttpUrl
 
+from kmcp_runtime.engine.json_web_tokens import IssuerVerifier
+from kmcp_runtime.engine.token_file import FileTokenVerifier
 from kmcp_runtime.settings import RuntimeSettings, SettingsError
-
-
-class FileTokenVerifier(StaticTokenVerifier):
-    """Tokens of a file, one `token name [scope …]` a line; read again when the file changes."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._stamp = _stamp(path)
-        super().__init__(tokens=_read(path))
-
-    async def verify_token(self, token: str) -> AccessToken | None:
-        stamp = _stamp(self.path)
-        if stamp != self._stamp:
-            self.tokens, self._stamp = _read(self.path), stamp
-        return await super().verify_token(token)
 
 
 def provider(settings: RuntimeSettings) -> AuthProvider | None:
@@ -73,31 +57,9 @@ def _jwt(settings: RuntimeSettings) -> RemoteAuthProvider:
     missing = [name for name in needed if not getattr(settings, name)]
     if missing:
         raise SettingsError(f"JSON Web Tokens need {', '.join('--' + name.replace('_', '-') for name in missing)} too")
-    verifier = JWTVerifier(jwks_uri=settings.jwt_jwks_url, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+    verifier = IssuerVerifier(settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks_url)
     return RemoteAuthProvider(
         token_verifier=verifier,
         authorization_servers=[AnyHttpUrl(settings.jwt_issuer)],
         base_url=settings.base_url,
     )
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        found = os.stat(path)
-    except OSError as error:
-        raise SettingsError(f"--auth-tokens-file {path}: {error.strerror}") from None
-    return found.st_mtime_ns, found.st_size
-
-
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    tokens: dict[str, dict[str, Any]] = {}
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        words = line.split()
-        if not words or words[0].startswith("#"):
-            continue
-        if len(words) < 2:
-            raise SettingsError(f"--auth-tokens-file {path}, line {number}: write `token name [scope …]`")
-        tokens[words[0]] = {"client_id": words[1], "sub": words[1], "scopes": words[2:]}
-    if not tokens:
-        raise SettingsError(f"--auth-tokens-file {path} holds no token: nobody could call")
-    return tokens

@@ -12,6 +12,7 @@ from kmcp_runtime import redaction
 from kmcp_runtime.call import Call
 from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.engine.approval import Approvals
+from kmcp_runtime.engine.sealing import Seal
 from kmcp_runtime.engine.telemetry import Metrics
 from kmcp_runtime.errors import ToolFailure, bad_argument, denied, did_you_mean, unavailable
 from kmcp_runtime.server import Backend, Server
@@ -30,7 +31,7 @@ class Process:
     def of(cls, runtime: RuntimeSettings) -> "Process":
         key = runtime.state_key.get_secret_value() if runtime.state_key else None
         redaction.use_key(key)
-        return cls(runtime, Metrics(), Approvals(runtime.approval, key))
+        return cls(runtime, Metrics(), Approvals(runtime.approval, Seal(key)))
 
 
 class ConfiguredServer:

@@ -17,12 +17,13 @@ from fastmcp.tools import Tool, ToolResult
 from fastmcp.tools.base import InputRequiredToolResult
 from pydantic import PrivateAttr
 
-from kmcp_runtime import hints, redaction, warnings
+from kmcp_runtime import hints, live_state, redaction, warnings
 from kmcp_runtime.arguments import checked
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
-from kmcp_runtime.engine import audit, auth
+from kmcp_runtime.engine import audit, auth, grants
 from kmcp_runtime.engine.approval import Intent
+from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.errors import ERROR_META, ToolFailure, bad_argument, timed_out
 from kmcp_runtime.json_text import TooDeepError
 from kmcp_runtime.output.bound import finish, plain, size
@@ -63,6 +64,13 @@ class SuiteTool(Tool):
         tool._instance = instance
         return tool
 
+    def narrowed(self, grant: Grant) -> "SuiteTool | None":
+        """The tool as a caller with this grant has it; None when the caller has none of it."""
+        granted = grant.narrowed(self._instance.name, self._declared)
+        if granted is None:
+            return None
+        return self if granted is self._declared else SuiteTool.of(granted, self._instance)
+
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         return await run(self._instance, self._declared, arguments)
 
@@ -87,7 +95,11 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
     started = time.perf_counter()
     with instance.metrics.under_way(instance.name, declared.name), hints.offering(instance.shown_by):
         try:
-            return await _answer(instance, declared, arguments, entry)
+            grant = grants.current()
+            granted = grant.narrowed(instance.name, declared)
+            if granted is None:
+                raise grant.refusal(declared.name)
+            return await _answer(instance, granted, arguments, entry, grant)
         except ToolFailure as failure:
             entry.outcome = failure.code
             return await run_in_thread(error_result, failure)
@@ -133,33 +145,25 @@ def _internal(request: str) -> ToolFailure:
 
 
 async def _answer(
-    instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], entry: audit.Entry
+    instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], entry: audit.Entry, grant: Grant
 ) -> ToolResult:
     # Only some arguments can be large: texts that hold a document, and lists and objects of any size.
     large = any(map(is_large, arguments.values()))
     values = await run_in_thread(_accepted, declared, arguments) if large else _accepted(declared, arguments)
     named = {name: getattr(values, name) for name in declared.arguments.model_fields}
-    given = frozenset(name for name, field in declared.arguments.model_fields.items() if named[name] != field.default)
-    call = Call(
-        entry.request,
-        declared.name,
-        entry.caller,
-        named,
-        _deadline(instance, declared, named),
-        _report(_context()),
-        given,
-        instance.runtime.read_only,
-    )
+    call = _call(instance, declared, named, entry, grant)
     effect = declared.effect_of(named)
     entry.effect = effect.value
+    grant.check(declared.name, effect)
     try:
         with anyio.fail_after(call.deadline):
             async with instance.backend_slot():
+                approved: Mapping[str, str] | None = None
                 if effect is Effect.DESTROY and not named.get("dry_run"):
-                    ask = await _approved(instance, declared, call, arguments, entry)
+                    ask, approved = await _approved(instance, declared, call, arguments, entry)
                     if ask is not None:
                         return ask
-                with warnings.gathered() as heard:
+                with warnings.gathered() as heard, live_state.acting(approved):
                     result = await _invoke(instance, declared, call)
             if heard:
                 result.warnings = list(dict.fromkeys([*(result.warnings or ()), *heard]))
@@ -178,6 +182,22 @@ def _accepted(declared: ToolSpec, arguments: Mapping[str, Any]) -> Any:
     return checked(declared.arguments, arguments, declared.ignored, declared.renamed)
 
 
+def _call(
+    instance: "ConfiguredServer", declared: ToolSpec, named: Mapping[str, Any], entry: audit.Entry, grant: Grant
+) -> Call:
+    given = frozenset(name for name, field in declared.arguments.model_fields.items() if named[name] != field.default)
+    return Call(
+        entry.request,
+        declared.name,
+        entry.caller,
+        named,
+        _deadline(instance, declared, named),
+        _report(_context()),
+        given,
+        instance.runtime.read_only or grant.effects == {Effect.READ},
+    )
+
+
 def _refuse_marks(arguments: Mapping[str, Any]) -> None:
     """No mark of a hidden value reaches a backend: stored there, it would stand in place of the real value."""
     found = redaction.find_mark(arguments)
@@ -190,12 +210,16 @@ def _refuse_marks(arguments: Mapping[str, Any]) -> None:
 
 async def _approved(
     instance: "ConfiguredServer", declared: ToolSpec, call: Call, arguments: Mapping[str, Any], entry: audit.Entry
-) -> ToolResult | None:
-    """None when the call may go on; a result when the client must be asked first."""
+) -> tuple[ToolResult | None, Mapping[str, str]]:
+    """A result when the client must be asked first; else the states of objects in which the call may go on."""
     rehearsal = replace(call, arguments={**call.arguments, "dry_run": True})
-    plan = await run_in_thread(plain, await _invoke(instance, declared, rehearsal))
+    with live_state.planning() as bound:
+        rehearsed = await _invoke(instance, declared, rehearsal)
+    plan = await run_in_thread(plain, rehearsed)
     given = {name: value for name, value in arguments.items() if value is not None}
-    intent = Intent.of(declared.name, given, call.caller, plan)
+    # Bound before anything is hidden: a plan is then the same on every replica, and a change of what is hidden is one.
+    whole = {**rehearsed.model_dump(exclude_none=True), "live": bound}
+    intent = Intent.of(declared.name, given, call.caller, whole)
     try:
         decision = await instance.approvals.decide(
             intent, render(plan), plan, call.arguments.get("approval"), _context()
@@ -205,9 +229,9 @@ async def _approved(
         raise
     entry.approval = decision.how
     if decision.ask is None:
-        return None
+        return None, bound
     entry.outcome = "input_required"
-    return InputRequiredToolResult(decision.ask)
+    return InputRequiredToolResult(decision.ask), bound
 
 
 async def _invoke(instance: "ConfiguredServer", declared: ToolSpec, call: Call) -> Any:

@@ -102,4 +102,6 @@ def _broken(error: yaml_text.YamlError, argument: str, number: int = 1) -> ToolF
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     problem = getattr(error, "problem", None) or str(error)
+    # What the whole text was refused for knows its document; else it is the one after those that were read.
+    number = getattr(error, "document", number)
     return bad_argument(f"{argument}: document {number}{place}: {problem}", "nothing was changed; correct the YAML")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from kmcp_runtime import live_state
 from kmcp_runtime.errors import bad_argument
 from kmcp_runtime.kube import secret_values
 from kmcp_runtime.kube.api import KubeApi
@@ -50,6 +51,15 @@ def comparable(found: Mapping[str, Any]) -> Object:
     if annotations:
         kept["metadata"]["annotations"] = annotations
     return kept
+
+
+def bind(kind: Kind, found: Mapping[str, Any]) -> None:
+    """Tie the approval of this call to the object as it is: its uid, and all of it but what controllers count up."""
+    metadata = found["metadata"]
+    where = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
+    # Not by resourceVersion: a status that is written every few seconds would void each approval before it is given.
+    written = {key: value for key, value in comparable(found).items() if key != "status"}
+    live_state.bind(f"{kind.kind} {where}{metadata['name']}", {"uid": metadata["uid"], "object": written})
 
 
 def is_secret(kind: Kind) -> bool:
@@ -112,15 +122,18 @@ async def delete(
     *,
     propagation: str,
     uid: str | None,
+    resource_version: str | None = None,
     grace_period_seconds: int | None = None,
     dry_run: bool = False,
 ) -> Object:
+    """Delete the object; where uid or resourceVersion is given, only while it has it (a conflict otherwise)."""
+    preconditions = {key: value for key, value in (("uid", uid), ("resourceVersion", resource_version)) if value}
     options: Object = {
         "apiVersion": "v1",
         "kind": "DeleteOptions",
         "propagationPolicy": propagation.capitalize(),
         # Deletes this object only, not another that has taken its name since it was read.
-        **({"preconditions": {"uid": uid}} if uid else {}),
+        **({"preconditions": preconditions} if preconditions else {}),
         **({"gracePeriodSeconds": grace_period_seconds} if grace_period_seconds is not None else {}),
         **({"dryRun": ["All"]} if dry_run else {}),
     }

@@ -120,7 +120,7 @@ class Access:
         try:
             return Path(self.token_file).read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no text"
+            why = getattr(error, "strerror", None) or "it is not text"
             raise unavailable(
                 f"the token file {self.token_file} cannot be read: {why}", f"check {self.set_in.credentials}"
             ) from None

@@ -1,0 +1,73 @@
+"""What a caller may: effects and servers, as the words after a name in a token file say."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+
+from fastmcp.server.auth.auth import AccessToken
+from fastmcp.server.dependencies import get_access_token
+
+from kmcp_runtime.declaration import Effect, ToolSpec
+from kmcp_runtime.errors import ToolFailure, denied
+
+_EFFECTS = {
+    "read": frozenset({Effect.READ}),
+    "write": frozenset({Effect.READ, Effect.WRITE}),
+    "destroy": frozenset(Effect),
+}
+SERVERS = "kmcp.servers"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Effects of calls that are allowed, and the servers whose tools may be called; None for all of them."""
+
+    effects: frozenset[Effect] = frozenset(Effect)
+    servers: frozenset[str] | None = None
+
+    @classmethod
+    def of(cls, scopes: Collection[str]) -> "Grant":
+        """The words joined: without a word for effects all are allowed, without a server's name every server is."""
+        allowed: frozenset[Effect] = frozenset().union(*(_EFFECTS[word] for word in scopes if word in _EFFECTS))
+        servers = frozenset(scopes) - frozenset(_EFFECTS)
+        return cls(allowed or frozenset(Effect), servers or None)
+
+    def narrowed(self, server: str, declared: ToolSpec) -> ToolSpec | None:
+        """The tool as this caller has it: itself, its reading form, or none of it."""
+        if self.servers is not None and server not in self.servers:
+            return None
+        if self.effects == {Effect.READ}:
+            return declared.read_only()
+        possible = {declared.effect, *(declared.by.effects.values() if declared.by else ())}
+        return declared if possible & self.effects else None
+
+    def check(self, tool: str, effect: Effect) -> None:
+        """Refuse a call whose effect is not granted."""
+        if effect not in self.effects:
+            raise self.refusal(tool)
+
+    def refusal(self, tool: str) -> ToolFailure:
+        words = [*sorted(effect.value for effect in self.effects), *sorted(self.servers or ())]
+        return denied(f"this caller may not do this with {tool}: its scopes allow {', '.join(words)}")
+
+
+class GrantedToken(AccessToken):
+    """A token that is valid, and what its caller may."""
+
+    grant: Grant = Grant()
+
+
+def unknown_scope(scopes: Collection[str], servers: Collection[str] = ()) -> str | None:
+    """What is wrong with the first word that is neither an effect nor a server's name; None when all are known."""
+    # Installed and not only served here: several servers may share one token file.
+    names = {point.name for point in entry_points(group=SERVERS)} | set(servers)
+    for word in scopes:
+        if word not in _EFFECTS and word not in names:
+            return f"no scope {word!r}; there are {', '.join(_EFFECTS)} and the servers {', '.join(sorted(names))}"
+    return None
+
+
+def current() -> Grant:
+    """What the caller of this request may; everything where nothing limits it."""
+    token = get_access_token()
+    return token.grant if isinstance(token, GrantedToken) else Grant()

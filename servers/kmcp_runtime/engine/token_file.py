@@ -1,0 +1,72 @@
+"""Bearer tokens of a file, one `token name [scope …]` a line; the file is read again when it changes."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from fastmcp.server.auth import StaticTokenVerifier
+from fastmcp.server.auth.auth import AccessToken
+
+from kmcp_runtime.engine.grants import Grant, GrantedToken, unknown_scope
+from kmcp_runtime.settings import SettingsError
+
+log = logging.getLogger("kmcp.auth")
+_Stamp = tuple[int, int, int] | None
+
+
+class FileTokenVerifier(StaticTokenVerifier):
+    """Refuses to start with a file that cannot be used; while running, such a file lets nobody call."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stamp = _stamp(path)
+        super().__init__(tokens=_read(path))
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        stamp = _stamp(self.path)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._read_again()
+        found = await super().verify_token(token)
+        return found and GrantedToken(**found.model_dump(), grant=Grant.of(found.scopes))
+
+    def _read_again(self) -> None:
+        """Once for each change of the file, so that one which stays broken is logged once."""
+        try:
+            self.tokens = _read(self.path)
+        except SettingsError as error:
+            self.tokens = {}
+            log.error("%s; every token is refused until the file changes", error)
+
+
+def _stamp(path: Path) -> _Stamp:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    # The inode too: a mounted Secret is replaced as a whole, possibly by one of the same size and second.
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise SettingsError(f"--auth-tokens-file {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"--auth-tokens-file {path} is not UTF-8 text") from None
+    tokens: dict[str, dict[str, Any]] = {}
+    for number, line in enumerate(lines, 1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if len(words) < 2:
+            raise SettingsError(f"--auth-tokens-file {path}, line {number}: write `token name [scope …]`")
+        wrong = unknown_scope(words[2:])
+        if wrong:
+            raise SettingsError(f"--auth-tokens-file {path}, line {number}: {wrong}")
+        tokens[words[0]] = {"client_id": words[1], "sub": words[1], "scopes": words[2:]}
+    if not tokens:
+        raise SettingsError(f"--auth-tokens-file {path} holds no token: nobody could call")
+    return tokens
