@@ -48,7 +48,7 @@ def parse(text: str, argument: str = "manifest") -> list[Document]:
         )
     documents = list(_documents(text, argument))
     if not documents:
-        raise bad_argument(f"{argument}: it is empty", "give YAML or JSON with apiVersion, kind and metadata.name")
+        raise bad_argument(f"{argument}: it holds no document", "give YAML or JSON with apiVersion, kind and metadata.name")
     return documents
 
 
