@@ -134,7 +134,7 @@ async def test_why_no_endpoint_is_ready(tools: ToolCaller, api: KubeApi, namespa
     await _make(api, namespace, _service("later", {"app": "later"}))
     await _make(api, namespace, _service("manual", None))
     await _make(api, namespace, _service("elsewhere", None, type="ExternalName", externalName="example.org"))
-    reasons = {"nobody": "matches no pod", "later": "do not run (phase Pending)", "manual": "no selector"}
+    reasons = {"nobody": "matches no pod", "later": "is running (phase Pending)", "manual": "no selector"}
     for name, reason in reasons.items():
         found = await tools.ok(TOOL, service_name=name, namespace=namespace)
         assert (found["reachable"], found["stage"], found["ready_endpoints"]) == (False, "endpoints", 0)

@@ -71,8 +71,8 @@ async def test_an_installation_is_shown_before_it_is_made(vacant: ToolCaller, ba
         ({"cluster_id": 256}, "255"),
         ({"cluster_name": "Has_Capitals"}, "not a valid cluster name"),
         ({"cluster_name": "--set"}, "not a valid cluster name"),
-        ({"version": "--set=a"}, "no version"),
-        ({"values": "a: [b"}, "no YAML"),
+        ({"version": "--set=a"}, "not a valid version"),
+        ({"values": "a: [b"}, "not valid YAML"),
         ({"values": [1]}, "values"),
     ],
 )
@@ -153,7 +153,7 @@ async def test_cluster_mesh_is_switched_on_and_off(installed: ToolCaller, bare_a
 async def test_upgrades(on: Callers, installed: ToolCaller, bare_api: KubeApi) -> None:
     changed = await installed.ok("cilium_upgrade_cilium", values={"debug": {"enabled": True}})
     assert (changed["result"], values_of(changed)) == ("upgraded", {"debug.enabled": True})
-    assert "could not be checked" in changed["warnings"][0]
+    assert "Could not check" in changed["warnings"][0]
     assert (await configuration(bare_api))["debug"] == "true"
     renamed = await installed.fails("cilium_upgrade_cilium", cluster_name="two")
     assert (renamed["code"], "'one'" in renamed["message"]) == ("bad_argument", True)
