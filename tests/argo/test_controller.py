@@ -129,7 +129,7 @@ async def test_a_malformed_configuration_is_never_overwritten(
     await make(api, f"/api/v1/namespaces/{namespace}/configmaps", {"metadata": {"name": CONFIG_MAP}, "data": data})
     error = await tools.fails("argo_verify_gateway_plugin", namespace=namespace, should_install=True, version="v0.5.0")
     assert error["code"] == "conflict"
-    assert "line 2" in error["message"]
+    assert "line 1" in error["message"]
     assert await _read_configured(api, namespace) == data["trafficRouterPlugins"]
 
 

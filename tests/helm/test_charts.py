@@ -69,7 +69,7 @@ async def test_a_long_template_is_read_on_with_its_cursor(tools: ToolCaller) -> 
 @pytest.mark.parametrize(
     ("arguments", "code", "why"),
     [
-        ({"chart": "webb"}, "denied", "neither a configured repository"),
+        ({"chart": "webb"}, "denied", "neither in a configured repository"),
         ({"chart": "web", "values": {"a": 1}}, "bad_argument", "what=template"),
         ({"chart": "web", "what": "template", "values": {"auth": None}}, "bad_argument", "objects.yaml:18"),
         ({"chart": "web", "what": "template", "values": {"replicas": -1}}, "bad_argument", "/replicas"),

@@ -223,7 +223,7 @@ async def test_unknown_names_are_told_with_near_ones_and_where_they_are(tools: T
         ({"name": ""}, "not a valid release name"),
         ({"name": "a", "namespace": "-n"}, "starts with '-'"),
         ({"name": "a", "namespace": "*"}, "not a namespace"),
-        ({"name": "a", "revision": -1}, "count from 1"),
+        ({"name": "a", "revision": -1}, "start at 1"),
         ({"name": "a", "resource": "value"}, "did you mean values"),
     ],
 )
