@@ -73,7 +73,7 @@ async def test_values_as_text_and_single_values_by_path(tools: ToolCaller, cli: 
         "settings": {"level": "error"},
     }
     error = await tools.fails("helm_upgrade", **about, set={"a[": 1})
-    assert (error["code"], "no path" in error["message"]) == ("bad_argument", True)
+    assert (error["code"], "is not a path" in error["message"]) == ("bad_argument", True)
     error = await tools.fails("helm_upgrade", **about, values="a: [")
     assert (error["code"], "line 1, column" in error["message"]) == ("bad_argument", True)
 
