@@ -60,7 +60,8 @@ class Register:
         self.learn(plain)
         for line in plain.splitlines():
             # A file of settings or keys: its lines come back one by one, in logs and errors.
-            if len(line) >= 2 * SHORTEST and "\n" in plain:
+            # The first line of a key is no secret, and it is what shows where the key of somebody else begins.
+            if len(line) >= 2 * SHORTEST and "\n" in plain and not line.startswith("-----"):
                 self.learn(line)
 
     def hide(self, text: str) -> str:
