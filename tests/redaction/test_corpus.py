@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kmcp_runtime import redaction
+from kmcp_runtime.redaction.known import REGISTER
 
 HERE = Path(__file__).parent
 LEAST_HIDDEN = 0.98
@@ -39,6 +40,8 @@ def test_planted_secrets_are_hidden() -> None:
 
 
 def test_harmless_things_are_shown() -> None:
+    # What other tests of this process made known to be secret is hidden in any text, rightly.
+    REGISTER.forget()
     harmless = cases("harmless")
     changed = [case for case in harmless if shown(case) != case.get("text", case.get("value"))]
     print(f"{len(changed)} of {len(harmless)} harmless changed")
