@@ -156,7 +156,7 @@ async def test_helm_4_gets_its_own_names_of_flags(cluster: Cluster, tmp_path: Pa
         await tools.ok("helm_upgrade", **about, atomic=True)
         assert "--rollback-on-failure" in recorder.seen()["argv"]
         await tools.ok("helm_upgrade", **about, dry_run=True)
-        assert "--dry-run=server" in recorder.seen()["argv"]
+        assert "--dry-run=client" in recorder.seen()["argv"]
 
 
 @pytest.mark.cluster
