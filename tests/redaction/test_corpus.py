@@ -40,7 +40,7 @@ def test_planted_secrets_are_hidden() -> None:
 
 
 def test_harmless_things_are_shown() -> None:
-    # What other tests of this process made known to be secret is hidden in any text, rightly.
+    # The register belongs to the process: what other tests made known would be hidden here, too.
     REGISTER.forget()
     harmless = cases("harmless")
     changed = [case for case in harmless if shown(case) != case.get("text", case.get("value"))]
