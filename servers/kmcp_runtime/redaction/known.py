@@ -60,7 +60,7 @@ class Register:
         self.learn(plain)
         for line in plain.splitlines():
             # A file of settings or keys: its lines come back one by one, in logs and errors.
-            # The first line of a key is no secret, and it is what shows where the key of somebody else begins.
+            # The line that begins a key or a certificate is the same in all of them, the public ones too.
             if len(line) >= 2 * SHORTEST and "\n" in plain and not line.startswith("-----"):
                 self.learn(line)
 

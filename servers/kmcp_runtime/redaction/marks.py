@@ -33,7 +33,9 @@ _key = _Key()
 def use_key(state_key: str | None) -> None:
     """Derive the key of marks from KMCP_STATE_KEY, so that all replicas mark one value at one place alike."""
     if state_key:
-        _key.bytes = hmac.new(state_key.encode(), b"kmcp-suite/marks/v1", hashlib.sha256).digest()
+        from kmcp_runtime import keys  # its library is large, and programs that only hide have no state key
+
+        _key.bytes = keys.derive(state_key, "marks/v1")
 
 
 def mark(place: str, value: str) -> str:

@@ -39,7 +39,6 @@ class _At:
     """Inside an object of kind Secret, or a list of them."""
     contained: bool = False
     """Below a key such as `secrets:`, where every value is one."""
-    labels: bool = False
     references: bool = False
     """Inside an object that names secrets and holds none (ExternalSecret, SealedSecret)."""
     foreign: bool = False
@@ -48,7 +47,7 @@ class _At:
     deep: int = 0
 
     def below(self, key: Any) -> "_At":
-        return replace(self, place=f"{self.place}/{key}" if self.place else "", deep=self.deep + 1, labels=False)
+        return replace(self, place=f"{self.place}/{key}" if self.place else "", deep=self.deep + 1)
 
 
 def hide_in_value(node: Any, *, foreign: bool = False) -> Any:
@@ -118,8 +117,9 @@ def _entered(node: Mapping[Any, Any], at: _At) -> _At:
             secret=kind in _SECRET_KINDS or (at.secret and kind == "List"),
             references=kind in ("ExternalSecret", "ClusterExternalSecret", "PushSecret", "SecretProviderClass"),
         )
-    if isinstance(metadata, Mapping) and isinstance(kind, str):
-        at = replace(at, place=_place_of(kind, metadata, at))
+    # An item of a list of Secrets may leave its kind out: the list has said it.
+    if isinstance(metadata, Mapping) and (isinstance(kind, str) or at.secret):
+        at = replace(at, place=_place_of(kind if isinstance(kind, str) else "Secret", metadata, at))
     return at
 
 

@@ -6,6 +6,7 @@ looks at the rest of a line or of a block and then goes on behind it.
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from kmcp_runtime.redaction import shapes, values
@@ -91,16 +92,14 @@ def may_hold_secret(data: bytes) -> bool:
 
 def hide_in_text(text: str, place: str = "") -> str:
     """The text, cleaned, with every secret in it replaced by a mark."""
-    text = REGISTER.hide(clean(text))
+    # Keys first: the register may know a line of one, and without that line the rest is not seen as a key.
+    text = REGISTER.hide(_without_keys(clean(text), place))
     data = text.encode(errors="surrogatepass")
     if not may_hold_secret(data):
         return text
 
-    def hide(secret: bytes) -> bytes:
-        return mark(place, secret.decode(errors="replace")).encode()
-
+    hide = partial(_mark, place)
     looks = _Looks(hide)
-    data = _hide_keys(data, hide)
     data = shapes.whole().sub(lambda match: hide(match.group()), data)
     lowered = data.lower()
     for shape, expression in shapes.parts():
@@ -112,6 +111,10 @@ def hide_in_text(text: str, place: str = "") -> str:
         data = looks.replace(data, _PAIR, looks.pair)
     data = looks.replace(data, _ASSIGNED, looks.assigned)
     return data.decode(errors="surrogatepass")
+
+
+def _mark(place: str, secret: bytes) -> bytes:
+    return mark(place, secret.decode(errors="replace")).encode()
 
 
 class _Looks:
@@ -176,10 +179,11 @@ def _element(match: Any) -> tuple[int, int] | None:
     return span
 
 
-def _hide_keys(data: bytes, hide: Hide) -> bytes:
+def _without_keys(text: str, place: str) -> str:
     """Private keys in PEM, whole or cut off; also where line ends are written as `\\n`."""
-    if b"PRIVATE KEY" not in data and b"PuTTY-User-Key-File" not in data:
-        return data
+    if "PRIVATE KEY" not in text and "PuTTY-User-Key-File" not in text:
+        return text
+    data = text.encode(errors="surrogatepass")
     out: list[bytes] = []
     position = 0
     for begin in _PEM_BEGIN.finditer(data):
@@ -190,6 +194,6 @@ def _hide_keys(data: bytes, hide: Hide) -> bytes:
         if end >= 0:
             closing = data.find(b"-----", end + len(_PEM_END))
             stop = closing + 5 if 0 <= closing <= end + 80 else end
-        out += (data[position : begin.start()], hide(data[begin.start() : stop]))
+        out += (data[position : begin.start()], _mark(place, data[begin.start() : stop]))
         position = stop
-    return b"".join([*out, data[position:]])
+    return b"".join([*out, data[position:]]).decode(errors="surrogatepass")
