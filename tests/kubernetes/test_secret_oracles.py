@@ -123,6 +123,8 @@ async def test_R1_a_mark_never_takes_the_place_of_a_value(tools: ToolCaller, api
             "k8s_patch_resource",
             {**named, "patch": [{"op": "add", "path": "/data/x", "value": "--token=[hidden] --verbose"}]},
         ),
+        # As text the mark is written with an escape, so it is seen only in what was read.
+        ("k8s_patch_resource", {**named, "patch": r'{"data": {"x": "\u005bhidden]"}}'}),
     ):
         failed = await tools.fails(tool, **arguments)
         assert failed["code"] == "bad_argument", tool

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from kmcp_runtime import bad_argument, faults, redaction
+from kmcp_runtime import bad_argument, faults
 
 # Every field of every action costs tokens in each list of tools; a long list of fields is in the hints alone.
 _MOST_LISTED = 16
@@ -47,13 +47,6 @@ class Spec:
         hint = f"{action} takes spec{self.whole()}"
         if not isinstance(given, Mapping):
             raise bad_argument(f"spec: {action} needs spec, an object", hint)
-        # A caller that copies an answer back would store the fingerprint in place of the secret.
-        covered = redaction.find_mark(given)
-        if covered:
-            raise bad_argument(
-                f"spec: {covered} is not a real value: it is what answers show in place of a secret",
-                "leave it out: fields that are not given stay as they are",
-            )
         try:
             self.model.model_validate(dict(given))
         except ValidationError as error:

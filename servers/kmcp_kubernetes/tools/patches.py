@@ -7,7 +7,6 @@ from pydantic import BeforeValidator, WithJsonSchema
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.writing.patching import chosen_type, patch_object, read_patch
-from kmcp_kubernetes.writing.refusals import refuse_redacted
 from kmcp_runtime import Change, DryRun, Effect, OptionalNamespace, Rule, Word, bad_argument, injected, tool
 
 Patch = Annotated[
@@ -34,7 +33,6 @@ async def k8s_patch_resource(
     """Change some fields of one object; k8s_apply_manifest is for whole manifests."""
     place = await kube.place(resource_type, namespace)
     kind_of_patch = chosen_type(patch, patch_type, place.kind)
-    refuse_redacted(patch, "patch")
     change = await patch_object(kube, place, resource_name, patch, kind_of_patch, dry_run=dry_run)
     # With a status subresource, a write to the object itself drops the status without an error.
     if "status" in place.kind.subresources and isinstance(patch, dict) and "status" in patch:
@@ -59,6 +57,5 @@ async def k8s_patch_status(
         )
     if not isinstance(patch, dict):
         raise bad_argument("patch: a merge patch is an object, not a list", 'write {"status": {…}}')
-    refuse_redacted(patch, "patch")
     whole = patch if "status" in patch else {"status": patch}
     return await patch_object(kube, place, resource_name, whole, "merge", dry_run=dry_run, subresource="status")

@@ -70,6 +70,7 @@ class Batch:
         for document in self.documents:
             where = f"{self.argument}: document {document.number} ({document.kind})"
             _check_names(document, where)
+            # Arguments with marks were refused before; a manifest from a URL is read only here.
             refuse_redacted(document.content, where)
             # Server-side apply refuses an object that brings its own managedFields.
             document.content["metadata"].pop("managedFields", None)

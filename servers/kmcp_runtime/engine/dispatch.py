@@ -179,7 +179,10 @@ async def _answer(
 
 def _accepted(declared: ToolSpec, arguments: Mapping[str, Any]) -> Any:
     _refuse_marks(arguments)
-    return checked(declared.arguments, arguments, declared.ignored, declared.renamed)
+    values = checked(declared.arguments, arguments, declared.ignored, declared.renamed)
+    # Once more as read: in JSON or YAML a mark may be written with escapes.
+    _refuse_marks({name: getattr(values, name) for name in declared.arguments.model_fields})
+    return values
 
 
 def _call(

@@ -37,6 +37,8 @@ class _At:
     """The object and the path in it; empty outside of an object, where nothing is compared."""
     secret: bool = False
     """Inside an object of kind Secret, or a list of them."""
+    listed: str = ""
+    """The kind of the items of a list, which may leave theirs out."""
     contained: bool = False
     """Below a key such as `secrets:`, where every value is one."""
     references: bool = False
@@ -116,10 +118,11 @@ def _entered(node: Mapping[Any, Any], at: _At) -> _At:
             at,
             secret=kind in _SECRET_KINDS or (at.secret and kind == "List"),
             references=kind in ("ExternalSecret", "ClusterExternalSecret", "PushSecret", "SecretProviderClass"),
+            listed=kind.removesuffix("List"),
         )
-    # An item of a list of Secrets may leave its kind out: the list has said it.
-    if isinstance(metadata, Mapping) and (isinstance(kind, str) or at.secret):
-        at = replace(at, place=_place_of(kind if isinstance(kind, str) else "Secret", metadata, at))
+    if isinstance(metadata, Mapping) and at.listed:
+        # Once: what has metadata further inside (a pod's template) is part of this object.
+        at = replace(at, place=_place_of(at.listed, metadata, at), listed="")
     return at
 
 
