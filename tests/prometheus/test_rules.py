@@ -15,7 +15,12 @@ async def evaluated(tools: ToolCaller) -> ToolCaller:
     async def look() -> set[str]:
         return {item["name"] for item in (await tools.ok(ALERTS))["items"]}
 
+    async def broken() -> bool:
+        return bool((await tools.ok(RULES, health="err"))["items"])
+
     await until(look, lambda names: names == {"AlwaysFiring", "TargetDown", "Waiting"}, what="alerts raised")
+    # It fails only once both targets have been scraped, which the alerts do not wait for.
+    await until(broken, what="the broken rule evaluated over both targets")
     return tools
 
 

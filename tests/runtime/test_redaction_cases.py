@@ -180,6 +180,18 @@ def test_O2_what_only_sounds_like_a_secret_is_shown(harmless: dict[str, Any]) ->
     assert redaction.value(harmless) == harmless
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('[\n "agent-apikey:",\n "agent-mode:x"\n]', None),
+        (f'[\n "agent-apikey:{VALUE}",\n "agent-mode:x"\n]', '[\n "agent-apikey:[hidden]",\n "agent-mode:x"\n]'),
+        (f"- 'PASSWORD={VALUE}'\n- 'MODE=x'", "- 'PASSWORD=[hidden]'\n- 'MODE=x'"),
+    ],
+)
+def test_O4_the_quotes_around_a_setting_stay(text: str, shown: str | None) -> None:
+    assert redaction.text(text) == (text if shown is None else shown)
+
+
 def test_O3_an_environment_gets_lines() -> None:
     shown = redaction.text(f"PATH=/bin\0DB_PASSWORD={VALUE}\0HOME=/root\0")
     assert shown == "PATH=/bin\nDB_PASSWORD=[hidden]\nHOME=/root"

@@ -20,6 +20,7 @@ _SETTING = re.compile(rb"^[ \t]*[\w./\"'-]+[ \t]*[:=]")
 _BLOCK = re.compile(rb"(?:!!\w+[ \t]+)?[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?$")
 _PROSE = words("is was and or flag to for in option")
 _LONGEST_LOOK = 4_096
+_QUOTES = (b'"', b"'", b"`")
 
 
 class Assignment:
@@ -36,6 +37,8 @@ class Assignment:
         if self.line_start and data[self.line_start - 1 : self.line_start] != b"\n":
             self.line_start = start if start - self.line_start >= _LONGEST_LOOK else self.line_start
         self.before = data[self.line_start : start]
+        # A quote that stands before the name and is still open (`"token:abc"`): it ends the value.
+        self.opened = b"" if close or self.before[-1:] not in _QUOTES else self.before[-1:]
         end = data.find(b"\n", after, after + _LONGEST_LOOK)
         # Of a longer line only so much is looked at; a value without a space is followed to its end all the same.
         self.line_end = min(len(data), after + _LONGEST_LOOK) if end < 0 else end
@@ -52,6 +55,8 @@ class Assignment:
         head = data[at : at + 12]
         if not head or head[:1] == b"\n":
             return self._next_lines(found) if self.separator == b":" else None
+        if self.opened and head[:1] == self.opened:
+            return None
         if head[:1] in b"\"'`" or (head[:1] == b"\\" and head.lstrip(b"\\")[:1] in (b'"', b"'")):
             return self._quoted(at, found)
         if self.separator == b":" and _BLOCK.match(data[at : self.line_end][:200]):
@@ -126,6 +131,8 @@ class Assignment:
         stop = self._stop(at)
         line = self.data[at : self.line_end].rstrip()
         whole = line.split(b" #", 1)[0].rstrip().rstrip(b",")
+        if self.opened:
+            whole = whole.partition(self.opened)[0]
         cut = len(line) >= _LONGEST_LOOK - 1
         if alone and not cut and b" " not in whole and b"\t" not in whole and whole[:1] not in b"\"'":
             # A line of settings: the value is all of it, whatever characters it has.

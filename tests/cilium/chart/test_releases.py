@@ -216,7 +216,7 @@ async def test_two_clusters_are_connected_and_disconnected(two: tuple[ToolCaller
     alone = await tools.fails("cilium_connect_to_remote_cluster", cluster_name="two")
     assert (alone["code"], alone["hint"]) == ("bad_argument", "contexts: two")
     itself = await tools.fails("cilium_connect_to_remote_cluster", cluster_name="one", context="one")
-    assert (itself["code"], "itself" in itself["message"]) == ("bad_argument", True)
+    assert (itself["code"], "is this cluster" in itself["message"]) == ("bad_argument", True)
     wrong = await tools.fails("cilium_connect_to_remote_cluster", cluster_name="three", context="two")
     assert (wrong["code"], "is named 'two'" in wrong["message"]) == ("bad_argument", True)
 
