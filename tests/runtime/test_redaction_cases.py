@@ -192,6 +192,21 @@ def test_O4_the_quotes_around_a_setting_stay(text: str, shown: str | None) -> No
     assert redaction.text(text) == (text if shown is None else shown)
 
 
+@pytest.mark.parametrize("value", ["certificate", "Certificate", "CERTIFICATE", "monitoring"])
+def test_O2_a_plain_word_is_shown_although_a_secret_holds_it(value: str) -> None:
+    redaction.learn_encoded(base64.b64encode(value.encode()).decode())
+    assert redaction.value({"auth": f"client_{value}", "line": f"{value} expires"}) == {
+        "auth": f"client_{value}",
+        "line": f"{value} expires",
+    }
+
+
+@pytest.mark.parametrize("value", ["wordsinarowonlyhere", "onlyHereMixedCase", "only-here-1"])
+def test_L1_what_is_more_than_a_word_is_hidden_wherever_it_comes_back(value: str) -> None:
+    redaction.learn_encoded(base64.b64encode(value.encode()).decode())
+    assert value not in redaction.text(f"cannot use {value} here")
+
+
 def test_O3_an_environment_gets_lines() -> None:
     shown = redaction.text(f"PATH=/bin\0DB_PASSWORD={VALUE}\0HOME=/root\0")
     assert shown == "PATH=/bin\nDB_PASSWORD=[hidden]\nHOME=/root"

@@ -17,6 +17,8 @@ from kmcp_runtime.redaction.marks import HIDDEN
 from kmcp_runtime.redaction.words import words
 
 SHORTEST = 8
+_LONGEST_WORD = 16
+"""Letters of one case that are fewer may be a word; more are several words, which stand together nowhere else."""
 MOST = 20_000
 """Values held; the one that was seen longest ago goes first. Twenty thousand are about 10 MB with the automaton."""
 LONGEST = 16_384
@@ -106,7 +108,10 @@ def is_findable(value: str) -> bool:
     """Whether a text that holds this value can be said to hold the secret, and not a word that looks the same."""
     if len(value) < SHORTEST or value.lower() in _COMMON or value == HIDDEN:
         return False
-    return not value.isalpha() or len(set(value)) > 5
+    # A plain word may be a Secret's value, and is a state, a field or a kind everywhere else (`certificate`).
+    return not (
+        value.isalpha() and len(value) < _LONGEST_WORD and (value.islower() or value.isupper() or value.istitle())
+    )
 
 
 def _forms(value: str) -> set[str]:
