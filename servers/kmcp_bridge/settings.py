@@ -41,6 +41,20 @@ class BridgeSettings(Settings):
         env="KMCP_BRIDGE_PATIENCE",
         gt=0,
     )
+    timeout: float = setting(
+        300,
+        "How long a request waits for its answer, or for progress of it",
+        unit="seconds",
+        env="KMCP_BRIDGE_TIMEOUT",
+        gt=0,
+    )
+    largest_answer: int = setting(
+        16 * 1024 * 1024,
+        "Size of one message of the process; a longer one fails its request",
+        unit="bytes",
+        env="KMCP_BRIDGE_LARGEST_ANSWER",
+        ge=1024,
+    )
     allowed_hosts: str = setting("", "Host headers to accept beside loopback, separated by commas")
     allowed_origins: str = setting("", "Browser origins to accept, separated by commas")
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severity that is logged")
