@@ -28,6 +28,7 @@ from starlette.types import Receive, Scope, Send
 from kmcp_runtime import json_text
 
 from . import relay
+from .allowed import Allowed
 from .answers import RpcError, as_object
 from .children import Children
 from .exchange import Events, Exchange, listen, respond
@@ -44,9 +45,9 @@ _NO_REQUEST = "the body must be one JSON-RPC request or notification"
 
 class Endpoint:
     def __init__(
-        self, children: Children, tools: frozenset[str], security: TransportSecuritySettings, metrics: Metrics
+        self, children: Children, allowed: Allowed, security: TransportSecuritySettings, metrics: Metrics
     ) -> None:
-        self.children, self.tools, self.metrics = children, tools, metrics
+        self.children, self.allowed, self.metrics = children, allowed, metrics
         self._security = TransportSecurityMiddleware(security)
         self._under_way: dict[tuple[str, str | int], asyncio.Task[Json]] = {}
         self._tasks: set[asyncio.Task[Json]] = set()
@@ -206,7 +207,7 @@ class Endpoint:
         with self.children.serving(exchange.session, exchange) as child:
             try:
                 with self.metrics.under_way(exchange.call.method):
-                    return {"result": await relay.answer(exchange.call, child, self.tools, exchange.progress)}
+                    return {"result": await relay.answer(exchange.call, child, self.allowed, exchange.progress)}
             except RpcError as error:
                 self.metrics.failed(exchange.call.method, error.code)
                 return {"error": error.body()}

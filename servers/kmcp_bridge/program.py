@@ -87,7 +87,7 @@ async def serve(settings: BridgeSettings, command: Sequence[str], environment: M
 
 
 def mcp_app(settings: BridgeSettings, host: str, children: Children, metrics: Metrics) -> ASGIApp:
-    endpoint = Endpoint(children, settings.tool_names(), _security(settings, host), metrics)
+    endpoint = Endpoint(children, settings.allowed(), _security(settings, host), metrics)
     app = Starlette(routes=[Route(MCP_PATH, endpoint)])
     return RequestBodyLimitMiddleware(app, _LARGEST_BODY)
 

@@ -11,6 +11,7 @@ from mcp.shared.inbound import InboundLadderRejection, validate_mcp_param_header
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, REQUEST_TIMEOUT, SERVER_INFO_META_KEY
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION, MODERN_PROTOCOL_VERSIONS
 
+from .allowed import Allowed
 from .answers import RpcError, as_text, usable_tools
 from .child import Child
 from .envelope import bare, enveloped, handshake_result, offered, stateless_result
@@ -41,7 +42,7 @@ class Call:
         return self.headers is not None
 
 
-async def answer(call: Call, child: Child, tools: frozenset[str], progress: Progress | None = None) -> Json:
+async def answer(call: Call, child: Child, allowed: Allowed, progress: Progress | None = None) -> Json:
     """The result, or RpcError."""
     if call.method in _unserved(call, child):
         raise RpcError(METHOD_NOT_FOUND, f"Method not found: {call.method}")
@@ -53,10 +54,10 @@ async def answer(call: Call, child: Child, tools: frozenset[str], progress: Prog
     if call.method == "server/discover":
         return _discovered(child)
     if call.method == "tools/list":
-        result = await _list_tools(call, child, tools)
+        result = await _list_tools(call, child, allowed)
     else:
         if call.method == "tools/call":
-            await _check(call, child, tools)
+            await _check(call, child, allowed)
         result = await _forward(call, child, call.params, progress)
     return stateless_result(call.method, result, child.introduced()) if call.stateless else handshake_result(result)
 
@@ -105,7 +106,7 @@ def _discovered(child: Child) -> Json:
     return stateless_result("server/discover", named, child.introduced())
 
 
-async def _list_tools(call: Call, child: Child, tools: frozenset[str]) -> Json:
+async def _list_tools(call: Call, child: Child, allowed: Allowed) -> Json:
     """All pages of the process as one; a cursor of the client means nothing, there is one page."""
     wire = await child.wire()
     try:
@@ -114,11 +115,10 @@ async def _list_tools(call: Call, child: Child, tools: frozenset[str]) -> Json:
     except TimeoutError:
         text = f"the server did not list its tools within {wire.seconds:g} s (KMCP_BRIDGE_TIMEOUT)"
         raise RpcError(REQUEST_TIMEOUT, text) from None
-    if wire.tools is None and (absent := tools - {tool["name"] for tool in found}):
-        log.warning("KMCP_TOOLS names tools that the server does not have: %s", ", ".join(sorted(absent)))
+    if wire.tools is None and (absent := allowed.absent(found)):
+        log.warning("KMCP_TOOLS names tools that the server does not have: %s", ", ".join(absent))
     wire.tools = found
-    kept = [tool for tool in found if not tools or tool["name"] in tools]
-    return {key: value for key, value in first.items() if key != "nextCursor"} | {"tools": kept}
+    return {key: value for key, value in first.items() if key != "nextCursor"} | {"tools": allowed.of(found)}
 
 
 async def _read_pages(call: Call, child: Child) -> tuple[Json, list[Json]]:
@@ -144,27 +144,26 @@ async def _read_pages(call: Call, child: Child) -> tuple[Json, list[Json]]:
     return first, found
 
 
-async def _check(call: Call, child: Child, tools: frozenset[str]) -> None:
-    """Refuse what KMCP_TOOLS leaves out, and headers that disagree with the arguments they repeat."""
-    name = as_text(call.params.get("name"))
+async def _check(call: Call, child: Child, allowed: Allowed) -> None:
+    """Refuse what is not served, and headers that disagree with the arguments they repeat."""
+    name, arguments = as_text(call.params.get("name")), call.params.get("arguments") or {}
     if name is None:
         raise RpcError(INVALID_PARAMS, "params.name must be the name of a tool")
-    if tools and name not in tools:
-        raise RpcError(
-            INVALID_PARAMS, f"tool {name!r} is not served: KMCP_TOOLS allows only {', '.join(sorted(tools))}"
-        )
-    arguments = call.params.get("arguments") or {}
-    if call.headers is None or not isinstance(arguments, Mapping):
-        return
-    if not arguments and not any(header.startswith("mcp-param-") for header in call.headers):
-        return
+    repeats = call.headers is not None and isinstance(arguments, Mapping) and _may_repeat(arguments, call.headers)
     wire = await child.wire()
-    if wire.tools is None:
-        await _list_tools(Call("tools/list", {"_meta": _quiet(call.params)}, call.headers), child, tools)
-    schema = next((tool.get("inputSchema") for tool in wire.tools or () if tool["name"] == name), None)
-    fault = validate_mcp_param_headers(schema, arguments, call.headers) if schema is not None else None
-    if isinstance(fault, InboundLadderRejection):
-        raise RpcError(fault.code, fault.message, fault.data)
+    if wire.tools is None and (allowed.read_only or repeats):
+        await _list_tools(Call("tools/list", {"_meta": _quiet(call.params)}, call.headers), child, allowed)
+    tool = next((tool for tool in wire.tools or () if tool["name"] == name), None)
+    if refusal := allowed.refusal(name, tool):
+        raise RpcError(INVALID_PARAMS, refusal)
+    if repeats and tool is not None and call.headers is not None:
+        fault = validate_mcp_param_headers(tool["inputSchema"], arguments, call.headers)
+        if isinstance(fault, InboundLadderRejection):
+            raise RpcError(fault.code, fault.message, fault.data)
+
+
+def _may_repeat(arguments: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
+    return bool(arguments) or any(header.startswith("mcp-param-") for header in headers)
 
 
 def _quiet(params: Json) -> Json:

@@ -297,6 +297,25 @@ async def test_each_session_has_its_own_process(start: Start) -> None:
     await until(only_the_shared_one, what="the end of closed sessions")
 
 
+async def test_an_empty_list_serves_nothing(start: Start) -> None:
+    """D8: a list of no tools is not all of them."""
+    bridge = await start(*program("modern"), KMCP_TOOLS=",").ready()
+    async with client(bridge, "legacy") as mcp:
+        assert await mcp.list_tools() == []
+        with pytest.raises((McpError, MCPError), match="KMCP_TOOLS allows no tool"):
+            await mcp.call_tool("echo", {"word": "x"})
+
+
+async def test_read_only_is_held(start: Start) -> None:
+    """D13: only what the process says to read, whether or not the tools were listed before a call."""
+    bridge = await start(*program("modern"), KMCP_READ_ONLY="true").ready()
+    async with client(bridge, "legacy") as mcp:
+        with pytest.raises((McpError, MCPError), match="KMCP_READ_ONLY leaves only tools with readOnlyHint"):
+            await mcp.call_tool("leave", {"code": 1})
+        assert [tool.name for tool in await mcp.list_tools()] == ["echo"]
+        assert (await mcp.call_tool("echo", {"word": "x"})).data == "x"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends what a process has started with it")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 async def test_nothing_of_the_group_is_left(start: Start, number: signal.Signals) -> None:
