@@ -88,7 +88,7 @@ class ConfiguredServer:
     def backend_slot(self) -> asyncio.Semaphore:
         return self._slots
 
-    def injected(self, wanted: Mapping[str, type], call: Call) -> dict[str, Any]:
+    def provided(self, wanted: Mapping[str, type], call: Call) -> dict[str, Any]:
         provided = {Call: call, **self.backend.provide(call)} if wanted else {}
         return {parameter: provided[kind] for parameter, kind in wanted.items()}
 
