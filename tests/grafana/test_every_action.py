@@ -3,17 +3,14 @@
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from fastmcp import Client
-from fastmcp.client.elicitation import ElicitResult
 from pydantic import SecretStr
 
 from kmcp_grafana.server import SERVER
 from kmcp_grafana.settings import GrafanaSettings
 from kmcp_runtime import Effect
-from kmcp_runtime.engine.assembly import assemble
+from tests.asked import refused_as_changed, yes_after
 from tests.grafana.conftest import connected
 from tests.grafana.every_action import (
     ALERT,
@@ -32,7 +29,6 @@ from tests.grafana.standin import StandIn
 from tests.grafana.standin.state import new_state
 from tests.grafana.world import MODEL, SECRET, World, populated
 from tests.mcp import ToolCaller
-from tests.patience import patient
 
 NINE = {declared.name: declared for declared in SERVER.tools() if not declared.extra}
 CASES = cases(populated(new_state()))
@@ -171,16 +167,12 @@ MEANWHILE: dict[tuple[str, str], Callable[[World], object]] = {
 async def test_A4_what_changed_while_a_person_thinks_survives(
     case: Case, older: bool, address: str, grafana: StandIn, world: World
 ) -> None:
-    async def answer(message: str, response_type: Any, params: Any, context: Any) -> ElicitResult[Any]:
+    async def meanwhile() -> None:
         MEANWHILE[case.tool, case.action](world)
-        return ElicitResult(action="accept", content={"ok": True})
 
     settings = GrafanaSettings(
         grafana_url=address, grafana_username="admin", grafana_password=SecretStr("admin-password")
     )
-    # In this revision the call waits for the person; nothing but the bound state compares the plan with what is then.
-    client = Client(assemble(SERVER, settings, patient()), elicitation_handler=answer, mode="legacy")
-    async with client:
-        error = await ToolCaller(client).fails(case.tool, action=case.action, **case.arguments)
+    async with yes_after(SERVER, settings, meanwhile) as caller:
+        await refused_as_changed(caller, case.tool, action=case.action, **case.arguments)
     assert grafana.wrote() == []
-    assert (error["code"], "has changed since the plan was made" in error["message"]) == ("conflict", True)
