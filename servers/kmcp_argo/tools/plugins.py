@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from kmcp_argo.client import Argo
 from kmcp_argo.installation import plugin_config, router_plugins
@@ -102,7 +102,7 @@ async def argo_check_plugin_logs(
 )
 async def argo_verify_gateway_plugin(
     namespace: Namespace = NAMESPACE,
-    version: Annotated[str | None, Word("Release to install")] = None,
+    version: Annotated[str | None, AfterValidator(router_plugins.check_release), Word("Release to install")] = None,
     should_install: Annotated[bool, Word("Configure it if it is missing")] = False,
     sha256: Annotated[str | None, Word("Checksum of the file", pattern=r"^[0-9a-fA-F]{64}$")] = None,
     restart_controller: Annotated[bool, Word("To load it")] = False,

@@ -73,13 +73,16 @@ async def helm_upgrade(
 ) -> Upgraded:
     """Upgrade a release, or install it (install=true); dry_run=true shows the diff."""
     before = await states.check_before_upgrade(client.releases, namespace, name, install)
-    given = merging.with_set(values or {}, set or {})
+    # Only helm knows how helm reads `--set`: lists, nulls, escapes, which words are booleans or numbers.
+    as_text = set if isinstance(set, str) else ""
+    given = merging.with_set(values or {}, {} if isinstance(set, str) else set or {})
     wanted = Upgrade(
         name=name,
         namespace=namespace,
         chart=chart,
         version=version,
         values=given,
+        set_text=as_text,
         values_mode=values_mode,
         install=install,
         create_namespace=create_namespace,
