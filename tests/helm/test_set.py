@@ -20,10 +20,10 @@ TEXTS = [
     *("list={a}", "list[0].b=9", "list[1]=x", "list[3]=x", "a[0][1]=x", "a[0].b[1].c={x,y}", "a={{x},y}"),
     *(r"a=x\,y", r"a\.b=c", r"a\.b\,c=d", r"a={x\,y,z}", r"a=\{x", r"a=x\\y", r"a\[0\]=x", "a=x=y", "a=b c", " a = b "),
     *("a=010", "a=0", "a=-1", "a=1.5", "a=1e3", "a=0x10", "a=9223372036854775808", "a=+1", "a=1_0"),
-    *("a=1,b=2,a=3", "a.b=1,a.c=2", "base.x=2,base.y=3", "ä=ö", "a.b.c.d=e", "a=\"x\"", "a='x'", "a=x\ny", "a=,b=c"),
+    *("a=1,b=2,a=3", "a.b=1,a.c=2", "base.x=2,base.y=3", "ä=ö", "a.b.c.d=e", 'a="x"', "a='x'", "a=x\ny", "a=,b=c"),
     *("a=true,b=[1]", "a={true,null,1}", "a[0]=1,a[1]=2", "a.0=x"),
     *("a", "a[", "a[x]=1", "a[-1]=1", "a[99999999]=1", "=x", "a={x", "base.x.y=1", "a..b=1", ".", "a=1,b"),
-]  # fmt: skip
+]
 
 
 def printed(manifest: str) -> Any:
@@ -72,10 +72,36 @@ async def test_any_text_means_what_it_means_to_helm(
 
 
 VALUES = [
-    *("day: 2020-01-01", "at: 2020-01-01T10:00:00Z", "a: !!timestamp 2020-01-01", "a: yes", "a: 010", "a: 0o10", "a: 1_000"),
-    *("a: 1e3", "a: 1e400", "a: 0x1F", "a: 99999999999999999999999", "a: ~", "1: x", "true: x", "a: !!binary aGk=", "a: .5"),
-    *("a: |\n  x\n  y\n", "a: >-\n  x\n  y\n", "x: &x {a: 1}\ny: *x", "x: &x {a: 1}\ny: {<<: *x, b: 2}", "a: 12:30", "a: =", "a: '1'"),
-]  # fmt: skip
+    *(
+        "day: 2020-01-01",
+        "at: 2020-01-01T10:00:00Z",
+        "a: !!timestamp 2020-01-01",
+        "a: yes",
+        "a: 010",
+        "a: 0o10",
+        "a: 1_000",
+    ),
+    *(
+        "a: 1e3",
+        "a: 1e400",
+        "a: 0x1F",
+        "a: 99999999999999999999999",
+        "a: ~",
+        "1: x",
+        "true: x",
+        "a: !!binary aGk=",
+        "a: .5",
+    ),
+    *(
+        "a: |\n  x\n  y\n",
+        "a: >-\n  x\n  y\n",
+        "x: &x {a: 1}\ny: *x",
+        "x: &x {a: 1}\ny: {<<: *x, b: 2}",
+        "a: 12:30",
+        "a: =",
+        "a: '1'",
+    ),
+]
 
 
 @pytest.mark.parametrize("text", VALUES)

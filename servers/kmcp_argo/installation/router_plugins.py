@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kmcp_runtime import versions
-from kmcp_runtime import ToolFailure, YamlError, conflict, read_yaml, write_yaml
+from kmcp_runtime import ToolFailure, YamlError, conflict, read_yaml, versions, write_yaml
 
 CONFIG_MAP = "argo-rollouts-config"
 KEY = "trafficRouterPlugins"

@@ -60,7 +60,7 @@ def selector(given: Any) -> str:
         return _from_go(given)
     if given is None:
         return "nothing"
-    if not isinstance(given, Mapping) or not _FIELDS >= given.keys():
+    if not isinstance(given, Mapping) or not given.keys() <= _FIELDS:
         return json.dumps(given, ensure_ascii=False, sort_keys=True)
     if "matchName" in given or "matchPattern" in given:
         return str(given.get("matchName") or given.get("matchPattern"))
