@@ -37,10 +37,14 @@ def base_file(folder: Path) -> str:
     return str(path)
 
 
+def rendered(helm: Path, base: str, text: str) -> subprocess.CompletedProcess[str]:
+    argv = [str(helm), "template", "echo", ECHO, "-f", base, f"--set={text}"]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+
 async def check_same(tools: ToolCaller, helm: Path, namespace: str, base: str, text: str) -> bool:
     """Whether helm takes the text; the tool makes the same of it, or refuses it as helm does."""
-    argv = [str(helm), "template", "echo", ECHO, "-f", base, f"--set={text}"]
-    ended = subprocess.run(argv, capture_output=True, text=True, check=False)
+    ended = rendered(helm, base, text)
     about: dict[str, Any] = {"name": "echo", "namespace": namespace, "chart": "echo", "install": True, "dry_run": True}
     if ended.returncode == 0:
         found = await tools.ok("helm_upgrade", **about, values=BASE, set=text)
