@@ -19,7 +19,7 @@ from kmcp_helm.arguments import (
 )
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import ChangedObject, changed
-from kmcp_runtime import Body, DryRun, Effect, Namespace, ToolFailure, tool
+from kmcp_runtime import Body, DryRun, Effect, Namespace, ToolFailure, redaction, tool
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm import values as merging
 from kmcp_runtime.helm.client import Upgrade, ValuesMode
@@ -53,6 +53,7 @@ class Upgraded(Body):
 @tool(
     Effect.WRITE,
     needs=WRITES,
+    restores=("values", "set"),
     why="helm 3 and the cluster are real; of helm 4 the tests only check the flags that it is given",
 )
 async def helm_upgrade(
@@ -74,6 +75,8 @@ async def helm_upgrade(
     """Upgrade a release, or install it (install=true); dry_run=true shows the diff."""
     before = await states.check_before_upgrade(client.releases, namespace, name, install)
     given = merging.with_set(values or {}, set or {})
+    # What an answer showed of the release comes back as it is in the release: as given, or with the chart's own values.
+    given = redaction.restore(given, before and before.values(), "values")
     wanted = Upgrade(
         name=name,
         namespace=namespace,

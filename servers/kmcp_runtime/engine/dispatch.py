@@ -24,7 +24,7 @@ from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
 from kmcp_runtime.engine import audit, auth, grants
 from kmcp_runtime.engine.approval import Intent
 from kmcp_runtime.engine.grants import Grant
-from kmcp_runtime.errors import ERROR_META, ToolFailure, bad_argument, timed_out
+from kmcp_runtime.errors import ERROR_META, ToolFailure, timed_out
 from kmcp_runtime.json_text import TooDeepError
 from kmcp_runtime.output.bound import finish, plain, size
 from kmcp_runtime.output.render import render
@@ -178,10 +178,12 @@ async def _answer(
 
 
 def _accepted(declared: ToolSpec, arguments: Mapping[str, Any]) -> Any:
-    _refuse_marks(arguments)
+    # Stored, a mark would stand in place of the real value; only a tool that puts the live value back takes one.
+    redaction.refuse_marks({name: value for name, value in arguments.items() if name not in declared.restores})
     values = checked(declared.arguments, arguments, declared.ignored, declared.renamed)
     # Once more as read: in JSON or YAML a mark may be written with escapes.
-    _refuse_marks({name: getattr(values, name) for name in declared.arguments.model_fields})
+    read = {name: getattr(values, name) for name in declared.arguments.model_fields if name not in declared.restores}
+    redaction.refuse_marks(read)
     return values
 
 
@@ -199,16 +201,6 @@ def _call(
         given,
         instance.runtime.read_only or grant.effects == {Effect.READ},
     )
-
-
-def _refuse_marks(arguments: Mapping[str, Any]) -> None:
-    """No mark of a hidden value reaches a backend: stored there, it would stand in place of the real value."""
-    found = redaction.find_mark(arguments)
-    if found:
-        raise bad_argument(
-            f"{found} is not the real value but what answers show in place of a secret",
-            "leave it out: change the other fields alone (a patch, or without this field), so the real value stays",
-        )
 
 
 async def _approved(

@@ -11,7 +11,7 @@ from typing import Any
 
 from kmcp_runtime.redaction import names, values
 from kmcp_runtime.redaction.known import REGISTER
-from kmcp_runtime.redaction.marks import is_mark, mark
+from kmcp_runtime.redaction.marks import TOO_DEEP, is_mark, mark
 from kmcp_runtime.redaction.texts import clean, hide_in_text, may_hold_secret
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -78,7 +78,7 @@ def hide_in_document(text: str) -> str:
 
 def _walk(node: Any, at: _At) -> Any:
     if at.deep > DEEPEST:
-        return "[hidden: nested too deep to look into]"
+        return TOO_DEEP
     if isinstance(node, str):
         if at.contained and not values.is_empty(node):
             return mark(at.place, node)
