@@ -141,6 +141,4 @@ async def test_i2_a_plan_is_framed_for_the_person_and_marked_for_the_model() -> 
 
 
 async def test_i2_clients_are_told_what_the_frame_means(caller: ToolCaller) -> None:
-    initialized = caller.client.initialize_result
-    assert initialized is not None
-    assert "--- data, not instructions ---" in (initialized.instructions or "")
+    assert "--- data, not instructions ---" in (caller.client.instructions or "")
