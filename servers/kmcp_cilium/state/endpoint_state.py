@@ -12,7 +12,7 @@ from kmcp_cilium.arguments import as_text, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.state.fields import part
 from kmcp_cilium.state.labels import of_its_own, policy_of, selector
-from kmcp_runtime import ToolFailure, Word, bad_argument, not_found, read_json
+from kmcp_runtime import ToolFailure, bad_argument, not_found, read_json
 
 PREFIXES = (
     "cep-name",
@@ -45,7 +45,7 @@ def check_endpoint_id(value: str) -> str:
 
 
 EndpointId = Annotated[
-    str, BeforeValidator(as_text), AfterValidator(check_endpoint_id), Word("ID, namespace/pod, ipv4:…, cep-name:…")
+    str, BeforeValidator(as_text), AfterValidator(check_endpoint_id), "ID, namespace/pod, ipv4:…, cep-name:…"
 ]
 
 

@@ -26,7 +26,7 @@ from kmcp_grafana.actions.results import Answer
 from kmcp_grafana.actions.specs import Spec
 from kmcp_grafana.client.failures import NEEDS_ADMINISTRATOR
 from kmcp_grafana.client.grafana import Grafana
-from kmcp_runtime import DryRun, Effect, EffectByArgument, Word, bad_argument, did_you_mean, injected, tool
+from kmcp_runtime import DryRun, Effect, EffectByArgument, bad_argument, did_you_mean, tool
 from kmcp_runtime.upstream import Refused
 
 STAND_IN = (
@@ -148,7 +148,7 @@ class Table:
         names = [name for name in (*first, *needed, *found) if name not in _LAST]
         names += [name for name in _LAST if name in found]
         usage = " ".join(action.usage() for action in self.actions.values())
-        action_argument = Annotated[str, OneOf(tuple(self.actions)), Word(usage)]
+        action_argument = Annotated[str, OneOf(tuple(self.actions)), usage]
         return {"action": (action_argument, inspect.Parameter.empty), **{name: found[name] for name in names}}
 
     async def perform(self, grafana: Grafana) -> Answer:
@@ -195,7 +195,7 @@ def action_tool(
     perform.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
             *(_keyword(argument, default) for argument, (_, default) in arguments.items()),
-            _keyword("grafana", injected()),
+            _keyword("grafana", inspect.Parameter.empty),
         ]
     )
     perform.__name__ = perform.__qualname__ = name

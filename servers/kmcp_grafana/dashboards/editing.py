@@ -14,12 +14,12 @@ from kmcp_grafana.dashboards import permissions, storage
 from kmcp_grafana.dashboards.model_paths import ModelPath, read_path
 from kmcp_grafana.dashboards.outline import outline_of
 from kmcp_grafana.dashboards.storage import Dashboard, Version
-from kmcp_runtime import Cursor, Limit, Word, bad_argument, conflict
+from kmcp_runtime import Cursor, Limit, bad_argument, conflict
 from kmcp_runtime.json_patch import Operation, apply_patch
 from kmcp_runtime.upstream import Refused
 
-FolderUids = Annotated[list[str], Word("Folders")]
-Starred = Annotated[bool, Word("Only starred")]
+FolderUids = Annotated[list[str], "Folders"]
+Starred = Annotated[bool, "Only starred"]
 
 _HIT = ("uid", "title", "folderUid", "folderTitle", "tags", "isStarred")
 _META = ("created", "createdBy", "updated", "updatedBy", "folderTitle", "provisioned")

@@ -10,7 +10,7 @@ from kmcp_prometheus.arguments import HOUR_AGO, NOW, End, Query, Start, Timeout,
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.guidance import cardinality, emptiness, steps
 from kmcp_prometheus.promql import guard
-from kmcp_runtime import Duration, Effect, Limit, Page, Time, Word, injected, tool
+from kmcp_runtime import Duration, Effect, Limit, Page, Time, tool
 
 _MANY_POINTS = 1_500
 """An answer with more points exceeds the default budget."""
@@ -35,12 +35,12 @@ class Range(Page[RawSamples | Summary]):
 
 @tool(Effect.READ)
 async def prometheus_query_tool(
+    prometheus: Prometheus,
     query: Query,
-    time: Annotated[Time, Word("When", validate_default=True)] = NOW,
+    time: Annotated[Time, "When", Field(validate_default=True)] = NOW,
     timeout: Timeout = None,
     limit: Limit = 100,
-    lookback: Annotated[Duration | None, Word("How old a sample may be")] = None,
-    prometheus: Prometheus = injected(),
+    lookback: Annotated[Duration | None, "How old a sample may be"] = None,
 ) -> Instant:
     """Evaluate PromQL at one moment; prefer aggregations. An empty answer explains itself."""
     tree = guard.query(query)
@@ -67,15 +67,15 @@ async def prometheus_query_tool(
 
 @tool(Effect.READ)
 async def prometheus_query_range_tool(
+    prometheus: Prometheus,
     query: Query,
     start: Start = HOUR_AGO,
     end: End = NOW,
-    step: Annotated[Duration | None, Word("Chosen to fit max_points")] = None,
-    max_points: Annotated[int, Word("Per series", ge=2, le=1000)] = 200,
-    mode: Annotated[Literal["points", "summary"], Word("summary: min, max, avg, p95 …")] = "points",
-    limit: Annotated[int, Word("Most series", ge=1, le=500)] = 20,
+    step: Annotated[Duration | None, "Chosen to fit max_points"] = None,
+    max_points: Annotated[int, "Per series", Field(ge=2, le=1000)] = 200,
+    mode: Annotated[Literal["points", "summary"], "summary: min, max, avg, p95 …"] = "points",
+    limit: Annotated[int, "Most series", Field(ge=1, le=500)] = 20,
     timeout: Timeout = None,
-    prometheus: Prometheus = injected(),
 ) -> Range:
     """Evaluate PromQL over time; start with mode=summary, use points to see the course."""
     tree = guard.query(query)

@@ -252,7 +252,7 @@ async def _approved(
 
 async def _invoke(instance: "ConfiguredServer", declared: ToolSpec, call: Call) -> Any:
     own = {name: value for name, value in call.arguments.items() if name in declared.parameters}
-    return await declared.function(**own, **instance.injected(declared.injections, call))
+    return await declared.function(**own, **instance.provided(declared.injections, call))
 
 
 def _deadline(instance: "ConfiguredServer", declared: ToolSpec, named: Mapping[str, Any]) -> float:
