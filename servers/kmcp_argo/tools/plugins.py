@@ -33,7 +33,6 @@ class PluginLogs(Result):
     """What the controller's log says about a plugin."""
 
     cuttable = "lines"
-    untrusted = True
 
     plugin: str
     pod: str
