@@ -20,7 +20,6 @@ class Yaml(Body):
     """One object."""
 
     cuttable = "yaml"
-    untrusted = True
 
     kind: str
     api_version: str

@@ -28,7 +28,6 @@ class Chunks(Result):
     """Consecutive chunks of one page."""
 
     cuttable = "chunks"
-    untrusted = True
 
     url: str
     title: str
