@@ -95,6 +95,7 @@ class ToolSpec:
     aliases: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
+    restores: tuple[str, ...] = ()
     verified: Verified = "real"
     why: str | None = None
     when: str | None = None
@@ -164,6 +165,8 @@ class Options(TypedDict, total=False):
     """Arguments of older callers that are accepted and dropped."""
     renamed: Mapping[str, str]
     """Other names of arguments; those of arguments that this tool lacks are passed over, so tools may share a table."""
+    restores: tuple[str, ...]
+    """Arguments in which the tool puts live values back for marks of hidden ones (`redaction.restore`) or refuses."""
     verified: Verified
     """What the tests met, when it was not a real backend; `why` says why."""
     why: str | None

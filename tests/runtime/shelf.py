@@ -78,7 +78,6 @@ class Text(Body):
     """A long text."""
 
     cuttable = "text"
-    untrusted = True
     text: str
 
 

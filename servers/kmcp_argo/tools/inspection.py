@@ -38,7 +38,6 @@ class RolloutDetails(Result):
     """A rollout with its steps, revisions and analysis runs."""
 
     cuttable = "replica_sets"
-    untrusted = True
 
     rollout: rollout_status.Row
     timed_out: bool | None = Field(default=None, description="True when it did not become healthy or degraded in time")

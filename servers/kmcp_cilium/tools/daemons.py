@@ -71,7 +71,6 @@ class DebugInformation(Body):
     """Sections of an agent's debugging information, as JSON in pages."""
 
     cuttable = "content"
-    untrusted = True
 
     node: str
     version: str

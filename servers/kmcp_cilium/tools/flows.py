@@ -28,7 +28,6 @@ class Flows(Spread):
 
     cuttable = "items"
     keeps_end = True
-    untrusted = True
 
     items: list[Flow]
     returned: int

@@ -14,8 +14,6 @@ from kmcp_runtime import Effect, Limit, Page, tool
 class Found(Page[dict[str, Any]]):
     """Series (`{name, labels, values}` or a summary of them), or log lines (`{time, line, labels}`)."""
 
-    untrusted = True
-
     datasource: str
     datasource_type: str = Field(description="Plugin of the data source")
 

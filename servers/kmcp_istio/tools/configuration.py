@@ -51,8 +51,6 @@ Shown = Annotated[dict[str, Any] | Row, Field(union_mode="left_to_right")]
 class ProxyConfig(Page[Shown]):
     """Rows of one type, or Envoy's own objects."""
 
-    untrusted = True
-
     pod: str
     namespace: str
     config_type: str

@@ -104,13 +104,9 @@ def _check_enrolment(namespace: str, name: str, labels: Mapping[str, str], overw
 
 
 async def _read_existing(mesh: Mesh, place: Place, name: str) -> Object | None:
-    try:
-        found = await objects.read(mesh.api, place.kind, name, place.namespace)
-    except StatusFailure as failure:
-        if failure.http_status == 404:
-            return None
-        raise
-    waypoint_gateways.check_class(found)
+    found = await objects.find(mesh.api, place.kind, name, place.namespace)
+    if found is not None:
+        waypoint_gateways.check_class(found)
     return found
 
 

@@ -42,8 +42,6 @@ Row = ZtunnelOverview | ztunnel_dump.Row | logging.Logger
 class ZtunnelConfig(Page[Row]):
     """Rows of one type, as one ztunnel has them."""
 
-    untrusted = True
-
     pod: str = Field(description="The ztunnel that was asked")
     node: str
     config_type: str

@@ -50,7 +50,6 @@ class CommandOutput(Body):
 
     cuttable = "stdout"
     keeps_end = True
-    untrusted = True
 
     container: str
     exit_code: int | None = Field(default=None, description="Absent when it did not end, or was not run")

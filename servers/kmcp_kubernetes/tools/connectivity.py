@@ -37,8 +37,6 @@ PortWord = Annotated[
 class Connectivity(Result):
     """How far a connection to a Service gets."""
 
-    untrusted = True
-
     service: str
     namespace: str
     reachable: bool | None = Field(default=None, description="Absent in a dry run")

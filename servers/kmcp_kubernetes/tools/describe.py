@@ -23,8 +23,6 @@ _CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
 class Description(Result):
     """An object with its surroundings."""
 
-    untrusted = True
-
     kind: str
     api_version: str
     name: str

@@ -12,8 +12,6 @@ from kmcp_runtime import Duration, Effect, Limit, OptionalNamespace, Page, Rule,
 class Events(Page[event_scan.Event]):
     """Events, newest first."""
 
-    untrusted = True
-
 
 @tool(Effect.READ, needs=(Rule("", ("events",), ("list",)),))
 async def k8s_get_events(

@@ -28,7 +28,6 @@ class Explained(Result):
     """A kind or one of its fields, and the fields in it."""
 
     cuttable = "fields"
-    untrusted = True
 
     kind: str
     api_version: str

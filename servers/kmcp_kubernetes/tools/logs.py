@@ -17,7 +17,6 @@ class Logs(Body):
 
     cuttable = "lines"
     keeps_end = True
-    untrusted = True
 
     pod: str
     namespace: str

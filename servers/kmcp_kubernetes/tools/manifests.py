@@ -37,7 +37,13 @@ class FetchedManifest(WrittenManifest):
     sha256: str
 
 
-@tool(Effect.WRITE, needs=(Rule("*", ("*",), ("get", "patch", "create")),), timeout=120, idempotent=True)
+@tool(
+    Effect.WRITE,
+    needs=(Rule("*", ("*",), ("get", "patch", "create")),),
+    timeout=120,
+    idempotent=True,
+    restores=("manifest",),
+)
 async def k8s_apply_manifest(
     kube: Kube,
     manifest: Text,

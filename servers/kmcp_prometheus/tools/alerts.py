@@ -14,7 +14,6 @@ from kmcp_runtime import Effect, Limit, Page, Result, tool
 class Alerts(Page[active_alerts.Alert]):
     """Alerts, firing ones first, the oldest of them first."""
 
-    untrusted = True
     counts: dict[str, dict[str, int]] = Field(default_factory=dict, description="By state and name, of all that fit")
 
 

@@ -29,8 +29,6 @@ class Exemplified(BaseModel):
 class Exemplars(Page[Exemplified]):
     """Series that have exemplars."""
 
-    untrusted = True
-
 
 @tool(Effect.READ, extra=True)
 async def prometheus_query_exemplars_tool(

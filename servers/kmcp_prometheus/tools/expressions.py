@@ -12,7 +12,6 @@ from kmcp_runtime import Effect, Result, bad_argument, tool
 class Promql(Result):
     """An expression checked, or candidates built."""
 
-    untrusted = True
     mode: Literal["check", "build"]
     valid: bool | None = Field(default=None, description="Left out when unknown: see hint")
     formatted: str | None = None

@@ -24,8 +24,6 @@ class Metric(BaseModel):
 class Metrics(Page[Metric]):
     """Metrics, sorted by name."""
 
-    untrusted = True
-
 
 class TargetMetric(Metric):
     target: dict[str, str] = Field(description="The target's labels")
@@ -33,8 +31,6 @@ class TargetMetric(Metric):
 
 class TargetMetrics(Page[TargetMetric]):
     """Metrics by target."""
-
-    untrusted = True
 
 
 @tool(Effect.READ)

@@ -19,7 +19,6 @@ _MANY_POINTS = 1_500
 class Instant(Page[Sample | RawSamples]):
     """Series and their values at one moment."""
 
-    untrusted = True
     result_type: Literal["vector", "scalar", "matrix", "string"] = Field(description="matrix: raw samples")
     text: str | None = Field(default=None, description="A string result")
     infos: list[str] | None = None
@@ -28,7 +27,6 @@ class Instant(Page[Sample | RawSamples]):
 class Range(Page[RawSamples | Summary]):
     """Series and their values at every step, or summaries."""
 
-    untrusted = True
     step_seconds: Number
     start: Number
     end: Number

@@ -19,8 +19,6 @@ Exactly = Annotated[
 class Rules(Page[rule_groups.Rule]):
     """Rules in the order of their groups."""
 
-    untrusted = True
-
 
 @tool(Effect.READ)
 async def prometheus_rules_tool(

@@ -23,14 +23,11 @@ def _not_empty(name: str) -> str:
 class SeriesList(Page[dict[str, str]]):
     """Series as their labels."""
 
-    untrusted = True
     metrics: dict[str, int] = Field(default_factory=dict, description="Series of this answer by metric")
 
 
 class Names(Page[str]):
     """Names or values, sorted."""
-
-    untrusted = True
 
 
 @tool(Effect.READ)

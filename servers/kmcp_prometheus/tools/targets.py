@@ -40,7 +40,6 @@ class Target(BaseModel):
 class Targets(Page[Target]):
     """Targets, those that are down first."""
 
-    untrusted = True
     pools: list[Pool] = Field(description="Counts, regardless of health and limit")
 
 

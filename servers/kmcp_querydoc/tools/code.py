@@ -30,8 +30,6 @@ class Code(BaseModel):
 class CodeFound(Page[Code]):
     """The best pieces of source files, best first."""
 
-    untrusted = True
-
 
 @tool(Effect.READ, open_world=False, extra=True, renamed=OLD_NAMES, when="the index holds source code")
 async def query_code(
