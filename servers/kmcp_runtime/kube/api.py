@@ -13,7 +13,7 @@ from kmcp_runtime import warnings, worker
 from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
 from kmcp_runtime.kube import config, credentials, secret_values
 from kmcp_runtime.kube.connection import Connection, Limits, Source
-from kmcp_runtime.kube.failures import BACKEND, from_response
+from kmcp_runtime.kube.failures import BACKEND, StatusFailure, from_response
 
 __all__ = ["JSON", "LARGEST_ANSWER", "KubeApi", "Limits", "Query"]
 JSON = "application/json"
@@ -50,6 +50,15 @@ class KubeApi:
 
     async def get(self, path: str, query: Query = (), accept: str = JSON) -> Any:
         return await self.send("GET", path, query, accept=accept)
+
+    async def find(self, path: str, query: Query = (), accept: str = JSON) -> Any:
+        """As `get`; None where the API server says that there is no such object or no such API (404)."""
+        try:
+            return await self.get(path, query, accept)
+        except StatusFailure as failure:
+            if failure.http_status == 404:
+                return None
+            raise
 
     async def send(
         self, method: str, path: str, query: Query = (), body: Any = None, content_type: str = JSON, accept: str = JSON

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from kmcp_runtime.arguments import Word
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, not_found
 from kmcp_runtime.kube import config, kubeconfig_files
@@ -86,7 +85,7 @@ def context_argument(settings: ClusterSettings) -> Mapping[str, Any]:
     names = tuple(context.name for context in contexts.all)
     choice = Literal[names]  # type: ignore[valid-type]  # the names are known at run time only
     default = f"; default {contexts.current}" if contexts.current in names else ""
-    return {"context": (Annotated[choice | None, Word(f"Cluster{default}")], None)}
+    return {"context": (Annotated[choice | None, f"Cluster{default}"], None)}
 
 
 def _stamp(path: str) -> object:

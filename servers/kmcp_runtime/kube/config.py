@@ -66,9 +66,18 @@ def load_contexts(setting: str) -> Contexts:
     files = kubeconfig_files.paths(setting)
     if files:
         return _of_files(files)
-    if (SERVICE_ACCOUNT / "token").is_file() and os.environ.get("KUBERNETES_SERVICE_HOST"):
+    if _in_a_pod():
         return _in_cluster()
     raise unavailable("no cluster is configured: there is no kubeconfig and this is not a pod", WHAT_TO_SET)
+
+
+def load_own(setting: str) -> Contexts:
+    """The cluster that this process itself runs in: a pod's own one whatever the setting, else as `load_contexts`."""
+    return _in_cluster() if _in_a_pod() else load_contexts(setting)
+
+
+def _in_a_pod() -> bool:
+    return (SERVICE_ACCOUNT / "token").is_file() and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
 
 
 def _in_cluster() -> Contexts:
