@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import aiohttp
-
 from kmcp_runtime import redaction
 from kmcp_runtime.errors import ToolFailure, unavailable
 from kmcp_runtime.kube.kubeconfig_files import UserEntry
@@ -28,7 +26,7 @@ async def token(user: UserEntry) -> str:
         await load_kube_config_from_dict(_document(user), client_configuration=configuration)
         found = str(configuration.api_key.get("BearerToken") or "").removeprefix("Bearer ")
     # What it raises is as its provider answers: its own errors, KeyError and TypeError for a field that is not there.
-    except (Exception, aiohttp.ClientError) as error:
+    except Exception as error:
         raise _unusable(user, f" cannot sign in: {type(error).__name__}: {redaction.text(str(error))}") from None
     if not found:
         raise _unusable(user, " gave no token")

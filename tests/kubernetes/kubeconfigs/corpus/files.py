@@ -10,8 +10,8 @@ clusters: [{name: c, cluster: {server: '<tls>', certificate-authority: ca.crt}}]
 users: [{name: u, user: {token: t1}}]
 """
 CONTEXT = doc(clusters=..., users=...)
-CLUSTERS = doc(contexts=..., users=..., **{"current-context": ...})
-USERS = doc(contexts=..., clusters=..., **{"current-context": ...})
+CLUSTERS = doc(contexts=..., users=..., current=...)
+USERS = doc(contexts=..., clusters=..., current=...)
 TWO = [{"name": name, "context": {"cluster": "c", "user": "u"}} for name in ("production", "dev")]
 
 FILES = [
@@ -55,17 +55,17 @@ FILES = [
     ),
     one(
         "no current-context, two contexts",
-        doc(contexts=TWO, **{"current-context": ...}),
+        doc(contexts=TWO, current=...),
         refused="no context is chosen",
         departs="kubectl asks localhost:8080",
     ),
     one(
         "no current-context, one context",
-        doc(**{"current-context": ...}),
+        doc(current=...),
         refused="no context is chosen",
         departs="kubectl asks localhost:8080",
     ),
-    one("a current-context that is absent", doc(**{"current-context": "gone"}), refused="has no context 'gone'"),
+    one("a current-context that is absent", doc(current="gone"), refused="has no context 'gone'"),
     one("no contexts", doc(contexts=[]), refused="has no contexts"),
     one(
         "a broken user that nobody uses",

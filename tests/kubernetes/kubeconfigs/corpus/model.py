@@ -40,12 +40,14 @@ BEARER = {"authorization": "Bearer t1"}
 PLUGIN_API = "client.authentication.k8s.io/v1"
 
 
-def doc(user: Json = TOKEN, cluster: Json = None, *, server: str = "<tls>", **changes: Json) -> dict[str, Json]:
+def doc(
+    user: Json = TOKEN, cluster: Json = None, *, server: str = "<tls>", current: Json = "x", **changes: Json
+) -> dict[str, Json]:
     """A kubeconfig of one context."""
     content = {
         "apiVersion": "v1",
         "kind": "Config",
-        "current-context": "x",
+        "current-context": current,
         "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
         "clusters": [{"name": "c", "cluster": {"server": server, **(CA if cluster is None else cluster)}}],
         "users": [{"name": "u", "user": user}],
