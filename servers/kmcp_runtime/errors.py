@@ -27,6 +27,8 @@ Code = Literal[
     "internal",
 ]
 CODES: tuple[Code, ...] = get_args(Code)
+OWN_MESSAGES = frozenset({"denied", "approval_required", "internal"})
+"""Codes whose message is in the suite's own words alone; any other may repeat a backend's words or an object's name."""
 ERROR_META = "kmcp-suite/error"
 """The key of a tool result's `_meta` that holds the body of a failure."""
 
@@ -106,3 +108,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """`did you mean a, b?`, or None when nothing is close."""
     close = nearest(word, known)
     return f"did you mean {', '.join(close)}?" if close else None
+
+
+def suggesting(message: str, word: str, known: Iterable[str]) -> str:
+    """The message, with `: did you mean a, b?` behind it where something known is close to the word."""
+    suggestion = did_you_mean(word, known)
+    return f"{message}: {suggestion}" if suggestion else message

@@ -19,10 +19,8 @@ from kmcp_runtime.arguments import (
     SignedDuration,
     Time,
     TimeoutSeconds,
-    Word,
     check_name,
     check_namespace,
-    faults,
     moment,
     moment_of,
     seconds_of,
@@ -35,7 +33,6 @@ from kmcp_runtime.declaration import (
     Function,
     ToolSpec,
     Verified,
-    injected,
     tool,
     tools_below,
     tools_in,
@@ -52,10 +49,12 @@ from kmcp_runtime.errors import (
     forbidden,
     nearest,
     not_found,
+    suggesting,
     timed_out,
     too_large,
     unavailable,
 )
+from kmcp_runtime.findings import faults
 from kmcp_runtime.json_text import read as read_json
 from kmcp_runtime.output import cursors
 from kmcp_runtime.output.results import (
@@ -119,7 +118,6 @@ __all__ = [
     "ToolFailure",
     "ToolSpec",
     "Verified",
-    "Word",
     "YamlError",
     "bad_argument",
     "check_name",
@@ -131,7 +129,6 @@ __all__ = [
     "faults",
     "forbidden",
     "go_seconds",
-    "injected",
     "listed",
     "moment",
     "moment_of",
@@ -144,6 +141,7 @@ __all__ = [
     "seconds_of",
     "setting",
     "sliced",
+    "suggesting",
     "timed_out",
     "too_large",
     "tool",

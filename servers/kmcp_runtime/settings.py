@@ -12,6 +12,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
+from kmcp_runtime.findings import Finding, findings
+
 _SHORTEST_KEY_BYTES = 32
 
 
@@ -63,6 +65,12 @@ class RuntimeSettings(Settings):
     state_key: SecretStr | None = setting(
         None, "Key that seals approvals, shared by replicas, of 32 bytes or more (unset: one per process)"
     )
+    approval_ledger: Literal["process", "lease"] = setting(
+        "process",
+        "Where used approvals are noted: in the process, which then takes its own alone, or as Leases of the cluster, "
+        "which replicas with one key share",
+    )
+    approval_namespace: str = setting("", "Namespace of these Leases (unset: the server's own)")
     timeout: float = setting(30.0, "Deadline of a call", unit="seconds", gt=0, le=3600)
     concurrency: int = setting(32, "Backend calls at the same time", ge=1, le=1000)
     answer_tokens: int = setting(8000, "Budget of an answer", unit="tokens of 4 bytes", ge=500, le=20000)
@@ -164,11 +172,11 @@ def _filled(cls: type[Settings], flags: Mapping[str, Any], environment: Mapping[
     try:
         return cls.model_validate(given)
     except ValidationError as error:
-        raise SettingsError("; ".join(_complaint(cls, fault) for fault in error.errors(include_url=False))) from None
+        raise SettingsError("; ".join(_complaint(cls, found) for found in findings(error, cls))) from None
 
 
-def _complaint(cls: type[Settings], fault: Any) -> str:
-    name = str(fault["loc"][0]) if fault["loc"] else ""
+def _complaint(cls: type[Settings], found: Finding) -> str:
+    name = str(found.path[0]) if found.path else ""
     field = cls.model_fields.get(name)
     where = f"{flag(name)} / {variable(name, field)}" if field else name
-    return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {found.text}" if where else found.text

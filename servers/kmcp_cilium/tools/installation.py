@@ -19,22 +19,22 @@ from kmcp_runtime import (
     Effect,
     TimeoutSeconds,
     ToolFailure,
-    Word,
     bad_argument,
     conflict,
-    injected,
+    live_state,
     unpublished,
 )
 from kmcp_runtime.helm import manifests
+from kmcp_runtime.helm import releases as stored
 from kmcp_runtime.helm import values as merging
 from kmcp_runtime.helm.release import Release
 from kmcp_runtime.kube import objects
 
-Values = Annotated[dict[str, Any] | None, BeforeValidator(merging.read), Word("Override the chart's")]
-Version = Annotated[str | None, Word("Chart version; default newest")]
-DatapathMode = Annotated[Mode | None, Word("How packets travel")]
-Wait = Annotated[bool, Word("Until ready")]
-ClusterId = Annotated[int | None, Word("In a mesh: 1-255", ge=0, le=255)]
+Values = Annotated[dict[str, Any] | None, BeforeValidator(merging.read), "Override the chart's"]
+Version = Annotated[str | None, "Chart version; default newest"]
+DatapathMode = Annotated[Mode | None, "How packets travel"]
+Wait = Annotated[bool, "Until ready"]
+ClusterId = Annotated[int | None, "In a mesh: 1-255", Field(ge=0, le=255)]
 _GROUP = "cilium.io"
 _CHART_VERSION = re.compile(r"v?(\d+)\.(\d+)")
 _WITHOUT_NETWORK = (
@@ -66,6 +66,7 @@ class Gone(BaseModel):
 
 @chart_tool(Effect.WRITE, timeout=releases.SECONDS, destructive=True)
 async def cilium_install_cilium(
+    cilium: Cilium,
     cluster_name: ClusterName = None,
     cluster_id: ClusterId = None,
     datapath_mode: DatapathMode = None,
@@ -74,7 +75,6 @@ async def cilium_install_cilium(
     wait: Wait = False,
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> ReleaseChange:
     """Install Cilium into a cluster that has no network yet; use dry_run=true first."""
     given = values or {}
@@ -94,6 +94,7 @@ async def cilium_install_cilium(
 
 @chart_tool(Effect.WRITE, timeout=releases.SECONDS, destructive=True)
 async def cilium_upgrade_cilium(
+    cilium: Cilium,
     version: Version = None,
     datapath_mode: DatapathMode = None,
     values: Values = None,
@@ -101,7 +102,6 @@ async def cilium_upgrade_cilium(
     wait: Wait = False,
     timeout_seconds: TimeoutSeconds = 600,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> ReleaseChange:
     """Upgrade Cilium or change its values; go one minor version at a time, and use dry_run=true first."""
     before = await releases.read_release(cilium)
@@ -128,19 +128,21 @@ async def cilium_upgrade_cilium(
 
 @chart_tool(Effect.DESTROY, timeout=releases.SECONDS)
 async def cilium_uninstall_cilium(
-    keep_crds: Annotated[bool, Word("Keep CRDs and policies")] = True,
+    cilium: Cilium,
+    keep_crds: Annotated[bool, "Keep CRDs and policies"] = True,
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> Uninstalled:
     """Uninstall Cilium: pods lose their network until another is installed; dry_run=true lists what is removed."""
     release = await releases.read_release(cilium)
-    kinds = [] if keep_crds else await _list_kinds(cilium)
+    kinds = {} if keep_crds else await _list_kinds(cilium)
+    stored.bind(release)
+    live_state.bind("kinds of Cilium", kinds)
     if not dry_run:
         await _switch_relay_off(cilium, release)
         await cilium.helm.uninstall(cilium, release.namespace, release.name, timeout_seconds=timeout_seconds)
-        for kind in kinds:
-            await _delete_kind(cilium, kind)
+        for kind, uid in kinds.items():
+            await _delete_kind(cilium, kind, uid)
     gone = [Gone(kind=part.kind, name=part.name) for part in manifests.objects(release.manifest) if not part.kept]
     consequences = [_WITHOUT_NETWORK]
     consequences += ["Policies and all other objects of Cilium's kinds are deleted."] if kinds else []
@@ -151,7 +153,7 @@ async def cilium_uninstall_cilium(
         dry_run=dry_run or None,
         objects=gone,
         result="would be uninstalled" if dry_run else "uninstalled",
-        kinds=kinds,
+        kinds=list(kinds),
         consequences=consequences,
     )
 
@@ -246,13 +248,15 @@ async def _switch_relay_off(cilium: Cilium, release: Release) -> None:
         await releases.change_values(cilium, release, off, dry_run=False)
 
 
-async def _list_kinds(cilium: Cilium) -> list[str]:
+async def _list_kinds(cilium: Cilium) -> dict[str, str]:
+    """The uid of each of Cilium's CRDs, by name."""
     found = await policy_objects.list_objects(
         cilium, await cilium.discovery.resolve("customresourcedefinitions.apiextensions.k8s.io"), None
     )
-    return sorted(each["metadata"]["name"] for each in found if each["spec"]["group"] == _GROUP)
+    own = (each["metadata"] for each in found if each["spec"]["group"] == _GROUP)
+    return dict(sorted((metadata["name"], metadata["uid"]) for metadata in own))
 
 
-async def _delete_kind(cilium: Cilium, name: str) -> None:
+async def _delete_kind(cilium: Cilium, name: str, uid: str) -> None:
     kind = await cilium.discovery.resolve("customresourcedefinitions.apiextensions.k8s.io")
-    await objects.delete(cilium.api, kind, name, None, propagation="background", uid=None)
+    await objects.delete(cilium.api, kind, name, None, propagation="background", uid=uid)

@@ -4,7 +4,7 @@ import base64
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, Field
 
 from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import AnyNode, check_operand
@@ -18,9 +18,8 @@ from kmcp_runtime import (
     Limit,
     Page,
     ToolFailure,
-    Word,
     bad_argument,
-    injected,
+    live_state,
     not_found,
     unavailable,
 )
@@ -31,7 +30,7 @@ _WHY = (
 )
 _SAFE_PREFIX = "cilium/state/"
 _NONE = re.compile(r"unknown key-value store type|unsupported key-value store", re.IGNORECASE)
-Key = Annotated[str, AfterValidator(check_operand), Word("Such as cilium/state/nodes/v1/…")]
+Key = Annotated[str, AfterValidator(check_operand), "Such as cilium/state/nodes/v1/…"]
 
 
 class Pair(BaseModel):
@@ -63,12 +62,12 @@ class KeyDeletion(AgentChange):
 
 @agent_tool(Effect.READ, verified="cli", why=_WHY)
 async def cilium_get_kv_store_key(
+    cilium: Cilium,
     key: Key,
-    recursive: Annotated[bool, Word("All below it")] = False,
+    recursive: Annotated[bool, "All below it"] = False,
     node_name: AnyNode = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    cilium: Cilium = injected(),
 ) -> Pairs:
     """Read a key of Cilium's key-value store; by default there is none, and the state is in custom resources."""
     agent = await cilium.find_any_agent(node_name)
@@ -85,11 +84,11 @@ async def cilium_get_kv_store_key(
 
 @agent_tool(Effect.WRITE, verified="cli", why=_WHY, idempotent=True)
 async def cilium_set_kv_store_key(
+    cilium: Cilium,
     key: Key,
-    value: Annotated[str, Word("Value", max_length=65_536)],
+    value: Annotated[str, "Value", Field(max_length=65_536)],
     node_name: AnyNode = None,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> KeyChange:
     """Write a key of Cilium's key-value store."""
     agent = await cilium.find_any_agent(node_name)
@@ -109,11 +108,11 @@ async def cilium_set_kv_store_key(
 
 @agent_tool(Effect.DESTROY, verified="cli", why=_WHY)
 async def cilium_delete_key_from_kv_store(
+    cilium: Cilium,
     key: Key,
-    recursive: Annotated[bool, Word("All below it")] = False,
+    recursive: Annotated[bool, "All below it"] = False,
     node_name: AnyNode = None,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> KeyDeletion:
     """Delete a key, or all below a prefix, from Cilium's key-value store."""
     # A short prefix would delete the state of the whole cluster.
@@ -122,9 +121,9 @@ async def cilium_delete_key_from_kv_store(
             f"key: the prefix {key!r} is too short to delete everything below it", f"use a key below {_SAFE_PREFIX}"
         )
     agent = await cilium.find_any_agent(node_name)
-    keys = [pair.key for pair in await _list_below(agent, key)] if recursive else [key]
-    if not recursive and await _read_value(agent, key) is None:
-        raise not_found(f"no key {key!r}", "recursive=true deletes the keys below a prefix")
+    found = await _find(agent, key, recursive)
+    live_state.bind(f"key {key}", found)
+    keys = list(found)
     if not dry_run and keys:
         await _run(agent, "delete", *(("--recursive",) if recursive else ()), "--", key)
     return KeyDeletion(
@@ -137,6 +136,16 @@ async def cilium_delete_key_from_kv_store(
         keys=keys[:100],
         dry_run=dry_run or None,
     )
+
+
+async def _find(agent: Agent, key: str, recursive: bool) -> dict[str, str]:
+    """The value of the key, or of each below it."""
+    if recursive:
+        return {pair.key: pair.value for pair in await _list_below(agent, key)}
+    value = await _read_value(agent, key)
+    if value is None:
+        raise not_found(f"no key {key!r}", "recursive=true deletes the keys below a prefix")
+    return {key: value}
 
 
 async def _read_value(agent: Agent, key: str) -> str | None:

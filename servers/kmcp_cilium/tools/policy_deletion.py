@@ -16,15 +16,15 @@ from kmcp_runtime import (
     Result,
     Rule,
     ToolFailure,
-    Word,
     bad_argument,
     check_name,
-    injected,
+    live_state,
     tool,
     unpublished,
 )
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.cluster import Place
+from kmcp_runtime.kube.deletion import delete_as_bound
 
 _OPEN = "Without a policy that selects them, endpoints accept and send all traffic."
 
@@ -57,20 +57,23 @@ class PolicyDeletion(Result):
     verified="agent",
 )
 async def cilium_delete_policy_rules(
-    kind: Annotated[PolicyKind, Word("Kind")] = "CiliumNetworkPolicy",
+    cilium: Cilium,
+    kind: Annotated[PolicyKind, "Kind"] = "CiliumNetworkPolicy",
     namespace: OptionalNamespace = None,
-    name: Annotated[str | None, Word("One policy")] = None,
-    labels: Annotated[Elements | None, Word("Objects with all of these: app=web")] = None,
-    all: Annotated[bool, Word("All in the namespace, or cluster-wide")] = False,
+    name: Annotated[str | None, "One policy"] = None,
+    labels: Annotated[Elements | None, "Objects with all of these: app=web"] = None,
+    all: Annotated[bool, "All in the namespace, or cluster-wide"] = False,
     node_name: Annotated[OneNode, unpublished("Policies are not of one node")] = None,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> PolicyDeletion:
     """Delete network policies by name or labels; dry_run=true lists them and how many endpoints each selects."""
     if sum((name is not None, bool(labels), all)) != 1:
         raise bad_argument("give exactly one of name, labels and all", "cilium_display_policy_node_information")
     place = await _resolve_place(cilium, kind, namespace, all)
     found = await _find_policies(cilium, place, name, labels)
+    for policy in found:
+        objects.bind(place.kind, policy)
+    live_state.bind("policies", sorted(policy["metadata"]["name"] for policy in found))
     endpoints = await _list_endpoints(cilium, place.namespace)
     items = [await _delete(cilium, kind, place, policy, endpoints, dry_run) for policy in found]
     return PolicyDeletion(
@@ -131,16 +134,7 @@ async def _delete(
     dry_run: bool,
 ) -> DeletedPolicy:
     metadata = policy["metadata"]
-    await objects.delete(
-        cilium.api,
-        place.kind,
-        metadata["name"],
-        place.namespace,
-        propagation="background",
-        # Only the policy that was shown: one that was made again meanwhile is another.
-        uid=metadata["uid"],
-        dry_run=dry_run,
-    )
+    await delete_as_bound(cilium.api, place.kind, policy, lambda: cilium.read(place, metadata["name"]), dry_run=dry_run)
     return DeletedPolicy(
         kind=kind,
         namespace=metadata.get("namespace"),

@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from pydantic import Field
+
 from kmcp_grafana.client import objects
 from kmcp_grafana.client.api_groups import Group
 from kmcp_grafana.client.failures import refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime import ToolFailure, Word, conflict, not_found
+from kmcp_runtime import ToolFailure, conflict, not_found
 from kmcp_runtime.upstream import Refused
 
-Version = Annotated[int, Word("Version; update: the one you saw", ge=1)]
+Version = Annotated[int, "Version; update: the one you saw", Field(ge=1)]
 
 _GROUP = "dashboard.grafana.app"
 _V2 = ("v2", "v2beta1")
@@ -38,6 +40,13 @@ class Dashboard:
     def plain(self) -> Row:
         """The model without what Grafana manages itself, for comparisons."""
         return without_own(self.model)
+
+
+def state_of(dashboard: Dashboard) -> Row:
+    """What an approval is for: this very dashboard, not one that was made anew, with this model."""
+    # The newer API has a uid of the object beside its name, the older one a time of creation and an id in the model.
+    metadata = dashboard.found.get("metadata") or {}
+    return {"model": dashboard.model, "created": dashboard.meta.get("created"), "object": metadata.get("uid")}
 
 
 def without_own(model: Row) -> Row:

@@ -29,7 +29,6 @@ class ReleaseParts(Body):
     """One revision of a release, with the parts that were asked for."""
 
     cuttable = "manifest"
-    untrusted = True
 
     name: str
     namespace: str

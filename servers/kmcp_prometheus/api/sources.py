@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
 from kmcp_prometheus.settings import PrometheusSettings
-from kmcp_runtime import ToolFailure, Word, YamlError, faults, read_yaml, unavailable, unpublished
+from kmcp_runtime import ToolFailure, YamlError, faults, read_yaml, unavailable, unpublished
 from kmcp_runtime.upstream import Access, SetIn
 
 API = "/api/v1"
@@ -102,7 +102,7 @@ def arguments(settings: PrometheusSettings) -> Mapping[str, Any]:
     if len(sources) > 1:
         names = tuple(source.name for source in sources)
         choice = Literal[names]  # type: ignore[valid-type]  # the names are known at run time only
-        found["datasource"] = (Annotated[choice | None, Word(f"Which Prometheus; default {names[0]}")], None)
+        found["datasource"] = (Annotated[choice | None, f"Which Prometheus; default {names[0]}"], None)
     return found
 
 
@@ -147,7 +147,7 @@ def _of_file(settings: PrometheusSettings) -> list[Datasource]:
     except (YamlError, UnicodeDecodeError) as error:
         raise _unusable(path, f"no YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        raise _unusable(path, "; ".join(faults(_Entry, error, "field"))) from None
+        raise _unusable(path, "; ".join(faults(list[_Entry], error, "field"))) from None
     return [_named(entry, settings) for entry in entries]
 
 

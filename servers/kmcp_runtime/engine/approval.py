@@ -7,6 +7,7 @@ once. Before acting the plan is made again and must be the same. A bad token beg
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,10 +19,11 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from kmcp_runtime.engine.sealing import GOOD_FOR_SECONDS, Seal, Sealed, Use
-from kmcp_runtime.engine.single_use import UsedInProcess, UsedTokens
+from kmcp_runtime.engine.single_use import UsedTokens
 from kmcp_runtime.errors import ToolFailure, denied
 from kmcp_runtime.output.results import Rendered
 
+log = logging.getLogger("kmcp.approval")
 Mode = Literal["plan", "ask", "off"]
 How = Literal["asked", "token", "off", "required", "refused"]
 _QUESTION = "confirm"
@@ -45,6 +47,9 @@ class Intent:
     @classmethod
     def of(cls, tool: str, arguments: Mapping[str, Any], caller: str, plan: Mapping[str, Any]) -> "Intent":
         """`plan` is what a dry run answered, before anything in it was hidden: what is hidden may change too."""
+        if not plan.get("live"):
+            # The yes would be for a plan in words alone, and what took its place meanwhile would be destroyed.
+            log.error("%s destroys, and its plan bound nothing that it found (live_state.bind)", tool)
         given = {name: value for name, value in arguments.items() if name != "approval"}
         bound = {name: value for name, value in plan.items() if name not in ("warnings", "hint")}
         return cls(tool, _digest(given), caller, _digest(bound))
@@ -61,10 +66,10 @@ class Decision:
 class Approvals:
     """Asks people, and makes and takes tokens where nobody can be asked."""
 
-    def __init__(self, mode: Mode, seal: Seal, used: UsedTokens | None = None) -> None:
+    def __init__(self, mode: Mode, seal: Seal, used: UsedTokens) -> None:
         self.mode = mode
         self._seal = seal
-        self._used = used or UsedInProcess(seal)
+        self._used = used
 
     async def decide(self, intent: Intent, plan: str, details: Any, given: str | None, ctx: Context | None) -> Decision:
         """Return when the call may go on or the client must be asked first; raise where it may not."""

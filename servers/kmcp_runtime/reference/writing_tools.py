@@ -8,7 +8,7 @@ from kmcp_runtime import public
 
 PAGE = Path("docs/reference/writing-tools.md")
 CONCEPTS = {
-    "tool": ("tool", "injected", "moment", "unpublished"),
+    "tool": ("tool", "moment", "unpublished"),
     "Effect": ("Effect", "EffectByArgument"),
     "Rule": ("Rule",),
     "Arguments": (
@@ -19,7 +19,6 @@ CONCEPTS = {
             "Time",
             "OptionalTime",
             "TimeoutSeconds",
-            "Word",
             "check_name",
             "check_namespace",
         ),
@@ -29,7 +28,7 @@ CONCEPTS = {
     "Change": ("Change", "Diff"),
     "Failures": (
         *("ToolFailure", "bad_argument", "not_found", "conflict", "denied", "forbidden", "timed_out", "too_large"),
-        *("unavailable", "did_you_mean", "nearest"),
+        *("unavailable", "did_you_mean", "suggesting", "nearest"),
     ),
     "Call": ("Call",),
     "Server": ("Server", "Backend", "Settings", "setting"),
@@ -42,11 +41,13 @@ _ABOUT = {
     "needs approval. Hints, read-only mode and the plan follow from it.",
     "Rule": "The rights in Kubernetes that a tool uses; the chart's roles are made of them.",
     "Arguments": 'An argument is an annotated parameter: `Annotated[int, "Pods to run"]`. The usual ones are here, '
-    "described and checked; `Field(description=…, ge=1)` of pydantic sets limits.",
+    'described and checked; pydantic sets limits: `Annotated[int, "Pods to run", Field(ge=1)]`.',
     "Result": "What a tool answers: a model with one field for each fact. It is redacted, cut to the token budget and "
     "rendered by the runtime.",
     "Page": "A list, with a cursor when it goes on.",
-    "Change": "What a write did, with the difference. With `dry_run` nothing is changed and the same is answered.",
+    "Change": "What a write did, with the difference. With `dry_run` nothing is changed and the same is answered. "
+    "A tool that destroys calls `bind(name, state)` of `kmcp_runtime.live_state` with each thing that it is about to "
+    "destroy, in a dry run too: a yes is for that thing in that state.",
     "Failures": "Raise one with the cause and the next step; errors of a backend pass through its door by themselves.",
     "Call": "The call that is being answered: who asked, until when, and `progress` for long work.",
     "Server": "The object behind the entry point; its package names the tools and the client.",
