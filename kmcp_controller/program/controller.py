@@ -160,9 +160,9 @@ class Controller:
     def _take(self, kind: str, namespace: str | None, found: Sequence[Mapping[str, Any]]) -> None:
         there = {each["metadata"]["uid"] for each in found}
         # A deletion that happened while a watch was broken never arrives as an event.
-        for each in [each for each in self.store.of_kind(kind, namespace) if each["metadata"]["uid"] not in there]:
-            self.store.forget(each)
-            self._news(each)
+        for gone in [each for each in self.store.of_kind(kind, namespace) if each["metadata"]["uid"] not in there]:
+            self.store.forget(gone)
+            self._news(gone)
         for each in found:
             if self.store.put(each):
                 self._news(each)

@@ -14,6 +14,7 @@ from kmcp_controller.reconcile.difference import drift
 from kmcp_controller.reconcile.probing import explain
 from kmcp_controller.reconcile.rollout import cause, unready_pod
 from kmcp_controller.status import Observed, conditions
+from kmcp_runtime.catalog import Fault
 from tests.controller.manifests import manifest
 from tests.controller.test_render import FOREIGN, rendered
 from tests.misbehaving import nobody
@@ -21,7 +22,7 @@ from tests.serving import served
 
 
 def with_selector(kind: str, **added: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    network = {"ingressFrom": [{"podSelector": {}}]}
+    network: dict[str, Any] = {"ingressFrom": [{"podSelector": {}}]}
     want = rendered(manifest(FOREIGN, network=network))[kind]
     live: dict[str, Any] = {**want, "spec": {**want["spec"], **added}}
     return want, live
@@ -53,7 +54,10 @@ def test_n_servers_with_one_tool_name_are_n_warnings() -> None:
 
 def test_the_first_reason_is_the_one_that_is_shown() -> None:
     """D5: `kubectl get` shows the reason of Ready alone."""
-    by_type = {each.type: each for each in conditions(Observed(faults=("a: is wrong",), fault_reason="InvalidConfig"))}
+    by_type = {
+        each.type: each
+        for each in conditions(Observed(faults=(Fault(("a",), "is wrong"),), fault_reason="InvalidConfig"))
+    }
     assert (by_type["Ready"].reason, by_type["Ready"].message) == ("InvalidConfig", "not accepted: a: is wrong")
 
 
