@@ -107,7 +107,7 @@ class Installation(Result):
     ),
     timeout=90,
     idempotent=True,
-    destructive=True,
+    worst=Effect.DESTROY,
 )
 async def istio_install_istio(
     profile: Profile = "default",

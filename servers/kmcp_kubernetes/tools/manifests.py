@@ -37,7 +37,13 @@ class FetchedManifest(WrittenManifest):
     sha256: str
 
 
-@tool(Effect.WRITE, needs=(Rule("*", ("*",), ("get", "patch", "create")),), timeout=120, idempotent=True)
+@tool(
+    Effect.WRITE,
+    worst=Effect.DESTROY,
+    needs=(Rule("*", ("*",), ("get", "patch", "create")),),
+    timeout=120,
+    idempotent=True,
+)
 async def k8s_apply_manifest(
     manifest: Text,
     namespace: OptionalNamespace = None,
@@ -58,7 +64,7 @@ async def k8s_apply_manifest(
     )
 
 
-@tool(Effect.WRITE, needs=_CREATE, timeout=120)
+@tool(Effect.WRITE, worst=Effect.DESTROY, needs=_CREATE, timeout=120)
 async def k8s_create_resource(
     yaml_content: Text, namespace: OptionalNamespace = None, dry_run: DryRun = False, kube: Kube = injected()
 ) -> WrittenManifest:
@@ -74,7 +80,7 @@ async def k8s_create_resource(
     )
 
 
-@tool(Effect.WRITE, needs=_CREATE, timeout=120)
+@tool(Effect.WRITE, worst=Effect.DESTROY, needs=_CREATE, timeout=120)
 async def k8s_create_resource_from_url(
     url: Annotated[str, Word("https, on an allowed host")],
     namespace: OptionalNamespace = None,

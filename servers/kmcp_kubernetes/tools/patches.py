@@ -20,7 +20,7 @@ StatusPatch = Annotated[
 ]
 
 
-@tool(Effect.WRITE, needs=(Rule("*", ("*",), ("get", "patch")),))
+@tool(Effect.WRITE, worst=Effect.DESTROY, needs=(Rule("*", ("*",), ("get", "patch")),))
 async def k8s_patch_resource(
     resource_type: ResourceType,
     resource_name: ResourceName,
@@ -40,7 +40,11 @@ async def k8s_patch_resource(
     return change
 
 
-@tool(Effect.WRITE, needs=(Rule("*", ("*",), ("get",)), Rule("*", ("*/status",), ("patch",))))
+@tool(
+    Effect.WRITE,
+    worst=Effect.DESTROY,
+    needs=(Rule("*", ("*",), ("get",)), Rule("*", ("*/status",), ("patch",))),
+)
 async def k8s_patch_status(
     resource_type: ResourceType,
     resource_name: ResourceName,
