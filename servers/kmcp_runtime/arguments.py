@@ -101,8 +101,8 @@ TimeoutSeconds = Annotated[int, Word("Seconds to wait", ge=1, le=600)]
 Selector = Annotated[str | None, Word("Label selector")]
 Limit = Annotated[int, Word("Most items", ge=1, le=500)]
 Cursor = Annotated[str | None, Word("From the previous answer")]
-DryRun = Annotated[bool, Word("Change nothing, show the diff")]
-Approval = Annotated[str | None, Word("Token of approval_required")]
+DryRun = Annotated[bool, Word("Only show the diff")]
+Approval = Annotated[str | None, Word("Approval token")]
 
 
 def _duration(description: str, example: str) -> WithJsonSchema:
