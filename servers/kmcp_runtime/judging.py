@@ -127,6 +127,20 @@ def allow(verdict: Verdict) -> None:
         judgement.admit(verdict)
 
 
+def remember(request: str, verdict: Verdict) -> None:
+    """Keep the verdict about a request that was rehearsed, under a name that the request itself will have."""
+    judgement = _current.get()
+    if judgement is not None:
+        judgement.known[request] = verdict
+        judgement.note(verdict)
+
+
+def remembered(request: str) -> Verdict | None:
+    """The verdict of a rehearsal in this very call; None when there was none, or it was too long ago."""
+    judgement = _current.get()
+    return judgement.known.get(request) if judgement is not None else None
+
+
 def foresee(verdict: Verdict) -> None:
     """Note what a request would do that a dry run leaves out."""
     judgement = _current.get()

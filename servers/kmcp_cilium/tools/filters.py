@@ -68,7 +68,7 @@ async def cilium_list_xdp_cidr_filters(node_name: EveryNode = None, cilium: Cili
     return Filters(items=items, total=len(items), unreachable=answers.unreachable, hint=hint)
 
 
-@agent_tool(Effect.WRITE, idempotent=True, worst=Effect.DESTROY)
+@agent_tool(Effect.DESTROY, idempotent=True)
 async def cilium_update_xdp_cidr_filters(
     cidr_prefixes: Prefixes,
     revision: Revision = None,

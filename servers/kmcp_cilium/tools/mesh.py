@@ -39,7 +39,7 @@ class Connection(Result):
     dry_run: bool | None = None
 
 
-@chart_tool(Effect.WRITE, timeout=2 * releases.SECONDS)
+@chart_tool(Effect.WRITE, worst=Effect.DESTROY, timeout=2 * releases.SECONDS)
 async def cilium_connect_to_remote_cluster(
     cluster_name: RemoteName,
     context: RemoteContext = None,
@@ -91,7 +91,7 @@ async def cilium_disconnect_remote_cluster(
     return await _change_sides(wanted, "disconnected", dry_run, hint=hint)
 
 
-@chart_tool(Effect.WRITE, timeout=releases.SECONDS, idempotent=True)
+@chart_tool(Effect.WRITE, worst=Effect.DESTROY, timeout=releases.SECONDS, idempotent=True)
 async def cilium_toggle_cluster_mesh(
     enable: Annotated[bool, Word("On or off")] = True,
     service_type: Annotated[

@@ -25,6 +25,7 @@ from kmcp_runtime import (
     tool,
     write_yaml,
 )
+from kmcp_runtime.judging import foresee
 
 _PART_BYTES = 20_000
 """Bytes of YAML in one answer; with the list of objects beside it, it stays within the usual budget."""
@@ -137,6 +138,7 @@ async def istio_install_istio(
 
 async def _plan(mesh: Mesh, way: Installer, order: Order) -> Installation:
     found = await way.render(order)
+    foresee(await way.judge(order))
     changes, refused = await manifests.rehearse(mesh, found.documents)
     warnings = dict.fromkeys([*found.warnings, *await way.read_warnings(order), *refused])
     return Installation(

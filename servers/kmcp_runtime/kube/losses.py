@@ -46,7 +46,10 @@ def of_change(before: Object, after: Object, kind: str | None = None) -> list[st
 
 def of_status(plural: str, before: Object, after: Object) -> list[str]:
     """A status that controllers obey: a pod that is said to have failed is replaced, a node's pods are evicted."""
-    if plural not in _OBEYED_STATUS or before.get("status") == after.get("status"):
+    old, new = _part(before, "status"), _part(after, "status")
+    if plural == "rollouts":
+        return [*_aborted(in_words(before), before, after)]
+    if plural not in _OBEYED_STATUS or old == new:
         return []
     return [f"changes the status of {in_words(before)}, on which controllers stop, evict or release things"]
 
@@ -163,6 +166,13 @@ def _prunes(before: Object, after: Object) -> Iterator[str]:
             yield ".".join(path)
 
 
+def _aborted(name: str, before: Object, after: Object) -> Iterator[str]:
+    # Argo Rollouts: the pods of the new version stop, and its steps begin anew.
+    aborts = bool(_part(after, "status").get("abort")) and not _part(before, "status").get("abort")
+    if before.get("kind") == "Rollout" and aborts:
+        yield f"aborts {name}, whose new version stops"
+
+
 def _released(name: str, before: Object, after: Object) -> Iterator[str]:
     metadata = _part(before, "metadata")
     if metadata.get("deletionTimestamp"):
@@ -189,6 +199,7 @@ _RULES: tuple[Callable[[str, Object, Object], Iterator[str]], ...] = (
     _displaced,
     _shrunk,
     _ordered,
+    _aborted,
     _released,
 )
 

@@ -97,7 +97,7 @@ async def judge_before(api: "KubeApi", request: KubeRequest) -> None:
         asks = request.method == "POST" and _QUESTIONS.match(request.path)
         judgement.admit(READS if asks else writes(f"{request.method} {target(request.path).words}"))
     elif not request.is_rehearsal:
-        verdict = judgement.known.get(request.digest) or _at_sight(judgement, request)
+        verdict = judging.remembered(request.digest) or _at_sight(judgement, request)
         judgement.admit(verdict or await _rehearsed(api, request))
 
 
@@ -113,8 +113,7 @@ async def judge_after(api: "KubeApi", request: KubeRequest, content: bytes) -> N
     verdict = _at_sight(judgement, request, _read(content))
     if verdict is None:
         verdict = await _compared(api, request, _read(content))
-    judgement.known[request.digest] = verdict
-    judgement.note(verdict)
+    judging.remember(request.digest, verdict)
 
 
 def _at_sight(judgement: Judgement, request: KubeRequest, answer: Mapping[str, Any] | None = None) -> Verdict | None:
