@@ -57,7 +57,9 @@ def _workload(server: MCPServer, platform: Platform, around: Surroundings) -> Wo
     if level == "auto":
         ours = (suite and adapter != "agentgateway") or adapter == "bridge"
         level = "restricted" if ours or around.restricted_namespace else "compatible"
-    needs_no_api = suite and around.entry is not None and not around.entry.needs
+    # Whatever its backend is, it may note used approvals in the cluster.
+    notes = server.deployment.env.get("KMCP_APPROVAL_LEDGER") == "lease"
+    needs_no_api = suite and around.entry is not None and not around.entry.needs and not notes
     return Workload(server, platform, adapter, suite, level, needs_no_api)
 
 

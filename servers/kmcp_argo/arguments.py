@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from kmcp_runtime import Diff, Result, Word, check_name
+from kmcp_runtime import Diff, Result, check_name
 
-RolloutName = Annotated[str, AfterValidator(check_name), Word("Rollout")]
+RolloutName = Annotated[str, AfterValidator(check_name), "Rollout"]
 
 
 class Written(Result):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from kmcp_runtime import Word, check_name
+from kmcp_runtime import check_name
 
 _SEPARATORS = re.compile(r"[\s,]+")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
@@ -62,7 +62,7 @@ Operand = Annotated[str, AfterValidator(check_operand)]
 Element = Annotated[str, AfterValidator(check_element)]
 Elements = Annotated[list[Element], BeforeValidator(split), Field(max_length=200)]
 
-EveryNode = Annotated[str | None, AfterValidator(_optional_name), Word("Node; default all")]
-AnyNode = Annotated[str | None, AfterValidator(_optional_name), Word("Node; default any")]
-OneNode = Annotated[str | None, AfterValidator(_optional_name), Word("Node")]
-ClusterName = Annotated[str | None, AfterValidator(check_cluster_name), Word("Name in a mesh")]
+EveryNode = Annotated[str | None, AfterValidator(_optional_name), "Node; default all"]
+AnyNode = Annotated[str | None, AfterValidator(_optional_name), "Node; default any"]
+OneNode = Annotated[str | None, AfterValidator(_optional_name), "Node"]
+ClusterName = Annotated[str | None, AfterValidator(check_cluster_name), "Name in a mesh"]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator
 
 from kmcp_istio.pods import WORKLOADS
-from kmcp_runtime import Word, check_name
+from kmcp_runtime import check_name
 
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _NEXT = re.compile(r"[\s,]+")
@@ -77,14 +77,14 @@ def check_settings(given: dict[str, str] | None) -> dict[str, str] | None:
     return given
 
 
-Revision = Annotated[str | None, AfterValidator(check_revision), Word("Istio revision")]
-TrafficType = Annotated[Literal["service", "workload", "all", "none"] | None, Word("Traffic that it handles")]
-WaypointName = Annotated[str, AfterValidator(check_waypoint), Word("Waypoint")]
+Revision = Annotated[str | None, AfterValidator(check_revision), "Istio revision"]
+TrafficType = Annotated[Literal["service", "workload", "all", "none"] | None, "Traffic that it handles"]
+WaypointName = Annotated[str, AfterValidator(check_waypoint), "Waypoint"]
 WaypointNames = Annotated[
-    list[Annotated[str, AfterValidator(check_waypoint)]] | None, BeforeValidator(each), Word("Waypoints")
+    list[Annotated[str, AfterValidator(check_waypoint)]] | None, BeforeValidator(each), "Waypoints"
 ]
-PodName = Annotated[str, AfterValidator(check_pod), Word("Pod, pod.namespace or deployment/x")]
-NodeName = Annotated[str | None, AfterValidator(lambda name: name and check_name(name)), Word("Node")]
+PodName = Annotated[str, AfterValidator(check_pod), "Pod, pod.namespace or deployment/x"]
+NodeName = Annotated[str | None, AfterValidator(lambda name: name and check_name(name)), "Node"]
 Profile = Annotated[
     Literal[
         "default",
@@ -98,12 +98,12 @@ Profile = Annotated[
         "remote",
         "stable",
     ],
-    Word("Profile"),
+    "Profile",
 ]
 SetValues = Annotated[
     dict[str, str] | None,
     BeforeValidator(read_settings),
     AfterValidator(check_settings),
-    Word("Paths of settings to values"),
+    "Paths of settings to values",
 ]
-Kinds = Annotated[list[str] | None, BeforeValidator(each), Word("Only these kinds")]
+Kinds = Annotated[list[str] | None, BeforeValidator(each), "Only these kinds"]

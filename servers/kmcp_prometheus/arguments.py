@@ -3,9 +3,9 @@
 import time
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
-from kmcp_runtime import Duration, OptionalTime, Time, Word, bad_argument, moment
+from kmcp_runtime import Duration, OptionalTime, Time, bad_argument, moment
 
 _CLOCK_SKEW_SECONDS = 60.0
 """How far the clocks of two machines may differ: only a time further ahead is in the future."""
@@ -16,15 +16,15 @@ def _one_is_a_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Query = Annotated[str, Word("PromQL")]
-Match = Annotated[list[str], BeforeValidator(_one_is_a_list), Word("Selectors, any may match")]
-OptionalMatch = Annotated[list[str] | None, BeforeValidator(_one_is_a_list), Word("Selectors, any may match")]
+Query = Annotated[str, "PromQL"]
+Match = Annotated[list[str], BeforeValidator(_one_is_a_list), "Selectors, any may match"]
+OptionalMatch = Annotated[list[str] | None, BeforeValidator(_one_is_a_list), "Selectors, any may match"]
 # Defaults such as now-1h are text: validation turns them into a time anew for each call.
-Start = Annotated[Time, Word("Start", validate_default=True)]
-End = Annotated[Time, Word("End", validate_default=True)]
-OptionalStart = Annotated[OptionalTime, Word("Start")]
-OptionalEnd = Annotated[OptionalTime, Word("End")]
-Timeout = Annotated[Duration | None, Word("Deadline")]
+Start = Annotated[Time, "Start", Field(validate_default=True)]
+End = Annotated[Time, "End", Field(validate_default=True)]
+OptionalStart = Annotated[OptionalTime, "Start"]
+OptionalEnd = Annotated[OptionalTime, "End"]
+Timeout = Annotated[Duration | None, "Deadline"]
 NOW = moment("now")
 HOUR_AGO = moment("now-1h")
 

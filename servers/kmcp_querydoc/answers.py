@@ -42,8 +42,6 @@ class Answer(BaseModel):
 class Answers(Page[Answer]):
     """The best chunks, best first."""
 
-    untrusted = True
-
 
 class Search:
     """One search, as `query_documentation` asks for it."""

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
-from kmcp_runtime import Word, check_name
+from kmcp_runtime import check_name
 
 
 def _text(value: str) -> str:
@@ -20,9 +20,9 @@ def _name(value: str | None) -> str | None:
     return value
 
 
-Query = Annotated[str, AfterValidator(_text), Word("Question or keywords", max_length=1000)]
-ProductName = Annotated[str | None, AfterValidator(_name), Word("Product; none = all")]
-Version = Annotated[str | None, Word("None = newest", max_length=100)]
+Query = Annotated[str, AfterValidator(_text), "Question or keywords", Field(max_length=1000)]
+ProductName = Annotated[str | None, AfterValidator(_name), "Product; none = all"]
+Version = Annotated[str | None, "None = newest", Field(max_length=100)]
 OLD_NAMES = {
     "queryText": "query",
     "productName": "product_name",

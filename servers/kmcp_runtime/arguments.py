@@ -86,23 +86,16 @@ def moment(text: str) -> Any:
     return text
 
 
-def Word(description: str, **limits: Any) -> Any:
-    """The description (and limits) of an argument."""
-    return Field(description=description, **limits)
-
-
-Namespace = Annotated[str, AfterValidator(check_namespace), Word("Namespace")]
-Name = Annotated[str, AfterValidator(check_name), Word("Object name")]
-OptionalNamespace = Annotated[
-    str | None, AfterValidator(lambda name: name and check_namespace(name)), Word("Namespace")
-]
-AllNamespaces = Annotated[bool, Word("In every namespace")]
-TimeoutSeconds = Annotated[int, Word("Seconds to wait", ge=1, le=600)]
-Selector = Annotated[str | None, Word("Label selector")]
-Limit = Annotated[int, Word("Most items", ge=1, le=500)]
-Cursor = Annotated[str | None, Word("From the previous answer")]
-DryRun = Annotated[bool, Word("Only show the diff")]
-Approval = Annotated[str | None, Word("Approval token")]
+Namespace = Annotated[str, AfterValidator(check_namespace), "Namespace"]
+Name = Annotated[str, AfterValidator(check_name), "Object name"]
+OptionalNamespace = Annotated[str | None, AfterValidator(lambda name: name and check_namespace(name)), "Namespace"]
+AllNamespaces = Annotated[bool, "In every namespace"]
+TimeoutSeconds = Annotated[int, "Seconds to wait", Field(ge=1, le=600)]
+Selector = Annotated[str | None, "Label selector"]
+Limit = Annotated[int, "Most items", Field(ge=1, le=500)]
+Cursor = Annotated[str | None, "From the previous answer"]
+DryRun = Annotated[bool, "Only show the diff"]
+Approval = Annotated[str | None, "Approval token"]
 
 
 def _duration(description: str, example: str) -> WithJsonSchema:
@@ -110,17 +103,17 @@ def _duration(description: str, example: str) -> WithJsonSchema:
 
 
 Duration = Annotated[
-    float, BeforeValidator(seconds_of), _duration("Duration", "5m"), Word("Duration", ge=0, allow_inf_nan=False)
+    float, BeforeValidator(seconds_of), _duration("Duration", "5m"), "Duration", Field(ge=0, allow_inf_nan=False)
 ]
 SignedDuration = Annotated[
-    float, BeforeValidator(signed_seconds_of), _duration("From now", "-36h"), Word("From now", allow_inf_nan=False)
+    float, BeforeValidator(signed_seconds_of), _duration("From now", "-36h"), "From now", Field(allow_inf_nan=False)
 ]
 
 
 _TIME_SCHEMA = WithJsonSchema({"type": ["string", "number"], "description": "Time", "examples": ["now-1h"]})
-Time = Annotated[float, BeforeValidator(moment_of), _TIME_SCHEMA, Word("Time", validate_default=True)]
+Time = Annotated[float, BeforeValidator(moment_of), _TIME_SCHEMA, "Time", Field(validate_default=True)]
 OptionalTime = Annotated[
-    float | None, BeforeValidator(lambda given: None if given is None else moment_of(given)), _TIME_SCHEMA, Word("Time")
+    float | None, BeforeValidator(lambda given: None if given is None else moment_of(given)), _TIME_SCHEMA, "Time"
 ]
 
 

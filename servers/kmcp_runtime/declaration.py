@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import ModuleType
-from typing import Annotated, Any, Literal, TypedDict, TypeVar, Unpack, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypedDict, TypeVar, Unpack, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
@@ -24,11 +24,11 @@ from pydantic.fields import FieldInfo
 from kmcp_runtime.catalog import Effect, Rule, reading_only, strongest
 from kmcp_runtime.hints import Shows
 from kmcp_runtime.output.results import Result
-from kmcp_runtime.schema import input_schema, output_schema
+from kmcp_runtime.schema import described, input_schema, output_schema
 
 Function = TypeVar("Function", bound=Callable[..., Awaitable[Result]])
 Verified = Literal["real", "agent", "cli", "stand-in"]
-__all__ = ["Effect", "EffectByArgument", "Injected", "Rule", "ToolSpec", "injected", "tool", "tools_below", "tools_in"]
+__all__ = ["Effect", "EffectByArgument", "Rule", "ToolSpec", "tool", "tools_below", "tools_in"]
 _ATTRIBUTE = "__kmcp_tool__"
 _OF_JSON = (str, int, float, list, dict, tuple, set, frozenset, type(None), BaseModel, Enum)
 """What an argument may be; a bool is an int. Any other class is provided by the server."""
@@ -71,16 +71,6 @@ class EffectByArgument:
         return f"{self.argument}={str(value).lower()}" if isinstance(value, bool) else str(value)
 
 
-@dataclass(frozen=True)
-class Injected:
-    """Default value of a parameter that the server provides."""
-
-
-def injected() -> Any:
-    """The default of a parameter that comes from the server but stands behind arguments with defaults."""
-    return Injected()
-
-
 @dataclass(frozen=True, kw_only=True)
 class ToolSpec:
     """A tool as declared: what the decorator was told and what the signature says."""
@@ -106,6 +96,7 @@ class ToolSpec:
     aliases: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
+    restores: tuple[str, ...] = ()
     verified: Verified = "real"
     why: str | None = None
     when: str | None = None
@@ -134,7 +125,11 @@ class ToolSpec:
 
     def with_arguments(self, extra: Mapping[str, Any]) -> "ToolSpec":
         """The tool with arguments that its server adds: name to (annotation, default). Its own ones stay its own."""
-        fields: dict[str, Any] = {name: added for name, added in extra.items() if name not in self.parameters}
+        fields: dict[str, Any] = {
+            name: (described(annotation), default)
+            for name, (annotation, default) in extra.items()
+            if name not in self.parameters
+        }
         if not fields:
             return self
         return replace(self, arguments=create_model(self.arguments.__name__, __base__=self.arguments, **fields))
@@ -171,6 +166,8 @@ class Options(TypedDict, total=False):
     """Arguments of older callers that are accepted and dropped."""
     renamed: Mapping[str, str]
     """Other names of arguments; those of arguments that this tool lacks are passed over, so tools may share a table."""
+    restores: tuple[str, ...]
+    """Arguments in which the tool puts live values back for marks of hidden ones (`redaction.restore`) or refuses."""
     verified: Verified
     """What the tests met, when it was not a real backend; `why` says why."""
     why: str | None
@@ -239,14 +236,14 @@ def _arguments(function: Callable[..., Any], needs_approval: bool) -> tuple[type
     injections: dict[str, type] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         required = parameter.default is inspect.Parameter.empty
-        if isinstance(parameter.default, Injected) or (required and _is_provided(hints[name])):
+        if required and _is_provided(hints[name]):
             injections[name] = hints[name]
         else:
-            fields[name] = (_described(hints[name]), ... if required else parameter.default)
+            fields[name] = (described(hints[name]), ... if required else parameter.default)
     if needs_approval:
         from kmcp_runtime.arguments import Approval
 
-        fields["approval"] = (Approval, None)
+        fields["approval"] = (described(Approval), None)
     name = "".join(part.capitalize() for part in function.__name__.split("_")) + "Arguments"
     return create_model(name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields), injections
 
@@ -254,14 +251,6 @@ def _arguments(function: Callable[..., Any], needs_approval: bool) -> tuple[type
 def _is_provided(annotation: Any) -> bool:
     """Whether JSON cannot hold a value of this type, so that it can only come from the server."""
     return isinstance(annotation, type) and get_origin(annotation) is None and not issubclass(annotation, _OF_JSON)
-
-
-def _described(annotation: Any) -> Any:
-    """`Annotated[str, "What it is"]` as pydantic takes it: a plain text is the description of the argument."""
-    if get_origin(annotation) is not Annotated:
-        return annotation
-    kind, *metadata = get_args(annotation)
-    return Annotated[(kind, *(Field(description=each) if isinstance(each, str) else each for each in metadata))]
 
 
 def _result(function: Callable[..., Any]) -> type[Result]:

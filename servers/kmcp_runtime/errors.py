@@ -27,6 +27,8 @@ Code = Literal[
     "internal",
 ]
 CODES: tuple[Code, ...] = get_args(Code)
+OWN_MESSAGES = frozenset({"denied", "approval_required", "internal"})
+"""Codes whose message is in the suite's own words alone; any other may repeat a backend's words or an object's name."""
 ERROR_META = "kmcp-suite/error"
 """The key of a tool result's `_meta` that holds the body of a failure."""
 

@@ -1,13 +1,28 @@
 """JSON Schemas as models read them: no references, titles or nullable wrappers, nothing that costs tokens in vain."""
 
-from typing import Any
+from functools import reduce
+from operator import or_
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
 JsonSchema = dict[str, Any]
 UNPUBLISHED = "kmcp-unpublished"
 """Marks an argument that is accepted and not shown."""
+
+
+def described(annotation: Any) -> Any:
+    """`Annotated[str, "What it is"]` as pydantic takes it: a plain text is the description, at any depth of a union."""
+    if get_origin(annotation) in (Union, UnionType):
+        return reduce(or_, (described(option) for option in get_args(annotation)))
+    if get_origin(annotation) is not Annotated:
+        return annotation
+    kind, *metadata = get_args(annotation)
+    return Annotated[
+        (described(kind), *(Field(description=each) if isinstance(each, str) else each for each in metadata))
+    ]
 
 
 def published(model: type[BaseModel]) -> list[str]:

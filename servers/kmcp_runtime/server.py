@@ -17,7 +17,7 @@ class Backend(ABC):
 
     @abstractmethod
     def provide(self, call: Call) -> Mapping[type, Any]:
-        """What tools of this call are injected, by type."""
+        """What tools of this call take from the server, by the type of the parameter."""
 
     @abstractmethod
     async def ready(self) -> None:

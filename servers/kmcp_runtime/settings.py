@@ -61,6 +61,12 @@ class RuntimeSettings(Settings):
     state_key: SecretStr | None = setting(
         None, "Key that seals approvals, shared by replicas, of 32 bytes or more (unset: one per process)"
     )
+    approval_ledger: Literal["process", "lease"] = setting(
+        "process",
+        "Where used approvals are noted: in the process, which then takes its own alone, or as Leases of the cluster, "
+        "which replicas with one key share",
+    )
+    approval_namespace: str = setting("", "Namespace of these Leases (unset: the server's own)")
     timeout: float = setting(30.0, "Deadline of a call", unit="seconds", gt=0, le=3600)
     concurrency: int = setting(32, "Backend calls at the same time", ge=1, le=1000)
     answer_tokens: int = setting(8000, "Budget of an answer", unit="tokens of 4 bytes", ge=500, le=20000)

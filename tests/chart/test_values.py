@@ -94,6 +94,58 @@ def test_rights_of_the_kubernetes_server(chart: Chart, kubernetes: Object, read_
     assert bound - {"view", "edit"} <= of_kind(objects, "ClusterRole").keys()
 
 
+@pytest.mark.parametrize(
+    ("values", "holders"),
+    [
+        ({}, set()),
+        ({"servers": {"kubernetes": {"rbac": "full"}}}, {"kmcp-kubernetes"}),
+        (
+            {"servers": {"kubernetes": {"rbac": "full"}}, "composed": {"enabled": True}},
+            {"kmcp-kubernetes", "kagent-tools"},
+        ),
+        ({"servers": {"grafana": {"enabled": True, "readOnly": False}}}, {"kmcp-grafana"}),
+        (
+            {"servers": {"grafana": {"enabled": True, "readOnly": False}}, "composed": {"enabled": True}},
+            {"kmcp-grafana"},
+        ),
+        (
+            {"servers": {"kubernetes": {"rbac": "none", "deployment": {"serviceAccountName": "mine"}}}},
+            {"mine"},
+        ),
+        ({"servers": {"kubernetes": {"rbac": "full"}}, "approvalLedger": "process"}, set()),
+        ({"servers": {"kubernetes": {"rbac": "full"}}, "rbac": {"create": False}}, set()),
+    ],
+)
+def test_A3_servers_that_may_destroy_share_a_ledger_and_hold_its_rights_alone(
+    chart: Chart, values: Object, holders: set[str]
+) -> None:
+    objects = chart.rendered(values)
+    bindings = of_kind(objects, "RoleBinding").values()
+    bound = {
+        subject["name"]
+        for binding in bindings
+        if binding["roleRef"]["name"] == "kmcp-approvals"
+        for subject in binding["subjects"]
+    }
+    assert bound == holders
+    role = of_kind(objects, "Role").get("kmcp-approvals")
+    assert (role is not None) == bool(holders)
+    if role:
+        rule = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "list", "delete"]}
+        assert role["rules"] == [rule]
+        assert role["metadata"]["namespace"] == "kmcp-system"
+    for name, server in of_kind(objects, "MCPServer").items():
+        deployment = server["spec"]["deployment"]
+        noting = deployment.get("env", {}).get("KMCP_APPROVAL_LEDGER") == "lease"
+        assert noting == (deployment.get("serviceAccountName", name) in holders)
+
+
+def test_A3_a_ledger_of_your_own_choice_is_kept(chart: Chart) -> None:
+    values = {"servers": {"kubernetes": {"rbac": "full", "values": {"KMCP_APPROVAL_LEDGER": "process"}}}}
+    server = of_kind(chart.rendered(values), "MCPServer")["kmcp-kubernetes"]
+    assert server["spec"]["deployment"]["env"] == {"KMCP_APPROVAL_LEDGER": "process"}
+
+
 REFUSED: list[tuple[Object, str]] = [
     ({"controler": {}}, "additional properties 'controler' not allowed"),
     ({"servers": {"kubernetes": {"rbac": "admin"}}}, "value must be one of 'view', 'edit', 'full', 'none'"),
@@ -112,6 +164,7 @@ REFUSED: list[tuple[Object, str]] = [
     ({"rbac": {"namespaces": ["A.b"]}}, "/rbac/namespaces/0"),
     ({"composed": {"enabled": True}, "servers": {"kubernetes": {"enabled": False}}}, "no server is enabled below"),
     ({"catalog": {"http": {"port": 0}}}, "/catalog/http/port"),
+    ({"approvalLedger": "none"}, "/approvalLedger"),
 ]
 
 

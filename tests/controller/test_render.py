@@ -160,6 +160,14 @@ def test_the_example_of_the_contract() -> None:
     assert all(len(found) == 16 for found in hashes)
 
 
+@pytest.mark.parametrize(("env", "withheld"), [({}, True), ({"KMCP_APPROVAL_LEDGER": "lease"}, False)])
+def test_a_server_that_notes_approvals_in_the_cluster_has_a_token_for_it(env: dict[str, str], withheld: bool) -> None:
+    body = prometheus()
+    body["spec"]["deployment"]["env"] = {**body["spec"]["deployment"].get("env", {}), **env}
+    entry = ServerEntry(title="Prometheus", description="Metrics", transport=Transport(port=8084), tools=())
+    assert ("automountServiceAccountToken" in pod(body, entry=entry)) is withheld
+
+
 def test_the_same_input_gives_the_same_bytes() -> None:
     first, second = (render(parse(prometheus(), PLATFORM), PLATFORM) for _ in range(2))
     assert yaml.safe_dump(first) == yaml.safe_dump(second)

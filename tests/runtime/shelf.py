@@ -77,7 +77,6 @@ class Text(Body):
     """A long text."""
 
     cuttable = "text"
-    untrusted = True
     text: str
 
 

@@ -13,6 +13,7 @@ from kmcp_runtime.engine.approval import Approvals
 from kmcp_runtime.engine.assembly import http_app
 from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.engine.sealing import GOOD_FOR_SECONDS, Seal
+from kmcp_runtime.engine.single_use import UsedInProcess
 from kmcp_runtime.engine.telemetry import Metrics
 from tests.mcp import ToolCaller
 from tests.runtime.conftest import connected, shelf_of, shelved
@@ -100,7 +101,8 @@ class Clock:
 
 async def test_a_token_expires() -> None:
     clock = Clock()
-    instance = shelved(Process(RuntimeSettings(), Metrics(), Approvals("plan", Seal(None, clock))))
+    seal = Seal(None, clock)
+    instance = shelved(Process(RuntimeSettings(), Metrics(), Approvals("plan", seal, UsedInProcess(seal))))
     async with connected(instance) as caller:
         stocked(instance)
         token = (await caller.fails("shelf_burn", **BOOK))["approval"]

@@ -1,6 +1,7 @@
 {{/*
 The enabled servers: values and catalog entry as one, by the name of the MCPServer.
-{<full name>: {name, entry, rbac, readOnly, env, envFrom, deployment}}
+{<full name>: {name, port, path, rbac, readOnly, ledger, holder, env, envFrom, deployment}}
+`ledger`: it notes used approvals as Leases, for which the ServiceAccount `holder` gets the right.
 */}}
 {{- define "kmcp.servers" -}}
 {{- $catalog := (.Files.Get "files/catalog.yaml" | fromYaml).servers -}}
@@ -22,8 +23,12 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
       {{- $readOnly = $given.readOnly -}}
     {{- end -}}
     {{- $env := include "kmcp.env" (dict "name" $name "entry" $entry "values" (default dict $given.values)) | fromYaml -}}
+    {{- $deployment := default dict $given.deployment -}}
     {{- $server := dict "name" $name "port" $entry.transport.port "path" $entry.transport.path "rbac" $rbac "readOnly" $readOnly -}}
-    {{- $_ := set $found $full (merge $server $env (dict "deployment" (default dict $given.deployment))) -}}
+    {{- /* Without the right each approval would be refused; a server that only reads asks for none. */ -}}
+    {{- $_ := set $server "ledger" (and (eq $.Values.approvalLedger "lease") $.Values.rbac.create (not $readOnly)) -}}
+    {{- $_ := set $server "holder" (default $full $deployment.serviceAccountName) -}}
+    {{- $_ := set $found $full (merge $server $env (dict "deployment" $deployment)) -}}
   {{- end -}}
 {{- end -}}
 {{- toYaml $found -}}
@@ -56,7 +61,7 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
 {{- toYaml (dict "env" $env "envFrom" $references) -}}
 {{- end -}}
 
-{{/* spec of one MCPServer. Takes root, port, path, image, account, env, deployment; and command (composed). */}}
+{{/* spec of one MCPServer. Takes root, port, path, image, account, env, ledger, deployment; and command (composed). */}}
 {{- define "kmcp.serverSpec" -}}
 {{- $root := .root -}}
 {{- $port := toString .port -}}
@@ -67,7 +72,8 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
 {{- end -}}
 {{- $_ := set $deployment "args" (concat (.command | default list | rest | default list) $http) -}}
 {{- $_ := set $deployment "secretRefs" (list (dict "name" (include "kmcp.stateSecret" $root))) -}}
-{{- with .env }}{{ $_ := set $deployment "env" . }}{{ end -}}
+{{- $ledger := ternary (dict "KMCP_APPROVAL_LEDGER" "lease") dict (default false .ledger) -}}
+{{- with merge dict (default dict .env) $ledger }}{{ $_ := set $deployment "env" . }}{{ end -}}
 {{- with .account }}{{ $_ := set $deployment "serviceAccountName" . }}{{ end -}}
 {{- with $root.Values.imagePullSecrets }}{{ $_ := set $deployment "imagePullSecrets" . }}{{ end -}}
 transportType: http

@@ -11,7 +11,7 @@ from kmcp_argo.changes import describe_change
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import rollout_status
 from kmcp_argo.undo import undo
-from kmcp_runtime import DryRun, Effect, Namespace, Rule, Word, conflict, injected, tool
+from kmcp_runtime import DryRun, Effect, Namespace, Rule, conflict, tool
 from kmcp_runtime.kube import objects
 
 Action = Literal["abort", "retry", "resume", "restart", "undo", "retry_experiment"]
@@ -37,12 +37,12 @@ class Acted(Written):
     extra=True,
 )
 async def argo_rollout_action(
+    argo: Argo,
     rollout_name: RolloutName,
-    action: Annotated[Action, Word("What to do")],
+    action: Annotated[Action, "What to do"],
     namespace: Namespace = "default",
-    to_revision: Annotated[int, Word("undo: 0 = the previous", ge=0)] = 0,
+    to_revision: Annotated[int, "undo: 0 = the previous", Field(ge=0)] = 0,
     dry_run: DryRun = False,
-    argo: Argo = injected(),
 ) -> Acted:
     """Abort, retry, resume, restart or undo a rollout, or retry an ended experiment (by its name)."""
     if action == "retry_experiment":

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from kmcp_argo.client import GROUP, Argo
 from kmcp_argo.installation.deployments import LABEL, NAMESPACE, Found, find_controllers
-from kmcp_runtime import Effect, Namespace, Result, Rule, Word, command, injected, tool
+from kmcp_runtime import Effect, Namespace, Result, Rule, command, tool
 from kmcp_runtime.kube import objects
 
 PLUGIN = "kubectl-argo-rollouts"
@@ -66,9 +66,9 @@ class PluginInstall(Result):
     ignored=("timeout",),
 )
 async def argo_verify_argo_rollouts_controller_install(
+    argo: Argo,
     namespace: Namespace = NAMESPACE,
-    label: Annotated[str, Word("Label of its Deployment and pods")] = LABEL,
-    argo: Argo = injected(),
+    label: Annotated[str, "Label of its Deployment and pods"] = LABEL,
 ) -> ControllerInstall:
     """Check that the Argo Rollouts controller is installed and running; use it when rollouts do not progress."""
     crds = await _list_definitions(argo)
@@ -93,7 +93,7 @@ async def argo_verify_argo_rollouts_controller_install(
 
 
 @tool(Effect.READ, needs=(Rule("apps", ("deployments",), ("list",)),))
-async def argo_verify_kubectl_plugin_install(argo: Argo = injected()) -> PluginInstall:
+async def argo_verify_kubectl_plugin_install(argo: Argo) -> PluginInstall:
     """Show which kinds of Argo Rollouts and which plugin are available; these tools need no kubectl plugin."""
     crds, found, plugin = await asyncio.gather(_list_definitions(argo), find_controllers(argo), _find_plugin())
     served = {each.name for each in crds}

@@ -9,7 +9,7 @@ from kmcp_argo.changes import describe_change
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import rollout_status
 from kmcp_argo.rollouts.image_patch import ImageChange, assignment, changes
-from kmcp_runtime import DryRun, Effect, Namespace, Rule, ToolFailure, Word, bad_argument, injected, tool
+from kmcp_runtime import DryRun, Effect, Namespace, Rule, ToolFailure, bad_argument, tool
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.cluster import Place
 
@@ -33,11 +33,11 @@ class ImageSet(Written):
     idempotent=True,
 )
 async def argo_set_rollout_image(
+    argo: Argo,
     rollout_name: RolloutName,
-    container_image: Annotated[str, Word("container=image; *=image for all")],
+    container_image: Annotated[str, "container=image; *=image for all"],
     namespace: Namespace = "default",
     dry_run: DryRun = False,
-    argo: Argo = injected(),
 ) -> ImageSet:
     """Set images of a rollout, which starts its canary or preview."""
     rollout = await argo.read_rollout(rollout_name, namespace)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from kmcp_argo.arguments import RolloutName
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import analysis, revisions, rollout_status
-from kmcp_runtime import Effect, Namespace, Result, Rule, TimeoutSeconds, Word, injected, tool
+from kmcp_runtime import Effect, Namespace, Result, Rule, TimeoutSeconds, tool
 from kmcp_runtime.kube import objects
 
 _POLL_SECONDS = 0.5
@@ -38,7 +38,6 @@ class RolloutDetails(Result):
     """A rollout with its steps, revisions and analysis runs."""
 
     cuttable = "replica_sets"
-    untrusted = True
 
     rollout: rollout_status.Row
     timed_out: bool | None = Field(default=None, description="True when it did not become healthy or degraded in time")
@@ -61,11 +60,11 @@ class RolloutDetails(Result):
     extra=True,
 )
 async def argo_get_rollout(
+    argo: Argo,
     rollout_name: RolloutName,
     namespace: Namespace = "default",
-    wait: Annotated[bool, Word("Until healthy or degraded")] = False,
+    wait: Annotated[bool, "Until healthy or degraded"] = False,
     timeout_seconds: TimeoutSeconds = 60,
-    argo: Argo = injected(),
 ) -> RolloutDetails:
     """Explain one rollout: step, why it is paused, stable and canary ReplicaSets, analysis results."""
     found, late = await _wait_until_settled(argo, rollout_name, namespace, timeout_seconds if wait else 0)

@@ -5,20 +5,7 @@ from typing import Annotated, Literal
 
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import analysis, rollout_status
-from kmcp_runtime import (
-    AllNamespaces,
-    Cursor,
-    Effect,
-    Limit,
-    OptionalNamespace,
-    Page,
-    Rule,
-    Selector,
-    Word,
-    cursors,
-    injected,
-    tool,
-)
+from kmcp_runtime import AllNamespaces, Cursor, Effect, Limit, OptionalNamespace, Page, Rule, Selector, cursors, tool
 from kmcp_runtime.kube import pages
 
 
@@ -28,13 +15,13 @@ class Rollouts(Page[rollout_status.Row | analysis.Experiment]):
 
 @tool(Effect.READ, needs=(Rule("argoproj.io", ("rollouts", "experiments"), ("list",)),))
 async def argo_rollouts_list(
+    argo: Argo,
     namespace: OptionalNamespace = None,
     all_namespaces: AllNamespaces = True,
-    type: Annotated[Literal["rollouts", "experiments"], Word("What to list")] = "rollouts",
+    type: Annotated[Literal["rollouts", "experiments"], "What to list"] = "rollouts",
     selector: Selector = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    argo: Argo = injected(),
 ) -> Rollouts:
     """List rollouts with status, step, weight and pods, or experiments; start here."""
     place = await argo.resolve_place(type, namespace, all_namespaces)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from kmcp_argo.client import Argo
 from kmcp_argo.installation import plugin_config, router_plugins
@@ -18,8 +18,6 @@ from kmcp_runtime import (
     Rule,
     TimeoutSeconds,
     ToolFailure,
-    Word,
-    injected,
     tool,
 )
 from kmcp_runtime.kube import objects
@@ -35,7 +33,6 @@ class PluginLogs(Result):
     """What the controller's log says about a plugin."""
 
     cuttable = "lines"
-    untrusted = True
 
     plugin: str
     pod: str
@@ -66,10 +63,10 @@ class GatewayPlugin(Result):
 
 @tool(Effect.READ, needs=_LOGS)
 async def argo_check_plugin_logs(
+    argo: Argo,
     namespace: Namespace = NAMESPACE,
-    plugin: Annotated[str, Word("Name in trafficRouterPlugins")] = router_plugins.GATEWAY_API,
+    plugin: Annotated[str, "Name in trafficRouterPlugins"] = router_plugins.GATEWAY_API,
     timeout_seconds: TimeoutSeconds = 30,
-    argo: Argo = injected(),
 ) -> PluginLogs:
     """Show from the controller's log whether it has loaded a traffic router plugin, and if not, why."""
     pod = await find_controller_pod(argo, namespace)
@@ -101,13 +98,13 @@ async def argo_check_plugin_logs(
     ),
 )
 async def argo_verify_gateway_plugin(
+    argo: Argo,
     namespace: Namespace = NAMESPACE,
-    version: Annotated[str | None, Word("Release to install")] = None,
-    should_install: Annotated[bool, Word("Configure it if it is missing")] = False,
-    sha256: Annotated[str | None, Word("Checksum of the file", pattern=r"^[0-9a-fA-F]{64}$")] = None,
-    restart_controller: Annotated[bool, Word("To load it")] = False,
+    version: Annotated[str | None, AfterValidator(router_plugins.check_release), "Release to install"] = None,
+    should_install: Annotated[bool, "Configure it if it is missing"] = False,
+    sha256: Annotated[str | None, "Checksum of the file", Field(pattern=r"^[0-9a-fA-F]{64}$")] = None,
+    restart_controller: Annotated[bool, "To load it"] = False,
     dry_run: DryRun = False,
-    argo: Argo = injected(),
 ) -> GatewayPlugin:
     """Check that the Gateway API plugin is configured and loaded; should_install=true configures it."""
     config = await plugin_config.read_config(argo, namespace)

@@ -9,7 +9,7 @@ from kmcp_argo.changes import apply, describe_change
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import rollout_status
 from kmcp_argo.rollouts.promotion_patch import promotion
-from kmcp_runtime import DryRun, Effect, Namespace, Rule, Word, injected, tool
+from kmcp_runtime import DryRun, Effect, Namespace, Rule, tool
 
 _NEEDS = (
     Rule("argoproj.io", ("rollouts",), ("get", "patch")),
@@ -34,11 +34,11 @@ class Paused(Written):
 
 @tool(Effect.WRITE, needs=_NEEDS)
 async def argo_promote_rollout(
+    argo: Argo,
     rollout_name: RolloutName,
     namespace: Namespace = "default",
-    full: Annotated[bool, Word("Skip all steps, pauses and analysis")] = False,
+    full: Annotated[bool, "Skip all steps, pauses and analysis"] = False,
     dry_run: DryRun = False,
-    argo: Argo = injected(),
 ) -> Promoted:
     """Continue a paused rollout with its next step, or with full=true to the end."""
     before = await argo.read_rollout(rollout_name, namespace)
@@ -56,7 +56,7 @@ async def argo_promote_rollout(
 
 @tool(Effect.WRITE, needs=(_NEEDS[0], _NEEDS[2]), idempotent=True)
 async def argo_pause_rollout(
-    rollout_name: RolloutName, namespace: Namespace = "default", dry_run: DryRun = False, argo: Argo = injected()
+    argo: Argo, rollout_name: RolloutName, namespace: Namespace = "default", dry_run: DryRun = False
 ) -> Paused:
     """Pause a rollout until argo_promote_rollout or argo_rollout_action action=resume continues it."""
     before = await argo.read_rollout(rollout_name, namespace)

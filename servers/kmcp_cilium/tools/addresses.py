@@ -10,7 +10,7 @@ from kmcp_cilium.arguments import AnyNode, Elements
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import prefix
-from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, Word, bad_argument, injected, not_found
+from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, bad_argument, not_found
 
 
 class Address(BaseModel):
@@ -31,7 +31,7 @@ class Addresses(Page[Address]):
 
 @agent_tool(Effect.READ)
 async def cilium_list_ip_addresses(
-    node_name: AnyNode = None, limit: Limit = 200, cursor: Cursor = None, cilium: Cilium = injected()
+    cilium: Cilium, node_name: AnyNode = None, limit: Limit = 200, cursor: Cursor = None
 ) -> Addresses:
     """List the IP cache: every address Cilium knows, its identity, pod and host."""
     agent = await cilium.find_any_agent(node_name)
@@ -41,10 +41,10 @@ async def cilium_list_ip_addresses(
 
 @agent_tool(Effect.READ)
 async def cilium_show_ip_cache_information(
-    cidr: Annotated[str | None, AfterValidator(lambda text: text and prefix(text)), Word("Address or range")] = None,
-    labels: Annotated[Elements | None, Word("Or exactly an identity's labels")] = None,
+    cilium: Cilium,
+    cidr: Annotated[str | None, AfterValidator(lambda text: text and prefix(text)), "Address or range"] = None,
+    labels: Annotated[Elements | None, "Or exactly an identity's labels"] = None,
     node_name: AnyNode = None,
-    cilium: Cilium = injected(),
 ) -> Addresses:
     """Show who has an address, or which addresses the identity with these labels has."""
     if (cidr is None) == (not labels):

@@ -14,7 +14,7 @@ from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import address
 from kmcp_cilium.state import bgp_routes
 from kmcp_cilium.state.fields import part
-from kmcp_runtime import Cursor, Effect, Limit, Rule, ToolFailure, Word, bad_argument, injected, not_found
+from kmcp_runtime import Cursor, Effect, Limit, Rule, ToolFailure, bad_argument, not_found
 
 _WHY = "the real agent's peer never answers: an established session, and what it advertises, is a stand-in's"
 _UNKNOWN = re.compile(r"(?:virtual router|neighbor) [^\"]*(?:does not|doesn't) exist")
@@ -72,7 +72,7 @@ class Routes(SpreadPage[Route]):
 
 @agent_tool(Effect.READ, Rule("cilium.io", ("ciliumbgpnodeconfigs",), ("list",)), why=_WHY)
 async def cilium_list_bgp_peers(
-    node_name: EveryNode = None, limit: Limit = 100, cursor: Cursor = None, cilium: Cilium = injected()
+    cilium: Cilium, node_name: EveryNode = None, limit: Limit = 100, cursor: Cursor = None
 ) -> Peers:
     """List BGP sessions of nodes with state and routes, and peers that are configured without a session."""
     answers = await cilium.ask_agents(node_name, lambda agent: _read_bgp(agent, "peers"))
@@ -87,15 +87,15 @@ async def cilium_list_bgp_peers(
 
 @agent_tool(Effect.READ, why=_WHY)
 async def cilium_list_bgp_routes(
+    cilium: Cilium,
     node_name: EveryNode = None,
-    table: Annotated[Literal["available", "advertised"], Word("Known, or advertised")] = "available",
-    afi: Annotated[Literal["ipv4", "ipv6"], Word("Family")] = "ipv4",
-    safi: Annotated[Literal["unicast"], Word("Subfamily")] = "unicast",
-    vrouter_asn: Annotated[int | None, Word("Only of this router", ge=1, le=4_294_967_295)] = None,
-    peer: Annotated[str | None, AfterValidator(lambda v: v and address(v)), Word("Advertised to it")] = None,
+    table: Annotated[Literal["available", "advertised"], "Known, or advertised"] = "available",
+    afi: Annotated[Literal["ipv4", "ipv6"], "Family"] = "ipv4",
+    safi: Annotated[Literal["unicast"], "Subfamily"] = "unicast",
+    vrouter_asn: Annotated[int | None, "Only of this router", Field(ge=1, le=4_294_967_295)] = None,
+    peer: Annotated[str | None, AfterValidator(lambda v: v and address(v)), "Advertised to it"] = None,
     limit: Limit = 200,
     cursor: Cursor = None,
-    cilium: Cilium = injected(),
 ) -> Routes:
     """List the BGP routes that nodes know, or advertise to their peers."""
     if peer and table != "advertised":

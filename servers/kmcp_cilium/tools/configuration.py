@@ -12,7 +12,7 @@ from kmcp_cilium.arguments import OneNode, as_text
 from kmcp_cilium.changes import POLICY_ENFORCEMENT
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected
+from kmcp_runtime import DryRun, Effect, bad_argument
 
 Option = Literal[
     "ConntrackAccounting",
@@ -72,12 +72,12 @@ class OptionToggle(Spread):
 
 @agent_tool(Effect.READ)
 async def cilium_show_configuration_options(
-    list_all: Annotated[bool, Word("Read-only ones too")] = False,
-    list_read_only: Annotated[bool, Word("Only read-only ones")] = False,
-    list_options: Annotated[bool, Word("Explain the changeable ones")] = False,
-    match: Annotated[str | None, Word("Part of the name")] = None,
-    node_name: Annotated[OneNode, Word("Node; all compares")] = None,
-    cilium: Cilium = injected(),
+    cilium: Cilium,
+    list_all: Annotated[bool, "Read-only ones too"] = False,
+    list_read_only: Annotated[bool, "Only read-only ones"] = False,
+    list_options: Annotated[bool, "Explain the changeable ones"] = False,
+    match: Annotated[str | None, "Part of the name"] = None,
+    node_name: Annotated[OneNode, "Node; all compares"] = None,
 ) -> Configuration:
     """Show how agents are configured, or with node_name=all where nodes differ."""
     if sum((list_all, list_read_only, list_options)) > 1:
@@ -101,12 +101,12 @@ async def cilium_show_configuration_options(
 
 @agent_tool(Effect.WRITE, idempotent=True)
 async def cilium_toggle_configuration_option(
-    option: Annotated[Option, Word("Option")],
-    value: Annotated[str, BeforeValidator(as_text), Word("true, false; none to max; default, always, never")],
+    cilium: Cilium,
+    option: Annotated[Option, "Option"],
+    value: Annotated[str, BeforeValidator(as_text), "true, false; none to max; default, always, never"],
     node_name: OneNode = None,
-    all_nodes: Annotated[bool, Word("On every node")] = False,
+    all_nodes: Annotated[bool, "On every node"] = False,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> OptionToggle:
     """Change an agent's option until it restarts, for example to audit policies instead of enforcing them."""
     if all_nodes and node_name:

@@ -14,7 +14,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import daemon_status
 from kmcp_cilium.state.daemon_status import DaemonStatus, Wanted
-from kmcp_runtime import Body, Cursor, Effect, Word, bad_argument, cursors, injected
+from kmcp_runtime import Body, Cursor, Effect, bad_argument, cursors
 
 # Without it the command fails when the API server is away, just when its status is of interest.
 _NO_KUBERNETES = "--require-k8s-connectivity=false"
@@ -71,7 +71,6 @@ class DebugInformation(Body):
     """Sections of an agent's debugging information, as JSON in pages."""
 
     cuttable = "content"
-    untrusted = True
 
     node: str
     version: str
@@ -84,15 +83,15 @@ class DebugInformation(Body):
 
 @agent_tool(Effect.READ)
 async def cilium_get_daemon_status(
+    cilium: Cilium,
     node_name: EveryNode = None,
-    brief: Annotated[bool, Word("Only the overall state")] = False,
-    show_health: Annotated[bool, Word("Reachability of other nodes")] = False,
-    show_all_controllers: Annotated[bool, Word("Not only failing")] = False,
-    show_all_nodes: Annotated[bool, Word("Names")] = False,
-    show_all_addresses: Annotated[bool, Word("Owners")] = False,
-    show_all_redirects: Annotated[bool, Word("Proxy's")] = False,
-    show_all_clusters: Annotated[bool, Word("Not only faulty")] = False,
-    cilium: Cilium = injected(),
+    brief: Annotated[bool, "Only the overall state"] = False,
+    show_health: Annotated[bool, "Reachability of other nodes"] = False,
+    show_all_controllers: Annotated[bool, "Not only failing"] = False,
+    show_all_nodes: Annotated[bool, "Names"] = False,
+    show_all_addresses: Annotated[bool, "Owners"] = False,
+    show_all_redirects: Annotated[bool, "Proxy's"] = False,
+    show_all_clusters: Annotated[bool, "Not only faulty"] = False,
 ) -> DaemonStatuses:
     """Show the state of agents: Kubernetes, addresses, failing controllers, proxy, Hubble, mesh, encryption."""
     wanted = Wanted(brief, show_all_controllers, show_all_addresses, show_all_redirects, show_all_clusters)
@@ -114,7 +113,7 @@ async def cilium_get_daemon_status(
 
 
 @agent_tool(Effect.READ)
-async def cilium_show_load_information(node_name: EveryNode = None, cilium: Cilium = injected()) -> Loads:
+async def cilium_show_load_information(cilium: Cilium, node_name: EveryNode = None) -> Loads:
     """Show load, memory and the busiest processes of nodes, for when an agent is slow."""
     answers = await cilium.ask_agents(node_name, lambda agent: agent.call("loadinfo"))
     items = [_load(node, text) for node, text in answers]
@@ -123,10 +122,10 @@ async def cilium_show_load_information(node_name: EveryNode = None, cilium: Cili
 
 @agent_tool(Effect.READ)
 async def cilium_request_debugging_information(
-    sections: Annotated[list[Section] | None, Word("Omit for their sizes")] = None,
+    cilium: Cilium,
+    sections: Annotated[list[Section] | None, "Omit for their sizes"] = None,
     node_name: OneNode = None,
     cursor: Cursor = None,
-    cilium: Cilium = injected(),
 ) -> DebugInformation:
     """Read an agent's debugging information by section; without sections their sizes, since all are megabytes."""
     agent = await cilium.find_one_agent(node_name)

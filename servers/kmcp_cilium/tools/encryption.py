@@ -12,7 +12,7 @@ from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state.fields import part
-from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected, unavailable
+from kmcp_runtime import DryRun, Effect, bad_argument, unavailable
 
 IPSEC = "IPsec"
 _LARGEST_SPI = 15
@@ -62,7 +62,7 @@ def _check_node_id(value: str | None) -> str | None:
 
 
 @agent_tool(Effect.READ, why="the real agent encrypts nothing; keys of IPsec and peers of WireGuard are a stand-in's")
-async def cilium_display_encryption_state(node_name: EveryNode = None, cilium: Cilium = injected()) -> Encryptions:
+async def cilium_display_encryption_state(cilium: Cilium, node_name: EveryNode = None) -> Encryptions:
     """Show whether and how each node encrypts traffic: IPsec keys and errors, WireGuard peers."""
     answers = await cilium.ask_agents(node_name, _read_state)
     items = [state for _, state in answers]
@@ -77,12 +77,12 @@ async def cilium_display_encryption_state(node_name: EveryNode = None, cilium: C
     why="IPsec is off on the agent of the tests: the refusal is the real agent's, the flush a stand-in's",
 )
 async def cilium_flush_ipsec_state(
+    cilium: Cilium,
     node_name: OneNode = None,
-    spi: Annotated[int | None, Word("Only this key", ge=1, le=_LARGEST_SPI)] = None,
-    node_id: Annotated[str | None, AfterValidator(_check_node_id), Word("Only this node: 7 or 0x7")] = None,
-    stale: Annotated[bool, Word("Only of nodes that are gone")] = False,
+    spi: Annotated[int | None, "Only this key", Field(ge=1, le=_LARGEST_SPI)] = None,
+    node_id: Annotated[str | None, AfterValidator(_check_node_id), "Only this node: 7 or 0x7"] = None,
+    stale: Annotated[bool, "Only of nodes that are gone"] = False,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> Flush:
     """Remove a node's IPsec states and policies, such as those of nodes that are gone (stale)."""
     if stale and (spi is not None or node_id is not None):

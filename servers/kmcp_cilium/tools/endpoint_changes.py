@@ -15,7 +15,7 @@ from kmcp_cilium.rights import PODS
 from kmcp_cilium.state import endpoint_state
 from kmcp_cilium.state.endpoint_state import EndpointId, Located
 from kmcp_cilium.state.fields import part
-from kmcp_runtime import DryRun, Effect, Word, injected
+from kmcp_runtime import DryRun, Effect
 
 OPTIONS = (
     "ConntrackAccounting",
@@ -70,12 +70,12 @@ def _values_as_text(config: Any) -> Any:
 
 @agent_tool(Effect.WRITE, PODS, idempotent=True)
 async def cilium_manage_endpoint_labels(
+    cilium: Cilium,
     endpoint_id: EndpointId,
-    labels: Annotated[Elements, Word("Such as k8s:app=web", min_length=1)],
-    action: Annotated[Literal["add", "delete"], Word("What to do")] = "add",
+    labels: Annotated[Elements, "Such as k8s:app=web", Field(min_length=1)],
+    action: Annotated[Literal["add", "delete"], "What to do"] = "add",
     node_name: OneNode = None,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> LabelsChange:
     """Add or disable labels of an endpoint; its identity changes with them until the pod is recreated."""
     located = await endpoint_state.locate(cilium, endpoint_id, node_name)
@@ -101,11 +101,11 @@ async def cilium_manage_endpoint_labels(
 
 @agent_tool(Effect.WRITE, PODS, idempotent=True)
 async def cilium_manage_endpoint_config(
+    cilium: Cilium,
     endpoint_id: EndpointId,
-    config: Annotated[dict[str, str], BeforeValidator(_values_as_text), Word("Option: value; {} shows them")],
+    config: Annotated[dict[str, str], BeforeValidator(_values_as_text), "Option: value; {} shows them"],
     node_name: OneNode = None,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> ConfigChange:
     """Set options of one endpoint such as Debug, PolicyAuditMode or DropNotification; {} shows them."""
     options = {_option(name): changes.wanted(name, value) for name, value in config.items()}
@@ -136,7 +136,7 @@ async def cilium_manage_endpoint_config(
 
 @agent_tool(Effect.DESTROY, PODS)
 async def cilium_disconnect_endpoint(
-    endpoint_id: EndpointId, node_name: OneNode = None, dry_run: DryRun = False, cilium: Cilium = injected()
+    cilium: Cilium, endpoint_id: EndpointId, node_name: OneNode = None, dry_run: DryRun = False
 ) -> Disconnection:
     """Disconnect an endpoint: its pod loses the network until it is recreated."""
     located = await endpoint_state.locate(cilium, endpoint_id, node_name)

@@ -14,7 +14,7 @@ from kmcp_cilium.state import endpoint_state
 from kmcp_cilium.state.endpoint_state import Detail, Endpoint, EndpointId, LogEntry
 from kmcp_cilium.state.fields import part
 from kmcp_cilium.state.labels import of_its_own
-from kmcp_runtime import Cursor, Effect, Limit, OptionalNamespace, Page, Result, Rule, Word, bad_argument, injected
+from kmcp_runtime import Cursor, Effect, Limit, OptionalNamespace, Page, Result, Rule, bad_argument
 from kmcp_runtime.kube.pages import Query, fetch
 
 State = Literal[
@@ -63,12 +63,12 @@ class Health(Result):
 
 @agent_tool(Effect.READ, Rule("cilium.io", ("ciliumendpoints",), ("list",)))
 async def cilium_get_endpoints_list(
+    cilium: Cilium,
     node_name: EveryNode = None,
     namespace: OptionalNamespace = None,
-    state: Annotated[State | None, Word("Only in this state")] = None,
+    state: Annotated[State | None, "Only in this state"] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    cilium: Cilium = injected(),
 ) -> Endpoints:
     """List endpoints (pods as Cilium sees them) with identity, state and policy; start here for a pod's network."""
     agents = 1 if node_name else len(await cilium.list_agent_pods())
@@ -87,10 +87,10 @@ async def cilium_get_endpoints_list(
 
 @agent_tool(Effect.READ, PODS)
 async def cilium_get_endpoint_details(
+    cilium: Cilium,
     endpoint_id: EndpointId | None = None,
-    labels: Annotated[Elements | None, Word("Instead of endpoint_id: k8s:app=web")] = None,
+    labels: Annotated[Elements | None, "Instead of endpoint_id: k8s:app=web"] = None,
     node_name: OneNode = None,
-    cilium: Cilium = injected(),
 ) -> Details:
     """Show one endpoint in detail: identity, addresses, realized policy, health, controllers, newest state changes."""
     if (endpoint_id is None) == (not labels):
@@ -107,11 +107,11 @@ async def cilium_get_endpoint_details(
 
 @agent_tool(Effect.READ, PODS)
 async def cilium_get_endpoint_logs(
+    cilium: Cilium,
     endpoint_id: EndpointId,
     node_name: OneNode = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    cilium: Cilium = injected(),
 ) -> Log:
     """Show the state changes of an endpoint, newest first: why it is not ready or regenerates."""
     located = await endpoint_state.locate(cilium, endpoint_id, node_name)
@@ -122,9 +122,7 @@ async def cilium_get_endpoint_logs(
 
 
 @agent_tool(Effect.READ, PODS)
-async def cilium_get_endpoint_health(
-    endpoint_id: EndpointId, node_name: OneNode = None, cilium: Cilium = injected()
-) -> Health:
+async def cilium_get_endpoint_health(cilium: Cilium, endpoint_id: EndpointId, node_name: OneNode = None) -> Health:
     """Show whether an endpoint's BPF programs, policy and connection work."""
     located = await endpoint_state.locate(cilium, endpoint_id, node_name)
     answer = await located.agent.call_json("endpoint", "health", located.id)

@@ -9,7 +9,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import envoy_items
 from kmcp_cilium.state.envoy_items import EnvoyItem
-from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, Word, bad_argument, injected, pattern, unavailable
+from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, bad_argument, pattern, unavailable
 
 Resource = Literal["certs", "clusters", "config", "listeners", "logging", "metrics", "serverinfo"]
 Section = Literal["all", "clusters", "endpoints", "listeners", "networkpolicies", "routes", "secrets"]
@@ -28,13 +28,13 @@ class EnvoyItems(Page[EnvoyItem]):
     why="no Envoy can be had for the tests: the real command line asks a server that answers as Envoy does",
 )
 async def cilium_list_envoy_config(
-    resource_name: Annotated[Resource, Word("Resource")],
-    section: Annotated[Section, Word("Part of config")] = "all",
-    filter: Annotated[str | None, Word("Expression for the name")] = None,
+    cilium: Cilium,
+    resource_name: Annotated[Resource, "Resource"],
+    section: Annotated[Section, "Part of config"] = "all",
+    filter: Annotated[str | None, "Expression for the name"] = None,
     node_name: OneNode = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-    cilium: Cilium = injected(),
 ) -> EnvoyItems:
     """Read a node's Envoy (L7 policies, Gateway API): clusters, listeners, routes, policies, metrics, log levels."""
     if section != "all" and resource_name != "config":

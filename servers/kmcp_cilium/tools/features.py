@@ -12,7 +12,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.policy import policy_objects
 from kmcp_cilium.rights import PODS
-from kmcp_runtime import Cursor, Effect, Limit, Rule, Word, injected
+from kmcp_runtime import Cursor, Effect, Limit, Rule
 
 _PATTERN = "cilium_.*feature"
 _OPERATOR = "io.cilium/app=operator"
@@ -44,11 +44,11 @@ class Features(SpreadPage[Feature]):
     why="the agent is real; the operator, of which the tests can have no image, is a stand-in",
 )
 async def cilium_show_features_status(
+    cilium: Cilium,
     node_name: EveryNode = None,
-    match: Annotated[str | None, Word("Part of the name or a label")] = None,
+    match: Annotated[str | None, "Part of the name or a label"] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    cilium: Cilium = injected(),
 ) -> Features:
     """Show which of Cilium's features are in use, and where nodes differ."""
     answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("metrics", "list", "-p", _PATTERN))

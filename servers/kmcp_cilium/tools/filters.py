@@ -14,7 +14,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import completed, prefix
 from kmcp_cilium.state.fields import part
-from kmcp_runtime import DryRun, Effect, ToolFailure, Word, bad_argument, conflict, injected, unavailable
+from kmcp_runtime import DryRun, Effect, ToolFailure, bad_argument, conflict, unavailable
 
 _OFF = "prefilter is not enabled"
 _STALE = "Latest revision is"
@@ -22,10 +22,10 @@ _ENABLE = (
     "The prefilter is off: set the agent's option enable-xdp-prefilter (in extraConfig of the chart, which has no "
     "value for it)."
 )
-Prefixes = Annotated[list[Element], BeforeValidator(split), Word("Such as 192.0.2.0/24", min_length=1, max_length=500)]
-Revision = Annotated[int | None, Word("Expected revision of the filters", ge=0)]
+Prefixes = Annotated[list[Element], BeforeValidator(split), "Such as 192.0.2.0/24", Field(min_length=1, max_length=500)]
+Revision = Annotated[int | None, "Expected revision of the filters", Field(ge=0)]
 Command = Literal["update", "delete"]
-AllNodes = Annotated[bool, Word("On every node")]
+AllNodes = Annotated[bool, "On every node"]
 
 
 class NodeFilters(BaseModel):
@@ -60,7 +60,7 @@ class FilterChanges(Spread):
 
 
 @agent_tool(Effect.READ)
-async def cilium_list_xdp_cidr_filters(node_name: EveryNode = None, cilium: Cilium = injected()) -> Filters:
+async def cilium_list_xdp_cidr_filters(cilium: Cilium, node_name: EveryNode = None) -> Filters:
     """List the address ranges whose packets nodes drop at once (XDP prefilter)."""
     answers = await cilium.ask_agents(node_name, _read_filters)
     items = [filters for _, filters in answers]
@@ -70,12 +70,12 @@ async def cilium_list_xdp_cidr_filters(node_name: EveryNode = None, cilium: Cili
 
 @agent_tool(Effect.DESTROY, idempotent=True)
 async def cilium_update_xdp_cidr_filters(
+    cilium: Cilium,
     cidr_prefixes: Prefixes,
     revision: Revision = None,
     node_name: OneNode = None,
     all_nodes: AllNodes = False,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> FilterChanges:
     """Drop all packets from these address ranges on one node, or with all_nodes on every one."""
     await _refuse_own(cilium, _ranges(cidr_prefixes))
@@ -85,12 +85,12 @@ async def cilium_update_xdp_cidr_filters(
 
 @agent_tool(Effect.DESTROY)
 async def cilium_delete_xdp_cidr_filters(
+    cilium: Cilium,
     cidr_prefixes: Prefixes,
     revision: Revision = None,
     node_name: OneNode = None,
     all_nodes: AllNodes = False,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> FilterChanges:
     """Let packets from these address ranges through again on one node, or with all_nodes on every one."""
     node = await _choose_node(cilium, node_name, all_nodes)

@@ -10,7 +10,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import hubble_flows
 from kmcp_cilium.state.hubble_flows import Flow, Seen
-from kmcp_runtime import Duration, Effect, OptionalNamespace, Word, bad_argument, injected
+from kmcp_runtime import Duration, Effect, OptionalNamespace, bad_argument
 
 Verdict = Literal["FORWARDED", "DROPPED", "AUDIT", "REDIRECTED", "ERROR", "TRACED", "TRANSLATED"]
 
@@ -19,7 +19,7 @@ def _check(value: str | None) -> str | None:
     return value and check_operand(value)
 
 
-Pod = Annotated[str | None, AfterValidator(_check), Word("Name or namespace/name")]
+Pod = Annotated[str | None, AfterValidator(_check), "Name or namespace/name"]
 Value = Annotated[str | None, AfterValidator(_check)]
 
 
@@ -28,7 +28,6 @@ class Flows(Spread):
 
     cuttable = "items"
     keeps_end = True
-    untrusted = True
 
     items: list[Flow]
     returned: int
@@ -39,18 +38,18 @@ class Flows(Spread):
 
 @agent_tool(Effect.READ, extra=True)
 async def cilium_hubble_observe(
+    cilium: Cilium,
     namespace: OptionalNamespace = None,
     pod: Pod = None,
     from_pod: Pod = None,
     to_pod: Pod = None,
-    verdict: Annotated[Verdict | None, Word("Only these")] = None,
-    protocol: Annotated[Value, Word("Such as tcp, udp, dns, http")] = None,
-    port: Annotated[int | None, Word("Port", ge=1, le=65_535)] = None,
-    fqdn: Annotated[Value, Word("Name of a peer")] = None,
+    verdict: Annotated[Verdict | None, "Only these"] = None,
+    protocol: Annotated[Value, "Such as tcp, udp, dns, http"] = None,
+    port: Annotated[int | None, "Port", Field(ge=1, le=65_535)] = None,
+    fqdn: Annotated[Value, "Name of a peer"] = None,
     since: Duration = 300.0,
-    limit: Annotated[int, Word("Newest", ge=1, le=500)] = 50,
+    limit: Annotated[int, "Newest", Field(ge=1, le=500)] = 50,
     node_name: EveryNode = None,
-    cilium: Cilium = injected(),
 ) -> Flows:
     """Show recent flows with verdict and policy; verdict=DROPPED shows which traffic is denied and why."""
     if pod and (from_pod or to_pod):

@@ -12,7 +12,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.rights import AGENTS
 from kmcp_cilium.state.labels import selector
-from kmcp_runtime import Cursor, DryRun, Effect, EffectByArgument, Limit, Word, bad_argument, injected
+from kmcp_runtime import Cursor, DryRun, Effect, EffectByArgument, Limit, bad_argument
 
 
 def _check_number(value: str | None) -> str | None:
@@ -56,19 +56,19 @@ class DnsNames(SpreadPage[Selector]):
 
 @agent_tool(Effect.WRITE, by=EffectByArgument("command", {"list": Effect.READ}, needs=AGENTS))
 async def cilium_fqdn_cache(
-    command: Annotated[Literal["list", "clean"], Word("What to do")],
-    match_pattern: Annotated[
-        str | None, AfterValidator(lambda v: v and check_operand(v)), Word("Such as *.example.com")
-    ] = (None),
+    cilium: Cilium,
+    command: Annotated[Literal["list", "clean"], "What to do"],
+    match_pattern: Annotated[str | None, AfterValidator(lambda v: v and check_operand(v)), "Such as *.example.com"] = (
+        None
+    ),
     endpoint_id: Annotated[
-        str | None, BeforeValidator(as_text), AfterValidator(_check_number), Word("Only list this endpoint's")
+        str | None, BeforeValidator(as_text), AfterValidator(_check_number), "Only list this endpoint's"
     ] = None,
-    source: Annotated[Literal["lookup", "connection"] | None, Word("Only list these")] = None,
+    source: Annotated[Literal["lookup", "connection"] | None, "Only list these"] = None,
     node_name: EveryNode = None,
     limit: Limit = 100,
     cursor: Cursor = None,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> FqdnCache:
     """List the addresses that pods got for names (which toFQDNs policies allow), or clean one node's cache."""
     pattern = ("-p", match_pattern) if match_pattern else ()
@@ -88,11 +88,11 @@ async def cilium_fqdn_cache(
 
 @agent_tool(Effect.READ)
 async def cilium_show_dns_names(
+    cilium: Cilium,
     node_name: EveryNode = None,
-    match: Annotated[str | None, Word("Part of the name")] = None,
+    match: Annotated[str | None, "Part of the name"] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    cilium: Cilium = injected(),
 ) -> DnsNames:
     """Show the names and patterns that toFQDNs rules of policies select, as each agent sees them."""
 

@@ -6,16 +6,16 @@ from kmcp_cilium.chart import releases
 from kmcp_cilium.chart.releases import ReleaseChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
-from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected
+from kmcp_runtime import DryRun, Effect, bad_argument
 
 
 @chart_tool(Effect.WRITE, worst=Effect.DESTROY, timeout=releases.SECONDS, idempotent=True)
 async def cilium_toggle_hubble(
-    enable: Annotated[bool, Word("On or off")] = True,
-    relay: Annotated[bool, Word("Serve flows of all nodes")] = True,
-    ui: Annotated[bool, Word("Serve its web UI")] = False,
+    cilium: Cilium,
+    enable: Annotated[bool, "On or off"] = True,
+    relay: Annotated[bool, "Serve flows of all nodes"] = True,
+    ui: Annotated[bool, "Serve its web UI"] = False,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> ReleaseChange:
     """Switch Hubble (flow visibility) on or off; agents restart for it."""
     if ui and not (enable and relay):

@@ -10,7 +10,7 @@ from kmcp_cilium.arguments import AnyNode, Elements
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state.labels import matching
-from kmcp_runtime import Cursor, Effect, Limit, Page, Result, ToolFailure, Word, bad_argument, injected, not_found
+from kmcp_runtime import Cursor, Effect, Limit, Page, Result, ToolFailure, bad_argument, not_found
 
 Kind = Literal["cluster", "reserved", "cidr", "remote_node"]
 # Numeric identities: up to 255 reserved, above that the upper 8 bits are the scope (pkg/identity/numericidentity.go).
@@ -52,12 +52,12 @@ class IdentityDetail(Result):
 
 @agent_tool(Effect.READ)
 async def cilium_list_identities(
-    labels: Annotated[Elements | None, Word("Having all of these: k8s:app=web")] = None,
-    endpoints: Annotated[bool, Word("Only those of the node's endpoints")] = False,
+    cilium: Cilium,
+    labels: Annotated[Elements | None, "Having all of these: k8s:app=web"] = None,
+    endpoints: Annotated[bool, "Only those of the node's endpoints"] = False,
     node_name: AnyNode = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    cilium: Cilium = injected(),
 ) -> Identities:
     """List identities with their labels: the numbers in policies, flows and BPF maps."""
     agent = await cilium.find_any_agent(node_name)
@@ -70,10 +70,10 @@ async def cilium_list_identities(
 
 @agent_tool(Effect.READ)
 async def cilium_get_identity_details(
-    identity_id: Annotated[int | None, Word("Number", ge=0, le=(1 << 32) - 1)] = None,
-    labels: Annotated[Elements | None, Word("Or exactly its labels")] = None,
+    cilium: Cilium,
+    identity_id: Annotated[int | None, "Number", Field(ge=0, le=(1 << 32) - 1)] = None,
+    labels: Annotated[Elements | None, "Or exactly its labels"] = None,
     node_name: AnyNode = None,
-    cilium: Cilium = injected(),
 ) -> IdentityDetail:
     """Show what an identity's number means: its labels, its kind and its addresses."""
     if (identity_id is None) == (not labels):

@@ -13,28 +13,17 @@ from kmcp_cilium.chart.releases import ReleaseChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
 from kmcp_cilium.policy import policy_objects, validation
-from kmcp_runtime import (
-    Body,
-    DryRun,
-    Effect,
-    TimeoutSeconds,
-    ToolFailure,
-    Word,
-    bad_argument,
-    conflict,
-    injected,
-    unpublished,
-)
+from kmcp_runtime import Body, DryRun, Effect, TimeoutSeconds, ToolFailure, bad_argument, conflict, unpublished
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm import values as merging
 from kmcp_runtime.helm.release import Release
 from kmcp_runtime.kube import objects
 
-Values = Annotated[dict[str, Any] | None, BeforeValidator(merging.read), Word("Override the chart's")]
-Version = Annotated[str | None, Word("Chart version; default newest")]
-DatapathMode = Annotated[Mode | None, Word("How packets travel")]
-Wait = Annotated[bool, Word("Until ready")]
-ClusterId = Annotated[int | None, Word("In a mesh: 1-255", ge=0, le=255)]
+Values = Annotated[dict[str, Any] | None, BeforeValidator(merging.read), "Override the chart's"]
+Version = Annotated[str | None, "Chart version; default newest"]
+DatapathMode = Annotated[Mode | None, "How packets travel"]
+Wait = Annotated[bool, "Until ready"]
+ClusterId = Annotated[int | None, "In a mesh: 1-255", Field(ge=0, le=255)]
 _GROUP = "cilium.io"
 _CHART_VERSION = re.compile(r"v?(\d+)\.(\d+)")
 _WITHOUT_NETWORK = (
@@ -66,6 +55,7 @@ class Gone(BaseModel):
 
 @chart_tool(Effect.WRITE, timeout=releases.SECONDS, worst=Effect.DESTROY)
 async def cilium_install_cilium(
+    cilium: Cilium,
     cluster_name: ClusterName = None,
     cluster_id: ClusterId = None,
     datapath_mode: DatapathMode = None,
@@ -74,7 +64,6 @@ async def cilium_install_cilium(
     wait: Wait = False,
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> ReleaseChange:
     """Install Cilium into a cluster that has no network yet; use dry_run=true first."""
     given = values or {}
@@ -94,6 +83,7 @@ async def cilium_install_cilium(
 
 @chart_tool(Effect.WRITE, timeout=releases.SECONDS, worst=Effect.DESTROY)
 async def cilium_upgrade_cilium(
+    cilium: Cilium,
     version: Version = None,
     datapath_mode: DatapathMode = None,
     values: Values = None,
@@ -101,7 +91,6 @@ async def cilium_upgrade_cilium(
     wait: Wait = False,
     timeout_seconds: TimeoutSeconds = 600,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> ReleaseChange:
     """Upgrade Cilium or change its values; go one minor version at a time, and use dry_run=true first."""
     before = await releases.read_release(cilium)
@@ -128,10 +117,10 @@ async def cilium_upgrade_cilium(
 
 @chart_tool(Effect.DESTROY, timeout=releases.SECONDS)
 async def cilium_uninstall_cilium(
-    keep_crds: Annotated[bool, Word("Keep CRDs and policies")] = True,
+    cilium: Cilium,
+    keep_crds: Annotated[bool, "Keep CRDs and policies"] = True,
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> Uninstalled:
     """Uninstall Cilium: pods lose their network until another is installed; dry_run=true lists what is removed."""
     release = await releases.read_release(cilium)

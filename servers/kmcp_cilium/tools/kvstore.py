@@ -4,26 +4,14 @@ import base64
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, Field
 
 from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import AnyNode, check_operand
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime import (
-    Cursor,
-    DryRun,
-    Effect,
-    Limit,
-    Page,
-    ToolFailure,
-    Word,
-    bad_argument,
-    injected,
-    not_found,
-    unavailable,
-)
+from kmcp_runtime import Cursor, DryRun, Effect, Limit, Page, ToolFailure, bad_argument, not_found, unavailable
 from kmcp_runtime.judging import Verdict, destroys, foresee, writes
 
 _WHY = (
@@ -32,7 +20,7 @@ _WHY = (
 )
 _SAFE_PREFIX = "cilium/state/"
 _NONE = re.compile(r"unknown key-value store type|unsupported key-value store", re.IGNORECASE)
-Key = Annotated[str, AfterValidator(check_operand), Word("Such as cilium/state/nodes/v1/…")]
+Key = Annotated[str, AfterValidator(check_operand), "Such as cilium/state/nodes/v1/…"]
 
 
 class Pair(BaseModel):
@@ -64,12 +52,12 @@ class KeyDeletion(AgentChange):
 
 @agent_tool(Effect.READ, verified="cli", why=_WHY)
 async def cilium_get_kv_store_key(
+    cilium: Cilium,
     key: Key,
-    recursive: Annotated[bool, Word("All below it")] = False,
+    recursive: Annotated[bool, "All below it"] = False,
     node_name: AnyNode = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    cilium: Cilium = injected(),
 ) -> Pairs:
     """Read a key of Cilium's key-value store; by default there is none, and the state is in custom resources."""
     agent = await cilium.find_any_agent(node_name)
@@ -86,11 +74,11 @@ async def cilium_get_kv_store_key(
 
 @agent_tool(Effect.WRITE, worst=Effect.DESTROY, verified="cli", why=_WHY, idempotent=True)
 async def cilium_set_kv_store_key(
+    cilium: Cilium,
     key: Key,
-    value: Annotated[str, Word("Value", max_length=65_536)],
+    value: Annotated[str, "Value", Field(max_length=65_536)],
     node_name: AnyNode = None,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> KeyChange:
     """Write a key of Cilium's key-value store."""
     agent = await cilium.find_any_agent(node_name)
@@ -113,11 +101,11 @@ async def cilium_set_kv_store_key(
 
 @agent_tool(Effect.DESTROY, verified="cli", why=_WHY)
 async def cilium_delete_key_from_kv_store(
+    cilium: Cilium,
     key: Key,
-    recursive: Annotated[bool, Word("All below it")] = False,
+    recursive: Annotated[bool, "All below it"] = False,
     node_name: AnyNode = None,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> KeyDeletion:
     """Delete a key, or all below a prefix, from Cilium's key-value store."""
     # A short prefix would delete the state of the whole cluster.

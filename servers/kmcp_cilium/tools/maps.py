@@ -11,9 +11,9 @@ from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import OneNode, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, Word, check_name, injected, nearest, not_found
+from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, check_name, nearest, not_found
 
-MapName = Annotated[str, AfterValidator(check_name), AfterValidator(check_operand), Word("Such as cilium_ipcache_v2")]
+MapName = Annotated[str, AfterValidator(check_name), AfterValidator(check_operand), "Such as cilium_ipcache_v2"]
 
 
 class BpfMap(BaseModel):
@@ -67,7 +67,7 @@ class MapEvents(Page[MapEvent]):
 
 @agent_tool(Effect.READ)
 async def cilium_list_bpf_maps(
-    node_name: OneNode = None, limit: Limit = 200, cursor: Cursor = None, cilium: Cilium = injected()
+    cilium: Cilium, node_name: OneNode = None, limit: Limit = 200, cursor: Cursor = None
 ) -> BpfMaps:
     """List an agent's BPF maps with their number of entries and errors."""
     agent = await cilium.find_one_agent(node_name)
@@ -77,11 +77,11 @@ async def cilium_list_bpf_maps(
 
 @agent_tool(Effect.READ)
 async def cilium_get_bpf_map(
+    cilium: Cilium,
     map_name: MapName,
     node_name: OneNode = None,
     limit: Limit = 200,
     cursor: Cursor = None,
-    cilium: Cilium = injected(),
 ) -> MapEntries:
     """Show the entries of a BPF map as the agent wants them, and those that it could not write."""
     agent = await cilium.find_one_agent(node_name)
@@ -97,7 +97,7 @@ async def cilium_get_bpf_map(
 
 @agent_tool(Effect.READ)
 async def cilium_list_bpf_map_events(
-    map_name: MapName, node_name: OneNode = None, limit: Limit = 100, cilium: Cilium = injected()
+    cilium: Cilium, map_name: MapName, node_name: OneNode = None, limit: Limit = 100
 ) -> MapEvents:
     """Show the newest changes of a BPF map: what was written to it, when, and what failed."""
     agent = await cilium.find_one_agent(node_name)

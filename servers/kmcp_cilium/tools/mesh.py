@@ -12,11 +12,11 @@ from kmcp_cilium.chart.releases import ChangedValue, ReleaseChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
 from kmcp_cilium.state.load_balancer import check_frontend
-from kmcp_runtime import DryRun, Effect, Result, Word, bad_argument, conflict, injected, not_found
+from kmcp_runtime import DryRun, Effect, Result, bad_argument, conflict, not_found
 
-RemoteName = Annotated[str, AfterValidator(check_cluster_name), Word("The remote cluster's name")]
-RemoteContext = Annotated[str | None, Word("The remote cluster's kube context")]
-SourceContext = Annotated[str | None, Word("This cluster's kube context")]
+RemoteName = Annotated[str, AfterValidator(check_cluster_name), "The remote cluster's name"]
+RemoteContext = Annotated[str | None, "The remote cluster's kube context"]
+SourceContext = Annotated[str | None, "This cluster's kube context"]
 
 
 class SideChange(BaseModel):
@@ -41,15 +41,15 @@ class Connection(Result):
 
 @chart_tool(Effect.WRITE, worst=Effect.DESTROY, timeout=2 * releases.SECONDS)
 async def cilium_connect_to_remote_cluster(
+    cilium: Cilium,
     cluster_name: RemoteName,
     context: RemoteContext = None,
     source_context: SourceContext = None,
     endpoints: Annotated[
-        list[Annotated[str, AfterValidator(check_frontend)]] | None, BeforeValidator(split), Word("Its IP:PORT")
+        list[Annotated[str, AfterValidator(check_frontend)]] | None, BeforeValidator(split), "Its IP:PORT"
     ] = None,
-    mode: Annotated[Literal["unicast", "bidirectional"], Word("This side, or both")] = "bidirectional",
+    mode: Annotated[Literal["unicast", "bidirectional"], "This side, or both"] = "bidirectional",
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> Connection:
     """Connect this cluster with another one; cluster mesh must be on in both."""
     # Both releases are read before either changes: half a connection would be worse than none.
@@ -67,11 +67,11 @@ async def cilium_connect_to_remote_cluster(
 
 @chart_tool(Effect.DESTROY, timeout=2 * releases.SECONDS)
 async def cilium_disconnect_remote_cluster(
+    cilium: Cilium,
     cluster_name: RemoteName,
     context: RemoteContext = None,
     source_context: SourceContext = None,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> Connection:
     """Disconnect another cluster from this one; with its context on both sides."""
     here = await cluster_mesh.read_side(cilium)
@@ -93,14 +93,14 @@ async def cilium_disconnect_remote_cluster(
 
 @chart_tool(Effect.WRITE, worst=Effect.DESTROY, timeout=releases.SECONDS, idempotent=True)
 async def cilium_toggle_cluster_mesh(
-    enable: Annotated[bool, Word("On or off")] = True,
+    cilium: Cilium,
+    enable: Annotated[bool, "On or off"] = True,
     service_type: Annotated[
-        Literal["LoadBalancer", "NodePort", "ClusterIP"] | None, Word("Service for other clusters")
+        Literal["LoadBalancer", "NodePort", "ClusterIP"] | None, "Service for other clusters"
     ] = None,
-    kvstoremesh: Annotated[bool, Word("Cache remote state")] = True,
-    force: Annotated[bool, Word("Even if clusters are connected")] = False,
+    kvstoremesh: Annotated[bool, "Cache remote state"] = True,
+    force: Annotated[bool, "Even if clusters are connected"] = False,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> ReleaseChange:
     """Switch cluster mesh on or off: the API server that other clusters read this one's state from."""
     here = await cluster_mesh.read_side(cilium)

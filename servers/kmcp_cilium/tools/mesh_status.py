@@ -15,7 +15,7 @@ from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import daemon_status
 from kmcp_cilium.state.daemon_status import Remote
 from kmcp_cilium.state.fields import part
-from kmcp_runtime import Effect, Rule, TimeoutSeconds, Word, injected
+from kmcp_runtime import Effect, Rule, TimeoutSeconds
 
 _WHY = "no cluster is connected in the tests: real agents answer that there is none, a stand-in with connected ones"
 _SELECTOR = "k8s-app=clustermesh-apiserver"
@@ -67,9 +67,9 @@ class MeshStatus(Spread):
     timeout=60.0,
 )
 async def cilium_show_cluster_mesh_status(
-    wait: Annotated[bool, Word("Until all are connected")] = False,
+    cilium: Cilium,
+    wait: Annotated[bool, "Until all are connected"] = False,
     timeout_seconds: TimeoutSeconds = 60,
-    cilium: Cilium = injected(),
 ) -> MeshStatus:
     """Show whether connected clusters are reachable from every node, and what is known of them."""
     found = await _look(cilium)

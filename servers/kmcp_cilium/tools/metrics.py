@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from kmcp_cilium.arguments import OneNode, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime import Cursor, Effect, Limit, Page, Word, injected, pattern
+from kmcp_runtime import Cursor, Effect, Limit, Page, pattern
 
 
 def check_pattern(pattern: str | None) -> str | None:
@@ -36,11 +36,11 @@ class Metrics(Page[Metric]):
 
 @agent_tool(Effect.READ)
 async def cilium_list_metrics(
-    match_pattern: Annotated[str | None, AfterValidator(check_pattern), Word("Expression for the name")] = None,
+    cilium: Cilium,
+    match_pattern: Annotated[str | None, AfterValidator(check_pattern), "Expression for the name"] = None,
     node_name: OneNode = None,
     limit: Limit = 200,
     cursor: Cursor = None,
-    cilium: Cilium = injected(),
 ) -> Metrics:
     """Read an agent's own metrics; narrow them, for example with match_pattern=drop for dropped packets by reason."""
     if match_pattern:

@@ -9,7 +9,7 @@ from kmcp_cilium.agents.answers import SpreadPage
 from kmcp_cilium.arguments import AnyNode, EveryNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime import Cursor, Effect, Limit, Page, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page
 
 
 class ClusterNode(BaseModel):
@@ -44,7 +44,7 @@ class NodeIds(SpreadPage[NodeId]):
 
 @agent_tool(Effect.READ)
 async def cilium_list_cluster_nodes(
-    node_name: AnyNode = None, limit: Limit = 100, cursor: Cursor = None, cilium: Cilium = injected()
+    cilium: Cilium, node_name: AnyNode = None, limit: Limit = 100, cursor: Cursor = None
 ) -> ClusterNodes:
     """List the nodes that Cilium knows with their addresses and pod ranges, those of connected clusters too."""
     agent = await cilium.find_any_agent(node_name)
@@ -54,7 +54,7 @@ async def cilium_list_cluster_nodes(
 
 @agent_tool(Effect.READ)
 async def cilium_list_node_ids(
-    node_name: EveryNode = None, limit: Limit = 200, cursor: Cursor = None, cilium: Cilium = injected()
+    cilium: Cilium, node_name: EveryNode = None, limit: Limit = 200, cursor: Cursor = None
 ) -> NodeIds:
     """List the IDs that each agent has given to node addresses, as in encryption and BPF maps."""
     answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("nodeid", "list"))

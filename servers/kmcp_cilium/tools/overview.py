@@ -13,7 +13,7 @@ from kmcp_cilium.chart.workloads import Component, Coverage
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state.fields import part
-from kmcp_runtime import Effect, Result, Rule, Word, injected
+from kmcp_runtime import Effect, Result, Rule
 
 _STATUS = ("status", "--brief", "--require-k8s-connectivity=false")
 _WELL = "Ok"
@@ -47,9 +47,7 @@ class Overview(Result):
     Rule("", ("configmaps",), ("get",)),
     Rule("cilium.io", ("ciliumendpoints",), ("list",)),
 )
-async def cilium_status_and_version(
-    verbose: Annotated[bool, Word("Every agent")] = False, cilium: Cilium = injected()
-) -> Overview:
+async def cilium_status_and_version(cilium: Cilium, verbose: Annotated[bool, "Every agent"] = False) -> Overview:
     """Show whether Cilium is healthy: versions, components, agents, managed pods, features; start here."""
     answers = await cilium.ask_agents(None, _read_state)
     states = {node: state for node, (state, _) in answers}

@@ -14,7 +14,7 @@ from kmcp_cilium.policy.rules import PolicyRule
 from kmcp_cilium.policy.validation import Verdict
 from kmcp_cilium.rights import POLICIES
 from kmcp_cilium.state.labels import matching, policy_of, selector, written
-from kmcp_runtime import Cursor, Effect, Limit, Page, Result, Word, injected, read_json
+from kmcp_runtime import Cursor, Effect, Limit, Page, Result, read_json
 
 
 class PolicyRules(SpreadPage[PolicyRule]):
@@ -51,17 +51,17 @@ class Validation(Result):
 
 @agent_tool(Effect.READ)
 async def cilium_display_policy_node_information(
-    labels: Annotated[Elements | None, Word("Having all of these")] = None,
+    cilium: Cilium,
+    labels: Annotated[Elements | None, "Having all of these"] = None,
     node_name: EveryNode = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-    cilium: Cilium = injected(),
 ) -> PolicyRules:
     """Show the policy rules that agents enforce, as they understood them, to compare with the policy objects."""
     answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("policy", "get"))
     # The agent puts the rules as JSON into a text.
-    found = [rule for node, answer in answers for rule in rules.entries(node, read_json(answer.get("policy") or "[]"))]
-    kept = [rule for rule in found if matching([*(rule.labels or ()), rule.policy or ""], labels or ())]
+    found = [each for node, answer in answers for each in rules.entries(node, read_json(answer.get("policy") or "[]"))]
+    kept = [each.rule for each in found if matching([*each.labels, each.rule.policy or ""], labels or ())]
     kept.sort(key=lambda rule: (rule.node, rule.policy or "", rule.direction))
     revisions = {node: answer.get("revision", 0) for node, answer in answers}
     hint = None
@@ -73,11 +73,11 @@ async def cilium_display_policy_node_information(
 
 @agent_tool(Effect.READ)
 async def cilium_display_selectors(
+    cilium: Cilium,
     node_name: OneNode = None,
-    subject: Annotated[bool, Word("Those of policies' own endpoints")] = False,
+    subject: Annotated[bool, "Those of policies' own endpoints"] = False,
     limit: Limit = 100,
     cursor: Cursor = None,
-    cilium: Cilium = injected(),
 ) -> Selections:
     """Show which identities each selector in policies selects, such as a toFQDNs name or a namespace."""
     agent = await cilium.find_one_agent(node_name)
@@ -88,9 +88,9 @@ async def cilium_display_selectors(
 
 @agent_tool(Effect.READ, POLICIES, timeout=validation.SECONDS)
 async def cilium_validate_cilium_network_policies(
+    cilium: Cilium,
     node_name: AnyNode = None,
-    enable_k8s_api_discovery: Annotated[bool, Word("Ask the API server for its capabilities")] = False,
-    cilium: Cilium = injected(),
+    enable_k8s_api_discovery: Annotated[bool, "Ask the API server for its capabilities"] = False,
 ) -> Validation:
     """Check all Cilium policies of the cluster against the agent's version; do this before an upgrade."""
     agent = await cilium.find_any_agent(node_name)

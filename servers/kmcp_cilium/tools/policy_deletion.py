@@ -16,10 +16,8 @@ from kmcp_runtime import (
     Result,
     Rule,
     ToolFailure,
-    Word,
     bad_argument,
     check_name,
-    injected,
     tool,
     unpublished,
 )
@@ -57,14 +55,14 @@ class PolicyDeletion(Result):
     verified="agent",
 )
 async def cilium_delete_policy_rules(
-    kind: Annotated[PolicyKind, Word("Kind")] = "CiliumNetworkPolicy",
+    cilium: Cilium,
+    kind: Annotated[PolicyKind, "Kind"] = "CiliumNetworkPolicy",
     namespace: OptionalNamespace = None,
-    name: Annotated[str | None, Word("One policy")] = None,
-    labels: Annotated[Elements | None, Word("Objects with all of these: app=web")] = None,
-    all: Annotated[bool, Word("All in the namespace, or cluster-wide")] = False,
+    name: Annotated[str | None, "One policy"] = None,
+    labels: Annotated[Elements | None, "Objects with all of these: app=web"] = None,
+    all: Annotated[bool, "All in the namespace, or cluster-wide"] = False,
     node_name: Annotated[OneNode, unpublished("Policies are not of one node")] = None,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> PolicyDeletion:
     """Delete network policies by name or labels; dry_run=true lists them and how many endpoints each selects."""
     if sum((name is not None, bool(labels), all)) != 1:

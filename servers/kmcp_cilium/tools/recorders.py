@@ -14,7 +14,7 @@ from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import prefix
-from kmcp_runtime import Cursor, DryRun, Effect, Limit, Page, Result, ToolFailure, Word, injected, not_found
+from kmcp_runtime import Cursor, DryRun, Effect, Limit, Page, Result, ToolFailure, not_found
 
 _OLD = "removed in 1.19: the real agent shows the refusal, a stand-in that answers as 1.18.4 does the command itself"
 _PROTOCOLS = ("TCP", "UDP", "ANY")
@@ -40,7 +40,7 @@ def _at_commas(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-RecorderId = Annotated[int, Word("Number", ge=1)]
+RecorderId = Annotated[int, "Number", Field(ge=1)]
 
 
 class Recorder(BaseModel):
@@ -75,7 +75,7 @@ class RecorderChange(AgentChange):
 
 @agent_tool(Effect.READ, verified="stand-in", why=_OLD)
 async def cilium_list_pcap_recorders(
-    node_name: OneNode = None, limit: Limit = 100, cursor: Cursor = None, cilium: Cilium = injected()
+    cilium: Cilium, node_name: OneNode = None, limit: Limit = 100, cursor: Cursor = None
 ) -> Recorders:
     """List the packet recorders of an agent up to 1.18; for flows use cilium_hubble_observe."""
     agent = await cilium.find_one_agent(node_name)
@@ -84,7 +84,7 @@ async def cilium_list_pcap_recorders(
 
 @agent_tool(Effect.READ, verified="stand-in", why=_OLD)
 async def cilium_get_pcap_recorder(
-    recorder_id: RecorderId, node_name: OneNode = None, cilium: Cilium = injected()
+    cilium: Cilium, recorder_id: RecorderId, node_name: OneNode = None
 ) -> RecorderInformation:
     """Show one packet recorder of an agent up to 1.18."""
     agent = await cilium.find_one_agent(node_name)
@@ -96,16 +96,17 @@ async def cilium_get_pcap_recorder(
 
 @agent_tool(Effect.WRITE, verified="stand-in", why=_OLD, ignored=("id",), idempotent=True)
 async def cilium_update_pcap_recorder(
+    cilium: Cilium,
     recorder_id: RecorderId,
     filters: Annotated[
         list[Annotated[str, AfterValidator(check_filter)]],
         BeforeValidator(_at_commas),
-        Word("srcCIDR srcPort dstCIDR dstPort proto", min_length=1),
+        "srcCIDR srcPort dstCIDR dstPort proto",
+        Field(min_length=1),
     ],
-    caplen: Annotated[int, Word("Bytes of a packet; 0 all", ge=0, le=65_535)] = 0,
+    caplen: Annotated[int, "Bytes of a packet; 0 all", Field(ge=0, le=65_535)] = 0,
     node_name: OneNode = None,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> RecorderChange:
     """Create or change a packet recorder of an agent up to 1.18."""
     agent = await cilium.find_one_agent(node_name)
@@ -130,7 +131,7 @@ async def cilium_update_pcap_recorder(
 
 @agent_tool(Effect.DESTROY, verified="stand-in", why=_OLD)
 async def cilium_delete_pcap_recorder(
-    recorder_id: RecorderId, node_name: OneNode = None, dry_run: DryRun = False, cilium: Cilium = injected()
+    cilium: Cilium, recorder_id: RecorderId, node_name: OneNode = None, dry_run: DryRun = False
 ) -> RecorderChange:
     """Remove a packet recorder of an agent up to 1.18."""
     agent = await cilium.find_one_agent(node_name)

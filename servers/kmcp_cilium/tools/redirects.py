@@ -11,7 +11,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import load_balancer
 from kmcp_cilium.state.fields import part
-from kmcp_runtime import Cursor, Effect, Limit, injected
+from kmcp_runtime import Cursor, Effect, Limit
 
 
 class Redirected(BaseModel):
@@ -39,7 +39,7 @@ class RedirectPolicies(SpreadPage[RedirectPolicy]):
 
 @agent_tool(Effect.READ)
 async def cilium_list_local_redirect_policies(
-    node_name: EveryNode = None, limit: Limit = 100, cursor: Cursor = None, cilium: Cilium = injected()
+    cilium: Cilium, node_name: EveryNode = None, limit: Limit = 100, cursor: Cursor = None
 ) -> RedirectPolicies:
     """List local redirect policies as each node applies them: which addresses stay on the node."""
     answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("lrp", "list"))

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import OneNode, split
@@ -11,7 +11,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import load_balancer
 from kmcp_cilium.state.load_balancer import Service, check_frontend
-from kmcp_runtime import DryRun, Effect, Word, bad_argument, injected, not_found, unpublished
+from kmcp_runtime import DryRun, Effect, bad_argument, not_found, unpublished
 
 Policy = Literal["Cluster", "Local"]
 State = Literal["active", "terminating", "quarantined", "maintenance"]
@@ -36,23 +36,23 @@ class ServiceDeletion(AgentChange):
 
 @agent_tool(Effect.WRITE, verified="stand-in", why=_OLD)
 async def cilium_update_service(
-    id: Annotated[int, Word("Number", ge=1)],
-    frontend: Annotated[str, AfterValidator(check_frontend), Word("IP:PORT[/PROTO]")],
-    backends: Annotated[list[Backend], BeforeValidator(split), Word("IP:PORT each", min_length=1)],
-    backend_weights: Annotated[list[int] | None, Word("One per backend")] = None,
-    states: Annotated[list[State] | None, Word("One, or one per backend")] = None,
-    k8s_ext_traffic_policy: Annotated[Policy, Word("External")] = "Cluster",
-    k8s_int_traffic_policy: Annotated[Policy, Word("Internal")] = "Cluster",
-    k8s_external: Annotated[bool, Word("ExternalIPs")] = False,
-    k8s_host_port: Annotated[bool, Word("HostPort")] = False,
-    k8s_load_balancer: Annotated[bool, Word("LoadBalancer")] = False,
-    k8s_node_port: Annotated[bool, Word("NodePort")] = False,
-    k8s_cluster_internal: Annotated[bool, Word("Internal scope")] = False,
-    local_redirect: Annotated[bool, Word("LocalRedirect")] = False,
+    cilium: Cilium,
+    id: Annotated[int, "Number", Field(ge=1)],
+    frontend: Annotated[str, AfterValidator(check_frontend), "IP:PORT[/PROTO]"],
+    backends: Annotated[list[Backend], BeforeValidator(split), "IP:PORT each", Field(min_length=1)],
+    backend_weights: Annotated[list[int] | None, "One per backend"] = None,
+    states: Annotated[list[State] | None, "One, or one per backend"] = None,
+    k8s_ext_traffic_policy: Annotated[Policy, "External"] = "Cluster",
+    k8s_int_traffic_policy: Annotated[Policy, "Internal"] = "Cluster",
+    k8s_external: Annotated[bool, "ExternalIPs"] = False,
+    k8s_host_port: Annotated[bool, "HostPort"] = False,
+    k8s_load_balancer: Annotated[bool, "LoadBalancer"] = False,
+    k8s_node_port: Annotated[bool, "NodePort"] = False,
+    k8s_cluster_internal: Annotated[bool, "Internal scope"] = False,
+    local_redirect: Annotated[bool, "LocalRedirect"] = False,
     protocol: Annotated[str | None, unpublished("Where frontend names none")] = None,
     node_name: OneNode = None,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> ServiceUpdate:
     """Write a service into the load balancer of an agent up to 1.17; later ones follow Services only."""
     kinds = {
@@ -78,11 +78,11 @@ async def cilium_update_service(
 
 @agent_tool(Effect.DESTROY, verified="stand-in", why=_OLD)
 async def cilium_delete_service(
-    service_id: Annotated[int | None, Word("Number", ge=1)] = None,
-    all: Annotated[bool, Word("Every service")] = False,
+    cilium: Cilium,
+    service_id: Annotated[int | None, "Number", Field(ge=1)] = None,
+    all: Annotated[bool, "Every service"] = False,
     node_name: OneNode = None,
     dry_run: DryRun = False,
-    cilium: Cilium = injected(),
 ) -> ServiceDeletion:
     """Remove services from the load balancer of an agent up to 1.17; later ones follow Services only."""
     if (service_id is None) == (not all):

@@ -9,7 +9,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import load_balancer
 from kmcp_cilium.state.load_balancer import Service, check_service_id
-from kmcp_runtime import Cursor, Effect, Limit, Page, Result, Word, check_name, injected
+from kmcp_runtime import Cursor, Effect, Limit, Page, Result, check_name
 
 
 def _check_object(value: str | None) -> str | None:
@@ -21,7 +21,7 @@ def _check_object(value: str | None) -> str | None:
     return f"{check_name(namespace)}/{check_name(name)}"
 
 
-ServiceId = Annotated[str, BeforeValidator(as_text), AfterValidator(check_service_id), Word("ID, or IP:PORT[/PROTO]")]
+ServiceId = Annotated[str, BeforeValidator(as_text), AfterValidator(check_service_id), "ID, or IP:PORT[/PROTO]"]
 
 
 class Services(Page[Service]):
@@ -39,12 +39,12 @@ class ServiceInformation(Result):
 
 @agent_tool(Effect.READ)
 async def cilium_list_services(
-    show_cluster_mesh_affinity: Annotated[bool, Word("Mark preferred backends")] = False,
+    cilium: Cilium,
+    show_cluster_mesh_affinity: Annotated[bool, "Mark preferred backends"] = False,
     node_name: OneNode = None,
-    service: Annotated[str | None, AfterValidator(_check_object), Word("Only of namespace/name")] = None,
+    service: Annotated[str | None, AfterValidator(_check_object), "Only of namespace/name"] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    cilium: Cilium = injected(),
 ) -> Services:
     """List a node's load balancer: each frontend and where its traffic goes; compare with EndpointSlices."""
     agent = await cilium.find_one_agent(node_name)
@@ -59,7 +59,7 @@ async def cilium_list_services(
 
 @agent_tool(Effect.READ)
 async def cilium_get_service_information(
-    service_id: ServiceId, node_name: OneNode = None, cilium: Cilium = injected()
+    cilium: Cilium, service_id: ServiceId, node_name: OneNode = None
 ) -> ServiceInformation:
     """Show one service of a node's load balancer with its backends and their states."""
     agent = await cilium.find_one_agent(node_name)

@@ -12,6 +12,7 @@ from kmcp_runtime import Effect, Result, SignedDuration, tool
 class Moment(Result):
     """A moment, and how a clock in the zone shows it."""
 
+    own = True
     iso8601: str = Field(description="Local time with its offset from UTC")
     unix: int = Field(description="Seconds since 1970-01-01 UTC")
     timezone: str

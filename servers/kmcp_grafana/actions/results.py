@@ -14,7 +14,6 @@ class Answer(Result, Continued):
 
     cuttable: ClassVar[str | None] = "items"
     # Titles, descriptions and annotations were written by anybody who may edit in Grafana.
-    untrusted: ClassVar[bool] = True
 
     item: Row | Manifest | None = Field(default=None, description="The one thing that was asked for, or changed")
     items: list[Row | str] | None = Field(default=None, description="A list")

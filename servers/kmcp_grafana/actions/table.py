@@ -26,7 +26,7 @@ from kmcp_grafana.actions.results import Answer
 from kmcp_grafana.actions.specs import Spec
 from kmcp_grafana.client.failures import NEEDS_ADMINISTRATOR
 from kmcp_grafana.client.grafana import Grafana
-from kmcp_runtime import DryRun, Effect, EffectByArgument, Word, bad_argument, did_you_mean, injected, tool
+from kmcp_runtime import DryRun, Effect, EffectByArgument, bad_argument, did_you_mean, tool
 from kmcp_runtime.upstream import Refused
 
 STAND_IN = (
@@ -98,8 +98,8 @@ class Action:
             raise bad_argument(f"{self.name} needs {' or '.join(self.either)}", hint)
         # Arguments that another action has a default for (limit, max_points) are not passed to this one.
         passed = {name: given[name] for name in self.takes if given.get(name) is not None}
-        if self.spec and "spec" in passed:
-            passed["spec"] = self.spec.check(passed["spec"], self.name)
+        if "spec" in passed:
+            passed["spec"] = (self.spec or Spec(free=True)).check(passed["spec"], self.name)
         return passed
 
     def _suggest(self, foreign: Collection[str]) -> str:
@@ -148,7 +148,7 @@ class Table:
         names = [name for name in (*first, *needed, *found) if name not in _LAST]
         names += [name for name in _LAST if name in found]
         usage = " ".join(action.usage() for action in self.actions.values())
-        action_argument = Annotated[str, OneOf(tuple(self.actions)), Word(usage)]
+        action_argument = Annotated[str, OneOf(tuple(self.actions)), usage]
         return {"action": (action_argument, inspect.Parameter.empty), **{name: found[name] for name in names}}
 
     async def perform(self, grafana: Grafana) -> Answer:
@@ -195,13 +195,16 @@ def action_tool(
     perform.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
             *(_keyword(argument, default) for argument, (_, default) in arguments.items()),
-            _keyword("grafana", injected()),
+            _keyword("grafana", inspect.Parameter.empty),
         ]
     )
     perform.__name__ = perform.__qualname__ = name
     perform.__module__, perform.__doc__ = module, description
     perform.table = table  # type: ignore[attr-defined]
-    return tool(table.effect, by=table.by(), extra=extra, verified="stand-in", why=STAND_IN)(perform)
+    # `Spec` refuses the marks of hidden values for those actions that do not put the live values back.
+    restores = ("spec",) if "spec" in arguments else ()
+    options: dict[str, Any] = {"extra": extra, "restores": restores, "verified": "stand-in", "why": STAND_IN}
+    return tool(table.effect, by=table.by(), **options)(perform)
 
 
 def table_of(function: Callable[..., Any]) -> Table:

@@ -9,9 +9,9 @@ from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Role, Spec, Text, required
 from kmcp_grafana.administration import preferences
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime import Cursor, Limit, Word, not_found
+from kmcp_runtime import Cursor, Limit, not_found
 
-MemberRole = Annotated[Role, Word("Role")]
+MemberRole = Annotated[Role, "Role"]
 
 _MEMBER = ("userId", "login", "name", "email", "role", "lastSeenAtAge", "isDisabled")
 _PREFERENCES = "/api/org/preferences"

@@ -73,7 +73,11 @@ NEW = Spec(
     uid=optional(Text),
 )
 CHANGED = Spec(
-    name=optional(Text), type=optional(Text), settings=optional(dict[str, Any]), disableResolveMessage=optional(bool)
+    restores=True,
+    name=optional(Text),
+    type=optional(Text),
+    settings=optional(dict[str, Any]),
+    disableResolveMessage=optional(bool),
 )
 
 
@@ -97,7 +101,7 @@ async def update_contact_point(grafana: Grafana, uid: Uid, spec: Fields) -> Answ
     kept = provenance.changeable("contact point", uid, found)
     before = {field: value for field, value in found.items() if field != "provenance"}
     # PUT replaces: secure settings are sent back as `[REDACTED]`, which leaves them as they are.
-    after = merge_fields(before, spec)
+    after = redaction.restore(merge_fields(before, spec), before, "spec")
     request = Request(
         method="PUT", path=f"{_PATH}/{at('{}', uid)}", body=after, headers=provenance.headers(grafana, kept)
     )

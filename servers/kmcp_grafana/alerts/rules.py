@@ -11,9 +11,9 @@ from kmcp_grafana.actions.results import Answer, pick, show_whole
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.alerts import provenance
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime import Cursor, Limit, Word
+from kmcp_runtime import Cursor, Limit
 
-Group = Annotated[str, Word("Rule group")]
+Group = Annotated[str, "Rule group"]
 
 _RULES = "/api/v1/provisioning/alert-rules"
 _BRIEF = ("uid", "title", "folderUID", "ruleGroup", "for", "isPaused", "provenance", "labels")

@@ -4,18 +4,18 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from kmcp_grafana.actions.arguments import End
 from kmcp_grafana.actions.changes import send_change, send_deletion
 from kmcp_grafana.actions.listing import cut_list, explain_empty
 from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime import Limit, Word, bad_argument, check_name
+from kmcp_runtime import Limit, bad_argument, check_name
 
-Matchers = Annotated[list[str], Word("Labels, e.g. severity=~crit.*")]
-SilenceId = Annotated[str, AfterValidator(check_name), Word("Silence")]
-Comment = Annotated[str, Word("Why", min_length=1)]
+Matchers = Annotated[list[str], "Labels, e.g. severity=~crit.*"]
+SilenceId = Annotated[str, AfterValidator(check_name), "Silence"]
+Comment = Annotated[str, "Why", Field(min_length=1)]
 
 ALERTMANAGER = "/api/alertmanager/grafana/api/v2"
 # The syntax of the Alertmanager: a label, an operator, and a value with or without quotes.

@@ -7,9 +7,9 @@ from kmcp_grafana.actions.listing import cut_list, explain_empty
 from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.alerts.silences import ALERTMANAGER, NARROW, Matchers, filters_of
 from kmcp_grafana.client.grafana import Grafana, Row
-from kmcp_runtime import Limit, Word
+from kmcp_runtime import Limit
 
-State = Annotated[Literal["firing", "pending", "normal", "nodata", "error"], Word("State of rules")]
+State = Annotated[Literal["firing", "pending", "normal", "nodata", "error"], "State of rules"]
 
 _RULES = "/api/prometheus/grafana/api/v1/rules"
 

@@ -11,10 +11,10 @@ from kmcp_grafana.actions.listing import cut_list, explain_empty
 from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime import Limit, Word, bad_argument, moment_of
+from kmcp_runtime import Limit, bad_argument, moment_of
 
-AnnotationId = Annotated[int, Word("Annotation", ge=1)]
-MadeBy = Annotated[Literal["alert", "annotation"], Word("Made by")]
+AnnotationId = Annotated[int, "Annotation", Field(ge=1)]
+MadeBy = Annotated[Literal["alert", "annotation"], "Made by"]
 
 _PATH = "/api/annotations"
 _ROW = ("id", "time", "timeEnd", "text", "tags", "dashboardUID", "panelId", "alertName", "newState", "login")

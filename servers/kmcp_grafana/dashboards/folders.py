@@ -16,10 +16,10 @@ from kmcp_grafana.client.api_groups import Group
 from kmcp_grafana.client.failures import refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_grafana.dashboards import permissions, storage
-from kmcp_runtime import Cursor, Limit, Word, conflict
+from kmcp_runtime import Cursor, Limit, conflict
 from kmcp_runtime.upstream import Refused
 
-ForceDeleteRules = Annotated[bool, Word("Alert rules, too")]
+ForceDeleteRules = Annotated[bool, "Alert rules, too"]
 
 _GROUP = "folder.grafana.app"
 _ROW = ("uid", "title", "parentUid", "managedBy")

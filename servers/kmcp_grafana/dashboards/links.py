@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from pydantic import AfterValidator
 
 from kmcp_grafana.client.grafana import Grafana, at
-from kmcp_runtime import Word, moment_of
+from kmcp_runtime import moment_of
 
 
 def _link_time(value: str | None) -> str | None:
@@ -23,8 +23,8 @@ def _link_time(value: str | None) -> str | None:
     return text if text.startswith("now") else str(round(seconds * 1000))
 
 
-LinkStart = Annotated[str | None, AfterValidator(_link_time), Word("From, e.g. now-1h")]
-LinkEnd = Annotated[str | None, AfterValidator(_link_time), Word("Until")]
+LinkStart = Annotated[str | None, AfterValidator(_link_time), "From, e.g. now-1h"]
+LinkEnd = Annotated[str | None, AfterValidator(_link_time), "Until"]
 
 
 def dashboard(

@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from kmcp_runtime import Word, bad_argument
+from kmcp_runtime import bad_argument
 from kmcp_runtime.json_patch import read_steps, split_pointer
 
-ModelPath = Annotated[str, Word("JSON pointer or JSONPath into the model")]
+ModelPath = Annotated[str, "JSON pointer or JSONPath into the model"]
 
 # RFC 9535, 2.3.3: an index is ASCII digits without leading zeros (`\d` would match those of every script).
 _STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(0|[1-9][0-9]*)\]|(\[\*\])|\[['\"]([^'\"]+)['\"]\]")

@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+from pydantic import Field
+
 from kmcp_grafana.actions.arguments import Fields
 from kmcp_grafana.actions.changes import send_change, send_deletion
 from kmcp_grafana.actions.results import Answer, pick
@@ -9,9 +11,9 @@ from kmcp_grafana.actions.specs import Spec, Text, optional
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_grafana.dashboards import storage
 from kmcp_grafana.dashboards.outline import outline_of
-from kmcp_runtime import Word, bad_argument, denied
+from kmcp_runtime import bad_argument, denied
 
-Key = Annotated[str, Word("Snapshot", min_length=1)]
+Key = Annotated[str, "Snapshot", Field(min_length=1)]
 
 # Grafana keeps a snapshot for ever when nothing is said, and whoever knows its key can read it.
 _HOUR = 3600

@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from pydantic import Field
+
 from kmcp_grafana.client import objects
 from kmcp_grafana.client.api_groups import Group
 from kmcp_grafana.client.failures import refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime import ToolFailure, Word, conflict, not_found
+from kmcp_runtime import ToolFailure, conflict, not_found
 from kmcp_runtime.upstream import Refused
 
-Version = Annotated[int, Word("Version; update: the one you saw", ge=1)]
+Version = Annotated[int, "Version; update: the one you saw", Field(ge=1)]
 
 _GROUP = "dashboard.grafana.app"
 _V2 = ("v2", "v2beta1")

@@ -13,7 +13,7 @@ from kmcp_grafana.client.failures import body_of, refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_grafana.dashboards import storage
 from kmcp_grafana.datasources import queries
-from kmcp_runtime import Limit, ToolFailure, did_you_mean, not_found
+from kmcp_runtime import Limit, ToolFailure, did_you_mean, not_found, redaction
 from kmcp_runtime.upstream import Refused
 
 _PATH = "/api/datasources"
@@ -49,7 +49,7 @@ _FIELDS: dict[str, Any] = {
     "withCredentials": optional(bool),
 }
 NEW = Spec(name=required(Text), type=required(Text), uid=optional(Text), **_FIELDS)
-CHANGED = Spec(name=optional(Text), type=optional(Text), **_FIELDS)
+CHANGED = Spec(restores=True, name=optional(Text), type=optional(Text), **_FIELDS)
 QUERY = Spec(free=True)
 
 
@@ -88,7 +88,7 @@ async def update_source(grafana: Grafana, uid: Uid, spec: Fields) -> Answer:
     found = await _fetch_changeable(grafana, uid)
     # PUT replaces everything except the secure fields, which stay unless they are named.
     before = {field: found[field] for field in _SENT if field in found}
-    after = merge_fields(before, spec)
+    after = redaction.restore(merge_fields(before, spec), before, "spec")
     request = Request(method="PUT", path=_path_of(uid), body=after)
     # The version changes with each save, and would make each of them a change.
     shown = {field: value for field, value in before.items() if field != "version"}

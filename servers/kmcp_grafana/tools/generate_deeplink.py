@@ -2,13 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from kmcp_grafana.actions.table import STAND_IN
 from kmcp_grafana.client.grafana import Grafana
 from kmcp_grafana.dashboards import links
 from kmcp_grafana.dashboards.links import LinkEnd, LinkStart
-from kmcp_runtime import Effect, Result, Word, bad_argument, check_name, injected, tool
+from kmcp_runtime import Effect, Result, bad_argument, check_name, tool
 
 
 class Link(Result):
@@ -19,15 +19,15 @@ class Link(Result):
 
 @tool(Effect.READ, extra=True, verified="stand-in", why=STAND_IN)
 async def grafana_generate_deeplink(
-    target: Annotated[Literal["dashboard", "panel", "explore"], Word("Page")],
-    uid: Annotated[str | None, AfterValidator(check_name), Word("uid")] = None,
-    panel_id: Annotated[int | None, Word("Panel", ge=0)] = None,
-    datasource: Annotated[str | None, Word("Data source uid, for explore")] = None,
-    query: Annotated[str | None, Word("Query, for explore")] = None,
+    grafana: Grafana,
+    target: Annotated[Literal["dashboard", "panel", "explore"], "Page"],
+    uid: Annotated[str | None, AfterValidator(check_name), "uid"] = None,
+    panel_id: Annotated[int | None, "Panel", Field(ge=0)] = None,
+    datasource: Annotated[str | None, "Data source uid, for explore"] = None,
+    query: Annotated[str | None, "Query, for explore"] = None,
     start: LinkStart = None,
     end: LinkEnd = None,
-    variables: Annotated[dict[str, str] | None, Word("Dashboard variables")] = None,
-    grafana: Grafana = injected(),
+    variables: Annotated[dict[str, str] | None, "Dashboard variables"] = None,
 ) -> Link:
     """Make a link to a dashboard, a panel or Explore, to hand to a person; sends no request."""
     needed: dict[str, dict[str, object]] = {

@@ -8,13 +8,11 @@ from kmcp_grafana.actions.arguments import MaxPoints, OptionalEnd, OptionalStart
 from kmcp_grafana.actions.table import STAND_IN
 from kmcp_grafana.client.grafana import Grafana
 from kmcp_grafana.datasources import queries, range_queries, sources
-from kmcp_runtime import Effect, Limit, Page, Word, injected, tool
+from kmcp_runtime import Effect, Limit, Page, tool
 
 
 class Found(Page[dict[str, Any]]):
     """Series (`{name, labels, values}` or a summary of them), or log lines (`{time, line, labels}`)."""
-
-    untrusted = True
 
     datasource: str
     datasource_type: str = Field(description="Plugin of the data source")
@@ -22,14 +20,14 @@ class Found(Page[dict[str, Any]]):
 
 @tool(Effect.READ, extra=True, verified="stand-in", why=STAND_IN)
 async def grafana_query(
-    query: Annotated[str, Word("PromQL or LogQL", min_length=1)],
-    datasource: Annotated[str | None, Word("uid or name; none: the default")] = None,
+    grafana: Grafana,
+    query: Annotated[str, "PromQL or LogQL", Field(min_length=1)],
+    datasource: Annotated[str | None, "uid or name; none: the default"] = None,
     start: OptionalStart = None,
     end: OptionalEnd = None,
     max_points: MaxPoints = 200,
-    mode: Annotated[range_queries.Mode, Word("Points, or min, max, avg and last")] = "points",
+    mode: Annotated[range_queries.Mode, "Points, or min, max, avg and last"] = "points",
     limit: Limit = 20,
-    grafana: Grafana = injected(),
 ) -> Found:
     """Query a Prometheus or Loki data source over a time range; mode=summary for a first look."""
     source = await sources.choose_source(grafana, datasource)

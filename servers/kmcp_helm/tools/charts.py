@@ -18,7 +18,6 @@ class ShownChart(Body):
     """A part of a chart."""
 
     cuttable = "content"
-    untrusted = True
 
     chart: str
     version: str

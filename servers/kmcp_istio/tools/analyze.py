@@ -13,18 +13,7 @@ from kmcp_istio.arguments import Revision
 from kmcp_istio.client import Mesh
 from kmcp_istio.control_plane import versions
 from kmcp_istio.rights import FORWARD
-from kmcp_runtime import (
-    AllNamespaces,
-    Effect,
-    OptionalNamespace,
-    Page,
-    TimeoutSeconds,
-    Word,
-    injected,
-    read_json,
-    tool,
-    unavailable,
-)
+from kmcp_runtime import AllNamespaces, Effect, OptionalNamespace, Page, TimeoutSeconds, read_json, tool, unavailable
 
 _SUPPRESSION = re.compile(r"(IST\d{4})=([A-Za-z*]+ [^\s=,]+)")
 _GRACE_SECONDS = 10.0
@@ -43,7 +32,7 @@ Suppressions = Annotated[
     list[str] | None,
     BeforeValidator(lambda given: [given] if isinstance(given, str) else given),
     AfterValidator(check_suppressions),
-    Word("CODE=KIND name.ns"),
+    "CODE=KIND name.ns",
 ]
 
 
@@ -56,13 +45,13 @@ class Analysis(Page[Finding]):
 
 @tool(Effect.READ, needs=(*permissions.NEEDED, FORWARD))
 async def istio_analyze_cluster_configuration(
+    mesh: Mesh,
     namespace: OptionalNamespace = None,
     all_namespaces: AllNamespaces = True,
     suppress: Suppressions = None,
-    level: Annotated[Level, Word("Least severe")] = "Info",
+    level: Annotated[Level, "Least severe"] = "Info",
     revision: Revision = None,
     timeout_seconds: TimeoutSeconds = 60,
-    mesh: Mesh = injected(),
 ) -> Analysis:
     """Find configuration faults of the mesh: missing hosts, gateways and subsets, conflicts, pods without a proxy."""
     place = namespace or (None if all_namespaces else mesh.context.namespace)

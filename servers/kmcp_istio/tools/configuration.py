@@ -15,7 +15,7 @@ from kmcp_istio.envoy import bootstrap, clusters, endpoints, extensions, listene
 from kmcp_istio.envoy.dump import Dump, Section
 from kmcp_istio.envoy.entries import Entry, Filter, objects
 from kmcp_istio.rights import FORWARD, PODS, WORKLOADS
-from kmcp_runtime import Cursor, Effect, Limit, Namespace, Page, Word, bad_argument, injected, sliced, tool
+from kmcp_runtime import Cursor, Effect, Limit, Namespace, Page, bad_argument, sliced, tool
 
 ConfigType = Literal["all", "bootstrap", "cluster", "ecds", "endpoint", "listener", "log", "route", "secret", "stats"]
 _WITH_PORTS = ("all", "cluster", "endpoint", "listener", "route")
@@ -51,8 +51,6 @@ Shown = Annotated[dict[str, Any] | Row, Field(union_mode="left_to_right")]
 class ProxyConfig(Page[Shown]):
     """Rows of one type, or Envoy's own objects."""
 
-    untrusted = True
-
     pod: str
     namespace: str
     config_type: str
@@ -65,16 +63,16 @@ class ProxyConfig(Page[Shown]):
     why="no Envoy could be had: recorded dumps of two versions, and configuration of a real istiod shown as Envoy does",
 )
 async def istio_proxy_config(
+    mesh: Mesh,
     pod_name: PodName,
     namespace: Namespace = "default",
-    config_type: Annotated[ConfigType, Word("Type")] = "all",
-    name: Annotated[str | None, Word("Part of the name")] = None,
-    port: Annotated[int | None, Word("Port", ge=1, le=65535)] = None,
-    fqdn: Annotated[str | None, Word("Part of a host")] = None,
-    output: Annotated[Literal["summary", "json"], Word("Shape")] = "summary",
+    config_type: Annotated[ConfigType, "Type"] = "all",
+    name: Annotated[str | None, "Part of the name"] = None,
+    port: Annotated[int | None, "Port", Field(ge=1, le=65535)] = None,
+    fqdn: Annotated[str | None, "Part of a host"] = None,
+    output: Annotated[Literal["summary", "json"], "Shape"] = "summary",
     limit: Limit = 50,
     cursor: Cursor = None,
-    mesh: Mesh = injected(),
 ) -> ProxyConfig:
     """Show what a pod's Envoy really has; all counts each type, then narrow by type, name, port or fqdn."""
     _check_filters(config_type, port, fqdn, output)

@@ -9,7 +9,7 @@ from kmcp_istio.arguments import Revision
 from kmcp_istio.client import Mesh
 from kmcp_istio.control_plane import istiod, sync, versions
 from kmcp_istio.rights import FORWARD
-from kmcp_runtime import Effect, Page, Result, Rule, injected, tool
+from kmcp_runtime import Effect, Page, Result, Rule, tool
 
 _ISTIODS = Rule("", ("pods",), ("list",))
 
@@ -24,7 +24,7 @@ class Versions(Result):
 
 
 @tool(Effect.READ, needs=(_ISTIODS, FORWARD), ignored=("short",))
-async def istio_version(revision: Revision = None, mesh: Mesh = injected()) -> Versions:
+async def istio_version(mesh: Mesh, revision: Revision = None) -> Versions:
     """Show the versions of istiod, of the connected proxies and of istioctl, and whether they match."""
     istiods = await istiod.list_istiods(mesh, revision)
     control_plane, answers, binary = await asyncio.gather(
@@ -70,7 +70,7 @@ class RemoteClusters(Page[RemoteCluster]):
     needs=(_ISTIODS, FORWARD),
     why="istiod is real; in a mesh of one cluster",
 )
-async def istio_remote_clusters(revision: Revision = None, mesh: Mesh = injected()) -> RemoteClusters:
+async def istio_remote_clusters(mesh: Mesh, revision: Revision = None) -> RemoteClusters:
     """List the clusters that istiod reads endpoints from, and whether it is in sync with them."""
     answers = await istiod.ask_all(mesh, await istiod.list_istiods(mesh, revision), "/debug/clusterz")
     items = [_row(cluster, one) for one, clusters in answers.given for cluster in clusters or ()]

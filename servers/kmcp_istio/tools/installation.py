@@ -11,20 +11,7 @@ from kmcp_istio.installers import manifests
 from kmcp_istio.installers.choice import installer
 from kmcp_istio.installers.components import Component, list_components
 from kmcp_istio.installers.order import Installer, Order
-from kmcp_runtime import (
-    Body,
-    Cursor,
-    DryRun,
-    Effect,
-    Result,
-    Rule,
-    TimeoutSeconds,
-    Word,
-    cursors,
-    injected,
-    tool,
-    write_yaml,
-)
+from kmcp_runtime import Body, Cursor, DryRun, Effect, Result, Rule, TimeoutSeconds, cursors, tool, write_yaml
 from kmcp_runtime.judging import foresee
 
 _PART_BYTES = 20_000
@@ -44,13 +31,13 @@ class GeneratedManifest(Body):
 
 @tool(Effect.READ, timeout=90)
 async def istio_generate_manifest(
+    mesh: Mesh,
     profile: Profile = "default",
     set: SetValues = None,
     kinds: Kinds = None,
-    output: Annotated[Literal["summary", "yaml"], Word("Shape")] = "summary",
+    output: Annotated[Literal["summary", "yaml"], "Shape"] = "summary",
     revision: Revision = None,
     cursor: Cursor = None,
-    mesh: Mesh = injected(),
 ) -> GeneratedManifest:
     """Render Istio's installation without touching the cluster: its objects or their YAML, of all or some kinds."""
     found = await installer(mesh).render(Order(profile, set or {}, revision))
@@ -111,13 +98,13 @@ class Installation(Result):
     worst=Effect.DESTROY,
 )
 async def istio_install_istio(
+    mesh: Mesh,
     profile: Profile = "default",
     set: SetValues = None,
-    verify: Annotated[bool, Word("Verify it afterwards")] = False,
+    verify: Annotated[bool, "Verify it afterwards"] = False,
     revision: Revision = None,
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
-    mesh: Mesh = injected(),
 ) -> Installation:
     """Install, upgrade or reconfigure Istio; use dry_run=true first to see what would change."""
     way, order = installer(mesh), Order(profile, set or {}, revision)

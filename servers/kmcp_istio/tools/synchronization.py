@@ -17,10 +17,8 @@ from kmcp_runtime import (
     Limit,
     OptionalNamespace,
     Page,
-    Word,
     bad_argument,
     did_you_mean,
-    injected,
     not_found,
     sliced,
     tool,
@@ -37,13 +35,13 @@ class ProxyStatuses(Page[sync.ProxyStatus]):
 
 @tool(Effect.READ, needs=(PODS, WORKLOADS, FORWARD))
 async def istio_proxy_status(
+    mesh: Mesh,
     pod_name: PodName | None = None,
     namespace: OptionalNamespace = None,
-    diff: Annotated[bool, Word("Compare with the pod's proxy")] = False,
+    diff: Annotated[bool, "Compare with the pod's proxy"] = False,
     revision: Revision = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    mesh: Mesh = injected(),
 ) -> ProxyStatuses:
     """Show whether proxies have the configuration that istiod sent; start here when a change has no effect."""
     if diff and not pod_name:

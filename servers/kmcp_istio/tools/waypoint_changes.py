@@ -17,10 +17,8 @@ from kmcp_runtime import (
     Result,
     Rule,
     TimeoutSeconds,
-    Word,
     bad_argument,
     conflict,
-    injected,
     tool,
 )
 from kmcp_runtime.kube import objects
@@ -55,16 +53,16 @@ class AppliedWaypoint(Result):
     idempotent=True,
 )
 async def istio_apply_waypoint(
+    mesh: Mesh,
     namespace: Namespace,
     name: WaypointName = "waypoint",
     traffic_type: TrafficType = None,
     revision: Revision = None,
-    enroll_namespace: Annotated[bool, Word("Label the namespace to use it")] = False,
-    overwrite: Annotated[bool, Word("Replace what others have set")] = False,
-    wait: Annotated[bool, Word("Until programmed")] = False,
+    enroll_namespace: Annotated[bool, "Label the namespace to use it"] = False,
+    overwrite: Annotated[bool, "Replace what others have set"] = False,
+    wait: Annotated[bool, "Until programmed"] = False,
     timeout_seconds: TimeoutSeconds = 90,
     dry_run: DryRun = False,
-    mesh: Mesh = injected(),
 ) -> AppliedWaypoint:
     """Create or update a namespace's waypoint, and let the namespace use it."""
     place = await waypoint_gateways.resolve_gateways(mesh, namespace)
@@ -194,11 +192,11 @@ class DeletedWaypoints(Page[Deletion]):
     idempotent=True,
 )
 async def istio_delete_waypoint(
+    mesh: Mesh,
     namespace: Namespace,
     names: WaypointNames = None,
-    all: Annotated[bool, Word("All in the namespace")] = False,
+    all: Annotated[bool, "All in the namespace"] = False,
     dry_run: DryRun = False,
-    mesh: Mesh = injected(),
 ) -> DeletedWaypoints:
     """Delete waypoints by name, or all of a namespace; lists what still refers to them."""
     if bool(names) == all:

@@ -17,8 +17,6 @@ from kmcp_runtime import (
     Result,
     Rule,
     TimeoutSeconds,
-    Word,
-    injected,
     tool,
 )
 
@@ -42,7 +40,7 @@ class Waypoints(Page[Waypoint]):
 
 @tool(Effect.READ, needs=(_GATEWAYS, Rule("", ("namespaces", "services"), ("list",))))
 async def istio_list_waypoints(
-    namespace: OptionalNamespace = None, all_namespaces: AllNamespaces = True, mesh: Mesh = injected()
+    mesh: Mesh, namespace: OptionalNamespace = None, all_namespaces: AllNamespaces = True
 ) -> Waypoints:
     """List waypoints, whether they are programmed, and which namespaces and Services use them."""
     place = await waypoint_gateways.resolve_gateways(
@@ -108,11 +106,11 @@ class WaypointStates(Page[waypoint_gateways.State]):
     why="istiod is real, and programs the waypoint; no Envoy could be had to run it",
 )
 async def istio_waypoint_status(
+    mesh: Mesh,
     namespace: Namespace,
     name: WaypointName | None = None,
-    wait: Annotated[bool, Word("Until programmed")] = False,
+    wait: Annotated[bool, "Until programmed"] = False,
     timeout_seconds: TimeoutSeconds = 90,
-    mesh: Mesh = injected(),
 ) -> WaypointStates:
     """Show whether a namespace's waypoints are accepted and programmed, and if not why."""
     seen, late = await waypoint_gateways.wait_until_programmed(mesh, namespace, name, timeout_seconds if wait else 0)

@@ -17,10 +17,8 @@ from kmcp_runtime import (
     Limit,
     OptionalNamespace,
     Page,
-    Word,
     bad_argument,
     did_you_mean,
-    injected,
     not_found,
     sliced,
     tool,
@@ -44,8 +42,6 @@ Row = ZtunnelOverview | ztunnel_dump.Row | logging.Logger
 class ZtunnelConfig(Page[Row]):
     """Rows of one type, as one ztunnel has them."""
 
-    untrusted = True
-
     pod: str = Field(description="The ztunnel that was asked")
     node: str
     config_type: str
@@ -58,15 +54,15 @@ class ZtunnelConfig(Page[Row]):
     why="no ztunnel could be had: recorded dumps of one, served on the loopback of a real pod",
 )
 async def istio_ztunnel_config(
+    mesh: Mesh,
     config_type: Annotated[
-        Literal["all", "workload", "service", "policy", "certificate", "connections", "log"], Word("Type")
+        Literal["all", "workload", "service", "policy", "certificate", "connections", "log"], "Type"
     ] = "all",
     pod_name: PodName | None = None,
     node_name: NodeName = None,
     namespace: OptionalNamespace = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-    mesh: Mesh = injected(),
 ) -> ZtunnelConfig:
     """Show what a node's ztunnel knows of the ambient mesh: workloads, services, policies, certificates."""
     tunnels = await _list_ztunnels(mesh)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from kmcp_kubernetes.arguments import ResourceName
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime import Effect, Name, OptionalNamespace, Result, ToolFailure, Word, bad_argument, injected, tool
+from kmcp_runtime import Effect, Name, OptionalNamespace, Result, ToolFailure, bad_argument, tool
 from kmcp_runtime.kube.config import Auth
 
 _REVIEWS = "/apis/authorization.k8s.io/v1"
@@ -36,7 +36,7 @@ class Configuration(Result):
 
 
 @tool(Effect.READ)
-async def k8s_get_cluster_configuration(kube: Kube = injected()) -> Configuration:
+async def k8s_get_cluster_configuration(kube: Kube) -> Configuration:
     """Show the configured contexts, the current one and its server's version; no credentials."""
     contexts = [
         Context(name=each.name, cluster=each.cluster, server=each.server, namespace=each.namespace, auth=each.auth)
@@ -76,12 +76,12 @@ class Rights(Result):
 
 @tool(Effect.READ, extra=True, shows="rights")
 async def k8s_can_i(
-    verb: Annotated[str | None, Word("Verb; unset lists all rights")] = None,
-    resource_type: Annotated[str | None, Word("Kind, or *")] = None,
+    kube: Kube,
+    verb: Annotated[str | None, "Verb; unset lists all rights"] = None,
+    resource_type: Annotated[str | None, "Kind, or *"] = None,
     resource_name: ResourceName | None = None,
     namespace: OptionalNamespace = None,
-    subresource: Annotated[Name | None, Word("Such as log")] = None,
-    kube: Kube = injected(),
+    subresource: Annotated[Name | None, "Such as log"] = None,
 ) -> Rights:
     """Check the rights of this server's identity; use it after a forbidden answer."""
     if verb and resource_type:

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from kmcp_kubernetes.arguments import Container, PodName
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.reading import containers
-from kmcp_runtime import Body, DryRun, Effect, Namespace, Rule, TimeoutSeconds, Word, conflict, injected, listed, tool
+from kmcp_runtime import Body, DryRun, Effect, Namespace, Rule, TimeoutSeconds, conflict, listed, tool
 from kmcp_runtime.judging import Verdict, foresee, writes
 from kmcp_runtime.kube.execution import Execution, execute, unknown_command
 from kmcp_runtime.kube.failures import BACKEND
@@ -41,7 +41,8 @@ Command = Annotated[
     list[str],
     BeforeValidator(words),
     WithJsonSchema(_ARGV_SCHEMA),
-    Word('Words; shell: ["sh","-c","..."]', min_length=1),
+    'Words; shell: ["sh","-c","..."]',
+    Field(min_length=1),
 ]
 
 
@@ -50,7 +51,6 @@ class CommandOutput(Body):
 
     cuttable = "stdout"
     keeps_end = True
-    untrusted = True
 
     container: str
     exit_code: int | None = Field(default=None, description="Absent when it did not end, or was not run")
@@ -66,14 +66,14 @@ class CommandOutput(Body):
     needs=(Rule("", ("pods",), ("get",)), Rule("", ("pods/exec",), ("get", "create"))),
 )
 async def k8s_execute_command(
+    kube: Kube,
     pod_name: PodName,
     command: Command,
     namespace: Namespace = "default",
     container: Container = None,
-    stdin: Annotated[str | None, Word("Standard input")] = None,
+    stdin: Annotated[str | None, "Standard input"] = None,
     timeout_seconds: TimeoutSeconds = 30,
     dry_run: DryRun = False,
-    kube: Kube = injected(),
 ) -> CommandOutput:
     """Run a command in a running container and get its output and exit code."""
     pod = await kube.read_kind("pods", pod_name, namespace)

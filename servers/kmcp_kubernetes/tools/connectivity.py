@@ -21,8 +21,6 @@ from kmcp_runtime import (
     Rule,
     TimeoutSeconds,
     ToolFailure,
-    Word,
-    injected,
     listed,
     tool,
 )
@@ -44,14 +42,12 @@ PortWord = Annotated[
     str | None,
     BeforeValidator(lambda port: str(port) if isinstance(port, int) else port),
     WithJsonSchema({"type": "string"}),
-    Word("Name or number"),
+    "Name or number",
 ]
 
 
 class Connectivity(Result):
     """How far a connection to a Service gets."""
-
-    untrusted = True
 
     service: str
     namespace: str
@@ -81,14 +77,14 @@ class Connectivity(Result):
     idempotent=True,
 )
 async def k8s_check_service_connectivity(
-    service_name: Annotated[str, Word("name, name:port, name.namespace")],
+    kube: Kube,
+    service_name: Annotated[str, "name, name:port, name.namespace"],
     namespace: Namespace = "default",
     port: PortWord = None,
-    path: Annotated[str, Word("HTTP path")] = "/",
-    mode: Annotated[Literal["proxy", "pod"], Word("HTTP by the API server; TCP from a pod")] = "proxy",
+    path: Annotated[str, "HTTP path"] = "/",
+    mode: Annotated[Literal["proxy", "pod"], "HTTP by the API server; TCP from a pod"] = "proxy",
     timeout_seconds: TimeoutSeconds = 10,
     dry_run: DryRun = False,
-    kube: Kube = injected(),
 ) -> Connectivity:
     """Check whether a Service answers, and if not at which stage it fails and why."""
     target = targets.target(service_name, namespace, port)

@@ -12,7 +12,7 @@ from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.description import describe
 from kmcp_kubernetes.description.facts import Detail, Look
 from kmcp_kubernetes.reading import event_scan as happenings
-from kmcp_runtime import Effect, OptionalNamespace, Result, Rule, injected, tool
+from kmcp_runtime import Effect, OptionalNamespace, Result, Rule, tool
 from kmcp_runtime.kube.objects import slim
 
 _EVENTS = 20
@@ -22,8 +22,6 @@ _CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
 
 class Description(Result):
     """An object with its surroundings."""
-
-    untrusted = True
 
     kind: str
     api_version: str
@@ -39,10 +37,10 @@ class Description(Result):
 
 @tool(Effect.READ, needs=(Rule("*", ("*",), ("get", "list")),), shows="object")
 async def k8s_describe_resource(
+    kube: Kube,
     resource_type: ResourceType,
     resource_name: ResourceName,
     namespace: OptionalNamespace = None,
-    kube: Kube = injected(),
 ) -> Description:
     """Explain one object: state, conditions, related objects and its events; start here to debug."""
     place = await kube.place(resource_type, namespace)

@@ -6,24 +6,22 @@ from typing import Annotated, Literal
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.reading import event_scan
-from kmcp_runtime import Duration, Effect, Limit, OptionalNamespace, Page, Rule, Word, injected, tool
+from kmcp_runtime import Duration, Effect, Limit, OptionalNamespace, Page, Rule, tool
 
 
 class Events(Page[event_scan.Event]):
     """Events, newest first."""
 
-    untrusted = True
-
 
 @tool(Effect.READ, needs=(Rule("", ("events",), ("list",)),))
 async def k8s_get_events(
-    namespace: Annotated[OptionalNamespace, Word("Namespace; none = all")] = None,
+    kube: Kube,
+    namespace: Annotated[OptionalNamespace, "Namespace; none = all"] = None,
     resource_type: ResourceType | None = None,
     resource_name: ResourceName | None = None,
-    event_type: Annotated[Literal["Normal", "Warning"] | None, Word("Severity")] = None,
-    since: Annotated[Duration | None, Word("Not older than")] = None,
+    event_type: Annotated[Literal["Normal", "Warning"] | None, "Severity"] = None,
+    since: Annotated[Duration | None, "Not older than"] = None,
     limit: Limit = 50,
-    kube: Kube = injected(),
 ) -> Events:
     """Show events newest first: why something does not start, is evicted or fails."""
     kind = (await kube.discovery.resolve(resource_type)).kind if resource_type else None

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from kmcp_kubernetes.arguments import ResourceType
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.openapi import Schema, path_parts
-from kmcp_runtime import Effect, Result, Word, bad_argument, did_you_mean, injected, tool
+from kmcp_runtime import Effect, Result, bad_argument, did_you_mean, tool
 
 _LONGEST_FIELD = 200
 _SENTENCE = re.compile(r"(.+?[.!?])(?:\s|$)", re.DOTALL)
@@ -28,7 +28,6 @@ class Explained(Result):
     """A kind or one of its fields, and the fields in it."""
 
     cuttable = "fields"
-    untrusted = True
 
     kind: str
     api_version: str
@@ -43,10 +42,10 @@ class Explained(Result):
 
 @tool(Effect.READ, extra=True)
 async def k8s_explain(
+    kube: Kube,
     resource_type: ResourceType,
-    field_path: Annotated[str | None, Word("Such as spec.template.spec")] = None,
-    depth: Annotated[int, Word("Levels of fields", ge=1, le=5)] = 1,
-    kube: Kube = injected(),
+    field_path: Annotated[str | None, "Such as spec.template.spec"] = None,
+    depth: Annotated[int, "Levels of fields", Field(ge=1, le=5)] = 1,
 ) -> Explained:
     """Show the fields of a kind, types and descriptions, before writing a manifest or patch."""
     kind = await kube.discovery.resolve(resource_type)

@@ -10,7 +10,7 @@ from kmcp_kubernetes.drafts.intent import Facts, facts_of
 from kmcp_kubernetes.drafts.skeletons import Placeholder
 from kmcp_kubernetes.openapi import Schema, document_of
 from kmcp_kubernetes.writing.refusals import explain_refusal
-from kmcp_runtime import Effect, Manifest, Result, ToolFailure, Word, bad_argument, injected, tool, unavailable
+from kmcp_runtime import Effect, Manifest, Result, ToolFailure, bad_argument, tool, unavailable
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
@@ -30,11 +30,11 @@ class Generated(Result):
 
 @tool(Effect.READ)
 async def k8s_generate_resource(
-    resource_type: Annotated[str, Word("Any kind, or istio_virtual_service, argo_rollout, …")],
+    kube: Kube,
+    resource_type: Annotated[str, "Any kind, or istio_virtual_service, argo_rollout, …"],
     resource_description: Annotated[
-        str, Word("Name, image, replicas, port, key=value, …", examples=["named web, nginx:1.27, 3 replicas, port 80"])
+        str, "Name, image, replicas, port, key=value, …", Field(examples=["named web, nginx:1.27, 3 replicas, port 80"])
     ],
-    kube: Kube = injected(),
 ) -> Generated:
     """Draft a manifest from the cluster's schema and facts in the description; nothing is created."""
     facts = facts_of(resource_description)

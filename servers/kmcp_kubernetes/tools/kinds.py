@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel
 
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime import Cursor, Effect, Limit, Page, Word, did_you_mean, injected, sliced, tool
+from kmcp_runtime import Cursor, Effect, Limit, Page, did_you_mean, sliced, tool
 from kmcp_runtime.kube.discovery import Kind
 
 CORE = "core"
@@ -28,13 +28,13 @@ class Kinds(Page[KindEntry]):
 
 @tool(Effect.READ, shows="kinds")
 async def k8s_get_available_api_resources(
-    group: Annotated[str | None, Word("API group, or core")] = None,
-    verb: Annotated[str | None, Word("Must support this verb")] = None,
-    namespaced: Annotated[bool | None, Word("true: namespaced; false: cluster-scoped")] = None,
-    match: Annotated[str | None, Word("Part of a name, kind or short name")] = None,
+    kube: Kube,
+    group: Annotated[str | None, "API group, or core"] = None,
+    verb: Annotated[str | None, "Must support this verb"] = None,
+    namespaced: Annotated[bool | None, "true: namespaced; false: cluster-scoped"] = None,
+    match: Annotated[str | None, "Part of a name, kind or short name"] = None,
     limit: Limit = 200,
     cursor: Cursor = None,
-    kube: Kube = injected(),
 ) -> Kinds:
     """List the kinds that the cluster serves, custom ones included; use it when a kind is unknown."""
     known = _one_version(await kube.discovery.kinds())

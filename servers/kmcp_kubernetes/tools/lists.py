@@ -8,20 +8,7 @@ from pydantic import Field
 from kmcp_kubernetes.arguments import Output, ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.reading import list_shapes
-from kmcp_runtime import (
-    AllNamespaces,
-    Cursor,
-    Effect,
-    Limit,
-    OptionalNamespace,
-    Page,
-    Rule,
-    Selector,
-    Word,
-    cursors,
-    injected,
-    tool,
-)
+from kmcp_runtime import AllNamespaces, Cursor, Effect, Limit, OptionalNamespace, Page, Rule, Selector, cursors, tool
 from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.failures import StatusFailure
 
@@ -41,17 +28,17 @@ class Resources(Page[list[str] | dict[str, Any] | str]):
 
 @tool(Effect.READ, needs=(Rule("*", ("*",), ("get", "list")),), ignored=("output_format",), shows="objects")
 async def k8s_get_resources(
+    kube: Kube,
     resource_type: ResourceType,
     resource_name: ResourceName | None = None,
     namespace: OptionalNamespace = None,
     all_namespaces: AllNamespaces = False,
     selector: Selector = None,
-    field_selector: Annotated[str | None, Word("Field selector")] = None,
-    output: Annotated[Output, Word("Shape")] = "table",
-    fields: Annotated[list[str] | None, Word("Columns, or field paths of yaml and json")] = None,
+    field_selector: Annotated[str | None, "Field selector"] = None,
+    output: Annotated[Output, "Shape"] = "table",
+    fields: Annotated[list[str] | None, "Columns, or field paths of yaml and json"] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    kube: Kube = injected(),
 ) -> Resources:
     """List objects of any kind as a table, or read one; prefer a table and selectors to whole objects."""
     place = await kube.place(resource_type, namespace, all_namespaces)

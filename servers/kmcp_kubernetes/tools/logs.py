@@ -9,7 +9,7 @@ from kmcp_kubernetes.arguments import Container, PodName
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.reading import containers, pod_logs
 from kmcp_kubernetes.reading.containers import Pod
-from kmcp_runtime import Body, Duration, Effect, Namespace, Rule, Word, injected, pattern, tool
+from kmcp_runtime import Body, Duration, Effect, Namespace, Rule, pattern, tool
 
 
 class Logs(Body):
@@ -17,7 +17,6 @@ class Logs(Body):
 
     cuttable = "lines"
     keeps_end = True
-    untrusted = True
 
     pod: str
     namespace: str
@@ -30,16 +29,16 @@ class Logs(Body):
 
 @tool(Effect.READ, needs=(Rule("", ("pods", "pods/log"), ("get",)),))
 async def k8s_get_pod_logs(
+    kube: Kube,
     pod_name: PodName,
     namespace: Namespace = "default",
     container: Container = None,
-    all_containers: Annotated[bool, Word("All containers, lines prefixed")] = False,
-    tail_lines: Annotated[int, Word("Newest lines", ge=1, le=2000)] = 50,
-    previous: Annotated[bool, Word("Run before the last restart")] = False,
-    since: Annotated[Duration | None, Word("Not older than")] = None,
-    timestamps: Annotated[bool, Word("Prefix lines with times")] = False,
-    match: Annotated[str | None, Word("Only lines that match this regex")] = None,
-    kube: Kube = injected(),
+    all_containers: Annotated[bool, "All containers, lines prefixed"] = False,
+    tail_lines: Annotated[int, "Newest lines", Field(ge=1, le=2000)] = 50,
+    previous: Annotated[bool, "Run before the last restart"] = False,
+    since: Annotated[Duration | None, "Not older than"] = None,
+    timestamps: Annotated[bool, "Prefix lines with times"] = False,
+    match: Annotated[str | None, "Only lines that match this regex"] = None,
 ) -> Logs:
     """Read the newest log lines of a pod; previous=true after a crash."""
     wanted = pod_logs.Wanted(tail_lines, previous, since, timestamps, pattern(match, "match") if match else None)

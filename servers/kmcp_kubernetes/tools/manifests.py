@@ -7,13 +7,13 @@ from pydantic import Field
 
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.writing.batch import Batch, Written, named
-from kmcp_runtime import DryRun, Effect, OptionalNamespace, Page, Rule, Word, injected, listed, tool
+from kmcp_runtime import DryRun, Effect, OptionalNamespace, Page, Rule, listed, tool
 from kmcp_runtime.kube.manifests import parse
 from kmcp_runtime.kube.objects import FIELD_MANAGER
 from kmcp_runtime.worker import run_in_thread
 
 LARGEST_REMOTE = 1 << 20
-Text = Annotated[str, Word("YAML or JSON, many documents")]
+Text = Annotated[str, "YAML or JSON, many documents"]
 _CREATE = (Rule("*", ("*",), ("create",)),)
 
 
@@ -43,13 +43,14 @@ class FetchedManifest(WrittenManifest):
     needs=(Rule("*", ("*",), ("get", "patch", "create")),),
     timeout=120,
     idempotent=True,
+    restores=("manifest",),
 )
 async def k8s_apply_manifest(
+    kube: Kube,
     manifest: Text,
     namespace: OptionalNamespace = None,
-    force: Annotated[bool, Word("Take over fields that other managers own")] = False,
+    force: Annotated[bool, "Take over fields that other managers own"] = False,
     dry_run: DryRun = False,
-    kube: Kube = injected(),
 ) -> AppliedManifest:
     """Create or update objects by server-side apply; the way to change what a manifest describes."""
     batch = Batch(kube, named(await run_in_thread(parse, manifest), "manifest"), namespace, dry_run)
@@ -66,7 +67,7 @@ async def k8s_apply_manifest(
 
 @tool(Effect.WRITE, worst=Effect.DESTROY, needs=_CREATE, timeout=120)
 async def k8s_create_resource(
-    yaml_content: Text, namespace: OptionalNamespace = None, dry_run: DryRun = False, kube: Kube = injected()
+    kube: Kube, yaml_content: Text, namespace: OptionalNamespace = None, dry_run: DryRun = False
 ) -> WrittenManifest:
     """Create objects that must not exist yet; stops at the first failure."""
     batch = Batch(kube, await run_in_thread(parse, yaml_content, "yaml_content"), namespace, dry_run, "yaml_content")
@@ -82,10 +83,10 @@ async def k8s_create_resource(
 
 @tool(Effect.WRITE, worst=Effect.DESTROY, needs=_CREATE, timeout=120)
 async def k8s_create_resource_from_url(
-    url: Annotated[str, Word("https, on an allowed host")],
+    kube: Kube,
+    url: Annotated[str, "https, on an allowed host"],
     namespace: OptionalNamespace = None,
     dry_run: DryRun = False,
-    kube: Kube = injected(),
 ) -> FetchedManifest:
     """Create the objects of a manifest on the web; only hosts that the server allows."""
     hosts = listed(kube.settings.manifest_hosts)

@@ -2,23 +2,24 @@
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.writing import marking
 from kmcp_kubernetes.writing.marking import Marked, Marking
-from kmcp_runtime import DryRun, Effect, OptionalNamespace, Rule, Word, injected, tool
+from kmcp_runtime import DryRun, Effect, OptionalNamespace, Rule, tool
 
 _NEEDS = (Rule("*", ("*",), ("get", "patch")),)
 Pairs = Annotated[
     dict[str, str],
     BeforeValidator(marking.read_pairs),
     WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}}),
-    Word("Keys and values", min_length=1),
+    "Keys and values",
+    Field(min_length=1),
 ]
-Key = Annotated[str, Word("Key", min_length=1)]
-Overwrite = Annotated[bool, Word("Replace other values")]
+Key = Annotated[str, "Key", Field(min_length=1)]
+Overwrite = Annotated[bool, "Replace other values"]
 
 
 class WithLabels(Marked):
@@ -35,13 +36,13 @@ class WithAnnotations(Marked):
 
 @tool(Effect.WRITE, needs=_NEEDS, idempotent=True)
 async def k8s_label_resource(
+    kube: Kube,
     resource_type: ResourceType,
     resource_name: ResourceName,
     labels: Pairs,
     namespace: OptionalNamespace = None,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
-    kube: Kube = injected(),
 ) -> WithLabels:
     """Set labels of one object, which selectors find it by."""
     place = await kube.place(resource_type, namespace)
@@ -52,12 +53,12 @@ async def k8s_label_resource(
 
 @tool(Effect.WRITE, needs=_NEEDS, idempotent=True)
 async def k8s_remove_label(
+    kube: Kube,
     resource_type: ResourceType,
     resource_name: ResourceName,
     label_key: Key,
     namespace: OptionalNamespace = None,
     dry_run: DryRun = False,
-    kube: Kube = injected(),
 ) -> WithLabels:
     """Remove one label of an object."""
     place = await kube.place(resource_type, namespace)
@@ -66,13 +67,13 @@ async def k8s_remove_label(
 
 @tool(Effect.WRITE, needs=_NEEDS, idempotent=True)
 async def k8s_annotate_resource(
+    kube: Kube,
     resource_type: ResourceType,
     resource_name: ResourceName,
     annotations: Pairs,
     namespace: OptionalNamespace = None,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
-    kube: Kube = injected(),
 ) -> WithAnnotations:
     """Set annotations of one object; values may hold any text."""
     place = await kube.place(resource_type, namespace)
@@ -83,12 +84,12 @@ async def k8s_annotate_resource(
 
 @tool(Effect.WRITE, needs=_NEEDS, idempotent=True)
 async def k8s_remove_annotation(
+    kube: Kube,
     resource_type: ResourceType,
     resource_name: ResourceName,
     annotation_key: Key,
     namespace: OptionalNamespace = None,
     dry_run: DryRun = False,
-    kube: Kube = injected(),
 ) -> WithAnnotations:
     """Remove one annotation of an object."""
     place = await kube.place(resource_type, namespace)

@@ -8,20 +8,7 @@ from pydantic import Field
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.writing.dependents import count_dependents
-from kmcp_runtime import (
-    Body,
-    Change,
-    DryRun,
-    Effect,
-    Manifest,
-    OptionalNamespace,
-    Rule,
-    ToolFailure,
-    Word,
-    conflict,
-    injected,
-    tool,
-)
+from kmcp_runtime import Body, Change, DryRun, Effect, Manifest, OptionalNamespace, Rule, ToolFailure, conflict, tool
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 
@@ -33,7 +20,6 @@ class Yaml(Body):
     """One object."""
 
     cuttable = "yaml"
-    untrusted = True
 
     kind: str
     api_version: str
@@ -45,11 +31,11 @@ class Yaml(Body):
 
 @tool(Effect.READ, needs=(Rule("*", ("*",), ("get",)),))
 async def k8s_get_resource_yaml(
+    kube: Kube,
     resource_type: ResourceType,
     resource_name: ResourceName,
     namespace: OptionalNamespace = None,
-    managed_fields: Annotated[bool, Word("Include managedFields")] = False,
-    kube: Kube = injected(),
+    managed_fields: Annotated[bool, "Include managedFields"] = False,
 ) -> Yaml:
     """Show one object as YAML, secrets redacted; for a summary use k8s_describe_resource."""
     place = await kube.place(resource_type, namespace)
@@ -73,13 +59,13 @@ class Deletion(Change):
 
 @tool(Effect.DESTROY, needs=(Rule("*", ("*",), ("get", "list", "delete")),), idempotent=True)
 async def k8s_delete_resource(
+    kube: Kube,
     resource_type: ResourceType,
     resource_name: ResourceName,
     namespace: OptionalNamespace = None,
-    propagation: Annotated[Propagation, Word("What becomes of dependents")] = "background",
-    grace_period_seconds: Annotated[int | None, Word("Seconds to terminate; 0 = kill", ge=0)] = None,
+    propagation: Annotated[Propagation, "What becomes of dependents"] = "background",
+    grace_period_seconds: Annotated[int | None, "Seconds to terminate; 0 = kill", Field(ge=0)] = None,
     dry_run: DryRun = False,
-    kube: Kube = injected(),
 ) -> Deletion:
     """Delete one object; dry_run=true lists what would go with it."""
     place = await kube.place(resource_type, namespace)

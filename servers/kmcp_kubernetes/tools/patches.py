@@ -7,28 +7,28 @@ from pydantic import BeforeValidator, WithJsonSchema
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.writing.patching import chosen_type, patch_object, read_patch
-from kmcp_runtime import Change, DryRun, Effect, OptionalNamespace, Rule, Word, bad_argument, injected, tool
+from kmcp_runtime import Change, DryRun, Effect, OptionalNamespace, Rule, bad_argument, tool
 
 Patch = Annotated[
     Any,
     BeforeValidator(read_patch),
     WithJsonSchema({"type": ["object", "array"]}),
-    Word("What to merge, or JSON patch operations"),
+    "What to merge, or JSON patch operations",
 ]
 StatusPatch = Annotated[
-    Any, BeforeValidator(read_patch), WithJsonSchema({"type": "object"}), Word("What to merge into the status")
+    Any, BeforeValidator(read_patch), WithJsonSchema({"type": "object"}), "What to merge into the status"
 ]
 
 
-@tool(Effect.WRITE, worst=Effect.DESTROY, needs=(Rule("*", ("*",), ("get", "patch")),))
+@tool(Effect.WRITE, worst=Effect.DESTROY, needs=(Rule("*", ("*",), ("get", "patch")),), restores=("patch",))
 async def k8s_patch_resource(
+    kube: Kube,
     resource_type: ResourceType,
     resource_name: ResourceName,
     patch: Patch,
-    patch_type: Annotated[Literal["strategic", "merge", "json"] | None, Word("Unset: what fits")] = None,
+    patch_type: Annotated[Literal["strategic", "merge", "json"] | None, "Unset: what fits"] = None,
     namespace: OptionalNamespace = None,
     dry_run: DryRun = False,
-    kube: Kube = injected(),
 ) -> Change:
     """Change some fields of one object; k8s_apply_manifest is for whole manifests."""
     place = await kube.place(resource_type, namespace)
@@ -44,14 +44,15 @@ async def k8s_patch_resource(
     Effect.WRITE,
     worst=Effect.DESTROY,
     needs=(Rule("*", ("*",), ("get",)), Rule("*", ("*/status",), ("patch",))),
+    restores=("patch",),
 )
 async def k8s_patch_status(
+    kube: Kube,
     resource_type: ResourceType,
     resource_name: ResourceName,
     patch: StatusPatch,
     namespace: OptionalNamespace = None,
     dry_run: DryRun = False,
-    kube: Kube = injected(),
 ) -> Change:
     """Change the status of one object, as its controller would; to test, or to free what is stuck."""
     place = await kube.place(resource_type, namespace)

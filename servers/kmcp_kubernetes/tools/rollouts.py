@@ -12,19 +12,7 @@ from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.rollout import revisions
 from kmcp_kubernetes.rollout.progress import wait_until_done
 from kmcp_kubernetes.writing.batch import written
-from kmcp_runtime import (
-    Diff,
-    DryRun,
-    Effect,
-    EffectByArgument,
-    OptionalNamespace,
-    Result,
-    Rule,
-    Word,
-    bad_argument,
-    injected,
-    tool,
-)
+from kmcp_runtime import Diff, DryRun, Effect, EffectByArgument, OptionalNamespace, Result, Rule, bad_argument, tool
 from kmcp_runtime.kube import objects
 
 Action = Literal["history", "status", "pause", "resume", "restart", "undo"]
@@ -73,17 +61,15 @@ class Rollout(Result):
     ),
 )
 async def k8s_rollout(
-    action: Annotated[Action, Word("What to do")],
-    resource_type: Annotated[
-        Literal["deployment", "statefulset", "daemonset"], BeforeValidator(_workload), Word("Kind")
-    ],
+    kube: Kube,
+    action: Annotated[Action, "What to do"],
+    resource_type: Annotated[Literal["deployment", "statefulset", "daemonset"], BeforeValidator(_workload), "Kind"],
     resource_name: ResourceName,
     namespace: OptionalNamespace = None,
-    to_revision: Annotated[int, Word("undo: 0 = the previous", ge=0)] = 0,
-    wait: Annotated[bool, Word("Wait until rolled out")] = False,
-    timeout_seconds: Annotated[int, Word("Longest wait", ge=1, le=3600)] = 120,
+    to_revision: Annotated[int, "undo: 0 = the previous", Field(ge=0)] = 0,
+    wait: Annotated[bool, "Wait until rolled out"] = False,
+    timeout_seconds: Annotated[int, "Longest wait", Field(ge=1, le=3600)] = 120,
     dry_run: DryRun = False,
-    kube: Kube = injected(),
 ) -> Rollout:
     """Follow, restart, pause, resume or undo a workload's rollout, or list its revisions."""
     place = await kube.place(f"{resource_type}s.apps", namespace)

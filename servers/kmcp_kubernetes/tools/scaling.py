@@ -8,7 +8,7 @@ from pydantic import Field
 from kmcp_kubernetes.arguments import ResourceType
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.writing.scalability import check_scalable, find_autoscaler
-from kmcp_runtime import Change, Diff, DryRun, Effect, Name, Namespace, Rule, Word, injected, tool
+from kmcp_runtime import Change, Diff, DryRun, Effect, Name, Namespace, Rule, tool
 from kmcp_runtime.kube import objects
 
 
@@ -31,12 +31,12 @@ class Scaled(Change):
     idempotent=True,
 )
 async def k8s_scale(
+    kube: Kube,
     name: Name,
-    replicas: Annotated[int, Word("How many pods", ge=0)],
+    replicas: Annotated[int, "How many pods", Field(ge=0)],
     resource_type: ResourceType = "deployment",
     namespace: Namespace = "default",
     dry_run: DryRun = False,
-    kube: Kube = injected(),
 ) -> Scaled:
     """Set how many pods a workload runs; 0 stops it."""
     place = await kube.place(resource_type, namespace)

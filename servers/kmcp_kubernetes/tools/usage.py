@@ -4,19 +4,7 @@ from typing import Annotated, Literal
 
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.reading import measurements
-from kmcp_runtime import (
-    AllNamespaces,
-    Effect,
-    Limit,
-    OptionalNamespace,
-    Page,
-    Rule,
-    Selector,
-    Word,
-    bad_argument,
-    injected,
-    tool,
-)
+from kmcp_runtime import AllNamespaces, Effect, Limit, OptionalNamespace, Page, Rule, Selector, bad_argument, tool
 
 
 class Top(Page[measurements.Usage]):
@@ -31,13 +19,13 @@ class Top(Page[measurements.Usage]):
     why="no metrics server runs in the tests: its API is served as custom resources by the real API server",
 )
 async def k8s_top(
-    resource_type: Annotated[Literal["pods", "nodes"], Word("What to measure")],
+    kube: Kube,
+    resource_type: Annotated[Literal["pods", "nodes"], "What to measure"],
     namespace: OptionalNamespace = None,
     all_namespaces: AllNamespaces = False,
     selector: Selector = None,
-    sort: Annotated[Literal["cpu", "memory"], Word("Sort by, greatest first")] = "cpu",
+    sort: Annotated[Literal["cpu", "memory"], "Sort by, greatest first"] = "cpu",
     limit: Limit = 50,
-    kube: Kube = injected(),
 ) -> Top:
     """Show which pods or nodes use the most CPU and memory now, also as percentages of their limits."""
     if resource_type == "nodes" and namespace:

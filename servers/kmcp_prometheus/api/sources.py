@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
 from kmcp_prometheus.settings import PrometheusSettings
-from kmcp_runtime import ToolFailure, Word, YamlError, faults, read_yaml, unavailable, unpublished
+from kmcp_runtime import ToolFailure, YamlError, faults, read_yaml, unavailable, unpublished
 from kmcp_runtime.upstream import Access, SetIn
 
 API = "/api/v1"
@@ -102,7 +102,7 @@ def arguments(settings: PrometheusSettings) -> Mapping[str, Any]:
     if len(sources) > 1:
         names = tuple(source.name for source in sources)
         choice = Literal[names]  # type: ignore[valid-type]  # the names are known at run time only
-        found["datasource"] = (Annotated[choice | None, Word(f"Which Prometheus; default {names[0]}")], None)
+        found["datasource"] = (Annotated[choice | None, f"Which Prometheus; default {names[0]}"], None)
     return found
 
 

@@ -10,7 +10,7 @@ from kmcp_prometheus.api import admin
 from kmcp_prometheus.arguments import Match, check_span
 from kmcp_prometheus.client import Prometheus, stamp
 from kmcp_prometheus.promql import guard
-from kmcp_runtime import DryRun, Effect, Result, Time, Word, injected, tool
+from kmcp_runtime import DryRun, Effect, Result, Time, tool
 
 _ON_DISK = "the data stays on disk until prometheus_clean_tombstones_tool or the next compaction"
 
@@ -55,9 +55,9 @@ class Cleaning(Result):
 
 @tool(Effect.WRITE, timeout=300)
 async def prometheus_create_snapshot_tool(
-    skip_head: Annotated[bool, Word("Without the newest hours")] = False,
+    prometheus: Prometheus,
+    skip_head: Annotated[bool, "Without the newest hours"] = False,
     dry_run: DryRun = False,
-    prometheus: Prometheus = injected(),
 ) -> Snapshot:
     """Copy Prometheus' storage to its own disk, as a backup before a deletion."""
     await admin.check_allowed(prometheus)
@@ -70,11 +70,11 @@ async def prometheus_create_snapshot_tool(
 
 @tool(Effect.DESTROY, timeout=120)
 async def prometheus_delete_series_tool(
+    prometheus: Prometheus,
     match: Match,
-    start: Annotated[Time, Word("Start")],
-    end: Annotated[Time, Word("End")],
+    start: Annotated[Time, "Start"],
+    end: Annotated[Time, "End"],
     dry_run: DryRun = False,
-    prometheus: Prometheus = injected(),
 ) -> Deletion:
     """Delete samples of series between start and end; dry_run=true counts them first."""
     guard.selectors(match)
@@ -98,7 +98,7 @@ async def prometheus_delete_series_tool(
 
 
 @tool(Effect.DESTROY, timeout=300, idempotent=True)
-async def prometheus_clean_tombstones_tool(dry_run: DryRun = False, prometheus: Prometheus = injected()) -> Cleaning:
+async def prometheus_clean_tombstones_tool(prometheus: Prometheus, dry_run: DryRun = False) -> Cleaning:
     """Free the disk space of deleted series, which then cannot be recovered."""
     await admin.check_allowed(prometheus)
     blocks = [Tombstones(**block) for block in await admin.list_tombstones(prometheus)]

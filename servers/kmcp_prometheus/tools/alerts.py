@@ -8,13 +8,12 @@ from pydantic import BeforeValidator, Field
 from kmcp_prometheus.answers import active_alerts
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.promql import guard, matching
-from kmcp_runtime import Effect, Limit, Page, Result, Word, injected, tool
+from kmcp_runtime import Effect, Limit, Page, Result, tool
 
 
 class Alerts(Page[active_alerts.Alert]):
     """Alerts, firing ones first, the oldest of them first."""
 
-    untrusted = True
     counts: dict[str, dict[str, int]] = Field(default_factory=dict, description="By state and name, of all that fit")
 
 
@@ -27,14 +26,14 @@ class Alertmanagers(Result):
 
 @tool(Effect.READ)
 async def prometheus_alerts_tool(
-    state: Annotated[Literal["firing", "pending"] | None, Word("Only these")] = None,
+    prometheus: Prometheus,
+    state: Annotated[Literal["firing", "pending"] | None, "Only these"] = None,
     match: Annotated[
         list[str] | None,
         BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
-        Word("Label matchers, all must hold"),
+        "Label matchers, all must hold",
     ] = None,
     limit: Limit = 100,
-    prometheus: Prometheus = injected(),
 ) -> Alerts:
     """Show active alerts: what fires now and since when."""
     matchers = [matcher for text in match or () for matcher in guard.matchers(text)]
@@ -60,7 +59,7 @@ async def prometheus_alerts_tool(
 
 
 @tool(Effect.READ)
-async def prometheus_alertmanagers_tool(prometheus: Prometheus = injected()) -> Alertmanagers:
+async def prometheus_alertmanagers_tool(prometheus: Prometheus) -> Alertmanagers:
     """Show which Alertmanagers get the alerts, and which were dropped."""
     reply = await prometheus.get("/alertmanagers")
     active = reply.read(lambda data: _urls(data["activeAlertmanagers"]))

@@ -8,7 +8,7 @@ from kmcp_prometheus.api import implementations
 from kmcp_prometheus.api.implementations import Kind
 from kmcp_prometheus.api.sources import Datasource
 from kmcp_prometheus.client import PrometheusBackend
-from kmcp_runtime import Effect, Page, injected, tool
+from kmcp_runtime import Effect, Page, tool
 
 
 class Known(BaseModel):
@@ -27,7 +27,7 @@ class Datasources(Page[Known]):
 
 
 @tool(Effect.READ, extra=True, when="several data sources are configured")
-async def prometheus_list_datasources_tool(backend: PrometheusBackend = injected()) -> Datasources:
+async def prometheus_list_datasources_tool(backend: PrometheusBackend) -> Datasources:
     """List the configured data sources, the values of datasource, and whether they answer."""
     # At once: one that does not answer would otherwise hold up the list by its whole deadline.
     found = await asyncio.gather(*(_read_state(backend, source) for source in backend.sources()))

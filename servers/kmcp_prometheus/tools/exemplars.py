@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from kmcp_prometheus.answers.samples import Number, number, plain
 from kmcp_prometheus.arguments import HOUR_AGO, NOW, End, Query, Start, check_span
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.guidance import emptiness
 from kmcp_prometheus.promql import guard
-from kmcp_runtime import Effect, Limit, Page, Word, injected, tool
+from kmcp_runtime import Effect, Limit, Page, tool
 
 
 class Exemplar(BaseModel):
@@ -29,16 +29,14 @@ class Exemplified(BaseModel):
 class Exemplars(Page[Exemplified]):
     """Series that have exemplars."""
 
-    untrusted = True
-
 
 @tool(Effect.READ, extra=True)
 async def prometheus_query_exemplars_tool(
+    prometheus: Prometheus,
     query: Query,
     start: Start = HOUR_AGO,
     end: End = NOW,
-    limit: Annotated[Limit, Word("Most exemplars", ge=1, le=500)] = 50,
-    prometheus: Prometheus = injected(),
+    limit: Annotated[Limit, "Most exemplars", Field(ge=1, le=500)] = 50,
 ) -> Exemplars:
     """Find traces behind a metric: exemplars of the series in an expression."""
     tree = guard.query(query)

@@ -6,13 +6,12 @@ from pydantic import Field
 
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.guidance import building, checking
-from kmcp_runtime import Effect, Result, Word, bad_argument, injected, tool
+from kmcp_runtime import Effect, Result, bad_argument, tool
 
 
 class Promql(Result):
     """An expression checked, or candidates built."""
 
-    untrusted = True
     mode: Literal["check", "build"]
     valid: bool | None = Field(default=None, description="Left out when unknown: see hint")
     formatted: str | None = None
@@ -26,9 +25,9 @@ class Promql(Result):
 
 @tool(Effect.READ)
 async def prometheus_promql_tool(
-    query: Annotated[str | None, Word("PromQL to check")] = None,
-    query_description: Annotated[str | None, Word("What to build: p99 latency by job over 10m")] = None,
-    prometheus: Prometheus = injected(),
+    prometheus: Prometheus,
+    query: Annotated[str | None, "PromQL to check"] = None,
+    query_description: Annotated[str | None, "What to build: p99 latency by job over 10m"] = None,
 ) -> Promql:
     """Check and explain PromQL and whether its names exist, or build it from words."""
     # One tool and not two: each description costs tokens in every conversation.

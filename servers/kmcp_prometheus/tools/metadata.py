@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.guidance import emptiness, names
 from kmcp_prometheus.promql import guard
-from kmcp_runtime import Effect, Limit, Page, Word, injected, tool
+from kmcp_runtime import Effect, Limit, Page, tool
 
 MetricType = Literal["counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset", "unknown"]
 
@@ -24,8 +24,6 @@ class Metric(BaseModel):
 class Metrics(Page[Metric]):
     """Metrics, sorted by name."""
 
-    untrusted = True
-
 
 class TargetMetric(Metric):
     target: dict[str, str] = Field(description="The target's labels")
@@ -34,17 +32,15 @@ class TargetMetric(Metric):
 class TargetMetrics(Page[TargetMetric]):
     """Metrics by target."""
 
-    untrusted = True
-
 
 @tool(Effect.READ)
 async def prometheus_metadata_tool(
-    metric: Annotated[str | None, Word("Exact name")] = None,
-    search: Annotated[str | None, Word("In name or help")] = None,
-    type: Annotated[MetricType | None, Word("Type")] = None,
+    prometheus: Prometheus,
+    metric: Annotated[str | None, "Exact name"] = None,
+    search: Annotated[str | None, "In name or help"] = None,
+    type: Annotated[MetricType | None, "Type"] = None,
     limit: Limit = 100,
-    limit_per_metric: Annotated[int, Word("Descriptions of each", ge=1, le=100)] = 1,
-    prometheus: Prometheus = injected(),
+    limit_per_metric: Annotated[int, "Descriptions of each", Field(ge=1, le=100)] = 1,
 ) -> Metrics:
     """Find metrics by what they are about, with type, help and unit."""
     # The search is done here: the API has none, and `limit` there would cut before it.
@@ -64,10 +60,10 @@ async def prometheus_metadata_tool(
 
 @tool(Effect.READ)
 async def prometheus_target_metadata_tool(
-    match_target: Annotated[str | None, Word("Matchers of target labels")] = None,
-    metric: Annotated[str | None, Word("Exact name")] = None,
+    prometheus: Prometheus,
+    match_target: Annotated[str | None, "Matchers of target labels"] = None,
+    metric: Annotated[str | None, "Exact name"] = None,
     limit: Limit = 100,
-    prometheus: Prometheus = injected(),
 ) -> TargetMetrics:
     """Show which targets expose a metric, or what a target exposes."""
     matchers = guard.matchers(match_target, "match_target") if match_target else []

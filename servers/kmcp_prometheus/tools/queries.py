@@ -10,7 +10,7 @@ from kmcp_prometheus.arguments import HOUR_AGO, NOW, End, Query, Start, Timeout,
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.guidance import cardinality, emptiness, steps
 from kmcp_prometheus.promql import guard
-from kmcp_runtime import Duration, Effect, Limit, Page, Time, Word, injected, tool
+from kmcp_runtime import Duration, Effect, Limit, Page, Time, tool
 
 _MANY_POINTS = 1_500
 """An answer with more points exceeds the default budget."""
@@ -19,7 +19,6 @@ _MANY_POINTS = 1_500
 class Instant(Page[Sample | RawSamples]):
     """Series and their values at one moment."""
 
-    untrusted = True
     result_type: Literal["vector", "scalar", "matrix", "string"] = Field(description="matrix: raw samples")
     text: str | None = Field(default=None, description="A string result")
     infos: list[str] | None = None
@@ -28,7 +27,6 @@ class Instant(Page[Sample | RawSamples]):
 class Range(Page[RawSamples | Summary]):
     """Series and their values at every step, or summaries."""
 
-    untrusted = True
     step_seconds: Number
     start: Number
     end: Number
@@ -37,12 +35,12 @@ class Range(Page[RawSamples | Summary]):
 
 @tool(Effect.READ)
 async def prometheus_query_tool(
+    prometheus: Prometheus,
     query: Query,
-    time: Annotated[Time, Word("When", validate_default=True)] = NOW,
+    time: Annotated[Time, "When", Field(validate_default=True)] = NOW,
     timeout: Timeout = None,
     limit: Limit = 100,
-    lookback: Annotated[Duration | None, Word("How old a sample may be")] = None,
-    prometheus: Prometheus = injected(),
+    lookback: Annotated[Duration | None, "How old a sample may be"] = None,
 ) -> Instant:
     """Evaluate PromQL at one moment; prefer aggregations. An empty answer explains itself."""
     tree = guard.query(query)
@@ -69,15 +67,15 @@ async def prometheus_query_tool(
 
 @tool(Effect.READ)
 async def prometheus_query_range_tool(
+    prometheus: Prometheus,
     query: Query,
     start: Start = HOUR_AGO,
     end: End = NOW,
-    step: Annotated[Duration | None, Word("Chosen to fit max_points")] = None,
-    max_points: Annotated[int, Word("Per series", ge=2, le=1000)] = 200,
-    mode: Annotated[Literal["points", "summary"], Word("summary: min, max, avg, p95 …")] = "points",
-    limit: Annotated[int, Word("Most series", ge=1, le=500)] = 20,
+    step: Annotated[Duration | None, "Chosen to fit max_points"] = None,
+    max_points: Annotated[int, "Per series", Field(ge=2, le=1000)] = 200,
+    mode: Annotated[Literal["points", "summary"], "summary: min, max, avg, p95 …"] = "points",
+    limit: Annotated[int, "Most series", Field(ge=1, le=500)] = 20,
     timeout: Timeout = None,
-    prometheus: Prometheus = injected(),
 ) -> Range:
     """Evaluate PromQL over time; start with mode=summary, use points to see the course."""
     tree = guard.query(query)

@@ -3,38 +3,36 @@
 from dataclasses import asdict
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from kmcp_prometheus.answers import rule_groups
 from kmcp_prometheus.arguments import OptionalMatch
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.promql import guard
-from kmcp_runtime import Cursor, Effect, Limit, Page, Word, cursors, injected, tool
+from kmcp_runtime import Cursor, Effect, Limit, Page, cursors, tool
 
 Exactly = Annotated[
-    list[str] | None, BeforeValidator(lambda value: [value] if isinstance(value, str) else value), Word("Exact")
+    list[str] | None, BeforeValidator(lambda value: [value] if isinstance(value, str) else value), "Exact"
 ]
 
 
 class Rules(Page[rule_groups.Rule]):
     """Rules in the order of their groups."""
 
-    untrusted = True
-
 
 @tool(Effect.READ)
 async def prometheus_rules_tool(
-    type: Annotated[Literal["alert", "record"] | None, Word("Only these")] = None,
+    prometheus: Prometheus,
+    type: Annotated[Literal["alert", "record"] | None, "Only these"] = None,
     rule_name: Exactly = None,
     rule_group: Exactly = None,
     file: Exactly = None,
     match: OptionalMatch = None,
-    state: Annotated[Literal["firing", "pending", "inactive"] | None, Word("Of alerts")] = None,
-    health: Annotated[Literal["ok", "err", "unknown"] | None, Word("Of evaluation")] = None,
-    alerts: Annotated[bool, Word("With active alerts")] = False,
-    limit: Annotated[Limit, Word("Most groups", ge=1, le=500)] = 50,
+    state: Annotated[Literal["firing", "pending", "inactive"] | None, "Of alerts"] = None,
+    health: Annotated[Literal["ok", "err", "unknown"] | None, "Of evaluation"] = None,
+    alerts: Annotated[bool, "With active alerts"] = False,
+    limit: Annotated[Limit, "Most groups", Field(ge=1, le=500)] = 50,
     cursor: Cursor = None,
-    prometheus: Prometheus = injected(),
 ) -> Rules:
     """Show alerting and recording rules with state; health=err finds rules that fail."""
     if match is not None:

@@ -11,7 +11,7 @@ from kmcp_prometheus.client import Prometheus, stamp
 from kmcp_prometheus.guidance import emptiness
 from kmcp_prometheus.promql import guard
 from kmcp_prometheus.promql.selectors import NAME
-from kmcp_runtime import Cursor, Effect, Limit, Page, Word, injected, pattern, tool
+from kmcp_runtime import Cursor, Effect, Limit, Page, pattern, tool
 
 
 def _not_empty(name: str) -> str:
@@ -23,23 +23,20 @@ def _not_empty(name: str) -> str:
 class SeriesList(Page[dict[str, str]]):
     """Series as their labels."""
 
-    untrusted = True
     metrics: dict[str, int] = Field(default_factory=dict, description="Series of this answer by metric")
 
 
 class Names(Page[str]):
     """Names or values, sorted."""
 
-    untrusted = True
-
 
 @tool(Effect.READ)
 async def prometheus_series_tool(
+    prometheus: Prometheus,
     match: Match,
     start: OptionalStart = None,
     end: OptionalEnd = None,
     limit: Limit = 100,
-    prometheus: Prometheus = injected(),
 ) -> SeriesList:
     """List series with all their labels, to see what a selector matches."""
     guard.selectors(match)
@@ -66,11 +63,11 @@ async def prometheus_series_tool(
 
 @tool(Effect.READ)
 async def prometheus_label_names_tool(
+    prometheus: Prometheus,
     match: OptionalMatch = None,
     start: OptionalStart = None,
     end: OptionalEnd = None,
     limit: Limit = 200,
-    prometheus: Prometheus = injected(),
 ) -> Names:
     """List the names of labels, of all series or of those that match."""
     _check(match, start, end)
@@ -88,14 +85,14 @@ async def prometheus_label_names_tool(
 
 @tool(Effect.READ)
 async def prometheus_label_values_tool(
-    label_name: Annotated[str, AfterValidator(_not_empty), Word("__name__ for metrics")],
+    prometheus: Prometheus,
+    label_name: Annotated[str, AfterValidator(_not_empty), "__name__ for metrics"],
     match: OptionalMatch = None,
     start: OptionalStart = None,
     end: OptionalEnd = None,
-    filter: Annotated[str | None, Word("Regular expression")] = None,
+    filter: Annotated[str | None, "Regular expression"] = None,
     limit: Limit = 200,
     cursor: Cursor = None,
-    prometheus: Prometheus = injected(),
 ) -> Names:
     """List the values of a label; label_name=__name__ with filter finds metrics by name."""
     _check(match, start, end)

@@ -9,7 +9,7 @@ from kmcp_prometheus.answers.samples import Number, plain
 from kmcp_prometheus.api import implementations
 from kmcp_prometheus.api.implementations import Kind
 from kmcp_prometheus.client import Prometheus
-from kmcp_runtime import Body, Effect, Page, Result, Word, injected, tool
+from kmcp_runtime import Body, Effect, Page, Result, tool
 
 Section = Literal["global", "scrape_configs", "rule_files", "alerting", "remote_write", "remote_read", "storage", "all"]
 
@@ -99,9 +99,9 @@ class WalReplay(Result):
 
 @tool(Effect.READ)
 async def prometheus_status_config_tool(
-    section: Annotated[Section, Word("Part")] = "all",
-    job: Annotated[str | None, Word("Of scrape_configs")] = None,
-    prometheus: Prometheus = injected(),
+    prometheus: Prometheus,
+    section: Annotated[Section, "Part"] = "all",
+    job: Annotated[str | None, "Of scrape_configs"] = None,
 ) -> Configuration:
     """Show the loaded configuration, or one section or job of it; secrets are masked."""
     configuration.check(section, job)
@@ -119,7 +119,7 @@ async def prometheus_status_config_tool(
 
 @tool(Effect.READ)
 async def prometheus_status_flags_tool(
-    filter: Annotated[str | None, Word("Part of the name")] = None, prometheus: Prometheus = injected()
+    prometheus: Prometheus, filter: Annotated[str | None, "Part of the name"] = None
 ) -> Flags:
     """Show command-line flags and features: retention, limits, what is enabled."""
     wanted = (filter or "").lower()
@@ -134,14 +134,14 @@ async def prometheus_status_flags_tool(
 
 
 @tool(Effect.READ)
-async def prometheus_runtime_info_tool(prometheus: Prometheus = injected()) -> RuntimeInfo:
+async def prometheus_runtime_info_tool(prometheus: Prometheus) -> RuntimeInfo:
     """Show when Prometheus started, whether its configuration loaded, retention and corruption."""
     reply = await prometheus.get("/status/runtimeinfo")
     return RuntimeInfo.model_validate({**reply.mapping(), "warnings": reply.warnings or None})
 
 
 @tool(Effect.READ)
-async def prometheus_build_info_tool(prometheus: Prometheus = injected()) -> BuildInfo:
+async def prometheus_build_info_tool(prometheus: Prometheus) -> BuildInfo:
     """Show the version, and whether it is Prometheus, Thanos, Mimir or VictoriaMetrics."""
     info = await implementations.read_build_info(prometheus)
     fields = {name: info.get(name) or None for name in ("version", "revision", "branch", "goVersion", "buildDate")}
@@ -150,9 +150,9 @@ async def prometheus_build_info_tool(prometheus: Prometheus = injected()) -> Bui
 
 @tool(Effect.READ)
 async def prometheus_tsdb_status_tool(
-    limit: Annotated[int, Word("Of each list", ge=1, le=10_000)] = 10,
-    view: Annotated[Literal["head", "blocks"], Word("In memory or on disk")] = "head",
-    prometheus: Prometheus = injected(),
+    prometheus: Prometheus,
+    limit: Annotated[int, "Of each list", Field(ge=1, le=10_000)] = 10,
+    view: Annotated[Literal["head", "blocks"], "In memory or on disk"] = "head",
 ) -> TsdbStatus:
     """Show which metrics and labels have most series (cardinality), or the blocks on disk."""
     if view == "blocks":
@@ -164,7 +164,7 @@ async def prometheus_tsdb_status_tool(
 
 
 @tool(Effect.READ)
-async def prometheus_wal_replay_tool(prometheus: Prometheus = injected()) -> WalReplay:
+async def prometheus_wal_replay_tool(prometheus: Prometheus) -> WalReplay:
     """Show how far a starting Prometheus has replayed its log; it answers before Prometheus is ready."""
     reply = await prometheus.get("/status/walreplay")
     least, most, current = reply.read(lambda data: [int(data.get(name) or 0) for name in ("min", "max", "current")])

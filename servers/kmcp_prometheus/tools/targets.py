@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from kmcp_prometheus.answers.paging import page
 from kmcp_prometheus.answers.samples import Number, plain
 from kmcp_prometheus.client import Prometheus
-from kmcp_runtime import Cursor, Effect, Limit, Page, Word, did_you_mean, injected, tool
+from kmcp_runtime import Cursor, Effect, Limit, Page, did_you_mean, tool
 
 State = Literal["active", "dropped", "any"]
 Health = Literal["up", "down", "unknown"]
@@ -40,18 +40,17 @@ class Target(BaseModel):
 class Targets(Page[Target]):
     """Targets, those that are down first."""
 
-    untrusted = True
     pools: list[Pool] = Field(description="Counts, regardless of health and limit")
 
 
 @tool(Effect.READ)
 async def prometheus_targets_tool(
-    state: Annotated[State, Word("Which")] = "active",
-    scrape_pool: Annotated[str | None, Word("Only this pool")] = None,
-    health: Annotated[Health | None, Word("Only these")] = None,
+    prometheus: Prometheus,
+    state: Annotated[State, "Which"] = "active",
+    scrape_pool: Annotated[str | None, "Only this pool"] = None,
+    health: Annotated[Health | None, "Only these"] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    prometheus: Prometheus = injected(),
 ) -> Targets:
     """Show scrape targets with health and last error; health=down finds what is not scraped."""
     reply = await prometheus.get("/targets", [("state", state), ("scrapePool", scrape_pool)])

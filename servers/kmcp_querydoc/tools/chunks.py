@@ -11,7 +11,7 @@ from kmcp_querydoc.arguments import OLD_NAMES, ProductName, Version
 from kmcp_querydoc.client import Documentation
 from kmcp_querydoc.index.reading import Index, Passage, Product
 from kmcp_querydoc.scope import is_version, scope
-from kmcp_runtime import Effect, Result, ToolFailure, Word, bad_argument, injected, not_found, tool
+from kmcp_runtime import Effect, Result, ToolFailure, bad_argument, not_found, tool
 
 USUAL = 12
 """Chunks of an answer that does not say where it ends: about 5,000 tokens."""
@@ -29,7 +29,6 @@ class Chunks(Result):
     """Consecutive chunks of one page."""
 
     cuttable = "chunks"
-    untrusted = True
 
     url: str
     title: str
@@ -42,12 +41,12 @@ class Chunks(Result):
 
 @tool(Effect.READ, open_world=False, extra=True, renamed=OLD_NAMES)
 async def get_chunks(
-    url: Annotated[str, Word("URL, path or citation", min_length=1, max_length=1000)],
+    docs: Documentation,
+    url: Annotated[str, "URL, path or citation", Field(min_length=1, max_length=1000)],
     product_name: ProductName = None,
     version: Version = None,
-    start_index: Annotated[int, Word("First chunk", ge=0)] = 0,
-    end_index: Annotated[int | None, Word("Last chunk", ge=0)] = None,
-    docs: Documentation = injected(),
+    start_index: Annotated[int, "First chunk", Field(ge=0)] = 0,
+    end_index: Annotated[int | None, "Last chunk", Field(ge=0)] = None,
 ) -> Chunks:
     """Read consecutive chunks of a page, to read on where query_documentation found something."""
     if end_index is not None and end_index < start_index:

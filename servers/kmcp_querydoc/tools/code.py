@@ -11,7 +11,7 @@ from kmcp_querydoc.client import Documentation
 from kmcp_querydoc.index.reading import Index, Passage, Product, Within
 from kmcp_querydoc.scope import scope
 from kmcp_querydoc.search import question
-from kmcp_runtime import Effect, Page, Word, injected, not_found, tool
+from kmcp_runtime import Effect, Page, not_found, tool
 
 CANDIDATES = 100
 _Suffix = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^\.?[A-Za-z0-9_+-]+$")]
@@ -30,19 +30,17 @@ class Code(BaseModel):
 class CodeFound(Page[Code]):
     """The best pieces of source files, best first."""
 
-    untrusted = True
-
 
 @tool(Effect.READ, open_world=False, extra=True, renamed=OLD_NAMES, when="the index holds source code")
 async def query_code(
+    docs: Documentation,
     query: Query,
     product_name: ProductName = None,
-    repo: Annotated[str | None, Word("Repository", max_length=300)] = None,
-    branch: Annotated[str | None, Word("Branch or tag", max_length=300)] = None,
-    path_prefix: Annotated[str | None, Word("Only files below", max_length=500)] = None,
-    extensions: Annotated[list[_Suffix] | None, Word("As go, py", max_length=20)] = None,
-    limit: Annotated[int, Word("Most pieces", ge=1, le=20)] = 4,
-    docs: Documentation = injected(),
+    repo: Annotated[str | None, "Repository", Field(max_length=300)] = None,
+    branch: Annotated[str | None, "Branch or tag", Field(max_length=300)] = None,
+    path_prefix: Annotated[str | None, "Only files below", Field(max_length=500)] = None,
+    extensions: Annotated[list[_Suffix] | None, "As go, py", Field(max_length=20)] = None,
+    limit: Annotated[int, "Most pieces", Field(ge=1, le=20)] = 4,
 ) -> CodeFound:
     """Search indexed source code by words and names; for questions that documentation does not answer."""
     within = Within(path_prefix or "", tuple(extensions or ()))

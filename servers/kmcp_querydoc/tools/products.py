@@ -4,7 +4,7 @@ from pydantic import BaseModel
 
 from kmcp_querydoc.client import Documentation
 from kmcp_querydoc.index.reading import Index
-from kmcp_runtime import Effect, Page, injected, tool
+from kmcp_runtime import Effect, Page, tool
 
 
 class Listed(BaseModel):
@@ -23,7 +23,7 @@ class Products(Page[Listed]):
 
 
 @tool(Effect.READ, open_world=False, extra=True)
-async def list_products(docs: Documentation = injected()) -> Products:
+async def list_products(docs: Documentation) -> Products:
     """List the products and versions that query_documentation can search."""
     return await docs.query_index(_products)
 

@@ -18,7 +18,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from kmcp_runtime.engine.sealing import GOOD_FOR_SECONDS, Seal, Sealed, Use
-from kmcp_runtime.engine.single_use import UsedInProcess, UsedTokens
+from kmcp_runtime.engine.single_use import UsedTokens
 from kmcp_runtime.errors import ToolFailure, denied
 from kmcp_runtime.output.results import Rendered
 
@@ -61,10 +61,10 @@ class Decision:
 class Approvals:
     """Asks people, and makes and takes tokens where nobody can be asked."""
 
-    def __init__(self, mode: Mode, seal: Seal, used: UsedTokens | None = None) -> None:
+    def __init__(self, mode: Mode, seal: Seal, used: UsedTokens) -> None:
         self.mode = mode
         self._seal = seal
-        self._used = used or UsedInProcess(seal)
+        self._used = used
 
     async def decide(self, intent: Intent, plan: str, details: Any, given: str | None, ctx: Context | None) -> Decision:
         """Return when the call may go on or the client must be asked first; raise where it may not."""

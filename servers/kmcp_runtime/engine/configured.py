@@ -1,6 +1,7 @@
 """A server with its settings: the tools that it offers, its backend, and what one process shares among servers."""
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from kmcp_runtime.call import Call
 from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.engine.approval import Approvals
 from kmcp_runtime.engine.sealing import Seal
+from kmcp_runtime.engine.single_use import UsedInProcess, UsedTokens
 from kmcp_runtime.engine.telemetry import Metrics
 from kmcp_runtime.errors import ToolFailure, bad_argument, denied, did_you_mean, unavailable
 from kmcp_runtime.server import Backend, Server
@@ -31,7 +33,8 @@ class Process:
     def of(cls, runtime: RuntimeSettings) -> "Process":
         key = runtime.state_key.get_secret_value() if runtime.state_key else None
         redaction.use_key(key)
-        return cls(runtime, Metrics(), Approvals(runtime.approval, Seal(key)))
+        seal = Seal(key)
+        return cls(runtime, Metrics(), Approvals(runtime.approval, seal, _used_tokens(runtime, seal)))
 
 
 class ConfiguredServer:
@@ -85,7 +88,7 @@ class ConfiguredServer:
     def backend_slot(self) -> asyncio.Semaphore:
         return self._slots
 
-    def injected(self, wanted: Mapping[str, type], call: Call) -> dict[str, Any]:
+    def provided(self, wanted: Mapping[str, type], call: Call) -> dict[str, Any]:
         provided = {Call: call, **self.backend.provide(call)} if wanted else {}
         return {parameter: provided[kind] for parameter, kind in wanted.items()}
 
@@ -124,6 +127,19 @@ def unknown_tool(name: str, instances: Iterable[ConfiguredServer]) -> ToolFailur
         return refusal
     known = [tool for instance in instances for tool in instance.tools]
     return bad_argument(f"no tool {name!r}", did_you_mean(name, known) or "tools/list names them all")
+
+
+def _used_tokens(runtime: RuntimeSettings, seal: Seal) -> UsedTokens:
+    if runtime.approval_ledger == "process":
+        return UsedInProcess(seal)
+    if runtime.state_key is None:
+        raise SettingsError(
+            "--approval-ledger / KMCP_APPROVAL_LEDGER: lease shares approvals among replicas, which needs their common "
+            "key in KMCP_STATE_KEY"
+        )
+    # By name: a server that notes nothing in a cluster must not load what speaks to one.
+    ledger: UsedTokens = importlib.import_module("kmcp_runtime.approval_leases").open_ledger(runtime.approval_namespace)
+    return ledger
 
 
 def _learn_own(settings: Settings | RuntimeSettings) -> None:

@@ -22,9 +22,10 @@ from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
 from kmcp_runtime.engine import audit, auth, grants
 from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.engine.judged import JudgedCall
-from kmcp_runtime.errors import ERROR_META, ToolFailure, bad_argument, timed_out
+from kmcp_runtime.errors import ERROR_META, OWN_MESSAGES, ToolFailure, timed_out
 from kmcp_runtime.json_text import TooDeepError
 from kmcp_runtime.output.bound import finish, size
+from kmcp_runtime.output.render import UNTRUSTED_META, one_line, others
 from kmcp_runtime.worker import is_large, run_in_thread
 from kmcp_runtime.yaml_text import YamlError
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("kmcp.call")
 GRACE_SECONDS = 15.0
+_LONGEST_PROGRESS = 300
 
 
 class SuiteTool(Tool):
@@ -118,8 +120,20 @@ def error_result(failure: ToolFailure) -> ToolResult:
     body = redaction.value(failure.body())
     if "approval" in failure.details:  # Our own sealed token is no secret to the caller it was made for.
         body["approval"] = failure.details["approval"]
-    text = json.dumps(body, ensure_ascii=False)
-    return ToolResult(content=text, meta={ERROR_META: body}, is_error=True)
+    foreign = _foreign_words(failure, body)
+    # A JSON text is a frame already: no content ends it. First what is in it, so that a reader knows before the words.
+    text = json.dumps({**({"untrusted": foreign} if foreign else {}), **body}, ensure_ascii=False)
+    return ToolResult(content=text, meta={ERROR_META: body, **_marked(foreign)}, is_error=True)
+
+
+def _foreign_words(failure: ToolFailure, body: Mapping[str, Any]) -> list[str]:
+    """Pointers to what others wrote in a failure: plans, and messages unless the suite alone speaks in them."""
+    ours = {"code", "hint", "backend", "approval", *(("message",) if failure.code in OWN_MESSAGES else ())}
+    return others({name: value for name, value in body.items() if name not in ours})
+
+
+def _marked(foreign: list[str]) -> dict[str, Any]:
+    return {UNTRUSTED_META: foreign} if foreign else {}
 
 
 def _record(instance: "ConfiguredServer", entry: audit.Entry, seconds: float) -> None:
@@ -166,14 +180,16 @@ async def _answer(
             "ask for less, or raise --timeout (KMCP_TIMEOUT)",
         ) from None
     entry.answer_bytes = size(content)
-    return ToolResult(content=text, structured_content=content)
+    return ToolResult(content=text, structured_content=content, meta=_marked([] if result.own else others(content)))
 
 
 def _accepted(declared: ToolSpec, arguments: Mapping[str, Any]) -> Any:
-    _refuse_marks(arguments)
+    # Stored, a mark would stand in place of the real value; only a tool that puts the live value back takes one.
+    redaction.refuse_marks({name: value for name, value in arguments.items() if name not in declared.restores})
     values = checked(declared.arguments, arguments, declared.ignored, declared.renamed)
     # Once more as read: in JSON or YAML a mark may be written with escapes.
-    _refuse_marks({name: getattr(values, name) for name in declared.arguments.model_fields})
+    read = {name: getattr(values, name) for name in declared.arguments.model_fields if name not in declared.restores}
+    redaction.refuse_marks(read)
     return values
 
 
@@ -193,16 +209,6 @@ def _call(
     )
 
 
-def _refuse_marks(arguments: Mapping[str, Any]) -> None:
-    """No mark of a hidden value reaches a backend: stored there, it would stand in place of the real value."""
-    found = redaction.find_mark(arguments)
-    if found:
-        raise bad_argument(
-            f"{found} is not the real value but what answers show in place of a secret",
-            "leave it out: change the other fields alone (a patch, or without this field), so the real value stays",
-        )
-
-
 def _deadline(instance: "ConfiguredServer", declared: ToolSpec, named: Mapping[str, Any]) -> float:
     """The tool's own deadline, stretched by what the caller asked to wait for."""
     asked = named.get("timeout_seconds")
@@ -218,11 +224,11 @@ def _context() -> Context | None:
 
 
 def _report(ctx: Context | None) -> Report | None:
-    """Progress to the client of this request, redacted like everything that leaves the process."""
+    """Progress to the client of this request: redacted like everything that leaves the process, and in one line."""
     if ctx is None:
         return None
 
     async def report(done: float, total: float | None, message: str) -> None:
-        await ctx.report_progress(done, total, redaction.text(message))
+        await ctx.report_progress(done, total, one_line(redaction.text(message))[:_LONGEST_PROGRESS])
 
     return report

@@ -149,7 +149,7 @@ class JudgedCall:
         intent = Intent.of(self.declared.name, given, self.call.caller, whole)
         token = self.call.arguments.get("approval")
         try:
-            decision = await self.instance.approvals.decide(intent, render(plan), plan, token, self.ctx)
+            decision = await self.instance.approvals.decide(intent, render(plan, frame=True), plan, token, self.ctx)
         except ToolFailure as failure:
             self.entry.approval = "required" if failure.code == "approval_required" else "refused"
             raise
@@ -167,7 +167,7 @@ class JudgedCall:
 
     async def _invoke(self, call: Call) -> Any:
         own = {name: value for name, value in call.arguments.items() if name in self.declared.parameters}
-        return await self.declared.function(**own, **self.instance.injected(self.declared.injections, call))
+        return await self.declared.function(**own, **self.instance.provided(self.declared.injections, call))
 
 
 def _with_warnings(result: Result, heard: list[str]) -> Result:

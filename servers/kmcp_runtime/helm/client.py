@@ -44,6 +44,8 @@ class Upgrade:
     chart: str
     version: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    set_text: str = ""
+    """As after `helm --set`, over the values; helm reads it from its command line."""
     values_mode: ValuesMode = "default"
     install: bool = False
     create_namespace: bool = False
@@ -71,10 +73,9 @@ class Helm:
             return await self._upgrade(cluster, wanted, None)
         if wanted.dry_run:
             after = await self._upgrade(cluster, wanted, None)
-            verdict = await self._judge(cluster, wanted, after)
-            judging.remember(_key(wanted), verdict)
+            judging.remember(_key(wanted), await self._judge(cluster, wanted, after))
             return after
-        known = judging.remembered(_key(wanted))
+        verdict = judging.remembered(_key(wanted))
         if verdict is None:
             after = await self._upgrade(cluster, replace(wanted, dry_run=True), None)
             verdict = await self._judge(cluster, wanted, after)
@@ -98,6 +99,7 @@ class Helm:
             f"--timeout={wanted.timeout_seconds}s",
             *chart.flags,
             *_FLAGS[wanted.values_mode],
+            *([f"--set={wanted.set_text}"] if wanted.set_text else []),
             *(["--install"] if wanted.install else []),
             *(["--create-namespace"] if wanted.create_namespace else []),
             *(["--wait"] if wanted.wait else []),

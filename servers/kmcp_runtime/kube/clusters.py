@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from kmcp_runtime.arguments import Word
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, not_found
 from kmcp_runtime.kube import config
@@ -85,7 +84,7 @@ def context_argument(settings: ClusterSettings) -> Mapping[str, Any]:
         return {}
     names = tuple(context.name for context in contexts.all)
     choice = Literal[names]  # type: ignore[valid-type]  # the names are known at run time only
-    return {"context": (Annotated[choice | None, Word(f"Cluster; default {contexts.current}")], None)}
+    return {"context": (Annotated[choice | None, f"Cluster; default {contexts.current}"], None)}
 
 
 def _stamp(path: str) -> object:

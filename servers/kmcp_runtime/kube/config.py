@@ -65,9 +65,18 @@ def load_contexts(setting: str) -> Contexts:
     path = kubeconfig_path(setting)
     if path:
         return _from_kubeconfig(path)
-    if (SERVICE_ACCOUNT / "token").is_file() and os.environ.get("KUBERNETES_SERVICE_HOST"):
+    if _in_a_pod():
         return _in_cluster()
     raise unavailable("no cluster is configured: there is no kubeconfig and this is not a pod", _WHAT_TO_SET)
+
+
+def load_own(setting: str) -> Contexts:
+    """The cluster that this process itself runs in: a pod's own one whatever the setting, else as `load_contexts`."""
+    return _in_cluster() if _in_a_pod() else load_contexts(setting)
+
+
+def _in_a_pod() -> bool:
+    return (SERVICE_ACCOUNT / "token").is_file() and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
 
 
 def _in_cluster() -> Contexts:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kmcp_runtime import redaction
-from kmcp_runtime.output.render import new_boundary, render
+from kmcp_runtime.output.render import render
 from kmcp_runtime.output.results import Continued, Rendered, Result
 
 BYTES_PER_TOKEN = 4
@@ -25,15 +25,15 @@ def finish(result: Result, tokens: int = DEFAULT_TOKENS) -> tuple[Content, str]:
     """The structured content and the text of a result: redacted, within the budget, cut at the same place."""
     limit = min(tokens, HARD_CAP_TOKENS) * BYTES_PER_TOKEN
     content = plain(result)
-    boundary = new_boundary() if result.untrusted else None
-    text = render(content, boundary)
+    frame = not result.own
+    text = render(content, frame)
     if _fits(content, text, limit):
         return content, text
     if result.cuttable and content.get(result.cuttable):
-        content = _cut(result, content, limit, boundary)
-    if not _fits(content, render(content, boundary), limit):
-        content = _shrink(content, limit, boundary)
-    return content, render(content, boundary)
+        content = _cut(result, content, limit, frame)
+    if not _fits(content, render(content, frame), limit):
+        content = _shrink(content, limit, frame)
+    return content, render(content, frame)
 
 
 def plain(result: Result) -> Content:
@@ -74,7 +74,7 @@ def _fits(content: Content, text: str, limit: int) -> bool:
     return len(text.encode()) <= limit and size(content) <= limit
 
 
-def _cut(result: Result, content: Content, limit: int, boundary: str | None) -> Content:
+def _cut(result: Result, content: Content, limit: int, frame: bool) -> Content:
     """Keep as many leading items (or lines) as fit, or trailing ones; found by bisection, since sizes only grow."""
     assert result.cuttable is not None
     whole = content[result.cuttable]
@@ -87,7 +87,7 @@ def _cut(result: Result, content: Content, limit: int, boundary: str | None) -> 
 
     def fits(count: int) -> bool:
         candidate = keeping(count)
-        return _fits(candidate, render(candidate, boundary), limit)
+        return _fits(candidate, render(candidate, frame), limit)
 
     return keeping(_largest(len(parts), fits))
 
@@ -120,13 +120,13 @@ def _with_narrowing(hint: str | None) -> str:
     return f"{hint} {_NARROW}" if hint and _NARROW not in hint else _NARROW
 
 
-def _shrink(content: Content, limit: int, boundary: str | None) -> Content:
+def _shrink(content: Content, limit: int, frame: bool) -> Content:
     """Halve the largest text or list, again and again: for answers without one part that is made to be cut."""
     content = json.loads(json.dumps({**content, "hint": _with_narrowing(content.get("hint"))}))
     if "truncated" in content or "items" in content:
         content["truncated"] = True
     for _ in range(200):
-        if _fits(content, render(content, boundary), limit):
+        if _fits(content, render(content, frame), limit):
             break
         parent, key = _largest_part(content)
         part = parent[key]

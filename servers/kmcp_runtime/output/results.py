@@ -30,8 +30,9 @@ class Result(BaseModel):
     keeps_end: ClassVar[bool] = False
     """True when the end of that field says more than its beginning: logs."""
 
-    untrusted: ClassVar[bool] = False
-    """True when the texts in it were written by whoever can write to the cluster: logs, events, descriptions."""
+    own: ClassVar[bool] = False
+    """True when nobody else wrote any text in it. Every other answer is marked as data: a name or a label is enough
+    for somebody to put words in it."""
 
     warnings: list[str] | None = Field(default=None, description="What the backend warned of")
     hint: str | None = Field(default=None, description="How to narrow, or what to try next")

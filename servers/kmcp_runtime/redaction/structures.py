@@ -11,7 +11,7 @@ from typing import Any
 
 from kmcp_runtime.redaction import names, values
 from kmcp_runtime.redaction.known import REGISTER
-from kmcp_runtime.redaction.marks import is_mark, mark
+from kmcp_runtime.redaction.marks import TOO_DEEP, is_mark, mark
 from kmcp_runtime.redaction.texts import clean, hide_in_text, may_hold_secret
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -60,13 +60,17 @@ def hide_in_value(node: Any, *, foreign: bool = False) -> Any:
     return node if _is_harmless(node) else _walk(node, _At(foreign=foreign))
 
 
+_ESCAPED = ("\\u", "\\r", "\\b", "\\f")
+"""How JSON writes control characters, which are cleaned away; a backslash of the text's own costs time alone."""
+
+
 def _is_harmless(node: Any) -> bool:
     """True when nothing in it, keys included, could be replaced; seen from its JSON text in one pass."""
     try:
         whole = json.dumps(node, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         return False
-    if not whole.isprintable() or "\\u" in whole or any(word in whole for word in _STRUCTURAL):
+    if not whole.isprintable() or any(word in whole for word in (*_ESCAPED, *_STRUCTURAL)):
         return False
     return not may_hold_secret(whole.encode(errors="surrogatepass")) and not REGISTER.holds_any(whole)
 
@@ -78,7 +82,7 @@ def hide_in_document(text: str) -> str:
 
 def _walk(node: Any, at: _At) -> Any:
     if at.deep > DEEPEST:
-        return "[hidden: nested too deep to look into]"
+        return TOO_DEEP
     if isinstance(node, str):
         if at.contained and not values.is_empty(node):
             return mark(at.place, node)

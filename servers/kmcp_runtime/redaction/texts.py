@@ -93,7 +93,7 @@ def may_hold_secret(data: bytes) -> bool:
 def hide_in_text(text: str, place: str = "") -> str:
     """The text, cleaned, with every secret in it replaced by a mark."""
     # Keys first: the register may know a line of one, and without that line the rest is not seen as a key.
-    text = REGISTER.hide(_without_keys(clean(text), place))
+    text = REGISTER.hide(_without_keys(clean(text), place), place)
     data = text.encode(errors="surrogatepass")
     if not may_hold_secret(data):
         return text

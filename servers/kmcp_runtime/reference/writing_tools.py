@@ -8,7 +8,7 @@ from kmcp_runtime import public
 
 PAGE = Path("docs/reference/writing-tools.md")
 CONCEPTS = {
-    "tool": ("tool", "injected", "moment", "unpublished"),
+    "tool": ("tool", "moment", "unpublished"),
     "Effect": ("Effect", "EffectByArgument"),
     "Rule": ("Rule",),
     "Arguments": (
@@ -19,7 +19,6 @@ CONCEPTS = {
             "Time",
             "OptionalTime",
             "TimeoutSeconds",
-            "Word",
             "check_name",
             "check_namespace",
         ),
@@ -42,7 +41,7 @@ _ABOUT = {
     "needs approval. Hints, read-only mode and the plan follow from it.",
     "Rule": "The rights in Kubernetes that a tool uses; the chart's roles are made of them.",
     "Arguments": 'An argument is an annotated parameter: `Annotated[int, "Pods to run"]`. The usual ones are here, '
-    "described and checked; `Field(description=…, ge=1)` of pydantic sets limits.",
+    'described and checked; pydantic sets limits: `Annotated[int, "Pods to run", Field(ge=1)]`.',
     "Result": "What a tool answers: a model with one field for each fact. It is redacted, cut to the token budget and "
     "rendered by the runtime.",
     "Page": "A list, with a cursor when it goes on.",

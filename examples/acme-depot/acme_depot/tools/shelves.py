@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from acme_depot.client import Depot
-from kmcp_runtime import Effect, Result, Word, did_you_mean, injected, not_found, tool
+from kmcp_runtime import Effect, Result, did_you_mean, not_found, tool
 
 
 class Shelf(Result):
@@ -15,7 +15,7 @@ class Shelf(Result):
 
 
 @tool(Effect.READ)
-async def depot_count_items(shelf: Annotated[str, Word("Name of the shelf")], depot: Depot = injected()) -> Shelf:
+async def depot_count_items(depot: Depot, shelf: Annotated[str, "Name of the shelf"]) -> Shelf:
     """Count the items of a shelf; use it before promising a delivery."""
     shelves = depot.read_shelves()
     if shelf not in shelves:
