@@ -129,16 +129,7 @@ async def _delete(
     dry_run: bool,
 ) -> DeletedPolicy:
     metadata = policy["metadata"]
-    await objects.delete(
-        cilium.api,
-        place.kind,
-        metadata["name"],
-        place.namespace,
-        propagation="background",
-        # Only the policy that was shown: one that was made again meanwhile is another.
-        uid=metadata["uid"],
-        dry_run=dry_run,
-    )
+    await objects.delete_shown(cilium.api, place.kind, policy, dry_run=dry_run)
     return DeletedPolicy(
         kind=kind,
         namespace=metadata.get("namespace"),

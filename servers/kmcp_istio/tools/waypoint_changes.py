@@ -103,13 +103,9 @@ def _check_enrolment(namespace: str, name: str, labels: Mapping[str, str], overw
 
 
 async def _read_existing(mesh: Mesh, place: Place, name: str) -> Object | None:
-    try:
-        found = await objects.read(mesh.api, place.kind, name, place.namespace)
-    except StatusFailure as failure:
-        if failure.http_status == 404:
-            return None
-        raise
-    waypoint_gateways.check_class(found)
+    found = await objects.find(mesh.api, place.kind, name, place.namespace)
+    if found is not None:
+        waypoint_gateways.check_class(found)
     return found
 
 
@@ -223,18 +219,8 @@ async def istio_delete_waypoint(
 
 async def _delete(mesh: Mesh, place: Place, gateway: Object, dry_run: bool) -> bool:
     """Delete a Gateway; False when it was already gone."""
-    metadata = gateway["metadata"]
     try:
-        await objects.delete(
-            mesh.api,
-            place.kind,
-            metadata["name"],
-            place.namespace,
-            propagation="background",
-            # Only the object that was shown: one that was made again meanwhile is another.
-            uid=metadata["uid"],
-            dry_run=dry_run,
-        )
+        await objects.delete_shown(mesh.api, place.kind, gateway, dry_run=dry_run)
     except StatusFailure as failure:
         if failure.http_status == 404:
             return False

@@ -140,14 +140,9 @@ def _foreseen(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 async def _read_left(kube: Kube, place: Place, name: str, uid: str) -> Mapping[str, Any] | None:
     """The object if it still exists."""
-    try:
-        left = await objects.read(kube.api, place.kind, name, place.namespace)
-    except StatusFailure as failure:
-        if failure.http_status == 404:
-            return None
-        raise
+    left = await objects.find(kube.api, place.kind, name, place.namespace)
     # A controller may have made a new object of that name at once.
-    return left if left["metadata"]["uid"] == uid else None
+    return left if left and left["metadata"]["uid"] == uid else None
 
 
 def _hint(result: Deletion, orphans: Mapping[str, int]) -> str | None:

@@ -71,6 +71,12 @@ async def read(api: KubeApi, kind: Kind, name: str, namespace: str | None, subre
     return found
 
 
+async def find(api: KubeApi, kind: Kind, name: str, namespace: str | None) -> Object | None:
+    """The object, or None where there is none."""
+    found: Object | None = await api.find(kind.path(namespace, name))
+    return found
+
+
 async def patch(
     api: KubeApi,
     kind: Kind,
@@ -139,6 +145,13 @@ async def delete(
     }
     deleted: Object = await api.send("DELETE", kind.path(namespace, name), (), options)
     return deleted
+
+
+async def delete_shown(api: KubeApi, kind: Kind, shown: Mapping[str, Any], *, dry_run: bool = False) -> Object:
+    """Delete this very object, in the background: one that took its name meanwhile is a conflict."""
+    metadata = shown["metadata"]
+    name, namespace, uid = metadata["name"], metadata.get("namespace"), metadata["uid"]
+    return await delete(api, kind, name, namespace, propagation="background", uid=uid, dry_run=dry_run)
 
 
 def write_query(dry_run: bool, strict: bool) -> list[tuple[str, str]]:
