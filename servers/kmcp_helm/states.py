@@ -70,6 +70,17 @@ async def _read_deployed(releases: Releases, heads: list[Head]) -> Release | Non
         return None
 
 
+def way_out(head: Head) -> str | None:
+    """What to do about the latest revision of a release when no operation ended its state; None when one did."""
+    if head.status == "uninstalling":
+        return f"for {_age(head.created)}: if nothing removes it any more, helm_uninstall ends it"
+    if head.status not in PENDING:
+        return None
+    # Nothing was deployed before the first revision.
+    step = "helm_uninstall removes it" if head.status == "pending-install" else "helm_rollback frees it"
+    return f"for {_age(head.created)}: if no operation is running any more, {step}"
+
+
 def _under_way(heads: list[Head]) -> ToolFailure:
     latest = heads[0]
     # A rollback does not ask for a pending state, so it is the way out of one; without a good revision there is none.

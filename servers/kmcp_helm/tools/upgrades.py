@@ -74,7 +74,10 @@ async def helm_upgrade(
 ) -> Upgraded:
     """Upgrade a release, or install it (install=true); dry_run=true shows the diff."""
     before = await states.check_before_upgrade(client.releases, namespace, name, install)
-    given = merging.with_set(values or {}, set or {})
+    # Only helm knows how helm reads `--set`: lists, nulls, escapes, which words are booleans or numbers.
+    as_text = set if isinstance(set, str) else ""
+    redaction.refuse_marks({"set": as_text})
+    given = merging.with_set(values or {}, {} if isinstance(set, str) else set or {})
     # What an answer showed of the release comes back as it is in the release: as given, or with the chart's own values.
     given = redaction.restore(given, before and before.values(), "values")
     wanted = Upgrade(
@@ -83,6 +86,7 @@ async def helm_upgrade(
         chart=chart,
         version=version,
         values=given,
+        set_text=as_text,
         values_mode=values_mode,
         install=install,
         create_namespace=create_namespace,

@@ -41,6 +41,8 @@ class Upgrade:
     chart: str
     version: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    set_text: str = ""
+    """As after `helm --set`, over the values; helm reads it from its command line."""
     values_mode: ValuesMode = "default"
     install: bool = False
     create_namespace: bool = False
@@ -74,6 +76,7 @@ class Helm:
             f"--timeout={wanted.timeout_seconds}s",
             *chart.flags,
             *_FLAGS[wanted.values_mode],
+            *([f"--set={wanted.set_text}"] if wanted.set_text else []),
             *(["--install"] if wanted.install else []),
             *(["--create-namespace"] if wanted.create_namespace else []),
             *(["--wait"] if wanted.wait else []),
