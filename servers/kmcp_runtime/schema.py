@@ -1,7 +1,7 @@
 """JSON Schemas as models read them: no references, titles or nullable wrappers, nothing that costs tokens in vain.
 
 Their form is one that the converters of agent frameworks take, too (`tests/frameworks`): some fail, for a whole server,
-at `additionalProperties: false` and at a list of types. Unknown arguments are refused all the same, when a call is made.
+at `additionalProperties: false` and at a list of types. A call with an unknown argument is refused all the same.
 """
 
 from functools import reduce

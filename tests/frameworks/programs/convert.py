@@ -57,14 +57,22 @@ def of_mcpadapt() -> Converter:
 
     def converted(given: Json) -> Json:
         model = convert(given["inputSchema"])
-        # What it writes into the schema of its model hides the types by which arguments are checked.
+        # What it writes into the schema of its model (enums) hides the types by which arguments are checked.
+        written = model.model_json_schema()["properties"]
         fields = {name: (field, adapter(field.annotation).json_schema()) for name, field in model.model_fields.items()}
         return {
-            "properties": {name: schema | {"description": each.description} for name, (each, schema) in fields.items()},
+            "properties": {
+                name: schema | {"description": each.description, **_enum(written[name])}
+                for name, (each, schema) in fields.items()
+            },
             "required": [name for name, (each, _) in fields.items() if each.is_required()],
         }
 
     return converted
+
+
+def _enum(written: Json) -> Json:
+    return {"anyOf": None, "type": "string", "enum": written["enum"]} if written.get("enum") else {}
 
 
 def of_llama_index() -> Converter:
