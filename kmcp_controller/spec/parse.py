@@ -108,7 +108,7 @@ def _extensions(
         return None, path
     block = found[0] if len(found) == 1 else None
     if not isinstance(block, Mapping):
-        faults.append(Fault(path, "is not a mapping; write key: value pairs"))
+        faults.append(Fault(path, "must be a mapping; write key: value pairs"))
         return None, path
     # The annotation wins by existing: upstream's definition prunes the field, so only it survives there.
     if field is not None and field != block:

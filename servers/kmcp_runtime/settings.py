@@ -12,6 +12,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
+from kmcp_runtime.findings import Finding, findings
+
 _SHORTEST_KEY_BYTES = 32
 
 
@@ -167,11 +169,11 @@ def _filled(cls: type[Settings], flags: Mapping[str, Any], environment: Mapping[
     try:
         return cls.model_validate(given)
     except ValidationError as error:
-        raise SettingsError("; ".join(_complaint(cls, fault) for fault in error.errors(include_url=False))) from None
+        raise SettingsError("; ".join(_complaint(cls, found) for found in findings(error, cls))) from None
 
 
-def _complaint(cls: type[Settings], fault: Any) -> str:
-    name = str(fault["loc"][0]) if fault["loc"] else ""
+def _complaint(cls: type[Settings], found: Finding) -> str:
+    name = str(found.path[0]) if found.path else ""
     field = cls.model_fields.get(name)
     where = f"{flag(name)} / {variable(name, field)}" if field else name
-    return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {found.text}" if where else found.text

@@ -13,7 +13,7 @@ from kmcp_grafana.client.failures import body_of, refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_grafana.dashboards import storage
 from kmcp_grafana.datasources import queries
-from kmcp_runtime import Limit, ToolFailure, did_you_mean, not_found, redaction
+from kmcp_runtime import Limit, ToolFailure, not_found, redaction, suggesting
 from kmcp_runtime.upstream import Refused
 
 _PATH = "/api/datasources"
@@ -107,7 +107,7 @@ async def delete_source(grafana: Grafana, uid: Uid) -> Answer:
     found = await _fetch_changeable(grafana, uid)
     along = await _count_users(grafana, uid)
     return await send_deletion(
-        grafana, Request(method="DELETE", path=_path_of(uid)), about=pick(found, *_ROW), takes_along=along
+        grafana, Request(method="DELETE", path=_path_of(uid)), about=pick(found, *_ROW), takes_along=along, state=found
     )
 
 
@@ -234,12 +234,11 @@ async def _explain_missing(refused: Refused, grafana: Grafana, wanted: str) -> T
 
 def _missing(wanted: str, rows: list[Row]) -> ToolFailure:
     by_name = next((row for row in rows if row["name"] == wanted), None)
-    suggestion = (
-        f"its uid is {by_name['uid']}"
-        if by_name
-        else did_you_mean(wanted, [str(word) for row in rows for word in (row["uid"], row["name"])])
-    )
-    shown = f"no data source is called {wanted!r}" + (f": {suggestion}" if suggestion else "")
+    shown = f"no data source has the uid {wanted!r}"
+    if by_name:
+        shown += f": its uid is {by_name['uid']}"
+    else:
+        shown = suggesting(shown, wanted, [str(word) for row in rows for word in (row["uid"], row["name"])])
     return not_found(shown, f"there are {_named(rows)}", backend="grafana")
 
 

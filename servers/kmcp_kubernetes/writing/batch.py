@@ -120,7 +120,7 @@ class Batch:
             redaction.refuse_marks({self._named(document): document.content}, "there is no live value yet")
             return self._unrehearsed(document, None, "its kind")
         # Read before the write: the diff and the warning about given-up fields need the old state.
-        before = await self._read_existing(place, document.name)
+        before = await objects.find(self.kube.api, place.kind, document.name, place.namespace)
         if objects.is_secret(place.kind):
             _refuse_oracles(document, before, force)
         try:
@@ -173,14 +173,6 @@ class Batch:
         # With generateName only the answer has the name.
         item.name = str(after["metadata"].get("name") or document.name)
         return item
-
-    async def _read_existing(self, place: Place, name: str) -> objects.Object | None:
-        try:
-            return await objects.read(self.kube.api, place.kind, name, place.namespace)
-        except StatusFailure as failure:
-            if failure.http_status == 404:
-                return None
-            raise
 
     async def _find_place(self, document: Document) -> Place | None:
         """Where the document goes; None in a dry run when its kind is created by this manifest."""

@@ -16,7 +16,7 @@ from kmcp_runtime.engine.approval import Approvals
 from kmcp_runtime.engine.sealing import Seal
 from kmcp_runtime.engine.single_use import UsedInProcess, UsedTokens
 from kmcp_runtime.engine.telemetry import Metrics
-from kmcp_runtime.errors import ToolFailure, bad_argument, denied, did_you_mean, unavailable
+from kmcp_runtime.errors import ToolFailure, bad_argument, denied, did_you_mean, suggesting, unavailable
 from kmcp_runtime.server import Backend, Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError
 
@@ -116,8 +116,7 @@ def check_tool_names(servers: Iterable[Server], runtime: RuntimeSettings) -> Non
     known = {declared.name for server in servers for declared in server.tools()}
     for name in runtime.tool_names():
         if name not in known:
-            suggestion = did_you_mean(name, known)
-            raise SettingsError(f"--tools / KMCP_TOOLS: no tool {name!r}" + (f": {suggestion}" if suggestion else ""))
+            raise SettingsError(suggesting(f"--tools / KMCP_TOOLS: no tool {name!r}", name, known))
 
 
 def unknown_tool(name: str, instances: Iterable[ConfiguredServer]) -> ToolFailure:

@@ -11,9 +11,9 @@ from yarl import URL
 
 from kmcp_runtime import warnings, worker
 from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
-from kmcp_runtime.kube import config, secret_values
+from kmcp_runtime.kube import config, credentials, secret_values
 from kmcp_runtime.kube.connection import Connection, Limits, Source
-from kmcp_runtime.kube.failures import BACKEND, from_response
+from kmcp_runtime.kube.failures import BACKEND, StatusFailure, from_response
 
 __all__ = ["JSON", "LARGEST_ANSWER", "KubeApi", "Limits", "Query"]
 JSON = "application/json"
@@ -33,7 +33,7 @@ class KubeApi:
         contexts: config.Contexts,
         context: config.ContextInfo,
         limits: Limits,
-        source: Source = config.load_credentials,
+        source: Source = credentials.load,
     ) -> None:
         self.context = context
         self.limits = limits
@@ -42,13 +42,23 @@ class KubeApi:
     @property
     def who(self) -> str:
         """The identity in words, for hints: never a credential."""
-        return f"{self.context.user or 'this server'} (context {self.context.name})"
+        acting = f" as {self.context.acts_as}" if self.context.acts_as else ""
+        return f"{self.context.user or 'this server'}{acting} (context {self.context.name})"
 
     async def close(self) -> None:
         await self._connection.close()
 
     async def get(self, path: str, query: Query = (), accept: str = JSON) -> Any:
         return await self.send("GET", path, query, accept=accept)
+
+    async def find(self, path: str, query: Query = (), accept: str = JSON) -> Any:
+        """As `get`; None where the API server says that there is no such object or no such API (404)."""
+        try:
+            return await self.get(path, query, accept)
+        except StatusFailure as failure:
+            if failure.http_status == 404:
+                return None
+            raise
 
     async def send(
         self, method: str, path: str, query: Query = (), body: Any = None, content_type: str = JSON, accept: str = JSON
@@ -126,7 +136,7 @@ class KubeApi:
         self, method: str, path: str, query: Query, body: Any, content_type: str, accept: str, largest: int
     ) -> tuple[int, bytes, Any]:
         session, headers, used = await self._connection.open()
-        headers = {**headers, "Accept": accept}
+        headers["Accept"] = accept
         data = None
         if body is not None:
             data, headers["Content-Type"] = json.dumps(body).encode(), content_type
