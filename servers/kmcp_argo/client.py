@@ -108,7 +108,7 @@ class Argo(Cluster):
         return not_found(failure.message, hint.rstrip("; "), backend=failure.backend)
 
 
-def owned_by(listed: Iterable[Object], owner: Object) -> list[Object]:
+def owned_by(listed: Iterable[objects.Object], owner: Object) -> list[objects.Object]:
     """Those that name the owner."""
     uid = str(owner["metadata"]["uid"])
     return [item for item in listed if _controlled_by(item, uid)]
