@@ -21,7 +21,7 @@ class Neighbour(BaseModel):
 
 
 class ChunkPlace(BaseModel):
-    id: str = Field(description="Stays the same while product, page and text do")
+    id: str = Field(description="Stays the same as long as product, page and text do")
     index: int = Field(description="For get_chunks")
     of: int
 

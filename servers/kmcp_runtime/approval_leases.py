@@ -70,7 +70,7 @@ class UsedInCluster(UsedTokens):
         hint = "once the API server of this server's own cluster answers, call again without approval"
         if isinstance(failure, StatusFailure) and failure.http_status == 403:
             hint = f"grant this server create, list and delete on leases.coordination.k8s.io in {self._namespace}"
-        return unavailable(f"the use of the approval cannot be noted: {failure.message}; nothing was changed", hint)
+        return unavailable(f"the use of the approval cannot be recorded: {failure.message}; nothing was changed", hint)
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator["_Leases"]:
@@ -110,7 +110,7 @@ class _Leases:
             raise
         # What stands before an API server may answer anything with success.
         if (made.get("metadata") or {}).get("name") != lease["metadata"]["name"]:
-            raise unavailable(f"{self.context.server} does not answer as a Kubernetes API server does")
+            raise unavailable(f"{self.context.server} does not answer like a Kubernetes API server")
         return True
 
     async def listed(self) -> list[Object]:

@@ -41,7 +41,7 @@ class ListedRelease(BaseModel):
     chart_version: str | None = None
     app_version: str | None = None
     error: str | None = Field(default=None, description="Why its data cannot be read")
-    way_out: str | None = Field(default=None, description="Of a state that no operation ended")
+    way_out: str | None = Field(default=None, description="Of a state in which an operation was left unfinished")
 
 
 class ListedReleases(Page[ListedRelease]):
@@ -66,7 +66,7 @@ async def helm_list_releases(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> ListedReleases:
-    """List releases with chart, version, state; all=true also uninstalled ones."""
+    """List releases with chart, version, state; all=true includes uninstalled ones."""
     where = namespace or (None if all_namespaces else client.cluster.context.namespace)
     matching = pattern(filter, "filter") if filter else None
     wanted = _states(all, deployed, failed, pending, uninstalled, uninstalling)

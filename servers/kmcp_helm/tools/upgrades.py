@@ -177,7 +177,7 @@ async def helm_rollback(
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
 ) -> RolledBack:
-    """Roll back to an earlier revision, also out of a pending state."""
+    """Roll back to an earlier revision, even from a pending state."""
     plan = await states.plan_rollback(client.releases, namespace, name, revision)
     done = {} if dry_run else await _roll_back(client, plan, wait, timeout_seconds)
     found = manifests.changes(plan.now.manifest, plan.target.manifest)

@@ -47,7 +47,7 @@ async def get_chunks(
     start_index: Annotated[int, "First chunk", Field(ge=0)] = 0,
     end_index: Annotated[int | None, "Last chunk", Field(ge=0)] = None,
 ) -> Chunks:
-    """Read consecutive chunks of a page, to read on where query_documentation found something."""
+    """Read consecutive chunks of a page, to continue where query_documentation found something."""
     if end_index is not None and end_index < start_index:
         raise bad_argument(
             f"end_index: {end_index} is before start_index {start_index}", "give both in order, counted from 0"

@@ -1,4 +1,4 @@
-"""Bearer tokens of a file, one `token name [scope …]` a line; the file is read again when it changes."""
+"""Bearer tokens of a file, one `token name [scope …]` per line; the file is read again when it changes."""
 
 import logging
 import os
@@ -68,5 +68,5 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
             raise SettingsError(f"--auth-tokens-file {path}, line {number}: {wrong}")
         tokens[words[0]] = {"client_id": words[1], "sub": words[1], "scopes": words[2:]}
     if not tokens:
-        raise SettingsError(f"--auth-tokens-file {path} holds no token: nobody could call")
+        raise SettingsError(f"--auth-tokens-file {path} contains no token, so nobody could call")
     return tokens

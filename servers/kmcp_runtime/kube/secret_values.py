@@ -120,7 +120,7 @@ def refuse_probe(kind: str, before: Mapping[str, Any] | None, sent: frozenset[st
     """Refuse to send data to a Secret that cannot change: the API server accepts only what is there already."""
     if before is not None and before.get("immutable") and sent:
         raise bad_argument(
-            f"{kind}: this Secret is immutable, so its data cannot be set", "delete it and create it anew"
+            f"{kind}: this Secret is immutable, so its data cannot be set", "delete it and create it again"
         )
 
 

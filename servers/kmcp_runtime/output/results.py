@@ -34,7 +34,7 @@ class Result(BaseModel):
     """True when nobody else wrote any text in it. Every other answer is marked as data: a name or a label is enough
     for somebody to put words in it."""
 
-    warnings: list[str] | None = Field(default=None, description="What the backend warned of")
+    warnings: list[str] | None = Field(default=None, description="Warnings from the backend")
     hint: str | None = Field(default=None, description="How to narrow, or what to try next")
 
 

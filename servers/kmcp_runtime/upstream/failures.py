@@ -80,7 +80,7 @@ def no_json(answer: Answer, place: str, access: Access, backend: str, error: Val
         )
     if _is_half(answer.text.strip(), error):
         told = f"{place} answered only half: its JSON ends after {len(answer.content)} bytes"
-        return unavailable(told, "try again; a proxy on the way may cut answers", backend=backend)
+        return unavailable(told, "try again; a proxy in between may cut answers off", backend=backend)
     told = f"{place} answered no JSON: {_one_line(answer.text)[:100]!r}"
     return unavailable(told, f"check {access.set_in.url}", backend=backend)
 
@@ -99,14 +99,16 @@ def no_answer(trouble: Trouble, access: Access) -> str:
         "refused": f"is it running? The address is set in {where.url}",
         "name": f"check the host in {where.url}",
         "certificate": f"set {where.tls} to what its certificate needs; is {where.url} of the right scheme?",
-        "cut": "try again; a proxy on the way may cut answers",
+        "cut": "try again; a proxy in between may cut answers off",
         "network": f"check the network and {where.url}",
     }[trouble]
 
 
 def _redirected(answer: Answer, place: str, access: Access, backend: str) -> Refused:
     told = f"{place} answered HTTP {answer.status}, a redirect to {_target(answer)}, which is not followed"
-    hint = f"set {access.set_in.url} to the final address; a redirect to a login page wants {access.set_in.credentials}"
+    hint = (
+        f"set {access.set_in.url} to the final address; a redirect to a login page asks for {access.set_in.credentials}"
+    )
     return Refused(answer, place, "unavailable", told, hint, backend)
 
 
@@ -129,7 +131,7 @@ def _hint(answer: Answer, access: Access) -> str | None:
         return f"check the path in {where.url}"
     if answer.status == 429:
         seconds = answer.headers.get("retry-after", "")
-        return f"it limits requests: try again{f' in {seconds} s' if seconds.isdecimal() else ' later'}"
+        return f"it is limiting requests: try again{f' in {seconds} s' if seconds.isdecimal() else ' later'}"
     if answer.status == 504:
         return f"ask for less, or raise {where.timeout}"
     return "try again later" if answer.status >= 500 else None
