@@ -40,6 +40,7 @@ class Documentation(Backend):
 
         Raises `unavailable` when there is no index or it is damaged.
         """
+        # In a thread, since a search is all CPU and SQLite: on the event loop it would hold up every other call.
         return await anyio.to_thread.run_sync(self._query, question)
 
     def _query(self, question: Callable[[Index], Answer]) -> Answer:

@@ -134,6 +134,7 @@ def parse(
     classes: Sequence[type[Settings]], argv: Sequence[str], environment: Mapping[str, str], program: str, about: str
 ) -> dict[type[Settings], Settings]:
     """Fill every class from the command line and the environment."""
+    # No abbreviations: `--read` would become another flag's when a setting is added.
     parser = argparse.ArgumentParser(prog=program, description=about, allow_abbrev=False)
     fields = {name: field for cls in classes for name, field in cls.model_fields.items()}
     for name, field in fields.items():
@@ -143,6 +144,7 @@ def parse(
 
 
 def _add(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
+    # argparse formats its help with %, so a percent sign in a description must be doubled.
     about = f"{describe(field)} [{variable(name, field)}]".replace("%", "%%")
     if is_secret(field):
         return

@@ -54,6 +54,7 @@ def _scan(text: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=yaml_text.Loader):
         line = event.start_mark.line + 1 if event.start_mark else 1
+        # Aliases multiply: nine lines can stand for a billion elements, so none is followed in a document to be read.
         tag, anchor = getattr(event, "tag", None), getattr(event, "anchor", None)
         if tag is not None:
             raise _refused((), line, f"tag {tag} is not allowed; write the plain value")

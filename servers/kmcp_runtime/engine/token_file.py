@@ -24,6 +24,7 @@ class FileTokenVerifier(StaticTokenVerifier):
         super().__init__(tokens=_read(path))
 
     async def verify_token(self, token: str) -> AccessToken | None:
+        # At each call: a stat takes microseconds, and a token that was taken out must not work for another minute.
         stamp = _stamp(self.path)
         if stamp != self._stamp:
             self._stamp = stamp

@@ -46,6 +46,7 @@ def refused(answer: Answer, place: str, access: Access, backend: str) -> Refused
     """The failure behind an answer of status 300 or more."""
     if answer.status < 400:
         return _redirected(answer, place, access, backend)
+    # A 4xx that the table does not name is about what was sent, a 5xx about the backend.
     fallback: Code = "unavailable" if answer.status >= 500 else "bad_argument"
     words = said(answer)
     message = f"{place} answered HTTP {answer.status}" + (f": {words}" if words else "")
@@ -66,6 +67,7 @@ def said(answer: Answer) -> str:
 
 
 def is_page(answer: Answer) -> bool:
+    # The header alone is not enough: a page may come without a type, or with that of the API.
     beginning = answer.content[:200].lstrip().lower()
     return "html" in answer.headers.get("content-type", "") or beginning.startswith((b"<!doctype html", b"<html"))
 
@@ -118,6 +120,7 @@ def _target(answer: Answer) -> str:
         target = httpx2.URL(answer.headers.get("location", ""))
     except (httpx2.InvalidURL, ValueError):
         return "no valid address"
+    # A login page gets the original address and often a one-time state in its query.
     return str(target.copy_with(userinfo=b"", query=None, fragment=None)) or "nowhere"
 
 
@@ -130,6 +133,7 @@ def _hint(answer: Answer, access: Access) -> str | None:
     if answer.status == 404:
         return f"check the path in {where.url}"
     if answer.status == 429:
+        # RFC 9110, 10.2.3: seconds or a date; a date is not worth parsing for a hint.
         seconds = answer.headers.get("retry-after", "")
         return f"it is limiting requests: try again{f' in {seconds} s' if seconds.isdecimal() else ' later'}"
     if answer.status == 504:
