@@ -84,7 +84,9 @@ class UsedInCluster(UsedTokens):
         """Remove some Leases of tokens that have ended: more than the one that was made, so they never pile up."""
         try:
             async with asyncio.timeout(_SWEEP_SECONDS):
-                ended = [found["metadata"]["name"] for found in await leases.listed() if _ended(found, self._clock())]
+                ended = [
+                    found["metadata"]["name"] for found in await leases.list_used() if _ended(found, self._clock())
+                ]
                 await asyncio.gather(*(leases.remove(name) for name in ended[:_SWEPT]))
         except (ToolFailure, TimeoutError) as failure:
             # The use is noted: what is left over takes room and decides nothing.
@@ -113,7 +115,7 @@ class _Leases:
             raise unavailable(f"{self.context.server} does not answer like a Kubernetes API server")
         return True
 
-    async def listed(self) -> list[Object]:
+    async def list_used(self) -> list[Object]:
         found = await self._send("GET", params={"labelSelector": f"{LABEL}=used", "limit": str(_LISTED)})
         return list(found.get("items") or ())
 

@@ -142,7 +142,7 @@ class Web:
         try:
             async with asyncio.timeout(limits.whole):
                 async with self._client.stream(method, url, follow_redirects=False, **request) as response:
-                    content = await _bounded(response, largest_bytes, place)
+                    content = await _read_bounded(response, largest_bytes, place)
                     return Answer(response.status_code, response.headers, content)
         except (httpx2.ConnectTimeout, httpx2.PoolTimeout):
             told = f"cannot reach {place}: no connection within {limits.connect:.0f} s"
@@ -307,7 +307,7 @@ def _redirected(target: httpx2.URL, location: str, allowed: set[str], setting: s
     return _checked(str(following), allowed, setting)
 
 
-async def _bounded(response: httpx2.Response, largest: int, place: str) -> bytes:
+async def _read_bounded(response: httpx2.Response, largest: int, place: str) -> bytes:
     parts: list[bytes] = []
     length = 0
     async for chunk in response.aiter_bytes():

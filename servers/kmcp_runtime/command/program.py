@@ -50,7 +50,7 @@ async def run(
     deadline. An exit code is no error here: what it means, the program's own door knows.
     """
     output, errors = _Output(largest_bytes), _Errors(line)
-    running = await _started(argv, env, errors, missing, directory)
+    running = await _start(argv, env, errors, missing, directory)
     reading = asyncio.create_task(output.read(running.stdout))
     with anyio.move_on_after(seconds) as deadline:
         try:
@@ -103,7 +103,7 @@ class _Errors:
         return next((line for line in reversed(self._lines) if line.strip()), "")
 
 
-async def _started(
+async def _start(
     argv: Sequence[str],
     env: Mapping[str, str],
     errors: Callable[[str], None],

@@ -173,7 +173,7 @@ async def _answer(
             async with instance.backend_slot():
                 approved: Mapping[str, str] | None = None
                 if effect is Effect.DESTROY and not named.get("dry_run"):
-                    ask, approved = await _approved(instance, declared, call, arguments, entry)
+                    ask, approved = await _approve(instance, declared, call, arguments, entry)
                     if ask is not None:
                         return ask
                 with warnings.gathered() as heard, live_state.acting(approved):
@@ -216,7 +216,7 @@ def _call(
     )
 
 
-async def _approved(
+async def _approve(
     instance: "ConfiguredServer", declared: ToolSpec, call: Call, arguments: Mapping[str, Any], entry: audit.Entry
 ) -> tuple[ToolResult | None, Mapping[str, str]]:
     """A result when the client must be asked first; else the states of objects in which the call may go on."""
