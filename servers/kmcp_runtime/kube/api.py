@@ -11,7 +11,7 @@ from yarl import URL
 
 from kmcp_runtime import warnings, worker
 from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
-from kmcp_runtime.kube import config, secret_values
+from kmcp_runtime.kube import config, credentials, secret_values
 from kmcp_runtime.kube.connection import Connection, Limits, Source
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure, from_response
 
@@ -33,7 +33,7 @@ class KubeApi:
         contexts: config.Contexts,
         context: config.ContextInfo,
         limits: Limits,
-        source: Source = config.load_credentials,
+        source: Source = credentials.load,
     ) -> None:
         self.context = context
         self.limits = limits
@@ -42,7 +42,8 @@ class KubeApi:
     @property
     def who(self) -> str:
         """The identity in words, for hints: never a credential."""
-        return f"{self.context.user or 'this server'} (context {self.context.name})"
+        acting = f" as {self.context.acts_as}" if self.context.acts_as else ""
+        return f"{self.context.user or 'this server'}{acting} (context {self.context.name})"
 
     async def close(self) -> None:
         await self._connection.close()
@@ -135,7 +136,7 @@ class KubeApi:
         self, method: str, path: str, query: Query, body: Any, content_type: str, accept: str, largest: int
     ) -> tuple[int, bytes, Any]:
         session, headers, used = await self._connection.open()
-        headers = {**headers, "Accept": accept}
+        headers["Accept"] = accept
         data = None
         if body is not None:
             data, headers["Content-Type"] = json.dumps(body).encode(), content_type
