@@ -56,6 +56,11 @@ def read(text: str, *, repeated_keys: bool = False, most_nodes: int = MOST_NODES
     return yaml.load(text, LastKeyLoader if repeated_keys else Loader)  # noqa: S506  # both are safe loaders
 
 
+def read_all(text: str, *, repeated_keys: bool = False) -> Iterator[Any]:
+    """Every document of a text, in its order; see `read`."""
+    return (content for _, content in documents(text, repeated_keys=repeated_keys))
+
+
 def documents(text: str, *, repeated_keys: bool = False) -> Iterator[tuple[int, Any]]:
     """Every document of a text with the line it starts at, counted from 1; see `read`."""
     check(text)
