@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from kmcp_runtime import serving
 from kmcp_runtime.command import orphans
-from kmcp_runtime.engine import logs
+from kmcp_runtime.engine import browsers, logs
 from kmcp_runtime.settings import SettingsError, listed, parse
 from kmcp_runtime.version import VERSION
 from kmcp_runtime.watchdog import Watchdog
@@ -89,7 +89,9 @@ async def serve(settings: BridgeSettings, command: Sequence[str], environment: M
 def mcp_app(settings: BridgeSettings, host: str, children: Children, metrics: Metrics) -> ASGIApp:
     endpoint = Endpoint(children, settings.allowed(), _security(settings, host), metrics)
     app = Starlette(routes=[Route(MCP_PATH, endpoint)])
-    return RequestBodyLimitMiddleware(app, _LARGEST_BODY)
+    limited = RequestBodyLimitMiddleware(app, _LARGEST_BODY)
+    local = host.startswith("127.") or host in ("localhost", "::1")
+    return browsers.guarded(limited, listed(settings.allowed_origins), listed(settings.allowed_hosts), local)
 
 
 def management_app(child: Child, metrics: Metrics) -> Starlette:
@@ -120,7 +122,8 @@ def _security(settings: BridgeSettings, host: str) -> TransportSecuritySettings:
     hosts, origins = listed(settings.allowed_hosts), listed(settings.allowed_origins)
     names = [*_LOOPBACK, *hosts]
     return TransportSecuritySettings(
-        # In a pod the Host header is the Service's name, which nobody knows here unless it is configured.
+        # In a pod the Host header is the Service's name, which nobody knows here unless it is configured; Origin is
+        # checked all the same, in `browsers`.
         enable_dns_rebinding_protection=local or bool(hosts or origins),
         allowed_hosts=[*names, *(f"{name}:*" for name in names)],
         allowed_origins=[*(f"http://{name}:*" for name in _LOOPBACK), *origins],

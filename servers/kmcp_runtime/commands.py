@@ -3,6 +3,7 @@
 Light, since most of them serve no tools: the framework of the servers is half of what a process would hold.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
@@ -11,6 +12,7 @@ from typing import cast
 from kmcp_runtime.errors import suggesting
 
 COMMANDS = "kmcp.commands"
+_BROKEN_PIPE = 141  # as a shell reports a program that SIGPIPE ended
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,7 +25,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] not in commands:
         return complain(suggesting(f"no command {arguments[0]!r}", arguments[0], commands))
     command = cast("Callable[[Sequence[str]], int]", commands[arguments[0]].load())
-    return command(arguments[1:])
+    try:
+        code = command(arguments[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read it has seen enough, as `head` does. What is left to flush goes nowhere, or Python would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    return code
 
 
 def complain(text: str, program: str = "kmcp-suite") -> int:

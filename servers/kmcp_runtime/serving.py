@@ -10,6 +10,9 @@ from typing import Literal
 import uvicorn
 from starlette.types import ASGIApp
 
+# Longer than any pool keeps a connection (load balancers: up to 600 s), so that no request meets our closing it.
+_IDLE_SECONDS = 620
+
 
 def server(
     app: ASGIApp,
@@ -30,6 +33,7 @@ def server(
         access_log=False,
         lifespan=lifespan,
         timeout_graceful_shutdown=grace,
+        timeout_keep_alive=_IDLE_SECONDS,
         ws="none",
         ssl_certfile=chain,
         ssl_keyfile=key,

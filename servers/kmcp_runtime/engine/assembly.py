@@ -20,7 +20,7 @@ from mcp.server.request_state import RequestStateSecurity
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kmcp_runtime import keys, serving
-from kmcp_runtime.engine import audit, auth, grants, health
+from kmcp_runtime.engine import audit, auth, browsers, grants, health
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names, unknown_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
 from kmcp_runtime.output.render import DATA_BEGINS, DATA_ENDS
@@ -143,7 +143,7 @@ async def run_http(name: str, instances: Sequence[ConfiguredServer], port: int) 
         name,
         VERSION,
         sum(len(i.tools) for i in instances),
-        runtime.host,
+        f"[{runtime.host}]" if ":" in runtime.host else runtime.host,
         port,
         MCP_PATH,
     )
@@ -166,7 +166,8 @@ def http_app(name: str, instances: Sequence[ConfiguredServer], authentication: A
     for instance in instances:
         path = f"/{instance.name}{MCP_PATH}"
         apps[path] = _one_app(compose(instance.server.full_name, [instance], authentication), path, runtime)
-    return Paths(apps)
+    origins, hosts = listed(runtime.allowed_origins), listed(runtime.allowed_hosts)
+    return browsers.guarded(Paths(apps), origins, hosts, auth.is_loopback(runtime.host))
 
 
 def _one_app(mcp: FastMCP[Any], path: str, runtime: RuntimeSettings) -> Any:
@@ -194,7 +195,9 @@ class Paths:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        wanted = scope["path"]
+        # Some clients end every address with a slash; answering them with a redirect loses their body.
+        wanted = scope["path"].rstrip("/") or "/"
+        scope = {**scope, "path": wanted, "raw_path": wanted.encode()}
         # By its end: an ingress may leave a prefix of its own before the path.
         owner = next((path for path in self._longest_first if wanted.endswith(path)), MCP_PATH)
         await self.apps[owner](scope, receive, send)

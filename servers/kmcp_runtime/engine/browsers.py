@@ -1,0 +1,51 @@
+"""Pages in browsers: none may send requests here, or read answers, but those of the configured origins.
+
+A page that anybody wrote can make the browser of somebody inside send requests to a server that only they can reach,
+and by DNS rebinding even under a host name of its own. The protocol therefore demands that Origin is always checked.
+"""
+
+import re
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_METHODS = ("GET", "POST", "DELETE")
+# What a client has to read of an answer.
+_EXPOSED = ("Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authenticate", "Retry-After")
+
+
+def guarded(app: ASGIApp, origins: Sequence[str], hosts: Sequence[str], local: bool) -> ASGIApp:
+    """`origins` are those that may use the app from a page, each exact, or with `*` as its port.
+
+    Where hosts are named, or the server is local, Host is checked as well (by the framework), so that a page of the
+    server's own origin is what it says; elsewhere only a named origin is good enough.
+    """
+    if origins:
+        exact = [each for each in origins if "*" not in each]
+        patterns = [re.escape(each).replace(r"\*", r"[0-9]+") for each in origins if "*" in each]
+        return CORSMiddleware(
+            app,
+            allow_origins=exact,
+            allow_origin_regex="|".join(patterns) or None,
+            allow_methods=_METHODS,
+            allow_headers=["*"],
+            expose_headers=_EXPOSED,
+        )
+    return app if hosts or local else _NoOrigin(app)
+
+
+class _NoOrigin:
+    """Refuses whatever comes from a page; programs send no Origin."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and "origin" in Headers(scope=scope):
+            text = "this Origin is not allowed: name it in --allowed-origins / KMCP_ALLOWED_ORIGINS\n"
+            await PlainTextResponse(text, 403)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
