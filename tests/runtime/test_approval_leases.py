@@ -180,7 +180,11 @@ async def test_A3_the_answer_to_a_question_may_reach_another_replica_and_counts_
         (PlainTextResponse("<html>log in"), "is not JSON of its own", "call again without approval"),
         (JSONResponse([]), "is not JSON of its own", "call again without approval"),
         (PlainTextResponse("[" * 5000, 201), "is not JSON of its own", "call again without approval"),
-        (JSONResponse({"ok": True}, 201), "does not answer as a Kubernetes API server", "call again without approval"),
+        (
+            JSONResponse({"ok": True}, 201),
+            "does not answer like a Kubernetes API server",
+            "call again without approval",
+        ),
         (RedirectResponse("http://127.0.0.1:1/"), "HTTP 307", "call again without approval"),
     ],
 )
@@ -212,7 +216,7 @@ async def test_A3_where_no_api_server_answers_nothing_is_destroyed(tmp_path: Pat
         token = (await caller.fails("shelf_tidy", **CLEAR))["approval"]
         error = await caller.fails("shelf_tidy", **CLEAR, approval=token)
         assert error["code"] == "unavailable"
-        assert "cannot be noted" in error["message"]
+        assert "cannot be recorded" in error["message"]
 
 
 async def test_A3_an_api_server_that_hangs_is_given_up(tmp_path: Path) -> None:

@@ -356,5 +356,5 @@ def test_half_a_configuration_is_refused_with_what_is_missing(tmp_path: Path) ->
     with pytest.raises(SettingsError, match="line 1: write"):
         auth.provider(RuntimeSettings(auth_tokens_file=str(broken)))
     broken.write_text("\n# nobody\n")
-    with pytest.raises(SettingsError, match="holds no token"):
+    with pytest.raises(SettingsError, match="contains no token"):
         auth.provider(RuntimeSettings(auth_tokens_file=str(broken)))

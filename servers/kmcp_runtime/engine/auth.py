@@ -27,8 +27,8 @@ def check_exposure(settings: RuntimeSettings, auth: AuthProvider | None) -> None
     if auth is not None or settings.allow_unauthenticated or is_loopback(settings.host):
         return
     raise SettingsError(
-        f"refusing to listen on {settings.host} without authentication: whoever reaches it could call every tool. "
-        "Set --auth-tokens-file or --jwt-issuer, --jwt-audience and --jwt-jwks-url, or say --allow-unauthenticated"
+        f"refusing to listen on {settings.host} without authentication: anyone who reaches it could call every tool. "
+        "Set --auth-tokens-file or --jwt-issuer, --jwt-audience and --jwt-jwks-url, or set --allow-unauthenticated"
     )
 
 
