@@ -13,7 +13,7 @@ from kmcp_grafana.client.failures import body_of, refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_grafana.dashboards import storage
 from kmcp_grafana.datasources import queries
-from kmcp_runtime import Limit, ToolFailure, did_you_mean, not_found
+from kmcp_runtime import Limit, ToolFailure, did_you_mean, not_found, quoted
 from kmcp_runtime.upstream import Refused
 
 _PATH = "/api/datasources"
@@ -235,7 +235,7 @@ async def _explain_missing(refused: Refused, grafana: Grafana, wanted: str) -> T
 def _missing(wanted: str, rows: list[Row]) -> ToolFailure:
     by_name = next((row for row in rows if row["name"] == wanted), None)
     suggestion = (
-        f"its uid is {by_name['uid']}"
+        f"its uid is {quoted(str(by_name['uid']))}"
         if by_name
         else did_you_mean(wanted, [str(word) for row in rows for word in (row["uid"], row["name"])])
     )
@@ -244,7 +244,7 @@ def _missing(wanted: str, rows: list[Row]) -> ToolFailure:
 
 
 def _named(rows: list[Row]) -> str:
-    shown = ", ".join(f"{row['name']} (uid {row['uid']})" for row in rows[:10])
+    shown = ", ".join(f"{quoted(str(row['name']))} (uid {quoted(str(row['uid']))})" for row in rows[:10])
     return (shown + (", …" if len(rows) > 10 else "")) or "none"
 
 

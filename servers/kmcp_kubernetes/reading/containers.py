@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kmcp_runtime import bad_argument, did_you_mean
+from kmcp_runtime import bad_argument, did_you_mean, quoted_list
 
 # kubectl's annotation, which its logs and exec follow too.
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
@@ -26,7 +26,7 @@ def chosen(pod: Pod, container: str | None) -> str:
             raise bad_argument(
                 f"container: pod {pod['metadata']['name']} has no container {container!r}"
                 + (f": {suggestion}" if suggestion else ""),
-                f"its containers: {', '.join(known)}",
+                f"its containers: {quoted_list(known)}",
             )
         return container
     main = [str(entry["name"]) for entry in pod["spec"]["containers"]]
@@ -36,7 +36,7 @@ def chosen(pod: Pod, container: str | None) -> str:
         return str(annotated) if annotated in main else main[0]
     raise bad_argument(
         f"container: it is required because pod {pod['metadata']['name']} has {len(main)} of them",
-        f"its containers: {', '.join(known)}",
+        f"its containers: {quoted_list(known)}",
     )
 
 

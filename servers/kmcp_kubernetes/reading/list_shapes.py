@@ -8,7 +8,7 @@ from typing import Any
 
 from kmcp_kubernetes.arguments import Output
 from kmcp_kubernetes.client import Place
-from kmcp_runtime import bad_argument, did_you_mean, redaction
+from kmcp_runtime import bad_argument, did_you_mean, quoted_list, redaction
 from kmcp_runtime.kube import objects, pages
 
 Shape = tuple[list[str] | None, list[Any]]
@@ -54,7 +54,7 @@ def _chosen(columns: Sequence[tuple[int, str]], fields: Sequence[str]) -> list[t
             suggestion = did_you_mean(field, names)
             raise bad_argument(
                 f"fields: no column {field!r}" + (f": {suggestion}" if suggestion else ""),
-                f"columns: {', '.join(names)}; for field paths use output=yaml or json",
+                f"columns: {quoted_list(names)}; for field paths use output=yaml or json",
             )
     return [by_name[field.lower()] for field in fields]
 

@@ -8,10 +8,12 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 from kmcp_runtime import private_files, yaml_text
 from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime.worker import run_in_thread
 
 Auth = Literal["token", "exec", "client_certificate", "in_cluster", "none"]
 IN_CLUSTER = "in-cluster"
@@ -137,17 +139,14 @@ def _auth(user: Mapping[str, Any]) -> Auth:
 
 async def load_credentials(contexts: Contexts, context: ContextInfo) -> Any:
     """The official client's Configuration of a context, tokens and certificates loaded."""
-    # Imported here: images without the official client use `credentials.native` instead.
-    from kubernetes.aio.client.configuration import Configuration
-    from kubernetes.aio.config import load_incluster_config, load_kube_config
-    from kubernetes.aio.config.config_exception import ConfigException
-
-    configuration = Configuration()
+    # In a thread: it takes half a second to import, in which no other call was answered.
+    official = await run_in_thread(_official_client)
+    configuration = official.Configuration()
     try:
         if context.auth == "in_cluster":
-            load_incluster_config(client_configuration=configuration)
+            official.load_incluster_config(client_configuration=configuration)
         else:
-            await load_kube_config(
+            await official.load_kube_config(
                 contexts.path,
                 context.name,
                 configuration,
@@ -155,9 +154,23 @@ async def load_credentials(contexts: Contexts, context: ContextInfo) -> Any:
                 persist_config=False,
                 temp_file_path=str(private_files.folder()),
             )
-    except (ConfigException, OSError, ValueError) as error:
+    except (official.ConfigException, OSError, ValueError) as error:
         raise _unusable(context, str(error)) from None
     return configuration
+
+
+def _official_client() -> Any:
+    # Imported here: images without the official client use `credentials.native` instead.
+    from kubernetes.aio.client.configuration import Configuration
+    from kubernetes.aio.config import load_incluster_config, load_kube_config
+    from kubernetes.aio.config.config_exception import ConfigException
+
+    return SimpleNamespace(
+        Configuration=Configuration,
+        load_incluster_config=load_incluster_config,
+        load_kube_config=load_kube_config,
+        ConfigException=ConfigException,
+    )
 
 
 def _unusable(context: ContextInfo, why: str) -> ToolFailure:

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 
 from kmcp_runtime.kube import config
+from kmcp_runtime.worker import run_in_thread
 
 Source = Callable[[config.Contexts, config.ContextInfo], Awaitable[Any]]
 """Loads a context's credentials: `config.load_credentials`, or `credentials.native` without the official client."""
@@ -40,7 +41,7 @@ class Connection:
         async with self._changing:
             if self._session is None:
                 self._configuration = await self._source(self.contexts, self.context)
-                self._session = self._pool()
+                self._session = await self._pool()
             session, configuration = self._session, self._configuration
         # Outside the lock and for each request: a token from a file is read again when it is rotated.
         settings = await configuration.auth_settings()
@@ -61,16 +62,18 @@ class Connection:
             if _identity(refused) != _identity(self._configuration):
                 # Requests in progress still use the old pool; it is closed with the connection.
                 self._retired.append(self._session)
-                self._session = self._pool()
+                self._session = await self._pool()
 
     async def close(self) -> None:
         for session in [*self._retired, *([self._session] if self._session else [])]:
             await session.close()
         self._retired, self._session = [], None
 
-    def _pool(self) -> aiohttp.ClientSession:
+    async def _pool(self) -> aiohttp.ClientSession:
+        # Certificates of authorities are read from files, hundreds of them by default.
+        tls = await run_in_thread(config.tls, self._configuration)
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self.limits.pool, ssl=config.tls(self._configuration)),
+            connector=aiohttp.TCPConnector(limit=self.limits.pool, ssl=tls),
             timeout=aiohttp.ClientTimeout(total=self.limits.request, connect=self.limits.connect),
             # No state between requests: a cookie of a load balancer must not stick to another call.
             cookie_jar=aiohttp.DummyCookieJar(),
