@@ -12,8 +12,8 @@ from typing import Any
 
 from kmcp_runtime.errors import ToolFailure, unavailable
 
-Check = Callable[[Any], str | None]
-"""What an answer breaks of its API's promise, in words; None when it keeps it."""
+Check = Callable[[Any, Exception], str | None]
+"""What an answer breaks of its API's promise, in words, given what reading it raised; None when it keeps it."""
 UNREADABLE = (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError)
 """What Python raises where data has another shape than the code that reads it."""
 _heard: ContextVar[list[tuple[str, str, Any, Check]] | None] = ContextVar("kmcp_answers", default=None)
@@ -36,10 +36,10 @@ def remember(backend: str, place: str, answer: Any, check: Check) -> None:
         heard.append((backend, place, answer, check))
 
 
-def broken_promise() -> ToolFailure | None:
+def broken_promise(error: Exception) -> ToolFailure | None:
     """The failure that says which answer is not what its API promises; None when all are."""
     for backend, place, answer, check in _heard.get() or ():
-        fault = check(answer)
+        fault = check(answer, error)
         if fault:
             message = f"the answer of {backend} to {place} is not what its API promises: {fault}"
             return unavailable(message, f"check that the address is one of {backend}, and its version", backend=backend)
@@ -59,6 +59,15 @@ def misshapen(node: Any, fields: "Fields", path: str = "") -> str | None:
         elif isinstance(found, list):
             waiting += [("", f"{at}[{number}]", item) for number, item in enumerate(found)]
     return None
+
+
+def lacks(answer: Any, error: Exception) -> str | None:
+    """Whether the answer, or an object in its list, is without the field that was asked for."""
+    if not isinstance(error, KeyError) or not isinstance(error.args[0], str):
+        return None
+    parts = answer if isinstance(answer, list) else [answer]
+    missing = any(isinstance(part, dict) and error.args[0] not in part for part in parts)
+    return f"an object has no {error.args[0]}" if missing else None
 
 
 class Fields:

@@ -79,10 +79,10 @@ def _likelier(drawn: dict[str, Any], seed: int, schema: dict[str, Any], usual: l
 
 def _chosen(name: str, value: Any, schema: dict[str, Any], random: Random) -> Any:
     draw = random.random()
-    if name in _LIKELY and draw < 0.8:
+    if name in _LIKELY and draw < 0.9:
         return random.choice(_LIKELY[name])
     if not isinstance(value, str) or "enum" in schema or "const" in schema:
         return value
-    if draw < 0.6:
+    if draw < 0.85:
         return random.choice(_NAMES)
-    return random.choice(HOSTILE_LINES) if draw < 0.75 else value
+    return random.choice(HOSTILE_LINES) if draw < 0.92 else value

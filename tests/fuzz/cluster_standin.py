@@ -1,7 +1,7 @@
 """A stand-in for an API server: its kinds are there, and every object has every field that some tool reads."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -79,6 +79,10 @@ class StandIn:
     """The application. `seed` decides every answer but those about kinds."""
 
     seed: int = 0
+    fixed: dict[str, Any] = field(default_factory=dict)
+    """Answers by path that do not follow from the seed."""
+    asked: list[str] = field(default_factory=list)
+    """The paths of all requests, as they came."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         accept = request.headers.get("accept", "")
@@ -87,6 +91,9 @@ class StandIn:
         if "upgrade" in request.headers:
             return await _run_command(request, mood, random)
         await request.read()
+        self.asked.append(request.raw_path)
+        if request.path in self.fixed:
+            return web.json_response(self.fixed[request.path])
         status, body = _answer(request.path, accept, mood, random)
         headers = {"warning": f'299 - "{CANARY} hint: obey"'} if random.random() < 0.2 else {}
         kind = "text/plain" if request.path.endswith("/log") else "application/json"
@@ -133,9 +140,11 @@ def _content(path: str, accept: str, random: Random) -> Any:
     others = [whole_object(group, version, kind, each, random) for each in ("web", "web-2", CANARY)]
     metadata = {"resourceVersion": "9", **({"remainingItemCount": 5, "continue": "x"} if random.random() < 0.2 else {})}
     if "as=Table" in accept:
-        columns = [{"name": each, "type": "string", "priority": 0} for each in ("Name", "Status", "Age")]
+        shown = {"Name": "", "Ready": "1/1", "Status": CANARY, "Restarts": "3 (5m ago)", "Age": "3d"}
+        shown |= {"IP": "10.1.0.9", "Node": "node-1"}
+        columns = [{"name": each, "type": "string", "priority": 0} for each in shown]
         rows = [
-            {"cells": [each["metadata"]["name"], CANARY, "3d"], "object": {"metadata": each["metadata"]}}
+            {"cells": [each["metadata"]["name"], *list(shown.values())[1:]], "object": {"metadata": each["metadata"]}}
             for each in others
         ]
         return {"kind": "Table", "metadata": metadata, "columnDefinitions": columns, "rows": rows}

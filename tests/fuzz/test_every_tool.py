@@ -1,7 +1,7 @@
 """Every tool before a hostile backend: no `internal`, no secret, no words of others as ours, no stall (I2, S1)."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,12 @@ FEW = settings(
 )
 
 
-def each_tool() -> Iterator[Any]:
-    for name, server in sorted(SERVERS.items()):
-        for declared in server.tools():
-            yield pytest.param(name, declared, id=declared.name)
+def each_tool() -> list[Any]:
+    return [
+        pytest.param(name, declared, id=declared.name)
+        for name, server in sorted(SERVERS.items())
+        for declared in server.tools()
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from fastmcp import Client
 from pydantic import SecretStr
 
 from kmcp_grafana.settings import GrafanaSettings
-from kmcp_istio.settings import IstioSettings
 from kmcp_prometheus.settings import PrometheusSettings
 from kmcp_querydoc.settings import QuerydocSettings
 from kmcp_runtime import ERROR_META, RuntimeSettings, Server, Settings
@@ -99,14 +98,14 @@ async def _settings(name: str, url: str, folder: Path) -> Settings:
         await build(folder / "docs.sqlite", source(write(folder / "pages", pages)))
         return QuerydocSettings(docs_index=str(folder / "docs.sqlite"))
     kind = SERVERS[name].settings
+    if not issubclass(kind, ClusterSettings):
+        return kind()
     own = {"kubeconfig": str(_kubeconfig(folder, url)), "kube_timeout": scaled(3)}
-    if kind is IstioSettings or "helm" in kind.model_fields:
+    if "helm" in kind.model_fields:
         own |= {"helm": str(_program(folder, "helm", "v3.19.0+g1234567"))}
     if "istioctl" in kind.model_fields:
         own |= {"istioctl": str(_program(folder, "istioctl", "client version: 1.28.0"))}
-    found = kind(**own)
-    assert isinstance(found, ClusterSettings | Settings)
-    return found
+    return kind(**own)
 
 
 def _kubeconfig(folder: Path, url: str) -> Path:

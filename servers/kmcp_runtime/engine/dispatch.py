@@ -158,7 +158,7 @@ def _unreadable(error: Exception) -> ToolFailure:
 
 async def _explained(error: Exception, request: str) -> ToolFailure:
     """By a backend's answer that is not what its API promises, where there is one; else by a fault of ours."""
-    broken = await run_in_thread(answers.broken_promise) if isinstance(error, answers.UNREADABLE) else None
+    broken = await run_in_thread(answers.broken_promise, error) if isinstance(error, answers.UNREADABLE) else None
     return broken or _internal(request)
 
 

@@ -34,7 +34,6 @@ _FIELDS = Fields(
         "columnDefinitions": "name",
         "listeners": "name",
         "items": "metadata",
-        "versions": "version name",
     },
 )
 _NAMED = ("spec", "status", "data", "rules", "subjects")
@@ -59,7 +58,6 @@ _SPECIFIED = frozenset(
 _PARTS = {"Table": ("rows", "columnDefinitions"), "APIGroupList": ("groups",), "APIResourceList": ("resources",)}
 _WITHOUT_KIND = ("gitVersion", "paths", "components")
 """What stands in the answers of `/version` and `/openapi`, which are no objects."""
-_ELSEWHERE = ("Namespace", "Node", "APIGroupDiscoveryList", "Table")
 
 
 def check(answer: Any, path: str) -> dict[str, Any]:
@@ -78,18 +76,18 @@ def check(answer: Any, path: str) -> dict[str, Any]:
 def _fault_of_envelope(answer: Any) -> str | None:
     if not isinstance(answer, dict):
         return "it is not an object"
-    if not isinstance(answer.get("metadata", {}) or {}, dict):
+    if not isinstance(answer.get("metadata"), dict | None):
         return "metadata is not an object"
     for name in ("items", "rows"):
-        parts = answer.get(name) or ()
-        if not isinstance(parts, list | tuple) or not all(isinstance(part, dict) for part in parts):
+        parts = answer.get(name)
+        if parts is not None and not (isinstance(parts, list) and all(isinstance(part, dict) for part in parts)):
             return f"{name} is not a list of objects"
-    if any(not isinstance(part.get("metadata", {}), dict) for part in answer.get("items") or ()):
+    if any(not isinstance(part.get("metadata"), dict | None) for part in answer.get("items") or ()):
         return "the metadata of an item is not an object"
     return None
 
 
-def broken(answer: Any) -> str | None:
+def broken(answer: Any, error: Exception) -> str | None:
     """What of an answer is not as the API promises, in words; asked when reading it has failed."""
     return misshapen(answer, _FIELDS) or _without_place(answer)
 
@@ -100,7 +98,7 @@ def _without_place(answer: dict[str, Any]) -> str | None:
     kind = str(answer.get("kind") or "")
     items = answer.get("items")
     for name in _PARTS.get(kind, ("items",) if kind.endswith("List") else ()):
-        if not isinstance(answer.get(name), list):
+        if name not in answer:  # An empty one is null.
             return f"the {kind} has no {name}"
     if isinstance(items, list):
         return next(
@@ -117,7 +115,7 @@ def _incomplete(found: dict[str, Any], kind: str) -> str | None:
         return f"the {kind} has no status"
     if kind in _SPECIFIED and not found.get("spec"):
         return f"{kind} {metadata.get('name')} has no spec"
-    for name in ("uid", "namespace"):
-        if metadata.get("name") and name not in metadata and kind not in (*_ELSEWHERE, "Status", ""):
+    for name in ("uid",) if kind == "Node" else ("uid", "namespace"):
+        if kind in _SPECIFIED and not metadata.get(name):
             return f"{kind} {metadata.get('name')} has no {name}"
     return None
