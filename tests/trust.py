@@ -5,6 +5,7 @@ The gates are in the tests themselves: a figure beyond its limit fails there.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,10 @@ def trust(request: pytest.FixtureRequest) -> Trust:
     return Trust(request.config.stash[_figures])
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--trust-page", type=Path, help="write the table of trust to this page of the documentation")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_figures] = {}
 
@@ -53,6 +58,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("trust")
         for line in table(figures):
             terminalreporter.write_line(line)
+        page: Path | None = config.getoption("--trust-page")
+        if page is not None and not terminalreporter.stats.get("failed"):
+            page.write_text(_HEAD + "\n".join(table(figures)) + "\n```\n", encoding="utf-8")
+
+
+_HEAD = """# Figures
+
+Written by `make trust` of the last change to what it measures; do not edit. What each line counts is on the page
+[How each promise is tested](tested.md). Seconds are those of the machine that ran it.
+
+```text
+"""
 
 
 def table(figures: Figures) -> Iterator[str]:

@@ -54,6 +54,8 @@ def misshapen(node: Any, fields: "Fields", path: str = "") -> str | None:
         fault = fields.fault(name, found)
         if fault:
             return f"{at or 'it'} {fault}"
+        if name in fields.opaque:
+            continue
         if isinstance(found, dict):
             waiting += [(key, f"{at}.{key}" if at else str(key), item) for key, item in found.items()]
         elif isinstance(found, list):
@@ -71,7 +73,11 @@ def lacks(answer: Any, error: Exception) -> str | None:
 
 
 class Fields:
-    """What an API promises of fields by their names, wherever they stand; a field that is not named may be anything."""
+    """What an API promises of fields by their names, wherever they stand; a field that is not named may be anything.
+
+    `lists` are of objects, `either` are lists or objects, `opaque` holds names of
+    its own, and `needed` is what each object of a list must have.
+    """
 
     def __init__(
         self,
@@ -80,6 +86,8 @@ class Fields:
         lists: str = "",
         texts: str = "",
         numbers: str = "",
+        either: str = "",
+        opaque: str = "",
         needed: dict[str, str] | None = None,
     ) -> None:
         self._types: dict[str, tuple[type, ...]] = {
@@ -87,7 +95,9 @@ class Fields:
             **dict.fromkeys(lists.split(), (list,)),
             **dict.fromkeys(texts.split(), (str,)),
             **dict.fromkeys(numbers.split(), (int, float)),
+            **dict.fromkeys(either.split(), (list, dict)),
         }
+        self.opaque = frozenset(opaque.split())
         self._of_objects = frozenset(lists.split())
         self._needed = {name: fields.split() for name, fields in (needed or {}).items()}
 
@@ -98,7 +108,7 @@ class Fields:
             return f"is {_NAMES.get(type(found), 'something')} and not {_NAMES[wanted[0]]}"
         if name in self._of_objects and any(not isinstance(each, dict) for each in found or ()):
             return "holds something other than objects"
-        parts = found if isinstance(found, list) else [found] if isinstance(found, dict) else []
+        parts = found if isinstance(found, list) else []
         for needed in self._needed.get(name, ()):
             if any(each.get(needed) is None for each in parts if isinstance(each, dict)):
                 return f"lacks {needed}"

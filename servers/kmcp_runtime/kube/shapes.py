@@ -7,19 +7,21 @@ from kmcp_runtime.errors import unavailable
 
 _FIELDS = Fields(
     objects="metadata spec template annotations nodeInfo requests usage capacity allocatable matchLabels "
-    "involvedObject regarding roleRef waiting terminated running lastState strategy rollingUpdate canary loadBalancer "
-    "valueFrom parentRef scaleTargetRef openAPIV3Schema components properties securityContext updateStrategy",
-    lists="items rows containers initContainers ephemeralContainers containerStatuses initContainerStatuses conditions "
+    "involvedObject regarding roleRef waiting terminated running lastState rollingUpdate canary loadBalancer "
+    "valueFrom parentRef scaleTargetRef securityContext updateStrategy",
+    lists="items rows containers initContainers ephemeralContainers containerStatuses initContainerStatuses "
     "env envFrom volumes volumeMounts ownerReferences managedFields taints tolerations subjects subsets endpoints "
     "listeners parentRefs parents pauseConditions metricResults measurements podIPs matchExpressions resourceRules "
-    "columnDefinitions causes steps rules http servers groups resources versions metrics ports",
-    texts="name namespace uid resourceVersion creationTimestamp deletionTimestamp lastTransitionTime lastTimestamp "
+    "columnDefinitions causes steps rules http servers groups metrics ports",
+    texts="name namespace resourceVersion creationTimestamp deletionTimestamp lastTransitionTime lastTimestamp "
     "firstTimestamp eventTime lastObservedTime startTime startedAt finishedAt kind apiVersion phase reason "
     "message note image imageID nodeName podIP hostIP clusterIP serviceAccountName gitVersion continue "
     "serverRelativeURL cpu memory stableRS currentPodHash operator key effect qosClass",
     numbers="generation observedGeneration replicas readyReplicas availableReplicas updatedReplicas restartCount "
-    "exitCode count port containerPort nodePort weight setWeight desiredNumberScheduled numberReady currentStepIndex "
+    "exitCode count containerPort nodePort weight setWeight desiredNumberScheduled numberReady currentStepIndex "
     "number remainingItemCount",
+    either="conditions",
+    opaque="openAPIV3Schema fieldsV1",
     needed={
         "containers": "name",
         "initContainers": "name",
@@ -29,11 +31,10 @@ _FIELDS = Fields(
         "volumes": "name",
         "env": "name",
         "ownerReferences": "kind name uid",
-        "subjects": "kind name",
+        "subjects": "kind",
         "rows": "cells",
         "columnDefinitions": "name",
         "listeners": "name",
-        "items": "metadata",
     },
 )
 _NAMED = ("spec", "status", "data", "rules", "subjects")
@@ -89,7 +90,8 @@ def _fault_of_envelope(answer: Any) -> str | None:
 
 def broken(answer: Any, error: Exception) -> str | None:
     """What of an answer is not as the API promises, in words; asked when reading it has failed."""
-    return misshapen(answer, _FIELDS) or _without_place(answer)
+    # A schema has properties by the names that the table is about.
+    return None if "components" in answer else misshapen(answer, _FIELDS) or _without_place(answer)
 
 
 def _without_place(answer: dict[str, Any]) -> str | None:
@@ -116,6 +118,6 @@ def _incomplete(found: dict[str, Any], kind: str) -> str | None:
     if kind in _SPECIFIED and not found.get("spec"):
         return f"{kind} {metadata.get('name')} has no spec"
     for name in ("uid",) if kind == "Node" else ("uid", "namespace"):
-        if kind in _SPECIFIED and not metadata.get(name):
+        if kind in _SPECIFIED and not (metadata.get(name) and isinstance(metadata[name], str)):
             return f"{kind} {metadata.get('name')} has no {name}"
     return None
