@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import kopf
 
+from kmcp_runtime.errors import unavailable
 from kmcp_runtime.kube.config import ContextInfo
 from kmcp_runtime.kube.credentials import Credentials
 
@@ -98,6 +99,13 @@ def settings(watched: Iterable[str]) -> kopf.OperatorSettings:
 
 
 def connection(credentials: Credentials, context: ContextInfo) -> kopf.ConnectionInfo:
+    """What kopf connects with. Errors: `unavailable` for what it has no field for: it would be somebody else."""
+    if credentials.acting_as or credentials.tls_server_name or credentials.basic:
+        raise unavailable(
+            f"the controller cannot use context {context.name!r}: its watches know no impersonation, "
+            "no password and no tls-server-name",
+            "give it a user and a server of its own",
+        )
     return kopf.ConnectionInfo(
         server=context.server,
         ca_path=credentials.ssl_ca_cert,

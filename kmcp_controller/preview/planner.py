@@ -17,7 +17,6 @@ from kmcp_runtime import redaction, yaml_text
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
-from kmcp_runtime.kube.credentials import native
 from kmcp_runtime.kube.failures import StatusFailure
 
 Object = dict[str, Any]
@@ -29,7 +28,7 @@ _OTHERS = ("managedFields", "resourceVersion", "generation", "creationTimestamp"
 @asynccontextmanager
 async def open_cluster(kubeconfig: str, context: str | None) -> AsyncIterator[Cluster]:
     contexts = load_contexts(kubeconfig)
-    api = KubeApi(contexts, contexts.named(context), Limits(), native)
+    api = KubeApi(contexts, contexts.named(context), Limits())
     try:
         yield Cluster(api)
     finally:

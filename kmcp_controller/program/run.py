@@ -13,9 +13,9 @@ from kmcp_controller.cluster.access import Access
 from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.reconcile.options import Options
 from kmcp_runtime.catalog import Catalog, load
+from kmcp_runtime.kube import credentials
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
-from kmcp_runtime.kube.credentials import native
 from kmcp_runtime.settings import listed
 from kmcp_runtime.watchdog import Watchdog
 
@@ -28,7 +28,7 @@ from .settings import ControllerSettings
 async def run(settings: ControllerSettings) -> None:
     contexts = load_contexts(settings.kubeconfig)
     context = contexts.named(None)
-    api = KubeApi(contexts, context, Limits(pool=settings.workers * 2), native)
+    api = KubeApi(contexts, context, Limits(pool=settings.workers * 2))
     shipped = _shipped(settings.catalog_file)
     cluster = Cluster(api, settings.requests_per_second)
     controller = Controller(cluster, options(settings, shipped), place(settings))
@@ -56,7 +56,7 @@ async def run(settings: ControllerSettings) -> None:
         async with Watchdog(cluster.metrics.registry).watching():
             await watches.run(
                 controller,
-                await native(contexts, context),
+                await credentials.load(contexts, context),
                 context,
                 namespaces=controller.place.namespaces,
                 identity=controller.place.identity,

@@ -128,7 +128,7 @@ def _extensions(
         return None, path
     block = found[0] if len(found) == 1 else None
     if not isinstance(block, Mapping):
-        faults.append(Fault(path, "is not a mapping; write key: value pairs"))
+        faults.append(Fault(path, "must be a mapping; write key: value pairs"))
         return None, path
     # The annotation wins by existing: upstream's definition prunes the field, so only it survives there.
     if field is not None and field != block:
@@ -243,6 +243,8 @@ def _together(spec: Spec, extensions: Extensions, root: tuple[str, ...], platfor
             (*root, "readOnly"),
             "cannot be enforced on an image that is not the suite's; remove it, or use a suite image",
         )
+    elif extensions.read_only and adapter == "agentgateway":
+        yield Fault((*root, "readOnly"), "cannot be enforced by agentgateway; remove it, or use stdioAdapter: bridge")
 
 
 def _policy(metadata: Mapping[str, Any], extensions: Extensions | None, platform: Platform) -> Iterator[Fault]:

@@ -19,9 +19,8 @@ _RELEASE = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]
 _LONGEST_RELEASE = 53
 _LONGEST_CHART = 500
 _LONGEST_SECONDS = 3_600
-# A leading zero stays text, as in `helm --set`: 010 may be a code; 18 digits fit an int64.
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})")
-_CONSTANTS = {"true": True, "false": False, "null": None}
+# Linux takes no word of more than 128 KiB on a command line (MAX_ARG_STRLEN).
+_LONGEST_SET = 100_000
 
 
 def check_release(value: str) -> str:
@@ -54,29 +53,18 @@ def check_timeout(value: int) -> int:
     return value
 
 
-def changes_of(given: Any) -> Any:
-    """Values by path, also in the form that older callers write: `a=1,b.c=two`."""
-    if not isinstance(given, str):
-        return given
-    # Helm escapes a comma in a value with a backslash.
-    pairs = [pair.partition("=") for pair in re.split(r"(?<!\\),", given) if pair.strip()]
-    if not all(separator for _, separator, _ in pairs):
-        raise ValueError("give an object that maps paths to values")
-    return {path.strip(): _typed(value) for path, _, value in pairs}
-
-
-def _typed(value: str) -> Any:
-    text = value.replace(r"\,", ",")
-    if text in _CONSTANTS:
-        return _CONSTANTS[text]
-    return int(text) if _NUMBER.fullmatch(text) else text
+def check_set(value: Mapping[str, Any] | str | None) -> Mapping[str, Any] | str | None:
+    """Refuse a text that no command line takes; what it says is for helm to read."""
+    if isinstance(value, str) and ("\0" in value or len(value.encode()) > _LONGEST_SET):
+        raise ValueError(f"it has a NUL character or more than {_LONGEST_SET} bytes: use values")
+    return value
 
 
 ReleaseName = Annotated[str, AfterValidator(check_release), "Release"]
 ChartReference = Annotated[str, AfterValidator(check_chart), "repo/name, oci://, https"]
 Version = Annotated[str | None, "Chart version"]
 Values = Annotated[dict[str, Any] | None, BeforeValidator(values.read), "Override the chart's"]
-Set = Annotated[Mapping[str, Any] | None, BeforeValidator(changes_of), "Values by path"]
+Set = Annotated[Mapping[str, Any] | str | None, AfterValidator(check_set), "Values by path"]
 Revision = Annotated[int, AfterValidator(check_revision), "0 = latest"]
 EarlierRevision = Annotated[int, AfterValidator(check_revision), "0 = previous"]
 Wait = Annotated[bool, "Until ready"]

@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,8 +22,9 @@ from kmcp_runtime.engine.sealing import Sealed
 from kmcp_runtime.engine.single_use import UsedTokens
 from kmcp_runtime.errors import ToolFailure, unavailable
 from kmcp_runtime.kube import config
-from kmcp_runtime.kube.credentials import native
+from kmcp_runtime.kube.credentials import load
 from kmcp_runtime.kube.failures import StatusFailure, from_response
+from kmcp_runtime.kube.tls import tls
 from kmcp_runtime.settings import SettingsError
 from kmcp_runtime.web import Timeouts, Web
 
@@ -75,10 +76,9 @@ class UsedInCluster(UsedTokens):
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator["_Leases"]:
         # For this use alone: they are rare, and nothing has to be kept open or renewed in between.
-        credentials = await native(self._contexts, self._context)
-        headers = {entry["key"]: entry["value"] for entry in (await credentials.auth_settings()).values()}
-        async with Web(self._timeouts, tls=lambda: config.tls(credentials)) as web:
-            yield _Leases(web, self._context, self._namespace, {name: each for name, each in headers.items() if each})
+        credentials = await load(self._contexts, self._context)
+        async with Web(self._timeouts, tls=lambda: tls(credentials)) as web:
+            yield _Leases(web, self._context, self._namespace, credentials.headers())
 
     async def _sweep(self, leases: "_Leases") -> None:
         """Remove some Leases of tokens that have ended: more than the one that was made, so they never pile up."""
@@ -98,7 +98,7 @@ class _Leases:
     web: Web
     context: config.ContextInfo
     namespace: str
-    headers: Mapping[str, str]
+    headers: Sequence[tuple[str, str]]
 
     async def create(self, lease: Object) -> bool:
         """False when there is one of that name."""
@@ -132,7 +132,7 @@ class _Leases:
             self.context.server.rstrip("/") + path,
             largest_bytes=_LARGEST_BYTES,
             shown_as=place,
-            headers={**self.headers, "User-Agent": "kmcp-suite"},
+            headers=[*self.headers, ("User-Agent", "kmcp-suite")],
             **request,
         )
         if answer.status >= 300:

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from kmcp_runtime import durations
-from kmcp_runtime.errors import ToolFailure, bad_argument, did_you_mean
+from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime.findings import faults
 from kmcp_runtime.schema import UNPUBLISHED, published
 
 _NAME_BREAKERS = re.compile(r"[/\x00-\x1f\x7f\s]")
@@ -94,8 +95,8 @@ TimeoutSeconds = Annotated[int, "Seconds to wait", Field(ge=1, le=600)]
 Selector = Annotated[str | None, "Label selector"]
 Limit = Annotated[int, "Most items", Field(ge=1, le=500)]
 Cursor = Annotated[str | None, "From the previous answer"]
-DryRun = Annotated[bool, "Change nothing, show the diff"]
-Approval = Annotated[str | None, "Token of approval_required"]
+DryRun = Annotated[bool, "Only show the diff"]
+Approval = Annotated[str | None, "Approval token"]
 
 
 def _duration(description: str, example: str) -> WithJsonSchema:
@@ -152,23 +153,3 @@ def _in_current_words(given: Mapping[str, Any], renamed: Mapping[str, str]) -> M
 def _refusal(model: type[BaseModel], error: ValidationError) -> ToolFailure:
     hint = f"arguments: {', '.join(published(model)) or 'none'}"
     return bad_argument("; ".join(faults(model, error)), hint)
-
-
-def faults(model: type[BaseModel], error: ValidationError, word: str = "argument") -> list[str]:
-    """Every fault of a validation in a sentence; `word` is what a member of the model is called."""
-    return [_fault(model, fault, word) for fault in error.errors(include_url=False, include_context=True)]
-
-
-def _fault(model: type[BaseModel], fault: Any, word: str) -> str:
-    path = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        suggestion = did_you_mean(path, published(model)) if len(fault["loc"]) == 1 else None
-        return f"unknown {word} {path!r}" + (f": {suggestion}" if suggestion else "")
-    if fault["type"] == "missing":
-        return f"{path}: required"
-    message = fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "literal_error":
-        suggestion = did_you_mean(str(fault["input"]), re.findall(r"'([^']+)'", fault["ctx"]["expected"]))
-        message = f"{str(fault['input'])[:80]!r} is not one of {fault['ctx']['expected']}"
-        message += f"; {suggestion}" if suggestion else ""
-    return f"{path}: {message[:1].lower()}{message[1:]}"

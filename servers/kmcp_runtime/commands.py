@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import cast
 
-from kmcp_runtime.errors import did_you_mean
+from kmcp_runtime.errors import suggesting
 
 COMMANDS = "kmcp.commands"
 
@@ -21,8 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("usage: kmcp-suite COMMAND …\n\ncommands:", *sorted(commands), sep="\n  ")
         return 0
     if arguments[0] not in commands:
-        suggestion = did_you_mean(arguments[0], commands)
-        return complain(f"no command {arguments[0]!r}" + (f": {suggestion}" if suggestion else ""))
+        return complain(suggesting(f"no command {arguments[0]!r}", arguments[0], commands))
     command = cast("Callable[[Sequence[str]], int]", commands[arguments[0]].load())
     return command(arguments[1:])
 

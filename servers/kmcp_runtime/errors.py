@@ -126,3 +126,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """`did you mean a, b?`, or None when nothing is close."""
     close = nearest(word, known)
     return f"did you mean {quoted_list(close)}?" if close else None
+
+
+def suggesting(message: str, word: str, known: Iterable[str]) -> str:
+    """The message, with `: did you mean a, b?` behind it where something known is close to the word."""
+    suggestion = did_you_mean(word, known)
+    return f"{message}: {suggestion}" if suggestion else message

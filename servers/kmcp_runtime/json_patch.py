@@ -13,7 +13,7 @@ import jsonpatch
 from jsonpointer import EndOfList, JsonPointer, JsonPointerException
 from pydantic import BaseModel, ConfigDict, Field
 
-from kmcp_runtime.errors import ToolFailure, bad_argument, did_you_mean
+from kmcp_runtime.errors import ToolFailure, bad_argument, suggesting
 
 MOST_OPERATIONS = 1_000
 MOST_BYTES = 16 * 1024 * 1024
@@ -185,10 +185,9 @@ def _explain(document: Any, operation: Mapping[str, Any], error: Exception, wher
 def _lacks(node: Any, before: Sequence[str], step: str, argument: str) -> ToolFailure:
     name = join_pointer(before) or "the document"
     if isinstance(node, dict):
-        suggestion = did_you_mean(step, list(node))
         keys = ", ".join(list(node)[:_MOST_KEYS]) + (", …" if len(node) > _MOST_KEYS else "")
         return bad_argument(
-            f"{argument}: {name} has no {step!r}" + (f": {suggestion}" if suggestion else ""),
+            suggesting(f"{argument}: {name} has no {step!r}", step, node),
             f"it has {keys or 'no members'}",
         )
     if isinstance(node, list):

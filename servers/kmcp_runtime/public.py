@@ -21,7 +21,6 @@ from kmcp_runtime.arguments import (
     TimeoutSeconds,
     check_name,
     check_namespace,
-    faults,
     moment,
     moment_of,
     seconds_of,
@@ -52,10 +51,12 @@ from kmcp_runtime.errors import (
     not_found,
     quoted,
     quoted_list,
+    suggesting,
     timed_out,
     too_large,
     unavailable,
 )
+from kmcp_runtime.findings import faults
 from kmcp_runtime.json_text import read as read_json
 from kmcp_runtime.output import cursors
 from kmcp_runtime.output.results import (
@@ -144,6 +145,7 @@ __all__ = [
     "seconds_of",
     "setting",
     "sliced",
+    "suggesting",
     "timed_out",
     "too_large",
     "tool",

@@ -12,6 +12,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
+from kmcp_runtime.findings import Finding, findings
+
 _SHORTEST_KEY_BYTES = 32
 
 
@@ -53,7 +55,9 @@ class RuntimeSettings(Settings):
     management_port: int = setting(8081, "Port of /healthz, /readyz and /metrics (0: none)", ge=0, le=65535)
     stateful: bool = setting(False, "Keep sessions of the older protocol revision, so that its clients can be asked")
     read_only: bool = setting(False, "Offer only what changes nothing")
-    tools: str = setting("", "Only these tools, separated by commas (empty: all)")
+    tools: str | None = setting(
+        None, "Only these tools, separated by commas (a comma alone: none; unset or empty: all)"
+    )
     extras: bool = setting(True, "Offer the tools beyond the registry")
     approval: Literal["plan", "ask", "off"] = setting(
         "plan", "Who approves destruction: a person or a second call with the plan's token, only a person, or nobody"
@@ -91,8 +95,9 @@ class RuntimeSettings(Settings):
             raise ValueError(f"needs at least {_SHORTEST_KEY_BYTES} bytes; `openssl rand -base64 32` makes a key")
         return key
 
-    def tool_names(self) -> tuple[str, ...]:
-        return listed(self.tools)
+    def tool_names(self) -> tuple[str, ...] | None:
+        """The tools that are named; None where all are meant. An empty list means none."""
+        return None if self.tools is None else listed(self.tools)
 
 
 def listed(text: str) -> tuple[str, ...]:
@@ -167,11 +172,11 @@ def _filled(cls: type[Settings], flags: Mapping[str, Any], environment: Mapping[
     try:
         return cls.model_validate(given)
     except ValidationError as error:
-        raise SettingsError("; ".join(_complaint(cls, fault) for fault in error.errors(include_url=False))) from None
+        raise SettingsError("; ".join(_complaint(cls, found) for found in findings(error, cls))) from None
 
 
-def _complaint(cls: type[Settings], fault: Any) -> str:
-    name = str(fault["loc"][0]) if fault["loc"] else ""
+def _complaint(cls: type[Settings], found: Finding) -> str:
+    name = str(found.path[0]) if found.path else ""
     field = cls.model_fields.get(name)
     where = f"{flag(name)} / {variable(name, field)}" if field else name
-    return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {found.text}" if where else found.text

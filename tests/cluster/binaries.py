@@ -99,6 +99,8 @@ NODE = (
     ),
     Component("pause", {"pause": "."}),
 )
+KUBECTL = (Component("kubectl", {"kubectl": f"{_KUBERNETES}/kubectl"}, _KUBERNETES_VERSION),)
+"""What tests of reading as kubectl reads compare with; no server uses it."""
 HELM = (
     Component(
         "helm",

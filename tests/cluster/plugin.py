@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.cluster.namespaces import Namespaces
 
 
-_BUILT = {"helm", "backend"}
+_BUILT = {"helm", "kubectl", "backend"}
 """Fixtures that build programs."""
 _builder = pytest.StashKey["subprocess.Popen[bytes]"]()
 
@@ -159,6 +159,13 @@ def helm(request: pytest.FixtureRequest) -> Path:
     """The helm binary; built if it is not yet."""
     with uncounted():
         return binaries.ensure(binaries.HELM, lambda text: say(request.config, text))["helm"]
+
+
+@pytest.fixture(scope="session")
+def kubectl(request: pytest.FixtureRequest) -> Path:
+    """The real kubectl, which tests of reading as it reads compare with; built if it is not yet."""
+    with uncounted():
+        return binaries.ensure(binaries.KUBECTL, lambda text: say(request.config, text))["kubectl"]
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ import pytest
 
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
-from kmcp_runtime.kube.credentials import native
 from tests.cluster.model import Cluster as Given
 from tests.controller.driving import Driver
 from tests.mcpservers import serve_mcpservers
@@ -53,7 +52,7 @@ async def start(driver: Driver, tmp_path: Path) -> AsyncIterator[Start]:
 async def api(cluster: Given) -> AsyncIterator[KubeApi]:
     """The API server with the controller's own credentials."""
     contexts = load_contexts(str(cluster.kubeconfig))
-    found = KubeApi(contexts, contexts.named(None), limits(), native)
+    found = KubeApi(contexts, contexts.named(None), limits())
     yield found
     await found.close()
 

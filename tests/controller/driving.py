@@ -15,7 +15,7 @@ from kmcp_controller.reconcile.options import Options
 from kmcp_controller.reconcile.reconciler import Reconciler
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
-from kmcp_runtime.kube.credentials import native
+from kmcp_runtime.kube.credentials import load
 from kmcp_runtime.kube.failures import StatusFailure
 from tests.cluster.model import Cluster as Given
 from tests.controller.manifests import PLATFORM
@@ -71,14 +71,14 @@ class Running:
         kubeconfig, options, place = self._given
         contexts = load_contexts(kubeconfig)
         context = contexts.named(None)
-        api = AuditedApi(contexts, context, limits(), native)
+        api = AuditedApi(contexts, context, limits())
         api.writes, api.refused = self.writes, self.refused
         cluster = Cluster(api)
         controller = Controller(cluster, options, place)
         if self._prepare:
             self._prepare(controller, cluster)
         self.reconciler = controller.reconciler
-        credentials = await native(contexts, context)
+        credentials = await load(contexts, context)
         try:
             await watches.run(
                 controller,

@@ -10,19 +10,20 @@ import yaml
 
 from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube.config import load_contexts
-from kmcp_runtime.kube.credentials import Credentials, native
+from kmcp_runtime.kube.credentials import Credentials, load
 
 
 async def of(user: dict[str, Any], directory: Path) -> Credentials:
     content = {
         "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
         "users": [{"name": "u", "user": user}],
+        "current-context": "x",
         "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
     }
     path = directory / "kubeconfig"
     path.write_text(yaml.safe_dump(content))
     contexts = load_contexts(str(path))
-    return await native(contexts, contexts.named(None))
+    return await load(contexts, contexts.named(None))
 
 
 async def test_a_token_file_is_read_anew(tmp_path: Path) -> None:
@@ -30,12 +31,13 @@ async def test_a_token_file_is_read_anew(tmp_path: Path) -> None:
     found = await of({"tokenFile": "token"}, tmp_path)
     assert found.bearer() == "first"
     (tmp_path / "token").write_text("second\n")
-    assert (await found.auth_settings())["BearerToken"]["value"] == "Bearer second"
+    assert found.headers() == [("Authorization", "Bearer second")]
 
 
-async def test_a_plugin_is_refused_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(ToolFailure, match="signs in with a plugin"):
-        await of({"exec": {"command": "login"}}, tmp_path)
+async def test_openid_connect_is_refused_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    with pytest.raises(ToolFailure, match="needs the kubernetes package"):
+        await of({"auth-provider": {"name": "oidc"}}, tmp_path)
 
 
 def test_the_controller_needs_no_kubernetes_package() -> None:

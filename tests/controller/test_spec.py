@@ -68,10 +68,14 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("port 0", manifest({**FOREIGN, "port": 0}), "spec.deployment.port: is 0; write 1 to 65535"),
     ("port -1", manifest({**FOREIGN, "port": -1}), "spec.deployment.port: is -1"),
     ("port 70000", manifest({**FOREIGN, "port": 70000}), "spec.deployment.port: is 70000"),
-    ("port text", manifest({**FOREIGN, "port": "80"}), "spec.deployment.port: is not a whole number; write it without"),
-    ("env number", manifest({**FOREIGN, "env": {"A": 1}}), "spec.deployment.env.A: is not text; put it in quotes"),
+    (
+        "port text",
+        manifest({**FOREIGN, "port": "80"}),
+        "spec.deployment.port: must be a whole number; write it",
+    ),
+    ("env number", manifest({**FOREIGN, "env": {"A": 1}}), "spec.deployment.env.A: must be text; put it in quotes"),
     ("unknown key", manifest({**FOREIGN, "imge": "x"}), 'spec.deployment.imge: unknown key; did you mean "image"?'),
-    ("pull policy", manifest({**FOREIGN, "imagePullPolicy": "Sometimes"}), "is none of the known values; use 'Always'"),
+    ("pull policy", manifest({**FOREIGN, "imagePullPolicy": "Sometimes"}), "is not one of 'Always'"),
     (
         "two accounts",
         manifest({**FOREIGN, "serviceAccount": {}, "serviceAccountName": "x"}),
@@ -97,8 +101,13 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         manifest(FOREIGN, readOnly=True),
         "extensions.readOnly: cannot be enforced on an image that is not the suite",
     ),
+    (
+        "read-only behind agentgateway",
+        manifest({**SUITE, "cmd": "x"}, "stdio", readOnly=True, stdioAdapter="agentgateway"),
+        "extensions.readOnly: cannot be enforced by agentgateway",
+    ),
     ("extension key", manifest(FOREIGN, tool=["a"]), 'spec.extensions.tool: unknown key; did you mean "tools"?'),
-    ("extension type", manifest(FOREIGN, tools="a"), "spec.extensions.tools: is not a list; write [a, b]"),
+    ("extension type", manifest(FOREIGN, tools="a"), "spec.extensions.tools: must be a list; write [a, b]"),
     ("network", manifest(FOREIGN, network={}), "spec.extensions.network: would forbid all traffic"),
     (
         "foreign rbac",
@@ -183,7 +192,7 @@ def test_a_bad_annotation_names_the_annotation() -> None:
     body["metadata"]["annotations"]["kmcp-suite/extensions"] = "tools: [a\n"
     assert "metadata.annotations.kmcp-suite/extensions: " in str(refused(body))
     body["metadata"]["annotations"]["kmcp-suite/extensions"] = "- tools"
-    assert "metadata.annotations.kmcp-suite/extensions: is not a mapping" in str(refused(body))
+    assert "metadata.annotations.kmcp-suite/extensions: must be a mapping" in str(refused(body))
 
 
 def test_another_kind_and_fields_of_stdio() -> None:

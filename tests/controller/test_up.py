@@ -46,4 +46,4 @@ def test_up_says_what_is_wrong_with_its_catalog(tmp_path: Path, capfd: pytest.Ca
     assert up(["--catalog", str(tmp_path / "catalog.yaml")]) == 1
     printed = capfd.readouterr().err
     assert "absent.yaml" in printed
-    assert "catalog.yaml:1: kind: is none of the known values; use 'Catalog'" in printed
+    assert "catalog.yaml:1: kind: 'Catalogue' is not one of 'Catalog'" in printed

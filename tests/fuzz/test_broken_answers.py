@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kmcp_runtime import did_you_mean, quoted, quoted_list
@@ -113,6 +113,15 @@ async def test_a_name_adds_nothing_to_a_request(
         assert path.count("/namespaces/") <= 1
 
 
+@pytest.mark.parametrize("address", ["@127.0.0.1:1/x", ".evil.example/x", ":1/x", ""])
+async def test_an_address_of_the_server_names_no_other_host(
+    tools: ToolCaller, standin: cluster_standin.StandIn, address: str
+) -> None:
+    standin.fixed["/openapi/v3"] = {"paths": {"api/v1": {"serverRelativeURL": address}}}
+    failed = await tools.fails("k8s_explain", resource_type="pods")
+    assert "an address that is no path" in failed["message"]
+
+
 async def test_a_list_that_goes_round_in_circles_ends(tools: ToolCaller, standin: cluster_standin.StandIn) -> None:
     endless = {"kind": "EventList", "metadata": {"continue": "again"}, "items": []}
     standin.fixed["/api/v1/namespaces/default/events"] = endless
@@ -129,6 +138,7 @@ def test_i2_a_word_of_others_in_a_hint_cannot_speak(line: str) -> None:
         assert shown.removeprefix("web, ").startswith('"')
 
 
+@settings(deadline=None)
 @given(hostile_texts() | st.text())
 def test_i2_whatever_is_quoted_stays_in_its_quotes(text: str) -> None:
     shown = quoted(text)

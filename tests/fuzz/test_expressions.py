@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kmcp_prometheus.promql.guard import tree
@@ -121,6 +121,7 @@ WORDS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS | st.text(max_size=3), max_size=40).map(" ".join) | st.text(max_size=60))
 def test_whatever_is_given_as_promql_is_read_or_is_a_fault(text: str) -> None:
     try:

@@ -92,10 +92,10 @@ async def test_an_identifier_of_another_action_is_told_apart(
         (DASHBOARD, {"action": "serch"}, "did you mean search"),
         (DASHBOARD, {"action": "get", "uid": "../org"}, "holds a character that no object's name has"),
         (DASHBOARD, {"action": "get", "uid": "-x"}, "starts with '-'"),
-        (ORG, {"action": "get_org", "org_id": 0}, "greater than or equal to 1"),
+        (ORG, {"action": "get_org", "org_id": 0}, "must be at least 1"),
         (ORG, {"action": "update_user", "user_id": 2, "role": "Owner"}, "'Owner' is not one of"),
-        (ORG, {"action": "create_org", "spec": {"name": ""}}, "spec.name is wrong: string should have at least"),
-        (ORG, {"action": "create_org", "spec": {"name": 7}}, "spec.name is wrong: input should be a valid string"),
+        (ORG, {"action": "create_org", "spec": {"name": ""}}, "spec.name is wrong: must have 1 or more characters"),
+        (ORG, {"action": "create_org", "spec": {"name": 7}}, "spec.name is wrong: must be text"),
         (
             "grafana_user_management",
             {"action": "create_user", "spec": {"password": "long-enough"}},
@@ -115,7 +115,7 @@ async def test_an_identifier_of_another_action_is_told_apart(
         (
             "grafana_misc_management",
             {"action": "create_playlist", "spec": {"name": "x", "interval": "5m", "items": []}},
-            "spec.items is wrong: list should have at least 1 item",
+            "spec.items is wrong: must have 1 or more elements",
         ),
         (
             "grafana_misc_management",
@@ -123,7 +123,7 @@ async def test_an_identifier_of_another_action_is_told_apart(
                 "action": "create_playlist",
                 "spec": {"name": "x", "interval": "5m", "items": [{"type": "x", "value": "y"}]},
             },
-            "spec.items.0.type is wrong: 'x' is not one of",
+            "spec.items[0].type is wrong: 'x' is not one of",
         ),
         (
             "grafana_misc_management",

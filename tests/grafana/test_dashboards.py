@@ -70,8 +70,8 @@ async def test_only_what_the_operations_name_changes(
             'operations[0] (test /title): the value is "Web overview"',
         ),
         ({"op": "replace", "path": "", "value": 3}, "the result is not a model"),
-        ({"op": "replace", "path": "title", "value": 3}, "spec.operations.0.path is wrong"),
-        ({"op": "replace", "path": "/title", "vaule": 3}, "unknown field 'operations.0.vaule'"),
+        ({"op": "replace", "path": "title", "value": 3}, "spec.operations[0].path is wrong"),
+        ({"op": "replace", "path": "/title", "vaule": 3}, "unknown field 'operations[0].vaule'"),
     ],
 )
 async def test_an_operation_that_cannot_be_done_changes_nothing_and_says_which(

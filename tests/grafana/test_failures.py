@@ -97,7 +97,7 @@ async def test_a_wrong_token_says_what_to_renew(address: str, world: World) -> N
         (FOLDER, {"action": "get", "uid": "operat"}, "with it in the title: Operations (uid ops)"),
         (SOURCE, {"action": "get", "uid": "Prometheus"}, "its uid is prom"),
         (SOURCE, {"action": "get_by_name", "name": "Promethus"}, "did you mean Prometheus"),
-        (SOURCE, {"action": "test", "uid": "none"}, "no data source is called 'none'"),
+        (SOURCE, {"action": "test", "uid": "none"}, "no data source has the uid 'none'"),
         (USER, {"action": "get_user", "query": "nobody"}, "user not found"),
         (USER, {"action": "update_password", "user_id": 99, "spec": {"password": "long"}}, "user not found"),
         ("grafana_query", {"query": "up", "datasource": "prometeus"}, "did you mean"),

@@ -61,3 +61,11 @@ async def tools(settings: HelmSettings) -> AsyncIterator[ToolCaller]:
     """The server as the cluster's administrator; destruction needs no approval here."""
     async with Client(assemble(SERVER, settings, patient(approval="off"))) as client:
         yield ToolCaller(client)
+
+
+@pytest.fixture
+async def charts_alone(helm: Path) -> AsyncIterator[ToolCaller]:
+    """The server without a cluster: for charts alone."""
+    settings = HelmSettings(helm=str(helm), kubeconfig="/no/cluster", chart_directory=str(CHARTS))
+    async with Client(assemble(SERVER, settings)) as client:
+        yield ToolCaller(client)

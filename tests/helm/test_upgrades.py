@@ -189,6 +189,11 @@ async def test_a_pending_release_is_a_conflict_with_the_way_out(
     assert "helm_rollback revision=1" in error["hint"]
     listed = await tools.ok("helm_list_releases", namespace=namespace, pending=True)
     assert [item["status"] for item in listed["items"]] == ["pending-upgrade"]
+    # H3: also without being asked for.
+    (shown,) = (await tools.ok("helm_list_releases", namespace=namespace, filter="^web$"))["items"]
+    assert (shown["status"], "helm_rollback frees it" in shown["way_out"]) == ("pending-upgrade", True)
+    odd = await tools.ok("helm_list_releases", namespace=namespace, filter="^web$", deployed=True)
+    assert (odd["items"], "1 matching releases" in odd["hint"]) == ([], True)
     back = await tools.ok("helm_rollback", **about, revision=1)
     assert (back["revision"], back["status"]) == (3, "deployed")
 

@@ -121,7 +121,7 @@ async def test_no_cluster_at_all_says_what_to_set(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("a: [", "is not valid YAML, line 1"), ("a: b", "has no contexts"), (None, "No such file")],
+    [("a: [", "is not valid YAML, line 1"), ("a: b", "has no contexts"), (None, "does not exist")],
 )
 async def test_a_broken_kubeconfig_is_named_with_its_fault(tmp_path: Path, text: str | None, told: str) -> None:
     path = tmp_path / "broken"

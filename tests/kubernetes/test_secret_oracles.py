@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from kmcp_runtime.kube.api import KubeApi
 from tests.mcp import ToolCaller
@@ -106,18 +107,70 @@ async def test_F2_right_and_wrong_guesses_are_answered_alike(
         assert "immutable" in failed["message"]
 
 
+async def test_R1_what_comes_back_with_a_mark_stays_as_it_is(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    live = {"app.properties": f"db.password = {VALUE}\nport = 80\n", "url": f"postgres://u:{VALUE}@h/db"}
+    await api.send("POST", path, (), {"metadata": {"name": "app"}, "data": live})
+    named = {"resource_type": "configmap", "resource_name": "app", "namespace": namespace}
+    shown = (await tools.ok("k8s_get_resource_yaml", **named))["yaml"]
+    assert VALUE not in shown
+    manifest = yaml.safe_load(shown)
+    manifest["metadata"] = {"name": "app"}
+    marks = dict(manifest["data"])
+
+    def text(port: int) -> str:
+        return str(marks["app.properties"]).replace("port = 80", f"port = {port}")
+
+    async def stored() -> dict[str, str]:
+        found: dict[str, str] = (await api.get(f"{path}/app"))["data"]
+        return found
+
+    manifest["data"]["app.properties"] = text(81)
+    applied = {"manifest": json.dumps(manifest), "namespace": namespace, "force": True}
+    answer = await tools.ok("k8s_apply_manifest", **applied)
+    assert await stored() == {**live, "app.properties": f"db.password = {VALUE}\nport = 81\n"}
+    changed = [
+        line for line in answer["items"][0]["diff"].splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")
+    ]
+    assert [line.strip("+- ") for line in changed] == ["port = 80", "port = 81"]
+    assert VALUE not in json.dumps(answer)
+    for port, patch in (
+        (82, {"data": {"app.properties": text(82), "url": marks["url"]}}),
+        (83, [{"op": "replace", "path": "/data/app.properties", "value": text(83)}]),
+    ):
+        answer = await tools.ok("k8s_patch_resource", **named, patch=patch)
+        assert await stored() == {**live, "app.properties": f"db.password = {VALUE}\nport = {port}\n"}
+        assert VALUE not in json.dumps(answer)
+
+
+async def test_R1_a_secret_keeps_the_values_that_come_back_as_marks(
+    tools: ToolCaller, api: KubeApi, secret: dict[str, Any]
+) -> None:
+    shown = (await tools.ok("k8s_get_resource_yaml", **secret, resource_type="secret"))["yaml"]
+    manifest = yaml.safe_load(shown)
+    manifest["metadata"] = {"name": "db"}
+    manifest["data"]["pin"] = encoded("4712")
+    applied = {"manifest": json.dumps(manifest), "namespace": secret["namespace"], "force": True}
+    answer = await tools.ok("k8s_apply_manifest", **applied)
+    stored = (await api.get(f"/api/v1/namespaces/{secret['namespace']}/secrets/db"))["data"]
+    assert stored == {"password": encoded(VALUE), "pin": encoded("4712")}
+    changed = {line.split(":")[0].strip("+- ") for line in answer["items"][0]["diff"].splitlines() if line[:1] in "+-"}
+    assert "pin" in changed
+    assert "password" not in changed
+
+
 async def test_R1_a_mark_never_takes_the_place_of_a_value(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
     path = f"/api/v1/namespaces/{namespace}/configmaps"
     live = {"app.properties": f"db.password = {VALUE}\nport = 80\n"}
     await api.send("POST", path, (), {"metadata": {"name": "app"}, "data": live})
     named = {"resource_type": "configmap", "resource_name": "app", "namespace": namespace}
     shown = (await tools.ok("k8s_get_resource_yaml", **named))["yaml"]
-    assert VALUE not in shown
-    assert "[hidden" in shown
-    changed = shown.replace("port = 80", "port = 81")
+    moved = shown.replace("db.password = [", "note = [")
+    elsewhere = shown.replace("name: app", "name: other")
     for tool, arguments in (
-        ("k8s_apply_manifest", {"manifest": changed, "namespace": namespace, "force": True}),
-        ("k8s_create_resource", {"yaml_content": changed, "namespace": namespace}),
+        ("k8s_apply_manifest", {"manifest": moved, "namespace": namespace, "force": True}),
+        ("k8s_apply_manifest", {"manifest": elsewhere, "namespace": namespace, "force": True}),
+        ("k8s_create_resource", {"yaml_content": elsewhere, "namespace": namespace}),
         ("k8s_patch_resource", {**named, "patch": {"data": {"app.properties": "db.password = [hidden:3f9c]\n"}}}),
         (
             "k8s_patch_resource",

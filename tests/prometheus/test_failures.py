@@ -229,3 +229,15 @@ async def test_basic_credentials_and_a_path_prefix() -> None:
         await read_failure(f"{url}/mimir/prometheus/api/v1/", prometheus_username="u", prometheus_password="p")
     assert heads[0].startswith(b"POST /mimir/prometheus/api/v1/query HTTP/1.1")
     assert b"Authorization: Basic dTpw" in heads[0]
+
+
+async def test_L14_a_header_of_a_data_source_is_hidden_where_an_error_repeats_it(tmp_path: Path) -> None:
+    secrets = {"X-Acme": "Zq7planted-header-9Xw", "X-Api-Key": "Zq7planted-key-9Xw"}
+    body = refusing("bad_data", f"request had X-Acme={secrets['X-Acme']} and {secrets['X-Api-Key']} in it")
+    async with serving(answering(400, body, JSON)) as url:
+        file = tmp_path / "datasources.yaml"
+        file.write_text(json.dumps([{"name": "a", "url": url, "headers": {**secrets, "X-Scope-OrgID": "team-42a"}}]))
+        async with connect(prometheus_datasources_file=str(file)) as caller:
+            error = await caller.fails(QUERY, query="up")
+    assert "request had X-Acme=" in error["message"]
+    assert not [value for value in secrets.values() if value in json.dumps(error)]

@@ -97,7 +97,7 @@ async def test_signs_of_the_full_text_syntax_are_words(tools: ToolCaller, query:
 @pytest.mark.parametrize("extension", ["*", "g%", "", "a/b"])
 async def test_what_is_no_extension_is_refused(tools: ToolCaller, extension: str) -> None:
     error = await tools.fails(TOOL, query="feed", extensions=[extension])
-    assert error["message"].startswith("extensions.0: ")
+    assert error["message"].startswith("extensions[0]: ")
 
 
 async def test_documents_do_not_answer_for_code_nor_code_for_documents(tools: ToolCaller) -> None:

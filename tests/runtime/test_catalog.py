@@ -124,8 +124,8 @@ def test_dump_and_load_are_inverse_and_deterministic() -> None:
         ("title: Prometheus", "title: &x Prometheus", "anchor"),
         ("title: Prometheus", "title: !!str Prometheus", "tag"),
         ("title: Prometheus", "title: Prometheus\n    title: Again", "given twice"),
-        ("port: 8084", 'port: "8084"', "not a whole number"),
-        ("port: 8084", "port: 80840", "less than or equal to 65535"),
+        ("port: 8084", 'port: "8084"', "must be a whole number"),
+        ("port: 8084", "port: 80840", "must be at most 65535"),
         ("effect: read", "effect: write", "effect write against hints that say read"),
         ("effect: read", "effect: reads", "'read', 'write' or 'destroy'"),
         ("      tokens: ", "      tokens: 9", r"tokens is \d+, not 9\d+; run `make catalog`"),
@@ -152,7 +152,7 @@ def test_the_line_of_a_fault_is_the_line_of_the_text() -> None:
     path = "servers.kmcp-prometheus.tools[0]"
     report = refused.value.report()
     assert f'catalog.yaml:{number}: {path}.anotations: unknown key; did you mean "annotations"?' in report
-    assert any(f"{path}.annotations: is required" in line for line in report)
+    assert any(f"{path}.annotations: required; set it" in line for line in report)
 
 
 def test_deep_nesting_is_refused_before_it_is_composed() -> None:

@@ -9,7 +9,6 @@ from kmcp_argo.installation import router_plugins
 from kmcp_argo.installation.deployments import LABEL, find_controllers
 from kmcp_runtime import bad_argument, unavailable
 from kmcp_runtime.kube import objects
-from kmcp_runtime.kube.failures import StatusFailure
 
 _RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 """What `kubectl rollout restart` sets: a changed pod template makes new pods."""
@@ -17,12 +16,7 @@ _RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 async def read_config(argo: Argo, namespace: str) -> objects.Object | None:
     place = await argo.place("configmaps", namespace)
-    try:
-        return await objects.read(argo.api, place.kind, router_plugins.CONFIG_MAP, namespace)
-    except StatusFailure as failure:
-        if failure.http_status != 404:
-            raise
-        return None
+    return await objects.find(argo.api, place.kind, router_plugins.CONFIG_MAP, namespace)
 
 
 def gateway_entry(known: list[router_plugins.Entry]) -> router_plugins.Entry | None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kmcp_runtime import ToolFailure, YamlError, conflict, read_yaml, write_yaml
+from kmcp_runtime import ToolFailure, YamlError, conflict, read_yaml, versions, write_yaml
 
 CONFIG_MAP = "argo-rollouts-config"
 KEY = "trafficRouterPlugins"
@@ -51,6 +51,13 @@ def with_entry(known: Iterable[Entry], wanted: Entry) -> list[Entry]:
 def written(known: list[Entry]) -> str:
     # In the order of the keys: people keep name and location first, and a diff stays small.
     return write_yaml(known)
+
+
+def check_release(value: str | None) -> str | None:
+    """Refuse what is not a release: it would lead to a file of somebody else, which the controller would run."""
+    if value is not None and (versions.parse(value) is None or "+" in value):
+        raise ValueError(f"{value[:80]!r} is not a release: write v0.5.0")
+    return value
 
 
 def version_of(location: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from kmcp_argo.client import Argo
 from kmcp_argo.installation import plugin_config, router_plugins
@@ -100,7 +100,7 @@ async def argo_check_plugin_logs(
 async def argo_verify_gateway_plugin(
     argo: Argo,
     namespace: Namespace = NAMESPACE,
-    version: Annotated[str | None, "Release to install"] = None,
+    version: Annotated[str | None, AfterValidator(router_plugins.check_release), "Release to install"] = None,
     should_install: Annotated[bool, "Configure it if it is missing"] = False,
     sha256: Annotated[str | None, "Checksum of the file", Field(pattern=r"^[0-9a-fA-F]{64}$")] = None,
     restart_controller: Annotated[bool, "To load it"] = False,

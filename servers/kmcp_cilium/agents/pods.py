@@ -80,13 +80,13 @@ async def list_pods(api: KubeApi, namespace: str, selector: str = SELECTOR) -> l
 
 def _pod(namespace: str, row: Mapping[str, Any]) -> AgentPod:
     return AgentPod(
-        node=row["node"],
+        node=str(row["node"]),
         namespace=namespace,
-        name=row["name"],
+        name=str(row["name"]),
         state=f"{row['status']} {row['ready']}",
         # The column shows "3 (5m ago)" after a restart.
         restarts=str(row["restarts"]).split(" ")[0],
-        ip=row["ip"],
+        ip=str(row["ip"]),
     )
 
 

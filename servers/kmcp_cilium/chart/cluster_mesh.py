@@ -8,8 +8,8 @@ from kmcp_cilium.chart import releases
 from kmcp_cilium.client import Cilium
 from kmcp_runtime import bad_argument, conflict, unavailable
 from kmcp_runtime.helm.release import Release
+from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.cluster import Place
-from kmcp_runtime.kube.failures import StatusFailure
 
 APISERVER = "clustermesh-apiserver"
 SECRET = "cilium-clustermesh"  # noqa: S105  # the name of an object
@@ -175,10 +175,4 @@ async def _read_secret(cilium: Cilium, name: str) -> Object | None:
 
 async def _read_object(cilium: Cilium, resource: str, name: str) -> Object | None:
     place = Place(await cilium.discovery.resolve(resource), await cilium.find_namespace())
-    try:
-        found: Object = await cilium.api.get(place.kind.path(place.namespace, name))
-    except StatusFailure as failure:
-        if failure.http_status != 404:
-            raise
-        return None
-    return found
+    return await objects.find(cilium.api, place.kind, name, place.namespace)

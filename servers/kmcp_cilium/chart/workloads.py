@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.state.fields import part
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.pages import FORMS
 
 DAEMON_SETS = ("cilium", "cilium-envoy")
@@ -54,12 +53,7 @@ def versions(found: list[Component]) -> dict[str, str]:
 async def read_configuration(cilium: Cilium) -> dict[str, str]:
     """The data of ConfigMap cilium-config; empty where there is none."""
     path = f"/api/v1/namespaces/{await cilium.find_namespace()}/configmaps/cilium-config"
-    try:
-        return dict((await cilium.api.get(path)).get("data") or {})
-    except StatusFailure as failure:
-        if failure.http_status != 404:
-            raise
-        return {}
+    return dict((await cilium.api.find(path) or {}).get("data") or {})
 
 
 def features(configuration: Mapping[str, str]) -> dict[str, str]:
@@ -85,14 +79,9 @@ async def count_coverage(cilium: Cilium) -> Coverage:
 
 
 async def _count_rows(api: KubeApi, path: str, query: tuple[tuple[str, str], ...] = ()) -> int:
-    try:
-        # Counted in a table without objects: a row for each pod instead of the pod.
-        table = await api.get(path, (*query, ("includeObject", "None"), ("resourceVersion", "0")), FORMS["table"])
-    except StatusFailure as failure:
-        if failure.http_status != 404:
-            raise
-        return 0
-    return len(table.get("rows") or ())
+    # Counted in a table without objects: a row for each pod instead of the pod.
+    table = await api.find(path, (*query, ("includeObject", "None"), ("resourceVersion", "0")), FORMS["table"])
+    return len((table or {}).get("rows") or ())
 
 
 def _of_set(found: Mapping[str, Any]) -> Component:

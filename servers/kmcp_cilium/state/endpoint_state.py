@@ -1,5 +1,6 @@
 """Endpoints: which one an argument means, on which node, and their details."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from kmcp_cilium.arguments import as_text, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.state.fields import part
 from kmcp_cilium.state.labels import of_its_own, policy_of, selector
-from kmcp_runtime import ToolFailure, bad_argument, not_found, read_json
+from kmcp_cilium.state.ports import port_text
+from kmcp_cilium.state.verdicts import verdict_text
+from kmcp_runtime import ToolFailure, bad_argument, live_state, not_found, read_json
 
 PREFIXES = (
     "cep-name",
@@ -65,6 +68,12 @@ class Located:
         """`namespace/name`; None for the host's and the health endpoint."""
         namespace, name = pod_of(self.found)
         return f"{namespace}/{name}" if name else None
+
+
+def bind(located: Located) -> None:
+    """Tie the approval of this call to the endpoint: numbers are given again, its container is not."""
+    whose = part(located.found, "status", "external-identifiers")
+    live_state.bind(f"endpoint {located.id} {located.agent.where}", {"pod": located.pod, "identifiers": whose})
 
 
 async def locate(cilium: Cilium, endpoint_id: str, node: str | None) -> Located:
@@ -121,8 +130,9 @@ class RealisedRule(BaseModel):
     """A rule that the datapath of an endpoint applies."""
 
     ports: str
-    peers: list[str]
-    l7: list[Any] | None = None
+    verdict: str = Field(default="unknown", description="What happens to its traffic: allow, deny, pass")
+    peers: list[str] | None = Field(default=None, description="Absent: the agent does not say; *: everybody")
+    l7: list[Any] | None = Field(default=None, description="Conditions of L7, TLS, authentication")
     policies: list[str] = Field(description="Policies that it comes from")
 
 
@@ -274,19 +284,35 @@ def log_entry(change: Mapping[str, Any]) -> LogEntry:
 
 
 def _rules(found: Any) -> list[RealisedRule] | None:
-    return [_rule(each) for each in found or ()] or None
+    return [rule for each in found or () for rule in _realised(each)] or None
 
 
-def _rule(each: Mapping[str, Any]) -> RealisedRule:
-    """A realized rule: a port, and for each selector of peers its L7 rules."""
+def _realised(each: Mapping[str, Any]) -> list[RealisedRule]:
+    """The rules of one port: one for each verdict and set of L7 rules, with the peers that it holds for."""
     # The agent puts the rule as JSON into a text.
     answer = read_json(each.get("rule") or "{}")
     by_peer = [pair for entry in answer.get("l7-rules") or () for pair in entry.items()]
     origins = {label_policy for rule in each.get("derived-from-rules") or () if (label_policy := policy_of(rule))}
-    return RealisedRule(
-        ports=f"{answer.get('port', 0) or 'any'}/{answer.get('protocol', 'ANY')}",
-        # A rule without peers is for everyone.
-        peers=[selector(peer) for peer, _ in by_peer] or ["*"],
-        l7=[l7 for _, l7 in by_peer if l7] or None,
-        policies=sorted(origins),
-    )
+    about = {"ports": port_text(answer), "policies": sorted(origins)}
+    if not by_peer:
+        return [RealisedRule(**about)]
+    groups: dict[tuple[str, str], tuple[dict[str, Any], list[str]]] = {}
+    for peer, policy in by_peer:
+        verdict, rest = _policy(policy)
+        groups.setdefault((verdict, json.dumps(rest, sort_keys=True)), (rest, []))[1].append(selector(peer))
+    return [
+        RealisedRule(**about, verdict=verdict, peers=peers, l7=[rest] if rest else None)
+        for (verdict, _), (rest, peers) in groups.items()
+    ]
+
+
+def _policy(given: Any) -> tuple[str, dict[str, Any]]:
+    """What happens to a peer's traffic, and the rest: L7 rules, authentication, listener, names of servers."""
+    if given is None:
+        return "allow", {}
+    if not isinstance(given, Mapping):
+        return "unknown", {"as the agent writes it": given}
+    # `IsDeny` up to 1.18, then `verdict`; neither stands there for what is allowed.
+    denied = given.get("IsDeny") or given.get("isDeny")
+    rest = {key: value for key, value in given.items() if key not in ("IsDeny", "isDeny", "verdict")}
+    return ("deny" if denied else verdict_text(given.get("verdict", 0))), rest

@@ -1,5 +1,6 @@
 """Labels and selectors in one readable form, `k8s:app=web`, whichever way an agent writes them."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ _GO = re.compile(
 )
 _NO_EXPRESSIONS = re.compile(r"\[\]LabelSelectorRequirement\{\},?")
 _NAME = re.compile(r"MatchName: (?P<name>\S*), MatchPattern:\s*(?P<pattern>\S*)")
+_FIELDS = frozenset({"matchLabels", "matchExpressions", "matchName", "matchPattern"})
 _SOURCES = ("any", "k8s", "cidr", "reserved", "fqdn", "container", "unspec", "node")
 
 
@@ -50,15 +52,18 @@ def policy_of(labels: Iterable[str]) -> str | None:
 
 
 def selector(given: Any) -> str:
-    """A selector on one line: labels (`any:app=web,k8s:tier in (a,b)`), a name or a range; `*` selects everything."""
+    """A selector on one line: labels (`any:app=web,k8s:tier in (a,b)`) or a name; `*` selects everything.
+
+    One that is absent selects nothing; one of another form stands as the agent writes it.
+    """
     if isinstance(given, str):
         return _from_go(given)
-    if not isinstance(given, Mapping):
-        return "*"
+    if given is None:
+        return "nothing"
+    if not isinstance(given, Mapping) or not given.keys() <= _FIELDS:
+        return json.dumps(given, ensure_ascii=False, sort_keys=True)
     if "matchName" in given or "matchPattern" in given:
         return str(given.get("matchName") or given.get("matchPattern"))
-    if "cidr" in given:
-        return str(given["cidr"])
     terms = [f"{_key(key)}={value}" for key, value in sorted((given.get("matchLabels") or {}).items())]
     terms += [_expression(each) for each in given.get("matchExpressions") or ()]
     return ",".join(terms) or "*"
@@ -68,7 +73,8 @@ def _expression(each: Mapping[str, Any]) -> str:
     key, operator = _key(each["key"]), each["operator"]
     if operator in ("Exists", "DoesNotExist"):
         return key if operator == "Exists" else f"!{key}"
-    return f"{key} {'in' if operator == 'In' else 'notin'} ({','.join(each.get('values') or ())})"
+    word = {"In": "in", "NotIn": "notin"}.get(operator, operator)
+    return f"{key} {word} ({','.join(each.get('values') or ())})"
 
 
 def _key(key: str) -> str:

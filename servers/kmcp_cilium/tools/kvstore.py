@@ -11,7 +11,19 @@ from kmcp_cilium.arguments import AnyNode, check_operand
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime import Cursor, DryRun, Effect, Limit, Page, ToolFailure, bad_argument, not_found, unavailable
+from kmcp_runtime import (
+    Cursor,
+    DryRun,
+    Effect,
+    Limit,
+    Page,
+    ToolFailure,
+    bad_argument,
+    live_state,
+    not_found,
+    unavailable,
+)
+from kmcp_runtime.judging import Verdict, destroys, foresee, writes
 
 _WHY = (
     "the agent of the tests has no key-value store, as by default: its command line and refusal are real, the "
@@ -71,7 +83,7 @@ async def cilium_get_kv_store_key(
     return cilium.page(Pairs, pairs, limit, cursor, hint)
 
 
-@agent_tool(Effect.WRITE, verified="cli", why=_WHY, idempotent=True)
+@agent_tool(Effect.WRITE, worst=Effect.DESTROY, verified="cli", why=_WHY, idempotent=True)
 async def cilium_set_kv_store_key(
     cilium: Cilium,
     key: Key,
@@ -84,11 +96,14 @@ async def cilium_set_kv_store_key(
     before = await _read_value(agent, key)
     if before == value:
         return KeyChange(node=agent.node, key=key, result="unchanged", changed=False, written=False)
+    # The old value of a key is nowhere else.
+    verdict = writes(f"creates key {key}") if before is None else destroys(f"overwrites key {key} of the kvstore")
     if dry_run:
+        foresee(verdict)
         result = "would be created" if before is None else "would be changed"
         return KeyChange(node=agent.node, key=key, result=result, changed=False, written=False, dry_run=True)
     # With = in one word, so that a value with a leading - is not taken for a flag.
-    await _run(agent, "set", f"--key={key}", f"--value={value}")
+    await _run(agent, "set", f"--key={key}", f"--value={value}", verdict=verdict)
     # Read back: another agent may have written the same key meanwhile.
     written = await _read_value(agent, key) == value
     result = "created" if before is None else "changed"
@@ -110,9 +125,9 @@ async def cilium_delete_key_from_kv_store(
             f"key: the prefix {key!r} is too short to delete everything below it", f"use a key below {_SAFE_PREFIX}"
         )
     agent = await cilium.find_any_agent(node_name)
-    keys = [pair.key for pair in await _list_below(agent, key)] if recursive else [key]
-    if not recursive and await _read_value(agent, key) is None:
-        raise not_found(f"no key {key!r}", "recursive=true deletes the keys below a prefix")
+    found = await _find(agent, key, recursive)
+    live_state.bind(f"key {key}", found)
+    keys = list(found)
     if not dry_run and keys:
         await _run(agent, "delete", *(("--recursive",) if recursive else ()), "--", key)
     return KeyDeletion(
@@ -125,6 +140,16 @@ async def cilium_delete_key_from_kv_store(
         keys=keys[:100],
         dry_run=dry_run or None,
     )
+
+
+async def _find(agent: Agent, key: str, recursive: bool) -> dict[str, str]:
+    """The value of the key, or of each below it."""
+    if recursive:
+        return {pair.key: pair.value for pair in await _list_below(agent, key)}
+    value = await _read_value(agent, key)
+    if value is None:
+        raise not_found(f"no key {key!r}", "recursive=true deletes the keys below a prefix")
+    return {key: value}
 
 
 async def _read_value(agent: Agent, key: str) -> str | None:
@@ -156,9 +181,9 @@ async def _read_json(agent: Agent, *words: str) -> Any:
         raise _explained(failure) from None
 
 
-async def _run(agent: Agent, *words: str) -> str:
+async def _run(agent: Agent, *words: str, verdict: Verdict | None = None) -> str:
     try:
-        return await agent.call("kvstore", *words)
+        return await agent.call("kvstore", *words, verdict=verdict)
     except ToolFailure as failure:
         raise _explained(failure) from None
 

@@ -60,8 +60,8 @@ async def cilium_display_policy_node_information(
     """Show the policy rules that agents enforce, as they understood them, to compare with the policy objects."""
     answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("policy", "get"))
     # The agent puts the rules as JSON into a text.
-    found = [rule for node, answer in answers for rule in rules.entries(node, read_json(answer.get("policy") or "[]"))]
-    kept = [rule for rule in found if matching([*(rule.labels or ()), rule.policy or ""], labels or ())]
+    found = [each for node, answer in answers for each in rules.entries(node, read_json(answer.get("policy") or "[]"))]
+    kept = [each.rule for each in found if matching([*each.labels, each.rule.policy or ""], labels or ())]
     kept.sort(key=lambda rule: (rule.node, rule.policy or "", rule.direction))
     revisions = {node: answer.get("revision", 0) for node, answer in answers}
     hint = None

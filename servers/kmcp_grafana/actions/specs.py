@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from kmcp_runtime import bad_argument, faults
+from kmcp_runtime import bad_argument, faults, redaction
 
 # Every field of every action costs tokens in each list of tools; a long list of fields is in the hints alone.
 _MOST_LISTED = 16
@@ -20,12 +20,16 @@ class Spec:
     """The fields of one action: `name=required(Text)`, `email=optional(str)`.
 
     At least one field of `either` is required. `free` takes any field, for what Grafana passes on to a plugin unread.
+    `restores` takes marks of hidden values: the action puts the live values back in their place.
     """
 
-    def __init__(self, *, either: tuple[str, ...] = (), free: bool = False, **fields: Any) -> None:
+    def __init__(
+        self, *, either: tuple[str, ...] = (), free: bool = False, restores: bool = False, **fields: Any
+    ) -> None:
         config = ConfigDict(extra="allow" if free else "forbid", strict=True)
         self.model: type[BaseModel] = create_model("Spec", __config__=config, **fields)
         self.free = free
+        self.restores = restores
         self.either = either
         self.required = tuple(name for name, info in self.model.model_fields.items() if info.is_required())
 
@@ -45,6 +49,8 @@ class Spec:
     def check(self, given: Any, action: str) -> dict[str, Any]:
         """The fields exactly as given; `bad_argument` names each that is wrong or missing, and all that there are."""
         hint = f"{action} takes spec{self.whole()}"
+        if not self.restores:
+            redaction.refuse_marks({"spec": given})
         if not isinstance(given, Mapping):
             raise bad_argument(f"spec: {action} needs spec, an object", hint)
         try:

@@ -98,8 +98,8 @@ class Action:
             raise bad_argument(f"{self.name} needs {' or '.join(self.either)}", hint)
         # Arguments that another action has a default for (limit, max_points) are not passed to this one.
         passed = {name: given[name] for name in self.takes if given.get(name) is not None}
-        if self.spec and "spec" in passed:
-            passed["spec"] = self.spec.check(passed["spec"], self.name)
+        if "spec" in passed:
+            passed["spec"] = (self.spec or Spec(free=True)).check(passed["spec"], self.name)
         return passed
 
     def _suggest(self, foreign: Collection[str]) -> str:
@@ -201,7 +201,10 @@ def action_tool(
     perform.__name__ = perform.__qualname__ = name
     perform.__module__, perform.__doc__ = module, description
     perform.table = table  # type: ignore[attr-defined]
-    return tool(table.effect, by=table.by(), extra=extra, verified="stand-in", why=STAND_IN)(perform)
+    # `Spec` refuses the marks of hidden values for those actions that do not put the live values back.
+    restores = ("spec",) if "spec" in arguments else ()
+    options: dict[str, Any] = {"extra": extra, "restores": restores, "verified": "stand-in", "why": STAND_IN}
+    return tool(table.effect, by=table.by(), **options)(perform)
 
 
 def table_of(function: Callable[..., Any]) -> Table:

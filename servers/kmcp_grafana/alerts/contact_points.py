@@ -73,7 +73,11 @@ NEW = Spec(
     uid=optional(Text),
 )
 CHANGED = Spec(
-    name=optional(Text), type=optional(Text), settings=optional(dict[str, Any]), disableResolveMessage=optional(bool)
+    restores=True,
+    name=optional(Text),
+    type=optional(Text),
+    settings=optional(dict[str, Any]),
+    disableResolveMessage=optional(bool),
 )
 
 
@@ -97,7 +101,7 @@ async def update_contact_point(grafana: Grafana, uid: Uid, spec: Fields) -> Answ
     kept = provenance.changeable("contact point", uid, found)
     before = {field: value for field, value in found.items() if field != "provenance"}
     # PUT replaces: secure settings are sent back as `[REDACTED]`, which leaves them as they are.
-    after = merge_fields(before, spec)
+    after = redaction.restore(merge_fields(before, spec), before, "spec")
     request = Request(
         method="PUT", path=f"{_PATH}/{at('{}', uid)}", body=after, headers=provenance.headers(grafana, kept)
     )
@@ -110,7 +114,7 @@ async def delete_contact_point(grafana: Grafana, uid: Uid) -> Answer:
     # Unlike the other routes, this one takes no provenance header.
     provenance.changeable("contact point", uid, found)
     request = Request(method="DELETE", path=f"{_PATH}/{at('{}', uid)}")
-    return await send_deletion(grafana, request, about=pick(found, "uid", "name", "type"))
+    return await send_deletion(grafana, request, about=pick(found, "uid", "name", "type"), state=found)
 
 
 async def _find_contact_point(grafana: Grafana, uid: str) -> Row:

@@ -14,9 +14,10 @@ from kmcp_grafana.dashboards import permissions, storage
 from kmcp_grafana.dashboards.model_paths import ModelPath, read_path
 from kmcp_grafana.dashboards.outline import outline_of
 from kmcp_grafana.dashboards.storage import Dashboard, Version
-from kmcp_runtime import Cursor, Limit, bad_argument, conflict
+from kmcp_runtime import Cursor, Limit, bad_argument, conflict, redaction
 from kmcp_runtime.json_patch import Operation, apply_patch
 from kmcp_runtime.upstream import Refused
+from kmcp_runtime.worker import run_in_thread
 
 FolderUids = Annotated[list[str], "Folders"]
 Starred = Annotated[bool, "Only starred"]
@@ -26,6 +27,7 @@ _META = ("created", "createdBy", "updated", "updatedBy", "folderTitle", "provisi
 _MODEL = dict[str, object]
 NEW = Spec(dashboard=required(_MODEL), folderUid=optional(str), message=optional(str))
 CHANGED = Spec(
+    restores=True,
     operations=optional(Annotated[list[Operation], Field(min_length=1)]),
     dashboard=optional(_MODEL),
     folderUid=optional(str),
@@ -87,7 +89,7 @@ async def update_dashboard(grafana: Grafana, uid: Uid, spec: Fields, version: Ve
     """Change a dashboard by operations or by a whole model; `version` is the one that the caller saw."""
     found = await storage.load_dashboard(grafana, uid)
     storage.refuse_managed(found)
-    model = _wanted_model(found, spec)
+    model = await run_in_thread(_wanted_model, found, spec)
     overwrite = bool(spec.get("overwrite"))
     # A whole model holds the version that it was read at, which protects as well as the argument does.
     seen = version or int((spec.get("dashboard") or {}).get("version") or 0) or found.version
@@ -106,7 +108,8 @@ async def delete_dashboard(grafana: Grafana, uid: Uid) -> Answer:
     panels = outline_of(found.model)["panels"]
     about = {"uid": uid, "title": found.title, "version": found.version, "folderUid": found.folder_uid or ""}
     along = {"panels": len(panels), "and": "its versions, permissions and annotations"}
-    return await send_deletion(grafana, storage.prepare_deletion(found), about=about, takes_along=along)
+    request = storage.prepare_deletion(found)
+    return await send_deletion(grafana, request, about=about, takes_along=along, state=storage.state_of(found))
 
 
 async def get_permissions(grafana: Grafana, uid: Uid) -> Answer:
@@ -143,12 +146,17 @@ async def _save(grafana: Grafana, request: Request, found: Dashboard, seen: int,
 def _wanted_model(found: Dashboard, spec: Row) -> Row:
     if spec.get("dashboard") is not None and spec.get("operations") is not None:
         raise bad_argument("spec: dashboard and operations exclude each other", "give one of them")
+    redaction.refuse_marks({"spec": {name: spec[name] for name in ("folderUid", "message") if name in spec}})
     if spec.get("operations") is not None:
-        model = apply_patch(found.model, spec["operations"])
+        operations = redaction.restore_operations(spec["operations"], found.model, "spec.operations")
+        model = apply_patch(found.model, operations)
         if not isinstance(model, dict):
             raise bad_argument("operations: the result is not a model", "a model is a JSON object")
         return model
-    return spec.get("dashboard") or found.model
+    if spec.get("dashboard"):
+        whole: Row = redaction.restore(spec["dashboard"], found.model, "spec.dashboard")
+        return whole
+    return found.model
 
 
 async def _refuse_existing(grafana: Grafana, model: Row) -> None:

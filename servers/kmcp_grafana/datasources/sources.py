@@ -13,7 +13,7 @@ from kmcp_grafana.client.failures import body_of, refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_grafana.dashboards import storage
 from kmcp_grafana.datasources import queries
-from kmcp_runtime import Limit, ToolFailure, did_you_mean, not_found, quoted
+from kmcp_runtime import Limit, ToolFailure, not_found, quoted, redaction, suggesting
 from kmcp_runtime.upstream import Refused
 
 _PATH = "/api/datasources"
@@ -49,7 +49,7 @@ _FIELDS: dict[str, Any] = {
     "withCredentials": optional(bool),
 }
 NEW = Spec(name=required(Text), type=required(Text), uid=optional(Text), **_FIELDS)
-CHANGED = Spec(name=optional(Text), type=optional(Text), **_FIELDS)
+CHANGED = Spec(restores=True, name=optional(Text), type=optional(Text), **_FIELDS)
 QUERY = Spec(free=True)
 
 
@@ -88,7 +88,7 @@ async def update_source(grafana: Grafana, uid: Uid, spec: Fields) -> Answer:
     found = await _fetch_changeable(grafana, uid)
     # PUT replaces everything except the secure fields, which stay unless they are named.
     before = {field: found[field] for field in _SENT if field in found}
-    after = merge_fields(before, spec)
+    after = redaction.restore(merge_fields(before, spec), before, "spec")
     request = Request(method="PUT", path=_path_of(uid), body=after)
     # The version changes with each save, and would make each of them a change.
     shown = {field: value for field, value in before.items() if field != "version"}
@@ -107,7 +107,7 @@ async def delete_source(grafana: Grafana, uid: Uid) -> Answer:
     found = await _fetch_changeable(grafana, uid)
     along = await _count_users(grafana, uid)
     return await send_deletion(
-        grafana, Request(method="DELETE", path=_path_of(uid)), about=pick(found, *_ROW), takes_along=along
+        grafana, Request(method="DELETE", path=_path_of(uid)), about=pick(found, *_ROW), takes_along=along, state=found
     )
 
 
@@ -234,12 +234,11 @@ async def _explain_missing(refused: Refused, grafana: Grafana, wanted: str) -> T
 
 def _missing(wanted: str, rows: list[Row]) -> ToolFailure:
     by_name = next((row for row in rows if row["name"] == wanted), None)
-    suggestion = (
-        f"its uid is {quoted(str(by_name['uid']))}"
-        if by_name
-        else did_you_mean(wanted, [str(word) for row in rows for word in (row["uid"], row["name"])])
-    )
-    shown = f"no data source is called {wanted!r}" + (f": {suggestion}" if suggestion else "")
+    shown = f"no data source has the uid {wanted!r}"
+    if by_name:
+        shown += f": its uid is {quoted(str(by_name['uid']))}"
+    else:
+        shown = suggesting(shown, wanted, [str(word) for row in rows for word in (row["uid"], row["name"])])
     return not_found(shown, f"there are {_named(rows)}", backend="grafana")
 
 

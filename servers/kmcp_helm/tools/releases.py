@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from kmcp_helm import states
 from kmcp_helm.arguments import READS
 from kmcp_helm.client import Client
 from kmcp_runtime import (
@@ -40,6 +41,7 @@ class ListedRelease(BaseModel):
     chart_version: str | None = None
     app_version: str | None = None
     error: str | None = Field(default=None, description="Why its data cannot be read")
+    way_out: str | None = Field(default=None, description="Of a state that no operation ended")
 
 
 class ListedReleases(Page[ListedRelease]):
@@ -64,7 +66,7 @@ async def helm_list_releases(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> ListedReleases:
-    """List releases with chart, version, status; by default deployed and failed ones."""
+    """List releases with chart, version, state."""
     where = namespace or (None if all_namespaces else client.cluster.context.namespace)
     matching = pattern(filter, "filter") if filter else None
     wanted = _states(all, deployed, failed, pending, uninstalled, uninstalling)
@@ -82,7 +84,8 @@ async def helm_list_releases(
     page = await _cut(client, found, limit, cursor, bound_to)
     page.namespace = where
     if not found:
-        page.hint = await _explain_none(client, where, known, bool(filter or selector))
+        named = [head for head in known if matching is None or matching.found_in(head.name)]
+        page.hint = await _explain_none(client, where, named, bool(filter or selector))
     return page
 
 
@@ -117,8 +120,9 @@ def _states(
         # One flag for the three pending states, as in `helm list --pending`.
         **dict.fromkeys(PENDING, pending),
     }
-    # The default of `helm list` in Helm 3.
-    return {state for state, wanted in chosen.items() if wanted} or {"deployed", "failed"}
+    # `helm list` leaves out what is pending: an operation that was cut off would then look like no release at all.
+    usual = {"deployed", "failed", "uninstalling", *PENDING}
+    return {state for state, wanted in chosen.items() if wanted} or usual
 
 
 def _after(heads: Sequence[Head], position: dict[str, Any]) -> list[Head]:
@@ -132,7 +136,13 @@ async def _read_payloads(releases: Releases, heads: Sequence[Head]) -> list[List
     slots = asyncio.Semaphore(_READ_AT_ONCE)
 
     async def read_one(head: Head) -> ListedRelease:
-        about = {"name": head.name, "namespace": head.namespace, "revision": head.revision, "status": head.status}
+        about: dict[str, Any] = {
+            "name": head.name,
+            "namespace": head.namespace,
+            "revision": head.revision,
+            "status": head.status,
+            "way_out": states.way_out(head),
+        }
         async with slots:
             try:
                 release = await releases.read(head)
@@ -157,9 +167,10 @@ async def _explain_none(client: Client, namespace: str | None, known: Sequence[H
     if namespace and await client.cluster.namespace_is_missing(namespace):
         raise await client.cluster.explain_missing_namespace(namespace)
     where = f"namespace {namespace}" if namespace else "the cluster"
+    if known:
+        found = ", ".join(sorted({head.status for head in known}))
+        which = "matching releases" if narrowed else "releases"
+        return f"{len(known)} {which} in {where} are in other states ({found}): all=true lists them."
     if narrowed:
         return f"No release in {where} matches; leave filter or selector out, or use all_namespaces=true."
-    if known:
-        states = ", ".join(sorted({head.status for head in known}))
-        return f"{len(known)} releases in {where} are in other states ({states}): all=true lists them."
     return f"No release in {where}" + ("; all_namespaces=true lists all of them." if namespace else ".")

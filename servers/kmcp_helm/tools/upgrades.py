@@ -19,12 +19,13 @@ from kmcp_helm.arguments import (
 )
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import ChangedObject, changed
-from kmcp_runtime import Body, DryRun, Effect, Namespace, ToolFailure, tool
+from kmcp_runtime import Body, DryRun, Effect, Namespace, ToolFailure, redaction, tool
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm import values as merging
 from kmcp_runtime.helm.client import Upgrade, ValuesMode
 from kmcp_runtime.helm.manifests import Difference, Text
 from kmcp_runtime.helm.release import Release
+from kmcp_runtime.judging import foresee
 
 
 class Upgraded(Body):
@@ -52,7 +53,9 @@ class Upgraded(Body):
 
 @tool(
     Effect.WRITE,
+    worst=Effect.DESTROY,
     needs=WRITES,
+    restores=("values", "set"),
     why="helm 3 and the cluster are real; of helm 4 the tests only check the flags that it is given",
 )
 async def helm_upgrade(
@@ -71,15 +74,21 @@ async def helm_upgrade(
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
 ) -> Upgraded:
-    """Upgrade a release, or install it (install=true); dry_run=true shows the diff."""
+    """Upgrade a release, or install it (install=true)."""
     before = await states.check_before_upgrade(client.releases, namespace, name, install)
-    given = merging.with_set(values or {}, set or {})
+    # Only helm knows how helm reads `--set`: lists, nulls, escapes, which words are booleans or numbers.
+    as_text = set if isinstance(set, str) else ""
+    redaction.refuse_marks({"set": as_text})
+    given = merging.with_set(values or {}, {} if isinstance(set, str) else set or {})
+    # What an answer showed of the release comes back as it is in the release: as given, or with the chart's own values.
+    given = redaction.restore(given, before and before.values(), "values")
     wanted = Upgrade(
         name=name,
         namespace=namespace,
         chart=chart,
         version=version,
         values=given,
+        set_text=as_text,
         values_mode=values_mode,
         install=install,
         create_namespace=create_namespace,
@@ -160,7 +169,7 @@ class RolledBack(Body):
     diff: Difference | None = Field(default=None, description="Unified diff of the manifests, secrets redacted")
 
 
-@tool(Effect.WRITE, needs=WRITES, extra=True)
+@tool(Effect.WRITE, worst=Effect.DESTROY, needs=WRITES, extra=True)
 async def helm_rollback(
     client: Client,
     name: ReleaseName,
@@ -172,6 +181,8 @@ async def helm_rollback(
 ) -> RolledBack:
     """Roll back to an earlier revision, also out of a pending state."""
     plan = await states.plan_rollback(client.releases, namespace, name, revision)
+    if dry_run:
+        foresee(await client.helm.judge_rollback(client.cluster, namespace, name, plan.target.revision))
     done = {} if dry_run else await _roll_back(client, plan, wait, timeout_seconds)
     found = manifests.changes(plan.now.manifest, plan.target.manifest)
     return RolledBack.model_validate(

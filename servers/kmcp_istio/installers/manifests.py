@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from kmcp_istio.client import Mesh
 from kmcp_runtime import Rendered, ToolFailure, bad_argument, write_yaml
 from kmcp_runtime.kube import objects
-from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.manifests import Document
 
 _FIELD_MANAGER = "istio-operator"
@@ -92,7 +91,7 @@ async def rehearse(mesh: Mesh, documents: Iterable[Document]) -> tuple[list[Rehe
 async def _rehearse_one(mesh: Mesh, document: Document) -> tuple[Outcome, str | None]:
     try:
         kind = await mesh.discovery.find_kind(document.api_version, document.kind)
-        before = await _read_existing(mesh, document, kind)
+        before = await objects.find(mesh.api, kind, document.name, document.namespace)
         after = await objects.patch(
             mesh.api,
             kind,
@@ -113,15 +112,6 @@ async def _rehearse_one(mesh: Mesh, document: Document) -> tuple[Outcome, str | 
     if before is None:
         return "created", None
     return ("unchanged" if _written(before) == _written(after) else "configured"), None
-
-
-async def _read_existing(mesh: Mesh, document: Document, kind: Any) -> Any:
-    try:
-        return await objects.read(mesh.api, kind, document.name, document.namespace)
-    except StatusFailure as failure:
-        if failure.http_status == 404:
-            return None
-        raise
 
 
 def _written(found: Mapping[str, Any]) -> Any:

@@ -19,9 +19,11 @@ from kmcp_runtime import (
     TimeoutSeconds,
     bad_argument,
     conflict,
+    live_state,
     tool,
 )
 from kmcp_runtime.kube import objects
+from kmcp_runtime.kube.deletion import delete_as_bound
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 
 FIELD_MANAGER = "kmcp-istio"
@@ -44,6 +46,7 @@ class AppliedWaypoint(Result):
 
 @tool(
     Effect.WRITE,
+    worst=Effect.DESTROY,
     needs=(
         Rule(waypoint_gateways.GROUP, ("gateways",), ("get", "list", "create", "patch")),
         Rule("apps", ("deployments",), ("list",)),
@@ -102,13 +105,9 @@ def _check_enrolment(namespace: str, name: str, labels: Mapping[str, str], overw
 
 
 async def _read_existing(mesh: Mesh, place: Place, name: str) -> Object | None:
-    try:
-        found = await objects.read(mesh.api, place.kind, name, place.namespace)
-    except StatusFailure as failure:
-        if failure.http_status == 404:
-            return None
-        raise
-    waypoint_gateways.check_class(found)
+    found = await objects.find(mesh.api, place.kind, name, place.namespace)
+    if found is not None:
+        waypoint_gateways.check_class(found)
     return found
 
 
@@ -206,6 +205,8 @@ async def istio_delete_waypoint(
     found = [present[name] for name in dict.fromkeys(chosen) if name in present]
     for each in found:
         waypoint_gateways.check_class(each)
+        objects.bind(place.kind, each)
+    live_state.bind(f"waypoints of {namespace}", sorted(each["metadata"]["name"] for each in found))
     # Read before deleting: a label that still names a deleted waypoint sends traffic nowhere.
     users = await waypoint_gateways.list_users(mesh, ("namespaces", "services", "pods")) if found else []
     gone = [each["metadata"]["name"] for each in found if await _delete(mesh, place, each, dry_run)]
@@ -222,18 +223,13 @@ async def istio_delete_waypoint(
 
 async def _delete(mesh: Mesh, place: Place, gateway: Object, dry_run: bool) -> bool:
     """Delete a Gateway; False when it was already gone."""
-    metadata = gateway["metadata"]
+    name, namespace = gateway["metadata"]["name"], gateway["metadata"]["namespace"]
+
+    async def reread() -> Object:
+        return waypoint_gateways.named(await waypoint_gateways.list_gateways(mesh, place), name, namespace)
+
     try:
-        await objects.delete(
-            mesh.api,
-            place.kind,
-            metadata["name"],
-            place.namespace,
-            propagation="background",
-            # Only the object that was shown: one that was made again meanwhile is another.
-            uid=metadata["uid"],
-            dry_run=dry_run,
-        )
+        await delete_as_bound(mesh.api, place.kind, gateway, reread, dry_run=dry_run)
     except StatusFailure as failure:
         if failure.http_status == 404:
             return False

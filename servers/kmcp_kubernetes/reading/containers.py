@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kmcp_runtime import bad_argument, did_you_mean, quoted_list
+from kmcp_runtime import bad_argument, quoted_list, suggesting
 
 # kubectl's annotation, which its logs and exec follow too.
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
@@ -22,10 +22,9 @@ def chosen(pod: Pod, container: str | None) -> str:
     known = names(pod)
     if container:
         if container not in known:
-            suggestion = did_you_mean(container, known)
+            absent = f"container: pod {pod['metadata']['name']} has no container {container!r}"
             raise bad_argument(
-                f"container: pod {pod['metadata']['name']} has no container {container!r}"
-                + (f": {suggestion}" if suggestion else ""),
+                suggesting(absent, container, known),
                 f"its containers: {quoted_list(known)}",
             )
         return container

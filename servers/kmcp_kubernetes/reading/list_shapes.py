@@ -8,7 +8,7 @@ from typing import Any
 
 from kmcp_kubernetes.arguments import Output
 from kmcp_kubernetes.client import Place
-from kmcp_runtime import bad_argument, did_you_mean, quoted_list, redaction
+from kmcp_runtime import bad_argument, quoted_list, redaction, suggesting
 from kmcp_runtime.kube import objects, pages
 
 Shape = tuple[list[str] | None, list[Any]]
@@ -51,9 +51,8 @@ def _chosen(columns: Sequence[tuple[int, str]], fields: Sequence[str]) -> list[t
     for field in fields:
         if field.lower() not in by_name:
             names = [name for _, name in columns]
-            suggestion = did_you_mean(field, names)
             raise bad_argument(
-                f"fields: no column {field!r}" + (f": {suggestion}" if suggestion else ""),
+                suggesting(f"fields: no column {field!r}", field, names),
                 f"columns: {quoted_list(names)}; for field paths use output=yaml or json",
             )
     return [by_name[field.lower()] for field in fields]

@@ -12,7 +12,19 @@ from kmcp_kubernetes.description.network import port_in_words
 from kmcp_kubernetes.services import endpoints, probe_pod, targets
 from kmcp_kubernetes.services.endpoints import Endpoints
 from kmcp_kubernetes.services.targets import Target
-from kmcp_runtime import DryRun, Effect, EffectByArgument, Namespace, Result, Rule, TimeoutSeconds, ToolFailure, tool
+from kmcp_runtime import (
+    DryRun,
+    Effect,
+    EffectByArgument,
+    Namespace,
+    Result,
+    Rule,
+    TimeoutSeconds,
+    ToolFailure,
+    listed,
+    tool,
+)
+from kmcp_runtime.judging import READS, writes
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import from_response
 
@@ -152,11 +164,14 @@ def _address(service: Mapping[str, Any], found: Endpoints, port: Mapping[str, An
 async def _connect_through_proxy(
     kube: Kube, result: Connectivity, port: Mapping[str, Any], path: str, seconds: int
 ) -> Connectivity:
+    known = path in ("/", *listed(kube.settings.probe_paths))
+    # A GET is only as harmless as the application makes it: what a path of the caller does is not known here.
+    verdict = READS if known else writes(f"asks Service {result.namespace}/{result.service} for {path}")
     where, query = targets.proxied(result.namespace, result.service, port, path)
     started = time.perf_counter()
     try:
         async with asyncio.timeout(seconds):
-            status, content = await kube.api.fetch_answer(where, query)
+            status, content = await kube.api.fetch_answer(where, query, verdict=verdict)
     except TimeoutError:
         return _failed(result, "connect", f"no answer within {seconds} s")
     result.latency_ms = round((time.perf_counter() - started) * 1000, 1)

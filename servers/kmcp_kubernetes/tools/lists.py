@@ -10,7 +10,6 @@ from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.reading import list_shapes
 from kmcp_runtime import AllNamespaces, Cursor, Effect, Limit, OptionalNamespace, Page, Rule, Selector, cursors, tool
 from kmcp_runtime.kube import pages
-from kmcp_runtime.kube.failures import StatusFailure
 
 _MOST_WHOLE = 100
 """Whole objects in one request: more never fit an answer, and each next page would read them again."""
@@ -98,14 +97,8 @@ async def _fetch_page(
         return await pages.fetch(kube.api, query, cursor, bound_to)
     if query.form != "table":
         return pages.ListPage(items=[await kube.read(place, name)])
-    path = place.kind.path(place.namespace, name)
-    try:
-        # The rows alone: the default, Metadata, is much larger and nothing of it is shown.
-        table = await kube.api.get(path, [("includeObject", "None")], _TABLE)
-    except StatusFailure as failure:
-        if failure.http_status != 404:
-            raise
-        raise await kube.explain_absence(place, name, failure) from None
+    # The rows alone: the default, Metadata, is much larger and nothing of it is shown.
+    table = await kube.read(place, name, query=[("includeObject", "None")], accept=_TABLE)
     return pages.ListPage(items=table["rows"], columns=table["columnDefinitions"])
 
 

@@ -37,7 +37,14 @@ class FetchedManifest(WrittenManifest):
     sha256: str
 
 
-@tool(Effect.WRITE, needs=(Rule("*", ("*",), ("get", "patch", "create")),), timeout=120, idempotent=True)
+@tool(
+    Effect.WRITE,
+    worst=Effect.DESTROY,
+    needs=(Rule("*", ("*",), ("get", "patch", "create")),),
+    timeout=120,
+    idempotent=True,
+    restores=("manifest",),
+)
 async def k8s_apply_manifest(
     kube: Kube,
     manifest: Text,
@@ -58,7 +65,7 @@ async def k8s_apply_manifest(
     )
 
 
-@tool(Effect.WRITE, needs=_CREATE, timeout=120)
+@tool(Effect.WRITE, worst=Effect.DESTROY, needs=_CREATE, timeout=120)
 async def k8s_create_resource(
     kube: Kube, yaml_content: Text, namespace: OptionalNamespace = None, dry_run: DryRun = False
 ) -> WrittenManifest:
@@ -74,7 +81,7 @@ async def k8s_create_resource(
     )
 
 
-@tool(Effect.WRITE, needs=_CREATE, timeout=120)
+@tool(Effect.WRITE, worst=Effect.DESTROY, needs=_CREATE, timeout=120)
 async def k8s_create_resource_from_url(
     kube: Kube,
     url: Annotated[str, "https, on an allowed host"],

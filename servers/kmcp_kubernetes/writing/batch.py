@@ -7,19 +7,20 @@ namespace or of such a kind are reported as `created`, with a warning that the s
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.writing.field_ownership import given_up
-from kmcp_kubernetes.writing.refusals import explain_refusal, refuse_redacted
-from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace, conflict
+from kmcp_kubernetes.writing.refusals import explain_refusal
+from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace, conflict, redaction
 from kmcp_runtime.kube import objects, secret_values
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.manifests import Document, first_things_first
+from kmcp_runtime.worker import run_in_thread
 
 DIFF_LINES = 500
 """Diff lines in one answer, shared among its documents, so that the result of each always fits."""
@@ -68,10 +69,7 @@ class Batch:
     def __post_init__(self) -> None:
         self.documents = first_things_first(list(self.documents))
         for document in self.documents:
-            where = f"{self.argument}: document {document.number} ({document.kind})"
-            _check_names(document, where)
-            # Arguments with marks were refused before; a manifest from a URL is read only here.
-            refuse_redacted(document.content, where)
+            _check_names(document, self._named(document))
             # Server-side apply refuses an object that brings its own managedFields.
             document.content["metadata"].pop("managedFields", None)
 
@@ -89,6 +87,8 @@ class Batch:
 
     async def create(self) -> None:
         """Create the documents in order, up to the first failure; it is raised when nothing was created before it."""
+        for document in self.documents:
+            redaction.refuse_marks({self._named(document): document.content}, "there is no live value yet")
         for done, document in enumerate(self.documents):
             await self.kube.call.progress(done, len(self.documents), f"{document.kind} {document.name}")
             try:
@@ -117,13 +117,14 @@ class Batch:
     async def _apply_one(self, document: Document, force: bool) -> Written:
         place = await self._find_place(document)
         if place is None:
+            redaction.refuse_marks({self._named(document): document.content}, "there is no live value yet")
             return self._unrehearsed(document, None, "its kind")
         # Read before the write: the diff and the warning about given-up fields need the old state.
-        before = await self._read_existing(place, document.name)
+        before = await objects.find(self.kube.api, place.kind, document.name, place.namespace)
         if objects.is_secret(place.kind):
             _refuse_oracles(document, before, force)
         try:
-            after = await self._send_patch(place, document, force)
+            after = await self._send_patch(place, await self._restored(document, before), force)
         except StatusFailure as failure:
             if self._lacks_its_namespace(failure, place):
                 return self._unrehearsed(document, place, "its namespace")
@@ -134,6 +135,15 @@ class Batch:
         diff = self._diff(place.kind, before, after, document)
         result = "created" if before is None else "configured" if diff.changed else "unchanged"
         return self._item(document, place.namespace, result, diff)
+
+    async def _restored(self, document: Document, before: objects.Object | None) -> Document:
+        """The document with the live values where it repeats the marks that an answer showed."""
+        live = before and objects.slim(before)
+        content = await run_in_thread(redaction.restore, document.content, live, self._named(document))
+        return replace(document, content=content)
+
+    def _named(self, document: Document) -> str:
+        return f"{self.argument}: document {document.number} ({document.kind})"
 
     async def _send_patch(self, place: Place, document: Document, force: bool) -> objects.Object:
         return await objects.patch(
@@ -163,14 +173,6 @@ class Batch:
         # With generateName only the answer has the name.
         item.name = str(after["metadata"].get("name") or document.name)
         return item
-
-    async def _read_existing(self, place: Place, name: str) -> objects.Object | None:
-        try:
-            return await objects.read(self.kube.api, place.kind, name, place.namespace)
-        except StatusFailure as failure:
-            if failure.http_status == 404:
-                return None
-            raise
 
     async def _find_place(self, document: Document) -> Place | None:
         """Where the document goes; None in a dry run when its kind is created by this manifest."""

@@ -98,7 +98,7 @@ async def put(
     kube: Kube, place: Place, name: str, what: What, pairs: Pairs, *, overwrite: bool, dry_run: bool
 ) -> Marking:
     """Set keys; one that has another value is refused unless `overwrite`."""
-    before = await _read(kube, place, name)
+    before = await kube.read(place, name, accept=_ALONE)
     present = _pairs(before, what)
     taken = {key: present[key] for key, value in pairs.items() if present.get(key, value) != value}
     if taken and not overwrite:
@@ -109,18 +109,8 @@ async def put(
 
 async def remove(kube: Kube, place: Place, name: str, what: What, key: str, *, dry_run: bool) -> Marking:
     """Remove a key; an absent key is not a failure."""
-    before = await _read(kube, place, name)
+    before = await kube.read(place, name, accept=_ALONE)
     return await _write(kube, place, name, what, _pairs(before, what), {key: None}, dry_run)
-
-
-async def _read(kube: Kube, place: Place, name: str) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = await kube.api.get(place.kind.path(place.namespace, name), accept=_ALONE)
-    except StatusFailure as failure:
-        if failure.http_status == 404:
-            raise await kube.explain_absence(place, name, failure) from None
-        raise
-    return found
 
 
 async def _write(

@@ -6,13 +6,14 @@ from typing import Any
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.writing.batch import written
 from kmcp_kubernetes.writing.refusals import explain_refusal
-from kmcp_runtime import Change, Diff, ToolFailure, bad_argument
+from kmcp_runtime import Change, Diff, ToolFailure, bad_argument, redaction
 from kmcp_runtime.json_patch import check_operations
 from kmcp_runtime.kube import objects, secret_values
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 from kmcp_runtime.kube.manifests import parse_value
 from kmcp_runtime.kube.objects import PatchType
+from kmcp_runtime.worker import run_in_thread
 
 
 def read_patch(patch: Any) -> Any:
@@ -51,6 +52,7 @@ async def patch_object(
     secret = objects.is_secret(place.kind)
     sent = secret_values.sent_keys(patch, before) if secret else frozenset()
     secret_values.refuse_probe(f"{place.kind.kind} {name}", before, sent)
+    patch = await run_in_thread(restored, patch, patch_type, objects.slim(before))
     try:
         after = await objects.patch(
             kube.api, place.kind, name, place.namespace, patch, patch_type, dry_run=dry_run, subresource=subresource
@@ -91,6 +93,21 @@ def change_between(
         resource_version=metadata.get("resourceVersion"),
         dry_run=dry_run or None,
     )
+
+
+def restored(patch: Any, patch_type: PatchType, live: objects.Object) -> Any:
+    """The patch with the live values where it repeats the marks that an answer showed."""
+    if patch_type == "json":
+        return redaction.restore_operations(patch, live, "patch")
+    # What is hidden depends on the object that it is in: its kind and its name.
+    known = {key: live[key] for key in ("apiVersion", "kind") if key in live}
+    named = {key: live["metadata"].get(key) for key in ("name", "namespace", "uid")}
+
+    def around(merged: Any) -> Any:
+        metadata = merged.get("metadata")
+        return {**merged, **known, "metadata": {**(metadata if isinstance(metadata, dict) else {}), **named}}
+
+    return redaction.restore(patch, live, "patch", around)
 
 
 async def _explain(failure: StatusFailure, kube: Kube, kind: Kind, patch_type: PatchType) -> ToolFailure:

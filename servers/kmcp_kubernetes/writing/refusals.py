@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kmcp_kubernetes.openapi import OpenApi, path_parts
-from kmcp_runtime import ToolFailure, bad_argument, conflict, did_you_mean, redaction
+from kmcp_runtime import ToolFailure, conflict, did_you_mean
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 
@@ -32,16 +32,6 @@ async def explain_refusal(failure: StatusFailure, openapi: OpenApi, kind: Kind) 
     if message != failure.message:
         return _bad(message, failure.hint)
     return failure
-
-
-def refuse_redacted(content: Any, argument: str) -> None:
-    """Refuse an object with the mark of a secret, as answers show it: writing it would destroy the real value."""
-    path = redaction.find_mark(content)
-    if path:
-        raise bad_argument(
-            f"{argument}: {path} is not the real value but what answers show in place of a secret",
-            "leave the field out, or change the other fields with k8s_patch_resource",
-        )
 
 
 def _bad(message: str, hint: str | None) -> ToolFailure:

@@ -147,7 +147,7 @@ def _of_file(settings: PrometheusSettings) -> list[Datasource]:
     except (YamlError, UnicodeDecodeError) as error:
         raise _unusable(path, f"no YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        raise _unusable(path, "; ".join(faults(_Entry, error, "field"))) from None
+        raise _unusable(path, "; ".join(faults(list[_Entry], error, "field"))) from None
     return [_named(entry, settings) for entry in entries]
 
 

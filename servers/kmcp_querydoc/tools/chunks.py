@@ -1,6 +1,5 @@
 """Read further in a page than a search shows."""
 
-import difflib
 import re
 from collections.abc import Sequence
 from typing import Annotated
@@ -11,7 +10,7 @@ from kmcp_querydoc.arguments import OLD_NAMES, ProductName, Version
 from kmcp_querydoc.client import Documentation
 from kmcp_querydoc.index.reading import Index, Passage, Product
 from kmcp_querydoc.scope import is_version, scope
-from kmcp_runtime import Effect, Result, ToolFailure, bad_argument, not_found, quoted_list, tool
+from kmcp_runtime import Effect, Result, ToolFailure, bad_argument, nearest, not_found, quoted_list, tool
 
 USUAL = 12
 """Chunks of an answer that does not say where it ends: about 5,000 tokens."""
@@ -117,7 +116,7 @@ def _page(index: Index, place: str, products: Sequence[Product]) -> tuple[int, i
 
 def _unknown(index: Index, place: str, products: Sequence[Product]) -> ToolFailure:
     known = index.addresses(products)
-    near = difflib.get_close_matches(place, known, n=3, cutoff=0.6)
+    near = nearest(place, known)
     near = near or [url for url in known if place.strip("/").rpartition("/")[2] in url][:3]
     return not_found(
         f"no page {place!r} in this index",

@@ -4,7 +4,7 @@ from .canonical import canonical, compact, digest
 from .document import dump, load
 from .drift import Drift, diff
 from .exports import FORMATS, Connection, export, http_connections, short_name, stdio_connections
-from .faults import Fault, InvalidDocumentError, faults_of, suggestion
+from .faults import Fault, InvalidDocumentError, faults_of
 from .listings import LISTINGS, PUBLISHER, Listed, docker_entry, listed, listing, server_json
 from .model import (
     API_VERSION,
@@ -67,7 +67,6 @@ __all__ = [
     "short_name",
     "stdio_connections",
     "strongest",
-    "suggestion",
     "tokens_of",
     "tool_hash",
     "union",

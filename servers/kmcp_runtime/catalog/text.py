@@ -10,8 +10,9 @@ from typing import Any
 import yaml
 
 from kmcp_runtime import yaml_text
+from kmcp_runtime.findings import Path
 
-from .faults import Fault, InvalidDocumentError, Path
+from .faults import Fault, InvalidDocumentError
 
 _DEPTH = 64
 

@@ -45,6 +45,7 @@ def _rule(pattern: str, code: Code, hint: str | None, shows: Shows | None = None
 
 # The first match counts: the message of one cause can contain the words of another.
 RULES = (
+    _rule(r"failed parsing --set data", "bad_argument", r"set: write a=1,b.c=two,list={x,y}, or \, for a comma"),
     _rule(r"kubernetes cluster unreachable", "unavailable", "check that the cluster is up and KUBECONFIG names it"),
     _rule(r"is forbidden: User|forbidden: User|cannot \w+ resource", "forbidden", None, "rights", "shows the rights"),
     _rule(r"Unauthorized|must be logged in", "forbidden", "the credentials were refused: renew them (KUBECONFIG)"),

@@ -10,11 +10,13 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from kmcp_runtime import answers, warnings, worker
+from kmcp_runtime import answers, judging, warnings, worker
 from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
-from kmcp_runtime.kube import config, secret_values, shapes
+from kmcp_runtime.judging import Verdict
+from kmcp_runtime.kube import config, credentials, request_effects, secret_values, shapes
 from kmcp_runtime.kube.connection import Connection, Limits, Source
-from kmcp_runtime.kube.failures import BACKEND, from_response
+from kmcp_runtime.kube.failures import BACKEND, StatusFailure, from_response
+from kmcp_runtime.kube.request_effects import KubeRequest
 
 __all__ = ["JSON", "LARGEST_ANSWER", "KubeApi", "Limits", "Query"]
 JSON = "application/json"
@@ -36,7 +38,7 @@ class KubeApi:
         contexts: config.Contexts,
         context: config.ContextInfo,
         limits: Limits,
-        source: Source = config.load_credentials,
+        source: Source = credentials.load,
     ) -> None:
         self.context = context
         self.limits = limits
@@ -45,13 +47,23 @@ class KubeApi:
     @property
     def who(self) -> str:
         """The identity in words, for hints: never a credential."""
-        return f"{self.context.user or 'this server'} (context {self.context.name})"
+        acting = f" as {self.context.acts_as}" if self.context.acts_as else ""
+        return f"{self.context.user or 'this server'}{acting} (context {self.context.name})"
 
     async def close(self) -> None:
         await self._connection.close()
 
     async def get(self, path: str, query: Query = (), accept: str = JSON) -> Any:
         return await self.send("GET", path, query, accept=accept)
+
+    async def find(self, path: str, query: Query = (), accept: str = JSON) -> Any:
+        """As `get`; None where the API server says that there is no such object or no such API (404)."""
+        try:
+            return await self.get(path, query, accept)
+        except StatusFailure as failure:
+            if failure.http_status == 404:
+                return None
+            raise
 
     async def send(
         self, method: str, path: str, query: Query = (), body: Any = None, content_type: str = JSON, accept: str = JSON
@@ -73,7 +85,27 @@ class KubeApi:
         accept: str = JSON,
         largest: int = LARGEST_ANSWER,
     ) -> bytes:
-        """The answer as bytes; refused credentials are loaded again once (a rotated token, an exec plugin)."""
+        """The answer as bytes. What may change something is judged first, see `request_effects`."""
+        request = KubeRequest(method, path, query, body, content_type)
+        await request_effects.judge_before(self, request)
+        content = await self.unjudged(method, path, query, body, content_type, accept, largest)
+        await request_effects.judge_after(self, request, content)
+        return content
+
+    async def unjudged(
+        self,
+        method: str,
+        path: str,
+        query: Query = (),
+        body: Any = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+        largest: int = LARGEST_ANSWER,
+    ) -> bytes:
+        """For the judge alone: the answer as bytes.
+
+        Refused credentials are loaded again once (a rotated token, an exec plugin).
+        """
         status, content, used = await self._exchange(method, path, query, body, content_type, accept, largest)
         # Once only: an exec plugin may ask somebody to sign in, and a second refusal is final.
         if status == 401:
@@ -83,11 +115,14 @@ class KubeApi:
             raise from_response(status, content, self.who)
         return content
 
-    async def fetch_answer(self, path: str, query: Query = (), most: int = 1 << 16) -> tuple[int, bytes]:
+    async def fetch_answer(
+        self, path: str, query: Query = (), most: int = 1 << 16, *, verdict: Verdict
+    ) -> tuple[int, bytes]:
         """Status and first bytes of a GET, whatever the status: for proxied Services, whose errors are their own.
 
-        The caller limits the time.
+        The caller limits the time, and knows what the request does to the Service (`verdict`).
         """
+        judging.allow(verdict)
         session, headers, _ = await self._connection.open()
         try:
             # A proxied Service may redirect anywhere: following it would leave the proxy.
@@ -107,8 +142,10 @@ class KubeApi:
             raise self._unreachable(error) from None
 
     async def open_websocket(
-        self, path: str, query: Query, protocols: Sequence[str]
+        self, path: str, query: Query, protocols: Sequence[str], verdict: Verdict
     ) -> aiohttp.ClientWebSocketResponse:
+        """A stream to a pod; the caller knows what goes through it (`verdict`)."""
+        judging.allow(verdict)
         session, headers, _ = await self._connection.open()
         try:
             return await session.ws_connect(
@@ -131,7 +168,7 @@ class KubeApi:
         self, method: str, path: str, query: Query, body: Any, content_type: str, accept: str, largest: int
     ) -> tuple[int, bytes, Any]:
         session, headers, used = await self._connection.open()
-        headers = {**headers, "Accept": accept}
+        headers["Accept"] = accept
         data = None
         if body is not None:
             data, headers["Content-Type"] = json.dumps(body).encode(), content_type
@@ -159,6 +196,9 @@ class KubeApi:
         return unavailable(f"cannot reach the API server at {self.context.server}: {detail}", hint, backend=BACKEND)
 
     def _url(self, path: str, query: Query) -> URL:
+        # Addresses of schemas come from the server: without the slash one could name another host (`@evil.example`).
+        if not path.startswith("/"):
+            raise unavailable(f"the API server named an address that is no path: {path[:80]!r}", backend=BACKEND)
         # Already encoded by Kind.path and its like: encoding it again would change a `%2F` in a name. What no path may
         # hold is encoded here, whoever forgot it: raw, it would end the path or the whole request.
         base = URL(self.context.server.rstrip("/") + quote(path, safe=_OF_PATHS), encoded=True)

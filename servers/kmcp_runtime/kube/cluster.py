@@ -8,7 +8,7 @@ from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found, quoted_list
 from kmcp_runtime.hints import by_tool
 from kmcp_runtime.kube import objects, pages
-from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.api import JSON, KubeApi, Query
 from kmcp_runtime.kube.config import ContextInfo, Contexts
 from kmcp_runtime.kube.discovery import Discovery, Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
@@ -50,14 +50,19 @@ class Cluster:
             return Place(kind, namespace)
         return Place(kind, self.context.namespace, defaulted=True)
 
-    async def read(self, place: Place, name: str, subresource: str | None = None) -> objects.Object:
+    async def read(
+        self, place: Place, name: str, subresource: str | None = None, query: Query = (), accept: str = JSON
+    ) -> objects.Object:
         """The object; if it is absent, the failure has similar names and the namespaces that have it."""
         try:
-            return await objects.read(self.api, place.kind, name, place.namespace, subresource)
+            found: objects.Object = await self.api.get(
+                place.kind.path(place.namespace, name, subresource), query, accept
+            )
         except StatusFailure as failure:
             if failure.http_status == 404:
                 raise await self.explain_absence(place, name, failure) from None
             raise
+        return found
 
     async def read_kind(self, resource_type: str, name: str, namespace: str | None) -> objects.Object:
         """`read` for a built-in type whose name needs no checking."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, not_found
-from kmcp_runtime.kube import config
+from kmcp_runtime.kube import config, kubeconfig_files
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.cluster import Cluster
 from kmcp_runtime.kube.config import ContextInfo, Contexts
@@ -17,7 +17,7 @@ from kmcp_runtime.settings import listed
 
 
 class Clusters:
-    """The contexts of the kubeconfig, read again when the file changes; each cluster is connected at first use."""
+    """The contexts of the kubeconfig, read again when a file of it changes; each cluster is connected at first use."""
 
     def __init__(self, settings: ClusterSettings) -> None:
         self.settings = settings
@@ -34,7 +34,7 @@ class Clusters:
         return Cluster(api, discovery, contexts, chosen, call)
 
     def contexts(self) -> Contexts:
-        stamp = _stamp(config.kubeconfig_path(self.settings.kubeconfig))
+        stamp = [_stamp(path) for path in kubeconfig_files.paths(self.settings.kubeconfig)]
         if self._contexts is None or stamp != self._stamp:
             self._contexts, self._stamp = allowed(self.settings), stamp
             # Not closed yet: calls in progress still use these connections.
@@ -84,7 +84,8 @@ def context_argument(settings: ClusterSettings) -> Mapping[str, Any]:
         return {}
     names = tuple(context.name for context in contexts.all)
     choice = Literal[names]  # type: ignore[valid-type]  # the names are known at run time only
-    return {"context": (Annotated[choice | None, f"Cluster; default {contexts.current}"], None)}
+    default = f"; default {contexts.current}" if contexts.current in names else ""
+    return {"context": (Annotated[choice | None, f"Cluster{default}"], None)}
 
 
 def _stamp(path: str) -> object:

@@ -1,17 +1,21 @@
 """Connections to one API server with the context's credentials, which can be renewed while requests are in progress."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
+from multidict import CIMultiDict
 
-from kmcp_runtime.kube import config
+from kmcp_runtime.kube import config, credentials
+from kmcp_runtime.kube.credentials import Credentials
+from kmcp_runtime.kube.tls import tls
 from kmcp_runtime.worker import run_in_thread
 
-Source = Callable[[config.Contexts, config.ContextInfo], Awaitable[Any]]
-"""Loads a context's credentials: `config.load_credentials`, or `credentials.native` without the official client."""
+Source = Callable[[config.Contexts, config.ContextInfo], Awaitable[Credentials]]
+"""Loads a context's credentials."""
 
 
 @dataclass(frozen=True)
@@ -26,62 +30,82 @@ class Limits:
 class Connection:
     """A pool of connections, made at first use."""
 
-    def __init__(self, contexts: config.Contexts, context: config.ContextInfo, limits: Limits, source: Source) -> None:
+    def __init__(
+        self,
+        contexts: config.Contexts,
+        context: config.ContextInfo,
+        limits: Limits,
+        source: Source = credentials.load,
+    ) -> None:
         self._source = source
         self.contexts = contexts
         self.context = context
         self.limits = limits
         self._session: aiohttp.ClientSession | None = None
-        self._configuration: Any = None
+        self._credentials: Credentials | None = None
         self._retired: list[aiohttp.ClientSession] = []
         self._changing = asyncio.Lock()
 
-    async def open(self) -> tuple[aiohttp.ClientSession, dict[str, str], Any]:
+    async def open(self) -> tuple[aiohttp.ClientSession, CIMultiDict[str], Credentials]:
         """The pool, the headers of a request, and the credentials that these come from."""
         async with self._changing:
-            if self._session is None:
-                self._configuration = await self._source(self.contexts, self.context)
-                self._session = await self._pool()
-            session, configuration = self._session, self._configuration
+            if self._session is None or self._credentials is None:
+                self._credentials = await self._source(self.contexts, self.context)
+                self._session = await self._pool(self._credentials)
+            elif self._credentials.is_expired():
+                await self._reload(self._session, self._credentials)
+            session, used = self._session, self._credentials
         # Outside the lock and for each request: a token from a file is read again when it is rotated.
-        settings = await configuration.auth_settings()
-        headers = {entry["key"]: entry["value"] for entry in settings.values() if entry.get("in") == "header"}
-        return (
-            session,
-            {key: value for key, value in headers.items() if value} | {"User-Agent": "kmcp-suite"},
-            configuration,
-        )
+        return session, CIMultiDict([*used.headers(), ("User-Agent", "kmcp-suite")]), used
 
-    async def renew(self, refused: Any) -> None:
+    async def renew(self, refused: Credentials) -> None:
         """Load the credentials again, once for all requests whose credentials were refused together."""
         async with self._changing:
             # Another request has renewed them meanwhile.
-            if self._session is None or refused is not self._configuration:
-                return
-            self._configuration = await self._source(self.contexts, self.context)
-            if _identity(refused) != _identity(self._configuration):
-                # Requests in progress still use the old pool; it is closed with the connection.
-                self._retired.append(self._session)
-                self._session = await self._pool()
+            if self._session is not None and refused is self._credentials:
+                await self._reload(self._session, refused)
 
     async def close(self) -> None:
         for session in [*self._retired, *([self._session] if self._session else [])]:
             await session.close()
         self._retired, self._session = [], None
 
-    async def _pool(self) -> aiohttp.ClientSession:
-        # Certificates of authorities are read from files, hundreds of them by default.
-        tls = await run_in_thread(config.tls, self._configuration)
+    async def _reload(self, session: aiohttp.ClientSession, old: Credentials) -> None:
+        self._credentials = await self._source(self.contexts, self.context)
+        if old.identity() != self._credentials.identity():
+            # Requests in progress still use the old pool; it is closed with the connection.
+            self._retired.append(session)
+            self._session = await self._pool(self._credentials)
+
+    async def _pool(self, used: Credentials) -> aiohttp.ClientSession:
+        # In a thread: the authorities of a machine are hundreds, read from files.
+        context = await run_in_thread(tls, used)
+        socks = used.proxy is not None and urlsplit(used.proxy).scheme == "socks5"
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self.limits.pool, ssl=tls),
+            connector=self._through_socks(used, context)
+            if socks
+            else aiohttp.TCPConnector(limit=self.limits.pool, ssl=context),
             timeout=aiohttp.ClientTimeout(total=self.limits.request, connect=self.limits.connect),
             # No state between requests: a cookie of a load balancer must not stick to another call.
             cookie_jar=aiohttp.DummyCookieJar(),
-            proxy=self._configuration.proxy or None,
+            proxy=None if socks else used.proxy,
             read_bufsize=1 << 20,
         )
 
+    def _through_socks(self, used: Credentials, context: ssl.SSLContext) -> aiohttp.BaseConnector:
+        # Imported here: few clusters are behind one.
+        from aiohttp_socks import ProxyConnector, ProxyType
 
-def _identity(configuration: Any) -> tuple[Any, ...]:
-    """What a pool is bound to: its certificates; tokens go with each request."""
-    return configuration.cert_file, configuration.key_file, configuration.ssl_ca_cert, configuration.ca_cert_data
+        url = urlsplit(used.proxy or "")
+        found: aiohttp.BaseConnector = ProxyConnector(
+            proxy_type=ProxyType.SOCKS5,
+            host=str(url.hostname),
+            port=url.port or 1080,
+            username=unquote(url.username) if url.username else None,
+            password=unquote(url.password) if url.password else None,
+            # The proxy looks the name up, as for client-go: this machine may not know it.
+            rdns=True,
+            limit=self.limits.pool,
+            ssl=context,
+        )
+        return found

@@ -1,83 +1,282 @@
-"""Credentials read without the official client: a kubeconfig's certificate, token or token file, or a pod's account.
+"""The credentials of a context, as kubectl uses them: certificates, tokens, plugins, whom to act as, which proxy.
 
-For images without that package. Exec plugins and OIDC need it; here they are refused with the reason.
+There is no way back to an anonymous caller: what cannot be used as it is written is refused, naming the field.
+Client-go's rules where they are not obvious: credentials go over TLS only; a token, a password or a certificate keeps
+the plugin from being run; the content of `tokenFile` comes before `token`.
 """
 
 import base64
 import os
+import re
+import ssl
 import tempfile
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, quote, urlsplit
 
-from kmcp_runtime import private_files, redaction, yaml_text
-from kmcp_runtime.errors import unavailable
-from kmcp_runtime.kube.config import SERVICE_ACCOUNT, ContextInfo, Contexts, named
+from kmcp_runtime import private_files, redaction
+from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime.kube import exec_plugins, proxies, sign_in
+from kmcp_runtime.kube.config import SERVICE_ACCOUNT, ContextInfo, Contexts
+from kmcp_runtime.kube.kubeconfig_files import ClusterEntry, UserEntry
 
-Entry = Mapping[str, Any]
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no header may hold."""
+# RFC 7230's characters of a header's name, but `%`, which stands for itself in the escaped form.
+_HEADER_NAME = "!#$&'*+-.^_`|~"
+_PROXIES = ("http", "https", "socks5")
 
 
 # Compared by identity: `renew` asks whether these are still the credentials that were refused.
 @dataclass(eq=False)
 class Credentials:
-    """What a connection needs: certificates as files, and a token, read again for each request if it is in a file."""
+    """What a connection needs. Certificates are files: TLS loads a key from nowhere else."""
 
+    server: str
     ssl_ca_cert: str | None = None
-    ca_cert_data: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
     verify_ssl: bool = True
+    tls_server_name: str | None = None
     proxy: str | None = None
     token: str | None = None
     token_file: Path | None = None
+    """Comes before `token`, and is read again for each request: it is rotated."""
+    basic: str | None = None
+    """User and password, encoded."""
+    acting_as: tuple[tuple[str, str], ...] = ()
+    """Headers that name whom to act as, such as `Impersonate-User`."""
+    expires: datetime | None = None
 
     def bearer(self) -> str | None:
-        return self.token_file.read_text().strip() if self.token_file else self.token
-
-    async def auth_settings(self) -> dict[str, dict[str, str]]:
-        token = self.bearer()
+        """The token as it is now. Errors: `unavailable` when its file cannot be read and nothing else is there."""
+        try:
+            found = self.token_file.read_text().strip() if self.token_file else ""
+        except (OSError, UnicodeDecodeError) as error:
+            if not self.token:
+                raise unavailable(f"cannot read the token file {self.token_file}: {_reason(error)}") from None
+            found = ""
+        token = found or self.token
+        if self.token_file and not token:
+            raise unavailable(f"the token file {self.token_file} is empty", "renew the token")
         redaction.learn(token or "")
-        value = f"Bearer {token}" if token else ""
-        return {"BearerToken": {"in": "header", "key": "authorization", "value": value}}
+        return token
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers of a request, some of them several times."""
+        token = self.bearer()
+        if token and _CONTROL.search(token):
+            raise unavailable(f"the token of {self.token_file or 'this context'} holds a line break")
+        value = f"Bearer {token}" if token else f"Basic {self.basic}" if self.basic else None
+        return [*([("Authorization", value)] if value else []), *self.acting_as]
+
+    def is_expired(self) -> bool:
+        return self.expires is not None and datetime.now(UTC) >= self.expires
+
+    def identity(self) -> tuple[Any, ...]:
+        """What a pool of connections is bound to; tokens go with each request."""
+        return self.cert_file, self.key_file, self.ssl_ca_cert, self.tls_server_name, self.proxy
 
 
-async def native(contexts: Contexts, context: ContextInfo) -> Credentials:
-    """The credentials of a context; `unavailable` when they need the official client or cannot be read."""
-    try:
-        if context.auth == "in_cluster":
-            return Credentials(ssl_ca_cert=str(SERVICE_ACCOUNT / "ca.crt"), token_file=SERVICE_ACCOUNT / "token")
-        if context.auth == "exec":
-            raise unavailable(f"context {context.name!r} signs in with a plugin", "use a token or a client certificate")
-        return _of(contexts, context)
-    except (OSError, ValueError) as error:
-        raise unavailable(f"the credentials of context {context.name!r} cannot be used: {error}") from None
-
-
-def _of(contexts: Contexts, context: ContextInfo) -> Credentials:
-    folder = Path(contexts.path).parent
-    document = yaml_text.read(Path(contexts.path).read_text())
-    cluster = named(document, "clusters", context.cluster).get("cluster") or {}
-    user = named(document, "users", context.user).get("user") or {}
-    found = Credentials(verify_ssl=not cluster.get("insecure-skip-tls-verify"), proxy=cluster.get("proxy-url"))
-    found.ssl_ca_cert = _file(cluster, "certificate-authority", folder, found)
-    found.cert_file = _file(user, "client-certificate", folder, found)
-    found.key_file = _file(user, "client-key", folder, found)
-    found.token = user.get("token")
-    if user.get("tokenFile"):
-        found.token_file = folder / user["tokenFile"]
+async def load(contexts: Contexts, context: ContextInfo) -> Credentials:
+    """The credentials of a context. Errors: `unavailable`, naming the file and the field that cannot be used."""
+    if context.auth == "in_cluster":
+        return Credentials(
+            context.server, ssl_ca_cert=str(SERVICE_ACCOUNT / "ca.crt"), token_file=SERVICE_ACCOUNT / "token"
+        )
+    cluster, user = _entries(contexts, context)
+    url = urlsplit(context.server)
+    found = Credentials(context.server, proxy=_proxy(cluster, url), acting_as=_acting_as(user))
+    _check_user(user)
+    if url.scheme == "https":
+        _identify_server(cluster, found)
+        await _identify_user(user, cluster, found)
+        if not (found.cert_file or found.token or found.token_file or found.basic):
+            raise unavailable(
+                f"{user.where} has no credentials, so context {context.name!r} would be anonymous",
+                "give the user a token, a certificate or an exec plugin",
+            )
     return found
 
 
-def _file(entry: Entry, name: str, folder: Path, owner: Credentials) -> str | None:
-    """The path of a field that holds either a path or, under `<name>-data`, the content."""
-    data = entry.get(f"{name}-data")
+def _entries(contexts: Contexts, context: ContextInfo) -> tuple[ClusterEntry, UserEntry]:
+    kubeconfig = contexts.kubeconfig
+    entry = kubeconfig.contexts[context.name]
+    found: list[Any] = []
+    for field, name, entries in (
+        ("cluster", entry.cluster, kubeconfig.clusters),
+        ("user", entry.user, kubeconfig.users),
+    ):
+        if not name and field == "cluster":
+            raise _faulty(f"{entry.where}.{field}", "is missing")
+        if name and name not in entries:
+            names = ", ".join(entries) or "none"
+            raise unavailable(
+                f"{entry.where}.{field} names {name!r}, and the kubeconfig has no such {field}",
+                f"its {field}s: {names}",
+            )
+        found.append(entries.get(name) if name else None)
+    cluster, user = found
+    if not cluster.server:
+        raise _faulty(f"{cluster.where}.server", "is missing")
+    if not context.server:
+        raise _faulty(f"{cluster.where}.server", "is not the URL of a server (https://HOST:PORT)")
+    # A user that is not named has no credentials; over plain HTTP (kubectl proxy) none are needed.
+    return cluster, user or UserEntry(f"{entry.where} names no user, which")
+
+
+def _proxy(cluster: ClusterEntry, server: SplitResult) -> str | None:
+    if not cluster.proxy:
+        found = proxies.of_environment(server)
+        where = "the environment's proxy (HTTPS_PROXY, HTTP_PROXY)"
+    else:
+        found, where = cluster.proxy, f"{cluster.where}.proxy-url"
+    if found is None:
+        return None
+    try:
+        url = urlsplit(found)
+        valid = url.scheme in _PROXIES and bool(url.hostname) and url.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise _faulty(where, f"is not a URL of {', '.join(_PROXIES)}")
+    redaction.learn(url.password or "")
+    return found
+
+
+def _acting_as(user: UserEntry) -> tuple[tuple[str, str], ...]:
+    if not user.act_as:
+        if user.act_as_uid or user.act_as_groups or user.act_as_extra:
+            raise _faulty(f"{user.where}.as", "is missing, although as-uid, as-groups or as-user-extra is given")
+        return ()
+    headers = [("Impersonate-User", user.act_as)]
+    headers += [("Impersonate-Uid", user.act_as_uid)] if user.act_as_uid else []
+    headers += [("Impersonate-Group", group) for group in user.act_as_groups]
+    for key, values in user.act_as_extra.items():
+        headers += [(f"Impersonate-Extra-{quote(key, safe=_HEADER_NAME)}", value) for value in values]
+    if any(_CONTROL.search(value) for _, value in headers):
+        raise _faulty(f"{user.where}.as", "or a field beside it holds a line break")
+    return tuple(headers)
+
+
+def _check_user(user: UserEntry) -> None:
+    """Refuse what kubectl refuses before it sends anything."""
+    if user.token and (user.username or user.password):
+        raise _faulty(user.where, "has a token and a password: only one is allowed")
+    if user.certificate or user.certificate_data:
+        for field, path, data in (
+            ("client-certificate", user.certificate, user.certificate_data),
+            ("client-key", user.key, user.key_data),
+        ):
+            if path and data:
+                raise _faulty(f"{user.where}.{field}", f"and {field}-data are both given")
+            _check_readable(user.where, field, path)
+        if not user.key and not user.key_data:
+            raise _faulty(f"{user.where}.client-key", "is missing: a client certificate needs its key")
+    if user.plugin is not None:
+        exec_plugins.check(user)
+
+
+def _check_readable(where: str, field: str, path: str) -> None:
+    if not path:
+        return
+    try:
+        with Path(path).open("rb"):
+            pass
+    except OSError as error:
+        raise _faulty(f"{where}.{field}", f"cannot be read: {path}: {error.strerror}") from None
+
+
+def _identify_server(cluster: ClusterEntry, found: Credentials) -> None:
+    if cluster.authority and cluster.authority_data:
+        raise _faulty(f"{cluster.where}.certificate-authority", "and certificate-authority-data are both given")
+    if cluster.insecure and (cluster.authority or cluster.authority_data):
+        raise _faulty(f"{cluster.where}.insecure-skip-tls-verify", "cannot be used with a certificate authority")
+    _check_readable(cluster.where, "certificate-authority", cluster.authority)
+    found.verify_ssl = not cluster.insecure
+    found.tls_server_name = cluster.tls_server_name or None
+    found.ssl_ca_cert = _file(cluster.authority, cluster.authority_data, found)
+    if found.ssl_ca_cert:
+        try:
+            ssl.create_default_context(cafile=found.ssl_ca_cert)
+        except (ssl.SSLError, OSError, ValueError):
+            field = "certificate-authority-data" if cluster.authority_data else "certificate-authority"
+            raise _faulty(f"{cluster.where}.{field}", "holds no certificate (PEM)") from None
+
+
+async def _identify_user(user: UserEntry, cluster: ClusterEntry, found: Credentials) -> None:
+    if user.certificate or user.certificate_data:
+        found.cert_file = _file(user.certificate, user.certificate_data, found)
+        found.key_file = _file(user.key, user.key_data, found)
+        _check_pair(found, f"{user.where}.client-certificate and client-key")
+    if user.token_file:
+        found.token_file = Path(user.token_file)
+        found.token = user.token or None
+        found.bearer()
+    elif user.token:
+        found.token = user.token
+        found.headers()
+    elif user.username:
+        found.basic = base64.b64encode(f"{user.username}:{user.password}".encode()).decode()
+        redaction.learn(user.password)
+    if user.provider is not None and not (found.token or found.token_file or found.basic):
+        found.token = await sign_in.token(user)
+    if user.plugin is not None and not (found.cert_file or found.token or found.token_file or found.basic):
+        await _run_plugin(user, cluster, found)
+
+
+async def _run_plugin(user: UserEntry, cluster: ClusterEntry, found: Credentials) -> None:
+    assert user.plugin is not None, "asked for a user without plugin"
+    told = _told(cluster, found) if user.plugin.provide_cluster else None
+    issued = await exec_plugins.run(user, told)
+    found.token, found.expires = issued.token or None, issued.expires
+    if issued.certificate:
+        found.cert_file = _file("", issued.certificate.encode(), found)
+        found.key_file = _file("", issued.key.encode(), found)
+        _check_pair(found, f"the certificate and key of the exec plugin of {user.where}")
+
+
+def _told(cluster: ClusterEntry, found: Credentials) -> Mapping[str, Any]:
+    """What a plugin learns of the cluster (`provideClusterInfo`)."""
+    authority = Path(found.ssl_ca_cert).read_bytes() if found.ssl_ca_cert else b""
+    told = {
+        "server": found.server,
+        "tls-server-name": cluster.tls_server_name,
+        "insecure-skip-tls-verify": cluster.insecure,
+        "certificate-authority-data": base64.b64encode(authority).decode(),
+        "proxy-url": found.proxy,
+        "disable-compression": cluster.disable_compression,
+    }
+    return {key: value for key, value in told.items() if value} | {"config": cluster.exec_extension}
+
+
+def _check_pair(found: Credentials, what: str) -> None:
+    try:
+        # A password that is asked for on a terminal would stop the server: a locked key is one that does not fit.
+        ssl.create_default_context().load_cert_chain(str(found.cert_file), found.key_file, password=lambda: "")
+    except (ssl.SSLError, OSError, ValueError):
+        raise _faulty(what, "are not a certificate and its unlocked key (PEM)") from None
+
+
+def _file(path: str, data: bytes, owner: Credentials) -> str | None:
+    """The path of a field that holds either a path or the content."""
     if not data:
-        return str(folder / entry[name]) if entry.get(name) else None
-    descriptor, path = tempfile.mkstemp(dir=private_files.folder())  # TLS loads a key from a path only; mode 0600
+        return path or None
+    descriptor, written = tempfile.mkstemp(dir=private_files.folder())  # mode 0600
     with os.fdopen(descriptor, "wb") as file:
-        file.write(base64.b64decode(data))
+        file.write(data)
     # Key material leaves the disk with the credentials that needed it.
-    weakref.finalize(owner, Path(path).unlink, missing_ok=True)
-    return path
+    weakref.finalize(owner, Path(written).unlink, missing_ok=True)
+    return written
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or "it is not a text"
+
+
+def _faulty(what: str, problem: str) -> ToolFailure:
+    return unavailable(f"{what} {problem}", "correct the kubeconfig")

@@ -9,54 +9,54 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kmcp_runtime.kube import config
+from kmcp_runtime.kube import config, credentials
+from kmcp_runtime.kube.credentials import Credentials
+from kmcp_runtime.kube.kubeconfig_files import UserEntry
 
 _NAME = "kmcp"
 
 
 async def load_document(contexts: config.Contexts, context: config.ContextInfo) -> dict[str, Any]:
     """The kubeconfig as data; it holds credentials, so write it to a private file only."""
-    loaded = await config.load_credentials(contexts, context)
+    loaded = await credentials.load(contexts, context)
     return {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": _NAME,
         "contexts": [{"name": _NAME, "context": {"cluster": _NAME, "user": _NAME, "namespace": context.namespace}}],
         "clusters": [{"name": _NAME, "cluster": _cluster(context, loaded)}],
-        "users": [{"name": _NAME, "user": await _load_user(context, loaded)}],
+        "users": [{"name": _NAME, "user": _user(contexts, context, loaded)}],
     }
 
 
-def _cluster(context: config.ContextInfo, loaded: Any) -> dict[str, Any]:
+def _cluster(context: config.ContextInfo, loaded: Credentials) -> dict[str, Any]:
     found = {"server": context.server, "tls-server-name": loaded.tls_server_name, "proxy-url": loaded.proxy}
     if not loaded.verify_ssl:
         return _given({**found, "insecure-skip-tls-verify": True})
-    data = loaded.ca_cert_data
-    authority = _encoded(data.encode() if isinstance(data, str) else data) if data else _content(loaded.ssl_ca_cert)
-    return _given({**found, "certificate-authority-data": authority})
+    return _given({**found, "certificate-authority-data": _content(loaded.ssl_ca_cert)})
 
 
-async def _load_user(context: config.ContextInfo, loaded: Any) -> dict[str, Any]:
+def _user(contexts: config.Contexts, context: config.ContextInfo, loaded: Credentials) -> dict[str, Any]:
     if context.auth == "in_cluster":
         return {"tokenFile": str(config.SERVICE_ACCOUNT / "token")}
-    settings = await loaded.auth_settings()
-    # The client has run plugins and OIDC by now: what is left is a bearer token.
-    scheme, _, token = str(settings.get("BearerToken", {}).get("value") or "").partition(" ")
+    written = contexts.kubeconfig.users.get(context.user, UserEntry())
     return _given(
         {
             "client-certificate-data": _content(loaded.cert_file),
             "client-key-data": _content(loaded.key_file),
-            "token": token if scheme.lower() == "bearer" else None,
+            "token": loaded.bearer(),
+            "username": written.username if loaded.basic else None,
+            "password": written.password if loaded.basic else None,
+            "as": written.act_as,
+            "as-uid": written.act_as_uid,
+            "as-groups": list(written.act_as_groups),
+            "as-user-extra": {key: list(values) for key, values in written.act_as_extra.items()},
         }
     )
 
 
 def _content(path: str | None) -> str | None:
-    return _encoded(Path(path).read_bytes()) if path else None
-
-
-def _encoded(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+    return base64.b64encode(Path(path).read_bytes()).decode() if path else None
 
 
 def _given(entries: Mapping[str, Any]) -> dict[str, Any]:

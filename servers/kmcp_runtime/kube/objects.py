@@ -53,12 +53,28 @@ def comparable(found: Mapping[str, Any]) -> Object:
     return kept
 
 
+_MOVING: Mapping[str, tuple[str, ...]] = {
+    "Event": ("count", "series", "lastTimestamp", "eventTime", "message"),
+    "Endpoints": ("subsets",),
+    "EndpointSlice": ("endpoints",),
+}
+"""What is written again and again of kinds that have no status for it."""
+_LEADER = "control-plane.alpha.kubernetes.io/leader"
+"""Where older controllers renew their lock."""
+
+
 def bind(kind: Kind, found: Mapping[str, Any]) -> None:
     """Tie the approval of this call to the object as it is: its uid, and all of it but what controllers count up."""
     metadata = found["metadata"]
     where = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
     # Not by resourceVersion: a status that is written every few seconds would void each approval before it is given.
-    written = {key: value for key, value in comparable(found).items() if key != "status"}
+    # Nor by kind and version, which an object of a list may lack.
+    moving = ("apiVersion", "kind", *_MOVING.get(kind.kind, ("status",)))
+    written = {key: value for key, value in comparable(found).items() if key not in moving}
+    if kind.kind == "Lease":
+        written["spec"] = {key: value for key, value in (found.get("spec") or {}).items() if key != "renewTime"}
+    annotations = written["metadata"].get("annotations") or {}
+    written["metadata"]["annotations"] = {key: value for key, value in annotations.items() if key != _LEADER}
     live_state.bind(f"{kind.kind} {where}{metadata['name']}", {"uid": metadata["uid"], "object": written})
 
 
@@ -68,6 +84,12 @@ def is_secret(kind: Kind) -> bool:
 
 async def read(api: KubeApi, kind: Kind, name: str, namespace: str | None, subresource: str | None = None) -> Object:
     found: Object = await api.get(kind.path(namespace, name, subresource))
+    return found
+
+
+async def find(api: KubeApi, kind: Kind, name: str, namespace: str | None) -> Object | None:
+    """The object, or None where there is none."""
+    found: Object | None = await api.find(kind.path(namespace, name))
     return found
 
 

@@ -65,9 +65,15 @@ def _touches(pointer: str) -> bool:
 
 
 def sent_keys(patch: Any, before: Mapping[str, Any] | None) -> frozenset[str]:
-    """The keys of a Secret's data that a write sets: of a merge, a manifest, or a list of JSON patch operations."""
+    """The keys of a Secret's data that a write sets: of a merge, a manifest, or a list of JSON patch operations.
+
+    A key that is sent with the mark of its live value is not set: it stays as it is.
+    """
     if isinstance(patch, Mapping):
-        return frozenset(key for field in _FIELDS for key in (patch.get(field) or {}))
+        fields = (patch.get(field) for field in _FIELDS)
+        return frozenset(
+            key for field in fields if isinstance(field, Mapping) for key in field if not _kept(field[key])
+        )
     found: set[str] = set()
     for operation in patch if isinstance(patch, list) else ():
         if not isinstance(operation, Mapping) or operation.get("op") == "remove":
@@ -76,8 +82,14 @@ def sent_keys(patch: Any, before: Mapping[str, Any] | None) -> frozenset[str]:
         if not steps or steps[0] in _FIELDS:
             value = operation.get("value")
             whole = value if len(steps) == 1 else (value or {}).get("data") if isinstance(value, Mapping) else None
+            if len(steps) > 1 and _kept(operation.get("value")):
+                continue
             found |= {steps[1]} if len(steps) > 1 else set(whole or ()) | set((before or {}).get("data") or ())
     return frozenset(found)
+
+
+def _kept(value: Any) -> bool:
+    return isinstance(value, str) and redaction.is_mark(value)
 
 
 def cover(

@@ -3,7 +3,8 @@
     text(value)        a text, cleaned, with marks in place of secrets
     value(node)        the same for JSON-like data; the place of each value goes into its mark
     learn(value)       enter what is known to be secret: it is hidden wherever it comes back
-    find_mark(node)    where what a caller sends holds a mark, which must never reach a backend
+    restore(…)         what a caller sends back, with the live values in place of their marks
+    refuse_marks(node) refuse what holds a mark, where there is nothing live to put in its place
 
 What belongs here: what a secret is and what stands in its place. What does not: who may see what (policy), and how an
 answer is cut and rendered (`output`). The limit: a value that nothing marks as a secret (no known value, no name of a
@@ -13,6 +14,7 @@ credential beside it, no format) is shown.
 from kmcp_runtime.redaction.known import REGISTER
 from kmcp_runtime.redaction.marks import HIDDEN, find_mark, fingerprint, is_mark, mark, use_key
 from kmcp_runtime.redaction.names import strength
+from kmcp_runtime.redaction.restoring import refuse_marks, restore, restore_operations
 from kmcp_runtime.redaction.structures import LAST_APPLIED
 from kmcp_runtime.redaction.structures import hide_in_document as text
 from kmcp_runtime.redaction.structures import hide_in_value as value
@@ -29,6 +31,9 @@ __all__ = [
     "learn",
     "learn_encoded",
     "mark",
+    "refuse_marks",
+    "restore",
+    "restore_operations",
     "strength",
     "text",
     "use_key",

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import ahocorasick_rs
 
-from kmcp_runtime.redaction.marks import HIDDEN
+from kmcp_runtime.redaction.marks import HIDDEN, mark
 from kmcp_runtime.redaction.words import words
 
 SHORTEST = 8
@@ -66,8 +66,8 @@ class Register:
             if len(line) >= 2 * SHORTEST and "\n" in plain and not line.startswith("-----"):
                 self.learn(line)
 
-    def hide(self, text: str) -> str:
-        """The text without any known value."""
+    def hide(self, text: str, place: str = "") -> str:
+        """The text without any known value; the marks are those that the values have as secrets of that place."""
         automaton = self._current()
         if automaton is None or len(text) < SHORTEST:
             return text
@@ -77,7 +77,7 @@ class Register:
         parts: list[str] = []
         end = 0
         for _, start, stop in found:
-            parts += (text[end:start], HIDDEN)
+            parts += (text[end:start], mark(place, text[start:stop]))
             end = stop
         return "".join([*parts, text[end:]])
 

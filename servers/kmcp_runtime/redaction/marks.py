@@ -14,7 +14,10 @@ from collections.abc import Mapping
 from typing import Any
 
 HIDDEN = "[hidden]"
-_INCOMING = re.compile(r"(?:\[|%5B)hidden(?:(?::|%3A)[0-9a-f]{4})?(?:\]|%5D)", re.IGNORECASE)
+TOO_DEEP = "[hidden: nested too deep to look into]"
+_INCOMING = re.compile(
+    r"(?:\[|%5B)hidden(?:(?::|%3A)[0-9a-f]{4}|: nested too deep to look into)?(?:\]|%5D)", re.IGNORECASE
+)
 """A mark as it may come back: a caller may have put it into a URL."""
 MARK = re.compile(r"\[hidden(?::[0-9a-f]{4})?\]")
 _DIGITS = 4

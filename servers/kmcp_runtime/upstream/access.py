@@ -16,6 +16,8 @@ from kmcp_runtime.errors import unavailable
 _HIDDEN = "***"
 _SHORTEST_SECRET = 4
 
+_OPEN_HEADERS = frozenset(("accept", "content-type", "user-agent", "x-scope-orgid", "x-grafana-org-id"))
+
 
 @dataclass(frozen=True, kw_only=True)
 class SetIn:
@@ -74,7 +76,8 @@ class Access:
 
     def _learn(self, token: str) -> None:
         """Our own credentials are known, wherever an API, a proxy or an error repeats them."""
-        headers = (value for name, value in self.headers.items() if redaction.strength(name))
+        # Any header may be what opens the door (`X-Acme: …`), but those that say who asks or in which form.
+        headers = (value for name, value in self.headers.items() if name.lower() not in _OPEN_HEADERS)
         for secret in (token, self._pair()[1], *headers):
             redaction.learn(secret)
             redaction.learn(secret.rpartition(" ")[2])

@@ -10,9 +10,9 @@ from kmcp_controller.cluster import watches
 from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.program.controller import Controller, Place
 from kmcp_controller.reconcile.options import Options
+from kmcp_runtime.kube import credentials
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
-from kmcp_runtime.kube.credentials import native
 from tests.patience import limits
 
 
@@ -28,11 +28,13 @@ class MortalApi(KubeApi):
 async def main(kubeconfig: str, namespace: str) -> None:
     contexts = load_contexts(kubeconfig)
     context = contexts.named(None)
-    api = MortalApi(contexts, context, limits(), native)
+    api = MortalApi(contexts, context, limits())
     controller = Controller(Cluster(api), Options(), Place(namespaces=(namespace,)))
     ready = asyncio.Event()
     telling = asyncio.create_task(tell(ready))
-    await watches.run(controller, await native(contexts, context), context, namespaces=(namespace,), ready_flag=ready)
+    await watches.run(
+        controller, await credentials.load(contexts, context), context, namespaces=(namespace,), ready_flag=ready
+    )
     await telling
 
 

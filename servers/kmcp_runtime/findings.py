@@ -1,0 +1,132 @@
+"""What pydantic finds wrong, in our words: the one translation for arguments, settings and documents."""
+
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ValidationError
+
+from kmcp_runtime.errors import nearest, suggesting
+from kmcp_runtime.schema import published
+
+Path = tuple[str | int, ...]
+_LONGEST_ECHO = 80
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong at one place: `must be text`, and the step that mends it."""
+
+    path: Path
+    kind: Literal["unknown", "missing", "wrong"]
+    text: str
+    step: str
+
+
+_MAPPING = ("must be a mapping", "write key: value pairs")
+_LIST = ("must be a list", "write [a, b]")
+_WHOLE = "must be a whole number"
+_UNQUOTED = "write it without quotes"
+_TEXTS: Mapping[str, tuple[str, str]] = {
+    "missing": ("required", "set it"),
+    "string_type": ("must be text", "put it in quotes"),
+    "string_too_short": ("must have {min_length} or more characters", "make it longer"),
+    "string_too_long": ("must have {max_length} or fewer characters", "make it shorter"),
+    "string_pattern_mismatch": ("must match {pattern}", "correct it"),
+    "int_type": (_WHOLE, _UNQUOTED),
+    "int_parsing": (_WHOLE, _UNQUOTED),
+    "int_from_float": (_WHOLE, "write it without a fraction"),
+    "float_type": ("must be a number", _UNQUOTED),
+    "float_parsing": ("must be a number", _UNQUOTED),
+    "finite_number": ("must be a finite number", "correct it"),
+    "greater_than": ("must be greater than {gt}", "correct it"),
+    "greater_than_equal": ("must be at least {ge}", "correct it"),
+    "less_than": ("must be less than {lt}", "correct it"),
+    "less_than_equal": ("must be at most {le}", "correct it"),
+    "bool_type": ("must be true or false", "write one of them without quotes"),
+    "bool_parsing": ("must be true or false", "write one of them without quotes"),
+    "dict_type": _MAPPING,
+    "model_type": _MAPPING,
+    "dataclass_type": _MAPPING,
+    "list_type": _LIST,
+    "tuple_type": _LIST,
+    "too_short": ("must have {min_length} or more elements", "add what is missing"),
+    "too_long": ("must have {max_length} or fewer elements", "split it"),
+}
+"""Fault and next step by pydantic's type of error; the places are filled from the error's context."""
+
+
+def findings(error: ValidationError, model: Any) -> list[Finding]:
+    """Every fault of a validation; `model` is what was validated: a model or a type such as `list[Model]`."""
+    return [_finding(each, model) for each in error.errors(include_url=False)]
+
+
+def faults(model: Any, error: ValidationError, word: str = "argument") -> list[str]:
+    """Every fault of a validation in a sentence; `word` is what a member of the model is called."""
+    return [_sentence(each, model, word) for each in findings(error, model)]
+
+
+def dotted(path: Path) -> str:
+    """`spec.tools[0].name`; empty for the whole."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def known_at(model: Any, path: Path) -> list[str]:
+    """The keys that the model at `path` below `model` takes, as callers may learn them."""
+    for part in path:
+        model = _step(model, part)
+    inner = _inner(model)
+    if isinstance(inner, type) and issubclass(inner, BaseModel):
+        return [inner.model_fields[name].alias or name for name in published(inner)]
+    return [field.alias or name for name, field in getattr(inner, "__pydantic_fields__", {}).items()]
+
+
+def _finding(found: Any, model: Any) -> Finding:
+    kind, context = found["type"], found.get("ctx", {})
+    # Pydantic's mark for a key of a mapping; people look for the key itself.
+    path = tuple(part for part in found["loc"] if part != "[key]")
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        known = sorted(known_at(model, path[:-1]))
+        close = nearest(str(path[-1]), known, count=1)
+        step = f'did you mean "{close[0]}"?' if close else "known here: " + ", ".join(known)
+        return Finding(path, "unknown", "unknown key", step)
+    if kind in ("enum", "literal_error"):
+        given = str(found["input"])
+        wrong = f"{given[:_LONGEST_ECHO]!r} is not one of {context['expected']}"
+        close = nearest(given, [part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")])
+        return Finding(path, "wrong", wrong, f"did you mean {', '.join(close)}?" if close else "use one of them")
+    if kind == "value_error":
+        return Finding(path, "wrong", str(context["error"]), "")
+    if kind in _TEXTS:
+        text, step = _TEXTS[kind]
+        return Finding(path, "missing" if kind == "missing" else "wrong", text.format(**context), step)
+    return Finding(path, "wrong", found["msg"][:1].lower() + found["msg"][1:], "correct it")
+
+
+def _sentence(found: Finding, model: Any, word: str) -> str:
+    where = dotted(found.path)
+    if found.kind == "unknown":
+        return suggesting(f"unknown {word} {where!r}", str(found.path[-1]), known_at(model, found.path[:-1]))
+    guess = f"; {found.step}" if found.step.startswith("did you mean") else ""
+    return f"{where}: {found.text}{guess}" if where else found.text + guess
+
+
+def _step(kind: Any, part: str | int) -> Any:
+    inner = _inner(kind)
+    for name, field in getattr(inner, "model_fields", {}).items():
+        if part in (name, field.alias):
+            return field.annotation
+    arguments = typing.get_args(inner)
+    if not arguments:
+        return Any
+    return arguments[0] if isinstance(part, int) else arguments[-1]
+
+
+def _inner(kind: Any) -> Any:
+    """The member of an optional type that is not None."""
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return next((a for a in typing.get_args(kind) if a is not type(None)), Any)
+    return kind
