@@ -125,7 +125,7 @@ class Batch:
         if objects.is_secret(place.kind):
             _refuse_oracles(document, before, force)
         try:
-            after = await self._send_patch(place, await self._restored(document, before), force)
+            after = await self._send_patch(place, await self._restore(document, before), force)
         except StatusFailure as failure:
             if self._lacks_its_namespace(failure, place):
                 return self._unrehearsed(document, place, "its namespace")
@@ -137,7 +137,7 @@ class Batch:
         result = "created" if before is None else "configured" if diff.changed else "unchanged"
         return self._item(document, place.namespace, result, diff)
 
-    async def _restored(self, document: Document, before: objects.Object | None) -> Document:
+    async def _restore(self, document: Document, before: objects.Object | None) -> Document:
         """The document with the live values where it repeats the marks that an answer showed."""
         live = before and objects.slim(before)
         content = await run_in_thread(redaction.restore, document.content, live, self._named(document))

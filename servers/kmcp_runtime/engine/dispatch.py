@@ -163,13 +163,13 @@ def _record(instance: "ConfiguredServer", entry: audit.Entry, seconds: float) ->
 
 def _unreadable(error: Exception) -> ToolFailure:
     problem = getattr(error, "problem", None) or str(error)
-    return ToolFailure("unavailable", f"what the backend answered cannot be read: {problem}", "check its content")
+    return ToolFailure("unavailable", f"the backend's answer cannot be read: {problem}", "check its content")
 
 
 def _internal(request: str) -> ToolFailure:
     # The whole story goes to the log, redacted, and only its id to the caller.
     log.error("call %s failed unexpectedly\n%s", request, redaction.text(traceback.format_exc()))
-    return ToolFailure("internal", f"internal error, id {request}", "the server's log tells more under this id")
+    return ToolFailure("internal", f"internal error, id {request}", "the server's log has the details under this id")
 
 
 async def _answer(
