@@ -82,6 +82,11 @@ class RuntimeSettings(Settings):
     jwt_issuer: str = setting("", "Issuer of accepted JSON Web Tokens")
     jwt_audience: str = setting("", "Audience that a JSON Web Token must name")
     jwt_jwks_url: str = setting("", "Where the issuer's keys are")
+    jwt_scopes: str = setting(
+        "",
+        "Scopes of a JSON Web Token that has no claim `scope` or `scp`, as in a token file, separated by commas "
+        "(empty: everything)",
+    )
     base_url: str = setting("", "Public URL of this server, for the protected-resource metadata")
     allowed_hosts: str = setting("", "Host headers to accept beside loopback, separated by commas")
     allowed_origins: str = setting("", "Browser origins to accept, separated by commas")

@@ -16,6 +16,7 @@ from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.writing.field_ownership import given_up
 from kmcp_kubernetes.writing.refusals import explain_refusal
 from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace, conflict, redaction
+from kmcp_runtime.echoes import shortened
 from kmcp_runtime.kube import objects, secret_values
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
@@ -222,7 +223,7 @@ class Batch:
         diff: Diff | None = None,
         error: ToolFailure | None = None,
     ) -> Written:
-        fault = error and Fault(code=error.code, message=error.message, hint=error.hint)
+        fault = error and Fault(code=error.code, message=shortened(error.message, document.content), hint=error.hint)
         shown = diff if diff is not None and diff.changed and diff.most_lines != 0 else None
         return Written(
             kind=document.kind,
