@@ -16,6 +16,7 @@ from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.writing.field_ownership import given_up
 from kmcp_kubernetes.writing.refusals import explain_refusal
 from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace, conflict, redaction
+from kmcp_runtime.echoes import shortened
 from kmcp_runtime.kube import objects, secret_values
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
@@ -124,7 +125,7 @@ class Batch:
         if objects.is_secret(place.kind):
             _refuse_oracles(document, before, force)
         try:
-            after = await self._send_patch(place, await self._restored(document, before), force)
+            after = await self._send_patch(place, await self._restore(document, before), force)
         except StatusFailure as failure:
             if self._lacks_its_namespace(failure, place):
                 return self._unrehearsed(document, place, "its namespace")
@@ -136,7 +137,7 @@ class Batch:
         result = "created" if before is None else "configured" if diff.changed else "unchanged"
         return self._item(document, place.namespace, result, diff)
 
-    async def _restored(self, document: Document, before: objects.Object | None) -> Document:
+    async def _restore(self, document: Document, before: objects.Object | None) -> Document:
         """The document with the live values where it repeats the marks that an answer showed."""
         live = before and objects.slim(before)
         content = await run_in_thread(redaction.restore, document.content, live, self._named(document))
@@ -222,7 +223,7 @@ class Batch:
         diff: Diff | None = None,
         error: ToolFailure | None = None,
     ) -> Written:
-        fault = error and Fault(code=error.code, message=error.message, hint=error.hint)
+        fault = error and Fault(code=error.code, message=shortened(error.message, document.content), hint=error.hint)
         shown = diff if diff is not None and diff.changed and diff.most_lines != 0 else None
         return Written(
             kind=document.kind,
