@@ -111,7 +111,7 @@ SignedDuration = Annotated[
 ]
 
 
-_TIME_SCHEMA = WithJsonSchema({"type": ["string", "number"], "description": "Time", "examples": ["now-1h"]})
+_TIME_SCHEMA = WithJsonSchema({"type": "string", "description": "Time", "examples": ["now-1h"]})
 Time = Annotated[float, BeforeValidator(moment_of), _TIME_SCHEMA, "Time", Field(validate_default=True)]
 OptionalTime = Annotated[
     float | None, BeforeValidator(lambda given: None if given is None else moment_of(given)), _TIME_SCHEMA, "Time"
