@@ -12,7 +12,17 @@ from kmcp_kubernetes.description.network import port_in_words
 from kmcp_kubernetes.services import endpoints, probe_pod, targets
 from kmcp_kubernetes.services.endpoints import Endpoints
 from kmcp_kubernetes.services.targets import Target
-from kmcp_runtime import DryRun, Effect, EffectByArgument, Namespace, Result, Rule, TimeoutSeconds, ToolFailure, tool
+from kmcp_runtime import (
+    DryRun,
+    Effect,
+    EffectByArgument,
+    OptionalNamespace,
+    Result,
+    Rule,
+    TimeoutSeconds,
+    ToolFailure,
+    tool,
+)
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import from_response
 
@@ -67,7 +77,7 @@ class Connectivity(Result):
 async def k8s_check_service_connectivity(
     kube: Kube,
     service_name: Annotated[str, "name, name:port, name.namespace"],
-    namespace: Namespace = "default",
+    namespace: OptionalNamespace = None,
     port: PortWord = None,
     path: Annotated[str, "HTTP path"] = "/",
     mode: Annotated[Literal["proxy", "pod"], "HTTP by the API server; TCP from a pod"] = "proxy",
@@ -75,6 +85,7 @@ async def k8s_check_service_connectivity(
     dry_run: DryRun = False,
 ) -> Connectivity:
     """Check whether a Service answers, and if not at which stage it fails and why."""
+    namespace = kube.namespace(namespace)
     target = targets.target(service_name, namespace, port)
     service, found = await _read_service(kube, target)
     spec = service.get("spec") or {}
