@@ -1,6 +1,7 @@
 """Fixtures of the whole suite; the cluster comes from `tests/cluster`."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     rank |= {FOLDERS[name]: len(LONG) + 1 for name in run_of(config).missing_backends if name in FOLDERS}
     here = Path(__file__).parent
     items.sort(key=lambda item: rank.get(item.path.relative_to(here).parts[0], len(LONG)))
+
+
+class _Unbound(logging.Handler):
+    """Collects plans of destruction that bound no object."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.found.append(record.getMessage())
+
+
+@pytest.fixture(autouse=True)
+def every_destruction_is_bound() -> Iterator[None]:
+    """A4: whichever tool a test has destroy something, its plan named what it found, in its state."""
+    unbound = _Unbound()
+    logger = logging.getLogger("kmcp.approval")
+    logger.addHandler(unbound)
+    yield
+    logger.removeHandler(unbound)
+    assert [message for message in unbound.found if "bound nothing" in message] == []
 
 
 @pytest.fixture

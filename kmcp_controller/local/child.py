@@ -50,7 +50,7 @@ class Child:
 
     async def _once(self) -> int:
         self._last_lines.clear()
-        self.process = process = await command.start(self.argv, env=self.env, line=self._line)
+        self.process = process = await command.start(self.argv, env=self.env, line=self._line, whole_group=True)
         await self._notify()
         try:
             return await process.wait()

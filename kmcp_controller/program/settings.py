@@ -2,8 +2,11 @@
 
 from typing import Literal
 
-from kmcp_controller.spec import Platform
+from kmcp_controller.spec import Platform, repository
 from kmcp_runtime.settings import Settings, listed, setting
+
+_STATIC = "-musl"
+_TAG = r"([A-Za-z0-9][A-Za-z0-9.\-]{0,120})?"
 
 
 class ControllerSettings(Settings):
@@ -16,9 +19,14 @@ class ControllerSettings(Settings):
     catalog_file: str = setting("", "The shipped catalog")
     suite_images: str = setting("kmcp", "Prefixes of the suite's images, separated by commas")
     adapter_image: str = setting(Platform.adapter_image, "Image of agentgateway")
-    transport_adapter_version: str = setting("", "Tag of that image", env="TRANSPORT_ADAPTER_VERSION")
+    transport_adapter_version: str = setting(
+        "",
+        "Version of agentgateway (empty: the tag of its image)",
+        env="TRANSPORT_ADAPTER_VERSION",
+        pattern=f"^{_TAG}$",
+    )
     bridge_image: str = setting(Platform.bridge_image, "Image of the suite's stdio adapter")
-    uvx_image: str = setting("astral-sh/uv:debian", "Image for uvx behind agentgateway")
+    uvx_image: str = setting("ghcr.io/astral-sh/uv:debian", "Image for uvx behind agentgateway")
     npx_image: str = setting("node:24-alpine3.21", "Image for npx behind agentgateway")
     app_protocol: str | None = setting(None, "appProtocol of Services (empty: none)")
     disable_app_protocol: bool = setting(False, "No appProtocol", env="DISABLE_KGATEWAY_MCP_APP_PROTOCOL")
@@ -51,8 +59,10 @@ class ControllerSettings(Settings):
 
     def platform(self) -> Platform:
         adapter = self.adapter_image
-        if self.transport_adapter_version:
-            adapter = f"{adapter.rpartition(':')[0] or adapter}:{self.transport_adapter_version}"
+        if version := self.transport_adapter_version:
+            # As upstream means it: a version of agentgateway, whose images for any base have this suffix.
+            tag = version if version.endswith(_STATIC) else version + _STATIC
+            adapter = f"{repository(adapter)}:{tag}"
         protocol = Platform.app_protocol if self.app_protocol is None else self.app_protocol
         return Platform(
             suite_images=listed(self.suite_images),

@@ -1,12 +1,13 @@
 """The pod of one MCPServer: containers, adapters, security, probes."""
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kmcp_controller.spec import MCPServer, Platform
+from kmcp_controller.spec import MCPServer, Platform, variant
 from kmcp_controller.spec.model import OURS, Adapter
 from kmcp_runtime import yaml_text
 
@@ -16,6 +17,8 @@ _LEAVING_SECONDS, _GRACE_SECONDS = 5, 30  # the second is the API's default
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUFFIX = {"uvx": "-uv", "npx": "-node"}
 _HEALTHZ = {"httpGet": {"path": "/healthz", "port": "management"}}
+_HANDSHAKE = "KMCP_BRIDGE_HANDSHAKE"
+HANDSHAKE_SECONDS, _LONGEST_HANDSHAKE, _SPARE_SECONDS = 120, 86_400, 30
 _SUITE_PROBES: dict[str, Manifest] = {
     "startup": {**_HEALTHZ, "periodSeconds": 1, "failureThreshold": 60},
     "readiness": {**_HEALTHZ, "periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 3},
@@ -113,7 +116,7 @@ def image_of(workload: Workload) -> str:
     if deployment.image:
         return deployment.image
     if workload.adapter == "bridge":
-        return platform.bridge_image + _SUFFIX.get(deployment.cmd, "")
+        return variant(platform.bridge_image, _SUFFIX.get(deployment.cmd, ""))
     return platform.default_images[deployment.cmd]
 
 
@@ -139,7 +142,8 @@ def _our_env(workload: Workload) -> dict[str, str]:
     if not workload.ours:
         return {}
     extensions = workload.server.extensions
-    env = {"KMCP_TOOLS": ",".join(extensions.tools)} if extensions.tools is not None else {}
+    # A comma alone is a list of none; nothing at all would be all of them.
+    env = {"KMCP_TOOLS": ",".join(extensions.tools) or ","} if extensions.tools is not None else {}
     if extensions.read_only:
         env["KMCP_READ_ONLY"] = "true"
     env["KMCP_MANAGEMENT_PORT"] = str(workload.management_port)
@@ -148,8 +152,22 @@ def _our_env(workload: Workload) -> dict[str, str]:
 
 def _probes(workload: Workload) -> dict[str, Manifest]:
     probes = _SUITE_PROBES if workload.ours else _FOREIGN_PROBES
+    if workload.adapter == "bridge":
+        # A start that the bridge waits for must not be ended from outside: it would begin again for ever.
+        patience = math.ceil(_handshake_seconds(workload.server)) + _SPARE_SECONDS
+        probes = {**probes, "startup": {**probes["startup"], "failureThreshold": patience}}
     given = workload.server.extensions.probes.model_dump(exclude_none=True)
     return {f"{kind}Probe": probe for kind, probe in {**probes, **given}.items()}
+
+
+def _handshake_seconds(server: MCPServer) -> float:
+    """What the bridge allows for the first answer of its process: its default, or what the manifest sets."""
+    given = [each.value for each in server.extensions.env if each.name == _HANDSHAKE and each.value]
+    try:
+        seconds = float(server.deployment.env.get(_HANDSHAKE) or (given[-1] if given else HANDSHAKE_SECONDS))
+    except ValueError:  # which the bridge refuses itself, in its log
+        return HANDSHAKE_SECONDS
+    return seconds if 0 < seconds < _LONGEST_HANDSHAKE else HANDSHAKE_SECONDS
 
 
 def _lifecycle(server: MCPServer) -> Manifest:
@@ -185,9 +203,12 @@ def _sidecar(workload: Workload, sidecar: Mapping[str, Any]) -> Manifest:
 
 
 def _copy_binary(workload: Workload) -> Manifest:
-    given = workload.server.deployment.init_container
+    deployment = workload.server.deployment
+    given = deployment.init_container
     values = given.model_dump(by_alias=True, exclude_none=True) if given else {}
-    security = {**_container_security(workload, False), **values.get("securityContext", {})}
+    # What the user sets for the server holds for what comes with it, too: a namespace may admit nothing else.
+    own = values.get("securityContext") or deployment.security_context
+    security = {**_container_security(workload, False), **own}
     container = {
         "name": "copy-binary",
         "image": values.get("image") or workload.platform.adapter_image,
@@ -240,7 +261,8 @@ def gateway_config(server: MCPServer) -> str:
         "matches": [{"path": {"pathPrefix": "/sse"}}, {"path": {"pathPrefix": "/mcp"}}],
     }
     if server.extensions.tools is not None:
-        rules = [f'mcp.tool.name == "{name}"' for name in server.extensions.tools]
+        # No rule at all would let everything pass.
+        rules = [f'mcp.tool.name == "{name}"' for name in server.extensions.tools] or ["false"]
         route["policies"] = {"mcpAuthorization": {"rules": rules}}
     route["backends"] = [{"weight": 100, "mcp": {"targets": [{"name": server.name, "stdio": stdio}]}}]
     listener = {"name": "default", "protocol": "HTTP", "routes": [route]}

@@ -3,7 +3,7 @@
 Here: what a manifest means by itself. Not here: what it becomes (`render`) and what is seen of it (`status`).
 """
 
-from .model import Deployment, Extensions, MCPServer, Platform, adapter_of, is_suite_image, repository
+from .model import Deployment, Extensions, MCPServer, Platform, adapter_of, is_suite_image, repository, variant
 from .parse import RefusedError, parse
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "is_suite_image",
     "parse",
     "repository",
+    "variant",
 ]

@@ -207,10 +207,10 @@ class Platform:
     namespace: str = "kmcp-system"
     labels: Mapping[str, str] = field(default_factory=lambda: {"app.kubernetes.io/name": "kmcp"})
     app_protocol: str = "kgateway.dev/mcp"
-    adapter_image: str = "agentgateway/agentgateway:0.9.0-musl"
+    adapter_image: str = "ghcr.io/agentgateway/agentgateway:0.9.0-musl"
     bridge_image: str = "kmcp/kmcp-bridge:latest"
     default_images: Mapping[str, str] = field(
-        default_factory=lambda: {"uvx": "astral-sh/uv:debian", "npx": "node:24-alpine3.21"}
+        default_factory=lambda: {"uvx": "ghcr.io/astral-sh/uv:debian", "npx": "node:24-alpine3.21"}
     )
     remote: Literal["never", "requested", "always"] = "requested"
     allow_block: bool = False
@@ -223,6 +223,14 @@ def repository(image: str) -> str:
     name = image.partition("@")[0]
     head, colon, tail = name.rpartition(":")
     return head if colon and "/" not in tail else name
+
+
+def variant(image: str, suffix: str) -> str:
+    """The image whose tag continues with this suffix; a digest names one image, whatever is beside it."""
+    if not suffix or "@" in image:
+        return image
+    name = repository(image)
+    return f"{name}:{image[len(name) + 1 :] or 'latest'}{suffix}"
 
 
 def is_suite_image(image: str, platform: Platform) -> bool:

@@ -223,6 +223,8 @@ def _together(spec: Spec, extensions: Extensions, root: tuple[str, ...], platfor
             (*root, "readOnly"),
             "cannot be enforced on an image that is not the suite's; remove it, or use a suite image",
         )
+    elif extensions.read_only and adapter == "agentgateway":
+        yield Fault((*root, "readOnly"), "cannot be enforced by agentgateway; remove it, or use stdioAdapter: bridge")
 
 
 def _policy(metadata: Mapping[str, Any], extensions: Extensions | None, platform: Platform) -> Iterator[Fault]:

@@ -19,11 +19,12 @@ from mcp_types.methods import CACHEABLE_METHODS
 
 from kmcp_runtime.version import VERSION
 
-from .wire import Json, RpcError, as_object
+from .answers import RpcError, as_object
+from .framing import Json
 
 CLIENT = {"name": "kmcp-bridge", "version": VERSION}
 _ENVELOPE = (PROTOCOL_VERSION_META_KEY, CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY, LOG_LEVEL_META_KEY)
-# Nothing reaches a client but the answers to its own requests, so no change can be announced, no log sent.
+# From a shared process only answers to its own requests reach a client: no change is announced, no log sent.
 _OFFERED = ("tools", "prompts", "resources", "completions")
 _ANNOUNCED = ("listChanged", "subscribe")
 
@@ -59,10 +60,13 @@ def handshake_result(result: Any) -> Json:
     return {key: value for key, value in given.items() if key not in ("resultType", "ttlMs", "cacheScope")}
 
 
-def offered(capabilities: Mapping[str, Any]) -> Json:
-    """The capabilities of a process that hold through the bridge."""
+def offered(capabilities: Mapping[str, Any], exclusive: bool) -> Json:
+    """The capabilities of a process that hold through the bridge: all of them where its client has it alone."""
+    known = {name: value for name, value in capabilities.items() if isinstance(value, dict)}
+    if exclusive:
+        return known
     return {
-        name: {key: value for key, value in capabilities[name].items() if key not in _ANNOUNCED}
+        name: {key: value for key, value in known[name].items() if key not in _ANNOUNCED}
         for name in _OFFERED
-        if isinstance(capabilities.get(name), dict)
+        if name in known
     }

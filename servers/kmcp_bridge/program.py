@@ -15,15 +15,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from kmcp_runtime import serving
+from kmcp_runtime.command import orphans
 from kmcp_runtime.engine import logs
 from kmcp_runtime.settings import SettingsError, listed, parse
 from kmcp_runtime.version import VERSION
 from kmcp_runtime.watchdog import Watchdog
 
-from .child import Child
+from .child import Child, Introduction, Limits
 from .children import Children
 from .endpoint import Endpoint
 from .metrics import Metrics
+from .session_client import SessionClient
 from .settings import BridgeSettings, child_environment
 
 log = logging.getLogger("kmcp.bridge")
@@ -58,8 +60,10 @@ async def serve(settings: BridgeSettings, command: Sequence[str], environment: M
     """Until a signal: the listeners close first, calls under way get their time, then the process ends."""
     env = child_environment(environment)
 
-    def make() -> Child:
-        return Child(command, env, settings.handshake, settings.patience)
+    limits = Limits(settings.handshake, settings.patience, settings.timeout, settings.largest_answer)
+
+    def make(introduction: Introduction | None, client: SessionClient | None) -> Child:
+        return Child(command, env, limits, introduction, client)
 
     children = Children(make, settings.isolation == "session", settings.most_sessions, settings.session_idle)
     shared = children.shared
@@ -71,18 +75,19 @@ async def serve(settings: BridgeSettings, command: Sequence[str], environment: M
         asyncio.get_running_loop().add_signal_handler(number, setattr, main_server, "should_exit", True)
     async with children:
         log.info("kmcp-bridge %s listens at http://%s:%d%s", VERSION, host, settings.port, MCP_PATH)
-        management = asyncio.create_task(_manage(settings, host, shared, metrics))
+        beside = [asyncio.create_task(_manage(settings, host, shared, metrics)), asyncio.create_task(orphans.collect())]
         try:
             async with Watchdog(metrics.registry).watching():
                 await main_server.serve()
         finally:
-            management.cancel()
-            await asyncio.gather(management, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
     return 0 if main_server.started else 1
 
 
 def mcp_app(settings: BridgeSettings, host: str, children: Children, metrics: Metrics) -> ASGIApp:
-    endpoint = Endpoint(children, settings.tool_names(), _security(settings, host), metrics)
+    endpoint = Endpoint(children, settings.allowed(), _security(settings, host), metrics)
     app = Starlette(routes=[Route(MCP_PATH, endpoint)])
     return RequestBodyLimitMiddleware(app, _LARGEST_BODY)
 

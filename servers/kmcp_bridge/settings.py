@@ -8,12 +8,17 @@ from typing import Literal
 
 from kmcp_runtime.settings import Settings, listed, setting
 
+from .allowed import Allowed
+
 
 class BridgeSettings(Settings):
     host: str = setting("", "Address to listen on (empty: all of a pod's, else loopback)")
     port: int = setting(3000, "Port of /mcp", ge=1, le=65535)
     management_port: int = setting(8081, "Port of /healthz, /readyz and /metrics (0: none)", ge=0, le=65535)
-    tools: str = setting("", "Only these tools, separated by commas (empty: all)")
+    tools: str | None = setting(
+        None, "Only these tools, separated by commas (a comma alone: none; unset or empty: all)"
+    )
+    read_only: bool = setting(False, "Only tools of which the server says that they change nothing (readOnlyHint)")
     isolation: Literal["none", "session"] = setting(
         "none", "Whether each session gets a process of its own", env="KMCP_BRIDGE_ISOLATION"
     )
@@ -41,12 +46,26 @@ class BridgeSettings(Settings):
         env="KMCP_BRIDGE_PATIENCE",
         gt=0,
     )
+    timeout: float = setting(
+        300,
+        "How long a request waits for its answer, or for progress of it",
+        unit="seconds",
+        env="KMCP_BRIDGE_TIMEOUT",
+        gt=0,
+    )
+    largest_answer: int = setting(
+        16 * 1024 * 1024,
+        "Size of one message of the process; a longer one fails its request",
+        unit="bytes",
+        env="KMCP_BRIDGE_LARGEST_ANSWER",
+        ge=1024,
+    )
     allowed_hosts: str = setting("", "Host headers to accept beside loopback, separated by commas")
     allowed_origins: str = setting("", "Browser origins to accept, separated by commas")
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severity that is logged")
 
-    def tool_names(self) -> frozenset[str]:
-        return frozenset(listed(self.tools))
+    def allowed(self) -> Allowed:
+        return Allowed(None if self.tools is None else frozenset(listed(self.tools)), self.read_only)
 
     def address(self, environment: Mapping[str, str]) -> str:
         """In a pod a NetworkPolicy decides who may connect; elsewhere only an explicit host opens it to a network."""

@@ -39,7 +39,10 @@ def acting(approved: Mapping[str, str] | None) -> Iterator[None]:
 
 
 def bind(name: str, state: Any) -> None:
-    """Tie the approval of this call to an object (`ConfigMap a/b`) in its state, which is anything that JSON holds."""
+    """Tie the approval of this call to an object (`ConfigMap a/b`) in its state, which is anything that JSON holds.
+
+    Errors: `conflict` when the call is carried out and this is not what was approved. Call it before anything is sent.
+    """
     digest = hashlib.sha256(json.dumps(state, sort_keys=True, default=str).encode()).hexdigest()
     found, approved = _found.get(), _approved.get()
     if found is not None:

@@ -55,7 +55,9 @@ class RuntimeSettings(Settings):
     management_port: int = setting(8081, "Port of /healthz, /readyz and /metrics (0: none)", ge=0, le=65535)
     stateful: bool = setting(False, "Keep sessions of the older protocol revision, so that its clients can be asked")
     read_only: bool = setting(False, "Offer only what changes nothing")
-    tools: str = setting("", "Only these tools, separated by commas (empty: all)")
+    tools: str | None = setting(
+        None, "Only these tools, separated by commas (a comma alone: none; unset or empty: all)"
+    )
     extras: bool = setting(True, "Offer the tools beyond the registry")
     approval: Literal["plan", "ask", "off"] = setting(
         "plan", "Who approves destruction: a person or a second call with the plan's token, only a person, or nobody"
@@ -93,8 +95,9 @@ class RuntimeSettings(Settings):
             raise ValueError(f"needs at least {_SHORTEST_KEY_BYTES} bytes; `openssl rand -base64 32` makes a key")
         return key
 
-    def tool_names(self) -> tuple[str, ...]:
-        return listed(self.tools)
+    def tool_names(self) -> tuple[str, ...] | None:
+        """The tools that are named; None where all are meant. An empty list means none."""
+        return None if self.tools is None else listed(self.tools)
 
 
 def listed(text: str) -> tuple[str, ...]:

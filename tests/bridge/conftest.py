@@ -56,6 +56,8 @@ class Bridge:
         return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 
 
+# Orphans go to the program that follows, as they go to process 1 of a container (36: PR_SET_CHILD_SUBREAPER).
+_AS_SUBREAPER = "import ctypes, os, sys; ctypes.CDLL(None).prctl(36, 1, 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])"
 Start = Callable[..., Bridge]
 
 
@@ -64,6 +66,8 @@ def _running(folder: Path, command: tuple[str, ...], env: dict[str, str]) -> Ite
     ports = free_ports(2)
     log_file = folder / f"{ports[0]}.log"
     argv = [sys.executable, "-m", "kmcp_bridge.program", "--port", str(ports[0]), "--", *command]
+    if "KMCP_TEST_INHERITS" in env:
+        argv = [sys.executable, "-c", _AS_SUBREAPER, *argv]
     given = {**os.environ, "PYTHONPATH": str(ROOT / "servers"), "TMPDIR": str(folder), **env}
     with log_file.open("wb") as log:
         process = subprocess.Popen(argv, env=given | {"KMCP_MANAGEMENT_PORT": str(ports[1])}, stdout=log, stderr=log)

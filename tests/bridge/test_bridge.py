@@ -297,6 +297,57 @@ async def test_each_session_has_its_own_process(start: Start) -> None:
     await until(only_the_shared_one, what="the end of closed sessions")
 
 
+async def test_an_empty_list_serves_nothing(start: Start) -> None:
+    """D8: a list of no tools is not all of them."""
+    bridge = await start(*program("modern"), KMCP_TOOLS=",").ready()
+    async with client(bridge, "legacy") as mcp:
+        assert await mcp.list_tools() == []
+        with pytest.raises((McpError, MCPError), match="KMCP_TOOLS allows no tool"):
+            await mcp.call_tool("echo", {"word": "x"})
+
+
+async def test_read_only_is_held(start: Start) -> None:
+    """D13: only what the process says to read, whether or not the tools were listed before a call."""
+    bridge = await start(*program("modern"), KMCP_READ_ONLY="true").ready()
+    async with client(bridge, "legacy") as mcp:
+        with pytest.raises((McpError, MCPError), match="KMCP_READ_ONLY leaves only tools with readOnlyHint"):
+            await mcp.call_tool("leave", {"code": 1})
+        assert [tool.name for tool in await mcp.list_tools()] == ["echo"]
+        assert (await mcp.call_tool("echo", {"word": "x"})).data == "x"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends what a process has started with it")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+async def test_nothing_of_the_group_is_left(start: Start, number: signal.Signals) -> None:
+    """B7: the server behind a runner that ignores the end of everything, when the bridge is ended or killed."""
+    bridge = await start(*program("runner")).ready()
+    async with client(bridge, "legacy") as mcp:
+        pids = json.loads((await mcp.call_tool("pids", {})).content[0].text)
+    assert len(pids) == 2
+    assert all(alive(pid) for pid in pids)
+    bridge.process.send_signal(number)
+    bridge.process.wait(timeout=scaled(30))
+
+    async def gone() -> bool:
+        return not any(alive(pid) for pid in pids)
+
+    await until(gone, seconds=10, what="the end of the whole group")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans to a chosen process")
+async def test_orphans_are_collected(start: Start) -> None:
+    """D17: what left the group of the server ends as a child of the bridge, which is process 1 of a pod."""
+    bridge = await start(*program("runner"), KMCP_TEST_INHERITS="1").ready()
+    async with client(bridge, "legacy") as mcp:
+        orphan = json.loads((await mcp.call_tool("orphan", {})).content[0].text)
+
+    async def collected() -> bool:
+        return not Path(f"/proc/{orphan}").exists()
+
+    await until(collected, seconds=30, what="the end of the orphan")
+    assert await bridge.metric("kmcp_bridge_process_starts ") == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 async def test_nothing_is_left(start: Start, number: signal.Signals) -> None:
     if number is signal.SIGKILL and sys.platform != "linux":

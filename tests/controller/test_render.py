@@ -212,7 +212,7 @@ def test_agentgateway_runs_a_foreign_command() -> None:
         ({"cmd": "uvx", "args": ["mcp-time"]}, {}, "kmcp/kmcp-bridge:latest-uv"),
         ({"cmd": "npx"}, {}, "kmcp/kmcp-bridge:latest-node"),
         ({"cmd": "npx"}, {"stdioAdapter": "agentgateway"}, "node:24-alpine3.21"),
-        ({"cmd": "uvx", "initContainer": {"image": "own"}}, {}, "astral-sh/uv:debian"),
+        ({"cmd": "uvx", "initContainer": {"image": "own"}}, {}, "ghcr.io/astral-sh/uv:debian"),
         ({**SUITE, "cmd": "x"}, {}, SUITE["image"]),
     ],
 )

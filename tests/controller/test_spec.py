@@ -101,6 +101,11 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         manifest(FOREIGN, readOnly=True),
         "extensions.readOnly: cannot be enforced on an image that is not the suite",
     ),
+    (
+        "read-only behind agentgateway",
+        manifest({**SUITE, "cmd": "x"}, "stdio", readOnly=True, stdioAdapter="agentgateway"),
+        "extensions.readOnly: cannot be enforced by agentgateway",
+    ),
     ("extension key", manifest(FOREIGN, tool=["a"]), 'spec.extensions.tool: unknown key; did you mean "tools"?'),
     ("extension type", manifest(FOREIGN, tools="a"), "spec.extensions.tools: must be a list; write [a, b]"),
     ("network", manifest(FOREIGN, network={}), "spec.extensions.network: would forbid all traffic"),

@@ -1,17 +1,33 @@
 """Each of the 91 actions is sent as published and accepted, rehearsed unsent, and hidden where it may only read."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 
 from kmcp_grafana.server import SERVER
+from kmcp_grafana.settings import GrafanaSettings
 from kmcp_runtime import Effect
+from tests.asked import refused_as_changed, yes_after
 from tests.grafana.conftest import connected
-from tests.grafana.every_action import Case, cases
+from tests.grafana.every_action import (
+    ALERT,
+    ANNOTATION,
+    DASHBOARD,
+    FOLDER,
+    MISC,
+    ORG,
+    SOURCE,
+    TEAM,
+    USER,
+    Case,
+    cases,
+)
 from tests.grafana.standin import StandIn
 from tests.grafana.standin.state import new_state
-from tests.grafana.world import SECRET, World, populated
+from tests.grafana.world import MODEL, SECRET, World, populated
 from tests.mcp import ToolCaller
 
 NINE = {declared.name: declared for declared in SERVER.tools() if not declared.extra}
@@ -108,3 +124,55 @@ async def test_destruction_waits_for_a_yes(case: Case, address: str, grafana: St
         assert grafana.wrote() == []
         await caller.ok(case.tool, action=case.action, **case.arguments, approval=asked["approval"])
         assert case.wanted(older=False) in grafana.wrote()
+
+
+def _new_version(world: World) -> None:
+    found = world.main.dashboards["web"]
+    found.version, found.spec = found.version + 1, {**found.spec, "title": "Of somebody else"}
+
+
+def _another_in_the_folder(world: World) -> None:
+    """As many dashboards as before, but not the same ones."""
+    world.main.dashboards["other"] = replace(world.main.dashboards.pop("web"), uid="other")
+
+
+MEANWHILE: dict[tuple[str, str], Callable[[World], object]] = {
+    (ORG, "delete_user"): lambda world: world.main.members.update({world.user: "Admin"}),
+    (ORG, "delete_org"): lambda world: world.state.organisations[world.org].members.update({3: "Viewer"}),
+    (TEAM, "delete"): lambda world: world.main.teams[world.team]["members"].append(3),
+    (TEAM, "remove_member"): lambda world: setattr(world.state.users[world.user], "login", "another"),
+    (ALERT, "delete_rule"): lambda world: world.main.rules["errors"].update({"for": "1h"}),
+    (ALERT, "delete_contact_point"): lambda world: world.main.points["hook"]["settings"].update(recipient="#web"),
+    (ALERT, "update_notification_policies"): lambda world: world.main.policies.update(routes=[{"receiver": "hook"}]),
+    (ALERT, "delete_mute_timing"): lambda world: world.main.timings["nights"].update(version="v2"),
+    (ANNOTATION, "delete"): lambda world: world.main.annotations[world.annotation].update(text="rolled back"),
+    (MISC, "delete_snapshot"): lambda world: world.main.snapshots["snap"].update(dashboard={**MODEL, "panels": []}),
+    (MISC, "delete_playlist"): lambda world: world.main.playlists["wall"].update(items=[]),
+    (DASHBOARD, "delete"): _new_version,
+    (DASHBOARD, "update_permissions"): lambda world: world.main.dashboards["web"].permissions.clear(),
+    (FOLDER, "delete"): _another_in_the_folder,
+    (FOLDER, "update_permissions"): lambda world: world.main.folders["ops"].permissions.append(
+        {"role": "Viewer", "permission": 4}
+    ),
+    (SOURCE, "delete"): lambda world: world.main.datasources["prom"].update(url="http://elsewhere:9090", version=2),
+    (USER, "delete_user"): lambda world: setattr(world.state.users[world.user], "is_admin", True),
+    (USER, "disable_user"): lambda world: setattr(world.state.users[world.user], "login", "another"),
+    (USER, "update_password"): lambda world: setattr(world.state.users[world.user], "login", "another"),
+}
+"""What others do between the plan and the yes."""
+
+
+@VERSIONS
+@pytest.mark.parametrize("case", DESTROYING, ids=[f"{case.tool}-{case.action}" for case in DESTROYING])
+async def test_A4_what_changed_while_a_person_thinks_survives(
+    case: Case, older: bool, address: str, grafana: StandIn, world: World
+) -> None:
+    async def meanwhile() -> None:
+        MEANWHILE[case.tool, case.action](world)
+
+    settings = GrafanaSettings(
+        grafana_url=address, grafana_username="admin", grafana_password=SecretStr("admin-password")
+    )
+    async with yes_after(SERVER, settings, meanwhile) as caller:
+        await refused_as_changed(caller, case.tool, action=case.action, **case.arguments)
+    assert grafana.wrote() == []

@@ -7,6 +7,7 @@ from kmcp_helm.server import SERVER
 from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.helm.settings import HelmSettings
 from kmcp_runtime.kube.api import KubeApi
+from tests.asked import refused_as_changed, yes_after
 from tests.helm.conftest import CHARTS, Cli
 from tests.mcp import ToolCaller
 from tests.patience import patient
@@ -89,6 +90,22 @@ async def test_nothing_is_uninstalled_without_a_yes(
         assert "web" in await names(api, namespace, "configmaps")
         await caller.ok("helm_uninstall", **about, approval=refused["approval"])
     assert "web" not in await names(api, namespace, "configmaps")
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["upgraded", "installed anew"])
+async def test_A4_a_release_that_others_changed_after_the_plan_survives(
+    settings: HelmSettings, cli: Cli, api: KubeApi, namespace: str, release: str, anew: bool
+) -> None:
+    async def meanwhile() -> None:
+        if anew:
+            cli("uninstall", "-n", namespace, release, "--wait")
+            cli("install", "-n", namespace, release, str(CHARTS / "web"), "--take-ownership")
+        else:
+            cli("upgrade", "-n", namespace, release, str(CHARTS / "web"))
+
+    async with yes_after(SERVER, settings, meanwhile) as caller:
+        await refused_as_changed(caller, "helm_uninstall", name=release, namespace=namespace)
+    assert "web" in await names(api, namespace, "configmaps")
 
 
 async def test_orphans_stay(tools: ToolCaller, api: KubeApi, namespace: str, release: str) -> None:

@@ -13,6 +13,7 @@ from kmcp_istio.settings import IstioSettings
 from kmcp_istio.tools.waypoint_changes import FIELD_MANAGER
 from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
+from tests.asked import refused_as_changed, yes_after
 from tests.hiding import without_groups
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
@@ -95,6 +96,47 @@ async def test_a_waypoint_goes_round(tools: ToolCaller, api: KubeApi, namespace:
         {"name": "other", "result": "not_found"},
     ]
     assert (await api.get(path))["items"] == []
+
+
+@pytest.mark.parametrize("meant", [{"names": ["waypoint"]}, {"all": True}])
+@pytest.mark.parametrize("change", ["replaced", "changed", "joined"])
+async def test_A4_a_waypoint_that_others_put_in_its_place_survives(
+    tools: ToolCaller, settings: IstioSettings, api: KubeApi, namespace: str, meant: dict[str, Any], change: str
+) -> None:
+    path = f"{GATEWAYS}/{namespace}/gateways"
+    await tools.ok("istio_apply_waypoint", namespace=namespace)
+
+    async def meanwhile() -> None:
+        if change == "replaced":
+            await api.send("DELETE", f"{path}/waypoint")
+            await tools.ok("istio_apply_waypoint", namespace=namespace)
+        elif change == "changed":
+            body = {"metadata": {"labels": {"istio.io/waypoint-for": "all"}}}
+            await api.send("PATCH", f"{path}/waypoint", (), body, "application/merge-patch+json")
+        else:
+            await tools.ok("istio_apply_waypoint", namespace=namespace, name="second")
+
+    async with yes_after(SERVER, settings, meanwhile) as caller:
+        if change == "joined" and "names" in meant:
+            await caller.ok("istio_delete_waypoint", namespace=namespace, **meant)
+        else:
+            await refused_as_changed(caller, "istio_delete_waypoint", namespace=namespace, **meant)
+    left = {found["metadata"]["name"] for found in (await api.get(path))["items"]}
+    kept = {"second"} if "names" in meant else {"waypoint", "second"}
+    assert left == (kept if change == "joined" else {"waypoint"})
+
+
+async def test_A4_the_status_of_a_waypoint_voids_no_yes(
+    tools: ToolCaller, settings: IstioSettings, api: KubeApi, namespace: str
+) -> None:
+    await tools.ok("istio_apply_waypoint", namespace=namespace)
+
+    async def meanwhile() -> None:
+        await program(api, namespace, "waypoint")
+
+    async with yes_after(SERVER, settings, meanwhile) as caller:
+        await caller.ok("istio_delete_waypoint", namespace=namespace, names=["waypoint"])
+    assert (await api.get(f"{GATEWAYS}/{namespace}/gateways"))["items"] == []
 
 
 async def test_who_uses_a_waypoint(tools: ToolCaller, api: KubeApi, namespace: str) -> None:

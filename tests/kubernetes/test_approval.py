@@ -131,3 +131,44 @@ async def test_what_changed_since_the_plan_is_not_deleted(
         assert "has changed since" in error["message"]
         assert await there(api, target)
         await api.send("PATCH", path, (), {"metadata": {"finalizers": None}}, "application/merge-patch+json")
+
+
+LOCK = {"holderIdentity": "one", "renewTime": "2026-01-01T00:00:00.000000Z"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "survives"),
+    [({"renewTime": "2026-01-01T00:00:05.000000Z"}, False), ({"holderIdentity": "another"}, True)],
+)
+async def test_A4_what_moves_by_itself_voids_no_approval(
+    settings: KubernetesSettings, api: KubeApi, namespace: str, spec: dict[str, str], survives: bool
+) -> None:
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+    await make(api, path, {"metadata": {"name": "lock"}, "spec": LOCK})
+    target = {"resource_type": "leases.coordination.k8s.io", "resource_name": "lock", "namespace": namespace}
+    async with asking(settings) as client:
+        caller = ToolCaller(client)
+        token = (await caller.fails("k8s_delete_resource", **target))["approval"]
+        await api.send("PATCH", f"{path}/lock", (), {"spec": spec}, "application/merge-patch+json")
+        if survives:
+            error = await caller.fails("k8s_delete_resource", **target, approval=token)
+            assert "has changed since" in error["message"]
+        else:
+            await caller.ok("k8s_delete_resource", **target, approval=token)
+    assert len((await api.get(path))["items"]) == survives
+
+
+async def test_A4_an_event_that_is_counted_up_can_be_deleted(
+    settings: KubernetesSettings, api: KubeApi, namespace: str
+) -> None:
+    path = f"/api/v1/namespaces/{namespace}/events"
+    about = {"kind": "Pod", "name": "gone", "namespace": namespace}
+    await make(api, path, {"metadata": {"name": "noise"}, "involvedObject": about, "count": 1, "message": "again"})
+    target = {"resource_type": "events", "resource_name": "noise", "namespace": namespace}
+    async with asking(settings) as client:
+        caller = ToolCaller(client)
+        token = (await caller.fails("k8s_delete_resource", **target))["approval"]
+        counted = {"count": 2, "lastTimestamp": "2026-01-01T00:00:00Z"}
+        await api.send("PATCH", f"{path}/noise", (), counted, "application/merge-patch+json")
+        await caller.ok("k8s_delete_resource", **target, approval=token)
+    assert (await api.get(path))["items"] == []

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from kmcp_prometheus.server import SERVER
+from kmcp_prometheus.settings import PrometheusSettings
+from tests.asked import refused_as_changed, yes_after
 from tests.mcp import ToolCaller
 from tests.patience import patient
 from tests.prometheus import known, program
@@ -136,6 +139,20 @@ async def test_deletion_waits_for_a_yes(spoilt: tuple[str, Any]) -> None:
         answer = await caller.ok(DELETE, **arguments, approval=error["approval"])
         assert answer["deleted"] is True
         assert await count(caller, "shop_queue_limit") == 0
+
+
+@pytest.mark.parametrize(("tool", "meant", "others"), [(DELETE, "doomed_not", "doomed_not"), (CLEAN, None, "wide")])
+async def test_A4_a_yes_is_for_the_series_and_tombstones_of_its_plan(
+    spoilt: tuple[str, Any], tool: str, meant: str | None, others: str
+) -> None:
+    settings = PrometheusSettings(prometheus_url=spoilt[0], prometheus_admin=True)
+
+    async def meanwhile() -> None:
+        async with connect(prometheus_url=spoilt[0], prometheus_admin=True) as other:
+            await other.ok(DELETE, match=[others], **SPAN)
+
+    async with yes_after(SERVER, settings, meanwhile) as caller:
+        await refused_as_changed(caller, tool, **({"match": [meant], **SPAN} if meant else {}))
 
 
 async def test_a_read_only_server_has_none_of_them(prometheus: str) -> None:

@@ -34,6 +34,7 @@ from kmcp_runtime import (
     ToolFailure,
     ToolSpec,
     cursors,
+    live_state,
     moment,
     not_found,
     setting,
@@ -129,6 +130,7 @@ async def shelf_burn(shelf: Shelf, name: Name, dry_run: DryRun = False) -> Chang
     """Burn a book."""
     if name not in shelf.books:
         raise not_found(f"no book {name!r}", "shelf_list names them")
+    live_state.bind(f"Book {name}", shelf.books[name])
     text = shelf.books[name] if dry_run else shelf.books.pop(name)
     return Change(
         kind="Book", name=name, result="burnt", changed=True, diff=Diff({"text": text}, None), dry_run=dry_run or None
@@ -152,6 +154,7 @@ async def shelf_tidy(
 ) -> Change:
     """Count, sort or clear the shelf."""
     found = len(shelf.books)
+    live_state.bind("Shelf", shelf.books)
     if action == "clear" and not dry_run:
         shelf.books.clear()
     return Change(

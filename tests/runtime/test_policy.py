@@ -57,6 +57,8 @@ async def test_a_hidden_tool_is_denied_with_the_reason() -> None:
 async def test_filters() -> None:
     assert await names(tools="shelf_list, shelf_put") == {"shelf_list", "shelf_put"}
     assert "shelf_read" not in await names(extras=False)
+    # D8: a list of no tools is not all of them.
+    assert await names(tools=",") == set()
 
 
 def test_a_filter_that_names_no_tool_is_refused() -> None:

@@ -15,7 +15,7 @@ from kmcp_cilium.state.fields import part
 from kmcp_cilium.state.labels import of_its_own, policy_of, selector
 from kmcp_cilium.state.ports import port_text
 from kmcp_cilium.state.verdicts import verdict_text
-from kmcp_runtime import ToolFailure, bad_argument, not_found, read_json
+from kmcp_runtime import ToolFailure, bad_argument, live_state, not_found, read_json
 
 PREFIXES = (
     "cep-name",
@@ -68,6 +68,12 @@ class Located:
         """`namespace/name`; None for the host's and the health endpoint."""
         namespace, name = pod_of(self.found)
         return f"{namespace}/{name}" if name else None
+
+
+def bind(located: Located) -> None:
+    """Tie the approval of this call to the endpoint: numbers are given again, its container is not."""
+    whose = part(located.found, "status", "external-identifiers")
+    live_state.bind(f"endpoint {located.id} {located.agent.where}", {"pod": located.pod, "identifiers": whose})
 
 
 async def locate(cilium: Cilium, endpoint_id: str, node: str | None) -> Located:

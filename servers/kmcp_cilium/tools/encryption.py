@@ -12,7 +12,7 @@ from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state.fields import part
-from kmcp_runtime import DryRun, Effect, bad_argument, unavailable
+from kmcp_runtime import DryRun, Effect, bad_argument, live_state, unavailable
 
 IPSEC = "IPsec"
 _LARGEST_SPI = 15
@@ -94,6 +94,8 @@ async def cilium_flush_ipsec_state(
             f"encryption is {state.mode} {agent.where}: there is no IPsec state to flush",
             "the chart's values encryption.enabled=true and encryption.type=ipsec switch IPsec on",
         )
+    # Neither errors nor sequence numbers: they grow with the traffic.
+    live_state.bind(f"IPsec state {agent.where}", {"mode": state.mode, "keys": state.keys_in_use})
     if dry_run:
         # The command has no dry run, so nothing is asked of it.
         return Flush(node=agent.node, changed=False, dry_run=True, result="would be flushed", warnings=[_PLAIN])

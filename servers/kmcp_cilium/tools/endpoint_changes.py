@@ -140,6 +140,7 @@ async def cilium_disconnect_endpoint(
 ) -> Disconnection:
     """Disconnect an endpoint: its pod loses the network until it is recreated."""
     located = await endpoint_state.locate(cilium, endpoint_id, node_name)
+    endpoint_state.bind(located)
     if not dry_run:
         await located.agent.call("endpoint", "disconnect", located.id)
     return Disconnection(

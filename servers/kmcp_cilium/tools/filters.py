@@ -14,7 +14,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import completed, prefix
 from kmcp_cilium.state.fields import part
-from kmcp_runtime import DryRun, Effect, ToolFailure, bad_argument, conflict, unavailable
+from kmcp_runtime import DryRun, Effect, ToolFailure, bad_argument, conflict, live_state, unavailable
 
 _OFF = "prefilter is not enabled"
 _STALE = "Latest revision is"
@@ -106,6 +106,7 @@ async def _change_filters(
     async def change(agent: Agent) -> FilterChange:
         filters = await _read_enabled(agent)
         differing = [each for each in prefixes if (each in filters.deny) is not is_update]
+        live_state.bind(f"filters {agent.where}", {"revision": filters.revision, "deny": filters.deny})
         if differing and not dry_run:
             await _send(agent, command, differing, revision)
             filters = await _read_filters(agent)

@@ -13,8 +13,19 @@ from kmcp_cilium.chart.releases import ReleaseChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
 from kmcp_cilium.policy import policy_objects, validation
-from kmcp_runtime import Body, DryRun, Effect, TimeoutSeconds, ToolFailure, bad_argument, conflict, unpublished
+from kmcp_runtime import (
+    Body,
+    DryRun,
+    Effect,
+    TimeoutSeconds,
+    ToolFailure,
+    bad_argument,
+    conflict,
+    live_state,
+    unpublished,
+)
 from kmcp_runtime.helm import manifests
+from kmcp_runtime.helm import releases as stored
 from kmcp_runtime.helm import values as merging
 from kmcp_runtime.helm.release import Release
 from kmcp_runtime.kube import objects
@@ -124,12 +135,14 @@ async def cilium_uninstall_cilium(
 ) -> Uninstalled:
     """Uninstall Cilium: pods lose their network until another is installed; dry_run=true lists what is removed."""
     release = await releases.read_release(cilium)
-    kinds = [] if keep_crds else await _list_kinds(cilium)
+    kinds = {} if keep_crds else await _list_kinds(cilium)
+    stored.bind(release)
+    live_state.bind("kinds of Cilium", kinds)
     if not dry_run:
         await _switch_relay_off(cilium, release)
         await cilium.helm.uninstall(cilium, release.namespace, release.name, timeout_seconds=timeout_seconds)
-        for kind in kinds:
-            await _delete_kind(cilium, kind)
+        for kind, uid in kinds.items():
+            await _delete_kind(cilium, kind, uid)
     gone = [Gone(kind=part.kind, name=part.name) for part in manifests.objects(release.manifest) if not part.kept]
     consequences = [_WITHOUT_NETWORK]
     consequences += ["Policies and all other objects of Cilium's kinds are deleted."] if kinds else []
@@ -140,7 +153,7 @@ async def cilium_uninstall_cilium(
         dry_run=dry_run or None,
         objects=gone,
         result="would be uninstalled" if dry_run else "uninstalled",
-        kinds=kinds,
+        kinds=list(kinds),
         consequences=consequences,
     )
 
@@ -235,13 +248,15 @@ async def _switch_relay_off(cilium: Cilium, release: Release) -> None:
         await releases.change_values(cilium, release, off, dry_run=False)
 
 
-async def _list_kinds(cilium: Cilium) -> list[str]:
+async def _list_kinds(cilium: Cilium) -> dict[str, str]:
+    """The uid of each of Cilium's CRDs, by name."""
     found = await policy_objects.list_objects(
         cilium, await cilium.discovery.resolve("customresourcedefinitions.apiextensions.k8s.io"), None
     )
-    return sorted(each["metadata"]["name"] for each in found if each["spec"]["group"] == _GROUP)
+    own = (each["metadata"] for each in found if each["spec"]["group"] == _GROUP)
+    return dict(sorted((metadata["name"], metadata["uid"]) for metadata in own))
 
 
-async def _delete_kind(cilium: Cilium, name: str) -> None:
+async def _delete_kind(cilium: Cilium, name: str, uid: str) -> None:
     kind = await cilium.discovery.resolve("customresourcedefinitions.apiextensions.k8s.io")
-    await objects.delete(cilium.api, kind, name, None, propagation="background", uid=None)
+    await objects.delete(cilium.api, kind, name, None, propagation="background", uid=uid)

@@ -11,7 +11,18 @@ from kmcp_cilium.arguments import AnyNode, check_operand
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime import Cursor, DryRun, Effect, Limit, Page, ToolFailure, bad_argument, not_found, unavailable
+from kmcp_runtime import (
+    Cursor,
+    DryRun,
+    Effect,
+    Limit,
+    Page,
+    ToolFailure,
+    bad_argument,
+    live_state,
+    not_found,
+    unavailable,
+)
 
 _WHY = (
     "the agent of the tests has no key-value store, as by default: its command line and refusal are real, the "
@@ -110,9 +121,9 @@ async def cilium_delete_key_from_kv_store(
             f"key: the prefix {key!r} is too short to delete everything below it", f"use a key below {_SAFE_PREFIX}"
         )
     agent = await cilium.find_any_agent(node_name)
-    keys = [pair.key for pair in await _list_below(agent, key)] if recursive else [key]
-    if not recursive and await _read_value(agent, key) is None:
-        raise not_found(f"no key {key!r}", "recursive=true deletes the keys below a prefix")
+    found = await _find(agent, key, recursive)
+    live_state.bind(f"key {key}", found)
+    keys = list(found)
     if not dry_run and keys:
         await _run(agent, "delete", *(("--recursive",) if recursive else ()), "--", key)
     return KeyDeletion(
@@ -125,6 +136,16 @@ async def cilium_delete_key_from_kv_store(
         keys=keys[:100],
         dry_run=dry_run or None,
     )
+
+
+async def _find(agent: Agent, key: str, recursive: bool) -> dict[str, str]:
+    """The value of the key, or of each below it."""
+    if recursive:
+        return {pair.key: pair.value for pair in await _list_below(agent, key)}
+    value = await _read_value(agent, key)
+    if value is None:
+        raise not_found(f"no key {key!r}", "recursive=true deletes the keys below a prefix")
+    return {key: value}
 
 
 async def _read_value(agent: Agent, key: str) -> str | None:

@@ -13,6 +13,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
 from kmcp_cilium.state.load_balancer import check_frontend
 from kmcp_runtime import DryRun, Effect, Result, bad_argument, conflict, not_found
+from kmcp_runtime.helm import releases as stored
 
 RemoteName = Annotated[str, AfterValidator(check_cluster_name), "The remote cluster's name"]
 RemoteContext = Annotated[str | None, "The remote cluster's kube context"]
@@ -138,6 +139,9 @@ async def _read_sides(cilium: Cilium, context: str | None) -> tuple[Side, Side]:
 
 
 async def _change_sides(wanted: list[tuple[Side, dict[str, Any]]], done: str, dry_run: bool, **more: Any) -> Connection:
+    # Both before either is changed.
+    for side, _ in wanted:
+        stored.bind(side.release, side.cilium.context.name)
     sides = []
     for side, values in wanted:
         change = await releases.change_values(side.cilium, side.release, values, dry_run)

@@ -18,11 +18,13 @@ from kmcp_runtime import (
     ToolFailure,
     bad_argument,
     check_name,
+    live_state,
     tool,
     unpublished,
 )
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.cluster import Place
+from kmcp_runtime.kube.deletion import delete_as_bound
 
 _OPEN = "Without a policy that selects them, endpoints accept and send all traffic."
 
@@ -69,6 +71,9 @@ async def cilium_delete_policy_rules(
         raise bad_argument("give exactly one of name, labels and all", "cilium_display_policy_node_information")
     place = await _resolve_place(cilium, kind, namespace, all)
     found = await _find_policies(cilium, place, name, labels)
+    for policy in found:
+        objects.bind(place.kind, policy)
+    live_state.bind("policies", sorted(policy["metadata"]["name"] for policy in found))
     endpoints = await _list_endpoints(cilium, place.namespace)
     items = [await _delete(cilium, kind, place, policy, endpoints, dry_run) for policy in found]
     return PolicyDeletion(
@@ -129,7 +134,7 @@ async def _delete(
     dry_run: bool,
 ) -> DeletedPolicy:
     metadata = policy["metadata"]
-    await objects.delete_shown(cilium.api, place.kind, policy, dry_run=dry_run)
+    await delete_as_bound(cilium.api, place.kind, policy, lambda: cilium.read(place, metadata["name"]), dry_run=dry_run)
     return DeletedPolicy(
         kind=kind,
         namespace=metadata.get("namespace"),

@@ -14,7 +14,7 @@ from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.prefixes import prefix
-from kmcp_runtime import Cursor, DryRun, Effect, Limit, Page, Result, ToolFailure, not_found
+from kmcp_runtime import Cursor, DryRun, Effect, Limit, Page, Result, ToolFailure, live_state, not_found
 
 _OLD = "removed in 1.19: the real agent shows the refusal, a stand-in that answers as 1.18.4 does the command itself"
 _PROTOCOLS = ("TCP", "UDP", "ANY")
@@ -138,6 +138,7 @@ async def cilium_delete_pcap_recorder(
     before = await _find(agent, recorder_id)
     if before is None:
         raise _unknown(agent, recorder_id)
+    live_state.bind(f"recorder {recorder_id} {agent.where}", before.model_dump())
     if not dry_run:
         await agent.call("recorder", "delete", str(recorder_id))
     return RecorderChange(

@@ -11,7 +11,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import load_balancer
 from kmcp_cilium.state.load_balancer import Service, check_frontend
-from kmcp_runtime import DryRun, Effect, bad_argument, not_found, unpublished
+from kmcp_runtime import DryRun, Effect, bad_argument, live_state, not_found, unpublished
 
 Policy = Literal["Cluster", "Local"]
 State = Literal["active", "terminating", "quarantined", "maintenance"]
@@ -94,6 +94,7 @@ async def cilium_delete_service(
     meant = [service for service in there if all or service.id == service_id]
     if not meant and not all:
         raise not_found(f"no service {service_id} {agent.where}", "cilium_list_services lists IDs")
+    live_state.bind(f"services {agent.where}", [service.model_dump() for service in meant])
     if not dry_run:
         await agent.call("service", "delete", *(("--all",) if all else (str(service_id),)))
     return ServiceDeletion(

@@ -4,7 +4,7 @@ from typing import Any
 
 from kmcp_grafana.actions.results import Answer
 from kmcp_grafana.client.grafana import Grafana, Request, Row
-from kmcp_runtime import Diff
+from kmcp_runtime import Diff, live_state
 
 # A dashboard that is imported anew differs in thousands of lines, and a model reads the first of them only.
 _MOST_LINES = 200
@@ -24,8 +24,9 @@ async def send_change(
     """Make a change and answer with its difference.
 
     `about` identifies what is changed; `reply` names the fields of Grafana's answer that identify what was made.
-    Nothing is sent in a dry run, or when `before` and `after` are the same.
+    Nothing is sent in a dry run, when `before` and `after` are the same, or when `before` is not what was approved.
     """
+    live_state.bind(request.path, {"about": about, "before": before})
     diff = Diff(before, after, most_lines=_MOST_LINES)
     answer = Answer(
         item=about,
@@ -45,9 +46,20 @@ async def send_change(
 
 
 async def send_deletion(
-    grafana: Grafana, request: Request, *, about: Row, takes_along: Row | None = None, result: str = "deleted"
+    grafana: Grafana,
+    request: Request,
+    *,
+    about: Row,
+    takes_along: Row | None = None,
+    state: Any = None,
+    result: str = "deleted",
 ) -> Answer:
-    """Delete something and answer with what it was; `takes_along` counts or names what goes with it."""
+    """Delete something and answer with what it was; `takes_along` counts or names what goes with it.
+
+    `state` is all of it as Grafana has it, where `about` names a part: an approval is for this state. It holds nothing
+    that changes by itself.
+    """
+    live_state.bind(request.path, {"about": about, "takes_along": takes_along, "state": state})
     item = {**about, **({"takes_along": takes_along} if takes_along else {})}
     answer = Answer(item=item, result=result, changed=True)
     if grafana.dry_run:

@@ -46,7 +46,8 @@ async def delete_team(grafana: Grafana, team_id: TeamId) -> Answer:
     found = await _read_team(grafana, team_id)
     along = {"members": found.get("memberCount", 0), "and": "the permissions that the team was given"}
     request = Request(method="DELETE", path=_path(team_id))
-    return await send_deletion(grafana, request, about=pick(found, "id", "uid", "name"), takes_along=along)
+    about, state = pick(found, "id", "uid", "name"), pick(found, "email", "externalUID", "isProvisioned")
+    return await send_deletion(grafana, request, about=about, takes_along=along, state=state)
 
 
 async def get_members(grafana: Grafana, team_id: TeamId) -> Answer:

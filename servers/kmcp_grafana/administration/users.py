@@ -99,7 +99,8 @@ async def delete_user(grafana: Grafana, user_id: UserId) -> Answer:
     found = await _read_user(grafana, user_id)
     request = Request(method="DELETE", path=at("/api/admin/users/{}", user_id))
     along = {"and": "memberships of every organisation and team, preferences, stars and sessions"}
-    return await send_deletion(grafana, request, about=pick(found, *_USER[:5]), takes_along=along)
+    state = pick(found, *_USER[:-1], "createdAt")
+    return await send_deletion(grafana, request, about=pick(found, *_USER[:5]), takes_along=along, state=state)
 
 
 async def enable_user(grafana: Grafana, user_id: UserId) -> Answer:

@@ -114,7 +114,7 @@ async def delete_contact_point(grafana: Grafana, uid: Uid) -> Answer:
     # Unlike the other routes, this one takes no provenance header.
     provenance.changeable("contact point", uid, found)
     request = Request(method="DELETE", path=f"{_PATH}/{at('{}', uid)}")
-    return await send_deletion(grafana, request, about=pick(found, "uid", "name", "type"))
+    return await send_deletion(grafana, request, about=pick(found, "uid", "name", "type"), state=found)
 
 
 async def _find_contact_point(grafana: Grafana, uid: str) -> Row:

@@ -41,7 +41,7 @@ async def delete_mute_timing(grafana: Grafana, name: Name) -> Answer:
     params = [("version", found["version"])] if found.get("version") else []
     headers = provenance.headers(grafana, kept)
     request = Request(method="DELETE", path=_path_of(name), params=params, headers=headers)
-    return await send_deletion(grafana, request, about=pick(found, "name", "time_intervals"))
+    return await send_deletion(grafana, request, about=pick(found, "name", "time_intervals"), state=found)
 
 
 def _path_of(name: str) -> str:

@@ -109,7 +109,7 @@ async def delete_rule(grafana: Grafana, uid: Uid) -> Answer:
     rule = await _read_rule(grafana, uid)
     kept = provenance.changeable("alert rule", uid, rule)
     request = Request(method="DELETE", path=_rule_path(uid), headers=provenance.headers(grafana, kept))
-    return await send_deletion(grafana, request, about=pick(rule, *_BRIEF))
+    return await send_deletion(grafana, request, about=pick(rule, *_BRIEF), state=rule)
 
 
 async def get_rule_group(grafana: Grafana, folder_uid: FolderUid, group: Group) -> Answer:

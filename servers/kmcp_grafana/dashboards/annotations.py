@@ -90,7 +90,8 @@ async def update_annotation(grafana: Grafana, annotation_id: AnnotationId, spec:
 
 async def delete_annotation(grafana: Grafana, annotation_id: AnnotationId) -> Answer:
     found = await _read_annotation(grafana, annotation_id)
-    return await send_deletion(grafana, Request(method="DELETE", path=_path_of(annotation_id)), about=_row(found))
+    request = Request(method="DELETE", path=_path_of(annotation_id))
+    return await send_deletion(grafana, request, about=_row(found), state=found)
 
 
 async def _read_annotation(grafana: Grafana, annotation_id: int) -> Row:

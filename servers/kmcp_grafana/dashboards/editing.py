@@ -108,7 +108,8 @@ async def delete_dashboard(grafana: Grafana, uid: Uid) -> Answer:
     panels = outline_of(found.model)["panels"]
     about = {"uid": uid, "title": found.title, "version": found.version, "folderUid": found.folder_uid or ""}
     along = {"panels": len(panels), "and": "its versions, permissions and annotations"}
-    return await send_deletion(grafana, storage.prepare_deletion(found), about=about, takes_along=along)
+    request = storage.prepare_deletion(found)
+    return await send_deletion(grafana, request, about=about, takes_along=along, state=storage.state_of(found))
 
 
 async def get_permissions(grafana: Grafana, uid: Uid) -> Answer:

@@ -22,6 +22,8 @@ from kmcp_runtime.upstream import Refused
 ForceDeleteRules = Annotated[bool, "Alert rules, too"]
 
 _GROUP = "folder.grafana.app"
+_MOST_BOUND = 5000
+"""The most that Grafana's search answers at once."""
 _ROW = ("uid", "title", "parentUid", "managedBy")
 NEW = Spec(title=required(Text), uid=optional(Text), parentUid=optional(str), description=optional(str))
 CHANGED = Spec(
@@ -111,7 +113,10 @@ async def delete_folder(grafana: Grafana, uid: Uid, force_delete_rules: ForceDel
     along = {name: count for name, count in counts.items() if count}
     params = [("forceDeleteRules", "true")] if force_delete_rules else []
     request = Request(method="DELETE", path=_path(uid), params=params)
-    answer = await send_deletion(grafana, request, about=found.shown(), takes_along=along)
+    # Counts alone would not tell one dashboard from another that took its place.
+    inside = await grafana.read("/api/search", [("folderUIDs", uid), ("limit", _MOST_BOUND)])
+    state = {"inside": sorted(str(hit["uid"]) for hit in inside), **_identity(found)}
+    answer = await send_deletion(grafana, request, about=found.shown(), takes_along=along, state=state)
     if any("rule" in name.lower() for name in along) and not force_delete_rules:
         answer.warnings = [
             "it holds alert rules: Grafana refuses unless force_delete_rules=true, which deletes them as well"
@@ -186,6 +191,11 @@ async def _update_by_routes(grafana: Grafana, found: Folder, before: Row, after:
         await grafana.send(Request(method="PUT", path=_path(found.uid), body={**body, "version": now.version}))
         answer.result = "moved and updated"
     return answer
+
+
+def _identity(folder: Folder) -> Row:
+    """What tells it from a folder that was made anew with its uid."""
+    return {"object": (folder.found.get("metadata") or {}).get("uid"), **pick(folder.found, "id", "created")}
 
 
 def _of_object(found: Row, group: Group) -> Folder:

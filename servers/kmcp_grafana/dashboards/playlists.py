@@ -79,8 +79,10 @@ async def update_playlist(grafana: Grafana, uid: Uid, spec: Fields) -> Answer:
 async def delete_playlist(grafana: Grafana, uid: Uid) -> Answer:
     found, source = await _read_playlist(grafana, uid)
     path = f"{source[0].path('playlists') if source else _PATH}/{at('{}', uid)}"
+    # The newer API tells a playlist from one that was made anew with its name.
+    state = {**found, "object": source[1]["metadata"].get("uid") if source else None}
     return await send_deletion(
-        grafana, Request(method="DELETE", path=path), about=pick(found, "uid", "name", "interval")
+        grafana, Request(method="DELETE", path=path), about=pick(found, "uid", "name", "interval"), state=state
     )
 
 

@@ -58,7 +58,7 @@ async def get_snapshot(grafana: Grafana, key: Key) -> Answer:
 async def delete_snapshot(grafana: Grafana, key: Key) -> Answer:
     found = await grafana.read(_path(key))
     about = {"key": key, "title": (found.get("dashboard") or {}).get("title")}
-    return await send_deletion(grafana, Request(method="DELETE", path=_path(key)), about=about)
+    return await send_deletion(grafana, Request(method="DELETE", path=_path(key)), about=about, state=found)
 
 
 def _path(key: str) -> str:

@@ -42,6 +42,13 @@ class Dashboard:
         return without_own(self.model)
 
 
+def state_of(dashboard: Dashboard) -> Row:
+    """What an approval is for: this very dashboard, not one that was made anew, with this model."""
+    # The newer API has a uid of the object beside its name, the older one a time of creation and an id in the model.
+    metadata = dashboard.found.get("metadata") or {}
+    return {"model": dashboard.model, "created": dashboard.meta.get("created"), "object": metadata.get("uid")}
+
+
 def without_own(model: Row) -> Row:
     return {field: value for field, value in model.items() if field not in _BY_GRAFANA}
 

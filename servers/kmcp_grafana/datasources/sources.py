@@ -107,7 +107,7 @@ async def delete_source(grafana: Grafana, uid: Uid) -> Answer:
     found = await _fetch_changeable(grafana, uid)
     along = await _count_users(grafana, uid)
     return await send_deletion(
-        grafana, Request(method="DELETE", path=_path_of(uid)), about=pick(found, *_ROW), takes_along=along
+        grafana, Request(method="DELETE", path=_path_of(uid)), about=pick(found, *_ROW), takes_along=along, state=found
     )
 
 

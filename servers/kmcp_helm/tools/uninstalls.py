@@ -8,7 +8,7 @@ from kmcp_helm.arguments import REMOVES, ReleaseName, TimeoutSeconds
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object
 from kmcp_runtime import Body, DryRun, Effect, Namespace, conflict, tool
-from kmcp_runtime.helm import manifests
+from kmcp_runtime.helm import manifests, releases
 from kmcp_runtime.helm.client import Cascade
 from kmcp_runtime.helm.release import Release
 
@@ -49,6 +49,7 @@ async def helm_uninstall(
     # Helm refuses this (`is already deleted`); without keep_history it purges what is left.
     if release.status == "uninstalled" and keep_history:
         raise conflict(f"release {name} is already uninstalled", "keep_history=false deletes its history too")
+    releases.bind(release)
     warnings: list[str] = []
     if not dry_run:
         warnings = await client.helm.uninstall(

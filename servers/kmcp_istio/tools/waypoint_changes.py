@@ -19,9 +19,11 @@ from kmcp_runtime import (
     TimeoutSeconds,
     bad_argument,
     conflict,
+    live_state,
     tool,
 )
 from kmcp_runtime.kube import objects
+from kmcp_runtime.kube.deletion import delete_as_bound
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 
 FIELD_MANAGER = "kmcp-istio"
@@ -202,6 +204,8 @@ async def istio_delete_waypoint(
     found = [present[name] for name in dict.fromkeys(chosen) if name in present]
     for each in found:
         waypoint_gateways.check_class(each)
+        objects.bind(place.kind, each)
+    live_state.bind(f"waypoints of {namespace}", sorted(each["metadata"]["name"] for each in found))
     # Read before deleting: a label that still names a deleted waypoint sends traffic nowhere.
     users = await waypoint_gateways.list_users(mesh, ("namespaces", "services", "pods")) if found else []
     gone = [each["metadata"]["name"] for each in found if await _delete(mesh, place, each, dry_run)]
@@ -218,8 +222,13 @@ async def istio_delete_waypoint(
 
 async def _delete(mesh: Mesh, place: Place, gateway: Object, dry_run: bool) -> bool:
     """Delete a Gateway; False when it was already gone."""
+    name, namespace = gateway["metadata"]["name"], gateway["metadata"]["namespace"]
+
+    async def reread() -> Object:
+        return waypoint_gateways.named(await waypoint_gateways.list_gateways(mesh, place), name, namespace)
+
     try:
-        await objects.delete_shown(mesh.api, place.kind, gateway, dry_run=dry_run)
+        await delete_as_bound(mesh.api, place.kind, gateway, reread, dry_run=dry_run)
     except StatusFailure as failure:
         if failure.http_status == 404:
             return False

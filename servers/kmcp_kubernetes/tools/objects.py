@@ -8,12 +8,12 @@ from pydantic import Field
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.writing.dependents import count_dependents
-from kmcp_runtime import Body, Change, DryRun, Effect, Manifest, OptionalNamespace, Rule, ToolFailure, conflict, tool
+from kmcp_runtime import Body, Change, DryRun, Effect, Manifest, OptionalNamespace, Rule, tool
 from kmcp_runtime.kube import objects
-from kmcp_runtime.kube.failures import BACKEND, StatusFailure
+from kmcp_runtime.kube.deletion import delete_as_bound
+from kmcp_runtime.kube.failures import StatusFailure
 
 Propagation = Literal["background", "foreground", "orphan"]
-_TRIES = 3
 
 
 class Yaml(Body):
@@ -94,38 +94,21 @@ async def k8s_delete_resource(
 async def _delete(
     kube: Kube, place: Place, found: Mapping[str, Any], propagation: Propagation, grace: int | None, dry_run: bool
 ) -> objects.Object:
-    """Delete the object in the state that was approved; what only a controller wrote meanwhile does not matter."""
-    metadata = found["metadata"]
-    for _ in range(_TRIES):
-        try:
-            return await objects.delete(
-                kube.api,
-                place.kind,
-                metadata["name"],
-                place.namespace,
-                propagation=propagation,
-                uid=metadata["uid"],
-                resource_version=None if dry_run else metadata.get("resourceVersion"),
-                grace_period_seconds=grace,
-                dry_run=dry_run,
-            )
-        except StatusFailure as failure:
-            if failure.http_status == 404:
-                raise await kube.explain_absence(place, metadata["name"], failure) from None
-            if failure.http_status != 409 or "ResourceVersion" not in failure.message:
-                raise (_replaced(place, failure) or failure) from None
-        metadata = (found := await kube.read(place, metadata["name"]))["metadata"]
-        objects.bind(place.kind, found)
-    raise conflict(f"{place.kind.kind} {metadata['name']} keeps changing; nothing was deleted", "try again")
-
-
-def _replaced(place: Place, failure: StatusFailure) -> ToolFailure | None:
-    if failure.http_status != 409 or "UID" not in failure.message:
-        return None
-    # The precondition: between reading and deleting, another object took the name.
-    return conflict(
-        f"{place.kind.kind} was replaced in the meantime; nothing was deleted", "read it again", backend=BACKEND
-    )
+    name = found["metadata"]["name"]
+    try:
+        return await delete_as_bound(
+            kube.api,
+            place.kind,
+            found,
+            lambda: kube.read(place, name),
+            propagation=propagation,
+            grace_period_seconds=grace,
+            dry_run=dry_run,
+        )
+    except StatusFailure as failure:
+        if failure.http_status == 404:
+            raise await kube.explain_absence(place, name, failure) from None
+        raise
 
 
 def _foreseen(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:

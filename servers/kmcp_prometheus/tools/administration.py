@@ -10,7 +10,7 @@ from kmcp_prometheus.api import admin
 from kmcp_prometheus.arguments import Match, check_span
 from kmcp_prometheus.client import Prometheus, stamp
 from kmcp_prometheus.promql import guard
-from kmcp_runtime import DryRun, Effect, Result, Time, tool
+from kmcp_runtime import DryRun, Effect, Result, Time, live_state, tool
 
 _ON_DISK = "the data stays on disk until prometheus_clean_tombstones_tool or the next compaction"
 
@@ -82,6 +82,7 @@ async def prometheus_delete_series_tool(
     await admin.check_allowed(prometheus)
     # Counted on a dry run and before a deletion alike: the plan that is approved names these figures.
     metrics, more = await admin.count_matching_series(prometheus, match, start, end)
+    live_state.bind("matching series", {"metrics": metrics, "more": more})
     count = sum(metrics.values())
     result = Deletion(match=match, matched_series=count, more=more or None, metrics=metrics, deleted=False)
     if not count:
@@ -102,6 +103,7 @@ async def prometheus_clean_tombstones_tool(prometheus: Prometheus, dry_run: DryR
     """Free the disk space of deleted series, which then cannot be recovered."""
     await admin.check_allowed(prometheus)
     blocks = [Tombstones(**block) for block in await admin.list_tombstones(prometheus)]
+    live_state.bind("tombstones", [block.model_dump() for block in blocks])
     if dry_run:
         return Cleaning(blocks=blocks, cleaned=False, dry_run=True)
     started = time.perf_counter()

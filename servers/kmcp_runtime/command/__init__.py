@@ -3,7 +3,8 @@
 `start` is for a process that lives on (a server, a dialogue), `run` for a program that is to come to its end.
 """
 
-from kmcp_runtime.command.process import LARGEST_LINE, Running, ended, shown, start
+from kmcp_runtime.command import orphans
+from kmcp_runtime.command.process import Running, ended, shown, start
 from kmcp_runtime.command.program import LARGEST_OUTPUT, Ended, run
 
-__all__ = ["LARGEST_LINE", "LARGEST_OUTPUT", "Ended", "Running", "ended", "run", "shown", "start"]
+__all__ = ["LARGEST_OUTPUT", "Ended", "Running", "ended", "orphans", "run", "shown", "start"]

@@ -1,12 +1,14 @@
 """Processes that live on beside this one.
 
-On Linux a child dies with its parent, kill -9 of the parent included. `stop` is graceful, then final, for the whole
-group. Output that nobody parses goes line by line to a callback. Raises OSError when a program cannot be started.
+On Linux a child dies with its parent, kill -9 of the parent included; with `whole_group` what it has started dies, too.
+`stop` is graceful, then final, for the whole group. Output that nobody parses goes line by line to a callback. Raises
+OSError when a program cannot be started.
 """
 
 import asyncio
 import contextlib
 import ctypes
+import functools
 import os
 import shlex
 import signal
@@ -15,8 +17,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from kmcp_runtime import redaction
+from kmcp_runtime.command.orphans import started
 
-LARGEST_LINE = 64 * 1024 * 1024
+_BUFFERED = 1024 * 1024
 _LONGEST_LOGGED = 64 * 1024
 _PR_SET_PDEATHSIG = 1
 _DRAIN_SECONDS = 1.0
@@ -74,6 +77,7 @@ class Running:
             await self._ended_within(grace)
         _signal_group(self.pid, signal.SIGKILL)
         code = await self.wait()
+        started.discard(self.pid)
         await _reap_group(self.pid)
         if self._forward is not None:
             # What it wrote last is what explains its end; a descendant that left the group may hold the pipe open.
@@ -90,7 +94,7 @@ class Running:
 
 class _Protocol(asyncio.subprocess.SubprocessStreamProtocol):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(limit=LARGEST_LINE, loop=loop)
+        super().__init__(limit=_BUFFERED, loop=loop)
         self.exited = asyncio.Event()
 
     def process_exited(self) -> None:
@@ -105,10 +109,12 @@ async def start(
     line: Callable[[str], None],
     dialogue: bool = False,
     directory: str | None = None,
+    whole_group: bool = False,
 ) -> Running:
     """Start `argv`; with a dialogue only its stderr goes to `line`, else stdout too, and its stdin is empty.
 
-    `directory` is where it works; this process's own where it is None.
+    `directory` is where it works; this process's own where it is None. `whole_group`: kill -9 of this process ends
+    also what the child has started, unless that has left its group.
     """
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.subprocess_exec(
@@ -120,8 +126,9 @@ async def start(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE if dialogue else asyncio.subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=_dies_with_parent(),
+        preexec_fn=_dies_with_parent(whole_group),
     )
+    started.add(transport.get_pid())
     running = Running(transport, protocol)
     running.forward(running.stderr if dialogue else running.stdout, line)
     return running
@@ -169,15 +176,45 @@ def _collect(group: int) -> bool | None:
         return None
 
 
-def _dies_with_parent() -> Callable[[], None] | None:
+def _dies_with_parent(whole_group: bool) -> Callable[[], None] | None:
     """What the child runs before its program, so that kill -9 of ours leaves it no life of its own. Linux only."""
     if sys.platform != "linux":
         return None
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+    life = _life() if whole_group else None
 
     def bind() -> None:
         prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
         if os.getppid() != parent:  # it died before the line above
             os._exit(1)
+        if life is not None:
+            _leave_watcher(life)
 
     return bind
+
+
+@functools.cache
+def _life() -> int:
+    """The end of a pipe that becomes readable when this process is gone, for nobody else holds the other end."""
+    reading, _ = os.pipe()
+    return reading
+
+
+def _leave_watcher(life: int) -> None:
+    """Leave a process in this group that kills the group when the pipe ends; killing the group ends it, too.
+
+    It is a grandchild, for the program about to run here does not expect a child. It must keep nothing open: whoever
+    waits for the end of a pipe would wait for it.
+    """
+    first = os.fork()
+    if first:
+        os.waitpid(first, 0)
+        return
+    if os.fork():
+        os._exit(0)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    os.closerange(0, life)
+    os.closerange(life + 1, os.sysconf("SC_OPEN_MAX"))
+    os.read(life, 1)
+    os.killpg(0, signal.SIGKILL)

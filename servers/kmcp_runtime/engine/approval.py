@@ -7,6 +7,7 @@ once. Before acting the plan is made again and must be the same. A bad token beg
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from kmcp_runtime.engine.single_use import UsedTokens
 from kmcp_runtime.errors import ToolFailure, denied
 from kmcp_runtime.output.results import Rendered
 
+log = logging.getLogger("kmcp.approval")
 Mode = Literal["plan", "ask", "off"]
 How = Literal["asked", "token", "off", "required", "refused"]
 _QUESTION = "confirm"
@@ -45,6 +47,9 @@ class Intent:
     @classmethod
     def of(cls, tool: str, arguments: Mapping[str, Any], caller: str, plan: Mapping[str, Any]) -> "Intent":
         """`plan` is what a dry run answered, before anything in it was hidden: what is hidden may change too."""
+        if not plan.get("live"):
+            # The yes would be for a plan in words alone, and what took its place meanwhile would be destroyed.
+            log.error("%s destroys, and its plan bound nothing that it found (live_state.bind)", tool)
         given = {name: value for name, value in arguments.items() if name != "approval"}
         bound = {name: value for name, value in plan.items() if name not in ("warnings", "hint")}
         return cls(tool, _digest(given), caller, _digest(bound))

@@ -105,7 +105,7 @@ class ConfiguredServer:
 
 def _offered(tools: Iterable[ToolSpec], runtime: RuntimeSettings) -> list[ToolSpec]:
     names = runtime.tool_names()
-    kept = [found for found in tools if (not names or found.name in names) and (runtime.extras or not found.extra)]
+    kept = [found for found in tools if (names is None or found.name in names) and (runtime.extras or not found.extra)]
     if not runtime.read_only:
         return kept
     return [reading for reading in (found.read_only() for found in kept) if reading is not None]
@@ -114,7 +114,7 @@ def _offered(tools: Iterable[ToolSpec], runtime: RuntimeSettings) -> list[ToolSp
 def check_tool_names(servers: Iterable[Server], runtime: RuntimeSettings) -> None:
     """Refuse a tool filter that names what no server has: a typo there would silently offer less."""
     known = {declared.name for server in servers for declared in server.tools()}
-    for name in runtime.tool_names():
+    for name in runtime.tool_names() or ():
         if name not in known:
             raise SettingsError(suggesting(f"--tools / KMCP_TOOLS: no tool {name!r}", name, known))
 

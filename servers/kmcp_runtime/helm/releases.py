@@ -1,9 +1,10 @@
 """Releases in the cluster, read without the binary: names and states by labels, a payload only where it is shown."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from kmcp_runtime import live_state
 from kmcp_runtime.errors import ToolFailure, nearest, not_found, unavailable
 from kmcp_runtime.helm import payload
 from kmcp_runtime.helm.release import Release
@@ -143,6 +144,15 @@ class Releases:
             return await self._list_heads(namespace, selector)
         except StatusFailure:  # The hint is left out when this identity may not list releases there.
             return []
+
+
+def bind(release: Release, context: str = "") -> None:
+    """Tie the approval of this call to the release as it is: its revision and everything that is stored of it.
+
+    `context` tells one cluster from another, for a call that changes several.
+    """
+    where = f" of {context}" if context else ""
+    live_state.bind(f"release {release.namespace}/{release.name}{where}", asdict(release))
 
 
 def newest(heads: Iterable[Head]) -> list[Head]:

@@ -53,12 +53,28 @@ def comparable(found: Mapping[str, Any]) -> Object:
     return kept
 
 
+_MOVING: Mapping[str, tuple[str, ...]] = {
+    "Event": ("count", "series", "lastTimestamp", "eventTime", "message"),
+    "Endpoints": ("subsets",),
+    "EndpointSlice": ("endpoints",),
+}
+"""What is written again and again of kinds that have no status for it."""
+_LEADER = "control-plane.alpha.kubernetes.io/leader"
+"""Where older controllers renew their lock."""
+
+
 def bind(kind: Kind, found: Mapping[str, Any]) -> None:
     """Tie the approval of this call to the object as it is: its uid, and all of it but what controllers count up."""
     metadata = found["metadata"]
     where = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
     # Not by resourceVersion: a status that is written every few seconds would void each approval before it is given.
-    written = {key: value for key, value in comparable(found).items() if key != "status"}
+    # Nor by kind and version, which an object of a list may lack.
+    moving = ("apiVersion", "kind", *_MOVING.get(kind.kind, ("status",)))
+    written = {key: value for key, value in comparable(found).items() if key not in moving}
+    if kind.kind == "Lease":
+        written["spec"] = {key: value for key, value in (found.get("spec") or {}).items() if key != "renewTime"}
+    annotations = written["metadata"].get("annotations") or {}
+    written["metadata"]["annotations"] = {key: value for key, value in annotations.items() if key != _LEADER}
     live_state.bind(f"{kind.kind} {where}{metadata['name']}", {"uid": metadata["uid"], "object": written})
 
 
@@ -145,13 +161,6 @@ async def delete(
     }
     deleted: Object = await api.send("DELETE", kind.path(namespace, name), (), options)
     return deleted
-
-
-async def delete_shown(api: KubeApi, kind: Kind, shown: Mapping[str, Any], *, dry_run: bool = False) -> Object:
-    """Delete this very object, in the background: one that took its name meanwhile is a conflict."""
-    metadata = shown["metadata"]
-    name, namespace, uid = metadata["name"], metadata.get("namespace"), metadata["uid"]
-    return await delete(api, kind, name, namespace, propagation="background", uid=uid, dry_run=dry_run)
 
 
 def write_query(dry_run: bool, strict: bool) -> list[tuple[str, str]]:

@@ -45,7 +45,9 @@ _ABOUT = {
     "Result": "What a tool answers: a model with one field for each fact. It is redacted, cut to the token budget and "
     "rendered by the runtime.",
     "Page": "A list, with a cursor when it goes on.",
-    "Change": "What a write did, with the difference. With `dry_run` nothing is changed and the same is answered.",
+    "Change": "What a write did, with the difference. With `dry_run` nothing is changed and the same is answered. "
+    "A tool that destroys calls `bind(name, state)` of `kmcp_runtime.live_state` with each thing that it is about to "
+    "destroy, in a dry run too: a yes is for that thing in that state.",
     "Failures": "Raise one with the cause and the next step; errors of a backend pass through its door by themselves.",
     "Call": "The call that is being answered: who asked, until when, and `progress` for long work.",
     "Server": "The object behind the entry point; its package names the tools and the client.",

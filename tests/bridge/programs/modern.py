@@ -14,7 +14,7 @@ cancelled: list[str] = []
 counted = 0
 
 
-@server.tool
+@server.tool(annotations={"readOnlyHint": True})
 async def echo(word: str) -> str:
     """Say it again."""
     return word
