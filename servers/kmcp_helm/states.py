@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from kmcp_runtime import ToolFailure, conflict, not_found
 from kmcp_runtime.helm import payload
 from kmcp_runtime.helm.release import Release
-from kmcp_runtime.helm.releases import PENDING, Head, Releases, newest
+from kmcp_runtime.helm.releases import PENDING, Head, Releases
 from kmcp_runtime.kube.failures import BACKEND
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
@@ -59,13 +59,8 @@ async def plan_rollback(releases: Releases, namespace: str, name: str, revision:
 
 
 async def _read_deployed(releases: Releases, heads: list[Head]) -> Release | None:
-    """As Helm chooses it: the deployed one, else the latest unless that is uninstalled."""
-    # After a failed upgrade the latest revision is not the one that runs.
-    deployed = newest(head for head in heads if head.status == "deployed")
-    if not deployed and heads[0].status == "uninstalled":
-        return None
     try:
-        return await releases.read(deployed[0] if deployed else heads[0])
+        return await releases.read_deployed(heads)
     except payload.Undecodable:  # The upgrade goes on without a diff: Helm reports what it cannot read itself.
         return None
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from kmcp_istio.client import Mesh
 from kmcp_istio.settings import IstioSettings
-from kmcp_runtime import Code, ToolFailure, command, private_files, read_json, unavailable
+from kmcp_runtime import Code, ToolFailure, command, judging, private_files, read_json, unavailable
 from kmcp_runtime.command import Ended
+from kmcp_runtime.judging import READS, Verdict, destroys
 from kmcp_runtime.kube import kubeconfig
 
 MISSING = "install the istioctl of the mesh's version, or set KMCP_ISTIOCTL (--istioctl) to its path"
@@ -23,6 +24,7 @@ _PASSED_ON = ("PATH", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _VERSION_SECONDS = 20.0
 _LONGEST_MESSAGE = 2_000
 _LAST_LINES = 3
+_CHANGING = frozenset({"install", "uninstall", "upgrade"})
 _STEP = "Processing resources"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _MARKS = re.compile(r"^[\s✔✘|/\\*-]+|[^\w\s.,:;)\]}'\"]+$")
@@ -35,9 +37,21 @@ def present(settings: IstioSettings) -> bool:
 
 
 async def run(
-    mesh: Mesh, words: Sequence[str], flags: Sequence[str] = (), *, seconds: float, cluster: bool = True
+    mesh: Mesh,
+    words: Sequence[str],
+    flags: Sequence[str] = (),
+    *,
+    seconds: float,
+    cluster: bool = True,
+    verdict: Verdict = READS,
 ) -> Ended:
-    """Run a subcommand on this call's cluster, or on none; the caller reads the exit code."""
+    """Run a subcommand on this call's cluster, or on none; the caller reads the exit code.
+
+    `verdict` is what it does to the cluster; one that changes the mesh must be judged.
+    """
+    if words[0] in _CHANGING and verdict is READS:
+        verdict = destroys(f"runs istioctl {words[0]}")
+    judging.allow(verdict)
     # An empty home for each run: no settings of whoever runs the server, and no cache that two calls share.
     with _home() as home:
         config = home / "kubeconfig"

@@ -4,6 +4,7 @@ from typing import Literal
 
 from kmcp_istio.client import Mesh, Object
 from kmcp_runtime import ToolFailure, bad_argument, conflict, not_found, unavailable
+from kmcp_runtime.judging import READS
 from kmcp_runtime.kube.portforward import Door, ask
 from kmcp_runtime.kube.selectors import selector_of
 
@@ -105,10 +106,15 @@ async def _explain_no_proxy(mesh: Mesh, pod: Object) -> str:
     )
 
 
-async def ask_admin(mesh: Mesh, pod: Object, target: str, method: str = "GET") -> bytes:
-    """An answer of the proxy's admin interface, which only listens on the pod's loopback."""
+async def ask_admin(mesh: Mesh, pod: Object, target: str, method: Literal["GET", "POST"] = "GET") -> bytes:
+    """An answer of the proxy's admin interface, which only listens on the pod's loopback.
+
+    Some of its pages are only read by POST; what changes something there takes arguments in the target.
+    """
     metadata = pod["metadata"]
-    answer = await ask(mesh.api, Door(metadata["namespace"], metadata["name"], ADMIN_PORT), target, method)
+    door = Door(metadata["namespace"], metadata["name"], ADMIN_PORT)
+    verdict = READS if method == "GET" or target == "/logging" else None
+    answer = await ask(mesh.api, door, target, method, verdict=verdict)
     if answer.status != _OK:
         said = answer.content[:200].decode(errors="replace").strip()
         raise unavailable(f"the proxy of {title(pod)} answered {target} with HTTP {answer.status}: {said}")

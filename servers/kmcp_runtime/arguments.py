@@ -95,8 +95,8 @@ TimeoutSeconds = Annotated[int, "Seconds to wait", Field(ge=1, le=600)]
 Selector = Annotated[str | None, "Label selector"]
 Limit = Annotated[int, "Most items", Field(ge=1, le=500)]
 Cursor = Annotated[str | None, "From the previous answer"]
-DryRun = Annotated[bool, "Change nothing, show the diff"]
-Approval = Annotated[str | None, "Token of approval_required"]
+DryRun = Annotated[bool, "Only show the diff"]
+Approval = Annotated[str | None, "Approval token"]
 
 
 def _duration(description: str, example: str) -> WithJsonSchema:

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal, TypedDict, TypeVar, Unpack, get_orig
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
-from kmcp_runtime.catalog import Effect, Rule, reading_only
+from kmcp_runtime.catalog import Effect, Rule, reading_only, strongest
 from kmcp_runtime.hints import Shows
 from kmcp_runtime.output.results import Result
 from kmcp_runtime.schema import described, input_schema, output_schema
@@ -80,7 +80,8 @@ class ToolSpec:
     title: str
     description: str
     effect: Effect
-    destructive: bool
+    worst: Effect
+    """The gravest thing that a call can turn out to do; the doors judge what it does (`kmcp_runtime.judging`)."""
     idempotent: bool
     arguments: type[BaseModel]
     result: type[Result]
@@ -107,7 +108,7 @@ class ToolSpec:
         return self.by.effects.get(self.by.key(arguments.get(self.by.argument)), self.effect)
 
     def can_destroy(self) -> bool:
-        return _destroys(self.effect, self.by)
+        return self.worst is Effect.DESTROY
 
     def read_only(self) -> "ToolSpec | None":
         """The tool as a read-only server has it: nothing, itself, or only its reading values."""
@@ -119,7 +120,7 @@ class ToolSpec:
         arguments = _narrowed(self.arguments, self.by, reading)
         needs = reading_only(self.needs) if self.by.needs is None else self.by.needs
         return replace(
-            self, effect=Effect.READ, by=None, destructive=False, idempotent=True, arguments=arguments, needs=needs
+            self, effect=Effect.READ, worst=Effect.READ, by=None, idempotent=True, arguments=arguments, needs=needs
         )
 
     def with_arguments(self, extra: Mapping[str, Any]) -> "ToolSpec":
@@ -153,8 +154,8 @@ class Options(TypedDict, total=False):
     """Seconds that a call may take; by default those of the settings."""
     idempotent: bool
     """True when a repeated write changes nothing more."""
-    destructive: bool
-    """Overrides the hint, for a write that people should be asked about."""
+    worst: Effect
+    """The gravest thing that a call can turn out to do, when the doors may judge it to be more than the effect."""
     open_world: bool
     """False when it reaches nothing outside of the process."""
     extra: bool
@@ -181,11 +182,12 @@ def tool(effect: Effect, **options: Unpack[Options]) -> Callable[[Function], Fun
 
     def declare(function: Function) -> Function:
         by = options.get("by")
-        arguments, injections = _arguments(function, needs_approval=_destroys(effect, by))
+        worst = strongest({effect, options.get("worst", effect), *(by.effects.values() if by else ())})
+        arguments, injections = _arguments(function, needs_approval=worst is Effect.DESTROY)
         derived: dict[str, Any] = {
             "title": _title(function.__name__),
-            "destructive": effect is Effect.DESTROY,
             **options,
+            "worst": worst,
             "idempotent": options.get("idempotent", False) or effect is Effect.READ,
         }
         declared = ToolSpec(
@@ -221,10 +223,6 @@ def _declared_in(module: ModuleType) -> Iterator[ToolSpec]:
         found = getattr(value, _ATTRIBUTE, None)
         if isinstance(found, ToolSpec) and value.__module__ == module.__name__:
             yield found
-
-
-def _destroys(effect: Effect, by: EffectByArgument | None) -> bool:
-    return Effect.DESTROY in {effect, *(by.effects.values() if by else ())}
 
 
 def _title(name: str) -> str:

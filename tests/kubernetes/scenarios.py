@@ -53,7 +53,10 @@ SCENARIOS: dict[str, Scenario] = {
         {"resource_type": "configmaps", "resource_name": "{fresh}", "namespace": "{ns}"},
         before=CONFIG_MAP % "{fresh}",
     ),
-    "k8s_scale": calls({"name": "web", "replicas": 1, "namespace": "{ns}"}),
+    "k8s_scale": calls(
+        {"name": "web", "replicas": 1, "namespace": "{ns}"},
+        {"name": "store", "replicas": 0, "resource_type": "statefulset", "namespace": "{ns}"},
+    ),
     "k8s_rollout": calls(
         {**_WEB, "resource_type": "deployment", "action": "history"},
         {**_WEB, "resource_type": "statefulset", "resource_name": "store", "action": "history"},

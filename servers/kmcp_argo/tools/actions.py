@@ -27,6 +27,7 @@ class Acted(Written):
 
 @tool(
     Effect.WRITE,
+    worst=Effect.DESTROY,
     needs=(
         Rule("argoproj.io", ("rollouts", "experiments"), ("get", "patch")),
         Rule("argoproj.io", ("rollouts/status",), ("patch",)),

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kmcp_cilium.agents import failures, removals
+from kmcp_cilium.agents.command_effects import judge
 from kmcp_cilium.agents.pods import CONTAINER, AgentPod
 from kmcp_runtime import Code, ToolFailure, read_json, timed_out, too_large, unavailable
+from kmcp_runtime.judging import Verdict
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.execution import Execution, execute
 
@@ -61,13 +63,16 @@ class Agent:
                 raise
             return otherwise
 
-    async def call(self, *words: str, seconds: float = SECONDS) -> str:
-        """The standard output of a command; a command that fails raises a `ToolFailure`."""
+    async def call(self, *words: str, seconds: float = SECONDS, verdict: Verdict | None = None) -> str:
+        """The standard output of a command; a command that fails raises a `ToolFailure`.
+
+        `verdict` is what it does, where the caller knows that better than its words tell.
+        """
         # Cobra answers an unknown subcommand with its help and exit code 0, so a removed command must not be run.
         gone = await self.find_removal(*words)
         if gone is not None:
             raise gone.failure(await self.read_version())
-        ended = await self.run(PROGRAM, *words, seconds=seconds)
+        ended = await self.run(PROGRAM, *words, seconds=seconds, verdict=verdict)
         stdout = ended.stdout.decode(errors="replace")
         if ended.exit_code != 0:
             raise self.failure(words, ended)
@@ -93,15 +98,17 @@ class Agent:
             self.memory.versions[self.pod.key] = str(version or "an unknown version")
         return self.memory.versions[self.pod.key]
 
-    async def run(self, program: str, *words: str, seconds: float = SECONDS) -> Execution:
+    async def run(
+        self, program: str, *words: str, seconds: float = SECONDS, verdict: Verdict | None = None
+    ) -> Execution:
         """Run a program in the agent's container, without a shell; the caller reads its exit code."""
         # The older name is remembered, so that only the first command of an agent is tried twice.
         name = self.memory.programs.get(self.pod.key, program) if program == PROGRAM else program
-        ended = await self._execute(name, words, seconds)
+        ended = await self._execute(name, words, seconds, verdict)
         # The container runtime reports 127 with a message of its own; a program may exit with 127 itself.
         if ended.exit_code == _MISSING and ended.problem and name == PROGRAM:
             self.memory.programs[self.pod.key] = OLD_PROGRAM
-            ended = await self._execute(OLD_PROGRAM, words, seconds)
+            ended = await self._execute(OLD_PROGRAM, words, seconds, verdict)
         if ended.problem:
             raise unavailable(f"could not run {program} {self.where}: {ended.problem}", self.look)
         return ended
@@ -115,11 +122,23 @@ class Agent:
         """The call that shows the agent's log."""
         return f"k8s_get_pod_logs pod_name={self.pod.name} namespace={self.pod.namespace} container={self.container}"
 
-    async def _execute(self, program: str, words: tuple[str, ...], seconds: float) -> Execution:
+    async def _execute(
+        self, program: str, words: tuple[str, ...], seconds: float, verdict: Verdict | None
+    ) -> Execution:
         namespace, name = self.pod.namespace, self.pod.name
         # Each command is a stream through the API server and a process on the node.
         async with self.memory.slots:
-            ended = await execute(self.api, namespace, name, self.container, (program, *words), None, seconds, LARGEST)
+            ended = await execute(
+                self.api,
+                namespace,
+                name,
+                self.container,
+                (program, *words),
+                None,
+                seconds,
+                LARGEST,
+                verdict=verdict or judge(program, words, self.where),
+            )
         if ended.timed_out:
             raise timed_out(
                 f"`{program} {words[0]}` did not finish within {seconds:.0f} s {self.where}",

@@ -68,7 +68,7 @@ async def cilium_list_xdp_cidr_filters(cilium: Cilium, node_name: EveryNode = No
     return Filters(items=items, total=len(items), unreachable=answers.unreachable, hint=hint)
 
 
-@agent_tool(Effect.WRITE, idempotent=True, destructive=True)
+@agent_tool(Effect.DESTROY, idempotent=True)
 async def cilium_update_xdp_cidr_filters(
     cilium: Cilium,
     cidr_prefixes: Prefixes,

@@ -9,7 +9,7 @@ from kmcp_cilium.declaring import chart_tool
 from kmcp_runtime import DryRun, Effect, bad_argument
 
 
-@chart_tool(Effect.WRITE, timeout=releases.SECONDS, idempotent=True)
+@chart_tool(Effect.WRITE, worst=Effect.DESTROY, timeout=releases.SECONDS, idempotent=True)
 async def cilium_toggle_hubble(
     cilium: Cilium,
     enable: Annotated[bool, "On or off"] = True,

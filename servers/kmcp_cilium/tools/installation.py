@@ -64,7 +64,7 @@ class Gone(BaseModel):
     name: str
 
 
-@chart_tool(Effect.WRITE, timeout=releases.SECONDS, destructive=True)
+@chart_tool(Effect.WRITE, timeout=releases.SECONDS, worst=Effect.DESTROY)
 async def cilium_install_cilium(
     cilium: Cilium,
     cluster_name: ClusterName = None,
@@ -92,7 +92,7 @@ async def cilium_install_cilium(
     return releases.answer(None, after, releases.differing({}, wanted), dry_run)
 
 
-@chart_tool(Effect.WRITE, timeout=releases.SECONDS, destructive=True)
+@chart_tool(Effect.WRITE, timeout=releases.SECONDS, worst=Effect.DESTROY)
 async def cilium_upgrade_cilium(
     cilium: Cilium,
     version: Version = None,

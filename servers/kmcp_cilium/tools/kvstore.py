@@ -23,6 +23,7 @@ from kmcp_runtime import (
     not_found,
     unavailable,
 )
+from kmcp_runtime.judging import Verdict, destroys, foresee, writes
 
 _WHY = (
     "the agent of the tests has no key-value store, as by default: its command line and refusal are real, the "
@@ -82,7 +83,7 @@ async def cilium_get_kv_store_key(
     return cilium.page(Pairs, pairs, limit, cursor, hint)
 
 
-@agent_tool(Effect.WRITE, verified="cli", why=_WHY, idempotent=True)
+@agent_tool(Effect.WRITE, worst=Effect.DESTROY, verified="cli", why=_WHY, idempotent=True)
 async def cilium_set_kv_store_key(
     cilium: Cilium,
     key: Key,
@@ -95,11 +96,14 @@ async def cilium_set_kv_store_key(
     before = await _read_value(agent, key)
     if before == value:
         return KeyChange(node=agent.node, key=key, result="unchanged", changed=False, written=False)
+    # The old value of a key is nowhere else.
+    verdict = writes(f"creates key {key}") if before is None else destroys(f"overwrites key {key} of the kvstore")
     if dry_run:
+        foresee(verdict)
         result = "would be created" if before is None else "would be changed"
         return KeyChange(node=agent.node, key=key, result=result, changed=False, written=False, dry_run=True)
     # With = in one word, so that a value with a leading - is not taken for a flag.
-    await _run(agent, "set", f"--key={key}", f"--value={value}")
+    await _run(agent, "set", f"--key={key}", f"--value={value}", verdict=verdict)
     # Read back: another agent may have written the same key meanwhile.
     written = await _read_value(agent, key) == value
     result = "created" if before is None else "changed"
@@ -177,9 +181,9 @@ async def _read_json(agent: Agent, *words: str) -> Any:
         raise _explained(failure) from None
 
 
-async def _run(agent: Agent, *words: str) -> str:
+async def _run(agent: Agent, *words: str, verdict: Verdict | None = None) -> str:
     try:
-        return await agent.call("kvstore", *words)
+        return await agent.call("kvstore", *words, verdict=verdict)
     except ToolFailure as failure:
         raise _explained(failure) from None
 

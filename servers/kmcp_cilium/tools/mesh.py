@@ -40,7 +40,7 @@ class Connection(Result):
     dry_run: bool | None = None
 
 
-@chart_tool(Effect.WRITE, timeout=2 * releases.SECONDS)
+@chart_tool(Effect.WRITE, worst=Effect.DESTROY, timeout=2 * releases.SECONDS)
 async def cilium_connect_to_remote_cluster(
     cilium: Cilium,
     cluster_name: RemoteName,
@@ -92,7 +92,7 @@ async def cilium_disconnect_remote_cluster(
     return await _change_sides(wanted, "disconnected", dry_run, hint=hint)
 
 
-@chart_tool(Effect.WRITE, timeout=releases.SECONDS, idempotent=True)
+@chart_tool(Effect.WRITE, worst=Effect.DESTROY, timeout=releases.SECONDS, idempotent=True)
 async def cilium_toggle_cluster_mesh(
     cilium: Cilium,
     enable: Annotated[bool, "On or off"] = True,

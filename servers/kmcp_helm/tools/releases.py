@@ -66,7 +66,7 @@ async def helm_list_releases(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> ListedReleases:
-    """List releases with chart, version, state; all=true also uninstalled ones."""
+    """List releases with chart, version, state."""
     where = namespace or (None if all_namespaces else client.cluster.context.namespace)
     matching = pattern(filter, "filter") if filter else None
     wanted = _states(all, deployed, failed, pending, uninstalled, uninstalling)

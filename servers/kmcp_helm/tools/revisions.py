@@ -58,7 +58,7 @@ async def helm_get_release(
     revision: Revision = 0,
     cursor: Cursor = None,
 ) -> ReleaseParts:
-    """Show the values, manifest, hooks or notes of a release; ask for one part."""
+    """Show the values, manifest, hooks or notes of a release."""
     release = await client.releases.read_current(namespace, name, revision)
     bound_to = {
         "context": client.cluster.context.name,

@@ -44,7 +44,7 @@ async def helm_uninstall(
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
 ) -> Uninstalled:
-    """Uninstall a release with all its objects; dry_run=true lists them."""
+    """Uninstall a release with all its objects."""
     release = await client.releases.read_current(namespace, name)
     # Helm refuses this (`is already deleted`); without keep_history it purges what is left.
     if release.status == "uninstalled" and keep_history:

@@ -25,6 +25,7 @@ from kmcp_runtime.helm import values as merging
 from kmcp_runtime.helm.client import Upgrade, ValuesMode
 from kmcp_runtime.helm.manifests import Difference, Text
 from kmcp_runtime.helm.release import Release
+from kmcp_runtime.judging import foresee
 
 
 class Upgraded(Body):
@@ -52,6 +53,7 @@ class Upgraded(Body):
 
 @tool(
     Effect.WRITE,
+    worst=Effect.DESTROY,
     needs=WRITES,
     restores=("values", "set"),
     why="helm 3 and the cluster are real; of helm 4 the tests only check the flags that it is given",
@@ -72,7 +74,7 @@ async def helm_upgrade(
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
 ) -> Upgraded:
-    """Upgrade a release, or install it (install=true); dry_run=true shows the diff."""
+    """Upgrade a release, or install it (install=true)."""
     namespace = client.cluster.namespace(namespace)
     before = await states.check_before_upgrade(client.releases, namespace, name, install)
     # Only helm knows how helm reads `--set`: lists, nulls, escapes, which words are booleans or numbers.
@@ -168,7 +170,7 @@ class RolledBack(Body):
     diff: Difference | None = Field(default=None, description="Unified diff of the manifests, secrets redacted")
 
 
-@tool(Effect.WRITE, needs=WRITES, extra=True)
+@tool(Effect.WRITE, worst=Effect.DESTROY, needs=WRITES, extra=True)
 async def helm_rollback(
     client: Client,
     name: ReleaseName,
@@ -180,6 +182,8 @@ async def helm_rollback(
 ) -> RolledBack:
     """Roll back to an earlier revision, also out of a pending state."""
     plan = await states.plan_rollback(client.releases, namespace, name, revision)
+    if dry_run:
+        foresee(await client.helm.judge_rollback(client.cluster, namespace, name, plan.target.revision))
     done = {} if dry_run else await _roll_back(client, plan, wait, timeout_seconds)
     found = manifests.changes(plan.now.manifest, plan.target.manifest)
     return RolledBack.model_validate(

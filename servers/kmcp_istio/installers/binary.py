@@ -4,10 +4,12 @@ import re
 
 from kmcp_istio import istioctl
 from kmcp_istio.control_plane import versions
+from kmcp_istio.installers.components import list_components
 from kmcp_istio.installers.manifests import Drafted
 from kmcp_istio.installers.order import Done, Installer, Order
 from kmcp_runtime import ToolFailure, timed_out
 from kmcp_runtime.command import Ended
+from kmcp_runtime.judging import Verdict, destroys, writes
 from kmcp_runtime.kube import manifests
 
 _RENDER_SECONDS = 60.0
@@ -38,10 +40,19 @@ class ByIstioctl(Installer):
             *(["--verify"] if verify else []),
         ]
         # istioctl waits for readiness itself; the grace is for applying the objects before that.
-        ended = await istioctl.run(self.mesh, ("install",), given, seconds=seconds + _GRACE_SECONDS)
+        verdict = await self.judge(order)
+        ended = await istioctl.run(self.mesh, ("install",), given, seconds=seconds + _GRACE_SECONDS, verdict=verdict)
         if ended.code != 0:
             raise self._failure(ended)
         return Done(istioctl.messages(ended), await istioctl.read_version(self.mesh))
+
+    async def judge(self, order: Order) -> Verdict:
+        there = await list_components(self.mesh)
+        if not there:
+            return writes("installs Istio")
+        # It deletes what it has installed and no longer has in its manifest, and tells which only afterwards.
+        names = ", ".join(component.name for component in there)
+        return destroys(f"changes the installation of {names}, and deletes what the new configuration no longer has")
 
     async def read_warnings(self, order: Order) -> list[str]:
         return await versions.check_versions(self.mesh, order.revision)

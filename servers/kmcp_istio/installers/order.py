@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kmcp_istio.client import Mesh
 from kmcp_istio.installers.manifests import Drafted
+from kmcp_runtime.judging import Verdict
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Installer(ABC):
     @abstractmethod
     async def install(self, order: Order, verify: bool, seconds: int) -> Done:
         """Install, and wait for at most `seconds` until it is ready."""
+
+    @abstractmethod
+    async def judge(self, order: Order) -> Verdict:
+        """What an installation would do, beside what its doors judge themselves."""
 
     @abstractmethod
     async def read_warnings(self, order: Order) -> list[str]:

@@ -12,6 +12,7 @@ from kmcp_istio.installers.choice import installer
 from kmcp_istio.installers.components import Component, list_components
 from kmcp_istio.installers.order import Installer, Order
 from kmcp_runtime import Body, Cursor, DryRun, Effect, Result, Rule, TimeoutSeconds, cursors, tool, write_yaml
+from kmcp_runtime.judging import foresee
 
 _PART_BYTES = 20_000
 """Bytes of YAML in one answer; with the list of objects beside it, it stays within the usual budget."""
@@ -94,7 +95,7 @@ class Installation(Result):
     ),
     timeout=90,
     idempotent=True,
-    destructive=True,
+    worst=Effect.DESTROY,
 )
 async def istio_install_istio(
     mesh: Mesh,
@@ -124,6 +125,7 @@ async def istio_install_istio(
 
 async def _plan(mesh: Mesh, way: Installer, order: Order) -> Installation:
     found = await way.render(order)
+    foresee(await way.judge(order))
     changes, refused = await manifests.rehearse(mesh, found.documents)
     warnings = dict.fromkeys([*found.warnings, *await way.read_warnings(order), *refused])
     return Installation(

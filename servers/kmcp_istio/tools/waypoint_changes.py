@@ -46,6 +46,7 @@ class AppliedWaypoint(Result):
 
 @tool(
     Effect.WRITE,
+    worst=Effect.DESTROY,
     needs=(
         Rule(waypoint_gateways.GROUP, ("gateways",), ("get", "list", "create", "patch")),
         Rule("apps", ("deployments",), ("list",)),

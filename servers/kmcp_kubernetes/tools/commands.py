@@ -10,8 +10,9 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from kmcp_kubernetes.arguments import Container, PodName
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.reading import containers
-from kmcp_runtime import Body, DryRun, Effect, OptionalNamespace, Rule, TimeoutSeconds, conflict, tool
-from kmcp_runtime.kube.execution import Execution, execute
+from kmcp_runtime import Body, DryRun, Effect, OptionalNamespace, Rule, TimeoutSeconds, conflict, listed, tool
+from kmcp_runtime.judging import Verdict, foresee, writes
+from kmcp_runtime.kube.execution import Execution, execute, unknown_command
 from kmcp_runtime.kube.failures import BACKEND
 
 _USE_A_SHELL = 'pass ["sh","-c","…"] to run it in a shell'
@@ -61,8 +62,8 @@ class CommandOutput(Body):
 
 @tool(
     Effect.WRITE,
+    worst=Effect.DESTROY,
     needs=(Rule("", ("pods",), ("get",)), Rule("", ("pods/exec",), ("get", "create"))),
-    destructive=True,
 )
 async def k8s_execute_command(
     kube: Kube,
@@ -79,9 +80,11 @@ async def k8s_execute_command(
     pod = await kube.read_kind("pods", pod_name, namespace)
     name = containers.chosen(pod, container)
     _check_runs(pod, name)
+    verdict = _judge(kube, command, f"{namespace}/{pod_name}")
     if dry_run:
+        foresee(verdict)
         return CommandOutput(container=name, dry_run=True, hint=f"Would run {shlex.join(command)}.")
-    ended = await execute(kube.api, namespace, pod_name, name, command, stdin, timeout_seconds)
+    ended = await execute(kube.api, namespace, pod_name, name, command, stdin, timeout_seconds, verdict=verdict)
     return CommandOutput(
         container=name,
         exit_code=ended.exit_code,
@@ -91,6 +94,15 @@ async def k8s_execute_command(
         timed_out=ended.timed_out,
         hint=_hint(ended, command[0], timeout_seconds),
     )
+
+
+def _judge(kube: Kube, command: list[str], pod: str) -> Verdict:
+    """A command that begins with words of KMCP_APPROVAL_FREE_COMMANDS needs no question; any other may do anything."""
+    for free in listed(kube.settings.approval_free_commands):
+        start = shlex.split(free)
+        if start and command[: len(start)] == start:
+            return writes(f"runs {start[0]} in pod {pod}")
+    return unknown_command(command, pod)
 
 
 def _check_runs(pod: Mapping[str, Any], container: str) -> None:

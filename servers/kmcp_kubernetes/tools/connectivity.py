@@ -21,8 +21,10 @@ from kmcp_runtime import (
     Rule,
     TimeoutSeconds,
     ToolFailure,
+    listed,
     tool,
 )
+from kmcp_runtime.judging import READS, writes
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.failures import from_response
 
@@ -163,11 +165,14 @@ def _address(service: Mapping[str, Any], found: Endpoints, port: Mapping[str, An
 async def _connect_through_proxy(
     kube: Kube, result: Connectivity, port: Mapping[str, Any], path: str, seconds: int
 ) -> Connectivity:
+    known = path in ("/", *listed(kube.settings.probe_paths))
+    # A GET is only as harmless as the application makes it: what a path of the caller does is not known here.
+    verdict = READS if known else writes(f"asks Service {result.namespace}/{result.service} for {path}")
     where, query = targets.proxied(result.namespace, result.service, port, path)
     started = time.perf_counter()
     try:
         async with asyncio.timeout(seconds):
-            status, content = await kube.api.fetch_answer(where, query)
+            status, content = await kube.api.fetch_answer(where, query, verdict=verdict)
     except TimeoutError:
         return _failed(result, "connect", f"no answer within {seconds} s")
     result.latency_ms = round((time.perf_counter() - started) * 1000, 1)

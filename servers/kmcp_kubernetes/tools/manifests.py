@@ -39,6 +39,7 @@ class FetchedManifest(WrittenManifest):
 
 @tool(
     Effect.WRITE,
+    worst=Effect.DESTROY,
     needs=(Rule("*", ("*",), ("get", "patch", "create")),),
     timeout=120,
     idempotent=True,
@@ -64,7 +65,7 @@ async def k8s_apply_manifest(
     )
 
 
-@tool(Effect.WRITE, needs=_CREATE, timeout=120)
+@tool(Effect.WRITE, worst=Effect.DESTROY, needs=_CREATE, timeout=120)
 async def k8s_create_resource(
     kube: Kube, yaml_content: Text, namespace: OptionalNamespace = None, dry_run: DryRun = False
 ) -> WrittenManifest:
@@ -80,7 +81,7 @@ async def k8s_create_resource(
     )
 
 
-@tool(Effect.WRITE, needs=_CREATE, timeout=120)
+@tool(Effect.WRITE, worst=Effect.DESTROY, needs=_CREATE, timeout=120)
 async def k8s_create_resource_from_url(
     kube: Kube,
     url: Annotated[str, "https, on an allowed host"],

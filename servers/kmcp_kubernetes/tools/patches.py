@@ -20,7 +20,7 @@ StatusPatch = Annotated[
 ]
 
 
-@tool(Effect.WRITE, needs=(Rule("*", ("*",), ("get", "patch")),), restores=("patch",))
+@tool(Effect.WRITE, worst=Effect.DESTROY, needs=(Rule("*", ("*",), ("get", "patch")),), restores=("patch",))
 async def k8s_patch_resource(
     kube: Kube,
     resource_type: ResourceType,
@@ -40,7 +40,12 @@ async def k8s_patch_resource(
     return change
 
 
-@tool(Effect.WRITE, needs=(Rule("*", ("*",), ("get",)), Rule("*", ("*/status",), ("patch",))), restores=("patch",))
+@tool(
+    Effect.WRITE,
+    worst=Effect.DESTROY,
+    needs=(Rule("*", ("*",), ("get",)), Rule("*", ("*/status",), ("patch",))),
+    restores=("patch",),
+)
 async def k8s_patch_status(
     kube: Kube,
     resource_type: ResourceType,

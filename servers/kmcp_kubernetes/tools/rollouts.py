@@ -52,6 +52,7 @@ class Rollout(Result):
 
 @tool(
     Effect.WRITE,
+    worst=Effect.DESTROY,
     by=EffectByArgument("action", {"history": Effect.READ, "status": Effect.READ}),
     needs=(
         Rule("apps", ("deployments", "statefulsets", "daemonsets"), ("get", "patch")),

@@ -22,7 +22,12 @@ class Scaled(Change):
 
 @tool(
     Effect.WRITE,
-    needs=(Rule("*", ("*/scale",), ("get", "patch")), Rule("autoscaling", ("horizontalpodautoscalers",), ("list",))),
+    worst=Effect.DESTROY,
+    needs=(
+        Rule("*", ("*/scale",), ("get", "patch")),
+        Rule("apps", ("statefulsets",), ("get",)),
+        Rule("autoscaling", ("horizontalpodautoscalers",), ("list",)),
+    ),
     idempotent=True,
 )
 async def k8s_scale(

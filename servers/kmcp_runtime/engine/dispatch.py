@@ -6,7 +6,6 @@ import secrets
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -14,20 +13,19 @@ import mcp_types
 from fastmcp.server.context import Context
 from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
-from fastmcp.tools.base import InputRequiredToolResult
 from pydantic import PrivateAttr
 
-from kmcp_runtime import hints, live_state, redaction, warnings
+from kmcp_runtime import hints, redaction
 from kmcp_runtime.arguments import checked
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
 from kmcp_runtime.engine import audit, auth, grants
-from kmcp_runtime.engine.approval import Intent
 from kmcp_runtime.engine.grants import Grant
+from kmcp_runtime.engine.judged import JudgedCall
 from kmcp_runtime.errors import ERROR_META, OWN_MESSAGES, ToolFailure, timed_out
 from kmcp_runtime.json_text import TooDeepError
-from kmcp_runtime.output.bound import finish, plain, size
-from kmcp_runtime.output.render import UNTRUSTED_META, one_line, others, render
+from kmcp_runtime.output.bound import finish, size
+from kmcp_runtime.output.render import UNTRUSTED_META, one_line, others
 from kmcp_runtime.worker import is_large, run_in_thread
 from kmcp_runtime.yaml_text import YamlError
 
@@ -54,8 +52,8 @@ class SuiteTool(Tool):
             parameters=declared.input_schema(),
             output_schema=declared.output_schema(),
             annotations=mcp_types.ToolAnnotations(
-                read_only_hint=declared.effect is Effect.READ,
-                destructive_hint=declared.destructive,
+                read_only_hint=declared.worst is Effect.READ,
+                destructive_hint=declared.can_destroy(),
                 idempotent_hint=declared.idempotent,
                 open_world_hint=declared.open_world,
             ),
@@ -80,7 +78,7 @@ def tool_meta(declared: ToolSpec) -> dict[str, Any]:
     """What a catalog cannot learn from the schema: effect and needs."""
     needs = [{"group": rule.group, "resources": [*rule.resources], "verbs": [*rule.verbs]} for rule in declared.needs]
     by = {"actions": dict(declared.by.effects)} if declared.by else {}
-    return {"effect": declared.effect.value, **by, "needs": needs}
+    return {"effect": declared.worst.value, **by, "needs": needs}
 
 
 async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> ToolResult:
@@ -171,15 +169,10 @@ async def _answer(
     try:
         with anyio.fail_after(call.deadline):
             async with instance.backend_slot():
-                approved: Mapping[str, str] | None = None
-                if effect is Effect.DESTROY and not named.get("dry_run"):
-                    ask, approved = await _approved(instance, declared, call, arguments, entry)
-                    if ask is not None:
-                        return ask
-                with warnings.gathered() as heard, live_state.acting(approved):
-                    result = await _invoke(instance, declared, call)
-            if heard:
-                result.warnings = list(dict.fromkeys([*(result.warnings or ()), *heard]))
+                judged = JudgedCall(instance, declared, call, arguments, entry, grant, _context())
+                result = await judged.answer()
+                if isinstance(result, ToolResult):
+                    return result
             content, text = await run_in_thread(finish, result, instance.runtime.answer_tokens)
     except TimeoutError:
         raise timed_out(
@@ -214,37 +207,6 @@ def _call(
         given,
         instance.runtime.read_only or grant.effects == {Effect.READ},
     )
-
-
-async def _approved(
-    instance: "ConfiguredServer", declared: ToolSpec, call: Call, arguments: Mapping[str, Any], entry: audit.Entry
-) -> tuple[ToolResult | None, Mapping[str, str]]:
-    """A result when the client must be asked first; else the states of objects in which the call may go on."""
-    rehearsal = replace(call, arguments={**call.arguments, "dry_run": True})
-    with live_state.planning() as bound:
-        rehearsed = await _invoke(instance, declared, rehearsal)
-    plan = await run_in_thread(plain, rehearsed)
-    given = {name: value for name, value in arguments.items() if value is not None}
-    # Bound before anything is hidden: a plan is then the same on every replica, and a change of what is hidden is one.
-    whole = {**rehearsed.model_dump(exclude_none=True), "live": bound}
-    intent = Intent.of(declared.name, given, call.caller, whole)
-    try:
-        decision = await instance.approvals.decide(
-            intent, render(plan, frame=True), plan, call.arguments.get("approval"), _context()
-        )
-    except ToolFailure as failure:
-        entry.approval = "required" if failure.code == "approval_required" else "refused"
-        raise
-    entry.approval = decision.how
-    if decision.ask is None:
-        return None, bound
-    entry.outcome = "input_required"
-    return InputRequiredToolResult(decision.ask), bound
-
-
-async def _invoke(instance: "ConfiguredServer", declared: ToolSpec, call: Call) -> Any:
-    own = {name: value for name, value in call.arguments.items() if name in declared.parameters}
-    return await declared.function(**own, **instance.provided(declared.injections, call))
 
 
 def _deadline(instance: "ConfiguredServer", declared: ToolSpec, named: Mapping[str, Any]) -> float:

@@ -7,17 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kmcp_runtime import command, private_files
+from kmcp_runtime import command, judging, private_files
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import bad_argument, unavailable
 from kmcp_runtime.helm import faults, values
 from kmcp_runtime.helm.home import Home
+from kmcp_runtime.judging import Verdict, destroys
 from kmcp_runtime.kube import kubeconfig
 from kmcp_runtime.kube.cluster import Cluster
 
 MISSING = "install helm 3 or 4, or set KMCP_HELM (--helm) to its path"
 # For commands that only render or print; those that wait or download bring their own limit.
 _SECONDS = 60.0
+_CHANGING = frozenset({"install", "upgrade", "rollback", "uninstall"})
 _MOST_BYTES = 32 * 1024 * 1024
 
 
@@ -50,12 +52,16 @@ class Binary:
         given: Mapping[str, Any] | None = None,
         cluster: Cluster | None = None,
         seconds: float = _SECONDS,
+        verdict: Verdict | None = None,
     ) -> command.Ended:
         """What it printed. `words` are the subcommand, `flags` are written `--name=value`, `given` are values.
 
         With a cluster it acts on that one, as this server's identity; without one it reaches none. A failure of the
-        binary is raised with the binary's own message.
+        binary is raised with the binary's own message. `verdict` is what a command that changes releases does; one
+        that nobody has judged counts as one that destroys.
         """
+        if words[0] in _CHANGING and not any(flag.startswith("--dry-run") for flag in flags):
+            judging.allow(verdict or destroys(f"runs helm {words[0]} {' '.join(operands)}"))
         for operand in operands:
             _check(operand)
         with self.home.run() as run:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from json import loads
 from typing import Any, Literal
 
+from kmcp_runtime import judging
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import unavailable
-from kmcp_runtime.helm import faults, home
+from kmcp_runtime.helm import faults, home, release_effects
 from kmcp_runtime.helm.binary import Binary
 from kmcp_runtime.helm.charts import Chart, Charts
 from kmcp_runtime.helm.release import Release
@@ -16,7 +17,9 @@ from kmcp_runtime.helm.releases import Releases
 from kmcp_runtime.helm.repositories import Repositories
 from kmcp_runtime.helm.settings import HelmSettings
 from kmcp_runtime.helm.waiting import Waiting
+from kmcp_runtime.judging import Verdict
 from kmcp_runtime.kube.cluster import Cluster
+from kmcp_runtime.worker import run_in_thread
 
 ValuesMode = Literal["default", "reset", "reuse", "reset_then_reuse"]
 Cascade = Literal["background", "orphan", "foreground"]
@@ -65,7 +68,27 @@ class Helm:
         return Releases(cluster, self.settings.helm_driver)
 
     async def upgrade(self, cluster: Cluster, wanted: Upgrade) -> Release:
-        """The new revision, or, in a dry run, the one that would be: rendered, and checked by the API server."""
+        """The new revision, or, in a dry run, the one that would be. A real upgrade is rehearsed and judged first."""
+        if judging.current() is None:
+            return await self._upgrade(cluster, wanted, None)
+        if wanted.dry_run:
+            after = await self._upgrade(cluster, wanted, None)
+            judging.remember(_key(wanted), await self._judge(cluster, wanted, after))
+            return after
+        verdict = judging.remembered(_key(wanted))
+        if verdict is None:
+            after = await self._upgrade(cluster, replace(wanted, dry_run=True), None)
+            verdict = await self._judge(cluster, wanted, after)
+        return await self._upgrade(cluster, wanted, verdict)
+
+    async def _judge(self, cluster: Cluster, wanted: Upgrade, after: Release) -> Verdict:
+        before = await self.releases(cluster).find_deployed(wanted.namespace, wanted.name)
+        manifest = before.manifest if before is not None else ""
+        return await run_in_thread(
+            release_effects.judge_revision, wanted.namespace, wanted.name, manifest, after.manifest
+        )
+
+    async def _upgrade(self, cluster: Cluster, wanted: Upgrade, verdict: Verdict | None) -> Release:
         chart = await self.charts.resolve(cluster.call, wanted.chart, wanted.version)
         # Helm 4 renamed the flag.
         atomic = "--atomic" if await self.binary.read_major(cluster.call) == 3 else "--rollback-on-failure"
@@ -95,6 +118,7 @@ class Helm:
                 given=wanted.values,
                 cluster=cluster,
                 seconds=wanted.timeout_seconds + _SLACK_SECONDS,
+                verdict=verdict,
             )
         return replace(_release(ended.stdout), warnings=faults.warnings(ended.stderr))
 
@@ -125,6 +149,7 @@ class Helm:
             flags=flags,
             cluster=cluster,
             seconds=timeout_seconds + _SLACK_SECONDS,
+            verdict=release_effects.judge_removal(namespace, name),
         )
         return faults.warnings(ended.stderr)
 
@@ -139,6 +164,7 @@ class Helm:
         timeout_seconds: int = 300,
     ) -> list[str]:
         """Roll back to a revision (0 is the previous one); returns helm's warnings."""
+        verdict = await self.judge_rollback(cluster, namespace, name, revision)
         flags = [
             f"--namespace={namespace}",
             "--debug",
@@ -153,8 +179,16 @@ class Helm:
                 flags=flags,
                 cluster=cluster,
                 seconds=timeout_seconds + _SLACK_SECONDS,
+                verdict=verdict,
             )
         return faults.warnings(ended.stderr)
+
+    async def judge_rollback(self, cluster: Cluster, namespace: str, name: str, revision: int) -> Verdict:
+        """What a rollback to a revision (0 is the previous one) does to the objects of the latest."""
+        releases = self.releases(cluster)
+        now = await releases.read_current(namespace, name)
+        target = await releases.read_current(namespace, name, revision or now.revision - 1)
+        return await run_in_thread(release_effects.judge_revision, namespace, name, now.manifest, target.manifest)
 
     def _watch(self, cluster: Cluster, namespace: str, name: str, waits: bool) -> AbstractAsyncContextManager[None]:
         if not waits:
@@ -201,6 +235,11 @@ class Helm:
     async def show(self, call: Call, chart: Chart, what: Shown) -> str:
         """The values.yaml, Chart.yaml, README or CRDs of a chart (of `fetch_chart`)."""
         return (await self.binary.run(call, ("show", what), (chart.operand,), flags=chart.flags)).stdout
+
+
+def _key(wanted: Upgrade) -> str:
+    """The same for an upgrade and its rehearsal."""
+    return f"helm {replace(wanted, dry_run=False)!r}"
 
 
 @contextmanager

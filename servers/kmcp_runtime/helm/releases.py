@@ -1,6 +1,6 @@
 """Releases in the cluster, read without the binary: names and states by labels, a payload only where it is shown."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -106,6 +106,25 @@ class Releases:
         """The latest revision decoded, None when there is no such release."""
         heads = newest(await self._list_heads(namespace, f"{_OWNED},name={name}"))
         return await self.read(heads[0]) if heads else None
+
+    async def read_deployed(self, heads: Sequence[Head]) -> Release | None:
+        """The revision that runs, as Helm chooses it: the deployed one, else the latest unless that is uninstalled."""
+        # After a failed upgrade the latest revision is not the one that runs.
+        deployed = newest(head for head in heads if head.status == "deployed")
+        if not deployed and heads[0].status == "uninstalled":
+            return None
+        return await self.read(deployed[0] if deployed else heads[0])
+
+    async def find_deployed(self, namespace: str, name: str) -> Release | None:
+        """The revision that runs; None when there is no such release, or it cannot be read."""
+        try:
+            return await self.read_deployed(await self.list_revisions(namespace, name))
+        except payload.Undecodable:
+            return None
+        except ToolFailure as failure:
+            if failure.code != "not_found":
+                raise
+            return None
 
     async def explain_absence(self, namespace: str, name: str) -> ToolFailure:
         """Why there is no such release, as far as this identity may look."""

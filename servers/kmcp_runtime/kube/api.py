@@ -9,11 +9,13 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from kmcp_runtime import warnings, worker
+from kmcp_runtime import judging, warnings, worker
 from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
-from kmcp_runtime.kube import config, credentials, secret_values
+from kmcp_runtime.judging import Verdict
+from kmcp_runtime.kube import config, credentials, request_effects, secret_values
 from kmcp_runtime.kube.connection import Connection, Limits, Source
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure, from_response
+from kmcp_runtime.kube.request_effects import KubeRequest
 
 __all__ = ["JSON", "LARGEST_ANSWER", "KubeApi", "Limits", "Query"]
 JSON = "application/json"
@@ -78,7 +80,27 @@ class KubeApi:
         accept: str = JSON,
         largest: int = LARGEST_ANSWER,
     ) -> bytes:
-        """The answer as bytes; refused credentials are loaded again once (a rotated token, an exec plugin)."""
+        """The answer as bytes. What may change something is judged first, see `request_effects`."""
+        request = KubeRequest(method, path, query, body, content_type)
+        await request_effects.judge_before(self, request)
+        content = await self.unjudged(method, path, query, body, content_type, accept, largest)
+        await request_effects.judge_after(self, request, content)
+        return content
+
+    async def unjudged(
+        self,
+        method: str,
+        path: str,
+        query: Query = (),
+        body: Any = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+        largest: int = LARGEST_ANSWER,
+    ) -> bytes:
+        """For the judge alone: the answer as bytes.
+
+        Refused credentials are loaded again once (a rotated token, an exec plugin).
+        """
         status, content, used = await self._exchange(method, path, query, body, content_type, accept, largest)
         # Once only: an exec plugin may ask somebody to sign in, and a second refusal is final.
         if status == 401:
@@ -88,11 +110,14 @@ class KubeApi:
             raise from_response(status, content, self.who)
         return content
 
-    async def fetch_answer(self, path: str, query: Query = (), most: int = 1 << 16) -> tuple[int, bytes]:
+    async def fetch_answer(
+        self, path: str, query: Query = (), most: int = 1 << 16, *, verdict: Verdict
+    ) -> tuple[int, bytes]:
         """Status and first bytes of a GET, whatever the status: for proxied Services, whose errors are their own.
 
-        The caller limits the time.
+        The caller limits the time, and knows what the request does to the Service (`verdict`).
         """
+        judging.allow(verdict)
         session, headers, _ = await self._connection.open()
         try:
             # A proxied Service may redirect anywhere: following it would leave the proxy.
@@ -112,8 +137,10 @@ class KubeApi:
             raise self._unreachable(error) from None
 
     async def open_websocket(
-        self, path: str, query: Query, protocols: Sequence[str]
+        self, path: str, query: Query, protocols: Sequence[str], verdict: Verdict
     ) -> aiohttp.ClientWebSocketResponse:
+        """A stream to a pod; the caller knows what goes through it (`verdict`)."""
+        judging.allow(verdict)
         session, headers, _ = await self._connection.open()
         try:
             return await session.ws_connect(

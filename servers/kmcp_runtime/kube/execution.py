@@ -1,6 +1,7 @@
 """Commands in pods over a WebSocket: protocol v5, which can close stdin, or else v4."""
 
 import asyncio
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ import aiohttp
 
 from kmcp_runtime import json_text
 from kmcp_runtime.errors import bad_argument, conflict, unavailable
+from kmcp_runtime.judging import Verdict, destroys
 from kmcp_runtime.kube import podstreams
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import BACKEND
@@ -18,6 +20,7 @@ V4 = "v4.channel.k8s.io"
 _STDIN, _STDOUT, _STDERR, _ERROR = 0, 1, 2, 3
 # v5 only: the number of the channel to close follows (KEP-4006).
 _CLOSE = 255
+_SHOWN = 300
 LARGEST_STREAM = 1 << 20
 """Bytes that are kept of each stream, unless the caller says otherwise."""
 
@@ -43,13 +46,20 @@ async def execute(
     stdin: str | None,
     seconds: float,
     largest: int = LARGEST_STREAM,
+    *,
+    verdict: Verdict | None = None,
 ) -> Execution:
-    """Run argv in a container and wait for its end, at most so many seconds; keep `largest` bytes of each stream."""
+    """Run argv in a container and wait for its end, at most so many seconds; keep `largest` bytes of each stream.
+
+    `verdict` is what the command does, for callers that know it; an unknown command counts as one that destroys.
+    """
     query = [("container", container), *(("command", word) for word in command), ("stdout", "true"), ("stderr", "true")]
     if stdin is not None:
         query.append(("stdin", "true"))
     result = Execution()
-    socket = await podstreams.connect(api, namespace, pod, "exec", query, (V5, V4))
+    socket = await podstreams.connect(
+        api, namespace, pod, "exec", query, (V5, V4), verdict or unknown_command(command, f"{namespace}/{pod}")
+    )
     try:
         async with asyncio.timeout(seconds):
             if stdin is not None:
@@ -60,6 +70,12 @@ async def execute(
     finally:
         await socket.close()
     return result
+
+
+def unknown_command(command: Sequence[str], pod: str) -> Verdict:
+    """What is to be thought of a command that nobody knows."""
+    text = shlex.join(command)
+    return destroys(f"runs a command in pod {pod}: {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}")
 
 
 async def _feed(socket: aiohttp.ClientWebSocketResponse, stdin: str) -> None:

@@ -13,6 +13,7 @@ import aiohttp
 import h11
 
 from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
+from kmcp_runtime.judging import READS, Verdict, writes
 from kmcp_runtime.kube import podstreams
 from kmcp_runtime.kube.api import LARGEST_ANSWER, KubeApi
 from kmcp_runtime.kube.failures import BACKEND
@@ -50,14 +51,18 @@ async def ask(
     *,
     seconds: float = SECONDS,
     largest: int = LARGEST_ANSWER,
+    verdict: Verdict | None = None,
 ) -> PodAnswer:
     """Send one request without a body; `target` is path and query, already quoted.
+
+    A GET only reads; of another method the caller may know what it does (`verdict`), else it counts as a change.
 
     Errors: `unavailable` when nothing listens there, the stream breaks or the answer is not HTTP; `timed_out`;
     `too_large`; and those of the API server.
     """
     try:
-        async with asyncio.timeout(seconds), _forward(api, door) as stream:
+        judged = verdict or (READS if method == "GET" else writes(f"sends {method} {target} to {door}"))
+        async with asyncio.timeout(seconds), _forward(api, door, judged) as stream:
             return await _exchange(stream, target, method, largest)
     except TimeoutError:
         raise timed_out(f"{door} did not answer within {seconds:.0f} s", "try again") from None
@@ -96,9 +101,9 @@ class _Stream:
 
 
 @asynccontextmanager
-async def _forward(api: KubeApi, door: Door) -> AsyncIterator[_Stream]:
+async def _forward(api: KubeApi, door: Door, verdict: Verdict) -> AsyncIterator[_Stream]:
     query = [("ports", str(door.port))]
-    socket = await podstreams.connect(api, door.namespace, door.pod, "portforward", query, (PROTOCOL,))
+    socket = await podstreams.connect(api, door.namespace, door.pod, "portforward", query, (PROTOCOL,), verdict)
     try:
         yield _Stream(socket, door)
     finally:

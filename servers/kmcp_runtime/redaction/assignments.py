@@ -18,6 +18,11 @@ _LINE = re.compile(
 _KEYED = re.compile(rb"^[ \t]*(?:-[ \t]+)?[\"']?[\w./-]+[\"']?[ \t]*:(?:[ \t]|$)")
 _SETTING = re.compile(rb"^[ \t]*[\w./\"'-]+[ \t]*[:=]")
 _BLOCK = re.compile(rb"(?:!!\w+[ \t]+)?[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?$")
+_SETTER = re.compile(rb"(?i)\b(?:define|set\w*|put\w*|add\w*|env\w*|config\w*|with\w*)\([ \t]*(?:[urb]?\\?[\"'])?$")
+"""A call that takes a name and a value: `define('DB_PASSWORD', '…')`."""
+_WRAPPED = re.compile(rb"[({][ \t]*(?:\w{1,40}[:=][ \t]*)?\\?[\"']([^\"'\n\\]{1,4096})\\?[\"']")
+_BESIDE = re.compile(r"(?i)(?:password|passwd|passphrase|api[_-]?key|auth[_-]?token|secret[_-]?key)$")
+_DECLARED = re.compile(rb"^[ \t]*(?:ENV|ARG|setx|setenv|set[ \t]+-\w+)[ \t]+$")
 _PROSE = words("is was and or flag to for in option")
 _LONGEST_LOOK = 4_096
 _QUOTES = (b'"', b"'", b"`")
@@ -47,10 +52,11 @@ class Assignment:
         """Where the secret stands; None when there is none."""
         data, at = self.data, self.after
         if not self.separator:
-            return self._flagged(found) if self.name.startswith("-") else None
+            return self._flagged(found) if self.name.startswith("-") else self._beside(found)
         if self.separator[:1] not in (b":", b"="):
             if b"," in self.separator:
-                return self._quoted(at - 1, found) if self.name.startswith("-") else None
+                named = self.name.startswith("-") or _SETTER.search(self.before)
+                return self._quoted(at - 1, found) if named else None
             return self._bare(found, assigned=False)
         head = data[at : at + 12]
         if not head or head[:1] == b"\n":
@@ -93,12 +99,30 @@ class Assignment:
             return None
         return (self.after, stop) if values.hides_in_line(value, found, assigned=True) else None
 
+    def _beside(self, found: Strength) -> tuple[int, int] | None:
+        """`password hunter22`, of programs that need no sign between: only what looks made, behind a certain name."""
+        if found != "strong" or not (_BESIDE.search(self.name) or _DECLARED.match(self.before)):
+            return None
+        stop = self._stop(self.after)
+        value = self.data[self.after : stop].decode(errors="replace").rstrip(".")
+        made = values.is_made(value) and self.data[stop : stop + 1] not in (b"(", b"[", b"{")
+        return (self.after, self.after + len(value.encode(errors="replace"))) if made else None
+
+    def _wrapped(self, stop: int) -> tuple[int, int] | None:
+        """`password=Secret("hunter22")`: the text inside, when it looks made and not like the name of something."""
+        match = _WRAPPED.match(self.data, stop)
+        if match is None or not values.is_made(match[1].decode(errors="replace")):
+            return None
+        return match.span(1)
+
     def _quoted(self, at: int, found: Strength) -> tuple[int, int] | None:
         data = self.data
         start = at
         while data[start : start + 1] == b"\\":
             start += 1
         delimiter = data[at : start + 1]
+        if data[at : at + 3] == delimiter * 3:
+            start, delimiter = start + 2, delimiter * 3
         start += 1
         stop = start
         limit = min(len(data), start + 65_536)
@@ -138,6 +162,8 @@ class Assignment:
             # A line of settings: the value is all of it, whatever characters it has.
             stop = at + len(whole)
         value = self.data[at:stop].decode(errors="replace")
+        if self.data[stop : stop + 1] in (b"(", b"{") and (inner := self._wrapped(stop)):
+            return inner
         if alone and self.separator == b":" and b" " in whole:
             return self._sentence(found, at, whole)
         if alone and b" " in whole and self.separator == b"=" and self.spaced:
@@ -151,6 +177,8 @@ class Assignment:
     def _sentence(self, found: Strength, at: int, whole: bytes) -> tuple[int, int] | None:
         """Several words after `name:` at the start of a line: a passphrase in a file of settings, else prose."""
         value = whole.decode(errors="replace")
+        if values.is_empty(value):
+            return None
         first = value.split(maxsplit=1)[0]
         if values.is_odd(first) and not first.endswith((":", ",")):
             return at, at + len(first.encode(errors="replace"))

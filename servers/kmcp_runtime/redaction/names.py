@@ -22,12 +22,12 @@ LONGEST_NAME = 128
 _QUALIFIERS = words(
     "prod production dev development stage staging test qa live sandbox local old new current previous next primary "
     "secondary backup default main main2 v b64 base64 hash hashed plain plaintext raw encoded value val string str "
-    "text md5 sha256 bcrypt ro rw"
+    "text md sha double hex bcrypt ro rw"
 )
 _STRONG = words(
     "password passwords passwd passphrase passcode pwd secret secrets credential credentials creds apikey apikeys "
     "token dsn authorization htpasswd dockerconfigjson dockercfg requirepass masterauth mnemonic privatekey secretkey "
-    "accesskey authtoken accesstoken refreshtoken clientsecret cookie connectionstring"
+    "accesskey authtoken accesstoken refreshtoken clientsecret cookie connectionstring psk storepass keypass"
 )
 _WEAK = words("pass pw pat jwt auth otp salt tokens sig cookies passwds pin")
 _GLUED = ("password", "passwd", "passphrase", "apikey", "secretkey", "accesstoken", "authtoken", "clientsecret")
@@ -36,8 +36,8 @@ _OPENING = words(
     "api access secret private signing sign encryption encrypt decryption master account license licence jwt hmac aes "
     "rsa ssh gpg pgp session auth authentication client service shared storage integration admin root deploy "
     "deployment ingest ingestion write crypto cipher cookie webhook state app application tls ssl server user "
-    "vault unseal "
-    "recovery bot project team activation product install subscription shared functions function host data"
+    "vault unseal recovery preshared validation decryption machine bot project team activation product install "
+    "subscription shared functions function host data"
 )
 _FINDING = words(
     "public primary foreign partition sort row cache map config label annotation topology object index sorting group "
@@ -50,11 +50,14 @@ _COUNTED = words(
     "cursor csrf sync per cached reasoning stop"
 )
 
+_CONNECTION = (["connection"], ["conn"])
+_HELD = (["password"], ["token"], ["credentials"], ["tls"], ["auth"])
+
 
 @lru_cache(maxsize=8192)
 def strength(name: str) -> Strength | None:
     """How surely a value under this name is a credential; None when the name says nothing of the kind."""
-    if len(name) > LONGEST_NAME:
+    if len(name) > LONGEST_NAME or name.startswith("checksum/"):
         return None
     if _HEADER_VALUE.fullmatch(name):
         return "strong"
@@ -65,15 +68,21 @@ def strength(name: str) -> Strength | None:
     last, before = words[-1], words[:-1]
     if last in ("key", "keys"):
         return _of_key(before, shouted=name.isupper())
-    if last in ("id",) and words[-3:-1] == ["access", "key"]:
+    if (last == "id" and before[-2:] == ["access", "key"]) or (last == "string" and before[-1:] in _CONNECTION):
         return "strong"
-    if last in ("url", "uri", "endpoint") and "webhook" in before:
+    if last == "webhook" or (last in ("url", "uri", "endpoint") and "webhook" in before) or _refers(name, last, before):
         return "weak"
-    if last == "webhook":
-        return "weak"
-    if last == "string" and before[-1:] in (["connection"], ["conn"]):
-        return "strong"
     return _of_word(last, before, shouted=name.isupper())
+
+
+def _refers(name: str, last: str, before: list[str]) -> bool:
+    """What names a Secret more often than it holds one: `…/auth-secret: web-basic`, `passwordSecret: web-db`.
+
+    A `secret_id` is half of a role of Vault, and elsewhere the name of a secret.
+    """
+    if last == "id":
+        return before[-1:] == ["secret"]
+    return last in ("secret", "secrets") and ("/" in name or before[-1:] in _HELD)
 
 
 def _without_qualifiers(words: list[str]) -> list[str]:
@@ -93,6 +102,8 @@ def _of_key(before: list[str], shouted: bool) -> Strength | None:
     kind = before[-1]
     if "public" in before:
         return None
+    if kind in ("certificate", "cert"):
+        return "weak"
     if kind in _OPENING and not (kind in _FINDING and not shouted):
         return "strong"
     # `STRIPE_KEY`: an environment variable that ends in KEY holds one, unless it names what it finds.

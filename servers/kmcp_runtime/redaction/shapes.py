@@ -20,6 +20,8 @@ class Shape:
     expression: str
     hides: str
     shows: str = "nothing to hide"
+    looks: Literal["", "odd", "made"] = ""
+    """Of a `part`: what a value must look like (`values`), since the same place may hold a word or a number."""
     needs: tuple[bytes, ...] = ()
     """Lower-case words of which one is part of every match: looking for fixed words is far faster than matching."""
 

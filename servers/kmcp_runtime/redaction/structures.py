@@ -5,6 +5,7 @@ place of each value (which object, which path in it) goes along, so that its mar
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +25,11 @@ _STRUCTURAL = (LAST_APPLIED, "secure", *_PAYLOADS)
 """Places that no text would give away."""
 _LABELS = frozenset(("labels", "matchLabels", "nodeSelector", "selector", "podLabels", "commonLabels"))
 _PAIRS = (("name", "value"), ("key", "value"), ("header", "value"), ("Name", "Value"), ("Key", "Value"))
+_PROGRAM = re.compile(
+    r"(?:\S*/)?(?:redis-cli|mysql\w*|mariadb\S*|mongo(?:sh)?|psql|sqlcmd|curl|sshpass|openssl|ldapsearch|smbclient|docker"
+    r"|podman|helm|az|rclone|wget|keytool)"
+)
+_PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 DEEPEST = 100
 LARGEST_DOCUMENT = 262_144
 """Bytes of a text that is parsed to see whether it is a document; a larger one is read as text alone."""
@@ -198,6 +204,14 @@ def _are_texts(item: Any) -> bool:
 
 def _pair(node: Mapping[Any, Any], at: _At) -> dict[str, Any]:
     """`{name: DB_PASSWORD, value: …}`: the value is what the name says."""
+    if isinstance(node.get("value"), str | int | float) and node.get("sensitive") is True:
+        # An output of Terraform, whose name is the key above.
+        return {"value": mark(at.below("value").place, str(node["value"]))}
+    if isinstance(node.get("result"), str) and ("bcrypt_hash" in node or {"special", "length"} <= node.keys()):
+        return {"result": mark(at.below("result").place, node["result"])}
+    if isinstance(node.get("kty"), str):
+        # A JSON Web Key: these members are its private part (RFC 7518, 6).
+        return {key: mark(at.below(key).place, str(node[key])) for key in _PRIVATE if key in node}
     for name, value in _PAIRS:
         named, item = node.get(name), node.get(value)
         if not isinstance(named, str) or not isinstance(item, str | int | float) or isinstance(item, bool):
@@ -253,6 +267,10 @@ def _lines(node: list[str], at: _At) -> list[str]:
             out.append(mark(at.below(number).place, item))
         else:
             out.append(item)
+    if _PROGRAM.fullmatch(out[0]) and not any(item.isspace() or " " in item or "\n" in item for item in out):
+        # A command line whose flags only its program explains: `redis-cli -a …`.
+        line = hide_in_text(" ".join(out), at.place).split(" ")
+        out = line if len(line) == len(out) else out
     if not any("\n" in item for item in out):
         # A private key spans several lines, and a value may stand on the line below its name.
         joined = hide_in_text("\n".join(out), at.place).split("\n")

@@ -4,6 +4,7 @@ Everything here is linear in the length of the text: expressions are RE2's over 
 looks at the rest of a line or of a block and then goes on behind it.
 """
 
+import base64
 import re
 from collections.abc import Callable
 from functools import partial
@@ -40,10 +41,17 @@ _TRIGGER = shapes.compiled(
     r"|atlasv1|sntry|sq[pua]_|sb(?:p|_)|nf[pcou]_|pscale|fig[dou]_|akcp|tskey|fm[12]"
     r"|flyv1|gsk_|r8_|pplx|xai-|tvly|sgp_|ops_|lsv2|phc_|phx|ez[at]k|cfpat|k10|q~"
     r"|curl|mysql|mariadb|redis|requirepass|masterauth|sshpass|:\*:|:\d{2,5}:"
+    r"|a3-[a-z0-9]{6}-|ltai|absk|4b1d|cf(?:k|ut|at)_|v1\.0-|eaa|flw(?:sec|pub)k|fio-u-|p8e-|ico-|gr1348941"
+    r"|\b[ps]at\.|_mmk|api-[a-z0-9]{25}|sha256~|xkeysib|xsmtpsib|snyk_|waka_|sdk-|mob-|clojars_|duffel_|shippo_"
+    r"|fo1_|pn[ub]_|rdme_|sm_[aps]at|bk[a-z]{2}_|ccip|es[su]u_|mdb_|napi_|rnd_|vc[a-z]_|apify|nvapi|tfp_"
+    r"|sha\}|sha\d+\}|smd5\}|pbkdf2|scrypt:|scram-|ls0tls1crudjti|digest|sess|sid=|remember_|csrf|xsrf|code="
+    r"|<master>|jdbc:oracle|openssl|smbclient|snmp|@[a-z0-9.-]{1,80}:\S{6}|ew[ok][a-z0-9+/]{40}|w3si"
+    r"|pdo\(|mysqli|community|xauth|\x22[ \t]+\\{0,4}\x22|kty|master|encrypt|initial_m|agent_r"
+    r"|ldapsearch|rclone|az (?:login|acr)|stats auth|>[^\s~*&@]{6}|psk"
 )
 _NAME_PART = (
     r"(?:pass|pwd|pw|secret|token|cred|key|auth|cookie|dsn|webhook|pat|jwt|license"
-    r"|licence|htpasswd|mnemonic|salt|otp|pin|sig"
+    r"|licence|htpasswd|mnemonic|salt|otp|pin|sig|psk"
     r"|connection[_-]?string|connstr|dockercfg|dockerconfigjson)"
 )
 _ASSIGNED = shapes.compiled(
@@ -57,6 +65,11 @@ _PAIR = shapes.compiled(
 )
 """`name: DB_PASSWORD, value: …`, as JSON, as YAML, and as Go prints it in errors."""
 _XML = shapes.compiled(r"(?is)<([a-z][a-z0-9:_.-]{0,80})(?:\s[^<>]{0,300})?>([^<>]+)</")
+_XML_NAMED = shapes.compiled(
+    r"(?is)<[a-z][a-z0-9:_.-]{0,40}\s[^<>]{0,100}?\b(?:name|key|id)=[\"']([^\"'<>]{1,128})[\"'][^<>]{0,100}>([^<>]+)</"
+)
+_ENCODED = shapes.compiled(r"\b(?:eyJ|ew[ok]|W3si)[A-Za-z0-9+/]{40,}={0,2}")
+"""A JSON document in base64."""
 _PEM_BEGIN = shapes.compiled(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d")
 _PEM_END = b"-----END "
 MOST_LOOKS = 6_000
@@ -70,8 +83,8 @@ _COARSE = re.compile(
 )
 """Bounded everywhere and begun by fixed letters: `re` substitutes a template without calling Python at each match."""
 _COARSELY = rb"\1\2[hidden]"
-_PORT = re.compile(rb"\d{1,5}/")
-"""`host:8443/path@x`: a port and a path, not a password."""
+_NO_SECRET = re.compile(rb"\d{1,5}/|HTTP/\d")
+"""`host:8443/path@x`: a port and a path, not a password; `GET /token HTTP/1.1`: the protocol."""
 
 
 def clean(text: str) -> str:
@@ -104,9 +117,11 @@ def hide_in_text(text: str, place: str = "") -> str:
     lowered = data.lower()
     for shape, expression in shapes.parts():
         if not shape.needs or any(word in lowered for word in shape.needs):
-            data = looks.replace(data, expression, _part)
+            data = looks.replace(data, expression, _PARTS[shape.looks])
+    data = looks.replace(data, _ENCODED, _encoded)
     if b"</" in lowered:
         data = looks.replace(data, _XML, _element)
+        data = looks.replace(data, _XML_NAMED, _named_element)
     if b"value" in lowered:
         data = looks.replace(data, _PAIR, looks.pair)
     data = looks.replace(data, _ASSIGNED, looks.assigned)
@@ -164,10 +179,44 @@ class _Looks:
 def _part(match: Any) -> tuple[int, int] | None:
     """The group of a shape that is hidden in part."""
     secret = match.group(1)
-    if values.is_empty(secret.decode(errors="replace")) or _PORT.match(secret):
+    if values.is_empty(secret.decode(errors="replace")) or _NO_SECRET.match(secret):
         return None
     span: tuple[int, int] = match.span(1)
     return span
+
+
+def _odd_part(match: Any) -> tuple[int, int] | None:
+    """The same, where a word or a number may stand as well."""
+    return _part(match) if values.is_odd(match.group(1).decode(errors="replace")) else None
+
+
+def _made_part(match: Any) -> tuple[int, int] | None:
+    """The same, where names may stand as well."""
+    return _part(match) if values.is_made(match.group(1).decode(errors="replace")) else None
+
+
+_PARTS = {"": _part, "odd": _odd_part, "made": _made_part}
+
+
+def _named_element(match: Any) -> tuple[int, int] | None:
+    """The text of `<property name="db.password">…</property>`."""
+    found = strength(match.group(1).decode("latin-1"))
+    if not found or not values.hides_in_structure(match.group(2).decode(errors="replace").strip(), found):
+        return None
+    span: tuple[int, int] = match.span(2)
+    return span
+
+
+def _encoded(match: Any) -> tuple[int, int] | None:
+    """JSON in base64 that holds a secret: hidden whole, since a part of it cannot be replaced."""
+    raw = match.group()
+    try:
+        plain = base64.b64decode(raw + b"=" * (-len(raw) % 4), validate=True).decode()
+    except ValueError:
+        return None
+    # What is inside is shorter by a quarter, so this ends soon.
+    span: tuple[int, int] = match.span()
+    return span if hide_in_text(plain) != clean(plain) else None
 
 
 def _element(match: Any) -> tuple[int, int] | None:

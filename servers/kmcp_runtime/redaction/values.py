@@ -8,7 +8,7 @@ from kmcp_runtime.redaction.words import words
 
 _EMPTY = words("true false null none nil undefined yes no on off ~ - n/a unset empty")
 _PLACEHOLDER = re.compile(
-    r"<[^<>]*>|\*+|x{3,}|\.{2,}|…|\$\{[^{}]*\}|\$\([A-Za-z0-9_.-]+\)|(?-i:\$[A-Z_][A-Z0-9_]*)|%[A-Za-z0-9_]+%|%[a-z]"
+    r"<[^<>]*>|\*+|x{3,}|\.{2,}|…|\$\{[^{}]*\}|\$\([^()]*\)?|(?-i:\$[A-Z_][A-Z0-9_]*)|%[A-Za-z0-9_]+%|%[a-z]"
     r"|\{\{.*\}\}|\{[a-z_]+\}|sha256:[0-9a-f…]+|\[?redacted\]?|\(?hidden\)?|ref\+\S+|secretref:\S+|env:\S+"
     r"|arn:aws[a-z-]*:(?:secretsmanager|ssm):\S+|(?:os\.)?environ\S*|process\.env\.\S+",
     re.IGNORECASE,
@@ -28,8 +28,14 @@ _PATH = re.compile(
 )
 _DIGIT = re.compile(r"\d")
 _LETTER = re.compile(r"[A-Za-z]")
+_NAMED = re.compile(
+    r"[A-Z][A-Z0-9_]*|[a-z0-9]+(?:[-./:_][a-z0-9]+)+|v\d[\w.-]*|[a-z]+\d{1,3}|\d+\w{1,3}|[a-z0-9_.-]*(?:/[a-z0-9_.:-]+)+/?|/\S*|sha\d+:\S*"
+)
+_SHORTEST_MADE = 8
 _SHORTEST_ODD = 6
 _LONGEST_COUNT = 3
+_LONGEST_SIGN = 3
+"""Signs of a language (`unexpected token: '}'`) are no value."""
 
 
 def is_empty(value: str) -> bool:
@@ -39,6 +45,7 @@ def is_empty(value: str) -> bool:
         not plain
         or plain.lower() in _EMPTY
         or MARK.fullmatch(plain) is not None
+        or (len(plain) <= _LONGEST_SIGN and not any(map(str.isalnum, plain)))
         or _PLACEHOLDER.fullmatch(plain) is not None
         or _PATH.fullmatch(plain) is not None
     )
@@ -53,6 +60,13 @@ def is_odd(value: str) -> bool:
     mixed = bool(_DIGIT.search(value)) and bool(_LETTER.search(value))
     strange = any(not letter.isalnum() and letter not in "-_./:" for letter in value)
     return mixed or strange or (len(value) >= 20 and value.lower() != value)
+
+
+def is_made(value: str) -> bool:
+    """Surely made: letters and digits mixed, and no name of an object, a version, a path or a setting."""
+    if len(value) < _SHORTEST_MADE or is_empty(value) or _NAMED.fullmatch(value):
+        return False
+    return bool(_DIGIT.search(value)) and bool(_LETTER.search(value))
 
 
 def hides_in_structure(value: str, strength: Strength) -> bool:

@@ -1,0 +1,148 @@
+"""What a call would do, judged at the doors: READ, WRITE or DESTROY, with the reasons in words.
+
+Every door asks here before a request leaves that may change something: `allow` for what is about to be sent, `foresee`
+for what a dry run has shown. The call that is under way decides what becomes of it: a read-only server or caller is
+refused, and what destroys without a yes raises `NeedsApproval`, which the engine turns into a question. Outside of a
+call (the controller, a test) nothing is judged.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from kmcp_runtime.catalog import Effect, strongest
+from kmcp_runtime.errors import ToolFailure, conflict, denied
+
+MOST_REASONS = 50
+"""Reasons that are kept word for word; the rest are counted."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one request does, and why it is no less: each reason in words, such as `deletes ConfigMap a/b`."""
+
+    effect: Effect
+    reasons: tuple[str, ...] = ()
+
+
+READS = Verdict(Effect.READ)
+
+
+def writes(*reasons: str) -> Verdict:
+    return Verdict(Effect.WRITE, reasons)
+
+
+def destroys(*reasons: str) -> Verdict:
+    return Verdict(Effect.DESTROY, reasons)
+
+
+def of_losses(losses: list[str], otherwise: str) -> Verdict:
+    """DESTROY for each loss; a WRITE, called `otherwise`, where there is none."""
+    return destroys(*losses) if losses else writes(otherwise)
+
+
+class NeedsApproval(Exception):
+    """A request destroys and nobody said yes to it. It was not sent.
+
+    No `ToolFailure`: a tool that goes on after the failure of one of its steps must not go on after this one.
+    """
+
+
+def _read_only(reason: str) -> ToolFailure:
+    return denied(f"this would change something: {reason}", "this server or this caller may only read")
+
+
+@dataclass
+class Judgement:
+    """What the doors have found in one call, or in its rehearsal."""
+
+    allowed: frozenset[Effect] = frozenset(Effect)
+    """Effects that the server and the caller's scopes allow."""
+    refusal: Callable[[str], ToolFailure] = _read_only
+    """The failure of a request that is not allowed, of what the request does in words."""
+    rehearsal: bool = False
+    """True in a dry run: nothing that may change something is sent."""
+    approved: bool = False
+    losses: list[str] = field(default_factory=list)
+    """What the call destroys, in words."""
+    effect: Effect = Effect.READ
+    """The strongest effect that was met."""
+    sent: int = 0
+    """Changes that were sent."""
+    refused: bool = False
+    """True when a request was held back because nobody said yes."""
+    made: set[str] = field(default_factory=set)
+    """What this call itself has made, by its address: to remove that again loses nothing."""
+    known: dict[str, Verdict] = field(default_factory=dict)
+    """Verdicts about requests that were rehearsed, by the request's digest."""
+
+    def note(self, verdict: Verdict) -> None:
+        self.effect = strongest((self.effect, verdict.effect))
+        if verdict.effect is Effect.DESTROY:
+            self.losses += [reason for reason in verdict.reasons if reason not in self.losses]
+
+    def told(self) -> list[str]:
+        """The losses as a plan shows them, not more than a person can read."""
+        more = len(self.losses) - MOST_REASONS
+        return [*self.losses[:MOST_REASONS], *([f"and {more} more of this kind"] if more > 0 else [])]
+
+    def admit(self, verdict: Verdict) -> None:
+        if verdict.effect is Effect.READ:
+            return
+        reason = "; ".join(verdict.reasons[:3]) or "it changes something"
+        if verdict.effect not in self.allowed:
+            raise self.refusal(reason)
+        self.note(verdict)
+        if verdict.effect is Effect.DESTROY and (self.rehearsal or not self.approved):
+            self.refused = True
+            raise NeedsApproval(reason)
+        if self.rehearsal:
+            raise conflict(f"a dry run does not do this, since it may change something: {reason}", "leave out dry_run")
+        self.sent += 1
+
+
+_current: ContextVar[Judgement | None] = ContextVar("judgement_of_the_call", default=None)
+
+
+@contextmanager
+def under(judgement: Judgement) -> Iterator[Judgement]:
+    """Judge everything that runs inside by this."""
+    token = _current.set(judgement)
+    try:
+        yield judgement
+    finally:
+        _current.reset(token)
+
+
+def current() -> Judgement | None:
+    """The judgement of the call that is under way; None outside of one."""
+    return _current.get()
+
+
+def allow(verdict: Verdict) -> None:
+    """To be called before a request leaves. Errors: `NeedsApproval`, and the refusal of who may only read."""
+    judgement = _current.get()
+    if judgement is not None:
+        judgement.admit(verdict)
+
+
+def remember(request: str, verdict: Verdict) -> None:
+    """Keep the verdict about a request that was rehearsed, under a name that the request itself will have."""
+    judgement = _current.get()
+    if judgement is not None:
+        judgement.known[request] = verdict
+        judgement.note(verdict)
+
+
+def remembered(request: str) -> Verdict | None:
+    """The verdict of a rehearsal in this very call; None when there was none, or it was too long ago."""
+    judgement = _current.get()
+    return judgement.known.get(request) if judgement is not None else None
+
+
+def foresee(verdict: Verdict) -> None:
+    """Note what a request would do that a dry run leaves out."""
+    judgement = _current.get()
+    if judgement is not None:
+        judgement.note(verdict)

@@ -1,0 +1,293 @@
+"""What a request to the API server does: judged before it is sent, by the live object and what would become of it.
+
+A patch is rehearsed by the API server itself (`dryRun=All`), since only it knows what a patch comes to. Nothing is
+judged outside of a call.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kmcp_runtime import judging, live_state
+from kmcp_runtime.catalog import Effect
+from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.judging import READS, Judgement, Verdict, destroys, of_losses, writes
+from kmcp_runtime.kube import losses, secret_values
+from kmcp_runtime.kube.failures import StatusFailure
+
+if TYPE_CHECKING:
+    from kmcp_runtime.kube.api import KubeApi
+
+_QUESTIONS = re.compile(r"/apis/(?:authorization|authentication)\.k8s\.io/[^/]+/(?:.+/)?[a-z]+reviews$")
+"""Objects that are created to ask something: access and token reviews."""
+_NO_REHEARSAL = "does not support dry run"
+"""The API server's words when an admission webhook has side effects (`sideEffects` other than None)."""
+_APPLY = "application/apply-patch+yaml"
+_MERGES = ("application/merge-patch+json", "application/strategic-merge-patch+json")
+_WORDS = {
+    "deployments": "Deployment",
+    "statefulsets": "StatefulSet",
+    "replicasets": "ReplicaSet",
+    "replicationcontrollers": "ReplicationController",
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a path of the API is about; without a name it is every object of the kind."""
+
+    resource: str
+    """The path of the kind's objects, without the name."""
+    plural: str
+    namespace: str | None
+    name: str | None
+    subresource: str | None
+
+    @property
+    def words(self) -> str:
+        where = f"{self.namespace}/" if self.namespace else ""
+        return f"{_WORDS.get(self.plural, self.plural)} {where}{self.name or '(all of them)'}"
+
+
+def target(path: str) -> Target:
+    """Of `/api/v1/namespaces/a/pods/b/eviction` and its like."""
+    parts = path.strip("/").split("/")
+    at = 2 if parts[0] == "api" else 3
+    namespace = None
+    if parts[at : at + 1] == ["namespaces"] and len(parts) > at + 2 and parts[at + 2] not in ("status", "finalize"):
+        namespace, at = parts[at + 1], at + 2
+    rest = [*parts[at:], "", "", ""]
+    resource = "/" + "/".join(parts[: at + 1])
+    return Target(resource, rest[0], namespace, rest[1] or None, "/".join(parts[at + 2 :]) or None)
+
+
+@dataclass(frozen=True)
+class KubeRequest:
+    """One changing request."""
+
+    method: str
+    path: str
+    query: Sequence[tuple[str, str]]
+    body: Any
+    content_type: str
+
+    @property
+    def is_rehearsal(self) -> bool:
+        return ("dryRun", "All") in self.query or (isinstance(self.body, Mapping) and "dryRun" in self.body)
+
+    @property
+    def digest(self) -> str:
+        """The same for a request and its rehearsal."""
+        query = sorted(pair for pair in self.query if pair[0] != "dryRun")
+        body = {**self.body, "dryRun": None} if isinstance(self.body, Mapping) else self.body
+        text = json.dumps([self.method, self.path, query, body, self.content_type], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def judge_before(api: "KubeApi", request: KubeRequest) -> None:
+    """Refuse, hold back or let through a request that is no rehearsal."""
+    judgement = judging.current()
+    if judgement is None or request.method == "GET":
+        return
+    if judgement.allowed == {Effect.READ}:
+        # Not even a rehearsal: it runs the webhooks of others.
+        asks = request.method == "POST" and _QUESTIONS.match(request.path)
+        judgement.admit(READS if asks else writes(f"{request.method} {target(request.path).words}"))
+    elif not request.is_rehearsal:
+        verdict = judging.remembered(request.digest) or _at_sight(judgement, request)
+        judgement.admit(verdict or await _rehearsed(api, request))
+
+
+async def judge_after(api: "KubeApi", request: KubeRequest, content: bytes) -> None:
+    """Keep what a rehearsal has shown, and what this call itself has made."""
+    judgement = judging.current()
+    if judgement is None or request.method == "GET":
+        return
+    if not request.is_rehearsal:
+        if request.method == "POST":
+            judgement.made.add(f"{request.path}/{_read(content).get('metadata', {}).get('name')}")
+        return
+    verdict = _at_sight(judgement, request, _read(content))
+    if verdict is None:
+        verdict = await _compared(api, request, _read(content))
+    judging.remember(request.digest, verdict)
+
+
+def _at_sight(judgement: Judgement, request: KubeRequest, answer: Mapping[str, Any] | None = None) -> Verdict | None:
+    """What needs no look at the live object."""
+    about = target(request.path)
+    if request.method == "DELETE":
+        if request.path in judgement.made:
+            return writes(f"removes {about.words}, which this call made")
+        kind = (answer or {}).get("kind")
+        named = losses.in_words(answer or {}) if kind and kind != "Status" else about.words
+        return destroys(f"deletes {named}")
+    if request.method == "POST":
+        if _QUESTIONS.match(request.path):
+            return READS
+        if about.subresource == "eviction":
+            return destroys(f"evicts {about.words}")
+        made = request.body if isinstance(request.body, Mapping) else {}
+        return of_losses(losses.of_creation(made), f"creates {losses.in_words(made)}")
+    if request.content_type in _MERGES and _is_light(about, request.body):
+        return writes(f"changes {about.words}")
+    return None
+
+
+def _is_light(about: Target, body: Any) -> bool:
+    """A merge that sets labels and annotations alone, of the object or its template, or how many run, not none."""
+    if not isinstance(body, Mapping):
+        return False
+    if about.subresource == "scale":
+        replicas = (body.get("spec") or {}).get("replicas")
+        # Fewer replicas of a StatefulSet may delete claims, and what another kind does is not known.
+        return about.plural in ("deployments", "replicasets") and isinstance(replicas, int) and replicas > 0
+    if set(body) == {"spec"} and isinstance(body["spec"], Mapping) and set(body["spec"]) == {"template"}:
+        body = body["spec"]["template"] or {}
+    metadata = body.get("metadata")
+    return set(body) == {"metadata"} and isinstance(metadata, Mapping) and set(metadata) <= {"labels", "annotations"}
+
+
+async def _rehearsed(api: "KubeApi", request: KubeRequest) -> Verdict:
+    try:
+        query = [*request.query, ("dryRun", "All")]
+        content = await api.unjudged(request.method, request.path, query, request.body, request.content_type)
+    except ToolFailure as failure:
+        if _NO_REHEARSAL not in failure.message:
+            raise
+        return destroys(f"what it does to {target(request.path).words} cannot be rehearsed: {failure.message}")
+    return await _compared(api, request, _read(content))
+
+
+async def _compared(api: "KubeApi", request: KubeRequest, after: Mapping[str, Any]) -> Verdict:
+    """By the live object and what the API server says would become of it."""
+    about = target(request.path)
+    # The status is part of the object, and to read it there needs no right of its own.
+    before = await _live(api, request.path.removesuffix("/status") if about.subresource == "status" else request.path)
+    if before is None:
+        return of_losses(losses.of_creation(after), f"creates {losses.in_words(after)}")
+    found = await _all_losses(api, request, about, before, after)
+    if found:
+        metadata = before.get("metadata") or {}
+        written = {key: value for key, value in before.items() if key not in ("status", "metadata")}
+        live_state.bind(
+            f"{losses.in_words(before)} (judged)",
+            {"uid": metadata.get("uid"), "object": written, "finalizers": metadata.get("finalizers")},
+        )
+    return of_losses(found, f"changes {about.words}")
+
+
+async def _all_losses(
+    api: "KubeApi", request: KubeRequest, about: Target, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> list[str]:
+    if about.subresource == "status":
+        return losses.of_status(about.plural, before, after)
+    if about.subresource == "scale":
+        return await _scaled(api, request, about, before, after)
+    found = losses.of_change(before, after)
+    found += await _lost_owners(api, about, before, after)
+    if request.content_type == _APPLY and ("force", "true") in request.query:
+        found += await _overwritten(api, request, before)
+    return found
+
+
+async def _scaled(
+    api: "KubeApi", request: KubeRequest, about: Target, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> list[str]:
+    was, to = ((each.get("spec") or {}).get("replicas", 0) for each in (before, after))
+    spec: dict[str, Any] = {"replicas": was}
+    if about.plural == "statefulsets":
+        parent = await _live(api, request.path.removesuffix("/scale")) or {}
+        policy = (parent.get("spec") or {}).get("persistentVolumeClaimRetentionPolicy") or {}
+        spec["persistentVolumeClaimRetentionPolicy"] = policy
+    counted, then = {"metadata": before.get("metadata"), "spec": spec}, {"spec": {"replicas": to}}
+    return losses.of_change(counted, then, about.words.split(" ")[0])
+
+
+async def _lost_owners(api: "KubeApi", about: Target, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """New owners that are not there, are others, or are going: the garbage collector deletes what they own."""
+    known = [_owner(each) for each in (before.get("metadata") or {}).get("ownerReferences") or ()]
+    found = []
+    for reference in (after.get("metadata") or {}).get("ownerReferences") or ():
+        if _owner(reference) in known:
+            continue
+        fault = await _fault_of_owner(api, about, reference)
+        if fault:
+            named = f"{reference.get('kind')} {reference.get('name')}"
+            found.append(f"{losses.in_words(before)} would be deleted with its new owner {named}: {fault}")
+    return found
+
+
+def _owner(reference: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(reference.get(field) for field in ("apiVersion", "kind", "name", "uid"))
+
+
+async def _fault_of_owner(api: "KubeApi", about: Target, reference: Mapping[str, Any]) -> str | None:
+    version = str(reference.get("apiVersion"))
+    base = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    try:
+        listed = _read(await api.unjudged("GET", base)).get("resources") or ()
+    except ToolFailure as failure:
+        return f"what that is cannot be seen ({failure.message})"
+    kind = next((each for each in listed if each["kind"] == reference.get("kind") and "/" not in each["name"]), None)
+    if kind is None:
+        return f"the API server has no {reference.get('kind')} in {version}"
+    if kind["namespaced"] and not about.namespace:
+        return "an owner in a namespace does not count for what has none"
+    within = f"/namespaces/{about.namespace}" if kind["namespaced"] else ""
+    try:
+        owner = await _live(api, f"{base}{within}/{kind['name']}/{reference.get('name')}")
+    except ToolFailure as failure:
+        return f"whether it exists cannot be seen ({failure.message})"
+    if owner is None:
+        return "it does not exist"
+    metadata = owner["metadata"]
+    if metadata.get("uid") != reference.get("uid"):
+        return "it has another uid"
+    return "it is being deleted" if metadata.get("deletionTimestamp") else None
+
+
+async def _overwritten(api: "KubeApi", request: KubeRequest, before: Mapping[str, Any]) -> list[str]:
+    """What an apply with force takes from other field managers."""
+    name, manager = losses.in_words(before), dict(request.query).get("fieldManager", "")
+    if before.get("kind") == "Secret":
+        # Whatever the values are: a question for a value that differs alone would show whether a guess is right.
+        sent = secret_values.sent_keys(request.body, before)
+        owners = secret_values.owners_elsewhere(before, sent, manager)
+        return [
+            f"overwrites key {key} of {name}, which {owner} has set"
+            for key, owner in sorted(owners.items())
+            if owner != manager
+        ]
+    query = [*(pair for pair in request.query if pair[0] not in ("force", "dryRun")), ("force", "false")]
+    try:
+        await api.unjudged("PATCH", request.path, [*query, ("dryRun", "All")], request.body, request.content_type)
+    except StatusFailure as failure:
+        if failure.http_status != 409:
+            raise
+        # What this server itself has set by other kinds of requests counts as another manager for the API server.
+        others = [cause for cause in failure.causes if f'"{manager}"' not in str(cause.get("message"))]
+        return [f"overwrites {cause.get('field')} of {name}: {cause.get('message')}" for cause in others]
+    return []
+
+
+async def _live(api: "KubeApi", path: str) -> dict[str, Any] | None:
+    """None when it does not exist."""
+    try:
+        return _read(await api.unjudged("GET", path))
+    except ToolFailure as failure:
+        if failure.code == "not_found":
+            return None
+        raise
+
+
+def _read(content: bytes) -> dict[str, Any]:
+    """An answer of the API server, which is JSON; what is not an object counts as an empty one."""
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
