@@ -1,6 +1,6 @@
 """The cluster as this server's tools see it: missing objects are explained, patches sent as the plugin sends them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -97,7 +97,7 @@ class Argo(Cluster):
         # ReplicaSets carry the selector's labels, which narrows the list on the API server; AnalysisRuns do not.
         selector = selector_of(owner.get("spec") or {}) if resource == "replicasets.apps" else None
         listed = await self.list_objects(resource, metadata["namespace"], selector=selector)
-        return [item for item in listed if _controlled_by(item, str(metadata["uid"]))]
+        return owned_by(listed, owner)
 
     async def _explain_absence(self, failure: ToolFailure, name: str, namespace: str) -> ToolFailure:
         try:
@@ -106,6 +106,12 @@ class Argo(Cluster):
             return failure
         hint = f"a Deployment has that name; use k8s_rollout for Deployments; {failure.hint or ''}"
         return not_found(failure.message, hint.rstrip("; "), backend=failure.backend)
+
+
+def owned_by(listed: Iterable[objects.Object], owner: Object) -> list[objects.Object]:
+    """Those that name the owner."""
+    uid = str(owner["metadata"]["uid"])
+    return [item for item in listed if _controlled_by(item, uid)]
 
 
 def _controlled_by(item: Object, uid: str) -> bool:

@@ -28,9 +28,14 @@ def folder() -> Path:
 
 def write(path: Path, text: str) -> Path:
     """A new file that only this user can read."""
+    return write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """The same for what is not a text."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
     return path
 
 

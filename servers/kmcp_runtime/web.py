@@ -9,9 +9,9 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Literal, Self
 
 import httpx2
@@ -174,7 +174,7 @@ class Web:
         failure: ToolFailure | None = None
         for address in await self._addresses(target):
             try:
-                return await self._from(target, address, largest_bytes)
+                return await self.send_to(target, address, largest_bytes)
             except ToolFailure as caught:
                 if caught.code != "unavailable":
                     raise
@@ -182,15 +182,28 @@ class Web:
         assert failure is not None
         raise failure
 
-    async def _from(self, target: httpx2.URL, address: str, largest_bytes: int) -> Answer:
-        """From this very address, while certificate and Host stay those of the name."""
-        headers = {"Host": target.netloc.decode("ascii"), "Accept-Encoding": "identity", "User-Agent": "kmcp-suite"}
+    async def send_to(
+        self,
+        url: str | httpx2.URL,
+        address: str,
+        largest_bytes: int,
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        timeouts: Timeouts | None = None,
+    ) -> Answer:
+        """A GET of the URL at this very address, while certificate and Host stay those of the name."""
+        target = httpx2.URL(url)
         # The pool knows connections by address: one that was made for another name must not be used for this one.
-        headers["Connection"] = "close"
-        extensions = {"sni_hostname": target.raw_host.decode("ascii")}
-        pinned = target.copy_with(host=address)
+        own = {"Host": target.netloc.decode("ascii"), "Connection": "close"}
+        usual = {"Accept-Encoding": "identity", "User-Agent": "kmcp-suite"}
         return await self.send(
-            "GET", pinned, largest_bytes=largest_bytes, shown_as=target.host, headers=headers, extensions=extensions
+            "GET",
+            target.copy_with(host=address),
+            largest_bytes=largest_bytes,
+            shown_as=target.host,
+            timeouts=timeouts,
+            headers={**usual, **headers, **own},
+            extensions={"sni_hostname": target.raw_host.decode("ascii")},
         )
 
     async def _addresses(self, target: httpx2.URL) -> Sequence[str]:

@@ -44,7 +44,7 @@ CALLS: Mapping[str, Sequence[Mapping[str, Any]]] = {
         {"rollout_name": "web", "container_image": "main=localhost/x:{fresh}"},
         {"rollout_name": "of-deployment", "container_image": "main=localhost/x:{fresh}"},
     ),
-    "argo_get_rollout": ({"rollout_name": "web"},),
+    "argo_get_rollout": ({"rollout_name": "web"}, {"rollout_name": "of-deployment"}),
     "argo_rollout_action": (
         {"rollout_name": "web", "action": "restart"},
         {"rollout_name": "web", "action": "abort"},
@@ -69,7 +69,7 @@ class Stage:
         await make(self.api, "/api/v1/namespaces", {"metadata": {"name": self.namespace}})
         for name in ("web", "calm"):
             await self._ignored("rollouts", rollout(name, canary({"setWeight": 20}), replicas=0))
-        await self._ignored("experiments", experiment("trial", "1h"))
+        await self._ignored("experiments", {**experiment("trial", "1h"), "status": {"phase": "Successful"}})
         for kind, version in REFERENCED.items():
             await self._referenced(kind, version)
         await self._stand_in()

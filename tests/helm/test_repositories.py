@@ -63,12 +63,13 @@ async def test_a_new_version_is_found_without_being_told_to_look(helm: Path, cli
 
 
 async def test_a_version_or_chart_that_is_not_there_names_those_that_are(helm: Path, cli: Cli, tmp_path: Path) -> None:
-    versions = [f"1.{number}.0" for number in range(6)] + ["1.10.0", "2.0.0-rc.1"]
+    # H8: pre-releases in their own order.
+    versions = [f"1.{number}.0" for number in range(4, 6)] + ["1.10.0", "2.0.0-rc.10", "2.0.0-rc.1", "2.0.0-rc.2"]
     async with repository(cli, tmp_path / "served", *versions) as url:
         async with serving(helm, chart_repositories=f"stable={url}") as tools:
             error = await tools.fails("helm_show", chart="stable/web", version="9.9.9")
             assert error["code"] == "not_found"
-            assert error["hint"] == "newest versions: 2.0.0-rc.1, 1.10.0, 1.5.0, 1.4.0, 1.3.0"
+            assert error["hint"] == "newest versions: 2.0.0-rc.10, 2.0.0-rc.2, 2.0.0-rc.1, 1.10.0, 1.5.0"
             error = await tools.fails("helm_show", chart="stable/webb")
             assert (error["code"], error["hint"]) == ("not_found", "did you mean web?")
             error = await tools.fails("helm_show", chart="other/web")

@@ -102,8 +102,8 @@ async def test_warnings_and_infos_are_passed_on(tools: ToolCaller) -> None:
         ('shop_temperature_celsius{room="kitchn"}', 'matches room="kitchn"; there are 2, nearest: kitchen'),
         ('shop_temperature_celsius{rom="kitchen"}', "has no label rom; it has room"),
         ("shop_temperature_celsius > 1000", "passes the comparison"),
-        ('shop_requests_total{instance="b",code="500"}', "no series has all of these labels and a sample"),
-        ("shop_queue_used / on (room) shop_temperature_celsius", "share no set of labels"),
+        ('shop_requests_total{instance="b",code="500"}', "Each of these labels exists, but no series has all of them"),
+        ("shop_queue_used / on (room) shop_temperature_celsius", "no two of them share the labels"),
         ("vector(1) == 2", "passes the comparison"),
     ],
 )

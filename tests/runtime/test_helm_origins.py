@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from kmcp_runtime import ToolFailure
-from kmcp_runtime.helm.origins import Origins
+from kmcp_runtime.helm.origins import Origins, Reach
 
 ENTRIES = (
     "charts.example.com",
@@ -35,7 +35,7 @@ def origins(address: str) -> Origins:
     ],
 )
 async def test_an_allowed_host_at_a_public_address_is_admitted(url: str, plain: bool) -> None:
-    assert await origins(PUBLIC).admit(url, "url") is plain
+    assert await origins(PUBLIC).admit(url, "url") == Reach(plain, (PUBLIC,))
     with pytest.raises(ToolFailure) as caught:
         await origins(PRIVATE).admit(url, "url")
     assert caught.value.code == "denied"
@@ -54,7 +54,7 @@ async def test_an_allowed_host_at_a_public_address_is_admitted(url: str, plain: 
     ],
 )
 async def test_an_origin_that_is_named_in_full_is_admitted_wherever_it_is(url: str, plain: bool) -> None:
-    assert await origins(PRIVATE).admit(url, "url") is plain
+    assert await origins(PRIVATE).admit(url, "url") == Reach(plain, None)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """AnalysisRuns and Experiments: phase, message, and what each metric measured. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from kmcp_runtime import seconds_of
 
 Object = Mapping[str, Any]
 # Phases after which an Experiment no longer runs (AnalysisPhase.Completed of argo-rollouts).
-_ENDED = ("Successful", "Failed", "Error", "Inconclusive")
+ENDED = ("Successful", "Failed", "Error", "Inconclusive")
 
 
 class MetricResult(BaseModel):
@@ -35,6 +35,15 @@ class AnalysisRun(BaseModel):
     metrics: list[MetricResult] = Field(default_factory=list)
 
 
+class ExperimentRun(BaseModel):
+    """An Experiment that a step of a rollout started."""
+
+    name: str
+    phase: str
+    message: str | None = None
+    analysis_runs: list[AnalysisRun] | None = None
+
+
 class Experiment(BaseModel):
     """An Experiment in a list."""
 
@@ -54,6 +63,23 @@ def analysis_run(found: Object) -> AnalysisRun:
         phase=str(seen.get("phase") or "Pending"),
         message=seen.get("message") or None,
         metrics=[_metric(each) for each in seen.get("metricResults") or ()],
+    )
+
+
+def newest_first(found: Iterable[Object]) -> list[Object]:
+    # The API server lists by name, and the names that the controller makes do not sort by time.
+    return sorted(found, key=lambda each: str(each["metadata"]["creationTimestamp"]), reverse=True)
+
+
+def experiment_run(found: Object, runs: Iterable[Object]) -> ExperimentRun:
+    """An Experiment with those of the AnalysisRuns that it started."""
+    seen, uid = found.get("status") or {}, found["metadata"]["uid"]
+    own = [each for each in runs if any(o.get("uid") == uid for o in each["metadata"].get("ownerReferences") or ())]
+    return ExperimentRun(
+        name=found["metadata"]["name"],
+        phase=str(seen.get("phase") or "Pending"),
+        message=seen.get("message") or None,
+        analysis_runs=[analysis_run(each) for each in newest_first(own)] or None,
     )
 
 
@@ -82,7 +108,7 @@ def in_words(seconds: float) -> str:
 
 def _remaining(duration: str | None, seen: Mapping[str, Any], now: datetime) -> float | None:
     # The duration counts from availableAt, when every template has its pods, not from the creation of the object.
-    if not duration or seen.get("phase") in _ENDED or not seen.get("availableAt"):
+    if not duration or seen.get("phase") in ENDED or not seen.get("availableAt"):
         return None
     left = float(seconds_of(duration)) - _since(seen["availableAt"], now)
     return left if left > 0 else None

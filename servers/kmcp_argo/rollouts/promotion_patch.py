@@ -31,11 +31,15 @@ class Promotion:
 
 
 def promotion(found: Object, full: bool) -> Promotion:
-    """The patches for the next step, or with `full` for the end; `conflict` for an aborted Rollout."""
+    """The patches for the next step, or with `full` for the end; `conflict` for the next step of an aborted Rollout."""
     name, seen = found["metadata"]["name"], rollout_status.status_of(found)
     # An aborted Rollout keeps its abort flag, so the controller would take a promotion straight back.
-    if seen.get("abort"):
-        raise conflict(f"{name} is aborted", f"argo_rollout_action rollout_name={name} action=retry starts it again")
+    # A full promotion it does take.
+    if seen.get("abort") and not full:
+        raise conflict(
+            f"{name} is aborted",
+            f"argo_rollout_action rollout_name={name} action=retry starts it again; full=true promotes it to the end",
+        )
     main = UNPAUSE if rollout_status.spec_of(found).get("paused") else None
     status = _full(found) if full else _next(found)
     if status is None and main is None:

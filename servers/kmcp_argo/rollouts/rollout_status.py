@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 Object = Mapping[str, Any]
 FULL_WEIGHT = 100
+_WORKLOAD_GENERATION = "rollout.argoproj.io/workload-generation"
 
 
 class Row(BaseModel):
@@ -46,8 +47,11 @@ def row(found: Object) -> Row:
     )
 
 
-def phase(found: Object) -> tuple[str, str]:
-    """Status and message, as the plugin computes them (argo-rollouts, GetRolloutPhase)."""
+def phase(found: Object, workload_generation: int | None = None) -> tuple[str, str]:
+    """Status and message, as the plugin computes them (argo-rollouts, GetRolloutPhase).
+
+    `workload_generation` is that of a referenced workload as it is now; without it the one that the controller noted.
+    """
     seen, metadata = status_of(found), found["metadata"]
     observed, generation = str(seen.get("observedGeneration") or ""), int(metadata.get("generation") or 0)
     # The controller has not seen this spec yet. Up to 0.9 observedGeneration is a hash, which says nothing here.
@@ -56,9 +60,32 @@ def phase(found: Object) -> tuple[str, str]:
     # Someone has cleared the pause conditions, and the controller has not acted on that yet.
     if seen.get("controllerPause") and not seen.get("pauseConditions"):
         return "Progressing", "waiting for rollout to unpause"
+    if _workload_is_newer(found, workload_generation):
+        return "Progressing", "waiting for rollout spec update to be observed for the reference workload"
     if seen.get("phase"):
         return str(seen["phase"]), str(seen.get("message") or "")
     return "Progressing", "no controller has reported a status yet"
+
+
+def _workload_is_newer(found: Object, generation: int | None) -> bool:
+    noted = str((found["metadata"].get("annotations") or {}).get(_WORKLOAD_GENERATION) or "")
+    known = [number for number in (generation, int(noted) if noted.isdigit() else None) if number is not None]
+    observed = str(status_of(found).get("workloadObservedGeneration") or "")
+    return bool(known) and observed.isdigit() and int(observed) < max(known)
+
+
+def is_paused_for_good(found: Object) -> bool:
+    """Whether only a person ends its pause: a step without a duration, an inconclusive analysis, `spec.paused`."""
+    if spec_of(found).get("paused"):
+        return True
+    reasons = {str(each.get("reason")) for each in status_of(found).get("pauseConditions") or ()}
+    if "BlueGreenPause" in reasons:
+        blue_green = (spec_of(found).get("strategy") or {}).get("blueGreen") or {}
+        return not blue_green.get("autoPromotionSeconds")
+    if "CanaryPauseStep" in reasons:
+        here = steps(found)[step_index(found) : step_index(found) + 1]
+        return not any((each.get("pause") or {}).get("duration") for each in here)
+    return bool(reasons)
 
 
 def strategy(found: Object) -> str:

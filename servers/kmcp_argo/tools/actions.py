@@ -9,7 +9,7 @@ from pydantic import Field
 from kmcp_argo.arguments import RolloutName, Written
 from kmcp_argo.changes import describe_change
 from kmcp_argo.client import Argo
-from kmcp_argo.rollouts import rollout_status
+from kmcp_argo.rollouts import analysis, rollout_status
 from kmcp_argo.undo import undo
 from kmcp_runtime import DryRun, Effect, OptionalNamespace, Rule, conflict, tool
 from kmcp_runtime.kube import objects
@@ -52,14 +52,20 @@ async def argo_rollout_action(
     if action == "undo":
         done = await undo(argo, found, to_revision, dry_run)
         answer = await describe_change(argo, done.before, done.after, dry_run)
-        return Acted(**_of_rollout(answer, found), action="undo", result=done.result, patch=done.patch)
+        result = _told(done.result, dry_run)
+        return Acted(**_of_rollout(answer, found), action="undo", result=result, patch=done.patch)
     # Abort and retry are flags in the status, resume and restart fields of the spec.
     result, patch, on_status = _ACTIONS[action](found)
     after = found
     if patch is not None:
         after = await argo.patch("rollouts", rollout_name, namespace, patch, dry_run=dry_run, status=on_status)
     answer = await describe_change(argo, found, after, dry_run)
-    return Acted(**answer, action=action, result=result, patch=patch)
+    return Acted(**answer, action=action, result=_told(result, dry_run), patch=patch)
+
+
+def _told(result: str, dry_run: bool) -> str:
+    """What happened; of a rehearsal, what would."""
+    return f"would be {result}" if dry_run and not result.startswith("unchanged") else result
 
 
 def _abort(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:
@@ -109,11 +115,20 @@ def _of_rollout(answer: Mapping[str, Any], found: objects.Object) -> dict[str, A
 async def _retry_experiment(argo: Argo, name: str, namespace: str, dry_run: bool) -> Acted:
     place = await argo.resolve_place("experiments", namespace)
     before = await argo.read(place, name)
+    phase = str((before.get("status") or {}).get("phase") or "Pending")
+    if phase not in analysis.ENDED:
+        # Without its status a running one would start anew, and what it has measured would be lost.
+        raise conflict(
+            f"experiment {name} has not ended: it is {phase}", "argo_rollouts_list type=experiments shows it"
+        )
     # An Experiment has no field to start it again; without a status the controller runs it from the beginning.
     patch: dict[str, Any] = {"status": None}
     after = await argo.patch("experiments", name, namespace, patch, dry_run=dry_run)
     answer = await describe_change(argo, before, after, dry_run)
     state = str((after.get("status") or {}).get("phase") or "Pending")
     return Acted(
-        **{**answer, "status": state, "message": None}, action="retry_experiment", result="retried", patch=patch
+        **{**answer, "status": state, "message": None},
+        action="retry_experiment",
+        result=_told("retried", dry_run),
+        patch=patch,
     )

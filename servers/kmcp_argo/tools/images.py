@@ -8,7 +8,7 @@ from kmcp_argo.arguments import RolloutName, Written
 from kmcp_argo.changes import describe_change
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import rollout_status
-from kmcp_argo.rollouts.image_patch import ImageChange, assignment, changes
+from kmcp_argo.rollouts.image_patch import ImageChange, assignments, changes
 from kmcp_runtime import DryRun, Effect, OptionalNamespace, Rule, ToolFailure, bad_argument, tool
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.cluster import Place
@@ -35,7 +35,7 @@ class ImageSet(Written):
 async def argo_set_rollout_image(
     argo: Argo,
     rollout_name: RolloutName,
-    container_image: Annotated[str, "container=image; *=image for all"],
+    container_image: Annotated[str, "container=image[,…]; *=image for all"],
     namespace: OptionalNamespace = None,
     dry_run: DryRun = False,
 ) -> ImageSet:
@@ -78,8 +78,7 @@ async def _set_image(
         attempt += 1
         before = await argo.read(place, name)
         # Read inside the loop: another writer may have added or removed the container.
-        container, image = assignment(container_image, before)
-        changed, patch = changes(before, container, image)
+        changed, patch = changes(before, assignments(container_image, before))
         if not patch:
             return before, before, changed
         try:

@@ -7,14 +7,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from kmcp_argo.arguments import RolloutName
-from kmcp_argo.client import Argo
+from kmcp_argo.client import Argo, owned_by
 from kmcp_argo.rollouts import analysis, revisions, rollout_status
-from kmcp_runtime import Effect, OptionalNamespace, Result, Rule, TimeoutSeconds, tool
+from kmcp_runtime import Effect, OptionalNamespace, Result, Rule, TimeoutSeconds, ToolFailure, tool
 from kmcp_runtime.kube import objects
 
 _POLL_SECONDS = 0.5
-# A paused rollout waits for a person, so waiting for it to end would only run into the deadline: these two are its
-# ends.
 _ENDS = ("Healthy", "Degraded")
 
 
@@ -40,13 +38,14 @@ class RolloutDetails(Result):
     cuttable = "replica_sets"
 
     rollout: rollout_status.Row
-    timed_out: bool | None = Field(default=None, description="True when it did not become healthy or degraded in time")
+    timed_out: bool | None = Field(default=None, description="True when it did not settle in time")
     paused: bool | None = Field(default=None, description="spec.paused")
     aborted: bool | None = None
     pause_conditions: list[str] | None = None
     steps: list[Step] | None = None
     replica_sets: list[revisions.Revision] = Field(description="Revisions, newest first")
     analysis_runs: list[analysis.AnalysisRun] | None = None
+    experiments: list[analysis.ExperimentRun] | None = Field(default=None, description="Newest first")
     conditions: list[Condition] | None = None
 
 
@@ -54,8 +53,9 @@ class RolloutDetails(Result):
     Effect.READ,
     needs=(
         Rule("argoproj.io", ("rollouts",), ("get",)),
-        Rule("argoproj.io", ("analysisruns",), ("list",)),
+        Rule("argoproj.io", ("analysisruns", "experiments"), ("list",)),
         Rule("apps", ("replicasets",), ("list",)),
+        Rule("apps", ("deployments",), ("get",)),
     ),
     extra=True,
 )
@@ -63,20 +63,21 @@ async def argo_get_rollout(
     argo: Argo,
     rollout_name: RolloutName,
     namespace: OptionalNamespace = None,
-    wait: Annotated[bool, "Until healthy or degraded"] = False,
+    wait: Annotated[bool, "Until healthy, degraded, or paused for good"] = False,
     timeout_seconds: TimeoutSeconds = 60,
 ) -> RolloutDetails:
     """Explain one rollout: step, why it is paused, stable and canary ReplicaSets, analysis results."""
     namespace = argo.namespace(namespace)
-    found, late = await _wait_until_settled(argo, rollout_name, namespace, timeout_seconds if wait else 0)
-    owned, runs = await asyncio.gather(
-        argo.list_owned("replicasets.apps", found), argo.list_owned("analysisruns.argoproj.io", found)
+    found, generation, late = await _wait_until_settled(argo, rollout_name, namespace, timeout_seconds if wait else 0)
+    owned, experiments, runs = await asyncio.gather(
+        argo.list_owned("replicasets.apps", found),
+        argo.list_owned("experiments.argoproj.io", found),
+        argo.list_objects("analysisruns.argoproj.io", namespace),
     )
     seen, spec = rollout_status.status_of(found), rollout_status.spec_of(found)
-    # The API server lists by name, and the names of analysis runs do not sort by time.
-    newest_first = sorted(runs, key=lambda each: str(each["metadata"]["creationTimestamp"]), reverse=True)
+    state, message = rollout_status.phase(found, generation)
     return RolloutDetails(
-        rollout=rollout_status.row(found),
+        rollout=rollout_status.row(found).model_copy(update={"status": state, "message": message or None}),
         timed_out=(wait and late) or None,
         paused=bool(spec.get("paused")) or None,
         aborted=bool(seen.get("abort")) or None,
@@ -84,24 +85,44 @@ async def argo_get_rollout(
         or None,
         steps=_steps(found) or None,
         replica_sets=revisions.revisions(found, owned),
-        analysis_runs=[analysis.analysis_run(each) for each in newest_first] or None,
+        analysis_runs=[analysis.analysis_run(each) for each in analysis.newest_first(owned_by(runs, found))] or None,
+        experiments=[analysis.experiment_run(each, runs) for each in analysis.newest_first(experiments)] or None,
         conditions=[_condition(each) for each in seen.get("conditions") or ()] or None,
         hint=_next_step(found),
     )
 
 
-async def _wait_until_settled(argo: Argo, name: str, namespace: str, seconds: float) -> tuple[objects.Object, bool]:
-    """The rollout once it is healthy or degraded, and whether the time ended before that."""
+async def _wait_until_settled(
+    argo: Argo, name: str, namespace: str, seconds: float
+) -> tuple[objects.Object, int | None, bool]:
+    """The rollout once it is healthy, degraded or waits for a person, the generation of a Deployment that it
+    references, and whether the time ended before that."""
     deadline = time.monotonic() + seconds
     while True:
         found = await argo.read_rollout(name, namespace)
-        state, message = rollout_status.phase(found)
-        if state in _ENDS or time.monotonic() >= deadline:
-            return found, state not in _ENDS
+        generation = await _read_workload_generation(argo, found)
+        state, message = rollout_status.phase(found, generation)
+        settled = state in _ENDS or (state == "Paused" and rollout_status.is_paused_for_good(found))
+        if settled or time.monotonic() >= deadline:
+            return found, generation, not settled
         await argo.call.progress(
             rollout_status.row(found).available, rollout_status.desired(found), f"{state}: {message}"
         )
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _read_workload_generation(argo: Argo, found: objects.Object) -> int | None:
+    """The generation of a referenced Deployment as it is now: the controller notes it only a little later."""
+    reference = rollout_status.spec_of(found).get("workloadRef") or {}
+    if reference.get("kind") != "Deployment":
+        return None
+    try:
+        workload = await argo.read_kind("deployments.apps", str(reference.get("name")), found["metadata"]["namespace"])
+    except ToolFailure as failure:
+        if failure.code != "not_found":
+            raise
+        return None  # The controller says in the rollout's own status that its workload is not there.
+    return int(workload["metadata"].get("generation") or 0)
 
 
 def _steps(found: objects.Object) -> list[Step]:
@@ -121,6 +142,8 @@ def _next_step(found: objects.Object) -> str | None:
     state, _ = rollout_status.phase(found)
     if rollout_status.status_of(found).get("abort"):
         return f"Aborted: use argo_rollout_action rollout_name={name} action=retry or action=undo."
+    if state == "Paused" and not rollout_status.status_of(found).get("pauseConditions"):
+        return f"argo_rollout_action rollout_name={name} action=resume continues it where it is."
     if state == "Paused":
         return f"argo_promote_rollout rollout_name={name} continues; argo_rollout_action action=abort goes back."
     return None

@@ -61,7 +61,7 @@ class GatewayPlugin(Result):
     problems: list[str]
 
 
-@tool(Effect.READ, needs=_LOGS)
+@tool(Effect.READ, needs=_LOGS, renamed={"timeout": "timeout_seconds"})
 async def argo_check_plugin_logs(
     argo: Argo,
     namespace: Namespace = NAMESPACE,

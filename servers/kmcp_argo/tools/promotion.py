@@ -10,6 +10,7 @@ from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import rollout_status
 from kmcp_argo.rollouts.promotion_patch import promotion
 from kmcp_runtime import DryRun, Effect, OptionalNamespace, Rule, tool
+from kmcp_runtime.kube import objects
 
 _NEEDS = (
     Rule("argoproj.io", ("rollouts",), ("get", "patch")),
@@ -59,10 +60,21 @@ async def argo_promote_rollout(
 async def argo_pause_rollout(
     argo: Argo, rollout_name: RolloutName, namespace: OptionalNamespace = None, dry_run: DryRun = False
 ) -> Paused:
-    """Pause a rollout until argo_promote_rollout or argo_rollout_action action=resume continues it."""
+    """Pause a rollout where it is; argo_rollout_action action=resume continues there."""
     namespace = argo.namespace(namespace)
     before = await argo.read_rollout(rollout_name, namespace)
     after = before
     if not rollout_status.spec_of(before).get("paused"):
         after = await argo.patch("rollouts", rollout_name, namespace, {"spec": {"paused": True}}, dry_run=dry_run)
-    return Paused(**await describe_change(argo, before, after, dry_run), paused=True)
+    answer = await describe_change(argo, before, after, dry_run)
+    is_paused = bool(rollout_status.spec_of(before if dry_run else after).get("paused"))
+    return Paused(**answer, paused=is_paused, hint=_how_to_go_on(after))
+
+
+def _how_to_go_on(found: objects.Object) -> str:
+    name = found["metadata"]["name"]
+    resume = f"argo_rollout_action rollout_name={name} action=resume continues it"
+    # A promotion of what no step has paused skips the current step, for example a running analysis.
+    if rollout_status.steps(found) and not rollout_status.status_of(found).get("pauseConditions"):
+        return f"{resume}; argo_promote_rollout would also skip the current step."
+    return f"{resume}."

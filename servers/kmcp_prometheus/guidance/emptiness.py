@@ -1,9 +1,10 @@
-"""Why an expression has no result: a metric or a label value that does not exist, or nothing there at that time."""
+"""Why an expression has no result. What is said was asked of the backend; what it cannot show is left out."""
 
 from collections.abc import Sequence
 
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.guidance import names
+from kmcp_prometheus.guidance.reasons import Moment, Reasons, TooManyError
 from kmcp_prometheus.promql import matching, printing, trees
 from kmcp_prometheus.promql.parser import Node
 from kmcp_prometheus.promql.trees import Selector
@@ -11,33 +12,56 @@ from kmcp_runtime import ToolFailure
 
 _MOST_EXAMINED = 3
 _MOST_NAMED = 8
-_COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 
 
-async def explain_empty(prometheus: Prometheus, tree: Node | None, when: str) -> str:
-    """A hint; `when` names the moments that were asked for: `at 17:00`, `between …`."""
+async def explain_empty(prometheus: Prometheus, tree: Node | None, moment: Moment) -> str | None:
+    """A hint for an expression without a result at a moment; None where no reason is certain."""
     # Without a tree (a dialect that only the backend reads) there are no names to look up.
-    found = trees.selectors(tree) if tree else []
+    if tree is None:
+        return None
     try:
-        reasons = [await _explain_selector(prometheus, selector) for selector in found[:_MOST_EXAMINED]]
+        missing = await explain_names(prometheus, tree)
+        found = missing or await Reasons(prometheus, moment).explain(tree)
+    except TooManyError:
+        return None
     except ToolFailure as failure:  # An empty answer is right even when it cannot be explained.
-        return f"Nothing {when}; whether the names exist could not be looked up: {failure.message}"
-    known = [reason for reason in reasons if reason]
-    if known:
-        return " ".join(known)
-    if tree and any(node["type"] == "binaryExpr" and node["op"] in _COMPARISONS for node in trees.walk(tree)):
-        return f"The series exist; no value {when} passes the comparison. Remove it to see the values."
-    if tree and any(node.get("matching") for node in trees.walk(tree)):
-        return (
-            f"The metrics exist; either one side has no sample {when}, or the two sides share no set of labels: "
-            "query each side alone, and match on(…) the labels that they have in common."
-        )
-    if found:
-        return (
-            f"Metrics and label values exist, but no series has all of these labels and a sample {when}: "
-            "try another time, or prometheus_series_tool."
-        )
-    return "The expression has no result; prometheus_promql_tool explains it."
+        return f"Why there is nothing {moment} could not be looked up: {failure.message}"
+    return found
+
+
+async def explain_names(prometheus: Prometheus, tree: Node | None) -> str | None:
+    """What the expression names that does not exist at any time; None when all of it does."""
+    if tree is None or _expects_absence(tree):
+        return None
+    found = trees.selectors(tree)[:_MOST_EXAMINED]
+    reasons = [await _explain_selector(prometheus, selector) for selector in found]
+    return " ".join(reason for reason in reasons if reason) or None
+
+
+async def explain_no_series(
+    prometheus: Prometheus, tree: Node | None, start: float | None, end: float | None
+) -> str | None:
+    """Why a list of series is empty; None where no reason is certain."""
+    try:
+        missing = await explain_names(prometheus, tree)
+        if missing or tree is None:
+            return missing
+        text = printing.written(tree)
+        ever = (await prometheus.post("/series", [("match[]", text), ("limit", 1)])).read(bool)
+    except ToolFailure as failure:
+        return f"Why there is nothing in that time could not be looked up: {failure.message}"
+    if not ever:
+        return "Each of these labels exists, but no series has all of them."
+    return (
+        None
+        if start is None and end is None
+        else "The series exist, but not in that time: another start or end shows them."
+    )
+
+
+def _expects_absence(tree: Node) -> bool:
+    """Whether a name that does not exist would make a result instead of hiding one."""
+    return any(node["type"] == "call" and node["func"]["name"].startswith("absent") for node in trees.walk(tree))
 
 
 async def _explain_selector(prometheus: Prometheus, selector: Selector) -> str | None:

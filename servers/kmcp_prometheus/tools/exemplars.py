@@ -48,7 +48,8 @@ async def prometheus_query_exemplars_tool(
     if left:
         result.hint = f"{left} more exemplars: raise limit, shorten the range or add label matchers."
     elif not found:
-        result.hint = f"{await emptiness.explain_empty(prometheus, tree, 'in that time')} {_STORAGE}"
+        # Series without exemplars are the normal case: only a name that does not exist explains more.
+        result.hint = await emptiness.explain_names(prometheus, tree) or _STORAGE
     return result
 
 

@@ -9,6 +9,7 @@ from kmcp_prometheus.answers.summaries import Summary, summary
 from kmcp_prometheus.arguments import HOUR_AGO, NOW, End, Query, Start, Timeout, check_past, check_span
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.guidance import cardinality, emptiness, steps
+from kmcp_prometheus.guidance.reasons import Moment
 from kmcp_prometheus.promql import guard
 from kmcp_runtime import Duration, Effect, Limit, Page, Time, tool
 
@@ -61,7 +62,7 @@ async def prometheus_query_tool(
     elif kind == "matrix":
         result.hint = "Raw samples; rate(…) or avg_over_time(…) turns each series into one value."
     elif not items and text is None:
-        result.hint = await emptiness.explain_empty(prometheus, tree, f"at {plain(time)}")
+        result.hint = await emptiness.explain_empty(prometheus, tree, Moment(time, time, lookback=lookback))
     return result
 
 
@@ -99,7 +100,7 @@ async def prometheus_query_range_tool(
         )
         result.hint = cardinality.narrower(query, limit, [one.metric for one in series[:limit]])
     elif not series:
-        result.hint = await emptiness.explain_empty(prometheus, tree, f"between {plain(start)} and {plain(end)}")
+        result.hint = await emptiness.explain_empty(prometheus, tree, Moment(start, end, step))
     elif mode == "points" and sum(len(one.values or ()) for one in series) > _MANY_POINTS:
         result.hint = "mode=summary gives a line per series; a smaller max_points gives fewer points."
     return result

@@ -57,7 +57,7 @@ async def prometheus_series_tool(
     if result.truncated:
         result.hint = f"prometheus_query_tool query='count({match[0]})' counts them; narrow with label matchers."
     elif not found:
-        result.hint = await emptiness.explain_empty(prometheus, guard.tree(match[0]), "in that time")
+        result.hint = await emptiness.explain_no_series(prometheus, guard.tree(match[0]), start, end)
     return result
 
 
@@ -79,7 +79,7 @@ async def prometheus_label_names_tool(
     if result.truncated:
         result.hint = "Narrow with match."
     elif not found:
-        result.hint = await _explain_no_labels(prometheus, match)
+        result.hint = await _explain_no_labels(prometheus, match, start, end)
     return result
 
 
@@ -117,7 +117,9 @@ def _check(match: list[str] | None, start: float | None, end: float | None) -> N
     check_span(start, end)
 
 
-async def _explain_no_labels(prometheus: Prometheus, match: list[str] | None) -> str:
+async def _explain_no_labels(
+    prometheus: Prometheus, match: list[str] | None, start: float | None, end: float | None
+) -> str | None:
     if not match:
         return "There are no series in that time."
-    return await emptiness.explain_empty(prometheus, guard.tree(match[0]), "in that time")
+    return await emptiness.explain_no_series(prometheus, guard.tree(match[0]), start, end)

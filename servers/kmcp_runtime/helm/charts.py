@@ -4,8 +4,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from kmcp_runtime import versions
 from kmcp_runtime.call import Call
-from kmcp_runtime.errors import ToolFailure, bad_argument, denied
+from kmcp_runtime.errors import ToolFailure, bad_argument, denied, not_found
+from kmcp_runtime.helm import indexes
+from kmcp_runtime.helm.registries import Place, Registry
 from kmcp_runtime.helm.repositories import Repositories
 from kmcp_runtime.hints import by_tool
 
@@ -20,9 +23,12 @@ class Chart:
     """A chart as the binary accepts it."""
 
     operand: str
-    flags: tuple[str, ...] = ()
     local: bool = False
-    """True for a file or directory on this machine."""
+    """True for a file or directory on this machine; only such a one is given to the binary."""
+    version: str | None = None
+    """Of a chart elsewhere: the version or range that was asked for."""
+    plain: bool = False
+    """Of a registry: over plain HTTP."""
 
 
 class Charts:
@@ -36,17 +42,12 @@ class Charts:
         """Errors: `bad_argument` (not a reference, not a version), `denied` (not allowed), `not_found` (not there)."""
         if version is not None and not _VERSION.fullmatch(version):
             raise bad_argument(f"version: {version!r} is not a valid version", "write 1.2.3 or a range such as ^1.2")
-        flags = (f"--version={version}",) if version else ()
         if "://" in reference:
-            plain = await self.repositories.origins.admit(reference, "chart")
-            is_plain_registry = plain and reference.startswith("oci:")
-            return Chart(reference, (*flags, "--plain-http") if is_plain_registry else flags)
+            reach = await self.repositories.origins.admit(reference, "chart")
+            return Chart(reference, version=version, plain=reach.plain)
         match = _IN_REPOSITORY.fullmatch(reference)
-        repository = self.repositories.named(match[1]) if match else None
-        if match and repository is not None:
-            # The repository may stay allowed while its index names archives on other hosts.
-            await self._check_sources(call, match[1], match[2], version)
-            return Chart(reference, flags)
+        if match and self.repositories.named(match[1]) is not None:
+            return Chart(reference, version=version)
         local = self._local(reference)
         if local is not None and version is not None:
             raise bad_argument(
@@ -56,12 +57,34 @@ class Charts:
             return Chart(str(local), local=True)
         raise self._refusal(reference)
 
-    async def _check_sources(self, call: Call, repository: str, chart: str, version: str | None) -> None:
-        """Refuse a chart whose index entry points to a host that is not allowed: an index may point anywhere."""
-        found = await self.repositories.list_sources(call, repository, chart, version)
-        for url in dict.fromkeys(found):
-            if "://" in url:
-                await self.repositories.admit_source(repository, url)
+    async def fetch(self, call: Call, chart: Chart) -> bytes:
+        """The archive of a chart that is not local."""
+        if chart.operand.startswith("oci:"):
+            return await self._pull(call, chart)
+        if "://" in chart.operand:
+            return await self.repositories.fetcher.fetch(chart.operand, "chart")
+        repository, _, name = chart.operand.partition("/")
+        return await self.repositories.fetch_chart(call, repository, name, chart.version)
+
+    async def _pull(self, call: Call, chart: Chart) -> bytes:
+        place = Place.of(chart.operand)
+        registry = Registry(self.repositories.fetcher, place, self.repositories.registries, plain=chart.plain)
+        return await registry.pull(place.reference or await self._find_tag(call, registry, place, chart.version))
+
+    async def _find_tag(self, call: Call, registry: Registry, place: Place, version: str | None) -> str:
+        """The tag of a version; a registry allows no `+` in a tag, so helm writes `_`."""
+        if version and versions.parse(version):
+            return version.replace("+", "_")
+        known = [tag.replace("_", "+") for tag in await registry.list_tags()]
+        name = place.name.rpartition("/")[2]
+        found = await indexes.choose(self.repositories.binary, call, name, filter(versions.parse, known), version)
+        if found is None:
+            newest = ", ".join(sorted(known)[-5:]) or "none"
+            raise not_found(
+                f"{place.host}/{place.name} has no version {version or 'that is a release'}: not found",
+                f"tags: {newest}",
+            )
+        return found.replace("+", "_")
 
     def _local(self, reference: str) -> Path | None:
         """The chart below the configured directory, with links resolved; None when there is none."""

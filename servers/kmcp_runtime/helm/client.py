@@ -1,15 +1,17 @@
 """Helm as servers use it: releases changed through the binary, charts shown and rendered."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from json import loads
+from pathlib import Path
 from typing import Any, Literal
 
-from kmcp_runtime import judging
+from kmcp_runtime import judging, private_files
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import unavailable
-from kmcp_runtime.helm import faults, home, release_effects
+from kmcp_runtime.helm import faults, home, release_effects, schemas
 from kmcp_runtime.helm.binary import Binary
 from kmcp_runtime.helm.charts import Chart, Charts
 from kmcp_runtime.helm.release import Release
@@ -26,7 +28,6 @@ Cascade = Literal["background", "orphan", "foreground"]
 Shown = Literal["values", "chart", "readme", "crds"]
 _SLACK_SECONDS = 8.0
 """Beyond helm's own timeout, so that it can still record the failure in the release."""
-_FETCH_SECONDS = 120.0
 _FLAGS: Mapping[ValuesMode, tuple[str, ...]] = {
     "default": (),
     "reset": ("--reset-values",),
@@ -69,17 +70,22 @@ class Helm:
 
     async def upgrade(self, cluster: Cluster, wanted: Upgrade) -> Release:
         """The new revision, or, in a dry run, the one that would be. A real upgrade is rehearsed and judged first."""
+        # Fetched once: what is rehearsed is what is installed.
+        async with self.fetch_chart(cluster.call, wanted.chart, wanted.version) as chart:
+            return await self._judged_upgrade(cluster, wanted, chart)
+
+    async def _judged_upgrade(self, cluster: Cluster, wanted: Upgrade, chart: Chart) -> Release:
         if judging.current() is None:
-            return await self._upgrade(cluster, wanted, None)
+            return await self._upgrade(cluster, wanted, chart, None)
         if wanted.dry_run:
-            after = await self._upgrade(cluster, wanted, None)
+            after = await self._upgrade(cluster, wanted, chart, None)
             judging.remember(_key(wanted), await self._judge(cluster, wanted, after))
             return after
         verdict = judging.remembered(_key(wanted))
         if verdict is None:
-            after = await self._upgrade(cluster, replace(wanted, dry_run=True), None)
+            after = await self._upgrade(cluster, replace(wanted, dry_run=True), chart, None)
             verdict = await self._judge(cluster, wanted, after)
-        return await self._upgrade(cluster, wanted, verdict)
+        return await self._upgrade(cluster, wanted, chart, verdict)
 
     async def _judge(self, cluster: Cluster, wanted: Upgrade, after: Release) -> Verdict:
         before = await self.releases(cluster).find_deployed(wanted.namespace, wanted.name)
@@ -88,8 +94,7 @@ class Helm:
             release_effects.judge_revision, wanted.namespace, wanted.name, manifest, after.manifest
         )
 
-    async def _upgrade(self, cluster: Cluster, wanted: Upgrade, verdict: Verdict | None) -> Release:
-        chart = await self.charts.resolve(cluster.call, wanted.chart, wanted.version)
+    async def _upgrade(self, cluster: Cluster, wanted: Upgrade, chart: Chart, verdict: Verdict | None) -> Release:
         # Helm 4 renamed the flag.
         atomic = "--atomic" if await self.binary.read_major(cluster.call) == 3 else "--rollback-on-failure"
         flags = [
@@ -97,7 +102,6 @@ class Helm:
             "--output=json",
             "--debug",
             f"--timeout={wanted.timeout_seconds}s",
-            *chart.flags,
             *_FLAGS[wanted.values_mode],
             *([f"--set={wanted.set_text}"] if wanted.set_text else []),
             *(["--install"] if wanted.install else []),
@@ -200,15 +204,18 @@ class Helm:
         """The chart on this machine while the context is open: fetched once, however often it is read."""
         chart = await self.charts.resolve(call, reference, version)
         if chart.local:
-            yield chart
+            yield await self._checked(chart)
             return
+        content = await self.charts.fetch(call, chart)
         with self.binary.home.run() as directory:
-            flags = [f"--destination={directory}", *chart.flags]
-            await self.binary.run(call, ("pull",), (chart.operand,), flags=flags, seconds=_FETCH_SECONDS)
-            archive = next(directory.glob("*.tgz"), None)
-            if archive is None:
-                raise unavailable(f"helm did not fetch an archive of {reference}", "check the chart reference")
-            yield Chart(str(archive), local=True)
+            path = directory / "chart.tgz"
+            await asyncio.to_thread(private_files.write_bytes, path, content)
+            yield await self._checked(Chart(str(path), local=True))
+
+    async def _checked(self, chart: Chart) -> Chart:
+        """The chart, if the schemas of its values refer to nothing outside of themselves."""
+        await asyncio.to_thread(schemas.check, Path(chart.operand))
+        return chart
 
     async def template(
         self,
@@ -225,7 +232,6 @@ class Helm:
         """The manifest that a chart (of `fetch_chart`) renders to; without asking a cluster."""
         flags = [
             f"--namespace={namespace}",
-            *chart.flags,
             *(["--include-crds"] if crds else []),
             *([f"--kube-version={kube_version}"] if kube_version else []),
             *(f"--api-versions={each}" for each in api_versions),
@@ -234,7 +240,7 @@ class Helm:
 
     async def show(self, call: Call, chart: Chart, what: Shown) -> str:
         """The values.yaml, Chart.yaml, README or CRDs of a chart (of `fetch_chart`)."""
-        return (await self.binary.run(call, ("show", what), (chart.operand,), flags=chart.flags)).stdout
+        return (await self.binary.run(call, ("show", what), (chart.operand,))).stdout
 
 
 def _key(wanted: Upgrade) -> str:

@@ -27,6 +27,16 @@ class Origin:
         return cls(found, host if port in (None, _PORTS.get(found)) else f"{host}:{port}")
 
 
+@dataclass(frozen=True)
+class Reach:
+    """How an admitted URL is reached."""
+
+    plain: bool
+    """Over plain HTTP; an `oci://` URL does not say it."""
+    addresses: tuple[str, ...] | None
+    """The addresses that were checked, the only ones to connect to; None where any is trusted."""
+
+
 class Origins:
     """The allowlist. A bare host is https at public addresses; an origin with its scheme may be private."""
 
@@ -40,8 +50,8 @@ class Origins:
         named = sorted({*self._public, *(f"{origin.scheme}://{origin.place}" for origin in self._whole)})
         return ", ".join(named) or "none"
 
-    async def admit(self, url: str, argument: str) -> bool:
-        """Whether to fetch the URL over plain HTTP; refuses a URL that no entry allows.
+    async def admit(self, url: str, argument: str) -> Reach:
+        """How to reach the URL; refuses one that no entry allows.
 
         Errors: `bad_argument` (not a URL), `denied` (scheme, host, credentials, address), `unavailable` (no address).
         """
@@ -49,10 +59,10 @@ class Origins:
         origin = Origin.of(parts)
         # Written with its scheme, an origin is trusted wherever it is: no check of addresses.
         if origin in self._whole:
-            return origin.scheme == "http"
+            return Reach(origin.scheme == "http", None)
         # A registry over plain HTTP has no scheme of its own: it is configured as http:// and referred to as oci://.
         if parts.scheme == "oci" and Origin.of(parts, "http") in self._whole:
-            return True
+            return Reach(True, None)
         if origin.scheme != "https":
             raise denied(f"{argument}: only https and oci are allowed, not {parts.scheme}", _SETTING)
         if origin.place not in self._public:
@@ -60,10 +70,9 @@ class Origins:
                 f"{argument}: {origin.place} is not among the hosts that charts may come from ({self})", _SETTING
             )
         # A public name can point into the cluster's network (SSRF).
-        await self._check_addresses(parts, argument)
-        return False
+        return Reach(False, await self._check_addresses(parts, argument))
 
-    async def _check_addresses(self, parts: SplitResult, argument: str) -> None:
+    async def _check_addresses(self, parts: SplitResult, argument: str) -> tuple[str, ...]:
         host = parts.hostname or ""
         try:
             found = await self._resolve(host, parts.port or 443)
@@ -75,6 +84,9 @@ class Origins:
                 f"{argument}: {host} resolves to {private}, which is not a public address",
                 f"to allow it, configure it with its scheme: KMCP_CHART_HOSTS=https://{Origin.of(parts).place}",
             )
+        if not found:
+            raise unavailable(f"the name {host} has no address", "check the host name")
+        return tuple(found)
 
 
 def _split(url: str, argument: str) -> SplitResult:

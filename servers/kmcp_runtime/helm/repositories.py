@@ -7,25 +7,24 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from kmcp_runtime import json_text, private_files, yaml_text
+from kmcp_runtime import json_text, private_files, versions, yaml_text
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, did_you_mean, not_found, unavailable
-from kmcp_runtime.helm import home
+from kmcp_runtime.helm import home, indexes
 from kmcp_runtime.helm.binary import Binary
-from kmcp_runtime.helm.origins import Origin, Origins
+from kmcp_runtime.helm.fetching import Fetcher, Login
+from kmcp_runtime.helm.origins import Origins
 from kmcp_runtime.helm.settings import HelmSettings
 from kmcp_runtime.hints import by_tool
 from kmcp_runtime.settings import listed
 
 # A repository's name is part of file names in helm's cache and of repo/chart: no slash, no leading dot.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_SECONDS = 120.0
 _MOST_NODES = 1_000_000
 """Of the part of an index that is about one chart: the most frequently released charts have thousands of versions."""
 _NEWEST = 5
-_RELEASE = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?(\+.*)?")
 Entry = Mapping[str, Any]
 
 
@@ -42,6 +41,15 @@ class Repositories:
         self.binary = binary
         self._settings = settings
         self._written = False
+
+    @property
+    def registries(self) -> str:
+        """Path of the logins of registries, empty without one."""
+        return self._settings.helm_registries
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        return Fetcher(self.origins)
 
     @cached_property
     def origins(self) -> Origins:
@@ -84,17 +92,35 @@ class Repositories:
     async def add(self, call: Call, name: str, url: str, *, force: bool = False) -> Repository:
         """Add a repository, or leave it as it is; its index is read at once."""
         await self.check(name, url, force=force)
-        flags = ["--force-update"] if force else []
-        await self.binary.run(call, ("repo", "add"), (name, url), flags=flags, seconds=_SECONDS)
+        await self._read_index(call, {"name": name, "url": url})
+        others = [entry for entry in self._entries() if entry["name"] != name]
+        _write(self.binary.home.repositories, [*others, {"name": name, "url": url}])
         return Repository(name, url)
 
     async def update(self, call: Call, name: str) -> None:
         """Read the index of a repository again."""
-        # Writes the configured repositories first, or helm would not know them.
-        self.all()
-        # Helm 3 succeeds although no index could be read; Helm 4 has no such flag, it fails by itself.
-        flags = ["--fail-on-repo-update-fail"] if await self.binary.read_major(call) == 3 else []
-        await self.binary.run(call, ("repo", "update"), (name,), flags=flags, seconds=_SECONDS)
+        await self._read_index(call, self._entry(name))
+
+    async def _read_index(self, call: Call, entry: Entry) -> None:
+        name, url = str(entry["name"]), str(entry["url"])
+        parts = urlsplit(url)
+        index = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/index.yaml"))
+        try:
+            content = await self.fetcher.fetch(index, "url", Login.of(entry))
+        except ToolFailure as failure:
+            if failure.code != "not_found":
+                raise
+            raise unavailable(f"{url} is not a valid chart repository: {failure.message}", failure.hint) from None
+        charts = await indexes.read_charts(self.binary, call, content, url)
+        folder = home.made(self.binary.home.indexes)
+        _replace(folder / f"{name}-index.yaml", content.decode(errors="replace"))
+        _replace(folder / f"{name}-charts.txt", "".join(f"{chart}\n" for chart in charts))
+
+    def _entry(self, name: str) -> Entry:
+        found = next((entry for entry in self._entries() if entry["name"] == name), None)
+        if found is None:
+            raise absent(name, self.all())
+        return found
 
     def charts(self, name: str) -> list[str]:
         """Names of its charts, as far as the index has been read."""
@@ -110,7 +136,7 @@ class Repositories:
         """The index's entries of a chart, newest first; it is read again when the chart or version is not in it."""
         path = self.binary.home.indexes / f"{name}-index.yaml"
         found = _section(path, chart)
-        if not found or (version and _RELEASE.fullmatch(version) and not _of_version(found, version)):
+        if not found or (version and versions.parse(version) and not _of_version(found, version)):
             await self.update(call, name)
             found = _section(path, chart)
         if not found:
@@ -120,23 +146,25 @@ class Repositories:
             )
         return sorted(found, key=_rank, reverse=True)
 
-    async def list_sources(self, call: Call, name: str, chart: str, version: str | None) -> list[str]:
-        """The URLs that the chart in this version (any, without one) would come from, as the index has them."""
-        entries = await self.list_versions(call, name, chart, version)
-        if version and _RELEASE.fullmatch(version):
-            exact = _of_version(entries, version)
-            if not exact:
-                newest = ", ".join(str(entry.get("version")) for entry in entries[:_NEWEST])
-                raise not_found(f"chart {name}/{chart} has no version {version}", f"newest versions: {newest}")
-            entries = exact
-        # Helm downloads from the first URL only.
-        return [str(url) for entry in entries for url in (entry.get("urls") or ())[:1]]
+    async def fetch_chart(self, call: Call, name: str, chart: str, version: str | None) -> bytes:
+        """The archive of a chart, from where the index says, if charts may come from there."""
+        entry = self._entry(name)
+        url = await self._find_source(call, name, chart, version)
+        absolute = urljoin(f"{str(entry['url']).rstrip('/')}/", url)
+        return await self.fetcher.fetch(absolute, f"chart: repository {name} points to {absolute}", Login.of(entry))
 
-    async def admit_source(self, name: str, url: str) -> None:
-        """Refuse a chart's URL in a repository's index, unless it is of the same origin or of one that is allowed."""
-        own = self.named(name)
-        if own is None or Origin.of(urlsplit(own.url)) != Origin.of(urlsplit(url)):
-            await self.origins.admit(url, f"chart: repository {name} points to {url}")
+    async def _find_source(self, call: Call, name: str, chart: str, version: str | None) -> str:
+        """The URL of the chart in this version, as the index has it: helm reads ranges, and takes the first URL."""
+        entries = await self.list_versions(call, name, chart, version)
+        known = [str(entry.get("version")) for entry in entries]
+        wanted = version if version in known else await indexes.choose(self.binary, call, chart, known, version)
+        if wanted is None:
+            which = f"version {version}" if version else "version that is not a pre-release"
+            raise not_found(f"chart {name}/{chart} has no {which}", f"newest versions: {', '.join(known[:_NEWEST])}")
+        urls = next((entry.get("urls") for entry in entries if entry.get("version") == wanted), None)
+        if not urls:
+            raise unavailable(f"the index of {name} names no place of {chart} {wanted}", "ask who keeps the repository")
+        return str(urls[0])
 
     def _entries(self) -> list[Entry]:
         path = self.binary.home.repositories
@@ -171,9 +199,12 @@ def _repositories(path: Path) -> list[Entry]:
 
 def _write(path: Path, entries: Sequence[Entry]) -> None:
     home.made(path.parent)
-    beside = private_files.write(path.with_name(f".{path.name}.{os.getpid()}"), yaml_text.write(_document(entries)))
-    # Renamed into place: a helm that runs now reads the old file or the new one, never half of it.
-    beside.replace(path)
+    _replace(path, yaml_text.write(_document(entries)))
+
+
+def _replace(path: Path, text: str) -> None:
+    # Renamed into place: who reads now reads the old file or the new one, never half of it.
+    private_files.write(path.with_name(f".{path.name}.{os.getpid()}"), text).replace(path)
 
 
 def _document(entries: Sequence[Entry]) -> dict[str, Any]:
@@ -217,10 +248,10 @@ def _of_version(entries: Sequence[Entry], version: str) -> list[Entry]:
     return [entry for entry in entries if str(entry.get("version", "")).removeprefix("v") == wanted]
 
 
-def _rank(entry: Entry) -> tuple[int, ...]:
-    """Higher is newer; a pre-release comes before its release."""
-    match = _RELEASE.fullmatch(str(entry.get("version", "")))
-    return (int(match[1]), int(match[2]), int(match[3]), 0 if match[4] else 1) if match else (-1,)
+def _rank(entry: Entry) -> tuple[bool, Any]:
+    """Higher is newer; what is not a version comes last."""
+    found = versions.parse(str(entry.get("version", "")))
+    return (found is not None, found)
 
 
 def _few(names: Sequence[str]) -> str:
