@@ -272,6 +272,12 @@ def test_every_argument_is_described_and_strictly_typed(declared: ToolSpec) -> N
 
 
 @pytest.mark.parametrize("declared", list(tools()))
+def test_k10_no_tool_has_a_default_namespace_of_its_own(declared: ToolSpec) -> None:
+    """Without one it is the context's, by `Cluster.namespace`."""
+    assert declared.input_schema()["properties"].get("namespace", {}).get("default") != "default"
+
+
+@pytest.mark.parametrize("declared", list(tools()))
 def test_the_description_says_what_it_is_for(declared: ToolSpec) -> None:
     assert len(declared.description) >= 20
     assert declared.description.endswith(".")

@@ -55,8 +55,7 @@ def every_tool() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("framework", list(PINS))
 def test_every_tool_keeps_its_meaning(framework: str) -> None:
     """Types, enums, descriptions, required and free-form arguments are those that the server lists."""
-    script = Path(__file__).parent / "programs" / "convert.py"
-    program: list[str] = [str(environment(framework)), str(script), framework]
+    program: list[str | Path] = [environment(framework), Path(__file__).parent / "programs" / "convert.py", framework]
     tools = every_tool()
     assert len(tools) > 100
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
