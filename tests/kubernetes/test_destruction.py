@@ -1,85 +1,17 @@
 """D1, D2 on the real cluster: what would destroy is asked, whatever tool sends it; what people do all day is not."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from fastmcp import Client
 
-from kmcp_kubernetes.server import SERVER
-from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime import Effect, ToolFailure, judging
-from kmcp_runtime.engine.assembly import assemble
-from kmcp_runtime.judging import Judgement
-from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.objects import comparable
-from tests.kubernetes.making import Object, config_map, make
+from tests.kubernetes.making import config_map, make
+from tests.kubernetes.places import Place
 from tests.kubernetes.test_rollouts import path_of, workload
 from tests.mcp import ToolCaller
-from tests.patience import patient
 
 pytestmark = pytest.mark.cluster
-MERGE = "application/merge-patch+json"
 NOBODY = {"apiVersion": "v1", "kind": "ConfigMap", "name": "nobody", "uid": "00000000-0000-0000-0000-000000000000"}
-
-
-@pytest.fixture
-async def careful(settings: KubernetesSettings) -> AsyncIterator[ToolCaller]:
-    """The server as it is by default, for a client that cannot be asked."""
-    async with Client(assemble(SERVER, settings, patient())) as client:
-        yield ToolCaller(client)
-
-
-class Place:
-    """A namespace of the cluster."""
-
-    def __init__(self, api: KubeApi, namespace: str) -> None:
-        self.api, self.namespace = api, namespace
-        self.core, self.apps = f"/api/v1/namespaces/{namespace}", f"/apis/apps/v1/namespaces/{namespace}"
-
-    async def send(self, collection: str, body: Object) -> Object:
-        made: Object = await self.api.send("POST", collection, (("fieldManager", "somebody"),), body)
-        return made
-
-    async def config_map(self, name: str = "settings", **metadata: Any) -> Object:
-        body = config_map(name, a="b", c="d")
-        body["metadata"] |= metadata
-        return await self.send(f"{self.core}/configmaps", body)
-
-    async def secret(self) -> Object:
-        body = {"metadata": {"name": "login"}, "stringData": {"user": "me", "word": "xyzzy-plugh"}}
-        return await self.send(f"{self.core}/secrets", body)
-
-    async def workload(self, kind: str = "Deployment", replicas: int = 1, **spec: Any) -> Object:
-        body = workload(kind, "none", replicas=replicas)
-        body["spec"]["template"]["spec"]["schedulerName"] = "none"
-        body["spec"] |= spec
-        return await make(self.api, path_of(kind, self.namespace), body)
-
-    async def autoscaler(self) -> Object:
-        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "w"}
-        body = {"metadata": {"name": "auto"}, "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 3}}
-        path = f"/apis/autoscaling/v2/namespaces/{self.namespace}/horizontalpodautoscalers"
-        return await make(self.api, path, body)
-
-    async def job(self, kind: str) -> Object:
-        pod = {"containers": [{"name": "c", "image": "none"}], "restartPolicy": "Never", "schedulerName": "none"}
-        template = {"spec": {"template": {"spec": pod}}}
-        spec = template["spec"] if kind == "Job" else {"schedule": "0 0 1 1 *", "jobTemplate": template}
-        path = f"/apis/batch/v1/namespaces/{self.namespace}/{kind.lower()}s"
-        return await make(self.api, path, {"metadata": {"name": "j"}, "spec": spec})
-
-    async def patch(self, path: str, body: Object) -> Object:
-        changed: Object = await self.api.send("PATCH", path, (), body, MERGE)
-        return changed
-
-    def patching(self, kind: str, name: str, patch: Any) -> dict[str, Any]:
-        return {"resource_type": kind, "resource_name": name, "patch": patch, "namespace": self.namespace}
-
-
-@pytest.fixture
-def place(api: KubeApi, namespace: str) -> Place:
-    return Place(api, namespace)
 
 
 async def asked(careful: ToolCaller, place: Place, path: str, tool: str, **arguments: Any) -> list[str]:
@@ -367,72 +299,3 @@ async def test_what_changed_since_the_plan_is_not_done(careful: ToolCaller, plac
     error = await careful.fails("k8s_patch_resource", **call, approval=token)
     assert "has changed since" in error["message"]
     assert (await place.api.get(path))["data"]["a"] == "somebody changed this"
-
-
-async def test_D9_the_plan_of_a_namespace_names_what_holds_it(careful: ToolCaller, place: Place) -> None:
-    await place.config_map(finalizers=["example.com/held"])
-    await place.config_map("free")
-    error = await careful.fails("k8s_delete_resource", resource_type="namespace", resource_name=place.namespace)
-    assert error["plan"]["held_by"] == ["ConfigMap settings: example.com/held"]
-    await place.patch(f"{place.core}/configmaps/settings", {"metadata": {"finalizers": None}})
-
-
-async def test_D9_the_plan_says_what_becomes_of_volumes(careful: ToolCaller, place: Place) -> None:
-    volume = f"v-{place.namespace}"
-    claim = {"namespace": place.namespace, "name": "data"}
-    common = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
-    spec = {**common, "capacity": {"storage": "1Mi"}, "hostPath": {"path": "/nowhere"}, "claimRef": claim}
-    spec["persistentVolumeReclaimPolicy"] = "Delete"
-    await make(place.api, "/api/v1/persistentvolumes", {"metadata": {"name": volume}, "spec": spec})
-    wanted = {**common, "resources": {"requests": {"storage": "1Mi"}}, "volumeName": volume}
-    await make(place.api, f"{place.core}/persistentvolumeclaims", {"metadata": {"name": "data"}, "spec": wanted})
-    try:
-        said = f"PersistentVolume {volume} (claim data): Delete"
-        for kind, name in (("namespace", place.namespace), ("persistentvolume", volume)):
-            error = await careful.fails("k8s_delete_resource", resource_type=kind, resource_name=name)
-            assert error["plan"]["volumes"] == [said]
-        about = {"resource_type": "pvc", "resource_name": "data", "namespace": place.namespace}
-        assert (await careful.fails("k8s_delete_resource", **about))["plan"]["volumes"] == [said]
-        keep = {"resource_type": "persistentvolume", "resource_name": volume}
-        retained = {"spec": {"persistentVolumeReclaimPolicy": "Retain"}}
-        assert (await careful.ok("k8s_patch_resource", **keep, patch=retained))["changed"] is True
-        again = {"spec": {"persistentVolumeReclaimPolicy": "Delete"}}
-        (loss,) = (await careful.fails("k8s_patch_resource", **keep, patch=again))["plan"]["destroys"]
-        assert loss == f"sets spec.persistentVolumeReclaimPolicy of PersistentVolume {volume} to Delete"
-    finally:
-        await place.api.send("DELETE", f"/api/v1/persistentvolumes/{volume}")
-        await place.patch(f"/api/v1/persistentvolumes/{volume}", {"metadata": {"finalizers": None}})
-
-
-async def test_a_read_only_server_sends_no_change_whatever_is_called(
-    settings: KubernetesSettings, place: Place
-) -> None:
-    await place.config_map()
-    before = await place.api.get(f"{place.core}/configmaps/settings")
-    async with Client(assemble(SERVER, settings, patient(read_only=True))) as client:
-        caller = ToolCaller(client)
-        call = place.patching("configmap", "settings", {"data": {"x": "y"}})
-        assert (await caller.fails("k8s_patch_resource", **call))["code"] == "denied"
-    assert await place.api.get(f"{place.core}/configmaps/settings") == before
-
-
-async def test_D4_a_read_only_door_refuses_changes_of_any_kind(place: Place) -> None:
-    """Whatever a tool would send: nothing leaves, not even a rehearsal; questions about rights do."""
-    path = f"{place.core}/configmaps"
-    reading = Judgement(frozenset({Effect.READ}))
-    with judging.under(reading):
-        for method, where, query in (
-            ("POST", path, ()),
-            ("PATCH", f"{path}/x", ()),
-            ("PATCH", f"{path}/x", (("dryRun", "All"),)),
-            ("PUT", f"{path}/x", ()),
-            ("DELETE", f"{path}/x", ()),
-            ("DELETE", path, ()),
-        ):
-            with pytest.raises(ToolFailure, match="this would change something"):
-                await place.api.send(method, where, query, {"metadata": {"name": "x"}})
-        review = {"spec": {"resourceAttributes": {"verb": "get", "resource": "pods"}}}
-        answer = await place.api.send("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", (), review)
-        assert answer["status"]["allowed"] is True
-    assert reading.sent == 0
-    assert "x" not in [item["metadata"]["name"] for item in (await place.api.get(path))["items"]]
