@@ -272,7 +272,7 @@ def test_A3_the_setting_needs_a_key_and_a_cluster(monkeypatch: pytest.MonkeyPatc
         Process.of(RuntimeSettings(approval_ledger="lease"))
     assert Process.of(RuntimeSettings(approval_ledger="lease", state_key=KEY))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
-    with pytest.raises(SettingsError, match=r"KMCP_APPROVAL_LEDGER: cannot read the kubeconfig .*set KUBECONFIG"):
+    with pytest.raises(SettingsError, match=r"KMCP_APPROVAL_LEDGER: the kubeconfig .* does not exist; set KUBECONFIG"):
         Process.of(RuntimeSettings(approval_ledger="lease", state_key=KEY))
 
 
