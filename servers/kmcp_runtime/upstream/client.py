@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 
-from kmcp_runtime import judging, worker
+from kmcp_runtime import answers, judging, worker
 from kmcp_runtime.errors import ToolFailure, timed_out
 from kmcp_runtime.judging import READS, Verdict, destroys, writes
 from kmcp_runtime.upstream import failures
@@ -27,7 +27,10 @@ def judge_by_method(method: str, path: str) -> Verdict:
 
 
 class Upstream:
-    """One API, called `backend` in errors (`prometheus`); `transport` is what tests put in place of the network."""
+    """One API, called `backend` in errors (`prometheus`); `transport` is what tests put in place of the network.
+
+    `promise` makes, of a path, the check of its answers that is asked when reading one fails.
+    """
 
     def __init__(
         self,
@@ -36,10 +39,12 @@ class Upstream:
         explain: Explain = lambda refused: refused,
         *,
         judge: Judge = judge_by_method,
+        promise: Callable[[str], answers.Check] | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self.backend = backend
         self._judge = judge
+        self._promise = promise
         self.access = access
         self._explain = explain
         self._web = Web(_timeouts(access.seconds), transport=transport, tls=access.tls)
@@ -93,10 +98,16 @@ class Upstream:
         """The parsed JSON of an answer."""
         answer = await self.send(method, path, **request)
         try:
-            return await worker.read_json(answer.content)
+            return self.remembered(method, path, await worker.read_json(answer.content))
         except ValueError as error:
             place = str(self._at(path).copy_with(query=None))
             raise self._scrubbed(failures.no_json(answer, place, self.access, self.backend, error)) from None
+
+    def remembered(self, method: str, path: str, found: Any) -> Any:
+        """The answer, which is looked at again should reading it fail."""
+        if self._promise is not None:
+            answers.remember(self.backend, f"{method} {path}", found, self._promise(path))
+        return found
 
     def _at(self, path: str) -> httpx2.URL:
         base = self.access.base()
