@@ -1,4 +1,4 @@
-"""A namespace with objects for tests of what is asked before it is destroyed."""
+"""A namespace of the cluster, and the objects that tests of destruction make in it."""
 
 from typing import Any
 
