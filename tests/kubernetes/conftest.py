@@ -9,9 +9,7 @@ from fastmcp import Client
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime.engine.assembly import assemble
-from kmcp_runtime.kube.api import KubeApi
 from tests.cluster.model import Cluster
-from tests.kubernetes.places import Place
 from tests.mcp import ToolCaller
 from tests.patience import patient
 from tests.slowness import scaled
@@ -27,18 +25,6 @@ async def tools(settings: KubernetesSettings) -> AsyncIterator[ToolCaller]:
     """The server as the cluster's administrator; destruction needs no approval here."""
     async with Client(assemble(SERVER, settings, patient(approval="off"))) as client:
         yield ToolCaller(client)
-
-
-@pytest.fixture
-async def careful(settings: KubernetesSettings) -> AsyncIterator[ToolCaller]:
-    """The server as it is by default, for a client that cannot be asked."""
-    async with Client(assemble(SERVER, settings, patient())) as client:
-        yield ToolCaller(client)
-
-
-@pytest.fixture
-def place(api: KubeApi, namespace: str) -> Place:
-    return Place(api, namespace)
 
 
 def pod(name: str, image: str, *command: str, **spec: Any) -> dict[str, Any]:
