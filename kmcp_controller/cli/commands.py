@@ -32,7 +32,7 @@ def up(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("kmcp-suite up", description=up.__doc__)
     parser.add_argument("--catalog", type=Path, default=Path("catalog.yaml"), help="the catalog (default: %(default)s)")
     parser.add_argument("--manifests", type=Path, help="folder of further MCPServer manifests")
-    parser.add_argument("--secrets", type=Path, help="folder of <Secret>/<key> files for what manifests refer to")
+    parser.add_argument("--secrets", type=Path, help="folder of <Secret>/<key> files that manifests refer to")
     parser.add_argument("--host", type=_loopback, default="127.0.0.1", help="loopback address (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8080, help="MCP, all servers (default: %(default)s)")
     parser.add_argument("--management-port", type=_port, default=8081, help="health, metrics (default: %(default)s)")

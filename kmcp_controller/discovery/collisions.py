@@ -25,9 +25,13 @@ class Collisions:
         return news
 
     def of(self, key: Key) -> list[str]:
-        """A sentence for each older server that has tools of the same names: the younger one is warned."""
+        """One sentence about all older servers that have tools of the same names: the younger one is warned.
+
+        One, not one for each: of n servers with a tool of one name there would be n² of them.
+        """
         older = [each for each in sorted(self._sharing(key)) if self._age(each) < self._age(key)]
-        return [_sentence(each[1], sorted(self._tools[key] & self._tools[each])) for each in older]
+        shared = set[str]().union(*(self._tools[key] & self._tools[each] for each in older))
+        return [_sentence([each[1] for each in older], sorted(shared))] if older else []
 
     def _sharing(self, key: Key) -> set[Key]:
         own = self._tools.get(key, frozenset())
@@ -37,8 +41,11 @@ class Collisions:
         return self._created[key], key
 
 
-def _sentence(other: str, tools: list[str]) -> str:
-    shown = ", ".join(tools[:_SHOWN]) + (f" and {len(tools) - _SHOWN} more" if len(tools) > _SHOWN else "")
-    return (
-        f"{shown}: MCPServer {other} has tools with the same names; an agent that names both servers gets one of them"
-    )
+def _sentence(others: list[str], tools: list[str]) -> str:
+    has = "has" if len(others) == 1 else "have"
+    text = f"{_first(tools)}: MCPServer {_first(others)} {has} tools with the same names"
+    return f"{text}; an agent that names both servers gets one of them"
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

@@ -1,6 +1,7 @@
 """What was seen first of each server that is pinned without a reference: kept in a ConfigMap, by UID."""
 
 import asyncio
+from collections.abc import Collection
 
 from kmcp_controller.catalog.publisher import ConfigMaps
 
@@ -28,6 +29,13 @@ class FirstSights:
         async with self._turn:
             if uid in self.data:
                 await self._write({key: value for key, value in self.data.items() if key != uid})
+
+    async def retain(self, uids: Collection[str]) -> None:
+        """Keep those alone; one that was made anew has another UID, and is another server."""
+        async with self._turn:
+            kept = {key: value for key, value in self.data.items() if key in uids}
+            if kept != self.data:
+                await self._write(kept)
 
     async def _write(self, data: dict[str, str]) -> None:
         owners = await self._cluster.read_owners(self._namespace, self._deployment)

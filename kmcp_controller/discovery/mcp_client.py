@@ -2,7 +2,8 @@
 
 First in revision 2026-07-28, then by the older handshake. Bounds: 100 pages and 1,000 items of a kind, 4 MiB in all:
 what several servers list must fit into the memory of a controller.
-What a server says is untrusted: control characters are stripped, lone surrogates replaced, lengths bounded.
+What a server says is untrusted: every field is checked before it is used, control characters are stripped, lone
+surrogates replaced, lengths bounded.
 """
 
 import asyncio
@@ -23,7 +24,9 @@ _META = "io.modelcontextprotocol/"
 _PAGES, _ITEMS, _BYTES, _TEXT = 100, 1000, 4 * 2**20, 16 * 2**10
 _KINDS = ("tools", "prompts", "resources")
 # An event of a stream ends with an empty line; servers send either kind of line break.
-_END = re.compile(rb"\r?\n\r?\n")
+_END = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
+# What may be sent back in a header: visible ASCII.
+_TOKEN = re.compile(r"[\x21-\x7e]{1,256}")
 _LARGEST_NUMBER = 2.0**1023  # about what a JSON number can be
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -37,7 +40,11 @@ class DiscoveryError(Exception):
 
 
 class _RefusedError(Exception):
-    """A JSON-RPC error, or an answer to one revision that the other may not give."""
+    """A JSON-RPC error, or an answer to one revision that the other may not give; `reason` if it is the last word."""
+
+    def __init__(self, message: str, reason: str = "NotMCP") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 async def fetch_listing(
@@ -55,11 +62,13 @@ async def fetch_listing(
     deadline = max(timeout, at_least)
     try:
         async with asyncio.timeout(deadline), _Connection(url, headers, verify, host) as connection:
-            return await connection.read_listing()
+            return await connection.read_listing(deadline / 2)
     except TimeoutError as error:
         raise DiscoveryError("Unreachable", f"no complete answer within {deadline:.0f} s") from error
     except httpx2.TransportError as error:
-        raise DiscoveryError("Unreachable", f"{type(error).__name__}: {error}"[:256]) from error
+        raise DiscoveryError("Unreachable", clean(f"{type(error).__name__}: {error}", 256)) from error
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise DiscoveryError("NotMCP", clean(f"the answer cannot be read: {error}", 256)) from error
 
 
 class _Connection:
@@ -69,7 +78,9 @@ class _Connection:
         self._headers = {**headers, "Accept": "application/json, text/event-stream", **named}
         self._certified = {"sni_hostname": host.rpartition(":")[0]} if host else {}
         # No proxy of the environment: a server of the cluster is reached directly. No redirects: credentials stay here.
-        self._http = httpx2.AsyncClient(verify=verify, trust_env=False, follow_redirects=False, timeout=10)
+        self._http = httpx2.AsyncClient(
+            verify=verify, trust_env=False, follow_redirects=False, timeout=httpx2.Timeout(None, connect=10)
+        )
 
     async def __aenter__(self) -> "_Connection":
         return self
@@ -82,31 +93,54 @@ class _Connection:
         finally:
             await self._http.aclose()
 
-    async def read_listing(self) -> Listing:
-        hello = await self._greet()
-        capabilities = hello.get("capabilities") or {}
+    async def read_listing(self, share: float) -> Listing:
+        """`share`: seconds after which the first attempt must not keep the second one from its turn."""
+        hello = await self._greet(share)
+        capabilities, found = _dict(hello.get("capabilities")), dict[str, Any]()
         try:
-            found = {kind: await self._list_kind(kind) if kind in capabilities else [] for kind in _KINDS}
+            for kind in _KINDS:
+                found[kind] = await self._list_kind(kind) if kind in capabilities else []
         except _RefusedError as error:
             raise DiscoveryError("ListFailed", str(error)) from error
-        info = hello.get("serverInfo") or (hello.get("_meta") or {}).get(_META + "serverInfo") or {}
-        info = {key: clean(str(info[key]), 128) for key in ("name", "version") if key in info}
+        info = _dict(hello.get("serverInfo")) or _dict(_dict(hello.get("_meta")).get(_META + "serverInfo"))
+        info = {key: clean(info[key], 128) for key in ("name", "version") if isinstance(info.get(key), str)}
         return Listing(self._version, info, **found)
 
-    async def _greet(self) -> dict[str, Any]:
+    async def _greet(self, share: float) -> dict[str, Any]:
+        """By the newest revision; by the handshake if that is refused or takes too long; then once more, unhurried."""
+        slow = False
         try:
-            hello = await self._ask("server/discover", {})
-            if MODERN in hello.get("supportedVersions", ()):
-                return hello
+            async with asyncio.timeout(share):
+                return await self._discover()
+        except TimeoutError:
+            slow = True
         except _RefusedError:  # most servers of today know the handshake only
             pass
-        self._version = ""
-        asked = {"protocolVersion": OLDER, "capabilities": {}, "clientInfo": _CLIENT}
         try:
-            hello = await self._ask("initialize", asked)
+            return await self._initialize()
         except _RefusedError as error:
-            raise DiscoveryError("NotMCP", str(error)) from error
-        self._version = clean(str(hello.get("protocolVersion", OLDER)), 32)
+            if not slow:
+                raise DiscoveryError(error.reason, str(error)) from error
+        try:
+            return await self._discover()
+        except _RefusedError as error:
+            raise DiscoveryError(error.reason, str(error)) from error
+
+    async def _discover(self) -> dict[str, Any]:
+        self._version, self._session = MODERN, ""
+        hello = await self._ask("server/discover", {})
+        supported = hello.get("supportedVersions")
+        if not isinstance(supported, list) or MODERN not in supported:
+            raise _RefusedError(f"the answer to server/discover does not name {MODERN} in supportedVersions")
+        return hello
+
+    async def _initialize(self) -> dict[str, Any]:
+        self._version = ""
+        hello = await self._ask("initialize", {"protocolVersion": OLDER, "capabilities": {}, "clientInfo": _CLIENT})
+        version = hello.get("protocolVersion", OLDER)
+        if not isinstance(version, str) or not _TOKEN.fullmatch(version):
+            raise _RefusedError("the answer to initialize has a protocolVersion that is not a revision")
+        self._version = version[:32]
         body = {"jsonrpc": "2.0", "method": "notifications/initialized"}
         head = self._head("notifications/initialized")
         await self._http.post(self._url, json=body, headers=head, extensions=self._certified)
@@ -123,6 +157,8 @@ class _Connection:
                 raise _RefusedError(f"the answer to {kind}/list has no list of {kind}")
             items += [scrub(item) if isinstance(item, dict) else {} for item in listed]
             cursor = page.get("nextCursor")
+            if cursor is not None and not isinstance(cursor, str):
+                raise _RefusedError(f"nextCursor of {kind}/list is not a text")
             if len(items) > _ITEMS:
                 raise DiscoveryError("TooLarge", f"more than {_ITEMS} {kind}")
             if not cursor:
@@ -154,11 +190,20 @@ class _Connection:
         ) as response:
             if response.status_code in (401, 403):
                 raise DiscoveryError("AuthRequired", f"HTTP {response.status_code}; set extensions.headersFrom")
-            self._session = response.headers.get("mcp-session-id", self._session)
+            self._take_session(response.headers.get("mcp-session-id"))
+            if response.is_redirect:
+                raise _refusal(response)
             async for message in self._read_messages(response):
-                if message.get("id") == self._id or "error" in message:
+                # An error may be without an id, when the server could not read ours.
+                number = message.get("id")
+                if (number == self._id and not isinstance(number, bool)) or (number is None and "error" in message):
                     return _result(message)
-        raise _RefusedError(f"HTTP {response.status_code} without a JSON-RPC answer")
+        raise _refusal(response)
+
+    def _take_session(self, given: str | None) -> None:
+        if given is not None and not _TOKEN.fullmatch(given):
+            raise DiscoveryError("NotMCP", "Mcp-Session-Id is not 1 to 256 visible ASCII characters")
+        self._session = given or self._session
 
     async def _read_messages(self, response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
         """The JSON objects of a body, be it one document or a stream of events."""
@@ -177,6 +222,30 @@ class _Connection:
             seen = max(0, len(buffer) - 3)  # an end may have begun; what comes before is never looked at again
         if not stream:
             yield _object(bytes(buffer))
+
+
+def _refusal(response: httpx2.Response) -> _RefusedError:
+    """An answer that is none of JSON-RPC, by its status: what it means and where to look."""
+    code, at, known = response.status_code, response.request.url, response.headers
+    if response.is_redirect:
+        place = clean(known.get("location", ""), 256) or "nowhere"
+        text = f"HTTP {code} to {place}, which is not followed: set spec.httpTransport.path to where the server answers"
+        return _RefusedError(text)
+    if code == 404:
+        return _RefusedError(f"HTTP 404: nothing answers at {at.path}; set spec.httpTransport.path")
+    if code == 421:
+        host = clean(response.request.headers.get("host", ""), 256)
+        return _RefusedError(f"HTTP 421: the server refuses the Host {host}; add it to the hosts that it allows")
+    if code == 429 or code >= 500:
+        wait = clean(known.get("retry-after", ""), 64)
+        text = f"HTTP {code} {response.reason_phrase}".strip()
+        again = f"Retry-After: {wait}" if wait else "it is asked again later; the log of the server has the reason"
+        return _RefusedError(f"{text}; {again}", "Unreachable")
+    return _RefusedError(f"HTTP {code} without a JSON-RPC answer")
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _object(text: bytes) -> dict[str, Any]:

@@ -5,6 +5,7 @@ called.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ from .gates import Gatekeeper
 from .mcp_client import DiscoveryError
 from .pins import Pin, first_sight, pin_mode, reference, tools_hash, wants_first_sight
 
+log = logging.getLogger("kmcp.discovery")
 DISABLED = OURS + "discovery"
 FAILURES_THAT_COUNT = 3  # one lost answer must not take the tools of a server out of the catalog
 _HELD_SECONDS = 5.0  # between looks at pods that wait for their gate
@@ -46,6 +48,7 @@ class _Known:
     due: float = 0.0
     failures: int = 0
     task: asyncio.Task[None] | None = None
+    uid: str = ""
     shared: list[str] = field(default_factory=list)
 
 
@@ -73,6 +76,7 @@ class DiscoverySchedule:
         self._gates = Gatekeeper(cluster, self._ask, self._compare, requeue, interval)
         self._collisions = Collisions()
         self._known: dict[Key, _Known] = {}
+        self._forgetting: list[asyncio.Task[None]] = []
 
     def observed(self, key: Key, seen: Seen | None) -> Findings | None:
         """What is known of a server's tools now; starts asking when it is time to."""
@@ -80,6 +84,10 @@ class DiscoverySchedule:
             self._forget(key)
             return None
         known = self._known.setdefault(key, _Known())
+        if known.uid and known.uid != seen.server.uid:  # made anew: nothing that is known is of this one
+            self._forget(key)
+            known = self._known.setdefault(key, _Known())
+        known.uid = seen.server.uid
         if not self._enabled or seen.server.annotations.get(DISABLED) == "disabled":
             found = replace(known.discovery, reason="Disabled")
         elif seen.ready.status != "True":
@@ -104,7 +112,7 @@ class DiscoverySchedule:
 
     async def stop(self) -> None:
         await self._gates.stop()
-        tasks = [known.task for known in self._known.values() if known.task]
+        tasks = [known.task for known in self._known.values() if known.task] + self._forgetting
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -129,15 +137,22 @@ class DiscoverySchedule:
             for each in self._collisions.learn(key, created, (str(tool.get("name")) for tool in listing.tools)):
                 self._requeue(each)
         except DiscoveryError as error:
-            known.failures += 1
-            if known.listing is None or known.failures >= FAILURES_THAT_COUNT:
-                known.discovery = status.Discovery(error.reason, str(error))
+            self._failed(known, error.reason, str(error))
+        except Exception as error:
+            # No answer may leave the status as it was: the log has what this program did not expect.
+            log.exception("asking %s/%s failed", *key)
+            self._failed(known, "ListFailed", f"the answer could not be used ({type(error).__name__})")
         finally:
             known.task = None
             known.due = time.monotonic() + self._interval
             self._cluster.metrics.discovery_duration.observe(time.monotonic() - started)
         self._cluster.metrics.discoveries.labels(known.discovery.reason).inc()
         self._requeue(key)
+
+    def _failed(self, known: _Known, reason: str, text: str) -> None:
+        known.failures += 1
+        if known.listing is None or known.failures >= FAILURES_THAT_COUNT:
+            known.discovery = status.Discovery(reason, text)
 
     async def _learn(self, known: _Known, server: MCPServer, listing: status.Listing) -> None:
         known.listing, known.failures, known.asked_at = listing, 0, time.time()
@@ -191,6 +206,9 @@ class DiscoverySchedule:
         known = self._known.pop(key, None)
         if known is not None and known.task is not None:
             known.task.cancel()
+        if known is not None and known.uid in self._pins.data:
+            self._forgetting.append(asyncio.create_task(self._pins.forget(known.uid)))
+            self._forgetting = [task for task in self._forgetting if not task.done()]
         self._gates.forget(key)
         # Whoever shared a tool's name with it has one warning less.
         for each in self._collisions.forget(key):

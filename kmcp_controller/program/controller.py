@@ -21,6 +21,7 @@ _WATCHED = ("MCPServer", "Deployment", "Service", "ServiceAccount", "ConfigMap",
 _UNWATCHED = ("NetworkPolicy", "RemoteMCPServer", "Role", "RoleBinding")
 _UNLABELLED = ("MCPServer", "HorizontalPodAutoscaler")
 _PING_SECONDS, _LOOK_SECONDS, _AWAY_SECONDS = 5.0, 600.0, 60.0
+_UNWATCHED_SECONDS = 30.0  # between looks while a namespace has no watch
 _DRAIN_SECONDS = 2.0  # for Events that wait to be written when the controller ends
 _LOG = logging.getLogger("kmcp.controller")
 
@@ -55,6 +56,23 @@ class Controller:
         self._lease = Lease(cluster, place.lease_namespace, place.identity, place.deployment, self._lead)
         self._tasks: list[asyncio.Task[None]] = []
         self.companion: Companion | None = None
+        self.unreadable: dict[str, str] = {}  # namespaces of `place` that cannot be read, and why
+        self.started = False
+        self._unwatched = False  # there are namespaces without a watch
+
+    async def watchable(self) -> list[str]:
+        """The namespaces of `place` that can be read now. The others are not watched, but listed now and then."""
+        found = []
+        for namespace in self.place.namespaces:
+            try:
+                await self.cluster.list_objects(_WATCHED[0], namespace)
+                found.append(namespace)
+            except StatusFailure as failure:
+                if failure.http_status not in (403, 404):
+                    raise
+                self._miss(namespace, failure)
+        self._unwatched = bool(self.unreadable)
+        return found
 
     async def start(self) -> None:
         """Read what there is before the first pass: one that missed an autoscaler would take its replicas."""
@@ -74,6 +92,7 @@ class Controller:
             self._tasks.append(asyncio.create_task(self._lease.run()))
         else:
             self._allow(True)
+        self.started = True
 
     async def stop(self) -> None:
         if self.companion:
@@ -99,28 +118,51 @@ class Controller:
         if news:
             self._news(found)
 
-    @property
-    def answering(self) -> bool:
-        """The API server has answered within the last minute."""
-        return asyncio.get_running_loop().time() - self.cluster.answered_at < _AWAY_SECONDS
+    def health(self) -> tuple[bool, str]:
+        """Whether it does its work, and what to know of it in one line."""
+        if asyncio.get_running_loop().time() - self.cluster.answered_at >= _AWAY_SECONDS:
+            return False, "the API server has not answered for a minute"
+        if not self.started:
+            return False, "starting: what there is has not been read yet"
+        if not self.unreadable:
+            return True, "ok"
+        names = ", ".join(sorted(self.unreadable))
+        text = f"cannot be read: {names}; create them and their Roles, or take them out of rbac.namespaces"
+        return len(self.unreadable) < len(self.place.namespaces), text
 
     async def _list(self, kind: str) -> None:
         """All objects of a kind; what has come, changed or gone since is news."""
         selector = "" if kind in _UNLABELLED else LABEL
-        try:
-            lists = [await self.cluster.list_objects(kind, each, selector) for each in self.place.namespaces or (None,)]
-        except StatusFailure as failure:
-            if kind not in _UNWATCHED or failure.http_status not in (403, 404):
-                raise
-            return  # RemoteMCPServer: its definition is not installed; the others: not granted
-        if kind == "RemoteMCPServer":
-            self.reconciler.surroundings.remote_served = True
-        found = [each for one in lists for each in one]
+        for namespace in self.place.namespaces or (None,):
+            try:
+                found = await self.cluster.list_objects(kind, namespace, selector)
+            except StatusFailure as failure:
+                if failure.http_status not in (403, 404):
+                    raise
+                if kind in _UNWATCHED:
+                    continue  # RemoteMCPServer: its definition is not installed; the others: not granted
+                if namespace is None:
+                    raise
+                self._miss(namespace, failure)
+                continue
+            if kind == "RemoteMCPServer":
+                self.reconciler.surroundings.remote_served = True
+            elif kind == _WATCHED[0] and namespace:
+                self.unreadable.pop(namespace, None)
+            self._take(kind, namespace, found)
+
+    def _miss(self, namespace: str, failure: StatusFailure) -> None:
+        """One namespace of several that is gone, or whose rights are: the others go on without it."""
+        if namespace not in self.unreadable:
+            _LOG.warning("namespace %s cannot be read: %s", namespace, redaction.text(failure.message))
+        self.unreadable[namespace] = redaction.text(failure.message)
+
+    def _take(self, kind: str, namespace: str | None, found: Sequence[Mapping[str, Any]]) -> None:
         there = {each["metadata"]["uid"] for each in found}
         # A deletion that happened while a watch was broken never arrives as an event.
-        for each in [each for each in self.store.of_kind(kind) if each["metadata"]["uid"] not in there]:
-            self.store.forget(each)
-            self._news(each)
+        for gone in [each for each in self.store.of_kind(kind, namespace) if each["metadata"]["uid"] not in there]:
+            self.store.forget(gone)
+            self._news(gone)
         for each in found:
             if self.store.put(each):
                 self._news(each)
@@ -141,7 +183,8 @@ class Controller:
             await asyncio.sleep(_PING_SECONDS)
             try:
                 await self.cluster.ping()
-                if not away and loop.time() - looked < _LOOK_SECONDS:
+                pause = _UNWATCHED_SECONDS if self._unwatched else _LOOK_SECONDS
+                if not away and loop.time() - looked < pause:
                     continue
                 await self.reconciler.writer.learn()
                 for kind in (*_WATCHED, *_UNWATCHED):

@@ -52,7 +52,7 @@ class LiveCatalog:
             pin=pin,
             enabled=discovery,
         )
-        self._queue, self._store = controller.queue, controller.store
+        self._queue, self._store, self._controller = controller.queue, controller.store, controller
         self._task: asyncio.Task[None] | None = None
         # The reconciler knows no discovery: it has two places for a listener, which are filled here.
         controller.reconciler.on_observed = self._schedule.observed
@@ -68,7 +68,12 @@ class LiveCatalog:
     def lead(self, held: bool) -> None:
         if self._task:
             self._task.cancel()
-        self._task = asyncio.create_task(self._publisher.run() if held else self._publisher.follow())
+        self._task = asyncio.create_task(self._act() if held else self._publisher.follow())
+
+    async def _act(self) -> None:
+        if not self._controller.unreadable:  # a server that cannot be seen now may still be there
+            await self._pins.retain({each["metadata"]["uid"] for each in self._store.of_kind("MCPServer")})
+        await self._publisher.run()
 
     def _requeue(self, key: Key) -> None:
         self._queue.add(key, Urgency.RESYNC, 0)

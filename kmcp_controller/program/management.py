@@ -22,16 +22,15 @@ _LOG = logging.getLogger("kmcp.controller")
 _SECONDS = 30.0  # between two looks at a certificate
 
 
-def health(answering: Callable[[], bool]) -> Starlette:
-    """`/healthz`: the process runs. `/readyz`: the API server has answered lately; a restart would not help it."""
+def health(state: Callable[[], tuple[bool, str]]) -> Starlette:
+    """`/healthz`: the process runs. `/readyz`: it does its work, and what to know of it; a restart would not help."""
 
     async def healthz(request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readyz(request: Request) -> Response:
-        if answering():
-            return PlainTextResponse("ok\n")
-        return PlainTextResponse("the API server has not answered for a minute\n", 503)
+        ready, text = state()
+        return PlainTextResponse(f"{text}\n", 200 if ready else 503)
 
     return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz)])
 

@@ -58,7 +58,7 @@ async def run(settings: ControllerSettings) -> None:
                 controller,
                 await credentials.load(contexts, context),
                 context,
-                namespaces=controller.place.namespaces,
+                namespaces=await controller.watchable() or controller.place.namespaces,
                 identity=controller.place.identity,
             )
     finally:
@@ -70,7 +70,7 @@ async def run(settings: ControllerSettings) -> None:
 async def _serve(controller: Controller, pages: ASGIApp, access: Access, settings: ControllerSettings) -> None:
     """Health, the catalog and metrics, until cancelled."""
     await asyncio.gather(
-        serve(health(lambda: controller.answering), settings.health_address),
+        serve(health(controller.health), settings.health_address),
         serve(pages, f":{settings.catalog_port}" if settings.catalog_port else ""),
         serve(
             exposition(controller.cluster.metrics, access if settings.metrics_certificate else None),

@@ -13,7 +13,7 @@ class ControllerSettings(Settings):
     kubeconfig: str = setting("", "Kubeconfig (unset: the pod's own account)", env="KUBECONFIG")
     controller_namespace: str = setting("kmcp-system", "Namespace of the controller and of its Lease")
     controller_pod: str = setting("", "Name of this replica (unset: a random one)")
-    controller_deployment: str = setting("", "The controller's own Deployment, with which its Lease goes away")
+    controller_deployment: str = setting("", "The controller's own Deployment; its Lease is deleted with it")
     controller_labels: str = setting("app.kubernetes.io/name=kmcp", "Labels of the controller's pods")
     watch_namespaces: str = setting("", "Only these namespaces, separated by commas (empty: all)")
     catalog_file: str = setting("", "The shipped catalog")
@@ -35,27 +35,29 @@ class ControllerSettings(Settings):
     )
     workers: int = setting(16, "Passes at the same time", ge=1, le=256)
     requests_per_second: int = setting(500, "Budget of requests to the API server", ge=1, le=10000)
-    max_concurrent_rollouts: int = setting(10, "Servers that a new version of the controller rolls at a time", ge=1)
+    max_concurrent_rollouts: int = setting(
+        10, "Servers that a new version of the controller rolls out at the same time", ge=1
+    )
     former_managers: str = setting("manager", "Field managers of earlier controllers, separated by commas")
     leader_election: bool = setting(True, "Hold a Lease: needed with more than one replica")
     discovery: bool = setting(True, "Ask ready servers for their tools")
     discovery_interval: int = setting(300, "How often a ready server is asked again", unit="seconds", ge=5)
-    pin: Literal["off", "warn"] = setting("warn", "What drift does where an MCPServer does not say")
+    pin: Literal["off", "warn"] = setting("warn", "What happens on drift unless the MCPServer says otherwise")
     catalog_port: int = setting(8082, "Port of the catalog's pages (0: none)", ge=0, le=65535)
     catalog_auth: Literal["none", "kubernetes"] = setting(
-        "none", "Who sees the catalog: anyone, or by token and rights"
+        "none", "Who may read the catalog: anyone, or callers whose token has the right"
     )
     registry_namespace: str = setting("local.cluster", "Namespace of servers' names in the registry API")
     health_address: str = setting(":8081", "Where /healthz and /readyz are served (empty: nowhere)")
     metrics_address: str = setting("", "Where /metrics is served (empty: nowhere)")
     metrics_certificate: str = setting(
-        "", "Folder of tls.crt and tls.key: /metrics over TLS, for who may get that path"
+        "", "Folder with tls.crt and tls.key: /metrics over TLS, for callers with the right to get that path"
     )
-    remote_mcp_servers: Literal["never", "requested", "always"] = setting("requested", "Make RemoteMCPServers")
+    remote_mcp_servers: Literal["never", "requested", "always"] = setting("requested", "Create RemoteMCPServers")
     server_roles: Literal["none", "bind", "derive"] = setting("none", "What the extension rbac may ask for")
     role_prefix: str = setting("kmcp", "Prefix of the ClusterRoles of the catalog")
     allow_block: bool = setting(False, "Allow the annotation kmcp-suite/pin: block")
-    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severity that is logged")
+    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Lowest severity that is logged")
 
     def platform(self) -> Platform:
         adapter = self.adapter_image

@@ -12,7 +12,7 @@ from kmcp_controller.render.objects import SPEC_HASH, account_name
 from kmcp_controller.spec import MCPServer
 from kmcp_runtime.kube.failures import StatusFailure
 
-from .difference import differences
+from .difference import drift
 from .ownership import is_ours, judge, owns_replicas, strangers, taken_over
 
 Object = dict[str, Any]
@@ -160,14 +160,14 @@ class Applier:
         if settled == (live["metadata"]["resourceVersion"], _hash(rendered)):
             return True
         ours = "replicas" in (rendered.get("spec") or {}) or not owns_replicas(live)
-        return ours and _hash(live) == _hash(rendered) and not any(differences(rendered, live))
+        return ours and _hash(live) == _hash(rendered) and not any(drift(rendered, live))
 
     async def _may_repair(self, rendered: Object, live: Object, outcome: Outcome, now: float) -> bool:
         """Whether an object that differs is applied: always at first, not for ever against somebody who insists."""
         metadata = live["metadata"]
         if _hash(live) != _hash(rendered):
             return True
-        paths = ", ".join(list(differences(rendered, live))[:3])
+        paths = ", ".join(list(drift(rendered, live))[:3])
         most, within, rest = _CONTEST
         times = self._repairs.setdefault(metadata["uid"], deque(maxlen=most))
         # Two controllers that repair each other would write for ever: after three repairs ours rests ten minutes.

@@ -1,12 +1,49 @@
 """Whether an object already is as rendered, whatever others have added to it. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from kmcp_runtime.kube import quantities
 
 _KEYS = ("name", "mountPath", "uid", "containerPort", "key")  # of the API's lists of objects, most specific first
+
+
+# Where what others add changes what the object does: an extra label in a selector selects nothing. The API has each of
+# these as one value (`x-kubernetes-map-type: atomic`, lists without keys), so an apply takes the addition away.
+_WHOLE = {
+    "Service": (".spec.selector",),
+    "NetworkPolicy": (".spec.podSelector", ".spec.policyTypes", ".spec.ingress", ".spec.egress"),
+    "Role": (".rules",),
+    "RoleBinding": (".subjects",),
+}
+
+
+def drift(rendered: Mapping[str, Any], live: Mapping[str, Any]) -> Iterator[str]:
+    """Paths at which a live object does not do what is rendered: fields that differ, and additions that matter."""
+    yield from differences(rendered, live)
+    for path in _WHOLE.get(rendered["kind"], ()):
+        want, have = _at(rendered, path), _at(live, path)
+        yield from (f"{found} (added)" for found in _additions(want, have, path))
+
+
+def _at(found: Any, path: str) -> Any:
+    for key in path.split(".")[1:]:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+def _additions(want: Any, have: Any, path: str) -> Iterator[str]:
+    if isinstance(have, list):
+        if len(have) > len(want or ()):
+            yield path.lstrip(".")
+    elif isinstance(have, Mapping):
+        wanted = want if isinstance(want, Mapping) else {}
+        for key, value in have.items():
+            if key not in wanted and value:
+                yield f"{path}.{key}".lstrip(".")
+            elif key in wanted:
+                yield from _additions(wanted[key], value, f"{path}.{key}")
 
 
 def differences(rendered: Any, live: Any, path: str = "") -> Iterator[str]:

@@ -10,7 +10,7 @@ from kmcp_controller.cluster.store import Key
 from kmcp_controller.render.objects import SPEC_HASH
 from kmcp_controller.spec import MCPServer
 
-from . import rollout
+from . import probing, rollout
 from .backend import BackendReadiness
 from .surroundings import SurroundingsReader
 
@@ -39,7 +39,12 @@ class Observation:
         backend = ""
         if not status.unready(found) and port:
             backend = await self._readiness.ask(key, deployment, pods, port)
-        return rollout.rollout(deployment, spec_hash, replicas, pods, backend), pods
+        found = rollout.rollout(deployment, spec_hash, replicas, pods, backend)
+        waiting = None if found.cause or not status.unready(found) else rollout.unready_pod(pods)
+        if waiting is not None:
+            container = rendered["spec"]["template"]["spec"]["containers"][0]
+            found = replace(found, cause=await probing.explain(waiting, container))
+        return found, pods
 
     def _replicas(self, server: MCPServer, rendered: Object) -> int:
         """How many pods are wanted at least."""

@@ -91,11 +91,12 @@ class Reconciler:
             observed = status.Observed(faults=error.faults, fault_reason=error.reason)
             await self._report(source, observed, {}, [])
             return "invalid", self._requeue.resync()
-        paused = server.annotations.get(PAUSED) == "true"
-        outcome = Outcome() if paused else await self._apply(key, source, server, rendered)
-        observed = await self._observe(key, server, rendered, outcome, resolved)
-        observed = replace(observed, paused=paused, waiting=outcome.waiting)
-        observed = replace(observed, deleting=bool(source["metadata"].get("deletionTimestamp")))
+        paused, deleting = server.annotations.get(PAUSED) == "true", bool(source["metadata"].get("deletionTimestamp"))
+        # What is ending is left to end: its objects go with it, and whoever holds it waits for them to be gone.
+        left_alone = paused or deleting
+        outcome = Outcome() if left_alone else await self._apply(key, source, server, rendered)
+        observed = await self._observe(key, server, rendered, outcome, resolved, prune=not left_alone)
+        observed = replace(observed, paused=paused, waiting=outcome.waiting, deleting=deleting)
         observed, findings = self._consult_listener(key, source, server, rendered, observed)
         notices = [*outcome.notices, *_announced(source, server), *findings.notices]
         await self._report(source, observed, findings.fields, notices)
@@ -145,6 +146,7 @@ class Reconciler:
         rendered: Sequence[Object],
         outcome: Outcome,
         resolved: secret_references.Resolved,
+        prune: bool,
     ) -> status.Observed:
         accepted = "accepted"
         if server.extensions_hash:
@@ -160,7 +162,7 @@ class Reconciler:
         if image and missing is not None:
             missing = (*missing, ("ImageNotFound", image))
         # Pods of an earlier template may still read what is rendered no more: it goes once none of them is left.
-        if found.complete and not outcome.failed and server.annotations.get(PAUSED) != "true":
+        if found.complete and not outcome.failed and prune:
             await self._applier.prune(server, rendered)
         return replace(observed, rollout=found, missing=missing)
 
@@ -176,7 +178,8 @@ class Reconciler:
         template = deployment["metadata"]["annotations"][SPEC_HASH]
         seen = Seen(server, source, self.surroundings.entry(server), adapter, image, ready, template)
         findings = self.on_observed(key, seen) or Findings(observed.discovery)
-        fields: dict[str, Any] = {"url": server.url}
+        # An address at which nobody answers is none.
+        fields: dict[str, Any] = {"url": server.url} if ready.status == "True" else {}
         if adapter != "none":
             fields["adapter"] = adapter
         if server.extensions_hash:

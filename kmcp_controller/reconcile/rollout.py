@@ -11,7 +11,7 @@ from kmcp_runtime.kube import workloads
 
 Object = Mapping[str, Any]
 _ROLLING = ("NewReplicaSetCreated", "FoundNewReplicaSet", "ReplicaSetUpdated")
-_MESSAGE = 256
+_MESSAGE, _LAST_WORDS = 256, 160
 
 
 def rollout(deployment: Object, spec_hash: str, wanted: int, pods: Sequence[Object] = (), backend: str = "") -> Rollout:
@@ -75,13 +75,31 @@ def ready_pod(pods: Sequence[Object], hash_of: str) -> Object | None:
 def _failures(pod: Object) -> Iterator[str]:
     for wait in workloads.waits_of(pod):
         # The kubelet's message of a crash loop counts seconds; what the program said at its end stays the same.
-        message = str(wait.ended.get("message") or "") if wait.ended else wait.message
+        message = _last_words(str(wait.ended.get("message") or "")) if wait.ended else wait.message
         text = ": ".join(filter(None, [wait.summary, message.strip()]))
         yield _clean(f"container {wait.container}: {text}" if wait.container else text)
     gate = workloads.condition(pod, GATE)
     if gate.get("status") == "False":
         name = pod["metadata"]["name"]
         yield _clean(f"pod {name} gets no traffic because its tools changed: {gate.get('message', '')}")
+
+
+def unready_pod(pods: Sequence[Object]) -> Object | None:
+    """The newest pod whose server runs and is not ready: what its probe finds is not in its status."""
+    for pod in workloads.newest(pods):
+        status = next((each for each in workloads.container_statuses(pod) if each["name"] == "mcp-server"), {})
+        running = "running" in (status.get("state") or {})
+        return pod if running and not status.get("ready") and (pod.get("status") or {}).get("podIP") else None
+    return None
+
+
+def _last_words(text: str) -> str:
+    """The end of what a program wrote: that says why it ended, and what stands before it may be long."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    kept = list[str]()
+    while lines and sum(map(len, kept)) + len(lines[-1]) <= _LAST_WORDS:
+        kept.insert(0, lines.pop())
+    return " ".join(kept) or (lines[-1][-_LAST_WORDS:] if lines else "")
 
 
 def _clean(text: str) -> str:

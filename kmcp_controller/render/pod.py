@@ -95,7 +95,12 @@ def _container(workload: Workload) -> Manifest:
     ports = [{"name": "http", "containerPort": server.target_port, "protocol": "TCP"}]
     if workload.management_port:
         ports.append({"name": "management", "containerPort": workload.management_port, "protocol": "TCP"})
-    container: Manifest = {"name": "mcp-server", "image": image_of(workload)}
+    # A program that writes no message of its own leaves its last lines: what the condition Ready then shows.
+    container: Manifest = {
+        "name": "mcp-server",
+        "image": image_of(workload),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
     optional = {
         "imagePullPolicy": deployment.image_pull_policy,
         **_command(workload),
@@ -216,6 +221,7 @@ def _copy_binary(workload: Workload) -> Manifest:
         "args": ["--copy-self", "/adapterbin/agentgateway"],
         "resources": values.get("resources"),
         "securityContext": security,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "binary", "mountPath": "/adapterbin"}],
     }
     return {key: value for key, value in container.items() if value}

@@ -128,6 +128,8 @@ def _resolved(observed: Observed) -> Condition:
 def _programmed(observed: Observed) -> Condition:
     if observed.faults:
         return Condition("Programmed", "False", "NotAccepted", "the spec is not valid")
+    if observed.deleting:
+        return Condition("Programmed", "Unknown", "Deleting", "it is being deleted, and its objects go with it")
     if observed.paused:
         return Condition(
             "Programmed", "Unknown", "Paused", "kmcp-suite/paused is set: the objects are left as they are"
@@ -142,7 +144,8 @@ def _programmed(observed: Observed) -> Condition:
 
 def _ready(observed: Observed, accepted: Condition, programmed: Condition) -> Condition:
     if accepted.status != "True":
-        return Condition("Ready", "False", "PodsNotReady", "not accepted")
+        # `kubectl get` shows this reason alone.
+        return Condition("Ready", "False", accepted.reason, f"not accepted: {accepted.message}".splitlines()[0])
     if observed.rollout is None or observed.deleting:
         text = "being deleted" if observed.deleting else "no Deployment yet"
         return Condition("Ready", "False", "PodsNotReady", text)

@@ -1,7 +1,6 @@
 """The cluster as this server's tools see it: missing objects are explained, patches sent as the plugin sends them."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,11 +131,9 @@ class ArgoBackend(Backend):
     async def ready(self) -> None:
         await self.clusters.ready()
 
+    async def close(self) -> None:
+        await self.clusters.close()
 
-@asynccontextmanager
-async def open_backend(settings: ArgoSettings) -> AsyncIterator[ArgoBackend]:
-    backend = ArgoBackend(settings)
-    try:
-        yield backend
-    finally:
-        await backend.clusters.close()
+
+def open_backend(settings: ArgoSettings) -> ArgoBackend:
+    return ArgoBackend(settings)

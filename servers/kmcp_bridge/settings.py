@@ -12,7 +12,7 @@ from .allowed import Allowed
 
 
 class BridgeSettings(Settings):
-    host: str = setting("", "Address to listen on (empty: all of a pod's, else loopback)")
+    host: str = setting("", "Address to listen on (empty: all addresses in a pod, otherwise loopback)")
     port: int = setting(3000, "Port of /mcp", ge=1, le=65535)
     management_port: int = setting(8081, "Port of /healthz, /readyz and /metrics (0: none)", ge=0, le=65535)
     tools: str | None = setting(
@@ -23,7 +23,10 @@ class BridgeSettings(Settings):
         "none", "Whether each session gets a process of its own", env="KMCP_BRIDGE_ISOLATION"
     )
     most_sessions: int = setting(
-        32, "Isolated sessions at a time; the longest idle one ends for a new one", env="KMCP_BRIDGE_SESSIONS", ge=1
+        32,
+        "Isolated sessions at a time; a new one ends the one that has been idle longest",
+        env="KMCP_BRIDGE_SESSIONS",
+        ge=1,
     )
     session_idle: float = setting(
         1800,
@@ -34,7 +37,7 @@ class BridgeSettings(Settings):
     )
     handshake: float = setting(
         120,
-        "Time for the process to answer its handshake, download included",
+        "Time for the process to answer its handshake, including the download",
         unit="seconds",
         env="KMCP_BRIDGE_HANDSHAKE",
         gt=0,
@@ -62,7 +65,7 @@ class BridgeSettings(Settings):
     )
     allowed_hosts: str = setting("", "Host headers to accept beside loopback, separated by commas")
     allowed_origins: str = setting("", "Browser origins to accept, separated by commas")
-    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severity that is logged")
+    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Lowest severity that is logged")
 
     def allowed(self) -> Allowed:
         return Allowed(None if self.tools is None else frozenset(listed(self.tools)), self.read_only)

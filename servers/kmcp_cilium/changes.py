@@ -67,7 +67,7 @@ def differences(options: Mapping[str, str], before: Mapping[str, object]) -> lis
 def _among(option: str, value: str, known: tuple[str, ...]) -> str:
     if value.lower() not in known:
         hint = did_you_mean(value, known) or f"it takes {', '.join(known)}"
-        raise bad_argument(f"value: {value!r} is not a value of {option}", hint)
+        raise bad_argument(f"value: {value!r} is not a valid value of {option}", hint)
     return value.lower()
 
 

@@ -176,8 +176,5 @@ class CiliumBackend(Backend):
 @asynccontextmanager
 async def open_backend(settings: CiliumSettings) -> AsyncIterator[CiliumBackend]:
     with door.opened(settings) as helm:
-        backend = CiliumBackend(settings, helm)
-        try:
+        async with CiliumBackend(settings, helm) as backend:
             yield backend
-        finally:
-            await backend.close()

@@ -8,12 +8,12 @@ from kmcp_runtime import Settings, setting
 class GrafanaSettings(Settings):
     grafana_url: str = setting("", "Address of Grafana, with its path prefix", env="GRAFANA_URL", required=True)
     grafana_public_url: str = setting(
-        "", "Address that links are made with (unset: GRAFANA_URL)", env="GRAFANA_PUBLIC_URL"
+        "", "Address that links start with (unset: GRAFANA_URL)", env="GRAFANA_PUBLIC_URL"
     )
     grafana_token: SecretStr | None = setting(
-        None, "Token of a service account; preferred to user and password", env="GRAFANA_SERVICE_ACCOUNT_TOKEN"
+        None, "Token of a service account; used instead of user and password", env="GRAFANA_SERVICE_ACCOUNT_TOKEN"
     )
-    grafana_token_file: str = setting("", "File of that token, read anew for each request", env="GRAFANA_TOKEN_FILE")
+    grafana_token_file: str = setting("", "File with that token, read for each request", env="GRAFANA_TOKEN_FILE")
     grafana_username: str = setting(
         "", "User for basic authentication; server administration needs it", env="GRAFANA_USERNAME"
     )
@@ -24,9 +24,9 @@ class GrafanaSettings(Settings):
     grafana_namespace: str = setting(
         "", "Namespace of Grafana's newer API (unset: the organisation's)", env="GRAFANA_NAMESPACE"
     )
-    grafana_ca_file: str = setting("", "File of authorities to trust", env="GRAFANA_CA_FILE")
-    grafana_cert_file: str = setting("", "File of this client's certificate", env="GRAFANA_CERT_FILE")
-    grafana_key_file: str = setting("", "File of its key", env="GRAFANA_KEY_FILE")
+    grafana_ca_file: str = setting("", "File with the certificate authorities to trust", env="GRAFANA_CA_FILE")
+    grafana_cert_file: str = setting("", "File with this client's certificate", env="GRAFANA_CERT_FILE")
+    grafana_key_file: str = setting("", "File with its key", env="GRAFANA_KEY_FILE")
     grafana_insecure: bool = setting(False, "Trust any certificate", env="GRAFANA_INSECURE")
     grafana_timeout: float = setting(
         25.0, "Deadline of one request to Grafana", env="GRAFANA_TIMEOUT", unit="seconds", gt=0, le=600

@@ -56,7 +56,7 @@ def check_timeout(value: int) -> int:
 def check_set(value: Mapping[str, Any] | str | None) -> Mapping[str, Any] | str | None:
     """Refuse a text that no command line takes; what it says is for helm to read."""
     if isinstance(value, str) and ("\0" in value or len(value.encode()) > _LONGEST_SET):
-        raise ValueError(f"it has a NUL character or more than {_LONGEST_SET} bytes: use values")
+        raise ValueError(f"it contains a NUL character or has more than {_LONGEST_SET} bytes: use values")
     return value
 
 

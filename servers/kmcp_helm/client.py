@@ -49,12 +49,12 @@ class HelmBackend(Backend):
         # Without a helm binary the server is not ready, although releases could still be read.
         await self.helm.binary.read_major(Call("ready", "readyz", "readyz", {}, 5.0))
 
+    async def close(self) -> None:
+        await self._clusters.close()
+
 
 @asynccontextmanager
 async def open_backend(settings: HelmSettings) -> AsyncIterator[HelmBackend]:
-    clusters = Clusters(settings)
-    try:
-        with door.opened(settings) as helm:
-            yield HelmBackend(helm, clusters)
-    finally:
-        await clusters.close()
+    with door.opened(settings) as helm:
+        async with HelmBackend(helm, Clusters(settings)) as backend:
+            yield backend

@@ -54,12 +54,12 @@ class MeshBackend(Backend):
     async def ready(self) -> None:
         await self.clusters.ready()
 
+    async def close(self) -> None:
+        await self.clusters.close()
+
 
 @asynccontextmanager
 async def open_backend(settings: IstioSettings) -> AsyncIterator[MeshBackend]:
     with door.opened(settings) as helm:
-        backend = MeshBackend(settings, helm)
-        try:
+        async with MeshBackend(settings, helm) as backend:
             yield backend
-        finally:
-            await backend.clusters.close()

@@ -1,7 +1,6 @@
 """The cluster as this server's tools see it, with its OpenAPI schemas and a web client."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,10 +47,5 @@ class KubernetesBackend(Backend):
         await self._web.close()
 
 
-@asynccontextmanager
-async def open_backend(settings: KubernetesSettings, web: Web | None = None) -> AsyncIterator[KubernetesBackend]:
-    backend = KubernetesBackend(settings, web)
-    try:
-        yield backend
-    finally:
-        await backend.close()
+def open_backend(settings: KubernetesSettings, web: Web | None = None) -> KubernetesBackend:
+    return KubernetesBackend(settings, web)

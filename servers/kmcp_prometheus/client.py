@@ -1,8 +1,7 @@
 """The client of one Prometheus: its HTTP API v1, with bounded answers and Prometheus' own error messages."""
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kmcp_prometheus.api.failures import BACKEND, ApiFailure, explain
@@ -193,13 +192,8 @@ class PrometheusBackend(Backend):
             await upstream.close()
 
 
-@asynccontextmanager
-async def open_backend(settings: PrometheusSettings) -> AsyncIterator[PrometheusBackend]:
-    backend = PrometheusBackend(settings)
-    try:
-        yield backend
-    finally:
-        await backend.close()
+def open_backend(settings: PrometheusSettings) -> PrometheusBackend:
+    return PrometheusBackend(settings)
 
 
 def is_not_served(failure: ToolFailure) -> bool:

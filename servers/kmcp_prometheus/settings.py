@@ -16,9 +16,11 @@ class PrometheusSettings(Settings):
     prometheus_username: str = setting("", "User for basic authentication", env="PROMETHEUS_USERNAME")
     prometheus_password: SecretStr | None = setting(None, "Password of that user", env="PROMETHEUS_PASSWORD")
     prometheus_tenant: str = setting("", "Tenant, sent as X-Scope-OrgID (Mimir, Thanos)", env="PROMETHEUS_TENANT")
-    prometheus_ca_file: str = setting("", "PEM file of the authorities to trust", env="PROMETHEUS_CA_FILE")
-    prometheus_cert_file: str = setting("", "PEM file of the client certificate", env="PROMETHEUS_CERT_FILE")
-    prometheus_key_file: str = setting("", "PEM file of its key", env="PROMETHEUS_KEY_FILE")
+    prometheus_ca_file: str = setting(
+        "", "PEM file with the certificate authorities to trust", env="PROMETHEUS_CA_FILE"
+    )
+    prometheus_cert_file: str = setting("", "PEM file with the client certificate", env="PROMETHEUS_CERT_FILE")
+    prometheus_key_file: str = setting("", "PEM file with its key", env="PROMETHEUS_KEY_FILE")
     prometheus_insecure: bool = setting(False, "Trust any certificate", env="PROMETHEUS_INSECURE")
     # Below the 30 s of a call, so that Prometheus' own message arrives first.
     prometheus_timeout: float = setting(

@@ -21,7 +21,7 @@ class Neighbour(BaseModel):
 
 
 class ChunkPlace(BaseModel):
-    id: str = Field(description="Stays the same while product, page and text do")
+    id: str = Field(description="Stays the same as long as product, page and text do")
     index: int = Field(description="For get_chunks")
     of: int
 
@@ -80,6 +80,7 @@ class Search:
     def _reranked(self, found: list[Ranked], passages: list[Passage]) -> tuple[list[Ranked], list[Passage]]:
         assert self._docs.reranker is not None
         by_number = {passage.number: passage for passage in passages}
+        # The headings too: a chunk often names its subject only there.
         texts = [f"{passage.title}. {' '.join(passage.headings)}. {passage.content}" for passage in passages]
         found = self._docs.reranker.ranked(self._query, found, texts)
         return found, [by_number[one.number] for one in found]
@@ -101,6 +102,7 @@ class Search:
     def _around(self, index: Index, passage: Passage) -> list[Neighbour]:
         if not self._neighbours:
             return []
+        # Neighbours may reach beyond the page's ends; the index answers with those that exist.
         around = index.page(passage.page, passage.position - self._neighbours, passage.position + self._neighbours)
         return [
             Neighbour(index=each.position, content=each.content) for each in around if each.number != passage.number

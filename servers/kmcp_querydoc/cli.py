@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     building_parser = actions.add_parser("build", help="bring the index up to date with its sources")
     building_parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="YAML files that list sources")
     building_parser.add_argument("--only", action="append", metavar="PRODUCT", help="only this product; repeatable")
-    removing = actions.add_parser("remove", help="take products out of the index")
+    removing = actions.add_parser("remove", help="remove products from the index")
     removing.add_argument("products", nargs="+", metavar="PRODUCT[@VERSION]")
     listing = actions.add_parser("list", help="show the products of the index")
     checking = actions.add_parser("check", help="compare the index with its checksum")

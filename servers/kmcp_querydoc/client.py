@@ -2,8 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import anyio.to_thread
@@ -41,6 +40,7 @@ class Documentation(Backend):
 
         Raises `unavailable` when there is no index or it is damaged.
         """
+        # In a thread, since a search is all CPU and SQLite: on the event loop it would hold up every other call.
         return await anyio.to_thread.run_sync(self._query, question)
 
     def _query(self, question: Callable[[Index], Answer]) -> Answer:
@@ -51,15 +51,10 @@ class Documentation(Backend):
             except sqlite3.DatabaseError as error:
                 raise self._shelf.broken(error) from None
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._shelf.close()
         self.vocabulary.stemmer.close()
 
 
-@asynccontextmanager
-async def open_backend(settings: QuerydocSettings) -> AsyncIterator[Documentation]:
-    documentation = Documentation(settings)
-    try:
-        yield documentation
-    finally:
-        documentation.close()
+def open_backend(settings: QuerydocSettings) -> Documentation:
+    return Documentation(settings)

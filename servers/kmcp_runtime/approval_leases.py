@@ -71,7 +71,7 @@ class UsedInCluster(UsedTokens):
         hint = "once the API server of this server's own cluster answers, call again without approval"
         if isinstance(failure, StatusFailure) and failure.http_status == 403:
             hint = f"grant this server create, list and delete on leases.coordination.k8s.io in {self._namespace}"
-        return unavailable(f"the use of the approval cannot be noted: {failure.message}; nothing was changed", hint)
+        return unavailable(f"the use of the approval cannot be recorded: {failure.message}; nothing was changed", hint)
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator["_Leases"]:
@@ -84,7 +84,9 @@ class UsedInCluster(UsedTokens):
         """Remove some Leases of tokens that have ended: more than the one that was made, so they never pile up."""
         try:
             async with asyncio.timeout(_SWEEP_SECONDS):
-                ended = [found["metadata"]["name"] for found in await leases.listed() if _ended(found, self._clock())]
+                ended = [
+                    found["metadata"]["name"] for found in await leases.list_used() if _ended(found, self._clock())
+                ]
                 await asyncio.gather(*(leases.remove(name) for name in ended[:_SWEPT]))
         except (ToolFailure, TimeoutError) as failure:
             # The use is noted: what is left over takes room and decides nothing.
@@ -110,10 +112,10 @@ class _Leases:
             raise
         # What stands before an API server may answer anything with success.
         if (made.get("metadata") or {}).get("name") != lease["metadata"]["name"]:
-            raise unavailable(f"{self.context.server} does not answer as a Kubernetes API server does")
+            raise unavailable(f"{self.context.server} does not answer like a Kubernetes API server")
         return True
 
-    async def listed(self) -> list[Object]:
+    async def list_used(self) -> list[Object]:
         found = await self._send("GET", params={"labelSelector": f"{LABEL}=used", "limit": str(_LISTED)})
         return list(found.get("items") or ())
 

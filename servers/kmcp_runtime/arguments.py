@@ -23,7 +23,7 @@ def check_name(value: str) -> str:
     if value.startswith("-"):
         raise ValueError(f"{value!r} starts with '-': it names an object, it cannot be an option")
     if _NAME_BREAKERS.search(value) or value in (".", "..") or "%" in value:
-        raise ValueError(f"{value!r} holds a character that no object's name has")
+        raise ValueError(f"{value!r} contains a character that the name of an object cannot have")
     return value
 
 
@@ -78,7 +78,7 @@ def _stamp(text: str) -> float:
     except ValueError as error:
         raise ValueError(f"{text!r} is not a valid time ({error}): {_NO_MOMENT}") from None
     if found.tzinfo is None:
-        raise ValueError(f"{text!r} names no zone: end it with Z for UTC, or with an offset as +01:00")
+        raise ValueError(f"{text!r} has no time zone: end it with Z for UTC, or with an offset as +01:00")
     return found.timestamp()
 
 
@@ -146,7 +146,7 @@ def _in_current_words(given: Mapping[str, Any], renamed: Mapping[str, str]) -> M
     for old in renamed.keys() & given.keys():
         new, value = renamed[old], current.pop(old)
         if value is not None and current.setdefault(new, value) != value:
-            raise bad_argument(f"{old} is another name of {new}, and both are given", f"give {new} alone")
+            raise bad_argument(f"{old} is another name for {new}, and both are given", f"give {new} alone")
     return current
 
 

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal, TypedDict, TypeVar, Unpack, get_orig
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
+from kmcp_runtime.arguments import Approval
 from kmcp_runtime.catalog import Effect, Rule, reading_only, strongest
 from kmcp_runtime.hints import Shows
 from kmcp_runtime.output.results import Result
@@ -214,6 +215,7 @@ def tools_in(*modules: ModuleType) -> tuple[ToolSpec, ...]:
 
 def tools_below(package: ModuleType) -> tuple[ToolSpec, ...]:
     """Every tool of a package of tool modules, file by file; what a server of several subjects has."""
+    # Sorted here, as the catalog follows this order and a package may be a folder or a zip.
     names = sorted(found.name for found in pkgutil.iter_modules(package.__path__))
     return tools_in(*(importlib.import_module(f"{package.__name__}.{name}") for name in names))
 
@@ -221,6 +223,7 @@ def tools_below(package: ModuleType) -> tuple[ToolSpec, ...]:
 def _declared_in(module: ModuleType) -> Iterator[ToolSpec]:
     for value in vars(module).values():
         found = getattr(value, _ATTRIBUTE, None)
+        # A module may import another's tool to call it; only its own are declared by it.
         if isinstance(found, ToolSpec) and value.__module__ == module.__name__:
             yield found
 
@@ -241,8 +244,6 @@ def _arguments(function: Callable[..., Any], needs_approval: bool) -> tuple[type
         else:
             fields[name] = (described(hints[name]), ... if required else parameter.default)
     if needs_approval:
-        from kmcp_runtime.arguments import Approval
-
         fields["approval"] = (described(Approval), None)
     name = "".join(part.capitalize() for part in function.__name__.split("_")) + "Arguments"
     return create_model(name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields), injections

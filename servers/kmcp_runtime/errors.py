@@ -100,6 +100,7 @@ def too_large(message: str, hint: str | None = None, *, backend: str | None = No
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The known words closest to a misspelt one, best first; empty when none is close."""
+    # Models often err in case alone (`Deployment`, `deployment`), which difflib counts as a difference.
     by_lower = {candidate.lower(): candidate for candidate in known}
     return [by_lower[match] for match in difflib.get_close_matches(word.lower(), by_lower, n=count, cutoff=0.6)]
 

@@ -94,6 +94,7 @@ def _finding(found: Any, model: Any) -> Finding:
         step = f'did you mean "{close[0]}"?' if close else "known here: " + ", ".join(known)
         return Finding(path, "unknown", "unknown key", step)
     if kind in ("enum", "literal_error"):
+        # Only here the value is repeated: a choice is no place for a secret, and a typo shows beside the choices.
         given = str(found["input"])
         wrong = f"{given[:_LONGEST_ECHO]!r} is not one of {context['expected']}"
         close = nearest(given, [part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")])

@@ -31,6 +31,6 @@ def pattern(expression: str, argument: str, longest: int = LONGEST) -> Pattern:
     except re2.error as error:
         told = error.args[0].decode(errors="replace") if error.args and isinstance(error.args[0], bytes) else str(error)
         raise bad_argument(
-            f"{argument}: no regular expression: {told}",
-            r"escape characters that are meant literally: \( \[ \*; look-around and back-references do not exist here",
+            f"{argument}: not a valid regular expression: {told}",
+            r"escape characters that are meant literally: \( \[ \*; look-around and back-references are not supported",
         ) from None

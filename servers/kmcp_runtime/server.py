@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from kmcp_runtime.call import Call
 from kmcp_runtime.declaration import ToolSpec, tools_below
@@ -13,7 +13,10 @@ from kmcp_runtime.settings import Settings
 
 
 class Backend(ABC):
-    """What a server's tools stand on. Opening it must not need the backend to be there; `ready` asks."""
+    """What a server's tools stand on, from `async with` until `close`.
+
+    Opening it must not need the backend to be there; `ready` asks.
+    """
 
     @abstractmethod
     def provide(self, call: Call) -> Mapping[type, Any]:
@@ -22,6 +25,15 @@ class Backend(ABC):
     @abstractmethod
     async def ready(self) -> None:
         """Return when the backend answers; raise a `ToolFailure` that says what is absent and what to set."""
+
+    async def close(self) -> None:  # noqa: B027  # most backends in one file hold nothing that must be closed
+        """Let go of connections, files and processes when the server ends; by default there are none."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
 
 def _undeclared(*_: Any) -> Any:

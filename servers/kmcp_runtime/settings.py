@@ -67,8 +67,8 @@ class RuntimeSettings(Settings):
     )
     approval_ledger: Literal["process", "lease"] = setting(
         "process",
-        "Where used approvals are noted: in the process, which then takes its own alone, or as Leases of the cluster, "
-        "which replicas with one key share",
+        "Where used approvals are recorded: in the process, which then accepts only its own, or as Leases of the "
+        "cluster, which replicas with the same key share",
     )
     approval_namespace: str = setting("", "Namespace of these Leases (unset: the server's own)")
     timeout: float = setting(30.0, "Deadline of a call", unit="seconds", gt=0, le=3600)
@@ -76,15 +76,21 @@ class RuntimeSettings(Settings):
     answer_tokens: int = setting(8000, "Budget of an answer", unit="tokens of 4 bytes", ge=500, le=20000)
     allow_unauthenticated: bool = setting(False, "Listen beyond loopback without authentication")
     auth_tokens_file: str = setting(
-        "", "File of bearer tokens, one `token name [scope …]` a line; scopes: read, write, destroy, or a server's name"
+        "",
+        "File with bearer tokens, each line `token name [scope …]`; scopes: read, write, destroy, or a server's name",
     )
     jwt_issuer: str = setting("", "Issuer of accepted JSON Web Tokens")
     jwt_audience: str = setting("", "Audience that a JSON Web Token must name")
     jwt_jwks_url: str = setting("", "Where the issuer's keys are")
+    jwt_scopes: str = setting(
+        "",
+        "Scopes of a JSON Web Token that has no claim `scope` or `scp`, as in a token file, separated by commas "
+        "(empty: everything)",
+    )
     base_url: str = setting("", "Public URL of this server, for the protected-resource metadata")
     allowed_hosts: str = setting("", "Host headers to accept beside loopback, separated by commas")
     allowed_origins: str = setting("", "Browser origins to accept, separated by commas")
-    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severity that is logged")
+    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Lowest severity that is logged")
     audit: bool = setting(True, "Write one JSON line per call to stderr")
 
     @field_validator("state_key")
@@ -136,6 +142,7 @@ def parse(
     classes: Sequence[type[Settings]], argv: Sequence[str], environment: Mapping[str, str], program: str, about: str
 ) -> dict[type[Settings], Settings]:
     """Fill every class from the command line and the environment."""
+    # No abbreviations: `--read` would become another flag's when a setting is added.
     parser = argparse.ArgumentParser(prog=program, description=about, allow_abbrev=False)
     fields = {name: field for cls in classes for name, field in cls.model_fields.items()}
     for name, field in fields.items():
@@ -145,6 +152,7 @@ def parse(
 
 
 def _add(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
+    # argparse formats its help with %, so a percent sign in a description must be doubled.
     about = f"{describe(field)} [{variable(name, field)}]".replace("%", "%%")
     if is_secret(field):
         return

@@ -142,7 +142,7 @@ class Web:
         try:
             async with asyncio.timeout(limits.whole):
                 async with self._client.stream(method, url, follow_redirects=False, **request) as response:
-                    content = await _bounded(response, largest_bytes, place)
+                    content = await _read_bounded(response, largest_bytes, place)
                     return Answer(response.status_code, response.headers, content)
         except (httpx2.ConnectTimeout, httpx2.PoolTimeout):
             told = f"cannot reach {place}: no connection within {limits.connect:.0f} s"
@@ -291,11 +291,13 @@ def _checked(url: str, allowed: set[str], setting: str) -> httpx2.URL:
     except (httpx2.InvalidURL, ValueError) as error:
         raise bad_argument(f"url: {error}", "give https://host/path") from None
     if not target.host:
-        raise bad_argument(f"url: {url!r} names no host", "give https://host/path")
+        raise bad_argument(f"url: {url!r} has no host", "give https://host/path")
     if target.scheme != "https":
-        raise denied(f"url: only https is read, not {target.scheme or 'a relative address'}", "give https://host/path")
+        raise denied(
+            f"url: only https is supported, not {target.scheme or 'a relative address'}", "give https://host/path"
+        )
     if target.userinfo:
-        raise denied("url: it holds credentials", "leave user and password out")
+        raise denied("url: it contains credentials", "leave user and password out")
     name = target.raw_host.decode("ascii").strip("[]").rstrip(".").lower()
     place = name if target.port in (None, _HTTPS_PORT) else f"{name}:{target.port}"
     if place not in allowed:
@@ -310,7 +312,7 @@ def _redirected(target: httpx2.URL, location: str, allowed: set[str], setting: s
     try:
         following = target.join(location)
     except (httpx2.InvalidURL, ValueError):
-        raise unavailable(f"{target.host} redirects to no valid address") from None
+        raise unavailable(f"{target.host} redirects to an address that is not valid") from None
     if (following.host, following.port) != (target.host, target.port):
         raise denied(
             f"{target.host} redirects to another host, {following.host}", "give the final address, if it is allowed"
@@ -318,13 +320,13 @@ def _redirected(target: httpx2.URL, location: str, allowed: set[str], setting: s
     return _checked(str(following), allowed, setting)
 
 
-async def _bounded(response: httpx2.Response, largest: int, place: str) -> bytes:
+async def _read_bounded(response: httpx2.Response, largest: int, place: str) -> bytes:
     parts: list[bytes] = []
     length = 0
     async for chunk in response.aiter_bytes():
         length += len(chunk)
         if length > largest:
-            raise too_large(f"what {place} answers is larger than {_size(largest)}", "ask for less")
+            raise too_large(f"the answer of {place} is larger than {_size(largest)}", "ask for less")
         parts.append(chunk)
     return b"".join(parts)
 
@@ -342,4 +344,4 @@ def _text(answer: Answer, target: httpx2.URL) -> str:
     try:
         return answer.content.decode()
     except UnicodeDecodeError:
-        raise bad_argument(f"url: {place} is no UTF-8 text", "give the address of the plain file") from None
+        raise bad_argument(f"url: {place} is not UTF-8 text", "give the address of the plain file") from None

@@ -44,7 +44,7 @@ def test_generations_of_the_workload_count(noted: str | None, live: int | None, 
 
 def test_an_aborted_rollout_is_promoted_to_the_end_but_not_to_the_next_step() -> None:
     found = seen(rollout("web", canary({"pause": {}})), abort=True, stableRS="a", currentPodHash="b", phase="Degraded")
-    assert promotion_patch.promotion(found, full=True).unified == {"status": {"promoteFull": True}}
+    assert promotion_patch.promotion(found, full=True).patches == [{"status": {"promoteFull": True}}]
     with pytest.raises(ToolFailure) as caught:
         promotion_patch.promotion(found, full=False)
     assert "full=true" in str(caught.value.hint)

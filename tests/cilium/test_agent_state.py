@@ -251,7 +251,7 @@ async def test_metrics(tools: ToolCaller) -> None:
     assert states["ready"] >= 6
     assert (await tools.ok("cilium_list_metrics", limit=1))["truncated"] is True
     broken = await tools.fails("cilium_list_metrics", match_pattern="(")
-    assert (broken["code"], "no regular expression" in broken["message"]) == ("bad_argument", True)
+    assert (broken["code"], "not a valid regular expression" in broken["message"]) == ("bad_argument", True)
     none = await tools.ok("cilium_list_metrics", match_pattern="no_such_metric")
     assert (none["items"], "No metric" in none["hint"]) == ([], True)
 

@@ -128,7 +128,7 @@ async def test_an_exchanged_certificate_is_taken(api: KubeApi, tmp_path: Path) -
 
 async def test_ready_while_the_api_server_answers() -> None:
     answering = True
-    transport = httpx2.ASGITransport(health(lambda: answering))
+    transport = httpx2.ASGITransport(health(lambda: (answering, "ok" if answering else "away")))
     async with httpx2.AsyncClient(transport=transport, base_url="http://controller") as http:
         assert (await http.get("/readyz")).status_code == 200
         answering = False

@@ -25,6 +25,7 @@ HEALTHZ = {"httpGet": {"path": "/healthz", "port": "management"}}
 CONTAINER = {
     "name": "mcp-server",
     "image": "registry.example.com/kmcp/kmcp-prometheus:1.4.0",
+    "terminationMessagePolicy": "FallbackToLogsOnError",
     "imagePullPolicy": "IfNotPresent",
     "args": ARGS,
     "env": [

@@ -33,7 +33,7 @@ def test_faults_are_all_in_accepted_and_nothing_else_is_claimed() -> None:
     assert states["Accepted"].message == "spec.a: one; do\nspec.b: two; do"
     assert (states["ResolvedRefs"].status, states["ResolvedRefs"].reason) == ("Unknown", "NotAccepted")
     assert (states["Programmed"].status, states["Programmed"].reason) == ("False", "NotAccepted")
-    assert (states["Ready"].status, states["Ready"].reason) == ("False", "PodsNotReady")
+    assert (states["Ready"].status, states["Ready"].reason) == ("False", states["Accepted"].reason)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ async def test_an_identifier_of_another_action_is_told_apart(
     ("tool", "arguments", "told"),
     [
         (DASHBOARD, {"action": "serch"}, "did you mean search"),
-        (DASHBOARD, {"action": "get", "uid": "../org"}, "holds a character that no object's name has"),
+        (DASHBOARD, {"action": "get", "uid": "../org"}, "contains a character that the name of an object cannot have"),
         (DASHBOARD, {"action": "get", "uid": "-x"}, "starts with '-'"),
         (ORG, {"action": "get_org", "org_id": 0}, "must be at least 1"),
         (ORG, {"action": "update_user", "user_id": 2, "role": "Owner"}, "'Owner' is not one of"),
@@ -128,7 +128,7 @@ async def test_an_identifier_of_another_action_is_told_apart(
         (
             "grafana_misc_management",
             {"action": "create_snapshot", "spec": {"uid": "web", "dashboard": {"title": "x"}}},
-            "exclude each other",
+            "cannot be combined",
         ),
         (DASHBOARD, {"action": "update", "uid": "web", "spec": {"message": "x"}}, "needs operations or dashboard"),
         (

@@ -64,7 +64,8 @@ async def test_what_stands_in_for_a_secret_is_never_written(tools: ToolCaller, g
     error = await tools.fails(SOURCE, action="update", uid="prom", spec=spec)
     assert error["code"] == "bad_argument"
     assert "secureJsonData.password is not the real value" in error["message"]
-    assert grafana.accepted == []
+    # It may be read, to compare the mark with the live value.
+    assert [request for request in grafana.accepted if not request.startswith("GET ")] == []
 
 
 async def test_a_wrong_token_says_what_to_renew(address: str, world: World) -> None:

@@ -86,7 +86,7 @@ async def test_a_cursor_belongs_to_its_arguments(tools: ToolCaller, world: World
     many(world, 20)
     page = await tools.ok(DASHBOARD, action="search", query="thing", limit=5)
     error = await tools.fails(DASHBOARD, action="search", query="web", limit=5, cursor=page["cursor"])
-    assert "it belongs to other arguments" in error["message"]
+    assert "it was issued for different arguments" in error["message"]
     assert (await tools.fails(DASHBOARD, action="search", cursor="x"))["code"] == "bad_argument"
 
 

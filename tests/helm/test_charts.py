@@ -63,7 +63,7 @@ async def test_a_long_template_is_read_on_with_its_cursor(tools: ToolCaller) -> 
     assert "objects" not in second
     assert sum(f"name: {name}\n" in first["content"] + second["content"] for name in set(names)) > 60
     error = await tools.fails("helm_show", chart="web", cursor=first["cursor"])
-    assert (error["code"], "other arguments" in error["message"]) == ("bad_argument", True)
+    assert (error["code"], "different arguments" in error["message"]) == ("bad_argument", True)
 
 
 @pytest.mark.parametrize(

@@ -237,7 +237,7 @@ async def test_bad_arguments_are_refused_before_any_request(
 
 async def test_bad_filters_and_selectors_are_refused(tools: ToolCaller, namespace: str) -> None:
     error = await tools.fails("helm_list_releases", namespace=namespace, filter="(")
-    assert (error["code"], "filter: no regular expression" in error["message"]) == ("bad_argument", True)
+    assert (error["code"], "filter: not a valid regular expression" in error["message"]) == ("bad_argument", True)
     error = await tools.fails("helm_list_releases", namespace=namespace, selector="a=b=c")
     assert (error["code"], "position 4" in error["message"]) == ("bad_argument", True)
 

@@ -50,7 +50,9 @@ async def test_a_client_that_cannot_ask_needs_the_plan_and_its_token(
         assert await there(api, target)
         token = error["approval"]
         changed = {**target, "resource_name": "other"}
-        assert "other arguments" in (await caller.fails("k8s_delete_resource", **changed, approval=token))["message"]
+        assert (
+            "different arguments" in (await caller.fails("k8s_delete_resource", **changed, approval=token))["message"]
+        )
         assert await there(api, changed)
         await caller.ok("k8s_delete_resource", **target, approval=token)
         assert not await there(api, target)

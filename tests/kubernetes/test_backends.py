@@ -23,6 +23,7 @@ from kmcp_runtime.engine.assembly import assemble, http_app
 from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.kube.api import KubeApi
 from tests.cluster.model import Cluster
+from tests.kubernetes.in_pod import in_a_pod
 from tests.mcp import ToolCaller
 from tests.patience import patient
 from tests.serving import served
@@ -218,26 +219,7 @@ async def test_the_service_account_of_a_pod_is_used_where_there_is_no_kubeconfig
     cluster: Cluster, api: KubeApi, namespace: str, tmp_path: Path
 ) -> None:
     """The program in a mount namespace of its own that has what a pod has at `/var/run/secrets`."""
-    if not cluster.node:
-        pytest.skip("the pod's files are mounted with the own build's rights only")
-    token = await api.send("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/default/token", (), {"spec": {}})
-    document = yaml.safe_load(cluster.kubeconfig.read_text())
-    where = document["clusters"][0]["cluster"]
-    host, port = where["server"].removeprefix("https://").rsplit(":", 1)
-    (tmp_path / "token").write_text(token["status"]["token"])
-    (tmp_path / "namespace").write_text(namespace)
-    (tmp_path / "ca.crt").write_bytes(_authority(where))
-    folder = "/run/secrets/kubernetes.io/serviceaccount"
-    script = f'mount -t tmpfs tmpfs /run && mkdir -p {folder} && cp {tmp_path}/* {folder} && exec "$@"'
-    environment = {
-        "KUBERNETES_SERVICE_HOST": host,
-        "KUBERNETES_SERVICE_PORT": port,
-        "HOME": str(tmp_path),
-        "PATH": "/usr/bin:/bin",
-    }
-    command = [sys.executable, "-m", "kmcp_kubernetes.server", "--transport", "stdio"]
-    argv = ["--mount", "sh", "-c", script, "sh", *command]
-    transport = StdioTransport("unshare", argv, env=environment, keep_alive=False)
+    transport = await in_a_pod(cluster, api, namespace, tmp_path)
     async with Client(transport) as client:
         caller = ToolCaller(client)
         configuration = await caller.ok("k8s_get_cluster_configuration")
@@ -246,14 +228,6 @@ async def test_the_service_account_of_a_pod_is_used_where_there_is_no_kubeconfig
         error = await caller.fails("k8s_get_resources", **PODS)
         assert f"system:serviceaccount:{namespace}:default" in error["message"]
         assert 'cannot list resource "pods"' in error["message"]
-
-
-def _authority(cluster: dict[str, Any]) -> bytes:
-    import base64
-
-    if "certificate-authority-data" in cluster:
-        return base64.b64decode(cluster["certificate-authority-data"])
-    return Path(cluster["certificate-authority"]).read_bytes()
 
 
 def test_the_kubernetes_client_is_imported_only_when_a_backend_is_opened() -> None:

@@ -283,7 +283,7 @@ async def test_a_cursor_that_does_not_fit_is_refused(tools: ToolCaller, maps: st
         arguments: dict[str, Any] = {"resource_type": "cm", "namespace": maps, "limit": 1, "cursor": first["cursor"]}
         refused = await tools.fails("k8s_get_resources", **{**arguments, **changed})
         assert refused["code"] == "bad_argument"
-        assert "other arguments" in refused["message"]
+        assert "different arguments" in refused["message"]
     for foreign in ("nonsense", "e30", "", "ünicode"):
         refused = await tools.fails("k8s_get_resources", resource_type="cm", namespace=maps, cursor=foreign or "-")
         assert refused["code"] == "bad_argument"

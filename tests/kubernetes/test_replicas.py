@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +13,13 @@ from fastmcp import Client
 
 from kmcp_runtime.kube.api import KubeApi
 from tests.cluster.model import Cluster
+from tests.kubernetes.in_pod import in_a_pod
 from tests.kubernetes.making import config_map, make
 from tests.kubernetes.test_approval import there
 from tests.mcp import ToolCaller
 from tests.ports import free_ports
 from tests.slowness import scaled
-from tests.waiting import wait_for_listener
+from tests.waiting import until, wait_for_listener
 
 pytestmark = pytest.mark.cluster
 CALLS = 50
@@ -89,3 +91,42 @@ async def test_A3_a_token_survives_a_restart_and_works_once(cluster: Cluster, ap
         assert error["code"] == "approval_required"
         assert "approval" not in error
     assert await there(api, target)
+
+
+@pytest.mark.pods
+@pytest.mark.timeout(300)
+async def test_A3_in_a_pod_the_rights_that_the_chart_gives_are_what_the_ledger_needs(
+    cluster: Cluster, api: KubeApi, namespace: str, tmp_path: Path
+) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    await make(api, path, config_map("precious", a="b"))
+    rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "delete"]}]
+    await grant(api, namespace, "tools", rules)
+    target = {"resource_type": "configmap", "resource_name": "precious", "namespace": namespace}
+    settings = {"KMCP_STATE_KEY": "k" * 32, "KMCP_APPROVAL_LEDGER": "lease"}
+    async with Client(await in_a_pod(cluster, api, namespace, tmp_path, **settings)) as client:
+        caller = ToolCaller(client)
+        token = (await caller.fails("k8s_delete_resource", **target))["approval"]
+        refused = await caller.fails("k8s_delete_resource", **target, approval=token)
+        assert refused["code"] == "unavailable"
+        assert (
+            f"grant this server create, list and delete on leases.coordination.k8s.io in {namespace}" in refused["hint"]
+        )
+        assert await there(api, target)
+        rules = [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "list", "delete"]}]
+        await grant(api, namespace, "approvals", rules)
+
+        async def acts() -> bool:
+            # The authorizer learns of a new binding within moments.
+            return await outcome(caller, {**target, "approval": token}) == "ok"
+
+        await until(acts, what="the approved deletion")
+    assert not await there(api, target)
+
+
+async def grant(api: KubeApi, namespace: str, name: str, rules: list[dict[str, Any]]) -> None:
+    base = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+    await make(api, f"{base}/roles", {"metadata": {"name": name}, "rules": rules})
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+    subject = {"kind": "ServiceAccount", "name": "default", "namespace": namespace}
+    await make(api, f"{base}/rolebindings", {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]})

@@ -108,7 +108,7 @@ async def test_the_address_and_the_file_together(prometheus: str, plain_promethe
     ("content", "why"),
     [
         (None, "No such file"),
-        ("- name: [", "no YAML"),
+        ("- name: [", "not valid YAML"),
         ("url: http://x", "must be a list"),
         ("- {name: a}", "[0].url: required"),
         ("- {name: a, url: 'http://x', tokn: y}", "unknown field '[0].tokn': did you mean token?"),

@@ -66,7 +66,7 @@ async def test_a_query_that_takes_too_long_is_given_up_by_the_backend(prometheus
         (401, "forbidden", "set or renew PROMETHEUS_TOKEN"),
         (403, "forbidden", "lacks the right"),
         (404, "unavailable", "path prefix"),
-        (429, "unavailable", "limits requests"),
+        (429, "unavailable", "is limiting requests"),
         (500, "unavailable", "try again"),
         (502, "unavailable", "try again"),
         (504, "timed_out", "PROMETHEUS_TIMEOUT"),

@@ -30,7 +30,7 @@ async def test_metrics_by_words_and_type(scraped: ToolCaller) -> None:
     [
         ({"metric": "checkout_second"}, "nearest: checkout_seconds"),
         ({"metric": "shop_queue_used"}, "no active target describes it"),
-        ({"search": "nothing"}, "None of 4 described metrics fits"),
+        ({"search": "nothing"}, "None of 4 described metrics matches"),
     ],
 )
 async def test_nothing_found_is_explained(scraped: ToolCaller, arguments: dict[str, str], why: str) -> None:

@@ -174,4 +174,4 @@ async def test_arguments_of_older_callers(tools: ToolCaller, prometheus: str) ->
     assert answer["items"][0]["value"] == known.QUEUE_USED
     error = await tools.fails(QUERY, query="up", prometheus_url="http://169.254.169.254")
     assert error["code"] == "bad_argument"
-    assert "configured at the server" in error["message"]
+    assert "configured on the server" in error["message"]

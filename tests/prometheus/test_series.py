@@ -88,7 +88,7 @@ async def test_metrics_by_a_regular_expression(tools: ToolCaller) -> None:
     assert "matches filter" in answer["hint"]
     error = await tools.fails(VALUES, label_name="__name__", filter="(")
     assert error["code"] == "bad_argument"
-    assert "filter: no regular expression" in error["message"]
+    assert "filter: not a valid regular expression" in error["message"]
 
 
 async def test_values_in_pages(tools: ToolCaller) -> None:

@@ -149,7 +149,7 @@ async def test_a_program_that_is_not_there_is_named(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PATH", str(tmp_path))
     (outcome,) = await build(tmp_path / "i.sqlite", Source(product="depot", git=str(tmp_path)))
     assert outcome.failure is not None
-    assert "the program git is not there" in outcome.failure.message
+    assert "the program git does not exist" in outcome.failure.message
     assert "install git" in str(outcome.failure.hint)
 
 

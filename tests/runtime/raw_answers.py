@@ -64,6 +64,15 @@ class RawClient:
                     return dict(message)
         raise AssertionError("the stream ended without an answer")
 
+    async def ask_and_leave(self, tool: str, arguments: dict[str, Any]) -> None:
+        """The older revision: drop the stream of the call while its question is open."""
+        body = _request("tools/call", {"name": tool, "arguments": arguments})
+        async with self._http.stream("POST", self._url, json=body, headers=self._headers()) as response:
+            async for line in response.aiter_lines():
+                if "elicitation/create" in line:
+                    return
+        raise AssertionError("the stream ended without a question")
+
     def _headers(self) -> dict[str, str]:
         return {**_ACCEPT, "MCP-Protocol-Version": LEGACY, "Mcp-Session-Id": self._session or ""}
 

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from kmcp_runtime import ERROR_META, RuntimeSettings, SettingsError
 from kmcp_runtime.approval_leases import EXPIRES, LABEL, UsedInCluster
 from kmcp_runtime.engine.approval import Approvals
+from kmcp_runtime.engine.assembly import http_app
 from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.engine.sealing import Seal
 from kmcp_runtime.engine.telemetry import Metrics
@@ -31,6 +32,8 @@ from tests.kubernetes.making import kubeconfig
 from tests.mcp import ToolCaller
 from tests.ports import free_ports
 from tests.runtime.conftest import connected, shelf_of, shelved
+from tests.runtime.raw_answers import MODERN, failure_of, raw_client
+from tests.runtime.test_answers import YES
 from tests.serving import served
 from tests.slowness import scaled
 
@@ -143,6 +146,30 @@ async def test_A3_a_token_of_before_a_restart_works_once(standing: tuple[StandIn
         assert "has been used" in await attempt(after, token)
 
 
+async def test_A3_the_answer_to_a_question_may_reach_another_replica_and_counts_once(
+    standing: tuple[StandIn, Path],
+) -> None:
+    one, other = replica(standing[1]), replica(standing[1])
+    async with (
+        one.opened(),
+        other.opened(),
+        served(http_app("shelf", [one], None)) as first,
+        served(http_app("shelf", [other], None)) as second,
+        raw_client(first, MODERN) as asking,
+        raw_client(second, MODERN) as answering,
+    ):
+        state = (await asking.send_modern("shelf_tidy", CLEAR))["result"]["requestState"]
+        yes = {"inputResponses": {"confirm": YES}, "requestState": state}
+        answers = await asyncio.gather(
+            *(client.send_modern("shelf_tidy", CLEAR, **yes) for client in (asking, answering) for _ in range(10))
+        )
+    done = [answer for answer in answers if not answer["result"].get("isError")]
+    assert len(done) == 1
+    assert {failure_of(answer)["message"] for answer in answers if answer not in done} == {
+        "the approval token has been used; nothing was changed"
+    }
+
+
 @pytest.mark.parametrize(
     ("answer", "why", "hint"),
     [
@@ -153,7 +180,11 @@ async def test_A3_a_token_of_before_a_restart_works_once(standing: tuple[StandIn
         (PlainTextResponse("<html>log in"), "is not JSON of its own", "call again without approval"),
         (JSONResponse([]), "is not JSON of its own", "call again without approval"),
         (PlainTextResponse("[" * 5000, 201), "is not JSON of its own", "call again without approval"),
-        (JSONResponse({"ok": True}, 201), "does not answer as a Kubernetes API server", "call again without approval"),
+        (
+            JSONResponse({"ok": True}, 201),
+            "does not answer like a Kubernetes API server",
+            "call again without approval",
+        ),
         (RedirectResponse("http://127.0.0.1:1/"), "HTTP 307", "call again without approval"),
     ],
 )
@@ -185,7 +216,7 @@ async def test_A3_where_no_api_server_answers_nothing_is_destroyed(tmp_path: Pat
         token = (await caller.fails("shelf_tidy", **CLEAR))["approval"]
         error = await caller.fails("shelf_tidy", **CLEAR, approval=token)
         assert error["code"] == "unavailable"
-        assert "cannot be noted" in error["message"]
+        assert "cannot be recorded" in error["message"]
 
 
 async def test_A3_an_api_server_that_hangs_is_given_up(tmp_path: Path) -> None:
@@ -241,7 +272,7 @@ def test_A3_the_setting_needs_a_key_and_a_cluster(monkeypatch: pytest.MonkeyPatc
         Process.of(RuntimeSettings(approval_ledger="lease"))
     assert Process.of(RuntimeSettings(approval_ledger="lease", state_key=KEY))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
-    with pytest.raises(SettingsError, match=r"KMCP_APPROVAL_LEDGER: cannot read the kubeconfig .*set KUBECONFIG"):
+    with pytest.raises(SettingsError, match=r"KMCP_APPROVAL_LEDGER: the kubeconfig .* does not exist; set KUBECONFIG"):
         Process.of(RuntimeSettings(approval_ledger="lease", state_key=KEY))
 
 
@@ -250,6 +281,7 @@ def test_a_server_that_notes_nothing_in_a_cluster_loads_nothing_of_one(tmp_path:
     program = """
 import sys
 from kmcp_runtime import RuntimeSettings
+from kmcp_runtime.engine.assembly import http_app
 from kmcp_runtime.engine.configured import Process
 sys.modules["kubernetes"] = sys.modules["aiohttp"] = None
 Process.of(RuntimeSettings(state_key="k" * 32))

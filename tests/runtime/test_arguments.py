@@ -43,7 +43,7 @@ async def test_arguments_of_older_callers_arrive_under_their_new_names(caller: T
     assert (await caller.ok("shelf_list", maxItems=1, limit=1))["returned"] == 1
     assert (await caller.ok("shelf_list", maxItems=None, limit=2))["returned"] == 2
     both = await caller.fails("shelf_list", maxItems=1, limit=2)
-    assert both["message"] == "maxItems is another name of limit, and both are given"
+    assert both["message"] == "maxItems is another name for limit, and both are given"
     assert (await caller.fails("shelf_list", maxItems=501))["message"].startswith("limit: ")
 
 
@@ -132,7 +132,7 @@ async def test_a_time_that_is_fixed(caller: ToolCaller, given: object) -> None:
         ("nowadays", "write now, now-1h"),
         ("now-1x", "is not a valid duration"),
         ("2026-11-25", "write now, now-1h"),
-        ("2026-11-25T09:00:00", "names no zone"),
+        ("2026-11-25T09:00:00", "has no time zone"),
         ("2026-13-25T09:00:00Z", "month must be in 1..12"),
         (1795597200000, "give seconds"),
         (-5, "before the epoch"),

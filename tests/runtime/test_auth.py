@@ -225,6 +225,85 @@ async def test_D5_a_call_beyond_its_scopes_is_denied(tokens: Path) -> None:
             assert (await ToolCaller(client).fails("shelf_list"))["code"] == "denied"
 
 
+READS = {"shelf_list", "shelf_read", "shelf_tidy"}
+WRITES = READS | {"shelf_put"}
+ALL = WRITES | {"shelf_burn"}
+NOBODY: set[str] = set()
+
+
+@pytest.mark.parametrize(
+    ("claims", "default", "allowed"),
+    [
+        ({}, "", ALL),
+        ({}, "read", READS),
+        ({}, "write, read", WRITES),
+        ({}, "prometheus", NOBODY),
+        ({"scope": "read"}, "", READS),
+        ({"scope": "read"}, "destroy", READS),
+        ({"scope": "openid write email"}, "", WRITES),
+        ({"scope": "destroy"}, "read", ALL),
+        ({"scp": ["read", "profile"]}, "", READS),
+        ({"scp": "write"}, "", WRITES),
+        ({"scope": "read", "scp": ["destroy"]}, "", READS),
+        ({"scope": "destroy prometheus"}, "", NOBODY),
+        ({"scope": "openid"}, "", NOBODY),
+        ({"scope": ""}, "", NOBODY),
+        ({"scp": []}, "", NOBODY),
+        ({"scope": "READ"}, "", NOBODY),
+        ({"scope": "read,write"}, "", NOBODY),
+    ],
+)
+@pytest.mark.parametrize("with_file", [False, True])
+async def test_D5_scopes_of_json_web_tokens_are_enforced(
+    claims: dict[str, Any], default: str, allowed: set[str], with_file: bool, tokens: Path
+) -> None:
+    keys = ECKey.generate_key("P-256")
+    token = signed(keys, "ES256", claims | {"iss": ISSUER, "aud": AUDIENCE, "sub": "carol", "exp": time.time() + 600})
+    files = {"auth_tokens_file": str(tokens)} if with_file else {}
+    async with (
+        issuing(keys) as jwks,
+        guarded(**jwt_settings(jwks), jwt_scopes=default, **files) as url,
+        Client(f"{url}/mcp", auth=token) as client,
+    ):
+        listed = {found.name for found in await client.list_tools()}
+        assert listed & ALL == allowed
+        carol = ToolCaller(client)
+        denied = set()
+        for tool, arguments in (
+            ("shelf_list", {}),
+            ("shelf_put", {"name": "a", "text": "b"}),
+            ("shelf_burn", {"name": "a", "dry_run": True}),
+        ):
+            result = await client.call_tool(tool, arguments, raise_on_error=False)
+            denied |= {tool} if result.is_error and "scopes allow" in str(result.content) else set()
+        assert denied == {"shelf_list", "shelf_put", "shelf_burn"} - allowed
+        if not allowed:
+            assert (await carol.fails("shelf_list"))["code"] == "denied"
+
+
+async def test_D5_foreign_scopes_are_named_once_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    keys = ECKey.generate_key("P-256")
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "carol", "exp": time.time() + 600, "scope": "openid read raed"}
+    async with issuing(keys) as jwks, guarded(**jwt_settings(jwks)) as url:
+        for _ in range(3):
+            assert (await post(url, signed(keys, "ES256", claims))).status_code == 200
+    assert log_of(caplog) == ["scopes of JSON Web Tokens that say nothing here: 'openid', 'raed'"]
+
+
+@pytest.mark.parametrize("scopes", [7, True, None, {"read": True}, ["read", 7], [["destroy"]]])
+async def test_D5_scopes_that_are_no_words_void_the_token(scopes: Any, caplog: pytest.LogCaptureFixture) -> None:
+    keys = ECKey.generate_key("P-256")
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "carol", "exp": time.time() + 600, "scope": scopes}
+    async with issuing(keys) as jwks, guarded(**jwt_settings(jwks)) as url:
+        assert (await post(url, signed(keys, "ES256", claims))).status_code == 401
+    assert "neither a text nor a list of texts" in caplog.text
+
+
+def test_D5_an_unknown_scope_of_the_setting_is_refused_at_start() -> None:
+    with pytest.raises(SettingsError, match=r"KMCP_JWT_SCOPES: no scope 'raed'; there are read, write, destroy"):
+        auth.provider(RuntimeSettings(**jwt_settings("http://127.0.0.1/jwks"), jwt_scopes="read, raed"))
+
+
 def test_D5_an_unknown_scope_is_refused_at_start_with_its_line(tokens: Path) -> None:
     tokens.write_text("# all\ntok alice raed\n")
     with pytest.raises(SettingsError, match=r"line 2: no scope 'raed'; there are read, write, destroy and the servers"):
@@ -277,5 +356,5 @@ def test_half_a_configuration_is_refused_with_what_is_missing(tmp_path: Path) ->
     with pytest.raises(SettingsError, match="line 1: write"):
         auth.provider(RuntimeSettings(auth_tokens_file=str(broken)))
     broken.write_text("\n# nobody\n")
-    with pytest.raises(SettingsError, match="holds no token"):
+    with pytest.raises(SettingsError, match="contains no token"):
         auth.provider(RuntimeSettings(auth_tokens_file=str(broken)))

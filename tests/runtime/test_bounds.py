@@ -65,7 +65,7 @@ def test_s2_kubeconfig(tmp_path: Path) -> None:
 
 def test_s2_ordinary_aliases_work() -> None:
     assert read_yaml("a: &a {x: 1}\nb: *a\nc: {<<: *a, z: 2}") == {"a": {"x": 1}, "b": {"x": 1}, "c": {"x": 1, "z": 2}}
-    assert list(yaml_text.read_all("a: &a 1\n---\nb: &a 2\nc: *a")) == [{"a": 1}, {"b": 2, "c": 2}]
+    assert list(yaml_text.documents("a: &a 1\n---\nb: &a 2\nc: *a")) == [(1, {"a": 1}), (3, {"b": 2, "c": 2})]
 
 
 def test_s2_a_text_of_more_bytes_than_any_manifest() -> None:

@@ -86,7 +86,7 @@ def test_canonical_json_follows_rfc_8785(value: Any, text: str | None) -> None:
 
 
 def test_no_number_is_refused() -> None:
-    with pytest.raises(ValueError, match="no JSON number"):
+    with pytest.raises(ValueError, match="not a JSON number"):
         canonical(float("nan"))
 
 

@@ -5,8 +5,11 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kmcp_runtime import redaction
+from kmcp_runtime.echoes import LONGEST, shortened
 from kmcp_runtime.kube.failures import from_response
 from kmcp_runtime.redaction import shapes
 from kmcp_runtime.redaction.marks import _key, use_key
@@ -261,3 +264,32 @@ def test_what_is_learnt_is_hidden_in_every_encoding() -> None:
     encoded = base64.b64encode(f"u:{secret}".encode()).decode()
     for text in (f"x {secret} y", f"x {encoded}", "x l34rnt%2Fsecret%2Bvalue%26more"):
         assert "[hidden]" in redaction.text(text), text
+
+
+def test_F1_an_error_repeats_no_more_than_an_excerpt() -> None:
+    guesses = ",".join(f"guess{number:05d}" for number in range(600))
+    told = shortened(f'selector "{guesses}" is not valid: unexpected ","', {"selector": guesses, "limit": 3})
+    assert len(told) < 100
+    assert told.startswith('selector "guess00000,')
+    assert told.endswith('is not valid: unexpected ","')
+    quoted = json.dumps({"a": 'x "y" ' * 40})
+    assert len(shortened(f"cannot read {json.dumps(quoted)} at 3", {"manifest": quoted})) < 80
+    assert shortened('pods "web" not found', {"name": "web"}) == 'pods "web" not found'
+
+
+@given(st.text(min_size=61, max_size=400), st.text(max_size=80), st.text(max_size=80))
+def test_F1_no_passage_of_an_argument_stays_whole(argument: str, before: str, after: str) -> None:
+    told = shortened(before + argument + after, {"a": [{"b": argument}]})
+    assert argument not in told or argument in before + after
+    assert shortened(before, {"a": argument}) == before or len(before) > LONGEST
+
+
+def test_a_word_of_our_own_schema_stays_though_a_secret_holds_it() -> None:
+    redaction.learn("rolled-back")
+    assert "rolled-back" not in redaction.text("it was rolled-back")
+    redaction.keep(["rolled-back", "in_progress"])
+    redaction.learn("in_progress")
+    assert redaction.value({"result": "rolled-back", "state": "in_progress"}) == {
+        "result": "rolled-back",
+        "state": "in_progress",
+    }

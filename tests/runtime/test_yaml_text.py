@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime import YamlError, read_yaml, write_yaml
+from kmcp_runtime import YamlError, read_yaml, write_yaml, yaml_text
 from kmcp_runtime.catalog import InvalidDocumentError, documents
 from kmcp_runtime.kube.manifests import parse
-from kmcp_runtime.yaml_text import read_all, write_all
+from kmcp_runtime.yaml_text import write_all
 
 # Printed by `yaml.YAMLToJSON` for each text on the left.
 KUBECTL = [
@@ -116,7 +116,7 @@ def test_several_lines_are_a_block_and_nothing_is_an_anchor() -> None:
 
 
 def test_documents_are_written_and_read_in_their_order() -> None:
-    assert list(read_all(write_all([{"a": 1}, {"b": 2}]))) == [{"a": 1}, {"b": 2}]
+    assert [found for _, found in yaml_text.documents(write_all([{"a": 1}, {"b": 2}]))] == [{"a": 1}, {"b": 2}]
 
 
 ODD = "{mac: 52:54:00:12:34:56, window: 10:30, mode: 0o400, size: 1e3, on: yes, plain: =, day: 2026-01-01}"

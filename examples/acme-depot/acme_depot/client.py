@@ -1,8 +1,7 @@
 """The depot: a JSON file."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,5 @@ class Depot(Backend):
         return shelves
 
 
-@asynccontextmanager
-async def open_backend(settings: DepotSettings) -> AsyncIterator[Depot]:
-    yield Depot(settings.depot_file)
+def open_backend(settings: DepotSettings) -> Depot:
+    return Depot(settings.depot_file)

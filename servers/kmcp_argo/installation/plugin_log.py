@@ -68,7 +68,7 @@ async def find_controller_pod(argo: Argo, namespace: str) -> objects.Object:
     found = await find_controllers(argo, LABEL, namespace) or await find_controllers(argo, LABEL)
     if not found:
         raise unavailable(
-            f"no controller of Argo Rollouts runs in {namespace} or elsewhere",
+            f"no controller of Argo Rollouts is running in {namespace} or elsewhere",
             "argo_verify_argo_rollouts_controller_install shows what is missing",
         )
     pods = await argo.list_objects("pods", found[0].namespace, selector=LABEL)

@@ -36,7 +36,9 @@ class PolicyRule(BaseModel):
     direction: Way
     verdict: str
     peers: list[str] = Field(description="Empty: nobody; *: everybody")
-    requires: list[str] | None = Field(default=None, description="What peers must have in every rule of the subject")
+    requires: list[str] | None = Field(
+        default=None, description="Labels that every rule for the subject requires of peers"
+    )
     ports: list[str] | None = Field(default=None, description="Absent: all")
     l7: list[Any] | None = None
     authentication: str | None = None

@@ -114,7 +114,7 @@ async def cilium_get_daemon_status(
 
 @agent_tool(Effect.READ)
 async def cilium_show_load_information(cilium: Cilium, node_name: EveryNode = None) -> Loads:
-    """Show load, memory and the busiest processes of nodes, for when an agent is slow."""
+    """Show load, memory and the busiest processes of nodes; use it when an agent is slow."""
     answers = await cilium.ask_agents(node_name, lambda agent: agent.call("loadinfo"))
     items = [_load(node, text) for node, text in answers]
     return Loads(items=items, total=len(items), unreachable=answers.unreachable)
@@ -127,7 +127,7 @@ async def cilium_request_debugging_information(
     node_name: OneNode = None,
     cursor: Cursor = None,
 ) -> DebugInformation:
-    """Read an agent's debugging information by section; without sections their sizes, since all are megabytes."""
+    """Read an agent's debugging information by section; omit sections for their sizes (the whole is several MB)."""
     agent = await cilium.find_one_agent(node_name)
     reply = parsed(await agent.call("debuginfo", "--output", "json"), "cilium-dbg debuginfo")
     found = DebugInformation(
@@ -159,7 +159,7 @@ def _health_hint(items: list[DaemonStatus]) -> str | None:
             "Health could not be read: is health checking on (enable-health-checking), or is its server still starting?"
         )
     if any(reply.reachability == [] for reply in items):
-        return "An agent has probed no node yet; it does so about once a minute."
+        return "An agent has not probed any node yet; it does so about once a minute."
     return None
 
 

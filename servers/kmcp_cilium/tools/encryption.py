@@ -81,7 +81,7 @@ async def cilium_flush_ipsec_state(
     node_name: OneNode = None,
     spi: Annotated[int | None, "Only this key", Field(ge=1, le=_LARGEST_SPI)] = None,
     node_id: Annotated[str | None, AfterValidator(_check_node_id), "Only this node: 7 or 0x7"] = None,
-    stale: Annotated[bool, "Only of nodes that are gone"] = False,
+    stale: Annotated[bool, "Only those of nodes that are gone"] = False,
     dry_run: DryRun = False,
 ) -> Flush:
     """Remove a node's IPsec states and policies, such as those of nodes that are gone (stale)."""

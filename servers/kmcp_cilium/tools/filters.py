@@ -77,7 +77,7 @@ async def cilium_update_xdp_cidr_filters(
     all_nodes: AllNodes = False,
     dry_run: DryRun = False,
 ) -> FilterChanges:
-    """Drop all packets from these address ranges on one node, or with all_nodes on every one."""
+    """Drop all packets from these address ranges on one node, or with all_nodes on every node."""
     await _refuse_own(cilium, _ranges(cidr_prefixes))
     node = await _choose_node(cilium, node_name, all_nodes)
     return await _change_filters(cilium, node, "update", cidr_prefixes, revision, dry_run)
@@ -92,7 +92,7 @@ async def cilium_delete_xdp_cidr_filters(
     all_nodes: AllNodes = False,
     dry_run: DryRun = False,
 ) -> FilterChanges:
-    """Let packets from these address ranges through again on one node, or with all_nodes on every one."""
+    """Let packets from these address ranges through again on one node, or with all_nodes on every node."""
     node = await _choose_node(cilium, node_name, all_nodes)
     return await _change_filters(cilium, node, "delete", cidr_prefixes, revision, dry_run)
 

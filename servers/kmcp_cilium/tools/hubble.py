@@ -17,7 +17,7 @@ async def cilium_toggle_hubble(
     ui: Annotated[bool, "Serve its web UI"] = False,
     dry_run: DryRun = False,
 ) -> ReleaseChange:
-    """Switch Hubble (flow visibility) on or off; agents restart for it."""
+    """Switch Hubble (flow visibility) on or off; its agents restart with the new setting."""
     if ui and not (enable and relay):
         raise bad_argument("ui needs enable and relay", "the UI reads flows from the relay")
     release = await releases.read_release(cilium)

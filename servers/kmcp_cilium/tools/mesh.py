@@ -74,7 +74,7 @@ async def cilium_disconnect_remote_cluster(
     source_context: SourceContext = None,
     dry_run: DryRun = False,
 ) -> Connection:
-    """Disconnect another cluster from this one; with its context on both sides."""
+    """Disconnect another cluster from this one; with its context, on both sides."""
     here = await cluster_mesh.read_side(cilium)
     if cluster_name not in here.connected():
         connected = ", ".join(here.connected()) or "none"

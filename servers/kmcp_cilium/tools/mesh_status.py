@@ -71,7 +71,7 @@ async def cilium_show_cluster_mesh_status(
     wait: Annotated[bool, "Until all are connected"] = False,
     timeout_seconds: TimeoutSeconds = 60,
 ) -> MeshStatus:
-    """Show whether connected clusters are reachable from every node, and what is known of them."""
+    """Show whether connected clusters are reachable from every node, and what is known about them."""
     found = await _look(cilium)
     if not wait:
         return found

@@ -46,7 +46,7 @@ class NodeIds(SpreadPage[NodeId]):
 async def cilium_list_cluster_nodes(
     cilium: Cilium, node_name: AnyNode = None, limit: Limit = 100, cursor: Cursor = None
 ) -> ClusterNodes:
-    """List the nodes that Cilium knows with their addresses and pod ranges, those of connected clusters too."""
+    """List the nodes that Cilium knows with their addresses and pod ranges, including those of connected clusters."""
     agent = await cilium.find_any_agent(node_name)
     nodes = sorted((_node(entry) for entry in await agent.call_json("node", "list")), key=lambda node: node.name)
     return cilium.page(ClusterNodes, nodes, limit, cursor)

@@ -90,7 +90,7 @@ async def cilium_display_selectors(
 async def cilium_validate_cilium_network_policies(
     cilium: Cilium,
     node_name: AnyNode = None,
-    enable_k8s_api_discovery: Annotated[bool, "Ask the API server for its capabilities"] = False,
+    enable_k8s_api_discovery: Annotated[bool, "Take the API server's version into account"] = False,
 ) -> Validation:
     """Check all Cilium policies of the cluster against the agent's version; do this before an upgrade."""
     agent = await cilium.find_any_agent(node_name)

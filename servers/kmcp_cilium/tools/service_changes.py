@@ -50,7 +50,7 @@ async def cilium_update_service(
     k8s_node_port: Annotated[bool, "NodePort"] = False,
     k8s_cluster_internal: Annotated[bool, "Internal scope"] = False,
     local_redirect: Annotated[bool, "LocalRedirect"] = False,
-    protocol: Annotated[str | None, unpublished("Where frontend names none")] = None,
+    protocol: Annotated[str | None, unpublished("Used where frontend names no protocol")] = None,
     node_name: OneNode = None,
     dry_run: DryRun = False,
 ) -> ServiceUpdate:

@@ -52,7 +52,7 @@ class Spec:
         if not self.restores:
             redaction.refuse_marks({"spec": given})
         if not isinstance(given, Mapping):
-            raise bad_argument(f"spec: {action} needs spec, an object", hint)
+            raise bad_argument(f"spec: {action} needs an object", hint)
         try:
             self.model.model_validate(dict(given))
         except ValidationError as error:

@@ -1,7 +1,6 @@
 """The Grafana of the configuration, with connections that are opened once for the server."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -42,13 +41,8 @@ class GrafanaBackend(Backend):
             await self._administrator.close()
 
 
-@asynccontextmanager
-async def open_backend(settings: GrafanaSettings) -> AsyncIterator[GrafanaBackend]:
-    backend = GrafanaBackend(settings)
-    try:
-        yield backend
-    finally:
-        await backend.close()
+def open_backend(settings: GrafanaSettings) -> GrafanaBackend:
+    return GrafanaBackend(settings)
 
 
 def _access(settings: GrafanaSettings) -> Access:

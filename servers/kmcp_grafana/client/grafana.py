@@ -58,11 +58,6 @@ class Grafana:
     def dry_run(self) -> bool:
         return bool(self.call.arguments.get("dry_run"))
 
-    @property
-    def has_token(self) -> bool:
-        """Whether the server's identity is a service account."""
-        return self._upstream.access.authorization().get("Authorization", "").startswith("Bearer ")
-
     def as_administrator(self, action: str) -> "Grafana":
         """The same client with user and password, which server administration needs."""
         if self._administrator is None:

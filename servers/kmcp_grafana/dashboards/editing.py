@@ -145,7 +145,7 @@ async def _save(grafana: Grafana, request: Request, found: Dashboard, seen: int,
 
 def _wanted_model(found: Dashboard, spec: Row) -> Row:
     if spec.get("dashboard") is not None and spec.get("operations") is not None:
-        raise bad_argument("spec: dashboard and operations exclude each other", "give one of them")
+        raise bad_argument("spec: dashboard and operations cannot be combined", "give one of them")
     redaction.refuse_marks({"spec": {name: spec[name] for name in ("folderUid", "message") if name in spec}})
     if spec.get("operations") is not None:
         operations = redaction.restore_operations(spec["operations"], found.model, "spec.operations")

@@ -34,14 +34,14 @@ async def create_snapshot(grafana: Grafana, spec: Fields) -> Answer:
             "leave it out; an operator allows it with GRAFANA_EXTERNAL_SNAPSHOTS",
         )
     if spec.get("dashboard") is not None and spec.get("uid") is not None:
-        raise bad_argument("spec: dashboard and uid exclude each other", "give one of them")
+        raise bad_argument("spec: dashboard and uid cannot be combined", "give one of them")
     model = spec.get("dashboard") or (await storage.load_dashboard(grafana, str(spec["uid"]))).model
     body: Row = {"dashboard": model, "name": spec.get("name") or model.get("title") or "Snapshot"}
     body |= {"expires": spec.get("expires", _HOUR), "external": bool(spec.get("external"))}
     after = {**{key: body[key] for key in ("name", "expires", "external")}, "panels": len(model.get("panels") or ())}
     request = Request(method="POST", path="/api/snapshots", body=body)
     answer = await send_change(grafana, request, "created", before=None, after=after, reply=("key", "url"))
-    answer.hint = "It holds no data: only Grafana's pages put the data of panels into a snapshot."
+    answer.hint = "It contains no data: only Grafana's pages put the data of panels into a snapshot."
     return answer
 
 

@@ -110,4 +110,4 @@ async def _explain_missing_version(grafana: Grafana, uid: str, version: int) -> 
 
 async def _explain_missing_versions(grafana: Grafana, uid: str) -> ToolFailure:
     current = await storage.load_dashboard(grafana, uid)
-    return not_found(f"dashboard {uid} keeps no versions; it is at version {current.version}", backend="grafana")
+    return not_found(f"dashboard {uid} has no stored versions; it is at version {current.version}", backend="grafana")

@@ -23,7 +23,7 @@ class ShownChart(Body):
     version: str
     app_version: str | None = None
     objects: list[Object] | None = Field(default=None, description="template: the objects it renders to")
-    content: Rendered = Field(description="Its text; for template the manifest")
+    content: Rendered = Field(description="Its text; for template, the manifest")
 
 
 class _Plain(Rendered):
@@ -53,9 +53,9 @@ async def helm_show(
     name: Annotated[ReleaseName, "For template"] = "release",
     cursor: Cursor = None,
 ) -> ShownChart:
-    """Show a chart's default values, README or CRDs, or what it renders to; before an upgrade."""
+    """Show a chart's default values, README or CRDs, or what it renders to; use it before an upgrade."""
     if values and what != "template":
-        raise bad_argument(f"values: they do not change {what}", "what=template renders the chart with them")
+        raise bad_argument(f"values: they do not change {what}", "what=template uses them")
     # Fetched once: each `helm show` of a remote chart would download it again.
     async with client.helm.fetch_chart(client.call, chart, version) as found:
         about = await client.helm.show(client.call, found, "chart")

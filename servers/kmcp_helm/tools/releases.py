@@ -41,7 +41,7 @@ class ListedRelease(BaseModel):
     chart_version: str | None = None
     app_version: str | None = None
     error: str | None = Field(default=None, description="Why its data cannot be read")
-    way_out: str | None = Field(default=None, description="Of a state that no operation ended")
+    way_out: str | None = Field(default=None, description="Of a state in which an operation was left unfinished")
 
 
 class ListedReleases(Page[ListedRelease]):

@@ -40,13 +40,15 @@ class ReleaseParts(Body):
     first_deployed: str | None = None
     updated: str | None = None
     description: str | None = None
-    apply_method: str | None = Field(default=None, description="Of Helm 4: ssa or csa")
+    apply_method: str | None = Field(default=None, description="Helm 4 only: ssa or csa")
     values: dict[str, Any] | None = Field(default=None, description="Given values, secrets redacted")
     values_all: dict[str, Any] | None = Field(default=None, description="Given values merged into the chart's own")
     objects: list[Object] | None = None
     hooks: list[Hook] | None = None
     notes: str | None = None
-    manifest: Rendered | None = Field(default=None, description="As rendered, secrets redacted; of hooks for hooks")
+    manifest: Rendered | None = Field(
+        default=None, description="As rendered, secrets redacted; for part=hooks, the hooks"
+    )
 
 
 @tool(Effect.READ, needs=READS)

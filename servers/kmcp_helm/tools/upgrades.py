@@ -180,7 +180,7 @@ async def helm_rollback(
     timeout_seconds: TimeoutSeconds = 300,
     dry_run: DryRun = False,
 ) -> RolledBack:
-    """Roll back to an earlier revision, also out of a pending state."""
+    """Roll back to an earlier revision, even from a pending state."""
     plan = await states.plan_rollback(client.releases, namespace, name, revision)
     if dry_run:
         foresee(await client.helm.judge_rollback(client.cluster, namespace, name, plan.target.revision))

@@ -21,7 +21,7 @@ class Workload(BaseModel):
     ip: str
     node: str | None = None
     waypoint: str | None = None
-    protocol: str | None = Field(default=None, description="HBONE: in the mesh; TCP: not")
+    protocol: str | None = Field(default=None, description="HBONE: in the mesh; TCP: outside it")
 
 
 class Service(BaseModel):

@@ -32,7 +32,7 @@ class ProxyStatus(BaseModel):
     eds: Status | None = None
     rds: Status | None = None
     ecds: Status | None = None
-    others: dict[str, Status] | None = Field(default=None, description="Further types, as ztunnels have")
+    others: dict[str, Status] | None = Field(default=None, description="Other types, such as those of ztunnels")
     last_error: str | None = Field(default=None, description="Why the proxy rejected what was sent")
 
 

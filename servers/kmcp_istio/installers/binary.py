@@ -68,7 +68,7 @@ class ByIstioctl(Installer):
     def _failure(self, ended: Ended) -> ToolFailure:
         failure = istioctl.failure(ended)
         if "failed to wait" in failure.message or "timed out" in failure.message:
-            hint = "k8s_describe_resource of what is not ready shows why"
+            hint = "k8s_describe_resource shows why an object is not ready"
             return timed_out(failure.message, hint, backend=istioctl.BACKEND)
         return failure
 

@@ -174,7 +174,7 @@ def _overview(kind: str, entries: Sequence[Entry]) -> Overview:
 
 def _hint(config_type: str, found: Mapping[str, Sequence[Entry]], shown: bool, output: str) -> str | None:
     if config_type == "all":
-        return "Choose a config_type to see its rows; log and stats are further types."
+        return "Choose a config_type to see its rows; log and stats are other types."
     if shown:
         whole = output == "json" or config_type in ("log", "stats")
         return None if whole else "output=json shows the whole objects; narrow with name first."

@@ -165,7 +165,7 @@ def _keeps(shown: ztunnel_dump.Shown, kind: str, namespace: str | None, target: 
 
 def _hint(config_type: str, namespace: str | None, target: Object | None, shown: bool) -> str | None:
     if config_type == "all":
-        return "Choose a config_type to see its rows; log is a further type."
+        return "Choose a config_type to see its rows; log is another type."
     if shown:
         return None
     if target is not None:

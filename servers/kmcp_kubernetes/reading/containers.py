@@ -34,7 +34,7 @@ def chosen(pod: Pod, container: str | None) -> str:
     if len(main) == 1 or annotated in main:
         return str(annotated) if annotated in main else main[0]
     raise bad_argument(
-        f"container: it is required because pod {pod['metadata']['name']} has {len(main)} of them",
+        f"container: required because pod {pod['metadata']['name']} has {len(main)} of them",
         f"its containers: {', '.join(known)}",
     )
 

@@ -47,7 +47,7 @@ def port_of(service: Mapping[str, Any], wanted: str | None) -> Mapping[str, Any]
     if wanted is None:
         if len(ports) == 1:
             return ports[0]
-        raise bad_argument(f"port: it is required because Service {name} has {len(ports)} ports", f"its ports: {known}")
+        raise bad_argument(f"port: required because Service {name} has {len(ports)} ports", f"its ports: {known}")
     found = [port for port in ports if wanted in (str(port["port"]), port.get("name"))]
     if not found:
         raise bad_argument(f"port: Service {name} has no port {wanted!r}", f"its ports: {known}")

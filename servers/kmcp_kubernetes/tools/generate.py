@@ -112,7 +112,7 @@ def _draft(kind: Kind, schema: Schema | None, facts: Facts) -> tuple[Any, str]:
         sources.append(f"/openapi/v3/{document_of(kind)}")
         draft = draft or skeletons.from_schema(schema, kind.api_version, kind.kind, kind.namespaced, facts)
     if draft is None:
-        raise unavailable(f"the API server publishes no schema of {kind.full_name}", "write the manifest yourself")
+        raise unavailable(f"the API server publishes no schema for {kind.full_name}", "write the manifest yourself")
     skeletons.put(draft, fields)
     return draft, " and ".join(sources)
 

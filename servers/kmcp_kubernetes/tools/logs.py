@@ -35,7 +35,7 @@ async def k8s_get_pod_logs(
     container: Container = None,
     all_containers: Annotated[bool, "All containers, lines prefixed"] = False,
     tail_lines: Annotated[int, "Newest lines", Field(ge=1, le=2000)] = 50,
-    previous: Annotated[bool, "Run before the last restart"] = False,
+    previous: Annotated[bool, "The run before the last restart"] = False,
     since: Annotated[Duration | None, "Not older than"] = None,
     timestamps: Annotated[bool, "Prefix lines with times"] = False,
     match: Annotated[str | None, "Only lines that match this regex"] = None,

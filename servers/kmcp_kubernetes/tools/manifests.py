@@ -88,7 +88,7 @@ async def k8s_create_resource_from_url(
     namespace: OptionalNamespace = None,
     dry_run: DryRun = False,
 ) -> FetchedManifest:
-    """Create the objects of a manifest on the web; only hosts that the server allows."""
+    """Create the objects of a manifest from the web; only from hosts that the server allows."""
     hosts = listed(kube.settings.manifest_hosts)
     text = await kube.web.fetch_text(url, hosts, LARGEST_REMOTE, setting="--manifest-hosts (KMCP_MANIFEST_HOSTS)")
     batch = Batch(kube, await run_in_thread(parse, text, "url"), namespace, dry_run, "url")

@@ -44,7 +44,7 @@ async def k8s_label_resource(
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
 ) -> WithLabels:
-    """Set labels of one object, which selectors find it by."""
+    """Set labels of one object, by which selectors find it."""
     place = await kube.place(resource_type, namespace)
     return _with_labels(
         await marking.put(kube, place, resource_name, "labels", labels, overwrite=overwrite, dry_run=dry_run)

@@ -63,7 +63,7 @@ async def k8s_delete_resource(
     resource_type: ResourceType,
     resource_name: ResourceName,
     namespace: OptionalNamespace = None,
-    propagation: Annotated[Propagation, "What becomes of dependents"] = "background",
+    propagation: Annotated[Propagation, "What happens to dependents"] = "background",
     grace_period_seconds: Annotated[int | None, "Seconds to terminate; 0 = kill", Field(ge=0)] = None,
     dry_run: DryRun = False,
 ) -> Deletion:

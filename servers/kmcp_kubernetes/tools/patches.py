@@ -54,7 +54,7 @@ async def k8s_patch_status(
     namespace: OptionalNamespace = None,
     dry_run: DryRun = False,
 ) -> Change:
-    """Change the status of one object, as its controller would; to test, or to free what is stuck."""
+    """Change the status of one object, as its controller would; use it to test, or to free what is stuck."""
     place = await kube.place(resource_type, namespace)
     if "status" not in place.kind.subresources:
         raise bad_argument(

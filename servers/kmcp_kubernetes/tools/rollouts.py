@@ -43,7 +43,7 @@ class Rollout(Result):
     ready: int | None = None
     available: int | None = None
     stuck_reason: str | None = None
-    timed_out: bool | None = Field(default=None, description="True when it was not done in time")
+    timed_out: bool | None = Field(default=None, description="True when it did not finish in time")
     result: str | None = Field(default=None, description="What a change did, in a word")
     changed: bool | None = None
     diff: Diff | None = Field(default=None, description="Unified diff, without managedFields")

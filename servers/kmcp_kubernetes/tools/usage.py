@@ -29,7 +29,7 @@ async def k8s_top(
 ) -> Top:
     """Show which pods or nodes use the most CPU and memory now, also as percentages of their limits."""
     if resource_type == "nodes" and namespace:
-        raise bad_argument("Node is cluster-scoped, it has no namespace", "leave namespace out")
+        raise bad_argument("Node is cluster-scoped and has no namespace", "leave namespace out")
     scope = (
         None if resource_type == "nodes" or (all_namespaces and not namespace) else namespace or kube.context.namespace
     )

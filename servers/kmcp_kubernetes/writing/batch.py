@@ -17,6 +17,7 @@ from kmcp_kubernetes.writing import client_side_apply
 from kmcp_kubernetes.writing.field_ownership import given_up
 from kmcp_kubernetes.writing.refusals import explain_refusal, is_conflict_with_oneself
 from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace, conflict, redaction
+from kmcp_runtime.echoes import shortened
 from kmcp_runtime.kube import objects, secret_values
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
@@ -144,7 +145,7 @@ class Batch:
         before = await objects.find(self.kube.api, place.kind, document.name, place.namespace)
         if objects.is_secret(place.kind):
             _refuse_oracles(document, before, force)
-        sent = await self._restored(document, before)
+        sent = await self._restore(document, before)
         try:
             after = await self._take_over(place, sent, await self._send_patch(place, sent, force), force)
         except StatusFailure as failure:
@@ -158,7 +159,7 @@ class Batch:
         result = "created" if before is None else "configured" if diff.changed else "unchanged"
         return self._item(document, place.namespace, result, diff)
 
-    async def _restored(self, document: Document, before: objects.Object | None) -> Document:
+    async def _restore(self, document: Document, before: objects.Object | None) -> Document:
         """The document with the live values where it repeats the marks that an answer showed."""
         live = before and objects.slim(before)
         content = await run_in_thread(redaction.restore, document.content, live, self._named(document))
@@ -271,7 +272,7 @@ class Batch:
         diff: Diff | None = None,
         error: ToolFailure | None = None,
     ) -> Written:
-        fault = error and Fault(code=error.code, message=error.message, hint=error.hint)
+        fault = error and Fault(code=error.code, message=shortened(error.message, document.content), hint=error.hint)
         shown = diff if diff is not None and diff.changed and diff.most_lines != 0 else None
         return Written(
             kind=document.kind,

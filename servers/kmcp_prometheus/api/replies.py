@@ -50,7 +50,7 @@ def reply(body: Any) -> Reply:
 
 def _foreign(found: Any) -> ToolFailure:
     return unavailable(
-        f"this is not an answer of Prometheus' API: {str(found)[:_SHOWN]}",
+        f"this is not an answer from the Prometheus API: {str(found)[:_SHOWN]}",
         "check PROMETHEUS_URL: another service may be listening there",
         backend=BACKEND,
     )

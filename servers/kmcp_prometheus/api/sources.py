@@ -93,7 +93,7 @@ def arguments(settings: PrometheusSettings) -> Mapping[str, Any]:
 
     def configured_one(url: str | None) -> str | None:
         if url is not None and _plain(url) not in addresses:
-            raise ValueError("the address is configured at the server, callers cannot choose it: leave it out")
+            raise ValueError("the address is configured on the server and callers cannot choose it: leave it out")
         return url
 
     # Taken, but never followed: an address from a caller would turn this server into a proxy into the cluster.
@@ -145,7 +145,7 @@ def _of_file(settings: PrometheusSettings) -> list[Datasource]:
     except OSError as error:
         raise _unusable(path, error.strerror or str(error)) from None
     except (YamlError, UnicodeDecodeError) as error:
-        raise _unusable(path, f"no YAML: {' '.join(str(error).split())}") from None
+        raise _unusable(path, f"not valid YAML:  {' '.join(str(error).split())}") from None
     except ValidationError as error:
         raise _unusable(path, "; ".join(faults(list[_Entry], error, "field"))) from None
     return [_named(entry, settings) for entry in entries]

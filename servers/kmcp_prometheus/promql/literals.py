@@ -3,8 +3,10 @@
 import math
 import re
 
+from kmcp_runtime.durations import SECONDS
+
 _PART = re.compile(r"(\d+)(ms|[smhdwy])", re.ASCII)
-_UNITS = {"y": 31_536_000_000, "w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+_UNITS = {unit: round(SECONDS[unit] * 1000) for unit in ("y", "w", "d", "h", "m", "s", "ms")}
 """Milliseconds, in the only order in which a compound duration may name them."""
 _LONGEST_MILLISECONDS = 2**63 // 1_000_000
 """Prometheus holds durations as nanoseconds in 64 bits."""

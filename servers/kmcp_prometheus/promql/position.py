@@ -3,9 +3,10 @@
 import re
 
 from kmcp_runtime import ToolFailure
+from kmcp_runtime.echoes import LONGEST
 
 PLACE = re.compile(r"\b(\d+):(\d+): parse error")
-_LONGEST_LINE = 160
+_LONGEST_LINE = LONGEST
 
 
 def located(failure: ToolFailure, query: str) -> ToolFailure:

@@ -59,7 +59,7 @@ async def prometheus_create_snapshot_tool(
     skip_head: Annotated[bool, "Without the newest hours"] = False,
     dry_run: DryRun = False,
 ) -> Snapshot:
-    """Copy Prometheus' storage to its own disk, as a backup before a deletion."""
+    """Copy the storage of Prometheus to its own disk, as a backup before a deletion."""
     await admin.check_allowed(prometheus)
     if dry_run:
         return Snapshot(dry_run=True, hint="The snapshot would be made in snapshots/ below the data directory.")

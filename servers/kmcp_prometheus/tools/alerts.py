@@ -14,7 +14,7 @@ from kmcp_runtime import Effect, Limit, Page, Result, tool
 class Alerts(Page[active_alerts.Alert]):
     """Alerts, firing ones first, the oldest of them first."""
 
-    counts: dict[str, dict[str, int]] = Field(default_factory=dict, description="By state and name, of all that fit")
+    counts: dict[str, dict[str, int]] = Field(default_factory=dict, description="By state and name, of all that match")
 
 
 class Alertmanagers(Result):
@@ -52,7 +52,7 @@ async def prometheus_alerts_tool(
     if result.truncated:
         result.hint = "Narrow with state or match."
     elif active and not found:
-        result.hint = f"None of {len(active)} active alerts fits state and match."
+        result.hint = f"None of {len(active)} active alerts matches."
     elif not found:
         result.hint = "No alert is pending or firing; prometheus_rules_tool type=alert shows the rules."
     return result
@@ -66,7 +66,9 @@ async def prometheus_alertmanagers_tool(prometheus: Prometheus) -> Alertmanagers
     dropped = reply.read(lambda data: _urls(data.get("droppedAlertmanagers")))
     result = Alertmanagers(active=active, dropped=dropped, warnings=reply.warnings)
     if not active:
-        result.hint = "Alerts are sent nowhere; prometheus_status_config_tool section=alerting shows the configuration."
+        result.hint = (
+            "Alerts are not sent anywhere; prometheus_status_config_tool section=alerting shows the configuration."
+        )
     return result
 
 

@@ -64,5 +64,5 @@ async def _build(prometheus: Prometheus, description: str) -> Promql:
         )
     else:
         words = " ".join(sorted(intent.words)) or description
-        result.hint = f"No metric fits {words!r}: name one; prometheus_metadata_tool search=… finds them."
+        result.hint = f"No metric matches {words!r}: name one; prometheus_metadata_tool search=… finds them."
     return result

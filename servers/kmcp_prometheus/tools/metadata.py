@@ -92,7 +92,7 @@ async def prometheus_target_metadata_tool(
     if result.truncated:
         result.hint = "Narrow with metric or match_target."
     elif not found:
-        result.hint = "No active target fits; prometheus_targets_tool lists them with their labels."
+        result.hint = "No active target matches; prometheus_targets_tool lists them with their labels."
     elif family != metric:
         result.hint = f"{metric} is a series of {family}."
     return result
@@ -147,7 +147,7 @@ async def _explain_none(prometheus: Prometheus, metric: str | None, known: int) 
         return f"{metric} exists, but no active target describes it: it is recorded by a rule, or its target is gone."
     if known:
         return (
-            f"None of {known} described metrics fits; prometheus_label_values_tool lists all names, "
+            f"None of {known} described metrics matches; prometheus_label_values_tool lists all names, "
             "those of recording rules included."
         )
     return "No active target describes its metrics; prometheus_label_values_tool label_name=__name__ lists names."

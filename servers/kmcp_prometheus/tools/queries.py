@@ -78,7 +78,7 @@ async def prometheus_query_range_tool(
     limit: Annotated[int, "Most series", Field(ge=1, le=500)] = 20,
     timeout: Timeout = None,
 ) -> Range:
-    """Evaluate PromQL over time; start with mode=summary, use points to see the course."""
+    """Evaluate PromQL over time; start with mode=summary; mode=points shows the course."""
     tree = guard.query(query)
     check_span(start, end)
     # Chosen here and sent as given, so that the answer can name the step that its points have.

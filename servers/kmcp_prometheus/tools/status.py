@@ -154,7 +154,7 @@ async def prometheus_tsdb_status_tool(
     limit: Annotated[int, "Of each list", Field(ge=1, le=10_000)] = 10,
     view: Annotated[Literal["head", "blocks"], "In memory or on disk"] = "head",
 ) -> TsdbStatus:
-    """Show which metrics and labels have most series (cardinality), or the blocks on disk."""
+    """Show which metrics and labels have the most series (cardinality), or the blocks on disk."""
     if view == "blocks":
         reply = await prometheus.get("/status/tsdb/blocks")
         blocks = reply.read(lambda data: [_block(entry) for entry in data["blocks"] or ()])

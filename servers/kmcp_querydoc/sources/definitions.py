@@ -46,7 +46,7 @@ class Source(BaseModel):
     module: Operand | None = Field(default=None, description="Go module, as path@version")
     sitemap: Operand | None = Field(default=None, description="https address of a sitemap.xml")
     suite: bool = Field(default=False, description="The suite's own documentation")
-    under: tuple[str, ...] = Field(default=(), description="Only these folders, or these beginnings of a URL's path")
+    under: tuple[str, ...] = Field(default=(), description="Only these folders, or these prefixes of a URL's path")
     exclude: tuple[str, ...] = Field(default=(), description="Paths that are left out, as globs")
     commands: tuple[str, ...] = Field(default=(), description="Folders of Go commands whose help is documentation")
     code: tuple[str, ...] = Field(default=(), description="Index source code of these suffixes instead of documents")

@@ -47,7 +47,7 @@ async def get_chunks(
     start_index: Annotated[int, "First chunk", Field(ge=0)] = 0,
     end_index: Annotated[int | None, "Last chunk", Field(ge=0)] = None,
 ) -> Chunks:
-    """Read consecutive chunks of a page, to read on where query_documentation found something."""
+    """Read consecutive chunks of a page, to continue where query_documentation found something."""
     if end_index is not None and end_index < start_index:
         raise bad_argument(
             f"end_index: {end_index} is before start_index {start_index}", "give both in order, counted from 0"
@@ -109,6 +109,7 @@ def _page(index: Index, place: str, products: Sequence[Product]) -> tuple[int, i
     held = sorted({names[page.product] for page in found})
     if len(held) > 1:
         raise bad_argument(f"url: {place!r} is a page of {', '.join(held)}", f"give product_name: {held[0]}")
+    # The same URL is in every version's index, and a caller who names none wants the newest.
     newest = scope(index, held[0], None)[0].number
     page = next((page for page in found if page.product == newest), found[-1])
     return page.number, page.product, page.chunks
@@ -117,6 +118,7 @@ def _page(index: Index, place: str, products: Sequence[Product]) -> tuple[int, i
 def _unknown(index: Index, place: str, products: Sequence[Product]) -> ToolFailure:
     known = index.addresses(products)
     near = nearest(place, known)
+    # A path that was shortened to its last part resembles no whole address.
     near = near or [url for url in known if place.strip("/").rpartition("/")[2] in url][:3]
     return not_found(
         f"no page {place!r} in this index",

@@ -42,7 +42,7 @@ async def query_code(
     extensions: Annotated[list[_Suffix] | None, "As go, py", Field(max_length=20)] = None,
     limit: Annotated[int, "Most pieces", Field(ge=1, le=20)] = 4,
 ) -> CodeFound:
-    """Search indexed source code by words and names; for questions that documentation does not answer."""
+    """Search indexed source code by words and names; use it for questions that documentation does not answer."""
     within = Within(path_prefix or "", tuple(extensions or ()))
     return await docs.query_index(
         lambda index: _found(index, query, _products(index, product_name, repo, branch), within, limit)

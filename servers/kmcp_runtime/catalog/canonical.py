@@ -50,7 +50,7 @@ def _number(value: float) -> str:
         return str(value)
     number = float(value)
     if not isfinite(number):
-        raise ValueError(f"{value} is no JSON number")
+        raise ValueError(f"{value} is not a JSON number")
     if number == 0:
         return "0"
     shortest = Decimal(repr(abs(number))).normalize()

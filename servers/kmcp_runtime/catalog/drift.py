@@ -66,6 +66,7 @@ def diff(old: Iterable[ToolEntry], new: Iterable[ToolEntry]) -> Drift:
 
 def _gone(tool: ToolEntry, added: Iterable[ToolEntry]) -> str:
     for other in added:
+        # Equal in everything but the name: then callers can be told the new name.
         if _contract(other) == _contract(tool):
             return f"renamed to {other.name}"
     return "removed"
@@ -103,6 +104,7 @@ class _Pair:
     root: Schema
 
     def at(self, schema: Any) -> "_Pair":
+        # A schema of a foreign server may refer to itself in a circle.
         for _ in range(_DEPTH):
             target = schema.get("$ref") if isinstance(schema, Mapping) else None
             if not isinstance(target, str) or not target.startswith("#/"):

@@ -237,12 +237,12 @@ class Catalog(Entry):
         owners: dict[str, list[str]] = {}
         for name, server in self.servers.items():
             if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
-                raise ValueError(f"server {name} is no DNS label of at most 63 characters; rename it")
+                raise ValueError(f"server {name} is not a DNS label of at most 63 characters; rename it")
             for tool in server.tools:
                 owners.setdefault(tool.name, []).append(name)
         twice = [f"{tool} ({', '.join(names)})" for tool, names in owners.items() if len(names) > 1]
         if twice:
-            raise ValueError(f"tool names twice in the suite: {', '.join(twice)}; rename one of each")
+            raise ValueError(f"tool names used twice in the suite: {', '.join(twice)}; rename one of each")
         return self
 
 

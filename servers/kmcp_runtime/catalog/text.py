@@ -54,11 +54,12 @@ def _scan(text: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=yaml_text.Loader):
         line = event.start_mark.line + 1 if event.start_mark else 1
+        # Aliases multiply: nine lines can stand for a billion elements, so none is followed in a document to be read.
         tag, anchor = getattr(event, "tag", None), getattr(event, "anchor", None)
         if tag is not None:
-            raise _refused((), line, f"tag {tag}; write the plain value")
+            raise _refused((), line, f"tag {tag} is not allowed; write the plain value")
         if anchor is not None:
-            raise _refused((), line, f"anchor or alias {anchor}; write the value out")
+            raise _refused((), line, f"anchor or alias {anchor} is not allowed; write the value out")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEPTH:
             raise _refused((), line, f"nested deeper than {_DEPTH}; write it flatter")

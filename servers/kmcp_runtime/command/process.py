@@ -71,10 +71,10 @@ class Running:
         """
         if self._process.stdin is not None:
             self._process.stdin.close()
-            await self._ended_within(closing)
+            await self._wait_for_end(closing)
         if self._process.returncode is None:
             _signal_group(self.pid, signal.SIGTERM)
-            await self._ended_within(grace)
+            await self._wait_for_end(grace)
         _signal_group(self.pid, signal.SIGKILL)
         code = await self.wait()
         started.discard(self.pid)
@@ -86,7 +86,7 @@ class Running:
         self._transport.close()
         return code
 
-    async def _ended_within(self, seconds: float) -> None:
+    async def _wait_for_end(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):  # the next, stronger step follows
             async with asyncio.timeout(seconds):
                 await self.wait()

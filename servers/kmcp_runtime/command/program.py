@@ -50,7 +50,7 @@ async def run(
     deadline. An exit code is no error here: what it means, the program's own door knows.
     """
     output, errors = _Output(largest_bytes), _Errors(line)
-    running = await _started(argv, env, errors, missing, directory)
+    running = await _start(argv, env, errors, missing, directory)
     reading = asyncio.create_task(output.read(running.stdout))
     with anyio.move_on_after(seconds) as deadline:
         try:
@@ -103,7 +103,7 @@ class _Errors:
         return next((line for line in reversed(self._lines) if line.strip()), "")
 
 
-async def _started(
+async def _start(
     argv: Sequence[str],
     env: Mapping[str, str],
     errors: Callable[[str], None],
@@ -111,13 +111,11 @@ async def _started(
     directory: str | None,
 ) -> Running:
     if any("\0" in each for each in argv):
-        raise bad_argument("a NUL character cannot be given to a program")
+        raise bad_argument("an argument of a program cannot contain a NUL character")
     # Looked up here and in the child's PATH: how a missing program is told differs between event loops.
     program = shutil.which(argv[0], path=env.get("PATH", ""))
     if program is None:
-        raise unavailable(
-            f"the program {argv[0]} is not there, or is no executable file", missing or _to_install(argv[0])
-        )
+        raise unavailable(f"the program {argv[0]} does not exist or is not executable", missing or _to_install(argv[0]))
     try:
         return await start([program, *argv[1:]], env=env, line=errors, dialogue=True, directory=directory)
     except OSError as error:

@@ -79,7 +79,7 @@ class Approvals:
             return await self._ask(ctx, intent, plan)
         if self.mode == "ask":
             raise denied(
-                f"{intent.tool} needs a person's yes (KMCP_APPROVAL=ask) and this client cannot be asked",
+                f"{intent.tool} needs a person's approval (KMCP_APPROVAL=ask) and this client cannot be asked",
                 "use a client that supports elicitation, or call with dry_run=true to see the plan",
             )
         if given:
@@ -121,7 +121,7 @@ class Approvals:
 
 _FOREIGN: Mapping[Use, str] = {
     "token": "the approval token is not one of this server's",
-    "question": "the answer belongs to no question of this server's",
+    "question": "the answer does not belong to a question of this server",
 }
 
 
@@ -136,7 +136,7 @@ async def _request_answer(ctx: Context, message: str) -> mcp_types.ElicitResult 
 
 def _decided(answer: object, intent: Intent) -> Decision:
     if not _is_yes(answer):
-        raise denied(f"the person who was asked did not say yes to {intent.tool}; nothing was changed")
+        raise denied(f"the person who was asked did not approve {intent.tool}; nothing was changed")
     return Decision("asked")
 
 
@@ -169,7 +169,7 @@ def _mismatch(sealed: Sealed, intent: Intent, now: float) -> str | None:
     if sealed.expires < now:
         return "the approval token has expired"
     if sealed.tool != intent.tool or sealed.arguments != intent.arguments:
-        return "the approval token was given for other arguments"
+        return "the approval token was issued for different arguments"
     if sealed.caller != intent.caller:
         return "the approval token was given to another caller"
     if sealed.plan != intent.plan:

@@ -84,8 +84,10 @@ def compose(name: str, instances: Sequence[ConfiguredServer], authentication: Au
         auth=authentication,
         middleware=[Gate(instances)],
         lifespan=_lifespan(instances),
+        # What escapes our own error model may quote a backend: fastmcp must not pass its text on.
         mask_error_details=True,
         on_duplicate="error",
+        # `schema.input_schema` has resolved every reference already: doing it again would copy each schema.
         dereference_schemas=False,
         request_state_security=RequestStateSecurity(keys=[keys.derive(key, "request-state/v1")]),
     )
@@ -126,12 +128,14 @@ async def run_http(name: str, instances: Sequence[ConfiguredServer], port: int) 
     runtime = instances[0].runtime
     authentication = auth.provider(runtime)
     auth.check_exposure(runtime, authentication)
+    # Bound before anything is opened: a port that is taken must fail at once and not after a slow backend.
     sockets = [_listen(runtime.host, port, "--port / KMCP_PORT")]
     if runtime.management_port:
         sockets.append(_listen(runtime.host, runtime.management_port, "--management-port / KMCP_MANAGEMENT_PORT"))
     app = http_app(name, instances, authentication)
     main = serving.server(app, lifespan="on", grace=_SHUTDOWN_SECONDS)
     loop = asyncio.get_running_loop()
+    # Only asks to stop: requests under way end first, then the backends are closed, then this function returns.
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signal_number, _end, main)
     log.info(
@@ -170,6 +174,7 @@ def _one_app(mcp: FastMCP[Any], path: str, runtime: RuntimeSettings) -> Any:
     hosts = [*listed(runtime.allowed_hosts), *([runtime.host] if local else [])]
     return mcp.http_app(
         path=path,
+        # Progress and questions to the client travel on the answer's stream, which plain JSON does not have.
         json_response=False,
         stateless_http=not runtime.stateful,
         host_origin_protection="auto",
@@ -190,6 +195,7 @@ class Paths:
             await self._lifespan(receive, send)
             return
         wanted = scope["path"]
+        # By its end: an ingress may leave a prefix of its own before the path.
         owner = next((path for path in self._longest_first if wanted.endswith(path)), MCP_PATH)
         await self.apps[owner](scope, receive, send)
 
@@ -221,12 +227,14 @@ async def _manage(instances: Sequence[ConfiguredServer], main: uvicorn.Server, s
 def _listen(host: str, port: int, where: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
+    # A restart within a minute meets the old connections in TIME_WAIT, which would block the port.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
         raise SettingsError(f"cannot listen on {host}:{port} ({error.strerror}); choose another with {where}") from None
+    # The kernel cuts it to net.core.somaxconn; a small backlog would refuse a burst of clients.
     listener.listen(1024)
     listener.setblocking(False)
     return listener

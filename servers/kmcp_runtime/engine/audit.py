@@ -51,14 +51,19 @@ class Entry:
     answer_bytes: int = 0
 
     def describe(self, arguments: Mapping[str, Any]) -> None:
+        # A digest: equal calls can be recognised, and no value can be read from the line.
         self.arguments = redaction.fingerprint(json.dumps(arguments, sort_keys=True, default=str))
         self.dry_run = arguments.get("dry_run") in (True, "true")
         self.target = {
-            word: redaction.text(str(arguments[word])[:_LONGEST]) for word in _TARGET_WORDS if arguments.get(word)
+            # Cut before it is searched: a caller may send megabytes as a name.
+            word: redaction.text(str(arguments[word])[:_LONGEST])
+            for word in _TARGET_WORDS
+            if arguments.get(word)
         }
 
 
 def write(entry: Entry, to: TextIO | None = None) -> None:
     line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "log": "audit", **vars(entry)}
     kept = {key: value for key, value in line.items() if value is not None}
+    # stderr, since stdout belongs to the protocol of the stdio transport.
     print(json.dumps(kept, separators=(",", ":"), ensure_ascii=False), file=to or sys.stderr, flush=True)

@@ -7,9 +7,10 @@ from fastmcp.server.auth import AuthProvider, MultiAuth, RemoteAuthProvider
 from fastmcp.server.dependencies import get_access_token, get_http_request
 from pydantic import AnyHttpUrl
 
+from kmcp_runtime.engine.grants import Grant, unknown_scope
 from kmcp_runtime.engine.json_web_tokens import IssuerVerifier
 from kmcp_runtime.engine.token_file import FileTokenVerifier
-from kmcp_runtime.settings import RuntimeSettings, SettingsError
+from kmcp_runtime.settings import RuntimeSettings, SettingsError, listed
 
 
 def provider(settings: RuntimeSettings) -> AuthProvider | None:
@@ -26,8 +27,8 @@ def check_exposure(settings: RuntimeSettings, auth: AuthProvider | None) -> None
     if auth is not None or settings.allow_unauthenticated or is_loopback(settings.host):
         return
     raise SettingsError(
-        f"refusing to listen on {settings.host} without authentication: whoever reaches it could call every tool. "
-        "Set --auth-tokens-file or --jwt-issuer, --jwt-audience and --jwt-jwks-url, or say --allow-unauthenticated"
+        f"refusing to listen on {settings.host} without authentication: anyone who reaches it could call every tool. "
+        "Set --auth-tokens-file or --jwt-issuer, --jwt-audience and --jwt-jwks-url, or set --allow-unauthenticated"
     )
 
 
@@ -57,7 +58,12 @@ def _jwt(settings: RuntimeSettings) -> RemoteAuthProvider:
     missing = [name for name in needed if not getattr(settings, name)]
     if missing:
         raise SettingsError(f"JSON Web Tokens need {', '.join('--' + name.replace('_', '-') for name in missing)} too")
-    verifier = IssuerVerifier(settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks_url)
+    scopes = listed(settings.jwt_scopes)
+    if wrong := unknown_scope(scopes):
+        raise SettingsError(f"--jwt-scopes / KMCP_JWT_SCOPES: {wrong}")
+    verifier = IssuerVerifier(
+        settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks_url, default=Grant.of(scopes)
+    )
     return RemoteAuthProvider(
         token_verifier=verifier,
         authorization_servers=[AnyHttpUrl(settings.jwt_issuer)],

@@ -32,6 +32,7 @@ class Process:
     @classmethod
     def of(cls, runtime: RuntimeSettings) -> "Process":
         key = runtime.state_key.get_secret_value() if runtime.state_key else None
+        # Replicas with one key show the same mark for the same value, so each understands the marks of the others.
         redaction.use_key(key)
         seal = Seal(key)
         return cls(runtime, Metrics(), Approvals(runtime.approval, seal, _used_tokens(runtime, seal)))
@@ -66,6 +67,7 @@ class ConfiguredServer:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["ConfiguredServer"]:
         """Hold the backend open; several servers of a process may share one instance."""
+        # `/mcp` and `/<server>/mcp` are two applications over this instance: the first opens it, the last closes it.
         async with self._opening:
             if self._users == 0:
                 self._backend = await self._stack.enter_async_context(self.server.open(self.settings))

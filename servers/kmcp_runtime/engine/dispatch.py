@@ -5,7 +5,8 @@ import logging
 import secrets
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -15,7 +16,7 @@ from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
 from pydantic import PrivateAttr
 
-from kmcp_runtime import hints, redaction
+from kmcp_runtime import echoes, hints, redaction
 from kmcp_runtime.arguments import checked
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
@@ -45,12 +46,14 @@ class SuiteTool(Tool):
 
     @classmethod
     def of(cls, declared: ToolSpec, instance: "ConfiguredServer") -> "SuiteTool":
+        answer = declared.output_schema()
+        redaction.keep(_words_of(answer))
         tool = cls(
             name=declared.name,
             title=declared.title,
             description=declared.description,
             parameters=declared.input_schema(),
-            output_schema=declared.output_schema(),
+            output_schema=answer,
             annotations=mcp_types.ToolAnnotations(
                 read_only_hint=declared.worst is Effect.READ,
                 destructive_hint=declared.can_destroy(),
@@ -72,6 +75,17 @@ class SuiteTool(Tool):
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         return await run(self._instance, self._declared, arguments)
+
+
+def _words_of(schema: Any) -> Iterator[str]:
+    """The fixed words of a schema: a Secret with the same value must not make an answer another one."""
+    if isinstance(schema, Mapping):
+        yield from (word for word in (*schema.get("enum", ()), schema.get("const")) if isinstance(word, str))
+        for part in schema.values():
+            yield from _words_of(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _words_of(part)
 
 
 def tool_meta(declared: ToolSpec) -> dict[str, Any]:
@@ -101,7 +115,7 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
             return await _answer(instance, granted, arguments, entry, grant)
         except ToolFailure as failure:
             entry.outcome = failure.code
-            return await run_in_thread(error_result, failure)
+            return await run_in_thread(error_result, failure, arguments)
         except (YamlError, TooDeepError) as error:
             # Text of a backend that no tool has an explanation of its own for: a chart, a stored release, an answer.
             entry.outcome = "unavailable"
@@ -116,8 +130,11 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
             _record(instance, entry, time.perf_counter() - started)
 
 
-def error_result(failure: ToolFailure) -> ToolResult:
-    body = redaction.value(failure.body())
+def error_result(failure: ToolFailure, arguments: Mapping[str, Any] = MappingProxyType({})) -> ToolResult:
+    """The failure as callers see it; of their arguments it repeats no more than a short excerpt."""
+    body = failure.body()
+    body |= {word: echoes.shortened(body[word], arguments) for word in ("message", "hint") if word in body}
+    body = redaction.value(body)
     if "approval" in failure.details:  # Our own sealed token is no secret to the caller it was made for.
         body["approval"] = failure.details["approval"]
     foreign = _foreign_words(failure, body)
@@ -146,13 +163,13 @@ def _record(instance: "ConfiguredServer", entry: audit.Entry, seconds: float) ->
 
 def _unreadable(error: Exception) -> ToolFailure:
     problem = getattr(error, "problem", None) or str(error)
-    return ToolFailure("unavailable", f"what the backend answered cannot be read: {problem}", "check its content")
+    return ToolFailure("unavailable", f"the backend's answer cannot be read: {problem}", "check its content")
 
 
 def _internal(request: str) -> ToolFailure:
     # The whole story goes to the log, redacted, and only its id to the caller.
     log.error("call %s failed unexpectedly\n%s", request, redaction.text(traceback.format_exc()))
-    return ToolFailure("internal", f"internal error, id {request}", "the server's log tells more under this id")
+    return ToolFailure("internal", f"internal error, id {request}", "the server's log has the details under this id")
 
 
 async def _answer(

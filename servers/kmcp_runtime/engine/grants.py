@@ -1,7 +1,8 @@
-"""What a caller may: effects and servers, as the words after a name in a token file say."""
+"""What a caller may: effects and servers, as the words after a name in a token file or the scopes of a JWT say."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 
 from fastmcp.server.auth.auth import AccessToken
@@ -48,7 +49,8 @@ class Grant:
 
     def refusal(self, tool: str) -> ToolFailure:
         words = [*sorted(effect.value for effect in self.effects), *sorted(self.servers or ())]
-        return denied(f"this caller may not do this with {tool}: its scopes allow {', '.join(words)}")
+        allowed = ", ".join(words) if self.effects else "nothing here"
+        return denied(f"this caller may not do this with {tool}: its scopes allow {allowed}")
 
 
 class GrantedToken(AccessToken):
@@ -57,14 +59,25 @@ class GrantedToken(AccessToken):
     grant: Grant = Grant()
 
 
-def unknown_scope(scopes: Collection[str], servers: Collection[str] = ()) -> str | None:
-    """What is wrong with the first word that is neither an effect nor a server's name; None when all are known."""
-    # Installed and not only served here: several servers may share one token file.
-    names = {point.name for point in entry_points(group=SERVERS)} | set(servers)
-    for word in scopes:
-        if word not in _EFFECTS and word not in names:
-            return f"no scope {word!r}; there are {', '.join(_EFFECTS)} and the servers {', '.join(sorted(names))}"
-    return None
+NOTHING = Grant(frozenset())
+
+
+def is_scope(word: str) -> bool:
+    """Whether the word is an effect or a server's name."""
+    return word in _EFFECTS or word in _server_names()
+
+
+def unknown_scope(scopes: Collection[str]) -> str | None:
+    """What is wrong with the first word that is no scope; None when all are."""
+    word = next((word for word in scopes if not is_scope(word)), None)
+    names = ", ".join(sorted(_server_names()))
+    return None if word is None else f"no scope {word!r}; there are {', '.join(_EFFECTS)} and the servers {names}"
+
+
+@cache
+def _server_names() -> frozenset[str]:
+    # Installed and not only served here: several servers may share one token file, or one issuer.
+    return frozenset(point.name for point in entry_points(group=SERVERS))
 
 
 def current() -> Grant:

@@ -1,4 +1,9 @@
-"""JSON Web Tokens of one issuer: signed by its keys, for this audience, with an end, and not before their time."""
+"""JSON Web Tokens of one issuer: signed by its keys, for this audience, with an end, and not before their time.
+
+What their caller may is in the claim `scope` (or `scp`): the words of a token file. Other words of it are the issuer's
+own and say nothing here; a claim without any of ours grants nothing. A token without the claim gets what
+`KMCP_JWT_SCOPES` says.
+"""
 
 import base64
 import binascii
@@ -11,18 +16,24 @@ from fastmcp.server.auth.auth import AccessToken
 from joserfc.errors import JoseError
 from joserfc.jwt import JWTClaimsRegistry
 
+from kmcp_runtime.engine.grants import NOTHING, Grant, GrantedToken, is_scope
+
 log = logging.getLogger("kmcp.auth")
 _ALGORITHMS = frozenset(
     {*(f"{family}{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512)), "EdDSA", "Ed25519"}
 )
 _CLOCK_SKEW_SECONDS = 10
+_MOST_TOLD = 100
 
 
 class IssuerVerifier(TokenVerifier):
     """Takes tokens signed by any asymmetric algorithm; the reason of each refusal is logged, the token never."""
 
-    def __init__(self, issuer: str, audience: str, jwks_url: str) -> None:
+    def __init__(self, issuer: str, audience: str, jwks_url: str, default: Grant) -> None:
+        """`default` is what a token without scopes grants."""
         super().__init__()
+        self._default = default
+        self._told: set[str] = set()
         self._issuer = issuer
         self._audience = audience
         self._jwks_url = jwks_url
@@ -45,13 +56,32 @@ class IssuerVerifier(TokenVerifier):
         found = await self._verifier(str(algorithm)).verify_token(token) if fault is None else None
         if found is None:
             log.warning("a JSON Web Token was refused: %s", fault or "no key of the issuer confirms its signature")
-        return found
+            return None
+        granted = {**found.model_dump(), "scopes": _scopes(claims) or []}
+        return GrantedToken(**granted, grant=self._grant(_scopes(claims)))
+
+    def _grant(self, scopes: list[str] | None) -> Grant:
+        if scopes is None:
+            return self._default
+        foreign = {word for word in scopes if not is_scope(word)}
+        new = foreign - self._told
+        if new and len(self._told) < _MOST_TOLD:
+            # Once for each: the issuer's own words come with every request.
+            self._told |= new
+            shown = ", ".join(repr(word[:40]) for word in sorted(new)[:10])
+            log.warning("scopes of JSON Web Tokens that say nothing here: %s", shown)
+        known = [word for word in scopes if word not in foreign]
+        return Grant.of(known) if known else NOTHING
 
     def _fault(self, claims: dict[str, Any]) -> str | None:
         try:
             self._claims.validate(claims)
         except JoseError as error:
             return error.description or str(error)
+        try:
+            _scopes(claims)
+        except ValueError as error:
+            return str(error)
         return None
 
     def _verifier(self, algorithm: str) -> JWTVerifier:
@@ -62,6 +92,18 @@ class IssuerVerifier(TokenVerifier):
                 jwks_uri=self._jwks_url, issuer=self._issuer, audience=self._audience, algorithm=algorithm
             )
         return self._verifiers[algorithm]
+
+
+def _scopes(claims: dict[str, Any]) -> list[str] | None:
+    """The words of the claim `scope`, else of `scp`; None when there is neither. Errors: ValueError for no words."""
+    name = next((name for name in ("scope", "scp") if name in claims), None)
+    if name is None:
+        return None
+    found = claims[name]
+    words = found.split() if isinstance(found, str) else found
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ValueError(f"its claim {name!r} is neither a text nor a list of texts")
+    return words
 
 
 def _part(token: str, number: int) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ class Metrics:
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
+        # Not the library's global registry: tests and embedders assemble several processes' worth in one interpreter.
         self.registry = CollectorRegistry()
         labels = ("server", "tool")
         self.calls = Counter("kmcp_tool_calls_total", "Calls of a tool", labels, registry=self.registry)
@@ -62,6 +63,7 @@ class Metrics:
 
     def ended(self, server: str, tool: str, code: str | None, seconds: float, answer_bytes: int) -> None:
         self.duration.labels(server, tool).observe(seconds)
+        # An error's size says nothing about answers, so only answers are in that histogram.
         if code:
             self.errors.labels(server, tool, code).inc()
         else:

@@ -1,4 +1,4 @@
-"""Bearer tokens of a file, one `token name [scope …]` a line; the file is read again when it changes."""
+"""Bearer tokens of a file, one `token name [scope …]` per line; the file is read again when it changes."""
 
 import logging
 import os
@@ -24,6 +24,7 @@ class FileTokenVerifier(StaticTokenVerifier):
         super().__init__(tokens=_read(path))
 
     async def verify_token(self, token: str) -> AccessToken | None:
+        # At each call: a stat takes microseconds, and a token that was taken out must not work for another minute.
         stamp = _stamp(self.path)
         if stamp != self._stamp:
             self._stamp = stamp
@@ -68,5 +69,5 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
             raise SettingsError(f"--auth-tokens-file {path}, line {number}: {wrong}")
         tokens[words[0]] = {"client_id": words[1], "sub": words[1], "scopes": words[2:]}
     if not tokens:
-        raise SettingsError(f"--auth-tokens-file {path} holds no token: nobody could call")
+        raise SettingsError(f"--auth-tokens-file {path} contains no token, so nobody could call")
     return tokens

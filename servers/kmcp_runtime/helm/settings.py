@@ -19,9 +19,9 @@ class HelmSettings(ClusterSettings):
     )
     chart_directory: str = setting("", "Directory of charts on this machine that may be installed (unset: none)")
     chart_repositories: str = setting(
-        "", "Repositories that are always there, as name=URL separated by commas; their hosts are allowed"
+        "", "Repositories that are always available, as name=URL separated by commas; their hosts are allowed"
     )
     helm_repositories: str = setting(
-        "", "Path of a repositories.yaml: more repositories that are always there, with their credentials"
+        "", "Path of a repositories.yaml: more repositories that are always available, with their credentials"
     )
     helm_registries: str = setting("", "Path of a registry config.json with logins of OCI registries")

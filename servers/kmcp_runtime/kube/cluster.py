@@ -48,7 +48,7 @@ class Cluster:
     def scoped(self, kind: Kind, namespace: str | None, all_namespaces: bool = False) -> Place:
         if not kind.namespaced:
             if namespace:
-                raise bad_argument(f"{kind.kind} is cluster-scoped, it has no namespace", "leave out namespace")
+                raise bad_argument(f"{kind.kind} is cluster-scoped and has no namespace", "leave out namespace")
             return Place(kind, None)
         if namespace or all_namespaces:
             return Place(kind, namespace)

@@ -17,7 +17,7 @@ _NAME = "kmcp"
 
 
 async def load_document(contexts: config.Contexts, context: config.ContextInfo) -> dict[str, Any]:
-    """The kubeconfig as data; it holds credentials, so write it to a private file only."""
+    """The kubeconfig as data; it contains credentials, so write it to a private file only."""
     loaded = await credentials.load(contexts, context)
     return {
         "apiVersion": "v1",

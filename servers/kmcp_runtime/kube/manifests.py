@@ -50,7 +50,7 @@ def parse(text: str, argument: str = "manifest") -> list[Document]:
     documents = list(_documents(text, argument))
     if not documents:
         raise bad_argument(
-            f"{argument}: it holds no document", "give YAML or JSON with apiVersion, kind and metadata.name"
+            f"{argument}: it contains no document", "give YAML or JSON with apiVersion, kind and metadata.name"
         )
     return documents
 

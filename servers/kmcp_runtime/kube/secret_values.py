@@ -96,6 +96,7 @@ def cover(
     before: Mapping[str, Any] | None, after: Mapping[str, Any], sent: frozenset[str]
 ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """Both states of a Secret with marks for values: what a caller has sent looks changed, whether it is or not."""
+    # The uid is part of the mark: the value of a Secret that is deleted and created again has another one.
     uid = str(((before or after).get("metadata") or {}).get("uid", ""))
     return (
         None if before is None else _marked(before, uid, frozenset()),
@@ -120,7 +121,7 @@ def refuse_probe(kind: str, before: Mapping[str, Any] | None, sent: frozenset[st
     """Refuse to send data to a Secret that cannot change: the API server accepts only what is there already."""
     if before is not None and before.get("immutable") and sent:
         raise bad_argument(
-            f"{kind}: this Secret is immutable, so its data cannot be set", "delete it and create it anew"
+            f"{kind}: this Secret is immutable, so its data cannot be set", "delete it and create it again"
         )
 
 
@@ -128,6 +129,7 @@ def owners_elsewhere(before: Mapping[str, Any] | None, sent: frozenset[str], man
     """Which keys other managers own. The API server reports a conflict only for another value; here it is for any."""
     found: dict[str, str] = {}
     for entry in ((before or {}).get("metadata") or {}).get("managedFields") or ():
+        # Ownership is by manager and operation: an Update under our name is another owner to server-side apply.
         if entry.get("manager") == manager and entry.get("operation") == "Apply":
             continue
         keys = (entry.get("fieldsV1") or {}).get("f:data") or {}

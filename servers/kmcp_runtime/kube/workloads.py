@@ -42,6 +42,7 @@ UNSCHEDULED_REASONS = frozenset({"SchedulerError", "SchedulingGated", "Unschedul
 """No node has been found (API: `PodReason…` of the condition PodScheduled)."""
 NEVER_STARTED_REASONS = frozenset({"ContainerCannotRun", "StartError"})
 """A container has `terminated` with these although its program never ran (runtimes: containerd, Docker)."""
+_PLAIN_ENDS = ("", "Error", "Completed")
 _UNREMARKABLE = STARTING_REASONS | {"", "Completed"}
 _NOT_SEEN = "the controller has not yet seen the latest change"
 
@@ -92,7 +93,10 @@ class Wait:
         """`CrashLoopBackOff, exit code 1, 3 restarts`: stays the same while the kubelet's message counts seconds."""
         if self.ended is None:
             return self.reason
-        return f"{self.reason}, exit code {self.ended.get('exitCode')}, {self.restarts} restarts"
+        # The reason of the end is worth a word when it is more than "it ended": OOMKilled, StartError.
+        why = str(self.ended.get("reason") or "")
+        words = [self.reason] if why in (*_PLAIN_ENDS, self.reason) else [self.reason, why]
+        return f"{', '.join(words)}, exit code {self.ended.get('exitCode')}, {self.restarts} restarts"
 
     def __str__(self) -> str:
         return ": ".join(filter(None, [self.summary, self.message]))

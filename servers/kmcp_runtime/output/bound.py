@@ -100,6 +100,7 @@ def _largest(upper: int, fits: Callable[[int], bool]) -> int:
             lower = middle
         else:
             upper = middle - 1
+    # At least one item, even over the budget: `_shrink` then cuts within it.
     return max(lower, 1)
 
 
@@ -122,9 +123,11 @@ def _with_narrowing(hint: str | None) -> str:
 
 def _shrink(content: Content, limit: int, frame: bool) -> Content:
     """Halve the largest text or list, again and again: for answers without one part that is made to be cut."""
+    # A deep copy through JSON: the parts are cut in place, and the caller keeps the whole result.
     content = json.loads(json.dumps({**content, "hint": _with_narrowing(content.get("hint"))}))
     if "truncated" in content or "items" in content:
         content["truncated"] = True
+    # Each round halves something, so 200 are far more than any answer needs; a fault here must not loop for ever.
     for _ in range(200):
         if _fits(content, render(content, frame), limit):
             break
@@ -151,6 +154,7 @@ def _largest_part(content: Content) -> tuple[Any, Any]:
         if not children:
             return parent, key
         child, value = max(children, key=lambda pair: len(json.dumps(pair[1])))
+        # No child is half of it: many small ones, so the collection itself is cut.
         if len(json.dumps(value)) * 2 < len(json.dumps(node)):
             return parent, key
         parent, key = node, child

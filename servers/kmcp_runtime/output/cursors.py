@@ -28,10 +28,10 @@ def decode(cursor: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         body = json_text.read(zlib.decompressobj().decompress(packed, _LARGEST))
         fingerprint = body.pop("h")
     except (binascii.Error, zlib.error, ValueError, KeyError, AttributeError, TypeError):
-        raise bad_argument("cursor: not one of this tool's", "start again without cursor") from None
+        raise bad_argument("cursor: this tool did not issue it", "start again without cursor") from None
     if fingerprint != _fingerprint(arguments):
         raise bad_argument(
-            "cursor: it belongs to other arguments",
+            "cursor: it was issued for different arguments",
             "repeat the call with the arguments of the first one, or without cursor",
         )
     position: dict[str, Any] = body

@@ -35,7 +35,7 @@ class Result(BaseModel):
     """True when nobody else wrote any text in it. Every other answer is marked as data: a name or a label is enough
     for somebody to put words in it."""
 
-    warnings: list[str] | None = Field(default=None, description="What the backend warned of")
+    warnings: list[str] | None = Field(default=None, description="Warnings from the backend")
     hint: str | None = Field(default=None, description="How to narrow, or what to try next")
 
 
@@ -88,6 +88,7 @@ class Rendered:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        # Pydantic only carries it: what it shows is made in `render`, when redaction has seen the data.
         return core_schema.is_instance_schema(cls)
 
     @classmethod
@@ -133,6 +134,7 @@ class Diff(Rendered):
         new = yaml_text.write(redact(self.after)).splitlines() if self.after is not None else []
         lines = _shortened(list(difflib.unified_diff(old, new, "before", "after", n=DIFF_CONTEXT_LINES, lineterm="")))
         if self.most_lines is not None and len(lines) > self.most_lines:
+            # Cut here and not by the budget, so that one large object leaves room for the other diffs of an answer.
             lines[self.most_lines :] = [f"… {len(lines) - self.most_lines} more lines"]
         return "\n".join(lines)
 

@@ -21,6 +21,7 @@ from kmcp_runtime.redaction.structures import hide_in_value as value
 
 learn = REGISTER.learn
 learn_encoded = REGISTER.learn_encoded
+keep = REGISTER.keep
 
 __all__ = [
     "HIDDEN",
@@ -28,6 +29,7 @@ __all__ = [
     "find_mark",
     "fingerprint",
     "is_mark",
+    "keep",
     "learn",
     "learn_encoded",
     "mark",

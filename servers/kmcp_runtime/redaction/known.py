@@ -9,6 +9,7 @@ import base64
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from urllib.parse import quote
 
 import ahocorasick_rs
@@ -29,6 +30,9 @@ _COMMON = words(
 )
 
 
+_ABSENT = object()
+
+
 class Register:
     """Known values, and an automaton over all their forms that is made anew when they have changed."""
 
@@ -37,11 +41,12 @@ class Register:
         self._automaton: ahocorasick_rs.AhoCorasick | None = None
         self._stale = False
         self._lock = threading.Lock()
+        self._kept: set[str] = set()
 
     def learn(self, value: str) -> None:
         """Enter a value, as it is."""
         value = value.strip()[:LONGEST]
-        if not is_findable(value):
+        if not is_findable(value) or value in self._kept:
             return
         with self._lock:
             if value in self._values:
@@ -51,6 +56,13 @@ class Register:
             if len(self._values) > MOST:
                 self._values.popitem(last=False)
             self._stale = True
+
+    def keep(self, words: Iterable[str]) -> None:
+        """Words that answers have in fixed places: as a Secret's value they are hidden at their own place alone."""
+        with self._lock:
+            for word in words:
+                self._kept.add(word)
+                self._stale |= self._values.pop(word, _ABSENT) is None
 
     def learn_encoded(self, value: str) -> None:
         """Enter a value of a Secret's `data`: base64 of text, or of bytes."""

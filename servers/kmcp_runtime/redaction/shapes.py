@@ -4,6 +4,7 @@ The table is `shapes.toml`. Expressions are RE2's, over bytes, so the time is li
 """
 
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -40,15 +41,39 @@ def whole() -> Any:
 
 
 @cache
-def parts() -> tuple[tuple[Shape, Any], ...]:
+def _parts() -> tuple[tuple[Shape, Any], ...]:
     return tuple((shape, compiled(shape.expression)) for shape in table("part"))
+
+
+@cache
+def _needed() -> tuple[Any, tuple[bytes, ...]]:
+    """All words that shapes need, looked for in one pass; and which they are."""
+    words = tuple(sorted({word for shape in table("part") for word in shape.needs}))
+    options = _options()
+    options.case_sensitive, options.literal = False, True
+    found = re2.Set.SearchSet(options)
+    for word in words:
+        found.Add(word)
+    found.Compile()
+    return found, words
+
+
+def parts_in(data: bytes) -> Iterator[tuple[Shape, Any]]:
+    """The part shapes that can match in this text."""
+    found, words = _needed()
+    there = {words[number] for number in found.Match(data) or ()}
+    return (part for part in _parts() if not part[0].needs or not there.isdisjoint(part[0].needs))
 
 
 def compiled(expression: str) -> Any:
     """An expression over bytes; every byte is a character, so no text is invalid."""
+    return re2.compile(expression.encode(), _options())
+
+
+def _options() -> Any:
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.log_errors = False
     # A large alternation over 1 MB may overflow the default cache of the automaton, which then is slow.
     options.max_mem = 64 << 20
-    return re2.compile(expression.encode(), options)
+    return options

@@ -7,8 +7,8 @@ place of each value (which object, which path in it) goes along, so that its mar
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from kmcp_runtime.redaction import names, values
 from kmcp_runtime.redaction.known import REGISTER
@@ -30,13 +30,13 @@ _PROGRAM = re.compile(
     r"|podman|helm|az|rclone|wget|keytool)"
 )
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+_SHORT = 64
 DEEPEST = 100
 LARGEST_DOCUMENT = 262_144
 """Bytes of a text that is parsed to see whether it is a document; a larger one is read as text alone."""
 
 
-@dataclass(frozen=True)
-class _At:
+class _At(NamedTuple):
     """Where the walk is."""
 
     place: str = ""
@@ -55,7 +55,7 @@ class _At:
     deep: int = 0
 
     def below(self, key: Any) -> "_At":
-        return replace(self, place=f"{self.place}/{key}" if self.place else "", deep=self.deep + 1)
+        return self._replace(place=f"{self.place}/{key}" if self.place else "", deep=self.deep + 1)
 
 
 def hide_in_value(node: Any, *, foreign: bool = False) -> Any:
@@ -124,15 +124,14 @@ def _entered(node: Mapping[Any, Any], at: _At) -> _At:
     kind = node.get("kind")
     metadata = node.get("metadata")
     if isinstance(kind, str):
-        at = replace(
-            at,
+        at = at._replace(
             secret=kind in _SECRET_KINDS or (at.secret and kind == "List"),
             references=kind in ("ExternalSecret", "ClusterExternalSecret", "PushSecret", "SecretProviderClass"),
             listed=kind.removesuffix("List"),
         )
     if isinstance(metadata, Mapping) and at.listed:
         # Once: what has metadata further inside (a pod's template) is part of this object.
-        at = replace(at, place=_place_of(at.listed, metadata, at), listed="")
+        at = at._replace(place=_place_of(at.listed, metadata, at), listed="")
     return at
 
 
@@ -159,7 +158,7 @@ def _entry(key: Any, item: Any, at: _At, siblings: Mapping[Any, Any]) -> Any:
     if isinstance(item, Mapping):
         return _fields(key, item, at, siblings)
     if names.is_container(key) and _are_texts(item) and not at.references:
-        return _walk(item, replace(at, contained=True))
+        return _walk(item, at._replace(contained=True))
     if isinstance(item, list) and names.strength(key) == "strong" and _are_texts(item) and not at.references:
         return [value if values.is_empty(value) else mark(at.below(n).place, value) for n, value in enumerate(item)]
     return _walk(item, at)
@@ -170,12 +169,12 @@ def _fields(key: str, item: Mapping[str, Any], at: _At, siblings: Mapping[Any, A
     if key in _SECURE:
         return _every(item, at)
     if key in _LABELS:
-        return {name: _walk(value, replace(at.below(name), contained=False)) for name, value in item.items()}
+        return {name: _walk(value, at.below(name)._replace(contained=False)) for name, value in item.items()}
     if key == "settings" and "type" in siblings:
         return _settings(item, at)
     if key == "auths":
         return {host: _registry(entry, at.below(host)) for host, entry in item.items()}
-    return _walk(item, replace(at, contained=True) if names.is_container(key) and not at.references else at)
+    return _walk(item, at._replace(contained=True) if names.is_container(key) and not at.references else at)
 
 
 def _scalar(key: str, item: str | float, at: _At, siblings: Mapping[Any, Any]) -> Any:
@@ -184,7 +183,7 @@ def _scalar(key: str, item: str | float, at: _At, siblings: Mapping[Any, Any]) -
         return mark(at.place, text)
     if at.contained:
         if names.is_reference(key) and not names.strength(key):
-            return _document(item, replace(at, contained=False)) if isinstance(item, str) else item
+            return _document(item, at._replace(contained=False)) if isinstance(item, str) else item
         return item if values.is_empty(text) else mark(at.place, text)
     found = None if at.references or "remoteRef" in siblings else names.strength(key)
     if found and values.hides_in_structure(text, found) and not (found == "strong" and _is_small(key, item)):
@@ -297,6 +296,8 @@ def _row(row: Sequence[Any], columns: Sequence[str], at: _At) -> list[Any]:
 
 def _document(text: str, at: _At) -> str:
     """A text; when it is a document (JSON, or YAML with an object of kind Secret) it is read as one."""
+    if len(text) <= _SHORT and _is_plain(text) and not REGISTER.holds_any(text):
+        return text
     if at.references or len(text) < 8 or len(text) > LARGEST_DOCUMENT:
         return hide_in_text(text, at.place)
     if text.lstrip()[:1] in ("{", "[") and may_hold_secret(text.encode(errors="surrogatepass")):
@@ -304,14 +305,20 @@ def _document(text: str, at: _At) -> str:
             parsed = json.loads(text)
         except (ValueError, RecursionError):
             return hide_in_text(text, at.place)
-        hidden = _walk(parsed, replace(at, foreign=True))
+        hidden = _walk(parsed, at._replace(foreign=True))
         if hidden != parsed:
             return hide_in_text(json.dumps(hidden, ensure_ascii=False, indent=_indent_of(text)), at.place)
     if "\n" in text and ("kind:" in text or ":" in text) and "secret" in text.lower():
         from kmcp_runtime.redaction.documents import hide_in_yaml
 
-        text = hide_in_yaml(clean(text), lambda node: _walk(node, replace(at, foreign=True)))
+        text = hide_in_yaml(clean(text), lambda node: _walk(node, at._replace(foreign=True)))
     return hide_in_text(text, at.place)
+
+
+@lru_cache(maxsize=16_384)
+def _is_plain(text: str) -> bool:
+    """Whether a short text holds nothing to hide or to clean; names and words come again and again."""
+    return text.isprintable() and clean(text) == text and not may_hold_secret(text.encode(errors="surrogatepass"))
 
 
 def _indent_of(text: str) -> int | None:

@@ -13,11 +13,13 @@ from typing import Any
 from kmcp_runtime.redaction import shapes, values
 from kmcp_runtime.redaction.assignments import Assignment
 from kmcp_runtime.redaction.known import REGISTER
-from kmcp_runtime.redaction.marks import mark
+from kmcp_runtime.redaction.marks import HIDDEN, mark
 from kmcp_runtime.redaction.names import strength
 
 Hide = Callable[[bytes], bytes]
 """What stands in place of a secret."""
+Look = Callable[[Any], tuple[int, int] | None]
+"""Where the secret stands in a match; None when there is none."""
 
 # Escape sequences; control characters but tab and newline; what is invisible or turns the direction of writing: zero
 # width, soft hyphen, byte order mark, line separators, variation selectors, tags. They hide or fake text.
@@ -26,6 +28,9 @@ _INVISIBLE = re.compile(
     "|[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e"
     "\u200b-\u200f\u2028-\u202f\u205f-\u206f\u3164\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
+_SEEN = bytes(range(32, 127)) + b"\t\n"
+_NOTHING = (b"false\n", b"true\n", b"null\n")
+"""What stands most often under such a name in manifests (`automountServiceAccountToken`)."""
 _ENVIRONMENT = re.compile(r"[A-Za-z_]\w*=")
 
 # At least one of these is part of everything that is hidden by shape or name: most texts hold none.
@@ -50,17 +55,18 @@ _TRIGGER = shapes.compiled(
     r"|ldapsearch|rclone|az (?:login|acr)|stats auth|>[^\s~*&@]{6}|psk"
 )
 _NAME_PART = (
-    r"(?:pass|pwd|pw|secret|token|cred|key|auth|cookie|dsn|webhook|pat|jwt|license"
-    r"|licence|htpasswd|mnemonic|salt|otp|pin|sig|psk"
-    r"|connection[_-]?string|connstr|dockercfg|dockerconfigjson)"
+    r"(?:pass|pwd|secret|token|cred|auth|cookie|dsn|webhook|jwt|license|licence|htpasswd|mnemonic|psk"
+    r"|(?:pw|pat|salt|otp|pin|sig)(?:\b|[_0-9])|connection[_-]?string|connstr|dockercfg|dockerconfigjson)"
 )
+_NAME = rf"(?:[A-Za-z0-9_.\-]{{0,64}}?{_NAME_PART}|[A-Za-z0-9_.\-]{{1,64}}?key)[A-Za-z0-9_.\-]{{0,64}}"
+"""What may be the name of a credential (`names.strength` says whether it is one): no `path`, and `key` not alone."""
 _ASSIGNED = shapes.compiled(
-    rf"(?i)([A-Za-z0-9_.\-]{{0,64}}?{_NAME_PART}[A-Za-z0-9_.\-]{{0,64}})((?:\\{{0,8}}[\"'`])?\]?)"
+    rf"(?i)({_NAME})((?:\\{{0,8}}[\"'`])?\]?)"
     r"([ \t]*(?:=>|:=|={1,2}|:)[ \t]*|[ \t]+(?:is|was|set to)[ \t]+|[ \t]+|\\?[\"'],[ \t]*\\?[\"'])"
 )
 _PAIR = shapes.compiled(
-    r"(?i)\b(?:name"
-    r"|key)\\{0,4}[\"']?[ \t]*[:=][ \t]*\\{0,4}[\"']?([A-Za-z0-9_.-]{1,128})\\{0,4}[\"']?[ \t]*[,;]?\s*(?:-[ \t]+)?"
+    r"(?i)\b(?:name|key)\\{0,4}[\"']?[ \t]*[:=][ \t]*\\{0,4}[\"']?"
+    rf"({_NAME})\\{{0,4}}[\"']?[ \t]*[,;]?\s*(?:-[ \t]+)?"
     r"\\{0,4}[\"']?\bvalue\\{0,4}[\"']?([ \t]*[:=][ \t]*)"
 )
 """`name: DB_PASSWORD, value: …`, as JSON, as YAML, and as Go prints it in errors."""
@@ -72,24 +78,37 @@ _ENCODED = shapes.compiled(r"\b(?:eyJ|ew[ok]|W3si)[A-Za-z0-9+/]{40,}={0,2}")
 """A JSON document in base64."""
 _PEM_BEGIN = shapes.compiled(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d")
 _PEM_END = b"-----END "
-MOST_LOOKS = 6_000
+MOST_LOOKS = 3_500
 """What is spent on one text: a match costs one, a look behind a credential's name five. A text that is
 made of such names is finished by one coarse expression, which hides more than it must and is fast."""
 _LOOK_COST = 5
+_LENGTH_OF_A_LOOK = 32
+"""Bytes of a match that cost as much as a short match."""
+_TOKENS = re.compile(rb"[A-Za-z0-9_+/=.~$-]{16,}")
+"""What stands in for the shapes of tokens in a text that is made of them."""
+_CREDENTIALS = ("passw", "passphrase", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "dsn")
+
+
+def _any_case(word: str) -> str:
+    """The word in upper and lower case, begun by a fixed letter: `re` then skips all bytes that begin no match."""
+    rest = "".join(f"[{letter}{letter.upper()}]" for letter in word[1:])
+    return f"{word[0]}{rest}|{word[0].upper()}{rest}"
+
+
 _COARSE = re.compile(
-    rb"(?i)((?:passw|passphrase|pwd|secret|token|key|auth|cred|cookie|dsn)[\w.-]{0,24}[\"']?[ \t]{0,2}[:=]"
-    rb"[ \t]{0,2}[\"']?)"
-    rb"(?!\[hidden)[^\s\"',;&]{1,4096}|(://[^\s/:@]{0,64}:)[^\s/@]{1,256}(?=@)"
+    rf"((?:{'|'.join(map(_any_case, _CREDENTIALS))})[\w.-]{{0,24}}[\"']?[ \t]{{0,2}}[:=][ \t]{{0,2}}[\"']?)"
+    r"(?!\[hidden|false\b|true\b|null\b|[{\[])[^\s\"',;&]{1,4096}".encode()
 )
 """Bounded everywhere and begun by fixed letters: `re` substitutes a template without calling Python at each match."""
-_COARSELY = rb"\1\2[hidden]"
+_COARSE_URL = re.compile(rb"(://[^\s/:@]{0,64}:)[^\s/@]{1,256}(?=@)")
+_COARSELY = rb"\1[hidden]"
 _NO_SECRET = re.compile(rb"\d{1,5}/|HTTP/\d")
 """`host:8443/path@x`: a port and a path, not a password; `GET /token HTTP/1.1`: the protocol."""
 
 
 def clean(text: str) -> str:
     """The text without what a reader cannot see; an environment that is separated by NUL gets lines."""
-    if text.isprintable():
+    if text.isprintable() or (text.isascii() and not text.encode().translate(None, _SEEN)):
         return text
     if "\0" in text:
         parts = [part for part in text.split("\0") if part]
@@ -111,21 +130,21 @@ def hide_in_text(text: str, place: str = "") -> str:
     if not may_hold_secret(data):
         return text
 
-    hide = partial(_mark, place)
-    looks = _Looks(hide)
-    data = shapes.whole().sub(lambda match: hide(match.group()), data)
-    lowered = data.lower()
-    for shape, expression in shapes.parts():
-        if not shape.needs or any(word in lowered for word in shape.needs):
-            data = looks.replace(data, expression, _PARTS[shape.looks])
+    looks = _Looks(partial(_mark, place))
+    data = looks.replace(data, shapes.whole(), _all, _TOKENS)
+    for shape, expression in shapes.parts_in(data):
+        data = looks.replace(data, expression, _PARTS[shape.looks])
     data = looks.replace(data, _ENCODED, _encoded)
-    if b"</" in lowered:
+    if b"</" in data:
         data = looks.replace(data, _XML, _element)
         data = looks.replace(data, _XML_NAMED, _named_element)
-    if b"value" in lowered:
-        data = looks.replace(data, _PAIR, looks.pair)
+    data = looks.replace(data, _PAIR, looks.pair)
     data = looks.replace(data, _ASSIGNED, looks.assigned)
     return data.decode(errors="surrogatepass")
+
+
+def _coarsely(data: bytes) -> bytes:
+    return _COARSE_URL.sub(_COARSELY, _COARSE.sub(_COARSELY, data))
 
 
 def _mark(place: str, secret: bytes) -> bytes:
@@ -139,21 +158,27 @@ class _Looks:
         self.hide = hide
         self.left = MOST_LOOKS
 
-    def replace(self, data: bytes, expression: Any, look: Callable[[Any], tuple[int, int] | None]) -> bytes:
-        """The text with those parts replaced that `look` finds at the matches of an expression."""
+    def replace(self, data: bytes, expression: Any, look: Look, coarse: Any = None) -> bytes:
+        """The text with those parts replaced that `look` finds at the matches of an expression.
+
+        `coarse` stands in for an expression of whose kind a text has too many.
+        """
+        if self.left <= 0:
+            return data
         out: list[bytes] = []
-        position = 0
-        for match in expression.finditer(data) if self.left > 0 else ():
-            if match.end() <= position:
-                continue
-            self.left -= 1
+        position = start = 0
+        while (match := expression.search(data, start)) is not None:
+            self.left -= 1 + (match.end() - match.start()) // _LENGTH_OF_A_LOOK
             if self.left <= 0:
                 # The passes that follow are left out: what they would find is part of what this expression hides.
-                return _COARSE.sub(_COARSELY, b"".join([*out, data[position:]]))
+                rest = data[position:]
+                return _coarsely(b"".join([*out, rest if coarse is None else coarse.sub(HIDDEN.encode(), rest)]))
             span = look(match)
             if span is not None and span[0] >= position:
                 out += (data[position : span[0]], self.hide(data[span[0] : span[1]]))
                 position = span[1]
+            # Behind what was hidden: a long value may hold many more matches.
+            start = max(match.end(), position)
         return b"".join([*out, data[position:]]) if out else data
 
     def pair(self, match: Any) -> tuple[int, int] | None:
@@ -169,11 +194,16 @@ class _Looks:
         """The value behind a credential's name and a separator."""
         name = match.group(1).decode("latin-1")
         found = strength(name.strip("-."))
-        if not found:
+        if not found or match.string.startswith(_NOTHING, match.end()):
             return None
         self.left -= _LOOK_COST
         close, separator = bytes(match[2]), bytes(match[3])
         return Assignment(match.string, match.start(), match.end(), name, close, separator).secret(found)
+
+
+def _all(match: Any) -> tuple[int, int]:
+    span: tuple[int, int] = match.span()
+    return span
 
 
 def _part(match: Any) -> tuple[int, int] | None:

@@ -56,9 +56,9 @@ class Access:
         try:
             found = httpx2.URL(self.url.strip())
         except (httpx2.InvalidURL, ValueError) as error:
-            raise unavailable(f"{self.set_in.url} is no URL: {error}", self._wanted()) from None
+            raise unavailable(f"{self.set_in.url} is not a URL: {error}", self._wanted()) from None
         if found.scheme not in ("http", "https") or not found.host:
-            raise unavailable(f"{self.set_in.url} is no http or https URL", self._wanted())
+            raise unavailable(f"{self.set_in.url} is not an http or https URL", self._wanted())
         path = found.raw_path.partition(b"?")[0].rstrip(b"/")
         return found.copy_with(userinfo=b"", raw_path=path, fragment=None)
 
@@ -113,7 +113,7 @@ class Access:
 
     def _unreadable(self, what: str, error: OSError) -> Exception:
         why = error.strerror or str(error)
-        return unavailable(f"{what} cannot be used: {why}", f"check {self.set_in.tls}: PEM files are wanted")
+        return unavailable(f"{what} cannot be used: {why}", f"check {self.set_in.tls}: PEM files are expected")
 
     def _token(self) -> str:
         if self.token is not None:

@@ -85,6 +85,7 @@ class Upstream:
 
     def _at(self, path: str) -> httpx2.URL:
         base = self.access.base()
+        # Joined as bytes: httpx2's own join would drop the prefix of the base at a path that starts with a slash.
         return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + path.encode("ascii"))
 
     def _told(self, failure: ToolFailure, place: str) -> ToolFailure:
@@ -103,4 +104,5 @@ class Upstream:
 
 
 def _timeouts(seconds: float) -> Timeouts:
+    # A host that drops packets is found out after five seconds, however long an answer may take.
     return Timeouts(connect=min(5.0, seconds), read=seconds, whole=seconds)

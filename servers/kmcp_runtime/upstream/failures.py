@@ -46,6 +46,7 @@ def refused(answer: Answer, place: str, access: Access, backend: str) -> Refused
     """The failure behind an answer of status 300 or more."""
     if answer.status < 400:
         return _redirected(answer, place, access, backend)
+    # A 4xx that the table does not name is about what was sent, a 5xx about the backend.
     fallback: Code = "unavailable" if answer.status >= 500 else "bad_argument"
     words = said(answer)
     message = f"{place} answered HTTP {answer.status}" + (f": {words}" if words else "")
@@ -66,6 +67,7 @@ def said(answer: Answer) -> str:
 
 
 def is_page(answer: Answer) -> bool:
+    # The header alone is not enough: a page may come without a type, or with that of the API.
     beginning = answer.content[:200].lstrip().lower()
     return "html" in answer.headers.get("content-type", "") or beginning.startswith((b"<!doctype html", b"<html"))
 
@@ -80,7 +82,7 @@ def no_json(answer: Answer, place: str, access: Access, backend: str, error: Val
         )
     if _is_half(answer.text.strip(), error):
         told = f"{place} answered only half: its JSON ends after {len(answer.content)} bytes"
-        return unavailable(told, "try again; a proxy on the way may cut answers", backend=backend)
+        return unavailable(told, "try again; a proxy in between may cut answers off", backend=backend)
     told = f"{place} answered no JSON: {_one_line(answer.text)[:100]!r}"
     return unavailable(told, f"check {access.set_in.url}", backend=backend)
 
@@ -99,14 +101,16 @@ def no_answer(trouble: Trouble, access: Access) -> str:
         "refused": f"is it running? The address is set in {where.url}",
         "name": f"check the host in {where.url}",
         "certificate": f"set {where.tls} to what its certificate needs; is {where.url} of the right scheme?",
-        "cut": "try again; a proxy on the way may cut answers",
+        "cut": "try again; a proxy in between may cut answers off",
         "network": f"check the network and {where.url}",
     }[trouble]
 
 
 def _redirected(answer: Answer, place: str, access: Access, backend: str) -> Refused:
     told = f"{place} answered HTTP {answer.status}, a redirect to {_target(answer)}, which is not followed"
-    hint = f"set {access.set_in.url} to the final address; a redirect to a login page wants {access.set_in.credentials}"
+    hint = (
+        f"set {access.set_in.url} to the final address; a redirect to a login page asks for {access.set_in.credentials}"
+    )
     return Refused(answer, place, "unavailable", told, hint, backend)
 
 
@@ -116,6 +120,7 @@ def _target(answer: Answer) -> str:
         target = httpx2.URL(answer.headers.get("location", ""))
     except (httpx2.InvalidURL, ValueError):
         return "no valid address"
+    # A login page gets the original address and often a one-time state in its query.
     return str(target.copy_with(userinfo=b"", query=None, fragment=None)) or "nowhere"
 
 
@@ -128,8 +133,9 @@ def _hint(answer: Answer, access: Access) -> str | None:
     if answer.status == 404:
         return f"check the path in {where.url}"
     if answer.status == 429:
+        # RFC 9110, 10.2.3: seconds or a date; a date is not worth parsing for a hint.
         seconds = answer.headers.get("retry-after", "")
-        return f"it limits requests: try again{f' in {seconds} s' if seconds.isdecimal() else ' later'}"
+        return f"it is limiting requests: try again{f' in {seconds} s' if seconds.isdecimal() else ' later'}"
     if answer.status == 504:
         return f"ask for less, or raise {where.timeout}"
     return "try again later" if answer.status >= 500 else None
