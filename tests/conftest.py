@@ -14,7 +14,7 @@ from tests.cluster.dns import serve_dns, serves_dns
 from tests.cluster.model import Cluster
 from tests.cluster.run import run_of
 
-pytest_plugins = ["tests.time_limits", "tests.cluster.plugin", "tests.cilium.plugin"]
+pytest_plugins = ["tests.trust", "tests.time_limits", "tests.cluster.plugin", "tests.cilium.plugin"]
 LONG = ("e2e", "controller", "cilium", "argo", "istio", "bridge", "helm")
 """Folders whose tests wait for pods and processes, the longest first."""
 FOLDERS = {"rollouts": "argo", "prometheus": "prometheus", "istio": "istio", "proxy": "istio", "cilium": "cilium"}

@@ -17,6 +17,7 @@ from typing import Any
 import httpx2
 
 from kmcp_controller.status.conditions import Listing
+from kmcp_runtime.worker import run_in_thread
 
 MODERN, OLDER = "2026-07-28", "2025-11-25"
 _CLIENT = {"name": "kmcp-controller", "version": "1"}
@@ -155,7 +156,7 @@ class _Connection:
             listed = page.get(kind)
             if not isinstance(listed, list):
                 raise _RefusedError(f"the answer to {kind}/list has no list of {kind}")
-            items += [scrub(item) if isinstance(item, dict) else {} for item in listed]
+            items += await run_in_thread(_scrubbed, listed)
             cursor = page.get("nextCursor")
             if cursor is not None and not isinstance(cursor, str):
                 raise _RefusedError(f"nextCursor of {kind}/list is not a text")
@@ -218,10 +219,11 @@ class _Connection:
                 event, seen = bytes(buffer[: end.start()]), 0
                 del buffer[: end.end()]
                 data = [line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")]
-                yield _object(b"\n".join(data))
+                yield await run_in_thread(_object, b"\n".join(data))
             seen = max(0, len(buffer) - 3)  # an end may have begun; what comes before is never looked at again
         if not stream:
-            yield _object(bytes(buffer))
+            # Megabytes take long to read, and whoever lists them must not hold the controller up.
+            yield await run_in_thread(_object, bytes(buffer))
 
 
 def _refusal(response: httpx2.Response) -> _RefusedError:
@@ -271,6 +273,10 @@ def _result(message: dict[str, Any]) -> dict[str, Any]:
 def clean(text: str, limit: int = _TEXT) -> str:
     """Text without control characters, at most `limit` long."""
     return _CONTROL.sub("\ufffd", text)[:limit]
+
+
+def _scrubbed(listed: list[Any]) -> list[dict[str, Any]]:
+    return [scrub(item) if isinstance(item, dict) else {} for item in listed]
 
 
 def scrub(value: Any, depth: int = 0) -> Any:

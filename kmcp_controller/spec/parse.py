@@ -44,6 +44,7 @@ class RefusedError(InvalidDocumentError):
 
 def parse(manifest: Mapping[str, Any], platform: Platform) -> MCPServer:
     """The model of `manifest`; RefusedError holds every fault as `path: fault; next step`."""
+    _check_shape(manifest)
     metadata = manifest.get("metadata") or {}
     faults = list(_identity(manifest, metadata))
     spec = _model(Spec, manifest.get("spec") or {}, ("spec",), faults)
@@ -82,6 +83,25 @@ def _model(model: type[M], data: Any, root: tuple[str, ...], faults: list[Fault]
     except ValidationError as error:
         faults += faults_of(error, model, root)
         return None
+
+
+def _check_shape(manifest: Mapping[str, Any]) -> None:
+    """What an API server ensures, and a file does not: refused before anything is read of it."""
+    metadata = manifest.get("metadata") or {}
+    parts: dict[tuple[str, ...], Any] = {("metadata",): metadata, ("spec",): manifest.get("spec") or {}}
+    if isinstance(metadata, Mapping):
+        parts |= {("metadata", name): metadata.get(name) or {} for name in ("annotations", "labels")}
+    faults = [
+        Fault(path, "is not a mapping; write key: value pairs")
+        for path, part in parts.items()
+        if not isinstance(part, Mapping)
+    ]
+    annotations = parts.get(("metadata", "annotations"), {})
+    if isinstance(annotations, Mapping):
+        texts = [key for key, value in annotations.items() if not isinstance(value, str)]
+        faults += [Fault(("metadata", "annotations", str(key)), "is not a text; put it in quotes") for key in texts]
+    if faults:
+        raise RefusedError(faults)
 
 
 def _identity(manifest: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterator[Fault]:

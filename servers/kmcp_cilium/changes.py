@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, Field
 
-from kmcp_runtime import Result, ToolFailure, bad_argument, did_you_mean
+from kmcp_runtime import Result, ToolFailure, bad_argument, did_you_mean, quoted_list
 
 LEVELS = ("none", "low", "medium", "max")
 ENFORCEMENT = ("default", "always", "never")
@@ -66,11 +66,11 @@ def differences(options: Mapping[str, str], before: Mapping[str, object]) -> lis
 
 def _among(option: str, value: str, known: tuple[str, ...]) -> str:
     if value.lower() not in known:
-        hint = did_you_mean(value, known) or f"it takes {', '.join(known)}"
+        hint = did_you_mean(value, known) or f"it takes {quoted_list(known)}"
         raise bad_argument(f"value: {value!r} is not a valid value of {option}", hint)
     return value.lower()
 
 
 def unknown_option(option: str, known: tuple[str, ...], argument: str) -> ToolFailure:
-    hint = did_you_mean(option, known) or f"options: {', '.join(known)}"
+    hint = did_you_mean(option, known) or f"options: {quoted_list(known)}"
     return bad_argument(f"{argument}: no option {option!r}", hint)

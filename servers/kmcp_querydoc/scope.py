@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from kmcp_querydoc.index.reading import Index, Product
-from kmcp_runtime import ToolFailure, nearest, not_found
+from kmcp_runtime import ToolFailure, nearest, not_found, quoted_list
 
 _USUAL = {
     "k8s": "kubernetes",
@@ -69,13 +69,13 @@ def named(products: Sequence[Product]) -> str:
     """The names of products as a hint lists them."""
     names = sorted({product.name for product in products})
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"{', '.join(names[:_MOST_NAMED])}{more}" if names else "none"
+    return f"{quoted_list(names[:_MOST_NAMED])}{more}" if names else "none"
 
 
 def _unknown_product(there: Sequence[Product], name: str) -> ToolFailure:
     known = {alias: each.name for each in there for alias in (each.name, *each.aliases)}
     near = list(dict.fromkeys(known[word] for word in nearest(name, known)))
-    suggestion = f"did you mean {', '.join(near)}? " if near else ""
+    suggestion = f"did you mean {quoted_list(near)}? " if near else ""
     return not_found(
         f"no product {name!r} in this index; it has {named(there)}",
         f"{suggestion}list_products() shows versions; leave product_name out to search all",

@@ -11,6 +11,8 @@ A failure is raised anywhere below a tool and becomes a tool result with `isErro
 """
 
 import difflib
+import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
@@ -98,6 +100,22 @@ def too_large(message: str, hint: str | None = None, *, backend: str | None = No
     return ToolFailure("too_large", message, hint, backend=backend)
 
 
+_NAME = re.compile(r"[^\s\"'`<>]{1,253}")
+_LONGEST_QUOTED = 80
+
+
+def quoted(word: str) -> str:
+    """A word of a backend's as a hint may show it: a name as it is; a text, which could speak, short and in quotes."""
+    if _NAME.fullmatch(word) and word.isprintable():
+        return word
+    return json.dumps(word[:_LONGEST_QUOTED], ensure_ascii=False)
+
+
+def quoted_list(words: Iterable[str]) -> str:
+    """Words of a backend's, separated by commas, as a hint may show them."""
+    return ", ".join(quoted(str(word)) for word in words)
+
+
 def nearest(word: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The known words closest to a misspelt one, best first; empty when none is close."""
     # Models often err in case alone (`Deployment`, `deployment`), which difflib counts as a difference.
@@ -108,7 +126,7 @@ def nearest(word: str, known: Iterable[str], count: int = 3) -> list[str]:
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """`did you mean a, b?`, or None when nothing is close."""
     close = nearest(word, known)
-    return f"did you mean {', '.join(close)}?" if close else None
+    return f"did you mean {quoted_list(close)}?" if close else None
 
 
 def suggesting(message: str, word: str, known: Iterable[str]) -> str:

@@ -77,6 +77,31 @@ async def test_plan_shows_what_would_change(driver: Driver, tmp_path: Path, caps
 
 
 @pytest.mark.cluster
+async def test_L13_the_difference_shows_no_literal_secret(
+    driver: Driver, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = "Zq7planted-old-9Pd", "Zq7planted-new-9Pd"
+    await driver.start()
+    made = await driver.server({**IMAGE, "env": {"DB_PASSWORD": old, "MODE": "a"}})
+    await driver.condition("Programmed", "True")
+    deployment = {**IMAGE, "env": {"DB_PASSWORD": new, "MODE": "b"}}
+    server = {
+        **{key: made[key] for key in ("apiVersion", "kind")},
+        "metadata": {"name": "time", "namespace": driver.namespace},
+        "spec": {"transportType": "http", "deployment": deployment},
+    }
+    file = tmp_path / "server.yaml"
+    file.write_text(yaml.safe_dump(server))
+    flags = ["-f", str(file), "--diff", "--kubeconfig", str(driver.given.kubeconfig)]
+    assert await asyncio.to_thread(plan, flags) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("# ")]
+    changed = [line.split("value: ")[1].strip() for line in lines if "value: " in line]
+    assert {"a", "b"} <= set(changed)
+    assert sum(line.strip("'").startswith("[hidden:") for line in changed) == 2
+    assert not [line for line in lines if old in line or new in line]
+
+
+@pytest.mark.cluster
 async def test_plan_tells_what_would_be_refused(
     driver: Driver, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

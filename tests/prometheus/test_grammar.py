@@ -80,7 +80,7 @@ def test_upstreams_cases(judge: Path) -> None:
 
 def test_variations_of_expressions(judge: Path) -> None:
     """Words of expressions left out, exchanged and put in, always the same ones."""
-    source = random.Random(315)  # noqa: S311  # not a secret
+    source = random.Random(315)  # not a secret
     bases = [query for query in (*upstream.cases(judge), *expressions.RIGHT, *expressions.WRONG) if len(query) < 200]
     varied = [_varied(source, source.choice(bases)) for _ in range(MUTATED)]
     wrong = disagreements(judge, varied)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kmcp_runtime import redaction
 from kmcp_runtime.redaction.known import REGISTER
+from tests.trust import Trust
 
 HERE = Path(__file__).parent
 LEAST_HIDDEN = 0.98
@@ -27,24 +28,24 @@ def shown(case: dict[str, Any]) -> Any:
     return redaction.text(case["text"]) if "text" in case else redaction.value(case["value"])
 
 
-def test_planted_secrets_are_hidden() -> None:
+def test_planted_secrets_are_hidden(trust: Trust) -> None:
     planted = cases("planted")
     total = Counter(case["kind"] for case in planted)
     leaked = [case for case in planted if case["secret"] in json.dumps(shown(case), ensure_ascii=False)]
     lost = Counter(case["kind"] for case in leaked)
     for kind, count in total.items():
-        print(f"{kind}: {count - lost[kind]} of {count} hidden")
+        trust.count("secrets planted", kind, hidden=count - lost[kind], planted=count)
     assert len(planted) >= 400
     below = [kind for kind, count in total.items() if 1 - lost[kind] / count < LEAST_HIDDEN]
     assert not below, [case for case in leaked if case["kind"] in below]
 
 
-def test_harmless_things_are_shown() -> None:
+def test_harmless_things_are_shown(trust: Trust) -> None:
     # The register belongs to the process: what other tests made known would be hidden here, too.
     REGISTER.forget()
     harmless = cases("harmless")
     changed = [case for case in harmless if shown(case) != case.get("text", case.get("value"))]
-    print(f"{len(changed)} of {len(harmless)} harmless changed")
+    trust.count("harmless things", "of the corpus", changed=len(changed), shown=len(harmless) - len(changed))
     assert len(harmless) >= 250
     assert len(changed) <= MOST_CHANGED * len(harmless), changed
 

@@ -12,6 +12,7 @@ from kmcp_runtime.engine.assembly import http_app
 from tests.runtime.conftest import shelf_of, shelved
 from tests.runtime.raw_answers import LEGACY, MODERN, RawClient, failure_of, raw_client
 from tests.serving import served
+from tests.trust import Trust
 
 BOOK = {"name": "moby"}
 REVISIONS = pytest.mark.parametrize("revision", [LEGACY, MODERN])
@@ -102,7 +103,7 @@ NO_YES: list[Any] = [
 
 @REVISIONS
 @MODES
-async def test_A2_nothing_else_is_a_yes(revision: str, approval: str) -> None:
+async def test_A2_nothing_else_is_a_yes(revision: str, approval: str, trust: Trust) -> None:
     # Before 2026 an answer that is no object is no message at all; the server waits on, until the call's deadline.
     shapeless: tuple[Any, ...] = (None, True, []) if revision == MODERN else ()
     unaccepted = [
@@ -118,6 +119,7 @@ async def test_A2_nothing_else_is_a_yes(revision: str, approval: str) -> None:
             assert "approval" not in error
             assert books == {"moby": "dick"}, reply
         assert client.asked == len(replies)
+        trust.count("approvals", "answers that are no yes", refused=len(replies), tried=len(replies))
 
 
 @REVISIONS

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from fastmcp.client.elicitation import ElicitResult
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kmcp_runtime import Body, Page, Result
@@ -78,6 +78,7 @@ def test_i2_the_fields_that_hold_words_are_named(content: dict[str, Any], fields
     assert others(content) == fields
 
 
+@settings(deadline=None)
 @given(
     hostile_texts(),
     hostile_texts(),

@@ -24,6 +24,11 @@ class Promotion:
     def patches(self) -> list[Mapping[str, Any]]:
         return [patch for patch in (self.status, self.main) if patch is not None]
 
+    @property
+    def unified(self) -> dict[str, Any]:
+        """Both in one, for Rollouts that have no status subresource."""
+        return {**(self.status or {}), **(self.main or {})}
+
 
 def promotion(found: Object, full: bool) -> Promotion:
     """The patches for the next step, or with `full` for the end; `conflict` for the next step of an aborted Rollout."""

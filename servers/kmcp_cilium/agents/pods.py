@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kmcp_runtime import ToolFailure, bad_argument, nearest, not_found, unavailable
+from kmcp_runtime import ToolFailure, bad_argument, nearest, not_found, quoted_list, unavailable
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.pages import FORMS
 
@@ -52,10 +52,13 @@ async def find_home(api: KubeApi) -> str | None:
         return USUAL_NAMESPACE
     if len(namespaces) > 1:
         raise unavailable(
-            f"Cilium agents run in several namespaces: {', '.join(namespaces)}",
+            f"Cilium agents run in several namespaces: {quoted_list(namespaces)}",
             "set KMCP_CILIUM_NAMESPACE to the right one",
         )
     return str(namespaces[0])
+
+
+_COLUMNS = frozenset({"name", "ready", "status", "restarts", "ip", "node"})
 
 
 async def list_pods(api: KubeApi, namespace: str, selector: str = SELECTOR) -> list[AgentPod]:
@@ -65,6 +68,11 @@ async def list_pods(api: KubeApi, namespace: str, selector: str = SELECTOR) -> l
     table = await api.get(f"/api/v1/namespaces/{namespace}/pods", query, FORMS["table"])
     # Columns by name: their order is the API server's own.
     columns = [column["name"].lower() for column in table.get("columnDefinitions") or ()]
+    missing = sorted(_COLUMNS - set(columns)) if table.get("rows") else []
+    if missing:
+        raise unavailable(
+            f"the API server's table of pods has no column {', '.join(missing)}", "check what answers there"
+        )
     rows = [dict(zip(columns, row["cells"], strict=False)) for row in table.get("rows") or ()]
     # Ready pods first: during an update a node has two.
     return sorted((_pod(namespace, row) for row in rows), key=lambda pod: (pod.node, not pod.ready, pod.name))
@@ -72,13 +80,13 @@ async def list_pods(api: KubeApi, namespace: str, selector: str = SELECTOR) -> l
 
 def _pod(namespace: str, row: Mapping[str, Any]) -> AgentPod:
     return AgentPod(
-        node=row["node"],
+        node=str(row["node"]),
         namespace=namespace,
-        name=row["name"],
+        name=str(row["name"]),
         state=f"{row['status']} {row['ready']}",
         # The column shows "3 (5m ago)" after a restart.
         restarts=str(row["restarts"]).split(" ")[0],
-        ip=row["ip"],
+        ip=str(row["ip"]),
     )
 
 
@@ -88,7 +96,7 @@ def on_node(pods: Sequence[AgentPod], node: str) -> AgentPod:
     if not there:
         names = sorted({pod.node for pod in pods})
         near = nearest(node, names)
-        hint = f"did you mean {', '.join(near)}?" if near else f"agents run on {_some(names)}"
+        hint = f"did you mean {quoted_list(near)}?" if near else f"agents run on {_some(names)}"
         raise not_found(f"node_name: no Cilium agent on node {node!r}", hint)
     if not there[0].ready:
         raise not_ready(there[0])
@@ -128,4 +136,4 @@ def absent(namespace: str) -> ToolFailure:
 
 def _some(names: Sequence[str]) -> str:
     more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return quoted_list(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -11,7 +11,7 @@ from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.arguments import OneNode, check_operand
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
-from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, check_name, nearest, not_found
+from kmcp_runtime import Cursor, Effect, Limit, Page, ToolFailure, check_name, nearest, not_found, quoted_list
 
 MapName = Annotated[str, AfterValidator(check_name), AfterValidator(check_operand), "Such as cilium_ipcache_v2"]
 
@@ -131,7 +131,7 @@ async def _read_map(agent: Agent, map_name: str, command: str) -> Any:
         if map_name in names:
             return {} if command == "get" else []
         near = nearest(map_name, names)
-        hint = f"did you mean {', '.join(near)}?" if near else "cilium_list_bpf_maps lists them"
+        hint = f"did you mean {quoted_list(near)}?" if near else "cilium_list_bpf_maps lists them"
         raise not_found(f"map_name: the agent {agent.where} has no open map {map_name!r}", hint) from None
 
 

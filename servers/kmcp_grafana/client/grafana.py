@@ -87,7 +87,17 @@ class Grafana:
             )
         except Refused as refused:
             raise await self._explain(refused, request.method, request.path) from None
-        return read_json(answer.content) if answer.content.strip() else {}
+        if not answer.content.strip():
+            return {}
+        try:
+            return self._upstream.remembered(request.method, request.path, read_json(answer.content))
+        except ValueError:
+            what = f"{request.method} {request.path}"
+            raise unavailable(
+                f"Grafana answered {what} with something that is not JSON; the change may have been made",
+                "read the object again to see whether it was",
+                backend=BACKEND,
+            ) from None
 
     def link(self, path: str) -> str:
         """The address of a page; `path` may be as Grafana answered it, with its own path prefix or without."""

@@ -13,7 +13,7 @@ from kmcp_grafana.client.failures import body_of, refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_grafana.dashboards import storage
 from kmcp_grafana.datasources import queries
-from kmcp_runtime import Limit, ToolFailure, not_found, redaction, suggesting
+from kmcp_runtime import Limit, ToolFailure, not_found, quoted, redaction, suggesting
 from kmcp_runtime.upstream import Refused
 
 _PATH = "/api/datasources"
@@ -236,14 +236,14 @@ def _missing(wanted: str, rows: list[Row]) -> ToolFailure:
     by_name = next((row for row in rows if row["name"] == wanted), None)
     shown = f"no data source has the uid {wanted!r}"
     if by_name:
-        shown += f": its uid is {by_name['uid']}"
+        shown += f": its uid is {quoted(str(by_name['uid']))}"
     else:
         shown = suggesting(shown, wanted, [str(word) for row in rows for word in (row["uid"], row["name"])])
     return not_found(shown, f"there are {_named(rows)}", backend="grafana")
 
 
 def _named(rows: list[Row]) -> str:
-    shown = ", ".join(f"{row['name']} (uid {row['uid']})" for row in rows[:10])
+    shown = ", ".join(f"{quoted(str(row['name']))} (uid {quoted(str(row['uid']))})" for row in rows[:10])
     return (shown + (", …" if len(rows) > 10 else "")) or "none"
 
 

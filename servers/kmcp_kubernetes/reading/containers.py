@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kmcp_runtime import bad_argument, suggesting
+from kmcp_runtime import bad_argument, quoted_list, suggesting
 
 # kubectl's annotation, which its logs and exec follow too.
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
@@ -25,7 +25,7 @@ def chosen(pod: Pod, container: str | None) -> str:
             absent = f"container: pod {pod['metadata']['name']} has no container {container!r}"
             raise bad_argument(
                 suggesting(absent, container, known),
-                f"its containers: {', '.join(known)}",
+                f"its containers: {quoted_list(known)}",
             )
         return container
     main = [str(entry["name"]) for entry in pod["spec"]["containers"]]
@@ -35,7 +35,7 @@ def chosen(pod: Pod, container: str | None) -> str:
         return str(annotated) if annotated in main else main[0]
     raise bad_argument(
         f"container: required because pod {pod['metadata']['name']} has {len(main)} of them",
-        f"its containers: {', '.join(known)}",
+        f"its containers: {quoted_list(known)}",
     )
 
 

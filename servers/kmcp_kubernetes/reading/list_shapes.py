@@ -9,7 +9,7 @@ from typing import Any
 
 from kmcp_kubernetes.arguments import Output
 from kmcp_kubernetes.client import Place
-from kmcp_runtime import bad_argument, redaction, suggesting
+from kmcp_runtime import bad_argument, quoted_list, redaction, suggesting
 from kmcp_runtime.kube import objects, pages
 
 Shape = tuple[list[str] | None, list[Any]]
@@ -55,7 +55,7 @@ def _chosen(columns: Sequence[tuple[int, str]], fields: Sequence[str]) -> list[t
             names = [name for _, name in columns]
             raise bad_argument(
                 suggesting(f"fields: no column {field!r}", field, names),
-                f"columns: {', '.join(names)}; for field paths use output=yaml or json",
+                f"columns: {quoted_list(names)}; for field paths use output=yaml or json",
             )
     return [by_name[field.lower()] for field in fields]
 

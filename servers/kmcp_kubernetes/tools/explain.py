@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from kmcp_kubernetes.arguments import ResourceType
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.openapi import Schema, path_parts
-from kmcp_runtime import Effect, Result, bad_argument, did_you_mean, tool
+from kmcp_runtime import Effect, Result, bad_argument, did_you_mean, quoted_list, tool
 
 _LONGEST_FIELD = 200
 _SENTENCE = re.compile(r"(.+?[.!?])(?:\s|$)", re.DOTALL)
@@ -78,7 +78,7 @@ def _at(whole: Schema, parts: list[str]) -> Schema:
     where = f"{'.'.join(there)} ({schema.type})" if there else "this kind"
     raise bad_argument(
         f"field_path: {where} has no field {missing[0]!r}",
-        did_you_mean(missing[0], known) or (f"its fields: {', '.join(known[:60])}" if known else "it has no fields"),
+        did_you_mean(missing[0], known) or (f"its fields: {quoted_list(known[:60])}" if known else "it has no fields"),
     )
 
 

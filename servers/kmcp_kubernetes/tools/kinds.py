@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel
 
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime import Cursor, Effect, Limit, Page, did_you_mean, sliced, tool
+from kmcp_runtime import Cursor, Effect, Limit, Page, did_you_mean, quoted_list, sliced, tool
 from kmcp_runtime.kube.discovery import Kind
 
 CORE = "core"
@@ -76,7 +76,7 @@ def _entry(kind: Kind) -> KindEntry:
 def _why_empty(known: list[Kind], group: str | None, verb: str | None) -> str:
     groups = {kind.group or CORE for kind in known}
     if group and group not in groups:
-        suggestion = did_you_mean(group, groups) or f"it has {', '.join(sorted(groups))}"
+        suggestion = did_you_mean(group, groups) or f"it has {quoted_list(sorted(groups))}"
         return f"The cluster has no API group {group!r}: {suggestion}"
     verbs = {name for kind in known for name in kind.verbs}
     if verb and verb.lower() not in verbs:

@@ -2,7 +2,7 @@
 
 import re
 
-from kmcp_runtime import ToolFailure, bad_argument, nearest, not_found
+from kmcp_runtime import ToolFailure, bad_argument, nearest, not_found, quoted_list
 
 # Cut as text and not parsed: reading and writing YAML anew would lose comments, order and Prometheus' own spelling.
 _SECTION = re.compile(r"^(?=[A-Za-z_]+:)", re.MULTILINE)
@@ -36,4 +36,4 @@ def _name(part: str) -> str:
 
 def _no_job(name: str, known: list[str]) -> ToolFailure:
     near = nearest(name, known) or known[:20]
-    return not_found(f"there is no job {name!r} in {SCRAPE}", f"jobs: {', '.join(near) or 'none'}")
+    return not_found(f"there is no job {name!r} in {SCRAPE}", f"jobs: {quoted_list(near) or 'none'}")

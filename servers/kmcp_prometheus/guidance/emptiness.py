@@ -8,7 +8,7 @@ from kmcp_prometheus.guidance.reasons import Moment, Reasons, TooManyError
 from kmcp_prometheus.promql import matching, printing, trees
 from kmcp_prometheus.promql.parser import Node
 from kmcp_prometheus.promql.trees import Selector
-from kmcp_runtime import ToolFailure
+from kmcp_runtime import ToolFailure, quoted_list
 
 _MOST_EXAMINED = 3
 _MOST_NAMED = 8
@@ -77,7 +77,7 @@ async def _explain_selector(prometheus: Prometheus, selector: Selector) -> str |
 
 async def explain_missing_metric(prometheus: Prometheus, metric: str) -> str:
     near = names.nearest(metric, await names.list_metrics(prometheus))
-    similar = f"; nearest: {', '.join(near)}" if near else ""
+    similar = f"; nearest: {quoted_list(near)}" if near else ""
     return f"There is no metric {metric}{similar}. prometheus_label_values_tool label_name=__name__ lists all."
 
 
@@ -94,9 +94,9 @@ async def _explain_missing_label(
     if not values:
         known = (await prometheus.post("/labels", [("match[]", scope)])).texts()
         near = names.nearest(label, known) or known[:_MOST_NAMED]
-        return f"{of} has no label {label}; it has {', '.join(near)}."
+        return f"{of} has no label {label}; it has {quoted_list(near)}."
     if any(matching.holds(matcher, value) for value in values):
         return None
     near = names.nearest(str(matcher["value"]), values) or values[:_MOST_NAMED]
     shown = printing.matcher(matcher)
-    return f"No value of label {label} of {of} matches {shown}; there are {len(values)}, nearest: {', '.join(near)}."
+    return f"No value of label {label} of {of} matches {shown}; there are {len(values)}, nearest: {quoted_list(near)}."

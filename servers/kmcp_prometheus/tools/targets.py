@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from kmcp_prometheus.answers.paging import page
 from kmcp_prometheus.answers.samples import Number, plain
 from kmcp_prometheus.client import Prometheus
-from kmcp_runtime import Cursor, Effect, Limit, Page, did_you_mean, tool
+from kmcp_runtime import Cursor, Effect, Limit, Page, did_you_mean, quoted_list, tool
 
 State = Literal["active", "dropped", "any"]
 Health = Literal["up", "down", "unknown"]
@@ -114,4 +114,4 @@ async def _explain_none(prometheus: Prometheus, scrape_pool: str | None, found: 
         return "There are no targets in that state; prometheus_status_config_tool section=scrape_configs shows why."
     reply = await prometheus.get("/targets")
     pools = {target.scrape_pool for target in reply.read(lambda data: _targets(data, "any"))}
-    return did_you_mean(scrape_pool, pools) or f"No target in pool {scrape_pool}; pools: {', '.join(sorted(pools))}."
+    return did_you_mean(scrape_pool, pools) or f"No target in pool {scrape_pool}; pools: {quoted_list(sorted(pools))}."

@@ -10,7 +10,7 @@ from kmcp_querydoc.arguments import OLD_NAMES, ProductName, Version
 from kmcp_querydoc.client import Documentation
 from kmcp_querydoc.index.reading import Index, Passage, Product
 from kmcp_querydoc.scope import is_version, scope
-from kmcp_runtime import Effect, Result, ToolFailure, bad_argument, nearest, not_found, tool
+from kmcp_runtime import Effect, Result, ToolFailure, bad_argument, nearest, not_found, quoted_list, tool
 
 USUAL = 12
 """Chunks of an answer that does not say where it ends: about 5,000 tokens."""
@@ -122,5 +122,7 @@ def _unknown(index: Index, place: str, products: Sequence[Product]) -> ToolFailu
     near = near or [url for url in known if place.strip("/").rpartition("/")[2] in url][:3]
     return not_found(
         f"no page {place!r} in this index",
-        f"did you mean {', '.join(near)}?" if near else "query_documentation(query=…) answers with urls and citations",
+        f"did you mean {quoted_list(near)}?"
+        if near
+        else "query_documentation(query=…) answers with urls and citations",
     )

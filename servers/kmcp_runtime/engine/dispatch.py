@@ -16,7 +16,7 @@ from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
 from pydantic import PrivateAttr
 
-from kmcp_runtime import echoes, hints, redaction
+from kmcp_runtime import answers, echoes, hints, redaction
 from kmcp_runtime.arguments import checked
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
@@ -106,7 +106,11 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
     )
     entry.describe(arguments)
     started = time.perf_counter()
-    with instance.metrics.under_way(instance.name, declared.name), hints.offering(instance.shown_by):
+    with (
+        instance.metrics.under_way(instance.name, declared.name),
+        hints.offering(instance.shown_by),
+        answers.remembered(),
+    ):
         try:
             grant = grants.current()
             granted = grant.narrowed(instance.name, declared)
@@ -120,9 +124,10 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
             # Text of a backend that no tool has an explanation of its own for: a chart, a stored release, an answer.
             entry.outcome = "unavailable"
             return error_result(_unreadable(error))
-        except Exception:
-            entry.outcome = "internal"
-            return error_result(_internal(entry.request))
+        except Exception as error:
+            unexpected = await _explained(error, entry.request)
+            entry.outcome = unexpected.code
+            return error_result(unexpected)
         except BaseException:
             entry.outcome = "cancelled"
             raise
@@ -164,6 +169,12 @@ def _record(instance: "ConfiguredServer", entry: audit.Entry, seconds: float) ->
 def _unreadable(error: Exception) -> ToolFailure:
     problem = getattr(error, "problem", None) or str(error)
     return ToolFailure("unavailable", f"the backend's answer cannot be read: {problem}", "check its content")
+
+
+async def _explained(error: Exception, request: str) -> ToolFailure:
+    """By a backend's answer that is not what its API promises, where there is one; else by a fault of ours."""
+    broken = await run_in_thread(answers.broken_promise, error) if isinstance(error, answers.UNREADABLE) else None
+    return broken or _internal(request)
 
 
 def _internal(request: str) -> ToolFailure:

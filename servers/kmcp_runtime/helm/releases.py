@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from kmcp_runtime import live_state
-from kmcp_runtime.errors import ToolFailure, nearest, not_found, unavailable
+from kmcp_runtime.errors import ToolFailure, nearest, not_found, quoted_list, unavailable
 from kmcp_runtime.helm import payload
 from kmcp_runtime.helm.release import Release
 from kmcp_runtime.hints import by_tool
@@ -138,7 +138,7 @@ class Releases:
             hints.append(f"{name} is the chart of release {', '.join(of_chart)}: give the name of the release")
         near = nearest(name, [head.name for head in here])
         if near and not of_chart:
-            hints.append(f"did you mean {', '.join(near)}?")
+            hints.append(f"did you mean {quoted_list(near)}?")
         message = f"no release {name!r} in namespace {namespace}"
         return not_found(message, "; ".join(hints) or by_tool("releases", "lists them"), backend=BACKEND)
 

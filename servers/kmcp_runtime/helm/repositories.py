@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from kmcp_runtime import json_text, private_files, versions, yaml_text
 from kmcp_runtime.call import Call
-from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, did_you_mean, not_found, unavailable
+from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, did_you_mean, not_found, quoted_list, unavailable
 from kmcp_runtime.helm import home, indexes
 from kmcp_runtime.helm.binary import Binary
 from kmcp_runtime.helm.fetching import Fetcher, Login
@@ -255,7 +255,7 @@ def _rank(entry: Entry) -> tuple[bool, Any]:
 
 
 def _few(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:10]) or "none"
+    shown = quoted_list(names[:10]) or "none"
     return f"{shown}, …" if len(names) > 10 else shown
 
 

@@ -5,14 +5,15 @@ import os
 import re
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
 
-from kmcp_runtime import judging, warnings, worker
+from kmcp_runtime import answers, judging, warnings, worker
 from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
 from kmcp_runtime.judging import Verdict
-from kmcp_runtime.kube import config, credentials, request_effects, secret_values
+from kmcp_runtime.kube import config, credentials, request_effects, secret_values, shapes
 from kmcp_runtime.kube.connection import Connection, Limits, Source
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure, from_response
 from kmcp_runtime.kube.request_effects import KubeRequest
@@ -25,6 +26,8 @@ _READ_CHUNK = 1 << 18
 # `299 - "v1 Endpoints is deprecated in v1.33+"`, as RFC 7234 writes it.
 _WARNING = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')
 Query = Sequence[tuple[str, str]]
+# Of RFC 3986: `pchar`, `/`, and `?` for the addresses that the API server itself gives (/openapi/v3).
+_OF_PATHS = "/%!$&'()*+,;=:@-._~?"
 
 
 class KubeApi:
@@ -67,6 +70,8 @@ class KubeApi:
     ) -> Any:
         """The answer as data. `body` is sent as JSON under `content_type`."""
         answer = await _parse(await self.raw(method, path, query, body, content_type, accept), path)
+        shapes.check(answer, path)
+        answers.remember(BACKEND, f"{method} {path}", answer, shapes.broken)
         secret_values.learn(answer)
         return answer
 
@@ -191,8 +196,12 @@ class KubeApi:
         return unavailable(f"cannot reach the API server at {self.context.server}: {detail}", hint, backend=BACKEND)
 
     def _url(self, path: str, query: Query) -> URL:
-        # Already encoded by Kind.path and its like: encoding it again would change a `%2F` in a name.
-        base = URL(self.context.server.rstrip("/") + path, encoded=True)
+        # Addresses of schemas come from the server: without the slash one could name another host (`@evil.example`).
+        if not path.startswith("/"):
+            raise unavailable(f"the API server named an address that is no path: {path[:80]!r}", backend=BACKEND)
+        # Already encoded by Kind.path and its like: encoding it again would change a `%2F` in a name. What no path may
+        # hold is encoded here, whoever forgot it: raw, it would end the path or the whole request.
+        base = URL(self.context.server.rstrip("/") + quote(path, safe=_OF_PATHS), encoded=True)
         return base.with_query(list(query)) if query else base
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kmcp_runtime.call import Call
-from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found
+from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found, quoted_list
 from kmcp_runtime.hints import by_tool
 from kmcp_runtime.kube import objects, pages
 from kmcp_runtime.kube.api import JSON, KubeApi, Query
@@ -94,9 +94,9 @@ class Cluster:
         near, elsewhere = await asyncio.gather(self._find_near_names(place, name), self._find_elsewhere(place, name))
         hints = []
         if elsewhere:
-            hints.append(f"namespace {', '.join(elsewhere)} has an object of that name")
+            hints.append(f"namespace {quoted_list(elsewhere)} has an object of that name")
         if near:
-            hints.append(f"did you mean {', '.join(near)}?")
+            hints.append(f"did you mean {quoted_list(near)}?")
         message = failure.message
         if place.namespace and place.namespace not in message:
             message += f" (in namespace {place.namespace})"
@@ -114,7 +114,9 @@ class Cluster:
     async def explain_missing_namespace(self, namespace: str) -> ToolFailure:
         names = await self._list_names(Place(await self.discovery.resolve("namespaces"), None))
         near = nearest(namespace, names)
-        hint = f"did you mean {', '.join(near)}?" if near else by_tool("objects", "resource_type=namespaces lists them")
+        hint = (
+            f"did you mean {quoted_list(near)}?" if near else by_tool("objects", "resource_type=namespaces lists them")
+        )
         return not_found(f"namespace {namespace!r} does not exist", hint, backend=BACKEND)
 
     async def _find_near_names(self, place: Place, name: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Connections to one API server with the context's credentials, which can be renewed while requests are in progress."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -11,6 +12,7 @@ from multidict import CIMultiDict
 from kmcp_runtime.kube import config, credentials
 from kmcp_runtime.kube.credentials import Credentials
 from kmcp_runtime.kube.tls import tls
+from kmcp_runtime.worker import run_in_thread
 
 Source = Callable[[config.Contexts, config.ContextInfo], Awaitable[Credentials]]
 """Loads a context's credentials."""
@@ -49,7 +51,7 @@ class Connection:
         async with self._changing:
             if self._session is None or self._credentials is None:
                 self._credentials = await self._source(self.contexts, self.context)
-                self._session = self._pool(self._credentials)
+                self._session = await self._pool(self._credentials)
             elif self._credentials.is_expired():
                 await self._reload(self._session, self._credentials)
             session, used = self._session, self._credentials
@@ -73,14 +75,16 @@ class Connection:
         if old.identity() != self._credentials.identity():
             # Requests in progress still use the old pool; it is closed with the connection.
             self._retired.append(session)
-            self._session = self._pool(self._credentials)
+            self._session = await self._pool(self._credentials)
 
-    def _pool(self, used: Credentials) -> aiohttp.ClientSession:
+    async def _pool(self, used: Credentials) -> aiohttp.ClientSession:
+        # In a thread: the authorities of a machine are hundreds, read from files.
+        context = await run_in_thread(tls, used)
         socks = used.proxy is not None and urlsplit(used.proxy).scheme == "socks5"
         return aiohttp.ClientSession(
-            connector=self._through_socks(used)
+            connector=self._through_socks(used, context)
             if socks
-            else aiohttp.TCPConnector(limit=self.limits.pool, ssl=tls(used)),
+            else aiohttp.TCPConnector(limit=self.limits.pool, ssl=context),
             timeout=aiohttp.ClientTimeout(total=self.limits.request, connect=self.limits.connect),
             # No state between requests: a cookie of a load balancer must not stick to another call.
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -88,7 +92,7 @@ class Connection:
             read_bufsize=1 << 20,
         )
 
-    def _through_socks(self, used: Credentials) -> aiohttp.BaseConnector:
+    def _through_socks(self, used: Credentials, context: ssl.SSLContext) -> aiohttp.BaseConnector:
         # Imported here: few clusters are behind one.
         from aiohttp_socks import ProxyConnector, ProxyType
 
@@ -102,6 +106,6 @@ class Connection:
             # The proxy looks the name up, as for client-go: this machine may not know it.
             rdns=True,
             limit=self.limits.pool,
-            ssl=tls(used),
+            ssl=context,
         )
         return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found
+from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found, quoted_list
 from kmcp_runtime.hints import by_tool
 from kmcp_runtime.kube.api import KubeApi
 
@@ -135,7 +135,7 @@ class Discovery:
                     return known
         alike = [f"{known.kind} ({known.api_version})" for known in self._kinds if known.kind.lower() == kind.lower()]
         near = alike or nearest(kind, {known.kind for known in self._kinds})
-        hint = f"did you mean {', '.join(near)}?" if near else "is its CustomResourceDefinition installed?"
+        hint = f"did you mean {quoted_list(near)}?" if near else "is its CustomResourceDefinition installed?"
         raise not_found(f"the cluster has no kind {kind} in {api_version}", hint)
 
     async def _read(self, older_than: float) -> None:
@@ -269,7 +269,7 @@ def _unknown(kinds: Iterable[Kind], wanted: str) -> Kind:
     # Names of two letters are near to anything and would only mislead.
     near = nearest(name, {candidate for kind in known for candidate in kind.names() if len(candidate) > 2})
     plurals = list(dict.fromkeys(kind.full_name for word in near for kind in known if word in kind.names()))[:3]
-    hint = f"did you mean {', '.join(plurals)}?" if plurals else by_tool("kinds", "lists the kinds that are served")
+    hint = f"did you mean {quoted_list(plurals)}?" if plurals else by_tool("kinds", "lists the kinds that are served")
     raise not_found(f"the cluster has no resource type {wanted!r}", hint)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime.errors import ToolFailure, bad_argument, too_large, unavailable
 from kmcp_runtime.kube import selectors
 from kmcp_runtime.kube.api import JSON, KubeApi
 from kmcp_runtime.kube.discovery import Kind
@@ -19,6 +19,9 @@ FORMS: Mapping[Form, str] = {
     "objects": JSON,
 }
 """The Accept header that asks for a list in each form."""
+
+_MOST_ITEMS = 200_000
+"""Of a list that is read whole: what fits into the memory of a server."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,14 @@ async def fetch_all(api: KubeApi, query: Query, most: float = math.inf) -> tuple
     while len(items) < most:
         page = await fetch(api, query, cursor, {})
         items += page.items
+        # A server that goes round in circles would be asked until the deadline, and its items kept.
+        if page.next_token is not None and page.next_token == page.token:
+            raise unavailable(f"the list of {query.kind.plural} does not end: it repeats its continue token")
         cursor = page.cursor(query.limit, {})
         if cursor is None:
             return items, True
+        if len(items) >= _MOST_ITEMS:
+            raise too_large(f"there are more than {_MOST_ITEMS:,} {query.kind.plural}", "ask for less: a namespace")
     return items, False
 
 

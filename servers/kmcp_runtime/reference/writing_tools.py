@@ -28,7 +28,7 @@ CONCEPTS = {
     "Change": ("Change", "Diff"),
     "Failures": (
         *("ToolFailure", "bad_argument", "not_found", "conflict", "denied", "forbidden", "timed_out", "too_large"),
-        *("unavailable", "did_you_mean", "suggesting", "nearest"),
+        *("unavailable", "did_you_mean", "suggesting", "nearest", "quoted", "quoted_list"),
     ),
     "Call": ("Call",),
     "Server": ("Server", "Backend", "Settings", "setting"),

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 
-from kmcp_runtime import worker
+from kmcp_runtime import answers, worker
 from kmcp_runtime.errors import ToolFailure, timed_out
 from kmcp_runtime.upstream import failures
 from kmcp_runtime.upstream.access import Access
@@ -17,7 +17,10 @@ Explain = Callable[[Refused], ToolFailure]
 
 
 class Upstream:
-    """One API, called `backend` in errors (`prometheus`); `transport` is what tests put in place of the network."""
+    """One API, called `backend` in errors (`prometheus`); `transport` is what tests put in place of the network.
+
+    `promise` makes, of a path, the check of its answers that is asked when reading one fails.
+    """
 
     def __init__(
         self,
@@ -25,9 +28,11 @@ class Upstream:
         access: Access,
         explain: Explain = lambda refused: refused,
         *,
+        promise: Callable[[str], answers.Check] | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self.backend = backend
+        self._promise = promise
         self.access = access
         self._explain = explain
         self._web = Web(_timeouts(access.seconds), transport=transport, tls=access.tls)
@@ -78,10 +83,16 @@ class Upstream:
         """The parsed JSON of an answer."""
         answer = await self.send(method, path, **request)
         try:
-            return await worker.read_json(answer.content)
+            return self.remembered(method, path, await worker.read_json(answer.content))
         except ValueError as error:
             place = str(self._at(path).copy_with(query=None))
             raise self._scrubbed(failures.no_json(answer, place, self.access, self.backend, error)) from None
+
+    def remembered(self, method: str, path: str, found: Any) -> Any:
+        """The answer, which is looked at again should reading it fail."""
+        if self._promise is not None:
+            answers.remember(self.backend, f"{method} {path}", found, self._promise(path))
+        return found
 
     def _at(self, path: str) -> httpx2.URL:
         base = self.access.base()
