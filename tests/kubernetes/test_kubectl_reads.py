@@ -299,7 +299,8 @@ def ours(text: str) -> list[Any] | None:
         found = [document.content for document in parse(text)]
     except ToolFailure:
         return None
-    return read(json.dumps(found))
+    as_read: list[Any] = read(json.dumps(found))
+    return as_read
 
 
 def read(text: str) -> Any:

@@ -78,11 +78,10 @@ async def helm_upgrade(
     namespace = client.cluster.namespace(namespace)
     before = await states.check_before_upgrade(client.releases, namespace, name, install)
     # Only helm knows how helm reads `--set`: lists, nulls, escapes, which words are booleans or numbers.
-    as_text = set if isinstance(set, str) else ""
+    as_text, pairs = (set, {}) if isinstance(set, str) else ("", set or {})
     redaction.refuse_marks({"set": as_text})
-    given = merging.with_set(values or {}, {} if isinstance(set, str) else set or {})
     # What an answer showed of the release comes back as it is in the release: as given, or with the chart's own values.
-    given = redaction.restore(given, before and before.values(), "values")
+    given = redaction.restore(merging.with_set(values or {}, pairs), before and before.values(), "values")
     wanted = Upgrade(
         name=name,
         namespace=namespace,

@@ -54,11 +54,7 @@ async def k8s_get_resources(
 ) -> Resources:
     """List objects of any kind as a table, or read one; prefer a table and selectors to whole objects."""
     resource_type, resource_name = _one_kind(resource_type, resource_name)
-    if resource_name and (selector or field_selector or all_namespaces):
-        raise bad_argument(
-            "resource_name names one object: selector, field_selector and all_namespaces do not go with it",
-            "leave out resource_name, or the others (field_selector=metadata.name=… finds a name in all namespaces)",
-        )
+    _check_one_object(resource_name, any((selector, field_selector, all_namespaces)))
     place = await kube.place(resource_type, namespace, all_namespaces)
     limit = min(limit, _MOST_WHOLE) if output in ("yaml", "json") and not fields else limit
     bound_to = {
@@ -80,6 +76,14 @@ async def k8s_get_resources(
         result.warnings = [f"none of these objects has {', '.join(missing)}; names are case-sensitive (k8s_explain)"]
     result.continues_at(page.cursor_at(limit, bound_to))
     return result
+
+
+def _check_one_object(name: str | None, narrowed: bool) -> None:
+    if name and narrowed:
+        raise bad_argument(
+            "resource_name names one object: selector, field_selector and all_namespaces do not go with it",
+            "leave out resource_name, or the others (field_selector=metadata.name=… finds a name in all namespaces)",
+        )
 
 
 def _one_kind(resource_type: str, name: str | None) -> tuple[str, str | None]:
