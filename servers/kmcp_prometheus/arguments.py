@@ -37,9 +37,8 @@ def check_past(at: float | None, argument: str) -> None:
 
 
 def check_span(start: float | None, end: float | None) -> None:
-    """Refuse a range that ends before it begins, or that lies in the future."""
+    """Refuse a range that ends before it begins, or that begins in the future; one that ends there is read so far."""
     check_past(start, "start")
-    check_past(end, "end")
     if start is not None and end is not None and start > end:
         raise bad_argument(
             f"start: it is {start - end:.0f} s after end", "swap them; relative times count back: now-1h"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kmcp_prometheus.api.failures import BACKEND, ApiFailure, explain
+from kmcp_prometheus.api.path_effects import judge
 from kmcp_prometheus.api.replies import Reply, reply
 from kmcp_prometheus.api.sources import API, Datasource, chosen, configured
 from kmcp_prometheus.promql.position import located
@@ -180,7 +181,7 @@ class PrometheusBackend(Backend):
     def reach(self, source: Datasource) -> Prometheus:
         # Connected at first use, so that one data source that is down does not keep the server from starting.
         if source.name not in self._upstreams:
-            self._upstreams[source.name] = Upstream(BACKEND, source.access, explain)
+            self._upstreams[source.name] = Upstream(BACKEND, source.access, explain, judge=judge)
         return Prometheus(source, self._upstreams[source.name], self.settings)
 
     async def ready(self) -> None:

@@ -15,7 +15,10 @@ class QuerydocSettings(Settings):
 
 
 def default_index() -> Path:
-    """Where `kmcp-suite docs build` puts an index, and where the server looks for it."""
+    """Where `kmcp-suite docs` keeps an index and the server looks for it: KMCP_DOCS_INDEX, or the data of the user."""
+    named = os.environ.get("KMCP_DOCS_INDEX")
+    if named:
+        return home_path(named)
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return home_path(base) / "kmcp-suite" / "docs.sqlite"
 

@@ -51,7 +51,9 @@ def moment_of(value: Any) -> Any:
     text = value.strip() if isinstance(value, str) else repr(value)
     if re.fullmatch(r"\d+(?:\.\d+)?", text):
         return _epoch(float(text))
-    if re.match(r"\d{4}-\d\d-\d\dT", text, re.IGNORECASE):
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+        return _stamp(f"{text}T00:00:00Z")  # A day alone is its beginning in UTC, as in databases.
+    if re.match(r"\d{4}-\d\d-\d\d[T ]", text, re.IGNORECASE):
         return _stamp(text)
     offset = text.removeprefix("now").replace(" ", "")
     if text != "now" and offset[:1] not in ("-", "+"):
@@ -111,7 +113,7 @@ SignedDuration = Annotated[
 ]
 
 
-_TIME_SCHEMA = WithJsonSchema({"type": ["string", "number"], "description": "Time", "examples": ["now-1h"]})
+_TIME_SCHEMA = WithJsonSchema({"type": "string", "description": "Time", "examples": ["now-1h"]})
 Time = Annotated[float, BeforeValidator(moment_of), _TIME_SCHEMA, "Time", Field(validate_default=True)]
 OptionalTime = Annotated[
     float | None, BeforeValidator(lambda given: None if given is None else moment_of(given)), _TIME_SCHEMA, "Time"

@@ -1,4 +1,8 @@
-"""JSON Schemas as models read them: no references, titles or nullable wrappers, nothing that costs tokens in vain."""
+"""JSON Schemas as models read them: no references, titles or nullable wrappers, nothing that costs tokens in vain.
+
+Their form is one that the converters of agent frameworks take, too (`tests/frameworks`): some fail, for a whole server,
+at `additionalProperties: false` and at a list of types. A call with an unknown argument is refused all the same.
+"""
 
 from functools import reduce
 from operator import or_
@@ -35,12 +39,12 @@ def _is_hidden(field: FieldInfo) -> bool:
 
 
 def input_schema(model: type[BaseModel]) -> JsonSchema:
-    """The arguments' schema: `{type: object, properties, required?, additionalProperties: false}`."""
+    """The arguments' schema: `{type: object, properties, required?}`. What it does not name is refused in a call."""
     schema = _tidy(_generated(model), strict=True)
     schema.pop("description", None)
     shown = published(model)
     schema["properties"] = {name: value for name, value in schema.get("properties", {}).items() if name in shown}
-    return {key: schema[key] for key in ("type", "properties", "required", "additionalProperties") if key in schema}
+    return {key: schema[key] for key in ("type", "properties", "required") if key in schema}
 
 
 def output_schema(model: type[BaseModel]) -> JsonSchema:
@@ -83,12 +87,10 @@ def _tidy(node: Any, *, strict: bool, inside_properties: bool = False) -> Any:
     node = _without_null({key: value for key, value in node.items() if key != "title"})
     if node.get("default", ...) in (None, False):
         del node["default"]  # What an absent argument means anyway.
-    if node.get("additionalProperties") is True:
-        del node["additionalProperties"]  # As above.
+    if isinstance(node.get("additionalProperties"), bool):
+        del node["additionalProperties"]
     if not strict:
         node.pop("default", None)
-        if node.get("additionalProperties") is False:
-            del node["additionalProperties"]
     return {
         key: value
         if key in ("default", "enum", "const", "required", "examples")
@@ -106,6 +108,4 @@ def _without_null(node: JsonSchema) -> JsonSchema:
     rest = {key: value for key, value in node.items() if key != "anyOf"}
     if len(kept) == 1:
         return {**{key: value for key, value in kept[0].items() if key != "title"}, **rest}
-    if all(set(option) <= {"type", "title"} for option in kept):
-        return {"type": [option["type"] for option in kept], **rest}
     return {**rest, "anyOf": kept}

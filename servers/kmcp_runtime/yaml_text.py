@@ -233,13 +233,17 @@ class Loader(_Base):  # type: ignore[misc]  # the base is chosen at run time
 
     def plain(self, node: yaml.ScalarNode) -> Any:
         try:
-            return scalar(node.value)
+            found = scalar(node.value)
         except ValueError as error:
             raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
+        if isinstance(found, str) and not _NUMBER.match(node.value):  # a tag that the text does not fit
+            problem = f"the text is not of the type !!{node.tag.removeprefix(_TAG)}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return found
 
     def binary(self, node: yaml.ScalarNode) -> str:
         try:
-            return base64.b64decode(node.value).decode(errors="replace")
+            return base64.b64decode("".join(node.value.split()), validate=True).decode(errors="replace")
         except binascii.Error as error:
             problem = f"!!binary is not valid base64: {error}"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
@@ -271,7 +275,7 @@ for _name in _PLAIN:
     Loader.add_constructor(_TAG + _name, Loader.plain)
 for _name in ("map", "set"):
     Loader.add_constructor(_TAG + _name, Loader.mapping)
-for _name in ("timestamp", "value", "omap", "pairs"):
+for _name in ("timestamp", "value", "merge", "omap", "pairs"):
     Loader.add_constructor(_TAG + _name, Loader.untagged)
 Loader.add_constructor(None, Loader.own_tag)
 Loader.add_constructor(f"{_TAG}binary", Loader.binary)
@@ -280,8 +284,8 @@ _WORD = re.compile(f"(?:{'|'.join(map(re.escape, (*_TRUE, *_FALSE)))})$")
 _NOTHING = re.compile(f"(?:{'|'.join(map(re.escape, _NULL))})$")
 # A little too wide (`1__` and the like): the constructor decides, and the writer quotes a text more than it must.
 _NUMBER = re.compile(
-    rf"(?:{_NOT_FINITE.pattern}|[-+]?0[bBxXoO][0-9a-fA-F_]+"
-    r"|[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][-+]?[0-9_]+)?)$"
+    rf"(?:{_NOT_FINITE.pattern}|(?:[-+]_*)?0[bBxXoO][0-9a-fA-F_]+"
+    r"|(?:[-+]_*)?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][-+]?[0-9_]+)?)$"
 )
 _RESOLVERS: list[tuple[str, re.Pattern[str], list[str]]] = [
     (f"{_TAG}bool", _WORD, list("yYnNtTfFoO")),

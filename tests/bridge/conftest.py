@@ -86,5 +86,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
         yield lambda *command, **env: stack.enter_context(_running(tmp_path, command, env))
 
 
+@pytest.fixture(scope="module")
+def kept_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
+    """One bridge before a modern server, for all tests of a file that leave it as it was."""
+    with _running(tmp_path_factory.mktemp("bridge"), program("modern"), {}) as bridge:
+        yield bridge
+
+
 def program(name: str, *arguments: str) -> tuple[str, ...]:
     return sys.executable, str(PROGRAMS / f"{name}.py"), *arguments

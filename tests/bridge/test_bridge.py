@@ -36,7 +36,13 @@ async def bridge(start: Start) -> Bridge:
 
 
 @pytest.fixture
-async def http(bridge: Bridge) -> AsyncIterator[httpx2.AsyncClient]:
+async def steady(kept_running: Bridge) -> Bridge:
+    """As `bridge`, but shared: a test that asks for it ends no process and counts no call."""
+    return await kept_running.ready()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(trust_env=False, headers=JSON, timeout=scaled(30)) as http:
         yield http
 
@@ -76,8 +82,8 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_both_eras_reach_a_modern_server(bridge: Bridge, mode: str) -> None:
-    async with client(bridge, mode) as one, client(bridge, mode) as other:
+async def test_both_eras_reach_a_modern_server(steady: Bridge, mode: str) -> None:
+    async with client(steady, mode) as one, client(steady, mode) as other:
         assert len(await one.list_tools()) == 8
         words = await asyncio.gather(*(c.call_tool("echo", {"word": w}) for c, w in ((one, "a"), (other, "b")) * 10))
         assert [each.data for each in words] == ["a", "b"] * 10
@@ -110,16 +116,16 @@ async def test_one_page_and_no_cursor(start: Start) -> None:
     assert result["_meta"]["io.modelcontextprotocol/serverInfo"] == {"name": "older", "version": "0.1"}
 
 
-async def test_a_modern_server_is_spoken_to_in_its_own_revision(bridge: Bridge) -> None:
-    assert "modern speaks 2026-07-28" in bridge.log()
-    async with client(bridge, "legacy") as mcp:
+async def test_a_modern_server_is_spoken_to_in_its_own_revision(steady: Bridge) -> None:
+    assert "modern speaks 2026-07-28" in steady.log()
+    async with client(steady, "legacy") as mcp:
         assert mcp.initialize_result is not None
         assert mcp.initialize_result.server_info.name == "modern"
         assert mcp.initialize_result.instructions == "Ask for words."
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_progress_finds_its_caller(bridge: Bridge, mode: str) -> None:
+async def test_progress_finds_its_caller(steady: Bridge, mode: str) -> None:
     """Two clients use the same tokens and ids; each hears of its own call only."""
     heard: dict[str, list[str]] = {"a": [], "b": []}
 
@@ -127,7 +133,7 @@ async def test_progress_finds_its_caller(bridge: Bridge, mode: str) -> None:
         async def note(done: float, total: float | None, message: str | None) -> None:
             heard[word].append(f"{done:.0f}/{total:.0f} {message}")
 
-        async with client(bridge, mode) as mcp:
+        async with client(steady, mode) as mcp:
             return str((await mcp.call_tool("steps", {"number": 3, "word": word}, progress_handler=note)).data)
 
     assert list(await asyncio.gather(work("a"), work("b"))) == ["a", "b"]
@@ -209,9 +215,9 @@ async def test_a_server_that_cannot_start_says_why(start: Start) -> None:
     assert "hunter2" not in bridge.log() + ready.text
 
 
-async def test_stderr_is_logged_without_secrets(bridge: Bridge) -> None:
-    assert "stderr: password=[hidden]" in bridge.log()
-    assert "hunter2" not in bridge.log()
+async def test_stderr_is_logged_without_secrets(steady: Bridge) -> None:
+    assert "stderr: password=[hidden]" in steady.log()
+    assert "hunter2" not in steady.log()
 
 
 async def test_only_named_tools(start: Start) -> None:
@@ -225,25 +231,25 @@ async def test_only_named_tools(start: Start) -> None:
     assert bridge.log().count("KMCP_TOOLS names tools that the server does not have: ehco") == 1
 
 
-async def test_an_unknown_session_is_taken_up_quietly(bridge: Bridge, http: httpx2.AsyncClient) -> None:
+async def test_an_unknown_session_is_taken_up_quietly(steady: Bridge, http: httpx2.AsyncClient) -> None:
     asked = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
-    opened = await http.post(bridge.url, json=rpc("initialize", asked))
+    opened = await http.post(steady.url, json=rpc("initialize", asked))
     assert opened.json()["result"]["protocolVersion"] == "2025-06-18"
     assert len(opened.headers["mcp-session-id"]) == 32
     call = rpc("tools/call", {"name": "echo", "arguments": {"word": "still here"}})
     for session in (opened.headers["mcp-session-id"], "of-a-pod-long-gone"):
         headers = {"mcp-session-id": session, "mcp-protocol-version": "2025-06-18"}
-        answer = await http.post(bridge.url, json=call, headers=headers)
+        answer = await http.post(steady.url, json=call, headers=headers)
         assert answer.json()["result"]["structuredContent"] == {"result": "still here"}
-        noticed = await http.post(bridge.url, json=rpc("notifications/initialized", number=None), headers=headers)
+        noticed = await http.post(steady.url, json=rpc("notifications/initialized", number=None), headers=headers)
         assert (noticed.status_code, noticed.content) == (202, b"")
-        assert (await http.delete(bridge.url, headers=headers)).status_code == 200
-    assert (await http.get(bridge.url)).status_code == 405
+        assert (await http.delete(steady.url, headers=headers)).status_code == 200
+    assert (await http.get(steady.url)).status_code == 405
 
 
-async def test_the_rules_of_the_wire(bridge: Bridge, http: httpx2.AsyncClient) -> None:
+async def test_the_rules_of_the_wire(steady: Bridge, http: httpx2.AsyncClient) -> None:
     async def post(body: Any, headers: dict[str, str]) -> tuple[int, int]:
-        answer = await http.post(bridge.url, content=text(body), headers=headers)
+        answer = await http.post(steady.url, content=text(body), headers=headers)
         return answer.status_code, answer.json()["error"]["code"]
 
     body, headers = stateless("tools/list")
@@ -257,20 +263,20 @@ async def test_the_rules_of_the_wire(bridge: Bridge, http: httpx2.AsyncClient) -
         gone, named = stateless(method)
         assert await post(gone, named) == (404, -32601), method
     assert await post(rpc("no/such"), {}) == (200, -32601)
-    assert (await http.get(bridge.url, headers=headers)).headers["allow"] == "POST"
-    assert (await http.post(bridge.url, json=body, headers=headers | {"accept": "text/html"})).status_code == 406
-    assert (await http.post(bridge.url, json=body, headers={"host": "rebound.example"})).status_code == 421
-    assert (await http.post(bridge.url, json=body, headers={"origin": "https://x.example"})).status_code == 403
-    assert (await http.post(bridge.url, content="x" * 17_000_000)).status_code == 413
+    assert (await http.get(steady.url, headers=headers)).headers["allow"] == "POST"
+    assert (await http.post(steady.url, json=body, headers=headers | {"accept": "text/html"})).status_code == 406
+    assert (await http.post(steady.url, json=body, headers={"host": "rebound.example"})).status_code == 421
+    assert (await http.post(steady.url, json=body, headers={"origin": "https://x.example"})).status_code == 403
+    assert (await http.post(steady.url, content="x" * 17_000_000)).status_code == 413
 
 
-async def test_a_header_repeats_its_argument(bridge: Bridge, http: httpx2.AsyncClient) -> None:
+async def test_a_header_repeats_its_argument(steady: Bridge, http: httpx2.AsyncClient) -> None:
     body, headers = stateless("tools/call", {"name": "routed", "arguments": {"region": "north"}})
     for given, status in (({}, 400), ({"mcp-param-region": "south"}, 400), ({"mcp-param-region": "north"}, 200)):
-        answer = await http.post(bridge.url, json=body, headers=headers | given)
+        answer = await http.post(steady.url, json=body, headers=headers | given)
         assert answer.status_code == status, answer.text
         assert answer.json().get("error", {}).get("code") == (None if status == 200 else -32020)
-    async with client(bridge) as mcp:
+    async with client(steady) as mcp:
         await mcp.list_tools()  # where a client learns which arguments it has to repeat
         assert (await mcp.call_tool("routed", {"region": "east"})).data == "east"
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from checks.tree import find_faults
+
 ROOT = Path(__file__).parents[2]
 PROJECT = """
 [project]
@@ -39,6 +41,11 @@ def write(root: Path, name: str, text: str) -> None:
 
 
 def faults(root: Path) -> str:
+    """What the check finds, without a process for each small tree."""
+    return "".join(f"{fault}\n" for fault in find_faults(root))
+
+
+def printed(root: Path) -> str:
     """What the check prints; its exit code says whether it printed anything."""
     done = subprocess.run(
         [sys.executable, "-m", "checks", "--root", str(root)], cwd=ROOT, capture_output=True, text=True, check=False
@@ -48,7 +55,12 @@ def faults(root: Path) -> str:
 
 
 def test_this_checkout_has_no_fault() -> None:
-    assert faults(ROOT) == ""
+    assert printed(ROOT) == ""
+
+
+def test_the_program_prints_what_is_found(tree: Path) -> None:
+    write(tree, "tests/test_long.py", "\n" * 401)
+    assert printed(tree) == faults(tree) != ""
 
 
 def function_of(lines: int) -> str:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kmcp_cilium.policy import rules
 from kmcp_cilium.state import endpoint_state
+from kmcp_cilium.tools.endpoint_changes import options_as_map
 from tests.cilium.conftest import calling
 from tests.cilium.fleet import FakeAgent, answering, fleet
 
@@ -191,3 +192,22 @@ def test_realised_rules_are_what_the_agent_says(filter: dict[str, Any], expected
     endpoint = {"id": 7, "status": {"policy": {"realized": realized}}}
     found = endpoint_state.detail("a", endpoint).ingress_rules or []
     assert [(rule.ports, rule.verdict, rule.peers, rule.l7) for rule in found] == expected
+
+
+@pytest.mark.parametrize("config", ["Debug=true", {"Debug": True}, " Debug=true,PolicyAuditMode=false "])
+def test_options_of_older_callers_are_taken(config: Any) -> None:
+    assert options_as_map(config)["Debug"] == "true"
+
+
+@pytest.mark.parametrize("config", ["Debug", "=true", "Debug=", "Debug true"])
+def test_options_that_are_none_are_refused(config: str) -> None:
+    with pytest.raises(ValueError, match="Debug=true"):
+        options_as_map(config)
+
+
+async def test_arguments_of_older_callers_are_taken(tmp_path: Path) -> None:
+    endpoint = {"id": 1, "status": {}, "spec": {}}
+    agent = FakeAgent("a", answering({"endpoint get 1 -o json": [endpoint]}))
+    async with fleet(tmp_path, [agent]) as kubeconfig, calling(kubeconfig) as tools:
+        found = await tools.ok("cilium_get_endpoint_details", endpoint_id="1", output_format="json")
+    assert found["items"][0]["id"] == 1

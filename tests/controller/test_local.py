@@ -112,6 +112,14 @@ def program(folder: Path, names: tuple[str, ...], ports: list[int], *folders: Pa
     return [sys.executable, str(PROGRAMS / "up.py"), str(catalog), *map(str, ports), *map(str, folders)]
 
 
+@pytest.fixture(scope="module")
+async def steady(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
+    """As `up`, but one for all tests of the file that only look at it."""
+    with started(tmp_path_factory.mktemp("up")) as up:
+        await up.settled()
+        yield up
+
+
 @pytest.fixture
 async def up(tmp_path: Path) -> AsyncIterator[Up]:
     with started(tmp_path) as up:
@@ -142,8 +150,8 @@ def conditions(server: dict[str, Any]) -> dict[str, tuple[str, str]]:
     return {each["type"]: (each["status"], each["reason"]) for each in server["conditions"]}
 
 
-async def test_everything_that_can_run_runs(up: Up) -> None:
-    servers = await up.servers()
+async def test_everything_that_can_run_runs(steady: Up) -> None:
+    servers = await steady.servers()
     present, absent = servers["kmcp-present"], servers["kmcp-absent"]
     assert conditions(present) == {
         "Accepted": ("True", "Accepted"),
@@ -158,11 +166,11 @@ async def test_everything_that_can_run_runs(up: Up) -> None:
     assert [tool["name"] for tool in absent["tools"]] == ["absent_process"]
     programmed = next(each for each in present["conditions"] if each["type"] == "Programmed")
     assert programmed["message"] == "runs on this machine; ignored here: ServiceAccount"
-    assert "kmcp-absent: 1 tools, Ready=False NotAvailable: backend: no cluster; set KUBECONFIG" in up.errors()
+    assert "kmcp-absent: 1 tools, Ready=False NotAvailable: backend: no cluster; set KUBECONFIG" in steady.errors()
 
 
-async def test_the_pages(up: Up) -> None:
-    async with httpx2.AsyncClient(trust_env=False, base_url=up.page) as http:
+async def test_the_pages(steady: Up) -> None:
+    async with httpx2.AsyncClient(trust_env=False, base_url=steady.page) as http:
         page = await http.get("/")
         assert "kmcp-absent" in page.text
         assert "backend: no cluster; set KUBECONFIG" in page.text
@@ -178,9 +186,9 @@ async def test_the_pages(up: Up) -> None:
         assert (await http.get("/", headers={"Host": "rebound.example"})).status_code == 400
 
 
-async def test_exports_parse_and_lead_to_the_servers(up: Up) -> None:
-    url = f"http://127.0.0.1:{up.ports[0]}/present/mcp"
-    async with httpx2.AsyncClient(trust_env=False, base_url=up.page) as http:
+async def test_exports_parse_and_lead_to_the_servers(steady: Up) -> None:
+    url = f"http://127.0.0.1:{steady.ports[0]}/present/mcp"
+    async with httpx2.AsyncClient(trust_env=False, base_url=steady.page) as http:
         code = (await http.get("/export/claude-code")).json()
         assert code["mcpServers"]["kmcp-present"] == {"type": "http", "url": url}
         assert (await http.get("/export/cursor")).json()["mcpServers"]["kmcp-present"] == {"url": url}
@@ -188,7 +196,7 @@ async def test_exports_parse_and_lead_to_the_servers(up: Up) -> None:
         stdio = (await http.get("/export/claude-desktop", params={"transport": "stdio"})).json()
         assert stdio["mcpServers"]["kmcp-present"]["args"][-2:] == ["--transport", "stdio"]
         assert (await http.get("/export/other")).status_code == 404
-    blocks = [part.partition(":\n")[2] for part in up.printed().split("\n\n")[1:-1]]
+    blocks = [part.partition(":\n")[2] for part in steady.printed().split("\n\n")[1:-1]]
     assert [next(iter(json.loads(block))) for block in blocks] == ["mcpServers", "servers", "mcpServers", "mcpServers"]
 
 

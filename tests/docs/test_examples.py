@@ -11,6 +11,8 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
+from kmcp_runtime import commands
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 
@@ -32,8 +34,9 @@ def test_a_manifest_becomes_a_deployment_and_a_service(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (EXAMPLES / "clients").iterdir()))
-def test_a_clients_configuration_is_what_the_suite_exports(name: str) -> None:
-    exported = json.loads(run("kmcp_runtime.commands", "catalog", "export", name))
+def test_a_clients_configuration_is_what_the_suite_exports(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["catalog", "export", name]) == 0
+    exported = json.loads(capsys.readouterr().out)
     assert json.loads((EXAMPLES / "clients" / f"{name}.json").read_text()) == exported
 
 

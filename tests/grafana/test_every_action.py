@@ -126,6 +126,21 @@ async def test_destruction_waits_for_a_yes(case: Case, address: str, grafana: St
         assert case.wanted(older=False) in grafana.wrote()
 
 
+LIGHT = [case for case in CHANGING if case not in DESTROYING]
+
+
+@VERSIONS
+@pytest.mark.parametrize("case", LIGHT, ids=[f"{case.tool}-{case.action}" for case in LIGHT])
+async def test_what_loses_nothing_asks_nobody(
+    case: Case, older: bool, address: str, grafana: StandIn, world: World
+) -> None:
+    if case.action == "enable_user":
+        world.state.users[3].is_disabled = True
+    async with connected(address, {"approval": "ask"}, grafana_switch_org=True) as caller:
+        await caller.ok(case.tool, action=case.action, **case.arguments)
+    assert case.wanted(older) in grafana.wrote()
+
+
 def _new_version(world: World) -> None:
     found = world.main.dashboards["web"]
     found.version, found.spec = found.version + 1, {**found.spec, "title": "Of somebody else"}

@@ -133,6 +133,40 @@ async def test_other_plugins_are_queried_in_their_own_fields(tools: ToolCaller, 
     assert "action=query uid=sql" in error["hint"]
 
 
+@pytest.mark.parametrize(
+    ("uid", "spec"),
+    [
+        ("sql", {"rawSql": "DROP TABLE orders"}),
+        ("sql", {"rawSql": "select 1", "format": "table"}),
+        ("sql", {"anything": 1}),
+        ("prom", {"expr": "up", "rawSql": "select 1"}),
+    ],
+)
+async def test_D3_a_query_that_is_not_known_to_read_needs_a_yes(
+    address: str, grafana: StandIn, world: World, uid: str, spec: dict[str, str]
+) -> None:
+    async with connected(address, {"approval": "plan"}) as caller:
+        call = {"action": "query", "uid": uid, "spec": spec}
+        asked = await caller.fails(SOURCE, **call)
+        assert asked["code"] == "approval_required"
+        assert "may do anything there" in asked["plan"]["destroys"][0]
+        assert "POST /api/ds/query" not in grafana.accepted
+        rehearsed = await caller.fails(SOURCE, **call, dry_run=True)
+        assert "a dry run does not do this" in rehearsed["message"]
+        assert "POST /api/ds/query" not in grafana.accepted
+        await caller.client.call_tool(SOURCE, {**call, "approval": asked["approval"]}, raise_on_error=False)
+        assert grafana.accepted[-1] == "POST /api/ds/query"
+        assert (await caller.ok(SOURCE, action="query", uid="prom", spec={"expr": "up"}))["returned"] == 3
+
+
+async def test_D3_the_mode_of_approval_holds_for_queries(address: str, world: World, grafana: StandIn) -> None:
+    async with connected(address, {"approval": "off"}) as caller:
+        assert (await caller.ok(SOURCE, action="query", uid="sql", spec={"rawSql": "select 1"}))["items"]
+    async with connected(address, {"approval": "ask"}) as caller:
+        refused = await caller.fails(SOURCE, action="query", uid="sql", spec={"rawSql": "select 1"})
+        assert refused["code"] == "denied"
+
+
 async def test_a_language_that_can_write_is_not_spoken_in_read_only_mode(
     address: str, grafana: StandIn, world: World
 ) -> None:

@@ -79,7 +79,7 @@ async def test_apply_creates_configures_and_leaves_alone(tools: ToolCaller, api:
 
 async def test_apply_takes_json_and_lists_and_the_documents_own_namespace(tools: ToolCaller, namespace: str) -> None:
     listed = {"apiVersion": "v1", "kind": "List", "items": [config_map("in-list", namespace, a="1")]}
-    done = await tools.ok("k8s_apply_manifest", manifest=json.dumps(listed), namespace="default")
+    done = await tools.ok("k8s_apply_manifest", manifest=json.dumps(listed))
     assert [(item["name"], item["namespace"]) for item in done["items"]] == [("in-list", namespace)]
 
 

@@ -78,9 +78,8 @@ async def test_the_last_hour_is_the_default(tools: ToolCaller) -> None:
     ("arguments", "message", "hint"),
     [
         ({"step": "1s", "start": "now-7d"}, "604800 points", "step=60 s is the smallest"),
-        ({"step": "0s"}, "must be greater than 0", "leave it out"),
+        ({"step": "0s"}, "must be at least 1 ms", "leave it out"),
         ({"start": "now", "end": "now-1h"}, "after end", "now-1h"),
-        ({"end": "+1h"}, "end: it is", "now or earlier"),
         ({"start": "yesterday"}, "is not a valid time", None),
         ({"step": "5 parsecs"}, "is not a valid duration", None),
         ({"max_points": 1001}, "must be at most 1000", None),

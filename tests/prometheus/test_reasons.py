@@ -101,3 +101,16 @@ async def test_a_series_is_described_by_its_family(scraped: ToolCaller, metric: 
         assert answer.get("hint") == (f"{metric} is a series of {family}." if metric != family else None)
     odd = await scraped.ok("prometheus_metadata_tool", metric="carts_total")
     assert odd["items"] == []
+
+
+async def test_what_is_often_written_is_taken_or_explained(tools: ToolCaller) -> None:
+    """P7: names with dots, steps that are no steps, ends in the future, days."""
+    error = await tools.fails(QUERY, query="sum(http.client.requests)")
+    assert error["hint"] == 'a name with dots stands in quotes and braces: {"http.client.requests"}'
+    error = await tools.fails(RANGE, query="up", start="now-1s", step="0.0001")
+    assert (error["code"], "1 ms" in error["message"]) == ("bad_argument", True)
+    assert (await tools.ok(RANGE, query="up", start="now-1h", end="now+1h"))["end"] > 0
+    day = await tools.ok(RANGE, query="vector(1)", start="2026-01-01", end="2026-01-02")
+    assert (day["start"], day["end"]) == (1767225600, 1767312000)
+    head = (await tools.ok("prometheus_tsdb_status_tool"))["head_stats"]
+    assert head["minTime"] < 10_000_000_000

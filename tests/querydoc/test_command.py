@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from kmcp_querydoc.cli import docs
-from kmcp_querydoc.settings import default_index
+from kmcp_querydoc.settings import QuerydocSettings, default_index
+from kmcp_querydoc.shelf import chosen
 from kmcp_runtime import VERSION
 from tests.querydoc.making import PAGES, open_tools, write
 
@@ -101,3 +102,11 @@ def test_no_credentials_of_an_address_are_shown(tmp_path: Path, capsys: Printed)
     printed = capsys.readouterr()
     assert "hunter22" not in printed.out + printed.err
     assert docs(["list"]) == 0
+
+
+def test_one_variable_says_where_the_index_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Q1: for the command as for the server."""
+    named = tmp_path / "named.sqlite"
+    monkeypatch.setenv("KMCP_DOCS_INDEX", str(named))
+    assert default_index() == named
+    assert chosen(QuerydocSettings(docs_index=str(named))) == named

@@ -131,7 +131,7 @@ async def test_a_time_that_is_fixed(caller: ToolCaller, given: object) -> None:
         ("yesterday", "write now, now-1h"),
         ("nowadays", "write now, now-1h"),
         ("now-1x", "is not a valid duration"),
-        ("2026-11-25", "write now, now-1h"),
+        ("2026-11-2", "write now, now-1h"),
         ("2026-11-25T09:00:00", "has no time zone"),
         ("2026-13-25T09:00:00Z", "month must be in 1..12"),
         (1795597200000, "give seconds"),
@@ -146,11 +146,12 @@ async def test_what_is_no_time_is_said(caller: ToolCaller, given: object, why: s
     assert why in error["message"]
 
 
-async def test_a_time_is_a_text_or_a_number_to_a_model(caller: ToolCaller) -> None:
+async def test_a_time_is_a_text_to_a_model(caller: ToolCaller) -> None:
+    """X1: frameworks fail at a list of types; a number is taken as a text and, from older callers, as it is."""
     tools = {tool.name: tool for tool in await caller.client.list_tools()}
     assert tools["shelf_since"].input_schema["properties"] == {
         "start": {
-            "type": ["string", "number"],
+            "type": "string",
             "description": "Not before",
             "default": "now-1h",
             "examples": ["now-1h"],

@@ -90,7 +90,7 @@ async def test_approval_is_an_argument_only_where_something_can_be_destroyed() -
             expected = tool.name in ("shelf_burn", "shelf_tidy")
             assert ("approval" in tool.input_schema["properties"]) is expected, tool.name
             assert "$ref" not in json.dumps(tool.input_schema)
-            assert tool.input_schema["additionalProperties"] is False
+            assert "additionalProperties" not in tool.input_schema, "X1: some frameworks cannot load what says false"
 
 
 async def test_a_tool_of_another_configuration_says_which_one() -> None:

@@ -11,7 +11,7 @@ from kmcp_argo.changes import describe_change
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import analysis, rollout_status
 from kmcp_argo.undo import undo
-from kmcp_runtime import DryRun, Effect, Namespace, Rule, conflict, tool
+from kmcp_runtime import DryRun, Effect, OptionalNamespace, Rule, conflict, tool
 from kmcp_runtime.kube import objects
 
 Action = Literal["abort", "retry", "resume", "restart", "undo", "retry_experiment"]
@@ -40,11 +40,12 @@ async def argo_rollout_action(
     argo: Argo,
     rollout_name: RolloutName,
     action: Annotated[Action, "What to do"],
-    namespace: Namespace = "default",
+    namespace: OptionalNamespace = None,
     to_revision: Annotated[int, "undo: 0 = the previous", Field(ge=0)] = 0,
     dry_run: DryRun = False,
 ) -> Acted:
     """Abort, retry, resume, restart or undo a rollout, or retry an ended experiment (by its name)."""
+    namespace = argo.namespace(namespace)
     if action == "retry_experiment":
         return await _retry_experiment(argo, rollout_name, namespace, dry_run)
     found = await argo.read_rollout(rollout_name, namespace)

@@ -9,7 +9,7 @@ from kmcp_argo.changes import describe_change
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import rollout_status
 from kmcp_argo.rollouts.image_patch import ImageChange, assignments, changes
-from kmcp_runtime import DryRun, Effect, Namespace, Rule, ToolFailure, bad_argument, tool
+from kmcp_runtime import DryRun, Effect, OptionalNamespace, Rule, ToolFailure, bad_argument, tool
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.cluster import Place
 
@@ -36,10 +36,11 @@ async def argo_set_rollout_image(
     argo: Argo,
     rollout_name: RolloutName,
     container_image: Annotated[str, "container=image[,…]; *=image for all"],
-    namespace: Namespace = "default",
+    namespace: OptionalNamespace = None,
     dry_run: DryRun = False,
 ) -> ImageSet:
     """Set images of a rollout, which starts its canary or preview."""
+    namespace = argo.namespace(namespace)
     rollout = await argo.read_rollout(rollout_name, namespace)
     place, name = await _find_target(argo, rollout)
     before, after, changed = await _set_image(argo, place, name, container_image, dry_run)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from kmcp_argo.arguments import RolloutName
 from kmcp_argo.client import Argo, owned_by
 from kmcp_argo.rollouts import analysis, revisions, rollout_status
-from kmcp_runtime import Effect, Namespace, Result, Rule, TimeoutSeconds, ToolFailure, tool
+from kmcp_runtime import Effect, OptionalNamespace, Result, Rule, TimeoutSeconds, ToolFailure, tool
 from kmcp_runtime.kube import objects
 
 _POLL_SECONDS = 0.5
@@ -62,11 +62,12 @@ class RolloutDetails(Result):
 async def argo_get_rollout(
     argo: Argo,
     rollout_name: RolloutName,
-    namespace: Namespace = "default",
+    namespace: OptionalNamespace = None,
     wait: Annotated[bool, "Until healthy, degraded, or paused for good"] = False,
     timeout_seconds: TimeoutSeconds = 60,
 ) -> RolloutDetails:
     """Explain one rollout: step, why it is paused, stable and canary ReplicaSets, analysis results."""
+    namespace = argo.namespace(namespace)
     found, generation, late = await _wait_until_settled(argo, rollout_name, namespace, timeout_seconds if wait else 0)
     owned, experiments, runs = await asyncio.gather(
         argo.list_owned("replicasets.apps", found),

@@ -9,7 +9,7 @@ from kmcp_argo.changes import apply, describe_change
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import rollout_status
 from kmcp_argo.rollouts.promotion_patch import promotion
-from kmcp_runtime import DryRun, Effect, Namespace, Rule, tool
+from kmcp_runtime import DryRun, Effect, OptionalNamespace, Rule, tool
 from kmcp_runtime.kube import objects
 
 _NEEDS = (
@@ -37,11 +37,12 @@ class Paused(Written):
 async def argo_promote_rollout(
     argo: Argo,
     rollout_name: RolloutName,
-    namespace: Namespace = "default",
+    namespace: OptionalNamespace = None,
     full: Annotated[bool, "Skip all steps, pauses and analysis"] = False,
     dry_run: DryRun = False,
 ) -> Promoted:
     """Continue a paused rollout with its next step, or with full=true to the end."""
+    namespace = argo.namespace(namespace)
     before = await argo.read_rollout(rollout_name, namespace)
     wanted = promotion(before, full)
     after = await apply(argo, before, wanted, dry_run)
@@ -57,9 +58,10 @@ async def argo_promote_rollout(
 
 @tool(Effect.WRITE, needs=(_NEEDS[0], _NEEDS[2]), idempotent=True)
 async def argo_pause_rollout(
-    argo: Argo, rollout_name: RolloutName, namespace: Namespace = "default", dry_run: DryRun = False
+    argo: Argo, rollout_name: RolloutName, namespace: OptionalNamespace = None, dry_run: DryRun = False
 ) -> Paused:
     """Pause a rollout where it is; argo_rollout_action action=resume continues there."""
+    namespace = argo.namespace(namespace)
     before = await argo.read_rollout(rollout_name, namespace)
     after = before
     if not rollout_status.spec_of(before).get("paused"):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from kmcp_cilium import changes
-from kmcp_cilium.arguments import Elements, OneNode
+from kmcp_cilium.arguments import Elements, OneNode, split
 from kmcp_cilium.changes import AgentChange, OptionChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
@@ -62,7 +62,13 @@ class Disconnection(AgentChange):
     disconnected: bool
 
 
-def _values_as_text(config: Any) -> Any:
+def options_as_map(config: Any) -> Any:
+    """Options as a map, also in the form of older callers and of the program itself: `Debug=true Trace=false`."""
+    if isinstance(config, str):
+        pairs = [each.partition("=") for each in split(config)]
+        if not all(name and equals and value for name, equals, value in pairs):
+            raise ValueError("give options as a map, or as a text: Debug=true")
+        return {name: value for name, _, value in pairs}
     if not isinstance(config, Mapping):
         return config
     return {name: str(value).lower() if isinstance(value, bool | int) else value for name, value in config.items()}
@@ -103,7 +109,7 @@ async def cilium_manage_endpoint_labels(
 async def cilium_manage_endpoint_config(
     cilium: Cilium,
     endpoint_id: EndpointId,
-    config: Annotated[dict[str, str], BeforeValidator(_values_as_text), "Option: value; {} shows them"],
+    config: Annotated[dict[str, str], BeforeValidator(options_as_map), "Option: value; {} shows them"],
     node_name: OneNode = None,
     dry_run: DryRun = False,
 ) -> ConfigChange:

@@ -85,7 +85,7 @@ async def cilium_get_endpoints_list(
     return cilium.page(Endpoints, kept, limit, cursor, hint, unreachable=answers.unreachable)
 
 
-@agent_tool(Effect.READ, PODS)
+@agent_tool(Effect.READ, PODS, ignored=("output_format",))
 async def cilium_get_endpoint_details(
     cilium: Cilium,
     endpoint_id: EndpointId | None = None,

@@ -96,6 +96,7 @@ async def cilium_set_kv_store_key(
     before = await _read_value(agent, key)
     if before == value:
         return KeyChange(node=agent.node, key=key, result="unchanged", changed=False, written=False)
+    live_state.bind(f"key {key}", before)
     # The old value of a key is nowhere else.
     verdict = writes(f"creates key {key}") if before is None else destroys(f"overwrites key {key} of the kvstore")
     if dry_run:

@@ -86,7 +86,7 @@ async def cilium_display_selectors(
     return cilium.page(Selections, found, limit, cursor, node=agent.node)
 
 
-@agent_tool(Effect.READ, POLICIES, timeout=validation.SECONDS)
+@agent_tool(Effect.READ, POLICIES, timeout=validation.SECONDS, ignored=("enable_k8s",))
 async def cilium_validate_cilium_network_policies(
     cilium: Cilium,
     node_name: AnyNode = None,

@@ -25,10 +25,14 @@ async def datetime_get_current_time(
     clock: Clock,
     timezone: Annotated[str, "IANA name"] = "UTC",
     offset: SignedDuration | None = None,
+    months: Annotated[int, "Calendar months", Field(ge=-120_000, le=120_000)] = 0,
+    time: Annotated[str | float | None, "Instead of now"] = None,
+    from_timezone: Annotated[str | None, "Of a time without offset"] = None,
 ) -> Moment:
     """Show the time now, or before or after now, in a time zone; use it before writing any date or time range."""
     zone = clock.zone(timezone)
-    moment = clock.now(zone, offset or 0)
+    at = None if time is None else clock.moment(time, clock.zone(from_timezone) if from_timezone else zone)
+    moment = clock.now(zone, offset or 0, months, at)
     text = moment.isoformat(timespec="seconds")
     return Moment(
         iso8601=text,

@@ -14,7 +14,7 @@ def _not_blank(value: str) -> str:
 
 
 # Of a moment pydantic would publish the type that is left after parsing, a number; callers may write text, too.
-_MOMENT = WithJsonSchema({"type": ["string", "number"]})
+_MOMENT = WithJsonSchema({"type": "string"})
 _FROM, _UNTIL = "From, e.g. now-1h", "Until"
 Start = Annotated[float, BeforeValidator(moment_of), _MOMENT, _FROM]
 End = Annotated[float, BeforeValidator(moment_of), _MOMENT, _UNTIL]

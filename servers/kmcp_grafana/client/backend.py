@@ -7,6 +7,7 @@ from typing import Any
 from kmcp_grafana.client.api_groups import ApiGroups
 from kmcp_grafana.client.failures import BACKEND, explain
 from kmcp_grafana.client.grafana import Grafana
+from kmcp_grafana.client.path_effects import judge
 from kmcp_grafana.client.shapes import check_of
 from kmcp_grafana.settings import GrafanaSettings
 from kmcp_runtime import Backend, Call
@@ -19,12 +20,12 @@ class GrafanaBackend(Backend):
     def __init__(self, settings: GrafanaSettings) -> None:
         self.settings = settings
         access = _access(settings)
-        self._upstream = Upstream(BACKEND, access, explain, promise=check_of)
+        self._upstream = Upstream(BACKEND, access, explain, judge=judge, promise=check_of)
         self._administrator: Upstream | None = None
         # Server administration takes only user and password, all else prefers the token, which has fewer rights.
         if settings.grafana_username:
             basic = replace(access, token=None, token_file="")
-            self._administrator = Upstream(BACKEND, basic, explain, promise=check_of)
+            self._administrator = Upstream(BACKEND, basic, explain, judge=judge, promise=check_of)
         self._groups = ApiGroups(self._upstream, settings)
 
     def provide(self, call: Call) -> Mapping[type, Any]:

@@ -9,6 +9,7 @@ from kmcp_grafana.client.api_groups import ApiGroups
 from kmcp_grafana.client.failures import BACKEND, lacks_endpoint, needs_administrator
 from kmcp_grafana.settings import GrafanaSettings
 from kmcp_runtime import Call, ToolFailure, read_json, unavailable
+from kmcp_runtime.judging import Verdict
 from kmcp_runtime.upstream import Refused, Upstream
 
 Row = dict[str, Any]
@@ -38,7 +39,7 @@ class Request:
 
 
 class Grafana:
-    """The one way to Grafana's API: `read` and `ask` change nothing, `send` does."""
+    """The one way to Grafana's API: `read` changes nothing, `ask` what its verdict says, `send` does."""
 
     def __init__(
         self,
@@ -71,10 +72,10 @@ class Grafana:
         except Refused as refused:
             raise await self._explain(refused, "GET", path) from None
 
-    async def ask(self, path: str, body: Any) -> Any:
-        """A question that is sent as a POST and changes nothing: a query of a data source."""
+    async def ask(self, path: str, body: Any, verdict: Verdict) -> Any:
+        """A query of a data source, which is sent as a POST; `verdict` is what the query does there."""
         try:
-            return await self._upstream.read("POST", path, json=body)
+            return await self._upstream.read("POST", path, json=body, verdict=verdict)
         except Refused as refused:
             raise await self._explain(refused, "POST", path) from None
 

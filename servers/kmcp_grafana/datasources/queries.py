@@ -11,6 +11,7 @@ from kmcp_grafana.actions.results import pick
 from kmcp_grafana.client.failures import body_of
 from kmcp_grafana.client.grafana import Grafana, Row
 from kmcp_runtime import ToolFailure, bad_argument, denied
+from kmcp_runtime.judging import READS, Verdict, destroys
 from kmcp_runtime.upstream import Refused
 
 _HOUR = 3600.0
@@ -41,6 +42,8 @@ _READING = frozenset(
     }
 )
 """Plugins whose queries can only read; with any other plugin a query may write."""
+# What plugins call a statement that they pass on as it is.
+_RAW = frozenset({"rawsql", "sql", "rawquerytext", "statement", "command", "flux", "script"})
 # The names that Grafana gives them in `entities`.
 _MARKS = {"NaN": math.nan, "Inf": math.inf, "NegInf": -math.inf}
 _MOST_ROWS = 200
@@ -89,6 +92,15 @@ def make_span(start: float | None, end: float | None, max_points: int) -> Span:
     return Span(since, until, max_points)
 
 
+def judge(source: Row, query: Row) -> Verdict:
+    """What a query does: what is not known to read counts as destroying, since a language like SQL can do anything."""
+    raw = sorted(field for field in query if field.lower() in _RAW)
+    if source["type"] in _READING and not raw:
+        return READS
+    name = f"{source.get('name') or source.get('uid')} ({source['type']})"
+    return destroys(f"sends a query to {name} that may do anything there" + (f" ({', '.join(raw)})" if raw else ""))
+
+
 def refuse_writing(grafana: Grafana, source: Row) -> None:
     if grafana.call.read_only and source["type"] not in _READING:
         raise denied(
@@ -102,7 +114,7 @@ async def run_query(grafana: Grafana, source: Row, query: Row, over: Span) -> li
     sent = {**over.fields(), **query, "refId": "A", "datasource": pick(source, "uid", "type")}
     body = {"from": str(round(over.start * 1000)), "to": str(round(over.end * 1000)), "queries": [sent]}
     try:
-        answered = await grafana.ask("/api/ds/query", body)
+        answered = await grafana.ask("/api/ds/query", body, judge(source, query))
     except ToolFailure as failure:
         result = _result_of(failure)
         if result is None:

@@ -13,7 +13,7 @@ from kmcp_grafana.client.failures import body_of, refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_grafana.dashboards import storage
 from kmcp_grafana.datasources import queries
-from kmcp_runtime import Limit, ToolFailure, not_found, quoted, redaction, suggesting
+from kmcp_runtime import Limit, ToolFailure, live_state, not_found, quoted, redaction, suggesting
 from kmcp_runtime.upstream import Refused
 
 _PATH = "/api/datasources"
@@ -133,6 +133,7 @@ async def query_source(
 ) -> Answer:
     source = await _fetch_queryable(grafana, uid)
     queries.refuse_writing(grafana, source)
+    live_state.bind(f"data source {uid}", source)
     frames = await queries.run_query(grafana, source, spec, queries.make_span(start, end, max_points))
     items: list[Row | str] = [*queries.rows_of(frames)]
     found = Answer(item=pick(source, "uid", "name", "type"), items=items, returned=len(items), truncated=False)

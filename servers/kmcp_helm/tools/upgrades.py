@@ -19,7 +19,7 @@ from kmcp_helm.arguments import (
 )
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import ChangedObject, changed
-from kmcp_runtime import Body, DryRun, Effect, Namespace, ToolFailure, redaction, tool
+from kmcp_runtime import Body, DryRun, Effect, Namespace, OptionalNamespace, ToolFailure, redaction, tool
 from kmcp_runtime.helm import manifests
 from kmcp_runtime.helm import values as merging
 from kmcp_runtime.helm.client import Upgrade, ValuesMode
@@ -62,7 +62,7 @@ async def helm_upgrade(
     client: Client,
     name: ReleaseName,
     chart: ChartReference,
-    namespace: Namespace = "default",
+    namespace: OptionalNamespace = None,
     version: Version = None,
     values: Values = None,
     set: Set = None,
@@ -75,13 +75,13 @@ async def helm_upgrade(
     dry_run: DryRun = False,
 ) -> Upgraded:
     """Upgrade a release, or install it (install=true)."""
+    namespace = client.cluster.namespace(namespace)
     before = await states.check_before_upgrade(client.releases, namespace, name, install)
     # Only helm knows how helm reads `--set`: lists, nulls, escapes, which words are booleans or numbers.
-    as_text = set if isinstance(set, str) else ""
+    as_text, pairs = (set, {}) if isinstance(set, str) else ("", set or {})
     redaction.refuse_marks({"set": as_text})
-    given = merging.with_set(values or {}, {} if isinstance(set, str) else set or {})
     # What an answer showed of the release comes back as it is in the release: as given, or with the chart's own values.
-    given = redaction.restore(given, before and before.values(), "values")
+    given = redaction.restore(merging.with_set(values or {}, pairs), before and before.values(), "values")
     wanted = Upgrade(
         name=name,
         namespace=namespace,

@@ -7,7 +7,7 @@ from kmcp_istio.control_plane import versions
 from kmcp_istio.installers.components import list_components
 from kmcp_istio.installers.manifests import Drafted
 from kmcp_istio.installers.order import Done, Installer, Order
-from kmcp_runtime import ToolFailure, timed_out
+from kmcp_runtime import ToolFailure, live_state, timed_out
 from kmcp_runtime.command import Ended
 from kmcp_runtime.judging import Verdict, destroys, writes
 from kmcp_runtime.kube import manifests
@@ -48,6 +48,7 @@ class ByIstioctl(Installer):
 
     async def judge(self, order: Order) -> Verdict:
         there = await list_components(self.mesh)
+        live_state.bind("components of Istio", sorted(component.name for component in there))
         if not there:
             return writes("installs Istio")
         # It deletes what it has installed and no longer has in its manifest, and tells which only afterwards.

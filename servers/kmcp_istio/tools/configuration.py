@@ -15,7 +15,7 @@ from kmcp_istio.envoy import bootstrap, clusters, endpoints, extensions, listene
 from kmcp_istio.envoy.dump import Dump, Section
 from kmcp_istio.envoy.entries import Entry, Filter, objects
 from kmcp_istio.rights import FORWARD, PODS, WORKLOADS
-from kmcp_runtime import Cursor, Effect, Limit, Namespace, Page, bad_argument, sliced, tool
+from kmcp_runtime import Cursor, Effect, Limit, OptionalNamespace, Page, bad_argument, sliced, tool
 
 ConfigType = Literal["all", "bootstrap", "cluster", "ecds", "endpoint", "listener", "log", "route", "secret", "stats"]
 _WITH_PORTS = ("all", "cluster", "endpoint", "listener", "route")
@@ -65,7 +65,7 @@ class ProxyConfig(Page[Shown]):
 async def istio_proxy_config(
     mesh: Mesh,
     pod_name: PodName,
-    namespace: Namespace = "default",
+    namespace: OptionalNamespace = None,
     config_type: Annotated[ConfigType, "Type"] = "all",
     name: Annotated[str | None, "Part of the name"] = None,
     port: Annotated[int | None, "Port", Field(ge=1, le=65535)] = None,
@@ -76,6 +76,7 @@ async def istio_proxy_config(
 ) -> ProxyConfig:
     """Show what a pod's Envoy really has; all counts each type, then narrow by type, name, port or fqdn."""
     _check_filters(config_type, port, fqdn, output)
+    namespace = mesh.namespace(namespace)
     pod = await pods.find_pod(mesh, pod_name, namespace)
     await pods.check_envoy(mesh, pod)
     wanted = Filter(name, port, fqdn)

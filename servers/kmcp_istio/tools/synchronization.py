@@ -71,7 +71,7 @@ async def _find_pod(mesh: Mesh, pod_name: str | None, namespace: str | None, dif
     """The pod itself, where its name alone is not enough."""
     if not pod_name or not (diff or "/" in pod_name):
         return None
-    pod = await pods.find_pod(mesh, pod_name, namespace or "default")
+    pod = await pods.find_pod(mesh, pod_name, mesh.namespace(namespace))
     if diff:
         await pods.check_envoy(mesh, pod)
     return pod

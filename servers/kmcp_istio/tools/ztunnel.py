@@ -115,7 +115,7 @@ async def _choose(
         named = {name: pod for pod in tunnels for name in (pod["metadata"]["name"], pods.proxy_of(pod))}
         if pod_name in named:
             return named[pod_name], None
-        target = await pods.find_pod(mesh, pod_name, namespace or "default")
+        target = await pods.find_pod(mesh, pod_name, mesh.namespace(namespace))
         if pods.proxy_in(target) == "envoy":
             raise bad_argument(
                 f"{pods.title(target)} has its own Envoy, so ztunnel does not serve it",

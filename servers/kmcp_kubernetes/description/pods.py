@@ -1,10 +1,12 @@
 """Pods: containers with their state, probes and resources, volumes, and what a pod needs from a node."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from kmcp_kubernetes.description.facts import Detail, Facts, Look, pairs, without_none
 from kmcp_kubernetes.reading import containers
+from kmcp_runtime import ToolFailure
 
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
@@ -23,6 +25,7 @@ async def describe_pod(look: Look) -> Facts:
             "restart_policy": spec.get("restartPolicy"),
             "priority_class": spec.get("priorityClassName"),
             "node_selector": pairs(spec.get("nodeSelector")),
+            "tolerations": tolerations(spec),
             "containers": [_container(look.found, each) for each in spec.get("containers") or ()],
             "init_containers": [_container(look.found, each) for each in spec.get("initContainers") or ()],
             "ephemeral_containers": [_container(look.found, each) for each in spec.get("ephemeralContainers") or ()],
@@ -36,9 +39,21 @@ async def describe_pod(look: Look) -> Facts:
     ]
     owners = look.found["metadata"].get("ownerReferences") or ()
     related = [{"kind": owner["kind"], "name": owner["name"], "state": "owner"} for owner in owners]
-    return Facts(
-        details, related + [{"kind": "PersistentVolumeClaim", "name": name, "state": "mounted"} for name in claims]
-    )
+    states = await asyncio.gather(*(_claim_state(look, name) for name in claims))
+    found = [
+        {"kind": "PersistentVolumeClaim", "name": name, "state": state}
+        for name, state in zip(claims, states, strict=True)
+    ]
+    return Facts(details, related + found)
+
+
+async def _claim_state(look: Look, name: str) -> str:
+    """The phase of a claim; a pod may name one that is not bound, or not there."""
+    try:
+        claim = await look.kube.read_kind("persistentvolumeclaims", name, look.found["metadata"]["namespace"])
+    except ToolFailure as failure:
+        return "not found" if failure.code == "not_found" else f"unknown: {failure.message}"
+    return str((claim.get("status") or {}).get("phase") or "unknown")
 
 
 def _container(found: Mapping[str, Any], container: Mapping[str, Any]) -> Detail:
@@ -61,15 +76,44 @@ def template(container: Mapping[str, Any]) -> Detail:
     resources = container.get("resources") or {}
     return without_none(
         {
-            "command": [*(container.get("command") or ()), *(container.get("args") or ())],
+            "command": list(container.get("command") or ()),
+            "args": list(container.get("args") or ()),
             "ports": [_port(port) for port in container.get("ports") or ()],
             "requests": pairs(resources.get("requests")),
             "limits": pairs(resources.get("limits")),
             "env": [_variable(each) for each in container.get("env") or ()],
+            "env_from": [_source(each) for each in container.get("envFrom") or ()],
             "probes": {name: _probe(container[name]) for name in _PROBES if name in container},
-            "mounts": [f"{mount['mountPath']} from {mount['name']}" for mount in container.get("volumeMounts") or ()],
+            "mounts": [_mount(each) for each in container.get("volumeMounts") or ()],
         }
     )
+
+
+def _mount(mount: Mapping[str, Any]) -> str:
+    below = mount.get("subPath") or mount.get("subPathExpr")
+    words = f"{mount['mountPath']} from {mount['name']}" + (f", path {below}" if below else "")
+    return f"{words}, read-only" if mount.get("readOnly") else words
+
+
+def _source(each: Mapping[str, Any]) -> str:
+    """A ConfigMap or Secret whose keys are all variables."""
+    kind = "Secret" if "secretRef" in each else "ConfigMap"
+    reference = each.get("secretRef") or each.get("configMapRef") or {}
+    prefix = f", prefix {each['prefix']}" if each.get("prefix") else ""
+    return f"{kind} {reference.get('name', '')}{prefix}{', optional' if reference.get('optional') else ''}"
+
+
+def tolerations(spec: Mapping[str, Any]) -> list[str]:
+    """The taints that a pod tolerates, as kubectl writes them."""
+    return [_toleration(each) for each in spec.get("tolerations") or ()]
+
+
+def _toleration(each: Mapping[str, Any]) -> str:
+    value = f"={each['value']}" if each.get("value") else ""
+    effect = f":{each['effect']}" if each.get("effect") else ""
+    exists = f" op={each['operator']}" if each.get("operator") and not value else ""
+    seconds = f" for {each['tolerationSeconds']}s" if "tolerationSeconds" in each else ""
+    return f"{each.get('key', '')}{value}{effect}{exists}{seconds}".strip()
 
 
 def _port(port: Mapping[str, Any]) -> str:
@@ -119,14 +163,76 @@ def _is_trouble(state: Mapping[str, Any]) -> bool:
 
 
 def in_a_line(found: Mapping[str, Any]) -> str:
-    """A pod's readiness and its first problem, for lists of related pods."""
+    """A pod's status as `kubectl get pods` shows it, its readiness and its first problem, for lists of related pods."""
     status = found.get("status") or {}
     statuses = status.get("containerStatuses") or ()
+    every = [*(status.get("initContainerStatuses") or ()), *statuses]
     ready = sum(bool(each.get("ready")) for each in statuses)
-    trouble = [containers.state_in_words(each["state"]) for each in statuses if _is_trouble(each.get("state") or {})]
-    restarts = sum(each.get("restartCount", 0) for each in statuses)
-    words = [
-        f"{status.get('phase', 'Unknown')}, {ready}/{len((found.get('spec') or {}).get('containers') or ())} ready"
-    ]
+    trouble = [containers.state_in_words(each["state"]) for each in every if _is_trouble(each.get("state") or {})]
+    trouble = [words for words in trouble if "PodInitializing" not in str(words)]
+    trouble += [f"{each.get('reason')}: {each.get('message')}" for each in _unscheduled(status)]
+    restarts = sum(each.get("restartCount", 0) for each in every)
+    words = [f"{status_word(found)}, {ready}/{len((found.get('spec') or {}).get('containers') or ())} ready"]
     words += [f"{restarts} restarts"] if restarts else []
-    return ", ".join([*words, *trouble[:1]])
+    return ", ".join([*words, *map(str, trouble[:1])])
+
+
+def _unscheduled(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [
+        each
+        for each in status.get("conditions") or ()
+        if each.get("type") == "PodScheduled" and each.get("status") == "False"
+    ]
+
+
+def status_word(found: Mapping[str, Any]) -> str:
+    """The column STATUS of `kubectl get pods`."""
+    status = found.get("status") or {}
+    word = status.get("reason") or status.get("phase") or "Unknown"
+    if any(each.get("reason") == "SchedulingGated" for each in _unscheduled(status)):
+        word = "SchedulingGated"
+    word = _initializing(found) or _of_containers(status, word)
+    if found.get("metadata", {}).get("deletionTimestamp") and status.get("phase") not in ("Succeeded", "Failed"):
+        return "Unknown" if status.get("reason") == "NodeLost" else "Terminating"
+    return str(word)
+
+
+def _initializing(found: Mapping[str, Any]) -> str | None:
+    declared = (found.get("spec") or {}).get("initContainers") or ()
+    sidecars = {each["name"] for each in declared if each.get("restartPolicy") == "Always"}
+    for number, each in enumerate((found.get("status") or {}).get("initContainerStatuses") or ()):
+        state = each.get("state") or {}
+        ended, waiting = state.get("terminated"), state.get("waiting") or {}
+        if ended is not None and not ended.get("exitCode"):
+            continue
+        if each.get("name") in sidecars and each.get("started"):
+            continue
+        if ended is not None:
+            return f"Init:{_ended(ended)}"
+        if waiting.get("reason") not in (None, "", "PodInitializing"):
+            return f"Init:{waiting['reason']}"
+        return f"Init:{number}/{len(declared)}"
+    return None
+
+
+def _of_containers(status: Mapping[str, Any], word: str) -> str:
+    running = False
+    for each in reversed(status.get("containerStatuses") or ()):
+        state = each.get("state") or {}
+        if (state.get("waiting") or {}).get("reason"):
+            word = state["waiting"]["reason"]
+        elif "terminated" in state:
+            word = _ended(state["terminated"])
+        elif each.get("ready") and "running" in state:
+            running = True
+    if word == "Completed" and running:
+        ready = any(
+            each.get("type") == "Ready" and each.get("status") == "True" for each in status.get("conditions") or ()
+        )
+        return "Running" if ready else "NotReady"
+    return word
+
+
+def _ended(state: Mapping[str, Any]) -> str:
+    code = f"Signal:{state['signal']}" if state.get("signal") else f"ExitCode:{state.get('exitCode')}"
+    return str(state.get("reason") or code)

@@ -12,7 +12,7 @@ from kmcp_kubernetes.description.facts import (
     some,
     without_none,
 )
-from kmcp_kubernetes.description.pods import in_a_line, template, volume
+from kmcp_kubernetes.description.pods import in_a_line, template, tolerations, volume
 from kmcp_runtime.kube.selectors import selector_of
 
 # The deployment controller numbers a Deployment and its ReplicaSets with this annotation.
@@ -30,6 +30,7 @@ async def describe_workload(look: Look) -> Facts:
             "selector": selector,
             "min_ready_seconds": spec.get("minReadySeconds"),
             "service_name": spec.get("serviceName"),
+            "claim_templates": [_claim_template(each) for each in spec.get("volumeClaimTemplates") or ()],
             **_template(spec.get("template") or {}),
         }
     )
@@ -46,6 +47,8 @@ async def describe_job(look: Look) -> Facts:
             "completions": spec.get("completions"),
             "parallelism": spec.get("parallelism"),
             "backoff_limit": spec.get("backoffLimit"),
+            "active_deadline_seconds": spec.get("activeDeadlineSeconds"),
+            "ttl_seconds_after_finished": spec.get("ttlSecondsAfterFinished"),
             "suspended": spec.get("suspend"),
             "active": status.get("active", 0),
             "succeeded": status.get("succeeded", 0),
@@ -77,6 +80,13 @@ async def describe_cron_job(look: Look) -> Facts:
     jobs.sort(key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
     # The default history limits keep three Jobs that succeeded and one that failed.
     return Facts(details, some((_job_line(item) for item in jobs), 5))
+
+
+def _claim_template(each: Detail) -> str:
+    spec = each.get("spec") or {}
+    size = ((spec.get("resources") or {}).get("requests") or {}).get("storage", "")
+    storage_class = f", class {spec['storageClassName']}" if spec.get("storageClassName") else ""
+    return f"{each['metadata']['name']}: {size} {'/'.join(spec.get('accessModes') or ())}{storage_class}"
 
 
 def _job_line(item: Detail) -> Detail:
@@ -132,11 +142,13 @@ def _template(found: Detail) -> Detail:
     return {
         "service_account": spec.get("serviceAccountName"),
         "node_selector": pairs(spec.get("nodeSelector")),
+        "tolerations": tolerations(spec),
         "containers": [
             {"name": each["name"], "image": each["image"], **template(each)} for each in spec.get("containers") or ()
         ],
         "init_containers": [
-            {"name": each["name"], "image": each["image"]} for each in spec.get("initContainers") or ()
+            {"name": each["name"], "image": each["image"], **template(each)}
+            for each in spec.get("initContainers") or ()
         ],
         "volumes": [volume(each) for each in spec.get("volumes") or ()],
     }

@@ -3,6 +3,7 @@
 Which items are in a page, and where it ends, is decided in `kmcp_runtime.kube.pages`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,7 +37,8 @@ def _rows(page: pages.ListPage, wide: bool, fields: Sequence[str] | None) -> tup
         (index, str(column["name"])) for index, column in enumerate(page.columns) if wide or not column.get("priority")
     ]
     if fields:
-        shown = _chosen(shown, fields)
+        # The column stands before the others wherever objects of several namespaces are shown.
+        shown = _chosen(shown, [field for field in fields if field.lower() != "namespace"])
     with_namespace = any((row.get("object") or {}).get("metadata", {}).get("namespace") for row in page.items)
     columns = [name for _, name in shown]
     rows = [[_cell(row["cells"][index]) for index, _ in shown] for row in page.items]
@@ -67,22 +69,51 @@ def _qualified(metadata: Mapping[str, Any], place: Place) -> str:
     return f"{metadata['namespace']}/{metadata['name']}" if everywhere else str(metadata["name"])
 
 
-def _at(node: Any, parts: Sequence[str]) -> Any:
-    """The value at a path such as `spec.containers.image`; lists on the way are walked through."""
+def unknown(items: Sequence[Any], fields: Sequence[str] | None) -> list[str]:
+    """The field paths that none of the items has: a typo looks like an empty column."""
+    paths = [path for path in fields or () if items and isinstance(items[0], Mapping)]
+    return [path for path in paths if all(item.get(path) in (None, []) for item in items)]
+
+
+def _at(node: Any, parts: Sequence[str | int]) -> Any:
+    """The value at a path such as `spec.containers.image`; lists on the way are walked through, an index picks one."""
     if not parts:
         return node
+    part, rest = parts[0], parts[1:]
+    if isinstance(part, int):
+        inside = isinstance(node, list) and -len(node) <= part < len(node)
+        return _at(node[part], rest) if inside else None
     if isinstance(node, list):
         found = [_at(item, parts) for item in node]
         return [item for item in found if item is not None]
-    return _at(node.get(parts[0]), parts[1:]) if isinstance(node, Mapping) else None
+    return _at(node.get(part), rest) if isinstance(node, Mapping) else None
 
 
-def _parts(path: str) -> list[str]:
-    """Dots separate, `[*]` is implied, a key with dots is written `['a.b']`."""
-    parts: list[str] = []
-    for number, piece in enumerate(path.lstrip("$.").replace('"', "'").split("['")):
-        quoted, _, rest = piece.partition("']") if number else ("", "", piece)
-        if number:
-            parts.append(quoted)
-        parts += [part for part in rest.replace("[*]", "").split(".") if part]
+_STEP = re.compile(
+    r"""\['(?P<quoted>[^']*)'\] | \["(?P<double>[^"]*)"\] | \[(?P<index>-?\d+)\] | (?P<all>\[\*?\])
+    | \.*(?P<name>(?:\\.|[^.\[\]{}\\])+) | \.+""",
+    re.VERBOSE,
+)
+"""One step of a path: a key in brackets, an index, all items, or a name in which `\\.` is a dot."""
+
+
+def _parts(path: str) -> list[str | int]:
+    """A path as kubectl writes it (`{.metadata.labels.a\\.b}`, `['a.b']`, `[0]`, `[*]`), or without braces."""
+    text = path.strip().removeprefix("{").removesuffix("}").removeprefix("$")
+    parts: list[str | int] = []
+    position = 0
+    while position < len(text):
+        step = _STEP.match(text, position)
+        if step is None:
+            raise bad_argument(
+                f"fields: {path!r} is not a path",
+                "write .metadata.name, .spec.containers[0].image or .metadata.labels['a.b']",
+            )
+        position = step.end()
+        if step["index"] is not None:
+            parts.append(int(step["index"]))
+        elif step["name"] is not None:
+            parts.append(re.sub(r"\\(.)", r"\1", step["name"]))
+        elif step["quoted"] is not None or step["double"] is not None:
+            parts.append(step["quoted"] or step["double"] or "")
     return parts

@@ -10,7 +10,18 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from kmcp_kubernetes.arguments import Container, PodName
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.reading import containers
-from kmcp_runtime import Body, DryRun, Effect, Namespace, Rule, TimeoutSeconds, conflict, listed, tool
+from kmcp_runtime import (
+    Body,
+    DryRun,
+    Effect,
+    OptionalNamespace,
+    Rule,
+    TimeoutSeconds,
+    conflict,
+    listed,
+    live_state,
+    tool,
+)
 from kmcp_runtime.judging import Verdict, foresee, writes
 from kmcp_runtime.kube.execution import Execution, execute, unknown_command
 from kmcp_runtime.kube.failures import BACKEND
@@ -69,17 +80,20 @@ async def k8s_execute_command(
     kube: Kube,
     pod_name: PodName,
     command: Command,
-    namespace: Namespace = "default",
+    namespace: OptionalNamespace = None,
     container: Container = None,
     stdin: Annotated[str | None, "Standard input"] = None,
     timeout_seconds: TimeoutSeconds = 30,
     dry_run: DryRun = False,
 ) -> CommandOutput:
     """Run a command in a running container and get its output and exit code."""
+    namespace = kube.namespace(namespace)
     pod = await kube.read_kind("pods", pod_name, namespace)
     name = containers.chosen(pod, container)
     _check_runs(pod, name)
     verdict = _judge(kube, command, f"{namespace}/{pod_name}")
+    # A yes is for this pod, and not for another that has taken its name.
+    live_state.bind(f"Pod {namespace}/{pod_name}", pod["metadata"]["uid"])
     if dry_run:
         foresee(verdict)
         return CommandOutput(container=name, dry_run=True, hint=f"Would run {shlex.join(command)}.")

@@ -16,7 +16,7 @@ from kmcp_runtime import (
     DryRun,
     Effect,
     EffectByArgument,
-    Namespace,
+    OptionalNamespace,
     Result,
     Rule,
     TimeoutSeconds,
@@ -79,7 +79,7 @@ class Connectivity(Result):
 async def k8s_check_service_connectivity(
     kube: Kube,
     service_name: Annotated[str, "name, name:port, name.namespace"],
-    namespace: Namespace = "default",
+    namespace: OptionalNamespace = None,
     port: PortWord = None,
     path: Annotated[str, "HTTP path"] = "/",
     mode: Annotated[Literal["proxy", "pod"], "HTTP by the API server; TCP from a pod"] = "proxy",
@@ -87,6 +87,7 @@ async def k8s_check_service_connectivity(
     dry_run: DryRun = False,
 ) -> Connectivity:
     """Check whether a Service answers, and if not at which stage it fails and why."""
+    namespace = kube.namespace(namespace)
     target = targets.target(service_name, namespace, port)
     service, found = await _read_service(kube, target)
     spec = service.get("spec") or {}

@@ -8,7 +8,20 @@ from pydantic import Field
 from kmcp_kubernetes.arguments import Output, ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.reading import list_shapes
-from kmcp_runtime import AllNamespaces, Cursor, Effect, Limit, OptionalNamespace, Page, Rule, Selector, cursors, tool
+from kmcp_runtime import (
+    AllNamespaces,
+    Cursor,
+    Effect,
+    Limit,
+    OptionalNamespace,
+    Page,
+    Rule,
+    Selector,
+    bad_argument,
+    check_name,
+    cursors,
+    tool,
+)
 from kmcp_runtime.kube import pages
 
 _MOST_WHOLE = 100
@@ -40,6 +53,8 @@ async def k8s_get_resources(
     cursor: Cursor = None,
 ) -> Resources:
     """List objects of any kind as a table, or read one; prefer a table and selectors to whole objects."""
+    resource_type, resource_name = _one_kind(resource_type, resource_name)
+    _check_one_object(resource_name, any((selector, field_selector, all_namespaces)))
     place = await kube.place(resource_type, namespace, all_namespaces)
     limit = min(limit, _MOST_WHOLE) if output in ("yaml", "json") and not fields else limit
     bound_to = {
@@ -57,8 +72,28 @@ async def k8s_get_resources(
     result = _cut(page, place, list_shapes.shown(page, output, place, fields), page.cursor(limit, bound_to))
     if not page.items and not page.before:
         result.hint = await _explain_empty(kube, place, bool(selector or field_selector))
+    if missing := list_shapes.unknown(result.items, fields):
+        result.warnings = [f"none of these objects has {', '.join(missing)}; names are case-sensitive (k8s_explain)"]
     result.continues_at(page.cursor_at(limit, bound_to))
     return result
+
+
+def _check_one_object(name: str | None, narrowed: bool) -> None:
+    if name and narrowed:
+        raise bad_argument(
+            "resource_name names one object: selector, field_selector and all_namespaces do not go with it",
+            "leave out resource_name, or the others (field_selector=metadata.name=… finds a name in all namespaces)",
+        )
+
+
+def _one_kind(resource_type: str, name: str | None) -> tuple[str, str | None]:
+    """Kind and name, also where they are written `pod/web`; several kinds at once are refused."""
+    if "," in resource_type:
+        raise bad_argument(f"resource_type: one kind in a call, not {resource_type!r}", "call once for each kind")
+    kind, separator, inside = resource_type.partition("/")
+    if separator and name is None and inside:
+        return kind, check_name(inside)
+    return resource_type, name
 
 
 def _cut(page: pages.ListPage, place: Place, shape: list_shapes.Shape, cursor: str | None) -> Resources:

@@ -9,7 +9,7 @@ from kmcp_kubernetes.arguments import Container, PodName
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.reading import containers, pod_logs
 from kmcp_kubernetes.reading.containers import Pod
-from kmcp_runtime import Body, Duration, Effect, Namespace, Rule, pattern, tool
+from kmcp_runtime import Body, Duration, Effect, OptionalNamespace, Rule, pattern, tool
 
 
 class Logs(Body):
@@ -31,7 +31,7 @@ class Logs(Body):
 async def k8s_get_pod_logs(
     kube: Kube,
     pod_name: PodName,
-    namespace: Namespace = "default",
+    namespace: OptionalNamespace = None,
     container: Container = None,
     all_containers: Annotated[bool, "All containers, lines prefixed"] = False,
     tail_lines: Annotated[int, "Newest lines", Field(ge=1, le=2000)] = 50,
@@ -41,6 +41,7 @@ async def k8s_get_pod_logs(
     match: Annotated[str | None, "Only lines that match this regex"] = None,
 ) -> Logs:
     """Read the newest log lines of a pod; previous=true after a crash."""
+    namespace = kube.namespace(namespace)
     wanted = pod_logs.Wanted(tail_lines, previous, since, timestamps, pattern(match, "match") if match else None)
     pod = await kube.read_kind("pods", pod_name, namespace)
     known = containers.names(pod)

@@ -8,6 +8,7 @@ from pydantic import Field
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.writing.dependents import count_dependents
+from kmcp_kubernetes.writing.holding import find_held
 from kmcp_runtime import Body, Change, DryRun, Effect, Manifest, OptionalNamespace, Rule, tool
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.deletion import delete_as_bound
@@ -55,6 +56,8 @@ class Deletion(Change):
 
     finalizers: list[str] | None = Field(default=None, description="What it waits for before it is gone")
     dependents: dict[str, int] | None = Field(default=None, description="Objects that go with it, by kind")
+    held_by: list[str] | None = Field(default=None, description="Objects in it whose finalizers it waits for")
+    volumes: list[str] | None = Field(default=None, description="What becomes of volumes")
 
 
 @tool(Effect.DESTROY, needs=(Rule("*", ("*",), ("get", "list", "delete")),), idempotent=True)
@@ -73,6 +76,7 @@ async def k8s_delete_resource(
     objects.bind(place.kind, found)
     warnings: list[str] = []
     owned = await count_dependents(kube, place, found, warnings)
+    held, volumes = await find_held(kube, place, found, warnings)
     metadata = found["metadata"]
     answer = await _delete(kube, place, found, propagation, grace_period_seconds, dry_run)
     left = _foreseen(answer) if dry_run else await _read_left(kube, place, metadata["name"], metadata["uid"])
@@ -86,6 +90,8 @@ async def k8s_delete_resource(
         warnings=warnings,
         finalizers=(left or {}).get("metadata", {}).get("finalizers"),
         dependents=None if propagation == "orphan" else owned,
+        held_by=held or None,
+        volumes=volumes or None,
     )
     result.hint = _hint(result, owned if propagation == "orphan" else {})
     return result

@@ -12,7 +12,7 @@ from kmcp_runtime import Change, DryRun, Effect, OptionalNamespace, Rule, bad_ar
 Patch = Annotated[
     Any,
     BeforeValidator(read_patch),
-    WithJsonSchema({"type": ["object", "array"]}),
+    WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]}),
     "What to merge, or JSON patch operations",
 ]
 StatusPatch = Annotated[

@@ -8,7 +8,7 @@ from pydantic import Field
 from kmcp_kubernetes.arguments import ResourceType
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.writing.scalability import check_scalable, find_autoscaler
-from kmcp_runtime import Change, Diff, DryRun, Effect, Name, Namespace, Rule, tool
+from kmcp_runtime import Change, Diff, DryRun, Effect, Name, OptionalNamespace, Rule, tool
 from kmcp_runtime.kube import objects
 
 
@@ -35,7 +35,7 @@ async def k8s_scale(
     name: Name,
     replicas: Annotated[int, "How many pods", Field(ge=0)],
     resource_type: ResourceType = "deployment",
-    namespace: Namespace = "default",
+    namespace: OptionalNamespace = None,
     dry_run: DryRun = False,
 ) -> Scaled:
     """Set how many pods a workload runs; 0 stops it."""

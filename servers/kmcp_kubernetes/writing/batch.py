@@ -13,8 +13,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from kmcp_kubernetes.client import Kube, Place
+from kmcp_kubernetes.writing import client_side_apply
 from kmcp_kubernetes.writing.field_ownership import given_up
-from kmcp_kubernetes.writing.refusals import explain_refusal
+from kmcp_kubernetes.writing.refusals import explain_refusal, is_conflict_with_oneself
 from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace, conflict, redaction
 from kmcp_runtime.echoes import shortened
 from kmcp_runtime.kube import objects, secret_values
@@ -29,6 +30,8 @@ _LINES_OF_AN_ITEM = 4
 # A new kind is served only some time after its definition was created (condition Established).
 _ESTABLISHED_SECONDS = 20.0
 _LOOK_AGAIN_SECONDS = 0.5
+_TAKEOVERS = 5
+"""Tries, as many as kubectl's."""
 _MADE_HERE = "Namespace", "CustomResourceDefinition"
 
 
@@ -76,6 +79,7 @@ class Batch:
 
     async def apply(self, force: bool) -> None:
         """Apply every document, whatever happens to the others; the failure of a single document is raised."""
+        await self._check_namespaces()
         for done, document in enumerate(self.documents):
             await self.kube.call.progress(done, len(self.documents), f"{document.kind} {document.name}")
             try:
@@ -88,6 +92,7 @@ class Batch:
 
     async def create(self) -> None:
         """Create the documents in order, up to the first failure; it is raised when nothing was created before it."""
+        await self._check_namespaces()
         for document in self.documents:
             redaction.refuse_marks({self._named(document): document.content}, "there is no live value yet")
         for done, document in enumerate(self.documents):
@@ -100,6 +105,22 @@ class Batch:
                 self.items.append(self._item(document, self._namespace_of(document), "failed", error=failure))
                 break
             self._take(document, item)
+
+    async def _check_namespaces(self) -> None:
+        """Refuse, before any request that writes, a document of another namespace than the argument's, as kubectl."""
+        for document in self.documents:
+            if not self.namespace or document.namespace in (None, self.namespace):
+                continue
+            try:
+                kind = await self.kube.discovery.find_kind(document.api_version, document.kind)
+            except ToolFailure:
+                kind = None  # of a kind that this manifest defines, as far as anybody knows now
+            if kind is None or kind.namespaced:
+                raise bad_argument(
+                    f"{self._named(document)} is of namespace {document.namespace}, and the argument namespace says "
+                    f"{self.namespace}",
+                    "leave out namespace, or correct the manifest",
+                )
 
     @property
     def changed(self) -> bool:
@@ -124,8 +145,9 @@ class Batch:
         before = await objects.find(self.kube.api, place.kind, document.name, place.namespace)
         if objects.is_secret(place.kind):
             _refuse_oracles(document, before, force)
+        sent = await self._restore(document, before)
         try:
-            after = await self._send_patch(place, await self._restore(document, before), force)
+            after = await self._take_over(place, sent, await self._send_patch(place, sent, force), force)
         except StatusFailure as failure:
             if self._lacks_its_namespace(failure, place):
                 return self._unrehearsed(document, place, "its namespace")
@@ -147,6 +169,15 @@ class Batch:
         return f"{self.argument}: document {document.number} ({document.kind})"
 
     async def _send_patch(self, place: Place, document: Document, force: bool) -> objects.Object:
+        try:
+            return await self._send(place, document, force)
+        except StatusFailure as failure:
+            # Fields that this server has set by other tools are its own: only those of others are a conflict.
+            if force or not is_conflict_with_oneself(failure):
+                raise
+            return await self._send(place, document, force=True)
+
+    async def _send(self, place: Place, document: Document, force: bool) -> objects.Object:
         return await objects.patch(
             self.kube.api,
             place.kind,
@@ -157,6 +188,24 @@ class Batch:
             dry_run=self.dry_run,
             force=force,
         )
+
+    async def _take_over(self, place: Place, document: Document, after: objects.Object, force: bool) -> objects.Object:
+        """The object once what a client-side apply of kubectl owned is this server's, as `--server-side` does it."""
+        if client_side_apply.migrated(after) is None:
+            return after
+        if self.dry_run:
+            return client_side_apply.foreseen(after)
+        for left in reversed(range(_TAKEOVERS)):
+            operations = client_side_apply.takeover(after)
+            try:
+                await objects.patch(self.kube.api, place.kind, document.name, place.namespace, operations, "json")
+                break
+            except StatusFailure as failure:
+                if failure.http_status != 409 or not left:
+                    raise
+            # Its controller has written to it meanwhile.
+            after = await objects.read(self.kube.api, place.kind, document.name, place.namespace)
+        return await self._send_patch(place, document, force)
 
     async def _create_one(self, document: Document) -> Written:
         place = await self._find_place(document)

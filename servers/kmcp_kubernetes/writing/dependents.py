@@ -78,6 +78,15 @@ async def _count_contents(kube: Kube, namespace: str, warnings: list[str]) -> di
     return {kind.plural: count for kind, count in zip(kinds, counts, strict=True) if count}
 
 
+async def list_contents(kube: Kube, namespace: str, warnings: list[str]) -> list[tuple[Kind, list[Mapping[str, Any]]]]:
+    """The objects of a namespace by kind, their metadata alone; how far the look went becomes a warning."""
+    kinds = [
+        kind for kind in _preferred(await kube.discovery.kinds()) if kind.namespaced and kind.full_name not in _FLEETING
+    ]
+    lists = await asyncio.gather(*(_list_all(kube, kind, namespace, warnings) for kind in kinds))
+    return list(zip(kinds, lists, strict=True))
+
+
 async def _count_instances(kube: Kube, definition: Mapping[str, Any], warnings: list[str]) -> dict[str, int]:
     name = definition["metadata"]["name"]
     kind = next((kind for kind in await kube.discovery.kinds() if kind.full_name == name), None)

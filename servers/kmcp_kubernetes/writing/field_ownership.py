@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from kmcp_kubernetes.writing.client_side_apply import owned
 from kmcp_runtime import read_json
 from kmcp_runtime.kube.objects import FIELD_MANAGER
 
@@ -10,7 +11,7 @@ _MOST_SHOWN = 8
 
 
 def given_up(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> str | None:
-    """A warning that names the fields of the previous apply that the new one no longer has."""
+    """A warning that names the fields of the previous apply, kubectl's own too, that the new one no longer has."""
     gone = sorted(_applied(before or {}) - _applied(after))
     tops = [path for path in gone if not any(path.startswith((f"{other}.", f"{other}[")) for other in gone)]
     if not tops:
@@ -27,14 +28,15 @@ def _name(found: Mapping[str, Any]) -> str:
 
 
 def _applied(found: Mapping[str, Any]) -> set[str]:
-    """The fields that this suite owns by server-side apply."""
+    """The fields that this suite owns by server-side apply, or will own: those of kubectl's client-side apply."""
     entries: Iterable[Mapping[str, Any]] = (found.get("metadata") or {}).get("managedFields") or ()
-    return {
+    own = {
         path
         for entry in entries
         if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply" and not entry.get("subresource")
         for path in _paths(entry.get("fieldsV1") or {}, "")
     }
+    return own | {"".join(_step(step, number > 0) for number, step in enumerate(path)) for path in owned(found)}
 
 
 def _paths(fields: Mapping[str, Any], prefix: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from kmcp_kubernetes.openapi import OpenApi, path_parts
 from kmcp_runtime import ToolFailure, conflict, did_you_mean
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
+from kmcp_runtime.kube.objects import FIELD_MANAGER
 
 # The first form is of strict decoding (fieldValidation=Strict), the second of server-side apply.
 _UNKNOWN_FIELD = re.compile(r'unknown field "([^"]+)"|(\.\S+): field not declared in schema')
@@ -32,6 +33,12 @@ async def explain_refusal(failure: StatusFailure, openapi: OpenApi, kind: Kind) 
     if message != failure.message:
         return _bad(message, failure.hint)
     return failure
+
+
+def is_conflict_with_oneself(failure: StatusFailure) -> bool:
+    """Whether every field of a conflict is owned by this server alone, by a tool that does not apply."""
+    owners = [str(cause.get("message")) for cause in failure.causes if cause.get("reason") == "FieldManagerConflict"]
+    return bool(owners) and all(re.match(rf'conflict with "{FIELD_MANAGER}"', owner) for owner in owners)
 
 
 def _bad(message: str, hint: str | None) -> ToolFailure:

@@ -32,6 +32,8 @@ _NICE = (
     86_400,
 )
 _DAY = 86_400
+_LEAST = 0.001
+"""The resolution of Prometheus' timestamps."""
 
 
 def chosen(seconds: float, max_points: int) -> float:
@@ -43,8 +45,10 @@ def chosen(seconds: float, max_points: int) -> float:
 
 def checked(step: float, seconds: float) -> float:
     """A caller's step; when it is too small, `bad_argument` names the smallest that fits."""
-    if step <= 0:
-        raise bad_argument("step: must be greater than 0", "leave it out: it is then chosen to fit max_points")
+    if step < _LEAST:
+        raise bad_argument(
+            f"step: must be at least {_LEAST * 1000:g} ms", "leave it out: it is then chosen to fit max_points"
+        )
     if seconds / step > MOST_POINTS:
         raise bad_argument(
             f"step: {step:g} s makes {seconds / step:.0f} points per series, more than {MOST_POINTS}",

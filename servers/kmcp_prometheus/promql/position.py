@@ -9,12 +9,20 @@ PLACE = re.compile(r"\b(\d+):(\d+): parse error")
 _LONGEST_LINE = LONGEST
 
 
+_QUOTED = re.compile(r"""\"(?:[^"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`""")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+"""A name as OpenTelemetry writes it."""
+
+
 def located(failure: ToolFailure, query: str) -> ToolFailure:
     """The failure with the line that its position names and a caret, when it names one."""
     match = PLACE.search(failure.message)
     if failure.code == "bad_argument" and match:
         shown = pointed(query, int(match[1]), int(match[2]))
         failure.message = f"{failure.message}\n{shown}" if shown else failure.message
+    dotted = _DOTTED.search(_QUOTED.sub("", query)) if failure.code == "bad_argument" else None
+    if dotted and not failure.hint:
+        failure.hint = f'a name with dots stands in quotes and braces: {{"{dotted[0]}"}}'
     return failure
 
 

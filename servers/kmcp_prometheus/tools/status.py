@@ -175,7 +175,12 @@ async def prometheus_wal_replay_tool(prometheus: Prometheus) -> WalReplay:
 
 def _head(data: dict[str, Any], limit: int) -> TsdbStatus:
     return TsdbStatus(
-        head_stats={name: int(value) for name, value in (data.get("headStats") or {}).items()} or None,
+        # Its times are milliseconds there; here every time is in seconds, as those of blocks.
+        head_stats={
+            name: int(value) // (1000 if name in ("minTime", "maxTime") else 1)
+            for name, value in (data.get("headStats") or {}).items()
+        }
+        or None,
         series_by_metric=_statistics(data.get("seriesCountByMetricName"), limit),
         label_values_by_name=_statistics(data.get("labelValueCountByLabelName"), limit),
         memory_by_label=_statistics(data.get("memoryInBytesByLabelName"), limit),

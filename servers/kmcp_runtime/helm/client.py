@@ -15,7 +15,7 @@ from kmcp_runtime.helm import faults, home, release_effects, schemas
 from kmcp_runtime.helm.binary import Binary
 from kmcp_runtime.helm.charts import Chart, Charts
 from kmcp_runtime.helm.release import Release
-from kmcp_runtime.helm.releases import Releases
+from kmcp_runtime.helm.releases import Releases, bind
 from kmcp_runtime.helm.repositories import Repositories
 from kmcp_runtime.helm.settings import HelmSettings
 from kmcp_runtime.helm.waiting import Waiting
@@ -89,6 +89,8 @@ class Helm:
 
     async def _judge(self, cluster: Cluster, wanted: Upgrade, after: Release) -> Verdict:
         before = await self.releases(cluster).find_deployed(wanted.namespace, wanted.name)
+        if before is not None:
+            bind(before, cluster.context.name)
         manifest = before.manifest if before is not None else ""
         return await run_in_thread(
             release_effects.judge_revision, wanted.namespace, wanted.name, manifest, after.manifest
@@ -192,6 +194,7 @@ class Helm:
         releases = self.releases(cluster)
         now = await releases.read_current(namespace, name)
         target = await releases.read_current(namespace, name, revision or now.revision - 1)
+        bind(now, cluster.context.name)
         return await run_in_thread(release_effects.judge_revision, namespace, name, now.manifest, target.manifest)
 
     def _watch(self, cluster: Cluster, namespace: str, name: str, waits: bool) -> AbstractAsyncContextManager[None]:

@@ -37,6 +37,10 @@ class Cluster:
     context: ContextInfo
     call: Call
 
+    def namespace(self, given: str | None) -> str:
+        """The namespace that a caller means: the one given, else the context's own, for every tool alike."""
+        return given or self.context.namespace
+
     async def place(self, resource_type: str, namespace: str | None, all_namespaces: bool = False) -> Place:
         """The kind and namespace that a caller means; a namespace for a cluster-scoped kind is refused."""
         return self.scoped(await self.discovery.resolve(resource_type), namespace, all_namespaces)
@@ -48,7 +52,7 @@ class Cluster:
             return Place(kind, None)
         if namespace or all_namespaces:
             return Place(kind, namespace)
-        return Place(kind, self.context.namespace, defaulted=True)
+        return Place(kind, self.namespace(None), defaulted=True)
 
     async def read(
         self, place: Place, name: str, subresource: str | None = None, query: Query = (), accept: str = JSON

@@ -6,6 +6,7 @@ from typing import Any
 
 from kmcp_runtime import yaml_text
 from kmcp_runtime.errors import ToolFailure, bad_argument, too_large
+from kmcp_runtime.kube import manifest_text
 
 LARGEST_MANIFEST = 3 * 1024 * 1024
 """Bytes; the API server takes 3 MiB in a request."""
@@ -62,7 +63,8 @@ def first_things_first(documents: list[Document]) -> list[Document]:
 def parse_value(text: str, argument: str) -> Any:
     """A single YAML or JSON value, as for patches."""
     try:
-        return yaml_text.read(text)
+        values = manifest_text.json_values(text.removeprefix("\ufeff"))
+        return values[0][1] if values is not None and len(values) == 1 else yaml_text.read(text)
     except yaml_text.YamlError as error:
         raise _broken(error, argument) from None
 
@@ -70,19 +72,27 @@ def parse_value(text: str, argument: str) -> Any:
 def _documents(text: str, argument: str) -> Iterator[Document]:
     number = 0
     try:
-        for line, content in yaml_text.documents(text):
-            for item in _items(content) if content is not None else ():
+        for line, content in manifest_text.documents(text):
+            for item in _items(content):
                 number += 1
                 yield _checked(item, number, line, argument)
     except yaml_text.YamlError as error:
         raise _broken(error, argument, number + 1) from None
 
 
-def _items(content: Any) -> list[Any]:
-    """A List is its items, as kubectl takes it."""
-    if isinstance(content, dict) and content.get("kind") == "List" and isinstance(content.get("items"), list):
-        return list(content["items"])
-    return [content]
+def _items(content: Any) -> Iterator[Any]:
+    """A list is its items, as kubectl takes it; those of a `ConfigMapList` need not say what they are."""
+    kind = content.get("kind") if isinstance(content, dict) else None
+    items = content.get("items") if isinstance(kind, str) and kind.endswith("List") else None
+    if not isinstance(items, list):
+        yield content
+        return
+    for item in items:
+        if isinstance(item, dict) and not item.get("kind") and not item.get("apiVersion") and kind != "List":
+            of_list = {"apiVersion": content.get("apiVersion"), "kind": str(kind).removesuffix("List")}
+            yield from _items({**item, **of_list})
+        else:
+            yield from _items(item)
 
 
 def _checked(content: Any, number: int, line: int, argument: str) -> Document:

@@ -17,6 +17,7 @@ from kmcp_runtime.json_patch import same_json
 
 Item = TypeVar("Item")
 DIFF_CONTEXT_LINES = 2
+_LONGEST_DIFF_LINE = 400
 
 
 class Result(BaseModel):
@@ -131,11 +132,45 @@ class Diff(Rendered):
     def render(self, redact: Callable[..., Any]) -> str:
         old = yaml_text.write(redact(self.before)).splitlines() if self.before is not None else []
         new = yaml_text.write(redact(self.after)).splitlines() if self.after is not None else []
-        lines = list(difflib.unified_diff(old, new, "before", "after", n=DIFF_CONTEXT_LINES, lineterm=""))
+        lines = _shortened(list(difflib.unified_diff(old, new, "before", "after", n=DIFF_CONTEXT_LINES, lineterm="")))
         if self.most_lines is not None and len(lines) > self.most_lines:
             # Cut here and not by the budget, so that one large object leaves room for the other diffs of an answer.
             lines[self.most_lines :] = [f"… {len(lines) - self.most_lines} more lines"]
         return "\n".join(lines)
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    """A long line is shown where it differs from the one it replaces, so that it crowds out no other change."""
+    partners = _partners(lines)
+    return [
+        line if len(line) <= _LONGEST_DIFF_LINE else _excerpt(line, partners.get(number))
+        for number, line in enumerate(lines)
+    ]
+
+
+def _partners(lines: list[str]) -> dict[int, str]:
+    """For each line of a replaced block the line that takes its place, by number."""
+    found: dict[int, str] = {}
+    removed: list[int] = []
+    added: list[int] = []
+    for number, line in enumerate([*lines, ""]):
+        if line.startswith("-"):
+            removed.append(number)
+        elif line.startswith("+"):
+            added.append(number)
+        else:
+            for old, new in zip(removed, added, strict=False):
+                found |= {old: lines[new], new: lines[old]}
+            removed, added = [], []
+    return found
+
+
+def _excerpt(line: str, partner: str | None) -> str:
+    pairs = zip(line[1:], (partner or "")[1:], strict=False)
+    same = next((place for place, (one, other) in enumerate(pairs) if one != other), 0)
+    begin = 1 + max(0, same - _LONGEST_DIFF_LINE // 4)
+    dots = "… " if begin > 1 else ""
+    return f"{line[0]}{dots}{line[begin : begin + _LONGEST_DIFF_LINE]}… ({len(line) - 1} characters)"
 
 
 class Change(Result):

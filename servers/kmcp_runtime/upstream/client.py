@@ -5,15 +5,25 @@ from typing import Any
 
 import httpx2
 
-from kmcp_runtime import answers, worker
+from kmcp_runtime import answers, judging, worker
 from kmcp_runtime.errors import ToolFailure, timed_out
+from kmcp_runtime.judging import READS, Verdict, destroys, writes
 from kmcp_runtime.upstream import failures
 from kmcp_runtime.upstream.access import Access
 from kmcp_runtime.upstream.failures import Refused
 from kmcp_runtime.web import LARGEST_ANSWER, Answer, Timeouts, Unreachable, Web
 
+Judge = Callable[[str, str], Verdict]
+"""What a request does, by its method and its path below the base address."""
 Explain = Callable[[Refused], ToolFailure]
 """Tells an error answer better than its status does; answers the failure itself where it knows nothing better."""
+
+
+def judge_by_method(method: str, path: str) -> Verdict:
+    """What is to be thought of a request when nothing more is known of the API."""
+    if method in ("GET", "HEAD", "OPTIONS"):
+        return READS
+    return (destroys if method == "DELETE" else writes)(f"{method} {path}")
 
 
 class Upstream:
@@ -28,10 +38,12 @@ class Upstream:
         access: Access,
         explain: Explain = lambda refused: refused,
         *,
+        judge: Judge = judge_by_method,
         promise: Callable[[str], answers.Check] | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self.backend = backend
+        self._judge = judge
         self._promise = promise
         self.access = access
         self._explain = explain
@@ -53,13 +65,16 @@ class Upstream:
         largest_bytes: int = LARGEST_ANSWER,
         seconds: float | None = None,
         headers: Mapping[str, str] | None = None,
+        verdict: Verdict | None = None,
         **request: Any,
     ) -> Answer:
         """One request below the base address; `path` is percent-encoded and starts with `/`.
 
         `request` is `params`, `data` (a form) or `json` as httpx2 takes them. An answer of status 300 or more is a
         failure: `Refused`, or what `explain` makes of it. `seconds` is a deadline of its own for slow work.
+        What may change something is judged before it leaves: by `verdict`, where the caller knows what it does.
         """
+        judging.allow(verdict or self._judge(method, path))
         url = self._at(path)
         place = str(url.copy_with(query=None))
         sent = {"User-Agent": "kmcp-suite", **self.access.headers, **self.access.authorization(), **(headers or {})}

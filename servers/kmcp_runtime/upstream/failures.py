@@ -25,6 +25,7 @@ _CODES: dict[int, Code] = {
 }
 _WORDS = ("message", "error", "detail", "reason", "title")
 _LONGEST = 500
+_MOST_DIGITS = 6
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
@@ -132,13 +133,14 @@ def _hint(answer: Answer, access: Access) -> str | None:
         return f"the identity of {where.credentials} lacks the right"
     if answer.status == 404:
         return f"check the path in {where.url}"
+    # Seconds; the other form of this header is a date, which would need the server's clock.
+    seconds = answer.headers.get("retry-after", "").strip()
+    again = f"try again in {seconds} s" if seconds.isdecimal() and len(seconds) <= _MOST_DIGITS else "try again later"
     if answer.status == 429:
-        # RFC 9110, 10.2.3: seconds or a date; a date is not worth parsing for a hint.
-        seconds = answer.headers.get("retry-after", "")
-        return f"it is limiting requests: try again{f' in {seconds} s' if seconds.isdecimal() else ' later'}"
+        return f"it is limiting requests: {again}"
     if answer.status == 504:
         return f"ask for less, or raise {where.timeout}"
-    return "try again later" if answer.status >= 500 else None
+    return again if answer.status >= 500 else None
 
 
 def _titled(answer: Answer) -> str:

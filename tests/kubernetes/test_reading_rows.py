@@ -1,0 +1,133 @@
+"""What kubectl shows is not hidden, and what nothing has is said (G1 to G8, G17, G24)."""
+
+import uuid
+from typing import Any
+
+import pytest
+
+from kmcp_runtime.kube.api import KubeApi
+from tests.cluster.model import Cluster
+from tests.kubernetes.conftest import pod
+from tests.kubernetes.making import make
+from tests.mcp import ToolCaller
+from tests.waiting import until
+
+pytestmark = pytest.mark.cluster
+
+
+async def config_map(api: KubeApi, namespace: str) -> dict[str, Any]:
+    metadata = {"name": "it", "labels": {"example.org/team": "a"}}
+    await make(api, f"/api/v1/namespaces/{namespace}/configmaps", {"metadata": metadata, "data": {"k": "v"}})
+    return {"resource_type": "configmaps", "selector": "example.org/team=a", "namespace": namespace, "output": "json"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("{.metadata.name}", "it"),
+        (".metadata.name", "it"),
+        ("$.metadata.name", "it"),
+        ("metadata.name", "it"),
+        ("{.metadata.labels.example\\.org/team}", "a"),
+        ("metadata.labels['example.org/team']", "a"),
+        ('metadata.labels["example.org/team"]', "a"),
+        ("{.data}", {"k": "v"}),
+    ],
+)
+async def test_g1_paths_of_kubectl(tools: ToolCaller, api: KubeApi, namespace: str, path: str, value: Any) -> None:
+    found = await tools.ok("k8s_get_resources", **await config_map(api, namespace), fields=[path])
+    assert found["items"] == [{path: value}]
+    assert "warnings" not in found
+
+
+async def test_g1_indexes_and_paths_that_nothing_has(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
+    await make(api, f"/api/v1/namespaces/{namespace}/pods", pod("web", "nowhere.invalid/app:1"))
+    fields = ["{.spec.containers[0].image}", "{.spec.containers[*].name}", "spec.containers[7].image", "spec.nodename"]
+    of_it = {"resource_type": "pods", "namespace": namespace, "output": "json"}
+    found = await tools.ok("k8s_get_resources", **of_it, fields=fields)
+    assert found["items"][0][fields[0]] == "nowhere.invalid/app:1"
+    assert found["items"][0][fields[1]] == ["main"]
+    assert "spec.containers[7].image, spec.nodename" in found["warnings"][0]
+    refused = await tools.fails("k8s_get_resources", **of_it, fields=["spec.containers["])
+    assert refused["code"] == "bad_argument"
+
+
+async def test_g2_a_name_goes_with_nothing_else(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
+    await config_map(api, namespace)
+    named = {"resource_type": "configmaps", "resource_name": "it"}
+    for extra in ({"selector": "a=b", "namespace": namespace}, {"all_namespaces": True}):
+        assert (await tools.fails("k8s_get_resources", **named, **extra))["code"] == "bad_argument"
+    found = await tools.ok("k8s_get_resources", resource_type="configmap/it", namespace=namespace, output="names")
+    assert found["items"] == ["it"]
+    several = await tools.fails("k8s_get_resources", resource_type="pods,services", namespace=namespace)
+    assert "one kind" in several["message"]
+    everywhere = {"resource_type": "configmaps", "all_namespaces": True, "selector": "example.org/team=a"}
+    table = await tools.ok("k8s_get_resources", **everywhere, fields=["Namespace", "Name"])
+    assert [namespace, "it"] in table["items"]
+
+
+async def test_g3_a_pod_of_a_workload_as_kubectl_shows_it(
+    tools: ToolCaller, api: KubeApi, cluster: Cluster, namespace: str
+) -> None:
+    body = pod("x", "nowhere.invalid/app:1", nodeSelector={"nobody": "has"})
+    template = {"metadata": body["metadata"], "spec": {**body["spec"]}}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "x"}}, "template": template}
+    await make(api, f"/apis/apps/v1/namespaces/{namespace}/deployments", {"metadata": {"name": "x"}, "spec": spec})
+
+    async def line() -> str:
+        of_it = {"resource_type": "deployment", "resource_name": "x", "namespace": namespace}
+        related = (await tools.ok("k8s_describe_resource", **of_it))["related"]
+        return next((each["state"] for each in related if each["kind"] == "Pod"), "")
+
+    async def is_refused() -> bool:
+        return "Unschedulable" in await line()
+
+    await until(is_refused)
+    assert (await line()).startswith("Pending, 0/1 ready")
+
+
+async def test_g4_g7_g17_what_a_pod_declares(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
+    claim = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+        "storageClassName": "none",
+    }
+    claims = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
+    await make(api, claims, {"metadata": {"name": "data"}, "spec": claim})
+    body = pod("web", "nowhere.invalid/app:1", "/bin/sh", "-c", nodeSelector={"nobody": "has"})
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
+    volumes.append({"name": "w", "persistentVolumeClaim": {"claimName": "absent"}})
+    toleration = {"key": "dedicated", "operator": "Equal", "value": "db", "effect": "NoSchedule"}
+    body["spec"] |= {"volumes": volumes, "tolerations": [toleration]}
+    body["spec"]["containers"][0] |= {
+        "args": ["nonexistent_command"],
+        "envFrom": [{"configMapRef": {"name": "settings"}, "prefix": "P_"}, {"secretRef": {"name": "keys"}}],
+        "volumeMounts": [{"name": "v", "mountPath": "/data", "subPath": "sub", "readOnly": True}],
+    }
+    await make(api, f"/api/v1/namespaces/{namespace}/pods", body)
+    of_it = {"resource_type": "pod", "resource_name": "web", "namespace": namespace}
+    found = await tools.ok("k8s_describe_resource", **of_it)
+    (container,) = found["details"]["containers"]
+    assert container["command"] == ["/bin/sh", "-c"]
+    assert container["args"] == ["nonexistent_command"]
+    assert container["env_from"] == ["ConfigMap settings, prefix P_", "Secret keys"]
+    assert container["mounts"][0] == "/data from v, path sub, read-only"
+    assert "dedicated=db:NoSchedule" in found["details"]["tolerations"]
+    states = {each["name"]: each["state"] for each in found["related"] if each["kind"] == "PersistentVolumeClaim"}
+    assert states == {"data": "Pending", "absent": "not found"}
+
+
+async def test_g8_what_answers_403_besides_rights(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
+    hard = {"hard": {"configmaps": "0", "count/secrets": "0"}}
+    await make(api, f"/api/v1/namespaces/{namespace}/resourcequotas", {"metadata": {"name": "q"}, "spec": hard})
+
+    async def is_counted() -> bool:
+        found = await api.get(f"/api/v1/namespaces/{namespace}/resourcequotas/q")
+        return "used" in (found.get("status") or {})
+
+    await until(is_counted)
+    text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a-{uuid.uuid4().hex[:5]}}}\n"
+    refused = await tools.fails("k8s_apply_manifest", manifest=text, namespace=namespace)
+    assert refused["code"] == "forbidden"
+    assert "quota" in refused["hint"]
+    assert "k8s_can_i" not in refused["hint"]
