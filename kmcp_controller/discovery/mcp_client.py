@@ -24,6 +24,7 @@ _CLIENT = {"name": "kmcp-controller", "version": "1"}
 _META = "io.modelcontextprotocol/"
 _PAGES, _ITEMS, _BYTES, _TEXT = 100, 1000, 4 * 2**20, 16 * 2**10
 _KINDS = ("tools", "prompts", "resources")
+_VALUES = 200_000  # of one message
 # An event of a stream ends with an empty line; servers send either kind of line break.
 _END = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 # What may be sent back in a header: visible ASCII.
@@ -251,6 +252,9 @@ def _dict(value: Any) -> dict[str, Any]:
 
 
 def _object(text: bytes) -> dict[str, Any]:
+    # Before it is read: Python makes hundreds of thousands of values in one step, in which nothing else runs.
+    if sum(map(text.count, (b",", b"[", b"{"))) > _VALUES:
+        raise DiscoveryError("TooLarge", f"more than {_VALUES:,} values")
     try:
         # Not the bounded reader: one tool that nests too deep is cut by `scrub`, and does not hide all the others.
         message = json.loads(text)
