@@ -24,7 +24,7 @@ def shortened(message: str, arguments: Any) -> str:
         return message
     message = message if len(message) <= MOST_OF_A_MESSAGE else message[:MOST_OF_A_MESSAGE] + _CUT
     # The longest first: a passage is then found in the text that it is the largest part of.
-    sent = "\0".join(sorted(set(_texts(arguments)), key=len, reverse=True))[:MOST_CHARACTERS]
+    sent = "\0".join(sorted(set(texts(arguments)), key=len, reverse=True))[:MOST_CHARACTERS]
     if len(sent) <= LONGEST:
         return message
     out: list[str] = []
@@ -53,16 +53,16 @@ def _passage(message: str, sent: str, at: int, floor: int) -> tuple[int, int] | 
     return None
 
 
-def _texts(node: Any) -> Iterator[str]:
-    """Every text of the arguments, keys included, also as errors quote it."""
+def texts(node: Any) -> Iterator[str]:
+    """Every text of a caller's arguments, keys included, also as errors quote it."""
     if isinstance(node, str):
         yield node
         if '"' in node or "\\" in node or not node.isprintable():
             yield json.dumps(node, ensure_ascii=False)[1:-1]
     elif isinstance(node, Mapping):
         for key, item in node.items():
-            yield from _texts(key)
-            yield from _texts(item)
+            yield from texts(key)
+            yield from texts(item)
     elif isinstance(node, list | tuple):
         for item in node:
-            yield from _texts(item)
+            yield from texts(item)

@@ -142,7 +142,7 @@ async def test_A1_a_token_in_a_wrong_place_changes_nothing_and_begets_nothing() 
             error = await caller.fails("shelf_burn", **arguments)
             assert "approval" not in error, arguments
             assert "plan" not in error, arguments
-        assert "other arguments" in (await caller.fails("shelf_tidy", action="clear", approval=token))["message"]
+        assert "different arguments" in (await caller.fails("shelf_tidy", action="clear", approval=token))["message"]
         assert set(books) == {"moby", "emma"}
         # None of these was a use of it.
         await caller.ok("shelf_burn", **BOOK, approval=token)

@@ -110,6 +110,7 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
         instance.metrics.under_way(instance.name, declared.name),
         hints.offering(instance.shown_by),
         answers.remembered(),
+        redaction.echoing(arguments),
     ):
         try:
             grant = grants.current()
@@ -179,7 +180,8 @@ async def _explained(error: Exception, request: str) -> ToolFailure:
 
 def _internal(request: str) -> ToolFailure:
     # The whole story goes to the log, redacted, and only its id to the caller.
-    log.error("call %s failed unexpectedly\n%s", request, redaction.text(traceback.format_exc()))
+    with redaction.echoing(None):
+        log.error("call %s failed unexpectedly\n%s", request, redaction.text(traceback.format_exc()))
     return ToolFailure("internal", f"internal error, id {request}", "the server's log has the details under this id")
 
 

@@ -8,7 +8,8 @@ from kmcp_runtime import redaction
 
 class RedactingFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return redaction.text(super().format(record))
+        with redaction.echoing(None):
+            return redaction.text(super().format(record))
 
 
 def configure(level: str) -> None:

@@ -3,6 +3,7 @@
     text(value)        a text, cleaned, with marks in place of secrets
     value(node)        the same for JSON-like data; the place of each value goes into its mark
     learn(value)       enter what is known to be secret: it is hidden wherever it comes back
+    echoing(…)         show meanwhile what the caller of a call sent himself
     restore(…)         what a caller sends back, with the live values in place of their marks
     refuse_marks(node) refuse what holds a mark, where there is nothing live to put in its place
 
@@ -15,6 +16,7 @@ from kmcp_runtime.redaction.known import REGISTER
 from kmcp_runtime.redaction.marks import HIDDEN, find_mark, fingerprint, is_mark, mark, use_key
 from kmcp_runtime.redaction.names import strength
 from kmcp_runtime.redaction.restoring import refuse_marks, restore, restore_operations
+from kmcp_runtime.redaction.sent import echoing
 from kmcp_runtime.redaction.structures import LAST_APPLIED
 from kmcp_runtime.redaction.structures import hide_in_document as text
 from kmcp_runtime.redaction.structures import hide_in_value as value
@@ -26,6 +28,7 @@ keep = REGISTER.keep
 __all__ = [
     "HIDDEN",
     "LAST_APPLIED",
+    "echoing",
     "find_mark",
     "fingerprint",
     "is_mark",

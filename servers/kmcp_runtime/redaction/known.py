@@ -15,6 +15,7 @@ from urllib.parse import quote
 import ahocorasick_rs
 
 from kmcp_runtime.redaction.marks import HIDDEN, mark
+from kmcp_runtime.redaction.sent import was_sent
 from kmcp_runtime.redaction.words import words
 
 SHORTEST = 8
@@ -79,7 +80,10 @@ class Register:
                 self.learn(line)
 
     def hide(self, text: str, place: str = "") -> str:
-        """The text without any known value; the marks are those that the values have as secrets of that place."""
+        """The text without any known value that the caller did not send himself.
+
+        The marks are those that the values have as secrets of that place.
+        """
         automaton = self._current()
         if automaton is None or len(text) < SHORTEST:
             return text
@@ -89,6 +93,8 @@ class Register:
         parts: list[str] = []
         end = 0
         for _, start, stop in found:
+            if was_sent(text[start:stop]):
+                continue
             parts += (text[end:start], mark(place, text[start:stop]))
             end = stop
         return "".join([*parts, text[end:]])

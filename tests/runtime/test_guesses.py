@@ -1,0 +1,72 @@
+"""F1, F2: what a caller sends comes back alike, whether or not it is a Secret's value; what he did not send is hidden."""
+
+import json
+import logging
+import re
+from typing import Any
+
+import pytest
+
+from kmcp_runtime import redaction
+from kmcp_runtime.engine.logs import RedactingFormatter
+from tests.mcp import ToolCaller
+from tests.runtime.conftest import connected, shelf_of, shelved
+
+SECRET, WRONG = "Summer-2024!", "Winter-2023?"
+CALLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "a name that nothing has": ("shelf_read", {"name": "*"}),
+    "a part of a name": ("shelf_read", {"name": "book=*,room=2"}),
+    "a new text": ("shelf_put", {"name": "a", "text": "*", "dry_run": True}),
+    "lines of a new text": ("shelf_put", {"name": "a", "text": "x\npassphrase of the door\n*\n", "dry_run": True}),
+    "a new name": ("shelf_put", {"name": "*", "text": "x", "dry_run": True}),
+    "a number": ("shelf_list", {"limit": "*"}),
+    "a cursor": ("shelf_list", {"cursor": "*"}),
+    "an argument": ("shelf_read", {"name": "a", "*": 1}),
+    "a token": ("shelf_burn", {"name": "diary", "approval": "*"}),
+}
+
+
+@pytest.mark.parametrize("about", list(CALLS))
+async def test_F1_a_right_guess_looks_like_a_wrong_one(about: str) -> None:
+    redaction.learn(SECRET)
+    instance = shelved()
+    tool, arguments = CALLS[about]
+    async with connected(instance) as caller:
+        shelf_of(instance).books["diary"] = "nothing"
+        right, wrong = [await answer(caller, tool, arguments, guess) for guess in (SECRET, WRONG)]
+    assert right == wrong
+    assert "[hidden" not in right
+
+
+async def test_F1_of_ten_thousand_guesses_none_stands_out() -> None:
+    redaction.learn(SECRET)
+    guesses = "\n".join([*(f"guess-{number:05d}!" for number in range(10_000)), SECRET])
+    async with connected(shelved()) as caller:
+        told = await caller.ok("shelf_put", name="a", text=guesses, dry_run=True)
+    assert "[hidden" not in json.dumps(told)
+
+
+async def test_F1_what_the_caller_did_not_send_is_hidden() -> None:
+    redaction.learn(SECRET)
+    instance = shelved()
+    async with connected(instance) as caller:
+        shelf_of(instance).books["diary"] = f"I told them {SECRET} today"
+        assert SECRET not in json.dumps(await caller.ok("shelf_read", name="diary"))
+        assert SECRET not in json.dumps(await caller.ok("shelf_put", name="diary", text="x", dry_run=True))
+
+
+def test_a_log_hides_what_a_caller_sent() -> None:
+    redaction.learn(SECRET)
+    record = logging.LogRecord("kmcp", logging.ERROR, "", 0, "no book %r", (SECRET,), None)
+    with redaction.echoing({"name": SECRET}):
+        assert redaction.text(SECRET) == SECRET
+        assert SECRET not in RedactingFormatter("%(message)s").format(record)
+
+
+async def answer(caller: ToolCaller, tool: str, arguments: dict[str, Any], guess: str) -> str:
+    """Text and structure of the answer, with a star in place of the guess."""
+    sent = {name.replace("*", guess): str(item).replace("*", guess) for name, item in arguments.items()}
+    result = await caller.client.call_tool(tool, sent, raise_on_error=False)
+    whole = json.dumps([content.model_dump(mode="json") for content in result.content] + [result.structured_content])
+    # The boundary of a frame is another one in each answer.
+    return re.sub(r" --- [0-9a-f]{6}", " --- #", whole.replace(guess, "*"))
