@@ -1,4 +1,4 @@
-"""F1, F2: what a caller sends comes back alike, whether or not it is a Secret's value; what he did not send is hidden."""
+"""F1, F2: what a caller sends comes back alike, a Secret's value or not; what he did not send is hidden."""
 
 import json
 import logging

@@ -1,7 +1,7 @@
 """What the caller of this call sent himself: shown as sent, whether or not it is a known secret.
 
-Were it hidden, an answer would tell right guesses from wrong ones: of a thousand names in a plan, the one that is hidden
-is a Secret's value. The caller knows what he sent; the places of secrets and their shapes are hidden all the same.
+Were it hidden, an answer would tell right guesses from wrong ones: of a thousand names in a plan, the one that is
+hidden is a Secret's value. The caller knows what he sent; places and shapes of secrets are hidden all the same.
 """
 
 from collections.abc import Iterator
