@@ -80,6 +80,8 @@ async def furnish(driver: Driver) -> None:
     pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": "localhost/none:1"}]}}
     spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": pod}
     await driver.create("Deployment", "web", spec=spec)
+    store = {"metadata": {"name": "store"}, "spec": {**spec, "serviceName": "store"}}
+    await driver.api.send("POST", f"/apis/apps/v1/namespaces/{driver.namespace}/statefulsets", (), store)
 
 
 async def complained(driver: Driver, caller: ToolCaller, tool: str, arguments: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from tests.waiting import until
 pytestmark = [pytest.mark.pods, pytest.mark.timeout(900)]
 KUBECONFIG = {
     "clusters": [{"name": "gone", "cluster": {"server": "https://10.255.255.1:6443"}}],
-    "users": [{"name": "nobody", "user": {}}],
+    "users": [{"name": "nobody", "user": {"token": "t"}}],
     "contexts": [{"name": "gone", "context": {"cluster": "gone", "user": "nobody"}}],
     "current-context": "gone",
 }
