@@ -288,7 +288,7 @@ async def test_secrets_stay_hidden_and_placeholders_are_not_written(tools: ToolC
     secret["stringData"] = {"a": "[hidden:3f9c]"}
     failed = await tools.fails("k8s_apply_manifest", manifest=text(secret), namespace=namespace)
     assert failed["code"] == "bad_argument"
-    assert "manifest (line 6)" in failed["message"]
+    assert "manifest" in failed["message"]
 
 
 async def test_create_refuses_what_exists(tools: ToolCaller, api: KubeApi, namespace: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from kmcp_runtime import redaction
 from kmcp_runtime.engine.logs import RedactingFormatter
+from kmcp_runtime.kube import secret_values
 from tests.mcp import ToolCaller
 from tests.runtime.conftest import connected, shelf_of, shelved
 
@@ -61,6 +62,13 @@ def test_a_log_hides_what_a_caller_sent() -> None:
     with redaction.echoing({"name": SECRET}):
         assert redaction.text(SECRET) == SECRET
         assert SECRET not in RedactingFormatter("%(message)s").format(record)
+
+
+def test_what_a_caller_sends_as_a_secret_is_hidden_from_him_too() -> None:
+    redaction.learn(SECRET)
+    with redaction.echoing({"manifest": f"stringData: {{word: {SECRET}}}"}):
+        secret_values.withhold({"kind": "Secret", "stringData": {"word": SECRET}})
+        assert SECRET not in redaction.text(f"the word {SECRET} is not accepted")
 
 
 async def answer(caller: ToolCaller, tool: str, arguments: dict[str, Any], guess: str) -> str:

@@ -43,6 +43,15 @@ def _learn_one(secret: Mapping[str, Any]) -> None:
             redaction.learn(value)
 
 
+def withhold(body: Any) -> None:
+    """Have the values that a caller sends for a Secret hidden in his answer, too."""
+    for field in _FIELDS:
+        values = body.get(field) if isinstance(body, Mapping) else None
+        for value in values.values() if isinstance(values, Mapping) else ():
+            if isinstance(value, str):
+                redaction.withhold(value)
+
+
 def refuse_comparisons(operations: Any) -> None:
     """Refuse what a JSON patch would compare with a Secret's values, or carry from them to another place."""
     for number, operation in enumerate(operations if isinstance(operations, Sequence) else ()):

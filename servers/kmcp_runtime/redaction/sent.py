@@ -21,12 +21,18 @@ class _Sent:
         self._text: str | None = None
         self._asked: dict[str, bool] = {}
         """A log may repeat one value ten thousand times, and the arguments may be megabytes."""
+        self._withheld: set[str] = set()
+
+    def withhold(self, value: str) -> None:
+        self._withheld.add(value)
+        self._asked.clear()
 
     def holds(self, part: str) -> bool:
         if self._text is None:
             self._text = "\0".join(texts(self._arguments))
         if part not in self._asked:
-            self._asked[part] = part in self._text or unquote(part) in self._text
+            said_secret = any(part in value or value in part for value in self._withheld)
+            self._asked[part] = not said_secret and (part in self._text or unquote(part) in self._text)
         return self._asked[part]
 
 
@@ -41,6 +47,13 @@ def echoing(arguments: Any) -> Iterator[None]:
         yield
     finally:
         _sent.reset(token)
+
+
+def withhold(value: str) -> None:
+    """Hide this value though the caller sent it: he sent it as a secret, right or not."""
+    sent = _sent.get()
+    if sent is not None and value:
+        sent.withhold(value)
 
 
 def was_sent(part: str) -> bool:
