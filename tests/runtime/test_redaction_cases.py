@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -264,6 +265,18 @@ def test_what_is_learnt_is_hidden_in_every_encoding() -> None:
     encoded = base64.b64encode(f"u:{secret}".encode()).decode()
     for text in (f"x {secret} y", f"x {encoded}", "x l34rnt%2Fsecret%2Bvalue%26more"):
         assert "[hidden]" in redaction.text(text), text
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_L6_documents_in_documents_are_read_to_the_end(depth: int) -> None:
+    text = "kind: Secret\nstringData:\n  word: abracadabra\n"
+    for level in range(depth):
+        text = yaml.safe_dump(
+            {"kind": "ConfigMap", "data": {f"secret-{level}": text, "note": "shown: yes\nin: full\n"}}
+        )
+    told = redaction.text(text)
+    assert "abracadabra" not in told
+    assert "shown: yes" in told
 
 
 def test_F1_an_error_repeats_no_more_than_an_excerpt() -> None:

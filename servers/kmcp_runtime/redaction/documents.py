@@ -20,7 +20,8 @@ class _Placed(str):
 def hide_in_yaml(text: str, walk: Callable[[Any], Any]) -> str:
     """The text with those scalars replaced that `walk` replaces; as it was when it is not YAML."""
     try:
-        roots = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
+        # A scalar of a document around this one is a `_Placed`, and the C parser takes no subclass of `str`.
+        roots = list(yaml.compose_all(str(text), Loader=yaml.CSafeLoader))
     except (yaml.YAMLError, ValueError, RecursionError):
         return text
     counter = [0]
