@@ -74,6 +74,12 @@ def _workload_is_newer(found: Object, generation: int | None) -> bool:
     return bool(known) and observed.isdigit() and int(observed) < max(known)
 
 
+def is_about_to_be_promoted(found: Object) -> bool:
+    """Whether an aborted Rollout was promoted to the end, and the controller has not taken that up yet."""
+    seen = status_of(found)
+    return bool(seen.get("abort") and seen.get("promoteFull"))
+
+
 def is_paused_for_good(found: Object) -> bool:
     """Whether only a person ends its pause: a step without a duration, an inconclusive analysis, `spec.paused`."""
     if spec_of(found).get("paused"):

@@ -103,6 +103,7 @@ async def _wait_until_settled(
         generation = await _read_workload_generation(argo, found)
         state, message = rollout_status.phase(found, generation)
         settled = state in _ENDS or (state == "Paused" and rollout_status.is_paused_for_good(found))
+        settled = settled and not rollout_status.is_about_to_be_promoted(found)
         if settled or time.monotonic() >= deadline:
             return found, generation, not settled
         await argo.call.progress(
