@@ -65,7 +65,9 @@ def _gone_keys(name: str, before: Object, after: Object) -> Iterator[str]:
 
 
 def _values(found: Object) -> dict[str, Any]:
-    return {str(key): value for field in ("data", "binaryData", "stringData") for key, value in _part(found, field).items()}
+    return {
+        str(key): value for field in ("data", "binaryData", "stringData") for key, value in _part(found, field).items()
+    }
 
 
 def _gone_claims(name: str, before: Object, after: Object) -> Iterator[str]:
