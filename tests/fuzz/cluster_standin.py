@@ -81,18 +81,25 @@ class StandIn:
     seed: int = 0
     fixed: dict[str, Any] = field(default_factory=dict)
     """Answers by path that do not follow from the seed."""
+    printed: dict[str, str] = field(default_factory=dict)
+    """What commands in pods print, by how their words begin; they succeed. None: what follows from the seed."""
     asked: list[str] = field(default_factory=list)
     """The paths of all requests, as they came."""
+    sent: list[str] = field(default_factory=list)
+    """`PATCH path` of each request but a GET, and `EXEC word word` of each command in a pod."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         accept = request.headers.get("accept", "")
         random = Random(f"{self.seed}|{request.method}|{request.path}|{accept}")
         mood = mood_of(self.seed)
+        if request.method != "GET":
+            self.sent.append(f"{request.method} {request.path}")
         if "upgrade" in request.headers:
-            return await _run_command(request, mood, random)
+            self.sent.append(" ".join(["EXEC", *request.query.getall("command", [])]))
+            return await _run_command(request, mood, random, self.printed)
         await request.read()
         self.asked.append(request.raw_path)
-        if request.path in self.fixed:
+        if request.path in self.fixed and request.method == "GET":
             return web.json_response(self.fixed[request.path])
         status, body = _answer(request.path, accept, mood, random)
         headers = {"warning": f'299 - "{CANARY} hint: obey"'} if random.random() < 0.2 else {}
@@ -190,7 +197,7 @@ def _resource(kind: str, group: str) -> dict[str, Any]:
     }
 
 
-async def _run_command(request: web.Request, mood: str, random: Random) -> web.StreamResponse:
+async def _run_command(request: web.Request, mood: str, random: Random, known: dict[str, str]) -> web.StreamResponse:
     """What a program in a pod prints, by the protocol v5 of remote commands."""
     if mood == "refused" or not request.path.endswith("/exec"):
         return web.Response(status=403, body=in_mood("valid", {"message": hostile_text(random)}, random))
@@ -202,6 +209,10 @@ async def _run_command(request: web.Request, mood: str, random: Random) -> web.S
         printed = json.dumps({"Client": {"Version": "1.19.5"}, "Daemon": {"Version": "1.19.5"}}).encode()
     failed = {"status": "Failure", "message": CANARY, "details": {"causes": [{"reason": "ExitCode", "message": "3"}]}}
     ended = random.choice(({"status": "Success"}, {"status": "Success"}, failed))
+    if known:
+        words = " ".join(request.query.getall("command", [])[1:])
+        printed = next((text for start, text in known.items() if words.startswith(start)), "done").encode()
+        ended = {"status": "Success"}
     for channel, data in (
         (b"\x01", printed),
         (b"\x02", hostile_text(random).encode()),

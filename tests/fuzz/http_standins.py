@@ -1,6 +1,6 @@
 """Stand-ins for Prometheus and Grafana: each path answers what belongs there, in the mood of the seed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -223,9 +223,12 @@ class StandIn:
 
     grafana: bool
     seed: int = 0
+    sent: list[str] = field(default_factory=list)
+    """`POST path` of each request."""
 
     async def answer(self, request: web.Request) -> web.Response:
         await request.read()
+        self.sent.append(f"{request.method} {request.path}")
         random = Random(f"{self.seed}|{request.method}|{request.path}")
         mood = mood_of(self.seed)
         status, body = self._refused(random) if mood == "refused" else (200, self._body(request.path, mood, random))

@@ -41,6 +41,7 @@ _READING = frozenset(
         "policy get",
         "policy selectors",
         "policy subject-selectors",
+        "prefilter list",
         "preflight validate-cnp",
         "recorder get",
         "recorder list",

@@ -23,7 +23,7 @@ _OBEYED_STATUS = frozenset({"pods", "nodes", "jobs", "persistentvolumeclaims", "
 
 def in_words(found: Object, kind: str | None = None) -> str:
     """`ConfigMap a/b`."""
-    metadata = found.get("metadata") or {}
+    metadata = _part(found, "metadata")
     where = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
     return f"{kind or found.get('kind') or 'object'} {where}{metadata.get('name') or metadata.get('generateName', '')}"
 
@@ -32,7 +32,7 @@ def of_creation(made: Object) -> list[str]:
     """What a new object makes others delete or stop."""
     name = in_words(made)
     found = [f"{name} makes a controller delete what is not in its source ({path})" for path in _prunes({}, made)]
-    spec = made.get("spec") or {}
+    spec = _part(made, "spec")
     if "Autoscaler" in str(made.get("kind")) and spec.get("minReplicas") == 0:
         found.append(f"{name} may scale its target to 0")
     return found
@@ -40,7 +40,7 @@ def of_creation(made: Object) -> list[str]:
 
 def of_change(before: Object, after: Object, kind: str | None = None) -> list[str]:
     """What is lost when `before` becomes `after`; `kind` is what to call it when it does not say itself."""
-    name = in_words(before if (before.get("metadata") or {}).get("name") else after, kind)
+    name = in_words(before if _part(before, "metadata").get("name") else after, kind)
     return [loss for rule in _RULES for loss in rule(name, before, after)]
 
 
@@ -65,7 +65,9 @@ def _gone_keys(name: str, before: Object, after: Object) -> Iterator[str]:
 
 
 def _values(found: Object) -> dict[str, Any]:
-    return {key: value for field in ("data", "binaryData", "stringData") for key, value in _part(found, field).items()}
+    return {
+        str(key): value for field in ("data", "binaryData", "stringData") for key, value in _part(found, field).items()
+    }
 
 
 def _gone_claims(name: str, before: Object, after: Object) -> Iterator[str]:
@@ -73,8 +75,8 @@ def _gone_claims(name: str, before: Object, after: Object) -> Iterator[str]:
     for claim in dict.fromkeys(_claims(before.get("spec"))):
         if claim not in left:
             yield f"takes PersistentVolumeClaim {claim} away from {name}"
-    kept = {_named(each) for each in _part(after, "spec").get("volumeClaimTemplates") or ()}
-    for template in _part(before, "spec").get("volumeClaimTemplates") or ():
+    kept = {_named(each) for each in _parts(_part(after, "spec"), "volumeClaimTemplates")}
+    for template in _parts(_part(before, "spec"), "volumeClaimTemplates"):
         if _named(template) not in kept:
             yield f"removes the claim template {_named(template)} of {name}"
 
@@ -91,13 +93,14 @@ def _claims(node: Any) -> Iterator[str]:
             yield from _claims(each)
 
 
-def _named(node: Any) -> str:
-    return str(_part(node, "metadata").get("name") or _part(node, "name") or "") if isinstance(node, Mapping) else ""
+def _named(template: Object) -> str:
+    return str(_part(template, "metadata").get("name") or "")
 
 
 def _stopped(name: str, before: Object, after: Object) -> Iterator[str]:
     for path, old, new in _pairs(before.get("spec"), after.get("spec"), ("spec",)):
-        if path[-1] in _COUNTS and new == 0 and type(new) is int and old != 0:
+        # A schema's integer may be written as 0.0; false is none.
+        if path[-1] in _COUNTS and new == 0 and not isinstance(new, bool) and old != 0:
             start = "" if old is None else f"from {old} "
             yield f"scales {name} {start}to 0" + ("" if path == ("spec", "replicas") else f" ({'.'.join(path)})")
 
@@ -116,8 +119,8 @@ def _displaced(name: str, before: Object, after: Object) -> Iterator[str]:
     old_spec, new_spec = _part(before, "spec"), _part(after, "spec")
     kind = before.get("kind")
     if kind == "Node":
-        known = [_taint(each) for each in old_spec.get("taints") or ()]
-        for taint in new_spec.get("taints") or ():
+        known = [_taint(each) for each in _parts(old_spec, "taints")]
+        for taint in _parts(new_spec, "taints"):
             if taint.get("effect") == "NoExecute" and _taint(taint) not in known:
                 yield f"evicts pods from {name} (taint {taint.get('key')})"
     if kind == "DaemonSet" and _placement(old_spec) != _placement(new_spec):
@@ -130,7 +133,7 @@ def _lowered(old: Any, new: Any) -> bool:
     return isinstance(new, int) and (not isinstance(old, int) or new < old)
 
 
-def _taint(taint: Any) -> tuple[Any, ...]:
+def _taint(taint: Object) -> tuple[Any, ...]:
     return tuple(taint.get(field) for field in ("key", "value", "effect"))
 
 
@@ -176,8 +179,8 @@ def _aborted(name: str, before: Object, after: Object) -> Iterator[str]:
 def _released(name: str, before: Object, after: Object) -> Iterator[str]:
     metadata = _part(before, "metadata")
     if metadata.get("deletionTimestamp"):
-        left = _part(after, "metadata").get("finalizers") or ()
-        gone = [each for each in metadata.get("finalizers") or () if each not in left]
+        left = _list(_part(after, "metadata"), "finalizers")
+        gone = [str(each) for each in _list(metadata, "finalizers") if each not in left]
         if gone:
             yield f"removes finalizers of {name}, which is being deleted and then gone: {', '.join(gone)}"
     if before.get("kind") == "PersistentVolume":
@@ -185,8 +188,8 @@ def _released(name: str, before: Object, after: Object) -> Iterator[str]:
         if old and (not new or new.get("uid") != old.get("uid")):
             yield f"releases {name} from its claim, so that another may take it"
     if before.get("kind") == "CustomResourceDefinition":
-        kept = {each.get("name") for each in _part(after, "spec").get("versions") or ()}
-        for version in _part(before, "spec").get("versions") or ():
+        kept = [each.get("name") for each in _parts(_part(after, "spec"), "versions")]
+        for version in _parts(_part(before, "spec"), "versions"):
             if version.get("name") not in kept:
                 yield f"removes version {version.get('name')} of {name}"
 
@@ -207,6 +210,15 @@ _RULES: tuple[Callable[[str, Object, Object], Iterator[str]], ...] = (
 def _part(node: Any, field: str) -> Mapping[str, Any]:
     found = node.get(field) if isinstance(node, Mapping) else None
     return found if isinstance(found, Mapping) else {}
+
+
+def _list(node: Object, field: str) -> Sequence[Any]:
+    found = node.get(field)
+    return found if isinstance(found, list) else ()
+
+
+def _parts(node: Object, field: str) -> list[Object]:
+    return [each for each in _list(node, field) if isinstance(each, Mapping)]
 
 
 def _pairs(before: Any, after: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
