@@ -94,7 +94,7 @@ async def test_no_blocks_are_explained(plain_prometheus: str) -> None:
         answer = await caller.ok("prometheus_tsdb_status_tool", view="blocks")
         assert answer["blocks"] == []
         assert "No block has been written" in answer["hint"]
-        assert "sent nowhere" in (await caller.ok("prometheus_alertmanagers_tool"))["hint"]
+        assert "not sent anywhere" in (await caller.ok("prometheus_alertmanagers_tool"))["hint"]
         assert "No rules are loaded" in (await caller.ok("prometheus_rules_tool"))["hint"]
         assert "There are no targets" in (await caller.ok("prometheus_targets_tool"))["hint"]
         assert "No alert is pending or firing" in (await caller.ok("prometheus_alerts_tool"))["hint"]
