@@ -21,7 +21,7 @@ from tests.fuzz.hostile_answers import mood_of
 from tests.fuzz.worlds import SERVERS, World, world
 
 WALKED = ("argo", "cilium", "helm", "istio", "prometheus")
-CALLS = 3
+CALLS = 6
 """Calls of each tool, beside the usual ones."""
 FEW = settings(
     max_examples=CALLS,
