@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from kmcp_controller.spec import MCPServer, Platform, RefusedError, is_meant, parse
+from kmcp_controller.spec.core import core_faults
 from kmcp_controller.spec.model import API_VERSION, KIND
 from kmcp_runtime import yaml_text
 from kmcp_runtime.catalog import Document, Fault, InvalidDocumentError, survey
 from kmcp_runtime.catalog.faults import line_of
+from kmcp_runtime.kube.manifest_text import json_values
 
 STDIN = "-"
 _SUFFIXES = (".json", ".yaml", ".yml")  # what kubectl takes of a folder
@@ -35,11 +37,11 @@ class Manifests:
         places: dict[tuple[str, str], str] = {}
         for where, document in self.found:
             faults = list(document.faults)
+            # Of two faults of one place the first is told: YAML's, what `parse` says of it, what a cluster would.
             try:
                 server = parse(document.data, platform)
             except RefusedError as error:
-                unread = {fault.path for fault in faults}
-                faults += [fault for fault in error.faults if fault.path not in unread]
+                faults += _others(error.faults, faults)
             else:
                 key, line = (server.namespace, server.name), line_of(document.lines, ("metadata", "name"))
                 if key in places:
@@ -47,9 +49,15 @@ class Manifests:
                     faults.append(Fault(("metadata", "name"), text))
                 places.setdefault(key, f"{where}:{line}")
                 servers.append(server)
+            faults += _others(core_faults(document.data), faults)
             if faults:
                 self.refused.append(InvalidDocumentError(faults, document.lines, where))
         return servers
+
+
+def _others(faults: Iterable[Fault], told: Iterable[Fault]) -> list[Fault]:
+    places = {fault.path for fault in told}
+    return [fault for fault in faults if fault.path not in places]
 
 
 def read_manifests(names: Iterable[str], recursive: bool = False) -> Manifests:
@@ -63,10 +71,14 @@ def read_manifests(names: Iterable[str], recursive: bool = False) -> Manifests:
 
 def _add(found: Manifests, where: str, content: bytes) -> None:
     try:
-        documents = survey(_text(content))
+        text = _text(content)
+        documents = survey(text)
     except InvalidDocumentError as error:
         found.refused.append(InvalidDocumentError(error.faults, error.lines, where))
         return
+    if any(each.faults for each in documents) and (values := json_values(text)):
+        # JSON has escapes that YAML lacks, and needs nothing between two values.
+        documents = [Document(value, {(): text.count("\n", 0, at) + 1}) for at, value in values]
     if not documents:
         found.notes.append(f"{where}: is empty; write an {KIND} of {API_VERSION}")
     for document in (each for whole in documents for each in _members(whole)):

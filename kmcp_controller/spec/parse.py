@@ -131,6 +131,13 @@ def _metadata(manifest: Mapping[str, Any], faults: list[Fault]) -> Mapping[str, 
     return found
 
 
+def carried(manifest: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, Path]:
+    """The extensions of a manifest that may have faults, from either carrier, and where they stand."""
+    ignored: list[Fault] = []
+    body = _part(manifest, "spec", ("spec",), ignored) or {}
+    return _extensions(_metadata(manifest, ignored), body.get("extensions"), ignored)
+
+
 def is_meant(kind: Any) -> bool:
     """A kind is ours, or ours misspelt: `mcpserver`, `MCPServers`."""
     return isinstance(kind, str) and bool(difflib.get_close_matches(kind.lower(), [KIND.lower()], cutoff=_NEAR))
