@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kmcp_controller.preview.core import core_faults
 from kmcp_controller.spec import MCPServer, Platform, RefusedError, is_meant, parse
-from kmcp_controller.spec.core import core_faults
 from kmcp_controller.spec.model import API_VERSION, KIND
 from kmcp_runtime import yaml_text
 from kmcp_runtime.catalog import Document, Fault, InvalidDocumentError, survey

@@ -328,10 +328,8 @@ def test_M9_the_gateway_file_is_readable(argument: str, tell: Any) -> None:
 
 
 def test_json_is_read_with_its_own_escapes_and_in_a_row(tell: Any) -> None:
-    one, two = (
-        json.dumps(manifest({"image": "x", "env": {"A": "\U0001f600"}}) | {"metadata": {"name": name}})
-        for name in ("a", "b")
-    )
+    body = manifest({"image": "x", "env": {"A": "\U0001f600"}})
+    one, two = (json.dumps(body | {"metadata": {"name": name}}) for name in ("a", "b"))
     told = tell(one + two)
     assert told.code == 0, told.lines
     assert told.out.count("\U0001f600") == 2

@@ -10,13 +10,12 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
+from kmcp_controller.spec.parse import carried
 from kmcp_runtime import yaml_text
 from kmcp_runtime.catalog import Fault
 from kmcp_runtime.errors import nearest
 from kmcp_runtime.findings import Path
 from kmcp_runtime.kube import quantities
-
-from .parse import carried
 
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 _DEPLOYMENT: Path = ("spec", "deployment")
