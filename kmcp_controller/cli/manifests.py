@@ -174,9 +174,9 @@ def _text(content: bytes) -> str:
 
 def data_of(manifests: Manifests) -> list[Mapping[str, Any]]:
     """The manifests alone; the first fault is raised."""
-    for _, document in manifests.found:
+    for where, document in manifests.found:
         if document.faults:
-            raise InvalidDocumentError(document.faults, document.lines)
+            raise InvalidDocumentError(document.faults, document.lines, where)
     for error in manifests.refused:
         raise error
     return [document.data for _, document in manifests.found]

@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kmcp_controller.cli.commands import plan
+from kmcp_controller.cli.manifests import data_of, read_manifests
+from kmcp_runtime.catalog import InvalidDocumentError
 from tests.controller.manifests import manifest
 from tests.controller.planning import GOOD, HEAD, META, Told, pod_of
 
@@ -276,6 +278,16 @@ def test_M6_what_cannot_be_read_is_said_with_the_next_step(
 
 def test_M6_one_server_twice_is_a_fault(tell: Any) -> None:
     assert tell(f"{GOOD}---\n{GOOD}").has("m.yaml:8: metadata.name: tools/time is also in m.yaml:3; keep one")
+
+
+def test_what_up_reads_is_refused_with_file_and_line(tmp_path: Path) -> None:
+    file = tmp_path / "m.yaml"
+    file.write_text(GOOD)
+    assert [each["metadata"]["name"] for each in data_of(read_manifests([str(file)]))] == ["time"]
+    for more in ("kind: MCPServer\n", "---\na: [\n"):
+        file.write_text(GOOD + more)
+        with pytest.raises(InvalidDocumentError, match=rf"^{file}:[56]: "):
+            data_of(read_manifests([str(file)]))
 
 
 def test_M8_a_null_is_pruned_as_the_api_server_prunes_it(tell: Any) -> None:
