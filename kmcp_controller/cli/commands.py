@@ -6,7 +6,7 @@ import gc
 import ipaddress
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
@@ -17,14 +17,20 @@ from kmcp_controller.preview.planner import Planner, open_cluster
 from kmcp_controller.preview.preflight import list_findings
 from kmcp_controller.reconcile.options import Options as Reconciling
 from kmcp_controller.render import Surroundings, render
-from kmcp_controller.spec import MCPServer, Platform, RefusedError, parse
+from kmcp_controller.spec import MCPServer, Platform
 from kmcp_controller.spec.catalog_entry import entry_of
-from kmcp_controller.spec.model import KIND
+from kmcp_controller.spec.model import API_VERSION, KIND
 from kmcp_runtime import settings, yaml_text
-from kmcp_runtime.catalog import Document, InvalidDocumentError, documents, load
+from kmcp_runtime.catalog import InvalidDocumentError, load
 from kmcp_runtime.errors import ToolFailure
 
+from .manifests import Manifests, data_of, read_manifests
+
 _ASSUMED = "assumed: references exist, no autoscaler, no Pod Security label on the namespace, RemoteMCPServer is served"
+
+
+class _RefusedError(Exception):
+    """Says all that is wrong with the manifests, a line each."""
 
 
 def up(argv: Sequence[str]) -> int:
@@ -54,30 +60,59 @@ def up(argv: Sequence[str]) -> int:
 def start(catalog: Path, folder: Path | None, options: Options) -> int:
     try:
         found = load(catalog.read_text(), str(catalog))
-        manifests = [each.data for _, each in _manifests(_files(folder) if folder else ())]
+        manifests = [dict(each) for each in _local(folder)] if folder else []
         return asyncio.run(run(found, manifests, options))
     except (OSError, InvalidDocumentError, PortInUseError) as error:
         print(f"kmcp-suite up: {error}", file=sys.stderr)
         return 1
 
 
+def _local(folder: Path) -> list[Mapping[str, Any]]:
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is not a folder")
+    files = sorted(str(file) for file in folder.iterdir() if file.suffix in (".yaml", ".yml"))
+    found = read_manifests(files)
+    _print_notes(found)
+    return data_of(found)
+
+
 def plan(argv: Sequence[str]) -> int:
     """Print the objects that a manifest becomes, without a cluster; or also what they would change in one."""
     parser = argparse.ArgumentParser("kmcp-suite plan", description=plan.__doc__)
-    parser.add_argument("-f", "--filename", type=Path, required=True, help="file of MCPServer manifests")
+    text = "file or folder of MCPServer manifests, or - for standard input; may be repeated"
+    parser.add_argument("-f", "--filename", action="append", required=True, help=text)
+    parser.add_argument("-R", "--recursive", action="store_true", help="read the folders below a folder, too")
     parser.add_argument("--diff", action="store_true", help="compare with a cluster by dry runs; nothing is stored")
     _cluster(parser)
     given = parser.parse_args(argv)
     try:
         options = _options(given)
-        servers = _parsed(given.filename, options.platform)
+        servers = _read_servers(given, options.platform)
         objects = [each for server in servers for each in _rendered(server, options)]
         print(_ASSUMED, file=sys.stderr)
         sys.stdout.write(yaml_text.write_all(objects, width=120, explicit_start=True))
         return asyncio.run(_print_differences(servers, options, given)) if given.diff else 0
-    except (OSError, InvalidDocumentError, ToolFailure) as error:
+    except (OSError, InvalidDocumentError, _RefusedError, ToolFailure) as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _read_servers(given: argparse.Namespace, platform: Platform) -> list[MCPServer]:
+    """Every manifest that is named. Errors: _RefusedError with the faults of all of them."""
+    found = read_manifests(given.filename, given.recursive)
+    _print_notes(found)
+    servers = found.servers(platform)
+    if found.refused:
+        raise _RefusedError("\n".join(map(str, found.refused)))
+    if not servers:
+        names = ", ".join(given.filename)
+        raise _RefusedError(f"{names}: holds no {KIND}; write one of {API_VERSION}")
+    return servers
+
+
+def _print_notes(found: Manifests) -> None:
+    for note in found.notes:
+        print(note, file=sys.stderr)
 
 
 async def _print_differences(servers: Sequence[MCPServer], options: Reconciling, given: argparse.Namespace) -> int:
@@ -139,32 +174,6 @@ def controller(argv: Sequence[str]) -> int:
         print(f"kmcp-suite controller: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _parsed(file: Path, platform: Platform) -> list[Any]:
-    """Every manifest of a file; or the faults of the first that has any, with their lines."""
-    servers = []
-    for where, found in _manifests([file]):
-        try:
-            servers.append(parse(found.data, platform))
-        except RefusedError as error:
-            raise RefusedError(error.faults, found.lines, where) from None
-    return servers
-
-
-def _manifests(files: Sequence[Path] | Iterator[Path]) -> Iterator[tuple[str, Document]]:
-    for file in files:
-        for found in documents(file.read_text(), str(file)):
-            if isinstance(found.data, dict) and found.data.get("kind") == KIND:
-                yield str(file), found
-            else:
-                print(f"{file}: ignored a document that is not of kind {KIND}", file=sys.stderr)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is not a folder")
-    return iter(sorted(file for file in folder.iterdir() if file.suffix in (".yaml", ".yml")))
 
 
 def _cluster(parser: argparse.ArgumentParser) -> None:

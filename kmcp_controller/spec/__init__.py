@@ -4,7 +4,7 @@ Here: what a manifest means by itself. Not here: what it becomes (`render`) and 
 """
 
 from .model import Deployment, Extensions, MCPServer, Platform, adapter_of, is_suite_image, repository, variant
-from .parse import RefusedError, parse
+from .parse import RefusedError, is_meant, parse
 
 __all__ = [
     "Deployment",
@@ -13,6 +13,7 @@ __all__ = [
     "Platform",
     "RefusedError",
     "adapter_of",
+    "is_meant",
     "is_suite_image",
     "parse",
     "repository",

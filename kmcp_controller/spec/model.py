@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 from pydantic.alias_generators import to_camel
 
 OURS = "kmcp-suite/"  # prefix of every annotation and label of ours
@@ -21,6 +21,15 @@ class Model(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        """As an API server drops the null of a known field before it fills in defaults."""
+        if not isinstance(given, Mapping):
+            return given
+        known = {each.alias for each in cls.model_fields.values()}
+        return {key: value for key, value in given.items() if value is not None or key not in known}
 
 
 class LocalObjectReference(Model):

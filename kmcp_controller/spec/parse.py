@@ -1,14 +1,14 @@
 """From a manifest to a model, or to all of its faults at once."""
 
+import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from kmcp_runtime import durations
-from kmcp_runtime.catalog import Fault, InvalidDocumentError, digest, documents, faults_of
+from kmcp_runtime.catalog import Fault, InvalidDocumentError, digest, survey
+from kmcp_runtime.findings import Path
 
 from .model import (
     API_VERSION,
@@ -24,8 +24,10 @@ from .model import (
     adapter_of,
     is_suite_image,
 )
+from .repair import Repaired, as_written, joined, repair
 
-M = TypeVar("M", bound=BaseModel)
+_LONGEST_ECHO = 80
+_NEAR = 0.8  # RemoteMCPServer, another kind, has 0.75
 ANNOTATION = OURS + "extensions"
 SELECTOR_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -44,28 +46,32 @@ class RefusedError(InvalidDocumentError):
 
 def parse(manifest: Mapping[str, Any], platform: Platform) -> MCPServer:
     """The model of `manifest`; RefusedError holds every fault as `path: fault; next step`."""
-    _check_shape(manifest)
-    metadata = manifest.get("metadata") or {}
-    faults = list(_identity(manifest, metadata))
-    spec = _model(Spec, manifest.get("spec") or {}, ("spec",), faults)
-    block, root = _extensions(metadata, (manifest.get("spec") or {}).get("extensions"), faults)
-    extensions = _model(Extensions, block or {}, root, faults)
-    if spec:
-        faults += _spec(spec)
-        faults += _deployment(spec.deployment, spec.transport_type, metadata.get("name", ""))
-    if extensions:
-        faults += _block(extensions, root)
-    if spec and extensions:
-        faults += _together(spec, extensions, root, platform)
-    faults += _policy(metadata, extensions, platform)
-    if faults or not spec or not extensions:
+    faults: list[Fault] = []
+    metadata = _metadata(manifest, faults)
+    identity = list(_identity(manifest, metadata))
+    # "Put it in quotes" is no help where the text would be refused next.
+    faults = [each for each in faults if each.path not in {fault.path for fault in identity}] + identity
+    body = _part(manifest, "spec", ("spec",), faults)
+    spec = repair(Spec, body, ("spec",)) if body is not None else Repaired()
+    block, root = _extensions(metadata, (body or {}).get("extensions"), faults)
+    extensions = repair(Extensions, block or {}, root)
+    faults += [*spec.faults, *extensions.faults]
+    meant = [*_meant(spec, metadata), *_meant_together(spec, extensions, root, platform)]
+    faults = joined(faults, [*meant, *_policy(metadata, extensions.model, platform)], (spec, extensions))
+    if faults or not spec.model or not extensions.model:
         raise RefusedError(faults)
-    ours = {key: value for key, value in (metadata.get("annotations") or {}).items() if key.startswith(OURS)}
+    ours = {key: value for key, value in metadata.get("annotations", {}).items() if key.startswith(OURS)}
+    return _server(metadata, spec.model, extensions.model, ours, digest(block)[:19] if block else None)
+
+
+def _server(
+    metadata: Mapping[str, Any], spec: Spec, extensions: Extensions, ours: Mapping[str, str], block_hash: str | None
+) -> MCPServer:
     return MCPServer(
         name=metadata["name"],
         namespace=metadata.get("namespace") or "default",
-        uid=metadata.get("uid", ""),
-        generation=metadata.get("generation", 0),
+        uid=metadata.get("uid") or "",
+        generation=metadata.get("generation") or 0,
         annotations=ours,
         transport="stdio" if spec.transport_type == "stdio" else "http",
         timeout=_duration(spec.timeout) or 0.0,
@@ -73,62 +79,103 @@ def parse(manifest: Mapping[str, Any], platform: Platform) -> MCPServer:
         http=spec.http_transport,
         deployment=spec.deployment,
         extensions=extensions,
-        extensions_hash=digest(block)[:19] if block else None,
+        extensions_hash=block_hash,
     )
 
 
-def _model(model: type[M], data: Any, root: tuple[str, ...], faults: list[Fault]) -> M | None:
-    try:
-        return model.model_validate(data, by_alias=True, by_name=False)
-    except ValidationError as error:
-        faults += faults_of(error, model, root)
-        return None
+def _meant(spec: Repaired[Spec], metadata: Mapping[str, Any]) -> Iterator[Fault]:
+    if spec.model:
+        yield from _spec(spec.model)
+        yield from _deployment(spec.model.deployment, spec.model.transport_type, metadata.get("name", ""))
 
 
-def _check_shape(manifest: Mapping[str, Any]) -> None:
-    """What an API server ensures, and a file does not: refused before anything is read of it."""
-    metadata = manifest.get("metadata") or {}
-    parts: dict[tuple[str, ...], Any] = {("metadata",): metadata, ("spec",): manifest.get("spec") or {}}
-    if isinstance(metadata, Mapping):
-        parts |= {("metadata", name): metadata.get(name) or {} for name in ("annotations", "labels")}
-    faults = [
-        Fault(path, "is not a mapping; write key: value pairs")
-        for path, part in parts.items()
-        if not isinstance(part, Mapping)
-    ]
-    annotations = parts.get(("metadata", "annotations"), {})
-    if isinstance(annotations, Mapping):
-        texts = [key for key, value in annotations.items() if not isinstance(value, str)]
-        faults += [Fault(("metadata", "annotations", str(key)), "is not a text; put it in quotes") for key in texts]
-    if faults:
-        raise RefusedError(faults)
+def _meant_together(
+    spec: Repaired[Spec], extensions: Repaired[Extensions], root: Path, platform: Platform
+) -> Iterator[Fault]:
+    if extensions.model:
+        yield from _block(extensions.model, root)
+    if spec.model and extensions.model:
+        yield from _together(spec.model, extensions.model, root, platform)
+
+
+def _part(holder: Mapping[str, Any], name: str, path: Path, faults: list[Fault]) -> Mapping[str, Any] | None:
+    """A mapping that an API server ensures, and a file does not; empty when it is absent, None when it is a fault."""
+    part = holder.get(name)
+    if part is None or isinstance(part, Mapping):
+        return part or {}
+    faults.append(Fault(path, "is not a mapping; write key: value pairs"))
+    return None
+
+
+def _metadata(manifest: Mapping[str, Any], faults: list[Fault]) -> Mapping[str, Any]:
+    """The metadata, without what an API server would not have let in."""
+    found = dict(_part(manifest, "metadata", ("metadata",), faults) or {})
+    for name in ("annotations", "labels"):
+        part = _part(found, name, ("metadata", name), faults) or {}
+        for key, value in part.items():
+            if value is None:
+                continue  # which an API server drops
+            if isinstance(value, Mapping | list):
+                text = "is not a text; write | after the key, so that what is below becomes one"
+                faults.append(Fault(("metadata", name, key), text))
+            elif not isinstance(value, str):
+                faults.append(Fault(("metadata", name, key), "is not a text; put it in quotes"))
+        # A forgotten `|` should not hide what is below it.
+        found[name] = {key: value for key, value in part.items() if isinstance(value, str) or key == ANNOTATION}
+    for name in ("name", "namespace", "uid"):
+        if name in found and not isinstance(found[name], str | None):
+            is_plain = isinstance(found[name], int | float)
+            step = "put it in quotes" if is_plain else "write one"
+            faults.append(Fault(("metadata", name), f"is not a text; {step}"))
+            found[name] = as_written(found[name]) if is_plain else ""
+    return found
+
+
+def carried(manifest: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, Path]:
+    """The extensions of a manifest that may have faults, from either carrier, and where they stand."""
+    ignored: list[Fault] = []
+    body = _part(manifest, "spec", ("spec",), ignored) or {}
+    return _extensions(_metadata(manifest, ignored), body.get("extensions"), ignored)
+
+
+def is_meant(kind: Any) -> bool:
+    """A kind is ours, or ours misspelt: `mcpserver`, `MCPServers`."""
+    return isinstance(kind, str) and bool(difflib.get_close_matches(kind.lower(), [KIND.lower()], cutoff=_NEAR))
 
 
 def _identity(manifest: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterator[Fault]:
-    if (manifest.get("apiVersion"), manifest.get("kind")) != (API_VERSION, KIND):
-        yield Fault(("kind",), f"is not {KIND} of {API_VERSION}; write both")
-    name = metadata.get("name")
+    version, kind = manifest.get("apiVersion"), manifest.get("kind")
+    if kind != KIND:
+        text = f"is {kind!r}; write {KIND}" if is_meant(kind) else f"is not {KIND} of {API_VERSION}; write both"
+        yield Fault(("kind",), text)
+    elif version != API_VERSION:
+        given = f"is {str(version)[:_LONGEST_ECHO]!r}" if version is not None else "is required"
+        yield Fault(("apiVersion",), f"{given}; write {API_VERSION}")
+    name, namespace = metadata.get("name"), metadata.get("namespace")
+    rule = "lower-case letters, digits and -, at most 63 characters, no dots"
     if not isinstance(name, str) or not _LABEL.fullmatch(name):
-        rule = "lower-case letters, digits and -, at most 63 characters, no dots"
         yield Fault(("metadata", "name"), f"becomes a Service name and a label value: use {rule}")
+    if namespace and not _LABEL.fullmatch(namespace):
+        yield Fault(("metadata", "namespace"), f"is not a valid name of a namespace: use {rule}")
 
 
-def _extensions(
-    metadata: Mapping[str, Any], field: Any, faults: list[Fault]
-) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
+def _extensions(metadata: Mapping[str, Any], field: Any, faults: list[Fault]) -> tuple[Mapping[str, Any] | None, Path]:
     """The block from either carrier, and where it stands."""
-    text = (metadata.get("annotations") or {}).get(ANNOTATION)
+    carried = metadata.get("annotations", {}).get(ANNOTATION)
     path = ("metadata", "annotations", ANNOTATION)
-    if text is None:
+    if carried is None:
         return (field if isinstance(field, Mapping) else None), ("spec", "extensions")
-    try:
-        found = [each.data for each in documents(text)]
-    except InvalidDocumentError as error:
-        faults += [Fault(path, fault.text) for fault in error.faults]
+    if isinstance(carried, Mapping):  # a forgotten `|`, which is a fault already
+        return carried, path
+    if not isinstance(carried, str):
         return None, path
-    block = found[0] if len(found) == 1 else None
+    found = survey(carried)
+    unreadable = [Fault((*path, *fault.path), fault.text) for each in found for fault in each.faults]
+    faults += unreadable
+    block = found[0].data if len(found) == 1 else None
     if not isinstance(block, Mapping):
-        faults.append(Fault(path, "must be a mapping; write key: value pairs"))
+        if not unreadable:
+            faults.append(Fault(path, "must be a mapping; write key: value pairs"))
         return None, path
     # The annotation wins by existing: upstream's definition prunes the field, so only it survives there.
     if field is not None and field != block:
@@ -202,7 +249,7 @@ def _twice(names: list[str]) -> list[str]:
     return sorted(name for name, count in Counter(names).items() if name and count > 1)
 
 
-def _block(extensions: Extensions, root: tuple[str, ...]) -> Iterator[Fault]:
+def _block(extensions: Extensions, root: Path) -> Iterator[Fault]:
     if extensions.network and extensions.network.ingress_from is None and extensions.network.egress_to is None:
         yield Fault((*root, "network"), "would forbid all traffic; set ingressFrom or egressTo")
     for name in _twice([entry.name for entry in extensions.env]):
@@ -214,17 +261,19 @@ def _block(extensions: Extensions, root: tuple[str, ...]) -> Iterator[Fault]:
     for field, entries in given.items():
         for index, (value, source) in enumerate(entries):
             if (value is None) == (source is None):
-                yield Fault((*root, field, str(index)), "needs exactly one of value and valueFrom; set one")
+                yield Fault((*root, field, index), "needs exactly one of value and valueFrom; set one")
     for index, header in enumerate(extensions.headers_from):
         if not _HEADER.fullmatch(header.name):
-            yield Fault((*root, "headersFrom", str(index), "name"), f"is {header.name!r}; write a valid header name")
+            yield Fault((*root, "headersFrom", index, "name"), f"is {header.name!r}; write a valid header name")
 
 
-def _together(spec: Spec, extensions: Extensions, root: tuple[str, ...], platform: Platform) -> Iterator[Fault]:
+def _together(spec: Spec, extensions: Extensions, root: Path, platform: Platform) -> Iterator[Fault]:
     deployment = spec.deployment
     for entry in extensions.env:
         if entry.name in deployment.env:
             yield Fault((*root, "env"), f"{entry.name} is also set in deployment.env; keep one")
+    if not deployment.image and deployment.cmd not in LAUNCHERS:
+        return  # a fault already; whose image it will be is not known
     suite = is_suite_image(deployment.image, platform)
     adapter = adapter_of(spec.transport_type, deployment, extensions.stdio_adapter, platform)
     if extensions.tools is not None and adapter == "none" and not suite:

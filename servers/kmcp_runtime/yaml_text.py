@@ -73,8 +73,11 @@ def documents(text: str, *, repeated_keys: bool = False) -> Iterator[tuple[int, 
         loader.dispose()
 
 
-def check(text: str, most_nodes: int = MOST_NODES) -> None:
-    """Refuse a text that is too large, too deep or unfolds to too much; a pass over its events, nothing is kept."""
+def check(text: str, most_nodes: int = MOST_NODES) -> int:
+    """Refuse a text that is too large, too deep or unfolds to too much; a pass over its events, nothing is kept.
+
+    Returns how many nodes it has with every alias written out.
+    """
     # As many bytes as a reader of indexes may ask for nodes: no node takes less than one.
     largest = max(LARGEST_BYTES, most_nodes * 20)
     if len(text) > largest or len(text.encode(errors="surrogatepass")) > largest:
@@ -86,6 +89,7 @@ def check(text: str, most_nodes: int = MOST_NODES) -> None:
         error.problem_mark = scan.place(error, len(text.rstrip()))
         setattr(error, "document", scan.document)  # noqa: B010  # a field of our own: its class declares none
         raise
+    return scan.count
 
 
 class _Scan:
@@ -213,20 +217,23 @@ class Loader(_Base):  # type: ignore[misc]  # the base is chosen at run time
     repeated_keys: ClassVar[bool] = False
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
-    def mapping(self, node: yaml.Node) -> dict[str, Any]:
+    def pairs(self, node: yaml.Node) -> Iterator[tuple[yaml.Node, yaml.Node, bool]]:
+        """Key, value, and whether `<<` brought them in: these come first, a key of the mapping itself replaces one."""
         if not isinstance(node, yaml.MappingNode):
             raise yaml.constructor.ConstructorError(None, None, "expected a mapping", node.start_mark)
         own = len(node.value) - sum(key.tag == f"{_TAG}merge" for key, _ in node.value)
         self.flatten_mapping(node)
-        # What `<<` brings in comes first, and a key of the mapping itself replaces it.
         merged = len(node.value) - own
+        return ((key, value, position < merged) for position, (key, value) in enumerate(node.value))
+
+    def mapping(self, node: yaml.Node) -> dict[str, Any]:
         content: dict[str, Any] = {}
         seen: set[str] = set()
-        for position, (key_node, value_node) in enumerate(node.value):
+        for key_node, value_node, merged in self.pairs(node):
             name = key_text(key_node, self.construct_object(key_node, deep=True))
             if name in seen and not self.repeated_keys:
                 raise yaml.constructor.ConstructorError(None, None, f"key {name!r} is there twice", key_node.start_mark)
-            if position >= merged:
+            if not merged:
                 seen.add(name)
             content[name] = self.construct_object(value_node, deep=True)
         return content

@@ -6,14 +6,16 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
+from kmcp_controller.cli.commands import plan
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
 from tests.cluster.model import Cluster as Given
 from tests.controller.driving import Driver
+from tests.controller.planning import Told
 from tests.mcpservers import serve_mcpservers
 from tests.patience import limits
 
@@ -68,3 +70,18 @@ async def driver(definition: None, cluster: Given, api: KubeApi, namespace: str)
     found = Driver(api, namespace, cluster)
     yield found
     await found.close()
+
+
+@pytest.fixture
+def tell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.chdir(tmp_path)  # where no catalog is: reading it takes longer than all the rest
+
+    def run(content: str | bytes, *flags: str) -> Told:
+        file = tmp_path / "m.yaml"
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        capsys.readouterr()
+        code = plan(["-f", str(file), *flags])
+        printed = capsys.readouterr()
+        return Told(code, printed.out, printed.err.replace(f"{file}", "m.yaml"))
+
+    return run

@@ -134,6 +134,6 @@ def test_a_manifest_and_a_file_of_the_controller_are_read_alike() -> None:
     (applied,) = parse(f"apiVersion: v1\nkind: Odd\nmetadata: {{name: a}}\nspec: {ODD}")
     assert applied.content["spec"] == MEANT | {"true": True}
     (local,) = documents(f"spec: {ODD}")
-    assert local.data["spec"] == MEANT | {"on": True}
+    assert local.data["spec"] == MEANT | {"true": True}
     with pytest.raises(InvalidDocumentError, match="not a number that JSON has; put it in quotes"):
         list(documents("a: .inf"))

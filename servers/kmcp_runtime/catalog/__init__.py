@@ -25,7 +25,7 @@ from .model import (
     tool_hash,
     union,
 )
-from .text import Document, documents
+from .text import Document, documents, survey
 
 __all__ = [
     "API_VERSION",
@@ -67,6 +67,7 @@ __all__ = [
     "short_name",
     "stdio_connections",
     "strongest",
+    "survey",
     "tokens_of",
     "tool_hash",
     "union",
