@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -135,6 +136,8 @@ async def test_the_environment_is_its_own(
 ) -> None:
     monkeypatch.setenv("HELM_KUBETOKEN", "planted-token")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test")
+    for spelling in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(spelling, str(urlsplit(cluster.server()).hostname))
     recorder = Recorder(tmp_path, "v3.22.0")
     async with caller(cluster, recorder.program, helm_driver="configmap", helm_registries="/x/config.json") as tools:
         await tools.ok("helm_upgrade", name="web", namespace=namespace, chart="web", install=True)
