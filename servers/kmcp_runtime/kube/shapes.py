@@ -10,9 +10,9 @@ _FIELDS = Fields(
     "involvedObject regarding roleRef waiting terminated running lastState rollingUpdate canary loadBalancer "
     "valueFrom parentRef scaleTargetRef securityContext updateStrategy",
     lists="items rows containers initContainers ephemeralContainers containerStatuses initContainerStatuses "
-    "env envFrom volumes volumeMounts ownerReferences managedFields taints tolerations subjects subsets endpoints "
+    "env envFrom volumes volumeMounts ownerReferences managedFields taints tolerations subjects subsets "
     "listeners parentRefs parents pauseConditions metricResults measurements podIPs matchExpressions resourceRules "
-    "columnDefinitions causes steps rules http servers groups metrics ports",
+    "columnDefinitions causes",
     texts="name namespace resourceVersion creationTimestamp deletionTimestamp lastTransitionTime lastTimestamp "
     "firstTimestamp eventTime lastObservedTime startTime startedAt finishedAt kind apiVersion phase reason "
     "message note image imageID nodeName podIP hostIP clusterIP serviceAccountName gitVersion continue "
@@ -20,7 +20,8 @@ _FIELDS = Fields(
     numbers="generation observedGeneration replicas readyReplicas availableReplicas updatedReplicas restartCount "
     "exitCode count containerPort nodePort weight setWeight desiredNumberScheduled numberReady currentStepIndex "
     "number remainingItemCount",
-    either="conditions",
+    # The same names stand for objects in the custom resources of others.
+    either="conditions endpoints groups http metrics ports rules servers steps",
     opaque="openAPIV3Schema fieldsV1",
     needed={
         "containers": "name",
