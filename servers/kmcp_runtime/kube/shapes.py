@@ -21,7 +21,7 @@ _FIELDS = Fields(
     "exitCode count containerPort nodePort weight setWeight desiredNumberScheduled numberReady currentStepIndex "
     "number remainingItemCount",
     # The same names stand for objects in the custom resources of others.
-    either="conditions endpoints groups http metrics ports rules servers steps",
+    either="conditions endpoints groups http labels metrics paths ports rules servers steps",
     opaque="openAPIV3Schema fieldsV1",
     needed={
         "containers": "name",
