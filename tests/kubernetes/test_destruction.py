@@ -1,36 +1,17 @@
 """D1, D2 on the real cluster: what would destroy is asked, whatever tool sends it; what people do all day is not."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from fastmcp import Client
 
-from kmcp_kubernetes.server import SERVER
-from kmcp_kubernetes.settings import KubernetesSettings
-from kmcp_runtime.engine.assembly import assemble
-from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.objects import comparable
 from tests.kubernetes.making import config_map, make
 from tests.kubernetes.places import Place
 from tests.kubernetes.test_rollouts import path_of, workload
 from tests.mcp import ToolCaller
-from tests.patience import patient
 
 pytestmark = pytest.mark.cluster
 NOBODY = {"apiVersion": "v1", "kind": "ConfigMap", "name": "nobody", "uid": "00000000-0000-0000-0000-000000000000"}
-
-
-@pytest.fixture
-async def careful(settings: KubernetesSettings) -> AsyncIterator[ToolCaller]:
-    """The server as it is by default, for a client that cannot be asked."""
-    async with Client(assemble(SERVER, settings, patient())) as client:
-        yield ToolCaller(client)
-
-
-@pytest.fixture
-def place(api: KubeApi, namespace: str) -> Place:
-    return Place(api, namespace)
 
 
 async def asked(careful: ToolCaller, place: Place, path: str, tool: str, **arguments: Any) -> list[str]:

@@ -1,7 +1,5 @@
 """D4, D9 on the real cluster: what the plan of a deletion names, and that a read-only server sends no change."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from fastmcp import Client
 
@@ -10,25 +8,12 @@ from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime import Effect, ToolFailure, judging
 from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.judging import Judgement
-from kmcp_runtime.kube.api import KubeApi
 from tests.kubernetes.making import make
 from tests.kubernetes.places import Place
 from tests.mcp import ToolCaller
 from tests.patience import patient
 
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture
-async def careful(settings: KubernetesSettings) -> AsyncIterator[ToolCaller]:
-    """The server as it is by default, for a client that cannot be asked."""
-    async with Client(assemble(SERVER, settings, patient())) as client:
-        yield ToolCaller(client)
-
-
-@pytest.fixture
-def place(api: KubeApi, namespace: str) -> Place:
-    return Place(api, namespace)
 
 
 async def test_D9_the_plan_of_a_namespace_names_what_holds_it(careful: ToolCaller, place: Place) -> None:
