@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from kmcp_runtime import ToolSpec
-from kmcp_runtime.redaction.known import REGISTER
 from tests.fuzz.calls import arguments_of
 from tests.fuzz.worlds import SERVERS, World, world
 from tests.slowness import scaled
@@ -60,13 +59,10 @@ async def test_a_hostile_backend_breaks_no_promise(
         drawn.append((arguments, seed))
 
     draw()
-    # What hundreds of hostile answers have taught would be searched for in each text; no server meets so many.
-    REGISTER.forget()
     found.watchdog.longest = 0.0
     for arguments, seed in drawn:
         await found.call(declared.name, arguments, seed)
     stall = found.watchdog.longest
     trust.count("fuzzed calls", server, calls=len(drawn), findings=0, longest_stall_in_s=stall)
     trust.count("Secret objects", "probes by fuzzed calls", probes=len(drawn), values_shown=0)
-    # The stand-in answers in this very loop, so this finds what hangs; `tests/runtime/test_stalls.py` measures.
-    assert stall < scaled(10), f"{declared.name}: the event loop stood still for {stall:.2f} s"
+    assert stall < scaled(0.5), f"{declared.name}: the event loop stood still for {stall:.2f} s"

@@ -9,7 +9,7 @@ import base64
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 import ahocorasick_rs
@@ -22,7 +22,11 @@ SHORTEST = 8
 _LONGEST_WORD = 16
 """Letters of one case that are fewer may be a word; more are several words, which stand together nowhere else."""
 MOST = 20_000
-"""Values held; the one that was seen longest ago goes first. Twenty thousand are about 10 MB with the automaton."""
+"""Values held; the one that was seen longest ago goes first."""
+_BATCH = 2_000
+"""Values of one search: to make it anew for each further value takes some hundredths of a second."""
+_HEAD = 128
+"""Characters of a long form that the automaton looks for, since it grows with them; the rest is compared."""
 LONGEST = 16_384
 """A longer value is known by its first part: what follows is hidden by the shape it has (a key, a certificate)."""
 _COMMON = words(
@@ -31,18 +35,46 @@ _COMMON = words(
 )
 
 
-_ABSENT = object()
+class _Search:
+    """A search for many forms of values at once."""
+
+    def __init__(self, forms: set[str]) -> None:
+        short = [form for form in forms if len(form) <= _HEAD]
+        self._long: dict[str, list[str]] = {}
+        for form in forms.difference(short):
+            self._long.setdefault(form[:_HEAD], []).append(form)
+        self._whole = (
+            ahocorasick_rs.AhoCorasick(short, matchkind=ahocorasick_rs.MATCHKIND_LEFTMOST_LONGEST) if short else None
+        )
+        # All matches, also those that overlap: a head may begin within another one that is not followed by the rest.
+        self._heads = ahocorasick_rs.AhoCorasick(list(self._long)) if self._long else None
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where values stand."""
+        if self._whole is not None:
+            yield from ((start, stop) for _, start, stop in self._whole.find_matches_as_indexes(text))
+        if self._heads is None:
+            return
+        for _, start, stop in self._heads.find_matches_as_indexes(text, overlapping=True):
+            found = [len(form) for form in self._long[text[start:stop]] if text.startswith(form, start)]
+            if found:
+                yield start, start + max(found)
 
 
 class Register:
-    """Known values, and an automaton over all their forms that is made anew when they have changed."""
+    """Known values, and the searches for them: one for each batch, so that a new value makes little work."""
 
     def __init__(self) -> None:
         self._values: OrderedDict[str, None] = OrderedDict()
-        self._automaton: ahocorasick_rs.AhoCorasick | None = None
-        self._stale = False
         self._lock = threading.Lock()
         self._kept: set[str] = set()
+        self._sealed: list[_Search] = []
+        """Of whole batches. What was dropped from the values is still found by them, which does no harm."""
+        self._recent = 0
+        self._forms: set[str] = set()
+        """Of the recent values, those that are not a whole batch yet."""
+        self._newest: _Search | None = None
+        """Of the recent values; None when it must be made."""
 
     def learn(self, value: str) -> None:
         """Enter a value, as it is."""
@@ -56,14 +88,18 @@ class Register:
             self._values[value] = None
             if len(self._values) > MOST:
                 self._values.popitem(last=False)
-            self._stale = True
+            self._enter(value)
+            if len(self._sealed) > 2 * MOST // _BATCH:
+                self._begin_anew()
 
     def keep(self, words: Iterable[str]) -> None:
         """Words that answers have in fixed places: as a Secret's value they are hidden at their own place alone."""
         with self._lock:
-            for word in words:
-                self._kept.add(word)
-                self._stale |= self._values.pop(word, _ABSENT) is None
+            self._kept.update(words)
+            if self._kept & self._values.keys():
+                for word in self._kept:
+                    self._values.pop(word, None)
+                self._begin_anew()
 
     def learn_encoded(self, value: str) -> None:
         """Enter a value of a Secret's `data`: base64 of text, or of bytes."""
@@ -84,42 +120,57 @@ class Register:
 
         The marks are those that the values have as secrets of that place.
         """
-        automaton = self._current()
-        if automaton is None or len(text) < SHORTEST:
+        if len(text) < SHORTEST:
             return text
-        found = automaton.find_matches_as_indexes(text)
-        if not found:
-            return text
+        found = sorted(span for search in self._searches() for span in search.spans(text))
         parts: list[str] = []
         end = 0
-        for _, start, stop in found:
-            if was_sent(text[start:stop]):
-                continue
+        for start, stop in _joined(span for span in found if not was_sent(text[slice(*span)])):
             parts += (text[end:start], mark(place, text[start:stop]))
             end = stop
-        return "".join([*parts, text[end:]])
+        return "".join([*parts, text[end:]]) if parts else text
 
     def holds_any(self, text: str) -> bool:
-        automaton = self._current()
-        return automaton is not None and bool(automaton.find_matches_as_indexes(text))
+        return any(True for search in self._searches() for _ in search.spans(text))
 
     def forget(self) -> None:
         """Empty the register; for the tests of one process."""
         with self._lock:
             self._values.clear()
-            self._stale = True
+            self._begin_anew()
 
-    def _current(self) -> ahocorasick_rs.AhoCorasick | None:
-        if self._stale:
-            with self._lock:
-                forms = {form for value in self._values for form in _forms(value)}
-                self._automaton = (
-                    ahocorasick_rs.AhoCorasick(list(forms), matchkind=ahocorasick_rs.MATCHKIND_LEFTMOST_LONGEST)
-                    if forms
-                    else None
-                )
-                self._stale = False
-        return self._automaton
+    def _enter(self, value: str) -> None:
+        self._recent += 1
+        self._forms |= _forms(value)
+        self._newest = None
+        if self._recent >= _BATCH:
+            self._sealed = [*self._sealed, _Search(self._forms)]
+            self._recent, self._forms = 0, set()
+
+    def _begin_anew(self) -> None:
+        self._sealed, self._recent, self._forms, self._newest = [], 0, set(), None
+        for value in self._values:
+            self._enter(value)
+
+    def _searches(self) -> list[_Search]:
+        # As lists that nobody changes: another thread may learn meanwhile.
+        with self._lock:
+            if self._newest is None and self._forms:
+                self._newest = _Search(self._forms)
+            return [*self._sealed, self._newest] if self._newest else self._sealed
+
+
+def _joined(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Sorted spans, with those that overlap made one."""
+    begin = end = -1
+    for start, stop in spans:
+        if start >= end:
+            if end > begin:
+                yield begin, end
+            begin = start
+        end = max(end, stop)
+    if end > begin:
+        yield begin, end
 
 
 def is_findable(value: str) -> bool:
