@@ -164,17 +164,24 @@ class Web:
         allowed = {host.strip().rstrip(".").lower() for host in allowed_hosts}
         target = _checked(url, allowed, setting)
         for _ in range(MOST_REDIRECTS + 1):
-            answer = await self._fetch(target, largest_bytes)
+            answer = await self.send_to_one_of(target, await self._addresses(target), largest_bytes)
             if answer.status not in _REDIRECTS:
                 return _text(answer, target)
             target = _redirected(target, answer.headers.get("location", ""), allowed, setting)
         raise denied(f"{target.host} redirects more than {MOST_REDIRECTS} times", "give the final address")
 
-    async def _fetch(self, target: httpx2.URL, largest_bytes: int) -> Answer:
+    async def send_to_one_of(
+        self,
+        url: str | httpx2.URL,
+        addresses: Sequence[str],
+        largest_bytes: int,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Answer:
+        """A GET at the first of these addresses of the URL's host that can be reached; there must be one at least."""
         failure: ToolFailure | None = None
-        for address in await self._addresses(target):
+        for address in addresses:
             try:
-                return await self.send_to(target, address, largest_bytes)
+                return await self.send_to(url, address, largest_bytes, headers=headers)
             except ToolFailure as caught:
                 if caught.code != "unavailable":
                     raise

@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
-from kmcp_runtime.errors import ToolFailure, denied, not_found, unavailable
+from kmcp_runtime.errors import denied, not_found, unavailable
 from kmcp_runtime.helm.origins import Origin, Origins, Reach
 from kmcp_runtime.upstream.access import Access, SetIn
 from kmcp_runtime.web import Answer, Timeouts, Web
@@ -116,16 +116,7 @@ async def _ask(web: Web, url: str, reach: Reach, headers: Mapping[str, str]) -> 
         # With its port, since a person configured exactly this origin.
         place = urlsplit(url).netloc
         return await web.send("GET", url, largest_bytes=LARGEST, shown_as=place, headers=dict(headers))
-    failure: ToolFailure | None = None
-    for address in reach.addresses:
-        try:
-            return await web.send_to(url, address, LARGEST, headers=headers)
-        except ToolFailure as caught:
-            if caught.code != "unavailable":
-                raise
-            failure = caught  # The next address of the same host may answer.
-    assert failure is not None
-    raise failure
+    return await web.send_to_one_of(url, reach.addresses, LARGEST, headers)
 
 
 def _without_login(headers: Mapping[str, str]) -> dict[str, str]:
