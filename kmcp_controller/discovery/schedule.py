@@ -126,7 +126,7 @@ class DiscoverySchedule:
             known.task = asyncio.create_task(self._discover(key, known, seen.server, created))
 
     async def _ask(self, server: MCPServer, url: str) -> status.Listing:
-        return await ask_server(self._cluster, server, url)
+        return await ask_server(self._cluster, server, url, self._platform)
 
     async def _discover(self, key: Key, known: _Known, server: MCPServer, created: str) -> None:
         started = time.monotonic()
