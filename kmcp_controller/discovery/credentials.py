@@ -26,11 +26,8 @@ _VALUE = re.compile(r"[\x20-\x7e\x80-\xff]*")
 async def ask_server(cluster: Cluster, server: MCPServer, url: str, platform: Platform) -> Listing:
     """`url` may be the address of one pod: the server is called by the name of its Service all the same."""
     headers = {each.name: await _read_header(cluster, server, each) for each in server.extensions.headers_from}
-    if (
-        platform.discovery_token
-        and _reviews_tokens(server, platform)
-        and "authorization" not in map(str.lower, headers)
-    ):
+    signed = "authorization" in map(str.lower, headers)
+    if platform.discovery_token and not signed and _reviews_tokens(server, platform):
         headers["Authorization"] = f"Bearer {_read_token(platform.discovery_token)}"
     verify = await _read_certificates(cluster, server)
     return await fetch_listing(url, headers, server.timeout, verify, host=f"{server.host}:{server.port}")

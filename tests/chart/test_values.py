@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from kmcp_controller.render import render
 from kmcp_controller.spec import Platform, is_suite_image, parse
+from kmcp_runtime import Effect
+from kmcp_runtime.engine.subjects import Subjects
 from tests.chart.rendering import CHART, SNAPSHOTS, VALUES, Chart, Object, of_kind, snapshot
 
 
@@ -87,6 +90,7 @@ def test_rights_of_the_kubernetes_server(chart: Chart, kubernetes: Object, read_
     for binding in of_kind(objects, "ClusterRoleBinding").values():
         for subject in binding["subjects"]:
             holders.setdefault(subject["name"], set()).add(binding["roleRef"]["name"])
+    bound = bound | {"kmcp-token-review"}
     for name in ("kmcp-kubernetes", "kagent-tools"):
         assert holders.get(name, set()) == bound
         server = parse(of_kind(objects, "MCPServer")[name], Platform(suite_images=("kmcp/kmcp",)))
@@ -143,7 +147,90 @@ def test_A3_servers_that_may_destroy_share_a_ledger_and_hold_its_rights_alone(
 def test_A3_a_ledger_of_your_own_choice_is_kept(chart: Chart) -> None:
     values = {"servers": {"kubernetes": {"rbac": "full", "values": {"KMCP_APPROVAL_LEDGER": "process"}}}}
     server = of_kind(chart.rendered(values), "MCPServer")["kmcp-kubernetes"]
-    assert server["spec"]["deployment"]["env"] == {"KMCP_APPROVAL_LEDGER": "process"}
+    assert server["spec"]["deployment"]["env"]["KMCP_APPROVAL_LEDGER"] == "process"
+
+
+ALL = {"enabled": True}
+EVERY_SERVER: Object = {
+    "servers": dict.fromkeys(("prometheus", "grafana", "helm", "argo", "istio", "cilium", "querydoc", "clock"), ALL),
+    "composed": ALL,
+}
+
+
+@pytest.mark.parametrize("given", [{}, EVERY_SERVER])
+def test_V1_whoever_reaches_a_pod_may_not_call_it_for_that(chart: Chart, given: Object) -> None:
+    objects = chart.rendered(given)
+    servers = of_kind(objects, "MCPServer")
+    reviewing = of_kind(objects, "ClusterRoleBinding")["kmcp-token-review"]
+    accounts = {subject["name"] for subject in reviewing["subjects"]}
+    for name, server in servers.items():
+        deployment = server["spec"]["deployment"]
+        assert "--allow-unauthenticated" not in deployment["args"]
+        assert deployment["env"]["KMCP_TOKEN_REVIEW"] == "true"
+        assert deployment.get("serviceAccountName", name) in accounts, "or it could confirm nobody"
+        grants = Subjects(deployment["env"]["KMCP_TOKEN_GRANTS"], "KMCP_TOKEN_GRANTS")
+        for user, namespace, effects in (
+            ("system:serviceaccount:kmcp-system:kmcp", "kmcp-system", set()),
+            ("system:serviceaccount:kagent:agent", "kagent", {Effect.READ}),
+            ("system:serviceaccount:team-a:agent", "team-a", set()),
+        ):
+            assert grants.grant(user, [f"system:serviceaccounts:{namespace}"]).effects == effects
+        parsed = parse(server, Platform(suite_images=("kmcp/kmcp",)))
+        policy = render(parsed, Platform(suite_images=("kmcp/kmcp",)))
+        (ingress,) = next(each for each in policy if each["kind"] == "NetworkPolicy")["spec"]["ingress"]
+        named = ingress["from"][0]["namespaceSelector"]["matchExpressions"][0]["values"]
+        assert named == ["kmcp-system", "kagent"]
+        account = next(each for each in policy if each["kind"] == "Deployment")["spec"]["template"]["spec"]
+        assert account.get("automountServiceAccountToken") is not False, "it asks the API server"
+
+
+def test_V1_the_controller_gets_a_token_that_the_servers_take(chart: Chart) -> None:
+    objects = chart.rendered({"authentication": {"audience": "tools"}})
+    (deployment,) = of_kind(objects, "Deployment").values()
+    volumes = {each["name"]: each for each in deployment["spec"]["template"]["spec"]["volumes"]}
+    (source,) = volumes["discovery-token"]["projected"]["sources"]
+    assert source["serviceAccountToken"]["audience"] == "tools"
+    assert controller_env(objects)["KMCP_DISCOVERY_TOKEN_FILE"] == "/var/run/secrets/kmcp/token"
+    (server,) = of_kind(objects, "MCPServer").values()
+    assert server["spec"]["deployment"]["env"]["KMCP_TOKEN_AUDIENCE"] == "tools"
+
+
+def test_V1_grants_come_before_what_namespaces_may(chart: Chart) -> None:
+    grants = [
+        {"subject": "system:serviceaccount:kagent:fixer", "scopes": ["destroy"]},
+        {"subject": "group:oncall", "scopes": ["write", "kubernetes"]},
+    ]
+    (server,) = of_kind(chart.rendered({"authentication": {"grants": grants}}), "MCPServer").values()
+    found = Subjects(server["spec"]["deployment"]["env"]["KMCP_TOKEN_GRANTS"], "x")
+    assert found.grant("system:serviceaccount:kagent:fixer", ["system:serviceaccounts:kagent"]).effects == set(Effect)
+    assert found.grant("jane", ["oncall"]).servers == {"kubernetes"}
+    assert found.grant("system:serviceaccount:kagent:other", ["system:serviceaccounts:kagent"]).effects == {Effect.READ}
+
+
+def test_V1_no_authentication_is_said_in_so_many_words(chart: Chart) -> None:
+    objects = chart.rendered({"authentication": {"enabled": False}, "networkPolicy": {"enabled": False}})
+    (server,) = of_kind(objects, "MCPServer").values()
+    assert "--allow-unauthenticated" in server["spec"]["deployment"]["args"]
+    assert "env" not in server["spec"]["deployment"]
+    assert "kmcp-token-review" not in of_kind(objects, "ClusterRole")
+    assert "network" not in server["metadata"]["annotations"]["kmcp-suite/extensions"]
+
+
+@pytest.mark.parametrize(
+    ("servers", "read_only"),
+    [
+        ({"kubernetes": {"rbac": "full"}, "clock": ALL, "prometheus": ALL}, False),
+        ({"kubernetes": {"rbac": "full"}, "clock": {"enabled": True, "readOnly": True}}, True),
+        ({"kubernetes": {"rbac": "full"}, "helm": ALL}, True),
+        ({"kubernetes": {"rbac": "view"}, "clock": ALL}, True),
+    ],
+)
+def test_V4_a_server_without_rights_takes_none_from_the_others(chart: Chart, servers: Object, read_only: bool) -> None:
+    objects = chart.rendered({"servers": servers, "composed": ALL})
+    composed = parse(of_kind(objects, "MCPServer")["kagent-tools"], Platform(suite_images=("kmcp/kmcp",)))
+    assert composed.extensions.read_only is read_only
+    holders = [each["metadata"]["name"] for each in of_kind(objects, "RoleBinding").values()]
+    assert ("kmcp-kagent-tools-approvals" in holders) is not read_only
 
 
 REFUSED: list[tuple[Object, str]] = [
@@ -165,6 +252,10 @@ REFUSED: list[tuple[Object, str]] = [
     ({"composed": {"enabled": True}, "servers": {"kubernetes": {"enabled": False}}}, "no server is enabled below"),
     ({"catalog": {"http": {"port": 0}}}, "/catalog/http/port"),
     ({"approvalLedger": "none"}, "/approvalLedger"),
+    ({"authentication": {"grants": [{"subject": "a;b", "scopes": ["read"]}]}}, "/authentication/grants/0/subject"),
+    ({"authentication": {"grants": [{"subject": "a", "scopes": []}]}}, "/authentication/grants/0/scopes"),
+    ({"authentication": {"audience": ""}}, "/authentication/audience"),
+    ({"callers": {"namespaces": ["A.b"]}}, "/callers/namespaces/0"),
 ]
 
 

@@ -29,6 +29,7 @@
   "KMCP_METRICS_CERTIFICATE" (ternary "/etc/kmcp/metrics" "" (and $metrics.enabled $metrics.secureServing))
   "KMCP_DISCOVERY" .Values.discovery.enabled
   "KMCP_DISCOVERY_INTERVAL" .Values.discovery.intervalSeconds
+  "KMCP_DISCOVERY_TOKEN_FILE" (ternary "/var/run/secrets/kmcp/token" "" .Values.authentication.enabled)
   "KMCP_REMOTE_MCP_SERVERS" .Values.remoteMCPServers
   "KMCP_CATALOG_PORT" (ternary .Values.catalog.http.port 0 .Values.catalog.http.enabled)
   "KMCP_CATALOG_AUTH" .Values.catalog.http.auth
