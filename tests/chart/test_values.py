@@ -203,7 +203,7 @@ def test_V1_grants_come_before_what_namespaces_may(chart: Chart) -> None:
     (server,) = of_kind(chart.rendered({"authentication": {"grants": grants}}), "MCPServer").values()
     found = Subjects(server["spec"]["deployment"]["env"]["KMCP_TOKEN_GRANTS"], "x")
     assert found.grant("system:serviceaccount:kagent:fixer", ["system:serviceaccounts:kagent"]).effects == set(Effect)
-    assert found.grant("jane", ["oncall"]).servers == {"kubernetes"}
+    assert found.grant("jane", ["oncall"]).servers == frozenset({"kubernetes"})
     assert found.grant("system:serviceaccount:kagent:other", ["system:serviceaccounts:kagent"]).effects == {Effect.READ}
 
 
