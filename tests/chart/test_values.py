@@ -195,6 +195,18 @@ def test_V1_the_controller_gets_a_token_that_the_servers_take(chart: Chart) -> N
     assert server["spec"]["deployment"]["env"]["KMCP_TOKEN_AUDIENCE"] == "tools"
 
 
+def test_V1_tokens_of_a_secret_are_taken_too(chart: Chart) -> None:
+    own = {"name": "mine", "emptyDir": {}}
+    values = {"kubernetes": {"deployment": {"volumes": [own], "volumeMounts": [{"name": "mine", "mountPath": "/m"}]}}}
+    objects = chart.rendered({"authentication": {"tokensSecret": "callers"}, "servers": values})
+    (server,) = of_kind(objects, "MCPServer").values()
+    deployment = server["spec"]["deployment"]
+    assert deployment["volumes"] == [own, {"name": "caller-tokens", "secret": {"secretName": "callers"}}]
+    folder = deployment["volumeMounts"][1]["mountPath"]
+    assert deployment["env"]["KMCP_AUTH_TOKENS_FILE"] == f"{folder}/tokens"
+    assert deployment["env"]["KMCP_TOKEN_REVIEW"] == "true"
+
+
 def test_V1_grants_come_before_what_namespaces_may(chart: Chart) -> None:
     grants = [
         {"subject": "system:serviceaccount:kagent:fixer", "scopes": ["destroy"]},

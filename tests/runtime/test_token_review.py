@@ -324,3 +324,21 @@ async def test_tokens_of_a_real_api_server(
 
     # The API server itself keeps what it confirmed for some seconds.
     await until(answered, lambda code: code == 401, 60, "the end of a token whose account is gone")
+
+
+async def test_tokens_of_a_file_and_of_the_cluster_serve_side_by_side(
+    standing: tuple[StandIn, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tokens"
+    file.write_text("sesame-of-an-agent fixer write\n")
+    async with guarded(standing[1], monkeypatch, auth_tokens_file=str(file)) as url:
+        async with Client(f"{url}/mcp", auth="sesame-of-an-agent") as client:
+            await ToolCaller(client).ok("shelf_put", name="a", text="b")
+        assert standing[0].asked == [], "what the file knows stays here"
+        async with Client(f"{url}/mcp", auth=token()) as client:
+            await ToolCaller(client).ok("shelf_list")
+            assert (await ToolCaller(client).fails("shelf_put", name="a", text="b"))["code"] == "denied"
+        assert (await post(url, "neither")).status_code == 401
+    err = capsys.readouterr().err
+    assert '"caller":"fixer"' in err
+    assert f'"caller":"{POD}"' in err

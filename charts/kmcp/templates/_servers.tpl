@@ -80,13 +80,20 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
 {{- $ledger := ternary (dict "KMCP_APPROVAL_LEDGER" "lease") dict (default false .ledger) -}}
 {{- with merge dict (default dict .env) $ledger (include "kmcp.authentication" $root | fromYaml) }}{{ $_ := set $deployment "env" . }}{{ end -}}
 {{- with .account }}{{ $_ := set $deployment "serviceAccountName" . }}{{ end -}}
+{{- $given := deepCopy .deployment -}}
+{{- with and $root.Values.authentication.enabled $root.Values.authentication.tokensSecret -}}
+  {{- $volume := dict "name" "caller-tokens" "secret" (dict "secretName" .) -}}
+  {{- $mount := dict "name" "caller-tokens" "mountPath" "/etc/kmcp/callers" "readOnly" true -}}
+  {{- $_ := set $given "volumes" (append (default list $given.volumes) $volume) -}}
+  {{- $_ := set $given "volumeMounts" (append (default list $given.volumeMounts) $mount) -}}
+{{- end -}}
 {{- with $root.Values.imagePullSecrets }}{{ $_ := set $deployment "imagePullSecrets" . }}{{ end -}}
 transportType: http
 httpTransport:
   targetPort: {{ .port }}
   path: {{ .path }}
 deployment:
-  {{- mergeOverwrite $deployment (deepCopy .deployment) | toYaml | nindent 2 }}
+  {{- mergeOverwrite $deployment $given | toYaml | nindent 2 }}
 {{- end -}}
 
 {{/* Settings of a server that has its callers confirmed; nothing where none are. */}}
@@ -104,6 +111,9 @@ deployment:
 KMCP_TOKEN_REVIEW: "true"
 KMCP_TOKEN_AUDIENCE: {{ .Values.authentication.audience | quote }}
 KMCP_TOKEN_GRANTS: {{ join "; " $grants | quote }}
+{{- if .Values.authentication.tokensSecret }}
+KMCP_AUTH_TOKENS_FILE: /etc/kmcp/callers/tokens
+{{- end }}
 {{- end -}}
 {{- end -}}
 

@@ -1,5 +1,6 @@
 """Who may call: bearer tokens of a file, of an issuer, of the cluster, or of several, by fastmcp's own verifiers."""
 
+import importlib
 import ipaddress
 from pathlib import Path
 
@@ -20,10 +21,10 @@ def provider(settings: RuntimeSettings) -> AuthProvider | None:
     if settings.auth_tokens_file:
         verifiers.append(FileTokenVerifier(Path(settings.auth_tokens_file)))
     if settings.token_review:
-        # Last: what another verifier knows need not go to the API server. Only here, as it loads what it needs of it.
-        from kmcp_runtime.token_review import open_reviewer
-
-        verifiers.append(open_reviewer(settings.token_audience, settings.token_grants))
+        # Last: what another verifier knows need not go to the API server. By name, since a server of another backend
+        # loads nothing of Kubernetes unless it is told to.
+        review = importlib.import_module("kmcp_runtime.token_review")
+        verifiers.append(review.open_reviewer(settings.token_audience, settings.token_grants))
     found = [*([tokens] if tokens else []), *verifiers]
     return MultiAuth(server=tokens, verifiers=verifiers) if len(found) > 1 else next(iter(found), None)
 
