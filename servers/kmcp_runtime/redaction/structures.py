@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from kmcp_runtime.redaction import names, values
 from kmcp_runtime.redaction.known import REGISTER
 from kmcp_runtime.redaction.marks import TOO_DEEP, is_mark, mark
-from kmcp_runtime.redaction.texts import clean, hide_in_text, may_hold_secret
+from kmcp_runtime.redaction.texts import clean, hide_in_text, is_plain, may_hold_secret
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _SECRET_KINDS = frozenset(("Secret", "SecretList"))
@@ -30,7 +30,10 @@ _PROGRAM = re.compile(
     r"|podman|helm|az|rclone|wget|keytool)"
 )
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
-_SHORT = 64
+_PAIR_KEYS = frozenset(("value", "Value", "result", "kty"))
+"""Without one of them, `_pair` has nothing to look at."""
+_SHORT = 128
+"""Characters of a text whose look is remembered: names of images with their digest are among them."""
 DEEPEST = 100
 LARGEST_DOCUMENT = 262_144
 """Bytes of a text that is parsed to see whether it is a document; a larger one is read as text alone."""
@@ -52,10 +55,23 @@ class _At(NamedTuple):
     foreign: bool = False
     """What somebody wrote, not what a backend holds (a text, a rendered chart): it may claim to be any object, so the
     marks in it say nothing about the value."""
+    unknown: bool = False
+    """Nothing that is known to be secret stands anywhere in what is walked: it need not be looked for again."""
     deep: int = 0
 
     def below(self, key: Any) -> "_At":
-        return self._replace(place=f"{self.place}/{key}" if self.place else "", deep=self.deep + 1)
+        place = f"{self.place}/{key}" if self.place else ""
+        # Much of the time of a walk is spent here, and `_replace` takes four times as long.
+        return _At(
+            place,
+            self.secret,
+            self.listed,
+            self.contained,
+            self.references,
+            self.foreign,
+            self.unknown,
+            self.deep + 1,
+        )
 
 
 def hide_in_value(node: Any, *, foreign: bool = False) -> Any:
@@ -63,22 +79,29 @@ def hide_in_value(node: Any, *, foreign: bool = False) -> Any:
 
     `foreign` is what a caller or a chart wrote: its Secrets get marks that cannot be compared with those of live ones.
     """
-    return node if _is_harmless(node) else _walk(node, _At(foreign=foreign))
+    whole = _json_text(node)
+    unknown = whole is not None and not REGISTER.holds_any(whole)
+    if whole is not None and unknown and _is_harmless(whole):
+        return node
+    return _walk(node, _At(foreign=foreign, unknown=unknown))
 
 
 _ESCAPED = ("\\u", "\\r", "\\b", "\\f")
 """How JSON writes control characters, which are cleaned away; a backslash of the text's own costs time alone."""
 
 
-def _is_harmless(node: Any) -> bool:
-    """True when nothing in it, keys included, could be replaced; seen from its JSON text in one pass."""
+def _json_text(node: Any) -> str | None:
     try:
-        whole = json.dumps(node, ensure_ascii=False)
+        return json.dumps(node, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
-        return False
+        return None
+
+
+def _is_harmless(whole: str) -> bool:
+    """True when nothing in a value with this JSON text, keys included, could be replaced; seen in one pass."""
     if not whole.isprintable() or any(word in whole for word in (*_ESCAPED, *_STRUCTURAL)):
         return False
-    return not may_hold_secret(whole.encode(errors="surrogatepass")) and not REGISTER.holds_any(whole)
+    return not may_hold_secret(whole.encode(errors="surrogatepass"))
 
 
 def hide_in_document(text: str) -> str:
@@ -93,7 +116,7 @@ def _walk(node: Any, at: _At) -> Any:
         if at.contained and not values.is_empty(node):
             return mark(at.place, node)
         return _document(node, at)
-    if isinstance(node, Mapping):
+    if type(node) is dict or isinstance(node, Mapping):
         return _mapping(node, at)
     if isinstance(node, list | tuple):
         return _sequence(list(node), at)
@@ -106,7 +129,7 @@ def _mapping(node: Mapping[Any, Any], at: _At) -> dict[Any, Any]:
     at = _entered(node, at)
     if _is_table(node):
         node = {**node, "items": [_row(row, node["columns"], at) for row in node["items"]]}
-    hidden = _pair(node, at)
+    hidden = {} if _PAIR_KEYS.isdisjoint(node) else _pair(node, at)
     secret = at.secret and any(isinstance(node.get(field), Mapping) for field in _SECRET_FIELDS)
     out: dict[Any, Any] = {}
     for key, item in node.items():
@@ -114,15 +137,35 @@ def _mapping(node: Mapping[Any, Any], at: _At) -> dict[Any, Any]:
             out[key] = _every(item, at.below(key))
         elif key in hidden:
             out[key] = hidden[key]
+        elif not at.contained and _is_dull(key, item, at):
+            out[key] = item
         else:
             out[_key(key)] = _entry(key, item, at.below(key), node)
     return out
 
 
+_NO_TEXT = (bool, int, type(None))
+
+
+def _is_dull(key: Any, item: Any, at: _At) -> bool:
+    """Whether neither the key nor the value of an entry says anything; most say nothing, and come again and again."""
+    if isinstance(item, str):
+        return len(item) <= _SHORT and at.unknown and _says_nothing(key) and _is_plain(item)
+    return type(item) in _NO_TEXT and _says_nothing(key)
+
+
+@lru_cache(maxsize=8_192)
+def _says_nothing(key: Any) -> bool:
+    """True for the key of a field whose value is looked at for itself, and which needs no look itself."""
+    if not isinstance(key, str) or key in (LAST_APPLIED, "release"):
+        return False
+    return _key(key) == key and not names.strength(key)
+
+
 def _entered(node: Mapping[Any, Any], at: _At) -> _At:
     """What is known inside this mapping: the object that it is, its place."""
     kind = node.get("kind")
-    metadata = node.get("metadata")
+    metadata = node.get("metadata") if at.listed or kind else None
     if isinstance(kind, str):
         at = at._replace(
             secret=kind in _SECRET_KINDS or (at.secret and kind == "List"),
@@ -155,7 +198,7 @@ def _entry(key: Any, item: Any, at: _At, siblings: Mapping[Any, Any]) -> Any:
         return item if not isinstance(item, str) else _walk(item, at)
     if isinstance(item, str | int | float):
         return _scalar(key, item, at, siblings)
-    if isinstance(item, Mapping):
+    if type(item) is dict or isinstance(item, Mapping):
         return _fields(key, item, at, siblings)
     if names.is_container(key) and _are_texts(item) and not at.references:
         return _walk(item, at._replace(contained=True))
@@ -280,7 +323,9 @@ def _lines(node: list[str], at: _At) -> list[str]:
 
 
 def _is_table(node: Mapping[Any, Any]) -> bool:
-    columns, items = node.get("columns"), node.get("items")
+    if "columns" not in node:
+        return False
+    columns, items = node["columns"], node.get("items")
     return _are_texts(columns) and isinstance(items, list) and all(isinstance(row, list | tuple) for row in items)
 
 
@@ -296,7 +341,7 @@ def _row(row: Sequence[Any], columns: Sequence[str], at: _At) -> list[Any]:
 
 def _document(text: str, at: _At) -> str:
     """A text; when it is a document (JSON, or YAML with an object of kind Secret) it is read as one."""
-    if len(text) <= _SHORT and _is_plain(text) and not REGISTER.holds_any(text):
+    if len(text) <= _SHORT and _is_plain(text) and (at.unknown or not REGISTER.holds_any(text)):
         return text
     if at.references or len(text) < 8 or len(text) > LARGEST_DOCUMENT:
         return hide_in_text(text, at.place)
@@ -305,20 +350,24 @@ def _document(text: str, at: _At) -> str:
             parsed = json.loads(text)
         except (ValueError, RecursionError):
             return hide_in_text(text, at.place)
-        hidden = _walk(parsed, at._replace(foreign=True))
+        # What is inside stood here in other escapes, which the search of the whole may not know.
+        hidden = _walk(parsed, at._replace(foreign=True, unknown=False))
         if hidden != parsed:
             return hide_in_text(json.dumps(hidden, ensure_ascii=False, indent=_indent_of(text)), at.place)
     if "\n" in text and ("kind:" in text or ":" in text) and "secret" in text.lower():
         from kmcp_runtime.redaction.documents import hide_in_yaml
 
-        text = hide_in_yaml(clean(text), lambda node: _walk(node, at._replace(foreign=True)))
+        text = hide_in_yaml(clean(text), lambda node: _walk(node, at._replace(foreign=True, unknown=False)))
     return hide_in_text(text, at.place)
 
 
 @lru_cache(maxsize=16_384)
 def _is_plain(text: str) -> bool:
     """Whether a short text holds nothing to hide or to clean; names and words come again and again."""
-    return text.isprintable() and clean(text) == text and not may_hold_secret(text.encode(errors="surrogatepass"))
+    if text.lstrip()[:1] in ("{", "["):
+        # It may be a document, in which structure says more.
+        return clean(text) == text and not may_hold_secret(text.encode(errors="surrogatepass"))
+    return text.isprintable() and is_plain(text)
 
 
 def _indent_of(text: str) -> int | None:

@@ -108,8 +108,9 @@ _COARSE = re.compile(
 )
 """Bounded everywhere and begun by fixed letters; the group is what stays."""
 _COARSE_URL = re.compile(rb"(://[^\s/:@]{0,64}:)[^\s/@]{1,256}(?=@)")
+_COARSE_ROUGHLY = rf"(?i)(?:{'|'.join(_CREDENTIALS)})[\w.-]{{0,24}}[\"']?[ \t]{{0,2}}[:=][ \t]{{0,2}}[^\s,;&]"
 _COARSELY = (
-    (shapes.compiled(rf"(?i)(?:{'|'.join(_CREDENTIALS)})[\w.-]{{0,24}}[\"']?[ \t]{{0,2}}[:=][ \t]{{0,2}}[^\s,;&]"), _COARSE),
+    (shapes.compiled(_COARSE_ROUGHLY), _COARSE),
     (shapes.compiled(r"://[^\s/:@]{0,64}:[^\s/@]{1,256}@"), _COARSE_URL),
 )
 """Each with a faster one that says whether it can match at all."""
@@ -136,11 +137,16 @@ def may_hold_secret(data: bytes) -> bool:
 def hide_in_text(text: str, place: str = "") -> str:
     """The text, cleaned, with every secret in it replaced by a mark."""
     # Keys first: the register may know a line of one, and without that line the rest is not seen as a key.
-    return hide_shapes(REGISTER.hide(_without_keys(clean(text), place), place), place)
+    return _without_shapes(REGISTER.hide(_without_keys(clean(text), place), place), place)
 
 
-def hide_shapes(text: str, place: str = "") -> str:
-    """The text with what its shape or the name before it gives away replaced; what is known is not looked for."""
+def is_plain(text: str) -> bool:
+    """Whether nothing has to be cleaned in a text or hidden for its shape; what is known is not looked for."""
+    return clean(text) == text and _without_shapes(_without_keys(text, ""), "") == text
+
+
+def _without_shapes(text: str, place: str) -> str:
+    """The text with what its shape or the name before it gives away replaced."""
     data = text.encode(errors="surrogatepass")
     if not may_hold_secret(data):
         return text
