@@ -51,7 +51,7 @@ _COUNTED = words(
 )
 
 _CONNECTION = (["connection"], ["conn"])
-_HELD = (["password"], ["token"], ["credentials"], ["tls"], ["auth"])
+_HELD = (["password"], ["token"], ["credentials"], ["tls"], ["auth"], ["key"], ["cert"], ["certificate"])
 
 
 @lru_cache(maxsize=8192)
@@ -100,7 +100,7 @@ def _of_key(before: list[str], shouted: bool) -> Strength | None:
     if not before:
         return None
     kind = before[-1]
-    if "public" in before:
+    if "public" in before or "existing" in before:
         return None
     if kind in ("certificate", "cert"):
         return "weak"
@@ -116,7 +116,8 @@ def _of_word(last: str, before: list[str], shouted: bool) -> Strength | None:
     if last in ("token", "tokens") and (_COUNTED & set(before)):
         return None
     if last in _STRONG:
-        return "strong"
+        # A variable of a dashboard stands in its address, mostly as the name of something.
+        return "weak" if before[:1] == ["var"] and not shouted else "strong"
     if last == "auth":
         return "weak" if shouted or before else None
     if last in _WEAK:

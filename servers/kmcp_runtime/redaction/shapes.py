@@ -21,7 +21,7 @@ class Shape:
     expression: str
     hides: str
     shows: str = "nothing to hide"
-    looks: Literal["", "odd", "made"] = ""
+    looks: Literal["", "odd", "made", "random"] = ""
     """Of a `part`: what a value must look like (`values`), since the same place may hold a word or a number."""
     needs: tuple[bytes, ...] = ()
     """Lower-case words of which one is part of every match: looking for fixed words is far faster than matching."""

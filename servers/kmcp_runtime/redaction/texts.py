@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from kmcp_runtime.redaction import shapes, values
+from kmcp_runtime.redaction import shapes, tables, values
 from kmcp_runtime.redaction.assignments import Assignment
 from kmcp_runtime.redaction.known import REGISTER
 from kmcp_runtime.redaction.marks import HIDDEN, mark
@@ -47,7 +47,9 @@ _TRIGGER = shapes.compiled(
     r"|atlasv1|sntry|sq[pua]_|sb(?:p|_)|nf[pcou]_|pscale|fig[dou]_|akcp|tskey|fm[12]"
     r"|flyv1|gsk_|r8_|pplx|xai-|tvly|sgp_|ops_|lsv2|phc_|phx|ez[at]k|cfpat|k10|q~"
     r"|curl|mysql|mariadb|redis|requirepass|masterauth|sshpass|:\*:|:\d{2,5}:"
-    r"|a3-[a-z0-9]{6}-|ltai|absk|4b1d|cf(?:k|ut|at)_|v1\.0-|eaa|flw(?:sec|pub)k|fio-u-|p8e-|ico-|gr1348941"
+    r"|-us\d|s4t2|1//0|\bcio|live_|test_|access-|api-[a-f0-9]{8}-|[a-z0-9][_-][a-z0-9_-]{18}|rootpw|ipmitool|rabbitmqctl"
+    r"|sqlcmd|\bbcp\b|--user|\\bhttps? -a|\d/\d{16}/|\bsl\."
+    r"|sensitive|swmtkn|aqvn|\byc[a-z0-9_-]{38}|\bt1\.|a3-[a-z0-9]{6}-|ltai|absk|4b1d|cf(?:k|ut|at)_|v1\.0-|eaa|flw(?:sec|pub)k|fio-u-|p8e-|ico-|gr1348941"
     r"|\b[ps]at\.|_mmk|api-[a-z0-9]{25}|sha256~|xkeysib|xsmtpsib|snyk_|waka_|sdk-|mob-|clojars_|duffel_|shippo_"
     r"|fo1_|pn[ub]_|rdme_|sm_[aps]at|bk[a-z]{2}_|ccip|es[su]u_|mdb_|napi_|rnd_|vc[a-z]_|apify|nvapi|tfp_"
     r"|sha\}|sha\d+\}|smd5\}|pbkdf2|scrypt:|scram-|ls0tls1crudjti|digest|sess|sid=|remember_|csrf|xsrf|code="
@@ -79,6 +81,10 @@ _XML = shapes.compiled(r"(?is)<([a-z][a-z0-9:_.-]{0,80})(?:\s[^<>]{0,300})?>([^<
 _XML_NAMED = shapes.compiled(
     r"(?is)<[a-z][a-z0-9:_.-]{0,40}\s[^<>]{0,100}?\b(?:name|key|id)=[\"']([^\"'<>]{1,128})[\"'][^<>]{0,100}>([^<>]+)</"
 )
+_XML_PAIR = shapes.compiled(
+    r"(?is)<(?:key|name|param-name|env-entry-name)>([^<>]{1,128})</[a-z-]{1,20}>\s*<[a-z-]{1,20}>([^<>]+)</"
+)
+"""`<name>db.password</name> <value>…</value>`, of Hadoop, servlets and property lists."""
 _ENCODED = shapes.compiled(r"\b(?:eyJ|ew[ok]|W3si)[A-Za-z0-9+/]{40,}={0,2}")
 """A JSON document in base64."""
 _PEM_BEGIN = shapes.compiled(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d")
@@ -107,13 +113,11 @@ _COARSE = re.compile(
     r"(?!\[hidden|false\b|true\b|null\b|[{\[])[^\s\"',;&]{1,4096}".encode()
 )
 """Bounded everywhere and begun by fixed letters; the group is what stays."""
-_COARSE_URL = re.compile(rb"(://[^\s/:@]{0,64}:)[^\s/@]{1,256}(?=@)")
-_COARSE_ROUGHLY = rf"(?i)(?:{'|'.join(_CREDENTIALS)})[\w.-]{{0,24}}[\"']?[ \t]{{0,2}}[:=][ \t]{{0,2}}[^\s,;&]"
-_COARSELY = (
-    (shapes.compiled(_COARSE_ROUGHLY), _COARSE),
-    (shapes.compiled(r"://[^\s/:@]{0,64}:[^\s/@]{1,256}@"), _COARSE_URL),
+_COARSE_CAN_MATCH = shapes.compiled(
+    rf"(?i)(?:{'|'.join(_CREDENTIALS)})[\w.-]{{0,24}}[\"']?[ \t]{{0,2}}[:=][ \t]{{0,2}}[^\s,;&]"
 )
-"""Each with a faster one that says whether it can match at all."""
+"""Faster by far, and finds no match in most texts."""
+_COARSE_URL = re.compile(rb"://[^\s/:@]{0,64}:[^\s/@]{1,256}(?=@)")
 _NO_SECRET = re.compile(rb"\d{1,5}/|HTTP/\d")
 """`host:8443/path@x`: a port and a path, not a password; `GET /token HTTP/1.1`: the protocol."""
 
@@ -152,6 +156,7 @@ def _without_shapes(text: str, place: str) -> str:
         return text
 
     looks = _Looks(partial(_mark, place))
+    data = tables.hide_in_tables(data, looks.hide)
     data = looks.replace(data, shapes.whole(), _all, _TOKENS)
     for shape, expression in shapes.parts_in(data):
         data = looks.replace(data, expression, _PARTS[shape.looks])
@@ -159,20 +164,19 @@ def _without_shapes(text: str, place: str) -> str:
     if b"</" in data:
         data = looks.replace(data, _XML, _element)
         data = looks.replace(data, _XML_NAMED, _named_element)
+        data = looks.replace(data, _XML_PAIR, _named_element)
     data = looks.replace(data, _PAIR, looks.pair)
     data = looks.replace(data, _ASSIGNED, looks.assigned)
     return data.decode(errors="surrogatepass")
 
 
 def _coarsely(data: bytes) -> bytes:
-    for rough, expression in _COARSELY:
-        if rough.search(data) is None:
-            continue
+    if _COARSE_CAN_MATCH.search(data) is not None:
         # What stays stands between what is cut out. Splitting calls no Python at a match, as expanding a template does.
-        parts = expression.split(data)
+        parts = _COARSE.split(data)
         parts[1::2] = [kept + _HIDDEN for kept in parts[1::2]]
         data = b"".join(parts)
-    return data
+    return _COARSE_URL.sub(b"://" + _HIDDEN, data)
 
 
 def _mark(place: str, secret: bytes) -> bytes:
@@ -256,7 +260,14 @@ def _made_part(match: Any) -> tuple[int, int] | None:
     return _part(match) if values.is_made(match.group(1).decode(errors="replace")) else None
 
 
-_PARTS = {"": _part, "odd": _odd_part, "made": _made_part}
+def _random_part(match: Any) -> tuple[int, int] | None:
+    """The same, behind a prefix of letters, unless that names a digest (`sha512-…`)."""
+    if match.string.startswith((b"sha", b"md5", b"SHA"), match.start()):
+        return None
+    return _part(match) if values.is_random(match.group(1).decode(errors="replace")) else None
+
+
+_PARTS = {"": _part, "odd": _odd_part, "made": _made_part, "random": _random_part}
 
 
 def _named_element(match: Any) -> tuple[int, int] | None:
