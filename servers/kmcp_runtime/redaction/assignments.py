@@ -25,9 +25,14 @@ _LITERAL = re.compile(rb"(?i)[bruf]{1,2}[\"']")
 """A text as Python writes it."""
 _DEFAULT = re.compile(rb"(?i)[ \t]*(?:default|value|plain|content|example)[ \t]*:[ \t]*")
 """What may stand below a credential's name and be its value: of parameters of templates, of schemas."""
-_BESIDE = re.compile(r"(?i)(?:password|passwd|passphrase|api[_-]?key|auth[_-]?token|(?:secret|access)[_-]?key)$")
-_DECLARED = re.compile(rb"^[ \t]*(?:ENV|ARG|setx|setenv|set[ \t]+-\w+)[ \t]+$")
+_BESIDE = re.compile(
+    r"(?i)(?:password|passwd|passphrase|api[_-]?key|auth[_-]?token|(?:secret|access)[_-]?key|requirepass|masterauth)$"
+)
+_DECLARED = re.compile(rb"^[ \t]*(?:ENV|ARG|setx|setenv|SetEnv|fastcgi_param|set[ \t]+-\w+)[ \t]+$")
 _PROSE = words("is was and or flag to for in option")
+_REFERRING = ("secret", "secrets")
+_NAME_OF_OBJECT = re.compile(r"[a-z]+(?:-[a-z]+)+")
+"""Under such a name it is more often the name of a Secret."""
 _LONGEST_LOOK = 4_096
 _QUOTES = (b'"', b"'", b"`")
 
@@ -187,9 +192,8 @@ class Assignment:
             stop = at + len(whole)
         if not assigned and b" " in self.data[at : self.line_end].strip() and not values.is_odd(value.rstrip(".,;")):
             return None
-        if not values.hides_in_line(value, found, assigned):
-            return None
-        return at, stop
+        named = self.name.lower() in _REFERRING and _NAME_OF_OBJECT.fullmatch(value)
+        return (at, stop) if values.hides_in_line(value, found, assigned) and not named else None
 
     def _sentence(self, found: Strength, at: int, whole: bytes) -> tuple[int, int] | None:
         """Several words after `name:` at the start of a line: a passphrase in a file of settings, else prose."""

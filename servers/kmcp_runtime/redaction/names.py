@@ -27,10 +27,11 @@ _QUALIFIERS = words(
 _STRONG = words(
     "password passwords passwd passphrase passcode pwd secret secrets credential credentials creds apikey apikeys "
     "token dsn authorization htpasswd dockerconfigjson dockercfg requirepass masterauth mnemonic privatekey secretkey "
-    "accesskey authtoken accesstoken refreshtoken clientsecret cookie connectionstring psk storepass keypass"
+    "accesskey authtoken accesstoken refreshtoken clientsecret cookie connectionstring psk storepass keypass authtok"
 )
 _WEAK = words("pass pw pat jwt auth otp salt tokens sig cookies passwds pin")
 _GLUED = ("password", "passwd", "passphrase", "apikey", "secretkey", "accesstoken", "authtoken", "clientsecret")
+_NO_PASSWORDS = words("bypass compass trespass surpass encompass overpass underpass")
 # What kind of key: these open something, all others (`primary_key`, `topologyKey`) only find something.
 _OPENING = words(
     "api access secret private signing sign encryption encrypt decryption master account license licence jwt hmac aes "
@@ -121,6 +122,8 @@ def _of_word(last: str, before: list[str], shouted: bool) -> Strength | None:
     if last == "auth":
         return "weak" if shouted or before else None
     if last in _WEAK:
+        return "weak"
+    if last.endswith("pass") and last not in _NO_PASSWORDS:
         return "weak"
     return "strong" if last.endswith(_GLUED) else None
 

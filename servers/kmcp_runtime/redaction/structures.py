@@ -228,6 +228,10 @@ def _pair(node: Mapping[Any, Any], at: At) -> dict[str, Any]:
         return {key: mark(at.below(key).place, str(node[key])) for key in _PRIVATE if key in node}
     for name, value in _PAIRS:
         named, item = node.get(name), node.get(value)
+        if isinstance(item, Mapping) and isinstance(named, str) and isinstance(item.get("stringValue"), str):
+            # An attribute of OpenTelemetry.
+            inner = _pair({name: named, value: item["stringValue"]}, at)
+            return {value: {**item, "stringValue": inner[value]}} if inner else {}
         if not isinstance(named, str) or not isinstance(item, str | int | float) or isinstance(item, bool):
             continue
         found = names.strength(named)

@@ -32,8 +32,14 @@ _COLUMN = re.compile(r"\S+(?: \S+)*")
 _QUOTED_CELL = {sign: re.compile(rf'(?:"(?:[^"]|"")*"|[^{sign}"])*') for sign in (",", ";")}
 _NAMES = words("key name property variable parameter setting field option header")
 _VALUES = words("value values")
-_CERTAIN = re.compile(r"(?i)pass|pwd|api.?key|private.?key|(?:secret|access).?key|client.?secret")
+_CERTAIN = re.compile(
+    r"(?i)pass|pwd|(?:api|access|auth|bearer|refresh).?(?:key|token)|private.?key|(?:secret|access).?key|client.?secret"
+)
 """Columns of these names hold values; a column `Secret` or `Token` often holds the name of one."""
+
+_INSERT = shapes.compiled(r"(?i)\binsert[ \t]+into[ \t]+\S{1,100}[ \t]*\(([^()\n]{1,800})\)[ \t\n]*values[ \t]*\(")
+_NEXT_ROW = re.compile(rb"[ \t\n]*,[ \t\n]*\(")
+_SQL_VALUE = re.compile(rb"[ \t\n]*(?:N?'((?:[^']|'')*)'|[^,()']{1,200})[ \t]*([,)])")
 
 Hide = Callable[[bytes], bytes]
 
@@ -83,6 +89,43 @@ def hide_in_tables(data: bytes, hide: Hide) -> bytes:
                 position = line + last
             start = line = stop + 1
     return b"".join([*out, data[position:]]) if out else data
+
+
+def hide_in_inserts(data: bytes, hide: Hide) -> bytes:
+    """The values of `INSERT INTO users (name, password) VALUES ('bob', '…'), (…)` that are credentials."""
+    out: list[bytes] = []
+    position = start = rows = 0
+    while (match := _INSERT.search(data, start)) is not None:
+        start = match.end()
+        names = [name.strip(' \t"`[]') for name in match.group(1).decode(errors="replace").split(",")]
+        told = [strength(name) for name in names]
+        rows += 1
+        while any(told):
+            rows += 1
+            if rows > MOST_ROWS:
+                return b"".join([*out, data[position:start], hide(data[start:])])
+            for first, last, after in list(_inserted(data, start, told)):
+                start = after
+                if last > first:
+                    out += (data[position:first], hide(data[first:last]))
+                    position = last
+            row = _NEXT_ROW.match(data, start)
+            if row is None:
+                break
+            start = row.end()
+    return b"".join([*out, data[position:]]) if out else data
+
+
+def _inserted(data: bytes, start: int, told: list[Strength | None]) -> Iterator[tuple[int, int, int]]:
+    """Where secrets stand in a row of values, and where the value after each begins."""
+    for found in told:
+        cell = _SQL_VALUE.match(data, start)
+        if cell is None:
+            return
+        start = cell.end()
+        hides = found and cell[1] and not values.is_empty(cell[1].decode(errors="replace"))
+        first, last = cell.span(1) if hides else (start, start)
+        yield first, last, start
 
 
 def _ruled(data: bytes, begin: int, end: int) -> bool:

@@ -47,8 +47,10 @@ _TRIGGER = shapes.compiled(
     r"|atlasv1|sntry|sq[pua]_|sb(?:p|_)|nf[pcou]_|pscale|fig[dou]_|akcp|tskey|fm[12]"
     r"|flyv1|gsk_|r8_|pplx|xai-|tvly|sgp_|ops_|lsv2|phc_|phx|ez[at]k|cfpat|k10|q~"
     r"|curl|mysql|mariadb|redis|requirepass|masterauth|sshpass|:\*:|:\d{2,5}:"
-    r"|-us\d|s4t2|1//0|\bcio|live_|test_|access-|api-[a-f0-9]{8}-|[a-z0-9][_-][a-z0-9_-]{18}|rootpw|ipmitool|rabbitmqctl"
+    r"|-us\d|s4t2|1//0|\bcio|live_|test_|access-|api-[a-f0-9]{8}-|[a-z0-9][_.-][a-z0-9_-]{18}|rootpw|ipmitool|rabbitmqctl"
     r"|sqlcmd|\bbcp\b|--user|\\bhttps? -a|\d/\d{16}/|\bsl\."
+    r"|akid|\bscw|\bexo|\bst\.|\b1000\.|\b0\.[a-f0-9]{8}-|app_usr|amzn|_[a-f0-9]{32}|[a-f0-9]:::|\bzip|unzip|7z|\brar\b"
+    r"|sqlplus|impdp|expdp|sqlldr|rman|connect|\s-(?:u|l)\b|insert into|securestring|\bsetenv|net (?:ads|rpc)"
     r"|sensitive|swmtkn|aqvn|\byc[a-z0-9_-]{38}|\bt1\.|a3-[a-z0-9]{6}-|ltai|absk|4b1d|cf(?:k|ut|at)_|v1\.0-|eaa|flw(?:sec|pub)k|fio-u-|p8e-|ico-|gr1348941"
     r"|\b[ps]at\.|_mmk|api-[a-z0-9]{25}|sha256~|xkeysib|xsmtpsib|snyk_|waka_|sdk-|mob-|clojars_|duffel_|shippo_"
     r"|fo1_|pn[ub]_|rdme_|sm_[aps]at|bk[a-z]{2}_|ccip|es[su]u_|mdb_|napi_|rnd_|vc[a-z]_|apify|nvapi|tfp_"
@@ -156,7 +158,7 @@ def _without_shapes(text: str, place: str) -> str:
         return text
 
     looks = _Looks(partial(_mark, place))
-    data = tables.hide_in_tables(data, looks.hide)
+    data = tables.hide_in_inserts(tables.hide_in_tables(data, looks.hide), looks.hide)
     data = looks.replace(data, shapes.whole(), _all, _TOKENS)
     for shape, expression in shapes.parts_in(data):
         data = looks.replace(data, expression, _PARTS[shape.looks])

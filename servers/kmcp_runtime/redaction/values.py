@@ -21,7 +21,8 @@ STATES = words(
     "rejected accepted valid ok success created deleted updated not no permission unset absent malformed forbidden "
     "timeout mismatch unsupported enabled disabled default refreshed renewed rotated found loaded stored set got "
     "changed unchanged configured strict authentication authorization auth the a an is was has must cannot could "
-    "should be for of in to from with and or if open reading parsing validating"
+    "should be for of in to from with and or if open reading parsing validating conflict exists pending skipped "
+    "mounted retrying"
 )
 _PATH = re.compile(
     r"(?:/(?:etc|var|run|usr|home|opt|tmp|mnt|root|app|secrets?|data|vault|certs?|config|tls|ssl|keys?|srv)/|\.{1,2}/|~/"
