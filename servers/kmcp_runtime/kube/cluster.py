@@ -7,7 +7,7 @@ from typing import Any
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found, quoted_list
 from kmcp_runtime.hints import by_tool
-from kmcp_runtime.kube import objects, pages
+from kmcp_runtime.kube import objects, pages, workloads
 from kmcp_runtime.kube.api import JSON, KubeApi, Query
 from kmcp_runtime.kube.config import ContextInfo, Contexts
 from kmcp_runtime.kube.discovery import Discovery, Kind
@@ -91,8 +91,13 @@ class Cluster:
         if place.namespace and await self.namespace_is_missing(place.namespace):
             return await self.explain_missing_namespace(place.namespace)
         # Two more requests, but only after a failure: the usual mistakes are a typo and the wrong namespace.
-        near, elsewhere = await asyncio.gather(self._find_near_names(place, name), self._find_elsewhere(place, name))
+        around, elsewhere = await asyncio.gather(self._list_around(place), self._find_elsewhere(place, name))
+        near = nearest(name, [item["metadata"]["name"] for item in around])
         hints = []
+        pods = workloads.pods_named_after(name, around) if place.kind.full_name == "pods" else []
+        if pods:
+            hints.append(f"{name} is a workload with the {'pods' if len(pods) > 1 else 'pod'} {quoted_list(pods)}")
+            near = []
         if elsewhere:
             hints.append(f"namespace {quoted_list(elsewhere)} has an object of that name")
         if near:
@@ -119,12 +124,13 @@ class Cluster:
         )
         return not_found(f"namespace {namespace!r} does not exist", hint, backend=BACKEND)
 
-    async def _find_near_names(self, place: Place, name: str) -> list[str]:
-        return nearest(name, await self._list_names(place))
-
     async def _list_names(self, place: Place) -> list[str]:
+        return [item["metadata"]["name"] for item in await self._list_around(place)]
+
+    async def _list_around(self, place: Place) -> list[Any]:
+        """The metadata of neighbours."""
         query = pages.Query(place.kind, place.namespace, limit=_NEIGHBOURS, form="names")
-        return [item["metadata"]["name"] for item in await self._list_if_permitted(query)]
+        return await self._list_if_permitted(query)
 
     async def _find_elsewhere(self, place: Place, name: str) -> list[str]:
         if not place.namespace:
