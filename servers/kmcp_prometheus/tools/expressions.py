@@ -21,6 +21,7 @@ class Promql(Result):
     unknown_metrics: list[checking.Unknown] | None = None
     unknown_labels: list[checking.UnknownLabel] | None = None
     candidates: list[building.Candidate] | None = Field(default=None, description="Best first")
+    questions: list[str] | None = Field(default=None, description="What to say more exactly")
 
 
 @tool(Effect.READ)
@@ -56,13 +57,15 @@ async def _check(prometheus: Prometheus, query: str) -> Promql:
 
 
 async def _build(prometheus: Prometheus, description: str) -> Promql:
-    candidates, intent = await building.build_candidates(prometheus, description)
-    result = Promql(mode="build", candidates=candidates)
-    if candidates:
+    built = await building.build_candidates(prometheus, description)
+    result = Promql(mode="build", candidates=built.candidates, questions=built.questions or None)
+    if built.candidates:
         result.hint = (
             "Try one with prometheus_query_tool; the description may name a window, labels (job=api) and 'by label'."
         )
+    elif built.questions:
+        result.hint = "The description is not clear enough for a good expression: answer the questions in a new one."
     else:
-        words = " ".join(sorted(intent.words)) or description
+        words = " ".join(sorted(built.intent.words)) or description
         result.hint = f"No metric matches {words!r}: name one; prometheus_metadata_tool search=… finds them."
     return result
