@@ -7,6 +7,10 @@ from typing import Any
 from kmcp_kubernetes.description.facts import Detail, Facts, Look, pairs, some, without_none
 from kmcp_kubernetes.description.pods import in_a_line
 from kmcp_kubernetes.services import endpoints
+from kmcp_runtime.looks import Looked
+
+_MOST_SERVICES = 50
+"""Backends of an Ingress that are looked up, one request each."""
 
 
 async def describe_service(look: Look) -> Facts:
@@ -36,13 +40,15 @@ async def describe_service(look: Look) -> Facts:
     details |= {"ready_endpoints": list(found.ready)[:20], "not_ready_endpoints": list(found.not_ready)[:20]}
     # An ExternalName Service is only a CNAME record and never has endpoints.
     if not found.ready and spec.get("type") != endpoints.EXTERNAL_NAME:
-        details["problem"] = endpoints.why_none_ready(look.found, found, pods)
+        # Pods that may not be read are not absent.
+        read = pods if pods.complete else None
+        details["problem"] = await endpoints.why_none_ready(look.kube, look.found, found, read)
     lines = ({"kind": "Pod", "name": pod["metadata"]["name"], "state": in_a_line(pod)} for pod in pods)
     return Facts(details, some(lines))
 
 
-async def _list_pods(look: Look, selector: str | None) -> list[Any]:
-    return await look.list_objects("pods", look.place.namespace, selector=selector) if selector else []
+async def _list_pods(look: Look, selector: str | None) -> Looked[Any]:
+    return await look.list_objects("pods", look.place.namespace, selector=selector) if selector else Looked()
 
 
 def port_in_words(port: Mapping[str, Any]) -> str:
@@ -68,13 +74,14 @@ async def describe_ingress(look: Look) -> Facts:
             "rules": rules,
         }
     )
-    found = await look.list_objects("services", look.place.namespace) if services else []
-    known = {item["metadata"]["name"] for item in found}
-    state = "exists" if not look.warnings else "unknown"
+    names = sorted(services - {""})
+    # Each by its name: a list of the namespace's Services may be longer than what is looked at.
+    states = await asyncio.gather(*(look.state_of("services", name) for name in names[:_MOST_SERVICES]))
     related = [
-        {"kind": "Service", "name": name, "state": state if name in known or look.warnings else "missing"}
-        for name in sorted(services - {""})
+        {"kind": "Service", "name": name, "state": state or "exists"}
+        for name, state in zip(names[:_MOST_SERVICES], states, strict=True)
     ]
+    related += [{"kind": "Service", "name": name, "state": "not looked at"} for name in names[_MOST_SERVICES:]]
     return Facts(details, related)
 
 

@@ -63,6 +63,6 @@ async def _read_wait_reasons(kube: Kube, found: Object) -> str:
     """Why pods of the workload wait, each reason once."""
     namespace = found["metadata"]["namespace"]
     selector = selector_of(found.get("spec") or {})
-    pods = await kube.list_objects("pods", namespace, selector=selector, limit=_PODS_LOOKED_AT)
+    pods = await kube.sample_objects("pods", namespace, _PODS_LOOKED_AT, selector=selector)
     reasons = dict.fromkeys(f"pod {wait.pod}: {wait}"[:_LONGEST_REASON] for wait in workloads.waits(pods))
     return "; ".join(list(reasons)[:_MOST_REASONS])

@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from kmcp_runtime import warnings
 from kmcp_runtime.errors import ToolFailure, bad_argument, too_large, unavailable
 from kmcp_runtime.kube import selectors
 from kmcp_runtime.kube.api import JSON, KubeApi
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import EXPIRED, StatusFailure
+from kmcp_runtime.looks import Looked
 from kmcp_runtime.output import cursors
 
 Form = Literal["table", "objects", "names"]
@@ -20,6 +22,8 @@ FORMS: Mapping[Form, str] = {
 }
 """The Accept header that asks for a list in each form."""
 
+MOST_LOOKED_AT = 5_000
+"""Of a list that is looked through to find something."""
 _MOST_ITEMS = 200_000
 """Of a list that is read whole: what fits into the memory of a server."""
 
@@ -91,8 +95,8 @@ async def fetch(api: KubeApi, query: Query, cursor: str | None, arguments: Mappi
     return _page(answer, query, position)
 
 
-async def fetch_all(api: KubeApi, query: Query, most: float = math.inf) -> tuple[list[Any], bool]:
-    """Every item, `query.limit` at a time, and True; or the first pages, with `most` items at least, and False.
+async def fetch_all(api: KubeApi, query: Query, most: float = math.inf) -> Looked[Any]:
+    """Every item, `query.limit` at a time; or the first pages, with `most` items at least, which are not complete.
 
     Items are as in `ListPage`. A list that changes meanwhile is read as it was at the first page.
     """
@@ -106,10 +110,18 @@ async def fetch_all(api: KubeApi, query: Query, most: float = math.inf) -> tuple
             raise unavailable(f"the list of {query.kind.plural} does not end: it repeats its continue token")
         cursor = page.cursor(query.limit, {})
         if cursor is None:
-            return items, True
+            return Looked(items, of=query.kind.plural)
         if len(items) >= _MOST_ITEMS:
             raise too_large(f"there are more than {_MOST_ITEMS:,} {query.kind.plural}", "ask for less: a namespace")
-    return items, False
+    return Looked(items, of=query.kind.plural, complete=False)
+
+
+async def look(api: KubeApi, query: Query, most: float = MOST_LOOKED_AT) -> Looked[Any]:
+    """`fetch_all` for what is looked through to find something: the answer says so where that is not all of it."""
+    found = await fetch_all(api, query, most)
+    if not found.complete:
+        warnings.hear(f"{found.limits}: what is not found may exist")
+    return found
 
 
 def _parameters(query: Query, position: Mapping[str, Any]) -> list[tuple[str, str]]:
