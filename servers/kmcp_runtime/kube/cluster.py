@@ -8,12 +8,13 @@ from typing import Any
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found, quoted_list
 from kmcp_runtime.hints import by_tool
-from kmcp_runtime.kube import objects, pages
+from kmcp_runtime.kube import objects, pages, workloads
 from kmcp_runtime.kube.api import JSON, KubeApi, Query
 from kmcp_runtime.kube.config import ContextInfo, Contexts
 from kmcp_runtime.kube.discovery import Discovery, Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
 from kmcp_runtime.looks import Looked
+from kmcp_runtime.worker import run_in_thread
 
 _PAGE = 500
 # Metadata alone, so a page can be larger.
@@ -103,11 +104,14 @@ class Cluster:
         # A few more requests, but only after a failure: the usual mistakes are a typo and the wrong namespace.
         around, elsewhere = await asyncio.gather(self._list_around(place), self._find_elsewhere(place, name))
         hints = []
+        pods = workloads.pods_named_after(name, around) if place.kind.full_name == "pods" else []
+        if pods:
+            hints.append(f"{name} is a workload with the {'pods' if len(pods) > 1 else 'pod'} {quoted_list(pods)}")
         if elsewhere:
             others = "" if elsewhere.complete else " and others"
             hints.append(f"namespace {quoted_list(elsewhere)}{others} has an object of that name")
-        near = _suggest(name, around.of_each(_name))
-        if near:
+        near = await run_in_thread(_suggest, name, around.of_each(_name))
+        if near and not pods:
             hints.append(near)
         message = failure.message
         if place.namespace and place.namespace not in message:
@@ -125,7 +129,8 @@ class Cluster:
 
     async def explain_missing_namespace(self, namespace: str) -> ToolFailure:
         around = await self._list_around(Place(await self.discovery.resolve("namespaces"), None))
-        hint = _suggest(namespace, around.of_each(_name)) or by_tool("objects", "resource_type=namespaces lists them")
+        near = await run_in_thread(_suggest, namespace, around.of_each(_name))
+        hint = near or by_tool("objects", "resource_type=namespaces lists them")
         return not_found(f"namespace {namespace!r} does not exist", hint, backend=BACKEND)
 
     async def _list_around(self, place: Place) -> Looked[Any]:
