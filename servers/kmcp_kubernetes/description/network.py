@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from kmcp_kubernetes.description.facts import Detail, Facts, Look, pairs, some, without_none
-from kmcp_kubernetes.description.pods import in_a_line
+from kmcp_kubernetes.description.facts import Detail, Facts, Look, pairs, without_none
+from kmcp_kubernetes.description.pod_lines import list_lines
 from kmcp_kubernetes.services import endpoints
 from kmcp_runtime.looks import Looked
 
@@ -43,8 +43,7 @@ async def describe_service(look: Look) -> Facts:
         # Pods that may not be read are not absent.
         read = pods if pods.complete else None
         details["problem"] = await endpoints.why_none_ready(look.kube, look.found, found, read)
-    lines = ({"kind": "Pod", "name": pod["metadata"]["name"], "state": in_a_line(pod)} for pod in pods)
-    return Facts(details, some(lines))
+    return Facts(details, await list_lines(look, pods))
 
 
 async def _list_pods(look: Look, selector: str | None) -> Looked[Any]:

@@ -42,6 +42,16 @@ async def scan_events(api: KubeApi, discovery: Discovery, namespace: str | None,
     return Scan(events=[_event(entry) for entry in sorted(found, key=last_seen, reverse=True)], complete=found.complete)
 
 
+async def newest_warnings(api: KubeApi, discovery: Discovery, about: Mapping[str, Any]) -> list[Event]:
+    """The warnings about an object, the newest first, of each reason the newest."""
+    fields = selector(involvedObject_uid=about["metadata"]["uid"], type="Warning")
+    scan = await scan_events(api, discovery, about["metadata"].get("namespace"), fields)
+    newest: dict[str, Event] = {}
+    for event in scan.events:
+        newest.setdefault(event.reason, event)
+    return list(newest.values())
+
+
 def last_seen(entry: Mapping[str, Any]) -> datetime:
     """When it last happened, from whichever field its reporter fills in."""
     series = entry.get("series") or {}
