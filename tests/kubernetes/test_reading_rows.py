@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime import ERROR_META
+from kmcp_runtime import ERROR_META, read_yaml
 from kmcp_runtime.kube.api import KubeApi
 from tests.cluster.model import Cluster
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import make
-from tests.mcp import ToolCaller
+from tests.mcp import ToolCaller, unframed
 from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
@@ -209,3 +209,22 @@ async def test_g8_a_namespace_that_ends(tools: ToolCaller, api: KubeApi) -> None
     assert "the namespace is being deleted" in refused["hint"]
     path = f"/api/v1/namespaces/{name}/configmaps/held"
     await api.send("PATCH", path, (), {"metadata": {"finalizers": None}}, "application/merge-patch+json")
+
+
+@pytest.mark.parametrize("output", ["yaml", "json"])
+async def test_g19_what_is_called_yaml_is_the_object(
+    tools: ToolCaller, api: KubeApi, namespace: str, output: str
+) -> None:
+    body = pod("web", "nowhere.invalid/app:1", "sh", "-c", "echo a\n--- data\n", schedulerName="none")
+    body["spec"] |= {"volumes": [{"name": "v", "emptyDir": {}}], "nodeSelector": {"yes": "1e3"}}
+    await make(api, f"/api/v1/namespaces/{namespace}/pods", body)
+    of_it = {"resource_type": "pods", "namespace": namespace, "output": output}
+    whole = read_yaml(unframed(await tools.text("k8s_get_resources", **of_it)))["items"]
+    live = await api.get(f"/api/v1/namespaces/{namespace}/pods/web")
+    live["metadata"].pop("managedFields")
+    assert whole == [live]
+    fields = ["spec.volumes", "spec.containers[*].command", "metadata.labels", "status.nothing"]
+    chosen = read_yaml(unframed(await tools.text("k8s_get_resources", **of_it, fields=fields)))["items"]
+    assert chosen[0]["spec.volumes"] == live["spec"]["volumes"]
+    assert chosen[0]["spec.containers[*].command"] == [["sh", "-c", "echo a\n--- data\n"]]
+    assert chosen[0]["status.nothing"] is None

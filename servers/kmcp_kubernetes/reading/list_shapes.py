@@ -25,7 +25,9 @@ def shown(page: pages.ListPage, output: Output, place: Place, fields: Sequence[s
         return None, [_qualified(item["metadata"], place) for item in page.items]
     slim = [objects.slim(item) for item in page.items]
     if not fields:
-        return None, [{key: value for key, value in item.items() if key not in ("kind", "apiVersion")} for item in slim]
+        # The items of a list come without what they are.
+        of = {"apiVersion": place.kind.api_version, "kind": place.kind.kind}
+        return None, [{**of, **item} for item in slim]
     # Redacted first: a projection would tear a value from the name that shows it to be a secret.
     whole = [redaction.value({**item, "kind": place.kind.kind}) for item in slim]
     return None, [{path: _at(item, _parts(path)) for path in fields} for item in whole]

@@ -75,7 +75,7 @@ async def k8s_get_resources(
     if missing := list_shapes.unknown(result.items, fields):
         result.warnings = [f"none of these objects has {', '.join(missing)}; names are case-sensitive (k8s_explain)"]
     result.continues_at(page.cursor_at(limit, bound_to))
-    return result
+    return result.written_as(output if output in ("yaml", "json") else None)
 
 
 def _check_one_object(name: str | None, narrowed: bool) -> None:
