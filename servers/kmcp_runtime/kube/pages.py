@@ -1,7 +1,7 @@
 """Where a list is cut: the API server sends one page at a time, and a cut inside a page can be continued exactly."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from kmcp_runtime.looks import Looked
 from kmcp_runtime.output import cursors
 
 Form = Literal["table", "objects", "names"]
+RowsWith = Literal["None", "Metadata", "Object"]
 FORMS: Mapping[Form, str] = {
     "table": "application/json;as=Table;v=v1;g=meta.k8s.io",
     "names": "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
@@ -38,8 +39,8 @@ class Query:
     field_selector: str | None = None
     limit: int = 100
     form: Form = "table"
-    with_metadata: bool = False
-    """Table rows with name, namespace and labels: they take ten times the bytes, so ask only if they are shown."""
+    rows_with: RowsWith = "None"
+    """What comes with the rows of a table. Metadata takes ten times the bytes, so ask only for what is shown."""
 
 
 @dataclass
@@ -101,19 +102,29 @@ async def fetch_all(api: KubeApi, query: Query, most: float = math.inf) -> Looke
     Items are as in `ListPage`. A list that changes meanwhile is read as it was at the first page.
     """
     items: list[Any] = []
-    cursor: str | None = None
-    while len(items) < most:
-        page = await fetch(api, query, cursor, {})
+    async for page in walk(api, query):
         items += page.items
-        # A server that goes round in circles would be asked until the deadline, and its items kept.
-        if page.next_token is not None and page.next_token == page.token:
-            raise unavailable(f"the list of {query.kind.plural} does not end: it repeats its continue token")
-        cursor = page.cursor(query.limit, {})
-        if cursor is None:
-            return Looked(items, of=query.kind.plural)
+        if page.next_token is None:
+            break
         if len(items) >= _MOST_ITEMS:
             raise too_large(f"there are more than {_MOST_ITEMS:,} {query.kind.plural}", "ask for less: a namespace")
-    return Looked(items, of=query.kind.plural, complete=False)
+        if len(items) >= most:
+            return Looked(items, of=query.kind.plural, complete=False)
+    return Looked(items, of=query.kind.plural)
+
+
+async def walk(api: KubeApi, query: Query) -> AsyncIterator[ListPage]:
+    """Every page, one after another."""
+    cursor: str | None = None
+    while True:
+        page = await fetch(api, query, cursor, {})
+        # A server that goes round in circles would be asked until the deadline.
+        if page.next_token is not None and page.next_token == page.token:
+            raise unavailable(f"the list of {query.kind.plural} does not end: it repeats its continue token")
+        yield page
+        cursor = page.cursor(query.limit, {})
+        if cursor is None:
+            return
 
 
 async def look(api: KubeApi, query: Query, most: float = MOST_LOOKED_AT) -> Looked[Any]:
@@ -136,7 +147,7 @@ def _parameters(query: Query, position: Mapping[str, Any]) -> list[tuple[str, st
     if query.field_selector:
         parameters.append(("fieldSelector", query.field_selector))
     if query.form == "table":
-        parameters.append(("includeObject", "Metadata" if query.with_metadata else "None"))
+        parameters.append(("includeObject", query.rows_with))
     return parameters
 
 
