@@ -8,6 +8,7 @@ from typing import Any
 from kmcp_istio.client import Mesh, Object
 from kmcp_runtime import ToolFailure, unavailable
 from kmcp_runtime.kube import pages
+from kmcp_runtime.looks import Looked
 
 NETWORKING = "networking.istio.io"
 _BUILT_IN = {"namespaces": "Namespace", "services": "Service", "pods": "Pod"}
@@ -18,7 +19,6 @@ _OWN = {
     "serviceentries": "ServiceEntry",
 }
 _PAGE = 500
-_MOST = 5_000
 
 
 @dataclass
@@ -34,6 +34,10 @@ class Snapshot:
         """The plural and the kind of each."""
         return (_BUILT_IN | _OWN).items()
 
+    def has_all(self, *kinds: str) -> bool:
+        """Whether what is not among these kinds is not there."""
+        return not set(kinds) & set(self.cut)
+
     def of(self, kind: str) -> Sequence[Object]:
         return self.found[kind]
 
@@ -42,12 +46,12 @@ async def take_snapshot(mesh: Mesh) -> Snapshot:
     names = (*_BUILT_IN, *(f"{plural}.{NETWORKING}" for plural in _OWN))
     listed = await asyncio.gather(*(_list_all(mesh, name) for name in names))
     by_kind = dict(zip((*_BUILT_IN, *_OWN), listed, strict=True))
-    cut = [kind for kind, (_, whole) in by_kind.items() if not whole]
-    return Snapshot(mesh.settings.istio_namespace, {kind: objects for kind, (objects, _) in by_kind.items()}, cut)
+    cut = [kind for kind, found in by_kind.items() if not found.complete]
+    return Snapshot(mesh.settings.istio_namespace, by_kind, cut)
 
 
-async def _list_all(mesh: Mesh, resource_type: str) -> tuple[list[Object], bool]:
-    """The objects of a kind, and whether these are all of them."""
+async def _list_all(mesh: Mesh, resource_type: str) -> Looked[Object]:
+    """The objects of a kind."""
     try:
         kind = await mesh.discovery.resolve(resource_type)
     except ToolFailure as failure:
@@ -58,7 +62,7 @@ async def _list_all(mesh: Mesh, resource_type: str) -> tuple[list[Object], bool]
             f"Istio is not installed: the cluster has no kind {resource_type}", "istio_install_istio installs it"
         ) from None
     # All checks hold every object at once, so a very large mesh is cut and reported as cut.
-    return await pages.fetch_all(mesh.api, pages.Query(kind, limit=_PAGE, form="objects"), _MOST)
+    return await pages.fetch_all(mesh.api, pages.Query(kind, limit=_PAGE, form="objects"), pages.MOST_LOOKED_AT)
 
 
 def identity(found: Object) -> tuple[str, str]:
