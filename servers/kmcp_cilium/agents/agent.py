@@ -113,6 +113,21 @@ class Agent:
             raise unavailable(f"could not run {program} {self.where}: {ended.problem}", self.look)
         return ended
 
+    async def try_json(self, program: str, *words: str) -> Any | ToolFailure:
+        """The document that a program beside an agent prints, or why it did not; `forbidden` is raised.
+
+        For what is shown beside an answer that is good without it.
+        """
+        try:
+            ended = await self.run(program, *words)
+            if ended.exit_code:
+                raise self.failure((program, *words), ended)
+            return parsed(ended.stdout.decode(errors="replace"), " ".join((program, *words[:2])))
+        except ToolFailure as failure:
+            if failure.code == "forbidden":
+                raise
+            return failure
+
     @property
     def where(self) -> str:
         return f"on node {self.node}, pod {self.pod.namespace}/{self.pod.name}"
