@@ -8,13 +8,14 @@ from typing import Any, cast
 
 import pytest
 
+from kmcp_cilium.agents import version_page
 from kmcp_cilium.chart import cluster_mesh
 from kmcp_cilium.chart.cluster_mesh import Side
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.server import SERVER
 from kmcp_runtime.helm.release import Release
 from tests.cilium.conftest import calling
-from tests.cilium.fleet import NAMESPACE, VERSION, Argv, FakeAgent, Output, answering, fleet
+from tests.cilium.fleet import NAMESPACE, VERSION, Argv, FakeAgent, Output, answering, document, fleet
 from tests.cluster.binaries import MODULES
 
 # Both printed by the two libraries themselves: logrus 1.9.3 and log/slog.
@@ -171,3 +172,175 @@ def test_the_catalog_names_the_version_that_was_met() -> None:
     version = MODULES.joinpath("cilium/go.mod").read_text().split("github.com/cilium/cilium v")[1].split()[0]
     assert {declared.against for declared in SERVER.tools()} == {f"Cilium {version}"}
     assert version == VERSION
+
+
+@pytest.mark.parametrize(
+    ("version", "tool", "arguments", "command", "since"),
+    [
+        ("1.16.19", "cilium_show_ip_cache_information", {"cidr": "10.0.0.1"}, "ip get", "1.17"),
+        ("1.15.19", "cilium_show_load_information", {}, "loadinfo", "1.16"),
+        ("1.16.19", "cilium_list_envoy_config", {"resource_name": "logging"}, "envoy admin logging", "1.17"),
+        ("1.18.6", "cilium_display_selectors", {"subject": True}, "policy subject-selectors", "1.19"),
+        ("1.19.5", "cilium_list_pcap_recorders", {}, "recorder", "1.19"),
+    ],
+)
+async def test_a_command_that_a_version_does_not_have_is_named_with_what_to_do(
+    tmp_path: Path, version: str, tool: str, arguments: dict[str, Any], command: str, since: str
+) -> None:
+    """C5: whichever way it is missing, the program would print its help."""
+    agent = FakeAgent("a", answering({}), version=version)
+    async with fleet(tmp_path, [agent]) as kubeconfig, calling(kubeconfig) as tools:
+        error = await tools.fails(tool, **arguments)
+    assert error["code"] == "unavailable"
+    assert f"`cilium-dbg {command}`" in error["message"]
+    assert f"Cilium {since} and this agent runs {version}" in error["message"]
+    assert [argv[1] for argv in agent.asked] == ["version"]
+
+
+SERVICE = {"id": 7, "frontend": "10.96.0.1:80", "backends": ["10.0.0.2:80"]}
+
+
+@pytest.mark.parametrize(
+    ("version", "changed", "words"),
+    [
+        ("1.17.6", {"frontend": "10.96.0.1:80/SCTP"}, "TCP and UDP only"),
+        ("1.16.19", {"frontend": "10.96.0.1:80/UDP"}, "TCP only"),
+        ("1.16.19", {"protocol": "udp"}, "TCP only"),
+        ("1.17.6", {"backends": ["10.0.0.2:80/UDP"]}, "UDP behind a frontend of TCP"),
+        ("1.17.6", {"backend_weights": [100]}, "datapath mode veth"),
+        ("1.17.6", {"backend_weights": "100"}, "datapath mode veth"),
+        ("1.17.6", {"backend_weights": [70_000]}, "65535"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_services_that_a_version_does_not_write_are_refused(
+    tmp_path: Path, version: str, changed: dict[str, Any], words: str, dry_run: bool
+) -> None:
+    """C5: cilium-dbg/cmd/service_update.go; a rehearsal fails where the run would."""
+    answers = {"service list -o json": [], "config -a -o json": {"DatapathMode": "veth", "options": {}}}
+    agent = FakeAgent("a", answering(answers), version=version)
+    async with fleet(tmp_path, [agent]) as kubeconfig, calling(kubeconfig) as tools:
+        error = await tools.fails("cilium_update_service", **{**SERVICE, **changed}, dry_run=dry_run)
+    assert (error["code"], words in error["message"]) == ("bad_argument", True), error
+    assert not any("update" in argv for argv in agent.asked)
+
+
+async def test_weights_are_written_where_the_mode_takes_them(tmp_path: Path) -> None:
+    def answer(argv: Argv) -> Output:
+        listed = {"service list -o json": [], "config -a -o json": {"DatapathMode": "lb-only"}}
+        return Output() if argv[1:3] == ("service", "update") else answering(listed)(argv)
+
+    agent = FakeAgent("a", answer, version="1.17.6")
+    async with fleet(tmp_path, [agent]) as kubeconfig, calling(kubeconfig) as tools:
+        await tools.ok("cilium_update_service", **SERVICE, backend_weights="100", states="active")
+    (update,) = [argv for argv in agent.asked if "update" in argv]
+    assert update[update.index("--backend-weights") + 1] == "100"
+
+
+def service(number: int) -> dict[str, Any]:
+    address = {"ip": f"10.96.0.{number}", "port": 80, "protocol": "TCP"}
+    spec = {"id": number, "frontend-address": address, "backend-addresses": []}
+    return {"spec": spec, "status": {"realized": spec}}
+
+
+@pytest.mark.parametrize(("left", "gone"), [([8], [7]), ([7, 8], [])])
+async def test_services_that_could_not_be_deleted_are_told(tmp_path: Path, left: list[int], gone: list[int]) -> None:
+    """C5: with --all the program logs errors and exits with 0 (cilium-dbg/cmd/service_delete.go)."""
+    log = 'time="2026-11-30T00:49:18Z" level=error msg="Cannot delete service" error="\\"busy\\"" serviceID=8\n'
+    services = [7, 8]
+
+    def answer(argv: Argv) -> Output:
+        if argv[1:] == ("service", "delete", "--all"):
+            services[:] = left
+            return Output(stderr=log)
+        return document([service(number) for number in services])
+
+    agent = FakeAgent("a", answer, version="1.17.6")
+    async with fleet(tmp_path, [agent]) as kubeconfig, calling(kubeconfig) as tools:
+        if not gone:
+            error = await tools.fails("cilium_delete_service", all=True)
+            assert 'Cannot delete service: "busy" (serviceID=8)' in error["message"]
+            return
+        done = await tools.ok("cilium_delete_service", all=True)
+    assert (done["result"], done["changed"], done["total"]) == ("deleted in part", True, 1)
+    assert ([each["id"] for each in done["deleted"]], [each["id"] for each in done["kept"]]) == (gone, left)
+    assert done["warnings"][0] == 'Cannot delete service: "busy" (serviceID=8)'
+
+
+async def test_a_change_that_logs_an_error_is_no_success(tmp_path: Path) -> None:
+    """C5, the kind: also where the agent's program is a newer one, which logs by slog."""
+    log = 'time=2026-11-30T00:49:18.384Z level=ERROR msg="Unable to clean" error="no such file" name=x\n'
+
+    def answer(argv: Argv) -> Output:
+        return Output(stderr=log) if argv[1:4] == ("fqdn", "cache", "clean") else document([])
+
+    async with fleet(tmp_path, [FakeAgent("a", answer)]) as kubeconfig, calling(kubeconfig) as tools:
+        error = await tools.fails("cilium_fqdn_cache", command="clean")
+    assert (error["code"], "Unable to clean: no such file (name=x)" in error["message"]) == ("unavailable", True)
+
+
+@pytest.mark.parametrize(
+    ("printed", "told"),
+    [
+        ("", "printed nothing"),
+        ("FQDN proxy is off\n", "'FQDN proxy is off' instead of JSON"),
+        ("[{", "instead of JSON"),
+    ],
+)
+async def test_output_that_is_not_json_is_a_clear_failure(tmp_path: Path, printed: str, told: str) -> None:
+    agent = FakeAgent("a", answering({"fqdn cache list -o json": printed}))
+    async with fleet(tmp_path, [agent]) as kubeconfig, calling(kubeconfig) as tools:
+        error = await tools.fails("cilium_fqdn_cache", command="list")
+    assert (error["code"], "cilium_status_and_version" in error["hint"]) == ("unavailable", True)
+    assert f"`cilium-dbg fqdn cache` {told}" in error["message"] or told in error["message"]
+
+
+WEB_LABELS = [
+    {"source": "k8s", "key": f"io.cilium.k8s.policy.{key}", "value": value}
+    for key, value in (("derived-from", "CiliumNetworkPolicy"), ("name", "web"), ("namespace", "shop"))
+]
+
+
+@pytest.mark.parametrize(
+    ("version", "labels", "policy"),
+    [
+        ("1.15.19", WEB_LABELS, "CiliumNetworkPolicy shop/web"),
+        ("1.19.5", WEB_LABELS, "CiliumNetworkPolicy shop/web"),
+        ("1.20.2", [WEB_LABELS, []], "CiliumNetworkPolicy shop/web"),
+        ("1.20.2", [[], WEB_LABELS], "CiliumNetworkPolicy shop/web"),
+        ("1.20.2", [], None),
+        ("1.20.2", None, None),
+    ],
+)
+async def test_selectors_name_a_policy_in_each_form(
+    tmp_path: Path, version: str, labels: Any, policy: str | None
+) -> None:
+    """C6: api/v1/models/selector_identity_mapping.go, whose labels are a list of lists from 1.20."""
+    mapping = {"selector": "any:app=web", "users": 1, "identities": [7], **({"labels": labels} if labels else {})}
+    agent = FakeAgent("a", answering({"policy selectors -o json": [mapping]}), version=version)
+    async with fleet(tmp_path, [agent]) as kubeconfig, calling(kubeconfig) as tools:
+        (found,) = (await tools.ok("cilium_display_selectors"))["items"]
+    assert (found["selector"], found.get("policy"), found["identities"]) == ("any:app=web", policy, [7])
+
+
+@pytest.mark.parametrize(
+    ("version", "backend", "address"),
+    [("1.16.19", {}, "10.0.0.2:80"), ("1.17.6", {"protocol": "UDP"}, "10.0.0.2:80/UDP")],
+)
+async def test_backends_have_the_protocol_that_the_agent_says(
+    tmp_path: Path, version: str, backend: dict[str, str], address: str
+) -> None:
+    """C6: api/v1/models/backend_address.go has no protocol before 1.17."""
+    spec = service(7)["spec"] | {"backend-addresses": [{"ip": "10.0.0.2", "port": 80, **backend}]}
+    agent = FakeAgent("a", answering({"service list -o json": [{"spec": spec}]}), version=version)
+    async with fleet(tmp_path, [agent]) as kubeconfig, calling(kubeconfig) as tools:
+        (found,) = (await tools.ok("cilium_list_services"))["items"]
+    assert [each["address"] for each in found["backends"]] == [address]
+
+
+def test_the_page_of_versions_follows_from_the_commands() -> None:
+    """Each supported version has a column, and each command the versions that have it."""
+    (text,) = version_page.generated().values()
+    assert "| `policy subject-selectors` | no | no | no | no | yes | yes |" in text
+    assert "| `service update` | yes | yes | yes | no | no | no |" in text
+    assert [form.at((1, 15)) for form in version_page.FORMS] != [form.at((1, 20)) for form in version_page.FORMS]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kmcp_cilium.agents.removals import minor
+from kmcp_cilium.agents.command_versions import minor
 from kmcp_cilium.chart import releases
 from kmcp_cilium.client import Cilium
 from kmcp_runtime import bad_argument, conflict, unavailable

@@ -1,13 +1,12 @@
 """Whether policies are valid for an agent's version: the agent's own check, and the objects' conditions."""
 
-import re
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from kmcp_cilium.agents.agent import Agent
+from kmcp_cilium.agents.log_lines import log_fields
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.policy import policy_objects
 
@@ -34,7 +33,6 @@ async def validate_policies(cilium: Cilium, agent: Agent, discovery: bool = Fals
     return sorted(found.values(), key=lambda each: (each.valid, each.kind, each.namespace or "", each.name))
 
 
-_LINE = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
 Verdicts = dict[tuple[str, str | None, str], Verdict]
 
 
@@ -47,7 +45,7 @@ async def _run_preflight(agent: Agent, discovery: bool) -> Verdicts:
     found: Verdicts = {}
     # Not `splitlines`: a policy may be named in an error with characters that are ends of lines for Python alone.
     for line in text.split("\n"):
-        verdict = _verdict({key: _unquoted(value) for key, value in _LINE.findall(line)})
+        verdict = _verdict(log_fields(line))
         if verdict is not None:
             found[verdict.kind, verdict.namespace, verdict.name] = verdict
     # A failure without an invalid policy is one of the command itself.
@@ -70,22 +68,6 @@ def _verdict(fields: Mapping[str, str]) -> Verdict | None:
     namespace, _, name = named.rpartition("/")
     error = None if valid else fields.get("error")
     return Verdict(kind=str(kind), namespace=namespace or None, name=name, valid=valid, error=error)
-
-
-_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))")
-_SHORT = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-
-
-def _unquoted(value: str) -> str:
-    """A value of the log, which Go quotes: its escapes are more than those of JSON."""
-    if not value.startswith('"'):
-        return value
-
-    def character(escape: re.Match[str]) -> str:
-        code = escape[1] or escape[2] or escape[3]
-        return chr(min(int(code, 16), sys.maxunicode)) if code else _SHORT.get(escape[4], escape[4])
-
-    return _ESCAPE.sub(character, value[1:-1])
 
 
 def _add_condition(verdicts: Verdicts, kind: str, policy: Mapping[str, Any]) -> None:
