@@ -160,5 +160,3 @@ def _projection(part: Mapping[str, Any]) -> str:
     source = part.get(kind) or {}
     seconds = f" for {source['expirationSeconds']}s" if source.get("expirationSeconds") else ""
     return f"{kind} {source.get('name') or source.get('path') or ''}".rstrip() + seconds
-
-
