@@ -27,6 +27,17 @@ async def describe_service(look: Look) -> Facts:
         _list_pods(look, selector),
     )
     found = endpoints.of_slices(slices)
+    details = _of_service(look, found)
+    # An ExternalName Service is only a CNAME record and never has endpoints.
+    if not found.ready and spec.get("type") != endpoints.EXTERNAL_NAME:
+        # Pods that may not be read are not absent.
+        read = pods if pods.complete else None
+        details["problem"] = await endpoints.why_none_ready(look.kube, look.found, found, read)
+    return Facts(details, await list_lines(look, pods))
+
+
+def _of_service(look: Look, found: endpoints.Endpoints) -> Detail:
+    spec = look.spec
     balancer = (look.status.get("loadBalancer") or {}).get("ingress") or ()
     details = without_none(
         {
@@ -51,13 +62,7 @@ async def describe_service(look: Look) -> Facts:
         }
     )
     # A Service may have thousands of endpoints; twenty are enough to recognize them.
-    details |= {"ready_endpoints": list(found.ready)[:20], "not_ready_endpoints": list(found.not_ready)[:20]}
-    # An ExternalName Service is only a CNAME record and never has endpoints.
-    if not found.ready and spec.get("type") != endpoints.EXTERNAL_NAME:
-        # Pods that may not be read are not absent.
-        read = pods if pods.complete else None
-        details["problem"] = await endpoints.why_none_ready(look.kube, look.found, found, read)
-    return Facts(details, await list_lines(look, pods))
+    return details | {"ready_endpoints": list(found.ready)[:20], "not_ready_endpoints": list(found.not_ready)[:20]}
 
 
 async def _list_pods(look: Look, selector: str | None) -> Looked[Any]:
