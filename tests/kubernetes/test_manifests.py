@@ -326,12 +326,40 @@ async def test_create_takes_generated_names(tools: ToolCaller, namespace: str) -
     assert "generateName" in failed["hint"]
 
 
-async def test_many_documents_all_report(tools: ToolCaller, namespace: str) -> None:
-    manifest = text(*(config_map(f"c{number}", **{f"k{line}": "v" * 40 for line in range(40)}) for number in range(40)))
-    done = await tools.ok("k8s_apply_manifest", manifest=manifest, namespace=namespace)
-    assert done["returned"] == 40
-    assert not done["truncated"]
+async def test_g25_many_documents_take_a_line_each(tools: ToolCaller, namespace: str) -> None:
+    maps = [config_map(f"c{number}", **{f"k{line}": "v" * 40 for line in range(40)}) for number in range(52)]
+    done = await tools.text("k8s_apply_manifest", manifest=text(*maps), namespace=namespace)
+    lines = [line for line in done.splitlines() if line.startswith("ConfigMap\t")]
+    assert lines == [f"ConfigMap\tv1\tc{number}\t{namespace}\tcreated" for number in range(52)]
+    assert len(done) < 52 * 60 + 400
+    maps[7]["data"]["k3"] = "changed"
+    again = await tools.ok("k8s_apply_manifest", manifest=text(*maps), namespace=namespace)
+    assert [item["result"] for item in again["items"]] == ["unchanged"] * 7 + ["configured"] + ["unchanged"] * 44
+    assert list(again["diffs"]) == [f"ConfigMap {namespace}/c7"]
+    assert "+  k3: changed" in again["diffs"][f"ConfigMap {namespace}/c7"]
+
+
+async def test_few_large_documents_share_the_diff(tools: ToolCaller, namespace: str) -> None:
+    maps = [config_map(f"c{number}", **{f"k{line}": "v" * 40 for line in range(80)}) for number in range(8)]
+    done = await tools.ok("k8s_apply_manifest", manifest=text(*maps), namespace=namespace)
+    assert (done["returned"], done["truncated"]) == (8, False)
     assert "more lines" in done["items"][0]["diff"]
+
+
+async def test_g21_defaults_of_the_api_server_are_left_out(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
+    """What is shown of a creation is what was sent; of a change, what was sent and what was there."""
+    manifest = pod("bare", "none", schedulerName="none")
+    made = await tools.ok("k8s_create_resource", yaml_content=text(manifest), namespace=namespace)
+    shown = yaml.safe_load("\n".join(line[1:] for line in made["items"][0]["diff"].splitlines()[3:]))
+    assert shown == manifest
+    assert "k8s_get_resource_yaml" in made["hint"]
+    workload = deployment("web")
+    (first,) = (await tools.ok("k8s_apply_manifest", manifest=text(workload), namespace=namespace))["items"]
+    assert "terminationMessagePath" not in first["diff"]
+    workload["spec"]["template"]["spec"]["containers"].append({"name": "side", "image": "s:1"})
+    (second,) = (await tools.ok("k8s_apply_manifest", manifest=text(workload), namespace=namespace))["items"]
+    added = [line for line in second["diff"].splitlines() if line.startswith("+") and not line.startswith("+++")]
+    assert sorted(line.strip("+- ") for line in added) == ["image: s:1", "name: side"]
 
 
 async def test_what_the_api_server_warns_of_is_passed_on(tools: ToolCaller, api: KubeApi, namespace: str) -> None:

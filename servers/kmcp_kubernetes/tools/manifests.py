@@ -7,7 +7,7 @@ from pydantic import Field
 
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.writing.batch import Batch, Written, named
-from kmcp_runtime import DryRun, Effect, OptionalNamespace, Page, Rule, listed, tool
+from kmcp_runtime import Diff, DryRun, Effect, OptionalNamespace, Page, Rule, listed, tool
 from kmcp_runtime.kube.manifests import parse
 from kmcp_runtime.kube.objects import FIELD_MANAGER
 from kmcp_runtime.worker import run_in_thread
@@ -21,6 +21,7 @@ class WrittenManifest(Page[Written]):
     """What happened to each document."""
 
     changed: bool
+    diffs: dict[str, Diff] | None = Field(default=None, description="Of more than ten documents: what changed")
     dry_run: bool | None = Field(default=None, description="True when nothing was changed")
 
 
@@ -58,6 +59,7 @@ async def k8s_apply_manifest(
     return AppliedManifest(
         items=batch.items,
         changed=batch.changed,
+        diffs=batch.diffs,
         warnings=batch.warnings,
         dry_run=dry_run or None,
         field_manager=FIELD_MANAGER,
@@ -75,6 +77,7 @@ async def k8s_create_resource(
     return WrittenManifest(
         items=batch.items,
         changed=batch.changed,
+        diffs=batch.diffs,
         warnings=batch.warnings,
         dry_run=dry_run or None,
         hint=_stopped(batch),
@@ -96,6 +99,7 @@ async def k8s_create_resource_from_url(
     return FetchedManifest(
         items=batch.items,
         changed=batch.changed,
+        diffs=batch.diffs,
         warnings=batch.warnings,
         dry_run=dry_run or None,
         hint=_stopped(batch),
@@ -106,11 +110,18 @@ async def k8s_create_resource_from_url(
 
 def _failures(batch: Batch) -> str | None:
     failed = [item for item in batch.items if item.result == "failed"]
-    return f"{len(failed)} of {len(batch.items)} documents failed; the others were applied." if failed else None
+    if failed:
+        return f"{len(failed)} of {len(batch.items)} documents failed; the others were applied."
+    return _defaults(batch)
+
+
+def _defaults(batch: Batch) -> str | None:
+    shown = any(item.diff for item in batch.items) and batch.added and not batch.dry_run
+    return "Defaults of the API server are left out of the diff: k8s_get_resource_yaml shows them." if shown else None
 
 
 def _stopped(batch: Batch) -> str | None:
     if batch.items[-1].result != "failed":
-        return None
+        return _defaults(batch)
     left = len(batch.documents) - len(batch.items)
     return f"Stopped at the first failure: {left} later documents were not tried; those listed as created exist."

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.writing import client_side_apply
+from kmcp_kubernetes.writing import additions, client_side_apply
 from kmcp_kubernetes.writing.field_ownership import given_up
 from kmcp_kubernetes.writing.refusals import explain_refusal, is_conflict_with_oneself
 from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace, conflict, redaction
@@ -27,6 +27,9 @@ from kmcp_runtime.worker import run_in_thread
 DIFF_LINES = 500
 """Diff lines in one answer, shared among its documents, so that the result of each always fits."""
 _LINES_OF_AN_ITEM = 4
+_FEWEST_LINES = 5
+MOST_WITH_DIFFS = 10
+"""Documents that are answered with their diffs; of more each is a line."""
 # A new kind is served only some time after its definition was created (condition Established).
 _ESTABLISHED_SECONDS = 20.0
 _LOOK_AGAIN_SECONDS = 0.5
@@ -67,6 +70,9 @@ class Batch:
     argument: str = "manifest"
     warnings: list[str] = field(default_factory=list)
     items: list[Written] = field(default_factory=list)
+    added: bool = False
+    """Whether the API server added what no diff shows."""
+    _diffs: dict[str, Diff] = field(default_factory=dict)
     _made: set[tuple[str, str]] = field(default_factory=set)
     """Namespaces and kinds that this call made: `("Namespace", name)`, `("Kind", group/kind)`."""
 
@@ -258,11 +264,26 @@ class Batch:
     def _diff(self, kind: Kind, before: objects.Object | None, after: objects.Object, document: Document) -> Diff:
         if objects.is_secret(kind):
             before, after = secret_values.cover(before, after, secret_values.sent_keys(document.content, before))
-        return self._limited(before and written(kind, before), written(kind, after))
+        old, new = before and written(kind, before), written(kind, after)
+        meant = additions.as_meant(document.content, old, new)
+        self.added = self.added or meant != new
+        diff = self._limited(old, meant)
+        # What the server alone has changed is a change all the same.
+        return diff if diff.changed or before is None or old == new else self._limited(old, new)
 
     def _limited(self, before: Any, after: Any) -> Diff:
         count = len(self.documents)
         return Diff(before, after, most_lines=max((DIFF_LINES - _LINES_OF_AN_ITEM * count) // count, 0))
+
+    @property
+    def diffs(self) -> dict[str, Diff] | None:
+        """Of many documents those that changed what was there; each has a line of its own among the items."""
+        if not self._diffs:
+            return None
+        share = max((DIFF_LINES - len(self.documents)) // len(self._diffs), _FEWEST_LINES)
+        for diff in self._diffs.values():
+            diff.most_lines = share
+        return self._diffs
 
     def _item(
         self,
@@ -274,6 +295,11 @@ class Batch:
     ) -> Written:
         fault = error and Fault(code=error.code, message=shortened(error.message, document.content), hint=error.hint)
         shown = diff if diff is not None and diff.changed and diff.most_lines != 0 else None
+        if len(self.documents) > MOST_WITH_DIFFS:
+            # One line for an object; what is created is in the manifest.
+            if shown and result == "configured":
+                self._diffs[f"{document.kind} {namespace}/{document.name}" if namespace else document.name] = shown
+            shown = None
         return Written(
             kind=document.kind,
             api_version=document.api_version,
