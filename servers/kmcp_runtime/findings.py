@@ -1,5 +1,7 @@
 """What pydantic finds wrong, in our words: the one translation for arguments, settings and documents."""
 
+import difflib
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -7,11 +9,16 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from kmcp_runtime.errors import nearest, suggesting
+from kmcp_runtime.errors import nearest, quoted_list
 from kmcp_runtime.schema import published
 
 Path = tuple[str | int, ...]
 _LONGEST_ECHO = 80
+_TYPO = 0.8
+"""From this likeness on a word is another one misspelt."""
+_MOST_MEANT = 3
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_EMPTY_WORDS = frozenset({"a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to"})
 
 
 class Finding(NamedTuple):
@@ -110,9 +117,37 @@ def _finding(found: Any, model: Any) -> Finding:
 def _sentence(found: Finding, model: Any, word: str) -> str:
     where = dotted(found.path)
     if found.kind == "unknown":
-        return suggesting(f"unknown {word} {where!r}", str(found.path[-1]), known_at(model, found.path[:-1]))
+        meant = _meant(str(found.path[-1]), _described_at(model, found.path[:-1]))
+        message = f"unknown {word} {where!r}"
+        return f"{message}: did you mean {quoted_list(meant)}?" if meant else message
     guess = f"; {found.step}" if found.step.startswith("did you mean") else ""
     return f"{where}: {found.text}{guess}" if where else found.text + guess
+
+
+def _meant(word: str, known: Mapping[str, str]) -> list[str]:
+    """The known keys that a wrong one stands for: misspelt, of the same words, or described by one of them."""
+    spelt = nearest(word, known)
+    if spelt and difflib.SequenceMatcher(None, word.lower(), spelt[0].lower()).ratio() >= _TYPO:
+        return spelt
+    parts = _words(word)
+    named = [key for key in known if (words := _words(key)) and parts and (words <= parts or parts <= words)]
+    described = [key for key, text in known.items() if parts & _words(text)]
+    # `release_name` is `name`, which is described as a release, and not `create_namespace`, which is spelt alike.
+    return (sorted(named, key=lambda key: key not in described) or described or spelt)[:_MOST_MEANT]
+
+
+def _words(text: str) -> set[str]:
+    return {part.lower() for part in _WORD.findall(text)} - _EMPTY_WORDS
+
+
+def _described_at(model: Any, path: Path) -> dict[str, str]:
+    """The keys of `known_at`, with what each is."""
+    for part in path:
+        model = _step(model, part)
+    inner = _inner(model)
+    fields = getattr(inner, "model_fields", None) or getattr(inner, "__pydantic_fields__", {})
+    texts = {field.alias or name: field.description or "" for name, field in fields.items()}
+    return {key: texts.get(key, "") for key in known_at(inner, ())}
 
 
 def _step(kind: Any, part: str | int) -> Any:

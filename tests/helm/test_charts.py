@@ -81,3 +81,15 @@ async def test_bad_arguments_are_refused(tools: ToolCaller, arguments: dict[str,
     error = await tools.fails("helm_show", **arguments)
     assert error["code"] == code
     assert why in error["message"] + str(error.get("hint"))
+
+
+async def test_H6_a_chart_without_its_dependencies_is_named(helm: Path, tmp_path: Path) -> None:
+    chart = tmp_path / "part"
+    chart.mkdir()
+    text = "apiVersion: v2\nname: part\nversion: 1.0.0\ndependencies: [{name: redis, version: 1.x, repository: ''}]\n"
+    (chart / "Chart.yaml").write_text(text)
+    settings = HelmSettings(helm=str(helm), kubeconfig="/no/cluster", chart_directory=str(tmp_path))
+    async with Client(assemble(SERVER, settings)) as client:
+        error = await ToolCaller(client).fails("helm_show", chart="part", what="template")
+    assert (error["code"], "redis" in error["message"]) == ("bad_argument", True), error
+    assert "helm dependency build" in error["hint"]

@@ -1,7 +1,10 @@
 """Releases installed, upgraded and rolled back on the real cluster, and every way in which that fails."""
 
 import asyncio
+import random
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 import mcp_types
@@ -350,3 +353,31 @@ async def test_I3_a_rehearsal_fails_where_the_run_would(
     await api.send("POST", path, (), {"metadata": {"name": "web", **own}})
     for dry_run in (True, False):
         assert (await tools.ok("helm_upgrade", **about, dry_run=dry_run))["changed"] is True
+
+
+@pytest.mark.pods
+async def test_H6_a_hook_that_fails_is_named_with_its_log(tools: ToolCaller, cluster: Cluster, namespace: str) -> None:
+    """By its own end, by the deadline of the call, and of an uninstall."""
+    about = {"name": "web", "namespace": namespace}
+    script = "echo 'no route to db-7'; echo 'password=planted-in-a-hook-log'; "
+    hook: dict[str, Any] = {"job": cluster.image, "command": ["sh", "-c", script + "exit 3"]}
+    error = await tools.fails("helm_upgrade", **about, chart="web", install=True, values=hook)
+    assert (error["code"], "a hook of the chart failed" in error["hint"]) == ("conflict", True), error
+    assert "end of the log of job web-job, container main: no route to db-7" in error["message"]
+    assert "planted" not in str(error)
+    hook["command"] = ["sh", "-c", script + "exec tail -f /dev/null"]
+    error = await tools.fails("helm_upgrade", **about, chart="web", install=True, values=hook, timeout_seconds=15)
+    assert error["code"] == "timed_out", error
+    assert "no route to db-7" in error["message"]
+
+
+async def test_H6_a_release_that_is_too_large_is_named(
+    settings: HelmSettings, helm: Path, namespace: str, tmp_path: Path
+) -> None:
+    shutil.copytree(CHARTS / "bare", tmp_path / "large")
+    (tmp_path / "large" / "data.bin").write_bytes(random.Random(1).randbytes(2_000_000))
+    own = settings.model_copy(update={"chart_directory": str(tmp_path)})
+    async with Client(assemble(SERVER, own, patient(approval="off"))) as client:
+        about = {"name": "large", "namespace": namespace, "chart": "large", "install": True}
+        error = await ToolCaller(client).fails("helm_upgrade", **about)
+    assert (error["code"], "1 MiB" in error["hint"]) == ("too_large", True), error

@@ -55,6 +55,7 @@ class Whole(BaseModel):
         ({"labels": {"a": "b"}}, "labels.a: must be a whole number"),
         ({"optional": {"nam": "a"}}, "unknown argument 'optional.nam': did you mean name?"),
         ({"coumt": 1}, "unknown argument 'coumt': did you mean count?"),
+        ({"part_count": 1}, "unknown argument 'part_count': did you mean count?"),
         ({"zzz": 1}, "unknown argument 'zzz'"),
     ],
 )

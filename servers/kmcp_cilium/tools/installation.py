@@ -235,7 +235,7 @@ async def _report_late(
     if after is None or not releases.late(failure, before, after):
         raise failure
     changed = releases.differing(before.values() if before else {}, wanted)
-    return releases.answer(before, after, changed, False, timed_out=True, hint=failure.message)
+    return releases.answer(before, after, changed, False, timed_out=True, warnings=[failure.message])
 
 
 async def _switch_relay_off(cilium: Cilium, release: Release) -> None:

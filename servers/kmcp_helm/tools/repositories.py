@@ -7,12 +7,15 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field
 
 from kmcp_helm.client import Client
-from kmcp_runtime import DryRun, Effect, Name, Page, Result, ToolFailure, tool
+from kmcp_runtime import DryRun, Effect, Name, Page, Result, ToolFailure, denied, tool, unpublished
 from kmcp_runtime.helm.repositories import Repository, absent
 
 _LASTING = (
     "It is lost when this process ends; KMCP_CHART_REPOSITORIES or a volume at KMCP_HELM_HOME keeps repositories."
 )
+
+
+_CREDENTIALS = "whoever runs this server puts them into a repositories.yaml that KMCP_HELM_REPOSITORIES names"
 
 
 def _names(given: Any) -> Any:
@@ -36,9 +39,13 @@ async def helm_repo_add(
     name: Annotated[Name, "Its name"],
     url: Annotated[str, "https, on an allowed host"],
     force_update: Annotated[bool, "Replace"] = False,
+    username: Annotated[str | None, unpublished("Refused: credentials do not belong in a call")] = None,
+    password: Annotated[str | None, unpublished("Refused: credentials do not belong in a call")] = None,
     dry_run: DryRun = False,
 ) -> AddedRepository:
     """Add a chart repository; its charts are then named repo/chart."""
+    if username or password:
+        raise denied("username, password: credentials of a repository do not belong in a call", _CREDENTIALS)
     known = client.helm.repositories
     before = known.named(name)
     await known.check(name, url, force=force_update)

@@ -1,6 +1,8 @@
 """Installing, upgrading and rolling back releases with the helm binary."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -26,6 +28,8 @@ from kmcp_runtime.helm.client import Upgrade, ValuesMode
 from kmcp_runtime.helm.manifests import Difference, Text
 from kmcp_runtime.helm.release import Release
 from kmcp_runtime.judging import foresee
+
+_BEFORE = re.compile(r"pre-\w+ hooks? failed|failed pre-")
 
 
 class Upgraded(Body):
@@ -105,8 +109,10 @@ async def _upgrade(client: Client, before: Release | None, wanted: Upgrade) -> U
     try:
         after = await client.helm.upgrade(client.cluster, wanted)
     except ToolFailure as failure:
-        # With atomic, helm has undone the change by now: there is no state to report.
-        if failure.code != "timed_out" or wanted.atomic or wanted.dry_run:
+        # With atomic, helm has undone the change by now, and a hook that runs before it has kept it from being made:
+        # there is no state to report.
+        undone = wanted.atomic or _BEFORE.search(failure.message) is not None
+        if failure.code != "timed_out" or undone or wanted.dry_run:
             raise
         return await _read_late_state(client, wanted.namespace, wanted.name, before, failure)
     return _upgraded(before, after, wanted.dry_run)
@@ -144,8 +150,9 @@ async def _read_late_state(
     # No new revision: helm failed before it changed anything.
     if after is None or (before is not None and after.revision == before.revision):
         raise failure
-    hint = f"{failure.message}. Revision {after.revision} is applied and marked {after.status}: "
+    hint = f"Revision {after.revision} is applied and marked {after.status}: "
     hint += "correct the values and upgrade again, or use helm_rollback"
+    after = replace(after, warnings=[*after.warnings, failure.message])
     not_ready: Sequence[str] = failure.details.get("not_ready") or ()
     return _upgraded(before, after, False, timed_out=True, not_ready=list(not_ready) or None, hint=hint)
 
@@ -213,7 +220,7 @@ async def _roll_back(client: Client, plan: states.Rollback, wait: bool, seconds:
     except ToolFailure as failure:
         if failure.code != "timed_out":
             raise
-        about = {"timed_out": True, "not_ready": failure.details.get("not_ready"), "hint": failure.message}
+        about = {"timed_out": True, "not_ready": failure.details.get("not_ready"), "warnings": [failure.message]}
     # helm rollback prints no release, so the new revision is read from the cluster.
     after = await client.releases.read_head(namespace, name)
     return {**about, "status": after.status, "revision": after.revision}

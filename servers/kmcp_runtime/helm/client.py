@@ -11,7 +11,7 @@ from typing import Any, Literal
 from kmcp_runtime import judging, private_files
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import unavailable
-from kmcp_runtime.helm import faults, home, release_effects, schemas
+from kmcp_runtime.helm import faults, home, hook_logs, release_effects, schemas
 from kmcp_runtime.helm.binary import Binary
 from kmcp_runtime.helm.charts import Chart, Charts
 from kmcp_runtime.helm.release import Release
@@ -115,7 +115,10 @@ class Helm:
         ]
         # Atomic implies --wait.
         waits = (wanted.wait or wanted.atomic) and not wanted.dry_run
-        async with self._watch(cluster, wanted.namespace, wanted.name, waits):
+        async with (
+            self._told(cluster, wanted.namespace, wanted.name),
+            self._watch(cluster, wanted.namespace, wanted.name, waits),
+        ):
             ended = await self.binary.run(
                 cluster.call,
                 ("upgrade",),
@@ -148,15 +151,16 @@ class Helm:
             *(["--keep-history"] if keep_history else []),
             *(["--wait"] if wait else []),
         ]
-        ended = await self.binary.run(
-            cluster.call,
-            ("uninstall",),
-            (name,),
-            flags=flags,
-            cluster=cluster,
-            seconds=timeout_seconds + _SLACK_SECONDS,
-            verdict=release_effects.judge_removal(namespace, name),
-        )
+        async with self._told(cluster, namespace, name):
+            ended = await self.binary.run(
+                cluster.call,
+                ("uninstall",),
+                (name,),
+                flags=flags,
+                cluster=cluster,
+                seconds=timeout_seconds + _SLACK_SECONDS,
+                verdict=release_effects.judge_removal(namespace, name),
+            )
         return faults.warnings(ended.stderr)
 
     async def rollback(
@@ -177,7 +181,7 @@ class Helm:
             f"--timeout={timeout_seconds}s",
             *(["--wait"] if wait else []),
         ]
-        async with self._watch(cluster, namespace, name, wait):
+        async with self._told(cluster, namespace, name), self._watch(cluster, namespace, name, wait):
             ended = await self.binary.run(
                 cluster.call,
                 ("rollback",),
@@ -196,6 +200,9 @@ class Helm:
         target = await releases.read_current(namespace, name, revision or now.revision - 1)
         bind(now, cluster.context.name)
         return await run_in_thread(release_effects.judge_revision, namespace, name, now.manifest, target.manifest)
+
+    def _told(self, cluster: Cluster, namespace: str, name: str) -> AbstractAsyncContextManager[None]:
+        return hook_logs.told(cluster, self.releases(cluster), namespace, name)
 
     def _watch(self, cluster: Cluster, namespace: str, name: str, waits: bool) -> AbstractAsyncContextManager[None]:
         if not waits:

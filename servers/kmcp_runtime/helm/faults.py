@@ -19,6 +19,7 @@ _WARNING = re.compile(r"^(?:WARNING: |W\d{4} \S+ +\d+ \S+\] |(?:time=\S+ )?level
 # Debug lines with a failure that helm ignores, or whose cause it leaves out of its error.
 _SILENT = r"failed to (?:store|record|delete|update release)|unable to get (?:obj|annot)"
 _UNREPORTED = re.compile(rf"^\w+\.go:\d+: .*?\[debug\] (.*?(?:{_SILENT}).*)$", re.MULTILINE | re.IGNORECASE)
+HOOK_FAILED = re.compile(r"hooks? failed|failed (?:pre|post)-")
 _OF_NO_INTEREST = re.compile(
     r"CHART PATH|Original chart|getting history|Error received|Retry|Ignoring delete failure", re.I
 )
@@ -47,6 +48,24 @@ def _rule(pattern: str, code: Code, hint: str | None, shows: Shows | None = None
 # The first match counts: the message of one cause can contain the words of another.
 RULES = (
     _rule(r"failed parsing --set data", "bad_argument", r"set: write a=1,b.c=two,list={x,y}, or \, for a comma"),
+    _rule(
+        # Not one at its deadline, which is `timed_out`.
+        r"^(?!.*timed out waiting)(?!.*deadline exceeded).*(?:hooks? failed|failed (?:pre|post)-)",
+        "conflict",
+        "a hook of the chart failed, and with it the operation: correct what it says, and do it again",
+        "revisions",
+        "shows the state of the release",
+    ),
+    _rule(
+        r"missing in charts/ directory|dependency build",
+        "bad_argument",
+        "the chart is incomplete: run `helm dependency build` in its folder, or give it packaged, from a repository",
+    ),
+    _rule(
+        r"Too long: (?:must have|may not be more)|request is too large|larger than max|ResourceExhausted",
+        "too_large",
+        "a Secret holds 1 MiB, and the release stores its whole chart: leave files out (.helmignore), or split it",
+    ),
     _rule(r"kubernetes cluster unreachable", "unavailable", "check that the cluster is up and KUBECONFIG names it"),
     _rule(r"is forbidden: User|forbidden: User|cannot \w+ resource", "forbidden", None, "rights", "shows the rights"),
     _rule(r"Unauthorized|must be logged in", "forbidden", "the credentials were refused: renew them (KUBECONFIG)"),
