@@ -74,8 +74,6 @@ class Judgement:
     """True when a request was held back because nobody said yes."""
     made: set[str] = field(default_factory=set)
     """What this call itself has made, by its address: to remove that again loses nothing."""
-    known: dict[str, Verdict] = field(default_factory=dict)
-    """Verdicts about requests that were rehearsed, by the request's digest."""
 
     def note(self, verdict: Verdict) -> None:
         self.effect = strongest((self.effect, verdict.effect))
@@ -127,22 +125,8 @@ def allow(verdict: Verdict) -> None:
         judgement.admit(verdict)
 
 
-def remember(request: str, verdict: Verdict) -> None:
-    """Keep the verdict about a request that was rehearsed, under a name that the request itself will have."""
-    judgement = _current.get()
-    if judgement is not None:
-        judgement.known[request] = verdict
-        judgement.note(verdict)
-
-
-def remembered(request: str) -> Verdict | None:
-    """The verdict of a rehearsal in this very call; None when there was none, or it was too long ago."""
-    judgement = _current.get()
-    return judgement.known.get(request) if judgement is not None else None
-
-
 def foresee(verdict: Verdict) -> None:
-    """Note what a request would do that a dry run leaves out."""
+    """Note what a request would do that a dry run has shown or leaves out. The request itself is judged once more."""
     judgement = _current.get()
     if judgement is not None:
         judgement.note(verdict)

@@ -14,7 +14,7 @@ from typing import Any
 from kmcp_runtime.errors import conflict
 
 _found: ContextVar[dict[str, str] | None] = ContextVar("found_by_the_plan", default=None)
-_approved: ContextVar[Mapping[str, str] | None] = ContextVar("approved_states", default=None)
+_approved: ContextVar[dict[str, str] | None] = ContextVar("approved_states", default=None)
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def planning() -> Iterator[dict[str, str]]:
 @contextmanager
 def acting(approved: Mapping[str, str] | None) -> Iterator[None]:
     """Refuse meanwhile to bind what is not in the state that was approved; None where nothing had to be."""
-    token = _approved.set(approved)
+    token = _approved.set(None if approved is None else dict(approved))
     try:
         yield
     finally:
@@ -43,9 +43,20 @@ def bind(name: str, state: Any) -> None:
 
     Errors: `conflict` when the call is carried out and this is not what was approved. Call it before anything is sent.
     """
-    digest = hashlib.sha256(json.dumps(state, sort_keys=True, default=str).encode()).hexdigest()
+    digest = _digest(state)
     found, approved = _found.get(), _approved.get()
     if found is not None:
         found[name] = digest
     if approved is not None and approved.get(name) != digest:
         raise conflict(f"{name} has changed since the plan was made; nothing was destroyed", "make a new plan")
+
+
+def moved(name: str, state: Any) -> None:
+    """An approved object is in this state now by what the call itself has done: a later step may go on from there."""
+    approved = _approved.get()
+    if approved is not None and name in approved:
+        approved[name] = _digest(state)
+
+
+def _digest(state: Any) -> str:
+    return hashlib.sha256(json.dumps(state, sort_keys=True, default=str).encode()).hexdigest()

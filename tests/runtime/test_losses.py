@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -56,6 +57,17 @@ _KNOWN_TO_THE_JUDGE = [
     "claimRef",
     "uid",
     "versions",
+    "schema",
+    "openAPIV3Schema",
+    "properties",
+    "items",
+    "additionalProperties",
+    "storage",
+    "ordinals",
+    "start",
+    "conversion",
+    "rules",
+    "labels",
 ]
 """Fields that a rule looks at: in them, odd shapes and changes may matter."""
 _SCALARS = st.none() | st.booleans() | st.integers(-2, 5) | st.floats(allow_nan=False) | st.sampled_from(["Delete", ""])
@@ -177,3 +189,138 @@ def test_no_shape_is_too_odd_to_be_judged(before: Object, after: Object) -> None
 @given(_ODD_OBJECTS)
 def test_an_odd_object_loses_nothing_by_staying(before: Object) -> None:
     assert losses.of_change(before, deepcopy(before)) == []
+
+
+def _schema(**properties: Any) -> Object:
+    return {"type": "object", "properties": properties}
+
+
+def _definition(*versions: tuple[str, Object], storage: str = "v1", **spec: Any) -> Object:
+    listed = [
+        {"name": name, "storage": name == storage, "schema": {"openAPIV3Schema": schema}} for name, schema in versions
+    ]
+    return {"kind": "CustomResourceDefinition", "metadata": {"name": "things"}, "spec": {"versions": listed, **spec}}
+
+
+_TEXT: Object = {"type": "string"}
+_OPEN: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+_MAP: Object = {"type": "object", "additionalProperties": _TEXT}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (_schema(a=_TEXT, b=_TEXT), _schema(a=_TEXT), "removes b from version v1"),
+        (_schema(spec=_schema(a=_TEXT)), _schema(spec={"type": "object"}), "removes spec.a from"),
+        (_schema(a={"type": "array", "items": _schema(b=_TEXT)}), _schema(a={"type": "array"}), "removes a.[].b from"),
+        (_schema(a=_OPEN), _schema(a={"type": "object"}), "removes a.* from"),
+        (_schema(a=_MAP), _schema(a=_schema(b=_TEXT)), "removes a.* from"),
+        (_schema(a=_TEXT), _schema(a=_TEXT, b=_TEXT), None),
+        (_schema(a=_TEXT), _OPEN, None),
+        (_schema(a=_schema(b=_TEXT)), _schema(a=_MAP), None),
+        (_schema(a=_MAP), _schema(a=_OPEN), None),
+    ],
+)
+def test_D7_a_schema_that_keeps_less_is_a_loss(before: Object, after: Object, said: str | None) -> None:
+    found = losses.of_change(_definition(("v1", before)), _definition(("v1", after)))
+    assert len(found) == (said is not None)
+    assert said is None or said in found[0]
+
+
+def test_D7_what_else_of_a_definition_drops_stored_values_is_a_loss() -> None:
+    wide, narrow = _schema(a=_TEXT), _schema()
+    both = _definition(("v1", wide), ("v2", narrow))
+    for after, said in (
+        (_definition(("v1", wide), ("v2", narrow), storage="v2"), "v1 (stored as v2 then)"),
+        (_definition(("v1", wide)), "removes version v2"),
+    ):
+        (found,) = losses.of_change(both, after)
+        assert said in found
+    assert losses.of_change(_definition(("v1", wide)), both) == []
+    hooked = _definition(("v1", wide), conversion={"strategy": "Webhook"})
+    assert len(losses.of_change(hooked, _definition(("v1", wide)))) == 1
+    unpruned = _definition(("v1", wide), preserveUnknownFields=True)
+    assert len(losses.of_change(unpruned, _definition(("v1", wide)))) == 1
+    status = {"storedVersions": ["v1", "v2"]}
+    assert losses.of_status("customresourcedefinitions", {"status": status}, {"status": {"storedVersions": ["v2"]}})
+
+
+def _changed(kind: str, before: Any, after: Any, **more: Any) -> list[str]:
+    common = {"kind": kind, "metadata": {"name": "x"}, **more}
+    return losses.of_change({**common, "spec": before}, {**common, "spec": after})
+
+
+_DELETES = {"persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete"}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lost"),
+    [
+        ({"replicas": 2, **_DELETES}, {"replicas": 2, **_DELETES, "ordinals": {"start": 5}}, True),
+        ({"replicas": 2, **_DELETES}, {"replicas": 9, **_DELETES, "ordinals": {"start": 1}}, True),
+        ({"replicas": 2, "ordinals": {"start": 5}, **_DELETES}, {"replicas": 2, **_DELETES}, True),
+        ({"replicas": 2, "ordinals": {"start": 1}, **_DELETES}, {"replicas": 3, **_DELETES}, False),
+        ({"replicas": 2, **_DELETES}, {"replicas": 3, **_DELETES}, False),
+        ({"replicas": 2}, {"replicas": 2, "ordinals": {"start": 5}}, True),
+        ({"replicas": 2}, {"replicas": 2, "ordinals": {"start": 1}}, False),
+    ],
+)
+def test_D4_ordinals_that_go_take_their_claims_with_them(before: Object, after: Object, lost: bool) -> None:
+    assert bool(_changed("StatefulSet", before, after)) is lost
+
+
+@given(st.sampled_from(["Retain", "Orphan", "Abandon"]), st.sampled_from(["Delete", "Recycle", "Wipe"]))
+def test_D5_an_order_that_no_longer_keeps_is_a_loss(keeping: str, other: str) -> None:
+    for field in ("persistentVolumeReclaimPolicy", "deletionPolicy"):
+        assert len(_changed("Thing", {field: keeping}, {field: other})) == 1
+        assert len(_changed("Thing", {field: keeping}, {})) == 1
+        assert _changed("Thing", {field: other}, {field: keeping}) == []
+        assert _changed("Thing", {field: other}, {field: other}) == []
+
+
+def test_D11_a_count_that_goes_from_a_custom_kind_is_a_loss() -> None:
+    custom = {"apiVersion": "example.org/v1"}
+    assert len(_changed("Thing", {"replicas": 3}, None, **custom)) == 1
+    assert len(_changed("Thing", {"pool": {"instances": 3}}, {"pool": {}}, **custom)) == 1
+    assert _changed("Thing", {"replicas": 0}, {}, **custom) == []
+    # Of Kubernetes' own kinds the default is one.
+    assert _changed("Deployment", {"replicas": 3}, {}, apiVersion="apps/v1") == []
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "lost"),
+    [
+        ("kubernetes.io/service-account.name", "Secret", True),
+        ("endpointslice.kubernetes.io/managed-by", "EndpointSlice", True),
+        ("helm.sh/resource-policy", "ConfigMap", True),
+        ("kustomize.toolkit.fluxcd.io/name", "Deployment", True),
+        ("app.kubernetes.io/name", "Deployment", False),
+        ("kubectl.kubernetes.io/restartedAt", "Deployment", False),
+        ("kubernetes.io/change-cause", "Deployment", False),
+        ("pod-security.kubernetes.io/enforce", "Namespace", False),
+    ],
+)
+def test_D8_marks_that_controllers_obey_are_losses(key: str, kind: str, lost: bool) -> None:
+    bare = {"kind": kind, "metadata": {"name": "x"}}
+    for field in ("labels", "annotations"):
+        marked = {"kind": kind, "metadata": {"name": "x", field: {key: "a"}}}
+        for before, after in ((bare, marked), (marked, bare)):
+            assert bool(losses.of_change(before, after)) is lost
+
+
+def test_D13_the_smaller_ways_to_stop_and_to_lose() -> None:
+    assert len(_changed("CronJob", {"concurrencyPolicy": "Allow"}, {"concurrencyPolicy": "Replace"})) == 1
+    assert _changed("CronJob", {"concurrencyPolicy": "Replace"}, {"concurrencyPolicy": "Allow"}) == []
+    assert len(_changed("Job", {"backoffLimit": 6}, {"backoffLimit": 0})) == 1
+    assert _changed("Job", {"backoffLimit": 6}, {"backoffLimit": 9}) == []
+    assert losses.of_status("cronjobs", {"status": {"active": [{"name": "a"}]}}, {"status": {}})
+    pod = {"kind": "Pod", "metadata": {"name": "x"}, "spec": {"priorityClassName": "system-node-critical"}}
+    assert len(losses.of_creation(pod)) == 1
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "x"}, "rules": [{}]}
+    assert losses.of_change(role, {**role, "rules": []}) == ["removes all rules of Role x"]
+    metadata = {"name": "sh.helm.release.v1.web.v1", "labels": {"owner": "helm", "name": "web"}}
+    release = {"kind": "Secret", "type": "helm.sh/release.v1", "metadata": metadata, "data": {"release": "a"}}
+    assert len(losses.of_change(release, {**release, "data": {"release": "b"}})) == 1
+    assert len(losses.of_change(release, {**release, "metadata": {**metadata, "labels": {"owner": "helm"}}})) == 1
+    labelled = {**metadata, "labels": {**metadata["labels"], "team": "a"}}
+    assert losses.of_change(release, {**release, "metadata": labelled}) == []

@@ -18,7 +18,7 @@ from kmcp_kubernetes.writing.field_ownership import given_up
 from kmcp_kubernetes.writing.refusals import explain_refusal, is_conflict_with_oneself
 from kmcp_runtime import Diff, ToolFailure, bad_argument, check_name, check_namespace, conflict, redaction
 from kmcp_runtime.echoes import shortened
-from kmcp_runtime.kube import objects, secret_values
+from kmcp_runtime.kube import objects, request_effects, secret_values
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.manifests import Document, first_things_first
@@ -153,6 +153,8 @@ class Batch:
             _refuse_oracles(document, before, force)
         sent = await self._restore(document, before)
         try:
+            if before is not None:
+                await self._foresee_takeover(place, sent, before, force)
             after = await self._take_over(place, sent, await self._send_patch(place, sent, force), force)
         except StatusFailure as failure:
             if self._lacks_its_namespace(failure, place):
@@ -174,16 +176,25 @@ class Batch:
     def _named(self, document: Document) -> str:
         return f"{self.argument}: document {document.number} ({document.kind})"
 
-    async def _send_patch(self, place: Place, document: Document, force: bool) -> objects.Object:
+    async def _send_patch(
+        self, place: Place, document: Document, force: bool, *, dry_run: bool = False
+    ) -> objects.Object:
+        dry_run = dry_run or self.dry_run
         try:
-            return await self._send(place, document, force)
+            return await self._send(place, document, force, dry_run)
         except StatusFailure as failure:
             # Fields that this server has set by other tools are its own: only those of others are a conflict.
             if force or not is_conflict_with_oneself(failure):
                 raise
-            return await self._send(place, document, force=True)
+            return await self._send(place, document, True, dry_run)
 
-    async def _send(self, place: Place, document: Document, force: bool) -> objects.Object:
+    async def _foresee_takeover(self, place: Place, document: Document, before: objects.Object, force: bool) -> None:
+        """Judge what is lost by the takeover as a whole: none of its requests alone shows that before the first."""
+        if client_side_apply.migrated(before) is not None:
+            rehearsed = await self._send_patch(place, document, force, dry_run=True)
+            request_effects.judge_steps(before, client_side_apply.foreseen(rehearsed), self.dry_run)
+
+    async def _send(self, place: Place, document: Document, force: bool, dry_run: bool) -> objects.Object:
         return await objects.patch(
             self.kube.api,
             place.kind,
@@ -191,7 +202,7 @@ class Batch:
             place.namespace,
             document.content,
             "apply",
-            dry_run=self.dry_run,
+            dry_run=dry_run,
             force=force,
         )
 

@@ -42,7 +42,6 @@ class Rehearsal:
     answer: Result | None = None
     losses: list[str] = field(default_factory=list)
     bound: Mapping[str, str] = field(default_factory=dict)
-    known: dict[str, judging.Verdict] = field(default_factory=dict)
 
 
 @dataclass
@@ -67,7 +66,8 @@ class JudgedCall:
         if effect is Effect.DESTROY or (rehearsal is not None and rehearsal.losses):
             assert rehearsal is not None
             return await self._with_a_yes(rehearsal)
-        judgement = self._judgement(known=rehearsal.known if rehearsal else {}, approved=self._asks_nobody())
+        # Each request is judged as it is sent, by what is live then: nothing that the rehearsal found is used again.
+        judgement = self._judgement(approved=self._asks_nobody())
         with live_state.planning() as bound:
             with suppress(NeedsApproval):
                 result = await self._carry_out(judgement, None)
@@ -79,7 +79,7 @@ class JudgedCall:
                 f"{judgement.sent} earlier changes of this call were made",
                 "look at what was changed, then call again",
             )
-        found = Rehearsal(rehearsal.answer if rehearsal else None, judgement.told(), dict(bound), judgement.known)
+        found = Rehearsal(rehearsal.answer if rehearsal else None, judgement.told(), dict(bound))
         return await self._with_a_yes(found)
 
     def _asks_nobody(self) -> bool:
@@ -106,7 +106,7 @@ class JudgedCall:
             # What it would do may not be shown without doing it: then its reasons are the plan.
             with suppress(NeedsApproval):
                 answer = await self._invoke(quiet)
-        return Rehearsal(answer, judgement.told(), dict(bound), judgement.known)
+        return Rehearsal(answer, judgement.told(), dict(bound))
 
     async def _dry_run(self) -> Result:
         judgement = self._judgement(rehearsal=True)

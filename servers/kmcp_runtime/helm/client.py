@@ -79,12 +79,10 @@ class Helm:
             return await self._upgrade(cluster, wanted, chart, None)
         if wanted.dry_run:
             after = await self._upgrade(cluster, wanted, chart, None)
-            judging.remember(_key(wanted), await self._judge(cluster, wanted, after))
+            judging.foresee(await self._judge(cluster, wanted, after))
             return after
-        verdict = judging.remembered(_key(wanted))
-        if verdict is None:
-            after = await self._upgrade(cluster, replace(wanted, dry_run=True), chart, None)
-            verdict = await self._judge(cluster, wanted, after)
+        after = await self._upgrade(cluster, replace(wanted, dry_run=True), chart, None)
+        verdict = await self._judge(cluster, wanted, after)
         return await self._upgrade(cluster, wanted, chart, verdict)
 
     async def _judge(self, cluster: Cluster, wanted: Upgrade, after: Release) -> Verdict:
@@ -251,11 +249,6 @@ class Helm:
     async def show(self, call: Call, chart: Chart, what: Shown) -> str:
         """The values.yaml, Chart.yaml, README or CRDs of a chart (of `fetch_chart`)."""
         return (await self.binary.run(call, ("show", what), (chart.operand,))).stdout
-
-
-def _key(wanted: Upgrade) -> str:
-    """The same for an upgrade and its rehearsal."""
-    return f"helm {replace(wanted, dry_run=False)!r}"
 
 
 @contextmanager

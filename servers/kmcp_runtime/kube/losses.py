@@ -6,6 +6,8 @@ A loss is data that is nowhere else, something that stops running, or an order t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from kmcp_runtime.kube import marks, stored_fields
+
 Object = Mapping[str, Any]
 _COUNTS = frozenset(
     {"replicas", "minReplicas", "maxReplicas", "minReplicaCount", "maxReplicaCount", "parallelism", "instances"}
@@ -15,9 +17,24 @@ _ORDERS = frozenset(
     {"deletionPolicy", "reclaimPolicy", "persistentVolumeReclaimPolicy", "whenDeleted", "whenScaled", "removalPolicy"}
 )
 """Fields that say what becomes of something once it is not needed."""
+_KEEPING = frozenset({"retain", "orphan", "abandon", "keep", "none", ""})
+"""Values of such an order that leave what there is."""
 _HISTORIES = ("revisionHistoryLimit", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
 _LIMITS = ("activeDeadlineSeconds", "ttlSecondsAfterFinished")
-_OBEYED_STATUS = frozenset({"pods", "nodes", "jobs", "persistentvolumeclaims", "persistentvolumes", "namespaces"})
+_OF_JOBS = ("backoffLimit", "completions")
+"""Fields of a Job that end pods which run when they are lowered."""
+_OBEYED_STATUS = frozenset(
+    {
+        "pods",
+        "nodes",
+        "jobs",
+        "cronjobs",
+        "persistentvolumeclaims",
+        "persistentvolumes",
+        "namespaces",
+        "customresourcedefinitions",
+    }
+)
 """Kinds whose status makes controllers stop, evict or release something."""
 
 
@@ -35,6 +52,9 @@ def of_creation(made: Object) -> list[str]:
     spec = _part(made, "spec")
     if "Autoscaler" in str(made.get("kind")) and spec.get("minReplicas") == 0:
         found.append(f"{name} may scale its target to 0")
+    # Nodes and the scheduler end others for these.
+    if any(str(each).startswith("system-") for each in _values_of(spec, "priorityClassName")):
+        found.append(f"{name} has the priority of the system, for which others are stopped")
     return found
 
 
@@ -103,6 +123,11 @@ def _stopped(name: str, before: Object, after: Object) -> Iterator[str]:
         if path[-1] in _COUNTS and new == 0 and not isinstance(new, bool) and old != 0:
             start = "" if old is None else f"from {old} "
             yield f"scales {name} {start}to 0" + ("" if path == ("spec", "replicas") else f" ({'.'.join(path)})")
+    if is_custom(before):
+        # What is left out of a kind of Kubernetes' own has a default, which runs something.
+        for path, new, old in _pairs(after.get("spec"), before.get("spec"), ("spec",)):
+            if path[-1] in _COUNTS and new is None and _is_number(old) and old > 0:
+                yield f"removes {'.'.join(path)} of {name}, which is {old}: what then runs is not known"
 
 
 def _ended(name: str, before: Object, after: Object) -> Iterator[str]:
@@ -110,6 +135,11 @@ def _ended(name: str, before: Object, after: Object) -> Iterator[str]:
     kind = str(before.get("kind") or "")
     if kind.endswith("Job") and kind != "CronJob" and new_spec.get("suspend") is True and not old_spec.get("suspend"):
         yield f"suspends {name}, which ends its pods"
+    for field in _OF_JOBS:
+        if kind == "Job" and _is_number(old_spec.get(field)) and _lowered(old_spec[field], new_spec.get(field)):
+            yield f"lowers {field} of {name} from {old_spec[field]} to {new_spec[field]}, which may end its pods"
+    if new_spec.get("concurrencyPolicy") == "Replace" and old_spec.get("concurrencyPolicy") != "Replace":
+        yield f"makes {name} end a run that goes on when the next begins (concurrencyPolicy)"
     for field in _LIMITS:
         if kind != "CronJob" and _lowered(old_spec.get(field), new_spec.get(field)):
             yield f"sets {field} of {name} to {new_spec[field]}, after which it is ended or deleted"
@@ -145,11 +175,22 @@ def _placement(spec: Object) -> tuple[Any, ...]:
 def _shrunk(name: str, before: Object, after: Object) -> Iterator[str]:
     old, new = _part(before, "spec"), _part(after, "spec")
     policy = _part(old, "persistentVolumeClaimRetentionPolicy")
-    if policy.get("whenScaled") == "Delete" and _lowered(old.get("replicas", 1), new.get("replicas", 1)):
-        yield f"scales {name} down, which deletes PersistentVolumeClaims (whenScaled)"
+    (first, last), (new_first, new_last) = _ordinals(old), _ordinals(new)
+    if first <= last and (new_first > first or new_last < last):
+        if policy.get("whenScaled") == "Delete":
+            yield f"takes ordinals from {name}, which deletes PersistentVolumeClaims (whenScaled)"
+        elif new_first > last or (new_last < first and new_first <= new_last):
+            yield f"stops every pod of {name} for others with other claims (ordinals)"
     for field in _HISTORIES:
         if isinstance(old.get(field), int) and _lowered(old[field], new.get(field)):
             yield f"lowers {field} of {name} from {old[field]} to {new[field]}, which deletes older ones"
+
+
+def _ordinals(spec: Object) -> tuple[float, float]:
+    """The first and the last number of a StatefulSet's pods; the last is the lower one when there are none."""
+    start, replicas = _part(spec, "ordinals").get("start", 0), spec.get("replicas", 1)
+    first = start if _is_number(start) else 0
+    return first, first + (replicas if _is_number(replicas) else 1) - 1
 
 
 def _ordered(name: str, before: Object, after: Object) -> Iterator[str]:
@@ -159,8 +200,15 @@ def _ordered(name: str, before: Object, after: Object) -> Iterator[str]:
         old = before.get("spec") if top else {key: before.get(key) for key in _ORDERS}
         new = after.get("spec") if top else {key: after.get(key) for key in _ORDERS}
         for path, was, now in _pairs(old, new, (top,) if top else ()):
-            if path[-1] in _ORDERS and now == "Delete" and was != "Delete":
-                yield f"sets {'.'.join(path)} of {name} to Delete"
+            if path[-1] in _ORDERS and now != was and not _keeps(now):
+                yield f"sets {'.'.join(path)} of {name} to {now}"
+        for path, now, was in _pairs(new, old, (top,) if top else ()):
+            if path[-1] in _ORDERS and now is None and was and _keeps(was):
+                yield f"removes {'.'.join(path)} of {name}, which is {was}"
+
+
+def _keeps(order: Any) -> bool:
+    return order is None or str(order).lower() in _KEEPING
 
 
 def _prunes(before: Object, after: Object) -> Iterator[str]:
@@ -187,11 +235,13 @@ def _released(name: str, before: Object, after: Object) -> Iterator[str]:
         old, new = _part(before, "spec").get("claimRef"), _part(after, "spec").get("claimRef")
         if old and (not new or new.get("uid") != old.get("uid")):
             yield f"releases {name} from its claim, so that another may take it"
-    if before.get("kind") == "CustomResourceDefinition":
-        kept = [each.get("name") for each in _parts(_part(after, "spec"), "versions")]
-        for version in _parts(_part(before, "spec"), "versions"):
-            if version.get("name") not in kept:
-                yield f"removes version {version.get('name')} of {name}"
+
+
+def _revoked(name: str, before: Object, after: Object) -> Iterator[str]:
+    for field in ("rules", "subjects"):
+        emptied = bool(_list(before, field)) and not _list(after, field)
+        if emptied and str(before.get("apiVersion")).startswith("rbac.authorization.k8s.io/"):
+            yield f"removes all {field} of {name}"
 
 
 _RULES: tuple[Callable[[str, Object, Object], Iterator[str]], ...] = (
@@ -204,6 +254,9 @@ _RULES: tuple[Callable[[str, Object, Object], Iterator[str]], ...] = (
     _ordered,
     _aborted,
     _released,
+    _revoked,
+    marks.obeyed,
+    stored_fields.lost,
 )
 
 
@@ -235,6 +288,26 @@ def _pairs(before: Any, after: Any, path: tuple[str, ...]) -> Iterator[tuple[tup
             yield from _pairs(names.get(_name_of(new), by_place), new, path)
     elif path:
         yield path, before, after
+
+
+def _values_of(node: Any, field: str) -> Iterator[Any]:
+    """Every value of a field, at any depth."""
+    if isinstance(node, Mapping):
+        for key, each in node.items():
+            yield from (each,) if key == field else _values_of(each, field)
+    elif isinstance(node, list):
+        for each in node:
+            yield from _values_of(each, field)
+
+
+def is_custom(found: Object) -> bool:
+    """Whether a kind is not of Kubernetes' own: what its fields do and their defaults are its controller's matter."""
+    group, slash, _ = str(found.get("apiVersion") or "").rpartition("/")
+    return bool(slash) and "." in group and not group.endswith(".k8s.io")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _name_of(item: Any) -> str | None:

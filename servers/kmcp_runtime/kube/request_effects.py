@@ -4,7 +4,6 @@ A patch is rehearsed by the API server itself (`dryRun=All`), since only it know
 judged outside of a call.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -78,14 +77,6 @@ class KubeRequest:
     def is_rehearsal(self) -> bool:
         return ("dryRun", "All") in self.query or (isinstance(self.body, Mapping) and "dryRun" in self.body)
 
-    @property
-    def digest(self) -> str:
-        """The same for a request and its rehearsal."""
-        query = sorted(pair for pair in self.query if pair[0] != "dryRun")
-        body = {**self.body, "dryRun": None} if isinstance(self.body, Mapping) else self.body
-        text = json.dumps([self.method, self.path, query, body, self.content_type], sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()
-
 
 async def judge_before(api: "KubeApi", request: KubeRequest) -> None:
     """Refuse, hold back or let through a request that is no rehearsal."""
@@ -97,23 +88,25 @@ async def judge_before(api: "KubeApi", request: KubeRequest) -> None:
         asks = request.method == "POST" and _QUESTIONS.match(request.path)
         judgement.admit(READS if asks else writes(f"{request.method} {target(request.path).words}"))
     elif not request.is_rehearsal:
-        verdict = judging.remembered(request.digest) or _at_sight(judgement, request)
+        verdict = _at_sight(judgement, request)
         judgement.admit(verdict or await _rehearsed(api, request))
 
 
 async def judge_after(api: "KubeApi", request: KubeRequest, content: bytes) -> None:
-    """Keep what a rehearsal has shown, and what this call itself has made."""
+    """Note what a rehearsal has shown, and what this call itself has made or changed."""
     judgement = judging.current()
     if judgement is None or request.method == "GET":
         return
     if not request.is_rehearsal:
         if request.method == "POST":
             judgement.made.add(f"{request.path}/{_read(content).get('metadata', {}).get('name')}")
+        elif request.method != "DELETE":
+            live_state.moved(*_state(_read(content)))
         return
     verdict = _at_sight(judgement, request, _read(content))
     if verdict is None:
         verdict = await _compared(api, request, _read(content))
-    judging.remember(request.digest, verdict)
+    judging.foresee(verdict)
 
 
 def _at_sight(judgement: Judgement, request: KubeRequest, answer: Mapping[str, Any] | None = None) -> Verdict | None:
@@ -171,13 +164,29 @@ async def _compared(api: "KubeApi", request: KubeRequest, after: Mapping[str, An
         return of_losses(losses.of_creation(after), f"creates {losses.in_words(after)}")
     found = await _all_losses(api, request, about, before, after)
     if found:
-        metadata = before.get("metadata") or {}
-        written = {key: value for key, value in before.items() if key not in ("status", "metadata")}
-        live_state.bind(
-            f"{losses.in_words(before)} (judged)",
-            {"uid": metadata.get("uid"), "object": written, "finalizers": metadata.get("finalizers")},
-        )
+        live_state.bind(*_state(before))
     return of_losses(found, f"changes {about.words}")
+
+
+def judge_steps(before: Mapping[str, Any], after: Mapping[str, Any], dry_run: bool) -> None:
+    """Judge what several requests together make of an object, before the first of them is sent.
+
+    Errors: `NeedsApproval` as of a request, and `conflict` when the object is no longer the one that was approved.
+    """
+    found = losses.of_change(before, after)
+    if not found or judging.current() is None:
+        return
+    live_state.bind(*_state(before))
+    judge = judging.foresee if dry_run else judging.allow
+    judge(destroys(*found))
+
+
+def _state(found: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What an approval is bound to: the object without what changes by itself."""
+    metadata = found.get("metadata") or {}
+    written = {key: value for key, value in found.items() if key not in ("status", "metadata")}
+    state = {"uid": metadata.get("uid"), "object": written, "finalizers": metadata.get("finalizers")}
+    return f"{losses.in_words(found)} (judged)", state
 
 
 async def _all_losses(
