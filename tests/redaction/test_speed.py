@@ -25,7 +25,7 @@ def seconds(function: Callable[[Any], Any], given: Any) -> float:
 
 
 def is_within(most: float, function: Callable[[Any], Any], given: Any, ordinary: str) -> bool:
-    """Whether it takes at most so many times what finding all words of an ordinary text takes, measured side by side."""
+    """Whether it takes at most so many times what finding all words of an ordinary text takes, side by side."""
     ratios = (seconds(function, given) / seconds(_WORDS.findall, ordinary) for _ in range(TRIES))
     return any(ratio < most for ratio in ratios)
 
