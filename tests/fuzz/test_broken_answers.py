@@ -1,5 +1,6 @@
 """A backend that breaks its API's promise is named with what it broke; a fault of ours stays one; names stay names."""
 
+import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kmcp_runtime import did_you_mean, quoted, quoted_list
-from kmcp_runtime.answers import UNREADABLE, broken_promise, remember, remembered
+from kmcp_runtime.answers import MOST_BYTES, UNREADABLE, broken_promise, remember, remembered
 from kmcp_runtime.kube import shapes
 from kmcp_runtime.kube.api import JSON, KubeApi
 from kmcp_runtime.kube.discovery import Discovery
@@ -93,10 +94,31 @@ async def test_every_answer_of_a_real_api_server_is_as_promised(api: KubeApi) ->
 
 def test_where_every_answer_is_as_promised_the_fault_is_ours() -> None:
     with remembered():
-        remember("kube-apiserver", "GET /x", POD, shapes.broken, 1)
+        remember("kube-apiserver", "GET /x", POD, shapes.broken, 100)
         assert broken_promise(KeyError("anything")) is None
     assert broken_promise(KeyError("anything")) is None
     assert not issubclass(RuntimeError, UNREADABLE)
+
+
+def test_a_long_list_is_not_held_as_a_whole() -> None:
+    class Page(dict[str, Any]):
+        """A page that can be watched: a plain dict has no weak references."""
+
+    pages: list[weakref.ref[Page]] = []
+    with remembered():
+        for number in range(40):
+            page = Page(spec=number)
+            pages.append(weakref.ref(page))
+            remember(
+                "kube-apiserver", f"GET /{number}", page, lambda answer, _: f"broken {answer['spec']}", MOST_BYTES // 4
+            )
+            del page
+        assert [page() is not None for page in pages] == [False] * 36 + [True] * 4
+        failure = broken_promise(KeyError("x"))
+        remember("kube-apiserver", "GET /large", {}, shapes.broken, 10 * MOST_BYTES)
+        assert not any(page() for page in pages)
+    assert failure is not None
+    assert "broken 36" in failure.message
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ scrape_configs:
   - job_name: exporter
     always_scrape_classic_histograms: true
     basic_auth: {{username: scraper, password: planted-scrape-password}}
+    params: {{token: [planted-scrape-Tk7w9], format: [prometheus]}}
     static_configs: [{{targets: ["{exporter}"], labels: {{team: checkout}}}}]
   - job_name: dead
     static_configs: [{{targets: ["127.0.0.1:1"]}}]

@@ -48,6 +48,19 @@ async def test_no_secret_of_the_configuration_leaves(tools: ToolCaller) -> None:
     assert "planted-scrape-password" not in str(await tools.ok(CONFIG))
 
 
+async def test_L11_a_parameter_is_hidden_by_whichever_tool_shows_it(scraped: ToolCaller) -> None:
+    whole = await scraped.ok(CONFIG)
+    for answer in (
+        whole,
+        await scraped.ok(CONFIG, job="exporter"),
+        await scraped.ok(CONFIG, section="scrape_configs"),
+        targets := await scraped.ok("prometheus_targets_tool"),
+    ):
+        assert "planted-scrape-Tk7w9" not in str(answer)
+    assert "format:" in str(whole)
+    assert "format=prometheus" in str(targets)
+
+
 async def test_flags_and_features(tools: ToolCaller) -> None:
     answer = await tools.ok("prometheus_status_flags_tool", filter="enable-admin")
     assert answer["items"] == [{"name": "web.enable-admin-api", "value": "true"}]

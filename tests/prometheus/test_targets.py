@@ -25,7 +25,7 @@ async def test_targets_that_are_down_come_first(scraped: ToolCaller) -> None:
     assert "connection refused" in dead["last_error"]
     assert (exporter["scrape_pool"], exporter["health"]) == ("exporter", "up")
     assert exporter["labels"]["team"] == "checkout"
-    assert exporter["scrape_url"].endswith("/metrics")
+    assert "/metrics?format=prometheus" in exporter["scrape_url"]
     assert 0 < exporter["scrape_duration_seconds"] < 60
     assert "last_error" not in exporter
 
