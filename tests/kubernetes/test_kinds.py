@@ -1,5 +1,6 @@
 """k8s_get_available_api_resources: what the cluster serves, filtered and paged."""
 
+import functools
 import uuid
 
 import pytest
@@ -88,7 +89,7 @@ async def test_g11_a_definition_that_others_delete(tools: ToolCaller, api: KubeA
         await make(api, definitions, custom_kind("gadgets", group, "Gadget"))
         await until(is_served, what="the new kind")
         about = {"resource_type": f"gadgets.{group}", "namespace": namespace}
-        await until(lambda about=about: listed(about), what="a list of the new kind")
+        await until(functools.partial(listed, about), what="a list of the new kind")
         await api.send("DELETE", f"{definitions}/gadgets.{group}")
         await until(is_gone, what="the end of the kind")
         first = await tools.fails("k8s_get_resources", **about, **call)
