@@ -37,6 +37,17 @@ async def test_commands_in_a_container(tools: ToolCaller, api: KubeApi, cluster:
     assert "exit_code" not in slow
     flood = await tools.ok("k8s_execute_command", **where, command=["seq", "1", "300000"])
     assert flood["truncated"] is True
+    written = sum(len(str(number)) + 1 for number in range(1, 300001))
+    assert (flood["bytes_total"], flood["stdout"].splitlines()[-1]) == (written, "300000")
+    assert f"{written} bytes were written: these are from the end" in flood["hint"]
+    less = await tools.ok("k8s_execute_command", **where, command=["seq", "1", "30000"])
+    assert (less["bytes_total"], less["stdout"].splitlines()[-1]) == (168894, "30000")
+    assert "What is shown is the end." in less["hint"]
+    alone = await tools.ok("k8s_execute_command", **where, command=["FOO=bar", "env"])
+    assert alone["exit_code"] == 127
+    assert "an assignment of a shell" in alone["hint"]
+    whole = await tools.ok("k8s_execute_command", **where, command=["ls -l /"])
+    assert "words one by one" in whole["hint"]
     rehearsed = await tools.ok("k8s_execute_command", **where, command=["touch", "/tmp/x"], dry_run=True)
     assert rehearsed["dry_run"] is True
     assert "exit_code" not in rehearsed
@@ -83,6 +94,12 @@ async def test_a_pod_that_does_not_run_yet(tools: ToolCaller, api: KubeApi, name
         "(a)",
         "ls ~/x",
         "echo 'a",
+        "FOO=bar cmd",
+        "FOO=bar BAR='a b' env",
+        "cd /tmp",
+        "export A=1",
+        "source /x",
+        "if true",
     ],
 )
 async def test_shell_syntax_in_a_text_is_refused(tools: ToolCaller, command: str) -> None:

@@ -47,7 +47,9 @@ async def _probes(api: KubeApi, namespace: str) -> list[Any]:
 
 @pytest.mark.pods
 async def test_a_service_that_answers(tools: ToolCaller, api: KubeApi, cluster: Cluster, namespace: str) -> None:
-    await running(api, namespace, pod("web", cluster.image, "sh", "-c", PAGE))
+    body = pod("web", cluster.image, "sh", "-c", PAGE)
+    body["spec"]["containers"][0]["ports"] = [{"name": "http", "containerPort": 8080}]
+    await running(api, namespace, body)
     two = [{"name": "web", "port": 80, "targetPort": 8080}, {"name": "dead", "port": 81, "targetPort": 9}]
     await _make(api, namespace, _service("web", {"app": "web"}, ports=two))
     await _make(
@@ -76,6 +78,7 @@ async def _through_the_proxy(tools: ToolCaller, namespace: str) -> None:
     dead = await tools.ok(TOOL, service_name="web", namespace=namespace, port="dead")
     assert (dead["reachable"], dead["stage"]) == (False, "connect")
     assert "refused" in dead["reason"]
+    assert dead["hint"] == "nothing listens on port 9 of its pods; they declare 8080 (http): correct targetPort"
     unchosen = await tools.fails(TOOL, service_name="web", namespace=namespace)
     assert (unchosen["code"], unchosen["hint"]) == ("bad_argument", "its ports: 80 (web), 81 (dead)")
     unknown = await tools.fails(TOOL, service_name="web", namespace=namespace, port="82")
@@ -134,7 +137,18 @@ async def test_why_no_endpoint_is_ready(tools: ToolCaller, api: KubeApi, namespa
     await _make(api, namespace, _service("later", {"app": "later"}))
     await _make(api, namespace, _service("manual", None))
     await _make(api, namespace, _service("elsewhere", None, type="ExternalName", externalName="example.org"))
+    await make(api, pods_path(namespace), pod("picky", "none", nodeSelector={"nobody": "has"}))
+    await _make(api, namespace, _service("picky", {"app": "picky"}))
+    asked = [("PodScheduled", "False")]
+    await pod_when(
+        api,
+        namespace,
+        "picky",
+        lambda seen: [(each["type"], each["status"]) for each in seen["status"].get("conditions") or ()] == asked,
+        "the scheduler's word",
+    )
     reasons = {"nobody": "matches no pod", "later": "is running (phase Pending)", "manual": "no selector"}
+    reasons["picky"] = "phase Pending): pod picky: Unschedulable: 0/"
     for name, reason in reasons.items():
         found = await tools.ok(TOOL, service_name=name, namespace=namespace)
         assert (found["reachable"], found["stage"], found["ready_endpoints"]) == (False, "endpoints", 0)
@@ -157,7 +171,24 @@ async def test_a_pod_that_is_not_ready(tools: ToolCaller, api: KubeApi, cluster:
 
     found = await until(look, lambda seen: seen["not_ready_endpoints"] == 1, 30, "an endpoint that is not ready")
     assert (found["reachable"], found["stage"]) == (False, "endpoints")
-    assert "1 of its 1 pods run but are not ready" in found["reason"]
+    assert "1 of its 1 pods run but are not ready: container main of pod sick, its readinessProbe" in found["reason"]
+
+
+@pytest.mark.pods
+async def test_a_pod_that_ends(tools: ToolCaller, api: KubeApi, cluster: Cluster, namespace: str) -> None:
+    body = pod("ends", cluster.image, "sh", "-c", "trap '' TERM; sleep 3600", terminationGracePeriodSeconds=600)
+    await running(api, namespace, body)
+    await _make(api, namespace, _service("ends", {"app": "ends"}))
+    await _with_endpoints(api, namespace, "ends")
+    await api.send("DELETE", pods_path(namespace, "ends"))
+
+    async def look() -> dict[str, Any]:
+        return await tools.ok(TOOL, service_name="ends", namespace=namespace)
+
+    found = await until(look, lambda seen: seen.get("terminating_endpoints") == 1, 60, "a terminating endpoint")
+    assert (found["not_ready_endpoints"], found["stage"]) == (1, "endpoints")
+    assert "all of its 1 pods are terminating" in found["reason"]
+    await api.send("DELETE", pods_path(namespace, "ends"), [("gracePeriodSeconds", "0")])
 
 
 @pytest.mark.cluster

@@ -1,8 +1,15 @@
 """k8s_get_available_api_resources: what the cluster serves, filtered and paged."""
 
+import functools
+import uuid
+
 import pytest
 
+from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.failures import StatusFailure
+from tests.kubernetes.making import custom_kind, make
 from tests.mcp import ToolCaller
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 TOOL = "k8s_get_available_api_resources"
@@ -55,3 +62,40 @@ async def test_nothing_is_explained(tools: ToolCaller) -> None:
     assert "did you mean apps" in (await tools.ok(TOOL, group="app"))["hint"]
     assert "list" in (await tools.ok(TOOL, verb="lst"))["hint"]
     assert (await tools.ok(TOOL, match="nothing-like-it"))["items"] == []
+
+
+async def test_g11_a_definition_that_others_delete(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
+    """The first call says that the kind is gone, whatever it asks for; the next ones do not know it any more."""
+    group = f"g{uuid.uuid4().hex[:8]}.example.org"
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    objects = f"/apis/{group}/v1/namespaces/{namespace}/gadgets"
+
+    async def is_served() -> bool:
+        try:
+            await api.get(objects)
+        except StatusFailure:
+            return False
+        return True
+
+    async def is_gone() -> bool:
+        return not await is_served()
+
+    async def listed(about: dict[str, str]) -> bool:
+        # Kinds that are unknown are looked for once a second.
+        answer = await tools.client.call_tool("k8s_get_resources", about, raise_on_error=False)
+        return not answer.is_error
+
+    for call in ({"resource_name": "one"}, {}):
+        await make(api, definitions, custom_kind("gadgets", group, "Gadget"))
+        await until(is_served, what="the new kind")
+        about = {"resource_type": f"gadgets.{group}", "namespace": namespace}
+        await until(functools.partial(listed, about), what="a list of the new kind")
+        await api.send("DELETE", f"{definitions}/gadgets.{group}")
+        await until(is_gone, what="the end of the kind")
+        first = await tools.fails("k8s_get_resources", **about, **call)
+        assert first["code"] == "not_found"
+        assert "page not found" not in first["message"]
+        assert f"API group '{group}'" in first["message"] or "does not serve gadgets" in first["message"]
+        again = await tools.fails("k8s_get_resources", **about, **call)
+        assert f"the cluster has no API group '{group}'" in again["message"]
+        assert not (await tools.ok(TOOL, group=group))["items"]

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -27,6 +27,13 @@ from kmcp_runtime.kube.execution import Execution, execute, unknown_command
 from kmcp_runtime.kube.failures import BACKEND
 
 _USE_A_SHELL = 'pass ["sh","-c","…"] to run it in a shell'
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
+# Built into a shell, or its grammar (POSIX, 2.4 and 2.14; bash). `test`, `echo` and `pwd` are programs as well.
+_SHELL_WORD = re.compile(
+    r"[.:!{}]|\[\[|alias|bg|break|builtin|case|cd|command|continue|declare|do|done|elif|else|esac|eval|exec|exit|export|"
+    r"fg|fi|for|function|getopts|hash|history|if|jobs|let|local|popd|pushd|read|readonly|return|select|set|shift|shopt|"
+    r"source|then|times|trap|type|typeset|ulimit|umask|unalias|unset|until|wait|while"
+)
 _QUOTED = re.compile(r"'[^']*'|\\.")
 _SHELL_SYNTAX = re.compile(r"[|&;<>`$*\n]|(?<!\S)~|\(|\)")
 # Within double quotes a shell still expands `$`, backquotes and backslashes.
@@ -34,7 +41,7 @@ _HARMLESS_IN_DOUBLE_QUOTES = re.compile(r'"(?:[^"\\`$]|\\.)*"')
 
 
 def words(value: Any) -> Any:
-    """A command that is given as one text, split into argv; syntax that only a shell understands is refused."""
+    """A command that is given as one text, split into argv; what only a shell understands is refused."""
     if not isinstance(value, str):
         return value
     bare = _HARMLESS_IN_DOUBLE_QUOTES.sub("", _QUOTED.sub("", value))
@@ -42,9 +49,20 @@ def words(value: Any) -> Any:
     if found:
         raise ValueError(f"{found[0]!r} is shell syntax, but no shell is used: {_USE_A_SHELL}")
     try:
-        return shlex.split(value)
+        argv = shlex.split(value)
     except ValueError as error:
         raise ValueError(f"{error}: {_USE_A_SHELL}") from None
+    what = _of_a_shell(argv[0]) if argv else None
+    if what:
+        raise ValueError(f"{argv[0]!r} is {what}, but no shell is used: {_USE_A_SHELL}")
+    return argv
+
+
+def _of_a_shell(word: str) -> str | None:
+    """What the first word of a command is to a shell, where no program has such a name."""
+    if _ASSIGNMENT.match(word):
+        return "an assignment of a shell"
+    return "a word of the shell itself" if _SHELL_WORD.fullmatch(word) else None
 
 
 _ARGV_SCHEMA = {"type": "array", "items": {"type": "string"}}
@@ -97,15 +115,18 @@ async def k8s_execute_command(
     if dry_run:
         foresee(verdict)
         return CommandOutput(container=name, dry_run=True, hint=f"Would run {shlex.join(command)}.")
-    ended = await execute(kube.api, namespace, pod_name, name, command, stdin, timeout_seconds, verdict=verdict)
+    ended = await execute(
+        kube.api, namespace, pod_name, name, command, stdin, timeout_seconds, keep_end=True, verdict=verdict
+    )
     return CommandOutput(
         container=name,
         exit_code=ended.exit_code,
         stdout=_text(ended.stdout),
         stderr=_text(ended.stderr) or ended.problem or "",
         truncated=ended.truncated,
+        bytes_total=ended.stdout_bytes if ended.stdout_bytes > len(ended.stdout) else None,
         timed_out=ended.timed_out,
-        hint=_hint(ended, command[0], timeout_seconds),
+        hint=" ".join(_hints(ended, command[0], timeout_seconds)) or None,
     )
 
 
@@ -140,14 +161,22 @@ def _text(output: bytearray) -> str:
     return output.decode(errors="replace")
 
 
-def _hint(ended: Execution, program: str, seconds: int) -> str | None:
+def _hints(ended: Execution, program: str, seconds: int) -> Iterator[str]:
     if ended.timed_out:
-        return (
-            f"It did not end within {seconds} s and may still be running; raise timeout_seconds or limit the command."
-        )
+        yield f"It did not end within {seconds} s and may still be running; raise timeout_seconds or limit the command."
     # 126 and 127 as a POSIX shell uses them (2.8.2).
     if ended.exit_code == 127:
-        return f"The image has no {program!r}; list programs with ls /bin /usr/bin, or try another container."
+        yield _why_absent(program)
     if ended.exit_code == 126:
-        return f"{program!r} exists but cannot be executed."
-    return "More than 1 MiB was written; the rest was dropped." if ended.truncated else None
+        yield f"{program!r} exists but cannot be executed."
+    if ended.stdout_bytes > len(ended.stdout):
+        yield f"{ended.stdout_bytes} bytes were written: these are from the end. For others use head, grep or sed -n."
+
+
+def _why_absent(program: str) -> str:
+    what = _of_a_shell(program)
+    if what:
+        return f"{program!r} is {what}, and no shell was used: {_USE_A_SHELL}."
+    if any(letter.isspace() for letter in program):
+        return f"No program is called {program!r}: give its words one by one, or {_USE_A_SHELL}."
+    return f"The image has no {program!r}; list programs with ls /bin /usr/bin, or try another container."

@@ -58,6 +58,7 @@ class Connectivity(Result):
     ports: list[str]
     ready_endpoints: int
     not_ready_endpoints: int
+    terminating_endpoints: int | None = Field(default=None, description="Those not ready because their pods end")
     http_status: int | None = None
     latency_ms: float | None = None
     body_excerpt: str | None = None
@@ -98,6 +99,7 @@ async def k8s_check_service_connectivity(
         ports=[port_in_words(each) for each in spec.get("ports") or ()],
         ready_endpoints=len(found.ready),
         not_ready_endpoints=len(found.not_ready),
+        terminating_endpoints=len(found.terminating) or None,
         dry_run=dry_run or None,
     )
     if await _answer_early(kube, result, service, found, mode):
@@ -107,8 +109,14 @@ async def k8s_check_service_connectivity(
     if lost:
         return _failed(result, "endpoints", lost)
     if mode == "proxy":
-        return await _connect_through_proxy(kube, result, chosen, path, timeout_seconds)
-    return await _connect_from_pod(kube, result, _address(service, found, chosen), chosen, timeout_seconds)
+        result = await _connect_through_proxy(kube, result, chosen, path, timeout_seconds)
+    else:
+        result = await _connect_from_pod(kube, result, _address(service, found, chosen), chosen, timeout_seconds)
+    if result.stage == "connect" and "refused" in (result.reason or ""):
+        pods = await _list_pods(kube, service)
+        number = found.ports.get(chosen.get("name") or "")
+        result.hint = endpoints.nothing_listens(chosen, number, pods) if pods else None
+    return result
 
 
 async def _read_service(kube: Kube, target: Target) -> tuple[objects.Object, Endpoints]:

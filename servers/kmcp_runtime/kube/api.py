@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
 from kmcp_runtime.judging import Verdict
 from kmcp_runtime.kube import config, credentials, request_effects, secret_values, shapes
 from kmcp_runtime.kube.connection import Connection, Limits, Source
-from kmcp_runtime.kube.failures import BACKEND, StatusFailure, from_response
+from kmcp_runtime.kube.failures import BACKEND, StatusFailure, from_response, unserved
 from kmcp_runtime.kube.request_effects import KubeRequest
 
 __all__ = ["JSON", "LARGEST_ANSWER", "KubeApi", "Limits", "Query"]
@@ -43,6 +44,8 @@ class KubeApi:
         self.context = context
         self.limits = limits
         self._connection = Connection(contexts, context, limits, source)
+        self.unserved_at = float("-inf")
+        """When a kind that was known turned out not to be served (monotonic seconds): what was read before is stale."""
 
     @property
     def who(self) -> str:
@@ -115,7 +118,11 @@ class KubeApi:
             await self._connection.renew(used)
             status, content, _ = await self._exchange(method, path, query, body, content_type, accept, largest)
         if status >= 400:
-            raise from_response(status, content, self.who)
+            failure = from_response(status, content, self.who)
+            gone = unserved(status, path, failure)
+            if gone:
+                self.unserved_at = time.monotonic()
+            raise gone or failure
         return content
 
     async def fetch_answer(

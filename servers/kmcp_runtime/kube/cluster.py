@@ -99,6 +99,10 @@ class Cluster:
 
     async def explain_absence(self, place: Place, name: str, failure: StatusFailure) -> ToolFailure:
         """Why an object is not there, as far as this identity may look."""
+        if not failure.status:
+            # The kind itself is gone: reading the kinds anew says so, or finds the version that is served now.
+            await self.discovery.resolve(place.kind.full_name)
+            return failure
         if place.namespace and await self.namespace_is_missing(place.namespace):
             return await self.explain_missing_namespace(place.namespace)
         # A few more requests, but only after a failure: the usual mistakes are a typo and the wrong namespace.

@@ -14,7 +14,7 @@ from kmcp_runtime.looks import Looked
 
 # Aggregated discovery (KEP-3352) is two requests; older servers ignore the first type and answer the second.
 ACCEPT = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
-# A kind that is missing is looked for again at once, so this only delays the end of a removed one.
+# A kind that is missing is looked for again at once, and so is one that is not served any more (`unserved_at`).
 FRESH_SECONDS = 60.0
 # Served by kube-apiserver itself; *.k8s.io alone proves nothing, CRDs such as the Gateway API use it too.
 _BUILT_IN_GROUPS = frozenset(
@@ -146,7 +146,7 @@ class Discovery:
     async def _read(self, older_than: float) -> None:
         # Calls that start together wait for one read instead of sending their own.
         async with self._reading:
-            if time.monotonic() - self._read_at < older_than:
+            if time.monotonic() - self._read_at < older_than and self._read_at > self._api.unserved_at:
                 return
             core, groups = await asyncio.gather(
                 self._api.get("/api", accept=ACCEPT), self._api.get("/apis", accept=ACCEPT)

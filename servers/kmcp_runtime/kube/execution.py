@@ -33,6 +33,8 @@ class Execution:
     stderr: bytearray = field(default_factory=bytearray)
     exit_code: int | None = None
     truncated: bool = False
+    stdout_bytes: int = 0
+    """What was written, kept or not."""
     timed_out: bool = False
     problem: str | None = None
 
@@ -47,10 +49,12 @@ async def execute(
     seconds: float,
     largest: int = LARGEST_STREAM,
     *,
+    keep_end: bool = False,
     verdict: Verdict | None = None,
 ) -> Execution:
     """Run argv in a container and wait for its end, at most so many seconds; keep `largest` bytes of each stream.
 
+    Of a longer stream the beginning is kept, or with `keep_end` the end.
     `verdict` is what the command does, for callers that know it; an unknown command counts as one that destroys.
     """
     query = [("container", container), *(("command", word) for word in command), ("stdout", "true"), ("stderr", "true")]
@@ -64,7 +68,7 @@ async def execute(
         async with asyncio.timeout(seconds):
             if stdin is not None:
                 await _feed(socket, stdin)
-            await _collect(socket, result, largest)
+            await _collect(socket, result, largest, keep_end)
     except TimeoutError:
         result.timed_out = True
     finally:
@@ -93,15 +97,17 @@ async def _feed(socket: aiohttp.ClientWebSocketResponse, stdin: str) -> None:
     await socket.send_bytes(bytes([_CLOSE, _STDIN]))
 
 
-async def _collect(socket: aiohttp.ClientWebSocketResponse, result: Execution, largest: int) -> None:
+async def _collect(socket: aiohttp.ClientWebSocketResponse, result: Execution, largest: int, keep_end: bool) -> None:
     async for message in socket:
         if message.type is not aiohttp.WSMsgType.BINARY or not message.data:
             continue
         channel, data = message.data[0], message.data[1:]
         if channel in (_STDOUT, _STDERR):
+            result.stdout_bytes += len(data) if channel == _STDOUT else 0
             stream = result.stdout if channel == _STDOUT else result.stderr
             result.truncated |= len(stream) + len(data) > largest
-            stream += data[: largest - len(stream)]
+            stream += data if keep_end else data[: largest - len(stream)]
+            del stream[: max(0, len(stream) - largest)]
         elif channel == _ERROR:
             _ended(json_text.read(data), result)
             return

@@ -38,6 +38,9 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 EXPIRED = "start again without cursor"
 
 
+_OF_A_GROUP = re.compile(r"/apis/(?P<group>[^/]+/[^/]+)/(?:namespaces/[^/]+/)?(?P<plural>[^/?]+)")
+
+
 class StatusFailure(ToolFailure):
     """An error answer of the API server, with its Status."""
 
@@ -61,6 +64,16 @@ def from_response(http_status: int, body: bytes, who: str) -> StatusFailure:
     message = str(status.get("message") or body[:500].decode(errors="replace").strip() or f"HTTP {http_status}")
     message = _without_echoes(_DUMPED.sub(r"\1", message))
     return StatusFailure(http_status, status, message, _hint(http_status, status, who))
+
+
+def unserved(http_status: int, path: str, failure: StatusFailure) -> StatusFailure | None:
+    """The failure in words where the API server no longer has the kind itself: it then answers 404 without a Status."""
+    found = _OF_A_GROUP.match(path)
+    if http_status != 404 or failure.status or not found or "/proxy" in path:
+        return None
+    message = f"the API server does not serve {found['plural']} of {found['group']}"
+    hint = "its CustomResourceDefinition was deleted, or has other versions now; call again: the kinds are read anew"
+    return StatusFailure(404, {}, message, hint)
 
 
 def _without_echoes(message: str) -> str:

@@ -19,6 +19,7 @@ DEFAULT_TOKENS = 8_000
 HARD_CAP_TOKENS = 20_000
 _SHORTENED = "… (cut)"
 _NARROW = "Cut to the token budget: ask for less (a selector, a name, fewer fields, a smaller limit)."
+_END = "What is shown is the end."
 
 Content = dict[str, Any]
 Write = Callable[[Content], str]
@@ -116,7 +117,8 @@ def _largest(upper: int, fits: Callable[[int], bool]) -> int:
 
 
 def _marked(result: Result, content: Content, kept: int, whole: Any) -> Content:
-    content = {**content, "truncated": True, "hint": _with_narrowing(content.get("hint"))}
+    hint = _with_narrowing(content.get("hint"))
+    content = {**content, "truncated": True, "hint": f"{hint} {_END}" if result.keeps_end else hint}
     cursor = result.cursor_after(kept) if isinstance(result, Continued) else None
     if cursor:
         content["cursor"] = cursor
