@@ -14,7 +14,7 @@ TRUST := tests/redaction tests/fuzz $(addprefix tests/runtime/test_,redaction_ca
 TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test trust test-python test-without-cluster check catalog lock docs bench bench-docs image cluster cluster-down site
+.PHONY: help up demo test trust test-python test-without-cluster check catalog lock docs bench bench-docs conformance image cluster cluster-down site
 
 help: ## List these commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench: $(READY) ## Measure against the raw API call and another server, as ratio
 
 bench-docs: $(READY) ## Measure documentation search on labelled questions: recall, MRR, time
 	@PATH="$$($(BIN)/python -m tests.cluster go):$$PATH" $(BIN)/python -m bench.documentation $(ARGS)
+
+conformance: $(READY) ## Run the protocol's own suite, in its revisions, direct and behind the bridge (needs Node 20)
+	@$(BIN)/python -m tests.conformance
 
 image: ## Build the image of SERVER (a server, controller, bridge; default: all) with docker or podman
 	@test -n "$(ENGINE)" || { echo "make image: neither docker nor podman is here; install one, or name it as ENGINE"; exit 2; }

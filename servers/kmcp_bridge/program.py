@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from kmcp_runtime import serving
 from kmcp_runtime.command import orphans
 from kmcp_runtime.engine import browsers, logs
+from kmcp_runtime.engine.requests import Checked
 from kmcp_runtime.settings import SettingsError, listed, parse
 from kmcp_runtime.version import VERSION
 from kmcp_runtime.watchdog import Watchdog
@@ -70,11 +71,13 @@ async def serve(settings: BridgeSettings, command: Sequence[str], environment: M
     metrics = Metrics(lambda: shared.ready, lambda: len(children.all()), lambda: shared.starts)
     host = settings.address(environment)
     app = mcp_app(settings, host, children, metrics)
-    main_server = serving.server(app, host, settings.port, grace=5)
+    at = f"http://{serving.authority(host, settings.port)}{MCP_PATH}"
+    main_server = serving.server(
+        app, host, settings.port, grace=5, started=lambda: log.info("kmcp-bridge %s listens at %s", VERSION, at)
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, setattr, main_server, "should_exit", True)
     async with children:
-        log.info("kmcp-bridge %s listens at http://%s:%d%s", VERSION, host, settings.port, MCP_PATH)
         beside = [asyncio.create_task(_manage(settings, host, shared, metrics)), asyncio.create_task(orphans.collect())]
         try:
             async with Watchdog(metrics.registry).watching():
@@ -89,7 +92,7 @@ async def serve(settings: BridgeSettings, command: Sequence[str], environment: M
 def mcp_app(settings: BridgeSettings, host: str, children: Children, metrics: Metrics) -> ASGIApp:
     endpoint = Endpoint(children, settings.allowed(), _security(settings, host), metrics)
     app = Starlette(routes=[Route(MCP_PATH, endpoint)])
-    limited = RequestBodyLimitMiddleware(app, _LARGEST_BODY)
+    limited = Checked(RequestBodyLimitMiddleware(app, _LARGEST_BODY))
     local = host.startswith("127.") or host in ("localhost", "::1")
     return browsers.guarded(limited, listed(settings.allowed_origins), listed(settings.allowed_hosts), local)
 

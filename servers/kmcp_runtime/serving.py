@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -22,8 +22,12 @@ def server(
     lifespan: Literal["on", "off"] = "off",
     grace: int = 1,
     certificate: Path | None = None,
+    started: Callable[[], None] = lambda: None,
 ) -> uvicorn.Server:
-    """Not yet serving. `grace`: seconds for requests under way at the end; `certificate`: TLS by a folder's files."""
+    """Not yet serving. `grace`: seconds for requests under way at the end; `certificate`: TLS by a folder's files.
+
+    `started` is called once requests are answered.
+    """
     chain, key = (certificate and certificate / name for name in ("tls.crt", "tls.key"))
     config = uvicorn.Config(
         app,
@@ -38,7 +42,12 @@ def server(
         ssl_certfile=chain,
         ssl_keyfile=key,
     )
-    return _WithoutSignals(config)
+    return _WithoutSignals(config, started)
+
+
+def authority(host: str, port: int) -> str:
+    """As in a URL: an address of IPv6 stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def run(served: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
@@ -52,6 +61,15 @@ async def run(served: uvicorn.Server, sockets: list[socket.socket] | None = None
 
 
 class _WithoutSignals(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, told: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._told = told
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._told()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield  # uvicorn raises them again once it has ended, which would cut the closing of everything else short.

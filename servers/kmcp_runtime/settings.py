@@ -49,11 +49,17 @@ class Settings(BaseModel):
 class RuntimeSettings(Settings):
     """What every server has."""
 
-    transport: Literal["stdio", "http"] = setting("http", "How clients connect")
+    transport: Literal["auto", "stdio", "http"] = setting(
+        "auto", "How clients connect; auto is stdio where stdin is a pipe and nothing of HTTP is set, and else http"
+    )
     host: str = setting("127.0.0.1", "Address to listen on")
     port: int = setting(0, "Port of /mcp (0: the server's own default)", ge=0, le=65535)
     management_port: int = setting(8081, "Port of /healthz, /readyz and /metrics (0: none)", ge=0, le=65535)
-    stateful: bool = setting(False, "Keep sessions of the older protocol revision, so that its clients can be asked")
+    stateful: bool | None = setting(
+        None,
+        "Keep sessions of the older protocol revision, so that its clients can be asked (unset: for those that begin "
+        "one, unless KMCP_STATE_KEY says that there may be replicas)",
+    )
     read_only: bool = setting(False, "Offer only what changes nothing")
     tools: str | None = setting(
         None, "Only these tools, separated by commas (a comma alone: none; unset or empty: all)"
@@ -166,7 +172,7 @@ def _add(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
     about = f"{describe(field)} [{variable(name, field)}]".replace("%", "%%")
     if is_secret(field):
         return
-    if field.annotation is bool:
+    if field.annotation in (bool, bool | None):
         parser.add_argument(flag(name), dest=name, action=argparse.BooleanOptionalAction, default=None, help=about)
     else:
         choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else None

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import mcp_types
@@ -23,6 +24,8 @@ from kmcp_runtime import keys, serving
 from kmcp_runtime.engine import audit, auth, browsers, grants, health
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names, unknown_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
+from kmcp_runtime.engine.requests import Checked
+from kmcp_runtime.engine.sessions import IDLE_SECONDS, Sessions
 from kmcp_runtime.output.render import DATA_BEGINS, DATA_ENDS
 from kmcp_runtime.server import Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, listed
@@ -96,7 +99,13 @@ def compose(name: str, instances: Sequence[ConfiguredServer], authentication: Au
     # Without it every modern tools/call runs a whole tools/list to check headers; a test guards that it is honoured.
     schemas = {tool.name: tool.parameters for tool in tools}
     mcp._mcp_server.get_tool_input_schema = schemas.get
+    # Tools alone, in a list that stays as it is: the framework declares what it could do, and clients would ask for it.
+    mcp._mcp_server.get_capabilities = _declare_tools  # type: ignore[method-assign]  # there is no parameter for it
     return mcp
+
+
+def _declare_tools(*_: Any, **__: Any) -> mcp_types.ServerCapabilities:
+    return mcp_types.ServerCapabilities(tools=mcp_types.ToolsCapability())
 
 
 def _instructions(instances: Sequence[ConfiguredServer]) -> str:
@@ -133,27 +142,25 @@ async def run_http(name: str, instances: Sequence[ConfiguredServer], port: int) 
     if runtime.management_port:
         sockets.append(_listen(runtime.host, runtime.management_port, "--management-port / KMCP_MANAGEMENT_PORT"))
     app = http_app(name, instances, authentication)
-    main = serving.server(app, lifespan="on", grace=_SHUTDOWN_SECONDS)
+    count = sum(len(each.tools) for each in instances)
+    at = f"http://{serving.authority(runtime.host, port)}{MCP_PATH}"
+    main = serving.server(
+        app,
+        lifespan="on",
+        grace=_SHUTDOWN_SECONDS,
+        started=lambda: log.info("%s %s serves %d tools at %s", name, VERSION, count, at),
+    )
     loop = asyncio.get_running_loop()
     # Only asks to stop: requests under way end first, then the backends are closed, then this function returns.
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signal_number, _end, main)
-    log.info(
-        "%s %s serves %d tools at http://%s:%d%s",
-        name,
-        VERSION,
-        sum(len(i.tools) for i in instances),
-        f"[{runtime.host}]" if ":" in runtime.host else runtime.host,
-        port,
-        MCP_PATH,
-    )
     async with contextlib.AsyncExitStack() as stack:
         for instance in instances:
             await stack.enter_async_context(instance.opened())
         await stack.enter_async_context(instances[0].metrics.watchdog.watching())
         management = asyncio.create_task(_manage(instances, main, sockets[1:]))
         try:
-            await main.serve(sockets=sockets[:1])
+            await serving.run(main, sockets[:1])
         finally:
             management.cancel()
             await asyncio.gather(management, return_exceptions=True)
@@ -167,17 +174,35 @@ def http_app(name: str, instances: Sequence[ConfiguredServer], authentication: A
         path = f"/{instance.name}{MCP_PATH}"
         apps[path] = _one_app(compose(instance.server.full_name, [instance], authentication), path, runtime)
     origins, hosts = listed(runtime.allowed_origins), listed(runtime.allowed_hosts)
-    return browsers.guarded(Paths(apps), origins, hosts, auth.is_loopback(runtime.host))
+    return browsers.guarded(Checked(Paths(apps), MCP_PATH), origins, hosts, auth.is_loopback(runtime.host))
 
 
-def _one_app(mcp: FastMCP[Any], path: str, runtime: RuntimeSettings) -> Any:
+def _one_app(mcp: FastMCP[Any], path: str, runtime: RuntimeSettings) -> "_Application":
+    stateful = runtime.stateful
+    if stateful is None and runtime.state_key is None:  # it is alone: with replicas a session would need the same one
+        with_sessions, without = (_form(mcp, path, runtime, each) for each in (True, False))
+        return _Application(Sessions(with_sessions, without), (with_sessions, without))
+    only = _form(mcp, path, runtime, bool(stateful))
+    return _Application(only, (only,))
+
+
+@dataclass(frozen=True)
+class _Application:
+    """What answers at one path, and what has to be started for it."""
+
+    app: ASGIApp
+    started: Sequence[Any]
+
+
+def _form(mcp: FastMCP[Any], path: str, runtime: RuntimeSettings, stateful: bool) -> Any:
     local = auth.is_loopback(runtime.host)
     hosts = [*listed(runtime.allowed_hosts), *([runtime.host] if local else [])]
     return mcp.http_app(
         path=path,
         # Progress and questions to the client travel on the answer's stream, which plain JSON does not have.
         json_response=False,
-        stateless_http=not runtime.stateful,
+        stateless_http=not stateful,
+        session_idle_timeout=IDLE_SECONDS,
         host_origin_protection="auto",
         allowed_hosts=hosts or None,
         allowed_origins=list(listed(runtime.allowed_origins)) or None,
@@ -187,7 +212,7 @@ def _one_app(mcp: FastMCP[Any], path: str, runtime: RuntimeSettings) -> Any:
 class Paths:
     """Several ASGI applications told apart by path, started and ended together."""
 
-    def __init__(self, apps: dict[str, Any]) -> None:
+    def __init__(self, apps: dict[str, _Application]) -> None:
         self.apps = apps
         self._longest_first = sorted((path for path in apps if path != MCP_PATH), key=len, reverse=True)
 
@@ -200,13 +225,13 @@ class Paths:
         scope = {**scope, "path": wanted, "raw_path": wanted.encode()}
         # By its end: an ingress may leave a prefix of its own before the path.
         owner = next((path for path in self._longest_first if wanted.endswith(path)), MCP_PATH)
-        await self.apps[owner](scope, receive, send)
+        await self.apps[owner].app(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
             async with contextlib.AsyncExitStack() as stack:
-                for app in self.apps.values():
+                for app in (each for found in self.apps.values() for each in found.started):
                     await stack.enter_async_context(app.lifespan(app))
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
@@ -236,7 +261,8 @@ def _listen(host: str, port: int, where: str) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise SettingsError(f"cannot listen on {host}:{port} ({error.strerror}); choose another with {where}") from None
+        at = serving.authority(host, port)
+        raise SettingsError(f"cannot listen on {at} ({error.strerror}); choose another with {where}") from None
     # The kernel cuts it to net.core.somaxconn; a small backlog would refuse a burst of clients.
     listener.listen(1024)
     listener.setblocking(False)

@@ -12,6 +12,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kmcp_runtime.engine.requests import BAD_ORIGIN
+
 _METHODS = ("GET", "POST", "DELETE")
 # What a client has to read of an answer.
 _EXPOSED = ("Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authenticate", "Retry-After")
@@ -45,7 +47,6 @@ class _NoOrigin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and "origin" in Headers(scope=scope):
-            text = "this Origin is not allowed: name it in --allowed-origins / KMCP_ALLOWED_ORIGINS\n"
-            await PlainTextResponse(text, 403)(scope, receive, send)
+            await PlainTextResponse(BAD_ORIGIN, 403)(scope, receive, send)
             return
         await self._app(scope, receive, send)

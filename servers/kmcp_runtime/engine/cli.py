@@ -1,7 +1,9 @@
 """`kmcp-suite serve` and the script of each server. Servers are found in the entry points `kmcp.servers`."""
 
 import asyncio
+import logging
 import os
+import stat
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
@@ -17,6 +19,14 @@ from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, pars
 
 COMPOSED_PORT = 8080
 SERVERS = "kmcp.servers"
+OF_HTTP = frozenset(
+    (
+        *("host", "port", "management_port", "stateful", "allow_unauthenticated", "auth_tokens_file", "base_url"),
+        *("jwt_issuer", "jwt_audience", "jwt_jwks_url", "jwt_scopes", "allowed_hosts", "allowed_origins"),
+    )
+)
+"""Settings that mean something over HTTP alone: who sets one does not want stdio."""
+log = logging.getLogger("kmcp.server")
 
 
 def serve(argv: Sequence[str]) -> int:
@@ -45,11 +55,7 @@ def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str
         runtime, instances = configured(servers, argv, program, about)
         logs.configure(runtime.log_level)
         name = servers[0].full_name if len(servers) == 1 else "kmcp-suite"
-        _run(
-            run_stdio(name, instances)
-            if runtime.transport == "stdio"
-            else run_http(name, instances, runtime.port or port)
-        )
+        _run(run_stdio(name, instances) if _speaks_stdio(runtime) else run_http(name, instances, runtime.port or port))
     except SettingsError as error:
         return complain(str(error), program)
     except KeyboardInterrupt:
@@ -73,6 +79,25 @@ def _run(work: "object") -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work)  # type: ignore[arg-type]  # both runners are coroutines
+
+
+def _speaks_stdio(runtime: RuntimeSettings) -> bool:
+    """Also without a word of it, for clients that start a server and cannot pass it a flag."""
+    if runtime.transport != "auto":
+        return runtime.transport == "stdio"
+    if not _is_piped() or runtime.model_fields_set & OF_HTTP:
+        return False
+    log.info("stdin is a pipe, so clients are served over stdio; --transport http serves them at an address")
+    return True
+
+
+def _is_piped() -> bool:
+    """Whether stdin is what a program gives to one that it starts: a pipe, or a pair of sockets, as Node makes them."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:  # it is closed
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def _first_flag(argv: Sequence[str]) -> int:

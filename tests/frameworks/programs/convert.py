@@ -86,13 +86,40 @@ def of_llama_index() -> Converter:
     return converted
 
 
-CONVERTERS = {
+def of_langchain() -> Converter:
+    convert = import_module("langchain_mcp_adapters.tools").convert_mcp_tool_to_langchain_tool
+    sent = import_module("langchain_core.utils.function_calling").convert_to_openai_tool
+    tool = import_module("mcp.types").Tool
+    connection = {"transport": "stdio", "command": "none", "args": []}
+
+    def converted(given: Json) -> Json:
+        found: Json = sent(convert(None, tool(**given), connection=connection))["function"]["parameters"]
+        return found
+
+    return converted
+
+
+def of_pydantic_ai(profile: str, name: str) -> Converter:
+    """It hands the schema to the model's own transformer."""
+    transformer = getattr(import_module(f"pydantic_ai.profiles.{profile}"), name)
+
+    def converted(given: Json) -> Json:
+        found: Json = transformer(copy.deepcopy(given["inputSchema"])).walk()
+        return found
+
+    return converted
+
+
+CONVERTERS: dict[str, Callable[[], Converter]] = {
     "google-genai": of_google_genai,
     "google-adk": of_google_adk,
     "openai-agents": of_openai_agents,
     "autogen-core": of_autogen,
     "mcpadapt": of_mcpadapt,
     "llama-index-tools-mcp": of_llama_index,
+    "langchain-mcp-adapters": of_langchain,
+    "pydantic-ai (OpenAI)": lambda: of_pydantic_ai("openai", "OpenAIJsonSchemaTransformer"),
+    "pydantic-ai (Google)": lambda: of_pydantic_ai("google", "GoogleJsonSchemaTransformer"),
 }
 
 

@@ -1,0 +1,195 @@
+"""Requests as they come in over HTTP, checked before the protocol's library sees them.
+
+HTTP by RFC 9112: one Host, one Origin, media types in any case, an answer to HTTP/1.0 in one piece with its length.
+JSON-RPC by its specification: what is not a message is refused with its code and the sender's id, in words of ours.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pydantic_core
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kmcp_runtime.worker import run_in_thread
+
+MESSAGE, BODY = "kmcp.message", "kmcp.body"  # of a scope: the JSON-RPC message that was posted, and its bytes
+BAD_HOST = "this Host is not allowed: name it in --allowed-hosts / KMCP_ALLOWED_HOSTS\n"
+BAD_ORIGIN = "this Origin is not allowed: name it in --allowed-origins / KMCP_ALLOWED_ORIGINS\n"
+_LARGEST = 4 * 2**20  # bytes of a request, which are more than any argument of a tool may have
+_SMALL = 64 * 2**10  # bytes that are parsed at once; more are parsed beside the event loop
+_JSON = "application/json"
+_PARSE, _INVALID_REQUEST, _INVALID_PARAMS = -32700, -32600, -32602
+_ONCE = ("host", "origin", "content-type", "content-length", "authorization", "mcp-session-id")
+_FRAMING = (b"content-length", b"transfer-encoding", b"connection")
+
+
+class Checked:
+    """An ASGI application behind these checks; those of bodies are for what is posted to a path with that end.
+
+    Without `path` the application checks bodies itself, as the bridge does, which takes batches.
+    """
+
+    def __init__(self, app: ASGIApp, path: str = "") -> None:
+        self._app, self._path = app, path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Worded(_Whole(send) if scope["http_version"] == "1.0" else send)
+        if fault := _header_fault(scope):
+            await PlainTextResponse(f"{fault}\n", 400)(scope, receive, answer)
+        elif self._path and scope["method"] == "POST" and scope["path"].rstrip("/").endswith(self._path):
+            await self._post(scope, receive, answer)
+        else:
+            await self._app(scope, receive, answer)
+
+    async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+        if kind != _JSON:
+            await _refusal(415, _INVALID_REQUEST, f"Content-Type must be {_JSON}")(scope, receive, send)
+            return
+        body = await _read(receive)
+        if body is None:
+            text = f"the request has more than {_LARGEST >> 20} MiB"
+            await _refusal(413, _INVALID_REQUEST, text)(scope, receive, send)
+            return
+        try:
+            message = await run_in_thread(pydantic_core.from_json, body) if len(body) > _SMALL else _parsed(body)
+        except ValueError:
+            await _refusal(400, _PARSE, "the body is not valid JSON")(scope, receive, send)
+            return
+        if fault := message_fault(message):
+            await _refusal(400, *fault, _id_of(message))(scope, receive, send)
+            return
+        headers = [(name, _JSON.encode() if name == b"content-type" else value) for name, value in scope["headers"]]
+        scope = {**scope, "headers": headers, MESSAGE: message, BODY: body}
+        await self._app(scope, replayed(body, receive), send)
+
+
+def message_fault(message: Any) -> tuple[int, str] | None:
+    """Why a JSON value is not one message of JSON-RPC in MCP: the code of the error and its text."""
+    if isinstance(message, list):
+        return _INVALID_REQUEST, "batches are not part of the protocol any more: send one message in a request"
+    if not isinstance(message, Mapping):
+        return _INVALID_REQUEST, "a message is a JSON object"
+    if message.get("jsonrpc") != "2.0":
+        return _INVALID_REQUEST, 'jsonrpc must be "2.0"'
+    if "id" in message and not _is_id(message["id"]):
+        return _INVALID_REQUEST, "id must be a text or a whole number"
+    if "method" in message:
+        if not isinstance(message["method"], str):
+            return _INVALID_REQUEST, "method must be a text"
+        if "params" in message and not isinstance(message["params"], Mapping):
+            return _INVALID_PARAMS, "params must be an object"
+        return None
+    return _answer_fault(message)
+
+
+def _answer_fault(message: Mapping[str, Any]) -> tuple[int, str] | None:
+    if "id" not in message or ("result" in message) == ("error" in message):
+        return _INVALID_REQUEST, "a message has a method, or an id with either result or error"
+    if "result" in message and not isinstance(message["result"], Mapping):
+        return _INVALID_REQUEST, "result must be an object"
+    error = message.get("error", {"code": 0, "message": ""})
+    whole = isinstance(error, Mapping) and _is_id(error.get("code")) and isinstance(error.get("message"), str)
+    if not whole or isinstance(error["code"], str):
+        return _INVALID_REQUEST, "error must be an object with a number as code and a text as message"
+    return None
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)  # in Python true is an int
+
+
+def _id_of(message: Any) -> Any:
+    found = message.get("id") if isinstance(message, Mapping) else None
+    return found if _is_id(found) else None
+
+
+def _parsed(body: bytes) -> Any:
+    # The parser of the library behind: what it takes and what it refuses is the same.
+    return pydantic_core.from_json(body)
+
+
+def _header_fault(scope: Scope) -> str:
+    names = [name.decode("latin-1") for name, _ in scope["headers"]]
+    twice = next((name for name in _ONCE if names.count(name) > 1), "")
+    if twice:
+        return f"the request has more than one {twice} header"
+    # HTTP/1.0 has none; before a proxy they would mean different servers to the two.
+    return "" if "host" in names or scope["http_version"] == "1.0" else "the request has no Host header"
+
+
+def _refusal(status: int, code: int, text: str, id_: Any = None) -> Response:
+    body = {"jsonrpc": "2.0", "id": id_, "error": {"code": code, "message": text}}
+    return Response(json.dumps(body), status, media_type=_JSON)
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The body; None when it is too large. A client that goes away leaves what it had sent."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > _LARGEST:
+            return None
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body once more, then what really comes: that the client goes away."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+class _Worded:
+    """Refusals of the framework that name no way out get ours."""
+
+    def __init__(self, send: Send) -> None:
+        self._send, self._text = send, b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            typed = any(name == b"content-type" for name, _ in message["headers"])
+            text = {421: BAD_HOST, 403: BAD_ORIGIN}.get(message["status"], "") if not typed else ""
+            self._text = text.encode()
+            if text:
+                kept = [pair for pair in message["headers"] if pair[0] != b"content-length"]
+                own = [(b"content-length", b"%d" % len(self._text)), (b"content-type", b"text/plain; charset=utf-8")]
+                message = {**message, "headers": [*kept, *own]}
+        elif self._text:
+            message = {"type": "http.response.body", "body": self._text}
+        await self._send(message)
+
+
+class _Whole:
+    """For HTTP/1.0, which knows no chunks: the answer in one piece, with its length."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._start: Message = {}
+        self._body = bytearray()
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        self._body += message.get("body", b"")
+        if message.get("more_body"):
+            return
+        headers = [pair for pair in self._start["headers"] if pair[0].lower() not in _FRAMING]
+        await self._send({**self._start, "headers": [*headers, (b"content-length", b"%d" % len(self._body))]})
+        await self._send({"type": "http.response.body", "body": bytes(self._body)})
