@@ -1,5 +1,7 @@
 """What the helm binary is given: seen by a program in its place that writes down what it got."""
 
+import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -149,6 +151,48 @@ async def test_the_environment_is_its_own(
     for name in ("HELM_CONFIG_HOME", "HELM_CACHE_HOME", "HELM_DATA_HOME", "HELM_PLUGINS", "TMPDIR", "KUBECONFIG"):
         assert environment[name].startswith(own), name
     assert not Path(own).exists()
+
+
+@asynccontextmanager
+async def forward_proxy() -> AsyncIterator[tuple[str, list[str]]]:
+    """The URL of a proxy for HTTPS on loopback, and the hosts that it was asked for."""
+    asked: list[str] = []
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while content := await reader.read(65536):
+                writer.write(content)
+                await writer.drain()
+        writer.close()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        target = head.split(" ")[1]
+        asked.append(target)
+        upstream = await asyncio.open_connection(*target.rsplit(":", 1))
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(copy(reader, upstream[1]), copy(upstream[0], writer))
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+
+
+@pytest.mark.cluster
+async def test_the_proxy_of_the_environment_reaches_helm_for_the_api_server_alone(
+    cluster: Cluster, tmp_path: Path, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(tmp_path, "v3.22.0")
+    for spelling in ("NO_PROXY", "no_proxy", "https_proxy"):
+        monkeypatch.delenv(spelling, raising=False)
+    async with forward_proxy() as (url, asked):
+        monkeypatch.setenv("HTTPS_PROXY", url)
+        async with caller(cluster, recorder.program) as tools:
+            await tools.ok("helm_upgrade", name="web", namespace=namespace, chart="web", install=True)
+    seen = recorder.seen()
+    document = json.loads(seen["files"][seen["environment"]["KUBECONFIG"]]["text"])
+    assert document["clusters"][0]["cluster"]["proxy-url"] == url
+    assert not [name for name in seen["environment"] if name.lower().endswith("_proxy")]
+    assert {*asked} == {urlsplit(cluster.server()).netloc}
 
 
 @pytest.mark.cluster

@@ -1,10 +1,7 @@
 """Releases installed, upgraded and rolled back on the real cluster, and every way in which that fails."""
 
 import asyncio
-import random
 import re
-import shutil
-from pathlib import Path
 from typing import Any
 
 import mcp_types
@@ -324,60 +321,3 @@ async def test_bad_arguments_are_refused(
 async def test_system_namespaces_are_no_exception(tools: ToolCaller) -> None:
     plan = await tools.ok("helm_upgrade", name="web", namespace="kube-system", chart="web", install=True, dry_run=True)
     assert plan["namespace"] == "kube-system"
-
-
-async def test_I3_a_rehearsal_fails_where_the_run_would(
-    tools: ToolCaller, cli: Cli, api: KubeApi, namespace: str
-) -> None:
-    """An object of the chart is there and belongs to nobody, or to another release; or to this one."""
-    about: dict[str, Any] = {"name": "web", "namespace": namespace, "chart": "web", "install": True}
-    path = f"/api/v1/namespaces/{namespace}/configmaps"
-    other = {
-        "labels": {"app.kubernetes.io/managed-by": "Helm"},
-        "annotations": {"meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": namespace},
-    }
-    for metadata in ({}, other):
-        await api.send("POST", path, (), {"metadata": {"name": "web", **metadata}})
-        for dry_run in (True, False):
-            error = await tools.fails("helm_upgrade", **about, dry_run=dry_run)
-            assert (error["code"], "owns that object" in error["hint"]) == ("conflict", True), error
-            assert 'ConfigMap "web"' in error["message"]
-        await api.send("DELETE", f"{path}/web")
-    cli("install", "-n", namespace, "web", BARE)
-    await api.send("POST", path, (), {"metadata": {"name": "web"}})
-    for dry_run in (True, False):
-        error = await tools.fails("helm_upgrade", **about, dry_run=dry_run)
-        assert error["code"] == "conflict"
-    await api.send("DELETE", f"{path}/web")
-    own = {**other, "annotations": {**other["annotations"], "meta.helm.sh/release-name": "web"}}
-    await api.send("POST", path, (), {"metadata": {"name": "web", **own}})
-    for dry_run in (True, False):
-        assert (await tools.ok("helm_upgrade", **about, dry_run=dry_run))["changed"] is True
-
-
-@pytest.mark.pods
-async def test_H6_a_hook_that_fails_is_named_with_its_log(tools: ToolCaller, cluster: Cluster, namespace: str) -> None:
-    """By its own end, by the deadline of the call, and of an uninstall."""
-    about = {"name": "web", "namespace": namespace}
-    script = "echo 'no route to db-7'; echo 'password=planted-in-a-hook-log'; "
-    hook: dict[str, Any] = {"job": cluster.image, "command": ["sh", "-c", script + "exit 3"]}
-    error = await tools.fails("helm_upgrade", **about, chart="web", install=True, values=hook)
-    assert (error["code"], "a hook of the chart failed" in error["hint"]) == ("conflict", True), error
-    assert "end of the log of job web-job, container main: no route to db-7" in error["message"]
-    assert "planted" not in str(error)
-    hook["command"] = ["sh", "-c", script + "exec tail -f /dev/null"]
-    error = await tools.fails("helm_upgrade", **about, chart="web", install=True, values=hook, timeout_seconds=15)
-    assert error["code"] == "timed_out", error
-    assert "no route to db-7" in error["message"]
-
-
-async def test_H6_a_release_that_is_too_large_is_named(
-    settings: HelmSettings, helm: Path, namespace: str, tmp_path: Path
-) -> None:
-    shutil.copytree(CHARTS / "bare", tmp_path / "large")
-    (tmp_path / "large" / "data.bin").write_bytes(random.Random(1).randbytes(2_000_000))
-    own = settings.model_copy(update={"chart_directory": str(tmp_path)})
-    async with Client(assemble(SERVER, own, patient(approval="off"))) as client:
-        about = {"name": "large", "namespace": namespace, "chart": "large", "install": True}
-        error = await ToolCaller(client).fails("helm_upgrade", **about)
-    assert (error["code"], "1 MiB" in error["hint"]) == ("too_large", True), error

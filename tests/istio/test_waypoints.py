@@ -54,7 +54,7 @@ async def test_a_waypoint_goes_round(tools: ToolCaller, api: KubeApi, namespace:
     wanted = yaml.safe_load(drafted["yaml"])
     assert wanted["metadata"]["labels"] == {"istio.io/waypoint-for": "all", "istio.io/rev": "canary"}
     rehearsed = await tools.ok("istio_apply_waypoint", namespace=namespace, traffic_type="all", dry_run=True)
-    assert (rehearsed["result"], rehearsed["changed"], rehearsed["dry_run"]) == ("created", True, True)
+    assert (rehearsed["result"], rehearsed["changed"], rehearsed["dry_run"]) == ("would be created", True, True)
     assert (await api.get(path))["items"] == []
     assert "ambient" in rehearsed["warnings"][0]
     applied = await tools.ok("istio_apply_waypoint", namespace=namespace, traffic_type="all")
@@ -90,7 +90,7 @@ async def test_a_waypoint_goes_round(tools: ToolCaller, api: KubeApi, namespace:
     ]
     assert "timed_out" not in done
     rehearsed = await tools.ok("istio_delete_waypoint", namespace=namespace, names=["waypoint"], dry_run=True)
-    assert rehearsed["items"] == [{"name": "waypoint", "result": "deleted"}]
+    assert rehearsed["items"] == [{"name": "waypoint", "result": "would be deleted"}]
     assert len((await api.get(path))["items"]) == 1
     deleted = await tools.ok("istio_delete_waypoint", namespace=namespace, names=["waypoint", "other"])
     assert deleted["items"] == [

@@ -73,7 +73,7 @@ def _uninstalled(release: Release, keep_history: bool, dry_run: bool, warnings: 
         namespace=release.namespace,
         revision=release.revision,
         chart=release.chart_name,
-        result="uninstalled",
+        result="would be uninstalled" if dry_run else "uninstalled",
         changed=True,
         dry_run=dry_run or None,
         history="kept" if keep_history else "deleted",

@@ -130,7 +130,7 @@ def _upgraded(before: Release | None, after: Release, dry_run: bool, **more: Any
         chart=after.chart_name,
         chart_version=after.chart_version,
         app_version=after.app_version or None,
-        result="upgraded" if before else "installed",
+        result=f"{'would be ' if dry_run else ''}{'upgraded' if before else 'installed'}",
         changed=True,
         changes=changed(found),
         dry_run=dry_run or None,

@@ -35,7 +35,7 @@ class AppliedWaypoint(Result):
 
     name: str
     namespace: str
-    result: Literal["created", "configured", "unchanged"]
+    result: str = Field(description="What happened, in a word")
     changed: bool
     programmed: bool
     enrolled: bool = Field(description="Whether the namespace is labelled to use it")
@@ -84,7 +84,7 @@ async def istio_apply_waypoint(
     return AppliedWaypoint(
         name=name,
         namespace=namespace,
-        result=_result(before, diff),
+        result=_result(before, diff, dry_run),
         changed=diff.changed,
         programmed=programmed,
         enrolled=waypoint_gateways.used_by(namespace, labelled) == (namespace, name),
@@ -154,10 +154,10 @@ def _written(gateway: Object | None, labels: Mapping[str, str]) -> Any:
     return {**{key: value for key, value in slim.items() if key != "status"}, "namespace labels": dict(labels)}
 
 
-def _result(before: Object | None, diff: Diff) -> Literal["created", "configured", "unchanged"]:
-    if before is None:
-        return "created"
-    return "configured" if diff.changed else "unchanged"
+def _result(before: Object | None, diff: Diff, dry_run: bool) -> str:
+    if before is not None and not diff.changed:
+        return "unchanged"
+    return f"{'would be ' if dry_run else ''}{'created' if before is None else 'configured'}"
 
 
 def _warnings(namespace: str, labels: Mapping[str, str]) -> list[str] | None:
@@ -173,7 +173,7 @@ class Deletion(BaseModel):
     """What happened to one waypoint."""
 
     name: str
-    result: Literal["deleted", "not_found"]
+    result: Literal["deleted", "would be deleted", "not_found"]
 
 
 class DeletedWaypoints(Page[Deletion]):
@@ -213,10 +213,11 @@ async def istio_delete_waypoint(
     live_state.bind(f"waypoints of {namespace}", sorted(each["metadata"]["name"] for each in found))
     # Read before deleting: a label that still names a deleted waypoint sends traffic nowhere.
     users = await waypoint_gateways.list_users(mesh) if found else []
+    done: Literal["deleted", "would be deleted"] = "would be deleted" if dry_run else "deleted"
     gone = [each["metadata"]["name"] for each in found if await _delete(mesh, place, each, dry_run)]
     dangling = [user.title for user in users if user.waypoint in {(namespace, name) for name in gone}]
     return DeletedWaypoints(
-        items=[Deletion(name=name, result="deleted" if name in gone else "not_found") for name in chosen],
+        items=[Deletion(name=name, result=done if name in gone else "not_found") for name in chosen],
         namespace=namespace,
         changed=bool(gone),
         dangling=dangling,

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from kmcp_runtime import judging, private_files
 from kmcp_runtime.call import Call
-from kmcp_runtime.errors import unavailable
-from kmcp_runtime.helm import faults, home, hook_logs, release_effects, schemas
+from kmcp_runtime.errors import quoted_list, unavailable
+from kmcp_runtime.helm import faults, home, hook_logs, manifests, release_effects, schemas
 from kmcp_runtime.helm.binary import Binary
 from kmcp_runtime.helm.charts import Chart, Charts
 from kmcp_runtime.helm.release import Release
@@ -26,6 +26,7 @@ from kmcp_runtime.worker import run_in_thread
 ValuesMode = Literal["default", "reset", "reuse", "reset_then_reuse"]
 Cascade = Literal["background", "orphan", "foreground"]
 Shown = Literal["values", "chart", "readme", "crds"]
+_MOST_DEFINITIONS = 5
 _SLACK_SECONDS = 8.0
 """Beyond helm's own timeout, so that it can still record the failure in the release."""
 _FLAGS: Mapping[ValuesMode, tuple[str, ...]] = {
@@ -72,7 +73,10 @@ class Helm:
         """The new revision, or, in a dry run, the one that would be. A real upgrade is rehearsed and judged first."""
         # Fetched once: what is rehearsed is what is installed.
         async with self.fetch_chart(cluster.call, wanted.chart, wanted.version) as chart:
-            return await self._judged_upgrade(cluster, wanted, chart)
+            definitions = manifests.objects(await self.show(cluster.call, chart, "crds"))
+            after = await self._judged_upgrade(cluster, wanted, chart)
+        about = _of_definitions([each.name for each in definitions], after, wanted.dry_run)
+        return replace(after, warnings=[*after.warnings, *about])
 
     async def _judged_upgrade(self, cluster: Cluster, wanted: Upgrade, chart: Chart) -> Release:
         if judging.current() is None:
@@ -249,6 +253,17 @@ class Helm:
     async def show(self, call: Call, chart: Chart, what: Shown) -> str:
         """The values.yaml, Chart.yaml, README or CRDs of a chart (of `fetch_chart`)."""
         return (await self.binary.run(call, ("show", what), (chart.operand,))).stdout
+
+
+def _of_definitions(names: list[str], after: Release, dry_run: bool) -> list[str]:
+    """What becomes of the definitions in a chart's crds/, of which its manifest has nothing."""
+    if not names:
+        return []
+    shown = quoted_list(names[:_MOST_DEFINITIONS]) + (", …" if len(names) > _MOST_DEFINITIONS else "")
+    if after.revision > 1:
+        return [f"helm leaves the definitions in the chart's crds/ as they are: apply newer ones yourself ({shown})"]
+    done = "would be installed" if dry_run else "were installed"
+    return [f"the definitions in the chart's crds/ {done} where they are absent, and stay after an uninstall ({shown})"]
 
 
 @contextmanager

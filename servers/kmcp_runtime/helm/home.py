@@ -12,8 +12,9 @@ from kmcp_runtime import private_files
 from kmcp_runtime.errors import unavailable
 from kmcp_runtime.helm.settings import HelmSettings
 
-# Only what helm needs: where programs are, and which certificates to trust. No proxy settings: a proxy would resolve
-# host names again, after their addresses have been checked here.
+# Only what helm needs: where programs are, and which certificates to trust. No proxy settings: helm asks the API server
+# alone, through the proxy that its kubeconfig names (`proxy-url`, that of the environment included); one in the
+# environment would be for every host, those of charts included, and would resolve names again after their check here.
 _PASSED_ON = ("PATH", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 

@@ -10,7 +10,7 @@ from kmcp_runtime import redaction, yaml_text
 from kmcp_runtime.kube import secret_values
 from kmcp_runtime.output.results import DIFF_CONTEXT_LINES, Rendered
 
-How = Literal["added", "changed", "removed"]
+How = Literal["added", "changed", "removed", "kept"]
 _SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
 _SOURCE = re.compile(r"^# Source: (.+)$", re.MULTILINE)
 # Helm's annotation for what an uninstall leaves in place.
@@ -50,9 +50,18 @@ class Part:
 
     @property
     def kept(self) -> bool:
-        """Whether an uninstall leaves it where it is."""
+        """Whether an uninstall leaves it where it is; the letter case does not matter to it, nor do blanks."""
+        return self._policy.strip().lower() == "keep"
+
+    @property
+    def kept_by_upgrade(self) -> bool:
+        """Whether an upgrade or rollback to a revision without it does, which takes the word as it is."""
+        return self._policy == "keep"
+
+    @property
+    def _policy(self) -> str:
         annotations = self._metadata().get("annotations")
-        return isinstance(annotations, dict) and annotations.get(KEEP) == "keep"
+        return str(annotations.get(KEEP) or "") if isinstance(annotations, dict) else ""
 
     def _metadata(self) -> dict[str, Any]:
         found = self.content.get("metadata")
@@ -86,7 +95,7 @@ class Change:
 
 
 def changes(before: str, after: str) -> list[Change]:
-    """What differs, in the order of the later manifest; removed objects come last."""
+    """What differs, in the order of the later manifest; what it no longer has comes last."""
     old = {part.identity: part for part in objects(before)}
     new = {part.identity: part for part in objects(after)}
     found = [
@@ -94,7 +103,9 @@ def changes(before: str, after: str) -> list[Change]:
         for key, part in new.items()
         if key not in old or old[key].content != part.content or _holds_values(part)
     ]
-    return found + [Change("removed", part, None) for key, part in old.items() if key not in new]
+    gone = [part for key, part in old.items() if key not in new]
+    # Helm leaves an object with the annotation helm.sh/resource-policy: keep where it is, and forgets it.
+    return found + [Change("kept" if part.kept_by_upgrade else "removed", part, None) for part in gone]
 
 
 def _holds_values(part: Part) -> bool:
@@ -157,6 +168,8 @@ def _shown(part: Part, redact: Callable[..., Any]) -> str:
 def _diff(change: Change, redact: Callable[..., Any]) -> list[str]:
     part = change.part
     name = f"{part.kind} {part.namespace + '/' if part.namespace else ''}{part.name}"
+    if change.how == "kept":
+        return [f"# {name}: no longer part of the release, and kept"]
     old, new = (
         yaml_text.write(redact(side.content, foreign=True)).splitlines() if side is not None else []
         for side in (change.before, change.after)

@@ -22,7 +22,7 @@ def _losses(change: Change, namespace: str) -> list[str]:
         assert before is not None
         # Helm leaves objects with the annotation helm.sh/resource-policy: keep.
         where = f"{before.namespace or namespace}/"
-        return [] if before.kept else [f"deletes {before.kind} {where}{before.name}"]
+        return [] if before.kept_by_upgrade else [f"deletes {before.kind} {where}{before.name}"]
     if before is None:
         return losses.of_creation(after.content)
     return losses.of_change(before.content, after.content)
