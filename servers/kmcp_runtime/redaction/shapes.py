@@ -23,6 +23,8 @@ class Shape:
     shows: str = "nothing to hide"
     looks: Literal["", "odd", "made", "random"] = ""
     """Of a `part`: what a value must look like (`values`), since the same place may hold a word or a number."""
+    value: str = ""
+    """Of a `part`: what is hidden, behind a match of the expression, which then has no groups."""
     needs: tuple[bytes, ...] = ()
     """Lower-case words of which one is part of every match: looking for fixed words is far faster than matching."""
 
