@@ -69,6 +69,11 @@ def publication(
     return _sharded(document, namespace, _shards_of(index) if index else [], largest)
 
 
+def is_too_large(found: Mapping[str, Any], largest: int = LARGEST) -> bool:
+    """Whether a ConfigMap is larger than one is made now, as those of earlier versions may be."""
+    return sum(map(_size, _content(found).values())) > largest
+
+
 def shard_names(index: Mapping[str, Any]) -> list[str]:
     """The further objects that belong to an index."""
     return [shard["name"] for shard in _shards_of(index)]

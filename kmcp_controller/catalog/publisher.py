@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from kmcp_controller.telemetry.metrics import Metrics
 from kmcp_runtime.errors import ToolFailure
 
-from .configmaps import LABEL, LARGEST, NAME, InconsistentError, publication, read, shard_names
+from .configmaps import LABEL, LARGEST, NAME, InconsistentError, is_too_large, publication, read, shard_names
 from .live_document import LiveDocument
 from .live_server import place
 
@@ -60,7 +60,10 @@ class Publisher:
             return
         if document:
             self._live.restore(document)
-            self._published = _state(document)
+            written = await self._cluster.list_objects("ConfigMap", self._namespace, f"{LABEL} in (index,shard)")
+            # An earlier version wrote larger objects: they are written anew, although nothing in them has changed.
+            if not any(is_too_large(each, self._largest) for each in written):
+                self._published = _state(document)
 
     async def run(self) -> None:
         """Publish what changed, until cancelled; a write that fails is repeated."""

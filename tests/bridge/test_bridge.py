@@ -18,7 +18,6 @@ from fastmcp.exceptions import McpError
 from mcp import MCPError
 
 from tests.bridge.conftest import ROOT, Bridge, Start, program
-from tests.runtime.test_requests import ODD, send
 from tests.slowness import scaled
 from tests.waiting import until
 
@@ -338,15 +337,3 @@ def test_imports_are_light() -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT / "servers")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
     assert done.stdout == "set()\n"
-
-
-async def test_http_is_read_as_by_servers(steady: Bridge) -> None:
-    """X7: HTTP/1.0, media types in any case, a header that is there twice, ids that are none."""
-    url = steady.url.removesuffix("/mcp")
-    status, head, rest = await send(url, rpc("tools/list"), version="1.0")
-    assert (status, f"content-length: {len(rest)}" in head, "transfer-encoding" in head) == (200, True, False)
-    assert (await send(url, rpc("tools/list"), kind="Content-Type: Application/JSON"))[0] == 200
-    assert (await send(url, rpc("tools/list"), "Host: 127.0.0.1", "Host: evil.example.com"))[0] == 400
-    for odd in ODD:
-        status, _, rest = await send(url, rpc("tools/list") | {"id": odd})
-        assert (status, json.loads(rest)["error"]["code"]) == (400, -32600), odd

@@ -109,6 +109,22 @@ async def test_a_restart_writes_nothing_and_the_last_shards_go(kube: Cluster, na
     assert ((await second.load()) or {})["servers"] == again.document()["servers"]
 
 
+async def test_what_an_earlier_version_wrote_too_large_is_written_anew(kube: Cluster, namespace: str) -> None:
+    """D16: an upgrade in which no server changes."""
+    live, again = LiveDocument(), LiveDocument()
+    for number in range(30):
+        live.update(of(number))
+    assert await publisher(live, kube, namespace, largest=700_000).publish()
+    assert await shards(kube, namespace) == set()
+    second = publisher(again, kube, namespace, largest=8 * 1024)
+    await second.restore()
+    assert again.document()["hash"] == live.document()["hash"]
+    assert await second.publish()
+    assert len(await shards(kube, namespace)) > 1
+    assert ((await second.load()) or {})["hash"] == live.document()["hash"]
+    assert not await second.publish()
+
+
 async def test_changes_are_published_together_and_followed(kube: Cluster, namespace: str) -> None:
     live, shown = LiveDocument(), LiveDocument()
     writer = publisher(live, kube, namespace, debounce=0.2, interval=0.4)
