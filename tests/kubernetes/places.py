@@ -16,6 +16,9 @@ class Place:
         self.api, self.namespace = api, namespace
         self.core, self.apps = f"/api/v1/namespaces/{namespace}", f"/apis/apps/v1/namespaces/{namespace}"
 
+    def apis(self, version: str) -> str:
+        return f"/apis/{version}/namespaces/{self.namespace}"
+
     async def send(self, collection: str, body: Object) -> Object:
         made: Object = await self.api.send("POST", collection, (("fieldManager", "somebody"),), body)
         return made

@@ -9,7 +9,7 @@ from typing import Any
 from kmcp_runtime.kube import marks, stored_fields
 
 Object = Mapping[str, Any]
-_COUNTS = frozenset(
+COUNTS = frozenset(
     {"replicas", "minReplicas", "maxReplicas", "minReplicaCount", "maxReplicaCount", "parallelism", "instances"}
 )
 """Fields that say how many of something run."""
@@ -118,15 +118,15 @@ def _named(template: Object) -> str:
 
 
 def _stopped(name: str, before: Object, after: Object) -> Iterator[str]:
-    for path, old, new in _pairs(before.get("spec"), after.get("spec"), ("spec",)):
+    for path, old, new in pairs(before.get("spec"), after.get("spec"), ("spec",)):
         # A schema's integer may be written as 0.0; false is none.
-        if path[-1] in _COUNTS and new == 0 and not isinstance(new, bool) and old != 0:
+        if path[-1] in COUNTS and new == 0 and not isinstance(new, bool) and old != 0:
             start = "" if old is None else f"from {old} "
             yield f"scales {name} {start}to 0" + ("" if path == ("spec", "replicas") else f" ({'.'.join(path)})")
     if is_custom(before):
         # What is left out of a kind of Kubernetes' own has a default, which runs something.
-        for path, new, old in _pairs(after.get("spec"), before.get("spec"), ("spec",)):
-            if path[-1] in _COUNTS and new is None and _is_number(old) and old > 0:
+        for path, new, old in pairs(after.get("spec"), before.get("spec"), ("spec",)):
+            if path[-1] in COUNTS and new is None and is_number(old) and old > 0:
                 yield f"removes {'.'.join(path)} of {name}, which is {old}: what then runs is not known"
 
 
@@ -136,7 +136,7 @@ def _ended(name: str, before: Object, after: Object) -> Iterator[str]:
     if kind.endswith("Job") and kind != "CronJob" and new_spec.get("suspend") is True and not old_spec.get("suspend"):
         yield f"suspends {name}, which ends its pods"
     for field in _OF_JOBS:
-        if kind == "Job" and _is_number(old_spec.get(field)) and _lowered(old_spec[field], new_spec.get(field)):
+        if kind == "Job" and is_number(old_spec.get(field)) and _lowered(old_spec[field], new_spec.get(field)):
             yield f"lowers {field} of {name} from {old_spec[field]} to {new_spec[field]}, which may end its pods"
     if new_spec.get("concurrencyPolicy") == "Replace" and old_spec.get("concurrencyPolicy") != "Replace":
         yield f"makes {name} end a run that goes on when the next begins (concurrencyPolicy)"
@@ -189,8 +189,8 @@ def _shrunk(name: str, before: Object, after: Object) -> Iterator[str]:
 def _ordinals(spec: Object) -> tuple[float, float]:
     """The first and the last number of a StatefulSet's pods; the last is the lower one when there are none."""
     start, replicas = _part(spec, "ordinals").get("start", 0), spec.get("replicas", 1)
-    first = start if _is_number(start) else 0
-    return first, first + (replicas if _is_number(replicas) else 1) - 1
+    first = start if is_number(start) else 0
+    return first, first + (replicas if is_number(replicas) else 1) - 1
 
 
 def _ordered(name: str, before: Object, after: Object) -> Iterator[str]:
@@ -199,10 +199,10 @@ def _ordered(name: str, before: Object, after: Object) -> Iterator[str]:
     for top in (None, "spec"):
         old = before.get("spec") if top else {key: before.get(key) for key in _ORDERS}
         new = after.get("spec") if top else {key: after.get(key) for key in _ORDERS}
-        for path, was, now in _pairs(old, new, (top,) if top else ()):
+        for path, was, now in pairs(old, new, (top,) if top else ()):
             if path[-1] in _ORDERS and now != was and not _keeps(now):
                 yield f"sets {'.'.join(path)} of {name} to {now}"
-        for path, now, was in _pairs(new, old, (top,) if top else ()):
+        for path, now, was in pairs(new, old, (top,) if top else ()):
             if path[-1] in _ORDERS and now is None and was and _keeps(was):
                 yield f"removes {'.'.join(path)} of {name}, which is {was}"
 
@@ -212,7 +212,7 @@ def _keeps(order: Any) -> bool:
 
 
 def _prunes(before: Object, after: Object) -> Iterator[str]:
-    for path, was, now in _pairs(before.get("spec"), after.get("spec"), ("spec",)):
+    for path, was, now in pairs(before.get("spec"), after.get("spec"), ("spec",)):
         if path[-1] == "prune" and now is True and was is not True:
             yield ".".join(path)
 
@@ -274,18 +274,18 @@ def _parts(node: Object, field: str) -> list[Object]:
     return [each for each in _list(node, field) if isinstance(each, Mapping)]
 
 
-def _pairs(before: Any, after: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+def pairs(before: Any, after: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
     """Every single value of `after` with its path and the value before; items of lists meet by name, else by place."""
     if isinstance(after, Mapping):
         for key, new in after.items():
             old = before.get(key) if isinstance(before, Mapping) else None
-            yield from _pairs(old, new, (*path, str(key)))
+            yield from pairs(old, new, (*path, str(key)))
     elif isinstance(after, list):
         old_items = before if isinstance(before, list) else []
         names = {_name_of(item): item for item in old_items if _name_of(item)}
         for number, new in enumerate(after):
             by_place = old_items[number] if number < len(old_items) else None
-            yield from _pairs(names.get(_name_of(new), by_place), new, path)
+            yield from pairs(names.get(_name_of(new), by_place), new, path)
     elif path:
         yield path, before, after
 
@@ -306,7 +306,7 @@ def is_custom(found: Object) -> bool:
     return bool(slash) and "." in group and not group.endswith(".k8s.io")
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

@@ -14,7 +14,7 @@ from kmcp_runtime import judging, live_state
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.judging import READS, Judgement, Verdict, destroys, of_losses, writes
-from kmcp_runtime.kube import losses, secret_values
+from kmcp_runtime.kube import losses, marks, scales, secret_values, takeovers
 from kmcp_runtime.kube.failures import StatusFailure
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _NO_REHEARSAL = "does not support dry run"
 """The API server's words when an admission webhook has side effects (`sideEffects` other than None)."""
 _APPLY = "application/apply-patch+yaml"
 _MERGES = ("application/merge-patch+json", "application/strategic-merge-patch+json")
+_LABELS_TELL = takeovers.LABELLED | {"secrets", "configmaps"}
+"""Kinds that are looked at before their labels change; of the last two, releases of Helm."""
 _WORDS = {
     "deployments": "Deployment",
     "statefulsets": "StatefulSet",
@@ -89,7 +91,9 @@ async def judge_before(api: "KubeApi", request: KubeRequest) -> None:
         judgement.admit(READS if asks else writes(f"{request.method} {target(request.path).words}"))
     elif not request.is_rehearsal:
         verdict = _at_sight(judgement, request)
-        judgement.admit(verdict or await _rehearsed(api, request))
+        if verdict is None:
+            verdict = await (_created(api, request) if request.method == "POST" else _rehearsed(api, request))
+        judgement.admit(verdict)
 
 
 async def judge_after(api: "KubeApi", request: KubeRequest, content: bytes) -> None:
@@ -104,7 +108,9 @@ async def judge_after(api: "KubeApi", request: KubeRequest, content: bytes) -> N
             live_state.moved(*_state(_read(content)))
         return
     verdict = _at_sight(judgement, request, _read(content))
-    if verdict is None:
+    if verdict is None and request.method == "POST":
+        verdict = await _created(api, request)
+    elif verdict is None:
         verdict = await _compared(api, request, _read(content))
     judging.foresee(verdict)
 
@@ -123,15 +129,14 @@ def _at_sight(judgement: Judgement, request: KubeRequest, answer: Mapping[str, A
             return READS
         if about.subresource == "eviction":
             return destroys(f"evicts {about.words}")
-        made = request.body if isinstance(request.body, Mapping) else {}
-        return of_losses(losses.of_creation(made), f"creates {losses.in_words(made)}")
+        return None
     if request.content_type in _MERGES and _is_light(about, request.body):
         return writes(f"changes {about.words}")
     return None
 
 
 def _is_light(about: Target, body: Any) -> bool:
-    """A merge that sets labels and annotations alone, of the object or its template, or how many run, not none."""
+    """A merge that sets harmless labels and annotations alone, or those of a template, or how many run, not none."""
     if not isinstance(body, Mapping):
         return False
     if about.subresource == "scale":
@@ -139,9 +144,39 @@ def _is_light(about: Target, body: Any) -> bool:
         # Fewer replicas of a StatefulSet may delete claims, and what another kind does is not known.
         return about.plural in ("deployments", "replicasets") and isinstance(replicas, int) and replicas > 0
     if set(body) == {"spec"} and isinstance(body["spec"], Mapping) and set(body["spec"]) == {"template"}:
-        body = body["spec"]["template"] or {}
+        metadata = (body["spec"]["template"] or {}).get("metadata")
+        return set(body["spec"]["template"] or {}) == {"metadata"} and _has_pairs_alone(metadata)
     metadata = body.get("metadata")
-    return set(body) == {"metadata"} and isinstance(metadata, Mapping) and set(metadata) <= {"labels", "annotations"}
+    return set(body) == {"metadata"} and _has_pairs_alone(metadata) and _are_harmless(about, metadata)
+
+
+def _has_pairs_alone(metadata: Any) -> bool:
+    return isinstance(metadata, Mapping) and set(metadata) <= {"labels", "annotations"}
+
+
+def _are_harmless(about: Target, metadata: Any) -> bool:
+    """Whether these labels and annotations move no controller, whatever is live."""
+    if about.subresource or not all(isinstance(pairs, Mapping) for pairs in metadata.values()):
+        return False
+    if "labels" in metadata and about.plural in _LABELS_TELL:
+        return False
+    # A patch's own words (`$patch`) take more away than they name.
+    return not any(marks.is_order(key) or key.startswith("$") for pairs in metadata.values() for key in pairs)
+
+
+async def _created(api: "KubeApi", request: KubeRequest) -> Verdict:
+    about = target(request.path)
+    return await _made(api, about, request.body if isinstance(request.body, Mapping) else {})
+
+
+async def _made(api: "KubeApi", about: Target, made: Mapping[str, Any]) -> Verdict:
+    found = losses.of_creation(made)
+    if about.subresource is None:
+        found += await takeovers.of_creation(api, about.namespace, made)
+    if found:
+        # A yes is for taking over these, and no others.
+        live_state.bind(f"{losses.in_words(made)} (to be made)", found)
+    return of_losses(found, f"creates {losses.in_words(made)}")
 
 
 async def _rehearsed(api: "KubeApi", request: KubeRequest) -> Verdict:
@@ -161,7 +196,7 @@ async def _compared(api: "KubeApi", request: KubeRequest, after: Mapping[str, An
     # The status is part of the object, and to read it there needs no right of its own.
     before = await _live(api, request.path.removesuffix("/status") if about.subresource == "status" else request.path)
     if before is None:
-        return of_losses(losses.of_creation(after), f"creates {losses.in_words(after)}")
+        return await _made(api, about, after)
     found = await _all_losses(api, request, about, before, after)
     if found:
         live_state.bind(*_state(before))
@@ -197,7 +232,9 @@ async def _all_losses(
     if about.subresource == "scale":
         return await _scaled(api, request, about, before, after)
     found = losses.of_change(before, after)
+    found += await scales.of_change(api, about.plural, before, after)
     found += await _lost_owners(api, about, before, after)
+    found += await takeovers.of_change(api, about.namespace, before, after)
     if request.content_type == _APPLY and ("force", "true") in request.query:
         found += await _overwritten(api, request, before)
     return found

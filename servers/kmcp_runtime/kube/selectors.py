@@ -36,6 +36,29 @@ def _expression(each: Mapping[str, Any]) -> str:
     return f"{key} {'in' if operator == 'In' else 'notin'} ({','.join(each.get('values') or ())})"
 
 
+def matches(spec: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
+    """Whether the selector of an object's spec takes these labels; an empty one takes none."""
+    selector = spec.get("selector")
+    if not isinstance(selector, Mapping) or not selector:
+        return False
+    if "matchLabels" not in selector and "matchExpressions" not in selector:
+        return all(labels.get(key) == value for key, value in selector.items())
+    plain = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
+    return plain and all(_holds(each, labels) for each in selector.get("matchExpressions") or ())
+
+
+def _holds(each: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
+    value, values = labels.get(each["key"]), each.get("values") or ()
+    by_operator = {
+        "In": value in values,
+        "NotIn": value not in values,
+        "Exists": value is not None,
+        "DoesNotExist": value is None,
+    }
+    # Of an operator that is not known nothing is excluded.
+    return by_operator.get(str(each["operator"]), True)
+
+
 def fault(selectors: Mapping[str, str | None]) -> tuple[str, str, int] | None:
     """The first malformed one: its argument, its text, and the position (from 1) of what does not belong there."""
     for argument, text in selectors.items():
