@@ -7,9 +7,10 @@ READY := $(VENV)/.ready
 WORKERS ?= auto
 SERVER ?= all
 ENGINE ?= $(firstword $(shell command -v docker podman))
-# Whose tests measure a promise: secrets, frames, approval, stalls, and hostile backends.
+# Whose tests measure a promise: secrets, frames, approval, stalls, hostile backends, and Secrets of a real cluster.
 TRUST := tests/redaction tests/fuzz $(addprefix tests/runtime/test_,redaction_cases.py framing.py answers.py approval.py stalls.py bounds.py) \
-	$(addprefix tests/controller/test_,large_servers.py plan_size.py)
+	$(addprefix tests/controller/test_,large_servers.py plan_size.py) \
+	$(addprefix tests/kubernetes/test_,secrets.py secret_oracles.py hidden_places.py approval.py)
 TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
@@ -29,7 +30,8 @@ test: $(READY) ## Run the tests, on a real Kubernetes (FULL=1: with Istio and Ci
 	@$(BIN)/python -m pytest --build-backends -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 trust: $(READY) ## Measure what docs/security promises, print one table, and write it to docs/security/figures.md
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-cluster --trust-page docs/security/figures.md $(TRUST) $(ARGS)
+	@$(BIN)/python -m tests.cluster build
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --trust-page docs/security/figures.md $(TRUST) $(ARGS)
 
 test-python: ## Run the tests that need no cluster with another Python: make test-python PYTHON=python3.14
 	@$(MAKE) --no-print-directory VENV=.venv-$(notdir $(PYTHON)) test-without-cluster

@@ -5,6 +5,7 @@ its promise (another program at the address, a proxy, a custom resource without 
 and only where every answer keeps its promise is a failed reading a fault of ours.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,29 +17,52 @@ Check = Callable[[Any, Exception], str | None]
 """What an answer breaks of its API's promise, in words, given what reading it raised; None when it keeps it."""
 UNREADABLE = (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError)
 """What Python raises where data has another shape than the code that reads it."""
-_heard: ContextVar[list[tuple[str, str, Any, Check]] | None] = ContextVar("kmcp_answers", default=None)
+MOST_BYTES = 8 << 20
+"""Of the answers that one call remembers, as they came; what was read before them is forgotten."""
+
+
+class _Heard:
+    """The newest answers of one call."""
+
+    def __init__(self) -> None:
+        self.answers: deque[tuple[str, str, Any, Check, int]] = deque()
+        self._bytes = 0
+
+    def add(self, backend: str, place: str, answer: Any, check: Check, size: int) -> None:
+        self.answers.append((backend, place, answer, check, size))
+        self._bytes += size
+        # The newest one stays, however large: its reader holds it, too.
+        while self._bytes > MOST_BYTES and len(self.answers) > 1:
+            self._bytes -= self.answers.popleft()[-1]
+
+
+_heard: ContextVar[_Heard | None] = ContextVar("kmcp_answers", default=None)
 
 
 @contextmanager
 def remembered() -> Iterator[None]:
-    """Everything read inside is remembered until the end, so that `broken_promise` can look at it."""
-    token = _heard.set([])
+    """The newest answers that are read inside are remembered until the end, so that `broken_promise` can look at them.
+
+    A list that is read page by page is thus not held as a whole: what broke a promise was mostly read last.
+    """
+    token = _heard.set(_Heard())
     try:
         yield
     finally:
         _heard.reset(token)
 
 
-def remember(backend: str, place: str, answer: Any, check: Check) -> None:
-    """Note an answer; it is checked only when something goes wrong, so this costs nothing."""
+def remember(backend: str, place: str, answer: Any, check: Check, size: int) -> None:
+    """Note an answer, which took `size` bytes; it is checked only when something goes wrong, and no copy is made."""
     heard = _heard.get()
     if heard is not None:
-        heard.append((backend, place, answer, check))
+        heard.add(backend, place, answer, check, size)
 
 
 def broken_promise(error: Exception) -> ToolFailure | None:
     """The failure that says which answer is not what its API promises; None when all are."""
-    for backend, place, answer, check in _heard.get() or ():
+    heard = _heard.get()
+    for backend, place, answer, check, _ in heard.answers if heard is not None else ():
         fault = check(answer, error)
         if fault:
             message = f"the answer of {backend} to {place} is not what its API promises: {fault}"

@@ -14,6 +14,7 @@ from kmcp_runtime.kube.api import KubeApi
 from tests.kubernetes.making import config_map, make
 from tests.mcp import ToolCaller
 from tests.patience import patient
+from tests.trust import Trust
 
 pytestmark = pytest.mark.cluster
 
@@ -39,7 +40,7 @@ async def there(api: KubeApi, target: dict[str, str]) -> bool:
 
 
 async def test_a_client_that_cannot_ask_needs_the_plan_and_its_token(
-    settings: KubernetesSettings, api: KubeApi, target: dict[str, str], namespace: str
+    settings: KubernetesSettings, api: KubeApi, target: dict[str, str], namespace: str, trust: Trust
 ) -> None:
     await make(api, f"/api/v1/namespaces/{namespace}/configmaps", config_map("other", a="b"))
     async with asking(settings) as client:
@@ -60,12 +61,13 @@ async def test_a_client_that_cannot_ask_needs_the_plan_and_its_token(
         replayed = await caller.fails("k8s_delete_resource", **target, approval=token)
         assert replayed["code"] == "approval_required"
         assert await there(api, target)
+        trust.count("approvals", "on a cluster, tokens of other objects or used", refused=2, tried=2)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 @pytest.mark.parametrize("yes", [True, False])
 async def test_a_person_is_shown_the_plan_and_decides(
-    settings: KubernetesSettings, api: KubeApi, target: dict[str, str], mode: Any, yes: bool
+    settings: KubernetesSettings, api: KubeApi, target: dict[str, str], mode: Any, yes: bool, trust: Trust
 ) -> None:
     questions: list[str] = []
 
@@ -80,13 +82,14 @@ async def test_a_person_is_shown_the_plan_and_decides(
             await caller.ok("k8s_delete_resource", **target)
         else:
             assert (await caller.fails("k8s_delete_resource", **target))["code"] == "denied"
+            trust.count("approvals", "on a cluster, a person says no", refused=1, tried=1)
     assert await there(api, target) is not yes
     assert "precious" in questions[0]
 
 
 @pytest.mark.parametrize("replaced", [True, False])
 async def test_A4_what_was_made_anew_or_changed_after_the_plan_survives(
-    settings: KubernetesSettings, api: KubeApi, target: dict[str, str], namespace: str, replaced: bool
+    settings: KubernetesSettings, api: KubeApi, target: dict[str, str], namespace: str, replaced: bool, trust: Trust
 ) -> None:
     path = f"/api/v1/namespaces/{namespace}/configmaps"
     async with asking(settings) as client:
@@ -101,11 +104,12 @@ async def test_A4_what_was_made_anew_or_changed_after_the_plan_survives(
         assert "has changed since" in error["message"]
         assert "approval" not in error
         assert await there(api, target)
+        trust.count("approvals", "on a cluster, of what has changed", refused=1, tried=1)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_A4_what_is_made_anew_while_a_person_thinks_survives(
-    settings: KubernetesSettings, api: KubeApi, target: dict[str, str], namespace: str, mode: Any
+    settings: KubernetesSettings, api: KubeApi, target: dict[str, str], namespace: str, mode: Any, trust: Trust
 ) -> None:
     path = f"/api/v1/namespaces/{namespace}/configmaps"
 
@@ -118,6 +122,7 @@ async def test_A4_what_is_made_anew_while_a_person_thinks_survives(
         error = await ToolCaller(client).fails("k8s_delete_resource", **target)
         assert "has changed since" in error["message"]
         assert await there(api, target)
+        trust.count("approvals", "on a cluster, of what has changed", refused=1, tried=1)
 
 
 async def test_what_changed_since_the_plan_is_not_deleted(

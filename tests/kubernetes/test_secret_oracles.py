@@ -9,6 +9,7 @@ import yaml
 
 from kmcp_runtime.kube.api import KubeApi
 from tests.mcp import ToolCaller
+from tests.trust import Trust
 
 pytestmark = pytest.mark.cluster
 VALUE = "Zq7planted-in-a-secret-9Xw"
@@ -39,24 +40,26 @@ async def secret(api: KubeApi, namespace: str) -> dict[str, Any]:
     ids=json.dumps,
 )
 async def test_L1_and_L2_a_value_is_not_carried_elsewhere(
-    tools: ToolCaller, secret: dict[str, Any], resource_type: str, operation: dict[str, Any]
+    tools: ToolCaller, secret: dict[str, Any], resource_type: str, operation: dict[str, Any], trust: Trust
 ) -> None:
     failed = await tools.fails(
         "k8s_patch_resource", **secret, resource_type=resource_type, patch=[operation], dry_run=True
     )
     assert failed["code"] == "bad_argument"
     assert encoded(VALUE) not in json.dumps(failed)
+    trust.count("Secret objects", "values carried elsewhere", probes=1, values_shown=0)
 
 
 @pytest.mark.parametrize("path", ["/data/pin", "/data", "", "/metadata/annotations"])
-async def test_F2_a_guess_is_not_tested(tools: ToolCaller, secret: dict[str, Any], path: str) -> None:
+async def test_F2_a_guess_is_not_tested(tools: ToolCaller, secret: dict[str, Any], path: str, trust: Trust) -> None:
     test = {"op": "test", "path": path, "value": encoded("4711")}
     failed = await tools.fails("k8s_patch_resource", **secret, resource_type="secret", patch=[test], dry_run=True)
     assert "neither compared nor copied" in failed["message"]
+    trust.count("Secret objects", "guesses at a value", probes=1, values_shown=0)
 
 
 async def test_F2_right_and_wrong_guesses_are_answered_alike(
-    tools: ToolCaller, api: KubeApi, secret: dict[str, Any]
+    tools: ToolCaller, api: KubeApi, secret: dict[str, Any], trust: Trust
 ) -> None:
     def shape(answer: dict[str, Any]) -> str:
         return json.dumps(answer, sort_keys=True)
@@ -105,6 +108,7 @@ async def test_F2_right_and_wrong_guesses_are_answered_alike(
             dry_run=True,
         )
         assert "immutable" in failed["message"]
+    trust.count("Secret objects", "guesses at a value", probes=8, values_shown=0)
 
 
 async def test_R1_what_comes_back_with_a_mark_stays_as_it_is(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
@@ -186,7 +190,7 @@ async def test_R1_a_mark_never_takes_the_place_of_a_value(tools: ToolCaller, api
 
 
 async def test_what_a_secret_held_is_hidden_wherever_it_comes_back(
-    tools: ToolCaller, api: KubeApi, secret: dict[str, Any]
+    tools: ToolCaller, api: KubeApi, secret: dict[str, Any], trust: Trust
 ) -> None:
     await tools.ok("k8s_get_resource_yaml", **secret, resource_type="secret")
     body = {"metadata": {"name": "elsewhere"}, "data": {"note": f"it is {VALUE}, or {encoded(VALUE)}"}}
@@ -195,3 +199,4 @@ async def test_what_a_secret_held_is_hidden_wherever_it_comes_back(
     shown = (await tools.ok("k8s_get_resource_yaml", **elsewhere))["yaml"]
     assert VALUE not in shown
     assert encoded(VALUE) not in shown
+    trust.count("Secret objects", "values that come back elsewhere", probes=2, values_shown=0)

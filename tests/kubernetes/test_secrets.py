@@ -21,6 +21,7 @@ from tests.kubernetes.making import make, pod_when
 from tests.mcp import text_of
 from tests.patience import patient
 from tests.secrets import IN_TEXTS
+from tests.trust import Trust
 
 pytestmark = pytest.mark.pods
 SECRET = "planted-in-a-secret-Xq7"
@@ -143,7 +144,11 @@ def calls(namespace: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 async def test_no_planted_secret_comes_out_of_anything(
-    planted: str, settings: KubernetesSettings, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    planted: str,
+    settings: KubernetesSettings,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    trust: Trust,
 ) -> None:
     process = Process.of(patient(approval="off"))
     instance = ConfiguredServer(SERVER, settings, process)
@@ -163,6 +168,7 @@ async def test_no_planted_secret_comes_out_of_anything(
     for secret in FORBIDDEN:
         assert secret not in outside, secret
     assert {"k8s_get_pod_logs", "k8s_get_events", "k8s_execute_command", "k8s_patch_resource"} <= called
+    trust.count("Secret objects", "tools on a planted namespace", probes=len(calls(planted)), values_shown=0)
 
 
 async def test_what_is_no_secret_stays_readable(planted: str, settings: KubernetesSettings) -> None:

@@ -18,6 +18,7 @@ from kmcp_runtime.engine.telemetry import Metrics
 from tests.mcp import ToolCaller
 from tests.runtime.conftest import connected, shelf_of, shelved
 from tests.serving import served
+from tests.trust import Trust
 
 BOOK = {"name": "moby"}
 Mode = Any
@@ -57,7 +58,7 @@ async def test_approval_follows_the_value_of_the_argument_that_decides() -> None
         assert (await caller.fails("shelf_tidy", action="clear"))["code"] == "approval_required"
 
 
-async def test_a_token_is_good_once() -> None:
+async def test_a_token_is_good_once(trust: Trust) -> None:
     instance = shelved()
     async with connected(instance) as caller:
         books = stocked(instance)
@@ -67,9 +68,10 @@ async def test_a_token_is_good_once() -> None:
         error = await caller.fails("shelf_burn", **BOOK, approval=token)
         assert "has been used" in error["message"]
         assert "moby" in books
+        trust.count("approvals", "tokens that were used", refused=1, tried=1)
 
 
-async def test_a_token_is_bound_to_its_arguments_tool_and_plan() -> None:
+async def test_a_token_is_bound_to_its_arguments_tool_and_plan(trust: Trust) -> None:
     instance = shelved()
     async with connected(instance) as caller:
         books = stocked(instance)
@@ -79,16 +81,19 @@ async def test_a_token_is_bound_to_its_arguments_tool_and_plan() -> None:
         books["moby"] = "a longer dick"
         assert "has changed since" in (await caller.fails("shelf_burn", **BOOK, approval=token))["message"]
         assert set(books) == {"moby", "emma"}
+        trust.count("approvals", "tokens of other arguments, tools or states", refused=3, tried=3)
 
 
 @pytest.mark.parametrize("token", ["x", "AAAA" * 20, "not base64 at all !"])
-async def test_a_forged_token_is_none(token: str) -> None:
+async def test_a_forged_token_is_none(token: str, trust: Trust) -> None:
     instance = shelved()
     async with connected(instance) as caller:
-        stocked(instance)
+        books = stocked(instance)
         error = await caller.fails("shelf_burn", **BOOK, approval=token)
         assert error["code"] == "approval_required"
         assert "not one of this server's" in error["message"]
+        assert "moby" in books
+        trust.count("approvals", "tokens that were forged", refused=1, tried=1)
 
 
 class Clock:
@@ -99,15 +104,17 @@ class Clock:
         return self.now
 
 
-async def test_a_token_expires() -> None:
+async def test_a_token_expires(trust: Trust) -> None:
     clock = Clock()
     seal = Seal(None, clock)
     instance = shelved(Process(RuntimeSettings(), Metrics(), Approvals("plan", seal, UsedInProcess(seal))))
     async with connected(instance) as caller:
-        stocked(instance)
+        books = stocked(instance)
         token = (await caller.fails("shelf_burn", **BOOK))["approval"]
         clock.now += GOOD_FOR_SECONDS + 1
         assert "has expired" in (await caller.fails("shelf_burn", **BOOK, approval=token))["message"]
+        assert "moby" in books
+        trust.count("approvals", "tokens that are old", refused=1, tried=1)
 
 
 async def test_A1_a_bad_token_begets_neither_a_token_nor_a_plan() -> None:

@@ -91,7 +91,9 @@ class Grafana:
         if not answer.content.strip():
             return {}
         try:
-            return self._upstream.remembered(request.method, request.path, read_json(answer.content))
+            return self._upstream.remembered(
+                request.method, request.path, read_json(answer.content), len(answer.content)
+            )
         except ValueError:
             what = f"{request.method} {request.path}"
             raise unavailable(

@@ -18,6 +18,8 @@ _OWN = {
     "gateways": "Gateway",
     "serviceentries": "ServiceEntry",
 }
+_SYSTEM = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage")
+"""Namespaces that istioctl leaves out, with their Services and pods (pkg/kube/inject, IgnoredNamespaces)."""
 _PAGE = 500
 
 
@@ -61,8 +63,16 @@ async def _list_all(mesh: Mesh, resource_type: str) -> Looked[Object]:
         raise unavailable(
             f"Istio is not installed: the cluster has no kind {resource_type}", "istio_install_istio installs it"
         ) from None
+    query = pages.Query(kind, field_selector=_outside_system(resource_type), limit=_PAGE, form="objects")
     # All checks hold every object at once, so a very large mesh is cut and reported as cut.
-    return await pages.fetch_all(mesh.api, pages.Query(kind, limit=_PAGE, form="objects"), pages.MOST_LOOKED_AT)
+    return await pages.fetch_all(mesh.api, query, pages.MOST_LOOKED_AT)
+
+
+def _outside_system(resource_type: str) -> str | None:
+    if resource_type not in _BUILT_IN:
+        return None
+    field = "metadata.name" if resource_type == "namespaces" else "metadata.namespace"
+    return ",".join(f"{field}!={name}" for name in _SYSTEM)
 
 
 def identity(found: Object) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from kmcp_kubernetes.client import Kube, Place
 from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.objects import Object
+from kmcp_runtime.kube.workloads import condition
 from kmcp_runtime.looks import Looked
 
 Found = TypeVar("Found")
@@ -108,7 +109,12 @@ def autoscaling(item: Mapping[str, Any]) -> str:
     spec, status = item.get("spec") or {}, item.get("status") or {}
     # The API's default for minReplicas is 1.
     bounds = f"{spec.get('minReplicas', 1)} to {spec.get('maxReplicas')}"
-    return f"{bounds} replicas, now {status.get('currentReplicas', 0)}, wants {status.get('desiredReplicas', 0)}"
+    # Without a metric that is known the controller writes 0, which it does not want.
+    active = condition(item, "ScalingActive")
+    wants = status.get("desiredReplicas", 0)
+    if active.get("status") != "True" and not wants:
+        wants = f"unknown ({active.get('reason') or 'its metrics have not been read yet'})"
+    return f"{bounds} replicas, now {status.get('currentReplicas', 0)}, wants {wants}"
 
 
 def without_none(detail: Mapping[str, Any]) -> Detail:

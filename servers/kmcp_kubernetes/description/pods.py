@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kmcp_kubernetes.description.facts import Detail, Facts, Look, pairs, without_none
+from kmcp_kubernetes.description.scheduling import needs_of_nodes
 from kmcp_kubernetes.reading import containers
 from kmcp_runtime import ToolFailure
 
@@ -19,13 +20,13 @@ async def describe_pod(look: Look) -> Facts:
             "reason": status.get("reason"),
             "message": status.get("message"),
             "node": spec.get("nodeName"),
-            "ip": status.get("podIP"),
+            "ip": ", ".join(each["ip"] for each in status.get("podIPs") or ()) or status.get("podIP"),
+            "started": status.get("startTime"),
             "qos": status.get("qosClass"),
             "service_account": spec.get("serviceAccountName"),
             "restart_policy": spec.get("restartPolicy"),
-            "priority_class": spec.get("priorityClassName"),
-            "node_selector": pairs(spec.get("nodeSelector")),
-            "tolerations": tolerations(spec),
+            "nominated_node": status.get("nominatedNodeName"),
+            **needs_of_nodes(spec),
             "containers": [_container(look.found, each) for each in spec.get("containers") or ()],
             "init_containers": [_container(look.found, each) for each in spec.get("initContainers") or ()],
             "ephemeral_containers": [_container(look.found, each) for each in spec.get("ephemeralContainers") or ()],
@@ -81,10 +82,12 @@ def template(container: Mapping[str, Any]) -> Detail:
             "ports": [_port(port) for port in container.get("ports") or ()],
             "requests": pairs(resources.get("requests")),
             "limits": pairs(resources.get("limits")),
+            "restart_policy": container.get("restartPolicy"),
             "env": [_variable(each) for each in container.get("env") or ()],
             "env_from": [_source(each) for each in container.get("envFrom") or ()],
             "probes": {name: _probe(container[name]) for name in _PROBES if name in container},
             "mounts": [_mount(each) for each in container.get("volumeMounts") or ()],
+            "devices": [f"{each['devicePath']} from {each['name']}" for each in container.get("volumeDevices") or ()],
         }
     )
 
@@ -103,22 +106,10 @@ def _source(each: Mapping[str, Any]) -> str:
     return f"{kind} {reference.get('name', '')}{prefix}{', optional' if reference.get('optional') else ''}"
 
 
-def tolerations(spec: Mapping[str, Any]) -> list[str]:
-    """The taints that a pod tolerates, as kubectl writes them."""
-    return [_toleration(each) for each in spec.get("tolerations") or ()]
-
-
-def _toleration(each: Mapping[str, Any]) -> str:
-    value = f"={each['value']}" if each.get("value") else ""
-    effect = f":{each['effect']}" if each.get("effect") else ""
-    exists = f" op={each['operator']}" if each.get("operator") and not value else ""
-    seconds = f" for {each['tolerationSeconds']}s" if "tolerationSeconds" in each else ""
-    return f"{each.get('key', '')}{value}{effect}{exists}{seconds}".strip()
-
-
 def _port(port: Mapping[str, Any]) -> str:
     named = f" ({port['name']})" if port.get("name") else ""
-    return f"{port['containerPort']}/{port.get('protocol', 'TCP')}{named}"
+    host = f", host port {port['hostPort']}" if port.get("hostPort") else ""
+    return f"{port['containerPort']}/{port.get('protocol', 'TCP')}{named}{host}"
 
 
 def _variable(each: Mapping[str, Any]) -> Detail:
@@ -151,7 +142,21 @@ def volume(each: Mapping[str, Any]) -> str:
     # A volume has a name and one source, whose key is the type; without a source it is an emptyDir.
     kind = next((key for key in each if key != "name"), "emptyDir")
     source: Mapping[str, Any] = each.get(kind) or {}
-    reference = next(
-        (source[key] for key in ("claimName", "secretName", "name", "path", "driver") if source.get(key)), ""
-    )
-    return f"{each['name']}: {kind} {reference}".rstrip()
+    if kind == "projected":
+        return f"{each['name']}: projected {', '.join(_projection(part) for part in source.get('sources') or ())}"
+    reference = next((source[key] for key in _REFERENCES if source.get(key)), "")
+    more = [f"{word} {source[key]}" for key, word in _OF_VOLUMES.items() if source.get(key)]
+    more += [word for key, word in (("readOnly", "read-only"), ("optional", "optional")) if source.get(key)]
+    keys = [f"{item.get('key', '')} as {item['path']}" for item in source.get("items") or ()]
+    return ", ".join([f"{each['name']}: {kind} {reference}".rstrip(), *more, *keys])
+
+
+_REFERENCES = ("claimName", "secretName", "name", "path", "driver", "server", "volumeID", "pdName", "diskName")
+_OF_VOLUMES = {"medium": "medium", "sizeLimit": "at most", "type": "type", "fsType": "file system"}
+
+
+def _projection(part: Mapping[str, Any]) -> str:
+    kind = next(iter(part), "")
+    source = part.get(kind) or {}
+    seconds = f" for {source['expirationSeconds']}s" if source.get("expirationSeconds") else ""
+    return f"{kind} {source.get('name') or source.get('path') or ''}".rstrip() + seconds

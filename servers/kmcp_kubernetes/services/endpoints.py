@@ -20,6 +20,8 @@ class Endpoints:
     not_ready: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     """Ports that ready endpoints serve, by the Service's name of them."""
+    by_port: dict[str, dict[str, None]] = field(default_factory=dict)
+    """`address:port` of ready endpoints, by the Service's name of the port."""
 
 
 def of_slices(slices: Iterable[Mapping[str, Any]]) -> Endpoints:
@@ -33,7 +35,14 @@ def of_slices(slices: Iterable[Mapping[str, Any]]) -> Endpoints:
             (found.ready if ready else found.not_ready).update(dict.fromkeys(endpoint.get("addresses") or (), target))
             if ready:
                 found.ports |= {port.get("name") or "": port.get("port") or 0 for port in piece.get("ports") or ()}
+                for port in piece.get("ports") or ():
+                    served = [_joined(address, port.get("port") or 0) for address in endpoint.get("addresses") or ()]
+                    found.by_port.setdefault(port.get("name") or "", {}).update(dict.fromkeys(served))
     return found
+
+
+def _joined(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def selector(service: Mapping[str, Any]) -> str | None:

@@ -2,15 +2,19 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kmcp_runtime import private_files, yaml_text
+from kmcp_runtime import json_text, private_files, versions, yaml_text
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import bad_argument, unavailable
 from kmcp_runtime.helm.binary import Binary
 
+Entry = Mapping[str, Any]
+"""One version of a chart, as the index has it."""
+_MOST_NODES = 1_000_000
+"""Of the part of an index that is about one chart: the most frequently released charts have thousands of versions."""
 _ANY = "*"
 _NAME = "searched"
 
@@ -52,3 +56,58 @@ async def _search(binary: Binary, call: Call, where: list[str], more: tuple[str,
     except ValueError:
         raise bad_argument(f"helm did not print a list of charts: {ended.stdout[:200]!r}") from None
     return found
+
+
+def entries_of(text: str, chart: str) -> list[Entry]:
+    """The entries of one chart in an index, newest first; only its part is parsed, as a whole index can be large.
+
+    Errors: `YamlError` for a text that is neither YAML nor JSON.
+    """
+    return sorted(_entries_in(text, chart), key=_rank, reverse=True)
+
+
+def of_version(entries: Sequence[Entry], version: str) -> list[Entry]:
+    wanted = version.removeprefix("v")
+    return [entry for entry in entries if str(entry.get("version", "")).removeprefix("v") == wanted]
+
+
+def place_of(entries: Sequence[Entry], version: str) -> str | None:
+    """The first URL of a version; None when the index names none."""
+    urls = next((entry.get("urls") for entry in entries if str(entry.get("version")) == version), None)
+    return str(urls[0]) if isinstance(urls, list) and urls and urls[0] else None
+
+
+def _entries_in(text: str, chart: str) -> list[Entry]:
+    if text.lstrip().startswith("{"):
+        try:
+            return _of_document(json_text.read(text), chart)
+        except ValueError:
+            # YAML in braces, which is no JSON.
+            return _whole(text, chart)
+    # As helm writes an index: charts indented by two spaces below `entries:`.
+    start = re.search(rf"^  [\"']?{re.escape(chart)}[\"']?:[ ]*\n", text, re.MULTILINE)
+    if start is None:
+        return _whole(text, chart) if chart in text else []
+    end = re.compile(r"^(?:  )?[^\s-]", re.MULTILINE).search(text, start.end())
+    part = text[start.end() : end.start() if end else None]
+    return _dicts(yaml_text.read(part, repeated_keys=True, most_nodes=_MOST_NODES))
+
+
+def _whole(text: str, chart: str) -> list[Entry]:
+    """For indexes that are not indented as helm writes them."""
+    return _of_document(yaml_text.read(text, repeated_keys=True, most_nodes=_MOST_NODES), chart)
+
+
+def _of_document(document: Any, chart: str) -> list[Entry]:
+    entries = document.get("entries") if isinstance(document, dict) else None
+    return _dicts(entries.get(chart) if isinstance(entries, dict) else None)
+
+
+def _dicts(found: Any) -> list[Entry]:
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
+def _rank(entry: Entry) -> tuple[bool, Any]:
+    """Higher is newer; what is not a version comes last."""
+    found = versions.parse(str(entry.get("version", "")))
+    return (found is not None, found)

@@ -2,14 +2,14 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from kmcp_runtime import json_text, private_files, versions, yaml_text
+from kmcp_runtime import private_files, versions, yaml_text
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, bad_argument, conflict, did_you_mean, not_found, quoted_list, unavailable
 from kmcp_runtime.helm import home, indexes
@@ -22,10 +22,8 @@ from kmcp_runtime.settings import listed
 
 # A repository's name is part of file names in helm's cache and of repo/chart: no slash, no leading dot.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_MOST_NODES = 1_000_000
-"""Of the part of an index that is about one chart: the most frequently released charts have thousands of versions."""
 _NEWEST = 5
-Entry = Mapping[str, Any]
+Entry = indexes.Entry
 
 
 @dataclass(frozen=True)
@@ -135,16 +133,16 @@ class Repositories:
     async def list_versions(self, call: Call, name: str, chart: str, version: str | None) -> list[Entry]:
         """The index's entries of a chart, newest first; it is read again when the chart or version is not in it."""
         path = self.binary.home.indexes / f"{name}-index.yaml"
-        found = _section(path, chart)
-        if not found or (version and versions.parse(version) and not _of_version(found, version)):
+        found = _read(path, name, chart)
+        if not found or (version and versions.parse(version) and not indexes.of_version(found, version)):
             await self.update(call, name)
-            found = _section(path, chart)
+            found = _read(path, name, chart)
         if not found:
             suggestion = did_you_mean(chart, self.charts(name))
             raise not_found(
                 f"repository {name} has no chart {chart!r}", suggestion or f"its charts: {_few(self.charts(name))}"
             )
-        return sorted(found, key=_rank, reverse=True)
+        return found
 
     async def fetch_chart(self, call: Call, name: str, chart: str, version: str | None) -> bytes:
         """The archive of a chart, from where the index says, if charts may come from there."""
@@ -161,10 +159,10 @@ class Repositories:
         if wanted is None:
             which = f"version {version}" if version else "version that is not a pre-release"
             raise not_found(f"chart {name}/{chart} has no {which}", f"newest versions: {', '.join(known[:_NEWEST])}")
-        urls = next((entry.get("urls") for entry in entries if entry.get("version") == wanted), None)
-        if not urls:
+        place = indexes.place_of(entries, wanted)
+        if place is None:
             raise unavailable(f"the index of {name} names no place of {chart} {wanted}", "ask who keeps the repository")
-        return str(urls[0])
+        return place
 
     def _entries(self) -> list[Entry]:
         path = self.binary.home.repositories
@@ -211,47 +209,11 @@ def _document(entries: Sequence[Entry]) -> dict[str, Any]:
     return {"apiVersion": "", "repositories": [dict(entry) for entry in entries]}
 
 
-def _section(path: Path, chart: str) -> list[Entry]:
-    """The entries of one chart. Only its part of the index is parsed: a whole index can have tens of megabytes."""
-    if not path.is_file():
-        return []
-    text = path.read_text(errors="replace")
-    if text.lstrip().startswith("{"):
-        return _entries_in(json_text.read(text), chart)
-    # As helm writes an index: charts indented by two spaces below `entries:`.
-    start = re.search(rf"^  [\"']?{re.escape(chart)}[\"']?:[ ]*\n", text, re.MULTILINE)
-    if start is None:
-        return _whole(text, chart) if f"{chart}:" in text else []
-    end = re.compile(r"^(?:  )?[^\s-]", re.MULTILINE).search(text, start.end())
-    return _entries_of(
-        yaml_text.read(text[start.end() : end.start() if end else None], repeated_keys=True, most_nodes=_MOST_NODES)
-    )
-
-
-def _whole(text: str, chart: str) -> list[Entry]:
-    """For indexes that are not indented as helm writes them."""
-    document = yaml_text.read(text, repeated_keys=True, most_nodes=_MOST_NODES)
-    return _entries_in(document, chart)
-
-
-def _entries_in(document: Any, chart: str) -> list[Entry]:
-    entries = document.get("entries") if isinstance(document, dict) else None
-    return _entries_of(entries.get(chart) if isinstance(entries, dict) else None)
-
-
-def _entries_of(found: Any) -> list[Entry]:
-    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
-
-
-def _of_version(entries: Sequence[Entry], version: str) -> list[Entry]:
-    wanted = version.removeprefix("v")
-    return [entry for entry in entries if str(entry.get("version", "")).removeprefix("v") == wanted]
-
-
-def _rank(entry: Entry) -> tuple[bool, Any]:
-    """Higher is newer; what is not a version comes last."""
-    found = versions.parse(str(entry.get("version", "")))
-    return (found is not None, found)
+def _read(path: Path, name: str, chart: str) -> list[Entry]:
+    try:
+        return indexes.entries_of(path.read_text(errors="replace"), chart) if path.is_file() else []
+    except yaml_text.YamlError as error:
+        raise unavailable(f"the index of {name} cannot be read: {error}", "ask who keeps the repository") from None
 
 
 def _few(names: Sequence[str]) -> str:

@@ -71,9 +71,10 @@ class KubeApi:
         """The answer as data. `body` is sent as JSON under `content_type`."""
         if "/secrets" in path:
             secret_values.withhold(body)
-        answer = await _parse(await self.raw(method, path, query, body, content_type, accept), path)
+        content = await self.raw(method, path, query, body, content_type, accept)
+        answer = await _parse(content, path)
         shapes.check(answer, path)
-        answers.remember(BACKEND, f"{method} {path}", answer, shapes.broken)
+        answers.remember(BACKEND, f"{method} {path}", answer, shapes.broken, len(content))
         secret_values.learn(answer)
         return answer
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from kmcp_runtime import redaction
+from kmcp_runtime.output import trees
 from kmcp_runtime.output.render import render
 from kmcp_runtime.output.results import Continued, Rendered, Result
 
@@ -81,11 +82,11 @@ def _cut(result: Result, content: Content, limit: int, write: Write) -> Content:
     """Keep as many leading items (or lines) as fit, or trailing ones; found by bisection, since sizes only grow."""
     assert result.cuttable is not None
     whole = content[result.cuttable]
-    parts = whole.split("\n") if isinstance(whole, str) else list(whole)
+    parts = _parts(whole)
 
     def keeping(count: int) -> Content:
         part = parts[len(parts) - count :] if result.keeps_end else parts[:count]
-        kept = "\n".join(part) if isinstance(whole, str) else part
+        kept = "\n".join(part) if isinstance(whole, str) else trees.built(part) if isinstance(whole, dict) else part
         return _marked(result, {**content, result.cuttable or "": kept}, count, whole)
 
     def fits(count: int) -> bool:
@@ -93,6 +94,13 @@ def _cut(result: Result, content: Content, limit: int, write: Write) -> Content:
         return _fits(candidate, write(candidate), limit)
 
     return keeping(_largest(len(parts), fits))
+
+
+def _parts(whole: Any) -> list[Any]:
+    """What is kept or left out as one: lines of a text, items of a list, leaves of an object."""
+    if isinstance(whole, str):
+        return whole.split("\n")
+    return list(trees.leaves(whole)) if isinstance(whole, dict) else list(whole)
 
 
 def _largest(upper: int, fits: Callable[[int], bool]) -> int:
@@ -115,9 +123,12 @@ def _marked(result: Result, content: Content, kept: int, whole: Any) -> Content:
     if "returned" in content:
         content["returned"] = kept
     elif "bytes_total" in type(result).model_fields and "bytes_total" not in content:
-        text = whole if isinstance(whole, str) else "\n".join(str(item) for item in whole)
-        content["bytes_total"] = len(text.encode())
+        content["bytes_total"] = size(whole) if isinstance(whole, dict) else len(_as_text(whole).encode())
     return content
+
+
+def _as_text(whole: str | list[Any]) -> str:
+    return whole if isinstance(whole, str) else "\n".join(str(item) for item in whole)
 
 
 def _with_narrowing(hint: str | None) -> str:

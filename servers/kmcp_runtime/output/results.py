@@ -27,7 +27,7 @@ class Result(BaseModel):
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, serialize_by_alias=True)
 
     cuttable: ClassVar[str | None] = None
-    """The field that the token budget cuts first: a list (by item) or a text (by line)."""
+    """The field that the token budget cuts first: a list (by item), a text (by line) or a `Tree` (by leaf)."""
 
     keeps_end: ClassVar[bool] = False
     """True when the end of that field says more than its beginning: logs."""

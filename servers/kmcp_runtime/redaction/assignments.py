@@ -21,9 +21,18 @@ _BLOCK = re.compile(rb"(?:!!\w+[ \t]+)?[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?$")
 _SETTER = re.compile(rb"(?i)\b(?:define|set\w*|put\w*|add\w*|env\w*|config\w*|with\w*)\([ \t]*(?:[urb]?\\?[\"'])?$")
 """A call that takes a name and a value: `define('DB_PASSWORD', '…')`."""
 _WRAPPED = re.compile(rb"[({][ \t]*(?:\w{1,40}[:=][ \t]*)?\\?[\"']([^\"'\n\\]{1,4096})\\?[\"']")
-_BESIDE = re.compile(r"(?i)(?:password|passwd|passphrase|api[_-]?key|auth[_-]?token|secret[_-]?key)$")
-_DECLARED = re.compile(rb"^[ \t]*(?:ENV|ARG|setx|setenv|set[ \t]+-\w+)[ \t]+$")
+_LITERAL = re.compile(rb"(?i)[bruf]{1,2}[\"']")
+"""A text as Python writes it."""
+_DEFAULT = re.compile(rb"(?i)[ \t]*(?:default|value|plain|content|example)[ \t]*:[ \t]*")
+"""What may stand below a credential's name and be its value: of parameters of templates, of schemas."""
+_BESIDE = re.compile(
+    r"(?i)(?:password|passwd|passphrase|api[_-]?key|auth[_-]?token|(?:secret|access)[_-]?key|requirepass|masterauth)$"
+)
+_DECLARED = re.compile(rb"^[ \t]*(?:ENV|ARG|setx|setenv|SetEnv|fastcgi_param|set[ \t]+-\w+)[ \t]+$")
 _PROSE = words("is was and or flag to for in option")
+_REFERRING = ("secret", "secrets")
+_NAME_OF_OBJECT = re.compile(r"[a-z]+(?:-[a-z]+)+")
+"""Under such a name it is more often the name of a Secret."""
 _LONGEST_LOOK = 4_096
 _QUOTES = (b'"', b"'", b"`")
 
@@ -50,22 +59,35 @@ class Assignment:
 
     def secret(self, found: Strength) -> tuple[int, int] | None:
         """Where the secret stands; None when there is none."""
-        data, at = self.data, self.after
+        if self._is_reference():
+            return None
         if not self.separator:
             return self._flagged(found) if self.name.startswith("-") else self._beside(found)
-        if self.separator[:1] not in (b":", b"="):
-            if b"," in self.separator:
-                named = self.name.startswith("-") or _SETTER.search(self.before)
-                return self._quoted(at - 1, found) if named else None
-            return self._bare(found, assigned=False)
-        head = data[at : at + 12]
+        if self.separator[:1] in (b":", b"="):
+            return self._behind(self.data[self.after : self.after + 12], found)
+        if b"," in self.separator:
+            named = self.name.startswith("-") or _SETTER.search(self.before)
+            return self._quoted(self.after - 1, found) if named else None
+        return self._bare(found, assigned=False)
+
+    def _is_reference(self) -> bool:
+        """The name is part of a variable of a shell (`${PASSWORD:?unset}`) or of a path (`arn:…:secret:db`)."""
+        if self.before.endswith(b"${"):
+            return True
+        return self.separator == b":" and not self.spaced and self.before[-1:] == b":"
+
+    def _behind(self, head: bytes, found: Strength) -> tuple[int, int] | None:
+        """What stands behind a colon or an equals sign, by how it begins."""
+        at = self.after
         if not head or head[:1] == b"\n":
             return self._next_lines(found) if self.separator == b":" else None
         if self.opened and head[:1] == self.opened:
             return None
         if head[:1] in b"\"'`" or (head[:1] == b"\\" and head.lstrip(b"\\")[:1] in (b'"', b"'")):
             return self._quoted(at, found)
-        if self.separator == b":" and _BLOCK.match(data[at : self.line_end][:200]):
+        if literal := _LITERAL.match(head):
+            return self._quoted(at + literal.end() - 1, found)
+        if self.separator == b":" and _BLOCK.match(self.data[at : self.line_end][:200]):
             return self._block()
         if head[:1] == b"[":
             return self._flow(at, found)
@@ -170,9 +192,8 @@ class Assignment:
             stop = at + len(whole)
         if not assigned and b" " in self.data[at : self.line_end].strip() and not values.is_odd(value.rstrip(".,;")):
             return None
-        if not values.hides_in_line(value, found, assigned):
-            return None
-        return at, stop
+        named = self.name.lower() in _REFERRING and _NAME_OF_OBJECT.fullmatch(value)
+        return (at, stop) if values.hides_in_line(value, found, assigned) and not named else None
 
     def _sentence(self, found: Strength, at: int, whole: bytes) -> tuple[int, int] | None:
         """Several words after `name:` at the start of a line: a passphrase in a file of settings, else prose."""
@@ -230,11 +251,27 @@ class Assignment:
             return self._next_word(start, found)
         stop = self._deeper(start)
         lines = [line for line in self.data[start:stop].split(b"\n") if line.strip()]
+        if lines and all(_KEYED.match(line) for line in lines):
+            return self._default(start, stop, found)
         if not lines or any(_KEYED.match(line) for line in lines) or lines[0].lstrip()[:1] in b"`#*":
             return None
         first = start + len(self.data[start:stop]) - len(self.data[start:stop].lstrip())
         value = self.data[first:stop].decode(errors="replace").lstrip("- ")
         return (first, stop) if values.hides_in_structure(value, found) else None
+
+    def _default(self, start: int, stop: int, found: Strength) -> tuple[int, int] | None:
+        """The value of a field such as `default:` below the name."""
+        at = start
+        for line in self.data[start:stop].split(b"\n"):
+            match = _DEFAULT.match(line)
+            if match and found == "strong":
+                value = line[match.end() :].rstrip()
+                plain = value.strip(b"\"'")
+                first = at + match.end() + value.index(plain)
+                hides = values.hides_in_line(plain.decode(errors="replace"), found, assigned=True)
+                return (first, first + len(plain)) if hides else None
+            at += len(line) + 1
+        return None
 
     def _next_word(self, start: int, found: Strength) -> tuple[int, int] | None:
         """As above, in a text of several parts on one line: `…; password:`, and the value indented below it."""

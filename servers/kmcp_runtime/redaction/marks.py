@@ -6,7 +6,6 @@ chooses elsewhere can be compared with it. The key follows KMCP_STATE_KEY, so re
 the process's own.
 """
 
-import hashlib
 import hmac
 import os
 import re
@@ -46,7 +45,7 @@ def mark(place: str, value: str) -> str:
     if not place:
         return HIDDEN
     told = place.encode(errors="surrogatepass") + b"\0" + value.encode(errors="surrogatepass")
-    return f"[hidden:{hmac.new(_key.bytes, told, hashlib.sha256).hexdigest()[:_DIGITS]}]"
+    return f"[hidden:{hmac.digest(_key.bytes, told, 'sha256').hex()[:_DIGITS]}]"
 
 
 def fingerprint(value: str) -> str:

@@ -27,10 +27,11 @@ _QUALIFIERS = words(
 _STRONG = words(
     "password passwords passwd passphrase passcode pwd secret secrets credential credentials creds apikey apikeys "
     "token dsn authorization htpasswd dockerconfigjson dockercfg requirepass masterauth mnemonic privatekey secretkey "
-    "accesskey authtoken accesstoken refreshtoken clientsecret cookie connectionstring psk storepass keypass"
+    "accesskey authtoken accesstoken refreshtoken clientsecret cookie connectionstring psk storepass keypass authtok"
 )
 _WEAK = words("pass pw pat jwt auth otp salt tokens sig cookies passwds pin")
 _GLUED = ("password", "passwd", "passphrase", "apikey", "secretkey", "accesstoken", "authtoken", "clientsecret")
+_NO_PASSWORDS = words("bypass compass trespass surpass encompass overpass underpass")
 # What kind of key: these open something, all others (`primary_key`, `topologyKey`) only find something.
 _OPENING = words(
     "api access secret private signing sign encryption encrypt decryption master account license licence jwt hmac aes "
@@ -51,7 +52,7 @@ _COUNTED = words(
 )
 
 _CONNECTION = (["connection"], ["conn"])
-_HELD = (["password"], ["token"], ["credentials"], ["tls"], ["auth"])
+_HELD = (["password"], ["token"], ["credentials"], ["tls"], ["auth"], ["key"], ["cert"], ["certificate"])
 
 
 @lru_cache(maxsize=8192)
@@ -100,7 +101,7 @@ def _of_key(before: list[str], shouted: bool) -> Strength | None:
     if not before:
         return None
     kind = before[-1]
-    if "public" in before:
+    if "public" in before or "existing" in before:
         return None
     if kind in ("certificate", "cert"):
         return "weak"
@@ -116,10 +117,13 @@ def _of_word(last: str, before: list[str], shouted: bool) -> Strength | None:
     if last in ("token", "tokens") and (_COUNTED & set(before)):
         return None
     if last in _STRONG:
-        return "strong"
+        # A variable of a dashboard stands in its address, mostly as the name of something.
+        return "weak" if before[:1] == ["var"] and not shouted else "strong"
     if last == "auth":
         return "weak" if shouted or before else None
     if last in _WEAK:
+        return "weak"
+    if last.endswith("pass") and last not in _NO_PASSWORDS:
         return "weak"
     return "strong" if last.endswith(_GLUED) else None
 

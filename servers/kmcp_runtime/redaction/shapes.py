@@ -21,7 +21,7 @@ class Shape:
     expression: str
     hides: str
     shows: str = "nothing to hide"
-    looks: Literal["", "odd", "made"] = ""
+    looks: Literal["", "odd", "made", "random"] = ""
     """Of a `part`: what a value must look like (`values`), since the same place may hold a word or a number."""
     needs: tuple[bytes, ...] = ()
     """Lower-case words of which one is part of every match: looking for fixed words is far faster than matching."""
@@ -46,23 +46,25 @@ def _parts() -> tuple[tuple[Shape, Any], ...]:
 
 
 @cache
-def _needed() -> tuple[Any, tuple[bytes, ...]]:
-    """All words that shapes need, looked for in one pass; and which they are."""
-    words = tuple(sorted({word for shape in table("part") for word in shape.needs}))
+def _needed() -> tuple[Any, tuple[tuple[int, ...], ...], tuple[int, ...]]:
+    """All words that shapes need, looked for in one pass; the shapes that need each, and those that need none."""
+    words = sorted({word for shape in table("part") for word in shape.needs})
     options = _options()
     options.case_sensitive, options.literal = False, True
     found = re2.Set.SearchSet(options)
     for word in words:
         found.Add(word)
     found.Compile()
-    return found, words
+    wanting = tuple(tuple(n for n, shape in enumerate(table("part")) if word in shape.needs) for word in words)
+    return found, wanting, tuple(n for n, shape in enumerate(table("part")) if not shape.needs)
 
 
 def parts_in(data: bytes) -> Iterator[tuple[Shape, Any]]:
     """The part shapes that can match in this text."""
-    found, words = _needed()
-    there = {words[number] for number in found.Match(data) or ()}
-    return (part for part in _parts() if not part[0].needs or not there.isdisjoint(part[0].needs))
+    found, wanting, always = _needed()
+    there = {*always, *(shape for word in found.Match(data) or () for shape in wanting[word])}
+    parts = _parts()
+    return (parts[number] for number in sorted(there))
 
 
 def compiled(expression: str) -> Any:

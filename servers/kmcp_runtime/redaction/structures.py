@@ -8,54 +8,42 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from kmcp_runtime.redaction import names, values
 from kmcp_runtime.redaction.known import REGISTER
 from kmcp_runtime.redaction.marks import TOO_DEEP, is_mark, mark
-from kmcp_runtime.redaction.texts import clean, hide_in_text, may_hold_secret
+from kmcp_runtime.redaction.places import SECRET_KINDS, At, place_of
+from kmcp_runtime.redaction.texts import clean, hide_in_text, is_plain, may_hold_secret
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_SECRET_KINDS = frozenset(("Secret", "SecretList"))
 _SECRET_FIELDS = ("data", "stringData")
 _SECURE = frozenset(("secureJsonData", "secureSettings"))
 # Of a Helm release: gzip in base64, as a ConfigMap holds it and, once more in base64, a Secret.
 _PAYLOADS = ("H4sI", "SDRzS")
-_STRUCTURAL = (LAST_APPLIED, "secure", *_PAYLOADS)
+_STRUCTURAL = (LAST_APPLIED, "secure", "sensitive", *_PAYLOADS)
 """Places that no text would give away."""
 _LABELS = frozenset(("labels", "matchLabels", "nodeSelector", "selector", "podLabels", "commonLabels"))
-_PAIRS = (("name", "value"), ("key", "value"), ("header", "value"), ("Name", "Value"), ("Key", "Value"))
+_PAIRS = (
+    *((name, "value") for name in ("name", "key", "header", "variable", "parameter", "property", "option", "field")),
+    *((name, "Value") for name in ("Name", "Key", "OptionName")),
+    ("ParameterKey", "ParameterValue"),
+)
 _PROGRAM = re.compile(
     r"(?:\S*/)?(?:redis-cli|mysql\w*|mariadb\S*|mongo(?:sh)?|psql|sqlcmd|curl|sshpass|openssl|ldapsearch|smbclient|docker"
     r"|podman|helm|az|rclone|wget|keytool)"
 )
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
-_SHORT = 64
+_PAIR_KEYS = frozenset((*(value for _, value in _PAIRS), "result", "kty"))
+"""Without one of them, `_pair` has nothing to look at."""
+_TABLES = frozenset(("columns", "columnDefinitions"))
+_ROWS = ("items", "rows")
+_NAMED_THERE = ("secret", "secrets", "credentials")
+_SHORT = 128
+"""Characters of a text whose look is remembered: names of images with their digest are among them."""
 DEEPEST = 100
 LARGEST_DOCUMENT = 262_144
 """Bytes of a text that is parsed to see whether it is a document; a larger one is read as text alone."""
-
-
-class _At(NamedTuple):
-    """Where the walk is."""
-
-    place: str = ""
-    """The object and the path in it; empty outside of an object, where nothing is compared."""
-    secret: bool = False
-    """Inside an object of kind Secret, or a list of them."""
-    listed: str = ""
-    """The kind of the items of a list, which may leave theirs out."""
-    contained: bool = False
-    """Below a key such as `secrets:`, where every value is one."""
-    references: bool = False
-    """Inside an object that names secrets and holds none (ExternalSecret, SealedSecret)."""
-    foreign: bool = False
-    """What somebody wrote, not what a backend holds (a text, a rendered chart): it may claim to be any object, so the
-    marks in it say nothing about the value."""
-    deep: int = 0
-
-    def below(self, key: Any) -> "_At":
-        return self._replace(place=f"{self.place}/{key}" if self.place else "", deep=self.deep + 1)
 
 
 def hide_in_value(node: Any, *, foreign: bool = False) -> Any:
@@ -63,37 +51,44 @@ def hide_in_value(node: Any, *, foreign: bool = False) -> Any:
 
     `foreign` is what a caller or a chart wrote: its Secrets get marks that cannot be compared with those of live ones.
     """
-    return node if _is_harmless(node) else _walk(node, _At(foreign=foreign))
+    whole = _json_text(node)
+    unknown = whole is not None and not REGISTER.holds_any(whole)
+    if whole is not None and unknown and _is_harmless(whole):
+        return node
+    return _walk(node, At(foreign=foreign, unknown=unknown))
 
 
 _ESCAPED = ("\\u", "\\r", "\\b", "\\f")
 """How JSON writes control characters, which are cleaned away; a backslash of the text's own costs time alone."""
 
 
-def _is_harmless(node: Any) -> bool:
-    """True when nothing in it, keys included, could be replaced; seen from its JSON text in one pass."""
+def _json_text(node: Any) -> str | None:
     try:
-        whole = json.dumps(node, ensure_ascii=False)
+        return json.dumps(node, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
-        return False
+        return None
+
+
+def _is_harmless(whole: str) -> bool:
+    """True when nothing in a value with this JSON text, keys included, could be replaced; seen in one pass."""
     if not whole.isprintable() or any(word in whole for word in (*_ESCAPED, *_STRUCTURAL)):
         return False
-    return not may_hold_secret(whole.encode(errors="surrogatepass")) and not REGISTER.holds_any(whole)
+    return not may_hold_secret(whole.encode(errors="surrogatepass"))
 
 
 def hide_in_document(text: str) -> str:
     """A text with every secret in it replaced; one that is a document is read as one."""
-    return _document(clean(text), _At(foreign=True))
+    return _document(clean(text), At(foreign=True))
 
 
-def _walk(node: Any, at: _At) -> Any:
+def _walk(node: Any, at: At) -> Any:
     if at.deep > DEEPEST:
         return TOO_DEEP
     if isinstance(node, str):
         if at.contained and not values.is_empty(node):
             return mark(at.place, node)
         return _document(node, at)
-    if isinstance(node, Mapping):
+    if type(node) is dict or isinstance(node, Mapping):
         return _mapping(node, at)
     if isinstance(node, list | tuple):
         return _sequence(list(node), at)
@@ -102,11 +97,11 @@ def _walk(node: Any, at: _At) -> Any:
     return node
 
 
-def _mapping(node: Mapping[Any, Any], at: _At) -> dict[Any, Any]:
+def _mapping(node: Mapping[Any, Any], at: At) -> dict[Any, Any]:
     at = _entered(node, at)
-    if _is_table(node):
-        node = {**node, "items": [_row(row, node["columns"], at) for row in node["items"]]}
-    hidden = _pair(node, at)
+    if not _TABLES.isdisjoint(node):
+        node = _table(node, at)
+    hidden = {} if _PAIR_KEYS.isdisjoint(node) else _pair(node, at)
     secret = at.secret and any(isinstance(node.get(field), Mapping) for field in _SECRET_FIELDS)
     out: dict[Any, Any] = {}
     for key, item in node.items():
@@ -114,35 +109,45 @@ def _mapping(node: Mapping[Any, Any], at: _At) -> dict[Any, Any]:
             out[key] = _every(item, at.below(key))
         elif key in hidden:
             out[key] = hidden[key]
+        elif not at.contained and _is_dull(key, item, at):
+            out[key] = item
         else:
             out[_key(key)] = _entry(key, item, at.below(key), node)
     return out
 
 
-def _entered(node: Mapping[Any, Any], at: _At) -> _At:
+_NO_TEXT = (bool, int, type(None))
+
+
+def _is_dull(key: Any, item: Any, at: At) -> bool:
+    """Whether neither the key nor the value of an entry says anything; most say nothing, and come again and again."""
+    if isinstance(item, str):
+        return len(item) <= _SHORT and at.unknown and _says_nothing(key) and _is_plain(item)
+    return type(item) in _NO_TEXT and _says_nothing(key)
+
+
+@lru_cache(maxsize=8_192)
+def _says_nothing(key: Any) -> bool:
+    """True for the key of a field whose value is looked at for itself, and which needs no look itself."""
+    if not isinstance(key, str) or key in (LAST_APPLIED, "release"):
+        return False
+    return _key(key) == key and not names.strength(key)
+
+
+def _entered(node: Mapping[Any, Any], at: At) -> At:
     """What is known inside this mapping: the object that it is, its place."""
     kind = node.get("kind")
-    metadata = node.get("metadata")
+    metadata = node.get("metadata") if at.listed or kind else None
     if isinstance(kind, str):
         at = at._replace(
-            secret=kind in _SECRET_KINDS or (at.secret and kind == "List"),
+            secret=kind in SECRET_KINDS or (at.secret and kind == "List"),
             references=kind in ("ExternalSecret", "ClusterExternalSecret", "PushSecret", "SecretProviderClass"),
             listed=kind.removesuffix("List"),
         )
     if isinstance(metadata, Mapping) and at.listed:
         # Once: what has metadata further inside (a pod's template) is part of this object.
-        at = at._replace(place=_place_of(at.listed, metadata, at), listed="")
+        at = at._replace(place=place_of(at.listed, metadata, at), listed="")
     return at
-
-
-def _place_of(kind: str, metadata: Mapping[str, Any], at: _At) -> str:
-    if kind in _SECRET_KINDS:
-        # By the uid, which a caller cannot choose: a Secret of the same name that he rehearses is not compared.
-        uid = metadata.get("uid")
-        return f"{at.place}/Secret/{uid}" if uid and not at.foreign else ""
-    # By the name: a rehearsed creation has no uid yet, and a diff compares it with what will be.
-    place = f"{kind}/{metadata.get('namespace', '')}/{metadata.get('name', '')}"
-    return f"{at.place}/{place}" if at.place else place
 
 
 def _key(key: Any) -> Any:
@@ -150,12 +155,12 @@ def _key(key: Any) -> Any:
     return hide_in_text(key) if isinstance(key, str) and (not key.isprintable() or "://" in key) else key
 
 
-def _entry(key: Any, item: Any, at: _At, siblings: Mapping[Any, Any]) -> Any:
+def _entry(key: Any, item: Any, at: At, siblings: Mapping[Any, Any]) -> Any:
     if not isinstance(key, str) or item is None or isinstance(item, bool):
         return item if not isinstance(item, str) else _walk(item, at)
     if isinstance(item, str | int | float):
         return _scalar(key, item, at, siblings)
-    if isinstance(item, Mapping):
+    if type(item) is dict or isinstance(item, Mapping):
         return _fields(key, item, at, siblings)
     if names.is_container(key) and _are_texts(item) and not at.references:
         return _walk(item, at._replace(contained=True))
@@ -164,7 +169,7 @@ def _entry(key: Any, item: Any, at: _At, siblings: Mapping[Any, Any]) -> Any:
     return _walk(item, at)
 
 
-def _fields(key: str, item: Mapping[str, Any], at: _At, siblings: Mapping[Any, Any]) -> Any:
+def _fields(key: str, item: Mapping[str, Any], at: At, siblings: Mapping[Any, Any]) -> Any:
     """A mapping under a key that may say what its values are."""
     if key in _SECURE:
         return _every(item, at)
@@ -172,12 +177,22 @@ def _fields(key: str, item: Mapping[str, Any], at: _At, siblings: Mapping[Any, A
         return {name: _walk(value, at.below(name)._replace(contained=False)) for name, value in item.items()}
     if key == "settings" and "type" in siblings:
         return _settings(item, at)
+    if names.strength(key) == "strong" and not at.references:
+        item = {name: _default(name, value, at) for name, value in item.items()}
     if key == "auths":
         return {host: _registry(entry, at.below(host)) for host, entry in item.items()}
     return _walk(item, at._replace(contained=True) if names.is_container(key) and not at.references else at)
 
 
-def _scalar(key: str, item: str | float, at: _At, siblings: Mapping[Any, Any]) -> Any:
+def _default(name: Any, item: Any, at: At) -> Any:
+    """What stands below a credential's name as its default or value: of parameters of templates, of schemas."""
+    default = isinstance(name, str) and name.lower() in ("default", "value", "plain", "content", "example")
+    if not default or not isinstance(item, str) or values.is_empty(item):
+        return item
+    return mark(at.below(name).place, item)
+
+
+def _scalar(key: str, item: str | float, at: At, siblings: Mapping[Any, Any]) -> Any:
     text = item if isinstance(item, str) else str(item)
     if key == LAST_APPLIED or (key == "release" and text.startswith(_PAYLOADS)):
         return mark(at.place, text)
@@ -201,18 +216,22 @@ def _are_texts(item: Any) -> bool:
     return isinstance(item, list) and bool(item) and all(isinstance(part, str) for part in item)
 
 
-def _pair(node: Mapping[Any, Any], at: _At) -> dict[str, Any]:
+def _pair(node: Mapping[Any, Any], at: At) -> dict[str, Any]:
     """`{name: DB_PASSWORD, value: …}`: the value is what the name says."""
     if isinstance(node.get("value"), str | int | float) and node.get("sensitive") is True:
         # An output of Terraform, whose name is the key above.
         return {"value": mark(at.below("value").place, str(node["value"]))}
-    if isinstance(node.get("result"), str) and ("bcrypt_hash" in node or {"special", "length"} <= node.keys()):
+    if isinstance(node.get("result"), str) and ("bcrypt_hash" in node or "length" in node):
         return {"result": mark(at.below("result").place, node["result"])}
     if isinstance(node.get("kty"), str):
         # A JSON Web Key: these members are its private part (RFC 7518, 6).
         return {key: mark(at.below(key).place, str(node[key])) for key in _PRIVATE if key in node}
     for name, value in _PAIRS:
         named, item = node.get(name), node.get(value)
+        if isinstance(item, Mapping) and isinstance(named, str) and isinstance(item.get("stringValue"), str):
+            # An attribute of OpenTelemetry.
+            inner = _pair({name: named, value: item["stringValue"]}, at)
+            return {value: {**item, "stringValue": inner[value]}} if inner else {}
         if not isinstance(named, str) or not isinstance(item, str | int | float) or isinstance(item, bool):
             continue
         found = names.strength(named)
@@ -221,7 +240,7 @@ def _pair(node: Mapping[Any, Any], at: _At) -> dict[str, Any]:
     return {}
 
 
-def _every(node: Any, at: _At) -> Any:
+def _every(node: Any, at: At) -> Any:
     """A mapping whose values are secrets, all of them, whatever they are."""
     if isinstance(node, Mapping):
         return {key: _every(item, at.below(key)) for key, item in node.items()}
@@ -230,7 +249,7 @@ def _every(node: Any, at: _At) -> Any:
     return mark(at.place, node if isinstance(node, str) else json.dumps(node, default=str))
 
 
-def _settings(node: Mapping[str, Any], at: _At) -> dict[str, Any]:
+def _settings(node: Mapping[str, Any], at: At) -> dict[str, Any]:
     """Settings of a contact point: who has the address of a webhook may post to it."""
     return {
         key: mark(at.below(key).place, item)
@@ -240,7 +259,7 @@ def _settings(node: Mapping[str, Any], at: _At) -> dict[str, Any]:
     }
 
 
-def _registry(entry: Any, at: _At) -> Any:
+def _registry(entry: Any, at: At) -> Any:
     """One registry of a Docker configuration: everything but the address and the user is a credential."""
     if not isinstance(entry, Mapping):
         return _walk(entry, at)
@@ -248,13 +267,13 @@ def _registry(entry: Any, at: _At) -> Any:
     return {key: item if key in shown else _every(item, at.below(key)) for key, item in entry.items()}
 
 
-def _sequence(node: list[Any], at: _At) -> list[Any]:
+def _sequence(node: list[Any], at: At) -> list[Any]:
     if len(node) > 1 and all(isinstance(item, str) for item in node):
         return _lines(node, at)
     return [_walk(item, at.below(number)) for number, item in enumerate(node)]
 
 
-def _lines(node: list[str], at: _At) -> list[str]:
+def _lines(node: list[str], at: At) -> list[str]:
     """Arguments or lines: a flag and its value, and a key that spans several lines, are seen only together."""
     if at.contained:
         return [_walk(item, at.below(number)) for number, item in enumerate(node)]
@@ -279,24 +298,45 @@ def _lines(node: list[str], at: _At) -> list[str]:
     return [_document(item, at.below(number)) for number, item in enumerate(out)]
 
 
-def _is_table(node: Mapping[Any, Any]) -> bool:
-    columns, items = node.get("columns"), node.get("items")
-    return _are_texts(columns) and isinstance(items, list) and all(isinstance(row, list | tuple) for row in items)
+def _table(node: Mapping[Any, Any], at: At) -> Mapping[Any, Any]:
+    """The mapping with the cells of its rows hidden, if it is a table: columns, and lists of as many cells."""
+    columns = next((node[key] for key in ("columns", "columnDefinitions") if key in node), None)
+    if not isinstance(columns, list):
+        return node
+    named = [str(column.get("name") if isinstance(column, Mapping) else column) for column in columns]
+    return {
+        key: [_table_row(row, named, at) for row in node[key]]
+        if key in _ROWS and isinstance(node[key], list)
+        else node[key]
+        for key in node
+    }
 
 
-def _row(row: Sequence[Any], columns: Sequence[str], at: _At) -> list[Any]:
-    """A table's cells: a column is named as a field is."""
+def _table_row(row: Any, columns: Sequence[str], at: At) -> Any:
+    if isinstance(row, list | tuple):
+        return _row(row, columns, at)
+    if isinstance(row, Mapping) and isinstance(row.get("cells"), list):
+        # As the API server prints a table.
+        return {**row, "cells": _row(row["cells"], columns, at)}
+    return row
+
+
+def _row(row: Sequence[Any], columns: Sequence[str], at: At) -> list[Any]:
+    """A table's cells: a column is named as a field is, but one of Secrets mostly names them."""
     return [
         _scalar(columns[number], cell, at, {})
-        if number < len(columns) and isinstance(cell, str | int | float) and not isinstance(cell, bool)
+        if number < len(columns)
+        and isinstance(cell, str | int | float)
+        and not isinstance(cell, bool)
+        and (columns[number].lower() not in _NAMED_THERE or values.is_made(str(cell)))
         else cell
         for number, cell in enumerate(row)
     ]
 
 
-def _document(text: str, at: _At) -> str:
+def _document(text: str, at: At) -> str:
     """A text; when it is a document (JSON, or YAML with an object of kind Secret) it is read as one."""
-    if len(text) <= _SHORT and _is_plain(text) and not REGISTER.holds_any(text):
+    if len(text) <= _SHORT and _is_plain(text) and (at.unknown or not REGISTER.holds_any(text)):
         return text
     if at.references or len(text) < 8 or len(text) > LARGEST_DOCUMENT:
         return hide_in_text(text, at.place)
@@ -305,20 +345,24 @@ def _document(text: str, at: _At) -> str:
             parsed = json.loads(text)
         except (ValueError, RecursionError):
             return hide_in_text(text, at.place)
-        hidden = _walk(parsed, at._replace(foreign=True))
+        # What is inside stood here in other escapes, which the search of the whole may not know.
+        hidden = _walk(parsed, at._replace(foreign=True, unknown=False))
         if hidden != parsed:
             return hide_in_text(json.dumps(hidden, ensure_ascii=False, indent=_indent_of(text)), at.place)
     if "\n" in text and ("kind:" in text or ":" in text) and "secret" in text.lower():
         from kmcp_runtime.redaction.documents import hide_in_yaml
 
-        text = hide_in_yaml(clean(text), lambda node: _walk(node, at._replace(foreign=True)))
+        text = hide_in_yaml(clean(text), lambda node: _walk(node, at._replace(foreign=True, unknown=False)))
     return hide_in_text(text, at.place)
 
 
 @lru_cache(maxsize=16_384)
 def _is_plain(text: str) -> bool:
     """Whether a short text holds nothing to hide or to clean; names and words come again and again."""
-    return text.isprintable() and clean(text) == text and not may_hold_secret(text.encode(errors="surrogatepass"))
+    if text.lstrip()[:1] in ("{", "["):
+        # It may be a document, in which structure says more.
+        return clean(text) == text and not may_hold_secret(text.encode(errors="surrogatepass"))
+    return text.isprintable() and is_plain(text)
 
 
 def _indent_of(text: str) -> int | None:

@@ -98,15 +98,15 @@ class Upstream:
         """The parsed JSON of an answer."""
         answer = await self.send(method, path, **request)
         try:
-            return self.remembered(method, path, await worker.read_json(answer.content))
+            return self.remembered(method, path, await worker.read_json(answer.content), len(answer.content))
         except ValueError as error:
             place = str(self._at(path).copy_with(query=None))
             raise self._scrubbed(failures.no_json(answer, place, self.access, self.backend, error)) from None
 
-    def remembered(self, method: str, path: str, found: Any) -> Any:
-        """The answer, which is looked at again should reading it fail."""
+    def remembered(self, method: str, path: str, found: Any, size: int) -> Any:
+        """The answer, of `size` bytes, which is looked at again should reading it fail."""
         if self._promise is not None:
-            answers.remember(self.backend, f"{method} {path}", found, self._promise(path))
+            answers.remember(self.backend, f"{method} {path}", found, self._promise(path), size)
         return found
 
     def _at(self, path: str) -> httpx2.URL:
