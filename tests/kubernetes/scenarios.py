@@ -68,7 +68,9 @@ SCENARIOS: dict[str, Scenario] = {
     "k8s_annotate_resource": calls({**_SETTINGS, "annotations": {"a": "{fresh}"}, "overwrite": True}),
     "k8s_remove_annotation": calls({**_SETTINGS, "annotation_key": "a"}),
     "k8s_top": calls({"resource_type": "pods", "namespace": "{ns}"}, {"resource_type": "nodes"}),
-    "k8s_can_i": calls({"verb": "get", "resource_type": "pods", "namespace": "{ns}"}, {"namespace": "{ns}"}),
+    "k8s_can_i": calls(
+        {"verb": "get", "resource_type": "pods", "namespace": "{ns}", "subject": "{ns}:default"}, {"namespace": "{ns}"}
+    ),
     "k8s_explain": calls({"resource_type": "pods"}),
 }
 

@@ -10,12 +10,14 @@ from fastmcp import Client
 
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
+from kmcp_runtime import Rule
 from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
 from tests.patience import patient
+from tests.rights import granted
 
 pytestmark = pytest.mark.cluster
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -118,3 +120,22 @@ async def test_can_i_is_an_extra(settings: KubernetesSettings) -> None:
         names = {tool.name for tool in await client.list_tools()}
     assert not names & {"k8s_can_i", "k8s_top"}
     assert "k8s_get_resources" in names
+
+
+async def test_g23_rights_of_others(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
+    rules = (Rule("", ("configmaps",), ("list",)),)
+    async with granted(api, namespace, rules) as name:
+        asked = {"verb": "list", "resource_type": "configmaps", "namespace": namespace}
+        for subject in (f"{namespace}:{name}", f"system:serviceaccount:{namespace}:{name}"):
+            yes = await tools.ok("k8s_can_i", **asked, subject=subject)
+            assert (yes["allowed"], yes["subject"]) == (True, f"system:serviceaccount:{namespace}:{name}")
+            assert "warnings" not in yes
+        no = await tools.ok("k8s_can_i", **{**asked, "verb": "delete"}, subject=f"{namespace}:{name}")
+        assert (no["allowed"], no["reason"]) == (False, "no rule allows it")
+    user = await tools.ok("k8s_can_i", **asked, subject="alice@example.org")
+    assert (user["allowed"], user["subject"]) == (False, "alice@example.org")
+    scheduler = await tools.ok("k8s_can_i", verb="list", resource_type="pods", subject="system:kube-scheduler")
+    assert (scheduler["allowed"], scheduler["subject"]) == (True, "system:kube-scheduler")
+    absent = await tools.ok("k8s_can_i", **asked, subject=f"{namespace}:nobody")
+    assert absent["warnings"] == [f"there is no ServiceAccount nobody in namespace {namespace}"]
+    assert "verb" in (await tools.fails("k8s_can_i", subject="alice", namespace=namespace))["hint"]

@@ -6,7 +6,9 @@ from pydantic import BaseModel, Field
 
 from kmcp_kubernetes.arguments import ResourceName
 from kmcp_kubernetes.client import Kube
-from kmcp_runtime import Effect, Name, OptionalNamespace, Result, ToolFailure, bad_argument, tool
+from kmcp_kubernetes.reading import subjects
+from kmcp_kubernetes.reading.subjects import Subject
+from kmcp_runtime import Effect, Name, OptionalNamespace, Result, Rule, ToolFailure, bad_argument, tool
 from kmcp_runtime.kube.config import Auth
 
 _REVIEWS = "/apis/authorization.k8s.io/v1"
@@ -68,13 +70,19 @@ class Rights(Result):
 
     cuttable = "rules"
 
+    subject: str | None = Field(default=None, description="Absent for this server's own identity")
     namespace: str | None = None
     allowed: bool | None = None
     reason: str | None = None
     rules: list[RightsRule] | None = None
 
 
-@tool(Effect.READ, extra=True, shows="rights")
+@tool(
+    Effect.READ,
+    needs=(Rule("authorization.k8s.io", ("subjectaccessreviews",), ("create",)),),
+    extra=True,
+    shows="rights",
+)
 async def k8s_can_i(
     kube: Kube,
     verb: Annotated[str | None, "Verb; unset lists all rights"] = None,
@@ -82,10 +90,16 @@ async def k8s_can_i(
     resource_name: ResourceName | None = None,
     namespace: OptionalNamespace = None,
     subresource: Annotated[Name | None, "Such as log"] = None,
+    subject: Annotated[str | None, "Another user, or namespace:serviceaccount"] = None,
 ) -> Rights:
     """Check the rights of this server's identity; use it after a forbidden answer."""
     if verb and resource_type:
-        return await _check_right(kube, verb.lower(), resource_type, resource_name, namespace, subresource)
+        whose = subjects.named(subject) if subject else None
+        return await _check_right(kube, whose, verb.lower(), resource_type, resource_name, namespace, subresource)
+    if subject:
+        raise bad_argument(
+            "subject: only single rights of another identity can be checked", "give verb and resource_type"
+        )
     if verb or resource_type or resource_name or subresource:
         raise bad_argument(
             "verb and resource_type belong together", "give both, or neither to list all rights in the namespace"
@@ -94,7 +108,13 @@ async def k8s_can_i(
 
 
 async def _check_right(
-    kube: Kube, verb: str, resource_type: str, name: str | None, namespace: str | None, subresource: str | None
+    kube: Kube,
+    whose: Subject | None,
+    verb: str,
+    resource_type: str,
+    name: str | None,
+    namespace: str | None,
+    subresource: str | None,
 ) -> Rights:
     plural, _, below = resource_type.partition("/")
     subresource = subresource or below or None
@@ -104,11 +124,21 @@ async def _check_right(
         attributes |= {"group": place.kind.group, "resource": place.kind.plural, "namespace": place.namespace}
     attributes |= {"name": name, "subresource": subresource}
     given = {key: value for key, value in attributes.items() if value is not None}
-    status = await _send_review(kube, "SelfSubjectAccessReview", {"resourceAttributes": given})
+    asked: dict[str, Any] = {"resourceAttributes": given}
+    if whose:
+        status = await _send_review(kube, "SubjectAccessReview", {**asked, **whose.fields()})
+    else:
+        status = await _send_review(kube, "SelfSubjectAccessReview", asked)
     reason = status.get("reason") or status.get("evaluationError")
     if not reason and not status.get("allowed"):
         reason = "no rule allows it"
-    return Rights(namespace=given.get("namespace"), allowed=bool(status.get("allowed")), reason=reason)
+    return Rights(
+        subject=whose.user if whose else None,
+        namespace=given.get("namespace"),
+        allowed=bool(status.get("allowed")),
+        reason=reason,
+        warnings=await subjects.missing(kube, whose) if whose else None,
+    )
 
 
 async def _list_rights(kube: Kube, namespace: str) -> Rights:

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.rollout.following import RolloutState, WaitSeconds, follow_all
 from kmcp_kubernetes.writing.batch import Batch, Written, named
 from kmcp_runtime import Diff, DryRun, Effect, OptionalNamespace, Page, Rule, listed, tool
 from kmcp_runtime.kube.manifests import parse
@@ -29,6 +30,7 @@ class AppliedManifest(WrittenManifest):
     """What server-side apply did to each document."""
 
     field_manager: str
+    rollouts: dict[str, RolloutState] | None = Field(default=None, description="Of workloads, after a wait")
 
 
 class FetchedManifest(WrittenManifest):
@@ -51,6 +53,7 @@ async def k8s_apply_manifest(
     manifest: Text,
     namespace: OptionalNamespace = None,
     force: Annotated[bool, "Take over fields that other managers own"] = False,
+    wait_seconds: WaitSeconds = 0,
     dry_run: DryRun = False,
 ) -> AppliedManifest:
     """Create or update objects by server-side apply; the way to change what a manifest describes."""
@@ -63,6 +66,7 @@ async def k8s_apply_manifest(
         warnings=batch.warnings,
         dry_run=dry_run or None,
         field_manager=FIELD_MANAGER,
+        rollouts=await follow_all(kube, batch.written_places, wait_seconds, dry_run),
         hint=_failures(batch),
     )
 

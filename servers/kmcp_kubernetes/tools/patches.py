@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.rollout.following import RolloutState, WaitSeconds, follow
 from kmcp_kubernetes.writing.patching import chosen_type, patch_object, read_patch
 from kmcp_runtime import Change, DryRun, Effect, OptionalNamespace, Rule, bad_argument, tool
 
@@ -20,6 +21,12 @@ StatusPatch = Annotated[
 ]
 
 
+class Patched(Change):
+    """What a patch did, and how far the rollout is that it started."""
+
+    rollout: RolloutState | None = None
+
+
 @tool(Effect.WRITE, worst=Effect.DESTROY, needs=(Rule("*", ("*",), ("get", "patch")),), restores=("patch",))
 async def k8s_patch_resource(
     kube: Kube,
@@ -28,8 +35,9 @@ async def k8s_patch_resource(
     patch: Patch,
     patch_type: Annotated[Literal["strategic", "merge", "json"] | None, "Unset: what fits"] = None,
     namespace: OptionalNamespace = None,
+    wait_seconds: WaitSeconds = 0,
     dry_run: DryRun = False,
-) -> Change:
+) -> Patched:
     """Change some fields of one object; k8s_apply_manifest is for whole manifests."""
     place = await kube.place(resource_type, namespace)
     kind_of_patch = chosen_type(patch, patch_type, place.kind)
@@ -37,7 +45,8 @@ async def k8s_patch_resource(
     # With a status subresource, a write to the object itself drops the status without an error.
     if "status" in place.kind.subresources and isinstance(patch, dict) and "status" in patch:
         change.warnings = ["the API server ignores status here: k8s_patch_status changes it"]
-    return change
+    rollout = await follow(kube, place, resource_name, wait_seconds, dry_run)
+    return Patched(**dict(change), rollout=rollout)
 
 
 @tool(

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from kmcp_kubernetes.arguments import ResourceType
 from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.rollout.following import RolloutState, WaitSeconds, follow
 from kmcp_kubernetes.writing.scalability import check_scalable, find_autoscaler
 from kmcp_runtime import Change, Diff, DryRun, Effect, Name, OptionalNamespace, Rule, tool
 from kmcp_runtime.kube import objects
@@ -17,6 +18,7 @@ class Scaled(Change):
 
     was: int = Field(alias="from")
     to: int
+    rollout: RolloutState | None = None
     autoscaler: str | None = Field(default=None, description="A HorizontalPodAutoscaler that will undo it")
 
 
@@ -36,6 +38,7 @@ async def k8s_scale(
     replicas: Annotated[int, "How many pods", Field(ge=0)],
     resource_type: ResourceType = "deployment",
     namespace: OptionalNamespace = None,
+    wait_seconds: WaitSeconds = 0,
     dry_run: DryRun = False,
 ) -> Scaled:
     """Set how many pods a workload runs; 0 stops it."""
@@ -64,6 +67,7 @@ async def k8s_scale(
         "from": was,
         "to": to,
         "autoscaler": autoscaler,
+        "rollout": await follow(kube, place, name, wait_seconds, dry_run),
         "warnings": [warning] if warning else None,
     }
     return Scaled.model_validate(fields)

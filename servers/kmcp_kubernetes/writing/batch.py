@@ -72,6 +72,8 @@ class Batch:
     items: list[Written] = field(default_factory=list)
     added: bool = False
     """Whether the API server added what no diff shows."""
+    written_places: list[tuple[Place, str]] = field(default_factory=list)
+    """Where objects were applied, and their names."""
     _diffs: dict[str, Diff] = field(default_factory=dict)
     _made: set[tuple[str, str]] = field(default_factory=set)
     """Namespaces and kinds that this call made: `("Namespace", name)`, `("Kind", group/kind)`."""
@@ -163,6 +165,7 @@ class Batch:
         warning = given_up(before, after)
         if warning:
             self.warnings.append(warning)
+        self.written_places.append((place, document.name))
         diff = self._diff(place.kind, before, after, document)
         result = "created" if before is None else "configured" if diff.changed else "unchanged"
         return self._item(document, place.namespace, result, diff)

@@ -241,7 +241,8 @@ def _call(
 
 def _deadline(instance: "ConfiguredServer", declared: ToolSpec, named: Mapping[str, Any]) -> float:
     """The tool's own deadline, stretched by what the caller asked to wait for."""
-    asked = named.get("timeout_seconds")
+    # A tool that always waits has the one, a tool that can wait after a change the other.
+    asked = named.get("timeout_seconds") or named.get("wait_seconds")
     base = declared.timeout if declared.timeout != DEFAULT_TIMEOUT_SECONDS else instance.runtime.timeout
     return max(base, float(asked) + GRACE_SECONDS) if isinstance(asked, int | float) else base
 
