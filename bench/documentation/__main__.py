@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.documentation import page
+from bench.documentation.baseline import Plain
 from bench.documentation.questions import Quality, Question, questions
 from bench.programs import Program, running
 from bench.session import Session
@@ -44,6 +46,7 @@ async def _bench(place: Path, misses: bool) -> int:
     asked = questions()
     with running(_SERVER, {"KMCP_DOCS_INDEX": str(index)}) as server:
         goals = await _report("in the product", server, asked, scoped=True, misses=misses)
+        page.write(asked, await _ask_all(server, asked, scoped=True), Plain(index))
         await _report("in all products", server, asked, scoped=False)
     with running(_SERVER, {"KMCP_DOCS_INDEX": str(index), "KMCP_DOCS_RERANK": "true"}) as server:
         await _report("in the product, re-ranked", server, asked, scoped=True)

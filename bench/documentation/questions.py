@@ -7,7 +7,9 @@ from typing import Any
 
 import yaml
 
-FILE = Path(__file__).with_name("questions.yaml")
+_HERE = Path(__file__).parent
+FIRST, SECOND = "first", "second"
+_FILES = {FIRST: "questions.yaml", SECOND: "fresh.yaml"}
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class Question:
     """Pages that answer it, as `path` or `path#heading`; `path#` is what stands before the first heading."""
     held_out: bool
     """Never looked at while anything was tuned."""
+    set: str = FIRST
+    """The second was written when the search was there, to see whether what was tuned on the first one holds."""
 
     def rank(self, items: Sequence[Mapping[str, Any]], *, sections: bool) -> int | None:
         """Which of the answers is the first right one, from 1; by page, or by section where a label names one."""
@@ -38,10 +42,10 @@ def _fits(label: str, path: str, headings: Sequence[str], sections: bool) -> boo
 
 def questions() -> list[Question]:
     """All that some indexed page answers."""
-    found = yaml.safe_load(FILE.read_text())
     return [
-        Question(product, entry["ask"], tuple(entry["pages"]), bool(number % 2))
-        for product, entries in found.items()
+        Question(product, entry["ask"], tuple(entry["pages"]), bool(number % 2), name)
+        for name, file in _FILES.items()
+        for product, entries in yaml.safe_load((_HERE / file).read_text()).items()
         for number, entry in enumerate(entries)
         if entry["pages"]
     ]

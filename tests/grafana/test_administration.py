@@ -82,3 +82,9 @@ async def test_doing_again_what_is_so_changes_nothing(tools: ToolCaller, grafana
         answer = await tools.ok(tool, **arguments)
         assert (answer["changed"], answer["result"]) == (False, "unchanged"), arguments
     assert grafana.wrote() == []
+
+
+async def test_a_team_is_named_by_its_number(tools: ToolCaller, world: World) -> None:
+    for team_id in (7, "7"):
+        assert (await tools.ok("grafana_team_management", action="get", team_id=team_id))["item"]["name"] == "SRE"
+    assert (await tools.fails("grafana_team_management", action="get", team_id=True))["code"] == "bad_argument"

@@ -12,6 +12,14 @@ from tests.mcp import ToolCaller
 STATE = "grafana_alert_state"
 
 
+async def test_the_last_state_may_be_kept(tools: ToolCaller, world: World) -> None:
+    """G5: without data and after errors, too."""
+    spec = {"noDataState": "KeepLast", "execErrState": "KeepLast"}
+    await tools.ok(ALERT, action="update_rule", uid="errors", spec=spec)
+    rule = world.main.rules["errors"]
+    assert (rule["noDataState"], rule["execErrState"]) == ("KeepLast", "KeepLast")
+
+
 async def test_a_rule_is_made_with_defaults_and_changed_over_what_it_is(tools: ToolCaller, world: World) -> None:
     query = {"refId": "A", "datasourceUid": "prom", "relativeTimeRange": {"from": 600, "to": 0}, "model": {"expr": "x"}}
     spec = {"title": "New", "folderUID": "ops", "ruleGroup": "web", "condition": "A", "data": [query]}

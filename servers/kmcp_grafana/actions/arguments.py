@@ -14,6 +14,11 @@ def _not_blank(value: str) -> str:
     return value
 
 
+def _text_of_number(value: Any) -> Any:
+    """Ids that Grafana shows as numbers are given as numbers."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _uid(value: str) -> str:
     # Blanks stand in titles, which callers often give: the search for what has such a title then names its uid.
     check_name(value.replace(" ", "_"))
@@ -31,7 +36,7 @@ OptionalStart = Annotated[float | None, BeforeValidator(start_of), _MOMENT, _FRO
 OptionalEnd = Annotated[float | None, BeforeValidator(end_of), _MOMENT, _UNTIL]
 OrgId = Annotated[int, "Organisation", Field(ge=1)]
 UserId = Annotated[int, "User", Field(ge=1)]
-TeamId = Annotated[str, AfterValidator(check_name), "Team (numeric id)"]
+TeamId = Annotated[str, BeforeValidator(_text_of_number), AfterValidator(check_name), "Team (numeric id)"]
 Uid = Annotated[str, AfterValidator(_uid), "uid"]
 FolderUid = Annotated[str, AfterValidator(_uid), "Folder uid"]
 PanelId = Annotated[int, "Panel", Field(ge=0)]

@@ -22,8 +22,8 @@ _DEFAULTS: Row = {"noDataState": "NoData", "execErrState": "Error", "for": "5m"}
 _SERVER_SIDE = ("id", "updated", "provenance")
 """Fields of a rule that Grafana writes itself."""
 
-_NO_DATA = Literal["Alerting", "NoData", "OK"]
-_ERROR = Literal["OK", "Alerting", "Error"]
+_NO_DATA = Literal["Alerting", "NoData", "OK", "KeepLast"]
+_ERROR = Literal["OK", "Alerting", "Error", "KeepLast"]
 _TITLE = Annotated[str, Field(min_length=1, max_length=190)]
 _QUERIES = Annotated[list[dict[str, Any]], Field(min_length=1)]
 _OF_RULES: dict[str, Any] = {

@@ -170,8 +170,7 @@ async def _of_recipes(
         if narrowed.unknown_groups and not drafts:
             built.questions.append(_no_such_label(name.name, narrowed.unknown_groups[0], shared))
             return []
-        draft = Draft(recipe.query, recipe.why, recipe.op, recipe.groups, flag=recipe.flag, scale=recipe.scale())
-        drafts.append((draft, narrowed))
+        drafts.append((recipe.draft(), narrowed))
     return drafts
 
 

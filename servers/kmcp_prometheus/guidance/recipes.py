@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
+from kmcp_prometheus.guidance.drafts import Draft
 from kmcp_prometheus.promql import trees
 from kmcp_prometheus.promql.intent import Intent
 from kmcp_prometheus.promql.parser import parse
@@ -43,6 +44,9 @@ class Recipe:
         if self.share or " / " in self.query or self.query.startswith("1 - "):
             return "share"
         return "seconds" if "time()" in self.query else "other"
+
+    def draft(self) -> Draft:
+        return Draft(self.query, self.why, self.op, self.groups, flag=self.flag, scale=self.scale())
 
     def explains(self, stemmed: str) -> bool:
         """Whether a word of a description, without its ending, is one that the recipe asks for."""

@@ -61,10 +61,12 @@ _OFFSET = re.compile(
     r"|\b(week|day|hour)[- ](?:over|on)[- ]\4\b"
 )
 _MATCHER = re.compile(r"""([a-zA-Z_][\w.]*)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;]+)""")
+# Of two words only before another one: what follows the last may be anything.
+_LABEL = r"[a-z_][\w.]*(?:\s[a-z_][\w.]*(?=\s*,|\s+and\b))?"
 _GROUPING = re.compile(
     r"\b(?:by|per|for each|for every|grouped by|of each|in each|does each|each|every)\s(?:the\s)?"
     r"(?!(?:second|minute|hour|day|week|cent|more|less)\b)"
-    r"((?:[a-z_][\w.]*)(?:\s*(?:,|\band\b)\s*[a-z_][\w.]*)*)(?:\s([a-z_]+))?"
+    rf"({_LABEL}(?:\s*(?:,|\band\b)\s*{_LABEL})*)(?:\s([a-z_]+))?"
 )
 _NOT_LABELS = frozenset({"second", "minute", "hour", "day", "week", "the", "each", "last"})
 _QUANTILE = re.compile(r"\bp(\d{1,2}(?:\.?\d+)?)\b|\b(\d{1,2}(?:\.\d+)?)(?:th|st|nd|rd)?\s*(?:percentile|quantile)")
@@ -87,6 +89,7 @@ _STOP_WORDS = frozenset(
     )
 )
 _MOST_RANKED = 10
+_AHEAD_SECONDS = 4 * 3600
 DEFAULT_WINDOW = "5m"
 _CONTENT = re.compile(r"[^\W_][\w./:\-]*|/[\w./\-]*|_\w+")
 
@@ -205,12 +208,21 @@ def _window(text: str) -> tuple[str, bool]:
     text = _STATUS.sub(" ", text)  # "503s" are no seconds.
     for match in _SPAN.finditer(text):
         if match["count"] or (len(match["unit"]) > 2 and _ONE.search(text[: match.start()])):
-            unit = match["unit"].rstrip("s") or "s"
-            return written_duration(duration(f"{match['count'] or 1}{_UNITS.get(unit, unit)}")), True
+            length = _milliseconds(match["count"], match["unit"])
+            return (written_duration(length), True) if length else (DEFAULT_WINDOW, False)
     for words, window in ((r"\btoday|\bdaily\b|since yesterday", "1d"), (r"\bthis week", "7d"), (r"\bthis hour", "1h")):
         if re.search(words, text):
             return window, True
     return DEFAULT_WINDOW, False
+
+
+def _milliseconds(count: str | None, unit: str) -> int:
+    """Of a span as people write it; 0 for one that is longer than Prometheus takes."""
+    spelled = unit if unit == "ms" else _UNITS[unit.rstrip("s") or "s"]
+    try:
+        return duration(f"{count or 1}{spelled}")
+    except ValueError:
+        return 0
 
 
 def _bound(match: re.Match[str] | None) -> Bound | None:
@@ -226,8 +238,7 @@ def _bound(match: re.Match[str] | None) -> Bound | None:
     if unit.endswith("b"):
         return Bound(operator, number * (1024 if "i" in unit else 1000) ** _SIZES[unit[0]], "bytes")
     if unit:
-        spelled = unit if unit == "ms" else _UNITS[unit.rstrip("s")]
-        return Bound(operator, number * duration(f"1{spelled}") / 1000, "seconds")
+        return Bound(operator, number * _milliseconds("1", unit) / 1000, "seconds")
     return Bound(operator, number)
 
 
@@ -254,15 +265,15 @@ def _offset(text: str) -> str:
     if match is None:
         return ""
     if match[2]:
-        return f"{match[2]}{_UNITS.get(match[3].rstrip('s') or 's', match[3])}"
+        length = _milliseconds(match[2], match[3])
+        return written_duration(length) if length else ""
     said = match[1] or match[4]
     return next((span for word, span in (("week", "1w"), ("hour", "1h")) if word in said), "1d")
 
 
 def _ahead(text: str) -> int:
     match = _AHEAD.search(text)
-    unit = _UNITS.get(match[2].rstrip("s") or "s", match[2]) if match else "h"
-    return duration(f"{(match and match[1]) or (1 if match else 4)}{unit}") // 1000
+    return (_milliseconds(match[1], match[2]) if match else 0) // 1000 or _AHEAD_SECONDS
 
 
 def _quantile(text: str) -> float:

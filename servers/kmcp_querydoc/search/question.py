@@ -16,7 +16,7 @@ SYNONYM = 0.5
 """What a synonym counts beside the word itself."""
 WEAK = 0.3
 """What a word counts that is in every other question and says little about its subject."""
-JOINED = 0.8
+JOINED = 0.4
 """What two neighbouring words count when documentation writes them as one: `roll back`."""
 PART = 0.5
 """What the parts of a name count beside the whole name."""

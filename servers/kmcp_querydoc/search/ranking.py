@@ -17,12 +17,12 @@ from kmcp_querydoc.index.reading import Index, Product, Stemmed, Within
 from kmcp_querydoc.index.stemming import Stemmer, joined
 from kmcp_querydoc.search.question import Sought, Vocabulary
 
-FIELD_WEIGHTS = (3.0, 5.0, 1.0)
+FIELD_WEIGHTS = (5.0, 5.0, 1.0)
 LENGTH_INFLUENCE = (0.5, 0.5, 0.5)
-SATURATION = 1.2
+SATURATION = 2.6
 PAGE_SHARE = 0.3
 """What the rest of the page adds."""
-NEXT_OF_PAGE = 0.7
+NEXT_OF_PAGE = 0.5
 """What a chunk counts after each one of its page that is before it."""
 CANDIDATES = 60
 COMMON = 0.3
@@ -33,7 +33,7 @@ OWN_NAME = 0.3
 """What the name of the only product that is searched counts: every page of it has that."""
 UNKNOWN = 0.5
 """What a word counts that no chunk has, in any form: the less is answered without it."""
-LEAST = 0.15
+LEAST = 0.09
 """Of the score that a chunk with every word of the question could have: below it, a chunk is no answer."""
 _CLOSE = 0.75
 _NEAR = 0.8
