@@ -8,7 +8,7 @@ from typing import Any
 
 _ENVELOPE = ("returned", "total", "truncated", "cursor")
 _LAST = ("warnings", "hint")
-_OWN = frozenset({*_ENVELOPE, "hint", "columns"})
+_OWN = frozenset({*_ENVELOPE, "hint"})
 _ESCAPED = r"\1\\\2"
 _CELL_BREAKS = str.maketrans({"\t": " ", "\n": "⏎", "\r": None})
 
