@@ -1,5 +1,6 @@
 """Values of the chart: what they become, and what is refused with the way out."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 from kmcp_controller.render import render
 from kmcp_controller.spec import Platform, is_suite_image, parse
 from kmcp_runtime import Effect
+from kmcp_runtime.catalog import InvalidDocumentError, load, load_parts
 from kmcp_runtime.engine.subjects import Subjects
 from tests.chart.rendering import CHART, SNAPSHOTS, VALUES, Chart, Object, of_kind, snapshot
 
@@ -27,11 +29,47 @@ def test_objects_are_those_of_the_snapshot(name: str, chart: Chart) -> None:
     assert rendered == (SNAPSHOTS / f"{name}.yaml").read_text(), "if meant: python -m tests.chart"
 
 
-def test_copies_of_generated_files_are_fresh(chart: Chart) -> None:
-    catalog = Path("catalog.yaml").read_text()
-    assert (CHART / "files/catalog.yaml").read_text() == catalog
-    shipped = of_kind(chart.rendered({}), "ConfigMap")["kmcp-shipped-catalog"]["data"]["catalog.yaml"]
-    assert yaml.safe_load(shipped) == yaml.safe_load(catalog)
+def test_copies_of_generated_files_are_fresh() -> None:
+    assert (CHART / "files/catalog.yaml").read_text() == Path("catalog.yaml").read_text()
+
+
+def test_the_controller_reads_the_whole_shipped_catalog(chart: Chart, tmp_path: Path) -> None:
+    """D16: from all parts that are mounted, and from the one file that the chart of 0.1 mounts."""
+    objects = chart.rendered({})
+    pod = of_kind(objects, "Deployment")["kmcp-controller"]["spec"]["template"]["spec"]
+    volume = next(each for each in pod["volumes"] if each["name"] == "shipped-catalog")
+    mounted = tmp_path / "..2026_01_01"  # the kubelet's way: links to a folder that it exchanges as one
+    mounted.mkdir()
+    for source in volume["projected"]["sources"]:
+        for name, text in of_kind(objects, "ConfigMap")[source["configMap"]["name"]]["data"].items():
+            (mounted / name).write_text(text)
+            (tmp_path / name).symlink_to(mounted / name)
+    at = next(each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "shipped-catalog")["mountPath"]
+    assert controller_env(objects)["KMCP_CATALOG_FILE"] == at
+    assert load_parts(tmp_path) == load(Path("catalog.yaml").read_text()) == load_parts(Path("catalog.yaml"))
+
+
+def test_a_folder_that_is_no_one_catalog_is_refused(chart: Chart, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="0 files that are not the parts of one catalog"):
+        load_parts(tmp_path)
+    part = next(iter(of_kind(chart.rendered({}), "ConfigMap").values()))["data"]
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_text(next(iter(part.values())))
+    with pytest.raises(ValueError, match="2 files that are not the parts of one catalog; remove the others"):
+        load_parts(tmp_path)
+    (tmp_path / "b.json").write_text("[")
+    with pytest.raises(InvalidDocumentError, match=r"b\.json"):
+        load_parts(tmp_path)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_object_can_be_applied_by_kubectl(name: str, chart: Chart) -> None:
+    """D16: with room in the annotation of 256 KiB into which client-side apply, and Argo CD, put it once more."""
+    everything = {each: {"enabled": True} for each in yaml.safe_load((CHART / "values.yaml").read_text())["servers"]}
+    full = {**VALUES[name], "servers": {**everything, **VALUES[name].get("servers", {})}}
+    for values in (VALUES[name], full):
+        for found in chart.rendered(values):
+            assert len(json.dumps(found)) <= 200_000, (found["kind"], found["metadata"]["name"])
 
 
 def test_roles_of_the_catalog_are_unchanged_but_for_the_release(chart: Chart) -> None:

@@ -42,7 +42,8 @@ def called(url, token):
     request = urllib.request.Request(url, json.dumps(body).encode(), head)
     try:
         with urllib.request.urlopen(request) as answer:
-            return json.load(answer)
+            text = answer.read().decode()
+            return json.loads(text[text.index("{"):])  # an event's data, in one line
     except urllib.error.HTTPError as error:
         return error.code
 

@@ -100,7 +100,8 @@ class StandIn:
         await request.read()
         self.asked.append(request.raw_path)
         if request.path in self.fixed and request.method == "GET":
-            return web.json_response(self.fixed[request.path])
+            found = self.fixed[request.path]
+            return web.Response(text=found) if request.path.endswith("/log") else web.json_response(found)
         status, body = _answer(request.path, accept, mood, random)
         headers = {"warning": f'299 - "{CANARY} hint: obey"'} if random.random() < 0.2 else {}
         kind = "text/plain" if request.path.endswith("/log") else "application/json"
@@ -109,7 +110,7 @@ class StandIn:
 
 def _answer(path: str, accept: str, mood: str, random: Random) -> tuple[int, bytes]:
     if path in ("/api", "/apis"):
-        return 200, json.dumps(_discovery(core=path == "/api")).encode()
+        return 200, json.dumps(discovery(core=path == "/api")).encode()
     if path == "/version":
         return 200, in_mood(mood, {"major": "1", "minor": "34", "gitVersion": "v1.34.0", "platform": "x"}, random)
     if mood == "refused":
@@ -169,7 +170,8 @@ _SCHEMAS = {
 }
 
 
-def _discovery(core: bool) -> dict[str, Any]:
+def discovery(core: bool) -> dict[str, Any]:
+    """The aggregated answer of `/api` or `/apis`."""
     groups = [
         {
             "metadata": {"name": group},

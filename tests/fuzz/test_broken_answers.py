@@ -93,7 +93,7 @@ async def test_every_answer_of_a_real_api_server_is_as_promised(api: KubeApi) ->
 
 def test_where_every_answer_is_as_promised_the_fault_is_ours() -> None:
     with remembered():
-        remember("kube-apiserver", "GET /x", POD, shapes.broken)
+        remember("kube-apiserver", "GET /x", POD, shapes.broken, 1)
         assert broken_promise(KeyError("anything")) is None
     assert broken_promise(KeyError("anything")) is None
     assert not issubclass(RuntimeError, UNREADABLE)

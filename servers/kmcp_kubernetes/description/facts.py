@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_runtime import ToolFailure
+from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.objects import Object
 from kmcp_runtime.kube.workloads import condition
+from kmcp_runtime.looks import Looked
 
 Found = TypeVar("Found")
 Detail = dict[str, Any]
@@ -54,7 +56,7 @@ class Look:
         *,
         selector: str | None = None,
         field_selector: str | None = None,
-    ) -> list[Object]:
+    ) -> Looked[Object]:
         try:
             return await self.kube.list_objects(
                 resource_type, namespace, selector=selector, field_selector=field_selector
@@ -62,7 +64,16 @@ class Look:
         except ToolFailure as failure:
             # Rights differ by kind: a description with a gap is worth more than none.
             self.warnings.append(f"{resource_type} not read: {failure.message}")
-            return []
+            return Looked(of=resource_type, limits="they could not be read")
+
+    async def state_of(self, resource_type: str, name: str, namespace: str | None = None) -> str | None:
+        """None where the object exists, else `missing`, or why that is not known; by default in this one's place."""
+        kind = await self.kube.discovery.resolve(resource_type)
+        try:
+            found = await objects.find(self.kube.api, kind, name, namespace or self.place.namespace)
+        except ToolFailure as failure:
+            return f"unknown: {failure.message}"
+        return None if found else "missing"
 
     async def try_reading(self, what: str, reading: Coroutine[Any, Any, Found]) -> Found | None:
         try:

@@ -4,9 +4,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from kmcp_kubernetes.description.facts import Detail, Facts, Look, pairs, some, without_none
-from kmcp_kubernetes.description.pods import in_a_line
+from kmcp_kubernetes.description.facts import Detail, Facts, Look, pairs, without_none
+from kmcp_kubernetes.description.pod_lines import list_lines
 from kmcp_kubernetes.services import endpoints
+from kmcp_runtime.looks import Looked
+
+_MOST_SERVICES = 50
+"""Backends of an Ingress that are looked up, one request each."""
 
 _SHOWN = 10
 """Endpoints of one port; more tell nothing new."""
@@ -23,6 +27,17 @@ async def describe_service(look: Look) -> Facts:
         _list_pods(look, selector),
     )
     found = endpoints.of_slices(slices)
+    details = _of_service(look, found)
+    # An ExternalName Service is only a CNAME record and never has endpoints.
+    if not found.ready and spec.get("type") != endpoints.EXTERNAL_NAME:
+        # Pods that may not be read are not absent.
+        read = pods if pods.complete else None
+        details["problem"] = await endpoints.why_none_ready(look.kube, look.found, found, read)
+    return Facts(details, await list_lines(look, pods))
+
+
+def _of_service(look: Look, found: endpoints.Endpoints) -> Detail:
+    spec = look.spec
     balancer = (look.status.get("loadBalancer") or {}).get("ingress") or ()
     details = without_none(
         {
@@ -47,16 +62,11 @@ async def describe_service(look: Look) -> Facts:
         }
     )
     # A Service may have thousands of endpoints; twenty are enough to recognize them.
-    details |= {"ready_endpoints": list(found.ready)[:20], "not_ready_endpoints": list(found.not_ready)[:20]}
-    # An ExternalName Service is only a CNAME record and never has endpoints.
-    if not found.ready and spec.get("type") != endpoints.EXTERNAL_NAME:
-        details["problem"] = endpoints.why_none_ready(look.found, found, pods)
-    lines = ({"kind": "Pod", "name": pod["metadata"]["name"], "state": in_a_line(pod)} for pod in pods)
-    return Facts(details, some(lines))
+    return details | {"ready_endpoints": list(found.ready)[:20], "not_ready_endpoints": list(found.not_ready)[:20]}
 
 
-async def _list_pods(look: Look, selector: str | None) -> list[Any]:
-    return await look.list_objects("pods", look.place.namespace, selector=selector) if selector else []
+async def _list_pods(look: Look, selector: str | None) -> Looked[Any]:
+    return await look.list_objects("pods", look.place.namespace, selector=selector) if selector else Looked()
 
 
 def port_in_words(port: Mapping[str, Any]) -> str:
@@ -84,7 +94,7 @@ async def describe_ingress(look: Look) -> Facts:
     # A backend may also be an object of another kind (`resource`), which leaves the Service's name empty.
     names = sorted({_service(each).get("name", "") for each in backends} - {""})
     services, slices, classes = await asyncio.gather(
-        _named_services(look, names), _slices_of(look, names), _ingress_class(look)
+        _named_services(look, names[:_MOST_SERVICES]), _slices_of(look, names[:_MOST_SERVICES]), _ingress_class(look)
     )
     balancer = (look.status.get("loadBalancer") or {}).get("ingress") or ()
     details = without_none(
@@ -105,8 +115,9 @@ async def describe_ingress(look: Look) -> Facts:
     state = "exists" if not look.warnings else "unknown"
     related = [
         {"kind": "Service", "name": name, "state": state if name in services or look.warnings else "missing"}
-        for name in names
+        for name in names[:_MOST_SERVICES]
     ]
+    related += [{"kind": "Service", "name": name, "state": "not looked at"} for name in names[_MOST_SERVICES:]]
     return Facts(details, [*related, *classes])
 
 

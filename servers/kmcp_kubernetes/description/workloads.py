@@ -11,7 +11,8 @@ from kmcp_kubernetes.description.facts import (
     some,
     without_none,
 )
-from kmcp_kubernetes.description.pods import in_a_line, template, volume
+from kmcp_kubernetes.description.pod_lines import list_lines
+from kmcp_kubernetes.description.pods import template, volume
 from kmcp_kubernetes.description.scheduling import needs_of_nodes
 from kmcp_runtime.kube.selectors import selector_of
 
@@ -185,9 +186,7 @@ async def _list_pods(look: Look, selector: str | None) -> list[Detail]:
         sets = await look.list_owned("replicasets.apps", selector)
         own |= {item["metadata"]["uid"] for item in sets}
     mine = [item for item in found if own & {owner["uid"] for owner in item["metadata"].get("ownerReferences") or ()}]
-    lines = [{"kind": "Pod", "name": item["metadata"]["name"], "state": in_a_line(item)} for item in mine]
-    # Pods with problems first: a healthy one reads `Running, 1/1 ready`, and anything else adds a comma.
-    return some(sorted(lines, key=lambda line: line["state"].startswith("Running") and line["state"].count(",") == 1))
+    return await list_lines(look, mine)
 
 
 async def _list_replica_sets(look: Look, selector: str | None) -> list[Detail]:

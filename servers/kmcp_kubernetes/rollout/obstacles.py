@@ -89,7 +89,7 @@ async def look(kube: Kube, found: Object) -> Sight:
 
 async def _list_pods(kube: Kube, found: Object, selector: str | None) -> list[Any]:
     namespace = found["metadata"]["namespace"]
-    return list(await kube.list_objects("pods", namespace, selector=selector, limit=_PODS_LOOKED_AT))
+    return await kube.sample_objects("pods", namespace, _PODS_LOOKED_AT, selector=selector)
 
 
 async def _latest_selector(kube: Kube, found: Object) -> str | None:
@@ -138,17 +138,13 @@ async def _look_at_events(kube: Kube, found: Object, pods: Sequence[Object], sig
 
 async def _warnings(kube: Kube, about: Object, sight: Sight) -> list[event_scan.Event]:
     """The warnings about an object, the newest of each reason."""
-    fields = event_scan.selector(involvedObject_uid=about["metadata"]["uid"], type="Warning")
     try:
-        scan = await event_scan.scan_events(kube.api, kube.discovery, about["metadata"]["namespace"], fields)
+        found = await event_scan.newest_warnings(kube.api, kube.discovery, about)
     except ToolFailure as failure:
         # The states of the pods are worth something without their events.
         sight.unseen = f"events not read: {failure.message}"
         return []
-    newest: dict[str, event_scan.Event] = {}
-    for event in scan.events:
-        newest.setdefault(event.reason, event)
-    return [event for reason, event in newest.items() if reason not in _KNOWN_EVENTS]
+    return [event for event in found if event.reason not in _KNOWN_EVENTS]
 
 
 def _of_silent_pod(pod: Object, events: Sequence[event_scan.Event]) -> Iterator[Obstacle]:

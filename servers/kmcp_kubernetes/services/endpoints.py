@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kmcp_kubernetes.client import Kube
+from kmcp_kubernetes.services.nearest_pods import explain_no_match
+
 # EndpointSlices have generated names; this label says whose they are.
 SERVICE_LABEL = "kubernetes.io/service-name"
 EXTERNAL_NAME = "ExternalName"
@@ -47,7 +50,7 @@ def selector(service: Mapping[str, Any]) -> str | None:
     return ",".join(f"{key}={value}" for key, value in chosen.items()) if chosen else None
 
 
-def why_none_ready(service: Mapping[str, Any], found: Endpoints, pods: list[Any] | None) -> str:
+async def why_none_ready(kube: Kube, service: Mapping[str, Any], found: Endpoints, pods: list[Any] | None) -> str:
     """The reason as a sentence; `pods` are those that the selector matches, None when they could not be read."""
     wanted = selector(service)
     if wanted is None:
@@ -55,7 +58,8 @@ def why_none_ready(service: Mapping[str, Any], found: Endpoints, pods: list[Any]
     if pods is None:
         return f"no endpoint is ready ({len(found.not_ready)} not ready); its pods could not be read"
     if not pods:
-        return f"its selector {wanted} matches no pod"
+        near = await explain_no_match(kube, service["metadata"]["namespace"], service["spec"]["selector"])
+        return f"its selector {wanted} matches no pod; {near}"
     running = [pod for pod in pods if (pod.get("status") or {}).get("phase") == "Running"]
     if not running:
         phases = ", ".join(sorted({(pod.get("status") or {}).get("phase", "Unknown") for pod in pods}))

@@ -25,7 +25,7 @@ CONCEPTS = {
             "DOCUMENT",
         ),
     ),
-    "Result": ("Result", "Body", "Continued", "Rendered", "Rest", "Manifest"),
+    "Result": ("Result", "Body", "Continued", "Rendered", "Rest", "Tree", "Beginning", "Manifest"),
     "Page": ("Page", "sliced", "cursors"),
     "Change": ("Change", "Diff"),
     "Failures": (
