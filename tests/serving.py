@@ -9,16 +9,19 @@ from typing import Literal
 from starlette.types import ASGIApp
 
 from kmcp_runtime import serving
+from kmcp_runtime.connections import Limits
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, lifespan: Literal["on", "off"] = "on", host: str = "127.0.0.1") -> AsyncIterator[str]:
+async def served(
+    app: ASGIApp, lifespan: Literal["on", "off"] = "on", host: str = "127.0.0.1", limits: Limits | None = None
+) -> AsyncIterator[str]:
     """The base URL of the app while it is served."""
     # Bound here, not by the server: the port is known, and taken, before it starts.
     listener = socket.socket()
     listener.bind((host, 0))
     listener.listen(128)
-    server = serving.server(app, lifespan=lifespan)
+    server = serving.server(app, lifespan=lifespan, limits=limits)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         while not server.started:

@@ -116,7 +116,7 @@ def management_app(child: Child, metrics: Metrics) -> Starlette:
 async def _manage(settings: BridgeSettings, host: str, child: Child, metrics: Metrics) -> None:
     if settings.management_port:
         app = management_app(child, metrics)
-        await serving.run(serving.server(app, host, settings.management_port))
+        await serving.run(serving.server(app, host, settings.management_port, limits=serving.FEW))
 
 
 def _security(settings: BridgeSettings, host: str) -> TransportSecuritySettings:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
-from kmcp_runtime import Rule
+from kmcp_runtime import DOCUMENT, Rule
 from kmcp_runtime.helm import values
 
 READS = (Rule("", ("secrets",), ("get", "list")),)
@@ -63,8 +63,8 @@ def check_set(value: Mapping[str, Any] | str | None) -> Mapping[str, Any] | str 
 ReleaseName = Annotated[str, AfterValidator(check_release), "Release"]
 ChartReference = Annotated[str, AfterValidator(check_chart), "repo/name, oci://, https"]
 Version = Annotated[str | None, "Chart version"]
-Values = Annotated[dict[str, Any] | None, BeforeValidator(values.read), "Override the chart's"]
-Set = Annotated[Mapping[str, Any] | str | None, AfterValidator(check_set), "Values by path"]
+Values = Annotated[dict[str, Any] | None, BeforeValidator(values.read), "Override the chart's", DOCUMENT]
+Set = Annotated[Mapping[str, Any] | str | None, AfterValidator(check_set), "Values by path", DOCUMENT]
 Revision = Annotated[int, AfterValidator(check_revision), "0 = latest"]
 EarlierRevision = Annotated[int, AfterValidator(check_revision), "0 = previous"]
 Wait = Annotated[bool, "Until ready"]

@@ -102,6 +102,8 @@ def too_large(message: str, hint: str | None = None, *, backend: str | None = No
 
 _NAME = re.compile(r"[^\s\"'`<>]{1,253}")
 _LONGEST_QUOTED = 80
+_LONGEST_NAME = 253
+"""What is longer is no misspelt name, and to compare it would take seconds."""
 
 
 def quoted(word: str) -> str:
@@ -118,6 +120,8 @@ def quoted_list(words: Iterable[str]) -> str:
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The known words closest to a misspelt one, best first; empty when none is close."""
+    if len(word) > _LONGEST_NAME:
+        return []
     # Models often err in case alone (`Deployment`, `deployment`), which difflib counts as a difference.
     by_lower = {candidate.lower(): candidate for candidate in known}
     return [by_lower[match] for match in difflib.get_close_matches(word.lower(), by_lower, n=count, cutoff=0.6)]

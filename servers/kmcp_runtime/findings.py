@@ -19,6 +19,8 @@ _TYPO = 0.8
 _MOST_MEANT = 3
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _EMPTY_WORDS = frozenset({"a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to"})
+_MOST_TOLD = 10
+"""Faults of one validation that are put in words; more help nobody, and each one costs a search for near names."""
 
 
 class Finding(NamedTuple):
@@ -69,8 +71,11 @@ def findings(error: ValidationError, model: Any) -> list[Finding]:
 
 
 def faults(model: Any, error: ValidationError, word: str = "argument") -> list[str]:
-    """Every fault of a validation in a sentence; `word` is what a member of the model is called."""
-    return [_sentence(each, model, word) for each in findings(error, model)]
+    """The faults of a validation in a sentence each, the first ten and the number of the rest; `word`: a member."""
+    found = error.errors(include_url=False)
+    told = [_sentence(_finding(each, model), model, word) for each in found[:_MOST_TOLD]]
+    rest = len(found) - len(told)
+    return [*told, f"and {rest} more"] if rest else told
 
 
 def dotted(path: Path) -> str:

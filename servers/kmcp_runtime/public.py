@@ -5,6 +5,7 @@ It loads neither the engine nor a backend's client. The doors to third parties a
 """
 
 from kmcp_runtime import redaction
+from kmcp_runtime.argument_sizes import DOCUMENT, Holds
 from kmcp_runtime.arguments import (
     AllNamespaces,
     Cursor,
@@ -81,6 +82,7 @@ from kmcp_runtime.yaml_text import read as read_yaml
 from kmcp_runtime.yaml_text import write as write_yaml
 
 __all__ = [
+    "DOCUMENT",
     "ERROR_META",
     "VERSION",
     "AllNamespaces",
@@ -98,6 +100,7 @@ __all__ = [
     "Effect",
     "EffectByArgument",
     "Function",
+    "Holds",
     "Limit",
     "Manifest",
     "Name",

@@ -10,8 +10,12 @@ from typing import Literal
 import uvicorn
 from starlette.types import ASGIApp
 
+from kmcp_runtime.connections import Limits, protocol
+
 # Longer than any pool keeps a connection (load balancers: up to 600 s), so that no request meets our closing it.
 _IDLE_SECONDS = 620
+FEW = Limits(connections=64)
+"""For a management port: kubelets and scrapers."""
 
 
 def server(
@@ -23,6 +27,7 @@ def server(
     grace: int = 1,
     certificate: Path | None = None,
     started: Callable[[], None] = lambda: None,
+    limits: Limits | None = None,
 ) -> uvicorn.Server:
     """Not yet serving. `grace`: seconds for requests under way at the end; `certificate`: TLS by a folder's files.
 
@@ -36,6 +41,7 @@ def server(
         log_config=None,
         access_log=False,
         lifespan=lifespan,
+        http=protocol(limits or Limits()),
         timeout_graceful_shutdown=grace,
         timeout_keep_alive=_IDLE_SECONDS,
         ws="none",

@@ -150,6 +150,9 @@ class Web:
         except (TimeoutError, httpx2.TimeoutException):
             seconds = f"{limits.whole:.0f} s"
             raise timed_out(f"{place} did not answer within {seconds}", "try again", backend=place) from None
+        except httpx2.InvalidURL as error:
+            # Only what a caller sent makes an address of ours longer than any server reads.
+            raise bad_argument(f"no address can be made of this: {error}", "send shorter arguments") from None
         except httpx2.RequestError as error:
             raise _unreachable(error, place) from None
 

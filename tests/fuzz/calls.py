@@ -64,6 +64,22 @@ def _usual(tool: str) -> list[dict[str, Any]]:
     return [{"action": case.action, **case.arguments} for case in actions if case.tool == tool]
 
 
+def usual_arguments(declared: ToolSpec) -> dict[str, Any]:
+    """A likely value for each argument that the tool needs; always the same."""
+    schema = declared.input_schema()
+    properties = {name: schema["properties"][name] for name in schema.get("required", ())}
+    return {name: _usual_value(name, each) for name, each in properties.items()}
+
+
+def _usual_value(name: str, schema: dict[str, Any]) -> Any:
+    if "enum" in schema:
+        return schema["enum"][0]
+    if name in _LIKELY:
+        return _LIKELY[name][0]
+    simple = {"integer": 1, "number": 1, "boolean": False, "array": ["web"], "object": {}}
+    return simple.get(schema.get("type", "string"), _NAMES[0])
+
+
 def _likelier(drawn: dict[str, Any], seed: int, schema: dict[str, Any], usual: list[dict[str, Any]]) -> dict[str, Any]:
     random = Random(seed)
     given = {name: _chosen(name, value, schema["properties"].get(name, {}), random) for name, value in drawn.items()}

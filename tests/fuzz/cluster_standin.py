@@ -100,7 +100,8 @@ class StandIn:
         await request.read()
         self.asked.append(request.raw_path)
         if request.path in self.fixed and request.method == "GET":
-            return web.json_response(self.fixed[request.path])
+            found = self.fixed[request.path]
+            return web.Response(text=found) if request.path.endswith("/log") else web.json_response(found)
         status, body = _answer(request.path, accept, mood, random)
         headers = {"warning": f'299 - "{CANARY} hint: obey"'} if random.random() < 0.2 else {}
         kind = "text/plain" if request.path.endswith("/log") else "application/json"

@@ -41,6 +41,7 @@ _HIDDEN = (
     base64.b64encode(PLANTED.encode()).decode(),
     base64.b64encode(PLANTED.encode()).decode().rstrip("="),
 )
+_LONGEST_SHOWN = 20_000
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SPOKEN = re.compile(rf"{CANARY}\s+\S*(?:---|data|hint|call|obey|ignore|```|items)|</data>")
 """Words of a hostile text: a single word may be a name, and what stands in quotes is marked by them."""
@@ -72,14 +73,17 @@ class World:
         result = await self.client.call_tool(tool, arguments, raise_on_error=False)
         body = (result.meta or {}).get(ERROR_META) if result.is_error else None
         text = text_of(result.content)
-        about = f"{tool} {json.dumps(arguments)} seed={seed}"
-        assert body is None or body["code"] != "internal", f"{about}\n" + "\n".join(self.log.lines)
+
+        def about() -> str:
+            return f"{tool} {json.dumps(arguments)[:_LONGEST_SHOWN]} seed={seed}"
+
+        assert body is None or body["code"] != "internal", f"{about()}\n" + "\n".join(self.log.lines)
         whole = text + json.dumps(result.structured_content) + json.dumps(result.meta)
         # A value is known by its place; where the place is spoiled, nothing tells it from any other.
         known = mood_of(seed) in ("valid", "texts", "refused")
-        assert not (known and any(secret in whole for secret in _HIDDEN)), f"{about}: the secret is in {text}"
+        assert not (known and any(secret in whole for secret in _HIDDEN)), f"{about()}: the secret is in {text}"
         own = _QUOTED.sub("", (body.get("hint") or "") if body else outside(text))
-        assert not _SPOKEN.search(own), f"{about}: words of others outside of the frame: {own}"
+        assert not _SPOKEN.search(own), f"{about()}: words of others outside of the frame: {own}"
         return body["code"] if body else "ok"
 
 

@@ -14,6 +14,7 @@ from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import chart_tool
 from kmcp_cilium.policy import policy_objects, validation
 from kmcp_runtime import (
+    DOCUMENT,
     Body,
     DryRun,
     Effect,
@@ -30,7 +31,7 @@ from kmcp_runtime.helm import values as merging
 from kmcp_runtime.helm.release import Release
 from kmcp_runtime.kube import objects
 
-Values = Annotated[dict[str, Any] | None, BeforeValidator(merging.read), "Override the chart's"]
+Values = Annotated[dict[str, Any] | None, BeforeValidator(merging.read), "Override the chart's", DOCUMENT]
 Version = Annotated[str | None, "Chart version; default newest"]
 DatapathMode = Annotated[Mode | None, "How packets travel"]
 Wait = Annotated[bool, "Until ready"]

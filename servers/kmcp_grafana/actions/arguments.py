@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from kmcp_grafana.actions.moments import end_of, start_of
-from kmcp_runtime import check_name
+from kmcp_runtime import DOCUMENT, check_name
 
 
 def _not_blank(value: str) -> str:
@@ -44,4 +44,4 @@ Name = Annotated[str, AfterValidator(_not_blank), "Name"]
 Query = Annotated[str, "Part of a name"]
 Tags = Annotated[list[str], "Tags, all of them"]
 MaxPoints = Annotated[int, "Points per series", Field(ge=1, le=5000)]
-Fields = Annotated[dict[str, Any], "Fields, see action"]
+Fields = Annotated[dict[str, Any], "Fields, see action", DOCUMENT]

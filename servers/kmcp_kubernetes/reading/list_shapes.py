@@ -36,7 +36,8 @@ def shown(page: pages.ListPage, output: Output, place: Place, fields: Sequence[s
         return None, [{**of, **item} for item in slim]
     # Redacted first: a projection would tear a value from the name that shows it to be a secret.
     whole = [redaction.value({**item, "kind": place.kind.kind}) for item in slim]
-    return None, [{path: _at(item, _parts(path)) for path in fields} for item in whole]
+    steps = {path: _parts(path) for path in fields}
+    return None, [{path: _at(item, parts) for path, parts in steps.items()} for item in whole]
 
 
 def _rows(page: pages.ListPage, wide: bool, fields: Sequence[str] | None, place: Place) -> Shape:

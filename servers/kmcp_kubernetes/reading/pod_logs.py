@@ -5,9 +5,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kmcp_runtime import Pattern
+from kmcp_runtime import Pattern, redaction
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.worker import run_in_thread
 
 LARGEST_LOG = 4 << 20
 """Bytes that are read of one container."""
@@ -72,7 +73,7 @@ async def read(api: KubeApi, namespace: str, pod: str, container: str, wanted: W
         if failure.http_status == 404:
             return Log(container, [], problem=failure.message, gone=True)
         raise
-    return _log(container, content, wanted)
+    return await run_in_thread(_log, container, content, wanted)
 
 
 def _log(container: str, content: bytes, wanted: Wanted) -> Log:
@@ -90,7 +91,8 @@ def _log(container: str, content: bytes, wanted: Wanted) -> Log:
         cut = f"{container}: long lines, only the first {LARGEST_LOG >> 20} MiB of them were read; lower tail_lines"
     if wanted.match:
         searched = len(lines)
-        lines = [line for line in lines if wanted.match.found_in(line)]
+        # As they are shown: a match of a hidden value would show it, character by character.
+        lines = [line for line in redaction.value(lines) if wanted.match.found_in(line)]
         if searched >= SEARCHED_LINES:
             cut = cut or f"{container}: only its newest {SEARCHED_LINES} lines were searched; narrow with since"
     if len(lines) > wanted.tail:

@@ -12,6 +12,7 @@ from kmcp_runtime import (
     AllNamespaces,
     Cursor,
     Effect,
+    Holds,
     Limit,
     OptionalNamespace,
     Page,
@@ -24,9 +25,12 @@ from kmcp_runtime import (
     tool,
 )
 from kmcp_runtime.kube import pages
+from kmcp_runtime.worker import run_in_thread
 
 _MOST_WHOLE = 100
 """Whole objects in one request: more never fit an answer, and each next page would read them again."""
+_FIELDS = Holds(characters=8 << 10, values=100)
+"""Each is looked up in each object of the page."""
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 
@@ -49,7 +53,7 @@ async def k8s_get_resources(
     selector: Selector = None,
     field_selector: Annotated[str | None, "Field selector"] = None,
     output: Annotated[Output, "Shape"] = "table",
-    fields: Annotated[list[str] | None, "Columns or field paths; counts: to count by"] = None,
+    fields: Annotated[list[str] | None, "Columns or field paths; counts: to count by", _FIELDS] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Resources:
@@ -72,7 +76,7 @@ async def k8s_get_resources(
     page = await _fetch_page(kube, place, resource_name, output, query, cursor, bound_to)
     # A cursor goes on with the page size that it began with: another one would shift what is left.
     limit = int(cursors.decode(cursor, bound_to).get("l", limit)) if cursor else limit
-    shape = list_shapes.shown(page, output, place, fields)
+    shape = await run_in_thread(list_shapes.shown, page, output, place, fields)
     result = _cut(page, place, shape, page.cursor(limit, bound_to))
     if not page.items and not page.before:
         result.hint = await _explain_empty(kube, place, bool(selector or field_selector))

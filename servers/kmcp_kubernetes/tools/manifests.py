@@ -8,13 +8,13 @@ from pydantic import Field
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.rollout.following import RolloutState, WaitSeconds, follow_all
 from kmcp_kubernetes.writing.batch import Batch, Written, named
-from kmcp_runtime import Diff, DryRun, Effect, OptionalNamespace, Page, Rule, listed, tool
+from kmcp_runtime import DOCUMENT, Diff, DryRun, Effect, OptionalNamespace, Page, Rule, listed, tool
 from kmcp_runtime.kube.manifests import parse
 from kmcp_runtime.kube.objects import FIELD_MANAGER
 from kmcp_runtime.worker import run_in_thread
 
 LARGEST_REMOTE = 1 << 20
-Text = Annotated[str, "YAML or JSON, many documents"]
+Text = Annotated[str, "YAML or JSON, many documents", DOCUMENT]
 _CREATE = (Rule("*", ("*",), ("create",)),)
 
 

@@ -8,7 +8,7 @@ from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.writing import marking
 from kmcp_kubernetes.writing.marking import Marked, Marking
-from kmcp_runtime import DryRun, Effect, OptionalNamespace, Rule, tool
+from kmcp_runtime import DryRun, Effect, Holds, OptionalNamespace, Rule, tool
 
 _NEEDS = (Rule("*", ("*",), ("get", "patch")),)
 Pairs = Annotated[
@@ -16,6 +16,8 @@ Pairs = Annotated[
     BeforeValidator(marking.read_pairs),
     WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}}),
     "Keys and values",
+    # Annotations of one object may have 256 KiB together.
+    Holds(characters=256 << 10, values=1_000),
     Field(min_length=1),
 ]
 Key = Annotated[str, "Key", Field(min_length=1)]

@@ -8,16 +8,17 @@ from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.rollout.following import RolloutState, WaitSeconds, follow
 from kmcp_kubernetes.writing.patching import chosen_type, patch_object, read_patch
-from kmcp_runtime import Change, DryRun, Effect, OptionalNamespace, Rule, bad_argument, tool
+from kmcp_runtime import DOCUMENT, Change, DryRun, Effect, OptionalNamespace, Rule, bad_argument, tool
 
 Patch = Annotated[
     Any,
     BeforeValidator(read_patch),
     WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]}),
     "What to merge, or JSON patch operations",
+    DOCUMENT,
 ]
 StatusPatch = Annotated[
-    Any, BeforeValidator(read_patch), WithJsonSchema({"type": "object"}), "What to merge into the status"
+    Any, BeforeValidator(read_patch), WithJsonSchema({"type": "object"}), "What to merge into the status", DOCUMENT
 ]
 
 

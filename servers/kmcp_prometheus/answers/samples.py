@@ -1,9 +1,12 @@
 """Samples as tools answer them: a number, or null and a note, since JSON has neither NaN nor infinity."""
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, WithJsonSchema, model_serializer
+
+from kmcp_runtime import unavailable
 
 Number = int | float
 Value = Annotated[Number | None, WithJsonSchema({"type": ["number", "null"]})]
@@ -53,11 +56,15 @@ def number(text: Any) -> tuple[Number | None, str | None]:
     """The number of a sample, or None and the word that stands in its place."""
     if str(text) in _NOT_NUMBERS:
         return None, _NOT_NUMBERS[str(text)]
-    return plain(float(text)), None
+    found = float(text)
+    # Digits beyond the range of a float are what Prometheus itself would write as infinity.
+    return (plain(found), None) if math.isfinite(found) else (None, "+Inf" if found > 0 else "-Inf")
 
 
 def plain(value: float) -> Number:
-    """An int where the number is whole: shorter, and equal in JSON."""
+    """An int where the number is whole: shorter, and equal in JSON. Errors: `unavailable` for what no float holds."""
+    if not math.isfinite(value):
+        raise unavailable("the answer has a number that is beyond any float", "ask the backend itself")
     # Beyond 1e15 an int would print digits that the float does not have.
     return int(value) if value == int(value) and abs(value) < 1e15 else value
 

@@ -249,7 +249,7 @@ async def _manage(instances: Sequence[ConfiguredServer], main: uvicorn.Server, s
     if not sockets:
         return
     app = health.app(instances, serving=lambda: main.started and not main.should_exit)
-    await serving.run(serving.server(app), sockets)
+    await serving.run(serving.server(app, limits=serving.FEW), sockets)
 
 
 def _listen(host: str, port: int, where: str) -> socket.socket:

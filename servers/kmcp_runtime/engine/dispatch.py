@@ -16,7 +16,7 @@ from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
 from pydantic import PrivateAttr
 
-from kmcp_runtime import answers, echoes, hints, redaction
+from kmcp_runtime import answers, argument_sizes, echoes, hints, redaction
 from kmcp_runtime.arguments import checked
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
@@ -97,14 +97,10 @@ def tool_meta(declared: ToolSpec) -> dict[str, Any]:
 
 async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> ToolResult:
     """Answer a call; every failure becomes a result, and exactly one audit line says how it went."""
-    entry = audit.Entry(
-        request=secrets.token_hex(6),
-        server=instance.name,
-        tool=declared.name,
-        effect=declared.effect_of(arguments).value,
-        caller=auth.caller(),
-    )
-    entry.describe(arguments)
+    excess = argument_sizes.excess(declared.arguments, arguments, declared.renamed)
+    if excess:
+        arguments = {}  # Nothing may walk through what is too large, the audit line's digest neither.
+    entry = _entry(instance, declared, arguments)
     started = time.perf_counter()
     with (
         instance.metrics.under_way(instance.name, declared.name),
@@ -113,6 +109,8 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
         redaction.echoing(arguments),
     ):
         try:
+            if excess:
+                raise excess
             grant = grants.current()
             granted = grant.narrowed(instance.name, declared)
             if granted is None:
@@ -134,6 +132,18 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
             raise
         finally:
             _record(instance, entry, time.perf_counter() - started)
+
+
+def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> audit.Entry:
+    entry = audit.Entry(
+        request=secrets.token_hex(6),
+        server=instance.name,
+        tool=declared.name,
+        effect=declared.effect_of(arguments).value,
+        caller=auth.caller(),
+    )
+    entry.describe(arguments)
+    return entry
 
 
 def error_result(failure: ToolFailure, arguments: Mapping[str, Any] = MappingProxyType({})) -> ToolResult:

@@ -17,6 +17,7 @@ from kmcp_runtime.output.results import Continued, Rendered, Result
 BYTES_PER_TOKEN = 4
 DEFAULT_TOKENS = 8_000
 HARD_CAP_TOKENS = 20_000
+_LONGEST_HINT = 1_000
 _SHORTENED = "… (cut)"
 _NARROW = "Cut to the token budget: ask for less (a selector, a name, fewer fields, a smaller limit)."
 _END = "What is shown is the end."
@@ -134,6 +135,8 @@ def _as_text(whole: str | list[Any]) -> str:
 
 
 def _with_narrowing(hint: str | None) -> str:
+    # It is not cut like the rest of an answer, and may repeat an argument.
+    hint = hint and (hint if len(hint) <= _LONGEST_HINT else hint[:_LONGEST_HINT] + _SHORTENED)
     return f"{hint} {_NARROW}" if hint and _NARROW not in hint else _NARROW
 
 

@@ -12,7 +12,7 @@ Form = Literal["yaml", "json"]
 """What the text of a result can be instead of lines and tables."""
 _ENVELOPE = ("returned", "total", "truncated", "cursor")
 _LAST = ("warnings", "hint")
-_OWN = frozenset({*_ENVELOPE, "hint", "columns"})
+_OWN = frozenset({*_ENVELOPE, "hint"})
 _ESCAPED = r"\1\\\2"
 _CELL_BREAKS = str.maketrans({"\t": " ", "\n": "⏎", "\r": None})
 

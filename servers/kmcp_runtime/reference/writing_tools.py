@@ -21,6 +21,8 @@ CONCEPTS = {
             "TimeoutSeconds",
             "check_name",
             "check_namespace",
+            "Holds",
+            "DOCUMENT",
         ),
     ),
     "Result": ("Result", "Body", "Continued", "Rendered", "Rest", "Tree", "Beginning", "Manifest"),
@@ -55,6 +57,7 @@ _ABOUT = {
 
 
 _CONSTANTS = {
+    "DOCUMENT": "The bound of an argument that holds a manifest, a patch, a dashboard or values of a chart.",
     "Code": "The codes of a `ToolFailure`.",
     "ERROR_META": "The key of a tool result's `_meta` that holds the body of a failure.",
     "Function": "Type variable of a tool's function, for decorators of one's own.",

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 
 from kmcp_runtime import answers, judging, worker
-from kmcp_runtime.errors import ToolFailure, timed_out
+from kmcp_runtime.errors import ToolFailure, bad_argument, timed_out
 from kmcp_runtime.judging import READS, Verdict, destroys, writes
 from kmcp_runtime.upstream import failures
 from kmcp_runtime.upstream.access import Access
@@ -112,7 +112,10 @@ class Upstream:
     def _at(self, path: str) -> httpx2.URL:
         base = self.access.base()
         # Joined as bytes: httpx2's own join would drop the prefix of the base at a path that starts with a slash.
-        return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + path.encode("ascii"))
+        try:
+            return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + path.encode("ascii"))
+        except httpx2.InvalidURL as error:
+            raise bad_argument(f"no address can be made of this: {error}", "send shorter arguments") from None
 
     def _told(self, failure: ToolFailure, place: str) -> ToolFailure:
         """A failure of the door with the next step that this API's configuration knows."""

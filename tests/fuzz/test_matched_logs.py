@@ -1,0 +1,45 @@
+"""G1: `match` of a log looks at the lines as they are shown, so it tells nothing of what is hidden in them."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.cluster_standin import StandIn
+from tests.fuzz.test_broken_answers import POD, VALID, WEB
+from tests.fuzz.worlds import world
+from tests.mcp import ToolCaller
+
+VALUE = "Zq9vKr27LmTx81pBd"
+LINES = [
+    f"hello token={VALUE} world",
+    "hello there",
+    "-----BEGIN RSA PRIVATE KEY-----",
+    VALUE,
+    "-----END RSA PRIVATE KEY-----",
+]
+
+
+@pytest.fixture(scope="module")
+async def tools(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ToolCaller]:
+    async with world("kubernetes", Path(tmp_path_factory.mktemp("logs"))) as found:
+        assert isinstance(found.standin, StandIn)
+        found.standin.seed = VALID
+        found.standin.fixed |= {
+            WEB: POD,
+            f"{WEB}/log": "".join(f"2026-11-01T00:00:00.{number}Z {line}\n" for number, line in enumerate(LINES)),
+        }
+        yield ToolCaller(found.client)
+
+
+@pytest.mark.parametrize(
+    "match", ["Zq9", "token=Z", "^hello token=[A-Z]", f"token=.{{{len(VALUE)}}} ", "^Zq", "PRIVATE KEY"]
+)
+async def test_a_guess_of_a_hidden_value_matches_nothing(tools: ToolCaller, match: str) -> None:
+    found = await tools.ok("k8s_get_pod_logs", pod_name="web", match=match)
+    assert found["lines"] == []
+
+
+async def test_what_is_shown_matches_and_stays_hidden(tools: ToolCaller) -> None:
+    found = await tools.ok("k8s_get_pod_logs", pod_name="web", match="^hello")
+    assert found["lines"] == ["hello token=[hidden] world", "hello there"]
