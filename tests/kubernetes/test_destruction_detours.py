@@ -45,8 +45,8 @@ async def test_D1_what_the_takeover_of_a_client_side_apply_removes_is_asked(
     # With another value too: the steps of the call change the object before the one that removes.
     await place.api.send("DELETE", path)
     await applied()
-    call |= {"manifest": settings_text(second="other"), "force": True}
-    assert lost[0] in await asked(careful, place, path, "k8s_apply_manifest", **call)
+    change: dict[str, Any] = {**call, "manifest": settings_text(second="other"), "force": True}
+    assert lost[0] in await asked(careful, place, path, "k8s_apply_manifest", **change)
     assert (await place.api.get(path))["data"] == {"second": "other"}
 
     # What keeps everything is taken over without a question.

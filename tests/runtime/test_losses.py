@@ -322,5 +322,5 @@ def test_D13_the_smaller_ways_to_stop_and_to_lose() -> None:
     release = {"kind": "Secret", "type": "helm.sh/release.v1", "metadata": metadata, "data": {"release": "a"}}
     assert len(losses.of_change(release, {**release, "data": {"release": "b"}})) == 1
     assert len(losses.of_change(release, {**release, "metadata": {**metadata, "labels": {"owner": "helm"}}})) == 1
-    labelled = {**metadata, "labels": {**metadata["labels"], "team": "a"}}
+    labelled = {**metadata, "labels": {"owner": "helm", "name": "web", "team": "a"}}
     assert losses.of_change(release, {**release, "metadata": labelled}) == []
