@@ -7,6 +7,7 @@ import mcp_types
 from fastmcp import Client
 
 from kmcp_runtime import ERROR_META
+from kmcp_runtime.output.render import DATA_BEGINS, DATA_ENDS
 
 
 def text_of(content: Sequence[mcp_types.ContentBlock]) -> str:
@@ -14,6 +15,16 @@ def text_of(content: Sequence[mcp_types.ContentBlock]) -> str:
     (block,) = content
     assert isinstance(block, mcp_types.TextContent)
     return block.text
+
+
+def unframed(text: str) -> str:
+    """What others wrote of a text for a model: what stands between the two lines of the frame."""
+    opening, rest = text.split("\n", 1)
+    boundary = opening.rpartition(" ")[2]
+    inside, end, _ = rest.partition(f"\n{DATA_ENDS} {boundary}")
+    assert opening.startswith(DATA_BEGINS), text
+    assert end, text
+    return inside
 
 
 class ToolCaller:

@@ -1,6 +1,7 @@
 """The LiveCatalog as ConfigMaps, and back. Pure.
 
-`kmcp-catalog` holds `index.json` (the servers without tools, hashes, where the rest is) and, while it stays small
+`kmcp-catalog` holds `index.json` (the servers without tools, hashes, where the rest is, `omitted` where there are too
+many to name) and, while it stays small
 enough, the whole as `catalog.json` or `catalog.json.gz`. Beyond that the servers are in shards `kmcp-catalog-<n>`. A
 new shard never takes the name of one that the published index still names: whoever reads the old index finds all of
 it until the new one is there.
@@ -12,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from kmcp_controller.spec.model import OURS
@@ -22,7 +24,9 @@ from .live_server import document_hash
 
 NAME = "kmcp-catalog"
 LABEL = OURS + "catalog"  # index or shard
-LARGEST = 768 * 1024  # bytes of an object's content; the API server takes 1 MiB with everything around
+# Bytes of an object's content. The API server takes 1 MiB, but whoever applies such an object from a client (a copy in
+# another cluster, a backup) has 256 KiB for the annotation that it is then put in once more.
+LARGEST = 180_000
 _INDEX, _WHOLE, _PACKED, _SERVERS = "index.json", "catalog.json", "catalog.json.gz", "servers.json.gz"
 _KEY = ("namespace", "name", "url", "hash", "match", "ready", "reason", "truncated")
 _SHOWN = (*_KEY, "uid", "transport", "image", "message", "entry", "pin", "toolCount", "tokens", "stale", "changedAt")
@@ -56,11 +60,11 @@ def publication(
     """The objects for a document, `index` being the ConfigMap that is published now."""
     text = _json(document)
     summary = _summary(document, {"key": _WHOLE}, largest)
-    if len(summary) + len(text) <= largest:
+    if _size(summary) + _size(text) <= largest:
         return Publication(_object(NAME, namespace, "index", {_INDEX: summary, _WHOLE: text}))
     packed = _pack(text)
     summary = _summary(document, {"key": _PACKED}, largest)
-    if len(summary) + len(packed) <= largest:
+    if _size(summary) + len(packed) <= largest:
         return Publication(_object(NAME, namespace, "index", {_INDEX: summary}, {_PACKED: packed}))
     return _sharded(document, namespace, _shards_of(index) if index else [], largest)
 
@@ -134,24 +138,35 @@ def _groups(servers: Iterable[Mapping[str, Any]], largest: int) -> Iterator[list
 
 
 def _fitting(server: Mapping[str, Any], largest: int) -> dict[str, Any]:
-    """The server, without as many of its schemas as it takes to fit into a shard; `truncated` says which."""
+    """The server, without as much of what it lists as it takes to fit into a shard; `truncated` says what."""
     found, lost = dict(server), list(server.get("truncated", ()))
     # What a reader misses least goes first: clients call by the input schema, and search by names.
-    for what in ("outputSchema", "inputSchema", "tools"):
+    for what in ("resources", "prompts", "outputSchema", "inputSchema", "tools"):
         if len(_pack(_json(found))) <= largest:
             break
+        if what in ("outputSchema", "inputSchema"):
+            found["tools"] = [{**tool, what: None} for tool in found["tools"]]
+        elif found[what]:
+            found[what] = []
+        else:
+            continue
         lost.append(what)
-        tools = [] if what == "tools" else [{**tool, what: None} for tool in found["tools"]]
-        found |= {"tools": tools, "truncated": lost}
+        found["truncated"] = list(dict.fromkeys(lost))
     return found
 
 
 def _summary(document: Mapping[str, Any], content: Mapping[str, Any], largest: int) -> str:
     head = {"apiVersion": API_VERSION, "kind": "LiveCatalogIndex", "hash": document["hash"], "content": content}
-    shown = _json({**head, "servers": [_brief(server, _SHOWN) for server in document["servers"]]})
-    if len(shown) <= largest:
-        return shown
-    return _json({**head, "servers": [_brief(server, _KEY) for server in document["servers"]]})
+    for fields in (_SHOWN, _KEY):
+        shown = _json({**head, "servers": [_brief(server, fields) for server in document["servers"]]})
+        if _size(shown) <= largest:
+            return shown
+    # Of more than some hundred servers the index has the first ones and a count: all of them are in the shards.
+    briefs = [_brief(server, _KEY) for server in document["servers"]]
+    room = largest - _size(_json({**head, "servers": [], "omitted": len(briefs)}))
+    ends = accumulate(_size(_json(brief)) + 1 for brief in briefs)
+    fitting = sum(1 for end in ends if end <= room)
+    return _json({**head, "servers": briefs[:fitting], "omitted": len(briefs) - fitting})
 
 
 def _brief(server: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
@@ -181,6 +196,11 @@ def _shards_of(index: Mapping[str, Any]) -> list[dict[str, str]]:
 def _json(value: Any) -> str:
     """Plain ASCII, so that its length is its size."""
     return json.dumps(value, separators=(",", ":"))
+
+
+def _size(text: str) -> int:
+    """Bytes as a value of an object, in whose JSON its quotes are escaped."""
+    return len(json.dumps(text))
 
 
 def _pack(text: str) -> str:

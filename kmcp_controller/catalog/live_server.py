@@ -18,6 +18,7 @@ from kmcp_runtime.catalog import (
 
 _META = "kmcp-suite/tool"  # under `_meta` of a tool: what its author declared, which hints cannot say
 _EFFECTS = ("read", "write", "destroy")
+_LONGEST = {"name": 256, "description": 1024}  # characters of prompts and resources, which are shown and not called
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ _FORMS: Mapping[str, Callable[[Any], bool]] = {
 
 
 def _named(item: Mapping[str, Any]) -> dict[str, str]:
-    return {key: _text(item.get(key)) for key in ("name", "description")}
+    return {key: _text(item.get(key))[:longest] for key, longest in _LONGEST.items()}
 
 
 def _text(value: Any) -> str:

@@ -8,9 +8,10 @@ import re
 import ssl
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 
 from kmcp_controller.cluster.client import Cluster
-from kmcp_controller.spec import MCPServer
+from kmcp_controller.spec import MCPServer, Platform, adapter_of, is_suite_image
 from kmcp_controller.spec.model import Header
 from kmcp_controller.status.conditions import Listing
 from kmcp_runtime import private_files
@@ -22,11 +23,31 @@ from .mcp_client import DiscoveryError, fetch_listing
 _VALUE = re.compile(r"[\x20-\x7e\x80-\xff]*")
 
 
-async def ask_server(cluster: Cluster, server: MCPServer, url: str) -> Listing:
+async def ask_server(cluster: Cluster, server: MCPServer, url: str, platform: Platform) -> Listing:
     """`url` may be the address of one pod: the server is called by the name of its Service all the same."""
     headers = {each.name: await _read_header(cluster, server, each) for each in server.extensions.headers_from}
+    signed = "authorization" in map(str.lower, headers)
+    if platform.discovery_token and not signed and _reviews_tokens(server, platform):
+        headers["Authorization"] = f"Bearer {_read_token(platform.discovery_token)}"
     verify = await _read_certificates(cluster, server)
     return await fetch_listing(url, headers, server.timeout, verify, host=f"{server.host}:{server.port}")
+
+
+def _reviews_tokens(server: MCPServer, platform: Platform) -> bool:
+    """A server of the suite itself. Whoever made the MCPServer may still have put another program into the image, so
+    what this token opens must be no more than the list of tools."""
+    deployment = server.deployment
+    adapter = adapter_of(server.transport, deployment, server.extensions.stdio_adapter, platform)
+    return adapter == "none" and is_suite_image(deployment.image, platform)
+
+
+def _read_token(file: str) -> str:
+    """The kubelet writes a new token into the file before the old one ends, so it is read each time."""
+    try:
+        return Path(file).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        text = f"the controller's own token cannot be read from {file}: {error}"
+        raise DiscoveryError("AuthRequired", text) from error
 
 
 async def _read_header(cluster: Cluster, server: MCPServer, header: Header) -> str:

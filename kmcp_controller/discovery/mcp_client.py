@@ -1,7 +1,8 @@
 """Ask a ready server for its tools, over MCP by HTTP. Nothing of it is ever called.
 
 First in revision 2026-07-28, then by the older handshake. Bounds: 100 pages and 1,000 items of a kind, 4 MiB in all:
-what several servers list must fit into the memory of a controller.
+what several servers list must fit into the memory of a controller. Tools are all there or none: hashes and pins are
+made of them. Of prompts and resources the first ones are taken, and nothing that is wrong with them costs the tools.
 What a server says is untrusted: every field is checked before it is used, control characters are stripped, lone
 surrogates replaced, lengths bounded.
 """
@@ -23,8 +24,9 @@ MODERN, OLDER = "2026-07-28", "2025-11-25"
 _CLIENT = {"name": "kmcp-controller", "version": "1"}
 _META = "io.modelcontextprotocol/"
 _PAGES, _ITEMS, _BYTES, _TEXT = 100, 1000, 4 * 2**20, 16 * 2**10
-_KINDS = ("tools", "prompts", "resources")
+_EXTRAS = ("prompts", "resources")
 _VALUES = 200_000  # of one message
+_SHARE_OF_TOOLS = 0.8  # of the time: what is listed beyond tools has to end before the whole does
 # An event of a stream ends with an empty line; servers send either kind of line break.
 _END = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 # What may be sent back in a header: visible ASCII.
@@ -64,7 +66,7 @@ async def fetch_listing(
     deadline = max(timeout, at_least)
     try:
         async with asyncio.timeout(deadline), _Connection(url, headers, verify, host) as connection:
-            return await connection.read_listing(deadline / 2)
+            return await connection.read_listing(deadline)
     except TimeoutError as error:
         raise DiscoveryError("Unreachable", f"no complete answer within {deadline:.0f} s") from error
     except httpx2.TransportError as error:
@@ -95,18 +97,36 @@ class _Connection:
         finally:
             await self._http.aclose()
 
-    async def read_listing(self, share: float) -> Listing:
-        """`share`: seconds after which the first attempt must not keep the second one from its turn."""
-        hello = await self._greet(share)
-        capabilities, found = _dict(hello.get("capabilities")), dict[str, Any]()
+    async def read_listing(self, deadline: float) -> Listing:
+        """`deadline`: seconds that the caller waits. A part of them is each attempt's, and what is listed beyond tools
+        must not use up the time of the tools."""
+        last = asyncio.get_running_loop().time() + deadline * _SHARE_OF_TOOLS
+        hello = await self._greet(deadline / 2)
+        capabilities = _dict(hello.get("capabilities"))
         try:
-            for kind in _KINDS:
-                found[kind] = await self._list_kind(kind) if kind in capabilities else []
+            tools = [item async for item in self._items("tools")] if "tools" in capabilities else []
         except _RefusedError as error:
             raise DiscoveryError("ListFailed", str(error)) from error
         info = _dict(hello.get("serverInfo")) or _dict(_dict(hello.get("_meta")).get(_META + "serverInfo"))
         info = {key: clean(info[key], 128) for key in ("name", "version") if isinstance(info.get(key), str)}
-        return Listing(self._version, info, **found)
+        found = Listing(self._version, info, tools, [], [])
+        for kind, items in zip(_EXTRAS, (found.prompts, found.resources), strict=True):
+            if kind in capabilities:
+                found.missing.extend(await self._take_extras(kind, items, last))
+        return found
+
+    async def _take_extras(self, kind: str, items: list[dict[str, Any]], last: float) -> list[str]:
+        """Adds what the server lists until `last` on the clock of the loop; why that is not all of it."""
+        why = ""
+        try:
+            async with asyncio.timeout_at(last):
+                async for item in self._items(kind):
+                    items.append(item)
+        except TimeoutError:
+            why = "no answer in time"
+        except (_RefusedError, DiscoveryError, httpx2.HTTPError, httpx2.InvalidURL) as error:
+            why = clean(str(error), 256)
+        return [f"{kind}: the first {len(items)} alone are here ({why})"] if why else []
 
     async def _greet(self, share: float) -> dict[str, Any]:
         """By the newest revision; by the handshake if that is refused or takes too long; then once more, unhurried."""
@@ -148,23 +168,24 @@ class _Connection:
         await self._http.post(self._url, json=body, headers=head, extensions=self._certified)
         return hello
 
-    async def _list_kind(self, kind: str) -> list[dict[str, Any]]:
-        items: list[Any] = []
+    async def _items(self, kind: str) -> AsyncIterator[dict[str, Any]]:
         seen: set[str] = set()
-        cursor: str | None = None
+        cursor, count = None, 0
         for _ in range(_PAGES):
             page = await self._ask(f"{kind}/list", {"cursor": cursor} if cursor else {})
             listed = page.get(kind)
             if not isinstance(listed, list):
                 raise _RefusedError(f"the answer to {kind}/list has no list of {kind}")
-            items += await run_in_thread(_scrubbed, listed)
+            for item in await run_in_thread(_scrubbed, listed[: _ITEMS - count + 1]):
+                count += 1
+                if count > _ITEMS:
+                    raise DiscoveryError("TooLarge", f"more than {_ITEMS} {kind}")
+                yield item
             cursor = page.get("nextCursor")
             if cursor is not None and not isinstance(cursor, str):
                 raise _RefusedError(f"nextCursor of {kind}/list is not a text")
-            if len(items) > _ITEMS:
-                raise DiscoveryError("TooLarge", f"more than {_ITEMS} {kind}")
             if not cursor:
-                return items
+                return
             if cursor in seen:  # a server that goes round in circles would be asked until the last page
                 raise _RefusedError(f"{kind}/list repeats its cursor")
             seen.add(cursor)

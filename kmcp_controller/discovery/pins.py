@@ -19,7 +19,8 @@ from kmcp_runtime.catalog import Catalog, Drift, Effect, ToolEntry, diff, digest
 
 PIN, TOOLS_HASH, CATALOG_ENTRY = OURS + "pin", OURS + "tools-hash", OURS + "catalog-entry"
 Pin = Literal["off", "warn", "block"]
-_SHORT = 12  # hexadecimal digits of a tool's hash that a pin keeps: 500 servers must fit into one ConfigMap
+_SHORT = 12  # hexadecimal digits of a tool's hash that a pin keeps: what was seen of some hundred servers is one object
+_NAME = 128  # characters: the longest name of a tool that clients take
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,12 @@ def _since(seen: Mapping[str, str], listing: Listing) -> Drift:
 
 
 def _short(listing: Listing) -> dict[str, str]:
-    return {tool["name"]: tool["hash"].removeprefix("sha256:")[:_SHORT] for tool in _distinct(listing.tools)}
+    """Names and the beginnings of hashes; a name that is too long for any client is kept by its hash, too."""
+    return {
+        (name if len(name) <= _NAME else digest(name)): tool["hash"].removeprefix("sha256:")[:_SHORT]
+        for tool in _distinct(listing.tools)
+        for name in (tool["name"],)
+    }
 
 
 def _distinct(raw: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

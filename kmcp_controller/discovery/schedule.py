@@ -126,7 +126,7 @@ class DiscoverySchedule:
             known.task = asyncio.create_task(self._discover(key, known, seen.server, created))
 
     async def _ask(self, server: MCPServer, url: str) -> status.Listing:
-        return await ask_server(self._cluster, server, url)
+        return await ask_server(self._cluster, server, url, self._platform)
 
     async def _discover(self, key: Key, known: _Known, server: MCPServer, created: str) -> None:
         started = time.monotonic()
@@ -159,6 +159,7 @@ class DiscoverySchedule:
         hashed, info = tools_hash(listing), listing.server_info
         about = f"{info.get('name', '')} {info.get('version', '')}".strip()
         text = f"{len(listing.tools)} tools; {hashed}; {listing.protocol_version}; {about}; {server.url}"
+        text = "; ".join([text, *listing.missing])
         known.discovery = status.Discovery("Discovered", text)
         tokens = sum(tool["tokens"] for tool in live_tools(listing.tools, None))
         said = {name: info[name] for name in ("name", "version") if name in info}
@@ -197,7 +198,7 @@ class DiscoverySchedule:
                 stale=found.reason != "Discovered",
                 pin=pin_mode(server, against, self._pin),
                 drift=drift,
-                problems=problems,
+                problems=[*problems, *(known.listing.missing if known.listing else ())],
                 asked_at=known.asked_at,
             )
         )

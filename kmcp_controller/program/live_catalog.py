@@ -1,6 +1,7 @@
 """The live catalog of a controller in the cluster: who acts asks and publishes, the other replicas follow."""
 
 import asyncio
+import logging
 
 from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.publisher import Publisher
@@ -11,9 +12,14 @@ from kmcp_controller.discovery.first_sights import FirstSights
 from kmcp_controller.discovery.pins import Pin
 from kmcp_controller.discovery.schedule import DiscoverySchedule
 from kmcp_controller.spec import Platform
+from kmcp_runtime import redaction
 from kmcp_runtime.catalog import Catalog
+from kmcp_runtime.errors import ToolFailure
 
 from .controller import Controller
+
+_PAUSE = 30.0  # seconds between looks at namespaces that could not be read
+_LOG = logging.getLogger("kmcp.controller")
 
 
 class LiveCatalog:
@@ -71,9 +77,18 @@ class LiveCatalog:
         self._task = asyncio.create_task(self._act() if held else self._publisher.follow())
 
     async def _act(self) -> None:
-        if not self._controller.unreadable:  # a server that cannot be seen now may still be there
-            await self._pins.retain({each["metadata"]["uid"] for each in self._store.of_kind("MCPServer")})
-        await self._publisher.run()
+        await asyncio.gather(self._publisher.run(), self._drop_pins())
+
+    async def _drop_pins(self) -> None:
+        """Those of servers that went while nobody acted; tried until it is done."""
+        while True:
+            try:
+                if not self._controller.unreadable:  # a server that cannot be seen now may still be there
+                    await self._pins.retain({each["metadata"]["uid"] for each in self._store.of_kind("MCPServer")})
+                    return
+            except ToolFailure as failure:
+                _LOG.warning("pins of servers that are gone were not removed: %s", redaction.text(failure.message))
+            await asyncio.sleep(_PAUSE)
 
     def _requeue(self, key: Key) -> None:
         self._queue.add(key, Urgency.RESYNC, 0)

@@ -12,7 +12,7 @@ from kmcp_controller.cluster import watches
 from kmcp_controller.cluster.access import Access
 from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.reconcile.options import Options
-from kmcp_runtime.catalog import Catalog, load
+from kmcp_runtime.catalog import Catalog, load_parts
 from kmcp_runtime.kube import credentials
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
@@ -91,7 +91,7 @@ def place(settings: ControllerSettings) -> Place:
 
 
 def _shipped(file: str) -> Catalog | None:
-    return load(Path(file).read_text(), file) if file else None
+    return load_parts(Path(file)) if file else None
 
 
 def options(settings: ControllerSettings, shipped: Catalog | None) -> Options:

@@ -16,7 +16,7 @@ class ControllerSettings(Settings):
     controller_deployment: str = setting("", "The controller's own Deployment; its Lease is deleted with it")
     controller_labels: str = setting("app.kubernetes.io/name=kmcp", "Labels of the controller's pods")
     watch_namespaces: str = setting("", "Only these namespaces, separated by commas (empty: all)")
-    catalog_file: str = setting("", "The shipped catalog")
+    catalog_file: str = setting("", "The shipped catalog: a file, or a folder of parts")
     suite_images: str = setting("kmcp", "Prefixes of the suite's images, separated by commas")
     adapter_image: str = setting(Platform.adapter_image, "Image of agentgateway")
     transport_adapter_version: str = setting(
@@ -42,6 +42,9 @@ class ControllerSettings(Settings):
     leader_election: bool = setting(True, "Hold a Lease: needed with more than one replica")
     discovery: bool = setting(True, "Ask ready servers for their tools")
     discovery_interval: int = setting(300, "How often a ready server is asked again", unit="seconds", ge=5)
+    discovery_token_file: str = setting(
+        "", "File with the token that the suite's own servers are shown when they are asked (empty: none)"
+    )
     pin: Literal["off", "warn"] = setting("warn", "What happens on drift unless the MCPServer says otherwise")
     catalog_port: int = setting(8082, "Port of the catalog's pages (0: none)", ge=0, le=65535)
     catalog_auth: Literal["none", "kubernetes"] = setting(
@@ -77,5 +80,6 @@ class ControllerSettings(Settings):
             remote=self.remote_mcp_servers,
             allow_block=self.allow_block,
             server_roles=() if self.server_roles == "none" else (self.server_roles,),
+            discovery_token=self.discovery_token_file,
             role_prefix=self.role_prefix,
         )

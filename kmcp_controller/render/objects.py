@@ -57,9 +57,10 @@ def _workload(server: MCPServer, platform: Platform, around: Surroundings) -> Wo
     if level == "auto":
         ours = (suite and adapter != "agentgateway") or adapter == "bridge"
         level = "restricted" if ours or around.restricted_namespace else "compatible"
-    # Whatever its backend is, it may note used approvals in the cluster.
-    notes = server.deployment.env.get("KMCP_APPROVAL_LEDGER") == "lease"
-    needs_no_api = suite and around.entry is not None and not around.entry.needs and not notes
+    # Whatever its backend is, it may note used approvals in the cluster, and ask it who calls.
+    given = server.deployment.env
+    asks = given.get("KMCP_APPROVAL_LEDGER") == "lease" or "KMCP_TOKEN_REVIEW" in given
+    needs_no_api = suite and around.entry is not None and not around.entry.needs and not asks
     return Workload(server, platform, adapter, suite, level, needs_no_api)
 
 

@@ -224,6 +224,7 @@ class Platform:
     remote: Literal["never", "requested", "always"] = "requested"
     allow_block: bool = False
     server_roles: tuple[Literal["bind", "derive"], ...] = ()  # what the extension rbac may be, beside none
+    discovery_token: str = ""  # file with what discovery shows to the suite's own servers
     role_prefix: str = "kmcp"  # of the ClusterRoles of the catalog: the name of the chart's release
 
 

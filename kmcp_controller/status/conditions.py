@@ -47,6 +47,8 @@ class Listing:
     tools: list[dict[str, Any]]
     prompts: list[dict[str, Any]]
     resources: list[dict[str, Any]]
+    missing: list[str] = field(default_factory=list)
+    """What of it could not be taken, beyond its tools, in one sentence each."""
 
 
 @dataclass(frozen=True)

@@ -77,13 +77,24 @@ class Cilium(Cluster):
 
         When none answers, the failure of the first node is raised.
         """
+        answers = await self.try_agents(node, ask)
+        if not answers.by_node:
+            raise answers.first_failure
+        return answers
+
+    async def try_agents(self, node: str | None, ask: Callable[[Agent], Awaitable[Value]]) -> Answers[Value]:
+        """As `ask_agents`, for a tool that knows something without them: perhaps no answer at all.
+
+        An identity that may not ask any of them is a failure here, too: there is no state to report.
+        """
         found = await self.list_agent_pods()
         chosen = [pods.on_node(found, node)] if node else _one_a_node(found)
         answers = await self.ask_each([self._agent(pod) for pod in chosen if pod.ready], ask)
         failures = {**answers.failures, **{pod.node: pods.not_ready(pod) for pod in chosen if not pod.ready}}
-        if not answers.by_node:
-            raise failures[min(failures)]
-        return Answers(answers.by_node, failures)
+        asked = Answers(answers.by_node, failures)
+        if not answers.by_node and all(failure.code == "forbidden" for failure in failures.values()):
+            raise asked.first_failure
+        return asked
 
     async def ask_each(self, chosen: Sequence[Agent], ask: Callable[[Agent], Awaitable[Value]]) -> Answers[Value]:
         """What these agents answer, asked at the same time; those that fail or are late are in `failures`."""

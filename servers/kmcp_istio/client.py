@@ -12,9 +12,10 @@ from kmcp_runtime.helm.client import Helm
 from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.cluster import Cluster, Place
 from kmcp_runtime.kube.clusters import Clusters
+from kmcp_runtime.looks import Looked
 
 __all__ = ["Mesh", "MeshBackend", "Place", "open_backend"]
-_MOST_LABELLED = 500
+_PAGE = 500
 Object = Mapping[str, Any]
 
 
@@ -25,12 +26,11 @@ class Mesh(Cluster):
     settings: IstioSettings
     helm: Helm
 
-    async def list_labelled(self, resource_type: str, namespace: str | None, selector: str) -> list[Object]:
+    async def list_labelled(self, resource_type: str, namespace: str | None, selector: str) -> Looked[Object]:
         """The metadata of the objects that a selector matches; `namespace` None means all namespaces."""
         kind = await self.discovery.resolve(resource_type)
         # form="names" makes the API server leave out spec and status: pods of a large mesh are megabytes.
-        query = pages.Query(kind, namespace, selector, limit=_MOST_LABELLED, form="names")
-        return (await pages.fetch(self.api, query, None, {})).items
+        return await pages.look(self.api, pages.Query(kind, namespace, selector, limit=_PAGE, form="names"))
 
     async def read_if_permitted(self, resource_type: str, name: str) -> Object | None:
         """A cluster-scoped object for a hint; None where it is missing or this identity may not read it."""

@@ -3,8 +3,9 @@
 import time
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from kmcp_prometheus.promql.dotted import repaired
 from kmcp_runtime import Duration, OptionalTime, Time, bad_argument, moment
 
 _CLOCK_SKEW_SECONDS = 60.0
@@ -16,9 +17,15 @@ def _one_is_a_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Query = Annotated[str, "PromQL"]
-Match = Annotated[list[str], BeforeValidator(_one_is_a_list), "Selectors, any may match"]
-OptionalMatch = Annotated[list[str] | None, BeforeValidator(_one_is_a_list), "Selectors, any may match"]
+def _repaired(match: list[str] | None) -> list[str] | None:
+    return match and [repaired(one) for one in match]
+
+
+Query = Annotated[str, AfterValidator(repaired), "PromQL"]
+Match = Annotated[list[str], BeforeValidator(_one_is_a_list), AfterValidator(_repaired), "Selectors, any may match"]
+OptionalMatch = Annotated[
+    list[str] | None, BeforeValidator(_one_is_a_list), AfterValidator(_repaired), "Selectors, any may match"
+]
 # Defaults such as now-1h are text: validation turns them into a time anew for each call.
 Start = Annotated[Time, "Start", Field(validate_default=True)]
 End = Annotated[Time, "End", Field(validate_default=True)]

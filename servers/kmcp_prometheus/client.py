@@ -33,6 +33,12 @@ class Prometheus:
         self.source = source
         self.settings = settings
         self._upstream = upstream
+        self._warnings: list[str] = []
+
+    @property
+    def warnings(self) -> list[str]:
+        """The warnings of every answer so far, each once."""
+        return list(dict.fromkeys(self._warnings))
 
     @property
     def address(self) -> str:
@@ -40,7 +46,7 @@ class Prometheus:
 
     async def get(self, path: str, parameters: Parameters = (), *, largest_bytes: int = LARGEST_ANSWER) -> Reply:
         pairs = _pairs(parameters)
-        return reply(await self._upstream.read("GET", API + path, params=pairs, largest_bytes=largest_bytes))
+        return self._noted(await self._upstream.read("GET", API + path, params=pairs, largest_bytes=largest_bytes))
 
     async def post(self, path: str, parameters: Parameters, *, largest_bytes: int = LARGEST_SERIES_BYTES) -> Reply:
         """Send a form, since queries may be long; fall back to GET where a backend or a proxy refuses POST."""
@@ -51,7 +57,12 @@ class Prometheus:
             if failure.status != _METHOD_NOT_ALLOWED:
                 raise
             return await self.get(path, pairs, largest_bytes=largest_bytes)
-        return reply(body)
+        return self._noted(body)
+
+    def _noted(self, body: Any) -> Reply:
+        found = reply(body)
+        self._warnings += found.warnings
+        return found
 
     async def send_command(self, path: str, parameters: Parameters = ()) -> Any:
         """Send an administrative request, which may take long; its `data`, None where the answer has no body."""

@@ -1,32 +1,27 @@
 """Used approval tokens as Leases of the cluster: an object of a given name can be created once, whoever tries.
 
-Replicas that share a key share this place, so a token works once whatever the number of replicas. Nothing here needs
-the official Kubernetes client: servers of other backends use it too, and their images do not have that package. It is
-loaded only where `KMCP_APPROVAL_LEDGER=lease`.
+Replicas that share a key share this place, so a token works once whatever the number of replicas. It is loaded only
+where `KMCP_APPROVAL_LEDGER=lease`.
 """
 
 import asyncio
 import logging
-import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from kmcp_runtime import json_text
 from kmcp_runtime.engine.sealing import Sealed
 from kmcp_runtime.engine.single_use import UsedTokens
 from kmcp_runtime.errors import ToolFailure, unavailable
 from kmcp_runtime.kube import config
-from kmcp_runtime.kube.credentials import load
-from kmcp_runtime.kube.failures import StatusFailure, from_response
-from kmcp_runtime.kube.tls import tls
-from kmcp_runtime.settings import SettingsError
-from kmcp_runtime.web import Timeouts, Web
+from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.own_cluster import TIMEOUTS, Object, OwnCluster, own_contexts
+from kmcp_runtime.web import Timeouts
 
 log = logging.getLogger("kmcp.approval")
 LABEL = "kmcp-suite/approval"
@@ -36,8 +31,6 @@ KEPT_SECONDS = 3600
 """Longer than clocks of replicas may differ: one that is behind must still find a token's Lease."""
 _LISTED, _SWEPT = 100, 20
 _SWEEP_SECONDS = 5.0
-_LARGEST_BYTES = 4 * 1024 * 1024
-Object = dict[str, Any]
 
 
 class UsedInCluster(UsedTokens):
@@ -48,13 +41,12 @@ class UsedInCluster(UsedTokens):
         contexts: config.Contexts,
         namespace: str = "",
         clock: Callable[[], float] = time.time,
-        timeouts: Timeouts | None = None,
+        timeouts: Timeouts = TIMEOUTS,
     ) -> None:
         self._contexts = contexts
-        self._context = contexts.named(None)
-        self._namespace = namespace or self._context.namespace
+        self._namespace = namespace or contexts.named(None).namespace
         self._clock = clock
-        self._timeouts = timeouts or Timeouts(connect=5.0, read=10.0, whole=10.0)
+        self._timeouts = timeouts
 
     async def take(self, token: Sealed) -> str | None:
         """Errors: `unavailable` when the use cannot be noted; the token must not be used then."""
@@ -76,9 +68,8 @@ class UsedInCluster(UsedTokens):
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator["_Leases"]:
         # For this use alone: they are rare, and nothing has to be kept open or renewed in between.
-        credentials = await load(self._contexts, self._context)
-        async with Web(self._timeouts, tls=lambda: tls(credentials)) as web:
-            yield _Leases(web, self._context, self._namespace, credentials.headers())
+        async with await OwnCluster.open(self._contexts, self._timeouts) as cluster:
+            yield _Leases(cluster, self._namespace)
 
     async def _sweep(self, leases: "_Leases") -> None:
         """Remove some Leases of tokens that have ended: more than the one that was made, so they never pile up."""
@@ -97,10 +88,8 @@ class UsedInCluster(UsedTokens):
 class _Leases:
     """The Leases of one namespace. Errors: `StatusFailure` where the API server refuses, `unavailable` and the like."""
 
-    web: Web
-    context: config.ContextInfo
+    cluster: OwnCluster
     namespace: str
-    headers: Sequence[tuple[str, str]]
 
     async def create(self, lease: Object) -> bool:
         """False when there is one of that name."""
@@ -112,7 +101,7 @@ class _Leases:
             raise
         # What stands before an API server may answer anything with success.
         if (made.get("metadata") or {}).get("name") != lease["metadata"]["name"]:
-            raise unavailable(f"{self.context.server} does not answer like a Kubernetes API server")
+            raise unavailable(f"{self.cluster.context.server} does not answer like a Kubernetes API server")
         return True
 
     async def list_used(self) -> list[Object]:
@@ -128,24 +117,7 @@ class _Leases:
 
     async def _send(self, method: str, name: str = "", **request: Any) -> Object:
         path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(self.namespace, safe='')}/leases{name}"
-        place = f"the API server at {self.context.server}"
-        answer = await self.web.send(
-            method,
-            self.context.server.rstrip("/") + path,
-            largest_bytes=_LARGEST_BYTES,
-            shown_as=place,
-            headers=[*self.headers, ("User-Agent", "kmcp-suite")],
-            **request,
-        )
-        if answer.status >= 300:
-            raise from_response(answer.status, answer.content, self.context.user or "this server")
-        try:
-            parsed = json_text.read(answer.content)
-        except ValueError:
-            parsed = None
-        if not isinstance(parsed, dict):
-            raise unavailable(f"{place} answered something that is not JSON of its own")
-        return parsed
+        return await self.cluster.send(method, path, **request)
 
 
 def _lease(token: Sealed, now: float) -> Object:
@@ -168,11 +140,7 @@ def _ended(lease: Object, now: float) -> bool:
 
 def open_ledger(namespace: str) -> UsedInCluster:
     """The ledger in `namespace`, or in this server's own one; a `SettingsError` where there is no cluster."""
-    try:
-        return UsedInCluster(config.load_own(os.environ.get("KUBECONFIG", "")), namespace)
-    except ToolFailure as failure:
-        hint = f"; {failure.hint}" if failure.hint else ""
-        raise SettingsError(f"--approval-ledger / KMCP_APPROVAL_LEDGER: {failure.message}{hint}") from None
+    return UsedInCluster(own_contexts("--approval-ledger / KMCP_APPROVAL_LEDGER"), namespace)
 
 
 def _stamp(moment: float) -> str:

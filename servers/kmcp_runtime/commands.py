@@ -35,6 +35,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def serve_all() -> int:
+    """`kmcp-all`, what the image with every server starts: `kmcp-suite serve`."""
+    return main(["serve", *sys.argv[1:]])
+
+
+def run_controller() -> int:
+    """`kmcp-controller`, what the controller's image starts: `kmcp-suite controller`."""
+    return main(["controller", *sys.argv[1:]])
+
+
 def complain(text: str, program: str = "kmcp-suite") -> int:
     print(f"{program}: {text}", file=sys.stderr)
     return 2

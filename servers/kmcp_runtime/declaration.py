@@ -99,6 +99,7 @@ class ToolSpec:
     renamed: Mapping[str, str] = field(default_factory=dict)
     restores: tuple[str, ...] = ()
     verified: Verified = "real"
+    against: str | None = None
     why: str | None = None
     when: str | None = None
     shows: Shows | None = None
@@ -171,6 +172,8 @@ class Options(TypedDict, total=False):
     """Arguments in which the tool puts live values back for marks of hidden ones (`redaction.restore`) or refuses."""
     verified: Verified
     """What the tests met, when it was not a real backend; `why` says why."""
+    against: str
+    """The product and version that the tests met, where versions answer differently."""
     why: str | None
     when: str
     """The configuration that the tool exists under, if the server's `left_out` leaves it out under others."""

@@ -71,6 +71,7 @@ from kmcp_runtime.output.results import (
     Result,
 )
 from kmcp_runtime.output.slices import Paged, sliced
+from kmcp_runtime.output.trees import Beginning, Tree
 from kmcp_runtime.patterns import Pattern, pattern
 from kmcp_runtime.server import Backend, Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, listed, setting
@@ -84,6 +85,7 @@ __all__ = [
     "VERSION",
     "AllNamespaces",
     "Backend",
+    "Beginning",
     "Body",
     "Call",
     "Change",
@@ -119,6 +121,7 @@ __all__ = [
     "TimeoutSeconds",
     "ToolFailure",
     "ToolSpec",
+    "Tree",
     "Verified",
     "YamlError",
     "bad_argument",

@@ -168,6 +168,7 @@ def _tool(declared: ToolSpec) -> ToolEntry:
         },
         needs=declared.needs,
         verified=declared.verified,
+        against=declared.against,
         why=declared.why,
         when=declared.when or (_EXTRAS if declared.extra else None),
     )

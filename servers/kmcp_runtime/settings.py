@@ -77,7 +77,8 @@ class RuntimeSettings(Settings):
     allow_unauthenticated: bool = setting(False, "Listen beyond loopback without authentication")
     auth_tokens_file: str = setting(
         "",
-        "File with bearer tokens, each line `token name [scope …]`; scopes: read, write, destroy, or a server's name",
+        "File with bearer tokens, each line `token name [scope …]`; scopes: read, write, destroy, list (sees the tools "
+        "and calls none), or a server's name",
     )
     jwt_issuer: str = setting("", "Issuer of accepted JSON Web Tokens")
     jwt_audience: str = setting("", "Audience that a JSON Web Token must name")
@@ -86,6 +87,15 @@ class RuntimeSettings(Settings):
         "",
         "Scopes of a JSON Web Token that has no claim `scope` or `scp`, as in a token file, separated by commas "
         "(empty: everything)",
+    )
+    token_review: bool = setting(
+        False, "Accept bearer tokens that the API server of this server's own cluster confirms (TokenReview)"
+    )
+    token_audience: str = setting("kmcp", "Audience that such a token must be for", min_length=1)
+    token_grants: str = setting(
+        "*=read",
+        "What their callers may: `user=scope …` or `group:name=scope …`, separated by semicolons; * in a name stands "
+        "for any text, the first that fits decides, and whom none fits may nothing",
     )
     base_url: str = setting("", "Public URL of this server, for the protected-resource metadata")
     allowed_hosts: str = setting("", "Host headers to accept beside loopback, separated by commas")

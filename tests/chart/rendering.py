@@ -13,6 +13,7 @@ Object = dict[str, Any]
 CHART = Path("charts/kmcp")
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 CATALOG_ROLES = ("-read", "-write")
+SHIPPED = "-shipped-"  # in the names of the ConfigMaps that hold the catalog
 VALUES: dict[str, Object] = {
     "default": {},
     "namespaced": {
@@ -106,8 +107,9 @@ def of_kind(objects: list[Object], kind: str) -> dict[str, Object]:
 def snapshot(objects: list[Object]) -> str:
     """The objects as text, without what is random or a copy of another generated file."""
     bound = {found["roleRef"]["name"] for found in of_kind(objects, "ClusterRoleBinding").values()}
-    # A new server brings roles that nobody here is bound to: they are no matter of the chart's.
+    # A new server brings a part of the catalog, and roles that nobody here is bound to: no matter of the chart's.
     objects = [found for found in objects if not _is_catalog_role(found) or found["metadata"]["name"] in bound]
+    objects = [found for found in objects if SHIPPED not in found["metadata"]["name"] or _is_kubernetes(found)]
     for found in objects:
         if found["kind"] == "Secret":
             found["data"] = dict.fromkeys(found["data"], "generated")
@@ -120,7 +122,14 @@ def snapshot(objects: list[Object]) -> str:
                 rule["resourceNames"] = ["two for each server of the catalog"]
         if found["kind"] == "Deployment":
             found["spec"]["template"]["metadata"]["annotations"]["kmcp-suite/shipped-catalog"] = "a hash"
+            for volume in found["spec"]["template"]["spec"]["volumes"]:
+                if volume["name"] == "shipped-catalog":
+                    volume["projected"]["sources"] = ["one for each server of the catalog"]
     return yaml.safe_dump_all(objects, sort_keys=False, width=120)
+
+
+def _is_kubernetes(found: Object) -> bool:
+    return bool(found["metadata"]["name"].endswith("kubernetes"))
 
 
 def _is_catalog_role(found: Object) -> bool:

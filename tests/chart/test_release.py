@@ -92,7 +92,11 @@ def test_named_namespaces_get_a_role_each_and_nothing_is_read_elsewhere(chart: C
     roles = [found for found in objects if found["kind"] == "Role"]
     assert {role["metadata"]["namespace"] for role in roles} == {"a", "b", "kmcp-system"}
     assert all(rights(role["rules"]) == CONTRACT for role in roles if role["metadata"]["namespace"] in ("a", "b"))
-    assert not [found for found in objects if found["kind"] in CLUSTER_WIDE]
+    # Whose token it is can only be asked of the whole cluster.
+    wide = [found for found in objects if found["kind"] in CLUSTER_WIDE]
+    assert {found["metadata"]["name"] for found in wide} == {"kmcp-token-review"}
+    (rule,) = of_kind(objects, "ClusterRole")["kmcp-token-review"]["rules"]
+    assert (rule["resources"], rule["verbs"]) == (["tokenreviews"], ["create"])
 
 
 @pytest.mark.cluster
@@ -144,7 +148,7 @@ async def test_a_release_lives_and_leaves(
         after = await api.get(f"/api/v1/namespaces/{namespace}/secrets/{namespace}-kmcp-state")
         assert after["data"] == secret["data"]
         server = await api.get(f"/apis/kagent.dev/v1alpha1/namespaces/{namespace}/mcpservers/kmcp-kubernetes")
-        assert server["spec"]["deployment"]["env"] == {"KMCP_TIMEOUT": "60"}
+        assert server["spec"]["deployment"]["env"]["KMCP_TIMEOUT"] == "60"
         assert "finalizers" not in server["metadata"]
         await rights_hold(api, namespace)
     for kind in _LEFT:
@@ -167,6 +171,7 @@ async def rights_hold(api: KubeApi, namespace: str) -> None:
         (server, "list", "", "nodes"),
         (server, "list", "apiextensions.k8s.io", "customresourcedefinitions"),
         (server, "list", "metrics.k8s.io", "pods"),
+        (server, "create", "authentication.k8s.io", "tokenreviews"),
         (controller, "watch", "kagent.dev", "mcpservers"),
         (controller, "patch", "kagent.dev", "mcpservers/status"),
         (controller, "create", "apps", "deployments"),

@@ -1,5 +1,6 @@
 """Values of the chart: what they become, and what is refused with the way out."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
+from kmcp_controller.render import render
 from kmcp_controller.spec import Platform, is_suite_image, parse
+from kmcp_runtime import Effect
+from kmcp_runtime.catalog import InvalidDocumentError, load, load_parts
+from kmcp_runtime.engine.subjects import Subjects
 from tests.chart.rendering import CHART, SNAPSHOTS, VALUES, Chart, Object, of_kind, snapshot
 
 
@@ -24,11 +29,47 @@ def test_objects_are_those_of_the_snapshot(name: str, chart: Chart) -> None:
     assert rendered == (SNAPSHOTS / f"{name}.yaml").read_text(), "if meant: python -m tests.chart"
 
 
-def test_copies_of_generated_files_are_fresh(chart: Chart) -> None:
-    catalog = Path("catalog.yaml").read_text()
-    assert (CHART / "files/catalog.yaml").read_text() == catalog
-    shipped = of_kind(chart.rendered({}), "ConfigMap")["kmcp-shipped-catalog"]["data"]["catalog.yaml"]
-    assert yaml.safe_load(shipped) == yaml.safe_load(catalog)
+def test_copies_of_generated_files_are_fresh() -> None:
+    assert (CHART / "files/catalog.yaml").read_text() == Path("catalog.yaml").read_text()
+
+
+def test_the_controller_reads_the_whole_shipped_catalog(chart: Chart, tmp_path: Path) -> None:
+    """D16: from all parts that are mounted, and from the one file that the chart of 0.1 mounts."""
+    objects = chart.rendered({})
+    pod = of_kind(objects, "Deployment")["kmcp-controller"]["spec"]["template"]["spec"]
+    volume = next(each for each in pod["volumes"] if each["name"] == "shipped-catalog")
+    mounted = tmp_path / "..2026_01_01"  # the kubelet's way: links to a folder that it exchanges as one
+    mounted.mkdir()
+    for source in volume["projected"]["sources"]:
+        for name, text in of_kind(objects, "ConfigMap")[source["configMap"]["name"]]["data"].items():
+            (mounted / name).write_text(text)
+            (tmp_path / name).symlink_to(mounted / name)
+    at = next(each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "shipped-catalog")["mountPath"]
+    assert controller_env(objects)["KMCP_CATALOG_FILE"] == at
+    assert load_parts(tmp_path) == load(Path("catalog.yaml").read_text()) == load_parts(Path("catalog.yaml"))
+
+
+def test_a_folder_that_is_no_one_catalog_is_refused(chart: Chart, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="0 files that are not the parts of one catalog"):
+        load_parts(tmp_path)
+    part = next(iter(of_kind(chart.rendered({}), "ConfigMap").values()))["data"]
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_text(next(iter(part.values())))
+    with pytest.raises(ValueError, match="2 files that are not the parts of one catalog; remove the others"):
+        load_parts(tmp_path)
+    (tmp_path / "b.json").write_text("[")
+    with pytest.raises(InvalidDocumentError, match=r"b\.json"):
+        load_parts(tmp_path)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_object_can_be_applied_by_kubectl(name: str, chart: Chart) -> None:
+    """D16: with room in the annotation of 256 KiB into which client-side apply, and Argo CD, put it once more."""
+    everything = {each: {"enabled": True} for each in yaml.safe_load((CHART / "values.yaml").read_text())["servers"]}
+    full = {**VALUES[name], "servers": {**everything, **VALUES[name].get("servers", {})}}
+    for values in (VALUES[name], full):
+        for found in chart.rendered(values):
+            assert len(json.dumps(found)) <= 200_000, (found["kind"], found["metadata"]["name"])
 
 
 def test_roles_of_the_catalog_are_unchanged_but_for_the_release(chart: Chart) -> None:
@@ -87,6 +128,7 @@ def test_rights_of_the_kubernetes_server(chart: Chart, kubernetes: Object, read_
     for binding in of_kind(objects, "ClusterRoleBinding").values():
         for subject in binding["subjects"]:
             holders.setdefault(subject["name"], set()).add(binding["roleRef"]["name"])
+    bound = bound | {"kmcp-token-review"}
     for name in ("kmcp-kubernetes", "kagent-tools"):
         assert holders.get(name, set()) == bound
         server = parse(of_kind(objects, "MCPServer")[name], Platform(suite_images=("kmcp/kmcp",)))
@@ -143,7 +185,102 @@ def test_A3_servers_that_may_destroy_share_a_ledger_and_hold_its_rights_alone(
 def test_A3_a_ledger_of_your_own_choice_is_kept(chart: Chart) -> None:
     values = {"servers": {"kubernetes": {"rbac": "full", "values": {"KMCP_APPROVAL_LEDGER": "process"}}}}
     server = of_kind(chart.rendered(values), "MCPServer")["kmcp-kubernetes"]
-    assert server["spec"]["deployment"]["env"] == {"KMCP_APPROVAL_LEDGER": "process"}
+    assert server["spec"]["deployment"]["env"]["KMCP_APPROVAL_LEDGER"] == "process"
+
+
+ALL = {"enabled": True}
+EVERY_SERVER: Object = {
+    "servers": dict.fromkeys(("prometheus", "grafana", "helm", "argo", "istio", "cilium", "querydoc", "clock"), ALL),
+    "composed": ALL,
+}
+
+
+@pytest.mark.parametrize("given", [{}, EVERY_SERVER])
+def test_V1_whoever_reaches_a_pod_may_not_call_it_for_that(chart: Chart, given: Object) -> None:
+    objects = chart.rendered(given)
+    servers = of_kind(objects, "MCPServer")
+    reviewing = of_kind(objects, "ClusterRoleBinding")["kmcp-token-review"]
+    accounts = {subject["name"] for subject in reviewing["subjects"]}
+    for name, server in servers.items():
+        deployment = server["spec"]["deployment"]
+        assert "--allow-unauthenticated" not in deployment["args"]
+        assert deployment["env"]["KMCP_TOKEN_REVIEW"] == "true"
+        assert deployment.get("serviceAccountName", name) in accounts, "or it could confirm nobody"
+        grants = Subjects(deployment["env"]["KMCP_TOKEN_GRANTS"], "KMCP_TOKEN_GRANTS")
+        for user, namespace, effects in (
+            ("system:serviceaccount:kmcp-system:kmcp", "kmcp-system", set()),
+            ("system:serviceaccount:kagent:agent", "kagent", {Effect.READ}),
+            ("system:serviceaccount:team-a:agent", "team-a", set()),
+        ):
+            assert grants.grant(user, [f"system:serviceaccounts:{namespace}"]).effects == effects
+        parsed = parse(server, Platform(suite_images=("kmcp/kmcp",)))
+        policy = render(parsed, Platform(suite_images=("kmcp/kmcp",)))
+        (ingress,) = next(each for each in policy if each["kind"] == "NetworkPolicy")["spec"]["ingress"]
+        named = ingress["from"][0]["namespaceSelector"]["matchExpressions"][0]["values"]
+        assert named == ["kmcp-system", "kagent"]
+        account = next(each for each in policy if each["kind"] == "Deployment")["spec"]["template"]["spec"]
+        assert account.get("automountServiceAccountToken") is not False, "it asks the API server"
+
+
+def test_V1_the_controller_gets_a_token_that_the_servers_take(chart: Chart) -> None:
+    objects = chart.rendered({"authentication": {"audience": "tools"}})
+    (deployment,) = of_kind(objects, "Deployment").values()
+    volumes = {each["name"]: each for each in deployment["spec"]["template"]["spec"]["volumes"]}
+    (source,) = volumes["discovery-token"]["projected"]["sources"]
+    assert source["serviceAccountToken"]["audience"] == "tools"
+    assert controller_env(objects)["KMCP_DISCOVERY_TOKEN_FILE"] == "/var/run/secrets/kmcp/token"
+    (server,) = of_kind(objects, "MCPServer").values()
+    assert server["spec"]["deployment"]["env"]["KMCP_TOKEN_AUDIENCE"] == "tools"
+
+
+def test_V1_tokens_of_a_secret_are_taken_too(chart: Chart) -> None:
+    own = {"name": "mine", "emptyDir": {}}
+    values = {"kubernetes": {"deployment": {"volumes": [own], "volumeMounts": [{"name": "mine", "mountPath": "/m"}]}}}
+    objects = chart.rendered({"authentication": {"tokensSecret": "callers"}, "servers": values})
+    (server,) = of_kind(objects, "MCPServer").values()
+    deployment = server["spec"]["deployment"]
+    assert deployment["volumes"] == [own, {"name": "caller-tokens", "secret": {"secretName": "callers"}}]
+    folder = deployment["volumeMounts"][1]["mountPath"]
+    assert deployment["env"]["KMCP_AUTH_TOKENS_FILE"] == f"{folder}/tokens"
+    assert deployment["env"]["KMCP_TOKEN_REVIEW"] == "true"
+
+
+def test_V1_grants_come_before_what_namespaces_may(chart: Chart) -> None:
+    grants = [
+        {"subject": "system:serviceaccount:kagent:fixer", "scopes": ["destroy"]},
+        {"subject": "group:oncall", "scopes": ["write", "kubernetes"]},
+    ]
+    (server,) = of_kind(chart.rendered({"authentication": {"grants": grants}}), "MCPServer").values()
+    found = Subjects(server["spec"]["deployment"]["env"]["KMCP_TOKEN_GRANTS"], "x")
+    assert found.grant("system:serviceaccount:kagent:fixer", ["system:serviceaccounts:kagent"]).effects == set(Effect)
+    assert found.grant("jane", ["oncall"]).servers == frozenset({"kubernetes"})
+    assert found.grant("system:serviceaccount:kagent:other", ["system:serviceaccounts:kagent"]).effects == {Effect.READ}
+
+
+def test_V1_no_authentication_is_said_in_so_many_words(chart: Chart) -> None:
+    objects = chart.rendered({"authentication": {"enabled": False}, "networkPolicy": {"enabled": False}})
+    (server,) = of_kind(objects, "MCPServer").values()
+    assert "--allow-unauthenticated" in server["spec"]["deployment"]["args"]
+    assert "env" not in server["spec"]["deployment"]
+    assert "kmcp-token-review" not in of_kind(objects, "ClusterRole")
+    assert "network" not in server["metadata"]["annotations"]["kmcp-suite/extensions"]
+
+
+@pytest.mark.parametrize(
+    ("servers", "read_only"),
+    [
+        ({"kubernetes": {"rbac": "full"}, "clock": ALL, "prometheus": ALL}, False),
+        ({"kubernetes": {"rbac": "full"}, "clock": {"enabled": True, "readOnly": True}}, True),
+        ({"kubernetes": {"rbac": "full"}, "helm": ALL}, True),
+        ({"kubernetes": {"rbac": "view"}, "clock": ALL}, True),
+    ],
+)
+def test_V4_a_server_without_rights_takes_none_from_the_others(chart: Chart, servers: Object, read_only: bool) -> None:
+    objects = chart.rendered({"servers": servers, "composed": ALL})
+    composed = parse(of_kind(objects, "MCPServer")["kagent-tools"], Platform(suite_images=("kmcp/kmcp",)))
+    assert composed.extensions.read_only is read_only
+    holders = [each["metadata"]["name"] for each in of_kind(objects, "RoleBinding").values()]
+    assert ("kmcp-kagent-tools-approvals" in holders) is not read_only
 
 
 REFUSED: list[tuple[Object, str]] = [
@@ -165,6 +302,10 @@ REFUSED: list[tuple[Object, str]] = [
     ({"composed": {"enabled": True}, "servers": {"kubernetes": {"enabled": False}}}, "no server is enabled below"),
     ({"catalog": {"http": {"port": 0}}}, "/catalog/http/port"),
     ({"approvalLedger": "none"}, "/approvalLedger"),
+    ({"authentication": {"grants": [{"subject": "a;b", "scopes": ["read"]}]}}, "/authentication/grants/0/subject"),
+    ({"authentication": {"grants": [{"subject": "a", "scopes": []}]}}, "/authentication/grants/0/scopes"),
+    ({"authentication": {"audience": ""}}, "/authentication/audience"),
+    ({"callers": {"namespaces": ["A.b"]}}, "/callers/namespaces/0"),
 ]
 
 

@@ -15,7 +15,7 @@ from aiohttp import web
 from tests.kubernetes.making import kubeconfig
 
 NAMESPACE = "kube-system"
-VERSION = {"Client": {"Version": "1.19.5"}, "Daemon": {"Version": "1.19.5"}}
+VERSION = "1.19.5"
 Argv = tuple[str, ...]
 
 
@@ -43,6 +43,7 @@ class FakeAgent:
     ready: bool = True
     label: str = "k8s-app=cilium"
     ip: str = "10.0.0.1"
+    version: str = VERSION
     asked: list[Argv] = field(default_factory=list)
 
     @property
@@ -56,7 +57,7 @@ class FakeAgent:
     def run(self, argv: Argv) -> Output:
         self.asked.append(argv)
         if argv == ("cilium-dbg", "version", "-o", "json"):
-            return document(VERSION)
+            return document({"Client": {"Version": self.version}, "Daemon": {"Version": self.version}})
         return self.answer(argv)
 
 

@@ -8,7 +8,7 @@ import pytest
 from kmcp_runtime.kube.api import KubeApi
 from tests.cilium.agent import NAMESPACE, Agent, apply, get
 from tests.cilium.conftest import calling
-from tests.cilium.scenery import KNOWN_NAME, PODS
+from tests.cilium.scenery import KNOWN_NAME, PODS, PORT
 from tests.cluster.components import NODE
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
@@ -81,6 +81,31 @@ async def test_the_rules_are_those_of_the_objects(tools: ToolCaller, agent: Agen
     assert [{"dns": [{"matchPattern": "*"}]}] in [rule.get("l7") for rule in names]
     none = await tools.ok("cilium_display_policy_node_information", labels=["k8s:nothing=here"])
     assert (none["items"], none["hint"]) == ([], "No rule has these labels.")
+
+
+async def test_a_rule_without_peers_is_for_everybody_with_ports_and_for_nobody_without(
+    tools: ToolCaller, agent: Agent
+) -> None:
+    """C9, judged by who gets through."""
+    port = {"ports": [{"port": str(PORT), "protocol": "TCP"}]}
+    selector = {"matchLabels": {"app": "web"}}
+    for name, rule, peers in (("nobody", {}, []), ("everybody", {"toPorts": [port]}, ["*"])):
+        body = {"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy", "metadata": {"name": name}}
+        await apply(agent.api, f"{CNP}/{name}", {**body, "spec": {"endpointSelector": selector, "ingress": [rule]}})
+
+        async def shown(policy: str = f"CiliumNetworkPolicy {PODS}/{name}") -> list[dict[str, Any]]:
+            found = await tools.ok("cilium_display_policy_node_information")
+            return [each for each in found["items"] if each["policy"] == policy]
+
+        async def gets_through(wanted: bool = bool(peers)) -> bool:
+            return await agent.inside("stranger", get("web", agent)) is wanted
+
+        try:
+            (found,) = await until(shown, what="the rule in the agent")
+            assert found["peers"] == peers
+            await until(gets_through, what=f"a stranger who {'gets' if peers else 'does not get'} through")
+        finally:
+            await agent.api.send("DELETE", f"{CNP}/{name}")
 
 
 async def test_selectors_and_the_identities_they_mean(tools: ToolCaller) -> None:

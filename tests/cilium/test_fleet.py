@@ -103,11 +103,11 @@ async def test_a_cluster_without_cilium(tmp_path: Path) -> None:
 
 async def test_help_and_other_text_are_never_results(tmp_path: Path) -> None:
     helped = Output("Manage node IDs\n\nUsage:\n  cilium-dbg nodeid [command]\n\nAvailable Commands:\n  list\n")
-    for output, words in ((helped, "printed its help"), (Output("BGP is off"), "did not print JSON")):
+    for output, words in ((helped, "printed its help"), (Output("BGP is off"), "instead of JSON")):
         async with fleet(tmp_path, [FakeAgent("a", lambda argv, told=output: told)]) as kubeconfig:  # type: ignore[misc]
             async with calling(kubeconfig) as tools:
                 error = await tools.fails("cilium_list_node_ids")
-        assert error["code"] == "internal"
+        assert error["code"] == "unavailable"
         assert words in error["message"]
 
 

@@ -284,7 +284,7 @@ async def test_rules_of_agents_up_to_1_18_have_the_same_shape(tmp_path: Path) ->
             "ports": ["80-90/TCP"],
             "l7": [{"http": [{"method": "GET"}]}],
         },
-        {**origin, "direction": "ingress", "verdict": "allow", "peers": ["*"]},
+        {**origin, "direction": "ingress", "verdict": "allow", "peers": []},
     ]
 
 

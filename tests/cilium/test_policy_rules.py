@@ -23,6 +23,7 @@ LABELS = [
     for key, value in (("derived-from", "CiliumNetworkPolicy"), ("name", "web"), ("namespace", "shop"))
 ]
 WEB = {"matchLabels": {"any:app": "web"}}
+PORTS = [{"ports": [{"port": "80", "protocol": "TCP"}]}]
 
 
 def nested(**directions: Any) -> dict[str, Any]:
@@ -62,9 +63,11 @@ def rule_of(document: dict[str, Any]) -> dict[str, Any]:
         ({"fromCIDRSet": [{"asn": 64512}]}, ['{"asn": 64512}']),
         ({"toMesh": [{"cluster": "b"}]}, ['toMesh {"cluster": "b"}']),
         ({"toEndpoints": [{"matchFields": {"a": "b"}}]}, ['{"matchFields": {"a": "b"}}']),
-        # An empty selector is everybody, a rule without peers too.
+        # An empty selector is everybody, and so is a rule with ports alone; one with neither only denies the rest.
         ({"fromEndpoints": [{}]}, ["*"]),
-        ({}, ["*"]),
+        ({"toPorts": PORTS}, ["*"]),
+        ({"icmps": [{"fields": [{"family": "IPv4", "type": 8}]}]}, ["*"]),
+        ({}, []),
         ({"fromEndpoints": []}, []),
     ],
 )
@@ -100,17 +103,21 @@ def test_further_conditions_are_shown() -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        # C9: a list that was never made is everybody, an empty one nobody.
-        ({"Ingress": True, "L3": None}, {"peers": ["*"], "direction": "ingress", "verdict": "allow"}),
-        ({"Ingress": True, "L3": []}, {"peers": []}),
+        # C9: null is nobody; an empty list is everybody where ports are named (pkg/policy/rule.go, mergeL4Filter).
+        ({"Ingress": True, "L3": None, "L4": PORTS}, {"peers": [], "direction": "ingress", "verdict": "allow"}),
+        ({"Ingress": True, "L3": [], "L4": PORTS}, {"peers": ["*"], "ports": ["80/TCP"]}),
+        ({"Ingress": True, "L3": [], "L4": []}, {"peers": []}),
         ({"L3": ["10.0.0.0/8"], "Verdict": 1}, {"peers": ["10.0.0.0/8"], "direction": "egress", "verdict": "deny"}),
         ({"Verdict": 2}, {"verdict": "pass"}),
         ({"Verdict": 9}, {"verdict": "verdict 9"}),
         ({"Deny": True}, {"verdict": "deny"}),
         ({"L4": [{"ports": [{"port": "8", "protocol": "ICMP"}]}]}, {"ports": ["8/ICMP"]}),
         ({"Requirements": [{"key": "any.team", "operator": "In", "values": ["a"]}]}, {"requires": ["any:team in (a)"]}),
-        ({"Tier": 1, "Priority": 7}, {"further": {"tier": 1, "priority": 7}, "peers": ["*"]}),
-        ({"Only": "x"}, {"further": {"Only": "x"}, "peers": ["see further"], "ports": ["see further"]}),
+        (
+            {"L3": [], "L4": PORTS, "Tier": 1, "Priority": 7},
+            {"further": {"tier": 1, "priority": 7}, "peers": ["*"]},
+        ),
+        ({"L3": [], "Only": "x"}, {"further": {"Only": "x"}, "peers": ["see further"], "ports": ["see further"]}),
         ({"Subject": None}, {"subject": "nothing"}),
         (
             {"L3": [{"matchExpressions": [{"key": "any.x", "operator": "Gt", "values": ["1"]}]}]},

@@ -6,7 +6,8 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import uvicorn
@@ -23,8 +24,12 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from kmcp_controller.catalog.live_server import live_tools
+from kmcp_controller.cluster.client import Cluster
+from kmcp_controller.discovery.credentials import ask_server
 from kmcp_controller.discovery.mcp_client import DiscoveryError, fetch_listing
+from kmcp_controller.spec import Platform, parse
 from kmcp_controller.status import Listing
+from tests.controller.manifests import manifest
 from tests.controller.programs.serve import mcp_app
 
 Handler = Callable[[dict[str, Any], Request], Response]
@@ -43,13 +48,17 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
             await task
 
 
-async def asked(handler: Handler, at_least: float = 10, **headers: str) -> Listing:
+def app(handler: Handler) -> Starlette:
     async def mcp(request: Request) -> Response:
         if request.method == "DELETE":
             return Response(status_code=204)
         return handler(json.loads(await request.body()), request)
 
-    async with serving(Starlette(routes=[Route("/mcp", mcp, methods=["POST", "DELETE"])])) as base:
+    return Starlette(routes=[Route("/mcp", mcp, methods=["POST", "DELETE"])])
+
+
+async def asked(handler: Handler, at_least: float = 10, **headers: str) -> Listing:
+    async with serving(app(handler)) as base:
         return await fetch_listing(f"{base}/mcp", headers, 1, at_least=at_least)
 
 
@@ -214,3 +223,40 @@ async def test_nobody_listens() -> None:
     with pytest.raises(DiscoveryError) as caught:
         await fetch_listing("http://127.0.0.1:1/mcp", {}, 1)
     assert caught.value.reason == "Unreachable"
+
+
+def wants(token: str) -> Handler:
+    def handle(body: dict[str, Any], request: Request) -> Response:
+        if request.headers.get("authorization") != (token or None):
+            return Response(status_code=401)
+        return older(lambda _: {"tools": []})(body, request)
+
+    return handle
+
+
+@pytest.mark.parametrize(
+    ("spec", "shown"),
+    [
+        ({"image": "kmcp/kmcp-clock:1"}, "Bearer first"),
+        ({"image": "example.com/kmcp/kmcp-clock:1"}, ""),
+        ({"image": "kmcp-evil/clock:1"}, ""),
+        ({"image": "python:3", "cmd": "kmcp-clock"}, ""),
+    ],
+)
+async def test_only_servers_of_the_suite_are_shown_the_controllers_token(
+    spec: dict[str, Any], shown: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    platform = Platform(suite_images=("kmcp/kmcp",), discovery_token=str(file))
+    server = parse(manifest(spec), platform)
+    cluster = cast("Cluster", None)  # of which nothing is read: the manifest names no Secret
+    async with serving(app(wants(shown))) as base:
+        await ask_server(cluster, server, f"{base}/mcp", platform)
+    if shown:
+        file.write_text("second")
+        async with serving(app(wants("Bearer second"))) as base:
+            await ask_server(cluster, server, f"{base}/mcp", platform)
+        file.unlink()
+        with pytest.raises(DiscoveryError, match="own token cannot be read"):
+            await ask_server(cluster, server, f"{base}/mcp", platform)

@@ -107,7 +107,8 @@ async def test_plan_tells_what_would_be_refused(
 ) -> None:
     await driver.create("ServiceAccount", "time")
     file = tmp_path / "server.yaml"
-    sidecar = {"name": "side", "image": "x", "imagee": "y"}
+    # What only the API server knows: fields that do not exist are told without one.
+    sidecar = {"name": "side", "image": "x", "resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}
     body = manifest({**IMAGE, "sidecars": [sidecar]})
     file.write_text(yaml.safe_dump({**body, "metadata": {"name": "time", "namespace": driver.namespace}}))
     flags = ["-f", str(file), "--diff", "--kubeconfig", str(driver.given.kubeconfig)]
@@ -115,4 +116,4 @@ async def test_plan_tells_what_would_be_refused(
     printed = capsys.readouterr().out
     assert "# ! ServiceAccount" in printed
     assert "exists and is not owned by this MCPServer" in printed
-    assert "imagee" in printed.partition("# ! Deployment")[2]
+    assert "must be less than or equal to cpu limit" in printed.partition("# ! Deployment")[2]

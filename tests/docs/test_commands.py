@@ -2,6 +2,9 @@
 
 import os
 import subprocess
+import sys
+import tomllib
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -38,3 +41,20 @@ def test_without_an_engine_it_says_so() -> None:
     ended = image("")
     assert ended.returncode == 2
     assert "neither docker nor podman is here" in ended.stdout
+
+
+def test_every_image_has_a_script_to_start() -> None:
+    """V12: an image starts `kmcp-SERVER`, for each SERVER that the Dockerfile takes."""
+    scripts = {found.name for found in entry_points(group="console_scripts")}
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        extras = set(tomllib.load(file)["project"]["optional-dependencies"]) - {"rerank"}
+    assert {f"kmcp-{extra}" for extra in extras} <= scripts
+
+
+@pytest.mark.parametrize(
+    ("script", "usage"), [("kmcp-all", "kmcp-suite serve"), ("kmcp-controller", "kmcp-suite controller")]
+)
+def test_what_is_no_server_of_its_own_starts_too(script: str, usage: str) -> None:
+    program = Path(sys.executable).with_name(script)
+    ended = subprocess.run([program, "--help"], check=True, capture_output=True, text=True, timeout=scaled(60))
+    assert ended.stdout.startswith(f"usage: {usage}")

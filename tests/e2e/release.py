@@ -167,21 +167,29 @@ class Release:
         found = await self.when(name, so, f"{type_}={status} {reason}")
         return str(conditions(found)[type_]["message"])
 
-    async def ran(self, script: str, *arguments: str) -> Any:
-        """What a Python program printed as JSON, in a pod of the suite's image without rights."""
+    async def ran(self, script: str, *arguments: str, namespace: str = "", audience: str = "") -> Any:
+        """What a Python program printed as JSON, in a pod of the suite's image without rights.
+
+        Its token for `audience` is in the file /token/token, where one is named.
+        """
         name = f"client-{secrets.token_hex(4)}"
-        container = {
+        container: Object = {
             "name": "client",
             "image": IMAGE,
             "imagePullPolicy": "Never",
             "command": ["python", "-c", script, *arguments],
             "env": [{"name": "HOME", "value": "/tmp"}],
         }
-        spec = {"containers": [container], "restartPolicy": "Never", "automountServiceAccountToken": False}
-        await self.api.send("POST", self.path("v1/pods"), (), {"metadata": {"name": name}, "spec": spec})
-        done = await until(lambda: self.get("v1/pods", name), _ended, PATIENCE, f"the end of pod {name}")
-        text = (await self.api.raw("GET", self.path("v1/pods", name) + "/log")).decode()
-        await self.api.send("DELETE", self.path("v1/pods", name))
+        spec: Object = {"containers": [container], "restartPolicy": "Never", "automountServiceAccountToken": False}
+        if audience:
+            source = {"serviceAccountToken": {"audience": audience, "path": "token"}}
+            container["volumeMounts"] = [{"name": "token", "mountPath": "/token"}]
+            spec["volumes"] = [{"name": "token", "projected": {"sources": [source]}}]
+        pods = f"/api/v1/namespaces/{namespace or self.namespace}/pods"
+        await self.api.send("POST", pods, (), {"metadata": {"name": name}, "spec": spec})
+        done = await until(lambda: self.api.get(f"{pods}/{name}"), _ended, PATIENCE, f"the end of pod {name}")
+        text = (await self.api.raw("GET", f"{pods}/{name}/log")).decode()
+        await self.api.send("DELETE", f"{pods}/{name}")
         assert done["status"]["phase"] == "Succeeded", text
         return json.loads(text.splitlines()[-1])
 

@@ -25,12 +25,30 @@ async def main(mcp, catalog):
         with urllib.request.urlopen(catalog) as answer:
             servers = json.load(answer)["servers"]
         listed = {server["name"]: server for server in servers}.get("kmcp-kubernetes", {})
-    async with Client(mcp) as client:
+    async with Client(mcp, auth=open("/token/token").read()) as client:
         tools = [tool.name for tool in await client.list_tools()]
         result = await client.call_tool("k8s_get_resources", {"resource_type": "services", "output": "names"})
     print(json.dumps({"tools": tools, "called": result.structured_content, "listed": listed}))
 
 asyncio.run(main(*sys.argv[1:]))
+"""
+STRANGER = """
+import json, sys, urllib.error, urllib.request
+
+def called(url, token):
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    head = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+    head |= {"MCP-Protocol-Version": "2025-11-25"} | ({"Authorization": "Bearer " + token} if token else {})
+    request = urllib.request.Request(url, json.dumps(body).encode(), head)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            text = answer.read().decode()
+            return json.loads(text[text.index("{"):])  # an event's data, in one line
+    except urllib.error.HTTPError as error:
+        return error.code
+
+own = open("/token/token").read()
+print(json.dumps([called(sys.argv[1], token) for token in (None, own, "x." + own.split(".")[1] + ".x")]))
 """
 OF_A_NAMESPACE = {"default", "kube-root-ca.crt"}
 LEFT = (
@@ -61,9 +79,8 @@ async def test_a_client_in_the_cluster_calls_a_tool_and_all_tell_the_same(releas
     summary_of = found["status"]
     published = await until(lambda: _published(release), _listed, PATIENCE, "the tools in the catalog")
     space = release.namespace
-    seen = await release.ran(
-        CLIENT, f"http://kmcp-kubernetes.{space}:8083/mcp", f"http://kmcp-catalog.{space}:8082/catalog.json"
-    )
+    urls = f"http://kmcp-kubernetes.{space}:8083/mcp", f"http://kmcp-catalog.{space}:8082/catalog.json"
+    seen = await release.ran(CLIENT, *urls, audience="kmcp")
     assert "kmcp-kubernetes" in seen["called"]["items"]
     listed = seen["listed"]
     assert {tool["name"] for tool in listed["tools"]} == set(seen["tools"])
@@ -73,6 +90,24 @@ async def test_a_client_in_the_cluster_calls_a_tool_and_all_tell_the_same(releas
     assert summary_of["serverInfo"]["name"] == "kmcp-kubernetes"
     shown = await _table(release)
     assert shown["kmcp-kubernetes"] == ["True", "Available", summary_of["tools"]["count"], summary_of["url"]]
+
+
+@pytest.mark.parametrize(("audience", "answer"), [("https://kubernetes.default.svc", 401), ("kmcp", {"tools": []})])
+async def test_V1_a_pod_of_another_namespace_is_refused(
+    release: Release, namespace: str, audience: str, answer: Any
+) -> None:
+    """Without a token, with a forged one, and with its own: who is known and may nothing is not even shown a tool."""
+    await release.when("kmcp-kubernetes", _catalogued, "readiness")
+    url = f"http://kmcp-kubernetes.{release.namespace}:8083/mcp"
+    await until(lambda: _default_account(release, namespace), bool, PATIENCE, "the ServiceAccount default")
+    without, own, forged = await release.ran(STRANGER, url, namespace=namespace, audience=audience)
+    assert (without, forged) == (401, 401)
+    assert (own["result"] if isinstance(own, dict) else own) == answer
+
+
+async def _default_account(release: Release, namespace: str) -> bool:
+    found = await release.api.get(f"/api/v1/namespaces/{namespace}/serviceaccounts")
+    return any(each["metadata"]["name"] == "default" for each in found["items"])
 
 
 async def test_two_controllers_run_and_one_acts(release: Release) -> None:

@@ -109,7 +109,7 @@ class StandIn:
 
 def _answer(path: str, accept: str, mood: str, random: Random) -> tuple[int, bytes]:
     if path in ("/api", "/apis"):
-        return 200, json.dumps(_discovery(core=path == "/api")).encode()
+        return 200, json.dumps(discovery(core=path == "/api")).encode()
     if path == "/version":
         return 200, in_mood(mood, {"major": "1", "minor": "34", "gitVersion": "v1.34.0", "platform": "x"}, random)
     if mood == "refused":
@@ -169,7 +169,8 @@ _SCHEMAS = {
 }
 
 
-def _discovery(core: bool) -> dict[str, Any]:
+def discovery(core: bool) -> dict[str, Any]:
+    """The aggregated answer of `/api` or `/apis`."""
     groups = [
         {
             "metadata": {"name": group},

@@ -92,7 +92,8 @@ async def test_a_rehearsal_shows_the_request_and_sends_none(
         world.state.users[3].is_disabled = True
     answer = await all_tools.ok(case.tool, action=case.action, dry_run=True, **case.arguments)
     assert grafana.wrote() == []
-    assert (answer["dry_run"], answer["changed"]) == (True, True)
+    assert (answer["dry_run"], answer["changed"]) == (True, False)
+    assert answer["result"].startswith("would be ")
     method = case.wanted(older).split()[0]
     assert answer["request"].startswith(f"{method} /api")
     assert answer.get("diff") or answer.get("item")

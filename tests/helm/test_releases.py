@@ -1,5 +1,6 @@
 """What is read natively equals what the helm binary prints of the same release."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import yaml
 
 from kmcp_runtime import redaction
 from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.output import trees
 from tests.cluster.model import Cluster
 from tests.helm.conftest import CHARTS, Cli
 from tests.mcp import ToolCaller
@@ -99,6 +101,50 @@ async def test_values_equal_those_of_the_binary(tools: ToolCaller, cli: Cli, sho
         assert whole["values_all"] == redaction.value(cli.json("get", "values", "--all", *flags))
     assert "gone" not in whole["values_all"]["settings"]["nested"]
     assert whole["values_all"]["servers"] == [{"host": "b.example", "port": 81}, {"host": "c"}]
+
+
+async def test_large_values_are_read_on_with_a_cursor_and_narrowed_by_a_path(
+    tools: ToolCaller, cli: Cli, namespace: str, tmp_path: Path
+) -> None:
+    """H4: every value of a large chart can be read."""
+    given = {
+        "one": {"auth": {"password": "planted-in-a-large-chart", "user": "me"}, "a.b": [{"c": 1}, {"c": [2, 3]}]},
+        "many": {f"key{n:03}": {"text": "x" * 400, "none": None, "empty": {}} for n in range(120)},
+        "list": [{"name": f"item-{n}", "text": "y" * 400} for n in range(120)],
+    }
+    path = tmp_path / "large.json"
+    path.write_text(json.dumps(given))
+    cli("install", "-n", namespace, "large", BARE, "-f", str(path))
+    about = {"name": "large", "namespace": namespace}
+    for resource, flags in (("values", []), ("values_all", ["--all"])):
+        answer = await tools.ok("helm_get_release", **about, resource=resource)
+        found, firsts = list(trees.leaves(answer[resource])), []
+        while cursor := answer.get("cursor"):
+            answer = await tools.ok("helm_get_release", **about, resource=resource, cursor=cursor)
+            found += trees.leaves(answer[resource])
+            firsts.append(answer["first"])
+        whole = redaction.value(cli.json("get", "values", *flags, "-n", namespace, "large"))
+        assert sorted(repr(value) for _, value in found) == sorted(repr(value) for _, value in trees.leaves(whole))
+        assert len(firsts) >= 3
+        assert {*firsts} <= {trees.written(leaf) for leaf, _ in trees.leaves(whole)}
+        assert "planted" not in json.dumps(found)
+    for narrow, expected in (
+        ("one.auth", {"one": {"auth": {"password": "[hidden]", "user": "me"}}}),
+        ("one.auth.password", {"one": {"auth": {"password": "[hidden]"}}}),
+        (r"one.a\.b[1].c", {"one": {"a.b": [{"c": [2, 3]}]}}),
+        ("list[119]", {"list": [{"name": "item-119", "text": "y" * 400}]}),
+    ):
+        answer = await tools.ok("helm_get_release", **about, resource="values_all", path=narrow)
+        assert (answer["values_all"], answer["truncated"]) == (expected, False), narrow
+    for wrong, code, told in (
+        ("one.outh", "not_found", "did you mean auth?"),
+        ("list[120]", "not_found", "there: 0, 1"),
+        ("one..auth", "bad_argument", "servers[0].port"),
+    ):
+        error = await tools.fails("helm_get_release", **about, resource="values_all", path=wrong)
+        assert (error["code"], told in error["hint"]) == (code, True), error
+    error = await tools.fails("helm_get_release", **about, resource="manifest", path="one")
+    assert (error["code"], "resource=values" in error["hint"]) == ("bad_argument", True)
 
 
 async def test_the_manifest_equals_that_of_the_binary(tools: ToolCaller, cli: Cli, shop: str) -> None:

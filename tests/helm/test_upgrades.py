@@ -321,3 +321,32 @@ async def test_bad_arguments_are_refused(
 async def test_system_namespaces_are_no_exception(tools: ToolCaller) -> None:
     plan = await tools.ok("helm_upgrade", name="web", namespace="kube-system", chart="web", install=True, dry_run=True)
     assert plan["namespace"] == "kube-system"
+
+
+async def test_I3_a_rehearsal_fails_where_the_run_would(
+    tools: ToolCaller, cli: Cli, api: KubeApi, namespace: str
+) -> None:
+    """An object of the chart is there and belongs to nobody, or to another release; or to this one."""
+    about: dict[str, Any] = {"name": "web", "namespace": namespace, "chart": "web", "install": True}
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    other = {
+        "labels": {"app.kubernetes.io/managed-by": "Helm"},
+        "annotations": {"meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": namespace},
+    }
+    for metadata in ({}, other):
+        await api.send("POST", path, (), {"metadata": {"name": "web", **metadata}})
+        for dry_run in (True, False):
+            error = await tools.fails("helm_upgrade", **about, dry_run=dry_run)
+            assert (error["code"], "owns that object" in error["hint"]) == ("conflict", True), error
+            assert 'ConfigMap "web"' in error["message"]
+        await api.send("DELETE", f"{path}/web")
+    cli("install", "-n", namespace, "web", BARE)
+    await api.send("POST", path, (), {"metadata": {"name": "web"}})
+    for dry_run in (True, False):
+        error = await tools.fails("helm_upgrade", **about, dry_run=dry_run)
+        assert error["code"] == "conflict"
+    await api.send("DELETE", f"{path}/web")
+    own = {**other, "annotations": {**other["annotations"], "meta.helm.sh/release-name": "web"}}
+    await api.send("POST", path, (), {"metadata": {"name": "web", **own}})
+    for dry_run in (True, False):
+        assert (await tools.ok("helm_upgrade", **about, dry_run=dry_run))["changed"] is True

@@ -222,6 +222,22 @@ async def test_istioctl_finds_the_same(
     assert all(item["documentationUrl"].startswith("https://istio.io/") for item in theirs["items"])
 
 
+async def test_I5_system_namespaces_are_left_out_as_istioctl_leaves_them_out(
+    settings: IstioSettings, unaided: ToolCaller, backend: Backend, faulty: str
+) -> None:
+    own = settings.model_copy(update={"istioctl": str(backend("istio")["istioctl"])})
+    system = {"kube-system", "kube-public", "kube-node-lease"}
+    async with Client(assemble(SERVER, own, patient())) as client:
+        theirs = ToolCaller(client)
+        for arguments in ({}, {"namespace": "kube-system"}, {"namespace": "kube-public"}):
+            about = []
+            for caller in (theirs, unaided):
+                told = await caller.ok("istio_analyze_cluster_configuration", **arguments)
+                homes = {item["origin"].partition(" ")[2].partition("/")[0] for item in told["items"]}
+                about.append(homes & system)
+            assert about == [set(), set()], arguments
+
+
 def _comparable(told: dict[str, Any]) -> set[tuple[str, str, str, str]]:
     fields = ("code", "level", "origin", "message")
     return {tuple(item[field] for field in fields) for item in told["items"] if item["code"] in CODES}

@@ -11,7 +11,7 @@ from tests.istio import recordings
 from tests.istio.proxies import proxy_pod, serve_recording
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import make, running
-from tests.mcp import ToolCaller
+from tests.mcp import ToolCaller, unframed
 
 pytestmark = pytest.mark.pods
 GOLDEN = "proxyconfig/testdata/config_dump_summary.txt"
@@ -198,6 +198,10 @@ async def test_objects_as_envoy_has_them(tools: ToolCaller, place: str) -> None:
         "istio_proxy_config", pod_name="whole", namespace=place, config_type="secret", output="json"
     )
     assert "BEGIN PRIVATE KEY" not in json.dumps(secrets)
+    text = await tools.text(
+        "istio_proxy_config", pod_name="whole", namespace=place, config_type="secret", output="json"
+    )
+    assert json.loads(unframed(text))["items"] == secrets["items"]
     first = await tools.ok("istio_proxy_config", pod_name="mixed", namespace=place, config_type="listener", limit=1)
     assert (first["returned"], first["truncated"]) == (1, True)
     rest = await tools.ok(

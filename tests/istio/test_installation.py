@@ -137,10 +137,19 @@ async def test_the_parts_of_a_long_manifest(by_charts: ToolCaller) -> None:
 
 async def test_a_plan_by_charts(by_charts: ToolCaller, api: KubeApi, namespace: str) -> None:
     before = await api.get(f"/apis/apps/v1/namespaces/{namespace}/deployments")
-    plan = await by_charts.ok("istio_install_istio", profile="minimal", revision="canary", dry_run=True)
+    about = {"profile": "minimal", "revision": "canary", "set": {"values.global.resourceScope": "namespace"}}
+    plan = await by_charts.ok("istio_install_istio", **about, dry_run=True)
     assert (plan["engine"], plan["installed"], plan["dry_run"]) == ("helm", False, True)
     changes = {each["kind"]: each for each in plan["changes"]}
     assert changes["Deployment"] == {"kind": "Deployment", "created": 1, "configured": 0, "unchanged": 0, "failed": 0}
-    assert changes["CustomResourceDefinition"]["created"] == 0  # They are there, and are made anew by none.
+    assert "CustomResourceDefinition" not in changes
     assert sum(sum(v for k, v in each.items() if k != "kind") for each in plan["changes"]) == len(plan["objects"])
     assert (await api.get(f"/apis/apps/v1/namespaces/{namespace}/deployments"))["items"] == before["items"]
+
+
+async def test_I3_a_plan_fails_where_the_installation_would(by_charts: ToolCaller, namespace: str) -> None:
+    """The kinds of Istio are on the cluster, and no release of Helm has made them."""
+    for dry_run in (True, False):
+        error = await by_charts.fails("istio_install_istio", profile="minimal", revision="canary", dry_run=dry_run)
+        assert (error["code"], "CustomResourceDefinition" in error["message"]) == ("conflict", True), error
+        assert "owns that object" in error["hint"]

@@ -236,7 +236,7 @@ async def test_a_waypoint_is_what_istioctl_makes_and_prints(tools: ToolCaller, m
     generated = await mesh.istioctl(
         "waypoint", "generate", f"--namespace={place}", "--for=service", f"--revision={mesh.revision}"
     )
-    assert drafted["object"] == yaml.safe_load(generated)
+    assert yaml.safe_load(drafted["yaml"]) == yaml.safe_load(generated)
     applied = await tools.ok("istio_apply_waypoint", **wanted, wait=True, timeout_seconds=whole(90))
     assert (applied["result"], applied["programmed"]) == ("created", True)
     (state,) = (await tools.ok("istio_waypoint_status", namespace=place))["items"]

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from fastmcp import Client
 
+from kmcp_istio.analysis.snapshot import NETWORKING
 from kmcp_istio.server import SERVER
 from kmcp_istio.settings import IstioSettings
 from kmcp_istio.tools.waypoint_changes import FIELD_MANAGER
@@ -30,7 +31,7 @@ def gateway(name: str, gateway_class: str) -> dict[str, Any]:
     return {"apiVersion": f"{GROUP}/v1", "kind": "Gateway", "metadata": {"name": name}, "spec": spec}
 
 
-async def label(api: KubeApi, namespace: str, **labels: str) -> None:
+async def label(api: KubeApi, namespace: str, **labels: str | None) -> None:
     body = {"metadata": {"labels": {f"istio.io/{key.replace('_', '-')}": value for key, value in labels.items()}}}
     await api.send("PATCH", f"/api/v1/namespaces/{namespace}", (), body, "application/merge-patch+json")
 
@@ -49,8 +50,9 @@ async def program(api: KubeApi, namespace: str, name: str) -> None:
 async def test_a_waypoint_goes_round(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
     path = f"{GATEWAYS}/{namespace}/gateways"
     drafted = await tools.ok("istio_generate_waypoint", namespace=namespace, traffic_type="all", revision="canary")
-    assert yaml.safe_load(drafted["yaml"]) == drafted["object"]
-    assert drafted["object"]["metadata"]["labels"] == {"istio.io/waypoint-for": "all", "istio.io/rev": "canary"}
+    assert drafted.keys() == {"yaml"}
+    wanted = yaml.safe_load(drafted["yaml"])
+    assert wanted["metadata"]["labels"] == {"istio.io/waypoint-for": "all", "istio.io/rev": "canary"}
     rehearsed = await tools.ok("istio_apply_waypoint", namespace=namespace, traffic_type="all", dry_run=True)
     assert (rehearsed["result"], rehearsed["changed"], rehearsed["dry_run"]) == ("created", True, True)
     assert (await api.get(path))["items"] == []
@@ -59,7 +61,7 @@ async def test_a_waypoint_goes_round(tools: ToolCaller, api: KubeApi, namespace:
     assert (applied["result"], applied["programmed"], applied["enrolled"]) == ("created", False, False)
     assert "+  gatewayClassName: istio-waypoint" in applied["diff"]
     (made,) = (await api.get(path))["items"]
-    assert made["spec"] == drafted["object"]["spec"] | {"listeners": made["spec"]["listeners"]}
+    assert made["spec"] == wanted["spec"] | {"listeners": made["spec"]["listeners"]}
     assert made["metadata"]["labels"] == {"istio.io/waypoint-for": "all"}
     assert FIELD_MANAGER in {entry["manager"] for entry in made["metadata"]["managedFields"]}
     again = await tools.ok("istio_apply_waypoint", namespace=namespace, traffic_type="all")
@@ -180,8 +182,47 @@ async def test_who_uses_a_waypoint(tools: ToolCaller, api: KubeApi, namespace: s
     assert "no waypoint" in (await tools.ok("istio_list_waypoints", namespace=namespace))["hint"]
 
 
+async def test_I1_a_namespace_that_uses_a_waypoint_of_another_one_is_not_enrolled(
+    tools: ToolCaller, api: KubeApi, namespace: str
+) -> None:
+    about = {"namespace": namespace, "enroll_namespace": True}
+    for labels in ({"use_waypoint": "waypoint", "use_waypoint_namespace": "other"}, {"use_waypoint": None}):
+        await label(api, namespace, **labels)
+        refused = await tools.fails("istio_apply_waypoint", **about)
+        assert (refused["code"], "of namespace 'other'" in refused["message"]) == ("conflict", True)
+        plain = await tools.ok("istio_apply_waypoint", namespace=namespace)
+        (listed,) = (await tools.ok("istio_list_waypoints", namespace=namespace))["items"]
+        assert (plain["enrolled"], listed["enrolled"]) == (False, [])
+    replaced = await tools.ok("istio_apply_waypoint", **about, overwrite=True)
+    (listed,) = (await tools.ok("istio_list_waypoints", namespace=namespace))["items"]
+    assert (replaced["enrolled"], listed["enrolled"]) == (True, [f"namespace/{namespace}"])
+    assert "-  istio.io/use-waypoint-namespace: other" in replaced["diff"]
+    await label(api, namespace, use_waypoint_namespace=namespace)
+    again = await tools.ok("istio_apply_waypoint", **about)
+    assert (again["enrolled"], again["changed"]) == (True, False)
+
+
+async def test_I2_entries_that_use_a_waypoint_are_listed_and_left_dangling(
+    tools: ToolCaller, api: KubeApi, namespace: str
+) -> None:
+    await tools.ok("istio_apply_waypoint", namespace=namespace)
+    named = {"labels": {"istio.io/use-waypoint": "waypoint"}}
+    for plural, kind, spec in (
+        ("serviceentries", "ServiceEntry", {"hosts": ["a.example.com"], "ports": [{"number": 80, "name": "http"}]}),
+        ("workloadentries", "WorkloadEntry", {"address": "192.0.2.1"}),
+    ):
+        body = {"apiVersion": f"{NETWORKING}/v1", "kind": kind, "metadata": {"name": "outside", **named}, "spec": spec}
+        await make(api, f"/apis/{NETWORKING}/v1/namespaces/{namespace}/{plural}", body)
+    users = [f"serviceentry/{namespace}/outside", f"workloadentry/{namespace}/outside"]
+    (listed,) = (await tools.ok("istio_list_waypoints", namespace=namespace))["items"]
+    assert listed["enrolled"] == users
+    gone = await tools.ok("istio_delete_waypoint", namespace=namespace, all=True)
+    assert gone["dangling"] == users
+
+
 async def test_fields_of_others(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
-    other = (await tools.ok("istio_generate_waypoint", namespace=namespace, traffic_type="service"))["object"]
+    drafted = await tools.ok("istio_generate_waypoint", namespace=namespace, traffic_type="service")
+    other = yaml.safe_load(drafted["yaml"])
     path = f"{GATEWAYS}/{namespace}/gateways/waypoint"
     await api.send("PATCH", path, (("fieldManager", "istioctl"),), other, "application/apply-patch+yaml")
     refused = await tools.fails("istio_apply_waypoint", namespace=namespace, traffic_type="workload")

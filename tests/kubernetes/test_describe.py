@@ -124,10 +124,14 @@ async def test_a_service_without_pods_and_an_ingress(tools: ToolCaller, api: Kub
         {"path": f"/{name}", "pathType": "Prefix", "backend": {"service": {"name": name, "port": {"number": 80}}}}
         for name in ("web", "gone")
     ]
+    other = {"service": {"name": "web", "port": {"number": 81}}}
+    paths.append({"path": "/other", "pathType": "Prefix", "backend": other})
     body = {"metadata": {"name": "in"}, "spec": {"rules": [{"host": "a.example.org", "http": {"paths": paths}}]}}
     await make(api, f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses", body)
     entry = await tools.ok(TOOL, resource_type="ing", resource_name="in", namespace=namespace)
-    assert [rule["to"] for rule in entry["details"]["rules"]] == ["web:80", "gone:80"]
+    assert [rule["to"] for rule in entry["details"]["rules"]] == ["web:80", "gone:80", "web:81"]
+    assert entry["details"]["rules"][0]["endpoints"] == "none is ready"
+    assert entry["details"]["rules"][2]["problem"] == "the Service has no such port; its ports: 80"
     assert {item["name"]: item["state"] for item in entry["related"]} == {"web": "exists", "gone": "missing"}
 
 

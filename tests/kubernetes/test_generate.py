@@ -93,9 +93,12 @@ async def test_every_curated_kind_passes_the_dry_run(tools: ToolCaller, resource
 @pytest.mark.cluster
 async def test_placeholders_say_where_and_why(tools: ToolCaller) -> None:
     found, told = await drafted(tools, "pod", "named p")
-    assert told["placeholders"] == [
-        {"path": "spec.containers[0].image", "why": "no image in the description (image …)"}
-    ]
+    assert told["placeholders"][0] == {
+        "path": "spec.containers[0].image",
+        "why": "no image in the description (image …)",
+    }
+    amounts = {each["path"].partition(".resources.")[2] for each in told["placeholders"][1:]}
+    assert amounts == {"requests.cpu", "requests.memory", "limits.memory"}
     assert found["spec"]["containers"][0]["image"] == "registry.example/app:1.0"
 
 
@@ -279,6 +282,28 @@ async def test_values_of_a_secret_stay_hidden(tools: ToolCaller) -> None:
         ("deny GET, POST", {"policy_action": "DENY", "methods": ["GET", "POST"]}),
         ("20Gi rwx", {"size": "20Gi", "access_mode": "ReadWriteMany"}),
         ("permissive", {"mtls": "PERMISSIVE"}),
+        ("nginx 1.27", {"image": "nginx:1.27"}),
+        ("nginx version 1.25.3, 2 replicas", {"image": "nginx:1.25.3", "replicas": 2}),
+        ("redis latest", {"image": "redis:latest"}),
+        ("redis 3 replicas", {"image": "redis", "replicas": 3}),
+        ("nginx 2 cpus", {"image": "nginx", "cpu": "2"}),
+        ("postgres 16 with 2 replicas", {"image": "postgres:16", "replicas": 2}),
+        ("python 3.12-slim", {"image": "python:3.12-slim"}),
+        ("image ghcr.io/org/app, version 2.3.1", {"image": "ghcr.io/org/app:2.3.1"}),
+        ("ghcr.io/org/app tag v2", {"image": "ghcr.io/org/app:v2"}),
+        ("host.example:5000/a/b:1", {"image": "host.example:5000/a/b:1"}),
+        ("three nginx pods", {"replicas": 3}),
+        ("scaled to 4", {"replicas": 4}),
+        ("replica count of 5", {"replicas": 5}),
+        ("port 80 for web pods", {"replicas": None, "port": 80}),
+        ("exposing 8080", {"port": 8080}),
+        ("ports 80, 443 and 8443", {"ports": [80, 443, 8443]}),
+        ("env mode=fast and LOG_LEVEL=debug", {"variables": {"mode": "fast", "LOG_LEVEL": "debug"}, "given_pairs": {}}),
+        ("environment variable mode set to fast", {"variables": {"mode": "fast"}}),
+        ("LOG_LEVEL set to debug", {"variables": {"LOG_LEVEL": "debug"}}),
+        ("runs `pg_dump db > /x`", {"command": ["sh", "-c", "pg_dump db > /x"]}),
+        ("runs /bin/backup.sh", {"command": ["/bin/backup.sh"]}),
+        ("memory_limit=1Gi limits.cpu=2", {"memory_limit": "1Gi", "cpu_limit": "2", "given_pairs": {}}),
         ('a=1 B="two words" port=http', {"given_pairs": {"a": "1", "B": "two words", "port": "http"}}),
         ("", {"given_pairs": {}}),
     ],

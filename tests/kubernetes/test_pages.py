@@ -55,10 +55,11 @@ async def test_all_pages(api: KubeApi, namespace: str) -> None:
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"m{number}", "labels": {"own": "1"}}}
         await api.send("POST", maps.path(namespace), (), body)
     query = pages.Query(maps, namespace, "own=1", limit=2, form="names")
-    everything, complete = await pages.fetch_all(api, query)
-    assert ([item["metadata"]["name"] for item in everything], complete) == ([f"m{n}" for n in range(5)], True)
-    first, complete = await pages.fetch_all(api, query, most=3)
-    assert ([item["metadata"]["name"] for item in first], complete) == (["m0", "m1", "m2", "m3"], False)
+    everything = await pages.fetch_all(api, query)
+    assert [item["metadata"]["name"] for item in everything] == [f"m{n}" for n in range(5)]
+    assert everything.complete
+    first = await pages.fetch_all(api, query, most=3)
+    assert ([item["metadata"]["name"] for item in first], first.complete) == (["m0", "m1", "m2", "m3"], False)
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,10 @@ _TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=al
 
 
 @contextmanager
-def exporting() -> Iterator[str]:
+def exporting(text: str = TEXT, content_type: str = _TYPE) -> Iterator[str]:
     """The `host:port` of the exporter while it runs, in a thread: Prometheus also asks while a test is busy."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    handler = type("Told", (_Handler,), {"body": text.encode(), "content_type": content_type})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -46,13 +47,15 @@ def exporting() -> Iterator[str]:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    body: bytes
+    content_type: str
+
     def do_GET(self) -> None:
-        body = TEXT.encode()
         self.send_response(200)
-        self.send_header("Content-Type", _TYPE)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Type", self.content_type)
+        self.send_header("Content-Length", str(len(self.body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(self.body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""

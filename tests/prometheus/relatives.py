@@ -16,12 +16,12 @@ BUILDS = {
 }
 
 
-def relative(answers: dict[str, Any], methods: tuple[str, ...] = ("GET", "POST")) -> Starlette:
-    """An application that answers `data` by path below /api/v1, whatever is asked with it."""
+def relative(answers: dict[str, Any], methods: tuple[str, ...] = ("GET", "POST"), **more: Any) -> Starlette:
+    """An application that answers `data` by path below /api/v1, whatever is asked with it; `more` stands beside it."""
 
     def served(data: Any) -> Any:
         async def endpoint(request: Request) -> Response:
-            return JSONResponse({"status": "success", "data": data})
+            return JSONResponse({"status": "success", "data": data, **more})
 
         return endpoint
 

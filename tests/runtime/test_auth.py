@@ -306,7 +306,9 @@ def test_D5_an_unknown_scope_of_the_setting_is_refused_at_start() -> None:
 
 def test_D5_an_unknown_scope_is_refused_at_start_with_its_line(tokens: Path) -> None:
     tokens.write_text("# all\ntok alice raed\n")
-    with pytest.raises(SettingsError, match=r"line 2: no scope 'raed'; there are read, write, destroy and the servers"):
+    with pytest.raises(
+        SettingsError, match=r"line 2: no scope 'raed'; there are read, write, destroy, list and the servers"
+    ):
         auth.provider(RuntimeSettings(auth_tokens_file=str(tokens)))
 
 

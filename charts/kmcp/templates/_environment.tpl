@@ -11,7 +11,7 @@
   "KMCP_CONTROLLER_DEPLOYMENT" (printf "%s-controller" (include "kmcp.fullname" .))
   "KMCP_CONTROLLER_LABELS" (printf "app.kubernetes.io/name=%s,app.kubernetes.io/instance=%s" (get $labels "app.kubernetes.io/name") (get $labels "app.kubernetes.io/instance"))
   "KMCP_WATCH_NAMESPACES" (join "," .Values.rbac.namespaces)
-  "KMCP_CATALOG_FILE" "/etc/kmcp/catalog/catalog.yaml"
+  "KMCP_CATALOG_FILE" "/etc/kmcp/catalog"
   "KMCP_SUITE_IMAGES" (include "kmcp.suiteImages" .)
   "KMCP_ADAPTER_IMAGE" .Values.transportAdapter.image
   "KMCP_BRIDGE_IMAGE" (include "kmcp.bridgeImage" .)
@@ -29,6 +29,7 @@
   "KMCP_METRICS_CERTIFICATE" (ternary "/etc/kmcp/metrics" "" (and $metrics.enabled $metrics.secureServing))
   "KMCP_DISCOVERY" .Values.discovery.enabled
   "KMCP_DISCOVERY_INTERVAL" .Values.discovery.intervalSeconds
+  "KMCP_DISCOVERY_TOKEN_FILE" (ternary "/var/run/secrets/kmcp/token" "" .Values.authentication.enabled)
   "KMCP_REMOTE_MCP_SERVERS" .Values.remoteMCPServers
   "KMCP_CATALOG_PORT" (ternary .Values.catalog.http.port 0 .Values.catalog.http.enabled)
   "KMCP_CATALOG_AUTH" .Values.catalog.http.auth

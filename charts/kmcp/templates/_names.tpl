@@ -41,6 +41,11 @@ app.kubernetes.io/part-of: {{ include "kmcp.name" . }}
 {{- end -}}
 {{- end -}}
 
+{{/* The ConfigMap that holds one server of the shipped catalog; takes the root and the server's name. */}}
+{{- define "kmcp.catalogPart" -}}
+{{- printf "%s-shipped-%s" (include "kmcp.fullname" (index . 0)) (index . 1) -}}
+{{- end -}}
+
 {{- define "kmcp.stateSecret" -}}
 {{- default (printf "%s-state" (include "kmcp.fullname" .)) .Values.stateSecret -}}
 {{- end -}}

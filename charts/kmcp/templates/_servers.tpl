@@ -1,6 +1,7 @@
 {{/*
 The enabled servers: values and catalog entry as one, by the name of the MCPServer.
-{<full name>: {name, port, path, rbac, readOnly, ledger, holder, env, envFrom, deployment}}
+{<full name>: {name, port, path, rbac, readOnly, narrows, ledger, holder, env, envFrom, deployment}}
+`narrows`: it makes the composed server read-only.
 `ledger`: it notes used approvals as Leases, for which the ServiceAccount `holder` gets the right.
 */}}
 {{- define "kmcp.servers" -}}
@@ -19,12 +20,15 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
       {{- fail (printf "servers.%s.rbac: edit is for the server kubernetes; write view, full or none" $name) -}}
     {{- end -}}
     {{- $readOnly := eq (default "view" $given.rbac) "view" -}}
+    {{- /* Composed, one that needs no rights of the cluster takes nothing from the others, unless it is told to. */ -}}
+    {{- $narrows := and $readOnly (not (empty $entry.needs)) -}}
     {{- if not (kindIs "invalid" $given.readOnly) -}}
       {{- $readOnly = $given.readOnly -}}
+      {{- $narrows = $given.readOnly -}}
     {{- end -}}
     {{- $env := include "kmcp.env" (dict "name" $name "entry" $entry "values" (default dict $given.values)) | fromYaml -}}
     {{- $deployment := default dict $given.deployment -}}
-    {{- $server := dict "name" $name "port" $entry.transport.port "path" $entry.transport.path "rbac" $rbac "readOnly" $readOnly -}}
+    {{- $server := dict "name" $name "port" $entry.transport.port "path" $entry.transport.path "rbac" $rbac "readOnly" $readOnly "narrows" $narrows -}}
     {{- /* Without the right each approval would be refused; a server that only reads asks for none. */ -}}
     {{- $_ := set $server "ledger" (and (eq $.Values.approvalLedger "lease") $.Values.rbac.create (not $readOnly)) -}}
     {{- $_ := set $server "holder" (default $full $deployment.serviceAccountName) -}}
@@ -65,7 +69,8 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
 {{- define "kmcp.serverSpec" -}}
 {{- $root := .root -}}
 {{- $port := toString .port -}}
-{{- $http := list "--transport" "http" "--host" "0.0.0.0" "--port" $port "--allow-unauthenticated" -}}
+{{- $http := list "--transport" "http" "--host" "0.0.0.0" "--port" $port -}}
+{{- if not $root.Values.authentication.enabled -}}{{- $http = append $http "--allow-unauthenticated" -}}{{- end -}}
 {{- $deployment := dict "image" .image "imagePullPolicy" $root.Values.image.pullPolicy "port" (int .port) -}}
 {{- if .command -}}
   {{- $_ := set $deployment "cmd" (first .command) -}}
@@ -73,21 +78,55 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
 {{- $_ := set $deployment "args" (concat (.command | default list | rest | default list) $http) -}}
 {{- $_ := set $deployment "secretRefs" (list (dict "name" (include "kmcp.stateSecret" $root))) -}}
 {{- $ledger := ternary (dict "KMCP_APPROVAL_LEDGER" "lease") dict (default false .ledger) -}}
-{{- with merge dict (default dict .env) $ledger }}{{ $_ := set $deployment "env" . }}{{ end -}}
+{{- with merge dict (default dict .env) $ledger (include "kmcp.authentication" $root | fromYaml) }}{{ $_ := set $deployment "env" . }}{{ end -}}
 {{- with .account }}{{ $_ := set $deployment "serviceAccountName" . }}{{ end -}}
+{{- $given := deepCopy .deployment -}}
+{{- with and $root.Values.authentication.enabled $root.Values.authentication.tokensSecret -}}
+  {{- $volume := dict "name" "caller-tokens" "secret" (dict "secretName" .) -}}
+  {{- $mount := dict "name" "caller-tokens" "mountPath" "/etc/kmcp/callers" "readOnly" true -}}
+  {{- $_ := set $given "volumes" (append (default list $given.volumes) $volume) -}}
+  {{- $_ := set $given "volumeMounts" (append (default list $given.volumeMounts) $mount) -}}
+{{- end -}}
 {{- with $root.Values.imagePullSecrets }}{{ $_ := set $deployment "imagePullSecrets" . }}{{ end -}}
 transportType: http
 httpTransport:
   targetPort: {{ .port }}
   path: {{ .path }}
 deployment:
-  {{- mergeOverwrite $deployment (deepCopy .deployment) | toYaml | nindent 2 }}
+  {{- mergeOverwrite $deployment $given | toYaml | nindent 2 }}
 {{- end -}}
 
-{{/* The extensions, as the text of the annotation that every CRD takes; nothing where there are none. */}}
+{{/* Settings of a server that has its callers confirmed; nothing where none are. */}}
+{{- define "kmcp.authentication" -}}
+{{- if .Values.authentication.enabled -}}
+{{- $namespace := include "kmcp.namespace" . -}}
+{{- /* Whoever steals the controller's token, as who makes an MCPServer could, sees a list. */ -}}
+{{- $grants := list (printf "system:serviceaccount:%s:%s=list" $namespace (include "kmcp.serviceAccountName" .)) -}}
+{{- range .Values.authentication.grants -}}
+  {{- $grants = append $grants (printf "%s=%s" .subject (join " " .scopes)) -}}
+{{- end -}}
+{{- range prepend .Values.callers.namespaces $namespace | uniq -}}
+  {{- $grants = append $grants (printf "group:system:serviceaccounts:%s=read" .) -}}
+{{- end -}}
+KMCP_TOKEN_REVIEW: "true"
+KMCP_TOKEN_AUDIENCE: {{ .Values.authentication.audience | quote }}
+KMCP_TOKEN_GRANTS: {{ join "; " $grants | quote }}
+{{- if .Values.authentication.tokensSecret }}
+KMCP_AUTH_TOKENS_FILE: /etc/kmcp/callers/tokens
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* The extensions, as the text of the annotation that every CRD takes; nothing where there are none. Takes root. */}}
 {{- define "kmcp.extensions" -}}
 {{- $extensions := dict -}}
 {{- if .readOnly }}{{ $_ := set $extensions "readOnly" true }}{{ end -}}
 {{- with .envFrom }}{{ $_ := set $extensions "env" . }}{{ end -}}
+{{- if .root.Values.networkPolicy.enabled -}}
+  {{- $namespaces := prepend .root.Values.callers.namespaces (include "kmcp.namespace" .root) | uniq -}}
+  {{- $named := dict "key" "kubernetes.io/metadata.name" "operator" "In" "values" $namespaces -}}
+  {{- $pods := dict "namespaceSelector" (dict "matchExpressions" (list $named)) -}}
+  {{- $_ := set $extensions "network" (dict "ingressFrom" (prepend .root.Values.networkPolicy.ingressFrom $pods)) -}}
+{{- end -}}
 {{- if $extensions }}{{ toYaml $extensions }}{{ end -}}
 {{- end -}}

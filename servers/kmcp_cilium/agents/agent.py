@@ -4,11 +4,11 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from kmcp_cilium.agents import failures, removals
+from kmcp_cilium.agents import command_versions, failures
 from kmcp_cilium.agents.command_effects import judge
 from kmcp_cilium.agents.pods import CONTAINER, AgentPod
 from kmcp_runtime import Code, ToolFailure, read_json, timed_out, too_large, unavailable
-from kmcp_runtime.judging import Verdict
+from kmcp_runtime.judging import READS, Verdict
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.execution import Execution, execute
 
@@ -68,26 +68,35 @@ class Agent:
 
         `verdict` is what it does, where the caller knows that better than its words tell.
         """
-        # Cobra answers an unknown subcommand with its help and exit code 0, so a removed command must not be run.
-        gone = await self.find_removal(*words)
-        if gone is not None:
-            raise gone.failure(await self.read_version())
+        stdout, errors = await self.call_logged(*words, seconds=seconds, verdict=verdict)
+        # A command of several steps goes on after one that fails, logs that, and exits with 0.
+        if errors and (verdict or judge(PROGRAM, words, self.where)) is not READS:
+            raise failures.logged(self._shown(words), errors, self.where, self.look)
+        return stdout
+
+    async def call_logged(
+        self, *words: str, seconds: float = SECONDS, verdict: Verdict | None = None
+    ) -> tuple[str, list[str]]:
+        """As `call`, with the errors that the command logged although it succeeded."""
+        # Cobra answers an unknown subcommand with its help and exit code 0, so a missing command must not be run.
+        missing = await self.find_missing(*words)
+        if missing is not None:
+            raise missing.failure(await self.read_version())
         ended = await self.run(PROGRAM, *words, seconds=seconds, verdict=verdict)
         stdout = ended.stdout.decode(errors="replace")
         if ended.exit_code != 0:
             raise self.failure(words, ended)
-        # The same for a command whose removal is not known here yet.
+        # The same for a command whose versions are not known here yet.
         if failures.is_help(stdout):
             raise failures.misunderstood(self._shown(words))
-        return stdout
+        return stdout, failures.errors_in(ended.stderr.decode(errors="replace"))
 
-    async def find_removal(self, *words: str) -> removals.Removal | None:
-        """The removal of a command that this agent's version no longer has; None when it has it."""
-        gone = removals.removal_of(words)
-        if gone is None:
+    async def find_missing(self, *words: str) -> command_versions.Span | None:
+        """The versions of a command that this agent's version does not have; None when it has it."""
+        span = command_versions.span_of(words)
+        if span is None or span.has(command_versions.minor(await self.read_version())):
             return None
-        version = removals.minor(await self.read_version())
-        return gone if version is None or version >= gone.since else None
+        return span
 
     async def read_version(self) -> str:
         """The agent's version, such as `1.19.5`; that of its program where the agent does not answer."""
@@ -112,6 +121,21 @@ class Agent:
         if ended.problem:
             raise unavailable(f"could not run {program} {self.where}: {ended.problem}", self.look)
         return ended
+
+    async def try_json(self, program: str, *words: str) -> Any | ToolFailure:
+        """The document that a program beside an agent prints, or why it did not; `forbidden` is raised.
+
+        For what is shown beside an answer that is good without it.
+        """
+        try:
+            ended = await self.run(program, *words)
+            if ended.exit_code:
+                raise self.failure((program, *words), ended)
+            return parsed(ended.stdout.decode(errors="replace"), " ".join((program, *words[:2])))
+        except ToolFailure as failure:
+            if failure.code == "forbidden":
+                raise
+            return failure
 
     @property
     def where(self) -> str:

@@ -31,6 +31,10 @@ class Answers(Generic[Answer]):
         return iter(self.by_node.items())
 
     @property
+    def first_failure(self) -> ToolFailure:
+        return self.failures[min(self.failures)]
+
+    @property
     def unreachable(self) -> list[Unreachable] | None:
         found = [
             Unreachable(node=node, code=failure.code, message=failure.message)

@@ -2,6 +2,7 @@
 
 import re
 
+from kmcp_cilium.agents.log_lines import log_fields
 from kmcp_runtime import Code, ToolFailure, unavailable
 
 BACKEND = "cilium-agent"
@@ -18,6 +19,9 @@ _DOWN = (
 _HTTP_STATUS = re.compile(r"\[(?:GET|PUT|POST|PATCH|DELETE) /[^\]]*\]\[(\d{3})\]")
 _CODES: dict[int, Code] = {400: "bad_argument", 404: "not_found", 409: "conflict", 422: "bad_argument"}
 _LONGEST = 600
+_OTHER_VERSION = "cilium_status_and_version shows the agent's version: it may not be one of 1.15 to 1.20"
+# As logrus (up to 1.17) and slog (later) write it.
+_ERROR = re.compile(r"(?:time=\S+ )?level=(?:error|fatal|ERROR) (?P<rest>.*)")
 
 
 def is_help(text: str) -> bool:
@@ -27,21 +31,35 @@ def is_help(text: str) -> bool:
 
 def misunderstood(command: str) -> ToolFailure:
     """The failure for a command that this version should have, but whose help was printed."""
-    return ToolFailure(
-        "internal",
-        f"`{command}` printed its help instead of a result: this version has no such command",
-        "cilium_status_and_version shows the version; please report it",
-        backend=BACKEND,
-    )
+    message = f"`{command}` printed its help instead of a result: the agent's version has no such command"
+    return unavailable(message, _OTHER_VERSION, backend=BACKEND)
 
 
 def unreadable(command: str, text: str) -> ToolFailure:
-    return ToolFailure(
-        "internal",
-        f"`{command}` did not print JSON: {text.strip()[:200]!r}",
-        "cilium_status_and_version shows the version; please report it",
-        backend=BACKEND,
-    )
+    """The failure for output that is not JSON: nothing, a message, or a form of another version."""
+    said = " ".join(text.split())
+    message = f"`{command}` printed {said[:200]!r} instead of JSON" if said else f"`{command}` printed nothing"
+    return unavailable(message, _OTHER_VERSION, backend=BACKEND)
+
+
+def errors_in(log: str) -> list[str]:
+    """The messages of the errors in a program's log, with their causes and what they are about."""
+    return [_told(match["rest"]) for line in log.split("\n") if (match := _ERROR.match(line))]
+
+
+def logged(command: str, errors: list[str], where: str, look: str) -> ToolFailure:
+    """The failure for a command that changes something, logged errors and ended as if all were well."""
+    told = "; ".join(errors)
+    told = told if len(told) <= _LONGEST else f"{told[:_LONGEST]}…"
+    return unavailable(f"`{command}` logged errors and may have done a part only: {told} ({where})", look)
+
+
+def _told(rest: str) -> str:
+    """`Cannot delete service: timeout (serviceID=7)` of the fields of a line."""
+    fields = log_fields(rest)
+    about = ", ".join(f"{key}={value}" for key, value in fields.items() if key not in ("msg", "error", "subsys"))
+    told = ": ".join(filter(None, (fields.get("msg"), fields.get("error"))))
+    return f"{told} ({about})" if about else told or rest
 
 
 def failed(command: str, stdout: str, stderr: str, code: int | None, where: str, look: str) -> ToolFailure:

@@ -42,9 +42,15 @@ class AgentPod:
 
 async def find_home(api: KubeApi) -> str | None:
     """The namespace of the agents; None when there are none."""
-    query = (("labelSelector", SELECTOR), ("limit", "50"))
-    found = await api.get("/api/v1/pods", query, FORMS["names"])
-    namespaces = sorted({item["metadata"]["namespace"] for item in found["items"] or ()})
+    namespaces: list[str] = []
+    # One pod of each namespace, so that a large cluster answers as a small one.
+    while len(namespaces) < _NAMED:
+        others = ",".join(f"metadata.namespace!={name}" for name in namespaces)
+        query = (("labelSelector", SELECTOR), ("fieldSelector", others), ("limit", "1"))
+        found = await api.get("/api/v1/pods", query, FORMS["names"])
+        if not found["items"]:
+            break
+        namespaces += [item["metadata"]["namespace"] for item in found["items"]]
     if not namespaces:
         return None
     # Where several namespaces have agents, those of kube-system are the ones of a usual installation.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kmcp_cilium.agents.command_versions import minor
 from kmcp_cilium.chart import releases
 from kmcp_cilium.client import Cilium
 from kmcp_runtime import bad_argument, conflict, unavailable
@@ -17,6 +18,8 @@ _CLUSTERS = "clustermesh.config.clusters"
 _AUTHORITY = "cilium-ca"
 _CERTIFICATE = "clustermesh-apiserver-remote-cert"
 _PORT = 2379
+_FIRST_WITH_MAP = (1, 19)
+"""The chart whose schema takes a map of clusters, too; that of older ones takes a list alone."""
 Object = Mapping[str, Any]
 
 
@@ -40,6 +43,12 @@ class Side:
         """The connected clusters, a map by name or a list, as in the values."""
         return releases.value_at(self.release.config, _CLUSTERS) or {}
 
+    @property
+    def keeps_list(self) -> bool:
+        """Whether the clusters are written as a list: where they are one, and where the chart takes nothing else."""
+        version = minor(self.release.chart_version)
+        return isinstance(self.clusters, list) or (version is not None and version < _FIRST_WITH_MAP)
+
     def connected(self) -> list[str]:
         return names(self.clusters)
 
@@ -56,11 +65,10 @@ def names(clusters: Any) -> list[str]:
 
 
 def added(side: Side, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Values with one more cluster; a list stays a list."""
-    if isinstance(side.clusters, list):
-        # The chart takes a list too, and Helm replaces a list as a whole.
-        others = [each for each in side.clusters if each.get("name") != name]
-        clusters: Any = [*others, {"name": name, **entry}]
+    """Values with one more cluster, in the form that the release has or its chart takes."""
+    if side.keeps_list:
+        # Helm replaces a list as a whole.
+        clusters: Any = [*_others(side, name), {"name": name, **entry}]
     else:
         clusters = {name: dict(entry)}
     return {"clustermesh": {"config": {"enabled": True, "clusters": clusters}}}
@@ -68,12 +76,16 @@ def added(side: Side, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def removed(side: Side, name: str) -> dict[str, Any]:
     """Values without a cluster."""
-    if isinstance(side.clusters, list):
-        clusters: Any = [each for each in side.clusters if each.get("name") != name]
-    else:
-        # Helm removes a key of a map by null.
-        clusters = {name: None}
+    # Helm removes a key of a map by null.
+    clusters: Any = _others(side, name) if side.keeps_list else {name: None}
     return {"clustermesh": {"config": {"clusters": clusters}}}
+
+
+def _others(side: Side, name: str) -> list[dict[str, Any]]:
+    known = side.clusters
+    if isinstance(known, Mapping):
+        known = [{"name": key, **(entry or {})} for key, entry in known.items()]
+    return [dict(each) for each in known if each.get("name") != name]
 
 
 def check(here: Side, there: Side, name: str) -> None:

@@ -12,6 +12,7 @@ from kmcp_runtime.kube.pages import FORMS
 
 DAEMON_SETS = ("cilium", "cilium-envoy")
 DEPLOYMENTS = ("cilium-operator", "hubble-relay", "hubble-ui", "clustermesh-apiserver")
+_TRUE = ("true", "1", "t")
 _VERSIONED = {"cilium-operator": "operator", "cilium-envoy": "envoy", "hubble-relay": "relay"}
 
 
@@ -27,7 +28,7 @@ class Component(BaseModel):
 class Coverage(BaseModel):
     """How many pods Cilium manages."""
 
-    managed: int = Field(description="Endpoints of pods")
+    managed: int | None = Field(default=None, description="Endpoints of pods; absent when unknown")
     pods: int = Field(description="Running pods outside the host network")
 
 
@@ -69,19 +70,22 @@ def features(configuration: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-async def count_coverage(cilium: Cilium) -> Coverage:
-    """How many running pods are endpoints of Cilium."""
+async def count_coverage(cilium: Cilium, configuration: Mapping[str, str]) -> Coverage:
+    """How many running pods are endpoints of Cilium, as far as objects say it."""
     # Pods in the host network have no endpoint, and those that ended have lost theirs.
     running = "spec.hostNetwork=false,status.phase=Running"
-    pods = await _count_rows(cilium.api, "/api/v1/pods", (("fieldSelector", running),))
-    managed = await _count_rows(cilium.api, "/apis/cilium.io/v2/ciliumendpoints")
+    pods = await _count_rows(cilium.api, "/api/v1/pods", (("fieldSelector", running),)) or 0
+    # Without these objects only the agents know their endpoints, each its own.
+    written = configuration.get("disable-endpoint-crd", "").lower() not in _TRUE
+    managed = await _count_rows(cilium.api, "/apis/cilium.io/v2/ciliumendpoints") if written else None
     return Coverage(managed=managed, pods=pods)
 
 
-async def _count_rows(api: KubeApi, path: str, query: tuple[tuple[str, str], ...] = ()) -> int:
+async def _count_rows(api: KubeApi, path: str, query: tuple[tuple[str, str], ...] = ()) -> int | None:
+    """None where the cluster has no such kind."""
     # Counted in a table without objects: a row for each pod instead of the pod.
     table = await api.find(path, (*query, ("includeObject", "None"), ("resourceVersion", "0")), FORMS["table"])
-    return len((table or {}).get("rows") or ())
+    return None if table is None else len(table.get("rows") or ())
 
 
 def _of_set(found: Mapping[str, Any]) -> Component:

@@ -8,6 +8,7 @@ from kmcp_cilium.state.fields import part
 from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube import pages
 from kmcp_runtime.kube.discovery import Kind
+from kmcp_runtime.looks import Looked
 
 PolicyKind = Literal["CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy", "NetworkPolicy"]
 RESOURCES: Mapping[str, str] = {
@@ -22,10 +23,10 @@ _PAGE = 500
 
 async def list_objects(
     cilium: Cilium, kind: Kind, namespace: str | None, selector: str | None = None
-) -> list[dict[str, Any]]:
+) -> Looked[dict[str, Any]]:
     """Every object of a kind, page by page."""
     query = pages.Query(kind, namespace, selector, limit=_PAGE, form="objects")
-    return (await pages.fetch_all(cilium.api, query))[0]
+    return await pages.fetch_all(cilium.api, query)
 
 
 async def list_custom(cilium: Cilium, resource_type: str) -> list[dict[str, Any]]:

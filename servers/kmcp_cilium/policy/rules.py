@@ -65,7 +65,6 @@ def entries(node: str, repository: Any) -> Iterator[Entry]:
 
 
 def _flat(about: Mapping[str, Any], rule: Mapping[str, Any]) -> PolicyRule:
-    wanted = rule.get("L3")
     order = {key.lower(): rule[key] for key in ("Tier", "Priority") if rule.get(key)}
     unknown = _rest(rule, _OF_FLAT)
     return PolicyRule(
@@ -74,13 +73,22 @@ def _flat(about: Mapping[str, Any], rule: Mapping[str, Any]) -> PolicyRule:
         direction="ingress" if rule.get("Ingress") else "egress",
         # Agents between the two forms write `Deny`.
         verdict="deny" if rule.get("Deny") else verdict_text(rule.get("Verdict", 0)),
-        # Go writes a list that was never made as null, which stands for everybody; an empty one admits nobody.
-        peers=_everybody(unknown) if wanted is None else [peer_text(each) for each in wanted],
+        peers=_flat_peers(rule, unknown),
         requires=[labels.selector({"matchExpressions": [each]}) for each in rule.get("Requirements") or ()] or None,
         authentication=_authentication(rule.get("Authentication")),
         default_deny=False if rule.get("DefaultDeny") is False else None,
         **_ports(rule.get("L4"), (), unknown, order),
     )
+
+
+def _flat_peers(rule: Mapping[str, Any], unknown: Mapping[str, Any]) -> list[str]:
+    """Null admits nobody; an empty list admits everybody to the ports that are named (mergeL4Filter of the agent)."""
+    if "L3" not in rule:
+        return [_UNKNOWN]
+    wanted = rule["L3"]
+    if wanted is None:
+        return []
+    return [peer_text(each) for each in wanted] or _without_peers(rule.get("L4"), unknown)
 
 
 def _nested(about: Mapping[str, Any], rule: Mapping[str, Any]) -> Iterator[PolicyRule]:
@@ -96,12 +104,13 @@ def _nested(about: Mapping[str, Any], rule: Mapping[str, Any]) -> Iterator[Polic
         for each in rule.get(key) or ():
             beside = {name: value for name, value in _rest(each, _OF_RULE).items() if not is_peers(name)}
             unknown = {**_rest(rule, _OF_NESTED), **beside}
+            found = peers_of(each)
             yield PolicyRule(
                 **about,
                 subject=subject,
                 direction=way,
                 verdict=verdict,
-                peers=_everybody(unknown) if (found := peers_of(each)) is None else found,
+                peers=_without_peers(each.get("toPorts") or each.get("icmps"), unknown) if found is None else found,
                 requires=requirements_of(each) or None,
                 authentication=_authentication(each.get("authentication")),
                 default_deny=False if (rule.get("enableDefaultDeny") or {}).get(way) is False else None,
@@ -109,9 +118,14 @@ def _nested(about: Mapping[str, Any], rule: Mapping[str, Any]) -> Iterator[Polic
             )
 
 
-def _everybody(unknown: Mapping[str, Any]) -> list[str]:
-    """A rule that names no peers is for everybody, unless a part that is not known here may name them."""
-    return [_UNKNOWN] if unknown else [EVERYBODY]
+def _without_peers(ports: Any, unknown: Mapping[str, Any]) -> list[str]:
+    """Whom a rule without peers is about, unless a part that is not known here may name them.
+
+    With ports everybody; without ports nobody: `ingress: [{}]` only switches to denying what no rule allows.
+    """
+    if unknown:
+        return [_UNKNOWN]
+    return [EVERYBODY] if ports else []
 
 
 def _ports(

@@ -1,13 +1,12 @@
 """Whether policies are valid for an agent's version: the agent's own check, and the objects' conditions."""
 
-import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from kmcp_cilium.agents.agent import Agent
+from kmcp_cilium.agents.log_lines import log_fields
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.policy import policy_objects
 
@@ -34,7 +33,6 @@ async def validate_policies(cilium: Cilium, agent: Agent, discovery: bool = Fals
     return sorted(found.values(), key=lambda each: (each.valid, each.kind, each.namespace or "", each.name))
 
 
-_LINE = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
 Verdicts = dict[tuple[str, str | None, str], Verdict]
 
 
@@ -45,10 +43,10 @@ async def _run_preflight(agent: Agent, discovery: bool) -> Verdicts:
     # The exit code says only whether all are valid, so the verdicts are read from the log.
     text = ended.stderr.decode(errors="replace") + ended.stdout.decode(errors="replace")
     found: Verdicts = {}
-    for line in text.splitlines():
-        fields = {key.lower(): _unquoted(value) for key, value in _LINE.findall(line)}
-        if fields.get("msg", "").startswith("Validation OK") or "validation error" in fields.get("msg", ""):
-            verdict = _verdict(fields)
+    # Not `splitlines`: a policy may be named in an error with characters that are ends of lines for Python alone.
+    for line in text.split("\n"):
+        verdict = _verdict(log_fields(line))
+        if verdict is not None:
             found[verdict.kind, verdict.namespace, verdict.name] = verdict
     # A failure without an invalid policy is one of the command itself.
     if ended.exit_code and not any(not each.valid for each in found.values()):
@@ -56,20 +54,20 @@ async def _run_preflight(agent: Agent, discovery: bool) -> Verdicts:
     return found
 
 
-def _verdict(fields: Mapping[str, str]) -> Verdict:
-    namespace, _, name = fields.get("name", "").rpartition("/")
-    valid = fields["msg"].startswith("Validation OK")
-    return Verdict(
-        kind=fields.get("type", ""),
-        namespace=namespace or None,
-        name=name,
-        valid=valid,
-        error=None if valid else fields.get("error"),
-    )
+def _verdict(fields: Mapping[str, str]) -> Verdict | None:
+    """What a line of the log says of a policy; None for one about something else.
 
-
-def _unquoted(value: str) -> str:
-    return str(json.loads(value)) if value.startswith('"') else value
+    From 1.18 the line has `type` and `name`; up to 1.17 the kind is itself the name of the field.
+    """
+    message = fields.get("msg", "")
+    valid = message.startswith("Validation OK")
+    kind = next((kind for kind in policy_objects.CUSTOM if kind in fields), fields.get("type"))
+    named = fields.get(kind, fields.get("name")) if kind else None
+    if not named or not (valid or "validation error" in message):
+        return None
+    namespace, _, name = named.rpartition("/")
+    error = None if valid else fields.get("error")
+    return Verdict(kind=str(kind), namespace=namespace or None, name=name, valid=valid, error=error)
 
 
 def _add_condition(verdicts: Verdicts, kind: str, policy: Mapping[str, Any]) -> None:

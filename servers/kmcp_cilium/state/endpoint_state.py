@@ -122,8 +122,9 @@ async def _explain_absence(cilium: Cilium, asked: Agent, endpoint_id: str, word:
         return bool(await agent.call_json("endpoint", "get", word))
 
     found = [node for node, there in await cilium.ask_each(others[:MOST_ASKED], has) if there]
+    more = ", and others were not asked" if len(others) > MOST_ASKED else ""
     hint = f"node {', '.join(found)} has one" if found else f"cilium_get_endpoints_list node_name={asked.node}"
-    return not_found(f"endpoint {endpoint_id!r} is not on node {asked.node}", hint)
+    return not_found(f"endpoint {endpoint_id!r} is not on node {asked.node}", hint + more)
 
 
 class RealisedRule(BaseModel):

@@ -5,14 +5,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium.agents.agent import parsed
 from kmcp_cilium.agents.answers import Answers, SpreadPage
 from kmcp_cilium.arguments import EveryNode
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.policy import policy_objects
 from kmcp_cilium.rights import PODS
-from kmcp_runtime import Cursor, Effect, Limit, Rule
+from kmcp_runtime import Cursor, Effect, Limit, Rule, ToolFailure, unavailable
 
 _PATTERN = "cilium_.*feature"
 _OPERATOR = "io.cilium/app=operator"
@@ -51,15 +50,19 @@ async def cilium_show_features_status(
     cursor: Cursor = None,
 ) -> Features:
     """Show which of Cilium's features are in use, and where nodes differ."""
-    answers = await cilium.ask_agents(node_name, lambda agent: agent.call_json("metrics", "list", "-p", _PATTERN))
-    found = [*_of_agents(answers), *_of_operator(await _read_operator_metrics(cilium))]
+    answers = await cilium.try_agents(node_name, lambda agent: agent.call_json("metrics", "list", "-p", _PATTERN))
+    operator = await _read_operator_metrics(cilium)
+    unread = operator if isinstance(operator, ToolFailure) else None
+    if not answers.by_node and (unread or not operator):
+        raise answers.first_failure
+    found = [*_of_agents(answers), *([] if isinstance(operator, ToolFailure) else _of_operator(operator))]
     kept = [each for each in found if match is None or match.lower() in f"{each.feature} {each.labels}".lower()]
     kept.sort(key=lambda each: (each.of, each.feature, sorted(each.labels.items())))
     # Their presence decides which features of Cilium can be in effect.
     sets = await policy_objects.list_objects(cilium, await cilium.discovery.resolve("daemonsets.apps"), None)
     names = {each["metadata"]["name"] for each in sets}
     hint = None if kept else "No feature's name or label contains that." if match else "The agents report no feature."
-    return cilium.page(
+    page = cilium.page(
         Features,
         kept,
         limit,
@@ -68,6 +71,8 @@ async def cilium_show_features_status(
         beside={name: name in names for name in _BESIDE},
         unreachable=answers.unreachable,
     )
+    page.warnings = [f"the operator's features are not shown: {unread.message}"] if unread else None
+    return page
 
 
 def _of_agents(answers: Answers[Any]) -> list[Feature]:
@@ -96,17 +101,15 @@ def _in_use(series: Series | None) -> list[tuple[str, tuple[tuple[str, str], ...
     ]
 
 
-async def _read_operator_metrics(cilium: Cilium) -> Series:
-    """The same metrics of the operator, read with its own program."""
+async def _read_operator_metrics(cilium: Cilium) -> Series | ToolFailure:
+    """The same metrics of the operator, read with its own program; or why they cannot be read."""
     operator = await cilium.find_companion(_OPERATOR, _OPERATOR_CONTAINER)
     if operator is None:
         return []
     pod = await cilium.read_kind("pods", operator.pod.name, operator.pod.namespace)
-    container = next(each for each in pod["spec"]["containers"] if each["name"] == _OPERATOR_CONTAINER)
+    containers = [each for each in pod["spec"]["containers"] if each["name"] == _OPERATOR_CONTAINER]
+    if not containers:
+        return unavailable(f"pod {operator.pod.name} has no container {_OPERATOR_CONTAINER}")
     # The binary has another name in each build: cilium-operator-generic, -aws, -azure.
-    program = (container.get("command") or [_OPERATOR_CONTAINER])[0]
-    ended = await operator.run(program, "metrics", "list", "-p", _PATTERN, "-o", "json")
-    if ended.exit_code:
-        raise operator.failure((program, "metrics", "list"), ended)
-    found: Series = parsed(ended.stdout.decode(errors="replace"), f"{program} metrics list") or []
-    return found
+    program = (containers[0].get("command") or [_OPERATOR_CONTAINER])[0]
+    return await operator.try_json(program, "metrics", "list", "-p", _PATTERN, "-o", "json") or []

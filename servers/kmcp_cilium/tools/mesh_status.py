@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_cilium.agents.agent import Agent, parsed
+from kmcp_cilium.agents.agent import Agent
 from kmcp_cilium.agents.answers import Answers, Spread
 from kmcp_cilium.chart import cluster_mesh, workloads
 from kmcp_cilium.chart.workloads import Component
@@ -15,7 +15,7 @@ from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import daemon_status
 from kmcp_cilium.state.daemon_status import Remote
 from kmcp_cilium.state.fields import part
-from kmcp_runtime import Effect, Rule, TimeoutSeconds
+from kmcp_runtime import Effect, Rule, TimeoutSeconds, ToolFailure
 
 _WHY = "no cluster is connected in the tests: real agents answer that there is none, a stand-in with connected ones"
 _SELECTOR = "k8s-app=clustermesh-apiserver"
@@ -86,19 +86,22 @@ async def cilium_show_cluster_mesh_status(
 async def _look(cilium: Cilium) -> MeshStatus:
     service = await cluster_mesh.read_service(cilium)
     components = {each.name: each for each in await workloads.list_components(cilium)}
-    answers = await cilium.ask_agents(None, _list_remotes)
+    answers = await cilium.try_agents(None, _list_remotes)
     clusters, configured = _connected(answers), await cluster_mesh.list_configured(cilium)
     apiserver = components.get(cluster_mesh.APISERVER)
-    enabled = service is not None or bool(clusters)
+    enabled = service is not None or bool(clusters) or bool(configured)
+    cache, warnings = await _read_cache(cilium)
     return MeshStatus(
         enabled=enabled,
         service=_service(service),
         apiserver=apiserver,
-        kvstoremesh=await _read_cache(cilium),
+        kvstoremesh=cache,
+        warnings=warnings,
         clusters=clusters,
         configured=configured,
         unreachable=answers.unreachable,
-        problems=_problems(apiserver, clusters, configured),
+        # Where no agent answers nobody knows what they have read.
+        problems=_problems(apiserver, clusters, configured) if answers.by_node else ["no agent answers"],
         hint=None if enabled else _NO_MESH,
     )
 
@@ -131,16 +134,19 @@ def _summary(name: str, seen: list[Remote], total: int) -> Connected:
     )
 
 
-async def _read_cache(cilium: Cilium) -> list[Remote] | None:
-    """Remote clusters as kvstoremesh sees them; None where it is not running."""
+async def _read_cache(cilium: Cilium) -> tuple[list[Remote] | None, list[str] | None]:
+    """Remote clusters as kvstoremesh sees them, None where it is not running; and why it could not be asked."""
     pod = await cilium.find_companion(_SELECTOR, _CONTAINER)
     if pod is None:
-        return None
+        return None, None
     # kvstoremesh reads each remote cluster once for all agents, so its view explains theirs.
-    ended = await pod.run(cluster_mesh.APISERVER, "kvstoremesh-dbg", "status", "-o", "json")
-    if ended.exit_code:
-        raise pod.failure((cluster_mesh.APISERVER, "kvstoremesh-dbg", "status"), ended)
-    answer = parsed(ended.stdout.decode(errors="replace"), "kvstoremesh-dbg status")
+    asked = await pod.try_json(cluster_mesh.APISERVER, "kvstoremesh-dbg", "status", "-o", "json")
+    if isinstance(asked, ToolFailure):
+        return None, [f"what kvstoremesh knows is not shown: {asked.message}"]
+    return _remotes_of(asked), None
+
+
+def _remotes_of(answer: Any) -> list[Remote]:
     clusters = answer.get("clusters") if isinstance(answer, dict) else answer
     return daemon_status.remotes({"cluster-mesh": {"clusters": clusters or []}})
 

@@ -1,6 +1,6 @@
 """Network policies as agents enforce them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
@@ -103,7 +103,12 @@ async def cilium_validate_cilium_network_policies(
 def _selection(each: Mapping[str, Any]) -> Selection:
     return Selection(
         selector=selector(each.get("selector", "")),
-        policy=policy_of(map(written, each.get("labels") or ())),
+        policy=policy_of(map(written, _first_user(each.get("labels") or ()))),
         users=each.get("users", 0),
         identities=sorted(each.get("identities") or ()),
     )
+
+
+def _first_user(labels: Sequence[Any]) -> Sequence[Any]:
+    """The labels of the first rule that uses a selector: up to 1.19 there is one, from 1.20 a list of each one's."""
+    return next((each for each in labels if each), ()) if labels and isinstance(labels[0], list) else labels

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from kmcp_cilium.arguments import Elements, OneNode
 from kmcp_cilium.client import Cilium
+from kmcp_cilium.declaring import TESTED
 from kmcp_cilium.policy import policy_objects
 from kmcp_cilium.policy.policy_objects import PolicyKind
 from kmcp_runtime import (
@@ -55,6 +56,7 @@ class PolicyDeletion(Result):
         Rule("cilium.io", ("ciliumendpoints",), ("list",)),
     ),
     verified="agent",
+    against=TESTED,
 )
 async def cilium_delete_policy_rules(
     cilium: Cilium,
@@ -115,14 +117,15 @@ def _without_source(label: str) -> str:
 
 
 async def _list_endpoints(cilium: Cilium, namespace: str | None) -> list[dict[str, Any]] | None:
-    """The endpoints that policies may select; None where the cluster has no CiliumEndpoints."""
+    """The endpoints that policies may select; None where the cluster writes no CiliumEndpoints, so nobody knows."""
     try:
         kind = await cilium.discovery.resolve("ciliumendpoints.cilium.io")
     except ToolFailure as failure:
         if failure.code != "not_found":
             raise
         return None
-    return await policy_objects.list_objects(cilium, kind, namespace)
+    # With disable-endpoint-crd the kind is there, and no object of it.
+    return await policy_objects.list_objects(cilium, kind, namespace) or None
 
 
 async def _delete(

@@ -5,18 +5,26 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from kmcp_cilium.agents.agent import Agent
+from kmcp_cilium.agents.command_versions import minor
 from kmcp_cilium.arguments import OneNode, split
 from kmcp_cilium.changes import AgentChange
 from kmcp_cilium.client import Cilium
 from kmcp_cilium.declaring import agent_tool
 from kmcp_cilium.state import load_balancer
 from kmcp_cilium.state.load_balancer import Service, check_frontend
-from kmcp_runtime import DryRun, Effect, bad_argument, live_state, not_found, unpublished
+from kmcp_runtime import DryRun, Effect, bad_argument, live_state, not_found, unavailable, unpublished
 
 Policy = Literal["Cluster", "Local"]
 State = Literal["active", "terminating", "quarantined", "maintenance"]
 Backend = Annotated[str, AfterValidator(check_frontend)]
+_MOST_WEIGHT = 65_535
+"""The program cuts a number to 16 bits without a word."""
+Weight = Annotated[int, Field(ge=0, le=_MOST_WEIGHT)]
 _OLD = "removed in 1.18: the real agent shows the refusal, a stand-in that answers as 1.17.6 does the command itself"
+_TCP = "TCP"
+_FIRST_WITH_PROTOCOL = (1, 17)
+"""Before, `service update` has no --protocol."""
+_WEIGHING = "lb-only"
 _OVERWRITTEN = "The agent overwrites it when the Service or its endpoints change."
 
 
@@ -31,6 +39,7 @@ class ServiceDeletion(AgentChange):
     """Services that were removed from a node's load balancer."""
 
     deleted: list[Service]
+    kept: list[Service] | None = Field(default=None, description="Still there, see warnings")
     total: int
 
 
@@ -40,7 +49,7 @@ async def cilium_update_service(
     id: Annotated[int, "Number", Field(ge=1)],
     frontend: Annotated[str, AfterValidator(check_frontend), "IP:PORT[/PROTO]"],
     backends: Annotated[list[Backend], BeforeValidator(split), "IP:PORT each", Field(min_length=1)],
-    backend_weights: Annotated[list[int] | None, BeforeValidator(split), "One per backend"] = None,
+    backend_weights: Annotated[list[Weight] | None, BeforeValidator(split), "One per backend"] = None,
     states: Annotated[list[State] | None, BeforeValidator(split), "One, or one per backend"] = None,
     k8s_ext_traffic_policy: Annotated[Policy, "External"] = "Cluster",
     k8s_int_traffic_policy: Annotated[Policy, "Internal"] = "Cluster",
@@ -66,6 +75,7 @@ async def cilium_update_service(
     frontend = f"{frontend}/{protocol.upper()}" if protocol and "/" not in frontend else frontend
     agent = await cilium.find_one_agent(node_name)
     await _refuse_removed(agent, "update", str(id), frontend)
+    await _check_version(agent, frontend, backends, backend_weights)
     words = (
         *_addresses(frontend, backends),
         *_joined("--backend-weights", backend_weights),
@@ -95,17 +105,34 @@ async def cilium_delete_service(
     if not meant and not all:
         raise not_found(f"no service {service_id} {agent.where}", "cilium_list_services lists IDs")
     live_state.bind(f"services {agent.where}", [service.model_dump() for service in meant])
-    if not dry_run:
-        await agent.call("service", "delete", *(("--all",) if all else (str(service_id),)))
+    kept, errors = ([], []) if dry_run else await _delete(agent, service_id, meant)
+    deleted = [service for service in meant if service not in kept]
     return ServiceDeletion(
         node=agent.node,
-        result="would be deleted" if dry_run else "deleted",
-        changed=bool(meant) and not dry_run,
-        deleted=meant,
-        total=len(meant),
+        result="would be deleted" if dry_run else "deleted in part" if kept else "deleted",
+        changed=bool(deleted) and not dry_run,
+        deleted=deleted,
+        kept=kept or None,
+        total=len(deleted),
         dry_run=dry_run or None,
-        warnings=[_OVERWRITTEN],
+        warnings=[*errors, _OVERWRITTEN],
     )
+
+
+async def _delete(agent: Agent, service_id: int | None, meant: list[Service]) -> tuple[list[Service], list[str]]:
+    """Delete one service or all; returns those that are still there, with the errors that the program logged."""
+    if service_id is not None:
+        await agent.call("service", "delete", str(service_id))
+        return [], []
+    # With --all the program goes on after a service that it cannot delete, logs that, and exits with 0.
+    _, errors = await agent.call_logged("service", "delete", "--all")
+    if not errors:
+        return [], []
+    left = {service.id for service in await load_balancer.list_services(agent)}
+    kept = [service for service in meant if service.id in left]
+    if len(kept) == len(meant):
+        raise unavailable(f"no service was deleted {agent.where}: {'; '.join(errors)}", agent.look)
+    return kept, errors
 
 
 async def _update(agent: Agent, number: int, words: tuple[str, ...], dry_run: bool) -> ServiceUpdate:
@@ -139,7 +166,7 @@ def _check_lengths(
 
 async def _refuse_removed(agent: Agent, command: str, *meant: str | None) -> None:
     """Raise a failure where the version no longer has the command; it names the Service behind the frontend."""
-    gone = await agent.find_removal("service", command)
+    gone = await agent.find_missing("service", command)
     if gone is None:
         return
     behind = [
@@ -155,6 +182,32 @@ async def _refuse_removed(agent: Agent, command: str, *meant: str | None) -> Non
             f"resource_name={service.name} namespace={service.namespace}"
         )
     raise gone.failure(await agent.read_version(), hint)
+
+
+async def _check_version(agent: Agent, frontend: str, backends: list[str], weights: list[int] | None) -> None:
+    """Refuse what this version's program takes for something else, or only refuses after the rehearsal."""
+    protocol = frontend.partition("/")[2] or _TCP
+    named = {backend.partition("/")[2] for backend in backends} - {"", protocol}
+    if named:
+        raise bad_argument(
+            f"backends: {', '.join(sorted(named))} behind a frontend of {protocol}",
+            "a service has one protocol: name it at the frontend",
+        )
+    version = await agent.read_version()
+    known = minor(version)
+    taken = (_TCP, "UDP") if known is None or known >= _FIRST_WITH_PROTOCOL else (_TCP,)
+    if protocol not in taken:
+        raise bad_argument(
+            f"frontend: Cilium {version} writes services of {' and '.join(taken)} only, not of {protocol}",
+            "create a Service for it: agents follow those of every protocol",
+        )
+    if weights:
+        mode = (await agent.call_json("config", "-a")).get("DatapathMode")
+        if mode not in (None, _WEIGHING):
+            raise bad_argument(
+                f"backend_weights: the agent is in datapath mode {mode}, and takes weights only in {_WEIGHING}",
+                "leave them out; states=maintenance takes a backend out",
+            )
 
 
 async def _find(agent: Agent, number: int) -> Service | None:

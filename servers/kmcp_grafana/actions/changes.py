@@ -30,8 +30,8 @@ async def send_change(
     diff = Diff(before, after, most_lines=_MOST_LINES)
     answer = Answer(
         item=about,
-        result=result if diff.changed else "unchanged",
-        changed=diff.changed,
+        result=_told(grafana, result) if diff.changed else "unchanged",
+        changed=diff.changed and not grafana.dry_run,
         diff=diff if diff.changed else None,
         url=grafana.link(link) if link else None,
     )
@@ -61,13 +61,17 @@ async def send_deletion(
     """
     live_state.bind(request.path, {"about": about, "takes_along": takes_along, "state": state})
     item = {**about, **({"takes_along": takes_along} if takes_along else {})}
-    answer = Answer(item=item, result=result, changed=True)
+    answer = Answer(item=item, result=_told(grafana, result), changed=not grafana.dry_run)
     if grafana.dry_run:
         answer.dry_run = True
         answer.request = request.shown()
     else:
         await grafana.send(request)
     return answer
+
+
+def _told(grafana: Grafana, result: str) -> str:
+    return f"would be {result}" if grafana.dry_run else result
 
 
 def merge_fields(before: Row, given: Row) -> Row:

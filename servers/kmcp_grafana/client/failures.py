@@ -1,5 +1,6 @@
 """What Grafana's refusals mean: a missing permission, an object that something else manages, an absent route."""
 
+import re
 from typing import Any
 
 from kmcp_runtime import ToolFailure, forbidden, read_json
@@ -10,6 +11,7 @@ NEEDS_ADMINISTRATOR = "it needs basic authentication of a server administrator: 
 # The messages of Grafana's router, of Go's and of its Kubernetes-like API, in lower case.
 _NO_ROUTE = ("not found", "404 page not found", "the server could not find the requested resource")
 # Status and code are the same as for a missing permission; only the message differs.
+_UID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 _MANAGED_WORDS = ("provision", "provenance", "read-only", "managed by", "read only")
 
 
@@ -24,6 +26,11 @@ def body_of(refused: Refused) -> dict[str, Any]:
 
 def message_of(refused: Refused) -> str:
     return str(body_of(refused).get("message") or refused.answer.text.strip()[:200])
+
+
+def is_absent(refused: Refused, uid: str) -> bool:
+    """Whether nothing has this uid: an answer of 404, or of 400 to what cannot be a uid, such as a title."""
+    return refused.status == 404 or (refused.status == 400 and not _UID.fullmatch(uid))
 
 
 def lacks_endpoint(refused: Refused) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 from kmcp_grafana.client.api_groups import Group
 from kmcp_grafana.client.failures import refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Row, at
+from kmcp_runtime import too_large
 
 FOLDER = "grafana.app/folder"
 MESSAGE = "grafana.app/message"
@@ -45,8 +46,8 @@ async def list_objects(grafana: Grafana, group: Group, resource: str) -> list[Ro
         found += answered.get("items") or ()
         token = (answered.get("metadata") or {}).get("continue") or ""
         if not token:
-            break
-    return found
+            return found
+    raise too_large(f"there are more than {len(found):,} {resource}", "ask for one by its uid", backend="grafana")
 
 
 def new_object(

@@ -8,10 +8,11 @@ from pydantic import Field
 from kmcp_grafana.actions.arguments import End, Fields, PanelId, Start, Tags, Uid
 from kmcp_grafana.actions.changes import send_change, send_deletion
 from kmcp_grafana.actions.listing import cut_list, explain_empty
+from kmcp_grafana.actions.moments import start_of
 from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
-from kmcp_runtime import Limit, bad_argument, moment_of
+from kmcp_runtime import Limit, bad_argument
 
 AnnotationId = Annotated[int, "Annotation", Field(ge=1)]
 MadeBy = Annotated[Literal["alert", "annotation"], "Made by"]
@@ -21,8 +22,6 @@ _ROW = ("id", "time", "timeEnd", "text", "tags", "dashboardUID", "panelId", "ale
 _CHANGEABLE = ("text", "tags", "time", "timeEnd")
 _FARTHEST = 253_402_300_799_000
 """The end of the year 9999, in milliseconds."""
-_FIRST_MILLISECONDS = 1e11
-"""A smaller number counts seconds: as milliseconds it would lie before March 1973."""
 _Moment = Annotated[
     int | float | str, Field(description="Since 1970 in seconds or milliseconds, RFC 3339, or relative")
 ]
@@ -119,10 +118,8 @@ def _times(spec: Row) -> Row:
 
 
 def _milliseconds(name: str, value: float | str) -> int:
-    if not isinstance(value, str) and value >= _FIRST_MILLISECONDS:
-        return round(value)
     try:
-        return round(float(moment_of(value)) * 1000)
+        return round(float(start_of(value)) * 1000)
     except ValueError as error:
         raise bad_argument(f"spec.{name}: {error}", "or give milliseconds since 1970") from None
 

@@ -13,7 +13,7 @@ from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
 from kmcp_grafana.client import objects
 from kmcp_grafana.client.api_groups import Group
-from kmcp_grafana.client.failures import refuse_managed_by
+from kmcp_grafana.client.failures import is_absent, refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_grafana.dashboards import permissions, storage
 from kmcp_runtime import Cursor, Limit, conflict
@@ -140,7 +140,7 @@ async def load_folder(grafana: Grafana, uid: str) -> Folder:
             return _of_object(await objects.read_object(grafana, group, "folders", uid), group)
         found = await grafana.read(_path(uid))
     except Refused as refused:
-        if refused.status != 404:
+        if not is_absent(refused, uid):
             raise
         raise await storage.explain_missing(
             grafana, uid, "folder", "dash-folder", "grafana_folder_management"

@@ -1,43 +1,46 @@
 """Addresses of Grafana's pages; no request is sent."""
 
 import json
-from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from pydantic import AfterValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
+from kmcp_grafana.actions.moments import end_of, link_time_of, start_of
 from kmcp_grafana.client.grafana import Grafana, at
-from kmcp_runtime import moment_of
+from kmcp_runtime import bad_argument
+
+LinkTime = Annotated[str | None, BeforeValidator(link_time_of), WithJsonSchema({"type": "string"})]
+"""`now-1h` and its like, or milliseconds: what Grafana's pages take."""
+Variables = dict[str, str | list[str]]
 
 
-def _link_time(value: str | None) -> str | None:
-    """A time as Grafana's pages take it in an address."""
-    if value is None:
-        return None
-    seconds = moment_of(value)
-    text = value.strip()
-    if text.startswith(("+", "-")):
-        return f"now{text}"
-    # Relative times stay relative, so that the page follows the clock.
-    return text if text.startswith("now") else str(round(seconds * 1000))
-
-
-LinkStart = Annotated[str | None, AfterValidator(_link_time), "From, e.g. now-1h"]
-LinkEnd = Annotated[str | None, AfterValidator(_link_time), "Until"]
+def check_order(start: str | None, end: str | None) -> None:
+    """Refuse a range that ends before it begins; both are in the form of addresses."""
+    if start is not None and end is not None and start_of(start) >= end_of(end):
+        raise bad_argument(f"start: {start} must be before end, {end}", "start=now-6h end=now")
 
 
 def dashboard(
-    grafana: Grafana, uid: str, panel_id: int | None, start: str | None, end: str | None, variables: Mapping[str, str]
+    grafana: Grafana,
+    uid: str,
+    panel_id: int | None,
+    start: str | None,
+    end: str | None,
+    variables: Variables,
 ) -> str:
+    check_order(start, end)
     given = {"viewPanel": panel_id, "from": start, "to": end}
     query = [(name, str(value)) for name, value in given.items() if value is not None]
-    query += [(f"var-{name}", value) for name, value in variables.items()]
+    for name, values in variables.items():
+        # A variable of several values is there once for each.
+        query += [(f"var-{name}", value) for value in ([values] if isinstance(values, str) else values)]
     return grafana.link(at("/d/{}", uid)) + _query(grafana, query)
 
 
 def explore(grafana: Grafana, datasource: str, query: str | None, start: str | None, end: str | None) -> str:
     """Explore with one query."""
+    check_order(start or "now-1h", end or "now")
     asked: dict[str, Any] = {"refId": "A", "datasource": {"uid": datasource}}
     # Each kind of data source reads the query from a member of its own, and ignores the other.
     asked |= {"expr": query, "query": query} if query else {}

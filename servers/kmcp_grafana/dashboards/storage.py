@@ -7,7 +7,7 @@ from pydantic import Field
 
 from kmcp_grafana.client import objects
 from kmcp_grafana.client.api_groups import Group
-from kmcp_grafana.client.failures import refuse_managed_by
+from kmcp_grafana.client.failures import is_absent, refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_runtime import ToolFailure, conflict, not_found
 from kmcp_runtime.upstream import Refused
@@ -61,7 +61,7 @@ async def load_dashboard(grafana: Grafana, uid: str) -> Dashboard:
             return _of_object(await _read_object(grafana, group, uid), group)
         return _of_route(uid, await grafana.read(at("/api/dashboards/uid/{}", uid)))
     except Refused as refused:
-        if refused.status != 404:
+        if not is_absent(refused, uid):
             raise
         raise await _explain_missing_dashboard(grafana, uid) from None
 

@@ -7,6 +7,7 @@ from kmcp_grafana.actions.changes import send_change
 from kmcp_grafana.actions.listing import read_continued_page
 from kmcp_grafana.actions.results import Answer, Difference, pick, show_whole
 from kmcp_grafana.actions.specs import Spec, Text, optional
+from kmcp_grafana.client.failures import is_absent
 from kmcp_grafana.client.grafana import Grafana, Params, Request, Row, at
 from kmcp_grafana.dashboards import storage
 from kmcp_grafana.dashboards.model_paths import ModelPath, read_path
@@ -35,7 +36,7 @@ async def get_versions(grafana: Grafana, uid: Uid, limit: Limit = 50, cursor: Cu
     try:
         return await read_continued_page(grafana, fetch, lambda row: pick(row, *_VERSION), limit, cursor)
     except Refused as refused:
-        if refused.status != 404:
+        if not is_absent(refused, uid):
             raise
         raise await _explain_missing_versions(grafana, uid) from None
 
@@ -84,7 +85,7 @@ async def _read_version(grafana: Grafana, uid: str, version: int) -> Row:
     try:
         found: Row = await grafana.read(at("/api/dashboards/uid/{}/versions/{}", uid, version))
     except Refused as refused:
-        if refused.status != 404:
+        if not is_absent(refused, uid):
             raise
         raise await _explain_missing_version(grafana, uid, version) from None
     return found

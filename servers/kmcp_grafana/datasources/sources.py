@@ -9,7 +9,7 @@ from kmcp_grafana.actions.changes import merge_fields, send_change, send_deletio
 from kmcp_grafana.actions.listing import cut_list, explain_empty
 from kmcp_grafana.actions.results import Answer, pick
 from kmcp_grafana.actions.specs import Spec, Text, optional, required
-from kmcp_grafana.client.failures import body_of, refuse_managed_by
+from kmcp_grafana.client.failures import body_of, is_absent, refuse_managed_by
 from kmcp_grafana.client.grafana import Grafana, Request, Row, at
 from kmcp_grafana.dashboards import storage
 from kmcp_grafana.datasources import queries
@@ -230,7 +230,7 @@ def _asks(rule: Row, uid: str) -> bool:
 
 
 async def _explain_missing(refused: Refused, grafana: Grafana, wanted: str) -> ToolFailure:
-    return refused if refused.status != 404 else _missing(wanted, await fetch_sources(grafana))
+    return _missing(wanted, await fetch_sources(grafana)) if is_absent(refused, wanted) else refused
 
 
 def _missing(wanted: str, rows: list[Row]) -> ToolFailure:

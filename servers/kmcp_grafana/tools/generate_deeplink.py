@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from kmcp_grafana.actions.table import STAND_IN
 from kmcp_grafana.client.grafana import Grafana
 from kmcp_grafana.dashboards import links
-from kmcp_grafana.dashboards.links import LinkEnd, LinkStart
+from kmcp_grafana.dashboards.links import LinkTime, Variables
 from kmcp_runtime import Effect, Result, bad_argument, check_name, tool
 
 
@@ -25,9 +25,9 @@ async def grafana_generate_deeplink(
     panel_id: Annotated[int | None, "Panel", Field(ge=0)] = None,
     datasource: Annotated[str | None, "Data source uid, for explore"] = None,
     query: Annotated[str | None, "Query, for explore"] = None,
-    start: LinkStart = None,
-    end: LinkEnd = None,
-    variables: Annotated[dict[str, str] | None, "Dashboard variables"] = None,
+    start: Annotated[LinkTime, "From, e.g. now-1h, now/d"] = None,
+    end: Annotated[LinkTime, "Until"] = None,
+    variables: Annotated[Variables | None, "Dashboard variables"] = None,
 ) -> Link:
     """Make a link to a dashboard, a panel or Explore, to hand to a person; sends no request."""
     needed: dict[str, dict[str, object]] = {

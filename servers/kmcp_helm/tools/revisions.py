@@ -1,5 +1,6 @@
 """Revisions of a release: one of them in its parts, and their history. Read from the cluster without the binary."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
@@ -7,8 +8,22 @@ from pydantic import BaseModel, Field
 from kmcp_helm.arguments import READS, ReleaseName, Revision
 from kmcp_helm.client import Client
 from kmcp_helm.shapes import Object, objects_of
-from kmcp_runtime import Body, Cursor, Effect, Limit, Namespace, Page, Rendered, Rest, cursors, tool
-from kmcp_runtime.helm import manifests, payload
+from kmcp_runtime import (
+    Beginning,
+    Body,
+    Cursor,
+    Effect,
+    Limit,
+    Namespace,
+    Page,
+    Rendered,
+    Rest,
+    Tree,
+    bad_argument,
+    cursors,
+    tool,
+)
+from kmcp_runtime.helm import manifests, payload, values
 from kmcp_runtime.helm.release import Release
 
 Part = Literal["all", "values", "values_all", "manifest", "hooks", "notes", "metadata"]
@@ -41,14 +56,30 @@ class ReleaseParts(Body):
     updated: str | None = None
     description: str | None = None
     apply_method: str | None = Field(default=None, description="Helm 4 only: ssa or csa")
-    values: dict[str, Any] | None = Field(default=None, description="Given values, secrets redacted")
-    values_all: dict[str, Any] | None = Field(default=None, description="Given values merged into the chart's own")
+    values: Tree | None = Field(default=None, description="Given values, secrets redacted")
+    values_all: Tree | None = Field(default=None, description="Given values merged into the chart's own")
+    first: Beginning | None = Field(default=None, description="Later pages: path of the first value")
     objects: list[Object] | None = None
     hooks: list[Hook] | None = None
     notes: str | None = None
     manifest: Rendered | None = Field(
         default=None, description="As rendered, secrets redacted; for part=hooks, the hooks"
     )
+
+
+class GivenValues(ReleaseParts):
+    """The values that were given."""
+
+    cuttable = "values"
+
+
+class AllValues(ReleaseParts):
+    """The values that the templates used."""
+
+    cuttable = "values_all"
+
+
+_SHAPES: Mapping[str, type[ReleaseParts]] = {"values": GivenValues, "values_all": AllValues}
 
 
 @tool(Effect.READ, needs=READS)
@@ -58,9 +89,13 @@ async def helm_get_release(
     namespace: Namespace,
     resource: Annotated[Part, "Part"] = "all",
     revision: Revision = 0,
+    path: Annotated[str | None, "Values below a.b[0]"] = None,
     cursor: Cursor = None,
 ) -> ReleaseParts:
     """Show the values, manifest, hooks or notes of a release."""
+    if path and resource not in _SHAPES:
+        raise bad_argument(f"path: it does not narrow {resource}", "resource=values and values_all take it")
+    below = values.steps(path, "path") if path else []
     release = await client.releases.read_current(namespace, name, revision)
     bound_to = {
         "context": client.cluster.context.name,
@@ -68,9 +103,11 @@ async def helm_get_release(
         "name": name,
         "resource": resource,
         "revision": release.revision,
+        "path": below,
     }
     skipped = int(cursors.decode(cursor, bound_to).get("l", 0)) if cursor else 0
-    result = ReleaseParts(
+    shown = _shown(release, resource, path or "", below, skipped)
+    result = _SHAPES.get(resource, ReleaseParts)(
         name=release.name,
         namespace=release.namespace,
         revision=release.revision,
@@ -80,11 +117,20 @@ async def helm_get_release(
         app_version=release.app_version or None,
         updated=release.last_deployed or None,
         description=release.description or None,
-        # A later page continues the manifest and repeats no other part.
-        **({} if cursor else _parts(release, resource)),
-        manifest=_text(release, resource, skipped),
+        **shown,
     )
     return result.continues_at(lambda kept: cursors.encode({"l": skipped + kept}, bound_to))
+
+
+def _shown(release: Release, resource: Part, path: str, below: Sequence[str | int], skipped: int) -> dict[str, Any]:
+    """The fields of one page: what was asked for, from where the page before it ended."""
+    if resource in _SHAPES:
+        given = release.values() if resource == "values_all" else release.config
+        values.check_path(given, path, below)
+        tree = Tree(given, below, skipped)
+        return {resource: tree, "first": Beginning(tree) if skipped else None}
+    # A later page continues the manifest and repeats no other part.
+    return {**({} if skipped else _parts(release, resource)), "manifest": _text(release, resource, skipped)}
 
 
 def _parts(release: Release, resource: Part) -> dict[str, Any]:
@@ -92,10 +138,8 @@ def _parts(release: Release, resource: Part) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if resource in ("all", "metadata"):
         found |= {"first_deployed": release.first_deployed or None, "apply_method": release.apply_method or None}
-    if resource in ("all", "values"):
-        found["values"] = dict(release.config)
-    if resource == "values_all":
-        found["values_all"] = release.values()
+    if resource == "all":
+        found["values"] = Tree(release.config)
     if resource in ("all", "manifest"):
         found["objects"] = objects_of(release.manifest)
     if resource in ("all", "hooks"):

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from kmcp_istio.client import Mesh, Object, Place
-from kmcp_runtime import ToolFailure, bad_argument, did_you_mean, not_found, unavailable
+from kmcp_runtime import Rule, ToolFailure, bad_argument, did_you_mean, not_found, unavailable
 
 GROUP = "gateway.networking.k8s.io"
 CLASS = "istio-waypoint"
@@ -17,7 +17,20 @@ WAYPOINT_FOR = "istio.io/waypoint-for"
 REVISION = "istio.io/rev"
 USE = "istio.io/use-waypoint"
 MODE = "istio.io/dataplane-mode"
-_USE_IN = "istio.io/use-waypoint-namespace"
+USE_IN = "istio.io/use-waypoint-namespace"
+_ENTRIES = "networking.istio.io"
+USERS = (
+    Rule("", ("namespaces", "services", "pods"), ("list",)),
+    Rule(_ENTRIES, ("serviceentries", "workloadentries"), ("list",)),
+)
+"""What can be labelled to use a waypoint."""
+_USER_KINDS = {
+    "namespaces": "namespace",
+    "services": "service",
+    "pods": "pod",
+    f"serviceentries.{_ENTRIES}": "serviceentry",
+    f"workloadentries.{_ENTRIES}": "workloadentry",
+}
 _GATEWAY_NAME = f"{GROUP}/gateway-name"
 _INSTALL = "install the standard CRDs of the Kubernetes Gateway API (standard-install.yaml of a release) first"
 _PAUSE_SECONDS = 1.0
@@ -107,20 +120,36 @@ def named(found: Sequence[Object], name: str, namespace: str) -> Object:
     )
 
 
-async def list_users(mesh: Mesh, kinds: Iterable[str]) -> list[User]:
-    """What is labelled to use a waypoint: namespaces, Services or pods."""
-    kinds = list(kinds)
-    found = await asyncio.gather(*(mesh.list_labelled(kind, None, USE) for kind in kinds))
-    return [_user(kind, each["metadata"]) for kind, items in zip(kinds, found, strict=True) for each in items]
+async def list_users(mesh: Mesh) -> list[User]:
+    """What is labelled to use a waypoint: namespaces, Services, ServiceEntries, pods and WorkloadEntries."""
+    found = await asyncio.gather(*(_list_labelled(mesh, kind) for kind in _USER_KINDS))
+    return [
+        _user(kind, each["metadata"]) for kind, items in zip(_USER_KINDS.values(), found, strict=True) for each in items
+    ]
+
+
+async def _list_labelled(mesh: Mesh, resource_type: str) -> list[Object]:
+    try:
+        return await mesh.list_labelled(resource_type, None, USE)
+    except ToolFailure as failure:
+        # A cluster with the Gateway API alone has no entries.
+        if failure.code != "not_found":
+            raise
+        return []
 
 
 def _user(kind: str, metadata: Mapping[str, Any]) -> User:
-    labels, name = metadata["labels"], metadata["name"]
+    name = metadata["name"]
     # A namespace is its own home.
     home = metadata.get("namespace") or name
-    title = f"namespace/{name}" if kind == "namespaces" else f"{kind.removesuffix('s')}/{home}/{name}"
-    # A waypoint of another namespace is named by two labels.
-    return User(title, (labels.get(_USE_IN) or home, labels[USE]))
+    title = f"{kind}/{name}" if kind == "namespace" else f"{kind}/{home}/{name}"
+    return User(title, used_by(home, metadata["labels"]) or (home, ""))
+
+
+def used_by(home: str, labels: Mapping[str, str]) -> tuple[str, str] | None:
+    """Namespace and name of the waypoint that labels name; one of another namespace is named by two labels."""
+    name = labels.get(USE)
+    return (labels.get(USE_IN) or home, name) if name else None
 
 
 def identity(gateway: Object) -> tuple[str, str]:

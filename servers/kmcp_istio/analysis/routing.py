@@ -17,10 +17,13 @@ def check(snapshot: Snapshot) -> Iterator[Found]:
     hosts, subsets = Hosts(snapshot), set(_subsets(snapshot))
     for each in snapshot.of("virtualservices"):
         origin = Origin("VirtualService", *identity(each))
-        yield from _gateways_of(origin, spec(each), gateways)
-        yield from _destinations_of(origin, spec(each), hosts, subsets)
+        # Of what was not read whole, nothing is missing that was not seen.
+        if snapshot.has_all("gateways"):
+            yield from _gateways_of(origin, spec(each), gateways)
+        if snapshot.has_all("services", "serviceentries", "destinationrules"):
+            yield from _destinations_of(origin, spec(each), hosts, subsets)
     yield from _claims(snapshot)
-    for key, gateway in gateways.items():
+    for key, gateway in gateways.items() if snapshot.has_all("pods", "services") else ():
         yield from _workloads_of(Origin("Gateway", *key), spec(gateway), snapshot)
 
 

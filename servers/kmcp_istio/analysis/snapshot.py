@@ -8,6 +8,7 @@ from typing import Any
 from kmcp_istio.client import Mesh, Object
 from kmcp_runtime import ToolFailure, unavailable
 from kmcp_runtime.kube import pages
+from kmcp_runtime.looks import Looked
 
 NETWORKING = "networking.istio.io"
 _BUILT_IN = {"namespaces": "Namespace", "services": "Service", "pods": "Pod"}
@@ -17,8 +18,9 @@ _OWN = {
     "gateways": "Gateway",
     "serviceentries": "ServiceEntry",
 }
+_SYSTEM = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage")
+"""Namespaces that istioctl leaves out, with their Services and pods (pkg/kube/inject, IgnoredNamespaces)."""
 _PAGE = 500
-_MOST = 5_000
 
 
 @dataclass
@@ -34,6 +36,10 @@ class Snapshot:
         """The plural and the kind of each."""
         return (_BUILT_IN | _OWN).items()
 
+    def has_all(self, *kinds: str) -> bool:
+        """Whether what is not among these kinds is not there."""
+        return not set(kinds) & set(self.cut)
+
     def of(self, kind: str) -> Sequence[Object]:
         return self.found[kind]
 
@@ -42,12 +48,12 @@ async def take_snapshot(mesh: Mesh) -> Snapshot:
     names = (*_BUILT_IN, *(f"{plural}.{NETWORKING}" for plural in _OWN))
     listed = await asyncio.gather(*(_list_all(mesh, name) for name in names))
     by_kind = dict(zip((*_BUILT_IN, *_OWN), listed, strict=True))
-    cut = [kind for kind, (_, whole) in by_kind.items() if not whole]
-    return Snapshot(mesh.settings.istio_namespace, {kind: objects for kind, (objects, _) in by_kind.items()}, cut)
+    cut = [kind for kind, found in by_kind.items() if not found.complete]
+    return Snapshot(mesh.settings.istio_namespace, by_kind, cut)
 
 
-async def _list_all(mesh: Mesh, resource_type: str) -> tuple[list[Object], bool]:
-    """The objects of a kind, and whether these are all of them."""
+async def _list_all(mesh: Mesh, resource_type: str) -> Looked[Object]:
+    """The objects of a kind."""
     try:
         kind = await mesh.discovery.resolve(resource_type)
     except ToolFailure as failure:
@@ -57,8 +63,16 @@ async def _list_all(mesh: Mesh, resource_type: str) -> tuple[list[Object], bool]
         raise unavailable(
             f"Istio is not installed: the cluster has no kind {resource_type}", "istio_install_istio installs it"
         ) from None
+    query = pages.Query(kind, field_selector=_outside_system(resource_type), limit=_PAGE, form="objects")
     # All checks hold every object at once, so a very large mesh is cut and reported as cut.
-    return await pages.fetch_all(mesh.api, pages.Query(kind, limit=_PAGE, form="objects"), _MOST)
+    return await pages.fetch_all(mesh.api, query, pages.MOST_LOOKED_AT)
+
+
+def _outside_system(resource_type: str) -> str | None:
+    if resource_type not in _BUILT_IN:
+        return None
+    field = "metadata.name" if resource_type == "namespaces" else "metadata.namespace"
+    return ",".join(f"{field}!={name}" for name in _SYSTEM)
 
 
 def identity(found: Object) -> tuple[str, str]:

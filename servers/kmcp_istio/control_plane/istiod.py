@@ -11,6 +11,7 @@ from kmcp_istio.client import Mesh, Object
 from kmcp_runtime import ToolFailure, did_you_mean, not_found, unavailable
 from kmcp_runtime import read_json as json_of
 from kmcp_runtime.kube.portforward import Door, PodAnswer, ask
+from kmcp_runtime.looks import Looked
 
 REVISION = "istio.io/rev"
 _APP = "app=istiod"
@@ -80,7 +81,7 @@ async def _explain_absence(mesh: Mesh, namespace: str) -> ToolFailure:
     try:
         elsewhere = await mesh.list_labelled("pods", None, _APP)
     except ToolFailure:  # This identity may not look in other namespaces.
-        elsewhere = []
+        elsewhere = Looked()
     places = sorted({pod["metadata"]["namespace"] for pod in elsewhere} - {namespace})
     if any(pod["metadata"]["namespace"] == namespace for pod in elsewhere):
         return unavailable(

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from kmcp_istio.client import Mesh
 from kmcp_istio.installers.manifests import Drafted
 from kmcp_istio.installers.order import Done, Installer, Order
 from kmcp_runtime import bad_argument
+from kmcp_runtime.helm import ownership
 from kmcp_runtime.helm.client import Upgrade
 from kmcp_runtime.helm.values import with_set
 from kmcp_runtime.judging import Verdict, writes
@@ -28,8 +30,12 @@ _PROFILES: Mapping[str, Mapping[str, str]] = {
 class ByCharts(Installer):
     title = "helm"
 
+    def __init__(self, mesh: Mesh) -> None:
+        super().__init__(mesh)
+        self._rendered: dict[str, str] = {}
+        """The manifest of each release, once it was rendered."""
+
     async def render(self, order: Order) -> Drafted:
-        texts = []
         for name, chart in self._charts(order).items():
             async with self.mesh.helm.fetch_chart(self.mesh.call, self._reference(chart)) as fetched:
                 text = await self.mesh.helm.template(
@@ -40,8 +46,10 @@ class ByCharts(Installer):
                     values=_values(order, self.mesh.settings.istio_namespace),
                     crds=True,
                 )
-                texts.append(text)
-        documents = [one for text in texts for one in manifests.parse(text, "the manifest of a chart")]
+                self._rendered[name] = text
+        documents = [
+            one for text in self._rendered.values() for one in manifests.parse(text, "the manifest of a chart")
+        ]
         return Drafted(documents, self._limits(order))
 
     async def install(self, order: Order, verify: bool, seconds: int) -> Done:
@@ -55,10 +63,13 @@ class ByCharts(Installer):
         return Done(messages, None)
 
     async def judge(self, order: Order) -> Verdict:
-        # The rehearsals are judged by the door; a release that is not there yet loses nothing.
-        releases = self.mesh.helm.releases(self.mesh)
+        # The rehearsals are judged by the door; a release that is not there yet loses nothing, and cannot be rehearsed
+        # before the charts that it depends on are installed. Whether it may take its objects is known.
+        releases, namespace = self.mesh.helm.releases(self.mesh), self.mesh.settings.istio_namespace
         for name, chart in self._charts(order).items():
-            if await releases.find_deployed(self.mesh.settings.istio_namespace, name) is not None:
+            if await releases.find_deployed(namespace, name) is None:
+                await ownership.check(self.mesh, namespace, name, self._rendered.get(name, ""))
+            else:
                 wanted = replace(self._upgrade(order, name, chart, _REHEARSAL_SECONDS), dry_run=True)
                 await self.mesh.helm.upgrade(self.mesh, wanted)
         return writes("installs Istio")

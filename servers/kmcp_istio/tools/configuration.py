@@ -101,7 +101,7 @@ async def istio_proxy_config(
         namespace=pod["metadata"]["namespace"],
         config_type=config_type,
         hint=_hint(config_type, found, bool(items), output),
-    )
+    ).written_as("json" if output == "json" else None)
 
 
 def _items(

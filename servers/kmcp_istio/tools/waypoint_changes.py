@@ -87,7 +87,7 @@ async def istio_apply_waypoint(
         result=_result(before, diff),
         changed=diff.changed,
         programmed=programmed,
-        enrolled=labelled.get(waypoint_gateways.USE) == name,
+        enrolled=waypoint_gateways.used_by(namespace, labelled) == (namespace, name),
         diff=diff if diff.changed else None,
         timed_out=(wait and not dry_run and not programmed) or None,
         dry_run=dry_run or None,
@@ -96,12 +96,14 @@ async def istio_apply_waypoint(
 
 
 def _check_enrolment(namespace: str, name: str, labels: Mapping[str, str], overwrite: bool) -> None:
-    present = labels.get(waypoint_gateways.USE)
-    if present not in (None, name) and not overwrite:
-        raise conflict(
-            f"namespace {namespace} already uses waypoint {present!r}; nothing was changed",
-            "overwrite=true replaces it; or omit enroll_namespace",
-        )
+    present, home = labels.get(waypoint_gateways.USE), labels.get(waypoint_gateways.USE_IN)
+    if overwrite or (present in (None, name) and home in (None, namespace)):
+        return
+    where = f" of namespace {home!r}" if home not in (None, namespace) else ""
+    raise conflict(
+        f"namespace {namespace} already uses waypoint {present or 'of any name'!r}{where}; nothing was changed",
+        "overwrite=true replaces it; or omit enroll_namespace",
+    )
 
 
 async def _read_existing(mesh: Mesh, place: Place, name: str) -> Object | None:
@@ -133,10 +135,12 @@ async def _apply(mesh: Mesh, place: Place, wanted: Object, force: bool, dry_run:
 
 async def _enroll(mesh: Mesh, namespace: str, name: str, labels: dict[str, str], dry_run: bool) -> dict[str, str]:
     """The namespace's labels, with the one that sends its traffic through the waypoint."""
-    if labels.get(waypoint_gateways.USE) == name:
+    if waypoint_gateways.used_by(namespace, labels) == (namespace, name):
         return labels
     kind = await mesh.discovery.resolve("namespaces")
-    body = {"metadata": {"labels": {waypoint_gateways.USE: name}}}
+    # The second label would send the traffic to a waypoint of another namespace.
+    elsewhere = {waypoint_gateways.USE_IN: None} if waypoint_gateways.USE_IN in labels else {}
+    body = {"metadata": {"labels": {waypoint_gateways.USE: name, **elsewhere}}}
     after = await objects.patch(
         mesh.api, kind, namespace, None, body, "merge", dry_run=dry_run, field_manager=FIELD_MANAGER
     )
@@ -185,7 +189,7 @@ class DeletedWaypoints(Page[Deletion]):
     Effect.DESTROY,
     needs=(
         Rule(waypoint_gateways.GROUP, ("gateways",), ("list", "delete")),
-        Rule("", ("namespaces", "services", "pods"), ("list",)),
+        *waypoint_gateways.USERS,
     ),
     idempotent=True,
 )
@@ -208,7 +212,7 @@ async def istio_delete_waypoint(
         objects.bind(place.kind, each)
     live_state.bind(f"waypoints of {namespace}", sorted(each["metadata"]["name"] for each in found))
     # Read before deleting: a label that still names a deleted waypoint sends traffic nowhere.
-    users = await waypoint_gateways.list_users(mesh, ("namespaces", "services", "pods")) if found else []
+    users = await waypoint_gateways.list_users(mesh) if found else []
     gone = [each["metadata"]["name"] for each in found if await _delete(mesh, place, each, dry_run)]
     dangling = [user.title for user in users if user.waypoint in {(namespace, name) for name in gone}]
     return DeletedWaypoints(

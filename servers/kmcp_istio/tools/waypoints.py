@@ -31,23 +31,23 @@ class Waypoint(BaseModel):
     revision: str | None = Field(default=None, description="Absent: the default revision")
     traffic_type: str | None = Field(default=None, description="Absent: istiod's default, service")
     programmed: bool
-    enrolled: list[str] = Field(description="Namespaces and Services labelled to use it")
+    enrolled: list[str] = Field(description="Namespaces, Services, ServiceEntries and workloads labelled to use it")
 
 
 class Waypoints(Page[Waypoint]):
     """Waypoints by namespace and name."""
 
 
-@tool(Effect.READ, needs=(_GATEWAYS, Rule("", ("namespaces", "services"), ("list",))))
+@tool(Effect.READ, needs=(_GATEWAYS, *waypoint_gateways.USERS))
 async def istio_list_waypoints(
     mesh: Mesh, namespace: OptionalNamespace = None, all_namespaces: AllNamespaces = True
 ) -> Waypoints:
-    """List waypoints, whether they are programmed, and which namespaces and Services use them."""
+    """List waypoints, whether they are programmed, and what is labelled to use them."""
     place = await waypoint_gateways.resolve_gateways(
         mesh, namespace or (None if all_namespaces else mesh.context.namespace)
     )
     found = [each for each in await waypoint_gateways.list_gateways(mesh, place) if waypoint_gateways.is_waypoint(each)]
-    users = await waypoint_gateways.list_users(mesh, ("namespaces", "services")) if found else []
+    users = await waypoint_gateways.list_users(mesh) if found else []
     return Waypoints(
         items=[_row(each, users) for each in found],
         total=len(found),
@@ -79,7 +79,6 @@ class Draft(Result):
     """A waypoint as it would be applied."""
 
     yaml: Manifest
-    object: dict[str, Any]
 
 
 @tool(Effect.READ)
@@ -91,7 +90,7 @@ async def istio_generate_waypoint(
 ) -> Draft:
     """Draft a waypoint's manifest to review or keep; istio_apply_waypoint applies it."""
     drafted = waypoint_gateways.manifest(f"{waypoint_gateways.GROUP}/v1", namespace, name, traffic_type, revision)
-    return Draft(yaml=Manifest(drafted), object=drafted)
+    return Draft(yaml=Manifest(drafted))
 
 
 class WaypointStates(Page[waypoint_gateways.State]):

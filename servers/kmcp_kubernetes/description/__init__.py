@@ -5,7 +5,17 @@ How lists are shown is not decided here but in `reading.list_shapes`.
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from kmcp_kubernetes.description import configuration, network, nodes, pods, storage, workloads
+from kmcp_kubernetes.description import (
+    access,
+    autoscalers,
+    configuration,
+    namespaces,
+    network,
+    nodes,
+    pods,
+    storage,
+    workloads,
+)
 from kmcp_kubernetes.description.facts import Facts, Look
 
 Describe = Callable[[Look], Awaitable[Facts]]
@@ -19,10 +29,14 @@ _BY_KIND: Mapping[str, Describe] = {
     "replicationcontrollers": workloads.describe_workload,
     "jobs.batch": workloads.describe_job,
     "cronjobs.batch": workloads.describe_cron_job,
-    "horizontalpodautoscalers.autoscaling": workloads.describe_autoscaler,
+    "horizontalpodautoscalers.autoscaling": autoscalers.describe_autoscaler,
     "services": network.describe_service,
     "ingresses.networking.k8s.io": network.describe_ingress,
     "nodes": nodes.describe_node,
+    "namespaces": namespaces.describe_namespace,
+    "resourcequotas": namespaces.describe_quota,
+    "limitranges": namespaces.describe_limits,
+    "serviceaccounts": access.describe_account,
     "persistentvolumeclaims": storage.describe_claim,
     "configmaps": configuration.describe_keys,
     "secrets": configuration.describe_keys,

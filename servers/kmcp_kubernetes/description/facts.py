@@ -7,7 +7,10 @@ from typing import Any, TypeVar
 
 from kmcp_kubernetes.client import Kube, Place
 from kmcp_runtime import ToolFailure
+from kmcp_runtime.kube import objects
 from kmcp_runtime.kube.objects import Object
+from kmcp_runtime.kube.workloads import condition
+from kmcp_runtime.looks import Looked
 
 Found = TypeVar("Found")
 Detail = dict[str, Any]
@@ -53,7 +56,7 @@ class Look:
         *,
         selector: str | None = None,
         field_selector: str | None = None,
-    ) -> list[Object]:
+    ) -> Looked[Object]:
         try:
             return await self.kube.list_objects(
                 resource_type, namespace, selector=selector, field_selector=field_selector
@@ -61,7 +64,16 @@ class Look:
         except ToolFailure as failure:
             # Rights differ by kind: a description with a gap is worth more than none.
             self.warnings.append(f"{resource_type} not read: {failure.message}")
-            return []
+            return Looked(of=resource_type, limits="they could not be read")
+
+    async def state_of(self, resource_type: str, name: str, namespace: str | None = None) -> str | None:
+        """None where the object exists, else `missing`, or why that is not known; by default in this one's place."""
+        kind = await self.kube.discovery.resolve(resource_type)
+        try:
+            found = await objects.find(self.kube.api, kind, name, namespace or self.place.namespace)
+        except ToolFailure as failure:
+            return f"unknown: {failure.message}"
+        return None if found else "missing"
 
     async def try_reading(self, what: str, reading: Coroutine[Any, Any, Found]) -> Found | None:
         try:
@@ -97,7 +109,12 @@ def autoscaling(item: Mapping[str, Any]) -> str:
     spec, status = item.get("spec") or {}, item.get("status") or {}
     # The API's default for minReplicas is 1.
     bounds = f"{spec.get('minReplicas', 1)} to {spec.get('maxReplicas')}"
-    return f"{bounds} replicas, now {status.get('currentReplicas', 0)}, wants {status.get('desiredReplicas', 0)}"
+    # Without a metric that is known the controller writes 0, which it does not want.
+    active = condition(item, "ScalingActive")
+    wants = status.get("desiredReplicas", 0)
+    if active.get("status") != "True" and not wants:
+        wants = f"unknown ({active.get('reason') or 'its metrics have not been read yet'})"
+    return f"{bounds} replicas, now {status.get('currentReplicas', 0)}, wants {wants}"
 
 
 def without_none(detail: Mapping[str, Any]) -> Detail:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kmcp_kubernetes.description.facts import Detail, Facts, Look, some, without_none
-from kmcp_kubernetes.description.pods import in_a_line
+from kmcp_kubernetes.description.facts import Detail, Facts, Look, without_none
+from kmcp_kubernetes.description.pod_lines import list_lines
 from kmcp_runtime.kube.quantities import millicores, readable_bytes, whole_bytes
 
 # Ended pods keep their node's name but take nothing of it any more; `kubectl describe node` omits them as well.
@@ -34,8 +34,7 @@ async def describe_node(look: Look) -> Facts:
         "pods": f"{len(running)} of {allocatable.get('pods', '?')}",
         **_allocated(running, allocatable),
     }
-    lines = ({"kind": "Pod", "name": _full_name(pod), "state": in_a_line(pod)} for pod in running)
-    return Facts(details, some(lines))
+    return Facts(details, await list_lines(look, running, _full_name))
 
 
 def _taint(taint: Mapping[str, Any]) -> str:

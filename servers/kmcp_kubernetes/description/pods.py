@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kmcp_kubernetes.description.facts import Detail, Facts, Look, pairs, without_none
+from kmcp_kubernetes.description.scheduling import needs_of_nodes
 from kmcp_kubernetes.reading import containers
 from kmcp_runtime import ToolFailure
 
@@ -19,13 +20,13 @@ async def describe_pod(look: Look) -> Facts:
             "reason": status.get("reason"),
             "message": status.get("message"),
             "node": spec.get("nodeName"),
-            "ip": status.get("podIP"),
+            "ip": ", ".join(each["ip"] for each in status.get("podIPs") or ()) or status.get("podIP"),
+            "started": status.get("startTime"),
             "qos": status.get("qosClass"),
             "service_account": spec.get("serviceAccountName"),
             "restart_policy": spec.get("restartPolicy"),
-            "priority_class": spec.get("priorityClassName"),
-            "node_selector": pairs(spec.get("nodeSelector")),
-            "tolerations": tolerations(spec),
+            "nominated_node": status.get("nominatedNodeName"),
+            **needs_of_nodes(spec),
             "containers": [_container(look.found, each) for each in spec.get("containers") or ()],
             "init_containers": [_container(look.found, each) for each in spec.get("initContainers") or ()],
             "ephemeral_containers": [_container(look.found, each) for each in spec.get("ephemeralContainers") or ()],
@@ -81,10 +82,12 @@ def template(container: Mapping[str, Any]) -> Detail:
             "ports": [_port(port) for port in container.get("ports") or ()],
             "requests": pairs(resources.get("requests")),
             "limits": pairs(resources.get("limits")),
+            "restart_policy": container.get("restartPolicy"),
             "env": [_variable(each) for each in container.get("env") or ()],
             "env_from": [_source(each) for each in container.get("envFrom") or ()],
             "probes": {name: _probe(container[name]) for name in _PROBES if name in container},
             "mounts": [_mount(each) for each in container.get("volumeMounts") or ()],
+            "devices": [f"{each['devicePath']} from {each['name']}" for each in container.get("volumeDevices") or ()],
         }
     )
 
@@ -103,22 +106,10 @@ def _source(each: Mapping[str, Any]) -> str:
     return f"{kind} {reference.get('name', '')}{prefix}{', optional' if reference.get('optional') else ''}"
 
 
-def tolerations(spec: Mapping[str, Any]) -> list[str]:
-    """The taints that a pod tolerates, as kubectl writes them."""
-    return [_toleration(each) for each in spec.get("tolerations") or ()]
-
-
-def _toleration(each: Mapping[str, Any]) -> str:
-    value = f"={each['value']}" if each.get("value") else ""
-    effect = f":{each['effect']}" if each.get("effect") else ""
-    exists = f" op={each['operator']}" if each.get("operator") and not value else ""
-    seconds = f" for {each['tolerationSeconds']}s" if "tolerationSeconds" in each else ""
-    return f"{each.get('key', '')}{value}{effect}{exists}{seconds}".strip()
-
-
 def _port(port: Mapping[str, Any]) -> str:
     named = f" ({port['name']})" if port.get("name") else ""
-    return f"{port['containerPort']}/{port.get('protocol', 'TCP')}{named}"
+    host = f", host port {port['hostPort']}" if port.get("hostPort") else ""
+    return f"{port['containerPort']}/{port.get('protocol', 'TCP')}{named}{host}"
 
 
 def _variable(each: Mapping[str, Any]) -> Detail:
@@ -151,88 +142,21 @@ def volume(each: Mapping[str, Any]) -> str:
     # A volume has a name and one source, whose key is the type; without a source it is an emptyDir.
     kind = next((key for key in each if key != "name"), "emptyDir")
     source: Mapping[str, Any] = each.get(kind) or {}
-    reference = next(
-        (source[key] for key in ("claimName", "secretName", "name", "path", "driver") if source.get(key)), ""
-    )
-    return f"{each['name']}: {kind} {reference}".rstrip()
+    if kind == "projected":
+        return f"{each['name']}: projected {', '.join(_projection(part) for part in source.get('sources') or ())}"
+    reference = next((source[key] for key in _REFERENCES if source.get(key)), "")
+    more = [f"{word} {source[key]}" for key, word in _OF_VOLUMES.items() if source.get(key)]
+    more += [word for key, word in (("readOnly", "read-only"), ("optional", "optional")) if source.get(key)]
+    keys = [f"{item.get('key', '')} as {item['path']}" for item in source.get("items") or ()]
+    return ", ".join([f"{each['name']}: {kind} {reference}".rstrip(), *more, *keys])
 
 
-def _is_trouble(state: Mapping[str, Any]) -> bool:
-    # Exit code 0 is no trouble: the containers of a Job end that way.
-    return "waiting" in state or bool((state.get("terminated") or {}).get("exitCode"))
+_REFERENCES = ("claimName", "secretName", "name", "path", "driver", "server", "volumeID", "pdName", "diskName")
+_OF_VOLUMES = {"medium": "medium", "sizeLimit": "at most", "type": "type", "fsType": "file system"}
 
 
-def in_a_line(found: Mapping[str, Any]) -> str:
-    """A pod's status as `kubectl get pods` shows it, its readiness and its first problem, for lists of related pods."""
-    status = found.get("status") or {}
-    statuses = status.get("containerStatuses") or ()
-    every = [*(status.get("initContainerStatuses") or ()), *statuses]
-    ready = sum(bool(each.get("ready")) for each in statuses)
-    trouble = [containers.state_in_words(each["state"]) for each in every if _is_trouble(each.get("state") or {})]
-    trouble = [words for words in trouble if "PodInitializing" not in str(words)]
-    trouble += [f"{each.get('reason')}: {each.get('message')}" for each in _unscheduled(status)]
-    restarts = sum(each.get("restartCount", 0) for each in every)
-    words = [f"{status_word(found)}, {ready}/{len((found.get('spec') or {}).get('containers') or ())} ready"]
-    words += [f"{restarts} restarts"] if restarts else []
-    return ", ".join([*words, *map(str, trouble[:1])])
-
-
-def _unscheduled(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [
-        each
-        for each in status.get("conditions") or ()
-        if each.get("type") == "PodScheduled" and each.get("status") == "False"
-    ]
-
-
-def status_word(found: Mapping[str, Any]) -> str:
-    """The column STATUS of `kubectl get pods`."""
-    status = found.get("status") or {}
-    word = status.get("reason") or status.get("phase") or "Unknown"
-    if any(each.get("reason") == "SchedulingGated" for each in _unscheduled(status)):
-        word = "SchedulingGated"
-    word = _initializing(found) or _of_containers(status, word)
-    if found.get("metadata", {}).get("deletionTimestamp") and status.get("phase") not in ("Succeeded", "Failed"):
-        return "Unknown" if status.get("reason") == "NodeLost" else "Terminating"
-    return str(word)
-
-
-def _initializing(found: Mapping[str, Any]) -> str | None:
-    declared = (found.get("spec") or {}).get("initContainers") or ()
-    sidecars = {each["name"] for each in declared if each.get("restartPolicy") == "Always"}
-    for number, each in enumerate((found.get("status") or {}).get("initContainerStatuses") or ()):
-        state = each.get("state") or {}
-        ended, waiting = state.get("terminated"), state.get("waiting") or {}
-        if ended is not None and not ended.get("exitCode"):
-            continue
-        if each.get("name") in sidecars and each.get("started"):
-            continue
-        if ended is not None:
-            return f"Init:{_ended(ended)}"
-        if waiting.get("reason") not in (None, "", "PodInitializing"):
-            return f"Init:{waiting['reason']}"
-        return f"Init:{number}/{len(declared)}"
-    return None
-
-
-def _of_containers(status: Mapping[str, Any], word: str) -> str:
-    running = False
-    for each in reversed(status.get("containerStatuses") or ()):
-        state = each.get("state") or {}
-        if (state.get("waiting") or {}).get("reason"):
-            word = state["waiting"]["reason"]
-        elif "terminated" in state:
-            word = _ended(state["terminated"])
-        elif each.get("ready") and "running" in state:
-            running = True
-    if word == "Completed" and running:
-        ready = any(
-            each.get("type") == "Ready" and each.get("status") == "True" for each in status.get("conditions") or ()
-        )
-        return "Running" if ready else "NotReady"
-    return word
-
-
-def _ended(state: Mapping[str, Any]) -> str:
-    code = f"Signal:{state['signal']}" if state.get("signal") else f"ExitCode:{state.get('exitCode')}"
-    return str(state.get("reason") or code)
+def _projection(part: Mapping[str, Any]) -> str:
+    kind = next(iter(part), "")
+    source = part.get(kind) or {}
+    seconds = f" for {source['expirationSeconds']}s" if source.get("expirationSeconds") else ""
+    return f"{kind} {source.get('name') or source.get('path') or ''}".rstrip() + seconds

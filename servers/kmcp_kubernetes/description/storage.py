@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from kmcp_kubernetes.description.facts import Detail, Facts, Look, some, without_none
-from kmcp_kubernetes.description.pods import in_a_line
+from kmcp_kubernetes.description.facts import Detail, Facts, Look, without_none
+from kmcp_kubernetes.description.pod_lines import list_lines
 
 
 async def describe_claim(look: Look) -> Facts:
@@ -24,8 +24,7 @@ async def describe_claim(look: Look) -> Facts:
     # The API cannot list the pods of a claim, so the volumes of all pods in the namespace are searched.
     pods, classes = await asyncio.gather(look.list_objects("pods", look.place.namespace), _read_class(look))
     users = [pod for pod in pods if look.name in _claims(pod)]
-    lines = [{"kind": "Pod", "name": pod["metadata"]["name"], "state": in_a_line(pod)} for pod in users]
-    return Facts(details, [*classes, *some(lines)])
+    return Facts(details, [*classes, *await list_lines(look, users)])
 
 
 def _claims(pod: dict[str, Any]) -> set[str]:

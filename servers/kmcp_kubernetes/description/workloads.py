@@ -6,13 +6,14 @@ from kmcp_kubernetes.description.facts import (
     Detail,
     Facts,
     Look,
-    autoscaling,
     gather_details,
     pairs,
     some,
     without_none,
 )
-from kmcp_kubernetes.description.pods import in_a_line, template, tolerations, volume
+from kmcp_kubernetes.description.pod_lines import list_lines
+from kmcp_kubernetes.description.pods import template, volume
+from kmcp_kubernetes.description.scheduling import needs_of_nodes
 from kmcp_runtime.kube.selectors import selector_of
 
 # The deployment controller numbers a Deployment and its ReplicaSets with this annotation.
@@ -29,7 +30,9 @@ async def describe_workload(look: Look) -> Facts:
             "strategy": _strategy(spec.get("strategy") or spec.get("updateStrategy")),
             "selector": selector,
             "min_ready_seconds": spec.get("minReadySeconds"),
+            "progress_deadline_seconds": spec.get("progressDeadlineSeconds"),
             "service_name": spec.get("serviceName"),
+            "pod_management": spec.get("podManagementPolicy"),
             "claim_templates": [_claim_template(each) for each in spec.get("volumeClaimTemplates") or ()],
             **_template(spec.get("template") or {}),
         }
@@ -37,6 +40,8 @@ async def describe_workload(look: Look) -> Facts:
     readings = [_list_pods(look, selector), look.list_autoscalers()]
     if look.place.kind.kind == "Deployment":
         readings.insert(0, _list_replica_sets(look, selector))
+    if spec.get("volumeClaimTemplates"):
+        readings.append(_list_claims(look))
     return Facts(details, await gather_details(*readings))
 
 
@@ -46,13 +51,19 @@ async def describe_job(look: Look) -> Facts:
         {
             "completions": spec.get("completions"),
             "parallelism": spec.get("parallelism"),
+            "completion_mode": spec.get("completionMode"),
+            "selector": selector_of(spec),
             "backoff_limit": spec.get("backoffLimit"),
+            "backoff_limit_per_index": spec.get("backoffLimitPerIndex"),
+            "pod_failure_policy": (spec.get("podFailurePolicy") or {}).get("rules"),
             "active_deadline_seconds": spec.get("activeDeadlineSeconds"),
             "ttl_seconds_after_finished": spec.get("ttlSecondsAfterFinished"),
             "suspended": spec.get("suspend"),
             "active": status.get("active", 0),
             "succeeded": status.get("succeeded", 0),
             "failed": status.get("failed", 0),
+            "completed_indexes": status.get("completedIndexes"),
+            "failed_indexes": status.get("failedIndexes"),
             "started": status.get("startTime"),
             "completed": status.get("completionTime"),
             **_template(spec.get("template") or {}),
@@ -69,10 +80,13 @@ async def describe_cron_job(look: Look) -> Facts:
             "time_zone": spec.get("timeZone"),
             "suspended": spec.get("suspend"),
             "concurrency": spec.get("concurrencyPolicy"),
+            "starting_deadline_seconds": spec.get("startingDeadlineSeconds"),
+            "kept_successful_jobs": spec.get("successfulJobsHistoryLimit"),
+            "kept_failed_jobs": spec.get("failedJobsHistoryLimit"),
             "last_scheduled": status.get("lastScheduleTime"),
             "last_successful": status.get("lastSuccessfulTime"),
             "active": len(status.get("active") or ()),
-            **_template(((spec.get("jobTemplate") or {}).get("spec") or {}).get("template") or {}),
+            **_job((spec.get("jobTemplate") or {}).get("spec") or {}),
         }
     )
     # A CronJob has no selector: only their owner shows which Jobs are its own.
@@ -80,6 +94,28 @@ async def describe_cron_job(look: Look) -> Facts:
     jobs.sort(key=lambda item: str(item["metadata"].get("creationTimestamp")), reverse=True)
     # The default history limits keep three Jobs that succeeded and one that failed.
     return Facts(details, some((_job_line(item) for item in jobs), 5))
+
+
+def _job(spec: Detail) -> Detail:
+    """What a CronJob says of its Jobs."""
+    return {
+        "completions": spec.get("completions"),
+        "parallelism": spec.get("parallelism"),
+        "backoff_limit": spec.get("backoffLimit"),
+        "active_deadline_seconds": spec.get("activeDeadlineSeconds"),
+        "ttl_seconds_after_finished": spec.get("ttlSecondsAfterFinished"),
+        **_template(spec.get("template") or {}),
+    }
+
+
+async def _list_claims(look: Look) -> list[Detail]:
+    """The claims that were made of the templates; their names are those of the templates, the set and a number."""
+    stems = tuple(f"{each['metadata']['name']}-{look.name}-" for each in look.spec["volumeClaimTemplates"])
+    found = await look.list_objects("persistentvolumeclaims", look.place.namespace)
+    mine = [each for each in found if each["metadata"]["name"].startswith(stems)]
+    lines = [(each["metadata"]["name"], (each.get("status") or {}).get("phase") or "unknown") for each in mine]
+    numbered = [line for line in lines if line[0].rpartition("-")[2].isdigit()]
+    return some({"kind": "PersistentVolumeClaim", "name": name, "state": phase} for name, phase in numbered)
 
 
 def _claim_template(each: Detail) -> str:
@@ -95,22 +131,6 @@ def _job_line(item: Detail) -> Detail:
     return {"kind": "Job", "name": item["metadata"]["name"], "state": counts}
 
 
-async def describe_autoscaler(look: Look) -> Facts:
-    spec, status = look.spec, look.status
-    target = spec.get("scaleTargetRef") or {}
-    details = without_none(
-        {
-            "target": f"{target.get('kind')}/{target.get('name')}",
-            "replicas": autoscaling(look.found),
-            "metrics": spec.get("metrics"),
-            "current_metrics": status.get("currentMetrics"),
-            "last_scaled": status.get("lastScaleTime"),
-            "behavior": spec.get("behavior"),
-        }
-    )
-    return Facts(details, [{"kind": target.get("kind"), "name": target.get("name"), "state": "scaled by this"}])
-
-
 def _replicas(look: Look) -> Detail:
     """Desired and actual replicas, whichever fields the kind has for them."""
     spec, status = look.spec, look.status
@@ -119,6 +139,7 @@ def _replicas(look: Look) -> Detail:
         return {
             "desired": status.get("desiredNumberScheduled", 0),
             "current": status.get("currentNumberScheduled", 0),
+            "misscheduled": status.get("numberMisscheduled", 0),
             "updated": status.get("updatedNumberScheduled", 0),
             "ready": status.get("numberReady", 0),
             "available": status.get("numberAvailable", 0),
@@ -139,10 +160,12 @@ def _strategy(strategy: Detail | None) -> str | None:
 
 def _template(found: Detail) -> Detail:
     spec: dict[str, Any] = found.get("spec") or {}
+    metadata = found.get("metadata") or {}
     return {
+        "pod_labels": pairs(metadata.get("labels")),
+        "pod_annotations": pairs(metadata.get("annotations")),
         "service_account": spec.get("serviceAccountName"),
-        "node_selector": pairs(spec.get("nodeSelector")),
-        "tolerations": tolerations(spec),
+        **needs_of_nodes(spec),
         "containers": [
             {"name": each["name"], "image": each["image"], **template(each)} for each in spec.get("containers") or ()
         ],
@@ -163,9 +186,7 @@ async def _list_pods(look: Look, selector: str | None) -> list[Detail]:
         sets = await look.list_owned("replicasets.apps", selector)
         own |= {item["metadata"]["uid"] for item in sets}
     mine = [item for item in found if own & {owner["uid"] for owner in item["metadata"].get("ownerReferences") or ()}]
-    lines = [{"kind": "Pod", "name": item["metadata"]["name"], "state": in_a_line(item)} for item in mine]
-    # Pods with problems first: a healthy one reads `Running, 1/1 ready`, and anything else adds a comma.
-    return some(sorted(lines, key=lambda line: line["state"].startswith("Running") and line["state"].count(",") == 1))
+    return await list_lines(look, mine)
 
 
 async def _list_replica_sets(look: Look, selector: str | None) -> list[Detail]:

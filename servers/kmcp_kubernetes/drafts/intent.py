@@ -1,12 +1,17 @@
 """The facts in a description in plain words: names, images, numbers, hosts, key=value pairs. By patterns only."""
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from kmcp_kubernetes.drafts.amounts import amounts_of, amounts_of_pairs
+from kmcp_kubernetes.drafts.images import image_of
+from kmcp_kubernetes.drafts.schedules import schedule_of
+
 Facts = dict[str, Any]
 _PAIR = re.compile(r"""(?<![^\s,;(])([A-Za-z_][\w./-]*)=("[^"]*"|'[^']*'|[^\s,;]+)""")
-_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 # `one` is also a pronoun: number words count only before something that can be counted.
 _COUNTED = "(?:replica|pod|instance|cop|cpu|core|retr|to |and )"
 _WORD = r"""["'`]?([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)["'`]?"""
@@ -54,9 +59,6 @@ _FILLERS = frozenset(
         "new",
     }
 )
-# What people name without a tag and without the word "image".
-_KNOWN_IMAGES = "nginx|httpd|redis|postgres|mysql|mariadb|mongo|rabbitmq|memcached|busybox|alpine|python|node|traefik"
-_DIGEST = "@sha256:[0-9a-f]{64}"
 _METHOD = "GET|POST|PUT|DELETE|PATCH|HEAD"
 # A dotted word needs one of these endings to be a host: `nginx.conf` and `v1.27` have dots as well.
 _DOMAINS = "com|org|net|io|dev|local|internal|example|test|cloud|app"
@@ -66,15 +68,13 @@ _PATTERNS: Mapping[str, Sequence[str]] = {
     # The peer of a policy, not the namespace that the object goes to.
     "from_namespace": (rf"\bfrom (?:the )?namespace\s+{_WORD}", rf"\bfrom (?:the )?{_WORD} namespace"),
     "namespace": (rf"(?<!from )\bnamespace:?\s+{_WORD}", rf"\bin (?:the )?{_WORD} namespace"),
-    "image": (
-        rf"\bimages?:?\s+[\"'`]?([a-z0-9][\w./-]*(?::\d+/[\w./-]+)?(?::[\w.-]*\w)?(?:{_DIGEST})?)",
-        rf"(?<![\w./:-])((?:[a-z0-9.-]+(?::\d+)?/)+[a-z0-9._-]+(?::[\w.-]*\w|{_DIGEST}))",
-        # A longer bare number after the colon is a port: `web:8080`.
-        r"(?<![\w./:-])([a-z][a-z0-9_-]*:(?:v?\d+\.[\w.-]*\w|v?\d{1,2}|latest|stable|alpine))(?![\w:.]\w)",
-        r"\b([a-z0-9][\w./-]*) image\b",
-        rf"\b({_KNOWN_IMAGES})\b",
+    "replicas": (
+        # With one word between, `3 nginx pods`, which may not begin another part of the sentence.
+        r"(?<!port )(?<!ports )(?<![\w.:/-])(\d+) (?:(?!(?:for|with|and|in|on|to|of|as|by|at|the|an?)\b)[a-z-]+ )?"
+        r"(?:replicas?|pods|instances|copies)\b",
+        r"\breplicas?(?: count)?(?::| of| to| =)?\s+(\d+)",
+        r"\bscaled? (?:it )?to (\d+)\b",
     ),
-    "replicas": (r"\b(\d+) (?:replicas?|pods|instances|copies)\b", r"\breplicas?:?\s+(\d+)"),
     "min": (
         r"\bmin(?:imum)?(?: of)?(?: replicas)?:?\s+(\d+)",
         r"\bbetween (\d+) and \d+",
@@ -91,6 +91,7 @@ _PATTERNS: Mapping[str, Sequence[str]] = {
         r"(?<!target )(?<!container )\bports?:?\s+(\d{1,5})\b",
         r"(?<!\S)(\d{1,5}):\d{1,5}\b",
         r"\b(\d{1,5})/(?:tcp|udp)\b",
+        r"\bexpos(?:e|es|ed|ing)(?: it)? (?:on )?(\d{1,5})\b(?! (?:replicas?|pods))",
         r"\b(?:to|backend|service) (?:the )?[a-z][\w.-]*:(\d{1,5})\b",
     ),
     "target_port": (
@@ -112,10 +113,7 @@ _PATTERNS: Mapping[str, Sequence[str]] = {
         rf"(?<![\w./:@-])((?:[a-z0-9-]+\.)+(?:{_DOMAINS}))(?![\w/:-])",
     ),
     "path": (r"\bpath(?: prefix)?:?\s+[\"'`]?(/[^\s\"'`,;]*)", r"(?<!\S)(/[a-z][\w/-]*)"),
-    "schedule": (r"(?<!\S)[\"'`]?((?:[\d*][\d*/,-]*\s+){4}[\d*][\d*/,-]*)",),
     "size": (r"\b(\d+(?:\.\d+)?[KMGTP]i?)B?\b",),
-    "cpu": (r"\b(\d+m|\d+(?:\.\d+)?) (?:cpus?|cores?)\b", r"\bcpus?:?\s+(\d+m|\d+(?:\.\d+)?)(?![\d.]*\s*%)\b"),
-    "memory": (r"\b(\d+[KMG]i?)B? (?:of )?(?:memory|ram)\b", r"\b(?:memory|ram):?\s+(\d+[KMG]i?)"),
     "percent": (r"\b(\d{1,3}) ?(?:%|percent)",),
     "metric": (r"\b(memory) (?:utilization|usage)",),
     "target_kind": (r"\b(deployment|statefulset|rollout)\b",),
@@ -135,6 +133,11 @@ _PATTERNS: Mapping[str, Sequence[str]] = {
     "duration": (r"\b(\d+(?:s|m|h))\b(?! cpu)",),
     "retries": (r"\b(\d+) retries\b",),
     "url": (r"\b(https?://[^\s,;]+)",),
+    "command": (
+        r"\bcommand:?\s+[`\"']([^`\"']+)[`\"']",
+        r"\b(?:runs?|running|executes?) (?:the command )?`([^`]+)`",
+        r"\b(?:runs?|running|executes?) (?:the (?:script|command) )?(/[\w./-]+(?: -[\w-]+)*)",
+    ),
 }
 _SPELLINGS: Mapping[str, str] = {
     word.lower(): word
@@ -151,15 +154,21 @@ _SPELLINGS: Mapping[str, str] = {
         "ClusterRole",
     )
 } | {"rwo": "ReadWriteOnce", "rwx": "ReadWriteMany", "rox": "ReadOnlyMany", "denies": "DENY"}
-_SPOKEN_SCHEDULES = (
-    (r"\bevery (\d+) min(?:ute)?s?\b", "*/{} * * * *"),
-    (r"\bevery minute\b", "* * * * *"),
-    (r"\bevery (\d+) hours?\b", "0 */{} * * *"),
-    (r"\b(?:hourly|every hour)\b", "0 * * * *"),
-    (r"\b(?:daily|nightly|every day|every night)\b", "0 0 * * *"),
-    (r"\b(?:weekly|every week)\b", "0 0 * * 0"),
-    (r"\b(?:monthly|every month)\b", "0 0 1 * *"),
+# `env LOG_LEVEL set to debug`, `environment variable a is b`; pairs with `=` are read before.
+_SET_TO = re.compile(
+    r"\b([A-Z][A-Z0-9]*_[A-Z0-9_]+|(?<=variable )\w+|(?<=env )\w+|(?<=var )\w+)"
+    r"""\s+(?:set to|equal to|equals|is|to)\s+("[^"]*"|'[^']*'|[^\s,;]+)"""
 )
+_ENV_PAIRS = re.compile(
+    rf"\benv(?:ironment)?(?: variables?| vars?)?:?\s+((?:{_PAIR.pattern}[\s,]*(?:and\s+)?)+)", re.IGNORECASE
+)
+_PORTS = re.compile(
+    # Not the number of what follows: `ports 80 and 443, 2 replicas`.
+    r"\bports:?\s+(\d{1,5}(?:\s*(?:,\s*and|,|and|&)\s*\d{1,5}\b"
+    r"(?!\.\d|\s*(?:[a-z-]+ )?(?:replicas?|pods?|instances?|copies|v?cpus?|cores?|[mgk]i?b?)\b))+)",
+    re.IGNORECASE,
+)
+_SHELL = re.compile(r"[|&;<>`$*]")
 
 
 def _spelled(text: str) -> str:
@@ -172,6 +181,7 @@ _CONVERT: Mapping[str, Callable[[str], Any]] = {
     **dict.fromkeys(("name", "namespace", "from_namespace", "service", "target", "host", "class", "metric"), str.lower),
     **dict.fromkeys(("protocol", "mtls"), str.upper),
     **dict.fromkeys(("service_type", "access_mode", "target_kind", "role_kind"), _spelled),
+    "command": lambda text: ["sh", "-c", text] if _SHELL.search(text) else shlex.split(text),
     "policy_action": lambda text: _spelled(text).upper(),
     "methods": lambda text: re.findall("[A-Z]+", text),
 }
@@ -180,20 +190,45 @@ _CONVERT: Mapping[str, Callable[[str], Any]] = {
 def facts_of(description: str) -> Facts:
     """What the description says, by the names that skeletons use; `given_pairs` are its key=value pairs."""
     pairs = {key: value.strip("\"'") for key, value in _PAIR.findall(description)}
+    environment = _environment(description, pairs)
     # Without the pairs: otherwise `image=nginx` would also be read as a sentence.
     text = _PAIR.sub(" ", description)
     for number, word in enumerate(_NUMBERS, start=1):
-        text = re.sub(rf"\b{word}(?= {_COUNTED})", str(number), text, flags=re.IGNORECASE)
+        text = re.sub(rf"\b{word}(?= (?:[a-z-]+ )?{_COUNTED})", str(number), text, flags=re.IGNORECASE)
     found = {name: value for name in _PATTERNS if (value := _fact(name, text)) is not None}
-    found.setdefault("schedule", _spoken_schedule(text))
+    found |= {**_of_sentences(text), **environment}
     if re.search(r"\bheadless\b", text, re.IGNORECASE):
         found["cluster_ip"] = "None"
-    for key in [key for key in pairs if key in _PATTERNS or key == "query"]:
+    for key, meaning, value in list(amounts_of_pairs(pairs)):
+        found[meaning] = value
+        del pairs[key]
+    for key in [key for key in pairs if key in (*_PATTERNS, "image", "schedule", "cpu", "memory", "query")]:
         found[key] = _converted(key, pairs[key])
         if found[key] is not None:
             del pairs[key]
     known = {name: value for name, value in found.items() if value is not None}
     return {**known, "given_pairs": pairs}
+
+
+def _of_sentences(text: str) -> Facts:
+    """What takes more than a pattern: image, amounts, several ports, schedule."""
+    found: Facts = {"image": image_of(text, _FILLERS), **amounts_of(text)}
+    ports = _PORTS.search(text)
+    if ports:
+        found["ports"] = [int(number) for number in re.findall(r"\d+", ports[1])]
+    schedule = schedule_of(text)
+    if schedule:
+        found |= {"schedule": schedule.expression, "time_zone": schedule.time_zone}
+        found["schedule_guess"] = schedule.why or None
+    return found
+
+
+def _environment(description: str, pairs: dict[str, str]) -> Facts:
+    """Variables that are said to be some, whatever their case; they are taken out of the pairs."""
+    words = {key: value.strip("\"'") for key, value in _SET_TO.findall(description)}
+    for match in _ENV_PAIRS.finditer(description):
+        words |= {key: pairs.pop(key) for key, _ in _PAIR.findall(match[1]) if key in pairs}
+    return {"variables": words} if words else {}
 
 
 def _fact(name: str, text: str) -> Any:
@@ -209,11 +244,3 @@ def _converted(name: str, text: str) -> Any:
         return _CONVERT.get(name, str)(text)
     except ValueError:  # `port=http`: the fact has to be a number.
         return None
-
-
-def _spoken_schedule(text: str) -> str | None:
-    for pattern, schedule in _SPOKEN_SCHEDULES:
-        match = re.search(pattern, text, re.IGNORECASE)
-        if match:
-            return schedule.format(*match.groups())
-    return None

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from kmcp_kubernetes.drafts.images import has_tag
 from kmcp_kubernetes.drafts.intent import Facts
 from kmcp_kubernetes.openapi import Schema, path_parts
 from kmcp_runtime import read_yaml
@@ -141,7 +142,7 @@ def faults(schema: Schema, content: Any, path: str = "") -> Iterator[str]:
 
 
 def _derived(facts: Facts) -> Facts:
-    """Mappings and lists for skeletons, made from the key=value pairs."""
+    """Mappings and lists for skeletons, and what is only half said as a gap."""
     pairs: Mapping[str, str] = facts.get("given_pairs") or {}
     # By convention a key in upper case is an environment variable; any other is a label.
     labels: Facts = {key: value for key, value in pairs.items() if not key.isupper()}
@@ -152,12 +153,65 @@ def _derived(facts: Facts) -> Facts:
         "labels": {**labels, **app},
         "selector": labels or app,
         "pairs": dict(pairs) or {"key": Gap("value", "the description has no key=value")},
-        "env": [{"name": key, "value": value} for key, value in pairs.items() if key.isupper()] or None,
+        "env": _variables({key: value for key, value in pairs.items() if key.isupper()} | facts.get("variables", {})),
         "given_labels": labels or None,
         "port_text": str(facts["port"]) if "port" in facts else None,
         "target_port": facts.get("target_port") or facts.get("port"),
+        "pods": str(facts["replicas"]) if "replicas" in facts else None,
+        **_ports(facts),
+        **_amounts(facts),
+        **_half_said(facts),
     }
     return {key: value for key, value in made.items() if value is not None}
+
+
+def _variables(given: Mapping[str, str]) -> list[Facts] | None:
+    return [{"name": key, "value": value} for key, value in given.items()] or None
+
+
+def _ports(facts: Facts) -> Facts:
+    """Ports of containers and Services; several of one Service need names."""
+    several = facts.get("ports") or ()
+    if several:
+        return {
+            "container_ports": [{"containerPort": port} for port in several],
+            "service_ports": [{"name": f"port-{port}", "port": port, "targetPort": port} for port in several],
+        }
+    protocol, port = facts.get("protocol"), facts.get("port")
+    target = facts.get("target_port") or port
+    of_service = {
+        "name": protocol.lower() if protocol else "http",
+        "port": port or Gap(80, "no port in the description (port …)"),
+        "targetPort": target or Gap(8080, "no target port in the description (port 80 to …)"),
+        **({"protocol": protocol} if protocol else {}),
+    }
+    return {"container_ports": [{"containerPort": target}] if target else None, "service_ports": [of_service]}
+
+
+def _amounts(facts: Facts) -> Facts:
+    """Requests and limits: what is said of one alone is a guess for the other, since a limit may not be lower."""
+    made: Facts = {}
+    for resource in ("cpu", "memory"):
+        both = facts.get(resource)
+        request, limit = facts.get(f"{resource}_request", both), facts.get(f"{resource}_limit")
+        # A CPU limit slows a program down, so it is set only when it is said.
+        made[f"{resource}_limit"] = limit or (both if resource == "memory" else None)
+        made[f"{resource}_request"] = request
+        if request is None and limit:
+            made[f"{resource}_request"] = Gap(limit, f"no {resource} request in the description: as its limit")
+        elif request and resource == "memory" and made["memory_limit"] is None:
+            made["memory_limit"] = Gap(request, "no memory limit in the description: as its request")
+        made[resource] = both or made[f"{resource}_request"]
+    return made
+
+
+def _half_said(facts: Facts) -> Facts:
+    image, guess = facts.get("image"), facts.get("schedule_guess")
+    untagged = image is not None and not has_tag(image)
+    return {
+        "image": Gap(image, "no version in the description (nginx:1.27): any may come") if untagged else None,
+        "schedule": Gap(facts["schedule"], guess) if guess else None,
+    }
 
 
 def _gap(fact: str) -> Gap:
@@ -180,12 +234,16 @@ def _filled(node: Any, facts: Facts) -> Any:
 
 
 def _value(expression: str, facts: Facts) -> Any:
-    # `$name` leaves a gap when unknown, `$~name` leaves the field out, `$name=value` has a default.
+    # `$name` leaves a gap when unknown, `$~name` leaves the field out, `$name=value` has a default that needs no
+    # attention, `$name~=value` a guess.
     name, has_default, default = expression.removeprefix("~").partition("=")
+    guessed, name = name.endswith("~"), name.removesuffix("~")
     if name in facts:
         return facts[name]
     if expression.startswith("~"):
         return _ABSENT
+    if guessed:
+        return Gap(read_yaml(default), f"no {name.replace('_', ' ')} in the description")
     return read_yaml(default) if has_default else _gap(name)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kmcp_runtime import bad_argument, quoted_list, suggesting
+from kmcp_runtime.kube import workloads
 
 # kubectl's annotation, which its logs and exec follow too.
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
@@ -66,6 +67,41 @@ def termination(detail: Mapping[str, Any]) -> str:
     return _joined(
         "terminated", [", ".join(filter(None, [detail.get("reason"), code, signal, ended])), detail.get("message")]
     )
+
+
+def blocking_init(pod: Pod, container: str) -> tuple[str, str] | None:
+    """The init container that a container waits for, and its state with how it ended last; None when none does."""
+    for declared in pod["spec"].get("initContainers") or ():
+        name = str(declared["name"])
+        found = status(pod, name)
+        if name == container or not found:
+            # Init containers start in their order: those behind it do not hold this one up.
+            return None
+        ended = (found.get("state") or {}).get("terminated")
+        # A sidecar (restartPolicy Always) lets the next one start once it has started itself.
+        if (ended is not None and not ended.get("exitCode")) or (found.get("started") and _is_sidecar(declared)):
+            continue
+        last = last_termination(found)
+        return name, state_in_words(found.get("state")) + (f", last {last}" if last else "")
+    return None
+
+
+def _is_sidecar(declared: Mapping[str, Any]) -> bool:
+    return declared.get("restartPolicy") == "Always"
+
+
+def why_pod_waits(pod: Pod) -> str | None:
+    """Why no container of a pod has started: no node, or the pod itself has ended (evicted); None when neither."""
+    found = pod.get("status") or {}
+    scheduled = workloads.condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return _joined(f"the pod has no node: {scheduled.get('reason')}", [scheduled.get("message")])
+    if found.get("reason"):
+        return _joined(f"the pod is {found.get('phase')}: {found['reason']}", [found.get("message")])
+    if not pod["spec"].get("nodeName"):
+        scheduler = pod["spec"].get("schedulerName") or "default-scheduler"
+        return f"the pod has no node, and the scheduler {scheduler} has said nothing about it yet"
+    return None
 
 
 def last_termination(found: Mapping[str, Any]) -> str | None:

@@ -38,8 +38,18 @@ class Scan(BaseModel):
 async def scan_events(api: KubeApi, discovery: Discovery, namespace: str | None, field_selector: str | None) -> Scan:
     """At most 5,000 events, newest first."""
     query = pages.Query(await discovery.resolve("events"), namespace, None, field_selector, _PAGE, "objects")
-    found, complete = await pages.fetch_all(api, query, MOST_SCANNED)
-    return Scan(events=[_event(entry) for entry in sorted(found, key=last_seen, reverse=True)], complete=complete)
+    found = await pages.fetch_all(api, query, MOST_SCANNED)
+    return Scan(events=[_event(entry) for entry in sorted(found, key=last_seen, reverse=True)], complete=found.complete)
+
+
+async def newest_warnings(api: KubeApi, discovery: Discovery, about: Mapping[str, Any]) -> list[Event]:
+    """The warnings about an object, the newest first, of each reason the newest."""
+    fields = selector(involvedObject_uid=about["metadata"]["uid"], type="Warning")
+    scan = await scan_events(api, discovery, about["metadata"].get("namespace"), fields)
+    newest: dict[str, Event] = {}
+    for event in scan.events:
+        newest.setdefault(event.reason, event)
+    return list(newest.values())
 
 
 def last_seen(entry: Mapping[str, Any]) -> datetime:

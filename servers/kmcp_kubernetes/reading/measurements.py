@@ -15,7 +15,6 @@ from kmcp_runtime.kube.quantities import millicores, whole_bytes
 # Found by discovery: metrics-server is an aggregated API that a cluster may lack.
 METRICS_GROUP = "metrics.k8s.io"
 _PAGE = 500
-_MOST_OBJECTS = 5_000
 _MEASURES = {"cpu": millicores, "memory": whole_bytes}
 
 
@@ -83,7 +82,7 @@ async def add_percentages(
 async def _read_objects(kube: Kube, resource_type: str, namespace: str | None, selector: str | None) -> list[Any]:
     """Pods or nodes with what they may use; in a huge cluster the first 5,000."""
     query = pages.Query(await kube.discovery.resolve(resource_type), namespace, selector, None, _PAGE, "objects")
-    return (await pages.fetch_all(kube.api, query, _MOST_OBJECTS))[0]
+    return await pages.look(kube.api, query)
 
 
 def _with_percentages(item: Usage, found: Mapping[str, Any]) -> Usage:

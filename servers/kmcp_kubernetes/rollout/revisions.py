@@ -69,6 +69,12 @@ def history(found: Object, kept: Sequence[Kept]) -> list[Revision]:
     ]
 
 
+def latest(found: Object, kept: Sequence[Kept]) -> Object | None:
+    """The ReplicaSet or ControllerRevision of the template that the workload has now."""
+    current = _current(found, kept)
+    return current.owner if current else None
+
+
 def target_of_undo(found: Object, kept: Sequence[Kept], to_revision: int) -> Kept:
     """The revision to go back to; 0 is the one before the current."""
     name = found["metadata"]["name"]

@@ -130,7 +130,8 @@ async def _answer_early(
             _failed(result, "service", f"it is only an alias of {service['spec'].get('externalName')}: use mode=pod")
         return mode == "proxy"
     if not found.ready:
-        _failed(result, "endpoints", endpoints.why_none_ready(service, found, await _list_pods(kube, service)))
+        pods = await _list_pods(kube, service)
+        _failed(result, "endpoints", await endpoints.why_none_ready(kube, service, found, pods))
         result.hint = f"k8s_describe_resource resource_type=services resource_name={result.service} lists its pods"
     return not found.ready
 

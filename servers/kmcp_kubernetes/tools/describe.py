@@ -73,6 +73,8 @@ async def _read_events(look: Look) -> list[happenings.Event]:
     scan = await look.try_reading(
         "events", happenings.scan_events(look.kube.api, look.kube.discovery, namespace, selector)
     )
+    if scan and not scan.complete:
+        look.warnings.append(f"only {happenings.MOST_SCANNED:,} events were read; newer ones may be missing")
     return scan.events[:_EVENTS] if scan else []
 
 

@@ -78,8 +78,12 @@ def _at(whole: Schema, parts: list[str]) -> Schema:
     where = f"{'.'.join(there)} ({schema.type})" if there else "this kind"
     raise bad_argument(
         f"field_path: {where} has no field {missing[0]!r}",
-        did_you_mean(missing[0], known) or (f"its fields: {quoted_list(known[:60])}" if known else "it has no fields"),
+        did_you_mean(missing[0], known) or (f"its fields: {_some(known)}" if known else "it has no fields"),
     )
+
+
+def _some(names: list[str], most: int = 60) -> str:
+    return quoted_list(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _fields(schema: Schema, depth: int) -> list[FieldEntry]:

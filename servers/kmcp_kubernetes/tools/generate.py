@@ -33,7 +33,9 @@ async def k8s_generate_resource(
     kube: Kube,
     resource_type: Annotated[str, "Any kind, or istio_virtual_service, argo_rollout, …"],
     resource_description: Annotated[
-        str, "Name, image, replicas, port, key=value, …", Field(examples=["named web, nginx:1.27, 3 replicas, port 80"])
+        str,
+        "Name, image, replicas, port, key=value, …",
+        Field(max_length=2000, examples=["named web, nginx:1.27, 3 replicas, port 80"]),
     ],
 ) -> Generated:
     """Draft a manifest from the cluster's schema and facts in the description; nothing is created."""

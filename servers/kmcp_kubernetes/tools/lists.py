@@ -7,7 +7,7 @@ from pydantic import Field
 
 from kmcp_kubernetes.arguments import Output, ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.reading import list_shapes
+from kmcp_kubernetes.reading import list_shapes, value_counts
 from kmcp_runtime import (
     AllNamespaces,
     Cursor,
@@ -20,6 +20,7 @@ from kmcp_runtime import (
     bad_argument,
     check_name,
     cursors,
+    sliced,
     tool,
 )
 from kmcp_runtime.kube import pages
@@ -48,13 +49,13 @@ async def k8s_get_resources(
     selector: Selector = None,
     field_selector: Annotated[str | None, "Field selector"] = None,
     output: Annotated[Output, "Shape"] = "table",
-    fields: Annotated[list[str] | None, "Columns, or field paths of yaml and json"] = None,
+    fields: Annotated[list[str] | None, "Columns or field paths; counts: to count by"] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Resources:
     """List objects of any kind as a table, or read one; prefer a table and selectors to whole objects."""
     resource_type, resource_name = _one_kind(resource_type, resource_name)
-    _check_one_object(resource_name, any((selector, field_selector, all_namespaces)))
+    _check_one_object(resource_name, any((selector, field_selector, all_namespaces, output == "counts")))
     place = await kube.place(resource_type, namespace, all_namespaces)
     limit = min(limit, _MOST_WHOLE) if output in ("yaml", "json") and not fields else limit
     bound_to = {
@@ -65,23 +66,26 @@ async def k8s_get_resources(
         "selector": selector,
         "field_selector": field_selector,
     }
-    query = _query(place, output, selector, field_selector, limit)
+    query = _query(place, output, selector, field_selector, limit, fields)
+    if output == "counts":
+        return await _count(kube, place, query, fields, cursor, bound_to)
     page = await _fetch_page(kube, place, resource_name, output, query, cursor, bound_to)
     # A cursor goes on with the page size that it began with: another one would shift what is left.
     limit = int(cursors.decode(cursor, bound_to).get("l", limit)) if cursor else limit
-    result = _cut(page, place, list_shapes.shown(page, output, place, fields), page.cursor(limit, bound_to))
+    shape = list_shapes.shown(page, output, place, fields)
+    result = _cut(page, place, shape, page.cursor(limit, bound_to))
     if not page.items and not page.before:
         result.hint = await _explain_empty(kube, place, bool(selector or field_selector))
-    if missing := list_shapes.unknown(result.items, fields):
-        result.warnings = [f"none of these objects has {', '.join(missing)}; names are case-sensitive (k8s_explain)"]
+    if missing := list_shapes.unknown(shape, fields):
+        result.warnings = [_none_has(missing)]
     result.continues_at(page.cursor_at(limit, bound_to))
-    return result
+    return result.written_as(output if output in ("yaml", "json") else None)
 
 
 def _check_one_object(name: str | None, narrowed: bool) -> None:
     if name and narrowed:
         raise bad_argument(
-            "resource_name names one object: selector, field_selector and all_namespaces do not go with it",
+            "resource_name names one object: selector, field_selector, all_namespaces and counts do not go with it",
             "leave out resource_name, or the others (field_selector=metadata.name=… finds a name in all namespaces)",
         )
 
@@ -113,10 +117,52 @@ def _cut(page: pages.ListPage, place: Place, shape: list_shapes.Shape, cursor: s
     )
 
 
-def _query(place: Place, output: Output, selector: str | None, field_selector: str | None, limit: int) -> pages.Query:
-    form: pages.Form = "table" if output in ("table", "wide") else "names" if output == "names" else "objects"
+def _query(
+    place: Place, output: Output, selector: str | None, field_selector: str | None, limit: int, fields: list[str] | None
+) -> pages.Query:
+    form: pages.Form = "names" if output == "names" else "objects" if output in ("yaml", "json") else "table"
     everywhere = place.kind.namespaced and place.namespace is None
-    return pages.Query(place.kind, place.namespace, selector, field_selector, limit, form, with_metadata=everywhere)
+    metadata = everywhere or any(field.lower() == "namespace" for field in fields or ())
+    rows_with: pages.RowsWith = "Object" if list_shapes.has_paths(fields) else "Metadata" if metadata else "None"
+    return pages.Query(place.kind, place.namespace, selector, field_selector, limit, form, rows_with)
+
+
+async def _count(
+    kube: Kube,
+    place: Place,
+    query: pages.Query,
+    fields: list[str] | None,
+    cursor: str | None,
+    bound_to: dict[str, Any],
+) -> Resources:
+    """How many objects have each value of the fields, over all pages."""
+    if not fields:
+        raise bad_argument(
+            "fields: output=counts counts the objects by the values of fields",
+            'name columns or paths: ["Status"], ["spec.containers[*].image"]',
+        )
+    found = await value_counts.count(kube.api, query, place, fields)
+    result = sliced(
+        Resources,
+        found.rows,
+        query.limit,
+        cursor,
+        {**bound_to, "fields": fields},
+        kind=place.kind.kind,
+        api_version=place.kind.api_version,
+        namespace=place.namespace,
+        columns=found.columns,
+    )
+    result.hint = f"Values of {found.objects:,} objects, the most frequent first."
+    if not found.objects:
+        result.hint = await _explain_empty(kube, place, bool(query.selector or query.field_selector))
+    if found.missing:
+        result.warnings = [_none_has(found.missing)]
+    return result
+
+
+def _none_has(paths: list[str]) -> str:
+    return f"none of these objects has {', '.join(paths)}; names are case-sensitive (k8s_explain)"
 
 
 async def _fetch_page(
@@ -132,8 +178,7 @@ async def _fetch_page(
         return await pages.fetch(kube.api, query, cursor, bound_to)
     if query.form != "table":
         return pages.ListPage(items=[await kube.read(place, name)])
-    # The rows alone: the default, Metadata, is much larger and nothing of it is shown.
-    table = await kube.read(place, name, query=[("includeObject", "None")], accept=_TABLE)
+    table = await kube.read(place, name, query=[("includeObject", query.rows_with)], accept=_TABLE)
     return pages.ListPage(items=table["rows"], columns=table["columnDefinitions"])
 
 

@@ -50,7 +50,7 @@ async def k8s_get_pod_logs(
     single = logs[0] if len(logs) == 1 and not all_containers else None
     lines = single.lines if single else [f"[{log.container}] {line}" for log in logs for line in log.lines]
     cut = list(dict.fromkeys(log.cut for log in logs if log.cut))
-    hints = [*cut, *(_why_empty(pod, log, wanted) for log in logs if not log.lines)]
+    hints = [*cut, *dict.fromkeys(_why(pod, log, wanted) for log in logs if log.gone or not log.lines)]
     return Logs(
         pod=pod_name,
         namespace=namespace,
@@ -64,19 +64,44 @@ async def k8s_get_pod_logs(
     )
 
 
-def _why_empty(pod: Pod, log: pod_logs.Log, wanted: pod_logs.Wanted) -> str:
-    """Why a log is empty and what to ask instead."""
+def _why(pod: Pod, log: pod_logs.Log, wanted: pod_logs.Wanted) -> str:
+    """Why a log is empty or ends early, and what to ask instead."""
     status = containers.status(pod, log.container)
     state = containers.state_in_words(status.get("state"))
-    if wanted.previous and log.problem:
-        return f"{log.container} has no previous run ({log.problem}); leave previous out. It is {state}"
     last = containers.last_termination(status)
-    if last and not wanted.previous:
+    if wanted.previous and log.problem:
+        return _no_previous(log, state, last)
+    if last and not wanted.previous and not log.lines:
         times = status.get("restartCount", 0)
         return f"{log.container} wrote nothing in this run, {times} restarts: use previous=true; it last {last}"
-    if log.problem:
-        return f"{log.container} has not started: {state}; k8s_describe_resource shows its events"
+    if log.gone:
+        # The pod's own reason says more than that of the container: evicted, node lost.
+        state = containers.why_pod_waits(pod) or state
+        return f"the node cannot read the log of {log.container} ({log.problem}); it is {state}"
+    if log.problem or not status:
+        # Of a pod without a node the API server answers an empty log.
+        return _why_not_started(pod, log, state)
     if wanted.match:
         return f"no line of {log.container} matches ({log.bytes} bytes searched)"
     since = " since then" if wanted.since is not None else ""
     return f"{log.container} wrote nothing{since}; it is {state}"
+
+
+def _no_previous(log: pod_logs.Log, state: str, last: str | None) -> str:
+    # The status remembers how a run ended for longer than the node keeps its log.
+    if log.gone or last:
+        ended = f"; that run {last}" if last else ""
+        return f"the log of the previous run of {log.container} is gone from the node ({log.problem}){ended}"
+    return f"{log.container} has no previous run ({log.problem}); leave previous out. It is {state}"
+
+
+def _why_not_started(pod: Pod, log: pod_logs.Log, state: str) -> str:
+    """What keeps a container from starting: the pod itself, or an init container before it."""
+    blocker = containers.blocking_init(pod, log.container)
+    if blocker:
+        name, its_state = blocker
+        return f"{log.container} waits for init container {name}, which is {its_state}: use container={name}"
+    whole = containers.why_pod_waits(pod)
+    if whole:
+        return f"{log.container} has not started: {whole}"
+    return f"{log.container} has not started: {state}; k8s_describe_resource shows its events"

@@ -57,7 +57,7 @@ class Rollout(Result):
     needs=(
         Rule("apps", ("deployments", "statefulsets", "daemonsets"), ("get", "patch")),
         Rule("apps", ("replicasets", "controllerrevisions"), ("list",)),
-        Rule("", ("pods",), ("list",)),
+        Rule("", ("pods", "events"), ("list",)),
     ),
 )
 async def k8s_rollout(

@@ -42,7 +42,6 @@ _CHILDLESS = frozenset(
 # They come and go by themselves: an approval would fail because the plan is never the same twice.
 _FLEETING = frozenset({"events", "events.events.k8s.io", "leases.coordination.k8s.io"})
 _PAGE = 500
-_MOST_CANDIDATES = 5_000
 
 
 async def count_dependents(kube: Kube, place: Place, found: Mapping[str, Any], warnings: list[str]) -> dict[str, int]:
@@ -108,12 +107,12 @@ async def _count(kube: Kube, kind: Kind, namespace: str | None, warnings: list[s
 async def _list_all(kube: Kube, kind: Kind, namespace: str | None, warnings: list[str]) -> list[Mapping[str, Any]]:
     query = pages.Query(kind, namespace, limit=_PAGE, form="names")
     try:
-        items, complete = await pages.fetch_all(kube.api, query, _MOST_CANDIDATES)
+        items = await pages.fetch_all(kube.api, query, pages.MOST_LOOKED_AT)
     except ToolFailure as failure:
         warnings.append(f"{kind.full_name} not counted: {failure.message}")
         return []
-    if not complete:
-        warnings.append(f"only the first {len(items)} {kind.plural} were looked at for dependents")
+    if not items.complete:
+        warnings.append(f"{items.limits}: dependents may be missing")
     return items
 
 

@@ -33,6 +33,8 @@ async def find_held(
     claims: Sequence[Mapping[str, Any]] = ()
     if any(kind.full_name == _CLAIMS and items for kind, items in contents):
         claims = await kube.list_objects(_CLAIMS, metadata["name"])
+    if len(claims) > MOST_NAMED:
+        warnings.append(f"what becomes of the volumes of {len(claims) - MOST_NAMED} more claims was not looked at")
     return _bounded(sorted(held)), _bounded(await _reclaimed(kube, claims[:MOST_NAMED], warnings))
 
 

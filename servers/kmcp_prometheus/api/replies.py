@@ -10,6 +10,7 @@ from kmcp_runtime import ToolFailure, unavailable
 Found = TypeVar("Found")
 _CUT = "results truncated due to limit"
 _SHOWN = 100
+PARTIAL = "the answer is partial: the backend could not ask all of its storage, so something may be missing"
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,10 @@ def reply(body: Any) -> Reply:
     warnings = [str(text) for text in body.get("warnings") or ()]
     # The remark on `limit` arrives among the warnings; `truncated` says the same in its own field.
     kept = [text for text in warnings if text != _CUT]
+    if body.get("isPartial"):  # VictoriaMetrics says so beside the data; Thanos and Mimir say it in warnings.
+        kept.append(PARTIAL)
     infos = [str(text) for text in body.get("infos") or ()]
-    return Reply(body.get("data"), kept, infos, cut=len(kept) < len(warnings))
+    return Reply(body.get("data"), kept, infos, cut=_CUT in warnings)
 
 
 def _foreign(found: Any) -> ToolFailure:

@@ -1,17 +1,21 @@
 """The metrics that expressions can be built from: their names and their types."""
 
-import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from kmcp_prometheus.client import Prometheus, is_not_served
-from kmcp_prometheus.guidance import names
+from kmcp_prometheus.promql import lexicon
 from kmcp_prometheus.promql.intent import Intent
+from kmcp_prometheus.promql.lexicon import stem
 from kmcp_runtime import ToolFailure
 
 Kind = Literal["counter", "gauge", "classic", "native", "summary", "other"]
-_PARTS = ("_bucket", "_count", "_sum")
-_WORD = re.compile(r"[a-z]+\d*[a-z]*")
+PARTS = ("_bucket", "_count", "_sum")
+_TELLING_NOTHING = frozenset(
+    map(stem, ("total", "seconds", "bytes", "count", "sum", "info", "ratio", "milliseconds", "number", "status"))
+)
 
 
 @dataclass(frozen=True)
@@ -21,36 +25,54 @@ class Metric:
     kind: Kind
     help: str = ""
 
-    def words(self) -> frozenset[str]:
-        return frozenset(_stems(self.name.lower().replace("_", " ")))
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        return frozenset(stem(token) for token in lexicon.tokens(self.name))
 
-    def shared(self, intent: Intent) -> float:
-        """How well it fits a description: words of its name count fully, those of its help text a little."""
-        # A name that was written out is meant, whatever the other words say.
-        if self.name in intent.named or any(f"{self.name}{part}" in intent.named for part in _PARTS):
-            return 100
-        own = self.words()
-        helped = frozenset(_stems(self.help.lower())) - own
-        return len(own & intent.words) + 0.3 * len(helped & intent.words) - 0.05 * len(own - intent.words)
+    @cached_property
+    def help_stems(self) -> frozenset[str]:
+        return frozenset(stem(token) for token in lexicon.tokens(self.help.lower()))
+
+    def series(self) -> str:
+        """The name of series that have its labels."""
+        return (
+            f"{self.name}_bucket"
+            if self.kind == "classic"
+            else f"{self.name}_count"
+            if self.kind == "summary"
+            else self.name
+        )
+
+    def is_named(self, intent: Intent) -> bool:
+        return self.name in intent.named or any(f"{self.name}{part}" in intent.named for part in PARTS)
+
+    def fit(self, word: str) -> float:
+        """How well a stem of a description is covered: 1 by the name, less by a synonym or by the help text."""
+        if word in self.stems:
+            return 1
+        alike = lexicon.akin(word)
+        if alike & self.stems:
+            return 0.8
+        if word in self.help_stems:
+            return 0.5
+        # Names such as `consumergroup` and `keyspace` run words together.
+        if any(own.startswith(word) or (len(word) > 3 and word in own) for own in self.stems if len(word) > 2):
+            return 0.6
+        return 0.3 if alike & self.help_stems else 0
+
+    def score(self, words: Collection[str]) -> float:
+        """How well it fits a description as a whole: what is in its name alone, and in no word, counts against it."""
+        wanted = frozenset().union(*(lexicon.akin(word) for word in words)) if words else frozenset()
+        extra = len(self.stems - wanted - _TELLING_NOTHING)
+        return sum(self.fit(word) for word in words) - 0.08 * extra
 
 
-async def read_metrics(prometheus: Prometheus) -> list[Metric]:
+async def read_metrics(prometheus: Prometheus, known: Collection[str]) -> list[Metric]:
     """Read every metric, each once: histograms and summaries without their parts."""
-    known = await names.list_metrics(prometheus)
     metadata = await _read_metadata(prometheus)
     there = frozenset(known)
     found = {metric.name: metric for metric in (_metric(name, there, metadata) for name in known)}
     return list(found.values())
-
-
-def best(metrics: list[Metric], intent: Intent, *kinds: Kind, count: int = 2) -> list[Metric]:
-    """The metrics of these kinds that fit a description best, each with at least one word of it."""
-    scored = [(metric.shared(intent), metric) for metric in metrics if metric.kind in kinds]
-    fitting = sorted(
-        ((score, metric) for score, metric in scored if score > 0.2), key=lambda pair: (-pair[0], pair[1].name)
-    )
-    # Far weaker matches than the best one are noise.
-    return [metric for score, metric in fitting[:count] if score >= fitting[0][0] / 2]
 
 
 async def _read_metadata(prometheus: Prometheus) -> dict[str, Any]:
@@ -63,22 +85,18 @@ async def _read_metadata(prometheus: Prometheus) -> dict[str, Any]:
 
 
 def _metric(name: str, there: frozenset[str], metadata: dict[str, Any]) -> Metric:
-    base = next((name.removesuffix(part) for part in _PARTS if name.endswith(part)), name)
-    entry = (metadata.get(base) or metadata.get(name) or [{}])[0]
+    base = next((name.removesuffix(part) for part in PARTS if name.endswith(part)), name)
+    # OpenMetrics names the family of a counter without `_total`.
+    entry = (metadata.get(base) or metadata.get(name) or metadata.get(name.removesuffix("_total")) or [{}])[0]
     helped, stated = str(entry.get("help", "")), entry.get("type")
-    if base != name and f"{base}_bucket" in there:
+    if f"{base}_bucket" in there and (base != name or stated == "histogram"):
         return Metric(base, "classic", helped)
-    if base != name and stated == "summary":
+    if f"{base}_count" in there and f"{base}_sum" in there and (base != name or stated == "summary"):
         return Metric(base, "summary", helped)
     if stated in ("histogram", "gaugehistogram"):
         return Metric(name, "native", helped)
     # The suffixes are conventions: metadata is missing for metrics of recording rules and of pushes.
-    if stated == "counter" or name.endswith(("_total", "_count")):
+    untyped = stated in (None, "unknown")
+    if stated == "counter" or (untyped and name.endswith(("_total", "_count"))):
         return Metric(name, "counter", helped)
-    return Metric(name, "gauge" if stated in ("gauge", None, "unknown") else "other", helped)
-
-
-def _stems(text: str) -> list[str]:
-    return [
-        word[:-1] if len(word) > 3 and word[-1] == "s" and word[-2] != "s" else word for word in _WORD.findall(text)
-    ]
+    return Metric(name, "gauge" if untyped or stated == "gauge" else "other", helped)

@@ -9,15 +9,21 @@ from kmcp_prometheus.promql.parser import Node, parse
 from kmcp_prometheus.promql.selectors import NAME, Selectors
 from kmcp_runtime import ToolFailure, bad_argument
 
+_COUNTING = frozenset({"count", "group", "count_values"})
 _WRITE = 'write label="value", or label=~"expression"'
 
 
-def query(text: str) -> Node | None:
-    """The tree of an expression, None where only the backend can judge it; `bad_argument` for reading every series."""
+def query(text: str, *, at_one_moment: bool = False) -> Node | None:
+    """The tree of an expression, None where only the backend can judge it; `bad_argument` for reading every series.
+
+    At one moment every series may be counted: that is how people measure cardinality.
+    """
     if not text.strip():
         raise bad_argument("query: empty", "give an expression: up, rate(http_requests_total[5m])")
     found = tree(text)
-    if found is not None and any(selector.takes_everything() for selector in trees.selectors(found)):
+    if found is None or (at_one_moment and _only_counts(found)):
+        return found
+    if any(selector.takes_everything() for selector in trees.selectors(found)):
         raise _everything("query", text)
     return found
 
@@ -61,6 +67,19 @@ def tree(text: str) -> Node | None:
         return parse(text)
     except SyntaxFault:
         return None
+
+
+def _only_counts(tree: Node) -> bool:
+    """Whether what takes every series is counted at once, without a range: `topk(10, count by (__name__) ({…}))`."""
+    for node in trees.walk(tree):
+        if node["type"] == "matrixSelector" and trees.selectors(node)[0].takes_everything():
+            return False
+    counted = [node["expr"] for node in trees.walk(tree) if node["type"] == "aggregation" and node["op"] in _COUNTING]
+    direct = sum(one["type"] == "vectorSelector" and trees.selectors(one)[0].takes_everything() for one in counted)
+    every = sum(
+        node["type"] == "vectorSelector" and trees.selectors(node)[0].takes_everything() for node in trees.walk(tree)
+    )
+    return direct == every and not any(node["type"] == "subquery" for node in trees.walk(tree))
 
 
 def _everything(argument: str, text: str) -> ToolFailure:

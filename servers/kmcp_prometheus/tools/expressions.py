@@ -6,6 +6,7 @@ from pydantic import Field
 
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.guidance import building, checking
+from kmcp_prometheus.promql.dotted import repaired
 from kmcp_runtime import Effect, Result, bad_argument, tool
 
 
@@ -21,6 +22,7 @@ class Promql(Result):
     unknown_metrics: list[checking.Unknown] | None = None
     unknown_labels: list[checking.UnknownLabel] | None = None
     candidates: list[building.Candidate] | None = Field(default=None, description="Best first")
+    questions: list[str] | None = Field(default=None, description="What to say more exactly")
 
 
 @tool(Effect.READ)
@@ -31,11 +33,15 @@ async def prometheus_promql_tool(
 ) -> Promql:
     """Check and explain PromQL and whether its names exist, or build it from words."""
     # One tool and not two: each description costs tokens in every conversation.
-    if query is not None and query_description is None:
-        return await _check(prometheus, query)
-    if query_description is not None and query is None:
-        return await _build(prometheus, query_description)
-    raise bad_argument("give query to check it, or query_description to build one", "one of the two")
+    if (query is None) is (query_description is None):
+        raise bad_argument("give query to check it, or query_description to build one", "one of the two")
+    if query is not None:
+        result = await _check(prometheus, query)
+    else:
+        result = await _build(prometheus, query_description or "")
+    # What is said to be unknown may only be missing from a partial answer.
+    result.warnings = prometheus.warnings or None
+    return result
 
 
 async def _check(prometheus: Prometheus, query: str) -> Promql:
@@ -43,6 +49,8 @@ async def _check(prometheus: Prometheus, query: str) -> Promql:
     result = Promql(mode="check", valid=verdict.valid, error=verdict.fault)
     if verdict.doubt:
         result.hint = f"Whether the backend accepts it is unknown, since it has no parser to ask: {verdict.doubt}."
+    if verdict.valid is False and (meant := repaired(query)) != query:
+        result.hint = f"A name with dots stands in quotes: {meant}"
     if verdict.tree is None:
         return result
     metrics, labels = await checking.find_unknown(prometheus, verdict.tree)
@@ -56,13 +64,15 @@ async def _check(prometheus: Prometheus, query: str) -> Promql:
 
 
 async def _build(prometheus: Prometheus, description: str) -> Promql:
-    candidates, intent = await building.build_candidates(prometheus, description)
-    result = Promql(mode="build", candidates=candidates)
-    if candidates:
+    built = await building.build_candidates(prometheus, description)
+    result = Promql(mode="build", candidates=built.candidates, questions=built.questions or None)
+    if built.candidates:
         result.hint = (
             "Try one with prometheus_query_tool; the description may name a window, labels (job=api) and 'by label'."
         )
+    elif built.questions:
+        result.hint = "The description is not clear enough for a good expression: answer the questions in a new one."
     else:
-        words = " ".join(sorted(intent.words)) or description
+        words = " ".join(sorted(built.intent.words)) or description
         result.hint = f"No metric matches {words!r}: name one; prometheus_metadata_tool search=… finds them."
     return result

@@ -44,7 +44,7 @@ async def prometheus_query_tool(
     lookback: Annotated[Duration | None, "How old a sample may be"] = None,
 ) -> Instant:
     """Evaluate PromQL at one moment; prefer aggregations. An empty answer explains itself."""
-    tree = guard.query(query)
+    tree = guard.query(query, at_one_moment=True)
     check_past(time, "time")
     reply = await cardinality.query_at(prometheus, query, time, limit, timeout, lookback)
     kind, items, text = reply.read(_items)

@@ -50,7 +50,7 @@ async def prometheus_rules_tool(
         cursor=rule_groups.cursor_at(found, len(shown), arguments) or None,
     )
     result.continues_at(lambda kept: rule_groups.cursor_at(found, kept, arguments))
-    if not shown:
+    if not shown and found.following is None:
         result.hint = (
             "No rule fits; leave some filters out."
             if arguments != {**asdict(rule_groups.Wanted()), "limit": limit}

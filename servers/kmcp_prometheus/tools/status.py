@@ -145,6 +145,7 @@ async def prometheus_build_info_tool(prometheus: Prometheus) -> BuildInfo:
     """Show the version, and whether it is Prometheus, Thanos, Mimir or VictoriaMetrics."""
     info = await implementations.read_build_info(prometheus)
     fields = {name: info.get(name) or None for name in ("version", "revision", "branch", "goVersion", "buildDate")}
+    fields["warnings"] = prometheus.warnings or None
     return BuildInfo.model_validate({"backend": implementations.kind_of(info), **fields})
 
 
@@ -158,9 +159,12 @@ async def prometheus_tsdb_status_tool(
     if view == "blocks":
         reply = await prometheus.get("/status/tsdb/blocks")
         blocks = reply.read(lambda data: [_block(entry) for entry in data["blocks"] or ()])
-        return TsdbStatus(blocks=blocks, hint=None if blocks else "No block has been written to disk yet.")
+        hint = None if blocks else "No block has been written to disk yet."
+        return TsdbStatus(blocks=blocks, hint=hint, warnings=reply.warnings or None)
     reply = await prometheus.get("/status/tsdb", [("limit", limit)])
-    return reply.read(lambda data: _head(data, limit))
+    result = reply.read(lambda data: _head(data, limit))
+    result.warnings = reply.warnings or None
+    return result
 
 
 @tool(Effect.READ)
@@ -170,7 +174,14 @@ async def prometheus_wal_replay_tool(prometheus: Prometheus) -> WalReplay:
     least, most, current = reply.read(lambda data: [int(data.get(name) or 0) for name in ("min", "max", "current")])
     # Both are 0 where there was nothing to replay.
     share = 1.0 if most <= least else (current - least) / (most - least)
-    return WalReplay(min=least, max=most, current=current, percent=round(share * 100, 1), done=current >= most)
+    return WalReplay(
+        min=least,
+        max=most,
+        current=current,
+        percent=round(share * 100, 1),
+        done=current >= most,
+        warnings=reply.warnings or None,
+    )
 
 
 def _head(data: dict[str, Any], limit: int) -> TsdbStatus:

@@ -1,7 +1,7 @@
 """The catalog: what the suite's servers and tools are, as one strict document."""
 
 from .canonical import canonical, compact, digest
-from .document import dump, load
+from .document import dump, load, load_parts
 from .drift import Drift, diff
 from .exports import FORMATS, Connection, export, http_connections, short_name, stdio_connections
 from .faults import Fault, InvalidDocumentError, faults_of
@@ -61,6 +61,7 @@ __all__ = [
     "listed",
     "listing",
     "load",
+    "load_parts",
     "reading_only",
     "server_hash",
     "server_json",

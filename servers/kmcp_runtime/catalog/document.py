@@ -1,5 +1,6 @@
 """`catalog.yaml` as text: strict to read, always the same bytes for the same catalog."""
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,6 +23,22 @@ def load(text: str, where: str = "") -> Catalog:
         return Catalog.model_validate(found.data, by_alias=True, by_name=False)
     except ValidationError as error:
         raise InvalidDocumentError(faults_of(error, Catalog), found.lines, where) from error
+
+
+def load_parts(path: Path) -> Catalog:
+    """The catalog of a file, or of a folder of catalogs of one name and version, each with servers of its own.
+
+    Errors: InvalidDocumentError as from `load`; ValueError for parts that are not of one catalog, OSError for no file.
+    """
+    if not path.is_dir():
+        return load(path.read_text(), str(path))
+    # A mounted ConfigMap has folders of its own beside the files, whose names begin with two dots.
+    parts = [load(file.read_text(), str(file)) for file in sorted(path.glob("[!.]*")) if file.is_file()]
+    names = [name for part in parts for name in part.servers]
+    if len({(part.name, part.version) for part in parts}) != 1 or len(set(names)) != len(names):
+        raise ValueError(f"{path}: {len(parts)} files that are not the parts of one catalog; remove the others")
+    servers = {name: server for part in parts for name, server in part.servers.items()}
+    return parts[0].model_copy(update={"servers": servers})
 
 
 def dump(catalog: Catalog) -> str:

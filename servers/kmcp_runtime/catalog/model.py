@@ -124,6 +124,7 @@ class ToolEntry(Entry):
     annotations: dict[str, StrictBool | str]
     needs: tuple[Rule, ...] = ()
     verified: Literal["real", "agent", "cli", "stand-in"] = "real"
+    against: str | None = None  # product and version of the backend that was met, where it is not the only one
     why: str | None = None
     since: str | None = None
     deprecated: str | None = None

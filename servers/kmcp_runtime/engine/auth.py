@@ -1,9 +1,10 @@
-"""Who may call: bearer tokens from a file, JSON Web Tokens of an issuer, or both, through fastmcp's own verifiers."""
+"""Who may call: bearer tokens of a file, of an issuer, of the cluster, or of several, by fastmcp's own verifiers."""
 
+import importlib
 import ipaddress
 from pathlib import Path
 
-from fastmcp.server.auth import AuthProvider, MultiAuth, RemoteAuthProvider
+from fastmcp.server.auth import AuthProvider, MultiAuth, RemoteAuthProvider, TokenVerifier
 from fastmcp.server.dependencies import get_access_token, get_http_request
 from pydantic import AnyHttpUrl
 
@@ -15,11 +16,17 @@ from kmcp_runtime.settings import RuntimeSettings, SettingsError, listed
 
 def provider(settings: RuntimeSettings) -> AuthProvider | None:
     """The configured way to authenticate; None when there is none."""
-    files = FileTokenVerifier(Path(settings.auth_tokens_file)) if settings.auth_tokens_file else None
     tokens = _jwt(settings) if settings.jwt_issuer or settings.jwt_jwks_url or settings.jwt_audience else None
-    if files and tokens:
-        return MultiAuth(server=tokens, verifiers=[files])
-    return tokens or files
+    verifiers: list[TokenVerifier] = []
+    if settings.auth_tokens_file:
+        verifiers.append(FileTokenVerifier(Path(settings.auth_tokens_file)))
+    if settings.token_review:
+        # Last: what another verifier knows need not go to the API server. By name, since a server of another backend
+        # loads nothing of Kubernetes unless it is told to.
+        review = importlib.import_module("kmcp_runtime.token_review")
+        verifiers.append(review.open_reviewer(settings.token_audience, settings.token_grants))
+    found = [*([tokens] if tokens else []), *verifiers]
+    return MultiAuth(server=tokens, verifiers=verifiers) if len(found) > 1 else next(iter(found), None)
 
 
 def check_exposure(settings: RuntimeSettings, auth: AuthProvider | None) -> None:
@@ -28,7 +35,8 @@ def check_exposure(settings: RuntimeSettings, auth: AuthProvider | None) -> None
         return
     raise SettingsError(
         f"refusing to listen on {settings.host} without authentication: anyone who reaches it could call every tool. "
-        "Set --auth-tokens-file or --jwt-issuer, --jwt-audience and --jwt-jwks-url, or set --allow-unauthenticated"
+        "Set --token-review (in a cluster), --auth-tokens-file, or --jwt-issuer, --jwt-audience and --jwt-jwks-url, "
+        "or set --allow-unauthenticated"
     )
 
 

@@ -15,23 +15,28 @@ _EFFECTS = {
     "read": frozenset({Effect.READ}),
     "write": frozenset({Effect.READ, Effect.WRITE}),
     "destroy": frozenset(Effect),
+    "list": frozenset[Effect](),
 }
 SERVERS = "kmcp.servers"
 
 
 @dataclass(frozen=True)
 class Grant:
-    """Effects of calls that are allowed, and the servers whose tools may be called; None for all of them."""
+    """Effects of calls that are allowed, and the servers whose tools may be called; None for all of them.
+
+    Who may call nothing still sees every tool, unless `lists` is false.
+    """
 
     effects: frozenset[Effect] = frozenset(Effect)
     servers: frozenset[str] | None = None
+    lists: bool = True
 
     @classmethod
     def of(cls, scopes: Collection[str]) -> "Grant":
         """The words joined: without a word for effects all are allowed, without a server's name every server is."""
-        allowed: frozenset[Effect] = frozenset().union(*(_EFFECTS[word] for word in scopes if word in _EFFECTS))
+        named = [_EFFECTS[word] for word in scopes if word in _EFFECTS]
         servers = frozenset(scopes) - frozenset(_EFFECTS)
-        return cls(allowed or frozenset(Effect), servers or None)
+        return cls(frozenset[Effect]().union(*named) if named else frozenset(Effect), servers or None)
 
     def narrowed(self, server: str, declared: ToolSpec) -> ToolSpec | None:
         """The tool as this caller has it: itself, its reading form, or none of it."""
@@ -39,6 +44,8 @@ class Grant:
             return None
         if self.effects == {Effect.READ}:
             return declared.read_only()
+        if not self.effects:
+            return declared if self.lists else None
         possible = {declared.effect, *(declared.by.effects.values() if declared.by else ())}
         return declared if possible & self.effects else None
 
@@ -49,7 +56,7 @@ class Grant:
 
     def refusal(self, tool: str) -> ToolFailure:
         words = [*sorted(effect.value for effect in self.effects), *sorted(self.servers or ())]
-        allowed = ", ".join(words) if self.effects else "nothing here"
+        allowed = ", ".join(words) if self.effects else "no call" if self.lists else "nothing here"
         return denied(f"this caller may not do this with {tool}: its scopes allow {allowed}")
 
 
@@ -59,7 +66,7 @@ class GrantedToken(AccessToken):
     grant: Grant = Grant()
 
 
-NOTHING = Grant(frozenset())
+NOTHING = Grant(frozenset(), lists=False)
 
 
 def is_scope(word: str) -> bool:

@@ -46,7 +46,7 @@ class IssuerVerifier(TokenVerifier):
         )
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        header, claims = _part(token, 0), _part(token, 1)
+        header, claims = read_part(token, 0), read_part(token, 1)
         if header is None or claims is None:
             return None  # Not a JSON Web Token: another verifier may know it.
         fault = self._fault(claims)
@@ -106,7 +106,7 @@ def _scopes(claims: dict[str, Any]) -> list[str] | None:
     return words
 
 
-def _part(token: str, number: int) -> dict[str, Any] | None:
+def read_part(token: str, number: int) -> dict[str, Any] | None:
     """The header (0) or the claims (1), before anything confirms them."""
     parts = token.split(".")
     if len(parts) != 3:

@@ -75,13 +75,13 @@ class Charts:
         """The tag of a version; a registry allows no `+` in a tag, so helm writes `_`."""
         if version and versions.parse(version):
             return version.replace("+", "_")
-        known = [tag.replace("_", "+") for tag in await registry.list_tags()]
+        known = (await registry.list_tags()).of_each(lambda tag: tag.replace("_", "+"))
         name = place.name.rpartition("/")[2]
         found = await indexes.choose(self.repositories.binary, call, name, filter(versions.parse, known), version)
         if found is None:
             newest = ", ".join(sorted(known)[-5:]) or "none"
             raise not_found(
-                f"{place.host}/{place.name} has no version {version or 'that is a release'}: not found",
+                known.absence(f"{place.host}/{place.name} has no version {version or 'that is a release'}: not found"),
                 f"tags: {newest}",
             )
         return found.replace("+", "_")

@@ -8,6 +8,7 @@ from kmcp_runtime.errors import Code, ToolFailure
 from kmcp_runtime.hints import Shows, by_tool
 
 BACKEND = "helm"
+OWNERSHIP = "another release or person owns that object: choose another release name, or hand it over to this one"
 _LONGEST = 3_000
 _DEBUG = re.compile(r"^(?:\w+\.go:\d+: |time=\S+ level=|level=[A-Z]+ )")
 # `helm.go` only repeats the error that helm prints anyway.
@@ -62,7 +63,7 @@ RULES = (
     _rule(
         r"invalid ownership metadata|cannot be imported into the current release|cannot be owned",
         "conflict",
-        "another release or person owns that object: choose another release name, or hand the object over to this one",
+        OWNERSHIP,
     ),
     _rule(
         r"don't meet the specifications of the schema|values don't meet",

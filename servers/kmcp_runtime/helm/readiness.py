@@ -46,5 +46,5 @@ async def _read_cause(cluster: Cluster, kind: str, live: Object, namespace: str)
     selector = selector_of(live.get("spec") or {}) if kind in workloads.POD_OWNERS else None
     if not selector:
         return ""
-    pods = await cluster.list_objects("pods", namespace, selector=selector, limit=_MOST_PODS)
+    pods = await cluster.sample_objects("pods", namespace, _MOST_PODS, selector=selector)
     return next((f"pod {wait.pod}: {wait}" for wait in workloads.waits(pods)), "")

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from kmcp_runtime import json_text, redaction
 from kmcp_runtime.errors import bad_argument, forbidden, not_found, unavailable
 from kmcp_runtime.helm.fetching import Fetcher
+from kmcp_runtime.looks import Looked
 from kmcp_runtime.web import Answer
 
 _CHART_LAYERS = (
@@ -54,7 +55,8 @@ class Registry:
         self._basic = _basic(logins, place.host)
         self._headers: dict[str, str] = {}
 
-    async def list_tags(self) -> list[str]:
+    async def list_tags(self) -> Looked[str]:
+        """The tags of the chart, which are not all where a registry has more than fifty pages of them."""
         found: list[str] = []
         url = f"{self._base}/tags/list?n=1000"
         for _ in range(_MOST_TAG_PAGES):
@@ -62,10 +64,10 @@ class Registry:
             found += _document(answer).get("tags") or ()
             following = re.match(r'<([^>]+)>;\s*rel="?next', answer.headers.get("link", ""))
             if following is None:
-                break
+                return Looked(found, of="tags")
             parts = urlsplit(following[1])
             url = f"{self._base}/tags/list?{parts.query}"
-        return found
+        return Looked(found, of="tags", complete=False)
 
     async def pull(self, reference: str) -> bytes:
         """The chart's archive; its digest is compared with the one in the manifest."""

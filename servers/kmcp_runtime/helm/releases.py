@@ -155,7 +155,7 @@ class Releases:
 
     async def _list_heads(self, namespace: str | None, selector: str) -> list[Head]:
         query = pages.Query(_kind(self._plural), namespace, selector, limit=_PAGE, form="names")
-        items, _ = await pages.fetch_all(self.cluster.api, query)
+        items = await pages.fetch_all(self.cluster.api, query)
         return [head for head in map(_head, items) if head is not None]
 
     async def _list_if_permitted(self, namespace: str | None, selector: str) -> list[Head]:

@@ -3,16 +3,18 @@
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kmcp_runtime import yaml_text
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found, quoted_list
 
 Values = dict[str, Any]
 # An index fills the list up to it: `a[999999999]=1` must not use up the memory.
 _MOST_ITEMS = 1_000
-_STEP = re.compile(r"((?:\\.|[^\\.\[\]=,{}\s])+)((?:\[\d+\])*)")
+_MOST_KEYS = 20
+"""How many keys a hint names."""
+_STEP = re.compile(r"(?s)((?:\\.|[^\\.\[\]=,{}\s])+)((?:\[\d+\])*)")
 
 
 def merged(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Values:
@@ -67,7 +69,7 @@ def with_set(given: Mapping[str, Any], changes: Mapping[str, Any]) -> Values:
     """
     result: Any = copy.deepcopy(dict(given))
     for path, value in changes.items():
-        result = _placed(result, _steps(path), value, path)
+        result = _placed(result, steps(path), value, path)
     found: Values = result
     return found
 
@@ -76,28 +78,55 @@ def as_json(given: Mapping[str, Any]) -> str:
     return json.dumps(given, ensure_ascii=False, allow_nan=False)
 
 
-def _steps(path: str) -> list[str | int]:
-    steps: list[str | int] = []
+def steps(path: str, argument: str = "set") -> list[str | int]:
+    """The keys and indexes of a path as `--set` takes it: `image.tag`, `servers[0].port`, `a\\.b`."""
+    found: list[str | int] = []
     at = 0
-    while at < len(path) or not steps:
+    while at < len(path) or not found:
         match = _STEP.match(path, at)
         if match is None or (match.end() < len(path) and path[match.end()] != "."):
+            rest = "; lists and objects go into values" if argument == "set" else ""
             raise bad_argument(
-                f"set: {path!r} is not a path to a value",
-                r"write image.tag, servers[0].port, or a\.b for a key with a dot; lists and objects go into values",
+                f"{argument}: {path[:200]!r} is not a path to a value",
+                rf"write image.tag, servers[0].port, or a\.b for a key with a dot{rest}",
             )
-        steps.append(re.sub(r"\\(.)", r"\1", match[1]))
-        steps += [int(index) for index in re.findall(r"\d+", match[2])]
+        found.append(re.sub(r"(?s)\\(.)", r"\1", match[1]))
+        found += [int(index) for index in re.findall(r"\d+", match[2])]
         at = match.end() + 1
         if at == len(path):
-            raise bad_argument(f"set: {path!r} ends with a dot", "name a value")
-    return steps
+            raise bad_argument(f"{argument}: {path[:200]!r} ends with a dot", "name a value")
+    return found
 
 
-def _placed(node: Any, steps: list[str | int], value: Any, path: str) -> Any:
-    if not steps:
+def check_path(given: Any, path: str, wanted: Sequence[str | int], argument: str = "path") -> None:
+    """Refuse a path that leads to no value; the hint names what is there."""
+    node, done = given, 0
+    while done < len(wanted):
+        step = wanted[done]
+        there = _keys(node)
+        if step not in there:
+            above = f"below its first {done} steps" if done else "at the top"
+            near = nearest(str(step), map(str, there)) if isinstance(step, str) else []
+            hint = f"did you mean {quoted_list(near)}?" if near else f"there: {_few(there) or 'no key'}"
+            raise not_found(f"{argument}: {path[:200]!r} leads to no value: {step!r} is not {above}", hint)
+        node, done = node[step], done + 1
+
+
+def _keys(node: Any) -> Sequence[Any]:
+    if isinstance(node, Mapping):
+        return list(node)
+    return range(len(node)) if isinstance(node, list) else ()
+
+
+def _few(keys: Sequence[Any]) -> str:
+    shown = quoted_list(map(str, keys[:_MOST_KEYS]))
+    return f"{shown}, …" if len(keys) > _MOST_KEYS else shown
+
+
+def _placed(node: Any, left: list[str | int], value: Any, path: str) -> Any:
+    if not left:
         return value
-    step, rest = steps[0], steps[1:]
+    step, rest = left[0], left[1:]
     if isinstance(step, str):
         table = node if isinstance(node, dict) else {}
         return {**table, step: _placed(table.get(step), rest, value, path)}

@@ -1,19 +1,24 @@
 """One cluster as tools see it: kinds are resolved, namespaces defaulted, absent objects explained."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found, quoted_list
 from kmcp_runtime.hints import by_tool
-from kmcp_runtime.kube import objects, pages
+from kmcp_runtime.kube import objects, pages, workloads
 from kmcp_runtime.kube.api import JSON, KubeApi, Query
 from kmcp_runtime.kube.config import ContextInfo, Contexts
 from kmcp_runtime.kube.discovery import Discovery, Kind
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure
+from kmcp_runtime.looks import Looked
+from kmcp_runtime.worker import run_in_thread
 
-_NEIGHBOURS = 500
+_PAGE = 500
+# Metadata alone, so a page can be larger.
+_PAGE_OF_NAMES = 1_000
 _ELSEWHERE = 5
 
 
@@ -79,24 +84,35 @@ class Cluster:
         *,
         selector: str | None = None,
         field_selector: str | None = None,
-        limit: int = 500,
-    ) -> list[objects.Object]:
-        """The first objects of a built-in type, whole, in one request."""
+    ) -> Looked[objects.Object]:
+        """The objects of a built-in type, whole; where there are more than a call looks at, the answer says so."""
         kind = await self.discovery.resolve(resource_type)
-        query = pages.Query(kind, namespace, selector, field_selector, limit, "objects")
+        return await pages.look(self.api, pages.Query(kind, namespace, selector, field_selector, _PAGE, form="objects"))
+
+    async def sample_objects(
+        self, resource_type: str, namespace: str | None, count: int, *, selector: str | None = None
+    ) -> list[objects.Object]:
+        """The first objects of a built-in type, whole: where all are alike. Nothing is absent that is not in it."""
+        kind = await self.discovery.resolve(resource_type)
+        query = pages.Query(kind, namespace, selector, limit=count, form="objects")
         return (await pages.fetch(self.api, query, None, {})).items
 
     async def explain_absence(self, place: Place, name: str, failure: StatusFailure) -> ToolFailure:
         """Why an object is not there, as far as this identity may look."""
         if place.namespace and await self.namespace_is_missing(place.namespace):
             return await self.explain_missing_namespace(place.namespace)
-        # Two more requests, but only after a failure: the usual mistakes are a typo and the wrong namespace.
-        near, elsewhere = await asyncio.gather(self._find_near_names(place, name), self._find_elsewhere(place, name))
+        # A few more requests, but only after a failure: the usual mistakes are a typo and the wrong namespace.
+        around, elsewhere = await asyncio.gather(self._list_around(place), self._find_elsewhere(place, name))
         hints = []
+        pods = workloads.pods_named_after(name, around) if place.kind.full_name == "pods" else []
+        if pods:
+            hints.append(f"{name} is a workload with the {'pods' if len(pods) > 1 else 'pod'} {quoted_list(pods)}")
         if elsewhere:
-            hints.append(f"namespace {quoted_list(elsewhere)} has an object of that name")
-        if near:
-            hints.append(f"did you mean {quoted_list(near)}?")
+            others = "" if elsewhere.complete else " and others"
+            hints.append(f"namespace {quoted_list(elsewhere)}{others} has an object of that name")
+        near = await run_in_thread(_suggest, name, around.of_each(_name))
+        if near and not pods:
+            hints.append(near)
         message = failure.message
         if place.namespace and place.namespace not in message:
             message += f" (in namespace {place.namespace})"
@@ -112,30 +128,39 @@ class Cluster:
         return False
 
     async def explain_missing_namespace(self, namespace: str) -> ToolFailure:
-        names = await self._list_names(Place(await self.discovery.resolve("namespaces"), None))
-        near = nearest(namespace, names)
-        hint = (
-            f"did you mean {quoted_list(near)}?" if near else by_tool("objects", "resource_type=namespaces lists them")
-        )
+        around = await self._list_around(Place(await self.discovery.resolve("namespaces"), None))
+        near = await run_in_thread(_suggest, namespace, around.of_each(_name))
+        hint = near or by_tool("objects", "resource_type=namespaces lists them")
         return not_found(f"namespace {namespace!r} does not exist", hint, backend=BACKEND)
 
-    async def _find_near_names(self, place: Place, name: str) -> list[str]:
-        return nearest(name, await self._list_names(place))
+    async def _list_around(self, place: Place) -> Looked[Any]:
+        """The metadata of neighbours."""
+        query = pages.Query(place.kind, place.namespace, limit=_PAGE_OF_NAMES, form="names")
+        return await self._look_if_permitted(query, pages.MOST_LOOKED_AT)
 
-    async def _list_names(self, place: Place) -> list[str]:
-        query = pages.Query(place.kind, place.namespace, limit=_NEIGHBOURS, form="names")
-        return [item["metadata"]["name"] for item in await self._list_if_permitted(query)]
-
-    async def _find_elsewhere(self, place: Place, name: str) -> list[str]:
+    async def _find_elsewhere(self, place: Place, name: str) -> Looked[str]:
         if not place.namespace:
-            return []
+            return Looked()
         # Every kind can be selected by metadata.name.
         query = pages.Query(place.kind, None, field_selector=f"metadata.name={name}", limit=_ELSEWHERE, form="names")
-        return [item["metadata"]["namespace"] for item in await self._list_if_permitted(query)]
+        found = await self._look_if_permitted(query, _ELSEWHERE)
+        return found.of_each(lambda item: str(item["metadata"]["namespace"]))
 
-    async def _list_if_permitted(self, query: pages.Query) -> list[Any]:
+    async def _look_if_permitted(self, query: pages.Query, most: int) -> Looked[Any]:
         try:
-            return (await pages.fetch(self.api, query, None, {})).items
+            return await pages.fetch_all(self.api, query, most)
         except ToolFailure:
             # The hint is left out when this identity may not list; the failure itself is still reported.
-            return []
+            return Looked()
+
+
+def _name(item: Mapping[str, Any]) -> str:
+    return str(item["metadata"]["name"])
+
+
+def _suggest(name: str, known: Looked[str]) -> str | None:
+    """The names nearest to one that does not exist, and how far was looked; None when there is nothing to say."""
+    near = nearest(name, known)
+    if near:
+        return known.absence(f"did you mean {quoted_list(near)}?")
+    return known.absence("no similar name was found") if not known.complete else None

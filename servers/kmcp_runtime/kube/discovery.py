@@ -10,6 +10,7 @@ from urllib.parse import quote
 from kmcp_runtime.errors import ToolFailure, bad_argument, nearest, not_found, quoted_list
 from kmcp_runtime.hints import by_tool
 from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.looks import Looked
 
 # Aggregated discovery (KEP-3352) is two requests; older servers ignore the first type and answer the second.
 ACCEPT = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
@@ -124,7 +125,7 @@ class Discovery:
         if not found:
             await self._read(older_than=1.0)
             found = _matching(self._kinds, wanted)
-        return _single(found, resource_type) or _unknown(self._kinds, wanted)
+        return _single(found, resource_type) or _unknown(self._looked_at(), wanted)
 
     async def find_kind(self, api_version: str, kind: str) -> Kind:
         """The kind that a manifest names."""
@@ -136,7 +137,11 @@ class Discovery:
         alike = [f"{known.kind} ({known.api_version})" for known in self._kinds if known.kind.lower() == kind.lower()]
         near = alike or nearest(kind, {known.kind for known in self._kinds})
         hint = f"did you mean {quoted_list(near)}?" if near else "is its CustomResourceDefinition installed?"
-        raise not_found(f"the cluster has no kind {kind} in {api_version}", hint)
+        raise not_found(self._looked_at().absence(f"the cluster has no kind {kind} in {api_version}"), hint)
+
+    def _looked_at(self) -> Looked[Kind]:
+        """The kinds of the groups that answered: a group that did not may have what is looked for."""
+        return Looked(self._kinds, of="kinds", limits="; ".join(self.warnings))
 
     async def _read(self, older_than: float) -> None:
         # Calls that start together wait for one read instead of sending their own.
@@ -258,19 +263,18 @@ def _single(found: list[Kind], resource_type: str) -> Kind | None:
     raise bad_argument(f"resource_type {resource_type!r} is ambiguous: {forms}", "use one of these names")
 
 
-def _unknown(kinds: Iterable[Kind], wanted: str) -> Kind:
-    known = list(kinds)
+def _unknown(known: Looked[Kind], wanted: str) -> Kind:
     name, _, group = wanted.partition(".")
     if group and not any(kind.group == group or f"{kind.version}.{kind.group}" == group for kind in known):
         raise not_found(
-            f"the cluster has no API group {group!r}",
+            known.absence(f"the cluster has no API group {group!r}"),
             _with_kinds("is its CustomResourceDefinition installed?", "lists the kinds that are served", " "),
         )
     # Names of two letters are near to anything and would only mislead.
     near = nearest(name, {candidate for kind in known for candidate in kind.names() if len(candidate) > 2})
     plurals = list(dict.fromkeys(kind.full_name for word in near for kind in known if word in kind.names()))[:3]
     hint = f"did you mean {quoted_list(plurals)}?" if plurals else by_tool("kinds", "lists the kinds that are served")
-    raise not_found(f"the cluster has no resource type {wanted!r}", hint)
+    raise not_found(known.absence(f"the cluster has no resource type {wanted!r}"), hint)
 
 
 def _with_kinds(hint: str, text: str, separator: str = "; ") -> str:

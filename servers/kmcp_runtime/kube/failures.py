@@ -8,6 +8,7 @@ from typing import Any
 from kmcp_runtime import json_text
 from kmcp_runtime.errors import Code, ToolFailure
 from kmcp_runtime.hints import by_tool
+from kmcp_runtime.kube import admission
 
 BACKEND = "kube-apiserver"
 _CODES: Mapping[int, Code] = {
@@ -35,19 +36,6 @@ _DUMPED = re.compile(
 """What follows is the whole spec, as Go prints it, with every literal value of an env."""
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 EXPIRED = "start again without cursor"
-
-
-_REFUSED_BY: Mapping[str, str] = {
-    "exceeded quota": "a ResourceQuota of the namespace is used up: free some of it, ask for less, or raise the quota",
-    "failed quota": "a ResourceQuota of the namespace demands these fields: set requests and limits of each container",
-    "violates PodSecurity": "the namespace's Pod Security level refuses this pod: correct the fields that are named",
-    "because it is being terminated": "the namespace is being deleted: use another, or wait until it is gone",
-    "maximum cpu usage": "a LimitRange of the namespace sets this limit: ask for less",
-    "maximum memory usage": "a LimitRange of the namespace sets this limit: ask for less",
-    "admission webhook": "an admission webhook refused it: correct what its message names",
-    "ValidatingAdmissionPolicy": "an admission policy refused it: correct what its message names",
-}
-"""What else answers 403 than missing rights, by the words of its message."""
 
 
 class StatusFailure(ToolFailure):
@@ -110,12 +98,12 @@ def _status(body: bytes) -> dict[str, Any]:
 
 
 def _hint(http_status: int, status: Mapping[str, Any], who: str) -> str | None:
+    refused = admission.hint(http_status, str(status.get("message")))
+    if refused:
+        return refused
     if http_status == 401:
         return f"the credentials of {who} were refused: they may have expired; renew them (KUBECONFIG)"
     if http_status == 403:
-        refused = next((hint for words, hint in _REFUSED_BY.items() if words in str(status.get("message"))), None)
-        if refused:
-            return refused
         return by_tool("rights", f"shows the rights of {who}") or f"{who} lacks this right"
     if http_status == 410:
         return EXPIRED

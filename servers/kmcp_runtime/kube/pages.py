@@ -1,18 +1,21 @@
 """Where a list is cut: the API server sends one page at a time, and a cut inside a page can be continued exactly."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from kmcp_runtime import warnings
 from kmcp_runtime.errors import ToolFailure, bad_argument, too_large, unavailable
 from kmcp_runtime.kube import selectors
 from kmcp_runtime.kube.api import JSON, KubeApi
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import EXPIRED, StatusFailure
+from kmcp_runtime.looks import Looked
 from kmcp_runtime.output import cursors
 
 Form = Literal["table", "objects", "names"]
+RowsWith = Literal["None", "Metadata", "Object"]
 FORMS: Mapping[Form, str] = {
     "table": "application/json;as=Table;v=v1;g=meta.k8s.io",
     "names": "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
@@ -20,6 +23,8 @@ FORMS: Mapping[Form, str] = {
 }
 """The Accept header that asks for a list in each form."""
 
+MOST_LOOKED_AT = 5_000
+"""Of a list that is looked through to find something."""
 _MOST_ITEMS = 200_000
 """Of a list that is read whole: what fits into the memory of a server."""
 
@@ -34,8 +39,8 @@ class Query:
     field_selector: str | None = None
     limit: int = 100
     form: Form = "table"
-    with_metadata: bool = False
-    """Table rows with name, namespace and labels: they take ten times the bytes, so ask only if they are shown."""
+    rows_with: RowsWith = "None"
+    """What comes with the rows of a table. Metadata takes ten times the bytes, so ask only for what is shown."""
 
 
 @dataclass
@@ -91,25 +96,43 @@ async def fetch(api: KubeApi, query: Query, cursor: str | None, arguments: Mappi
     return _page(answer, query, position)
 
 
-async def fetch_all(api: KubeApi, query: Query, most: float = math.inf) -> tuple[list[Any], bool]:
-    """Every item, `query.limit` at a time, and True; or the first pages, with `most` items at least, and False.
+async def fetch_all(api: KubeApi, query: Query, most: float = math.inf) -> Looked[Any]:
+    """Every item, `query.limit` at a time; or the first pages, with `most` items at least, which are not complete.
 
     Items are as in `ListPage`. A list that changes meanwhile is read as it was at the first page.
     """
     items: list[Any] = []
-    cursor: str | None = None
-    while len(items) < most:
-        page = await fetch(api, query, cursor, {})
+    async for page in walk(api, query):
         items += page.items
-        # A server that goes round in circles would be asked until the deadline, and its items kept.
-        if page.next_token is not None and page.next_token == page.token:
-            raise unavailable(f"the list of {query.kind.plural} does not end: it repeats its continue token")
-        cursor = page.cursor(query.limit, {})
-        if cursor is None:
-            return items, True
+        if page.next_token is None:
+            break
         if len(items) >= _MOST_ITEMS:
             raise too_large(f"there are more than {_MOST_ITEMS:,} {query.kind.plural}", "ask for less: a namespace")
-    return items, False
+        if len(items) >= most:
+            return Looked(items, of=query.kind.plural, complete=False)
+    return Looked(items, of=query.kind.plural)
+
+
+async def walk(api: KubeApi, query: Query) -> AsyncIterator[ListPage]:
+    """Every page, one after another."""
+    cursor: str | None = None
+    while True:
+        page = await fetch(api, query, cursor, {})
+        # A server that goes round in circles would be asked until the deadline.
+        if page.next_token is not None and page.next_token == page.token:
+            raise unavailable(f"the list of {query.kind.plural} does not end: it repeats its continue token")
+        yield page
+        cursor = page.cursor(query.limit, {})
+        if cursor is None:
+            return
+
+
+async def look(api: KubeApi, query: Query, most: float = MOST_LOOKED_AT) -> Looked[Any]:
+    """`fetch_all` for what is looked through to find something: the answer says so where that is not all of it."""
+    found = await fetch_all(api, query, most)
+    if not found.complete:
+        warnings.hear(f"{found.limits}: what is not found may exist")
+    return found
 
 
 def _parameters(query: Query, position: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -124,7 +147,7 @@ def _parameters(query: Query, position: Mapping[str, Any]) -> list[tuple[str, st
     if query.field_selector:
         parameters.append(("fieldSelector", query.field_selector))
     if query.form == "table":
-        parameters.append(("includeObject", "Metadata" if query.with_metadata else "None"))
+        parameters.append(("includeObject", query.rows_with))
     return parameters
 
 

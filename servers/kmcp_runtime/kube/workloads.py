@@ -150,6 +150,18 @@ def newest(pods: Iterable[Object]) -> list[Object]:
     return sorted(alive, key=lambda pod: str(pod["metadata"].get("creationTimestamp") or ""), reverse=True)
 
 
+def pods_named_after(workload: str, pods: Iterable[Object], most: int = 5) -> list[str]:
+    """The names of pods whose workload has that name; the newest first. Their metadata is enough."""
+    return [str(pod["metadata"]["name"]) for pod in newest(pods) if workload in _workload_names(pod)][:most]
+
+
+def _workload_names(pod: Object) -> set[str]:
+    """What the workload of a pod may be called: its owner, or what made the owner and gave it a name with a suffix."""
+    owners = [str(owner["name"]) for owner in pod["metadata"].get("ownerReferences") or () if owner.get("controller")]
+    # ReplicaSets are `deployment-hash`, Jobs of a CronJob `cronjob-minutes`.
+    return {name for owner in owners for name in (owner, owner.rpartition("-")[0]) if name}
+
+
 def waits_of(pod: Object) -> Iterator[Wait]:
     """Why one pod waits: its containers in the order in which they start, then the scheduler."""
     for status in container_statuses(pod):

@@ -6,9 +6,11 @@ model one of them), the hard cap 20,000.
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from kmcp_runtime import redaction
+from kmcp_runtime.output import trees
 from kmcp_runtime.output.render import render
 from kmcp_runtime.output.results import Continued, Rendered, Result
 
@@ -19,21 +21,23 @@ _SHORTENED = "… (cut)"
 _NARROW = "Cut to the token budget: ask for less (a selector, a name, fewer fields, a smaller limit)."
 
 Content = dict[str, Any]
+Write = Callable[[Content], str]
+"""Makes the text of a content."""
 
 
 def finish(result: Result, tokens: int = DEFAULT_TOKENS) -> tuple[Content, str]:
     """The structured content and the text of a result: redacted, within the budget, cut at the same place."""
     limit = min(tokens, HARD_CAP_TOKENS) * BYTES_PER_TOKEN
     content = plain(result)
-    frame = not result.own
-    text = render(content, frame)
+    write = partial(render, frame=not result.own, form=result.form)
+    text = write(content)
     if _fits(content, text, limit):
         return content, text
     if result.cuttable and content.get(result.cuttable):
-        content = _cut(result, content, limit, frame)
-    if not _fits(content, render(content, frame), limit):
-        content = _shrink(content, limit, frame)
-    return content, render(content, frame)
+        content = _cut(result, content, limit, write)
+    if not _fits(content, write(content), limit):
+        content = _shrink(content, limit, write)
+    return content, write(content)
 
 
 def plain(result: Result) -> Content:
@@ -74,22 +78,29 @@ def _fits(content: Content, text: str, limit: int) -> bool:
     return len(text.encode()) <= limit and size(content) <= limit
 
 
-def _cut(result: Result, content: Content, limit: int, frame: bool) -> Content:
+def _cut(result: Result, content: Content, limit: int, write: Write) -> Content:
     """Keep as many leading items (or lines) as fit, or trailing ones; found by bisection, since sizes only grow."""
     assert result.cuttable is not None
     whole = content[result.cuttable]
-    parts = whole.split("\n") if isinstance(whole, str) else list(whole)
+    parts = _parts(whole)
 
     def keeping(count: int) -> Content:
         part = parts[len(parts) - count :] if result.keeps_end else parts[:count]
-        kept = "\n".join(part) if isinstance(whole, str) else part
+        kept = "\n".join(part) if isinstance(whole, str) else trees.built(part) if isinstance(whole, dict) else part
         return _marked(result, {**content, result.cuttable or "": kept}, count, whole)
 
     def fits(count: int) -> bool:
         candidate = keeping(count)
-        return _fits(candidate, render(candidate, frame), limit)
+        return _fits(candidate, write(candidate), limit)
 
     return keeping(_largest(len(parts), fits))
+
+
+def _parts(whole: Any) -> list[Any]:
+    """What is kept or left out as one: lines of a text, items of a list, leaves of an object."""
+    if isinstance(whole, str):
+        return whole.split("\n")
+    return list(trees.leaves(whole)) if isinstance(whole, dict) else list(whole)
 
 
 def _largest(upper: int, fits: Callable[[int], bool]) -> int:
@@ -112,16 +123,19 @@ def _marked(result: Result, content: Content, kept: int, whole: Any) -> Content:
     if "returned" in content:
         content["returned"] = kept
     elif "bytes_total" in type(result).model_fields and "bytes_total" not in content:
-        text = whole if isinstance(whole, str) else "\n".join(str(item) for item in whole)
-        content["bytes_total"] = len(text.encode())
+        content["bytes_total"] = size(whole) if isinstance(whole, dict) else len(_as_text(whole).encode())
     return content
+
+
+def _as_text(whole: str | list[Any]) -> str:
+    return whole if isinstance(whole, str) else "\n".join(str(item) for item in whole)
 
 
 def _with_narrowing(hint: str | None) -> str:
     return f"{hint} {_NARROW}" if hint and _NARROW not in hint else _NARROW
 
 
-def _shrink(content: Content, limit: int, frame: bool) -> Content:
+def _shrink(content: Content, limit: int, write: Write) -> Content:
     """Halve the largest text or list, again and again: for answers without one part that is made to be cut."""
     # A deep copy through JSON: the parts are cut in place, and the caller keeps the whole result.
     content = json.loads(json.dumps({**content, "hint": _with_narrowing(content.get("hint"))}))
@@ -129,7 +143,7 @@ def _shrink(content: Content, limit: int, frame: bool) -> Content:
         content["truncated"] = True
     # Each round halves something, so 200 are far more than any answer needs; a fault here must not loop for ever.
     for _ in range(200):
-        if _fits(content, render(content, frame), limit):
+        if _fits(content, write(content), limit):
             break
         parent, key = _largest_part(content)
         part = parent[key]

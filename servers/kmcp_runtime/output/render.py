@@ -4,8 +4,12 @@ import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
+from kmcp_runtime import yaml_text
+
+Form = Literal["yaml", "json"]
+"""What the text of a result can be instead of lines and tables."""
 _ENVELOPE = ("returned", "total", "truncated", "cursor")
 _LAST = ("warnings", "hint")
 _OWN = frozenset({*_ENVELOPE, "hint", "columns"})
@@ -48,8 +52,37 @@ def _holds_text(node: Any) -> bool:
     return bool(node) if isinstance(node, Mapping) else isinstance(node, str) and bool(node)
 
 
-def render(result: Mapping[str, Any], frame: bool = False) -> str:
-    """Scalars first, then tables and blocks, then how to go on; with `frame` all but our own words is in a frame."""
+def render(result: Mapping[str, Any], frame: bool = False, form: Form | None = None) -> str:
+    """Scalars first, then tables and blocks, then how to go on; with `frame` all but our own words is in a frame.
+
+    With a form all but our own words is one document, which parses to the same values.
+    """
+    said = [_document(result, form)] if form else _lines(result)
+    if frame and others(result):
+        said = [framed("\n".join(said))]
+    return "\n".join([*said, *_closing(result)])
+
+
+def _document(result: Mapping[str, Any], form: Form) -> str:
+    content = {key: value for key, value in result.items() if key not in _ENVELOPE and key != "hint"}
+    text = yaml_text.write(content).rstrip("\n") if form == "yaml" else ""
+    # JSON is YAML, too, and has no line that the frame would have to change.
+    return _json(content) if not text or _LIKE_FRAME.search(text) else text
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    """One JSON object, its items on a line each."""
+    parts = [f"{json.dumps(key)}: {_json_items(value)}" for key, value in content.items()]
+    return "{" + ", ".join(parts) + "}"
+
+
+def _json_items(value: Any) -> str:
+    if not isinstance(value, list) or not value:
+        return json.dumps(value, ensure_ascii=False)
+    return "[\n" + ",\n".join(json.dumps(item, ensure_ascii=False) for item in value) + "\n]"
+
+
+def _lines(result: Mapping[str, Any]) -> list[str]:
     lines: list[str] = []
     rest: list[str] = []
     for key, value in result.items():
@@ -61,10 +94,7 @@ def render(result: Mapping[str, Any], frame: bool = False) -> str:
             lines.append(f"{key}: {_inline(value)}")
         else:
             rest += _block(key, value, 0)
-    said = [*lines, *rest, *(f"warning: {warning}" for warning in result.get("warnings") or ())]
-    if frame and others(result):
-        said = [framed("\n".join(said))]
-    return "\n".join([*said, *_closing(result)])
+    return [*lines, *rest, *(f"warning: {warning}" for warning in result.get("warnings") or ())]
 
 
 def _closing(result: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from kmcp_runtime import yaml_text
 from kmcp_runtime.json_patch import same_json
+from kmcp_runtime.output.render import Form
 
 Item = TypeVar("Item")
 DIFF_CONTEXT_LINES = 2
@@ -26,7 +27,7 @@ class Result(BaseModel):
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, serialize_by_alias=True)
 
     cuttable: ClassVar[str | None] = None
-    """The field that the token budget cuts first: a list (by item) or a text (by line)."""
+    """The field that the token budget cuts first: a list (by item), a text (by line) or a `Tree` (by leaf)."""
 
     keeps_end: ClassVar[bool] = False
     """True when the end of that field says more than its beginning: logs."""
@@ -34,6 +35,18 @@ class Result(BaseModel):
     own: ClassVar[bool] = False
     """True when nobody else wrote any text in it. Every other answer is marked as data: a name or a label is enough
     for somebody to put words in it."""
+
+    _form: Form | None = PrivateAttr(default=None)
+
+    @property
+    def form(self) -> Form | None:
+        """What its text is one document of; None for lines and tables, which are the shortest."""
+        return self._form
+
+    def written_as(self, form: Form | None) -> Self:
+        """Make the text one document, which parses to what the structured content says."""
+        self._form = form
+        return self
 
     warnings: list[str] | None = Field(default=None, description="Warnings from the backend")
     hint: str | None = Field(default=None, description="How to narrow, or what to try next")

@@ -11,6 +11,7 @@ Paged = TypeVar("Paged", bound=Page[Any])
 
 def sliced(
     kind: type[Paged],
+    /,
     items: Sequence[Any],
     limit: int,
     cursor: str | None,

@@ -123,9 +123,10 @@ def _about(tool: ToolEntry, extras: set[str]) -> Iterator[str]:
     if tool.aliases:
         yield f"also called {codes(tool.aliases)}"
     if tool.verified in _VERIFIED:
-        yield f"verified against {_VERIFIED[tool.verified]}{f': {tool.why}' if tool.why else ''}"
+        version = f" ({tool.against})" if tool.against else ""
+        yield f"verified against {_VERIFIED[tool.verified]}{version}{f': {tool.why}' if tool.why else ''}"
     else:
-        yield "verified against the real backend"
+        yield f"verified against the real backend{f' ({tool.against})' if tool.against else ''}"
 
 
 def _arguments(arguments: Mapping[str, Any], required: Sequence[str], definitions: Mapping[str, Any]) -> str:

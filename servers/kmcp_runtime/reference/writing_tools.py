@@ -23,7 +23,7 @@ CONCEPTS = {
             "check_namespace",
         ),
     ),
-    "Result": ("Result", "Body", "Continued", "Rendered", "Rest", "Manifest"),
+    "Result": ("Result", "Body", "Continued", "Rendered", "Rest", "Tree", "Beginning", "Manifest"),
     "Page": ("Page", "sliced", "cursors"),
     "Change": ("Change", "Diff"),
     "Failures": (

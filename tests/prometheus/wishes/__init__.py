@@ -1,0 +1,1 @@
+"""Wishes in words over three realistic sets of metrics, and a real Prometheus that judges what is built for them."""
