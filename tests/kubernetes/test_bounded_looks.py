@@ -56,6 +56,11 @@ class Crowded:
         if path == "/api/v1/namespaces/a":
             return JSONResponse({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "a", "uid": "n"}})
         plural = path.rpartition("/")[2]
+        wanted = request.query_params.get("fieldSelector", "")
+        if wanted.startswith("metadata.name="):
+            named = self.there.get(f"/{plural}/{wanted.partition('=')[2]}")
+            items = [{**named, "metadata": {**META, **named["metadata"]}}] if named else []
+            return JSONResponse({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items})
         if re.search(r"/(namespaces/[^/]+/[^/]+|v\d+/[a-z]+)$", path) and plural != "absent":
             return JSONResponse(_page(plural, request.query_params))
         gone = {"kind": "Status", "status": "Failure", "reason": "NotFound", "message": f"{path} not found"}
@@ -70,7 +75,7 @@ class Crowded:
 
 
 def _page(plural: str, query: Mapping[str, str]) -> dict[str, Any]:
-    if plural == "events" or "metadata.name=" in query.get("fieldSelector", ""):
+    if plural in ("events", "endpointslices", "ingressclasses"):
         return {"kind": "List", "apiVersion": "v1", "metadata": {}, "items": []}
     first = int(query.get("continue") or 0)
     last = min(first + int(query["limit"]), COUNT)
