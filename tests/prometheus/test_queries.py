@@ -125,7 +125,7 @@ async def test_an_empty_answer_explains_itself(tools: ToolCaller, query: str, wh
         ("", "query: empty", "up"),
         ("{}", "non-empty matcher", "prometheus_label_values_tool"),
         ('{__name__=~".+"}', "would read every series", "prometheus_tsdb_status_tool"),
-        ('count by (__name__) ({__name__!=""})', "would read every series", "prometheus_tsdb_status_tool"),
+        ('sum by (__name__) ({__name__!=""})', "would read every series", "prometheus_tsdb_status_tool"),
         ('up{job=~"["}', "error parsing regexp", None),
     ],
 )

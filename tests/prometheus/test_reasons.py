@@ -105,7 +105,9 @@ async def test_a_series_is_described_by_its_family(scraped: ToolCaller, metric: 
 
 async def test_what_is_often_written_is_taken_or_explained(tools: ToolCaller) -> None:
     """P7: names with dots, steps that are no steps, ends in the future, days."""
-    error = await tools.fails(QUERY, query="sum(http.client.requests)")
+    answer = await tools.ok(QUERY, query="sum(http.client.requests)")
+    assert "There is no metric http.client.requests" in answer["hint"]
+    error = await tools.fails(QUERY, query="sum(http.client.requests")
     assert error["hint"] == 'a name with dots stands in quotes and braces: {"http.client.requests"}'
     error = await tools.fails(RANGE, query="up", start="now-1s", step="0.0001")
     assert (error["code"], "1 ms" in error["message"]) == ("bad_argument", True)
