@@ -37,7 +37,7 @@ async def test_D1_what_the_takeover_of_a_client_side_apply_removes_is_asked(
 
     await applied()
     path = f"{place.core}/configmaps/settings"
-    call = {"manifest": settings_text(second="there"), "namespace": place.namespace}
+    call: dict[str, Any] = {"manifest": settings_text(second="there"), "namespace": place.namespace}
     lost = [f"removes key only of ConfigMap {place.namespace}/settings"]
     assert await asked(careful, place, path, "k8s_apply_manifest", **call) == lost
     assert (await place.api.get(path))["data"] == {"second": "there"}

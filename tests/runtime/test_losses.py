@@ -318,9 +318,10 @@ def test_D13_the_smaller_ways_to_stop_and_to_lose() -> None:
     assert len(losses.of_creation(pod)) == 1
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "x"}, "rules": [{}]}
     assert losses.of_change(role, {**role, "rules": []}) == ["removes all rules of Role x"]
-    metadata = {"name": "sh.helm.release.v1.web.v1", "labels": {"owner": "helm", "name": "web"}}
+    labels = {"owner": "helm", "name": "web"}
+    metadata = {"name": "sh.helm.release.v1.web.v1", "labels": labels}
     release = {"kind": "Secret", "type": "helm.sh/release.v1", "metadata": metadata, "data": {"release": "a"}}
     assert len(losses.of_change(release, {**release, "data": {"release": "b"}})) == 1
     assert len(losses.of_change(release, {**release, "metadata": {**metadata, "labels": {"owner": "helm"}}})) == 1
-    labelled = {**metadata, "labels": {"owner": "helm", "name": "web", "team": "a"}}
+    labelled = {**metadata, "labels": {**labels, "team": "a"}}
     assert losses.of_change(release, {**release, "metadata": labelled}) == []

@@ -10,16 +10,17 @@ from typing import Any, Literal
 
 from kmcp_runtime import judging, private_files
 from kmcp_runtime.call import Call
-from kmcp_runtime.errors import quoted_list, unavailable
-from kmcp_runtime.helm import faults, home, hook_logs, manifests, release_effects, schemas
+from kmcp_runtime.errors import ToolFailure, quoted_list, unavailable
+from kmcp_runtime.helm import faults, home, hook_logs, manifests, release_effects, schemas, templates
 from kmcp_runtime.helm.binary import Binary
 from kmcp_runtime.helm.charts import Chart, Charts
 from kmcp_runtime.helm.release import Release
 from kmcp_runtime.helm.releases import Releases, bind
 from kmcp_runtime.helm.repositories import Repositories
+from kmcp_runtime.helm.revision import Revision
 from kmcp_runtime.helm.settings import HelmSettings
 from kmcp_runtime.helm.waiting import Waiting
-from kmcp_runtime.judging import Verdict
+from kmcp_runtime.judging import Verdict, destroys
 from kmcp_runtime.kube.cluster import Cluster
 from kmcp_runtime.worker import run_in_thread
 
@@ -83,22 +84,31 @@ class Helm:
             return await self._upgrade(cluster, wanted, chart, None)
         if wanted.dry_run:
             after = await self._upgrade(cluster, wanted, chart, None)
-            judging.foresee(await self._judge(cluster, wanted, after))
+            judging.foresee(await self._judge(cluster, wanted, chart))
             return after
-        after = await self._upgrade(cluster, replace(wanted, dry_run=True), chart, None)
-        verdict = await self._judge(cluster, wanted, after)
-        return await self._upgrade(cluster, wanted, chart, verdict)
+        return await self._upgrade(cluster, wanted, chart, await self._judge(cluster, wanted, chart))
 
-    async def _judge(self, cluster: Cluster, wanted: Upgrade, after: Release) -> Verdict:
+    async def _judge(self, cluster: Cluster, wanted: Upgrade, chart: Chart) -> Verdict:
         before = await self.releases(cluster).find_deployed(wanted.namespace, wanted.name)
         if before is not None:
             bind(before, cluster.context.name)
-        manifest = before.manifest if before is not None else ""
-        return await run_in_thread(
-            release_effects.judge_revision, wanted.namespace, wanted.name, manifest, after.manifest
-        )
+        revised = Revision(cluster, wanted.namespace, wanted.name, before.manifest if before else "")
+        rehearsed = replace(wanted, dry_run=True)
+        try:
+            # Rendered as the upgrade itself is, with what templates look up; it is judged, and shown to nobody.
+            after = [await self._upgrade(cluster, rehearsed, chart, None, looks_up=True)]
+            if await run_in_thread(templates.may_differ, Path(chart.operand), wanted.values, wanted.set_text):
+                after.append(await self._upgrade(cluster, rehearsed, chart, None, looks_up=True))
+        except ToolFailure as failure:
+            if not wanted.dry_run:
+                raise
+            # The words may hold what was looked up.
+            return destroys(f"what the chart looks up for release {wanted.name} cannot be foreseen ({failure.code})")
+        return await revised.judge(*(each.manifest for each in after))
 
-    async def _upgrade(self, cluster: Cluster, wanted: Upgrade, chart: Chart, verdict: Verdict | None) -> Release:
+    async def _upgrade(
+        self, cluster: Cluster, wanted: Upgrade, chart: Chart, verdict: Verdict | None, *, looks_up: bool = False
+    ) -> Release:
         # Helm 4 renamed the flag.
         atomic = "--atomic" if await self.binary.read_major(cluster.call) == 3 else "--rollback-on-failure"
         flags = [
@@ -112,8 +122,8 @@ class Helm:
             *(["--create-namespace"] if wanted.create_namespace else []),
             *(["--wait"] if wanted.wait else []),
             *([atomic] if wanted.atomic else []),
-            # Not `server`: a template could look up any Secret and render its value.
-            *(["--dry-run=client"] if wanted.dry_run else []),
+            # What is shown is not of `server`: a template could look up any Secret and render its value.
+            *([f"--dry-run={'server' if looks_up else 'client'}"] if wanted.dry_run else []),
         ]
         # Atomic implies --wait.
         waits = (wanted.wait or wanted.atomic) and not wanted.dry_run
@@ -201,7 +211,7 @@ class Helm:
         now = await releases.read_current(namespace, name)
         target = await releases.read_current(namespace, name, revision or now.revision - 1)
         bind(now, cluster.context.name)
-        return await run_in_thread(release_effects.judge_revision, namespace, name, now.manifest, target.manifest)
+        return await Revision(cluster, namespace, name, now.manifest).judge(target.manifest)
 
     def _told(self, cluster: Cluster, namespace: str, name: str) -> AbstractAsyncContextManager[None]:
         return hook_logs.told(cluster, self.releases(cluster), namespace, name)

@@ -8,8 +8,13 @@ from kmcp_runtime.kube import losses
 
 def judge_revision(namespace: str, name: str, before: str, after: str) -> Verdict:
     """Of the manifests before and after; an empty one before is an installation."""
-    found = [loss for change in manifests.changes(before, after) for loss in _losses(change, namespace)]
+    found = losses_of_revision(namespace, before, after)
     return of_losses(found, f"{'upgrades' if before else 'installs'} release {namespace}/{name}")
+
+
+def losses_of_revision(namespace: str, before: str, after: str) -> list[str]:
+    """In words, what of the objects of one manifest is lost with the other."""
+    return [loss for change in manifests.changes(before, after) for loss in _losses(change, namespace)]
 
 
 def judge_removal(namespace: str, name: str) -> Verdict:
