@@ -62,7 +62,8 @@ def remember(backend: str, place: str, answer: Any, check: Check, size: int) -> 
 def broken_promise(error: Exception) -> ToolFailure | None:
     """The failure that says which answer is not what its API promises; None when all are."""
     heard = _heard.get()
-    for backend, place, answer, check, _ in heard.answers if heard is not None else ():
+    # A copy: other readings of the same call may still add to them.
+    for backend, place, answer, check, _ in tuple(heard.answers) if heard is not None else ():
         fault = check(answer, error)
         if fault:
             message = f"the answer of {backend} to {place} is not what its API promises: {fault}"

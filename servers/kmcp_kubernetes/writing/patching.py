@@ -52,6 +52,8 @@ async def patch_object(
     secret = objects.is_secret(place.kind)
     sent = secret_values.sent_keys(patch, before) if secret else frozenset()
     secret_values.refuse_probe(f"{place.kind.kind} {name}", before, sent)
+    if patch_type == "json" and not secret:  # Of a Secret the door to the API server refuses more.
+        await run_in_thread(redaction.refuse_exposure, patch, before, "patch")
     patch = await run_in_thread(restored, patch, patch_type, objects.slim(before))
     try:
         after = await objects.patch(

@@ -5,6 +5,7 @@
     learn(value)       enter what is known to be secret: it is hidden wherever it comes back
     echoing(…)         show meanwhile what the caller of a call sent himself
     restore(…)         what a caller sends back, with the live values in place of their marks
+    refuse_exposure(…)  refuse a JSON patch that would show what is hidden of an object
     refuse_marks(node) refuse what holds a mark, where there is nothing live to put in its place
 
 What belongs here: what a secret is and what stands in its place. What does not: who may see what (policy), and how an
@@ -12,6 +13,7 @@ answer is cut and rendered (`output`). The limit: a value that nothing marks as 
 credential beside it, no format) is shown.
 """
 
+from kmcp_runtime.redaction.exposing import refuse_exposure
 from kmcp_runtime.redaction.known import REGISTER
 from kmcp_runtime.redaction.marks import HIDDEN, find_mark, fingerprint, is_mark, mark, use_key
 from kmcp_runtime.redaction.names import strength
@@ -36,6 +38,7 @@ __all__ = [
     "learn",
     "learn_encoded",
     "mark",
+    "refuse_exposure",
     "refuse_marks",
     "restore",
     "restore_operations",
