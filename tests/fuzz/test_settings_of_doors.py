@@ -50,12 +50,21 @@ async def kubernetes(folder: Path, own: dict[str, Any], **runtime: Any) -> Async
         yield ToolCaller(found.client), found.standin
 
 
-FREE = {"approval_free_commands": "ls, df -h, nginx -t"}
+FREE = {"approval_free_commands": "ls, df -h, nginx -t, env, /bin/sh -c id"}
 
 
 @pytest.mark.parametrize(
     "command",
-    [["ls"], ["ls", "-l", "/"], "ls -l", ["df", "-h"], ["df", "-h", "/var"], ["nginx", "-t", "-c", "x"]],
+    [
+        ["ls"],
+        ["ls", "-l", "/"],
+        "ls -l",
+        ["df", "-h"],
+        ["df", "-h", "/var"],
+        ["nginx", "-t", "-c", "x"],
+        ["env"],
+        ["/bin/sh", "-c", "id"],
+    ],
     ids=str,
 )
 async def test_a_command_that_begins_so_is_not_asked(command: Any, tmp_path: Path) -> None:
@@ -76,6 +85,8 @@ ASKED = (
     "nginx",
     "nginx -s stop",
     "env ls",
+    ["env", "sh", "-c", "echo gone > /tmp/x"],
+    ["/bin/sh", "-c", "id", "x"],
     "rm ls",
     ["ls -l"],
     ["sh", "-c", "ls"],

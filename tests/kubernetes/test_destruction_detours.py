@@ -10,6 +10,8 @@ from fastmcp import Client
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime.engine.assembly import assemble
+from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.failures import StatusFailure
 from tests.cluster.model import Cluster
 from tests.kubernetes.descriptions.test_descriptions import kubectl_run
 from tests.kubernetes.making import Object, custom_kind, make
@@ -174,6 +176,17 @@ async def test_D8_annotations_that_a_controller_obeys_are_asked(careful: ToolCal
     assert await place.api.get(f"{place.core}/secrets/token")
 
 
+async def is_stored(api: KubeApi, things: str) -> bool:
+    """Whether objects of a new kind can be made; the API server serves lists of it a little earlier."""
+    kind = things.rpartition("/")[2].capitalize()
+    probe = {"apiVersion": "example.org/v1", "kind": kind, "metadata": {"name": "probe"}}
+    try:
+        await api.send("POST", things, (("dryRun", "All"),), probe)
+    except StatusFailure:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("policy", ["Delete", "Recycle"])
 async def test_D5_a_volume_that_is_released_at_once_is_asked(careful: ToolCaller, place: Place, policy: str) -> None:
     claim = {"namespace": place.namespace, "name": "data", "uid": NOBODY["uid"]}
@@ -210,7 +223,7 @@ async def test_D7_D11_a_definition_that_keeps_less_and_a_scale_of_any_name_are_a
     crds, things = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", f"{place.apis('example.org/v1')}/{plural}"
     await make(place.api, crds, definition)
     try:
-        await until(lambda: place.api.find(things), what="the new kind")
+        await until(lambda: is_stored(place.api, things), what="the new kind")
         thing = {"apiVersion": "example.org/v1", "kind": plural.capitalize(), "metadata": {"name": "one"}}
         await place.send(things, {**thing, "spec": {"howMany": 3, "a": "b"}})
         kind = f"{plural}.example.org"

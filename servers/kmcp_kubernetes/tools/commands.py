@@ -130,11 +130,19 @@ async def k8s_execute_command(
     )
 
 
+_RUNNER = re.compile(
+    r"(?:.*/)?(?:ash|awk|bash|busybox|chroot|dash|doas|env|find|ionice|ksh|kubectl|nice|node|nohup|nsenter|perl|php|"
+    r"python3?|ruby|sed|setsid|sh|ssh|strace|su|sudo|tee|time|timeout|unshare|watch|xargs|zsh)"
+)
+
+
 def _judge(kube: Kube, command: list[str], pod: str) -> Verdict:
     """A command that begins with words of KMCP_APPROVAL_FREE_COMMANDS needs no question; any other may do anything."""
     for free in listed(kube.settings.approval_free_commands):
         start = shlex.split(free)
-        if start and command[: len(start)] == start:
+        # What runs the program that its arguments name is free as it is written, and with nothing after it.
+        exact = bool(start) and _RUNNER.fullmatch(start[0]) is not None
+        if start and (command if exact else command[: len(start)]) == start:
             return writes(f"runs {start[0]} in pod {pod}")
     return unknown_command(command, pod)
 
