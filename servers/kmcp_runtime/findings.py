@@ -19,6 +19,7 @@ _TYPO = 0.8
 _MOST_MEANT = 3
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _EMPTY_WORDS = frozenset({"a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to"})
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 _MOST_TOLD = 10
 """Faults of one validation that are put in words; more help nobody, and each one costs a search for near names."""
 
@@ -72,7 +73,8 @@ def findings(error: ValidationError, model: Any) -> list[Finding]:
 
 def faults(model: Any, error: ValidationError, word: str = "argument") -> list[str]:
     """The faults of a validation in a sentence each, the first ten and the number of the rest; `word`: a member."""
-    found = error.errors(include_url=False)
+    # What is no argument at all first: nothing that is said of the others matters as long as it is there.
+    found = sorted(error.errors(include_url=False), key=lambda each: each["type"] not in _UNKNOWN)
     told = [_sentence(_finding(each, model), model, word) for each in found[:_MOST_TOLD]]
     rest = len(found) - len(told)
     return [*told, f"and {rest} more"] if rest else told
@@ -100,7 +102,7 @@ def _finding(found: Any, model: Any) -> Finding:
     kind, context = found["type"], found.get("ctx", {})
     # Pydantic's mark for a key of a mapping; people look for the key itself.
     path = tuple(part for part in found["loc"] if part != "[key]")
-    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+    if kind in _UNKNOWN:
         known = sorted(known_at(model, path[:-1]))
         close = nearest(str(path[-1]), known, count=1)
         step = f'did you mean "{close[0]}"?' if close else "known here: " + ", ".join(known)
