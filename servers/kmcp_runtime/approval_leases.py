@@ -9,7 +9,7 @@ import logging
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -68,7 +68,7 @@ class UsedInCluster(UsedTokens):
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator["_Leases"]:
         # For this use alone: they are rare, and nothing has to be kept open or renewed in between.
-        async with await OwnCluster.open(self._contexts, self._timeouts) as cluster:
+        async with aclosing(await OwnCluster.open(self._contexts, self._timeouts)) as cluster:
             yield _Leases(cluster, self._namespace)
 
     async def _sweep(self, leases: "_Leases") -> None:

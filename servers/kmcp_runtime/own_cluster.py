@@ -6,7 +6,6 @@ that package. It is loaded only where a setting needs the cluster.
 
 import os
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Self
 
 from kmcp_runtime import json_text
@@ -46,15 +45,7 @@ class OwnCluster:
         context = contexts.named(None)
         return cls(context, await load(contexts, context), timeouts)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         await self._web.close()
 
     async def send(self, method: str, path: str, **request: Any) -> Object:

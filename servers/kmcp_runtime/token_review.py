@@ -125,7 +125,7 @@ class ClusterTokens(TokenVerifier):
         """Connections serve whoever asks at the same time; who is known for a minute needs none meanwhile."""
         if len(self._asking) <= 1 and self._cluster is not None:
             cluster, self._cluster = self._cluster, None
-            await cluster.close()
+            await cluster.aclose()
 
     def _accepted(self, token: str, answer: Object) -> GrantedToken | None:
         status = _mapping(answer.get("status"))

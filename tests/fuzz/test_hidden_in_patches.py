@@ -60,6 +60,14 @@ async def test_what_is_hidden_stays_hidden(kubernetes: World, patch: list[dict[s
     assert not [line for line in kubernetes.take_sent() if line.startswith("PATCH")]
 
 
+async def test_many_operations_are_split(kubernetes: World) -> None:
+    many = [{"op": "add", "path": "/metadata/annotations", "value": {}}] * 51
+    found = await ToolCaller(kubernetes.client).fails(
+        "k8s_patch_resource", resource_type="pods", resource_name="web", patch=many, dry_run=True
+    )
+    assert (found["code"], found["hint"]) == ("too_large", "send them in several calls")
+
+
 @pytest.mark.parametrize("patch", HARMLESS.values(), ids=HARMLESS)
 async def test_other_patches_are_sent(kubernetes: World, patch: list[dict[str, Any]]) -> None:
     kubernetes.take_sent()

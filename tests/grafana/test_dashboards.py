@@ -49,6 +49,26 @@ async def test_only_what_the_operations_name_changes(
     assert world.main.dashboards["web"].folder == "ops", "a patch does not move it"
 
 
+async def test_operations_do_not_show_what_is_hidden(tools: ToolCaller, grafana: StandIn, world: World) -> None:
+    """G3: neither compared, nor carried elsewhere, nor uncovered by another name."""
+    spec = world.main.dashboards["web"].spec
+    spec["relay"] = {"password": "Zq9vKr27LmTx81pBd"}
+    for step in (
+        {"op": "test", "path": "/relay/password", "value": "a guess"},
+        {"op": "copy", "from": "/relay/password", "path": "/title"},
+        {"op": "move", "from": "/relay", "path": "/note"},
+        {"op": "move", "from": "/relay/password", "path": "/description"},
+    ):
+        failed = await tools.fails(DASHBOARD, action="update", uid="web", spec=operations(step), dry_run=True)
+        assert "hidden" in failed["message"]
+        assert "Zq9vKr27LmTx81pBd" not in str(failed)
+    fine = {"op": "replace", "path": "/title", "value": "x"}
+    failed = await tools.fails(
+        DASHBOARD, action="update", uid="web", spec=operations(fine, {"op": "remove", "path": "/nothing"})
+    )
+    assert "operations[1] (remove /nothing)" in failed["message"], "by its own number, hidden values or not"
+
+
 @pytest.mark.parametrize(
     ("step", "told"),
     [

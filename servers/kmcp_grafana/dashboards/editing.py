@@ -148,6 +148,7 @@ def _wanted_model(found: Dashboard, spec: Row) -> Row:
         raise bad_argument("spec: dashboard and operations cannot be combined", "give one of them")
     redaction.refuse_marks({"spec": {name: spec[name] for name in ("folderUid", "message") if name in spec}})
     if spec.get("operations") is not None:
+        redaction.refuse_exposure(spec["operations"], found.model, "spec.operations")
         operations = redaction.restore_operations(spec["operations"], found.model, "spec.operations")
         model = apply_patch(found.model, operations)
         if not isinstance(model, dict):

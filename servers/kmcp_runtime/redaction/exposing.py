@@ -3,19 +3,26 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kmcp_runtime.errors import ToolFailure, bad_argument
+from kmcp_runtime.errors import ToolFailure, bad_argument, too_large
 from kmcp_runtime.json_patch import apply_patch, read_steps, same_json, split_pointer
 from kmcp_runtime.redaction.marks import find_mark
 from kmcp_runtime.redaction.structures import hide_in_value
 
 Steps = tuple[str, ...]
+_MOST = 50
 _READ = {"test": "path", "copy": "from", "move": "from"}
 """What an operation reads of an object, by the name of its pointer."""
 
 
 def refuse_exposure(operations: Sequence[Mapping[str, Any]], live: Any, argument: str) -> None:
-    """Refuse the first operation that would show what answers hide of `live`. Errors: `bad_argument`."""
+    """Refuse the first operation that would show what answers hide of `live`. Errors: `bad_argument`, `too_large`."""
     state, hidden = live, set(_hidden(live, hide_in_value(live)))
+    if hidden and len(operations) > _MOST:
+        # The whole object is looked through after each.
+        raise too_large(
+            f"{argument}: more than {_MOST} operations on an object of which something is hidden",
+            "send them in several calls",
+        )
     for number, operation in enumerate(operations):
         if not hidden:
             return
@@ -26,7 +33,10 @@ def refuse_exposure(operations: Sequence[Mapping[str, Any]], live: Any, argument
                 f"{where}: what is hidden is neither compared nor copied, since that would show what it is",
                 "use add, replace and remove with new values",
             )
-        after = apply_patch(state, [operation], argument)
+        try:
+            after = apply_patch(state, [operation], argument)
+        except ToolFailure:
+            return  # Whoever applies the whole patch says so, and names the operation by its number.
         still = set(_hidden(after, hide_in_value(after)))
         if any(_same_at(place, state, after) for place in hidden - still):
             raise bad_argument(
