@@ -203,7 +203,8 @@ async def test_helm_4_gets_its_own_names_of_flags(cluster: Cluster, tmp_path: Pa
         await tools.ok("helm_upgrade", **about, atomic=True)
         assert "--rollback-on-failure" in recorder.seen()["argv"]
         await tools.ok("helm_upgrade", **about, dry_run=True)
-        assert "--dry-run=client" in recorder.seen()["argv"]
+        # The judge renders last, as the cluster would: what a template looks up is there then.
+        assert "--dry-run=server" in recorder.seen()["argv"]
 
 
 @pytest.mark.cluster
