@@ -58,7 +58,7 @@ async def test_a_pod_without_a_node_says_why(tools: ToolCaller, api: KubeApi, na
     await pod_when(api, namespace, "picky", is_refused, "the scheduler's word")
     picky = await tools.ok("k8s_get_pod_logs", pod_name="pod/picky", namespace=namespace)
     assert picky["lines"] == []
-    assert "main has not started: the pod has no node: Unschedulable: 0/" in picky["hint"]
+    assert 'main has not started: the pod has no node: Unschedulable: "0/' in picky["hint"]
     lone = await tools.ok("k8s_get_pod_logs", pod_name="lone", namespace=namespace)
     assert "the scheduler nobody has said nothing" in lone["hint"]
 

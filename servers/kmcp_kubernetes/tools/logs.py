@@ -1,6 +1,7 @@
 """Logs of containers."""
 
 import asyncio
+import json
 from typing import Annotated
 
 from pydantic import Field
@@ -10,6 +11,8 @@ from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.reading import containers, pod_logs
 from kmcp_kubernetes.reading.containers import Pod
 from kmcp_runtime import Body, Duration, Effect, OptionalNamespace, Rule, pattern, tool
+
+_LONGEST_QUOTED = 300
 
 
 class Logs(Body):
@@ -67,8 +70,8 @@ async def k8s_get_pod_logs(
 def _why(pod: Pod, log: pod_logs.Log, wanted: pod_logs.Wanted) -> str:
     """Why a log is empty or ends early, and what to ask instead."""
     status = containers.status(pod, log.container)
-    state = containers.state_in_words(status.get("state"))
-    last = containers.last_termination(status)
+    state = _shown(containers.state_in_words(status.get("state")))
+    last = _shown(containers.last_termination(status) or "") or None
     if wanted.previous and log.problem:
         return _no_previous(log, state, last)
     if last and not wanted.previous and not log.lines:
@@ -76,8 +79,8 @@ def _why(pod: Pod, log: pod_logs.Log, wanted: pod_logs.Wanted) -> str:
         return f"{log.container} wrote nothing in this run, {times} restarts: use previous=true; it last {last}"
     if log.gone:
         # The pod's own reason says more than that of the container: evicted, node lost.
-        state = containers.why_pod_waits(pod) or state
-        return f"the node cannot read the log of {log.container} ({log.problem}); it is {state}"
+        state = _shown(containers.why_pod_waits(pod) or "") or state
+        return f"the node cannot read the log of {log.container} ({_quoted(log.problem)}); it is {state}"
     if log.problem or not status:
         # Of a pod without a node the API server answers an empty log.
         return _why_not_started(pod, log, state)
@@ -87,12 +90,22 @@ def _why(pod: Pod, log: pod_logs.Log, wanted: pod_logs.Wanted) -> str:
     return f"{log.container} wrote nothing{since}; it is {state}"
 
 
+def _shown(state: str) -> str:
+    """A state for a hint, which is the server's own word: the message in it, which is not, stands in quotes."""
+    *known, message = state.split(": ", 2)
+    return ": ".join([*known, _quoted(message)]) if len(known) == 2 else state
+
+
+def _quoted(text: str | None) -> str:
+    return json.dumps((text or "")[:_LONGEST_QUOTED], ensure_ascii=False)
+
+
 def _no_previous(log: pod_logs.Log, state: str, last: str | None) -> str:
     # The status remembers how a run ended for longer than the node keeps its log.
     if log.gone or last:
         ended = f"; that run {last}" if last else ""
-        return f"the log of the previous run of {log.container} is gone from the node ({log.problem}){ended}"
-    return f"{log.container} has no previous run ({log.problem}); leave previous out. It is {state}"
+        return f"the log of the previous run of {log.container} is gone from the node ({_quoted(log.problem)}){ended}"
+    return f"{log.container} has no previous run ({_quoted(log.problem)}); leave previous out. It is {state}"
 
 
 def _why_not_started(pod: Pod, log: pod_logs.Log, state: str) -> str:
@@ -100,8 +113,8 @@ def _why_not_started(pod: Pod, log: pod_logs.Log, state: str) -> str:
     blocker = containers.blocking_init(pod, log.container)
     if blocker:
         name, its_state = blocker
-        return f"{log.container} waits for init container {name}, which is {its_state}: use container={name}"
+        return f"{log.container} waits for init container {name}, which is {_shown(its_state)}: use container={name}"
     whole = containers.why_pod_waits(pod)
     if whole:
-        return f"{log.container} has not started: {whole}"
+        return f"{log.container} has not started: {_shown(whole)}"
     return f"{log.container} has not started: {state}; k8s_describe_resource shows its events"

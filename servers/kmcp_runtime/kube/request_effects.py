@@ -249,7 +249,7 @@ async def _scaled(
         parent = await _live(api, request.path.removesuffix("/scale")) or {}
         policy = (parent.get("spec") or {}).get("persistentVolumeClaimRetentionPolicy") or {}
         spec["persistentVolumeClaimRetentionPolicy"] = policy
-    counted, then = {"metadata": before.get("metadata"), "spec": spec}, {"spec": {"replicas": to}}
+    counted, then = {"metadata": before.get("metadata"), "spec": spec}, {"spec": {**spec, "replicas": to}}
     return losses.of_change(counted, then, about.words.split(" ")[0])
 
 

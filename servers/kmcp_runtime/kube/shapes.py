@@ -41,6 +41,7 @@ _FIELDS = Fields(
 _NAMED = ("spec", "status", "data", "rules", "subjects")
 """Fields that only an object has which is stored, and so has a name."""
 
+_KNOWN_GROUPS = (".k8s.io", ".istio.io", "argoproj.io", "cilium.io")
 _SPECIFIED = frozenset(
     [
         "Pod",
@@ -91,8 +92,16 @@ def _fault_of_envelope(answer: Any) -> str | None:
 
 def broken(answer: Any, error: Exception) -> str | None:
     """What of an answer is not as the API promises, in words; asked when reading it has failed."""
-    # A schema has properties by the names that the table is about.
-    return None if "components" in answer else misshapen(answer, _FIELDS) or _without_place(answer)
+    # A schema has properties by the names that the table is about, and a kind of others any fields at all.
+    free = "components" in answer or _is_foreign(answer)
+    return None if free else misshapen(answer, _FIELDS) or _without_place(answer)
+
+
+def _is_foreign(answer: dict[str, Any]) -> bool:
+    """Whether it is of a kind of which this suite knows no fields beyond those that every object has."""
+    version = answer.get("apiVersion")
+    group = version.rpartition("/")[0] if isinstance(version, str) else ""
+    return "." in group and not group.endswith(_KNOWN_GROUPS)
 
 
 def _without_place(answer: dict[str, Any]) -> str | None:
