@@ -107,6 +107,11 @@ def answer_properly(found: World, standin: StandIn) -> None:
     standin.fixed |= {
         "/api/v1/namespaces": {"kind": "NamespaceList", "metadata": {}, "items": []},
         "/api/v1/services": {"kind": "ServiceList", "metadata": {}, "items": []},
+        **{
+            f"/apis/networking.istio.io/{version}/{plural}": {"kind": "List", "metadata": {}, "items": []}
+            for version in ("v1", "v1beta1")
+            for plural in ("serviceentries", "workloadentries")
+        },
         "/api/v1/pods": {
             "kind": "PodList",
             "metadata": {},

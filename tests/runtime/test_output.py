@@ -149,3 +149,11 @@ def test_items_of_a_secret_list_are_redacted_although_they_carry_no_kind() -> No
     )
     assert "aHVudGVyMg" not in text + str(content)
     assert content["items"][0]["data"]["plain"].startswith("[hidden")
+
+
+def test_a_cursor_that_looks_like_a_token_comes_back_whole() -> None:
+    looks_like = "ghp_" + "Zq9vKr27LmTx81pBd" * 2 + "ab"
+    content, text = finish(Page(items=[looks_like], cursor=looks_like, truncated=True))
+    assert content["cursor"] == looks_like
+    assert f"cursor: {looks_like}" in text
+    assert content["items"] == ["[hidden]"], "elsewhere it is a token"

@@ -45,7 +45,11 @@ def finish(result: Result, tokens: int = DEFAULT_TOKENS) -> tuple[Content, str]:
 def plain(result: Result) -> Content:
     """The result as redacted JSON data without its empty fields."""
     content = result.model_dump(mode="python", exclude_none=True)
-    return _without_none(redaction.value(_rendered(content) if _holds_rendered(content) else content))
+    shown = redaction.value(_rendered(content) if _holds_rendered(content) else content)
+    if "cursor" in content:
+        # Made here of packed positions, which by chance look like any token; with a part hidden it leads nowhere.
+        shown["cursor"] = content["cursor"]
+    return _without_none(shown)
 
 
 def size(content: Mapping[str, Any]) -> int:
