@@ -3,9 +3,11 @@
 import secrets
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kmcp_runtime import redaction
 from kmcp_runtime.redaction.known import Register, is_findable
 
 VALUES = st.text(st.sampled_from("aB1-/"), min_size=8, max_size=300).filter(is_findable)
@@ -64,3 +66,13 @@ def test_one_more_value_makes_as_much_work_among_many() -> None:
     few = min(seconds(500) for _ in range(3))
     # Twenty-five times as many: to make all anew would take twenty-five times as long.
     assert min(seconds(12_500) for _ in range(3)) < few * 5
+
+
+@pytest.mark.parametrize("known", ["admin-password", "--admin-password=", "password=purple", "purple-Tiger-336 "])
+def test_what_is_known_hides_no_name_from_the_shapes(known: str) -> None:
+    """A Secret may hold what is a name elsewhere; what stands behind that name is hidden all the same."""
+    redaction.learn(known)
+    for text in ("--admin-password=purple-Tiger-336 -v", 'env "admin-password": "purple-Tiger-336",'):
+        shown = redaction.text(text)
+        assert "Tiger" not in shown
+        assert known not in shown

@@ -39,9 +39,9 @@ async def test_F1_a_right_guess_looks_like_a_wrong_one(about: str) -> None:
     assert "[hidden" not in right
 
 
-async def test_F1_of_ten_thousand_guesses_none_stands_out() -> None:
+async def test_F1_of_four_thousand_guesses_none_stands_out() -> None:
     redaction.learn(SECRET)
-    guesses = "\n".join([*(f"guess-{number:05d}!" for number in range(10_000)), SECRET])
+    guesses = "\n".join([*(f"guess-{number:05d}!" for number in range(4_000)), SECRET])
     async with connected(shelved()) as caller:
         told = await caller.ok("shelf_put", name="a", text=guesses, dry_run=True)
     assert "[hidden" not in json.dumps(told)

@@ -99,6 +99,7 @@ MOST_KEYS = 2_000
 """Private keys of one text that are hidden each for itself."""
 _LENGTH_OF_A_LOOK = 32
 """Bytes of a match that cost as much as a short match."""
+_SHORTEST_FOUND = 4
 _TOKENS = re.compile(rb"[A-Za-z0-9_+/=.~$-]{16,}")
 """What stands in for the shapes of tokens in a text that is made of them."""
 _CREDENTIALS = ("passw", "passphrase", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "dsn")
@@ -144,21 +145,41 @@ def may_hold_secret(data: bytes) -> bool:
 def hide_in_text(text: str, place: str = "") -> str:
     """The text, cleaned, with every secret in it replaced by a mark."""
     # Keys first: the register may know a line of one, and without that line the rest is not seen as a key.
-    return _without_shapes(REGISTER.hide(_without_keys(clean(text), place), place), place)
+    readable = _without_keys(clean(text), place)
+    hide = partial(_mark, place)
+    known = REGISTER.hide(readable, place)
+    shown = _without_shapes(known, hide)
+    # What is known may stand where a name tells what the next value is: so the text as it was is looked at, too.
+    for secret in _found_by_shape(readable) if known != readable else ():
+        shown = shown.replace(secret, mark(place, secret))
+    return shown
 
 
 def is_plain(text: str) -> bool:
     """Whether nothing has to be cleaned in a text or hidden for its shape; what is known is not looked for."""
-    return clean(text) == text and _without_shapes(_without_keys(text, ""), "") == text
+    return clean(text) == text and _without_shapes(_without_keys(text, ""), partial(_mark, "")) == text
 
 
-def _without_shapes(text: str, place: str) -> str:
+def _found_by_shape(text: str) -> list[str]:
+    """What shapes hide of a text, without what is too short to be looked for elsewhere; the longest first."""
+    found: set[bytes] = set()
+
+    def keep(secret: bytes) -> bytes:
+        found.add(secret)
+        return _HIDDEN
+
+    _without_shapes(text, keep)
+    long_enough = (each for each in found if len(each) >= _SHORTEST_FOUND and each not in _HIDDEN)
+    return [each.decode(errors="surrogatepass") for each in sorted(long_enough, key=len, reverse=True)]
+
+
+def _without_shapes(text: str, hide: Hide) -> str:
     """The text with what its shape or the name before it gives away replaced."""
     data = text.encode(errors="surrogatepass")
     if not may_hold_secret(data):
         return text
 
-    looks = _Looks(partial(_mark, place))
+    looks = _Looks(hide)
     data = tables.hide_in_inserts(tables.hide_in_tables(data, looks.hide), looks.hide)
     data = looks.replace(data, shapes.whole(), _all, _TOKENS)
     for shape, expression in shapes.parts_in(data):
