@@ -64,6 +64,10 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "too_long": ("must have {max_length} or fewer elements", "split it"),
 }
 """Fault and next step by pydantic's type of error; the places are filled from the error's context."""
+POINTER = r"^(/|$)"
+"""What a JSON Pointer (RFC 6901) begins with."""
+_PATTERNS = {POINTER: ("must be a JSON Pointer, such as /items/0/name", "write it with slashes")}
+"""Patterns that a reader should not have to decipher."""
 
 
 def findings(error: ValidationError, model: Any) -> list[Finding]:
@@ -116,7 +120,7 @@ def _finding(found: Any, model: Any) -> Finding:
     if kind == "value_error":
         return Finding(path, "wrong", str(context["error"]), "")
     if kind in _TEXTS:
-        text, step = _TEXTS[kind]
+        text, step = _PATTERNS.get(context.get("pattern"), _TEXTS[kind])
         return Finding(path, "missing" if kind == "missing" else "wrong", text.format(**context), step)
     return Finding(path, "wrong", found["msg"][:1].lower() + found["msg"][1:], "correct it")
 

@@ -14,6 +14,7 @@ from jsonpointer import EndOfList, JsonPointer, JsonPointerException
 from pydantic import BaseModel, ConfigDict, Field
 
 from kmcp_runtime.errors import ToolFailure, bad_argument, suggesting
+from kmcp_runtime.findings import POINTER
 
 MOST_OPERATIONS = 1_000
 MOST_BYTES = 16 * 1024 * 1024
@@ -33,9 +34,9 @@ class Operation(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     op: Literal["add", "remove", "replace", "move", "copy", "test"]
-    path: Annotated[str, Field(pattern=r"^(/|$)")]
+    path: Annotated[str, Field(pattern=POINTER)]
     value: Any = None
-    from_: Annotated[str | None, Field(alias="from", pattern=r"^(/|$)")] = None
+    from_: Annotated[str | None, Field(alias="from", pattern=POINTER)] = None
 
 
 def apply_patch(document: Any, operations: Sequence[Mapping[str, Any]], argument: str = "operations") -> Any:

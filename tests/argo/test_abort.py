@@ -104,3 +104,12 @@ async def test_D1_an_abort_of_what_is_aborted_changes_nothing(careful: tuple[Too
     api.found["status"]["abort"] = True
     assert (await tools.ok("argo_rollout_action", **ABORT))["changed"] is False
     assert api.patches == []
+
+
+async def test_an_abort_ends_a_full_promotion_which_would_undo_it(careful: tuple[ToolCaller, Api]) -> None:
+    tools, api = careful
+    api.found["status"]["promoteFull"] = True
+    error = await tools.fails("argo_rollout_action", **ABORT)
+    assert error["plan"]["destroys"] == ["aborts Rollout default/web, whose new version stops"]
+    await tools.ok("argo_rollout_action", **ABORT, approval=error["approval"])
+    assert api.patches == [{"status": {"abort": True, "promoteFull": None}}]

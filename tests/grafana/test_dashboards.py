@@ -90,7 +90,8 @@ async def test_operations_do_not_show_what_is_hidden(tools: ToolCaller, grafana:
             'operations[0] (test /title): the value is "Web overview"',
         ),
         ({"op": "replace", "path": "", "value": 3}, "the result is not a model"),
-        ({"op": "replace", "path": "title", "value": 3}, "spec.operations[0].path is wrong"),
+        ({"op": "replace", "path": "title", "value": 3}, "spec.operations[0].path is wrong: must be a JSON Pointer"),
+        ({"op": "replace", "path": "$.panels[0].title", "value": 3}, "must be a JSON Pointer, such as /items/0/name"),
         ({"op": "replace", "path": "/title", "vaule": 3}, "unknown field 'operations[0].vaule'"),
     ],
 )

@@ -134,6 +134,19 @@ async def test_a_broken_kubeconfig_is_named_with_its_fault(tmp_path: Path, text:
     assert told in error["message"]
 
 
+@pytest.mark.parametrize("names", [["one"], ["one", "two"]])
+async def test_without_a_current_context_the_hint_names_what_there_is(names: list[str], tmp_path: Path) -> None:
+    path = kubeconfig(tmp_path, "http://127.0.0.1:9")
+    document = json.loads(path.read_text())
+    contexts = [{**document["contexts"][0], "name": name} for name in names]
+    path.write_text(json.dumps({**document, "contexts": contexts, "current-context": ""}))
+    async with on(path) as caller:
+        (offered,) = {"context" in tool.input_schema["properties"] for tool in await caller.client.list_tools()}
+        error = await caller.fails("k8s_get_resources", **PODS)
+    assert offered is (len(names) > 1)
+    assert error["hint"].startswith("give context, or set" if offered else "set current-context")
+
+
 @pytest.mark.cluster
 async def test_credentials_that_are_not_accepted(cluster: Cluster, tmp_path: Path) -> None:
     admin = yaml.safe_load(cluster.kubeconfig.read_text())

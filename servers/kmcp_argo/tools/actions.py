@@ -76,7 +76,9 @@ def _abort(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:
         raise conflict(
             f"{name} is fully promoted: there is nothing to abort", "action=undo goes back to an earlier revision"
         )
-    return "aborted", {"status": {"abort": True}}, True
+    # Beside promoteFull the controller would take the abort straight back (canary.go, syncRolloutStatusCanary).
+    ended = {"promoteFull": None} if rollout_status.status_of(found).get("promoteFull") else {}
+    return "aborted", {"status": {"abort": True, **ended}}, True
 
 
 def _retry(found: objects.Object) -> tuple[str, dict[str, Any] | None, bool]:

@@ -17,6 +17,7 @@ from kmcp_runtime import AllNamespaces, Effect, OptionalNamespace, Page, Timeout
 
 _SUPPRESSION = re.compile(r"(IST\d{4})=([A-Za-z*]+ [^\s=,]+)")
 _GRACE_SECONDS = 10.0
+_LONGEST_SAID = 200
 
 
 def check_suppressions(given: list[str] | None) -> list[str] | None:
@@ -85,7 +86,9 @@ async def _analyze_by_istioctl(
     try:
         findings = [Finding.model_validate(each) for each in read_json(ended.stdout) or ()]
     except ValueError:
-        raise unavailable(f"istioctl did not answer with an analysis: {ended.stdout[:200]!r}") from None
+        # It ends with 0 also where it did not look, such as without the namespace of the context.
+        said = "; ".join(istioctl.messages(ended))[:_LONGEST_SAID]
+        raise unavailable(f"istioctl did not answer with an analysis: {said!r}") from None
     warnings = await versions.check_versions(mesh, revision)
     return _answer(findings, level, "istioctl", warnings, _hint(findings, namespace))
 

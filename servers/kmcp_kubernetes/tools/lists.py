@@ -31,7 +31,6 @@ _MOST_WHOLE = 100
 """Whole objects in one request: more never fit an answer, and each next page would read them again."""
 _FIELDS = Holds(characters=8 << 10, values=100)
 """Each is looked up in each object of the page."""
-_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 
 class Resources(Page[list[str] | dict[str, Any] | str]):
@@ -182,8 +181,9 @@ async def _fetch_page(
         return await pages.fetch(kube.api, query, cursor, bound_to)
     if query.form != "table":
         return pages.ListPage(items=[await kube.read(place, name)])
-    table = await kube.read(place, name, query=[("includeObject", query.rows_with)], accept=_TABLE)
-    return pages.ListPage(items=table["rows"], columns=table["columnDefinitions"])
+    found = await kube.read(place, name, query=[("includeObject", query.rows_with)], accept=pages.FORMS["table"])
+    rows, columns = pages.tabulated(found, [found])
+    return pages.ListPage(items=rows, columns=columns)
 
 
 async def _explain_empty(kube: Kube, place: Place, selected: bool) -> str:

@@ -77,7 +77,8 @@ def _why(pod: Pod, log: pod_logs.Log, wanted: pod_logs.Wanted) -> str:
     if last and not wanted.previous and not log.lines:
         times = status.get("restartCount", 0)
         return f"{log.container} wrote nothing in this run, {times} restarts: use previous=true; it last {last}"
-    if log.gone:
+    # A container that runs or has ended did start: then it is its log that is not there (any more).
+    if log.gone or (log.problem and {"running", "terminated"} & (status.get("state") or {}).keys()):
         # The pod's own reason says more than that of the container: evicted, node lost.
         state = _shown(containers.why_pod_waits(pod) or "") or state
         return f"the node cannot read the log of {log.container} ({_quoted(log.problem)}); it is {state}"

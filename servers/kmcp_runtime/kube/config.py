@@ -51,9 +51,11 @@ class Contexts:
         wanted = name or self.current
         names = ", ".join(context.name for context in self.all)
         if not wanted:
+            # Tools have the argument only where there is a choice (`clusters.context_argument`).
+            step = "give context, or set current-context" if len(self.all) > 1 else "set current-context"
             raise unavailable(
                 f"no context is chosen: the kubeconfig {self.path} has no current-context",
-                f"give context, or set current-context; its contexts: {names}",
+                f"{step}; its contexts: {names}",
             )
         found = next((context for context in self.all if context.name == wanted), None)
         if found is None:

@@ -1,7 +1,7 @@
 """Where a list is cut: the API server sends one page at a time, and a cut inside a page can be continued exactly."""
 
 import math
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,12 +16,15 @@ from kmcp_runtime.output import cursors
 
 Form = Literal["table", "objects", "names"]
 RowsWith = Literal["None", "Metadata", "Object"]
+# An aggregated or a virtual API server may know neither form: without the plain one it would refuse (HTTP 406).
 FORMS: Mapping[Form, str] = {
-    "table": "application/json;as=Table;v=v1;g=meta.k8s.io",
-    "names": "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
+    "table": f"application/json;as=Table;v=v1;g=meta.k8s.io,{JSON}",
+    "names": f"application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,{JSON}",
     "objects": JSON,
 }
 """The Accept header that asks for a list in each form."""
+_PLAIN_COLUMNS: list[Mapping[str, Any]] = [{"name": "Name"}, {"name": "Created At"}]
+"""Of a kind whose server makes no tables: those that the API server gives a kind without columns of its own."""
 
 MOST_LOOKED_AT = 5_000
 """Of a list that is looked through to find something."""
@@ -153,12 +156,13 @@ def _parameters(query: Query, position: Mapping[str, Any]) -> list[tuple[str, st
 
 def _page(answer: Mapping[str, Any], query: Query, position: Mapping[str, Any]) -> ListPage:
     metadata = answer.get("metadata") or {}
-    table = answer.get("kind") == "Table"
-    items = list(answer.get("rows" if table else "items") or ())
+    items, columns = list(answer.get("items") or ()), list[Mapping[str, Any]]()
+    if query.form == "table":
+        items, columns = tabulated(answer, items)
     offset = int(position.get("o", 0))
     return ListPage(
         items=items[offset:],
-        columns=list(answer.get("columnDefinitions") or ()),
+        columns=columns,
         remaining=metadata.get("remainingItemCount"),
         resource_version=str(metadata.get("resourceVersion", "")),
         next_token=metadata.get("continue") or None,
@@ -166,6 +170,15 @@ def _page(answer: Mapping[str, Any], query: Query, position: Mapping[str, Any]) 
         skipped=offset,
         before=int(position.get("b", 0)),
     )
+
+
+def tabulated(answer: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[Any]]:
+    """The rows and columns of a table; where the server made none, names and times of the objects that it sent."""
+    if answer.get("kind") == "Table":
+        return list(answer.get("rows") or ()), list(answer.get("columnDefinitions") or ())
+    of = [(each, each.get("metadata") or {}) for each in found]
+    rows = [{"cells": [about.get("name"), about.get("creationTimestamp")], "object": each} for each, about in of]
+    return rows, [*_PLAIN_COLUMNS]
 
 
 def malformed(failure: StatusFailure, selector: str | None, field_selector: str | None) -> ToolFailure:
