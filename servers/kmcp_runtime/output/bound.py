@@ -32,12 +32,11 @@ def finish(result: Result, tokens: int = DEFAULT_TOKENS) -> tuple[Content, str]:
     limit = min(tokens, HARD_CAP_TOKENS) * BYTES_PER_TOKEN
     content = plain(result)
     write = partial(render, frame=not result.own, form=result.form)
-    text = write(content)
-    if _fits(content, text, limit):
+    if size(content) <= limit and len((text := write(content)).encode()) <= limit:
         return content, text
     if result.cuttable and content.get(result.cuttable):
         content = _cut(result, content, limit, write)
-    if not _fits(content, write(content), limit):
+    if not _fits(content, write, limit):
         content = _shrink(content, limit, write)
     return content, write(content)
 
@@ -80,8 +79,9 @@ def _without_none(content: Content) -> Content:
     return {key: item for key, item in content.items() if item is not None and (key != "warnings" or item)}
 
 
-def _fits(content: Content, text: str, limit: int) -> bool:
-    return len(text.encode()) <= limit and size(content) <= limit
+def _fits(content: Content, write: Write, limit: int) -> bool:
+    # The text last: of many objects as YAML it takes seconds to make.
+    return size(content) <= limit and len(write(content).encode()) <= limit
 
 
 def _cut(result: Result, content: Content, limit: int, write: Write) -> Content:
@@ -96,8 +96,7 @@ def _cut(result: Result, content: Content, limit: int, write: Write) -> Content:
         return _marked(result, {**content, result.cuttable or "": kept}, count, whole)
 
     def fits(count: int) -> bool:
-        candidate = keeping(count)
-        return _fits(candidate, write(candidate), limit)
+        return _fits(keeping(count), write, limit)
 
     return keeping(_largest(len(parts), fits))
 
@@ -152,7 +151,7 @@ def _shrink(content: Content, limit: int, write: Write) -> Content:
         content["truncated"] = True
     # Each round halves something, so 200 are far more than any answer needs; a fault here must not loop for ever.
     for _ in range(200):
-        if _fits(content, write(content), limit):
+        if _fits(content, write, limit):
             break
         parent, key = _largest_part(content)
         part = parent[key]
