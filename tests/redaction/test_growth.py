@@ -1,5 +1,6 @@
 """No text is slow: twice the text takes about twice the time, whatever it is made of."""
 
+import math
 import time
 
 import pytest
@@ -42,8 +43,13 @@ def seconds(text: str) -> float:
 def test_time_grows_with_the_length_alone(unit: str) -> None:
     text = unit * (LENGTH // len(unit))
     redaction.text(unit)
-    growth = (seconds(text + text) / seconds(text) for _ in range(TRIES))
-    assert any(factor < MOST_GROWTH for factor in growth)
+    once = twice = math.inf
+    # The shortest of each: whatever else this machine does makes a run longer, never shorter.
+    for _ in range(TRIES):
+        once, twice = min(once, seconds(text)), min(twice, seconds(text + text))
+        if twice < MOST_GROWTH * once:
+            break
+    assert twice < MOST_GROWTH * once
 
 
 def test_a_text_that_is_made_of_secrets_is_hidden_to_its_end() -> None:
