@@ -1,5 +1,6 @@
 """A log that the API server refuses: of a container that did start, it is the log that is gone."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -48,5 +49,5 @@ async def test_what_has_run_is_not_called_unstarted(state: dict[str, Any], told:
         async with Client(assemble(SERVER, settings, patient())) as client:
             found = await ToolCaller(client).ok("k8s_get_pod_logs", pod_name="web")
     assert told in found["hint"]
-    assert (REFUSED in found["hint"]) == ("waiting" not in state)
+    assert (json.dumps(REFUSED) in found["hint"]) == ("waiting" not in state), "in quotes: it is not our word"
     assert found["lines"] == []
