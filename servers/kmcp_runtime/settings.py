@@ -28,10 +28,12 @@ def setting(
     env: str | None = None,
     unit: str | None = None,
     required: bool = False,
+    of_http: bool = False,
     **limits: Any,
 ) -> Any:
-    """A field of a settings class. `required` means that the server has no backend without it."""
-    extra: Any = {"env": env, "unit": unit, "required": required}
+    """A field of a settings class. `required`: the server has no backend without it; `of_http`: it says nothing to a
+    server over stdio, so whoever sets it does not want one."""
+    extra: Any = {"env": env, "unit": unit, "required": required, "of_http": of_http}
     return Field(default=default, description=description, json_schema_extra=extra, **limits)
 
 
@@ -52,13 +54,16 @@ class RuntimeSettings(Settings):
     transport: Literal["auto", "stdio", "http"] = setting(
         "auto", "How clients connect; auto is stdio where stdin is a pipe and nothing of HTTP is set, and else http"
     )
-    host: str = setting("127.0.0.1", "Address to listen on")
-    port: int = setting(0, "Port of /mcp (0: the server's own default)", ge=0, le=65535)
-    management_port: int = setting(8081, "Port of /healthz, /readyz and /metrics (0: none)", ge=0, le=65535)
+    host: str = setting("127.0.0.1", "Address to listen on", of_http=True)
+    port: int = setting(0, "Port of /mcp (0: the server's own default)", ge=0, le=65535, of_http=True)
+    management_port: int = setting(
+        8081, "Port of /healthz, /readyz and /metrics (0: none)", ge=0, le=65535, of_http=True
+    )
     stateful: bool | None = setting(
         None,
         "Keep sessions of the older protocol revision, so that its clients can be asked (unset: for those that begin "
         "one, unless KMCP_STATE_KEY says that there may be replicas)",
+        of_http=True,
     )
     read_only: bool = setting(False, "Offer only what changes nothing")
     tools: str | None = setting(
@@ -80,32 +85,37 @@ class RuntimeSettings(Settings):
     timeout: float = setting(30.0, "Deadline of a call", unit="seconds", gt=0, le=3600)
     concurrency: int = setting(32, "Backend calls at the same time", ge=1, le=1000)
     answer_tokens: int = setting(8000, "Budget of an answer", unit="tokens of 4 bytes", ge=500, le=20000)
-    allow_unauthenticated: bool = setting(False, "Listen beyond loopback without authentication")
+    allow_unauthenticated: bool = setting(False, "Listen beyond loopback without authentication", of_http=True)
     auth_tokens_file: str = setting(
         "",
         "File with bearer tokens, each line `token name [scope …]`; scopes: read, write, destroy, list (sees the tools "
         "and calls none), or a server's name",
+        of_http=True,
     )
-    jwt_issuer: str = setting("", "Issuer of accepted JSON Web Tokens")
-    jwt_audience: str = setting("", "Audience that a JSON Web Token must name")
-    jwt_jwks_url: str = setting("", "Where the issuer's keys are")
+    jwt_issuer: str = setting("", "Issuer of accepted JSON Web Tokens", of_http=True)
+    jwt_audience: str = setting("", "Audience that a JSON Web Token must name", of_http=True)
+    jwt_jwks_url: str = setting("", "Where the issuer's keys are", of_http=True)
     jwt_scopes: str = setting(
         "",
         "Scopes of a JSON Web Token that has no claim `scope` or `scp`, as in a token file, separated by commas "
         "(empty: everything)",
+        of_http=True,
     )
     token_review: bool = setting(
-        False, "Accept bearer tokens that the API server of this server's own cluster confirms (TokenReview)"
+        False,
+        "Accept bearer tokens that the API server of this server's own cluster confirms (TokenReview)",
+        of_http=True,
     )
-    token_audience: str = setting("kmcp", "Audience that such a token must be for", min_length=1)
+    token_audience: str = setting("kmcp", "Audience that such a token must be for", min_length=1, of_http=True)
     token_grants: str = setting(
         "*=read",
         "What their callers may: `user=scope …` or `group:name=scope …`, separated by semicolons; * in a name stands "
         "for any text, the first that fits decides, and whom none fits may nothing",
+        of_http=True,
     )
-    base_url: str = setting("", "Public URL of this server, for the protected-resource metadata")
-    allowed_hosts: str = setting("", "Host headers to accept beside loopback, separated by commas")
-    allowed_origins: str = setting("", "Browser origins to accept, separated by commas")
+    base_url: str = setting("", "Public URL of this server, for the protected-resource metadata", of_http=True)
+    allowed_hosts: str = setting("", "Host headers to accept beside loopback, separated by commas", of_http=True)
+    allowed_origins: str = setting("", "Browser origins to accept, separated by commas", of_http=True)
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Lowest severity that is logged")
     audit: bool = setting(True, "Write one JSON line per call to stderr")
 
@@ -144,6 +154,10 @@ def is_secret(field: FieldInfo) -> bool:
 
 def is_required(field: FieldInfo) -> bool:
     return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("required"))
+
+
+def is_of_http(field: FieldInfo) -> bool:
+    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("of_http"))
 
 
 def describe(field: FieldInfo) -> str:

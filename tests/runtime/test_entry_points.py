@@ -103,4 +103,4 @@ async def test_whoever_says_so_or_has_no_pipe_gets_an_address(
 def test_the_settings_of_http_exist() -> None:
     assert RuntimeSettings.model_fields.keys() >= OF_HTTP
     rest = RuntimeSettings.model_fields.keys() - OF_HTTP
-    assert not [name for name in rest if name.startswith(("jwt", "allow", "auth", "host", "port"))]
+    assert not [name for name in rest if name.startswith(("jwt", "allow", "auth", "host", "port", "token"))]

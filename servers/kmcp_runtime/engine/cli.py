@@ -15,17 +15,11 @@ from kmcp_runtime.engine.assembly import run_http, run_stdio
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names
 from kmcp_runtime.errors import did_you_mean
 from kmcp_runtime.server import Server
-from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, parse
+from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, is_of_http, parse
 
 COMPOSED_PORT = 8080
 SERVERS = "kmcp.servers"
-OF_HTTP = frozenset(
-    (
-        *("host", "port", "management_port", "stateful", "allow_unauthenticated", "auth_tokens_file", "base_url"),
-        *("jwt_issuer", "jwt_audience", "jwt_jwks_url", "jwt_scopes", "allowed_hosts", "allowed_origins"),
-    )
-)
-"""Settings that mean something over HTTP alone: who sets one does not want stdio."""
+OF_HTTP = frozenset(name for name, field in RuntimeSettings.model_fields.items() if is_of_http(field))
 log = logging.getLogger("kmcp.server")
 
 
