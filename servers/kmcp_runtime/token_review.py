@@ -11,7 +11,6 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
 
 from fastmcp.server.auth import TokenVerifier
 from fastmcp.server.auth.auth import AccessToken
@@ -22,6 +21,7 @@ from kmcp_runtime.engine.subjects import Subjects
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube import config
 from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.kube.parts import part
 from kmcp_runtime.own_cluster import Object, OwnCluster, own_contexts
 from kmcp_runtime.redaction import learn
 
@@ -128,8 +128,7 @@ class ClusterTokens(TokenVerifier):
             await cluster.aclose()
 
     def _accepted(self, token: str, answer: Object) -> GrantedToken | None:
-        status = _mapping(answer.get("status"))
-        user = _mapping(status.get("user"))
+        status, user = part(answer, "status"), part(answer, "status", "user")
         name, groups = user.get("username"), user.get("groups") or []
         # Without our audience in the answer, whoever answered does not know of audiences: the token may be for anyone.
         audiences = status.get("audiences")
@@ -154,7 +153,3 @@ def open_reviewer(audience: str, grants: str) -> ClusterTokens:
     """Errors: `SettingsError` where there is no cluster, or the grants cannot be read."""
     subjects = Subjects(grants, "--token-grants / KMCP_TOKEN_GRANTS")
     return ClusterTokens(own_contexts("--token-review / KMCP_TOKEN_REVIEW"), audience, subjects)
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

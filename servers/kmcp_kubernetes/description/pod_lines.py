@@ -11,7 +11,6 @@ from kmcp_runtime.kube.pod_status import PodStatus, pod_status
 
 _MOST_ASKED = 3
 """Pods whose events are read: those of one template wait for the same."""
-_LONGEST = 300
 _STARTED = "PodReadyToStartContainers"
 _STEPS = {
     "FailedScheduling": "PodScheduled",
@@ -64,25 +63,23 @@ def _reasons(pod: Pod) -> Iterator[str]:
         # Every start begins with these; they say nothing yet.
         if waiting.get("reason") and waiting["reason"] not in workloads.STARTING_REASONS:
             last = containers.last_termination(each)
-            yield _cut(containers.state_in_words(state) + (f"; last run {last}" if last else ""))
+            yield containers.shortened(containers.state_in_words(state) + (f"; last run {last}" if last else ""))
         elif ended.get("exitCode"):
-            yield _cut(containers.state_in_words(state))
+            yield containers.shortened(containers.state_in_words(state))
     scheduled = workloads.condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
-        yield _cut(f"{scheduled.get('reason')}: {scheduled.get('message')}")
+        yield containers.shortened(f"{scheduled.get('reason')}: {scheduled.get('message')}")
 
 
 async def _read_reason(look: Look, pod: Pod) -> str:
     """What the newest warning about a pod says: volumes, networks and probes are told by events alone."""
     found = await look.try_reading("events", event_scan.newest_warnings(look.kube.api, look.kube.discovery, pod))
-    return next((_cut(f"{each.reason}: {each.message}") for each in found or () if not _is_past(pod, each)), "")
+    return next(
+        (containers.shortened(f"{each.reason}: {each.message}") for each in found or () if not _is_past(pod, each)), ""
+    )
 
 
 def _is_past(pod: Pod, event: event_scan.Event) -> bool:
     """Whether a warning is about a step of the start that the pod has taken since."""
     condition = _STEPS.get(event.reason)
     return condition is not None and workloads.condition(pod, condition).get("status") == "True"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

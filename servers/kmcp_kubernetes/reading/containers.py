@@ -10,6 +10,7 @@ from kmcp_runtime.kube import workloads
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 _SPECS = ("containers", "initContainers", "ephemeralContainers")
 _STATUSES = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+_LONGEST_REASON = 300
 Pod = Mapping[str, Any]
 
 
@@ -79,15 +80,13 @@ def blocking_init(pod: Pod, container: str) -> tuple[str, str] | None:
             return None
         ended = (found.get("state") or {}).get("terminated")
         # A sidecar (restartPolicy Always) lets the next one start once it has started itself.
-        if (ended is not None and not ended.get("exitCode")) or (found.get("started") and _is_sidecar(declared)):
+        if (ended is not None and not ended.get("exitCode")) or (
+            found.get("started") and workloads.is_sidecar(declared)
+        ):
             continue
         last = last_termination(found)
         return name, state_in_words(found.get("state")) + (f", last {last}" if last else "")
     return None
-
-
-def _is_sidecar(declared: Mapping[str, Any]) -> bool:
-    return declared.get("restartPolicy") == "Always"
 
 
 def why_pod_waits(pod: Pod) -> str | None:
@@ -107,6 +106,11 @@ def why_pod_waits(pod: Pod) -> str | None:
 def last_termination(found: Mapping[str, Any]) -> str | None:
     ended = (found.get("lastState") or {}).get("terminated")
     return termination(ended) if ended else None
+
+
+def shortened(reason: str) -> str:
+    """A reason of others, whose beginning says most."""
+    return reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + "…"
 
 
 def _joined(word: str, parts: Sequence[str | None]) -> str:

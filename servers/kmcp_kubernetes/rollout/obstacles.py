@@ -10,6 +10,7 @@ from typing import Any
 
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.reading import event_scan
+from kmcp_kubernetes.reading.containers import shortened
 from kmcp_kubernetes.rollout import revisions
 from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube import workloads
@@ -19,7 +20,6 @@ Object = Mapping[str, Any]
 # Pods of one template fail alike: a few of them show every reason.
 _PODS_LOOKED_AT = 100
 _PODS_WITH_EVENTS = 3
-_LONGEST = 300
 _AT_ONCE, _SOON, _LATER = 0.0, 10.0, 30.0
 """Seconds after which an obstacle of its kind counts as one that stays: nothing can change it, somebody who is at work
 on the same things may, other pods or nodes may."""
@@ -81,7 +81,7 @@ async def look(kube: Kube, found: Object) -> Sight:
         if not sight.obstacles:
             # An older pod that does not get ready can hold the new ones up; a new revision may be what mends it.
             older = workloads.waits(await _list_pods(kube, found, selector))
-            sight.obstacles += [Obstacle("older", _cut(f"pod {wait.pod}: {wait}"), _FOREVER) for wait in older]
+            sight.obstacles += [Obstacle("older", shortened(f"pod {wait.pod}: {wait}"), _FOREVER) for wait in older]
     except ToolFailure as failure:
         sight.unseen = f"cannot find out what the pods wait for: {failure.message}"
     return sight
@@ -104,7 +104,7 @@ async def _latest_selector(kube: Kube, found: Object) -> str | None:
 
 
 def _of_wait(wait: workloads.Wait) -> Obstacle:
-    text = _cut(f"pod {wait.pod}: {wait}")
+    text = shortened(f"pod {wait.pod}: {wait}")
     if wait.about_image and wait.reason not in _PATIENCE:
         # ErrImagePull and ImagePullBackOff take turns.
         return Obstacle("image", text, _SOON if _is_refused_image(wait.message) else _LATER)
@@ -133,7 +133,7 @@ async def _look_at_events(kube: Kube, found: Object, pods: Sequence[Object], sig
     # A Deployment has a condition for what is refused; the other two have only events.
     if not pods and found.get("kind") != "Deployment":
         refused = await _warnings(kube, found, sight)
-        sight.obstacles += [Obstacle("refused", _cut(each.message), _LATER) for each in refused[:1]]
+        sight.obstacles += [Obstacle("refused", shortened(each.message), _LATER) for each in refused[:1]]
 
 
 async def _warnings(kube: Kube, about: Object, sight: Sight) -> list[event_scan.Event]:
@@ -155,12 +155,12 @@ def _of_silent_pod(pod: Object, events: Sequence[event_scan.Event]) -> Iterator[
     probed = [each for each in running if any(probe in _declared(pod, each) for probe in _PROBED)]
     if probed:
         why = failed[0].message if failed else "its probe has not succeeded yet"
-        yield Obstacle("probe", _cut(f"pod {name}: {', '.join(probed)} runs but is not ready: {why}"), _FOREVER)
+        yield Obstacle("probe", shortened(f"pod {name}: {', '.join(probed)} runs but is not ready: {why}"), _FOREVER)
     # Once the sandbox stands, what was said about volumes and networks is past.
     elif workloads.condition(pod, "PodReadyToStartContainers").get("status") != "True":
         for each in events:
             if each.reason != "Unhealthy":
-                yield Obstacle(each.reason, _cut(f"pod {name}: {each.reason}: {each.message}"), _LATER)
+                yield Obstacle(each.reason, shortened(f"pod {name}: {each.reason}: {each.message}"), _LATER)
 
 
 def _declared(pod: Object, container: str) -> Object:
@@ -175,7 +175,3 @@ def _gates(pod: Object) -> Iterator[Obstacle]:
         if workloads.condition(pod, gate["conditionType"]).get("status") != "True":
             text = f"pod {pod['metadata']['name']}: its readiness gate {gate['conditionType']} is not True"
             yield Obstacle("gate", text, _FOREVER)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

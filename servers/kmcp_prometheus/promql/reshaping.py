@@ -6,7 +6,6 @@ from typing import Any
 from kmcp_prometheus.promql import printing, trees
 from kmcp_prometheus.promql.literals import duration
 from kmcp_prometheus.promql.parser import parse
-from kmcp_prometheus.promql.selectors import NAME
 
 Node = dict[str, Any]
 _COMPARING = frozenset({"==", "!=", ">", "<", ">=", "<="})
@@ -90,9 +89,3 @@ def _grouped(node: Node, op: str, groups: Sequence[str]) -> Node:
 
 def _aggregated(node: Node, op: str, groups: Sequence[str]) -> Node:
     return {"type": "aggregation", "op": op, "expr": node, "param": None, "grouping": list(groups), "without": False}
-
-
-def chosen_labels(query: str) -> set[str]:
-    """Labels that the expression itself chooses values of."""
-    found = trees.selectors(parse(query))
-    return {str(matcher["name"]) for selector in found for matcher in selector.matchers if matcher["name"] != NAME}

@@ -58,7 +58,9 @@ class Checked:
             await _refusal(413, _INVALID_REQUEST, text)(scope, receive, send)
             return
         try:
-            message = await run_in_thread(pydantic_core.from_json, body) if len(body) > _SMALL else _parsed(body)
+            # The parser of the library behind: what it takes and what it refuses is the same.
+            read = pydantic_core.from_json
+            message = await run_in_thread(read, body) if len(body) > _SMALL else read(body)
         except ValueError:
             await _refusal(400, _PARSE, "the body is not valid JSON")(scope, receive, send)
             return
@@ -108,11 +110,6 @@ def _is_id(value: Any) -> bool:
 def _id_of(message: Any) -> Any:
     found = message.get("id") if isinstance(message, Mapping) else None
     return found if _is_id(found) else None
-
-
-def _parsed(body: bytes) -> Any:
-    # The parser of the library behind: what it takes and what it refuses is the same.
-    return pydantic_core.from_json(body)
 
 
 def _header_fault(scope: Scope) -> str:

@@ -10,6 +10,8 @@ from kmcp_runtime.helm import payload
 from kmcp_runtime.helm.faults import HOOK_FAILED
 from kmcp_runtime.helm.releases import Releases
 from kmcp_runtime.kube.cluster import Cluster
+from kmcp_runtime.kube.parts import part
+from kmcp_runtime.kube.workloads import container_statuses
 
 _NAMED = re.compile(r"\b(job|pod) ([a-z0-9.-]+) failed", re.IGNORECASE)
 _ENDED = ("Failed", "Running", "Unknown")
@@ -85,7 +87,5 @@ async def _tail(cluster: Cluster, namespace: str, kind: str, name: str, pod: Obj
 
 def _failed_container(pod: Object) -> str:
     """The container that ended with a failure, or else the first one."""
-    status = pod.get("status") or {}
-    states = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-    failed = (each["name"] for each in states if ((each.get("state") or {}).get("terminated") or {}).get("exitCode"))
+    failed = (each["name"] for each in container_statuses(pod) if part(each, "state", "terminated").get("exitCode"))
     return str(next(failed, pod["spec"]["containers"][0]["name"]))

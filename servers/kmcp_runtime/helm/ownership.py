@@ -45,10 +45,8 @@ async def check(cluster: Cluster, namespace: str, name: str, manifest: str) -> N
 
 async def _find(cluster: Cluster, part: Part, namespace: str) -> Mapping[str, Any] | None:
     try:
-        kind = await cluster.discovery.find_kind(part.api_version, part.kind)
-        return await objects.find(
-            cluster.api, kind, part.name, (part.namespace or namespace) if kind.namespaced else None
-        )
+        place = await cluster.place_of(part.api_version, part.kind, part.namespace or namespace)
+        return await objects.find(cluster.api, place.kind, part.name, place.namespace)
     except ToolFailure as failure:
         if failure.code not in ("not_found", "forbidden"):
             raise

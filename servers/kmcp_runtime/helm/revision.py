@@ -11,7 +11,7 @@ from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.helm import manifests, release_effects
 from kmcp_runtime.helm.manifests import Part
 from kmcp_runtime.judging import Verdict, of_losses
-from kmcp_runtime.kube import losses, takeovers
+from kmcp_runtime.kube import losses, objects, takeovers
 from kmcp_runtime.kube.cluster import Cluster
 from kmcp_runtime.worker import run_in_thread
 
@@ -56,18 +56,17 @@ class Revision:
 
     async def _of_one(self, part: Part) -> list[str]:
         try:
-            kind = await self.cluster.discovery.find_kind(part.api_version, part.kind)
-            within = (part.namespace or self.namespace) if kind.namespaced else None
-            live = await self.cluster.api.find(kind.path(within, part.name))
+            place = await self.cluster.place_of(part.api_version, part.kind, part.namespace or self.namespace)
+            live = await objects.find(self.cluster.api, place.kind, part.name, place.namespace)
         except ToolFailure as failure:
             # A kind that the chart itself brings has no objects yet.
             unseen = f"what becomes of {part.kind} {part.name} cannot be seen: {failure.message}"
             return [] if failure.code == "not_found" else [unseen]
         if live is None:
-            return await takeovers.of_creation(self.cluster.api, within, part.content)
+            return await takeovers.of_creation(self.cluster.api, place.namespace, part.content)
         found = losses.of_change(live, _merged(live, part.content))
         if found:
-            where = f"{part.kind} {within or ''}/{part.name}"
+            where = f"{part.kind} {place.namespace or ''}/{part.name}"
             live_state.bind(
                 f"{where} (live)", {"uid": live["metadata"].get("uid"), "spec": live.get("spec"), "losses": found}
             )

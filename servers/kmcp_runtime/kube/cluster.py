@@ -89,6 +89,11 @@ class Cluster:
         kind = await self.discovery.resolve(resource_type)
         return await pages.look(self.api, pages.Query(kind, namespace, selector, field_selector, _PAGE, form="objects"))
 
+    async def place_of(self, api_version: str, kind: str, namespace: str | None) -> Place:
+        """Where an object of a manifest is; `namespace` counts only for kinds that have one."""
+        found = await self.discovery.find_kind(api_version, kind)
+        return Place(found, namespace if found.namespaced else None)
+
     async def sample_objects(
         self, resource_type: str, namespace: str | None, count: int, *, selector: str | None = None
     ) -> list[objects.Object]:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kmcp_runtime.kube import marks, stored_fields
+from kmcp_runtime.kube.parts import Object, is_custom, part
 
-Object = Mapping[str, Any]
 COUNTS = frozenset(
     {"replicas", "minReplicas", "maxReplicas", "minReplicaCount", "maxReplicaCount", "parallelism", "instances"}
 )
@@ -40,7 +40,7 @@ _OBEYED_STATUS = frozenset(
 
 def in_words(found: Object, kind: str | None = None) -> str:
     """`ConfigMap a/b`."""
-    metadata = _part(found, "metadata")
+    metadata = part(found, "metadata")
     where = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
     return f"{kind or found.get('kind') or 'object'} {where}{metadata.get('name') or metadata.get('generateName', '')}"
 
@@ -49,7 +49,7 @@ def of_creation(made: Object) -> list[str]:
     """What a new object makes others delete or stop."""
     name = in_words(made)
     found = [f"{name} makes a controller delete what is not in its source ({path})" for path in _prunes({}, made)]
-    spec = _part(made, "spec")
+    spec = part(made, "spec")
     if "Autoscaler" in str(made.get("kind")) and spec.get("minReplicas") == 0:
         found.append(f"{name} may scale its target to 0")
     # Nodes and the scheduler end others for these.
@@ -60,13 +60,13 @@ def of_creation(made: Object) -> list[str]:
 
 def of_change(before: Object, after: Object, kind: str | None = None) -> list[str]:
     """What is lost when `before` becomes `after`; `kind` is what to call it when it does not say itself."""
-    name = in_words(before if _part(before, "metadata").get("name") else after, kind)
+    name = in_words(before if part(before, "metadata").get("name") else after, kind)
     return [loss for rule in _RULES for loss in rule(name, before, after)]
 
 
 def of_status(plural: str, before: Object, after: Object) -> list[str]:
     """A status that controllers obey: a pod that is said to have failed is replaced, a node's pods are evicted."""
-    old, new = _part(before, "status"), _part(after, "status")
+    old, new = part(before, "status"), part(after, "status")
     if plural == "rollouts":
         return [*_aborted(in_words(before), before, after)]
     if plural not in _OBEYED_STATUS or old == new:
@@ -86,7 +86,7 @@ def _gone_keys(name: str, before: Object, after: Object) -> Iterator[str]:
 
 def _values(found: Object) -> dict[str, Any]:
     return {
-        str(key): value for field in ("data", "binaryData", "stringData") for key, value in _part(found, field).items()
+        str(key): value for field in ("data", "binaryData", "stringData") for key, value in part(found, field).items()
     }
 
 
@@ -95,8 +95,8 @@ def _gone_claims(name: str, before: Object, after: Object) -> Iterator[str]:
     for claim in dict.fromkeys(_claims(before.get("spec"))):
         if claim not in left:
             yield f"takes PersistentVolumeClaim {claim} away from {name}"
-    kept = {_named(each) for each in _parts(_part(after, "spec"), "volumeClaimTemplates")}
-    for template in _parts(_part(before, "spec"), "volumeClaimTemplates"):
+    kept = {_named(each) for each in _parts(part(after, "spec"), "volumeClaimTemplates")}
+    for template in _parts(part(before, "spec"), "volumeClaimTemplates"):
         if _named(template) not in kept:
             yield f"removes the claim template {_named(template)} of {name}"
 
@@ -114,7 +114,7 @@ def _claims(node: Any) -> Iterator[str]:
 
 
 def _named(template: Object) -> str:
-    return str(_part(template, "metadata").get("name") or "")
+    return str(part(template, "metadata").get("name") or "")
 
 
 def _stopped(name: str, before: Object, after: Object) -> Iterator[str]:
@@ -131,7 +131,7 @@ def _stopped(name: str, before: Object, after: Object) -> Iterator[str]:
 
 
 def _ended(name: str, before: Object, after: Object) -> Iterator[str]:
-    old_spec, new_spec = _part(before, "spec"), _part(after, "spec")
+    old_spec, new_spec = part(before, "spec"), part(after, "spec")
     kind = str(before.get("kind") or "")
     if kind.endswith("Job") and kind != "CronJob" and new_spec.get("suspend") is True and not old_spec.get("suspend"):
         yield f"suspends {name}, which ends its pods"
@@ -146,7 +146,7 @@ def _ended(name: str, before: Object, after: Object) -> Iterator[str]:
 
 
 def _displaced(name: str, before: Object, after: Object) -> Iterator[str]:
-    old_spec, new_spec = _part(before, "spec"), _part(after, "spec")
+    old_spec, new_spec = part(before, "spec"), part(after, "spec")
     kind = before.get("kind")
     if kind == "Node":
         known = [_taint(each) for each in _parts(old_spec, "taints")]
@@ -168,13 +168,13 @@ def _taint(taint: Object) -> tuple[Any, ...]:
 
 
 def _placement(spec: Object) -> tuple[Any, ...]:
-    pod = _part(_part(spec, "template"), "spec")
-    return pod.get("nodeSelector") or None, _part(pod, "affinity").get("nodeAffinity") or None, pod.get("nodeName")
+    pod = part(spec, "template", "spec")
+    return pod.get("nodeSelector") or None, part(pod, "affinity").get("nodeAffinity") or None, pod.get("nodeName")
 
 
 def _shrunk(name: str, before: Object, after: Object) -> Iterator[str]:
-    old, new = _part(before, "spec"), _part(after, "spec")
-    policy = _part(old, "persistentVolumeClaimRetentionPolicy")
+    old, new = part(before, "spec"), part(after, "spec")
+    policy = part(old, "persistentVolumeClaimRetentionPolicy")
     (first, last), (new_first, new_last) = _ordinals(old), _ordinals(new)
     if first <= last and (new_first > first or new_last < last):
         if policy.get("whenScaled") == "Delete":
@@ -188,7 +188,7 @@ def _shrunk(name: str, before: Object, after: Object) -> Iterator[str]:
 
 def _ordinals(spec: Object) -> tuple[float, float]:
     """The first and the last number of a StatefulSet's pods; the last is the lower one when there are none."""
-    start, replicas = _part(spec, "ordinals").get("start", 0), spec.get("replicas", 1)
+    start, replicas = part(spec, "ordinals").get("start", 0), spec.get("replicas", 1)
     first = start if is_number(start) else 0
     return first, first + (replicas if is_number(replicas) else 1) - 1
 
@@ -219,20 +219,20 @@ def _prunes(before: Object, after: Object) -> Iterator[str]:
 
 def _aborted(name: str, before: Object, after: Object) -> Iterator[str]:
     # Argo Rollouts: the pods of the new version stop, and its steps begin anew.
-    aborts = bool(_part(after, "status").get("abort")) and not _part(before, "status").get("abort")
+    aborts = bool(part(after, "status").get("abort")) and not part(before, "status").get("abort")
     if before.get("kind") == "Rollout" and aborts:
         yield f"aborts {name}, whose new version stops"
 
 
 def _released(name: str, before: Object, after: Object) -> Iterator[str]:
-    metadata = _part(before, "metadata")
+    metadata = part(before, "metadata")
     if metadata.get("deletionTimestamp"):
-        left = _list(_part(after, "metadata"), "finalizers")
+        left = _list(part(after, "metadata"), "finalizers")
         gone = [str(each) for each in _list(metadata, "finalizers") if each not in left]
         if gone:
             yield f"removes finalizers of {name}, which is being deleted and then gone: {', '.join(gone)}"
     if before.get("kind") == "PersistentVolume":
-        old, new = _part(before, "spec").get("claimRef"), _part(after, "spec").get("claimRef")
+        old, new = part(before, "spec").get("claimRef"), part(after, "spec").get("claimRef")
         if old and (not new or new.get("uid") != old.get("uid")):
             yield f"releases {name} from its claim, so that another may take it"
 
@@ -258,11 +258,6 @@ _RULES: tuple[Callable[[str, Object, Object], Iterator[str]], ...] = (
     marks.obeyed,
     stored_fields.lost,
 )
-
-
-def _part(node: Any, field: str) -> Mapping[str, Any]:
-    found = node.get(field) if isinstance(node, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
 
 
 def _list(node: Object, field: str) -> Sequence[Any]:
@@ -298,12 +293,6 @@ def _values_of(node: Any, field: str) -> Iterator[Any]:
     elif isinstance(node, list):
         for each in node:
             yield from _values_of(each, field)
-
-
-def is_custom(found: Object) -> bool:
-    """Whether a kind is not of Kubernetes' own: what its fields do and their defaults are its controller's matter."""
-    group, slash, _ = str(found.get("apiVersion") or "").rpartition("/")
-    return bool(slash) and "." in group and not group.endswith(".k8s.io")
 
 
 def is_number(value: Any) -> bool:

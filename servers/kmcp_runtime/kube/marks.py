@@ -6,6 +6,8 @@ Almost all of them are harmless, and people set them all day; these are orders.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kmcp_runtime.kube.parts import part
+
 _ORDERS = frozenset(
     {
         # Tokens of ServiceAccounts: deleted when the account is not there, or has had the label for long enough.
@@ -57,7 +59,7 @@ def is_order(key: Any) -> bool:
 
 def of_release(found: Mapping[str, Any]) -> bool:
     """Whether it holds a revision of a Helm release."""
-    labels = _pairs(found, "labels")
+    labels = part(found, "metadata", "labels")
     return found.get("type") == "helm.sh/release.v1" or (
         found.get("kind") == "ConfigMap" and labels.get("owner") == "helm"
     )
@@ -66,7 +68,7 @@ def of_release(found: Mapping[str, Any]) -> bool:
 def obeyed(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     """What is changed of them, in words; also of a Helm release, which is its labels and its data."""
     for field in ("labels", "annotations"):
-        old, new = _pairs(before, field), _pairs(after, field)
+        old, new = part(before, "metadata", field), part(after, "metadata", field)
         for key in sorted(str(key) for key in old.keys() | new.keys() if old.get(key) != new.get(key)):
             if is_order(key):
                 yield f"changes {field[:-1]} {key} of {name}, by which controllers delete or release things"
@@ -74,9 +76,3 @@ def obeyed(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> It
                 yield f"changes label {key} of {name}, by which Helm finds a release"
     if of_release(before) and before.get("data") != after.get("data"):
         yield f"overwrites {name}, which holds a revision of a Helm release"
-
-
-def _pairs(found: Mapping[str, Any], field: str) -> Mapping[str, Any]:
-    metadata = found.get("metadata")
-    pairs = metadata.get(field) if isinstance(metadata, Mapping) else None
-    return pairs if isinstance(pairs, Mapping) else {}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kmcp_runtime.kube.workloads import condition
+from kmcp_runtime.kube.workloads import condition, is_sidecar
 
 Object = Mapping[str, Any]
 NODE_LOST = "NodeLost"
@@ -111,7 +111,7 @@ def _of_containers(pod: Object, word: str) -> tuple[str, int]:
 def _sidecars(pod: Object) -> set[str]:
     """Init containers that go on running beside the others."""
     declared = (pod.get("spec") or {}).get("initContainers") or ()
-    return {str(each["name"]) for each in declared if each.get("restartPolicy") == "Always"}
+    return {str(each["name"]) for each in declared if is_sidecar(each)}
 
 
 def _restarts(status: Object) -> int:

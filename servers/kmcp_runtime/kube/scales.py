@@ -1,16 +1,15 @@
 """How many of a custom kind run: the field that its definition names, whatever it is called."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kmcp_runtime.errors import ToolFailure
-from kmcp_runtime.kube.losses import COUNTS, in_words, is_custom, is_number, pairs
+from kmcp_runtime.kube.losses import COUNTS, in_words, is_number, pairs
+from kmcp_runtime.kube.parts import Object, group_of, is_custom
 
 if TYPE_CHECKING:
     from kmcp_runtime.kube.api import KubeApi
 
-Object = Mapping[str, Any]
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _KNOWN = frozenset({"argoproj.io"})
 """Groups whose counts have the names of `COUNTS`: no look at their definitions."""
@@ -18,11 +17,11 @@ _KNOWN = frozenset({"argoproj.io"})
 
 async def of_change(api: "KubeApi", plural: str, before: Object, after: Object) -> list[str]:
     """In words, which count becomes 0 or goes; of counts with common names `losses` tells."""
-    group, _, version = str(before.get("apiVersion") or "").rpartition("/")
+    group, version = group_of(before), str(before.get("apiVersion")).rpartition("/")[2]
     if not is_custom(before) or group in _KNOWN or before.get("spec") == after.get("spec"):
         return []
     try:
-        definition = json.loads(await api.unjudged("GET", f"{_DEFINITIONS}/{plural}.{group}"))
+        definition = await api.read_unjudged(f"{_DEFINITIONS}/{plural}.{group}")
     except ToolFailure as failure:
         # Served by an aggregated API server, or not to be seen.
         return list(_any_number(before, after, failure.message))

@@ -4,6 +4,7 @@ from typing import Any
 
 from kmcp_runtime.answers import Fields, misshapen
 from kmcp_runtime.errors import unavailable
+from kmcp_runtime.kube.parts import group_of, is_custom
 
 _FIELDS = Fields(
     objects="metadata spec template annotations nodeInfo requests usage capacity allocatable matchLabels "
@@ -41,7 +42,7 @@ _FIELDS = Fields(
 _NAMED = ("spec", "status", "data", "rules", "subjects")
 """Fields that only an object has which is stored, and so has a name."""
 
-_KNOWN_GROUPS = (".k8s.io", ".istio.io", "argoproj.io", "cilium.io")
+_KNOWN_GROUPS = (".istio.io", "argoproj.io", "cilium.io")
 _SPECIFIED = frozenset(
     [
         "Pod",
@@ -99,9 +100,7 @@ def broken(answer: Any, error: Exception) -> str | None:
 
 def _is_foreign(answer: dict[str, Any]) -> bool:
     """Whether it is of a kind of which this suite knows no fields beyond those that every object has."""
-    version = answer.get("apiVersion")
-    group = version.rpartition("/")[0] if isinstance(version, str) else ""
-    return "." in group and not group.endswith(_KNOWN_GROUPS)
+    return is_custom(answer) and not group_of(answer).endswith(_KNOWN_GROUPS)
 
 
 def _without_place(answer: dict[str, Any]) -> str | None:

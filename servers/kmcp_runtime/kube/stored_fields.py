@@ -6,7 +6,8 @@ What a structural schema does not name is pruned as soon as the object is read o
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-Object = Mapping[str, Any]
+from kmcp_runtime.kube.parts import Object, part
+
 _PRESERVES = "x-kubernetes-preserve-unknown-fields"
 
 
@@ -14,7 +15,7 @@ def lost(name: str, before: Object, after: Object) -> Iterator[str]:
     """In words; nothing for any other kind."""
     if before.get("kind") != "CustomResourceDefinition":
         return
-    old_spec, new_spec = _part(before, "spec"), _part(after, "spec")
+    old_spec, new_spec = part(before, "spec"), part(after, "spec")
     old, new = _versions(old_spec), _versions(new_spec)
     for version in old:
         if version not in new:
@@ -35,25 +36,25 @@ def lost(name: str, before: Object, after: Object) -> Iterator[str]:
 def _narrowed(old: Object, new: Object, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """Paths of values that the old schema keeps and the new one prunes."""
     unknown = _keeps_unknown(new)
-    extra = _part(new, "additionalProperties")
-    for field, schema in _part(old, "properties").items():
-        known = _part(new, "properties")
+    extra = part(new, "additionalProperties")
+    for field, schema in part(old, "properties").items():
+        known = part(new, "properties")
         here = (*path, str(field))
         if field in known:
-            yield from _narrowed(_mapping(schema), _mapping(known[field]), here)
+            yield from _narrowed(part(schema), part(known[field]), here)
         elif extra:
-            yield from _narrowed(_mapping(schema), extra, here)
+            yield from _narrowed(part(schema), extra, here)
         elif not unknown:
             yield here
     if _keeps_unknown(old) and not unknown:
         yield (*path, "*")
-    elif _part(old, "additionalProperties"):
+    elif part(old, "additionalProperties"):
         if extra:
-            yield from _narrowed(_part(old, "additionalProperties"), extra, (*path, "*"))
+            yield from _narrowed(part(old, "additionalProperties"), extra, (*path, "*"))
         elif not unknown:
             yield (*path, "*")
-    if _part(old, "items") and not _keeps_unknown(new):
-        yield from _narrowed(_part(old, "items"), _part(new, "items"), (*path, "[]"))
+    if part(old, "items") and not _keeps_unknown(new):
+        yield from _narrowed(part(old, "items"), part(new, "items"), (*path, "[]"))
 
 
 def _keeps_unknown(schema: Object) -> bool:
@@ -62,7 +63,7 @@ def _keeps_unknown(schema: Object) -> bool:
 
 def _versions(spec: Object) -> dict[str, Object]:
     """The schema of each version by its name."""
-    return {str(each.get("name")): _part(_part(each, "schema"), "openAPIV3Schema") for each in _listed(spec)}
+    return {str(each.get("name")): part(each, "schema", "openAPIV3Schema") for each in _listed(spec)}
 
 
 def _storage(spec: Object) -> str:
@@ -75,12 +76,4 @@ def _listed(spec: Object) -> list[Object]:
 
 
 def _strategy(spec: Object) -> Any:
-    return _part(spec, "conversion").get("strategy")
-
-
-def _part(node: Any, field: str) -> Object:
-    return _mapping(node.get(field)) if isinstance(node, Mapping) else {}
-
-
-def _mapping(node: Any) -> Object:
-    return node if isinstance(node, Mapping) else {}
+    return part(spec, "conversion").get("strategy")

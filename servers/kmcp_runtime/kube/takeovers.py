@@ -4,18 +4,17 @@ A controller adopts what its selector matches and nobody controls, and deletes w
 bounded; where it cannot be made, or does not reach everything, that is the reason to ask.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.losses import in_words
+from kmcp_runtime.kube.parts import Object, part
 from kmcp_runtime.kube.selectors import matches, selector_of
 
 if TYPE_CHECKING:
     from kmcp_runtime.kube.api import KubeApi
 
-Object = Mapping[str, Any]
 _MOST = 500
 """Objects of a kind that are looked at."""
 _CORE, _APPS, _BATCH = "/api/v1", "/apis/apps/v1", "/apis/batch/v1"
@@ -61,7 +60,7 @@ async def of_change(api: "KubeApi", namespace: str | None, before: Object, after
 
 
 async def _adopts(api: "KubeApi", namespace: str, made: Object) -> list[str]:
-    selector = selector_of(_part(made, "spec"))
+    selector = selector_of(part(made, "spec"))
     if not selector:
         return []
     found = []
@@ -85,7 +84,7 @@ async def _adopted(api: "KubeApi", namespace: str, before: Object, after: Object
     for kind in (kind for kind, taken in _ADOPTS.items() if plural in [each for _, each in taken]):
         owners = f"{_BASES.get(kind, _APPS)}/namespaces/{namespace}/{kind.lower()}s"
         items, fault = await _list(api, owners)
-        specs = [(_name(each), _part(each, "spec")) for each in items]
+        specs = [(_name(each), part(each, "spec")) for each in items]
         taking = [name for name, spec in specs if matches(spec, new) and not (before and matches(spec, old))]
         if taking:
             found.append(f"{in_words(after)} is taken over by {kind} {_few(taking)}, which may delete it or others")
@@ -109,23 +108,23 @@ async def _leaves(api: "KubeApi", before: Object, after: Object) -> list[str]:
 
 
 def _excludes(daemon_set: Object, changed: set[str], old: Mapping[str, Any]) -> bool:
-    pod = _part(_part(_part(daemon_set, "spec"), "template"), "spec")
-    wanted = _part(pod, "nodeSelector")
+    pod = part(daemon_set, "spec", "template", "spec")
+    wanted = part(pod, "nodeSelector")
     if any(key in changed and old.get(key) == value for key, value in wanted.items()):
         return all(old.get(key) == value for key, value in wanted.items())
-    return bool(changed & set(_keys(_part(_part(pod, "affinity"), "nodeAffinity"))))
+    return bool(changed & set(_keys(part(pod, "affinity", "nodeAffinity"))))
 
 
 def _keys(affinity: Object) -> Iterator[str]:
-    required = _part(affinity, "requiredDuringSchedulingIgnoredDuringExecution")
+    required = part(affinity, "requiredDuringSchedulingIgnoredDuringExecution")
     for term in required.get("nodeSelectorTerms") or ():
         yield from (str(each.get("key")) for each in term.get("matchExpressions") or ())
 
 
 async def _claimed(api: "KubeApi", before: Object, after: Object) -> list[str]:
     """A volume that is bound to a claim which is not there, or is another's, is released: deleted, if it says so."""
-    spec = _part(after, "spec")
-    claim, known = _part(spec, "claimRef"), _part(_part(before, "spec"), "claimRef")
+    spec = part(after, "spec")
+    claim, known = part(spec, "claimRef"), part(before, "spec", "claimRef")
     policy = spec.get("persistentVolumeReclaimPolicy") or "Retain"
     if policy == "Retain" or not claim.get("name") or claim.get("uid") == known.get("uid") is not None:
         return []
@@ -137,15 +136,15 @@ async def _fault_of_claim(api: "KubeApi", claim: Object, volume: str) -> str | N
     named = f"claim {claim.get('namespace')}/{claim['name']}"
     path = f"{_CORE}/namespaces/{claim.get('namespace')}/persistentvolumeclaims/{claim['name']}"
     try:
-        found = json.loads(await api.unjudged("GET", path))
+        found = await api.read_unjudged(path)
     except ToolFailure as failure:
         if failure.code == "not_found":
             # Without a uid it waits for the claim.
             return f"{named} does not exist" if claim.get("uid") else None
         return f"{named} cannot be seen ({failure.message})"
-    if claim.get("uid") not in (None, _part(found, "metadata").get("uid")):
+    if claim.get("uid") not in (None, part(found, "metadata").get("uid")):
         return f"{named} has another uid"
-    bound = _part(found, "spec").get("volumeName")
+    bound = part(found, "spec").get("volumeName")
     return f"{named} has another volume" if bound not in (None, "", volume) else None
 
 
@@ -154,31 +153,26 @@ async def _list(
 ) -> tuple[Sequence[Object], str | None]:
     """The first objects, and why these are not all."""
     try:
-        found = json.loads(await api.unjudged("GET", path, [*query, ("limit", str(_MOST))]))
+        found = await api.read_unjudged(path, [*query, ("limit", str(_MOST))])
     except ToolFailure as failure:
         return (), failure.message
-    more = _part(found, "metadata").get("continue")
+    more = part(found, "metadata").get("continue")
     return found.get("items") or (), f"there are more than {_MOST}" if more else None
 
 
 def _controllers(found: Object) -> list[Object]:
-    owners = _part(found, "metadata").get("ownerReferences") or ()
+    owners = part(found, "metadata").get("ownerReferences") or ()
     return [each for each in owners if isinstance(each, Mapping) and each.get("controller") is True]
 
 
 def _labels(found: Object) -> Mapping[str, Any]:
-    return _part(_part(found, "metadata"), "labels")
+    return part(found, "metadata", "labels")
 
 
 def _name(found: Object) -> str:
-    metadata = _part(found, "metadata")
+    metadata = part(found, "metadata")
     return str(metadata.get("name") or metadata.get("generateName") or "")
 
 
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _part(node: Any, field: str) -> Object:
-    found = node.get(field) if isinstance(node, Mapping) else None
-    return found if isinstance(found, Mapping) else {}

@@ -180,6 +180,11 @@ def container_statuses(pod: Object) -> list[Object]:
     return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
 
 
+def is_sidecar(declared: Object) -> bool:
+    """Whether an init container goes on running beside the others."""
+    return declared.get("restartPolicy") == "Always"
+
+
 def _container_wait(pod: Object, status: Object) -> Wait | None:
     if status.get("ready"):
         return None
