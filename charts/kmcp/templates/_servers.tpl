@@ -96,6 +96,11 @@ deployment:
   {{- mergeOverwrite $deployment $given | toYaml | nindent 2 }}
 {{- end -}}
 
+{{/* Namespaces whose pods may call the suite's own servers, as a JSON list: the release's first. */}}
+{{- define "kmcp.callerNamespaces" -}}
+{{- prepend .Values.callers.namespaces (include "kmcp.namespace" .) | uniq | toJson -}}
+{{- end -}}
+
 {{/* Settings of a server that has its callers confirmed; nothing where none are. */}}
 {{- define "kmcp.authentication" -}}
 {{- if .Values.authentication.enabled -}}
@@ -105,7 +110,7 @@ deployment:
 {{- range .Values.authentication.grants -}}
   {{- $grants = append $grants (printf "%s=%s" .subject (join " " .scopes)) -}}
 {{- end -}}
-{{- range prepend .Values.callers.namespaces $namespace | uniq -}}
+{{- range include "kmcp.callerNamespaces" . | fromJsonArray -}}
   {{- $grants = append $grants (printf "group:system:serviceaccounts:%s=read" .) -}}
 {{- end -}}
 KMCP_TOKEN_REVIEW: "true"
@@ -123,7 +128,7 @@ KMCP_AUTH_TOKENS_FILE: /etc/kmcp/callers/tokens
 {{- if .readOnly }}{{ $_ := set $extensions "readOnly" true }}{{ end -}}
 {{- with .envFrom }}{{ $_ := set $extensions "env" . }}{{ end -}}
 {{- if .root.Values.networkPolicy.enabled -}}
-  {{- $namespaces := prepend .root.Values.callers.namespaces (include "kmcp.namespace" .root) | uniq -}}
+  {{- $namespaces := include "kmcp.callerNamespaces" .root | fromJsonArray -}}
   {{- $named := dict "key" "kubernetes.io/metadata.name" "operator" "In" "values" $namespaces -}}
   {{- $pods := dict "namespaceSelector" (dict "matchExpressions" (list $named)) -}}
   {{- $_ := set $extensions "network" (dict "ingressFrom" (prepend .root.Values.networkPolicy.ingressFrom $pods)) -}}
