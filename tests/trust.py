@@ -54,7 +54,8 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     figures = config.stash[_figures]
-    if figures:
+    # A worker of xdist has figures too, but not those of the others, and reports them when it ends.
+    if figures and not hasattr(config, "workerinput"):
         terminalreporter.section("trust")
         for line in table(figures):
             terminalreporter.write_line(line)
