@@ -16,7 +16,7 @@ from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
 from pydantic import PrivateAttr
 
-from kmcp_runtime import answers, argument_sizes, echoes, hints, redaction
+from kmcp_runtime import answers, argument_sizes, echoes, hints, identities, redaction
 from kmcp_runtime.arguments import checked
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
@@ -104,7 +104,7 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
     started = time.perf_counter()
     with (
         instance.metrics.under_way(instance.name, declared.name),
-        hints.offering(instance.shown_by),
+        hints.offering(instance.shown_to(grants.current())),
         answers.remembered(),
         redaction.echoing(arguments),
     ):
@@ -207,7 +207,7 @@ async def _answer(
     entry.effect = effect.value
     grant.check(declared.name, effect)
     try:
-        with anyio.fail_after(call.deadline):
+        with anyio.fail_after(call.deadline), identities.answering(call.identity):
             async with instance.backend_slot():
                 judged = JudgedCall(instance, declared, call, arguments, entry, grant, _context())
                 result = await judged.answer()
@@ -246,6 +246,7 @@ def _call(
         _report(_context()),
         given,
         instance.runtime.read_only or grant.effects == {Effect.READ},
+        instance.settings.identity_of(auth.current_caller()),
     )
 
 
