@@ -27,6 +27,7 @@ _LABELS = frozenset(("labels", "matchLabels", "nodeSelector", "selector", "podLa
 _PAIRS = (
     *((name, "value") for name in ("name", "key", "header", "variable", "parameter", "property", "option", "field")),
     *((name, "Value") for name in ("Name", "Key", "OptionName")),
+    ("type", "value"),
     ("ParameterKey", "ParameterValue"),
 )
 _PROGRAM = re.compile(
@@ -177,19 +178,38 @@ def _fields(key: str, item: Mapping[str, Any], at: At, siblings: Mapping[Any, An
         return {name: _walk(value, at.below(name)._replace(contained=False)) for name, value in item.items()}
     if key == "settings" and "type" in siblings:
         return _settings(item, at)
-    if names.strength(key) == "strong" and not at.references:
-        item = {name: _default(name, value, at) for name, value in item.items()}
+    if not at.references:
+        item = _named_by_parent(key, item, at)
     if key == "auths":
         return {host: _registry(entry, at.below(host)) for host, entry in item.items()}
     return _walk(item, at._replace(contained=True) if names.is_container(key) and not at.references else at)
 
 
-def _default(name: Any, item: Any, at: At) -> Any:
-    """What stands below a credential's name as its default or value: of parameters of templates, of schemas."""
-    default = isinstance(name, str) and name.lower() in ("default", "value", "plain", "content", "example")
-    if not default or not isinstance(item, str) or values.is_empty(item):
+_SHORTEST_BELOW = 12
+_DEFAULTS = ("default", "value", "plain", "content", "example")
+"""What stands below a credential's name as its default or value: of parameters of templates, of schemas."""
+
+
+def _named_by_parent(key: str, item: Mapping[str, Any], at: At) -> Mapping[str, Any]:
+    """Values that the key above them names: `password: {value: …}`, `apiKeys: {alice: …}`, `jwt: {key: …}`."""
+    below = names.strength(key) == "strong" or key.lower() == "tokens"
+    held = names.strength(f"{key}_key") == "strong"
+    if not below and not held:
         return item
-    return mark(at.below(name).place, item)
+    return {
+        name: mark(at.below(name).place, value)
+        if isinstance(name, str) and isinstance(value, str) and _is_named(name.lower(), value, below, held)
+        else value
+        for name, value in item.items()
+    }
+
+
+def _is_named(name: str, value: str, below: bool, held: bool) -> bool:
+    if below and name in _DEFAULTS:
+        return not values.is_empty(value)
+    # What is written beside a credential (`audience`, `algorithm`) is short, or several words.
+    made = len(value) >= _SHORTEST_BELOW and values.is_made(value) and "://" not in value and " " not in value
+    return made and (name == "key" if held and not below else not names.is_reference(name))
 
 
 def _scalar(key: str, item: str | float, at: At, siblings: Mapping[Any, Any]) -> Any:
@@ -234,7 +254,8 @@ def _pair(node: Mapping[Any, Any], at: At) -> dict[str, Any]:
             return {value: {**item, "stringValue": inner[value]}} if inner else {}
         if not isinstance(named, str) or not isinstance(item, str | int | float) or isinstance(item, bool):
             continue
-        found = names.strength(named)
+        # A type is a word of every day, so its value must look like one.
+        found = "weak" if name == "type" and names.strength(named) else names.strength(named)
         if found and values.hides_in_structure(str(item), found):
             return {value: mark(at.below(f"{named}/{value}").place, str(item))}
     return {}
@@ -277,6 +298,9 @@ def _lines(node: list[str], at: At) -> list[str]:
     """Arguments or lines: a flag and its value, and a key that spans several lines, are seen only together."""
     if at.contained:
         return [_walk(item, at.below(number)) for number, item in enumerate(node)]
+    if len(node) == 2 and names.strength(node[0]) == "strong" and values.is_made(node[1]):
+        # A header, as a list of two.
+        return [node[0], mark(at.below(1).place, node[1])]
     out: list[str] = []
     for number, item in enumerate(node):
         flag = node[number - 1] if number else ""
