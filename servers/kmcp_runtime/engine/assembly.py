@@ -86,7 +86,7 @@ def compose(name: str, instances: Sequence[ConfiguredServer], authentication: Au
         _instructions(instances),
         version=VERSION,
         auth=authentication,
-        middleware=[Traced(), Gate(instances)],
+        middleware=[Traced(tool.name for tool in tools), Gate(instances)],
         lifespan=_lifespan(instances),
         # What escapes our own error model may quote a backend: fastmcp must not pass its text on.
         mask_error_details=True,

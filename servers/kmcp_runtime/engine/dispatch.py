@@ -20,7 +20,7 @@ from kmcp_runtime import answers, argument_sizes, echoes, hints, redaction
 from kmcp_runtime.arguments import checked
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
-from kmcp_runtime.engine import audit, auth, grants
+from kmcp_runtime.engine import audit, auth, grants, traced
 from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.engine.judged import JudgedCall
 from kmcp_runtime.errors import ERROR_META, OWN_MESSAGES, ToolFailure, timed_out
@@ -173,6 +173,7 @@ def _record(instance: "ConfiguredServer", entry: audit.Entry, seconds: float) ->
     entry.duration_ms = round(seconds * 1000, 1)
     code = None if entry.outcome == "ok" else entry.outcome
     instance.metrics.ended(instance.name, entry.tool, code, seconds, entry.answer_bytes)
+    traced.called(entry)
     if instance.runtime.audit:
         audit.write(entry)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
@@ -21,6 +21,8 @@ class TraceContext:
     span_id: str
     sampled: bool = True
     state: str = ""
+    remote: bool = field(default=False, compare=False)
+    """Another process made it: the client."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -66,7 +68,7 @@ def received(carrier: Mapping[str, Any] | None) -> TraceContext | None:
     # Later versions may have more parts; the first has none, and ff is forbidden.
     if version == "ff" or (version == "00" and more) or not int(trace, 16) or not int(span, 16):
         return None
-    return TraceContext(trace, span, bool(int(flags, 16) & 1), _state(carrier.get(TRACESTATE)))
+    return TraceContext(trace, span, bool(int(flags, 16) & 1), _state(carrier.get(TRACESTATE)), True)
 
 
 def _state(text: Any) -> str:
