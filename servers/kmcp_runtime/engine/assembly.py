@@ -52,6 +52,7 @@ class Gate(Middleware):
         if any(name in instance.tools for instance in self.instances):
             return await call_next(context)
         failure = unknown_tool(name, self.instances)
+        self.instances[0].metrics.unknown(failure.code)
         if self.instances[0].runtime.audit:
             entry = audit.Entry(secrets.token_hex(6), "-", name[:64], "-", auth.caller(), outcome=failure.code)
             audit.write(entry)

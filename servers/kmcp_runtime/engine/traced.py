@@ -8,14 +8,13 @@ of errors and the ids of sessions.
 import re
 from collections.abc import Iterable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 from fastmcp.server.dependencies import FastMCPRequestContext, fastmcp_request_ctx
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
 from mcp.shared.exceptions import MCPError
 
-from kmcp_runtime.engine import audit
 from kmcp_runtime.tracing import contexts, spans
 
 CALL = "tools/call"
@@ -53,8 +52,18 @@ class Traced(Middleware):
         return name if name in self._tools else None
 
 
-def called(entry: audit.Entry) -> None:
-    """What became of the call under way, as its audit line has it."""
+class Called(Protocol):
+    """What became of a call, as its audit entry says it."""
+
+    request: str
+    server: str
+    effect: str
+    approval: str | None
+    outcome: str
+
+
+def called(entry: Called) -> None:
+    """The span of the call under way says what its audit line says."""
     _span.get().put(
         {
             "kmcp.request.id": entry.request,
