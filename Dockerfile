@@ -29,10 +29,10 @@ COPY requirements.lock pyproject.toml README.md CONTRIBUTING.md CHANGELOG.md SEC
 COPY docs docs
 COPY servers servers
 COPY kmcp_controller kmcp_controller
-# Versions are those of the lock; what only other servers or the tests need is not installed.
+# Versions are those of the lock; what only other servers or the tests need is not installed. Traces are for every image.
 RUN python3 -m venv --without-pip /opt/kmcp \
  && /opt/uv/bin/uv pip install --quiet --no-cache --python /opt/kmcp/bin/python --compile-bytecode \
-    --constraint requirements.lock ".[${SERVER}]"
+    --constraint requirements.lock ".[${SERVER},otel]"
 
 FROM ${BASE}
 ARG SERVER

@@ -26,6 +26,7 @@ from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
 from kmcp_runtime.engine.requests import Checked
 from kmcp_runtime.engine.sessions import IDLE_SECONDS, Sessions
+from kmcp_runtime.engine.traced import Traced
 from kmcp_runtime.output.render import DATA_BEGINS, DATA_ENDS
 from kmcp_runtime.server import Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, listed
@@ -51,6 +52,7 @@ class Gate(Middleware):
         if any(name in instance.tools for instance in self.instances):
             return await call_next(context)
         failure = unknown_tool(name, self.instances)
+        self.instances[0].metrics.unknown(failure.code)
         if self.instances[0].runtime.audit:
             entry = audit.Entry(secrets.token_hex(6), "-", name[:64], "-", auth.caller(), outcome=failure.code)
             audit.write(entry)
@@ -85,7 +87,7 @@ def compose(name: str, instances: Sequence[ConfiguredServer], authentication: Au
         _instructions(instances),
         version=VERSION,
         auth=authentication,
-        middleware=[Gate(instances)],
+        middleware=[Traced(tool.name for tool in tools), Gate(instances)],
         lifespan=_lifespan(instances),
         # What escapes our own error model may quote a backend: fastmcp must not pass its text on.
         mask_error_details=True,

@@ -16,6 +16,7 @@ from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool
 from kmcp_runtime.errors import did_you_mean
 from kmcp_runtime.server import Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, is_of_http, parse
+from kmcp_runtime.tracing import export
 
 COMPOSED_PORT = 8080
 SERVERS = "kmcp.servers"
@@ -49,7 +50,9 @@ def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str
         runtime, instances = configured(servers, argv, program, about)
         logs.configure(runtime.log_level)
         name = servers[0].full_name if len(servers) == 1 else "kmcp-suite"
-        _run(run_stdio(name, instances) if _speaks_stdio(runtime) else run_http(name, instances, runtime.port or port))
+        with export.exporting(name, os.environ):
+            by_stdio = _speaks_stdio(runtime)
+            _run(run_stdio(name, instances) if by_stdio else run_http(name, instances, runtime.port or port))
     except SettingsError as error:
         return complain(str(error), program)
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ import secrets
 import time
 import traceback
 from collections.abc import Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,14 @@ from kmcp_runtime import answers, argument_sizes, echoes, hints, redaction
 from kmcp_runtime.arguments import checked
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
-from kmcp_runtime.engine import audit, auth, grants
+from kmcp_runtime.engine import audit, auth, grants, traced
 from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.engine.judged import JudgedCall
 from kmcp_runtime.errors import ERROR_META, OWN_MESSAGES, ToolFailure, timed_out
 from kmcp_runtime.json_text import TooDeepError
 from kmcp_runtime.output.bound import finish, size
 from kmcp_runtime.output.render import UNTRUSTED_META, one_line, others
+from kmcp_runtime.tracing import backend_requests
 from kmcp_runtime.worker import is_large, run_in_thread
 from kmcp_runtime.yaml_text import YamlError
 
@@ -106,6 +108,7 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
         instance.metrics.under_way(instance.name, declared.name),
         hints.offering(instance.shown_by),
         answers.remembered(),
+        backend_requests.counted_by(partial(instance.metrics.backend_request, instance.name)),
         redaction.echoing(arguments),
     ):
         try:
@@ -171,8 +174,8 @@ def _marked(foreign: list[str]) -> dict[str, Any]:
 
 def _record(instance: "ConfiguredServer", entry: audit.Entry, seconds: float) -> None:
     entry.duration_ms = round(seconds * 1000, 1)
-    code = None if entry.outcome == "ok" else entry.outcome
-    instance.metrics.ended(instance.name, entry.tool, code, seconds, entry.answer_bytes)
+    instance.metrics.ended(entry, seconds)
+    traced.called(entry)
     if instance.runtime.audit:
         audit.write(entry)
 

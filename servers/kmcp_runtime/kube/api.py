@@ -5,6 +5,7 @@ import os
 import re
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import quote
 
@@ -18,12 +19,15 @@ from kmcp_runtime.kube import config, credentials, request_effects, secret_value
 from kmcp_runtime.kube.connection import Connection, Limits, Source
 from kmcp_runtime.kube.failures import BACKEND, StatusFailure, from_response, unserved
 from kmcp_runtime.kube.request_effects import KubeRequest
+from kmcp_runtime.tracing import backend_requests, routes
+from kmcp_runtime.tracing.backend_requests import Exchange, Target
 
 __all__ = ["JSON", "LARGEST_ANSWER", "KubeApi", "Limits", "Query"]
 JSON = "application/json"
 # Far above a page of whole objects: it keeps an answer from using up the container's memory.
 LARGEST_ANSWER = 64 * 1024 * 1024
 _READ_CHUNK = 1 << 18
+_SWITCHED = 101  # the status of HTTP with which a stream begins
 # `299 - "v1 Endpoints is deprecated in v1.33+"`, as RFC 7234 writes it.
 _WARNING = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')
 Query = Sequence[tuple[str, str]]
@@ -138,20 +142,19 @@ class KubeApi:
         """
         judging.allow(verdict)
         session, headers, _ = await self._connection.open()
+        url, timeout = self._url(path, query), aiohttp.ClientTimeout(connect=self.limits.connect)
         try:
             # A proxied Service may redirect anywhere: following it would leave the proxy.
-            async with session.get(
-                self._url(path, query),
-                headers=headers,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(connect=self.limits.connect),
-            ) as response:
-                content = b""
-                async for chunk in response.content.iter_chunked(most):
-                    content += chunk
-                    if len(content) >= most:
-                        break
-                return response.status, content[:most]
+            with _traced("GET", path, url) as exchange:
+                headers.update(exchange.headers)
+                async with session.get(url, headers=headers, allow_redirects=False, timeout=timeout) as response:
+                    exchange.answered(response.status)
+                    content = b""
+                    async for chunk in response.content.iter_chunked(most):
+                        content += chunk
+                        if len(content) >= most:
+                            break
+                    return response.status, content[:most]
         except (aiohttp.ClientError, OSError) as error:
             raise self._unreachable(error) from None
 
@@ -162,9 +165,14 @@ class KubeApi:
         judging.allow(verdict)
         session, headers, _ = await self._connection.open()
         try:
-            return await session.ws_connect(
-                self._url(path, query), protocols=protocols, headers=headers, max_msg_size=LARGEST_ANSWER
-            )
+            url = self._url(path, query)
+            with _traced("GET", path, url) as exchange:
+                headers.update(exchange.headers)
+                stream = await session.ws_connect(
+                    url, protocols=protocols, headers=headers, max_msg_size=LARGEST_ANSWER
+                )
+                exchange.answered(_SWITCHED)
+                return stream
         except aiohttp.WSServerHandshakeError as error:
             # aiohttp drops the body of a failed handshake: the same request without upgrade gets the server's message.
             await self._explain(error, path, query)
@@ -186,11 +194,15 @@ class KubeApi:
         data = None
         if body is not None:
             data, headers["Content-Type"] = json.dumps(body).encode(), content_type
+        url = self._url(path, query)
         try:
-            async with session.request(method, self._url(path, query), data=data, headers=headers) as response:
-                for header in response.headers.getall("Warning", []):
-                    _hear(header)
-                return response.status, await _read(response, largest), used
+            with _traced(method, path, url) as exchange:
+                headers.update(exchange.headers)
+                async with session.request(method, url, data=data, headers=headers) as response:
+                    exchange.answered(response.status)
+                    for header in response.headers.getall("Warning", []):
+                        _hear(header)
+                    return response.status, await _read(response, largest), used
         except TimeoutError:
             raise timed_out(
                 f"the API server at {self.context.server} did not answer within {self.limits.request:.0f} s",
@@ -217,6 +229,10 @@ class KubeApi:
         # hold is encoded here, whoever forgot it: raw, it would end the path or the whole request.
         base = URL(self.context.server.rstrip("/") + quote(path, safe=_OF_PATHS), encoded=True)
         return base.with_query(list(query)) if query else base
+
+
+def _traced(method: str, path: str, url: URL) -> AbstractContextManager[Exchange]:
+    return backend_requests.request(Target(BACKEND, routes.kubernetes(path)), method, url.host, url.port)
 
 
 def _hear(header: str) -> None:
