@@ -49,7 +49,14 @@ def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str
         runtime, instances = configured(servers, argv, program, about)
         logs.configure(runtime.log_level)
         name = servers[0].full_name if len(servers) == 1 else "kmcp-suite"
-        _run(run_stdio(name, instances) if _speaks_stdio(runtime) else run_http(name, instances, runtime.port or port))
+        try:
+            _run(
+                run_stdio(name, instances)
+                if _speaks_stdio(runtime)
+                else run_http(name, instances, runtime.port or port)
+            )
+        finally:
+            instances[0].refusals.close()
     except SettingsError as error:
         return complain(str(error), program)
     except KeyboardInterrupt:

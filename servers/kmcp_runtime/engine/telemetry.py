@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from kmcp_runtime.audit.audit_metrics import AuditMetrics
 from kmcp_runtime.watchdog import Watchdog
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -16,7 +17,7 @@ _BYTES = (256, 1_024, 4_096, 16_384, 32_768, 65_536, 131_072)
 class Metrics:
     """One registry a process: `kmcp_tool_{calls,errors}_total`, `_duration_seconds`, `_answer_bytes`, `_in_flight`.
 
-    With those of the watchdog, which asks here for the tools under way.
+    With those of the audit, and of the watchdog, which asks here for the tools under way.
     """
 
     content_type = CONTENT_TYPE_LATEST
@@ -38,6 +39,7 @@ class Metrics:
         self.answer = Histogram(
             "kmcp_tool_answer_bytes", "Bytes of the structured answer", labels, registry=self.registry, buckets=_BYTES
         )
+        self.audit = AuditMetrics(self.registry)
         self._running: Tally[str] = Tally()
         self._seen: set[str] = set()
         self.watchdog = Watchdog(self.registry, self._seen_since)
