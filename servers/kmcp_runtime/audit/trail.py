@@ -57,8 +57,15 @@ class Sink(Protocol):
 class Trail:
     """The audit of one process. No method raises for a sink that fails."""
 
-    def __init__(self, sinks: Sequence[Sink], metrics: AuditMetrics, required: bool = False) -> None:
+    def __init__(
+        self,
+        sinks: Sequence[Sink],
+        metrics: AuditMetrics,
+        required: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.required = required
+        self._clock = clock
         self.metrics = metrics
         self._instance = secrets.token_hex(4)
         self._places = [_Place(sink, metrics, self._describe) for sink in sinks]
@@ -89,7 +96,9 @@ class Trail:
             place.close()
 
     def _body(self, record: Record) -> Told:
-        return body(record, self._instance, datetime.now(UTC).isoformat(timespec="milliseconds"))
+        return body(
+            record, self._instance, datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
+        )
 
     def _describe(self, event: FileEvent) -> Told:
         if event.what == "start":
