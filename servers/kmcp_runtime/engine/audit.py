@@ -13,7 +13,7 @@ from fastmcp.server.dependencies import get_access_token, get_context
 from kmcp_runtime import redaction, touched
 from kmcp_runtime.audit.record import MOST, Entry, named
 
-_TARGET_WORDS = (
+TARGET_WORDS = (
     "context",
     "datasource",
     "namespace",
@@ -61,7 +61,7 @@ def describe(entry: Entry, arguments: Mapping[str, Any]) -> None:
     # A digest: equal calls can be recognised, and no value can be read from the line.
     entry.arguments = redaction.fingerprint(json.dumps(arguments, sort_keys=True, default=str))
     entry.dry_run = arguments.get("dry_run") in (True, "true")
-    entry.target = {word: _target(word, arguments[word]) for word in _TARGET_WORDS if arguments.get(word)}
+    entry.target = {word: _target(word, arguments[word]) for word in TARGET_WORDS if arguments.get(word)}
 
 
 def complete(entry: Entry) -> None:
