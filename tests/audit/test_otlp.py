@@ -88,7 +88,7 @@ def exporter(url: str, metrics: AuditMetrics, **options: Any) -> Exporter:
 
 
 def lost(metrics: AuditMetrics) -> float:
-    return sum(sample.value for sample in metrics.lost.collect()[0].samples if sample.name.endswith("_total"))
+    return sum(sample.value for sample in next(iter(metrics.lost.collect())).samples if sample.name.endswith("_total"))
 
 
 async def test_records_are_those_of_the_protocol_and_their_chain_is_whole() -> None:
