@@ -50,9 +50,12 @@ def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str
         runtime, instances = configured(servers, argv, program, about)
         logs.configure(runtime.log_level)
         name = servers[0].full_name if len(servers) == 1 else "kmcp-suite"
-        with export.exporting(name, os.environ):
-            by_stdio = _speaks_stdio(runtime)
-            _run(run_stdio(name, instances) if by_stdio else run_http(name, instances, runtime.port or port))
+        try:
+            with export.exporting(name, os.environ):
+                by_stdio = _speaks_stdio(runtime)
+                _run(run_stdio(name, instances) if by_stdio else run_http(name, instances, runtime.port or port))
+        finally:
+            instances[0].refusals.close()
     except SettingsError as error:
         return complain(str(error), program)
     except KeyboardInterrupt:

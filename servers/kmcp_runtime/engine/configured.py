@@ -10,6 +10,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from kmcp_runtime import redaction
+from kmcp_runtime.audit.opening import open_trail
+from kmcp_runtime.audit.refusals import Refusals
 from kmcp_runtime.call import Call
 from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.engine.approval import Approvals
@@ -28,6 +30,7 @@ class Process:
     runtime: RuntimeSettings
     metrics: Metrics
     approvals: Approvals
+    refusals: Refusals
 
     @classmethod
     def of(cls, runtime: RuntimeSettings) -> "Process":
@@ -35,7 +38,9 @@ class Process:
         # Replicas with one key show the same mark for the same value, so each understands the marks of the others.
         redaction.use_key(key)
         seal = Seal(key)
-        return cls(runtime, Metrics(), Approvals(runtime.approval, seal, _used_tokens(runtime, seal)))
+        approvals = Approvals(runtime.approval, seal, _used_tokens(runtime, seal))
+        metrics = Metrics()
+        return cls(runtime, metrics, approvals, Refusals(open_trail(runtime, metrics.audit)))
 
 
 class ConfiguredServer:
@@ -50,6 +55,8 @@ class ConfiguredServer:
         self.runtime = process.runtime
         self.metrics = process.metrics
         self.approvals = process.approvals
+        self.refusals = process.refusals
+        self.trail = process.refusals.trail
         self._all = {declared.name: declared for declared in server.tools()}
         extra = server.extra_arguments(settings)
         left_out = server.left_out(settings)

@@ -17,11 +17,13 @@ from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
 from pydantic import PrivateAttr
 
-from kmcp_runtime import answers, argument_sizes, echoes, hints, redaction
+from kmcp_runtime import answers, argument_sizes, echoes, hints, redaction, touched
 from kmcp_runtime.arguments import checked
+from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
 from kmcp_runtime.engine import audit, auth, grants, traced
+from kmcp_runtime.engine.account import Account
 from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.engine.judged import JudgedCall
 from kmcp_runtime.errors import ERROR_META, OWN_MESSAGES, ToolFailure, timed_out
@@ -109,6 +111,7 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
         hints.offering(instance.shown_by),
         answers.remembered(),
         backend_requests.counted_by(partial(instance.metrics.backend_request, instance.name)),
+        touched.noting(),
         redaction.echoing(arguments),
     ):
         try:
@@ -137,15 +140,10 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
             _record(instance, entry, time.perf_counter() - started)
 
 
-def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> audit.Entry:
-    entry = audit.Entry(
-        request=secrets.token_hex(6),
-        server=instance.name,
-        tool=declared.name,
-        effect=declared.effect_of(arguments).value,
-        caller=auth.caller(),
-    )
-    entry.describe(arguments)
+def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> Entry:
+    effect = declared.effect_of(arguments).value
+    entry = audit.entry_of(secrets.token_hex(6), instance.name, declared.name, effect, auth.caller())
+    audit.describe(entry, arguments)
     return entry
 
 
@@ -172,12 +170,12 @@ def _marked(foreign: list[str]) -> dict[str, Any]:
     return {UNTRUSTED_META: foreign} if foreign else {}
 
 
-def _record(instance: "ConfiguredServer", entry: audit.Entry, seconds: float) -> None:
+def _record(instance: "ConfiguredServer", entry: Entry, seconds: float) -> None:
     entry.duration_ms = round(seconds * 1000, 1)
     instance.metrics.ended(entry, seconds)
     traced.called(entry)
-    if instance.runtime.audit:
-        audit.write(entry)
+    audit.complete(entry)
+    instance.refusals.call(entry)
 
 
 def _unreadable(error: Exception) -> ToolFailure:
@@ -199,7 +197,7 @@ def _internal(request: str) -> ToolFailure:
 
 
 async def _answer(
-    instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], entry: audit.Entry, grant: Grant
+    instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], entry: Entry, grant: Grant
 ) -> ToolResult:
     # Only some arguments can be large: texts that hold a document, and lists and objects of any size.
     large = any(map(is_large, arguments.values()))
@@ -212,7 +210,8 @@ async def _answer(
     try:
         with anyio.fail_after(call.deadline):
             async with instance.backend_slot():
-                judged = JudgedCall(instance, declared, call, arguments, entry, grant, _context())
+                account = Account(entry, instance.trail)
+                judged = JudgedCall(instance, declared, call, arguments, account, grant, _context())
                 result = await judged.answer()
                 if isinstance(result, ToolResult):
                     return result
@@ -237,13 +236,13 @@ def _accepted(declared: ToolSpec, arguments: Mapping[str, Any]) -> Any:
 
 
 def _call(
-    instance: "ConfiguredServer", declared: ToolSpec, named: Mapping[str, Any], entry: audit.Entry, grant: Grant
+    instance: "ConfiguredServer", declared: ToolSpec, named: Mapping[str, Any], entry: Entry, grant: Grant
 ) -> Call:
     given = frozenset(name for name, field in declared.arguments.model_fields.items() if named[name] != field.default)
     return Call(
         entry.request,
         declared.name,
-        entry.caller,
+        auth.caller(),
         named,
         _deadline(instance, declared, named),
         _report(_context()),

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from kmcp_runtime import answers, judging, warnings, worker
+from kmcp_runtime import answers, judging, touched, warnings, worker
 from kmcp_runtime.errors import ToolFailure, timed_out, too_large, unavailable
 from kmcp_runtime.judging import Verdict
 from kmcp_runtime.kube import config, credentials, request_effects, secret_values, shapes
@@ -83,6 +83,8 @@ class KubeApi:
         shapes.check(answer, path)
         answers.remember(BACKEND, f"{method} {path}", answer, shapes.broken, len(content))
         secret_values.learn(answer)
+        if ("dryRun", "All") not in query:  # what a rehearsal makes has a uid that nobody will ever see again
+            touched.note(answer)
         return answer
 
     async def raw(
@@ -131,7 +133,9 @@ class KubeApi:
 
     async def read_unjudged(self, path: str, query: Query = ()) -> Any:
         """For the judge alone: what is read, as data."""
-        return await _parse(await self.unjudged("GET", path, query), path)
+        found = await _parse(await self.unjudged("GET", path, query), path)
+        touched.note(found)
+        return found
 
     async def fetch_answer(
         self, path: str, query: Query = (), most: int = 1 << 16, *, verdict: Verdict
