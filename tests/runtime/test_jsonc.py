@@ -25,13 +25,15 @@ def commented(draw: st.DrawFn, value: Any) -> str:
         return str(draw(NOTES))
 
     if isinstance(value, dict | list):
-        is_map = isinstance(value, dict)
-        parts = []
-        for each in value.items() if is_map else value:
-            name = f"{json.dumps(each[0])}{note()}:{note()}" if is_map else ""
-            parts.append(f"{note()}{name}{draw(commented(each[1] if is_map else each))}{note()}")
-        trailing = "," if parts and draw(st.booleans()) else ""
-        opening, closing = ("{", "}") if is_map else ("[", "]")
+        named = (
+            [(f"{json.dumps(key)}{note()}:{note()}", each) for key, each in value.items()]
+            if isinstance(value, dict)
+            else []
+        )
+        named = named or [("", each) for each in value]
+        parts = [f"{note()}{name}{draw(commented(each))}{note()}" for name, each in named]
+        trailing = "," if parts and draw(st.sampled_from([True, False])) else ""
+        opening, closing = "{}" if isinstance(value, dict) else "[]"
         return f"{opening}{','.join(parts)}{trailing}{note()}{closing}"
     return json.dumps(value)
 

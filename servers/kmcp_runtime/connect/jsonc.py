@@ -89,7 +89,7 @@ def _append(text: str, start: int, ends: list[int], piece: str, depth: int) -> s
 def _members(plain: str, start: int) -> Iterator[tuple[str, int, int]]:
     """Name, begin and end of the value of each member of the object at `start`."""
     for at in _each(plain, start, "}"):
-        name, colon = json.decoder.scanstring(plain, at + 1)
+        name, colon = _DECODER.raw_decode(plain, at)
         begin = _skip(plain, _skip(plain, colon) + 1)
         _, end = _DECODER.raw_decode(plain, begin)
         yield name, begin, end
@@ -106,7 +106,7 @@ def _each(plain: str, start: int, close: str) -> Iterator[int]:
     while plain[at] != close:
         yield at
         if close == "}":
-            _, colon = json.decoder.scanstring(plain, at + 1)
+            _, colon = _DECODER.raw_decode(plain, at)
             at = _skip(plain, _skip(plain, colon) + 1)
         at = _skip(plain, _DECODER.raw_decode(plain, at)[1])
         at = _skip(plain, at + 1) if plain[at] == "," else at
