@@ -89,13 +89,13 @@ def _into_toml(before: str, servers: str, entries: Mapping[str, Any]) -> str:
     held = tomllib.loads(before).get(servers, {})
     if not isinstance(held, dict):
         raise ValueError(f"{servers} must be a table")  # noqa: TRY004  # it is the file's fault
-    if held | entries == held:
+    if {**held, **entries} == held:
         return before
     document = tomlkit.parse(before)
     if servers not in document:
         document[servers] = tomlkit.table(is_super_table=True)
     for name, entry in entries.items():
-        document[servers][name] = entry  # type: ignore[index]  # a table by now, or tomlkit raises
+        document[servers][name] = entry
     text = tomlkit.dumps(document)
     if any(tomllib.loads(text)[servers].get(name) != entry for name, entry in entries.items()):
         raise ValueError(f"[{servers}] is written in a form that cannot be added to")
