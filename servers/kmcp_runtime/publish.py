@@ -3,14 +3,15 @@ what other packages add.
 
 kmcp-suite catalog write            rewrite what is generated
 kmcp-suite catalog check            fail when any of it is stale
-kmcp-suite catalog export FORMAT    client configuration: claude-code, claude-desktop, vscode, cursor;
-                                    for other catalogs: docker, server-json, toolhive, remotemcpserver
+kmcp-suite catalog export FORMAT    client configuration, a server of its own for each of the suite's; for other
+                                    catalogs: docker, server-json, toolhive, remotemcpserver
 
 Other packages add actions by the entry points `kmcp.catalog`.
 """
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION, MODERN_PROTOCOL_VERSIONS
 
 from kmcp_runtime import yaml_text
 from kmcp_runtime.catalog import (
-    FORMATS,
+    CLIENTS,
     LISTINGS,
     Catalog,
     EnvEntry,
@@ -32,7 +33,6 @@ from kmcp_runtime.catalog import (
     ToolEntry,
     Transport,
     dump,
-    export,
     http_connections,
     listed,
     listing,
@@ -40,6 +40,7 @@ from kmcp_runtime.catalog import (
     union,
 )
 from kmcp_runtime.commands import complain
+from kmcp_runtime.connect.programs import known_values, over_stdio
 from kmcp_runtime.declaration import Effect, ToolSpec
 from kmcp_runtime.engine.cli import COMPOSED_PORT, SERVERS
 from kmcp_runtime.server import Server
@@ -49,7 +50,7 @@ from kmcp_runtime.version import VERSION
 CATALOG = Path("catalog.yaml")
 RBAC = Path("charts/kmcp/files/rbac")
 CHART_CATALOG = Path("charts/kmcp/files/catalog.yaml")
-CLIENTS = Path("examples/clients")
+EXAMPLES = Path("examples/clients")
 GENERATED = "kmcp.generated"
 """Entry points of functions that return further generated files: path to text."""
 LOCAL_URL = f"http://127.0.0.1:{COMPOSED_PORT}"
@@ -68,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
     actions.add_parser("write", help="rewrite what is generated from the code")
     actions.add_parser("check", help="fail when any of it is stale")
     exporting = actions.add_parser("export", help="client configuration, or entries for other catalogs")
-    exporting.add_argument("format", choices=sorted(FORMATS | LISTINGS))
+    exporting.add_argument("format", choices=sorted([*CLIENTS, *LISTINGS]))
     exporting.add_argument("--url", default=LOCAL_URL, help="where the suite is served")
     exporting.add_argument("--stdio", action="store_true", help="commands instead of URLs")
     exporting.add_argument("--images", default="kmcp", help="prefix of the images' repositories (default: %(default)s)")
@@ -76,9 +77,7 @@ def main(argv: Sequence[str]) -> int:
         actions.add_parser(name, help=f"see kmcp-suite catalog {name} --help")
     chosen = parser.parse_args(argv)
     if chosen.action == "export":
-        found = _listing if chosen.format in LISTINGS else _export
-        json.dump(found(chosen), sys.stdout, indent=2)
-        print()
+        sys.stdout.write(_listing(chosen) if chosen.format in LISTINGS else _export(chosen))
         return 0
     return write() if chosen.action == "write" else check()
 
@@ -112,8 +111,8 @@ def generated() -> dict[Path, str]:
     text = dump(found)
     files = {CATALOG: text, CHART_CATALOG: text}
     connections = http_connections(found.servers, LOCAL_URL)
-    for name in FORMATS:
-        files[CLIENTS / f"{name}.json"] = json.dumps(export(name, connections), indent=2) + "\n"
+    for name, client in CLIENTS.items():
+        files[EXAMPLES / f"{name}.{client.language}"] = client.text(connections)
     for point in entry_points(group=GENERATED):
         files |= cast("Callable[[], dict[Path, str]]", point.load())()
     for server in servers():
@@ -200,16 +199,19 @@ def _role(name: str, tools: Sequence[ToolSpec]) -> dict[str, Any]:
     }
 
 
-def _export(chosen: argparse.Namespace) -> dict[str, Any]:
+def _export(chosen: argparse.Namespace) -> str:
     entries: Mapping[str, ServerEntry] = catalog().servers
-    own = stdio_connections(entries, lambda name: (name, "--transport", "stdio"))
-    return export(chosen.format, own if chosen.stdio else http_connections(entries, chosen.url))
+    if not chosen.stdio:
+        return CLIENTS[chosen.format].text(http_connections(entries, chosen.url))
+    own = stdio_connections(entries, over_stdio, lambda env: known_values(env, os.environ))
+    return CLIENTS[chosen.format].text(own)
 
 
-def _listing(chosen: argparse.Namespace) -> dict[str, Any]:
+def _listing(chosen: argparse.Namespace) -> str:
     found = catalog()
     entries = listed(found, chosen.images)
     if chosen.format == "remotemcpserver":  # the only one that is nothing without a URL
         urls = {each.name: each.url for each in http_connections(found.servers, chosen.url)}
         entries = tuple(replace(each, url=urls[each.name]) for each in entries)
-    return listing(chosen.format, entries, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    body = listing(chosen.format, entries, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return json.dumps(body, indent=2) + "\n"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import cast
 
-from kmcp_runtime.commands import complain
+from kmcp_runtime.commands import complain, ended_quietly
 from kmcp_runtime.engine import logs
 from kmcp_runtime.engine.assembly import run_http, run_stdio
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names
@@ -42,7 +42,7 @@ def serve(argv: Sequence[str]) -> int:
 def run_server(server: Server, argv: Sequence[str] | None = None) -> int:
     """The whole of a server's own script."""
     arguments = sys.argv[1:] if argv is None else argv
-    return run([server], arguments, server.full_name, server.description, server.port)
+    return ended_quietly(lambda: run([server], arguments, server.full_name, server.description, server.port))
 
 
 def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str, port: int) -> int:
