@@ -15,12 +15,18 @@ _GRACE = 8.0  # seconds from SIGTERM to SIGKILL; a server gives its calls five
 class Child:
     """Runs `argv` in a process group of its own until `stop`."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        report: Callable[[str], None],
+        output: Callable[[str], None] | None = None,
+    ) -> None:
         self.argv, self.env, self.restarts = tuple(argv), dict(env), 0
         self.process: command.Running | None = None
         self.cause = "starting"
         self.changed = asyncio.Condition()
-        self._report = report
+        self._report, self._output = report, output or _print
         self._last_lines: deque[str] = deque(maxlen=5)
 
     @property
@@ -62,6 +68,10 @@ class Child:
             self.changed.notify_all()
 
     def _line(self, text: str) -> None:
-        """The child's output to our stderr, its last lines kept for the cause."""
+        """What the child prints, its last lines kept for the cause."""
         self._last_lines.append(text)
-        print(text, file=sys.stderr)
+        self._output(text)
+
+
+def _print(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -73,6 +73,10 @@ class Server:
     category: str = "operations"
     tags: tuple[str, ...] = ()
     egress: tuple[str, ...] = ()
+    image: str = ""
+    """Where the image of a server of another distribution is, such as `registry.example.com/acme/kmcp-vault:1.2.0`."""
+    published: bool = False
+    """Whether the package index holds that distribution under its name; only then an export names it as a package."""
 
     def __post_init__(self) -> None:
         # A frozen dataclass fills in what it derives in this way only.

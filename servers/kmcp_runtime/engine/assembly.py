@@ -20,7 +20,7 @@ from fastmcp.tools import Tool, ToolResult
 from mcp.server.request_state import RequestStateSecurity
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kmcp_runtime import keys, serving
+from kmcp_runtime import distributions, keys, serving
 from kmcp_runtime.engine import audit, auth, browsers, grants, health
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names, unknown_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
@@ -86,7 +86,7 @@ def compose(name: str, instances: Sequence[ConfiguredServer], authentication: Au
     mcp: FastMCP[Any] = FastMCP(
         name,
         _instructions(instances),
-        version=VERSION,
+        version=distributions.version_of([instance.server.name for instance in instances]),
         auth=authentication,
         middleware=[Traced(tool.name for tool in tools), Gate(instances)],
         lifespan=_lifespan(instances),

@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from typing import cast
 
 from kmcp_runtime.commands import complain, ended_quietly
+from kmcp_runtime.distributions import SERVERS
 from kmcp_runtime.engine import logs
 from kmcp_runtime.engine.assembly import run_http, run_stdio
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names
@@ -19,7 +20,6 @@ from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, is_o
 from kmcp_runtime.tracing import export
 
 COMPOSED_PORT = 8080
-SERVERS = "kmcp.servers"
 OF_HTTP = frozenset(name for name, field in RuntimeSettings.model_fields.items() if is_of_http(field))
 log = logging.getLogger("kmcp.server")
 
