@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic.fields import FieldInfo
 
 from kmcp_runtime.findings import Finding, findings
+from kmcp_runtime.identities import Caller, Identity
 
 _SHORTEST_KEY_BYTES = 32
 # As clients write a variable in their configuration: those that do not know it hand the very words on.
@@ -53,6 +54,10 @@ class Settings(BaseModel):
     def extra_arguments(self) -> Mapping[str, Any]:
         """Arguments that every tool has under this configuration: name to (annotation, default)."""
         return {}
+
+    def identity_of(self, caller: Caller) -> Identity | None:
+        """As whom calls of this caller reach the backend; None as the server. Errors: `denied` for who may not."""
+        return None
 
 
 class RuntimeSettings(Settings):

@@ -15,6 +15,7 @@ from kmcp_runtime.audit.refusals import Refusals
 from kmcp_runtime.call import Call
 from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.engine.approval import Approvals
+from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.engine.sealing import Seal
 from kmcp_runtime.engine.single_use import UsedInProcess, UsedTokens
 from kmcp_runtime.engine.telemetry import Metrics
@@ -62,8 +63,6 @@ class ConfiguredServer:
         left_out = server.left_out(settings)
         kept = [declared for name, declared in self._all.items() if name not in left_out]
         self.tools = {found.name: found.with_arguments(extra) for found in _offered(kept, self.runtime)}
-        self.shown_by: dict[str, str] = {found.shows: found.name for found in self.tools.values() if found.shows}
-        """The tools that hints of the runtime may name, by what they show."""
         self._left_out = left_out
         self._slots = asyncio.Semaphore(self.runtime.concurrency)
         self._backend: Backend | None = None
@@ -93,6 +92,11 @@ class ConfiguredServer:
         if self._backend is None:
             raise unavailable(f"the {self.name} server is not open")
         return self._backend
+
+    def shown_to(self, grant: Grant) -> dict[str, str]:
+        """The tools that hints of the runtime may name to a caller, by what they show: those that he has."""
+        showing = (found for found in self.tools.values() if found.shows)
+        return {str(found.shows): found.name for found in showing if grant.narrowed(self.name, found) is not None}
 
     def backend_slot(self) -> asyncio.Semaphore:
         return self._slots

@@ -17,7 +17,7 @@ from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
 from pydantic import PrivateAttr
 
-from kmcp_runtime import answers, argument_sizes, echoes, hints, redaction, touched
+from kmcp_runtime import answers, argument_sizes, echoes, hints, identities, redaction, touched
 from kmcp_runtime.arguments import checked
 from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.call import Call, Report
@@ -108,7 +108,7 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
     started = time.perf_counter()
     with (
         instance.metrics.under_way(instance.name, declared.name),
-        hints.offering(instance.shown_by),
+        hints.offering(instance.shown_to(grants.current())),
         answers.remembered(),
         backend_requests.counted_by(partial(instance.metrics.backend_request, instance.name)),
         touched.noting(),
@@ -208,7 +208,7 @@ async def _answer(
     entry.effect = effect.value
     grant.check(declared.name, effect)
     try:
-        with anyio.fail_after(call.deadline):
+        with anyio.fail_after(call.deadline), identities.answering(call.identity):
             async with instance.backend_slot():
                 account = Account(entry, instance.trail)
                 judged = JudgedCall(instance, declared, call, arguments, account, grant, _context())
@@ -248,6 +248,7 @@ def _call(
         _report(_context()),
         given,
         instance.runtime.read_only or grant.effects == {Effect.READ},
+        instance.settings.identity_of(auth.current_caller()),
     )
 
 

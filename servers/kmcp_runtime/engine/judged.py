@@ -154,7 +154,7 @@ class JudgedCall:
             # It moves with each status that a controller writes; the objects themselves are in `live`.
             answered.pop("resource_version", None)
         whole = {**answered, "live": rehearsal.bound, "destroys": rehearsal.losses}
-        intent = Intent.of(self.declared.name, given, self.call.caller, whole)
+        intent = Intent.of(self.declared.name, given, self.call.bound_to, whole)
         token = self.call.arguments.get("approval")
         try:
             decision = await self.instance.approvals.decide(intent, render(plan, frame=True), plan, token, self.ctx)
@@ -178,7 +178,10 @@ class JudgedCall:
 
     async def _invoke(self, call: Call) -> Any:
         own = {name: value for name, value in call.arguments.items() if name in self.declared.parameters}
-        return await self.declared.function(**own, **self.instance.provided(self.declared.injections, call))
+        try:
+            return await self.declared.function(**own, **self.instance.provided(self.declared.injections, call))
+        finally:
+            call.ended()
 
 
 def _with_warnings(result: Result, heard: list[str]) -> Result:
