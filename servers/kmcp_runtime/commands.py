@@ -24,7 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if arguments[0] not in commands:
         return complain(suggesting(f"no command {arguments[0]!r}", arguments[0], commands))
-    command = cast("Callable[[Sequence[str]], int]", commands[arguments[0]].load())
+    try:
+        command = cast("Callable[[Sequence[str]], int]", commands[arguments[0]].load())
+    except ModuleNotFoundError as error:
+        return complain(_absent(arguments[0], error))
     try:
         code = command(arguments[1:])
         sys.stdout.flush()
@@ -33,6 +36,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     return code
+
+
+def _absent(name: str, error: ModuleNotFoundError) -> str:
+    """A library of an extra is not there; a module of our own that is not there is a fault of the program."""
+    if error.name is None or error.name.startswith("kmcp_"):
+        raise error
+    from kmcp_runtime.publishing import published
+
+    return f"{name} needs the library {error.name}, which is not installed; {published().install_hint('all')}"
 
 
 def serve_all() -> int:
