@@ -15,7 +15,7 @@ from typing import Any
 
 from kmcp_controller.local.instances import Instance, Log, State, StateError
 from kmcp_controller.local.ports import PortInUseError, listen
-from kmcp_controller.local.suite import Options
+from kmcp_controller.local.suite import Options, Suite
 from kmcp_controller.local.up import up as run
 from kmcp_runtime import command
 from kmcp_runtime.catalog import InvalidDocumentError
@@ -88,7 +88,7 @@ def _kept(options: Options) -> Iterator[tuple[Options, Any]]:
     except StateError as error:
         instance.release()
         print(f"up: {error}; `kmcp-suite status`, `logs` and `down` do not know of this run", file=sys.stderr)
-        yield options, lambda: None
+        yield options, lambda suite: None
         return
     log = Log(instance)
 
@@ -98,7 +98,7 @@ def _kept(options: Options) -> Iterator[tuple[Options, Any]]:
         if fault := log.write(name, line):
             print(f"up: {fault}", file=sys.stderr)
 
-    def ready() -> None:
+    def ready(suite: Suite) -> None:
         try:
             instance.write(replace(state, ready=True))
         except StateError as error:

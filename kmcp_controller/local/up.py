@@ -28,7 +28,7 @@ async def up(
     catalog: Catalog,
     manifests: Iterable[Mapping[str, Any]],
     options: Options,
-    ready: Callable[[], None] = lambda: None,
+    ready: Callable[[Suite], None] = lambda suite: None,
 ) -> int:
     """Start everything, serve the catalog, end everything; PortInUseError before anything starts.
 
@@ -86,7 +86,7 @@ def _signals() -> asyncio.Event:
     return stop
 
 
-async def _greet(suite: Suite, catalog: Catalog, options: Options, ready: Callable[[], None]) -> None:
+async def _greet(suite: Suite, catalog: Catalog, options: Options, ready: Callable[[Suite], None]) -> None:
     """Progress while servers start, then where everything is."""
     _say(f"starting {', '.join(server.name for server in suite.servers) or 'nothing'}")
     waiting = list(suite.servers)
@@ -101,7 +101,7 @@ async def _greet(suite: Suite, catalog: Catalog, options: Options, ready: Callab
         for server in waiting:
             _say(f"{_line(server)} (still trying after {options.deadline:.0f} s)")
     print(_greeting(catalog, options), flush=True)
-    ready()
+    ready(suite)
 
 
 def _settled(server: LocalServer) -> bool:

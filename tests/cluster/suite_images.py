@@ -39,6 +39,7 @@ SOURCES = (
     "docs",
     "servers",
     "kmcp_controller",
+    "kmcp_develop",
 )
 
 
