@@ -32,7 +32,7 @@ COPY kmcp_controller kmcp_controller
 # Versions are those of the lock; what only other servers or the tests need is not installed.
 RUN python3 -m venv --without-pip /opt/kmcp \
  && /opt/uv/bin/uv pip install --quiet --no-cache --python /opt/kmcp/bin/python --compile-bytecode \
-    --constraint requirements.lock ".[${SERVER}]"
+    --constraint requirements.lock ".[${SERVER},policy]"
 
 FROM ${BASE}
 ARG SERVER
