@@ -44,11 +44,20 @@ class Entry:
     arguments: str = ""
     target: dict[str, str] = field(default_factory=dict)
     dry_run: bool = False
+    decision: str | None = None
+    """`allow` or `deny`, of the scopes and the policy."""
+    rule: str | None = None
+    """The rules of the policy that decided; `scopes` where there is none."""
     approval: str | None = None
     """How destruction was allowed or refused: `asked`, `token`, `off`, `required`, `refused`."""
     outcome: str = "ok"
     duration_ms: float = 0.0
     answer_bytes: int = 0
+
+    def decided(self, decision: str, rule: str) -> None:
+        """A denial stands, whatever else was allowed; else the first rule that allows."""
+        if decision == "deny" or self.decision is None:
+            self.decision, self.rule = decision, rule
 
     def describe(self, arguments: Mapping[str, Any]) -> None:
         # A digest: equal calls can be recognised, and no value can be read from the line.

@@ -46,6 +46,8 @@ class KubeApi:
         self._connection = Connection(contexts, context, limits, source)
         self.unserved_at = float("-inf")
         """When a kind that was known turned out not to be served (monotonic seconds): what was read before is stale."""
+        self.cluster_scoped: frozenset[tuple[str, str]] = frozenset()
+        """Group and plural of the kinds that have no namespace, once they were read."""
 
     @property
     def who(self) -> str:
@@ -136,6 +138,7 @@ class KubeApi:
 
         The caller limits the time, and knows what the request does to the Service (`verdict`).
         """
+        request_effects.reach(self, path, verdict.effect)
         judging.allow(verdict)
         session, headers, _ = await self._connection.open()
         try:
@@ -159,6 +162,7 @@ class KubeApi:
         self, path: str, query: Query, protocols: Sequence[str], verdict: Verdict
     ) -> aiohttp.ClientWebSocketResponse:
         """A stream to a pod; the caller knows what goes through it (`verdict`)."""
+        request_effects.reach(self, path, verdict.effect)
         judging.allow(verdict)
         session, headers, _ = await self._connection.open()
         try:
