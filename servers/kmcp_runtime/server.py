@@ -81,6 +81,8 @@ class Server:
     """Arguments that exist only under a configuration (`context`), for every tool: name to (annotation, default)."""
     left_out: Callable[[Any], Collection[str]] = lambda settings: ()
     """Tools that a configuration has no use for; `when` of the tool says which one has."""
+    at_doors: bool = False
+    """True when its tools reach objects through `kmcp_runtime.kube` alone, which tells the policy each of them."""
     token_limit: int = 150
     category: str = "operations"
     tags: tuple[str, ...] = ()

@@ -127,6 +127,15 @@ class RuntimeSettings(Settings):
         "for any text, the first that fits decides, and whom none fits may nothing",
         of_http=True,
     )
+    policy: str = setting(
+        "", "Policy of what callers may do, in Cedar: a file or a directory of *.cedar (unset: what their scopes allow)"
+    )
+    policy_contact: str = setting("", "Whom a caller asks for what the policy does not allow, as its failures say it")
+    rate_limits: str = setting(
+        "",
+        "Calls that a caller may make: `60/min`, `k8s_*=10/min` by tool, `destroy=5/hour` by effect, separated by "
+        "commas; each that fits counts (empty: no limit)",
+    )
     base_url: str = setting("", "Public URL of this server, for the protected-resource metadata", of_http=True)
     allowed_hosts: str = setting("", "Host headers to accept beside loopback, separated by commas", of_http=True)
     allowed_origins: str = setting("", "Browser origins to accept, separated by commas", of_http=True)

@@ -66,7 +66,8 @@ class Gate(Middleware):
     ) -> Sequence[Tool]:
         """The tools that this caller may call, in the form that it may call them in."""
         grant = grants.current()
-        found = (tool.narrowed(grant) if isinstance(tool, SuiteTool) else tool for tool in await call_next(context))
+        offered = await call_next(context)
+        found = [await tool.narrowed(grant) if isinstance(tool, SuiteTool) else tool for tool in offered]
         return [tool for tool in found if tool is not None]
 
 
@@ -74,7 +75,7 @@ def assemble(server: Server, settings: Settings | None = None, runtime: RuntimeS
     """One server as an MCP server object, as tests and embedders want it."""
     runtime = runtime or RuntimeSettings()
     check_tool_names([server], runtime)
-    instance = ConfiguredServer(server, settings or server.settings(), Process.of(runtime))
+    instance = ConfiguredServer(server, settings or server.settings(), Process.of(runtime, [server]))
     return compose(server.full_name, [instance], auth.provider(runtime))
 
 

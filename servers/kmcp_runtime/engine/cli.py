@@ -70,7 +70,7 @@ def configured(
     parsed = parse(classes, argv, os.environ, program, about)
     runtime = cast("RuntimeSettings", parsed[RuntimeSettings])
     check_tool_names(servers, runtime)
-    process = Process.of(runtime)
+    process = Process.of(runtime, servers)
     return runtime, [ConfiguredServer(server, parsed[server.settings], process) for server in servers]
 
 

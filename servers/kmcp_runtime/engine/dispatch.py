@@ -22,7 +22,7 @@ from kmcp_runtime.arguments import checked
 from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
-from kmcp_runtime.engine import audit, auth, grants, traced
+from kmcp_runtime.engine import audit, auth, grants, permitting, traced
 from kmcp_runtime.engine.account import Account
 from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.engine.judged import JudgedCall
@@ -70,9 +70,9 @@ class SuiteTool(Tool):
         tool._instance = instance
         return tool
 
-    def narrowed(self, grant: Grant) -> "SuiteTool | None":
-        """The tool as a caller with this grant has it; None when the caller has none of it."""
-        granted = grant.narrowed(self._instance.name, self._declared)
+    async def narrowed(self, grant: Grant) -> "SuiteTool | None":
+        """The tool as the caller with this grant has it; None when the caller has none of it."""
+        granted = await permitting.narrowed(self._instance, self._declared, grant)
         if granted is None:
             return None
         return self if granted is self._declared else SuiteTool.of(granted, self._instance)
@@ -120,7 +120,10 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
             grant = grants.current()
             granted = grant.narrowed(instance.name, declared)
             if granted is None:
+                entry.decided("deny", permitting.SCOPES)
                 raise grant.refusal(declared.name)
+            # In the form that the list showed; what no call may do is refused below, where the rule is known.
+            granted = await permitting.narrowed(instance, declared, grant) or granted
             return await _answer(instance, granted, arguments, entry, grant)
         except ToolFailure as failure:
             entry.outcome = failure.code
@@ -162,7 +165,15 @@ def error_result(failure: ToolFailure, arguments: Mapping[str, Any] = MappingPro
 
 def _foreign_words(failure: ToolFailure, body: Mapping[str, Any]) -> list[str]:
     """Pointers to what others wrote in a failure: plans, and messages unless the suite alone speaks in them."""
-    ours = {"code", "hint", "backend", "approval", *(("message",) if failure.code in OWN_MESSAGES else ())}
+    ours = {
+        "code",
+        "hint",
+        "backend",
+        "approval",
+        "rule",
+        "retry_after_seconds",
+        *(("message",) if failure.code in OWN_MESSAGES else ()),
+    }
     return others({name: value for name, value in body.items() if name not in ours})
 
 
@@ -206,12 +217,18 @@ async def _answer(
     call = _call(instance, declared, named, entry, grant)
     effect = declared.effect_of(named)
     entry.effect = effect.value
-    grant.check(declared.name, effect)
+    if effect not in grant.effects:
+        entry.decided("deny", permitting.SCOPES)
+        raise grant.refusal(declared.name)
+    instance.rates.take(entry.caller, declared.name, effect)
+    guard = await permitting.guard(instance, declared, named, grant, entry)
+    if guard is not None:
+        guard.settle(effect)
     try:
         with anyio.fail_after(call.deadline), identities.answering(call.identity):
             async with instance.backend_slot():
                 account = Account(entry, instance.trail)
-                judged = JudgedCall(instance, declared, call, arguments, account, grant, _context())
+                judged = JudgedCall(instance, declared, call, arguments, account, grant, _context(), guard)
                 result = await judged.answer()
                 if isinstance(result, ToolResult):
                     return result

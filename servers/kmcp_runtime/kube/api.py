@@ -58,6 +58,8 @@ class KubeApi:
         self.unserved_at = float("-inf")
         """When a kind that was known turned out not to be served (monotonic seconds): what was read before is stale."""
         self._kept: dict[Any, Any] = {}
+        self.cluster_scoped: frozenset[tuple[str, str]] = frozenset()
+        """Group and plural of the kinds that have no namespace, once they were read."""
 
     def kept(self, kind: Callable[["KubeApi"], Kept]) -> Kept:
         """What is known through these requests, and so to this identity alone: one of each class, made at first use."""
@@ -172,6 +174,7 @@ class KubeApi:
 
         The caller limits the time, and knows what the request does to the Service (`verdict`).
         """
+        request_effects.reach(self, path, verdict.effect)
         judging.allow(verdict)
         session, headers, _ = await self._connection.open()
         url, timeout = self._url(path, query), aiohttp.ClientTimeout(connect=self.limits.connect)
@@ -194,6 +197,7 @@ class KubeApi:
         self, path: str, query: Query, protocols: Sequence[str], verdict: Verdict
     ) -> aiohttp.ClientWebSocketResponse:
         """A stream to a pod; the caller knows what goes through it (`verdict`)."""
+        request_effects.reach(self, path, verdict.effect)
         judging.allow(verdict)
         session, headers, _ = await self._connection.open()
         try:
