@@ -6,6 +6,7 @@ import secrets
 import time
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -106,14 +107,7 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
         arguments = {}  # Nothing may walk through what is too large, the audit line's digest neither.
     entry = _entry(instance, declared, arguments)
     started = time.perf_counter()
-    with (
-        instance.metrics.under_way(instance.name, declared.name),
-        hints.offering(instance.shown_to(grants.current())),
-        answers.remembered(),
-        backend_requests.counted_by(partial(instance.metrics.backend_request, instance.name)),
-        touched.noting(),
-        redaction.echoing(arguments),
-    ):
+    with _surrounded(instance, declared, arguments):
         try:
             if excess:
                 raise excess
@@ -141,6 +135,20 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
             raise
         finally:
             _record(instance, entry, time.perf_counter() - started)
+
+
+@contextmanager
+def _surrounded(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> Iterator[None]:
+    """What every part of a call may rely on, and what it leaves its notes in."""
+    with (
+        instance.metrics.under_way(instance.name, declared.name),
+        hints.offering(instance.shown_to(grants.current())),
+        answers.remembered(),
+        backend_requests.counted_by(partial(instance.metrics.backend_request, instance.name)),
+        touched.noting(),
+        redaction.echoing(arguments),
+    ):
+        yield
 
 
 def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> Entry:
