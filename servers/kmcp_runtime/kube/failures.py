@@ -64,6 +64,14 @@ class StatusFailure(ToolFailure):
         return list((self.status.get("details") or {}).get("causes") or ())
 
 
+class PolicyRefusal(StatusFailure):
+    """A request that the policy does not allow; it was not sent. What copes with a missing right copes with it too."""
+
+    def __init__(self, failure: ToolFailure) -> None:
+        super().__init__(403, {}, failure.message, failure.hint)
+        self.code, self.backend, self.details = failure.code, failure.backend, failure.details
+
+
 def from_response(http_status: int, body: bytes, who: str, renew: str = "KUBECONFIG") -> StatusFailure:
     """The failure behind an error answer. `who` describes the identity that was used, `renew` where it comes from."""
     status = _status(body)
