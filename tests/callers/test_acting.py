@@ -56,7 +56,6 @@ ODD_NAMES = (
     "a%0d%0ab",
     "jane,root",
     'a"b',
-    "jane\tdoe",
     "é" * 500,
     "*",
     "a\x85b",

@@ -118,7 +118,8 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
                 raise grant.refusal(declared.name)
             # In the form that the list showed; what no call may do is refused below, where the rule is known.
             granted = await permitting.narrowed(instance, declared, grant) or granted
-            return await _answer(instance, granted, arguments, entry, grant)
+            with hints.offering(await permitting.shown(instance, grant)):
+                return await _answer(instance, granted, arguments, entry, grant)
         except ToolFailure as failure:
             entry.outcome = failure.code
             return await run_in_thread(error_result, failure, arguments)
@@ -142,7 +143,6 @@ def _surrounded(instance: "ConfiguredServer", declared: ToolSpec, arguments: Map
     """What every part of a call may rely on, and what it leaves its notes in."""
     with (
         instance.metrics.under_way(instance.name, declared.name),
-        hints.offering(instance.shown_to(grants.current())),
         answers.remembered(),
         backend_requests.counted_by(partial(instance.metrics.backend_request, instance.name)),
         touched.noting(),
