@@ -104,6 +104,8 @@ class Judgement:
     rehearsal: bool = False
     """True in a dry run: nothing that may change something is sent."""
     approved: bool = False
+    begin: Callable[[], None] = lambda: None
+    """Called before the first change is sent; may refuse it."""
     losses: list[str] = field(default_factory=list)
     """What the call destroys, in words."""
     effect: Effect = Effect.READ
@@ -140,6 +142,8 @@ class Judgement:
             raise NeedsApproval(reason)
         if self.rehearsal:
             raise conflict(f"a dry run does not do this, since it may change something: {reason}", "leave out dry_run")
+        if not self.sent:
+            self.begin()
         self.sent += 1
 
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from kmcp_runtime import redaction
+from kmcp_runtime.audit.opening import open_trail
+from kmcp_runtime.audit.refusals import Refusals
 from kmcp_runtime.call import Call
 from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.engine.approval import Approvals
-from kmcp_runtime.engine.grants import SERVERS
+from kmcp_runtime.engine.grants import SERVERS, Grant
 from kmcp_runtime.engine.rates import Rates
 from kmcp_runtime.engine.sealing import Seal
 from kmcp_runtime.engine.single_use import UsedInProcess, UsedTokens
@@ -35,6 +37,7 @@ class Process:
     runtime: RuntimeSettings
     metrics: Metrics
     approvals: Approvals
+    refusals: Refusals
     policies: "Policies | None" = None
     """What callers may do within their scopes; None where these alone decide."""
     rates: Rates = field(default_factory=lambda: Rates(""))
@@ -48,7 +51,9 @@ class Process:
         rates = Rates(runtime.rate_limits)
         rates.check_names([tool.name for server in servers for tool in server.tools()])
         approvals = Approvals(runtime.approval, seal, _used_tokens(runtime, seal))
-        return cls(runtime, Metrics(), approvals, _policies(runtime, servers), rates)
+        policies = _policies(runtime, servers)
+        metrics = Metrics()
+        return cls(runtime, metrics, approvals, Refusals(open_trail(runtime, metrics.audit)), policies, rates)
 
 
 class ConfiguredServer:
@@ -63,6 +68,8 @@ class ConfiguredServer:
         self.runtime = process.runtime
         self.metrics = process.metrics
         self.approvals = process.approvals
+        self.refusals = process.refusals
+        self.trail = process.refusals.trail
         self.policies = process.policies
         self.rates = process.rates
         self._all = {declared.name: declared for declared in server.tools()}
@@ -70,8 +77,6 @@ class ConfiguredServer:
         left_out = server.left_out(settings)
         kept = [declared for name, declared in self._all.items() if name not in left_out]
         self.tools = {found.name: found.with_arguments(extra) for found in _offered(kept, self.runtime)}
-        self.shown_by: dict[str, str] = {found.shows: found.name for found in self.tools.values() if found.shows}
-        """The tools that hints of the runtime may name, by what they show."""
         self._left_out = left_out
         self._slots = asyncio.Semaphore(self.runtime.concurrency)
         self._backend: Backend | None = None
@@ -101,6 +106,11 @@ class ConfiguredServer:
         if self._backend is None:
             raise unavailable(f"the {self.name} server is not open")
         return self._backend
+
+    def shown_to(self, grant: Grant) -> dict[str, str]:
+        """The tools that hints of the runtime may name to a caller, by what they show: those that he has."""
+        showing = (found for found in self.tools.values() if found.shows)
+        return {str(found.shows): found.name for found in showing if grant.narrowed(self.name, found) is not None}
 
     def backend_slot(self) -> asyncio.Semaphore:
         return self._slots

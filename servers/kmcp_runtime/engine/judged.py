@@ -15,10 +15,12 @@ from fastmcp.tools import ToolResult
 from fastmcp.tools.base import InputRequiredToolResult
 
 from kmcp_runtime import judging, live_state, warnings
+from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.call import Call
 from kmcp_runtime.catalog import strongest
 from kmcp_runtime.declaration import Effect, ToolSpec
 from kmcp_runtime.engine import audit
+from kmcp_runtime.engine.account import Account
 from kmcp_runtime.engine.approval import Intent
 from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.errors import ToolFailure, conflict
@@ -54,11 +56,15 @@ class JudgedCall:
     call: Call
     given: Mapping[str, Any]
     """The arguments as the caller wrote them."""
-    entry: audit.Entry
+    account: Account
     grant: Grant
     ctx: Context | None
     guard: "Guard | None" = None
     """The policy, where there is one."""
+
+    @property
+    def entry(self) -> Entry:
+        return self.account.entry
 
     async def answer(self) -> Result | ToolResult:
         """The tool's result, or a question that the client must put to a person first."""
@@ -151,6 +157,8 @@ class JudgedCall:
         return await self._carry_out(judgement, rehearsal.bound)
 
     async def _carry_out(self, judgement: Judgement, approved: Mapping[str, str] | None) -> Result:
+        if Effect(self.entry.effect) is not Effect.READ:
+            await run_in_thread(self.account.begin)
         with warnings.gathered() as heard, live_state.acting(approved), judging.under(judgement):
             result = await self._invoke(self.call)
         self.entry.effect = strongest((judgement.effect, Effect(self.entry.effect))).value
@@ -167,28 +175,34 @@ class JudgedCall:
             # It moves with each status that a controller writes; the objects themselves are in `live`.
             answered.pop("resource_version", None)
         whole = {**answered, "live": rehearsal.bound, "destroys": rehearsal.losses}
-        intent = Intent.of(self.declared.name, given, self.call.caller, whole)
+        intent = Intent.of(self.declared.name, given, self.call.bound_to, whole)
         token = self.call.arguments.get("approval")
         try:
             decision = await self.instance.approvals.decide(intent, render(plan, frame=True), plan, token, self.ctx)
         except ToolFailure as failure:
             self.entry.approval = "required" if failure.code == "approval_required" else "refused"
+            self.entry.approval_id = audit.approval_id(failure.details.get("approval"))
             raise
         self.entry.approval = decision.how
         if decision.ask is None:
+            audit.approved(self.entry, token)
             return None
         self.entry.outcome = "input_required"
         return InputRequiredToolResult(decision.ask)
 
     def _judgement(self, **more: Any) -> Judgement:
         allowed = frozenset({Effect.READ}) if self.call.read_only else self.grant.effects
+        more["begin"] = self.account.begin
         if self.call.read_only:
             return Judgement(allowed, guard=self.guard, **more)
         return Judgement(allowed, lambda reason: self.grant.refusal(self.declared.name), guard=self.guard, **more)
 
     async def _invoke(self, call: Call) -> Any:
         own = {name: value for name, value in call.arguments.items() if name in self.declared.parameters}
-        return await self.declared.function(**own, **self.instance.provided(self.declared.injections, call))
+        try:
+            return await self.declared.function(**own, **self.instance.provided(self.declared.injections, call))
+        finally:
+            call.ended()
 
 
 def _with_warnings(result: Result, heard: list[str]) -> Result:

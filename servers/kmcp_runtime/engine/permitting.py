@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from fastmcp.server.dependencies import get_access_token, get_context
 
+from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.declaration import ToolSpec
-from kmcp_runtime.engine import audit, auth
+from kmcp_runtime.engine import auth
 from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.policy.questions import Principal
 
@@ -60,11 +61,10 @@ async def guard(
     declared: ToolSpec,
     arguments: Mapping[str, Any],
     grant: Grant,
-    entry: audit.Entry,
+    entry: Entry,
 ) -> "Guard | None":
     """The policy for a call with these arguments, where there is one."""
     if instance.policies is None:
-        entry.decided("allow", SCOPES)
         return None
     at_doors = instance.server.at_doors
     return await instance.policies.guard(instance.name, declared, principal(grant), arguments, at_doors, entry.decided)
