@@ -67,7 +67,7 @@ def describe(entry: Entry, arguments: Mapping[str, Any]) -> None:
 def complete(entry: Entry) -> None:
     """Add what is known at the end: the objects that the call met."""
     entry.objects = [
-        {"kind": named(each.kind), "namespace": named(each.namespace), "name": named(each.name), "uid": named(each.uid)}
+        {part: shown for part, value in vars(each).items() if (shown := named(value))}
         for each in touched.found()[:MOST]
     ]
     if entry.outcome in ("denied", "rate_limited"):
