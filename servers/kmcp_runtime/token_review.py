@@ -45,6 +45,7 @@ class ClusterTokens(TokenVerifier):
     ) -> None:
         super().__init__()
         self._contexts = contexts
+        self._address = contexts.named(None).server
         self._audience = audience
         self._subjects = subjects
         self._clock = clock
@@ -147,14 +148,17 @@ class ClusterTokens(TokenVerifier):
             return None
         learn(token)  # Only now: what anybody may send must not push known secrets out.
         groups = [str(group) for group in groups] if isinstance(groups, list) else []
+        extra = user.get("extra")
+        extra = extra if isinstance(extra, dict) else {}
         end = (read_part(token, 1) or {}).get("exp")
         return GrantedToken(
             token=token,
             client_id=name,
             scopes=[],
             expires_at=int(end) if isinstance(end, int | float) else None,
-            claims={"sub": name, "groups": groups},
+            claims={"sub": name, "groups": groups, "uid": user.get("uid"), "extra": extra, "cluster": self._address},
             grant=self._subjects.grant(name, groups),
+            proof="cluster",
         )
 
 

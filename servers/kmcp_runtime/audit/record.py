@@ -73,6 +73,11 @@ class Entry(Record):
     duration_ms: Annotated[float, "Time of the call, in milliseconds"] = 0.0
     answer_bytes: Annotated[int, "Bytes of the structured answer"] = 0
 
+    def decided(self, decision: str, rule: str) -> None:
+        """A denial stands, whatever else was allowed; else the first rule that allows."""
+        if decision == "deny" or not self.decision:
+            self.decision, self.rule = decision, rule
+
 
 @dataclass(kw_only=True)
 class Begun(Record):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from fastmcp.server.dependencies import get_access_token, get_context
 
 from kmcp_runtime import redaction, touched
 from kmcp_runtime.audit.record import MOST, Entry, named
+from kmcp_runtime.tracing import contexts
 
 TARGET_WORDS = (
     "context",
@@ -33,7 +33,6 @@ TARGET_WORDS = (
     "folder_uid",
     "group",
 )
-_TRACEPARENT = "traceparent"
 _LONGEST_TOOL = 64
 
 
@@ -52,7 +51,8 @@ def entry_of(request: str, server: str, tool: str, effect: str, caller: str) -> 
     except RuntimeError:
         return entry
     entry.agent = _agent(ctx)
-    entry.trace, entry.span = trace_ids(ctx)
+    if place := contexts.current():
+        entry.trace, entry.span = place.trace_id, place.span_id
     return entry
 
 
@@ -88,35 +88,6 @@ def approved(entry: Entry, token: Any) -> None:
 def approval_id(token: Any) -> str:
     """What stands for an approval token: it cannot be used, and is the same wherever the token is told."""
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()[:12] if isinstance(token, str) and token else ""
-
-
-def trace_ids(ctx: Context) -> tuple[str, str]:
-    """Trace id and span id of the request under way, in hexadecimal; empty where there are none.
-
-    Those of the current span where OpenTelemetry has one (its library need not be there), else of `traceparent` in the
-    message's `_meta` (SEP-414), else in the HTTP headers.
-    """
-    library = sys.modules.get("opentelemetry.trace")
-    if library is not None:
-        place = library.get_current_span().get_span_context()
-        if place.is_valid:
-            return f"{place.trace_id:032x}", f"{place.span_id:016x}"
-    request = ctx.request_context
-    if request is None:
-        return "", ""
-    headers = request.request.headers if request.request else {}
-    return _read_parent((request.meta or {}).get(_TRACEPARENT)) or _read_parent(headers.get(_TRACEPARENT)) or ("", "")
-
-
-def _read_parent(text: Any) -> tuple[str, str] | None:
-    """The ids of W3C Trace Context: `00-<32 hex>-<16 hex>-<2 hex>`, and later versions that begin alike."""
-    parts = text.split("-") if isinstance(text, str) and len(text) <= 512 else []
-    lengths = [len(part) for part in parts[:4]]
-    if lengths != [2, 32, 16, 2] or parts[0] == "ff" or (parts[0] == "00" and len(parts) != 4):
-        return None
-    if any(set(part) - set("0123456789abcdef") for part in parts[:4]) or not int(parts[1], 16) or not int(parts[2], 16):
-        return None
-    return parts[1], parts[2]
 
 
 def _agent(ctx: Context) -> str:

@@ -69,7 +69,7 @@ class IssuerVerifier(TokenVerifier):
             log.warning("a JSON Web Token was refused: %s", fault or "no key of the issuer confirms its signature")
             return None
         granted = {**found.model_dump(), "scopes": _scopes(claims) or []}
-        return GrantedToken(**granted, grant=self._grant(_scopes(claims)))
+        return GrantedToken(**granted, grant=self._grant(_scopes(claims)), proof="issuer")
 
     def _grant(self, scopes: list[str] | None) -> Grant:
         if scopes is None:

@@ -33,6 +33,7 @@ from kmcp_runtime.worker import run_in_thread
 
 if TYPE_CHECKING:
     from kmcp_runtime.engine.configured import ConfiguredServer
+    from kmcp_runtime.policy.guard import Guard
 
 _NEEDS = "needs approval: "
 
@@ -58,6 +59,8 @@ class JudgedCall:
     account: Account
     grant: Grant
     ctx: Context | None
+    guard: "Guard | None" = None
+    """The policy, where there is one."""
 
     @property
     def entry(self) -> Entry:
@@ -96,11 +99,13 @@ class JudgedCall:
         if effect is Effect.DESTROY:
             return await self._rehearse()
         rehearsable = self.declared.can_destroy() and "dry_run" in self.declared.arguments.model_fields
-        if effect is Effect.READ or not rehearsable or self._asks_nobody():
+        # With a policy also where nobody is asked: what it refuses must not come after a first change.
+        if effect is Effect.READ or not rehearsable or (self._asks_nobody() and self.guard is None):
             return None
         try:
             return await self._rehearse()
         except ToolFailure:
+            self._stop_if_refused()
             # The real run meets the same fault, or one that a dry run alone has; the doors judge it all the same.
             return None
 
@@ -112,7 +117,13 @@ class JudgedCall:
             # What it would do may not be shown without doing it: then its reasons are the plan.
             with suppress(NeedsApproval):
                 answer = await self._invoke(quiet)
+        self._stop_if_refused()
         return Rehearsal(answer, judgement.told(), dict(bound))
+
+    def _stop_if_refused(self) -> None:
+        """A tool may go on after a refusal by the policy, as one that takes many objects does: the call must not."""
+        if self.guard is not None and self.guard.refused is not None:
+            raise self.guard.refused
 
     async def _dry_run(self) -> Result:
         judgement = self._judgement(rehearsal=True)
@@ -128,9 +139,14 @@ class JudgedCall:
     async def _with_a_yes(self, rehearsal: Rehearsal) -> Result | ToolResult:
         self.entry.effect = Effect.DESTROY.value
         self.grant.check(self.declared.name, Effect.DESTROY)
+        if self.guard is not None:
+            self.guard.settle(Effect.DESTROY)
         ask = await self._decide(rehearsal)
         if ask is not None:
             return ask
+        if self.guard is not None:
+            self.guard.approved(self.entry.approval)
+            self.guard.settle(Effect.DESTROY)
         # Judged anew: a person may have taken minutes, and a yes is for the state that the plan showed.
         judgement = self._judgement(approved=True)
         return await self._carry_out(judgement, rehearsal.bound)
@@ -154,7 +170,7 @@ class JudgedCall:
             # It moves with each status that a controller writes; the objects themselves are in `live`.
             answered.pop("resource_version", None)
         whole = {**answered, "live": rehearsal.bound, "destroys": rehearsal.losses}
-        intent = Intent.of(self.declared.name, given, self.call.caller, whole)
+        intent = Intent.of(self.declared.name, given, self.call.bound_to, whole)
         token = self.call.arguments.get("approval")
         try:
             decision = await self.instance.approvals.decide(intent, render(plan, frame=True), plan, token, self.ctx)
@@ -173,12 +189,15 @@ class JudgedCall:
         allowed = frozenset({Effect.READ}) if self.call.read_only else self.grant.effects
         more["begin"] = self.account.begin
         if self.call.read_only:
-            return Judgement(allowed, **more)
-        return Judgement(allowed, lambda reason: self.grant.refusal(self.declared.name), **more)
+            return Judgement(allowed, guard=self.guard, **more)
+        return Judgement(allowed, lambda reason: self.grant.refusal(self.declared.name), guard=self.guard, **more)
 
     async def _invoke(self, call: Call) -> Any:
         own = {name: value for name, value in call.arguments.items() if name in self.declared.parameters}
-        return await self.declared.function(**own, **self.instance.provided(self.declared.injections, call))
+        try:
+            return await self.declared.function(**own, **self.instance.provided(self.declared.injections, call))
+        finally:
+            call.ended()
 
 
 def _with_warnings(result: Result, heard: list[str]) -> Result:
