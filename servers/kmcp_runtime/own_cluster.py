@@ -14,7 +14,7 @@ from kmcp_runtime.kube import config
 from kmcp_runtime.kube.credentials import Credentials, load
 from kmcp_runtime.kube.failures import BACKEND, from_response
 from kmcp_runtime.kube.tls import tls
-from kmcp_runtime.settings import SettingsError
+from kmcp_runtime.settings import SettingsError, read_variable
 from kmcp_runtime.tracing import routes
 from kmcp_runtime.tracing.backend_requests import Target
 from kmcp_runtime.web import Timeouts, Web
@@ -27,7 +27,7 @@ Object = dict[str, Any]
 def own_contexts(setting: str) -> config.Contexts:
     """The cluster that this process runs in. Errors: `SettingsError`, naming the setting that needs one."""
     try:
-        return config.load_own(os.environ.get("KUBECONFIG", ""))
+        return config.load_own(read_variable(os.environ, "KUBECONFIG"))
     except ToolFailure as failure:
         hint = f"; {failure.hint}" if failure.hint else ""
         raise SettingsError(f"{setting}: {failure.message}{hint}") from None

@@ -12,7 +12,7 @@ import yaml
 Object = dict[str, Any]
 CHART = Path("charts/kmcp")
 SNAPSHOTS = Path(__file__).parent / "snapshots"
-CATALOG_ROLES = ("-read", "-write")
+CATALOG_ROLES = ("-read", "-write", "-full")
 SHIPPED = "-shipped-"  # in the names of the ConfigMaps that hold the catalog
 VALUES: dict[str, Object] = {
     "default": {},

@@ -3,11 +3,12 @@
 from collections import Counter as Tally
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from kmcp_runtime.audit.audit_metrics import AuditMetrics
+from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.watchdog import Watchdog
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -16,23 +17,12 @@ _NO_ERROR = ("cancelled", "input_required")
 _BYTES = (256, 1_024, 4_096, 16_384, 32_768, 65_536, 131_072)
 
 
-class Called(Protocol):
-    """What became of a call, as its audit entry says it."""
-
-    server: str
-    tool: str
-    effect: str
-    outcome: str
-    approval: str | None
-    answer_bytes: int
-
-
 class Metrics:
     """One registry a process: `kmcp_tool_{calls,errors}_total`, `_duration_seconds`, `_answer_bytes`, `_in_flight`.
 
-    With `kmcp_approvals_total`, `kmcp_backend_request{s_total,_duration_seconds}`, and those of the watchdog, which
-    asks here for the tools under way. Every label has few values, and none of a caller's: a tool that is not there is
-    `unknown`.
+    With `kmcp_approvals_total`, `kmcp_backend_request{s_total,_duration_seconds}`, those of the audit, and of the
+    watchdog, which asks here for the tools under way. Every label has few values, and none of a caller's: a tool that
+    is not there is `unknown`.
     """
 
     content_type = CONTENT_TYPE_LATEST
@@ -66,6 +56,7 @@ class Metrics:
             registry=self.registry,
         )
         self._define_backends()
+        self.audit = AuditMetrics(self.registry)
         self._running: Tally[str] = Tally()
         self._seen: set[str] = set()
         self.watchdog = Watchdog(self.registry, self._seen_since)
@@ -104,7 +95,7 @@ class Metrics:
         seen, self._seen = self._seen, {tool for tool, count in self._running.items() if count}
         return seen
 
-    def ended(self, call: Called, seconds: float) -> None:
+    def ended(self, call: Entry, seconds: float) -> None:
         server, tool = call.server, call.tool
         self.calls.labels(server, tool, call.effect, call.outcome).inc()
         self.duration.labels(server, tool).observe(seconds)
@@ -129,7 +120,7 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-def _decision(call: Called) -> str:
+def _decision(call: Entry) -> str:
     """Of an approval: `asked` stands in the entry both while a person is asked and after the yes."""
     if call.outcome == "input_required":
         return "asked"

@@ -8,13 +8,14 @@ of errors and the ids of sessions.
 import re
 from collections.abc import Iterable
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
 from fastmcp.server.dependencies import FastMCPRequestContext, fastmcp_request_ctx
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
 from mcp.shared.exceptions import MCPError
 
+from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.tracing import contexts, spans
 
 CALL = "tools/call"
@@ -52,24 +53,14 @@ class Traced(Middleware):
         return name if name in self._tools else None
 
 
-class Called(Protocol):
-    """What became of a call, as its audit entry says it."""
-
-    request: str
-    server: str
-    effect: str
-    approval: str | None
-    outcome: str
-
-
-def called(entry: Called) -> None:
+def called(entry: Entry) -> None:
     """The span of the call under way says what its audit line says."""
     _span.get().put(
         {
             "kmcp.request.id": entry.request,
             "kmcp.server": entry.server,
             "kmcp.tool.effect": entry.effect,
-            "kmcp.approval": entry.approval,
+            "kmcp.approval": entry.approval or None,
             "kmcp.outcome": entry.outcome,
         }
     )
