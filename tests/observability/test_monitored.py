@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from kmcp_bridge.metrics import described as of_bridges
 from kmcp_controller.telemetry.metrics import described as of_controllers
+from kmcp_runtime.audit.refusals import Reason
 from kmcp_runtime.engine.telemetry import described as of_servers
 from kmcp_runtime.errors import CODES
 from tests.observability.loaded import Prometheus, dashboards, expressions, scraped
@@ -20,13 +21,13 @@ from tests.waiting import until
 
 RULES = Path("charts/kmcp/files/alerts.yaml")
 _METRIC = re.compile(r"\bkmcp_[a-z_]+\b")
-_LABELS = re.compile(r"\b(?:by|on) \(([^)]*)\)|[{,] ?(\w+)(?==|!=)")
-_MATCHED = re.compile(r'(\w+)=~?"([^"$]+)"')
+_LABELS = re.compile(r"\b(?:by|on) \(([^)]*)\)|[{,] ?(\w+)(?==|!)")
+_MATCHED = re.compile(r'(\w+)[=!]~?"([^"$]+)"')
 VALUES = {
     "code": {*CODES},
     "decision": {"required", "asked", "given", "refused", "off"},
     "outcome": {"ok", "client_error", "server_error", "failed"},
-    "reason": {"RolloutStalled"},
+    "reason": {"RolloutStalled", *get_args(Reason)},
     "ready": {"true", "false"},
     "class": {"added", "removed", "changed", "breaking"},
 }
