@@ -23,7 +23,7 @@ RULES = Path("charts/kmcp/files/alerts.yaml")
 _METRIC = re.compile(r"\bkmcp_[a-z_]+\b")
 _LABELS = re.compile(r"\b(?:by|on) \(([^)]*)\)|[{,] ?(\w+)(?==|!)")
 _MATCHED = re.compile(r'(\w+)[=!]~?"([^"$]+)"')
-VALUES = {
+VALUES: dict[str, set[str]] = {
     "code": {*CODES},
     "decision": {"required", "asked", "given", "refused", "off"},
     "outcome": {"ok", "client_error", "server_error", "failed"},
@@ -63,17 +63,17 @@ async def test_every_query_of_the_dashboards_has_data(prometheus: Prometheus) ->
 
 
 async def test_every_rule_parses_and_asks_for_series_and_labels_that_there_are(prometheus: Prometheus) -> None:
-    asked = [rule["expr"] for rule in rules()] + [text for _, _, text in QUERIES]
-    known: dict[str, set[str]] = {}
+    asked = [str(rule["expr"]) for rule in rules()] + [text for _, _, text in QUERIES]
+    metrics = {metric for text in asked for metric in _METRIC.findall(text)}
+
+    async def look() -> dict[str, set[str]]:
+        return {metric: await prometheus.labels(metric) for metric in metrics}
+
+    known = await until(look, lambda found: all(found.values()), what="a series of every metric")
     for text in asked:
         await prometheus.query(text)
-        for metric in _METRIC.findall(text):
-            if metric not in known:
-                known[metric] = await until(
-                    lambda metric=metric: prometheus.labels(metric), what=f"a series of {metric}"
-                )  # type: ignore[misc]
         labels = {name.strip() for by, one in _LABELS.findall(text) for name in (by or one).split(",")} - {""}
-        there = set[str]().union(*(known[metric] for metric in _METRIC.findall(text)))
+        there = {label for metric in _METRIC.findall(text) for label in known[metric]}
         assert labels <= there, (text, labels - there)
         for label, values in _MATCHED.findall(text):
             if values != ".*":
