@@ -19,7 +19,7 @@ class ControllerSettings(Settings):
     controller_labels: str = setting("app.kubernetes.io/name=kmcp", "Labels of the controller's pods")
     watch_namespaces: str = setting("", "Only these namespaces, separated by commas (empty: all)")
     catalog_file: str = setting("", "The shipped catalog: a file, or a folder of parts")
-    suite_images: str = setting("kmcp", "Prefixes of the suite's images, separated by commas")
+    suite_images: str = setting("localhost/kmcp", "Prefixes of the suite's images, separated by commas")
     adapter_image: str = setting(Platform.adapter_image, "Image of agentgateway")
     transport_adapter_version: str = setting(
         "",

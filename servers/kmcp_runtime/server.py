@@ -81,10 +81,16 @@ class Server:
     """Arguments that exist only under a configuration (`context`), for every tool: name to (annotation, default)."""
     left_out: Callable[[Any], Collection[str]] = lambda settings: ()
     """Tools that a configuration has no use for; `when` of the tool says which one has."""
+    at_doors: bool = False
+    """True when its tools reach objects through `kmcp_runtime.kube` alone, which tells the policy each of them."""
     token_limit: int = 150
     category: str = "operations"
     tags: tuple[str, ...] = ()
     egress: tuple[str, ...] = ()
+    image: str = ""
+    """Where the image of a server of another distribution is, such as `registry.example.com/acme/kmcp-vault:1.2.0`."""
+    published: bool = False
+    """Whether the package index holds that distribution under its name; only then an export names it as a package."""
     home: Home | None = None
     """Of a backend that runs in the cluster."""
 

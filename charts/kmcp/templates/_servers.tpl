@@ -109,7 +109,7 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
 {{- $_ := set $deployment "secretRefs" (list (dict "name" (include "kmcp.stateSecret" $root))) -}}
 {{- $ledger := ternary (dict "KMCP_APPROVAL_LEDGER" "lease") dict (default false .ledger) -}}
 {{- $exposed := include "kmcp.exposedSettings" (dict "root" $root "name" .name) | fromYaml | default dict -}}
-{{- with merge dict (default dict .env) $ledger $exposed (include "kmcp.authentication" $root | fromYaml) }}{{ $_ := set $deployment "env" . }}{{ end -}}
+{{- with merge dict (default dict .env) $ledger $exposed (include "kmcp.authentication" $root | fromYaml) (include "kmcp.traces" $root | fromYaml) }}{{ $_ := set $deployment "env" . }}{{ end -}}
 {{- with .account }}{{ $_ := set $deployment "serviceAccountName" . }}{{ end -}}
 {{- $given := deepCopy .deployment -}}
 {{- with and $root.Values.authentication.enabled $root.Values.authentication.tokensSecret -}}
