@@ -74,7 +74,7 @@ async def test_a_release_of_the_chart_before_is_upgraded(
         name = old.get("fullnameOverride", f"{namespace}-kmcp")
         key = (await api.get(f"/api/v1/namespaces/{namespace}/secrets/{name}-state"))["data"]
         # Values of the chart before say nothing of what is new, and nothing may stand for off.
-        with pytest.raises(HelmError, match="missing properties?.*tenants"):
+        with pytest.raises(HelmError, match=r"missing properties?.*tenants"):
             await helm("upgrade", namespace, str(CHART), "--reuse-values")
         await helm("upgrade", namespace, str(CHART), "--values", str(files[1]))
         after = {each["metadata"]["name"]: each["metadata"]["uid"] for each in await items(api, namespace)}
