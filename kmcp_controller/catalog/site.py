@@ -36,7 +36,8 @@ from .live_server import document as view
 from .page.finding import Index
 from .page.views import HEADERS
 from .pages import Pages
-from .registry import Query, QueryError, Registry, live_listed
+from .registry import Query, QueryError, Registry
+from .registry_rules import RegistryRules
 
 _ONE = {"docker": docker_entry, "server-json": server_json}  # what a single server is in these formats
 _VIEWS = 32  # of one state of the catalog: by the namespaces that callers may see
@@ -146,14 +147,14 @@ class Site:
             known = ", ".join(FORMATS | LISTINGS)
             return PlainTextResponse(f"formats: {known}; transport: http, stdio\n", 404)
         wanted = request.query_params.get("server")  # <namespace>/<name>
-        document = (await self._make_body(request)).document
-        servers = [each for each in document["servers"] if wanted in (None, _path(each))]
+        seen = await self._make_body(request)
+        servers = [each for each in seen.document["servers"] if wanted in (None, _path(each))]
         if wanted and not servers:
             return PlainTextResponse("no such server; server: <namespace>/<name>\n", 404)
         if form in FORMATS:
             client, found = CLIENTS[form], self._connections(servers, transport)
             return Response(client.text(found), media_type=f"application/{client.language}", headers=HEADERS)
-        entries = [live_listed(each, self._entries, self._registry_namespace) for each in servers]
+        entries = [seen.registry.live_listed(each) for each in servers]
         body = _ONE[form](entries[0]) if wanted and form in _ONE else listing(form, entries, now())
         return JSONResponse(body, headers=HEADERS)
 
@@ -201,7 +202,9 @@ def app(
     checks = [] if hosts is None else [Middleware(TrustedHostMiddleware, allowed_hosts=[*hosts], www_redirect=False)]
     packing = Middleware(GZipMiddleware, minimum_size=1024)
     handlers = {TurnedAwayError: _answer_turned_away}
-    made = Starlette(routes=site.routes(), middleware=[*checks, packing], exception_handlers=handlers)
+    # On one machine the pages of the web are strangers; in a cluster the registry is as open as its network.
+    rules = Middleware(RegistryRules, local=hosts is not None)
+    made = Starlette(routes=site.routes(), middleware=[*checks, rules, packing], exception_handlers=handlers)
     setattr(made.state, serving.END_STREAMS, site.end_streams)
     return made
 

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,20 @@ from kmcp_runtime import private_files, serving
 from kmcp_runtime.catalog import Catalog, Connection, export, http_connections, stdio_connections
 from kmcp_runtime.connect.programs import known_values, over_stdio
 
-from .suite import LocalServer, Options, Suite, listen
+from .ports import listen
+from .suite import LocalServer, Options, Suite
 
 
-async def up(catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: Options) -> int:
-    """Start everything, serve the catalog, end everything; PortInUseError before anything starts."""
+async def up(
+    catalog: Catalog,
+    manifests: Iterable[Mapping[str, Any]],
+    options: Options,
+    ready: Callable[[Suite], None] = lambda suite: None,
+) -> int:
+    """Start everything, serve the catalog, end everything; PortInUseError before anything starts.
+
+    `ready` is called once, when each server has answered or cannot, and the greeting is printed.
+    """
     with contextlib.ExitStack() as stack:
         bound = stack.enter_context(listen(options.host, options.catalog_port, "--catalog-port"))
         for port, option in ((options.port, "--port"), (options.management_port, "--management-port")):
@@ -41,7 +50,7 @@ async def up(catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: 
             tasks += [asyncio.create_task(suite.watch(each, http)) for each in suite.servers]
             tasks.append(asyncio.create_task(server.serve(sockets=[bound])))
             try:
-                await _wait_until_stopped(stop, tasks, _greet(suite, catalog, options))
+                await _wait_until_stopped(stop, tasks, _greet(suite, catalog, options, ready))
             finally:
                 _say("ending")
                 server.should_exit = True
@@ -77,7 +86,7 @@ def _signals() -> asyncio.Event:
     return stop
 
 
-async def _greet(suite: Suite, catalog: Catalog, options: Options) -> None:
+async def _greet(suite: Suite, catalog: Catalog, options: Options, ready: Callable[[Suite], None]) -> None:
     """Progress while servers start, then where everything is."""
     _say(f"starting {', '.join(server.name for server in suite.servers) or 'nothing'}")
     waiting = list(suite.servers)
@@ -92,6 +101,7 @@ async def _greet(suite: Suite, catalog: Catalog, options: Options) -> None:
         for server in waiting:
             _say(f"{_line(server)} (still trying after {options.deadline:.0f} s)")
     print(_greeting(catalog, options), flush=True)
+    ready(suite)
 
 
 def _settled(server: LocalServer) -> bool:

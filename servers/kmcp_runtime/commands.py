@@ -41,8 +41,20 @@ def _run(arguments: list[str]) -> int:
         return 0
     if arguments[0] not in commands:
         return complain(suggesting(f"no command {arguments[0]!r}", arguments[0], commands))
-    command = cast("Callable[[Sequence[str]], int]", commands[arguments[0]].load())
+    try:
+        command = cast("Callable[[Sequence[str]], int]", commands[arguments[0]].load())
+    except ModuleNotFoundError as error:
+        return complain(_absent(arguments[0], error))
     return command(arguments[1:])
+
+
+def _absent(name: str, error: ModuleNotFoundError) -> str:
+    """A library of an extra is not there; a module of our own that is not there is a fault of the program."""
+    if error.name is None or error.name.startswith("kmcp_"):
+        raise error
+    from kmcp_runtime.publishing import published
+
+    return f"{name} needs the library {error.name}, which is not installed; {published().install_hint('all')}"
 
 
 def serve_all() -> int:
