@@ -250,6 +250,20 @@ async def test_an_open_page_is_told_of_changes() -> None:
                 assert line == "data: changed"
 
 
+async def test_a_server_that_stops_ends_its_streams(caplog: pytest.LogCaptureFixture) -> None:
+    """At once and without an error: an open page must not hold it up."""
+    live = LiveDocument()
+    async with httpx2.AsyncClient(trust_env=False, timeout=scaled(10)) as http:
+        async with served(app(live, {}), lifespan="off") as base:
+            stream = http.stream("GET", f"{base}/events")
+            events = await stream.__aenter__()
+            lines = events.aiter_lines()
+            assert await anext(lines) == "retry: 1000"
+        assert "data: changed" not in [line async for line in lines], "it has an end"
+        await stream.__aexit__(None, None, None)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_pages_that_are_closed_make_room_and_too_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kmcp_controller.catalog.news._MOST", 1)
     async with site(server("one")) as (live, http):
