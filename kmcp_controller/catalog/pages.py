@@ -15,6 +15,8 @@ from .page import views
 from .page.finding import Described, Index, Query
 
 Connect = Callable[[Sequence[Described], str], tuple[Connection, ...]]
+_MOST_AT_ONCE = 50
+"""Servers in one configuration: nobody connects a client to more, and the text of eight clients grows with them."""
 _FOR_GOOD = {"Cache-Control": "public, max-age=31536000, immutable"}  # its address changes with it
 
 
@@ -44,7 +46,8 @@ class Pages:
         index, query = await self._visible(request), Query.of(request.query_params)
 
         def render() -> str:
-            setups = self._setups(index.find(query).servers) if not query.wants_tools() else []
+            servers = index.find(query).servers
+            setups = self._setups(servers) if len(servers) <= _MOST_AT_ONCE and not query.wants_tools() else []
             return views.overview(index, query, setups, local=self._local, part=_is_part(request))
 
         return await _html(render)

@@ -193,6 +193,7 @@ async def test_hundreds_of_servers_are_one_short_page() -> None:
         page = (await http.get("/")).text
         assert page.count('<a href="/servers/tools/s') == 100
         assert "20 more" in page
+        assert len(page) < 60_000
         answer = await http.get("/catalog.json")
         packed = gzip.compress(json.dumps(live.document()).encode())
         assert len(answer.json()["servers"]) == 120
