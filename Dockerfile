@@ -31,10 +31,10 @@ COPY charts charts
 COPY servers servers
 COPY kmcp_controller kmcp_controller
 COPY kmcp_develop kmcp_develop
-# Versions are those of the lock; what only other servers or the tests need is not installed.
+# Versions are those of the lock; what only other servers or the tests need is not installed. Traces are for every image.
 RUN python3 -m venv --without-pip /opt/kmcp \
  && /opt/uv/bin/uv pip install --quiet --no-cache --python /opt/kmcp/bin/python --compile-bytecode \
-    --constraint requirements.lock ".[${SERVER}]"
+    --constraint requirements.lock ".[${SERVER},otel,policy]"
 
 FROM ${BASE}
 ARG SERVER

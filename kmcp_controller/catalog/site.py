@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from kmcp_runtime.catalog import (
+    CLIENTS,
     FORMATS,
     LISTINGS,
     Connection,
@@ -141,9 +142,10 @@ class Site:
         if wanted and not servers:
             return PlainTextResponse("no such server; server: <namespace>/<name>\n", 404)
         if form in FORMATS:
-            return JSONResponse(export(form, self._connections(servers, transport)), headers=HEADERS)
-        found = [seen.registry.live_listed(each) for each in servers]
-        body = _ONE[form](found[0]) if wanted and form in _ONE else listing(form, found, now())
+            client, found = CLIENTS[form], self._connections(servers, transport)
+            return Response(client.text(found), media_type=f"application/{client.language}", headers=HEADERS)
+        entries = [seen.registry.live_listed(each) for each in servers]
+        body = _ONE[form](entries[0]) if wanted and form in _ONE else listing(form, entries, now())
         return JSONResponse(body, headers=HEADERS)
 
     async def _show_page(self, request: Request) -> Response:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -16,7 +17,8 @@ import uvicorn
 from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.site import app
 from kmcp_runtime import private_files, serving
-from kmcp_runtime.catalog import Catalog, Connection, export, http_connections, short_name, stdio_connections
+from kmcp_runtime.catalog import Catalog, Connection, export, http_connections, stdio_connections
+from kmcp_runtime.connect.programs import known_values, over_stdio
 
 from .ports import listen
 from .suite import LocalServer, Options, Suite
@@ -119,12 +121,11 @@ def connections(catalog: Catalog, options: Options, transport: str) -> tuple[Con
     if transport == "http":
         return http_connections(catalog.servers, f"http://{options.host}:{options.port}")
 
-    def command(name: str) -> tuple[str, ...]:
-        script = options.scripts / name
-        start = (str(script),) if script.exists() else (*options.serve, short_name(name))
-        return (*start, "--transport", "stdio")
-
-    return stdio_connections(catalog.servers, command)
+    return stdio_connections(
+        catalog.servers,
+        lambda name: over_stdio(name, options.scripts),
+        lambda env: known_values(env, os.environ),
+    )
 
 
 def _greeting(catalog: Catalog, options: Options) -> str:

@@ -19,6 +19,7 @@ SERVER = Server(
     instructions=INSTRUCTIONS,
     port=8087,
     settings=ArgoSettings,
+    at_doors=True,
     category="delivery",
     tags=("argo-rollouts", "canary", "blue-green", "progressive-delivery"),
 )

@@ -2,6 +2,7 @@
 
 import sys
 
+from kmcp_cilium.rights import HOME
 from kmcp_cilium.settings import CiliumSettings
 from kmcp_runtime import Server
 
@@ -23,6 +24,7 @@ SERVER = Server(
     settings=CiliumSettings,
     category="networking",
     tags=("cilium", "ebpf", "network-policy", "hubble"),
+    home=HOME,
 )
 
 

@@ -2,6 +2,7 @@
 
 import sys
 
+from kmcp_istio.rights import HOME
 from kmcp_istio.settings import IstioSettings
 from kmcp_runtime import Server
 
@@ -22,6 +23,7 @@ SERVER = Server(
     settings=IstioSettings,
     category="networking",
     tags=("istio", "service-mesh", "envoy", "ambient"),
+    home=HOME,
 )
 
 

@@ -20,6 +20,7 @@ SERVER = Server(
     instructions=INSTRUCTIONS,
     port=8083,
     settings=KubernetesSettings,
+    at_doors=True,
     category="orchestration",
     tags=("kubernetes", "pods", "logs", "rollouts"),
 )

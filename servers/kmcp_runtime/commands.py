@@ -18,6 +18,23 @@ _BROKEN_PIPE = 141  # as a shell reports a program that SIGPIPE ended
 def main(argv: Sequence[str] | None = None) -> int:
     """`kmcp-suite COMMAND …`."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    return ended_quietly(lambda: _run(arguments))
+
+
+def ended_quietly(work: Callable[[], int]) -> int:
+    """Its exit code; where whoever reads its output has seen enough, as `head` does, it ends without a complaint."""
+    try:
+        try:
+            return work()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left to flush goes nowhere, or Python would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+
+
+def _run(arguments: list[str]) -> int:
     commands = {found.name: found for found in entry_points(group=COMMANDS)}
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: kmcp-suite COMMAND …\n\ncommands:", *sorted(commands), sep="\n  ")
@@ -28,14 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = cast("Callable[[Sequence[str]], int]", commands[arguments[0]].load())
     except ModuleNotFoundError as error:
         return complain(_absent(arguments[0], error))
-    try:
-        code = command(arguments[1:])
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read it has seen enough, as `head` does. What is left to flush goes nowhere, or Python would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
-    return code
+    return command(arguments[1:])
 
 
 def _absent(name: str, error: ModuleNotFoundError) -> str:

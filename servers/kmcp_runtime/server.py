@@ -44,6 +44,18 @@ def _arguments_of_settings(settings: Settings) -> Mapping[str, Any]:
     return settings.extra_arguments()
 
 
+@dataclass(frozen=True)
+class Home:
+    """The namespace of a server's backend: what its tools touch nowhere else is granted in that namespace alone."""
+
+    setting: str
+    """Environment variable that names it."""
+    namespace: str
+    """Its usual name."""
+    only: tuple[tuple[str, str], ...]
+    """What tools touch nowhere else, as (API group, resource); ("*", "*"): objects of any kind."""
+
+
 Opener = Callable[[Any], AbstractAsyncContextManager[Backend]]
 Tools = Callable[[], tuple[ToolSpec, ...]]
 
@@ -69,6 +81,8 @@ class Server:
     """Arguments that exist only under a configuration (`context`), for every tool: name to (annotation, default)."""
     left_out: Callable[[Any], Collection[str]] = lambda settings: ()
     """Tools that a configuration has no use for; `when` of the tool says which one has."""
+    at_doors: bool = False
+    """True when its tools reach objects through `kmcp_runtime.kube` alone, which tells the policy each of them."""
     token_limit: int = 150
     category: str = "operations"
     tags: tuple[str, ...] = ()
@@ -77,6 +91,8 @@ class Server:
     """Where the image of a server of another distribution is, such as `registry.example.com/acme/kmcp-vault:1.2.0`."""
     published: bool = False
     """Whether the package index holds that distribution under its name; only then an export names it as a package."""
+    home: Home | None = None
+    """Of a backend that runs in the cluster."""
 
     def __post_init__(self) -> None:
         # A frozen dataclass fills in what it derives in this way only.

@@ -24,8 +24,10 @@ from kmcp_runtime import distributions, keys, serving
 from kmcp_runtime.engine import audit, auth, browsers, grants, health
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names, unknown_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
+from kmcp_runtime.engine.refused import Told
 from kmcp_runtime.engine.requests import Checked
 from kmcp_runtime.engine.sessions import IDLE_SECONDS, Sessions
+from kmcp_runtime.engine.traced import Traced
 from kmcp_runtime.output.render import DATA_BEGINS, DATA_ENDS
 from kmcp_runtime.server import Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, listed
@@ -51,9 +53,10 @@ class Gate(Middleware):
         if any(name in instance.tools for instance in self.instances):
             return await call_next(context)
         failure = unknown_tool(name, self.instances)
-        if self.instances[0].runtime.audit:
-            entry = audit.Entry(secrets.token_hex(6), "-", name[:64], "-", auth.caller(), outcome=failure.code)
-            audit.write(entry)
+        self.instances[0].metrics.unknown(failure.code)
+        entry = audit.entry_of(secrets.token_hex(6), "-", name, "-", auth.caller())
+        entry.outcome = failure.code
+        self.instances[0].refusals.call(entry)
         return error_result(failure)
 
     async def on_list_tools(
@@ -63,7 +66,8 @@ class Gate(Middleware):
     ) -> Sequence[Tool]:
         """The tools that this caller may call, in the form that it may call them in."""
         grant = grants.current()
-        found = (tool.narrowed(grant) if isinstance(tool, SuiteTool) else tool for tool in await call_next(context))
+        offered = await call_next(context)
+        found = [await tool.narrowed(grant) if isinstance(tool, SuiteTool) else tool for tool in offered]
         return [tool for tool in found if tool is not None]
 
 
@@ -71,7 +75,7 @@ def assemble(server: Server, settings: Settings | None = None, runtime: RuntimeS
     """One server as an MCP server object, as tests and embedders want it."""
     runtime = runtime or RuntimeSettings()
     check_tool_names([server], runtime)
-    instance = ConfiguredServer(server, settings or server.settings(), Process.of(runtime))
+    instance = ConfiguredServer(server, settings or server.settings(), Process.of(runtime, [server]))
     return compose(server.full_name, [instance], auth.provider(runtime))
 
 
@@ -85,7 +89,7 @@ def compose(name: str, instances: Sequence[ConfiguredServer], authentication: Au
         _instructions(instances),
         version=distributions.version_of([instance.server.name for instance in instances]),
         auth=authentication,
-        middleware=[Gate(instances)],
+        middleware=[Traced(tool.name for tool in tools), Gate(instances)],
         lifespan=_lifespan(instances),
         # What escapes our own error model may quote a backend: fastmcp must not pass its text on.
         mask_error_details=True,
@@ -174,7 +178,8 @@ def http_app(name: str, instances: Sequence[ConfiguredServer], authentication: A
         path = f"/{instance.name}{MCP_PATH}"
         apps[path] = _one_app(compose(instance.server.full_name, [instance], authentication), path, runtime)
     origins, hosts = listed(runtime.allowed_origins), listed(runtime.allowed_hosts)
-    return browsers.guarded(Checked(Paths(apps), MCP_PATH), origins, hosts, auth.is_loopback(runtime.host))
+    guarded = browsers.guarded(Checked(Paths(apps), MCP_PATH), origins, hosts, auth.is_loopback(runtime.host))
+    return Told(guarded, instances[0].refusals)
 
 
 def _one_app(mcp: FastMCP[Any], path: str, runtime: RuntimeSettings) -> "_Application":

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import cast
 
-from kmcp_runtime.commands import complain
+from kmcp_runtime.commands import complain, ended_quietly
 from kmcp_runtime.distributions import SERVERS
 from kmcp_runtime.engine import logs
 from kmcp_runtime.engine.assembly import run_http, run_stdio
@@ -17,6 +17,7 @@ from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool
 from kmcp_runtime.errors import did_you_mean
 from kmcp_runtime.server import Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, is_of_http, parse
+from kmcp_runtime.tracing import export
 
 COMPOSED_PORT = 8080
 OF_HTTP = frozenset(name for name, field in RuntimeSettings.model_fields.items() if is_of_http(field))
@@ -41,7 +42,7 @@ def serve(argv: Sequence[str]) -> int:
 def run_server(server: Server, argv: Sequence[str] | None = None) -> int:
     """The whole of a server's own script."""
     arguments = sys.argv[1:] if argv is None else argv
-    return run([server], arguments, server.full_name, server.description, server.port)
+    return ended_quietly(lambda: run([server], arguments, server.full_name, server.description, server.port))
 
 
 def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str, port: int) -> int:
@@ -49,7 +50,12 @@ def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str
         runtime, instances = configured(servers, argv, program, about)
         logs.configure(runtime.log_level)
         name = servers[0].full_name if len(servers) == 1 else "kmcp-suite"
-        _run(run_stdio(name, instances) if _speaks_stdio(runtime) else run_http(name, instances, runtime.port or port))
+        try:
+            with export.exporting(name, os.environ):
+                by_stdio = _speaks_stdio(runtime)
+                _run(run_stdio(name, instances) if by_stdio else run_http(name, instances, runtime.port or port))
+        finally:
+            instances[0].refusals.close()
     except SettingsError as error:
         return complain(str(error), program)
     except KeyboardInterrupt:
@@ -64,7 +70,7 @@ def configured(
     parsed = parse(classes, argv, os.environ, program, about)
     runtime = cast("RuntimeSettings", parsed[RuntimeSettings])
     check_tool_names(servers, runtime)
-    process = Process.of(runtime)
+    process = Process.of(runtime, servers)
     return runtime, [ConfiguredServer(server, parsed[server.settings], process) for server in servers]
 
 

@@ -10,6 +10,7 @@ from fastmcp.server.dependencies import get_access_token
 
 from kmcp_runtime.declaration import Effect, ToolSpec
 from kmcp_runtime.errors import ToolFailure, denied
+from kmcp_runtime.identities import Proof
 
 _EFFECTS = {
     "read": frozenset({Effect.READ}),
@@ -64,6 +65,8 @@ class GrantedToken(AccessToken):
     """A token that is valid, and what its caller may."""
 
     grant: Grant = Grant()
+    proof: Proof = "none"
+    """Who confirmed it, and so what its claims are worth."""
 
 
 NOTHING = Grant(frozenset(), lists=False)
