@@ -13,7 +13,7 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
   {{- $full := printf "kmcp-%s" $name -}}
   {{- if not (hasKey $catalog $full) -}}
     {{- $known := keys $catalog | sortAlpha | join ", " | replace "kmcp-" "" -}}
-    {{- fail (printf "servers.%s: the catalog has no such server; there are %s" $name $known) -}}
+    {{- fail (printf "servers.%s: the catalog has no such server; there are %s. One of your own is an MCPServer (kmcp-suite deploy), and its catalog a name in catalogs" $name $known) -}}
   {{- end -}}
   {{- if $given.enabled -}}
     {{- $entry := get $catalog $full -}}
