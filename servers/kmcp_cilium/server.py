@@ -2,7 +2,6 @@
 
 import sys
 
-from kmcp_cilium.settings import CiliumSettings
 from kmcp_runtime import Server
 
 INSTRUCTIONS = (
@@ -20,7 +19,7 @@ SERVER = Server(
     description="Inspect and operate Cilium: agents, endpoints, identities, policies, services, BPF maps, mesh.",
     instructions=INSTRUCTIONS,
     port=8089,
-    settings=CiliumSettings,
+    settings_at="kmcp_cilium.settings:CiliumSettings",
     category="networking",
     tags=("cilium", "ebpf", "network-policy", "hubble"),
 )

@@ -2,7 +2,6 @@
 
 import sys
 
-from kmcp_istio.settings import IstioSettings
 from kmcp_runtime import Server
 
 INSTRUCTIONS = (
@@ -19,7 +18,7 @@ SERVER = Server(
     description="See and change an Istio mesh: proxies and their configuration, waypoints, faults, installation.",
     instructions=INSTRUCTIONS,
     port=8086,
-    settings=IstioSettings,
+    settings_at="kmcp_istio.settings:IstioSettings",
     category="networking",
     tags=("istio", "service-mesh", "envoy", "ambient"),
 )

@@ -2,7 +2,6 @@
 
 import sys
 
-from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime import Server
 
 INSTRUCTIONS = (
@@ -19,7 +18,7 @@ SERVER = Server(
     description="Read and change objects of a Kubernetes cluster, natively through its API.",
     instructions=INSTRUCTIONS,
     port=8083,
-    settings=KubernetesSettings,
+    settings_at="kmcp_kubernetes.settings:KubernetesSettings",
     category="orchestration",
     tags=("kubernetes", "pods", "logs", "rollouts"),
 )

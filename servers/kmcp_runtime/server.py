@@ -1,15 +1,23 @@
 """Declaring a server: its name, its tools, its settings, and how its backend is opened."""
 
+from __future__ import annotations
+
 import importlib
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from kmcp_runtime.call import Call
-from kmcp_runtime.declaration import ToolSpec, tools_below
-from kmcp_runtime.settings import Settings
+from kmcp_runtime.instant import start
+
+if TYPE_CHECKING:  # A server's script answers its first requests before these are loaded.
+    from contextlib import AbstractAsyncContextManager
+    from typing import Self
+
+    from kmcp_runtime.call import Call
+    from kmcp_runtime.declaration import ToolSpec
+    from kmcp_runtime.settings import Settings
 
 
 class Backend(ABC):
@@ -44,8 +52,8 @@ def _arguments_of_settings(settings: Settings) -> Mapping[str, Any]:
     return settings.extra_arguments()
 
 
-Opener = Callable[[Any], AbstractAsyncContextManager[Backend]]
-Tools = Callable[[], tuple[ToolSpec, ...]]
+class _Unloaded:
+    """Stands for settings that are loaded when they are first asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +61,9 @@ class Server:
     """A server as its package declares it; the object behind an entry point of `kmcp.servers`.
 
     `package=__package__` is enough where the package holds `tools/` (every tool of every file in it) and `client.py`
-    with `open_backend(settings)`. `tools` and `open` replace either.
+    with `open_backend(settings)`. `tools` and `open` replace either. `settings_at` names the class of its settings as
+    `module:Class`, which keeps the module out of a process that only answers its first requests; `settings` is the
+    class itself.
     """
 
     name: str
@@ -62,9 +72,10 @@ class Server:
     instructions: str
     port: int
     package: str = ""
-    settings: type[Settings] = Settings
-    tools: Tools = _undeclared
-    open: Opener = _undeclared
+    settings: type[Settings] = field(default_factory=lambda: _Unloaded)  # type: ignore[assignment,return-value]  # until asked for
+    settings_at: str = "kmcp_runtime.settings:Settings"
+    tools: Callable[[], tuple[ToolSpec, ...]] = _undeclared
+    open: Callable[[Any], AbstractAsyncContextManager[Backend]] = _undeclared
     extra_arguments: Callable[[Any], Mapping[str, Any]] = _arguments_of_settings
     """Arguments that exist only under a configuration (`context`), for every tool: name to (annotation, default)."""
     left_out: Callable[[Any], Collection[str]] = lambda settings: ()
@@ -80,6 +91,19 @@ class Server:
             object.__setattr__(self, "tools", self._find_tools)
         if self.open is _undeclared:
             object.__setattr__(self, "open", self._open_client)
+        if self.settings is _Unloaded:
+            object.__delattr__(self, "settings")
+
+    if not TYPE_CHECKING:  # Hidden from the type checker, which would take every name to exist.
+
+        def __getattr__(self, name: str) -> Any:
+            """The class of the settings, loaded when it is first asked for."""
+            if name != "settings":
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            module, _, found = self.settings_at.partition(":")
+            settings = getattr(importlib.import_module(module), found)
+            object.__setattr__(self, "settings", settings)
+            return settings
 
     @property
     def full_name(self) -> str:
@@ -87,11 +111,12 @@ class Server:
 
     def main(self, argv: Sequence[str] | None = None) -> int:
         """The server's own script: serve until a signal; returns the exit code. `argv` defaults to the command line."""
-        # By name: a process that only lists the tools (the catalog, a test of contracts) must not load the engine.
-        code: int = importlib.import_module("kmcp_runtime.engine.cli").run_server(self, argv)
-        return code
+        arguments = sys.argv[1:] if argv is None else argv
+        return start.run([self], arguments, self.full_name, self.description, self.port)
 
     def _find_tools(self) -> tuple[ToolSpec, ...]:
+        from kmcp_runtime.declaration import tools_below
+
         return tools_below(importlib.import_module(f"{self.package}.tools"))
 
     def _open_client(self, settings: Any) -> AbstractAsyncContextManager[Backend]:

@@ -7,7 +7,7 @@ variable (`KUBECONFIG`). Secret fields have no flag: a command line can be read 
 import argparse
 import types
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -42,6 +42,13 @@ class Settings(BaseModel):
 
     # Input stays out of complaints: it may be a secret.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    shaping: ClassVar[tuple[str, ...]] = ()
+    """Settings that change the list of tools whatever their value, so that no prepared list holds."""
+    facts: ClassVar[str] = ""
+    """`module:function` that tells without the engine how the surroundings shape the list (`instant.choice`)."""
+    surroundings: ClassVar[tuple[str, ...]] = ()
+    """The arguments that it may add."""
 
     def extra_arguments(self) -> Mapping[str, Any]:
         """Arguments that every tool has under this configuration: name to (annotation, default)."""
