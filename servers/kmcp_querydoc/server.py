@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
-
 from typing import TYPE_CHECKING
 
 from kmcp_runtime import Server

@@ -52,8 +52,8 @@ def _arguments_of_settings(settings: Settings) -> Mapping[str, Any]:
     return settings.extra_arguments()
 
 
-class _Unloaded:
-    """Stands for settings that are loaded when they are first asked for."""
+_UNLOADED: Any = object()
+"""Stands for settings that are loaded when they are first asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class Server:
     instructions: str
     port: int
     package: str = ""
-    settings: type[Settings] = field(default_factory=lambda: _Unloaded)  # type: ignore[assignment,return-value]  # until asked for
+    settings: type[Settings] = field(default_factory=lambda: _UNLOADED)
     settings_at: str = "kmcp_runtime.settings:Settings"
     tools: Callable[[], tuple[ToolSpec, ...]] = _undeclared
     open: Callable[[Any], AbstractAsyncContextManager[Backend]] = _undeclared
@@ -91,7 +91,7 @@ class Server:
             object.__setattr__(self, "tools", self._find_tools)
         if self.open is _undeclared:
             object.__setattr__(self, "open", self._open_client)
-        if self.settings is _Unloaded:
+        if self.settings is _UNLOADED:
             object.__delattr__(self, "settings")
 
     if not TYPE_CHECKING:  # Hidden from the type checker, which would take every name to exist.

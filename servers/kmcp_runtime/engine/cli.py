@@ -24,7 +24,7 @@ log = logging.getLogger("kmcp.server")
 def run(
     servers: Sequence[Server], argv: Sequence[str], program: str, about: str, port: int, desk: Desk | None = None
 ) -> int:
-    """Serve until the client goes or a signal comes; the exit code. A client may have been answered at `desk` already."""
+    """Serve until the client goes or a signal comes; the exit code. `desk` has answered the client's first requests."""
     try:
         runtime, instances = configured(servers, argv, program, about)
         logs.configure(runtime.log_level)

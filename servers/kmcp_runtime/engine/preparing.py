@@ -74,7 +74,7 @@ def _text(head: Mapping[str, Any], tools: list[dict[str, Any]] | None) -> str:
     if tools is None:
         return lines + "\n"
     rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in tools)
-    return f"{lines[:-2]},\n \"tools\": [\n{rows}\n ]\n}}\n"
+    return f'{lines[:-2]},\n "tools": [\n{rows}\n ]\n}}\n'
 
 
 def _row(declared: ToolSpec, instance: ConfiguredServer) -> dict[str, Any]:

@@ -41,8 +41,8 @@ class _Input:
                 asyncio.run_coroutine_threadsafe(coming.put(line), loop).result()
 
         # The desk may be in the middle of an answer that its client is slow to take.
-        for line in await anyio.to_thread.run_sync(self._desk.take_over, deliver):
-            yield line.decode(errors="replace")
+        for first in await anyio.to_thread.run_sync(self._desk.take_over, deliver):
+            yield first.decode(errors="replace")
         while (line := await coming.get()) is not None:
             yield line.decode(errors="replace")
 

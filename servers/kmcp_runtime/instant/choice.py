@@ -93,10 +93,10 @@ def _flags(by_name: Mapping[str, Mapping[str, Any]], argv: Sequence[str]) -> dic
         flag, equals, value = word.partition("=")
         no = flag.startswith("--no-") and flag not in by_flag
         row = by_flag.get("--" + flag[5:] if no else flag)
-        if row is None or (no or row["kind"] == "switch") == bool(equals) or (no and row["kind"] != "switch"):
-            if row is None or row["kind"] == "switch" or no:
-                raise _EngineError
-        if row["kind"] == "switch":
+        switch = row is not None and row["kind"] == "switch"
+        if row is None or (switch and equals) or (no and not switch):
+            raise _EngineError
+        if switch:
             value = "false" if no else "true"
         elif not equals:
             value = next(words, "-")
@@ -182,12 +182,15 @@ def _facts(found: Mapping[str, Any], given: Mapping[str, Any], environment: Mapp
 
 
 def _offered(row: Mapping[str, Any], given: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    if row.get("conditional") and row["tool"]["name"] not in facts.get("exist", ()):
+    tool: dict[str, Any] = row["tool"]
+    if row.get("conditional") and tool["name"] not in facts.get("exist", ()):
         return None
     if row.get("extra") and given.get("extras") is False:
         return None
-    reading = row.get("reading") if given.get("read_only") else True
-    return row["tool"] if reading is True else reading
+    if not given.get("read_only") or row.get("reading") is True:
+        return tool
+    reading: dict[str, Any] | None = row.get("reading")
+    return reading
 
 
 def _with_arguments(tool: dict[str, Any], row: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:

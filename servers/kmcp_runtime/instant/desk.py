@@ -18,7 +18,7 @@ from kmcp_runtime.instant import messages
 from kmcp_runtime.instant.messages import Answers
 
 LONGEST_LINE = 16 * 2**20
-"""Bytes of a message, about; of a longer one only the beginning is passed on, which is refused as malformed."""
+"""Bytes of a message, about; a longer one is refused as malformed."""
 _MOST_KEPT = 16 * 2**20  # bytes of messages that wait for the engine; the client waits with the next
 _CHUNK = 1 << 16
 _QUIET_SECONDS = 0.05  # after the list: what a client sends with it is answered before an import is in the way
@@ -53,6 +53,10 @@ class Desk:
     def has_opened(self) -> bool:
         """Whether the client has had an answer, so that the engine has to learn what its session began with."""
         return bool(self._opening)
+
+    @property
+    def is_taken_over(self) -> bool:
+        return self._deliver is not None
 
     def wait(self) -> None:
         """Return when the engine is wanted: by a message that only it can answer, or because the client is quiet."""
@@ -91,12 +95,12 @@ class Desk:
         while chunk := self._chunk():
             *ends, beginning = chunk.split(b"\n")
             for end in ends:
-                line += end
-                self._take(bytes(line))
+                self._take(_whole(line, end))
                 line.clear()
-            if len(line) < LONGEST_LINE:
+            # Beyond the limit nothing is added, and the line counts as malformed.
+            if len(line) <= LONGEST_LINE:
                 line += beginning
-        self._end(bytes(line))
+        self._end(_whole(line, b""))
 
     def _chunk(self) -> bytes:
         try:
@@ -176,3 +180,8 @@ class Desk:
     def _leave(self) -> None:
         # At once, in the midst of an import: nothing is open yet, and the interpreter would finish what it does first.
         os._exit(2 if self._refusal else 0)
+
+
+def _whole(line: bytearray, end: bytes) -> bytes:
+    """The line with its end; of one that is too long, something that no parser takes for a message."""
+    return bytes(line + end) if len(line) <= LONGEST_LINE else b"{"

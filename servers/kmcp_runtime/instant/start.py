@@ -23,9 +23,9 @@ _INTERRUPTED = 130  # as a shell reports a program that SIGINT ended
 
 def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str, port: int) -> int:
     """Serve until the client goes or a signal comes; the exit code. `port` is the one of HTTP if none is set."""
+    desk = None
     try:
         answers = choice.answers(servers, argv, os.environ)
-        desk = None
         if answers is not None:
             desk = Desk(answers)
             desk.wait()
@@ -37,6 +37,12 @@ def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str
         code: int = engine.run(servers, argv, program, about, port, desk)
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except Exception:
+        if desk is None or desk.is_taken_over:
+            raise
+        sys.excepthook(*sys.exc_info())
+        desk.refuse("the server could not start; its log says why")
+        return 1
     return code
 
 
