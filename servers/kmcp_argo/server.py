@@ -18,6 +18,7 @@ SERVER = Server(
     instructions=INSTRUCTIONS,
     port=8087,
     settings_at="kmcp_argo.settings:ArgoSettings",
+    first=("argo_rollouts_list",),
     category="delivery",
     tags=("argo-rollouts", "canary", "blue-green", "progressive-delivery"),
 )

@@ -20,6 +20,7 @@ SERVER = Server(
     instructions=INSTRUCTIONS,
     port=8089,
     settings_at="kmcp_cilium.settings:CiliumSettings",
+    first=("cilium_status_and_version",),
     category="networking",
     tags=("cilium", "ebpf", "network-policy", "hubble"),
 )

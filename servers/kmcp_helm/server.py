@@ -21,6 +21,7 @@ SERVER = Server(
     settings_at="kmcp_runtime.helm.settings:HelmSettings",
     # A little more than other servers: an upgrade alone takes the sixteen arguments of helm's own.
     token_limit=165,
+    first=("helm_list_releases",),
     category="packaging",
     tags=("helm", "charts", "releases"),
 )

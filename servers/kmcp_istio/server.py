@@ -19,6 +19,7 @@ SERVER = Server(
     instructions=INSTRUCTIONS,
     port=8086,
     settings_at="kmcp_istio.settings:IstioSettings",
+    first=("istio_proxy_status",),
     category="networking",
     tags=("istio", "service-mesh", "envoy", "ambient"),
 )

@@ -19,6 +19,14 @@ SERVER = Server(
     instructions=INSTRUCTIONS,
     port=8083,
     settings_at="kmcp_kubernetes.settings:KubernetesSettings",
+    first=(
+        "k8s_get_resources",
+        "k8s_describe_resource",
+        "k8s_get_pod_logs",
+        "k8s_get_events",
+        "k8s_apply_manifest",
+        "k8s_rollout",
+    ),
     category="orchestration",
     tags=("kubernetes", "pods", "logs", "rollouts"),
 )

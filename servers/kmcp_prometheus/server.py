@@ -41,6 +41,7 @@ SERVER = Server(
     settings_at="kmcp_prometheus.settings:PrometheusSettings",
     extra_arguments=_arguments,
     left_out=_left_out,
+    first=("prometheus_query_tool", "prometheus_alerts_tool"),
     category="observability",
     tags=("prometheus", "metrics", "promql", "alerts"),
 )

@@ -32,6 +32,7 @@ SERVER = Server(
     port=8090,
     settings_at="kmcp_querydoc.settings:QuerydocSettings",
     left_out=_left_out,
+    first=("query_documentation",),
     category="documentation",
     tags=("documentation", "search", "rag"),
 )

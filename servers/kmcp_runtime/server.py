@@ -80,6 +80,8 @@ class Server:
     """Arguments that exist only under a configuration (`context`), for every tool: name to (annotation, default)."""
     left_out: Callable[[Any], Collection[str]] = lambda settings: ()
     """Tools that a configuration has no use for; `when` of the tool says which one has."""
+    first: tuple[str, ...] = ()
+    """The most used tools: listed where a list of many servers is kept short."""
     token_limit: int = 150
     category: str = "operations"
     tags: tuple[str, ...] = ()

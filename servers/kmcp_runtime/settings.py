@@ -76,6 +76,14 @@ class RuntimeSettings(Settings):
     tools: str | None = setting(
         None, "Only these tools, separated by commas (a comma alone: none; unset or empty: all)"
     )
+    listing: Literal["auto", "all", "few"] = setting(
+        "auto",
+        "What tools/list shows: all tools, or the most used and a search for the others; auto is few where several "
+        "servers are served together",
+    )
+    output_schemas: bool = setting(
+        True, "List the schemas of answers, and answer as text and as data (off: as text alone)"
+    )
     extras: bool = setting(True, "Offer the tools beyond the registry")
     approval: Literal["plan", "ask", "off"] = setting(
         "plan", "Who approves destruction: a person or a second call with the plan's token, only a person, or nobody"

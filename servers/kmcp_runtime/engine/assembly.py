@@ -20,11 +20,13 @@ from mcp.server.request_state import RequestStateSecurity
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kmcp_runtime import keys
-from kmcp_runtime.engine import audit, auth, browsers, grants, succession
+from kmcp_runtime.engine import audit, auth, browsers, door, grants, succession, via
+from kmcp_runtime.engine.address import Addressed
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names, unknown_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
 from kmcp_runtime.engine.requests import Checked
 from kmcp_runtime.engine.sessions import IDLE_SECONDS, Sessions
+from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.instant.desk import Desk
 from kmcp_runtime.output.render import DATA_BEGINS, DATA_ENDS
 from kmcp_runtime.server import Server
@@ -57,23 +59,63 @@ class Gate(Middleware):
         call_next: CallNext[mcp_types.CallToolRequestParams, ToolResult],
     ) -> ToolResult:
         name = context.message.name
+        if name == door.CALL:
+            return await self._pass_on(context, call_next)
+        if name == door.SEARCH:
+            return await self._search(context, call_next)
         if any(name in instance.tools for instance in self.instances):
             return await call_next(context)
-        failure = unknown_tool(name, self.instances)
-        if self.instances[0].runtime.audit:
-            entry = audit.Entry(secrets.token_hex(6), "-", name[:64], "-", auth.caller(), outcome=failure.code)
-            audit.write(entry)
+        return self._refused(name, unknown_tool(name, self.instances))
+
+    async def _pass_on(
+        self,
+        context: MiddlewareContext[mcp_types.CallToolRequestParams],
+        call_next: CallNext[mcp_types.CallToolRequestParams, ToolResult],
+    ) -> ToolResult:
+        """The call that is meant, as if it had come by its own name."""
+        try:
+            message = door.passed_on(context.message)
+        except ToolFailure as failure:
+            return self._refused(door.CALL, failure)
+        with via.coming_by(door.CALL):
+            return await self.on_call_tool(context.copy(message=message), call_next)
+
+    async def _search(
+        self,
+        context: MiddlewareContext[mcp_types.CallToolRequestParams],
+        call_next: CallNext[mcp_types.CallToolRequestParams, ToolResult],
+    ) -> ToolResult:
+        try:
+            # Here and not in the tool: what one raises the framework logs as a fault of ours.
+            door.asked(context.message.arguments or {})
+        except ToolFailure as failure:
+            return self._refused(door.SEARCH, failure)
+        result = await call_next(context)
+        self._record(door.SEARCH, "read", "ok")
+        return result
+
+    def _refused(self, tool: str, failure: ToolFailure) -> ToolResult:
+        self._record(tool, "-", failure.code)
         return error_result(failure)
+
+    def _record(self, tool: str, effect: str, outcome: str) -> None:
+        """The audit line of a call that no server had."""
+        if self.instances[0].runtime.audit:
+            audit.write(
+                audit.Entry(
+                    secrets.token_hex(6), "-", tool[:64], effect, auth.caller(), outcome=outcome, via=via.current()
+                )
+            )
 
     async def on_list_tools(
         self,
         context: MiddlewareContext[mcp_types.ListToolsRequest],
         call_next: CallNext[mcp_types.ListToolsRequest, Sequence[Tool]],
     ) -> Sequence[Tool]:
-        """The tools that this caller may call, in the form that it may call them in."""
+        """The tools that this caller may call, in the form that it may call them in, or the most used of them."""
         grant = grants.current()
         found = (tool.narrowed(grant) if isinstance(tool, SuiteTool) else tool for tool in await call_next(context))
-        return [tool for tool in found if tool is not None]
+        return door.shown([tool for tool in found if tool is not None], self.instances)
 
 
 def assemble(server: Server, settings: Settings | None = None, runtime: RuntimeSettings | None = None) -> FastMCP[Any]:
@@ -106,10 +148,10 @@ def compose(name: str, instances: Sequence[ConfiguredServer], authentication: Au
         request_state_security=RequestStateSecurity(keys=[keys.derive(key, "request-state/v1")]),
     )
     mcp._FastMCP__state_store = _NoState()  # type: ignore[attr-defined]  # there is no parameter for it
-    for tool in tools:
+    for tool in (*tools, *door.tools()):
         mcp.add_tool(tool)
     # Without it every modern tools/call runs a whole tools/list to check headers; a test guards that it is honoured.
-    schemas = {tool.name: tool.parameters for tool in tools}
+    schemas = {tool.name: tool.parameters for tool in (*tools, *door.tools())}
     mcp._mcp_server.get_tool_input_schema = schemas.get
     # Tools alone, in a list that stays as it is: the framework declares what it could do, and clients would ask for it.
     mcp._mcp_server.get_capabilities = _declare_tools  # type: ignore[method-assign]  # there is no parameter for it
@@ -133,6 +175,8 @@ def _declare_tools(*_: Any, **__: Any) -> mcp_types.ServerCapabilities:
 def _instructions(instances: Sequence[ConfiguredServer]) -> str:
     lines = [instance.server.instructions for instance in instances]
     lines.append(ABOUT_FRAMES)
+    if door.is_short(instances):
+        lines.append(door.about(sum(len(instance.tools) for instance in instances)))
     if any(instance.runtime.read_only for instance in instances):
         lines.append(ABOUT_READING)
     return "\n".join(lines)
@@ -204,7 +248,9 @@ def http_app(name: str, instances: Sequence[ConfiguredServer], authentication: A
         path = f"/{instance.name}{MCP_PATH}"
         apps[path] = _one_app(compose(instance.server.full_name, [instance], authentication), path, runtime)
     origins, hosts = listed(runtime.allowed_origins), listed(runtime.allowed_hosts)
-    return browsers.guarded(Checked(Paths(apps), MCP_PATH), origins, hosts, auth.is_loopback(runtime.host))
+    known = [name for instance in instances for name in instance.tools]
+    addressed = Addressed(Paths(apps), [instance.name for instance in instances], known)
+    return browsers.guarded(Checked(addressed, MCP_PATH), origins, hosts, auth.is_loopback(runtime.host))
 
 
 def _one_app(mcp: FastMCP[Any], path: str, runtime: RuntimeSettings) -> "_Application":

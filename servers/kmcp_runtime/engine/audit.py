@@ -46,6 +46,8 @@ class Entry:
     dry_run: bool = False
     approval: str | None = None
     """How destruction was allowed or refused: `asked`, `token`, `off`, `required`, `refused`."""
+    via: str | None = None
+    """The tool by which the call came, where it was not made by its own name."""
     outcome: str = "ok"
     duration_ms: float = 0.0
     answer_bytes: int = 0

@@ -20,7 +20,7 @@ from kmcp_runtime import answers, argument_sizes, echoes, hints, redaction
 from kmcp_runtime.arguments import checked
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
-from kmcp_runtime.engine import audit, auth, grants
+from kmcp_runtime.engine import audit, auth, grants, via
 from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.engine.judged import JudgedCall
 from kmcp_runtime.errors import ERROR_META, OWN_MESSAGES, ToolFailure, timed_out
@@ -53,7 +53,7 @@ class SuiteTool(Tool):
             title=declared.title,
             description=declared.description,
             parameters=declared.input_schema(),
-            output_schema=answer,
+            output_schema=answer if instance.runtime.output_schemas else None,
             annotations=mcp_types.ToolAnnotations(
                 read_only_hint=declared.worst is Effect.READ,
                 destructive_hint=declared.can_destroy(),
@@ -65,6 +65,10 @@ class SuiteTool(Tool):
         tool._declared = declared
         tool._instance = instance
         return tool
+
+    @property
+    def instance(self) -> "ConfiguredServer":
+        return self._instance
 
     def narrowed(self, grant: Grant) -> "SuiteTool | None":
         """The tool as a caller with this grant has it; None when the caller has none of it."""
@@ -141,6 +145,7 @@ def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[
         tool=declared.name,
         effect=declared.effect_of(arguments).value,
         caller=auth.caller(),
+        via=via.current(),
     )
     entry.describe(arguments)
     return entry
@@ -220,7 +225,8 @@ async def _answer(
             "ask for less, or raise --timeout (KMCP_TIMEOUT)",
         ) from None
     entry.answer_bytes = size(content)
-    return ToolResult(content=text, structured_content=content, meta=_marked([] if result.own else others(content)))
+    structured = content if instance.runtime.output_schemas else None
+    return ToolResult(content=text, structured_content=structured, meta=_marked([] if result.own else others(content)))
 
 
 def _accepted(declared: ToolSpec, arguments: Mapping[str, Any]) -> Any:

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin
 
 import mcp_types
+from fastmcp.tools import Tool
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from pydantic.fields import FieldInfo
 
 from kmcp_runtime.declaration import ToolSpec
+from kmcp_runtime.engine import door
 from kmcp_runtime.engine.assembly import ABOUT_FRAMES, ABOUT_READING, LIST_SECONDS
 from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.engine.dispatch import SuiteTool
@@ -63,6 +65,8 @@ def _runtime() -> str:
         "ttl_ms": LIST_SECONDS * 1000,
         "frame": ABOUT_FRAMES,
         "reading": ABOUT_READING,
+        "short": door.about("{}"),
+        "door": [_listed(tool) for tool in door.tools()],
         "settings": _rows(RuntimeSettings),
     }
     return _text(head, None)
@@ -93,8 +97,13 @@ def _row(declared: ToolSpec, instance: ConfiguredServer) -> dict[str, Any]:
 
 def listed(declared: ToolSpec, instance: ConfiguredServer) -> dict[str, Any]:
     """The tool as `tools/list` shows it."""
-    tool = SuiteTool.of(declared, instance).to_mcp_tool()
-    result = mcp_types.ListToolsResult(tools=[tool]).model_dump(by_alias=True, mode="json", exclude_none=True)
+    return _listed(SuiteTool.of(declared, instance))
+
+
+def _listed(tool: Tool) -> dict[str, Any]:
+    result = mcp_types.ListToolsResult(tools=[tool.to_mcp_tool()]).model_dump(
+        by_alias=True, mode="json", exclude_none=True
+    )
     (found,) = result["tools"]
     return dict(found)
 

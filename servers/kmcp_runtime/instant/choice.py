@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kmcp_runtime.server import Server
 
 FILE = "prepared.json"
-COVERED = frozenset({"read_only", "tools", "extras"})
+COVERED = frozenset({"read_only", "tools", "extras", "listing", "output_schemas"})
 """Settings of the runtime that shape the list, and whose every value is covered here."""
 HARMLESS = frozenset(
     {"transport", "approval", "approval_namespace", "timeout", "concurrency", "answer_tokens", "log_level", "audit"}
@@ -44,12 +44,21 @@ def answers(servers: Sequence[Server], argv: Sequence[str], environment: Mapping
         _check_runtime(runtime, given)
         tools = _tools(prepared, given, environment)
         lines = [found["instructions"] for found in prepared] + [runtime["frame"]]
+        if _is_short(servers, given):
+            lines.append(runtime["short"].format(len(tools)))
+            first = {name for server in servers for name in server.first}
+            tools = [*runtime["door"], *(tool for tool in tools if tool["name"] in first)]
         if given.get("read_only"):
             lines.append(runtime["reading"])
     except _EngineError:
         return None
     name = servers[0].full_name if len(servers) == 1 else "kmcp-suite"
     return Answers(runtime, name, "\n".join(lines), tools)
+
+
+def _is_short(servers: Sequence[Server], given: Mapping[str, Any]) -> bool:
+    chosen = given.get("listing", "auto")
+    return len(servers) > 1 if chosen == "auto" else chosen == "few"
 
 
 def _prepared(server: Server, runtime: Mapping[str, Any]) -> Any:
@@ -159,8 +168,11 @@ def _tools(
         facts = _facts(found, given, environment)
         for row in found["tools"]:
             tool = _offered(row, given, facts)
-            if tool is not None and (names is None or row["tool"]["name"] in names):
-                tools.append(_with_arguments(tool, row, facts))
+            if tool is None or (names is not None and tool["name"] not in names):
+                continue
+            if given.get("output_schemas") is False:
+                tool = {key: value for key, value in tool.items() if key != "outputSchema"}
+            tools.append(_with_arguments(tool, row, facts))
     return tools
 
 
