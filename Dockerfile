@@ -25,14 +25,16 @@ FROM ${BASE} AS build
 ARG SERVER
 WORKDIR /src
 RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.8
-COPY requirements.lock pyproject.toml README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md catalog.yaml LICENSE ./
+COPY requirements.lock pyproject.toml README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md catalog.yaml publishing.yaml LICENSE ./
 COPY docs docs
+COPY charts charts
 COPY servers servers
 COPY kmcp_controller kmcp_controller
-# Versions are those of the lock; what only other servers or the tests need is not installed.
+COPY kmcp_develop kmcp_develop
+# Versions are those of the lock; what only other servers or the tests need is not installed. Traces are for every image.
 RUN python3 -m venv --without-pip /opt/kmcp \
  && /opt/uv/bin/uv pip install --quiet --no-cache --python /opt/kmcp/bin/python --compile-bytecode \
-    --constraint requirements.lock ".[${SERVER}]"
+    --constraint requirements.lock ".[${SERVER},otel,policy]"
 
 FROM ${BASE}
 ARG SERVER

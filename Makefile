@@ -7,6 +7,8 @@ READY := $(VENV)/.ready
 WORKERS ?= auto
 SERVER ?= all
 ENGINE ?= $(firstword $(shell command -v docker podman))
+# What is built and not published is of this machine: no registry has it under that name.
+IMAGES ?= localhost/kmcp
 # Whose tests measure a promise: secrets, frames, approval, stalls, hostile backends, and Secrets of a real cluster.
 TRUST := tests/redaction tests/fuzz $(addprefix tests/runtime/test_,redaction_cases.py framing.py answers.py approval.py stalls.py bounds.py) \
 	$(addprefix tests/controller/test_,large_servers.py plan_size.py) \
@@ -74,7 +76,7 @@ conformance: $(READY) ## Run the protocol's own suite, in its revisions, direct 
 
 image: ## Build the image of SERVER (a server, controller, bridge; default: all) with docker or podman
 	@test -n "$(ENGINE)" || { echo "make image: neither docker nor podman is here; install one, or name it as ENGINE"; exit 2; }
-	$(ENGINE) build --build-arg SERVER=$(SERVER) --tag kmcp/kmcp-$(SERVER):$(TAG) $(ARGS) .
+	$(ENGINE) build --build-arg SERVER=$(SERVER) --tag $(IMAGES)/kmcp-$(SERVER):$(TAG) $(ARGS) .
 
 cluster: $(READY) ## Bring up the real Kubernetes of the tests and print its KUBECONFIG
 	@$(BIN)/python -m tests.cluster up

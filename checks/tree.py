@@ -10,7 +10,7 @@ from checks.declared import declared_servers, read_project
 
 LONGEST_FUNCTION = 40
 LONGEST_FILE = 400
-PRODUCT = ("servers", "kmcp_controller", "checks")
+PRODUCT = ("servers", "kmcp_controller", "kmcp_develop", "checks")
 ORACLES = frozenset({"httpx", "prometheus_api_client", "pyhelm3", "grafana_client"})
 """Other people's clients: the tests ask them the same questions as ours, so ours must not stand on them."""
 CHILDREN = Path("servers/kmcp_runtime/command")

@@ -10,8 +10,14 @@ from tests.cluster.model import Cluster
 from tests.patience import limits
 
 APPLY = "application/apply-patch+yaml"
-CLUSTER_WIDE = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition")
-_PLURALS = {"NetworkPolicy": "networkpolicies"}
+CLUSTER_WIDE = (
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+)
+_PLURALS = {"NetworkPolicy": "networkpolicies", "ValidatingAdmissionPolicy": "validatingadmissionpolicies"}
 
 
 @asynccontextmanager

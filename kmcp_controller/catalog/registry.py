@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from kmcp_runtime.catalog import PUBLISHER, Listed, ServerEntry, server_json
+from kmcp_runtime.catalog.listings import entry_package, entry_registry_name
+from kmcp_runtime.publishing import published
 
 from .live_server import place
 
@@ -66,12 +68,18 @@ class Registry:
         living = document["servers"]
         shared = Counter(self._entry_name(server) for server in living)
         self._listed: dict[str, dict[str, Any]] = {}
+        self._names: dict[tuple[str, str], str] = {}
         for server, status in [(each, "deleted") for each in removed] + [(each, "active") for each in living]:
             name = self._entry_name(server)
             if not name or shared[name] > (status == "active"):  # two servers of one entry are two servers
                 name = None
             name = name or _own_name(server, namespace)
+            self._names[place(server)] = name
             self._listed[name] = self._entry(name, server, status)
+
+    def live_listed(self, server: Mapping[str, Any]) -> Listed:
+        """A server of the document under the name that the API lists it by."""
+        return live_listed(server, self._entries, self._namespace, self._names.get(place(server)))
 
     def servers(self, query: Query) -> dict[str, Any]:
         found = [name for name in sorted(self._listed) if name > query.cursor and self._wanted(name, query)]
@@ -102,7 +110,7 @@ class Registry:
 
     def _entry_name(self, server: Mapping[str, Any]) -> str | None:
         entry = self._entries.get(server["entry"] or "")
-        return entry.registry_name if entry else None
+        return entry_registry_name(server["entry"], entry, self._namespace) if entry else None
 
     def _entry(self, name: str, server: Mapping[str, Any], status: str) -> dict[str, Any]:
         found = server_json(live_listed(server, self._entries, self._namespace, name))
@@ -123,13 +131,16 @@ def live_listed(
         registry_name=name or _own_name(server, namespace),
         title=entry.title if entry else server["name"],
         description=about[:100],  # the most that the schema of server.json takes
-        version=_version(server),
+        version=_version(server, entry),
         tools=tuple(server["tools"]),
         env=entry.env if entry else (),
         egress=entry.egress if entry else (),
         metadata=entry.metadata if entry else None,
         image=server["image"] or None,
-        package=entry is not None,
+        package=entry_package(entry, published().package) if entry else "",
+        homepage=entry.origin.homepage if entry and entry.origin else None,
+        in_suite=entry is not None and entry.origin is None,
+        own=entry is not None,
         url=server["url"] or None,
         namespace=server["namespace"],
         uid=server["uid"],
@@ -140,10 +151,13 @@ def _own_name(server: Mapping[str, Any], namespace: str) -> str:
     return f"{namespace}/{'.'.join(place(server))}"
 
 
-def _version(server: Mapping[str, Any]) -> str:
+def _version(server: Mapping[str, Any], entry: ServerEntry | None) -> str:
+    """What it reports; before it was asked, what its distribution or the tag of its image says."""
     reported = (server["serverInfo"] or {}).get("version", "")
-    if _VERSION.fullmatch(reported) and reported != "latest":
-        return str(reported)
+    tag = server["image"].partition("@")[0].rpartition("/")[2].rpartition(":")[2] if ":" in server["image"] else ""
+    for version in (reported, entry.origin.version if entry and entry.origin else "", tag):
+        if _VERSION.fullmatch(version) and version != "latest":
+            return str(version)
     # The schema wants a version, and the hash of the tools is what distinguishes two of them.
     return f"0.0.0-{server['hash'].removeprefix('sha256:')[:12]}"
 

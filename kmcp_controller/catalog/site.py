@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from kmcp_runtime.catalog import (
+    CLIENTS,
     FORMATS,
     LISTINGS,
     Connection,
@@ -33,7 +34,8 @@ from .audience import Audience, TurnedAwayError
 from .live_document import LiveDocument, now
 from .live_server import document as view
 from .page import HEADERS, Search, page
-from .registry import Query, QueryError, Registry, live_listed
+from .registry import Query, QueryError, Registry
+from .registry_rules import RegistryRules
 
 _ONE = {"docker": docker_entry, "server-json": server_json}  # what a single server is in these formats
 _VIEWS = 32  # of one state of the catalog: by the namespaces that callers may see
@@ -135,14 +137,15 @@ class Site:
             known = ", ".join(FORMATS | LISTINGS)
             return PlainTextResponse(f"formats: {known}; transport: http, stdio\n", 404)
         wanted = request.query_params.get("server")  # <namespace>/<name>
-        document = (await self._make_body(request)).document
-        servers = [each for each in document["servers"] if wanted in (None, _path(each))]
+        seen = await self._make_body(request)
+        servers = [each for each in seen.document["servers"] if wanted in (None, _path(each))]
         if wanted and not servers:
             return PlainTextResponse("no such server; server: <namespace>/<name>\n", 404)
         if form in FORMATS:
-            return JSONResponse(export(form, self._connections(servers, transport)), headers=HEADERS)
-        found = [live_listed(each, self._entries, self._registry_namespace) for each in servers]
-        body = _ONE[form](found[0]) if wanted and form in _ONE else listing(form, found, now())
+            client, found = CLIENTS[form], self._connections(servers, transport)
+            return Response(client.text(found), media_type=f"application/{client.language}", headers=HEADERS)
+        entries = [seen.registry.live_listed(each) for each in servers]
+        body = _ONE[form](entries[0]) if wanted and form in _ONE else listing(form, entries, now())
         return JSONResponse(body, headers=HEADERS)
 
     async def _show_page(self, request: Request) -> Response:
@@ -205,7 +208,9 @@ def app(
     checks = [] if hosts is None else [Middleware(TrustedHostMiddleware, allowed_hosts=[*hosts], www_redirect=False)]
     packing = Middleware(GZipMiddleware, minimum_size=1024)
     handlers = {TurnedAwayError: _answer_turned_away}
-    return Starlette(routes=site.routes(), middleware=[*checks, packing], exception_handlers=handlers)
+    # On one machine the pages of the web are strangers; in a cluster the registry is as open as its network.
+    rules = Middleware(RegistryRules, local=hosts is not None)
+    return Starlette(routes=site.routes(), middleware=[*checks, rules, packing], exception_handlers=handlers)
 
 
 def _tagged(request: Request, text: bytes, tag: str, packed: bytes | None = None) -> Response:

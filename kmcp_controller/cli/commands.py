@@ -1,18 +1,14 @@
-"""The controller's subcommands of `kmcp-suite`: `up`, `plan`, `preflight` and `controller`."""
+"""The controller's subcommands of `kmcp-suite`: `plan`, `preflight` and `controller`."""
 
 import argparse
 import asyncio
 import gc
-import ipaddress
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from kmcp_controller.local.suite import Options, PortInUseError
-from kmcp_controller.local.up import up as run
 from kmcp_controller.preview.planner import Planner, open_cluster
 from kmcp_controller.preview.preflight import list_findings
 from kmcp_controller.reconcile.options import Options as Reconciling
@@ -21,59 +17,18 @@ from kmcp_controller.spec import MCPServer, Platform
 from kmcp_controller.spec.catalog_entry import entry_of
 from kmcp_controller.spec.model import API_VERSION, KIND
 from kmcp_runtime import settings, yaml_text
-from kmcp_runtime.catalog import InvalidDocumentError, load
+from kmcp_runtime.catalog import InvalidDocumentError
 from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.publishing import published
 
-from .manifests import Manifests, data_of, read_manifests
+from .manifests import read_manifests
+from .shared import add_suite_image, print_notes, read_catalog
 
 _ASSUMED = "assumed: references exist, no autoscaler, no Pod Security label on the namespace, RemoteMCPServer is served"
 
 
 class _RefusedError(Exception):
     """Says all that is wrong with the manifests, a line each."""
-
-
-def up(argv: Sequence[str]) -> int:
-    """Run the suite on this machine until Ctrl-C."""
-    parser = argparse.ArgumentParser("kmcp-suite up", description=up.__doc__)
-    parser.add_argument("--catalog", type=Path, default=Path("catalog.yaml"), help="the catalog (default: %(default)s)")
-    parser.add_argument("--manifests", type=Path, help="folder of further MCPServer manifests")
-    parser.add_argument("--secrets", type=Path, help="folder of <Secret>/<key> files that manifests refer to")
-    parser.add_argument("--host", type=_loopback, default="127.0.0.1", help="loopback address (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=8080, help="MCP, all servers (default: %(default)s)")
-    parser.add_argument("--management-port", type=_port, default=8081, help="health, metrics (default: %(default)s)")
-    parser.add_argument("--catalog-port", type=_port, default=8082, help="catalog (default: %(default)s)")
-    _suite_image(parser)
-    given = parser.parse_args(argv)
-    options = Options(
-        host=given.host,
-        port=given.port,
-        management_port=given.management_port,
-        catalog_port=given.catalog_port,
-        secrets=given.secrets,
-        suite_images=("kmcp", *given.suite_image),
-        installed=frozenset(found.name for found in entry_points(group="kmcp.servers")),
-    )
-    return start(given.catalog, given.manifests, options)
-
-
-def start(catalog: Path, folder: Path | None, options: Options) -> int:
-    try:
-        found = load(catalog.read_text(), str(catalog))
-        manifests = [dict(each) for each in _local(folder)] if folder else []
-        return asyncio.run(run(found, manifests, options))
-    except (OSError, InvalidDocumentError, PortInUseError) as error:
-        print(f"kmcp-suite up: {error}", file=sys.stderr)
-        return 1
-
-
-def _local(folder: Path) -> list[Mapping[str, Any]]:
-    if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is not a folder")
-    files = sorted(str(file) for file in folder.iterdir() if file.suffix in (".yaml", ".yml"))
-    found = read_manifests(files)
-    _print_notes(found)
-    return data_of(found)
 
 
 def plan(argv: Sequence[str]) -> int:
@@ -100,7 +55,7 @@ def plan(argv: Sequence[str]) -> int:
 def _read_servers(given: argparse.Namespace, platform: Platform) -> list[MCPServer]:
     """Every manifest that is named. Errors: _RefusedError with the faults of all of them."""
     found = read_manifests(given.filename, given.recursive)
-    _print_notes(found)
+    print_notes(found)
     servers = found.servers(platform)
     if found.refused:
         raise _RefusedError("\n".join(map(str, found.refused)))
@@ -108,11 +63,6 @@ def _read_servers(given: argparse.Namespace, platform: Platform) -> list[MCPServ
         names = ", ".join(given.filename)
         raise _RefusedError(f"{names}: holds no {KIND}; write one of {API_VERSION}")
     return servers
-
-
-def _print_notes(found: Manifests) -> None:
-    for note in found.notes:
-        print(note, file=sys.stderr)
 
 
 async def _print_differences(servers: Sequence[MCPServer], options: Reconciling, given: argparse.Namespace) -> int:
@@ -179,40 +129,19 @@ def controller(argv: Sequence[str]) -> int:
 def _cluster(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kubeconfig", default=os.environ.get("KUBECONFIG", ""), help="default: KUBECONFIG")
     parser.add_argument("--context", help="of the kubeconfig (default: its current one)")
-    text = "the catalog, for what the suite's images need (default: catalog.yaml where that exists)"
+    text = "the catalog, for what the suite's images need (default: of the installed servers)"
     parser.add_argument("--catalog", type=Path, help=text)
-    _suite_image(parser)
+    add_suite_image(parser)
 
 
 def _options(given: argparse.Namespace) -> Reconciling:
     """A controller's, as far as the command line knows them; what a platform may forbid is allowed."""
-    platform = Platform(suite_images=("kmcp", *given.suite_image), server_roles=("bind", "derive"), allow_block=True)
-    # Named and absent is an error, which `read_text` raises; the default may be absent.
-    file = given.catalog or Path("catalog.yaml")
-    if given.catalog is None and not file.is_file():
-        return Reconciling(platform=platform)
-    return Reconciling(platform=platform, entries=load(file.read_text(), str(file)).servers)
+    platform = Platform(
+        suite_images=(published().image_prefix, *given.suite_image), server_roles=("bind", "derive"), allow_block=True
+    )
+    return Reconciling(platform=platform, entries=read_catalog(given.catalog).servers)
 
 
 def _rendered(server: MCPServer, options: Reconciling) -> list[dict[str, Any]]:
     entry = entry_of(server, options.entries, options.platform)
     return render(server, options.platform, Surroundings(entry=entry))
-
-
-def _suite_image(parser: argparse.ArgumentParser) -> None:
-    text = "prefix of repositories that hold the suite's images, beside kmcp; may be repeated"
-    parser.add_argument("--suite-image", action="append", default=[], metavar="PREFIX", help=text)
-
-
-def _port(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port; use 1 to 65535")
-    return int(text)
-
-
-def _loopback(text: str) -> str:
-    if text != "localhost" and not ipaddress.ip_address(text).is_loopback:
-        raise argparse.ArgumentTypeError(
-            f"{text} is not a loopback address, and the suite runs here without authentication"
-        )
-    return text

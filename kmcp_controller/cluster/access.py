@@ -4,9 +4,11 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .client import Cluster
+if TYPE_CHECKING:
+    # A suite on a laptop serves its catalog without a cluster, and without the library that talks to one.
+    from .client import Cluster
 
 Object = Mapping[str, Any]
 T = TypeVar("T")
@@ -16,7 +18,7 @@ _ACCESS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 
 class Access:
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: "Cluster") -> None:
         self._cluster = cluster
         self._known: dict[str, tuple[float, Any]] = {}
 

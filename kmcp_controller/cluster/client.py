@@ -91,6 +91,10 @@ class Cluster:
         found = await self._send("GET", f"/api/v1/namespaces/{name}")
         return dict(found["metadata"].get("labels") or {})
 
+    async def read_admission_policy(self, kind: str, name: str) -> Object:
+        """A ValidatingAdmissionPolicy (`policies`) or a binding of it (`policybindings`)."""
+        return await self._send("GET", f"/apis/admissionregistration.k8s.io/v1/validatingadmission{kind}/{name}")
+
     async def read_definition(self) -> Object:
         """Of the kind MCPServer."""
         return await self._send("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mcpservers.kagent.dev")

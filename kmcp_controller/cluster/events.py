@@ -29,6 +29,7 @@ _WARNINGS = {
     "ForeignObject": "ForeignObject",
     "InvalidConfig": "InvalidConfig",
     "UnsupportedTransport": "InvalidConfig",
+    "NotAllowed": "NotAllowed",
 }
 
 

@@ -15,12 +15,18 @@ _GRACE = 8.0  # seconds from SIGTERM to SIGKILL; a server gives its calls five
 class Child:
     """Runs `argv` in a process group of its own until `stop`."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        report: Callable[[str], None],
+        output: Callable[[str], None] | None = None,
+    ) -> None:
         self.argv, self.env, self.restarts = tuple(argv), dict(env), 0
         self.process: command.Running | None = None
-        self.cause = "starting"
+        self.cause, self._wanted = "starting", False
         self.changed = asyncio.Condition()
-        self._report = report
+        self._report, self._output = report, output or _print
         self._last_lines: deque[str] = deque(maxlen=5)
 
     @property
@@ -42,11 +48,21 @@ class Child:
                 self.cause = f"{command.ended(code)}, restarts {self.restarts}" + (f": {last}" if last else "")
             if time.monotonic() - began > _HEALTHY:  # it worked: this end is not one of a series
                 delay = _BACKOFF
+            if self._wanted:
+                self._wanted, delay = False, _BACKOFF
+                await self._notify()
+                continue
             self._report(f"{self.cause}; starting it again in {delay:.0f} s")
             await self._notify()
             await asyncio.sleep(delay)
             delay = min(delay * 2, _LONGEST)
             self.restarts += 1
+
+    async def restart(self) -> None:
+        """End the process that runs now; the next one starts at once."""
+        if self.process is not None and self.process.returncode is None:
+            self._wanted = True
+            await self.process.stop(grace=_GRACE)
 
     async def _once(self) -> int:
         self._last_lines.clear()
@@ -62,6 +78,10 @@ class Child:
             self.changed.notify_all()
 
     def _line(self, text: str) -> None:
-        """The child's output to our stderr, its last lines kept for the cause."""
+        """What the child prints, its last lines kept for the cause."""
         self._last_lines.append(text)
-        print(text, file=sys.stderr)
+        self._output(text)
+
+
+def _print(text: str) -> None:
+    print(text, file=sys.stderr)

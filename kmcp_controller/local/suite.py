@@ -8,7 +8,6 @@ port, emptyDir → temporary folder, Secret → files.
 import asyncio
 import os
 import shutil
-import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,15 +29,12 @@ from kmcp_runtime import json_text
 from kmcp_runtime.catalog import Catalog, Drift, ServerEntry, short_name
 
 from .child import Child
+from .ports import free_port
 
 NAMESPACE = "local"
 _RUN_HERE = ("Deployment", "Service", "ConfigMap")
 _DISCOVERY_SECONDS = 300.0
 _TRIES = 3  # failures in a row before a listing that was good is called bad
-
-
-class PortInUseError(Exception):
-    """Says which port, and what to change."""
 
 
 class UnavailableError(Exception):
@@ -52,11 +48,13 @@ class Options:
     management_port: int = 8081
     catalog_port: int = 8082
     secrets: Path | None = None
-    suite_images: tuple[str, ...] = ("kmcp",)
+    suite_images: tuple[str, ...] = ("localhost/kmcp",)
     serve: tuple[str, ...] = (sys.executable, "-m", "kmcp_runtime.commands", "serve")
     bridge: tuple[str, ...] = (sys.executable, "-m", "kmcp_bridge.program")
     scripts: Path = field(default_factory=lambda: Path(sys.executable).parent)
     installed: frozenset[str] | None = None  # what `serve` knows; None: whatever it is asked for
+    missing: Mapping[str, str] = field(default_factory=dict)  # servers whose libraries are absent, and what to do
+    output: Callable[[str, str], None] | None = None  # takes what the children print: their name, a line
     deadline: float = 90.0  # seconds for the first handshake
 
     @property
@@ -127,8 +125,12 @@ class LocalServer:
         )
 
 
-def manifest(name: str, entry: ServerEntry, version: str) -> dict[str, Any]:
-    """The MCPServer of a catalog entry, as the chart makes it, in the namespace `local`."""
+def manifest(name: str, entry: ServerEntry, version: str, images: str) -> dict[str, Any]:
+    """The MCPServer of a catalog entry, as the chart makes it, in the namespace `local`.
+
+    `images` is the prefix of the suite's images. A server of another distribution runs in this process all the same.
+    """
+    version = entry.origin.version if entry.origin else version
     port = entry.transport.port
     everywhere = "0.0.0.0"  # noqa: S104  # inside a pod; on this machine the address of `up` wins
     args = ["--transport", "http", "--host", everywhere, "--port", str(port), "--allow-unauthenticated"]
@@ -139,7 +141,7 @@ def manifest(name: str, entry: ServerEntry, version: str) -> dict[str, Any]:
         "spec": {
             "transportType": "http",
             "httpTransport": {"targetPort": port, "path": entry.transport.path},
-            "deployment": {"image": f"kmcp/{name}:{version}", "port": port, "args": args},
+            "deployment": {"image": f"{images}/{name}:{version}", "port": port, "args": args},
         },
     }
 
@@ -159,7 +161,9 @@ class Suite:
         self.servers: list[LocalServer] = []
         self.children: list[Child] = []
         self.scratch = Path()
-        self._own = [manifest(name, entry, catalog.version) for name, entry in catalog.servers.items()]
+        self._own = [
+            manifest(name, entry, catalog.version, options.suite_images[0]) for name, entry in catalog.servers.items()
+        ]
         self._foreign = list(manifests)
         self._catalog = catalog
 
@@ -189,9 +193,11 @@ class Suite:
 
     def _installed(self, server: LocalServer) -> bool:
         """One package that is absent must not keep the process of all the others from starting."""
-        if self.options.installed is None or short_name(server.name) in self.options.installed:
+        short = short_name(server.name)
+        if self.options.installed is None or short in self.options.installed - self.options.missing.keys():
             return not server.refused
-        server.unavailable = f"{server.name} is not installed; install kmcp-suite[{short_name(server.name)}]"
+        absent = f"no installed package declares it in the entry points kmcp.servers; install the one of {short}"
+        server.unavailable = f"{server.name} is not installed: {self.options.missing.get(short, absent)}"
         return False
 
     def _accept(self, body: Mapping[str, Any]) -> LocalServer:
@@ -222,10 +228,8 @@ class Suite:
             env |= self._environment(server)
         flags = ["--host", options.host, "--port", str(options.port), "--management-port", str(options.management_port)]
         names = [short_name(server.name) for server in servers]
-        child = Child(
-            [*options.serve, *names, *flags], self._env(env, options.management_port), self._say("kmcp-suite")
-        )
-        self._start(child, servers)
+        argv = [*options.serve, *names, *flags]
+        self._start(self._child("kmcp-suite", argv, self._env(env, options.management_port)), servers)
 
     def _alone(self, server: LocalServer, spec: MCPServer) -> None:
         if spec.transport == "stdio":
@@ -240,12 +244,12 @@ class Suite:
         if not script.exists():
             raise UnavailableError(f"the script {script.name} is not installed; install the package that has it")
         env = self._environment(server)
-        port, management = _free_port(self.options.host), _free_port(self.options.host)
+        port, management = free_port(self.options.host), free_port(self.options.host)
         server.url = f"http://{self.options.host}:{port}{spec.path}"
         server.management = f"http://{self.options.host}:{management}"
         ours = ["--transport", "http", "--host", self.options.host, "--port", str(port)]
         argv = [str(script), *spec.deployment.args, *ours, "--management-port", str(management)]
-        self._start(Child(argv, self._env(env, management), self._say(server.name)), [server])
+        self._start(self._child(server.name, argv, self._env(env, management)), [server])
 
     def _bridged(self, server: LocalServer, spec: MCPServer) -> None:
         """Whatever adapter a cluster would use, and with the command as this machine has it."""
@@ -253,14 +257,18 @@ class Suite:
         if program is None:
             raise UnavailableError(f"the command {spec.deployment.cmd} is not installed on this machine; install it")
         host, env = self.options.host, self._environment(server)
-        port, management = _free_port(host), _free_port(host)
+        port, management = free_port(host), free_port(host)
         server.adapter = "bridge"
         server.url, server.management = f"http://{host}:{port}/mcp", f"http://{host}:{management}"
         # In a cluster the adapter enforces `tools`; here it is the bridge, whatever the cluster would use.
         env |= {"KMCP_TOOLS": ",".join(spec.extensions.tools or ())}
         flags = ["--host", host, "--port", str(port), "--management-port", str(management)]
         argv = [*self.options.bridge, *flags, "--", program, *spec.deployment.args]
-        self._start(Child(argv, self._env(env, management), self._say(server.name)), [server])
+        self._start(self._child(server.name, argv, self._env(env, management)), [server])
+
+    def _child(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> Child:
+        output = self.options.output
+        return Child(argv, env, self._say(name), (lambda line: output(name, line)) if output else None)
 
     def _start(self, child: Child, servers: Iterable[LocalServer]) -> None:
         self.children.append(child)
@@ -375,25 +383,3 @@ def _backend(response: httpx2.Response) -> str:
         return f"/readyz answered {response.status_code}"
     text = "; ".join(str(body[key]) for key in ("reason", "hint") if body.get(key))
     return mcp_client.clean(text or f"/readyz answered {response.status_code}", 1024)
-
-
-def listen(host: str, port: int, option: str) -> socket.socket:
-    """A bound socket, or PortInUseError in one sentence."""
-    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    # Without this a port stays taken for a minute after the last run (TIME_WAIT).
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-        bound.listen(128)
-    except OSError as error:
-        bound.close()
-        raise PortInUseError(
-            f"port {port} on {host} cannot be used ({(error.strerror or str(error)).lower()}): "
-            f"stop the program that listens there, or choose another port with {option}"
-        ) from error
-    return bound
-
-
-def _free_port(host: str) -> int:
-    with listen(host, 0, "--host") as bound:
-        return int(bound.getsockname()[1])

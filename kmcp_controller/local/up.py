@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,23 @@ import uvicorn
 from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.site import app
 from kmcp_runtime import private_files, serving
-from kmcp_runtime.catalog import Catalog, Connection, export, http_connections, short_name, stdio_connections
+from kmcp_runtime.catalog import Catalog, Connection, export, http_connections, stdio_connections
+from kmcp_runtime.connect.programs import known_values, over_stdio
 
-from .suite import LocalServer, Options, Suite, listen
+from .ports import listen
+from .suite import LocalServer, Options, Suite
 
 
-async def up(catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: Options) -> int:
-    """Start everything, serve the catalog, end everything; PortInUseError before anything starts."""
+async def up(
+    catalog: Catalog,
+    manifests: Iterable[Mapping[str, Any]],
+    options: Options,
+    ready: Callable[[Suite], None] = lambda suite: None,
+) -> int:
+    """Start everything, serve the catalog, end everything; PortInUseError before anything starts.
+
+    `ready` is called once, when each server has answered or cannot, and the greeting is printed.
+    """
     with contextlib.ExitStack() as stack:
         bound = stack.enter_context(listen(options.host, options.catalog_port, "--catalog-port"))
         for port, option in ((options.port, "--port"), (options.management_port, "--management-port")):
@@ -39,7 +50,7 @@ async def up(catalog: Catalog, manifests: Iterable[Mapping[str, Any]], options: 
             tasks += [asyncio.create_task(suite.watch(each, http)) for each in suite.servers]
             tasks.append(asyncio.create_task(server.serve(sockets=[bound])))
             try:
-                await _wait_until_stopped(stop, tasks, _greet(suite, catalog, options))
+                await _wait_until_stopped(stop, tasks, _greet(suite, catalog, options, ready))
             finally:
                 _say("ending")
                 server.should_exit = True
@@ -75,7 +86,7 @@ def _signals() -> asyncio.Event:
     return stop
 
 
-async def _greet(suite: Suite, catalog: Catalog, options: Options) -> None:
+async def _greet(suite: Suite, catalog: Catalog, options: Options, ready: Callable[[Suite], None]) -> None:
     """Progress while servers start, then where everything is."""
     _say(f"starting {', '.join(server.name for server in suite.servers) or 'nothing'}")
     waiting = list(suite.servers)
@@ -90,6 +101,7 @@ async def _greet(suite: Suite, catalog: Catalog, options: Options) -> None:
         for server in waiting:
             _say(f"{_line(server)} (still trying after {options.deadline:.0f} s)")
     print(_greeting(catalog, options), flush=True)
+    ready(suite)
 
 
 def _settled(server: LocalServer) -> bool:
@@ -109,12 +121,11 @@ def connections(catalog: Catalog, options: Options, transport: str) -> tuple[Con
     if transport == "http":
         return http_connections(catalog.servers, f"http://{options.host}:{options.port}")
 
-    def command(name: str) -> tuple[str, ...]:
-        script = options.scripts / name
-        start = (str(script),) if script.exists() else (*options.serve, short_name(name))
-        return (*start, "--transport", "stdio")
-
-    return stdio_connections(catalog.servers, command)
+    return stdio_connections(
+        catalog.servers,
+        lambda name: over_stdio(name, options.scripts),
+        lambda env: known_values(env, os.environ),
+    )
 
 
 def _greeting(catalog: Catalog, options: Options) -> str:

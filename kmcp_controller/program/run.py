@@ -101,4 +101,5 @@ def options(settings: ControllerSettings, shipped: Catalog | None) -> Options:
         former_managers=listed(settings.former_managers),
         secrets=settings.reference_secrets,
         max_rollouts=settings.max_concurrent_rollouts,
+        tenancy=settings.tenancy(),
     )

@@ -2,7 +2,9 @@
 
 from typing import Literal
 
+from kmcp_controller.reconcile.tenants import Tenancy
 from kmcp_controller.spec import Platform, repository
+from kmcp_controller.spec.privileges import Allowed
 from kmcp_runtime.settings import Settings, listed, setting
 
 _STATIC = "-musl"
@@ -17,7 +19,7 @@ class ControllerSettings(Settings):
     controller_labels: str = setting("app.kubernetes.io/name=kmcp", "Labels of the controller's pods")
     watch_namespaces: str = setting("", "Only these namespaces, separated by commas (empty: all)")
     catalog_file: str = setting("", "The shipped catalog: a file, or a folder of parts")
-    suite_images: str = setting("kmcp", "Prefixes of the suite's images, separated by commas")
+    suite_images: str = setting("localhost/kmcp", "Prefixes of the suite's images, separated by commas")
     adapter_image: str = setting(Platform.adapter_image, "Image of agentgateway")
     transport_adapter_version: str = setting(
         "",
@@ -59,8 +61,29 @@ class ControllerSettings(Settings):
     remote_mcp_servers: Literal["never", "requested", "always"] = setting("requested", "Create RemoteMCPServers")
     server_roles: Literal["none", "bind", "derive"] = setting("none", "What the extension rbac may ask for")
     role_prefix: str = setting("kmcp", "Prefix of the ClusterRoles of the catalog")
+    tenants: bool = setting(True, "Hold MCPServers to what their authors may do")
+    tenant_policy: str = setting(
+        "", "The ValidatingAdmissionPolicy that asks for the rights of who writes an MCPServer (empty: there is none)"
+    )
+    trusted_namespaces: str = setting(
+        "", "Beside the controller's, namespaces whose MCPServers are taken as they are, separated by commas"
+    )
+    allowed_service_accounts: str = setting("", "ServiceAccounts that every author may use, separated by commas")
+    allowed_tolerations: str = setting("", "Keys of taints that every author may tolerate, separated by commas")
+    allowed_annotations: str = setting("", "Keys of annotations that every author may set, separated by commas")
     allow_block: bool = setting(False, "Allow the annotation kmcp-suite/pin: block")
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Lowest severity that is logged")
+
+    def tenancy(self) -> Tenancy | None:
+        if not self.tenants:
+            return None
+        allowed = Allowed(
+            service_accounts=listed(self.allowed_service_accounts),
+            tolerations=listed(self.allowed_tolerations),
+            annotations=listed(self.allowed_annotations),
+        )
+        trusted = frozenset((self.controller_namespace, *listed(self.trusted_namespaces)))
+        return Tenancy(policy=self.tenant_policy, trusted=trusted, allowed=allowed)
 
     def platform(self) -> Platform:
         adapter = self.adapter_image

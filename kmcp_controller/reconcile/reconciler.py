@@ -26,6 +26,7 @@ from .options import Options
 from .requeue import Requeue
 from .status_writer import StatusWriter
 from .surroundings import SurroundingsReader, refs_hash
+from .tenants import Tenants
 
 Object = dict[str, Any]
 PAUSED = OURS + "paused"
@@ -46,6 +47,7 @@ class Reconciler:
         self.on_observed = on_observed
         self.on_reported: OnReported = ignore
         self.acceptance = Acceptance(options.platform)
+        self._tenants = Tenants(cluster, options.tenancy, clock)
         self.surroundings = SurroundingsReader(cluster, store, options, clock)
         self.limiter = RolloutLimiter(store, options.max_rollouts)
         self.recorder = Recorder(cluster)
@@ -86,6 +88,7 @@ class Reconciler:
         """What it came to, in one word, and after how many seconds to look again."""
         try:
             server, wanted = self.acceptance.accept(key, source)
+            await self._tenants.check(source, server)
             rendered, resolved = await self._render(server, wanted)
         except RefusedError as error:
             observed = status.Observed(faults=error.faults, fault_reason=error.reason)

@@ -4,12 +4,13 @@ Here: what a manifest means by itself. Not here: what it becomes (`render`) and 
 """
 
 from .model import Deployment, Extensions, MCPServer, Platform, adapter_of, is_suite_image, repository, variant
-from .parse import RefusedError, is_meant, parse
+from .parse import NotAllowedError, RefusedError, is_meant, parse
 
 __all__ = [
     "Deployment",
     "Extensions",
     "MCPServer",
+    "NotAllowedError",
     "Platform",
     "RefusedError",
     "adapter_of",

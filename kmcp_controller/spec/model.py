@@ -212,12 +212,12 @@ class MCPServer:
 class Platform:
     """What whoever runs the platform has set; in a cluster the chart's values."""
 
-    suite_images: tuple[str, ...] = ("kmcp",)
+    suite_images: tuple[str, ...] = ("localhost/kmcp",)
     namespace: str = "kmcp-system"
     labels: Mapping[str, str] = field(default_factory=lambda: {"app.kubernetes.io/name": "kmcp"})
     app_protocol: str = "kgateway.dev/mcp"
     adapter_image: str = "ghcr.io/agentgateway/agentgateway:0.9.0-musl"
-    bridge_image: str = "kmcp/kmcp-bridge:latest"
+    bridge_image: str = "localhost/kmcp/kmcp-bridge:latest"
     default_images: Mapping[str, str] = field(
         default_factory=lambda: {"uvx": "ghcr.io/astral-sh/uv:debian", "npx": "node:24-alpine3.21"}
     )

@@ -44,6 +44,14 @@ class RefusedError(InvalidDocumentError):
         return "UnsupportedTransport" if transport else "InvalidConfig"
 
 
+class NotAllowedError(RefusedError):
+    """A manifest that asks for what its author may not be known to have."""
+
+    @property
+    def reason(self) -> str:
+        return "NotAllowed"
+
+
 def parse(manifest: Mapping[str, Any], platform: Platform) -> MCPServer:
     """The model of `manifest`; RefusedError holds every fault as `path: fault; next step`."""
     faults: list[Fault] = []

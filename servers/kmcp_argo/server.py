@@ -19,6 +19,7 @@ SERVER = Server(
     port=8087,
     settings_at="kmcp_argo.settings:ArgoSettings",
     first=("argo_rollouts_list",),
+    at_doors=True,
     category="delivery",
     tags=("argo-rollouts", "canary", "blue-green", "progressive-delivery"),
 )

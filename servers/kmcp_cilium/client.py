@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kmcp_cilium.agents import pods
-from kmcp_cilium.agents.agent import Agent, Memory
+from kmcp_cilium.agents.agent import AT_ONCE, Agent, Memory
 from kmcp_cilium.agents.answers import Answers
 from kmcp_cilium.agents.pods import AgentPod
 from kmcp_cilium.settings import CiliumSettings
 from kmcp_runtime import Backend, Call, Paged, ToolFailure, sliced, timed_out
 from kmcp_runtime.helm import client as door
 from kmcp_runtime.helm.client import Helm
+from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.cluster import Cluster
 from kmcp_runtime.kube.clusters import Clusters
 
@@ -36,11 +37,9 @@ class Cilium(Cluster):
         """The namespace of Cilium, as configured or as found."""
         if self.settings.cilium_namespace:
             return self.settings.cilium_namespace
-        home = self.memory.homes.get(self.api) or await pods.find_home(self.api)
         # Only what was found is remembered: Cilium may be installed a moment later.
-        if home is not None:
-            self.memory.homes[self.api] = home
-        return home or pods.USUAL_NAMESPACE
+        self.memory.home = self.memory.home or await pods.find_home(self.api)
+        return self.memory.home or pods.USUAL_NAMESPACE
 
     async def list_agent_pods(self) -> list[AgentPod]:
         """The pod of every agent, ready or not; `unavailable` when there are none."""
@@ -48,7 +47,7 @@ class Cilium(Cluster):
         found = await pods.list_pods(self.api, namespace)
         if not found:
             # It may have been reinstalled in another namespace.
-            self.memory.homes.pop(self.api, None)
+            self.memory.home = None
             raise pods.absent(namespace)
         return found
 
@@ -155,17 +154,22 @@ class CiliumBackend(Backend):
     def __init__(self, settings: CiliumSettings, helm: Helm) -> None:
         self.settings = settings
         self._clusters = Clusters(settings)
-        self._memory = Memory()
+        self._slots = asyncio.Semaphore(AT_ONCE)
         self._helm = helm
 
     def provide(self, call: Call) -> Mapping[type, Any]:
         return {Cilium: self._cilium(call, self._clusters.cluster(call, self._local(call)))}
 
     async def ready(self) -> None:
-        """Return when a Ready agent is there."""
+        """Return when a Ready agent is there, as far as this server has a right of its own to look."""
         await self._clusters.ready()
+        if self.settings.act_as != "server":
+            return
         call = Call("ready", "readyz", "readyz", {}, 5.0)
-        pods.first_ready(await self._cilium(call, self._clusters.cluster(call)).list_agent_pods())
+        try:
+            pods.first_ready(await self._cilium(call, self._clusters.cluster(call)).list_agent_pods())
+        finally:
+            call.ended()
 
     async def close(self) -> None:
         await self._clusters.close()
@@ -174,7 +178,11 @@ class CiliumBackend(Backend):
         def remote(context: str) -> "Cilium":
             return self._cilium(call, self._clusters.cluster(call, context))
 
-        return Cilium(**vars(cluster), settings=self.settings, memory=self._memory, helm=self._helm, remote=remote)
+        memory = cluster.api.kept(self._remember)
+        return Cilium(**vars(cluster), settings=self.settings, memory=memory, helm=self._helm, remote=remote)
+
+    def _remember(self, _: KubeApi) -> Memory:
+        return Memory(self._slots)
 
     def _local(self, call: Call) -> str | None:
         """This cluster's context, where a tool of the cluster mesh takes it as `source_context`."""

@@ -2,7 +2,7 @@
 
 import sys
 
-from kmcp_runtime import Server
+from kmcp_runtime import Home, Server
 
 INSTRUCTIONS = (
     "Cilium through its agents' own command line, custom resources and chart. Start with cilium_status_and_version. "
@@ -10,6 +10,22 @@ INSTRUCTIONS = (
     "`unreachable`. Endpoints are IDs of one node or namespace/pod. For dropped traffic: cilium_hubble_observe "
     "verdict=DROPPED, then cilium_get_endpoint_details and cilium_display_policy_node_information."
 )
+
+HOME = Home(
+    setting="KMCP_CILIUM_NAMESPACE",
+    namespace="kube-system",
+    only=(
+        ("", "pods/exec"),
+        ("", "configmaps"),
+        ("", "secrets"),
+        ("", "services"),
+        ("apps", "daemonsets"),
+        ("apps", "deployments"),
+        ("rbac.authorization.k8s.io", "roles"),
+        ("*", "*"),
+    ),
+)
+"""Agents, their configuration, and the release of the chart are in Cilium's namespace; policies and pods anywhere."""
 
 
 SERVER = Server(
@@ -23,6 +39,7 @@ SERVER = Server(
     first=("cilium_status_and_version",),
     category="networking",
     tags=("cilium", "ebpf", "network-policy", "hubble"),
+    home=HOME,
 )
 
 

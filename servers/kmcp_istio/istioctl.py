@@ -56,7 +56,7 @@ async def run(
     with _home() as home:
         config = home / "kubeconfig"
         if cluster:
-            document = await kubeconfig.load_document(mesh.contexts, mesh.context)
+            document = await kubeconfig.load_document(mesh.api)
             # Credentials belong in a file that only this user reads, never in an argument list.
             private_files.write(config, json.dumps(document))
             flags = [*flags, f"--istioNamespace={mesh.settings.istio_namespace}"]

@@ -2,13 +2,20 @@
 
 import sys
 
-from kmcp_runtime import Server
+from kmcp_runtime import Home, Server
 
 INSTRUCTIONS = (
     "Istio. istio_proxy_status shows which proxies lag behind istiod; istio_proxy_config what one Envoy really has "
     "(summary first, then name, port or fqdn with output=json), istio_ztunnel_config the same for ambient; "
     "istio_analyze_cluster_configuration finds faults of the configuration. Changes take dry_run=true."
 )
+
+HOME = Home(
+    setting="ISTIO_NAMESPACE",
+    namespace="istio-system",
+    only=(("rbac.authorization.k8s.io", "roles"), ("*", "*")),
+)
+"""The charts of the control plane are installed there; what is analysed is anywhere."""
 
 
 SERVER = Server(
@@ -22,6 +29,7 @@ SERVER = Server(
     first=("istio_proxy_status",),
     category="networking",
     tags=("istio", "service-mesh", "envoy", "ambient"),
+    home=HOME,
 )
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from kmcp_kubernetes.openapi import OpenApi
 from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime import Backend, Call
-from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.cluster import Cluster, Place
 from kmcp_runtime.kube.clusters import Clusters
 from kmcp_runtime.web import Web
@@ -31,12 +30,11 @@ class KubernetesBackend(Backend):
         self.settings = settings
         self._clusters = Clusters(settings)
         self._web = web or Web()
-        self._schemas: dict[KubeApi, OpenApi] = {}
 
     def provide(self, call: Call) -> Mapping[type, Any]:
         cluster = self._clusters.cluster(call)
         # For each connection, not for each call: the parsed documents are what is worth keeping.
-        openapi = self._schemas.setdefault(cluster.api, OpenApi(cluster.api))
+        openapi = cluster.api.kept(OpenApi)
         return {Kube: Kube(**vars(cluster), openapi=openapi, web=self._web, settings=self.settings)}
 
     async def ready(self) -> None:

@@ -27,6 +27,7 @@ SERVER = Server(
         "k8s_apply_manifest",
         "k8s_rollout",
     ),
+    at_doors=True,
     category="orchestration",
     tags=("kubernetes", "pods", "logs", "rollouts"),
 )

@@ -22,5 +22,5 @@ else:  # Hidden from the type checker, which would take every name to exist.
         if name.startswith("_") or importlib.util.find_spec(f"{__name__}.{name}") is not None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         # A server's script needs its declaration alone, to answer the first requests before anything else is loaded.
-        module = "kmcp_runtime.server" if name == "Server" else "kmcp_runtime.public"
+        module = "kmcp_runtime.server" if name in ("Server", "Home") else "kmcp_runtime.public"
         return getattr(importlib.import_module(module), name)

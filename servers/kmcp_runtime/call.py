@@ -1,8 +1,10 @@
 """The call that a tool answers, as the code below the tool sees it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from kmcp_runtime.identities import Identity
 
 Report = Callable[[float, float | None, str], Awaitable[None]]
 """Sends how far a call is to its client: steps done, steps in all when known, and a message."""
@@ -25,7 +27,21 @@ class Call:
     """Arguments whose value is not their default."""
     read_only: bool = False
     """True when this server must not change anything."""
+    identity: Identity | None = None
+    """As whom it reaches the backend; None as the server itself."""
     steps: int = 0
+    at_end: list[Callable[[], None]] = field(default_factory=list)
+    """What is let go when the call has ended."""
+
+    @property
+    def bound_to(self) -> str:
+        """Who alone may use an approval of this call: the caller, as whoever he acts as."""
+        return self.caller if self.identity is None else f"{self.caller} {self.identity.key}"
+
+    def ended(self) -> None:
+        """Let go of what was used for it."""
+        while self.at_end:
+            self.at_end.pop()()
 
     async def progress(self, done: float, total: float | None, message: str) -> None:
         """Report to the client how far the call is; does nothing when the client did not ask for progress."""

@@ -18,21 +18,43 @@ _BROKEN_PIPE = 141  # as a shell reports a program that SIGPIPE ended
 def main(argv: Sequence[str] | None = None) -> int:
     """`kmcp-suite COMMAND …`."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    return ended_quietly(lambda: _run(arguments))
+
+
+def ended_quietly(work: Callable[[], int]) -> int:
+    """Its exit code; where whoever reads its output has seen enough, as `head` does, it ends without a complaint."""
+    try:
+        try:
+            return work()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left to flush goes nowhere, or Python would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+
+
+def _run(arguments: list[str]) -> int:
     commands = {found.name: found for found in entry_points(group=COMMANDS)}
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: kmcp-suite COMMAND …\n\ncommands:", *sorted(commands), sep="\n  ")
         return 0
     if arguments[0] not in commands:
         return complain(suggesting(f"no command {arguments[0]!r}", arguments[0], commands))
-    command = cast("Callable[[Sequence[str]], int]", commands[arguments[0]].load())
     try:
-        code = command(arguments[1:])
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read it has seen enough, as `head` does. What is left to flush goes nowhere, or Python would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
-    return code
+        command = cast("Callable[[Sequence[str]], int]", commands[arguments[0]].load())
+    except ModuleNotFoundError as error:
+        return complain(_absent(arguments[0], error))
+    return command(arguments[1:])
+
+
+def _absent(name: str, error: ModuleNotFoundError) -> str:
+    """A library of an extra is not there; a module of our own that is not there is a fault of the program."""
+    if error.name is None or error.name.startswith("kmcp_"):
+        raise error
+    from kmcp_runtime.publishing import published
+
+    return f"{name} needs the library {error.name}, which is not installed; {published().install_hint('all')}"
 
 
 def serve_all() -> int:

@@ -15,6 +15,7 @@ import pkgutil
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import lru_cache
 from types import ModuleType
 from typing import Annotated, Any, Literal, TypedDict, TypeVar, Unpack, get_origin, get_type_hints
 
@@ -119,7 +120,7 @@ class ToolSpec:
         reading = self.by.reading()
         if not reading:
             return None
-        arguments = _narrowed(self.arguments, self.by, reading)
+        arguments = _narrowed(self.arguments, _Made(repr(reading), (self.by, reading)))
         needs = reading_only(self.needs) if self.by.needs is None else self.by.needs
         return replace(
             self, effect=Effect.READ, worst=Effect.READ, by=None, idempotent=True, arguments=arguments, needs=needs
@@ -134,7 +135,7 @@ class ToolSpec:
         }
         if not fields:
             return self
-        return replace(self, arguments=create_model(self.arguments.__name__, __base__=self.arguments, **fields))
+        return replace(self, arguments=_extended(self.arguments, _Made(repr(fields), fields)))
 
     def input_schema(self) -> dict[str, Any]:
         return input_schema(self.arguments)
@@ -267,11 +268,27 @@ def _result(function: Callable[..., Any]) -> type[Result]:
 _OF_CHANGES = ("dry_run", "approval")
 
 
-def _narrowed(model: type[BaseModel], by: EffectByArgument, values: list[str]) -> type[BaseModel]:
+@dataclass(frozen=True)
+class _Made:
+    """What a model is changed by; two with one text change it alike."""
+
+    text: str
+    what: Any = field(compare=False)
+
+
+# Pydantic takes milliseconds for a model, and a list of tools is made for each caller whose scopes narrow it.
+@lru_cache(maxsize=1_024)
+def _extended(model: type[BaseModel], extra: _Made) -> type[BaseModel]:
+    return create_model(model.__name__, __base__=model, **extra.what)
+
+
+@lru_cache(maxsize=1_024)
+def _narrowed(model: type[BaseModel], reading: _Made) -> type[BaseModel]:
     """The arguments with one of them limited to its reading values, and without those that only changes have.
 
     A switch has one reading value, its default: there the argument itself goes.
     """
+    by, values = reading.what
     fields: dict[str, Any] = {}
     taken = by.taken(values)
     for name, info in model.model_fields.items():

@@ -26,10 +26,11 @@ Code = Literal[
     "unavailable",
     "timed_out",
     "too_large",
+    "rate_limited",
     "internal",
 ]
 CODES: tuple[Code, ...] = get_args(Code)
-OWN_MESSAGES = frozenset({"denied", "approval_required", "internal"})
+OWN_MESSAGES = frozenset({"denied", "approval_required", "rate_limited", "internal"})
 """Codes whose message is in the suite's own words alone; any other may repeat a backend's words or an object's name."""
 ERROR_META = "kmcp-suite/error"
 """The key of a tool result's `_meta` that holds the body of a failure."""
@@ -93,6 +94,12 @@ def unavailable(message: str, hint: str | None = None, *, backend: str | None = 
 def timed_out(message: str, hint: str | None = None, *, backend: str | None = None) -> ToolFailure:
     """There was no answer within the deadline."""
     return ToolFailure("timed_out", message, hint, backend=backend)
+
+
+def rate_limited(message: str, seconds: int) -> ToolFailure:
+    """The caller has made too many calls; `seconds` is how long to wait, in the body as `retry_after_seconds`."""
+    hint = f"wait {seconds} s before the next call"
+    return ToolFailure("rate_limited", message, hint, details={"retry_after_seconds": seconds})
 
 
 def too_large(message: str, hint: str | None = None, *, backend: str | None = None) -> ToolFailure:

@@ -6,13 +6,14 @@ refused, and what destroys without a yes raises `NeedsApproval`, which the engin
 call (the controller, a test) nothing is judged.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from kmcp_runtime.catalog import Effect, strongest
-from kmcp_runtime.errors import ToolFailure, conflict, denied
+from kmcp_runtime.errors import ToolFailure, conflict, denied, quoted
 
 MOST_REASONS = 50
 """Reasons that are kept word for word; the rest are counted."""
@@ -42,6 +43,45 @@ def of_losses(losses: list[str], otherwise: str) -> Verdict:
     return destroys(*losses) if losses else writes(otherwise)
 
 
+PARTS = ("cluster", "namespace", "group", "kind", "name", "subresource")
+"""What a resource is known by."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What is acted on. An empty text: there is none, as the namespace of a node; None: it is not known, or any."""
+
+    cluster: str | None = ""
+    namespace: str | None = ""
+    group: str | None = ""
+    kind: str | None = ""
+    name: str | None = ""
+    subresource: str | None = ""
+
+    @property
+    def words(self) -> str:
+        """As a failure names it; empty where nothing is known."""
+        if (self.namespace, self.kind, self.name) == ("", "", ""):
+            return ""
+        kind = quoted(self.kind) if self.kind else "objects"
+        within = f"/{quoted(self.subresource)}" if self.subresource else ""
+        where = "" if self.namespace == "" else f"{quoted(self.namespace) if self.namespace else '(any namespace)'}/"
+        return f"{kind}{within} {where}{quoted(self.name) if self.name else '(any)'}"
+
+    def open_parts(self) -> list[str]:
+        return [part for part in PARTS if getattr(self, part) is None]
+
+
+class Guard(Protocol):
+    """Who may refuse a call by what it does to which object: the policy."""
+
+    def settle(self, effect: Effect) -> None:
+        """Raise a failure unless the call may have this effect."""
+
+    def reach(self, resource: Resource, effects: Collection[Effect]) -> None:
+        """Raise a failure unless the call may send a request with one of these effects to this resource."""
+
+
 class NeedsApproval(Exception):
     """A request destroys and nobody said yes to it. It was not sent.
 
@@ -64,6 +104,8 @@ class Judgement:
     rehearsal: bool = False
     """True in a dry run: nothing that may change something is sent."""
     approved: bool = False
+    begin: Callable[[], None] = lambda: None
+    """Called before the first change is sent; may refuse it."""
     losses: list[str] = field(default_factory=list)
     """What the call destroys, in words."""
     effect: Effect = Effect.READ
@@ -72,10 +114,13 @@ class Judgement:
     """Changes that were sent."""
     refused: bool = False
     """True when a request was held back because nobody said yes."""
+    guard: Guard | None = None
     made: set[str] = field(default_factory=set)
     """What this call itself has made, by its address: to remove that again loses nothing."""
 
     def note(self, verdict: Verdict) -> None:
+        if self.guard is not None and verdict.effect is not Effect.READ:
+            self.guard.settle(verdict.effect)
         self.effect = strongest((self.effect, verdict.effect))
         if verdict.effect is Effect.DESTROY:
             self.losses += [reason for reason in verdict.reasons if reason not in self.losses]
@@ -97,6 +142,8 @@ class Judgement:
             raise NeedsApproval(reason)
         if self.rehearsal:
             raise conflict(f"a dry run does not do this, since it may change something: {reason}", "leave out dry_run")
+        if not self.sent:
+            self.begin()
         self.sent += 1
 
 
@@ -130,3 +177,19 @@ def foresee(verdict: Verdict) -> None:
     judgement = _current.get()
     if judgement is not None:
         judgement.note(verdict)
+
+
+def is_guarded() -> bool:
+    """Whether a policy wants to hear what the call that is under way reaches."""
+    judgement = _current.get()
+    return judgement is not None and judgement.guard is not None
+
+
+def reach(resource: Resource, *effects: Effect) -> None:
+    """To be called before a request leaves for an object that the door knows: by its effect, or those that it may have.
+
+    Errors: `denied`, where a policy does not allow it.
+    """
+    judgement = _current.get()
+    if judgement is not None and judgement.guard is not None:
+        judgement.guard.reach(resource, effects)

@@ -12,9 +12,11 @@ from kmcp_runtime import json_text
 from kmcp_runtime.errors import ToolFailure, unavailable
 from kmcp_runtime.kube import config
 from kmcp_runtime.kube.credentials import Credentials, load
-from kmcp_runtime.kube.failures import from_response
+from kmcp_runtime.kube.failures import BACKEND, from_response
 from kmcp_runtime.kube.tls import tls
-from kmcp_runtime.settings import SettingsError
+from kmcp_runtime.settings import SettingsError, read_variable
+from kmcp_runtime.tracing import routes
+from kmcp_runtime.tracing.backend_requests import Target
 from kmcp_runtime.web import Timeouts, Web
 
 TIMEOUTS = Timeouts(connect=5.0, read=10.0, whole=10.0)
@@ -25,7 +27,7 @@ Object = dict[str, Any]
 def own_contexts(setting: str) -> config.Contexts:
     """The cluster that this process runs in. Errors: `SettingsError`, naming the setting that needs one."""
     try:
-        return config.load_own(os.environ.get("KUBECONFIG", ""))
+        return config.load_own(read_variable(os.environ, "KUBECONFIG"))
     except ToolFailure as failure:
         hint = f"; {failure.hint}" if failure.hint else ""
         raise SettingsError(f"{setting}: {failure.message}{hint}") from None
@@ -58,6 +60,7 @@ class OwnCluster:
             largest_bytes=_LARGEST_BYTES,
             shown_as=place,
             headers=headers,
+            target=Target(BACKEND, routes.kubernetes(path)),
             **request,
         )
         if answer.status >= 300:

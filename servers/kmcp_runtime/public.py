@@ -74,7 +74,7 @@ from kmcp_runtime.output.results import (
 from kmcp_runtime.output.slices import Paged, sliced
 from kmcp_runtime.output.trees import Beginning, Tree
 from kmcp_runtime.patterns import Pattern, pattern
-from kmcp_runtime.server import Backend, Server
+from kmcp_runtime.server import Backend, Home, Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, listed, setting
 from kmcp_runtime.version import VERSION
 from kmcp_runtime.yaml_text import YamlError
@@ -101,6 +101,7 @@ __all__ = [
     "EffectByArgument",
     "Function",
     "Holds",
+    "Home",
     "Limit",
     "Manifest",
     "Name",

@@ -1,62 +1,58 @@
-"""What is generated from the code: `catalog.yaml`, the RBAC of each server, the examples of client configuration, and
+"""What is generated from the code: `catalog.yaml`, the examples of client configuration, and
 what other packages add.
 
 kmcp-suite catalog write            rewrite what is generated
 kmcp-suite catalog check            fail when any of it is stale
-kmcp-suite catalog export FORMAT    client configuration: claude-code, claude-desktop, vscode, cursor;
-                                    for other catalogs: docker, server-json, toolhive, remotemcpserver
+kmcp-suite catalog export FORMAT    client configuration, a server of its own for each of the suite's; for other
+                                    catalogs: docker, server-json, toolhive, remotemcpserver
 
 Other packages add actions by the entry points `kmcp.catalog`.
 """
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from mcp_types.version import LATEST_HANDSHAKE_VERSION, MODERN_PROTOCOL_VERSIONS
-
-from kmcp_runtime import yaml_text
+from kmcp_runtime import distributions
 from kmcp_runtime.catalog import (
-    FORMATS,
+    CLIENTS,
     LISTINGS,
     Catalog,
-    EnvEntry,
-    Metadata,
+    InvalidDocumentError,
     ServerEntry,
-    ToolEntry,
-    Transport,
     dump,
-    export,
     http_connections,
     listed,
     listing,
+    load,
     stdio_connections,
-    union,
 )
+from kmcp_runtime.catalog.listings import NOT_PUBLISHED, Listed, is_local
 from kmcp_runtime.commands import complain
-from kmcp_runtime.declaration import Effect, ToolSpec
-from kmcp_runtime.engine.cli import COMPOSED_PORT, SERVERS
-from kmcp_runtime.server import Server
-from kmcp_runtime.settings import Settings, describe, is_required, is_secret, variable
-from kmcp_runtime.version import VERSION
+from kmcp_runtime.connect.programs import known_values, over_stdio
+from kmcp_runtime.entries import catalog, entry, installed, servers
+from kmcp_runtime.publishing import LOCAL_IMAGES, published
+
+__all__ = ["catalog", "check", "entry", "generated", "installed", "main", "servers", "write"]
 
 CATALOG = Path("catalog.yaml")
-RBAC = Path("charts/kmcp/files/rbac")
 CHART_CATALOG = Path("charts/kmcp/files/catalog.yaml")
-CLIENTS = Path("examples/clients")
+EXAMPLES = Path("examples/clients")
 GENERATED = "kmcp.generated"
 """Entry points of functions that return further generated files: path to text."""
-LOCAL_URL = f"http://127.0.0.1:{COMPOSED_PORT}"
-"""Where `make up` serves the suite."""
+LOCAL_URL = "http://127.0.0.1:8080"
+"""Where `kmcp-suite up` serves the suite."""
 ACTIONS = "kmcp.catalog"
 """Entry points of further actions: a function of their arguments."""
-_EXTRAS = "KMCP_EXTRAS is not false"
+CHECKOUT = (Path("charts/kmcp/Chart.yaml"), Path("servers/kmcp_runtime"))
+"""What the folder of the suite's source holds; elsewhere only the catalog of a server of one's own is written."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -68,19 +64,27 @@ def main(argv: Sequence[str]) -> int:
     actions.add_parser("write", help="rewrite what is generated from the code")
     actions.add_parser("check", help="fail when any of it is stale")
     exporting = actions.add_parser("export", help="client configuration, or entries for other catalogs")
-    exporting.add_argument("format", choices=sorted(FORMATS | LISTINGS))
+    exporting.add_argument("format", choices=sorted([*CLIENTS, *LISTINGS]))
     exporting.add_argument("--url", default=LOCAL_URL, help="where the suite is served")
     exporting.add_argument("--stdio", action="store_true", help="commands instead of URLs")
-    exporting.add_argument("--images", default="kmcp", help="prefix of the images' repositories (default: %(default)s)")
+    text = "prefix of the images' repositories (default: what publishing.yaml says; nothing there: no image is named)"
+    exporting.add_argument("--images", default="", help=text)
     for name in added:
         actions.add_parser(name, help=f"see kmcp-suite catalog {name} --help")
     chosen = parser.parse_args(argv)
+    try:
+        return _run(chosen)
+    except (OSError, ValueError, InvalidDocumentError) as error:
+        return complain(str(error), "kmcp-suite catalog")
+
+
+def _run(chosen: argparse.Namespace) -> int:
     if chosen.action == "export":
-        found = _listing if chosen.format in LISTINGS else _export
-        json.dump(found(chosen), sys.stdout, indent=2)
-        print()
+        sys.stdout.write(_listing(chosen) if chosen.format in LISTINGS else _export(chosen))
         return 0
-    return write() if chosen.action == "write" else check()
+    if all(path.exists() for path in CHECKOUT):
+        return write() if chosen.action == "write" else check()
+    return _write_own() if chosen.action == "write" else _check_own()
 
 
 def write() -> int:
@@ -96,14 +100,37 @@ def check() -> int:
     return complain(f"stale: {', '.join(stale)}; run `make catalog`") if stale else 0
 
 
-def servers() -> list[Server]:
-    found = [cast("Server", point.load()) for point in entry_points(group=SERVERS)]
-    return sorted(found, key=lambda server: server.port)
+def _own_catalog() -> Catalog:
+    """Of the servers that other distributions bring. Errors: ValueError when there are none."""
+    found = installed()
+    own = {name: server for name, server in found.servers.items() if server.origin}
+    if not own:
+        raise ValueError(
+            "no server of your own is installed: install the project that declares one in the entry points "
+            f"{distributions.SERVERS}, beside kmcp-suite"
+        )
+    origins = sorted({(server.origin.distribution, server.origin.version) for server in own.values() if server.origin})
+    name, version = origins[0] if len(origins) == 1 else ("own-servers", found.version)
+    return Catalog(name=name, version=version, servers=own)
 
 
-def catalog() -> Catalog:
-    entries = {server.full_name: entry(server) for server in servers()}
-    return Catalog(name="kmcp-suite", version=VERSION, servers=entries)
+def _write_own() -> int:
+    found = _own_catalog()
+    CATALOG.write_text(dump(found))
+    print(f"wrote {CATALOG}: {', '.join(found.servers)}")
+    return 0
+
+
+def _check_own() -> int:
+    """The entries are made and checked in any case; a `catalog.yaml` of this folder must say the same."""
+    if not CATALOG.is_file():
+        found = installed()
+        tools = sum(len(server.tools) for server in found.servers.values())
+        print(f"{len(found.servers)} servers with {tools} tools are right; there is no {CATALOG} here to compare with")
+        return 0
+    text = CATALOG.read_text()
+    load(text, str(CATALOG))
+    return 0 if text == dump(_own_catalog()) else complain(f"stale: {CATALOG}; run `kmcp-suite catalog write`")
 
 
 def generated() -> dict[Path, str]:
@@ -112,104 +139,38 @@ def generated() -> dict[Path, str]:
     text = dump(found)
     files = {CATALOG: text, CHART_CATALOG: text}
     connections = http_connections(found.servers, LOCAL_URL)
-    for name in FORMATS:
-        files[CLIENTS / f"{name}.json"] = json.dumps(export(name, connections), indent=2) + "\n"
+    for name, client in CLIENTS.items():
+        files[EXAMPLES / f"{name}.{client.language}"] = client.text(connections)
     for point in entry_points(group=GENERATED):
         files |= cast("Callable[[], dict[Path, str]]", point.load())()
-    for server in servers():
-        files[RBAC / f"{server.full_name}.yaml"] = _rbac(server)
     return files
 
 
-def entry(server: Server) -> ServerEntry:
-    return ServerEntry(
-        title=server.title,
-        description=server.description,
-        metadata=Metadata(category=server.category, tags=server.tags, license="Apache-2.0"),
-        transport=Transport(port=server.port),
-        protocol_versions=(LATEST_HANDSHAKE_VERSION, *MODERN_PROTOCOL_VERSIONS),
-        env=tuple(_env(server.settings)),
-        egress=server.egress,
-        token_limit=server.token_limit,
-        tools=tuple(_tool(declared) for declared in server.tools()),
-    )
+def _export(chosen: argparse.Namespace) -> str:
+    entries: Mapping[str, ServerEntry] = installed().servers
+    if not chosen.stdio:
+        return CLIENTS[chosen.format].text(http_connections(entries, chosen.url))
+    own = stdio_connections(entries, over_stdio, lambda env: known_values(env, os.environ))
+    return CLIENTS[chosen.format].text(own)
 
 
-def _env(settings: type[Settings]) -> list[EnvEntry]:
-    return [
-        EnvEntry(
-            name=variable(name, field),
-            description=describe(field),
-            required=is_required(field),
-            secret=is_secret(field),
-        )
-        for name, field in settings.model_fields.items()
-    ]
-
-
-def _tool(declared: ToolSpec) -> ToolEntry:
-    actions = dict(declared.by.effects) if declared.by else None
-    if declared.by and actions is not None:
-        actions |= {value: declared.effect for value in _values(declared) if value not in actions}
-    return ToolEntry(
-        name=declared.name,
-        title=declared.title,
-        description=declared.description,
-        effect=None if actions else declared.worst,
-        actions=actions,
-        aliases=declared.aliases,
-        input_schema=declared.input_schema(),
-        output_schema=declared.output_schema(),
-        annotations={
-            "readOnlyHint": declared.worst is Effect.READ,
-            "destructiveHint": declared.can_destroy(),
-            "idempotentHint": declared.idempotent,
-            "openWorldHint": declared.open_world,
-        },
-        needs=declared.needs,
-        verified=declared.verified,
-        against=declared.against,
-        why=declared.why,
-        when=declared.when or (_EXTRAS if declared.extra else None),
-    )
-
-
-def _values(declared: ToolSpec) -> list[str]:
-    assert declared.by is not None
-    schema = declared.input_schema()["properties"][declared.by.argument]
-    if schema.get("type") == "boolean":
-        return [declared.by.key(False), declared.by.key(True)]
-    return [str(value) for value in schema.get("enum", ())]
-
-
-def _rbac(server: Server) -> str:
-    """Two ClusterRoles: what the reading tools need, and what all of them need."""
-    tools = server.tools()
-    reading = [found for declared in tools if (found := declared.read_only()) is not None]
-    roles = [_role(f"{server.full_name}-read", reading), _role(f"{server.full_name}-write", tools)]
-    return "# Generated by `make catalog` from what the tools declare; do not edit.\n" + yaml_text.write_all(roles)
-
-
-def _role(name: str, tools: Sequence[ToolSpec]) -> dict[str, Any]:
-    rules = union(rule for declared in tools for rule in declared.needs)
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": name},
-        "rules": [rule.as_policy() for rule in rules],
-    }
-
-
-def _export(chosen: argparse.Namespace) -> dict[str, Any]:
-    entries: Mapping[str, ServerEntry] = catalog().servers
-    own = stdio_connections(entries, lambda name: (name, "--transport", "stdio"))
-    return export(chosen.format, own if chosen.stdio else http_connections(entries, chosen.url))
-
-
-def _listing(chosen: argparse.Namespace) -> dict[str, Any]:
-    found = catalog()
-    entries = listed(found, chosen.images)
+def _listing(chosen: argparse.Namespace) -> str:
+    found, where = installed(), published()
+    # Docker's catalog knows nothing but images: until some are published, those that `make image` leaves here.
+    local = LOCAL_IMAGES if chosen.format == "docker" else ""
+    entries = listed(found, chosen.images or where.images or local, where.package)
     if chosen.format == "remotemcpserver":  # the only one that is nothing without a URL
         urls = {each.name: each.url for each in http_connections(found.servers, chosen.url)}
         entries = tuple(replace(each, url=urls[each.name]) for each in entries)
-    return listing(chosen.format, entries, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    _remark(entries)
+    body = listing(chosen.format, entries, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return json.dumps(body, indent=2) + "\n"
+
+
+def _remark(entries: Sequence[Listed]) -> None:
+    """What the export leaves out, and why; apart from the document, which is to stay one of its format."""
+    unpublished = [each.name for each in entries if not (each.image or each.package or each.url)]
+    if unpublished:
+        print(f"{', '.join(unpublished)}: {NOT_PUBLISHED}", file=sys.stderr)
+    if any(each.image and is_local(each.image) for each in entries):
+        print(f"images at {LOCAL_IMAGES} are those that `make image SERVER=…` builds on this machine", file=sys.stderr)

@@ -4,7 +4,8 @@ Their form is one that the converters of agent frameworks take, too (`tests/fram
 at `additionalProperties: false` and at a list of types. A call with an unknown argument is refused all the same.
 """
 
-from functools import reduce
+import json
+from functools import lru_cache, reduce
 from operator import or_
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -13,6 +14,7 @@ from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
 JsonSchema = dict[str, Any]
+_KEPT = 1_024
 UNPUBLISHED = "kmcp-unpublished"
 """Marks an argument that is accepted and not shown."""
 
@@ -40,18 +42,32 @@ def _is_hidden(field: FieldInfo) -> bool:
 
 def input_schema(model: type[BaseModel]) -> JsonSchema:
     """The arguments' schema: `{type: object, properties, required?}`. What it does not name is refused in a call."""
-    schema = _tidy(_generated(model), strict=True)
-    schema.pop("description", None)
-    shown = published(model)
-    schema["properties"] = {name: value for name, value in schema.get("properties", {}).items() if name in shown}
-    return {key: schema[key] for key in ("type", "properties", "required") if key in schema}
+    found: JsonSchema = json.loads(_input_text(model))
+    return found
 
 
 def output_schema(model: type[BaseModel]) -> JsonSchema:
     """A result's schema. Fields that may be absent are not required; nested objects allow what a backend adds."""
+    found: JsonSchema = json.loads(_output_text(model))
+    return found
+
+
+# A list is made for each caller whose scopes narrow it, and pydantic takes milliseconds for each schema. The text is
+# kept, and each caller of these functions gets an object of its own.
+@lru_cache(maxsize=_KEPT)
+def _input_text(model: type[BaseModel]) -> str:
+    schema = _tidy(_generated(model), strict=True)
+    schema.pop("description", None)
+    shown = published(model)
+    schema["properties"] = {name: value for name, value in schema.get("properties", {}).items() if name in shown}
+    return json.dumps({key: schema[key] for key in ("type", "properties", "required") if key in schema})
+
+
+@lru_cache(maxsize=_KEPT)
+def _output_text(model: type[BaseModel]) -> str:
     schema: JsonSchema = _tidy(_generated(model), strict=False)
     schema.pop("description", None)
-    return schema
+    return json.dumps(schema)
 
 
 def _generated(model: type[BaseModel]) -> JsonSchema:

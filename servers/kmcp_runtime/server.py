@@ -56,6 +56,18 @@ _UNLOADED: Any = object()
 """Stands for settings that are loaded when they are first asked for."""
 
 
+@dataclass(frozen=True)
+class Home:
+    """The namespace of a server's backend: what its tools touch nowhere else is granted in that namespace alone."""
+
+    setting: str
+    """Environment variable that names it."""
+    namespace: str
+    """Its usual name."""
+    only: tuple[tuple[str, str], ...]
+    """What tools touch nowhere else, as (API group, resource); ("*", "*"): objects of any kind."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Server:
     """A server as its package declares it; the object behind an entry point of `kmcp.servers`.
@@ -82,10 +94,18 @@ class Server:
     """Tools that a configuration has no use for; `when` of the tool says which one has."""
     first: tuple[str, ...] = ()
     """The most used tools: listed where a list of many servers is kept short."""
+    at_doors: bool = False
+    """True when its tools reach objects through `kmcp_runtime.kube` alone, which tells the policy each of them."""
     token_limit: int = 150
     category: str = "operations"
     tags: tuple[str, ...] = ()
     egress: tuple[str, ...] = ()
+    image: str = ""
+    """Where the image of a server of another distribution is, such as `registry.example.com/acme/kmcp-vault:1.2.0`."""
+    published: bool = False
+    """Whether the package index holds that distribution under its name; only then an export names it as a package."""
+    home: Home | None = None
+    """Of a backend that runs in the cluster."""
 
     def __post_init__(self) -> None:
         # A frozen dataclass fills in what it derives in this way only.

@@ -5,6 +5,8 @@ variable (`KUBECONFIG`). Secret fields have no flag: a command line can be read 
 """
 
 import argparse
+import logging
+import re
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
@@ -13,8 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic.fields import FieldInfo
 
 from kmcp_runtime.findings import Finding, findings
+from kmcp_runtime.identities import Caller, Identity
 
 _SHORTEST_KEY_BYTES = 32
+# As clients write a variable in their configuration: those that do not know it hand the very words on.
+_PLACEHOLDER = re.compile(r"\$\{[^{}]*\}\Z")
+log = logging.getLogger("kmcp.settings")
 
 
 class SettingsError(Exception):
@@ -42,6 +48,8 @@ class Settings(BaseModel):
 
     # Input stays out of complaints: it may be a secret.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    restricting: ClassVar[bool] = False
+    """Whether unset may mean more than what was meant, so that a value that did not arrive is a fault."""
 
     shaping: ClassVar[tuple[str, ...]] = ()
     """Settings that change the list of tools whatever their value, so that no prepared list holds."""
@@ -54,9 +62,15 @@ class Settings(BaseModel):
         """Arguments that every tool has under this configuration: name to (annotation, default)."""
         return {}
 
+    def identity_of(self, caller: Caller) -> Identity | None:
+        """As whom calls of this caller reach the backend; None as the server. Errors: `denied` for who may not."""
+        return None
+
 
 class RuntimeSettings(Settings):
     """What every server has."""
+
+    restricting: ClassVar[bool] = True
 
     transport: Literal["auto", "stdio", "http"] = setting(
         "auto", "How clients connect; auto is stdio where stdin is a pipe and nothing of HTTP is set, and else http"
@@ -128,11 +142,41 @@ class RuntimeSettings(Settings):
         "for any text, the first that fits decides, and whom none fits may nothing",
         of_http=True,
     )
+    policy: str = setting(
+        "", "Policy of what callers may do, in Cedar: a file or a directory of *.cedar (unset: what their scopes allow)"
+    )
+    policy_contact: str = setting("", "Whom a caller asks for what the policy does not allow, as its failures say it")
+    rate_limits: str = setting(
+        "",
+        "Calls that a caller may make: `60/min`, `k8s_*=10/min` by tool, `destroy=5/hour` by effect, separated by "
+        "commas; each that fits counts (empty: no limit)",
+    )
     base_url: str = setting("", "Public URL of this server, for the protected-resource metadata", of_http=True)
     allowed_hosts: str = setting("", "Host headers to accept beside loopback, separated by commas", of_http=True)
     allowed_origins: str = setting("", "Browser origins to accept, separated by commas", of_http=True)
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Lowest severity that is logged")
-    audit: bool = setting(True, "Write one JSON line per call to stderr")
+    audit: bool | Literal["required"] = setting(
+        True,
+        "Write one JSON line for each call and each refused request; required: what changes something begins only when "
+        "its line could be written",
+    )
+    audit_sinks: str = setting(
+        "",
+        "Where the lines go, of stderr, file and otlp, separated by commas (unset: to the file or the endpoint that is "
+        "named, else to stderr)",
+    )
+    audit_file: str = setting("", "File of these lines; {hostname} and {pid} in it are those of the process")
+    audit_file_megabytes: int = setting(100, "Size at which the file is rotated", unit="MiB", ge=1, le=10_000)
+    audit_files: int = setting(10, "Files that are kept, the current one among them", ge=1, le=1000)
+    audit_key_file: str = setting(
+        "", "File with a key of 32 bytes or more: lines are then chained by HMAC, which only its holder can make"
+    )
+    audit_otlp_endpoint: str = setting(
+        "", "URL of an OpenTelemetry collector that takes logs over OTLP/HTTP; without a path /v1/logs is asked"
+    )
+    audit_otlp_headers: SecretStr | None = setting(
+        None, "Headers of these requests, as `name=value`, separated by commas"
+    )
 
     @field_validator("state_key")
     @classmethod
@@ -201,12 +245,23 @@ def _add(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
     about = f"{describe(field)} [{variable(name, field)}]".replace("%", "%%")
     if is_secret(field):
         return
-    if field.annotation in (bool, bool | None):
+    if words := _words_beside_a_switch(field.annotation):
+        # `--x`, `--x=word` and `--no-x`.
+        parser.add_argument(flag(name), dest=name, nargs="?", const="true", choices=words, default=None, help=about)
+        parser.add_argument(flag(f"no_{name}"), dest=name, action="store_const", const="false", help=argparse.SUPPRESS)
+    elif field.annotation in (bool, bool | None):
         parser.add_argument(flag(name), dest=name, action=argparse.BooleanOptionalAction, default=None, help=about)
     else:
         choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else None
         metavar = None if choices else _metavar(field.annotation)
         parser.add_argument(flag(name), dest=name, choices=choices, metavar=metavar, default=None, help=about)
+
+
+def _words_beside_a_switch(annotation: Any) -> tuple[str, ...]:
+    """What `bool | Literal["word"]` takes on the command line; nothing for other types."""
+    parts = get_args(annotation)
+    words = tuple(word for part in parts for word in get_args(part))
+    return ("true", "false", *words) if bool in parts and words else ()
 
 
 def _metavar(annotation: Any) -> str:
@@ -218,14 +273,32 @@ def _metavar(annotation: Any) -> str:
 def _filled(cls: type[Settings], flags: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
     given: dict[str, Any] = {}
     for name, field in cls.model_fields.items():
-        if name in flags:
-            given[name] = flags[name]
-        elif environment.get(variable(name, field)):
-            given[name] = environment[variable(name, field)]
+        value = flags[name] if name in flags else environment.get(variable(name, field))
+        if value in (None, ""):
+            continue
+        if not _is_unexpanded(value):
+            given[name] = value
+        elif cls.restricting and not is_secret(field):
+            raise SettingsError(
+                f"{flag(name)} / {variable(name, field)}: {value} was not expanded by the client that starts this "
+                "server; write the value itself, or remove it from the client's configuration"
+            )
+        else:
+            log.warning("%s is %s, which nothing has expanded, so it counts as unset", variable(name, field), value)
     try:
         return cls.model_validate(given)
     except ValidationError as error:
         raise SettingsError("; ".join(_complaint(cls, found) for found in findings(error, cls))) from None
+
+
+def read_variable(environment: Mapping[str, str], name: str) -> str:
+    """A variable that is read outside of a settings class; empty where it is unset, as above."""
+    value = environment.get(name, "")
+    return "" if _is_unexpanded(value) else value
+
+
+def _is_unexpanded(value: Any) -> bool:
+    return isinstance(value, str) and _PLACEHOLDER.match(value.strip()) is not None
 
 
 def _complaint(cls: type[Settings], found: Finding) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from fastmcp.server.auth import TokenVerifier
 from fastmcp.server.auth.auth import AccessToken
 
+from kmcp_runtime.audit.refusals import because
 from kmcp_runtime.engine.grants import GrantedToken
 from kmcp_runtime.engine.json_web_tokens import read_part
 from kmcp_runtime.engine.subjects import Subjects
@@ -44,6 +45,7 @@ class ClusterTokens(TokenVerifier):
     ) -> None:
         super().__init__()
         self._contexts = contexts
+        self._address = contexts.named(None).server
         self._audience = audience
         self._subjects = subjects
         self._clock = clock
@@ -54,6 +56,8 @@ class ClusterTokens(TokenVerifier):
         self._kept: OrderedDict[bytes, tuple[float, AccessToken | None]] = OrderedDict()
 
     async def verify_token(self, token: str) -> AccessToken | None:
+        # Replaced by what is found out about it.
+        because("not_confirmed")
         if fault := self._fault(token):
             log.warning("a token was refused: %s", fault)
             return None
@@ -64,6 +68,7 @@ class ClusterTokens(TokenVerifier):
         task = self._asking.get(key)
         if task is None:
             if len(self._asking) >= _WAITING:
+                because("not_reviewed")
                 log.warning("a token was refused: %d others wait for the API server", _WAITING)
                 return None
             task = self._asking[key] = asyncio.create_task(self._ask(token, key))
@@ -75,17 +80,21 @@ class ClusterTokens(TokenVerifier):
     def _fault(self, token: str) -> str | None:
         """Why the API server need not be asked. Only what the token says of itself: nothing has confirmed it yet."""
         if len(token) > LARGEST_TOKEN:
+            because("malformed_token")
             return f"it is longer than {LARGEST_TOKEN >> 10} KiB"
         if not token.isascii() or not token.isprintable():
+            because("malformed_token")
             return "it holds characters that no token has"
         claims = read_part(token, 1)
         if claims is None:
             return None  # A cluster may have other kinds.
         audiences = claims.get("aud")
         if self._audience not in (audiences if isinstance(audiences, list) else [audiences]):
+            because("wrong_audience")
             return f"its audience is not {self._audience}"
         end = claims.get("exp")
         if not isinstance(end, int | float) or end <= self._clock():
+            because("expired")
             return "it has ended, or has no end"
         return None
 
@@ -94,6 +103,7 @@ class ClusterTokens(TokenVerifier):
             async with self._slots:
                 answer = await self._review(token)
         except ToolFailure as failure:
+            because("not_reviewed")
             # Not kept: the next call asks again.
             hint = f"; {_RIGHT}" if isinstance(failure, StatusFailure) and failure.http_status == 403 else ""
             log.error("tokens cannot be reviewed, so their callers are refused: %s%s", failure.message, hint)
@@ -138,14 +148,17 @@ class ClusterTokens(TokenVerifier):
             return None
         learn(token)  # Only now: what anybody may send must not push known secrets out.
         groups = [str(group) for group in groups] if isinstance(groups, list) else []
+        extra = user.get("extra")
+        extra = extra if isinstance(extra, dict) else {}
         end = (read_part(token, 1) or {}).get("exp")
         return GrantedToken(
             token=token,
             client_id=name,
             scopes=[],
             expires_at=int(end) if isinstance(end, int | float) else None,
-            claims={"sub": name, "groups": groups},
+            claims={"sub": name, "groups": groups, "uid": user.get("uid"), "extra": extra, "cluster": self._address},
             grant=self._subjects.grant(name, groups),
+            proof="cluster",
         )
 
 

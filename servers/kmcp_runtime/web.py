@@ -17,6 +17,8 @@ from typing import Any, Literal, Self
 import httpx2
 
 from kmcp_runtime.errors import ToolFailure, bad_argument, denied, not_found, timed_out, too_large, unavailable
+from kmcp_runtime.tracing import backend_requests
+from kmcp_runtime.tracing.backend_requests import ELSEWHERE, Target
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host, in the order to try them."""
@@ -128,12 +130,13 @@ class Web:
         largest_bytes: int = LARGEST_ANSWER,
         shown_as: str | None = None,
         timeouts: Timeouts | None = None,
+        target: Target = ELSEWHERE,
         **request: Any,
     ) -> Answer:
         """One request; what httpx2 takes (`headers`, `params`, `json`, `data`, `extensions`) is passed on.
 
         Errors: `Unreachable`, `timed_out`, `too_large`. `shown_as` is what they call the place; `timeouts` replace
-        those of the client.
+        those of the client, `target` is what the request is called in traces and metrics.
         """
         place = shown_as or httpx2.URL(url).host
         limits = timeouts or self.timeouts
@@ -141,9 +144,7 @@ class Web:
             request["timeout"] = httpx2.Timeout(limits.read, connect=limits.connect)
         try:
             async with asyncio.timeout(limits.whole):
-                async with self._client.stream(method, url, follow_redirects=False, **request) as response:
-                    content = await _read_bounded(response, largest_bytes, place)
-                    return Answer(response.status_code, response.headers, content)
+                return await self._exchange(method, httpx2.URL(url), largest_bytes, place, target, request)
         except (httpx2.ConnectTimeout, httpx2.PoolTimeout):
             told = f"cannot reach {place}: no connection within {limits.connect:.0f} s"
             raise Unreachable("network", told, backend=place) from None
@@ -155,6 +156,17 @@ class Web:
             raise bad_argument(f"no address can be made of this: {error}", "send shorter arguments") from None
         except httpx2.RequestError as error:
             raise _unreachable(error, place) from None
+
+    async def _exchange(
+        self, method: str, url: httpx2.URL, largest: int, place: str, target: Target, request: dict[str, Any]
+    ) -> Answer:
+        with backend_requests.request(target, method, url.host, url.port) as exchange:
+            if exchange.headers:
+                request["headers"] = [*httpx2.Headers(request.get("headers")).multi_items(), *exchange.headers.items()]
+            async with self._client.stream(method, url, follow_redirects=False, **request) as response:
+                content = await _read_bounded(response, largest, place)
+                exchange.answered(response.status_code)
+                return Answer(response.status_code, response.headers, content)
 
     async def fetch_text(
         self, url: str, allowed_hosts: Iterable[str], largest_bytes: int, *, setting: str = "the allowlist"

@@ -9,7 +9,7 @@ from fastmcp import Client
 from kmcp_argo.server import SERVER
 from kmcp_argo.settings import ArgoSettings
 from kmcp_runtime.engine.assembly import assemble
-from kmcp_runtime.kube.api import KubeApi
+from tests.applying import connected
 from tests.argo import install
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
@@ -39,10 +39,11 @@ def pushed(cluster: Cluster, programs: Mapping[str, Path], tmp_path_factory: pyt
     install.put_images(cluster, programs, tmp_path_factory.mktemp("images"))
 
 
-@pytest.fixture
-async def controller(api: KubeApi, pushed: None) -> None:
-    """The controller, running."""
-    await install.install(api)
+@pytest.fixture(scope="session")
+async def controller(cluster: Cluster, pushed: None) -> None:
+    """The controller, running. No test changes it: what a test changes is in a namespace of its own."""
+    async with connected(cluster) as api:
+        await install.install(api)
 
 
 @pytest.fixture

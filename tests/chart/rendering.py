@@ -12,7 +12,7 @@ import yaml
 Object = dict[str, Any]
 CHART = Path("charts/kmcp")
 SNAPSHOTS = Path(__file__).parent / "snapshots"
-CATALOG_ROLES = ("-read", "-write")
+CATALOG_ROLES = ("-read", "-write", "-full")
 SHIPPED = "-shipped-"  # in the names of the ConfigMaps that hold the catalog
 VALUES: dict[str, Object] = {
     "default": {},
@@ -55,6 +55,13 @@ VALUES: dict[str, Object] = {
             }
         },
         "composed": {"enabled": True},
+        "metrics": {
+            "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "15s"},
+            "controllerEndpoint": {"tlsConfig": {"insecureSkipVerify": True}},
+            "scrapeFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+            "dashboards": {"enabled": True, "annotations": {"grafana_folder": "MCP"}},
+        },
+        "traces": {"endpoint": "http://otel-collector.monitoring:4318", "env": {"OTEL_TRACES_SAMPLER": "always_on"}},
     },
     "edit": {
         "fullnameOverride": "tools",

@@ -1,7 +1,9 @@
 """Values of the chart: what they become, and what is refused with the way out."""
 
+import itertools
 import json
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from kmcp_controller.spec import Platform, is_suite_image, parse
 from kmcp_runtime import Effect
 from kmcp_runtime.catalog import InvalidDocumentError, load, load_parts
 from kmcp_runtime.engine.subjects import Subjects
+from kmcp_runtime.reference.chart_rights import CLUSTER_SCOPED
 from tests.chart.rendering import CHART, SNAPSHOTS, VALUES, Chart, Object, of_kind, snapshot
 
 
@@ -72,12 +75,22 @@ def test_every_object_can_be_applied_by_kubectl(name: str, chart: Chart) -> None
             assert len(json.dumps(found)) <= 200_000, (found["kind"], found["metadata"]["name"])
 
 
-def test_roles_of_the_catalog_are_unchanged_but_for_the_release(chart: Chart) -> None:
-    roles = of_kind(chart.rendered({"rbac": {"serverRoles": "bind"}}, release="rel"), "ClusterRole")
-    shipped = [role for file in (CHART / "files/rbac").iterdir() for role in yaml.safe_load_all(file.read_text())]
-    assert shipped
-    for role in shipped:
-        assert roles[f"rel-{role['metadata']['name']}"]["rules"] == role["rules"]
+def test_roles_of_the_catalog_are_what_their_tools_need(chart: Chart) -> None:
+    kinds = [{"apiGroups": ["*"], "resources": ["*"]}]
+    roles = of_kind(chart.rendered({"rbac": {"serverRoles": "bind", "kinds": kinds}}, release="rel"), "ClusterRole")
+    for name, entry in load(Path("catalog.yaml").read_text()).servers.items():
+        held = set(_each_right(roles[f"rel-{name}-write"]["rules"] or ()))
+        cluster = CLUSTER_SCOPED  # what is in no namespace cannot be given in one
+        assert held == {
+            each
+            for each in _each_right([rule.as_policy() for rule in entry.needs])
+            if each[1] not in cluster.get(each[0], ())
+        }
+
+
+def _each_right(rules: Iterable[Object]) -> Iterator[tuple[str, str, str]]:
+    for rule in rules:
+        yield from itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"])
 
 
 def test_defaults_are_those_of_the_code(chart: Chart) -> None:
@@ -117,8 +130,8 @@ def test_the_suites_own_servers_are_suite_images(chart: Chart, repository: str) 
         ({}, True, {"view", "kmcp-kmcp-kubernetes-cluster"}),
         ({"readOnly": False}, False, {"view", "kmcp-kmcp-kubernetes-cluster"}),
         ({"rbac": "edit"}, False, {"edit", "kmcp-kmcp-kubernetes-cluster"}),
-        ({"rbac": "full"}, False, {"kmcp-kmcp-kubernetes-write"}),
-        ({"rbac": "full", "readOnly": True}, True, {"kmcp-kmcp-kubernetes-write"}),
+        ({"rbac": "full"}, False, {"kmcp-kmcp-kubernetes-full"}),
+        ({"rbac": "full", "readOnly": True}, True, {"kmcp-kmcp-kubernetes-full"}),
         ({"rbac": "none"}, False, set()),
     ],
 )

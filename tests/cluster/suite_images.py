@@ -33,10 +33,13 @@ SOURCES = (
     "CHANGELOG.md",
     "SECURITY.md",
     "catalog.yaml",
+    "publishing.yaml",
     "LICENSE",
+    "charts",
     "docs",
     "servers",
     "kmcp_controller",
+    "kmcp_develop",
 )
 
 

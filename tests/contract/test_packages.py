@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime.engine.cli import SERVERS
+from kmcp_runtime.distributions import SERVERS
 
 ROOT = Path(__file__).parents[2]
 OWN = sorted(point.name for point in entry_points(group=SERVERS) if point.module.startswith("kmcp_"))

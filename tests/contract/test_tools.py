@@ -14,8 +14,8 @@ from fastmcp import Client
 import kmcp_runtime
 from kmcp_runtime import Effect, RuntimeSettings, Server, ToolSpec, publish
 from kmcp_runtime.catalog import tokens_of
+from kmcp_runtime.distributions import SERVERS
 from kmcp_runtime.engine.assembly import assemble
-from kmcp_runtime.engine.cli import SERVERS
 from tests.mcp import ToolCaller
 
 NUMBER_OR_BOOLEAN = re.compile(r"(?:true|false|yes|no|[+-]?\d+(?:\.\d+)?)", re.IGNORECASE)

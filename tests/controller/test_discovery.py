@@ -237,7 +237,7 @@ def wants(token: str) -> Handler:
 @pytest.mark.parametrize(
     ("spec", "shown"),
     [
-        ({"image": "kmcp/kmcp-clock:1"}, "Bearer first"),
+        ({"image": "localhost/kmcp/kmcp-clock:1"}, "Bearer first"),
         ({"image": "example.com/kmcp/kmcp-clock:1"}, ""),
         ({"image": "kmcp-evil/clock:1"}, ""),
         ({"image": "python:3", "cmd": "kmcp-clock"}, ""),

@@ -262,7 +262,7 @@ async def test_what_cannot_run_here_is_listed_with_the_reason(tmp_path: Path) ->
         over_stdio=("stdio", "example.com/a"),
         stdio=("stdio", "example.com/a"),
         foreign=("http", "example.com/b:1"),
-        uninstalled=("http", "kmcp/kmcp-vault:1"),
+        uninstalled=("http", "localhost/kmcp/kmcp-vault:1"),
         faulty=("sse", "example.com/c"),
     )
     with started(tmp_path, folder, names=("present",)) as up:
@@ -323,7 +323,7 @@ metadata: {{name: {name}}}
 spec:
   transportType: http
   httpTransport: {{path: /present/mcp}}
-  deployment: {{image: "kmcp/kmcp-scripted:1", secretRefs: [{{name: {secret}}}]}}
+  deployment: {{image: "localhost/kmcp/kmcp-scripted:1", secretRefs: [{{name: {secret}}}]}}
 """)
     script = tmp_path / "scripts" / "kmcp-scripted"
     script.parent.mkdir()

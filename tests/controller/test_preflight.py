@@ -10,7 +10,7 @@ from tests.controller.driving import Driver
 from tests.controller.test_reconcile import IMAGE
 from tests.controller.test_reconcile_ownership import PODS, deployment
 
-HELM = {"image": "kmcp/kmcp-helm:0.1.0", "replicas": 0}
+HELM = {"image": "localhost/kmcp/kmcp-helm:0.1.0", "replicas": 0}
 
 
 async def summary_of(driver: Driver, capsys: pytest.CaptureFixture[str]) -> list[str]:

@@ -210,8 +210,8 @@ def test_agentgateway_runs_a_foreign_command() -> None:
 @pytest.mark.parametrize(
     ("deployment", "extensions", "image"),
     [
-        ({"cmd": "uvx", "args": ["mcp-time"]}, {}, "kmcp/kmcp-bridge:latest-uv"),
-        ({"cmd": "npx"}, {}, "kmcp/kmcp-bridge:latest-node"),
+        ({"cmd": "uvx", "args": ["mcp-time"]}, {}, "localhost/kmcp/kmcp-bridge:latest-uv"),
+        ({"cmd": "npx"}, {}, "localhost/kmcp/kmcp-bridge:latest-node"),
         ({"cmd": "npx"}, {"stdioAdapter": "agentgateway"}, "node:24-alpine3.21"),
         ({"cmd": "uvx", "initContainer": {"image": "own"}}, {}, "ghcr.io/astral-sh/uv:debian"),
         ({**SUITE, "cmd": "x"}, {}, SUITE["image"]),

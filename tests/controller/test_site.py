@@ -95,7 +95,8 @@ async def test_the_registry_lists_servers_with_their_tools_and_where_they_are() 
         assert first["_meta"][OFFICIAL]["status"] == "active"
         assert second["server"]["name"] == "local.cluster/tools.other"
         other = live.get("tools", "other") or {}
-        assert second["server"]["version"] == f"0.0.0-{other['hash'].removeprefix('sha256:')[:12]}"
+        # V13: it reports none, so the tag of its image says which it is.
+        assert second["server"]["version"] == other["image"].rpartition(":")[2] == "1.4.0"
         assert "packages" not in second["server"]
         path = f"/v0.1/servers/{quote('io.example.kmcp/kmcp-prometheus', safe='')}/versions"
         assert (await http.get(path)).json() == {"servers": [first], "metadata": {"count": 1}}
@@ -173,7 +174,7 @@ async def test_exports_of_what_runs() -> None:
         assert code["team-other"] == {"type": "http", "url": "http://other.tools.svc:3000/mcp"}
         assert set(code) == {"kmcp-prometheus", "tools-other", "team-other"}
         one = (await http.get("/export/server-json", params={"server": "tools/kmcp-prometheus"})).json()
-        assert one["name"] == "local.cluster/tools.kmcp-prometheus"
+        assert one["name"] == "io.example.kmcp/kmcp-prometheus"  # V13: as the registry API lists it
         assert one["packages"][0]["environmentVariables"][0]["isSecret"] is True
         hive = (await http.get("/export/toolhive")).json()["data"]["servers"]
         more = hive[0]["_meta"][PUBLISHER]["io.github.stacklok"]["http://other.tools.svc:3000/mcp"]

@@ -8,7 +8,7 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
-from kmcp_controller.cli.commands import up
+from kmcp_controller.cli.up import up
 from kmcp_runtime import publish
 from kmcp_runtime.catalog import dump
 from tests.controller.test_local import conditions, running

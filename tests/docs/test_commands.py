@@ -24,11 +24,11 @@ def image(engine: str, *given: str) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize(
     ("given", "built"),
     [
-        ((), "SERVER=all --tag kmcp/kmcp-all:0.1.0 ."),
-        (("SERVER=clock",), "SERVER=clock --tag kmcp/kmcp-clock:0.1.0 ."),
+        ((), "SERVER=all --tag localhost/kmcp/kmcp-all:0.1.0 ."),
+        (("SERVER=clock",), "SERVER=clock --tag localhost/kmcp/kmcp-clock:0.1.0 ."),
         (
             ("SERVER=bridge", "TAG=1-uv", "ARGS=--build-arg BASE=uv"),
-            "SERVER=bridge --tag kmcp/kmcp-bridge:1-uv --build-arg BASE=uv .",
+            "SERVER=bridge --tag localhost/kmcp/kmcp-bridge:1-uv --build-arg BASE=uv .",
         ),
     ],
 )

@@ -1,6 +1,5 @@
 """The examples: each is run, so that none shows what no longer works."""
 
-import json
 import os
 import subprocess
 import sys
@@ -33,11 +32,10 @@ def test_a_manifest_becomes_a_deployment_and_a_service(name: str) -> None:
     assert "kind: Service" in planned
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (EXAMPLES / "clients").iterdir()))
-def test_a_clients_configuration_is_what_the_suite_exports(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert commands.main(["catalog", "export", name]) == 0
-    exported = json.loads(capsys.readouterr().out)
-    assert json.loads((EXAMPLES / "clients" / f"{name}.json").read_text()) == exported
+@pytest.mark.parametrize("file", sorted((EXAMPLES / "clients").iterdir()), ids=lambda file: file.stem)
+def test_a_clients_configuration_is_what_the_suite_exports(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["catalog", "export", file.stem]) == 0
+    assert file.read_text() == capsys.readouterr().out
 
 
 async def test_a_server_in_a_distribution_of_its_own_is_found_and_answers(tmp_path: Path) -> None:

@@ -155,10 +155,19 @@ async def test_dependents_are_counted(tools: ToolCaller, api: KubeApi, namespace
     await until(lambda: _is_gone(api, deployment), what="end of the deployment")
     sets = (await api.get(f"/apis/apps/v1/namespaces/{namespace}/replicasets"))["items"]
     assert len(sets) == 1
+    pods = [one["metadata"]["name"] for one in (await api.get(pods_path(namespace)))["items"]]
+    await _hold(api, namespace, pods, ["example.org/hold"])  # else the set may be gone before it is looked at
     what = {"resource_type": "rs", "resource_name": sets[0]["metadata"]["name"], "namespace": namespace}
     foreground = await tools.ok("k8s_delete_resource", **what, propagation="foreground")
     assert (foreground["result"], foreground["finalizers"]) == ("terminating", ["foregroundDeletion"])
     assert foreground["dependents"] == {"pods": 2}
+    await _hold(api, namespace, pods, None)
+
+
+async def _hold(api: KubeApi, namespace: str, pods: list[str], finalizers: list[str] | None) -> None:
+    for name in pods:
+        patch = {"metadata": {"finalizers": finalizers}}
+        await api.send("PATCH", f"{pods_path(namespace)}/{name}", (), patch, "application/merge-patch+json")
 
 
 async def test_a_namespace_and_a_custom_kind_name_what_they_hold(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ from kmcp_runtime.engine.assembly import http_app
 from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.engine.sealing import GOOD_FOR_SECONDS, Seal
 from kmcp_runtime.engine.single_use import UsedInProcess
-from kmcp_runtime.engine.telemetry import Metrics
 from tests.mcp import ToolCaller
 from tests.runtime.conftest import connected, shelf_of, shelved
 from tests.serving import served
@@ -107,7 +107,7 @@ class Clock:
 async def test_a_token_expires(trust: Trust) -> None:
     clock = Clock()
     seal = Seal(None, clock)
-    instance = shelved(Process(RuntimeSettings(), Metrics(), Approvals("plan", seal, UsedInProcess(seal))))
+    instance = shelved(replace(Process.of(RuntimeSettings()), approvals=Approvals("plan", seal, UsedInProcess(seal))))
     async with connected(instance) as caller:
         books = stocked(instance)
         token = (await caller.fails("shelf_burn", **BOOK))["approval"]

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,6 @@ from kmcp_runtime.engine.approval import Approvals
 from kmcp_runtime.engine.assembly import http_app
 from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.engine.sealing import Seal
-from kmcp_runtime.engine.telemetry import Metrics
 from kmcp_runtime.kube import config
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.web import Timeouts
@@ -91,7 +91,7 @@ def replica(path: Path, namespace: str = "", **ledger: Any) -> ConfiguredServer:
     runtime = RuntimeSettings(state_key=KEY, timeout=scaled(60))
     limits = ledger.pop("timeouts", Timeouts(connect=scaled(5), read=scaled(30), whole=scaled(30)))
     used = UsedInCluster(config.load_contexts(str(path)), namespace, timeouts=limits, **ledger)
-    return shelved(Process(runtime, Metrics(), Approvals("plan", Seal(KEY), used)))
+    return shelved(replace(Process.of(runtime), approvals=Approvals("plan", Seal(KEY), used)))
 
 
 @asynccontextmanager

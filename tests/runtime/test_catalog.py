@@ -300,7 +300,8 @@ ENV = (
     ("form", "root", "reference"),
     [
         ("claude-code", "mcpServers", "${PROMETHEUS_TOKEN}"),
-        ("claude-desktop", "mcpServers", "<value of PROMETHEUS_TOKEN>"),
+        ("windsurf", "mcpServers", "${env:PROMETHEUS_TOKEN}"),
+        ("gemini-cli", "mcpServers", "${PROMETHEUS_TOKEN}"),
         ("vscode", "servers", "${input:PROMETHEUS_TOKEN}"),
         ("cursor", "mcpServers", "${env:PROMETHEUS_TOKEN}"),
     ],
@@ -313,6 +314,14 @@ def test_stdio_exports_name_secrets_and_hold_none(form: str, root: str, referenc
     assert entry["env"]["PROMETHEUS_TOKEN"] == reference
     assert "PROMETHEUS_ORG" not in entry["env"]
     json.dumps(found)
+
+
+def test_a_client_that_knows_no_variables_gets_none() -> None:
+    found = stdio_connections({"kmcp-prometheus": server(env=ENV)}, lambda name: (name,))
+    for form, root in (("claude-desktop", "mcpServers"), ("zed", "context_servers")):
+        assert export(form, found)[root]["kmcp-prometheus"] == {"command": "kmcp-prometheus", "args": []}
+    handed = export("codex", found)["mcp_servers"]["kmcp-prometheus"]["env_vars"]
+    assert handed == ["PROMETHEUS_URL", "PROMETHEUS_TOKEN"]
 
 
 def test_http_exports_give_each_server_its_address() -> None:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pydantic import create_model
 
 from kmcp_runtime import Server, publish, write_yaml
+from kmcp_runtime.distributions import SERVERS
 from kmcp_runtime.instant import choice, kubeconfig, messages
-from kmcp_runtime.instant.start import SERVERS
 from kmcp_runtime.kube.clusters import context_argument
 from kmcp_runtime.kube.settings import ClusterSettings
 from kmcp_runtime.schema import described, input_schema
@@ -147,6 +147,9 @@ def _schema(name: str, annotation: Any) -> Any:
         ([], {"KMCP_APPROVAL_LEDGER": "lease"}),
         ([], {"KMCP_STATE_KEY": "x" * 40}),
         ([], {"KMCP_TIMEOUT": "1e400"}),
+        ([], {"KMCP_APPROVAL": "${APPROVAL}"}),
+        ([], {"KMCP_AUDIT": "required"}),
+        ([], {"KMCP_POLICY": "/etc/policy"}),
     ],
 )
 def test_what_is_wrong_or_unknown_is_left_to_the_engine(argv: list[str], environment: dict[str, str]) -> None:
@@ -196,7 +199,7 @@ def test_a_file_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_a_handshake_that_is_not_plain_is_left_to_the_engine(params: Any) -> None:
     answers = messages.Answers(
-        {"suite": "1", "ttl_ms": 1, "handshakes": ["2025-11-25"], "modern": [MODERN]}, "", "", []
+        {"suite": "1", "ttl_ms": 1, "handshakes": ["2025-11-25"], "modern": [MODERN]}, {}, "", []
     )
     hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
     assert answers.of(hello, "") is None

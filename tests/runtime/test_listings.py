@@ -27,6 +27,7 @@ SERVERS = listed(
         )
     ),
     "registry.example.com/kmcp",
+    "kmcp-suite",
 )
 
 
@@ -162,7 +163,7 @@ FOREIGN = Listed("any", "local.cluster/tools.any", "Any", "Any", "0.0.0-abc", ()
 
 @pytest.mark.parametrize("form", LISTINGS)
 def test_each_format_has_its_shape(form: str) -> None:
-    for servers in (SERVERS, (LIVE, FOREIGN), listed(publish.catalog())):
+    for servers in (SERVERS, (LIVE, FOREIGN), listed(publish.catalog(), "registry.example.com/kmcp", "kmcp-suite")):
         found = listing(form, servers, UPDATED)
         Draft202012Validator(SHAPES[form]).validate(found)
         for each_server in found.get("data", {}).get("servers", ()):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from kmcp_runtime import RuntimeSettings, SettingsError, commands
-from kmcp_runtime.settings import describe, flag, is_secret, parse, variable
+from kmcp_runtime.settings import describe, flag, is_secret, parse, read_variable, variable
 from tests.runtime import shelf
 from tests.slowness import scaled
 
@@ -97,3 +97,25 @@ def test_an_unknown_command_is_answered_with_a_suggestion(capsys: pytest.Capture
     assert "did you mean serve?" in capsys.readouterr().err
     assert commands.main([]) == 0
     assert "serve" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("left", ["${SHELF_URL}", "${env:SHELF_URL}", "${input:url}", "${SHELF_URL:-}", " ${X} "])
+def test_X14_what_a_client_has_not_expanded_counts_as_unset(left: str) -> None:
+    default = parse([shelf.ShelfSettings], [], {}, "test", "test")
+    assert parse([shelf.ShelfSettings], [], {"SHELF_URL": left}, "test", "test") == default
+    assert parse([shelf.ShelfSettings], ["--shelf-url", left], {}, "test", "test") == default
+    assert filled([], {"KMCP_STATE_KEY": left}).state_key is None
+    assert read_variable({"KUBECONFIG": left}, "KUBECONFIG") == ""
+
+
+@pytest.mark.parametrize("kept", ["$HOME", "a${b}", "${a}/b", "${a", "{a}"])
+def test_what_only_looks_like_it_is_a_value(kept: str) -> None:
+    found = parse([shelf.ShelfSettings], [], {"SHELF_URL": kept}, "test", "test")[shelf.ShelfSettings]
+    assert found == shelf.ShelfSettings(shelf_url=kept)
+    assert read_variable({"KUBECONFIG": kept}, "KUBECONFIG") == kept
+
+
+@pytest.mark.parametrize("name", ["KMCP_READ_ONLY", "KMCP_TOOLS", "KMCP_APPROVAL", "KMCP_AUTH_TOKENS_FILE"])
+def test_a_restriction_that_did_not_arrive_is_no_permission(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}: .* was not expanded"):
+        filled([], {name: "${X}"})

@@ -107,7 +107,7 @@ async def test_health_readiness_and_metrics() -> None:
             assert (await client.get(f"{url}/healthz")).status_code == 200
             assert (await client.get(f"{url}/readyz")).json()["ready"] is True
             text = (await client.get(f"{url}/metrics")).text
-        assert 'kmcp_tool_calls_total{server="shelf",tool="shelf_list"} 1.0' in text
+        assert 'kmcp_tool_calls_total{effect="read",outcome="ok",server="shelf",tool="shelf_list"} 1.0' in text
         assert 'kmcp_tool_errors_total{code="not_found",server="shelf",tool="shelf_read"} 1.0' in text
         assert 'kmcp_tool_duration_seconds_count{server="shelf",tool="shelf_list"} 1.0' in text
         assert 'kmcp_tool_answer_bytes_count{server="shelf",tool="shelf_list"} 1.0' in text

@@ -10,7 +10,7 @@
 {{- $settings := dict
   "KMCP_CONTROLLER_DEPLOYMENT" (printf "%s-controller" (include "kmcp.fullname" .))
   "KMCP_CONTROLLER_LABELS" (printf "app.kubernetes.io/name=%s,app.kubernetes.io/instance=%s" (get $labels "app.kubernetes.io/name") (get $labels "app.kubernetes.io/instance"))
-  "KMCP_WATCH_NAMESPACES" (join "," .Values.rbac.namespaces)
+  "KMCP_WATCH_NAMESPACES" (include "kmcp.watchedNamespaces" . | fromJsonArray | join ",")
   "KMCP_CATALOG_FILE" "/etc/kmcp/catalog"
   "KMCP_SUITE_IMAGES" (include "kmcp.suiteImages" .)
   "KMCP_ADAPTER_IMAGE" .Values.transportAdapter.image
@@ -36,6 +36,12 @@
   "KMCP_REGISTRY_NAMESPACE" .Values.catalog.registryNamespace
   "KMCP_PIN" .Values.catalog.pinning.default
   "KMCP_ALLOW_BLOCK" .Values.catalog.pinning.allowBlock
+  "KMCP_TENANTS" .Values.tenants.enabled
+  "KMCP_TENANT_POLICY" (ternary (include "kmcp.tenantPolicy" .) "" (and .Values.tenants.enabled .Values.tenants.admissionPolicy))
+  "KMCP_TRUSTED_NAMESPACES" (join "," .Values.tenants.trustedNamespaces)
+  "KMCP_ALLOWED_SERVICE_ACCOUNTS" (join "," .Values.tenants.allow.serviceAccounts)
+  "KMCP_ALLOWED_TOLERATIONS" (join "," .Values.tenants.allow.tolerations)
+  "KMCP_ALLOWED_ANNOTATIONS" (join "," .Values.tenants.allow.annotations)
   "KMCP_SERVER_ROLES" .Values.rbac.serverRoles
   "KMCP_ROLE_PREFIX" .Release.Name
 -}}

@@ -16,6 +16,25 @@
 {{- default .Release.Namespace .Values.namespaceOverride -}}
 {{- end -}}
 
+{{/* The namespaces whose MCPServers are reconciled, as a JSON list; empty: all. The suite's own are in the release's. */}}
+{{- define "kmcp.watchedNamespaces" -}}
+{{- if .Values.rbac.namespaces -}}
+{{- prepend .Values.rbac.namespaces (include "kmcp.namespace" .) | uniq | toJson -}}
+{{- else -}}
+[]
+{{- end -}}
+{{- end -}}
+
+{{/* The admission policy, of the whole cluster: releases of one name in several namespaces have one each. */}}
+{{- define "kmcp.tenantPolicy" -}}
+{{- printf "%s-%s-tenants" (include "kmcp.namespace" .) (include "kmcp.fullname" .) -}}
+{{- end -}}
+
+{{/* Text where there is a composed server, beside the others or alone. */}}
+{{- define "kmcp.composed" -}}
+{{- if or .Values.composed.enabled .Values.composed.only }}true{{ end -}}
+{{- end -}}
+
 {{- define "kmcp.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "kmcp.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -1,11 +1,13 @@
 {{/*
 The enabled servers: values and catalog entry as one, by the name of the MCPServer.
-{<full name>: {name, port, path, rbac, readOnly, narrows, ledger, holder, env, envFrom, deployment}}
+{<full name>: {name, port, path, rbac, readOnly, narrows, ledger, holder, accounts, home, env, envFrom, deployment}}
 `narrows`: it makes the composed server read-only.
 `ledger`: it notes used approvals as Leases, for which the ServiceAccount `holder` gets the right.
+`accounts`: the ServiceAccounts that get its rights. `home`: the namespace of its backend; empty where it has none.
 */}}
 {{- define "kmcp.servers" -}}
 {{- $catalog := (.Files.Get "files/catalog.yaml" | fromYaml).servers -}}
+{{- $rights := (.Files.Get "files/rights.yaml" | fromYaml).servers -}}
 {{- $found := dict -}}
 {{- range $name, $given := .Values.servers -}}
   {{- $full := printf "kmcp-%s" $name -}}
@@ -26,16 +28,41 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
       {{- $readOnly = $given.readOnly -}}
       {{- $narrows = $given.readOnly -}}
     {{- end -}}
+    {{- $home := include "kmcp.home" (dict "name" $name "given" $given "home" (get $rights $full | default dict).home) | fromYaml -}}
+    {{- $given = merge (dict "values" (merge (default dict $given.values) ($home.values | default dict))) $given -}}
     {{- $env := include "kmcp.env" (dict "name" $name "entry" $entry "values" (default dict $given.values)) | fromYaml -}}
     {{- $deployment := default dict $given.deployment -}}
     {{- $server := dict "name" $name "port" $entry.transport.port "path" $entry.transport.path "rbac" $rbac "readOnly" $readOnly "narrows" $narrows -}}
     {{- /* Without the right each approval would be refused; a server that only reads asks for none. */ -}}
     {{- $_ := set $server "ledger" (and (eq $.Values.approvalLedger "lease") $.Values.rbac.create (not $readOnly)) -}}
     {{- $_ := set $server "holder" (default $full $deployment.serviceAccountName) -}}
+    {{- $accounts := ternary (list $full) list (not $.Values.composed.only) -}}
+    {{- if or $.Values.composed.enabled $.Values.composed.only }}{{ $accounts = append $accounts $.Values.composed.name }}{{ end -}}
+    {{- $_ := set $server "accounts" $accounts -}}
+    {{- $_ := set $server "home" ($home.namespace | default "") -}}
     {{- $_ := set $found $full (merge $server $env (dict "deployment" $deployment)) -}}
   {{- end -}}
 {{- end -}}
 {{- toYaml $found -}}
+{{- end -}}
+
+{{/* The namespace of a server's backend, and the setting that tells it to the server: {namespace, values: {…}}. */}}
+{{- define "kmcp.home" -}}
+{{- if .home -}}
+  {{- $set := get (default dict .given.values) .home.setting -}}
+  {{- if and .given.namespace $set (ne .given.namespace (toString $set)) -}}
+    {{- fail (printf "servers.%s.namespace: differs from values.%s; keep one" .name .home.setting) -}}
+  {{- end -}}
+  {{- if kindIs "map" $set -}}
+    {{- fail (printf "servers.%s.values.%s: its Role is made for the namespace, so write the name" .name .home.setting) -}}
+  {{- end -}}
+  {{- $namespace := coalesce .given.namespace $set .home.namespace -}}
+  {{- toYaml (dict "namespace" $namespace "values" (dict .home.setting $namespace)) -}}
+{{- else if .given.namespace -}}
+  {{- fail (printf "servers.%s.namespace: its backend is in no namespace that the chart would need to know; leave it out" .name) -}}
+{{- else -}}
+{}
+{{- end -}}
 {{- end -}}
 
 {{/* Settings of one server as {env: {name: text}, envFrom: [EnvVar]}; refuses names and secrets that cannot work. */}}
@@ -78,7 +105,7 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
 {{- $_ := set $deployment "args" (concat (.command | default list | rest | default list) $http) -}}
 {{- $_ := set $deployment "secretRefs" (list (dict "name" (include "kmcp.stateSecret" $root))) -}}
 {{- $ledger := ternary (dict "KMCP_APPROVAL_LEDGER" "lease") dict (default false .ledger) -}}
-{{- with merge dict (default dict .env) $ledger (include "kmcp.authentication" $root | fromYaml) }}{{ $_ := set $deployment "env" . }}{{ end -}}
+{{- with merge dict (default dict .env) $ledger (include "kmcp.authentication" $root | fromYaml) (include "kmcp.traces" $root | fromYaml) }}{{ $_ := set $deployment "env" . }}{{ end -}}
 {{- with .account }}{{ $_ := set $deployment "serviceAccountName" . }}{{ end -}}
 {{- $given := deepCopy .deployment -}}
 {{- with and $root.Values.authentication.enabled $root.Values.authentication.tokensSecret -}}

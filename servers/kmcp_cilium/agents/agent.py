@@ -25,13 +25,14 @@ _MISSING = 127
 
 @dataclass
 class Memory:
-    """What does not change while an agent runs, by cluster and pod."""
+    """What does not change while an agent runs, by pod: of one cluster, as one identity found it."""
 
-    homes: dict[KubeApi, str] = field(default_factory=dict)
+    slots: asyncio.Semaphore
+    """One limit for all calls of the server, not one for each call."""
+    home: str | None = None
+    """The namespace of the agents, once they were found."""
     versions: dict[tuple[str, str, str], str] = field(default_factory=dict)
     programs: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    # One limit for all calls of the server, not one for each call.
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from kmcp_runtime import Body, DryRun, Effect, Namespace, conflict, tool
 from kmcp_runtime.helm import manifests, releases
 from kmcp_runtime.helm.client import Cascade
 from kmcp_runtime.helm.release import Release
+from kmcp_runtime.helm.revision import reach_objects
 
 _EVENTS = frozenset({"pre-delete", "post-delete"})
 
@@ -49,6 +50,7 @@ async def helm_uninstall(
     # Helm refuses this (`is already deleted`); without keep_history it purges what is left.
     if release.status == "uninstalled" and keep_history:
         raise conflict(f"release {name} is already uninstalled", "keep_history=false deletes its history too")
+    await reach_objects(client.cluster, namespace, release.texts, Effect.DESTROY)
     releases.bind(release)
     warnings: list[str] = []
     if not dry_run:

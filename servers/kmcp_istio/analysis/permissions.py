@@ -8,6 +8,35 @@ from kmcp_runtime import Rule
 
 # istioctl fills informers and waits until all are in sync. Without one of these rights it waits until its timeout.
 _FOLLOWED = ("list", "watch")
+# Istio 1.31, pkg/config/schema/metadata.yaml.
+_CONFIGURATION = {
+    NETWORKING: (
+        "destinationrules",
+        "envoyfilters",
+        "gateways",
+        "proxyconfigs",
+        "serviceentries",
+        "sidecars",
+        "virtualservices",
+        "workloadentries",
+        "workloadgroups",
+    ),
+    "security.istio.io": ("authorizationpolicies", "peerauthentications", "requestauthentications"),
+    "telemetry.istio.io": ("telemetries",),
+    "extensions.istio.io": ("trafficextensions", "wasmplugins"),
+    "gateway.networking.k8s.io": (
+        "backendtlspolicies",
+        "gatewayclasses",
+        "gateways",
+        "grpcroutes",
+        "httproutes",
+        "listenersets",
+        "referencegrants",
+        "tcproutes",
+        "tlsroutes",
+        "udproutes",
+    ),
+}
 NEEDED = (
     Rule("", ("namespaces", "configmaps"), ("get", *_FOLLOWED)),
     Rule("", ("services", "pods", "secrets", "nodes"), _FOLLOWED),
@@ -18,16 +47,7 @@ NEEDED = (
         _FOLLOWED,
     ),
     Rule("apiextensions.k8s.io", ("customresourcedefinitions",), _FOLLOWED),
-    *(
-        Rule(group, ("*",), _FOLLOWED)
-        for group in (
-            NETWORKING,
-            "security.istio.io",
-            "telemetry.istio.io",
-            "extensions.istio.io",
-            "gateway.networking.k8s.io",
-        )
-    ),
+    *(Rule(group, names, _FOLLOWED) for group, names in _CONFIGURATION.items()),
 )
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 

@@ -26,7 +26,6 @@ from kmcp_runtime import (
 )
 from kmcp_runtime.judging import READS, writes
 from kmcp_runtime.kube import objects
-from kmcp_runtime.kube.failures import from_response
 
 Stage = Literal["service", "endpoints", "connect", "http"]
 _EXCERPT = 500
@@ -185,7 +184,7 @@ async def _connect_through_proxy(
     except TimeoutError:
         return _failed(result, "connect", f"no answer within {seconds} s")
     result.latency_ms = round((time.perf_counter() - started) * 1000, 1)
-    failure = from_response(status, content, kube.api.who) if status >= 400 else None
+    failure = kube.api.explain(status, content) if status >= 400 else None
     # A Status is the API server's own answer; any other error body comes from the Service.
     if failure and failure.status.get("kind") == "Status":
         # This identity may not use the proxy, which says nothing about the Service.

@@ -3,7 +3,17 @@
 from .canonical import canonical, compact, digest
 from .document import dump, load, load_parts
 from .drift import Drift, diff
-from .exports import FORMATS, Connection, export, http_connections, short_name, stdio_connections
+from .exports import (
+    CLIENTS,
+    FORMATS,
+    ClientProgram,
+    Connection,
+    deep_link,
+    export,
+    http_connections,
+    short_name,
+    stdio_connections,
+)
 from .faults import Fault, InvalidDocumentError, faults_of
 from .listings import LISTINGS, PUBLISHER, Listed, docker_entry, listed, listing, server_json
 from .model import (
@@ -13,6 +23,7 @@ from .model import (
     Effect,
     EnvEntry,
     Metadata,
+    Origin,
     Rule,
     ServerEntry,
     ToolEntry,
@@ -29,11 +40,13 @@ from .text import Document, documents, survey
 
 __all__ = [
     "API_VERSION",
+    "CLIENTS",
     "FORMATS",
     "LISTINGS",
     "PUBLISHER",
     "TOKEN_LIMIT",
     "Catalog",
+    "ClientProgram",
     "Connection",
     "Document",
     "Drift",
@@ -43,12 +56,14 @@ __all__ = [
     "InvalidDocumentError",
     "Listed",
     "Metadata",
+    "Origin",
     "Rule",
     "ServerEntry",
     "ToolEntry",
     "Transport",
     "canonical",
     "compact",
+    "deep_link",
     "diff",
     "digest",
     "docker_entry",

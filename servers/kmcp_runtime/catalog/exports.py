@@ -1,11 +1,15 @@
 """Client configuration: what a person pastes so that an MCP client finds the servers.
 
-A secret is never in it: the client is told where to take the value from, in its own notation.
+A secret is never in it, unless a connection is made with its value: the client is told where to take the value from, in
+its own notation. A client that knows no notation gets nothing of it.
 """
 
+import base64
+import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import quote
 
 from .model import EnvEntry, ServerEntry
 
@@ -17,8 +21,10 @@ class Connection:
     name: str
     url: str | None = None
     command: tuple[str, ...] = ()
-    env: tuple[EnvEntry, ...] = ()
+    env: tuple[EnvEntry, ...] = ()  # what the user has to supply; the client takes it from its environment
+    values: Mapping[str, str] = field(default_factory=dict)  # environment that is known, as it will stand in the file
     token: str | None = None  # name of the variable that holds the bearer token
+    bearer: str | None = None  # the token itself, only where it was asked for
 
 
 def http_connections(
@@ -30,12 +36,17 @@ def http_connections(
 
 
 def stdio_connections(
-    servers: Mapping[str, ServerEntry], command: Callable[[str], Iterable[str]]
+    servers: Mapping[str, ServerEntry],
+    command: Callable[[str], Iterable[str]],
+    values: Callable[[Iterable[EnvEntry]], Mapping[str, str]] | None = None,
 ) -> tuple[Connection, ...]:
-    """Each server started by the client with `command(<server>)`."""
-    return tuple(
-        Connection(name, command=tuple(command(name)), env=server.env) for name, server in sorted(servers.items())
-    )
+    """Each server started by the client with `command(<server>)`; `values` are those of its settings that are known."""
+    found = []
+    for name, server in sorted(servers.items()):
+        known = values(server.env) if values else {}
+        left = tuple(each for each in server.env if each.name not in known)
+        found.append(Connection(name, command=tuple(command(name)), env=left, values=known))
+    return tuple(found)
 
 
 def short_name(server: str) -> str:
@@ -43,68 +54,114 @@ def short_name(server: str) -> str:
     return server.removeprefix("kmcp-")
 
 
-def export(form: str, connections: Iterable[Connection]) -> dict[str, Any]:
-    """The document of one of FORMATS; KeyError for another."""
-    return FORMATS[form](tuple(connections))
+@dataclass(frozen=True)
+class ClientProgram:
+    """An MCP client, as far as its configuration goes."""
+
+    title: str
+    servers: str  # key of its file that holds the servers
+    reference: str  # how its file refers to a variable; empty where it cannot
+    url: str = "url"  # key of an address; empty where it only starts commands
+    more: Mapping[str, Any] = field(default_factory=dict)  # further fields of a server with an address
+    language: Literal["json", "toml"] = "json"
+    asks: bool = False  # it asks the user for a value once, and the file lists what is asked for as `inputs`
+
+    def document(self, connections: Iterable[Connection]) -> dict[str, Any]:
+        """All of a file that holds these servers."""
+        found = tuple(connections)
+        body: dict[str, Any] = {self.servers: {each.name: self.entry(each) for each in found}}
+        if self.asks:
+            body["inputs"] = list({entry["id"]: entry for each in found for entry in _asked(each)}.values())
+        return body
+
+    def entry(self, each: Connection) -> dict[str, Any]:
+        """One server of it."""
+        if self.language == "toml":
+            return _codex(each)
+        if not each.url:
+            return ({"type": "stdio"} if self.asks else {}) | self._command(each)
+        if not self.url:
+            return _bridged(each)
+        headers = {"Authorization": f"Bearer {bearer}"} if (bearer := self._bearer(each)) else {}
+        return {**self.more, self.url: each.url} | ({"headers": headers} if headers else {})
+
+    def text(self, connections: Iterable[Connection]) -> str:
+        """The file in its language, with a line break at its end."""
+        body = self.document(connections)
+        if self.language == "toml":
+            import tomlkit
+
+            return tomlkit.dumps(body)
+        return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+
+    def _bearer(self, each: Connection) -> str:
+        return each.bearer or (self.reference % each.token if each.token and self.reference else "")
+
+    def _command(self, each: Connection) -> dict[str, Any]:
+        names = [name for name, _, _ in _variables(each)] if self.reference else []
+        env = dict(each.values) | {name: self.reference % name for name in names}
+        return {"command": each.command[0], "args": list(each.command[1:])} | ({"env": env} if env else {})
 
 
-def _claude_code(connections: Iterable[Connection]) -> dict[str, Any]:
-    entries = {each.name: _http(each, "${%s}") or _stdio(each, "${%s}") for each in connections}
-    return {"mcpServers": {name: _typed(entry) for name, entry in entries.items()}}
+def _codex(each: Connection) -> dict[str, Any]:
+    """It names variables to hand on, rather than writing references to them."""
+    if each.url:
+        headers = {"http_headers": {"Authorization": f"Bearer {each.bearer}"}} if each.bearer else {}
+        named = {"bearer_token_env_var": each.token} if each.token and not each.bearer else {}
+        return {"url": each.url, **headers, **named}
+    handed = [name for name, _, _ in _variables(each)]
+    entry: dict[str, Any] = {"command": each.command[0], "args": list(each.command[1:])}
+    return entry | ({"env": dict(each.values)} if each.values else {}) | ({"env_vars": handed} if handed else {})
 
 
-def _typed(entry: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "http", **entry} if "url" in entry else entry
+def _bridged(each: Connection) -> dict[str, Any]:
+    """For a client that takes commands only: a URL goes through a program that speaks stdio."""
+    header = ["--header", f"Authorization:Bearer {each.bearer}"] if each.bearer else []
+    return {"command": each.command[0] if each.command else "npx", "args": ["-y", "mcp-remote", each.url, *header]}
 
 
-def _claude_desktop(connections: Iterable[Connection]) -> dict[str, Any]:
-    """Its file takes commands only and expands nothing: a URL goes through a local bridge, a secret is asked for."""
-    servers = {}
-    for each in connections:
-        bridge = {"command": "npx", "args": ["-y", "mcp-remote", each.url]}
-        servers[each.name] = bridge if each.url else _stdio(each, "<value of %s>")
-    return {"mcpServers": servers}
-
-
-def _vscode(connections: Iterable[Connection]) -> dict[str, Any]:
-    servers: dict[str, Any] = {}
-    inputs: dict[str, Any] = {}
-    for each in connections:
-        entry = _http(each, "${input:%s}") or _stdio(each, "${input:%s}")
-        servers[each.name] = {"type": "http" if each.url else "stdio", **entry}
-        for variable, description, secret in _variables(each):
-            inputs[variable] = {"type": "promptString", "id": variable, "description": description} | (
-                {"password": True} if secret else {}
-            )
-    return {"servers": servers, "inputs": list(inputs.values())}
-
-
-def _cursor(connections: Iterable[Connection]) -> dict[str, Any]:
-    return {"mcpServers": {each.name: _http(each, "${env:%s}") or _stdio(each, "${env:%s}") for each in connections}}
-
-
-def _http(each: Connection, reference: str) -> dict[str, Any]:
-    if not each.url:
-        return {}
-    headers = {"Authorization": "Bearer " + reference % each.token} if each.token else {}
-    return {"url": each.url} | ({"headers": headers} if headers else {})
-
-
-def _stdio(each: Connection, reference: str) -> dict[str, Any]:
-    env = {variable: reference % variable for variable, _, _ in _variables(each)}
-    return {"command": each.command[0], "args": list(each.command[1:])} | ({"env": env} if env else {})
+def _asked(each: Connection) -> list[dict[str, Any]]:
+    return [
+        {"type": "promptString", "id": variable, "description": description} | ({"password": True} if secret else {})
+        for variable, description, secret in _variables(each)
+    ]
 
 
 def _variables(each: Connection) -> list[tuple[str, str, bool]]:
     """What the user has to supply: name, description, whether it is a secret."""
     if each.url:
-        return [(each.token, f"Bearer token of {each.name}", True)] if each.token else []
+        return [(each.token, f"Bearer token of {each.name}", True)] if each.token and not each.bearer else []
     return [(env.name, env.description, env.secret) for env in each.env if env.secret or env.required]
 
 
-FORMATS: dict[str, Callable[[tuple[Connection, ...]], dict[str, Any]]] = {
-    "claude-code": _claude_code,
-    "claude-desktop": _claude_desktop,
-    "vscode": _vscode,
-    "cursor": _cursor,
+CLIENTS: dict[str, ClientProgram] = {
+    "claude-code": ClientProgram("Claude Code", "mcpServers", "${%s}", more={"type": "http"}),
+    "claude-desktop": ClientProgram("Claude Desktop", "mcpServers", "", url=""),
+    "vscode": ClientProgram("VS Code", "servers", "${input:%s}", more={"type": "http"}, asks=True),
+    "cursor": ClientProgram("Cursor", "mcpServers", "${env:%s}"),
+    "windsurf": ClientProgram("Windsurf", "mcpServers", "${env:%s}", url="serverUrl"),
+    "zed": ClientProgram("Zed", "context_servers", ""),
+    "codex": ClientProgram("Codex", "mcp_servers", "", language="toml"),
+    "gemini-cli": ClientProgram("Gemini CLI", "mcpServers", "${%s}", url="httpUrl"),
 }
+FORMATS: dict[str, Callable[[tuple[Connection, ...]], dict[str, Any]]] = {
+    name: client.document for name, client in CLIENTS.items()
+}
+
+
+def export(form: str, connections: Iterable[Connection]) -> dict[str, Any]:
+    """The document of one of FORMATS; KeyError for another."""
+    return FORMATS[form](tuple(connections))
+
+
+def deep_link(form: str, connection: Connection) -> str:
+    """An address that has the client install the server; empty where it knows none."""
+    entry = CLIENTS[form].entry(connection)
+    if form == "vscode":
+        asked = {"inputs": _asked(connection)} if _asked(connection) else {}
+        return "vscode:mcp/install?" + quote(json.dumps({"name": connection.name, **entry, **asked}), safe="")
+    if form == "cursor":
+        config = base64.b64encode(json.dumps(entry).encode()).decode()
+        name = quote(connection.name, safe="")
+        return f"cursor://anysphere.cursor-deeplink/mcp/install?name={name}&config={quote(config, safe='')}"
+    return ""

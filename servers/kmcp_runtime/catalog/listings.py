@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .exports import short_name
-from .model import Catalog, EnvEntry, Metadata, to_json
+from .model import Catalog, EnvEntry, Metadata, ServerEntry, to_json
 
 PUBLISHER = "io.modelcontextprotocol.registry/publisher-provided"
-PACKAGE = "kmcp-suite"
+SUITE = "kmcp-suite"
+NOT_PUBLISHED = "neither a package nor an image of it is published, so clients have to start the installed program"
 _SERVER_SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
 _TOOLHIVE = "io.github.stacklok"
 _TOOLHIVE_SCHEMA = (
@@ -38,30 +39,60 @@ class Listed:
     egress: tuple[str, ...] = ()
     metadata: Metadata | None = None
     image: str | None = None
-    package: bool = False  # it is a part of PACKAGE
+    package: str = ""  # the distribution in the package index that holds it; empty: none does
+    command: tuple[str, ...] = ()  # what starts it over stdio where it is installed
+    homepage: str | None = None
+    in_suite: bool = True  # it is a part of the suite's own distribution, an extra of its name
+    own: bool = False  # it has an entry: its image and its command take the flags of the suite's servers
     url: str | None = None
     namespace: str | None = None
     uid: str | None = None
 
 
-def listed(catalog: Catalog, images: str = "kmcp", registry_namespace: str = "local.cluster") -> tuple[Listed, ...]:
-    """The servers of the shipped catalog; `images` is the prefix of their repositories."""
+def listed(
+    catalog: Catalog, images: str = "", package: str = "", registry_namespace: str = "local.cluster"
+) -> tuple[Listed, ...]:
+    """The servers of the shipped catalog, and those of other distributions under their own facts.
+
+    `images` is the prefix of the repositories of the suite's images, `package` its name in the package index; both are
+    empty where nothing is published, and then nothing is named.
+    """
     return tuple(
         Listed(
             name=name,
-            registry_name=entry.registry_name or f"{registry_namespace}/{name}",
+            registry_name=entry_registry_name(name, entry, registry_namespace),
             title=entry.title,
             description=entry.description,
-            version=catalog.version,
+            version=entry_version(entry, catalog.version),
             tools=tuple(to_json(tool) for tool in entry.tools),
             env=entry.env,
             egress=entry.egress,
             metadata=entry.metadata,
-            image=f"{images}/{name}:{catalog.version}",
-            package=True,
+            image=entry.origin.image if entry.origin else f"{images}/{name}:{catalog.version}" if images else None,
+            package=entry_package(entry, package),
+            command=(name, "--transport", "stdio"),
+            homepage=entry.origin.homepage if entry.origin else None,
+            in_suite=entry.origin is None,
+            own=True,
         )
         for name, entry in sorted(catalog.servers.items())
     )
+
+
+def entry_registry_name(name: str, entry: ServerEntry, namespace: str) -> str:
+    """One form, wherever the server is listed: the name it was registered under, or that of its entry."""
+    return entry.registry_name or f"{namespace}/{name}"
+
+
+def entry_version(entry: ServerEntry, suite: str) -> str:
+    return entry.origin.version if entry.origin else suite
+
+
+def entry_package(entry: ServerEntry, suite: str) -> str:
+    """The distribution in the index that holds a server; `suite` is the suite's own. Empty: none does."""
+    if entry.origin is None:
+        return suite
+    return entry.origin.distribution if entry.origin.published else ""
 
 
 def listing(form: str, servers: Iterable[Listed], updated: str) -> dict[str, Any]:
@@ -72,7 +103,7 @@ def listing(form: str, servers: Iterable[Listed], updated: str) -> dict[str, Any
 def docker_entry(server: Listed) -> dict[str, Any]:
     """An entry of Docker's catalog: what a file of its own holds too."""
     found: dict[str, Any] = {"name": server.name, "title": server.title, "description": server.description}
-    if server.package:
+    if server.own and server.image and not (server.url and is_local(server.image)):
         found |= {"type": "server", "image": server.image, "command": ["--transport", "stdio"]}
     else:  # how another image is to be started by a client is not known
         found |= {"type": "remote", "remote": {"transport_type": "streamable-http", "url": server.url}}
@@ -80,6 +111,11 @@ def docker_entry(server: Listed) -> dict[str, Any]:
     if server.metadata:
         found["metadata"] = to_json(server.metadata)
     return found | {"tools": [_docker_tool(tool) for tool in server.tools]}
+
+
+def is_local(image: str) -> bool:
+    """Whether an image is one that was built on the machine that has it, and is in no registry."""
+    return image.startswith("localhost/")
 
 
 def _docker_settings(server: Listed) -> dict[str, Any]:
@@ -150,28 +186,43 @@ def server_json(server: Listed) -> dict[str, Any]:
         "description": server.description,
         "version": server.version,
     }
-    if server.package:
-        found["packages"] = [{**package, **variables} for package in _packages(server)]
+    packages = _packages(server) if server.own else []
+    if packages:
+        found["packages"] = [{**package, **variables} for package in packages]
     if server.url:
         found["remotes"] = [{"type": "streamable-http", "url": server.url}]
+    if server.homepage:
+        found["websiteUrl"] = server.homepage
     tools = [{key: tool[key] for key in _TOOL if tool.get(key) is not None} for tool in server.tools]
-    return found | {"_meta": {PUBLISHER: {"kmcp-suite": {"tools": tools}}}}
+    more: dict[str, Any] = {"tools": tools}
+    if server.own and not packages and not server.url:
+        # The format knows published packages and URLs alone; what is only installed here has its command in the remark.
+        more |= {"remark": NOT_PUBLISHED, "command": list(server.command)}
+    return found | {"_meta": {PUBLISHER: {"kmcp-suite": more}}}
 
 
 def _packages(server: Listed) -> list[dict[str, Any]]:
+    """What is published of a server: its distribution, its image, both or neither."""
     stdio = {"type": "named", "name": "--transport", "value": "stdio"}
-    short = short_name(server.name)
-    whole = {
-        "registryType": "pypi",
-        "identifier": PACKAGE,
-        "version": server.version,
-        "runtimeHint": "uvx",
-        "runtimeArguments": [{"type": "named", "name": "--with", "value": f"{PACKAGE}[{short}]=={server.version}"}],
-        "packageArguments": [*({"type": "positional", "value": word} for word in ("serve", short)), stdio],
-        "transport": {"type": "stdio"},
-    }
-    image = {"registryType": "oci", "identifier": server.image, "runtimeHint": "docker", "packageArguments": [stdio]}
-    return [whole, {**image, "transport": {"type": "stdio"}}]
+    found: list[dict[str, Any]] = []
+    if server.package:
+        short = short_name(server.name)
+        requirement = f"{server.package}[{short}]" if server.in_suite else server.package
+        started = ("serve", short) if server.in_suite else ()
+        found.append(
+            {
+                "registryType": "pypi",
+                "identifier": server.package,
+                "version": server.version,
+                "runtimeHint": "uvx",
+                "runtimeArguments": [{"type": "named", "name": "--with", "value": f"{requirement}=={server.version}"}],
+                "packageArguments": [*({"type": "positional", "value": word} for word in started), stdio],
+            }
+        )
+    if server.image and not is_local(server.image):
+        image = {"registryType": "oci", "identifier": server.image, "runtimeHint": "docker"}
+        found.append({**image, "packageArguments": [stdio]})
+    return [{**package, "transport": {"type": "stdio"}} for package in found]
 
 
 def _variable(env: EnvEntry) -> dict[str, Any]:
@@ -181,9 +232,10 @@ def _variable(env: EnvEntry) -> dict[str, Any]:
 
 def _docker(servers: tuple[Listed, ...], updated: str) -> dict[str, Any]:
     return {
-        "name": PACKAGE,
-        "displayName": "kmcp-suite",
-        "registry": {_place(server): docker_entry(server) for server in servers},
+        "name": SUITE,
+        "displayName": SUITE,
+        # An entry is an image or a URL; what is neither is left out, and the export says so.
+        "registry": {_place(server): docker_entry(server) for server in servers if server.image or server.url},
     }
 
 

@@ -193,11 +193,23 @@ class Transport(Entry):
     stateless: StrictBool = True
 
 
+class Origin(Entry):
+    """Of a server that another distribution brings: its own facts, in place of the suite's."""
+
+    distribution: str
+    version: str
+    license: str | None = None
+    homepage: str | None = None
+    image: str | None = None
+    published: StrictBool = False  # the package index holds the distribution under its name
+
+
 class ServerEntry(Entry):
     title: str
     description: str = Field(max_length=100)
     registry_name: str | None = None
     metadata: Metadata | None = None
+    origin: Origin | None = None
     transport: Transport
     protocol_versions: tuple[str, ...] = ()
     env: tuple[EnvEntry, ...] = ()

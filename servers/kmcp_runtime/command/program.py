@@ -12,6 +12,7 @@ import anyio
 
 from kmcp_runtime.command.process import Running, start
 from kmcp_runtime.errors import ToolFailure, bad_argument, timed_out, unavailable
+from kmcp_runtime.tracing import backend_requests
 
 LARGEST_OUTPUT = 16 * 1024 * 1024
 _MOST_ERROR_LINES = 1_000
@@ -50,21 +51,24 @@ async def run(
     deadline. An exit code is no error here: what it means, the program's own door knows.
     """
     output, errors = _Output(largest_bytes), _Errors(line)
-    running = await _start(argv, env, errors, missing, directory)
-    reading = asyncio.create_task(output.read(running.stdout))
-    with anyio.move_on_after(seconds) as deadline:
-        try:
-            await _feed(running, stdin)
-            await running.wait()
-            # A descendant that left the group may hold the pipe open for ever.
-            await asyncio.wait([reading], timeout=_DRAIN_SECONDS)
-        finally:
-            with anyio.CancelScope(shield=True):
-                code = await running.stop(grace=_GRACE_SECONDS)
-                reading.cancel()
-    if deadline.cancelled_caught:
-        raise _late(argv[0], seconds, errors)
-    return Ended(code, output.text(), errors.text(), output.truncated)
+    with backend_requests.program(Path(argv[0]).name) as traced:
+        running = await _start(argv, env, errors, missing, directory)
+        traced.started(running.pid)
+        reading = asyncio.create_task(output.read(running.stdout))
+        with anyio.move_on_after(seconds) as deadline:
+            try:
+                await _feed(running, stdin)
+                await running.wait()
+                # A descendant that left the group may hold the pipe open for ever.
+                await asyncio.wait([reading], timeout=_DRAIN_SECONDS)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    code = await running.stop(grace=_GRACE_SECONDS)
+                    reading.cancel()
+                    traced.ended(code)
+        if deadline.cancelled_caught:
+            raise _late(argv[0], seconds, errors)
+        return Ended(code, output.text(), errors.text(), output.truncated)
 
 
 class _Output:

@@ -19,13 +19,15 @@ from fastmcp.tools import Tool, ToolResult
 from mcp.server.request_state import RequestStateSecurity
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kmcp_runtime import keys
+from kmcp_runtime import distributions, keys
 from kmcp_runtime.engine import audit, auth, browsers, door, grants, succession, via
 from kmcp_runtime.engine.address import Addressed
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names, unknown_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
+from kmcp_runtime.engine.refused import Told
 from kmcp_runtime.engine.requests import Checked
 from kmcp_runtime.engine.sessions import IDLE_SECONDS, Sessions
+from kmcp_runtime.engine.traced import Traced
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.instant.desk import Desk
 from kmcp_runtime.output.render import DATA_BEGINS, DATA_ENDS
@@ -65,7 +67,9 @@ class Gate(Middleware):
             return await self._search(context, call_next)
         if any(name in instance.tools for instance in self.instances):
             return await call_next(context)
-        return self._refused(name, unknown_tool(name, self.instances))
+        failure = unknown_tool(name, self.instances)
+        self.instances[0].metrics.unknown(failure.code)
+        return self._refused(name, failure)
 
     async def _pass_on(
         self,
@@ -100,12 +104,9 @@ class Gate(Middleware):
 
     def _record(self, tool: str, effect: str, outcome: str) -> None:
         """The audit line of a call that no server had."""
-        if self.instances[0].runtime.audit:
-            audit.write(
-                audit.Entry(
-                    secrets.token_hex(6), "-", tool[:64], effect, auth.caller(), outcome=outcome, via=via.current()
-                )
-            )
+        entry = audit.entry_of(secrets.token_hex(6), "-", tool, effect, auth.caller())
+        entry.outcome, entry.via = outcome, via.current() or ""
+        self.instances[0].refusals.call(entry)
 
     async def on_list_tools(
         self,
@@ -114,7 +115,8 @@ class Gate(Middleware):
     ) -> Sequence[Tool]:
         """The tools that this caller may call, in the form that it may call them in, or the most used of them."""
         grant = grants.current()
-        found = (tool.narrowed(grant) if isinstance(tool, SuiteTool) else tool for tool in await call_next(context))
+        offered = await call_next(context)
+        found = [await tool.narrowed(grant) if isinstance(tool, SuiteTool) else tool for tool in offered]
         return door.shown([tool for tool in found if tool is not None], self.instances)
 
 
@@ -122,7 +124,7 @@ def assemble(server: Server, settings: Settings | None = None, runtime: RuntimeS
     """One server as an MCP server object, as tests and embedders want it."""
     runtime = runtime or RuntimeSettings()
     check_tool_names([server], runtime)
-    instance = ConfiguredServer(server, settings or server.settings(), Process.of(runtime))
+    instance = ConfiguredServer(server, settings or server.settings(), Process.of(runtime, [server]))
     return compose(server.full_name, [instance], auth.provider(runtime))
 
 
@@ -134,9 +136,9 @@ def compose(name: str, instances: Sequence[ConfiguredServer], authentication: Au
     mcp: FastMCP[Any] = FastMCP(
         name,
         _instructions(instances),
-        version=VERSION,
+        version=distributions.version_of([instance.server.name for instance in instances]),
         auth=authentication,
-        middleware=[Gate(instances)],
+        middleware=[Traced(tool.name for tool in tools), Gate(instances)],
         lifespan=_lifespan(instances),
         # What escapes our own error model may quote a backend: fastmcp must not pass its text on.
         mask_error_details=True,
@@ -250,7 +252,8 @@ def http_app(name: str, instances: Sequence[ConfiguredServer], authentication: A
     origins, hosts = listed(runtime.allowed_origins), listed(runtime.allowed_hosts)
     known = [name for instance in instances for name in instance.tools]
     addressed = Addressed(Paths(apps), [instance.name for instance in instances], known)
-    return browsers.guarded(Checked(addressed, MCP_PATH), origins, hosts, auth.is_loopback(runtime.host))
+    guarded = browsers.guarded(Checked(addressed, MCP_PATH), origins, hosts, auth.is_loopback(runtime.host))
+    return Told(guarded, instances[0].refusals)
 
 
 def _one_app(mcp: FastMCP[Any], path: str, runtime: RuntimeSettings) -> "_Application":

@@ -1,15 +1,19 @@
-"""One JSON line per call: who did what to which object, how it ended; no argument's value beyond the target."""
+"""What of a call is told: who, by which client, in which trace, on what; no value of an argument beyond the target."""
 
+import hashlib
 import json
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any
+from urllib.parse import urlsplit
 
-from kmcp_runtime import redaction
+from fastmcp.server.context import Context
+from fastmcp.server.dependencies import get_access_token, get_context
 
-_TARGET_WORDS = (
+from kmcp_runtime import redaction, touched
+from kmcp_runtime.audit.record import MOST, Entry, named
+from kmcp_runtime.tracing import contexts
+
+TARGET_WORDS = (
     "context",
     "datasource",
     "namespace",
@@ -29,43 +33,87 @@ _TARGET_WORDS = (
     "folder_uid",
     "group",
 )
-_LONGEST = 128
+_LONGEST_TOOL = 64
 
 
-@dataclass
-class Entry:
-    """What the line says; filled while the call goes on."""
-
-    request: str
-    server: str
-    tool: str
-    effect: str
-    caller: str
-    arguments: str = ""
-    target: dict[str, str] = field(default_factory=dict)
-    dry_run: bool = False
-    approval: str | None = None
-    """How destruction was allowed or refused: `asked`, `token`, `off`, `required`, `refused`."""
-    via: str | None = None
-    """The tool by which the call came, where it was not made by its own name."""
-    outcome: str = "ok"
-    duration_ms: float = 0.0
-    answer_bytes: int = 0
-
-    def describe(self, arguments: Mapping[str, Any]) -> None:
-        # A digest: equal calls can be recognised, and no value can be read from the line.
-        self.arguments = redaction.fingerprint(json.dumps(arguments, sort_keys=True, default=str))
-        self.dry_run = arguments.get("dry_run") in (True, "true")
-        self.target = {
-            # Cut before it is searched: a caller may send megabytes as a name.
-            word: redaction.text(str(arguments[word])[:_LONGEST])
-            for word in _TARGET_WORDS
-            if arguments.get(word)
-        }
+def entry_of(request: str, server: str, tool: str, effect: str, caller: str) -> Entry:
+    """The beginning of an entry: what is known of a call before its arguments are looked at."""
+    entry = Entry(
+        request=request,
+        server=server,
+        tool=named(tool, _LONGEST_TOOL),
+        effect=effect,
+        caller=named(caller),
+        groups=_groups(),
+    )
+    try:
+        ctx = get_context()
+    except RuntimeError:
+        return entry
+    entry.agent = _agent(ctx)
+    if place := contexts.current():
+        entry.trace, entry.span = place.trace_id, place.span_id
+    return entry
 
 
-def write(entry: Entry, to: TextIO | None = None) -> None:
-    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "log": "audit", **vars(entry)}
-    kept = {key: value for key, value in line.items() if value is not None}
-    # stderr, since stdout belongs to the protocol of the stdio transport.
-    print(json.dumps(kept, separators=(",", ":"), ensure_ascii=False), file=to or sys.stderr, flush=True)
+def describe(entry: Entry, arguments: Mapping[str, Any]) -> None:
+    """Add what the arguments say, as far as it may be told."""
+    # A digest: equal calls can be recognised, and no value can be read from the line.
+    entry.arguments = redaction.fingerprint(json.dumps(arguments, sort_keys=True, default=str))
+    entry.dry_run = arguments.get("dry_run") in (True, "true")
+    entry.target = {word: _target(word, arguments[word]) for word in TARGET_WORDS if arguments.get(word)}
+
+
+def complete(entry: Entry) -> None:
+    """Add what is known at the end: the objects that the call met."""
+    entry.objects = [
+        {"kind": named(each.kind), "namespace": named(each.namespace), "name": named(each.name), "uid": named(each.uid)}
+        for each in touched.found()[:MOST]
+    ]
+    if entry.outcome in ("denied", "rate_limited"):
+        entry.decision = entry.decision or "deny"
+    elif not entry.decision:
+        entry.decision = "allow"
+    entry.rule = entry.rule or ("scopes" if get_access_token() else "open")
+
+
+def approved(entry: Entry, token: Any) -> None:
+    """Add who said yes, of a call that may go on: a person at the client, or whoever brought the token."""
+    if entry.approval == "asked":
+        entry.approved_by = f"the user of {entry.agent or 'the client'}, as {entry.caller}"
+    elif entry.approval == "token":
+        entry.approved_by, entry.approval_id = entry.caller, approval_id(token)
+
+
+def approval_id(token: Any) -> str:
+    """What stands for an approval token: it cannot be used, and is the same wherever the token is told."""
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()[:12] if isinstance(token, str) and token else ""
+
+
+def _agent(ctx: Context) -> str:
+    # Only inside of a request there is a session.
+    params = ctx.session.client_params if ctx.request_context is not None else None
+    if params is None:
+        return ""
+    info = params.client_info
+    return f"{named(info.name)}/{named(info.version)}".strip("/")
+
+
+def _groups() -> list[str]:
+    token = get_access_token()
+    groups = (token.claims or {}).get("groups") if token is not None else None
+    return [named(each) for each in groups[:MOST]] if isinstance(groups, list) else []
+
+
+def _target(word: str, value: Any) -> str:
+    return named(_plain_url(value) if word == "url" else value)
+
+
+def _plain_url(value: Any) -> str:
+    """An address without what may hold credentials: user, query and fragment."""
+    try:
+        parts = urlsplit(str(value)[:1024])
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "an address that cannot be read"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"

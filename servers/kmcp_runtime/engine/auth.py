@@ -2,15 +2,17 @@
 
 import importlib
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastmcp.server.auth import AuthProvider, MultiAuth, RemoteAuthProvider, TokenVerifier
 from fastmcp.server.dependencies import get_access_token, get_http_request
 from pydantic import AnyHttpUrl
 
-from kmcp_runtime.engine.grants import Grant, unknown_scope
+from kmcp_runtime.engine.grants import Grant, GrantedToken, unknown_scope
 from kmcp_runtime.engine.json_web_tokens import IssuerVerifier
 from kmcp_runtime.engine.token_file import FileTokenVerifier
+from kmcp_runtime.identities import Caller
 from kmcp_runtime.settings import RuntimeSettings, SettingsError, listed
 
 
@@ -51,14 +53,32 @@ def is_loopback(host: str) -> bool:
 
 def caller() -> str:
     """Who calls, for audit and approvals: the token's subject, `anonymous` over HTTP, `local` over stdio."""
-    token = get_access_token()
-    if token is not None:
-        return str((token.claims or {}).get("sub") or token.client_id)
+    return current_caller().name
+
+
+def current_caller() -> Caller:
+    """Whoever sent this request, by what the verifier of his token confirmed."""
     try:
-        get_http_request()
+        header = get_http_request().headers.getlist
     except RuntimeError:
-        return "local"
-    return "anonymous"
+        return Caller("local", "local")
+    token = get_access_token()
+    if token is None:
+        return Caller("anonymous", "none", header=header)
+    claims = token.claims or {}
+    name = str(claims.get("sub") or token.client_id)
+    if not isinstance(token, GrantedToken):
+        return Caller(name, "none", header=header)
+    groups = tuple(str(group) for group in _texts(claims.get("groups")))
+    if token.proof != "cluster":  # What an issuer writes into other claims means nothing here.
+        return Caller(name, token.proof, groups, header=header)
+    extra = {str(key): tuple(map(str, _texts(values))) for key, values in (claims.get("extra") or {}).items()}
+    return Caller(name, "cluster", groups, str(claims.get("uid") or ""), extra, str(claims.get("cluster")), header)
+
+
+def _texts(claim: object) -> Sequence[object]:
+    """One text, as some issuers write a list of one, or the texts of a list."""
+    return claim if isinstance(claim, list) else [claim] if isinstance(claim, str) else []
 
 
 def _jwt(settings: RuntimeSettings) -> RemoteAuthProvider:

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from typing import cast
 
 from kmcp_runtime.commands import complain
+from kmcp_runtime.distributions import SERVERS
 from kmcp_runtime.engine import logs
 from kmcp_runtime.engine.assembly import run_http, run_stdio
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names
 from kmcp_runtime.instant.choice import is_piped
 from kmcp_runtime.instant.desk import Desk
-from kmcp_runtime.instant.start import COMPOSED_PORT, SERVERS
+from kmcp_runtime.instant.start import COMPOSED_PORT
 from kmcp_runtime.server import Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, is_of_http, parse
+from kmcp_runtime.tracing import export
 
 __all__ = ["COMPOSED_PORT", "OF_HTTP", "SERVERS", "configured", "run"]
 OF_HTTP = frozenset(name for name, field in RuntimeSettings.model_fields.items() if is_of_http(field))
@@ -29,10 +31,14 @@ def run(
         runtime, instances = configured(servers, argv, program, about)
         logs.configure(runtime.log_level)
         name = servers[0].full_name if len(servers) == 1 else "kmcp-suite"
-        if desk or _speaks_stdio(runtime):
-            _run(run_stdio(name, instances, desk))
-        else:
-            _run(run_http(name, instances, runtime.port or port))
+        try:
+            with export.exporting(name, os.environ):
+                if desk or _speaks_stdio(runtime):
+                    _run(run_stdio(name, instances, desk))
+                else:
+                    _run(run_http(name, instances, runtime.port or port))
+        finally:
+            instances[0].refusals.close()
     except SettingsError as error:
         complain(str(error), program)
         if desk:  # The client holds it for a server that works: it is told, and not left with a closed pipe.
@@ -50,7 +56,7 @@ def configured(
     parsed = parse(classes, argv, os.environ, program, about)
     runtime = cast("RuntimeSettings", parsed[RuntimeSettings])
     check_tool_names(servers, runtime)
-    process = Process.of(runtime)
+    process = Process.of(runtime, servers)
     return runtime, [ConfiguredServer(server, parsed[server.settings], process) for server in servers]
 
 

@@ -2,23 +2,32 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from kmcp_runtime import redaction
+from kmcp_runtime.audit.opening import open_trail
+from kmcp_runtime.audit.refusals import Refusals
 from kmcp_runtime.call import Call
 from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.engine.approval import Approvals
+from kmcp_runtime.engine.grants import SERVERS, Grant
+from kmcp_runtime.engine.rates import Rates
 from kmcp_runtime.engine.sealing import Seal
 from kmcp_runtime.engine.single_use import UsedInProcess, UsedTokens
 from kmcp_runtime.engine.telemetry import Metrics
 from kmcp_runtime.errors import ToolFailure, bad_argument, denied, did_you_mean, suggesting, unavailable
 from kmcp_runtime.server import Backend, Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from kmcp_runtime.policy.policies import Policies
 
 
 @dataclass(frozen=True)
@@ -28,14 +37,23 @@ class Process:
     runtime: RuntimeSettings
     metrics: Metrics
     approvals: Approvals
+    refusals: Refusals
+    policies: "Policies | None" = None
+    """What callers may do within their scopes; None where these alone decide."""
+    rates: Rates = field(default_factory=lambda: Rates(""))
 
     @classmethod
-    def of(cls, runtime: RuntimeSettings) -> "Process":
+    def of(cls, runtime: RuntimeSettings, servers: Sequence[Server] = ()) -> "Process":
         key = runtime.state_key.get_secret_value() if runtime.state_key else None
         # Replicas with one key show the same mark for the same value, so each understands the marks of the others.
         redaction.use_key(key)
         seal = Seal(key)
-        return cls(runtime, Metrics(), Approvals(runtime.approval, seal, _used_tokens(runtime, seal)))
+        rates = Rates(runtime.rate_limits)
+        rates.check_names([tool.name for server in servers for tool in server.tools()])
+        approvals = Approvals(runtime.approval, seal, _used_tokens(runtime, seal))
+        policies = _policies(runtime, servers)
+        metrics = Metrics()
+        return cls(runtime, metrics, approvals, Refusals(open_trail(runtime, metrics.audit)), policies, rates)
 
 
 class ConfiguredServer:
@@ -50,13 +68,15 @@ class ConfiguredServer:
         self.runtime = process.runtime
         self.metrics = process.metrics
         self.approvals = process.approvals
+        self.refusals = process.refusals
+        self.trail = process.refusals.trail
+        self.policies = process.policies
+        self.rates = process.rates
         self._all = {declared.name: declared for declared in server.tools()}
         extra = server.extra_arguments(settings)
         left_out = server.left_out(settings)
         kept = [declared for name, declared in self._all.items() if name not in left_out]
         self.tools = {found.name: found.with_arguments(extra) for found in _offered(kept, self.runtime)}
-        self.shown_by: dict[str, str] = {found.shows: found.name for found in self.tools.values() if found.shows}
-        """The tools that hints of the runtime may name, by what they show."""
         self._left_out = left_out
         self._slots = asyncio.Semaphore(self.runtime.concurrency)
         self._backend: Backend | None = None
@@ -86,6 +106,11 @@ class ConfiguredServer:
         if self._backend is None:
             raise unavailable(f"the {self.name} server is not open")
         return self._backend
+
+    def shown_to(self, grant: Grant) -> dict[str, str]:
+        """The tools that hints of the runtime may name to a caller, by what they show: those that he has."""
+        showing = (found for found in self.tools.values() if found.shows)
+        return {str(found.shows): found.name for found in showing if grant.narrowed(self.name, found) is not None}
 
     def backend_slot(self) -> asyncio.Semaphore:
         return self._slots
@@ -128,6 +153,27 @@ def unknown_tool(name: str, instances: Iterable[ConfiguredServer]) -> ToolFailur
         return refusal
     known = [tool for instance in instances for tool in instance.tools]
     return bad_argument(f"no tool {name!r}", did_you_mean(name, known) or "tools/list names them all")
+
+
+_WAYS = {"plan": ("asked", "token"), "ask": ("asked",), "off": ("off",)}
+"""How a call may come to its yes, by KMCP_APPROVAL."""
+
+
+def _policies(runtime: RuntimeSettings, servers: Sequence[Server]) -> "Policies | None":
+    if not runtime.policy:
+        return None
+    try:
+        # By name: without a policy its library is not loaded, and need not be there.
+        policies = importlib.import_module("kmcp_runtime.policy.policies")
+    except ModuleNotFoundError as error:
+        if error.name != "cedarpy":
+            raise
+        raise SettingsError("--policy / KMCP_POLICY needs cedarpy: install kmcp-suite[policy]") from None
+    tools = {server.name: server.tools() for server in servers}
+    installed = frozenset(point.name for point in entry_points(group=SERVERS))
+    ways = _WAYS[runtime.approval]
+    found: Policies = policies.Policies(Path(runtime.policy), tools, installed, runtime.policy_contact, ways)
+    return found
 
 
 def _used_tokens(runtime: RuntimeSettings, seal: Seal) -> UsedTokens:

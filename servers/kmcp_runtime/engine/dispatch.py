@@ -6,6 +6,8 @@ import secrets
 import time
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +18,20 @@ from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
 from pydantic import PrivateAttr
 
-from kmcp_runtime import answers, argument_sizes, echoes, hints, redaction
+from kmcp_runtime import answers, argument_sizes, echoes, hints, identities, redaction, touched
 from kmcp_runtime.arguments import checked
+from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
-from kmcp_runtime.engine import audit, auth, grants, via
+from kmcp_runtime.engine import audit, auth, grants, permitting, traced, via
+from kmcp_runtime.engine.account import Account
 from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.engine.judged import JudgedCall
 from kmcp_runtime.errors import ERROR_META, OWN_MESSAGES, ToolFailure, timed_out
 from kmcp_runtime.json_text import TooDeepError
 from kmcp_runtime.output.bound import finish, size
 from kmcp_runtime.output.render import UNTRUSTED_META, one_line, others
+from kmcp_runtime.tracing import backend_requests
 from kmcp_runtime.worker import is_large, run_in_thread
 from kmcp_runtime.yaml_text import YamlError
 
@@ -70,9 +75,9 @@ class SuiteTool(Tool):
     def instance(self) -> "ConfiguredServer":
         return self._instance
 
-    def narrowed(self, grant: Grant) -> "SuiteTool | None":
-        """The tool as a caller with this grant has it; None when the caller has none of it."""
-        granted = grant.narrowed(self._instance.name, self._declared)
+    async def narrowed(self, grant: Grant) -> "SuiteTool | None":
+        """The tool as the caller with this grant has it; None when the caller has none of it."""
+        granted = await permitting.narrowed(self._instance, self._declared, grant)
         if granted is None:
             return None
         return self if granted is self._declared else SuiteTool.of(granted, self._instance)
@@ -106,19 +111,17 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
         arguments = {}  # Nothing may walk through what is too large, the audit line's digest neither.
     entry = _entry(instance, declared, arguments)
     started = time.perf_counter()
-    with (
-        instance.metrics.under_way(instance.name, declared.name),
-        hints.offering(instance.shown_by),
-        answers.remembered(),
-        redaction.echoing(arguments),
-    ):
+    with _surrounded(instance, declared, arguments):
         try:
             if excess:
                 raise excess
             grant = grants.current()
             granted = grant.narrowed(instance.name, declared)
             if granted is None:
+                entry.decided("deny", permitting.SCOPES)
                 raise grant.refusal(declared.name)
+            # In the form that the list showed; what no call may do is refused below, where the rule is known.
+            granted = await permitting.narrowed(instance, declared, grant) or granted
             return await _answer(instance, granted, arguments, entry, grant)
         except ToolFailure as failure:
             entry.outcome = failure.code
@@ -138,16 +141,25 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
             _record(instance, entry, time.perf_counter() - started)
 
 
-def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> audit.Entry:
-    entry = audit.Entry(
-        request=secrets.token_hex(6),
-        server=instance.name,
-        tool=declared.name,
-        effect=declared.effect_of(arguments).value,
-        caller=auth.caller(),
-        via=via.current(),
-    )
-    entry.describe(arguments)
+@contextmanager
+def _surrounded(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> Iterator[None]:
+    """What every part of a call may rely on, and what it leaves its notes in."""
+    with (
+        instance.metrics.under_way(instance.name, declared.name),
+        hints.offering(instance.shown_to(grants.current())),
+        answers.remembered(),
+        backend_requests.counted_by(partial(instance.metrics.backend_request, instance.name)),
+        touched.noting(),
+        redaction.echoing(arguments),
+    ):
+        yield
+
+
+def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> Entry:
+    effect = declared.effect_of(arguments).value
+    entry = audit.entry_of(secrets.token_hex(6), instance.name, declared.name, effect, auth.caller())
+    entry.via = via.current() or ""
+    audit.describe(entry, arguments)
     return entry
 
 
@@ -166,7 +178,15 @@ def error_result(failure: ToolFailure, arguments: Mapping[str, Any] = MappingPro
 
 def _foreign_words(failure: ToolFailure, body: Mapping[str, Any]) -> list[str]:
     """Pointers to what others wrote in a failure: plans, and messages unless the suite alone speaks in them."""
-    ours = {"code", "hint", "backend", "approval", *(("message",) if failure.code in OWN_MESSAGES else ())}
+    ours = {
+        "code",
+        "hint",
+        "backend",
+        "approval",
+        "rule",
+        "retry_after_seconds",
+        *(("message",) if failure.code in OWN_MESSAGES else ()),
+    }
     return others({name: value for name, value in body.items() if name not in ours})
 
 
@@ -174,12 +194,12 @@ def _marked(foreign: list[str]) -> dict[str, Any]:
     return {UNTRUSTED_META: foreign} if foreign else {}
 
 
-def _record(instance: "ConfiguredServer", entry: audit.Entry, seconds: float) -> None:
+def _record(instance: "ConfiguredServer", entry: Entry, seconds: float) -> None:
     entry.duration_ms = round(seconds * 1000, 1)
-    code = None if entry.outcome == "ok" else entry.outcome
-    instance.metrics.ended(instance.name, entry.tool, code, seconds, entry.answer_bytes)
-    if instance.runtime.audit:
-        audit.write(entry)
+    instance.metrics.ended(entry, seconds)
+    traced.called(entry)
+    audit.complete(entry)
+    instance.refusals.call(entry)
 
 
 def _unreadable(error: Exception) -> ToolFailure:
@@ -201,7 +221,7 @@ def _internal(request: str) -> ToolFailure:
 
 
 async def _answer(
-    instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], entry: audit.Entry, grant: Grant
+    instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], entry: Entry, grant: Grant
 ) -> ToolResult:
     # Only some arguments can be large: texts that hold a document, and lists and objects of any size.
     large = any(map(is_large, arguments.values()))
@@ -210,11 +230,18 @@ async def _answer(
     call = _call(instance, declared, named, entry, grant)
     effect = declared.effect_of(named)
     entry.effect = effect.value
-    grant.check(declared.name, effect)
+    if effect not in grant.effects:
+        entry.decided("deny", permitting.SCOPES)
+        raise grant.refusal(declared.name)
+    instance.rates.take(entry.caller, declared.name, effect)
+    guard = await permitting.guard(instance, declared, named, grant, entry)
+    if guard is not None:
+        guard.settle(effect)
     try:
-        with anyio.fail_after(call.deadline):
+        with anyio.fail_after(call.deadline), identities.answering(call.identity):
             async with instance.backend_slot():
-                judged = JudgedCall(instance, declared, call, arguments, entry, grant, _context())
+                account = Account(entry, instance.trail)
+                judged = JudgedCall(instance, declared, call, arguments, account, grant, _context(), guard)
                 result = await judged.answer()
                 if isinstance(result, ToolResult):
                     return result
@@ -240,18 +267,19 @@ def _accepted(declared: ToolSpec, arguments: Mapping[str, Any]) -> Any:
 
 
 def _call(
-    instance: "ConfiguredServer", declared: ToolSpec, named: Mapping[str, Any], entry: audit.Entry, grant: Grant
+    instance: "ConfiguredServer", declared: ToolSpec, named: Mapping[str, Any], entry: Entry, grant: Grant
 ) -> Call:
     given = frozenset(name for name, field in declared.arguments.model_fields.items() if named[name] != field.default)
     return Call(
         entry.request,
         declared.name,
-        entry.caller,
+        auth.caller(),
         named,
         _deadline(instance, declared, named),
         _report(_context()),
         given,
         instance.runtime.read_only or grant.effects == {Effect.READ},
+        instance.settings.identity_of(auth.current_caller()),
     )
 
 

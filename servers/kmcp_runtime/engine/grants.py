@@ -12,6 +12,7 @@ from kmcp_runtime.declaration import Effect, ToolSpec
 from kmcp_runtime.engine import address
 from kmcp_runtime.engine.address import Address
 from kmcp_runtime.errors import ToolFailure, denied
+from kmcp_runtime.identities import Proof
 
 _EFFECTS = {
     "read": frozenset({Effect.READ}),
@@ -74,6 +75,8 @@ class GrantedToken(AccessToken):
     """A token that is valid, and what its caller may."""
 
     grant: Grant = Grant()
+    proof: Proof = "none"
+    """Who confirmed it, and so what its claims are worth."""
 
 
 NOTHING = Grant(frozenset(), lists=False)

@@ -25,7 +25,10 @@ def app(instances: Sequence[ConfiguredServer], serving: Callable[[], bool]) -> S
     async def readyz(request: Request) -> Response:
         states = dict(zip(by_name, await asyncio.gather(*map(readiness, by_name.values())), strict=True))
         ready = all(state["ready"] for state in states.values())
-        return JSONResponse({"ready": ready, "servers": states}, 200 if ready else 503)
+        # No reason to be taken out of service: what reads goes on, and the other replicas may have the same full disk.
+        faults = instances[0].trail.faults()
+        audit = {"audit": {"written": False, "reasons": faults}} if faults else {}
+        return JSONResponse({"ready": ready, "servers": states, **audit}, 200 if ready else 503)
 
     async def readyz_of(request: Request) -> Response:
         instance = by_name.get(request.path_params["server"])

@@ -13,9 +13,10 @@ from typing import Any
 
 from fastmcp.server.auth import JWTVerifier, TokenVerifier
 from fastmcp.server.auth.auth import AccessToken
-from joserfc.errors import JoseError
+from joserfc.errors import ClaimError, JoseError
 from joserfc.jwt import JWTClaimsRegistry
 
+from kmcp_runtime.audit.refusals import Reason, because
 from kmcp_runtime.engine.grants import NOTHING, Grant, GrantedToken, is_scope
 
 log = logging.getLogger("kmcp.auth")
@@ -24,6 +25,13 @@ _ALGORITHMS = frozenset(
 )
 _CLOCK_SKEW_SECONDS = 10
 _MOST_TOLD = 100
+_REASONS: dict[str, Reason] = {
+    "iss": "wrong_issuer",
+    "aud": "wrong_audience",
+    "exp": "expired",
+    "nbf": "expired",
+    "iat": "expired",
+}
 
 
 class IssuerVerifier(TokenVerifier):
@@ -52,13 +60,16 @@ class IssuerVerifier(TokenVerifier):
         fault = self._fault(claims)
         algorithm = header.get("alg")
         if fault is None and algorithm not in _ALGORITHMS:
+            because("bad_signature")
             fault = f"it is signed by {str(algorithm)[:16]!r}, which is not an accepted algorithm"
         found = await self._verifier(str(algorithm)).verify_token(token) if fault is None else None
         if found is None:
+            if fault is None:
+                because("bad_signature")
             log.warning("a JSON Web Token was refused: %s", fault or "no key of the issuer confirms its signature")
             return None
         granted = {**found.model_dump(), "scopes": _scopes(claims) or []}
-        return GrantedToken(**granted, grant=self._grant(_scopes(claims)))
+        return GrantedToken(**granted, grant=self._grant(_scopes(claims)), proof="issuer")
 
     def _grant(self, scopes: list[str] | None) -> Grant:
         if scopes is None:
@@ -77,10 +88,12 @@ class IssuerVerifier(TokenVerifier):
         try:
             self._claims.validate(claims)
         except JoseError as error:
+            because(_REASONS.get(error.claim, "bad_claims") if isinstance(error, ClaimError) else "bad_claims")
             return error.description or str(error)
         try:
             _scopes(claims)
         except ValueError as error:
+            because("bad_claims")
             return str(error)
         return None
 

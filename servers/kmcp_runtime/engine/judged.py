@@ -15,10 +15,12 @@ from fastmcp.tools import ToolResult
 from fastmcp.tools.base import InputRequiredToolResult
 
 from kmcp_runtime import judging, live_state, warnings
+from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.call import Call
 from kmcp_runtime.catalog import strongest
 from kmcp_runtime.declaration import Effect, ToolSpec
 from kmcp_runtime.engine import audit
+from kmcp_runtime.engine.account import Account
 from kmcp_runtime.engine.approval import Intent
 from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.errors import ToolFailure, conflict
@@ -31,6 +33,7 @@ from kmcp_runtime.worker import run_in_thread
 
 if TYPE_CHECKING:
     from kmcp_runtime.engine.configured import ConfiguredServer
+    from kmcp_runtime.policy.guard import Guard
 
 _NEEDS = "needs approval: "
 
@@ -53,9 +56,15 @@ class JudgedCall:
     call: Call
     given: Mapping[str, Any]
     """The arguments as the caller wrote them."""
-    entry: audit.Entry
+    account: Account
     grant: Grant
     ctx: Context | None
+    guard: "Guard | None" = None
+    """The policy, where there is one."""
+
+    @property
+    def entry(self) -> Entry:
+        return self.account.entry
 
     async def answer(self) -> Result | ToolResult:
         """The tool's result, or a question that the client must put to a person first."""
@@ -90,11 +99,13 @@ class JudgedCall:
         if effect is Effect.DESTROY:
             return await self._rehearse()
         rehearsable = self.declared.can_destroy() and "dry_run" in self.declared.arguments.model_fields
-        if effect is Effect.READ or not rehearsable or self._asks_nobody():
+        # With a policy also where nobody is asked: what it refuses must not come after a first change.
+        if effect is Effect.READ or not rehearsable or (self._asks_nobody() and self.guard is None):
             return None
         try:
             return await self._rehearse()
         except ToolFailure:
+            self._stop_if_refused()
             # The real run meets the same fault, or one that a dry run alone has; the doors judge it all the same.
             return None
 
@@ -106,7 +117,13 @@ class JudgedCall:
             # What it would do may not be shown without doing it: then its reasons are the plan.
             with suppress(NeedsApproval):
                 answer = await self._invoke(quiet)
+        self._stop_if_refused()
         return Rehearsal(answer, judgement.told(), dict(bound))
+
+    def _stop_if_refused(self) -> None:
+        """A tool may go on after a refusal by the policy, as one that takes many objects does: the call must not."""
+        if self.guard is not None and self.guard.refused is not None:
+            raise self.guard.refused
 
     async def _dry_run(self) -> Result:
         judgement = self._judgement(rehearsal=True)
@@ -122,14 +139,21 @@ class JudgedCall:
     async def _with_a_yes(self, rehearsal: Rehearsal) -> Result | ToolResult:
         self.entry.effect = Effect.DESTROY.value
         self.grant.check(self.declared.name, Effect.DESTROY)
+        if self.guard is not None:
+            self.guard.settle(Effect.DESTROY)
         ask = await self._decide(rehearsal)
         if ask is not None:
             return ask
+        if self.guard is not None:
+            self.guard.approved(self.entry.approval)
+            self.guard.settle(Effect.DESTROY)
         # Judged anew: a person may have taken minutes, and a yes is for the state that the plan showed.
         judgement = self._judgement(approved=True)
         return await self._carry_out(judgement, rehearsal.bound)
 
     async def _carry_out(self, judgement: Judgement, approved: Mapping[str, str] | None) -> Result:
+        if Effect(self.entry.effect) is not Effect.READ:
+            await run_in_thread(self.account.begin)
         with warnings.gathered() as heard, live_state.acting(approved), judging.under(judgement):
             result = await self._invoke(self.call)
         self.entry.effect = strongest((judgement.effect, Effect(self.entry.effect))).value
@@ -146,28 +170,34 @@ class JudgedCall:
             # It moves with each status that a controller writes; the objects themselves are in `live`.
             answered.pop("resource_version", None)
         whole = {**answered, "live": rehearsal.bound, "destroys": rehearsal.losses}
-        intent = Intent.of(self.declared.name, given, self.call.caller, whole)
+        intent = Intent.of(self.declared.name, given, self.call.bound_to, whole)
         token = self.call.arguments.get("approval")
         try:
             decision = await self.instance.approvals.decide(intent, render(plan, frame=True), plan, token, self.ctx)
         except ToolFailure as failure:
             self.entry.approval = "required" if failure.code == "approval_required" else "refused"
+            self.entry.approval_id = audit.approval_id(failure.details.get("approval"))
             raise
         self.entry.approval = decision.how
         if decision.ask is None:
+            audit.approved(self.entry, token)
             return None
         self.entry.outcome = "input_required"
         return InputRequiredToolResult(decision.ask)
 
     def _judgement(self, **more: Any) -> Judgement:
         allowed = frozenset({Effect.READ}) if self.call.read_only else self.grant.effects
+        more["begin"] = self.account.begin
         if self.call.read_only:
-            return Judgement(allowed, **more)
-        return Judgement(allowed, lambda reason: self.grant.refusal(self.declared.name), **more)
+            return Judgement(allowed, guard=self.guard, **more)
+        return Judgement(allowed, lambda reason: self.grant.refusal(self.declared.name), guard=self.guard, **more)
 
     async def _invoke(self, call: Call) -> Any:
         own = {name: value for name, value in call.arguments.items() if name in self.declared.parameters}
-        return await self.declared.function(**own, **self.instance.provided(self.declared.injections, call))
+        try:
+            return await self.declared.function(**own, **self.instance.provided(self.declared.injections, call))
+        finally:
+            call.ended()
 
 
 def _with_warnings(result: Result, heard: list[str]) -> Result:

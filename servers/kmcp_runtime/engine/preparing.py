@@ -6,8 +6,6 @@ what the settings make of each.
 
 import json
 from collections.abc import Iterable, Mapping
-from importlib.metadata import entry_points
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin
 
@@ -17,12 +15,12 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 from pydantic.fields import FieldInfo
 
 from kmcp_runtime.declaration import ToolSpec
+from kmcp_runtime.distributions import is_own, server_points, version_of
 from kmcp_runtime.engine import door
 from kmcp_runtime.engine.assembly import ABOUT_FRAMES, ABOUT_READING, LIST_SECONDS
 from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.engine.dispatch import SuiteTool
 from kmcp_runtime.instant.choice import FILE
-from kmcp_runtime.instant.start import SERVERS
 from kmcp_runtime.server import Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, flag, is_of_http, is_secret, variable
 from kmcp_runtime.version import VERSION
@@ -33,8 +31,8 @@ _LIMITS = ("ge", "gt", "le")
 
 def generated() -> dict[Path, str]:
     """The files of the suite's own servers, and the runtime's: path to text."""
-    found = [cast("Server", point.load()) for point in entry_points(group=SERVERS)]
-    own = {Path("servers") / server.package / FILE: prepared(server) for server in found if _is_own(server)}
+    found = [cast("Server", point.load()) for point in server_points().values() if is_own(point)]
+    own = {Path("servers") / server.package / FILE: prepared(server) for server in found}
     return {Path("servers/kmcp_runtime/instant") / FILE: _runtime(), **own}
 
 
@@ -44,17 +42,13 @@ def prepared(server: Server) -> str:
     head = {
         "suite": VERSION,
         "name": server.name,
+        "version": version_of([server.name]),
         "instructions": server.instructions,
         "settings": _rows(server.settings),
         "shaping": server.settings.shaping,
         "facts": server.settings.facts,
     }
     return _text(head, [_row(declared, instance) for declared in server.tools()])
-
-
-def _is_own(server: Server) -> bool:
-    spec = find_spec(server.package)
-    return bool(spec and spec.origin and Path(spec.origin).is_relative_to(Path("servers").absolute()))
 
 
 def _runtime() -> str:
@@ -130,6 +124,8 @@ def _setting(name: str, field: FieldInfo, is_checked: bool) -> dict[str, Any]:
     }
     found = {limit: getattr(part, limit, None) for part in field.metadata for limit in _LIMITS if hasattr(part, limit)}
     limits = {limit: value for limit, value in found.items() if value is not None}
+    if bool in get_args(field.annotation):  # with a word beside yes and no, or none; the engine takes such a word
+        return {**row, "kind": "engine" if is_checked else "switch", "limits": {}}
     kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not type(None)]
     if get_origin(field.annotation) is Literal:
         return {**row, "kind": "choice", "choices": [*get_args(field.annotation)]}

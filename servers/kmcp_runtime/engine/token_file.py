@@ -30,7 +30,7 @@ class FileTokenVerifier(StaticTokenVerifier):
             self._stamp = stamp
             self._read_again()
         found = await super().verify_token(token)
-        return found and GrantedToken(**found.model_dump(), grant=Grant.of(found.scopes))
+        return found and GrantedToken(**found.model_dump(), grant=Grant.of(found.scopes), proof="file")
 
     def _read_again(self) -> None:
         """Once for each change of the file, so that one which stays broken is logged once."""

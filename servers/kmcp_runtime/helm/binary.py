@@ -56,7 +56,7 @@ class Binary:
     ) -> command.Ended:
         """What it printed. `words` are the subcommand, `flags` are written `--name=value`, `given` are values.
 
-        With a cluster it acts on that one, as this server's identity; without one it reaches none. A failure of the
+        With a cluster it acts on that one, as whoever the call acts as; without one it reaches none. A failure of the
         binary is raised with the binary's own message. `verdict` is what a command that changes releases does; one
         that nobody has judged counts as one that destroys.
         """
@@ -78,7 +78,7 @@ class Binary:
 
     async def _write_files(self, run: Path, given: Mapping[str, Any] | None, cluster: Cluster | None) -> list[str]:
         if cluster is not None:
-            document = await kubeconfig.load_document(cluster.contexts, cluster.context)
+            document = await kubeconfig.load_document(cluster.api)
             private_files.write(run / "kubeconfig", json.dumps(document))
         if not given:
             return []

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from kmcp_runtime import judging, private_files
 from kmcp_runtime.call import Call
+from kmcp_runtime.catalog import Effect
 from kmcp_runtime.errors import ToolFailure, quoted_list, unavailable
 from kmcp_runtime.helm import faults, home, hook_logs, manifests, release_effects, schemas, templates
 from kmcp_runtime.helm.binary import Binary
@@ -17,10 +18,10 @@ from kmcp_runtime.helm.charts import Chart, Charts
 from kmcp_runtime.helm.release import Release
 from kmcp_runtime.helm.releases import Releases, bind
 from kmcp_runtime.helm.repositories import Repositories
-from kmcp_runtime.helm.revision import Revision
+from kmcp_runtime.helm.revision import Revision, reach_objects
 from kmcp_runtime.helm.settings import HelmSettings
 from kmcp_runtime.helm.waiting import Waiting
-from kmcp_runtime.judging import Verdict, destroys
+from kmcp_runtime.judging import Resource, Verdict, destroys
 from kmcp_runtime.kube.cluster import Cluster
 from kmcp_runtime.worker import run_in_thread
 
@@ -74,10 +75,21 @@ class Helm:
         """The new revision, or, in a dry run, the one that would be. A real upgrade is rehearsed and judged first."""
         # Fetched once: what is rehearsed is what is installed.
         async with self.fetch_chart(cluster.call, wanted.chart, wanted.version) as chart:
-            definitions = manifests.objects(await self.show(cluster.call, chart, "crds"))
+            text = await self.show(cluster.call, chart, "crds")
+            definitions = manifests.objects(text)
+            await self._reach_first(cluster, wanted, text)
             after = await self._judged_upgrade(cluster, wanted, chart)
         about = _of_definitions([each.name for each in definitions], after, wanted.dry_run)
         return replace(after, warnings=[*after.warnings, *about])
+
+    async def _reach_first(self, cluster: Cluster, wanted: Upgrade, definitions: str) -> None:
+        """Ask the policy about what only an installation makes: the chart's definitions of kinds, and a namespace."""
+        if not judging.is_guarded() or not wanted.install:
+            return
+        if definitions and await self.releases(cluster).find_deployed(wanted.namespace, wanted.name) is None:
+            await reach_objects(cluster, wanted.namespace, [definitions], Effect.WRITE)
+        if wanted.create_namespace:
+            judging.reach(Resource(cluster.context.name, "", "", "namespaces", wanted.namespace, ""), Effect.WRITE)
 
     async def _judged_upgrade(self, cluster: Cluster, wanted: Upgrade, chart: Chart) -> Release:
         if judging.current() is None:
@@ -104,6 +116,8 @@ class Helm:
                 raise
             # The words may hold what was looked up.
             return destroys(f"what the chart looks up for release {wanted.name} cannot be foreseen ({failure.code})")
+        texts = [*(before.texts if before else ()), *(text for each in after for text in each.texts)]
+        await reach_objects(cluster, wanted.namespace, texts, Effect.WRITE, Effect.DESTROY)
         return await revised.judge(*(each.manifest for each in after))
 
     async def _upgrade(
@@ -211,6 +225,8 @@ class Helm:
         now = await releases.read_current(namespace, name)
         target = await releases.read_current(namespace, name, revision or now.revision - 1)
         bind(now, cluster.context.name)
+        texts = [*now.texts, *target.texts]
+        await reach_objects(cluster, namespace, texts, Effect.WRITE, Effect.DESTROY)
         return await Revision(cluster, namespace, name, now.manifest).judge(target.manifest)
 
     def _told(self, cluster: Cluster, namespace: str, name: str) -> AbstractAsyncContextManager[None]:

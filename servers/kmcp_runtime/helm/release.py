@@ -36,6 +36,11 @@ class Release:
     """Warnings of helm and the API server when this revision was made; not stored."""
 
     @property
+    def texts(self) -> list[str]:
+        """Every manifest: of the objects, and of the hooks."""
+        return [self.manifest, *(str(hook.get("manifest") or "") for hook in self.hooks)]
+
+    @property
     def chart_name(self) -> str:
         return str(self.chart.get("name") or "")
 

@@ -1,16 +1,17 @@
 """A release that is about to get another manifest: judged by both manifests, and by the objects as they are live."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from kmcp_runtime import live_state
+from kmcp_runtime import judging, live_state
+from kmcp_runtime.catalog import Effect
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.helm import manifests, release_effects
 from kmcp_runtime.helm.manifests import Part
-from kmcp_runtime.judging import Verdict, of_losses
+from kmcp_runtime.judging import Resource, Verdict, of_losses
 from kmcp_runtime.kube import losses, objects, takeovers
 from kmcp_runtime.kube.cluster import Cluster
 from kmcp_runtime.worker import run_in_thread
@@ -71,6 +72,27 @@ class Revision:
                 f"{where} (live)", {"uid": live["metadata"].get("uid"), "spec": live.get("spec"), "losses": found}
             )
         return found
+
+
+async def reach_objects(cluster: Cluster, namespace: str, texts: Iterable[str], *effects: Effect) -> None:
+    """Ask the policy about every object of these manifests: Helm itself sends the requests, past our own door.
+
+    Errors: `denied`, for the first that it does not allow.
+    """
+    if not judging.is_guarded():
+        return
+    for text in texts:
+        for part in await run_in_thread(manifests.objects, text):
+            judging.reach(await _resource(cluster, namespace, part), *effects)
+
+
+async def _resource(cluster: Cluster, namespace: str, part: Part) -> Resource:
+    try:
+        place = await cluster.place_of(part.api_version, part.kind, part.namespace or namespace)
+    except ToolFailure:
+        # A kind that the chart itself brings: whether it has a namespace is not known yet.
+        return Resource(cluster.context.name, None, part.api_version.rpartition("/")[0], None, part.name, "")
+    return Resource(cluster.context.name, place.namespace or "", place.kind.group, place.kind.plural, part.name, "")
 
 
 def _merged(live: Any, wanted: Any) -> Any:

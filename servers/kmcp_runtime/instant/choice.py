@@ -26,6 +26,7 @@ HARMLESS = frozenset(
     {"transport", "approval", "approval_namespace", "timeout", "concurrency", "answer_tokens", "log_level", "audit"}
 )
 """Those that shape no list and cannot fail later than they are read. What stands in neither is the engine's."""
+_PLACEHOLDERS = ("$", "%", "{", "<")
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on", "y", "t"}), frozenset({"false", "0", "no", "off", "n", "f"})
 _INTEGER, _NUMBER = re.compile(r"\d{1,9}"), re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 
@@ -52,8 +53,10 @@ def answers(servers: Sequence[Server], argv: Sequence[str], environment: Mapping
             lines.append(runtime["reading"])
     except _EngineError:
         return None
-    name = servers[0].full_name if len(servers) == 1 else "kmcp-suite"
-    return Answers(runtime, name, "\n".join(lines), tools)
+    info = {"name": "kmcp-suite", "version": runtime["suite"]}
+    if len(servers) == 1:
+        info = {"name": servers[0].full_name, "version": prepared[0]["version"]}
+    return Answers(runtime, info, "\n".join(lines), tools)
 
 
 def _is_short(servers: Sequence[Server], given: Mapping[str, Any]) -> bool:
@@ -89,6 +92,8 @@ def _given(
     for row in rows:
         # Two servers may have one setting with different defaults, so each row is looked at.
         text = flags.get(row["name"], environment.get(row["env"]) or None)
+        if text is not None and text.lstrip().startswith(_PLACEHOLDERS):
+            raise _EngineError  # a client may have meant a variable that it does not expand
         if text is not None:
             found[row["name"]] = _value(row, text)
     return found

@@ -23,9 +23,10 @@ _LARGEST_ID = 2**53
 class Answers:
     """The answers of one process: its name, instructions and tools are known, and who asks in which revision is not."""
 
-    def __init__(self, runtime: Mapping[str, Any], name: str, instructions: str, tools: list[dict[str, Any]]) -> None:
-        self._runtime, self._instructions, self._tools = runtime, instructions, tools
-        self._info = {"name": name, "version": runtime["suite"]}
+    def __init__(
+        self, runtime: Mapping[str, Any], info: Mapping[str, str], instructions: str, tools: list[dict[str, Any]]
+    ) -> None:
+        self._runtime, self._info, self._instructions, self._tools = runtime, info, instructions, tools
         self._hints = {"ttlMs": runtime["ttl_ms"], "cacheScope": "private"}
 
     def of(self, message: Mapping[str, Any], era: str) -> dict[str, Any] | None:

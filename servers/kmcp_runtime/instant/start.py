@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from kmcp_runtime.server import Server
 
 COMPOSED_PORT = 8080
-SERVERS = "kmcp.servers"
 _INTERRUPTED = 130  # as a shell reports a program that SIGINT ended
 
 
@@ -48,10 +47,10 @@ def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str
 
 def serve(argv: Sequence[str]) -> int:
     """`kmcp-suite serve SERVER … [flags]`: several servers in one process, each at `/<server>/mcp`, all at `/mcp`."""
-    from importlib.metadata import entry_points
+    from kmcp_runtime.distributions import server_points
 
     names = list(argv[: _first_flag(argv)])
-    known = {found.name: found for found in entry_points(group=SERVERS)}
+    known = server_points()
     if not names:
         names = sorted(known)
     for name in names:

@@ -1,4 +1,4 @@
-"""The clusters of a configuration: the contexts that a server may use, each connected at first use."""
+"""The clusters of a configuration: the contexts that a server may use, connected at first use for each identity."""
 
 import os
 from collections.abc import Mapping
@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from kmcp_runtime.call import Call
 from kmcp_runtime.errors import ToolFailure, not_found
-from kmcp_runtime.kube import config, kubeconfig_files
+from kmcp_runtime.kube import acting, config, credentials, kubeconfig_files
 from kmcp_runtime.kube.api import KubeApi, Limits
+from kmcp_runtime.kube.clients import Clients
 from kmcp_runtime.kube.cluster import Cluster
 from kmcp_runtime.kube.config import ContextInfo, Contexts
 from kmcp_runtime.kube.discovery import Discovery
@@ -17,49 +18,57 @@ from kmcp_runtime.settings import listed
 
 
 class Clusters:
-    """The contexts of the kubeconfig, read again when a file of it changes; each cluster is connected at first use."""
+    """The contexts of the kubeconfig, read again when a file of it changes.
+
+    Each identity has connections and caches of its own; nothing that one has read reaches another.
+    """
 
     def __init__(self, settings: ClusterSettings) -> None:
         self.settings = settings
         self._contexts: Contexts | None = None
         self._stamp: object = None
-        self._connected: dict[str, tuple[KubeApi, Discovery]] = {}
-        self._retired: list[KubeApi] = []
+        self._clients = Clients(settings.act_as_clients)
 
     def cluster(self, call: Call, context: str | None = None) -> Cluster:
         """The cluster of the call's argument `context`, or of the context that is named."""
         contexts = self.contexts()
         chosen = contexts.named(context or call.arguments.get("context"))
-        api, discovery = self._connection(contexts, chosen)
-        return Cluster(api, discovery, contexts, chosen, call)
+        api = self._connect(contexts, chosen, call)
+        return Cluster(api, api.kept(Discovery), contexts, chosen, call)
 
     def contexts(self) -> Contexts:
         stamp = [_stamp(path) for path in kubeconfig_files.paths(self.settings.kubeconfig)]
         if self._contexts is None or stamp != self._stamp:
             self._contexts, self._stamp = allowed(self.settings), stamp
-            # Not closed yet: calls in progress still use these connections.
-            self._retired += [api for api, _ in self._connected.values()]
-            self._connected = {}
+            self._clients.retire_all()
         return self._contexts
 
     async def ready(self) -> None:
         """Check that the default cluster answers as a Kubernetes API server does."""
-        cluster = self.cluster(Call("ready", "readyz", "readyz", {}, 5.0))
-        # Every identity may read /version (ClusterRole system:public-info-viewer).
-        version = await cluster.api.get("/version")
+        call = Call("ready", "readyz", "readyz", {}, 5.0)
+        cluster = self.cluster(call)
+        try:
+            # Every identity may read /version (ClusterRole system:public-info-viewer).
+            version = await cluster.api.get("/version")
+        finally:
+            call.ended()
         if not isinstance(version, dict) or "gitVersion" not in version:
             raise not_found(f"{cluster.context.server} is not a Kubernetes API server")
 
     async def close(self) -> None:
-        for api in [*self._retired, *(api for api, _ in self._connected.values())]:
-            await api.close()
+        await self._clients.close()
 
-    def _connection(self, contexts: Contexts, context: ContextInfo) -> tuple[KubeApi, Discovery]:
-        found = self._connected.get(context.name)
-        if found is None:
-            api = KubeApi(contexts, context, Limits(request=self.settings.kube_timeout))
-            found = self._connected[context.name] = (api, Discovery(api))
-        return found
+    def _connect(self, contexts: Contexts, context: ContextInfo, call: Call) -> KubeApi:
+        identity = call.identity
+        if identity is not None:
+            acting.check_cluster(identity, context)
+        limits = Limits(request=self.settings.kube_timeout)
+
+        def make() -> KubeApi:
+            source = acting.source(identity) if identity is not None else credentials.load
+            return KubeApi(contexts, context, limits, source, identity)
+
+        return self._clients.use((context.name, identity.key if identity else ""), make, call)
 
 
 def allowed(settings: ClusterSettings) -> Contexts:

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -10,12 +9,11 @@ import aiohttp
 from multidict import CIMultiDict
 
 from kmcp_runtime.kube import config, credentials
-from kmcp_runtime.kube.credentials import Credentials
+from kmcp_runtime.kube.credentials import Credentials, Source
 from kmcp_runtime.kube.tls import tls
 from kmcp_runtime.worker import run_in_thread
 
-Source = Callable[[config.Contexts, config.ContextInfo], Awaitable[Credentials]]
-"""Loads a context's credentials."""
+__all__ = ["Connection", "Limits", "Source"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,10 @@ class Connection:
             session, used = self._session, self._credentials
         # Outside the lock and for each request: a token from a file is read again when it is rotated.
         return session, CIMultiDict([*used.headers(), ("User-Agent", "kmcp-suite")]), used
+
+    async def load(self) -> Credentials:
+        """The credentials once more, for a program that acts on our behalf: they must last as long as it runs."""
+        return await self._source(self.contexts, self.context)
 
     async def renew(self, refused: Credentials) -> None:
         """Load the credentials again, once for all requests whose credentials were refused together."""

@@ -11,7 +11,7 @@ import re
 import ssl
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from kmcp_runtime import private_files, redaction
 from kmcp_runtime.errors import ToolFailure, unavailable
+from kmcp_runtime.identities import Identity
 from kmcp_runtime.kube import exec_plugins, proxies, sign_in
 from kmcp_runtime.kube.config import SERVICE_ACCOUNT, ContextInfo, Contexts
 from kmcp_runtime.kube.kubeconfig_files import ClusterEntry, UserEntry
@@ -48,8 +49,10 @@ class Credentials:
     """Comes before `token`, and is read again for each request: it is rotated."""
     basic: str | None = None
     """User and password, encoded."""
-    acting_as: tuple[tuple[str, str], ...] = ()
-    """Headers that name whom to act as, such as `Impersonate-User`."""
+    acting_as: Identity | None = None
+    """Whom to impersonate."""
+    passed_on: bool = False
+    """True when the token is the caller's: whether it is a token at all, the API server has to say first."""
     expires: datetime | None = None
 
     def bearer(self) -> str | None:
@@ -63,8 +66,17 @@ class Credentials:
         token = found or self.token
         if self.token_file and not token:
             raise unavailable(f"the token file {self.token_file} is empty", "renew the token")
-        redaction.learn(token or "")
+        if not self.passed_on:
+            redaction.learn(token or "")
         return token
+
+    def confirmed(self) -> None:
+        """The API server took these credentials: a caller's token counts as a secret only now.
+
+        What anybody may send must not push known secrets out.
+        """
+        if self.passed_on:
+            redaction.learn(self.token or "")
 
     def headers(self) -> list[tuple[str, str]]:
         """The headers of a request, some of them several times."""
@@ -72,7 +84,7 @@ class Credentials:
         if token and _CONTROL.search(token):
             raise unavailable(f"the token of {self.token_file or 'this context'} holds a line break")
         value = f"Bearer {token}" if token else f"Basic {self.basic}" if self.basic else None
-        return [*([("Authorization", value)] if value else []), *self.acting_as]
+        return [*([("Authorization", value)] if value else []), *_impersonating(self.acting_as)]
 
     def is_expired(self) -> bool:
         return self.expires is not None and datetime.now(UTC) >= self.expires
@@ -80,6 +92,10 @@ class Credentials:
     def identity(self) -> tuple[Any, ...]:
         """What a pool of connections is bound to; tokens go with each request."""
         return self.cert_file, self.key_file, self.ssl_ca_cert, self.tls_server_name, self.proxy
+
+
+Source = Callable[[Contexts, ContextInfo], Awaitable[Credentials]]
+"""Loads a context's credentials."""
 
 
 async def load(contexts: Contexts, context: ContextInfo) -> Credentials:
@@ -100,6 +116,35 @@ async def load(contexts: Contexts, context: ContextInfo) -> Credentials:
                 f"{user.where} has no credentials, so context {context.name!r} would be anonymous",
                 "give the user a token, a certificate or an exec plugin",
             )
+    return found
+
+
+async def load_impersonating(contexts: Contexts, context: ContextInfo, identity: Identity) -> Credentials:
+    """As `load`, to act as another: the context's own user needs the right to `impersonate`."""
+    found = await load(contexts, context)
+    if found.acting_as:
+        raise unavailable(
+            f"context {context.name!r} impersonates {found.acting_as.user!r} already, so this server cannot act as its "
+            "callers there",
+            "take `as` out of the kubeconfig, or set KMCP_ACT_AS=server",
+        )
+    found.acting_as = identity
+    return found
+
+
+async def load_bearing(contexts: Contexts, context: ContextInfo, token: str) -> Credentials:
+    """The context's cluster with a caller's token, and nothing of the context's own user."""
+    if urlsplit(context.server).scheme != "https":
+        raise unavailable(
+            f"context {context.name!r} ({context.server}) has no TLS, so no caller's token is sent there",
+            "use the https address of the API server",
+        )
+    if context.auth == "in_cluster":
+        return Credentials(context.server, ssl_ca_cert=str(SERVICE_ACCOUNT / "ca.crt"), token=token, passed_on=True)
+    cluster, _ = _entries(contexts, context)
+    proxy = _proxy(cluster, urlsplit(context.server))
+    found = Credentials(context.server, proxy=proxy, token=token, passed_on=True)
+    _identify_server(cluster, found)
     return found
 
 
@@ -148,19 +193,28 @@ def _proxy(cluster: ClusterEntry, server: SplitResult) -> str | None:
     return found
 
 
-def _acting_as(user: UserEntry) -> tuple[tuple[str, str], ...]:
+def _acting_as(user: UserEntry) -> Identity | None:
     if not user.act_as:
         if user.act_as_uid or user.act_as_groups or user.act_as_extra:
             raise _faulty(f"{user.where}.as", "is missing, although as-uid, as-groups or as-user-extra is given")
-        return ()
-    headers = [("Impersonate-User", user.act_as)]
-    headers += [("Impersonate-Uid", user.act_as_uid)] if user.act_as_uid else []
-    headers += [("Impersonate-Group", group) for group in user.act_as_groups]
-    for key, values in user.act_as_extra.items():
-        headers += [(f"Impersonate-Extra-{quote(key, safe=_HEADER_NAME)}", value) for value in values]
-    if any(_CONTROL.search(value) for _, value in headers):
+        return None
+    extra = tuple((key, tuple(values)) for key, values in user.act_as_extra.items())
+    found = Identity(user.act_as, user.act_as_uid, tuple(user.act_as_groups), extra)
+    if any(_CONTROL.search(value) for _, value in _impersonating(found)):
         raise _faulty(f"{user.where}.as", "or a field beside it holds a line break")
-    return tuple(headers)
+    return found
+
+
+def _impersonating(identity: Identity | None) -> list[tuple[str, str]]:
+    """The headers that name whom to act as."""
+    if identity is None:
+        return []
+    headers = [("Impersonate-User", identity.user)]
+    headers += [("Impersonate-Uid", identity.uid)] if identity.uid else []
+    headers += [("Impersonate-Group", group) for group in identity.groups]
+    for key, values in identity.extra:
+        headers += [(f"Impersonate-Extra-{quote(key, safe=_HEADER_NAME)}", value) for value in values]
+    return headers
 
 
 def _check_user(user: UserEntry) -> None:
@@ -257,7 +311,9 @@ def _told(cluster: ClusterEntry, found: Credentials) -> Mapping[str, Any]:
 def _check_pair(found: Credentials, what: str) -> None:
     try:
         # A password that is asked for on a terminal would stop the server: a locked key is one that does not fit.
-        ssl.create_default_context().load_cert_chain(str(found.cert_file), found.key_file, password=lambda: "")
+        # Without the authorities of the system, which take most of a tenth of a second to read and are not asked here.
+        pair = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        pair.load_cert_chain(str(found.cert_file), found.key_file, password=lambda: "")
     except (ssl.SSLError, OSError, ValueError):
         raise _faulty(what, "are not a certificate and its unlocked key (PEM)") from None
 

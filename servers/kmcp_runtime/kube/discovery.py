@@ -159,6 +159,7 @@ class Discovery:
             # A stable sort: within the preferred versions the API server's order of groups stays.
             self._kinds = tuple(sorted(kinds, key=lambda kind: not kind.preferred))
             self._resolved = {}
+            self._api.cluster_scoped = frozenset((kind.group, kind.plural) for kind in kinds if not kind.namespaced)
             self._read_at = time.monotonic()
 
     async def _read_one_by_one(self, core: Mapping[str, Any], groups: Mapping[str, Any]) -> list[Kind]:

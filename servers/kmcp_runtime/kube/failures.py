@@ -35,6 +35,7 @@ _DUMPED = re.compile(
 )
 """What follows is the whole spec, as Go prints it, with every literal value of an env."""
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_IMPERSONATION = re.compile(r'cannot impersonate resource "([^"]+)" in API group "([^"]*)"')
 EXPIRED = "start again without cursor"
 
 
@@ -58,12 +59,20 @@ class StatusFailure(ToolFailure):
         return list((self.status.get("details") or {}).get("causes") or ())
 
 
-def from_response(http_status: int, body: bytes, who: str) -> StatusFailure:
-    """The failure behind an error answer. `who` describes the identity and server that were used."""
+class PolicyRefusal(StatusFailure):
+    """A request that the policy does not allow; it was not sent. What copes with a missing right copes with it too."""
+
+    def __init__(self, failure: ToolFailure) -> None:
+        super().__init__(403, {}, failure.message, failure.hint)
+        self.code, self.backend, self.details = failure.code, failure.backend, failure.details
+
+
+def from_response(http_status: int, body: bytes, who: str, renew: str = "KUBECONFIG") -> StatusFailure:
+    """The failure behind an error answer. `who` describes the identity that was used, `renew` where it comes from."""
     status = _status(body)
     message = str(status.get("message") or body[:500].decode(errors="replace").strip() or f"HTTP {http_status}")
     message = _without_echoes(_DUMPED.sub(r"\1", message))
-    return StatusFailure(http_status, status, message, _hint(http_status, status, who))
+    return StatusFailure(http_status, status, message, _hint(http_status, status, who, renew))
 
 
 def unserved(http_status: int, path: str, failure: StatusFailure) -> StatusFailure | None:
@@ -110,12 +119,17 @@ def _status(body: bytes) -> dict[str, Any]:
     return parsed if isinstance(parsed, dict) else {}
 
 
-def _hint(http_status: int, status: Mapping[str, Any], who: str) -> str | None:
+def _hint(http_status: int, status: Mapping[str, Any], who: str, renew: str) -> str | None:
     refused = admission.hint(http_status, str(status.get("message")))
     if refused:
         return refused
     if http_status == 401:
-        return f"the credentials of {who} were refused: they may have expired; renew them (KUBECONFIG)"
+        return f"the credentials of {who} were refused: they may have expired; renew them ({renew})"
+    if http_status == 403 and (impersonation := _IMPERSONATION.search(str(status.get("message")))):
+        return (
+            "this server may not act as its callers (KMCP_ACT_AS=impersonate): grant its account, in a ClusterRole, "
+            f"the verb impersonate on {impersonation[1]} of the API group {impersonation[2]!r}"
+        )
     if http_status == 403:
         return by_tool("rights", f"shows the rights of {who}") or f"{who} lacks this right"
     if http_status == 410:

@@ -9,16 +9,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kmcp_runtime.kube import config, credentials
+from kmcp_runtime.identities import Identity
+from kmcp_runtime.kube import config
+from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.credentials import Credentials
 from kmcp_runtime.kube.kubeconfig_files import UserEntry
 
 _NAME = "kmcp"
 
 
-async def load_document(contexts: config.Contexts, context: config.ContextInfo) -> dict[str, Any]:
-    """The kubeconfig as data; it contains credentials, so write it to a private file only."""
-    loaded = await credentials.load(contexts, context)
+async def load_document(api: KubeApi) -> dict[str, Any]:
+    """The kubeconfig as data, for the identity of these requests; it contains credentials, so write it to a private
+    file only."""
+    contexts, context, loaded = api.contexts, api.context, await api.load_credentials()
     return {
         "apiVersion": "v1",
         "kind": "Config",
@@ -37,8 +40,10 @@ def _cluster(context: config.ContextInfo, loaded: Credentials) -> dict[str, Any]
 
 
 def _user(contexts: config.Contexts, context: config.ContextInfo, loaded: Credentials) -> dict[str, Any]:
+    if loaded.passed_on:
+        return {"token": loaded.token}
     if context.auth == "in_cluster":
-        return {"tokenFile": str(config.SERVICE_ACCOUNT / "token")}
+        return {"tokenFile": str(config.SERVICE_ACCOUNT / "token"), **_acting_as(loaded.acting_as)}
     written = contexts.kubeconfig.users.get(context.user, UserEntry())
     return _given(
         {
@@ -47,12 +52,17 @@ def _user(contexts: config.Contexts, context: config.ContextInfo, loaded: Creden
             "token": loaded.bearer(),
             "username": written.username if loaded.basic else None,
             "password": written.password if loaded.basic else None,
-            "as": written.act_as,
-            "as-uid": written.act_as_uid,
-            "as-groups": list(written.act_as_groups),
-            "as-user-extra": {key: list(values) for key, values in written.act_as_extra.items()},
+            **_acting_as(loaded.acting_as),
         }
     )
+
+
+def _acting_as(identity: Identity | None) -> dict[str, Any]:
+    if identity is None:
+        return {}
+    extra = {key: list(values) for key, values in identity.extra}
+    found = {"as": identity.user, "as-uid": identity.uid, "as-groups": list(identity.groups), "as-user-extra": extra}
+    return _given(found)
 
 
 def _content(path: str | None) -> str | None:

@@ -22,7 +22,7 @@ async def connect(
             f"/api/v1/namespaces/{namespace}/pods/{pod}/{subresource}", query, protocols, verdict
         )
     except StatusFailure as failure:
-        if failure.http_status == 403 and "cannot " not in failure.message:
+        if failure.http_status == 403 and failure.code == "forbidden" and "cannot " not in failure.message:
             # Kubernetes 1.35 checks `create` a second time after `get`, and does not say which right is missing.
             failure.message += (
                 f'cannot create resource "pods/{subresource}" in API group "" in the namespace "{namespace}"'

@@ -9,19 +9,21 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from kmcp_runtime import judging, live_state
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.errors import ToolFailure
-from kmcp_runtime.judging import READS, Judgement, Verdict, destroys, of_losses, writes
+from kmcp_runtime.judging import READS, Judgement, Resource, Verdict, destroys, of_losses, writes
 from kmcp_runtime.kube import losses, marks, scales, secret_values, takeovers
-from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.kube.failures import PolicyRefusal, StatusFailure
 
 if TYPE_CHECKING:
     from kmcp_runtime.kube.api import KubeApi
 
 _QUESTIONS = re.compile(r"/apis/(?:authorization|authentication)\.k8s\.io/[^/]+/(?:.+/)?[a-z]+reviews$")
 """Objects that are created to ask something: access and token reviews."""
+_OF_OBJECTS = re.compile(r"/(?:api/[^/]+|apis/[^/]+/[^/]+)/[^/]")
 _NO_REHEARSAL = "does not support dry run"
 """The API server's words when an admission webhook has side effects (`sideEffects` other than None)."""
 _APPLY = "application/apply-patch+yaml"
@@ -80,10 +82,51 @@ class KubeRequest:
         return ("dryRun", "All") in self.query or (isinstance(self.body, Mapping) and "dryRun" in self.body)
 
 
+def resource(api: "KubeApi", path: str, made: str | None = None) -> Resource | None:
+    """What a path is about, for the policy; None for what is no object: the kinds, the version, a question of rights.
+
+    `made` is the name of an object that is to be created there.
+    """
+    if not _OF_OBJECTS.match(path) or _QUESTIONS.match(path):
+        return None
+    about = target(path)
+    parts = path.strip("/").split("/")
+    group = "" if parts[0] == "api" else unquote(parts[1])
+    plural, name = unquote(about.plural), unquote(about.name) if about.name else made
+    # A list without a namespace is one of all namespaces, unless the kind has none.
+    everywhere = None if name is None and (group, plural) not in api.cluster_scoped else ""
+    namespace = unquote(about.namespace) if about.namespace else everywhere
+    return Resource(api.context.name, namespace, group, plural, name, unquote(about.subresource or ""))
+
+
+def reach(api: "KubeApi", path: str, *effects: Effect) -> None:
+    """Ask the policy about a request that is about to be sent."""
+    _ask_policy(resource(api, path), *effects)
+
+
+def _reach(api: "KubeApi", request: KubeRequest, *effects: Effect) -> None:
+    metadata = request.body.get("metadata") if isinstance(request.body, Mapping) else None
+    named = metadata.get("name") if request.method == "POST" and isinstance(metadata, Mapping) else None
+    _ask_policy(resource(api, request.path, str(named) if named else None), *effects)
+
+
+def _ask_policy(about: Resource | None, *effects: Effect) -> None:
+    if about is None:
+        return
+    try:
+        judging.reach(about, *effects)
+    except ToolFailure as failure:
+        raise PolicyRefusal(failure) from None
+
+
 async def judge_before(api: "KubeApi", request: KubeRequest) -> None:
     """Refuse, hold back or let through a request that is no rehearsal."""
     judgement = judging.current()
-    if judgement is None or request.method == "GET":
+    if judgement is None:
+        return
+    # Before the live object is looked at: a refusal is the same whether or not it exists.
+    _reach(api, request, *_foreseeable(judgement, request))
+    if request.method == "GET":
         return
     if judgement.allowed == {Effect.READ}:
         # Not even a rehearsal: it runs the webhooks of others.
@@ -93,6 +136,7 @@ async def judge_before(api: "KubeApi", request: KubeRequest) -> None:
         verdict = _at_sight(judgement, request)
         if verdict is None:
             verdict = await (_created(api, request) if request.method == "POST" else _rehearsed(api, request))
+        _reach(api, request, verdict.effect)
         judgement.admit(verdict)
 
 
@@ -112,7 +156,18 @@ async def judge_after(api: "KubeApi", request: KubeRequest, content: bytes) -> N
         verdict = await _created(api, request)
     elif verdict is None:
         verdict = await _compared(api, request, _read(content))
+    _reach(api, request, verdict.effect)
     judging.foresee(verdict)
+
+
+def _foreseeable(judgement: Judgement, request: KubeRequest) -> tuple[Effect, ...]:
+    """The effects that a request may have, by itself."""
+    if request.method == "GET":
+        return (Effect.READ,)
+    destroys_always = (request.method == "DELETE" and request.path not in judgement.made) or target(
+        request.path
+    ).subresource == "eviction"
+    return (Effect.DESTROY,) if destroys_always else (Effect.WRITE, Effect.DESTROY)
 
 
 def _at_sight(judgement: Judgement, request: KubeRequest, answer: Mapping[str, Any] | None = None) -> Verdict | None:

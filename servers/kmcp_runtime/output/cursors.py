@@ -1,4 +1,7 @@
-"""Cursors: opaque to callers, complete in themselves so that any replica takes them, refused with other arguments."""
+"""Cursors: opaque to callers, complete in themselves so that any replica takes them, refused with other arguments.
+
+Where calls reach the backend as their callers, a cursor is good for the one alone whom it was made for.
+"""
 
 import base64
 import binascii
@@ -8,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from kmcp_runtime import json_text
+from kmcp_runtime import identities, json_text
 from kmcp_runtime.errors import bad_argument
 
 _LARGEST = 16_384
@@ -30,8 +33,9 @@ def decode(cursor: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     except (binascii.Error, zlib.error, ValueError, KeyError, AttributeError, TypeError):
         raise bad_argument("cursor: this tool did not issue it", "start again without cursor") from None
     if fingerprint != _fingerprint(arguments):
+        other = " or to another caller" if identities.current_key() else ""
         raise bad_argument(
-            "cursor: it was issued for different arguments",
+            f"cursor: it was issued for different arguments{other}",
             "repeat the call with the arguments of the first one, or without cursor",
         )
     position: dict[str, Any] = body
@@ -39,4 +43,5 @@ def decode(cursor: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fingerprint(arguments: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(arguments, sort_keys=True, default=str).encode()).hexdigest()[:10]
+    text = json.dumps(arguments, sort_keys=True, default=str) + identities.current_key()
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

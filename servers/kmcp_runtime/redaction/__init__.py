@@ -17,9 +17,9 @@ from kmcp_runtime.redaction.exposing import refuse_exposure
 from kmcp_runtime.redaction.known import REGISTER
 from kmcp_runtime.redaction.marks import HIDDEN, find_mark, fingerprint, is_mark, mark, use_key
 from kmcp_runtime.redaction.names import strength
+from kmcp_runtime.redaction.quiet import LAST_APPLIED
 from kmcp_runtime.redaction.restoring import refuse_marks, restore, restore_operations
 from kmcp_runtime.redaction.sent import echoing, withhold
-from kmcp_runtime.redaction.structures import LAST_APPLIED
 from kmcp_runtime.redaction.structures import hide_in_document as text
 from kmcp_runtime.redaction.structures import hide_in_value as value
 

@@ -123,9 +123,15 @@ class Assignment:
 
     def _beside(self, found: Strength) -> tuple[int, int] | None:
         """`password hunter22`, of programs that need no sign between: only what looks made, behind a certain name."""
-        if found != "strong" or not (_BESIDE.search(self.name) or _DECLARED.match(self.before)):
-            return None
         stop = self._stop(self.after)
+        # A name and a value are a whole line in files of settings: `bindpw …`, `auth_pass …`.
+        whole = self.data[self.after : self.line_end].strip()
+        line = self._alone() and b" " not in whole and b"\t" not in whole
+        if line:
+            stop = self.after + len(whole)
+        certain = found == "strong" and (_BESIDE.search(self.name) or _DECLARED.match(self.before))
+        if not line and not certain:
+            return None
         value = self.data[self.after : stop].decode(errors="replace").rstrip(".")
         made = values.is_made(value) and self.data[stop : stop + 1] not in (b"(", b"[", b"{")
         return (self.after, self.after + len(value.encode(errors="replace"))) if made else None
@@ -207,7 +213,11 @@ class Assignment:
             words = value.lower().split()
             if found != "strong" or any(word.strip(".,:;!") in values.STATES for word in words):
                 return None
-        return (at, at + len(whole)) if self._in_settings() else None
+        return (at, at + len(whole)) if self._in_settings() or self._shouted() else None
+
+    def _shouted(self) -> bool:
+        """`DB_PASSPHRASE`: the name of a variable, which no prose has."""
+        return self.name.isupper() and "_" in self.name
 
     def _in_settings(self) -> bool:
         """The line before or the line after is a setting, too."""

@@ -22,14 +22,15 @@ LONGEST_NAME = 128
 _QUALIFIERS = words(
     "prod production dev development stage staging test qa live sandbox local old new current previous next primary "
     "secondary backup default main main2 v b64 base64 hash hashed plain plaintext raw encoded value val string str "
-    "text md sha double hex bcrypt ro rw"
+    "text md sha double hex bcrypt ro rw json confirmation confirm repeat again"
 )
 _STRONG = words(
     "password passwords passwd passphrase passcode pwd secret secrets credential credentials creds apikey apikeys "
     "token dsn authorization htpasswd dockerconfigjson dockercfg requirepass masterauth mnemonic privatekey secretkey "
-    "accesskey authtoken accesstoken refreshtoken clientsecret cookie connectionstring psk storepass keypass authtok"
+    "accesskey authtoken accesstoken refreshtoken clientsecret cookie connectionstring psk storepass keypass authtok "
+    "bindpw rootpw dbpw userpw adminpw pswd psswd passw pincode accesscode kek"
 )
-_WEAK = words("pass pw pat jwt auth otp salt tokens sig cookies passwds pin")
+_WEAK = words("pass pw pat jwt auth otp salt tokens sig cookies passwds pin pepper")
 _GLUED = ("password", "passwd", "passphrase", "apikey", "secretkey", "accesstoken", "authtoken", "clientsecret")
 _NO_PASSWORDS = words("bypass compass trespass surpass encompass overpass underpass")
 # What kind of key: these open something, all others (`primary_key`, `topologyKey`) only find something.
@@ -38,7 +39,7 @@ _OPENING = words(
     "rsa ssh gpg pgp session auth authentication client service shared storage integration admin root deploy "
     "deployment ingest ingestion write crypto cipher cookie webhook state app application tls ssl server user "
     "vault unseal recovery preshared validation decryption machine bot project team activation product install "
-    "subscription shared functions function host data"
+    "subscription shared functions function host data fernet"
 )
 _FINDING = words(
     "public primary foreign partition sort row cache map config label annotation topology object index sorting group "
@@ -51,6 +52,13 @@ _COUNTED = words(
     "cursor csrf sync per cached reasoning stop"
 )
 
+_JOINED = frozenset(
+    (
+        *(("pass", "phrase"), ("seed", "phrase"), ("recovery", "phrase"), ("security", "answer"), ("secret", "answer")),
+        *(("totp", "seed"), ("otp", "seed"), ("mfa", "seed"), ("snmp", "community"), ("access", "code")),
+    )
+)
+"""Two words that together name a credential, and apart do not."""
 _CONNECTION = (["connection"], ["conn"])
 _HELD = (["password"], ["token"], ["credentials"], ["tls"], ["auth"], ["key"], ["cert"], ["certificate"])
 
@@ -116,9 +124,15 @@ def _of_word(last: str, before: list[str], shouted: bool) -> Strength | None:
         return None
     if last in ("token", "tokens") and (_COUNTED & set(before)):
         return None
+    if before and (before[-1], last) in _JOINED:
+        return "strong"
     if last in _STRONG:
         # A variable of a dashboard stands in its address, mostly as the name of something.
         return "weak" if before[:1] == ["var"] and not shouted else "strong"
+    if last == "header":
+        return "weak" if before[-1:] in (["auth"], ["authorization"]) else None
+    if last == "sk":
+        return "weak" if shouted and before else None
     if last == "auth":
         return "weak" if shouted or before else None
     if last in _WEAK:

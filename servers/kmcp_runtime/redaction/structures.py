@@ -7,40 +7,40 @@ place of each value (which object, which path in it) goes along, so that its mar
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from kmcp_runtime.redaction import names, values
 from kmcp_runtime.redaction.known import REGISTER
 from kmcp_runtime.redaction.marks import TOO_DEEP, is_mark, mark
 from kmcp_runtime.redaction.places import SECRET_KINDS, At, place_of
-from kmcp_runtime.redaction.texts import clean, hide_in_text, is_plain, may_hold_secret
+from kmcp_runtime.redaction.quiet import (
+    LAST_APPLIED,
+    PAIR_KEYS,
+    PAIRS,
+    SECURE,
+    SHORT,
+    TABLES,
+    cleaned,
+    is_dull,
+    is_plain_text,
+    is_quiet,
+    names_below,
+)
+from kmcp_runtime.redaction.texts import clean, hide_in_text, may_hold_secret
 
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _SECRET_FIELDS = ("data", "stringData")
-_SECURE = frozenset(("secureJsonData", "secureSettings"))
 # Of a Helm release: gzip in base64, as a ConfigMap holds it and, once more in base64, a Secret.
 _PAYLOADS = ("H4sI", "SDRzS")
 _STRUCTURAL = (LAST_APPLIED, "secure", "sensitive", *_PAYLOADS)
 """Places that no text would give away."""
 _LABELS = frozenset(("labels", "matchLabels", "nodeSelector", "selector", "podLabels", "commonLabels"))
-_PAIRS = (
-    *((name, "value") for name in ("name", "key", "header", "variable", "parameter", "property", "option", "field")),
-    *((name, "Value") for name in ("Name", "Key", "OptionName")),
-    ("ParameterKey", "ParameterValue"),
-)
 _PROGRAM = re.compile(
     r"(?:\S*/)?(?:redis-cli|mysql\w*|mariadb\S*|mongo(?:sh)?|psql|sqlcmd|curl|sshpass|openssl|ldapsearch|smbclient|docker"
     r"|podman|helm|az|rclone|wget|keytool)"
 )
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
-_PAIR_KEYS = frozenset((*(value for _, value in _PAIRS), "result", "kty"))
-"""Without one of them, `_pair` has nothing to look at."""
-_TABLES = frozenset(("columns", "columnDefinitions"))
 _ROWS = ("items", "rows")
 _NAMED_THERE = ("secret", "secrets", "credentials")
-_SHORT = 128
-"""Characters of a text whose look is remembered: names of images with their digest are among them."""
 DEEPEST = 100
 LARGEST_DOCUMENT = 262_144
 """Bytes of a text that is parsed to see whether it is a document; a larger one is read as text alone."""
@@ -99,9 +99,9 @@ def _walk(node: Any, at: At) -> Any:
 
 def _mapping(node: Mapping[Any, Any], at: At) -> dict[Any, Any]:
     at = _entered(node, at)
-    if not _TABLES.isdisjoint(node):
+    if not TABLES.isdisjoint(node):
         node = _table(node, at)
-    hidden = {} if _PAIR_KEYS.isdisjoint(node) else _pair(node, at)
+    hidden = {} if PAIR_KEYS.isdisjoint(node) else _pair(node, at)
     secret = at.secret and any(isinstance(node.get(field), Mapping) for field in _SECRET_FIELDS)
     out: dict[Any, Any] = {}
     for key, item in node.items():
@@ -109,29 +109,11 @@ def _mapping(node: Mapping[Any, Any], at: At) -> dict[Any, Any]:
             out[key] = _every(item, at.below(key))
         elif key in hidden:
             out[key] = hidden[key]
-        elif not at.contained and _is_dull(key, item, at):
+        elif not at.contained and is_dull(key, item, at):
             out[key] = item
         else:
-            out[_key(key)] = _entry(key, item, at.below(key), node)
+            out[cleaned(key)] = _entry(key, item, at.below(key), node)
     return out
-
-
-_NO_TEXT = (bool, int, type(None))
-
-
-def _is_dull(key: Any, item: Any, at: At) -> bool:
-    """Whether neither the key nor the value of an entry says anything; most say nothing, and come again and again."""
-    if isinstance(item, str):
-        return len(item) <= _SHORT and at.unknown and _says_nothing(key) and _is_plain(item)
-    return type(item) in _NO_TEXT and _says_nothing(key)
-
-
-@lru_cache(maxsize=8_192)
-def _says_nothing(key: Any) -> bool:
-    """True for the key of a field whose value is looked at for itself, and which needs no look itself."""
-    if not isinstance(key, str) or key in (LAST_APPLIED, "release"):
-        return False
-    return _key(key) == key and not names.strength(key)
 
 
 def _entered(node: Mapping[Any, Any], at: At) -> At:
@@ -150,18 +132,15 @@ def _entered(node: Mapping[Any, Any], at: At) -> At:
     return at
 
 
-def _key(key: Any) -> Any:
-    """A key is text, too: somebody wrote it."""
-    return hide_in_text(key) if isinstance(key, str) and (not key.isprintable() or "://" in key) else key
-
-
 def _entry(key: Any, item: Any, at: At, siblings: Mapping[Any, Any]) -> Any:
     if not isinstance(key, str) or item is None or isinstance(item, bool):
         return item if not isinstance(item, str) else _walk(item, at)
     if isinstance(item, str | int | float):
         return _scalar(key, item, at, siblings)
     if type(item) is dict or isinstance(item, Mapping):
-        return _fields(key, item, at, siblings)
+        return item if is_quiet(key, item, at) else _fields(key, item, at, siblings)
+    if type(item) is list and is_quiet(key, item, at):
+        return item
     if names.is_container(key) and _are_texts(item) and not at.references:
         return _walk(item, at._replace(contained=True))
     if isinstance(item, list) and names.strength(key) == "strong" and _are_texts(item) and not at.references:
@@ -171,25 +150,43 @@ def _entry(key: Any, item: Any, at: At, siblings: Mapping[Any, Any]) -> Any:
 
 def _fields(key: str, item: Mapping[str, Any], at: At, siblings: Mapping[Any, Any]) -> Any:
     """A mapping under a key that may say what its values are."""
-    if key in _SECURE:
+    if key in SECURE:
         return _every(item, at)
     if key in _LABELS:
         return {name: _walk(value, at.below(name)._replace(contained=False)) for name, value in item.items()}
     if key == "settings" and "type" in siblings:
         return _settings(item, at)
-    if names.strength(key) == "strong" and not at.references:
-        item = {name: _default(name, value, at) for name, value in item.items()}
+    if not at.references:
+        item = _named_by_parent(key, item, at)
     if key == "auths":
         return {host: _registry(entry, at.below(host)) for host, entry in item.items()}
     return _walk(item, at._replace(contained=True) if names.is_container(key) and not at.references else at)
 
 
-def _default(name: Any, item: Any, at: At) -> Any:
-    """What stands below a credential's name as its default or value: of parameters of templates, of schemas."""
-    default = isinstance(name, str) and name.lower() in ("default", "value", "plain", "content", "example")
-    if not default or not isinstance(item, str) or values.is_empty(item):
+_SHORTEST_BELOW = 12
+_DEFAULTS = ("default", "value", "plain", "content", "example")
+"""What stands below a credential's name as its default or value: of parameters of templates, of schemas."""
+
+
+def _named_by_parent(key: str, item: Mapping[str, Any], at: At) -> Mapping[str, Any]:
+    """Values that the key above them names: `password: {value: …}`, `apiKeys: {alice: …}`, `jwt: {key: …}`."""
+    below, held = names_below(key)
+    if not below and not held:
         return item
-    return mark(at.below(name).place, item)
+    return {
+        name: mark(at.below(name).place, value)
+        if isinstance(name, str) and isinstance(value, str) and _is_named(name.lower(), value, below, held)
+        else value
+        for name, value in item.items()
+    }
+
+
+def _is_named(name: str, value: str, below: bool, held: bool) -> bool:
+    if below and name in _DEFAULTS:
+        return not values.is_empty(value)
+    # What is written beside a credential (`audience`, `algorithm`) is short, or several words.
+    made = len(value) >= _SHORTEST_BELOW and values.is_made(value) and "://" not in value and " " not in value
+    return made and (name == "key" if held and not below else not names.is_reference(name))
 
 
 def _scalar(key: str, item: str | float, at: At, siblings: Mapping[Any, Any]) -> Any:
@@ -226,7 +223,7 @@ def _pair(node: Mapping[Any, Any], at: At) -> dict[str, Any]:
     if isinstance(node.get("kty"), str):
         # A JSON Web Key: these members are its private part (RFC 7518, 6).
         return {key: mark(at.below(key).place, str(node[key])) for key in _PRIVATE if key in node}
-    for name, value in _PAIRS:
+    for name, value in PAIRS:
         named, item = node.get(name), node.get(value)
         if isinstance(item, Mapping) and isinstance(named, str) and isinstance(item.get("stringValue"), str):
             # An attribute of OpenTelemetry.
@@ -234,7 +231,8 @@ def _pair(node: Mapping[Any, Any], at: At) -> dict[str, Any]:
             return {value: {**item, "stringValue": inner[value]}} if inner else {}
         if not isinstance(named, str) or not isinstance(item, str | int | float) or isinstance(item, bool):
             continue
-        found = names.strength(named)
+        # A type is a word of every day, so its value must look like one.
+        found = "weak" if name == "type" and names.strength(named) else names.strength(named)
         if found and values.hides_in_structure(str(item), found):
             return {value: mark(at.below(f"{named}/{value}").place, str(item))}
     return {}
@@ -277,6 +275,9 @@ def _lines(node: list[str], at: At) -> list[str]:
     """Arguments or lines: a flag and its value, and a key that spans several lines, are seen only together."""
     if at.contained:
         return [_walk(item, at.below(number)) for number, item in enumerate(node)]
+    if len(node) == 2 and names.strength(node[0]) == "strong" and values.is_made(node[1]):
+        # A header, as a list of two.
+        return [node[0], mark(at.below(1).place, node[1])]
     out: list[str] = []
     for number, item in enumerate(node):
         flag = node[number - 1] if number else ""
@@ -336,7 +337,7 @@ def _row(row: Sequence[Any], columns: Sequence[str], at: At) -> list[Any]:
 
 def _document(text: str, at: At) -> str:
     """A text; when it is a document (JSON, or YAML with an object of kind Secret) it is read as one."""
-    if len(text) <= _SHORT and _is_plain(text) and (at.unknown or not REGISTER.holds_any(text)):
+    if len(text) <= SHORT and is_plain_text(text) and (at.unknown or not REGISTER.holds_any(text)):
         return text
     if at.references or len(text) < 8 or len(text) > LARGEST_DOCUMENT:
         return hide_in_text(text, at.place)
@@ -354,15 +355,6 @@ def _document(text: str, at: At) -> str:
 
         text = hide_in_yaml(clean(text), lambda node: _walk(node, at._replace(foreign=True, unknown=False)))
     return hide_in_text(text, at.place)
-
-
-@lru_cache(maxsize=16_384)
-def _is_plain(text: str) -> bool:
-    """Whether a short text holds nothing to hide or to clean; names and words come again and again."""
-    if text.lstrip()[:1] in ("{", "["):
-        # It may be a document, in which structure says more.
-        return clean(text) == text and not may_hold_secret(text.encode(errors="surrogatepass"))
-    return text.isprintable() and is_plain(text)
 
 
 def _indent_of(text: str) -> int | None:

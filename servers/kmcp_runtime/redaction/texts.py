@@ -36,9 +36,9 @@ _ENVIRONMENT = re.compile(r"[A-Za-z_]\w*=")
 
 # At least one of these is part of everything that is hidden by shape or name: most texts hold none.
 _TRIGGER = shapes.compiled(
-    r"(?i)pass|pwd|github_pat|\bpat[a-z0-9]{14}\.|_pw\b|\bpw\b|pw=|secret|token|cred|key|auth|cookie|dsn|hook|_pat\b"
+    r"(?i)pass|pwd|github_pat|\bpat[a-z0-9]{14}\.|pw\b|secret|token|cred|key|auth|cookie|dsn|hook|_pat\b"
     r"|\bpat\b|jwt|salt|otp|\bpin\b|sig|license|htpasswd"
-    r"|mnemonic|connection.?string|login|identified|://|@(?:tcp|unix|udp)|eyj|bearer"
+    r"|mnemonic|seed|phrase|backup|mlsn|swd|pepper|pincode|access.?code|answer|kek|_sk\b|kinit|lftp|%3[ad]|@[a-z]|--stdin|connection.?string|login|identified|://|@(?:tcp|unix|udp)|eyj|bearer"
     r"|basic|\{sha\}|\$(?:2|apr1|1|5|6|y|argon|scrypt|7)"
     r"|a[kb]ia|asia|acca|gh[pousr]_|glpat|gl[a-z]{2,5}-|xox|xapp|[srp]k[-_]|hf_"
     r"|api_org|do[opr]_v1|sg\.|pypi-|npm_|rubygems_|dckr_|hv[sbr]\.|\b[sb]\."
@@ -60,8 +60,9 @@ _TRIGGER = shapes.compiled(
     r"|ldapsearch|rclone|az (?:login|acr)|stats auth|>[^\s~*&@]{6}|psk"
 )
 _NAME_PART = (
-    r"(?:pass|pwd|secret|token|cred|auth|cookie|dsn|webhook|jwt|license|licence|htpasswd|mnemonic|psk"
-    r"|(?:pw|pat|salt|otp|pin|sig)(?:\b|[_0-9])|connection[_-]?string|connstr|dockercfg|dockerconfigjson)"
+    r"(?:pass|p?swd|psswd|pwd|secret|token|cred|auth|cookie|dsn|webhook|jwt|license|licence|htpasswd|mnemonic|psk|pepper"
+    r"|(?:seed|recovery)[_-]?phrase|pincode|access[_-]?code|security[_-]?answer|(?:otp|mfa)[_-]seed|snmp[_-]community"
+    r"|(?:pw|pat|salt|otp|pin|sig|kek|_sk)(?:\b|[_0-9])|connection[_-]?string|connstr|dockercfg|dockerconfigjson)"
 )
 _NAME = rf"(?:[A-Za-z0-9_.\-]{{0,64}}?{_NAME_PART}|[A-Za-z0-9_.\-]{{1,64}}?key)[A-Za-z0-9_.\-]{{0,64}}"
 """What may be the name of a credential (`names.strength` says whether it is one): no `path`, and `key` not alone."""

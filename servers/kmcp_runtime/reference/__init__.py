@@ -1,5 +1,5 @@
-"""Pages of the documentation that follow from the code: tools, settings, metrics, rights, the values of the chart, and
-the README's table of servers.
+"""Pages of the documentation that follow from the code: tools, settings, metrics, fields of the audit, rights (for the
+chart, too), the values of the chart, and the README's table of servers.
 
 `generated()` is an entry point of the group `kmcp.generated`: `kmcp-suite catalog write` writes what it returns and
 `kmcp-suite catalog check` fails when a file differs from it. Prose does not belong here; it is in `docs/`.
@@ -8,10 +8,11 @@ the README's table of servers.
 from pathlib import Path
 
 from kmcp_runtime.publish import servers
-from kmcp_runtime.reference import chart, metrics, readme, rights, settings, tools
+from kmcp_runtime.reference import audit_fields, chart, chart_rights, metrics, readme, rights, settings, tools
 
 FOLDER = Path("docs/reference")
 README = Path("README.md")
+RIGHTS = Path("charts/kmcp/files/rights.yaml")
 VALUES = Path("charts/kmcp/values.yaml")
 
 
@@ -23,7 +24,9 @@ def generated() -> dict[Path, str]:
         FOLDER / "tools/index.md": tools.overview(found),
         FOLDER / "settings.md": settings.page(found),
         FOLDER / "metrics.md": metrics.page(),
+        FOLDER / "audit.md": audit_fields.page(),
         FOLDER / "rights.md": rights.page(found),
+        RIGHTS: chart_rights.text(found),
         FOLDER / "chart.md": chart.page(VALUES.read_text()),
     }
     return files | {FOLDER / f"tools/{server.name}.md": tools.page(server) for server in found}

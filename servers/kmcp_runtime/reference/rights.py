@@ -9,9 +9,10 @@ from kmcp_runtime.reference.markdown import page as joined
 from kmcp_runtime.server import Server
 
 _ABOUT = """\
-Each tool declares the Kubernetes rights that it uses. The chart installs their union for each server, as the
-ClusterRoles of `charts/kmcp/files/rbac/`: `<server>-read` for what a read-only server offers, `<server>-write` for all
-of its tools.
+Each tool declares the Kubernetes rights that it uses. The chart grants their union to each server, from
+`charts/kmcp/files/rights.yaml`: by `rbac: view` what a read-only server needs, by `rbac: full` what all of its tools
+need. With `rbac.namespaces` these are Roles in those namespaces; what a server touches only where its backend lives, as
+Cilium's agents, is a Role in that namespace. `*` stands for any kind, which the value `rbac.kinds` lists.
 The tests call the tools of the registry with exactly these rights, and once without each of them.
 
 An MCPServer that allows only some tools gets only what those need. What a single tool needs stands with the tool."""

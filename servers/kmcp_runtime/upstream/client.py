@@ -8,6 +8,8 @@ import httpx2
 from kmcp_runtime import answers, judging, worker
 from kmcp_runtime.errors import ToolFailure, bad_argument, timed_out
 from kmcp_runtime.judging import READS, Verdict, destroys, writes
+from kmcp_runtime.tracing import routes
+from kmcp_runtime.tracing.backend_requests import Target
 from kmcp_runtime.upstream import failures
 from kmcp_runtime.upstream.access import Access
 from kmcp_runtime.upstream.failures import Refused
@@ -86,6 +88,7 @@ class Upstream:
                 shown_as=place,
                 headers=sent,
                 timeouts=_timeouts(seconds) if seconds else None,
+                target=Target(self.backend, routes.upstream(path)),
                 **request,
             )
         except ToolFailure as failure:

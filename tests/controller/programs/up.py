@@ -6,7 +6,7 @@ usage: up.py CATALOG PORT MANAGEMENT_PORT CATALOG_PORT [MANIFESTS [SECRETS]]
 import sys
 from pathlib import Path
 
-from kmcp_controller.cli.commands import start
+from kmcp_controller.cli.up import start
 from kmcp_controller.local.suite import Options
 from tests.slowness import scaled
 

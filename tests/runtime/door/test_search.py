@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kmcp_runtime import RuntimeSettings, read_yaml
+from kmcp_runtime.distributions import SERVERS
 from kmcp_runtime.door.search import Entry, Index
 from kmcp_runtime.engine import door
-from kmcp_runtime.engine.cli import SERVERS
 from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.engine.dispatch import SuiteTool
 

@@ -1,0 +1,233 @@
+"""`kmcp-suite up`: the suite on this machine, in the foreground, in the background, or as a service of the system."""
+
+import argparse
+import asyncio
+import ipaddress
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kmcp_controller.local.instances import Instance, Log, State, StateError
+from kmcp_controller.local.ports import PortInUseError, listen
+from kmcp_controller.local.suite import Options, Suite
+from kmcp_controller.local.up import up as run
+from kmcp_runtime import command
+from kmcp_runtime.catalog import InvalidDocumentError
+from kmcp_runtime.distributions import missing_libraries, server_points
+from kmcp_runtime.publishing import PublishingError, published
+from kmcp_runtime.version import VERSION
+
+from .manifests import data_of, read_manifests
+from .shared import add_suite_image, print_notes, read_catalog
+from .units import UNITS
+
+_READY_SECONDS = 300.0
+_PAUSE = 0.1
+
+
+def up(argv: Sequence[str]) -> int:
+    """Run the suite on this machine until Ctrl-C, or in the background."""
+    given = _parser().parse_args(argv)
+    if given.unit:
+        print(UNITS[given.unit](_without(argv, "--unit", "--detach")), end="")
+        return 0
+    points = server_points()
+    missing = {name: libraries for name, point in points.items() if (libraries := missing_libraries(point))}
+    try:
+        options = Options(
+            host=given.host,
+            port=given.port,
+            management_port=given.management_port,
+            catalog_port=given.catalog_port,
+            secrets=given.secrets,
+            suite_images=(published().image_prefix, *given.suite_image),
+            installed=frozenset(points),
+            missing={name: _install(name, libraries) for name, libraries in missing.items()},
+        )
+    except PublishingError as error:
+        return _fail(error)
+    if given.detach:
+        return _detach(argv, options)
+    return start(given.catalog, given.manifests, options)
+
+
+def start(catalog: Path | None, folder: Path | None, options: Options) -> int:
+    """Run a catalog (None: of what is installed) and a folder of manifests until a signal; the exit code."""
+    try:
+        found = read_catalog(catalog)
+        manifests = [dict(each) for each in _local(folder)] if folder else []
+        with _kept(options) as (logged, ready):
+            return asyncio.run(run(found, manifests, logged, ready))
+    except (OSError, InvalidDocumentError, PortInUseError, ValueError) as error:
+        return _fail(error)
+
+
+def _fail(error: Exception) -> int:
+    print(f"kmcp-suite up: {error}", file=sys.stderr)
+    return 1
+
+
+@contextmanager
+def _kept(options: Options) -> Iterator[tuple[Options, Any]]:
+    """While it runs, `status`, `logs` and `down` know of it. Without a place for state it runs all the same.
+
+    Errors: PortInUseError when a suite runs at this port already.
+    """
+    instance = Instance(options.port)
+    try:
+        if not instance.acquire():
+            raise PortInUseError(_running_already(instance))
+        state = State(os.getpid(), VERSION, _now(), options.host, options.port, options.catalog_port)
+        instance.write(state)
+    except StateError as error:
+        instance.release()
+        print(f"up: {error}; `kmcp-suite status`, `logs` and `down` do not know of this run", file=sys.stderr)
+        yield options, lambda suite: None
+        return
+    log = Log(instance)
+
+    def output(name: str, line: str) -> None:
+        if sys.stderr.isatty() or not _is_detached():
+            print(line, file=sys.stderr)
+        if fault := log.write(name, line):
+            print(f"up: {fault}", file=sys.stderr)
+
+    def ready(suite: Suite) -> None:
+        try:
+            instance.write(replace(state, ready=True))
+        except StateError as error:
+            print(f"up: {error}", file=sys.stderr)
+
+    try:
+        yield replace(options, output=output), ready
+    finally:
+        instance.release()
+
+
+def _detach(argv: Sequence[str], options: Options) -> int:
+    """Start the same in the background, show its progress, and return when every server has answered or cannot."""
+    instance = Instance(options.port)
+    try:
+        instance.make_folder()
+        if instance.is_running():
+            raise PortInUseError(_running_already(instance))
+        pairs = ((options.catalog_port, "--catalog-port"), (options.port, "--port"))
+        for port, option in (*pairs, (options.management_port, "--management-port")):
+            listen(options.host, port, option).close()
+        program = [sys.executable, "-m", "kmcp_runtime.commands", "up", *_without(argv, "--detach")]
+        process = command.start_detached(program, env={**os.environ, _DETACHED: "1"}, log=instance.output)
+    except (OSError, StateError, PortInUseError) as error:
+        return _fail(error)
+    deadline, shown = time.monotonic() + _READY_SECONDS, 0
+    while time.monotonic() < deadline:
+        state = instance.state()
+        shown = _show_new(instance, shown)
+        if process.poll() is not None:
+            _show_new(instance, shown)
+            print(f"kmcp-suite up: it ended with exit code {process.returncode}", file=sys.stderr)
+            return 1
+        if state is not None and state.ready:
+            _show_new(instance, shown)
+            break
+        time.sleep(_PAUSE)
+    print("it runs in the background: kmcp-suite status, kmcp-suite logs -f, kmcp-suite down")
+    return 0
+
+
+_DETACHED = "KMCP_SUITE_DETACHED"
+
+
+def _is_detached() -> bool:
+    return os.environ.get(_DETACHED) == "1"
+
+
+def _show_new(instance: Instance, shown: int) -> int:
+    """Print what the supervisor has printed since; how much that is by now."""
+    text = instance.output.read_bytes()
+    # A line that is still being written comes with the next look.
+    end = text.rfind(b"\n") + 1
+    sys.stdout.write(text[shown:end].decode(errors="replace"))
+    sys.stdout.flush()
+    return max(end, shown)
+
+
+def _running_already(instance: Instance) -> str:
+    state = instance.state()
+    who = f" (process {state.pid}, since {state.started})" if state else ""
+    return (
+        f"a suite runs at port {instance.port} already{who}: `kmcp-suite status` shows it, `kmcp-suite down` ends it; "
+        "or choose other ports with --port, --management-port and --catalog-port"
+    )
+
+
+def _install(name: str, libraries: Sequence[str]) -> str:
+    return f"{', '.join(libraries)} {'is' if len(libraries) == 1 else 'are'} absent; {published().install_hint(name)}"
+
+
+def _without(argv: Sequence[str], *flags: str) -> list[str]:
+    """The arguments without these flags; `--unit` takes a value, and its folders become absolute."""
+    kept, words = list[str](), iter(argv)
+    for word in words:
+        name = word.partition("=")[0]
+        if name in flags:
+            if name == "--unit" and "=" not in word:
+                next(words, None)
+            continue
+        kept.append(word)
+    return kept
+
+
+def _local(folder: Path) -> list[Mapping[str, Any]]:
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is not a folder")
+    files = sorted(str(file) for file in folder.iterdir() if file.suffix in (".yaml", ".yml"))
+    found = read_manifests(files)
+    print_notes(found)
+    return data_of(found)
+
+
+def _parser() -> argparse.ArgumentParser:
+    # No abbreviations: what is handed on to the background is found by its whole name.
+    parser = argparse.ArgumentParser("kmcp-suite up", description=up.__doc__, allow_abbrev=False)
+    parser.add_argument("--catalog", type=Path, help="a catalog file (default: of the installed servers)")
+    parser.add_argument("--manifests", type=Path, help="folder of further MCPServer manifests")
+    parser.add_argument("--secrets", type=Path, help="folder of <Secret>/<key> files that manifests refer to")
+    parser.add_argument("--host", type=_loopback, default="127.0.0.1", help="loopback address (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=8080, help="MCP, all servers (default: %(default)s)")
+    parser.add_argument("--management-port", type=_port, default=8081, help="health, metrics (default: %(default)s)")
+    parser.add_argument("--catalog-port", type=_port, default=8082, help="catalog (default: %(default)s)")
+    parser.add_argument("--detach", action="store_true", help="run in the background; see status, logs and down")
+    text = "print the file of a user's service that runs it at login"
+    parser.add_argument("--unit", choices=sorted(UNITS), help=text)
+    add_suite_image(parser)
+    return parser
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; use 1 to 65535")
+    return int(text)
+
+
+def _loopback(text: str) -> str:
+    if text == "localhost":
+        return text
+    try:
+        loopback = ipaddress.ip_address(text).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise argparse.ArgumentTypeError(
+            f"{text} is not a loopback address, and the suite runs here without authentication"
+        )
+    return text

@@ -1,0 +1,122 @@
+"""`kmcp-suite run`: a project beside the suite on this machine, started anew whenever a file of it changes."""
+
+import argparse
+import asyncio
+import sys
+import webbrowser
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from kmcp_controller.cli.shared import read_catalog
+from kmcp_controller.local.ports import PortInUseError
+from kmcp_controller.local.suite import Options, Suite
+from kmcp_controller.local.up import up
+from kmcp_controller.spec.model import API_VERSION, KIND
+from kmcp_develop.project.description import Project, ProjectError, read_project
+from kmcp_runtime.catalog import Catalog, InvalidDocumentError
+from kmcp_runtime.distributions import missing_libraries, server_points
+
+from .test import of_project
+
+_SECONDS = 0.5
+_IGNORED = frozenset({".venv", ".git", "node_modules", "__pycache__", "dist", "bin", "vendor"})
+_WATCHED = frozenset({".py", ".ts", ".js", ".go", ".java", ".yaml", ".toml", ".json"})
+
+
+def run(argv: Sequence[str]) -> int:
+    """Serve a project on this machine, with its page in the catalog, and anew after each change of a file."""
+    parser = argparse.ArgumentParser("kmcp-suite run", description=run.__doc__)
+    parser.add_argument("project", type=Path, nargs="?", default=Path(), help="its folder (default: this one)")
+    parser.add_argument("--port", type=int, default=8080, help="MCP (default: %(default)s)")
+    parser.add_argument("--management-port", type=int, default=8081, help="health (default: %(default)s)")
+    parser.add_argument("--catalog-port", type=int, default=8082, help="catalog page (default: %(default)s)")
+    parser.add_argument("--with-suite", action="store_true", help="run the installed servers of the suite, too")
+    parser.add_argument("--open", action="store_true", help="open its page in a browser")
+    given = parser.parse_args(argv)
+    try:
+        project = read_project(given.project)
+        return asyncio.run(_serve(project, given))
+    except (ProjectError, PortInUseError, OSError, InvalidDocumentError, ValueError) as error:
+        print(f"kmcp-suite run: {error}", file=sys.stderr)
+        return 1
+
+
+async def _serve(project: Project, given: argparse.Namespace) -> int:
+    catalog = read_catalog(None)
+    points = server_points()
+    options = Options(
+        port=given.port,
+        management_port=given.management_port,
+        catalog_port=given.catalog_port,
+        installed=frozenset(points),
+        missing={name: ", ".join(found) for name, point in points.items() if (found := missing_libraries(point))},
+    )
+    if not given.with_suite:
+        catalog = Catalog(name=catalog.name, version=catalog.version, servers={})
+    tasks: list[asyncio.Task[None]] = []
+
+    def ready(suite: Suite) -> None:
+        (server,) = [each for each in suite.servers if each.name == project.name]
+        page = f"http://{options.host}:{options.catalog_port}/"
+        print(f"{project.name}: {server.url} (page: {page})", flush=True)
+        print(f"inspect it: npx @modelcontextprotocol/inspector --transport http --server-url {server.url}", flush=True)
+        if given.open:
+            webbrowser.open(page)
+        tasks.append(asyncio.create_task(_reload(project, suite)))
+
+    try:
+        return await up(catalog, [_manifest(project)], options, ready)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _manifest(project: Project) -> dict[str, Any]:
+    """As a stdio server: the bridge serves it over HTTP, whatever its language."""
+    target = of_project(project)
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": project.name, "namespace": "local"},
+        "spec": {
+            "transportType": "stdio",
+            # A cluster would take the image; on this machine the bridge starts the command.
+            "deployment": {
+                "image": project.image,
+                "cmd": "/usr/bin/env",
+                "args": ["-C", target.folder, *target.command],
+            },
+        },
+    }
+
+
+async def _reload(project: Project, suite: Suite) -> None:
+    """End the project's process when a file has changed; what keeps it running starts the new one."""
+    (server,) = [each for each in suite.servers if each.name == project.name]
+    before = await asyncio.to_thread(_stamps, project.folder)
+    while True:
+        await asyncio.sleep(_SECONDS)
+        after = await asyncio.to_thread(_stamps, project.folder)
+        if after != before:
+            changed = sorted(name for name, _ in after.items() ^ before.items())
+            before = after
+            print(f"run: {', '.join(dict.fromkeys(changed))} changed; starting {project.name} anew", file=sys.stderr)
+            if server.child:
+                await server.child.restart()
+
+
+def _stamps(folder: Path) -> dict[str, int]:
+    return dict(_files(folder, folder))
+
+
+def _files(folder: Path, root: Path) -> Iterator[tuple[str, int]]:
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink() and path.name not in _IGNORED:
+            yield from _files(path, root)
+        elif path.suffix in _WATCHED:
+            try:
+                yield str(path.relative_to(root)), path.stat().st_mtime_ns
+            except FileNotFoundError:  # an editor replaces a file so
+                continue

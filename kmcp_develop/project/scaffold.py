@@ -1,0 +1,160 @@
+"""A project from its template: whole or not at all."""
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from .description import KINDS, ProjectError
+from .names import check_project, check_tool, package_of
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+SUFFIX = ".tpl"
+"""Files of a template end so, for they are not yet what their names say; checkers of this tree pass them by."""
+_PLACE = re.compile(r"\{\{([a-z_]+)\}\}")
+
+
+def templates() -> dict[str, list[str]]:
+    """Languages, and the kinds that there are templates for."""
+    found: dict[str, list[str]] = {}
+    for folder in sorted(TEMPLATES.iterdir()):
+        language, _, kind = folder.name.partition("-")
+        if kind in KINDS:
+            found.setdefault(language, []).append(kind)
+    return found
+
+
+def make(
+    target: Path,
+    name: str,
+    language: str,
+    kind: str,
+    suite: Mapping[str, str],
+    extra: Mapping[str, Path] | None = None,
+) -> list[Path]:
+    """Write a new project into `target`, which must not exist or be empty but for `.git`; its files.
+
+    `suite` fills in where kmcp-suite comes from, `extra` are files to copy. Errors: ProjectError; nothing is left then,
+    nor after an interrupt.
+    """
+    check_project(name)
+    template = TEMPLATES / f"{language}-{kind}"
+    if not template.is_dir():
+        known = "; ".join(f"{each}: {', '.join(kinds)}" for each, kinds in templates().items())
+        raise ProjectError(f"there is no template of kind {kind} for {language}; there are {known}")
+    _check_target(target)
+    values = {"name": name, "package": package_of(name), "title": name.replace("-", " ").title(), **suite}
+    # Named before it is made, so that no interrupt falls between the two.
+    made = target.parent / f".{target.name}-{secrets.token_hex(4)}"
+    try:
+        made.mkdir(mode=0o700, parents=True)
+        for source in (TEMPLATES / "common", template):
+            _fill(source, made, values)
+        for inner, source in (extra or {}).items():
+            (made / inner).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, made / inner)
+        files = sorted(path.relative_to(made) for path in made.rglob("*") if path.is_file())
+        _move(made, target)
+    except OSError as error:
+        raise ProjectError(f"{target} cannot be made: {error.strerror}; choose a folder that you may write") from error
+    finally:  # of an interrupt too: a project that is half there would be taken for one
+        shutil.rmtree(made, ignore_errors=True)
+    return files
+
+
+def _check_target(target: Path) -> None:
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise ProjectError(f"{target} exists and is not a folder; choose another name, or --output FOLDER")
+    if target.is_dir() and (found := sorted(each.name for each in target.iterdir() if each.name != ".git")):
+        raise ProjectError(
+            f"{target} is not empty ({', '.join(found[:3])}{', …' if len(found) > 3 else ''}): "
+            "choose another name, or --output FOLDER"
+        )
+
+
+def _move(made: Path, target: Path) -> None:
+    made.chmod(0o777 & ~_umask())
+    if not target.exists():
+        made.rename(target)
+        return
+    # An empty folder, or a repository without files: its own `.git` stays as it is.
+    moved: list[Path] = []
+    try:
+        for each in made.iterdir():
+            each.rename(target / each.name)
+            moved.append(target / each.name)
+    except BaseException:
+        for each in moved:
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+        raise
+
+
+def _umask() -> int:
+    found = os.umask(0)
+    os.umask(found)
+    return found
+
+
+def _fill(source: Path, target: Path, values: Mapping[str, str]) -> None:
+    for path in sorted(source.rglob("*")):
+        if path.is_dir() or "__pycache__" in path.parts:
+            continue
+        inner = fill(path.relative_to(source).as_posix().removesuffix(SUFFIX), values)
+        file = target / inner
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(fill(path.read_text(), values))
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """The text, or the path, with each `{{word}}` filled in. Errors: KeyError for a word that has no value."""
+    return _PLACE.sub(lambda found: values[found[1]], text)
+
+
+def add_tool(folder: Path, language: str, kind: str, project: str, tool: str) -> tuple[str, list[Path]]:
+    """Write the function, its test and its row of the documentation; the tool's name, and the files.
+
+    Errors: ProjectError, InvalidNameError; nothing is changed then.
+    """
+    name = check_tool(tool, package_of(project))
+    source = TEMPLATES / f"tool-{language}-{kind}"
+    if not source.is_dir():
+        raise ProjectError(f"add-tool knows no {language} project of kind {kind}; write the tool beside the first one")
+    short = name.removeprefix(f"{package_of(project)}_")
+    words = {"title": name.replace("_", " ").capitalize(), "model": "".join(map(str.capitalize, name.split("_")))}
+    values = {"name": project, "package": package_of(project), "tool": name, "short": short, **words}
+    texts = {
+        folder / fill(path.relative_to(source).as_posix().removesuffix(SUFFIX), values): fill(path.read_text(), values)
+        for path in sorted(source.rglob(f"*{SUFFIX}"))
+    }
+    taken = [str(path.relative_to(folder)) for path in texts if path.exists()]
+    if taken:
+        raise ProjectError(f"{', '.join(taken)} exists already: choose another name for the tool")
+    readme = folder / "README.md"
+    before = readme.read_text() if readme.is_file() else ""
+    written: list[Path] = []
+    try:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            written.append(path)
+            path.write_text(text)
+        if before:
+            written.append(readme)
+            readme.write_text(_with_row(before, f"| `{name}` | What it answers, in one sentence. |"))
+    except BaseException as error:
+        for path in written:
+            path.write_text(before) if path == readme else path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise ProjectError(f"{folder} cannot be written: {error.strerror}; nothing was added") from error
+        raise
+    return name, written
+
+
+def _with_row(text: str, row: str) -> str:
+    """The row behind the last one of the table of tools."""
+    lines = text.splitlines()
+    rows = [number for number, line in enumerate(lines) if line.startswith("| `")]
+    if not rows:
+        return text
+    return "\n".join([*lines[: rows[-1] + 1], row, *lines[rows[-1] + 1 :]]) + "\n"

@@ -1,0 +1,8 @@
+.git
+.github
+.venv
+node_modules
+tests
+dist
+bin
+**/__pycache__

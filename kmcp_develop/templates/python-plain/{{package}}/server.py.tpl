@@ -1,0 +1,25 @@
+"""The MCP server `{{name}}`: over stdio, or over streamable HTTP at port 8000. Every module beside it holds tools."""
+
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+
+from fastmcp import FastMCP
+
+mcp: FastMCP[None] = FastMCP("{{name}}", instructions="Say here when to use these tools.", version="0.1.0")
+
+
+def load_tools() -> FastMCP[None]:
+    """The server with the tools of every module of this package."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        importlib.import_module(f"{__package__}.{module.name}")
+    return mcp
+
+
+def main() -> None:
+    server = load_tools()
+    if sys.argv[1:] == ["http"]:
+        server.run("http", host="0.0.0.0", port=8000, show_banner=False)
+    else:
+        server.run("stdio", show_banner=False)

@@ -1,0 +1,13 @@
+"""Greetings."""
+
+from fastmcp import Client
+
+
+async def test_a_name_is_greeted(client: Client) -> None:
+    answer = await client.call_tool("{{package}}_greet", {"name": "Ada"})
+    assert answer.structured_content == {"text": "Hello, Ada!"}
+
+
+async def test_a_misspelt_argument_is_refused(client: Client) -> None:
+    answer = await client.call_tool("{{package}}_greet", {"nam": "Ada"}, raise_on_error=False)
+    assert answer.is_error

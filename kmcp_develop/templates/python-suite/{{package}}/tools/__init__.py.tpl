@@ -1,0 +1,1 @@
+"""The tools; the server finds every function here that is declared with `@tool`."""

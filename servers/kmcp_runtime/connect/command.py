@@ -1,0 +1,148 @@
+"""`kmcp-suite connect`: the configuration of a client on stdout, what to do with it and how a trial went on stderr."""
+
+import argparse
+import asyncio
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from kmcp_runtime import yaml_text
+from kmcp_runtime.catalog import CLIENTS, Connection, ServerEntry, deep_link
+from kmcp_runtime.commands import complain
+from kmcp_runtime.errors import suggesting
+from kmcp_runtime.publish import LOCAL_URL, catalog
+
+from . import files, kagent
+from .choosing import Choice, ChoiceError, choose
+from .handshake import Outcome, shake_hands
+
+_KAGENT = "kagent"
+_LOCAL_SECONDS = 3.0  # for a suite on this machine, which answers at once or is not there
+_PROGRAM = "kmcp-suite connect"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print a client's configuration, or write it into the client's file, and try it."""
+    given = _parser().parse_args(argv)
+    entries = {name.removeprefix("kmcp-"): entry for name, entry in catalog().servers.items()}
+    for name in given.server:
+        if name not in entries:
+            return complain(suggesting(f"no server {name!r}", name, entries), _PROGRAM)
+    try:
+        if given.client == _KAGENT:
+            return _connect_kagent(given)
+        return _connect(given, {name: entries[name] for name in given.server or entries})
+    except (ChoiceError, files.UnusableFileError) as error:
+        return complain(str(error), _PROGRAM)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(_PROGRAM, description=main.__doc__, allow_abbrev=False)
+    parser.add_argument("client", choices=[*CLIENTS, _KAGENT])
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--stdio", action="store_true", help="the client starts the server itself")
+    how.add_argument(
+        "--url", type=_url, help=f"where the suite is served (default: {LOCAL_URL}/mcp where one answers, else --stdio)"
+    )
+    parser.add_argument("--server", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
+    text = "variable that holds the bearer token for --url; its name is written, not its value"
+    parser.add_argument("--token-env", metavar="NAME", help=text)
+    parser.add_argument("--reveal", action="store_true", help="write values of tokens and other secrets, too")
+    parser.add_argument("--write", action="store_true", help="into the client's file, beside what is there")
+    parser.add_argument("--file", type=Path, help="another file than the client's own; with --write")
+    parser.add_argument("--no-test", dest="test", action="store_false", help="do not try it")
+    parser.add_argument("--timeout", type=float, default=60.0, help="seconds for the trial (default: %(default).0f)")
+    return parser
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address; write http://HOST:PORT/mcp")
+    return text if parts.path.strip("/") else text.rstrip("/") + "/mcp"
+
+
+def _connect(given: argparse.Namespace, entries: Mapping[str, ServerEntry]) -> int:
+    url = given.url
+    if url is None and not given.stdio and given.client != "claude-desktop" and _answers(f"{LOCAL_URL}/mcp"):
+        url = f"{LOCAL_URL}/mcp"
+    choice = choose(given, entries, url, os.environ)
+    if given.write:
+        path = given.file or files.place_of(given.client, os.environ)
+        written = files.write(given.client, choice.connections, path)
+        backup = f"; before: {written.backup}" if written.backup else ""
+        print(f"wrote {written.path}{backup}" if written.changed else f"{written.path}: nothing to change")
+    else:
+        sys.stdout.write(CLIENTS[given.client].text(choice.connections))
+        sys.stdout.flush()
+        _explain(given.client, choice)
+    for note in choice.notes:
+        _say(note)
+    return _test(choice.connections, given.timeout) if given.test else 0
+
+
+def _explain(client: str, choice: Choice) -> None:
+    _say(f"this belongs into {files.place_of(client, os.environ)}; --write puts it there")
+    for each in choice.connections:
+        if line := _one_line(client, each):
+            _say(f"or: {line}")
+        if link := deep_link(client, each):
+            _say(f"or open: {link}")
+
+
+def _one_line(client: str, each: Connection) -> str:
+    """The client's own command that adds the server; empty where it has none."""
+    if client not in ("claude-code", "codex") or each.token or each.bearer:  # a header would be in the shell's history
+        return ""
+    values = [word for name, value in each.values.items() for word in ("--env", f"{name}={value}")]
+    if client == "codex":
+        what = ["--url", each.url] if each.url else [*values, "--", *each.command]
+        return shlex.join(["codex", "mcp", "add", each.name, *what])
+    # The transport comes behind the variables: Claude Code takes what follows --env as a further one.
+    kind, what = ("http", [each.name, each.url]) if each.url else ("stdio", [each.name, "--", *each.command])
+    return shlex.join(["claude", "mcp", "add", *values, "--transport", kind, *what])
+
+
+def _answers(url: str) -> bool:
+    (outcome,) = asyncio.run(shake_hands((Connection("kmcp", url),), {}, _LOCAL_SECONDS))
+    return not outcome.fault
+
+
+def _test(connections: tuple[Connection, ...], seconds: float) -> int:
+    outcomes = asyncio.run(shake_hands(connections, os.environ, seconds))
+    for outcome in outcomes:
+        _say(f"tested: {outcome}")
+    return int(any(outcome.fault for outcome in outcomes))
+
+
+def _connect_kagent(given: argparse.Namespace) -> int:
+    if given.write or given.stdio or given.server or given.file or given.reveal:
+        raise ChoiceError("kagent is connected by a resource: pipe what is printed into `kubectl apply -f -`")
+    url = given.url or kagent.COMPOSED
+    body = kagent.tool_server(url)
+    sys.stdout.write(yaml_text.write(body).rstrip("\n") + "\n")
+    sys.stdout.flush()
+    name, namespace = body["metadata"]["name"], body["metadata"]["namespace"]
+    _say(f"for agents of the namespace {namespace} that name the RemoteMCPServer {name}, as kagent's own do")
+    secret = f"kubectl -n {namespace} create secret generic {kagent.SECRET} --from-literal=authorization='Bearer …'"
+    _say(f"its token: {secret}")
+    if not given.test:
+        return 0
+    trial = Connection(name, body["spec"]["url"], token=given.token_env)
+    (outcome,) = asyncio.run(shake_hands((trial,), os.environ, _LOCAL_SECONDS))
+    if outcome.fault and not given.url:
+        _say(f"not tested: {url} is an address in the cluster; with --url and `kubectl port-forward` it can be")
+        return 0
+    return _report(outcome)
+
+
+def _report(outcome: Outcome) -> int:
+    _say(f"tested: {outcome}")
+    return int(bool(outcome.fault))
+
+
+def _say(text: str) -> None:
+    print(f"connect: {text}", file=sys.stderr)

@@ -1,0 +1,106 @@
+"""Parts of a structure in which nothing could be hidden: most are so, and are seen without a walk."""
+
+from functools import lru_cache
+from typing import Any
+
+from kmcp_runtime.redaction import names
+from kmcp_runtime.redaction.places import At
+from kmcp_runtime.redaction.texts import clean, hide_in_text, is_plain, may_hold_secret
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+SECURE = frozenset(("secureJsonData", "secureSettings"))
+PAIRS = (
+    *((name, "value") for name in ("name", "key", "header", "variable", "parameter", "property", "option", "field")),
+    *((name, "Value") for name in ("Name", "Key", "OptionName")),
+    ("type", "value"),
+    ("ParameterKey", "ParameterValue"),
+)
+PAIR_KEYS = frozenset((*(value for _, value in PAIRS), "result", "kty"))
+"""Without one of them, `_pair` has nothing to look at."""
+TABLES = frozenset(("columns", "columnDefinitions"))
+_SPECIAL = PAIR_KEYS | TABLES | {"kind"}
+"""Fields that make more of a mapping than its entries."""
+SHORT = 128
+"""Characters of a text whose look is remembered: names of images with their digest are among them."""
+
+
+def is_quiet(key: str, item: Any, at: At) -> bool:
+    """Whether nothing below a key could be hidden: most parts of an object are so, and need no walk."""
+    return at.unknown and not at.contained and not at.secret and _says_nothing_of_fields(key) and _is_all_dull(item, 0)
+
+
+_DEEPEST_LOOK = 20
+
+
+def _is_all_dull(node: Any, deep: int) -> bool:
+    if deep > _DEEPEST_LOOK:
+        return False
+    if type(node) is list:
+        # Several texts are looked at together.
+        several = len(node) > 1
+        return all(
+            _is_all_dull(item, deep + 1)
+            if type(item) in (dict, list)
+            else type(item) in _NO_TEXT
+            or (type(item) is str and not several and len(item) <= SHORT and is_plain_text(item))
+            for item in node
+        )
+    if type(node) is not dict or not _SPECIAL.isdisjoint(node):
+        return False
+    for key, item in node.items():
+        kind = type(item)
+        if kind is str:
+            if len(item) > SHORT or not _says_nothing(key) or not is_plain_text(item):
+                return False
+        elif kind is dict or kind is list:
+            if not _says_nothing_of_fields(key) or not _is_all_dull(item, deep + 1):
+                return False
+        elif kind not in _NO_TEXT or not _says_nothing(key):
+            return False
+    return True
+
+
+@lru_cache(maxsize=8_192)
+def _says_nothing_of_fields(key: Any) -> bool:
+    """The same for a key with fields below it, whose names and values it may explain."""
+    plain = _says_nothing(key) and key not in SECURE and key not in ("settings", "auths")
+    return plain and not names.is_container(key) and not any(names_below(key))
+
+
+@lru_cache(maxsize=8_192)
+def _says_nothing(key: Any) -> bool:
+    """True for the key of a field whose value is looked at for itself, and which needs no look itself."""
+    if not isinstance(key, str) or key in (LAST_APPLIED, "release"):
+        return False
+    return cleaned(key) == key and not names.strength(key)
+
+
+_NO_TEXT = (bool, int, type(None))
+
+
+def is_dull(key: Any, item: Any, at: At) -> bool:
+    """Whether neither the key nor the value of an entry says anything; most say nothing, and come again and again."""
+    if isinstance(item, str):
+        return len(item) <= SHORT and at.unknown and _says_nothing(key) and is_plain_text(item)
+    return type(item) in _NO_TEXT and _says_nothing(key)
+
+
+def cleaned(key: Any) -> Any:
+    """A key is text, too: somebody wrote it."""
+    return hide_in_text(key) if isinstance(key, str) and (not key.isprintable() or "://" in key) else key
+
+
+@lru_cache(maxsize=8_192)
+def names_below(key: str) -> tuple[bool, bool]:
+    """Whether a key names all values below it, and whether it names one that is called `key`."""
+    below = names.strength(key) == "strong" or key.lower() == "tokens"
+    return below, names.strength(f"{key}_key") == "strong"
+
+
+@lru_cache(maxsize=16_384)
+def is_plain_text(text: str) -> bool:
+    """Whether a short text holds nothing to hide or to clean; names and words come again and again."""
+    if text.lstrip()[:1] in ("{", "["):
+        # It may be a document, in which structure says more.
+        return clean(text) == text and not may_hold_secret(text.encode(errors="surrogatepass"))
+    return text.isprintable() and is_plain(text)

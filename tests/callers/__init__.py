@@ -1,0 +1,1 @@
+"""As whom a server calls the API server: nothing that one identity may read reaches another."""

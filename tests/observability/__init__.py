@@ -1,0 +1,1 @@
+"""Rules, dashboards and the page of metrics and spans, against what runs."""

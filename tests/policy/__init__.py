@@ -1,0 +1,1 @@
+"""What callers may do: the policy, by its text, its decisions, and through MCP clients."""

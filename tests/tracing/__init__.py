@@ -1,0 +1,1 @@
+"""Traces of calls, as a collector sees them."""
