@@ -7,6 +7,8 @@ from kmcp_runtime import Settings, setting
 
 
 class QuerydocSettings(Settings):
+    facts = "kmcp_querydoc.stock:facts"
+
     docs_index: str = setting(
         "",
         "Index made by `kmcp-suite docs build` (unset: at its default place, or else the suite's own pages)",
