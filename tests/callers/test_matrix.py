@@ -41,7 +41,7 @@ def calls_of(declared: ToolSpec, namespace: str) -> Iterator[dict[str, Any]]:
     fields = declared.input_schema()["properties"]
     given += [{**given[0], "all_namespaces": True}]
     own = {"namespace": namespace, "dry_run": True, "timeout_seconds": 1}
-    seen = []
+    seen: list[dict[str, Any]] = []
     for each in given:
         call = {name: NAME if value == "settings" else value for name, value in {**each, **own}.items()}
         # A probe needs a pod of its own.
