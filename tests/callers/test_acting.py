@@ -100,6 +100,21 @@ async def test_a_refusal_says_who_was_refused(acting: Process5) -> None:
         assert "lacks this right" in body["hint"]
 
 
+async def test_a_hint_names_no_tool_that_a_policy_denies(place: Place, tmp_path: Path) -> None:
+    """V15, with a policy."""
+    (tmp_path / "tokens").write_text("open-sesame jane\n")
+    policy = tmp_path / "policy.cedar"
+    policy.write_text('@id("some") permit (principal, action == Action::"k8s_get_resources", resource);\n')
+    config = await kubeconfig(place, "nobody", tmp_path)
+    for given, named in (({"policy": str(policy)}, False), ({}, True)):
+        runtime = {"auth_tokens_file": str(tmp_path / "tokens"), **given}
+        async with serving(place, config, {}, **runtime) as process:
+            async with process.bearing({"Authorization": "Bearer open-sesame"}) as caller:
+                body = await caller.fails("k8s_get_resources", resource_type="pods", namespace=place.seen)
+        assert body["code"] == "forbidden"
+        assert ("k8s_can_i" in body["hint"]) is named
+
+
 async def test_headers_in_which_a_caller_names_himself_say_nothing(acting: Process5) -> None:
     forged = {
         "Impersonate-User": acting.place.user("viewer"),
