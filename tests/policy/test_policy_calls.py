@@ -263,3 +263,15 @@ def test_without_a_policy_the_library_is_not_loaded() -> None:
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], timeout=60)
     assert RuntimeSettings().policy == ""
+
+
+async def test_the_one_door_shows_and_passes_on_only_what_is_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "policy.cedar"
+    path.write_text('permit (principal, action, resource) when { context.effect == Effect::"read" };')
+    async with connected(shelved(policy=str(path), listing="few")) as caller:
+        found = await caller.text("search_tools", query="burn or put or list a book", limit=20)
+        assert "shelf_list" in found
+        assert "shelf_burn" not in found
+        assert "shelf_put" not in found
+        passed = {"name": "shelf_put", "arguments": {"name": "a", "text": "b"}}
+        assert (await caller.fails("call_tool", **passed))["code"] == "denied"

@@ -126,6 +126,8 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
                 return await _answer(instance, granted, arguments, entry, grant)
         except ToolFailure as failure:
             entry.outcome = failure.code
+            if failure.code == "denied" and "rule" in failure.details:
+                entry.decided("deny", failure.details["rule"])
             return await run_in_thread(error_result, failure, arguments)
         except (YamlError, TooDeepError) as error:
             # Text of a backend that no tool has an explanation of its own for: a chart, a stored release, an answer.

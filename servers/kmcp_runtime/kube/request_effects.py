@@ -7,7 +7,7 @@ judged outside of a call.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -107,7 +107,11 @@ def reach(api: "KubeApi", path: str, *effects: Effect) -> None:
 def _reach(api: "KubeApi", request: KubeRequest, *effects: Effect) -> None:
     metadata = request.body.get("metadata") if isinstance(request.body, Mapping) else None
     named = metadata.get("name") if request.method == "POST" and isinstance(metadata, Mapping) else None
-    _ask_policy(resource(api, request.path, str(named) if named else None), *effects)
+    about = resource(api, request.path, str(named) if named else None)
+    if about is not None and request.method == "GET" and (about.group, about.kind) == ("", "namespaces") and about.name:
+        # As a Role in a namespace may allow it: to look at the namespace itself is to be in it, to change it is not.
+        about = replace(about, namespace=about.name)
+    _ask_policy(about, *effects)
 
 
 def _ask_policy(about: Resource | None, *effects: Effect) -> None:

@@ -18,7 +18,7 @@ _MOST_TRIED, _MOST_SHOWN = 40, 5
 DEFAULT = "default"
 """Named as the rule where none permits."""
 Note = Callable[[str, str], None]
-"""Takes the decision, `allow` or `deny`, and the names of the rules that decided."""
+"""Takes `allow` and the names of the rules that did. A denial is in the failure, since a tool may go on without."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,6 @@ class Guard:
         return self._decided[key]
 
     def _refusal(self, decision: Decision, effect: Effect, resource: Resource) -> ToolFailure:
-        self.note("deny", decision.names or DEFAULT)
         failure = self.say(decision, effect, resource)
         if effect is not Effect.READ:
             self.refused = self.refused or failure
@@ -164,8 +163,7 @@ def refusal(decision: Decision, call: CallOfTool, effect: Effect, resource: Reso
     failure = denied(
         f"the policy does not allow {what}: {why}", f"ask {whom or 'who keeps the policy of this server'} for a rule"
     )
-    if decision.rules:
-        failure.details["rule"] = decision.names
+    failure.details["rule"] = decision.names or DEFAULT
     return failure
 
 

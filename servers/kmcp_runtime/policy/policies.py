@@ -144,6 +144,8 @@ class Policies:
         key = (principal, server, tool.name, frozenset(tool.arguments.model_fields), minute)
         found = loaded.effects.get(key)
         if found is None:
+            # A list asks this for every tool at once: others are answered in between.
+            await asyncio.sleep(0)
             fields = tool.arguments.model_fields
             resource = resource_of(tool, {}, at_doors)
             call = CallOfTool(
