@@ -40,6 +40,7 @@ class Entry(Record):
     request: Annotated[str, "Id of the call; an internal error quotes it, and the server's log"] = ""
     server: Annotated[str, "Name of the server; `-` for a tool that does not exist"] = ""
     tool: Annotated[str, "Name of the tool"] = ""
+    via: Annotated[str, "The tool that passed the call on (`call_tool`), where it was not made by its own name"] = ""
     effect: Annotated[
         str, "What the call did as judged at the doors, never less than its tool declares: read, write, destroy"
     ] = ""
