@@ -27,7 +27,7 @@ from kmcp_runtime.settings import SettingsError
 _TRIES, _PAUSE_SECONDS = 20, 0.002
 """How long another writer is waited for, on the event loop; who writes holds the lock for microseconds."""
 _TAIL = 8 * LONGEST
-_REOPENS = 5
+_TURNS = 50
 _ROTATED = re.compile(r"\.\d{12}(?:-[0-9a-f]{6})?")
 _WHERE = "--audit-file / KMCP_AUDIT_FILE"
 Told = Mapping[str, Any]
@@ -56,6 +56,8 @@ class AuditFile:
         self._chain = Chain(_new_name(), key)
         self._lock = threading.Lock()
         self._size = -1
+        self._full = ""
+        """What has to be told of a rotation."""
         try:
             self._descriptor = _open(path)
         except OSError as error:
@@ -68,17 +70,28 @@ class AuditFile:
 
     def append(self, body: Told, describe: Describe) -> None:
         """Write a line. Errors: OSError; then nothing of the line is written, and it may be tried again."""
-        with self._lock, self._alone():
-            try:
-                self._go_on(describe)
-                if self._size and self._size + LONGEST > self._largest:
-                    event = self._rotate()
-                    self._go_on(describe)
-                    self._put(describe(event))
-                self._put(body)
-            except BaseException:
-                self._size = -1  # Where the end is now has to be looked up.
-                raise
+        with self._lock:
+            for _ in range(_TURNS):
+                with self._alone():
+                    if self._added(body, describe):
+                        return
+            raise OSError(errno.EBUSY, "it is full again and again")
+
+    def _added(self, body: Told, describe: Describe) -> bool:
+        """Write the line, or make room for it: then false, since the new file may be another writer's by now."""
+        try:
+            self._go_on(describe)
+            if self._size and self._size + LONGEST > self._largest:
+                self._full = self._rotate()
+                return False
+            if self._full:
+                self._put(describe(FileEvent(what="rotated", removed_to=self._removed_to(), detail=self._full)))
+                self._full = ""
+            self._put(body)
+        except BaseException:
+            self._size = -1  # Where the end is now has to be looked up.
+            raise
+        return True
 
     def sync(self) -> None:
         """Return when the disk has what was appended. Errors: OSError."""
@@ -99,7 +112,7 @@ class AuditFile:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the lock of the file that has the name now: another writer may have rotated it meanwhile."""
-        for _ in range(_REOPENS):
+        for _ in range(_TURNS):
             _wait_for_lock(self._descriptor)
             if self._has_the_name():
                 break
@@ -154,19 +167,17 @@ class AuditFile:
         """The full files, oldest first: by the numbers in their names, since clocks may be set back."""
         return sorted(each for each in self.path.parent.iterdir() if is_rotated(self.path, each))
 
-    def _rotate(self) -> FileEvent:
-        """Give the full file its last name, and go on in a new one, whose lock is held from here."""
+    def _rotate(self) -> str:
+        """Give the full file its last name, which is answered; whoever comes next makes the new one."""
         os.fdatasync(self._descriptor)
         full = Path(f"{self.path}.{self._chain.seq:012}")
         if full.exists():
             full = Path(f"{full}-{secrets.token_hex(3)}")
         os.rename(self.path, full)
-        self._reopen()
-        _wait_for_lock(self._descriptor)
         older = self._rotated()
         for path in older[: max(0, len(older) - self._most + 1)]:
             path.unlink(missing_ok=True)
-        return FileEvent(what="rotated", removed_to=self._removed_to(), detail=f"from {full.name}")
+        return f"from {full.name}"
 
     def _removed_to(self) -> int | None:
         oldest = next(iter(self._rotated()), None)

@@ -17,11 +17,16 @@ from kmcp_runtime.audit.chain import read_link
 
 _LONGEST = 1 << 20
 _LOOKED_AT = 1 << 16
+_TRIES = 100
 _GZIP = b"\x1f\x8b"
 
 
 class UnreadableError(Exception):
     """A file that cannot be read; the text names it."""
+
+
+class AbsentError(UnreadableError):
+    """A file that is not there."""
 
 
 @dataclass
@@ -60,18 +65,44 @@ def opened(names: Sequence[str], stack: ExitStack) -> list[Log]:
 
 
 def _with_rotated(path: Path, stack: ExitStack) -> list[Log]:
-    live = _open(path, stack)
-    with suppress(OSError):
-        # Shared, and only if it is free or soon: a log that nobody writes may lie where locks do not work.
-        fcntl.flock(live.fileno(), fcntl.LOCK_SH)
-    try:
-        older = sorted(each for each in path.parent.iterdir() if is_rotated(path, each))
-        # Once more: it may have been rotated before it was locked.
-        files = [_open(each, stack) for each in (*older, path)]
-        return [Log(file.name, file, os.fstat(file.fileno()).st_size) for file in files]
-    finally:
+    for _ in range(_TRIES):
+        try:
+            live = _open(path, stack)
+        except AbsentError:
+            if _rotated(path):
+                continue  # between two files
+            raise
         with suppress(OSError):
-            fcntl.flock(live.fileno(), fcntl.LOCK_UN)
+            # A log that nobody writes any more may lie where locks do not work.
+            fcntl.flock(live.fileno(), fcntl.LOCK_SH)
+        try:
+            if _is_at(live, path):
+                return [*_whole(_rotated(path), stack), _log(live)]
+        finally:
+            with suppress(OSError):
+                fcntl.flock(live.fileno(), fcntl.LOCK_UN)
+    return _whole(_rotated(path), stack)
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    """Whether the file still has this name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _rotated(path: Path) -> list[Path]:
+    return sorted(each for each in path.parent.iterdir() if is_rotated(path, each)) if path.parent.is_dir() else []
+
+
+def _whole(paths: Sequence[Path], stack: ExitStack) -> list[Log]:
+    """Full files; one that rotation has just removed is no longer among them."""
+    return [_log(_open(each, stack)) for each in paths if each.exists()]
+
+
+def _log(file: IO[bytes]) -> Log:
+    return Log(file.name, file, os.fstat(file.fileno()).st_size)
 
 
 def _open(path: Path, stack: ExitStack) -> IO[bytes]:
@@ -79,6 +110,8 @@ def _open(path: Path, stack: ExitStack) -> IO[bytes]:
         if path.is_dir():
             raise UnreadableError(f"{path} is a directory; name the files in it")
         return stack.enter_context(open(path, "rb"))
+    except FileNotFoundError as error:
+        raise AbsentError(f"{path}: {error.strerror}") from None
     except OSError as error:
         raise UnreadableError(f"{path}: {error.strerror}") from None
 

@@ -235,7 +235,7 @@ async def _answer(
     if effect not in grant.effects:
         entry.decided("deny", permitting.SCOPES)
         raise grant.refusal(declared.name)
-    instance.rates.take(entry.caller, declared.name, effect)
+    instance.rates.take(call.caller, declared.name, effect)
     guard = await permitting.guard(instance, declared, named, grant, entry)
     if guard is not None:
         guard.settle(effect)
