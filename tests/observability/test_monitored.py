@@ -33,8 +33,8 @@ VALUES: dict[str, set[str]] = {
 }
 """What a label of a selector may be compared with."""
 Binaries = Mapping[str, Path]
-PACKAGES = {path.name for path in (*Path().iterdir(), *Path("servers").iterdir())} | {"kmcp_vault"}
-"""Names of packages, among them the example of CONTRIBUTING.md: they look like metrics."""
+PACKAGES = {path.name for path in (*Path().iterdir(), *Path("servers").iterdir())} | {"kmcp_vault", "kmcp_suite"}
+"""Names of packages and of the wheel, among them the example of CONTRIBUTING.md: they look like metrics."""
 
 
 @pytest.fixture(scope="module")
