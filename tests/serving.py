@@ -19,6 +19,7 @@ async def served(
     """The base URL of the app while it is served."""
     # Bound here, not by the server: the port is known, and taken, before it starts.
     listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a test may serve at the same port again
     listener.bind((host, 0))
     listener.listen(128)
     server = serving.server(app, lifespan=lifespan, limits=limits)

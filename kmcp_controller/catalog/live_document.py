@@ -5,6 +5,7 @@ its tools stand as they were, marked stale, and the hash stays the same.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +32,9 @@ class LiveDocument:
         self._document: dict[str, Any] | None = None
         self.changed = asyncio.Event()
         """Set at every change; who waits for it clears it."""
+        self.version = 0
+        """Counts the changes."""
+        self._watchers: set[asyncio.Event] = set()
 
     def update(self, server: LiveServer) -> None:
         """Take over what is known of a server. `changedAt` is kept, and set when its tools differ from before."""
@@ -106,10 +110,29 @@ class LiveDocument:
         """The last servers that are gone, `changedAt` being when."""
         return self._removed.values()
 
+    async def wait_beyond(self, version: int, seconds: float) -> int:
+        """The version once it is another one than this, or this one when so long nothing has changed."""
+        news = asyncio.Event()
+        self._watchers.add(news)
+        try:
+            if self.version == version:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), seconds)
+            return self.version
+        finally:
+            self._watchers.discard(news)
+
+    def wake(self) -> None:
+        """Let everybody who waits look again."""
+        for each in self._watchers:
+            each.set()
+
     def _put(self, key: Key, found: dict[str, Any]) -> None:
         self._described[key] = found
         self._touch()
 
     def _touch(self) -> None:
         self._document = None
+        self.version += 1
         self.changed.set()
+        self.wake()

@@ -14,9 +14,10 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from kmcp_runtime import serving
 from kmcp_runtime.catalog import (
     CLIENTS,
     FORMATS,
@@ -24,7 +25,6 @@ from kmcp_runtime.catalog import (
     Connection,
     ServerEntry,
     docker_entry,
-    export,
     listing,
     server_json,
 )
@@ -33,7 +33,9 @@ from kmcp_runtime.worker import run_in_thread
 from .audience import Audience, TurnedAwayError
 from .live_document import LiveDocument, now
 from .live_server import document as view
-from .page import HEADERS, Search, page
+from .page.finding import Index
+from .page.views import HEADERS
+from .pages import Pages
 from .registry import Query, QueryError, Registry
 from .registry_rules import RegistryRules
 
@@ -48,6 +50,7 @@ class _Body:
     text: bytes
     packed: bytes
     registry: Registry
+    index: Index
 
 
 class Site:
@@ -66,11 +69,12 @@ class Site:
         self._commands, self._sized, self._audience = commands, sized, audience
         self._document: Mapping[str, Any] = {}
         self._made: dict[frozenset[str] | None, asyncio.Future[_Body]] = {}
+        self._pages = Pages(live, self._make_index, self._connections, local=commands is not None)
 
     def routes(self) -> list[Route]:
         servers = "/v0.1/servers"
         return [
-            Route("/", self._show_page),
+            *self._pages.routes(),
             Route("/healthz", _healthz),
             Route("/catalog.json", self._show_catalog),
             Route("/catalog/{namespace}/{name}.json", self._show_server),
@@ -101,6 +105,12 @@ class Site:
         if done.cancelled() or done.exception() is not None:
             self._made.pop(seen, None)
 
+    def end_streams(self) -> None:
+        self._pages.news.end()
+
+    async def _make_index(self, request: Request) -> Index:
+        return (await self._make_body(request)).index
+
     async def _list_visible(self, request: Request) -> frozenset[str] | None:
         """Namespaces; None: all."""
         if self._audience is None:
@@ -118,7 +128,7 @@ class Site:
         registry = Registry(document, removed, self._entries, self._registry_namespace)
         if self._sized and seen is None:
             self._sized(len(text))
-        return _Body(document, text, gzip.compress(text, 5, mtime=0), registry)
+        return _Body(document, text, gzip.compress(text, 5, mtime=0), registry, Index(document["servers"]))
 
     async def _show_catalog(self, request: Request) -> Response:
         body = await self._make_body(request)
@@ -147,22 +157,6 @@ class Site:
         entries = [seen.registry.live_listed(each) for each in servers]
         body = _ONE[form](entries[0]) if wanted and form in _ONE else listing(form, entries, now())
         return JSONResponse(body, headers=HEADERS)
-
-    async def _show_page(self, request: Request) -> Response:
-        given = request.query_params
-        search = Search(given.get("q", ""), given.get("server", ""), given.get("effect", ""))
-        servers = (await self._make_body(request)).document["servers"]
-        return HTMLResponse(await run_in_thread(self._page, servers, search), headers=HEADERS)
-
-    def _page(self, servers: Sequence[Mapping[str, Any]], search: Search) -> str:
-        found = [server for server in servers if search.finds(server)]
-        transports = ("http", "stdio") if self._commands else ("http",)
-        clients = {
-            f"{form}, {transport}": export(form, self._connections(found, transport))
-            for transport in transports
-            for form in FORMATS
-        }
-        return page(servers, search, clients)
 
     def _connections(self, servers: Sequence[Mapping[str, Any]], transport: str) -> tuple[Connection, ...]:
         if transport == "stdio":
@@ -210,7 +204,9 @@ def app(
     handlers = {TurnedAwayError: _answer_turned_away}
     # On one machine the pages of the web are strangers; in a cluster the registry is as open as its network.
     rules = Middleware(RegistryRules, local=hosts is not None)
-    return Starlette(routes=site.routes(), middleware=[*checks, rules, packing], exception_handlers=handlers)
+    made = Starlette(routes=site.routes(), middleware=[*checks, rules, packing], exception_handlers=handlers)
+    setattr(made.state, serving.END_STREAMS, site.end_streams)
+    return made
 
 
 def _tagged(request: Request, text: bytes, tag: str, packed: bytes | None = None) -> Response:

@@ -139,9 +139,9 @@ def _greeting(catalog: Catalog, options: Options) -> str:
     ]
     parts = [f"{title}:\n{json.dumps(body, indent=2)}" for title, body in blocks]
     everything = f"http://{options.host}:{options.port}/mcp"
-    return "\n\n".join(
-        [f"Catalog: {address} (JSON: {address}catalog.json)\nAll tools at {everything}", *parts, "Ctrl-C ends it."]
-    )
+    where = f"Catalog: {address} (JSON: {address}catalog.json)\nAll tools at {everything}"
+    other = "`kmcp-suite connect CLIENT --write` puts it into the file of a client; --help lists them."
+    return "\n\n".join([where, *parts, other, "Ctrl-C ends it."])
 
 
 def _catalog_server(live: LiveDocument, catalog: Catalog, options: Options) -> uvicorn.Server:

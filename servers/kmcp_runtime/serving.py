@@ -14,6 +14,8 @@ from kmcp_runtime.connections import Limits, protocol
 
 # Longer than any pool keeps a connection (load balancers: up to 600 s), so that no request meets our closing it.
 _IDLE_SECONDS = 620
+END_STREAMS = "end_streams"
+"""Attribute of an application's `state`: a function that ends answers which have no end of their own."""
 FEW = Limits(connections=64)
 """For a management port: kubelets and scrapers."""
 
@@ -70,11 +72,18 @@ class _WithoutSignals(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, told: Callable[[], None]) -> None:
         super().__init__(config)
         self._told = told
+        # As it was given: uvicorn wraps it once it is loaded.
+        self._state = getattr(config.app, "state", None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._told()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        end: Callable[[], None] = getattr(self._state, END_STREAMS, lambda: None)
+        end()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.live_server import LiveServer
 from kmcp_controller.catalog.site import app
 from kmcp_runtime.catalog import EnvEntry, ServerEntry, Transport
-from tests.controller.listings import DESTROY, listing, ready, server, tool
+from tests.controller.listings import listing, ready, server, tool
 from tests.serving import served
 
 ENTRY = ServerEntry(
@@ -183,46 +184,16 @@ async def test_exports_of_what_runs() -> None:
         assert (await http.get("/export/docker", params={"server": "tools/other"})).json()["type"] == "remote"
         assert (await http.get("/export/docker", params={"server": "tools/none"})).status_code == 404
         assert (await http.get("/export/none")).status_code == 404
-
-
-EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
-
-
-async def test_the_page_finds_by_tool_server_and_effect_without_script() -> None:
-    writing = server("writing", tool("delete_it", annotations=DESTROY, description=EVIL, title=EVIL))
-    down = server("down", tool("idle", inputSchema=3), conditions=ready("False", EVIL, "Drift"), problems=[EVIL])
-    async with site(prometheus(), writing, down) as (_, http):
-
-        async def shown(**query: str) -> set[str]:
-            answer = await http.get("/", params=query)
-            listed = answer.text.partition("Connect a client")[0]
-            return {name for name in ("kmcp-prometheus", "writing", "down") if f'<h2 id="tools/{name}">' in listed}
-
-        assert await shown() == {"kmcp-prometheus", "writing", "down"}
-        assert await shown(q="QUERY evaluate") == {"kmcp-prometheus", "down"}
-        assert await shown(server="tools/w") == {"writing"}
-        overview = (await http.get("/")).text.partition("<h2")[0]
-        assert '<a href="#tools/down">down</a> tools<td><span class="no">not ready: ' in overview
-        assert overview.index("#tools/down") < overview.index("#tools/kmcp-prometheus"), "what is not ready comes first"
-        assert "<td>1 tool<" in overview
-        assert await shown(effect="destroy") == {"writing"}
-        assert await shown(q="nothing") == set()
-        page = await http.get("/", params={"q": EVIL, "server": EVIL, "effect": EVIL})
-        everything = (await http.get("/")).text
-        for text in (page.text, everything):
-            assert "<script" not in text
-            assert "<img" not in text
-        assert "&lt;script&gt;" in everything
-        policy = page.headers["content-security-policy"]
-        assert policy.startswith("default-src 'none'; style-src 'sha256-")
-        assert "not a JSON Schema of an object" in everything
+        toml = await http.get("/export/codex", params={"server": "tools/other"})
+        assert tomllib.loads(toml.text) == {"mcp_servers": {"other": {"url": "http://other.tools.svc:3000/mcp"}}}
 
 
 async def test_hundreds_of_servers_are_one_short_page() -> None:
     async with site(*(server(f"s{n:03d}") for n in range(120))) as (live, http):
         page = (await http.get("/")).text
-        assert page.count('<h2 id="tools/s') == page.count('<a href="#tools/s') == 50
-        assert "70 more servers match" in page
+        assert page.count('<a href="/servers/tools/s') == 100
+        assert "20 more" in page
+        assert len(page) < 60_000
         answer = await http.get("/catalog.json")
         packed = gzip.compress(json.dumps(live.document()).encode())
         assert len(answer.json()["servers"]) == 120

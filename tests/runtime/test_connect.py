@@ -87,6 +87,16 @@ async def test_an_address_is_reached_and_tested(client: str, capsys: pytest.Capt
         assert sorted(await tools_of(read(client, text)["kmcp"])) == sorted(instance.tools)
 
 
+async def test_X14_an_export_of_commands_starts_too(
+    capsys: pytest.CaptureFixture[str], shell: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", "one")
+    assert commands.main(["catalog", "export", "claude-code", "--stdio"]) == 0
+    servers = read("claude-code", capsys.readouterr().out)
+    assert servers["kmcp-kubernetes"]["env"] == {"KUBECONFIG": f"{shell}/one"}
+    assert await tools_of(servers["kmcp-clock"]) == ["datetime_get_current_time"]
+
+
 def test_a_kubeconfig_is_named_by_absolute_paths(
     capsys: pytest.CaptureFixture[str], shell: Path, monkeypatch: Any
 ) -> None:

@@ -13,7 +13,7 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
   {{- $full := printf "kmcp-%s" $name -}}
   {{- if not (hasKey $catalog $full) -}}
     {{- $known := keys $catalog | sortAlpha | join ", " | replace "kmcp-" "" -}}
-    {{- fail (printf "servers.%s: the catalog has no such server; there are %s" $name $known) -}}
+    {{- fail (printf "servers.%s: the catalog has no such server; there are %s. One of your own is an MCPServer (kmcp-suite deploy), and its catalog a name in catalogs" $name $known) -}}
   {{- end -}}
   {{- if $given.enabled -}}
     {{- $entry := get $catalog $full -}}
@@ -21,6 +21,7 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
     {{- if and (eq $rbac "edit") (ne $name "kubernetes") -}}
       {{- fail (printf "servers.%s.rbac: edit is for the server kubernetes; write view, full or none" $name) -}}
     {{- end -}}
+    {{- if ne $.Values.callers.actAs "server" -}}{{- $rbac = "none" -}}{{- end -}}
     {{- $readOnly := eq (default "view" $given.rbac) "view" -}}
     {{- /* Composed, one that needs no rights of the cluster takes nothing from the others, unless it is told to. */ -}}
     {{- $narrows := and $readOnly (not (empty $entry.needs)) -}}
@@ -147,6 +148,9 @@ deployment:
 KMCP_TOKEN_REVIEW: "true"
 KMCP_TOKEN_AUDIENCE: {{ .Values.authentication.audience | quote }}
 KMCP_TOKEN_GRANTS: {{ join "; " $grants | quote }}
+{{- if ne .Values.callers.actAs "server" }}
+KMCP_ACT_AS: {{ .Values.callers.actAs }}
+{{- end }}
 {{- if .Values.authentication.tokensSecret }}
 KMCP_AUTH_TOKENS_FILE: /etc/kmcp/callers/tokens
 {{- end }}
