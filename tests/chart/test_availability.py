@@ -7,7 +7,7 @@ from kmcp_controller.spec import Platform, parse
 from kmcp_runtime.kube.api import KubeApi
 from tests.chart.rendering import Chart, Object, of_kind
 
-PLATFORM = Platform(suite_images=("kmcp/kmcp",))
+PLATFORM = Platform(suite_images=("localhost/kmcp/kmcp",))
 DOOR: Object = {
     "enabled": True,
     "hostname": "mcp.example.com",

@@ -144,7 +144,7 @@ def test_rights_of_the_kubernetes_server(chart: Chart, kubernetes: Object, read_
     bound = bound | {"kmcp-token-review"}
     for name in ("kmcp-kubernetes", "kagent-tools"):
         assert holders.get(name, set()) == bound
-        server = parse(of_kind(objects, "MCPServer")[name], Platform(suite_images=("kmcp/kmcp",)))
+        server = parse(of_kind(objects, "MCPServer")[name], Platform(suite_images=("localhost/kmcp/kmcp",)))
         assert server.extensions.read_only is read_only
     assert bound - {"view", "edit"} <= of_kind(objects, "ClusterRole").keys()
 
@@ -226,8 +226,8 @@ def test_V1_whoever_reaches_a_pod_may_not_call_it_for_that(chart: Chart, given: 
             ("system:serviceaccount:team-a:agent", "team-a", set()),
         ):
             assert grants.grant(user, [f"system:serviceaccounts:{namespace}"]).effects == effects
-        parsed = parse(server, Platform(suite_images=("kmcp/kmcp",)))
-        policy = render(parsed, Platform(suite_images=("kmcp/kmcp",)))
+        parsed = parse(server, Platform(suite_images=("localhost/kmcp/kmcp",)))
+        policy = render(parsed, Platform(suite_images=("localhost/kmcp/kmcp",)))
         (ingress,) = next(each for each in policy if each["kind"] == "NetworkPolicy")["spec"]["ingress"]
         named = ingress["from"][0]["namespaceSelector"]["matchExpressions"][0]["values"]
         assert named == ["kmcp-system", "kagent"]
@@ -290,7 +290,7 @@ def test_V1_no_authentication_is_said_in_so_many_words(chart: Chart) -> None:
 )
 def test_V4_a_server_without_rights_takes_none_from_the_others(chart: Chart, servers: Object, read_only: bool) -> None:
     objects = chart.rendered({"servers": servers, "composed": ALL})
-    composed = parse(of_kind(objects, "MCPServer")["kagent-tools"], Platform(suite_images=("kmcp/kmcp",)))
+    composed = parse(of_kind(objects, "MCPServer")["kagent-tools"], Platform(suite_images=("localhost/kmcp/kmcp",)))
     assert composed.extensions.read_only is read_only
     holders = [each["metadata"]["name"] for each in of_kind(objects, "RoleBinding").values()]
     assert ("kmcp-kagent-tools-approvals" in holders) is not read_only
@@ -345,6 +345,21 @@ def test_every_value_is_documented_and_checked() -> None:
         assert comments or lines[start].partition(":")[0] in plain, lines[start]
     schema = yaml.safe_load((CHART / "values.schema.json").read_text())
     assert unchecked(yaml.safe_load("\n".join(lines)), schema) == []
+
+
+def test_the_readme_has_every_value_with_its_default() -> None:
+    page = (CHART / "README.md").read_text()
+
+    def leaves(values: Object, path: str = "") -> Iterator[tuple[str, Any]]:
+        for name, value in values.items():
+            if isinstance(value, dict) and value:
+                yield from leaves(value, f"{path}{name}.")
+            else:
+                yield f"{path}{name}", value
+
+    for path, value in leaves(yaml.safe_load((CHART / "values.yaml").read_text())):
+        shown = json.dumps(value, ensure_ascii=False)
+        assert f"| `{path}` | `{shown}` |" in page or (len(shown) > 60 and f"| `{path}` | `see values.yaml` |" in page)
 
 
 def unchecked(values: Any, schema: Any, path: str = "") -> list[str]:

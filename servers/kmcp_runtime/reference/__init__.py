@@ -8,11 +8,22 @@ chart, too), the values of the chart, and the README's table of servers.
 from pathlib import Path
 
 from kmcp_runtime.publish import servers
-from kmcp_runtime.reference import audit_fields, chart, chart_rights, metrics, readme, rights, settings, tools
+from kmcp_runtime.reference import (
+    audit_fields,
+    chart,
+    chart_readme,
+    chart_rights,
+    metrics,
+    readme,
+    rights,
+    settings,
+    tools,
+)
 
 FOLDER = Path("docs/reference")
 README = Path("README.md")
 RIGHTS = Path("charts/kmcp/files/rights.yaml")
+CHART_README = Path("charts/kmcp/README.md")
 VALUES = Path("charts/kmcp/values.yaml")
 
 
@@ -27,6 +38,7 @@ def generated() -> dict[Path, str]:
         FOLDER / "audit.md": audit_fields.page(),
         FOLDER / "rights.md": rights.page(found),
         RIGHTS: chart_rights.text(found),
+        CHART_README: chart_readme.text(VALUES.read_text()),
         FOLDER / "chart.md": chart.page(VALUES.read_text()),
     }
     return files | {FOLDER / f"tools/{server.name}.md": tools.page(server) for server in found}
