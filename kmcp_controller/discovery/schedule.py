@@ -19,6 +19,7 @@ from kmcp_controller.cluster.events import Notice
 from kmcp_controller.cluster.store import Key
 from kmcp_controller.reconcile.listener import Findings, Seen
 from kmcp_controller.spec import MCPServer, Platform
+from kmcp_controller.spec.catalog_entry import is_the_entrys_own
 from kmcp_controller.spec.model import OURS
 from kmcp_runtime.catalog import Catalog, Drift
 
@@ -181,6 +182,7 @@ class DiscoverySchedule:
     ) -> None:
         server = seen.server
         against = reference(server, self._catalog, self._platform, self._pins.data)
+        entry = against.entry_name if against else None
         conditions = list((seen.source.get("status") or {}).get("conditions") or ())
         self._live.update(
             LiveServer(
@@ -192,7 +194,7 @@ class DiscoverySchedule:
                 conditions,
                 server.uid,
                 seen.adapter,
-                against.entry_name if against else None,
+                entry if is_the_entrys_own(server, entry, self._platform) else None,
                 seen.entry,
                 known.listing,
                 stale=found.reason != "Discovered",

@@ -13,6 +13,7 @@ from kmcp_controller.cluster.access import Access
 from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.reconcile.options import Options
 from kmcp_runtime.catalog import Catalog, load_parts
+from kmcp_runtime.catalog_changes import merged
 from kmcp_runtime.kube import credentials
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
@@ -91,7 +92,9 @@ def place(settings: ControllerSettings) -> Place:
 
 
 def _shipped(file: str) -> Catalog | None:
-    return load_parts(Path(file)) if file else None
+    """The shipped catalog, and those of servers of others. Errors: ValueError where two of them have one server."""
+    parts = [load_parts(Path(each)) for each in listed(file)]
+    return merged(parts) if parts else None
 
 
 def options(settings: ControllerSettings, shipped: Catalog | None) -> Options:

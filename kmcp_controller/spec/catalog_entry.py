@@ -15,6 +15,14 @@ def entry_of(server: MCPServer, entries: Mapping[str, ServerEntry], platform: Pl
     return entries.get(repository(image).rpartition("/")[2]) if is_suite_image(image, platform) else None
 
 
+def is_the_entrys_own(server: MCPServer, name: str | None, platform: Platform) -> bool:
+    """Whether the program is the one that the entry describes: anybody may annotate any image with any entry's name, to
+    compare its tools; its title is for the image of that name alone."""
+    deployment = server.deployment
+    own = is_suite_image(deployment.image, platform) and deployment.cmd in ("", name)
+    return own and repository(deployment.image).rpartition("/")[2] == name
+
+
 def narrowed(entry: ServerEntry, allowed: Iterable[str] | None, read_only: bool) -> tuple[ToolEntry, ...]:
     """The entry's tools as a server offers them under the manifest's `tools` and `readOnly`."""
     names = None if allowed is None else set(allowed)

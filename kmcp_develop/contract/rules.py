@@ -19,7 +19,7 @@ _LARGEST_TOOL = 1000
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NUMBER_OR_BOOLEAN = re.compile(r"(?:true|false|yes|no|[+-]?\d+(?:\.\d+)?)", re.IGNORECASE)
 _TRACE = re.compile(
-    r'Traceback \(most recent call last\)|File "/|\n\s+at [\w.$]+ ?\(|goroutine \d+ \[|/home/\w|/Users/\w'
+    r'Traceback \(most recent call last\)|File \\*"/|\n\s+at [\w.$]+ ?\(|goroutine \d+ \[|/home/\w|/Users/\w'
 )
 _HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 _SHORT = 20

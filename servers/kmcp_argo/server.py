@@ -2,7 +2,6 @@
 
 import sys
 
-from kmcp_argo.settings import ArgoSettings
 from kmcp_runtime import Server
 
 INSTRUCTIONS = (
@@ -18,7 +17,8 @@ SERVER = Server(
     description="Follow, promote, pause, abort and undo rollouts of Argo Rollouts, natively through the API.",
     instructions=INSTRUCTIONS,
     port=8087,
-    settings=ArgoSettings,
+    settings_at="kmcp_argo.settings:ArgoSettings",
+    first=("argo_rollouts_list",),
     at_doors=True,
     category="delivery",
     tags=("argo-rollouts", "canary", "blue-green", "progressive-delivery"),

@@ -1,6 +1,6 @@
 """Rights that several tools declare."""
 
-from kmcp_runtime import Home, Rule
+from kmcp_runtime import Rule
 
 AGENTS = (Rule("", ("pods",), ("list",)), Rule("", ("pods/exec",), ("get", "create")))
 """To find agents and run their command line."""
@@ -14,18 +14,3 @@ ROLES = Rule("rbac.authorization.k8s.io", ("clusterroles", "roles"), ("escalate"
 """To create the chart's roles, whose rights this server need not have itself."""
 RELEASE = (CHART_OBJECTS, ROLES)
 """To change a release of the chart."""
-HOME = Home(
-    setting="KMCP_CILIUM_NAMESPACE",
-    namespace="kube-system",
-    only=(
-        ("", "pods/exec"),
-        ("", "configmaps"),
-        ("", "secrets"),
-        ("", "services"),
-        ("apps", "daemonsets"),
-        ("apps", "deployments"),
-        ("rbac.authorization.k8s.io", "roles"),
-        ("*", "*"),
-    ),
-)
-"""Agents, their configuration, and the release of the chart are in Cilium's namespace; policies and pods anywhere."""

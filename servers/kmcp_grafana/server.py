@@ -1,10 +1,14 @@
 """The server as the entry point `grafana` declares it."""
 
-import sys
-from typing import Any
+from __future__ import annotations
 
-from kmcp_grafana.settings import GrafanaSettings
+import sys
+from typing import TYPE_CHECKING, Any
+
 from kmcp_runtime import Server
+
+if TYPE_CHECKING:
+    from kmcp_grafana.settings import GrafanaSettings
 
 INSTRUCTIONS = (
     "Grafana through its API. Each tool has actions; the description of action says what each takes. Find a uid with "
@@ -27,7 +31,7 @@ SERVER = Server(
     description="Read and change dashboards, alerts, data sources and the administration of a Grafana.",
     instructions=INSTRUCTIONS,
     port=8088,
-    settings=GrafanaSettings,
+    settings_at="kmcp_grafana.settings:GrafanaSettings",
     open=_open,
     # More than other servers: each tool lists what its actions take, in place of a tool for each action.
     token_limit=450,

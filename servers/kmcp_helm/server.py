@@ -3,7 +3,6 @@
 import sys
 
 from kmcp_runtime import Server
-from kmcp_runtime.helm.settings import HelmSettings
 
 INSTRUCTIONS = (
     "Helm releases and charts. helm_list_releases finds releases, helm_get_release shows values, manifest or notes of "
@@ -19,9 +18,10 @@ SERVER = Server(
     description="Read Helm releases natively, install, upgrade and roll them back, look at charts.",
     instructions=INSTRUCTIONS,
     port=8085,
-    settings=HelmSettings,
+    settings_at="kmcp_runtime.helm.settings:HelmSettings",
     # A little more than other servers: an upgrade alone takes the sixteen arguments of helm's own.
     token_limit=165,
+    first=("helm_list_releases",),
     category="packaging",
     tags=("helm", "charts", "releases"),
 )

@@ -2,15 +2,20 @@
 
 import sys
 
-from kmcp_istio.rights import HOME
-from kmcp_istio.settings import IstioSettings
-from kmcp_runtime import Server
+from kmcp_runtime import Home, Server
 
 INSTRUCTIONS = (
     "Istio. istio_proxy_status shows which proxies lag behind istiod; istio_proxy_config what one Envoy really has "
     "(summary first, then name, port or fqdn with output=json), istio_ztunnel_config the same for ambient; "
     "istio_analyze_cluster_configuration finds faults of the configuration. Changes take dry_run=true."
 )
+
+HOME = Home(
+    setting="ISTIO_NAMESPACE",
+    namespace="istio-system",
+    only=(("rbac.authorization.k8s.io", "roles"), ("*", "*")),
+)
+"""The charts of the control plane are installed there; what is analysed is anywhere."""
 
 
 SERVER = Server(
@@ -20,7 +25,8 @@ SERVER = Server(
     description="See and change an Istio mesh: proxies and their configuration, waypoints, faults, installation.",
     instructions=INSTRUCTIONS,
     port=8086,
-    settings=IstioSettings,
+    settings_at="kmcp_istio.settings:IstioSettings",
+    first=("istio_proxy_status",),
     category="networking",
     tags=("istio", "service-mesh", "envoy", "ambient"),
     home=HOME,

@@ -2,7 +2,6 @@
 
 import sys
 
-from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime import Server
 
 INSTRUCTIONS = (
@@ -19,7 +18,15 @@ SERVER = Server(
     description="Read and change objects of a Kubernetes cluster, natively through its API.",
     instructions=INSTRUCTIONS,
     port=8083,
-    settings=KubernetesSettings,
+    settings_at="kmcp_kubernetes.settings:KubernetesSettings",
+    first=(
+        "k8s_get_resources",
+        "k8s_describe_resource",
+        "k8s_get_pod_logs",
+        "k8s_get_events",
+        "k8s_apply_manifest",
+        "k8s_rollout",
+    ),
     at_doors=True,
     category="orchestration",
     tags=("kubernetes", "pods", "logs", "rollouts"),

@@ -1,11 +1,15 @@
 """The server object behind the entry point `prometheus`, and its script."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kmcp_prometheus.settings import PrometheusSettings
 from kmcp_runtime import Server
+
+if TYPE_CHECKING:
+    from kmcp_prometheus.settings import PrometheusSettings
 
 INSTRUCTIONS = (
     "Prometheus through its HTTP API. Find metrics with prometheus_metadata_tool or prometheus_label_values_tool "
@@ -34,9 +38,10 @@ SERVER = Server(
     description="Query metrics, alerts, rules and targets of Prometheus and of what speaks its API.",
     instructions=INSTRUCTIONS,
     port=8084,
-    settings=PrometheusSettings,
+    settings_at="kmcp_prometheus.settings:PrometheusSettings",
     extra_arguments=_arguments,
     left_out=_left_out,
+    first=("prometheus_query_tool", "prometheus_alerts_tool"),
     category="observability",
     tags=("prometheus", "metrics", "promql", "alerts"),
 )

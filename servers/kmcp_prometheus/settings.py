@@ -6,6 +6,8 @@ from kmcp_runtime import Settings, setting
 
 
 class PrometheusSettings(Settings):
+    shaping = ("prometheus_datasources_file",)
+
     prometheus_url: str = setting(
         "", "Address of the Prometheus API, with its path prefix if it has one", env="PROMETHEUS_URL", required=True
     )

@@ -1,10 +1,15 @@
 """The server object behind the entry point `querydoc`, and its script."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
-from kmcp_querydoc.settings import QuerydocSettings
 from kmcp_runtime import Server
+
+if TYPE_CHECKING:
+    from kmcp_querydoc.settings import QuerydocSettings
 
 INSTRUCTIONS = (
     "Documentation of products, searched offline. query_documentation finds the chunks that answer a question, each "
@@ -25,8 +30,9 @@ SERVER = Server(
     description="Search product documentation in an embedded index, offline and without a key.",
     instructions=INSTRUCTIONS,
     port=8090,
-    settings=QuerydocSettings,
+    settings_at="kmcp_querydoc.settings:QuerydocSettings",
     left_out=_left_out,
+    first=("query_documentation",),
     category="documentation",
     tags=("documentation", "search", "rag"),
 )

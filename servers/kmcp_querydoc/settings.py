@@ -7,11 +7,13 @@ from kmcp_runtime import Settings, setting
 
 
 class QuerydocSettings(Settings):
+    facts = "kmcp_querydoc.stock:facts"
+
     docs_index: str = setting(
         "",
         "Index made by `kmcp-suite docs build` (unset: at its default place, or else the suite's own pages)",
     )
-    docs_rerank: bool = setting(False, "Order the best matches by meaning too (needs kmcp-suite[rerank])")
+    docs_rerank: bool = setting(False, "Order the best matches by meaning too (needs the extra rerank)")
 
 
 def default_index() -> Path:

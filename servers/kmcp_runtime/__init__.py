@@ -21,4 +21,6 @@ else:  # Hidden from the type checker, which would take every name to exist.
         # `from kmcp_runtime import web` asks here before Python looks for the module of that name.
         if name.startswith("_") or importlib.util.find_spec(f"{__name__}.{name}") is not None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(importlib.import_module("kmcp_runtime.public"), name)
+        # A server's script needs its declaration alone, to answer the first requests before anything else is loaded.
+        module = "kmcp_runtime.server" if name in ("Server", "Home") else "kmcp_runtime.public"
+        return getattr(importlib.import_module(module), name)

@@ -1,15 +1,23 @@
 """Declaring a server: its name, its tools, its settings, and how its backend is opened."""
 
+from __future__ import annotations
+
 import importlib
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from kmcp_runtime.call import Call
-from kmcp_runtime.declaration import ToolSpec, tools_below
-from kmcp_runtime.settings import Settings
+from kmcp_runtime.instant import start
+
+if TYPE_CHECKING:  # A server's script answers its first requests before these are loaded.
+    from contextlib import AbstractAsyncContextManager
+    from typing import Self
+
+    from kmcp_runtime.call import Call
+    from kmcp_runtime.declaration import ToolSpec
+    from kmcp_runtime.settings import Settings
 
 
 class Backend(ABC):
@@ -44,6 +52,10 @@ def _arguments_of_settings(settings: Settings) -> Mapping[str, Any]:
     return settings.extra_arguments()
 
 
+_UNLOADED: Any = object()
+"""Stands for settings that are loaded when they are first asked for."""
+
+
 @dataclass(frozen=True)
 class Home:
     """The namespace of a server's backend: what its tools touch nowhere else is granted in that namespace alone."""
@@ -56,16 +68,14 @@ class Home:
     """What tools touch nowhere else, as (API group, resource); ("*", "*"): objects of any kind."""
 
 
-Opener = Callable[[Any], AbstractAsyncContextManager[Backend]]
-Tools = Callable[[], tuple[ToolSpec, ...]]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Server:
     """A server as its package declares it; the object behind an entry point of `kmcp.servers`.
 
     `package=__package__` is enough where the package holds `tools/` (every tool of every file in it) and `client.py`
-    with `open_backend(settings)`. `tools` and `open` replace either.
+    with `open_backend(settings)`. `tools` and `open` replace either. `settings_at` names the class of its settings as
+    `module:Class`, which keeps the module out of a process that only answers its first requests; `settings` is the
+    class itself.
     """
 
     name: str
@@ -74,13 +84,16 @@ class Server:
     instructions: str
     port: int
     package: str = ""
-    settings: type[Settings] = Settings
-    tools: Tools = _undeclared
-    open: Opener = _undeclared
+    settings: type[Settings] = field(default_factory=lambda: _UNLOADED)
+    settings_at: str = "kmcp_runtime.settings:Settings"
+    tools: Callable[[], tuple[ToolSpec, ...]] = _undeclared
+    open: Callable[[Any], AbstractAsyncContextManager[Backend]] = _undeclared
     extra_arguments: Callable[[Any], Mapping[str, Any]] = _arguments_of_settings
     """Arguments that exist only under a configuration (`context`), for every tool: name to (annotation, default)."""
     left_out: Callable[[Any], Collection[str]] = lambda settings: ()
     """Tools that a configuration has no use for; `when` of the tool says which one has."""
+    first: tuple[str, ...] = ()
+    """The most used tools: listed where a list of many servers is kept short."""
     at_doors: bool = False
     """True when its tools reach objects through `kmcp_runtime.kube` alone, which tells the policy each of them."""
     token_limit: int = 150
@@ -100,6 +113,19 @@ class Server:
             object.__setattr__(self, "tools", self._find_tools)
         if self.open is _undeclared:
             object.__setattr__(self, "open", self._open_client)
+        if self.settings is _UNLOADED:
+            object.__delattr__(self, "settings")
+
+    if not TYPE_CHECKING:  # Hidden from the type checker, which would take every name to exist.
+
+        def __getattr__(self, name: str) -> Any:
+            """The class of the settings, loaded when it is first asked for."""
+            if name != "settings":
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            module, _, found = self.settings_at.partition(":")
+            settings = getattr(importlib.import_module(module), found)
+            object.__setattr__(self, "settings", settings)
+            return settings
 
     @property
     def full_name(self) -> str:
@@ -107,11 +133,12 @@ class Server:
 
     def main(self, argv: Sequence[str] | None = None) -> int:
         """The server's own script: serve until a signal; returns the exit code. `argv` defaults to the command line."""
-        # By name: a process that only lists the tools (the catalog, a test of contracts) must not load the engine.
-        code: int = importlib.import_module("kmcp_runtime.engine.cli").run_server(self, argv)
-        return code
+        arguments = sys.argv[1:] if argv is None else argv
+        return start.run([self], arguments, self.full_name, self.description, self.port)
 
     def _find_tools(self) -> tuple[ToolSpec, ...]:
+        from kmcp_runtime.declaration import tools_below
+
         return tools_below(importlib.import_module(f"{self.package}.tools"))
 
     def _open_client(self, settings: Any) -> AbstractAsyncContextManager[Backend]:

@@ -51,6 +51,13 @@ class Settings(BaseModel):
     restricting: ClassVar[bool] = False
     """Whether unset may mean more than what was meant, so that a value that did not arrive is a fault."""
 
+    shaping: ClassVar[tuple[str, ...]] = ()
+    """Settings that change the list of tools whatever their value, so that no prepared list holds."""
+    facts: ClassVar[str] = ""
+    """`module:function` that tells without the engine how the surroundings shape the list (`instant.choice`)."""
+    surroundings: ClassVar[tuple[str, ...]] = ()
+    """The arguments that it may add."""
+
     def extra_arguments(self) -> Mapping[str, Any]:
         """Arguments that every tool has under this configuration: name to (annotation, default)."""
         return {}
@@ -82,6 +89,14 @@ class RuntimeSettings(Settings):
     read_only: bool = setting(False, "Offer only what changes nothing")
     tools: str | None = setting(
         None, "Only these tools, separated by commas (a comma alone: none; unset or empty: all)"
+    )
+    listing: Literal["auto", "all", "few"] = setting(
+        "auto",
+        "What tools/list shows: all tools, or the most used and a search for the others; auto is few where several "
+        "servers are served together",
+    )
+    output_schemas: bool = setting(
+        True, "List the schemas of answers, and answer as text and as data (off: as text alone)"
     )
     extras: bool = setting(True, "Offer the tools beyond the registry")
     approval: Literal["plan", "ask", "off"] = setting(

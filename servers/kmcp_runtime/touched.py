@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 _MOST = 50
+_METADATA_ALONE = "PartialObjectMetadata"
 
 
 @dataclass(frozen=True)
 class Object:
-    """An object of the cluster; `namespace` is empty for those of none."""
+    """An object of the cluster; `namespace` is empty for those of none, `kind` where only metadata was asked for."""
 
     kind: str
     namespace: str
@@ -19,7 +20,7 @@ class Object:
     uid: str
 
 
-_met: ContextVar[dict[Object, None] | None] = ContextVar("objects_that_the_call_met", default=None)
+_met: ContextVar[dict[str, Object] | None] = ContextVar("objects_that_the_call_met", default=None)
 
 
 @contextmanager
@@ -46,10 +47,14 @@ def note(found: Any) -> None:
         kind = metadata.get("kind") if isinstance(metadata, Mapping) else None
     if not isinstance(metadata, Mapping) or not metadata.get("uid"):
         return
-    parts = (kind, metadata.get("namespace"), metadata.get("name"), metadata.get("uid"))
-    met[Object(*(str(part or "") for part in parts))] = None
+    if kind == _METADATA_ALONE:
+        kind = ""
+    known = met.get(str(metadata["uid"]))
+    if known is None or (not known.kind and kind):
+        parts = (kind, metadata.get("namespace"), metadata.get("name"), metadata["uid"])
+        met[str(metadata["uid"])] = Object(*(str(part or "") for part in parts))
 
 
 def found() -> list[Object]:
     """What the call under way has met so far, each once, in that order."""
-    return list(_met.get() or ())
+    return list((_met.get() or {}).values())

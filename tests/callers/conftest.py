@@ -205,7 +205,9 @@ async def serving(place: Place, config: Path, own: dict[str, Any], **runtime: An
 
 def _programs() -> dict[str, str]:
     helm = binaries.ensure(binaries.HELM, lambda text: None)["helm"]
-    return {"helm": str(helm), "istioctl": "no-istioctl"}
+    charts = Path(__file__).parents[1] / "helm" / "charts"
+    # Without istioctl, which takes seconds of two cores for each call.
+    return {"helm": str(helm), "istioctl": "no-istioctl", "chart_directory": str(charts)}
 
 
 @pytest.fixture(scope="session")

@@ -98,6 +98,8 @@ def test_named_namespaces_get_a_role_each_and_nothing_is_read_elsewhere(chart: C
         "kmcp-token-review",
         "kmcp-controller-tenants",
         "kmcp-system-kmcp-tenants",
+        "kmcp-system-kmcp-mcpservers-edit",
+        "kmcp-system-kmcp-mcpservers-view",
     }
     (rule,) = of_kind(objects, "ClusterRole")["kmcp-token-review"]["rules"]
     assert (rule["resources"], rule["verbs"]) == (["tokenreviews"], ["create"])

@@ -16,7 +16,7 @@ from kmcp_controller.discovery.pins import (
     wants_first_sight,
 )
 from kmcp_controller.spec import MCPServer, parse
-from kmcp_controller.spec.catalog_entry import narrowed
+from kmcp_controller.spec.catalog_entry import is_the_entrys_own, narrowed
 from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime import publish
@@ -172,6 +172,27 @@ def test_what_was_seen_first_is_the_reference_only_where_it_is_asked_for() -> No
     assert pin_mode(silent, None) == "off"
     assert pin_mode(asking, None) == "warn"
     assert pin_mode(accepted(), reference(accepted(), CATALOG, PLATFORM, {})) == "warn"
+
+
+@pytest.mark.parametrize(
+    ("image", "cmd", "own"),
+    [
+        ("registry.example.com/kmcp/kmcp-kubernetes:1", "", True),
+        ("registry.example.com/kmcp/kmcp-kubernetes@sha256:aa", "kmcp-kubernetes", True),
+        ("registry.example.com/kmcp/kmcp-kubernetes:1", "/tmp/mine", False),
+        ("registry.example.com/kmcp/kmcp-helm:1", "", False),
+        ("docker.io/evil/kmcp-kubernetes:1", "", False),
+    ],
+)
+def test_D9_an_official_title_is_for_the_entrys_own_program(image: str, cmd: str, own: bool) -> None:
+    body = prometheus()
+    body["metadata"]["annotations"] = {"kmcp-suite/catalog-entry": "kmcp-kubernetes"}
+    body["spec"]["deployment"] |= {"image": image, "cmd": cmd}
+    server = parse(body, PLATFORM)
+    found = reference(server, publish.catalog(), PLATFORM, {})
+    assert found is not None
+    assert found.entry_name == "kmcp-kubernetes", "its tools are compared all the same"
+    assert is_the_entrys_own(server, found.entry_name, PLATFORM) is own
 
 
 async def offered(read_only: bool, tools: str | None = None) -> list[dict[str, Any]]:

@@ -223,15 +223,14 @@ async def test_what_the_controller_takes_of_anybody_is_of_the_level_baseline(dri
     await driver.api.send("PATCH", f"/api/v1/namespaces/{driver.namespace}", (), enforce, MERGE)
     await driver.create("ServiceAccount", "time")
     pods = f"/api/v1/namespaces/{driver.namespace}/pods"
-    for name, given in {**ESCALATIONS, **ALLOWED}.items():
-        server = parse(given.manifest("time", driver.namespace), PLATFORM)
+    for given in [*ESCALATIONS.values(), *ALLOWED.values()]:
         if given.extensions.get("rbac") or given.annotation or judged(given):
             continue
+        server = parse(given.manifest("time", driver.namespace), PLATFORM)
         spec = {**pod(server, PLATFORM), "serviceAccountName": "time"}
         for container in spec["containers"]:
             container.setdefault("image", "registry.example.com/s")
         await driver.api.send("POST", pods, DRY, {"metadata": {"name": "try"}, "spec": spec})
-        assert name
 
 
 def _policy(name: str) -> str:

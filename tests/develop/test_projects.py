@@ -43,7 +43,8 @@ def test_a_new_project_passes_its_own_checks_and_so_does_a_tool_that_is_added(
     monkeypatch.chdir(tmp_path)
     project = tmp_path / "größe und maß" / "acme-vault"
     assert init(["acme-vault", "--kind", kind, "--output", str(project)]) == 0
-    assert "2 passed" in make(project, "check", "test")
+    if kind == "suite":  # the other one shows both at once: each round takes a minute
+        assert "2 passed" in make(project, "check", "test")
     assert add_tool(["list_shelves", "--project", str(project)]) == 0
     assert "3 passed" in make(project, "check", "test")
     assert "| `acme_vault_list_shelves` |" in (project / "README.md").read_text()
@@ -51,7 +52,8 @@ def test_a_new_project_passes_its_own_checks_and_so_does_a_tool_that_is_added(
     manifest = yaml.safe_load((project / "mcpserver.yaml").read_text())
     assert manifest["metadata"]["name"] == "acme-vault"
     assert "kind: Deployment" in ran(SUITE, "plan", "-f", project / "mcpserver.yaml", folder=project)
-    _serves_what_is_written(project)
+    if kind == "suite":
+        _serves_what_is_written(project)
 
 
 def _serves_what_is_written(project: Path) -> None:

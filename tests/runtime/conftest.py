@@ -16,7 +16,9 @@ from tests.runtime import shelf
 
 def shelved(process: Process | None = None, **runtime: Any) -> ConfiguredServer:
     """An instance of the sample server under these runtime settings."""
-    return ConfiguredServer(shelf.SERVER, shelf.ShelfSettings(), process or Process.of(RuntimeSettings(**runtime)))
+    return ConfiguredServer(
+        shelf.SERVER, shelf.ShelfSettings(), process or Process.of(RuntimeSettings(**runtime), [shelf.SERVER])
+    )
 
 
 def shelf_of(instance: ConfiguredServer) -> shelf.Shelf:

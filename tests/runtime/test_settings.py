@@ -6,7 +6,6 @@ import sys
 import pytest
 
 from kmcp_runtime import RuntimeSettings, SettingsError, commands
-from kmcp_runtime.engine import cli
 from kmcp_runtime.settings import describe, flag, is_secret, parse, read_variable, variable
 from tests.runtime import shelf
 from tests.slowness import scaled
@@ -63,7 +62,7 @@ def test_D7_a_short_state_key_is_refused_with_the_way_to_make_one() -> None:
 
 def test_help_lists_every_setting_with_unit_and_default(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        cli.run_server(shelf.SERVER, ["--help"])
+        shelf.SERVER.main(["--help"])
     text = " ".join(capsys.readouterr().out.split())
     for settings in (RuntimeSettings, shelf.ShelfSettings):
         for name, field in settings.model_fields.items():

@@ -23,7 +23,9 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="session")
 def prometheus(backend: Callable[[str], Mapping[str, Path]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with program.running(backend("prometheus"), tmp_path_factory.mktemp("prometheus"), program.EMPTY) as url:
+    with program.running(
+        backend("prometheus"), tmp_path_factory.mktemp("prometheus"), program.EMPTY, "--web.enable-admin-api"
+    ) as url:
         yield url
 
 

@@ -26,7 +26,7 @@ def to(collector: Collector, **more: str) -> dict[str, str]:
 async def test_a_trace_goes_from_the_client_through_the_call_to_the_backend(
     collector: Collector, asked: Forwarder
 ) -> None:
-    """X13, V9: in the collector, and in the headers that Prometheus gets."""
+    """X13, V9: in the collector, in the headers that Prometheus gets, and in the audit line."""
     async with serving("prometheus", to(collector, PROMETHEUS_URL=asked.url)) as server:
         async with Client(server.url) as client:
             await client.call_tool("prometheus_query_tool", {"query": "vector(1)"}, meta=NAMED)
@@ -38,6 +38,7 @@ async def test_a_trace_goes_from_the_client_through_the_call_to_the_backend(
     (headers,) = [headers for path, headers in asked.seen if path == "/api/v1/query"]
     assert headers["traceparent"] == f"00-{TRACE}-{query.id}-01"
     assert call.attributes["kmcp.request.id"] == line["request"]
+    assert (line["trace"], line["span"]) == (TRACE, call.id)
     assert call.resource["service.name"] == "kmcp-prometheus"
     assert collector.requests[0]["path"] == "/v1/traces"
 

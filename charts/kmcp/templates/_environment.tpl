@@ -7,11 +7,13 @@
 - name: KMCP_CONTROLLER_POD
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 {{- $labels := include "kmcp.selectorLabels" . | fromYaml -}}
+{{- $catalogs := list "/etc/kmcp/catalog" -}}
+{{- range .Values.catalogs }}{{ $catalogs = append $catalogs (printf "/etc/kmcp/catalogs/%s" .) }}{{ end -}}
 {{- $settings := dict
   "KMCP_CONTROLLER_DEPLOYMENT" (printf "%s-controller" (include "kmcp.fullname" .))
   "KMCP_CONTROLLER_LABELS" (printf "app.kubernetes.io/name=%s,app.kubernetes.io/instance=%s" (get $labels "app.kubernetes.io/name") (get $labels "app.kubernetes.io/instance"))
   "KMCP_WATCH_NAMESPACES" (include "kmcp.watchedNamespaces" . | fromJsonArray | join ",")
-  "KMCP_CATALOG_FILE" "/etc/kmcp/catalog"
+  "KMCP_CATALOG_FILE" (join "," $catalogs)
   "KMCP_SUITE_IMAGES" (include "kmcp.suiteImages" .)
   "KMCP_ADAPTER_IMAGE" .Values.transportAdapter.image
   "KMCP_BRIDGE_IMAGE" (include "kmcp.bridgeImage" .)

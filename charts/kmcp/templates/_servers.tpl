@@ -13,7 +13,7 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
   {{- $full := printf "kmcp-%s" $name -}}
   {{- if not (hasKey $catalog $full) -}}
     {{- $known := keys $catalog | sortAlpha | join ", " | replace "kmcp-" "" -}}
-    {{- fail (printf "servers.%s: the catalog has no such server; there are %s" $name $known) -}}
+    {{- fail (printf "servers.%s: the catalog has no such server; there are %s. One of your own is an MCPServer (kmcp-suite deploy), and its catalog a name in catalogs" $name $known) -}}
   {{- end -}}
   {{- if $given.enabled -}}
     {{- $entry := get $catalog $full -}}
@@ -21,6 +21,7 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
     {{- if and (eq $rbac "edit") (ne $name "kubernetes") -}}
       {{- fail (printf "servers.%s.rbac: edit is for the server kubernetes; write view, full or none" $name) -}}
     {{- end -}}
+    {{- if ne $.Values.callers.actAs "server" -}}{{- $rbac = "none" -}}{{- end -}}
     {{- $readOnly := eq (default "view" $given.rbac) "view" -}}
     {{- /* Composed, one that needs no rights of the cluster takes nothing from the others, unless it is told to. */ -}}
     {{- $narrows := and $readOnly (not (empty $entry.needs)) -}}
@@ -31,10 +32,13 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
     {{- $home := include "kmcp.home" (dict "name" $name "given" $given "home" (get $rights $full | default dict).home) | fromYaml -}}
     {{- $given = merge (dict "values" (merge (default dict $given.values) ($home.values | default dict))) $given -}}
     {{- $env := include "kmcp.env" (dict "name" $name "entry" $entry "values" (default dict $given.values)) | fromYaml -}}
-    {{- $deployment := default dict $given.deployment -}}
+    {{- $deployment := deepCopy (default dict $given.deployment) -}}
+    {{- $many := or $given.autoscaling (gt (int (default 1 $deployment.replicas)) 1) -}}
+    {{- if and $many (not (hasKey $deployment "affinity")) }}{{ $_ := set $deployment "affinity" (include "kmcp.spread" $full | fromYaml) }}{{ end -}}
     {{- $server := dict "name" $name "port" $entry.transport.port "path" $entry.transport.path "rbac" $rbac "readOnly" $readOnly "narrows" $narrows -}}
     {{- /* Without the right each approval would be refused; a server that only reads asks for none. */ -}}
     {{- $_ := set $server "ledger" (and (eq $.Values.approvalLedger "lease") $.Values.rbac.create (not $readOnly)) -}}
+    {{- $_ := set $server "autoscaling" ($given.autoscaling | default dict) -}}
     {{- $_ := set $server "holder" (default $full $deployment.serviceAccountName) -}}
     {{- $accounts := ternary (list $full) list (not $.Values.composed.only) -}}
     {{- if or $.Values.composed.enabled $.Values.composed.only }}{{ $accounts = append $accounts $.Values.composed.name }}{{ end -}}
@@ -92,20 +96,21 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
 {{- toYaml (dict "env" $env "envFrom" $references) -}}
 {{- end -}}
 
-{{/* spec of one MCPServer. Takes root, port, path, image, account, env, ledger, deployment; and command (composed). */}}
+{{/* spec of one MCPServer. Takes root, name, port, path, image, account, env, ledger, deployment; and command (composed). */}}
 {{- define "kmcp.serverSpec" -}}
 {{- $root := .root -}}
 {{- $port := toString .port -}}
 {{- $http := list "--transport" "http" "--host" "0.0.0.0" "--port" $port -}}
 {{- if not $root.Values.authentication.enabled -}}{{- $http = append $http "--allow-unauthenticated" -}}{{- end -}}
-{{- $deployment := dict "image" .image "imagePullPolicy" $root.Values.image.pullPolicy "port" (int .port) -}}
+{{- $deployment := dict "resources" (deepCopy $root.Values.serverResources) "image" .image "imagePullPolicy" $root.Values.image.pullPolicy "port" (int .port) -}}
 {{- if .command -}}
   {{- $_ := set $deployment "cmd" (first .command) -}}
 {{- end -}}
 {{- $_ := set $deployment "args" (concat (.command | default list | rest | default list) $http) -}}
 {{- $_ := set $deployment "secretRefs" (list (dict "name" (include "kmcp.stateSecret" $root))) -}}
 {{- $ledger := ternary (dict "KMCP_APPROVAL_LEDGER" "lease") dict (default false .ledger) -}}
-{{- with merge dict (default dict .env) $ledger (include "kmcp.authentication" $root | fromYaml) (include "kmcp.traces" $root | fromYaml) }}{{ $_ := set $deployment "env" . }}{{ end -}}
+{{- $exposed := include "kmcp.exposedSettings" (dict "root" $root "name" .name) | fromYaml | default dict -}}
+{{- with merge dict (default dict .env) $ledger $exposed (include "kmcp.authentication" $root | fromYaml) (include "kmcp.traces" $root | fromYaml) }}{{ $_ := set $deployment "env" . }}{{ end -}}
 {{- with .account }}{{ $_ := set $deployment "serviceAccountName" . }}{{ end -}}
 {{- $given := deepCopy .deployment -}}
 {{- with and $root.Values.authentication.enabled $root.Values.authentication.tokensSecret -}}
@@ -143,13 +148,16 @@ deployment:
 KMCP_TOKEN_REVIEW: "true"
 KMCP_TOKEN_AUDIENCE: {{ .Values.authentication.audience | quote }}
 KMCP_TOKEN_GRANTS: {{ join "; " $grants | quote }}
+{{- if ne .Values.callers.actAs "server" }}
+KMCP_ACT_AS: {{ .Values.callers.actAs }}
+{{- end }}
 {{- if .Values.authentication.tokensSecret }}
 KMCP_AUTH_TOKENS_FILE: /etc/kmcp/callers/tokens
 {{- end }}
 {{- end -}}
 {{- end -}}
 
-{{/* The extensions, as the text of the annotation that every CRD takes; nothing where there are none. Takes root. */}}
+{{/* The extensions, as the text of the annotation that every CRD takes; nothing where there are none. Takes root, name. */}}
 {{- define "kmcp.extensions" -}}
 {{- $extensions := dict -}}
 {{- if .readOnly }}{{ $_ := set $extensions "readOnly" true }}{{ end -}}
@@ -158,7 +166,14 @@ KMCP_AUTH_TOKENS_FILE: /etc/kmcp/callers/tokens
   {{- $namespaces := include "kmcp.callerNamespaces" .root | fromJsonArray -}}
   {{- $named := dict "key" "kubernetes.io/metadata.name" "operator" "In" "values" $namespaces -}}
   {{- $pods := dict "namespaceSelector" (dict "matchExpressions" (list $named)) -}}
-  {{- $_ := set $extensions "network" (dict "ingressFrom" (prepend .root.Values.networkPolicy.ingressFrom $pods)) -}}
+  {{- $peers := prepend .root.Values.networkPolicy.ingressFrom $pods -}}
+  {{- if .root.Values.expose.enabled -}}
+    {{- if eq (include "kmcp.exposed" .root | fromYaml).name .name -}}
+      {{- $gateway := dict "key" "kubernetes.io/metadata.name" "operator" "In" "values" .root.Values.expose.fromNamespaces -}}
+      {{- $peers = append $peers (dict "namespaceSelector" (dict "matchExpressions" (list $gateway))) -}}
+    {{- end -}}
+  {{- end -}}
+  {{- $_ := set $extensions "network" (dict "ingressFrom" $peers) -}}
 {{- end -}}
 {{- if $extensions }}{{ toYaml $extensions }}{{ end -}}
 {{- end -}}

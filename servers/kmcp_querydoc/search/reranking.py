@@ -32,7 +32,7 @@ class Reranker:
             except ImportError:
                 raise unavailable(
                     "KMCP_DOCS_RERANK is on, but the package wordllama is not installed",
-                    "install kmcp-suite[rerank], or unset KMCP_DOCS_RERANK",
+                    "install the extra rerank of the suite, or unset KMCP_DOCS_RERANK",
                 ) from None
             # With the package's own folder it finds its files; without it looks elsewhere, then downloads them.
             folder = Path(wordllama.__file__).parent

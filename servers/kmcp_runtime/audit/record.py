@@ -5,7 +5,7 @@ A field that has nothing to say is left out of the line.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, ClassVar, TypedDict
+from typing import Annotated, Any, ClassVar
 
 from kmcp_runtime import redaction
 from kmcp_runtime.audit import chain
@@ -14,15 +14,6 @@ LONGEST = 128
 """Characters of a name that comes from outside; a line holds a bounded number of them."""
 MOST = 20
 """Entries of a list that comes from outside."""
-
-
-class Touched(TypedDict, total=False):
-    """An object that a call has read by name, changed, or planned to change."""
-
-    kind: str
-    namespace: str
-    name: str
-    uid: str
 
 
 @dataclass(kw_only=True)
@@ -49,6 +40,7 @@ class Entry(Record):
     request: Annotated[str, "Id of the call; an internal error quotes it, and the server's log"] = ""
     server: Annotated[str, "Name of the server; `-` for a tool that does not exist"] = ""
     tool: Annotated[str, "Name of the tool"] = ""
+    via: Annotated[str, "The tool that passed the call on (`call_tool`), where it was not made by its own name"] = ""
     effect: Annotated[
         str, "What the call did as judged at the doors, never less than its tool declares: read, write, destroy"
     ] = ""
@@ -64,7 +56,7 @@ class Entry(Record):
     arguments: Annotated[str, "Keyed digest of all arguments: equal calls can be seen, and no value can be read"] = ""
     target: Annotated[dict[str, str], "Arguments that name the target, cut and redacted"] = field(default_factory=dict)
     objects: Annotated[
-        list[Touched], "Objects of the cluster that the call met by name, or changed: kind, namespace, name, uid"
+        list[dict[str, str]], "Objects of the cluster that the call met by name, or changed: kind, namespace, name, uid"
     ] = field(default_factory=list)
     dry_run: Annotated[bool, "Whether only a plan was asked for"] = False
     decision: Annotated[str, "`allow` or `deny`, by the caller's scopes and the policy"] = ""

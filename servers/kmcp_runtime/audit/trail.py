@@ -120,6 +120,7 @@ class _Place:
         # Lines come from the event loop and, before a change under KMCP_AUDIT=required, from threads.
         self._lock = threading.Lock()
         metrics.failing.labels(sink.name).set(0)
+        metrics.lost.labels(sink.name)  # there from the start: what is counted from nothing has no increase
         if sink.name == "file":
             self.take(describe(FileEvent(what="start")))
 

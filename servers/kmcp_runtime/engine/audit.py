@@ -61,13 +61,13 @@ def describe(entry: Entry, arguments: Mapping[str, Any]) -> None:
     # A digest: equal calls can be recognised, and no value can be read from the line.
     entry.arguments = redaction.fingerprint(json.dumps(arguments, sort_keys=True, default=str))
     entry.dry_run = arguments.get("dry_run") in (True, "true")
-    entry.target = {word: _target(word, arguments[word]) for word in TARGET_WORDS if arguments.get(word)}
+    entry.target = {word: _target(word, arguments[word]) for word in TARGET_WORDS if _names(arguments.get(word))}
 
 
 def complete(entry: Entry) -> None:
     """Add what is known at the end: the objects that the call met."""
     entry.objects = [
-        {"kind": named(each.kind), "namespace": named(each.namespace), "name": named(each.name), "uid": named(each.uid)}
+        {part: shown for part, value in vars(each).items() if (shown := named(value))}
         for each in touched.found()[:MOST]
     ]
     if entry.outcome in ("denied", "rate_limited"):
@@ -103,6 +103,11 @@ def _groups() -> list[str]:
     token = get_access_token()
     groups = (token.claims or {}).get("groups") if token is not None else None
     return [named(each) for each in groups[:MOST]] if isinstance(groups, list) else []
+
+
+def _names(value: Any) -> bool:
+    # Whatever else a caller sends in a name's place is no name, and may hold anything.
+    return bool(value) and isinstance(value, str | int)
 
 
 def _target(word: str, value: Any) -> str:

@@ -23,7 +23,7 @@ from kmcp_runtime.arguments import checked
 from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
-from kmcp_runtime.engine import audit, auth, grants, permitting, traced
+from kmcp_runtime.engine import audit, auth, grants, permitting, traced, via
 from kmcp_runtime.engine.account import Account
 from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.engine.judged import JudgedCall
@@ -58,7 +58,7 @@ class SuiteTool(Tool):
             title=declared.title,
             description=declared.description,
             parameters=declared.input_schema(),
-            output_schema=answer,
+            output_schema=answer if instance.runtime.output_schemas else None,
             annotations=mcp_types.ToolAnnotations(
                 read_only_hint=declared.worst is Effect.READ,
                 destructive_hint=declared.can_destroy(),
@@ -70,6 +70,10 @@ class SuiteTool(Tool):
         tool._declared = declared
         tool._instance = instance
         return tool
+
+    @property
+    def instance(self) -> "ConfiguredServer":
+        return self._instance
 
     async def narrowed(self, grant: Grant) -> "SuiteTool | None":
         """The tool as the caller with this grant has it; None when the caller has none of it."""
@@ -118,7 +122,8 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
                 raise grant.refusal(declared.name)
             # In the form that the list showed; what no call may do is refused below, where the rule is known.
             granted = await permitting.narrowed(instance, declared, grant) or granted
-            return await _answer(instance, granted, arguments, entry, grant)
+            with hints.offering(await permitting.shown(instance, grant)):
+                return await _answer(instance, granted, arguments, entry, grant)
         except ToolFailure as failure:
             entry.outcome = failure.code
             return await run_in_thread(error_result, failure, arguments)
@@ -142,7 +147,6 @@ def _surrounded(instance: "ConfiguredServer", declared: ToolSpec, arguments: Map
     """What every part of a call may rely on, and what it leaves its notes in."""
     with (
         instance.metrics.under_way(instance.name, declared.name),
-        hints.offering(instance.shown_to(grants.current())),
         answers.remembered(),
         backend_requests.counted_by(partial(instance.metrics.backend_request, instance.name)),
         touched.noting(),
@@ -154,6 +158,7 @@ def _surrounded(instance: "ConfiguredServer", declared: ToolSpec, arguments: Map
 def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> Entry:
     effect = declared.effect_of(arguments).value
     entry = audit.entry_of(secrets.token_hex(6), instance.name, declared.name, effect, auth.caller())
+    entry.via = via.current() or ""
     audit.describe(entry, arguments)
     return entry
 
@@ -247,7 +252,8 @@ async def _answer(
             "ask for less, or raise --timeout (KMCP_TIMEOUT)",
         ) from None
     entry.answer_bytes = size(content)
-    return ToolResult(content=text, structured_content=content, meta=_marked([] if result.own else others(content)))
+    structured = content if instance.runtime.output_schemas else None
+    return ToolResult(content=text, structured_content=structured, meta=_marked([] if result.own else others(content)))
 
 
 def _accepted(declared: ToolSpec, arguments: Mapping[str, Any]) -> Any:

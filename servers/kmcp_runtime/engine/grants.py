@@ -1,7 +1,7 @@
 """What a caller may: effects and servers, as the words after a name in a token file or the scopes of a JWT say."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import entry_points
 
@@ -9,6 +9,8 @@ from fastmcp.server.auth.auth import AccessToken
 from fastmcp.server.dependencies import get_access_token
 
 from kmcp_runtime.declaration import Effect, ToolSpec
+from kmcp_runtime.engine import address
+from kmcp_runtime.engine.address import Address
 from kmcp_runtime.errors import ToolFailure, denied
 from kmcp_runtime.identities import Proof
 
@@ -50,6 +52,14 @@ class Grant:
         possible = {declared.effect, *(declared.by.effects.values() if declared.by else ())}
         return declared if possible & self.effects else None
 
+    def within(self, here: Address) -> "Grant":
+        """The same where the address leaves some of it out."""
+        effects = self.effects & {Effect.READ} if here.read_only else self.effects
+        servers = self.servers
+        if here.servers is not None:
+            servers = here.servers if servers is None else servers & here.servers
+        return replace(self, effects=effects, servers=servers)
+
     def check(self, tool: str, effect: Effect) -> None:
         """Refuse a call whose effect is not granted."""
         if effect not in self.effects:
@@ -58,7 +68,7 @@ class Grant:
     def refusal(self, tool: str) -> ToolFailure:
         words = [*sorted(effect.value for effect in self.effects), *sorted(self.servers or ())]
         allowed = ", ".join(words) if self.effects else "no call" if self.lists else "nothing here"
-        return denied(f"this caller may not do this with {tool}: its scopes allow {allowed}")
+        return denied(f"this caller may not do this with {tool}: its scopes, or its address, allow {allowed}")
 
 
 class GrantedToken(AccessToken):
@@ -91,6 +101,8 @@ def _server_names() -> frozenset[str]:
 
 
 def current() -> Grant:
-    """What the caller of this request may; everything where nothing limits it."""
+    """What the caller of this request may; everything where neither his token nor his address limits it."""
     token = get_access_token()
-    return token.grant if isinstance(token, GrantedToken) else Grant()
+    grant = token.grant if isinstance(token, GrantedToken) else Grant()
+    here = address.current()
+    return grant if here is address.NOTHING else grant.within(here)

@@ -97,17 +97,22 @@ class JudgedCall:
     async def _rehearse_first(self, effect: Effect) -> Rehearsal | None:
         """The rehearsal of what destroys, or may; None for what cannot, or cannot be rehearsed."""
         if effect is Effect.DESTROY:
-            return await self._rehearse()
+            rehearsal = await self._rehearse()
+            self._stop_if_refused()
+            return rehearsal
         rehearsable = self.declared.can_destroy() and "dry_run" in self.declared.arguments.model_fields
         # With a policy also where nobody is asked: what it refuses must not come after a first change.
         if effect is Effect.READ or not rehearsable or (self._asks_nobody() and self.guard is None):
             return None
         try:
-            return await self._rehearse()
+            found = await self._rehearse()
         except ToolFailure:
-            self._stop_if_refused()
+            if self.guard is not None and self.guard.refused is not None:
+                raise self.guard.refused from None
             # The real run meets the same fault, or one that a dry run alone has; the doors judge it all the same.
             return None
+        self._stop_if_refused()
+        return found
 
     async def _rehearse(self) -> Rehearsal:
         judgement = self._judgement(rehearsal=True)
@@ -117,13 +122,13 @@ class JudgedCall:
             # What it would do may not be shown without doing it: then its reasons are the plan.
             with suppress(NeedsApproval):
                 answer = await self._invoke(quiet)
-        self._stop_if_refused()
         return Rehearsal(answer, judgement.told(), dict(bound))
 
     def _stop_if_refused(self) -> None:
         """A tool may go on after a refusal by the policy, as one that takes many objects does: the call must not."""
-        if self.guard is not None and self.guard.refused is not None:
-            raise self.guard.refused
+        refused = (self.guard.refused or self.guard.unseen) if self.guard is not None else None
+        if refused is not None:
+            raise refused
 
     async def _dry_run(self) -> Result:
         judgement = self._judgement(rehearsal=True)

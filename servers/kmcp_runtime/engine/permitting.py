@@ -56,6 +56,14 @@ async def narrowed(instance: "ConfiguredServer", declared: ToolSpec, grant: Gran
     return Grant(effects, lists=False).narrowed(instance.name, granted)
 
 
+async def shown(instance: "ConfiguredServer", grant: Grant) -> dict[str, str]:
+    """The tools that hints may name to this caller, by what they show: those that he has."""
+    by_grant = instance.shown_to(grant)
+    if instance.policies is None:
+        return by_grant
+    return {word: tool for word, tool in by_grant.items() if await narrowed(instance, instance.tools[tool], grant)}
+
+
 async def guard(
     instance: "ConfiguredServer",
     declared: ToolSpec,

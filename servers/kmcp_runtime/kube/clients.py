@@ -64,6 +64,7 @@ class Clients:
         client.calls -= 1
         if client in self._retired and not client.calls:
             self._close(client)
+        self._let_go()
 
     def _let_go(self) -> None:
         """The longest unused beyond `most`, and those that nobody has used for a while."""

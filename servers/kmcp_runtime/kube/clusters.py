@@ -27,7 +27,7 @@ class Clusters:
         self.settings = settings
         self._contexts: Contexts | None = None
         self._stamp: object = None
-        self._clients = Clients(settings.act_as_clients)
+        self.clients = Clients(settings.act_as_clients)
 
     def cluster(self, call: Call, context: str | None = None) -> Cluster:
         """The cluster of the call's argument `context`, or of the context that is named."""
@@ -40,7 +40,7 @@ class Clusters:
         stamp = [_stamp(path) for path in kubeconfig_files.paths(self.settings.kubeconfig)]
         if self._contexts is None or stamp != self._stamp:
             self._contexts, self._stamp = allowed(self.settings), stamp
-            self._clients.retire_all()
+            self.clients.retire_all()
         return self._contexts
 
     async def ready(self) -> None:
@@ -56,7 +56,7 @@ class Clusters:
             raise not_found(f"{cluster.context.server} is not a Kubernetes API server")
 
     async def close(self) -> None:
-        await self._clients.close()
+        await self.clients.close()
 
     def _connect(self, contexts: Contexts, context: ContextInfo, call: Call) -> KubeApi:
         identity = call.identity
@@ -68,7 +68,7 @@ class Clusters:
             source = acting.source(identity) if identity is not None else credentials.load
             return KubeApi(contexts, context, limits, source, identity)
 
-        return self._clients.use((context.name, identity.key if identity else ""), make, call)
+        return self.clients.use((context.name, identity.key if identity else ""), make, call)
 
 
 def allowed(settings: ClusterSettings) -> Contexts:

@@ -35,7 +35,12 @@ _DUMPED = re.compile(
 )
 """What follows is the whole spec, as Go prints it, with every literal value of an env."""
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_IMPERSONATION = re.compile(r'cannot impersonate resource "([^"]+)" in API group "([^"]*)"')
+# `impersonate`, and since Kubernetes 1.35 (KEP-5284) `impersonate:user-info` or `impersonate-on:user-info:get`.
+_IMPERSONATION = re.compile(r"cannot impersonate[-:a-z]* (?:resource|path) ")
+_MAY_NOT_IMPERSONATE = (
+    "this server may not act as its callers (KMCP_ACT_AS=impersonate): a ClusterRole of its account needs the verb "
+    "impersonate on users, groups and serviceaccounts, and on uids and userextras of authentication.k8s.io"
+)
 EXPIRED = "start again without cursor"
 
 
@@ -125,11 +130,8 @@ def _hint(http_status: int, status: Mapping[str, Any], who: str, renew: str) -> 
         return refused
     if http_status == 401:
         return f"the credentials of {who} were refused: they may have expired; renew them ({renew})"
-    if http_status == 403 and (impersonation := _IMPERSONATION.search(str(status.get("message")))):
-        return (
-            "this server may not act as its callers (KMCP_ACT_AS=impersonate): grant its account, in a ClusterRole, "
-            f"the verb impersonate on {impersonation[1]} of the API group {impersonation[2]!r}"
-        )
+    if http_status == 403 and _IMPERSONATION.search(str(status.get("message"))):
+        return _MAY_NOT_IMPERSONATE
     if http_status == 403:
         return by_tool("rights", f"shows the rights of {who}") or f"{who} lacks this right"
     if http_status == 410:

@@ -10,6 +10,9 @@ from kmcp_runtime.settings import Settings, setting
 
 
 class ClusterSettings(Settings):
+    facts = "kmcp_runtime.instant.kubeconfig:facts"
+    surroundings = ("context",)
+
     kubeconfig: str = setting(
         "", "Path of the kubeconfig (unset: ~/.kube/config, or the pod's service account)", env="KUBECONFIG"
     )

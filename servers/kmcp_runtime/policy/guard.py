@@ -78,6 +78,8 @@ class Guard:
     note: Note = lambda decision, rules: None
     refused: ToolFailure | None = None
     """The first refusal of a change; a tool that went on after it must not be believed."""
+    unseen: ToolFailure | None = None
+    """The first refusal to read an object by its name; a tool that changes several may have gone on to the next."""
     _decided: dict[tuple[Effect, Resource], Decision] = field(default_factory=dict)
 
     def settle(self, effect: Effect) -> None:
@@ -121,8 +123,10 @@ class Guard:
     def _refusal(self, decision: Decision, effect: Effect, resource: Resource) -> ToolFailure:
         self.note("deny", decision.names or DEFAULT)
         failure = self.say(decision, effect, resource)
-        if effect is not Effect.READ and self.refused is None:
-            self.refused = failure
+        if effect is not Effect.READ:
+            self.refused = self.refused or failure
+        elif resource.name:
+            self.unseen = self.unseen or failure
         return failure
 
     def say(self, decision: Decision, effect: Effect, resource: Resource) -> ToolFailure:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from kmcp_runtime.catalog import Effect
@@ -68,6 +69,10 @@ class Question:
     def elsewhere(self, **parts: str | None) -> "Question":
         return replace(self, resource=replace(self.resource, **parts))
 
+    @property
+    def leaves_open(self) -> bool:
+        return bool(self.resource.open_parts()) or None in self.arguments.values()
+
     def request(self) -> dict[str, Any]:
         context = {
             "effect": _effect(self.effect),
@@ -85,18 +90,25 @@ class Question:
             "context": json.dumps(context),
         }
 
-    def entities(self) -> str:
-        attributes = {part: _known(part, getattr(self.resource, part)) for part in PARTS}
+    def surroundings(self) -> str:
+        """The entities that questions of one call share: who, by which tool, with which arguments."""
         arguments = {name: _known(f"arguments.{name}", value) for name, value in self.arguments.items()}
+        tool = {"uid": _uid("Action", self.tool), "attrs": {}, "parents": [_uid("Action", self.server)]}
+        # An entity and not a record: one value of it that is not known leaves the rest of the context known.
+        given = {"uid": _uid("Arguments", "call"), "attrs": arguments, "parents": []}
+        return f"[{_written(self.principal)}, {json.dumps(tool)}, {json.dumps(given)}]"
+
+    def object(self) -> str:
+        """The entity that is acted on."""
+        attributes = {part: _known(part, getattr(self.resource, part)) for part in PARTS}
         return json.dumps(
-            [
-                self.principal.entity(),
-                {"uid": _uid("Action", self.tool), "attrs": {}, "parents": [_uid("Action", self.server)]},
-                {"uid": _uid("Object", "object"), "attrs": attributes, "parents": [_uid("Server", self.server)]},
-                # An entity and not a record: one value of it that is not known leaves the rest of the context known.
-                {"uid": _uid("Arguments", "call"), "attrs": arguments, "parents": []},
-            ]
+            [{"uid": _uid("Object", "object"), "attrs": attributes, "parents": [_uid("Server", self.server)]}]
         )
+
+
+@lru_cache(maxsize=1024)
+def _written(principal: Principal) -> str:
+    return json.dumps(principal.entity())
 
 
 def argument_values(arguments: Mapping[str, Any], words: frozenset[str]) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def _complaint(text: str) -> str | None:
 
 def _rule(statement: Statement, read: Mapping[str, Any]) -> Rule:
     annotations = read.get("annotations") or {}
-    name = annotations.get("id") or f"{Path(statement.source.name).name}:{statement.line}"
+    name = annotations.get("id") or statement.own_name
     principals, actions = (_demanded(read[each]) for each in ("principal", "action"))
     return Rule(statement, name, read["effect"] == "forbid", principals, actions, annotations.get("contact"))
 
@@ -99,7 +99,7 @@ def _repeated(rules: Sequence[Rule]) -> Iterator[Fault]:
     """The audit line names a rule by its id, so an id is one rule's."""
     first: dict[str, Rule] = {}
     for rule in rules:
-        if first.setdefault(rule.name, rule) is not rule:
+        if rule.statement.find("id") and first.setdefault(rule.name, rule) is not rule:
             place = first[rule.name].statement
             text = f"the id {rule.name!r} is that of the rule at {place.source.name}:{place.line} too"
             yield rule.statement.fault(text, rule.statement.find(rule.name))

@@ -17,6 +17,7 @@ from kmcp_runtime.policy.statements import Statement
 Answer = Literal["allow", "forbidden", "unpermitted", "open", "failed"]
 """`open`: it depends on what the question leaves open; `unpermitted`: no rule permits it."""
 _KEPT_SLICES = 512
+_LONGEST_KEPT = 16 * 1024
 _OF_RULE = re.compile(r"while evaluating policy `policy(\d+)`: (.*)", re.DOTALL)
 _OPEN = "the expression contains unknown(s)"
 Names = frozenset[tuple[str, str]]
@@ -93,6 +94,7 @@ class RuleSet:
 
     rules: Sequence[Rule]
     _slices: OrderedDict[tuple[int, ...], _Slice] = field(default_factory=OrderedDict)
+    _parsed: OrderedDict[str, Any] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
         self._by_name: dict[tuple[str, str], list[int]] = {}
@@ -116,13 +118,23 @@ class RuleSet:
         if not found.rules:
             return Decision("unpermitted")
         try:
-            request, entities = question.request(), question.entities()
-            decision = _answered(found.rules, found.policies, request, entities)
-            return (
-                _answered(found.rules, found.known_first, request, entities) if decision.answer == "open" else decision
-            )
+            request = question.request()
+            entities = self._surroundings(question.surroundings()).with_added_json_str(question.object())
+            policies = found.known_first if question.leaves_open else found.policies
+            return _answered(found.rules, policies, request, entities)
         except (ValueError, TypeError, RecursionError) as error:
             return Decision("failed", (), f"the question cannot be put: {type(error).__name__}")
+
+    def _surroundings(self, written: str) -> Any:
+        """Parsed once for the questions of a call, and the calls of a caller."""
+        found = self._parsed.get(written)
+        if found is None:
+            found = cedarpy.Entities.from_json_str(written)
+            if len(written) <= _LONGEST_KEPT:
+                self._parsed[written] = found
+                while len(self._parsed) > _KEPT_SLICES:
+                    self._parsed.popitem(last=False)
+        return found
 
     def _slice(self, callers: Names, server: str, tool: str) -> _Slice:
         named = {number for name in callers for number in self._by_name.get(name, ())}
@@ -145,8 +157,8 @@ def _sliced(rules: tuple[Rule, ...]) -> _Slice:
     )
 
 
-def _answered(rules: Sequence[Rule], policies: Any, request: dict[str, Any], entities: str) -> Decision:
-    answered = cedarpy.is_authorized(request, policies, cedarpy.Entities.from_json_str(entities))
+def _answered(rules: Sequence[Rule], policies: Any, request: dict[str, Any], entities: Any) -> Decision:
+    answered = cedarpy.is_authorized(request, policies, entities)
     told = answered.diagnostics
     unfinished, failed, detail = list[Rule](), list[Rule](), ""
     for error in told.errors:

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 _TOKEN = re.compile(r'//[^\n]*|\s+|"(?:[^"\\]|\\.)*"|[A-Za-z_]\w*|\d+|::|[=!<>]=|&&|\|\||.', re.DOTALL)
 _QUOTED = re.compile(r"`([^`]*)`")
@@ -71,6 +72,12 @@ class Statement:
         return self.source.place(self.tokens[0].start)[0]
 
     @property
+    def own_name(self) -> str:
+        """A name for a rule without an id: its file and line, and the column of one that does not begin the line."""
+        line, column = self.source.place(self.tokens[0].start)
+        return f"{Path(self.source.name).name}:{line}" + (f":{column}" if column > 1 else "")
+
+    @property
     def place(self) -> str:
         """`file:line`."""
         return f"{self.source.name}:{self.line}"
@@ -112,7 +119,9 @@ def syntax_fault(statement: Statement, complaint: Callable[[str], str | None]) -
     named = statement.find(*_words(said))
     if named is not None and "unexpected token" not in said:
         return statement.fault(said, named)
-    return statement.fault(said, tokens[_first_wrong(statement, complaint)])
+    until = tokens[: _first_wrong(statement, complaint) + 1]
+    # At the end of a text Cedar may see a token later than it stands.
+    return statement.fault(said, next((each for each in reversed(until) if each.word in _words(said)), until[-1]))
 
 
 def _first_wrong(statement: Statement, complaint: Callable[[str], str | None]) -> int:
@@ -134,7 +143,7 @@ def _words(said: str) -> Sequence[str]:
     """The words that a message is about: what it quotes, the last part first, and its last word."""
     quoted = [part for found in _QUOTED.findall(said) for part in (_inner(found), found)]
     last = _LAST.search(said)
-    return [*quoted, *([last[1]] if last else [])]
+    return [*quoted, *([last[1].lstrip("@")] if last else [])]
 
 
 def _inner(quoted: str) -> str:

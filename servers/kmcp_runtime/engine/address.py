@@ -1,0 +1,85 @@
+"""What a client's address asks for beside the path: `/mcp?servers=kubernetes,helm&read-only&tools=all`.
+
+`servers` and `read-only` limit what may be called; `tools` only chooses what is listed: `all`, `few`, or names.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from fastmcp.server.dependencies import get_http_request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kmcp_runtime.errors import suggesting
+from kmcp_runtime.settings import listed
+
+_WORDS = ("tools", "servers", "read-only")
+_YES, _NO = ("", "true", "1", "yes"), ("false", "0", "no")
+WHOLE, SHORT = "all", "few"
+
+
+@dataclass(frozen=True)
+class Address:
+    """None stands for what the address does not say."""
+
+    listing: str | None = None
+    tools: frozenset[str] | None = None
+    servers: frozenset[str] | None = None
+    read_only: bool = False
+
+
+NOTHING = Address()
+
+
+def current() -> Address:
+    """Of the request that is answered; over stdio there is none."""
+    try:
+        query = get_http_request().url.query
+    except RuntimeError:
+        return NOTHING
+    return parsed(query) if query else NOTHING
+
+
+def parsed(query: str) -> Address:
+    given = dict(parse_qsl(query, keep_blank_values=True))
+    tools = given.get("tools", "")
+    servers = given.get("servers")
+    return Address(
+        listing=tools if tools in (WHOLE, SHORT) else None,
+        tools=None if tools in ("", WHOLE, SHORT) else frozenset(listed(tools)),
+        servers=None if servers is None else frozenset(listed(servers)),
+        read_only=given.get("read-only", "no").lower() in _YES,
+    )
+
+
+class Addressed:
+    """An ASGI application that refuses an address with a fault, which would silently list less, or allow more."""
+
+    def __init__(self, app: ASGIApp, servers: Collection[str], tools: Collection[str]) -> None:
+        self._app, self._servers, self._tools = app, servers, tools
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        query = scope.get("query_string", b"").decode("latin-1")
+        if scope["type"] == "http" and query and (fault := self._fault(query)):
+            await PlainTextResponse(f"{fault}\n", 400)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _fault(self, query: str) -> str:
+        pairs = parse_qsl(query, keep_blank_values=True)
+        names = [name for name, _ in pairs]
+        # Other words are passed over: gateways and clients add their own.
+        if twice := next((name for name in _WORDS if names.count(name) > 1), ""):
+            return f"the address has {twice} more than once; separate several values by commas"
+        if dict(pairs).get("read-only", "").lower() not in (*_YES, *_NO):
+            return "read-only in the address is true or false"
+        found = parsed(query)
+        return _unknown("server", found.servers, self._servers) or _unknown("tool", found.tools, self._tools)
+
+
+def _unknown(what: str, named: frozenset[str] | None, known: Collection[str]) -> str:
+    wrong: Sequence[str] = sorted((named or frozenset()) - set(known))
+    return (
+        suggesting(f"the address names no {what} of this process: {wrong[0][:64]!r}", wrong[0], known) if wrong else ""
+    )
