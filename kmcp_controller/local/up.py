@@ -141,7 +141,7 @@ def _greeting(catalog: Catalog, options: Options) -> str:
     everything = f"http://{options.host}:{options.port}/mcp"
     where = f"Catalog: {address} (JSON: {address}catalog.json)\nAll tools at {everything}"
     other = "`kmcp-suite connect CLIENT --write` puts it into the file of a client; --help lists them."
-    return "\n\n".join([where, *parts, other, "Ctrl-C ends it."])
+    return "\n\n".join([where, *parts, f"{other}\nCtrl-C ends it."])
 
 
 def _catalog_server(live: LiveDocument, catalog: Catalog, options: Options) -> uvicorn.Server:
