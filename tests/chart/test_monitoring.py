@@ -15,7 +15,7 @@ MONITORING = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.nam
 def pods_of(objects: list[Object]) -> dict[str, Object]:
     """The pod template of each workload: of the controller, and those that it makes of the MCPServers."""
     templates = {name: found["spec"]["template"] for name, found in of_kind(objects, "Deployment").items()}
-    platform = Platform(suite_images=("kmcp/kmcp",))
+    platform = Platform(suite_images=("localhost/kmcp/kmcp",))
     for name, found in of_kind(objects, "MCPServer").items():
         made = of_kind(render(parse(found, platform), platform), "Deployment")
         templates[name] = made[name]["spec"]["template"]

@@ -144,7 +144,7 @@ def test_rights_of_the_kubernetes_server(chart: Chart, kubernetes: Object, read_
     bound = bound | {"kmcp-token-review"}
     for name in ("kmcp-kubernetes", "kagent-tools"):
         assert holders.get(name, set()) == bound
-        server = parse(of_kind(objects, "MCPServer")[name], Platform(suite_images=("kmcp/kmcp",)))
+        server = parse(of_kind(objects, "MCPServer")[name], Platform(suite_images=("localhost/kmcp/kmcp",)))
         assert server.extensions.read_only is read_only
     assert bound - {"view", "edit"} <= of_kind(objects, "ClusterRole").keys()
 
@@ -226,8 +226,8 @@ def test_V1_whoever_reaches_a_pod_may_not_call_it_for_that(chart: Chart, given: 
             ("system:serviceaccount:team-a:agent", "team-a", set()),
         ):
             assert grants.grant(user, [f"system:serviceaccounts:{namespace}"]).effects == effects
-        parsed = parse(server, Platform(suite_images=("kmcp/kmcp",)))
-        policy = render(parsed, Platform(suite_images=("kmcp/kmcp",)))
+        parsed = parse(server, Platform(suite_images=("localhost/kmcp/kmcp",)))
+        policy = render(parsed, Platform(suite_images=("localhost/kmcp/kmcp",)))
         (ingress,) = next(each for each in policy if each["kind"] == "NetworkPolicy")["spec"]["ingress"]
         named = ingress["from"][0]["namespaceSelector"]["matchExpressions"][0]["values"]
         assert named == ["kmcp-system", "kagent"]
@@ -290,7 +290,7 @@ def test_V1_no_authentication_is_said_in_so_many_words(chart: Chart) -> None:
 )
 def test_V4_a_server_without_rights_takes_none_from_the_others(chart: Chart, servers: Object, read_only: bool) -> None:
     objects = chart.rendered({"servers": servers, "composed": ALL})
-    composed = parse(of_kind(objects, "MCPServer")["kagent-tools"], Platform(suite_images=("kmcp/kmcp",)))
+    composed = parse(of_kind(objects, "MCPServer")["kagent-tools"], Platform(suite_images=("localhost/kmcp/kmcp",)))
     assert composed.extensions.read_only is read_only
     holders = [each["metadata"]["name"] for each in of_kind(objects, "RoleBinding").values()]
     assert ("kmcp-kagent-tools-approvals" in holders) is not read_only
