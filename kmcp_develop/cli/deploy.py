@@ -122,8 +122,9 @@ async def _follow(cluster: Cluster, applied: Object, seconds: float) -> None:
         refused = conditions.get("Accepted", {})
         if refused.get("status") == "False":
             raise DeploymentError(f"the controller refuses it: {refused.get('message')}")
-        message = str(conditions.get("Ready", {}).get("message", ""))
-        since = (since or time.monotonic()) if any(word in message for word in _HOPELESS) else 0.0
+        messages = [str(each.get("message", "")) for each in conditions.values() if each.get("status") != "True"]
+        message = next((text for text in messages if any(word in text for word in _HOPELESS)), "")
+        since = (since or time.monotonic()) if message else 0.0
         if since and time.monotonic() - since > _HOPELESS_SECONDS:
             raise DeploymentError(f"its image cannot be used: {message}; push it where the nodes can pull it")
         if time.monotonic() > deadline:

@@ -248,7 +248,7 @@ async def test_only_servers_of_the_suite_are_shown_the_controllers_token(
 ) -> None:
     file = tmp_path / "token"
     file.write_text("first\n")
-    platform = Platform(suite_images=("kmcp/kmcp",), discovery_token=str(file))
+    platform = Platform(suite_images=("localhost/kmcp/kmcp",), discovery_token=str(file))
     server = parse(manifest(spec), platform)
     cluster = cast("Cluster", None)  # of which nothing is read: the manifest names no Secret
     async with serving(app(wants(shown))) as base:
