@@ -218,7 +218,7 @@ async def test_D5_a_call_beyond_its_scopes_is_denied(tokens: Path) -> None:
             for tool, arguments in (("shelf_burn", {"name": "a"}), ("shelf_put", {"name": "a", "text": "c"})):
                 error = await rita.fails(tool, **arguments)
                 assert error["code"] == "denied"
-                assert "its scopes allow read" in error["message"]
+                assert "its scopes, or its address, allow read" in error["message"]
             assert (await rita.fails("shelf_tidy", action="sort"))["code"] == "bad_argument"
             assert (await rita.ok("shelf_list"))["items"] == [{"name": "a", "text": "b"}]
         async with Client(f"{url}/mcp", auth="t-else") as client:
