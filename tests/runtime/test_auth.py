@@ -218,7 +218,7 @@ async def test_D5_a_call_beyond_its_scopes_is_denied(tokens: Path) -> None:
             for tool, arguments in (("shelf_burn", {"name": "a"}), ("shelf_put", {"name": "a", "text": "c"})):
                 error = await rita.fails(tool, **arguments)
                 assert error["code"] == "denied"
-                assert "its scopes allow read" in error["message"]
+                assert "its scopes, or its address, allow read" in error["message"]
             assert (await rita.fails("shelf_tidy", action="sort"))["code"] == "bad_argument"
             assert (await rita.ok("shelf_list"))["items"] == [{"name": "a", "text": "b"}]
         async with Client(f"{url}/mcp", auth="t-else") as client:
@@ -275,7 +275,7 @@ async def test_D5_scopes_of_json_web_tokens_are_enforced(
             ("shelf_burn", {"name": "a", "dry_run": True}),
         ):
             result = await client.call_tool(tool, arguments, raise_on_error=False)
-            denied |= {tool} if result.is_error and "scopes allow" in str(result.content) else set()
+            denied |= {tool} if result.is_error and "its address, allow" in str(result.content) else set()
         assert denied == {"shelf_list", "shelf_put", "shelf_burn"} - allowed
         if not allowed:
             assert (await carol.fails("shelf_list"))["code"] == "denied"
