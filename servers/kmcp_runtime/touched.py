@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _MOST = 50
-_METADATA_ALONE = "PartialObjectMetadata"
+METADATA_ALONE = "PartialObjectMetadata"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def note(found: Any) -> None:
         kind = metadata.get("kind") if isinstance(metadata, Mapping) else None
     if not isinstance(metadata, Mapping) or not metadata.get("uid"):
         return
-    if kind == _METADATA_ALONE:
+    if kind == METADATA_ALONE:
         kind = ""
     known = met.get(str(metadata["uid"]))
     if known is None or (not known.kind and kind):

@@ -23,6 +23,8 @@ async def test_labels(tools: ToolCaller, api: KubeApi, namespace: str, target: d
     rehearsed = await tools.ok("k8s_label_resource", **target, labels={"b": "2"}, dry_run=True)
     assert rehearsed["changed"] == [{"key": "b", "to": "2"}]
     assert rehearsed["dry_run"] is True
+    # The answer holds the metadata alone: the rest of the object was not asked for, and is not taken for removed.
+    assert not rehearsed.get("warnings")
     path = f"/api/v1/namespaces/{namespace}/configmaps/c"
     assert (await api.get(path))["metadata"]["labels"] == {"a": "1"}
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from kmcp_runtime import judging, live_state
+from kmcp_runtime import judging, live_state, touched
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.judging import READS, Judgement, Resource, Verdict, destroys, of_losses, writes
@@ -256,6 +256,8 @@ async def _compared(api: "KubeApi", request: KubeRequest, after: Mapping[str, An
     before = await _live(api, request.path.removesuffix("/status") if about.subresource == "status" else request.path)
     if before is None:
         return await _made(api, about, after)
+    if after.get("kind") == touched.METADATA_ALONE:  # asked for without the rest, which such a request leaves alone
+        after = {**before, "metadata": after.get("metadata") or {}}
     found = await _all_losses(api, request, about, before, after)
     if found:
         live_state.bind(*_state(before))
