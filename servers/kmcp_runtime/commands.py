@@ -3,65 +3,21 @@
 Light, since most of them serve no tools: the framework of the servers is half of what a process would hold.
 """
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
-from typing import Any, TextIO, cast
+from typing import cast
 
+from kmcp_runtime.endings import ended_quietly
 from kmcp_runtime.errors import suggesting
 
 COMMANDS = "kmcp.commands"
-_BROKEN_PIPE = 141  # as a shell reports a program that SIGPIPE ended
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`kmcp-suite COMMAND …`."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     return ended_quietly(lambda: _run(arguments))
-
-
-def ended_quietly(work: Callable[[], int]) -> int:
-    """Its exit code; where whoever reads its output has seen enough, as `head` does, it ends without a complaint."""
-    before = sys.stdout
-    sys.stdout = cast("TextIO", _Watched(before))
-    try:
-        try:
-            return work()
-        finally:
-            sys.stdout.flush()
-    except _ReaderGone:
-        # What is left to flush goes nowhere, or Python would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), before.fileno())
-        return _BROKEN_PIPE
-    finally:
-        sys.stdout = before
-
-
-class _ReaderGone(BaseException):
-    """Nobody reads the output any more. Not an error: a command that reports its errors must not report this one."""
-
-
-class _Watched:
-    """An output that tells a reader who has gone from a file that fails."""
-
-    def __init__(self, output: TextIO) -> None:
-        self._output = output
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._output, name)
-
-    def write(self, text: str) -> int:
-        try:
-            return self._output.write(text)
-        except BrokenPipeError:
-            raise _ReaderGone from None
-
-    def flush(self) -> None:
-        try:
-            self._output.flush()
-        except BrokenPipeError:
-            raise _ReaderGone from None
 
 
 def _run(arguments: list[str]) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kmcp_runtime.endings import ended_quietly
 from kmcp_runtime.instant import start
 
 if TYPE_CHECKING:  # A server's script answers its first requests before these are loaded.
@@ -134,7 +135,7 @@ class Server:
     def main(self, argv: Sequence[str] | None = None) -> int:
         """The server's own script: serve until a signal; returns the exit code. `argv` defaults to the command line."""
         arguments = sys.argv[1:] if argv is None else argv
-        return start.run([self], arguments, self.full_name, self.description, self.port)
+        return ended_quietly(lambda: start.run([self], arguments, self.full_name, self.description, self.port))
 
     def _find_tools(self) -> tuple[ToolSpec, ...]:
         from kmcp_runtime.declaration import tools_below
