@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from kmcp_runtime.door.words import SYNONYMS, words
 
-WEIGHTS: Mapping[str, float] = {"name": 4.0, "description": 2.0, "values": 0.8, "arguments": 0.5, "server": 1.0}
+WEIGHTS: Mapping[str, float] = {
+    "name": 4.0,
+    "description": 2.0,
+    "values": 0.8,
+    "arguments": 0.5,
+    "server": 2.0,
+    "phrases": 1.0,
+}
 _SYNONYM = 0.3  # what a synonym counts of the word itself
 _SATURATION = 1.2
 _LENGTH = 0.5

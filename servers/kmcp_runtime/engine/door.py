@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
+from importlib.resources import files
 from typing import Any
 
 import mcp_types
@@ -20,8 +22,10 @@ from kmcp_runtime.engine import address
 from kmcp_runtime.engine.configured import ConfiguredServer
 from kmcp_runtime.engine.dispatch import SuiteTool
 from kmcp_runtime.errors import bad_argument, suggesting
+from kmcp_runtime.yaml_text import read as read_yaml
 
 SEARCH, CALL = "search_tools", "call_tool"
+PHRASES = "phrases.yaml"
 _MOST = 20
 _MOST_INDEXES = 8
 _USUAL = 5
@@ -174,8 +178,16 @@ def _entry(tool: SuiteTool) -> Entry:
                 f"{name.replace('_', ' ')} {each.get('description', '')}" for name, each in own.items()
             ),
             "server": " ".join((server.name, server.title, *server.tags)),
+            "phrases": " ".join(_phrases(server.package).get(tool.name, ())),
         },
     )
+
+
+@lru_cache(maxsize=64)
+def _phrases(package: str) -> Mapping[str, list[str]]:
+    """What operators say when they want a tool of this package, by tool; a package need not say it."""
+    found = files(package).joinpath(PHRASES) if package else None
+    return dict(read_yaml(found.read_text(encoding="utf-8"))) if found is not None and found.is_file() else {}
 
 
 def _summary(tool: Tool) -> dict[str, Any]:

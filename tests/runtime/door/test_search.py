@@ -1,4 +1,8 @@
-"""X2: the right tool is among the first five for what an operator says; a third of the intents chose no weight."""
+"""X2: the right tool is among the first five for what an operator says.
+
+The weights were chosen by two thirds of the first 175 intents.
+The score of the last third was seen while they were chosen, so it is no figure for what nobody has looked at.
+"""
 
 import re
 from importlib.metadata import entry_points
@@ -16,7 +20,8 @@ from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.engine.dispatch import SuiteTool
 
 INTENTS: list[list[str]] = read_yaml(Path(__file__).with_name("intents.yaml").read_text())
-HELD_OUT = INTENTS[::3]
+HELD_OUT = INTENTS[:175:3]
+PACKAGES = [f"kmcp_{point.name}" for point in entry_points(group=SERVERS) if point.value.startswith("kmcp_")]
 FIRST_FIVE, FIRST = 0.95, 0.75
 
 
@@ -50,6 +55,8 @@ def test_the_right_tool_is_found(entries: list[Entry]) -> None:
     for intents in (INTENTS, HELD_OUT):
         first, five = shares(intents, ranked)
         assert (first >= FIRST, five >= FIRST_FIVE) == (True, True), (len(intents), first, five)
+    # Phrases of a tool that does not exist would be found by nobody.
+    assert not [tool for package in PACKAGES for tool in door._phrases(package) if tool not in names]
     # What any search would find: how many words of the question a tool's name and description have.
     texts = {entry.name: f"{entry.fields['name']} {entry.fields['description']}" for entry in entries}
     plain = {text: _by_common_words(text, texts) for text, *_ in INTENTS}
