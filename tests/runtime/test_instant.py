@@ -40,12 +40,14 @@ SETTINGS: dict[str, tuple[list[str], dict[str, str]]] = {
 CONTEXTS = ["staging", "prod-eu", "arn:aws:eks:eu-west-1:1234:cluster/x"]
 
 
-def kubeconfig_text(names: Sequence[str], current: str) -> str:
+def kubeconfig_text(names: Sequence[str], current: str, name_first: bool = False) -> str:
+    """As kubectl writes it, or with the name of each context before the rest, as people do."""
+    place = {"context": {"cluster": "c", "user": "u"}}
     return write_yaml(
         {
             "apiVersion": "v1",
             "clusters": [{"cluster": {"server": "https://127.0.0.1:6443"}, "name": "c"}],
-            "contexts": [{"context": {"cluster": "c", "user": "u"}, "name": name} for name in names],
+            "contexts": [{"name": name, **place} if name_first else {**place, "name": name} for name in names],
             "current-context": current,
             "kind": "Config",
             "preferences": {},
@@ -98,10 +100,10 @@ async def test_X12_the_list_is_fresh_for_an_hour() -> None:
     assert [answers[number]["result"]["ttlMs"] for number in (1, 2)] == [3_600_000, 3_600_000]
 
 
-@pytest.mark.parametrize("count", [0, 1, 3])
-async def test_the_contexts_of_a_kubeconfig_are_listed_alike(count: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("count", "name_first"), [(0, False), (1, False), (3, False), (1, True), (3, True)])
+async def test_the_contexts_of_a_kubeconfig_are_listed_alike(count: int, name_first: bool, tmp_path: Path) -> None:
     file = tmp_path / "config"
-    file.write_text(kubeconfig_text(CONTEXTS[:count], CONTEXTS[0] if count else ""))
+    file.write_text(kubeconfig_text(CONTEXTS[:count], CONTEXTS[0] if count else "", name_first))
     for argv in ([], ["--read-only"]):
         assert await same(OWN, argv, {"HOME": str(tmp_path), "KUBECONFIG": str(file)}) or count == 0
 
@@ -110,13 +112,15 @@ async def test_the_contexts_of_a_kubeconfig_are_listed_alike(count: int, tmp_pat
 @given(
     names=st.lists(st.text("ab1.:/@-_ \n'\"#yesnotrue", min_size=1, max_size=8), max_size=4),
     current=st.integers(-1, 3),
+    name_first=st.booleans(),
     damage=st.sampled_from(["", "contexts:\n- name: z\n", "#", "\t", "---\n", "current-context: [a]\n"]),
 )
 def test_any_kubeconfig_is_read_as_the_engine_reads_it_or_left_to_it(
-    names: list[str], current: int, damage: str, tmp_path: Path
+    names: list[str], current: int, name_first: bool, damage: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "config"
-    file.write_text(kubeconfig_text(names, names[current] if 0 <= current < len(names) else "") + damage)
+    chosen = names[current] if 0 <= current < len(names) else ""
+    file.write_text(kubeconfig_text(names, chosen, name_first) + damage)
     found = kubeconfig.facts({"kubeconfig": str(file)}, {})
     if found is None:
         return

@@ -1,6 +1,7 @@
 """What a kubeconfig says of the list of tools: with two contexts or more, every tool takes one of them.
 
-Only what is plain is read: one file, in the form that `kubectl config` writes; everything else is the engine's.
+Only what is plain is read: one file, in the forms that `kubectl config` and people write; everything else is the
+engine's.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ def _read_item(line: str, names: list[str]) -> bool:
     if line.startswith(("    ", "- context:")) and not line.startswith("- context: "):
         return True
     match = _ITEM.fullmatch(line)
+    if match and match[2] == "context" and not match[3]:  # behind the name, as people write it
+        return True
     if not match or match[2] != "name" or not match[3]:
         return False
     names.append(match[3].strip('"'))
