@@ -147,7 +147,7 @@ def test_nothing_is_named_that_is_not_published() -> None:
     if not found.package:
         texts = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
         for page in texts:
-            for word in ("pip install kmcp-suite", "uvx kmcp-suite", "pipx run kmcp-suite"):
+            for word in ("install kmcp-suite", "install 'kmcp-suite", "uvx kmcp-suite", "pipx run kmcp-suite"):
                 assert word not in page.read_text(), f"{page}: {word}"
 
 

@@ -79,7 +79,7 @@ async def test_without_the_extra_a_start_says_what_is_missing(tmp_path: Path) ->
     process = await started([python, "-S", *rest, "--transport", "http"], environment)
     _, errors = await asyncio.wait_for(process.communicate(), scaled(30))
     assert process.returncode == 2, errors
-    assert b"its SDK is not installed: install kmcp-suite[otel]" in errors
+    assert b"its SDK is not installed: install the suite with its extra otel" in errors
     assert b"Traceback" not in errors
 
 

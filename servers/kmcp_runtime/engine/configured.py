@@ -23,6 +23,7 @@ from kmcp_runtime.engine.sealing import Seal
 from kmcp_runtime.engine.single_use import UsedInProcess, UsedTokens
 from kmcp_runtime.engine.telemetry import Metrics
 from kmcp_runtime.errors import ToolFailure, bad_argument, denied, did_you_mean, suggesting, unavailable
+from kmcp_runtime.publishing import published
 from kmcp_runtime.server import Backend, Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError
 
@@ -168,7 +169,8 @@ def _policies(runtime: RuntimeSettings, servers: Sequence[Server]) -> "Policies 
     except ModuleNotFoundError as error:
         if error.name != "cedarpy":
             raise
-        raise SettingsError("--policy / KMCP_POLICY needs cedarpy: install kmcp-suite[policy]") from None
+        hint = published().install_hint("policy")
+        raise SettingsError(f"--policy / KMCP_POLICY needs cedarpy: {hint}") from None
     tools = {server.name: server.tools() for server in servers}
     installed = frozenset(point.name for point in entry_points(group=SERVERS))
     ways = _WAYS[runtime.approval]

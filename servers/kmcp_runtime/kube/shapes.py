@@ -18,7 +18,8 @@ _FIELDS = Fields(
     "firstTimestamp eventTime lastObservedTime startTime startedAt finishedAt kind apiVersion phase reason "
     "message note image imageID nodeName podIP hostIP clusterIP serviceAccountName gitVersion continue "
     "serverRelativeURL cpu memory stableRS currentPodHash operator key effect qosClass",
-    numbers="generation observedGeneration replicas readyReplicas availableReplicas updatedReplicas restartCount "
+    # No observedGeneration: that of a Rollout is a text.
+    numbers="generation replicas readyReplicas availableReplicas updatedReplicas restartCount "
     "exitCode count containerPort nodePort weight setWeight desiredNumberScheduled numberReady currentStepIndex "
     "number remainingItemCount",
     # The same names stand for objects in the custom resources of others.

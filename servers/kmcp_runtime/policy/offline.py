@@ -22,6 +22,7 @@ from kmcp_runtime.policy.questions import APPROVALS, Principal
 from kmcp_runtime.policy.reading import PolicyError, read_files, read_rules
 from kmcp_runtime.policy.rules import Decision, RuleSet
 from kmcp_runtime.policy.tool_schema import Vocabulary
+from kmcp_runtime.publishing import published
 from kmcp_runtime.server import Server
 
 _PROGRAM = "kmcp-suite policy"
@@ -47,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name != "cedarpy":
             raise
-        return complain("cedarpy is not here: install kmcp-suite[policy]", _PROGRAM)
+        return complain(f"cedarpy is not here: {published().install_hint('policy')}", _PROGRAM)
 
 
 def _parser() -> argparse.ArgumentParser:

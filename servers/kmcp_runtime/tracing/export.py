@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
+from kmcp_runtime.publishing import published
 from kmcp_runtime.settings import SettingsError, listed
 from kmcp_runtime.tracing import spans
 from kmcp_runtime.version import VERSION
@@ -102,7 +103,7 @@ def _exporter(name: str, environment: Mapping[str, str]) -> "SpanExporter":
 
 def _absent(name: str, protocol: str, found: Collection[str]) -> str:
     if find_spec("opentelemetry.sdk") is None or not found:
-        how = "install kmcp-suite[otel], which images have, or unset the variables of OpenTelemetry"
+        how = f"{published().install_hint('otel')}, which images have, or unset the variables of OpenTelemetry"
         return f"traces are asked for ({_EXPORTERS} or {_ENDPOINTS[1]}), but its SDK is not installed: {how}"
     if name == "otlp":
         package = f"opentelemetry-exporter-otlp-proto-{protocol.partition('/')[0]}"
