@@ -275,8 +275,8 @@ def _lines(node: list[str], at: At) -> list[str]:
     """Arguments or lines: a flag and its value, and a key that spans several lines, are seen only together."""
     if at.contained:
         return [_walk(item, at.below(number)) for number, item in enumerate(node)]
-    if len(node) == 2 and names.strength(node[0]) == "strong" and values.is_made(node[1]):
-        # A header, as a list of two.
+    if len(node) == 2 and names.strength(node[0]) == "strong" and values.is_random(node[1]):
+        # A header, as a list of two; names of credentials are listed, too.
         return [node[0], mark(at.below(1).place, node[1])]
     out: list[str] = []
     for number, item in enumerate(node):
