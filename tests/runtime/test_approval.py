@@ -236,7 +236,9 @@ async def test_the_audit_says_how_it_was_decided(capsys: pytest.CaptureFixture[s
         stocked(instance)
         token = (await caller.fails("shelf_burn", **BOOK))["approval"]
         await caller.ok("shelf_burn", **BOOK, approval=token)
-    lines = [line for line in capsys.readouterr().err.splitlines() if '"log":"audit"' in line]
+    lines = [
+        line for line in capsys.readouterr().err.splitlines() if '"log":"audit"' in line and '"event":"call"' in line
+    ]
     assert '"approval":"required"' in lines[0]
     assert '"outcome":"approval_required"' in lines[0]
     assert '"approval":"token"' in lines[1]
