@@ -1,6 +1,8 @@
 """Catalog entries of the installed servers, made from what their tools declare and their distributions say."""
 
+from functools import lru_cache
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import cast
 
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, MODERN_PROTOCOL_VERSIONS
@@ -34,7 +36,7 @@ def installed() -> Catalog:
     Errors: InvalidDocumentError, OSError for a shipped catalog that cannot be read.
     """
     file = shipped.catalog_file()
-    found = load(file.read_text(), str(file))
+    found = _read(file, file.stat().st_mtime_ns)
     added = {
         server.full_name: entry(server, point)
         for point in distributions.server_points().values()
@@ -43,6 +45,12 @@ def installed() -> Catalog:
     }
     # Checked as a whole: two servers with a tool of one name are told at once.
     return Catalog(name=found.name, version=found.version, servers={**found.servers, **added})
+
+
+@lru_cache(maxsize=2)
+def _read(file: Path, changed: int) -> Catalog:
+    """The shipped catalog: a second of CPU, and the same until the file changes."""
+    return load(file.read_text(), str(file))
 
 
 def entry(server: Server, point: EntryPoint | None = None) -> ServerEntry:

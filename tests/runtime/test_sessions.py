@@ -120,7 +120,10 @@ async def test_a_full_house_serves_without_a_session() -> None:
             await send({"type": "http.response.start", "status": 503, "headers": []})
             await send({"type": "http.response.body", "body": b"Too many open sessions"})
 
-        found = app._app.apps["/mcp"]  # type: ignore[attr-defined]  # no setting fills ten thousand sessions
+        layer: Any = app  # no setting fills ten thousand sessions, so the layers above them are gone through
+        while not hasattr(layer, "apps"):
+            layer = layer._app
+        found = layer.apps["/mcp"]
         sessions = found.app
         assert isinstance(sessions, Sessions)
         async with served(app) as url, httpx2.AsyncClient(headers=HEADERS) as http:
