@@ -11,7 +11,7 @@ from kmcp_runtime.redaction import shapes
 LENGTH = 100_000
 MOST_GROWTH = 3.5
 """For twice the text; a linear search has 2, a quadratic one 4."""
-TRIES = 4
+TRIES = 10
 
 # The slowest that a search over repeated pieces found: names of credentials, addresses, nesting, tokens.
 UNITS = (
