@@ -28,6 +28,7 @@ _SECTIONS = ("summary", "details", "related", "conditions", "events")
 _TITLES = ("Resource Quotas", "Resource Limits", "Data")
 # Numbers below are everywhere.
 _DISTINCT = 40
+_CLOCK = re.compile(r"\b\d{1,2}:\d{2}:\d{2}")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ class Shown:
 
 def compared(kind: str, theirs: str, ours: Mapping[str, Any]) -> Iterator[Shown]:
     """Every value that kubectl shows, or only we do, each with its places."""
-    leaves = sorted(((path, str(value)) for path, value in _leaves(ours)), key=_rank)
+    # A minute of the clock may be a number that was planted.
+    theirs = _CLOCK.sub("", theirs)
+    leaves = sorted(((path, _CLOCK.sub("", str(value))) for path, value in _leaves(ours)), key=_rank)
     for value in dict.fromkeys((*_planted(kind), *AROUND.get(kind, ()), *OURS.get(kind, ()))):
         token = re.compile(rf"(?<![\w.]){re.escape(value)}(?![\w])")
         label = _label(theirs, token)
