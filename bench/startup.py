@@ -18,7 +18,7 @@ from typing import Any
 LIST_SECONDS = 0.3
 LIST_MEGABYTES = 90
 CALL_GOAL = 1.2
-_IMPORT = [sys.executable, "-c", "from fastmcp import FastMCP"]
+IMPORT = [sys.executable, "-c", "from fastmcp import FastMCP"]
 _BIN = Path(sys.executable).parent
 _TIME = ("datetime_get_current_time", dict[str, Any]())
 SERVERS: dict[str, tuple[list[str], tuple[str, dict[str, Any]]]] = {
@@ -83,7 +83,7 @@ def _report(base: float, figures: dict[tuple[str, str], Figures]) -> int:
 def timed_import() -> float:
     """Seconds of CPU that an import of the framework takes."""
     before = _children()
-    subprocess.run(_IMPORT, check=True)
+    subprocess.run(IMPORT, check=True)
     return _children() - before
 
 

@@ -3,7 +3,6 @@
 `viewer` may view the namespace `seen`, `editor` may edit `edited`, `nobody` may nothing.
 """
 
-import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 
@@ -25,6 +23,7 @@ from kmcp_runtime.engine import auth
 from kmcp_runtime.engine.assembly import http_app
 from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.settings import ClusterSettings
 from tests.applying import connected
 from tests.argo import install
 from tests.callers.planted import plant, word
@@ -33,7 +32,7 @@ from tests.cluster.model import Cluster
 from tests.istio.definitions import serve_mesh_kinds
 from tests.mcp import ToolCaller
 from tests.patience import patient
-from tests.rights import RBAC
+from tests.rights import RBAC, write_kubeconfig
 from tests.serving import served
 from tests.slowness import scaled
 from tests.waiting import until
@@ -151,16 +150,12 @@ async def allowed(place: Place, rules: list[dict[str, Any]], who: str = "server"
 
 async def kubeconfig(place: Place, who: str, folder: Path) -> Path:
     """That of an account."""
-    document = yaml.safe_load(place.cluster.kubeconfig.read_text())
-    token = await place.token(who)
-    document["users"] = [{"name": user["name"], "user": {"token": token}} for user in document["users"]]
-    path = folder / f"{who}.yaml"
-    path.write_text(json.dumps(document))
-    return path
+    settings = ClusterSettings(kubeconfig=str(place.cluster.kubeconfig))
+    return await write_kubeconfig(place.api, settings, place.home, who, folder)
 
 
 @dataclass(frozen=True)
-class Process5:
+class Serving:
     """The servers of one process, over HTTP."""
 
     url: str
@@ -181,7 +176,7 @@ class Process5:
 
 
 @asynccontextmanager
-async def serving(place: Place, config: Path, own: dict[str, Any], **runtime: Any) -> AsyncIterator[Process5]:
+async def serving(place: Place, config: Path, own: dict[str, Any], **runtime: Any) -> AsyncIterator[Serving]:
     """The servers with this kubeconfig."""
     process = Process.of(patient(**{"audit": False, **runtime}))
     instances = {}
@@ -200,7 +195,7 @@ async def serving(place: Place, config: Path, own: dict[str, Any], **runtime: An
     async with AsyncExitStack() as stack:
         for instance in instances.values():
             await stack.enter_async_context(instance.opened())
-        yield Process5(await stack.enter_async_context(served(app)), place, instances)
+        yield Serving(await stack.enter_async_context(served(app)), place, instances)
 
 
 def _programs() -> dict[str, str]:
@@ -211,7 +206,7 @@ def _programs() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-async def acting(place: Place, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Process5]:
+async def acting(place: Place, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serving]:
     """Servers that act as their callers, whom the API server reviews."""
     config = await kubeconfig(place, "server", tmp_path_factory.mktemp("acting"))
     with pytest.MonkeyPatch.context() as patch:

@@ -17,7 +17,7 @@ from kmcp_runtime.identities import Caller, Identity
 from kmcp_runtime.kube import acting as rules
 from kmcp_runtime.kube.clusters import Clusters
 from kmcp_runtime.kube.settings import ClusterSettings
-from tests.callers.conftest import MAY_IMPERSONATE, Place, Process5, allowed, kubeconfig, serving
+from tests.callers.conftest import MAY_IMPERSONATE, Place, Serving, allowed, kubeconfig, serving
 from tests.callers.planted import NAME
 from tests.kubernetes.making import config_map, make
 from tests.mcp import ToolCaller
@@ -88,7 +88,7 @@ async def test_many_identities_at_once_each_are_themselves(clusters: Clusters) -
     assert own["username"] not in {f"user-{number}" for number in range(60)}
 
 
-async def test_a_refusal_says_who_was_refused(acting: Process5) -> None:
+async def test_a_refusal_says_who_was_refused(acting: Serving) -> None:
     async with acting.calling("nobody") as caller:
         body = await caller.fails("k8s_get_resources", resource_type="pods", namespace=acting.place.seen)
         assert body["code"] == "forbidden"
@@ -115,7 +115,7 @@ async def test_a_hint_names_no_tool_that_a_policy_denies(place: Place, tmp_path:
         assert ("k8s_can_i" in body["hint"]) is named
 
 
-async def test_headers_in_which_a_caller_names_himself_say_nothing(acting: Process5) -> None:
+async def test_headers_in_which_a_caller_names_himself_say_nothing(acting: Serving) -> None:
     forged = {
         "Impersonate-User": acting.place.user("viewer"),
         "Impersonate-Group": "system:masters",
@@ -127,7 +127,7 @@ async def test_headers_in_which_a_caller_names_himself_say_nothing(acting: Proce
     assert acting.place.user("nobody") in body["message"]
 
 
-async def test_two_tokens_in_one_request_are_refused(acting: Process5) -> None:
+async def test_two_tokens_in_one_request_are_refused(acting: Serving) -> None:
     tokens = [await acting.place.token(who, "kmcp") for who in ("nobody", "viewer")]
     headers = [("Authorization", f"Bearer {token}") for token in tokens]
     async with httpx2.AsyncClient() as client:
@@ -136,7 +136,7 @@ async def test_two_tokens_in_one_request_are_refused(acting: Process5) -> None:
     assert "more than one authorization header" in answer.text
 
 
-async def test_a_cursor_is_good_for_its_caller_alone(acting: Process5) -> None:
+async def test_a_cursor_is_good_for_its_caller_alone(acting: Serving) -> None:
     async with acting.calling("viewer") as viewer, acting.calling("nobody") as nobody:
         page = await viewer.ok("k8s_get_available_api_resources", limit=1)
         body = await nobody.fails("k8s_get_available_api_resources", limit=1, cursor=page["cursor"])
@@ -147,7 +147,7 @@ async def test_a_cursor_is_good_for_its_caller_alone(acting: Process5) -> None:
             await renewed.ok("k8s_get_available_api_resources", limit=1, cursor=page["cursor"])
 
 
-async def test_an_approval_is_good_for_its_caller_alone(acting: Process5) -> None:
+async def test_an_approval_is_good_for_its_caller_alone(acting: Serving) -> None:
     place = acting.place
     await make(place.api, f"/api/v1/namespaces/{place.edited}/configmaps", config_map("doomed", a="b"))
     what = {"resource_type": "configmaps", "resource_name": "doomed", "namespace": place.edited}
@@ -169,7 +169,7 @@ async def test_an_approval_is_good_for_its_caller_alone(acting: Process5) -> Non
         await editor.ok("k8s_delete_resource", **what, approval=token)
 
 
-async def test_a_right_that_is_taken_away_is_gone_for_the_next_call(acting: Process5) -> None:
+async def test_a_right_that_is_taken_away_is_gone_for_the_next_call(acting: Serving) -> None:
     place, what = acting.place, {"resource_type": "pods", "namespace": acting.place.home}
     bindings = f"{RBAC}/namespaces/{place.home}/rolebindings"
     ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
@@ -185,7 +185,7 @@ async def test_a_right_that_is_taken_away_is_gone_for_the_next_call(acting: Proc
         await until(works, lambda held: not held, 20, "the end of the right")
 
 
-async def test_helm_acts_as_the_caller_too(acting: Process5) -> None:
+async def test_helm_acts_as_the_caller_too(acting: Serving) -> None:
     """The binary reads a kubeconfig of ours: what it may is the caller's, not the server's."""
     place = acting.place
     what = {"name": f"bare-{secrets.token_hex(2)}", "chart": "bare", "namespace": place.edited, "install": True}

@@ -167,6 +167,19 @@ async def test_clients_that_nobody_uses_go_and_the_servers_own_stays() -> None:
     await kept.close()
 
 
+async def test_a_client_is_idle_from_the_end_of_its_last_call() -> None:
+    now = [0.0]
+    kept = Clients(16, lambda: now[0])
+    api, call = using(kept, "jane")
+    now[0] = clients.IDLE_SECONDS + 1
+    call.ended()
+    assert using(kept, "jane")[0] is api
+    now[0] += clients.IDLE_SECONDS + 1
+    using(kept, "other")[1].ended()
+    assert len(kept) == 2, "one that is in use stays"
+    await kept.close()
+
+
 async def test_a_client_of_a_call_under_way_is_closed_when_it_ends() -> None:
     kept = Clients(16)
     api, call = using(kept, "jane")

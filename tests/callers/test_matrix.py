@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kmcp_runtime import Server, ToolSpec
-from tests.callers.conftest import SERVERS, WHO, Process5
+from tests.callers.conftest import SERVERS, WHO, Serving
 from tests.callers.planted import NAME
 from tests.cilium.examples import EXAMPLES
 from tests.fuzz.calls import usual_arguments
@@ -60,7 +60,7 @@ async def said(caller: ToolCaller, tool: str, arguments: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: str(server.name))
-async def test_no_word_of_one_identity_reaches_another(server: Server, acting: Process5) -> None:
+async def test_no_word_of_one_identity_reaches_another(server: Server, acting: Serving) -> None:
     place, shown = acting.place, set()
     owners = {"viewer": place.seen, "editor": place.edited}
     async with AsyncExitStack() as stack:

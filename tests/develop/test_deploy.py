@@ -1,7 +1,6 @@
 """`kmcp-suite deploy` against a real API server and a controller: what is applied, followed, and taken back."""
 
 import asyncio
-import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from kmcp_develop.cli.deploy import deploy
 from kmcp_develop.cli.init import init
 from tests.cluster.model import Cluster as Given
 from tests.controller.driving import Driver
+from tests.kubernetes.making import kubeconfig
 
 pytest_plugins = ["tests.controller.conftest"]
 pytestmark = pytest.mark.cluster
@@ -69,8 +69,7 @@ async def test_what_a_cluster_refuses_is_told(
 ) -> None:
     assert await ran(driver, project, "--namespace", "no-such-namespace") == 1
     assert "no-such-namespace" in capsys.readouterr().err
-    absent = tmp_path / "kubeconfig"
-    absent.write_text(json.dumps({**_kubeconfig("https://127.0.0.1:9")}))
+    absent = kubeconfig("https://127.0.0.1:9", tmp_path)
     assert await asyncio.to_thread(deploy, [str(project), "--kubeconfig", str(absent)]) == 1
     assert "127.0.0.1:9" in capsys.readouterr().err
     (project / "mcpserver.yaml").write_text(
@@ -78,14 +77,3 @@ async def test_what_a_cluster_refuses_is_told(
     )
     assert await ran(driver, project) == 1
     assert "mcpserver.yaml:" in capsys.readouterr().err
-
-
-def _kubeconfig(server: str) -> dict[str, object]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": server}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-    }

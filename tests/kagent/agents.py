@@ -6,7 +6,7 @@ a copy of kagent's repository is at hand, KMCP_TEST_KAGENT, the tests compare wi
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +66,6 @@ def _row(agent: str, names: Sequence[str], reading: set[str], everything: set[st
     there, more = [each for each in names if each in everything], [each for each in names if each not in reading]
     counts = (len(names), len(there), len(names) - len(more), len(there))
     return f"| `{agent}` | {' | '.join(map(str, counts))} | {', '.join(f'`{each}`' for each in more)} |\n"
-
-
-def references_of(agent: Mapping[str, Any]) -> dict[str, list[str]]:
-    """As `references.json` has them, of an Agent of kagent."""
-    tools = [tool["mcpServer"] for tool in agent["spec"]["declarative"].get("tools", ()) if "mcpServer" in tool]
-    return {tool["name"]: sorted(tool["toolNames"]) for tool in tools}
 
 
 async def _write() -> None:

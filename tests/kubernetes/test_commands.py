@@ -3,7 +3,10 @@
 import pytest
 
 from kmcp_kubernetes.tools.commands import words
+from kmcp_runtime.judging import READS
 from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.failures import StatusFailure
+from kmcp_runtime.tracing import backend_requests
 from tests.cluster.model import Cluster
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import make, pod_when, pods_path, running
@@ -117,3 +120,13 @@ async def test_arguments_that_make_no_command_are_refused(tools: ToolCaller, arg
 def test_quoted_words() -> None:
     assert words("grep -c 'a|b; $c' \"x y\" z\\&") == ["grep", "-c", "a|b; $c", "x y", "z&"]
     assert words(["sh", "-c", "a | b"]) == ["sh", "-c", "a | b"]
+
+
+async def test_a_refused_stream_is_counted_as_an_answer(api: KubeApi, namespace: str) -> None:
+    ended: list[tuple[str, str]] = []
+    path = f"/api/v1/namespaces/{namespace}/pods/absent/exec"
+    with backend_requests.counted_by(lambda backend, outcome, seconds: ended.append((backend, outcome))):
+        with pytest.raises(StatusFailure):
+            await api.open_websocket(path, (("command", "true"),), ["v5.channel.k8s.io"], READS)
+    # The stream, and the same request once more for the server's words.
+    assert ended == [("kube-apiserver", "client_error")] * 2

@@ -77,7 +77,7 @@ async def scraped(binaries: Mapping[str, Path], directory: Path) -> AsyncIterato
         servers = await stack.enter_async_context(served(health.app([shelves, asking], lambda: True), lifespan="off"))
         _, metrics = filled()
         controller = await stack.enter_async_context(served(exposition(metrics, None), lifespan="off"))
-        configuration = SCRAPING.format(servers=httpx2.URL(servers).netloc.decode(), controller=_place(controller))
+        configuration = SCRAPING.format(servers=_place(servers), controller=_place(controller))
         url = stack.enter_context(program.running(binaries, _made(directory / "scraping"), configuration))
         composed = compose("suite", [shelves, asking], None)
         client = await stack.enter_async_context(Client(composed))

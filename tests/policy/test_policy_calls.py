@@ -14,6 +14,7 @@ from fastmcp import Client
 from kmcp_runtime import RuntimeSettings, SettingsError
 from kmcp_runtime.engine import auth
 from kmcp_runtime.engine.assembly import http_app
+from tests.audit.making import calls, records
 from tests.mcp import ToolCaller
 from tests.runtime.conftest import connected, shelf_of, shelved
 from tests.serving import served
@@ -43,12 +44,6 @@ when { principal.agent == "robot" && !(action == Action::"shelf_list") };
 READING = {"shelf_list", "shelf_read", "shelf_tidy", "shelf_wait", "shelf_since", "shelf_break", "shelf_refuse"}
 Mode = Literal["legacy", "2026-07-28"]
 MODES = pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
-
-
-def calls_told(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    """The audit's lines of calls. Trails of tests before may still end with lines of their own."""
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if '"log":"audit"' in line]
-    return [line for line in lines if line["event"] == "call"]
 
 
 @pytest.fixture
@@ -95,7 +90,7 @@ async def test_the_list_and_the_calls_follow_the_policy(
             assert (await bob.fails("shelf_put", name="a", text="b"))["hint"] == "ask Rosa for a rule"
             assert (await bob.fails("shelf_burn", name="moby"))["rule"] == "bob-burns-nothing"
         assert shelf_of(instance).books == {"moby": "dick"}
-    lines = calls_told(capsys)
+    lines = calls(records(capsys.readouterr().err))  # a trail of a test before may end with a line of its own
     assert [(line["caller"], line["tool"], line["decision"], line["rule"]) for line in lines] == [
         ("alice", "shelf_put", "allow", "alice-writes"),
         ("alice", "shelf_put", "deny", "no-poems"),

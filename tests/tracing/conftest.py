@@ -5,11 +5,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
-import yaml
 
 from kmcp_runtime.kube import config, credentials
 from kmcp_runtime.kube.tls import tls
 from tests.cluster.model import Cluster
+from tests.kubernetes.making import kubeconfig
 from tests.prometheus import program
 from tests.tracing.collector import Collector, collecting
 from tests.tracing.processes import Forwarder, forwarding
@@ -46,17 +46,4 @@ async def asked_cluster(cluster: Cluster, tmp_path: Path) -> AsyncIterator[tuple
         httpx2.Client(base_url=context.server, verify=tls(used), headers=list(used.headers()), timeout=60) as client,
         forwarding(client) as forwarder,
     ):
-        file = tmp_path / "kubeconfig"
-        file.write_text(yaml.safe_dump(_kubeconfig(forwarder.url)))
-        yield forwarder, str(file)
-
-
-def _kubeconfig(url: str) -> dict[str, object]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "here",
-        "clusters": [{"name": "here", "cluster": {"server": url}}],
-        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "nobody"}}],
-        "users": [{"name": "nobody", "user": {}}],
-    }
+        yield forwarder, str(kubeconfig(forwarder.url, tmp_path))

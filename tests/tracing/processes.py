@@ -1,7 +1,6 @@
 """Servers as processes of their own, which alone read the variables of OpenTelemetry; and what they ask."""
 
 import asyncio
-import json
 import os
 import re
 import sys
@@ -13,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
 
+from tests.audit.making import records
 from tests.ports import free_ports
 from tests.slowness import scaled
 
@@ -25,13 +25,12 @@ class Process:
     """A server over HTTP: where it is, and what it has written to stderr."""
 
     url: str
-    metrics_url: str
     process: asyncio.subprocess.Process
     lines: list[str] = field(default_factory=list)
 
     async def audited(self) -> list[dict[str, object]]:
         """Its audit lines."""
-        return [json.loads(line) for line in self.lines if '"log":"audit"' in line]
+        return records("\n".join(self.lines))
 
     async def end(self) -> int:
         """Its exit code, after SIGTERM."""
@@ -46,7 +45,7 @@ async def serving(server: str, environment: Mapping[str, str], *flags: str) -> A
     port, management = free_ports(2)
     ports = ["--port", str(port), "--management-port", str(management)]
     process = await started([*command(server), "--transport", "http", *ports, *flags], environment)
-    found = Process(f"http://127.0.0.1:{port}/mcp", f"http://127.0.0.1:{management}/metrics", process)
+    found = Process(f"http://127.0.0.1:{port}/mcp", process)
     listening = asyncio.Event()
     reading = asyncio.create_task(_read(process, found.lines, listening))
     try:

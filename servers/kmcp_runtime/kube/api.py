@@ -204,17 +204,21 @@ class KubeApi:
             url = self._url(path, query)
             with _traced("GET", path, url) as exchange:
                 headers.update(exchange.headers)
-                stream = await session.ws_connect(
-                    url, protocols=protocols, headers=headers, max_msg_size=LARGEST_ANSWER
-                )
-                exchange.answered(_SWITCHED)
-                return stream
-        except aiohttp.WSServerHandshakeError as error:
-            # aiohttp drops the body of a failed handshake: the same request without upgrade gets the server's message.
-            await self._explain(error, path, query)
-            raise unavailable(f"the API server refused the stream: HTTP {error.status}", backend=BACKEND) from None
+                try:
+                    stream = await session.ws_connect(
+                        url, protocols=protocols, headers=headers, max_msg_size=LARGEST_ANSWER
+                    )
+                except aiohttp.WSServerHandshakeError as error:
+                    refused = error
+                    exchange.answered(error.status)
+                else:
+                    exchange.answered(_SWITCHED)
+                    return stream
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise self._unreachable(error) from None
+        # aiohttp drops the body of a failed handshake: the same request without upgrade gets the server's message.
+        await self._explain(refused, path, query)
+        raise unavailable(f"the API server refused the stream: HTTP {refused.status}", backend=BACKEND)
 
     async def _explain(self, error: aiohttp.WSServerHandshakeError, path: str, query: Query) -> None:
         status, content, _ = await self._exchange("GET", path, query, None, JSON, JSON, 1 << 20)

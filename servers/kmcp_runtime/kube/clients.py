@@ -62,6 +62,7 @@ class Clients:
 
     def _release(self, client: _Client) -> None:
         client.calls -= 1
+        client.used_at = self._clock()
         if client in self._retired and not client.calls:
             self._close(client)
         self._let_go()
@@ -71,9 +72,8 @@ class Clients:
         oldest = self._clock() - IDLE_SECONDS
         others = [(key, client) for key, client in self._clients.items() if key[1]]
         for number, (key, client) in enumerate(others):
-            if number >= len(others) - self._most and client.used_at >= oldest:
-                return  # They are in the order of their last use.
-            if not client.calls:
+            wanted = number >= len(others) - self._most and client.used_at >= oldest
+            if not wanted and not client.calls:
                 self._retire(key)
 
     def _retire(self, key: Key) -> None:

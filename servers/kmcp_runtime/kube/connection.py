@@ -13,8 +13,6 @@ from kmcp_runtime.kube.credentials import Credentials, Source
 from kmcp_runtime.kube.tls import tls
 from kmcp_runtime.worker import run_in_thread
 
-__all__ = ["Connection", "Limits", "Source"]
-
 
 @dataclass(frozen=True)
 class Limits:
