@@ -10,8 +10,7 @@ from typing import Any
 from kmcp_kubernetes.arguments import Output
 from kmcp_kubernetes.client import Place
 from kmcp_kubernetes.reading import list_shapes
-from kmcp_runtime import cursors
-from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime import ToolFailure, cursors
 from kmcp_runtime.kube.pages import ListPage
 
 Fetch = Callable[[Place, str | None], Awaitable[ListPage]]
