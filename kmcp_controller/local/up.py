@@ -119,7 +119,7 @@ def _line(server: LocalServer) -> str:
 
 def connections(catalog: Catalog, options: Options, transport: str) -> tuple[Connection, ...]:
     if transport == "http":
-        return http_connections(catalog.servers, f"http://{options.host}:{options.port}")
+        return http_connections(catalog.servers, options.url(options.port))
 
     return stdio_connections(
         catalog.servers,
@@ -129,7 +129,7 @@ def connections(catalog: Catalog, options: Options, transport: str) -> tuple[Con
 
 
 def _greeting(catalog: Catalog, options: Options) -> str:
-    address = f"http://{options.host}:{options.catalog_port}/"
+    address = f"{options.url(options.catalog_port)}/"
     http, stdio = (connections(catalog, options, transport) for transport in ("http", "stdio"))
     blocks = [
         ("Claude Code (.mcp.json)", export("claude-code", http)),
@@ -138,7 +138,7 @@ def _greeting(catalog: Catalog, options: Options) -> str:
         ("or started by the client itself, over stdio (.mcp.json)", export("claude-code", stdio)),
     ]
     parts = [f"{title}:\n{json.dumps(body, indent=2)}" for title, body in blocks]
-    everything = f"http://{options.host}:{options.port}/mcp"
+    everything = f"{options.url(options.port)}/mcp"
     where = f"Catalog: {address} (JSON: {address}catalog.json)\nAll tools at {everything}"
     other = "`kmcp-suite connect CLIENT --write` puts it into the file of a client; --help lists them."
     return "\n\n".join([where, *parts, f"{other}\nCtrl-C ends it."])

@@ -137,7 +137,9 @@ def _connect_kagent(given: argparse.Namespace) -> int:
     sys.stdout.flush()
     name = kagent.TOOL_SERVER
     _say(f"for agents of the namespace {kagent.NAMESPACE} that name the RemoteMCPServer {name}, as kagent's own do")
-    secret = f"kubectl -n {kagent.NAMESPACE} create secret generic {kagent.SECRET} --from-literal=authorization='Bearer …'"
+    secret = (
+        f"kubectl -n {kagent.NAMESPACE} create secret generic {kagent.SECRET} --from-literal=authorization='Bearer …'"
+    )
     _say(f"its token: {secret}")
     if not given.test:
         return 0
