@@ -18,7 +18,6 @@ from kmcp_controller.local.ports import PortInUseError, listen
 from kmcp_controller.local.suite import Options, Suite
 from kmcp_controller.local.up import up as run
 from kmcp_runtime import command
-from kmcp_runtime.catalog import InvalidDocumentError
 from kmcp_runtime.publishing import PublishingError, published
 from kmcp_runtime.version import VERSION
 
@@ -62,7 +61,7 @@ def start(catalog: Path | None, folder: Path | None, options: Options) -> int:
         manifests = [dict(each) for each in _local(folder)] if folder else []
         with _kept(options) as (logged, ready):
             return asyncio.run(run(found, manifests, logged, ready))
-    except (OSError, InvalidDocumentError, PortInUseError, ValueError) as error:
+    except (OSError, PortInUseError, ValueError) as error:
         return _fail(error)
 
 
