@@ -14,7 +14,7 @@ from kmcp_controller.local.suite import Options, Suite
 from kmcp_controller.local.up import up
 from kmcp_controller.spec.model import API_VERSION, KIND
 from kmcp_develop.project.description import Project, ProjectError, read_project
-from kmcp_runtime.catalog import Catalog, InvalidDocumentError
+from kmcp_runtime.catalog import Catalog
 from kmcp_runtime.distributions import SUITE
 from kmcp_runtime.version import VERSION
 
@@ -38,7 +38,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         project = read_project(given.project)
         return asyncio.run(_serve(project, given))
-    except (ProjectError, PortInUseError, OSError, InvalidDocumentError, ValueError) as error:
+    except (ProjectError, PortInUseError, OSError, ValueError) as error:
         print(f"kmcp-suite run: {error}", file=sys.stderr)
         return 1
 
