@@ -4,10 +4,9 @@ import contextlib
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from bench.goal import Goal
+from bench.goal import Goal, cpu_milliseconds
 from kmcp_runtime import RuntimeSettings
 from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.engine.configured import Process
@@ -48,15 +47,10 @@ def main() -> int:
 def _milliseconds(runtime: RuntimeSettings) -> float:
     """The shortest of some runs, each of many lines; stderr goes nowhere meanwhile."""
     refusals = Process.of(runtime).refusals
-    taken = []
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
-        for _ in range(RUNS):
-            began = time.process_time()
-            for _ in range(LINES):
-                refusals.trail.write(ENTRY)
-            taken.append(time.process_time() - began)
+        milliseconds = cpu_milliseconds(lambda: refusals.trail.write(ENTRY), RUNS, LINES)
     refusals.close()
-    return min(taken) / LINES * 1000
+    return milliseconds
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 import json
 import re
 import sys
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import yaml
 
+from bench.goal import cpu_milliseconds
 from kmcp_runtime import redaction
 from kmcp_runtime.redaction import shapes
 
@@ -55,12 +55,7 @@ def main() -> int:
 
 
 def _milliseconds(function: Callable[[Any], Any], given: Any, runs: int = RUNS) -> float:
-    taken = []
-    for _ in range(runs):
-        start = time.process_time()
-        function(given)
-        taken.append(time.process_time() - start)
-    return min(taken) * 1000
+    return cpu_milliseconds(lambda: function(given), runs)
 
 
 def manifests(length: int) -> list[dict[str, Any]]:

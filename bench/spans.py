@@ -8,11 +8,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fastmcp import Client
 
+from bench.goal import cpu_milliseconds
 from kmcp_runtime import RuntimeSettings
 from kmcp_runtime.engine.assembly import compose
 from kmcp_runtime.engine.configured import ConfiguredServer, Process
@@ -58,14 +59,7 @@ def _requests() -> float:
         with backend_requests.request(TARGET, "GET", "127.0.0.1", 6443) as exchange:
             exchange.answered(200)
 
-    return min(_milliseconds(one) for _ in range(ROUNDS))
-
-
-def _milliseconds(function: Callable[[], None]) -> float:
-    began = time.process_time()
-    for _ in range(REQUESTS):
-        function()
-    return (time.process_time() - began) / REQUESTS * 1000
+    return cpu_milliseconds(one, ROUNDS, REQUESTS)
 
 
 @contextmanager

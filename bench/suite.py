@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.goal import Goal
 from bench.startup import IMPORT
-from tests.ports import free_ports
+from tests.ports import free_ports, suite_flags
 
 READY_SECONDS, MEMORY_MB = 8.0, 220.0
 _GREETING = "All tools at"
@@ -51,8 +51,7 @@ def _import() -> float:
 
 def _started() -> tuple[float, float]:
     """Seconds from the command to the greeting, and megabytes held then."""
-    flags = ("--port", "--management-port", "--catalog-port")
-    ports = [word for flag, port in zip(flags, free_ports(3), strict=True) for word in (flag, str(port))]
+    ports = suite_flags(free_ports(3))
     started = time.perf_counter()
     with subprocess.Popen(
         [sys.executable, "-m", "kmcp_runtime.commands", "up", *ports],

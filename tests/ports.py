@@ -1,6 +1,7 @@
 """Ports for programs under test."""
 
 import socket
+from collections.abc import Sequence
 
 
 def free_ports(count: int) -> list[int]:
@@ -11,3 +12,9 @@ def free_ports(count: int) -> list[int]:
     for each in sockets:
         each.close()
     return ports
+
+
+def suite_flags(ports: Sequence[int]) -> list[str]:
+    """The flags of `kmcp-suite up` and `run` for these three ports."""
+    flags = zip(("--port", "--management-port", "--catalog-port"), map(str, ports), strict=True)
+    return [word for pair in flags for word in pair]

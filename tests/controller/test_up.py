@@ -19,7 +19,7 @@ from kmcp_controller.spec.model import API_VERSION, KIND
 from kmcp_runtime import publish
 from kmcp_runtime.catalog import Catalog, ServerEntry, Transport, dump
 from tests.controller.test_local import conditions, running
-from tests.ports import free_ports
+from tests.ports import free_ports, suite_flags
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -28,8 +28,7 @@ async def test_without_a_cluster_the_suite_is_listed_with_what_to_set(tmp_path: 
     catalog = tmp_path / "catalog.yaml"
     catalog.write_text(dump(publish.catalog()))
     ports = free_ports(3)
-    flags = zip(("--port", "--management-port", "--catalog-port"), map(str, ports), strict=True)
-    argv = [str(SCRIPTS / "kmcp-suite"), "up", "--catalog", str(catalog), *(word for pair in flags for word in pair)]
+    argv = [str(SCRIPTS / "kmcp-suite"), "up", "--catalog", str(catalog), *suite_flags(ports)]
     env = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")} | {"HOME": str(tmp_path)}
     with running(argv, env, ports, tmp_path) as suite:
         server = (await suite.settled())["kmcp-kubernetes"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ports import free_ports
+from tests.ports import free_ports, suite_flags
 from tests.slowness import scaled
 
 ROOT = Path(__file__).parents[2]
@@ -62,8 +62,7 @@ class Laptop:
 
     @property
     def up(self) -> list[str]:
-        names = ("--port", "--management-port", "--catalog-port")
-        return ["up", *(word for pair in zip(names, map(str, self.ports), strict=True) for word in pair)]
+        return ["up", *suite_flags(self.ports)]
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from tests.cluster.model import Cluster as Given
 from tests.controller.driving import Driver
 from tests.kubernetes.making import kubeconfig
 
-pytest_plugins = ["tests.controller.conftest"]
 pytestmark = pytest.mark.cluster
 
 
@@ -69,7 +68,7 @@ async def test_what_a_cluster_refuses_is_told(
 ) -> None:
     assert await ran(driver, project, "--namespace", "no-such-namespace") == 1
     assert "no-such-namespace" in capsys.readouterr().err
-    absent = kubeconfig("https://127.0.0.1:9", tmp_path)
+    absent = kubeconfig("https://127.0.0.1:9", tmp_path, token="t")
     assert await asyncio.to_thread(deploy, [str(project), "--kubeconfig", str(absent)]) == 1
     assert "127.0.0.1:9" in capsys.readouterr().err
     (project / "mcpserver.yaml").write_text(

@@ -22,7 +22,7 @@ from kmcp_develop.cli.test import test as contract
 from kmcp_develop.project import names
 from kmcp_develop.project.scaffold import fill
 from tests.delivery.conftest import ran
-from tests.ports import free_ports
+from tests.ports import free_ports, suite_flags
 from tests.slowness import Deadline, scaled
 
 SUITE = Path(sys.executable).with_name("kmcp-suite")
@@ -59,10 +59,9 @@ def test_a_new_project_passes_its_own_checks_and_so_does_a_tool_that_is_added(
 def _serves_what_is_written(project: Path) -> None:
     """`run`: a change of a file is served without another word."""
     ports = free_ports(3)
-    flags = zip(("--port", "--management-port", "--catalog-port"), map(str, ports), strict=True)
     log = project / "run.log"
     with log.open("w") as output:
-        argv = [str(SUITE), "run", *(word for pair in flags for word in pair)]
+        argv = [str(SUITE), "run", *suite_flags(ports)]
         process = subprocess.Popen(argv, cwd=project, stdout=output, stderr=output)
     try:
         deadline = Deadline(120)

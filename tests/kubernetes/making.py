@@ -67,12 +67,12 @@ def custom_kind(plural: str, group: str, kind: str) -> Object:
     }
 
 
-def kubeconfig(server: str, directory: Path) -> Path:
-    """A kubeconfig for a server that stands in for an API server, without credentials."""
+def kubeconfig(server: str, directory: Path, **user: str) -> Path:
+    """A kubeconfig for a server that stands in for an API server, without credentials unless some are given."""
     path = directory / "kubeconfig"
     content = {
         "clusters": [{"name": "c", "cluster": {"server": server}}],
-        "users": [{"name": "u", "user": {}}],
+        "users": [{"name": "u", "user": user}],
         "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
         "current-context": "x",
     }

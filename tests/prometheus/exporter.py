@@ -1,9 +1,10 @@
 """A target for Prometheus to scrape: text with exemplars and names of any characters, never changing."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.serving import in_thread
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 EXEMPLAR_VALUE = 0.31
@@ -35,15 +36,8 @@ _TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=al
 def exporting(text: str = TEXT, content_type: str = _TYPE) -> Iterator[str]:
     """The `host:port` of the exporter while it runs, in a thread: Prometheus also asks while a test is busy."""
     handler = type("Told", (_Handler,), {"body": text.encode(), "content_type": content_type})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with in_thread(handler) as port:
+        yield f"127.0.0.1:{port}"
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from tests.serving import in_thread
 from tests.waiting import until
 
 _KINDS = {trace_pb2.Span.SPAN_KIND_SERVER: "server", trace_pb2.Span.SPAN_KIND_CLIENT: "client"}
@@ -105,17 +106,11 @@ def collecting(status: int = 200, hold: threading.Event | None = None) -> Iterat
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing: a test reads what was kept."""
 
-    # A thread of its own, not the test's loop: the end of a server waits for it.
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    collector = Collector(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield collector
-    finally:
-        if hold is not None:
-            hold.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    # Not in the test's loop: the end of a server waits for it.
+    with in_thread(Handler) as port:
+        collector = Collector(f"http://127.0.0.1:{port}")
+        try:
+            yield collector
+        finally:
+            if hold is not None:
+                hold.set()

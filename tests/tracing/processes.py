@@ -4,16 +4,16 @@ import asyncio
 import os
 import re
 import sys
-import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import httpx2
 
 from tests.audit.making import records
 from tests.ports import free_ports
+from tests.serving import in_thread
 from tests.slowness import scaled
 
 SOON = {"OTEL_BSP_SCHEDULE_DELAY": "50"}
@@ -108,14 +108,6 @@ def forwarding(to: httpx2.Client) -> Iterator[Forwarder]:
         def log_message(self, format: str, *args: object) -> None:
             """Nothing: a test reads what was kept."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    forwarder = Forwarder(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with in_thread(Handler) as port:
+        forwarder = Forwarder(f"http://127.0.0.1:{port}")
         yield forwarder
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -37,10 +37,19 @@ class Cluster:
     """One cluster for one call."""
 
     api: KubeApi
-    discovery: Discovery
-    contexts: Contexts
-    context: ContextInfo
     call: Call
+
+    @property
+    def discovery(self) -> Discovery:
+        return self.api.kept(Discovery)
+
+    @property
+    def contexts(self) -> Contexts:
+        return self.api.contexts
+
+    @property
+    def context(self) -> ContextInfo:
+        return self.api.context
 
     def namespace(self, given: str | None) -> str:
         """The namespace that a caller means: the one given, else the context's own, for every tool alike."""

@@ -12,7 +12,6 @@ from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.clients import Clients
 from kmcp_runtime.kube.cluster import Cluster
 from kmcp_runtime.kube.config import ContextInfo, Contexts
-from kmcp_runtime.kube.discovery import Discovery
 from kmcp_runtime.kube.settings import ClusterSettings
 from kmcp_runtime.settings import listed
 
@@ -33,8 +32,7 @@ class Clusters:
         """The cluster of the call's argument `context`, or of the context that is named."""
         contexts = self.contexts()
         chosen = contexts.named(context or call.arguments.get("context"))
-        api = self._connect(contexts, chosen, call)
-        return Cluster(api, api.kept(Discovery), contexts, chosen, call)
+        return Cluster(self._connect(contexts, chosen, call), call)
 
     def contexts(self) -> Contexts:
         stamp = [_stamp(path) for path in kubeconfig_files.paths(self.settings.kubeconfig)]
