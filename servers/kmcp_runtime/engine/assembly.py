@@ -33,6 +33,7 @@ from kmcp_runtime.instant.desk import Desk
 from kmcp_runtime.output.render import DATA_BEGINS, DATA_ENDS
 from kmcp_runtime.server import Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, listed
+from kmcp_runtime.urls import authority
 from kmcp_runtime.version import VERSION
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ async def run_http(name: str, instances: Sequence[ConfiguredServer], port: int) 
         sockets.append(_listen(runtime.host, runtime.management_port, "--management-port / KMCP_MANAGEMENT_PORT"))
     app = http_app(name, instances, authentication)
     count = sum(len(each.tools) for each in instances)
-    at = f"http://{serving.authority(runtime.host, port)}{MCP_PATH}"
+    at = f"http://{authority(runtime.host, port)}{MCP_PATH}"
     main = serving.server(
         app,
         lifespan="on",
@@ -344,8 +345,6 @@ def _listen(host: str, port: int, where: str) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        from kmcp_runtime.serving import authority
-
         at = authority(host, port)
         raise SettingsError(f"cannot listen on {at} ({error.strerror}); choose another with {where}") from None
     # The kernel cuts it to net.core.somaxconn; a small backlog would refuse a burst of clients.
