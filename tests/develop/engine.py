@@ -66,7 +66,8 @@ class Engine:
 
     def _with_toolchain(self, language: str) -> str:
         places, variables = _toolchain(language)
-        digest = hashlib.sha256(f"{places} {variables} {_version(language)}".encode()).hexdigest()[:12]
+        recipe = f"{places} {variables} {_version(language)}"
+        digest = hashlib.sha256(recipe.encode()).hexdigest()[:12]
         image = f"localhost/kmcp-develop-{language}:{digest}"
         if not self._has(image):
             _say(f"making a base image with this machine's {language} (once, then cached)")
@@ -89,9 +90,14 @@ def _say(text: str) -> None:
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True, ignore_dangling_symlinks=True)
+        # The function's own way to pass over links to nothing takes every relative link for one.
+        shutil.copytree(source, target, dirs_exist_ok=True, ignore=_dangling)
     else:
         shutil.copy(source, target)
+
+
+def _dangling(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if not (Path(folder) / name).exists()]
 
 
 def _toolchain(language: str) -> tuple[dict[str, str], dict[str, str]]:
