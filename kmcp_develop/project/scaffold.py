@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from .description import KINDS, ProjectError
@@ -71,6 +72,7 @@ def make(
     _check_target(target)
     # Named before it is made, so that no interrupt falls between the two.
     made = target.parent / f".{target.name}-{secrets.token_hex(4)}"
+    absent = [each for each in made.parents if not each.exists()]
     try:
         made.mkdir(mode=0o700, parents=True)
         for path, text in [*texts.items(), (RECORD, record(texts))]:
@@ -85,6 +87,9 @@ def make(
         raise ProjectError(f"{target} cannot be made: {error.strerror}; choose a folder that you may write") from error
     finally:  # of an interrupt too: a project that is half there would be taken for one
         shutil.rmtree(made, ignore_errors=True)
+        for each in absent:
+            with suppress(OSError):  # where the project was made they are not empty
+                each.rmdir()
     return files
 
 

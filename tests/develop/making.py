@@ -40,8 +40,11 @@ def make(folder: Path, *targets: str) -> str:
     return ran("make", *targets, f"PYTHON={sys.executable}", folder=folder, env=env)
 
 
-def serves_what_is_written(project: Path, changed: Path, tool: str) -> None:
-    """`run`: a change of the file `changed`, which says Hello, is served without another word."""
+def serves_what_is_written(project: Path, changed: Path, tool: str, compiler: str = "") -> None:
+    """`run`: a change of the file `changed`, which says Hello, is served without another word.
+
+    What does not compile is told in the words of the `compiler`, and what ran before stays.
+    """
     ports = free_ports(3)
     log = project.parent / "run.log"
     with log.open("w") as output:
@@ -58,6 +61,13 @@ def serves_what_is_written(project: Path, changed: Path, tool: str) -> None:
             assert process.poll() is None, log.read_text()
             assert not deadline.passed(), log.read_text()
             time.sleep(0.1)
+        if compiler:
+            changed.write_text(changed.read_text() + "(")
+            while "what ran before stays" not in log.read_text():
+                assert not deadline.passed(), log.read_text()
+                time.sleep(0.1)
+            assert compiler in log.read_text()
+            assert "Good day, Ada!" in _greeting(found[1], tool)
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(scaled(30)) == 0, log.read_text()

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -46,13 +47,14 @@ def test_a_project_of_another_language_passes_its_own_checks_and_the_contract(
     description = read_project(project)
     _ends_with_words(description)
     with _served(description) as url:
+        _survives_nonsense(url)
         assert contract([url, "--strict", "--timeout", str(scaled(60))]) == 0, capsys.readouterr().out
         # A web page that has this machine's address under a name of its own.
         answer = httpx2.post(url, headers={"Host": "evil.example", "Origin": "http://evil.example"}, content=b"{}")
         assert answer.status_code in (403, 421)
     if language == "go":  # the others are built by the same words, in more time
         greet = project / "greet_tool.go"
-        serves_what_is_written(project, greet, f"{description.package}_greet")
+        serves_what_is_written(project, greet, f"{description.package}_greet", compiler="syntax error")
 
 
 def _start(project: Project, transport: str, **env: str) -> subprocess.Popen[str]:
@@ -68,6 +70,20 @@ def _ends_with_words(project: Project) -> None:
         process = _start(project, transport, **env)
         _, said = process.communicate(timeout=scaled(60))
         assert (process.returncode, told in said) == (1, True), said
+
+
+def _survives_nonsense(url: str) -> None:
+    """Each request is answered with a refusal or another place, and none ends the server."""
+    where = httpx2.URL(url)
+    for target in ("//", "/?", "/other", "/mcp/../x", "*"):
+        with socket.create_connection((where.host, where.port or 80), timeout=scaled(30)) as connection:
+            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            assert re.match(rb"HTTP/1.1 [34]\d\d", connection.recv(100)), target
+    head = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+    for content in (b"", b"{", b"\xff\xfe", b"[]", b'{"jsonrpc": "2.0"}', b"[" * 100_000):
+        assert httpx2.post(url, headers=head, content=content, timeout=scaled(30)).status_code in range(400, 500), (
+            content
+        )
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from kmcp_develop.cli.build import build
 from kmcp_develop.cli.init import add_tool, init
 from kmcp_develop.cli.test import test as contract
-from kmcp_develop.project import names
+from kmcp_develop.project import names, scaffold
+from kmcp_develop.project.description import ProjectError
 from kmcp_develop.project.scaffold import fill
 from tests.delivery.conftest import ran
 from tests.develop.making import LONGEST, SUITE, make, serves_what_is_written
@@ -89,6 +90,12 @@ def test_what_is_there_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert {".git", "kmcp.yaml", "Makefile"} <= {path.name for path in repository.iterdir()}
     assert init(["vault", "--kind", "plain", "--output", "/proc/none/vault"]) == 1
     assert "cannot be made" in capsys.readouterr().err
+    # What fails in the middle leaves no folder of the way to it either.
+    lost = {"vendor/lost.whl": tmp_path / "nowhere"}
+    with pytest.raises(ProjectError, match="cannot be made"):
+        scaffold.make(tmp_path / "a" / "b" / "vault", "vault", "python", "plain", {}, extra=lost)
+    assert init(["vault", "--language", "go", "--kind", "suite", "--output", str(tmp_path / "c" / "vault")]) == 1
+    assert "there is no template of kind suite for go" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "full", "repository"]
     assert (full / "mine").read_text() == "x"
 

@@ -43,7 +43,12 @@ def test_a_project_is_renewed_around_what_its_author_changed(
     assert init([*argv, "--update"]) == 0
     assert contents(project) == before, "nothing is new"
     newer(tmp_path, monkeypatch, "failure.go", "hints.go", "greet_tool.go", "go.mod")
-    capsys.readouterr()
+    # What fails in the middle changes nothing.
+    (project / "failure.go.new").mkdir()
+    assert init([*argv, "--update"]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+    assert contents(project) == before
+    (project / "failure.go.new").rmdir()
     assert init([*argv, "--update"]) == 1
     printed = capsys.readouterr().out
     assert "2 files renewed, 1 to merge" in printed

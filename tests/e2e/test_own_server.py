@@ -34,7 +34,7 @@ async def test_a_tool_answers_in_the_cluster_after_five_commands(
     need_toolchain(language)
     name = f"own-{language}"
     project, image = tmp_path / name, f"localhost/{name}:0.1.0"
-    assert init([name, "--language", language, "--output", str(project)]) == 0
+    assert await asyncio.to_thread(init, [name, "--language", language, "--output", str(project)]) == 0
     assert add_tool(["look", "--project", str(project)]) == 0
     if language == "python":  # the others' checks are in tests/develop
         assert "3 passed" in await asyncio.to_thread(make, project, "check", "test")

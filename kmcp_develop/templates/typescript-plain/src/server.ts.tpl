@@ -36,11 +36,11 @@ function serveHttp(tools: Register[]): void {
   const guards = LOOPBACK.includes(host) ? [localhostHostValidation(), localhostOriginValidation()] : [];
   const http = createServer((request, response) => {
     if (!guards.every((allows) => allows(request, response))) return;
-    if (new URL(request.url ?? '/', 'http://server').pathname !== '/mcp') {
+    if (request.url?.split('?', 1)[0] !== '/mcp') {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('MCP is served at /mcp\n');
       return;
     }
-    void handle(request, response);
+    handle(request, response).catch((error: Error) => response.destroy(error));
   });
   http.on('error', (error) => fail(error));
   http.listen(port, host, () => console.error(`${NAME}: http://${host}:${port}/mcp`));
