@@ -1,4 +1,4 @@
-"""The runbooks of the Prometheus server are followed to planted faults: a target that nothing listens at, and errors."""
+"""The runbooks of the Prometheus server are followed to planted faults: a target that is down, a shop that fails."""
 
 import time
 from collections.abc import Iterator
