@@ -21,6 +21,7 @@ from kmcp_runtime import command
 from kmcp_runtime.catalog import InvalidDocumentError
 from kmcp_runtime.distributions import missing_libraries, server_points
 from kmcp_runtime.publishing import PublishingError, published
+from kmcp_runtime.serving import authority
 from kmcp_runtime.version import VERSION
 
 from .manifests import data_of, read_manifests
@@ -83,7 +84,8 @@ def _kept(options: Options) -> Iterator[tuple[Options, Any]]:
     try:
         if not instance.acquire():
             raise PortInUseError(_running_already(instance))
-        state = State(os.getpid(), VERSION, _now(), options.host, options.port, options.catalog_port)
+        metrics = (f"http://{authority(options.host, options.management_port)}/metrics",)
+        state = State(os.getpid(), VERSION, _now(), options.host, options.port, options.catalog_port, metrics=metrics)
         instance.write(state)
     except StateError as error:
         instance.release()
@@ -100,7 +102,8 @@ def _kept(options: Options) -> Iterator[tuple[Options, Any]]:
 
     def ready(suite: Suite) -> None:
         try:
-            instance.write(replace(state, ready=True))
+            found = dict.fromkeys(f"{each.management}/metrics" for each in suite.servers if each.management)
+            instance.write(replace(state, ready=True, metrics=tuple(found) or metrics))
         except StateError as error:
             print(f"up: {error}", file=sys.stderr)
 
