@@ -8,7 +8,7 @@ wrong.
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from .page.schemas import mapping
+from .foreign import mapping
 
 Described = Mapping[str, Any]
 Way = Literal["read", "rehearsal"]

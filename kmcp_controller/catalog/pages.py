@@ -11,6 +11,7 @@ from kmcp_runtime.worker import run_in_thread
 
 from .console import Console
 from .live_document import LiveDocument
+from .live_server import place
 from .news import News
 from .page import views
 from .page.finding import Described, Index, Query
@@ -55,9 +56,10 @@ class Pages:
         index, query = await self._visible(request), Query.of(request.query_params)
 
         def render() -> str:
-            servers = index.find(query).servers
-            setups = self._setups(servers) if len(servers) <= _MOST_AT_ONCE and not query.wants_tools() else []
-            return views.overview(index, query, setups, local=self._local, part=_is_part(request))
+            found = index.find(query)
+            few = len(found.servers) <= _MOST_AT_ONCE
+            setups = self._setups(found.servers) if few and not query.wants_tools() else []
+            return views.overview(index.servers, found, query, setups, local=self._local, part=_is_part(request))
 
         return await _html(render)
 
@@ -94,7 +96,7 @@ class Pages:
     async def _find_server(self, request: Request) -> Described | None:
         wanted = request.path_params["namespace"], request.path_params["name"]
         index = await self._visible(request)
-        return next((each for each in index.servers if (each["namespace"], each["name"]) == wanted), None)
+        return next((each for each in index.servers if place(each) == wanted), None)
 
     def _setups(self, servers: Sequence[Described]) -> list[views.Setup]:
         transports = ("http", "stdio") if self._local else ("http",)

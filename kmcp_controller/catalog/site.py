@@ -20,7 +20,6 @@ from starlette.routing import Route
 from kmcp_runtime import serving
 from kmcp_runtime.catalog import (
     CLIENTS,
-    FORMATS,
     LISTINGS,
     Connection,
     ServerEntry,
@@ -145,15 +144,15 @@ class Site:
 
     async def _show_export(self, request: Request) -> Response:
         form, transport = request.path_params["format"], request.query_params.get("transport", "http")
-        if form not in FORMATS | LISTINGS or transport not in ("http", "stdio"):
-            known = ", ".join(FORMATS | LISTINGS)
+        if form not in (*CLIENTS, *LISTINGS) or transport not in ("http", "stdio"):
+            known = ", ".join([*CLIENTS, *LISTINGS])
             return PlainTextResponse(f"formats: {known}; transport: http, stdio\n", 404)
         wanted = request.query_params.get("server")  # <namespace>/<name>
         seen = await self._make_body(request)
         servers = [each for each in seen.document["servers"] if wanted in (None, _path(each))]
         if wanted and not servers:
             return PlainTextResponse("no such server; server: <namespace>/<name>\n", 404)
-        if form in FORMATS:
+        if form in CLIENTS:
             client, found = CLIENTS[form], self._connections(servers, transport)
             return Response(client.text(found), media_type=f"application/{client.language}", headers=HEADERS)
         entries = [seen.registry.live_listed(each) for each in servers]

@@ -19,7 +19,7 @@ from kmcp_controller.spec.model import API_VERSION, KIND
 from kmcp_runtime import settings, yaml_text
 from kmcp_runtime.catalog import InvalidDocumentError
 from kmcp_runtime.errors import ToolFailure
-from kmcp_runtime.publishing import published
+from kmcp_runtime.publishing import PublishingError, published
 
 from .manifests import read_manifests
 from .shared import add_suite_image, print_notes, read_catalog
@@ -47,7 +47,7 @@ def plan(argv: Sequence[str]) -> int:
         print(_ASSUMED, file=sys.stderr)
         sys.stdout.write(yaml_text.write_all(objects, width=120, explicit_start=True))
         return asyncio.run(_print_differences(servers, options, given)) if given.diff else 0
-    except (OSError, InvalidDocumentError, _RefusedError, ToolFailure) as error:
+    except (OSError, InvalidDocumentError, PublishingError, _RefusedError, ToolFailure) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -85,7 +85,7 @@ def preflight(argv: Sequence[str]) -> int:
     given = parser.parse_args(argv)
     try:
         return asyncio.run(_print_findings(given, _options(given)))
-    except (OSError, InvalidDocumentError, ToolFailure) as error:
+    except (OSError, InvalidDocumentError, PublishingError, ToolFailure) as error:
         print(f"kmcp-suite preflight: {error}", file=sys.stderr)
         return 1
 

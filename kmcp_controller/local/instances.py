@@ -15,6 +15,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from kmcp_runtime.urls import authority
+
 _LOCK, _STATE, _LOG, _OLD_LOG, _OUTPUT = "lock", "state.json", "log", "log.1", "output"
 LARGEST_LOG = 10 * 1024 * 1024
 _PAUSE = 0.05
@@ -39,7 +41,7 @@ class State:
 
     @property
     def catalog(self) -> str:
-        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.catalog_port}"
+        return f"http://{authority(self.host, self.catalog_port)}"
 
 
 def data_folder() -> Path:

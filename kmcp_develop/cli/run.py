@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kmcp_controller.cli.shared import read_catalog
+from kmcp_controller.cli.shared import installed_servers, read_catalog
 from kmcp_controller.local.ports import PortInUseError
 from kmcp_controller.local.suite import Options, Suite
 from kmcp_controller.local.up import up
 from kmcp_controller.spec.model import API_VERSION, KIND
 from kmcp_develop.project.description import Project, ProjectError, read_project
-from kmcp_runtime.catalog import Catalog, InvalidDocumentError
-from kmcp_runtime.distributions import missing_libraries, server_points
+from kmcp_runtime.catalog import Catalog
+from kmcp_runtime.distributions import SUITE
+from kmcp_runtime.version import VERSION
 
 from .test import of_project
 
@@ -37,28 +38,27 @@ def run(argv: Sequence[str]) -> int:
     try:
         project = read_project(given.project)
         return asyncio.run(_serve(project, given))
-    except (ProjectError, PortInUseError, OSError, InvalidDocumentError, ValueError) as error:
+    except (ProjectError, PortInUseError, OSError, ValueError) as error:
         print(f"kmcp-suite run: {error}", file=sys.stderr)
         return 1
 
 
 async def _serve(project: Project, given: argparse.Namespace) -> int:
-    catalog = read_catalog(None)
-    points = server_points()
+    # Without the suite the installed catalog would be read for nothing.
+    catalog = read_catalog(None) if given.with_suite else Catalog(name=SUITE, version=VERSION, servers={})
+    names, missing = installed_servers()
     options = Options(
         port=given.port,
         management_port=given.management_port,
         catalog_port=given.catalog_port,
-        installed=frozenset(points),
-        missing={name: ", ".join(found) for name, point in points.items() if (found := missing_libraries(point))},
+        installed=names,
+        missing={name: ", ".join(libraries) for name, libraries in missing.items()},
     )
-    if not given.with_suite:
-        catalog = Catalog(name=catalog.name, version=catalog.version, servers={})
     tasks: list[asyncio.Task[None]] = []
 
     def ready(suite: Suite) -> None:
         (server,) = [each for each in suite.servers if each.name == project.name]
-        page = f"http://{options.host}:{options.catalog_port}/"
+        page = f"{options.url(options.catalog_port)}/"
         print(f"{project.name}: {server.url} (page: {page})", flush=True)
         print(f"inspect it: npx @modelcontextprotocol/inspector --transport http --server-url {server.url}", flush=True)
         if given.open:

@@ -6,8 +6,6 @@ from typing import Any
 
 from kmcp_runtime import yaml_text
 
-from .names import package_of
-
 FILE = "kmcp.yaml"
 LANGUAGES = ("python", "typescript", "go", "java")
 KINDS = ("suite", "plain")
@@ -27,10 +25,6 @@ class Project:
     kind: str
     image: str
     command: tuple[str, ...]
-
-    @property
-    def package(self) -> str:
-        return package_of(self.name)
 
     @property
     def manifest(self) -> Path:

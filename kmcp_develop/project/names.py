@@ -25,7 +25,7 @@ def check_project(name: str) -> str:
             f"{name!r} is not a name: it takes lower-case letters, digits and single dashes, begins with a letter and "
             f"has at most {LONGEST} characters{hint}"
         )
-    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in _RESERVED or name in _modules():
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in _RESERVED | sys.stdlib_module_names:
         raise InvalidNameError(
             f"{name!r} is taken by the language, the system or an installed package: choose another name"
         )
@@ -46,7 +46,3 @@ def check_tool(name: str, prefix: str) -> str:
 
 def package_of(project: str) -> str:
     return project.replace("-", "_")
-
-
-def _modules() -> frozenset[str]:
-    return frozenset(sys.stdlib_module_names)

@@ -12,7 +12,7 @@ from kmcp_runtime.policy.guard import CallOfTool
 from kmcp_runtime.policy.questions import Principal
 from kmcp_runtime.policy.reading import read_rules
 from kmcp_runtime.policy.rules import Decision, RuleSet
-from kmcp_runtime.policy.statements import Source, statements
+from kmcp_runtime.policy.statements import Source
 from tests.policy.deciding import MONDAY, caller, decided, of, rules
 
 TEXTS = st.text(max_size=40)  # surrogates, NUL, quotes and all
@@ -113,7 +113,7 @@ def test_any_text_is_a_policy_or_has_faults(text: str) -> None:
 )
 def test_every_token_belongs_to_one_rule(parts: list[str]) -> None:
     source = Source("a.cedar", "".join(parts))
-    found = [token.start for statement in statements(source) for token in statement.tokens]
+    found = [token.start for statement in source.statements for token in statement.tokens]
     assert found == sorted(set(found))
 
 

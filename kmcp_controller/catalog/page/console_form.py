@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kmcp_controller.catalog.console_rules import DRY_RUN, Way, ways_of
-
-from .schemas import mapping, text_of
+from kmcp_controller.catalog.foreign import mapping, text
 
 Kind = Literal["text", "lines", "number", "choice", "json", "any"]
 _MOST = 60
@@ -64,7 +63,7 @@ def form_of(tool: Mapping[str, Any]) -> Form:
 
 def _input(name: str, schema: Any, required: bool, root: Mapping[str, Any]) -> Input:
     field = _resolved(schema, root)
-    description = text_of(mapping(schema).get("description")) or text_of(field.get("description"))
+    description = text(mapping(schema).get("description")) or text(field.get("description"))
     default = field["default"] if field.get("default") is not None else mapping(schema).get("default")
     shown = "" if default is None else default if isinstance(default, str) else json.dumps(default, ensure_ascii=False)
     values = [field["const"]] if "const" in field else field.get("enum")

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
+
+from kmcp_controller.catalog.foreign import mapping, text
 
 _DEEPEST = 4
 _ROWS = 200
@@ -22,12 +25,7 @@ class Field:
 
 def fields_of(schema: Any) -> list[Field]:
     """Of an object; empty for what is no such schema. What is nested stands below, by its path."""
-    rows = []
-    for field in _walk(schema, "", 0):
-        rows.append(field)
-        if len(rows) == _ROWS:
-            break
-    return rows
+    return list(islice(_walk(schema, "", 0), _ROWS))
 
 
 def example_of(schema: Any) -> dict[str, Any]:
@@ -45,7 +43,7 @@ def _walk(schema: Any, above: str, depth: int) -> Iterator[Field]:
     for name, inner in properties.items():
         field = mapping(inner)
         path = f"{above}{name}"
-        yield Field(path, _type(field), name in needed, text_of(field.get("description")), _limits(field))
+        yield Field(path, _type(field), name in needed, text(field.get("description")), _limits(field))
         if depth < _DEEPEST:
             items = mapping(field.get("items"))
             yield from _walk(field, f"{path}.", depth + 1)
@@ -91,12 +89,3 @@ def _value(field: Mapping[str, Any], name: str, depth: int) -> Any:
         return [_value(mapping(field.get("items")), name, depth + 1)] if depth < _DEEPEST else []
     plain: dict[str, Any] = {"integer": field.get("minimum", 1), "number": field.get("minimum", 1), "boolean": True}
     return plain.get(str(kind), f"<{name}>")
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    """The value where it is an object; else an empty one: what a server lists may have any shape."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def text_of(value: Any) -> str:
-    return value if isinstance(value, str) else ""

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from kmcp_runtime.catalog import CLIENTS, Connection, deep_link
 
 from .console_form import form_of
-from .finding import EFFECTS, STATES, Described, Index, Query
+from .finding import EFFECTS, STATES, Described, Found, Query
 from .next_steps import troubles_of
 from .schemas import example_of, fields_of
 
@@ -51,17 +51,19 @@ class Setup:
     link: str
 
 
-def overview(index: Index, query: Query, setups: Sequence[Setup], *, local: bool, part: bool) -> str:
-    """First what is not well, then what was searched for, or all servers."""
-    found = index.find(query)
-    troubled = [(each, troubles) for each in index.servers if (troubles := troubles_of(each, local))]
+def overview(
+    servers: Sequence[Described], found: Found, query: Query, setups: Sequence[Setup], *, local: bool, part: bool
+) -> str:
+    """First what is not well of all servers, then what the query found of them."""
+    shown = servers if query.is_empty() else ()
+    troubled = [(each, troubles) for each in shown if (troubles := troubles_of(each, local))]
     return _render(
         "overview.html",
         part,
         query=query,
         found=found,
-        all=index.servers,
-        troubled=troubled if query.is_empty() else [],
+        all=servers,
+        troubled=troubled,
         setups=setups,
     )
 

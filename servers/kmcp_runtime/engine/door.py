@@ -106,16 +106,16 @@ def _hints(reads: bool) -> mcp_types.ToolAnnotations:
 
 def shown(found: Sequence[Tool], instances: Sequence[ConfiguredServer]) -> list[Tool]:
     """Of the tools that a caller may call, those that are listed."""
-    own = [tool for tool in found if isinstance(tool, SuiteTool)]
+    own: list[Tool] = [tool for tool in found if isinstance(tool, SuiteTool)]
     if _SEARCHING.get():
-        return list(own)
+        return own
     here = address.current()
     if here.tools is not None:
         return [tool for tool in own if tool.name in here.tools]
     short = here.listing == address.SHORT if here.listing else is_short(instances)
-    others = [tool for tool in found if not isinstance(tool, SuiteTool)]
     if not short:
-        return [*own, *(tool for tool in others if tool.name not in (SEARCH, CALL))]
+        return own
+    others = [tool for tool in found if not isinstance(tool, SuiteTool)]
     first = {name for instance in instances for name in instance.server.first}
     return [*others, *(tool for tool in own if tool.name in first)]
 

@@ -12,6 +12,8 @@ from kmcp_runtime.judging import PARTS, Resource
 
 _ACCOUNT = "system:serviceaccount:"
 APPROVALS = ("none", "asked", "token", "off")
+OF_CALLS = frozenset({"dry_run", "approval"})
+"""Arguments that the context has under its own name."""
 
 
 @dataclass(frozen=True)

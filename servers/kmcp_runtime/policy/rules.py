@@ -3,7 +3,7 @@
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -16,6 +16,8 @@ from kmcp_runtime.policy.statements import Statement
 
 Answer = Literal["allow", "forbidden", "unpermitted", "open", "failed"]
 """`open`: it depends on what the question leaves open; `unpermitted`: no rule permits it."""
+MOST_NAMED = 10
+"""Deciding rules that are told by name: hundreds would fit neither a line of the audit nor an answer."""
 _KEPT_SLICES = 512
 _LONGEST_KEPT = 16 * 1024
 _OF_RULE = re.compile(r"while evaluating policy `policy(\d+)`: (.*)", re.DOTALL)
@@ -68,7 +70,13 @@ class Decision:
 
     @property
     def names(self) -> str:
-        return ", ".join(rule.name for rule in self.rules)
+        return self.told()
+
+    def told(self, form: Callable[[str], str] = str) -> str:
+        """The first names of the rules, each in this form, and how many more there are."""
+        shown = ", ".join(form(rule.name) for rule in self.rules[:MOST_NAMED])
+        more = len(self.rules) - MOST_NAMED
+        return f"{shown} and {more} more" if more > 0 else shown
 
 
 @dataclass
