@@ -20,6 +20,7 @@ import yaml
 from kmcp_develop.cli.init import add_tool, init
 from kmcp_develop.cli.test import test as contract
 from kmcp_develop.project.description import Project, read_project
+from kmcp_develop.project.names import package_of
 from tests.develop.making import LONGEST, make, need_toolchain, serves_what_is_written
 from tests.ports import free_ports
 from tests.slowness import Deadline, scaled
@@ -54,7 +55,7 @@ def test_a_project_of_another_language_passes_its_own_checks_and_the_contract(
         assert answer.status_code in (403, 421)
     if language == "go":  # the others are built by the same words, in more time
         greet = project / "greet_tool.go"
-        serves_what_is_written(project, greet, f"{description.package}_greet", compiler="syntax error")
+        serves_what_is_written(project, greet, f"{package_of(description.name)}_greet", compiler="syntax error")
 
 
 def _start(project: Project, transport: str, **env: str) -> subprocess.Popen[str]:
