@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
@@ -13,6 +14,10 @@ from tests.applying import connected
 from tests.cluster.dns import serve_dns, serves_dns
 from tests.cluster.model import Cluster
 from tests.cluster.run import run_of
+
+# On a machine with other work an example now and then takes longer; what an input may cost has tests of its own.
+hypothesis.settings.register_profile("shared", deadline=None)
+hypothesis.settings.load_profile("shared")
 
 pytest_plugins = ["tests.trust", "tests.time_limits", "tests.cluster.plugin", "tests.cilium.plugin"]
 LONG = ("e2e", "controller", "cilium", "argo", "istio", "bridge", "helm")
