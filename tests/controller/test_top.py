@@ -4,9 +4,9 @@ import asyncio
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -22,34 +22,20 @@ from starlette.routing import Route
 
 from kmcp_controller.cli.top_sources import address_of
 from kmcp_controller.telemetry.readings import Figures, Reading, growth, quantile, reading_of
-from kmcp_runtime import publish
-from kmcp_runtime.catalog import Catalog, dump
-from tests.controller.test_local import Up, running
-from tests.ports import free_ports, suite_flags
+from tests.controller.clock_suite import SUITE, clock_suite, environment, server_of
+from tests.controller.test_local import Up
+from tests.ports import free_ports
 from tests.serving import served
 from tests.slowness import scaled
 from tests.waiting import until
-
-SUITE = str(Path(sys.executable).with_name("kmcp-suite"))
 
 
 @pytest.fixture(scope="module")
 async def suite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
     """`up` with one server of the suite that needs no backend."""
-    folder = tmp_path_factory.mktemp("top")
-    whole = publish.catalog()
-    clock = Catalog(name=whole.name, version=whole.version, servers={"kmcp-clock": whole.servers["kmcp-clock"]})
-    (folder / "catalog.yaml").write_text(dump(clock))
-    ports = free_ports(3)
-    argv = [SUITE, "up", "--catalog", str(folder / "catalog.yaml"), *suite_flags(ports)]
-    with running(argv, environment(folder), ports, folder) as up:
+    with clock_suite(tmp_path_factory.mktemp("top")) as up:
         await up.settled()
         yield up
-
-
-def environment(folder: Path, **more: str) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")}
-    return {**kept, "HOME": str(folder), "XDG_DATA_HOME": str(folder), **more}
 
 
 async def call(up: Up, *zones: str) -> None:
@@ -102,7 +88,7 @@ async def test_a_server_that_dies_and_comes_back_has_no_negative_rate(suite: Up)
     try:
         first = json.loads(await process.stdout.readline())
         calls = _calls(first)
-        os.kill(await _server_of(suite), signal.SIGKILL)
+        os.kill(server_of(suite), signal.SIGKILL)
         gone = await _line(process, lambda each: bool(each["faults"]))
         assert _calls(gone) == calls
         await _line(process, lambda each: not each["faults"])
@@ -125,12 +111,6 @@ async def _line(process: asyncio.subprocess.Process, wanted: Any) -> dict[str, A
 
 def _calls(found: dict[str, Any]) -> int:
     return sum(row["calls"] for row in found["tools"])
-
-
-async def _server_of(up: Up) -> int:
-    children = Path(f"/proc/{up.process.pid}/task/{up.process.pid}/children").read_text().split()
-    (pid,) = [int(each) for each in children if b"serve" in Path(f"/proc/{each}/cmdline").read_bytes()]
-    return pid
 
 
 async def _answers(up: Up) -> bool:
@@ -163,10 +143,10 @@ async def test_it_is_live_in_a_terminal_of_any_width(suite: Up, width: int, show
         if process.returncode is None:
             process.kill()
         os.close(main)
-    head = next(line for line in text.splitlines() if "P95" in line)
-    assert {"SERVER", "PER", "P50"} & set(head.replace("\x1b[0m", " ").split()) >= shown
-    assert "TOOL" in head
-    assert ("SERVER" in head) == ("SERVER" in shown)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    head = next(line for line in plain.splitlines() if "P95" in line)
+    assert {"SERVER", "PER", "P50"} & set(head.split()) == shown
+    assert {"TOOL", "CALLS", "ERRORS"} <= set(head.split())
 
 
 def _drain(terminal: int) -> None:
