@@ -165,6 +165,17 @@ def _answering(result: Any) -> Callable[..., Response]:
     return lambda body, request: JSONResponse({"jsonrpc": "2.0", "id": body.get("id"), "result": result})
 
 
+async def test_rows_with_their_columns_apart_are_a_table(page: Page) -> None:
+    """As lists of Kubernetes objects come."""
+    result = {"content": [], "structuredContent": {"columns": ["NAME", "AGE"], "items": [["web", "3d"], ["db"]]}}
+    async with serving(answering_app(_answering(result))) as base, catalog(f"{base}/mcp", listing(tool())) as (url, _):
+        await page.goto(f"{url}{PATH}/tool?name=query")
+        await page.fill("[data-name=query]", "x")
+        await page.click(".call")
+        await expect(page.locator(STATUS)).to_contain_text("2 rows")
+        assert await page.locator("#outcome-table tr").all_inner_texts() == ["NAME\tAGE", "web\t3d", "db\t"]
+
+
 async def test_large_answers_and_large_schemas_stay_in_bounds(page: Page) -> None:
     """The page stays quick: 12,000 rows of which 200 are shown, megabytes of text of which a part is."""
     rows = [{f"c{each}": "x" * 10 for each in range(3)} for _ in range(12_000)]

@@ -1,6 +1,7 @@
 """`kmcp-suite top`: of a suite that runs, dies and comes back, of addresses, and of nothing."""
 
 import asyncio
+import io
 import json
 import os
 import pty
@@ -16,12 +17,14 @@ from fastmcp import Client
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from rich.console import Console
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from kmcp_controller.cli.top_sources import address_of
-from kmcp_controller.telemetry.readings import Figures, Reading, growth, quantile, reading_of
+from kmcp_controller.cli.top_table import table
+from kmcp_controller.telemetry.readings import Figures, Reading, Row, growth, quantile, reading_of
 from tests.controller.clock_suite import SUITE, clock_suite, environment, server_of
 from tests.controller.test_local import Up
 from tests.ports import free_ports
@@ -74,7 +77,7 @@ async def test_a_running_suite_shows_calls_errors_and_latency(suite: Up) -> None
     assert (await once(suite, "--server", "helm"))["tools"] == []
     table = await asyncio.to_thread(top, suite.folder)  # no terminal: one table
     head, *lines = table.stdout.splitlines()
-    assert head.split() == ["SERVER", "TOOL", "CALLS", "PER", "S", "ERRORS", "NOW", "P50", "P95"]
+    assert head.split() == ["SERVER", "TOOL", "CALLS", "PER", "S", "ERRORS", "ERR%", "NOW", "P50", "P95"]
     assert any("datetime_get_current_time" in line and " ms" in line for line in lines)
 
 
@@ -198,6 +201,18 @@ async def test_sources_that_answer_are_shown_beside_those_that_do_not(tmp_path: 
     assert (row["calls"], row["p95Seconds"]) == (3, 2)  # as Prometheus: beyond the last bound that bound
     assert only.returncode == 3
     assert "not metrics" in only.stderr
+
+
+@pytest.mark.parametrize("width", [36, 40, 50, 60, 75, 90, 120])
+def test_figures_are_whole_at_every_width(width: int) -> None:
+    row = Row("kubernetes", "a_tool_with_a_long_name_" * 3, 12345, 12, {}, 1, 1.5, 0.0035, 12.3)
+    printed = io.StringIO()
+    Console(width=width, file=printed).print(table([row], width))
+    head, line = printed.getvalue().splitlines()
+    assert max(len(head.rstrip()), len(line.rstrip())) <= width
+    assert {"TOOL", "CALLS", "ERRORS", "P95"} <= set(head.split())
+    assert {"12345", "12"} <= set(line.split())
+    assert line.rstrip().endswith("12.3 s")
 
 
 @pytest.mark.parametrize(
