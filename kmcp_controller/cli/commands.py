@@ -105,6 +105,7 @@ def controller(argv: Sequence[str]) -> int:
     # kopf and aiohttp are an extra, which the other subcommands do without.
     import uvloop
 
+    from kmcp_controller.program.catalog_sources import SourceError
     from kmcp_controller.program.run import run as run_controller
     from kmcp_controller.program.settings import ControllerSettings
     from kmcp_controller.telemetry import logs
@@ -120,7 +121,7 @@ def controller(argv: Sequence[str]) -> int:
         gc.set_threshold(10_000, 20, 20)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run_controller(given))
-    except (OSError, settings.SettingsError, InvalidDocumentError, ToolFailure) as error:
+    except (OSError, settings.SettingsError, SourceError, ToolFailure) as error:
         print(f"kmcp-suite controller: {error}", file=sys.stderr)
         return 1
     return 0

@@ -20,7 +20,7 @@ from mcp.server.request_state import RequestStateSecurity
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kmcp_runtime import distributions, keys
-from kmcp_runtime.engine import audit, auth, browsers, door, permitting, succession, via
+from kmcp_runtime.engine import audit, auth, browsers, door, permitting, runbook_serving, succession, via
 from kmcp_runtime.engine.address import Addressed
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names, unknown_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
@@ -157,8 +157,9 @@ def compose(name: str, instances: Sequence[ConfiguredServer], authentication: Au
     # Without it every modern tools/call runs a whole tools/list to check headers; a test guards that it is honoured.
     schemas = {tool.name: tool.parameters for tool in everything}
     mcp._mcp_server.get_tool_input_schema = schemas.get
-    # Tools alone, in a list that stays as it is: the framework declares what it could do, and clients would ask for it.
-    mcp._mcp_server.get_capabilities = _declare_tools  # type: ignore[method-assign]  # there is no parameter for it
+    # What is here, in lists that stay as they are: the framework declares what it could do, and clients would ask.
+    capabilities = runbook_serving.serve(mcp, [instance.server for instance in instances])
+    mcp._mcp_server.get_capabilities = lambda *_, **__: capabilities  # type: ignore[method-assign]  # no parameter
     return mcp
 
 
@@ -170,10 +171,6 @@ class _NoState:
 
     async def get(self, key: str) -> None:
         """Nothing is kept."""
-
-
-def _declare_tools(*_: Any, **__: Any) -> mcp_types.ServerCapabilities:
-    return mcp_types.ServerCapabilities(tools=mcp_types.ToolsCapability())
 
 
 def _instructions(instances: Sequence[ConfiguredServer]) -> str:

@@ -21,7 +21,7 @@ from kmcp_runtime.policy.guard import (
     possible_effects,
     resource_of,
 )
-from kmcp_runtime.policy.questions import Principal
+from kmcp_runtime.policy.questions import CLOCK, Principal
 from kmcp_runtime.policy.reading import PolicyError, files_of, mentioned, read_files, read_rules
 from kmcp_runtime.policy.rules import RuleSet
 from kmcp_runtime.policy.tool_schema import Vocabulary
@@ -33,7 +33,6 @@ log = logging.getLogger("kmcp.policy")
 SETTING = "--policy / KMCP_POLICY"
 _MOST_TOLD = 20
 _KEPT_LISTS = 20_000
-_CLOCK = frozenset({"time", "hour", "weekday"})
 
 
 @dataclass
@@ -141,7 +140,7 @@ class Policies:
         """The effects that calls of a tool by this caller may have; empty when it may never be called."""
         words = loaded.rules.words(principal.names(), server, tool.name)
         now = datetime.now(UTC)
-        minute = now.strftime("%Y-%m-%dT%H:%M") if words & _CLOCK else ""
+        minute = now.strftime("%Y-%m-%dT%H:%M") if words & CLOCK else ""
         key = (principal, server, tool.name, frozenset(tool.arguments.model_fields), minute)
         found = loaded.effects.get(key)
         if found is None:

@@ -9,6 +9,7 @@ from typing import Any
 import cedarpy
 
 from kmcp_runtime.errors import did_you_mean
+from kmcp_runtime.policy.demands import demands
 from kmcp_runtime.policy.rules import Names, Rule, RuleSet
 from kmcp_runtime.policy.statements import Fault, Source, Statement, Token, rule_fault, syntax_fault
 from kmcp_runtime.policy.tool_schema import Vocabulary
@@ -85,8 +86,17 @@ def _complaint(text: str) -> str | None:
 def _rule(statement: Statement, read: Mapping[str, Any]) -> Rule:
     annotations = read.get("annotations") or {}
     name = annotations.get("id") or statement.own_name
-    principals, actions = (_demanded(read[each]) for each in ("principal", "action"))
-    return Rule(statement, name, read["effect"] == "forbid", principals, actions, annotations.get("contact"))
+    principals, actions, resources = (_demanded(read[each]) for each in ("principal", "action", "resource"))
+    return Rule(
+        statement,
+        name,
+        read["effect"] == "forbid",
+        principals,
+        actions,
+        resources,
+        demands(read["conditions"]),
+        annotations.get("contact"),
+    )
 
 
 def _demanded(scope: Mapping[str, Any]) -> Names | None:
