@@ -3,6 +3,7 @@
 import asyncio
 import json
 import subprocess
+from typing import Any
 
 import pytest
 
@@ -32,13 +33,13 @@ async def test_every_pod_of_a_server_is_read_and_others_are_not(cluster: Cluster
     for name in ("one", "two"):
         await pod_when(api, namespace, name, lambda found: found["status"]["phase"] == "Running", "a running pod")
 
-    async def look() -> dict[str, object]:
+    async def look() -> dict[str, Any]:
         done = await asyncio.to_thread(_top, cluster, "--namespace", namespace, "--once", "--json")
-        found: dict[str, object] = json.loads(done.stdout) if done.returncode == 0 else {"faults": done.stderr}
+        found: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {"faults": done.stderr}
         return found
 
     found = await until(look, lambda seen: seen["faults"] == {}, what="metrics of both pods")
-    (row,) = found["tools"]  # type: ignore[misc]
+    (row,) = found["tools"]
     assert (row["calls"], row["errors"], row["p50Seconds"]) == (8, 2, 0.25)
     nothing = await asyncio.to_thread(_top, cluster, "--namespace", "kube-node-lease", "--once")
     assert nothing.returncode == 3
