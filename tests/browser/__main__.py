@@ -63,6 +63,7 @@ async def take(browser: Browser) -> None:
         await page.screenshot(path=ASSETS / "catalog.png")
     async with shelf_page() as found:
         found.shelf.books |= BOOKS
+        await page.set_viewport_size({"width": 1200, "height": 420})
         await call(page, found.base)
         await page.evaluate("document.getElementById('console-title').scrollIntoView()")
         await page.screenshot(path=ASSETS / "console.png")
