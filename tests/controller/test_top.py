@@ -136,7 +136,8 @@ async def test_it_is_live_in_a_terminal_of_any_width(suite: Up, width: int, show
     text = ""
     try:
         async with asyncio.timeout(scaled(60)):
-            while "P95" not in text or "of the last" not in text:
+            # Where it is narrow the line above the table is cut.
+            while "P95" not in text or (width > 60 and "of the last" not in text):
                 text += (await asyncio.to_thread(os.read, main, 65536)).decode()
         process.send_signal(signal.SIGINT)
         reading = asyncio.create_task(asyncio.to_thread(_drain, main))
