@@ -74,11 +74,12 @@ class Console:
         body = await _read(request)
         if isinstance(body, Response):
             return body
-        tool = next((each for each in server["tools"] if each["name"] == body["tool"]), None)
-        if tool is None:
+        named = [each for each in server["tools"] if each["name"] == body["tool"]]
+        if not named:
             return _refusal(404, "no such tool")
         try:
-            way = way_of(tool, body["arguments"])
+            # A name may be listed twice, and which of the two the server would call is not known.
+            tool, way = named[0], {way_of(each, body["arguments"]) for each in named}.pop()
         except NotAllowedError as error:
             return _refusal(403, str(error))
         if self._running >= _MOST:

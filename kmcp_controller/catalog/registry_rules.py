@@ -10,6 +10,11 @@ from kmcp_runtime.version import VERSION
 
 PREFIX = "/v0.1/"
 _OF_THIS_MACHINE = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
+_ALLOWED = {
+    # GitHub asks for these on each answer, and by name; for browsers the star does not stand for Authorization.
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, *",
+}
 _BODIES = {
     "/v0.1/health": {"status": "ok"},
     "/v0.1/ping": {"pong": True},
@@ -41,7 +46,7 @@ class RegistryRules:
                 headers = MutableHeaders(scope=message)
                 headers.add_vary_header("Origin")
                 if allowed:
-                    headers["Access-Control-Allow-Origin"] = allowed
+                    headers.update({"Access-Control-Allow-Origin": allowed, **_ALLOWED})
             await send(message)
 
         await (_own_answer(scope) or self._app)(scope, receive, answer)
@@ -54,8 +59,7 @@ class RegistryRules:
 
 def _own_answer(scope: Scope) -> Response | None:
     if scope["method"] == "OPTIONS":
-        allowed = {"Access-Control-Allow-Methods": "GET, HEAD, OPTIONS", "Access-Control-Max-Age": "3600"}
-        return Response(status_code=204, headers=allowed | {"Access-Control-Allow-Headers": "*, Authorization"})
+        return Response(status_code=204, headers={**_ALLOWED, "Access-Control-Max-Age": "3600"})
     if scope["method"] in ("GET", "HEAD") and scope["path"] in _BODIES:
         return JSONResponse(_BODIES[scope["path"]])
     return None

@@ -12,6 +12,7 @@ from typing import Any
 from kmcp_controller.local.instances import Instance, instances, read_log
 from kmcp_runtime.catalog import short_name
 from kmcp_runtime.distributions import server_points
+from kmcp_runtime.heartbeat import Heartbeat
 
 _SHARED = "suite"
 NOT_RUNNING = 3
@@ -143,8 +144,9 @@ def down(argv: Sequence[str]) -> int:
 
 
 def _end(instance: Instance) -> int:
+    heartbeat = Heartbeat(lambda text: print(f"port {instance.port}: {text}", file=sys.stderr, flush=True))
     try:
-        killed = instance.end(_END_SECONDS)
+        killed = instance.end(_END_SECONDS, lambda: heartbeat.wait("its servers to end"))
     except PermissionError:
         return _fail("down", f"port {instance.port}: it belongs to another user; end it as that user")
     print(f"port {instance.port}: {f'killed after {_END_SECONDS:.0f} s' if killed else 'ended'}")

@@ -119,10 +119,8 @@ async def _follow(given: argparse.Namespace, figures: Figures, read: Read) -> No
 
 def _headline(given: argparse.Namespace, figures: Figures, rows: Sequence[Row]) -> str:
     window = f"rates and latency of the last {figures.seconds:.0f} s" if figures.seconds else "latency since the start"
-    order = given.sort
-    return (
-        f"{datetime.now():%H:%M:%S}  {sum(row.calls for row in rows)} calls of {len(rows)} tools  {window}, by {order}"
-    )
+    calls = sum(row.calls for row in rows)
+    return f"{datetime.now():%H:%M:%S}  tools {len(rows)}, calls {calls}; {window}; by {given.sort}"
 
 
 def _rows(given: argparse.Namespace, figures: Figures) -> list[Row]:

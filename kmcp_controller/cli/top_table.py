@@ -16,6 +16,7 @@ SORTS: Mapping[str, Callable[[Row], Any]] = {
     "p95": lambda row: -(row.p95 or 0),
     "tool": lambda row: (),
 }
+_TOOL, _SHORTEST = "TOOL", 8
 _MIDDLE, _WIDE = 60, 90
 """Columns of a terminal from which on more is shown."""
 
@@ -27,16 +28,24 @@ def chosen(figures: Figures, sort: str, server: str | None) -> list[Row]:
 
 
 def table(rows: Iterable[Row], width: int, most: int | None = None) -> "Table":
+    """As wide as `width`: names are cut, figures never."""
     from rich.table import Table
     from rich.text import Text
 
     made = Table(box=None, pad_edge=False, header_style="bold", expand=False)
     columns = [each for each in _COLUMNS if width >= each[3]]
-    for name, _, right, _ in columns:
-        least = min(24, width // 2) if name == "TOOL" else None
-        made.add_column(name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis", min_width=least)
-    for row in list(rows)[:most]:
-        made.add_row(*(Text(show(row)) for _, show, _, _ in columns), style="red" if row.errors else None)
+    shown = list(rows)[:most]
+    cells = [[show(row) for _, show, _, _ in columns] for row in shown]
+    widths = [max(map(len, column)) for column in zip([name for name, *_ in columns], *cells, strict=True)]
+    rest = width - sum(widths) - 2 * (len(columns) - 1)
+    for (name, _, right, _), wanted in zip(columns, widths, strict=True):
+        # Whatever does not fit is missing in the names of tools.
+        fitting = max(_SHORTEST, wanted + min(rest, 0)) if name == _TOOL else wanted
+        made.add_column(
+            name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis", width=min(fitting, wanted)
+        )
+    for row, line in zip(shown, cells, strict=True):
+        made.add_row(*map(Text, line), style="red" if row.errors else None)
     return made
 
 
@@ -67,8 +76,8 @@ def _rate(row: Row) -> str:
     return "" if row.per_second is None else f"{row.per_second:.2f}"
 
 
-def _errors(row: Row) -> str:
-    return f"{row.errors} ({row.errors / row.calls:.0%})" if row.errors and row.calls else str(row.errors)
+def _share(row: Row) -> str:
+    return f"{row.errors / row.calls:.0%}" if row.errors and row.calls else ""
 
 
 def seconds(value: float | None) -> str:
@@ -79,10 +88,11 @@ def seconds(value: float | None) -> str:
 
 _COLUMNS: tuple[tuple[str, Callable[[Row], str], bool, int], ...] = (
     ("SERVER", lambda row: row.server, False, _WIDE),
-    ("TOOL", lambda row: row.tool, False, 0),
+    (_TOOL, lambda row: row.tool, False, 0),
     ("CALLS", lambda row: str(row.calls), True, 0),
     ("PER S", _rate, True, _MIDDLE),
-    ("ERRORS", _errors, True, 0),
+    ("ERRORS", lambda row: str(row.errors), True, 0),
+    ("ERR%", _share, True, _WIDE),
     ("NOW", lambda row: str(row.in_flight or ""), True, _WIDE),
     ("P50", lambda row: seconds(row.p50), True, _MIDDLE),
     ("P95", lambda row: seconds(row.p95), True, 0),

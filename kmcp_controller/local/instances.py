@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -140,10 +140,10 @@ class Instance:
             os.close(lock)
         return False
 
-    def end(self, seconds: float) -> bool:
+    def end(self, seconds: float, waiting: Callable[[], None] = lambda: None) -> bool:
         """Ask the supervisor to end and wait; after `seconds` kill it, whose children then die with it.
 
-        Returns whether it had to be killed.
+        `waiting` is called again and again meanwhile. Returns whether it had to be killed.
         """
         state, deadline = self.state(), time.monotonic() + seconds
         if state is None:
@@ -154,6 +154,7 @@ class Instance:
                 _signal(state.pid, signal.SIGKILL)
                 self.forget()
                 return True
+            waiting()
             time.sleep(_PAUSE)
         return False
 

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from kmcp_controller.discovery.tool_calls import call_tool
 from kmcp_runtime import private_files, serving
 from kmcp_runtime.catalog import CLIENTS, Catalog, Connection, http_connections, stdio_connections
 from kmcp_runtime.connect.programs import known_values, over_stdio
+from kmcp_runtime.heartbeat import Heartbeat
 
 from .ports import listen
 from .suite import LocalServer, Options, Suite
@@ -91,19 +92,27 @@ def _signals() -> asyncio.Event:
 async def _greet(suite: Suite, catalog: Catalog, options: Options, ready: Callable[[Suite], None]) -> None:
     """Progress while servers start, then where everything is."""
     _say(f"starting {', '.join(server.name for server in suite.servers) or 'nothing'}")
-    waiting = list(suite.servers)
+    waiting, heartbeat = list(suite.servers), Heartbeat(_say)
     try:
         async with asyncio.timeout(options.deadline):
             while waiting:
                 for server in [each for each in waiting if _settled(each)]:
                     waiting.remove(server)
                     _say(_line(server))
+                    heartbeat.happened()
+                if waiting:
+                    heartbeat.wait(_waited_for(waiting))
                 await asyncio.sleep(0.1)
     except TimeoutError:
         for server in waiting:
             _say(f"{_line(server)} (still trying after {options.deadline:.0f} s)")
     print(_greeting(catalog, options), flush=True)
     ready(suite)
+
+
+def _waited_for(servers: Sequence[LocalServer]) -> str:
+    more = f" and {len(servers) - 3} more" if len(servers) > 3 else ""
+    return f"{', '.join(server.name for server in servers[:3])}{more}"
 
 
 def _settled(server: LocalServer) -> bool:

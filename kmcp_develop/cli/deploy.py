@@ -16,6 +16,7 @@ from kmcp_controller.preview.planner import open_cluster
 from kmcp_develop.project.description import ProjectError, read_project
 from kmcp_runtime.catalog import InvalidDocumentError
 from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.heartbeat import Heartbeat
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.failures import StatusFailure
 
@@ -104,14 +105,17 @@ async def _deploy(manifest: Object, given: argparse.Namespace) -> int:
 async def _follow(cluster: Cluster, applied: Object, seconds: float) -> None:
     """Print each condition as it changes. Errors: DeploymentError when it will not be, or is not in time, ready."""
     namespace, name = applied["metadata"]["namespace"], applied["metadata"]["name"]
+    heartbeat = Heartbeat(lambda text: print(f"  {text}", flush=True))
     deadline, shown, since = time.monotonic() + seconds, dict[str, tuple[str, str]](), 0.0
     while True:
         live = await cluster.read("MCPServer", namespace, name)
         if live is None:
             raise DeploymentError(f"somebody deleted MCPServer {namespace}/{name}")
         conditions = _current(live, applied["metadata"].get("generation", 0))
-        _show(conditions, shown)
-        if all(conditions.get(kind, {}).get("status") == "True" for kind in _CONDITIONS):
+        if _show(conditions, shown):
+            heartbeat.happened()
+        waited = [kind for kind in _CONDITIONS if conditions.get(kind, {}).get("status") != "True"]
+        if not waited:
             return
         refused = conditions.get("Accepted", {})
         if refused.get("status") == "False":
@@ -123,6 +127,7 @@ async def _follow(cluster: Cluster, applied: Object, seconds: float) -> None:
             raise DeploymentError(f"its image cannot be used: {message}; push it where the nodes can pull it")
         if time.monotonic() > deadline:
             raise DeploymentError(_late(conditions, seconds))
+        heartbeat.wait(waited[0] if conditions else "the controller")
         await asyncio.sleep(_PAUSE)
 
 
@@ -132,13 +137,16 @@ def _current(live: Object, generation: int) -> dict[str, Mapping[str, Any]]:
     return {each["type"]: each for each in conditions if each.get("observedGeneration", 0) >= generation}
 
 
-def _show(conditions: Mapping[str, Mapping[str, Any]], shown: dict[str, tuple[str, str]]) -> None:
+def _show(conditions: Mapping[str, Mapping[str, Any]], shown: dict[str, tuple[str, str]]) -> bool:
+    """Print what is new; whether there was something."""
+    before = dict(shown)
     for kind in _CONDITIONS:
         found = conditions.get(kind)
         state = (str(found["status"]), str(found.get("message", ""))) if found else None
         if found and state and shown.get(kind) != state:
             shown[kind] = state
             print(f"  {kind}={found['status']} {found.get('reason', '')}: {found.get('message', '')}", flush=True)
+    return shown != before
 
 
 def _late(conditions: Mapping[str, Mapping[str, Any]], seconds: float) -> str:
@@ -157,11 +165,13 @@ async def _withdraw(cluster: Cluster, namespace: str, name: str) -> None:
 
 async def _tools(cluster: Cluster, namespace: str, name: str) -> list[str]:
     """From the live catalog, where this user may read it; it is published some seconds after the conditions."""
+    heartbeat = Heartbeat(lambda text: print(f"  {text}", flush=True))
     for _ in range(15):
         with suppress(ToolFailure, configmaps.InconsistentError):
             for server in await _published(cluster):
                 if (server["namespace"], server["name"]) == (namespace, name) and server["tools"]:
                     return [f"  {tool['name']}: {tool['description']}" for tool in server["tools"]]
+        heartbeat.wait("its tools in the catalog")
         await asyncio.sleep(_PAUSE)
     return ["  its tools are in the catalog that the controller serves"]
 

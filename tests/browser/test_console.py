@@ -165,6 +165,17 @@ def _answering(result: Any) -> Callable[..., Response]:
     return lambda body, request: JSONResponse({"jsonrpc": "2.0", "id": body.get("id"), "result": result})
 
 
+async def test_rows_with_their_columns_apart_are_a_table(page: Page) -> None:
+    """As lists of Kubernetes objects come."""
+    result = {"content": [], "structuredContent": {"columns": ["NAME", "AGE"], "items": [["web", "3d"], ["db"]]}}
+    async with serving(answering_app(_answering(result))) as base, catalog(f"{base}/mcp", listing(tool())) as (url, _):
+        await page.goto(f"{url}{PATH}/tool?name=query")
+        await page.fill("[data-name=query]", "x")
+        await page.click(".call")
+        await expect(page.locator(STATUS)).to_contain_text("2 rows")
+        assert await page.locator("#outcome-table tr").all_inner_texts() == ["NAME\tAGE", "web\t3d", "db\t"]
+
+
 async def test_large_answers_and_large_schemas_stay_in_bounds(page: Page) -> None:
     """The page stays quick: 12,000 rows of which 200 are shown, megabytes of text of which a part is."""
     rows = [{f"c{each}": "x" * 10 for each in range(3)} for _ in range(12_000)]
@@ -219,3 +230,21 @@ async def test_back_and_forth_between_two_tools_keeps_them_apart(page: Page) -> 
         await page.go_back()
         await page.click(".call")
         await expect(page.locator(STATUS)).to_contain_text("1 row")
+
+
+async def test_a_result_can_be_read_by_everybody(browser: Browser, axe: str) -> None:
+    """WCAG 2 A and AA of a form with its answer, on a phone and wide, light and dark; nothing wider than the window."""
+    async with shelf_page() as found:
+        found.shelf.books |= {f"book-{each}": "a long text " * 20 for each in range(9)}
+        for width, scheme in ((360, "dark"), (768, "light"), (1440, "dark")):
+            viewport = {"width": width, "height": 900}
+            context = await browser.new_context(viewport=viewport, color_scheme=scheme)  # type: ignore[arg-type]
+            page = await context.new_page()
+            await page.goto(f"{found.base}{PATH}/tool?name=shelf_list")
+            await page.click(".call")
+            await expect(page.locator(STATUS)).to_contain_text("9 rows")
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width
+            await page.evaluate(axe)
+            faults = await page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
+            assert [f"{each['id']}: {each['nodes'][0]['html']}" for each in faults["violations"]] == []
+            await context.close()

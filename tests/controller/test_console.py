@@ -20,7 +20,7 @@ from kmcp_controller.catalog.site import app
 from kmcp_controller.discovery.mcp_client import fetch_listing, scrub
 from kmcp_controller.discovery.tool_calls import call_tool
 from tests.controller.consoles import PATH, TOKEN, Shelved, catalog, own, shelf_page
-from tests.controller.listings import listing, tool
+from tests.controller.listings import DESTROY, listing, tool
 from tests.controller.test_discovery import app as answering_app
 from tests.controller.test_discovery import serving
 from tests.slowness import scaled
@@ -236,6 +236,12 @@ async def test_a_server_that_is_gone_and_requests_with_faults() -> None:
                 answer = await http.post(f"{base}{PATH}/call", content=body, headers=own(base))
                 assert answer.status_code == 400, body[:9]
             assert (await http.post(f"{base}/servers/a/b/call", content=b"{}", headers=own(base))).status_code == 404
+
+
+async def test_a_name_that_is_listed_twice_is_called_only_where_both_read() -> None:
+    wipe = tool("query", annotations=DESTROY)
+    async with catalog("http://127.0.0.1:9/mcp", listing(tool("query"), wipe)) as (base, _):
+        assert (await send(base, "query", {"query": "x"})).status_code == 403
 
 
 def test_a_console_is_never_open_to_any_page() -> None:

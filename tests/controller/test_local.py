@@ -294,6 +294,26 @@ spec:
 """
 
 
+async def test_what_is_long_in_coming_is_named_meanwhile(tmp_path: Path) -> None:
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    (folder / "silent.yaml").write_text("""
+apiVersion: kagent.dev/v1alpha1
+kind: MCPServer
+metadata: {name: silent}
+spec:
+  transportType: stdio
+  deployment: {image: "example.com/silent:1", cmd: sleep, args: ["600"]}
+""")
+    with started(tmp_path, folder, names=("present",)) as up:
+
+        async def told() -> bool:
+            assert up.process.poll() is None, up.errors()
+            return "up: waiting for silent (" in up.errors()
+
+        await until(told, what="a sign of life")
+
+
 async def test_a_stdio_server_runs_behind_the_bridge(tmp_path: Path) -> None:
     folder = tmp_path / "manifests"
     folder.mkdir()

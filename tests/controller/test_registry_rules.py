@@ -1,5 +1,7 @@
 """V13: what the registry API asks beside its lists."""
 
+from urllib.parse import quote
+
 import httpx2
 import pytest
 
@@ -64,3 +66,40 @@ async def test_pages_of_other_origins_may_read_the_registry_alone(
                 assert answer.is_success
                 assert answer.headers.get("access-control-allow-origin") == allowed
             assert "access-control-allow-origin" not in (await http.get("/catalog.json")).headers
+
+
+async def test_the_requests_of_known_clients_are_answered() -> None:
+    """As VS Code pages through a gallery and reads one server, and as GitHub checks a registry for Copilot."""
+    many = [server(f"s{number:03d}") for number in range(60)]
+    async with site(*many, prometheus()) as (_, http):
+        seen: list[str] = []
+        cursor = ""
+        while True:
+            more = {"cursor": cursor} if cursor else {}
+            page = (await http.get("/v0.1/servers", params={"limit": "50", "version": "latest", **more})).json()
+            seen += [each["server"]["name"] for each in page["servers"]]
+            assert all(
+                each["_meta"]["io.modelcontextprotocol.registry/official"]["isLatest"] for each in page["servers"]
+            )
+            if not (cursor := page["metadata"].get("nextCursor", "")):
+                break
+        assert len(set(seen)) == len(seen) == 61
+        for name in seen[:3]:
+            for path in (quote(name, safe=""), name):
+                one = await http.get(f"/v0.1/servers/{path}/versions/latest")
+                assert one.json()["server"]["name"] == name
+                version = one.json()["server"]["version"]
+                assert (await http.get(f"/v0.1/servers/{path}/versions/{quote(version)}")).json() == one.json()
+        found = (await http.get("/v0.1/servers?limit=50&version=latest&search=prometheus")).json()
+        assert [each["server"]["title"] for each in found["servers"]] == ["Prometheus"]
+
+        headers = {"Origin": "https://github.com", "Access-Control-Request-Headers": "authorization,content-type"}
+        asked = {**headers, "Access-Control-Request-Method": "GET"}
+        for answer in (
+            await http.options("/v0.1/servers", headers=asked),
+            await http.get("/v0.1/servers", headers={"Origin": "https://github.com"}),
+            await http.get(f"/v0.1/servers/{quote(seen[0], safe='')}/versions/latest", headers=headers),
+        ):
+            assert answer.headers["access-control-allow-origin"] == "*"
+            assert {"GET", "OPTIONS"} <= set(answer.headers["access-control-allow-methods"].split(", "))
+            assert {"Authorization", "Content-Type"} <= set(answer.headers["access-control-allow-headers"].split(", "))

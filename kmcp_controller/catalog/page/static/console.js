@@ -88,6 +88,9 @@
 
   // The first list of objects, or one of texts: what a person would call the table of an answer.
   const rowsOf = (content) => {
+    if (isRow(content) && Array.isArray(content.columns) && Array.isArray(content.items) && content.items.every(Array.isArray)) {
+      return content.items.map((row) => Object.fromEntries(content.columns.map((name, at) => [String(name), row[at] ?? ""])));
+    }
     const lists = Array.isArray(content) ? [content] : isRow(content) ? Object.values(content).filter(Array.isArray) : [];
     const found = lists.find((each) => each.length && each.every(isRow));
     if (found) return found;

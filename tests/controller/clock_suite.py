@@ -1,0 +1,38 @@
+"""`kmcp-suite up` with one server of the suite that needs no backend, and what is done with it."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kmcp_runtime import publish
+from kmcp_runtime.catalog import Catalog, dump
+from tests.controller.test_local import Up, running
+from tests.ports import free_ports, suite_flags
+
+SUITE = str(Path(sys.executable).with_name("kmcp-suite"))
+
+
+@contextmanager
+def clock_suite(folder: Path) -> Iterator[Up]:
+    """Its state is in `folder`; `Up.settled` waits until it answers."""
+    whole = publish.catalog()
+    clock = Catalog(name=whole.name, version=whole.version, servers={"kmcp-clock": whole.servers["kmcp-clock"]})
+    (folder / "catalog.yaml").write_text(dump(clock))
+    ports = free_ports(3)
+    argv = [SUITE, "up", "--catalog", str(folder / "catalog.yaml"), *suite_flags(ports)]
+    with running(argv, environment(folder), ports, folder) as up:
+        yield up
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")}
+    return {**kept, "HOME": str(folder), "XDG_DATA_HOME": str(folder), **more}
+
+
+def server_of(up: Up) -> int:
+    """The process that serves the tools."""
+    children = Path(f"/proc/{up.process.pid}/task/{up.process.pid}/children").read_text().split()
+    (pid,) = [int(each) for each in children if b"serve" in Path(f"/proc/{each}/cmdline").read_bytes()]
+    return pid
