@@ -80,7 +80,8 @@ def _kept(options: Options) -> Iterator[tuple[Options, Any]]:
     try:
         if not instance.acquire():
             raise PortInUseError(_running_already(instance))
-        state = State(os.getpid(), VERSION, _now(), options.host, options.port, options.catalog_port)
+        metrics = (f"{options.url(options.management_port)}/metrics",)
+        state = State(os.getpid(), VERSION, _now(), options.host, options.port, options.catalog_port, metrics=metrics)
         instance.write(state)
     except StateError as error:
         instance.release()
@@ -97,7 +98,8 @@ def _kept(options: Options) -> Iterator[tuple[Options, Any]]:
 
     def ready(suite: Suite) -> None:
         try:
-            instance.write(replace(state, ready=True))
+            found = dict.fromkeys(f"{each.management}/metrics" for each in suite.servers if each.management)
+            instance.write(replace(state, ready=True, metrics=tuple(found) or metrics))
         except StateError as error:
             print(f"up: {error}", file=sys.stderr)
 

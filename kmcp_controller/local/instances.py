@@ -28,7 +28,7 @@ class StateError(Exception):
 
 @dataclass(frozen=True)
 class State:
-    """What a running suite says of itself; `ready` once every server was asked."""
+    """What a running suite says of itself; `ready` once every server was asked, `metrics`: where theirs are."""
 
     pid: int
     version: str
@@ -37,6 +37,7 @@ class State:
     port: int
     catalog_port: int
     ready: bool = False
+    metrics: tuple[str, ...] = ()
 
     @property
     def catalog(self) -> str:

@@ -14,8 +14,10 @@ from typing import Any
 import httpx2
 import uvicorn
 
+from kmcp_controller.catalog.console import Console
 from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.site import app
+from kmcp_controller.discovery.tool_calls import call_tool
 from kmcp_runtime import private_files, serving
 from kmcp_runtime.catalog import CLIENTS, Catalog, Connection, http_connections, stdio_connections
 from kmcp_runtime.connect.programs import known_values, over_stdio
@@ -150,6 +152,7 @@ def _catalog_server(live: LiveDocument, catalog: Catalog, options: Options) -> u
         catalog.servers,
         hosts=["127.0.0.1", "localhost", "[::1]", options.host],  # another Host is a rebound name: a page reading along
         commands=lambda: connections(catalog, options, "stdio"),
+        console=Console(call_tool),
     )
     return serving.server(site)
 

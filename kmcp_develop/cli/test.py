@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from kmcp_runtime.catalog import TOKEN_LIMIT
 from .manifest import read_one
 
 FAULTS, NOT_ASKED = 1, 2
+_PLACE = re.compile(r"[\w.-]+(/[\w.-]+)+")
 
 
 def test(argv: Sequence[str]) -> int:
@@ -60,8 +62,13 @@ def _target(given: argparse.Namespace) -> Target:
 
 def of_project(project: Project) -> Target:
     program = project.folder / project.command[0]
-    if not program.is_file() and "/" in project.command[0]:
-        raise ProjectError(f"{program} is not there yet: run `make check test` in {project.folder} first")
+    # The program itself, or the file that an interpreter is given: `node dist/src/server.js`.
+    places = [word for word in project.command if _PLACE.fullmatch(word)] if project.build else project.command[:1]
+    for word in places:
+        if "/" in word and not (project.folder / word).exists():
+            raise ProjectError(
+                f"{project.folder / word} is not there yet: run `make check test` in {project.folder} first"
+            )
     command = (str(program) if program.is_file() else project.command[0], *project.command[1:])
     return Target(project.name, command=command, folder=str(project.folder))
 

@@ -107,10 +107,12 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
   {{- $_ := set $deployment "cmd" (first .command) -}}
 {{- end -}}
 {{- $_ := set $deployment "args" (concat (.command | default list | rest | default list) $http) -}}
-{{- $_ := set $deployment "secretRefs" (list (dict "name" (include "kmcp.stateSecret" $root))) -}}
+{{- $secrets := list (dict "name" (include "kmcp.stateSecret" $root)) -}}
+{{- with $root.Values.audit.otlp.headersSecret }}{{ $secrets = append $secrets (dict "name" .) }}{{ end -}}
+{{- $_ := set $deployment "secretRefs" $secrets -}}
 {{- $ledger := ternary (dict "KMCP_APPROVAL_LEDGER" "lease") dict (default false .ledger) -}}
 {{- $exposed := include "kmcp.exposedSettings" (dict "root" $root "name" .name "exposed" .exposed) | fromYaml | default dict -}}
-{{- with merge dict (default dict .env) $ledger $exposed (include "kmcp.authentication" $root | fromYaml) (include "kmcp.traces" $root | fromYaml) }}{{ $_ := set $deployment "env" . }}{{ end -}}
+{{- with merge dict (default dict .env) $ledger $exposed (include "kmcp.authentication" $root | fromYaml) (include "kmcp.traces" $root | fromYaml) (include "kmcp.policySettings" $root | fromYaml) }}{{ $_ := set $deployment "env" . }}{{ end -}}
 {{- with .account }}{{ $_ := set $deployment "serviceAccountName" . }}{{ end -}}
 {{- $given := deepCopy .deployment -}}
 {{- with and $root.Values.authentication.enabled $root.Values.authentication.tokensSecret -}}
@@ -119,6 +121,11 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
   {{- $_ := set $given "volumes" (append (default list $given.volumes) $volume) -}}
   {{- $_ := set $given "volumeMounts" (append (default list $given.volumeMounts) $mount) -}}
 {{- end -}}
+{{- $guarded := include "kmcp.policyVolumes" $root | fromYaml -}}
+{{- range $list := list "volumes" "volumeMounts" -}}
+  {{- with get $guarded $list }}{{ $_ := set $given $list (concat (default list (get $given $list)) .) }}{{ end -}}
+{{- end -}}
+{{- with $guarded.podSecurityContext }}{{ $_ := set $deployment "podSecurityContext" . }}{{ end -}}
 {{- with $root.Values.imagePullSecrets }}{{ $_ := set $deployment "imagePullSecrets" . }}{{ end -}}
 transportType: http
 httpTransport:

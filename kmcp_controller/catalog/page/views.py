@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from kmcp_runtime.catalog import CLIENTS, Connection, deep_link
 
+from .console_form import form_of
 from .finding import EFFECTS, STATES, Described, Found, Query
 from .next_steps import troubles_of
 from .schemas import example_of, fields_of
@@ -23,6 +24,7 @@ FOLDER = Path(__file__).parent
 STATIC = {
     "page.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
+    "console.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 HEADERS = {
@@ -79,8 +81,8 @@ def server_page(server: Described, setups: Sequence[Setup], *, local: bool, star
     )
 
 
-def tool_page(server: Described, tool: Described, *, part: bool) -> str:
-    """One tool: arguments, an example, result, effect, rights."""
+def tool_page(server: Described, tool: Described, *, console: bool, part: bool) -> str:
+    """One tool: arguments, an example, a form that calls it where there is a console, result, effect, rights."""
     call = {"name": tool["name"], "arguments": example_of(tool["inputSchema"])}
     return _render(
         "tool.html",
@@ -92,6 +94,7 @@ def tool_page(server: Described, tool: Described, *, part: bool) -> str:
         results=fields_of(tool["outputSchema"]),
         call=_json(call),
         unseen=_unseen(tool),
+        form=form_of(tool) if console else None,
     )
 
 
@@ -134,8 +137,10 @@ def _environment() -> Environment:
     made.filters |= {
         "count": _count,
         "json": _json,
+        "quoted": lambda text: json.dumps(text, ensure_ascii=False),
         "summary": _summary,
         "ticks": _ticks,
+        "unquoted": lambda text: json.loads(text) if text.startswith('"') else text,
         "match": lambda reason: _MATCHES.get(reason, "plain"),
         "effect_class": lambda effect: effect if effect in EFFECTS else "plain",
         "server_path": lambda server: (
