@@ -50,6 +50,7 @@ class RemoteServers:
         self.listed = False
         """What there is was read once at least."""
         self._news = asyncio.Event()
+        self._pause = _LOOK_SECONDS
 
     def requeue(self, _: Key) -> None:
         """One of them has answered."""
@@ -64,7 +65,7 @@ class RemoteServers:
         while True:
             await self.look()
             try:
-                async with asyncio.timeout(_LOOK_SECONDS):
+                async with asyncio.timeout(self._pause):
                     await self._news.wait()
             except TimeoutError:
                 continue
@@ -82,7 +83,7 @@ class RemoteServers:
             self._observe(key, None)
             self._conditions.pop(key, None)
             self._refused.discard(key)
-        self._seen, self.listed = found, True
+        self._seen, self.listed, self._pause = found, True, _LOOK_SECONDS
         for key, each in found.items():
             self._take(key, each)
 
@@ -120,6 +121,7 @@ class RemoteServers:
         template = f"{found['metadata']['uid']}/{server.generation}"
         findings = self._observe(key, Seen(server, source, None, "none", "", ready, template))
         if findings:
+            self._pause = min(self._pause, findings.requeue_after or _LOOK_SECONDS)
             self._live.report(key, self._merged(key, found, _conditions(server, findings)))
 
     def _merged(self, key: Key, found: Object, new: list[status.Condition]) -> list[Object]:

@@ -22,7 +22,7 @@ EXPECTED: dict[str, tuple[int, list[str], dict[str, int]]] = {
     "mcp-server-filesystem": (14, OLDER, {"descriptions": 18}),
     "mcp-server-memory": (9, OLDER, {"descriptions": 4}),
     "mcp-server-sequential-thinking": (1, OLDER, {"portability": 1, "budget": 1}),
-    "mcp-server-everything": (13, OLDER, {"descriptions": 1, "schemas": 12, "leaks": 1}),
+    "mcp-server-everything": (13, OLDER, {"descriptions": 1, "schemas": 12}),
 }
 
 
@@ -49,13 +49,13 @@ def test_a_published_server_has_the_defects_that_it_has(
     code = contract(argv)
     report = json.loads(capsys.readouterr().out)
     tools, revisions, wanted = EXPECTED[name]
-    found = Counter(each["rule"] for each in report["findings"])
-    assert (report["tools"], report["revisions"], dict(found)) == (tools, revisions, wanted), report["findings"]
     errors = [each for each in report["findings"] if each["severity"] == "error"]
+    found = Counter(each["rule"] for each in report["findings"] if each not in errors)
+    assert (report["tools"], report["revisions"], dict(found)) == (tools, revisions, wanted), report["findings"]
     assert code == int(bool(errors))
-    if name == "mcp-server-everything":  # its get-env prints the environment
-        assert [each["rule"] for each in errors] == ["leaks"]
-        assert "a secret of its environment" in errors[0]["text"]
+    if name == "mcp-server-everything":  # its get-env prints the environment, whatever is in it
+        assert {each["rule"] for each in errors} == {"leaks"}
+        assert "it tells a secret of its environment" in [each["text"] for each in errors]
     else:
         assert errors == []
     assert found.keys() <= RULES.keys()
