@@ -30,7 +30,8 @@ async def ask_server(cluster: Cluster, server: MCPServer, url: str, platform: Pl
     if platform.discovery_token and not signed and _reviews_tokens(server, platform):
         headers["Authorization"] = f"Bearer {_read_token(platform.discovery_token)}"
     verify = await _read_certificates(cluster, server)
-    return await fetch_listing(url, headers, server.timeout, verify, host=f"{server.host}:{server.port}")
+    host = "" if url == server.url else f"{server.host}:{server.port}"
+    return await fetch_listing(url, headers, server.timeout, verify, host=host)
 
 
 def _reviews_tokens(server: MCPServer, platform: Platform) -> bool:

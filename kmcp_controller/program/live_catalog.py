@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from functools import partial
 
 from kmcp_controller.catalog.current import References
 from kmcp_controller.catalog.live_document import LiveDocument
@@ -11,7 +13,9 @@ from kmcp_controller.cluster.queue import Urgency
 from kmcp_controller.cluster.store import Key
 from kmcp_controller.discovery.first_sights import FirstSights
 from kmcp_controller.discovery.pins import Pin
+from kmcp_controller.discovery.remotes import RemoteServers
 from kmcp_controller.discovery.schedule import DiscoverySchedule
+from kmcp_controller.reconcile.listener import Findings, Seen
 from kmcp_controller.spec import Platform
 from kmcp_runtime import redaction
 from kmcp_runtime.errors import ToolFailure
@@ -38,6 +42,7 @@ class LiveCatalog:
         ask_interval: float = 300.0,
         pin: Pin = "warn",
         discovery: bool = True,
+        trusted: Sequence[str] | None = (),
     ) -> None:
         self.live = LiveDocument()
         self.metrics = cluster.metrics
@@ -47,17 +52,17 @@ class LiveCatalog:
         self._publisher = Publisher(
             self.live, cluster, namespace, self.metrics, deployment=deployment, debounce=debounce, interval=interval
         )
-        self._schedule = DiscoverySchedule(
-            self.live,
-            cluster,
-            catalog,
-            platform,
-            self._pins,
-            self._requeue,
+        schedule = partial(
+            DiscoverySchedule,
+            *(self.live, cluster, catalog, platform, self._pins),
             interval=ask_interval,
             pin=pin,
             enabled=discovery,
         )
+        self._schedule = schedule(self._requeue)
+        self._remotes = RemoteServers(cluster, self.live, self._observe_remote, trusted, controller.store.servers)
+        # Their answers are news for no pass: a schedule of their own.
+        self._elsewhere = schedule(self._remotes.requeue)
         self._queue, self._store, self._controller = controller.queue, controller.store, controller
         self._task: asyncio.Task[None] | None = None
         # The reconciler knows no discovery: it has two places for a listener, which are filled here.
@@ -68,6 +73,10 @@ class LiveCatalog:
     def compare_again(self) -> None:
         """The catalog is another one."""
         self._schedule.ask_again()
+        self._elsewhere.ask_again()
+
+    def _observe_remote(self, key: Key, seen: Seen | None) -> Findings | None:
+        return self._elsewhere.observed(key, seen)
 
     async def start(self) -> None:
         """After the first list: what was published before stands until each server is asked again."""
@@ -81,14 +90,18 @@ class LiveCatalog:
         self._task = asyncio.create_task(self._act() if held else self._publisher.follow())
 
     async def _act(self) -> None:
-        await asyncio.gather(self._publisher.run(), self._drop_pins())
+        await self._remotes.look()
+        await asyncio.gather(self._publisher.run(), self._drop_pins(), self._remotes.run())
 
     async def _drop_pins(self) -> None:
         """Those of servers that went while nobody acted; tried until it is done."""
         while True:
             try:
-                if not self._controller.unreadable:  # a server that cannot be seen now may still be there
-                    await self._pins.retain({each["metadata"]["uid"] for each in self._store.of_kind("MCPServer")})
+                if (
+                    self._remotes.listed and not self._controller.unreadable
+                ):  # a server that cannot be seen now may still be there
+                    here = {each["metadata"]["uid"] for each in self._store.of_kind("MCPServer")}
+                    await self._pins.retain(here | self._remotes.uids)
                     return
             except ToolFailure as failure:
                 _LOG.warning("pins of servers that are gone were not removed: %s", redaction.text(failure.message))
@@ -99,6 +112,7 @@ class LiveCatalog:
 
     async def stop(self) -> None:
         await self._schedule.stop()
+        await self._elsewhere.stop()
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -27,8 +27,7 @@ from .settings import ControllerSettings
 
 async def run(settings: ControllerSettings) -> None:
     contexts = load_contexts(settings.kubeconfig)
-    context = contexts.named(None)
-    api = KubeApi(contexts, context, Limits(pool=settings.workers * 2))
+    api = KubeApi(contexts, context := contexts.named(None), Limits(pool=settings.workers * 2))
     cluster = Cluster(api, settings.requests_per_second)
     sources, current = await read_catalogs(settings, cluster)
     controller = Controller(cluster, options(settings, current), place(settings))
@@ -41,6 +40,7 @@ async def run(settings: ControllerSettings) -> None:
         ask_interval=settings.discovery_interval,
         pin=settings.pin,
         discovery=settings.discovery,
+        trusted=settings.trusted_remotes(),
     )
     access = Access(cluster)
     pages = app(

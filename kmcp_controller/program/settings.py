@@ -88,6 +88,15 @@ class ControllerSettings(Settings):
         trusted = frozenset((self.controller_namespace, *listed(self.trusted_namespaces)))
         return Tenancy(policy=self.tenant_policy, trusted=trusted, allowed=allowed)
 
+    def trusted_remotes(self) -> list[str] | None:
+        """Namespaces whose RemoteMCPServers are asked; None: all."""
+        watched, tenancy = listed(self.watch_namespaces), self.tenancy()
+        if self.remote_mcp_servers == "never":
+            return []  # the chart gives no right to read them
+        if tenancy is None:
+            return list(watched) or None
+        return sorted(each for each in tenancy.trusted if not watched or each in watched)
+
     def platform(self) -> Platform:
         adapter = self.adapter_image
         if version := self.transport_adapter_version:

@@ -1,15 +1,13 @@
 """`kmcp-suite test`: what breaks the contract is found, in a foreign server too, and reported in three forms."""
 
 import json
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree  # what is parsed was written by us
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kmcp_develop.cli.test import test as contract
@@ -84,25 +82,6 @@ def test_a_manifest_of_a_stdio_server_is_started_as_it_says(tmp_path: Path, caps
     assert "an image runs in a cluster only" in capsys.readouterr().err
 
 
-PUBLISHED = ("mcp-server-time", "mcp-server-fetch")
-
-
-@pytest.mark.parametrize("package", PUBLISHED)
-@pytest.mark.timeout(600)
-def test_a_published_server_gets_a_report(package: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    uvx = shutil.which("uvx", path=str(Path(sys.executable).parent)) or shutil.which("uvx")
-    if uvx is None:
-        pytest.skip("uvx is not installed")
-    fetched = subprocess.run([uvx, package, "--help"], check=False, capture_output=True, text=True, timeout=scaled(150))
-    if fetched.returncode:
-        pytest.skip(f"{package} cannot be had from the package registry: {fetched.stderr.strip()[-200:]}")
-    assert contract(["--stdio", f"{uvx} {package}", "--format", "json", *WAIT]) in (0, 1)
-    report = json.loads(capsys.readouterr().out)
-    assert report["tools"] >= 1
-    assert {"2025-11-25"} <= set(report["revisions"])
-    assert [each for each in report["findings"] if each["rule"] == "connects"] == []
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
@@ -123,6 +102,7 @@ TOOLS = st.lists(
 
 
 @given(TOOLS)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_no_list_of_a_foreign_server_ends_the_report(tools: list[dict[str, Any]]) -> None:
     report = Report("foreign", findings=list(check_list(tools, 150)))
     assert all(each.rule in RULES for each in report.findings)
