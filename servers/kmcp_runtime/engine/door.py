@@ -167,7 +167,7 @@ def asked(arguments: Mapping[str, Any]) -> tuple[str, int]:
 def _entry(tool: SuiteTool) -> Entry:
     properties: Mapping[str, Any] = tool.parameters.get("properties", {})
     own = {name: each for name, each in properties.items() if name not in _COMMON}
-    server = tool.instance.server
+    server, phrases = tool.instance.server, _phrases(tool.instance.server.package).get(tool.name, ())
     return Entry(
         tool.name,
         {
@@ -178,8 +178,10 @@ def _entry(tool: SuiteTool) -> Entry:
                 f"{name.replace('_', ' ')} {each.get('description', '')}" for name, each in own.items()
             ),
             "server": " ".join((server.name, server.title, *server.tags)),
-            "phrases": " ".join(_phrases(server.package).get(tool.name, ())),
+            "phrases": " ".join(phrases),
         },
+        phrases,
+        reads=bool(tool.annotations and tool.annotations.read_only_hint),
     )
 
 
