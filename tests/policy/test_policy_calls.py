@@ -350,3 +350,41 @@ async def test_a_request_looks_at_the_files_once(policy: Path, monkeypatch: pyte
         assert len(looks) == 1
         await caller.fails("shelf_list")
         assert len(looks) == 2
+
+
+async def test_a_config_map_that_is_exchanged_while_it_is_read_is_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = 'permit (principal, action, resource) when { context.effect == Effect::"read" };'
+    no_put = '@id("no-put") forbid (principal, action == Action::"shelf_put", resource);'
+
+    def mount(version: str, **files: str) -> None:
+        """As the kubelet does it: links to a folder that it exchanges as one."""
+        (tmp_path / version).mkdir()
+        for name, text in files.items():
+            (tmp_path / version / f"{name}.cedar").write_text(text)
+        (tmp_path / "..new").symlink_to(version)
+        (tmp_path / "..new").rename(tmp_path / "..data")
+
+    mount("..1", a=ALLOWS, b=no_put)
+    for name in ("a.cedar", "b.cedar"):
+        (tmp_path / name).symlink_to(Path("..data") / name)
+    opened, real = list[str](), Path.open
+
+    def exchanged(self: Path, mode: str = "r", **more: Any) -> Any:
+        if mode == "rb":
+            if self.name not in opened and self.name == "b.cedar":
+                mount("..3", a=ALLOWS + no_put, b=reads)
+            opened.append(self.name)
+        return real(self, mode, **more)
+
+    async with connected(shelved(policy=str(tmp_path))) as caller:
+        mount("..2", a=ALLOWS, b=no_put)
+        monkeypatch.setattr(Path, "open", exchanged)
+        assert (await caller.fails("shelf_put", name="a", text="b"))["rule"] == "no-put"
+        assert opened == ["a.cedar", "b.cedar"] * 2
+
+
+def test_of_a_file_without_an_end_no_more_is_read_than_a_policy_may_have() -> None:
+    with pytest.raises(SettingsError, match="the policy has more than 8 MiB"):
+        shelved(policy="/dev/zero")

@@ -191,7 +191,7 @@ CLAUSES = st.tuples(st.sampled_from(["when", "unless"]), st.lists(CONDITIONS, mi
 WRITTEN = st.tuples(st.sampled_from(["permit", "forbid"]), HEADS, st.lists(CLAUSES, max_size=2))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(WRITTEN, min_size=1, max_size=8),
     st.sampled_from([("jane",), ("jane", "a"), ("bob", "b")]),

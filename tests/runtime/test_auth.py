@@ -157,9 +157,11 @@ async def test_D6_a_token_without_an_end_or_before_its_time_or_for_others_is_ref
         "'aud'": good | {"aud": ["others"]},
         "'iss'": good | {"iss": "https://other.example"},
         "NumericDate": good | {"exp": "tomorrow"},
+        "'groups'": good | {"groups": [{"name": "oncall"}]},
+        "claim 'groups'": good | {"groups": {"oncall": True}},
     }
     async with issuing(keys) as jwks, guarded(**jwt_settings(jwks)) as url:
-        assert (await post(url, signed(keys, "RS256", good | {"nbf": now - 1}))).status_code == 200
+        assert (await post(url, signed(keys, "RS256", good | {"nbf": now - 1, "groups": None}))).status_code == 200
         for why, claims in bad.items():
             caplog.clear()
             token = signed(keys, "RS256", claims)

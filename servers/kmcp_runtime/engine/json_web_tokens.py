@@ -92,6 +92,8 @@ class IssuerVerifier(TokenVerifier):
             return error.description or str(error)
         try:
             _scopes(claims)
+            # A group that is not understood would be one that no rule forbids anything.
+            _texts(claims.get("groups") or [], "groups")
         except ValueError as error:
             because("bad_claims")
             return str(error)
@@ -113,10 +115,15 @@ def _scopes(claims: dict[str, Any]) -> list[str] | None:
     if name is None:
         return None
     found = claims[name]
-    words = found.split() if isinstance(found, str) else found
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+    return _texts(found.split() if isinstance(found, str) else found, name)
+
+
+def _texts(value: Any, name: str) -> list[str]:
+    """A text, or the texts of a list. Errors: ValueError for what is neither."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"its claim {name!r} is neither a text nor a list of texts")
-    return words
+    return texts
 
 
 def read_part(token: str, number: int) -> dict[str, Any] | None:

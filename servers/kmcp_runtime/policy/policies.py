@@ -24,6 +24,7 @@ from kmcp_runtime.policy.guard import (
 from kmcp_runtime.policy.questions import CLOCK, Principal
 from kmcp_runtime.policy.reading import PolicyError, files_of, mentioned, read_files, read_rules
 from kmcp_runtime.policy.rules import RuleSet
+from kmcp_runtime.policy.statements import Fault
 from kmcp_runtime.policy.tool_schema import Vocabulary
 from kmcp_runtime.settings import SettingsError
 from kmcp_runtime.stamps import Stamp, stamp_of
@@ -33,6 +34,8 @@ log = logging.getLogger("kmcp.policy")
 SETTING = "--policy / KMCP_POLICY"
 _MOST_TOLD = 20
 _KEPT_LISTS = 20_000
+_TURNS = 5
+Stamps = tuple[tuple[str, Stamp | None], ...] | None
 
 
 @dataclass
@@ -63,11 +66,10 @@ class Policies:
         self._tools = tools
         self._installed = installed
         self._reading = asyncio.Lock()
-        self._stamp = stamp(path)
-        try:
-            self._loaded = self._read()
-        except PolicyError as error:
-            raise SettingsError(f"{SETTING}: {error}") from None
+        self._stamp, found = self._read_whole()
+        if isinstance(found, PolicyError):
+            raise SettingsError(f"{SETTING}: {found}")
+        self._loaded = found
 
     async def current(self) -> Loaded:
         """The rules as the files have them now."""
@@ -78,18 +80,28 @@ class Policies:
         return self._loaded
 
     async def _read_again(self) -> None:
-        found = stamp(self.path)
-        if found == self._stamp:
+        if stamp(self.path) == self._stamp:
             return  # Another call has read it meanwhile.
-        try:
-            loaded = await run_in_thread(self._read)
-        except PolicyError as error:
+        self._stamp, found = await run_in_thread(self._read_whole)
+        if isinstance(found, PolicyError):
             # Once for each change of the files, so that a policy which stays broken is reported once.
-            log.error("the policy cannot be used, so the last good one stays in force: %s", error)
+            log.error("the policy cannot be used, so the last good one stays in force: %s", found)
         else:
-            self._loaded = loaded
-            log.info("the policy was read again: %d rules", len(loaded.rules.rules))
-        self._stamp = found
+            self._loaded = found
+            log.info("the policy was read again: %d rules", len(found.rules.rules))
+
+    def _read_whole(self) -> tuple[Stamps, Loaded | PolicyError]:
+        """The rules or their faults, and what changes with the files that they are of."""
+        for _ in range(_TURNS):
+            before = stamp(self.path)
+            try:
+                found: Loaded | PolicyError = self._read()
+            except PolicyError as error:
+                found = error
+            # A mounted ConfigMap is exchanged as one: half of the old and half of the new are nobody's policy.
+            if stamp(self.path) == before:
+                return before, found
+        return before, PolicyError([Fault(str(self.path), 1, 1, "it changes again and again while it is read")])
 
     def _read(self) -> Loaded:
         sources = read_files([self.path])
@@ -166,7 +178,7 @@ class Policies:
         return found
 
 
-def stamp(path: Path) -> tuple[tuple[str, Stamp | None], ...] | None:
+def stamp(path: Path) -> Stamps:
     """What changes with the files of a policy; None where they cannot be looked at."""
     try:
         return tuple((str(each), stamp_of(each)) for each in files_of(path))

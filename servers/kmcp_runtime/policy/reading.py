@@ -33,7 +33,8 @@ def read_files(paths: Sequence[Path]) -> list[Source]:
     for path in paths:
         try:
             for each in files_of(path):
-                content = each.read_bytes()
+                with each.open("rb") as file:
+                    content = file.read(LARGEST_BYTES - size + 1)  # of what never ends no more
                 size += len(content)
                 if size > LARGEST_BYTES:
                     raise PolicyError([Fault(str(each), 1, 1, f"the policy has more than {LARGEST_BYTES >> 20} MiB")])
