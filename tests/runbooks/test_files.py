@@ -175,9 +175,9 @@ def depot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Serv
 
 def test_a_server_of_somebody_elses_has_runbooks(depot: Callable[..., Server]) -> None:
     text = f"---\n{HEAD}servers: [depot, kubernetes]\n---\n1. Say it.\n"
-    server = depot("depot", x=text, y=text.replace("name: x", "name: y").replace("depot, kubernetes", "depot"))
-    assert [found.name for found in runbooks_of([server])] == ["y"]
-    assert {"x", "y"} <= {found.name for found in runbooks_of([server, OWN["kubernetes"]])}
+    server = depot("depot", x=text, z=text.replace("name: x", "name: z").replace("depot, kubernetes", "depot"))
+    assert [found.name for found in runbooks_of([server])] == ["z"]
+    assert {"x", "z"} <= {found.name for found in runbooks_of([server, OWN["kubernetes"]])}
 
 
 def test_two_of_one_name_are_refused(depot: Callable[..., Server]) -> None:
