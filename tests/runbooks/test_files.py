@@ -1,14 +1,15 @@
 """Each runbook names only tools and arguments that there are, is short, and asks before it changes anything."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 from fastmcp.skills._snapshot import parse_frontmatter
 
-from kmcp_runtime import Effect, SettingsError, ToolSpec
+from kmcp_runtime import Effect, Server, SettingsError, ToolSpec
 from kmcp_runtime.runbooks.reading import MOST_LINES, Runbook, parsed, runbooks_of
 from kmcp_runtime.runbooks.steps import PLACEHOLDER, NamedCall, calls_in, steps_of
 from kmcp_runtime.runbooks.wording import GENERATOR, skill_text
@@ -16,6 +17,7 @@ from tests.runbooks.stock import OWN, RUNBOOKS
 
 _REFERENCE = re.compile(r"\brunbook\s+([a-z]+(?:-[a-z]+)+)")
 _TOOL_LIKE = re.compile(r"\b(?:k8s|helm|argo|istio|cilium|prometheus|grafana)_[a-z0-9_]+")
+_WALK = re.compile(r'\bWalk\("([a-z-]+)"')
 every = pytest.mark.parametrize("runbook", RUNBOOKS.values(), ids=lambda runbook: runbook.name)
 
 
@@ -145,3 +147,45 @@ def test_a_call_that_cannot_be_read_is_refused(span: str) -> None:
 def test_values_are_filled_in() -> None:
     (call,) = calls_in('`k8s_x(a={pod}, b=<node name>, c="app={pod}", d=["<node name>"], e={none}, f=2)`')
     assert call.filled({"pod": "web"}, {"node name": "n"}) == {"a": "web", "b": "n", "c": "app=web", "d": ["n"], "f": 2}
+
+
+def test_each_runbook_is_followed_to_a_planted_fault() -> None:
+    """The walks stand beside the tests of the server, which have its backend."""
+    folder = Path(__file__).parents[1]
+    walked = [_WALK.findall(path.read_text()) for path in folder.glob("*/test_runbook_walks.py")]
+    assert {name for names in walked for name in names} == RUNBOOKS.keys()
+
+
+@pytest.fixture
+def depot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Server]:
+    """Makes a server of somebody else's, whose package has these runbooks."""
+
+    def made(name: str, **files: str) -> Server:
+        package = tmp_path / f"acme_{name}"
+        (package / "runbooks").mkdir(parents=True)
+        (package / "__init__.py").write_text("")
+        for stem, text in files.items():
+            (package / "runbooks" / f"{stem}.md").write_text(text)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        words = {"title": name, "description": name, "instructions": name, "port": 8099}
+        return Server(package=package.name, name=name, **words)  # type: ignore[arg-type]  # a port among texts
+
+    return made
+
+
+def test_a_server_of_somebody_elses_has_runbooks(depot: Callable[..., Server]) -> None:
+    text = f"---\n{HEAD}servers: [depot, kubernetes]\n---\n1. Say it.\n"
+    server = depot("depot", x=text, z=text.replace("name: x", "name: z").replace("depot, kubernetes", "depot"))
+    assert [found.name for found in runbooks_of([server])] == ["z"]
+    assert {"x", "z"} <= {found.name for found in runbooks_of([server, OWN["kubernetes"]])}
+
+
+def test_two_of_one_name_are_refused(depot: Callable[..., Server]) -> None:
+    text = f"---\n{HEAD}---\n1. Say it.\n"
+    with pytest.raises(SettingsError, match="runbook 'x': left and right both have one of this name"):
+        runbooks_of([depot("left", x=text), depot("right", x=text)])
+
+
+def test_a_faulty_file_stops_the_server_at_its_start(depot: Callable[..., Server]) -> None:
+    with pytest.raises(SettingsError, match=r"acme_broken/runbooks/x\.md: a runbook begins with front matter"):
+        runbooks_of([depot("broken", x="1. Say it.\n")])
