@@ -56,6 +56,9 @@ async def run_task(task: Task, world: World, way: Way) -> Outcome:
         outcome.faults.append(f"not set up: {failure}")
     except TimeoutError:
         outcome.faults.append(f"not done within {limit:.0f} s")
+    except Exception as error:
+        # Of the client or the server under test: a fault of this task, whatever it is.
+        outcome.faults.append(f"{type(error).__name__}: {error}")
     outcome.seconds = time.monotonic() - began
     return outcome
 

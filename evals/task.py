@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -12,6 +12,7 @@ FOLDER = Path(__file__).parent / "tasks"
 MOST_CALLS, MOST_TOKENS = 6, 6_000
 Server = Literal["kubernetes", "helm", "argo", "istio", "prometheus", "door"]
 Need = Literal["contexts", "prometheus", "argo", "mesh", "storage"]
+Command = Annotated[str, Field(pattern="^(kubectl|helm) ")]
 _PLACE = re.compile(r"<([a-z_0-9]+)>")
 
 
@@ -68,7 +69,7 @@ class Task(Part):
     needs: list[Need] = []
     prompt: str
     manifests: str = ""
-    commands: list[str] = Field(default=[], description="kubectl … or helm …, after the manifests")
+    commands: list[Command] = Field(default=[], description="After the manifests")
     ready: list[Look] = Field(default=[], description="The planted fault shows")
     remember: dict[str, str] = Field(default={}, description="Values before the task, by kubectl")
     steps: list[Step] = Field(min_length=1)
@@ -76,7 +77,7 @@ class Task(Part):
     find: list[str] = Field(default=[], description="Expressions that the answer must hold")
     never: list[str] = Field(default=[], description="Expressions that it must not hold")
     check: list[Look] = []
-    clean: list[str] = Field(default=[], description="Commands that remove what lies outside the namespace")
+    clean: list[Command] = Field(default=[], description="Commands that remove what lies outside the namespace")
     budget: Budget = Budget()
 
     @model_validator(mode="after")
