@@ -71,8 +71,8 @@ async def _run(options: argparse.Namespace, tasks: list[Task]) -> int:
     with world.private_folder() as name:
         folder = Path(name)
         cluster = world.find_cluster(options.context, folder)
-        needs = {need for task in tasks for need in task.needs}
-        async with world.world_of(cluster, () if options.clean else needs, options.peer, folder) as found:
+        needs = set() if options.clean else {need for task in tasks for need in task.needs}
+        async with world.world_of(cluster, folder, world.servers_for(tasks), needs, options.peer) as found:
             if options.clean:
                 print(await place.sweep(found.tools))
                 return 0

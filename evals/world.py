@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from bench import peer
 from bench.programs import Program, running
 from evals import metrics
 from evals.place import Tools
-from evals.task import Need
+from evals.task import Need, Task
 from kmcp_runtime.kube.api import KubeApi
 from tests.applying import connected
 from tests.argo import install as argo
@@ -71,8 +71,14 @@ def say(text: str) -> None:
 
 
 @asynccontextmanager
-async def world_of(cluster: Cluster, needs: Collection[Need], compare: bool, folder: Path) -> AsyncIterator[World]:
-    """The backends that are needed and the servers, until the end of the block."""
+async def world_of(
+    cluster: Cluster,
+    folder: Path,
+    servers: Sequence[str] = SERVERS,
+    needs: Collection[Need] = (),
+    compare: bool = False,
+) -> AsyncIterator[World]:
+    """The backends that are needed and the servers under test, until the end of the block."""
     programs = binaries.ensure(binaries.KUBECTL + binaries.HELM, say)
     tools = Tools(programs["kubectl"], programs["helm"], cluster.kubeconfig, CHARTS)
     async with AsyncExitStack() as stack:
@@ -86,18 +92,24 @@ async def world_of(cluster: Cluster, needs: Collection[Need], compare: bool, fol
         settings = _settings(found)
         if "mesh" in needs:
             settings |= await _install_mesh(stack, api, cluster, found)
-        found.servers["suite"] = stack.enter_context(running(_command(), settings))
+        found.servers["suite"] = stack.enter_context(running(_command(servers), settings))
         if "contexts" in needs:
             both = {**settings, "KUBECONFIG": str(_two_contexts(cluster, folder))}
-            found.servers["contexts"] = stack.enter_context(running(_command(), both))
+            found.servers["contexts"] = stack.enter_context(running(_command(servers), both))
         if compare:
             flags = ["--port", "{port}", "--bind-address", "127.0.0.1", "--kubeconfig", str(cluster.kubeconfig)]
             found.servers["peer"] = stack.enter_context(running([str(peer.binary(say)), *flags], {}))
         yield found
 
 
-def _command() -> list[str]:
-    words = [sys.executable, "-m", "kmcp_runtime.commands", "serve", *SERVERS]
+def servers_for(tasks: Collection[Task]) -> Sequence[str]:
+    """Those that the tasks ask alone, or every one behind the door."""
+    named = dict.fromkeys(task.server for task in tasks)
+    return SERVERS if "door" in named else list(named)
+
+
+def _command(servers: Sequence[str]) -> list[str]:
+    words = [sys.executable, "-m", "kmcp_runtime.commands", "serve", *servers]
     return [*words, "--transport", "http", "--port", "{port}", "--management-port", "0"]
 
 

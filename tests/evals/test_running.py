@@ -38,7 +38,7 @@ asyncio.run(main())
 
 @pytest.fixture(scope="module")
 async def world(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with world_of(cluster, (), False, tmp_path_factory.mktemp("evals")) as found:
+    async with world_of(cluster, tmp_path_factory.mktemp("evals"), ["kubernetes"]) as found:
         yield found
 
 

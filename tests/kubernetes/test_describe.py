@@ -238,7 +238,7 @@ async def test_a_pod_that_runs_again_tells_how_it_ended(
         told = await tools.ok(
             "k8s_describe_resource", resource_type="deployment", resource_name="again", namespace=namespace
         )
-        return [each["state"] for each in told["related"] if each["kind"] == "Pod"]
+        return [str(each["state"]) for each in _of(told, "Pod")]
 
     (state,) = await until(look, lambda states: any("1/1 ready" in each and "restarts" in each for each in states))
     assert state.startswith("Running, 1/1 ready, 1 restarts, last run terminated: Error, exit code 7, at 20")
@@ -259,7 +259,7 @@ async def test_a_claim_that_is_not_bound_tells_why(tools: ToolCaller, api: KubeA
 
     async def look() -> str:
         told = await tools.ok("k8s_describe_resource", resource_type="pod", resource_name="waits", namespace=namespace)
-        return next(each["state"] for each in told["related"] if each["kind"] == "PersistentVolumeClaim")
+        return str(_of(told, "PersistentVolumeClaim")[0]["state"])
 
     state = await until(look, lambda state: "ProvisioningFailed" in state, what="the claim's reason")
     assert state.startswith("Pending, class no-such-class: ProvisioningFailed: ")
