@@ -16,7 +16,7 @@ TRUST := tests/redaction tests/fuzz $(addprefix tests/runtime/test_,redaction_ca
 TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test trust test-python test-without-cluster check catalog lock docs bench bench-docs conformance image cluster cluster-down site
+.PHONY: help up demo test trust test-python test-without-cluster check catalog lock docs bench bench-docs evals conformance image cluster cluster-down site
 
 help: ## List these commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ bench: $(READY) ## Measure against the raw API call and another server, as ratio
 
 bench-docs: $(READY) ## Measure documentation search on labelled questions: recall, MRR, time
 	@PATH="$$($(BIN)/python -m tests.cluster go):$$PATH" $(BIN)/python -m bench.documentation $(ARGS)
+
+evals: $(READY) ## Do an operator's tasks on real backends, by script or by a client of yours: calls, tokens, success
+	@$(BIN)/python -m evals $(ARGS)
 
 conformance: $(READY) ## Run the protocol's own suite, in its revisions, direct and behind the bridge (needs Node 20)
 	@$(BIN)/python -m tests.conformance

@@ -162,3 +162,19 @@ async def test_an_experiment_that_aborted_a_rollout_is_shown_with_its_analysis(
 @pytest.mark.pods
 async def test_arguments_of_older_callers_are_taken(tools: ToolCaller, namespace: str, controller: None) -> None:
     assert (await tools.ok("argo_check_plugin_logs", namespace=namespace, timeout="1"))["loaded"] is False
+
+
+@pytest.mark.pods
+async def test_a_canary_that_does_not_start_tells_why(
+    tools: ToolCaller, api: KubeApi, namespace: str, controller: None
+) -> None:
+    """The rollout itself only says that it waits for pods."""
+    await make(api, rollouts_path(namespace), rollout("web", canary({"setWeight": 50}, {"pause": {}}), replicas=1))
+    about = {"rollout_name": "web", "namespace": namespace}
+    healthy = await tools.ok("argo_get_rollout", **about, wait=True, timeout_seconds=whole(60))
+    assert "pods" not in healthy
+    await tools.ok("argo_set_rollout_image", **about, container_image=f"main={SLEEPER}:no-such-version")
+    seen = await until(lambda: tools.ok("argo_get_rollout", **about), lambda found: "pods" in found, what="the reason")
+    assert len(seen["pods"]) == 1
+    assert "ImagePull" in seen["pods"][0]
+    assert "no-such-version" in seen["pods"][0]

@@ -207,3 +207,60 @@ async def test_any_other_kind_tells_what_it_holds(tools: ToolCaller, api: KubeAp
     assert found["conditions"] == []
     space = await tools.ok(TOOL, resource_type="ns", resource_name=namespace)
     assert space["details"]["status"] == {"phase": "Active"}
+
+
+@pytest.mark.pods
+async def test_a_pod_that_runs_again_tells_how_it_ended(
+    tools: ToolCaller, api: KubeApi, cluster: Cluster, namespace: str
+) -> None:
+    """Between two attempts of a crash loop a pod is ready: its workload must not look well then."""
+    # Ends once, then stays: what every crash loop is for some seconds.
+    once = "test -e /seen/it && sleep 3600; touch /seen/it; exit 7"
+    container = {
+        "name": "main",
+        "image": cluster.image,
+        "command": ["sh", "-c", once],
+        "volumeMounts": [{"name": "seen", "mountPath": "/seen"}],
+    }
+    spec = {
+        "containers": [container],
+        "volumes": [{"name": "seen", "emptyDir": {}}],
+        "terminationGracePeriodSeconds": 0,
+    }
+    template = {"metadata": {"labels": {"app": "again"}}, "spec": spec}
+    body = {
+        "metadata": {"name": "again"},
+        "spec": {"selector": {"matchLabels": {"app": "again"}}, "template": template},
+    }
+    await make(api, f"/apis/apps/v1/namespaces/{namespace}/deployments", body)
+
+    async def look() -> list[str]:
+        told = await tools.ok(
+            "k8s_describe_resource", resource_type="deployment", resource_name="again", namespace=namespace
+        )
+        return [str(each["state"]) for each in _of(told, "Pod")]
+
+    (state,) = await until(look, lambda states: any("1/1 ready" in each and "restarts" in each for each in states))
+    assert state.startswith("Running, 1/1 ready, 1 restarts, last run terminated: Error, exit code 7, at 20")
+
+
+@pytest.mark.cluster
+async def test_a_claim_that_is_not_bound_tells_why(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
+    """A pod's own events only say that its claims are unbound; the reason is in the events of the claim."""
+    spec = {
+        "storageClassName": "no-such-class",
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+    }
+    claims = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
+    await make(api, claims, {"metadata": {"name": "data"}, "spec": spec})
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    await make(api, pods_path(namespace), pod("waits", "none", volumes=volumes, schedulerName="none"))
+
+    async def look() -> str:
+        told = await tools.ok("k8s_describe_resource", resource_type="pod", resource_name="waits", namespace=namespace)
+        return str(_of(told, "PersistentVolumeClaim")[0]["state"])
+
+    state = await until(look, lambda state: "ProvisioningFailed" in state, what="the claim's reason")
+    assert state.startswith("Pending, class no-such-class: ProvisioningFailed: ")
+    assert '"no-such-class" not found' in state

@@ -52,3 +52,21 @@ async def test_a_wait_that_ends_and_kinds_without_a_rollout(tools: ToolCaller, a
     assert "rollouts" not in beside
     unwaited = await tools.ok("k8s_scale", name="web", replicas=1, namespace=namespace)
     assert "rollout" not in unwaited
+
+
+@pytest.mark.pods
+async def test_an_apply_follows_single_pods_too(tools: ToolCaller, cluster: Cluster, namespace: str) -> None:
+    """Until each is ready, has ended, or cannot start; the answer says which."""
+    ended = pod("ended", cluster.image, "true", restartPolicy="Never")
+    failed = pod("failed", cluster.image, "false", restartPolicy="Never")
+    bodies = (pod("well", cluster.image, "sleep", "3600"), pod("ill", "INVALID"), ended, failed)
+    here = {"namespace": namespace, "wait_seconds": SECONDS}
+    applied = await tools.ok("k8s_apply_manifest", manifest=text(*bodies), **here)
+    states = applied["rollouts"]
+    assert states["Pod well"] == {"done": True, "message": "ready"}
+    assert states["Pod ended"] == {"done": True, "message": "ready"}
+    assert states["Pod ill"]["done"] is False
+    assert "InvalidImageName" in states["Pod ill"]["stuck_reason"]
+    assert states["Pod failed"]["done"] is False
+    assert states["Pod failed"]["message"] == "Failed, not ready"
+    assert "exit code 1" in states["Pod failed"]["stuck_reason"]

@@ -41,7 +41,13 @@ async def test_read_only_narrows_a_mixed_tool_to_its_reading_values() -> None:
         assert tidy.annotations.read_only_hint is True
         assert tidy.annotations.destructive_hint is False
         await caller.ok("shelf_tidy", action="count")
-        assert (await caller.fails("shelf_tidy", action="clear"))["code"] == "bad_argument"
+        for changing in ({"action": "clear"}, {"action": "sort", "order": "length"}):
+            error = await caller.fails("shelf_tidy", **changing)
+            assert error["code"] == "denied"
+            assert "read-only" in error["message"]
+        # What the whole tool would not take either stays an argument that is wrong.
+        for wrong in ({"action": "claer"}, {"action": "sort", "order": "colour"}, {"action": "clear", "shelf": 1}, {}):
+            assert (await caller.fails("shelf_tidy", **wrong))["code"] == "bad_argument"
         assert shelf_of(instance).books
 
 

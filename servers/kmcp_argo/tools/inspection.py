@@ -10,9 +10,12 @@ from kmcp_argo.arguments import RolloutName
 from kmcp_argo.client import Argo, owned_by
 from kmcp_argo.rollouts import analysis, revisions, rollout_status
 from kmcp_runtime import Effect, OptionalNamespace, Result, Rule, TimeoutSeconds, ToolFailure, tool
-from kmcp_runtime.kube import objects
+from kmcp_runtime.kube import objects, workloads
+from kmcp_runtime.kube.selectors import selector_of
 
 _POLL_SECONDS = 0.5
+_MOST_PODS, _LONGEST_REASON = 3, 300
+"""Pods of one template wait for the same."""
 _ENDS = ("Healthy", "Degraded")
 
 
@@ -47,6 +50,7 @@ class RolloutDetails(Result):
     analysis_runs: list[analysis.AnalysisRun] | None = None
     experiments: list[analysis.ExperimentRun] | None = Field(default=None, description="Newest first")
     conditions: list[Condition] | None = None
+    pods: list[str] | None = Field(default=None, description="Why they do not run, newest first")
 
 
 @tool(
@@ -56,6 +60,7 @@ class RolloutDetails(Result):
         Rule("argoproj.io", ("analysisruns", "experiments"), ("list",)),
         Rule("apps", ("replicasets",), ("list",)),
         Rule("apps", ("deployments",), ("get",)),
+        Rule("", ("pods",), ("list",)),
     ),
     extra=True,
 )
@@ -76,6 +81,7 @@ async def argo_get_rollout(
     )
     seen, spec = rollout_status.status_of(found), rollout_status.spec_of(found)
     state, message = rollout_status.phase(found, generation)
+    waiting, warnings = ([], []) if state == "Healthy" else await _read_waits(argo, found)
     return RolloutDetails(
         rollout=rollout_status.row(found).model_copy(update={"status": state, "message": message or None}),
         timed_out=(wait and late) or None,
@@ -88,8 +94,21 @@ async def argo_get_rollout(
         analysis_runs=[analysis.analysis_run(each) for each in analysis.newest_first(owned_by(runs, found))] or None,
         experiments=[analysis.experiment_run(each, runs) for each in analysis.newest_first(experiments)] or None,
         conditions=[_condition(each) for each in seen.get("conditions") or ()] or None,
+        pods=waiting or None,
+        warnings=warnings,
         hint=_next_step(found),
     )
+
+
+async def _read_waits(argo: Argo, found: objects.Object) -> tuple[list[str], list[str]]:
+    """Why pods do not run, and the warning where they may not be listed: the rollout itself says only that it waits."""
+    selector = selector_of(rollout_status.spec_of(found))
+    try:
+        pods = await argo.list_objects("pods", found["metadata"]["namespace"], selector=selector)
+    except ToolFailure as failure:
+        return [], [f"pods not read: {failure.message}"]
+    told = dict.fromkeys(f"{wait.pod}: {wait}"[:_LONGEST_REASON] for wait in workloads.waits(pods))
+    return list(told)[:_MOST_PODS], []
 
 
 async def _wait_until_settled(

@@ -35,15 +35,22 @@ async def list_lines(
     told = await asyncio.gather(*(_read_reason(look, pod) for pod in asked))
     reasons |= {str(pod["metadata"]["uid"]): why for pod, why in zip(asked, told, strict=True)}
     return some(
-        {"kind": "Pod", "name": name(pod), "state": _line(status, reasons.get(str(pod["metadata"]["uid"]), ""))}
+        {"kind": "Pod", "name": name(pod), "state": _line(pod, status, reasons.get(str(pod["metadata"]["uid"]), ""))}
         for pod, status in seen
     )
 
 
-def _line(status: PodStatus, why: str) -> str:
+def _line(pod: Pod, status: PodStatus, why: str) -> str:
+    # Between two attempts of a crash loop a pod runs and is ready: how it ended is then the only sign of it.
+    why = why or (_last_end(pod) if status.restarts else "")
     words = [f"{status.word}, {status.ready}/{status.containers} ready"]
     words += [f"{status.restarts} restarts"] if status.restarts else []
     return ", ".join([*words, *([why] if why else [])])
+
+
+def _last_end(pod: Pod) -> str:
+    ends = (containers.last_termination(each) for each in workloads.container_statuses(pod))
+    return next((containers.shortened(f"last run {end}") for end in ends if end), "")
 
 
 def reason(pod: Pod) -> str:

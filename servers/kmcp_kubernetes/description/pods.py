@@ -6,8 +6,8 @@ from typing import Any
 
 from kmcp_kubernetes.description.facts import Detail, Facts, Look, pairs, without_none
 from kmcp_kubernetes.description.scheduling import needs_of_nodes
+from kmcp_kubernetes.description.storage import read_claim_state
 from kmcp_kubernetes.reading import containers
-from kmcp_runtime import ToolFailure
 
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
@@ -40,21 +40,12 @@ async def describe_pod(look: Look) -> Facts:
     ]
     owners = look.found["metadata"].get("ownerReferences") or ()
     related = [{"kind": owner["kind"], "name": owner["name"], "state": "owner"} for owner in owners]
-    states = await asyncio.gather(*(_claim_state(look, name) for name in claims))
+    states = await asyncio.gather(*(read_claim_state(look, name) for name in claims))
     found = [
         {"kind": "PersistentVolumeClaim", "name": name, "state": state}
         for name, state in zip(claims, states, strict=True)
     ]
     return Facts(details, related + found)
-
-
-async def _claim_state(look: Look, name: str) -> str:
-    """The phase of a claim; a pod may name one that is not bound, or not there."""
-    try:
-        claim = await look.kube.read_kind("persistentvolumeclaims", name, look.found["metadata"]["namespace"])
-    except ToolFailure as failure:
-        return "not found" if failure.code == "not_found" else f"unknown: {failure.message}"
-    return str((claim.get("status") or {}).get("phase") or "unknown")
 
 
 def _container(found: Mapping[str, Any], container: Mapping[str, Any]) -> Detail:

@@ -1,10 +1,14 @@
 """PersistentVolumeClaims: what was requested, what was bound, and which pods use it."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from kmcp_kubernetes.description.facts import Detail, Facts, Look, without_none
 from kmcp_kubernetes.description.pod_lines import list_lines
+from kmcp_kubernetes.reading import event_scan
+from kmcp_kubernetes.reading.containers import shortened
+from kmcp_runtime import ToolFailure
 
 
 async def describe_claim(look: Look) -> Facts:
@@ -25,6 +29,26 @@ async def describe_claim(look: Look) -> Facts:
     pods, classes = await asyncio.gather(look.list_objects("pods", look.place.namespace), _read_class(look))
     users = [pod for pod in pods if look.name in _claims(pod)]
     return Facts(details, [*classes, *await list_lines(look, users)])
+
+
+async def read_claim_state(look: Look, name: str) -> str:
+    """The phase of a claim that a pod names, and why it is not bound; it may also not be there."""
+    try:
+        claim = await look.kube.read_kind("persistentvolumeclaims", name, look.found["metadata"]["namespace"])
+    except ToolFailure as failure:
+        return "not found" if failure.code == "not_found" else f"unknown: {failure.message}"
+    return await claim_state(look, claim)
+
+
+async def claim_state(look: Look, claim: Mapping[str, Any]) -> str:
+    """`Bound`, or `Pending, class fast: ProvisioningFailed: …`: why is told by the claim's events alone."""
+    phase = str((claim.get("status") or {}).get("phase") or "unknown")
+    if phase != "Pending":
+        return phase
+    storage_class = (claim.get("spec") or {}).get("storageClassName")
+    told = await look.try_reading("events", event_scan.newest_warnings(look.kube.api, look.kube.discovery, claim))
+    why = next((shortened(f"{each.reason}: {each.message}") for each in told or ()), "")
+    return ": ".join(filter(None, [f"{phase}, class {storage_class}" if storage_class else phase, why]))
 
 
 def _claims(pod: dict[str, Any]) -> set[str]:

@@ -14,8 +14,11 @@ from kmcp_kubernetes.description.facts import (
 from kmcp_kubernetes.description.pod_lines import list_lines
 from kmcp_kubernetes.description.pods import template, volume
 from kmcp_kubernetes.description.scheduling import needs_of_nodes
+from kmcp_kubernetes.description.storage import claim_state
 from kmcp_runtime.kube.selectors import selector_of
 
+_CLAIMS_ASKED = 3
+"""Claims whose events are read."""
 # The deployment controller numbers a Deployment and its ReplicaSets with this annotation.
 REVISION = "deployment.kubernetes.io/revision"
 
@@ -113,9 +116,14 @@ async def _list_claims(look: Look) -> list[Detail]:
     stems = tuple(f"{each['metadata']['name']}-{look.name}-" for each in look.spec["volumeClaimTemplates"])
     found = await look.list_objects("persistentvolumeclaims", look.place.namespace)
     mine = [each for each in found if each["metadata"]["name"].startswith(stems)]
-    lines = [(each["metadata"]["name"], (each.get("status") or {}).get("phase") or "unknown") for each in mine]
-    numbered = [line for line in lines if line[0].rpartition("-")[2].isdigit()]
-    return some({"kind": "PersistentVolumeClaim", "name": name, "state": phase} for name, phase in numbered)
+    numbered = [each for each in mine if each["metadata"]["name"].rpartition("-")[2].isdigit()]
+    # Of one template, they wait for the same: the first ones tell.
+    states = [await claim_state(look, each) for each in numbered[:_CLAIMS_ASKED]]
+    states += [str((each.get("status") or {}).get("phase") or "unknown") for each in numbered[_CLAIMS_ASKED:]]
+    named = zip(numbered, states, strict=True)
+    return some(
+        {"kind": "PersistentVolumeClaim", "name": each["metadata"]["name"], "state": state} for each, state in named
+    )
 
 
 def _claim_template(each: Detail) -> str:

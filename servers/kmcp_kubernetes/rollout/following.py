@@ -1,4 +1,4 @@
-"""The rollout that a change of a workload starts, followed for as long as the caller wants to wait."""
+"""What a change of a workload or a pod starts, followed for as long as the caller wants to wait."""
 
 import asyncio
 from collections.abc import Iterable
@@ -22,13 +22,14 @@ class RolloutState(BaseModel):
     stuck_reason: str | None = Field(default=None, description="Why it does not go on")
 
 
-def has_rollout(kind: str) -> bool:
-    return kind in workloads.POD_OWNERS and kind != "Job"
+def can_be_followed(kind: str) -> bool:
+    """Workloads that roll out, and single pods, which become ready or do not."""
+    return kind == "Pod" or (kind in workloads.POD_OWNERS and kind != "Job")
 
 
 async def follow(kube: Kube, place: Place, name: str, seconds: int, dry_run: bool) -> RolloutState | None:
-    """The state of a workload's rollout; None without a wait, in a dry run, and for kinds that have none."""
-    if not seconds or dry_run or not has_rollout(place.kind.kind):
+    """How far a workload's rollout or a pod is; None without a wait, in a dry run, and for kinds that have none."""
+    if not seconds or dry_run or not can_be_followed(place.kind.kind):
         return None
     try:
         outcome = await wait_until_done(kube, place, name, seconds)
@@ -44,7 +45,7 @@ async def follow_all(
     kube: Kube, changed: Iterable[tuple[Place, str]], seconds: int, dry_run: bool
 ) -> dict[str, RolloutState] | None:
     """The states of several, followed at the same time, by kind and name."""
-    wanted = [(place, name) for place, name in changed if has_rollout(place.kind.kind)]
+    wanted = [(place, name) for place, name in changed if can_be_followed(place.kind.kind)]
     states = await asyncio.gather(*(follow(kube, place, name, seconds, dry_run) for place, name in wanted))
     found = {f"{place.kind.kind} {name}": state for (place, name), state in zip(wanted, states, strict=True) if state}
     return found or None

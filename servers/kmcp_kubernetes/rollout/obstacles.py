@@ -65,8 +65,11 @@ class Sight:
 
 
 async def look(kube: Kube, found: Object) -> Sight:
-    """The obstacles of the pods of the latest revision; of older pods when there are none."""
+    """The obstacles of the pods of the latest revision; of older pods when there are none; of a pod itself."""
     sight = Sight()
+    if found.get("kind") == "Pod":
+        await _look_at_pod(kube, found, sight)
+        return sight
     refused = workloads.refusal(found)
     if refused:
         sight.obstacles.append(Obstacle("refused", refused, _LATER))
@@ -85,6 +88,12 @@ async def look(kube: Kube, found: Object) -> Sight:
     except ToolFailure as failure:
         sight.unseen = f"cannot find out what the pods wait for: {failure.message}"
     return sight
+
+
+async def _look_at_pod(kube: Kube, pod: Object, sight: Sight) -> None:
+    sight.obstacles += [_of_wait(wait) for wait in workloads.waits([pod])]
+    if not sight.obstacles:
+        await _look_at_events(kube, pod, [pod], sight)
 
 
 async def _list_pods(kube: Kube, found: Object, selector: str | None) -> list[Any]:

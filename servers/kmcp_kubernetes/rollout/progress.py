@@ -1,4 +1,4 @@
-"""Following a rollout: how far it is, and what its pods wait for."""
+"""Following a rollout, or the start of a single pod: how far it is, and what its pods wait for."""
 
 import asyncio
 import time
@@ -48,18 +48,22 @@ async def wait_until_done(kube: Kube, place: Place, name: str, seconds: float) -
     looked, lasting = time.monotonic(), _Lasting()
     while True:
         found = await kube.read(place, name)
-        seen = workloads.progress(found)
+        seen = workloads.pod_progress(found) if _is_pod(found) else workloads.progress(found)
         now = time.monotonic()
         # After the read, so that a wait of 0 seconds still reports the state.
         if seen.done or seen.hopeless or now >= deadline:
             return await _explain(kube, found, seen)
-        if now - looked >= _LOOK_SECONDS and workloads.is_observed(found):
+        if now - looked >= _LOOK_SECONDS and (_is_pod(found) or workloads.is_observed(found)):
             looked, sight = now, await obstacles.look(kube, found)
             if lasting.hopeless(sight, now):
                 return _told(replace(seen, message=f"{seen.message}; {_NO_USE}", hopeless=True), sight)
         # Each pod counts twice: once when it is updated, once when it is available.
         await kube.call.progress(seen.counts.updated + seen.counts.available, 2 * seen.counts.desired, seen.message)
         await asyncio.sleep(min(_POLL_SECONDS, max(deadline - time.monotonic(), 0)))
+
+
+def _is_pod(found: Object) -> bool:
+    return found.get("kind") == "Pod"
 
 
 async def _explain(kube: Kube, found: Object, seen: Progress) -> Outcome:

@@ -30,7 +30,7 @@ class AppliedManifest(WrittenManifest):
     """What server-side apply did to each document."""
 
     field_manager: str
-    rollouts: dict[str, RolloutState] | None = Field(default=None, description="Of workloads, after a wait")
+    rollouts: dict[str, RolloutState] | None = Field(default=None, description="Of workloads and pods, after a wait")
 
 
 class FetchedManifest(WrittenManifest):

@@ -129,6 +129,10 @@ class ConfiguredServer:
             return unavailable(f"{tool} exists only when {self._all[tool].when}")
         return denied(f"{tool} is switched off on this server (KMCP_TOOLS, KMCP_EXTRAS)")
 
+    def whole(self, tool: str) -> ToolSpec:
+        """A tool as its server declares it, of which a read-only server or caller may have a part."""
+        return self._all[tool]
+
 
 def _offered(tools: Iterable[ToolSpec], runtime: RuntimeSettings) -> list[ToolSpec]:
     names = runtime.tool_names()

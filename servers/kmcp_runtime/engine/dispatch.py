@@ -28,7 +28,7 @@ from kmcp_runtime.engine.account import Account
 from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.engine.judged import JudgedCall
 from kmcp_runtime.engine.permitting import Standing
-from kmcp_runtime.errors import ERROR_META, OWN_MESSAGES, ToolFailure, timed_out
+from kmcp_runtime.errors import ERROR_META, OWN_MESSAGES, ToolFailure, denied, timed_out
 from kmcp_runtime.json_text import TooDeepError
 from kmcp_runtime.output.bound import finish, size
 from kmcp_runtime.output.render import UNTRUSTED_META, one_line, others
@@ -227,9 +227,13 @@ async def _answer(
 ) -> ToolResult:
     # Only some arguments can be large: texts that hold a document, and lists and objects of any size.
     large = any(map(is_large, arguments.values()))
-    values = await run_in_thread(_accepted, declared, arguments) if large else _accepted(declared, arguments)
-    named = {name: getattr(values, name) for name in declared.arguments.model_fields}
     grant = standing.grant
+    try:
+        values = await run_in_thread(_accepted, declared, arguments) if large else _accepted(declared, arguments)
+    except ToolFailure:
+        _refuse_withheld(instance, declared, arguments, grant)
+        raise
+    named = {name: getattr(values, name) for name in declared.arguments.model_fields}
     call = _call(instance, declared, named, entry, grant)
     effect = declared.effect_of(named)
     entry.effect = effect.value
@@ -255,6 +259,23 @@ async def _answer(
     entry.answer_bytes = size(content)
     structured = content if instance.runtime.output_schemas else None
     return ToolResult(content=text, structured_content=structured, meta=_marked([] if result.own else others(content)))
+
+
+def _refuse_withheld(
+    instance: "ConfiguredServer", offered: ToolSpec, arguments: Mapping[str, Any], grant: Grant
+) -> None:
+    """A call that the whole tool would take, and the part of it that only reads does not, is refused for that."""
+    whole = instance.whole(offered.name)
+    if whole.by is None or offered.by is not None:
+        return
+    try:
+        values = _accepted(whole, arguments)
+    except ToolFailure:
+        return  # Its arguments are wrong for the whole tool as well.
+    effect = whole.effect_of({whole.by.argument: getattr(values, whole.by.argument)})
+    if instance.runtime.read_only:
+        raise denied(f"this changes something and the server is read-only (KMCP_READ_ONLY): {offered.name} only reads")
+    grant.check(offered.name, effect)
 
 
 def _accepted(declared: ToolSpec, arguments: Mapping[str, Any]) -> Any:

@@ -112,6 +112,17 @@ def progress(workload: Object) -> Progress:
     return judge(workload.get("spec") or {}, status, counts)
 
 
+def pod_progress(pod: Object) -> Progress:
+    """How far the start of a single pod is; one that has failed does not become ready any more."""
+    lacks = _unready_pod(pod)
+    ready = int(not lacks)
+    status = pod.get("status") or {}
+    failed = status.get("phase") == "Failed"
+    why = ": ".join(filter(None, [str(status.get("reason") or ""), str(status.get("message") or "")]))
+    counts = Counts(desired=1, updated=1, ready=ready, available=ready)
+    return Progress(not lacks, lacks or "ready", counts, why or None if lacks else None, hopeless=failed)
+
+
 def is_observed(workload: Object) -> bool:
     """Whether the status is about the present spec: a controller writes down which generation it has seen."""
     generation = (workload.get("metadata") or {}).get("generation") or 0

@@ -1,0 +1,1 @@
+"""The tasks of `make evals` are sound, and some of them are done on the real cluster."""
