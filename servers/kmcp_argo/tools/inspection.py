@@ -58,6 +58,7 @@ class RolloutDetails(Result):
         Rule("apps", ("deployments",), ("get",)),
     ),
     extra=True,
+    view="rollout",
 )
 async def argo_get_rollout(
     argo: Argo,

@@ -20,7 +20,7 @@ from mcp.server.request_state import RequestStateSecurity
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kmcp_runtime import distributions, keys
-from kmcp_runtime.engine import audit, auth, browsers, door, grants, succession, via
+from kmcp_runtime.engine import audit, auth, browsers, door, grants, succession, via, views
 from kmcp_runtime.engine.address import Addressed
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names, unknown_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
@@ -138,7 +138,7 @@ def compose(name: str, instances: Sequence[ConfiguredServer], authentication: Au
         _instructions(instances),
         version=distributions.version_of([instance.server.name for instance in instances]),
         auth=authentication,
-        middleware=[Traced(tool.name for tool in tools), Gate(instances)],
+        middleware=[Traced(tool.name for tool in tools), views.Listing(), Gate(instances)],
         lifespan=_lifespan(instances),
         # What escapes our own error model may quote a backend: fastmcp must not pass its text on.
         mask_error_details=True,
@@ -155,6 +155,7 @@ def compose(name: str, instances: Sequence[ConfiguredServer], authentication: Au
     # Without it every modern tools/call runs a whole tools/list to check headers; a test guards that it is honoured.
     schemas = {tool.name: tool.parameters for tool in (*tools, *door.tools())}
     mcp._mcp_server.get_tool_input_schema = schemas.get
+    views.install(mcp, instances)
     # Tools alone, in a list that stays as it is: the framework declares what it could do, and clients would ask for it.
     mcp._mcp_server.get_capabilities = _declare_tools  # type: ignore[method-assign]  # there is no parameter for it
     return mcp

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kmcp_runtime import apps
 from kmcp_runtime.errors import ERROR_META
 
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
@@ -24,9 +25,16 @@ class Answers:
     """The answers of one process: its name, instructions and tools are known, and who asks in which revision is not."""
 
     def __init__(
-        self, runtime: Mapping[str, Any], info: Mapping[str, str], instructions: str, tools: list[dict[str, Any]]
+        self,
+        runtime: Mapping[str, Any],
+        info: Mapping[str, str],
+        instructions: str,
+        tools: list[dict[str, Any]],
+        views: Mapping[str, str],
     ) -> None:
         self._runtime, self._info, self._instructions, self._tools = runtime, info, instructions, tools
+        self._views = views
+        self._shows = False  # of the client that has shaken hands
         self._hints = {"ttlMs": runtime["ttl_ms"], "cacheScope": "private"}
 
     def of(self, message: Mapping[str, Any], era: str) -> dict[str, Any] | None:
@@ -39,9 +47,10 @@ class Answers:
             return self._initialize(params) if era == "" else None
         if VERSION_KEY in _meta(params):
             known = {"server/discover": self._discover, "tools/list": self._list_modern}.get(method)
-            return known() if known and era != "handshake" and self._is_modern(params) else None
+            shows = apps.are_announced(_meta(params).get(_CAPABILITIES_KEY))
+            return known(shows) if known and era != "handshake" and self._is_modern(params) else None
         if era == "handshake" and method in ("ping", "tools/list") and _is_plain(params):
-            return {} if method == "ping" else {"tools": self._tools}
+            return {} if method == "ping" else {"tools": self._listed(self._shows)}
         return None
 
     def _initialize(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -52,25 +61,32 @@ class Answers:
         wanted = params["protocolVersion"]
         if not isinstance(wanted, str) or not _is_info(params["clientInfo"]):
             return None
+        self._shows = apps.are_announced(params["capabilities"])
         return {
             "protocolVersion": wanted if wanted in self._runtime["handshakes"] else self._runtime["handshakes"][-1],
-            "capabilities": {"tools": {}},
+            "capabilities": {"tools": {}, **(apps.capabilities("initialize") if self._shows else {})},
             "serverInfo": self._info,
             "instructions": self._instructions,
         }
 
-    def _discover(self) -> dict[str, Any]:
+    def _discover(self, shows: bool) -> dict[str, Any]:
         return self._modern(
             {
                 **self._hints,
                 "supportedVersions": self._runtime["modern"],
-                "capabilities": {"tools": {}},
+                "capabilities": {"tools": {}, **(apps.capabilities("server/discover") if shows else {})},
                 "instructions": self._instructions,
             }
         )
 
-    def _list_modern(self) -> dict[str, Any]:
-        return self._modern({**self._hints, "tools": self._tools})
+    def _list_modern(self, shows: bool) -> dict[str, Any]:
+        return self._modern({**self._hints, "tools": self._listed(shows)})
+
+    def _listed(self, shows: bool) -> list[dict[str, Any]]:
+        if not shows:
+            return self._tools
+        views = self._views
+        return [apps.linked(tool, views[tool["name"]]) if tool["name"] in views else tool for tool in self._tools]
 
     def _modern(self, result: dict[str, Any]) -> dict[str, Any]:
         return {**result, "resultType": "complete", "_meta": {_SERVER_KEY: self._info}}
