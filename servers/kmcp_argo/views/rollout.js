@@ -6,8 +6,9 @@ const MOST_PODS = 30;
 const state = (text) => badge(text || "unknown", STATES[text] || "plain");
 const section = (title, ...children) => [el("h2", {}, title), ...children];
 
-function weights(row) {
-  const canary = Math.max(0, Math.min(100, row.set_weight));
+// Without a ReplicaSet in the role of the canary all traffic goes to the one version that there is.
+function weights(row, sets) {
+  const canary = sets.some((each) => each.role === "canary") ? Math.max(0, Math.min(100, row.set_weight)) : 0;
   const part = (kind, share) => {
     const made = el("span", { class: kind });
     made.style.width = `${share}%`;
@@ -41,14 +42,14 @@ function pods(one) {
 }
 
 function revisions(found) {
-  const heads = [["Revision", "number"], ["Role"], ["Pods"], ["Images", "more"]];
+  const heads = [["Revision"], ["Role"], ["Pods"], ["Images", "more"]];
   const lines = found.map((each) => [number(each.revision), words(each.role || "–"), pods(each), words(list(each.images).join(", "), 400)]);
   return section("Revisions", kmcp.table(heads, lines, "Revisions"));
 }
 
 function analyses(found) {
   const lines = found.flatMap((run) => {
-    const metrics = list(run.metrics);
+    const metrics = kmcp.objects(run.metrics);
     const own = [words(run.name), state(run.phase), words(run.message || ""), ""];
     return [...(metrics.length && !run.message ? [] : [own]), ...metrics.map((metric) => [words(`${run.name}: ${metric.name}`), state(metric.phase), words(metric.message || (metric.last_value ? `last ${metric.last_value}` : "")), counts(metric)])];
   });
@@ -65,13 +66,13 @@ function draw(data, body) {
   body.append(el("p", { class: "facts" }, state(row.status), el("span", {}, words(row.strategy || "")), el("span", {}, `${number(row.ready)} of ${number(row.desired)} pods ready, ${number(row.up_to_date)} up to date`)));
   if (row.message) body.append(el("p", {}, words(row.message, 600)));
   for (const each of list(data.pause_conditions)) body.append(el("p", { class: "quiet" }, words(each)));
-  if (isNumber(row.set_weight)) body.append(...weights(row));
-  if (list(data.steps).length) body.append(...steps(list(data.steps), row));
-  if (list(data.replica_sets).length) body.append(...revisions(list(data.replica_sets)));
-  const experiments = list(data.experiments).flatMap((each) => [{ name: each.name, phase: each.phase, message: each.message || "experiment" }, ...list(each.analysis_runs)]);
-  const runs = [...list(data.analysis_runs), ...experiments];
+  if (isNumber(row.set_weight)) body.append(...weights(row, kmcp.objects(data.replica_sets)));
+  if (kmcp.objects(data.steps).length) body.append(...steps(kmcp.objects(data.steps), row));
+  if (kmcp.objects(data.replica_sets).length) body.append(...revisions(kmcp.objects(data.replica_sets)));
+  const experiments = kmcp.objects(data.experiments).flatMap((each) => [{ name: each.name, phase: each.phase, message: each.message || "experiment" }, ...kmcp.objects(each.analysis_runs)]);
+  const runs = [...kmcp.objects(data.analysis_runs), ...experiments];
   if (runs.length) body.append(...analyses(runs));
-  const failing = list(data.conditions).filter((each) => each.status === "False" && each.message);
+  const failing = kmcp.objects(data.conditions).filter((each) => each.status === "False" && each.message);
   if (failing.length) body.append(...section("Conditions that are not met", ...failing.map((each) => el("p", {}, words(`${each.type}: ${each.message}`, 400)))));
   return {};
 }

@@ -34,7 +34,7 @@ function branch(nodes, only) {
 }
 
 function draw(data, body) {
-  const items = list(data.items);
+  const items = kmcp.objects(data.items);
   const first = items[0] || {};
   kmcp.heading(words(first.kind ? `${clean(first.kind, 80)} ${clean(first.name)}` : "Resource tree"), el("span", { class: "quiet" }, " ", words(data.namespace || "")));
   if (!items.length) {

@@ -21,6 +21,11 @@ function named(items) {
   };
 }
 
+// Notes name moments in seconds since 1970.
+const dated = (note) => clean(note, 300).replace(/\b\d{9,11}(\.\d+)?\b/g, (at) => kmcp.time(Number(at), { timeStyle: "medium" }));
+
+const isMoment = (value) => isNumber(value) && Math.abs(value) < 1e12;
+
 function figures(points) {
   const values = points.map(([, value]) => value).filter(isNumber);
   if (!values.length) return {};
@@ -30,7 +35,7 @@ function figures(points) {
 }
 
 function ticks(least, most, count) {
-  const rough = (most - least) / count || 1;
+  const rough = most / count - least / count || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((each) => each * power).find((each) => each >= rough) || rough;
   const found = [];
@@ -55,7 +60,7 @@ function bounds(series) {
   let most = Math.max(...shown.map((each) => each.figures.max));
   if (least >= 0 && least < most * 0.6) least = 0;
   if (least === most) { least -= Math.abs(least) * 0.1 || 1; most += Math.abs(most) * 0.1 || 1; }
-  const room = (most - least) * 0.05;
+  const room = Math.min((most - least) * 0.05, 1e300);
   return [least === 0 ? 0 : least - room, most + room];
 }
 
@@ -81,15 +86,15 @@ function path(points, x, y, gap) {
 }
 
 function plot(data, body) {
-  const items = list(data.items);
+  const items = kmcp.objects(data.items);
   const { names, shared } = named(items);
   const series = items.map((item, at) => {
-    const points = list(item.values).filter((each) => Array.isArray(each) && isNumber(each[0]));
+    const points = list(item.values).filter((each) => Array.isArray(each) && isMoment(each[0]));
     return { name: names[at], style: STYLES(at), on: true, points, figures: figures(points), byTime: new Map(points), histograms: list(item.histograms).length, note: item.note };
   });
   const step = isNumber(data.step_seconds) && data.step_seconds > 0 ? data.step_seconds : 1;
-  const from = isNumber(data.start) ? data.start : 0;
-  const to = isNumber(data.end) && data.end > from ? data.end : from + step;
+  const from = isMoment(data.start) ? data.start : 0;
+  const to = isMoment(data.end) && data.end > from ? data.end : from + step;
   const steps = Math.max(1, Math.floor((to - from) / step + 1e-9));
   let at = steps;
   let focused = null;
@@ -103,7 +108,7 @@ function plot(data, body) {
   table.querySelectorAll("thead th")[1].replaceChildren(when);
   if (shared) body.append(el("p", { class: "quiet" }, "All: ", el("code", {}, kmcp.words(shared, 600))));
   body.append(picture, table);
-  for (const one of series.filter((each) => each.note).slice(0, 5)) kmcp.note(`${one.name}: ${clean(one.note, 300)}`);
+  for (const one of series.filter((each) => each.note).slice(0, 5)) kmcp.note(`${one.name}: ${dated(one.note)}`);
   if (series.some((each) => each.histograms)) kmcp.note("Native histograms are not drawn; the text of the answer has them.");
 
   function legend(one) {
@@ -128,14 +133,19 @@ function plot(data, body) {
     const width = Math.max(240, Math.floor(body.clientWidth));
     const [least, most] = bounds(series);
     const x = (moment) => MARGIN.left + ((moment - from) / (to - from)) * (width - MARGIN.left - MARGIN.right);
-    const y = (value) => HEIGHT - MARGIN.bottom - ((value - least) / (most - least)) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+    const y = (value) => HEIGHT - MARGIN.bottom - ((value / 2 - least / 2) / (most / 2 - least / 2)) * (HEIGHT - MARGIN.top - MARGIN.bottom);
     const drawn = svg("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, "aria-hidden": "true" });
     for (const value of ticks(least, most, 5)) {
       drawn.append(svg("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(value), y2: y(value) }));
       drawn.append(svg("text", { class: "quiet y", x: MARGIN.left - 6, y: y(value) + 4, "text-anchor": "end" }, number(value, 3)));
     }
+    let free = -Infinity;
     for (const [moment, text] of moments(from, to, width)) {
-      drawn.append(svg("text", { class: "quiet x", x: Math.min(Math.max(x(moment), MARGIN.left), width - 28), y: HEIGHT - 6, "text-anchor": "middle" }, text));
+      const half = text.length * 3.5;
+      const place = Math.min(x(moment), width - half);
+      if (place - half < free) continue;
+      free = place + half + 6;
+      drawn.append(svg("text", { class: "quiet x", x: place, y: HEIGHT - 6, "text-anchor": "middle" }, text));
     }
     for (const one of series) {
       one.drawn = svg("g", {});
@@ -197,7 +207,7 @@ function plot(data, body) {
 
 // mode=summary: where the values lie between the least and the most of all.
 function summary(data, body) {
-  const items = list(data.items);
+  const items = kmcp.objects(data.items);
   const { names, shared } = named(items);
   const numbers = items.flatMap((item) => [item.min, item.max]).filter(isNumber);
   const [least, most] = [numbers.reduce((a, b) => Math.min(a, b), Infinity), numbers.reduce((a, b) => Math.max(a, b), -Infinity)];
@@ -217,11 +227,11 @@ function draw(data, body, input) {
   const long = { dateStyle: "medium", timeStyle: "short" };
   kmcp.heading(el("code", {}, kmcp.words(input.query || "Range query", 600)));
   body.append(el("p", { class: "quiet" }, `${kmcp.time(data.start, long)} – ${kmcp.time(data.end, long)}, every ${number(data.step_seconds)} s`));
-  if (!list(data.items).length) {
+  if (!kmcp.objects(data.items).length) {
     body.append(el("p", {}, "No series in this range."));
     return {};
   }
-  return list(data.items).some((item) => "samples" in item) ? summary(data, body) : plot(data, body);
+  return kmcp.objects(data.items).some((item) => "samples" in item) ? summary(data, body) : plot(data, body);
 }
 
 kmcp.start({ draw });

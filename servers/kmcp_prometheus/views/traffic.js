@@ -37,6 +37,10 @@ function place(metric, name) {
 }
 const share = (part, whole) => (whole > 0 ? part / whole : 0);
 const kind = (edge) => (!edge.coded ? "plain" : share(edge.failed, edge.sum) >= 0.05 ? "bad" : edge.failed > 0 ? "may" : "good");
+function whole(name) {
+  const [title, space] = name.split("\t");
+  return el("span", {}, kmcp.words(title), space ? el("span", { class: "under quiet" }, kmcp.words(space)) : null);
+}
 const spoken = (name) => name.replace("\t", " in ");
 
 // Layers from left to right: a workload stands right of those that call it; what closes a circle is not counted.
@@ -66,51 +70,70 @@ function layers(edges, names) {
   return level;
 }
 
+// From left to right where that fits, else from top to bottom.
 function graph(edges, width) {
   const names = [];
   for (const edge of edges) for (const name of [edge.from, edge.to]) if (!names.includes(name) && names.length < MOST_NODES) names.push(name);
   const shown = edges.filter((edge) => names.includes(edge.from) && names.includes(edge.to));
   const level = layers(shown, names);
-  const columns = [];
-  for (const name of names) (columns[level.get(name)] ||= []).push(name);
-  const box = Math.max(88, Math.min(180, Math.floor((width - 8 - (columns.length - 1) * 56) / columns.length)));
-  const space = columns.length > 1 ? Math.max(56, Math.min(220, (width - 8 - columns.length * box) / (columns.length - 1))) : 0;
-  const tallest = Math.max(...columns.map((column) => column.length));
-  const height = tallest * (BOX.height + BOX.gap) + BOX.gap;
-  const at = new Map();
-  columns.forEach((column, index) => {
-    const free = (height - column.length * BOX.height) / (column.length + 1);
-    column.forEach((name, row) => at.set(name, { x: 4 + index * (box + space), y: free + row * (BOX.height + free) }));
-  });
-  const whole = Math.ceil(8 + columns.length * box + (columns.length - 1) * space);
-  const drawn = svg("svg", { width: whole, height, viewBox: `0 0 ${whole} ${height}`, "aria-hidden": "true" });
+  const rows = [];
+  for (const name of names) (rows[level.get(name)] ||= []).push(name);
+  const tallest = Math.max(...rows.map((row) => row.length));
+  const down = rows.length * 112 + (rows.length - 1) * 68 > width && tallest < rows.length + 3;
+  const at = down ? stacked(rows, width, tallest) : beside(rows, width, tallest);
+  const drawn = svg("svg", { width: at.width, height: at.height, viewBox: `0 0 ${at.width} ${at.height}`, "aria-hidden": "true" });
   const most = Math.max(...shown.map((edge) => edge.sum), 0);
-  const labels = shown.filter((edge) => edge.from !== edge.to).map((edge) => arrow(drawn, edge, at, box, most));
-  for (const name of names) node(drawn, name, at.get(name), box);
+  const labels = shown.filter((edge) => edge.from !== edge.to).map((edge) => arrow(drawn, edge, at, down, share(edge.sum, most)));
+  for (const name of names) node(drawn, name, at.places.get(name), at.box);
   if (labels.length <= 30) drawn.append(...labels);
   drawn.style.maxWidth = "none";
   return { drawn, left: edges.length - shown.length };
 }
 
-function arrow(drawn, edge, at, box, most) {
-  const [a, b] = [at.get(edge.from), at.get(edge.to)];
-  const [x1, y1, x2, y2] = [a.x + box, a.y + BOX.height / 2, b.x - 6, b.y + BOX.height / 2];
-  const back = x2 < x1;
-  const bend = back ? 40 : Math.max(24, (x2 - x1) / 2);
-  const thick = 1.5 + 4.5 * Math.sqrt(share(edge.sum, most));
+function beside(columns, width, tallest) {
+  const box = Math.max(96, Math.min(180, Math.floor((width - 8 - (columns.length - 1) * 68) / columns.length)));
+  const space = columns.length > 1 ? Math.max(68, Math.min(220, (width - 8 - columns.length * box) / (columns.length - 1))) : 0;
+  const height = tallest * (BOX.height + BOX.gap) + BOX.gap;
+  const places = new Map();
+  columns.forEach((column, index) => {
+    const free = (height - column.length * BOX.height) / (column.length + 1);
+    column.forEach((name, row) => places.set(name, { x: 4 + index * (box + space), y: free + row * (BOX.height + free) }));
+  });
+  return { places, box, height, width: Math.ceil(8 + columns.length * box + (columns.length - 1) * space) };
+}
+
+function stacked(rows, width, widest) {
+  const box = Math.max(72, Math.min(180, Math.floor((width - 8) / widest) - 8));
+  const whole = Math.max(width, widest * (box + 8) + 8);
+  const places = new Map();
+  rows.forEach((row, index) => {
+    const free = (whole - row.length * box) / (row.length + 1);
+    row.forEach((name, place) => places.set(name, { x: free + place * (box + free), y: 4 + index * (BOX.height + 48) }));
+  });
+  return { places, box, height: rows.length * (BOX.height + 48) - 40, width: whole };
+}
+
+function arrow(drawn, edge, { places, box }, down, part) {
+  const [a, b] = [places.get(edge.from), places.get(edge.to)];
+  const from = down ? [a.x + box / 2, a.y + BOX.height] : [a.x + box, a.y + BOX.height / 2];
+  const to = down ? [b.x + box / 2, b.y - 6] : [b.x - 6, b.y + BOX.height / 2];
+  const along = down ? 1 : 0;
+  const length = to[along] - from[along];
+  const bend = length < 0 ? 40 : Math.max(16, length / 2);
+  const turn = ([x, y], by) => (down ? `${x},${y + by}` : `${x + by},${y}`);
   const color = kind(edge);
-  const curve = svg("path", { class: `edge ${color}`, d: `M${x1},${y1}C${x1 + bend},${y1} ${x2 - bend},${y2} ${x2},${y2}` });
-  curve.setAttribute("stroke-width", thick.toFixed(1));
-  drawn.append(curve, svg("path", { class: `head ${color}`, d: `M${x2 - 2},${y2 - 5}l8,5l-8,5z` }));
+  const curve = svg("path", { class: `edge ${color}`, d: `M${from}C${turn(from, bend)} ${turn(to, -bend)} ${to}` });
+  curve.setAttribute("stroke-width", (1.5 + 4.5 * Math.sqrt(part)).toFixed(1));
+  const tip = down ? `M${to[0] - 5},${to[1] - 2}l5,8l5,-8z` : `M${to[0] - 2},${to[1] - 5}l8,5l-8,5z`;
+  drawn.append(curve, svg("path", { class: `head ${color}`, d: tip }));
   const text = number(edge.sum, 3);
-  const [x, y] = [(x1 + x2) / 2, (y1 + y2) / 2];
-  const half = text.length * 3.4 + 4;
-  return svg("g", { class: "label" }, svg("rect", { x: x - half, y: y - 9, width: 2 * half, height: 17, rx: 3 }), svg("text", { x, y: y + 4, "text-anchor": "middle" }, text));
+  const [x, y] = [(from[0] + to[0]) / 2, (from[1] + to[1]) / 2];
+  return svg("text", { class: "label", x, y: y + 4, "text-anchor": "middle" }, text);
 }
 
 function node(drawn, name, { x, y }, box) {
   const [title, space] = name.split("\t");
-  const fits = Math.floor((box - 12) / 6.6);
+  const fits = Math.floor((box - 10) / 6.6);
   const line = (text, top, quiet) => svg("text", { x: x + box / 2, y: y + top, "text-anchor": "middle", class: quiet }, clean(text, fits));
   drawn.append(svg("g", { class: "node" }, svg("title", {}, spoken(name)), svg("rect", { x, y, width: box, height: BOX.height, rx: 4 }), line(title, space ? 15 : 22, ""), space ? line(space, 29, "quiet") : null));
 }
@@ -123,9 +146,9 @@ function mesh(edges, unit, body) {
   const most = edges[0]?.sum;
   const coded = edges.some((edge) => edge.coded);
   const secured = edges.some((edge) => edge.secured);
-  const heads = [["From"], ["To"], [unit, "number"], ...(coded ? [["Failed", "number"]] : []), ...(secured ? [["mTLS", "number"]] : [])];
+  const heads = [["From"], ["To", "name-of"], [unit, "number"], ...(coded ? [["Failed", "number"]] : []), ...(secured ? [["mTLS", "number"]] : [])];
   const lines = edges.map((edge) => [
-    kmcp.words(spoken(edge.from)), kmcp.words(spoken(edge.to)), el("span", {}, number(edge.sum), kmcp.bar(share(edge.sum, most))),
+    whole(edge.from), whole(edge.to), el("span", {}, number(edge.sum), kmcp.bar(share(edge.sum, most))),
     ...(coded ? [edge.coded ? kmcp.badge(percent(share(edge.failed, edge.sum)), kind(edge)) : "–"] : []),
     ...(secured ? [edge.secured ? percent(share(edge.safe, edge.sum)) : "–"] : []),
   ]);
@@ -155,11 +178,11 @@ function bars(items, body) {
 }
 
 function draw(data, body, input) {
-  const items = list(data.items);
+  const items = kmcp.objects(data.items);
   const query = typeof input.query === "string" ? input.query : "";
   kmcp.heading(el("code", {}, kmcp.words(query || "Query", 600)));
   if (typeof data.text === "string") {
-    body.append(el("pre", {}, clean(data.text, 5000)));
+    body.append(el("pre", {}, kmcp.lines(data.text, 5000)));
     return {};
   }
   if (!items.length) {

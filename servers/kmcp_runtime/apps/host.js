@@ -15,13 +15,15 @@ const kmcp = (() => {
   const byId = (id) => document.getElementById(id);
   const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
   const list = (value) => (Array.isArray(value) ? value : []);
+  const objects = (value) => list(value).filter(isObject);
   const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
+  const shorten = (text, longest) => (text.length > longest ? `${text.slice(0, longest - 1)}…` : text);
   function clean(value, longest = LONGEST) {
     const whole = typeof value === "string" ? value : value === undefined || value === null ? "" : String(value);
-    const text = whole.slice(0, 4 * longest).replace(HIDDEN, "\ufffd");
-    return text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
+    return shorten(whole.slice(0, 4 * longest).replace(/[\t\n\r]+/g, " ").replace(HIDDEN, "\ufffd"), longest);
   }
+  const lines = (value, longest) => shorten(String(value ?? ""), longest).split(/\r?\n/).map((each) => clean(each, longest)).join("\n");
 
   function fill(made, attributes, children) {
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -150,12 +152,12 @@ const kmcp = (() => {
     byId("notes").replaceChildren();
     if (result.isError) {
       const { code, message, hint } = failure(result);
-      say(`${clean(code || "error", 40)}: ${clean(message, 1000)}`, "bad");
+      say(`${clean(code || "error", 40)}: ${lines(message, 1000)}`, "bad");
       note(hint);
     } else if (isObject(result.structuredContent)) {
       draw(result.structuredContent);
     } else {
-      byId("body").append(el("pre", {}, plain(result).slice(0, 20000)));
+      byId("body").append(el("pre", {}, lines(plain(result), 20000)));
     }
     offer();
     measure();
@@ -226,5 +228,5 @@ const kmcp = (() => {
   }
 
   const heading = (...children) => document.querySelector("h1").replaceChildren(...children);
-  return { badge, bar, clean, el, heading, isNumber, isObject, list, note, number, percent, start, svg, table, time, words };
+  return { badge, bar, clean, el, heading, isNumber, isObject, lines, list, note, number, objects, percent, start, svg, table, time, words };
 })();
