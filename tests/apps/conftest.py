@@ -73,7 +73,7 @@ def bridge() -> str:
     if not made.exists():
         entry = modules.parent / "entry.js"
         entry.write_text('export * from "@modelcontextprotocol/ext-apps/app-bridge";\n')
-        command = [modules / ".bin" / "esbuild", entry, "--bundle", "--format=iife", "--global-name=ExtApps"]
+        command = [str(modules / ".bin" / "esbuild"), str(entry), "--bundle", "--format=iife", "--global-name=ExtApps"]
         text = subprocess.run(command, cwd=modules.parent, check=True, capture_output=True, text=True).stdout
         made.write_text(text)
     return made.read_text()

@@ -48,6 +48,10 @@ async def connected(
         yield client
 
 
+async def views_of(client: Client[Any]) -> set[str]:
+    return {str(each.uri) for each in await client.list_resources() if str(each.uri).startswith("ui://")}
+
+
 def as_listed(tools: Sequence[mcp_types.Tool]) -> list[dict[str, Any]]:
     return [tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in tools]
 
@@ -57,7 +61,7 @@ async def test_a_client_that_shows_views_finds_them_with_their_tools(mode: str) 
     async with connected(mode, SHOWS) as client:
         listed = {tool.name: (tool.meta or {}).get("ui") for tool in await client.list_tools()}
         assert {name: ui["resourceUri"] for name, ui in listed.items() if ui} == VIEWS
-        assert {str(each.uri) for each in await client.list_resources()} == set(VIEWS.values())
+        assert await views_of(client) == set(VIEWS.values())
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
@@ -67,7 +71,7 @@ async def test_the_server_says_that_it_has_views_to_read(mode: str) -> None:
     assert capabilities is not None
     assert capabilities.tools is not None
     assert capabilities.resources is not None
-    assert bool(capabilities.extensions) is (mode == "auto")
+    assert (apps.EXTENSION in (capabilities.extensions or {})) is (mode == "auto")
 
 
 @pytest.mark.parametrize("mode", ERAS)
@@ -77,10 +81,11 @@ async def test_for_every_other_client_nothing_grows(mode: str, settings: dict[st
         shown = as_listed(await client.list_tools())
     async with connected(mode, settings) as client:
         plain = as_listed(await client.list_tools())
+        assert await views_of(client) == set()
         capabilities = client.server_capabilities
     assert "ui://" not in json.dumps(plain)
     assert capabilities is not None
-    assert capabilities.resources is None
+    assert apps.EXTENSION not in (capabilities.extensions or {})
     # But for the address of its view, a tool is the same for both.
     for each in shown:
         each["_meta"].pop("ui", None)
@@ -126,7 +131,7 @@ async def test_a_server_without_the_tool_has_no_view_of_it() -> None:
     async with Client(
         assemble(ARGO, None, RuntimeSettings(extras=False)), extensions=[advertise(apps.EXTENSION, SHOWS)]
     ) as client:
-        assert await client.list_resources() == []
+        assert await views_of(client) == set()
         assert "ui://" not in json.dumps(as_listed(await client.list_tools()))
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 EXTENSION = "io.modelcontextprotocol/ui"
 MIME_TYPE = "text/html;profile=mcp-app"
-_ROOT = "ui://kmcp"
+SCHEME = "ui://"
+_ROOT = f"{SCHEME}kmcp"
 
 
 def are_announced(capabilities: Any) -> bool:
@@ -24,10 +25,12 @@ def are_announced(capabilities: Any) -> bool:
     return isinstance(kinds, list) and MIME_TYPE in kinds
 
 
-def capabilities(method: str) -> dict[str, Any]:
-    """What a server has beside tools, as its answer to `initialize` or `server/discover` tells such a client."""
-    # Revisions that shake hands have no place where a server names extensions.
-    return {"resources": {}, **({"extensions": {EXTENSION: {}}} if method == "server/discover" else {})}
+def capabilities(found: Mapping[str, Any], method: str) -> dict[str, Any]:
+    """What a server can, and that it has views: so its answer to `initialize` or `server/discover` says."""
+    with_resources = {"resources": {}, **found}
+    if method == "initialize":  # these revisions have no place where a server names extensions
+        return with_resources
+    return {**with_resources, "extensions": {**found.get("extensions", {}), EXTENSION: {}}}
 
 
 def address(server: str, view: str) -> str:

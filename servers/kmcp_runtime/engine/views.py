@@ -101,7 +101,7 @@ async def _noting(ctx: ServerRequestContext[Any, Any], call_next: NextRequest) -
         _shows.reset(token)
     # Here, as the library settles what a server can do before it knows who asks.
     if shows and ctx.method in ("initialize", "server/discover") and isinstance(result, dict):
-        result = {**result, "capabilities": {**result["capabilities"], **apps.capabilities(ctx.method)}}
+        result = {**result, "capabilities": apps.capabilities(result["capabilities"], ctx.method)}
     return result
 
 

@@ -44,6 +44,7 @@ def answers(servers: Sequence[Server], argv: Sequence[str], environment: Mapping
         given = _given(rows, argv, environment)
         _check_runtime(runtime, given)
         tools = _tools(prepared, given, environment)
+        runbooks = _runbooks(prepared)
         lines = [found["instructions"] for found in prepared] + [runtime["frame"]]
         if _is_short(servers, given):
             lines.append(runtime["short"].format(len(tools)))
@@ -57,7 +58,7 @@ def answers(servers: Sequence[Server], argv: Sequence[str], environment: Mapping
     if len(servers) == 1:
         info = {"name": servers[0].full_name, "version": prepared[0]["version"]}
     views = {row["tool"]["name"]: row["view"] for found in prepared for row in found["tools"] if "view" in row}
-    return Answers(runtime, info, "\n".join(lines), tools, views)
+    return Answers(runtime, info, "\n".join(lines), tools, runbooks, views)
 
 
 def _is_short(servers: Sequence[Server], given: Mapping[str, Any]) -> bool:
@@ -180,6 +181,17 @@ def _tools(
                 tool = {key: value for key, value in tool.items() if key != "outputSchema"}
             tools.append(_with_arguments(tool, row, facts))
     return tools
+
+
+def _runbooks(prepared: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Those whose servers are all here."""
+    names = {found["name"] for found in prepared}
+    if not all("runbooks" in found for found in prepared):
+        raise _EngineError
+    runbooks = [row for found in prepared for row in found["runbooks"] if names.issuperset(row["servers"])]
+    if len({row["prompt"]["name"] for row in runbooks}) < len(runbooks):
+        raise _EngineError  # two of one name are a fault
+    return runbooks
 
 
 def _named(text: Any) -> set[str] | None:

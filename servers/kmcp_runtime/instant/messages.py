@@ -7,7 +7,8 @@ the protocol's library checks it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from kmcp_runtime import apps
@@ -22,7 +23,7 @@ _LARGEST_ID = 2**53
 
 
 class Answers:
-    """The answers of one process: its name, instructions and tools are known, and who asks in which revision is not."""
+    """The answers of one process: its name, instructions and lists are known, and who asks in which revision is not."""
 
     def __init__(
         self,
@@ -30,12 +31,22 @@ class Answers:
         info: Mapping[str, str],
         instructions: str,
         tools: list[dict[str, Any]],
-        views: Mapping[str, str],
+        runbooks: Sequence[Mapping[str, Any]] = (),
+        views: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self._runtime, self._info, self._instructions, self._tools = runtime, info, instructions, tools
+        self._runtime, self._info, self._instructions = runtime, info, instructions
         self._views = views
         self._shows = False  # of the client that has shaken hands
         self._hints = {"ttlMs": runtime["ttl_ms"], "cacheScope": "private"}
+        self._lists: dict[str, dict[str, Any]] = {"tools/list": {"tools": tools}}
+        self._capabilities: dict[str, Any] = {"tools": {}}
+        self._extensions: dict[str, Any] = {}
+        if runbooks:
+            self._lists["prompts/list"] = {"prompts": [each["prompt"] for each in runbooks]}
+            self._lists["resources/list"] = {"resources": [each["resource"] for each in runbooks]}
+            self._lists["resources/templates/list"] = {"resourceTemplates": []}
+            self._capabilities |= {"prompts": {}, "resources": {}}
+            self._extensions = {"extensions": runtime["extensions"]}
 
     def of(self, message: Mapping[str, Any], era: str) -> dict[str, Any] | None:
         """The result for a request, in an era of `""` (nothing was asked yet), `handshake` or `modern`."""
@@ -46,11 +57,12 @@ class Answers:
         if method == "initialize":
             return self._initialize(params) if era == "" else None
         if VERSION_KEY in _meta(params):
-            known = {"server/discover": self._discover, "tools/list": self._list_modern}.get(method)
+            if era == "handshake" or not self._is_modern(params):
+                return None
             shows = apps.are_announced(_meta(params).get(_CAPABILITIES_KEY))
-            return known(shows) if known and era != "handshake" and self._is_modern(params) else None
-        if era == "handshake" and method in ("ping", "tools/list") and _is_plain(params):
-            return {} if method == "ping" else {"tools": self._listed(self._shows)}
+            return self._discover(shows) if method == "server/discover" else self._list_modern(method, shows)
+        if era == "handshake" and _is_plain(params):
+            return {} if method == "ping" else self._list(method, self._shows)
         return None
 
     def _initialize(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -64,7 +76,7 @@ class Answers:
         self._shows = apps.are_announced(params["capabilities"])
         return {
             "protocolVersion": wanted if wanted in self._runtime["handshakes"] else self._runtime["handshakes"][-1],
-            "capabilities": {"tools": {}, **(apps.capabilities("initialize") if self._shows else {})},
+            "capabilities": self._declared("initialize", self._shows),
             "serverInfo": self._info,
             "instructions": self._instructions,
         }
@@ -74,19 +86,28 @@ class Answers:
             {
                 **self._hints,
                 "supportedVersions": self._runtime["modern"],
-                "capabilities": {"tools": {}, **(apps.capabilities("server/discover") if shows else {})},
+                "capabilities": self._declared("server/discover", shows),
                 "instructions": self._instructions,
             }
         )
 
-    def _list_modern(self, shows: bool) -> dict[str, Any]:
-        return self._modern({**self._hints, "tools": self._listed(shows)})
+    def _declared(self, method: str, shows: bool) -> dict[str, Any]:
+        modern = self._extensions if method == "server/discover" else {}
+        found = {**self._capabilities, **modern}
+        return apps.capabilities(found, method) if shows else found
 
-    def _listed(self, shows: bool) -> list[dict[str, Any]]:
-        if not shows:
-            return self._tools
+    def _list_modern(self, method: str, shows: bool) -> dict[str, Any] | None:
+        found = self._list(method, shows)
+        return None if found is None else self._modern({**self._hints, **found})
+
+    def _list(self, method: str, shows: bool) -> dict[str, Any] | None:
+        if not shows or method not in ("tools/list", "resources/list"):
+            return self._lists.get(method)
+        if method == "resources/list":
+            return None  # views are among them, which the engine has
+        tools = self._lists[method]["tools"]
         views = self._views
-        return [apps.linked(tool, views[tool["name"]]) if tool["name"] in views else tool for tool in self._tools]
+        return {"tools": [apps.linked(tool, views[tool["name"]]) if tool["name"] in views else tool for tool in tools]}
 
     def _modern(self, result: dict[str, Any]) -> dict[str, Any]:
         return {**result, "resultType": "complete", "_meta": {_SERVER_KEY: self._info}}
