@@ -104,6 +104,7 @@ class ToolSpec:
     why: str | None = None
     when: str | None = None
     shows: Shows | None = None
+    view: str | None = None
 
     def effect_of(self, arguments: Mapping[str, Any]) -> Effect:
         if self.by is None:
@@ -180,6 +181,8 @@ class Options(TypedDict, total=False):
     """The configuration that the tool exists under, if the server's `left_out` leaves it out under others."""
     shows: Shows
     """What hints of the runtime may name the tool for."""
+    view: str
+    """A picture of the answer, for clients that show one: the script `views/<view>.js` in the server's package."""
 
 
 def tool(effect: Effect, **options: Unpack[Options]) -> Callable[[Function], Function]:

@@ -67,6 +67,7 @@ SCENARIOS: dict[str, Scenario] = {
     "k8s_remove_label": calls({**_SETTINGS, "label_key": "a"}),
     "k8s_annotate_resource": calls({**_SETTINGS, "annotations": {"a": "{fresh}"}, "overwrite": True}),
     "k8s_remove_annotation": calls({**_SETTINGS, "annotation_key": "a"}),
+    "k8s_resource_tree": calls({**_WEB, "resource_type": "deployment"}),
     "k8s_top": calls({"resource_type": "pods", "namespace": "{ns}"}, {"resource_type": "nodes"}),
     "k8s_can_i": calls(
         {"verb": "get", "resource_type": "pods", "namespace": "{ns}", "subject": "{ns}:default"}, {"namespace": "{ns}"}

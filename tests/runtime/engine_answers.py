@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from unittest.mock import patch
 
@@ -22,11 +23,12 @@ ENVELOPE: dict[str, Any] = {
 }
 
 
-def opening(revision: str) -> list[dict[str, Any]]:
-    """What a client of the revision sends first, up to the list of tools."""
+def opening(revision: str, capabilities: Mapping[str, Any] = MappingProxyType({})) -> list[dict[str, Any]]:
+    """What a client of the revision with these capabilities sends first, up to the list of tools."""
     if revision == MODERN:
-        return [_request(1, "server/discover", ENVELOPE), _request(2, "tools/list", ENVELOPE)]
-    hello = {"protocolVersion": revision, "capabilities": {}, "clientInfo": INFO}
+        envelope = {"_meta": {**ENVELOPE["_meta"], f"{_PREFIX}clientCapabilities": dict(capabilities)}}
+        return [_request(1, "server/discover", envelope), _request(2, "tools/list", envelope)]
+    hello = {"protocolVersion": revision, "capabilities": dict(capabilities), "clientInfo": INFO}
     ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
     return [_request(1, "initialize", hello), ready, _request(2, "tools/list", {}), _request(3, "ping", {})]
 

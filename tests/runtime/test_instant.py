@@ -3,9 +3,10 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import create_model
 
-from kmcp_runtime import Server, publish, write_yaml
+from kmcp_runtime import Server, apps, publish, write_yaml
 from kmcp_runtime.distributions import SERVERS
 from kmcp_runtime.instant import choice, kubeconfig, messages
 from kmcp_runtime.kube.clusters import context_argument
@@ -57,7 +58,11 @@ def kubeconfig_text(names: Sequence[str], current: str, name_first: bool = False
 
 
 async def same(
-    servers: Sequence[Server], argv: list[str], environment: dict[str, str], revisions: Sequence[str] = REVISIONS
+    servers: Sequence[Server],
+    argv: list[str],
+    environment: dict[str, str],
+    revisions: Sequence[str] = REVISIONS,
+    capabilities: Mapping[str, Any] = MappingProxyType({}),
 ) -> bool:
     """Whether the desk answers at all; where it does, everything must be as the engine answers it."""
     flags = ["--transport", "stdio", *argv]
@@ -65,7 +70,7 @@ async def same(
     if answers is None:
         return False
     for revision in revisions:
-        lines = [*opening(revision), *lists_of_runbooks(revision)]
+        lines = [*opening(revision, capabilities), *(() if capabilities else lists_of_runbooks(revision))]
         real = await engine_answers(servers, flags, environment, lines)
         for line in lines:
             if "id" not in line:
@@ -90,6 +95,22 @@ async def test_the_desk_answers_as_the_engine_does(case: str, tmp_path: Path) ->
 async def test_every_server_alone_is_answered_for_alike(server: Server, tmp_path: Path) -> None:
     assert await same([server], ["--read-only"], {"HOME": str(tmp_path)})
     assert await same([server], [], {"HOME": str(tmp_path)}, [*REVISIONS, *(OLDER if server.name == "clock" else ())])
+
+
+@pytest.mark.parametrize(
+    ("extensions", "argv"),
+    [
+        ({apps.EXTENSION: {"mimeTypes": [apps.MIME_TYPE]}}, []),
+        ({apps.EXTENSION: {"mimeTypes": ["text/uri-list", apps.MIME_TYPE]}, "x.example/y": {}}, ["--read-only"]),
+        ({apps.EXTENSION: {"mimeTypes": ["text/html"]}}, []),
+        ({apps.EXTENSION: {}}, []),
+    ],
+)
+async def test_a_client_that_shows_views_is_answered_for_alike(
+    extensions: dict[str, Any], argv: list[str], tmp_path: Path
+) -> None:
+    environment = {"HOME": str(tmp_path), "KMCP_LISTING": "all"}
+    assert await same(OWN, argv, environment, capabilities={"extensions": extensions})
 
 
 async def test_a_subset_of_tools_is_listed_alike(tmp_path: Path) -> None:

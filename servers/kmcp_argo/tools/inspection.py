@@ -63,6 +63,7 @@ class RolloutDetails(Result):
         Rule("", ("pods",), ("list",)),
     ),
     extra=True,
+    view="rollout",
 )
 async def argo_get_rollout(
     argo: Argo,

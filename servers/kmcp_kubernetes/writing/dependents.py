@@ -50,7 +50,7 @@ async def count_dependents(kube: Kube, place: Place, found: Mapping[str, Any], w
         return await _count_contents(kube, found["metadata"]["name"], warnings)
     if place.kind.full_name == "customresourcedefinitions.apiextensions.k8s.io":
         return await _count_instances(kube, found, warnings)
-    kinds = await _find_candidates(kube, place.kind)
+    kinds = await find_candidates(kube, place.kind)
     scope = place.namespace if place.kind.namespaced else None
     lists = await asyncio.gather(*(_list_all(kube, kind, scope, warnings) for kind in kinds))
     return _owned_by(
@@ -59,7 +59,8 @@ async def count_dependents(kube: Kube, place: Place, found: Mapping[str, Any], w
     )
 
 
-async def _find_candidates(kube: Kube, owner: Kind) -> list[Kind]:
+async def find_candidates(kube: Kube, owner: Kind) -> list[Kind]:
+    """The kinds of which an object of this kind may own some, directly or through others."""
     if owner.full_name in _CHILDLESS:
         return []
     if owner.built_in and owner.full_name not in _OWNED:

@@ -34,7 +34,7 @@ class Range(Page[RawSamples | Summary]):
     infos: list[str] | None = None
 
 
-@tool(Effect.READ)
+@tool(Effect.READ, view="traffic")
 async def prometheus_query_tool(
     prometheus: Prometheus,
     query: Query,
@@ -66,7 +66,7 @@ async def prometheus_query_tool(
     return result
 
 
-@tool(Effect.READ)
+@tool(Effect.READ, view="plot")
 async def prometheus_query_range_tool(
     prometheus: Prometheus,
     query: Query,

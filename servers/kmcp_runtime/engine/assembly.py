@@ -20,7 +20,7 @@ from mcp.server.request_state import RequestStateSecurity
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kmcp_runtime import distributions, keys
-from kmcp_runtime.engine import audit, auth, browsers, door, permitting, runbook_serving, succession, via
+from kmcp_runtime.engine import audit, auth, browsers, door, permitting, runbook_serving, succession, via, views
 from kmcp_runtime.engine.address import Addressed
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names, unknown_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
@@ -139,7 +139,7 @@ def compose(name: str, instances: Sequence[ConfiguredServer], authentication: Au
         _instructions(instances),
         version=distributions.version_of([instance.server.name for instance in instances]),
         auth=authentication,
-        middleware=[Traced(tool.name for tool in tools), Gate(instances)],
+        middleware=[Traced(tool.name for tool in tools), views.Listing(), Gate(instances)],
         lifespan=_lifespan(instances),
         # What escapes our own error model may quote a backend: fastmcp must not pass its text on.
         mask_error_details=True,
@@ -157,6 +157,7 @@ def compose(name: str, instances: Sequence[ConfiguredServer], authentication: Au
     # Without it every modern tools/call runs a whole tools/list to check headers; a test guards that it is honoured.
     schemas = {tool.name: tool.parameters for tool in everything}
     mcp._mcp_server.get_tool_input_schema = schemas.get
+    views.install(mcp, instances)
     # What is here, in lists that stay as they are: the framework declares what it could do, and clients would ask.
     capabilities = runbook_serving.serve(mcp, [instance.server for instance in instances])
     mcp._mcp_server.get_capabilities = lambda *_, **__: capabilities  # type: ignore[method-assign]  # no parameter

@@ -18,7 +18,7 @@ from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
 from pydantic import PrivateAttr
 
-from kmcp_runtime import answers, argument_sizes, echoes, hints, identities, redaction, touched
+from kmcp_runtime import answers, apps, argument_sizes, echoes, hints, identities, redaction, touched
 from kmcp_runtime.arguments import checked
 from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.call import Call, Report
@@ -75,6 +75,12 @@ class SuiteTool(Tool):
     @property
     def instance(self) -> "ConfiguredServer":
         return self._instance
+
+    @property
+    def view(self) -> str | None:
+        """The address of its view."""
+        found = self._declared.view
+        return apps.address(self._instance.name, found) if found else None
 
     async def narrowed(self, standing: Standing) -> "SuiteTool | None":
         """The tool as the caller of this standing has it; None when the caller has none of it."""

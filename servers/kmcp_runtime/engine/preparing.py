@@ -14,6 +14,7 @@ from fastmcp.tools import Tool
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from pydantic.fields import FieldInfo
 
+from kmcp_runtime import apps
 from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.distributions import is_own, server_points, version_of
 from kmcp_runtime.engine import door, runbook_serving
@@ -92,6 +93,8 @@ def _row(declared: ToolSpec, instance: ConfiguredServer) -> dict[str, Any]:
         row["reading"] = True if reading is declared else listed(reading, instance)
     if declared.extra:
         row["extra"] = True
+    if declared.view:
+        row["view"] = apps.address(instance.name, declared.view)
     if declared.when:
         row["conditional"] = True
     if takes := [name for name in instance.server.settings.surroundings if name not in declared.parameters]:

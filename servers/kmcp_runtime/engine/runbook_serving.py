@@ -23,6 +23,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import PrivateAttr
 
+from kmcp_runtime import apps
 from kmcp_runtime.engine import grants
 from kmcp_runtime.errors import ToolFailure, suggesting
 from kmcp_runtime.runbooks.reading import Runbook, runbooks_of
@@ -119,7 +120,9 @@ class _Asked(Middleware):
         context: MiddlewareContext[mcp_types.ReadResourceRequestParams],
         call_next: CallNext[mcp_types.ReadResourceRequestParams, Any],
     ) -> Any:
-        _find(self._found, str(context.message.uri))
+        uri = str(context.message.uri)
+        if not uri.startswith(apps.SCHEME):  # of views the framework knows which there are
+            _find(self._found, uri)
         return await call_next(context)
 
 

@@ -57,7 +57,8 @@ def answers(servers: Sequence[Server], argv: Sequence[str], environment: Mapping
     info = {"name": "kmcp-suite", "version": runtime["suite"]}
     if len(servers) == 1:
         info = {"name": servers[0].full_name, "version": prepared[0]["version"]}
-    return Answers(runtime, info, "\n".join(lines), tools, runbooks)
+    views = {row["tool"]["name"]: row["view"] for found in prepared for row in found["tools"] if "view" in row}
+    return Answers(runtime, info, "\n".join(lines), tools, runbooks, views)
 
 
 def _is_short(servers: Sequence[Server], given: Mapping[str, Any]) -> bool:

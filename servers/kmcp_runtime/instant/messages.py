@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from kmcp_runtime import apps
 from kmcp_runtime.errors import ERROR_META
 
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
@@ -30,8 +32,11 @@ class Answers:
         instructions: str,
         tools: list[dict[str, Any]],
         runbooks: Sequence[Mapping[str, Any]] = (),
+        views: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._runtime, self._info, self._instructions = runtime, info, instructions
+        self._views = views
+        self._shows = False  # of the client that has shaken hands
         self._hints = {"ttlMs": runtime["ttl_ms"], "cacheScope": "private"}
         self._lists: dict[str, dict[str, Any]] = {"tools/list": {"tools": tools}}
         self._capabilities: dict[str, Any] = {"tools": {}}
@@ -54,9 +59,10 @@ class Answers:
         if VERSION_KEY in _meta(params):
             if era == "handshake" or not self._is_modern(params):
                 return None
-            return self._discover() if method == "server/discover" else self._list_modern(method)
+            shows = apps.are_announced(_meta(params).get(_CAPABILITIES_KEY))
+            return self._discover(shows) if method == "server/discover" else self._list_modern(method, shows)
         if era == "handshake" and _is_plain(params):
-            return {} if method == "ping" else self._lists.get(method)
+            return {} if method == "ping" else self._list(method, self._shows)
         return None
 
     def _initialize(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -67,26 +73,41 @@ class Answers:
         wanted = params["protocolVersion"]
         if not isinstance(wanted, str) or not _is_info(params["clientInfo"]):
             return None
+        self._shows = apps.are_announced(params["capabilities"])
         return {
             "protocolVersion": wanted if wanted in self._runtime["handshakes"] else self._runtime["handshakes"][-1],
-            "capabilities": self._capabilities,
+            "capabilities": self._declared("initialize", self._shows),
             "serverInfo": self._info,
             "instructions": self._instructions,
         }
 
-    def _discover(self) -> dict[str, Any]:
+    def _discover(self, shows: bool) -> dict[str, Any]:
         return self._modern(
             {
                 **self._hints,
                 "supportedVersions": self._runtime["modern"],
-                "capabilities": {**self._capabilities, **self._extensions},
+                "capabilities": self._declared("server/discover", shows),
                 "instructions": self._instructions,
             }
         )
 
-    def _list_modern(self, method: str) -> dict[str, Any] | None:
-        found = self._lists.get(method)
+    def _declared(self, method: str, shows: bool) -> dict[str, Any]:
+        modern = self._extensions if method == "server/discover" else {}
+        found = {**self._capabilities, **modern}
+        return apps.capabilities(found, method) if shows else found
+
+    def _list_modern(self, method: str, shows: bool) -> dict[str, Any] | None:
+        found = self._list(method, shows)
         return None if found is None else self._modern({**self._hints, **found})
+
+    def _list(self, method: str, shows: bool) -> dict[str, Any] | None:
+        if not shows or method not in ("tools/list", "resources/list"):
+            return self._lists.get(method)
+        if method == "resources/list":
+            return None  # views are among them, which the engine has
+        tools = self._lists[method]["tools"]
+        views = self._views
+        return {"tools": [apps.linked(tool, views[tool["name"]]) if tool["name"] in views else tool for tool in tools]}
 
     def _modern(self, result: dict[str, Any]) -> dict[str, Any]:
         return {**result, "resultType": "complete", "_meta": {_SERVER_KEY: self._info}}

@@ -1,0 +1,119 @@
+"""Views behind one MCP object: who is told of them, and where they are read (`kmcp_runtime.apps`).
+
+Only a client that announces the extension finds a view with a tool, a capability for resources, and the list of views:
+for every other client nothing grows. A view holds no data, so whoever asks for its address may read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import mcp_types
+from fastmcp import FastMCP
+from fastmcp.resources import Resource
+from fastmcp.resources.base import ResourceContent, ResourceResult
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.tools import Tool
+from mcp.server.context import CallNext as NextRequest
+from mcp.server.context import HandlerResult, ServerRequestContext
+from pydantic import PrivateAttr
+
+from kmcp_runtime import apps
+from kmcp_runtime.apps import documents
+from kmcp_runtime.engine.dispatch import SuiteTool
+
+if TYPE_CHECKING:
+    from kmcp_runtime.declaration import ToolSpec
+    from kmcp_runtime.engine.configured import ConfiguredServer
+    from kmcp_runtime.server import Server
+
+_NO_ORIGIN: Mapping[str, Any] = {
+    name: [] for name in ("connectDomains", "resourceDomains", "frameDomains", "baseUriDomains")
+}
+_shows: ContextVar[bool] = ContextVar("kmcp_shows_views", default=False)
+
+
+class View(Resource):
+    """The document of a view, put together when it is first read."""
+
+    _package: str = PrivateAttr()
+    _view: str = PrivateAttr()
+
+    @classmethod
+    def of(cls, server: Server, declared: ToolSpec) -> View:
+        """Errors: FileNotFoundError where the server's package lacks the script that the tool names."""
+        view = str(declared.view)
+        if not documents.exists(server.package, view):
+            script = f"{server.package}/{documents.FOLDER}/{view}.js"
+            raise FileNotFoundError(f"{declared.name} has view={view!r}, and {script} is not there")
+        made = cls(
+            uri=apps.address(server.name, view),
+            name=f"{server.name} {view}",
+            title=declared.title,
+            mime_type=apps.MIME_TYPE,
+            meta={"ui": {"csp": dict(_NO_ORIGIN), "prefersBorder": True}},
+        )
+        made._package, made._view = server.package, view
+        return made
+
+    async def read(self) -> ResourceResult:
+        text = documents.document(self._package, self._view, str(self.title))
+        return ResourceResult([ResourceContent(text, mime_type=self.mime_type, meta={"ui": (self.meta or {})["ui"]})])
+
+
+class Listing(Middleware):
+    """Names views in the lists of those that show them."""
+
+    async def on_list_tools(
+        self,
+        context: MiddlewareContext[mcp_types.ListToolsRequest],
+        call_next: CallNext[mcp_types.ListToolsRequest, Sequence[Tool]],
+    ) -> Sequence[Tool]:
+        found = await call_next(context)
+        return [_linked(tool) for tool in found] if _shows.get() else found
+
+    async def on_list_resources(
+        self,
+        context: MiddlewareContext[mcp_types.ListResourcesRequest],
+        call_next: CallNext[mcp_types.ListResourcesRequest, Sequence[Resource]],
+    ) -> Sequence[Resource]:
+        found = await call_next(context)
+        return found if _shows.get() else [each for each in found if not isinstance(each, View)]
+
+
+def install(mcp: FastMCP[Any], instances: Iterable[ConfiguredServer]) -> None:
+    """Have the object serve the views of these tools, and know for each request whether its client shows views."""
+    for instance in instances:
+        views = {declared.view: declared for declared in instance.tools.values() if declared.view}
+        for declared in views.values():
+            mcp.add_resource(View.of(instance.server, declared))
+    mcp._mcp_server.middleware.append(_noting)
+
+
+async def _noting(ctx: ServerRequestContext[Any, Any], call_next: NextRequest) -> HandlerResult:
+    shows = apps.are_announced(_capabilities_of(ctx))
+    token = _shows.set(shows)
+    try:
+        result = await call_next(ctx)
+    finally:
+        _shows.reset(token)
+    # Here, as the library settles what a server can do before it knows who asks.
+    if shows and ctx.method in ("initialize", "server/discover") and isinstance(result, dict):
+        result = {**result, "capabilities": apps.capabilities(result["capabilities"], ctx.method)}
+    return result
+
+
+def _capabilities_of(context: ServerRequestContext[Any, Any]) -> Any:
+    """What the client can: it says so as it shakes hands, and in the current revision with each request."""
+    if context.method == "initialize":
+        return (context.params or {}).get("capabilities")
+    announced = context.session.client_capabilities
+    return announced.model_dump(by_alias=True) if announced else None
+
+
+def _linked(tool: Tool) -> Tool:
+    if not isinstance(tool, SuiteTool) or tool.view is None:
+        return tool
+    return tool.model_copy(update={"meta": {**(tool.meta or {}), "ui": {"resourceUri": tool.view}}})
