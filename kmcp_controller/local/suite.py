@@ -19,7 +19,7 @@ import httpx2
 
 from kmcp_controller import status
 from kmcp_controller.catalog.live_document import LiveDocument
-from kmcp_controller.catalog.live_server import LiveServer
+from kmcp_controller.catalog.live_server import LiveServer, live_tools
 from kmcp_controller.discovery import mcp_client
 from kmcp_controller.discovery.pins import Reference, entry_name, pin_mode, reference
 from kmcp_controller.render import Surroundings, render
@@ -27,8 +27,10 @@ from kmcp_controller.spec import MCPServer, Platform, RefusedError, adapter_of, 
 from kmcp_controller.spec.model import API_VERSION, KIND, is_suite_image
 from kmcp_runtime import json_text
 from kmcp_runtime.catalog import Catalog, Drift, ServerEntry, short_name
+from kmcp_runtime.foreign.scrubbing import clean
 
 from .child import Child
+from .door_file import DoorFile
 from .ports import free_port
 
 NAMESPACE = "local"
@@ -166,10 +168,12 @@ class Suite:
         ]
         self._foreign = list(manifests)
         self._catalog = catalog
+        self._door: DoorFile | None = None
 
     def prepare(self, scratch: Path) -> None:
         """Decide what runs and how; starts nothing."""
         self.scratch = scratch
+        self._door = DoorFile(scratch)
         # A manifest of the user with the name of a shipped server is the user's version of it.
         replaced = {(each.get("metadata") or {}).get("name") for each in self._foreign}
         accepted = [self._accept(each) for each in self._own if each["metadata"]["name"] not in replaced]
@@ -190,6 +194,11 @@ class Suite:
     def _update(self, server: LocalServer) -> None:
         server.update()
         self.live.update(server.live())
+        if self._door and server.adapter == "bridge" and server.listing is not None:
+            bridged = [each for each in self.servers if each.adapter == "bridge"]
+            self._door.show(
+                (each.name, each.url, live_tools(each.listing.tools, None)) for each in bridged if each.listing
+            )
 
     def _installed(self, server: LocalServer) -> bool:
         """One package that is absent must not keep the process of all the others from starting."""
@@ -226,6 +235,8 @@ class Suite:
             short = short_name(server.name)
             server.url, server.management = f"{base}/{short}/mcp", management
             env |= self._environment(server)
+        if self._door and "KMCP_DOOR_SERVERS" not in os.environ:  # a file of the user's own comes first
+            env["KMCP_DOOR_SERVERS"] = str(self._door.path)
         flags = ["--host", options.host, "--port", str(options.port), "--management-port", str(options.management_port)]
         names = [short_name(server.name) for server in servers]
         argv = [*options.serve, *names, *flags]
@@ -382,4 +393,4 @@ def _backend(response: httpx2.Response) -> str:
     if not isinstance(body, dict):
         return f"/readyz answered {response.status_code}"
     text = "; ".join(str(body[key]) for key in ("reason", "hint") if body.get(key))
-    return mcp_client.clean(text or f"/readyz answered {response.status_code}", 1024)
+    return clean(text or f"/readyz answered {response.status_code}", 1024)

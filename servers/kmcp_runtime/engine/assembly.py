@@ -20,10 +20,12 @@ from mcp.server.request_state import RequestStateSecurity
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kmcp_runtime import distributions, keys
-from kmcp_runtime.engine import audit, auth, browsers, door, grants, succession, via
+from kmcp_runtime.engine import audit, auth, browsers, door, foreign_door, grants, succession, via
 from kmcp_runtime.engine.address import Addressed
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names, unknown_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
+from kmcp_runtime.engine.foreign_door import LIST_SECONDS as FOREIGN_LIST_SECONDS
+from kmcp_runtime.engine.foreign_door import ForeignServers, Offer, Together
 from kmcp_runtime.engine.refused import Told
 from kmcp_runtime.engine.requests import Checked
 from kmcp_runtime.engine.sessions import IDLE_SECONDS, Sessions
@@ -128,35 +130,38 @@ def assemble(server: Server, settings: Settings | None = None, runtime: RuntimeS
     return compose(server.full_name, [instance], auth.provider(runtime))
 
 
-def compose(name: str, instances: Sequence[ConfiguredServer], authentication: AuthProvider | None) -> FastMCP[Any]:
-    """The tools of one or several instances behind one MCP server object."""
+def compose(
+    name: str,
+    instances: Sequence[ConfiguredServer],
+    authentication: AuthProvider | None,
+    foreign: ForeignServers | None = None,
+) -> FastMCP[Any]:
+    """The tools of one or several instances behind one MCP server object, and those of foreign servers."""
     runtime = instances[0].runtime
     tools = [SuiteTool.of(declared, instance) for instance in instances for declared in instance.tools.values()]
+    offer = Offer([*tools, *door.tools()], foreign)
+    everyone = Together(instances, foreign) if foreign else instances
     key = runtime.state_key.get_secret_value() if runtime.state_key else secrets.token_hex(32)
     mcp: FastMCP[Any] = FastMCP(
         name,
-        _instructions(instances),
+        _instructions(everyone),
         version=distributions.version_of([instance.server.name for instance in instances]),
         auth=authentication,
-        middleware=[Traced(tool.name for tool in tools), Gate(instances)],
-        lifespan=_lifespan(instances),
+        middleware=[Traced(lambda name: offer.find(name) is not None), Gate(everyone)],
+        lifespan=_lifespan(instances, foreign),
         # What escapes our own error model may quote a backend: fastmcp must not pass its text on.
         mask_error_details=True,
         on_duplicate="error",
         # `schema.input_schema` has resolved every reference already: doing it again would copy each schema.
         dereference_schemas=False,
-        # The list is fixed for the process; what one caller sees of it may be another's not to see.
-        cache_ttl=LIST_SECONDS,
+        # Our own list is fixed for the process; what one caller sees of it may be another's not to see.
+        cache_ttl=FOREIGN_LIST_SECONDS if foreign else LIST_SECONDS,
         request_state_security=RequestStateSecurity(keys=[keys.derive(key, "request-state/v1")]),
     )
     mcp._FastMCP__state_store = _NoState()  # type: ignore[attr-defined]  # there is no parameter for it
-    for tool in (*tools, *door.tools()):
-        mcp.add_tool(tool)
+    offer.put_into(mcp)
     # Without it every modern tools/call runs a whole tools/list to check headers; a test guards that it is honoured.
-    schemas = {tool.name: tool.parameters for tool in (*tools, *door.tools())}
-    mcp._mcp_server.get_tool_input_schema = schemas.get
-    # Tools alone, in a list that stays as it is: the framework declares what it could do, and clients would ask for it.
-    mcp._mcp_server.get_capabilities = _declare_tools  # type: ignore[method-assign]  # there is no parameter for it
+    mcp._mcp_server.get_tool_input_schema = lambda name: getattr(offer.find(name), "parameters", None)
     return mcp
 
 
@@ -170,26 +175,26 @@ class _NoState:
         """Nothing is kept."""
 
 
-def _declare_tools(*_: Any, **__: Any) -> mcp_types.ServerCapabilities:
-    return mcp_types.ServerCapabilities(tools=mcp_types.ToolsCapability())
-
-
 def _instructions(instances: Sequence[ConfiguredServer]) -> str:
     lines = [instance.server.instructions for instance in instances]
     lines.append(ABOUT_FRAMES)
     if door.is_short(instances):
-        lines.append(door.about(sum(len(instance.tools) for instance in instances)))
+        lines.append(
+            door.about("many" if isinstance(instances, Together) else sum(len(each.tools) for each in instances))
+        )
     if any(instance.runtime.read_only for instance in instances):
         lines.append(ABOUT_READING)
     return "\n".join(lines)
 
 
-def _lifespan(instances: Sequence[ConfiguredServer]) -> Any:
+def _lifespan(instances: Sequence[ConfiguredServer], foreign: ForeignServers | None) -> Any:
     @asynccontextmanager
     async def lifespan(mcp: FastMCP[Any]) -> AsyncIterator[dict[str, Any]]:
         async with contextlib.AsyncExitStack() as stack:
             for instance in instances:
                 await stack.enter_async_context(instance.opened())
+            if foreign:
+                await stack.enter_async_context(foreign.opened())
             yield {}
 
     return lifespan
@@ -198,7 +203,7 @@ def _lifespan(instances: Sequence[ConfiguredServer]) -> Any:
 async def run_stdio(name: str, instances: Sequence[ConfiguredServer], desk: Desk | None = None) -> None:
     """Serve the client at the standard streams until it goes; `desk` holds the streams where it was answered before."""
     async with instances[0].metrics.watchdog.watching():
-        mcp = compose(name, instances, None)
+        mcp = compose(name, instances, None, foreign_door.behind(instances))
         if desk:
             await succession.serve(mcp, desk)
         else:
@@ -245,13 +250,14 @@ async def run_http(name: str, instances: Sequence[ConfiguredServer], port: int) 
 def http_app(name: str, instances: Sequence[ConfiguredServer], authentication: AuthProvider | None) -> ASGIApp:
     """The ASGI application of `/mcp`, and of `/<server>/mcp` when several servers share the process."""
     runtime = instances[0].runtime
-    apps = {MCP_PATH: _one_app(compose(name, instances, authentication), MCP_PATH, runtime)}
+    foreign = foreign_door.behind(instances)
+    everyone = Together(instances, foreign) if foreign else instances
+    apps = {MCP_PATH: _one_app(compose(name, instances, authentication, foreign), MCP_PATH, runtime)}
     for instance in instances:
         path = f"/{instance.name}{MCP_PATH}"
         apps[path] = _one_app(compose(instance.server.full_name, [instance], authentication), path, runtime)
     origins, hosts = listed(runtime.allowed_origins), listed(runtime.allowed_hosts)
-    known = [name for instance in instances for name in instance.tools]
-    addressed = Addressed(Paths(apps), [instance.name for instance in instances], known)
+    addressed = Addressed(Paths(apps), everyone)
     guarded = browsers.guarded(Checked(addressed, MCP_PATH), origins, hosts, auth.is_loopback(runtime.host))
     return Told(guarded, instances[0].refusals)
 

@@ -66,6 +66,7 @@ class ConfiguredServer:
         self.settings = settings
         _learn_own(settings)
         _learn_own(process.runtime)
+        self.process = process
         self.runtime = process.runtime
         self.metrics = process.metrics
         self.approvals = process.approvals
@@ -77,13 +78,18 @@ class ConfiguredServer:
         extra = server.extra_arguments(settings)
         left_out = server.left_out(settings)
         kept = [declared for name, declared in self._all.items() if name not in left_out]
-        self.tools = {found.name: found.with_arguments(extra) for found in _offered(kept, self.runtime)}
+        self.tools = {found.name: found.with_arguments(extra) for found in offered(kept, self.runtime)}
         self._left_out = left_out
         self._slots = asyncio.Semaphore(self.runtime.concurrency)
         self._backend: Backend | None = None
         self._users = 0
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
+
+    def offer(self, every: Iterable[ToolSpec], tools: Mapping[str, ToolSpec]) -> None:
+        """Take `tools` in place of those that are called now; `every` are those that there are."""
+        self._all = {declared.name: declared for declared in every}
+        self.tools = dict(tools)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["ConfiguredServer"]:
@@ -131,7 +137,8 @@ class ConfiguredServer:
         return denied(f"{tool} is switched off on this server (KMCP_TOOLS, KMCP_EXTRAS)")
 
 
-def _offered(tools: Iterable[ToolSpec], runtime: RuntimeSettings) -> list[ToolSpec]:
+def offered(tools: Iterable[ToolSpec], runtime: RuntimeSettings) -> list[ToolSpec]:
+    """Those that the settings leave, in the form that they leave them in."""
     names = runtime.tool_names()
     kept = [found for found in tools if (names is None or found.name in names) and (runtime.extras or not found.extra)]
     if not runtime.read_only:

@@ -19,7 +19,6 @@ from fastmcp.tools import Tool, ToolResult
 from pydantic import PrivateAttr
 
 from kmcp_runtime import answers, argument_sizes, echoes, hints, identities, redaction, touched
-from kmcp_runtime.arguments import checked
 from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
@@ -58,7 +57,7 @@ class SuiteTool(Tool):
             title=declared.title,
             description=declared.description,
             parameters=declared.input_schema(),
-            output_schema=answer if instance.runtime.output_schemas else None,
+            output_schema=(answer or None) if instance.runtime.output_schemas else None,
             annotations=mcp_types.ToolAnnotations(
                 read_only_hint=declared.worst is Effect.READ,
                 destructive_hint=declared.can_destroy(),
@@ -74,6 +73,11 @@ class SuiteTool(Tool):
     @property
     def instance(self) -> "ConfiguredServer":
         return self._instance
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether its texts are those of a foreign server."""
+        return self._declared.foreign
 
     async def narrowed(self, grant: Grant) -> "SuiteTool | None":
         """The tool as the caller with this grant has it; None when the caller has none of it."""
@@ -162,6 +166,8 @@ def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[
     entry = audit.entry_of(secrets.token_hex(6), instance.name, declared.name, effect, auth.caller())
     entry.via = via.current() or ""
     audit.describe(entry, arguments)
+    # Of a foreign tool the word is its own, and nothing here makes it true.
+    entry.dry_run = entry.dry_run and "dry_run" in declared.arguments.model_fields
     return entry
 
 
@@ -227,9 +233,8 @@ async def _answer(
 ) -> ToolResult:
     # Only some arguments can be large: texts that hold a document, and lists and objects of any size.
     large = any(map(is_large, arguments.values()))
-    values = await run_in_thread(_accepted, declared, arguments) if large else _accepted(declared, arguments)
-    named = {name: getattr(values, name) for name in declared.arguments.model_fields}
-    call = _call(instance, declared, named, entry, grant)
+    named = await run_in_thread(_accepted, declared, arguments) if large else _accepted(declared, arguments)
+    call = _call(instance, declared, named, arguments, entry, grant)
     effect = declared.effect_of(named)
     entry.effect = effect.value
     if effect not in grant.effects:
@@ -246,6 +251,7 @@ async def _answer(
                 judged = JudgedCall(instance, declared, call, arguments, account, grant, _context(), guard)
                 result = await judged.answer()
                 if isinstance(result, ToolResult):
+                    entry.answer_bytes = size(result.structured_content or {}) if result.structured_content else 0
                     return result
             content, text = await run_in_thread(finish, result, instance.runtime.answer_tokens)
     except TimeoutError:
@@ -258,18 +264,22 @@ async def _answer(
     return ToolResult(content=text, structured_content=structured, meta=_marked([] if result.own else others(content)))
 
 
-def _accepted(declared: ToolSpec, arguments: Mapping[str, Any]) -> Any:
+def _accepted(declared: ToolSpec, arguments: Mapping[str, Any]) -> dict[str, Any]:
     # Stored, a mark would stand in place of the real value; only a tool that puts the live value back takes one.
     redaction.refuse_marks({name: value for name, value in arguments.items() if name not in declared.restores})
-    values = checked(declared.arguments, arguments, declared.ignored, declared.renamed)
+    named = declared.checked(arguments)
     # Once more as read: in JSON or YAML a mark may be written with escapes.
-    read = {name: getattr(values, name) for name in declared.arguments.model_fields if name not in declared.restores}
-    redaction.refuse_marks(read)
-    return values
+    redaction.refuse_marks({name: value for name, value in named.items() if name not in declared.restores})
+    return named
 
 
 def _call(
-    instance: "ConfiguredServer", declared: ToolSpec, named: Mapping[str, Any], entry: Entry, grant: Grant
+    instance: "ConfiguredServer",
+    declared: ToolSpec,
+    named: Mapping[str, Any],
+    written: Mapping[str, Any],
+    entry: Entry,
+    grant: Grant,
 ) -> Call:
     given = frozenset(name for name, field in declared.arguments.model_fields.items() if named[name] != field.default)
     return Call(
@@ -282,6 +292,7 @@ def _call(
         given,
         instance.runtime.read_only or grant.effects == {Effect.READ},
         instance.settings.identity_of(auth.current_caller()),
+        written,
     )
 
 
