@@ -1,10 +1,9 @@
 """The file from which the composed server of `up` learns of the foreign ones on this machine."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from kmcp_controller.catalog.door_servers import EMPTY, DoorServers
+from kmcp_controller.catalog.door_servers import EMPTY, DoorServers, Found
 
 
 class DoorFile:
@@ -16,7 +15,7 @@ class DoorFile:
         self._written = ""
         self._write(EMPTY)
 
-    def show(self, servers: Iterable[tuple[str, str, Iterable[Mapping[str, Any]]]]) -> None:
+    def show(self, servers: Iterable[Found]) -> None:
         """Those that have listed their tools; one that is away now stays, and its calls say so."""
         text = self._servers.document(servers)
         if text != self._written:

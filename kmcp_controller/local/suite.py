@@ -18,6 +18,7 @@ from typing import Any
 import httpx2
 
 from kmcp_controller import status
+from kmcp_controller.catalog.door_servers import Found
 from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.live_server import LiveServer, live_tools
 from kmcp_controller.discovery import mcp_client
@@ -197,7 +198,9 @@ class Suite:
         if self._door and server.adapter == "bridge" and server.listing is not None:
             bridged = [each for each in self.servers if each.adapter == "bridge"]
             self._door.show(
-                (each.name, each.url, live_tools(each.listing.tools, None)) for each in bridged if each.listing
+                Found(each.namespace, each.name, each.url, live_tools(each.listing.tools, None))
+                for each in bridged
+                if each.listing
             )
 
     def _installed(self, server: LocalServer) -> bool:

@@ -11,7 +11,7 @@ from kmcp_controller.cluster.store import Key
 from kmcp_controller.discovery.first_sights import FirstSights
 from kmcp_controller.discovery.pins import Pin
 from kmcp_controller.discovery.schedule import DiscoverySchedule
-from kmcp_controller.spec import Platform
+from kmcp_controller.spec import Platform, is_suite_image
 from kmcp_runtime import redaction
 from kmcp_runtime.catalog import Catalog
 from kmcp_runtime.errors import ToolFailure
@@ -47,6 +47,7 @@ class LiveCatalog:
         self._publisher = Publisher(
             self.live, cluster, namespace, self.metrics, deployment=deployment, debounce=debounce, interval=interval
         )
+        self._publisher.is_own = lambda described: is_suite_image(described["image"], platform)
         self._schedule = DiscoverySchedule(
             self.live,
             cluster,

@@ -25,7 +25,8 @@ async def test_without_a_cluster_the_suite_is_listed_with_what_to_set(tmp_path: 
     manifests = tmp_path / "manifests"
     manifests.mkdir()
     (manifests / "older.yaml").write_text(STDIO)
-    argv = [str(SCRIPTS / "kmcp-suite"), "up", "--catalog", str(catalog), *suite_flags(ports), str(manifests)]
+    flags = ["--catalog", str(catalog), "--manifests", str(manifests), *suite_flags(ports)]
+    argv = [str(SCRIPTS / "kmcp-suite"), "up", *flags]
     env = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")} | {"HOME": str(tmp_path)}
     with running(argv, env, ports, tmp_path) as suite:
         server = (await suite.settled())["kmcp-kubernetes"]

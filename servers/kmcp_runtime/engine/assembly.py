@@ -25,10 +25,11 @@ from kmcp_runtime.engine.address import Addressed
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names, unknown_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
 from kmcp_runtime.engine.foreign_door import LIST_SECONDS as FOREIGN_LIST_SECONDS
-from kmcp_runtime.engine.foreign_door import ForeignServers, Offer, Together
+from kmcp_runtime.engine.foreign_door import ForeignServers, Offer
 from kmcp_runtime.engine.refused import Told
 from kmcp_runtime.engine.requests import Checked
 from kmcp_runtime.engine.sessions import IDLE_SECONDS, Sessions
+from kmcp_runtime.engine.together import Together
 from kmcp_runtime.engine.traced import Traced
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.instant.desk import Desk
@@ -140,7 +141,7 @@ def compose(
     runtime = instances[0].runtime
     tools = [SuiteTool.of(declared, instance) for instance in instances for declared in instance.tools.values()]
     offer = Offer([*tools, *door.tools()], foreign)
-    everyone = Together(instances, foreign) if foreign else instances
+    everyone = foreign_door.together(instances, foreign)
     key = runtime.state_key.get_secret_value() if runtime.state_key else secrets.token_hex(32)
     mcp: FastMCP[Any] = FastMCP(
         name,
@@ -251,7 +252,7 @@ def http_app(name: str, instances: Sequence[ConfiguredServer], authentication: A
     """The ASGI application of `/mcp`, and of `/<server>/mcp` when several servers share the process."""
     runtime = instances[0].runtime
     foreign = foreign_door.behind(instances)
-    everyone = Together(instances, foreign) if foreign else instances
+    everyone = foreign_door.together(instances, foreign)
     apps = {MCP_PATH: _one_app(compose(name, instances, authentication, foreign), MCP_PATH, runtime)}
     for instance in instances:
         path = f"/{instance.name}{MCP_PATH}"
@@ -342,7 +343,8 @@ async def _manage(instances: Sequence[ConfiguredServer], main: "uvicorn.Server",
 
 def _listen(host: str, port: int, where: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # By its protocol: asyncio takes the delay of small writes (40 ms a call) from connections that say they are TCP.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # A restart within a minute meets the old connections in TIME_WAIT, which would block the port.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

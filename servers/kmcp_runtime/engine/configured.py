@@ -50,7 +50,8 @@ class Process:
         redaction.use_key(key)
         seal = Seal(key)
         rates = Rates(runtime.rate_limits)
-        rates.check_names([tool.name for server in servers for tool in server.tools()])
+        if not runtime.door_servers:  # which may have any
+            rates.check_names([tool.name for server in servers for tool in server.tools()])
         approvals = Approvals(runtime.approval, seal, _used_tokens(runtime, seal))
         policies = _policies(runtime, servers)
         metrics = Metrics()
@@ -150,7 +151,7 @@ def check_tool_names(servers: Iterable[Server], runtime: RuntimeSettings) -> Non
     """Refuse a tool filter that names what no server has: a typo there would silently offer less."""
     known = {declared.name for server in servers for declared in server.tools()}
     for name in runtime.tool_names() or ():
-        if name not in known:
+        if name not in known and not runtime.door_servers:  # whose tools are not known yet
             raise SettingsError(suggesting(f"--tools / KMCP_TOOLS: no tool {name!r}", name, known))
 
 
@@ -163,6 +164,8 @@ def unknown_tool(name: str, instances: Iterable[ConfiguredServer]) -> ToolFailur
     return bad_argument(f"no tool {name!r}", did_you_mean(name, known) or "tools/list names them all")
 
 
+FOREIGN = "foreign"
+"""In a policy the server that stands for all those whose names are not known yet: rules may name any of their tools."""
 _WAYS = {"plan": ("asked", "token"), "ask": ("asked",), "off": ("off",)}
 """How a call may come to its yes, by KMCP_APPROVAL."""
 
@@ -180,6 +183,8 @@ def _policies(runtime: RuntimeSettings, servers: Sequence[Server]) -> "Policies 
         raise SettingsError(f"--policy / KMCP_POLICY needs cedarpy: {hint}") from None
     tools = {server.name: server.tools() for server in servers}
     installed = frozenset(point.name for point in entry_points(group=SERVERS))
+    if runtime.door_servers:
+        installed |= {FOREIGN}
     ways = _WAYS[runtime.approval]
     found: Policies = policies.Policies(Path(runtime.policy), tools, installed, runtime.policy_contact, ways)
     return found

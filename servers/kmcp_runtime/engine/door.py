@@ -21,6 +21,7 @@ from kmcp_runtime.door.search import Entry, Index
 from kmcp_runtime.engine import address
 from kmcp_runtime.engine.configured import ConfiguredServer
 from kmcp_runtime.engine.dispatch import SuiteTool
+from kmcp_runtime.engine.together import Together
 from kmcp_runtime.errors import bad_argument, suggesting
 from kmcp_runtime.output.render import UNTRUSTED_META
 from kmcp_runtime.yaml_text import read as read_yaml
@@ -45,7 +46,8 @@ def about(count: int | str) -> str:
 def is_short(instances: Sequence[ConfiguredServer]) -> bool:
     """Whether the list is short unless the address says otherwise."""
     chosen = instances[0].runtime.listing
-    return len(instances) > 1 if chosen == "auto" else chosen == address.SHORT
+    are_several = len(instances) > 1 or isinstance(instances, Together)
+    return are_several if chosen == "auto" else chosen == address.SHORT
 
 
 class SearchTools(Tool):

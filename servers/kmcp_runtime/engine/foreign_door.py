@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import mcp_types
 from fastmcp import FastMCP
@@ -17,6 +17,7 @@ from fastmcp.utilities.versions import VersionSpec
 from kmcp_runtime.engine import foreign_news
 from kmcp_runtime.engine.configured import ConfiguredServer
 from kmcp_runtime.engine.foreign_server import ForeignServer
+from kmcp_runtime.engine.together import Together
 from kmcp_runtime.foreign.servers_file import FileError, ForeignEntry, read_servers
 from kmcp_runtime.settings import SettingsError
 from kmcp_runtime.worker import run_in_thread
@@ -104,42 +105,11 @@ class ForeignServers:
             if name not in self.servers:
                 server = ForeignServer(entry, self._own[0].process, self._taken, self._changed)
                 self.servers[name] = server
-                self._tasks[name] = asyncio.create_task(self._kept(server))
-
-    async def _kept(self, server: ForeignServer) -> None:
-        try:
-            await server.keep()
-        except Exception:
-            # A fault of ours: it must not be silent, and end no more than this server.
-            log.exception("the foreign server %s is given up", server.name)
-            server.trouble = "the log of the door says why it was given up"
+                self._tasks[name] = asyncio.create_task(server.keep())
 
     def _changed(self) -> None:
         for listener in list(self.listeners):
             listener()
-
-
-class Together(Sequence[ConfiguredServer]):
-    """The servers of the process, and whatever foreign ones there are at the moment."""
-
-    def __init__(self, own: Sequence[ConfiguredServer], foreign: ForeignServers) -> None:
-        self._own, self._foreign = own, foreign
-
-    def _all(self) -> list[ConfiguredServer]:
-        return [*self._own, *self._foreign.servers.values()]
-
-    @overload
-    def __getitem__(self, index: int) -> ConfiguredServer: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ConfiguredServer]: ...
-    def __getitem__(self, index: int | slice) -> Any:
-        return self._all()[index]
-
-    def __iter__(self) -> Iterator[ConfiguredServer]:
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        return len(self._own) + len(self._foreign.servers)
 
 
 class ForeignTools(Provider):
@@ -182,6 +152,11 @@ class Offer:
         server: Any = mcp._mcp_server
         # There is no parameter for it.
         server.get_capabilities = lambda *_, **__: mcp_types.ServerCapabilities(tools=declared)
+
+
+def together(own: Sequence[ConfiguredServer], foreign: ForeignServers | None) -> Sequence[ConfiguredServer]:
+    """Every server of the process, at each moment."""
+    return Together(own, foreign.servers) if foreign else own
 
 
 def behind(own: Sequence[ConfiguredServer]) -> ForeignServers | None:

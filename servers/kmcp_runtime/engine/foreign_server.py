@@ -24,7 +24,7 @@ from kmcp_runtime.engine.configured import ConfiguredServer, Process, offered
 from kmcp_runtime.engine.dispatch import SuiteTool
 from kmcp_runtime.errors import ToolFailure, timed_out, unavailable
 from kmcp_runtime.foreign.conversation import Attending, Conversation, RefusedError
-from kmcp_runtime.foreign.listed_tools import ForeignSpec, declared, read_tools
+from kmcp_runtime.foreign.listed_tools import ForeignSpec, Listing, declared, read_tools
 from kmcp_runtime.foreign.servers_file import ForeignEntry
 from kmcp_runtime.output.results import Result
 from kmcp_runtime.server import Server
@@ -36,6 +36,7 @@ LIST_SECONDS = 30.0
 CHECK_SECONDS = 60.0
 """Between looks at the list of a server that does not say when it changes."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+_AFTER_LOSS_SECONDS = 5.0
 _MOST_CALLERS = 64
 _SHARE = 0.95  # of a call's deadline: the failure that names the server comes before the one that does not
 
@@ -69,6 +70,7 @@ class ForeignServer(ConfiguredServer):
         self.trouble = "it has not been asked yet"
         """Why its tools cannot be called now; empty while it answers."""
         self._own, self._on_change = own, on_change
+        self._left_out_told: frozenset[str] = frozenset()
         self._shown: dict[str, tuple[str, Effect]] = {}
         self._stale = asyncio.Event()
         self._main = Conversation(entry, on_change=self._stale.set)
@@ -97,33 +99,46 @@ class ForeignServer(ConfiguredServer):
         """Ask for the list; whether it came."""
         try:
             async with asyncio.timeout(LIST_SECONDS):
-                found = declared(self.entry, await read_tools(self._main), self._own, self._invoke)
+                listed = await read_tools(self._main)
+                # A thousand tools take seconds, in which others are answered.
+                found, shown = await run_in_thread(self._made, listed)
         except (ToolFailure, RefusedError) as failure:
             self._in_trouble(failure.message)
             return False
         except TimeoutError:
             self._in_trouble(f"no list of tools within {LIST_SECONDS:.0f} s")
             return False
+        except Exception:
+            # A fault of ours: it must not be silent, and end nothing but this attempt.
+            log.exception("the list of the foreign server %s cannot be used", self.name)
+            self._in_trouble("its list cannot be used; the log of the door says why")
+            return False
         for reason in found.left_out:
-            log.warning("a tool of the foreign server %s is left out: %s", self.name, redaction.text(reason))
+            if reason not in self._left_out_told:
+                log.warning("a tool of the foreign server %s is left out: %s", self.name, redaction.text(reason))
+        self._left_out_told = frozenset(found.left_out)
         if self.trouble:
             log.info("the foreign server %s lists %d tools", self.name, len(found.tools))
         self.trouble = ""
-        self._offer(found.tools)
+        self._offer(found.tools, shown)
         return True
+
+    def _made(self, listed: list[dict[str, Any]]) -> tuple[Listing, dict[str, SuiteTool]]:
+        """What the server lists, and what of it is listed here."""
+        found = declared(self.entry, listed, self._own, self._invoke)
+        return found, {spec.name: SuiteTool.of(spec, self) for spec in offered(found.tools, self.runtime)}
 
     def _in_trouble(self, why: str) -> None:
         if why != self.trouble:
             log.warning("the foreign server %s cannot be used: %s", self.name, redaction.text(why))
         self.trouble = why
 
-    def _offer(self, specs: Sequence[ForeignSpec]) -> None:
-        shown = [spec for spec in offered(specs, self.runtime) if isinstance(spec, ForeignSpec)]
-        before, now = self._shown, {spec.name: (spec.hash, spec.effect) for spec in shown}
-        self.offer(specs, {spec.name: spec for spec in shown})
-        self.listed = {spec.name: SuiteTool.of(spec, self) for spec in shown}
-        self._shown = now
-        if before != now:
+    def _offer(self, specs: Sequence[ForeignSpec], listed: Mapping[str, SuiteTool]) -> None:
+        here = {spec.name: spec for spec in specs if spec.name in listed}
+        before, self._shown = self._shown, {name: (spec.hash, spec.effect) for name, spec in here.items()}
+        self.offer(specs, here)
+        self.listed = dict(listed)
+        if before != self._shown:
             self._on_change()
 
     async def _until_stale(self) -> None:
@@ -138,8 +153,12 @@ class ForeignServer(ConfiguredServer):
     async def _listen(self) -> None:
         try:
             await self._main.listen()
-        except (ToolFailure, RefusedError):
-            self._stale.set()  # it may have gone, and then be another one
+        except RefusedError:
+            return  # it cannot be listened to, whatever it says
+        except ToolFailure:
+            # It may be another one when it is back. A gateway that cuts every stream must not set the pace.
+            await asyncio.sleep(_AFTER_LOSS_SECONDS)
+            self._stale.set()
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -186,8 +205,9 @@ class ForeignServer(ConfiguredServer):
         except RefusedError as error:
             hint = f"this is what the foreign server {self.name} says of {spec.original}"
             raise ToolFailure("conflict", redaction.text(error.message), hint, backend=self.name) from None
-        except ToolFailure:
-            self._stale.set()
+        except ToolFailure as failure:
+            if failure.code == "unavailable":
+                self._stale.set()
             raise
         return await run_in_thread(foreign_answers.answer, self.name, spec.original, result, self.runtime.answer_tokens)
 

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 from mcp.shared.inbound import encode_header_value, mcp_param_headers, x_mcp_header_map
@@ -21,6 +22,8 @@ from kmcp_runtime.errors import ToolFailure, too_large, unavailable
 from kmcp_runtime.foreign.bodies import Meter, TooMuchError, read_messages
 from kmcp_runtime.foreign.scrubbing import clean
 from kmcp_runtime.foreign.servers_file import ForeignEntry
+from kmcp_runtime.tracing import backend_requests
+from kmcp_runtime.tracing.backend_requests import Exchange, Target
 
 MODERN, OLDER = "2026-07-28", "2025-11-25"
 LARGEST_ANSWER = 16 << 20
@@ -33,6 +36,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,256}")
 _CHANGED = "notifications/tools/list_changed"
 _NO_METHOD = -32601
 _LONGEST_TEXT = 2000
+_ENDLESS = 1 << 62  # bytes of a stream that is only listened to
 
 Asked = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 """Answers what the server asks on the way to an answer: method and params to a result. Errors: `RefusedError`."""
@@ -84,6 +88,8 @@ class Conversation:
     ) -> None:
         self.entry, self.most = entry, most
         self._forwarded, self._on_change = dict(forwarded or {}), on_change
+        self._place = urlsplit(entry.url)
+        self._target = Target(entry.name, self._place.path or "/")
         self._ids = itertools.count(1)
         self._agreed: _Agreed | None = None
         self._greeting = asyncio.Lock()
@@ -131,14 +137,20 @@ class Conversation:
     async def listen(self) -> None:
         """Hear of changes until the server ends the stream, or has none. Errors: as `request`."""
         agreed = await self._greet()
+        try:
+            await self._listen(agreed)
+        except _LostError as error:
+            raise self._unreachable(str(error)) from None
+
+    async def _listen(self, agreed: _Agreed) -> None:
         if agreed.version == MODERN:
             wanted = {"notifications": {"toolsListChanged": True}}
-            await self._ask(agreed, "subscriptions/listen", wanted, Attending(), None, forever=True)
+            await self._ask(agreed, "subscriptions/listen", wanted, Attending(), None, most=_ENDLESS)
             return
         head = self._head(agreed, "") | {"Accept": "text/event-stream"}
         async with self._answering("GET", None, head) as response:
             if response.status_code == 200:
-                async for message in read_messages(response, Meter(1 << 62)):
+                async for message in read_messages(response, Meter(_ENDLESS)):
                     await self._take_notice(message, Attending())
 
     async def _greet(self) -> _Agreed:
@@ -182,32 +194,44 @@ class Conversation:
         params: Mapping[str, Any],
         attending: Attending,
         schema: Mapping[str, Any] | None,
-        forever: bool = False,
+        most: int = 0,
     ) -> dict[str, Any]:
-        number = next(self._ids)
+        number, most = next(self._ids), most or self.most
         meta: dict[str, Any] = dict(params.get("_meta") or {})
         if attending.progress is not None:
             meta["progressToken"] = number
         if agreed.version == MODERN:
             envelope = {"protocolVersion": MODERN, "clientCapabilities": _CAN, "clientInfo": _ABOUT}
             meta |= {_META + key: value for key, value in envelope.items()}
-        body = {"jsonrpc": "2.0", "id": number, "method": method}
-        body["params"] = {**params, **({"_meta": meta} if meta else {})}
+        sent = {**params, **({"_meta": meta} if meta else {})}
+        body = {"jsonrpc": "2.0", "id": number, "method": method, "params": sent}
         head = self._head(agreed, method) | _routing(agreed, params, schema)
         try:
-            async with self._answering("POST", body, head) as response:
-                self._check(response, agreed)
-                meter = Meter((1 << 62) if forever else self.most)
-                async for message in read_messages(response, meter):
-                    if _answers(message, number):
-                        return _result(message)
-                    await self._take_notice(message, attending, agreed)
-                raise self._unanswered(response, method)
+            with backend_requests.request(self._target, "POST", self._place.hostname, self._place.port) as exchange:
+                return await self._answer_to(body, head, agreed, attending, most, exchange)
         except asyncio.CancelledError:
             if agreed.version not in ("", MODERN):  # in the newest revision a closed stream says it
                 word = {"method": "notifications/cancelled", "params": {"requestId": number}}
                 self._say_last(agreed, {"jsonrpc": "2.0", **word})
             raise
+
+    async def _answer_to(
+        self,
+        body: dict[str, Any],
+        head: Mapping[str, str],
+        agreed: _Agreed,
+        attending: Attending,
+        most: int,
+        exchange: Exchange,
+    ) -> dict[str, Any]:
+        async with self._answering("POST", body, {**head, **exchange.headers}) as response:
+            exchange.answered(response.status_code)
+            self._check(response, agreed)
+            async for message in read_messages(response, Meter(most)):
+                if _answers(message, body["id"]):
+                    return _result(message)
+                await self._take_notice(message, attending, agreed)
+            raise self._unanswered(response, str(body["method"]))
 
     @contextlib.asynccontextmanager
     async def _answering(self, verb: str, body: Any, head: Mapping[str, str]) -> AsyncIterator[httpx2.Response]:

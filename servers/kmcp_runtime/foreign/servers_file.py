@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from kmcp_runtime import yaml_text
+from kmcp_runtime import redaction, yaml_text
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.errors import ToolFailure, unavailable
 from kmcp_runtime.findings import faults
@@ -101,6 +101,10 @@ class ForeignEntry(BaseModel):
                 raise self._unread(name, f"{given.file} cannot be read ({error.strerror})") from None
         if not _VALUE.fullmatch(text):
             raise self._unread(name, "its value has characters that a header cannot have")
+        if not isinstance(given, str) or name.lower() == "authorization":
+            # The door's own credential: where the server tells it back, it is hidden.
+            redaction.learn(text)
+            redaction.learn(text.rpartition(" ")[2])
         return text
 
     def _unread(self, name: str, why: str) -> ToolFailure:

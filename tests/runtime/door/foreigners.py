@@ -1,5 +1,6 @@
 """Foreign MCP servers as they are met: one that is well made, and one that answers what it is told to."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -53,7 +54,12 @@ def ledger() -> FastMCP[Any]:
 class Program:
     """A foreign server over HTTP that answers `tools/call` with whatever bytes it is told to."""
 
-    def __init__(self, tools: Sequence[dict[str, Any]] = ()) -> None:
+    def __init__(self, tools: Sequence[dict[str, Any]] = (), legacy: bool = False) -> None:
+        self.legacy = legacy
+        self.news = asyncio.Event()
+        """Set: whoever listens with GET hears that the list has changed."""
+        self.heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        """What comes without being a request: answers, and notifications."""
         read = {"name": "act", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}}
         self.tools: list[dict[str, Any]] = list(tools or [read])
         self.heads: list[dict[str, str]] = []
@@ -68,19 +74,40 @@ class Program:
             if not message.get("more_body"):
                 break
         self.heads.append({name.decode(): value.decode() for name, value in scope["headers"]})
+        if scope["method"] == "GET":
+            await self._stream(send)
+            return
         asked = json.loads(body or b"{}")
-        method = asked.get("method")
-        if method == "tools/call":
+        if "id" not in asked or "method" not in asked:
+            self.heard.put_nowait(asked)
+            await respond(send, None, 202)
+        elif asked["method"] == "tools/call" and self.act is not None:
             self.calls += 1
-            if self.act is not None:
-                await self.act(asked, send)
-                return
-        result: dict[str, Any] = {"content": [{"type": "text", "text": "done"}]}
+            await self.act(asked, send)
+        else:
+            await respond(send, {"jsonrpc": "2.0", "id": asked["id"], **self._answer(asked["method"])})
+
+    def _answer(self, method: str) -> dict[str, Any]:
+        if method == "server/discover" and self.legacy:
+            return {"error": {"code": -32601, "message": "Method not found"}}
         if method == "server/discover":
-            result = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
-        elif method == "tools/list":
-            result = {"tools": self.tools}
-        await respond(send, {"jsonrpc": "2.0", "id": asked.get("id"), "result": result})
+            return {"result": {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}}
+        if method == "initialize":
+            can = {"tools": {"listChanged": True}}
+            said = {"protocolVersion": "2025-11-25", "capabilities": can, "serverInfo": {"name": "old"}}
+            return {"result": said}
+        if method == "tools/list":
+            return {"result": {"tools": self.tools}}
+        self.calls += 1
+        return {"result": {"content": [{"type": "text", "text": "done"}]}}
+
+    async def _stream(self, send: Send) -> None:
+        head = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        await send({"type": "http.response.body", "body": b": here\n\n", "more_body": True})
+        await self.news.wait()
+        message = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+        await send({"type": "http.response.body", "body": b"data: " + json.dumps(message).encode() + b"\n\n"})
 
 
 async def respond(send: Send, message: Any, status: int = 200, **headers: str) -> None:
