@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from bench import controller, peer
+from bench import controller, joint, peer
 from bench.goal import Goal
 from bench.population import PODS, populate
 from bench.programs import Program, running
@@ -83,6 +83,7 @@ async def _compare(api: KubeApi, ours: Program, theirs: Program, shelf: Program,
     large = await _measure_in_turn({"ours": _list(one, LARGE[0]), "peer": _peer(two, LARGE[0])}, max(rounds // 3, 3))
     whole = await _measure_in_turn({"ours": _walk(one, LARGE[0]), "peer": _peer(two, LARGE[0])}, max(rounds // 3, 3))
     cpu = await _measure_runtime_cpu(shelf, rounds * 20)
+    together = await joint.measure(max(rounds // 3, 3))
     goals = [
         Goal("small namespace, time: ours / raw API call", _ratio(small, "ours", "raw"), 3),
         Goal("small namespace, time: ours / peer", _ratio(small, "ours", "peer"), 1 / 5),
@@ -90,6 +91,7 @@ async def _compare(api: KubeApi, ours: Program, theirs: Program, shelf: Program,
         Goal("2,000 pods, default answer, bytes: ours / peer", _bytes(large, "ours") / _bytes(large, "peer"), 1 / 15),
         Goal("2,000 pods, all of them, time: ours / peer", _ratio(whole, "ours", "peer"), 1 / 5),
         Goal("runtime, CPU milliseconds a call of a tool without a backend", cpu, 2),
+        joint.goal(together),
     ]
     for name, samples in {"small": small, "2,000 default": large, "2,000 whole": whole}.items():
         _describe(name, samples)

@@ -18,10 +18,10 @@ _META = {"io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprot
 class Session:
     """A connection to one server."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str = "") -> None:
         self.url = url
         # Longer than any call takes here: a timeout would be a wrong figure.
-        self.client = httpx2.AsyncClient(timeout=60)
+        self.client = httpx2.AsyncClient(timeout=60, headers={"Authorization": f"Bearer {token}"} if token else None)
         self.protocol = MODERN
         self._session: dict[str, str] = {}
         self._id = 0

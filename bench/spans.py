@@ -30,7 +30,7 @@ _COLLECTOR = (
 
 def main() -> int:
     rows = {"a call": asyncio.run(_calls()), "a request to a backend": _requests()}
-    with _collector() as url:
+    with collecting() as url:
         os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = url
         with export.exporting("bench", os.environ):
             with_spans = {"a call": asyncio.run(_calls()), "a request to a backend": _requests()}
@@ -63,7 +63,8 @@ def _requests() -> float:
 
 
 @contextmanager
-def _collector() -> Iterator[str]:
+def collecting() -> Iterator[str]:
+    """The URL of a collector in a process of its own, as OTEL_EXPORTER_OTLP_ENDPOINT takes it."""
     argv = [sys.executable, "-c", _COLLECTOR]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

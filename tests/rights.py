@@ -60,8 +60,21 @@ async def acting(
 async def write_kubeconfig(api: KubeApi, settings: ClusterSettings, namespace: str, account: str, folder: Path) -> Path:
     """That of a ServiceAccount, with the cluster of the settings' own."""
     found = folder / f"{account}.yaml"
-    found.write_text(_kubeconfig(settings.kubeconfig, await _create_token(api, namespace, account)))
+    found.write_text(_kubeconfig(settings.kubeconfig, await create_token(api, namespace, account)))
     return found
+
+
+async def create_token(api: KubeApi, namespace: str, name: str, *audiences: str) -> str:
+    """One of a ServiceAccount, for an hour; without audiences for the API server itself."""
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+    body = {"spec": {"audiences": list(audiences), "expirationSeconds": 3600}}
+    return str((await api.send("POST", path, (), body))["status"]["token"])
+
+
+def forged(token: str) -> str:
+    """The same with another signature."""
+    # The character before the last: the last one carries bits that no signature has.
+    return token[:-2] + ("A" if token[-2] != "A" else "B") + token[-1]
 
 
 def without(rules: Iterable[Rule], rule: Rule, verb: str) -> list[Rule]:
@@ -114,13 +127,6 @@ async def _grant(api: KubeApi, namespace: str, name: str, rules: Iterable[Rule])
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
     binding = {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]}
     await api.send("POST", f"{RBAC}/clusterrolebindings", (), binding)
-
-
-async def _create_token(api: KubeApi, namespace: str, name: str) -> str:
-    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
-    answer = await api.send("POST", path, (), {"spec": {"expirationSeconds": 3600}})
-    token: str = answer["status"]["token"]
-    return token
 
 
 def _kubeconfig(admin: str, token: str) -> str:

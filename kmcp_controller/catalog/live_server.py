@@ -8,6 +8,7 @@ from kmcp_controller.status.conditions import Listing
 from kmcp_runtime.catalog import (
     API_VERSION,
     Drift,
+    Effect,
     ServerEntry,
     ToolEntry,
     digest,
@@ -17,8 +18,9 @@ from kmcp_runtime.catalog import (
 )
 from kmcp_runtime.foreign.schema_forms import schema_fault
 
+from .foreign import mapping, text
+
 _META = "kmcp-suite/tool"  # under `_meta` of a tool: what its author declared, which hints cannot say
-_EFFECTS = ("read", "write", "destroy")
 _LONGEST = {"name": 256, "description": 1024}  # characters of prompts and resources, which are shown and not called
 
 
@@ -120,21 +122,21 @@ def live_tools(raw: Iterable[Mapping[str, Any]], entry: ServerEntry | None) -> l
 
 
 def _tool(raw: Mapping[str, Any], known: Mapping[str, ToolEntry]) -> dict[str, Any]:
-    name, description = _text(raw.get("name")), _text(raw.get("description"))
-    annotations = _mapping(raw.get("annotations"))
-    declared = _mapping(_mapping(raw.get("_meta")).get(_META))
-    stated = declared.get("effect") in _EFFECTS
+    name, description = text(raw.get("name")), text(raw.get("description"))
+    annotations = mapping(raw.get("annotations"))
+    declared = mapping(mapping(raw.get("_meta")).get(_META))
+    stated = declared.get("effect") in tuple(Effect)
     entry = known.get(name)
     return {
         "name": name,
-        "title": _text(raw.get("title")) or _text(annotations.get("title")) or None,
+        "title": text(raw.get("title")) or text(annotations.get("title")) or None,
         "description": description,
         "inputSchema": raw.get("inputSchema"),
         "outputSchema": raw.get("outputSchema"),
         "annotations": annotations,
         "effect": declared["effect"] if stated else effect_of(annotations),
         "effectSource": "declared" if stated else "hints",
-        "actions": _mapping(declared.get("actions")) or None,
+        "actions": mapping(declared.get("actions")) or None,
         "needs": declared["needs"] if isinstance(declared.get("needs"), list) else [],
         "verified": entry.verified if entry else None,
         "tokens": tokens_of(name, description, raw.get("inputSchema")),
@@ -152,12 +154,4 @@ def _problems(name: str, schema: Any) -> list[str]:
 
 
 def _named(item: Mapping[str, Any]) -> dict[str, str]:
-    return {key: _text(item.get(key))[:longest] for key, longest in _LONGEST.items()}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return {key: text(item.get(key))[:longest] for key, longest in _LONGEST.items()}

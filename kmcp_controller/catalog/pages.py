@@ -9,7 +9,9 @@ from starlette.routing import Route
 from kmcp_runtime.catalog import Connection
 from kmcp_runtime.worker import run_in_thread
 
+from .console import Console
 from .live_document import LiveDocument
+from .live_server import place
 from .news import News
 from .page import views
 from .page.finding import Described, Index, Query
@@ -23,13 +25,20 @@ _FOR_GOOD = {"Cache-Control": "public, max-age=31536000, immutable"}  # its addr
 class Pages:
     """`visible` gives what the sender of a request may see; `connect` the connections to servers by a transport.
 
-    `local`: the servers run on this machine, so that a client can start them as well.
+    `local`: the servers run on this machine, so that a client can start them as well. `console`: calls their tools;
+    None where that is off.
     """
 
     def __init__(
-        self, live: LiveDocument, visible: Callable[[Request], Awaitable[Index]], connect: Connect, *, local: bool
+        self,
+        live: LiveDocument,
+        visible: Callable[[Request], Awaitable[Index]],
+        connect: Connect,
+        console: Console | None,
+        *,
+        local: bool,
     ) -> None:
-        self._visible, self._connect, self._local = visible, connect, local
+        self._visible, self._connect, self._console, self._local = visible, connect, console, local
         self.news = News(live)
 
     def routes(self) -> list[Route]:
@@ -38,6 +47,7 @@ class Pages:
             Route("/", self._show_overview),
             Route(server, self._show_server),
             Route(server + "/tool", self._show_tool),
+            *([Route(server + "/call", self._call_tool, methods=["POST"])] if self._console else []),
             Route("/events", self._show_news),
             Route("/static/{name}", _show_static),
         ]
@@ -46,9 +56,10 @@ class Pages:
         index, query = await self._visible(request), Query.of(request.query_params)
 
         def render() -> str:
-            servers = index.find(query).servers
-            setups = self._setups(servers) if len(servers) <= _MOST_AT_ONCE and not query.wants_tools() else []
-            return views.overview(index, query, setups, local=self._local, part=_is_part(request))
+            found = index.find(query)
+            few = len(found.servers) <= _MOST_AT_ONCE
+            setups = self._setups(found.servers) if few and not query.wants_tools() else []
+            return views.overview(index.servers, found, query, setups, local=self._local, part=_is_part(request))
 
         return await _html(render)
 
@@ -71,7 +82,12 @@ class Pages:
         tool = next((each for each in (server or {"tools": ()})["tools"] if each["name"] == name), None)
         if server is None or tool is None:
             return _missing("no such tool")
-        return await _html(lambda: views.tool_page(server, tool, part=_is_part(request)))
+        on = self._console is not None
+        return await _html(lambda: views.tool_page(server, tool, console=on, part=_is_part(request)))
+
+    async def _call_tool(self, request: Request) -> Response:
+        assert self._console is not None
+        return await self._console.answer(request, await self._find_server(request))
 
     async def _show_news(self, request: Request) -> Response:
         await self._visible(request)  # whoever may see nothing is turned away here, too
@@ -80,7 +96,7 @@ class Pages:
     async def _find_server(self, request: Request) -> Described | None:
         wanted = request.path_params["namespace"], request.path_params["name"]
         index = await self._visible(request)
-        return next((each for each in index.servers if (each["namespace"], each["name"]) == wanted), None)
+        return next((each for each in index.servers if place(each) == wanted), None)
 
     def _setups(self, servers: Sequence[Described]) -> list[views.Setup]:
         transports = ("http", "stdio") if self._local else ("http",)

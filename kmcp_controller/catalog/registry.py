@@ -79,7 +79,7 @@ class Registry:
 
     def live_listed(self, server: Mapping[str, Any]) -> Listed:
         """A server of the document under the name that the API lists it by."""
-        return live_listed(server, self._entries, self._namespace, self._names.get(place(server)))
+        return _live_listed(server, self._entries, self._names[place(server)])
 
     def servers(self, query: Query) -> dict[str, Any]:
         found = [name for name in sorted(self._listed) if name > query.cursor and self._wanted(name, query)]
@@ -113,22 +113,20 @@ class Registry:
         return entry_registry_name(server["entry"], entry, self._namespace) if entry else None
 
     def _entry(self, name: str, server: Mapping[str, Any], status: str) -> dict[str, Any]:
-        found = server_json(live_listed(server, self._entries, self._namespace, name))
+        found = server_json(_live_listed(server, self._entries, name))
         meta = {"hash": server["hash"], "match": server["match"], "ready": server["ready"]}
         found["_meta"][PUBLISHER]["kmcp-suite"] |= meta
         times = dict.fromkeys(("publishedAt", "statusChangedAt", "updatedAt"), _changed(server))
         return {"server": found, "_meta": {OFFICIAL: {"status": status, "isLatest": True, **times}}}
 
 
-def live_listed(
-    server: Mapping[str, Any], entries: Mapping[str, ServerEntry], namespace: str, name: str | None = None
-) -> Listed:
-    """A server of the document as the exports take it, named `<namespace>/<its namespace>.<its name>` or `name`."""
+def _live_listed(server: Mapping[str, Any], entries: Mapping[str, ServerEntry], name: str) -> Listed:
+    """A server of the document as the exports take it, listed by `name`."""
     entry = entries.get(server["entry"] or "")
     about = entry.description if entry else f"MCPServer {server['name']} in namespace {server['namespace']}"
     return Listed(
         name=server["name"],
-        registry_name=name or _own_name(server, namespace),
+        registry_name=name,
         title=entry.title if entry else server["name"],
         description=about[:100],  # the most that the schema of server.json takes
         version=_version(server, entry),

@@ -20,7 +20,6 @@ from starlette.routing import Route
 from kmcp_runtime import serving
 from kmcp_runtime.catalog import (
     CLIENTS,
-    FORMATS,
     LISTINGS,
     Connection,
     ServerEntry,
@@ -31,6 +30,7 @@ from kmcp_runtime.catalog import (
 from kmcp_runtime.worker import run_in_thread
 
 from .audience import Audience, TurnedAwayError
+from .console import Console
 from .live_document import LiveDocument, now
 from .live_server import document as view
 from .page.finding import Index
@@ -64,12 +64,13 @@ class Site:
         commands: Callable[[], tuple[Connection, ...]] | None,
         sized: Callable[[int], None] | None,
         audience: Audience | None,
+        console: Console | None,
     ) -> None:
         self._live, self._entries, self._registry_namespace = live, entries, registry_namespace
         self._commands, self._sized, self._audience = commands, sized, audience
         self._document: Mapping[str, Any] = {}
         self._made: dict[frozenset[str] | None, asyncio.Future[_Body]] = {}
-        self._pages = Pages(live, self._make_index, self._connections, local=commands is not None)
+        self._pages = Pages(live, self._make_index, self._connections, console, local=commands is not None)
 
     def routes(self) -> list[Route]:
         servers = "/v0.1/servers"
@@ -143,15 +144,15 @@ class Site:
 
     async def _show_export(self, request: Request) -> Response:
         form, transport = request.path_params["format"], request.query_params.get("transport", "http")
-        if form not in FORMATS | LISTINGS or transport not in ("http", "stdio"):
-            known = ", ".join(FORMATS | LISTINGS)
+        if form not in (*CLIENTS, *LISTINGS) or transport not in ("http", "stdio"):
+            known = ", ".join([*CLIENTS, *LISTINGS])
             return PlainTextResponse(f"formats: {known}; transport: http, stdio\n", 404)
         wanted = request.query_params.get("server")  # <namespace>/<name>
         seen = await self._make_body(request)
         servers = [each for each in seen.document["servers"] if wanted in (None, _path(each))]
         if wanted and not servers:
             return PlainTextResponse("no such server; server: <namespace>/<name>\n", 404)
-        if form in FORMATS:
+        if form in CLIENTS:
             client, found = CLIENTS[form], self._connections(servers, transport)
             return Response(client.text(found), media_type=f"application/{client.language}", headers=HEADERS)
         entries = [seen.registry.live_listed(each) for each in servers]
@@ -193,12 +194,16 @@ def app(
     commands: Callable[[], tuple[Connection, ...]] | None = None,
     sized: Callable[[int], None] | None = None,
     audience: Audience | None = None,
+    console: Console | None = None,
 ) -> Starlette:
     """`hosts`: the only names it answers to, any where None. `commands`: the servers a client could start itself.
 
     `sized` gets the bytes of each new catalog.json. `audience` decides who sees what; None: everyone sees everything.
+    `console` calls tools from their pages; it needs `hosts` or `audience`, since either keeps strange pages out.
     """
-    site = Site(live, entries, registry_namespace, commands, sized, audience)
+    if console and hosts is None and audience is None:
+        raise ValueError("a console needs the names of its host, or an audience")
+    site = Site(live, entries, registry_namespace, commands, sized, audience, console)
     checks = [] if hosts is None else [Middleware(TrustedHostMiddleware, allowed_hosts=[*hosts], www_redirect=False)]
     packing = Middleware(GZipMiddleware, minimum_size=1024)
     handlers = {TurnedAwayError: _answer_turned_away}

@@ -19,7 +19,7 @@ from kmcp_controller.spec.model import API_VERSION, KIND
 from kmcp_runtime import settings, yaml_text
 from kmcp_runtime.catalog import InvalidDocumentError
 from kmcp_runtime.errors import ToolFailure
-from kmcp_runtime.publishing import published
+from kmcp_runtime.publishing import PublishingError, published
 
 from .manifests import read_manifests
 from .shared import add_suite_image, print_notes, read_catalog
@@ -47,7 +47,7 @@ def plan(argv: Sequence[str]) -> int:
         print(_ASSUMED, file=sys.stderr)
         sys.stdout.write(yaml_text.write_all(objects, width=120, explicit_start=True))
         return asyncio.run(_print_differences(servers, options, given)) if given.diff else 0
-    except (OSError, InvalidDocumentError, _RefusedError, ToolFailure) as error:
+    except (OSError, InvalidDocumentError, PublishingError, _RefusedError, ToolFailure) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -85,7 +85,7 @@ def preflight(argv: Sequence[str]) -> int:
     given = parser.parse_args(argv)
     try:
         return asyncio.run(_print_findings(given, _options(given)))
-    except (OSError, InvalidDocumentError, ToolFailure) as error:
+    except (OSError, InvalidDocumentError, PublishingError, ToolFailure) as error:
         print(f"kmcp-suite preflight: {error}", file=sys.stderr)
         return 1
 
@@ -105,6 +105,7 @@ def controller(argv: Sequence[str]) -> int:
     # kopf and aiohttp are an extra, which the other subcommands do without.
     import uvloop
 
+    from kmcp_controller.program.catalog_sources import SourceError
     from kmcp_controller.program.run import run as run_controller
     from kmcp_controller.program.settings import ControllerSettings
     from kmcp_controller.telemetry import logs
@@ -120,7 +121,7 @@ def controller(argv: Sequence[str]) -> int:
         gc.set_threshold(10_000, 20, 20)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run_controller(given))
-    except (OSError, settings.SettingsError, InvalidDocumentError, ToolFailure) as error:
+    except (OSError, settings.SettingsError, SourceError, ToolFailure) as error:
         print(f"kmcp-suite controller: {error}", file=sys.stderr)
         return 1
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from kmcp_runtime.catalog import Catalog, load
+from kmcp_runtime.distributions import missing_libraries, server_points
 
 from .manifests import Manifests
 
@@ -22,6 +23,13 @@ def read_catalog(file: Path | None) -> Catalog:
     # By its entry point: entries of further servers are made from their code, which the controller knows nothing of.
     (found,) = entry_points(group=INSTALLED, name="catalog")
     return cast("Callable[[], Catalog]", found.load())()
+
+
+def installed_servers() -> tuple[frozenset[str], dict[str, list[str]]]:
+    """The servers that are installed, and which libraries those lack that cannot run."""
+    points = server_points()
+    missing = {name: libraries for name, point in points.items() if (libraries := missing_libraries(point))}
+    return frozenset(points), missing
 
 
 def print_notes(found: Manifests) -> None:

@@ -18,13 +18,11 @@ from kmcp_controller.local.ports import PortInUseError, listen
 from kmcp_controller.local.suite import Options, Suite
 from kmcp_controller.local.up import up as run
 from kmcp_runtime import command
-from kmcp_runtime.catalog import InvalidDocumentError
-from kmcp_runtime.distributions import missing_libraries, server_points
 from kmcp_runtime.publishing import PublishingError, published
 from kmcp_runtime.version import VERSION
 
 from .manifests import data_of, read_manifests
-from .shared import add_suite_image, print_notes, read_catalog
+from .shared import add_suite_image, installed_servers, print_notes, read_catalog
 from .units import UNITS
 
 _READY_SECONDS = 300.0
@@ -35,10 +33,9 @@ def up(argv: Sequence[str]) -> int:
     """Run the suite on this machine until Ctrl-C, or in the background."""
     given = _parser().parse_args(argv)
     if given.unit:
-        print(UNITS[given.unit](_without(argv, "--unit", "--detach")), end="")
+        print(UNITS[given.unit](_of_service(argv, given)), end="")
         return 0
-    points = server_points()
-    missing = {name: libraries for name, point in points.items() if (libraries := missing_libraries(point))}
+    names, missing = installed_servers()
     try:
         options = Options(
             host=given.host,
@@ -47,7 +44,7 @@ def up(argv: Sequence[str]) -> int:
             catalog_port=given.catalog_port,
             secrets=given.secrets,
             suite_images=(published().image_prefix, *given.suite_image),
-            installed=frozenset(points),
+            installed=names,
             missing={name: _install(name, libraries) for name, libraries in missing.items()},
         )
     except PublishingError as error:
@@ -64,7 +61,7 @@ def start(catalog: Path | None, folder: Path | None, options: Options) -> int:
         manifests = [dict(each) for each in _local(folder)] if folder else []
         with _kept(options) as (logged, ready):
             return asyncio.run(run(found, manifests, logged, ready))
-    except (OSError, InvalidDocumentError, PortInUseError, ValueError) as error:
+    except (OSError, PortInUseError, ValueError) as error:
         return _fail(error)
 
 
@@ -83,7 +80,8 @@ def _kept(options: Options) -> Iterator[tuple[Options, Any]]:
     try:
         if not instance.acquire():
             raise PortInUseError(_running_already(instance))
-        state = State(os.getpid(), VERSION, _now(), options.host, options.port, options.catalog_port)
+        metrics = (f"{options.url(options.management_port)}/metrics",)
+        state = State(os.getpid(), VERSION, _now(), options.host, options.port, options.catalog_port, metrics=metrics)
         instance.write(state)
     except StateError as error:
         instance.release()
@@ -100,7 +98,8 @@ def _kept(options: Options) -> Iterator[tuple[Options, Any]]:
 
     def ready(suite: Suite) -> None:
         try:
-            instance.write(replace(state, ready=True))
+            found = dict.fromkeys(f"{each.management}/metrics" for each in suite.servers if each.management)
+            instance.write(replace(state, ready=True, metrics=tuple(found) or metrics))
         except StateError as error:
             print(f"up: {error}", file=sys.stderr)
 
@@ -170,13 +169,20 @@ def _install(name: str, libraries: Sequence[str]) -> str:
     return f"{', '.join(libraries)} {'is' if len(libraries) == 1 else 'are'} absent; {published().install_hint(name)}"
 
 
+def _of_service(argv: Sequence[str], given: argparse.Namespace) -> list[str]:
+    """The arguments of a service, which starts in another folder than this one: its paths are absolute."""
+    paths = {"--catalog": given.catalog, "--manifests": given.manifests, "--secrets": given.secrets}
+    kept = _without(argv, "--unit", "--detach", *paths)
+    return kept + [word for flag, path in paths.items() if path for word in (flag, str(path.absolute()))]
+
+
 def _without(argv: Sequence[str], *flags: str) -> list[str]:
-    """The arguments without these flags; `--unit` takes a value, and its folders become absolute."""
+    """The arguments without these flags and their values; `--detach` has none."""
     kept, words = list[str](), iter(argv)
     for word in words:
         name = word.partition("=")[0]
         if name in flags:
-            if name == "--unit" and "=" not in word:
+            if name != "--detach" and "=" not in word:
                 next(words, None)
             continue
         kept.append(word)

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import re
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import httpx2
@@ -22,9 +22,12 @@ from kmcp_runtime.foreign.scrubbing import clean, scrub
 from kmcp_runtime.worker import run_in_thread
 
 MODERN, OLDER = "2026-07-28", "2025-11-25"
-_CLIENT = {"name": "kmcp-controller", "version": "1"}
+_CLIENT = "kmcp-controller"
 _META = "io.modelcontextprotocol/"
-_PAGES, _ITEMS, _BYTES = 100, 1000, 4 * 2**20
+_PAGES, _ITEMS = 100, 1000
+LARGEST = 4 * 2**20
+"""Bytes of all answers in one connection."""
+_WORDS = 1024  # bytes that are read of a refusal
 _EXTRAS = ("prompts", "resources")
 _SHARE_OF_TOOLS = 0.8  # of the time: what is listed beyond tools has to end before the whole does
 # What may be sent back in a header: visible ASCII.
@@ -32,14 +35,14 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,256}")
 
 
 class DiscoveryError(Exception):
-    """`reason` is that of the condition ToolsDiscovered."""
+    """`reason` is that of the condition ToolsDiscovered; of AuthRequired, `status` is HTTP's and `words` its text."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, status: int = 0, words: str = "") -> None:
         super().__init__(message)
-        self.reason = reason
+        self.reason, self.status, self.words = reason, status, words
 
 
-class _RefusedError(Exception):
+class RefusedError(Exception):
     """A JSON-RPC error, or an answer to one revision that the other may not give; `reason` if it is the last word."""
 
     def __init__(self, message: str, reason: str = "NotMCP") -> None:
@@ -61,7 +64,7 @@ async def fetch_listing(
     """
     deadline = max(timeout, at_least)
     try:
-        async with asyncio.timeout(deadline), _Connection(url, headers, verify, host) as connection:
+        async with asyncio.timeout(deadline), Connection(url, headers, verify, host) as connection:
             return await connection.read_listing(deadline)
     except TimeoutError as error:
         raise DiscoveryError("Unreachable", f"no complete answer within {deadline:.0f} s") from error
@@ -71,10 +74,20 @@ async def fetch_listing(
         raise DiscoveryError("NotMCP", clean(f"the answer cannot be read: {error}", 256)) from error
 
 
-class _Connection:
-    def __init__(self, url: str, headers: Mapping[str, str], verify: ssl.SSLContext | bool, host: str) -> None:
+class Connection:
+    """To one server, until it is left; `client` is what the server is told of who asks."""
+
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        verify: ssl.SSLContext | bool = True,
+        host: str = "",
+        client: str = _CLIENT,
+    ) -> None:
         self._url, self._version, self._session, self._id = url, MODERN, "", 0
-        self._meter = Meter(_BYTES)
+        self._meter = Meter(LARGEST)
+        self._client = {"name": client, "version": "1"}
         named = {"Host": host} if host else {}
         self._headers = {**headers, "Accept": "application/json, text/event-stream", **named}
         self._certified = {"sni_hostname": host.rpartition(":")[0]} if host else {}
@@ -83,7 +96,7 @@ class _Connection:
             verify=verify, trust_env=False, follow_redirects=False, timeout=httpx2.Timeout(None, connect=10)
         )
 
-    async def __aenter__(self) -> "_Connection":
+    async def __aenter__(self) -> "Connection":
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -98,11 +111,11 @@ class _Connection:
         """`deadline`: seconds that the caller waits. A part of them is each attempt's, and what is listed beyond tools
         must not use up the time of the tools."""
         last = asyncio.get_running_loop().time() + deadline * _SHARE_OF_TOOLS
-        hello = await self._greet(deadline / 2)
+        hello = await self.greet(deadline / 2)
         capabilities = _dict(hello.get("capabilities"))
         try:
             tools = [item async for item in self._items("tools")] if "tools" in capabilities else []
-        except _RefusedError as error:
+        except RefusedError as error:
             raise DiscoveryError("ListFailed", str(error)) from error
         info = _dict(hello.get("serverInfo")) or _dict(_dict(hello.get("_meta")).get(_META + "serverInfo"))
         info = {key: clean(info[key], 128) for key in ("name", "version") if isinstance(info.get(key), str)}
@@ -121,11 +134,11 @@ class _Connection:
                     items.append(item)
         except TimeoutError:
             why = "no answer in time"
-        except (_RefusedError, DiscoveryError, httpx2.HTTPError, httpx2.InvalidURL) as error:
+        except (RefusedError, DiscoveryError, httpx2.HTTPError, httpx2.InvalidURL) as error:
             why = clean(str(error), 256)
         return [f"{kind}: the first {len(items)} alone are here ({why})"] if why else []
 
-    async def _greet(self, share: float) -> dict[str, Any]:
+    async def greet(self, share: float) -> dict[str, Any]:
         """By the newest revision; by the handshake if that is refused or takes too long; then once more, unhurried."""
         slow = False
         try:
@@ -133,46 +146,44 @@ class _Connection:
                 return await self._discover()
         except TimeoutError:
             slow = True
-        except _RefusedError:  # most servers of today know the handshake only
+        except RefusedError:  # most servers of today know the handshake only
             pass
         try:
             return await self._initialize()
-        except _RefusedError as error:
+        except RefusedError as error:
             if not slow:
                 raise DiscoveryError(error.reason, str(error)) from error
         try:
             return await self._discover()
-        except _RefusedError as error:
+        except RefusedError as error:
             raise DiscoveryError(error.reason, str(error)) from error
 
     async def _discover(self) -> dict[str, Any]:
         self._version, self._session = MODERN, ""
-        hello = await self._ask("server/discover", {})
+        hello = await self.ask("server/discover", {})
         supported = hello.get("supportedVersions")
         if not isinstance(supported, list) or MODERN not in supported:
-            raise _RefusedError(f"the answer to server/discover does not name {MODERN} in supportedVersions")
+            raise RefusedError(f"the answer to server/discover does not name {MODERN} in supportedVersions")
         return hello
 
     async def _initialize(self) -> dict[str, Any]:
         self._version = ""
-        hello = await self._ask("initialize", {"protocolVersion": OLDER, "capabilities": {}, "clientInfo": _CLIENT})
+        hello = await self.ask("initialize", {"protocolVersion": OLDER, "capabilities": {}, "clientInfo": self._client})
         version = hello.get("protocolVersion", OLDER)
         if not isinstance(version, str) or not _TOKEN.fullmatch(version):
-            raise _RefusedError("the answer to initialize has a protocolVersion that is not a revision")
+            raise RefusedError("the answer to initialize has a protocolVersion that is not a revision")
         self._version = version[:32]
-        body = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-        head = self._head("notifications/initialized")
-        await self._http.post(self._url, json=body, headers=head, extensions=self._certified)
+        await self.tell("notifications/initialized", {})
         return hello
 
     async def _items(self, kind: str) -> AsyncIterator[dict[str, Any]]:
         seen: set[str] = set()
         cursor, count = None, 0
         for _ in range(_PAGES):
-            page = await self._ask(f"{kind}/list", {"cursor": cursor} if cursor else {})
+            page = await self.ask(f"{kind}/list", {"cursor": cursor} if cursor else {})
             listed = page.get(kind)
             if not isinstance(listed, list):
-                raise _RefusedError(f"the answer to {kind}/list has no list of {kind}")
+                raise RefusedError(f"the answer to {kind}/list has no list of {kind}")
             for item in await run_in_thread(_scrubbed, listed[: _ITEMS - count + 1]):
                 count += 1
                 if count > _ITEMS:
@@ -180,13 +191,28 @@ class _Connection:
                 yield item
             cursor = page.get("nextCursor")
             if cursor is not None and not isinstance(cursor, str):
-                raise _RefusedError(f"nextCursor of {kind}/list is not a text")
+                raise RefusedError(f"nextCursor of {kind}/list is not a text")
             if not cursor:
                 return
             if cursor in seen:  # a server that goes round in circles would be asked until the last page
-                raise _RefusedError(f"{kind}/list repeats its cursor")
+                raise RefusedError(f"{kind}/list repeats its cursor")
             seen.add(cursor)
         raise DiscoveryError("TooLarge", f"more than {_PAGES} pages of {kind}")
+
+    @property
+    def version(self) -> str:
+        """The revision that is spoken."""
+        return self._version
+
+    @property
+    def last_id(self) -> int:
+        """Of the request that was sent last."""
+        return self._id
+
+    async def tell(self, method: str, params: Mapping[str, Any]) -> None:
+        """Send what is not answered."""
+        body = {"jsonrpc": "2.0", "method": method, "params": params}
+        await self._http.post(self._url, json=body, headers=self._head(method), extensions=self._certified)
 
     def _head(self, method: str) -> dict[str, str]:
         head = dict(self._headers)
@@ -198,18 +224,27 @@ class _Connection:
             head["Mcp-Session-Id"] = self._session
         return head
 
-    async def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    async def ask(
+        self,
+        method: str,
+        params: dict[str, Any],
+        headers: Mapping[str, str] | None = None,
+        heard: Callable[[dict[str, Any]], None] = lambda message: None,
+    ) -> dict[str, Any]:
+        """The result; `heard` gets what the server says before it. Errors: RefusedError, DiscoveryError."""
         self._id += 1
         if self._version == MODERN:
-            envelope = {"protocolVersion": MODERN, "clientCapabilities": {}, "clientInfo": _CLIENT}
-            params = params | {"_meta": {_META + key: value for key, value in envelope.items()}}
+            envelope = {"protocolVersion": MODERN, "clientCapabilities": {}, "clientInfo": self._client}
+            about = {_META + key: value for key, value in envelope.items()}
+            params = params | {"_meta": {**params.get("_meta", {}), **about}}
         body = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": params}
-        head = self._head(method)
+        head = self._head(method) | dict(headers or {})
         async with self._http.stream(
             "POST", self._url, json=body, headers=head, extensions=self._certified
         ) as response:
             if response.status_code in (401, 403):
-                raise DiscoveryError("AuthRequired", f"HTTP {response.status_code}; set extensions.headersFrom")
+                text = f"HTTP {response.status_code}; set extensions.headersFrom"
+                raise DiscoveryError("AuthRequired", text, response.status_code, await _read_words(response))
             self._take_session(response.headers.get("mcp-session-id"))
             if response.is_redirect:
                 raise _refusal(response)
@@ -218,6 +253,7 @@ class _Connection:
                 number = message.get("id")
                 if (number == self._id and not isinstance(number, bool)) or (number is None and "error" in message):
                     return _result(message)
+                heard(message)
         raise _refusal(response)
 
     async def _messages(self, response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
@@ -233,24 +269,34 @@ class _Connection:
         self._session = given or self._session
 
 
-def _refusal(response: httpx2.Response) -> _RefusedError:
+async def _read_words(response: httpx2.Response) -> str:
+    """The beginning of a refusal's text."""
+    found = b""
+    async for chunk in response.aiter_bytes():
+        found += chunk
+        if len(found) > _WORDS:
+            break
+    return clean(found[:_WORDS].decode(errors="replace")).strip()
+
+
+def _refusal(response: httpx2.Response) -> RefusedError:
     """An answer that is none of JSON-RPC, by its status: what it means and where to look."""
     code, at, known = response.status_code, response.request.url, response.headers
     if response.is_redirect:
         place = clean(known.get("location", ""), 256) or "nowhere"
         text = f"HTTP {code} to {place}, which is not followed: set spec.httpTransport.path to where the server answers"
-        return _RefusedError(text)
+        return RefusedError(text)
     if code == 404:
-        return _RefusedError(f"HTTP 404: nothing answers at {at.path}; set spec.httpTransport.path")
+        return RefusedError(f"HTTP 404: nothing answers at {at.path}; set spec.httpTransport.path")
     if code == 421:
         host = clean(response.request.headers.get("host", ""), 256)
-        return _RefusedError(f"HTTP 421: the server refuses the Host {host}; add it to the hosts that it allows")
+        return RefusedError(f"HTTP 421: the server refuses the Host {host}; add it to the hosts that it allows")
     if code == 429 or code >= 500:
         wait = clean(known.get("retry-after", ""), 64)
         text = f"HTTP {code} {response.reason_phrase}".strip()
         again = f"Retry-After: {wait}" if wait else "it is asked again later; the log of the server has the reason"
-        return _RefusedError(f"{text}; {again}", "Unreachable")
-    return _RefusedError(f"HTTP {code} without a JSON-RPC answer")
+        return RefusedError(f"{text}; {again}", "Unreachable")
+    return RefusedError(f"HTTP {code} without a JSON-RPC answer")
 
 
 def _dict(value: Any) -> dict[str, Any]:
@@ -261,10 +307,10 @@ def _result(message: dict[str, Any]) -> dict[str, Any]:
     error = message.get("error")
     if error is not None:
         text = error.get("message", "") if isinstance(error, dict) else error
-        raise _RefusedError(f"the server answered: {clean(str(text), 256)}")
+        raise RefusedError(f"the server answered: {clean(str(text), 256)}")
     result = message.get("result")
     if not isinstance(result, dict):
-        raise _RefusedError("the server answered without a result")
+        raise RefusedError("the server answered without a result")
     return result
 
 

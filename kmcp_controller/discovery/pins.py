@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from kmcp_controller.catalog.current import References
 from kmcp_controller.catalog.live_server import live_tools
 from kmcp_controller.spec import MCPServer, Platform, is_suite_image, repository
 from kmcp_controller.spec.catalog_entry import narrowed
 from kmcp_controller.spec.model import OURS
 from kmcp_controller.status.conditions import Listing
 from kmcp_runtime import json_text
-from kmcp_runtime.catalog import Catalog, Drift, Effect, ToolEntry, diff, digest, effect_of, strongest
+from kmcp_runtime.catalog import Drift, Effect, ToolEntry, diff, digest, effect_of, strongest
 from kmcp_runtime.foreign.schema_forms import schema_fault
 
 PIN, TOOLS_HASH, CATALOG_ENTRY = OURS + "pin", OURS + "tools-hash", OURS + "catalog-entry"
@@ -56,7 +57,7 @@ class Reference:
         return _since(self.seen or {}, listing)
 
 
-def reference(server: MCPServer, catalog: Catalog, platform: Platform, pins: Mapping[str, str]) -> Reference | None:
+def reference(server: MCPServer, catalog: References, platform: Platform, pins: Mapping[str, str]) -> Reference | None:
     """The reference of a server, `pins` being the data of `FirstSights`; None: NoReference."""
     if server.annotations.get(PIN) == "off":
         return None
@@ -71,7 +72,7 @@ def reference(server: MCPServer, catalog: Catalog, platform: Platform, pins: Map
     return None
 
 
-def entry_name(server: MCPServer, catalog: Catalog, platform: Platform) -> str | None:
+def entry_name(server: MCPServer, catalog: References, platform: Platform) -> str | None:
     """The catalog's entry for a server: the annotated one, else that of the suite image's name and version."""
     name = server.annotations.get(CATALOG_ENTRY)
     if name is None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kmcp_controller import status
+from kmcp_controller.catalog.current import CurrentCatalog, References
 from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.live_server import LiveServer, live_tools
 from kmcp_controller.cluster.client import Cluster
@@ -21,7 +22,7 @@ from kmcp_controller.reconcile.listener import Findings, Seen
 from kmcp_controller.spec import MCPServer, Platform
 from kmcp_controller.spec.catalog_entry import is_the_entrys_own
 from kmcp_controller.spec.model import OURS
-from kmcp_runtime.catalog import Catalog, Drift
+from kmcp_runtime.catalog import Drift
 
 from .collisions import Collisions
 from .credentials import ask_server
@@ -60,7 +61,7 @@ class DiscoverySchedule:
         self,
         live: LiveDocument,
         cluster: Cluster,
-        catalog: Catalog | None,
+        catalog: References | None,
         platform: Platform,
         pins: FirstSights,
         requeue: Callable[[Key], None],
@@ -71,7 +72,7 @@ class DiscoverySchedule:
         enabled: bool = True,
     ) -> None:
         self._live, self._cluster, self._pins, self._requeue = live, cluster, pins, requeue
-        self._catalog = catalog or Catalog(name="none", version="0", servers={})
+        self._catalog: References = CurrentCatalog() if catalog is None else catalog
         self._platform, self._interval, self._pin, self._enabled = platform, interval, pin, enabled
         self._slots = asyncio.Semaphore(at_once)
         self._gates = Gatekeeper(cluster, self._ask, self._compare, requeue, interval)
@@ -110,6 +111,12 @@ class DiscoverySchedule:
     def reported(self, key: Key, conditions: list[dict[str, Any]]) -> None:
         """The catalog shows the same conditions as the status."""
         self._live.report(key, conditions)
+
+    def ask_again(self) -> None:
+        """Every server, at once: what they are compared with has changed."""
+        for key, known in self._known.items():
+            known.due = 0.0
+            self._requeue(key)
 
     async def stop(self) -> None:
         await self._gates.stop()

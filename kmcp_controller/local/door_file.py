@@ -2,8 +2,16 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kmcp_controller.catalog.door_servers import EMPTY, DoorServers, Found
+from kmcp_controller.catalog.live_server import live_tools
+
+if TYPE_CHECKING:
+    from .suite import LocalServer
+
+_FOREIGN = "bridge"
+"""The adapter of a server that the suite does not run itself."""
 
 
 class DoorFile:
@@ -15,9 +23,14 @@ class DoorFile:
         self._written = ""
         self._write(EMPTY)
 
-    def show(self, servers: Iterable[Found]) -> None:
-        """Those that have listed their tools; one that is away now stays, and its calls say so."""
-        text = self._servers.document(servers)
+    def show(self, servers: Iterable["LocalServer"]) -> None:
+        """Those foreign ones that have listed their tools; one that is away now stays, and its calls say so."""
+        found = [
+            Found(each.namespace, each.name, each.url, live_tools(each.listing.tools, None))
+            for each in servers
+            if each.adapter == _FOREIGN and each.listing
+        ]
+        text = self._servers.document(found)
         if text != self._written:
             self._write(text)
 

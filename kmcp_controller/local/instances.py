@@ -15,6 +15,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from kmcp_runtime.urls import authority
+
 _LOCK, _STATE, _LOG, _OLD_LOG, _OUTPUT = "lock", "state.json", "log", "log.1", "output"
 LARGEST_LOG = 10 * 1024 * 1024
 _PAUSE = 0.05
@@ -26,7 +28,7 @@ class StateError(Exception):
 
 @dataclass(frozen=True)
 class State:
-    """What a running suite says of itself; `ready` once every server was asked."""
+    """What a running suite says of itself; `ready` once every server was asked, `metrics`: where theirs are."""
 
     pid: int
     version: str
@@ -35,10 +37,11 @@ class State:
     port: int
     catalog_port: int
     ready: bool = False
+    metrics: tuple[str, ...] = ()
 
     @property
     def catalog(self) -> str:
-        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.catalog_port}"
+        return f"http://{authority(self.host, self.catalog_port)}"
 
 
 def data_folder() -> Path:

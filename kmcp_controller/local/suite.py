@@ -18,9 +18,8 @@ from typing import Any
 import httpx2
 
 from kmcp_controller import status
-from kmcp_controller.catalog.door_servers import Found
 from kmcp_controller.catalog.live_document import LiveDocument
-from kmcp_controller.catalog.live_server import LiveServer, live_tools
+from kmcp_controller.catalog.live_server import LiveServer
 from kmcp_controller.discovery import mcp_client
 from kmcp_controller.discovery.pins import Reference, entry_name, pin_mode, reference
 from kmcp_controller.render import Surroundings, render
@@ -29,6 +28,7 @@ from kmcp_controller.spec.model import API_VERSION, KIND, is_suite_image
 from kmcp_runtime import json_text
 from kmcp_runtime.catalog import Catalog, Drift, ServerEntry, short_name
 from kmcp_runtime.foreign.scrubbing import clean
+from kmcp_runtime.urls import authority
 
 from .child import Child
 from .door_file import DoorFile
@@ -59,6 +59,9 @@ class Options:
     missing: Mapping[str, str] = field(default_factory=dict)  # servers whose libraries are absent, and what to do
     output: Callable[[str, str], None] | None = None  # takes what the children print: their name, a line
     deadline: float = 90.0  # seconds for the first handshake
+
+    def url(self, port: int) -> str:
+        return f"http://{authority(self.host, port)}"
 
     @property
     def platform(self) -> Platform:
@@ -195,13 +198,8 @@ class Suite:
     def _update(self, server: LocalServer) -> None:
         server.update()
         self.live.update(server.live())
-        if self._door and server.adapter == "bridge" and server.listing is not None:
-            bridged = [each for each in self.servers if each.adapter == "bridge"]
-            self._door.show(
-                Found(each.namespace, each.name, each.url, live_tools(each.listing.tools, None))
-                for each in bridged
-                if each.listing
-            )
+        if self._door:
+            self._door.show(self.servers)
 
     def _installed(self, server: LocalServer) -> bool:
         """One package that is absent must not keep the process of all the others from starting."""
@@ -233,7 +231,7 @@ class Suite:
 
     def _compose(self, servers: Sequence[LocalServer]) -> None:
         options, env = self.options, dict[str, str]()
-        base, management = (f"http://{options.host}:{port}" for port in (options.port, options.management_port))
+        base, management = map(options.url, (options.port, options.management_port))
         for server in servers:
             short = short_name(server.name)
             server.url, server.management = f"{base}/{short}/mcp", management
@@ -259,8 +257,8 @@ class Suite:
             raise UnavailableError(f"the script {script.name} is not installed; install the package that has it")
         env = self._environment(server)
         port, management = free_port(self.options.host), free_port(self.options.host)
-        server.url = f"http://{self.options.host}:{port}{spec.path}"
-        server.management = f"http://{self.options.host}:{management}"
+        server.url = self.options.url(port) + spec.path
+        server.management = self.options.url(management)
         ours = ["--transport", "http", "--host", self.options.host, "--port", str(port)]
         argv = [str(script), *spec.deployment.args, *ours, "--management-port", str(management)]
         self._start(self._child(server.name, argv, self._env(env, management)), [server])
@@ -273,7 +271,7 @@ class Suite:
         host, env = self.options.host, self._environment(server)
         port, management = free_port(host), free_port(host)
         server.adapter = "bridge"
-        server.url, server.management = f"http://{host}:{port}/mcp", f"http://{host}:{management}"
+        server.url, server.management = self.options.url(port) + "/mcp", self.options.url(management)
         # In a cluster the adapter enforces `tools`; here it is the bridge, whatever the cluster would use.
         env |= {"KMCP_TOOLS": ",".join(spec.extensions.tools or ())}
         flags = ["--host", host, "--port", str(port), "--management-port", str(management)]

@@ -14,10 +14,12 @@ from typing import Any
 import httpx2
 import uvicorn
 
+from kmcp_controller.catalog.console import Console
 from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.site import app
+from kmcp_controller.discovery.tool_calls import call_tool
 from kmcp_runtime import private_files, serving
-from kmcp_runtime.catalog import Catalog, Connection, export, http_connections, stdio_connections
+from kmcp_runtime.catalog import CLIENTS, Catalog, Connection, http_connections, stdio_connections
 from kmcp_runtime.connect.programs import known_values, over_stdio
 
 from .ports import listen
@@ -119,7 +121,7 @@ def _line(server: LocalServer) -> str:
 
 def connections(catalog: Catalog, options: Options, transport: str) -> tuple[Connection, ...]:
     if transport == "http":
-        return http_connections(catalog.servers, f"http://{options.host}:{options.port}")
+        return http_connections(catalog.servers, options.url(options.port))
 
     return stdio_connections(
         catalog.servers,
@@ -129,16 +131,16 @@ def connections(catalog: Catalog, options: Options, transport: str) -> tuple[Con
 
 
 def _greeting(catalog: Catalog, options: Options) -> str:
-    address = f"http://{options.host}:{options.catalog_port}/"
+    address = f"{options.url(options.catalog_port)}/"
     http, stdio = (connections(catalog, options, transport) for transport in ("http", "stdio"))
     blocks = [
-        ("Claude Code (.mcp.json)", export("claude-code", http)),
-        ("VS Code (.vscode/mcp.json)", export("vscode", http)),
-        ("Cursor (.cursor/mcp.json)", export("cursor", http)),
-        ("or started by the client itself, over stdio (.mcp.json)", export("claude-code", stdio)),
+        ("Claude Code (.mcp.json)", CLIENTS["claude-code"].document(http)),
+        ("VS Code (.vscode/mcp.json)", CLIENTS["vscode"].document(http)),
+        ("Cursor (.cursor/mcp.json)", CLIENTS["cursor"].document(http)),
+        ("or started by the client itself, over stdio (.mcp.json)", CLIENTS["claude-code"].document(stdio)),
     ]
     parts = [f"{title}:\n{json.dumps(body, indent=2)}" for title, body in blocks]
-    everything = f"http://{options.host}:{options.port}/mcp"
+    everything = f"{options.url(options.port)}/mcp"
     where = f"Catalog: {address} (JSON: {address}catalog.json)\nAll tools at {everything}"
     other = "`kmcp-suite connect CLIENT --write` puts it into the file of a client; --help lists them."
     return "\n\n".join([where, *parts, f"{other}\nCtrl-C ends it."])
@@ -150,6 +152,7 @@ def _catalog_server(live: LiveDocument, catalog: Catalog, options: Options) -> u
         catalog.servers,
         hosts=["127.0.0.1", "localhost", "[::1]", options.host],  # another Host is a rebound name: a page reading along
         commands=lambda: connections(catalog, options, "stdio"),
+        console=Console(call_tool),
     )
     return serving.server(site)
 

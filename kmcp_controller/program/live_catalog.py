@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from kmcp_controller.catalog.current import References
 from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.publisher import Publisher
 from kmcp_controller.cluster.client import Cluster
@@ -13,7 +14,6 @@ from kmcp_controller.discovery.pins import Pin
 from kmcp_controller.discovery.schedule import DiscoverySchedule
 from kmcp_controller.spec import Platform, is_suite_image
 from kmcp_runtime import redaction
-from kmcp_runtime.catalog import Catalog
 from kmcp_runtime.errors import ToolFailure
 
 from .controller import Controller
@@ -30,7 +30,7 @@ class LiveCatalog:
         controller: Controller,
         cluster: Cluster,
         namespace: str,
-        catalog: Catalog | None,
+        catalog: References | None,
         platform: Platform,
         *,
         debounce: float = 2.0,
@@ -65,6 +65,10 @@ class LiveCatalog:
         controller.reconciler.on_observed = self._schedule.observed
         controller.reconciler.on_reported = self._schedule.reported
         controller.companion = self
+
+    def compare_again(self) -> None:
+        """The catalog is another one."""
+        self._schedule.ask_again()
 
     async def start(self) -> None:
         """After the first list: what was published before stands until each server is asked again."""

@@ -2,24 +2,23 @@
 
 import asyncio
 import uuid
-from pathlib import Path
 
 from starlette.types import ASGIApp
 
 from kmcp_controller.catalog.audience import Audience
+from kmcp_controller.catalog.current import CurrentCatalog
 from kmcp_controller.catalog.site import app
 from kmcp_controller.cluster import watches
 from kmcp_controller.cluster.access import Access
 from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.reconcile.options import Options
-from kmcp_runtime.catalog import Catalog, load_parts
-from kmcp_runtime.catalog_changes import merged
 from kmcp_runtime.kube import credentials
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.settings import listed
 from kmcp_runtime.watchdog import Watchdog
 
+from .catalog_sources import CatalogSources, KeptCatalogs, sources_of
 from .controller import Controller, Place
 from .live_catalog import LiveCatalog
 from .management import exposition, health, serve
@@ -30,14 +29,14 @@ async def run(settings: ControllerSettings) -> None:
     contexts = load_contexts(settings.kubeconfig)
     context = contexts.named(None)
     api = KubeApi(contexts, context, Limits(pool=settings.workers * 2))
-    shipped = _shipped(settings.catalog_file)
     cluster = Cluster(api, settings.requests_per_second)
-    controller = Controller(cluster, options(settings, shipped), place(settings))
+    sources, current = await read_catalogs(settings, cluster)
+    controller = Controller(cluster, options(settings, current), place(settings))
     catalogue = LiveCatalog(
         controller,
         cluster,
         settings.controller_namespace,
-        shipped,
+        current,
         settings.platform(),
         ask_interval=settings.discovery_interval,
         pin=settings.pin,
@@ -46,13 +45,14 @@ async def run(settings: ControllerSettings) -> None:
     access = Access(cluster)
     pages = app(
         catalogue.live,
-        shipped.servers if shipped else {},
+        current,
         registry_namespace=settings.registry_namespace,
         sized=cluster.metrics.catalog_size.labels("http").set,
         audience=Audience(access) if settings.catalog_auth == "kubernetes" else None,
     )
+    sources.changed = catalogue.compare_again
     # Before the watches start: the kubelet asks for health while the first lists are read.
-    serving = asyncio.create_task(_serve(controller, pages, access, settings))
+    tasks = [asyncio.create_task(_serve(controller, pages, access, settings)), asyncio.create_task(sources.run())]
     try:
         async with Watchdog(cluster.metrics.registry).watching():
             await watches.run(
@@ -63,9 +63,14 @@ async def run(settings: ControllerSettings) -> None:
                 identity=controller.place.identity,
             )
     finally:
-        serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
+        await _end(tasks)
         await api.close()
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _serve(controller: Controller, pages: ASGIApp, access: Access, settings: ControllerSettings) -> None:
@@ -91,16 +96,20 @@ def place(settings: ControllerSettings) -> Place:
     )
 
 
-def _shipped(file: str) -> Catalog | None:
-    """The shipped catalog, and those of servers of others. Errors: ValueError where two of them have one server."""
-    parts = [load_parts(Path(each)) for each in listed(file)]
-    return merged(parts) if parts else None
+async def read_catalogs(settings: ControllerSettings, cluster: Cluster) -> tuple[CatalogSources, CurrentCatalog]:
+    """Errors: SourceError for a file that cannot be read, or an address without a pin."""
+    kept = KeptCatalogs(cluster, settings.controller_namespace, settings.controller_deployment)
+    current, show = CurrentCatalog(), cluster.metrics.catalog_sources
+    found = sources_of(listed(settings.catalog_file), kept)
+    sources = CatalogSources(found, current, lambda state, count: show.labels(state).set(count))
+    await sources.start()
+    return sources, current
 
 
-def options(settings: ControllerSettings, shipped: Catalog | None) -> Options:
+def options(settings: ControllerSettings, current: CurrentCatalog) -> Options:
     return Options(
         platform=settings.platform(),
-        entries=shipped.servers if shipped else {},
+        entries=current,
         former_managers=listed(settings.former_managers),
         secrets=settings.reference_secrets,
         max_rollouts=settings.max_concurrent_rollouts,

@@ -19,7 +19,8 @@ class ControllerSettings(Settings):
     controller_labels: str = setting("app.kubernetes.io/name=kmcp", "Labels of the controller's pods")
     watch_namespaces: str = setting("", "Only these namespaces, separated by commas (empty: all)")
     catalog_file: str = setting(
-        "", "Catalogs, separated by commas: each a file, or a folder of parts; the shipped one first"
+        "",
+        "Catalogs, separated by commas: each a file, a folder of parts, or URL#sha256=DIGEST; the shipped one first",
     )
     suite_images: str = setting("localhost/kmcp", "Prefixes of the suite's images, separated by commas")
     adapter_image: str = setting(Platform.adapter_image, "Image of agentgateway")

@@ -8,6 +8,7 @@ import httpx2
 from kmcp_controller.cluster.store import Key
 from kmcp_controller.render.objects import SPEC_HASH
 from kmcp_runtime import json_text, redaction
+from kmcp_runtime.urls import authority
 
 from .rollout import ready_pod
 
@@ -46,10 +47,9 @@ class BackendReadiness:
 
 async def _ask(address: str, port: int) -> str:
     # trust_env=False: a proxy of the environment does not reach pods.
-    host = f"[{address}]" if ":" in address else address
     try:
         async with httpx2.AsyncClient(trust_env=False, timeout=10) as http:
-            answer = await http.get(f"http://{host}:{port}/readyz")
+            answer = await http.get(f"http://{authority(address, port)}/readyz")
     except httpx2.TransportError as error:
         return f"/readyz: {type(error).__name__}"
     return "" if answer.status_code == 200 else _said(answer)

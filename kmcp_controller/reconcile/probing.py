@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 
 from kmcp_runtime import redaction
+from kmcp_runtime.urls import authority
 
 Object = Mapping[str, Any]
 _SECONDS = 2.0
@@ -29,11 +30,10 @@ async def explain(pod: Object, container: Object) -> str:
 
 
 async def _read_health(address: str, port: int) -> str:
-    host = f"[{address}]" if ":" in address else address
     try:
         # trust_env=False: a proxy of the environment does not reach pods.
         async with httpx2.AsyncClient(trust_env=False, timeout=_SECONDS) as http:
-            answer = await http.get(f"http://{host}:{port}/healthz")
+            answer = await http.get(f"http://{authority(address, port)}/healthz")
     except httpx2.HTTPError as error:
         return f"/healthz on port {port}: {type(error).__name__}"
     return "" if answer.status_code == 200 else " ".join(answer.text.split()) or f"/healthz: HTTP {answer.status_code}"

@@ -80,6 +80,8 @@ class Metrics:
         self.catalog_publishes = Counter(
             "kmcp_catalog_publishes", "Writes of the catalog: ok, failed", (*target, "result"), registry=registry
         )
+        states = "Catalogs to compare with: current, kept (the last that could be read), missing"
+        self.catalog_sources = Gauge("kmcp_catalog_sources", states, ("state",), registry=registry)
         self.catalog_size = Gauge("kmcp_catalog_size_bytes", "Bytes of the catalog", target, registry=registry)
 
     def _counter(self, name: str, about: str, *labels: str) -> Counter:

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from kmcp_controller.catalog import configmaps
-from kmcp_controller.cli.manifests import read_manifests
 from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.preview.planner import open_cluster
-from kmcp_controller.spec import Platform
 from kmcp_develop.project.description import ProjectError, read_project
 from kmcp_runtime.catalog import InvalidDocumentError
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.config import load_contexts
 from kmcp_runtime.kube.failures import StatusFailure
+
+from .manifest import read_one
 
 MANAGER = "kmcp-suite-deploy"
 _PAUSE = 1.0
@@ -71,14 +71,8 @@ def _manifest(path: Path) -> Object:
     file = path if path.is_file() else read_project(path).manifest
     if not file.is_file():
         raise ProjectError(f"{file} is not there: it holds the MCPServer that is deployed")
-    found = read_manifests([str(file)])
-    servers = found.servers(Platform())
-    if found.refused:
-        raise ProjectError("\n".join(map(str, found.refused)))
-    if len(servers) != 1:
-        raise ProjectError(f"{file} holds {len(servers)} MCPServers; one is deployed at a time")
-    ((_, document),) = found.found
-    return dict(document.data)
+    _, written = read_one(file, "deployed")
+    return written
 
 
 async def _deploy(manifest: Object, given: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kmcp_develop.project.description import KINDS, LANGUAGES, ProjectError, read_project
 from kmcp_develop.project.names import InvalidNameError
+from kmcp_develop.project.renewal import renew
 from kmcp_develop.project.scaffold import add_tool as add
 from kmcp_develop.project.scaffold import make
 from kmcp_runtime.connect.suite_wheel import WheelError, write_wheel
@@ -33,10 +34,13 @@ def init(argv: Sequence[str]) -> int:
     text = "suite: on the runtime of this suite (Python); plain: on the language's MCP SDK (default: suite for Python)"
     parser.add_argument("--kind", choices=KINDS, help=text)
     parser.add_argument("--output", type=Path, help="the new folder (default: one of that name here)")
+    parser.add_argument("--update", action="store_true", help="renew a project from the template that is installed now")
     given = parser.parse_args(argv)
     kind = given.kind or ("suite" if given.language == "python" else "plain")
     target = given.output or Path(given.name)
     try:
+        if given.update:
+            return _update(target, given.name)
         files = _made(target, given.name, given.language, kind)
     except (ProjectError, WheelError, InvalidNameError, PublishingError, ToolFailure, OSError) as error:
         return _fail("init", error)
@@ -57,6 +61,35 @@ def _made(target: Path, name: str, language: str, kind: str) -> list[Path]:
     with tempfile.TemporaryDirectory() as folder:
         wheel = write_wheel(Path(folder))
         return make(target, name, language, kind, _VENDORED, extra={f"vendor/{wheel.name}": wheel})
+
+
+def _update(target: Path, name: str) -> int:
+    """Exit code 1 where something is left to merge by hand."""
+    project = read_project(target)
+    if project.name != name:
+        raise ProjectError(f"{target} is the project {project.name}, not {name}")
+    where = published().package
+    done = renew(project, _published(where) if where else _VENDORED)
+    if project.kind == "suite" and not where:
+        _renew_wheel(target / "vendor")
+    for path in done.written:
+        print(f"  {path}: as the template has it now")
+    for path in done.beside:
+        print(
+            f"  {path}: you changed {path.removesuffix('.new')}, and so did the template: merge it and delete this one"
+        )
+    print(f"{target}: {len(done.written)} files renewed, {len(done.beside)} to merge")
+    return 1 if done.beside else 0
+
+
+def _renew_wheel(vendor: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        wheel = write_wheel(Path(folder))
+        vendor.mkdir(exist_ok=True)
+        content = wheel.read_bytes()
+        for old in vendor.glob("kmcp_suite-*.whl"):
+            old.unlink()
+        (vendor / wheel.name).write_bytes(content)
 
 
 def _published(package: str) -> dict[str, str]:

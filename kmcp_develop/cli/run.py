@@ -2,25 +2,32 @@
 
 import argparse
 import asyncio
+import os
 import sys
 import webbrowser
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kmcp_controller.cli.shared import read_catalog
+from kmcp_controller.cli.shared import installed_servers, read_catalog
 from kmcp_controller.local.ports import PortInUseError
 from kmcp_controller.local.suite import Options, Suite
 from kmcp_controller.local.up import up
 from kmcp_controller.spec.model import API_VERSION, KIND
 from kmcp_develop.project.description import Project, ProjectError, read_project
-from kmcp_runtime.catalog import Catalog, InvalidDocumentError
-from kmcp_runtime.distributions import missing_libraries, server_points
+from kmcp_runtime import command
+from kmcp_runtime.catalog import Catalog
+from kmcp_runtime.distributions import SUITE
+from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.version import VERSION
 
 from .test import of_project
 
 _SECONDS = 0.5
-_IGNORED = frozenset({".venv", ".git", "node_modules", "__pycache__", "dist", "bin", "vendor"})
+_BUILD_SECONDS = 900.0
+_LINES = 20
+"""Of a compiler's words: the last ones name the error."""
+_IGNORED = frozenset({".venv", ".git", "node_modules", "__pycache__", "dist", "bin", "target", "vendor"})
 _WATCHED = frozenset({".py", ".ts", ".js", ".go", ".java", ".yaml", ".toml", ".json"})
 
 
@@ -37,28 +44,28 @@ def run(argv: Sequence[str]) -> int:
     try:
         project = read_project(given.project)
         return asyncio.run(_serve(project, given))
-    except (ProjectError, PortInUseError, OSError, InvalidDocumentError, ValueError) as error:
+    except (ToolFailure, ProjectError, PortInUseError, OSError, ValueError) as error:
         print(f"kmcp-suite run: {error}", file=sys.stderr)
         return 1
 
 
 async def _serve(project: Project, given: argparse.Namespace) -> int:
-    catalog = read_catalog(None)
-    points = server_points()
+    await _build(project)
+    # Without the suite the installed catalog would be read for nothing.
+    catalog = read_catalog(None) if given.with_suite else Catalog(name=SUITE, version=VERSION, servers={})
+    names, missing = installed_servers()
     options = Options(
         port=given.port,
         management_port=given.management_port,
         catalog_port=given.catalog_port,
-        installed=frozenset(points),
-        missing={name: ", ".join(found) for name, point in points.items() if (found := missing_libraries(point))},
+        installed=names,
+        missing={name: ", ".join(libraries) for name, libraries in missing.items()},
     )
-    if not given.with_suite:
-        catalog = Catalog(name=catalog.name, version=catalog.version, servers={})
     tasks: list[asyncio.Task[None]] = []
 
     def ready(suite: Suite) -> None:
         (server,) = [each for each in suite.servers if each.name == project.name]
-        page = f"http://{options.host}:{options.catalog_port}/"
+        page = f"{options.url(options.catalog_port)}/"
         print(f"{project.name}: {server.url} (page: {page})", flush=True)
         print(f"inspect it: npx @modelcontextprotocol/inspector --transport http --server-url {server.url}", flush=True)
         if given.open:
@@ -103,8 +110,23 @@ async def _reload(project: Project, suite: Suite) -> None:
             changed = sorted(name for name, _ in after.items() ^ before.items())
             before = after
             print(f"run: {', '.join(dict.fromkeys(changed))} changed; starting {project.name} anew", file=sys.stderr)
+            try:
+                await _build(project)
+            except (ProjectError, ToolFailure) as error:
+                print(f"run: {error}; what ran before stays", file=sys.stderr)
+                continue
             if server.child:
                 await server.child.restart()
+
+
+async def _build(project: Project) -> None:
+    """What a compiled language needs before its server can start. Errors: ProjectError with the compiler's words."""
+    if not project.build:
+        return
+    done = await command.run(project.build, env=dict(os.environ), seconds=_BUILD_SECONDS, directory=str(project.folder))
+    if done.code:
+        said = [line for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
+        raise ProjectError("\n".join([f"{' '.join(project.build)} failed", *said[-_LINES:]]))
 
 
 def _stamps(folder: Path) -> dict[str, int]:

@@ -3,19 +3,21 @@
 import argparse
 import asyncio
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kmcp_controller.cli.manifests import read_manifests
-from kmcp_controller.spec import Platform
 from kmcp_develop.contract.probe import Target, UnreachableError, probe
 from kmcp_develop.contract.report import Report, as_json, junit, text
-from kmcp_develop.contract.rules import BUDGET
 from kmcp_develop.project.description import Project, ProjectError, read_project
+from kmcp_runtime.catalog import TOKEN_LIMIT
+
+from .manifest import read_one
 
 FAULTS, NOT_ASKED = 1, 2
+_PLACE = re.compile(r"[\w.-]+(/[\w.-]+)+")
 
 
 def test(argv: Sequence[str]) -> int:
@@ -28,7 +30,8 @@ def test(argv: Sequence[str]) -> int:
     parser.add_argument("--header", action="append", default=[], metavar="NAME: VALUE", help="of requests to a URL")
     parser.add_argument("--format", choices=("text", "json", "junit"), default="text")
     parser.add_argument("--output", type=Path, help="write the report there")
-    parser.add_argument("--budget", type=int, default=BUDGET, help="tokens of a tool on average (default: %(default)s)")
+    about = "tokens of a tool on average (default: %(default)s)"
+    parser.add_argument("--budget", type=int, default=TOKEN_LIMIT, help=about)
     parser.add_argument("--strict", action="store_true", help="warnings count as errors")
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds for each request (default: %(default)s)")
     given = parser.parse_args(argv)
@@ -59,20 +62,19 @@ def _target(given: argparse.Namespace) -> Target:
 
 def of_project(project: Project) -> Target:
     program = project.folder / project.command[0]
-    if not program.is_file() and "/" in project.command[0]:
-        raise ProjectError(f"{program} is not there yet: run `make check test` in {project.folder} first")
+    # The program itself, or the file that an interpreter is given: `node dist/src/server.js`.
+    places = [word for word in project.command if _PLACE.fullmatch(word)] if project.build else project.command[:1]
+    for word in places:
+        if "/" in word and not (project.folder / word).exists():
+            raise ProjectError(
+                f"{project.folder / word} is not there yet: run `make check test` in {project.folder} first"
+            )
     command = (str(program) if program.is_file() else project.command[0], *project.command[1:])
     return Target(project.name, command=command, folder=str(project.folder))
 
 
 def _of_manifest(path: Path) -> Target:
-    found = read_manifests([str(path)])
-    servers = found.servers(Platform())
-    if found.refused:
-        raise ProjectError("\n".join(map(str, found.refused)))
-    if len(servers) != 1:
-        raise ProjectError(f"{path} holds {len(servers)} MCPServers; one is tested at a time")
-    (server,) = servers
+    server, _ = read_one(path, "tested")
     if server.transport != "stdio" or not server.deployment.cmd:
         raise ProjectError(f"{path}: an image runs in a cluster only; deploy it and test its URL")
     return Target(server.name, command=(server.deployment.cmd, *server.deployment.args), env=server.deployment.env)

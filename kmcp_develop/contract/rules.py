@@ -8,15 +8,13 @@ from typing import Any
 
 from kmcp_runtime import redaction
 from kmcp_runtime.catalog import tokens_of
+from kmcp_runtime.catalog.model import TOOL_NAME
 from kmcp_runtime.foreign.schema_forms import schema_fault
 
 from .report import Finding
 
 Tool = Mapping[str, Any]
-BUDGET = 150
-"""Tokens of a tool on average, as the suite's own have."""
 _LARGEST_TOOL = 1000
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NUMBER_OR_BOOLEAN = re.compile(r"(?:true|false|yes|no|[+-]?\d+(?:\.\d+)?)", re.IGNORECASE)
 _TRACE = re.compile(
     r'Traceback \(most recent call last\)|File \\*"/|\n\s+at [\w.$]+ ?\(|goroutine \d+ \[|/home/\w|/Users/\w'
@@ -44,7 +42,7 @@ def check_list(tools: Sequence[Tool], budget: int) -> Iterator[Finding]:
 
 def _name(tool: Tool) -> Iterator[Finding]:
     name = str(tool.get("name", ""))
-    if not _NAME.fullmatch(name):
+    if not TOOL_NAME.fullmatch(name):
         yield Finding("names", "error", "a name has 1 to 64 of A-Z, a-z, 0-9, _ and -, or models refuse it", name[:80])
 
 

@@ -6,8 +6,6 @@ from typing import Any
 
 from kmcp_runtime import yaml_text
 
-from .names import package_of
-
 FILE = "kmcp.yaml"
 LANGUAGES = ("python", "typescript", "go", "java")
 KINDS = ("suite", "plain")
@@ -19,7 +17,7 @@ class ProjectError(Exception):
 
 @dataclass(frozen=True)
 class Project:
-    """`folder` is absolute. `command` starts the server over stdio, in `folder`."""
+    """`folder` is absolute. `command` starts the server over stdio, in `folder`; `build` makes what it starts."""
 
     folder: Path
     name: str
@@ -27,10 +25,7 @@ class Project:
     kind: str
     image: str
     command: tuple[str, ...]
-
-    @property
-    def package(self) -> str:
-        return package_of(self.name)
+    build: tuple[str, ...] = ()
 
     @property
     def manifest(self) -> Path:
@@ -53,8 +48,14 @@ def _checked(folder: Path, file: Path, content: Any) -> Project:
     words = ("name", "language", "kind", "image")
     if not isinstance(content, dict) or not all(isinstance(content.get(word), str) for word in words):
         raise ProjectError(f"{file}: it takes {', '.join(words)} as texts, and command as a list of words")
-    command = content.get("command")
-    if not isinstance(command, list) or not command or not all(isinstance(word, str) for word in command):
+    command, build = content.get("command"), content.get("build", [])
+    if not _is_list_of_words(command) or not command:
         raise ProjectError(f"{file}: command: give the words that start the server over stdio, as a list")
+    if not _is_list_of_words(build):
+        raise ProjectError(f"{file}: build: give the words that build what command starts, as a list")
     given = {word: content[word] for word in words}
-    return Project(folder=folder, command=tuple(command), **given)
+    return Project(folder=folder, command=tuple(command), build=tuple(build), **given)
+
+
+def _is_list_of_words(content: Any) -> bool:
+    return isinstance(content, list) and all(isinstance(word, str) for word in content)

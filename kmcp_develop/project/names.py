@@ -3,20 +3,23 @@
 import keyword
 import re
 import sys
+from pathlib import Path
 
+from kmcp_runtime import yaml_text
 from kmcp_runtime.distributions import server_points
 
 LONGEST = 50
+LONGEST_TOOL = 64
+"""Characters of a tool's whole name: models refuse a longer one."""
 _PROJECT = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
-_TOOL = re.compile(r"[a-z][a-z0-9_]*")
-_RESERVED = frozenset({"con", "prn", "aux", "nul", "test", "tests", "kmcp", "site", "none", "true", "false"})
+_TOOL = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 class InvalidNameError(ValueError):
     """Says what is wrong with a name, and which one would do."""
 
 
-def check_project(name: str) -> str:
+def check_project(name: str, language: str = "python") -> str:
     """A DNS label, as the server's name in a cluster, that is also a package once its dashes are underscores."""
     if not _PROJECT.fullmatch(name) or len(name) > LONGEST or "--" in name:
         near = re.sub(r"-+", "-", re.sub(r"[^a-z0-9]+", "-", name.lower())).strip("-0123456789")[:LONGEST].strip("-")
@@ -25,7 +28,7 @@ def check_project(name: str) -> str:
             f"{name!r} is not a name: it takes lower-case letters, digits and single dashes, begins with a letter and "
             f"has at most {LONGEST} characters{hint}"
         )
-    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in _RESERVED or name in _modules():
+    if _is_taken(name, language):
         raise InvalidNameError(
             f"{name!r} is taken by the language, the system or an installed package: choose another name"
         )
@@ -34,19 +37,34 @@ def check_project(name: str) -> str:
     return name
 
 
+def _is_taken(name: str, language: str) -> bool:
+    reserved = yaml_text.read(Path(__file__).with_name("reserved.yaml").read_text())
+    if name in f"{reserved['all']} {reserved.get(language, '')}".split():
+        return True
+    return language == "python" and _is_of_python(name)
+
+
+def _is_of_python(name: str) -> bool:
+    return keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in sys.stdlib_module_names
+
+
 def check_tool(name: str, prefix: str) -> str:
     """A function's name that begins with the server's, so that no other server's tool collides with it."""
-    if not _TOOL.fullmatch(name) or len(name) > LONGEST or keyword.iskeyword(name):
+    short = name.removeprefix(f"{prefix}_")
+    if not _TOOL.fullmatch(short) or len(name) > LONGEST_TOOL or keyword.iskeyword(name):
         raise InvalidNameError(
-            f"{name!r} is not the name of a tool: it takes lower-case letters, digits and underscores, begins with a "
-            f"letter and has at most {LONGEST} characters"
+            f"{name!r} is not the name of a tool: it takes lower-case letters, digits and single underscores, begins "
+            f"with a letter and has at most {LONGEST_TOOL} characters"
         )
-    return name if name.startswith(f"{prefix}_") else f"{prefix}_{name}"
+    whole = f"{prefix}_{short}"
+    if len(whole) > LONGEST_TOOL:
+        room = LONGEST_TOOL - len(prefix) - 1
+        raise InvalidNameError(
+            f"{whole!r} has {len(whole)} characters, and models take at most {LONGEST_TOOL}: behind {prefix}_ there is "
+            f"room for {room}"
+        )
+    return whole
 
 
 def package_of(project: str) -> str:
     return project.replace("-", "_")
-
-
-def _modules() -> frozenset[str]:
-    return frozenset(sys.stdlib_module_names)

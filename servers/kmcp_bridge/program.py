@@ -19,6 +19,7 @@ from kmcp_runtime.command import orphans
 from kmcp_runtime.engine import browsers, logs
 from kmcp_runtime.engine.requests import Checked
 from kmcp_runtime.settings import SettingsError, listed, parse
+from kmcp_runtime.urls import authority
 from kmcp_runtime.version import VERSION
 from kmcp_runtime.watchdog import Watchdog
 
@@ -71,7 +72,7 @@ async def serve(settings: BridgeSettings, command: Sequence[str], environment: M
     metrics = Metrics(lambda: shared.ready, lambda: len(children.all()), lambda: shared.starts)
     host = settings.address(environment)
     app = mcp_app(settings, host, children, metrics)
-    at = f"http://{serving.authority(host, settings.port)}{MCP_PATH}"
+    at = f"http://{authority(host, settings.port)}{MCP_PATH}"
     main_server = serving.server(
         app, host, settings.port, grace=5, started=lambda: log.info("kmcp-bridge %s listens at %s", VERSION, at)
     )

@@ -2,16 +2,16 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kmcp_runtime.catalog import Catalog, Drift, InvalidDocumentError, ServerEntry, dump, load_parts
+from kmcp_runtime.catalog import Catalog, Drift, Origin, ServerEntry, dump, load_parts
 from kmcp_runtime.catalog import diff as tools_diff
+from kmcp_runtime.commands import complain
 
-SAME, BREAKING, UNREADABLE = 0, 1, 2
+SAME, BREAKING = 0, 1
 
 
 def diff(argv: Sequence[str]) -> int:
@@ -24,8 +24,8 @@ def diff(argv: Sequence[str]) -> int:
     given = parser.parse_args(argv)
     try:
         old, new = load_parts(given.old), load_parts(given.new)
-    except (OSError, ValueError, InvalidDocumentError) as error:
-        return _fail("diff", error)
+    except (OSError, ValueError) as error:
+        return complain(str(error), "kmcp-suite catalog diff")
     found = {name: drift for name, drift in _compare(old.servers, new.servers).items() if drift}
     if given.json:
         print(json.dumps({name: asdict(drift) for name, drift in found.items()}, indent=2))
@@ -61,8 +61,8 @@ def merge(argv: Sequence[str]) -> int:
     given = parser.parse_args(argv)
     try:
         print(dump(merged([load_parts(path) for path in given.catalog])), end="")
-    except (OSError, ValueError, InvalidDocumentError) as error:
-        return _fail("merge", error)
+    except (OSError, ValueError) as error:
+        return complain(str(error), "kmcp-suite catalog merge")
     return 0
 
 
@@ -81,11 +81,5 @@ def _dated(entry: ServerEntry, its: Catalog, first: Catalog) -> ServerEntry:
     if entry.origin or its.version == first.version:
         return entry
     license = entry.metadata.license if entry.metadata else None
-    return ServerEntry.model_validate(
-        {**entry.model_dump(), "origin": {"distribution": its.name, "version": its.version, "license": license}}
-    )
-
-
-def _fail(action: str, error: Exception) -> int:
-    print(f"kmcp-suite catalog {action}: {error}", file=sys.stderr)
-    return UNREADABLE
+    # A copy: to check all of its tools again takes a controller seconds at its start.
+    return entry.model_copy(update={"origin": Origin(distribution=its.name, version=its.version, license=license)})

@@ -39,6 +39,9 @@ ERROR_META = "kmcp-suite/error"
 class ToolFailure(Exception):
     """A failure that a caller can understand and act on."""
 
+    rule = ""
+    """What refused the call, as the audit names it, where `details` do not say it to the caller."""
+
     def __init__(
         self,
         code: Code,

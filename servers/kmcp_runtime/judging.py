@@ -89,7 +89,8 @@ class NeedsApproval(Exception):
     """
 
 
-def _read_only(reason: str) -> ToolFailure:
+def read_only(reason: str) -> ToolFailure:
+    """The failure of a request that changes something, where only reading is allowed."""
     return denied(f"this would change something: {reason}", "this server or this caller may only read")
 
 
@@ -99,7 +100,7 @@ class Judgement:
 
     allowed: frozenset[Effect] = frozenset(Effect)
     """Effects that the server and the caller's scopes allow."""
-    refusal: Callable[[str], ToolFailure] = _read_only
+    refusal: Callable[[str], ToolFailure] = read_only
     """The failure of a request that is not allowed, of what the request does in words."""
     rehearsal: bool = False
     """True in a dry run: nothing that may change something is sent."""

@@ -25,7 +25,6 @@ from kmcp_runtime.catalog import (
     CLIENTS,
     LISTINGS,
     Catalog,
-    InvalidDocumentError,
     ServerEntry,
     dump,
     http_connections,
@@ -74,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
     chosen = parser.parse_args(argv)
     try:
         return _run(chosen)
-    except (OSError, ValueError, InvalidDocumentError) as error:
+    except (OSError, ValueError) as error:
         return complain(str(error), "kmcp-suite catalog")
 
 

@@ -53,11 +53,6 @@ def server(
     return _WithoutSignals(config, started)
 
 
-def authority(host: str, port: int) -> str:
-    """As in a URL: an address of IPv6 stands in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 async def run(served: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
     """Until it ends by itself, or is cancelled: uvicorn alone would then leave its sockets open."""
     serving = asyncio.create_task(served.serve(sockets))

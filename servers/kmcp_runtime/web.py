@@ -131,12 +131,14 @@ class Web:
         shown_as: str | None = None,
         timeouts: Timeouts | None = None,
         target: Target = ELSEWHERE,
+        unpack: bool = True,
         **request: Any,
     ) -> Answer:
         """One request; what httpx2 takes (`headers`, `params`, `json`, `data`, `extensions`) is passed on.
 
         Errors: `Unreachable`, `timed_out`, `too_large`. `shown_as` is what they call the place; `timeouts` replace
-        those of the client, `target` is what the request is called in traces and metrics.
+        those of the client, `target` is what the request is called in traces and metrics. `unpack`: as false the body
+        is as it was sent, whatever its encoding.
         """
         place = shown_as or httpx2.URL(url).host
         limits = timeouts or self.timeouts
@@ -144,7 +146,8 @@ class Web:
             request["timeout"] = httpx2.Timeout(limits.read, connect=limits.connect)
         try:
             async with asyncio.timeout(limits.whole):
-                return await self._exchange(method, httpx2.URL(url), largest_bytes, place, target, request)
+                reading = _Reading(largest_bytes, place, unpack)
+                return await self._exchange(method, httpx2.URL(url), reading, target, request)
         except (httpx2.ConnectTimeout, httpx2.PoolTimeout):
             told = f"cannot reach {place}: no connection within {limits.connect:.0f} s"
             raise Unreachable("network", told, backend=place) from None
@@ -158,13 +161,13 @@ class Web:
             raise _unreachable(error, place) from None
 
     async def _exchange(
-        self, method: str, url: httpx2.URL, largest: int, place: str, target: Target, request: dict[str, Any]
+        self, method: str, url: httpx2.URL, reading: "_Reading", target: Target, request: dict[str, Any]
     ) -> Answer:
         with backend_requests.request(target, method, url.host, url.port) as exchange:
             if exchange.headers:
                 request["headers"] = [*httpx2.Headers(request.get("headers")).multi_items(), *exchange.headers.items()]
             async with self._client.stream(method, url, follow_redirects=False, **request) as response:
-                content = await _read_bounded(response, largest, place)
+                content = await reading.read(response)
                 exchange.answered(response.status_code)
                 return Answer(response.status_code, response.headers, content)
 
@@ -342,15 +345,23 @@ def _redirected(target: httpx2.URL, location: str, allowed: set[str], setting: s
     return _checked(str(following), allowed, setting)
 
 
-async def _read_bounded(response: httpx2.Response, largest: int, place: str) -> bytes:
-    parts: list[bytes] = []
-    length = 0
-    async for chunk in response.aiter_bytes():
-        length += len(chunk)
-        if length > largest:
-            raise too_large(f"the answer of {place} is larger than {_size(largest)}", "ask for less")
-        parts.append(chunk)
-    return b"".join(parts)
+@dataclass(frozen=True)
+class _Reading:
+    """How an answer is read: at most `largest` bytes."""
+
+    largest: int
+    place: str
+    unpack: bool
+
+    async def read(self, response: httpx2.Response) -> bytes:
+        parts: list[bytes] = []
+        length = 0
+        async for chunk in response.aiter_bytes() if self.unpack else response.aiter_raw():
+            length += len(chunk)
+            if length > self.largest:
+                raise too_large(f"the answer of {self.place} is larger than {_size(self.largest)}", "ask for less")
+            parts.append(chunk)
+        return b"".join(parts)
 
 
 def _size(count: int) -> str:

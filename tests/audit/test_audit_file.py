@@ -1,5 +1,6 @@
 """The file of the audit: nothing is lost by rotation, restarts, several writers, a full disk or a killed process."""
 
+import fcntl
 import json
 import os
 import resource
@@ -286,6 +287,25 @@ def test_a_link_in_place_of_the_file_is_not_followed(path: Path, tmp_path: Path)
         assert found.faults() == {}
     assert other.read_text() == "root"
     assert [line["request"] for line in calls(records(path.read_text()))] == ["r1", "r2"]
+
+
+@pytest.mark.parametrize("what", ["the file", "its folder"])
+def test_a_writer_that_cannot_go_on_holds_no_lock(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "logs" / "audit.log"
+    path.parent.mkdir()
+    replaced, taken = (path if what == "the file" else path.parent), tmp_path / "taken"
+    with trail(path) as found, open(path, "rb") as other:
+        replaced.rename(taken)
+        replaced.symlink_to(replaced)  # neither to be looked at nor to be opened
+        found.write(entry(0))
+        assert "symbolic link" in found.faults()["file"]
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(other, fcntl.LOCK_UN)
+        replaced.unlink()
+        taken.rename(replaced)
+        found.write(entry(1))
+        assert found.faults() == {}
+    assert [line["request"] for line in calls(records(path.read_text()))] == ["r0", "r1"]
 
 
 def test_a_clock_that_is_set_back_changes_no_order(path: Path) -> None:

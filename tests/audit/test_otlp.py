@@ -189,6 +189,8 @@ def test_required_needs_a_sink_that_has_the_line_before() -> None:
         ({"audit_otlp_endpoint": "collector:4318"}, "KMCP_AUDIT_OTLP_ENDPOINT"),
         ({"audit_otlp_endpoint": "http://user:secret@collector"}, "credentials belong"),
         ({"audit_otlp_endpoint": "http://collector?x=1"}, "credentials belong"),
+        ({"audit_otlp_endpoint": "http://[bad"}, "KMCP_AUDIT_OTLP_ENDPOINT: must be http"),
+        ({"audit_otlp_endpoint": "http://h:99999"}, "KMCP_AUDIT_OTLP_ENDPOINT: must be http"),
         ({"audit_otlp_endpoint": "http://c", "audit_otlp_headers": "secret"}, "name=value"),
         ({"audit_otlp_endpoint": "http://c", "audit_otlp_headers": "a=%0d%0asecret"}, "name=value"),
         ({"audit_sinks": "otlp"}, "otlp needs KMCP_AUDIT_OTLP_ENDPOINT"),

@@ -20,6 +20,7 @@ from kmcp_runtime.kube.api import KubeApi
 from tests.audit.making import records
 from tests.cluster.model import Cluster
 from tests.mcp import ToolCaller
+from tests.rights import create_token, forged
 from tests.runtime.conftest import shelved
 from tests.runtime.test_auth import AUDIENCE, HEADERS, ISSUER, LIST, guarded, issuing, jwt_settings, post, signed
 from tests.runtime.test_token_review import StandIn, standing, token
@@ -114,14 +115,9 @@ async def test_V10_tokens_of_real_pods_for_others_are_told(
     accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
     await api.send("POST", accounts, (), {"metadata": {"name": "agent"}})
 
-    async def issued(*audiences: str) -> str:
-        body = {"spec": {"audiences": list(audiences), "expirationSeconds": 600}}
-        return str((await api.send("POST", f"{accounts}/agent/token", (), body))["status"]["token"])
-
-    ours = await issued("kmcp")
-    forged = ours[:-2] + ("A" if ours[-2] != "A" else "B") + ours[-1]
+    ours, plain = await create_token(api, namespace, "agent", "kmcp"), await create_token(api, namespace, "agent")
     async with reviewed(cluster.kubeconfig, monkeypatch) as url:
-        for sent, reason in ((None, "no_token"), (await issued(), "wrong_audience"), (forged, "not_confirmed")):
+        for sent, reason in ((None, "no_token"), (plain, "wrong_audience"), (forged(ours), "not_confirmed")):
             assert (await post(url, sent)).status_code == 401
             assert refused(capsys) == [(reason, 401)]
         assert (await post(url, ours)).status_code == 200

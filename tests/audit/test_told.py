@@ -18,7 +18,8 @@ from joserfc.jwk import RSAKey
 from starlette.testclient import TestClient
 
 from kmcp_runtime import RuntimeSettings
-from kmcp_runtime.audit.chain import LONGEST
+from kmcp_runtime.audit.chain import LINK_BYTES, LONGEST, compact
+from kmcp_runtime.audit.record import Entry, body
 from kmcp_runtime.engine import health
 from kmcp_runtime.engine.assembly import compose, http_app
 from kmcp_runtime.engine.configured import Process
@@ -120,6 +121,12 @@ async def test_a_client_with_a_long_name_makes_no_long_line(capsys: pytest.Captu
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith('{"log":"audit"')]
     assert len(lines) == 2
     assert all(len(line) < LONGEST for line in lines)
+
+
+def test_a_rule_with_a_long_name_makes_no_long_line() -> None:
+    line = body(Entry(request="r", decision="deny", rule="r" * LONGEST), "i", "2026-11-30")
+    assert len(compact(line)) <= LONGEST - LINK_BYTES
+    assert (line["request"], line["decision"]) == ("r", "deny")
 
 
 async def test_groups_of_the_token_are_told(capsys: pytest.CaptureFixture[str]) -> None:

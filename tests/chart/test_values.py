@@ -315,6 +315,8 @@ REFUSED: list[tuple[Object, str]] = [
     ({"composed": {"enabled": True}, "servers": {"kubernetes": {"enabled": False}}}, "no server is enabled below"),
     ({"catalog": {"http": {"port": 0}}}, "/catalog/http/port"),
     ({"approvalLedger": "none"}, "/approvalLedger"),
+    ({"catalogs": [{"url": "https://example.com/c"}]}, "missing property 'sha256'"),
+    ({"catalogs": [{"url": "http://example.com/c", "sha256": "ab" * 32}]}, "/catalogs/0/url"),
     ({"authentication": {"grants": [{"subject": "a;b", "scopes": ["read"]}]}}, "/authentication/grants/0/subject"),
     ({"authentication": {"grants": [{"subject": "a", "scopes": []}]}}, "/authentication/grants/0/scopes"),
     ({"authentication": {"audience": ""}}, "/authentication/audience"),

@@ -66,10 +66,10 @@ def suite_image(server: str, say: Callable[[str], None]) -> Path:
 
 def _build(server: str, tar: Path, say: Callable[[str], None]) -> Path:
     system.ensure_system_packages(say, ("buildah", "debootstrap"))
-    base = _base(say)
+    made = base(say)
     say(f"building the image of {server} (once for these sources, about half a minute)")
     with _storage() as buildah, _sources() as context:
-        buildah("pull", "--quiet", f"docker-archive:{base}")
+        buildah("pull", "--quiet", f"docker-archive:{made}")
         # Without PROGRAMS this buildah leaves out the stage that is its default.
         given = {"BASE": BASE, "SERVER": server, "PROGRAMS": "none"}
         arguments = [f"--build-arg={name}={value}" for name, value in given.items()]
@@ -86,7 +86,7 @@ def _by_age(files: Iterable[Path]) -> list[Path]:
     return sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)
 
 
-def _base(say: Callable[[str], None]) -> Path:
+def base(say: Callable[[str], None]) -> Path:
     """A Debian with Python, and with this machine's certificate authorities for the time of the build."""
     recipe = hashlib.sha256(f"{RELEASE} {PACKAGES} {BASE}".encode()).hexdigest()[:12]
     tar = binaries.cache() / "images" / f"base-{recipe}.tar"

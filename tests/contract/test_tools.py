@@ -16,10 +16,19 @@ from kmcp_runtime import Effect, RuntimeSettings, Server, ToolSpec, publish
 from kmcp_runtime.catalog import tokens_of
 from kmcp_runtime.distributions import SERVERS
 from kmcp_runtime.engine.assembly import assemble
+from kmcp_runtime.kube.settings import ClusterSettings
 from tests.mcp import ToolCaller
 
 NUMBER_OR_BOOLEAN = re.compile(r"(?:true|false|yes|no|[+-]?\d+(?:\.\d+)?)", re.IGNORECASE)
 RUNTIME = Path(kmcp_runtime.__file__).parent
+TWO_CLUSTERS = """
+apiVersion: v1
+kind: Config
+current-context: prod
+contexts: [{name: prod, context: {cluster: c, user: u}}, {name: test, context: {cluster: c, user: u}}]
+clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}]
+users: [{name: u, user: {}}]
+"""
 REGISTRY = {
     "argo": {
         "argo_verify_argo_rollouts_controller_install",
@@ -237,13 +246,23 @@ def test_names_are_unique_in_the_suite_and_fit_the_protocol() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in names)
 
 
-def test_what_a_model_reads_stays_within_the_budget(server: Server) -> None:
-    figures = {
-        declared.name: tokens_of(declared.name, declared.description, declared.input_schema())
-        for declared in server.tools()
-    }
+async def _figures(server: Server, **settings: str) -> dict[str, int]:
+    """The tokens of each tool, as a client gets the list."""
+    async with Client(assemble(server, server.settings(**settings))) as client:
+        listed = await client.list_tools()
+    return {tool.name: tokens_of(tool.name, tool.description or "", tool.input_schema) for tool in listed}
+
+
+async def test_x21_what_a_model_reads_stays_within_the_budget(server: Server, tmp_path: Path) -> None:
+    figures = await _figures(server)
     average = sum(figures.values()) / len(figures)
     assert average <= server.token_limit, f"{average:.0f} on average: {figures}"
+    if issubclass(server.settings, ClusterSettings):
+        several = tmp_path / "config"
+        several.write_text(TWO_CLUSTERS)
+        named = await _figures(server, kubeconfig=str(several))
+        # The argument that says which cluster is meant, with the names of two.
+        assert all(0 <= named[name] - figures[name] <= 25 for name in figures), named
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:

@@ -1,13 +1,16 @@
 """`kmcp-suite plan`: objects on stdout, faults with their line on stderr."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from kmcp_controller.cli.commands import plan
+from kmcp_controller.cli.commands import plan, preflight
+from kmcp_runtime import shipped
+from kmcp_runtime.publishing import published
 from tests.controller.driving import Driver
 from tests.controller.manifests import manifest, prometheus
 from tests.controller.test_reconcile import IMAGE
@@ -42,6 +45,21 @@ def test_plan_of_no_file_or_no_yaml(tmp_path: Path, capsys: pytest.CaptureFixtur
     file.write_text("a: [")
     assert plan(["-f", str(file)]) == 1
     assert "correct the YAML" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [plan, preflight])
+def test_publishing_that_is_malformed_is_told(
+    command: Callable[[Sequence[str]], int], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    file = tmp_path / "publishing.yaml"
+    file.write_text("pypi: x\n")
+    monkeypatch.setattr(shipped, "publishing_file", lambda: file)
+    published.cache_clear()
+    try:
+        assert command(["-f", str(tmp_path / "absent.yaml")] if command is plan else []) == 1
+    finally:
+        published.cache_clear()
+    assert f"{file}: it takes package" in capsys.readouterr().err
 
 
 @pytest.mark.cluster

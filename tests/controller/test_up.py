@@ -1,6 +1,8 @@
 """`kmcp-suite up` with the suite's own servers, as `make up` runs it."""
 
 import os
+import plistlib
+import re
 import sys
 from pathlib import Path
 
@@ -8,9 +10,14 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
+from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.cli.up import up
+from kmcp_controller.local.instances import State
+from kmcp_controller.local.suite import Options, Suite
+from kmcp_controller.local.up import connections
+from kmcp_controller.spec.model import API_VERSION, KIND
 from kmcp_runtime import publish
-from kmcp_runtime.catalog import dump
+from kmcp_runtime.catalog import Catalog, ServerEntry, Transport, dump
 from tests.controller.test_local import STDIO, conditions, running
 from tests.ports import free_ports, suite_flags
 from tests.waiting import until
@@ -50,6 +57,38 @@ async def test_without_a_cluster_the_suite_is_listed_with_what_to_set(tmp_path: 
         StdioTransport(str(SCRIPTS / "kmcp-kubernetes"), ["--transport", "stdio"], env=env, keep_alive=False)
     ) as client:
         assert {tool.name for tool in await client.list_tools()} == over_http
+
+
+@pytest.mark.parametrize("unit", ["systemd", "launchd"])
+def test_the_folders_of_a_unit_are_absolute(
+    unit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = ["--catalog=own.yaml", "--port", "8090", "--manifests", "servers", "--secrets", "secrets", "--detach"]
+    assert up([*given, "--unit", unit]) == 0
+    text = capfd.readouterr().out
+    words = re.findall(r'"([^"]*)"', text) if unit == "systemd" else plistlib.loads(text.encode())["ProgramArguments"]
+    begin, end = words.index("up") + 1, words.index("up") + 9
+    paths = {"--catalog": "own.yaml", "--manifests": "servers", "--secrets": "secrets"}
+    absolute = [word for flag, path in paths.items() for word in (flag, f"{tmp_path}/{path}")]
+    assert words[begin:end] == ["--port", "8090", *absolute]
+
+
+def test_an_address_of_ipv6_stands_in_brackets(tmp_path: Path) -> None:
+    """Wherever the suite's addresses are written, and those of the servers behind the bridge."""
+    stdio = {"transportType": "stdio", "deployment": {"image": "example.com/a:1", "cmd": sys.executable}}
+    manifest = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "other"}, "spec": stdio}
+    entry = ServerEntry(title="Some", description="Some.", transport=Transport(port=9000), tools=())
+    catalog = Catalog(name="test", version="1.0.0", servers={"kmcp-some": entry})
+    options = Options(host="::1")
+    suite = Suite(catalog, [manifest], options, LiveDocument(), print)
+    suite.prepare(tmp_path)
+    (some, other) = suite.servers
+    assert (some.url, some.management) == ("http://[::1]:8080/some/mcp", "http://[::1]:8081")
+    assert re.fullmatch(r"http://\[::1\]:\d+/mcp", other.url), other.unavailable
+    assert re.fullmatch(r"http://\[::1\]:\d+", other.management)
+    assert [each.url for each in connections(catalog, options, "http")] == [some.url]
+    assert State(1, "1", "", options.host, options.port, options.catalog_port).catalog == "http://[::1]:8082"
 
 
 def test_up_says_what_is_wrong_with_its_catalog(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,10 @@ def test_the_wheel_holds_what_a_user_without_a_checkout_needs(built: Built) -> N
         names = set(wheel.namelist())
         for name in ("catalog.yaml", "publishing.yaml", "charts/kmcp/Chart.yaml", "charts/kmcp/values.yaml"):
             assert wheel.read(f"kmcp_runtime/shipped_files/{name}") == (ROOT / name).read_bytes()
+        runbooks = list((ROOT / "servers").glob("*/runbooks/*.md"))
+        assert runbooks
+        for path in runbooks:
+            assert wheel.read(path.relative_to(ROOT / "servers").as_posix()) == path.read_bytes()
     templates = {path.name for path in (ROOT / "charts/kmcp/templates").iterdir()}
     assert {
         name for name in templates if f"kmcp_runtime/shipped_files/charts/kmcp/templates/{name}" in names

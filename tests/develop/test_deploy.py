@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kmcp_develop.cli.deploy import deploy
 from kmcp_develop.cli.init import init
@@ -71,8 +72,31 @@ async def test_what_a_cluster_refuses_is_told(
     absent = kubeconfig("https://127.0.0.1:9", tmp_path, token="t")
     assert await asyncio.to_thread(deploy, [str(project), "--kubeconfig", str(absent)]) == 1
     assert "127.0.0.1:9" in capsys.readouterr().err
+    nowhere = tmp_path / "no-such-kubeconfig"
+    assert await asyncio.to_thread(deploy, [str(project), "--kubeconfig", str(nowhere)]) == 1
+    assert str(nowhere) in capsys.readouterr().err
+    nobody = await _without_rights(driver, cluster, tmp_path)
+    for flags in ([], ["--dry-run"], ["--wait"]):
+        assert await ran(driver, project, "--kubeconfig", str(nobody), *flags) == 1
+        printed = capsys.readouterr().err
+        assert "cannot" in printed
+        assert '"mcpservers"' in printed or "mcpservers.kagent.dev" in printed
+    assert await driver.get("MCPServer", "acme-vault") is None
     (project / "mcpserver.yaml").write_text(
         "kind: MCPServer\napiVersion: kagent.dev/v1alpha1\nmetadata: {name: x}\nspec: {}\n"
     )
     assert await ran(driver, project) == 1
     assert "mcpserver.yaml:" in capsys.readouterr().err
+
+
+async def _without_rights(driver: Driver, cluster: Given, folder: Path) -> Path:
+    """A kubeconfig of an account that may do nothing."""
+    path = f"/api/v1/namespaces/{driver.namespace}/serviceaccounts"
+    await driver.api.send("POST", path, (), {"metadata": {"name": "nobody"}})
+    answer = await driver.api.send("POST", f"{path}/nobody/token", (), {"spec": {"expirationSeconds": 3600}})
+    document = yaml.safe_load(Path(cluster.kubeconfig).read_text())
+    for user in document["users"]:
+        user["user"] = {"token": answer["status"]["token"]}
+    file = folder / "nobody.yaml"
+    file.write_text(yaml.safe_dump(document))
+    return file

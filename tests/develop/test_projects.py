@@ -1,38 +1,25 @@
 """V16: a server of one's own by commands: begun, extended, checked; and refused whole where it cannot be."""
 
 import contextlib
-import os
 import re
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
-import httpx2
 import pytest
 import yaml
-from fastmcp import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kmcp_develop.cli.build import build
 from kmcp_develop.cli.init import add_tool, init
 from kmcp_develop.cli.test import test as contract
-from kmcp_develop.project import names
+from kmcp_develop.project import names, scaffold
+from kmcp_develop.project.description import ProjectError
 from kmcp_develop.project.scaffold import fill
 from tests.delivery.conftest import ran
-from tests.ports import free_ports, suite_flags
+from tests.develop.making import LONGEST, SUITE, make, serves_what_is_written
 from tests.slowness import Deadline, scaled
-
-SUITE = Path(sys.executable).with_name("kmcp-suite")
-
-
-def make(folder: Path, *targets: str) -> str:
-    """`make` as a user types it, with this environment's uv so that libraries come from its cache."""
-    path = os.pathsep.join([str(SUITE.parent), os.environ["PATH"]])
-    clean = dict.fromkeys(("MAKEFLAGS", "MFLAGS", "ARGS", "PYTHONPATH", "VIRTUAL_ENV"), "")
-    return ran("make", *targets, f"PYTHON={sys.executable}", folder=folder, env={**clean, "PATH": path})
 
 
 @pytest.mark.parametrize("kind", ["suite", "plain"])
@@ -53,46 +40,7 @@ def test_a_new_project_passes_its_own_checks_and_so_does_a_tool_that_is_added(
     assert manifest["metadata"]["name"] == "acme-vault"
     assert "kind: Deployment" in ran(SUITE, "plan", "-f", project / "mcpserver.yaml", folder=project)
     if kind == "suite":
-        _serves_what_is_written(project)
-
-
-def _serves_what_is_written(project: Path) -> None:
-    """`run`: a change of a file is served without another word."""
-    ports = free_ports(3)
-    log = project / "run.log"
-    with log.open("w") as output:
-        argv = [str(SUITE), "run", *suite_flags(ports)]
-        process = subprocess.Popen(argv, cwd=project, stdout=output, stderr=output)
-    try:
-        deadline = Deadline(120)
-        while not (found := re.search(r"acme-vault: (http://\S+/mcp) \(page", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            assert not deadline.passed(), log.read_text()
-            time.sleep(0.1)
-        changed = next(
-            path for path in project.rglob("*.py") if "Hello" in path.read_text() and "test" not in path.name
-        )
-        changed.write_text(changed.read_text().replace("Hello", "Good day"))
-        while "Good day, Ada!" not in _greeting(found[1]):
-            assert process.poll() is None, log.read_text()
-            assert not deadline.passed(), log.read_text()
-            time.sleep(0.1)
-    finally:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(scaled(30)) == 0, log.read_text()
-
-
-def _greeting(url: str) -> str:
-    import asyncio
-
-    async def ask() -> str:
-        async with Client(url) as client:
-            return str((await client.call_tool("acme_vault_greet", {"name": "Ada"})).structured_content)
-
-    try:
-        return asyncio.run(ask())
-    except (httpx2.HTTPError, RuntimeError, OSError):  # it is just starting anew
-        return ""
+        serves_what_is_written(project, project / "acme_vault" / "client.py", "acme_vault_greet")
 
 
 @pytest.mark.parametrize(
@@ -118,6 +66,16 @@ def test_a_name_that_cannot_be_one_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", ["suite", "plain"])
+def test_no_name_is_too_long_for_the_formatter(tmp_path: Path, kind: str) -> None:
+    project = tmp_path / LONGEST
+    assert init([LONGEST, "--kind", kind, "--output", str(project)]) == 0
+    assert add_tool(["as_long_as_it", "--project", str(project)]) == 0
+    ruff = SUITE.with_name("ruff")
+    ran(ruff, "format", "--check", ".", folder=project)
+    ran(ruff, "check", ".", folder=project)
+
+
 def test_what_is_there_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An existing folder, a file in its place, and a repository without files, which is taken."""
     full, file, repository = tmp_path / "full", tmp_path / "file", tmp_path / "repository"
@@ -132,6 +90,12 @@ def test_what_is_there_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert {".git", "kmcp.yaml", "Makefile"} <= {path.name for path in repository.iterdir()}
     assert init(["vault", "--kind", "plain", "--output", "/proc/none/vault"]) == 1
     assert "cannot be made" in capsys.readouterr().err
+    # What fails in the middle leaves no folder of the way to it either.
+    lost = {"vendor/lost.whl": tmp_path / "nowhere"}
+    with pytest.raises(ProjectError, match="cannot be made"):
+        scaffold.make(tmp_path / "a" / "b" / "vault", "vault", "python", "plain", {}, extra=lost)
+    assert init(["vault", "--language", "go", "--kind", "suite", "--output", str(tmp_path / "c" / "vault")]) == 1
+    assert "there is no template of kind suite for go" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "full", "repository"]
     assert (full / "mine").read_text() == "x"
 
@@ -157,6 +121,10 @@ def test_a_tool_is_added_whole_or_not_at_all(tmp_path: Path, capsys: pytest.Capt
         ("greet", "exists already"),
         ("Über", "is not the name of a tool"),
         ("class", "is not the name"),
+        ("2nd", "is not the name"),
+        ("vault_", "is not the name"),
+        ("a__b", "is not the name"),
+        ("x" * 60, "there is room for 58"),
     ):
         assert add_tool([name, "--project", str(project)]) == 1
         assert told in capsys.readouterr().err

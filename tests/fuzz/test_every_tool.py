@@ -1,7 +1,6 @@
 """Every tool before a hostile backend: no `internal`, no secret, no words of others as ours, no stall (I2, S1)."""
 
 import asyncio
-import math
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from kmcp_runtime import ToolSpec
 from tests.fuzz.calls import arguments_of
-from tests.fuzz.worlds import SERVERS, World, world
+from tests.fuzz.worlds import LONGEST_STALL, SERVERS, World, world
 from tests.slowness import scaled
 from tests.trust import Trust
 
@@ -62,15 +61,12 @@ async def test_a_hostile_backend_breaks_no_promise(
 
     # Beside the loop: what drawing takes would count as a stall of the first call.
     await asyncio.to_thread(draw)
-    stall = math.inf
-    # The shorter of two runs: what stands still for others of this machine's work does so once.
-    for _ in range(2):
-        found.watchdog.longest = 0.0
+
+    async def call_each() -> None:
         for arguments, seed in drawn:
             await found.call(declared.name, arguments, seed)
-        stall = min(stall, found.watchdog.longest)
-        if stall < scaled(0.5):
-            break
+
+    stall = await found.shortest_stall(call_each)
     trust.count("fuzzed calls", server, calls=len(drawn), findings=0, longest_stall_in_s=stall)
     trust.count("Secret objects", "probes by fuzzed calls", probes=len(drawn), values_shown=0)
-    assert stall < scaled(0.5), f"{declared.name}: the event loop stood still for {stall:.2f} s"
+    assert stall < scaled(LONGEST_STALL), f"{declared.name}: the event loop stood still for {stall:.2f} s"

@@ -4,10 +4,11 @@ import asyncio
 import base64
 import json
 import logging
+import math
 import re
 import shlex
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
@@ -41,6 +42,8 @@ _HIDDEN = (
     base64.b64encode(PLANTED.encode()).decode(),
     base64.b64encode(PLANTED.encode()).decode().rstrip("="),
 )
+LONGEST_STALL = 0.5
+"""Seconds of a quiet machine that the event loop may stand still."""
 _LONGEST_SHOWN = 20_000
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SPOKEN = re.compile(rf"{CANARY}\s+\S*(?:---|data|hint|call|obey|ignore|```|items)|</data>")
@@ -85,6 +88,20 @@ class World:
         own = _QUOTED.sub("", (body.get("hint") or "") if body else outside(text))
         assert not _SPOKEN.search(own), f"{about()}: words of others outside of the frame: {own}"
         return body["code"] if body else "ok"
+
+    async def shortest_stall(self, work: Callable[[], Awaitable[object]]) -> float:
+        """Seconds that the event loop stood still at most, in the best of three runs of `work`.
+
+        What stands still for others of this machine's work does not do so each time.
+        """
+        shortest = math.inf
+        for _ in range(3):
+            self.watchdog.longest = 0.0
+            await work()
+            shortest = min(shortest, self.watchdog.longest)
+            if shortest < scaled(LONGEST_STALL):
+                break
+        return shortest
 
 
 @asynccontextmanager

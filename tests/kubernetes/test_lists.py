@@ -203,7 +203,7 @@ async def test_unknown_kinds_are_explained(tools: ToolCaller) -> None:
     foreign = await tools.fails("k8s_get_resources", resource_type="widgets.example.org")
     assert foreign["code"] == "not_found"
     assert "CustomResourceDefinition" in foreign["hint"]
-    everything = await tools.fails("k8s_get_resources", resource_type="all")
+    everything = await tools.fails("k8s_get_resources", resource_type="*")
     assert everything["code"] == "bad_argument"
     assert "k8s_get_available_api_resources" in everything["hint"]
 

@@ -3,20 +3,28 @@
 import json
 import logging
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from fastmcp import Client
+from joserfc.jwk import RSAKey
 
-from kmcp_runtime import RuntimeSettings, SettingsError
+from kmcp_runtime import Effect, RuntimeSettings, SettingsError, judging, tool, tools_in
 from kmcp_runtime.engine import auth
 from kmcp_runtime.engine.assembly import http_app
+from kmcp_runtime.engine.configured import ConfiguredServer, Process
+from kmcp_runtime.policy import policies
 from tests.audit.making import calls, records
 from tests.mcp import ToolCaller
+from tests.runtime import shelf
 from tests.runtime.conftest import connected, shelf_of, shelved
+from tests.runtime.shelf import Shelf, Waited
+from tests.runtime.test_auth import AUDIENCE, ISSUER, issuing, jwt_settings, signed
 from tests.serving import served
 
 POLICY = """
@@ -276,3 +284,69 @@ async def test_the_one_door_shows_and_passes_on_only_what_is_allowed(tmp_path: P
         assert "shelf_put" not in found
         passed = {"name": "shelf_put", "arguments": {"name": "a", "text": "b"}}
         assert (await caller.fails("call_tool", **passed))["code"] == "denied"
+
+
+@pytest.mark.parametrize("groups", ["oncall", ["oncall"]])
+async def test_a_group_that_is_a_single_text_is_a_group(
+    tmp_path: Path, groups: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "policy.cedar"
+    path.write_text(f'{ALLOWS} @id("no-oncall") forbid (principal in Group::"oncall", action, resource);')
+    keys = RSAKey.generate_key(2048)
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "carol", "exp": 4e9, "groups": groups}
+    async with issuing(keys) as jwks, guarded(policy=str(path), **jwt_settings(jwks)) as (url, _):
+        async with Client(f"{url}/mcp", auth=signed(keys, "RS256", claims)) as client:
+            assert await client.list_tools() == []
+            assert (await ToolCaller(client).fails("shelf_list"))["rule"] == "no-oncall"
+    (line,) = calls(records(capsys.readouterr().err))
+    assert (line["groups"], line["rule"]) == (["oncall"], "no-oncall")
+
+
+@tool(Effect.WRITE)
+async def shelf_drop(books: Shelf) -> Waited:
+    """Drop a book."""
+    judging.allow(judging.destroys("drops a book"))
+    return Waited(seconds=0)
+
+
+@tool(Effect.READ)
+async def shelf_peek(books: Shelf) -> Waited:
+    """Look at a book, and leave a mark in it."""
+    judging.allow(judging.writes("marks a book"))
+    return Waited(seconds=0)
+
+
+@pytest.mark.parametrize(("token", "name"), [("walts-token", "shelf_drop"), ("readers-token", "shelf_peek")])
+async def test_what_scopes_refuse_at_a_door_is_told_as_refused_by_them(
+    tmp_path: Path, tokens: Path, token: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "policy.cedar"
+    path.write_text(ALLOWS)
+    with tokens.open("a") as file:
+        file.write("walts-token walt write\n")
+    server = changed(shelf.SERVER, tools=lambda: tools_in(sys.modules[__name__]))
+    process = Process.of(RuntimeSettings(policy=str(path), auth_tokens_file=str(tokens)), [server])
+    instance = ConfiguredServer(server, shelf.ShelfSettings(), process)
+    app = http_app("shelf", [instance], auth.provider(instance.runtime))
+    async with instance.opened(), served(app) as url, Client(f"{url}/mcp", auth=token) as client:
+        error = await ToolCaller(client).fails(name)
+    assert error["code"] == "denied"
+    assert "rule" not in error
+    (line,) = calls(records(capsys.readouterr().err))
+    assert (line["outcome"], line["decision"], line["rule"]) == ("denied", "deny", "scopes")
+
+
+async def test_a_request_looks_at_the_files_once(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Path] = []
+    real = policies.stamp
+
+    def stamp(path: Path) -> Any:
+        looks.append(path)
+        return real(path)
+
+    async with connected(shelved(policy=str(policy))) as caller:
+        monkeypatch.setattr(policies, "stamp", stamp)
+        await caller.client.list_tools()
+        assert len(looks) == 1
+        await caller.fails("shelf_list")
+        assert len(looks) == 2

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from kmcp_runtime import commands
-from kmcp_runtime.policy.reading import LARGEST_BYTES, PolicyError
-from tests.policy.deciding import EXAMPLES, caller, decided, of, rules
+from kmcp_runtime import Effect, commands
+from kmcp_runtime.policy.reading import LARGEST_BYTES, PolicyError, read_files, read_rules
+from tests.policy.deciding import EXAMPLES, caller, decided, guard_of, of, rules
 
 GOOD = 'permit (principal, action, resource) when { context.effect == Effect::"read" };\n'
 HEAD = "permit (principal, action, resource) when { "
@@ -46,6 +46,25 @@ def test_a_fault_has_its_place(text: str, place: str, words: str) -> None:
         rules(text)
     found = [(f"{fault.line}:{fault.column}", fault.text) for fault in caught.value.faults]
     assert any(at == place and words in said for at, said in found), found
+
+
+def test_rules_without_an_id_in_files_of_one_name_are_no_repetition(tmp_path: Path) -> None:
+    files = [tmp_path / name / "policy.cedar" for name in ("one", "other")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text("permit (principal, action, resource) when { context.arguments has id };")
+    assert len(read_rules(read_files(files)).rules) == 2
+
+
+def test_the_names_of_many_deciding_rules_are_bounded() -> None:
+    policy = rules("".join(f'@id("rule {number}") forbid (principal, action, resource);' for number in range(300)))
+    guard, _ = guard_of(policy, caller(), "k8s_scale", {"name": "web", "replicas": 1})
+    decision = guard.decide(Effect.WRITE, of("deployments", "a"))
+    assert decision.names == ", ".join(f"rule {number}" for number in range(10)) + " and 290 more"
+    failure = guard.say(decision, Effect.WRITE, of("deployments", "a"))
+    assert failure.details["rule"] == decision.names
+    assert '"rule 9" and 290 more forbids it' in failure.message
+    assert "rule 10" not in failure.message
 
 
 def test_every_fault_is_found_at_once() -> None:

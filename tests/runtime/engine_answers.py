@@ -31,6 +31,13 @@ def opening(revision: str) -> list[dict[str, Any]]:
     return [_request(1, "initialize", hello), ready, _request(2, "tools/list", {}), _request(3, "ping", {})]
 
 
+def lists_of_runbooks(revision: str) -> list[dict[str, Any]]:
+    """What a client asks for next where prompts and resources are declared."""
+    params = ENVELOPE if revision == MODERN else {}
+    methods = ("prompts/list", "resources/list", "resources/templates/list")
+    return [_request(number, method, params) for number, method in enumerate(methods, 11)]
+
+
 def _request(number: int, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
 

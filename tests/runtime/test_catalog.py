@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from kmcp_runtime.catalog import (
+    CLIENTS,
     Catalog,
     Effect,
     EnvEntry,
@@ -21,7 +22,6 @@ from kmcp_runtime.catalog import (
     diff,
     dump,
     effect_of,
-    export,
     http_connections,
     load,
     stdio_connections,
@@ -308,7 +308,7 @@ ENV = (
 )
 def test_stdio_exports_name_secrets_and_hold_none(form: str, root: str, reference: str) -> None:
     servers = {"kmcp-prometheus": server(env=ENV)}
-    found = export(form, stdio_connections(servers, lambda name: (name, "--transport", "stdio")))
+    found = CLIENTS[form].document(stdio_connections(servers, lambda name: (name, "--transport", "stdio")))
     entry = found[root]["kmcp-prometheus"]
     assert (entry["command"], entry["args"]) == ("kmcp-prometheus", ["--transport", "stdio"])
     assert entry["env"]["PROMETHEUS_TOKEN"] == reference
@@ -319,17 +319,17 @@ def test_stdio_exports_name_secrets_and_hold_none(form: str, root: str, referenc
 def test_a_client_that_knows_no_variables_gets_none() -> None:
     found = stdio_connections({"kmcp-prometheus": server(env=ENV)}, lambda name: (name,))
     for form, root in (("claude-desktop", "mcpServers"), ("zed", "context_servers")):
-        assert export(form, found)[root]["kmcp-prometheus"] == {"command": "kmcp-prometheus", "args": []}
-    handed = export("codex", found)["mcp_servers"]["kmcp-prometheus"]["env_vars"]
+        assert CLIENTS[form].document(found)[root]["kmcp-prometheus"] == {"command": "kmcp-prometheus", "args": []}
+    handed = CLIENTS["codex"].document(found)["mcp_servers"]["kmcp-prometheus"]["env_vars"]
     assert handed == ["PROMETHEUS_URL", "PROMETHEUS_TOKEN"]
 
 
 def test_http_exports_give_each_server_its_address() -> None:
     connections = http_connections({"kmcp-prometheus": server()}, "http://127.0.0.1:8080/", token="SUITE_TOKEN")
     url = "http://127.0.0.1:8080/prometheus/mcp"
-    code = export("claude-code", connections)["mcpServers"]["kmcp-prometheus"]
+    code = CLIENTS["claude-code"].document(connections)["mcpServers"]["kmcp-prometheus"]
     assert code == {"type": "http", "url": url, "headers": {"Authorization": "Bearer ${SUITE_TOKEN}"}}
-    code = export("vscode", connections)
+    code = CLIENTS["vscode"].document(connections)
     assert code["servers"]["kmcp-prometheus"]["headers"] == {"Authorization": "Bearer ${input:SUITE_TOKEN}"}
     assert code["inputs"] == [
         {
@@ -339,7 +339,7 @@ def test_http_exports_give_each_server_its_address() -> None:
             "password": True,
         }
     ]
-    cursor = export("cursor", connections)["mcpServers"]["kmcp-prometheus"]
+    cursor = CLIENTS["cursor"].document(connections)["mcpServers"]["kmcp-prometheus"]
     assert cursor == {"url": url, "headers": {"Authorization": "Bearer ${env:SUITE_TOKEN}"}}
-    desktop = export("claude-desktop", connections)["mcpServers"]["kmcp-prometheus"]
+    desktop = CLIENTS["claude-desktop"].document(connections)["mcpServers"]["kmcp-prometheus"]
     assert desktop == {"command": "npx", "args": ["-y", "mcp-remote", url]}

@@ -17,7 +17,7 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import ClientTransport, StdioTransport, StreamableHttpTransport
 
-from kmcp_runtime import commands, yaml_text
+from kmcp_runtime import commands, shipped, yaml_text
 from kmcp_runtime.catalog import CLIENTS
 from kmcp_runtime.connect import jsonc
 from kmcp_runtime.engine.assembly import http_app
@@ -207,6 +207,46 @@ async def test_a_file_keeps_what_others_wrote(client: str, shell: Path, capsys: 
     assert not (shell / "configuration.backup1").exists()
 
 
+@pytest.mark.parametrize("client", ["cursor", "codex"])
+def test_a_file_keeps_its_line_breaks(client: str, shell: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = shell / "configuration"
+    before = BEFORE.get(client, '{\n  "a": 1\n}\n').replace("\n", "\r\n").encode()
+    file.write_bytes(before)
+    given = (client, "--stdio", "--server", "clock", "--write", "--file", str(file), "--no-test")
+    printed(capsys, *given)
+    after = file.read_bytes()
+    assert b"kmcp-clock" in after
+    assert after.count(b"\n") == after.count(b"\r\n") > before.count(b"\n")
+    assert (shell / "configuration.backup").read_bytes() == before
+    assert "nothing to change" in printed(capsys, *given)[0]
+    assert file.read_bytes() == after
+
+
+@pytest.mark.parametrize("inputs", ["null", "5"])
+def test_inputs_are_no_concern_of_a_client_that_does_not_ask(
+    inputs: str, shell: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = shell / "configuration"
+    for client in ("cursor", "vscode"):
+        file.write_text(f'{{"inputs": {inputs}}}')
+        printed(capsys, client, "--stdio", "--server", "clock", "--write", "--file", str(file), "--no-test")
+        after = json.loads(file.read_text())
+        assert after["inputs"] == json.loads(inputs)
+        assert set(after[KEYS.get(client, "mcpServers")]) == {"kmcp-clock"}
+
+
+@pytest.mark.parametrize("inputs", ["null", "5", '{"id": 1}'])
+def test_inputs_that_are_no_list_are_left_alone(
+    inputs: str, shell: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = shell / "configuration"
+    file.write_text(f'{{"inputs": {inputs}}}')
+    monkeypatch.setenv("PROMETHEUS_TOKEN", SECRET)
+    given = ("vscode", "--stdio", "--server", "prometheus", "--write", "--file", str(file), "--no-test")
+    assert "inputs must be a list" in printed(capsys, *given, code=2)[1]
+    assert file.read_text() == f'{{"inputs": {inputs}}}'
+
+
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_file_that_is_not_there_is_made_where_the_client_looks(
     client: str, shell: Path, capsys: pytest.CaptureFixture[str]
@@ -261,6 +301,23 @@ def test_what_a_client_starts_is_tried() -> None:
     assert ended.stderr.splitlines()[-1] == "connect: tested: kmcp-clock: 1 tool"
 
 
+def test_no_server_is_loaded_to_be_written_down() -> None:
+    command = [sys.executable, "-c", _WITHOUT_SERVERS, "connect", "cursor", "--stdio", "--no-test"]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=scaled(60))
+    assert ended.returncode == 0, ended.stderr
+    assert set(read("cursor", ended.stdout)) == {"kmcp"}
+
+
+def test_a_catalog_that_cannot_be_read_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, shell: Path
+) -> None:
+    file = shell / "catalog.yaml"
+    monkeypatch.setattr(shipped, "catalog_file", lambda: file)
+    assert "catalog.yaml" in printed(capsys, "cursor", "--stdio", "--no-test", code=2)[1]
+    file.write_text("kind: Catalogue\n")
+    assert "'Catalogue'" in printed(capsys, "cursor", "--stdio", "--no-test", code=2)[1]
+
+
 def test_a_server_that_does_not_answer_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     _, err = printed(capsys, "cursor", "--url", "http://127.0.0.1:1/mcp", code=1)
     assert "tested: kmcp: not connected: " in err
@@ -298,6 +355,15 @@ def test_X15_a_reader_who_has_seen_enough_ends_it_quietly(words: str) -> None:
     assert "Traceback" not in ended.stderr
     assert "Broken pipe" not in ended.stderr
 
+
+_WITHOUT_SERVERS = """
+import sys
+from kmcp_runtime import commands, distributions
+for point in distributions.server_points().values():
+    if distributions.is_own(point):
+        sys.modules[point.module] = None  # as where a library of an extra is absent: it cannot be imported
+sys.exit(commands.main(sys.argv[1:]))
+"""
 
 _CLOSED = """
 import os, sys

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from mcp_types import jsonrpc_message_adapter
 from pydantic import ValidationError
 
-from kmcp_runtime import serving
 from kmcp_runtime.engine.assembly import http_app, run_http
 from kmcp_runtime.engine.requests import message_fault
 from kmcp_runtime.settings import SettingsError
+from kmcp_runtime.urls import authority
 from tests.ports import free_ports
 from tests.runtime.conftest import shelved
 from tests.serving import served
@@ -198,4 +198,4 @@ async def test_it_says_where_it_serves_once_it_does(caplog: pytest.LogCaptureFix
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    assert serving.authority("127.0.0.1", 1) == "127.0.0.1:1"
+    assert authority("127.0.0.1", 1) == "127.0.0.1:1"

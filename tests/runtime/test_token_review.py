@@ -28,6 +28,7 @@ from kmcp_runtime.token_review import ClusterTokens
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import kubeconfig
 from tests.mcp import ToolCaller
+from tests.rights import create_token, forged
 from tests.runtime.conftest import shelved
 from tests.runtime.test_auth import post
 from tests.serving import served
@@ -195,8 +196,8 @@ async def test_a_thousand_replays_ask_once_and_a_flood_of_forgeries_a_few_at_a_t
     found = await asyncio.gather(*(tokens.verify_token(one) for _ in range(1000)))
     assert all(each and each.token == one for each in found)
     assert stand_in.asked == [one]
-    forged = [token(jti=str(number)).removesuffix("s") + "f" for number in range(1000)]
-    assert set(await asyncio.gather(*map(tokens.verify_token, forged))) == {None}
+    faked = [token(jti=str(number)).removesuffix("s") + "f" for number in range(1000)]
+    assert set(await asyncio.gather(*map(tokens.verify_token, faked))) == {None}
     assert stand_in.most_at_once <= 8
     assert len(stand_in.asked) <= 201, "beyond what may wait, the API server is not asked"
     assert await tokens.verify_token(one), "who was let in still is"
@@ -303,18 +304,15 @@ async def test_tokens_of_a_real_api_server(
     accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
     await api.send("POST", accounts, (), {"metadata": {"name": "agent"}})
 
-    async def issued(*audiences: str) -> str:
-        body = {"spec": {"audiences": list(audiences), "expirationSeconds": 600}}
-        return str((await api.send("POST", f"{accounts}/agent/token", (), body))["status"]["token"])
-
-    ours, both, plain = await issued("kmcp"), await issued("kmcp", "other"), await issued()
-    # The character before the last: the last one carries bits that no signature has.
-    forged = ours[:-2] + ("A" if ours[-2] != "A" else "B") + ours[-1]
+    ours, both, plain, others = [
+        await create_token(api, namespace, "agent", *audiences)
+        for audiences in (["kmcp"], ["kmcp", "other"], [], ["other"])
+    ]
     grants = f"system:serviceaccount:{namespace}:agent=write"
     async with guarded(cluster.kubeconfig, monkeypatch, token_grants=grants) as url:
         for right in (ours, both):
             assert (await post(url, right)).status_code == 200
-        for wrong in (plain, await issued("other"), forged, None):
+        for wrong in (plain, others, forged(ours), None):
             assert (await post(url, wrong)).status_code == 401
         await api.send("DELETE", f"{accounts}/agent")
 

@@ -8,7 +8,10 @@
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 {{- $labels := include "kmcp.selectorLabels" . | fromYaml -}}
 {{- $catalogs := list "/etc/kmcp/catalog" -}}
-{{- range .Values.catalogs }}{{ $catalogs = append $catalogs (printf "/etc/kmcp/catalogs/%s" .) }}{{ end -}}
+{{- range .Values.catalogs -}}
+{{- if kindIs "string" . }}{{ $catalogs = append $catalogs (printf "/etc/kmcp/catalogs/%s" .) }}
+{{- else }}{{ $catalogs = append $catalogs (printf "%s#sha256=%s" .url .sha256) }}{{ end -}}
+{{- end -}}
 {{- $settings := dict
   "KMCP_CONTROLLER_DEPLOYMENT" (printf "%s-controller" (include "kmcp.fullname" .))
   "KMCP_CONTROLLER_LABELS" (printf "app.kubernetes.io/name=%s,app.kubernetes.io/instance=%s" (get $labels "app.kubernetes.io/name") (get $labels "app.kubernetes.io/instance"))

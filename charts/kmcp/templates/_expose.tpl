@@ -26,13 +26,11 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Settings of the server that is exposed: the names under which it is called, inside and outside. Takes root, name. */}}
+{{/* Settings of the server that is exposed: the names under which it is called, inside and outside. Takes root, name, exposed. */}}
 {{- define "kmcp.exposedSettings" -}}
-{{- if .root.Values.expose.enabled -}}
-{{- if eq (include "kmcp.exposed" .root | fromYaml).name .name -}}
+{{- if eq .exposed.name .name -}}
 {{- $inside := printf "%s.%s" .name (include "kmcp.namespace" .root) -}}
 KMCP_ALLOWED_HOSTS: {{ list .root.Values.expose.hostname .name $inside (printf "%s.svc" $inside) (printf "%s.svc.*" $inside) "localhost" "127.0.0.1" | join "," | quote }}
 KMCP_ALLOWED_ORIGINS: {{ concat (list (printf "https://%s" .root.Values.expose.hostname)) .root.Values.expose.allowedOrigins | join "," | quote }}
-{{- end -}}
 {{- end -}}
 {{- end -}}

@@ -1,8 +1,8 @@
 {{/* Names of the chart's MCPServers, whose metrics get a Service each; a JSON list. */}}
 {{- define "kmcp.metricsServices" -}}
 {{- $servers := include "kmcp.servers" . | fromYaml | keys -}}
-{{- $single := ternary list $servers (dig "only" false .Values.composed) -}}
-{{- ternary (append $single .Values.composed.name) $single (or .Values.composed.enabled (dig "only" false .Values.composed)) | sortAlpha | toJson -}}
+{{- $single := ternary list $servers .Values.composed.only -}}
+{{- ternary (append $single .Values.composed.name) $single (not (empty (include "kmcp.composed" .))) | sortAlpha | toJson -}}
 {{- end -}}
 
 {{/* Where the suite's servers send traces, as environment; nothing where none are asked for. */}}

@@ -1,7 +1,7 @@
 {{/*
 The enabled servers: values and catalog entry as one, by the name of the MCPServer.
-{<full name>: {name, port, path, rbac, readOnly, narrows, ledger, holder, accounts, home, env, envFrom, deployment}}
-`narrows`: it makes the composed server read-only.
+{<full name>: {name, port, path, rbac, readOnly, narrows, needs, ledger, holder, accounts, home, env, envFrom, deployment}}
+`narrows`: it makes the composed server read-only. `needs`: it uses rights of the cluster.
 `ledger`: it notes used approvals as Leases, for which the ServiceAccount `holder` gets the right.
 `accounts`: the ServiceAccounts that get its rights. `home`: the namespace of its backend; empty where it has none.
 */}}
@@ -35,13 +35,13 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
     {{- $deployment := deepCopy (default dict $given.deployment) -}}
     {{- $many := or $given.autoscaling (gt (int (default 1 $deployment.replicas)) 1) -}}
     {{- if and $many (not (hasKey $deployment "affinity")) }}{{ $_ := set $deployment "affinity" (include "kmcp.spread" $full | fromYaml) }}{{ end -}}
-    {{- $server := dict "name" $name "port" $entry.transport.port "path" $entry.transport.path "rbac" $rbac "readOnly" $readOnly "narrows" $narrows -}}
+    {{- $server := dict "name" $name "port" $entry.transport.port "path" $entry.transport.path "rbac" $rbac "readOnly" $readOnly "narrows" $narrows "needs" (not (empty $entry.needs)) -}}
     {{- /* Without the right each approval would be refused; a server that only reads asks for none. */ -}}
     {{- $_ := set $server "ledger" (and (eq $.Values.approvalLedger "lease") $.Values.rbac.create (not $readOnly)) -}}
     {{- $_ := set $server "autoscaling" ($given.autoscaling | default dict) -}}
     {{- $_ := set $server "holder" (default $full $deployment.serviceAccountName) -}}
     {{- $accounts := ternary (list $full) list (not $.Values.composed.only) -}}
-    {{- if or $.Values.composed.enabled $.Values.composed.only }}{{ $accounts = append $accounts $.Values.composed.name }}{{ end -}}
+    {{- if include "kmcp.composed" $ }}{{ $accounts = append $accounts $.Values.composed.name }}{{ end -}}
     {{- $_ := set $server "accounts" $accounts -}}
     {{- $_ := set $server "home" ($home.namespace | default "") -}}
     {{- $_ := set $found $full (merge $server $env (dict "deployment" $deployment)) -}}
@@ -96,7 +96,7 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
 {{- toYaml (dict "env" $env "envFrom" $references) -}}
 {{- end -}}
 
-{{/* spec of one MCPServer. Takes root, name, port, path, image, account, env, ledger, deployment; and command (composed). */}}
+{{/* spec of one MCPServer. Takes root, name, port, path, image, account, env, ledger, deployment, exposed; and command (composed). */}}
 {{- define "kmcp.serverSpec" -}}
 {{- $root := .root -}}
 {{- $port := toString .port -}}
@@ -107,10 +107,12 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
   {{- $_ := set $deployment "cmd" (first .command) -}}
 {{- end -}}
 {{- $_ := set $deployment "args" (concat (.command | default list | rest | default list) $http) -}}
-{{- $_ := set $deployment "secretRefs" (list (dict "name" (include "kmcp.stateSecret" $root))) -}}
+{{- $secrets := list (dict "name" (include "kmcp.stateSecret" $root)) -}}
+{{- with $root.Values.audit.otlp.headersSecret }}{{ $secrets = append $secrets (dict "name" .) }}{{ end -}}
+{{- $_ := set $deployment "secretRefs" $secrets -}}
 {{- $ledger := ternary (dict "KMCP_APPROVAL_LEDGER" "lease") dict (default false .ledger) -}}
-{{- $exposed := include "kmcp.exposedSettings" (dict "root" $root "name" .name) | fromYaml | default dict -}}
-{{- with merge dict (default dict .env) $ledger $exposed (include "kmcp.authentication" $root | fromYaml) (include "kmcp.traces" $root | fromYaml) }}{{ $_ := set $deployment "env" . }}{{ end -}}
+{{- $exposed := include "kmcp.exposedSettings" (dict "root" $root "name" .name "exposed" .exposed) | fromYaml | default dict -}}
+{{- with merge dict (default dict .env) $ledger $exposed (include "kmcp.authentication" $root | fromYaml) (include "kmcp.traces" $root | fromYaml) (include "kmcp.policySettings" $root | fromYaml) }}{{ $_ := set $deployment "env" . }}{{ end -}}
 {{- with .account }}{{ $_ := set $deployment "serviceAccountName" . }}{{ end -}}
 {{- $given := deepCopy .deployment -}}
 {{- with and $root.Values.authentication.enabled $root.Values.authentication.tokensSecret -}}
@@ -119,6 +121,11 @@ The enabled servers: values and catalog entry as one, by the name of the MCPServ
   {{- $_ := set $given "volumes" (append (default list $given.volumes) $volume) -}}
   {{- $_ := set $given "volumeMounts" (append (default list $given.volumeMounts) $mount) -}}
 {{- end -}}
+{{- $guarded := include "kmcp.policyVolumes" $root | fromYaml -}}
+{{- range $list := list "volumes" "volumeMounts" -}}
+  {{- with get $guarded $list }}{{ $_ := set $given $list (concat (default list (get $given $list)) .) }}{{ end -}}
+{{- end -}}
+{{- with $guarded.podSecurityContext }}{{ $_ := set $deployment "podSecurityContext" . }}{{ end -}}
 {{- with $root.Values.imagePullSecrets }}{{ $_ := set $deployment "imagePullSecrets" . }}{{ end -}}
 transportType: http
 httpTransport:
@@ -157,7 +164,7 @@ KMCP_AUTH_TOKENS_FILE: /etc/kmcp/callers/tokens
 {{- end -}}
 {{- end -}}
 
-{{/* The extensions, as the text of the annotation that every CRD takes; nothing where there are none. Takes root, name. */}}
+{{/* The extensions, as the text of the annotation that every CRD takes; nothing where there are none. Takes root, name, exposed. */}}
 {{- define "kmcp.extensions" -}}
 {{- $extensions := dict -}}
 {{- if .readOnly }}{{ $_ := set $extensions "readOnly" true }}{{ end -}}
@@ -167,11 +174,9 @@ KMCP_AUTH_TOKENS_FILE: /etc/kmcp/callers/tokens
   {{- $named := dict "key" "kubernetes.io/metadata.name" "operator" "In" "values" $namespaces -}}
   {{- $pods := dict "namespaceSelector" (dict "matchExpressions" (list $named)) -}}
   {{- $peers := prepend .root.Values.networkPolicy.ingressFrom $pods -}}
-  {{- if .root.Values.expose.enabled -}}
-    {{- if eq (include "kmcp.exposed" .root | fromYaml).name .name -}}
-      {{- $gateway := dict "key" "kubernetes.io/metadata.name" "operator" "In" "values" .root.Values.expose.fromNamespaces -}}
-      {{- $peers = append $peers (dict "namespaceSelector" (dict "matchExpressions" (list $gateway))) -}}
-    {{- end -}}
+  {{- if eq .exposed.name .name -}}
+    {{- $gateway := dict "key" "kubernetes.io/metadata.name" "operator" "In" "values" .root.Values.expose.fromNamespaces -}}
+    {{- $peers = append $peers (dict "namespaceSelector" (dict "matchExpressions" (list $gateway))) -}}
   {{- end -}}
   {{- $_ := set $extensions "network" (dict "ingressFrom" $peers) -}}
 {{- end -}}

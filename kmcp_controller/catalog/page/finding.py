@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kmcp_runtime.catalog import Effect
+
 Described = Mapping[str, Any]
-EFFECTS = ("read", "write", "destroy")
+EFFECTS = tuple(Effect)
 STATES = ("ready", "not-ready")
 _LONGEST = 200  # characters of a search: more is no search
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
+
+from kmcp_controller.catalog.foreign import mapping, text
 
 _DEEPEST = 4
 _ROWS = 200
@@ -22,32 +25,27 @@ class Field:
 
 def fields_of(schema: Any) -> list[Field]:
     """Of an object; empty for what is no such schema. What is nested stands below, by its path."""
-    rows = []
-    for field in _walk(schema, "", 0):
-        rows.append(field)
-        if len(rows) == _ROWS:
-            break
-    return rows
+    return list(islice(_walk(schema, "", 0), _ROWS))
 
 
 def example_of(schema: Any) -> dict[str, Any]:
     """Arguments that the schema takes: those that it requires, by example, default, or a value of the type."""
-    properties = _mapping(_mapping(schema).get("properties"))
-    required = _mapping(schema).get("required")
+    properties = mapping(mapping(schema).get("properties"))
+    required = mapping(schema).get("required")
     names = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
-    return {name: _value(_mapping(properties.get(name)), name, 0) for name in names}
+    return {name: _value(mapping(properties.get(name)), name, 0) for name in names}
 
 
 def _walk(schema: Any, above: str, depth: int) -> Iterator[Field]:
-    properties = _mapping(_mapping(schema).get("properties"))
-    required = _mapping(schema).get("required")
+    properties = mapping(mapping(schema).get("properties"))
+    required = mapping(schema).get("required")
     needed = {each for each in required if isinstance(each, str)} if isinstance(required, list) else set()
     for name, inner in properties.items():
-        field = _mapping(inner)
+        field = mapping(inner)
         path = f"{above}{name}"
-        yield Field(path, _type(field), name in needed, _text(field.get("description")), _limits(field))
+        yield Field(path, _type(field), name in needed, text(field.get("description")), _limits(field))
         if depth < _DEEPEST:
-            items = _mapping(field.get("items"))
+            items = mapping(field.get("items"))
             yield from _walk(field, f"{path}.", depth + 1)
             yield from _walk(items, f"{path}[].", depth + 1)
 
@@ -57,10 +55,10 @@ def _type(field: Mapping[str, Any]) -> str:
     if isinstance(kind, list):
         return " or ".join(str(each) for each in kind)
     if kind == "array":
-        return f"array of {_type(_mapping(field.get('items')))}"
+        return f"array of {_type(mapping(field.get('items')))}"
     for key in ("anyOf", "oneOf"):
         if isinstance(parts := field.get(key), list):
-            return " or ".join(dict.fromkeys(_type(_mapping(part)) for part in parts))
+            return " or ".join(dict.fromkeys(_type(mapping(part)) for part in parts))
     return kind if isinstance(kind, str) else "any"
 
 
@@ -88,14 +86,6 @@ def _value(field: Mapping[str, Any], name: str, depth: int) -> Any:
     if kind == "object":
         return example_of(field) if depth < _DEEPEST else {}
     if kind == "array":
-        return [_value(_mapping(field.get("items")), name, depth + 1)] if depth < _DEEPEST else []
+        return [_value(mapping(field.get("items")), name, depth + 1)] if depth < _DEEPEST else []
     plain: dict[str, Any] = {"integer": field.get("minimum", 1), "number": field.get("minimum", 1), "boolean": True}
     return plain.get(str(kind), f"<{name}>")
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

@@ -15,7 +15,8 @@ from markupsafe import Markup, escape
 
 from kmcp_runtime.catalog import CLIENTS, Connection, deep_link
 
-from .finding import EFFECTS, STATES, Described, Index, Query
+from .console_form import form_of
+from .finding import EFFECTS, STATES, Described, Found, Query
 from .next_steps import troubles_of
 from .schemas import example_of, fields_of
 
@@ -23,6 +24,7 @@ FOLDER = Path(__file__).parent
 STATIC = {
     "page.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
+    "console.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 HEADERS = {
@@ -49,17 +51,19 @@ class Setup:
     link: str
 
 
-def overview(index: Index, query: Query, setups: Sequence[Setup], *, local: bool, part: bool) -> str:
-    """First what is not well, then what was searched for, or all servers."""
-    found = index.find(query)
-    troubled = [(each, troubles) for each in index.servers if (troubles := troubles_of(each, local))]
+def overview(
+    servers: Sequence[Described], found: Found, query: Query, setups: Sequence[Setup], *, local: bool, part: bool
+) -> str:
+    """First what is not well of all servers, then what the query found of them."""
+    shown = servers if query.is_empty() else ()
+    troubled = [(each, troubles) for each in shown if (troubles := troubles_of(each, local))]
     return _render(
         "overview.html",
         part,
         query=query,
         found=found,
-        all=index.servers,
-        troubled=troubled if query.is_empty() else [],
+        all=servers,
+        troubled=troubled,
         setups=setups,
     )
 
@@ -77,8 +81,8 @@ def server_page(server: Described, setups: Sequence[Setup], *, local: bool, star
     )
 
 
-def tool_page(server: Described, tool: Described, *, part: bool) -> str:
-    """One tool: arguments, an example, result, effect, rights."""
+def tool_page(server: Described, tool: Described, *, console: bool, part: bool) -> str:
+    """One tool: arguments, an example, a form that calls it where there is a console, result, effect, rights."""
     call = {"name": tool["name"], "arguments": example_of(tool["inputSchema"])}
     return _render(
         "tool.html",
@@ -90,6 +94,7 @@ def tool_page(server: Described, tool: Described, *, part: bool) -> str:
         results=fields_of(tool["outputSchema"]),
         call=_json(call),
         unseen=_unseen(tool),
+        form=form_of(tool) if console else None,
     )
 
 
@@ -132,8 +137,10 @@ def _environment() -> Environment:
     made.filters |= {
         "count": _count,
         "json": _json,
+        "quoted": lambda text: json.dumps(text, ensure_ascii=False),
         "summary": _summary,
         "ticks": _ticks,
+        "unquoted": lambda text: json.loads(text) if text.startswith('"') else text,
         "match": lambda reason: _MATCHES.get(reason, "plain"),
         "effect_class": lambda effect: effect if effect in EFFECTS else "plain",
         "server_path": lambda server: (

@@ -6,3 +6,4 @@ tests
 dist
 bin
 **/__pycache__
+target

@@ -2,12 +2,12 @@ ARG BASE=python:3.13-slim
 FROM ${BASE} AS build
 WORKDIR /src
 COPY . .
-RUN python3 -m venv /opt/server \
+RUN --mount=type=cache,target=/root/.cache/pip python3 -m venv /opt/server \
  && /opt/server/bin/python -m pip install --quiet --disable-pip-version-check .
 
 FROM ${BASE}
 COPY --from=build /opt/server /opt/server
-ENV PATH=/opt/server/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=/opt/server/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=8000
 USER 65532:65532
 WORKDIR /tmp
 ENTRYPOINT ["{{name}}"]

@@ -2,7 +2,7 @@ ARG BASE=python:3.13-slim
 FROM ${BASE} AS build
 WORKDIR /src
 COPY . .
-RUN python3 -m venv /opt/server \
+RUN --mount=type=cache,target=/root/.cache/pip python3 -m venv /opt/server \
  && /opt/server/bin/python -m pip install --quiet --disable-pip-version-check {{image_packages}} .
 
 FROM ${BASE}

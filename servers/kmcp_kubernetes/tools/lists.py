@@ -1,13 +1,13 @@
 """Lists of objects and of kinds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from kmcp_kubernetes.arguments import Output, ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube, Place
-from kmcp_kubernetes.reading import list_shapes, value_counts
+from kmcp_kubernetes.reading import kind_walk, list_shapes, value_counts
 from kmcp_runtime import (
     AllNamespaces,
     Cursor,
@@ -29,6 +29,7 @@ from kmcp_runtime.worker import run_in_thread
 
 _MOST_WHOLE = 100
 """Whole objects in one request: more never fit an answer, and each next page would read them again."""
+_MORE = "More exist: narrow with selector, field_selector or namespace, or pass cursor."
 _FIELDS = Holds(characters=8 << 10, values=100)
 """Each is looked up in each object of the page."""
 
@@ -36,7 +37,7 @@ _FIELDS = Holds(characters=8 << 10, values=100)
 class Resources(Page[list[str] | dict[str, Any] | str]):
     """Objects: rows of a table, slim objects, or names."""
 
-    kind: str
+    kind: str = Field(description="List where several kinds were asked for")
     api_version: str
     namespace: str | None = Field(default=None, description="Absent for cluster-scoped kinds and all namespaces")
     columns: list[str] | None = None
@@ -59,16 +60,13 @@ async def k8s_get_resources(
     """List objects of any kind as a table, or read one; prefer a table and selectors to whole objects."""
     resource_type, resource_name = _one_kind(resource_type, resource_name)
     _check_one_object(resource_name, any((selector, field_selector, all_namespaces, output == "counts")))
-    place = await kube.place(resource_type, namespace, all_namespaces)
+    places = await kube.places(resource_type, namespace, all_namespaces)
+    place = places[0]
     limit = min(limit, _MOST_WHOLE) if output in ("yaml", "json") and not fields else limit
-    bound_to = {
-        "context": kube.context.name,
-        "kind": place.kind.full_name,
-        "namespace": place.namespace,
-        "output": output,
-        "selector": selector,
-        "field_selector": field_selector,
-    }
+    bound_to = _bound_to(kube, places, output, selector, field_selector)
+    if len(places) > 1:
+        narrowing = pages.Query(place.kind, None, selector, field_selector, limit)
+        return await _of_several(kube, places, resource_name, narrowing, output, fields, cursor, bound_to)
     query = _query(place, output, selector, field_selector, limit, fields)
     if output == "counts":
         return await _count(kube, place, query, fields, cursor, bound_to)
@@ -78,10 +76,65 @@ async def k8s_get_resources(
     shape = await run_in_thread(list_shapes.shown, page, output, place, fields)
     result = _cut(page, place, shape, page.cursor(limit, bound_to))
     if not page.items and not page.before:
-        result.hint = await _explain_empty(kube, place, bool(selector or field_selector))
+        result.hint = await _explain_empty(kube, [place], bool(selector or field_selector))
     if missing := list_shapes.unknown(shape, fields):
         result.warnings = [_none_has(missing)]
     result.continues_at(page.cursor_at(limit, bound_to))
+    return result.written_as(output if output in ("yaml", "json") else None)
+
+
+def _bound_to(
+    kube: Kube, places: Sequence[Place], output: Output, selector: str | None, field_selector: str | None
+) -> dict[str, Any]:
+    return {
+        "context": kube.context.name,
+        "kind": ",".join(each.kind.full_name for each in places),
+        "namespace": next((each.namespace for each in places if each.kind.namespaced), None),
+        "output": output,
+        "selector": selector,
+        "field_selector": field_selector,
+    }
+
+
+async def _of_several(
+    kube: Kube,
+    places: list[Place],
+    name: str | None,
+    narrowing: pages.Query,
+    output: Output,
+    fields: list[str] | None,
+    cursor: str | None,
+    bound_to: dict[str, Any],
+) -> Resources:
+    """The objects of several kinds, as far as they may be read, in one list."""
+    if output == "counts":
+        raise bad_argument("output=counts takes one kind in a call", "call once for each kind")
+
+    async def fetch(place: Place, inside: str | None, bound: Mapping[str, Any]) -> pages.ListPage:
+        query = _query(place, output, narrowing.selector, narrowing.field_selector, narrowing.limit, fields)
+        return await _fetch_page(kube, place, name, output, query, inside, bound)
+
+    found = await kind_walk.walk(places, fetch, cursor, narrowing.limit, bound_to)
+    columns, items = await run_in_thread(kind_walk.shown, found, output, fields)
+    cursor_at = found.cursor_at(narrowing.limit, bound_to)
+    truncated = not found.complete or len(items) > narrowing.limit
+    items = items[: narrowing.limit]
+    result = Resources(
+        kind="List",
+        api_version="v1",
+        namespace=bound_to["namespace"],
+        columns=columns,
+        items=items,
+        total=found.total,
+        truncated=truncated,
+        cursor=cursor_at(len(items)) if truncated else None,
+        hint=_MORE if truncated else None,
+    )
+    if not items and not truncated and cursor is None:
+        result.hint = await _explain_empty(kube, places, bool(narrowing.selector or narrowing.field_selector))
+    missing = list_shapes.unknown((columns, items), fields)
+    result.warnings = [*found.warnings, *([_none_has(missing)] if missing else [])] or None
+    result.continues_at(cursor_at)
     return result.written_as(output if output in ("yaml", "json") else None)
 
 
@@ -94,9 +147,7 @@ def _check_one_object(name: str | None, narrowed: bool) -> None:
 
 
 def _one_kind(resource_type: str, name: str | None) -> tuple[str, str | None]:
-    """Kind and name, also where they are written `pod/web`; several kinds at once are refused."""
-    if "," in resource_type:
-        raise bad_argument(f"resource_type: one kind in a call, not {resource_type!r}", "call once for each kind")
+    """Kind and name, also where they are written `pod/web`."""
     kind, separator, inside = resource_type.partition("/")
     if separator and name is None and inside:
         return kind, check_name(inside)
@@ -116,7 +167,7 @@ def _cut(page: pages.ListPage, place: Place, shape: list_shapes.Shape, cursor: s
         total=page.total,
         truncated=truncated,
         cursor=cursor,
-        hint="More exist: narrow with selector, field_selector or namespace, or pass cursor." if truncated else None,
+        hint=_MORE if truncated else None,
     )
 
 
@@ -158,7 +209,7 @@ async def _count(
     )
     result.hint = f"Values of {found.objects:,} objects, the most frequent first."
     if not found.objects:
-        result.hint = await _explain_empty(kube, place, bool(query.selector or query.field_selector))
+        result.hint = await _explain_empty(kube, [place], bool(query.selector or query.field_selector))
     if found.missing:
         result.warnings = [_none_has(found.missing)]
     return result
@@ -186,10 +237,12 @@ async def _fetch_page(
     return pages.ListPage(items=rows, columns=columns)
 
 
-async def _explain_empty(kube: Kube, place: Place, selected: bool) -> str:
+async def _explain_empty(kube: Kube, places: Sequence[Place], selected: bool) -> str:
+    place = next((each for each in places if each.kind.namespaced), places[0])
     if place.namespace and await kube.namespace_is_missing(place.namespace):
         raise await kube.explain_missing_namespace(place.namespace)
     where = f"namespace {place.namespace}" if place.namespace else "the cluster"
     if place.defaulted:
         where += " (the context's default; name another, or all_namespaces=true)"
-    return f"No {place.kind.plural} in {where}" + (" match the selector." if selected else ".")
+    plurals = ", ".join(each.kind.plural for each in places)
+    return f"No {plurals} in {where}" + (" match the selector." if selected else ".")

@@ -53,7 +53,7 @@ class AuditFile:
         """`largest`: bytes of one file; `most`: files in all. Errors: `SettingsError` for what is no place for one."""
         self.path = path
         self._key, self._largest, self._most = key, largest, most
-        self._chain = Chain(_new_name(), key)
+        self._chain = Chain(key=key)
         self._lock = threading.Lock()
         self._size = -1
         self._full = ""
@@ -66,7 +66,7 @@ class AuditFile:
     @property
     def head(self) -> tuple[str, int, str]:
         """Name of the chain, number and hash of the last line that is known here."""
-        return self._chain.name, self._chain.seq, self._chain.head
+        return self._chain.place
 
     def append(self, body: Told, describe: Describe) -> None:
         """Write a line. Errors: OSError; then nothing of the line is written, and it may be tried again."""
@@ -114,9 +114,14 @@ class AuditFile:
         """Hold the lock of the file that has the name now: another writer may have rotated it meanwhile."""
         for _ in range(_TURNS):
             _wait_for_lock(self._descriptor)
-            if self._has_the_name():
-                break
-            self._reopen()
+            try:
+                if self._has_the_name():
+                    break
+                self._reopen()
+            except OSError:
+                # Other writers, whose file it may be still, would wait for as long as this process lives.
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+                raise
         else:
             raise OSError(errno.EBUSY, "it is replaced again and again")
         try:
@@ -130,7 +135,7 @@ class AuditFile:
             there = os.stat(self.path, follow_symlinks=False)
         except FileNotFoundError:
             return False
-        return (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino)
+        return os.path.samestat(own, there)
 
     def _reopen(self) -> None:
         # The new one first: where that fails, the old one can be tried again.
@@ -158,14 +163,10 @@ class AuditFile:
 
     def _rotated_tail(self) -> Tail:
         """Of the file that was full last: who rotated it may have been killed before the new one had a line."""
-        if not (older := self._rotated()):
+        if not (older := rotated(self.path)):
             return Tail(None, b"")
         with open(older[-1], "rb") as file:
             return Tail(_tail(file.fileno(), os.fstat(file.fileno()).st_size).link, b"")
-
-    def _rotated(self) -> list[Path]:
-        """The full files, oldest first: by the numbers in their names, since clocks may be set back."""
-        return sorted(each for each in self.path.parent.iterdir() if is_rotated(self.path, each))
 
     def _rotate(self) -> str:
         """Give the full file its last name, which is answered; whoever comes next makes the new one."""
@@ -174,13 +175,13 @@ class AuditFile:
         if full.exists():
             full = Path(f"{full}-{secrets.token_hex(3)}")
         os.rename(self.path, full)
-        older = self._rotated()
+        older = rotated(self.path)
         for path in older[: max(0, len(older) - self._most + 1)]:
             path.unlink(missing_ok=True)
         return f"from {full.name}"
 
     def _removed_to(self) -> int | None:
-        oldest = next(iter(self._rotated()), None)
+        oldest = next(iter(rotated(self.path)), None)
         if oldest is None:
             return self._chain.seq
         with open(oldest, "rb") as file:
@@ -201,14 +202,14 @@ class AuditFile:
         self._size += written
 
 
-def is_rotated(path: Path, other: Path) -> bool:
-    """Whether `other` has a name that `path` gets when it is full."""
+def rotated(path: Path) -> list[Path]:
+    """What `path` became when it was full, oldest first: by the numbers in the names, since clocks may be set back."""
+    return sorted(each for each in path.parent.iterdir() if _is_rotated(path, each)) if path.parent.is_dir() else []
+
+
+def _is_rotated(path: Path, other: Path) -> bool:
     rest = other.name.removeprefix(path.name)
-    return other.parent == path.parent and rest != other.name and _ROTATED.fullmatch(rest) is not None
-
-
-def _new_name() -> str:
-    return secrets.token_hex(6)
+    return rest != other.name and _ROTATED.fullmatch(rest) is not None
 
 
 def _open(path: Path) -> int:

@@ -8,8 +8,9 @@ import hashlib
 import hmac
 import json
 import re
+import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 MARK = b'{"log":"audit",'
@@ -49,10 +50,15 @@ class Link:
 class Chain:
     """The end of a chain, to which lines are added."""
 
-    name: str
+    name: str = field(default_factory=lambda: secrets.token_hex(6))
     key: bytes | None = None
     seq: int = 0
     head: str = GENESIS
+
+    @property
+    def place(self) -> tuple[str, int, str]:
+        """Its name, and number and hash of its last line."""
+        return self.name, self.seq, self.head
 
     def seal(self, record: Mapping[str, Any]) -> "Sealed":
         """The next line, of a record that says what happened; the chain grows by `add` once the line is written."""

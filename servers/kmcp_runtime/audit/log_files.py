@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
-from kmcp_runtime.audit.audit_file import is_rotated
+from kmcp_runtime.audit.audit_file import rotated
 from kmcp_runtime.audit.chain import read_link
 
 _LONGEST = 1 << 20
@@ -69,7 +69,7 @@ def _with_rotated(path: Path, stack: ExitStack) -> list[Log]:
         try:
             live = _open(path, stack)
         except AbsentError:
-            if _rotated(path):
+            if rotated(path):
                 continue  # between two files
             raise
         with suppress(OSError):
@@ -77,11 +77,11 @@ def _with_rotated(path: Path, stack: ExitStack) -> list[Log]:
             fcntl.flock(live.fileno(), fcntl.LOCK_SH)
         try:
             if _is_at(live, path):
-                return [*_whole(_rotated(path), stack), _log(live)]
+                return [*_whole(rotated(path), stack), _log(live)]
         finally:
             with suppress(OSError):
                 fcntl.flock(live.fileno(), fcntl.LOCK_UN)
-    return _whole(_rotated(path), stack)
+    return _whole(rotated(path), stack)
 
 
 def _is_at(file: IO[bytes], path: Path) -> bool:
@@ -90,10 +90,6 @@ def _is_at(file: IO[bytes], path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except FileNotFoundError:
         return False
-
-
-def _rotated(path: Path) -> list[Path]:
-    return sorted(each for each in path.parent.iterdir() if is_rotated(path, each)) if path.parent.is_dir() else []
 
 
 def _whole(paths: Sequence[Path], stack: ExitStack) -> list[Log]:

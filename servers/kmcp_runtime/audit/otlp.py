@@ -8,7 +8,6 @@ import asyncio
 import itertools
 import json
 import logging
-import secrets
 import socket
 import threading
 import time
@@ -17,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from kmcp_runtime.audit.audit_metrics import AuditMetrics
 from kmcp_runtime.audit.chain import Chain
@@ -85,7 +84,7 @@ class Exporter:
         self.fault = ""
         self._collector, self._metrics = collector, metrics
         self._longest, self._pauses = longest, pauses
-        self._chain = Chain(secrets.token_hex(6), key)
+        self._chain = Chain(key=key)
         self._queue: deque[dict[str, Any]] = deque()
         self._filled, self._closing = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -95,7 +94,7 @@ class Exporter:
     @property
     def head(self) -> tuple[str, int, str]:
         """Name of the chain, number and hash of the last line."""
-        return self._chain.name, self._chain.seq, self._chain.head
+        return self._chain.place
 
     def append(self, body: Told, describe: Callable[[FileEvent], Told]) -> None:
         """Take a line. One that finds the queue full is dropped: its number is then missing in the chain."""
@@ -199,14 +198,24 @@ class Exporter:
 
 def open_exporter(runtime: RuntimeSettings, key: bytes | None, metrics: AuditMetrics) -> Exporter:
     """Errors: `SettingsError`."""
-    url = urlsplit(runtime.audit_otlp_endpoint)
+    url = _url(runtime.audit_otlp_endpoint)
+    path = url.path if url.path.strip("/") else "/v1/logs"
+    given = runtime.audit_otlp_headers.get_secret_value() if runtime.audit_otlp_headers else ""
+    return Exporter(Collector(url._replace(path=path).geturl(), _headers(given)), key, metrics)
+
+
+def _url(text: str) -> SplitResult:
+    try:
+        url = urlsplit(text)
+        # urlsplit reports a bad port only when it is asked for.
+        _ = url.port
+    except ValueError:
+        url = urlsplit("")
     if url.scheme not in ("http", "https") or not url.hostname or url.username or url.query or url.fragment:
         raise SettingsError(
             f"{_WHERE}: must be http(s)://host[:port][/path]; credentials belong into KMCP_AUDIT_OTLP_HEADERS"
         )
-    path = url.path if url.path.strip("/") else "/v1/logs"
-    given = runtime.audit_otlp_headers.get_secret_value() if runtime.audit_otlp_headers else ""
-    return Exporter(Collector(url._replace(path=path).geturl(), _headers(given)), key, metrics)
+    return url
 
 
 def _headers(text: str) -> dict[str, str]:

@@ -160,4 +160,4 @@ def body(record: Record, instance: str, time: str) -> dict[str, Any]:
     return line
 
 
-_SPARE = ("objects", "groups", "target", "approved_by", "agent", "origin", "host")
+_SPARE = ("objects", "groups", "target", "approved_by", "agent", "origin", "host", "rule")

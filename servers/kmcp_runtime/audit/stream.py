@@ -1,6 +1,5 @@
 """The audit on stderr, since stdout belongs to the protocol of the stdio transport."""
 
-import secrets
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,12 +15,12 @@ class Stream:
     fault = ""
 
     def __init__(self, key: bytes | None) -> None:
-        self._chain = Chain(secrets.token_hex(6), key)
+        self._chain = Chain(key=key)
 
     @property
     def head(self) -> tuple[str, int, str]:
         """Name of the chain, number and hash of the last line."""
-        return self._chain.name, self._chain.seq, self._chain.head
+        return self._chain.place
 
     def append(self, body: Mapping[str, Any], describe: Callable[[FileEvent], Mapping[str, Any]]) -> None:
         """Write a line. Errors: OSError, also for a stream that is closed."""

@@ -58,7 +58,8 @@ class State:
     in_file: bool = False
     """Whether lines about a file are among its lines: then a `stop` should be the last."""
     stopped: bool = False
-    recent: dict[str, int] = field(default_factory=dict)
+    recent: dict[str, None] = field(default_factory=dict)
+    """Hashes of its last lines, in their order."""
     gaps: list[_Waiting] = field(default_factory=list)
 
 
@@ -171,7 +172,7 @@ class Verification:
             text = f"line {link.seq} stands here after line {state.seq}, and is not the line {link.seq} of before"
             self._add(file, number, "replaced", text)
             return
-        state.recent[link.hash] = link.seq
+        state.recent[link.hash] = None
         found = self._found.get(gap.fault)
         if found is not None and found.kind != "order":
             text = f"lines are not in order: line {link.seq} comes later, at line {number} of {file}"
@@ -248,7 +249,7 @@ def _own(line: bytes) -> bytes | None:
 
 def _advance(state: State, link: Link) -> None:
     state.seq, state.head = link.seq, link.hash
-    state.recent[link.hash] = link.seq
+    state.recent[link.hash] = None
     if len(state.recent) > _NEAR:
         del state.recent[next(iter(state.recent))]
 

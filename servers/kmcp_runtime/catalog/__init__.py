@@ -5,11 +5,9 @@ from .document import dump, load, load_parts
 from .drift import Drift, diff
 from .exports import (
     CLIENTS,
-    FORMATS,
     ClientProgram,
     Connection,
     deep_link,
-    export,
     http_connections,
     short_name,
     stdio_connections,
@@ -41,7 +39,6 @@ from .text import Document, documents, survey
 __all__ = [
     "API_VERSION",
     "CLIENTS",
-    "FORMATS",
     "LISTINGS",
     "PUBLISHER",
     "TOKEN_LIMIT",
@@ -70,7 +67,6 @@ __all__ = [
     "documents",
     "dump",
     "effect_of",
-    "export",
     "faults_of",
     "http_connections",
     "listed",

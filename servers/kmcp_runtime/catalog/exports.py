@@ -144,14 +144,6 @@ CLIENTS: dict[str, ClientProgram] = {
     "codex": ClientProgram("Codex", "mcp_servers", "", language="toml"),
     "gemini-cli": ClientProgram("Gemini CLI", "mcpServers", "${%s}", url="httpUrl"),
 }
-FORMATS: dict[str, Callable[[tuple[Connection, ...]], dict[str, Any]]] = {
-    name: client.document for name, client in CLIENTS.items()
-}
-
-
-def export(form: str, connections: Iterable[Connection]) -> dict[str, Any]:
-    """The document of one of FORMATS; KeyError for another."""
-    return FORMATS[form](tuple(connections))
 
 
 def deep_link(form: str, connection: Connection) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kmcp_runtime import yaml_text
-from kmcp_runtime.catalog import CLIENTS, Connection, ServerEntry, deep_link
+from kmcp_runtime.catalog import CLIENTS, Connection, InvalidDocumentError, ServerEntry, deep_link, short_name
 from kmcp_runtime.commands import complain
+from kmcp_runtime.entries import installed
 from kmcp_runtime.errors import suggesting
-from kmcp_runtime.publish import LOCAL_URL, catalog
+from kmcp_runtime.publish import LOCAL_URL
 
 from . import bundle, files, kagent
 from .choosing import Choice, ChoiceError, choose
@@ -29,7 +30,10 @@ _PROGRAM = "kmcp-suite connect"
 def main(argv: Sequence[str]) -> int:
     """Print a client's configuration, or write it into the client's file, and try it."""
     given = _parser().parse_args(argv)
-    entries = {name.removeprefix("kmcp-"): entry for name, entry in catalog().servers.items()}
+    try:
+        entries = _entries()
+    except (OSError, InvalidDocumentError) as error:
+        return complain(str(error), _PROGRAM)
     for name in given.server:
         if name not in entries:
             return complain(suggesting(f"no server {name!r}", name, entries), _PROGRAM)
@@ -40,6 +44,15 @@ def main(argv: Sequence[str]) -> int:
         return _bundle(given, chosen) if given.client == _BUNDLE else _connect(given, chosen)
     except (ChoiceError, files.UnusableFileError, WheelError) as error:
         return complain(str(error), _PROGRAM)
+
+
+def _entries() -> dict[str, ServerEntry]:
+    """The installed servers by their short names, in the order of their ports.
+
+    By the shipped catalog: the code of every server takes seconds, and libraries that need not be here.
+    """
+    found = sorted(installed().servers.items(), key=lambda each: each[1].transport.port)
+    return {short_name(name): entry for name, entry in found}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,10 +129,7 @@ def _answers(url: str) -> bool:
 
 
 def _test(connections: tuple[Connection, ...], seconds: float) -> int:
-    outcomes = asyncio.run(shake_hands(connections, os.environ, seconds))
-    for outcome in outcomes:
-        _say(f"tested: {outcome}")
-    return int(any(outcome.fault for outcome in outcomes))
+    return max(map(_report, asyncio.run(shake_hands(connections, os.environ, seconds))), default=0)
 
 
 def _bundle(given: argparse.Namespace, entries: Mapping[str, ServerEntry]) -> int:
@@ -145,9 +155,11 @@ def _connect_kagent(given: argparse.Namespace) -> int:
     body = kagent.tool_server(url)
     sys.stdout.write(yaml_text.write(body).rstrip("\n") + "\n")
     sys.stdout.flush()
-    name, namespace = body["metadata"]["name"], body["metadata"]["namespace"]
-    _say(f"for agents of the namespace {namespace} that name the RemoteMCPServer {name}, as kagent's own do")
-    secret = f"kubectl -n {namespace} create secret generic {kagent.SECRET} --from-literal=authorization='Bearer …'"
+    name = kagent.TOOL_SERVER
+    _say(f"for agents of the namespace {kagent.NAMESPACE} that name the RemoteMCPServer {name}, as kagent's own do")
+    secret = (
+        f"kubectl -n {kagent.NAMESPACE} create secret generic {kagent.SECRET} --from-literal=authorization='Bearer …'"
+    )
     _say(f"its token: {secret}")
     if not given.test:
         return 0

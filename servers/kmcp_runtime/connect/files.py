@@ -55,16 +55,23 @@ def write(client: str, connections: Sequence[Connection], path: Path) -> Written
     """
     path = path.resolve()  # a link stays a link
     try:
-        before = path.read_text() if path.exists() else ""
+        content = path.read_bytes() if path.exists() else b""
+        before = content.decode().replace("\r\n", "\n").replace("\r", "\n")
         after = _merged(client, connections, before)
         if after == before:
             return Written(path, None, False)
         path.parent.mkdir(parents=True, exist_ok=True)
-        backup = _keep(path, before) if path.exists() else None
-        _replace(path, after)
-    except (OSError, UnicodeDecodeError, jsonc.NotJsonError, ValueError) as error:
+        backup = _keep(path, content) if path.exists() else None
+        _replace(path, _broken_as(content, after).encode())
+    except (OSError, jsonc.NotJsonError, ValueError) as error:
         raise UnusableFileError(f"{path}: {error}; mend it, or name another one with --file") from None
     return Written(path, backup, True)
+
+
+def _broken_as(content: bytes, text: str) -> str:
+    """With the line breaks that most lines of the file have: those of Windows stay."""
+    crlf = content.count(b"\r\n")
+    return text.replace("\n", "\r\n") if 2 * crlf > content.count(b"\n") else text
 
 
 def _merged(client: str, connections: Sequence[Connection], before: str) -> str:
@@ -78,8 +85,12 @@ def _merged(client: str, connections: Sequence[Connection], before: str) -> str:
     for name, entry in entries.items():
         if jsonc.read(text).get(known.servers, {}).get(name) != entry:
             text = jsonc.with_member(text, [known.servers, name], entry)
-    have = {each.get("id") for each in jsonc.read(text).get("inputs", []) if isinstance(each, dict)}
     asked = known.document(connections).get("inputs", [])
+    if not asked:  # of a client that asks for nothing, `inputs` is no concern of ours
+        return text
+    if not isinstance(inputs := held.get("inputs", []), list):
+        raise jsonc.NotJsonError("inputs must be a list")
+    have = [each.get("id") for each in inputs if isinstance(each, dict)]
     return jsonc.with_items(text, "inputs", [each for each in asked if each["id"] not in have])
 
 
@@ -102,22 +113,22 @@ def _into_toml(before: str, servers: str, entries: Mapping[str, Any]) -> str:
     return text
 
 
-def _keep(path: Path, text: str) -> Path:
+def _keep(path: Path, content: bytes) -> Path:
     """Never over a backup that is there: the first one may be the only good one."""
     names = (path.with_name(f"{path.name}.backup{number or ''}") for number in count())
     backup = next(each for each in names if not each.exists())
-    _create(backup, text, path.stat().st_mode & 0o777)
+    _create(backup, content, path.stat().st_mode & 0o777)
     return backup
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, content: bytes) -> None:
     """At once, so that a client never reads half of it."""
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     new = path.with_name(f".{path.name}.{os.getpid()}")
-    _create(new, text, mode)
+    _create(new, content, mode)
     new.replace(path)
 
 
-def _create(path: Path, text: str, mode: int) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
-        file.write(text)
+def _create(path: Path, content: bytes, mode: int) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)

@@ -10,7 +10,7 @@ COMPOSED = "http://kagent-tools.kmcp:8084/mcp"
 SECRET = "kmcp-caller"  # noqa: S105  # the name of a Secret
 
 
-def tool_server(url: str, name: str = TOOL_SERVER, namespace: str = NAMESPACE) -> dict[str, Any]:
+def tool_server(url: str) -> dict[str, Any]:
     """The RemoteMCPServer for all tools at `url`, which sends the token of the Secret `kmcp-caller`."""
     # An agent names its tools, and kagent shows what is listed: it needs all of them.
     everything = url if "tools=" in url else f"{url}{'&' if '?' in url else '?'}tools=all"
@@ -18,7 +18,7 @@ def tool_server(url: str, name: str = TOOL_SERVER, namespace: str = NAMESPACE) -
     return {
         "apiVersion": "kagent.dev/v1alpha2",
         "kind": "RemoteMCPServer",
-        "metadata": {"name": name, "namespace": namespace},
+        "metadata": {"name": TOOL_SERVER, "namespace": NAMESPACE},
         "spec": {
             "description": "Tools of kmcp-suite",
             "protocol": "STREAMABLE_HTTP",

@@ -37,14 +37,9 @@ def write_wheel(folder: Path) -> Path:
 
 async def _build(source: str, folder: Path) -> None:
     argv = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    done = await command.run(argv, env=_environment(), seconds=_SECONDS, directory=source)
+    done = await command.run(argv, env=dict(os.environ), seconds=_SECONDS, directory=source)
     if done.code:
         raise WheelError(f"the wheel of {source} cannot be built: {done.stderr.strip()[-300:]}")
-
-
-def _environment() -> dict[str, str]:
-
-    return dict(os.environ)
 
 
 def _packed(found: Distribution, folder: Path) -> Path:

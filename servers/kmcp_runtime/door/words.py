@@ -67,7 +67,24 @@ field fields explain spec
 health healthy status state
 version versions
 history revisions
-pause hold
+pause hold freeze halt suspend stop
+snapshot backup copy
+join joined connect remote link
+dump sysdump debug debugging support
+progressive delivery deliveries rollout canary
+counter gauge histogram metadata
+autoscaling hpa autoscaler scale
+istiod control plane
+resolve lookup look dns
+replay wal
+database tsdb
+invite user member
+panel dashboard
+newest current synced latest
+stuck hanging waiting progress
+claims pvc persistentvolumeclaim volume volumes
+evicted eviction
+spec explain
 image tag
 dns fqdn
 identity identities

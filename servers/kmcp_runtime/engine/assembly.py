@@ -20,7 +20,7 @@ from mcp.server.request_state import RequestStateSecurity
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kmcp_runtime import distributions, keys
-from kmcp_runtime.engine import audit, auth, browsers, door, foreign_door, grants, succession, via
+from kmcp_runtime.engine import audit, auth, browsers, door, foreign_door, permitting, runbook_serving, succession, via
 from kmcp_runtime.engine.address import Addressed
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names, unknown_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
@@ -36,6 +36,7 @@ from kmcp_runtime.instant.desk import Desk
 from kmcp_runtime.output.render import DATA_BEGINS, DATA_ENDS
 from kmcp_runtime.server import Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, listed
+from kmcp_runtime.urls import authority
 from kmcp_runtime.version import VERSION
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Gate(Middleware):
 
     def _record(self, tool: str, effect: str, outcome: str) -> None:
         """The audit line of a call that no server had."""
-        entry = audit.entry_of(secrets.token_hex(6), "-", tool, effect, auth.caller())
+        entry = audit.entry_of(secrets.token_hex(6), "-", tool, effect, auth.current_caller())
         entry.outcome, entry.via = outcome, via.current() or ""
         self.instances[0].refusals.call(entry)
 
@@ -117,9 +118,9 @@ class Gate(Middleware):
         call_next: CallNext[mcp_types.ListToolsRequest, Sequence[Tool]],
     ) -> Sequence[Tool]:
         """The tools that this caller may call, in the form that it may call them in, or the most used of them."""
-        grant = grants.current()
+        standing = await permitting.current(self.instances[0].policies)
         offered = await call_next(context)
-        found = [await tool.narrowed(grant) if isinstance(tool, SuiteTool) else tool for tool in offered]
+        found = [await tool.narrowed(standing) if isinstance(tool, SuiteTool) else tool for tool in offered]
         return door.shown([tool for tool in found if tool is not None], self.instances)
 
 
@@ -163,6 +164,10 @@ def compose(
     offer.put_into(mcp)
     # Without it every modern tools/call runs a whole tools/list to check headers; a test guards that it is honoured.
     mcp._mcp_server.get_tool_input_schema = lambda name: getattr(offer.find(name), "parameters", None)
+    # What is here, in lists that stay as they are: the framework declares what it could do, and clients would ask.
+    capabilities = runbook_serving.serve(mcp, [instance.server for instance in instances])
+    offer.declare(capabilities)
+    mcp._mcp_server.get_capabilities = lambda *_, **__: capabilities  # type: ignore[method-assign]  # no parameter
     return mcp
 
 
@@ -225,7 +230,7 @@ async def run_http(name: str, instances: Sequence[ConfiguredServer], port: int) 
         sockets.append(_listen(runtime.host, runtime.management_port, "--management-port / KMCP_MANAGEMENT_PORT"))
     app = http_app(name, instances, authentication)
     count = sum(len(each.tools) for each in instances)
-    at = f"http://{serving.authority(runtime.host, port)}{MCP_PATH}"
+    at = f"http://{authority(runtime.host, port)}{MCP_PATH}"
     main = serving.server(
         app,
         lifespan="on",
@@ -351,8 +356,6 @@ def _listen(host: str, port: int, where: str) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        from kmcp_runtime.serving import authority
-
         at = authority(host, port)
         raise SettingsError(f"cannot listen on {at} ({error.strerror}); choose another with {where}") from None
     # The kernel cuts it to net.core.somaxconn; a small backlog would refuse a burst of clients.

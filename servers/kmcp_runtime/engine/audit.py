@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from fastmcp.server.context import Context
+import mcp_types
 from fastmcp.server.dependencies import get_access_token, get_context
 
 from kmcp_runtime import redaction, touched
 from kmcp_runtime.audit.record import MOST, Entry, named
+from kmcp_runtime.engine.grants import SCOPES
+from kmcp_runtime.identities import Caller
 from kmcp_runtime.tracing import contexts
 
 TARGET_WORDS = (
@@ -36,21 +38,18 @@ TARGET_WORDS = (
 _LONGEST_TOOL = 64
 
 
-def entry_of(request: str, server: str, tool: str, effect: str, caller: str) -> Entry:
+def entry_of(request: str, server: str, tool: str, effect: str, caller: Caller) -> Entry:
     """The beginning of an entry: what is known of a call before its arguments are looked at."""
     entry = Entry(
         request=request,
         server=server,
         tool=named(tool, _LONGEST_TOOL),
         effect=effect,
-        caller=named(caller),
-        groups=_groups(),
+        caller=named(caller.name),
+        groups=[named(group) for group in caller.groups[:MOST]],
     )
-    try:
-        ctx = get_context()
-    except RuntimeError:
-        return entry
-    entry.agent = _agent(ctx)
+    if client := client_info():
+        entry.agent = f"{named(client.name)}/{named(client.version)}".strip("/")
     if place := contexts.current():
         entry.trace, entry.span = place.trace_id, place.span_id
     return entry
@@ -74,7 +73,7 @@ def complete(entry: Entry) -> None:
         entry.decision = entry.decision or "deny"
     elif not entry.decision:
         entry.decision = "allow"
-    entry.rule = entry.rule or ("scopes" if get_access_token() else "open")
+    entry.rule = entry.rule or (SCOPES if get_access_token() else "open")
 
 
 def approved(entry: Entry, token: Any) -> None:
@@ -90,19 +89,15 @@ def approval_id(token: Any) -> str:
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()[:12] if isinstance(token, str) and token else ""
 
 
-def _agent(ctx: Context) -> str:
+def client_info() -> mcp_types.Implementation | None:
+    """What the client of this request says of itself; None outside of a request, and where it says nothing."""
+    try:
+        ctx = get_context()
+    except RuntimeError:
+        return None
     # Only inside of a request there is a session.
     params = ctx.session.client_params if ctx.request_context is not None else None
-    if params is None:
-        return ""
-    info = params.client_info
-    return f"{named(info.name)}/{named(info.version)}".strip("/")
-
-
-def _groups() -> list[str]:
-    token = get_access_token()
-    groups = (token.claims or {}).get("groups") if token is not None else None
-    return [named(each) for each in groups[:MOST]] if isinstance(groups, list) else []
+    return params.client_info if params is not None else None
 
 
 def _names(value: Any) -> bool:

@@ -51,13 +51,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def caller() -> str:
-    """Who calls, for audit and approvals: the token's subject, `anonymous` over HTTP, `local` over stdio."""
-    return current_caller().name
-
-
 def current_caller() -> Caller:
-    """Whoever sent this request, by what the verifier of his token confirmed."""
+    """Whoever sent this request, by what the verifier of his token confirmed.
+
+    His name is the token's subject, `anonymous` over HTTP without one, `local` over stdio.
+    """
     try:
         header = get_http_request().headers.getlist
     except RuntimeError:
@@ -67,9 +65,9 @@ def current_caller() -> Caller:
         return Caller("anonymous", "none", header=header)
     claims = token.claims or {}
     name = str(claims.get("sub") or token.client_id)
-    if not isinstance(token, GrantedToken):
-        return Caller(name, "none", header=header)
     groups = tuple(str(group) for group in _texts(claims.get("groups")))
+    if not isinstance(token, GrantedToken):
+        return Caller(name, "none", groups, header=header)
     if token.proof != "cluster":  # What an issuer writes into other claims means nothing here.
         return Caller(name, token.proof, groups, header=header)
     extra = {str(key): tuple(map(str, _texts(values))) for key, values in (claims.get("extra") or {}).items()}

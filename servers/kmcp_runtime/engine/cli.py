@@ -7,18 +7,15 @@ from collections.abc import Sequence
 from typing import cast
 
 from kmcp_runtime.commands import complain
-from kmcp_runtime.distributions import SERVERS
 from kmcp_runtime.engine import logs
 from kmcp_runtime.engine.assembly import run_http, run_stdio
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names
 from kmcp_runtime.instant.choice import is_piped
 from kmcp_runtime.instant.desk import Desk
-from kmcp_runtime.instant.start import COMPOSED_PORT
 from kmcp_runtime.server import Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, is_of_http, parse
 from kmcp_runtime.tracing import export
 
-__all__ = ["COMPOSED_PORT", "OF_HTTP", "SERVERS", "configured", "run"]
 OF_HTTP = frozenset(name for name, field in RuntimeSettings.model_fields.items() if is_of_http(field))
 log = logging.getLogger("kmcp.server")
 
@@ -44,8 +41,6 @@ def run(
         if desk:  # The client holds it for a server that works: it is told, and not left with a closed pipe.
             desk.refuse(str(error))
         return 2
-    except KeyboardInterrupt:
-        return 130
     return 0
 
 

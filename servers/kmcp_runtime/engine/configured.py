@@ -4,20 +4,19 @@ import asyncio
 import importlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from kmcp_runtime import redaction
+from kmcp_runtime import distributions, redaction
 from kmcp_runtime.audit.opening import open_trail
 from kmcp_runtime.audit.refusals import Refusals
 from kmcp_runtime.call import Call
 from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.engine.approval import Approvals
-from kmcp_runtime.engine.grants import SERVERS, Grant
+from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.engine.rates import Rates
 from kmcp_runtime.engine.sealing import Seal
 from kmcp_runtime.engine.single_use import UsedInProcess, UsedTokens
@@ -39,9 +38,9 @@ class Process:
     metrics: Metrics
     approvals: Approvals
     refusals: Refusals
-    policies: "Policies | None" = None
+    policies: "Policies | None"
     """What callers may do within their scopes; None where these alone decide."""
-    rates: Rates = field(default_factory=lambda: Rates(""))
+    rates: Rates
 
     @classmethod
     def of(cls, runtime: RuntimeSettings, servers: Sequence[Server] = ()) -> "Process":
@@ -182,7 +181,7 @@ def _policies(runtime: RuntimeSettings, servers: Sequence[Server]) -> "Policies 
         hint = published().install_hint("policy")
         raise SettingsError(f"--policy / KMCP_POLICY needs cedarpy: {hint}") from None
     tools = {server.name: server.tools() for server in servers}
-    installed = frozenset(point.name for point in entry_points(group=SERVERS))
+    installed = frozenset(distributions.server_points())
     if runtime.door_servers:
         installed |= {FOREIGN}
     ways = _WAYS[runtime.approval]

@@ -22,10 +22,11 @@ from kmcp_runtime import answers, argument_sizes, echoes, hints, identities, red
 from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
-from kmcp_runtime.engine import audit, auth, grants, permitting, traced, via
+from kmcp_runtime.engine import audit, auth, permitting, traced, via
 from kmcp_runtime.engine.account import Account
 from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.engine.judged import JudgedCall
+from kmcp_runtime.engine.permitting import Standing
 from kmcp_runtime.errors import ERROR_META, OWN_MESSAGES, ToolFailure, timed_out
 from kmcp_runtime.json_text import TooDeepError
 from kmcp_runtime.output.bound import finish, size
@@ -79,9 +80,9 @@ class SuiteTool(Tool):
         """Whether its texts are those of a foreign server."""
         return self._declared.foreign
 
-    async def narrowed(self, grant: Grant) -> "SuiteTool | None":
-        """The tool as the caller with this grant has it; None when the caller has none of it."""
-        granted = await permitting.narrowed(self._instance, self._declared, grant)
+    async def narrowed(self, standing: Standing) -> "SuiteTool | None":
+        """The tool as the caller of this standing has it; None when the caller has none of it."""
+        granted = await permitting.narrowed(self._instance, self._declared, standing)
         if granted is None:
             return None
         return self if granted is self._declared else SuiteTool.of(granted, self._instance)
@@ -119,19 +120,18 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
         try:
             if excess:
                 raise excess
-            grant = grants.current()
-            granted = grant.narrowed(instance.name, declared)
+            standing = await permitting.current(instance.policies)
+            granted = standing.grant.narrowed(instance.name, declared)
             if granted is None:
-                entry.decided("deny", permitting.SCOPES)
-                raise grant.refusal(declared.name)
+                raise standing.grant.refusal(declared.name)
             # In the form that the list showed; what no call may do is refused below, where the rule is known.
-            granted = await permitting.narrowed(instance, declared, grant) or granted
-            with hints.offering(await permitting.shown(instance, grant)):
-                return await _answer(instance, granted, arguments, entry, grant)
+            granted = await permitting.narrowed(instance, declared, standing) or granted
+            with hints.offering(await permitting.shown(instance, standing)):
+                return await _answer(instance, granted, arguments, entry, standing)
         except ToolFailure as failure:
             entry.outcome = failure.code
-            if failure.code == "denied" and "rule" in failure.details:
-                entry.decided("deny", failure.details["rule"])
+            if failure.code == "denied" and (rule := failure.rule or failure.details.get("rule")):
+                entry.decided("deny", rule)
             return await run_in_thread(error_result, failure, arguments)
         except (YamlError, TooDeepError) as error:
             # Text of a backend that no tool has an explanation of its own for: a chart, a stored release, an answer.
@@ -163,7 +163,7 @@ def _surrounded(instance: "ConfiguredServer", declared: ToolSpec, arguments: Map
 
 def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> Entry:
     effect = declared.effect_of(arguments).value
-    entry = audit.entry_of(secrets.token_hex(6), instance.name, declared.name, effect, auth.caller())
+    entry = audit.entry_of(secrets.token_hex(6), instance.name, declared.name, effect, auth.current_caller())
     entry.via = via.current() or ""
     audit.describe(entry, arguments)
     # Of a foreign tool the word is its own, and nothing here makes it true.
@@ -229,19 +229,18 @@ def _internal(request: str) -> ToolFailure:
 
 
 async def _answer(
-    instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], entry: Entry, grant: Grant
+    instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], entry: Entry, standing: Standing
 ) -> ToolResult:
     # Only some arguments can be large: texts that hold a document, and lists and objects of any size.
     large = any(map(is_large, arguments.values()))
     named = await run_in_thread(_accepted, declared, arguments) if large else _accepted(declared, arguments)
+    grant = standing.grant
     call = _call(instance, declared, named, arguments, entry, grant)
     effect = declared.effect_of(named)
     entry.effect = effect.value
-    if effect not in grant.effects:
-        entry.decided("deny", permitting.SCOPES)
-        raise grant.refusal(declared.name)
+    grant.check(declared.name, effect)
     instance.rates.take(call.caller, declared.name, effect)
-    guard = await permitting.guard(instance, declared, named, grant, entry)
+    guard = permitting.guard(instance, declared, named, standing, entry)
     if guard is not None:
         guard.settle(effect)
     try:
@@ -281,17 +280,18 @@ def _call(
     entry: Entry,
     grant: Grant,
 ) -> Call:
+    caller = auth.current_caller()
     given = frozenset(name for name, field in declared.arguments.model_fields.items() if named[name] != field.default)
     return Call(
         entry.request,
         declared.name,
-        auth.caller(),
+        caller.name,
         named,
         _deadline(instance, declared, named),
         _report(_context()),
         given,
         instance.runtime.read_only or grant.effects == {Effect.READ},
-        instance.settings.identity_of(auth.current_caller()),
+        instance.settings.identity_of(caller),
         written,
     )
 

@@ -111,16 +111,16 @@ def _hints(reads: bool) -> mcp_types.ToolAnnotations:
 
 def shown(found: Sequence[Tool], instances: Sequence[ConfiguredServer]) -> list[Tool]:
     """Of the tools that a caller may call, those that are listed."""
-    own = [tool for tool in found if isinstance(tool, SuiteTool)]
+    own: list[Tool] = [tool for tool in found if isinstance(tool, SuiteTool)]
     if _SEARCHING.get():
-        return list(own)
+        return own
     here = address.current()
     if here.tools is not None:
         return [tool for tool in own if tool.name in here.tools]
     short = here.listing == address.SHORT if here.listing else is_short(instances)
-    others = [tool for tool in found if not isinstance(tool, SuiteTool)]
     if not short:
-        return [*own, *(tool for tool in others if tool.name not in (SEARCH, CALL))]
+        return own
+    others = [tool for tool in found if not isinstance(tool, SuiteTool)]
     first = {name for instance in instances for name in instance.server.first}
     return [*others, *(tool for tool in own if tool.name in first)]
 
@@ -172,7 +172,7 @@ def asked(arguments: Mapping[str, Any]) -> tuple[str, int]:
 def _entry(tool: SuiteTool) -> Entry:
     properties: Mapping[str, Any] = tool.parameters.get("properties", {})
     own = {name: each for name, each in properties.items() if name not in _COMMON}
-    server = tool.instance.server
+    server, phrases = tool.instance.server, _phrases(tool.instance.server.package).get(tool.name, ())
     return Entry(
         tool.name,
         {
@@ -183,8 +183,10 @@ def _entry(tool: SuiteTool) -> Entry:
                 f"{name.replace('_', ' ')} {each.get('description', '')}" for name, each in own.items()
             ),
             "server": " ".join((server.name, server.title, *server.tags)),
-            "phrases": " ".join(_phrases(server.package).get(tool.name, ())),
+            "phrases": " ".join(phrases),
         },
+        phrases,
+        reads=bool(tool.annotations and tool.annotations.read_only_hint),
     )
 
 

@@ -142,16 +142,16 @@ class Offer:
         return self._by_name.get(name) or (self._outside.find(name) if self._outside else None)
 
     def put_into(self, mcp: FastMCP[Any]) -> None:
-        """Also declares what is there: the framework declares what it could do, and clients would ask for it."""
         for tool in self._own:
             mcp.add_tool(tool)
         if self._foreign and self._outside:
             mcp.add_provider(self._outside)
             foreign_news.announce(mcp, self._foreign.listeners)
-        declared = mcp_types.ToolsCapability(list_changed=True if self._foreign else None)
-        server: Any = mcp._mcp_server
-        # There is no parameter for it.
-        server.get_capabilities = lambda *_, **__: mcp_types.ServerCapabilities(tools=declared)
+
+    def declare(self, capabilities: mcp_types.ServerCapabilities) -> None:
+        """Say that the list may change, where it may."""
+        if self._foreign and capabilities.tools is not None:
+            capabilities.tools.list_changed = True
 
 
 def together(own: Sequence[ConfiguredServer], foreign: ForeignServers | None) -> Sequence[ConfiguredServer]:

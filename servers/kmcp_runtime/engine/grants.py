@@ -3,11 +3,11 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import entry_points
 
 from fastmcp.server.auth.auth import AccessToken
 from fastmcp.server.dependencies import get_access_token
 
+from kmcp_runtime import distributions
 from kmcp_runtime.declaration import Effect, ToolSpec
 from kmcp_runtime.engine import address
 from kmcp_runtime.engine.address import Address
@@ -20,7 +20,8 @@ _EFFECTS = {
     "destroy": frozenset(Effect),
     "list": frozenset[Effect](),
 }
-SERVERS = "kmcp.servers"
+SCOPES = "scopes"
+"""Named as the rule where no policy decides."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,12 @@ class Grant:
             raise self.refusal(tool)
 
     def refusal(self, tool: str) -> ToolFailure:
+        """The failure of a call that is not granted; the audit says so too."""
         words = [*sorted(effect.value for effect in self.effects), *sorted(self.servers or ())]
         allowed = ", ".join(words) if self.effects else "no call" if self.lists else "nothing here"
-        return denied(f"this caller may not do this with {tool}: its scopes, or its address, allow {allowed}")
+        return by_scopes(
+            denied(f"this caller may not do this with {tool}: its scopes, or its address, allow {allowed}")
+        )
 
 
 class GrantedToken(AccessToken):
@@ -80,6 +84,12 @@ class GrantedToken(AccessToken):
 
 
 NOTHING = Grant(frozenset(), lists=False)
+
+
+def by_scopes(failure: ToolFailure) -> ToolFailure:
+    """The failure, told in the audit as a refusal by the scopes."""
+    failure.rule = SCOPES
+    return failure
 
 
 def is_scope(word: str) -> bool:
@@ -97,7 +107,7 @@ def unknown_scope(scopes: Collection[str]) -> str | None:
 @cache
 def _server_names() -> frozenset[str]:
     # Installed and not only served here: several servers may share one token file, or one issuer.
-    return frozenset(point.name for point in entry_points(group=SERVERS))
+    return frozenset(distributions.server_points())
 
 
 def current() -> Grant:

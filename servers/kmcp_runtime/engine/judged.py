@@ -22,7 +22,7 @@ from kmcp_runtime.declaration import Effect, ToolSpec
 from kmcp_runtime.engine import audit
 from kmcp_runtime.engine.account import Account
 from kmcp_runtime.engine.approval import Intent
-from kmcp_runtime.engine.grants import Grant
+from kmcp_runtime.engine.grants import Grant, by_scopes
 from kmcp_runtime.errors import ToolFailure, conflict
 from kmcp_runtime.judging import Judgement, NeedsApproval
 from kmcp_runtime.output.bound import plain
@@ -138,7 +138,7 @@ class JudgedCall:
             except NeedsApproval:
                 losses = "; ".join(judgement.told())
                 raise conflict(f"a dry run does not do this: {losses}", "leave out dry_run: it asks first") from None
-        self.entry.effect = strongest((judgement.effect, Effect(self.entry.effect))).value
+        self._tell(judgement)
         return _with_warnings(result, [*heard, *(_NEEDS + loss for loss in judgement.told())])
 
     async def _with_a_yes(self, rehearsal: Rehearsal) -> Result | ToolResult:
@@ -157,12 +157,17 @@ class JudgedCall:
         return await self._carry_out(judgement, rehearsal.bound)
 
     async def _carry_out(self, judgement: Judgement, approved: Mapping[str, str] | None) -> Result:
-        if Effect(self.entry.effect) is not Effect.READ:
+        # Only a line that must be on the disk first is worth a thread.
+        if self.account.trail.required and Effect(self.entry.effect) is not Effect.READ:
             await run_in_thread(self.account.begin)
         with warnings.gathered() as heard, live_state.acting(approved), judging.under(judgement):
             result = await self._invoke(self.call)
-        self.entry.effect = strongest((judgement.effect, Effect(self.entry.effect))).value
+        self._tell(judgement)
         return _with_warnings(result, heard)
+
+    def _tell(self, judgement: Judgement) -> None:
+        """What the call did is what the doors say, never less than its tool declares."""
+        self.entry.effect = strongest((judgement.effect, Effect(self.entry.effect))).value
 
     async def _decide(self, rehearsal: Rehearsal) -> ToolResult | None:
         """A result when the client must be asked first; None when the call may go on."""
@@ -192,10 +197,15 @@ class JudgedCall:
 
     def _judgement(self, **more: Any) -> Judgement:
         allowed = frozenset({Effect.READ}) if self.call.read_only else self.grant.effects
-        more["begin"] = self.account.begin
-        if self.call.read_only:
-            return Judgement(allowed, guard=self.guard, **more)
-        return Judgement(allowed, lambda reason: self.grant.refusal(self.declared.name), guard=self.guard, **more)
+        return Judgement(allowed, self._refusal, guard=self.guard, begin=self.account.begin, **more)
+
+    def _refusal(self, reason: str) -> ToolFailure:
+        """The failure of a request beyond the scopes, or on a server that only reads."""
+        if not self.call.read_only:
+            return self.grant.refusal(self.declared.name)
+        # The same words for both; but only where the caller's scopes say so do they stand in the audit as the reason.
+        failure = judging.read_only(reason)
+        return by_scopes(failure) if self.grant.effects == {Effect.READ} else failure
 
     async def _invoke(self, call: Call) -> Any:
         own = {name: value for name, value in call.arguments.items() if name in self.declared.parameters}

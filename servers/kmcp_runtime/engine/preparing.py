@@ -16,11 +16,12 @@ from pydantic.fields import FieldInfo
 
 from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.distributions import is_own, server_points, version_of
-from kmcp_runtime.engine import door
+from kmcp_runtime.engine import door, runbook_serving
 from kmcp_runtime.engine.assembly import ABOUT_FRAMES, ABOUT_READING, LIST_SECONDS
 from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.engine.dispatch import SuiteTool
 from kmcp_runtime.instant.choice import FILE
+from kmcp_runtime.runbooks.reading import Runbook, runbooks_in
 from kmcp_runtime.server import Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, flag, is_of_http, is_secret, variable
 from kmcp_runtime.version import VERSION
@@ -48,7 +49,8 @@ def prepared(server: Server) -> str:
         "shaping": server.settings.shaping,
         "facts": server.settings.facts,
     }
-    return _text(head, [_row(declared, instance) for declared in server.tools()])
+    tools = [_row(declared, instance) for declared in server.tools()]
+    return _text(head, tools=tools, runbooks=[_runbook(each) for each in runbooks_in(server)])
 
 
 def _runtime() -> str:
@@ -61,18 +63,26 @@ def _runtime() -> str:
         "reading": ABOUT_READING,
         "short": door.about("{}"),
         "door": [_listed(tool) for tool in door.tools()],
+        "extensions": runbook_serving.EXTENSIONS,
         "settings": _rows(RuntimeSettings),
     }
-    return _text(head, None)
+    return _text(head)
 
 
-def _text(head: Mapping[str, Any], tools: list[dict[str, Any]] | None) -> str:
-    """JSON with a line for each tool, so that a change of one is a change of a line."""
-    lines = json.dumps(head, ensure_ascii=False, indent=1)
-    if tools is None:
-        return lines + "\n"
-    rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in tools)
-    return f'{lines[:-2]},\n "tools": [\n{rows}\n ]\n}}\n'
+def _text(head: Mapping[str, Any], **lists: list[dict[str, Any]]) -> str:
+    """JSON with a line for each item of a list, so that a change of one is a change of a line."""
+    parts = [json.dumps(head, ensure_ascii=False, indent=1)[:-2]]
+    for name, found in lists.items():
+        rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in found)
+        parts.append(f' "{name}": [\n{rows}\n ]' if found else f' "{name}": []')
+    return ",\n".join(parts) + "\n}\n"
+
+
+def _runbook(found: Runbook) -> dict[str, Any]:
+    prompts = mcp_types.ListPromptsResult(prompts=[runbook_serving.prompt_of(found).to_mcp_prompt()])
+    resources = mcp_types.ListResourcesResult(resources=[runbook_serving.resource_of(found).to_mcp_resource()])
+    (prompt,), (resource,) = _dumped(prompts)["prompts"], _dumped(resources)["resources"]
+    return {"servers": found.servers, "prompt": prompt, "resource": resource}
 
 
 def _row(declared: ToolSpec, instance: ConfiguredServer) -> dict[str, Any]:
@@ -95,11 +105,12 @@ def listed(declared: ToolSpec, instance: ConfiguredServer) -> dict[str, Any]:
 
 
 def _listed(tool: Tool) -> dict[str, Any]:
-    result = mcp_types.ListToolsResult(tools=[tool.to_mcp_tool()]).model_dump(
-        by_alias=True, mode="json", exclude_none=True
-    )
-    (found,) = result["tools"]
+    (found,) = _dumped(mcp_types.ListToolsResult(tools=[tool.to_mcp_tool()]))["tools"]
     return dict(found)
+
+
+def _dumped(result: mcp_types.Result) -> dict[str, Any]:
+    return result.model_dump(by_alias=True, mode="json", exclude_none=True)
 
 
 def _rows(settings: type[Settings]) -> list[dict[str, Any]]:

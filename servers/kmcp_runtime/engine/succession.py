@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,7 +11,7 @@ from fastmcp.server.context import reset_transport, set_transport
 from fastmcp.utilities.logging import temporary_log_level
 from mcp.server.stdio import stdio_server
 
-from kmcp_runtime.instant.desk import Desk
+from kmcp_runtime.instant.desk import Desk, write_whole
 
 
 async def serve(mcp: FastMCP[Any], desk: Desk) -> None:
@@ -57,7 +56,7 @@ class _Output:
 
     async def write(self, text: str) -> None:
         if self._answered or not self._is_known(text):
-            await anyio.to_thread.run_sync(self._send, text.encode())
+            await anyio.to_thread.run_sync(write_whole, self._file, text.encode())
 
     async def flush(self) -> None:
         """Nothing is held back."""
@@ -67,8 +66,3 @@ class _Output:
         found = message.get("id")
         self._answered = "method" not in message and found == self._opening_id and type(found) is type(self._opening_id)
         return self._answered
-
-    def _send(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._file, view) :]

@@ -1,7 +1,6 @@
 """Bearer tokens of a file, one `token name [scope …]` per line; the file is read again when it changes."""
 
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,9 @@ from fastmcp.server.auth.auth import AccessToken
 
 from kmcp_runtime.engine.grants import Grant, GrantedToken, unknown_scope
 from kmcp_runtime.settings import SettingsError
+from kmcp_runtime.stamps import stamp_of
 
 log = logging.getLogger("kmcp.auth")
-_Stamp = tuple[int, int, int] | None
 
 
 class FileTokenVerifier(StaticTokenVerifier):
@@ -20,12 +19,12 @@ class FileTokenVerifier(StaticTokenVerifier):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._stamp = _stamp(path)
+        self._stamp = stamp_of(path)
         super().__init__(tokens=_read(path))
 
     async def verify_token(self, token: str) -> AccessToken | None:
         # At each call: a stat takes microseconds, and a token that was taken out must not work for another minute.
-        stamp = _stamp(self.path)
+        stamp = stamp_of(self.path)
         if stamp != self._stamp:
             self._stamp = stamp
             self._read_again()
@@ -39,15 +38,6 @@ class FileTokenVerifier(StaticTokenVerifier):
         except SettingsError as error:
             self.tokens = {}
             log.error("%s; every token is refused until the file changes", error)
-
-
-def _stamp(path: Path) -> _Stamp:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    # The inode too: a mounted Secret is replaced as a whole, possibly by one of the same size and second.
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

@@ -14,14 +14,15 @@ def clean(text: str, limit: int = LONGEST_TEXT) -> str:
     return _CONTROL.sub("\ufffd", text)[:limit]
 
 
-def scrub(value: Any, depth: int = 0) -> Any:
-    """The value with every text cleaned, cut where it nests deeper than `DEEPEST`."""
+def scrub(value: Any, depth: int = 0, longest: int = LONGEST_TEXT) -> Any:
+    """The value with every text cleaned, cut where it nests deeper than `DEEPEST`; a text has at most `longest`
+    characters."""
     if isinstance(value, str):
-        return clean(value)
+        return clean(value, longest)
     if isinstance(value, int | float) and not -_LARGEST_NUMBER < value < _LARGEST_NUMBER:
         return None  # NaN, infinity, or too large for the number of JSON that hashes are made of
     if depth > DEEPEST:
         return None
     if isinstance(value, dict):
-        return {clean(key): scrub(item, depth + 1) for key, item in value.items()}
-    return [scrub(item, depth + 1) for item in value] if isinstance(value, list) else value
+        return {clean(key): scrub(item, depth + 1, longest) for key, item in value.items()}
+    return [scrub(item, depth + 1, longest) for item in value] if isinstance(value, list) else value

@@ -60,6 +60,7 @@ def answers(servers: Sequence[Server], argv: Sequence[str], environment: Mapping
         given = _given(rows, argv, environment)
         _check_runtime(runtime, given)
         tools = _tools(prepared, given, environment)
+        runbooks = _runbooks(prepared)
         lines = [found["instructions"] for found in prepared] + [runtime["frame"]]
         if _is_short(servers, given):
             lines.append(runtime["short"].format(len(tools)))
@@ -72,7 +73,7 @@ def answers(servers: Sequence[Server], argv: Sequence[str], environment: Mapping
     info = {"name": "kmcp-suite", "version": runtime["suite"]}
     if len(servers) == 1:
         info = {"name": servers[0].full_name, "version": prepared[0]["version"]}
-    return Answers(runtime, info, "\n".join(lines), tools)
+    return Answers(runtime, info, "\n".join(lines), tools, runbooks)
 
 
 def _is_short(servers: Sequence[Server], given: Mapping[str, Any]) -> bool:
@@ -195,6 +196,17 @@ def _tools(
                 tool = {key: value for key, value in tool.items() if key != "outputSchema"}
             tools.append(_with_arguments(tool, row, facts))
     return tools
+
+
+def _runbooks(prepared: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Those whose servers are all here."""
+    names = {found["name"] for found in prepared}
+    if not all("runbooks" in found for found in prepared):
+        raise _EngineError
+    runbooks = [row for found in prepared for row in found["runbooks"] if names.issuperset(row["servers"])]
+    if len({row["prompt"]["name"] for row in runbooks}) < len(runbooks):
+        raise _EngineError  # two of one name are a fault
+    return runbooks
 
 
 def _named(text: Any) -> set[str] | None:

@@ -158,10 +158,8 @@ class Desk:
             self._write(refused if result is None else messages.answer(message, result))
 
     def _write(self, data: bytes) -> None:
-        view = memoryview(data)
         try:
-            while view:
-                view = view[os.write(self.output, view) :]
+            write_whole(self.output, data)
         except OSError:  # the client has gone, which the end of its input tells, too
             self._leave()
 
@@ -180,6 +178,13 @@ class Desk:
     def _leave(self) -> None:
         # At once, in the midst of an import: nothing is open yet, and the interpreter would finish what it does first.
         os._exit(2 if self._refusal else 0)
+
+
+def write_whole(descriptor: int, data: bytes) -> None:
+    """Return when the pipe has taken all of it. Errors: OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def _whole(line: bytearray, end: bytes) -> bytes:

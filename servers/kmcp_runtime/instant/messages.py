@@ -7,7 +7,7 @@ the protocol's library checks it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kmcp_runtime.errors import ERROR_META
@@ -21,13 +21,27 @@ _LARGEST_ID = 2**53
 
 
 class Answers:
-    """The answers of one process: its name, instructions and tools are known, and who asks in which revision is not."""
+    """The answers of one process: its name, instructions and lists are known, and who asks in which revision is not."""
 
     def __init__(
-        self, runtime: Mapping[str, Any], info: Mapping[str, str], instructions: str, tools: list[dict[str, Any]]
+        self,
+        runtime: Mapping[str, Any],
+        info: Mapping[str, str],
+        instructions: str,
+        tools: list[dict[str, Any]],
+        runbooks: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        self._runtime, self._info, self._instructions, self._tools = runtime, info, instructions, tools
+        self._runtime, self._info, self._instructions = runtime, info, instructions
         self._hints = {"ttlMs": runtime["ttl_ms"], "cacheScope": "private"}
+        self._lists: dict[str, dict[str, Any]] = {"tools/list": {"tools": tools}}
+        self._capabilities: dict[str, Any] = {"tools": {}}
+        self._extensions: dict[str, Any] = {}
+        if runbooks:
+            self._lists["prompts/list"] = {"prompts": [each["prompt"] for each in runbooks]}
+            self._lists["resources/list"] = {"resources": [each["resource"] for each in runbooks]}
+            self._lists["resources/templates/list"] = {"resourceTemplates": []}
+            self._capabilities |= {"prompts": {}, "resources": {}}
+            self._extensions = {"extensions": runtime["extensions"]}
 
     def of(self, message: Mapping[str, Any], era: str) -> dict[str, Any] | None:
         """The result for a request, in an era of `""` (nothing was asked yet), `handshake` or `modern`."""
@@ -38,10 +52,11 @@ class Answers:
         if method == "initialize":
             return self._initialize(params) if era == "" else None
         if VERSION_KEY in _meta(params):
-            known = {"server/discover": self._discover, "tools/list": self._list_modern}.get(method)
-            return known() if known and era != "handshake" and self._is_modern(params) else None
-        if era == "handshake" and method in ("ping", "tools/list") and _is_plain(params):
-            return {} if method == "ping" else {"tools": self._tools}
+            if era == "handshake" or not self._is_modern(params):
+                return None
+            return self._discover() if method == "server/discover" else self._list_modern(method)
+        if era == "handshake" and _is_plain(params):
+            return {} if method == "ping" else self._lists.get(method)
         return None
 
     def _initialize(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -54,7 +69,7 @@ class Answers:
             return None
         return {
             "protocolVersion": wanted if wanted in self._runtime["handshakes"] else self._runtime["handshakes"][-1],
-            "capabilities": {"tools": {}},
+            "capabilities": self._capabilities,
             "serverInfo": self._info,
             "instructions": self._instructions,
         }
@@ -64,13 +79,14 @@ class Answers:
             {
                 **self._hints,
                 "supportedVersions": self._runtime["modern"],
-                "capabilities": {"tools": {}},
+                "capabilities": {**self._capabilities, **self._extensions},
                 "instructions": self._instructions,
             }
         )
 
-    def _list_modern(self) -> dict[str, Any]:
-        return self._modern({**self._hints, "tools": self._tools})
+    def _list_modern(self, method: str) -> dict[str, Any] | None:
+        found = self._lists.get(method)
+        return None if found is None else self._modern({**self._hints, **found})
 
     def _modern(self, result: dict[str, Any]) -> dict[str, Any]:
         return {**result, "resultType": "complete", "_meta": {_SERVER_KEY: self._info}}

@@ -59,6 +59,14 @@ class Cluster:
         """The kind and namespace that a caller means; a namespace for a cluster-scoped kind is refused."""
         return self.scoped(await self.discovery.resolve(resource_type), namespace, all_namespaces)
 
+    async def places(self, resource_type: str, namespace: str | None, all_namespaces: bool = False) -> list[Place]:
+        """`place` for each of several kinds (`pods,services`, `all`), of which some may have no namespace."""
+        kinds = await self.discovery.resolve_each(resource_type)
+        several = len(kinds) > 1
+        return [
+            self.scoped(kind, None if several and not kind.namespaced else namespace, all_namespaces) for kind in kinds
+        ]
+
     def scoped(self, kind: Kind, namespace: str | None, all_namespaces: bool = False) -> Place:
         if not kind.namespaced:
             if namespace:

@@ -61,6 +61,8 @@ class Kind:
     subresources: frozenset[str]
     preferred: bool
     """True for the version that the API server prefers."""
+    categories: tuple[str, ...] = ()
+    """Names under which it is listed together with others: `all`."""
 
     @property
     def api_version(self) -> str:
@@ -112,7 +114,18 @@ class Discovery:
         self._resolved[wanted] = found = await self._resolve(wanted, resource_type)
         return found
 
+    async def resolve_each(self, resource_type: str) -> list[Kind]:
+        """The kinds that `pods,services` and a category such as `all` name, each once, in the order of their names."""
+        known, found = await self.kinds(), list[Kind]()
+        for name in filter(None, (part.strip() for part in resource_type.split(","))):
+            wanted = name.lower()
+            of_category = [kind for kind in known if kind.preferred and wanted in kind.categories]
+            found += of_category if of_category and not _matching(known, wanted) else [await self.resolve(name)]
+        return list(dict.fromkeys(found)) or [await self.resolve(resource_type)]
+
     async def _resolve(self, wanted: str, resource_type: str) -> Kind:
+        if "," in wanted:
+            raise bad_argument(f"resource_type: one kind in a call, not {resource_type!r}", "call once for each kind")
         if wanted in ("all", "*", ""):
             raise bad_argument(
                 f"resource_type {resource_type!r} is not a kind", _with_kinds("give one kind", "lists them")
@@ -210,6 +223,7 @@ def _kind(entry: Mapping[str, Any], group: str, version: str, preferred: bool) -
         tuple(entry.get("verbs") or ()),
         frozenset(sub["subresource"] for sub in entry.get("subresources") or ()),
         preferred,
+        tuple(entry.get("categories") or ()),
     )
 
 
@@ -232,6 +246,7 @@ def _listed(resources: Iterable[Mapping[str, Any]], group: str, version: str, pr
             tuple(entry.get("verbs") or ()),
             frozenset(subresources),
             preferred,
+            tuple(entry.get("categories") or ()),
         )
 
 

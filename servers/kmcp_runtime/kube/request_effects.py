@@ -5,11 +5,9 @@ judged outside of a call.
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from kmcp_runtime import judging, live_state, touched
 from kmcp_runtime.catalog import Effect
@@ -17,54 +15,17 @@ from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.judging import READS, Judgement, Resource, Verdict, destroys, of_losses, writes
 from kmcp_runtime.kube import losses, marks, scales, secret_values, takeovers
 from kmcp_runtime.kube.failures import PolicyRefusal, StatusFailure
+from kmcp_runtime.kube.request_targets import QUESTIONS, Target, resource, target
 
 if TYPE_CHECKING:
     from kmcp_runtime.kube.api import KubeApi
 
-_QUESTIONS = re.compile(r"/apis/(?:authorization|authentication)\.k8s\.io/[^/]+/(?:.+/)?[a-z]+reviews$")
-"""Objects that are created to ask something: access and token reviews."""
-_OF_OBJECTS = re.compile(r"/(?:api/[^/]+|apis/[^/]+/[^/]+)/[^/]")
 _NO_REHEARSAL = "does not support dry run"
 """The API server's words when an admission webhook has side effects (`sideEffects` other than None)."""
 _APPLY = "application/apply-patch+yaml"
 _MERGES = ("application/merge-patch+json", "application/strategic-merge-patch+json")
 _LABELS_TELL = takeovers.LABELLED | {"secrets", "configmaps"}
 """Kinds that are looked at before their labels change; of the last two, releases of Helm."""
-_WORDS = {
-    "deployments": "Deployment",
-    "statefulsets": "StatefulSet",
-    "replicasets": "ReplicaSet",
-    "replicationcontrollers": "ReplicationController",
-}
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a path of the API is about; without a name it is every object of the kind."""
-
-    resource: str
-    """The path of the kind's objects, without the name."""
-    plural: str
-    namespace: str | None
-    name: str | None
-    subresource: str | None
-
-    @property
-    def words(self) -> str:
-        where = f"{self.namespace}/" if self.namespace else ""
-        return f"{_WORDS.get(self.plural, self.plural)} {where}{self.name or '(all of them)'}"
-
-
-def target(path: str) -> Target:
-    """Of `/api/v1/namespaces/a/pods/b/eviction` and its like."""
-    parts = path.strip("/").split("/")
-    at = 2 if parts[0] == "api" else 3
-    namespace = None
-    if parts[at : at + 1] == ["namespaces"] and len(parts) > at + 2 and parts[at + 2] not in ("status", "finalize"):
-        namespace, at = parts[at + 1], at + 2
-    rest = [*parts[at:], "", "", ""]
-    resource = "/" + "/".join(parts[: at + 1])
-    return Target(resource, rest[0], namespace, rest[1] or None, "/".join(parts[at + 2 :]) or None)
 
 
 @dataclass(frozen=True)
@@ -80,23 +41,6 @@ class KubeRequest:
     @property
     def is_rehearsal(self) -> bool:
         return ("dryRun", "All") in self.query or (isinstance(self.body, Mapping) and "dryRun" in self.body)
-
-
-def resource(api: "KubeApi", path: str, made: str | None = None) -> Resource | None:
-    """What a path is about, for the policy; None for what is no object: the kinds, the version, a question of rights.
-
-    `made` is the name of an object that is to be created there.
-    """
-    if not _OF_OBJECTS.match(path) or _QUESTIONS.match(path):
-        return None
-    about = target(path)
-    parts = path.strip("/").split("/")
-    group = "" if parts[0] == "api" else unquote(parts[1])
-    plural, name = unquote(about.plural), unquote(about.name) if about.name else made
-    # A list without a namespace is one of all namespaces, unless the kind has none.
-    everywhere = None if name is None and (group, plural) not in api.cluster_scoped else ""
-    namespace = unquote(about.namespace) if about.namespace else everywhere
-    return Resource(api.context.name, namespace, group, plural, name, unquote(about.subresource or ""))
 
 
 def reach(api: "KubeApi", path: str, *effects: Effect) -> None:
@@ -137,7 +81,7 @@ async def judge_before(api: "KubeApi", request: KubeRequest) -> None:
         return
     if judgement.allowed == {Effect.READ}:
         # Not even a rehearsal: it runs the webhooks of others.
-        asks = request.method == "POST" and _QUESTIONS.match(request.path)
+        asks = request.method == "POST" and QUESTIONS.match(request.path)
         judgement.admit(READS if asks else writes(f"{request.method} {target(request.path).words}"))
     elif not request.is_rehearsal:
         verdict = _at_sight(judgement, request)
@@ -187,7 +131,7 @@ def _at_sight(judgement: Judgement, request: KubeRequest, answer: Mapping[str, A
         named = losses.in_words(answer or {}) if kind and kind != "Status" else about.words
         return destroys(f"deletes {named}")
     if request.method == "POST":
-        if _QUESTIONS.match(request.path):
+        if QUESTIONS.match(request.path):
             return READS
         if about.subresource == "eviction":
             return destroys(f"evicts {about.words}")

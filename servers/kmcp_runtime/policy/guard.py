@@ -7,12 +7,12 @@ from typing import Any
 
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.declaration import ToolSpec
-from kmcp_runtime.errors import ToolFailure, denied, quoted, quoted_list
+from kmcp_runtime.errors import ToolFailure, denied, quoted
 from kmcp_runtime.judging import Resource
-from kmcp_runtime.policy.questions import Principal, Question, argument_values
+from kmcp_runtime.policy.questions import OF_CALLS, Principal, Question, argument_values
 from kmcp_runtime.policy.rules import Decision, RuleSet
 
-NAMES = ("resource_name", "pod_name", "rollout_name", "service_name", "name")
+_NAMES = ("resource_name", "pod_name", "rollout_name", "service_name", "name")
 """Arguments that name an object, the most telling first."""
 _MOST_TRIED, _MOST_SHOWN = 40, 5
 DEFAULT = "default"
@@ -63,8 +63,12 @@ def resource_of(tool: ToolSpec, arguments: Mapping[str, Any], at_doors: bool) ->
     namespace = None if arguments.get("all_namespaces") else arguments.get("namespace") or None
     if at_doors:
         return Resource(cluster, namespace, None, None, None, None)
-    name = next((arguments[each] for each in NAMES if isinstance(arguments.get(each), str)), None)
-    return Resource(cluster, namespace, name=name)
+    return Resource(cluster, namespace, name=name_in(arguments))
+
+
+def name_in(arguments: Mapping[str, Any]) -> str | None:
+    """The name of an object that the arguments give; None where they give none."""
+    return next((arguments[each] for each in _NAMES if isinstance(arguments.get(each), str)), None)
 
 
 @dataclass
@@ -152,7 +156,7 @@ def refusal(decision: Decision, call: CallOfTool, effect: Effect, resource: Reso
     what = (
         f"{effect.value} of {resource.words} with {call.tool}" if resource.words else f"{effect.value} with {call.tool}"
     )
-    rules = quoted_list(rule.name for rule in decision.rules)
+    rules = decision.told(quoted)
     why = {
         "forbidden": f"rule {rules} forbids it",
         "unpermitted": "no rule permits it",
@@ -189,11 +193,9 @@ def _may(rules: RuleSet, call: CallOfTool, effect: Effect) -> bool:
 
 def open_arguments(tool: ToolSpec, words: frozenset[str]) -> dict[str, None]:
     """The arguments that rules look at, all of them open."""
-    return dict.fromkeys(
-        name for name in tool.arguments.model_fields if name in words and name not in ("dry_run", "approval")
-    )
+    return dict.fromkeys(name for name in tool.arguments.model_fields if name in words and name not in OF_CALLS)
 
 
 def known_arguments(arguments: Mapping[str, Any], words: frozenset[str]) -> dict[str, Any]:
-    given = {name: value for name, value in arguments.items() if name not in ("dry_run", "approval")}
+    given = {name: value for name, value in arguments.items() if name not in OF_CALLS}
     return argument_values(given, words)

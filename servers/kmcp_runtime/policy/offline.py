@@ -6,7 +6,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,9 +13,10 @@ from kmcp_runtime.arguments import checked
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.commands import complain
 from kmcp_runtime.declaration import ToolSpec
+from kmcp_runtime.distributions import server_points
 from kmcp_runtime.errors import ToolFailure, suggesting
 from kmcp_runtime.judging import PARTS, Resource
-from kmcp_runtime.policy.guard import NAMES, CallOfTool, Guard, known_arguments, resource_of
+from kmcp_runtime.policy.guard import CallOfTool, Guard, known_arguments, name_in, resource_of
 from kmcp_runtime.policy.kinds import known_kind
 from kmcp_runtime.policy.questions import APPROVALS, Principal
 from kmcp_runtime.policy.reading import PolicyError, read_files, read_rules
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _installed() -> dict[str, Server]:
-    return {point.name: cast("Server", point.load()) for point in entry_points(group="kmcp.servers")}
+    return {name: cast("Server", point.load()) for name, point in server_points().items()}
 
 
 def _read(files: Sequence[Path], servers: Mapping[str, Server]) -> RuleSet:
@@ -184,8 +184,7 @@ def _time(text: str | None) -> datetime:
 def _resource(tool: ToolSpec, arguments: Mapping[str, Any], at_doors: bool, given: str) -> Resource:
     """What the arguments say, with what a door would find out as far as it is plain, and what the command line says."""
     found = dict(vars(resource_of(tool, arguments, at_doors)))
-    name = next((arguments[each] for each in NAMES if isinstance(arguments.get(each), str)), None)
-    if found["name"] is None and name:
+    if found["name"] is None and (name := name_in(arguments)):
         found |= {"name": name, "subresource": ""}
     if found["kind"] is None and (kind := known_kind(str(arguments.get("resource_type") or ""))):
         found |= {"group": kind[0], "kind": kind[1]}

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,19 +21,18 @@ from kmcp_runtime.policy.guard import (
     possible_effects,
     resource_of,
 )
-from kmcp_runtime.policy.questions import Principal
+from kmcp_runtime.policy.questions import CLOCK, Principal
 from kmcp_runtime.policy.reading import PolicyError, files_of, mentioned, read_files, read_rules
 from kmcp_runtime.policy.rules import RuleSet
 from kmcp_runtime.policy.tool_schema import Vocabulary
 from kmcp_runtime.settings import SettingsError
+from kmcp_runtime.stamps import Stamp, stamp_of
 from kmcp_runtime.worker import run_in_thread
 
 log = logging.getLogger("kmcp.policy")
 SETTING = "--policy / KMCP_POLICY"
 _MOST_TOLD = 20
 _KEPT_LISTS = 20_000
-_CLOCK = frozenset({"time", "hour", "weekday"})
-Stamp = tuple[Any, ...] | None
 
 
 @dataclass
@@ -111,8 +109,9 @@ class Policies:
             )
         return Loaded(read_rules(sources, Vocabulary(self._tools, foreign, others)))
 
-    async def guard(
+    def guard(
         self,
+        loaded: Loaded,
         server: str,
         tool: ToolSpec,
         principal: Principal,
@@ -120,8 +119,8 @@ class Policies:
         at_doors: bool,
         note: Note,
     ) -> Guard:
-        """The policy for one call with these arguments."""
-        rules = (await self.current()).rules
+        """The policy for one call with these arguments, by what `current` has answered."""
+        rules = loaded.rules
         words = rules.words(principal.names(), server, tool.name)
         call = CallOfTool(
             server,
@@ -135,12 +134,13 @@ class Policies:
         )
         return Guard(rules, call, self.contact, note)
 
-    async def effects(self, server: str, tool: ToolSpec, principal: Principal, at_doors: bool) -> frozenset[Effect]:
+    async def effects(
+        self, loaded: Loaded, server: str, tool: ToolSpec, principal: Principal, at_doors: bool
+    ) -> frozenset[Effect]:
         """The effects that calls of a tool by this caller may have; empty when it may never be called."""
-        loaded = await self.current()
         words = loaded.rules.words(principal.names(), server, tool.name)
         now = datetime.now(UTC)
-        minute = now.strftime("%Y-%m-%dT%H:%M") if words & _CLOCK else ""
+        minute = now.strftime("%Y-%m-%dT%H:%M") if words & CLOCK else ""
         key = (principal, server, tool.name, frozenset(tool.arguments.model_fields), minute)
         found = loaded.effects.get(key)
         if found is None:
@@ -166,15 +166,9 @@ class Policies:
         return found
 
 
-def stamp(path: Path) -> Stamp:
+def stamp(path: Path) -> tuple[tuple[str, Stamp | None], ...] | None:
     """What changes with the files of a policy; None where they cannot be looked at."""
     try:
-        return tuple((str(each), *_of_file(each)) for each in files_of(path))
+        return tuple((str(each), stamp_of(each)) for each in files_of(path))
     except OSError:
         return None
-
-
-def _of_file(path: Path) -> tuple[int, int, int]:
-    found = os.stat(path)
-    # The inode too: a mounted ConfigMap is replaced as a whole, possibly by one of the same size and second.
-    return found.st_mtime_ns, found.st_size, found.st_ino

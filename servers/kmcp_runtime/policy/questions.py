@@ -11,7 +11,14 @@ from kmcp_runtime.catalog import Effect
 from kmcp_runtime.judging import PARTS, Resource
 
 _ACCOUNT = "system:serviceaccount:"
+_LONGEST_KEPT = 256
 APPROVALS = ("none", "asked", "token", "off")
+CLOCK = frozenset({"time", "hour", "weekday"})
+"""What of the context changes by itself."""
+OBJECT = ("Object", "object")
+"""The entity that is acted on."""
+OF_CALLS = frozenset({"dry_run", "approval"})
+"""Arguments that the context has under its own name."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,25 @@ class Question:
     def elsewhere(self, **parts: str | None) -> "Question":
         return replace(self, resource=replace(self.resource, **parts))
 
+    def key(self) -> tuple[Any, ...] | None:
+        """All but the time, to compare questions by; None where an argument is a list, or large."""
+        given = tuple(sorted(self.arguments.items()))
+        if any(isinstance(value, list) or len(str(value)) > _LONGEST_KEPT for _, value in given):
+            return None
+        # Cedar tells true from 1, which Python's comparison does not.
+        kinds = tuple(type(value) for _, value in given)
+        return (
+            self.principal,
+            self.server,
+            self.tool,
+            self.effect,
+            self.resource,
+            self.dry_run,
+            self.approval,
+            given,
+            kinds,
+        )
+
     @property
     def leaves_open(self) -> bool:
         return bool(self.resource.open_parts()) or None in self.arguments.values()
@@ -86,7 +112,7 @@ class Question:
         return {
             "principal": _uid("User", self.principal.subject),
             "action": _uid("Action", self.tool),
-            "resource": _uid("Object", "object"),
+            "resource": _uid(*OBJECT),
             "context": json.dumps(context),
         }
 
@@ -101,9 +127,7 @@ class Question:
     def object(self) -> str:
         """The entity that is acted on."""
         attributes = {part: _known(part, getattr(self.resource, part)) for part in PARTS}
-        return json.dumps(
-            [{"uid": _uid("Object", "object"), "attrs": attributes, "parents": [_uid("Server", self.server)]}]
-        )
+        return json.dumps([{"uid": _uid(*OBJECT), "attrs": attributes, "parents": [_uid("Server", self.server)]}])
 
 
 @lru_cache(maxsize=1024)

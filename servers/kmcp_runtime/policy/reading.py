@@ -9,8 +9,9 @@ from typing import Any
 import cedarpy
 
 from kmcp_runtime.errors import did_you_mean
+from kmcp_runtime.policy.demands import demands
 from kmcp_runtime.policy.rules import Names, Rule, RuleSet
-from kmcp_runtime.policy.statements import Fault, Source, Statement, Token, rule_fault, statements, syntax_fault
+from kmcp_runtime.policy.statements import Fault, Source, Statement, Token, rule_fault, syntax_fault
 from kmcp_runtime.policy.tool_schema import Vocabulary
 
 ENDING = ".cedar"
@@ -54,7 +55,7 @@ def files_of(path: Path) -> list[Path]:
 
 def read_rules(sources: Sequence[Source], vocabulary: Vocabulary | None = None) -> RuleSet:
     """The rules, checked against what there is when a vocabulary is given. Errors: `PolicyError`."""
-    written = [statement for source in sources for statement in statements(source)]
+    written = [statement for source in sources for statement in source.statements]
     if not written:
         name = sources[0].name if sources else f"no file that ends in {ENDING}"
         raise PolicyError([Fault(name, 1, 1, "the policy has no rule, so nobody could call anything")])
@@ -85,8 +86,17 @@ def _complaint(text: str) -> str | None:
 def _rule(statement: Statement, read: Mapping[str, Any]) -> Rule:
     annotations = read.get("annotations") or {}
     name = annotations.get("id") or statement.own_name
-    principals, actions = (_demanded(read[each]) for each in ("principal", "action"))
-    return Rule(statement, name, read["effect"] == "forbid", principals, actions, annotations.get("contact"))
+    principals, actions, resources = (_demanded(read[each]) for each in ("principal", "action", "resource"))
+    return Rule(
+        statement,
+        name,
+        read["effect"] == "forbid",
+        principals,
+        actions,
+        resources,
+        demands(read["conditions"]),
+        annotations.get("contact"),
+    )
 
 
 def _demanded(scope: Mapping[str, Any]) -> Names | None:
@@ -99,7 +109,8 @@ def _repeated(rules: Sequence[Rule]) -> Iterator[Fault]:
     """The audit line names a rule by its id, so an id is one rule's."""
     first: dict[str, Rule] = {}
     for rule in rules:
-        if rule.statement.find("id") and first.setdefault(rule.name, rule) is not rule:
+        # A rule without an id has the name of its place, which a file of the same name elsewhere may have too.
+        if rule.name != rule.statement.own_name and first.setdefault(rule.name, rule) is not rule:
             place = first[rule.name].statement
             text = f"the id {rule.name!r} is that of the rule at {place.source.name}:{place.line} too"
             yield rule.statement.fault(text, rule.statement.find(rule.name))
@@ -151,7 +162,7 @@ def _absent(statement: Statement, vocabulary: Vocabulary) -> Iterator[Fault]:
 def mentioned(sources: Sequence[Source], kind: str) -> frozenset[str]:
     """The names of entities of a kind (`Action`, `Server`) that a policy's rules write."""
     return frozenset(
-        name.word for source in sources for each in statements(source) for name in _named(each.tokens, kind)
+        name.word for source in sources for each in source.statements for name in _named(each.tokens, kind)
     )
 
 

@@ -5,7 +5,7 @@ open for it. Of parts that must all hold, those about the resource and the argum
 order.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from typing import Any
 
@@ -19,20 +19,20 @@ def reordered(policies: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
-    parts = [part for condition in rule["conditions"] for part in _parts(condition)]
-    parts.sort(key=_may_be_open)  # stable
+    parts = sorted(parts_of(rule["conditions"]), key=_may_be_open)  # stable
     if not parts:
         return dict(rule)
     body = reduce(lambda left, right: {"&&": {"left": left, "right": right}}, parts)
     return {**rule, "conditions": [{"kind": "when", "body": body}]}
 
 
-def _parts(condition: Mapping[str, Any]) -> Iterator[Body]:
-    """What must hold, each by itself."""
-    if condition["kind"] == "unless":
-        yield {"!": {"arg": condition["body"]}}
-    else:
-        yield from _conjuncts(condition["body"])
+def parts_of(conditions: Iterable[Mapping[str, Any]]) -> Iterator[Body]:
+    """What must hold, each by itself, in the order in which Cedar evaluates it."""
+    for condition in conditions:
+        if condition["kind"] == "unless":
+            yield {"!": {"arg": condition["body"]}}
+        else:
+            yield from _conjuncts(condition["body"])
 
 
 def _conjuncts(body: Body) -> Iterator[Body]:

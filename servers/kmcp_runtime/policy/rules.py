@@ -1,43 +1,52 @@
-"""The rules of a policy, asked. Of many rules only those are evaluated whose heads can mean the caller and the tool."""
+"""The rules of a policy, asked. Of many rules only those are evaluated that can mean the caller, tool and place."""
 
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import cedarpy
 
-from kmcp_runtime.policy.questions import Question
+from kmcp_runtime.policy.demands import Demands
+from kmcp_runtime.policy.questions import CLOCK, OBJECT, Question
 from kmcp_runtime.policy.reordering import reordered
 from kmcp_runtime.policy.statements import Statement
 
 Answer = Literal["allow", "forbidden", "unpermitted", "open", "failed"]
 """`open`: it depends on what the question leaves open; `unpermitted`: no rule permits it."""
+MOST_NAMED = 10
+"""Deciding rules that are told by name: hundreds would fit neither a line of the audit nor an answer."""
 _KEPT_SLICES = 512
 _LONGEST_KEPT = 16 * 1024
 _OF_RULE = re.compile(r"while evaluating policy `policy(\d+)`: (.*)", re.DOTALL)
 _OPEN = "the expression contains unknown(s)"
 Names = frozenset[tuple[str, str]]
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule, and the entities that its head demands; None where it demands none."""
+    """One rule, the entities that its head demands, None where it demands none, and what its conditions begin with."""
 
     statement: Statement
     name: str
     forbids: bool
     principals: Names | None
     actions: Names | None
+    resources: Names | None
+    demands: Demands
     contact: str | None = None
     """Whom its annotation `@contact` names."""
 
-    def can_mean(self, names: Names) -> bool:
-        """Whether the head can mean an action of these names."""
-        return self.actions is None or bool(self.actions & names)
+    def can_mean(self, actions: Names, resources: Names | None = None) -> bool:
+        """Whether the head can mean an action of these names, and a resource of those."""
+        return (self.actions is None or bool(self.actions & actions)) and (
+            self.resources is None or resources is None or bool(self.resources & resources)
+        )
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -68,17 +77,32 @@ class Decision:
 
     @property
     def names(self) -> str:
-        return ", ".join(rule.name for rule in self.rules)
+        return self.told()
+
+    def told(self, form: Callable[[str], str] = str) -> str:
+        """The first names of the rules, each in this form, and how many more there are."""
+        shown = ", ".join(form(rule.name) for rule in self.rules[:MOST_NAMED])
+        more = len(self.rules) - MOST_NAMED
+        return f"{shown} and {more} more" if more > 0 else shown
 
 
 @dataclass
 class _Slice:
-    """Some rules, ready to be evaluated."""
+    """Some rules, made ready for what is wanted of them."""
 
     rules: tuple[Rule, ...]
-    policies: Any
-    words: frozenset[str]
-    text: str
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        return frozenset[str]().union(*(rule.words for rule in self.rules))
+
+    @cached_property
+    def text(self) -> str:
+        return "\n".join(rule.statement.text for rule in self.rules)
+
+    @cached_property
+    def policies(self) -> Any:
+        return cedarpy.PolicySet.from_str(self.text)
 
     @cached_property
     def known_first(self) -> Any:
@@ -89,11 +113,25 @@ class _Slice:
 
 
 @dataclass
+class _Heads:
+    """The rules whose heads can mean some callers and a tool, by the namespaces that their conditions demand."""
+
+    numbers: tuple[int, ...]
+    whole: _Slice
+    anywhere: tuple[int, ...]
+    within: dict[str, list[int]]
+
+
+@dataclass
 class RuleSet:
     """All rules of a policy."""
 
     rules: Sequence[Rule]
+    _heads: OrderedDict[tuple[Names, str, str], _Heads] = field(default_factory=OrderedDict)
+    _chosen: OrderedDict[tuple[Any, ...], _Slice] = field(default_factory=OrderedDict)
     _slices: OrderedDict[tuple[int, ...], _Slice] = field(default_factory=OrderedDict)
+    _decisions: OrderedDict[tuple[Any, ...], Decision] = field(default_factory=OrderedDict)
+    """Answers to questions that are asked again, where no rule looks at the clock."""
     _parsed: OrderedDict[str, Any] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
@@ -105,18 +143,25 @@ class RuleSet:
 
     def words(self, callers: Names, server: str, tool: str) -> frozenset[str]:
         """Every word of the rules that can mean these callers and this tool."""
-        return self._slice(callers, server, tool).words
+        return self._of_heads(callers, server, tool).whole.words
 
     def texts(self, question: Question) -> list[str]:
         """What stands in quotes in the rules that can mean this question."""
-        rules = self._slice(question.principal.names(), question.server, question.tool).rules
-        return list(dict.fromkeys(text for rule in rules for text in rule.texts))
+        found = self._of_heads(question.principal.names(), question.server, question.tool)
+        return list(dict.fromkeys(text for rule in found.whole.rules for text in rule.texts))
 
     def ask(self, question: Question) -> Decision:
         """Never raises: what cannot be evaluated is a denial, which says so."""
-        found = self._slice(question.principal.names(), question.server, question.tool)
+        found = self._slice(question)
         if not found.rules:
             return Decision("unpermitted")
+        if found.words & CLOCK or (key := question.key()) is None:
+            return self._asked(found, question)
+        if (decision := _kept(self._decisions, key)) is None:
+            decision = _keep(self._decisions, key, self._asked(found, question))
+        return decision
+
+    def _asked(self, found: _Slice, question: Question) -> Decision:
         try:
             request = question.request()
             entities = self._surroundings(question.surroundings()).with_added_json_str(question.object())
@@ -136,25 +181,59 @@ class RuleSet:
                     self._parsed.popitem(last=False)
         return found
 
-    def _slice(self, callers: Names, server: str, tool: str) -> _Slice:
-        named = {number for name in callers for number in self._by_name.get(name, ())}
-        action = frozenset({("Action", tool), ("Action", server)})
-        numbers = tuple(number for number in sorted({*self._for_all, *named}) if self.rules[number].can_mean(action))
-        found = self._slices.get(numbers)
-        if found is None:
-            found = self._slices[numbers] = _sliced(tuple(self.rules[number] for number in numbers))
-            while len(self._slices) > _KEPT_SLICES:
-                self._slices.popitem(last=False)
-        else:
-            self._slices.move_to_end(numbers)
+    def _slice(self, question: Question) -> _Slice:
+        names = self._known(question.principal.names())
+        effect, namespace = question.effect.value, question.resource.namespace
+        heads = self._of_heads(names, question.server, question.tool)
+        # Namespaces that no rule demands are one, so that a caller cannot fill the memory with names.
+        place = "" if namespace not in heads.within and namespace is not None else namespace
+        key = names, question.server, question.tool, effect, place
+        if (found := _kept(self._chosen, key)) is None:
+            within = (*heads.anywhere, *heads.within.get(namespace, ())) if namespace is not None else heads.numbers
+            can_hold = (n for n in sorted(within) if self.rules[n].demands.can_hold(effect, namespace))
+            found = _keep(self._chosen, key, self._of_numbers(tuple(can_hold)))
+        return found
+
+    def _known(self, callers: Names) -> Names:
+        """Those that rules name: callers whom none names apart are one."""
+        return frozenset(name for name in callers if name in self._by_name)
+
+    def _of_heads(self, callers: Names, server: str, tool: str) -> _Heads:
+        key = self._known(callers), server, tool
+        if (found := _kept(self._heads, key)) is None:
+            found = _keep(self._heads, key, self._new_heads(*key))
+        return found
+
+    def _new_heads(self, callers: Names, server: str, tool: str) -> _Heads:
+        numbers = {*self._for_all, *(number for name in callers for number in self._by_name[name])}
+        actions = frozenset({("Action", tool), ("Action", server)})
+        resources = frozenset({("Server", server), OBJECT})
+        found = tuple(n for n in sorted(numbers) if self.rules[n].can_mean(actions, resources))
+        within: dict[str, list[int]] = {}
+        for number in found:
+            for namespace in self.rules[number].demands.namespaces or ():
+                within.setdefault(namespace, []).append(number)
+        anywhere = tuple(n for n in found if self.rules[n].demands.namespaces is None)
+        return _Heads(found, self._of_numbers(found), anywhere, within)
+
+    def _of_numbers(self, numbers: tuple[int, ...]) -> _Slice:
+        """Shared by all that have the same rules."""
+        if (found := _kept(self._slices, numbers)) is None:
+            found = _keep(self._slices, numbers, _Slice(tuple(self.rules[number] for number in numbers)))
         return found
 
 
-def _sliced(rules: tuple[Rule, ...]) -> _Slice:
-    text = "\n".join(rule.statement.text for rule in rules)
-    return _Slice(
-        rules, cedarpy.PolicySet.from_str(text), frozenset[str]().union(*(rule.words for rule in rules)), text
-    )
+def _kept(where: OrderedDict[_Key, _Value], key: _Key) -> _Value | None:
+    if (found := where.get(key)) is not None:
+        where.move_to_end(key)
+    return found
+
+
+def _keep(where: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> _Value:
+    where[key] = value
+    while len(where) > _KEPT_SLICES:
+        where.popitem(last=False)
+    return value
 
 
 def _answered(rules: Sequence[Rule], policies: Any, request: dict[str, Any], entities: Any) -> Decision:

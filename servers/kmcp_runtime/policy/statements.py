@@ -22,6 +22,11 @@ class Source:
     text: str
 
     @cached_property
+    def statements(self) -> "tuple[Statement, ...]":
+        """The rules of the file; what stands behind the last semicolon is one too."""
+        return tuple(_statements(self))
+
+    @cached_property
     def _lines(self) -> list[int]:
         return [0, *(found.end() for found in re.finditer("\n", self.text))]
 
@@ -91,15 +96,15 @@ class Statement:
         return next((token for word in words for token in self.tokens if word and token.word == word), None)
 
 
-def statements(source: Source) -> list[Statement]:
-    """The rules of a file; what stands behind the last semicolon is one too."""
-    found, tokens = [], list[Token]()
+def _statements(source: Source) -> Iterator[Statement]:
+    tokens = list[Token]()
     for token in _tokens(source.text):
         tokens.append(token)
         if token.text == ";":
-            found.append(Statement(source, tuple(tokens)))
+            yield Statement(source, tuple(tokens))
             tokens = []
-    return [*found, Statement(source, tuple(tokens))] if tokens else found
+    if tokens:
+        yield Statement(source, tuple(tokens))
 
 
 def _tokens(text: str) -> Iterator[Token]:

@@ -9,12 +9,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.judging import PARTS
-from kmcp_runtime.policy.questions import APPROVALS
+from kmcp_runtime.policy.questions import APPROVALS, OF_CALLS
 
 _PRINCIPAL = ("subject", "groups", "issuer", "agent", "authenticated", "effects", "account")
 CONTEXT = ("effect", "dry_run", "approval", "time", "hour", "weekday", "arguments")
-_OF_CALLS = frozenset({"dry_run", "approval"})
-"""Arguments that the context has under its own name."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def _arguments(tool: ToolSpec) -> dict[str, str]:
     found = {}
     for name, info in tool.arguments.model_fields.items():
         kind = cedar_type(info.annotation)
-        if kind and name not in _OF_CALLS:
+        if kind and name not in OF_CALLS:
             always = info.is_required() or info.default is not None
             found[name] = f"{': ' if always and not _is_optional(info.annotation) else '?: '}{kind}"
     return found

@@ -33,6 +33,9 @@ _PROSE = words("is was and or flag to for in option")
 _REFERRING = ("secret", "secrets")
 _NAME_OF_OBJECT = re.compile(r"[a-z]+(?:-[a-z]+)+")
 """Under such a name it is more often the name of a Secret."""
+_STRUCT = re.compile(rb"(?:\{|\bmap\[)(?:[^{}\[\]\n]*[ ,])?$")
+"""Before a field of a struct or a map as Go prints it: `&{user:bob password:…}`."""
+_LONGEST_STRUCT = 300
 _LONGEST_LOOK = 4_096
 _QUOTES = (b'"', b"'", b"`")
 
@@ -65,6 +68,9 @@ class Assignment:
             return self._flagged(found) if self.name.startswith("-") else self._beside(found)
         if self.separator[:1] in (b":", b"="):
             return self._behind(self.data[self.after : self.after + 12], found)
+        if self.separator == b"->":
+            span = self._bare(found, assigned=False)
+            return span if span and values.is_odd(self.data[slice(*span)].decode(errors="replace")) else None
         if b"," in self.separator:
             named = self.name.startswith("-") or _SETTER.search(self.before)
             return self._quoted(self.after - 1, found) if named else None
@@ -104,7 +110,7 @@ class Assignment:
             return True
         if self.before[-1:] in (b"/", b"\\"):
             return False
-        if not self.spaced and self.close:
+        if not self.spaced and (self.close or _STRUCT.search(self.before[-_LONGEST_STRUCT:])):
             return True
         return self._alone()
 

@@ -28,14 +28,25 @@ _STRONG = words(
     "password passwords passwd passphrase passcode pwd secret secrets credential credentials creds apikey apikeys "
     "token dsn authorization htpasswd dockerconfigjson dockercfg requirepass masterauth mnemonic privatekey secretkey "
     "accesskey authtoken accesstoken refreshtoken clientsecret cookie connectionstring psk storepass keypass authtok "
-    "bindpw rootpw dbpw userpw adminpw pswd psswd passw pincode accesscode kek"
+    "bindpw rootpw dbpw userpw adminpw pswd psswd passw pincode accesscode kek authkey"
 )
-_WEAK = words("pass pw pat jwt auth otp salt tokens sig cookies passwds pin pepper")
-_GLUED = ("password", "passwd", "passphrase", "apikey", "secretkey", "accesstoken", "authtoken", "clientsecret")
+_WEAK = words("pass pw pat jwt auth otp salt tokens sig cookies passwds pin pepper bearer keytab")
+_GLUED = (
+    "password",
+    "passwd",
+    "passphrase",
+    "apikey",
+    "secretkey",
+    "accesstoken",
+    "authtoken",
+    "authkey",
+    "clientsecret",
+)
 _NO_PASSWORDS = words("bypass compass trespass surpass encompass overpass underpass")
 # What kind of key: these open something, all others (`primary_key`, `topologyKey`) only find something.
 _OPENING = words(
-    "api access secret private signing sign encryption encrypt decryption master account license licence jwt hmac aes "
+    "api access secret sec private signing sign encryption encrypt decryption master account license licence jwt hmac "
+    "aes "
     "rsa ssh gpg pgp session auth authentication client service shared storage integration admin root deploy "
     "deployment ingest ingestion write crypto cipher cookie webhook state app application tls ssl server user "
     "vault unseal recovery preshared validation decryption machine bot project team activation product install "
@@ -52,15 +63,15 @@ _COUNTED = words(
     "cursor csrf sync per cached reasoning stop"
 )
 
-_JOINED = frozenset(
-    (
-        *(("pass", "phrase"), ("seed", "phrase"), ("recovery", "phrase"), ("security", "answer"), ("secret", "answer")),
-        *(("totp", "seed"), ("otp", "seed"), ("mfa", "seed"), ("snmp", "community"), ("access", "code")),
-    )
-)
+_JOINED: dict[tuple[str, str], Strength] = {
+    **dict.fromkeys((("pass", "phrase"), ("seed", "phrase"), ("recovery", "phrase")), "strong"),
+    **dict.fromkeys((("security", "answer"), ("secret", "answer"), ("access", "code")), "strong"),
+    **dict.fromkeys((("totp", "seed"), ("otp", "seed"), ("mfa", "seed"), ("snmp", "community")), "strong"),
+    **{(kind, code): "weak" for kind in ("recovery", "backup", "scratch") for code in ("code", "codes")},
+}
 """Two words that together name a credential, and apart do not."""
 _CONNECTION = (["connection"], ["conn"])
-_HELD = (["password"], ["token"], ["credentials"], ["tls"], ["auth"], ["key"], ["cert"], ["certificate"])
+_HELD = (["password"], ["authkey"], ["token"], ["credentials"], ["tls"], ["auth"], ["key"], ["cert"], ["certificate"])
 
 
 @lru_cache(maxsize=8192)
@@ -125,7 +136,7 @@ def _of_word(last: str, before: list[str], shouted: bool) -> Strength | None:
     if last in ("token", "tokens") and (_COUNTED & set(before)):
         return None
     if before and (before[-1], last) in _JOINED:
-        return "strong"
+        return _JOINED[before[-1], last]
     if last in _STRONG:
         # A variable of a dashboard stands in its address, mostly as the name of something.
         return "weak" if before[:1] == ["var"] and not shouted else "strong"

@@ -36,7 +36,8 @@ _STRUCTURAL = (LAST_APPLIED, "secure", "sensitive", *_PAYLOADS)
 _LABELS = frozenset(("labels", "matchLabels", "nodeSelector", "selector", "podLabels", "commonLabels"))
 _PROGRAM = re.compile(
     r"(?:\S*/)?(?:redis-cli|mysql\w*|mariadb\S*|mongo(?:sh)?|psql|sqlcmd|curl|sshpass|openssl|ldapsearch|smbclient|docker"
-    r"|podman|helm|az|rclone|wget|keytool)"
+    r"|podman|helm|az|rclone|wget|keytool|aws|mc|gh|glab|git|kinit|snmp\w+|influx|net|ipmitool|htpasswd|rabbitmqctl|7z"
+    r"|zip|gpg|consul|vault|argocd|snyk|mongo\w+|pg_\w+|cqlsh|lftp|kubectl)|-{1,2}[a-z][a-z-]*"
 )
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 _ROWS = ("items", "rows")
@@ -143,7 +144,10 @@ def _entry(key: Any, item: Any, at: At, siblings: Mapping[Any, Any]) -> Any:
         return item
     if names.is_container(key) and _are_texts(item) and not at.references:
         return _walk(item, at._replace(contained=True))
-    if isinstance(item, list) and names.strength(key) == "strong" and _are_texts(item) and not at.references:
+    if key.lower().endswith("auth") and _are_texts(item) and len(item) == 2 and values.is_random(item[1]):
+        # A user and a password, as clients of HTTP take them.
+        return [_walk(item[0], at.below(0)), mark(at.below(1).place, item[1])]
+    if _are_texts(item) and not at.references and _all_hide(item, names.strength(key)):
         return [value if values.is_empty(value) else mark(at.below(n).place, value) for n, value in enumerate(item)]
     return _walk(item, at)
 
@@ -207,6 +211,11 @@ def _is_small(key: str, item: str | float) -> bool:
     """A count under a name that ends like a credential's: `token: 3`; a password of digits is one all the same."""
     lowered = key.lower()
     return not isinstance(item, str) and not any(word in lowered for word in ("pass", "pwd", "pin", "secret", "key"))
+
+
+def _all_hide(texts: list[str], found: names.Strength | None) -> bool:
+    """Whether a list under such a name is one of credentials; a weak name alone does not tell."""
+    return found == "strong" or (found == "weak" and all(map(values.is_made, texts)))
 
 
 def _are_texts(item: Any) -> bool:

@@ -48,16 +48,20 @@ _TRIGGER = shapes.compiled(
     r"|flyv1|gsk_|r8_|pplx|xai-|tvly|sgp_|ops_|lsv2|phc_|phx|ez[at]k|cfpat|k10|q~"
     r"|curl|mysql|mariadb|redis|requirepass|masterauth|sshpass|:\*:|:\d{2,5}:"
     r"|-us\d|s4t2|1//0|\bcio|live_|test_|access-|api-[a-f0-9]{8}-|[a-z0-9][_.-][a-z0-9_-]{18}|rootpw|ipmitool|rabbitmqctl"
-    r"|sqlcmd|\bbcp\b|--user|\\bhttps? -a|\d/\d{16}/|\bsl\."
+    r"|sqlcmd|\bbcp\b|--user|\bhttps? -a|\d/\d{16}/|\bsl\."
     r"|akid|\bscw|\bexo|\bst\.|\b1000\.|\b0\.[a-f0-9]{8}-|app_usr|amzn|_[a-f0-9]{32}|[a-f0-9]:::|\bzip|unzip|7z|\brar\b"
-    r"|sqlplus|impdp|expdp|sqlldr|rman|connect|\s-(?:u|l)\b|insert into|securestring|\bsetenv|net (?:ads|rpc)"
+    r"|sqlplus|impdp|expdp|sqlldr|rman|connect|\s-(?:u|l)\b|\s--(?:login|user)|insert into"
+    r"|securestring|\bsetenv|net (?:ads|rpc)"
     r"|sensitive|swmtkn|aqvn|\byc[a-z0-9_-]{38}|\bt1\.|a3-[a-z0-9]{6}-|ltai|absk|4b1d|cf(?:k|ut|at)_|v1\.0-|eaa|flw(?:sec|pub)k|fio-u-|p8e-|ico-|gr1348941"
     r"|\b[ps]at\.|_mmk|api-[a-z0-9]{25}|sha256~|xkeysib|xsmtpsib|snyk_|waka_|sdk-|mob-|clojars_|duffel_|shippo_"
     r"|fo1_|pn[ub]_|rdme_|sm_[aps]at|bk[a-z]{2}_|ccip|es[su]u_|mdb_|napi_|rnd_|vc[a-z]_|apify|nvapi|tfp_"
     r"|sha\}|sha\d+\}|smd5\}|pbkdf2|scrypt:|scram-|ls0tls1crudjti|digest|sess|sid=|remember_|csrf|xsrf|code="
     r"|<master>|jdbc:oracle|openssl|smbclient|snmp|@[a-z0-9.-]{1,80}:\S{6}|ew[ok][a-z0-9+/]{40}|w3si"
     r"|pdo\(|mysqli|community|xauth|\x22[ \t]+\\{0,4}\x22|kty|master|encrypt|initial_m|agent_r"
-    r"|ldapsearch|rclone|az (?:login|acr)|stats auth|>[^\s~*&@]{6}|psk"
+    r"|ssws|<<<|user_|mc alias|mc config|mcli |bearer|keytab|(?:recovery|backup|scratch)[ _-]?codes?\b"
+    r"|net +use|influx|com2sec|\beap[ \t]|2fa|mfa|passcode|(?:verification|security|confirmation)[ _-](?:code|pin)"
+    r"|/(?:reset|verif|confirm|magic|invit|activat|unsubscribe|login|join)[a-z_-]{0,24}/"
+    r"|[?&](?:t|k|h|hash|ticket|nonce)=|createuser|ldapsearch|rclone|az (?:login|acr)|stats auth|>[^\s~*&@]{6}|psk"
 )
 _NAME_PART = (
     r"(?:pass|p?swd|psswd|pwd|secret|token|cred|auth|cookie|dsn|webhook|jwt|license|licence|htpasswd|mnemonic|psk|pepper"
@@ -68,7 +72,7 @@ _NAME = rf"(?:[A-Za-z0-9_.\-]{{0,64}}?{_NAME_PART}|[A-Za-z0-9_.\-]{{1,64}}?key)[
 """What may be the name of a credential (`names.strength` says whether it is one): no `path`, and `key` not alone."""
 _BEHIND = (
     r"%s(?:\\{0,8}[\"'`])?\]?)"
-    r"%s[ \t]*(?:=>|:=|={1,2}|:)[ \t]*|[ \t]+(?:is|was|set to)[ \t]+|[ \t]+|\\?[\"'],[ \t]*\\?[\"'])"
+    r"%s[ \t]*(?:=>|->|:=|={1,2}|:)[ \t]*|[ \t]+(?:is|was|set to)[ \t]+|[ \t]+|\\?[\"'],[ \t]*\\?[\"'])"
 )
 _ASSIGNED = shapes.compiled(rf"(?i)(?:{_NAME})" + _BEHIND % ("(?:", "(?:"))
 """Without groups: RE2 then needs its automaton alone, which is five times as fast where names are long."""

@@ -1,5 +1,5 @@
 """Pages of the documentation that follow from the code: tools, settings, metrics, fields of the audit, rights (for the
-chart, too), the values of the chart, and the README's table of servers.
+chart, too), runbooks, the values of the chart, and the README's table of servers.
 
 `generated()` is an entry point of the group `kmcp.generated`: `kmcp-suite catalog write` writes what it returns and
 `kmcp-suite catalog check` fails when a file differs from it. Prose does not belong here; it is in `docs/`.
@@ -16,6 +16,7 @@ from kmcp_runtime.reference import (
     metrics,
     readme,
     rights,
+    runbooks,
     settings,
     tools,
 )
@@ -37,6 +38,7 @@ def generated() -> dict[Path, str]:
         FOLDER / "metrics.md": metrics.page(),
         FOLDER / "audit.md": audit_fields.page(),
         FOLDER / "rights.md": rights.page(found),
+        FOLDER / "runbooks.md": runbooks.page(found),
         RIGHTS: chart_rights.text(found),
         CHART_README: chart_readme.text(VALUES.read_text()),
         FOLDER / "chart.md": chart.page(VALUES.read_text()),

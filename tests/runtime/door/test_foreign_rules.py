@@ -9,7 +9,7 @@ from typing import Any
 
 from fastmcp import Client
 from fastmcp.client.elicitation import ElicitResult
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.types import Send
 
@@ -159,10 +159,13 @@ def _event(message: Any) -> bytes:
     return b"data: " + json.dumps(message).encode() + b"\n\n"
 
 
+ANY_SPEED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine makes inputs slowly, which says nothing of what is tested."""
 NAMES = st.text("ab-", min_size=1, max_size=4).map(lambda name: f"a{name}b")
-TOOLS = st.text(min_size=1, max_size=12) | st.text("ab_.-", min_size=1, max_size=80)
+TOOLS = st.text("aZ09é ./\0", min_size=1, max_size=12) | st.text("ab_.-", min_size=1, max_size=80)
 
 
+@ANY_SPEED
 @given(st.sets(st.tuples(NAMES, TOOLS), max_size=8), st.sets(st.text("ab_", min_size=3, max_size=8), max_size=4))
 def test_names_never_collide_and_depend_on_nothing_else(tools: set[tuple[str, str]], own: set[str]) -> None:
     names = {each: listed_name(*each, own) for each in tools}
@@ -174,7 +177,7 @@ def test_names_never_collide_and_depend_on_nothing_else(tools: set[tuple[str, st
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text("aé\0\ud800", max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
@@ -185,6 +188,7 @@ JSON = st.recursive(
 )
 
 
+@ANY_SPEED
 @given(st.lists(st.dictionaries(st.sampled_from(["name", "inputSchema", "annotations", "title", "description"]), JSON)))
 def test_whatever_is_listed_is_offered_or_left_out_with_a_reason(tools: list[dict[str, Any]]) -> None:
     async def never(*_: Any) -> None:

@@ -2,6 +2,7 @@
 
 The weights were chosen by two thirds of the first 175 intents.
 The score of the last third was seen while they were chosen, so it is no figure for what nobody has looked at.
+Of 99 intents that were written when the weights stood, 62 had their tool first and 91 among the first five.
 """
 
 import re

@@ -23,8 +23,12 @@
       if (news && text === main.dataset.shown) return;
       const open = opened();
       const focus = main.contains(document.activeElement) ? document.activeElement.id : "";
+      const kept = document.getElementById("console");
       main.innerHTML = text;
       main.dataset.shown = text;
+      // What was filled in and answered stays, as long as it is the same tool with the same form.
+      const made = document.getElementById("console");
+      if (kept && made && ["form", "address", "tool"].every((each) => kept.dataset[each] === made.dataset[each])) made.replaceWith(kept);
       for (const id of open) document.getElementById(id)?.setAttribute("open", "");
       if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
       const heading = main.querySelector("h1");

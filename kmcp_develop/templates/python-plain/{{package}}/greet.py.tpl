@@ -10,6 +10,8 @@ READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_
 
 
 @mcp.tool(title="Greet", annotations=READS)
-def {{package}}_greet(name: Annotated[str, "Whom to greet"]) -> dict[str, str]:
+def {{package}}_greet(
+    name: Annotated[str, "Whom to greet"],
+) -> dict[str, str]:
     """Greet somebody by name; use it to see that the server answers."""
     return {"text": f"Hello, {name}!"}

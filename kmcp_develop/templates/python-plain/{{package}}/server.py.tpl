@@ -1,13 +1,21 @@
-"""The MCP server `{{name}}`: over stdio, or over streamable HTTP at port 8000. Every module beside it holds tools."""
+"""The MCP server `{{name}}`.
+
+It serves over stdio, or over streamable HTTP at `HOST` and `PORT`. Every module beside it holds tools.
+"""
 
 import importlib
+import os
 import pkgutil
 import sys
 from pathlib import Path
 
 from fastmcp import FastMCP
 
-mcp: FastMCP[None] = FastMCP("{{name}}", instructions="Say here when to use these tools.", version="0.1.0")
+mcp: FastMCP[None] = FastMCP(
+    "{{name}}",
+    instructions="Say here when to use these tools.",
+    version="0.1.0",
+)
 
 
 def load_tools() -> FastMCP[None]:
@@ -20,6 +28,7 @@ def load_tools() -> FastMCP[None]:
 def main() -> None:
     server = load_tools()
     if sys.argv[1:] == ["http"]:
-        server.run("http", host="0.0.0.0", port=8000, show_banner=False)
+        host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8000"))
+        server.run("http", host=host, port=port, show_banner=False)
     else:
         server.run("stdio", show_banner=False)

@@ -2,12 +2,14 @@
 
 from fastmcp import Client
 
+TOOL = "{{package}}_greet"
+
 
 async def test_a_name_is_greeted(client: Client) -> None:
-    answer = await client.call_tool("{{package}}_greet", {"name": "Ada"})
+    answer = await client.call_tool(TOOL, {"name": "Ada"})
     assert answer.structured_content == {"text": "Hello, Ada!"}
 
 
 async def test_a_misspelt_argument_is_refused(client: Client) -> None:
-    answer = await client.call_tool("{{package}}_greet", {"nam": "Ada"}, raise_on_error=False)
+    answer = await client.call_tool(TOOL, {"nam": "Ada"}, raise_on_error=False)
     assert answer.is_error

@@ -10,6 +10,8 @@ READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_
 
 
 @mcp.tool(title="{{title}}", annotations=READS)
-def {{tool}}(name: Annotated[str, "What to answer about"]) -> dict[str, str]:
+def {{tool}}(
+    name: Annotated[str, "What to answer about"],
+) -> dict[str, str]:
     """Say what this tool answers, and when to use it."""
     return {"text": name}

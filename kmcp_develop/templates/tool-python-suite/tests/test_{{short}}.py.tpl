@@ -2,7 +2,9 @@
 
 from fastmcp import Client
 
+TOOL = "{{tool}}"
+
 
 async def test_it_answers(client: Client) -> None:
-    answer = await client.call_tool("{{tool}}", {"name": "Ada"})
+    answer = await client.call_tool(TOOL, {"name": "Ada"})
     assert answer.structured_content == {"text": "Ada"}

@@ -15,6 +15,9 @@ class Greeting(Result):
 
 
 @tool(Effect.READ)
-async def {{package}}_greet(greeter: Greeter, name: Annotated[str, "Whom to greet"]) -> Greeting:
+async def {{package}}_greet(
+    greeter: Greeter,
+    name: Annotated[str, "Whom to greet"],
+) -> Greeting:
     """Greet somebody by name; use it to see that the server answers."""
     return Greeting(text=greeter.greet(name))

@@ -13,6 +13,8 @@ class {{model}}(Result):
 
 
 @tool(Effect.READ)
-async def {{tool}}(name: Annotated[str, "What to answer about"]) -> {{model}}:
+async def {{tool}}(
+    name: Annotated[str, "What to answer about"],
+) -> {{model}}:
     """Say what this tool answers, and when to use it."""
     return {{model}}(text=name)

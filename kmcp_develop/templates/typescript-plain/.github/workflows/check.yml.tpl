@@ -11,4 +11,6 @@ jobs:
     steps:
     - uses: actions/checkout@v4
       with: {persist-credentials: false}
+    - uses: actions/setup-node@v4
+      with: {node-version: 22}
     - run: make check test

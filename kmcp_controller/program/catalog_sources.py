@@ -1,0 +1,239 @@
+"""Where the catalogs that servers are compared with come from: files, folders of parts, and pinned addresses.
+
+Each is looked at again while the controller runs. What cannot be read is told, and the last that could be stays.
+"""
+
+import asyncio
+import base64
+import gzip
+import hashlib
+import logging
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from kmcp_controller.catalog.configmaps import LABEL, LARGEST
+from kmcp_controller.catalog.current import CurrentCatalog
+from kmcp_controller.cluster.client import Cluster
+from kmcp_runtime import pinned_catalog, redaction
+from kmcp_runtime.catalog import Catalog, InvalidDocumentError, load, load_parts
+from kmcp_runtime.catalog_changes import merged
+from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.pinned_catalog import LARGEST_BYTES, PinnedURL
+from kmcp_runtime.worker import run_in_thread
+
+_LOOK_SECONDS = 30.0
+_CONTENT = "catalog.yaml.gz"
+_LOG = logging.getLogger("kmcp.controller")
+
+
+class SourceError(Exception):
+    """Says which catalog cannot be used, and why."""
+
+
+class Source(Protocol):
+    """One catalog. `catalog` is the last that could be read."""
+
+    catalog: Catalog | None
+    current: bool
+
+    @property
+    def name(self) -> str: ...
+
+    async def look(self) -> bool:
+        """Read it if it may have changed; whether it has. Errors: OSError, ValueError, ToolFailure."""
+        ...
+
+
+class FileSource:
+    """A file, or a folder of parts, as a mounted ConfigMap is."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: object = None
+        self.catalog: Catalog | None = None
+        self.current = False
+
+    @property
+    def name(self) -> str:
+        return str(self._path)
+
+    async def look(self) -> bool:
+        before, self._stamp = self._stamp, None
+        try:
+            # Before it is read: what is broken is read again when it has changed, not each time.
+            self._stamp = await run_in_thread(_stamp, self._path)
+            if self._stamp == before:
+                return False
+            self.catalog = await run_in_thread(load_parts, self._path)
+        except (OSError, ValueError):
+            self.current = False
+            raise
+        self.current = True
+        return True
+
+
+def _stamp(path: Path) -> object:
+    files = sorted(path.glob("[!.]*")) if path.is_dir() else [path]
+    return [(str(each.resolve()), each.stat().st_mtime_ns, each.stat().st_size) for each in files]
+
+
+class AddressSource:
+    """A pinned address. What was read of it is kept in the cluster, so that a controller starts while it is away."""
+
+    def __init__(self, pinned: PinnedURL, kept: "KeptCatalogs") -> None:
+        self._pinned, self._kept = pinned, kept
+        self.catalog: Catalog | None = None
+        self.current = False
+
+    @property
+    def name(self) -> str:
+        return self._pinned.url
+
+    async def look(self) -> bool:
+        if self.current:
+            return False
+        if self.catalog is None and await self._restore():
+            return True
+        text = await pinned_catalog.fetch(self._pinned)
+        self.catalog = await run_in_thread(load, text, self.name)
+        self.current = True
+        await self._kept.write(self.name, text)
+        return True
+
+    async def _restore(self) -> bool:
+        """Take over what is kept; whether it is what the pin names."""
+        text = await self._kept.read(self.name)
+        if text is None:
+            return False
+        try:
+            self.catalog = await run_in_thread(load, text, f"what is kept of {self.name}")
+        except InvalidDocumentError as error:  # of another version, or somebody has changed it
+            _LOG.warning("%s", redaction.text(str(error)))
+            return False
+        self.current = hashlib.sha256(text.encode()).hexdigest() == self._pinned.sha256
+        return self.current
+
+
+class KeptCatalogs:
+    """The last content of each address, in ConfigMaps of the controller's namespace that go away with `deployment`.
+
+    What cannot be kept or read is logged: the address has it.
+    """
+
+    def __init__(self, cluster: Cluster, namespace: str, deployment: str) -> None:
+        self._cluster, self._namespace, self._deployment = cluster, namespace, deployment
+
+    async def read(self, url: str) -> str | None:
+        try:
+            found = await self._cluster.read("ConfigMap", self._namespace, _name(url)) or {}
+            packed = (found.get("binaryData") or {}).get(_CONTENT)
+            # Bounded: whoever changed it may have packed more than there is memory.
+            unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            return unpacking.decompress(base64.b64decode(packed), LARGEST_BYTES).decode() if packed else None
+        except (ToolFailure, ValueError, zlib.error) as error:
+            _LOG.warning("what is kept of the catalog %s cannot be read: %s", url, redaction.text(str(error)))
+            return None
+
+    async def write(self, url: str, text: str) -> None:
+        packed = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+        if len(packed) > LARGEST:
+            _LOG.warning("the catalog %s is too large to be kept: it is absent while its host is away", url)
+            return
+        labels = {"app.kubernetes.io/managed-by": "kmcp", LABEL: "source"}
+        metadata: dict[str, Any] = {"name": _name(url), "namespace": self._namespace, "labels": labels}
+        try:
+            metadata["ownerReferences"] = await self._cluster.read_owners(self._namespace, self._deployment)
+            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": {_CONTENT: packed}}
+            await self._cluster.apply(body, force=True)
+        except ToolFailure as failure:
+            _LOG.warning("the catalog %s cannot be kept: %s", url, redaction.text(failure.message))
+
+
+def _name(url: str) -> str:
+    return f"kmcp-catalog-source-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
+
+
+def sources_of(written: Iterable[str], kept: KeptCatalogs) -> list[Source]:
+    """Errors: SourceError for an address without a pin, or one that may not be read."""
+    try:
+        return [
+            AddressSource(pinned_catalog.parse(each), kept)
+            if pinned_catalog.is_address(each)
+            else FileSource(Path(each))
+            for each in written
+        ]
+    except ValueError as error:
+        raise SourceError(str(error)) from error
+
+
+class CatalogSources:
+    """Puts the catalogs of all sources together, as one; the first one gives its version."""
+
+    def __init__(self, sources: Sequence[Source], current: CurrentCatalog, show: Callable[[str, int], object]) -> None:
+        self._sources, self._current, self._show = sources, current, show
+        self._told: dict[str, str] = {}
+        self.changed: Callable[[], None] = lambda: None
+
+    async def start(self) -> None:
+        """The first look. Errors: SourceError for a file that cannot be read, or a server in two catalogs.
+
+        An address that does not answer, or with other content, holds nothing up: it is tried again.
+        """
+        await asyncio.gather(*map(self._look, self._sources))
+        for source in self._sources:
+            if isinstance(source, FileSource) and not source.current:
+                raise SourceError(self._told[source.name])
+        try:
+            self._put_together()
+        except ValueError as error:
+            raise SourceError(str(error)) from error
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            await self.look()
+
+    async def look(self) -> None:
+        if not any(await asyncio.gather(*map(self._look, self._sources))):
+            return
+        try:
+            self._put_together()
+        except ValueError as error:
+            _LOG.error("the catalogs do not go together, and stay as they were: %s", redaction.text(str(error)))
+            return
+        self.changed()
+
+    def _put_together(self) -> None:
+        parts = [source.catalog for source in self._sources if source.catalog is not None]
+        if parts:
+            self._current.replace(merged(parts))
+
+    async def _look(self, source: Source) -> bool:
+        try:
+            changed = await source.look()
+        except (OSError, ValueError, ToolFailure) as error:
+            self._tell(source, error)
+            changed = False
+        else:
+            if source.current:
+                self._told.pop(source.name, None)
+        self._count()
+        return changed
+
+    def _tell(self, source: Source, error: Exception) -> None:
+        """Once for each reason: it is tried again and again."""
+        text = redaction.text(error.message if isinstance(error, ToolFailure) else str(error))
+        if self._told.get(source.name) != text:
+            state = "without it" if source.catalog is None else "the last one stays"
+            _LOG.error("a catalog cannot be used, %s: %s", state, text)
+        self._told[source.name] = text
+
+    def _count(self) -> None:
+        counts = dict.fromkeys(("current", "kept", "missing"), 0)
+        for source in self._sources:
+            counts["current" if source.current else "missing" if source.catalog is None else "kept"] += 1
+        for state, count in counts.items():
+            self._show(state, count)

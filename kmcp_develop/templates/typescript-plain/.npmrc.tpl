@@ -1,0 +1,4 @@
+omit-lockfile-registry-resolved=true
+fund=false
+audit=false
+update-notifier=false

@@ -1,0 +1,7 @@
+dist/
+node_modules/
+package-lock.json
+*.md
+*.yaml
+.github/
+.kmcp-template.json

@@ -1,0 +1,1 @@
+{ "printWidth": 120, "singleQuote": true }

@@ -1,0 +1,104 @@
+"""A catalog behind an address of the configuration: bounded in size and time, and held to the pin of its content."""
+
+import hashlib
+import ipaddress
+import re
+from dataclasses import dataclass
+
+import httpx2
+
+from kmcp_runtime.errors import denied, not_found, unavailable
+from kmcp_runtime.web import Answer, Timeouts, Web
+
+LARGEST_BYTES = 4 * 2**20
+SCHEMES = ("http://", "https://")
+_TIMEOUTS = Timeouts(connect=5, read=10, whole=20)
+_MOST_REDIRECTS = 3
+_REDIRECTS = (301, 302, 303, 307, 308)
+_PIN = re.compile(r"sha256=([0-9a-f]{64})")
+
+
+class PinError(ValueError):
+    """The content is another one than the pin names."""
+
+
+@dataclass(frozen=True)
+class PinnedURL:
+    url: str
+    sha256: str  # 64 hexadecimal digits, of the content as it is sent
+
+
+def is_address(source: str) -> bool:
+    return source.lower().startswith(SCHEMES)
+
+
+def parse(source: str) -> PinnedURL:
+    """`URL#sha256=<64 hexadecimal digits>`. Errors: ValueError."""
+    address, _, fragment = source.partition("#")
+    try:
+        url = httpx2.URL(address)
+    except httpx2.InvalidURL as error:
+        raise ValueError(f"{address!r} is not an address: {error}") from error
+    if not url.host:
+        raise ValueError(f"{address!r} has no host; write https://HOST/PATH#sha256=DIGEST")
+    if url.userinfo:
+        raise ValueError(f"the address of a catalog at {url.host} contains credentials; leave user and password out")
+    if url.scheme != "https" and not _is_loopback(url.host):
+        raise ValueError(f"{address}: only https is read, and http from this machine alone")
+    pin = _PIN.fullmatch(fragment)
+    if not pin:
+        raise ValueError(
+            f"{address} has no pin: write {address}#sha256=DIGEST, with the 64 digits that sha256sum prints for the "
+            "file as you have read it"
+        )
+    return PinnedURL(str(url), pin[1])
+
+
+async def fetch(source: PinnedURL) -> str:
+    """The text of the catalog. Errors: PinError, ToolFailure, ValueError for what is not UTF-8."""
+    async with Web(_TIMEOUTS) as web:
+        content = await _read(web, httpx2.URL(source.url))
+    found = hashlib.sha256(content).hexdigest()
+    if found != source.sha256:
+        raise PinError(
+            f"{source.url} has the sha256 {found}, and its pin is {source.sha256}; read what has changed, and pin the "
+            "new digest if it is wanted"
+        )
+    return content.decode()
+
+
+async def _read(web: Web, url: httpx2.URL) -> bytes:
+    for _ in range(_MOST_REDIRECTS + 1):
+        # Not packed: a few bytes can unfold to more than there is memory.
+        headers = {"Accept-Encoding": "identity", "User-Agent": "kmcp-suite"}
+        answer = await web.send("GET", url, headers=headers, largest_bytes=LARGEST_BYTES, unpack=False)
+        if answer.status not in _REDIRECTS:
+            return _content(answer, url)
+        url = _following(url, answer.headers.get("location", ""))
+    raise denied(f"{url.host} redirects more than {_MOST_REDIRECTS} times", "give the final address")
+
+
+def _following(url: httpx2.URL, location: str) -> httpx2.URL:
+    try:
+        following = url.join(location)
+    except httpx2.InvalidURL:
+        raise unavailable(f"{url.host} redirects to an address that is not valid") from None
+    if (following.scheme, following.host, following.port) != (url.scheme, url.host, url.port):
+        place = f"{following.scheme}://{following.host}"
+        raise denied(f"{url.host} redirects to {place}, which is not followed", "give the final address")
+    return following
+
+
+def _content(answer: Answer, url: httpx2.URL) -> bytes:
+    if answer.status in (404, 410):
+        raise not_found(f"{url} does not exist (HTTP {answer.status})", "correct the address", backend=url.host)
+    if answer.status != 200:
+        raise unavailable(f"{url} answered HTTP {answer.status}", backend=url.host)
+    return answer.content
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,276 @@
+"""`kmcp-suite top`: of a suite that runs, dies and comes back, of addresses, and of nothing."""
+
+import asyncio
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastmcp import Client
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from kmcp_controller.cli.top_sources import address_of
+from kmcp_controller.telemetry.readings import Figures, Reading, growth, quantile, reading_of
+from kmcp_runtime import publish
+from kmcp_runtime.catalog import Catalog, dump
+from tests.controller.test_local import Up, running
+from tests.ports import free_ports, suite_flags
+from tests.serving import served
+from tests.slowness import scaled
+from tests.waiting import until
+
+SUITE = str(Path(sys.executable).with_name("kmcp-suite"))
+
+
+@pytest.fixture(scope="module")
+async def suite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
+    """`up` with one server of the suite that needs no backend."""
+    folder = tmp_path_factory.mktemp("top")
+    whole = publish.catalog()
+    clock = Catalog(name=whole.name, version=whole.version, servers={"kmcp-clock": whole.servers["kmcp-clock"]})
+    (folder / "catalog.yaml").write_text(dump(clock))
+    ports = free_ports(3)
+    argv = [SUITE, "up", "--catalog", str(folder / "catalog.yaml"), *suite_flags(ports)]
+    with running(argv, environment(folder), ports, folder) as up:
+        await up.settled()
+        yield up
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")}
+    return {**kept, "HOME": str(folder), "XDG_DATA_HOME": str(folder), **more}
+
+
+async def call(up: Up, *zones: str) -> None:
+    async with Client(f"http://127.0.0.1:{up.ports[0]}/mcp") as client:
+        for zone in zones:
+            await client.call_tool("datetime_get_current_time", {"timezone": zone}, raise_on_error=False)
+
+
+def top(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    argv = [SUITE, "top", *flags]
+    return subprocess.run(
+        argv, env=environment(folder), capture_output=True, text=True, timeout=scaled(60), check=False
+    )
+
+
+async def once(up: Up, *flags: str) -> dict[str, Any]:
+    done = await asyncio.to_thread(top, up.folder, "--once", "--json", *flags)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+async def test_a_running_suite_shows_calls_errors_and_latency(suite: Up) -> None:
+    before = {row["tool"]: row for row in (await once(suite))["tools"]}
+    await call(suite, "UTC", "Nowhere/Here", "Europe/Berlin")
+    found = await once(suite)
+    assert found["faults"] == {}
+    assert found["windowSeconds"] is None
+    (row,) = [each for each in found["tools"] if each["tool"] == "datetime_get_current_time"]
+    earlier = before.get("datetime_get_current_time", {"calls": 0, "errors": 0})
+    assert row["server"] == "clock"
+    assert (row["calls"], row["errors"]) == (earlier["calls"] + 3, earlier["errors"] + 1)
+    assert sum(row["errorCodes"].values()) == row["errors"]
+    assert 0 < row["p50Seconds"] <= row["p95Seconds"] < scaled(10)
+    assert row["callsPerSecond"] is None
+    assert (await once(suite, "--server", "helm"))["tools"] == []
+    table = await asyncio.to_thread(top, suite.folder)  # no terminal: one table
+    head, *lines = table.stdout.splitlines()
+    assert head.split() == ["SERVER", "TOOL", "CALLS", "PER", "S", "ERRORS", "NOW", "P50", "P95"]
+    assert any("datetime_get_current_time" in line and " ms" in line for line in lines)
+
+
+async def test_a_server_that_dies_and_comes_back_has_no_negative_rate(suite: Up) -> None:
+    await call(suite, "UTC", "UTC", "UTC", "UTC")
+    argv = [SUITE, "top", "--json", "--interval", "0.2"]
+    process = await asyncio.create_subprocess_exec(
+        *argv, env=environment(suite.folder), stdout=asyncio.subprocess.PIPE, limit=2**20
+    )
+    assert process.stdout is not None
+    try:
+        first = json.loads(await process.stdout.readline())
+        calls = _calls(first)
+        os.kill(await _server_of(suite), signal.SIGKILL)
+        gone = await _line(process, lambda each: bool(each["faults"]))
+        assert _calls(gone) == calls
+        await _line(process, lambda each: not each["faults"])
+        await until(lambda: _answers(suite), what="the server")
+        back = await _line(process, lambda each: _calls(each) > calls)
+        assert all(row["callsPerSecond"] >= 0 for row in back["tools"])
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _line(process: asyncio.subprocess.Process, wanted: Any) -> dict[str, Any]:
+    assert process.stdout is not None
+    async with asyncio.timeout(scaled(60)):
+        while True:
+            found: dict[str, Any] = json.loads(await process.stdout.readline())
+            if wanted(found):
+                return found
+
+
+def _calls(found: dict[str, Any]) -> int:
+    return sum(row["calls"] for row in found["tools"])
+
+
+async def _server_of(up: Up) -> int:
+    children = Path(f"/proc/{up.process.pid}/task/{up.process.pid}/children").read_text().split()
+    (pid,) = [int(each) for each in children if b"serve" in Path(f"/proc/{each}/cmdline").read_bytes()]
+    return pid
+
+
+async def _answers(up: Up) -> bool:
+    try:
+        await call(up, "UTC")
+    except (OSError, RuntimeError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("width", "shown"), [(120, {"SERVER", "PER", "P50"}), (70, {"PER", "P50"}), (40, set())])
+async def test_it_is_live_in_a_terminal_of_any_width(suite: Up, width: int, shown: set[str]) -> None:
+    await call(suite, "UTC")
+    main, other = pty.openpty()
+    env = environment(suite.folder, COLUMNS=str(width), LINES="20", TERM="xterm")
+    process = await asyncio.create_subprocess_exec(
+        SUITE, "top", "--interval", "0.2", env=env, stdin=other, stdout=other, stderr=other
+    )
+    os.close(other)
+    text = ""
+    try:
+        async with asyncio.timeout(scaled(60)):
+            while "P95" not in text or "of the last" not in text:
+                text += (await asyncio.to_thread(os.read, main, 65536)).decode()
+        process.send_signal(signal.SIGINT)
+        reading = asyncio.create_task(asyncio.to_thread(_drain, main))
+        assert await process.wait() == 130
+        await reading
+    finally:
+        if process.returncode is None:
+            process.kill()
+        os.close(main)
+    head = next(line for line in text.splitlines() if "P95" in line)
+    assert {"SERVER", "PER", "P50"} & set(head.replace("\x1b[0m", " ").split()) >= shown
+    assert "TOOL" in head
+    assert ("SERVER" in head) == ("SERVER" in shown)
+
+
+def _drain(terminal: int) -> None:
+    try:
+        while os.read(terminal, 65536):
+            pass
+    except OSError:
+        return  # the other end is closed
+
+
+def test_where_nothing_runs_it_says_what_to_do(tmp_path: Path) -> None:
+    done = top(tmp_path, "--once")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "kmcp-suite up starts one" in done.stderr
+    (port,) = free_ports(1)
+    done = top(tmp_path, "--once", "--url", f":{port}")
+    assert done.returncode == 3
+    assert "does not answer" in done.stderr
+    done = top(tmp_path, "--url", "ftp://x")
+    assert done.returncode == 2
+    assert "not an address" in done.stderr
+    done = top(tmp_path, "--cluster", "--once", "--kubeconfig", str(tmp_path / "absent"))
+    assert done.returncode == 1
+    assert "absent" in done.stderr
+
+
+async def test_sources_that_answer_are_shown_beside_those_that_do_not(tmp_path: Path) -> None:
+    registry = CollectorRegistry()
+    calls = Counter("kmcp_tool_calls_total", "", ("server", "tool", "effect", "outcome"), registry=registry)
+    calls.labels("a", "b", "read", "ok").inc(3)
+    seconds = Histogram("kmcp_tool_duration_seconds", "", ("server", "tool"), registry=registry, buckets=(1, 2))
+    seconds.labels("a", "b").observe(5)
+    good, bad = generate_latest(registry).decode(), "<html>no metrics</html>"
+    routes = [
+        Route("/metrics", lambda request: PlainTextResponse(good)),
+        Route("/other", lambda request: PlainTextResponse(bad)),
+        Route("/absent", lambda request: PlainTextResponse("", 404)),
+    ]
+    async with served(Starlette(routes=routes), lifespan="off") as base:
+        urls = [f"--url={base}", f"--url={base}/other", f"--url={base}/absent"]
+        done = await asyncio.to_thread(top, tmp_path, "--once", "--json", *urls)
+        found = json.loads(done.stdout)
+        only = await asyncio.to_thread(top, tmp_path, "--once", f"--url={base}/other")
+    assert found["faults"] == {
+        f"{base}/other": "what it answers is not metrics",
+        f"{base}/absent": "it answered HTTP 404",
+    }
+    (row,) = found["tools"]
+    assert (row["calls"], row["p95Seconds"]) == (3, 2)  # as Prometheus: beyond the last bound that bound
+    assert only.returncode == 3
+    assert "not metrics" in only.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        (":8081", "http://127.0.0.1:8081/metrics"),
+        ("host:8081", "http://host:8081/metrics"),
+        ("https://a/b", "https://a/b"),
+        ("http://[::1]:8081/", "http://[::1]:8081/metrics"),
+    ],
+)
+def test_an_address_may_be_short(text: str, address: str) -> None:
+    assert address_of(text) == address
+
+
+steps = st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=12)
+
+
+@given(steps)
+def test_whatever_restarts_no_rate_is_negative_and_no_call_is_lost(found: list[tuple[int, bool]]) -> None:
+    """Each step: so many further calls, in the same process or in a new one, whose counters began anew."""
+    key = ("calls", "s", "t", "read ok")
+    figures, counted, born, real = Figures(60), 0, 0.0, 0
+    for at, (calls, anew) in enumerate(found):
+        if anew:
+            counted, born = 0, born + 1
+        counted += calls
+        real += calls
+        figures.take({"x": Reading({key: counted}, {key: born} if counted else {}, {})}, float(at))
+        for row in figures.rows():
+            assert row.calls == real
+            assert row.per_second is None or row.per_second >= 0
+
+
+def test_a_counter_that_was_overtaken_is_known_by_its_birth() -> None:
+    key = ("calls", "s", "t", "read ok")
+    before, now = Reading({key: 3}, {key: 1.0}), Reading({key: 5}, {key: 2.0})
+    assert growth(before, now) == {key: 5}
+    assert growth(before, Reading({key: 5}, {key: 1.0})) == {key: 2}
+
+
+def test_quantiles_are_those_of_prometheus() -> None:
+    """The values of `histogram_quantile` of Prometheus for the same buckets."""
+    buckets = [(0.1, 10.0), (0.5, 30.0), (1.0, 40.0), (float("inf"), 40.0)]
+    assert quantile(0.5, buckets) == pytest.approx(0.3)
+    assert quantile(0.95, buckets) == pytest.approx(0.9)
+    assert quantile(0.5, []) is None
+    assert quantile(0.5, [(1.0, 0.0), (float("inf"), 0.0)]) is None
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        reading_of(text)
+    except ValueError:
+        return
