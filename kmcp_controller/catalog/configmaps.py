@@ -23,7 +23,7 @@ from kmcp_runtime.catalog import API_VERSION
 from .live_server import document_hash
 
 NAME = "kmcp-catalog"
-LABEL = OURS + "catalog"  # index or shard
+LABEL = OURS + "catalog"  # index, shard or door
 # Bytes of an object's content. The API server takes 1 MiB, but whoever applies such an object from a client (a copy in
 # another cluster, a backup) has 256 KiB for the annotation that it is then put in once more.
 LARGEST = 180_000
@@ -61,11 +61,11 @@ def publication(
     text = _json(document)
     summary = _summary(document, {"key": _WHOLE}, largest)
     if _size(summary) + _size(text) <= largest:
-        return Publication(_object(NAME, namespace, "index", {_INDEX: summary, _WHOLE: text}))
+        return Publication(config_map(NAME, namespace, "index", {_INDEX: summary, _WHOLE: text}))
     packed = _pack(text)
     summary = _summary(document, {"key": _PACKED}, largest)
     if _size(summary) + len(packed) <= largest:
-        return Publication(_object(NAME, namespace, "index", {_INDEX: summary}, {_PACKED: packed}))
+        return Publication(config_map(NAME, namespace, "index", {_INDEX: summary}, {_PACKED: packed}))
     return _sharded(document, namespace, _shards_of(index) if index else [], largest)
 
 
@@ -121,9 +121,9 @@ def _sharded(document: Mapping[str, Any], namespace: str, former: list[dict[str,
     shards, written = [], []
     for text in texts:
         shards.append({"name": names.get(_hash(text)) or next(free), "hash": _hash(text)})
-        written.append(_object(shards[-1]["name"], namespace, "shard", {}, {_SERVERS: _pack(text.decode())}))
+        written.append(config_map(shards[-1]["name"], namespace, "shard", {}, {_SERVERS: _pack(text.decode())}))
     summary = _summary({**document, "servers": servers}, {"shards": shards}, largest)
-    index = _object(NAME, namespace, "index", {_INDEX: summary})
+    index = config_map(NAME, namespace, "index", {_INDEX: summary})
     return Publication(index, tuple(written))
 
 
@@ -179,9 +179,10 @@ def _brief(server: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
     return brief | ({"message": brief["message"][:_MESSAGE]} if "message" in brief else {})
 
 
-def _object(
+def config_map(
     name: str, namespace: str, role: str, data: Mapping[str, str], packed: Mapping[str, str] | None = None
 ) -> Object:
+    """A ConfigMap of the controller's own, by its role in the catalog."""
     labels = {"app.kubernetes.io/managed-by": "kmcp", LABEL: role}
     metadata = {"name": name, "namespace": namespace, "labels": labels}
     found: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}

@@ -1,6 +1,6 @@
 """The live catalog: what each MCPServer really offers, as one document with hashes."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from kmcp_runtime.catalog import (
     tokens_of,
     tool_hash,
 )
+from kmcp_runtime.foreign.schema_forms import schema_fault
 
 from .foreign import mapping, text
 
@@ -136,7 +137,7 @@ def _tool(raw: Mapping[str, Any], known: Mapping[str, ToolEntry]) -> dict[str, A
         "effect": declared["effect"] if stated else effect_of(annotations),
         "effectSource": "declared" if stated else "hints",
         "actions": mapping(declared.get("actions")) or None,
-        "needs": declared["needs"] if _is_list(declared.get("needs")) else [],
+        "needs": declared["needs"] if isinstance(declared.get("needs"), list) else [],
         "verified": entry.verified if entry else None,
         "tokens": tokens_of(name, description, raw.get("inputSchema")),
         "hash": tool_hash({**raw, "annotations": annotations, "description": description}),
@@ -150,71 +151,6 @@ def _problems(name: str, schema: Any) -> list[str]:
         return [*problems, "the input schema is not a JSON Schema of an object"]
     fault = schema_fault(schema)
     return [*problems, f"the input schema is not a valid JSON Schema: {fault}"] if fault else problems
-
-
-_TYPES = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
-_NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
-_COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
-_BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
-_INNER = ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames")
-
-
-def schema_fault(schema: Any, where: str = "") -> str:
-    """What is wrong with the form of a JSON Schema, at its first place; empty where it can be relied on."""
-    if isinstance(schema, bool):
-        return ""
-    if not isinstance(schema, Mapping):
-        return f"{where or 'it'} is not a schema"
-    for key, well_formed in _FORMS.items():
-        if key in schema and not well_formed(schema[key]):
-            return f"{where}/{key} is malformed"
-    return next((fault for at, inner in _schemas(schema) if (fault := schema_fault(inner, f"{where}/{at}"))), "")
-
-
-def _schemas(schema: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    for key in _BY_NAME:
-        yield from ((f"{key}/{name}", inner) for name, inner in schema.get(key, {}).items())
-    for key in _LISTS:
-        yield from ((f"{key}/{index}", inner) for index, inner in enumerate(schema.get(key, ())))
-    yield from ((key, schema[key]) for key in _INNER if key in schema)
-
-
-def _is_type(value: Any) -> bool:
-    return value in _TYPES if isinstance(value, str) else _is_texts(value) and _TYPES.issuperset(value)
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _is_number(value: Any) -> bool:
-    # In Python a bool is an int, in JSON true is not a number.
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_count(value: Any) -> bool:
-    return _is_number(value) and value >= 0
-
-
-def _is_map(value: Any) -> bool:
-    return isinstance(value, Mapping)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
-
-
-_FORMS: Mapping[str, Callable[[Any], bool]] = {
-    "type": _is_type,
-    "required": _is_texts,
-    "enum": _is_list,
-    **dict.fromkeys(("pattern", "$ref"), lambda value: isinstance(value, str)),
-    **dict.fromkeys(_NUMBERS, _is_number),
-    **dict.fromkeys(_COUNTS, _is_count),
-    **dict.fromkeys(_BY_NAME, _is_map),
-    **dict.fromkeys(_LISTS, _is_list),
-}
 
 
 def _named(item: Mapping[str, Any]) -> dict[str, str]:

@@ -3,18 +3,30 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from kmcp_controller.telemetry.metrics import Metrics
 from kmcp_runtime.errors import ToolFailure
 
-from .configmaps import LABEL, LARGEST, NAME, InconsistentError, is_too_large, publication, read, shard_names
+from .configmaps import (
+    LABEL,
+    LARGEST,
+    NAME,
+    InconsistentError,
+    config_map,
+    is_too_large,
+    publication,
+    read,
+    shard_names,
+)
+from .door_servers import CONFIG_MAP, KEY, DoorServers, Found
 from .live_document import LiveDocument
 from .live_server import place
 
 Object = dict[str, Any]
 _LOG = logging.getLogger(__name__)
+_OF_DOOR = ("namespace", "name", "url", "tools")
 _ATTEMPTS = 3  # at reading one document: it takes that many publications meanwhile to use them up
 
 
@@ -49,6 +61,9 @@ class Publisher:
         self._live, self._cluster, self._namespace, self._metrics = live, cluster, namespace, metrics
         self._deployment = deployment
         self._debounce, self._interval, self._largest = debounce, interval, largest
+        self.is_own: Callable[[Mapping[str, Any]], bool] = lambda server: True
+        """Whether a server of the document is one of the suite: a door need not be told of it."""
+        self._door, self._behind_door = DoorServers(largest // 2), ""
         self._published: object = None  # state of what was read or written last
 
     async def restore(self) -> None:
@@ -92,6 +107,7 @@ class Publisher:
         for each in (*found.shards, found.index):
             each["metadata"]["ownerReferences"] = owners
             await self._cluster.apply(each, force=True)
+        await self._tell_door(document, owners)
         self._published = _state(document)
         self._metrics.catalog_publishes.labels("configmap", "ok").inc()
         self._metrics.catalog_size.labels("configmap").set(found.size)
@@ -100,6 +116,17 @@ class Publisher:
             if each["metadata"]["name"] not in named:
                 await self._cluster.delete(each)
         return True
+
+    async def _tell_door(self, document: Mapping[str, Any], owners: list[Object]) -> None:
+        """Which foreign servers there are, for a door that mounts this ConfigMap. One that is away now stays."""
+        foreign = (each for each in document["servers"] if each["tools"] and not self.is_own(each))
+        text = self._door.document(Found(*(each[key] for key in _OF_DOOR)) for each in foreign)
+        if text == self._behind_door:
+            return
+        written = config_map(CONFIG_MAP, self._namespace, "door", {KEY: text})
+        written["metadata"]["ownerReferences"] = owners
+        await self._cluster.apply(written, force=True)
+        self._behind_door = text
 
     async def follow(self) -> None:
         """Show what another process publishes, until cancelled."""

@@ -9,7 +9,6 @@ surrogates replaced, lengths bounded.
 
 import asyncio
 import contextlib
-import json
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -18,24 +17,21 @@ from typing import Any
 import httpx2
 
 from kmcp_controller.status.conditions import Listing
+from kmcp_runtime.foreign.bodies import Meter, TooMuchError, read_messages
+from kmcp_runtime.foreign.scrubbing import clean, scrub
 from kmcp_runtime.worker import run_in_thread
 
 MODERN, OLDER = "2026-07-28", "2025-11-25"
 _CLIENT = "kmcp-controller"
 _META = "io.modelcontextprotocol/"
-_PAGES, _ITEMS, _TEXT = 100, 1000, 16 * 2**10
+_PAGES, _ITEMS = 100, 1000
 LARGEST = 4 * 2**20
 """Bytes of all answers in one connection."""
 _WORDS = 1024  # bytes that are read of a refusal
 _EXTRAS = ("prompts", "resources")
-_VALUES = 200_000  # of one message
 _SHARE_OF_TOOLS = 0.8  # of the time: what is listed beyond tools has to end before the whole does
-# An event of a stream ends with an empty line; servers send either kind of line break.
-_END = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 # What may be sent back in a header: visible ASCII.
 _TOKEN = re.compile(r"[\x21-\x7e]{1,256}")
-_LARGEST_NUMBER = 2.0**1023  # about what a JSON number can be
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class DiscoveryError(Exception):
@@ -89,7 +85,8 @@ class Connection:
         host: str = "",
         client: str = _CLIENT,
     ) -> None:
-        self._url, self._version, self._session, self._id, self._read = url, MODERN, "", 0, 0
+        self._url, self._version, self._session, self._id = url, MODERN, "", 0
+        self._meter = Meter(LARGEST)
         self._client = {"name": client, "version": "1"}
         named = {"Host": host} if host else {}
         self._headers = {**headers, "Accept": "application/json, text/event-stream", **named}
@@ -251,7 +248,7 @@ class Connection:
             self._take_session(response.headers.get("mcp-session-id"))
             if response.is_redirect:
                 raise _refusal(response)
-            async for message in self._read_messages(response):
+            async for message in self._messages(response):
                 # An error may be without an id, when the server could not read ours.
                 number = message.get("id")
                 if (number == self._id and not isinstance(number, bool)) or (number is None and "error" in message):
@@ -259,29 +256,17 @@ class Connection:
                 heard(message)
         raise _refusal(response)
 
+    async def _messages(self, response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
+        try:
+            async for message in read_messages(response, self._meter):
+                yield message
+        except TooMuchError as error:
+            raise DiscoveryError("TooLarge", str(error)) from error
+
     def _take_session(self, given: str | None) -> None:
         if given is not None and not _TOKEN.fullmatch(given):
             raise DiscoveryError("NotMCP", "Mcp-Session-Id is not 1 to 256 visible ASCII characters")
         self._session = given or self._session
-
-    async def _read_messages(self, response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
-        """The JSON objects of a body, be it one document or a stream of events."""
-        stream = response.headers.get("content-type", "").startswith("text/event-stream")
-        buffer, seen = bytearray(), 0
-        async for chunk in response.aiter_bytes():
-            self._read += len(chunk)
-            if self._read > LARGEST:
-                raise DiscoveryError("TooLarge", f"more than {LARGEST >> 20} MiB")
-            buffer += chunk
-            while stream and (end := _END.search(buffer, seen)):
-                event, seen = bytes(buffer[: end.start()]), 0
-                del buffer[: end.end()]
-                data = [line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")]
-                yield await run_in_thread(_object, b"\n".join(data))
-            seen = max(0, len(buffer) - 3)  # an end may have begun; what comes before is never looked at again
-        if not stream:
-            # Megabytes take long to read, and whoever lists them must not hold the controller up.
-            yield await run_in_thread(_object, bytes(buffer))
 
 
 async def _read_words(response: httpx2.Response) -> str:
@@ -318,18 +303,6 @@ def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _object(text: bytes) -> dict[str, Any]:
-    # Before it is read: Python makes hundreds of thousands of values in one step, in which nothing else runs.
-    if sum(map(text.count, (b",", b"[", b"{"))) > _VALUES:
-        raise DiscoveryError("TooLarge", f"more than {_VALUES:,} values")
-    try:
-        # Not the bounded reader: one tool that nests too deep is cut by `scrub`, and does not hide all the others.
-        message = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return message if isinstance(message, dict) else {}
-
-
 def _result(message: dict[str, Any]) -> dict[str, Any]:
     error = message.get("error")
     if error is not None:
@@ -341,23 +314,5 @@ def _result(message: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def clean(text: str, limit: int = _TEXT) -> str:
-    """Text without control characters, at most `limit` long."""
-    return _CONTROL.sub("\ufffd", text)[:limit]
-
-
 def _scrubbed(listed: list[Any]) -> list[dict[str, Any]]:
     return [scrub(item) if isinstance(item, dict) else {} for item in listed]
-
-
-def scrub(value: Any, depth: int = 0, longest: int = _TEXT) -> Any:
-    """The value with every text cleaned, cut where it nests deeper than 64; a text has at most `longest` characters."""
-    if isinstance(value, str):
-        return clean(value, longest)
-    if isinstance(value, int | float) and not -_LARGEST_NUMBER < value < _LARGEST_NUMBER:
-        return None  # NaN, infinity, or too large for the number of JSON that hashes are made of
-    if depth > 64:
-        return None
-    if isinstance(value, dict):
-        return {clean(key): scrub(item, depth + 1, longest) for key, item in value.items()}
-    return [scrub(item, depth + 1, longest) for item in value] if isinstance(value, list) else value

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from kmcp_controller.catalog.current import References
-from kmcp_controller.catalog.live_server import live_tools, schema_fault
+from kmcp_controller.catalog.live_server import live_tools
 from kmcp_controller.spec import MCPServer, Platform, is_suite_image, repository
 from kmcp_controller.spec.catalog_entry import narrowed
 from kmcp_controller.spec.model import OURS
 from kmcp_controller.status.conditions import Listing
 from kmcp_runtime import json_text
 from kmcp_runtime.catalog import Drift, Effect, ToolEntry, diff, digest, effect_of, strongest
+from kmcp_runtime.foreign.schema_forms import schema_fault
 
 PIN, TOOLS_HASH, CATALOG_ENTRY = OURS + "pin", OURS + "tools-hash", OURS + "catalog-entry"
 Pin = Literal["off", "warn", "block"]

@@ -11,9 +11,10 @@ from typing import Any
 import httpx2
 
 from kmcp_controller.catalog.console import CallFailedError
+from kmcp_runtime.foreign.scrubbing import clean, scrub
 from kmcp_runtime.worker import run_in_thread
 
-from .mcp_client import LARGEST, MODERN, Connection, DiscoveryError, RefusedError, clean, scrub
+from .mcp_client import LARGEST, MODERN, Connection, DiscoveryError, RefusedError
 
 _CLIENT = "kmcp-suite-console"
 _TOKEN = "console"  # noqa: S105  # of progress: there is one call in a connection

@@ -27,9 +27,11 @@ from kmcp_controller.spec import MCPServer, Platform, RefusedError, adapter_of, 
 from kmcp_controller.spec.model import API_VERSION, KIND, is_suite_image
 from kmcp_runtime import json_text
 from kmcp_runtime.catalog import Catalog, Drift, ServerEntry, short_name
+from kmcp_runtime.foreign.scrubbing import clean
 from kmcp_runtime.urls import authority
 
 from .child import Child
+from .door_file import DoorFile
 from .ports import free_port
 
 NAMESPACE = "local"
@@ -170,10 +172,12 @@ class Suite:
         ]
         self._foreign = list(manifests)
         self._catalog = catalog
+        self._door: DoorFile | None = None
 
     def prepare(self, scratch: Path) -> None:
         """Decide what runs and how; starts nothing."""
         self.scratch = scratch
+        self._door = DoorFile(scratch)
         # A manifest of the user with the name of a shipped server is the user's version of it.
         replaced = {(each.get("metadata") or {}).get("name") for each in self._foreign}
         accepted = [self._accept(each) for each in self._own if each["metadata"]["name"] not in replaced]
@@ -194,6 +198,8 @@ class Suite:
     def _update(self, server: LocalServer) -> None:
         server.update()
         self.live.update(server.live())
+        if self._door:
+            self._door.show(self.servers)
 
     def _installed(self, server: LocalServer) -> bool:
         """One package that is absent must not keep the process of all the others from starting."""
@@ -230,6 +236,8 @@ class Suite:
             short = short_name(server.name)
             server.url, server.management = f"{base}/{short}/mcp", management
             env |= self._environment(server)
+        if self._door and "KMCP_DOOR_SERVERS" not in os.environ:  # a file of the user's own comes first
+            env["KMCP_DOOR_SERVERS"] = str(self._door.path)
         flags = ["--host", options.host, "--port", str(options.port), "--management-port", str(options.management_port)]
         names = [short_name(server.name) for server in servers]
         argv = [*options.serve, *names, *flags]
@@ -386,4 +394,4 @@ def _backend(response: httpx2.Response) -> str:
     if not isinstance(body, dict):
         return f"/readyz answered {response.status_code}"
     text = "; ".join(str(body[key]) for key in ("reason", "hint") if body.get(key))
-    return mcp_client.clean(text or f"/readyz answered {response.status_code}", 1024)
+    return clean(text or f"/readyz answered {response.status_code}", 1024)

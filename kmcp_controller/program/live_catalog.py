@@ -16,7 +16,7 @@ from kmcp_controller.discovery.pins import Pin
 from kmcp_controller.discovery.remotes import RemoteServers
 from kmcp_controller.discovery.schedule import DiscoverySchedule
 from kmcp_controller.reconcile.listener import Findings, Seen
-from kmcp_controller.spec import Platform
+from kmcp_controller.spec import Platform, is_suite_image
 from kmcp_runtime import redaction
 from kmcp_runtime.errors import ToolFailure
 
@@ -52,6 +52,7 @@ class LiveCatalog:
         self._publisher = Publisher(
             self.live, cluster, namespace, self.metrics, deployment=deployment, debounce=debounce, interval=interval
         )
+        self._publisher.is_own = lambda described: is_suite_image(described["image"], platform)
         schedule = partial(
             DiscoverySchedule,
             *(self.live, cluster, catalog, platform, self._pins),

@@ -11,7 +11,7 @@ from kmcp_develop.project.names import InvalidNameError
 from kmcp_develop.project.renewal import renew
 from kmcp_develop.project.scaffold import add_tool as add
 from kmcp_develop.project.scaffold import make
-from kmcp_develop.project.suite_wheel import write_wheel
+from kmcp_runtime.connect.suite_wheel import WheelError, write_wheel
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.publishing import PublishingError, published
 from kmcp_runtime.version import VERSION
@@ -42,7 +42,7 @@ def init(argv: Sequence[str]) -> int:
         if given.update:
             return _update(target, given.name)
         files = _made(target, given.name, given.language, kind)
-    except (ProjectError, InvalidNameError, PublishingError, ToolFailure, OSError) as error:
+    except (ProjectError, WheelError, InvalidNameError, PublishingError, ToolFailure, OSError) as error:
         return _fail("init", error)
     except KeyboardInterrupt:
         print("kmcp-suite init: interrupted; nothing is left of it", file=sys.stderr)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from fastmcp import Client
 from fastmcp.client.transports import ClientTransport, StdioTransport, StreamableHttpTransport
 
-from kmcp_controller.catalog.live_server import schema_fault
+from kmcp_runtime.foreign.schema_forms import schema_fault
 
 from .report import Finding, Report
 from .rules import check_list, leaks, tokens

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kmcp_controller.catalog.live_server import schema_fault
 from kmcp_runtime import redaction
 from kmcp_runtime.catalog import tokens_of
 from kmcp_runtime.catalog.model import TOOL_NAME
+from kmcp_runtime.foreign.schema_forms import schema_fault
 
 from .report import Finding
 

@@ -29,6 +29,8 @@ class Call:
     """True when this server must not change anything."""
     identity: Identity | None = None
     """As whom it reaches the backend; None as the server itself."""
+    written: Mapping[str, Any] = field(default_factory=dict)
+    """The arguments as the caller wrote them."""
     steps: int = 0
     at_end: list[Callable[[], None]] = field(default_factory=list)
     """What is let go when the call has ended."""

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, TypedDict, TypeVar, Unpack, get_orig
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
-from kmcp_runtime.arguments import Approval
+from kmcp_runtime.arguments import Approval, checked
 from kmcp_runtime.catalog import Effect, Rule, reading_only, strongest
 from kmcp_runtime.hints import Shows
 from kmcp_runtime.output.results import Result
@@ -105,11 +105,18 @@ class ToolSpec:
     when: str | None = None
     shows: Shows | None = None
     view: str | None = None
+    foreign: bool = False
+    """True of a tool of another's server: all that is said of it are that one's words."""
 
     def effect_of(self, arguments: Mapping[str, Any]) -> Effect:
         if self.by is None:
             return self.effect
         return self.by.effects.get(self.by.key(arguments.get(self.by.argument)), self.effect)
+
+    def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a call: a checked value for each field. Errors: `bad_argument`."""
+        values = checked(self.arguments, given, self.ignored, self.renamed)
+        return {name: getattr(values, name) for name in self.arguments.model_fields}
 
     def can_destroy(self) -> bool:
         return self.worst is Effect.DESTROY

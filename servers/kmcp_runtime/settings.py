@@ -95,6 +95,10 @@ class RuntimeSettings(Settings):
         "What tools/list shows: all tools, or the most used and a search for the others; auto is few where several "
         "servers are served together",
     )
+    door_servers: str = setting(
+        "",
+        "File of foreign MCP servers whose tools are behind this server's door, too; it is read again when it changes",
+    )
     output_schemas: bool = setting(
         True, "List the schemas of answers, and answer as text and as data (off: as text alone)"
     )

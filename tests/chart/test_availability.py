@@ -2,6 +2,7 @@
 
 import pytest
 
+from kmcp_controller.catalog.door_servers import CONFIG_MAP, KEY
 from kmcp_controller.render import pod
 from kmcp_controller.spec import Platform, parse
 from kmcp_runtime.kube.api import KubeApi
@@ -109,6 +110,21 @@ def test_the_door_leads_to_the_only_server_and_others_keep_their_hosts(chart: Ch
     both = chart.rendered({"expose": DOOR, "composed": {"enabled": True}})
     env = {name: each["spec"]["deployment"]["env"] for name, each in of_kind(both, "MCPServer").items()}
     assert "KMCP_ALLOWED_HOSTS" not in env["kmcp-kubernetes"]
+
+
+def test_foreign_servers_are_behind_the_composed_one_when_that_is_wanted(chart: Chart) -> None:
+    """Its file is the controller's ConfigMap, which may come later, beside what the values mount themselves."""
+    own = {"name": "mine", "emptyDir": {}}
+    given = {"enabled": True, "foreign": True, "deployment": {"volumes": [own]}}
+    server = of_kind(chart.rendered({"composed": given}), "MCPServer")["kagent-tools"]
+    deployment = server["spec"]["deployment"]
+    assert parse(server, PLATFORM).deployment.volumes
+    (mount,) = [each for each in deployment["volumeMounts"] if each["name"] == "door-servers"]
+    assert deployment["env"]["KMCP_DOOR_SERVERS"] == f"{mount['mountPath']}/{KEY}"
+    source = {"name": CONFIG_MAP, "optional": True}
+    assert deployment["volumes"] == [own, {"name": "door-servers", "configMap": source}]
+    without = of_kind(chart.rendered({"composed": {"enabled": True}}), "MCPServer")["kagent-tools"]
+    assert "KMCP_DOOR_SERVERS" not in without["spec"]["deployment"]["env"]
 
 
 REFUSED: list[tuple[Object, str]] = [

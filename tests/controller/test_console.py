@@ -17,8 +17,9 @@ from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.live_server import live_tools
 from kmcp_controller.catalog.page.console_form import form_of
 from kmcp_controller.catalog.site import app
-from kmcp_controller.discovery.mcp_client import fetch_listing, scrub
+from kmcp_controller.discovery.mcp_client import fetch_listing
 from kmcp_controller.discovery.tool_calls import call_tool
+from kmcp_runtime.foreign.scrubbing import scrub
 from tests.controller.consoles import PATH, TOKEN, Shelved, catalog, own, shelf_page
 from tests.controller.listings import DESTROY, listing, tool
 from tests.controller.test_discovery import app as answering_app

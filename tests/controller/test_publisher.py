@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kmcp_controller.catalog.configmaps import LABEL, InconsistentError
+from kmcp_controller.catalog.door_servers import CONFIG_MAP, KEY
 from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.live_server import LiveServer
 from kmcp_controller.catalog.publisher import Publisher
 from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.discovery.first_sights import FirstSights
 from kmcp_controller.telemetry.metrics import Metrics
+from kmcp_runtime.foreign.servers_file import ForeignEntry, read_servers
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.config import load_contexts
 from tests.cluster.model import Cluster as Given
@@ -178,3 +181,28 @@ async def test_pins_outlive_a_restart(kube: Cluster, namespace: str) -> None:
     again = FirstSights(kube, namespace)
     await again.load()
     assert sorted(again.data) == ["u0", "u1", "u2", "u4"]
+
+
+async def test_a_door_is_told_of_foreign_servers_as_they_were_first_seen(
+    kube: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    live = LiveDocument()
+    live.update(server("theirs", tool("act", annotations={"readOnlyHint": True}), image="example.com/theirs:1"))
+    live.update(server("ours", tool("own"), image="example.com/kmcp/kmcp-ours:1"))
+    writer = publisher(live, kube, namespace)
+    writer.is_own = lambda described: "/kmcp/" in described["image"]
+    await writer.publish()
+
+    async def told() -> dict[str, ForeignEntry]:
+        found = await kube.read("ConfigMap", namespace, CONFIG_MAP)
+        assert found is not None
+        file = tmp_path / "servers.json"
+        file.write_text(found["data"][KEY])
+        return read_servers(file)
+
+    first = (await told())["theirs"]
+    assert first.tools["act"].effect == "read"
+    other = tool("act", annotations={"readOnlyHint": True}, description="More")
+    live.update(server("theirs", other, image="example.com/theirs:2"))
+    assert await writer.publish()
+    assert (await told())["theirs"].tools["act"] == first.tools["act"]

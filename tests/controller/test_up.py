@@ -18,8 +18,9 @@ from kmcp_controller.local.up import connections
 from kmcp_controller.spec.model import API_VERSION, KIND
 from kmcp_runtime import publish
 from kmcp_runtime.catalog import Catalog, ServerEntry, Transport, dump
-from tests.controller.test_local import conditions, running
+from tests.controller.test_local import STDIO, conditions, running
 from tests.ports import free_ports, suite_flags
+from tests.waiting import until
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -28,12 +29,24 @@ async def test_without_a_cluster_the_suite_is_listed_with_what_to_set(tmp_path: 
     catalog = tmp_path / "catalog.yaml"
     catalog.write_text(dump(publish.catalog()))
     ports = free_ports(3)
-    argv = [str(SCRIPTS / "kmcp-suite"), "up", "--catalog", str(catalog), *suite_flags(ports)]
+    manifests = tmp_path / "manifests"
+    manifests.mkdir()
+    (manifests / "older.yaml").write_text(STDIO)
+    flags = ["--catalog", str(catalog), "--manifests", str(manifests), *suite_flags(ports)]
+    argv = [str(SCRIPTS / "kmcp-suite"), "up", *flags]
     env = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")} | {"HOME": str(tmp_path)}
     with running(argv, env, ports, tmp_path) as suite:
         server = (await suite.settled())["kmcp-kubernetes"]
         async with Client(f"http://127.0.0.1:{ports[0]}/kubernetes/mcp") as client:
             over_http = {tool.name for tool in await client.list_tools()}
+        async with Client(f"http://127.0.0.1:{ports[0]}/mcp?tools=all") as client:
+
+            async def behind_the_door() -> set[str]:
+                return {tool.name for tool in await client.list_tools()} & {"older_four", "older_two", "older_one"}
+
+            assert await until(behind_the_door, what="the door") == {"older_four", "older_two"}
+            answer = await client.call_tool("older_four", {}, raise_on_error=False)
+            assert "approval_required" in str(answer.content)  # it says nothing of what it does
     assert suite.process.returncode == 0, suite.errors()
     states = conditions(server)
     assert states["Ready"] == ("False", "NotAvailable")

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from kmcp_bridge import envelope
 from kmcp_bridge.answers import as_object
-from kmcp_controller.discovery import mcp_client
 from kmcp_controller.spec.model import Platform, repository
 from kmcp_controller.spec.parse import parse as parse_mcpserver
 from kmcp_querydoc.parsing import asciidoc, chunking, html, markdown, restructured
@@ -21,6 +20,7 @@ from kmcp_runtime import ToolFailure, YamlError, cursors, durations, json_patch,
 from kmcp_runtime.arguments import check_name, check_namespace, moment_of, seconds_of
 from kmcp_runtime.catalog.faults import InvalidDocumentError
 from kmcp_runtime.engine.sealing import Seal
+from kmcp_runtime.foreign.scrubbing import scrub
 from kmcp_runtime.helm import manifests as rendered
 from kmcp_runtime.helm import payload, values
 from kmcp_runtime.kube import config, manifests, quantities, selectors
@@ -94,7 +94,7 @@ OF_VALUES: dict[str, Callable[[Any], Any]] = {
     "JSON-RPC": as_object,
     "handshake": envelope.handshake_result,
     "answer of the bridge": lambda value: envelope.stateless_result("tools/list", value, {}),
-    "foreign list": mcp_client.scrub,
+    "foreign list": scrub,
     "quantity": quantities.parse,
     "values": lambda value: values.merged(value if isinstance(value, dict) else {"a": value}, {"a": {"b": 1}}),
 }

@@ -172,8 +172,6 @@ def _schema(name: str, annotation: Any) -> Any:
         (["--tools", "datetime_get_current_tim"], {}),
         ([], {"KMCP_READ_ONLY": "perhaps"}),
         ([], {"KMCP_APPROVAL": "no"}),
-        ([], {"KMCP_APPROVAL_LEDGER": "lease"}),
-        ([], {"KMCP_STATE_KEY": "x" * 40}),
         ([], {"KMCP_TIMEOUT": "1e400"}),
         ([], {"KMCP_APPROVAL": "${APPROVAL}"}),
         ([], {"KMCP_AUDIT": "required"}),
@@ -184,6 +182,24 @@ def test_what_is_wrong_or_unknown_is_left_to_the_engine(argv: list[str], environ
     clock = next(server for server in OWN if server.name == "clock")
     assert choice.answers([clock], ["--transport", "stdio"], {}) is not None
     assert choice.answers([clock], ["--transport", "stdio", *argv], environment) is None
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"KMCP_STATE_KEY": "x" * 40, "KMCP_APPROVAL_LEDGER": "lease", "KMCP_APPROVAL_NAMESPACE": "kmcp"},
+        {"KMCP_AUDIT_FILE": "/var/log/kmcp/{pid}.log", "KMCP_AUDIT_FILES": "3", "KMCP_AUDIT_FILE_MEGABYTES": "7"},
+        {"KMCP_AUDIT_SINKS": "otlp,stderr", "KMCP_AUDIT_OTLP_ENDPOINT": "http://collector:4318"},
+        {"KMCP_AUDIT_KEY_FILE": "/etc/kmcp/key", "KMCP_RATE_LIMITS": "60/min,destroy=5/hour"},
+    ],
+)
+def test_what_shapes_no_list_waits_for_no_engine(environment: dict[str, str]) -> None:
+    for server in OWN:
+        plain = choice.answers([server], ["--transport", "stdio"], {"HOME": "/nowhere"})
+        found = choice.answers([server], ["--transport", "stdio"], {"HOME": "/nowhere", **environment})
+        assert found is not None
+        assert plain is not None
+        assert vars(found) == vars(plain)
 
 
 @pytest.mark.parametrize(

@@ -249,3 +249,16 @@ async def test_what_only_the_engine_finds_is_told_by_the_first_call(
         _, log, found = await outcome(process, b"")
         assert found == code
         assert ("vault" if code == 2 else "Traceback") in log.decode()
+
+
+async def test_a_fault_of_what_shapes_no_list_is_told_by_the_first_call() -> None:
+    async with clock(environment={"KMCP_STATE_KEY": "too-short"}) as process:
+        write(process, lines(*opening("2025-11-25"), CALL))
+        assert [(await answer(process))["id"] for _ in range(3)] == [1, 2, 3]
+        refused = (await answer(process))["result"]
+        assert refused["isError"]
+        assert "KMCP_STATE_KEY" in refused["content"][0]["text"]
+        assert "too-short" not in refused["content"][0]["text"]
+        _, log, found = await outcome(process, b"")
+        assert found == 2
+        assert "KMCP_STATE_KEY" in log.decode()

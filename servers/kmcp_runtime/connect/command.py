@@ -16,11 +16,13 @@ from kmcp_runtime.entries import installed
 from kmcp_runtime.errors import suggesting
 from kmcp_runtime.publish import LOCAL_URL
 
-from . import files, kagent
+from . import bundle, files, kagent
 from .choosing import Choice, ChoiceError, choose
 from .handshake import Outcome, shake_hands
+from .suite_wheel import WheelError
 
 _KAGENT = "kagent"
+_BUNDLE = "mcpb"
 _LOCAL_SECONDS = 3.0  # for a suite on this machine, which answers at once or is not there
 _PROGRAM = "kmcp-suite connect"
 
@@ -38,8 +40,9 @@ def main(argv: Sequence[str]) -> int:
     try:
         if given.client == _KAGENT:
             return _connect_kagent(given)
-        return _connect(given, {name: entries[name] for name in given.server or entries})
-    except (ChoiceError, files.UnusableFileError) as error:
+        chosen = {name: entries[name] for name in given.server or entries}
+        return _bundle(given, chosen) if given.client == _BUNDLE else _connect(given, chosen)
+    except (ChoiceError, files.UnusableFileError, WheelError) as error:
         return complain(str(error), _PROGRAM)
 
 
@@ -54,7 +57,7 @@ def _entries() -> dict[str, ServerEntry]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(_PROGRAM, description=main.__doc__, allow_abbrev=False)
-    parser.add_argument("client", choices=[*CLIENTS, _KAGENT])
+    parser.add_argument("client", choices=[*CLIENTS, _KAGENT, _BUNDLE])
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--stdio", action="store_true", help="the client starts the server itself")
     how.add_argument(
@@ -66,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--reveal", action="store_true", help="write values of tokens and other secrets, too")
     parser.add_argument("--write", action="store_true", help="into the client's file, beside what is there")
     parser.add_argument("--file", type=Path, help="another file than the client's own; with --write")
+    parser.add_argument("--out", type=Path, help=f"file of the bundle, with {_BUNDLE} (default: {bundle.FILE})")
     parser.add_argument("--no-test", dest="test", action="store_false", help="do not try it")
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds for the trial (default: %(default).0f)")
     return parser
@@ -126,6 +130,22 @@ def _answers(url: str) -> bool:
 
 def _test(connections: tuple[Connection, ...], seconds: float) -> int:
     return max(map(_report, asyncio.run(shake_hands(connections, os.environ, seconds))), default=0)
+
+
+def _bundle(given: argparse.Namespace, entries: Mapping[str, ServerEntry]) -> int:
+    if given.write or given.stdio or given.url or given.file or given.reveal or given.token_env:
+        raise ChoiceError(f"{_BUNDLE} writes a bundle that Claude Desktop installs: give --out and --server alone")
+    path = given.out or Path(bundle.FILE)
+    try:
+        bundle.write(path, entries)
+    except OSError as error:
+        raise ChoiceError(f"{path} cannot be written: {error.strerror}") from None
+    print(f"wrote {path}")
+    _say("Claude Desktop installs it by a double click; it asks for the kubeconfig, and whether it may only read")
+    if not given.test:
+        return 0
+    with bundle.started_by(path) as trial:
+        return _test((trial,), given.timeout)
 
 
 def _connect_kagent(given: argparse.Namespace) -> int:

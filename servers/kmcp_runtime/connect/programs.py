@@ -9,7 +9,7 @@ from kmcp_runtime import redaction
 from kmcp_runtime.catalog import EnvEntry, short_name
 from kmcp_runtime.settings import RuntimeSettings, is_of_http, is_secret, read_variable, variable
 
-_PATHS = ("_FILE", "_FILES", "_DIRECTORY", "_HOME", "_INDEX")
+_PATHS = ("_FILE", "_FILES", "_DIRECTORY", "_HOME", "_INDEX", "_SERVERS")
 """Ends of names whose values are paths: a client starts a server in a folder of its own."""
 
 

@@ -3,8 +3,9 @@
 `servers` and `read-only` limit what may be called; `tools` only chooses what is listed: `all`, `few`, or names.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from fastmcp.server.dependencies import get_http_request
@@ -13,6 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kmcp_runtime.errors import suggesting
 from kmcp_runtime.settings import listed
+
+if TYPE_CHECKING:
+    from kmcp_runtime.engine.configured import ConfiguredServer
 
 _WORDS = ("tools", "servers", "read-only")
 _YES, _NO = ("", "true", "1", "yes"), ("false", "0", "no")
@@ -56,8 +60,8 @@ def parsed(query: str) -> Address:
 class Addressed:
     """An ASGI application that refuses an address with a fault, which would silently list less, or allow more."""
 
-    def __init__(self, app: ASGIApp, servers: Collection[str], tools: Collection[str]) -> None:
-        self._app, self._servers, self._tools = app, servers, tools
+    def __init__(self, app: ASGIApp, instances: Iterable["ConfiguredServer"]) -> None:
+        self._app, self._instances = app, instances
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         query = scope.get("query_string", b"").decode("latin-1")
@@ -75,7 +79,9 @@ class Addressed:
         if dict(pairs).get("read-only", "").lower() not in (*_YES, *_NO):
             return "read-only in the address is true or false"
         found = parsed(query)
-        return _unknown("server", found.servers, self._servers) or _unknown("tool", found.tools, self._tools)
+        servers = [instance.name for instance in self._instances]
+        tools = [name for instance in self._instances for name in instance.tools]
+        return _unknown("server", found.servers, servers) or _unknown("tool", found.tools, tools)
 
 
 def _unknown(what: str, named: frozenset[str] | None, known: Collection[str]) -> str:

@@ -75,7 +75,7 @@ class Approvals:
         """Return when the call may go on or the client must be asked first; raise where it may not."""
         if self.mode == "off":
             return Decision("off")
-        if ctx is not None and _can_be_asked(ctx):
+        if ctx is not None and can_be_asked(ctx):
             return await self._ask(ctx, intent, plan)
         if self.mode == "ask":
             raise denied(
@@ -95,7 +95,7 @@ class Approvals:
 
     async def _ask(self, ctx: Context, intent: Intent, plan: str) -> Decision:
         message = f"{intent.tool} is about to do this:\n{plan}\nGo on?"
-        if not _is_modern(ctx):
+        if not is_modern(ctx):
             return _decided(await _request_answer(ctx, message), intent)
         responses = ctx.input_responses or {}
         if _QUESTION not in responses:
@@ -148,11 +148,12 @@ def _is_yes(answer: object) -> bool:
     return set(answer.content) == {"ok"} and answer.content["ok"] is True
 
 
-def _is_modern(ctx: Context) -> bool:
+def is_modern(ctx: Context) -> bool:
+    """Whether the client speaks a revision without a handshake, in which a question travels in a result."""
     return ctx.request_context is not None and ctx.request_context.protocol_version in MODERN_PROTOCOL_VERSIONS
 
 
-def _can_be_asked(ctx: Context) -> bool:
+def can_be_asked(ctx: Context) -> bool:
     """Whether the client said that it shows forms to a person, and the question can reach it."""
     if ctx.request_context is None:
         return False
@@ -162,7 +163,7 @@ def _can_be_asked(ctx: Context) -> bool:
     if asking is None or (asking.url is not None and asking.form is None):
         return False
     # Since 2026 the question travels in the result; before, it needs a session or a stream that is open both ways.
-    return _is_modern(ctx) or ctx.session.can_send_request
+    return is_modern(ctx) or ctx.session.can_send_request
 
 
 def _mismatch(sealed: Sealed, intent: Intent, now: float) -> str | None:

@@ -20,13 +20,27 @@ from mcp.server.request_state import RequestStateSecurity
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kmcp_runtime import distributions, keys
-from kmcp_runtime.engine import audit, auth, browsers, door, permitting, runbook_serving, succession, via, views
+from kmcp_runtime.engine import (
+    audit,
+    auth,
+    browsers,
+    door,
+    foreign_door,
+    permitting,
+    runbook_serving,
+    succession,
+    via,
+    views,
+)
 from kmcp_runtime.engine.address import Addressed
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names, unknown_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
+from kmcp_runtime.engine.foreign_door import LIST_SECONDS as FOREIGN_LIST_SECONDS
+from kmcp_runtime.engine.foreign_door import ForeignServers, Offer
 from kmcp_runtime.engine.refused import Told
 from kmcp_runtime.engine.requests import Checked
 from kmcp_runtime.engine.sessions import IDLE_SECONDS, Sessions
+from kmcp_runtime.engine.together import Together
 from kmcp_runtime.engine.traced import Traced
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.instant.desk import Desk
@@ -129,37 +143,42 @@ def assemble(server: Server, settings: Settings | None = None, runtime: RuntimeS
     return compose(server.full_name, [instance], auth.provider(runtime))
 
 
-def compose(name: str, instances: Sequence[ConfiguredServer], authentication: AuthProvider | None) -> FastMCP[Any]:
-    """The tools of one or several instances behind one MCP server object."""
+def compose(
+    name: str,
+    instances: Sequence[ConfiguredServer],
+    authentication: AuthProvider | None,
+    foreign: ForeignServers | None = None,
+) -> FastMCP[Any]:
+    """The tools of one or several instances behind one MCP server object, and those of foreign servers."""
     runtime = instances[0].runtime
     tools = [SuiteTool.of(declared, instance) for instance in instances for declared in instance.tools.values()]
+    offer = Offer([*tools, *door.tools()], foreign)
+    everyone = foreign_door.together(instances, foreign)
     key = runtime.state_key.get_secret_value() if runtime.state_key else secrets.token_hex(32)
     mcp: FastMCP[Any] = FastMCP(
         name,
-        _instructions(instances),
+        _instructions(everyone),
         version=distributions.version_of([instance.server.name for instance in instances]),
         auth=authentication,
-        middleware=[Traced(tool.name for tool in tools), views.Listing(), Gate(instances)],
-        lifespan=_lifespan(instances),
+        middleware=[Traced(lambda name: offer.find(name) is not None), views.Listing(), Gate(everyone)],
+        lifespan=_lifespan(instances, foreign),
         # What escapes our own error model may quote a backend: fastmcp must not pass its text on.
         mask_error_details=True,
         on_duplicate="error",
         # `schema.input_schema` has resolved every reference already: doing it again would copy each schema.
         dereference_schemas=False,
-        # The list is fixed for the process; what one caller sees of it may be another's not to see.
-        cache_ttl=LIST_SECONDS,
+        # Our own list is fixed for the process; what one caller sees of it may be another's not to see.
+        cache_ttl=FOREIGN_LIST_SECONDS if foreign else LIST_SECONDS,
         request_state_security=RequestStateSecurity(keys=[keys.derive(key, "request-state/v1")]),
     )
     mcp._FastMCP__state_store = _NoState()  # type: ignore[attr-defined]  # there is no parameter for it
-    everything = [*tools, *door.tools()]
-    for tool in everything:
-        mcp.add_tool(tool)
+    offer.put_into(mcp)
     # Without it every modern tools/call runs a whole tools/list to check headers; a test guards that it is honoured.
-    schemas = {tool.name: tool.parameters for tool in everything}
-    mcp._mcp_server.get_tool_input_schema = schemas.get
+    mcp._mcp_server.get_tool_input_schema = lambda name: getattr(offer.find(name), "parameters", None)
     views.install(mcp, instances)
     # What is here, in lists that stay as they are: the framework declares what it could do, and clients would ask.
     capabilities = runbook_serving.serve(mcp, [instance.server for instance in instances])
+    offer.declare(capabilities)
     mcp._mcp_server.get_capabilities = lambda *_, **__: capabilities  # type: ignore[method-assign]  # no parameter
     return mcp
 
@@ -178,18 +197,22 @@ def _instructions(instances: Sequence[ConfiguredServer]) -> str:
     lines = [instance.server.instructions for instance in instances]
     lines.append(ABOUT_FRAMES)
     if door.is_short(instances):
-        lines.append(door.about(sum(len(instance.tools) for instance in instances)))
+        lines.append(
+            door.about("many" if isinstance(instances, Together) else sum(len(each.tools) for each in instances))
+        )
     if any(instance.runtime.read_only for instance in instances):
         lines.append(ABOUT_READING)
     return "\n".join(lines)
 
 
-def _lifespan(instances: Sequence[ConfiguredServer]) -> Any:
+def _lifespan(instances: Sequence[ConfiguredServer], foreign: ForeignServers | None) -> Any:
     @asynccontextmanager
     async def lifespan(mcp: FastMCP[Any]) -> AsyncIterator[dict[str, Any]]:
         async with contextlib.AsyncExitStack() as stack:
             for instance in instances:
                 await stack.enter_async_context(instance.opened())
+            if foreign:
+                await stack.enter_async_context(foreign.opened())
             yield {}
 
     return lifespan
@@ -198,7 +221,7 @@ def _lifespan(instances: Sequence[ConfiguredServer]) -> Any:
 async def run_stdio(name: str, instances: Sequence[ConfiguredServer], desk: Desk | None = None) -> None:
     """Serve the client at the standard streams until it goes; `desk` holds the streams where it was answered before."""
     async with instances[0].metrics.watchdog.watching():
-        mcp = compose(name, instances, None)
+        mcp = compose(name, instances, None, foreign_door.behind(instances))
         if desk:
             await succession.serve(mcp, desk)
         else:
@@ -245,13 +268,14 @@ async def run_http(name: str, instances: Sequence[ConfiguredServer], port: int) 
 def http_app(name: str, instances: Sequence[ConfiguredServer], authentication: AuthProvider | None) -> ASGIApp:
     """The ASGI application of `/mcp`, and of `/<server>/mcp` when several servers share the process."""
     runtime = instances[0].runtime
-    apps = {MCP_PATH: _one_app(compose(name, instances, authentication), MCP_PATH, runtime)}
+    foreign = foreign_door.behind(instances)
+    everyone = foreign_door.together(instances, foreign)
+    apps = {MCP_PATH: _one_app(compose(name, instances, authentication, foreign), MCP_PATH, runtime)}
     for instance in instances:
         path = f"/{instance.name}{MCP_PATH}"
         apps[path] = _one_app(compose(instance.server.full_name, [instance], authentication), path, runtime)
     origins, hosts = listed(runtime.allowed_origins), listed(runtime.allowed_hosts)
-    known = [name for instance in instances for name in instance.tools]
-    addressed = Addressed(Paths(apps), [instance.name for instance in instances], known)
+    addressed = Addressed(Paths(apps), everyone)
     guarded = browsers.guarded(Checked(addressed, MCP_PATH), origins, hosts, auth.is_loopback(runtime.host))
     return Told(guarded, instances[0].refusals)
 
@@ -336,7 +360,8 @@ async def _manage(instances: Sequence[ConfiguredServer], main: "uvicorn.Server",
 
 def _listen(host: str, port: int, where: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # By its protocol: asyncio takes the delay of small writes (40 ms a call) from connections that say they are TCP.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # A restart within a minute meets the old connections in TIME_WAIT, which would block the port.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -49,7 +49,8 @@ class Process:
         redaction.use_key(key)
         seal = Seal(key)
         rates = Rates(runtime.rate_limits)
-        rates.check_names([tool.name for server in servers for tool in server.tools()])
+        if not runtime.door_servers:  # which may have any
+            rates.check_names([tool.name for server in servers for tool in server.tools()])
         approvals = Approvals(runtime.approval, seal, _used_tokens(runtime, seal))
         policies = _policies(runtime, servers)
         metrics = Metrics()
@@ -65,6 +66,7 @@ class ConfiguredServer:
         self.settings = settings
         _learn_own(settings)
         _learn_own(process.runtime)
+        self.process = process
         self.runtime = process.runtime
         self.metrics = process.metrics
         self.approvals = process.approvals
@@ -76,13 +78,18 @@ class ConfiguredServer:
         extra = server.extra_arguments(settings)
         left_out = server.left_out(settings)
         kept = [declared for name, declared in self._all.items() if name not in left_out]
-        self.tools = {found.name: found.with_arguments(extra) for found in _offered(kept, self.runtime)}
+        self.tools = {found.name: found.with_arguments(extra) for found in offered(kept, self.runtime)}
         self._left_out = left_out
         self._slots = asyncio.Semaphore(self.runtime.concurrency)
         self._backend: Backend | None = None
         self._users = 0
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
+
+    def offer(self, every: Iterable[ToolSpec], tools: Mapping[str, ToolSpec]) -> None:
+        """Take `tools` in place of those that are called now; `every` are those that there are."""
+        self._all = {declared.name: declared for declared in every}
+        self.tools = dict(tools)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["ConfiguredServer"]:
@@ -134,7 +141,8 @@ class ConfiguredServer:
         return self._all[tool]
 
 
-def _offered(tools: Iterable[ToolSpec], runtime: RuntimeSettings) -> list[ToolSpec]:
+def offered(tools: Iterable[ToolSpec], runtime: RuntimeSettings) -> list[ToolSpec]:
+    """Those that the settings leave, in the form that they leave them in."""
     names = runtime.tool_names()
     kept = [found for found in tools if (names is None or found.name in names) and (runtime.extras or not found.extra)]
     if not runtime.read_only:
@@ -146,7 +154,7 @@ def check_tool_names(servers: Iterable[Server], runtime: RuntimeSettings) -> Non
     """Refuse a tool filter that names what no server has: a typo there would silently offer less."""
     known = {declared.name for server in servers for declared in server.tools()}
     for name in runtime.tool_names() or ():
-        if name not in known:
+        if name not in known and not runtime.door_servers:  # whose tools are not known yet
             raise SettingsError(suggesting(f"--tools / KMCP_TOOLS: no tool {name!r}", name, known))
 
 
@@ -159,6 +167,8 @@ def unknown_tool(name: str, instances: Iterable[ConfiguredServer]) -> ToolFailur
     return bad_argument(f"no tool {name!r}", did_you_mean(name, known) or "tools/list names them all")
 
 
+FOREIGN = "foreign"
+"""In a policy the server that stands for all those whose names are not known yet: rules may name any of their tools."""
 _WAYS = {"plan": ("asked", "token"), "ask": ("asked",), "off": ("off",)}
 """How a call may come to its yes, by KMCP_APPROVAL."""
 
@@ -176,6 +186,8 @@ def _policies(runtime: RuntimeSettings, servers: Sequence[Server]) -> "Policies 
         raise SettingsError(f"--policy / KMCP_POLICY needs cedarpy: {hint}") from None
     tools = {server.name: server.tools() for server in servers}
     installed = frozenset(distributions.server_points())
+    if runtime.door_servers:
+        installed |= {FOREIGN}
     ways = _WAYS[runtime.approval]
     found: Policies = policies.Policies(Path(runtime.policy), tools, installed, runtime.policy_contact, ways)
     return found

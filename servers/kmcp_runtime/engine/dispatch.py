@@ -19,7 +19,6 @@ from fastmcp.tools import Tool, ToolResult
 from pydantic import PrivateAttr
 
 from kmcp_runtime import answers, apps, argument_sizes, echoes, hints, identities, redaction, touched
-from kmcp_runtime.arguments import checked
 from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
@@ -59,7 +58,7 @@ class SuiteTool(Tool):
             title=declared.title,
             description=declared.description,
             parameters=declared.input_schema(),
-            output_schema=answer if instance.runtime.output_schemas else None,
+            output_schema=(answer or None) if instance.runtime.output_schemas else None,
             annotations=mcp_types.ToolAnnotations(
                 read_only_hint=declared.worst is Effect.READ,
                 destructive_hint=declared.can_destroy(),
@@ -81,6 +80,11 @@ class SuiteTool(Tool):
         """The address of its view."""
         found = self._declared.view
         return apps.address(self._instance.name, found) if found else None
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether its texts are those of a foreign server."""
+        return self._declared.foreign
 
     async def narrowed(self, standing: Standing) -> "SuiteTool | None":
         """The tool as the caller of this standing has it; None when the caller has none of it."""
@@ -168,6 +172,8 @@ def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[
     entry = audit.entry_of(secrets.token_hex(6), instance.name, declared.name, effect, auth.current_caller())
     entry.via = via.current() or ""
     audit.describe(entry, arguments)
+    # Of a foreign tool the word is its own, and nothing here makes it true.
+    entry.dry_run = entry.dry_run and "dry_run" in declared.arguments.model_fields
     return entry
 
 
@@ -235,12 +241,11 @@ async def _answer(
     large = any(map(is_large, arguments.values()))
     grant = standing.grant
     try:
-        values = await run_in_thread(_accepted, declared, arguments) if large else _accepted(declared, arguments)
+        named = await run_in_thread(_accepted, declared, arguments) if large else _accepted(declared, arguments)
     except ToolFailure:
         _refuse_withheld(instance, declared, arguments, grant)
         raise
-    named = {name: getattr(values, name) for name in declared.arguments.model_fields}
-    call = _call(instance, declared, named, entry, grant)
+    call = _call(instance, declared, named, arguments, entry, grant)
     effect = declared.effect_of(named)
     entry.effect = effect.value
     grant.check(declared.name, effect)
@@ -255,6 +260,7 @@ async def _answer(
                 judged = JudgedCall(instance, declared, call, arguments, account, grant, _context(), guard)
                 result = await judged.answer()
                 if isinstance(result, ToolResult):
+                    entry.answer_bytes = size(result.structured_content or {}) if result.structured_content else 0
                     return result
             content, text = await run_in_thread(finish, result, instance.runtime.answer_tokens)
     except TimeoutError:
@@ -278,24 +284,28 @@ def _refuse_withheld(
         values = _accepted(whole, arguments)
     except ToolFailure:
         return  # Its arguments are wrong for the whole tool as well.
-    effect = whole.effect_of({whole.by.argument: getattr(values, whole.by.argument)})
+    effect = whole.effect_of(values)
     if instance.runtime.read_only:
         raise denied(f"this changes something and the server is read-only (KMCP_READ_ONLY): {offered.name} only reads")
     grant.check(offered.name, effect)
 
 
-def _accepted(declared: ToolSpec, arguments: Mapping[str, Any]) -> Any:
+def _accepted(declared: ToolSpec, arguments: Mapping[str, Any]) -> dict[str, Any]:
     # Stored, a mark would stand in place of the real value; only a tool that puts the live value back takes one.
     redaction.refuse_marks({name: value for name, value in arguments.items() if name not in declared.restores})
-    values = checked(declared.arguments, arguments, declared.ignored, declared.renamed)
+    named = declared.checked(arguments)
     # Once more as read: in JSON or YAML a mark may be written with escapes.
-    read = {name: getattr(values, name) for name in declared.arguments.model_fields if name not in declared.restores}
-    redaction.refuse_marks(read)
-    return values
+    redaction.refuse_marks({name: value for name, value in named.items() if name not in declared.restores})
+    return named
 
 
 def _call(
-    instance: "ConfiguredServer", declared: ToolSpec, named: Mapping[str, Any], entry: Entry, grant: Grant
+    instance: "ConfiguredServer",
+    declared: ToolSpec,
+    named: Mapping[str, Any],
+    written: Mapping[str, Any],
+    entry: Entry,
+    grant: Grant,
 ) -> Call:
     caller = auth.current_caller()
     given = frozenset(name for name, field in declared.arguments.model_fields.items() if named[name] != field.default)
@@ -309,6 +319,7 @@ def _call(
         given,
         instance.runtime.read_only or grant.effects == {Effect.READ},
         instance.settings.identity_of(caller),
+        written,
     )
 
 

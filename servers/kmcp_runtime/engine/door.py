@@ -21,7 +21,9 @@ from kmcp_runtime.door.search import Entry, Index
 from kmcp_runtime.engine import address
 from kmcp_runtime.engine.configured import ConfiguredServer
 from kmcp_runtime.engine.dispatch import SuiteTool
+from kmcp_runtime.engine.together import Together
 from kmcp_runtime.errors import bad_argument, suggesting
+from kmcp_runtime.output.render import UNTRUSTED_META
 from kmcp_runtime.yaml_text import read as read_yaml
 
 SEARCH, CALL = "search_tools", "call_tool"
@@ -44,7 +46,8 @@ def about(count: int | str) -> str:
 def is_short(instances: Sequence[ConfiguredServer]) -> bool:
     """Whether the list is short unless the address says otherwise."""
     chosen = instances[0].runtime.listing
-    return len(instances) > 1 if chosen == "auto" else chosen == address.SHORT
+    are_several = len(instances) > 1 or isinstance(instances, Together)
+    return are_several if chosen == "auto" else chosen == address.SHORT
 
 
 class SearchTools(Tool):
@@ -61,7 +64,9 @@ class SearchTools(Tool):
         body: dict[str, Any] = {"tools": [_summary(found[name]) for name in names]}
         if not names:
             body["hint"] = "no tool has a word of this; say in other words what you want to do"
-        return ToolResult(content=json.dumps(body, ensure_ascii=False), structured_content=body)
+        others = any(isinstance(tool := found[name], SuiteTool) and tool.is_foreign for name in names)
+        meta = {UNTRUSTED_META: ["/tools"]} if others else None
+        return ToolResult(content=json.dumps(body, ensure_ascii=False), structured_content=body, meta=meta)
 
     def _index(self, found: Mapping[str, Tool]) -> Index:
         key = tuple(found)

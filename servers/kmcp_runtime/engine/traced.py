@@ -6,7 +6,7 @@ of errors and the ids of sessions.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -26,8 +26,8 @@ _span: ContextVar[spans.Span] = ContextVar("kmcp_request_span", default=spans.NO
 class Traced(Middleware):
     """The outermost middleware: what runs inside knows its trace, and is below its span."""
 
-    def __init__(self, tools: Iterable[str]) -> None:
-        self._tools = frozenset(tools)
+    def __init__(self, offers: Callable[[str], bool]) -> None:
+        self._offers = offers
 
     async def __call__(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         request = fastmcp_request_ctx.get()
@@ -50,7 +50,7 @@ class Traced(Middleware):
             return None
         message = context.message
         name = message.get("name") if isinstance(message, dict) else getattr(message, "name", None)
-        return name if name in self._tools else None
+        return name if isinstance(name, str) and self._offers(name) else None
 
 
 def called(entry: Entry) -> None:

@@ -26,6 +26,22 @@ HARMLESS = frozenset(
     {"transport", "approval", "approval_namespace", "timeout", "concurrency", "answer_tokens", "log_level", "audit"}
 )
 """Those that shape no list and cannot fail later than they are read. What stands in neither is the engine's."""
+LATER = frozenset(
+    {
+        "approval_ledger",
+        "audit_file",
+        "audit_file_megabytes",
+        "audit_files",
+        "audit_key_file",
+        "audit_otlp_endpoint",
+        "audit_otlp_headers",
+        "audit_sinks",
+        "policy_contact",
+        "rate_limits",
+        "state_key",
+    }
+)
+"""Those that shape no list either; a fault of theirs is on stderr, and in the answer to the first call."""
 _PLACEHOLDERS = ("$", "%", "{", "<")
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on", "y", "t"}), frozenset({"false", "0", "no", "off", "n", "f"})
 _INTEGER, _NUMBER = re.compile(r"\d{1,9}"), re.compile(r"\d{1,9}(?:\.\d{1,9})?")
@@ -97,7 +113,7 @@ def _given(
         if text is not None and text.lstrip().startswith(_PLACEHOLDERS):
             raise _EngineError  # a client may have meant a variable that it does not expand
         if text is not None:
-            found[row["name"]] = _value(row, text)
+            found[row["name"]] = text if row["name"] in LATER else _value(row, text)
     return found
 
 
@@ -148,7 +164,7 @@ def _check_runtime(runtime: Mapping[str, Any], given: Mapping[str, Any]) -> None
     """Only a server over stdio is begun here, with settings that are known to this module."""
     of_http = {row["name"] for row in runtime["settings"] if row["of_http"]}
     own = {row["name"] for row in runtime["settings"]} & given.keys()
-    if own - of_http - HARMLESS - COVERED:
+    if own - of_http - HARMLESS - COVERED - LATER:
         raise _EngineError
     transport = given.get("transport", "auto")
     if transport == "http" or (transport == "auto" and (own & of_http or not is_piped())):

@@ -1,4 +1,4 @@
-"""kmcp-suite as a wheel beside a project: until it is published, no index may be asked for it."""
+"""kmcp-suite as a wheel, beside a project or in a bundle: until it is published, no index may be asked for it."""
 
 import asyncio
 import base64
@@ -16,13 +16,15 @@ from urllib.parse import unquote, urlsplit
 from kmcp_runtime import command
 from kmcp_runtime.distributions import SUITE
 
-from .description import ProjectError
-
 _SECONDS = 120.0
 
 
+class WheelError(Exception):
+    """Says why there can be no wheel of what is installed here."""
+
+
 def write_wheel(folder: Path) -> Path:
-    """A wheel of the suite that is installed here, in `folder`. Errors: ProjectError."""
+    """A wheel of the suite that is installed here, in `folder`. Errors: WheelError."""
     found = distribution(SUITE)
     origin = json.loads(found.read_text("direct_url.json") or "{}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -37,7 +39,7 @@ async def _build(source: str, folder: Path) -> None:
     argv = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     done = await command.run(argv, env=dict(os.environ), seconds=_SECONDS, directory=source)
     if done.code:
-        raise ProjectError(f"the wheel of {source} cannot be built: {done.stderr.strip()[-300:]}")
+        raise WheelError(f"the wheel of {source} cannot be built: {done.stderr.strip()[-300:]}")
 
 
 def _packed(found: Distribution, folder: Path) -> Path:
@@ -54,7 +56,7 @@ def _packed(found: Distribution, folder: Path) -> Path:
         if not str(file).startswith("..") and str(file) not in left_out and "__pycache__" not in file.parts
     ]
     if not any(str(file) == f"{metadata}/METADATA" for file in kept):
-        raise ProjectError("the installation of kmcp-suite has no list of its files: install it from a wheel")
+        raise WheelError("the installation of kmcp-suite has no list of its files: install it from a wheel")
     wheel, record = folder / f"{name}-py3-none-any.whl", io.StringIO()
     rows = csv.writer(record, lineterminator="\n")
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:

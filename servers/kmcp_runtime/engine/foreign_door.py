@@ -1,0 +1,174 @@
+"""The foreign servers behind the door of a process: those of a file, which is read again when it changes."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import mcp_types
+from fastmcp import FastMCP
+from fastmcp.server.providers import Provider
+from fastmcp.tools import Tool
+from fastmcp.utilities.versions import VersionSpec
+
+from kmcp_runtime.engine import foreign_news
+from kmcp_runtime.engine.configured import ConfiguredServer
+from kmcp_runtime.engine.foreign_server import ForeignServer
+from kmcp_runtime.engine.together import Together
+from kmcp_runtime.foreign.servers_file import FileError, ForeignEntry, read_servers
+from kmcp_runtime.settings import SettingsError
+from kmcp_runtime.worker import run_in_thread
+
+log = logging.getLogger("kmcp.foreign")
+SETTING = "--door-servers / KMCP_DOOR_SERVERS"
+LIST_SECONDS = 30
+"""How long a client may take a list with foreign tools for fresh."""
+_LOOK_SECONDS = 1.0
+_DOOR = ("search_tools", "call_tool")
+
+
+class ForeignServers:
+    """Refuses to start with a file that has a fault; while running, such a one changes nothing."""
+
+    def __init__(self, path: Path, own: Sequence[ConfiguredServer]) -> None:
+        """Errors: `SettingsError`. A file that is not there yet is an empty one: a controller may write it later."""
+        self.path = path
+        self.servers: dict[str, ForeignServer] = {}
+        self.listeners: list[Callable[[], None]] = []
+        self._own = own
+        self._taken = frozenset(_DOOR).union(*(instance.tools for instance in own))
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._users = 0
+        self._watching: asyncio.Task[None] | None = None
+        self._stamp = _stamp(path)
+        try:
+            self._entries = self._read()
+        except FileError as error:
+            raise SettingsError(f"{SETTING}: {error}") from None
+
+    def _read(self) -> Mapping[str, ForeignEntry]:
+        if self._stamp is None:
+            log.warning("%s: %s is not there yet; it is read when it is", SETTING, self.path)
+            return {}
+        found = read_servers(self.path)
+        taken = {instance.name for instance in self._own} & found.keys()
+        if taken:
+            raise FileError(f"{self.path}: {min(taken)} is the name of a server of this process; give another one")
+        return found
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["ForeignServers"]:
+        """Keep every server; several applications of a process may share this."""
+        if self._users == 0:
+            self._apply(self._entries)
+            self._watching = asyncio.create_task(self._watch())
+        self._users += 1
+        try:
+            yield self
+        finally:
+            self._users -= 1
+            if self._users == 0:
+                await self._close()
+
+    async def _close(self) -> None:
+        tasks = [*self._tasks.values(), *([self._watching] if self._watching else [])]
+        self._tasks, self._watching = {}, None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.servers.clear()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            found = _stamp(self.path)
+            if found == self._stamp:
+                continue
+            self._stamp = found
+            try:
+                self._entries = await run_in_thread(self._read)
+            except FileError as error:
+                # Once for each change of the file, so that one which stays broken is reported once.
+                log.error("the foreign servers stay as they are: %s", error)
+                continue
+            self._apply(self._entries)
+
+    def _apply(self, entries: Mapping[str, ForeignEntry]) -> None:
+        for name in [each for each, server in self.servers.items() if entries.get(each) != server.entry]:
+            del self.servers[name]
+            self._tasks.pop(name).cancel()
+            self._changed()
+        for name, entry in entries.items():
+            if name not in self.servers:
+                server = ForeignServer(entry, self._own[0].process, self._taken, self._changed)
+                self.servers[name] = server
+                self._tasks[name] = asyncio.create_task(server.keep())
+
+    def _changed(self) -> None:
+        for listener in list(self.listeners):
+            listener()
+
+
+class ForeignTools(Provider):
+    """Their tools, as the framework asks for them."""
+
+    def __init__(self, foreign: ForeignServers) -> None:
+        super().__init__()
+        self._foreign = foreign
+
+    def find(self, name: str) -> Tool | None:
+        servers = self._foreign.servers.values()
+        return next((server.listed[name] for server in servers if name in server.listed), None)
+
+    async def _list_tools(self) -> Sequence[Tool]:
+        return [tool for server in self._foreign.servers.values() for tool in server.listed.values()]
+
+    async def _get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
+        return self.find(name)
+
+
+class Offer:
+    """The tools of a server object: our own, which stay as they are, and those of foreign servers."""
+
+    def __init__(self, own: Sequence[Tool], foreign: ForeignServers | None) -> None:
+        self._own, self._foreign = own, foreign
+        self._by_name = {tool.name: tool for tool in own}
+        self._outside = ForeignTools(foreign) if foreign else None
+
+    def find(self, name: str) -> Tool | None:
+        return self._by_name.get(name) or (self._outside.find(name) if self._outside else None)
+
+    def put_into(self, mcp: FastMCP[Any]) -> None:
+        for tool in self._own:
+            mcp.add_tool(tool)
+        if self._foreign and self._outside:
+            mcp.add_provider(self._outside)
+            foreign_news.announce(mcp, self._foreign.listeners)
+
+    def declare(self, capabilities: mcp_types.ServerCapabilities) -> None:
+        """Say that the list may change, where it may."""
+        if self._foreign and capabilities.tools is not None:
+            capabilities.tools.list_changed = True
+
+
+def together(own: Sequence[ConfiguredServer], foreign: ForeignServers | None) -> Sequence[ConfiguredServer]:
+    """Every server of the process, at each moment."""
+    return Together(own, foreign.servers) if foreign else own
+
+
+def behind(own: Sequence[ConfiguredServer]) -> ForeignServers | None:
+    """The foreign servers of this process; None where none are configured."""
+    path = own[0].runtime.door_servers
+    return ForeignServers(Path(path), own) if path else None
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    # The inode too: a mounted ConfigMap is replaced as a whole, possibly by one of the same size and second.
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,0 +1,126 @@
+"""What a foreign server wants to know of the user while it answers, put to the client of the call.
+
+A client with a handshake is asked on the stream of its call; one without gets the question as the result of the call,
+and answers with the next one. The question always says who asks.
+"""
+
+import secrets
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import mcp_types
+from fastmcp.server.context import Context
+from fastmcp.server.dependencies import get_context
+from fastmcp.tools.base import InputRequiredToolResult
+from mcp.shared.exceptions import MCPError
+from pydantic import ValidationError
+
+from kmcp_runtime import redaction
+from kmcp_runtime.catalog import Effect
+from kmcp_runtime.engine.approval import can_be_asked, is_modern
+from kmcp_runtime.errors import ToolFailure, conflict
+from kmcp_runtime.foreign.conversation import Asked, RefusedError
+from kmcp_runtime.foreign.scrubbing import clean, scrub
+
+if TYPE_CHECKING:
+    from kmcp_runtime.foreign.listed_tools import ForeignSpec
+
+ELICIT = "elicitation/create"
+_MOST_QUESTIONS = 10
+_LONGEST = 2000
+_REFUSED = -32601
+
+
+def asking(server: str) -> Asked:
+    """Answers what the server asks on the stream of its answer."""
+
+    async def asked(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        ctx = _context()
+        if method != ELICIT or ctx is None or is_modern(ctx) or not can_be_asked(ctx):
+            raise RefusedError(_REFUSED, f"{method}: the client of this call cannot be asked")
+        return await _elicited(ctx, server, params)
+
+    return asked
+
+
+def answers_of_client() -> dict[str, Any]:
+    """What the client answers to the questions of its last call, as the server takes it; nothing where it does not."""
+    ctx = _context()
+    if ctx is None or not is_modern(ctx) or not ctx.input_responses:
+        return {}
+    given = {
+        name: answer.model_dump(mode="json", by_alias=True, exclude_none=True)
+        for name, answer in ctx.input_responses.items()
+        if name.startswith(_OURS)
+    }
+    if not given:
+        return {}
+    found: dict[str, Any] = {"inputResponses": {name.removeprefix(_OURS): value for name, value in given.items()}}
+    return found | ({"requestState": ctx.request_state} if ctx.request_state else {})
+
+
+_OURS = "foreign-"
+"""Before the names of its questions, so that none of them is that of an approval."""
+
+
+async def put(server: str, spec: "ForeignSpec", result: Mapping[str, Any]) -> dict[str, Any] | InputRequiredToolResult:
+    """What goes with the next request to the server, or the question that is the result of this call.
+
+    Errors: `conflict`, where this client cannot be asked.
+    """
+    ctx, state = _context(), result.get("requestState")
+    requests = result.get("inputRequests")
+    asked = requests if isinstance(requests, dict) else {}
+    if len(asked) > _MOST_QUESTIONS or not all(_is_question(each) for each in asked.values()):
+        raise _unasked(server, spec, "what it asks for is not a question to the user")
+    if ctx is None or (asked and not can_be_asked(ctx)):
+        raise _unasked(server, spec, "this client cannot be asked")
+    if not is_modern(ctx):
+        answers = {name: await _elicited(ctx, server, each.get("params") or {}) for name, each in asked.items()}
+        return {"inputResponses": answers, **({"requestState": state} if isinstance(state, str) else {})}
+    if spec.effect is Effect.DESTROY:
+        # The next call would be a new one, and its yes another.
+        raise _unasked(server, spec, "this client can be asked once for a call, which the approval has used")
+    questions: Any = {_OURS + name: _question(server, each.get("params") or {}) for name, each in asked.items()}
+    text = state if isinstance(state, str) else secrets.token_hex(8)
+    return InputRequiredToolResult(mcp_types.InputRequiredResult(input_requests=questions, request_state=text))
+
+
+def _unasked(server: str, spec: "ForeignSpec", why: str) -> ToolFailure:
+    text = f"the foreign server {server} asks something before it goes on with {spec.original}, and {why}"
+    return conflict(text, "use a client that supports elicitation, or the server itself", backend=server)
+
+
+def _is_question(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("method") == ELICIT
+
+
+def _words(server: str, params: Mapping[str, Any]) -> str:
+    said = params.get("message")
+    text = redaction.text(clean(said, _LONGEST)) if isinstance(said, str) else ""
+    return f"The foreign server {server} asks (its words, give it no secret): {text}"
+
+
+def _form(params: Mapping[str, Any]) -> dict[str, Any]:
+    schema = scrub(params.get("requestedSchema"))
+    return schema if isinstance(schema, dict) else {"type": "object", "properties": {}}
+
+
+def _question(server: str, params: Mapping[str, Any]) -> mcp_types.ElicitRequest:
+    form = mcp_types.ElicitRequestFormParams(message=_words(server, params), requested_schema=_form(params))
+    return mcp_types.ElicitRequest(params=form)
+
+
+async def _elicited(ctx: Context, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        answer = await ctx.session.elicit_form(_words(server, params), _form(params), related_request_id=ctx.request_id)
+    except (MCPError, ValidationError):
+        return {"action": "cancel"}
+    return answer.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _context() -> Context | None:
+    try:
+        return get_context()
+    except RuntimeError:
+        return None

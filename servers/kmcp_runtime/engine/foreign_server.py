@@ -1,0 +1,253 @@
+"""A foreign server as one of the process: its tools are called under the same rules, and its faults stay its own.
+
+It is asked for its list when the process starts, when it says that the list has changed, and from time to time; while
+it cannot be reached, ever more seldom. Its tools stay listed meanwhile, and a call says what is the matter.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any
+
+from fastmcp.server.dependencies import get_http_headers
+
+from kmcp_runtime import judging, live_state, redaction
+from kmcp_runtime.call import Call
+from kmcp_runtime.catalog import Effect
+from kmcp_runtime.engine import foreign_answers, foreign_questions
+from kmcp_runtime.engine.configured import ConfiguredServer, Process, offered
+from kmcp_runtime.engine.dispatch import SuiteTool
+from kmcp_runtime.errors import ToolFailure, timed_out, unavailable
+from kmcp_runtime.foreign.conversation import Attending, Conversation, RefusedError
+from kmcp_runtime.foreign.listed_tools import ForeignSpec, Listing, declared, read_tools
+from kmcp_runtime.foreign.servers_file import ForeignEntry
+from kmcp_runtime.output.results import Result
+from kmcp_runtime.server import Server
+from kmcp_runtime.settings import Settings
+from kmcp_runtime.worker import run_in_thread
+
+log = logging.getLogger("kmcp.foreign")
+LIST_SECONDS = 30.0
+CHECK_SECONDS = 60.0
+"""Between looks at the list of a server that does not say when it changes."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+_AFTER_LOSS_SECONDS = 5.0
+_MOST_CALLERS = 64
+_SHARE = 0.95  # of a call's deadline: the failure that names the server comes before the one that does not
+
+
+class ForeignPlan(Result):
+    """What a person is asked about: the call as it would be sent."""
+
+    server: str
+    tool: str
+    arguments: dict[str, Any]
+
+
+class ForeignServer(ConfiguredServer):
+    """`own` are names of tools that are taken; `on_change` hears that the offered tools are others now."""
+
+    def __init__(
+        self, entry: ForeignEntry, process: Process, own: Container[str], on_change: Callable[[], None]
+    ) -> None:
+        about = Server(
+            name=entry.name,
+            title=entry.title or entry.name,
+            description=f"The foreign server {entry.name}.",
+            instructions="",
+            port=0,
+            tools=tuple,
+            settings=Settings,
+        )
+        super().__init__(about, Settings(), process)
+        self.entry = entry
+        self.listed: dict[str, SuiteTool] = {}
+        self.trouble = "it has not been asked yet"
+        """Why its tools cannot be called now; empty while it answers."""
+        self._own, self._on_change = own, on_change
+        self._left_out_told: frozenset[str] = frozenset()
+        self._shown: dict[str, tuple[str, Effect]] = {}
+        self._stale = asyncio.Event()
+        self._main = Conversation(entry, on_change=self._stale.set)
+        self._of_callers: OrderedDict[str, Conversation] = OrderedDict()
+
+    def provided(self, wanted: Mapping[str, type], call: Call) -> dict[str, Any]:
+        return dict.fromkeys(wanted, call)
+
+    async def keep(self) -> None:
+        """Know what the server lists, until this is cancelled."""
+        pause = FIRST_PAUSE
+        try:
+            while True:
+                self._stale.clear()
+                if await self._look():
+                    pause = FIRST_PAUSE
+                    await self._until_stale()
+                else:
+                    # Not all at once where many servers went together.
+                    await self._wait(pause * random.uniform(0.75, 1.25))  # noqa: S311
+                    pause = min(pause * 2, LONGEST_PAUSE)
+        finally:
+            await asyncio.gather(*(each.close() for each in (self._main, *self._of_callers.values())))
+
+    async def _look(self) -> bool:
+        """Ask for the list; whether it came."""
+        try:
+            async with asyncio.timeout(LIST_SECONDS):
+                listed = await read_tools(self._main)
+                # A thousand tools take seconds, in which others are answered.
+                found, shown = await run_in_thread(self._made, listed)
+        except (ToolFailure, RefusedError) as failure:
+            self._in_trouble(failure.message)
+            return False
+        except TimeoutError:
+            self._in_trouble(f"no list of tools within {LIST_SECONDS:.0f} s")
+            return False
+        except Exception:
+            # A fault of ours: it must not be silent, and end nothing but this attempt.
+            log.exception("the list of the foreign server %s cannot be used", self.name)
+            self._in_trouble("its list cannot be used; the log of the door says why")
+            return False
+        for reason in found.left_out:
+            if reason not in self._left_out_told:
+                log.warning("a tool of the foreign server %s is left out: %s", self.name, redaction.text(reason))
+        self._left_out_told = frozenset(found.left_out)
+        if self.trouble:
+            log.info("the foreign server %s lists %d tools", self.name, len(found.tools))
+        self.trouble = ""
+        self._offer(found.tools, shown)
+        return True
+
+    def _made(self, listed: list[dict[str, Any]]) -> tuple[Listing, dict[str, SuiteTool]]:
+        """What the server lists, and what of it is listed here."""
+        found = declared(self.entry, listed, self._own, self._invoke)
+        return found, {spec.name: SuiteTool.of(spec, self) for spec in offered(found.tools, self.runtime)}
+
+    def _in_trouble(self, why: str) -> None:
+        if why != self.trouble:
+            log.warning("the foreign server %s cannot be used: %s", self.name, redaction.text(why))
+        self.trouble = why
+
+    def _offer(self, specs: Sequence[ForeignSpec], listed: Mapping[str, SuiteTool]) -> None:
+        here = {spec.name: spec for spec in specs if spec.name in listed}
+        before, self._shown = self._shown, {name: (spec.hash, spec.effect) for name, spec in here.items()}
+        self.offer(specs, here)
+        self.listed = dict(listed)
+        if before != self._shown:
+            self._on_change()
+
+    async def _until_stale(self) -> None:
+        listening = asyncio.create_task(self._listen()) if self._main.says_changes else None
+        try:
+            await self._wait(CHECK_SECONDS)
+        finally:
+            if listening is not None:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        try:
+            await self._main.listen()
+        except RefusedError:
+            return  # it cannot be listened to, whatever it says
+        except ToolFailure:
+            # It may be another one when it is back. A gateway that cuts every stream must not set the pace.
+            await asyncio.sleep(_AFTER_LOSS_SECONDS)
+            self._stale.set()
+
+    async def _wait(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stale.wait()
+
+    async def _invoke(self, original: str, call: Call) -> Any:
+        """Carry out a call, or say what it would do."""
+        spec = self.tools.get(call.tool)
+        if not isinstance(spec, ForeignSpec):
+            raise unavailable(f"the foreign server {self.name} does not list {call.tool} any longer", "search again")
+        arguments = spec.sent(call.written)
+        if spec.effect is Effect.DESTROY:
+            live_state.bind(f"tool {original} of {self.name}", spec.hash)
+        verdict = _verdict(spec, self.name)
+        judgement = judging.current()
+        if judgement is not None and judgement.rehearsal:
+            judging.foresee(verdict)
+            return ForeignPlan(server=self.name, tool=original, arguments=arguments)
+        judging.allow(verdict)
+        return await self._call(spec, arguments, call)
+
+    async def _call(self, spec: ForeignSpec, arguments: dict[str, Any], call: Call) -> Any:
+        seconds = call.deadline * _SHARE
+        conversation = await self._conversation()
+        attending = Attending(_progress(call), foreign_questions.asking(self.name))
+        try:
+            async with asyncio.timeout(seconds):
+                params = {"name": spec.original, "arguments": arguments, **foreign_questions.answers_of_client()}
+                while True:
+                    result = await conversation.request("tools/call", params, attending, spec.schema)
+                    if result.get("resultType") != "input_required":
+                        break
+                    more = await foreign_questions.put(self.name, spec, result)
+                    if not isinstance(more, dict):
+                        return more
+                    params = {**params, **more}
+        except TimeoutError:
+            raise timed_out(
+                f"the foreign server {self.name} did not answer {spec.original} within {seconds:.0f} s",
+                "it may have taken effect; ask for less, or raise --timeout (KMCP_TIMEOUT)",
+                backend=self.name,
+            ) from None
+        except RefusedError as error:
+            hint = f"this is what the foreign server {self.name} says of {spec.original}"
+            raise ToolFailure("conflict", redaction.text(error.message), hint, backend=self.name) from None
+        except ToolFailure as failure:
+            if failure.code == "unavailable":
+                self._stale.set()
+            raise
+        return await run_in_thread(foreign_answers.answer, self.name, spec.original, result, self.runtime.answer_tokens)
+
+    async def _conversation(self) -> Conversation:
+        """The one of this server; where headers of callers go along, that of this caller."""
+        if not self.entry.forward_headers:
+            return self._main
+        sent = get_http_headers(include=set(self.entry.forward_headers))
+        wanted = {name.lower() for name in self.entry.forward_headers}
+        forwarded = {name: value for name, value in sent.items() if name.lower() in wanted}
+        key = hashlib.sha256(json.dumps(sorted(forwarded.items())).encode()).hexdigest()
+        if key not in self._of_callers:
+            self._of_callers[key] = Conversation(self.entry, forwarded)
+        self._of_callers.move_to_end(key)
+        if len(self._of_callers) > _MOST_CALLERS:
+            await self._of_callers.popitem(last=False)[1].close()
+        return self._of_callers[key]
+
+
+def _verdict(spec: ForeignSpec, server: str) -> judging.Verdict:
+    if spec.effect is Effect.READ:
+        return judging.READS
+    what = f"calls {spec.original} of the foreign server {server}"
+    if spec.effect is Effect.WRITE:
+        return judging.writes(what)
+    return judging.destroys(f"{what}, which may delete or overwrite anything that it can reach")
+
+
+def _progress(call: Call) -> Any:
+    """None where nobody follows the call: then the server is not asked for it."""
+    if call.report is None:
+        return None
+
+    async def report(params: Mapping[str, Any]) -> None:
+        done, message = _number(params.get("progress")), params.get("message")
+        if done is not None:
+            await call.progress(done, _number(params.get("total")), message if isinstance(message, str) else "")
+
+    return report
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

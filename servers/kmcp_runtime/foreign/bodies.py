@@ -1,0 +1,72 @@
+"""The JSON-RPC messages in an answer of HTTP, be it one document or a stream of events, bounded while they arrive."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from kmcp_runtime.worker import run_in_thread
+
+_VALUES = 200_000  # of one message
+# An event of a stream ends with an empty line; servers send either kind of line break.
+_END = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
+
+
+class TooMuchError(Exception):
+    """More than the reader takes; the text says of what."""
+
+
+@dataclass
+class Meter:
+    """Counts the bytes of one answer, or of several."""
+
+    most: int
+    read: int = 0
+
+    def add(self, size: int) -> None:
+        self.read += size
+        if self.read > self.most:
+            raise TooMuchError(f"more than {self.most >> 20} MiB")
+
+
+async def read_messages(response: httpx2.Response, meter: Meter) -> AsyncIterator[dict[str, Any]]:
+    """The JSON objects of a body; what is not one comes as an empty object. Errors: `TooMuchError`, those of httpx2."""
+    stream = response.headers.get("content-type", "").startswith("text/event-stream")
+    buffer, seen = bytearray(), 0
+    async for chunk in response.aiter_bytes():
+        meter.add(len(chunk))
+        buffer += chunk
+        while stream and (end := _END.search(buffer, seen)):
+            event, seen = bytes(buffer[: end.start()]), 0
+            del buffer[: end.end()]
+            data = [line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")]
+            if data:
+                yield await _object(b"\n".join(data))
+        seen = max(0, len(buffer) - 3)  # an end may have begun; what comes before is never looked at again
+    if not stream:
+        yield await _object(bytes(buffer))
+
+
+_SMALL = 16 * 1024
+"""What is smaller is read in less time than it takes to hand it to a thread."""
+
+
+async def _object(text: bytes) -> dict[str, Any]:
+    # Megabytes take long to read, and whoever lists them must not hold the process up.
+    return read_object(text) if len(text) < _SMALL else await run_in_thread(read_object, text)
+
+
+def read_object(text: bytes) -> dict[str, Any]:
+    """The object of a JSON text; an empty one where it is none. Errors: `TooMuchError`."""
+    # Before it is read: Python makes hundreds of thousands of values in one step, in which nothing else runs.
+    if sum(map(text.count, (b",", b"[", b"{"))) > _VALUES:
+        raise TooMuchError(f"more than {_VALUES:,} values")
+    try:
+        # Not the bounded reader: one tool that nests too deep is cut by `scrub`, and does not hide all the others.
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return message if isinstance(message, dict) else {}
