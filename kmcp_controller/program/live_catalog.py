@@ -53,13 +53,8 @@ class LiveCatalog:
             self.live, cluster, namespace, self.metrics, deployment=deployment, debounce=debounce, interval=interval
         )
         self._publisher.is_own = lambda described: is_suite_image(described["image"], platform)
-        schedule = partial(
-            DiscoverySchedule,
-            *(self.live, cluster, catalog, platform, self._pins),
-            interval=ask_interval,
-            pin=pin,
-            enabled=discovery,
-        )
+        of_all = (self.live, cluster, catalog, platform, self._pins)
+        schedule = partial(DiscoverySchedule, *of_all, interval=ask_interval, pin=pin, enabled=discovery)
         self._schedule = schedule(self._requeue)
         self._remotes = RemoteServers(cluster, self.live, self._observe_remote, trusted, controller.store.servers)
         # Their answers are news for no pass: a schedule of their own.
