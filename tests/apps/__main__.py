@@ -58,7 +58,7 @@ async def _pictures(browser: Any, client: Client[Any], name: str, folder: Path, 
         context = hosted(browser, client, answer.uri, width=SIZES[size], scheme=scheme, context=_CONTEXT)
         async with context as view:
             await view.deliver(answer.arguments, answer.result)
-            await view.frame.wait_for_function("document.body.getBoundingClientRect().height <= innerHeight")
+            await view.becomes("document.body.getBoundingClientRect().height <= innerHeight")
             path = folder / (f"{name}-{size}-{scheme}.png" if everything else f"{name}.png")
             await view.page.locator("iframe").screenshot(path=path)
 

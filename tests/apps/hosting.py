@@ -11,6 +11,7 @@ from fastmcp import Client
 from playwright.async_api import Browser, Frame, Page, Route, expect
 
 from tests.slowness import scaled
+from tests.waiting import until
 
 HOST = "http://host.test/"
 VIEW = "http://view.test/"
@@ -37,6 +38,14 @@ class Hosted:
         await self.notify("ui/notifications/tool-input", {"arguments": dict(arguments)})
         await self.notify("ui/notifications/tool-result", body)
         await expect(self.frame.locator("#state")).not_to_have_text("Waiting for the answer.")
+
+    async def becomes(self, expression: str) -> None:
+        """Return when an expression holds in the view, whose policy forbids to have it watched from within."""
+
+        async def look() -> bool:
+            return bool(await self.frame.evaluate(expression))
+
+        await until(look, bool, 20, expression)
 
     async def heard(self, method: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = await self.page.evaluate(

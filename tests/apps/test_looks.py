@@ -31,8 +31,8 @@ async def test_it_fits_and_can_be_read_by_everybody(
         await view.deliver(answer.arguments, answer.result)
         for width in SIZES.values():
             await view.page.set_viewport_size({"width": width, "height": 900})
-            await view.frame.wait_for_function(f"document.documentElement.clientWidth === {width}")
-            await view.frame.wait_for_function("document.body.getBoundingClientRect().height <= innerHeight")
+            await view.becomes(f"document.documentElement.clientWidth === {width}")
+            await view.becomes("document.body.getBoundingClientRect().height <= innerHeight")
             assert await view.frame.evaluate("document.documentElement.scrollWidth") <= width
         await view.frame.evaluate(axe)
         found = await view.frame.evaluate("(rules) => axe.run({ runOnly: rules })", _RULES)
@@ -74,7 +74,7 @@ async def test_the_extensions_own_library_is_a_host_of_it(
         await view.frame.get_by_role("button", name="Enlarge").click()
         await expect(view.frame.get_by_role("button", name="Reduce")).to_be_visible()
         await view.notify("ui/notifications/host-context-changed", {**context, "theme": "light"})
-        await view.frame.wait_for_function("getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 255)'")
+        await view.becomes("getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 255)'")
         (*_, size) = await view.heard("ui/notifications/size-changed")
         assert size["params"]["height"] > 100
         await view.page.evaluate("host.bridge.teardownResource({})")

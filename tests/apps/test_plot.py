@@ -200,7 +200,7 @@ async def test_the_view_is_dark_where_its_host_is(browser: Browser, metrics: Cli
         assert await view.frame.evaluate(ground) == ("rgb(20, 23, 27)" if theme == "dark" else "rgb(255, 255, 255)")
         styles = {"variables": {"--color-background-primary": "rgb(1, 2, 3)", "--other": "red", "color": "red"}}
         await view.notify("ui/notifications/host-context-changed", {"theme": other, "styles": styles})
-        await view.frame.wait_for_function(f"{ground} === 'rgb(1, 2, 3)'")
+        await view.becomes(f"{ground} === 'rgb(1, 2, 3)'")
         assert await view.frame.evaluate("document.documentElement.style.length") == 1
 
 
@@ -212,7 +212,7 @@ async def test_the_view_asks_for_the_height_that_it_needs(browser: Browser, metr
         (*_, last) = await view.heard("ui/notifications/size-changed")
         assert last["params"] == {"width": 768, "height": height}
         await view.page.set_viewport_size({"width": 360, "height": 700})
-        await view.frame.wait_for_function("Number(document.querySelector('.plot svg').getAttribute('width')) < 360")
+        await view.becomes("Number(document.querySelector('.plot svg').getAttribute('width')) < 360")
 
 
 async def test_the_call_is_made_again_by_the_host(browser: Browser, metrics: Client[Any]) -> None:
