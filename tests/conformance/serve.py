@@ -27,8 +27,10 @@ _ADD = (
 )
 
 
-def with_fixtures(name: str, instances: Sequence[ConfiguredServer], authentication: Any) -> FastMCP[Any]:
-    mcp = _compose(name, instances, authentication)
+def with_fixtures(
+    name: str, instances: Sequence[ConfiguredServer], authentication: Any, foreign: Any = None
+) -> FastMCP[Any]:
+    mcp = _compose(name, instances, authentication, foreign)
     for add in _ADD:
         add(mcp)
     # It answers calls of what is no tool of a server of ours, as the fixtures are.
