@@ -56,7 +56,7 @@ class ControllerSettings(Settings):
         "none", "Who may read the catalog: anyone, or callers whose token has the right"
     )
     registry_namespace: str = setting("local.cluster", "Namespace of servers' names in the registry API")
-    health_address: str = setting(":8081", "Where /healthz and /readyz are served (empty: nowhere)")
+    health_address: str = setting(":8081", "Where /healthz and /readyz are served (empty: nowhere)", may_be_empty=True)
     metrics_address: str = setting("", "Where /metrics is served (empty: nowhere)")
     metrics_certificate: str = setting(
         "", "Folder with tls.crt and tls.key: /metrics over TLS, for callers with the right to get that path"

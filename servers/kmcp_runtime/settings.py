@@ -35,11 +35,12 @@ def setting(
     unit: str | None = None,
     required: bool = False,
     of_http: bool = False,
+    may_be_empty: bool = False,
     **limits: Any,
 ) -> Any:
     """A field of a settings class. `required`: the server has no backend without it; `of_http`: it says nothing to a
-    server over stdio, so whoever sets it does not want one."""
-    extra: Any = {"env": env, "unit": unit, "required": required, "of_http": of_http}
+    server over stdio, so whoever sets it does not want one; `may_be_empty`: an empty text is a value, not unset."""
+    extra: Any = {"env": env, "unit": unit, "required": required, "of_http": of_http, "may_be_empty": may_be_empty}
     return Field(default=default, description=description, json_schema_extra=extra, **limits)
 
 
@@ -223,6 +224,10 @@ def is_of_http(field: FieldInfo) -> bool:
     return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("of_http"))
 
 
+def may_be_empty(field: FieldInfo) -> bool:
+    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("may_be_empty"))
+
+
 def describe(field: FieldInfo) -> str:
     """The description with its unit and default, as help and the README show it."""
     extra = field.json_schema_extra
@@ -278,7 +283,7 @@ def _filled(cls: type[Settings], flags: Mapping[str, Any], environment: Mapping[
     given: dict[str, Any] = {}
     for name, field in cls.model_fields.items():
         value = flags[name] if name in flags else environment.get(variable(name, field))
-        if value in (None, ""):
+        if value is None or (value == "" and not may_be_empty(field)):
             continue
         if not _is_unexpanded(value):
             given[name] = value

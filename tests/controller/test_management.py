@@ -155,3 +155,13 @@ def test_a_line_of_kopf_names_its_object() -> None:
 
     record = logging.makeLogRecord({"msg": "done", "k8s_ref": {"namespace": "tools", "name": "time"}})
     assert json.loads(logs.JSONLines().format(record))["object"] == "tools/time"
+
+
+@pytest.mark.cluster
+async def test_no_health_is_served_at_an_empty_address(driver: Driver, start: Start, tmp_path: Path) -> None:
+    """Two controllers on one machine, both told to serve none."""
+    for name in ("one", "two"):
+        await start(name, "--catalog-port", "0")
+    await driver.server(IMAGE)
+    await programmed(driver)
+    assert not [path for path in tmp_path.glob("*.log") if "address already in use" in path.read_text()]
