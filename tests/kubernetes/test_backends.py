@@ -214,9 +214,7 @@ async def test_a_context_is_an_argument_only_where_there_are_several(
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_the_server_lists_its_tools_over_http_and_stdio_and_reads_the_cluster(
-    cluster: Cluster, mode: Any
-) -> None:
+async def test_every_tool_is_listed_over_http_and_stdio_and_reads_the_cluster(cluster: Cluster, mode: Any) -> None:
     settings = KubernetesSettings(kubeconfig=str(cluster.kubeconfig), kube_timeout=scaled(30))
     instance = ConfiguredServer(SERVER, settings, Process.of(patient()))
     flags = ["-m", "kmcp_kubernetes.server", "--transport", "stdio", "--kubeconfig", str(cluster.kubeconfig)]

@@ -209,4 +209,4 @@ async def test_read_only_keeps_the_proxy(settings: KubernetesSettings) -> None:
         tool = next(tool for tool in await client.list_tools() if tool.name == TOOL)
         assert tool.input_schema["properties"]["mode"]["const"] == "proxy"
         refused = await ToolCaller(client).fails(TOOL, service_name="web", mode="pod")
-    assert refused["code"] == "bad_argument"
+    assert (refused["code"], "KMCP_READ_ONLY" in refused["message"]) == ("denied", True)

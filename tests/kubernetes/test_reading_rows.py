@@ -63,8 +63,6 @@ async def test_g2_a_name_goes_with_nothing_else(tools: ToolCaller, api: KubeApi,
         assert (await tools.fails("k8s_get_resources", **named, **extra))["code"] == "bad_argument"
     found = await tools.ok("k8s_get_resources", resource_type="configmap/it", namespace=namespace, output="names")
     assert found["items"] == ["it"]
-    several = await tools.fails("k8s_get_resources", resource_type="pods,services", namespace=namespace)
-    assert "one kind" in several["message"]
     everywhere = {"resource_type": "configmaps", "all_namespaces": True, "selector": "example.org/team=a"}
     table = await tools.ok("k8s_get_resources", **everywhere, fields=["Namespace", "Name"])
     assert [namespace, "it"] in table["items"]
@@ -118,7 +116,7 @@ async def test_g4_g7_g17_what_a_pod_declares(tools: ToolCaller, api: KubeApi, na
     assert container["mounts"][0] == "/data from v, path sub, read-only"
     assert "dedicated=db:NoSchedule" in found["details"]["tolerations"]
     states = {each["name"]: each["state"] for each in found["related"] if each["kind"] == "PersistentVolumeClaim"}
-    assert states == {"data": "Pending", "absent": "not found"}
+    assert (states["data"].partition(",")[0], states["absent"]) == ("Pending", "not found")
 
 
 def limited(name: str, **limits: str) -> str:
