@@ -3,19 +3,24 @@
 import json
 import logging
 import re
-from typing import Any
+import sys
+from dataclasses import replace
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kmcp_runtime import redaction
+from kmcp_runtime import Effect, RuntimeSettings, redaction, tool, tools_in
 from kmcp_runtime.audit import record
+from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.engine.logs import RedactingFormatter
 from kmcp_runtime.kube import secret_values
 from kmcp_runtime.redaction.known import REGISTER
 from tests.mcp import ToolCaller
+from tests.runtime import shelf as shelves
 from tests.runtime.conftest import connected, shelf_of, shelved
+from tests.runtime.shelf import Shelf, Text
 
 SECRET, WRONG = "Summer-2024!", "Winter-2023?"
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -84,6 +89,49 @@ async def test_F1_what_the_caller_did_not_send_is_hidden() -> None:
         shelf_of(instance).books["diary"] = f"I told them {SECRET} today"
         assert SECRET not in json.dumps(await caller.ok("shelf_read", name="diary"))
         assert SECRET not in json.dumps(await caller.ok("shelf_put", name="diary", text="x", dry_run=True))
+
+
+@tool(Effect.READ)
+async def shelf_without(shelf: Shelf, names: Annotated[str, "Names"]) -> Text:
+    """Read all books but those."""
+    return Text(text="\n".join(text for name, text in shelf.books.items() if name not in names))
+
+
+GUESSES = {
+    "a few": ["10000001", "10000002", "*"],
+    "many": [*(str(number) for number in range(10000000, 10000030)), "*"],
+    "thousands": [*(str(number) for number in range(10000000, 10006000)), "*"],
+}
+
+
+@pytest.mark.parametrize("joined", [",", " ", "|", "\n", ".", ""])
+@pytest.mark.parametrize("many", GUESSES)
+async def test_what_others_wrote_is_shown_to_who_sent_it_among_few_whole_words(many: str, joined: str) -> None:
+    server = replace(shelves.SERVER, tools=lambda: tools_in(sys.modules[__name__]))
+    instance = ConfiguredServer(server, shelves.ShelfSettings(), Process.of(RuntimeSettings(), [server]))
+    redaction.learn("48151623")
+    guesses = joined.join(GUESSES[many]).replace("*", "48151623")
+    async with connected(instance) as caller:
+        shelf_of(instance).books["diary"] = "the code is 48151623 here"
+        shown = "48151623" in await caller.text("shelf_without", names=guesses)
+    assert shown == (many == "a few" and joined != "")
+
+
+@given(
+    value=st.from_regex(r"[A-Za-z0-9]{3,9}[-_. !][a-z0-9]{5,9}", fullmatch=True),
+    others=st.lists(st.integers(min_value=10**11), min_size=21, max_size=60, unique=True),
+)
+def test_no_value_is_shown_for_being_one_of_many_guesses_of_its_shape(value: str, others: list[int]) -> None:
+    pattern = [char if not char.isalnum() else "#" for char in value]
+    digits = [iter(str(number)[::-1].ljust(len(value), "7")) for number in others]
+    guesses = [*{"".join(next(each) if char == "#" else char for char in pattern) for each in digits}, value]
+    sent = {"selector": f"x notin ({','.join(guesses)})"}
+    redaction.learn(value)
+    with redaction.echoing(sent, ["selector"]):
+        shown = value in redaction.text(f"it is {value}.")
+        with redaction.repeating():
+            assert value in redaction.text(f"it is {value}.")
+    assert not shown or len(set(guesses)) <= 20
 
 
 def test_a_log_hides_what_a_caller_sent() -> None:
