@@ -48,6 +48,12 @@ def excess(model: type[BaseModel], given: Mapping[str, Any], renamed: Mapping[st
     return None
 
 
+def is_usual(model: type[BaseModel], name: str) -> bool:
+    """Whether an argument holds no document, of the names that the model has and of all others."""
+    field = model.model_fields.get(name)
+    return field is None or _bound(field) == USUAL
+
+
 def _excess(name: str, value: Any, most: Holds) -> ToolFailure | None:
     characters = values = 0
     for text, count in _parts(value):

@@ -91,8 +91,11 @@ def _log(container: str, content: bytes, wanted: Wanted) -> Log:
         cut = f"{container}: long lines, only the first {LARGEST_LOG >> 20} MiB of them were read; lower tail_lines"
     if wanted.match:
         searched = len(lines)
-        # As they are shown: a match of a hidden value would show it, character by character.
-        lines = [line for line in redaction.value(lines) if wanted.match.found_in(line)]
+        # As they are shown: a match of a hidden value would show it, character by character. Nor is a value shown for
+        # being in `match`: a right guess would find the line.
+        with redaction.echoing(None):
+            hidden = redaction.value(lines)
+        lines = [line for line in hidden if wanted.match.found_in(line)]
         if searched >= SEARCHED_LINES:
             cut = cut or f"{container}: only its newest {SEARCHED_LINES} lines were searched; narrow with since"
     if len(lines) > wanted.tail:

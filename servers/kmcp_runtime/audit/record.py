@@ -144,8 +144,11 @@ EVENTS: tuple[type[Record], ...] = (Entry, Begun, Refused, FileEvent)
 
 def named(text: Any, longest: int = LONGEST) -> str:
     """A name that comes from outside, as a line may hold it: short, in one line, and without secrets."""
-    # Cut before it is searched: a caller may send megabytes as a name.
-    return " ".join(redaction.text(str(text)[:longest]).split())[:longest] if text else ""
+    if not text:
+        return ""
+    # Others than the caller read it, so what he sent is hidden, too. Cut before it is searched: he may send megabytes.
+    with redaction.echoing(None):
+        return " ".join(redaction.text(str(text)[:longest]).split())[:longest]
 
 
 def body(record: Record, instance: str, time: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from fastmcp.tools import Tool, ToolResult
 from mcp.server.request_state import RequestStateSecurity
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kmcp_runtime import distributions, keys
+from kmcp_runtime import distributions, keys, redaction
 from kmcp_runtime.engine import (
     audit,
     auth,
@@ -84,7 +84,7 @@ class Gate(Middleware):
             return await call_next(context)
         failure = unknown_tool(name, self.instances)
         self.instances[0].metrics.unknown(failure.code)
-        return self._refused(name, failure)
+        return self._refused(name, failure, context.message)
 
     async def _pass_on(
         self,
@@ -95,7 +95,7 @@ class Gate(Middleware):
         try:
             message = door.passed_on(context.message)
         except ToolFailure as failure:
-            return self._refused(door.CALL, failure)
+            return self._refused(door.CALL, failure, context.message)
         with via.coming_by(door.CALL):
             return await self.on_call_tool(context.copy(message=message), call_next)
 
@@ -108,14 +108,17 @@ class Gate(Middleware):
             # Here and not in the tool: what one raises the framework logs as a fault of ours.
             door.asked(context.message.arguments or {})
         except ToolFailure as failure:
-            return self._refused(door.SEARCH, failure)
+            return self._refused(door.SEARCH, failure, context.message)
         result = await call_next(context)
         self._record(door.SEARCH, "read", "ok")
         return result
 
-    def _refused(self, tool: str, failure: ToolFailure) -> ToolResult:
+    def _refused(self, tool: str, failure: ToolFailure, message: mcp_types.CallToolRequestParams) -> ToolResult:
         self._record(tool, "-", failure.code)
-        return error_result(failure)
+        sent = {"name": message.name, "arguments": message.arguments or {}}
+        # Of a call, too, that no server has: a name that is a Secret's value must come back as any other name does.
+        with redaction.echoing(sent):
+            return error_result(failure, sent)
 
     def _record(self, tool: str, effect: str, outcome: str) -> None:
         """The audit line of a call that no server had."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -158,11 +159,19 @@ def check_tool_names(servers: Iterable[Server], runtime: RuntimeSettings) -> Non
             raise SettingsError(suggesting(f"--tools / KMCP_TOOLS: no tool {name!r}", name, known))
 
 
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
 def unknown_tool(name: str, instances: Iterable[ConfiguredServer]) -> ToolFailure:
     refusals = (instance.refusal(name) for instance in instances)
     refusal = next((found for found in refusals if found is not None), None)
     if refusal is not None:
         return refusal
+    if not _TOOL_NAME.fullmatch(name):
+        # Not repeated: it may be any text, as long as a request.
+        return bad_argument(
+            "no tool has this name: it is 1 to 64 letters, digits, _ and -", "tools/list names them all"
+        )
     known = [tool for instance in instances for tool in instance.tools]
     return bad_argument(f"no tool {name!r}", did_you_mean(name, known) or "tools/list names them all")
 

@@ -162,9 +162,22 @@ def _surrounded(instance: "ConfiguredServer", declared: ToolSpec, arguments: Map
         answers.remembered(),
         backend_requests.counted_by(partial(instance.metrics.backend_request, instance.name)),
         touched.noting(),
-        redaction.echoing(arguments),
+        redaction.echoing(arguments, _in_words(declared, arguments)),
     ):
         yield
+
+
+def _in_words(declared: ToolSpec, arguments: Mapping[str, Any]) -> frozenset[str]:
+    """Arguments that an answer does not repeat as a whole: those of a call that reads, but for documents.
+
+    Of a foreign tool nobody knows which argument is a document.
+    """
+    if declared.effect_of(arguments) is not Effect.READ:
+        return frozenset()
+    own, renamed = declared.arguments, declared.renamed
+    return frozenset(
+        name for name in arguments if declared.foreign or argument_sizes.is_usual(own, renamed.get(name, name))
+    )
 
 
 def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> Entry:
@@ -180,8 +193,10 @@ def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[
 def error_result(failure: ToolFailure, arguments: Mapping[str, Any] = MappingProxyType({})) -> ToolResult:
     """The failure as callers see it; of their arguments it repeats no more than a short excerpt."""
     body = failure.body()
-    body |= {word: echoes.shortened(body[word], arguments) for word in ("message", "hint") if word in body}
-    body = redaction.value(body)
+    said = {word: echoes.shortened(body[word], arguments) for word in ("message", "hint") if word in body}
+    with redaction.repeating():
+        said = redaction.value(said)
+    body = redaction.value(body) | said
     if "approval" in failure.details:  # Our own sealed token is no secret to the caller it was made for.
         body["approval"] = failure.details["approval"]
     foreign = _foreign_words(failure, body)

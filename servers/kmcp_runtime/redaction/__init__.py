@@ -4,6 +4,7 @@
     value(node)        the same for JSON-like data; the place of each value goes into its mark
     learn(value)       enter what is known to be secret: it is hidden wherever it comes back
     echoing(…)         show meanwhile what the caller of a call sent himself
+    repeating()        the same of all that he sent, for an error, which repeats short excerpts
     restore(…)         what a caller sends back, with the live values in place of their marks
     refuse_exposure(…)  refuse a JSON patch that would show what is hidden of an object
     refuse_marks(node) refuse what holds a mark, where there is nothing live to put in its place
@@ -19,7 +20,7 @@ from kmcp_runtime.redaction.marks import HIDDEN, find_mark, fingerprint, is_mark
 from kmcp_runtime.redaction.names import strength
 from kmcp_runtime.redaction.quiet import LAST_APPLIED
 from kmcp_runtime.redaction.restoring import refuse_marks, restore, restore_operations
-from kmcp_runtime.redaction.sent import echoing, withhold
+from kmcp_runtime.redaction.sent import echoing, repeating, withhold
 from kmcp_runtime.redaction.structures import hide_in_document as text
 from kmcp_runtime.redaction.structures import hide_in_value as value
 
@@ -40,6 +41,7 @@ __all__ = [
     "mark",
     "refuse_exposure",
     "refuse_marks",
+    "repeating",
     "restore",
     "restore_operations",
     "strength",

@@ -42,12 +42,16 @@ def _data(node: Any, counter: list[int], depth: int) -> Any:
         return None
     if isinstance(node, yaml.MappingNode):
         return {
-            key.value: _data(value, counter, depth + 1) for key, value in node.value if isinstance(key, yaml.ScalarNode)
+            _placed(key): _data(value, counter, depth + 1)
+            for key, value in node.value
+            if isinstance(key, yaml.ScalarNode)
         }
     if isinstance(node, yaml.SequenceNode):
         return [_data(item, counter, depth + 1) for item in node.value]
-    if not isinstance(node, yaml.ScalarNode):
-        return None
+    return _placed(node) if isinstance(node, yaml.ScalarNode) else None
+
+
+def _placed(node: yaml.ScalarNode) -> _Placed:
     placed = _Placed(node.value)
     placed.start, placed.stop, placed.style = node.start_mark.index, node.end_mark.index, node.style
     return placed
@@ -60,8 +64,10 @@ def _compare(before: Any, after: Any, edits: list[tuple[int, int, str]]) -> None
             # A block scalar ends behind its last line break, which stays.
             edits.append((before.start, before.stop, mark + "\n" if before.style in ("|", ">") else mark))
     elif isinstance(before, dict) and isinstance(after, dict):
-        for key, item in before.items():
-            _compare(item, after.get(key), edits)
+        # By their order, which stays: a key may be another one now.
+        for (key, item), (name, shown) in zip(before.items(), after.items(), strict=True):
+            _compare(key, name, edits)
+            _compare(item, shown, edits)
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for one, other in zip(before, after, strict=True):
             _compare(one, other, edits)

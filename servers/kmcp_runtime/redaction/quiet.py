@@ -1,9 +1,12 @@
 """Parts of a structure in which nothing could be hidden: most are so, and are seen without a walk."""
 
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from kmcp_runtime.redaction import names
+from kmcp_runtime.redaction.known import REGISTER, SHORTEST
 from kmcp_runtime.redaction.places import At
 from kmcp_runtime.redaction.texts import clean, hide_in_text, is_plain, may_hold_secret
 
@@ -72,7 +75,7 @@ def _says_nothing(key: Any) -> bool:
     """True for the key of a field whose value is looked at for itself, and which needs no look itself."""
     if not isinstance(key, str) or key in (LAST_APPLIED, "release"):
         return False
-    return cleaned(key) == key and not names.strength(key)
+    return len(key) <= SHORT and is_plain_text(key) and not names.strength(key)
 
 
 _NO_TEXT = (bool, int, type(None))
@@ -82,12 +85,36 @@ def is_dull(key: Any, item: Any, at: At) -> bool:
     """Whether neither the key nor the value of an entry says anything; most say nothing, and come again and again."""
     if isinstance(item, str):
         return len(item) <= SHORT and at.unknown and _says_nothing(key) and is_plain_text(item)
-    return type(item) in _NO_TEXT and _says_nothing(key)
+    return type(item) in _NO_TEXT and _says_nothing(key) and not _holds_known(key, at)
 
 
-def cleaned(key: Any) -> Any:
-    """A key is text, too: somebody wrote it."""
-    return hide_in_text(key) if isinstance(key, str) and (not key.isprintable() or "://" in key) else key
+def is_shown(key: Any, at: At) -> bool:
+    """Whether a key can stay as it is: it is text, too, that somebody wrote, and mostly a name that comes again."""
+    if not isinstance(key, str):
+        return True
+    return len(key) <= SHORT and is_plain_text(key) and not _holds_known(key, at)
+
+
+def _holds_known(key: str, at: At) -> bool:
+    return not at.unknown and len(key) >= SHORTEST and REGISTER.holds_any(key)
+
+
+def shown_keys(node: Mapping[Any, Any], at: At) -> Mapping[Any, Any]:
+    """What each key is shown as, in their order; no two alike, so that no entry takes the place of another."""
+    shown: dict[Any, Any] = {}
+    taken = set(node)
+    for key in node:
+        name = key if is_shown(key, at) else hide_in_text(key, f"{at.place}/#" if at.place else "")
+        if name is not key and name != key:
+            name = next(each for each in _numbered(name) if each not in taken)
+            taken.add(name)
+        shown[key] = name
+    return shown
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name} ({number})" for number in count(2))
 
 
 @lru_cache(maxsize=8_192)

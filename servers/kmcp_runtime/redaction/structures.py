@@ -20,11 +20,12 @@ from kmcp_runtime.redaction.quiet import (
     SECURE,
     SHORT,
     TABLES,
-    cleaned,
     is_dull,
     is_plain_text,
     is_quiet,
+    is_shown,
     names_below,
+    shown_keys,
 )
 from kmcp_runtime.redaction.texts import clean, hide_in_text, may_hold_secret
 
@@ -105,6 +106,7 @@ def _mapping(node: Mapping[Any, Any], at: At) -> dict[Any, Any]:
     hidden = {} if PAIR_KEYS.isdisjoint(node) else _pair(node, at)
     secret = at.secret and any(isinstance(node.get(field), Mapping) for field in _SECRET_FIELDS)
     out: dict[Any, Any] = {}
+    plain = True
     for key, item in node.items():
         if secret and key in _SECRET_FIELDS:
             out[key] = _every(item, at.below(key))
@@ -113,8 +115,17 @@ def _mapping(node: Mapping[Any, Any], at: At) -> dict[Any, Any]:
         elif not at.contained and is_dull(key, item, at):
             out[key] = item
         else:
-            out[cleaned(key)] = _entry(key, item, at.below(key), node)
-    return out
+            plain = plain and is_shown(key, at)
+            out[key] = _entry(key, item, at.below(key), node)
+    return out if plain else _with_shown_keys(out, at)
+
+
+def _with_shown_keys(out: dict[Any, Any], at: At) -> dict[Any, Any]:
+    """A mapping whose values are done, with its keys as they are shown; most stay."""
+    if all(is_shown(key, at) for key in out):
+        return out
+    shown = shown_keys(out, at)
+    return {shown[key]: item for key, item in out.items()}
 
 
 def _entered(node: Mapping[Any, Any], at: At) -> At:
@@ -157,13 +168,14 @@ def _fields(key: str, item: Mapping[str, Any], at: At, siblings: Mapping[Any, An
     if key in SECURE:
         return _every(item, at)
     if key in _LABELS:
-        return {name: _walk(value, at.below(name)._replace(contained=False)) for name, value in item.items()}
+        plain = {name: _walk(value, at.below(name)._replace(contained=False)) for name, value in item.items()}
+        return _with_shown_keys(plain, at)
     if key == "settings" and "type" in siblings:
         return _settings(item, at)
     if not at.references:
         item = _named_by_parent(key, item, at)
     if key == "auths":
-        return {host: _registry(entry, at.below(host)) for host, entry in item.items()}
+        return _with_shown_keys({host: _registry(entry, at.below(host)) for host, entry in item.items()}, at)
     return _walk(item, at._replace(contained=True) if names.is_container(key) and not at.references else at)
 
 
@@ -250,7 +262,7 @@ def _pair(node: Mapping[Any, Any], at: At) -> dict[str, Any]:
 def _every(node: Any, at: At) -> Any:
     """A mapping whose values are secrets, all of them, whatever they are."""
     if isinstance(node, Mapping):
-        return {key: _every(item, at.below(key)) for key, item in node.items()}
+        return _with_shown_keys({key: _every(item, at.below(key)) for key, item in node.items()}, at)
     if node is None or (isinstance(node, str) and (not node or is_mark(node))):
         return node
     return mark(at.place, node if isinstance(node, str) else json.dumps(node, default=str))
@@ -258,12 +270,13 @@ def _every(node: Any, at: At) -> Any:
 
 def _settings(node: Mapping[str, Any], at: At) -> dict[str, Any]:
     """Settings of a contact point: who has the address of a webhook may post to it."""
-    return {
+    entries = {
         key: mark(at.below(key).place, item)
         if isinstance(item, str) and key.lower().endswith("url") and values.hides_in_structure(item, "weak")
         else _entry(key, item, at.below(key), node)
         for key, item in node.items()
     }
+    return _with_shown_keys(entries, at)
 
 
 def _registry(entry: Any, at: At) -> Any:
@@ -271,7 +284,8 @@ def _registry(entry: Any, at: At) -> Any:
     if not isinstance(entry, Mapping):
         return _walk(entry, at)
     shown = ("username", "email", "registry")
-    return {key: item if key in shown else _every(item, at.below(key)) for key, item in entry.items()}
+    entries = {key: item if key in shown else _every(item, at.below(key)) for key, item in entry.items()}
+    return _with_shown_keys(entries, at)
 
 
 def _sequence(node: list[Any], at: At) -> list[Any]:
