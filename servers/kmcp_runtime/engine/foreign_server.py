@@ -26,6 +26,7 @@ from kmcp_runtime.errors import ToolFailure, timed_out, unavailable
 from kmcp_runtime.foreign.conversation import Attending, Conversation, RefusedError
 from kmcp_runtime.foreign.listed_tools import ForeignSpec, Listing, declared, read_tools
 from kmcp_runtime.foreign.servers_file import ForeignEntry
+from kmcp_runtime.foreign.shown_words import texts
 from kmcp_runtime.output.results import Result
 from kmcp_runtime.server import Server
 from kmcp_runtime.settings import Settings
@@ -70,9 +71,13 @@ class ForeignServer(ConfiguredServer):
         super().__init__(about, Settings(), process)
         self.entry = entry
         self.listed: dict[str, SuiteTool] = {}
+        """As last shown; `refreshed` knows what has become secret since."""
         self.trouble = "it has not been asked yet"
         """Why its tools cannot be called now; empty while it answers."""
         self._own, self._on_change = own, on_change
+        self._raw: list[dict[str, Any]] = []
+        self._revision = redaction.revision()
+        self._making = asyncio.Lock()
         self._left_out_told: frozenset[str] = frozenset()
         self._shown: dict[str, tuple[str, Effect]] = {}
         self._stale = asyncio.Event()
@@ -113,8 +118,8 @@ class ForeignServer(ConfiguredServer):
         try:
             async with asyncio.timeout(LIST_SECONDS):
                 listed = await read_tools(self._main)
-                # A thousand tools take seconds, in which others are answered.
-                found, shown = await run_in_thread(self._made, listed)
+                async with self._making:
+                    found = await self._renew(listed)
         except (ToolFailure, RefusedError) as failure:
             self._in_trouble(failure.message)
             return False
@@ -133,8 +138,26 @@ class ForeignServer(ConfiguredServer):
         if self.trouble:
             log.info("the foreign server %s lists %d tools", self.name, len(found.tools))
         self.trouble = ""
-        self._offer(found.tools, shown)
         return True
+
+    async def refreshed(self) -> Mapping[str, SuiteTool]:
+        """The tools as they may be listed now: without what has become known to be secret since they were made."""
+        if self._revision != redaction.revision():
+            async with self._making:
+                revision = redaction.revision()
+                if self._revision != revision and await run_in_thread(_hold_secrets, list(self.listed.values())):
+                    await self._renew(self._raw)
+                else:
+                    self._revision = revision
+        return self.listed
+
+    async def _renew(self, listed: list[dict[str, Any]]) -> Listing:
+        revision = redaction.revision()
+        # A thousand tools take seconds, in which others are answered.
+        found, shown = await run_in_thread(self._made, listed)
+        self._raw, self._revision = listed, revision
+        self._offer(found.tools, shown)
+        return found
 
     def _made(self, listed: list[dict[str, Any]]) -> tuple[Listing, dict[str, SuiteTool]]:
         """What the server lists, and what of it is listed here."""
@@ -245,6 +268,11 @@ class ForeignServer(ConfiguredServer):
         if len(self._of_callers) > _MOST_CALLERS:
             await self._of_callers.popitem(last=False)[1].close()
         return self._of_callers[key]
+
+
+def _hold_secrets(tools: Sequence[SuiteTool]) -> bool:
+    shown = ([tool.name, tool.title or "", tool.description or "", tool.parameters] for tool in tools)
+    return any(redaction.holds_known("\n".join(texts(each))) for each in shown)
 
 
 def _verdict(spec: ForeignSpec, server: str) -> judging.Verdict:
