@@ -6,7 +6,7 @@ A tool whose schema is malformed or too large, or that is listed twice, is left 
 import json
 import re
 import warnings
-from collections.abc import Awaitable, Callable, Container, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.errors import ToolFailure, bad_argument, too_large
 from kmcp_runtime.foreign.conversation import Attending, Conversation
 from kmcp_runtime.foreign.naming import listed_name
-from kmcp_runtime.foreign.schema_forms import schema_fault
+from kmcp_runtime.foreign.schema_forms import object_fault
 from kmcp_runtime.foreign.scrubbing import scrub
 from kmcp_runtime.foreign.servers_file import ForeignEntry
 from kmcp_runtime.foreign.shown_words import is_plain_text, line, shown_schema
@@ -29,8 +29,6 @@ from kmcp_runtime.schema import described
 from kmcp_runtime.worker import run_in_thread
 
 MOST_PAGES, MOST_TOOLS = 100, 1000
-LARGEST_SCHEMA = 32 << 10
-"""Bytes of one input schema, as JSON."""
 _LONGEST_DESCRIPTION, _LONGEST_TITLE, _LONGEST_NAME = 1024, 120, 128
 _RESERVED = frozenset({"approval", "dry_run", "timeout_seconds", "wait_seconds"})
 """Arguments that mean something in tools of our own: of a foreign one they are handed on, and mean nothing here."""
@@ -146,24 +144,8 @@ def declared(entry: ForeignEntry, listed: list[dict[str, Any]], own: Container[s
 def _fault(schema: Any, known: str, original: str) -> str:
     if known or not is_plain_text(original):
         return known or "its name holds a line break or what is hidden"
-    if not isinstance(schema, dict) or schema.get("type") != "object":
-        return "its input schema is not a JSON Schema of an object"
-    if len(json.dumps(schema)) > LARGEST_SCHEMA:
-        return f"its input schema is larger than {LARGEST_SCHEMA >> 10} KiB"
-    if any(not reference.startswith("#") for reference in _references(schema)):
-        return "its input schema refers to another document"
-    fault = schema_fault(schema)
-    return f"its input schema is malformed: {fault}" if fault else ""
-
-
-def _references(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        yield from (value for key, value in node.items() if key in ("$ref", "$dynamicRef") and isinstance(value, str))
-        for value in node.values():
-            yield from _references(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _references(value)
+    fault = object_fault(schema)
+    return f"its input schema {fault}" if fault else ""
 
 
 def _spec(entry: ForeignEntry, raw: Mapping[str, Any], name: str, invoke: Invoke) -> ForeignSpec:

@@ -1,6 +1,7 @@
 """Whether a JSON Schema that somebody else wrote has the form of one. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 _TYPES = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
@@ -9,6 +10,32 @@ _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "m
 BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
 INNER = ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames")
+
+
+LARGEST_SCHEMA = 32 << 10
+"""Bytes of one schema, as JSON."""
+
+
+def object_fault(schema: Any) -> str:
+    """What is wrong with a schema of an object's members; empty where it can be relied on."""
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        return "is not a JSON Schema of an object"
+    if len(json.dumps(schema)) > LARGEST_SCHEMA:
+        return f"is larger than {LARGEST_SCHEMA >> 10} KiB"
+    if any(not reference.startswith("#") for reference in _references(schema)):
+        return "refers to another document"
+    fault = schema_fault(schema)
+    return f"is malformed: {fault}" if fault else ""
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from (value for key, value in node.items() if key in ("$ref", "$dynamicRef") and isinstance(value, str))
+        for value in node.values():
+            yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)
 
 
 def schema_fault(schema: Any, where: str = "") -> str:

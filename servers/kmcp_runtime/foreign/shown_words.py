@@ -15,6 +15,7 @@ from kmcp_runtime.output.render import without_frames
 LONGEST_TEXT = 1024
 _TEXTS = ("title", "description", "$comment")
 _VALUES = ("enum", "required", "examples")
+_LEFT_OUT = object()
 
 
 def line(text: str, limit: int = LONGEST_TEXT) -> str:
@@ -25,24 +26,26 @@ def line(text: str, limit: int = LONGEST_TEXT) -> str:
 
 def shown_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """A schema of good form, as it may be shown."""
-    shown: dict[str, Any] = {}
-    for key, value in schema.items():
-        if key in _TEXTS:
-            if isinstance(value, str):
-                shown[key] = line(value)
-        elif key in BY_NAME:
-            shown[key] = {name: _inner(each) for name, each in value.items() if _is_plain(name)}
-        elif key in LISTS:
-            shown[key] = [_inner(each) for each in value]
-        elif key in INNER:
-            shown[key] = value if isinstance(value, bool) else _inner(value)
-        elif key in _VALUES and isinstance(value, list):
-            shown[key] = [each for each in value if _is_plain(each)]
-        elif _is_plain(key) and _is_plain(value):
-            shown[key] = value
-    if not shown.get("enum", True):
-        del shown["enum"]  # an empty one is not a schema's
+    parts = ((key, _part(key, value)) for key, value in schema.items())
+    shown = {key: part for key, part in parts if part is not _LEFT_OUT}
+    if len(shown.get("enum", ())) < len(schema.get("enum", ())):
+        shown.pop("enumNames", None)  # which name its words by their places
     return shown
+
+
+def _part(key: str, value: Any) -> Any:
+    if key in _TEXTS:
+        return line(value) if isinstance(value, str) else _LEFT_OUT
+    if key in BY_NAME:
+        return {name: _inner(each) for name, each in value.items() if _is_plain(name)}
+    if key in LISTS:
+        # An empty list of them, or of an enum's words, is not a schema's.
+        return [_inner(each) for each in value if key == "prefixItems" or _is_choice(each)] or _LEFT_OUT
+    if key in INNER:
+        return value if isinstance(value, bool) else _inner(value)
+    if key in _VALUES and isinstance(value, list):
+        return [each for each in value if _is_plain(each)] or _LEFT_OUT
+    return value if _is_plain(key) and _is_plain(value) else _LEFT_OUT
 
 
 def texts(node: Any) -> Iterator[str]:
@@ -60,6 +63,11 @@ def _inner(schema: Any) -> dict[str, Any]:
     if isinstance(schema, bool):
         return {} if schema else {"not": {}}
     return shown_schema(schema)
+
+
+def _is_choice(schema: Any) -> bool:
+    """Whether a form among others is still the one that it was."""
+    return not isinstance(schema, Mapping) or _is_plain(schema.get("const"))
 
 
 def _is_plain(value: Any) -> bool:
