@@ -222,7 +222,7 @@ async def test_read_only_keeps_history_and_status(
     async with Client(assemble(SERVER, settings, patient(read_only=True))) as client:
         reading = ToolCaller(client)
         assert (await reading.ok("k8s_rollout", action="history", **deployment.about))["returned"] == 1
-        assert (await reading.fails("k8s_rollout", action="restart", **deployment.about))["code"] == "bad_argument"
+        assert (await reading.fails("k8s_rollout", action="restart", **deployment.about))["code"] == "denied"
         tool = next(tool for tool in await client.list_tools() if tool.name == "k8s_rollout")
         assert tool.input_schema["properties"]["action"]["enum"] == ["history", "status"]
 

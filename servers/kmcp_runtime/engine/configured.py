@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,9 +197,26 @@ def _policies(runtime: RuntimeSettings, servers: Sequence[Server]) -> "Policies 
     installed = frozenset(distributions.server_points())
     if runtime.door_servers:
         installed |= {FOREIGN}
-    ways = _WAYS[runtime.approval]
-    found: Policies = policies.Policies(Path(runtime.policy), tools, installed, runtime.policy_contact, ways)
+    ways, outside = _WAYS[runtime.approval], _outside(runtime)
+    found: Policies = policies.Policies(Path(runtime.policy), tools, installed, runtime.policy_contact, ways, outside)
     return found
+
+
+def _outside(runtime: RuntimeSettings) -> Callable[[], frozenset[str]] | None:
+    """Tells the names of the foreign servers that their file has at the moment; None where there is no file."""
+    if not runtime.door_servers:
+        return None
+    file = Path(runtime.door_servers)
+    # By name: most processes have no foreign server, and load nothing of them.
+    servers_file = importlib.import_module("kmcp_runtime.foreign.servers_file")
+
+    def names() -> frozenset[str]:
+        try:
+            return frozenset(servers_file.read_servers(file))
+        except servers_file.FileError:
+            return frozenset()  # whoever serves them says what is wrong with it
+
+    return names
 
 
 def _used_tokens(runtime: RuntimeSettings, seal: Seal) -> UsedTokens:

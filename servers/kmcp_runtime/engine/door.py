@@ -23,7 +23,7 @@ from kmcp_runtime.engine.configured import ConfiguredServer
 from kmcp_runtime.engine.dispatch import SuiteTool
 from kmcp_runtime.engine.together import Together
 from kmcp_runtime.errors import bad_argument, suggesting
-from kmcp_runtime.output.render import UNTRUSTED_META
+from kmcp_runtime.output.render import UNTRUSTED_META, framed
 from kmcp_runtime.yaml_text import read as read_yaml
 
 SEARCH, CALL = "search_tools", "call_tool"
@@ -66,7 +66,8 @@ class SearchTools(Tool):
             body["hint"] = "no tool has a word of this; say in other words what you want to do"
         others = any(isinstance(tool := found[name], SuiteTool) and tool.is_foreign for name in names)
         meta = {UNTRUSTED_META: ["/tools"]} if others else None
-        return ToolResult(content=json.dumps(body, ensure_ascii=False), structured_content=body, meta=meta)
+        text = json.dumps(body, ensure_ascii=False)
+        return ToolResult(content=framed(text) if others else text, structured_content=body, meta=meta)
 
     def _index(self, found: Mapping[str, Tool]) -> Index:
         key = tuple(found)

@@ -124,7 +124,8 @@ class ForeignTools(Provider):
         return next((server.listed[name] for server in servers if name in server.listed), None)
 
     async def _list_tools(self) -> Sequence[Tool]:
-        return [tool for server in self._foreign.servers.values() for tool in server.listed.values()]
+        servers = list(self._foreign.servers.values())
+        return [tool for server in servers for tool in (await server.refreshed()).values()]
 
     async def _get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
         return self.find(name)

@@ -15,12 +15,13 @@ from fastmcp.tools.base import InputRequiredToolResult
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
-from kmcp_runtime import redaction
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.engine.approval import can_be_asked, is_modern
 from kmcp_runtime.errors import ToolFailure, conflict
 from kmcp_runtime.foreign.conversation import Asked, RefusedError
-from kmcp_runtime.foreign.scrubbing import clean, scrub
+from kmcp_runtime.foreign.schema_forms import object_fault
+from kmcp_runtime.foreign.scrubbing import scrub
+from kmcp_runtime.foreign.shown_words import line, shown_schema
 
 if TYPE_CHECKING:
     from kmcp_runtime.foreign.listed_tools import ForeignSpec
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 ELICIT = "elicitation/create"
 _MOST_QUESTIONS = 10
 _LONGEST = 2000
-_REFUSED = -32601
+_REFUSED, _MALFORMED = -32601, -32602
 
 
 def asking(server: str) -> Asked:
@@ -38,6 +39,8 @@ def asking(server: str) -> Asked:
         ctx = _context()
         if method != ELICIT or ctx is None or is_modern(ctx) or not can_be_asked(ctx):
             raise RefusedError(_REFUSED, f"{method}: the client of this call cannot be asked")
+        if fault := object_fault(_schema(params)):
+            raise RefusedError(_MALFORMED, f"{method}: the requestedSchema {fault}")
         return await _elicited(ctx, server, params)
 
     return asked
@@ -92,28 +95,46 @@ def _unasked(server: str, spec: "ForeignSpec", why: str) -> ToolFailure:
 
 
 def _is_question(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("method") == ELICIT
+    if not isinstance(value, dict) or value.get("method") != ELICIT:
+        return False
+    params = value.get("params", {})
+    return isinstance(params, dict) and not object_fault(_schema(params))
 
 
 def _words(server: str, params: Mapping[str, Any]) -> str:
     said = params.get("message")
-    text = redaction.text(clean(said, _LONGEST)) if isinstance(said, str) else ""
+    text = line(said, _LONGEST) if isinstance(said, str) else ""
     return f"The foreign server {server} asks (its words, give it no secret): {text}"
 
 
-def _form(params: Mapping[str, Any]) -> dict[str, Any]:
-    schema = scrub(params.get("requestedSchema"))
-    return schema if isinstance(schema, dict) else {"type": "object", "properties": {}}
+def _schema(params: Mapping[str, Any]) -> Any:
+    """What it wants to know, as it wrote it; without any a yes is wanted."""
+    asked = scrub(params.get("requestedSchema") or {})
+    return {"type": "object", "properties": {}, **asked} if isinstance(asked, dict) else asked
+
+
+def _form(server: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The form as it is shown: each of its fields says whose it is, as clients may show it without the message."""
+    form = shown_schema(_schema(params))
+    for name, field in form["properties"].items():
+        field["title"] = f"{server}: {field.get('title') or name}"
+        if "description" in field:
+            field["description"] = f"{server} says: {field['description']}"
+    for key in ("title", "description"):
+        if key in form:
+            form[key] = f"{server} says: {form[key]}"
+    return form
 
 
 def _question(server: str, params: Mapping[str, Any]) -> mcp_types.ElicitRequest:
-    form = mcp_types.ElicitRequestFormParams(message=_words(server, params), requested_schema=_form(params))
+    form = mcp_types.ElicitRequestFormParams(message=_words(server, params), requested_schema=_form(server, params))
     return mcp_types.ElicitRequest(params=form)
 
 
 async def _elicited(ctx: Context, server: str, params: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        answer = await ctx.session.elicit_form(_words(server, params), _form(params), related_request_id=ctx.request_id)
+        form = _form(server, params)
+        answer = await ctx.session.elicit_form(_words(server, params), form, related_request_id=ctx.request_id)
     except (MCPError, ValidationError):
         return {"action": "cancel"}
     return answer.model_dump(mode="json", by_alias=True, exclude_none=True)

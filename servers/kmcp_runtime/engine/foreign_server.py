@@ -26,6 +26,7 @@ from kmcp_runtime.errors import ToolFailure, timed_out, unavailable
 from kmcp_runtime.foreign.conversation import Attending, Conversation, RefusedError
 from kmcp_runtime.foreign.listed_tools import ForeignSpec, Listing, declared, read_tools
 from kmcp_runtime.foreign.servers_file import ForeignEntry
+from kmcp_runtime.foreign.shown_words import texts
 from kmcp_runtime.output.results import Result
 from kmcp_runtime.server import Server
 from kmcp_runtime.settings import Settings
@@ -35,6 +36,9 @@ log = logging.getLogger("kmcp.foreign")
 LIST_SECONDS = 30.0
 CHECK_SECONDS = 60.0
 """Between looks at the list of a server that does not say when it changes."""
+RELIST_SECONDS = 2.0
+"""At least, from one look at a list to the next, however often the server says that it has changed."""
+_REST = 4  # times as long as a look took
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 _AFTER_LOSS_SECONDS = 5.0
 _MOST_CALLERS = 64
@@ -67,12 +71,18 @@ class ForeignServer(ConfiguredServer):
         super().__init__(about, Settings(), process)
         self.entry = entry
         self.listed: dict[str, SuiteTool] = {}
+        """As last shown; `refreshed` knows what has become secret since."""
         self.trouble = "it has not been asked yet"
         """Why its tools cannot be called now; empty while it answers."""
         self._own, self._on_change = own, on_change
+        self._raw: list[dict[str, Any]] = []
+        self._revision = redaction.revision()
+        self._making = asyncio.Lock()
         self._left_out_told: frozenset[str] = frozenset()
         self._shown: dict[str, tuple[str, Effect]] = {}
         self._stale = asyncio.Event()
+        self._listening: asyncio.Task[None] | None = None
+        self._after_loss = _AFTER_LOSS_SECONDS
         self._main = Conversation(entry, on_change=self._stale.set)
         self._of_callers: OrderedDict[str, Conversation] = OrderedDict()
 
@@ -85,14 +95,22 @@ class ForeignServer(ConfiguredServer):
         try:
             while True:
                 self._stale.clear()
+                began = asyncio.get_running_loop().time()
                 if await self._look():
+                    ended = asyncio.get_running_loop().time()
                     pause = FIRST_PAUSE
-                    await self._until_stale()
+                    self._keep_listening()
+                    await self._wait(CHECK_SECONDS)
+                    # What is said meanwhile is in the list that is asked for then. A list that takes long comes seldom.
+                    rest = max(RELIST_SECONDS, _REST * (ended - began))
+                    await asyncio.sleep(ended + rest - asyncio.get_running_loop().time())
                 else:
+                    await self._stop_listening()
                     # Not all at once where many servers went together.
                     await self._wait(pause * random.uniform(0.75, 1.25))  # noqa: S311
                     pause = min(pause * 2, LONGEST_PAUSE)
         finally:
+            await self._stop_listening()
             await asyncio.gather(*(each.close() for each in (self._main, *self._of_callers.values())))
 
     async def _look(self) -> bool:
@@ -100,8 +118,8 @@ class ForeignServer(ConfiguredServer):
         try:
             async with asyncio.timeout(LIST_SECONDS):
                 listed = await read_tools(self._main)
-                # A thousand tools take seconds, in which others are answered.
-                found, shown = await run_in_thread(self._made, listed)
+                async with self._making:
+                    found = await self._renew(listed)
         except (ToolFailure, RefusedError) as failure:
             self._in_trouble(failure.message)
             return False
@@ -120,8 +138,26 @@ class ForeignServer(ConfiguredServer):
         if self.trouble:
             log.info("the foreign server %s lists %d tools", self.name, len(found.tools))
         self.trouble = ""
-        self._offer(found.tools, shown)
         return True
+
+    async def refreshed(self) -> Mapping[str, SuiteTool]:
+        """The tools as they may be listed now: without what has become known to be secret since they were made."""
+        if self._revision != redaction.revision():
+            async with self._making:
+                revision = redaction.revision()
+                if self._revision != revision and await run_in_thread(_hold_secrets, list(self.listed.values())):
+                    await self._renew(self._raw)
+                else:
+                    self._revision = revision
+        return self.listed
+
+    async def _renew(self, listed: list[dict[str, Any]]) -> Listing:
+        revision = redaction.revision()
+        # A thousand tools take seconds, in which others are answered.
+        found, shown = await run_in_thread(self._made, listed)
+        self._raw, self._revision = listed, revision
+        self._offer(found.tools, shown)
+        return found
 
     def _made(self, listed: list[dict[str, Any]]) -> tuple[Listing, dict[str, SuiteTool]]:
         """What the server lists, and what of it is listed here."""
@@ -141,23 +177,30 @@ class ForeignServer(ConfiguredServer):
         if before != self._shown:
             self._on_change()
 
-    async def _until_stale(self) -> None:
-        listening = asyncio.create_task(self._listen()) if self._main.says_changes else None
-        try:
-            await self._wait(CHECK_SECONDS)
-        finally:
-            if listening is not None:
-                listening.cancel()
-                await asyncio.gather(listening, return_exceptions=True)
+    def _keep_listening(self) -> None:
+        """On one stream across looks: what is said between two of them is not lost."""
+        if self._main.says_changes and (self._listening is None or self._listening.done()):
+            self._listening = asyncio.create_task(self._listen())
+
+    async def _stop_listening(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+            self._listening = None
 
     async def _listen(self) -> None:
+        began = asyncio.get_running_loop().time()
         try:
             await self._main.listen()
         except RefusedError:
             return  # it cannot be listened to, whatever it says
-        except ToolFailure:
+        except ToolFailure as failure:
+            log.debug("the stream of the foreign server %s ended: %s", self.name, redaction.text(failure.message))
             # It may be another one when it is back. A gateway that cuts every stream must not set the pace.
-            await asyncio.sleep(_AFTER_LOSS_SECONDS)
+            lasted = asyncio.get_running_loop().time() - began
+            self._after_loss = _AFTER_LOSS_SECONDS if lasted > CHECK_SECONDS else self._after_loss
+            await asyncio.sleep(self._after_loss)
+            self._after_loss = min(self._after_loss * 2, CHECK_SECONDS)
             self._stale.set()
 
     async def _wait(self, seconds: float) -> None:
@@ -225,6 +268,11 @@ class ForeignServer(ConfiguredServer):
         if len(self._of_callers) > _MOST_CALLERS:
             await self._of_callers.popitem(last=False)[1].close()
         return self._of_callers[key]
+
+
+def _hold_secrets(tools: Sequence[SuiteTool]) -> bool:
+    shown = ([tool.name, tool.title or "", tool.description or "", tool.parameters] for tool in tools)
+    return any(redaction.holds_known("\n".join(texts(each))) for each in shown)
 
 
 def _verdict(spec: ForeignSpec, server: str) -> judging.Verdict:

@@ -10,7 +10,7 @@ import httpx2
 
 from kmcp_runtime.worker import run_in_thread
 
-_VALUES = 200_000  # of one message
+_VALUES = 200_000  # of one message, and lines of one event
 # An event of a stream ends with an empty line; servers send either kind of line break.
 _END = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 
@@ -21,15 +21,21 @@ class TooMuchError(Exception):
 
 @dataclass
 class Meter:
-    """Counts the bytes of one answer, or of several."""
+    """Counts the bytes of one answer; with `each`, those of each event of a stream that has no end."""
 
     most: int
+    each: bool = False
     read: int = 0
 
     def add(self, size: int) -> None:
         self.read += size
         if self.read > self.most:
             raise TooMuchError(f"more than {self.most >> 20} MiB")
+
+    def end_event(self, left: int) -> None:
+        """An event is complete, and `left` bytes behind it have come already."""
+        if self.each:
+            self.read = left
 
 
 async def read_messages(response: httpx2.Response, meter: Meter) -> AsyncIterator[dict[str, Any]]:
@@ -42,12 +48,19 @@ async def read_messages(response: httpx2.Response, meter: Meter) -> AsyncIterato
         while stream and (end := _END.search(buffer, seen)):
             event, seen = bytes(buffer[: end.start()]), 0
             del buffer[: end.end()]
-            data = [line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")]
-            if data:
-                yield await _object(b"\n".join(data))
+            meter.end_event(len(buffer))
+            if data := _data(event):
+                yield await _object(data)
         seen = max(0, len(buffer) - 3)  # an end may have begun; what comes before is never looked at again
     if not stream:
         yield await _object(bytes(buffer))
+
+
+def _data(event: bytes) -> bytes:
+    """The text that an event carries; empty where it carries none. Errors: `TooMuchError`."""
+    if event.count(b"\n") + event.count(b"\r") > _VALUES:  # each line becomes an object, in one step
+        raise TooMuchError(f"more than {_VALUES:,} lines in an event")
+    return b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
 
 
 _SMALL = 16 * 1024

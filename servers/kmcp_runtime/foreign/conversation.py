@@ -27,7 +27,7 @@ from kmcp_runtime.tracing.backend_requests import Exchange, Target
 
 MODERN, OLDER = "2026-07-28", "2025-11-25"
 LARGEST_ANSWER = 16 << 20
-"""Bytes of one answer, with all that is reported on the way to it."""
+"""Bytes of one answer, with all that is reported on the way to it; of one event, where a stream has no end."""
 GREETING_SECONDS = 15.0
 _META = "io.modelcontextprotocol/"
 _ABOUT = {"name": "kmcp-suite", "version": "1"}
@@ -36,7 +36,6 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,256}")
 _CHANGED = "notifications/tools/list_changed"
 _NO_METHOD = -32601
 _LONGEST_TEXT = 2000
-_ENDLESS = 1 << 62  # bytes of a stream that is only listened to
 
 Asked = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 """Answers what the server asks on the way to an answer: method and params to a result. Errors: `RefusedError`."""
@@ -145,12 +144,12 @@ class Conversation:
     async def _listen(self, agreed: _Agreed) -> None:
         if agreed.version == MODERN:
             wanted = {"notifications": {"toolsListChanged": True}}
-            await self._ask(agreed, "subscriptions/listen", wanted, Attending(), None, most=_ENDLESS)
+            await self._ask(agreed, "subscriptions/listen", wanted, Attending(), None, endless=True)
             return
         head = self._head(agreed, "") | {"Accept": "text/event-stream"}
         async with self._answering("GET", None, head) as response:
             if response.status_code == 200:
-                async for message in read_messages(response, Meter(_ENDLESS)):
+                async for message in read_messages(response, Meter(self.most, each=True)):
                     await self._take_notice(message, Attending())
 
     async def _greet(self) -> _Agreed:
@@ -194,9 +193,9 @@ class Conversation:
         params: Mapping[str, Any],
         attending: Attending,
         schema: Mapping[str, Any] | None,
-        most: int = 0,
+        endless: bool = False,
     ) -> dict[str, Any]:
-        number, most = next(self._ids), most or self.most
+        number, meter = next(self._ids), Meter(self.most, each=endless)
         meta: dict[str, Any] = dict(params.get("_meta") or {})
         if attending.progress is not None:
             meta["progressToken"] = number
@@ -208,7 +207,7 @@ class Conversation:
         head = self._head(agreed, method) | _routing(agreed, params, schema)
         try:
             with backend_requests.request(self._target, "POST", self._place.hostname, self._place.port) as exchange:
-                return await self._answer_to(body, head, agreed, attending, most, exchange)
+                return await self._answer_to(body, head, agreed, attending, meter, exchange)
         except asyncio.CancelledError:
             if agreed.version not in ("", MODERN):  # in the newest revision a closed stream says it
                 word = {"method": "notifications/cancelled", "params": {"requestId": number}}
@@ -221,13 +220,13 @@ class Conversation:
         head: Mapping[str, str],
         agreed: _Agreed,
         attending: Attending,
-        most: int,
+        meter: Meter,
         exchange: Exchange,
     ) -> dict[str, Any]:
         async with self._answering("POST", body, {**head, **exchange.headers}) as response:
             exchange.answered(response.status_code)
             self._check(response, agreed)
-            async for message in read_messages(response, Meter(most)):
+            async for message in read_messages(response, meter):
                 if _answers(message, body["id"]):
                     return _result(message)
                 await self._take_notice(message, attending, agreed)

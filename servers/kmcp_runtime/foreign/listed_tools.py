@@ -6,7 +6,7 @@ A tool whose schema is malformed or too large, or that is listed twice, is left 
 import json
 import re
 import warnings
-from collections.abc import Awaitable, Callable, Container, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -20,17 +20,15 @@ from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.errors import ToolFailure, bad_argument, too_large
 from kmcp_runtime.foreign.conversation import Attending, Conversation
 from kmcp_runtime.foreign.naming import listed_name
-from kmcp_runtime.foreign.schema_forms import schema_fault
-from kmcp_runtime.foreign.scrubbing import clean, scrub
+from kmcp_runtime.foreign.schema_forms import object_fault
+from kmcp_runtime.foreign.scrubbing import scrub
 from kmcp_runtime.foreign.servers_file import ForeignEntry
-from kmcp_runtime.output.render import one_line
+from kmcp_runtime.foreign.shown_words import is_plain_text, line, shown_schema
 from kmcp_runtime.output.results import Result
 from kmcp_runtime.schema import described
 from kmcp_runtime.worker import run_in_thread
 
 MOST_PAGES, MOST_TOOLS = 100, 1000
-LARGEST_SCHEMA = 32 << 10
-"""Bytes of one input schema, as JSON."""
 _LONGEST_DESCRIPTION, _LONGEST_TITLE, _LONGEST_NAME = 1024, 120, 128
 _RESERVED = frozenset({"approval", "dry_run", "timeout_seconds", "wait_seconds"})
 """Arguments that mean something in tools of our own: of a foreign one they are handed on, and mean nothing here."""
@@ -49,6 +47,9 @@ class ForeignSpec(ToolSpec):
     original: str
     """Its name there."""
     schema: Mapping[str, Any]
+    """As its server wrote it."""
+    shown: Mapping[str, Any]
+    """The schema as it was fit to be shown when this was made."""
     hash: str
     """Of the tool as it was listed."""
     has_approval: bool = False
@@ -61,11 +62,11 @@ class ForeignSpec(ToolSpec):
         return {name: given.get(name) for name in self.arguments.model_fields}
 
     def input_schema(self) -> dict[str, Any]:
-        shown: dict[str, Any] = json.loads(json.dumps(self.schema))
+        shown: dict[str, Any] = json.loads(json.dumps(self.shown))
         if self.can_destroy():
             properties = shown.setdefault("properties", {})
             if self.has_approval:
-                properties[ITS_APPROVAL] = properties.pop(APPROVAL)
+                properties[ITS_APPROVAL] = properties.pop(APPROVAL, {})
                 required = shown.get("required", [])
                 shown["required"] = [ITS_APPROVAL if name == APPROVAL else name for name in required]
             properties[APPROVAL] = {"type": "string", "description": "Approval token"}
@@ -131,34 +132,20 @@ def declared(entry: ForeignEntry, listed: list[dict[str, Any]], own: Container[s
             result.left_out.append("a tool without a name of 1 to 128 characters")
             continue
         name = listed_name(entry.name, original, own)
-        fault = "it is listed twice" if name in names else _fault(raw.get("inputSchema"))
+        fault = _fault(raw.get("inputSchema"), "it is listed twice" if name in names else "", original)
         if fault:
-            result.left_out.append(f"{clean(original, 80)}: {fault}")
+            result.left_out.append(f"{line(original, 80)}: {fault}")
             continue
         names.add(name)
         result.tools.append(_spec(entry, raw, name, invoke))
     return result
 
 
-def _fault(schema: Any) -> str:
-    if not isinstance(schema, dict) or schema.get("type") != "object":
-        return "its input schema is not a JSON Schema of an object"
-    if len(json.dumps(schema)) > LARGEST_SCHEMA:
-        return f"its input schema is larger than {LARGEST_SCHEMA >> 10} KiB"
-    if any(not reference.startswith("#") for reference in _references(schema)):
-        return "its input schema refers to another document"
-    fault = schema_fault(schema)
-    return f"its input schema is malformed: {fault}" if fault else ""
-
-
-def _references(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        yield from (value for key, value in node.items() if key in ("$ref", "$dynamicRef") and isinstance(value, str))
-        for value in node.values():
-            yield from _references(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _references(value)
+def _fault(schema: Any, known: str, original: str) -> str:
+    if known or not is_plain_text(original):
+        return known or "its name holds a line break or what is hidden"
+    fault = object_fault(schema)
+    return f"its input schema {fault}" if fault else ""
 
 
 def _spec(entry: ForeignEntry, raw: Mapping[str, Any], name: str, invoke: Invoke) -> ForeignSpec:
@@ -177,7 +164,7 @@ def _spec(entry: ForeignEntry, raw: Mapping[str, Any], name: str, invoke: Invoke
     return ForeignSpec(
         function=function,
         name=name,
-        title=clean(one_line(title), _LONGEST_TITLE) if isinstance(title, str) and title else original,
+        title=f"{entry.name}: {line(title if isinstance(title, str) and title else original, _LONGEST_TITLE)}",
         description=_description(entry.name, str(told)),
         effect=effect,
         worst=effect,
@@ -187,6 +174,7 @@ def _spec(entry: ForeignEntry, raw: Mapping[str, Any], name: str, invoke: Invoke
         injections={"call": Call},
         original=original,
         schema=schema,
+        shown=shown_schema(schema),
         hash=found,
         foreign=True,
         has_approval=APPROVAL in properties and effect is Effect.DESTROY,
@@ -203,8 +191,9 @@ def _effect(entry: ForeignEntry, original: str, found: str, hints: Mapping[str, 
 
 def _description(server: str, told: str) -> str:
     """Its own words, in one line and said to be its own: a description is where a server can speak to a model."""
-    text = clean(one_line(" ".join(told.split())), _LONGEST_DESCRIPTION)
-    return f"Of the foreign server {server}, which says: {text}" if text else f"Of the foreign server {server}."
+    text = line(told, _LONGEST_DESCRIPTION)
+    whose = f"Of the foreign server {server}, as are the texts of its arguments"
+    return f"{whose}; it says: {text}" if text else f"{whose}."
 
 
 def _arguments(name: str, properties: Mapping[str, Any], effect: Effect) -> type[BaseModel]:

@@ -32,12 +32,17 @@ _LIKE_FRAME = re.compile(
 
 def framed(text: str) -> str:
     """Others' words between two lines that they cannot imitate; a line of theirs that looks like one is escaped."""
-    inside = _LIKE_FRAME.sub(_ESCAPED, text)
+    inside = without_frames(text)
     boundary = secrets.token_hex(3)
     # Made after its content, and not part of it: a text of many guesses cannot close the frame either.
     while boundary in inside:
         boundary = secrets.token_hex(3)
     return f"{DATA_BEGINS} {boundary}\n{inside}\n{DATA_ENDS} {boundary}"
+
+
+def without_frames(text: str) -> str:
+    """The text with each line escaped that looks like one of a frame."""
+    return _LIKE_FRAME.sub(_ESCAPED, text)
 
 
 def others(content: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from kmcp_runtime.policy.guard import (
     resource_of,
 )
 from kmcp_runtime.policy.questions import CLOCK, Principal
-from kmcp_runtime.policy.reading import PolicyError, files_of, mentioned, read_files, read_rules
+from kmcp_runtime.policy.reading import PolicyError, files_of, mentioned, read_files, read_rules, unknown_arguments
 from kmcp_runtime.policy.rules import RuleSet
 from kmcp_runtime.policy.statements import Fault
 from kmcp_runtime.policy.tool_schema import Vocabulary
@@ -56,8 +56,11 @@ class Policies:
         installed: frozenset[str],
         contact: str = "",
         approvals: tuple[str, ...] = ("asked", "token"),
+        outside: Callable[[], frozenset[str]] | None = None,
     ) -> None:
         """`tools` are those of the servers of this process, `installed` the names of all servers that there are.
+
+        `outside` tells the names of the foreign servers that are behind this process now; None where none can be.
 
         Errors: `SettingsError`, with every fault and its place.
         """
@@ -65,6 +68,7 @@ class Policies:
         self._approvals = approvals
         self._tools = tools
         self._installed = installed
+        self._outside = outside
         self._reading = asyncio.Lock()
         self._stamp, found = self._read_whole()
         if isinstance(found, PolicyError):
@@ -111,15 +115,12 @@ class Policies:
         others = (self._installed | servers) - set(self._tools)
         is_alone = not self._installed - set(self._tools)
         foreign = frozenset[str]() if is_alone else actions - here - set(self._tools) - others
-        for name in sorted(foreign)[:_MOST_TOLD]:
-            near = did_you_mean(name, here)
-            told = log.warning if near else log.info
-            told(
-                "rules of the policy name the tool %s, which is not of this process%s",
-                name,
-                f": {near}" if near else "",
-            )
-        return Loaded(read_rules(sources, Vocabulary(self._tools, foreign, others)))
+        _tell(foreign, here, self._outside() if self._outside else frozenset())
+        vocabulary = Vocabulary(self._tools, foreign, others, self._outside is not None)
+        rules = read_rules(sources, vocabulary)
+        for fault in unknown_arguments(rules.rules, vocabulary)[:_MOST_TOLD]:
+            log.warning("of the tools of this process, %s; unknown is whether a foreign server's has it", fault)
+        return Loaded(rules)
 
     def guard(
         self,
@@ -176,6 +177,18 @@ class Policies:
             while len(loaded.effects) > _KEPT_LISTS:
                 loaded.effects.popitem(last=False)
         return found
+
+
+def _tell(foreign: frozenset[str], here: set[str], outside: frozenset[str]) -> None:
+    """Say which names of tools are not of this process; a foreign server's are known when it lists them."""
+    of_outside = {name for name in foreign if any(name == each or name.startswith(f"{each}_") for each in outside)}
+    for name in sorted(of_outside - outside)[:_MOST_TOLD]:
+        log.info("rules of the policy name the tool %s, of a foreign server: unknown is whether it lists it", name)
+    for name in sorted(foreign - of_outside)[:_MOST_TOLD]:
+        near = did_you_mean(name, here)
+        told = log.warning if near else log.info
+        more = f": {near}" if near else ""
+        told("rules of the policy name the tool %s, which is not of this process%s", name, more)
 
 
 def stamp(path: Path) -> Stamps:

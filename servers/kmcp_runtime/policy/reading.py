@@ -17,6 +17,8 @@ from kmcp_runtime.policy.tool_schema import Vocabulary
 ENDING = ".cedar"
 LARGEST_BYTES = 8 * 1024 * 1024
 _VARIABLES = ("principal", "resource", "context")
+_OPEN = ("arguments",)
+"""What foreign servers' tools can have, which nobody knows before they are listed."""
 
 
 class PolicyError(Exception):
@@ -118,8 +120,8 @@ def _repeated(rules: Sequence[Rule]) -> Iterator[Fault]:
 
 
 def _mistaken(rules: Sequence[Rule], vocabulary: Vocabulary) -> Iterator[Fault]:
-    here = frozenset({("Action", name) for name in (*vocabulary.tools, *vocabulary.servers)})
-    if vocabulary.foreign:
+    here = _actions(vocabulary)
+    if vocabulary.foreign or vocabulary.others:
         # What is about the tools of servers elsewhere is never asked here, and their arguments are not known.
         rules = [rule for rule in rules if rule.can_mean(here)]
     text = "\n".join(rule.statement.text for rule in rules)
@@ -133,7 +135,30 @@ def _mistaken(rules: Sequence[Rule], vocabulary: Vocabulary) -> Iterator[Fault]:
             seen.add(place)
             yield _suggesting(fault, rules[int(policy[6:])].statement, known)
     for rule in rules:
-        yield from _absent(rule.statement, vocabulary)
+        yield from _absent(rule.statement, vocabulary, (*_VARIABLES, *(() if _is_open(rule, vocabulary) else _OPEN)))
+
+
+def unknown_arguments(rules: Sequence[Rule], vocabulary: Vocabulary) -> list[Fault]:
+    """What would be faults if no foreign server could have the arguments that rules look at."""
+    here = _actions(vocabulary)
+    of_any = (rule for rule in rules if _is_open(rule, vocabulary) and rule.can_mean(here))
+    return [fault for rule in of_any for fault in _absent(rule.statement, vocabulary, _OPEN)]
+
+
+def _is_open(rule: Rule, vocabulary: Vocabulary) -> bool:
+    """Whether a rule's head can mean tools of which nothing is known."""
+    actions = _actions(vocabulary)
+    servers = frozenset({("Server", name) for name in vocabulary.servers})
+    return (
+        vocabulary.is_open
+        and (rule.actions is None or bool(rule.actions - actions))
+        and (rule.resources is None or bool(rule.resources - servers))
+    )
+
+
+def _actions(vocabulary: Vocabulary) -> Names:
+    """Of the tools and servers of which everything is known."""
+    return frozenset({("Action", name) for name in (*vocabulary.tools, *vocabulary.servers)})
 
 
 def _follows(fault: Fault) -> bool:
@@ -147,14 +172,14 @@ def _suggesting(fault: Fault, statement: Statement, known: frozenset[str]) -> Fa
     return replace(fault, text=f"{fault.text}: {near}") if near else fault
 
 
-def _absent(statement: Statement, vocabulary: Vocabulary) -> Iterator[Fault]:
+def _absent(statement: Statement, vocabulary: Vocabulary, variables: Sequence[str]) -> Iterator[Fault]:
     """`has` of what nothing can have: for Cedar that is merely false."""
     tokens = statement.tokens
     for number, token in enumerate(tokens[1:-1], 1):
         if token.text != "has":
             continue
         before, asked = tokens[number - 1].text, tokens[number + 1]
-        variable = before if before in (*_VARIABLES, "arguments") else None
+        variable = before if before in variables else None
         if variable and asked.word not in vocabulary.attributes(variable):
             near = did_you_mean(asked.word, vocabulary.attributes(variable))
             yield statement.fault(f"{variable} never has {asked.word!r}{f': {near}' if near else ''}", asked)

@@ -25,6 +25,8 @@ class Vocabulary:
     """Names of tools that may be those of servers elsewhere: nothing is known of them."""
     others: frozenset[str] = field(default_factory=frozenset)
     """Servers that are not here, but may be elsewhere."""
+    is_open: bool = False
+    """Whether tools are called here of which nothing is known: those of foreign servers."""
 
     @property
     def tools(self) -> dict[str, ToolSpec]:

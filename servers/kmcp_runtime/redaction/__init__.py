@@ -27,6 +27,13 @@ from kmcp_runtime.redaction.structures import hide_in_value as value
 learn = REGISTER.learn
 learn_encoded = REGISTER.learn_encoded
 keep = REGISTER.keep
+holds_known = REGISTER.holds_any
+
+
+def revision() -> int:
+    """A number that is another one when more is known to be secret."""
+    return REGISTER.revision
+
 
 __all__ = [
     "HIDDEN",
@@ -34,6 +41,7 @@ __all__ = [
     "echoing",
     "find_mark",
     "fingerprint",
+    "holds_known",
     "is_mark",
     "keep",
     "learn",
@@ -44,6 +52,7 @@ __all__ = [
     "repeating",
     "restore",
     "restore_operations",
+    "revision",
     "strength",
     "text",
     "use_key",

@@ -70,6 +70,8 @@ class Register:
         self._kept: set[str] = set()
         self._sealed: list[_Search] = []
         """Of whole batches. What was dropped from the values is still found by them, which does no harm."""
+        self.revision = 0
+        """Rises with each new value."""
         self._recent = 0
         self._forms: set[str] = set()
         """Of the recent values, those that are not a whole batch yet."""
@@ -140,6 +142,7 @@ class Register:
             self._begin_anew()
 
     def _enter(self, value: str) -> None:
+        self.revision += 1
         self._recent += 1
         self._forms |= _forms(value)
         self._newest = None

@@ -65,6 +65,9 @@ class Program:
         self.heads: list[dict[str, str]] = []
         self.calls = 0
         self.act: Callable[[Any, Send], Awaitable[None]] | None = None
+        self.stream: Callable[[Send, Receive], Awaitable[None]] = self._tell_news
+        """Answers whoever listens with GET, after the head."""
+        self.listed_at: list[float] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = b""
@@ -75,7 +78,7 @@ class Program:
                 break
         self.heads.append({name.decode(): value.decode() for name, value in scope["headers"]})
         if scope["method"] == "GET":
-            await self._stream(send)
+            await self._stream(send, receive)
             return
         asked = json.loads(body or b"{}")
         if "id" not in asked or "method" not in asked:
@@ -97,17 +100,23 @@ class Program:
             said = {"protocolVersion": "2025-11-25", "capabilities": can, "serverInfo": {"name": "old"}}
             return {"result": said}
         if method == "tools/list":
+            self.listed_at.append(asyncio.get_running_loop().time())
             return {"result": {"tools": self.tools}}
         self.calls += 1
         return {"result": {"content": [{"type": "text", "text": "done"}]}}
 
-    async def _stream(self, send: Send) -> None:
+    async def _stream(self, send: Send, receive: Receive) -> None:
         head = [(b"content-type", b"text/event-stream")]
         await send({"type": "http.response.start", "status": 200, "headers": head})
         await send({"type": "http.response.body", "body": b": here\n\n", "more_body": True})
+        await self.stream(send, receive)
+
+    async def _tell_news(self, send: Send, receive: Receive) -> None:
         await self.news.wait()
-        message = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
-        await send({"type": "http.response.body", "body": b"data: " + json.dumps(message).encode() + b"\n\n"})
+        await send({"type": "http.response.body", "body": CHANGED})
+
+
+CHANGED = b'data: {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}\n\n'
 
 
 async def respond(send: Send, message: Any, status: int = 200, **headers: str) -> None:
@@ -141,6 +150,15 @@ async def door(file: Path, *servers: dict[str, Any], **runtime: Any) -> AsyncIte
         await stack.enter_async_context(own.opened())
         url = await stack.enter_async_context(served(http_app("suite", [own], None), lifespan="on"))
         yield Door(f"{url}/mcp", file, own)
+
+
+@asynccontextmanager
+async def beside(program: Program, folder: Path, **runtime: Any) -> AsyncIterator[Door]:
+    """A door with this server, whose hints somebody trusts."""
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(served(program, lifespan="off"))
+        entry = {"name": "program", "url": f"{base}/mcp", "annotations": "trusted"}
+        yield await stack.enter_async_context(door(folder / "servers.yaml", entry, **runtime))
 
 
 async def listed(client: Any, *names: str, gone: Sequence[str] = ()) -> dict[str, Any]:

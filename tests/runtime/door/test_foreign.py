@@ -41,7 +41,10 @@ async def test_a_foreign_server_is_listed_searched_and_called(tmp_path: Path) ->
     async with beside_ledger(tmp_path / "servers.yaml") as found, Client(found.url) as client:
         tools = await listed(client, "ledger_balance", "shelf_list")
         tool = tools["ledger_balance"]
-        assert tool.description.startswith("Of the foreign server ledger, which says: Tell the balance of an account.")
+        assert tool.description.startswith(
+            "Of the foreign server ledger, as are the texts of its arguments; it says: Tell"
+        )
+        assert tool.title == "ledger: Balance"
         assert tool.annotations.read_only_hint is True
         assert tools["ledger_close_account"].annotations.destructive_hint is True
         assert "approval" in tools["ledger_close_account"].input_schema["properties"]

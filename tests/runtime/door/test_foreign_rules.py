@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +16,11 @@ from kmcp_runtime.foreign.naming import LONGEST, listed_name
 from kmcp_runtime.foreign.scrubbing import scrub
 from kmcp_runtime.foreign.servers_file import ForeignEntry
 from tests.mcp import ToolCaller, text_of, unframed
-from tests.runtime.door.foreigners import Door, Program, door, listed, respond
-from tests.serving import served
+from tests.runtime.door.foreigners import Program, beside, listed, respond
 from tests.slowness import scaled
 
 FORM = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 QUESTION = {"message": "Who are you?", "requestedSchema": FORM}
-
-
-@asynccontextmanager
-async def beside(program: Program, folder: Path, **runtime: Any) -> AsyncIterator[Door]:
-    async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(served(program, lifespan="off"))
-        entry = {"name": "program", "url": f"{base}/mcp", "annotations": "trusted"}
-        yield await stack.enter_async_context(door(folder / "servers.yaml", entry, **runtime))
 
 
 async def test_a_policy_and_limits_hold_for_foreign_tools(tmp_path: Path) -> None:
