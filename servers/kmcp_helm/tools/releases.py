@@ -73,7 +73,7 @@ async def helm_list_releases(
     # Labels hold names and states, so only the releases of this page are decoded.
     known = await client.releases.list_latest(where, selector, superseded=all)
     of_state = [head for head in known if wanted is None or head.status in wanted]
-    found = [head for head in of_state if matching is None or matching.found_in(head.name)]
+    found = await matching.kept(of_state, _name) if matching else of_state
     bound_to = {
         "context": client.cluster.context.name,
         "namespace": where,
@@ -84,9 +84,13 @@ async def helm_list_releases(
     page = await _cut(client, found, limit, cursor, bound_to)
     page.namespace = where
     if not found:
-        named = [head for head in known if matching is None or matching.found_in(head.name)]
+        named = await matching.kept(known, _name) if matching else known
         page.hint = await _explain_none(client, where, named, bool(filter or selector))
     return page
+
+
+def _name(head: Head) -> str:
+    return head.name
 
 
 async def _cut(

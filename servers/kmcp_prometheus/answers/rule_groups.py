@@ -1,6 +1,6 @@
 """Rules in pages of groups, as Prometheus returns them; where a backend has no pages, they are made here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from kmcp_prometheus.answers.samples import Number, plain
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.promql import guard, matching
 from kmcp_runtime import cursors
+from kmcp_runtime.worker import run_in_thread
 
 _TYPES = {"alerting": "alert", "recording": "record"}
 _MOST_PAGES = 20
@@ -58,8 +59,12 @@ class Wanted:
             ("exclude_alerts", str(not self.alerts).lower()),
         ]
 
-    def takes(self, rule: Rule) -> bool:
-        """Whether a rule is wanted; checked here again because backends ignore parameters that they do not know."""
+    def among(self, rules: Sequence[Rule]) -> list[Rule]:
+        """Those that are wanted; checked here again because backends ignore parameters that they do not know."""
+        selectors = [guard.matchers(text) for text in self.match]
+        return [rule for rule in rules if self._takes(rule) and _match(rule.labels or {}, selectors)]
+
+    def _takes(self, rule: Rule) -> bool:
         return (
             self.type in (None, rule.type)
             and (not self.rule_name or rule.name in self.rule_name)
@@ -67,11 +72,11 @@ class Wanted:
             and (not self.file or rule.file in self.file)
             and self.state in (None, rule.state)
             and self.health in (None, rule.health)
-            and self._matches(rule.labels or {})
         )
 
-    def _matches(self, labels: dict[str, str]) -> bool:
-        return not self.match or any(matching.match(labels, guard.matchers(text)) for text in self.match)
+
+def _match(labels: Mapping[str, str], selectors: Sequence[Sequence[matching.Matcher]]) -> bool:
+    return not selectors or any(matching.match(labels, matchers) for matchers in selectors)
 
 
 @dataclass
@@ -109,7 +114,7 @@ async def _read_page(prometheus: Prometheus, wanted: Wanted, limit: int, positio
         after = {"groups": skipped + limit} if len(groups) > skipped + limit else None
         groups = groups[skipped : skipped + limit]
     rules = reply.read(lambda _: [_rule(group, entry, wanted.alerts) for group in groups for entry in group["rules"]])
-    return Found([rule for rule in rules if wanted.takes(rule)], reply.warnings, position, after)
+    return Found(await run_in_thread(wanted.among, rules), reply.warnings, position, after)
 
 
 def cursor_at(found: Found, kept: int, arguments: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
 from pydantic import PrivateAttr
 
-from kmcp_runtime import answers, apps, argument_sizes, echoes, hints, identities, redaction, touched
+from kmcp_runtime import answers, apps, argument_sizes, echoes, hints, identities, patterns, redaction, touched
 from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
@@ -160,6 +160,7 @@ def _surrounded(instance: "ConfiguredServer", declared: ToolSpec, arguments: Map
     with (
         instance.metrics.under_way(instance.name, declared.name),
         answers.remembered(),
+        patterns.bounded(),
         backend_requests.counted_by(partial(instance.metrics.backend_request, instance.name)),
         touched.noting(),
         redaction.echoing(arguments),
