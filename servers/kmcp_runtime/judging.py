@@ -45,6 +45,8 @@ def of_losses(losses: list[str], otherwise: str) -> Verdict:
 
 PARTS = ("cluster", "namespace", "group", "kind", "name", "subresource")
 """What a resource is known by."""
+NAMESPACES = ("", "namespaces")
+"""Group and kind of the namespaces themselves."""
 
 
 @dataclass(frozen=True)

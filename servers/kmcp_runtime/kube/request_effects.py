@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kmcp_runtime import judging, live_state, touched
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.errors import ToolFailure
-from kmcp_runtime.judging import READS, Judgement, Resource, Verdict, destroys, of_losses, writes
+from kmcp_runtime.judging import NAMESPACES, READS, Judgement, Resource, Verdict, destroys, of_losses, writes
 from kmcp_runtime.kube import losses, marks, scales, secret_values, takeovers
 from kmcp_runtime.kube.failures import PolicyRefusal, StatusFailure
 from kmcp_runtime.kube.request_targets import QUESTIONS, Target, resource, target
@@ -55,8 +55,9 @@ def _reach(api: "KubeApi", request: KubeRequest, *effects: Effect) -> None:
     metadata = request.body.get("metadata") if isinstance(request.body, Mapping) else None
     named = metadata.get("name") if request.method == "POST" and isinstance(metadata, Mapping) else None
     about = resource(api, request.path, str(named) if named else None)
-    if about is not None and request.method == "GET" and (about.group, about.kind) == ("", "namespaces") and about.name:
+    if about is not None and request.method == "GET" and (about.group, about.kind) == NAMESPACES:
         # As a Role in a namespace may allow it: to look at the namespace itself is to be in it, to change it is not.
+        # A list of namespaces, whatever selects among them, is a look at any of them.
         about = replace(about, namespace=about.name)
     _ask_policy(about, *effects)
 
