@@ -97,7 +97,7 @@ async def _cut(
     client: Client, found: Sequence[Head], limit: int, cursor: str | None, bound_to: dict[str, Any]
 ) -> ListedReleases:
     """The releases after the cursor, at most `limit` of them: only their payloads are read."""
-    left = _after(found, cursors.decode(cursor, bound_to)) if cursor else found
+    left = _after(found, cursors.decode(cursor, bound_to, n=str, s=str)) if cursor else found
     shown = left[:limit]
     page = ListedReleases(
         items=await _read_payloads(client.releases, shown), total=len(found), truncated=len(left) > limit
@@ -130,7 +130,7 @@ def _states(
 
 
 def _after(heads: Sequence[Head], position: dict[str, Any]) -> list[Head]:
-    last = (str(position.get("n", "")), str(position.get("s", "")))
+    last = (position.get("n", ""), position.get("s", ""))
     # By position in the order, not by count: a release that came or went meanwhile shifts nothing.
     return [head for head in heads if (head.name, head.namespace) > last]
 

@@ -14,6 +14,8 @@ from kmcp_runtime import cursors
 from kmcp_runtime.worker import run_in_thread
 
 _TYPES = {"alerting": "alert", "recording": "record"}
+PARTS: dict[str, cursors.Part] = {"token": str, "groups": cursors.COUNT, "rules": cursors.COUNT}
+"""Of a position in the rules."""
 _MOST_PAGES = 20
 """Pages that are read at most in search of a rule that fits."""
 
@@ -103,7 +105,7 @@ async def read_rules(prometheus: Prometheus, wanted: Wanted, limit: int, positio
 
 
 async def _read_page(prometheus: Prometheus, wanted: Wanted, limit: int, position: dict[str, Any]) -> Found:
-    token, skipped = position.get("token"), int(position.get("groups", 0))
+    token, skipped = position.get("token"), position.get("groups", 0)
     parameters = [*wanted.parameters(), ("group_limit", limit), ("group_next_token", token)]
     reply = await prometheus.get("/rules", parameters)
     data = reply.mapping()
@@ -119,7 +121,7 @@ async def _read_page(prometheus: Prometheus, wanted: Wanted, limit: int, positio
 
 def cursor_at(found: Found, kept: int, arguments: dict[str, Any]) -> str:
     """The cursor of what follows when only `kept` rules of these groups are shown; empty when nothing follows."""
-    skipped = int(found.position.get("rules", 0))
+    skipped = found.position.get("rules", 0)
     # The budget may cut in the middle of a page: the cursor then stays on it and counts the rules already shown.
     if kept + skipped < len(found.rules):
         return cursors.encode({**found.position, "rules": kept + skipped}, arguments)
