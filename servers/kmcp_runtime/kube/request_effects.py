@@ -98,6 +98,7 @@ async def judge_after(api: "KubeApi", request: KubeRequest, content: bytes) -> N
     if judgement is None or request.method == "GET":
         return
     if not request.is_rehearsal:
+        _tell_done(judgement, request, content)
         if request.method == "POST":
             judgement.made.add(f"{request.path}/{_read(content).get('metadata', {}).get('name')}")
         elif request.method != "DELETE":
@@ -110,6 +111,13 @@ async def judge_after(api: "KubeApi", request: KubeRequest, content: bytes) -> N
         verdict = await _compared(api, request, _read(content))
     _reach(api, request, verdict.effect)
     judging.foresee(verdict)
+
+
+def _tell_done(judgement: Judgement, request: KubeRequest, content: bytes) -> None:
+    about = target(request.path)
+    if not QUESTIONS.match(request.path):
+        created = request.method == "POST" and about.name is None
+        judgement.done.append(losses.in_words(_read(content)) if created else about.words)
 
 
 def _foreseeable(judgement: Judgement, request: KubeRequest) -> tuple[Effect, ...]:
